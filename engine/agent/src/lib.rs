@@ -1,0 +1,1 @@
+//! rplay's side on a host: answers calls until the controller hangs up.

@@ -1,0 +1,4 @@
+//! The engine as a library; it knows no terminal.
+//!
+//! Floors, each using only those before it: `source`, `syntax`, `inventory`, `vars`, `template`, `plan`,
+//! `event`, `link`, `actions`, `run`, `report`.

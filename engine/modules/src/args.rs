@@ -1,0 +1,277 @@
+//! Argument structs: what a module accepts, read leniently as Ansible reads it, checked before any host
+//! is touched, and documented, all from one definition.
+
+use rplay_wire::{Map, Value};
+
+/// What is known about one argument.
+#[derive(Clone, Debug)]
+pub struct Arg {
+    pub name: &'static str,
+    pub aliases: &'static [&'static str],
+    /// The doc comment.
+    pub doc: &'static str,
+    /// `str`, `bool`, `int`, `float`, `list`, `dict`, `path`, `raw`, `mode` ...
+    pub kind: &'static str,
+    /// The accepted words, when only some are.
+    pub choices: &'static [&'static str],
+    pub required: bool,
+    /// The default as written in the source.
+    pub default: Option<&'static str>,
+    /// Never shown: passwords, tokens.
+    pub secret: bool,
+}
+
+impl Arg {
+    /// Whether `name` means this argument.
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.aliases.contains(&name)
+    }
+}
+
+/// What is wrong with an argument.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ArgFault {
+    /// As it was written (an alias stays an alias); `None` when the arguments as a whole are wrong.
+    pub arg: Option<String>,
+    pub msg: String,
+    pub help: Option<String>,
+}
+
+impl ArgFault {
+    pub fn new(arg: &str, msg: impl Into<String>) -> Self {
+        ArgFault { arg: Some(arg.to_owned()), msg: msg.into(), help: None }
+    }
+
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// A struct of arguments, made by [`crate::args!`].
+pub trait Args: Sized {
+    /// The doc comment of the struct: what the module does.
+    const DOC: &'static str;
+
+    /// All arguments, in the order they were written.
+    fn args() -> Vec<Arg>;
+
+    /// Reads all arguments; every fault is reported, not just the first one.
+    fn from_map(map: &Map) -> Result<Self, Vec<ArgFault>>;
+}
+
+/// The type of one argument: how it is read from a value.
+pub trait ArgType: Sized {
+    const KIND: &'static str;
+    const SECRET: bool = false;
+
+    fn choices() -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What stands for an argument that was not given; `None` when it must be given.
+    fn missing() -> Option<Self> {
+        None
+    }
+
+    /// Reads a value, or says in one phrase what was expected.
+    fn parse(value: &Value) -> Result<Self, String>;
+}
+
+impl<T: ArgType> ArgType for Option<T> {
+    const KIND: &'static str = T::KIND;
+    const SECRET: bool = T::SECRET;
+
+    fn choices() -> &'static [&'static str] {
+        T::choices()
+    }
+
+    fn missing() -> Option<Self> {
+        Some(None)
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Null => Ok(None),
+            value => T::parse(value).map(Some),
+        }
+    }
+}
+
+/// The value given for an argument under its name or an alias, with the name used. `null` counts as not
+/// given, as in Ansible.
+pub fn given<'m>(map: &'m Map, name: &'static str, aliases: &[&'static str]) -> Option<(&'m str, &'m Value)> {
+    std::iter::once(&name)
+        .chain(aliases)
+        .find_map(|n| map.get_key_value(*n))
+        .filter(|(_, value)| **value != Value::Null)
+        .map(|(key, value)| (key.as_str(), value))
+}
+
+/// Checks the arguments that are known before a run. `map` holds the constant ones, `later` names those
+/// whose value is a template. Unknown names are found, missing ones, and constants of the wrong type.
+pub fn check(args: &[Arg], parse: impl Fn(&Map) -> Vec<ArgFault>, map: &Map, later: &[String]) -> Vec<ArgFault> {
+    let mut faults = Vec::new();
+    for name in map.keys().chain(later) {
+        if !args.iter().any(|arg| arg.is_called(name)) {
+            faults.push(ArgFault::new(name, format!("unknown argument `{name}`")));
+        }
+    }
+    let is_later = |arg: &Arg| later.iter().any(|name| arg.is_called(name));
+    faults.extend(parse(map).into_iter().filter(|fault| {
+        // A required argument that is a template is not missing, only not known yet.
+        fault.arg.as_deref().is_none_or(|name| !args.iter().any(|arg| arg.is_called(name) && is_later(arg)))
+    }));
+    faults
+}
+
+/// Defines a struct of arguments.
+///
+/// ```
+/// use rplay_modules::{args, argtypes::{Flag, Text}};
+/// args! {
+///     /// Says hello.
+///     pub struct Hello {
+///         /// To whom; required, because its type has no "missing" value.
+///         name: Text | "who" | "whom",
+///         /// Not required.
+///         from: Option<Text>,
+///         /// Not required, with a default.
+///         loudly: Flag = Flag(false),
+///     }
+/// }
+/// ```
+/// `..field: Type,` lines at the top take in all arguments of another such struct.
+#[macro_export]
+macro_rules! args {
+    (
+        $(#[doc = $doc:literal])*
+        $vis:vis struct $name:ident {
+            $( .. $group:ident : $group_ty:ty , )*
+            $(
+                $(#[doc = $fdoc:literal])*
+                $field:ident : $ty:ty $(| $alias:literal)* $(= $default:expr)?
+            ),* $(,)?
+        }
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug)]
+        $vis struct $name {
+            $( pub $group: $group_ty, )*
+            $( $(#[doc = $fdoc])* pub $field: $ty, )*
+        }
+
+        impl $crate::args::Args for $name {
+            const DOC: &'static str = concat!($($doc, "\n"),*);
+
+            fn args() -> Vec<$crate::args::Arg> {
+                #[allow(unused_mut)]
+                let mut all = vec![$( $crate::args::Arg {
+                    name: $crate::args::argument_name(stringify!($field)),
+                    aliases: &[$($alias),*],
+                    doc: concat!($($fdoc, "\n"),*),
+                    kind: <$ty as $crate::args::ArgType>::KIND,
+                    choices: <$ty as $crate::args::ArgType>::choices(),
+                    required: $crate::args!(@required $ty $(, $default)?),
+                    default: $crate::args!(@default $($default)?),
+                    secret: <$ty as $crate::args::ArgType>::SECRET,
+                } ),*];
+                $( all.extend(<$group_ty as $crate::args::Args>::args()); )*
+                all
+            }
+
+            #[allow(unused_variables)]
+            fn from_map(map: &$crate::wire::Map) -> Result<Self, Vec<$crate::args::ArgFault>> {
+                #[allow(unused_mut)]
+                let mut faults: Vec<$crate::args::ArgFault> = Vec::new();
+                $(
+                    let $group = match <$group_ty as $crate::args::Args>::from_map(map) {
+                        Ok(group) => Some(group),
+                        Err(more) => { faults.extend(more); None }
+                    };
+                )*
+                $(
+                    let name = $crate::args::argument_name(stringify!($field));
+                    let $field: Option<$ty> = match $crate::args::given(map, name, &[$($alias),*]) {
+                        Some((used, value)) => match <$ty as $crate::args::ArgType>::parse(value) {
+                            Ok(value) => Some(value),
+                            Err(expected) => {
+                                faults.push($crate::args::ArgFault::new(used, expected));
+                                None
+                            }
+                        },
+                        None => match $crate::args!(@missing $ty $(, $default)?) {
+                            Some(value) => Some(value),
+                            None => {
+                                faults.push($crate::args::ArgFault::new(name, format!("missing required argument `{name}`")));
+                                None
+                            }
+                        },
+                    };
+                )*
+                match ( $( $group, )* $( $field, )* ) {
+                    ( $( Some($group), )* $( Some($field), )* ) => Ok($name { $( $group, )* $( $field, )* }),
+                    _ => Err(faults),
+                }
+            }
+        }
+    };
+    (@required $ty:ty) => { <$ty as $crate::args::ArgType>::missing().is_none() };
+    (@required $ty:ty, $default:expr) => { false };
+    (@default) => { None };
+    (@default $default:expr) => { Some(stringify!($default)) };
+    (@missing $ty:ty) => { <$ty as $crate::args::ArgType>::missing() };
+    (@missing $ty:ty, $default:expr) => { Some::<$ty>($default) };
+}
+
+/// The argument's name for a field: Rust's keywords are written raw (`r#type`).
+pub const fn argument_name(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', ..] => field.split_at(2).1,
+        _ => field,
+    }
+}
+
+/// Defines an argument that takes one of some words: `choice! { pub enum State { Present = "present" | "installed", Absent = "absent" } }`.
+#[macro_export]
+macro_rules! choice {
+    (
+        $(#[$meta:meta])*
+        $vis:vis enum $name:ident { $( $(#[doc = $doc:literal])* $variant:ident = $word:literal $(| $other:literal)* ),* $(,)? }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        $vis enum $name { $( $(#[doc = $doc])* $variant ),* }
+
+        impl $name {
+            /// The word that playbooks use.
+            #[allow(dead_code)]
+            pub fn word(self) -> &'static str {
+                match self { $( Self::$variant => $word ),* }
+            }
+        }
+
+        impl $crate::args::ArgType for $name {
+            const KIND: &'static str = "str";
+
+            fn choices() -> &'static [&'static str] {
+                &[$( $word $(, $other)* ),*]
+            }
+
+            fn parse(value: &$crate::wire::Value) -> Result<Self, String> {
+                let text = <$crate::argtypes::Text as $crate::args::ArgType>::parse(value)?;
+                match text.as_str() {
+                    $( $word $(| $other)* => Ok(Self::$variant), )*
+                    // YAML 1.1 reads `yes`, `no`, `on`, `off` as booleans before a module sees them.
+                    other => match $crate::argtypes::boolean_words(value).iter().find_map(|word| match *word {
+                        $( $word $(| $other)* => Some(Self::$variant), )*
+                        _ => None,
+                    }) {
+                        Some(found) => Ok(found),
+                        None => Err(format!("must be one of {}, not `{other}`", Self::choices().join(", "))),
+                    },
+                }
+            }
+        }
+    };
+}

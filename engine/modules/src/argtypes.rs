@@ -1,0 +1,191 @@
+//! The types of arguments, read as leniently as Ansible reads them: `"yes"` is a boolean, `"5"` a
+//! number, `a,b` a list.
+
+use rplay_wire::{Map, Value};
+
+use crate::args::ArgType;
+
+/// A boolean: yes, on, 1, true, y, t and their opposites, in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flag(pub bool);
+
+impl ArgType for Flag {
+    const KIND: &'static str = "bool";
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let word = match value {
+            Value::Bool(b) => return Ok(Flag(*b)),
+            Value::Int(0) => return Ok(Flag(false)),
+            Value::Int(1) => return Ok(Flag(true)),
+            Value::Float(f) if *f == 0.0 || *f == 1.0 => return Ok(Flag(*f == 1.0)),
+            Value::Str(s) => s.trim().to_ascii_lowercase(),
+            other => return Err(format!("must be a boolean, not {}", other.type_name())),
+        };
+        match word.as_str() {
+            "y" | "yes" | "on" | "1" | "true" | "t" | "1.0" => Ok(Flag(true)),
+            "n" | "no" | "off" | "0" | "false" | "f" | "0.0" => Ok(Flag(false)),
+            _ => Err(format!("must be a boolean (yes or no), not `{word}`")),
+        }
+    }
+}
+
+/// The words which YAML 1.1 turned into this boolean.
+pub fn boolean_words(value: &Value) -> &'static [&'static str] {
+    match value {
+        Value::Bool(true) => &["yes", "on", "true"],
+        Value::Bool(false) => &["no", "off", "false"],
+        _ => &[],
+    }
+}
+
+/// Text; numbers and booleans are written out as Python would.
+pub type Text = String;
+
+impl ArgType for String {
+    const KIND: &'static str = "str";
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        Ok(match value {
+            Value::Str(s) => s.clone(),
+            Value::Bool(true) => "True".to_owned(),
+            Value::Bool(false) => "False".to_owned(),
+            Value::Int(i) => i.to_string(),
+            Value::Float(f) => python_float(*f),
+            Value::Bytes(b) => String::from_utf8(b.clone()).map_err(|_| "must be text in UTF-8".to_owned())?,
+            // Ansible hands structures given for text over as JSON.
+            Value::List(_) | Value::Map(_) => serde_json::Value::from(value).to_string(),
+            Value::Null => String::new(),
+            Value::Blob(_) => return Err("must be text".to_owned()),
+        })
+    }
+}
+
+/// A float as Python prints it: `1.0`, not `1`.
+pub fn python_float(f: f64) -> String {
+    if f.is_finite() && f == f.trunc() && f.abs() < 1e16 { format!("{f:.1}") } else { f.to_string() }
+}
+
+/// A whole number.
+impl ArgType for i64 {
+    const KIND: &'static str = "int";
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let wrong = || format!("must be a whole number, not `{}`", String::parse(value).unwrap_or_default());
+        match value {
+            Value::Int(i) => i64::try_from(*i).map_err(|_| wrong()),
+            Value::Float(f) if *f == f.trunc() && f.abs() < 9e15 => Ok(*f as i64),
+            Value::Bool(b) => Ok((*b).into()),
+            Value::Str(s) => s.trim().parse().map_err(|_| wrong()),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl ArgType for u64 {
+    const KIND: &'static str = "int";
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        u64::try_from(i64::parse(value)?).map_err(|_| "must not be negative".to_owned())
+    }
+}
+
+impl ArgType for f64 {
+    const KIND: &'static str = "float";
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Int(i) => Ok(*i as f64),
+            Value::Float(f) => Ok(*f),
+            Value::Str(s) => s.trim().parse().map_err(|_| format!("must be a number, not `{s}`")),
+            other => Err(format!("must be a number, not {}", other.type_name())),
+        }
+    }
+}
+
+/// Anything at all, as it came.
+impl ArgType for Value {
+    const KIND: &'static str = "raw";
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        Ok(value.clone())
+    }
+}
+
+/// A list; a single text is split at commas, any other single value is a list of one.
+impl<T: ArgType> ArgType for Vec<T> {
+    const KIND: &'static str = "list";
+    const SECRET: bool = T::SECRET;
+
+    fn choices() -> &'static [&'static str] {
+        T::choices()
+    }
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::List(items) => items.iter().map(T::parse).collect(),
+            Value::Str(text) if text.is_empty() => Ok(Vec::new()),
+            Value::Str(text) => text.split(',').map(|part| T::parse(&Value::Str(part.trim().to_owned()))).collect(),
+            other => Ok(vec![T::parse(other)?]),
+        }
+    }
+}
+
+/// A dict; text is read as JSON, or as `key=value` pairs.
+impl ArgType for Map {
+    const KIND: &'static str = "dict";
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Map(map) => Ok(map.clone()),
+            Value::Str(text) if text.trim_start().starts_with('{') => {
+                match serde_json::from_str::<serde_json::Value>(text) {
+                    Ok(json) => match Value::from(json) {
+                        Value::Map(map) => Ok(map),
+                        _ => Err("must be a dict".to_owned()),
+                    },
+                    Err(error) => Err(format!("must be a dict: {error}")),
+                }
+            }
+            Value::Str(text) if text.contains('=') => text
+                .split([',', ' '])
+                .filter(|pair| !pair.is_empty())
+                .map(|pair| match pair.split_once('=') {
+                    Some((key, value)) => Ok((key.to_owned(), Value::from(value))),
+                    None => Err(format!("must be a dict; `{pair}` is not key=value")),
+                })
+                .collect(),
+            other => Err(format!("must be a dict, not {}", other.type_name())),
+        }
+    }
+}
+
+/// A path on the host; `~` and `$VARIABLES` are expanded there, when the module runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathArg(pub String);
+
+impl ArgType for PathArg {
+    const KIND: &'static str = "path";
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        String::parse(value).map(PathArg)
+    }
+}
+
+/// Text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+impl ArgType for Secret {
+    const KIND: &'static str = "str";
+    const SECRET: bool = true;
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        String::parse(value).map(Secret)
+    }
+}

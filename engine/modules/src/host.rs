@@ -1,0 +1,53 @@
+//! The machine that a module looks at and changes.
+
+use std::{collections::HashMap, io, path::PathBuf, process::Command, sync::Arc};
+
+use rplay_wire::Blob;
+
+/// Where content comes from that stayed with the controller.
+pub trait BlobSource: Send + Sync {
+    /// Puts the content into a file that is readable by the present user alone, and returns its path.
+    /// Blocks until the controller has sent it.
+    fn fetch(&self, blob: &Blob) -> io::Result<PathBuf>;
+}
+
+/// For calls that carry all they need.
+pub struct NoBlobs;
+
+impl BlobSource for NoBlobs {
+    fn fetch(&self, blob: &Blob) -> io::Result<PathBuf> {
+        Err(io::Error::new(io::ErrorKind::NotFound, format!("nobody has the content sha256:{}", blob.sha256)))
+    }
+}
+
+/// The host as one call sees it.
+pub struct Host {
+    /// Added to the environment of each process that is started.
+    pub environment: Vec<(String, String)>,
+    blobs: Arc<dyn BlobSource>,
+}
+
+impl Host {
+    pub fn new(environment: Vec<(String, String)>, blobs: Arc<dyn BlobSource>) -> Self {
+        Host { environment, blobs }
+    }
+
+    /// A process to start, with the call's environment. Its standard input is closed unless set.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.envs(self.environment.iter().map(|(k, v)| (k, v)));
+        command.stdin(std::process::Stdio::null());
+        command
+    }
+
+    /// A variable of the environment as the call's processes see it.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        let set: HashMap<_, _> = self.environment.iter().map(|(k, v)| (k.as_str(), v)).collect();
+        set.get(name).map(|v| v.to_string()).or_else(|| std::env::var(name).ok())
+    }
+
+    /// The file with the content of `blob`; fetched from the controller at most once.
+    pub fn fetch(&self, blob: &Blob) -> io::Result<PathBuf> {
+        self.blobs.fetch(blob)
+    }
+}

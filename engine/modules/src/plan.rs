@@ -1,0 +1,89 @@
+//! What a module returns: the changes it would make, each with how to make it.
+
+use rplay_wire::{Diff, Failure, Map, Value};
+
+use crate::{ArgFault, Args, Host};
+
+/// Something a host can be asked to do.
+pub trait Module: Args {
+    /// What the argument types cannot say (two that exclude each other, one that needs another). Run
+    /// before any host is touched when all arguments are constants, and again before [`Module::plan`].
+    fn check(&self) -> Result<(), ArgFault> {
+        Ok(())
+    }
+
+    /// Looks at the host and says what is to be changed. It must not change anything: it also runs in
+    /// check mode.
+    fn plan(self, host: &Host) -> Result<Plan, Failure>;
+}
+
+type Make = Box<dyn FnOnce(&Host, &mut Map) -> Result<(), Failure>>;
+
+/// One change still to be made.
+pub struct Change {
+    /// What the change is, for people: "create directory /srv".
+    pub what: String,
+    pub diff: Option<Diff>,
+    make: Make,
+}
+
+impl Change {
+    /// `make` carries the change out; what it learns by doing goes into the outcome's data.
+    pub fn new(what: impl Into<String>, make: impl FnOnce(&Host, &mut Map) -> Result<(), Failure> + 'static) -> Self {
+        Change { what: what.into(), diff: None, make: Box::new(make) }
+    }
+
+    pub fn diff(mut self, diff: Diff) -> Self {
+        self.diff = Some(diff);
+        self
+    }
+
+    pub(crate) fn make(self, host: &Host, data: &mut Map) -> Result<(), Failure> {
+        (self.make)(host, data)
+    }
+}
+
+type Finish = Box<dyn FnOnce(&Host, &mut Map) -> Result<(), Failure>>;
+
+/// What a module found and what is to be done about it.
+#[derive(Default)]
+pub struct Plan {
+    /// In the order they are to be made. None: the host is as it should be.
+    pub changes: Vec<Change>,
+    /// What was learnt by looking.
+    pub data: Map,
+    /// Facts for the host, without the prefix `ansible_`.
+    pub facts: Map,
+    pub warnings: Vec<String>,
+    /// Set when there is nothing to do on purpose (`creates` exists); shown as "skipped" only if `skip`.
+    pub skipped: Option<String>,
+    pub(crate) finish: Option<Finish>,
+}
+
+impl Plan {
+    /// Nothing to change.
+    pub fn unchanged() -> Self {
+        Plan::default()
+    }
+
+    pub fn change(mut self, change: Change) -> Self {
+        self.changes.push(change);
+        self
+    }
+
+    pub fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.data.insert(key.to_owned(), value.into());
+        self
+    }
+
+    pub fn warn(mut self, warning: impl Into<String>) -> Self {
+        self.warnings.push(warning.into());
+        self
+    }
+
+    /// Runs at the end, also when nothing changed and in check mode: reads the final state into the data.
+    pub fn finish(mut self, finish: impl FnOnce(&Host, &mut Map) -> Result<(), Failure> + 'static) -> Self {
+        self.finish = Some(Box::new(finish));
+        self
+    }
+}

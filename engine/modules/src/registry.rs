@@ -1,0 +1,92 @@
+//! All modules, one line each. Their names, documentation and argument checks come from here.
+
+use rplay_wire::{Call, Map, Outcome};
+
+use crate::{Arg, ArgFault, Args, Host, Module, args, runner};
+
+/// A module as the controller and the agent find it.
+pub struct Entry {
+    /// The short name.
+    pub name: &'static str,
+    /// The collection it is known under, `ansible.builtin` for most.
+    pub collection: &'static str,
+    /// The argument that takes free text (`command: echo hi`), if there is one.
+    pub free_form: Option<&'static str>,
+    /// What it does, from the doc comment.
+    pub doc: &'static str,
+    pub args: fn() -> Vec<Arg>,
+    /// Faults that can be seen before a run; the second argument names those whose value is not known yet.
+    pub check: fn(&Map, &[String]) -> Vec<ArgFault>,
+    pub run: fn(&Call, &Host) -> Outcome,
+}
+
+const fn entry<M: Module>(name: &'static str, collection: &'static str) -> Entry {
+    Entry {
+        name,
+        collection,
+        free_form: None,
+        doc: M::DOC,
+        args: M::args,
+        check: check::<M>,
+        run: runner::run_module::<M>,
+    }
+}
+
+impl Entry {
+    #[allow(dead_code)]
+    const fn free_form(mut self, arg: &'static str) -> Self {
+        self.free_form = Some(arg);
+        self
+    }
+}
+
+fn check<M: Module>(map: &Map, later: &[String]) -> Vec<ArgFault> {
+    let parse = |map: &Map| match M::from_map(map) {
+        Ok(module) if later.is_empty() => module.check().err().into_iter().collect(),
+        Ok(_) => Vec::new(),
+        Err(faults) => faults,
+    };
+    args::check(&M::args(), parse, map, later)
+}
+
+const BUILTIN: &str = "ansible.builtin";
+
+/// Sorted by name.
+pub static MODULES: &[Entry] = &[entry::<crate::ping::Ping>("ping", BUILTIN)];
+
+/// The module of that short name.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    MODULES.binary_search_by(|entry| entry.name.cmp(name)).ok().map(|at| &MODULES[at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modules_are_sorted_so_that_each_is_found() {
+        assert!(MODULES.is_sorted_by_key(|entry| entry.name));
+        for entry in MODULES {
+            assert!(find(entry.name).is_some_and(|found| found.name == entry.name));
+        }
+    }
+
+    #[test]
+    fn every_argument_is_documented_and_named_once() {
+        for entry in MODULES {
+            assert!(!entry.doc.trim().is_empty(), "{} has no documentation", entry.name);
+            let mut seen = std::collections::HashSet::new();
+            for arg in (entry.args)() {
+                assert!(
+                    arg.name.starts_with('_') || !arg.doc.trim().is_empty(),
+                    "{}.{} has no documentation",
+                    entry.name,
+                    arg.name
+                );
+                for name in std::iter::once(&arg.name).chain(arg.aliases) {
+                    assert!(seen.insert(*name), "{} has two arguments called {name}", entry.name);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The one place that decides whether a plan is carried out.
+
+use std::time::Instant;
+
+use rplay_wire::{Call, Failure, Mode, Outcome};
+
+use crate::{ArgFault, Host, Module, registry};
+
+/// Carries out a call on this host. Never panics outwards: a module's panic is a failed outcome.
+pub fn run(call: &Call, host: &Host) -> Outcome {
+    let begun = Instant::now();
+    let mut outcome = match registry::find(&call.module) {
+        Some(entry) => std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (entry.run)(call, host)))
+            .unwrap_or_else(|panic| {
+                let what = panic.downcast_ref::<String>().map(String::as_str);
+                let what = what.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+                Outcome::failed(Failure::new(format!(
+                    "the module {} broke down: {what}; this is a bug in rplay",
+                    call.module
+                )))
+            }),
+        None => Outcome::failed(Failure::new(format!("this agent has no module `{}`", call.module))),
+    };
+    outcome.micros = begun.elapsed().as_micros() as u64;
+    outcome
+}
+
+pub(crate) fn run_module<M: Module>(call: &Call, host: &Host) -> Outcome {
+    let module = match M::from_map(&call.args) {
+        Ok(module) => module,
+        Err(faults) => return Outcome::failed(fault(faults)),
+    };
+    if let Err(found) = module.check() {
+        return Outcome::failed(fault(vec![found]));
+    }
+    let mut outcome = Outcome::default();
+    if let Err(failure) = carry_out(module, call.mode, host, &mut outcome) {
+        outcome.fail(failure);
+    }
+    outcome
+}
+
+fn carry_out<M: Module>(module: M, mode: Mode, host: &Host, outcome: &mut Outcome) -> Result<(), Failure> {
+    let plan = module.plan(host)?;
+    outcome.data = plan.data;
+    outcome.facts = plan.facts;
+    outcome.warnings = plan.warnings;
+    outcome.skipped = plan.skipped;
+    for mut change in plan.changes {
+        if let Some(diff) = change.diff.take().filter(|_| mode.diff) {
+            outcome.diff.push(diff);
+        }
+        if !mode.check {
+            change.make(host, &mut outcome.data)?;
+        }
+        outcome.changed = true;
+    }
+    if let Some(finish) = plan.finish {
+        finish(host, &mut outcome.data)?;
+    }
+    Ok(())
+}
+
+fn fault(faults: Vec<ArgFault>) -> Failure {
+    let msg = faults
+        .iter()
+        .map(|fault| match &fault.arg {
+            Some(arg) if !fault.msg.contains(&format!("`{arg}`")) => format!("`{arg}` {}", fault.msg),
+            _ => fault.msg.clone(),
+        })
+        .collect::<Vec<_>>()
+        .join("; ");
+    let mut failure = Failure::new(msg);
+    failure.arg = faults.iter().find_map(|fault| fault.arg.clone());
+    failure.help = faults.into_iter().find_map(|fault| fault.help);
+    failure
+}

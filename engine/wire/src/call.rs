@@ -1,0 +1,100 @@
+//! What is asked of an agent, and what it answers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Map, Outcome};
+
+/// One module with its rendered arguments, for one host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// The module's short name (`apt`, not `ansible.builtin.apt`).
+    pub module: String,
+    pub args: Map,
+    pub mode: Mode,
+    /// Added to the environment of every process that the module starts.
+    pub environment: Vec<(String, String)>,
+}
+
+/// How a call is to be carried out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mode {
+    /// Plan only, change nothing.
+    pub check: bool,
+    /// Send the differences along.
+    pub diff: bool,
+}
+
+/// Calls that go out together. They run in order, `parallel` of them side by side; each answer is sent
+/// as soon as it is there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Batch {
+    /// Chosen by the controller, unique within one connection.
+    pub id: u64,
+    /// As whom to run; `None` is the login user.
+    pub become_user: Option<Become>,
+    pub calls: Vec<Call>,
+    /// How many calls may run at a time; at least 1.
+    pub parallel: u32,
+    /// Do not begin further calls once one has failed.
+    pub stop_on_failure: bool,
+}
+
+/// Another identity on the same host. The agent starts a second agent under it, once, and passes
+/// batches on.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Become {
+    /// `sudo`, `su`, ...
+    pub method: String,
+    pub user: String,
+    /// The program to use instead of the method's own name.
+    pub exe: Option<String>,
+    /// Flags instead of the method's default ones.
+    pub flags: Option<String>,
+    /// Goes to the program's standard input, never to its arguments.
+    pub password: Option<String>,
+}
+
+impl std::fmt::Debug for Become {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Become")
+            .field("method", &self.method)
+            .field("user", &self.user)
+            .field("exe", &self.exe)
+            .field("flags", &self.flags)
+            .field("password", &self.password.as_ref().map(|_| "***"))
+            .finish()
+    }
+}
+
+/// From the controller to the agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Request {
+    Batch(Batch),
+    /// The next piece of a blob that the agent asked for; `last` ends it.
+    Blob {
+        sha256: String,
+        #[serde(with = "serde_bytes")]
+        piece: Vec<u8>,
+        last: bool,
+    },
+    /// The blob cannot be had (its file changed or went away on the controller).
+    NoBlob {
+        sha256: String,
+        reason: String,
+    },
+    /// Stop this batch: kill what it started, begin nothing more of it.
+    Cancel {
+        batch: u64,
+    },
+}
+
+/// From the agent to the controller.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Reply {
+    /// The first frame: who answers, from where.
+    Hello { user: String, uid: u32, pid: u32 },
+    /// The outcome of call `index` of a batch. Every call of a batch gets exactly one.
+    Outcome { batch: u64, index: u32, outcome: Outcome },
+    /// Send this blob.
+    Want { sha256: String },
+}

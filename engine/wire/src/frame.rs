@@ -1,0 +1,107 @@
+//! Frames: a length of four bytes (little-endian), then that many bytes of postcard.
+
+use std::io::{self, Read, Write};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+/// The agent's very first bytes. What a login shell prints before it is skipped.
+pub const MARKER: &[u8] = b"\n\0rplay-agent\0\n";
+
+/// Bytes; a longer frame is refused before anything is allocated for it. Blobs go in pieces.
+pub const MAX_FRAME: u32 = 256 << 20;
+
+/// Why a frame could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    #[error("the connection broke off: {0}")]
+    Io(#[from] io::Error),
+    #[error("a frame of {0} bytes is longer than the {MAX_FRAME} allowed")]
+    TooLong(u64),
+    #[error("a frame does not decode: {0}")]
+    Garbled(postcard::Error),
+}
+
+/// Reads one frame. `None` is a clean end: the peer hung up between two frames.
+pub fn read_frame<T: DeserializeOwned>(reader: &mut impl Read) -> Result<Option<T>, FrameError> {
+    let mut head = [0u8; 4];
+    let mut filled = 0;
+    while filled < head.len() {
+        match reader.read(&mut head[filled..]) {
+            Ok(0) if filled == 0 => return Ok(None),
+            Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let length = u32::from_le_bytes(head);
+    if length > MAX_FRAME {
+        return Err(FrameError::TooLong(length.into()));
+    }
+    // Grows as bytes arrive, so a lying length costs no memory.
+    let mut body = Vec::with_capacity((length as usize).min(1 << 16));
+    if reader.take(length.into()).read_to_end(&mut body)? < length as usize {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+    decode(&body).map(Some)
+}
+
+/// Writes one frame and flushes.
+pub fn write_frame<T: Serialize>(writer: &mut impl Write, message: &T) -> Result<(), FrameError> {
+    writer.write_all(&encode(message)?)?;
+    writer.flush()?;
+    Ok(())
+}
+
+/// A whole frame, head and body.
+pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
+    let mut frame = postcard::to_extend(message, vec![0u8; 4]).map_err(FrameError::Garbled)?;
+    let length = frame.len() as u64 - 4;
+    if length > u64::from(MAX_FRAME) {
+        return Err(FrameError::TooLong(length));
+    }
+    frame[..4].copy_from_slice(&(length as u32).to_le_bytes());
+    Ok(frame)
+}
+
+/// The message in a frame's body; bytes left over are an error.
+pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
+    match postcard::take_from_bytes(body) {
+        Ok((message, [])) => Ok(message),
+        Ok(_) => Err(FrameError::Garbled(postcard::Error::DeserializeBadEncoding)),
+        Err(error) => Err(FrameError::Garbled(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Reply, Value, data};
+
+    #[test]
+    fn a_frame_comes_back_as_it_went() {
+        let message = Value::Map(data! { "n" => -1i64, "s" => "ü", "l" => vec![1.5f64], "none" => Value::Null });
+        let mut wire = Vec::new();
+        write_frame(&mut wire, &message).unwrap();
+        let mut reader = wire.as_slice();
+        assert_eq!(read_frame::<Value>(&mut reader).unwrap(), Some(message));
+        assert_eq!(read_frame::<Value>(&mut reader).unwrap(), None);
+    }
+
+    #[test]
+    fn a_lying_length_is_refused_before_memory_is_taken() {
+        let mut reader: &[u8] = &[0xff, 0xff, 0xff, 0xff, 1];
+        assert!(matches!(read_frame::<Reply>(&mut reader), Err(FrameError::TooLong(_))));
+    }
+
+    #[test]
+    fn a_frame_cut_short_or_garbled_is_an_error_and_not_a_panic() {
+        let mut wire = Vec::new();
+        write_frame(&mut wire, &Reply::Want { sha256: "ab".into() }).unwrap();
+        for cut in 1..wire.len() {
+            assert!(matches!(read_frame::<Reply>(&mut &wire[..cut]), Err(FrameError::Io(_))));
+        }
+        let mut reader: &[u8] = &[2, 0, 0, 0, 77, 77];
+        assert!(matches!(read_frame::<Reply>(&mut reader), Err(FrameError::Garbled(_))));
+    }
+}

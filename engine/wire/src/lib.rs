@@ -1,0 +1,15 @@
+//! What the controller and an agent say to each other.
+//!
+//! Both ends are always the same executable (the controller finds it on the host by its hash), so the
+//! frames carry no version and no field is optional for the sake of an older peer. Everything that
+//! arrives is still checked: a frame that is too long or does not decode is a [`FrameError`].
+
+mod call;
+mod frame;
+mod outcome;
+mod value;
+
+pub use call::{Batch, Become, Call, Mode, Reply, Request};
+pub use frame::{FrameError, MARKER, MAX_FRAME, decode, encode, read_frame, write_frame};
+pub use outcome::{Diff, Failure, Outcome};
+pub use value::{Blob, Map, Value};
