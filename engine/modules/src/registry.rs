@@ -2,7 +2,7 @@
 
 use rplay_wire::{Call, Map, Outcome};
 
-use crate::{Arg, ArgFault, Args, Host, Module, args, runner};
+use crate::{Arg, ArgFault, Host, Module, args, runner};
 
 /// A module as the controller and the agent find it.
 pub struct Entry {

@@ -1,0 +1,8 @@
+//! Variables: values not yet rendered, the layers they come from, and the one precedence order.
+
+mod lazy;
+mod scope;
+
+pub use lazy::{Lazy, Template, Vaulted, is_omit, omit};
+pub use minijinja::Value;
+pub use scope::{Layer, Magic, Scope};
