@@ -3,6 +3,7 @@
 //! Floors, each using only those before it: `source`, `syntax`, `inventory`, `vars`, `template`, `plan`,
 //! `event`, `link`, `actions`, `run`, `report`.
 
+pub mod event;
 pub mod source;
 pub mod syntax;
 pub mod vars;
