@@ -232,6 +232,8 @@ pub struct Settings {
     pub tags: Vec<Field>,
     /// Nearest first.
     pub vars: Vec<Arc<Layer>>,
+    /// What an include handed to its tasks; stronger than facts that were set. Nearest first.
+    pub params: Vec<Arc<Layer>>,
     /// Outermost first; later ones win.
     pub environment: Vec<Field>,
     /// Outermost first; later ones win.
@@ -257,6 +259,23 @@ pub struct Settings {
     pub timeout: Option<Field>,
     /// What blocks round the task notify when it changes something.
     pub notify: Vec<Field>,
+}
+
+impl Role {
+    /// The same role before its dependencies are known.
+    pub(super) fn shallow(&self) -> Role {
+        Role {
+            name: self.name.clone(),
+            path: self.path.clone(),
+            identity: self.identity.clone(),
+            allow_duplicates: self.allow_duplicates,
+            params: self.params.clone(),
+            vars: self.vars.clone(),
+            defaults: self.defaults.clone(),
+            parents: self.parents.clone(),
+            dependencies: Vec::new(),
+        }
+    }
 }
 
 impl Task {

@@ -33,6 +33,16 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// Layers with the strongest first.
+    pub fn new(layers: Vec<Arc<Layer>>, magic: Arc<dyn Magic>, folders: Arc<[PathBuf]>) -> Self {
+        Scope { layers, magic, folders }
+    }
+
+    /// The variable if it is stored, without asking for facts that may be missing.
+    pub fn find(&self, name: &str) -> Option<&Lazy> {
+        self.layers.iter().find_map(|layer| layer.get(name))
+    }
+
     /// The variable of that name, not rendered.
     pub fn get(&self, name: &str) -> Option<Lazy> {
         // What rplay itself knows cannot be overridden, as in Ansible.
