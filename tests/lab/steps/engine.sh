@@ -21,10 +21,11 @@ step_engine() {
 }
 
 # Without systemd nothing else would start dockerd. It gets a session of its own, so that
-# it outlives this script, and its own pid file (which also keeps a second one away).
+# it outlives this script; its own pid file keeps a second one away.
 start_detached_engine() {
     mkdir -p "$state/log"
-    as_root setsid dockerd >>"$state/log/dockerd.log" 2>&1 </dev/null &
+    # Nor may it inherit the lab's lock (9), which would then be held for ever.
+    as_root setsid dockerd >>"$state/log/dockerd.log" 2>&1 </dev/null 9>&- &
     touch "$state/engine-started"
     changed "started dockerd (log: .lab/log/dockerd.log)"
 }

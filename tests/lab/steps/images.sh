@@ -40,7 +40,7 @@ step_images() {
 
 # The todo executable compiles while the base is made: neither waits for the other.
 build_stale() {
-    local jobs=() failed=0 job
+    local jobs=() failed=0 job name
     if is_stale todo-v2 || is_stale todo-v3; then
         in_background todo build_todo
     fi
@@ -53,6 +53,20 @@ build_stale() {
     done
     for job in "${jobs[@]}"; do wait "$job" || failed=1; done
     [ "$failed" = 0 ] || die "an image could not be built, see .lab/log"
+    drop_superseded
+}
+
+# What a running container still uses stays.
+drop_superseded() {
+    local repository tag
+    docker image ls --filter "label=$label=1" --format '{{.Repository}} {{.Tag}}' |
+        while read -r repository tag; do
+            [[ $repository == "$prefix/"* && $tag != latest ]] || continue
+            [ "$tag" = "${image_hash[${repository#"$prefix/"}]:-$tag}" ] ||
+                docker image rm "$repository:$tag" >/dev/null 2>&1 || true
+        done
+    # The stages of a Dockerfile stay behind without a name, half a gigabyte each.
+    docker image prune --force --filter "label=$label=1" >/dev/null
 }
 
 is_stale() { [[ " ${stale[*]} " == *" $1 "* ]]; }
@@ -63,15 +77,19 @@ in_background() {
 }
 
 timed() {
-    local name=$1 log=$state/log/image-$1.log begun=$SECONDS; shift
+    local name=$1 log=$state/log/image-$1.log begun=$SECONDS code; shift
     say "building $name ..."
-    if ("$@") >"$log" 2>&1; then
-        say "built $name in $((SECONDS - begun)) s"
-    else
+    # Not `if (...)`: inside a condition bash would ignore every failure but the last.
+    set +e
+    (set -e; "$@") >"$log" 2>&1
+    code=$?
+    set -e
+    if [ "$code" != 0 ]; then
         tail -n 15 "$log" >&2
         say "building $name failed after $((SECONDS - begun)) s"
         return 1
     fi
+    say "built $name in $((SECONDS - begun)) s"
 }
 
 # The tag is the hash; `latest` is for people.
@@ -103,7 +121,6 @@ apt_site() {
 
 # One static executable under two tags, so that an update has something to update to.
 build_todo() {
-    set -euo pipefail
     local context; context=$(mktemp -d)
     trap "rm -rf '$context'" EXIT
     build_todo_executable "$context/todo"

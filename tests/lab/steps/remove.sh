@@ -21,6 +21,7 @@ step_remove_hosts() {
 
 step_remove() {
     local found
+    if ! docker version >/dev/null 2>&1; then say "no Docker engine answers: there is no lab"; return; fi
     found=$(docker ps --all --quiet --filter "label=$label=1")
     if [ -n "$found" ]; then
         docker rm --force --volumes $found >/dev/null
@@ -42,6 +43,7 @@ step_remove() {
 
 step_remove_images() {
     local found
+    docker version >/dev/null 2>&1 || return 0
     found=$(docker image ls --filter "label=$label=1" --format '{{.Repository}}:{{.Tag}}' | grep "^$prefix/" || true)
     if [ -n "$found" ]; then
         docker image rm --force $found >/dev/null

@@ -43,7 +43,9 @@ say() { printf '%s\n' "$*"; }
 changed() { printf 'changed: %s\n' "$*"; }
 die() { printf 'lab: %s\n' "$*" >&2; exit 1; }
 
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo --preserve-env=http_proxy,https_proxy "$@"; fi
+}
 
 container_state() {
     docker container inspect --format '{{.State.Status}}' "$prefix-$1" 2>/dev/null || true

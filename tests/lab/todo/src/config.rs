@@ -113,10 +113,7 @@ DbUser=root\nDbPassWord=\"a b = c\"\nDbName = todolist\n";
     fn reads_the_services_own_file() {
         let config = Config::parse(SAMPLE).unwrap();
         assert_eq!(config.http_port, ":3000");
-        assert_eq!(
-            config.redis,
-            Redis { address: "redis:6379".into(), password: "p#w;x".into(), database: 4 }
-        );
+        assert_eq!(config.redis, Redis { address: "redis:6379".into(), password: "p#w;x".into(), database: 4 });
         assert_eq!(
             config.mysql,
             MySql {
@@ -142,9 +139,6 @@ DbUser=root\nDbPassWord=\"a b = c\"\nDbName = todolist\n";
         assert_eq!(Config::parse(&missing).unwrap_err(), "[mysql] DbHost is missing");
         let wrong = SAMPLE.replace("3306", "many");
         assert_eq!(Config::parse(&wrong).unwrap_err(), "[mysql] DbPort: `many` is no number");
-        assert_eq!(
-            Config::parse("[service]\nHttpPort").unwrap_err(),
-            "line 2: neither [section] nor key = value"
-        );
+        assert_eq!(Config::parse("[service]\nHttpPort").unwrap_err(), "line 2: neither [section] nor key = value");
     }
 }

@@ -8,7 +8,11 @@ pub struct Input(HashMap<String, Value>);
 
 impl Input {
     pub fn form(text: &[u8]) -> Input {
-        Input(form_urlencoded::parse(text).map(|(key, value)| (key.into_owned(), Value::String(value.into_owned()))).collect())
+        Input(
+            form_urlencoded::parse(text)
+                .map(|(key, value)| (key.into_owned(), Value::String(value.into_owned())))
+                .collect(),
+        )
     }
 
     pub fn json(text: &[u8]) -> Result<Input, String> {
@@ -65,7 +69,9 @@ mod tests {
     #[test]
     fn lengths_are_counted_in_characters() {
         let input = Input::json(r#"{"a":"","b":"ab","c":"操作成","d":"toolong"}"#.as_bytes()).unwrap();
-        let tag = |name| input.text_of(name, "Req.Name", 3, 5).map_err(|why| why.rsplit('\'').nth(1).unwrap_or("").to_string());
+        let tag = |name| {
+            input.text_of(name, "Req.Name", 3, 5).map_err(|why| why.rsplit('\'').nth(1).unwrap_or("").to_string())
+        };
         assert_eq!(tag("a"), Err("required".into()));
         assert_eq!(tag("b"), Err("min".into()));
         assert_eq!(tag("c"), Ok("操作成"));

@@ -27,7 +27,9 @@ impl Journal {
         let now = date::now();
         let line = line(now, level, &self.hostname, message);
         let day = date::day(now);
-        let Ok(mut open) = self.open.lock() else { return };
+        let Ok(mut open) = self.open.lock() else {
+            return;
+        };
         if open.as_ref().is_none_or(|(of, _)| *of != day) {
             let path = self.folder.join(format!("{day}.log"));
             *open = OpenOptions::new().append(true).create(true).open(path).ok().map(|file| (day, file));

@@ -23,9 +23,8 @@ impl Knobs {
     }
 
     fn from(get: impl Fn(&str) -> Option<String>) -> Knobs {
-        let number = |name: &str| {
-            get(name)?.trim().parse::<f64>().ok().filter(|value| value.is_finite() && *value > 0.0)
-        };
+        let number =
+            |name: &str| get(name)?.trim().parse::<f64>().ok().filter(|value| value.is_finite() && *value > 0.0);
         let seconds = |name: &str| number(name).map(Duration::from_secs_f64);
         Knobs {
             start_delay: seconds("START_DELAY").unwrap_or_default(),

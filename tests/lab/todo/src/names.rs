@@ -46,7 +46,8 @@ fn servers(text: &str) -> Vec<SocketAddr> {
 }
 
 fn ask(server: SocketAddr, name: &str) -> Result<Ipv4Addr, String> {
-    let own: SocketAddr = if server.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { "[::]:0".parse().unwrap_or(server) };
+    let own: SocketAddr =
+        if server.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { "[::]:0".parse().unwrap_or(server) };
     let id = std::process::id() as u16;
     let mut answer = [0; 1500];
     let mut talk = || {

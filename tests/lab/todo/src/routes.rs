@@ -1,15 +1,15 @@
 //! The routes under /api/v1 and what each one does.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::counters::Counters;
+use crate::date;
 use crate::envelope::{Answer, done, done_list, failed, refused, wrong};
 use crate::input::Input;
 use crate::journal::Journal;
 use crate::knobs::Knobs;
 use crate::store::{Store, Task};
 use crate::token::{self, Claims, Refusal};
-use crate::date;
 
 pub struct Service {
     pub hostname: String,
@@ -23,6 +23,19 @@ pub struct Service {
 /// As the real service: each costs a third of a second of CPU.
 const BCRYPT_COST: u32 = 12;
 const TOKEN_SECONDS: i64 = 24 * 3600;
+
+#[derive(Serialize)]
+struct LoggedIn {
+    user: Who,
+    token: String,
+}
+
+#[derive(Serialize)]
+struct Who {
+    id: u64,
+    user_name: String,
+    create_at: i64,
+}
 
 /// Whether a request is one of ours; everything else is gin's plain 404, HEAD among them.
 pub fn known(method: &str, path: &str) -> bool {
@@ -44,9 +57,9 @@ impl Service {
         let result = match path {
             "/api/v1/user/register" => input.map_err(|why| wrong(&why)).and_then(|input| self.register(&input)),
             "/api/v1/user/login" => input.map_err(|why| wrong(&why)).and_then(|input| self.login(&input)),
-            _ => self
-                .caller(token)
-                .and_then(|user| input.map_err(|why| wrong(&why)).and_then(|input| self.task_route(path, user, &input))),
+            _ => self.caller(token).and_then(|user| {
+                input.map_err(|why| wrong(&why)).and_then(|input| self.task_route(path, user, &input))
+            }),
         };
         result.unwrap_or_else(|answer| answer)
     }
@@ -76,10 +89,9 @@ impl Service {
             exp: date::now() + TOKEN_SECONDS,
             iss: "to-do-list".into(),
         };
-        Ok(done(json!({
-            "user": { "id": user.id, "user_name": user.user_name, "create_at": user.created_at },
-            "token": token::sign(&claims, &self.key),
-        })))
+        let token = token::sign(&claims, &self.key);
+        let user = Who { id: user.id, user_name: user.user_name, create_at: user.created_at };
+        Ok(done(LoggedIn { user, token }))
     }
 
     fn caller(&self, token: &str) -> Result<u64, Answer> {
@@ -118,15 +130,19 @@ impl Service {
                 let id = number("id")? as u64;
                 let mut task = self.store.task(user, id).map_err(store_failed)?.ok_or_else(missing)?;
                 task.view = self.counters.viewed(id).map_err(store_failed)?;
-                Ok(done(json!(task)))
+                Ok(done(task))
             }
             "/api/v1/task_search" => {
-                let found = self.store.search(user, input.text("info").map_err(|why| wrong(&why))?).map_err(store_failed)?;
+                let found =
+                    self.store.search(user, input.text("info").map_err(|why| wrong(&why))?).map_err(store_failed)?;
                 let total = found.len() as u64;
                 Ok(done_list(self.with_views(found)?, total))
             }
             _ => {
-                let limit = match number("limit")? { 0 => 15, limit => limit.clamp(1, 1000) as u64 };
+                let limit = match number("limit")? {
+                    0 => 15,
+                    limit => limit.clamp(1, 1000) as u64,
+                };
                 let page = number("start")?.max(1) as u64;
                 let (tasks, total) =
                     self.store.tasks(user, limit, (page - 1).saturating_mul(limit)).map_err(store_failed)?;
@@ -135,11 +151,11 @@ impl Service {
         }
     }
 
-    fn with_views(&self, mut tasks: Vec<Task>) -> Result<Value, Answer> {
+    fn with_views(&self, mut tasks: Vec<Task>) -> Result<Vec<Task>, Answer> {
         for task in &mut tasks {
             task.view = self.counters.views(task.id).map_err(|why| failed(&why))?;
         }
-        Ok(json!(tasks))
+        Ok(tasks)
     }
 }
 

@@ -119,7 +119,7 @@ async fn respond(service: Arc<Service>, request: Request<Incoming>) -> Result<Re
         (404, None)
     } else if path == "/api/v1/ping" {
         let code = if service.knobs.fail_ready { 503 } else { 200 };
-        (code, Some(serde_json::Value::String(service.hostname.clone())))
+        (code, serde_json::to_string(&service.hostname).ok())
     } else {
         let answer = work(service.clone(), path.clone(), request).await;
         (answer.code, Some(answer.body))
@@ -128,7 +128,7 @@ async fn respond(service: Arc<Service>, request: Request<Incoming>) -> Result<Re
     service.journal.write("info", &format!("{method} {path} {code} {took}ms"));
 
     let kind = if body.is_some() { "application/json; charset=utf-8" } else { "text/plain" };
-    let text = body.map_or_else(|| "404 page not found".to_string(), |body| body.to_string());
+    let text = body.unwrap_or_else(|| "404 page not found".to_string());
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));

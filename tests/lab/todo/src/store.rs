@@ -94,18 +94,10 @@ impl Store {
     }
 
     /// False when the user has no such task.
-    pub fn change_task(
-        &self,
-        user: u64,
-        id: u64,
-        title: &str,
-        content: &str,
-        status: i64,
-    ) -> Result<bool, String> {
+    pub fn change_task(&self, user: u64, id: u64, title: &str, content: &str, status: i64) -> Result<bool, String> {
         self.with(|conn| {
             // Rows found, not rows changed: writing the same again is no failure.
-            let found: Option<u64> =
-                conn.exec_first("SELECT id FROM task WHERE id = ? AND user_id = ?", (id, user))?;
+            let found: Option<u64> = conn.exec_first("SELECT id FROM task WHERE id = ? AND user_id = ?", (id, user))?;
             let update = "UPDATE task SET title = ?, content = ?, status = ?, end_time = ? WHERE id = ?";
             let end_time = if status == 1 { date::now() } else { 0 };
             conn.exec_drop(update, (title, content, status, end_time, id))?;
