@@ -21,6 +21,7 @@ step_hosts() {
 create_host() {
     local name=$1 address=$2 published=$3 flags=() other
     mapfile -t flags < <(cgroup_flags; security_flags)
+    make_volume "$name"
     for other in "${hosts[@]}"; do
         set -- $other
         flags+=(--add-host "$1:$2")
@@ -32,12 +33,8 @@ create_host() {
         --cap-add ALL --cap-drop SYS_RESOURCE --device-cgroup-rule 'a *:* rwm' \
         --cgroupns private --tmpfs /run:exec --tmpfs /run/lock --tmpfs /tmp:exec \
         --env "LAB_NAMESERVERS=$(machine_nameservers)" \
-        --volume "$(host_volume "$name"):/var/lib/docker" "$prefix/host" >/dev/null ||
+        --volume "$prefix-$name:/var/lib/docker" "$prefix/host" >/dev/null ||
         die "$name did not start: are ports $ssh_port and $http_port of $published free? (LAB_SSH_PORT and LAB_HTTP_PORT choose others)"
-}
-
-host_volume() {
-    docker volume create --label "$label=1" "$prefix-$1"
 }
 
 security_flags() {

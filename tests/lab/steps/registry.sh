@@ -22,6 +22,7 @@ step_registry() {
 create_registry() {
     local flags; flags=$(cgroup_flags)
     make_password_file
+    make_volume registry
     docker create ${flags:+"$flags"} --name "$prefix-registry" --hostname "${registry_name%%.*}" \
         --label "$label=1" --network "$network" --ip "$registry_address" \
         --publish "$registry_published:5000" --restart unless-stopped \

@@ -58,3 +58,9 @@ refuse_foreign() {
     [ "$(docker "$kind" inspect --format "{{index $path \"$label\"}}" "$name" 2>/dev/null)" = 1 ] ||
         die "a $kind named $name exists and is not the lab's: rename or remove it yourself"
 }
+
+# Made before it is mounted, because one that Docker makes by the way has no label.
+make_volume() {
+    docker volume create --label "$label=1" "$prefix-$1" >/dev/null
+    refuse_foreign volume "$prefix-$1"
+}
