@@ -105,7 +105,13 @@ build_from_dockerfile() {
 # The mirror this machine's apt already uses for Debian, whatever it is; Debian's own otherwise.
 read_debian_sources() {
     local mirror security
-    mirror=$(apt_site Debian) security=$(apt_site Debian-Security)
+    mirror=$(apt_site Debian)
+    if [ -z "$mirror" ] && grep -qx 'ID=debian' /etc/os-release 2>/dev/null; then
+        # apt cannot say whose archive a mirror holds before it has read its lists.
+        as_root apt-get update >"$state/log/apt.log" 2>&1 || true
+        mirror=$(apt_site Debian)
+    fi
+    security=$(apt_site Debian-Security)
     mirror=${mirror:-http://deb.debian.org/debian}
     security=${security:-http://deb.debian.org/debian-security}
     debian_sources="deb $mirror bookworm main

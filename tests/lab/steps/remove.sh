@@ -53,9 +53,13 @@ step_remove_images() {
     docker image prune --force --filter "label=$label=1" >/dev/null
 }
 
-# Only the engine that the lab itself started.
+# Only the engine that the lab itself started, and only when nobody else uses it.
 step_remove_engine() {
     [ -f "$state/engine-started" ] || { say "the Docker engine is not ours: left running"; return; }
+    if [ -n "$(docker ps --quiet 2>/dev/null)" ]; then
+        say "other containers run on the Docker engine: left running"
+        return
+    fi
     local pid; pid=$(cat /var/run/docker.pid 2>/dev/null || true)
     if [ -n "$pid" ]; then
         as_root kill "$pid"
