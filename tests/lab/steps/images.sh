@@ -23,7 +23,7 @@ step_images() {
     wanted+=("todo-v2 $hash_todo" "todo-v3 $hash_todo")
 
     local have stale=() entry
-    have=$(docker image ls --filter "label=$label=1" --format '{{.Repository}} {{.Tag}}')
+    have=$(docker image ls --filter "label=$image_label=1" --format '{{.Repository}} {{.Tag}}')
     for entry in "${wanted[@]}"; do
         read -r name hash <<<"$entry"
         grep -qx "$prefix/$name $hash" <<<"$have" || stale+=("$name")
@@ -59,14 +59,14 @@ build_stale() {
 # What a running container still uses stays.
 drop_superseded() {
     local repository tag
-    docker image ls --filter "label=$label=1" --format '{{.Repository}} {{.Tag}}' |
+    docker image ls --filter "label=$image_label=1" --format '{{.Repository}} {{.Tag}}' |
         while read -r repository tag; do
             [[ $repository == "$prefix/"* && $tag != latest ]] || continue
             [ "$tag" = "${image_hash[${repository#"$prefix/"}]:-$tag}" ] ||
                 docker image rm "$repository:$tag" >/dev/null 2>&1 || true
         done
     # The stages of a Dockerfile stay behind without a name, half a gigabyte each.
-    docker image prune --force --filter "label=$label=1" >/dev/null
+    docker image prune --force --filter "label=$image_label=1" >/dev/null
 }
 
 is_stale() { [[ " ${stale[*]} " == *" $1 "* ]]; }
@@ -97,7 +97,7 @@ build_from_dockerfile() {
     local name=$1
     shift
     docker build "${build_flags[@]}" "$@" --force-rm \
-        --label "$label=1" --tag "$prefix/$name:${image_hash[$name]}" --tag "$prefix/$name:latest" \
+        --label "$image_label=1" --tag "$prefix/$name:${image_hash[$name]}" --tag "$prefix/$name:latest" \
         --build-arg "BASE=$prefix/base:$hash_base" --build-arg "SUDO_PASSWORD=$sudo_password" \
         --file "$lab_dir/images/$name/Dockerfile" "$lab_dir/images"
 }
@@ -131,7 +131,7 @@ build_todo() {
     trap "rm -rf '$context'" EXIT
     build_todo_executable "$context/todo"
     for version in v2 v3; do
-        docker build "${build_flags[@]}" --force-rm --label "$label=1" \
+        docker build "${build_flags[@]}" --force-rm --label "$image_label=1" \
             --tag "$prefix/todo-$version:$hash_todo" --tag "$prefix/todo-$version:latest" \
             --build-arg "VERSION=$version" --file "$lab_dir/images/todo/Dockerfile" "$context"
     done

@@ -44,13 +44,13 @@ step_remove() {
 step_remove_images() {
     local found
     docker version >/dev/null 2>&1 || return 0
-    found=$(docker image ls --filter "label=$label=1" --format '{{.Repository}}:{{.Tag}}' | grep "^$prefix/" || true)
+    found=$(docker image ls --filter "label=$image_label=1" --format '{{.Repository}}:{{.Tag}}' | grep "^$prefix/" || true)
     if [ -n "$found" ]; then
         docker image rm --force $found >/dev/null
         changed "removed $(wc -w <<<"$found") images"
     fi
     # What the stages of a Dockerfile left behind has our label and no name.
-    docker image prune --force --filter "label=$label=1" >/dev/null
+    docker image prune --force --filter "label=$image_label=1" >/dev/null
 }
 
 # Only the engine that the lab itself started, and only when nobody else uses it.

@@ -5,8 +5,10 @@ lab_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 root_dir=$(cd "$lab_dir/../.." && pwd)
 state=${LAB_STATE:-$root_dir/.lab}
 
-# The label is the only thing that makes a container, volume, network or image ours.
+# The label is the only thing that makes a container, volume or network ours. Images have
+# another one: a container inherits its image's labels, whoever made it.
 label=rplay.lab
+image_label=rplay.lab.image
 prefix=rplay-lab
 
 # Chosen away from Docker's own pools (172.17-31 and 192.168), which the Docker
