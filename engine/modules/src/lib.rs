@@ -4,12 +4,19 @@
 //! whether the changes are made. So check mode, diff and `changed` are written once, and no module can
 //! forget the one or claim the other. To add a module: write its file, add its line to [`registry`].
 
+pub mod accounts;
 pub mod args;
 pub mod argtypes;
+pub mod attributes;
+pub mod digest;
 mod host;
+pub mod mode;
+pub mod paths;
+pub mod place;
 mod plan;
 pub mod registry;
 pub mod runner;
+pub mod selinux;
 
 mod ping;
 
