@@ -9,16 +9,21 @@ pub mod args;
 pub mod argtypes;
 pub mod attributes;
 pub mod digest;
+pub mod glob;
 mod host;
 pub mod mode;
 pub mod paths;
 pub mod place;
 mod plan;
+pub mod process;
 pub mod registry;
 pub mod runner;
 pub mod selinux;
 
+mod command;
 mod ping;
+mod raw;
+mod shell;
 
 pub use args::{Arg, ArgFault, Args};
 pub use host::{BlobSource, Host, NoBlobs};
