@@ -9,6 +9,7 @@ pub mod args;
 pub mod argtypes;
 pub mod attributes;
 pub mod digest;
+pub mod flags;
 pub mod glob;
 mod host;
 pub mod mode;
@@ -21,9 +22,14 @@ pub mod runner;
 pub mod selinux;
 
 mod command;
+mod fetch;
+mod file;
 mod ping;
 mod raw;
 mod shell;
+mod slurp;
+mod stat;
+mod times;
 
 pub use args::{Arg, ArgFault, Args};
 pub use host::{BlobSource, Host, NoBlobs};
