@@ -342,7 +342,7 @@ impl Job {
 }
 
 /// Makes something new under another name and puts it in the place of what is there, in one step.
-fn in_place(path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> Result<(), Failure> {
+pub(crate) fn in_place(path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> Result<(), Failure> {
     let failed = |error: io::Error| cannot("create", path, &error);
     if path.is_dir() && !path.is_symlink() {
         fs::remove_dir(path).map_err(failed)?;
