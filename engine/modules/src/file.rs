@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, MetadataExt, symlink},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink},
     path::{Path, PathBuf},
 };
 
@@ -347,7 +347,9 @@ pub(crate) fn in_place(path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> R
     if path.is_dir() && !path.is_symlink() {
         fs::remove_dir(path).map_err(failed)?;
     }
-    let folder = tempfile::Builder::new().prefix(".rplay-").tempdir_in(paths::folder(path)).map_err(failed)?;
+    let mut name = tempfile::Builder::new();
+    name.prefix(".rplay-").permissions(fs::Permissions::from_mode(0o700));
+    let folder = name.tempdir_in(paths::folder(path)).map_err(failed)?;
     let temporary = folder.path().join("new");
     make(&temporary).and_then(|()| fs::rename(&temporary, path)).map_err(failed)
 }
@@ -404,8 +406,6 @@ fn absent(path: &Path) -> Result<Plan, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use rplay_wire::{Outcome, Value};
 
     use super::*;

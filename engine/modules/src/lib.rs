@@ -23,10 +23,13 @@ pub mod runner;
 pub mod selinux;
 pub mod text;
 
+pub mod assemble;
+mod blockinfile;
 mod command;
 pub mod copy;
 pub mod fetch;
 mod file;
+mod find;
 mod lineinfile;
 mod ping;
 mod raw;
@@ -34,6 +37,7 @@ mod replace;
 mod shell;
 mod slurp;
 mod stat;
+mod tempfile;
 mod times;
 mod tree;
 

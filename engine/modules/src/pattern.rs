@@ -19,7 +19,7 @@ pub struct Flags {
 impl Pattern {
     /// Reads a pattern; `arg` is named if it cannot be read.
     pub fn new(pattern: &str, flags: Flags, arg: &str) -> Result<Pattern, Failure> {
-        let multi_line = flags.multi_line || has_flag(pattern, 'm');
+        let multi_line = flags.multi_line || is_multi_line(pattern);
         let mut builder = RegexBuilder::new(&translate(pattern, multi_line));
         builder.multi_line(flags.multi_line).dot_matches_new_line(flags.dot_all);
         let regex = builder.build().map_err(|error| {
@@ -61,9 +61,10 @@ impl Pattern {
     }
 }
 
-fn has_flag(pattern: &str, flag: char) -> bool {
+/// Whether the pattern itself says, by `(?m)` at its start, that it looks at more than one line.
+pub fn is_multi_line(pattern: &str) -> bool {
     let inner = pattern.strip_prefix("(?").and_then(|rest| rest.split_once(')'));
-    inner.is_some_and(|(flags, _)| flags.chars().all(|c| c.is_ascii_alphabetic()) && flags.contains(flag))
+    inner.is_some_and(|(flags, _)| flags.chars().all(|c| c.is_ascii_alphabetic()) && flags.contains('m'))
 }
 
 /// Python's syntax in that of the crate: what means the same stays.

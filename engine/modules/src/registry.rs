@@ -52,10 +52,13 @@ const BUILTIN: &str = "ansible.builtin";
 
 /// Sorted by name.
 pub static MODULES: &[Entry] = &[
+    entry::<crate::assemble::Assemble>("assemble", BUILTIN),
+    entry::<crate::blockinfile::BlockInFile>("blockinfile", BUILTIN),
     entry::<crate::command::Command>("command", BUILTIN).free_form("_raw_params"),
     entry::<crate::copy::Copy>("copy", BUILTIN),
     entry::<crate::fetch::Fetch>("fetch", BUILTIN),
     entry::<crate::file::File>("file", BUILTIN),
+    entry::<crate::find::Find>("find", BUILTIN),
     entry::<crate::lineinfile::LineInFile>("lineinfile", BUILTIN),
     entry::<crate::ping::Ping>("ping", BUILTIN),
     entry::<crate::raw::Raw>("raw", BUILTIN).free_form("_raw_params"),
@@ -63,6 +66,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::shell::Shell>("shell", BUILTIN).free_form("_raw_params"),
     entry::<crate::slurp::Slurp>("slurp", BUILTIN),
     entry::<crate::stat::Stat>("stat", BUILTIN),
+    entry::<crate::tempfile::Tempfile>("tempfile", BUILTIN),
 ];
 
 /// The module of that short name.

@@ -75,7 +75,8 @@ impl Module for Stat {
     }
 }
 
-fn describe(path: &Path, meta: &Metadata) -> Map {
+/// What is known about a file, as results of stat and find show it.
+pub(crate) fn describe(path: &Path, meta: &Metadata) -> Map {
     let bit = |bit: u32| Value::from(meta.mode() & bit != 0);
     let may = |flags| Value::from(access(path, flags).is_ok());
     let kind = meta.file_type();
