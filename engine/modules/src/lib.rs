@@ -8,6 +8,7 @@ pub mod args;
 pub mod argtypes;
 mod host;
 mod plan;
+pub mod process;
 pub mod registry;
 pub mod runner;
 
@@ -16,5 +17,6 @@ mod ping;
 pub use args::{Arg, ArgFault, Args};
 pub use host::{BlobSource, Host, NoBlobs};
 pub use plan::{Change, Module, Plan};
+pub use process::{Finished, Process};
 pub use registry::Entry;
 pub use rplay_wire as wire;
