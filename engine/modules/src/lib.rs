@@ -12,6 +12,7 @@ pub mod process;
 pub mod registry;
 pub mod runner;
 
+mod apt;
 mod ping;
 
 pub use args::{Arg, ArgFault, Args};

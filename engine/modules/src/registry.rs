@@ -52,7 +52,10 @@ fn check<M: Module>(map: &Map, later: &[String]) -> Vec<ArgFault> {
 const BUILTIN: &str = "ansible.builtin";
 
 /// Sorted by name.
-pub static MODULES: &[Entry] = &[entry::<crate::ping::Ping>("ping", BUILTIN)];
+pub static MODULES: &[Entry] = &[
+    entry::<crate::apt::Apt>("apt", BUILTIN),
+    entry::<crate::ping::Ping>("ping", BUILTIN),
+];
 
 /// The module of that short name.
 pub fn find(name: &str) -> Option<&'static Entry> {

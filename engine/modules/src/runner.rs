@@ -42,22 +42,22 @@ pub(crate) fn run_module<M: Module>(call: &Call, host: &Host) -> Outcome {
 }
 
 fn carry_out<M: Module>(module: M, mode: Mode, host: &Host, outcome: &mut Outcome) -> Result<(), Failure> {
-    let plan = module.plan(host)?;
-    outcome.data = plan.data;
-    outcome.facts = plan.facts;
-    outcome.warnings = plan.warnings;
-    outcome.skipped = plan.skipped;
-    for mut change in plan.changes {
-        if let Some(diff) = change.diff.take().filter(|_| mode.diff) {
-            outcome.diff.push(diff);
+    let mut next = Some(module.plan(host)?);
+    while let Some(plan) = next {
+        outcome.data.extend(plan.data);
+        outcome.facts.extend(plan.facts);
+        outcome.warnings.extend(plan.warnings);
+        outcome.skipped = plan.skipped;
+        for mut change in plan.changes {
+            if let Some(diff) = change.diff.take().filter(|_| mode.diff) {
+                outcome.diff.push(diff);
+            }
+            outcome.changed |= if mode.check { change.counts() } else { change.make(host, &mut outcome.data)? };
         }
-        if !mode.check {
-            change.make(host, &mut outcome.data)?;
+        if let Some(finish) = plan.finish {
+            finish(host, &mut outcome.data)?;
         }
-        outcome.changed = true;
-    }
-    if let Some(finish) = plan.finish {
-        finish(host, &mut outcome.data)?;
+        next = plan.then.map(|then| then(host)).transpose()?;
     }
     Ok(())
 }
