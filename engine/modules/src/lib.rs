@@ -14,6 +14,8 @@ pub mod runner;
 
 mod apt;
 mod ping;
+mod service;
+mod systemd;
 
 pub use args::{Arg, ArgFault, Args};
 pub use host::{BlobSource, Host, NoBlobs};

@@ -55,6 +55,9 @@ const BUILTIN: &str = "ansible.builtin";
 pub static MODULES: &[Entry] = &[
     entry::<crate::apt::Apt>("apt", BUILTIN),
     entry::<crate::ping::Ping>("ping", BUILTIN),
+    entry::<crate::service::Service>("service", BUILTIN),
+    entry::<crate::systemd::Systemd>("systemd", BUILTIN),
+    entry::<crate::systemd::Systemd>("systemd_service", BUILTIN),
 ];
 
 /// The module of that short name.
