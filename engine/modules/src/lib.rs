@@ -4,22 +4,34 @@
 //! whether the changes are made. So check mode, diff and `changed` are written once, and no module can
 //! forget the one or claim the other. To add a module: write its file, add its line to [`registry`].
 
+pub mod accounts;
 pub mod args;
 pub mod argtypes;
+pub mod attributes;
+pub mod digest;
+pub mod glob;
 mod host;
+pub mod mode;
+pub mod paths;
+pub mod place;
 mod plan;
 pub mod process;
+pub mod program;
 pub mod registry;
 pub mod runner;
+pub mod selinux;
 
 mod apt;
+mod command;
 mod ping;
+mod raw;
 mod service;
+mod shell;
 mod systemd;
 
 pub use args::{Arg, ArgFault, Args};
 pub use host::{BlobSource, Host, NoBlobs};
 pub use plan::{Change, Module, Plan};
-pub use process::{Finished, Process};
+pub use program::{Output, Program};
 pub use registry::Entry;
 pub use rplay_wire as wire;

@@ -26,6 +26,10 @@ pub struct Change {
     pub diff: Option<Diff>,
     /// Whether making it makes the task "changed".
     counts: bool,
+    /// Counts as a change even when it fails: a command has been run, whatever came of it.
+    pub(crate) is_deed: bool,
+    /// Set when only doing it shows what it changes; says so in check mode, where the call is then skipped.
+    pub(crate) unpredictable: Option<String>,
     make: Make,
 }
 
@@ -41,7 +45,26 @@ impl Change {
         what: impl Into<String>,
         make: impl FnOnce(&Host, &mut Map) -> Result<bool, Failure> + 'static,
     ) -> Self {
-        Change { what: what.into(), diff: None, counts: true, make: Box::new(make) }
+        Change {
+            what: what.into(),
+            diff: None,
+            counts: true,
+            is_deed: false,
+            unpredictable: None,
+            make: Box::new(make),
+        }
+    }
+
+    /// Counts as a change even when it fails.
+    pub fn deed(mut self) -> Self {
+        self.is_deed = true;
+        self
+    }
+
+    /// Cannot be foreseen: in check mode the call is skipped, for this reason, and nothing has changed.
+    pub fn unpredictable(mut self, reason: impl Into<String>) -> Self {
+        self.unpredictable = Some(reason.into());
+        self
     }
 
     /// A change that serves another one (refreshing an index before packages are installed): it is made

@@ -2,7 +2,7 @@
 
 use rplay_wire::{Call, Map, Outcome};
 
-use crate::{Arg, ArgFault, Args, Host, Module, args, runner};
+use crate::{Arg, ArgFault, Host, Module, args, runner};
 
 /// A module as the controller and the agent find it.
 pub struct Entry {
@@ -33,7 +33,6 @@ const fn entry<M: Module>(name: &'static str, collection: &'static str) -> Entry
 }
 
 impl Entry {
-    #[allow(dead_code)]
     const fn free_form(mut self, arg: &'static str) -> Self {
         self.free_form = Some(arg);
         self
@@ -54,8 +53,11 @@ const BUILTIN: &str = "ansible.builtin";
 /// Sorted by name.
 pub static MODULES: &[Entry] = &[
     entry::<crate::apt::Apt>("apt", BUILTIN),
+    entry::<crate::command::Command>("command", BUILTIN).free_form("_raw_params"),
     entry::<crate::ping::Ping>("ping", BUILTIN),
+    entry::<crate::raw::Raw>("raw", BUILTIN).free_form("_raw_params"),
     entry::<crate::service::Service>("service", BUILTIN),
+    entry::<crate::shell::Shell>("shell", BUILTIN).free_form("_raw_params"),
     entry::<crate::systemd::Systemd>("systemd", BUILTIN),
     entry::<crate::systemd::Systemd>("systemd_service", BUILTIN),
 ];

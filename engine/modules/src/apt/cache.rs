@@ -13,7 +13,7 @@ use super::{
     dpkg::{self, Installed},
     spec::{self, Spec, Wanted},
 };
-use crate::{Change, Finished, Host};
+use crate::{Change, Output, Host};
 
 /// Made by apt's own hook on some systems; where it is missing, the folder of the lists tells the time.
 const STAMPS: [&str; 2] = ["/var/lib/apt/periodic/update-success-stamp", "/var/lib/apt/lists"];
@@ -93,7 +93,7 @@ impl Refresh {
 }
 
 /// What went wrong in `apt-get update`, which may succeed although an index could not be fetched.
-fn complaints(done: &Finished) -> Vec<&str> {
+fn complaints(done: &Output) -> Vec<&str> {
     let lines = done.stderr.lines().filter(|line| line.starts_with("E: ") || line.starts_with("W: Failed to fetch"));
     let mut complaints = lines.map(|line| line.get(3..).unwrap_or(line)).collect::<Vec<_>>();
     if done.rc != 0 && complaints.is_empty() {
@@ -128,7 +128,7 @@ impl Missing {
     }
 
     /// The packages that apt-get complained of.
-    pub fn named_in(done: &Finished) -> Vec<Missing> {
+    pub fn named_in(done: &Output) -> Vec<Missing> {
         let quoted = |line: &str, at: usize| line.split('\'').nth(at).map(str::to_owned);
         let missing = |line: &str| {
             let line = line.strip_prefix("E: ")?;
@@ -158,7 +158,7 @@ pub fn resolve(
 ) -> Result<Result<Vec<String>, Missing>, Failure> {
     if spec.is_pattern() {
         let prefix: String = spec.name.chars().take_while(|c| !"*?[".contains(*c)).collect();
-        let known = host.process("apt-cache").args(["pkgnames", "--", &prefix]).untranslated().run()?;
+        let known = host.program("apt-cache").args(["pkgnames", "--", &prefix]).untranslated().run()?;
         let known = known.success("cannot list the known packages")?;
         let mut names = known.stdout.lines().filter(|name| spec::matches(&spec.name, name)).collect::<Vec<_>>();
         names.sort_unstable();
@@ -181,7 +181,7 @@ pub fn resolve(
     if exact {
         return Ok(Ok(vec![format!("{}={wanted}", spec.name)]));
     }
-    let known = host.process("apt-cache").args(["madison", "--", &spec.name]).untranslated().run()?;
+    let known = host.program("apt-cache").args(["madison", "--", &spec.name]).untranslated().run()?;
     for version in versions(&known.stdout) {
         if fits(host, version)? {
             return Ok(Ok(vec![format!("{}={version}", spec.name)]));
@@ -204,8 +204,8 @@ fn versions(madison: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    fn done(rc: i32, stderr: &str) -> Finished {
-        Finished { rc, stderr: stderr.to_owned(), ..Finished::default() }
+    fn done(rc: i64, stderr: &str) -> Output {
+        Output { rc, stderr: stderr.to_owned(), ..Output::default() }
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl Apt {
                 .warn(format!("check mode: {path} is not there yet; taken for one that an earlier task brings")));
         }
         let done = host
-            .process("dpkg-deb")
+            .program("dpkg-deb")
             .args(["-W", "--showformat=${Package}\\t${Architecture}\\t${Version}\\n", "--", &path])
             .untranslated()
             .run()?

@@ -30,7 +30,7 @@ impl Installed {
 
     /// Asks dpkg about packages by name.
     pub fn named<'a>(host: &Host, names: impl IntoIterator<Item = &'a str>) -> Result<Self, Failure> {
-        let done = host.process("dpkg-query").args(["-W", FORMAT, "--"]).args(names).untranslated().run()?;
+        let done = host.program("dpkg-query").args(["-W", FORMAT, "--"]).args(names).untranslated().run()?;
         // 1: some of them are unknown.
         if done.rc > 1 {
             return Err(done.failure("cannot ask dpkg what is installed"));
@@ -100,7 +100,7 @@ impl Package {
 /// Compares two versions by Debian's rules.
 pub fn compare(host: &Host, a: &str, b: &str) -> Result<Ordering, Failure> {
     for (relation, ordering) in [("eq", Ordering::Equal), ("lt", Ordering::Less)] {
-        let done = host.process("dpkg").args(["--compare-versions", a, relation, b]).untranslated().run()?;
+        let done = host.program("dpkg").args(["--compare-versions", a, relation, b]).untranslated().run()?;
         match done.rc {
             0 => return Ok(ordering),
             1 => {}

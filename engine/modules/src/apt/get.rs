@@ -9,7 +9,7 @@ use std::{
 
 use rplay_wire::{Diff, Failure, data};
 
-use crate::{Change, Finished, Host, Plan};
+use crate::{Change, Output, Host, Plan};
 
 /// An apt-get command line that is being put together.
 #[derive(Clone, Debug)]
@@ -42,21 +42,21 @@ impl AptGet {
     }
 
     /// What it would do.
-    pub fn simulate(&self, host: &Host) -> Result<Finished, Failure> {
+    pub fn simulate(&self, host: &Host) -> Result<Output, Failure> {
         self.start(host, &["-s"])
     }
 
     /// Does it.
-    pub fn run(&self, host: &Host) -> Result<Finished, Failure> {
+    pub fn run(&self, host: &Host) -> Result<Output, Failure> {
         let _policy = self.policy_rc_d.map(PolicyRcD::install).transpose()?;
         self.start(host, &[])
     }
 
-    fn start(&self, host: &Host, first: &[&str]) -> Result<Finished, Failure> {
+    fn start(&self, host: &Host, first: &[&str]) -> Result<Output, Failure> {
         let deadline = Instant::now() + self.lock_timeout;
         loop {
             let done = host
-                .process("apt-get")
+                .program("apt-get")
                 .args(first)
                 .args(["-q", "-y"])
                 .args(&self.args)
@@ -90,7 +90,7 @@ impl AptGet {
     }
 
     /// The plan after a simulation that succeeded.
-    pub fn plan_simulated(self, simulated: &Finished, what: &str) -> Plan {
+    pub fn plan_simulated(self, simulated: &Output, what: &str) -> Plan {
         let transaction = Transaction::parse(&simulated.stdout);
         if transaction.is_empty() {
             return Plan::unchanged();

@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use rplay_wire::{Diff, Failure, Map};
 
 use super::Service;
-use crate::{Change, Finished, Host, Plan, systemd::State};
+use crate::{Change, Output, Host, Plan, systemd::State};
 
 const SCRIPTS: &str = "/etc/init.d";
 
@@ -58,12 +58,12 @@ impl Service {
         Ok(plan.change(change.diff(diff)))
     }
 
-    fn script(&self, host: &Host, verb: &str) -> Result<Finished, Failure> {
+    fn script(&self, host: &Host, verb: &str) -> Result<Output, Failure> {
         let arguments = shell_words::split(&self.arguments)
             .map_err(|error| Failure::new(format!("cannot be split into words: {error}")).arg("arguments"))?;
         let process = match host.has_program("service") {
-            true => host.process("service").args([self.name.as_str(), verb]),
-            false => host.process(&format!("{SCRIPTS}/{}", self.name)).arg(verb),
+            true => host.program("service").args([self.name.as_str(), verb]),
+            false => host.program(&format!("{SCRIPTS}/{}", self.name)).arg(verb),
         };
         process.args(arguments).untranslated().run()
     }
@@ -78,7 +78,7 @@ impl Service {
 }
 
 /// By LSB, `status` exits with 0 when running and 3 when not; older scripts only say so.
-fn says_running(rc: i32, stdout: &str) -> bool {
+fn says_running(rc: i64, stdout: &str) -> bool {
     let said = stdout.to_ascii_lowercase();
     match rc {
         0 => !["not running", "is stopped", "stop/waiting"].iter().any(|sign| said.contains(sign)),
@@ -119,15 +119,15 @@ fn boot_change(name: String, enabled: bool) -> Change {
         let what = format!("unable to {verb} {name}");
         if host.has_program("update-rc.d") {
             if enabled {
-                host.process("update-rc.d").args([name.as_str(), "defaults"]).run()?.success(&what)?;
+                host.program("update-rc.d").args([name.as_str(), "defaults"]).run()?.success(&what)?;
             }
-            host.process("update-rc.d").args([name.as_str(), verb]).run()?.success(&what)?;
+            host.program("update-rc.d").args([name.as_str(), verb]).run()?.success(&what)?;
         } else if host.has_program("chkconfig") {
             if enabled {
-                host.process("chkconfig").args(["--add", name.as_str()]).run()?.success(&what)?;
+                host.program("chkconfig").args(["--add", name.as_str()]).run()?.success(&what)?;
             }
             let level = if enabled { "on" } else { "off" };
-            host.process("chkconfig").args([name.as_str(), level]).run()?.success(&what)?;
+            host.program("chkconfig").args([name.as_str(), level]).run()?.success(&what)?;
         } else {
             return Err(Failure::new(format!("{what}: the host has neither update-rc.d nor chkconfig")).arg("enabled"));
         }

@@ -2,7 +2,7 @@
 
 use rplay_wire::{Failure, Map, Value};
 
-use crate::{Host, Process};
+use crate::{Host, Program};
 
 /// Whose service manager is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +14,8 @@ pub enum Scope {
 
 impl Scope {
     /// `systemctl`, in this scope.
-    pub fn systemctl(self, host: &Host) -> Process {
-        let process = host.process("systemctl").untranslated().env("SYSTEMD_COLORS", "0").env("SYSTEMD_PAGER", "");
+    pub fn systemctl(self, host: &Host) -> Program {
+        let process = host.program("systemctl").untranslated().env("SYSTEMD_COLORS", "0").env("SYSTEMD_PAGER", "");
         match self {
             Scope::System => process,
             Scope::Global => process.arg("--global"),
@@ -106,7 +106,7 @@ impl Unit {
 }
 
 /// Reads the answer of `systemctl is-enabled`.
-fn enabled(rc: i32, stdout: &str) -> Option<bool> {
+fn enabled(rc: i64, stdout: &str) -> Option<bool> {
     match stdout.trim() {
         "static" | "generated" | "transient" => None,
         // Enabled under another name, or through another unit, but not itself.
