@@ -97,11 +97,8 @@ args! {
 
 impl Module for Apt {
     fn check(&self) -> Result<(), ArgFault> {
-        let asked = [
-            ("name", !self.name.is_empty()),
-            ("deb", self.deb.is_some()),
-            ("upgrade", self.upgrade != Upgrade::No),
-        ];
+        let asked =
+            [("name", !self.name.is_empty()), ("deb", self.deb.is_some()), ("upgrade", self.upgrade != Upgrade::No)];
         let mut asked = asked.iter().filter(|(_, given)| *given).map(|(name, _)| *name);
         if let (Some(first), Some(second)) = (asked.next(), asked.next()) {
             return Err(ArgFault::new(second, format!("cannot be combined with `{first}`")));
@@ -114,7 +111,9 @@ impl Module for Apt {
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         if !host.has_program("apt-get") {
-            return Err(Failure::new("this host has no apt-get").help("use `package`, or the module of its package manager"));
+            return Err(
+                Failure::new("this host has no apt-get").help("use `package`, or the module of its package manager")
+            );
         }
         // Nothing follows from these two: there is no python-apt to be had, and aptitude is never used.
         let _ = (self.force_apt_get, self.auto_install_module_deps);
@@ -178,7 +177,9 @@ impl Apt {
     fn plan_packages(self, host: &Host) -> Result<Plan, Failure> {
         match (&self.deb, self.upgrade) {
             (Some(deb), _) => return self.plan_deb(host, &deb.0),
-            (_, Upgrade::Safe) => return self.get().args(["upgrade", "--with-new-pkgs"]).plan(host, "upgrade all packages"),
+            (_, Upgrade::Safe) => {
+                return self.get().args(["upgrade", "--with-new-pkgs"]).plan(host, "upgrade all packages");
+            }
             (_, Upgrade::Full) => return self.get().arg("dist-upgrade").plan(host, "upgrade the distribution"),
             _ => {}
         }
@@ -283,7 +284,8 @@ impl Apt {
                 "check mode: no package matching {names} is known yet; taken for one that an earlier task's repository brings"
             ));
             // Never made: this is check mode.
-            plan = plan.change(get.args(unknown.iter().map(|missing| &missing.name)).change(format!("install {names}")));
+            plan =
+                plan.change(get.args(unknown.iter().map(|missing| &missing.name)).change(format!("install {names}")));
         }
         plan.warnings.extend(warnings);
         Ok(plan)

@@ -11,6 +11,7 @@ pub mod attributes;
 pub mod digest;
 pub mod glob;
 mod host;
+pub mod http;
 pub mod mode;
 pub mod paths;
 pub mod place;
@@ -23,11 +24,14 @@ pub mod selinux;
 
 mod apt;
 mod command;
+mod get_url;
 mod ping;
 mod raw;
 mod service;
 mod shell;
 mod systemd;
+mod uri;
+mod web;
 
 pub use args::{Arg, ArgFault, Args};
 pub use host::{BlobSource, Host, NoBlobs};

@@ -91,7 +91,7 @@ impl Program {
         })
     }
 
-        fn output(mut self) -> Result<process::Finished, Failure> {
+    fn output(mut self) -> Result<process::Finished, Failure> {
         let name = &self.name;
         self.command.process_group(0);
         let input = (!self.stdin.is_empty()).then_some(self.stdin);

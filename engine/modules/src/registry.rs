@@ -54,12 +54,14 @@ const BUILTIN: &str = "ansible.builtin";
 pub static MODULES: &[Entry] = &[
     entry::<crate::apt::Apt>("apt", BUILTIN),
     entry::<crate::command::Command>("command", BUILTIN).free_form("_raw_params"),
+    entry::<crate::get_url::GetUrl>("get_url", BUILTIN),
     entry::<crate::ping::Ping>("ping", BUILTIN),
     entry::<crate::raw::Raw>("raw", BUILTIN).free_form("_raw_params"),
     entry::<crate::service::Service>("service", BUILTIN),
     entry::<crate::shell::Shell>("shell", BUILTIN).free_form("_raw_params"),
     entry::<crate::systemd::Systemd>("systemd", BUILTIN),
     entry::<crate::systemd::Systemd>("systemd_service", BUILTIN),
+    entry::<crate::uri::Uri>("uri", BUILTIN),
 ];
 
 /// The module of that short name.

@@ -67,9 +67,11 @@ impl Module for Service {
             return self.plan_sysvinit(host);
         }
         let mut ignored = Vec::new();
-        for (name, given) in
-            [("pattern", self.pattern.is_some()), ("sleep", self.sleep.is_some()), ("arguments", !self.arguments.is_empty())]
-        {
+        for (name, given) in [
+            ("pattern", self.pattern.is_some()),
+            ("sleep", self.sleep.is_some()),
+            ("arguments", !self.arguments.is_empty()),
+        ] {
             if given {
                 ignored.push(format!("`{name}` is not used: the host's service manager is systemd"));
             }

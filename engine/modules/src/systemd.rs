@@ -60,9 +60,10 @@ impl Module for Systemd {
         let Some(name) = &self.name else {
             return match (self.state, self.enabled, self.masked) {
                 (None, None, None) if self.daemon_reload.0 || self.daemon_reexec.0 => Ok(()),
-                (None, None, None) => {
-                    Err(ArgFault::new("name", "one of state, enabled, masked, daemon_reload, daemon_reexec is required"))
-                }
+                (None, None, None) => Err(ArgFault::new(
+                    "name",
+                    "one of state, enabled, masked, daemon_reload, daemon_reexec is required",
+                )),
                 _ => Err(ArgFault::new("name", "missing required argument `name`")),
             };
         };
@@ -78,7 +79,8 @@ impl Module for Systemd {
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         if !host.has_program("systemctl") {
-            return Err(Failure::new("this host has no systemctl").help("use `service`, which knows other service managers too"));
+            return Err(Failure::new("this host has no systemctl")
+                .help("use `service`, which knows other service managers too"));
         }
         let scope = match self.scope {
             ScopeArg::System => Scope::System,
@@ -126,11 +128,12 @@ impl Wish {
             if !host.check {
                 return Err(Failure::new(format!("Could not find the requested service {name}: host"))
                     .arg("name")
-                    .help("is the package installed, and the name spelt right? `systemctl list-unit-files` lists all"));
+                    .help(
+                        "is the package installed, and the name spelt right? `systemctl list-unit-files` lists all",
+                    ));
             }
-            plan = plan.warn(format!(
-                "check mode: there is no unit {name} yet; taken for one that an earlier task brings"
-            ));
+            plan = plan
+                .warn(format!("check mode: there is no unit {name} yet; taken for one that an earlier task brings"));
         }
         let force = if self.force { vec!["--force".to_owned()] } else { Vec::new() };
         let act = |verb: &str, flags: &[String]| {
@@ -164,7 +167,9 @@ impl Wish {
         let Some(state) = self.state else { return Ok(plan) };
         plan = plan.set("state", if state == State::Stopped { "stopped" } else { "started" });
         if !unit.is_managed() && !host.check {
-            return Err(Failure::new(format!("cannot start or stop {name}: systemd does not run on this host")).arg("state"));
+            return Err(
+                Failure::new(format!("cannot start or stop {name}: systemd does not run on this host")).arg("state")
+            );
         }
         let verb = match state {
             State::Started if !unit.is_running() => "start",
@@ -178,7 +183,10 @@ impl Wish {
         let after = if verb == "stop" { "inactive" } else { "active" };
         let diff = Diff {
             before: format!("state: {}\n", unit.active_state()),
-            after: format!("state: {after}{}\n", if matches!(verb, "restart" | "reload") { format!(" ({verb}ed)") } else { String::new() }),
+            after: format!(
+                "state: {after}{}\n",
+                if matches!(verb, "restart" | "reload") { format!(" ({verb}ed)") } else { String::new() }
+            ),
             ..Diff::default()
         };
         Ok(plan.change(act(verb, &flags).diff(diff)))

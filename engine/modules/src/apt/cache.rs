@@ -13,7 +13,7 @@ use super::{
     dpkg::{self, Installed},
     spec::{self, Spec, Wanted},
 };
-use crate::{Change, Output, Host};
+use crate::{Change, Host, Output};
 
 /// Made by apt's own hook on some systems; where it is missing, the folder of the lists tells the time.
 const STAMPS: [&str; 2] = ["/var/lib/apt/periodic/update-success-stamp", "/var/lib/apt/lists"];
@@ -82,8 +82,9 @@ impl Refresh {
                 return Ok(());
             }
             if tries >= self.retries {
-                return Err(Failure::new(format!("failed to update apt cache: {}", complaints.join("; ")))
-                    .data(done.data()));
+                return Err(
+                    Failure::new(format!("failed to update apt cache: {}", complaints.join("; "))).data(done.data())
+                );
             }
             // Doubling, with nothing random: hosts drift apart by themselves.
             std::thread::sleep(Duration::from_secs(1 << tries.min(16)).min(self.max_delay));
@@ -175,7 +176,7 @@ pub fn resolve(
     };
     let (exact, wanted) = match &spec.version {
         Wanted::Any => return Ok(Ok(vec![spec.name.clone()])),
-        Wanted::Is(wanted) => (!spec::is_pattern(wanted), wanted),
+        Wanted::Is(wanted) => (!crate::glob::is_pattern(wanted), wanted),
         Wanted::AtLeast(least) => (false, least),
     };
     if exact {
@@ -227,7 +228,10 @@ mod tests {
 
     #[test]
     fn an_index_that_could_not_be_fetched_is_a_complaint_even_with_exit_code_0() {
-        let said = done(0, "W: Failed to fetch http://a/InRelease  Could not resolve 'a'\nW: Some index files failed to download.\n");
+        let said = done(
+            0,
+            "W: Failed to fetch http://a/InRelease  Could not resolve 'a'\nW: Some index files failed to download.\n",
+        );
         assert_eq!(complaints(&said), ["Failed to fetch http://a/InRelease  Could not resolve 'a'"]);
         assert!(complaints(&done(0, "W: Target Packages is configured multiple times\n")).is_empty());
         assert_eq!(complaints(&done(100, "")).len(), 1);

@@ -1,18 +1,16 @@
 //! `apt: deb=...`: a package file.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, fs, io, os::unix::fs::PermissionsExt};
 
 use rplay_wire::Failure;
 
 use super::{Apt, dpkg};
-use crate::{Host, Plan};
+use crate::{Host, Plan, http::Request};
 
 impl Apt {
     pub(super) fn plan_deb(&self, host: &Host, deb: &str) -> Result<Plan, Failure> {
         if deb.contains("://") {
-            return Err(Failure::new("`deb` takes a path on the host, not yet a URL")
-                .arg("deb")
-                .help("fetch the file with get_url first"));
+            return self.plan_fetched(host, deb);
         }
         let path = std::path::absolute(deb)?;
         let path = path.to_string_lossy().into_owned();
@@ -40,13 +38,43 @@ impl Apt {
             match dpkg::compare(host, present, version)? {
                 Ordering::Equal => return Ok(Plan::unchanged()),
                 Ordering::Greater if !self.allow_downgrade.0 && !self.force.0 => {
-                    return Err(Failure::new(format!("a later version of {name} is already installed: {present}, not {version}"))
-                        .arg("deb")
-                        .help("`allow_downgrade: true` installs the older one"));
+                    return Err(Failure::new(format!(
+                        "a later version of {name} is already installed: {present}, not {version}"
+                    ))
+                    .arg("deb")
+                    .help("`allow_downgrade: true` installs the older one"));
                 }
                 _ => {}
             }
         }
         self.get().args(["install", "--", &path]).plan(host, &what)
+    }
+
+    /// A package file on a server: it is fetched into a temporary file, which says which package it is.
+    fn plan_fetched(&self, host: &Host, url: &str) -> Result<Plan, Failure> {
+        let about = |msg: String| Failure::new(msg).arg("deb");
+        let answer = Request::get(url).send(host).and_then(|answer| match answer.status {
+            200 => Ok(answer),
+            status => Err(format!("HTTP Error {status}: {}", answer.reason)),
+        });
+        let mut answer = match answer {
+            Ok(answer) => answer,
+            Err(trouble) if host.check => {
+                let what = format!("install {url}");
+                let change = self.get().args(["install", "--", url]).change(what);
+                return Ok(Plan::unchanged()
+                    .change(change)
+                    .warn(format!("check mode: {url} cannot be fetched: {trouble}")));
+            }
+            Err(trouble) => return Err(about(format!("cannot fetch {url}: {trouble}"))),
+        };
+        let mut file = tempfile::Builder::new().prefix("rplay-").suffix(".deb").tempfile()?;
+        io::copy(&mut answer.reader(), &mut file)
+            .map_err(|error| about(format!("the answer of {url} broke off: {error}")))?;
+        // apt reads it under an account of its own.
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+        let plan = self.plan_deb(host, &file.path().to_string_lossy())?;
+        // The file has to be there for as long as the plan is.
+        Ok(plan.finish(move |_, _| file.close().map_err(Failure::from)))
     }
 }

@@ -54,7 +54,8 @@ impl Installed {
     fn of<'s, 'n>(&'s self, name: &'n str) -> impl Iterator<Item = &'s Package> + use<'s, 'n> {
         let (name, architecture) = name.split_once(':').unwrap_or((name, ""));
         self.0.iter().filter(move |package| {
-            spec::matches(name, &package.name) && (matches!(architecture, "" | "any") || package.architecture == architecture)
+            spec::matches(name, &package.name)
+                && (matches!(architecture, "" | "any") || package.architecture == architecture)
         })
     }
 

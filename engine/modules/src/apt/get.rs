@@ -9,7 +9,7 @@ use std::{
 
 use rplay_wire::{Diff, Failure, data};
 
-use crate::{Change, Output, Host, Plan};
+use crate::{Change, Host, Output, Plan};
 
 /// An apt-get command line that is being put together.
 #[derive(Clone, Debug)]

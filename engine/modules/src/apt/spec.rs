@@ -1,6 +1,8 @@
 //! How a package is named in a playbook: `name[:arch]`, with `=version` (which may end in `*`) or
 //! `>=version`, and with wildcards.
 
+use crate::glob::{self, Pattern};
+
 /// One item of `name`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
@@ -44,43 +46,13 @@ impl Spec {
 
     /// Whether the name stands for several.
     pub fn is_pattern(&self) -> bool {
-        is_pattern(&self.name)
+        glob::is_pattern(&self.name)
     }
 }
 
-/// Whether `text` holds wildcards.
-pub fn is_pattern(text: &str) -> bool {
-    text.contains(['*', '?', '['])
-}
-
-/// Shell wildcards, as fnmatch(3) without special treatment of `/` and dots.
+/// Whether `text` fits `pattern`, wildcards and all.
 pub fn matches(pattern: &str, text: &str) -> bool {
-    let mut expression = String::from("^(?s:");
-    let mut rest = pattern.chars();
-    while let Some(c) = rest.next() {
-        match c {
-            '*' => expression.push_str(".*"),
-            '?' => expression.push('.'),
-            '[' if rest.as_str().contains(']') => {
-                expression.push('[');
-                if rest.as_str().starts_with('!') {
-                    rest.next();
-                    expression.push('^');
-                }
-                for c in rest.by_ref() {
-                    match c {
-                        ']' => break,
-                        '-' => expression.push('-'),
-                        other => expression.push_str(&regex::escape(&other.to_string())),
-                    }
-                }
-                expression.push(']');
-            }
-            other => expression.push_str(&regex::escape(&other.to_string())),
-        }
-    }
-    expression.push_str(")$");
-    regex::Regex::new(&expression).is_ok_and(|regex| regex.is_match(text))
+    if glob::is_pattern(pattern) { Pattern::new(pattern).fits(text) } else { pattern == text }
 }
 
 #[cfg(test)]

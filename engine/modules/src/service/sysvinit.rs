@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use rplay_wire::{Diff, Failure, Map};
 
 use super::Service;
-use crate::{Change, Output, Host, Plan, systemd::State};
+use crate::{Change, Host, Output, Plan, systemd::State};
 
 const SCRIPTS: &str = "/etc/init.d";
 
@@ -19,8 +19,10 @@ impl Service {
         let exists = Path::new(SCRIPTS).join(name).exists();
         if !exists {
             if !host.check {
-                return Err(Failure::new(format!("Could not find the requested service {name}: there is no {SCRIPTS}/{name}"))
-                    .arg("name"));
+                return Err(Failure::new(format!(
+                    "Could not find the requested service {name}: there is no {SCRIPTS}/{name}"
+                ))
+                .arg("name"));
             }
             plan = plan.warn(format!(
                 "check mode: there is no {SCRIPTS}/{name} yet; taken for one that an earlier task brings"
@@ -45,7 +47,11 @@ impl Service {
             _ => &["start"],
         };
         let word = |running| if running { "state: started\n" } else { "state: stopped\n" };
-        let diff = Diff { before: word(running).to_owned(), after: word(state != State::Stopped).to_owned(), ..Diff::default() };
+        let diff = Diff {
+            before: word(running).to_owned(),
+            after: word(state != State::Stopped).to_owned(),
+            ..Diff::default()
+        };
         let change = Change::new(format!("{} {name}", verbs.join(", ")), move |host, _: &mut Map| {
             for (at, verb) in verbs.iter().enumerate() {
                 if let Some(pause) = self.sleep.filter(|_| at > 0) {
@@ -91,7 +97,8 @@ fn some_command_line_holds(proc: &Path, pattern: &str) -> bool {
     let Ok(entries) = fs::read_dir(proc) else { return false };
     entries.flatten().any(|entry| {
         let name = entry.file_name();
-        let is_process = name.to_str().is_some_and(|name| name != own && name.bytes().all(|byte| byte.is_ascii_digit()));
+        let is_process =
+            name.to_str().is_some_and(|name| name != own && name.bytes().all(|byte| byte.is_ascii_digit()));
         is_process
             && fs::read(entry.path().join("cmdline"))
                 .is_ok_and(|line| String::from_utf8_lossy(&line).replace('\0', " ").contains(pattern))
@@ -114,7 +121,8 @@ fn is_enabled(etc: &Path, name: &str) -> bool {
 
 fn boot_change(name: String, enabled: bool) -> Change {
     let verb = if enabled { "enable" } else { "disable" };
-    let diff = Diff { before: format!("enabled: {}\n", !enabled), after: format!("enabled: {enabled}\n"), ..Diff::default() };
+    let diff =
+        Diff { before: format!("enabled: {}\n", !enabled), after: format!("enabled: {enabled}\n"), ..Diff::default() };
     Change::new(format!("{verb} {name}"), move |host, _| {
         let what = format!("unable to {verb} {name}");
         if host.has_program("update-rc.d") {

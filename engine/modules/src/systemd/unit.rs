@@ -50,7 +50,8 @@ impl Unit {
         }
         let done = scope.systemctl(host).args(["show", "--no-pager", "--", name]).run()?;
         if done.rc != 0 {
-            let offline = ["not been booted with systemd", "Failed to connect to bus", "Failed to get D-Bus connection"];
+            let offline =
+                ["not been booted with systemd", "Failed to connect to bus", "Failed to get D-Bus connection"];
             if !offline.iter().any(|sign| done.stderr.contains(sign)) {
                 return Err(done.failure(&format!("cannot ask systemd about {name}")));
             }
@@ -174,12 +175,8 @@ mod tests {
 
     #[test]
     fn states() {
-        let unit = |text: &str| Unit {
-            name: "a".into(),
-            scope: Scope::System,
-            status: properties(text),
-            on_disk: false,
-        };
+        let unit =
+            |text: &str| Unit { name: "a".into(), scope: Scope::System, status: properties(text), on_disk: false };
         assert!(!unit("LoadState=not-found\nActiveState=inactive\n").exists());
         let masked = unit("LoadState=masked\nActiveState=inactive\n");
         assert!(masked.exists() && masked.is_masked() && !masked.is_running());
