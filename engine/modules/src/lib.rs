@@ -23,7 +23,9 @@ pub mod runner;
 pub mod selinux;
 
 mod apt;
+mod apt_repository;
 mod command;
+mod deb822_repository;
 mod get_url;
 mod ping;
 mod raw;
@@ -32,6 +34,7 @@ mod shell;
 mod systemd;
 mod uri;
 mod web;
+mod yum_repository;
 
 pub use args::{Arg, ArgFault, Args};
 pub use host::{BlobSource, Host, NoBlobs};

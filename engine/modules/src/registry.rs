@@ -53,7 +53,9 @@ const BUILTIN: &str = "ansible.builtin";
 /// Sorted by name.
 pub static MODULES: &[Entry] = &[
     entry::<crate::apt::Apt>("apt", BUILTIN),
+    entry::<crate::apt_repository::AptRepository>("apt_repository", BUILTIN),
     entry::<crate::command::Command>("command", BUILTIN).free_form("_raw_params"),
+    entry::<crate::deb822_repository::Deb822Repository>("deb822_repository", BUILTIN),
     entry::<crate::get_url::GetUrl>("get_url", BUILTIN),
     entry::<crate::ping::Ping>("ping", BUILTIN),
     entry::<crate::raw::Raw>("raw", BUILTIN).free_form("_raw_params"),
@@ -62,6 +64,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::systemd::Systemd>("systemd", BUILTIN),
     entry::<crate::systemd::Systemd>("systemd_service", BUILTIN),
     entry::<crate::uri::Uri>("uri", BUILTIN),
+    entry::<crate::yum_repository::YumRepository>("yum_repository", BUILTIN),
 ];
 
 /// The module of that short name.

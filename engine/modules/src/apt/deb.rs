@@ -5,7 +5,10 @@ use std::{cmp::Ordering, fs, io, os::unix::fs::PermissionsExt};
 use rplay_wire::Failure;
 
 use super::{Apt, dpkg};
-use crate::{Host, Plan, http::Request};
+use crate::{
+    Host, Plan,
+    http::{Address, Request},
+};
 
 impl Apt {
     pub(super) fn plan_deb(&self, host: &Host, deb: &str) -> Result<Plan, Failure> {
@@ -53,6 +56,7 @@ impl Apt {
     /// A package file on a server: it is fetched into a temporary file, which says which package it is.
     fn plan_fetched(&self, host: &Host, url: &str) -> Result<Plan, Failure> {
         let about = |msg: String| Failure::new(msg).arg("deb");
+        let shown = Address::parse(url).map_err(about)?.without_login();
         let answer = Request::get(url).send(host).and_then(|answer| match answer.status {
             200 => Ok(answer),
             status => Err(format!("HTTP Error {status}: {}", answer.reason)),
@@ -60,17 +64,17 @@ impl Apt {
         let mut answer = match answer {
             Ok(answer) => answer,
             Err(trouble) if host.check => {
-                let what = format!("install {url}");
+                let what = format!("install {shown}");
                 let change = self.get().args(["install", "--", url]).change(what);
                 return Ok(Plan::unchanged()
                     .change(change)
-                    .warn(format!("check mode: {url} cannot be fetched: {trouble}")));
+                    .warn(format!("check mode: {shown} cannot be fetched: {trouble}")));
             }
-            Err(trouble) => return Err(about(format!("cannot fetch {url}: {trouble}"))),
+            Err(trouble) => return Err(about(format!("cannot fetch {shown}: {trouble}"))),
         };
         let mut file = tempfile::Builder::new().prefix("rplay-").suffix(".deb").tempfile()?;
         io::copy(&mut answer.reader(), &mut file)
-            .map_err(|error| about(format!("the answer of {url} broke off: {error}")))?;
+            .map_err(|error| about(format!("the answer of {shown} broke off: {error}")))?;
         // apt reads it under an account of its own.
         file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
         let plan = self.plan_deb(host, &file.path().to_string_lossy())?;
