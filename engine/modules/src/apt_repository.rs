@@ -8,13 +8,14 @@ use std::{
 use rplay_wire::{Failure, Map};
 
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgFault, Change, Host, Module, Plan,
     apt::Refresh,
+    args,
     argtypes::{Flag, Text},
-    deb822_repository::{State, no_attributes, removal},
+    deb822_repository::State,
     mode::Mode,
     paths,
-    place::{Content, Placement},
+    place::{Content, Placement, removal},
 };
 
 const APT: &str = "/etc/apt";
@@ -61,15 +62,16 @@ impl Module for AptRepository {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         // Nothing follows from these two: the one is for python-apt, the other for `ppa:`.
         let _ = (self.install_python_apt, self.validate_certs);
-        let refresh = self.update_cache.0.then(|| {
-            Refresh::wanted(true, 0, self.update_cache_retries, self.update_cache_retry_max_delay, 60)
-        });
+        let refresh = self
+            .update_cache
+            .0
+            .then(|| Refresh::wanted(true, 0, self.update_cache_retries, self.update_cache_retry_max_delay, 60));
         let (mut plan, before) = self.plan_below(Path::new(APT), host)?;
         if let (false, Some(refresh)) = (plan.changes.is_empty(), refresh.flatten()) {
             // A source that apt cannot read is taken back, so that the next run tries again and everything
             // else that needs apt goes on working.
             let refreshing = Change::new("refresh the package index", move |host, _| {
-                refresh.run(host).inspect_err(|_| restore(before))
+                refresh.run(host).inspect_err(|_| restore(before, host))
             });
             plan = plan.change(refreshing.beside());
         }
@@ -80,12 +82,11 @@ impl Module for AptRepository {
 /// Files as they were: path, content if there was a file.
 type Before = Vec<(PathBuf, Option<Vec<u8>>)>;
 
-fn restore(before: Before) {
+fn restore(before: Before, host: &Host) {
     for (path, content) in before {
         // The refresh's failure is what is reported; a failure here has nothing to add.
         let _ = match content {
-            Some(content) => Placement::new(&path, Content::Bytes(content), &no_attributes())
-                .and_then(|placement| placement.put(&Host::new(Vec::new(), std::sync::Arc::new(crate::NoBlobs)), &mut Map::new())),
+            Some(content) => Placement::plain(path, Content::Bytes(content)).put(host, &mut Map::new()),
             None => fs::remove_file(&path).map_err(Failure::from),
         };
     }
@@ -144,8 +145,8 @@ impl AptRepository {
 
     fn place(&self, path: &Path, lines: &[String], is_new: bool, plan: Plan, host: &Host) -> Result<Plan, Failure> {
         let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-        let mut placement = Placement::new(path, Content::Bytes(text.into_bytes()), &no_attributes())?;
-        placement.wanted.mode = self.mode.clone().or(is_new.then_some(Mode::Exactly(0o644)));
+        let mut placement = Placement::plain(&path, Content::Bytes(text.into_bytes()));
+        placement.wanted.mode = self.mode.clone().or(is_new.then_some(Mode::Bits(0o644)));
         // A line may hold a login.
         placement.shown = !self.repo.contains('@');
         placement.plan(host, plan)

@@ -6,7 +6,6 @@ use std::{
     io,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
-    process::Command,
     sync::OnceLock,
 };
 
@@ -18,6 +17,7 @@ use crate::{
     accounts::{gid_of, group_name, uid_of, user_name},
     args,
     argtypes::{Flag, Text},
+    flags,
     mode::Mode,
     paths,
     selinux::{self, Label},
@@ -53,7 +53,10 @@ impl Attributes {
         match self.mode {
             Some(Mode::Preserve) => Err(ArgFault::new("mode", "cannot be `preserve` here")
                 .help("write the permissions themselves, such as \"0644\"; only copy and template know `preserve`")),
-            _ => Ok(()),
+            _ => match self.attributes.as_deref().map(flags::check) {
+                Some(Err(msg)) => Err(ArgFault::new("attributes", msg)),
+                _ => Ok(()),
+            },
         }
     }
 
@@ -104,9 +107,12 @@ impl Wanted {
             differs("mode", octal(meta.mode()).into(), octal(mode).into());
         }
         if let Some(flags) = self.flags.as_deref().filter(|_| !meta.is_symlink()) {
-            let present = flags_of(path).unwrap_or_default();
-            let new = flags_applied(&present, flags);
-            differs("attributes", sorted(&present).into(), new.into());
+            let present = flags::of(path).unwrap_or_default();
+            differs(
+                "attributes",
+                flags::letters(present).into(),
+                flags::letters(flags::applied(present, flags)).into(),
+            );
         }
         if let Some(label) = &self.label {
             let present = selinux::label_of(path, follow);
@@ -151,7 +157,7 @@ impl Wanted {
             selinux::set_label(path, label, follow).map_err(|e| cannot("label", path, &e))?;
         }
         if let Some(flags) = self.flags.as_deref().filter(|_| after.contains_key("attributes")) {
-            chattr(path, flags)?;
+            flags::change(path, flags)?;
         }
         Ok(!before.is_empty())
     }
@@ -253,42 +259,6 @@ pub fn chown(path: &Path, owner: Option<Uid>, group: Option<Gid>, follow: bool) 
     result.map_err(io::Error::from)
 }
 
-/// The letters that lsattr(1) shows for a file; `None` if it cannot be run or the file system has none.
-pub fn flags_of(path: &Path) -> Option<String> {
-    let shown = Command::new("lsattr").args(["-vd", "--"]).arg(path).output().ok()?;
-    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-    shown.split_whitespace().nth(1).map(|letters| letters.replace('-', ""))
-}
-
-fn chattr(path: &Path, flags: &str) -> Result<(), Failure> {
-    let operand = if flags.starts_with(['+', '-', '=']) { flags.to_owned() } else { format!("={flags}") };
-    let output = Command::new("chattr").arg(&operand).arg("--").arg(path).output();
-    let output = output.map_err(|error| Failure::new(format!("cannot run chattr: {error}")).arg("attributes"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(Failure::new(format!("chattr failed: {said}")).arg("attributes"))
-}
-
-fn flags_applied(present: &str, wanted: &str) -> String {
-    let (operator, letters) = match wanted.split_at_checked(1) {
-        Some((sign @ ("+" | "-" | "="), letters)) => (sign, letters),
-        _ => ("=", wanted),
-    };
-    sorted(&match operator {
-        "+" => present.to_owned() + letters,
-        "-" => present.chars().filter(|c| !letters.contains(*c)).collect(),
-        // `e` (extents) is the file system's own and cannot be taken away.
-        _ if present.contains('e') => letters.to_owned() + "e",
-        _ => letters.to_owned(),
-    })
-}
-
-fn sorted(letters: &str) -> String {
-    letters.chars().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,13 +292,5 @@ mod tests {
         assert!(wanted("0777").apply(&link, true).unwrap());
         assert_eq!(describe(&file)["mode"], "0777".into());
         assert_eq!(describe(&link)["state"], "link".into());
-    }
-
-    #[test]
-    fn flags_are_added_taken_away_or_set() {
-        assert_eq!(flags_applied("e", "+i"), "ei");
-        assert_eq!(flags_applied("aei", "-i"), "ae");
-        assert_eq!(flags_applied("aei", "A"), "Ae");
-        assert_eq!(flags_applied("", "=i"), "i");
     }
 }

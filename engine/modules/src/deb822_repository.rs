@@ -5,18 +5,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rplay_wire::{Diff, Failure, Value};
+use rplay_wire::{Failure, Value};
 
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
-    args::ArgType,
-    argtypes::{Flag, PathArg, Text},
-    attributes::{Attributes, Wanted},
+    argtypes::{Flag, Text},
+    attributes::Wanted,
     choice,
     http::{Address, Request},
     mode::Mode,
     paths,
-    place::{Content, Placement},
+    place::{Content, Placement, removal},
 };
 
 const SOURCES: &str = "/etc/apt/sources.list.d";
@@ -118,7 +117,7 @@ impl Deb822Repository {
             }
             return Ok(plan);
         }
-        let wanted = Wanted { mode: Some(self.mode.clone().unwrap_or(Mode::Exactly(0o644))), ..Wanted::default() };
+        let wanted = Wanted { mode: Some(self.mode.clone().unwrap_or(Mode::Bits(0o644))), ..Wanted::default() };
         let signed_by = match self.signed_by.as_deref() {
             Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
                 let (path, planned) = plan_key(url, keyrings, &slug, plan, host)?;
@@ -129,7 +128,7 @@ impl Deb822Repository {
         };
         let text = self.text(signed_by);
         plan = plan.set("repo", text.as_str());
-        let mut placement = Placement::new(&dest, Content::Bytes(text.into_bytes()), &no_attributes())?;
+        let mut placement = Placement::plain(&dest, Content::Bytes(text.into_bytes()));
         placement.wanted = wanted;
         placement.plan(host, plan)
     }
@@ -185,34 +184,6 @@ impl Deb822Repository {
     }
 }
 
-/// Nothing said about owner and mode.
-pub(crate) fn no_attributes() -> Attributes {
-    Attributes {
-        mode: None,
-        owner: None,
-        group: None,
-        seuser: None,
-        serole: None,
-        setype: None,
-        selevel: None,
-        attributes: None,
-        unsafe_writes: Flag(false),
-    }
-}
-
-pub(crate) fn removal(path: PathBuf) -> Change {
-    let diff = Diff {
-        before: fs::read_to_string(&path).unwrap_or_default(),
-        before_header: paths::text(&path),
-        after_header: paths::text(&path),
-        ..Diff::default()
-    };
-    Change::new(format!("remove {}", path.display()), move |_, _| {
-        fs::remove_file(&path).map_err(|error| crate::attributes::cannot("remove", &path, &error))
-    })
-    .diff(diff)
-}
-
 fn slug(name: &str) -> String {
     let mut slug = String::new();
     for c in name.to_lowercase().chars() {
@@ -236,7 +207,10 @@ fn plan_key(url: &str, keyrings: &Path, slug: &str, mut plan: Plan, host: &Host)
     let key = match key {
         Ok(key) => key,
         Err(trouble) if host.check => {
-            return Ok((keyrings.join(format!("{slug}.asc")), plan.warn(format!("check mode: {shown} cannot be fetched: {trouble}"))));
+            return Ok((
+                keyrings.join(format!("{slug}.asc")),
+                plan.warn(format!("check mode: {shown} cannot be fetched: {trouble}")),
+            ));
         }
         Err(trouble) => return Err(about(format!("cannot fetch the key from {shown}: {trouble}"))),
     };
@@ -248,8 +222,8 @@ fn plan_key(url: &str, keyrings: &Path, slug: &str, mut plan: Plan, host: &Host)
             fs::create_dir_all(&folder).map_err(|error| crate::attributes::cannot("create", &folder, &error))
         }));
     }
-    let mut placement = Placement::new(&path, Content::Bytes(key), &no_attributes())?;
-    placement.wanted.mode = Some(Mode::Exactly(0o644));
+    let mut placement = Placement::plain(&path, Content::Bytes(key));
+    placement.wanted.mode = Some(Mode::Bits(0o644));
     Ok((path, placement.plan(host, plan)?))
 }
 
@@ -301,7 +275,11 @@ mod tests {
         let server = Server::start(|_| response("200 OK", "", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n"));
         let root = tempfile::tempdir().unwrap();
         let keyrings = root.path().join("keyrings");
-        let wanted = || repository(data! { "name" => "d", "uris" => "http://x", "suites" => "s", "signed_by" => server.url.as_str() });
+        let wanted = || {
+            repository(
+                data! { "name" => "d", "uris" => "http://x", "suites" => "s", "signed_by" => server.url.as_str() },
+            )
+        };
         let plan = wanted().plan_below(root.path(), &keyrings, &host()).unwrap();
         assert_eq!(plan.changes.len(), 3, "the folder, the key, the file");
         for change in plan.changes {

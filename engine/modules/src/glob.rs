@@ -7,20 +7,18 @@ use std::{
 
 /// A pattern made ready to be matched against whole names.
 #[derive(Clone, Debug)]
-pub struct Pattern(regex::Regex);
+pub struct Pattern(Option<regex::Regex>);
 
 impl Pattern {
-    /// Reads a pattern. Everything is a pattern: a bracket that is not closed stands for itself.
+    /// Reads a pattern. Everything is a pattern: a bracket that is not closed stands for itself, and a set
+    /// that makes no sense (`[z-a]`) fits nothing.
     pub fn new(pattern: &str) -> Pattern {
-        let exact = || regex::Regex::new(&format!("(?s)^{}$", regex::escape(pattern)));
-        // Neither fails but on patterns of absurd length, which then match nothing.
-        let regex = regex::Regex::new(&translate(pattern)).or_else(|_| exact());
-        Pattern(regex.or_else(|_| regex::Regex::new(r"[^\s\S]")).unwrap_or_else(|_| unreachable!()))
+        Pattern(regex::Regex::new(&translate(pattern)).ok())
     }
 
     /// Whether the whole of `name` fits.
     pub fn fits(&self, name: &str) -> bool {
-        self.0.is_match(name)
+        self.0.as_ref().is_some_and(|regex| regex.is_match(name))
     }
 }
 

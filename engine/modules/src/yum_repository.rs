@@ -6,11 +6,10 @@ use rplay_wire::Failure;
 
 use crate::{
     ArgFault, Host, Module, Plan, args,
-    args::ArgType,
     argtypes::{Flag, PathArg, Secret, Text},
     attributes::Attributes,
-    deb822_repository::{State, removal},
-    place::{Content, Placement},
+    deb822_repository::State,
+    place::{Content, Placement, removal},
 };
 
 args! {
@@ -161,16 +160,28 @@ impl Module for YumRepository {
             }
             (State::Present, Some(at)) => {
                 let same = sections.get(at).is_some_and(|section| section.settings() == self.settings());
-                if same { present.clone() } else { texts.enumerate().map(|(i, text)| if i == at { self.text() } else { text.to_owned() }).collect() }
+                if same {
+                    present.clone()
+                } else {
+                    texts.enumerate().map(|(i, text)| if i == at { self.text() } else { text.to_owned() }).collect()
+                }
             }
             (State::Present, None) => {
-                let gap = if present.is_empty() || present.ends_with("\n\n") { "" } else if present.ends_with('\n') { "\n" } else { "\n\n" };
+                let gap = if present.is_empty() || present.ends_with("\n\n") {
+                    ""
+                } else if present.ends_with('\n') {
+                    "\n"
+                } else {
+                    "\n\n"
+                };
                 format!("{present}{gap}{}", self.text())
             }
         };
         if !folder.is_dir() {
             if !host.check {
-                return Err(Failure::new(format!("Repo directory '{}' does not exist.", folder.display())).arg("reposdir"));
+                return Err(
+                    Failure::new(format!("Repo directory '{}' does not exist.", folder.display())).arg("reposdir")
+                );
             }
             plan = plan.warn(format!("check mode: {} is not there yet", folder.display()));
         }
@@ -308,10 +319,13 @@ mod tests {
     fn a_section_is_written_as_ansible_writes_it_and_only_once() {
         let folder = tempfile::tempdir().unwrap();
         let wanted = || {
-            args(folder.path(), data! {
-                "baseurl" => vec!["https://a/$releasever", "https://b"], "gpgcheck" => true, "enabled" => false,
-                "exclude" => vec!["a*", "b"], "gpgkey" => vec!["https://k1", "https://k2"], "metadata_expire" => 5, "sslverify" => false,
-            })
+            args(
+                folder.path(),
+                data! {
+                    "baseurl" => vec!["https://a/$releasever", "https://b"], "gpgcheck" => true, "enabled" => false,
+                    "exclude" => vec!["a*", "b"], "gpgkey" => vec!["https://k1", "https://k2"], "metadata_expire" => 5, "sslverify" => false,
+                },
+            )
         };
         assert!(call("yum_repository", wanted()).changed);
         let file = folder.path().join("docker-ce.repo");
@@ -342,7 +356,8 @@ mod tests {
     #[test]
     fn passwords_are_not_shown() {
         let folder = tempfile::tempdir().unwrap();
-        let done = call("yum_repository", args(folder.path(), data! { "baseurl" => "https://x", "password" => "hush" }));
+        let done =
+            call("yum_repository", args(folder.path(), data! { "baseurl" => "https://x", "password" => "hush" }));
         assert!(done.changed && !format!("{done:?}").contains("hush"));
     }
 }
