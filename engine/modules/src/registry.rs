@@ -52,21 +52,30 @@ const BUILTIN: &str = "ansible.builtin";
 
 /// Sorted by name.
 pub static MODULES: &[Entry] = &[
+    entry::<crate::apt::Apt>("apt", BUILTIN),
+    entry::<crate::apt_repository::AptRepository>("apt_repository", BUILTIN),
     entry::<crate::assemble::Assemble>("assemble", BUILTIN),
     entry::<crate::blockinfile::BlockInFile>("blockinfile", BUILTIN),
     entry::<crate::command::Command>("command", BUILTIN).free_form("_raw_params"),
     entry::<crate::copy::Copy>("copy", BUILTIN),
+    entry::<crate::deb822_repository::Deb822Repository>("deb822_repository", BUILTIN),
     entry::<crate::fetch::Fetch>("fetch", BUILTIN),
     entry::<crate::file::File>("file", BUILTIN),
     entry::<crate::find::Find>("find", BUILTIN),
+    entry::<crate::get_url::GetUrl>("get_url", BUILTIN),
     entry::<crate::lineinfile::LineInFile>("lineinfile", BUILTIN),
     entry::<crate::ping::Ping>("ping", BUILTIN),
     entry::<crate::raw::Raw>("raw", BUILTIN).free_form("_raw_params"),
     entry::<crate::replace::Replace>("replace", BUILTIN),
+    entry::<crate::service::Service>("service", BUILTIN),
     entry::<crate::shell::Shell>("shell", BUILTIN).free_form("_raw_params"),
     entry::<crate::slurp::Slurp>("slurp", BUILTIN),
     entry::<crate::stat::Stat>("stat", BUILTIN),
+    entry::<crate::systemd::Systemd>("systemd", BUILTIN),
+    entry::<crate::systemd::Systemd>("systemd_service", BUILTIN),
     entry::<crate::tempfile::Tempfile>("tempfile", BUILTIN),
+    entry::<crate::uri::Uri>("uri", BUILTIN),
+    entry::<crate::yum_repository::YumRepository>("yum_repository", BUILTIN),
 ];
 
 /// The module of that short name.
