@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod argtypes;
+mod docker;
 mod host;
 mod plan;
 pub mod registry;

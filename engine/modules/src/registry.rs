@@ -50,9 +50,22 @@ fn check<M: Module>(map: &Map, later: &[String]) -> Vec<ArgFault> {
 }
 
 const BUILTIN: &str = "ansible.builtin";
+const DOCKER: &str = "community.docker";
 
 /// Sorted by name.
-pub static MODULES: &[Entry] = &[entry::<crate::ping::Ping>("ping", BUILTIN)];
+pub static MODULES: &[Entry] = &[
+    entry::<crate::docker::DockerContainer>("docker_container", DOCKER),
+    entry::<crate::docker::DockerContainerInfo>("docker_container_info", DOCKER),
+    entry::<crate::docker::DockerHostInfo>("docker_host_info", DOCKER),
+    entry::<crate::docker::DockerImage>("docker_image", DOCKER),
+    entry::<crate::docker::DockerImageInfo>("docker_image_info", DOCKER),
+    entry::<crate::docker::DockerLogin>("docker_login", DOCKER),
+    entry::<crate::docker::DockerNetwork>("docker_network", DOCKER),
+    entry::<crate::docker::DockerNetworkInfo>("docker_network_info", DOCKER),
+    entry::<crate::docker::DockerVolume>("docker_volume", DOCKER),
+    entry::<crate::docker::DockerVolumeInfo>("docker_volume_info", DOCKER),
+    entry::<crate::ping::Ping>("ping", BUILTIN),
+];
 
 /// The module of that short name.
 pub fn find(name: &str) -> Option<&'static Entry> {

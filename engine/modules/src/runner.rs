@@ -9,6 +9,7 @@ use crate::{ArgFault, Host, Module, registry};
 /// Carries out a call on this host. Never panics outwards: a module's panic is a failed outcome.
 pub fn run(call: &Call, host: &Host) -> Outcome {
     let begun = Instant::now();
+    let host = &host.in_mode(call.mode);
     let mut outcome = match registry::find(&call.module) {
         Some(entry) => std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (entry.run)(call, host)))
             .unwrap_or_else(|panic| {
