@@ -52,6 +52,7 @@ impl Module for DockerContainer {
             State::Absent => Ok(self.plan_absent(lifecycle, found)),
             _ => self.plan_present(host, lifecycle, found),
         }
+        .map(super::with_actions)
     }
 }
 
@@ -154,7 +155,9 @@ impl DockerContainer {
             (None, PullPolicy::Never, _) => {
                 return Err(Failure::new(missing()).arg("image").help("load it first, or write `pull: missing`"));
             }
-            (None, _, None) => return Err(Failure::new(missing()).arg("image").help("write its name, to have it pulled")),
+            (None, _, None) => {
+                return Err(Failure::new(missing()).arg("image").help("write its name, to have it pulled"));
+            }
             (None, _, Some(full)) => Some(full),
             (Some(local), PullPolicy::Always, Some(full)) => match local.is_current(engine, host, full) {
                 Ok(true) => None,
@@ -278,7 +281,10 @@ impl DockerContainer {
         };
         if text(found, "/Name").trim_start_matches('/') != name {
             let id = id.clone();
-            push(format!("put container {name} back in its place"), Box::new(move |lifecycle, _| Ok(lifecycle.take_back(&id)?)));
+            push(
+                format!("put container {name} back in its place"),
+                Box::new(move |lifecycle, _| Ok(lifecycle.take_back(&id)?)),
+            );
         }
         if !comparison.updates.is_empty() {
             let args: Vec<_> = comparison.updates.iter().map(|(_, arg, _)| *arg).collect();
@@ -286,7 +292,8 @@ impl DockerContainer {
                 comparison.updates.iter().map(|(key, _, value)| ((*key).to_owned(), value.clone())).collect();
             // Swap was set to twice the memory when the container was made, and may not be less than it.
             if let Some(memory) = body.get("Memory").and_then(Json::as_i64) {
-                body.entry("MemorySwap").or_insert_with(|| Json::from(spec.get("MemorySwap").and_then(Json::as_i64).unwrap_or(memory * 2)));
+                body.entry("MemorySwap")
+                    .or_insert_with(|| Json::from(spec.get("MemorySwap").and_then(Json::as_i64).unwrap_or(memory * 2)));
             }
             let (what, id) = (format!("update container {name}: {} changed", args.join(", ")), id.clone());
             push(

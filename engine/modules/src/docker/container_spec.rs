@@ -60,7 +60,8 @@ impl DockerContainer {
             set("Healthcheck", Some(health.json().map_err(|why| ArgFault::new("healthcheck", why))?));
         }
         if self.log_driver.is_some() || self.log_options.is_some() {
-            let mut log = json!({"Config": self.log_options.as_ref().map_or_else(|| json!({}), |options| options.json())});
+            let mut log =
+                json!({"Config": self.log_options.as_ref().map_or_else(|| json!({}), |options| options.json())});
             log["Type"] = json!(self.log_driver.as_deref().unwrap_or_default());
             set("LogConfig", Some(log));
         }
@@ -115,14 +116,16 @@ impl DockerContainer {
         let all = published.contains(&Published::All).then_some(json!(true));
         set("PublishAllPorts", flag(self.publish_all_ports).or(all));
         set("MacAddress", text(&self.mac_address));
-        let hosts = self.etc_hosts.as_ref().map(|hosts| hosts.0.iter().map(|(name, address)| format!("{name}:{address}")));
+        let hosts =
+            self.etc_hosts.as_ref().map(|hosts| hosts.0.iter().map(|(name, address)| format!("{name}:{address}")));
         set("ExtraHosts", hosts.map(|hosts| hosts.collect()));
         set("Dns", list(&self.dns_servers));
         set("DnsSearch", list(&self.dns_search_domains));
         set("DnsOptions", list(&self.dns_opts));
         set("Links", list(&self.links));
         let networks = self.networks.iter().flatten();
-        let networks: Vec<_> = networks.map(|network| Attachment { network: network.name.clone(), endpoint: network.json() }).collect();
+        let networks: Vec<_> =
+            networks.map(|network| Attachment { network: network.name.clone(), endpoint: network.json() }).collect();
         let first = networks.first().filter(|_| self.networks_cli_compatible.0).map(|first| json!(first.network));
         set("NetworkMode", text(&self.network_mode).or(first));
         spec.networks = networks;
@@ -173,19 +176,21 @@ impl DockerContainer {
         for (name, how) in self.comparisons.iter().flatten() {
             let how = how.as_str().unwrap_or_default();
             let args = <DockerContainer as crate::Args>::args();
-            let arg = match name.as_str() {
-                "*" => "*",
-                name => args.iter().find(|arg| arg.is_called(name)).map(|arg| arg.name).ok_or_else(|| {
-                    ArgFault::new("comparisons", format!("names `{name}`, which is not an argument"))
-                })?,
-            };
+            let arg =
+                match name.as_str() {
+                    "*" => "*",
+                    name => args.iter().find(|arg| arg.is_called(name)).map(|arg| arg.name).ok_or_else(|| {
+                        ArgFault::new("comparisons", format!("names `{name}`, which is not an argument"))
+                    })?,
+                };
             // Both are parts of one field of the Engine's.
             let arg = if arg == "log_options" { "log_driver" } else { arg }.to_owned();
             match (arg.as_str(), how) {
                 ("*", "ignore") => rules.ignore_rest = true,
                 ("*", "strict") => {}
                 ("*", _) => {
-                    return Err(ArgFault::new("comparisons", format!("cannot say `{how}` for `*`")).help("write strict or ignore"));
+                    return Err(ArgFault::new("comparisons", format!("cannot say `{how}` for `*`"))
+                        .help("write strict or ignore"));
                 }
                 (_, "ignore") => rules.ignored.push(arg),
                 (_, "strict") => rules.strict.push(arg),
@@ -281,7 +286,9 @@ fn words(command: &Value) -> Result<Vec<String>, String> {
     match command {
         Value::List(words) => words.iter().map(String::parse).collect(),
         // The text may hold a password: it is not repeated.
-        command => shell_words::split(&String::parse(command)?).map_err(|_| "has a quote that is not closed".to_owned()),
+        command => {
+            shell_words::split(&String::parse(command)?).map_err(|_| "has a quote that is not closed".to_owned())
+        }
     }
 }
 

@@ -273,13 +273,12 @@ mod tests {
     #[test]
     fn pulls_carry_the_login_of_their_registry_and_refuse_a_helper() {
         let folder = tempfile::tempdir().unwrap();
-        let host = Host::new(
-            vec![("DOCKER_CONFIG".into(), folder.path().to_string_lossy().into_owned())],
-            Arc::new(NoBlobs),
-        );
+        let host =
+            Host::new(vec![("DOCKER_CONFIG".into(), folder.path().to_string_lossy().into_owned())], Arc::new(NoBlobs));
         let of = |name: &str| registry_auth(&host, &ImageName::parse(name, None).unwrap());
         assert_eq!(of("r.io/todo"), Ok(None));
-        let auths = json!({"r.io": {"auth": "bWU6cHc="}, "https://index.docker.io/v1/": {"identitytoken": "t"}, "h.io": {}});
+        let auths =
+            json!({"r.io": {"auth": "bWU6cHc="}, "https://index.docker.io/v1/": {"identitytoken": "t"}, "h.io": {}});
         let write = |json: Json| fs::write(folder.path().join("config.json"), json.to_string()).unwrap();
         write(json!({"auths": auths}));
         let decoded = |name: &str| {

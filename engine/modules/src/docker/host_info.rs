@@ -39,7 +39,8 @@ args! {
 impl Module for DockerHostInfo {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let engine = Engine::reach(host, &self.engine)?;
-        let mut plan = Plan::unchanged().set("can_talk_to_docker", true).set("host_info", Value::from(engine.get("/info")?));
+        let mut plan =
+            Plan::unchanged().set("can_talk_to_docker", true).set("host_info", Value::from(engine.get("/info")?));
         let lists = [
             ("containers", self.containers, "/containers/json", &self.containers_filters, None),
             ("images", self.images, "/images/json", &self.images_filters, None),

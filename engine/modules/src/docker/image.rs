@@ -86,7 +86,8 @@ impl Module for DockerImage {
                 Err(ArgFault::new("name", "an image cannot be pulled by its id").help("write its name"))
             }
             Some(_) if self.push.0 && self.target().is_none() => {
-                Err(ArgFault::new("push", "an image without a name cannot be pushed").help("give it one in `repository`"))
+                Err(ArgFault::new("push", "an image without a name cannot be pushed")
+                    .help("give it one in `repository`"))
             }
             Some(_) => Ok(()),
         }
@@ -108,16 +109,17 @@ impl Module for DockerImage {
             let force = self.force_absent.0.to_string();
             let plan = Plan::unchanged().set("image", Value::from(found.inspect));
             let what = format!("remove image {name}");
-            return Ok(plan.change(Change::new(what, move |_, _| {
+            return Ok(super::with_actions(plan.change(Change::new(what, move |_, _| {
                 let ask = engine.ask("DELETE", format!("/images/{}", encode(&name))).query("force", force);
                 ask.json()?;
                 Ok(())
-            })));
+            }))));
         }
         let mut plan = Plan::unchanged();
         let gets = match (self.source, &found) {
             (Some(Source::Local), None) if host.check => {
-                plan = plan.warn(format!("image {name} is not there; in check mode an earlier task is taken to make it"));
+                plan =
+                    plan.warn(format!("image {name} is not there; in check mode an earlier task is taken to make it"));
                 None
             }
             (Some(Source::Local), None) => {
@@ -150,10 +152,11 @@ impl Module for DockerImage {
             let known = there.is_some_and(|image| image.is_current(&engine, host, &target).unwrap_or(false));
             if !known {
                 let engine = engine.clone();
-                plan = plan.change(Change::new(format!("push image {target}"), move |host, _| push(&engine, host, &target)));
+                plan = plan
+                    .change(Change::new(format!("push image {target}"), move |host, _| push(&engine, host, &target)));
             }
         }
-        Ok(plan.finish(move |_, data| {
+        Ok(super::with_actions(plan).finish(move |_, data| {
             if let Some(image) = LocalImage::find(&engine, &name)? {
                 data.insert("image".to_owned(), image.inspect.into());
             }
@@ -191,7 +194,7 @@ impl DockerImage {
         let (engine, name) = (engine.clone(), name.clone());
         Ok(Some(Change::new(format!("pull image {name}"), move |host, data| {
             let said = pull(&engine, host, &name, platform.as_deref())?;
-            data.insert("actions".to_owned(), said.into());
+            data.insert("stdout".to_owned(), said.join("\n").into());
             Ok(())
         })))
     }

@@ -69,7 +69,10 @@ mod tests {
         };
         assert_eq!(parts("nginx"), owned(None, "nginx", "latest", "nginx:latest"));
         assert_eq!(parts("team/todo:v2"), owned(None, "team/todo", "v2", "team/todo:v2"));
-        assert_eq!(parts("r.io:5000/todo"), owned(Some("r.io:5000"), "r.io:5000/todo", "latest", "r.io:5000/todo:latest"));
+        assert_eq!(
+            parts("r.io:5000/todo"),
+            owned(Some("r.io:5000"), "r.io:5000/todo", "latest", "r.io:5000/todo:latest")
+        );
         assert_eq!(parts("localhost/t:1"), owned(Some("localhost"), "localhost/t", "1", "localhost/t:1"));
         assert_eq!(parts("docker.io/a/b"), owned(None, "docker.io/a/b", "latest", "docker.io/a/b:latest"));
         assert_eq!(parts("a@sha256:ff"), owned(None, "a", "sha256:ff", "a@sha256:ff"));

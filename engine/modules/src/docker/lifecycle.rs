@@ -118,9 +118,10 @@ impl Lifecycle {
         })();
         if let Err(error) = settled {
             let mut failure = Failure::from(error);
-            let back = self.remove(&new).and_then(|()| self.rename(&id, &self.name)).and_then(|()| {
-                if was_running { self.act(&id, "start") } else { Ok(()) }
-            });
+            let back = self
+                .remove(&new)
+                .and_then(|()| self.rename(&id, &self.name))
+                .and_then(|()| if was_running { self.act(&id, "start") } else { Ok(()) });
             let then = match back {
                 Ok(()) => "the former container is back in its place".to_owned(),
                 Err(why) => format!("and the former container ({former}) could not be put back: {why}"),

@@ -43,3 +43,9 @@ fn without_engine(what: impl Into<String>) -> crate::Plan {
         .change(change)
         .warn("no Docker Engine answers; in check mode it is taken to be installed by an earlier task")
 }
+
+/// Puts what is planned into the result as `actions`, so that a playbook can say why something was changed.
+fn with_actions(plan: crate::Plan) -> crate::Plan {
+    let actions: Vec<_> = plan.changes.iter().map(|change| change.what.clone()).collect();
+    plan.set("actions", actions)
+}

@@ -48,7 +48,8 @@ impl ArgType for Published {
         if text == "all" {
             return Ok(Published::All);
         }
-        let (before, inside) = text.rsplit_once(':').map_or((None, text.as_str()), |(before, last)| (Some(before), last));
+        let (before, inside) =
+            text.rsplit_once(':').map_or((None, text.as_str()), |(before, last)| (Some(before), last));
         let (inside, protocol) = port_and_protocol(inside).ok_or_else(wrong)?;
         let (address, outside) = match before.map(|before| before.rsplit_once(':').unwrap_or(("", before))) {
             None => (None, None),
@@ -292,7 +293,8 @@ mod tests {
     #[test]
     fn mounts_refuse_options_of_another_type() {
         let mount = |map| MountArgs::from_map(&map).unwrap().json(&|s| s.to_owned());
-        let tmpfs = rplay_wire::data! { "target" => "/t", "type" => "tmpfs", "tmpfs_size" => "1m", "tmpfs_mode" => "1770" };
+        let tmpfs =
+            rplay_wire::data! { "target" => "/t", "type" => "tmpfs", "tmpfs_size" => "1m", "tmpfs_mode" => "1770" };
         let options = json!({"SizeBytes": 1 << 20, "Mode": 0o1770});
         assert_eq!(mount(tmpfs), Ok(json!({"Type": "tmpfs", "Target": "/t", "TmpfsOptions": options})));
         let mixed = rplay_wire::data! { "target" => "/t", "source" => "v", "propagation" => "shared" };

@@ -95,7 +95,8 @@ impl Module for DockerNetwork {
             }
             (State::Present, None) => {
                 let (engine, body) = (engine.clone(), self.body());
-                plan = plan.change(Change::new(format!("create network {name}"), move |_, data| create(&engine, &body, data)));
+                plan = plan
+                    .change(Change::new(format!("create network {name}"), move |_, data| create(&engine, &body, data)));
             }
             (State::Present, Some(found)) => {
                 let differences = self.differences(found);
@@ -111,7 +112,7 @@ impl Module for DockerNetwork {
             }
         }
         self.plan_members(&engine, found.as_ref(), host, &mut plan)?;
-        Ok(plan.finish(move |_, data| {
+        Ok(super::with_actions(plan).finish(move |_, data| {
             if let Some(network) = find(&engine, &name)? {
                 data.insert("network".to_owned(), network.into());
             }
@@ -199,10 +200,13 @@ impl DockerNetwork {
                     id
                 }
                 None if host.check => {
-                    plan.warnings.push(format!("container {container} is not there; an earlier task is taken to make it"));
+                    plan.warnings
+                        .push(format!("container {container} is not there; an earlier task is taken to make it"));
                     container.clone()
                 }
-                None => return Err(Failure::new(format!("there is no container {container} to connect")).arg("connected")),
+                None => {
+                    return Err(Failure::new(format!("there is no container {container} to connect")).arg("connected"));
+                }
             };
             let (engine, name) = (engine.clone(), self.name.clone());
             let what = format!("connect container {container} to network {name}");
@@ -287,8 +291,13 @@ fn recreate(engine: &Engine, old: &Json, body: &Json, data: &mut Map) -> Result<
         let pick = |key: &str| settings.and_then(|settings| settings.get(key)).cloned().unwrap_or(Json::Null);
         let short: String = container.chars().take(12).collect();
         // The Engine adds the short id itself.
-        let aliases: Vec<_> =
-            pick("Aliases").as_array().into_iter().flatten().filter(|alias| **alias != short.as_str()).cloned().collect();
+        let aliases: Vec<_> = pick("Aliases")
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|alias| **alias != short.as_str())
+            .cloned()
+            .collect();
         inside.push((container, json!({"Aliases": aliases, "Links": pick("Links"), "IPAMConfig": pick("IPAMConfig")})));
     }
     for (container, _) in &inside {

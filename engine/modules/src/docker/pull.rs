@@ -38,19 +38,18 @@ impl LocalImage {
         let answer = ask.json().map_err(|error| explain(error, name))?;
         let Some(digest) = answer.pointer("/Descriptor/digest").and_then(Json::as_str) else { return Ok(false) };
         let known = self.inspect.get("RepoDigests").and_then(Json::as_array);
-        Ok(known.into_iter().flatten().filter_map(Json::as_str).any(|known| {
-            known.split_once('@').is_some_and(|(_, known)| known == digest)
-        }))
+        Ok(known
+            .into_iter()
+            .flatten()
+            .filter_map(Json::as_str)
+            .any(|known| known.split_once('@').is_some_and(|(_, known)| known == digest)))
     }
 }
 
 /// Pulls an image; the messages of the Engine's progress that tell of a result, not of a percentage.
 pub fn pull(engine: &Engine, host: &Host, name: &ImageName, platform: Option<&str>) -> Result<Vec<String>, Failure> {
-    let mut ask = engine
-        .ask("POST", "/images/create")
-        .query("fromImage", &name.repository)
-        .query("tag", &name.tag)
-        .patiently();
+    let mut ask =
+        engine.ask("POST", "/images/create").query("fromImage", &name.repository).query("tag", &name.tag).patiently();
     if let Some(platform) = platform {
         ask = ask.query("platform", platform);
     }

@@ -47,7 +47,8 @@ impl Socket {
             });
         };
         let authority = authority.trim_end_matches('/');
-        let authority = authority.strip_prefix("localhost:").map_or(authority.to_owned(), |port| format!("127.0.0.1:{port}"));
+        let authority =
+            authority.strip_prefix("localhost:").map_or(authority.to_owned(), |port| format!("127.0.0.1:{port}"));
         authority.parse().map(Socket::Tcp).map_err(|_| format!("`{authority}` is not an IP address with a port"))
     }
 

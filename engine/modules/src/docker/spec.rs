@@ -188,7 +188,8 @@ impl Spec {
     /// The labels that a container made from this carries.
     fn own_labels(&self, image_id: &str) -> [(&'static str, String); 2] {
         let entries = self.entries(Some(image_id));
-        let short: BTreeMap<_, _> = entries.iter().map(|(name, entry)| (name.as_str(), short_hash(&entry.value))).collect();
+        let short: BTreeMap<_, _> =
+            entries.iter().map(|(name, entry)| (name.as_str(), short_hash(&entry.value))).collect();
         [(CONFIG_LABEL, config_hash(&entries)), (SPEC_LABEL, json!(short).to_string())]
     }
 
@@ -500,7 +501,11 @@ mod tests {
         let image = || vec!["image".to_owned()];
         assert!(differ(Comparisons { ignored: image(), ..Comparisons::default() }));
         let more_allowed = vec!["env".to_owned()];
-        assert!(!differ(Comparisons { ignored: image(), more_allowed: more_allowed.clone(), ..Comparisons::default() }));
+        assert!(!differ(Comparisons {
+            ignored: image(),
+            more_allowed: more_allowed.clone(),
+            ..Comparisons::default()
+        }));
         assert!(!differ(Comparisons { ignore_rest: true, ..Comparisons::default() }));
         assert!(differ(Comparisons { ignore_rest: true, strict: image(), ..Comparisons::default() }));
     }

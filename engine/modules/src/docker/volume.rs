@@ -89,7 +89,7 @@ impl Module for DockerVolume {
                 Ok(())
             }));
         }
-        Ok(plan.finish(move |_, data| {
+        Ok(super::with_actions(plan).finish(move |_, data| {
             if let Some(volume) = engine.find(path)? {
                 data.insert("volume".to_owned(), volume.into());
             }
