@@ -96,7 +96,8 @@ impl Module for DockerLogin {
 
 fn refused(error: EngineError, registry: &str, username: &str) -> Failure {
     match error {
-        EngineError::Refused { status: 401, message } => {
+        // Engines hand a registry's 401 on as a 500 with these words.
+        EngineError::Refused { status, message } if status == 401 || message.contains("401 Unauthorized") => {
             Failure::new(format!("{registry} does not accept {username} with this password: {message}")).arg("password")
         }
         EngineError::Refused { message, .. } => {
