@@ -562,7 +562,7 @@ pub struct RoleCall<'a> {
 /// What makes two uses of a role different besides its parameters.
 fn settings_identity(settings: &Settings) -> String {
     let tags: Vec<String> = settings.tags.iter().map(|tag| format!("{:?}", tag.value)).collect();
-    let when: Vec<&str> = settings.when.iter().map(|condition| condition.span().text()).collect();
+    let when: Vec<&str> = settings.when.iter().map(|condition| condition.span.text()).collect();
     format!("{tags:?}{when:?}{:?}", settings.vars)
 }
 

@@ -10,10 +10,10 @@ use super::{
     judge::Judged,
     task::TaskRun,
     text_of,
-    unit::{Unit, failed_by, skipped},
+    unit::{Unit, skipped},
 };
 use crate::{
-    actions::Answer,
+    actions::{Answer, failed_by},
     event::{HostResult, Status},
     plan::{Action, Controller, Task},
     template::{self, TemplateError},

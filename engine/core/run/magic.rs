@@ -6,6 +6,7 @@ use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 
 use super::{PlayRun, Run, host::HostState};
 use crate::{
+    actions::absolute,
     plan::{Role, Task},
     template,
     vars::{Lazy, Magic, Scope, omit},
@@ -211,20 +212,6 @@ fn version() -> Value {
     ]
     .into_iter()
     .collect()
-}
-
-pub(super) fn absolute(path: &std::path::Path) -> String {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    // `./x` and `a/../b` are told apart by nobody who reads a message.
-    let mut clean = std::path::PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir => drop(clean.pop()),
-            part => clean.push(part),
-        }
-    }
-    clean.display().to_string()
 }
 
 /// `hostvars`: every host's variables, rendered when they are read.

@@ -30,11 +30,12 @@ use std::{
 };
 
 pub use connection::Defaults;
+use crate::actions::text_of;
 use host::HostState;
 pub use play::PlayRun;
 
 use crate::{
-    actions::Blobs,
+    actions::{Blobs, Prompt, entries},
     event::{Counts, Event, Recap, Sink, TaskId},
     inventory::{Inventory, Matched},
     link::Links,
@@ -63,15 +64,6 @@ pub struct Options {
     pub inventory_file: Option<String>,
     pub inventory_sources: Vec<String>,
     pub config_file: Option<String>,
-}
-
-/// Asks the person at the terminal.
-pub trait Prompt: Send + Sync {
-    /// Shows `text` and reads a line, unseen unless `echo`. `None` when there is nobody to ask.
-    fn ask(&self, text: &str, echo: bool) -> Option<String>;
-
-    /// Waits until the time is over, or the person wants to go on. An error says that the run is to end.
-    fn wait(&self, text: &str, duration: std::time::Duration) -> Result<(), String>;
 }
 
 /// One run over all its plays.
@@ -242,7 +234,7 @@ impl Run {
             }
         };
         let Some(slot) = recap.custom.get_mut(at) else { return };
-        let mut all = host::entries(&slot.1);
+        let mut all = entries(&slot.1);
         for (name, value) in data {
             let sum = match all.get(&name) {
                 Some(old) if aggregate => aggregated(old, &value),
@@ -268,8 +260,8 @@ fn aggregated(old: &Value, new: &Value) -> Value {
         (String, String) => Value::from(format!("{old}{new}")),
         (Seq, Seq) => old.try_iter().into_iter().flatten().chain(new.try_iter().into_iter().flatten()).collect(),
         (Map, Map) => {
-            let mut all = host::entries(old);
-            all.extend(host::entries(new));
+            let mut all = entries(old);
+            all.extend(entries(new));
             all.into_iter().collect()
         }
         _ => new.clone(),
@@ -279,11 +271,6 @@ fn aggregated(old: &Value, new: &Value) -> Value {
 /// Nothing here leaves a lock in a broken state, so a panic elsewhere does no harm to it.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Text of a rendered value, as it would stand in a sentence.
-pub(super) fn text_of(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// A variable set to data.

@@ -43,6 +43,12 @@ pub struct PlayRun {
     over: AtomicBool,
     /// The whole run is to end after this play.
     pub fatal: AtomicBool,
+    /// No further batches of the play.
+    pub end_play: AtomicBool,
+    /// The play says that no facts are to be gathered.
+    pub never_gather: AtomicBool,
+    /// Held while facts are gathered, so that hosts on their own ways do not do it twice.
+    pub gathering: Mutex<()>,
 }
 
 /// Why a host takes no further part.
@@ -79,6 +85,26 @@ enum PlayError {
 }
 
 impl PlayRun {
+    fn new(play: &Arc<Play>, name: Arc<str>, all: Vec<Arc<str>>, batch: Vec<Arc<str>>, prompted: Arc<Layer>) -> Self {
+        PlayRun {
+            play: play.clone(),
+            name,
+            all,
+            batch,
+            prompted,
+            files: RwLock::default(),
+            roles: RwLock::new(play.roles.clone().into()),
+            handlers: RwLock::new(play.handlers.clone()),
+            notified: Mutex::default(),
+            gone: Mutex::default(),
+            over: AtomicBool::new(false),
+            fatal: AtomicBool::new(false),
+            end_play: AtomicBool::new(false),
+            never_gather: AtomicBool::new(false),
+            gathering: Mutex::default(),
+        }
+    }
+
     pub fn roles(&self) -> Arc<[Arc<Role>]> {
         self.roles.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -123,20 +149,7 @@ impl PlayRun {
 impl Run {
     /// Runs a play. False when nothing may follow it.
     pub(super) fn play(self: &Arc<Self>, play: &Arc<Play>) -> Result<bool, Problems> {
-        let base = PlayRun {
-            play: play.clone(),
-            name: "".into(),
-            all: Vec::new(),
-            batch: Vec::new(),
-            prompted: Arc::default(),
-            files: RwLock::default(),
-            roles: RwLock::new(play.roles.clone().into()),
-            handlers: RwLock::default(),
-            notified: Mutex::default(),
-            gone: Mutex::default(),
-            over: AtomicBool::new(false),
-            fatal: AtomicBool::new(false),
-        };
+        let base = PlayRun::new(play, "".into(), Vec::new(), Vec::new(), Arc::default());
         let scope = self.scope_of_play(&Arc::new(base));
         let pattern = words(&play.hosts, &scope, "hosts")?.join(",");
         let name: Arc<str> = match &play.name {
@@ -151,20 +164,8 @@ impl Run {
         }
         let prompted = self.prompted(play, &scope)?;
         for batch in batches(&all, &play.serial, &scope)? {
-            let batch_run = Arc::new(PlayRun {
-                play: play.clone(),
-                name: name.clone(),
-                all: all.clone(),
-                batch: batch.clone(),
-                prompted: prompted.clone(),
-                files: RwLock::default(),
-                roles: RwLock::new(play.roles.clone().into()),
-                handlers: RwLock::new(play.handlers.clone()),
-                notified: Mutex::default(),
-                gone: Mutex::default(),
-                over: AtomicBool::new(false),
-                fatal: AtomicBool::new(false),
-            });
+            let batch_run =
+                Arc::new(PlayRun::new(play, name.clone(), all.clone(), batch.clone(), prompted.clone()));
             // Who failed in an earlier play or batch stays away.
             for (host, why) in lock(&self.lost).iter() {
                 batch_run.leave(host, *why);
@@ -184,6 +185,9 @@ impl Run {
             if failed == begin.len() || batch_run.fatal.load(Ordering::Acquire) {
                 self.send(Event::NoHostsLeft);
                 return Ok(false);
+            }
+            if batch_run.end_play.load(Ordering::Acquire) {
+                break;
             }
         }
         Ok(true)

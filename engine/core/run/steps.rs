@@ -21,7 +21,13 @@ impl Run {
                 break;
             }
             let more = match step {
-                Step::Task(task) => self.task(play, task, &left),
+                Step::Task(task) => match &task.role {
+                    Some(role) => {
+                        let there: Hosts = left.iter().filter(|host| !host.has_left(&role.identity)).cloned().collect();
+                        self.task(play, task, &there)
+                    }
+                    None => self.task(play, task, &left),
+                },
                 Step::Block(block) => self.block(play, block, &left),
                 Step::Role(role) => self.role(play, role, &left),
                 Step::Flush => {
@@ -75,6 +81,7 @@ impl Run {
             .filter(|host| role.allow_duplicates || !host.roles().contains(&role.identity))
             .cloned()
             .collect();
+        fresh.iter().for_each(|host| host.enter_role(&role.identity));
         let failed = self.steps(play, &steps.steps, &fresh);
         for host in fresh.iter().filter(|host| !contains(&failed, host)) {
             host.roles().insert(role.identity.clone());

@@ -11,6 +11,7 @@ pub mod attributes;
 pub mod digest;
 pub mod flags;
 pub mod glob;
+mod docker;
 mod host;
 pub mod http;
 pub mod mode;

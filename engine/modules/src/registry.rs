@@ -49,6 +49,7 @@ fn check<M: Module>(map: &Map, later: &[String]) -> Vec<ArgFault> {
 }
 
 const BUILTIN: &str = "ansible.builtin";
+const DOCKER: &str = "community.docker";
 
 /// Sorted by name.
 pub static MODULES: &[Entry] = &[
@@ -59,6 +60,16 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::command::Command>("command", BUILTIN).free_form("_raw_params"),
     entry::<crate::copy::Copy>("copy", BUILTIN),
     entry::<crate::deb822_repository::Deb822Repository>("deb822_repository", BUILTIN),
+    entry::<crate::docker::DockerContainer>("docker_container", DOCKER),
+    entry::<crate::docker::DockerContainerInfo>("docker_container_info", DOCKER),
+    entry::<crate::docker::DockerHostInfo>("docker_host_info", DOCKER),
+    entry::<crate::docker::DockerImage>("docker_image", DOCKER),
+    entry::<crate::docker::DockerImageInfo>("docker_image_info", DOCKER),
+    entry::<crate::docker::DockerLogin>("docker_login", DOCKER),
+    entry::<crate::docker::DockerNetwork>("docker_network", DOCKER),
+    entry::<crate::docker::DockerNetworkInfo>("docker_network_info", DOCKER),
+    entry::<crate::docker::DockerVolume>("docker_volume", DOCKER),
+    entry::<crate::docker::DockerVolumeInfo>("docker_volume_info", DOCKER),
     entry::<crate::fetch::Fetch>("fetch", BUILTIN),
     entry::<crate::file::File>("file", BUILTIN),
     entry::<crate::find::Find>("find", BUILTIN),
