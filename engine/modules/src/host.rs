@@ -1,8 +1,10 @@
 //! The machine that a module looks at and changes.
 
-use std::{collections::HashMap, io, path::PathBuf, process::Command, sync::Arc};
+use std::{collections::HashMap, io, os::unix::process::CommandExt, path::PathBuf, process::Command, sync::Arc};
 
 use rplay_wire::Blob;
+
+use crate::Cancel;
 
 /// Where content comes from that stayed with the controller.
 pub trait BlobSource: Send + Sync {
@@ -25,18 +27,32 @@ pub struct Host {
     /// Added to the environment of each process that is started.
     pub environment: Vec<(String, String)>,
     blobs: Arc<dyn BlobSource>,
+    cancel: Cancel,
 }
 
 impl Host {
     pub fn new(environment: Vec<(String, String)>, blobs: Arc<dyn BlobSource>) -> Self {
-        Host { environment, blobs }
+        Host { environment, blobs, cancel: Cancel::default() }
     }
 
-    /// A process to start, with the call's environment. Its standard input is closed unless set.
+    /// The same host for a call that `cancel` stops.
+    pub fn cancelled_by(mut self, cancel: Cancel) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    /// Who waits for a process says so here ([`Cancel::running`]), so that it can be killed; who loops or
+    /// sleeps looks at it ([`Cancel::is_cancelled`]).
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// A process to start, with the call's environment, in a process group of its own. Its standard input
+    /// is closed unless set.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.envs(self.environment.iter().map(|(k, v)| (k, v)));
-        command.stdin(std::process::Stdio::null());
+        command.stdin(std::process::Stdio::null()).process_group(0);
         command
     }
 

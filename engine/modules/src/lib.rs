@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod argtypes;
+mod cancel;
 mod host;
 mod plan;
 pub mod registry;
@@ -14,6 +15,7 @@ pub mod runner;
 mod ping;
 
 pub use args::{Arg, ArgFault, Args};
+pub use cancel::{Cancel, Running};
 pub use host::{BlobSource, Host, NoBlobs};
 pub use plan::{Change, Module, Plan};
 pub use registry::Entry;
