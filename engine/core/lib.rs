@@ -2,3 +2,5 @@
 //!
 //! Floors, each using only those before it: `source`, `syntax`, `inventory`, `vars`, `template`, `plan`,
 //! `event`, `link`, `actions`, `run`, `report`.
+
+pub mod link;
