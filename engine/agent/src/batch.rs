@@ -8,27 +8,27 @@ use std::{
     thread,
 };
 
-use rplay_modules::{BlobSource, Cancel, Host, runner};
+use rplay_modules::{BlobSource, Host, runner};
 use rplay_wire::{Batch, Call, Outcome};
 
-use crate::replies::Replies;
+use crate::{replies::Replies, running::Running};
 
 /// More would only stand in each other's way.
 const MOST_WORKERS: usize = 64;
 
 /// Runs the calls in order, `batch.parallel` of them side by side, and sends each outcome when it is there.
-pub fn run(batch: &Batch, cancel: &Cancel, blobs: &Arc<dyn BlobSource>, replies: &Replies) {
+pub fn run(batch: &Batch, running: &Running, blobs: &Arc<dyn BlobSource>, replies: &Replies) {
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
     let work = || {
         while let Some((index, call)) = take(&next, &batch.calls) {
-            let outcome = if cancel.is_cancelled() {
+            let outcome = if running.is_cancelled() {
                 skipped("cancelled")
             } else if batch.stop_on_failure && failed.load(Ordering::SeqCst) {
                 skipped("an earlier call has failed")
             } else {
-                let host = Host::new(call.environment.clone(), blobs.clone()).cancelled_by(cancel.clone());
-                runner::run(call, &host)
+                let host = Host::new(call.environment.clone(), blobs.clone()).cancelled_by(running.cancel.clone());
+                running.at_work(|| runner::run(call, &host))
             };
             if outcome.failure.is_some() {
                 failed.store(true, Ordering::SeqCst);

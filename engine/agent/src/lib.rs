@@ -11,6 +11,7 @@ mod escalation;
 mod executable;
 mod identity;
 mod replies;
+mod running;
 mod serve;
 
 pub use serve::serve;
@@ -30,7 +31,7 @@ pub fn main() -> ExitCode {
     let _ = nix::unistd::setsid();
     executable::mark_used();
     let served = streams().map_err(Into::into).and_then(|(reader, writer)| serve(reader, writer));
-    descendants::kill();
+    descendants::kill_all();
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

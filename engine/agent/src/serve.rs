@@ -9,10 +9,10 @@ use std::{
 };
 
 use nix::unistd::getuid;
-use rplay_modules::{BlobSource, Cancel};
+use rplay_modules::BlobSource;
 use rplay_wire::{Batch, Failure, FrameError, Outcome, Reply, Request, read_frame};
 
-use crate::{batch, blobs::Blobs, identity::Identities, replies::Replies};
+use crate::{batch, blobs::Blobs, identity::Identities, replies::Replies, running::Running};
 
 /// Answers requests until the controller hangs up. Then nothing more is begun, what was begun is killed,
 /// and fetched content is removed. An error means that the controller's side of the conversation cannot
@@ -34,7 +34,7 @@ struct Agent {
     replies: Replies,
     blobs: Arc<Blobs>,
     identities: Identities,
-    running: Mutex<HashMap<u64, Cancel>>,
+    running: Mutex<HashMap<u64, Running>>,
 }
 
 fn listen(agent: &Arc<Agent>, reader: impl Read) -> Result<(), FrameError> {
@@ -45,8 +45,8 @@ fn listen(agent: &Arc<Agent>, reader: impl Read) -> Result<(), FrameError> {
             Request::Blob { sha256, piece, last } => agent.blobs.piece(&sha256, &piece, last),
             Request::NoBlob { sha256, reason } => agent.blobs.fail(&sha256, &reason),
             Request::Cancel { batch } => {
-                if let Some(cancel) = agent.running().get(&batch) {
-                    cancel.cancel();
+                if let Some(running) = agent.running().get(&batch) {
+                    running.stop();
                 }
                 agent.identities.cancel(batch);
             }
@@ -57,12 +57,12 @@ fn listen(agent: &Arc<Agent>, reader: impl Read) -> Result<(), FrameError> {
 
 /// Runs a batch on a thread of its own.
 fn begin(agent: &Arc<Agent>, batch: Batch) {
-    let cancel = Cancel::default();
-    agent.running().insert(batch.id, cancel.clone());
+    let running = Running::default();
+    agent.running().insert(batch.id, running.clone());
     let (id, calls) = (batch.id, batch.calls.len());
     let runner = agent.clone();
     let spawned = thread::Builder::new().name(format!("batch {id}")).spawn(move || {
-        runner.run(batch, &cancel);
+        runner.run(batch, &running);
         runner.running().remove(&id);
     });
     if let Err(error) = spawned {
@@ -75,20 +75,20 @@ fn begin(agent: &Arc<Agent>, batch: Batch) {
 }
 
 impl Agent {
-    fn run(&self, mut batch: Batch, cancel: &Cancel) {
+    fn run(&self, mut batch: Batch, running: &Running) {
         match batch.become_user.take().filter(|wanted| wanted.user != self.identities.own_name()) {
-            Some(wanted) => self.identities.run(&wanted, batch, cancel),
-            None => batch::run(&batch, cancel, &(self.blobs.clone() as Arc<dyn BlobSource>), &self.replies),
+            Some(wanted) => self.identities.run(&wanted, batch, &running.cancel),
+            None => batch::run(&batch, running, &(self.blobs.clone() as Arc<dyn BlobSource>), &self.replies),
         }
     }
 
-    fn running(&self) -> MutexGuard<'_, HashMap<u64, Cancel>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<u64, Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn close(&self) {
-        for cancel in self.running().values() {
-            cancel.cancel();
+        for running in self.running().values() {
+            running.stop();
         }
         self.identities.close();
         self.blobs.close();

@@ -1,6 +1,6 @@
 //! The machine that a module looks at and changes.
 
-use std::{collections::HashMap, io, os::unix::process::CommandExt, path::PathBuf, process::Command, sync::Arc};
+use std::{collections::HashMap, io, path::PathBuf, process::Command, sync::Arc};
 
 use rplay_wire::Blob;
 
@@ -41,18 +41,16 @@ impl Host {
         self
     }
 
-    /// Who waits for a process says so here ([`Cancel::running`]), so that it can be killed; who loops or
-    /// sleeps looks at it ([`Cancel::is_cancelled`]).
+    /// Whether the call is still wanted.
     pub fn cancel(&self) -> &Cancel {
         &self.cancel
     }
 
-    /// A process to start, with the call's environment, in a process group of its own. Its standard input
-    /// is closed unless set.
+    /// A process to start, with the call's environment. Its standard input is closed unless set.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.envs(self.environment.iter().map(|(k, v)| (k, v)));
-        command.stdin(std::process::Stdio::null()).process_group(0);
+        command.stdin(std::process::Stdio::null());
         command
     }
 

@@ -15,7 +15,7 @@ pub mod runner;
 mod ping;
 
 pub use args::{Arg, ArgFault, Args};
-pub use cancel::{Cancel, Running};
+pub use cancel::Cancel;
 pub use host::{BlobSource, Host, NoBlobs};
 pub use plan::{Change, Module, Plan};
 pub use registry::Entry;
