@@ -2,9 +2,16 @@
 
 use std::process::ExitCode;
 
+use rplay::link::askpass;
+
 fn main() -> ExitCode {
-    match std::env::args().nth(1).as_deref() {
-        Some("agent") => rplay_agent::main(),
+    let first = std::env::args().nth(1).unwrap_or_default();
+    // ssh asks for a password: its question is the only argument.
+    if std::env::var_os(askpass::SOCKET).is_some() {
+        return askpass::main(&first);
+    }
+    match first.as_str() {
+        "agent" => rplay_agent::main(),
         _ => ExitCode::FAILURE,
     }
 }

@@ -16,9 +16,11 @@ use rplay_wire::{Batch, Become, Blob, Call, Failure, MARKER, Outcome};
 use tokio::runtime::Runtime;
 
 use super::{
-    Connection, Target,
+    Connection, Target, arrival, container,
     conversation::{Conversation, Sending, answer_all},
-    greeting, local,
+    executable::Executables,
+    folder, greeting, local,
+    ssh::Masters,
 };
 
 /// Opens the content that a call mentions. Called on a thread that may block.
@@ -55,11 +57,15 @@ pub struct LinkOptions {
     pub executable: Option<PathBuf>,
     /// How long an agent may take to say hello once its process is being started.
     pub patience: Duration,
+    /// Where ssh's control sockets lie: a folder of mode 0700 with a short path. `None`: found by itself.
+    pub control_folder: Option<PathBuf>,
+    /// Seconds for which an ssh connection is kept when nothing uses it, so that the next run finds it.
+    pub persist: u32,
 }
 
 impl Default for LinkOptions {
     fn default() -> Self {
-        LinkOptions { executable: None, patience: Duration::from_secs(30) }
+        LinkOptions { executable: None, patience: Duration::from_secs(30), control_folder: None, persist: 60 }
     }
 }
 
@@ -71,6 +77,8 @@ pub struct Links {
 
 struct Shared {
     options: LinkOptions,
+    executables: Arc<Executables>,
+    masters: Masters,
     hosts: Mutex<HashMap<Arc<Target>, Arc<Host>>>,
     next_batch: AtomicU64,
 }
@@ -85,14 +93,20 @@ struct Host {
 }
 
 impl Links {
-    /// Starts the threads that serve all links.
+    /// Starts the threads that serve all links. Fails when there is no place for the control sockets.
     pub fn new(options: LinkOptions) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("link")
             .enable_all()
             .build()?;
-        let shared = Shared { options, hosts: Mutex::default(), next_batch: AtomicU64::new(1) };
+        let executables = Arc::new(Executables::new(options.executable.clone()));
+        let folder = match &options.control_folder {
+            Some(folder) => folder::make_private(folder).map(|()| folder.clone())?,
+            None => folder::control_folder()?,
+        };
+        let masters = Masters::new(folder, options.persist, executables.clone());
+        let shared = Shared { options, executables, masters, hosts: Mutex::default(), next_batch: AtomicU64::new(1) };
         Ok(Links { runtime: Some(runtime), shared: Arc::new(shared) })
     }
 
@@ -118,11 +132,16 @@ impl Links {
 
     /// Hangs up on a target, and on its ssh master; the next job connects anew (`meta: reset_connection`).
     pub fn reset(&self, target: &Target) {
-        let Some(host) = self.shared.hosts().remove(target) else { return };
+        let host = self.shared.hosts().remove(target);
         let Some(runtime) = &self.runtime else { return };
-        runtime.block_on(async move {
-            if let Some(conversation) = host.conversation.lock().await.take() {
+        runtime.block_on(async {
+            if let Some(host) = host
+                && let Some(conversation) = host.conversation.lock().await.take()
+            {
                 conversation.close();
+            }
+            if let Connection::Ssh(ssh) = &target.connection {
+                self.shared.masters.reset(target, ssh).await;
             }
         });
     }
@@ -211,14 +230,23 @@ impl Shared {
     }
 
     async fn connect(&self, target: &Target) -> Result<Arc<Conversation>, Failure> {
-        let own = PathBuf::from("/proc/self/exe");
-        let executable = self.options.executable.as_ref().unwrap_or(&own);
         let patience = self.options.patience;
-        let mut transport = match &target.connection {
-            Connection::Local => local::start(executable)?,
-            Connection::Ssh(_) | Connection::Container(_) => return Err(Failure::new("not reachable yet")),
+        let transport = match &target.connection {
+            Connection::Local => {
+                let mut transport = local::start(self.executables.own_path())?;
+                greeting::wait_for(&[MARKER], &mut transport, &target.name, patience).await?;
+                transport
+            }
+            Connection::Ssh(ssh) => self.masters.start(target, ssh, patience).await?,
+            Connection::Container(container) => {
+                let executables = self.executables.clone();
+                let own = tokio::task::spawn_blocking(move || executables.own()).await;
+                let own = own.map_err(|error| Failure::new(error.to_string()))??;
+                let mut transport = container::start(container, &own)?;
+                arrival::arrive(&mut transport, &self.executables, &target.name, patience).await?;
+                transport
+            }
         };
-        greeting::wait_for(&[MARKER], &mut transport, &target.name, patience).await?;
         Conversation::begin(target.name.clone(), transport, patience).await
     }
 

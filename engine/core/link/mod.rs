@@ -5,10 +5,17 @@
 //! which returns at once, and hears of it over a channel ([`LinkEvent`]). There is one agent for each
 //! [`Target`], started when the first job needs it; all jobs for the target share it.
 
+mod arrival;
+pub mod askpass;
+mod container;
 mod conversation;
+mod executable;
+mod folder;
 mod greeting;
 mod links;
 mod local;
+mod ssh;
+mod ssh_words;
 mod target;
 mod transport;
 
