@@ -4,15 +4,43 @@
 //! whether the changes are made. So check mode, diff and `changed` are written once, and no module can
 //! forget the one or claim the other. To add a module: write its file, add its line to [`registry`].
 
+pub mod accounts;
 pub mod args;
 pub mod argtypes;
 mod cancel;
+pub mod attributes;
+pub mod digest;
+pub mod flags;
+pub mod glob;
 mod host;
+pub mod mode;
+pub mod paths;
+pub mod pattern;
+pub mod place;
 mod plan;
+pub mod process;
 pub mod registry;
 pub mod runner;
+pub mod selinux;
+pub mod text;
 
+pub mod assemble;
+mod blockinfile;
+mod command;
+pub mod copy;
+pub mod fetch;
+mod file;
+mod find;
+mod lineinfile;
 mod ping;
+mod raw;
+mod replace;
+mod shell;
+mod slurp;
+mod stat;
+mod tempfile;
+mod times;
+mod tree;
 
 pub use args::{Arg, ArgFault, Args};
 pub use cancel::Cancel;

@@ -24,13 +24,29 @@ pub struct Change {
     /// What the change is, for people: "create directory /srv".
     pub what: String,
     pub diff: Option<Diff>,
+    /// Counts as a change even when it fails: a command has been run, whatever came of it.
+    pub(crate) is_deed: bool,
+    /// Set when only doing it shows what it changes; says so in check mode, where the call is then skipped.
+    pub(crate) unpredictable: Option<String>,
     make: Make,
 }
 
 impl Change {
     /// `make` carries the change out; what it learns by doing goes into the outcome's data.
     pub fn new(what: impl Into<String>, make: impl FnOnce(&Host, &mut Map) -> Result<(), Failure> + 'static) -> Self {
-        Change { what: what.into(), diff: None, make: Box::new(make) }
+        Change { what: what.into(), diff: None, is_deed: false, unpredictable: None, make: Box::new(make) }
+    }
+
+    /// Counts as a change even when it fails.
+    pub fn deed(mut self) -> Self {
+        self.is_deed = true;
+        self
+    }
+
+    /// Cannot be foreseen: in check mode the call is skipped, for this reason, and nothing has changed.
+    pub fn unpredictable(mut self, reason: impl Into<String>) -> Self {
+        self.unpredictable = Some(reason.into());
+        self
     }
 
     pub fn diff(mut self, diff: Diff) -> Self {

@@ -2,7 +2,7 @@
 
 use rplay_wire::{Call, Map, Outcome};
 
-use crate::{Arg, ArgFault, Args, Host, Module, args, runner};
+use crate::{Arg, ArgFault, Host, Module, args, runner};
 
 /// A module as the controller and the agent find it.
 pub struct Entry {
@@ -33,7 +33,6 @@ const fn entry<M: Module>(name: &'static str, collection: &'static str) -> Entry
 }
 
 impl Entry {
-    #[allow(dead_code)]
     const fn free_form(mut self, arg: &'static str) -> Self {
         self.free_form = Some(arg);
         self
@@ -52,7 +51,23 @@ fn check<M: Module>(map: &Map, later: &[String]) -> Vec<ArgFault> {
 const BUILTIN: &str = "ansible.builtin";
 
 /// Sorted by name.
-pub static MODULES: &[Entry] = &[entry::<crate::ping::Ping>("ping", BUILTIN)];
+pub static MODULES: &[Entry] = &[
+    entry::<crate::assemble::Assemble>("assemble", BUILTIN),
+    entry::<crate::blockinfile::BlockInFile>("blockinfile", BUILTIN),
+    entry::<crate::command::Command>("command", BUILTIN).free_form("_raw_params"),
+    entry::<crate::copy::Copy>("copy", BUILTIN),
+    entry::<crate::fetch::Fetch>("fetch", BUILTIN),
+    entry::<crate::file::File>("file", BUILTIN),
+    entry::<crate::find::Find>("find", BUILTIN),
+    entry::<crate::lineinfile::LineInFile>("lineinfile", BUILTIN),
+    entry::<crate::ping::Ping>("ping", BUILTIN),
+    entry::<crate::raw::Raw>("raw", BUILTIN).free_form("_raw_params"),
+    entry::<crate::replace::Replace>("replace", BUILTIN),
+    entry::<crate::shell::Shell>("shell", BUILTIN).free_form("_raw_params"),
+    entry::<crate::slurp::Slurp>("slurp", BUILTIN),
+    entry::<crate::stat::Stat>("stat", BUILTIN),
+    entry::<crate::tempfile::Tempfile>("tempfile", BUILTIN),
+];
 
 /// The module of that short name.
 pub fn find(name: &str) -> Option<&'static Entry> {

@@ -50,6 +50,11 @@ fn carry_out<M: Module>(module: M, mode: Mode, host: &Host, outcome: &mut Outcom
         if let Some(diff) = change.diff.take().filter(|_| mode.diff) {
             outcome.diff.push(diff);
         }
+        if mode.check && change.unpredictable.is_some() {
+            outcome.skipped = change.unpredictable.take();
+            continue;
+        }
+        outcome.changed |= change.is_deed;
         if !mode.check {
             change.make(host, &mut outcome.data)?;
         }
@@ -74,4 +79,29 @@ fn fault(faults: Vec<ArgFault>) -> Failure {
     failure.arg = faults.iter().find_map(|fault| fault.arg.clone());
     failure.help = faults.into_iter().find_map(|fault| fault.help);
     failure
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Arc;
+
+    use rplay_wire::Map;
+
+    use super::*;
+    use crate::NoBlobs;
+
+    /// Runs a module with these arguments here.
+    pub(crate) fn call(module: &str, args: Map) -> Outcome {
+        call_in(module, args, Mode { check: false, diff: true })
+    }
+
+    /// As `call`, in check mode.
+    pub(crate) fn checked(module: &str, args: Map) -> Outcome {
+        call_in(module, args, Mode { check: true, diff: true })
+    }
+
+    fn call_in(module: &str, args: Map, mode: Mode) -> Outcome {
+        let host = Host::new(Vec::new(), Arc::new(NoBlobs));
+        run(&Call { module: module.to_owned(), args, mode, environment: Vec::new() }, &host)
+    }
 }
