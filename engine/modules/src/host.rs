@@ -4,6 +4,8 @@ use std::{collections::HashMap, io, path::PathBuf, process::Command, sync::Arc};
 
 use rplay_wire::{Blob, Mode};
 
+use crate::Cancel;
+
 /// Where content comes from that stayed with the controller.
 pub trait BlobSource: Send + Sync {
     /// Puts the content into a file that is readable by the present user alone, and returns its path.
@@ -30,16 +32,28 @@ pub struct Host {
     /// module that misses it then plans a change with a warning instead of failing. The runner sets it.
     pub check: bool,
     blobs: Arc<dyn BlobSource>,
+    cancel: Cancel,
 }
 
 impl Host {
     pub fn new(environment: Vec<(String, String)>, blobs: Arc<dyn BlobSource>) -> Self {
-        Host { environment, check: false, blobs }
+        Host { environment, check: false, blobs, cancel: Cancel::default() }
     }
 
     /// The same host for a call in that mode.
     pub(crate) fn in_mode(&self, mode: Mode) -> Self {
         Host { check: mode.check, ..self.clone() }
+    }
+
+    /// The same host for a call that `cancel` stops.
+    pub fn cancelled_by(mut self, cancel: Cancel) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    /// Whether the call is still wanted.
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
     }
 
     /// A process to start, with the call's environment. Its standard input is closed unless set.

@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod args;
 pub mod argtypes;
+mod cancel;
 pub mod attributes;
 pub mod digest;
 pub mod flags;
@@ -54,6 +55,7 @@ mod web;
 mod yum_repository;
 
 pub use args::{Arg, ArgFault, Args};
+pub use cancel::Cancel;
 pub use host::{BlobSource, Host, NoBlobs};
 pub use plan::{Change, Module, Plan};
 pub use program::{Output, Program};
