@@ -1,8 +1,16 @@
 //! YAML 1.1 text -> events -> spanned nodes -> plays, blocks, tasks, roles.
 
+mod event;
+mod explain;
+mod fault;
+mod locate;
 mod node;
+mod scalar;
 mod tree;
+pub mod yaml;
 
+pub use fault::{YamlFault, YamlWarning};
+pub use locate::locate;
 pub use node::{Kind, Node, Style, Text};
 pub use tree::{
     Action, Block, Entry, ImportPlaybook, Keywords, Loop, LoopControl, Play, Playbook, PlaybookEntry, RoleMeta,
