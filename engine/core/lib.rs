@@ -3,6 +3,9 @@
 //! Floors, each using only those before it: `source`, `syntax`, `inventory`, `vars`, `template`, `plan`,
 //! `event`, `link`, `actions`, `run`, `report`.
 
+pub mod inventory;
+pub mod secrets;
 pub mod source;
 pub mod syntax;
 pub mod vars;
+pub mod vault;
