@@ -99,6 +99,11 @@ impl PasswordSource {
         };
         PasswordSource { id: id.to_owned(), from }
     }
+
+    /// The password without a name that a file holds or a program prints.
+    pub fn file(path: &str) -> Self {
+        PasswordSource { id: DEFAULT_ID.to_owned(), from: PasswordFrom::File(home(path)) }
+    }
 }
 
 /// `~/` at the beginning means the user's home.
