@@ -4,7 +4,6 @@
 //! `event`, `link`, `actions`, `run`, `report`.
 
 pub mod actions;
-pub mod config;
 pub mod event;
 pub mod inventory;
 pub mod link;

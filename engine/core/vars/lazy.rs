@@ -73,9 +73,11 @@ impl Lazy {
                                 Lazy::Data(key) => key,
                                 _ => Value::from(key_text(key)),
                             });
-                        Lazy::Data(keys.zip(data).collect())
+                        Lazy::Data(Value::from_pairs(keys.zip(data)))
                     }
-                    Some(data) => Lazy::Data(entries.keys().cloned().map(Value::from).zip(data).collect()),
+                    Some(data) => {
+                        Lazy::Data(Value::from_pairs(entries.keys().cloned().map(Value::from).zip(data)))
+                    }
                     None => Lazy::Map(Arc::new(entries)),
                 }
             }
