@@ -122,5 +122,7 @@ impl<'t> Events<'t> {
 
 /// The parser tells no place for characters that YAML does not allow at all.
 fn control_character(text: &str) -> usize {
-    text.char_indices().find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}')).map_or(0, |(at, _)| at)
+    text.char_indices()
+        .find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}'))
+        .map_or(0, |(at, _)| at)
 }
