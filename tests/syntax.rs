@@ -75,3 +75,22 @@ fn render(problem: &dyn Diagnostic) -> String {
     handler.render_report(&mut text, problem).unwrap();
     text
 }
+
+/// No text makes the reader panic, wherever it ends.
+#[test]
+fn every_beginning_of_every_fixture_is_read_or_refused() {
+    for entry in std::fs::read_dir("tests/syntax").unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for at in (0..text.len()).filter(|at| text.is_char_boundary(*at)) {
+            let source = Source::inline("start.yml", &text[..at]);
+            if let Err(problems) = syntax::read_playbook(&source, &Dozen) {
+                assert!(!problems.is_empty());
+                problems.0.iter().for_each(|problem| drop(render(&**problem)));
+            }
+        }
+    }
+}

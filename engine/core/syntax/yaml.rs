@@ -533,6 +533,24 @@ mod tests {
         assert_eq!(faults(&laughs), ["aliases add more than 500000 values"]);
     }
 
+    /// Right-hand sides are PyYAML's.
+    #[test]
+    fn block_scalars_may_end_without_a_line_break() {
+        for (text, value) in [
+            ("a: |\n  x", "x"),
+            ("a: |\n  x\n", "x\n"),
+            ("a: |\n  x\n  ", "x\n"),
+            ("a: |+\n  x\n\n", "x\n\n"),
+            ("a: |+\n  x", "x"),
+            ("a: >-\n  x\n  y", "x y"),
+            ("a: >\n  x\n  y", "x y"),
+            ("a: |+\n  x\n  ", "x\n"),
+            ("a: |", ""),
+        ] {
+            assert_eq!(read(text).get("a").and_then(Node::as_str), Some(value), "{text:?}");
+        }
+    }
+
     #[test]
     fn depth_is_bounded() {
         assert_eq!(faults(&"[".repeat(100_000)), ["collections nested more than 128 deep"]);

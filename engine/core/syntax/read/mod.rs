@@ -130,3 +130,115 @@ impl Reader<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::syntax::{PlaybookEntry, Task};
+
+    struct Few;
+
+    impl Modules for Few {
+        fn find(&self, name: &str) -> Known {
+            match name.strip_prefix("ansible.builtin.").unwrap_or(name) {
+                "command" | "shell" | "include_tasks" | "meta" => Known::Module { free_form: true },
+                "debug" | "copy" | "apt" => Known::Module { free_form: false },
+                _ => Known::No,
+            }
+        }
+
+        fn names(&self) -> Vec<&str> {
+            vec!["command", "shell", "include_tasks", "meta", "debug", "copy", "apt"]
+        }
+    }
+
+    fn task(text: &str) -> Task {
+        let source = Source::inline("tasks.yml", text);
+        let (entries, _) = read_tasks(&source, &Few, true).map_err(|faults| format!("{:?}", faults.0)).expect(text);
+        match entries.into_iter().next() {
+            Some(Entry::Task(task)) => *task,
+            other => panic!("no task: {other:?}"),
+        }
+    }
+
+    /// The action as text; each value as it stands in the source.
+    fn action(text: &str) -> String {
+        let action = task(text).action;
+        let mut parts = vec![action.name.value.to_string()];
+        for (name, value) in &action.args {
+            let read = value.as_str().map_or_else(|| value.span.text().to_owned(), str::to_owned);
+            parts.push(format!("{}={read}<{}>", name.value, value.span.text()));
+        }
+        parts.extend(action.free.iter().map(|free| format!("free={:?}", free.as_str().unwrap_or_default())));
+        parts.extend(action.whole.iter().map(|whole| format!("whole={}", whole.as_str().unwrap_or_default())));
+        parts.join(" ")
+    }
+
+    #[test]
+    fn arguments_come_in_many_forms() {
+        for (text, expected) in [
+            ("- debug: {msg: a}", "debug msg=a<a>"),
+            ("- debug:\n    msg: |\n      a", "debug msg=a<|\n      a>"),
+            ("- copy: src=a dest='b c'", "copy src=a<a> dest=b c<b c>"),
+            ("- debug: 'msg=\"it''s {{ a }}\"'", "debug msg=it's {{ a }}<it''s {{ a }}>"),
+            ("- debug: msg=a\n  args: {msg: b, verbosity: 1}", "debug msg=a<a> verbosity=1<1>"),
+            ("- shell: |\n    echo a\n    echo b\n", "shell free=\"echo a\\necho b\\n\""),
+            ("- shell: echo {{ a b }} creates={{ c d }}", "shell creates={{ c d }}<{{ c d }}> free=\"echo {{ a b }}\""),
+            ("- command: echo a=b\n  args: {chdir: /x}", "command chdir=/x</x> free=\"echo a=b\""),
+            ("- ansible.builtin.command: ls chdir=/", "ansible.builtin.command chdir=/</> free=\"ls\""),
+            ("- include_tasks: a.yml x=1", "include_tasks x=1<1> free=\"a.yml\""),
+            ("- meta: flush_handlers", "meta free=\"flush_handlers\""),
+            ("- action: debug msg=a", "debug msg=a<a>"),
+            ("- action: command echo hi creates=/x", "command creates=/x</x> free=\"echo hi\""),
+            ("- action: {module: debug msg=2, verbosity: 1}", "debug verbosity=1<1> msg=2<2>"),
+            ("- action: {module: copy, args: {src: a}}", "copy src=a<a>"),
+            ("- debug: '{{ all }}'", "debug whole={{ all }}"),
+            ("- debug:\n  args: '{{ all }}'", "debug whole={{ all }}"),
+            ("- debug:", "debug"),
+        ] {
+            assert_eq!(action(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn local_action_is_a_task_for_the_controller() {
+        for text in
+            ["- local_action: debug msg=a\n  delegate_to: web", "- delegate_to: web\n  local_action: {module: debug}"]
+        {
+            let task = task(text);
+            assert_eq!(task.keywords.delegate_to.as_ref().and_then(Node::as_str), Some("localhost"));
+            assert_eq!(&*task.action.name.value, "debug");
+        }
+    }
+
+    #[test]
+    fn loops_keep_their_lookup() {
+        let looped = task("- debug:\n  with_first_found: [a]").looped.expect("a loop");
+        let lookup = looped.lookup.expect("a lookup");
+        assert_eq!((&*lookup.value, lookup.span.text()), ("first_found", "first_found"));
+        assert!(task("- debug:\n  loop: '{{ all }}'").looped.expect("a loop").lookup.is_none());
+    }
+
+    #[test]
+    fn a_play_as_it_was_written() {
+        let source = Source::inline(
+            "site.yml",
+            "- hosts: web\n  user: bob\n  roles:\n    - a\n    - {role: b, listen: 80, tags: x}\n    - name: c\n  handlers:\n    - debug:\n      listen: x\n- import_playbook: b.yml\n  when: c\n",
+        );
+        let (playbook, _) = read_playbook(&source, &Few).expect("reads");
+        let [PlaybookEntry::Play(play), PlaybookEntry::Import(import)] = &playbook.entries[..] else { panic!() };
+        assert_eq!(play.keywords.remote_user.as_ref().and_then(Node::as_str), Some("bob"));
+        let roles: Vec<_> = play.roles.iter().map(|role| (&*role.name.value, role.params.len())).collect();
+        assert_eq!(roles, [("a", 0), ("b", 1), ("c", 0)]);
+        assert_eq!(play.handlers.len(), 1);
+        assert_eq!(import.file.as_str(), Some("b.yml"));
+    }
+
+    #[test]
+    fn what_roles_say_about_themselves() {
+        let text = "galaxy_info: {author: x}\nallow_duplicates: yes\ndependencies:\n  - a\n  - {role: b, x: 1}\n";
+        let (meta, _) = read_role_meta(&Source::inline("main.yml", text)).expect("reads");
+        assert_eq!(meta.dependencies.len(), 2);
+        assert!(meta.allow_duplicates.is_some());
+    }
+}
