@@ -3,6 +3,7 @@
 use std::{
     io::{Chain, Read},
     ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
 };
 
 use libyaml_safer::{EventData, MappingStyle, Mark, Parser, ScalarStyle, SequenceStyle};
@@ -41,6 +42,8 @@ pub(super) struct ParseFault {
 pub(super) struct Events<'t> {
     text: &'t str,
     parser: Parser<Chain<&'t [u8], &'static [u8]>>,
+    /// How far the text was read.
+    last: usize,
 }
 
 impl<'t> Events<'t> {
@@ -50,15 +53,22 @@ impl<'t> Events<'t> {
         // The parser cannot stand a block scalar that ends without a line break.
         let end: &'static [u8] = if text.ends_with('\n') { b"" } else { b"\n" };
         parser.set_input(text.as_bytes().chain(end));
-        Events { text, parser }
+        Events { text, parser, last: 0 }
     }
 
     pub fn read(&mut self) -> Result<Event, ParseFault> {
-        let event = self.parser.parse().map_err(|error| ParseFault {
+        // The parser has a few panics left, such as for a comma behind a tag.
+        let parsed = catch_unwind(AssertUnwindSafe(|| self.parser.parse())).map_err(|_| ParseFault {
+            problem: "this cannot be read as YAML",
+            at: self.last,
+            began: None,
+        })?;
+        let event = parsed.map_err(|error| ParseFault {
             problem: error.problem(),
             at: error.problem_mark().map_or_else(|| control_character(self.text), |mark| self.offset(mark)),
             began: error.context_mark().map(|mark| self.offset(mark)),
         })?;
+        self.last = self.offset(event.end_mark);
         let mut range = self.offset(event.start_mark)..self.offset(event.end_mark);
         let kind = match event.data {
             EventData::StreamStart { .. } => EventKind::StreamStart,

@@ -569,6 +569,11 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_of_the_parser_is_a_fault_like_others() {
+        assert_eq!(faults("[!x, b]"), ["this cannot be read as YAML"]);
+    }
+
+    #[test]
     fn json_is_read_by_its_own_rules() {
         let json_text = "{\n\t\"a\": 1e3,\t\"b\": [\"yes\", \"\\/\", null, -0.5],\n\t\"c\": 123\n}";
         assert_eq!(json(&read(json_text)), r#"{"a":1000.0,"b":["yes","/",null,-0.5],"c":123}"#);
