@@ -79,6 +79,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::raw::Raw>("raw", BUILTIN).free_form("_raw_params"),
     entry::<crate::replace::Replace>("replace", BUILTIN),
     entry::<crate::service::Service>("service", BUILTIN),
+    entry::<crate::setup::Setup>("setup", BUILTIN),
     entry::<crate::shell::Shell>("shell", BUILTIN).free_form("_raw_params"),
     entry::<crate::slurp::Slurp>("slurp", BUILTIN),
     entry::<crate::stat::Stat>("stat", BUILTIN),
