@@ -271,6 +271,56 @@ fn a_replacement_that_does_not_start_leaves_the_former_container_in_its_place() 
 }
 
 #[test]
+fn a_replacement_that_broke_off_is_finished_by_the_next_run() {
+    if !has_engine() {
+        return;
+    }
+    let mut scene = Scene::new("broken");
+    let image = scene.image("v1", "one");
+    let args = scene.container("a", &image);
+    let name = scene.name("a");
+    let first = json(&scene.call("docker_container", args.clone()), "container");
+    // As if the agent had been killed with the former container put aside and the new one made.
+    let aside = data! { "name" => format!("{name}.rplay-new"), "image" => image.as_str(), "state" => "present" };
+    scene.call("docker_container", aside);
+    let renamed = Command::new("docker").args(["rename", &name, &format!("{name}.rplay-old")]).status();
+    if !renamed.is_ok_and(|status| status.success()) {
+        return println!("skipped: there is no docker command to rename a container with");
+    }
+    let back = scene.call("docker_container", args.clone());
+    assert_eq!(actions(&back), [format!("put container {name} back in its place")]);
+    assert_eq!(json(&back, "container")["Id"], first["Id"]);
+    let other = with(&args, data! { "working_dir" => "/tmp" });
+    assert_eq!(
+        actions(&scene.call("docker_container", other)),
+        [format!("recreate container {name}: working_dir changed")]
+    );
+    let aside = scene.call("docker_container_info", data! { "name" => format!("{name}.rplay-new") });
+    assert_eq!(json(&aside, "exists"), json!(false));
+}
+
+#[test]
+fn a_successor_keeps_what_was_in_volumes_without_a_name() {
+    if !has_engine() {
+        return;
+    }
+    let mut scene = Scene::new("keep");
+    let image = scene.image("v1", "one");
+    let args = with(&scene.container("a", &image), data! { "volumes" => vec!["/data"] });
+    let volume = |outcome: &Outcome| json(outcome, "container")["Mounts"][0]["Name"].clone();
+    let first = volume(&scene.call("docker_container", args.clone()));
+    assert_eq!(first.as_str().map(str::len), Some(64));
+    let other = with(&args, data! { "working_dir" => "/tmp" });
+    assert_eq!(volume(&scene.call("docker_container", other.clone())), first);
+    assert!(!scene.call("docker_container", other.clone()).changed);
+    let fresh = with(&args, data! { "keep_volumes" => false });
+    let second = volume(&scene.call("docker_container", fresh));
+    assert_ne!(second, first);
+    let path = first.as_str().unwrap();
+    scene.call("docker_volume", data! { "name" => path, "state" => "absent" });
+}
+
+#[test]
 fn a_foreign_container_with_all_that_is_wanted_is_left_alone() {
     if !has_engine() {
         return;

@@ -1,19 +1,20 @@
 //! docker_container: looks at the container and the image, and plans what must happen.
 
-use rplay_wire::{Diff, Failure, Map};
+use rplay_wire::{Diff, Failure};
 use serde_json::Value as Json;
 
 pub use super::container_args::DockerContainer;
 use super::{
     container_args::{PullPolicy, State},
     container_spec::read_env,
+    container_steps::Step,
     credentials::home,
-    difference::{covers, reasons},
+    difference::reasons,
     engine::Engine,
     image_name::ImageName,
     lifecycle::{Creation, Lifecycle, Start},
     pull::{LocalImage, pull},
-    spec::{Attachment, Comparison, Spec},
+    spec::{Comparison, Spec},
 };
 use crate::{ArgFault, Change, Host, Module, Plan};
 
@@ -77,12 +78,8 @@ impl DockerContainer {
 
     fn plan_absent(self, lifecycle: Lifecycle, found: Option<Json>) -> Plan {
         let Some(found) = found else { return Plan::unchanged() };
-        let id = text(&found, "/Id");
         Plan::unchanged().change(Change::new(format!("remove container {}", self.name), move |_, _| {
-            if is(&found, "/State/Running") {
-                lifecycle.stop(&id)?;
-            }
-            Ok(lifecycle.remove(&id)?)
+            Ok(lifecycle.remove_for_good(&found)?)
         }))
     }
 
@@ -90,9 +87,10 @@ impl DockerContainer {
         let mut plan = Plan::unchanged();
         let image = self.plan_image(host, &lifecycle.engine, found.as_ref(), &mut plan)?;
         let spec = self.resolve_spec(host, &lifecycle, &image.name)?;
+        let rules = self.rules().map_err(fault)?;
         let comparison = match &found {
             Some(found) => {
-                let mut comparison = spec.compare(found, image.id.as_deref(), &self.rules().map_err(fault)?);
+                let mut comparison = spec.compare(found, image.id.as_deref(), &rules);
                 if self.image.is_none() {
                     comparison.replace.retain(|difference| difference.field != "image");
                 }
@@ -100,16 +98,21 @@ impl DockerContainer {
             }
             None => None,
         };
-        let runs = matches!(self.state, State::Started | State::Healthy);
+        let runs = self.runs();
         match (&found, comparison) {
             (Some(found), Some(comparison)) if !comparison.replace.is_empty() || self.recreate.0 => {
                 plan.changes.push(self.replacement(&lifecycle, found, &spec, &image, &comparison, runs));
-                self.plan_pause(&lifecycle, runs, false, &mut plan);
+                let pause = self.pause_step(runs, false);
+                plan.changes.extend(pause.map(|step| self.change(&lifecycle, &self.name, step, &spec)));
             }
-            (Some(found), Some(comparison)) => self.plan_kept(&lifecycle, found, &spec, comparison, runs, &mut plan),
+            (Some(found), Some(comparison)) => {
+                let steps = self.steps(found, &spec, &comparison, &rules).into_iter();
+                plan.changes.extend(steps.map(|step| self.change(&lifecycle, &text(found, "/Id"), step, &spec)));
+            }
             _ => {
                 plan.changes.push(self.creation(&lifecycle, &spec, &image, runs));
-                self.plan_pause(&lifecycle, runs, false, &mut plan);
+                let pause = self.pause_step(runs, false);
+                plan.changes.extend(pause.map(|step| self.change(&lifecycle, &self.name, step, &spec)));
             }
         }
         let (limit, healthy) = (self.healthy_wait_timeout, self.state == State::Healthy);
@@ -208,6 +211,12 @@ impl DockerContainer {
         Ok(spec)
     }
 
+    /// One step towards what is wanted, for a container that stays.
+    fn change(&self, lifecycle: &Lifecycle, id: &str, (what, step): (String, Step), spec: &Spec) -> Change {
+        let (lifecycle, id, secrets) = (lifecycle.clone(), id.to_owned(), spec.secrets());
+        Change::new(what, move |_, data| step.take(&lifecycle, &id, data).map_err(|failure| hide(failure, &secrets)))
+    }
+
     fn creation(&self, lifecycle: &Lifecycle, spec: &Spec, image: &Image, runs: bool) -> Change {
         let (lifecycle, make) = (lifecycle.clone(), self.maker(lifecycle, spec, image));
         let secrets = spec.secrets();
@@ -263,148 +272,10 @@ impl DockerContainer {
             Ok(Creation { body: spec.body(&id), platform, later_networks: spec.later_networks() })
         }
     }
-
-    /// A container that stays: limits, networks, whether it runs.
-    fn plan_kept(
-        &self,
-        lifecycle: &Lifecycle,
-        found: &Json,
-        spec: &Spec,
-        comparison: Comparison,
-        runs: bool,
-        plan: &mut Plan,
-    ) {
-        let (name, id) = (&self.name, text(found, "/Id"));
-        let mut push = |what: String, make: Box<dyn FnOnce(&Lifecycle, &mut Map) -> Result<(), Failure>>| {
-            let lifecycle = lifecycle.clone();
-            plan.changes.push(Change::new(what, move |_, data| make(&lifecycle, data)));
-        };
-        if text(found, "/Name").trim_start_matches('/') != name {
-            let id = id.clone();
-            push(
-                format!("put container {name} back in its place"),
-                Box::new(move |lifecycle, _| Ok(lifecycle.take_back(&id)?)),
-            );
-        }
-        if !comparison.updates.is_empty() {
-            let args: Vec<_> = comparison.updates.iter().map(|(_, arg, _)| *arg).collect();
-            let mut body: serde_json::Map<_, _> =
-                comparison.updates.iter().map(|(key, _, value)| ((*key).to_owned(), value.clone())).collect();
-            // Swap was set to twice the memory when the container was made, and may not be less than it.
-            if let Some(memory) = body.get("Memory").and_then(Json::as_i64) {
-                body.entry("MemorySwap")
-                    .or_insert_with(|| Json::from(spec.get("MemorySwap").and_then(Json::as_i64).unwrap_or(memory * 2)));
-            }
-            let (what, id) = (format!("update container {name}: {} changed", args.join(", ")), id.clone());
-            push(
-                what,
-                Box::new(move |lifecycle, _| {
-                    lifecycle.engine.post(format!("/containers/{id}/update"), &Json::Object(body))?;
-                    Ok(())
-                }),
-            );
-        }
-        for (what, step) in self.network_steps(found, spec) {
-            let id = id.clone();
-            push(
-                what,
-                Box::new(move |lifecycle, _| {
-                    if let Some(network) = &step.leave {
-                        lifecycle.disconnect(&id, network)?;
-                    }
-                    if let Some(network) = &step.join {
-                        lifecycle.connect(&id, network)?;
-                    }
-                    Ok(())
-                }),
-            );
-        }
-        let running = is(found, "/State/Running");
-        match self.state {
-            State::Stopped if running => {
-                push(format!("stop container {name}"), Box::new(move |lifecycle, _| Ok(lifecycle.stop(&id)?)));
-            }
-            _ if runs && !running => {
-                let id = id.clone();
-                push(format!("start container {name}"), Box::new(move |lifecycle, data| lifecycle.start(&id, data)));
-                self.plan_pause(lifecycle, true, false, plan);
-            }
-            _ if runs && self.restart.0 => {
-                let id = id.clone();
-                push(format!("restart container {name}"), Box::new(move |lifecycle, _| Ok(lifecycle.restart(&id)?)));
-                self.plan_pause(lifecycle, true, false, plan);
-            }
-            _ => self.plan_pause(lifecycle, running, is(found, "/State/Paused"), plan),
-        }
-    }
-
-    fn plan_pause(&self, lifecycle: &Lifecycle, running: bool, paused: bool, plan: &mut Plan) {
-        let Some(wanted) = self.paused.map(|flag| flag.0).filter(|wanted| running && *wanted != paused) else { return };
-        let what = format!("{} container {}", if wanted { "pause" } else { "unpause" }, self.name);
-        let lifecycle = lifecycle.clone();
-        plan.changes.push(Change::new(what, move |_, _| Ok(lifecycle.pause(&lifecycle.name, wanted)?)));
-    }
-
-    /// Networks can be left and joined while a container runs.
-    fn network_steps(&self, found: &Json, spec: &Spec) -> Vec<(String, NetworkStep)> {
-        let there = found.pointer("/NetworkSettings/Networks").and_then(Json::as_object).cloned().unwrap_or_default();
-        let mut steps = Vec::new();
-        for wanted in &spec.networks {
-            let is_it = |(name, settings): &(&String, &Json)| {
-                **name == wanted.network || settings.get("NetworkID").and_then(Json::as_str) == Some(&wanted.network)
-            };
-            match there.iter().find(is_it) {
-                None => steps.push((
-                    format!("connect container {} to network {}", self.name, wanted.network),
-                    NetworkStep { leave: None, join: Some(wanted.clone()) },
-                )),
-                Some((name, settings)) if !endpoint_covers(settings, &wanted.endpoint) => steps.push((
-                    format!("reconnect container {} to network {name}", self.name),
-                    NetworkStep { leave: Some(name.clone()), join: Some(wanted.clone()) },
-                )),
-                Some(_) => {}
-            }
-        }
-        if self.purge_networks.0 && self.networks.is_some() {
-            let wanted = |name: &String| spec.networks.iter().any(|attachment| attachment.network == *name);
-            for name in there.keys().filter(|name| !wanted(name)) {
-                steps.push((
-                    format!("disconnect container {} from network {name}", self.name),
-                    NetworkStep { leave: Some(name.clone()), join: None },
-                ));
-            }
-        }
-        steps
-    }
-}
-
-/// One network to leave, or to join, or to join anew.
-struct NetworkStep {
-    leave: Option<String>,
-    join: Option<Attachment>,
-}
-
-/// Whether an endpoint has what is wanted; the Engine adds aliases of its own.
-fn endpoint_covers(there: &Json, wanted: &Json) -> bool {
-    let Some(wanted) = wanted.as_object() else { return true };
-    wanted.iter().all(|(key, value)| {
-        let there = there.get(key).unwrap_or(&Json::Null);
-        match (key.as_str(), value.as_array()) {
-            ("Aliases" | "Links", Some(wanted)) => {
-                let there = there.as_array().cloned().unwrap_or_default();
-                wanted.iter().all(|alias| there.contains(alias))
-            }
-            _ => covers(there, value),
-        }
-    })
 }
 
 fn text(json: &Json, pointer: &str) -> String {
     json.pointer(pointer).and_then(Json::as_str).unwrap_or_default().to_owned()
-}
-
-fn is(json: &Json, pointer: &str) -> bool {
-    json.pointer(pointer).and_then(Json::as_bool) == Some(true)
 }
 
 /// A path of the host: `~` is the user's home, a relative one begins where the agent runs; a volume's
@@ -435,19 +306,7 @@ fn hide(mut failure: Failure, secrets: &[String]) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn an_endpoint_may_have_more_aliases_and_no_other_address() {
-        let there = json!({"Aliases": ["a", "0123456789ab"], "IPAMConfig": {"IPv4Address": "10.5.0.3"}, "Links": null});
-        assert!(endpoint_covers(&there, &json!({})));
-        assert!(endpoint_covers(&there, &json!({"Aliases": ["a"], "IPAMConfig": {"IPv4Address": "10.5.0.3"}})));
-        assert!(!endpoint_covers(&there, &json!({"Aliases": ["b"]})));
-        assert!(!endpoint_covers(&there, &json!({"IPAMConfig": {"IPv4Address": "10.5.0.4"}})));
-        assert!(endpoint_covers(&json!({"IPAMConfig": null}), &json!({})));
-    }
 
     #[test]
     fn secrets_are_blotted_out_of_the_engines_messages() {

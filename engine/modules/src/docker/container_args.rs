@@ -257,7 +257,7 @@ args! {
         force_kill: Flag | "forcekill" = Flag(false),
         /// With which signal.
         kill_signal: Option<Text>,
-        /// Keep volumes without a name when it is removed.
+        /// Keep volumes without a name when it is removed; one that replaces it gets them.
         keep_volumes: Flag = Flag(true),
         /// Have the Engine remove it when it ends.
         auto_remove: Option<Flag>,

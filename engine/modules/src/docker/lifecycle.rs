@@ -54,6 +54,24 @@ impl Lifecycle {
         format!("{name}.rplay-old")
     }
 
+    /// The name under which a container waits to take the place of another.
+    fn next(name: &str) -> String {
+        format!("{name}.rplay-new")
+    }
+
+    /// Removes a container for good, with what a broken-off replacement of it left.
+    pub fn remove_for_good(&self, found: &Json) -> Result<(), EngineError> {
+        self.stop_found(found)?;
+        for name in [
+            found.get("Id").and_then(Json::as_str).unwrap_or(&self.name),
+            &Self::former(&self.name),
+            &Self::next(&self.name),
+        ] {
+            self.remove(name)?;
+        }
+        Ok(())
+    }
+
     fn act(&self, id: &str, what: &str) -> Result<(), EngineError> {
         self.engine.act(format!("/containers/{}/{what}", encode(id)))
     }
@@ -99,14 +117,16 @@ impl Lifecycle {
         let is = |pointer: &str| old.pointer(pointer).and_then(Json::as_bool) == Some(true);
         let (id, was_running) = (text("/Id"), is("/State/Running"));
         let former = Self::former(&self.name);
-        let next = format!("{}.rplay-new", self.name);
+        let next = Self::next(&self.name);
         // Left over by a run that was killed.
         self.remove(&next)?;
-        let new = self.create(&next, creation, data)?;
+        let mut creation = creation.clone();
+        if self.keep_volumes {
+            keep_nameless_volumes(old, &mut creation.body);
+        }
+        let new = self.create(&next, &creation, data)?;
         let settled = (|| -> Result<(), EngineError> {
-            if was_running {
-                self.stop(&id)?;
-            }
+            self.stop_found(old)?;
             if is("/HostConfig/AutoRemove") && was_running {
                 self.wait_until_gone(&id)?;
             } else if text("/Name").trim_start_matches('/') != former {
@@ -162,6 +182,16 @@ impl Lifecycle {
 
     pub fn pause(&self, id: &str, on: bool) -> Result<(), EngineError> {
         self.act(id, if on { "pause" } else { "unpause" })
+    }
+
+    /// Stops a container that was found running, or removes the freeze that would keep it from stopping.
+    pub fn stop_found(&self, found: &Json) -> Result<(), EngineError> {
+        let is = |pointer: &str| found.pointer(pointer).and_then(Json::as_bool) == Some(true);
+        let id = found.get("Id").and_then(Json::as_str).unwrap_or(&self.name);
+        if is("/State/Paused") {
+            self.pause(id, false)?;
+        }
+        if is("/State/Running") { self.stop(id) } else { Ok(()) }
     }
 
     /// Stops the container, or kills it if that was asked for.
@@ -299,6 +329,36 @@ impl Lifecycle {
     }
 }
 
+/// Hands the volumes without a name on to the successor, as Compose does: a database whose image declares
+/// a volume that the playbook does not name must not wake up empty.
+fn keep_nameless_volumes(old: &Json, body: &mut Json) {
+    let strings = |value: Option<&Json>| -> Vec<String> {
+        value
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|item| Some(item.as_str()?.to_owned()))
+            .collect()
+    };
+    let mut binds = strings(body.pointer("/HostConfig/Binds"));
+    let mounts = body.pointer("/HostConfig/Mounts").and_then(Json::as_array).into_iter().flatten();
+    let mut taken: Vec<String> = mounts.filter_map(|mount| Some(mount.get("Target")?.as_str()?.to_owned())).collect();
+    taken.extend(binds.iter().filter_map(|bind| Some(bind.split(':').nth(1)?.to_owned())));
+    let tmpfs = body.pointer("/HostConfig/Tmpfs").and_then(Json::as_object).into_iter().flatten();
+    taken.extend(tmpfs.map(|(path, _)| path.clone()));
+    for mount in old.get("Mounts").and_then(Json::as_array).into_iter().flatten() {
+        let text = |key: &str| mount.get(key).and_then(Json::as_str).unwrap_or_default();
+        let (name, target) = (text("Name"), text("Destination"));
+        let nameless = text("Type") == "volume" && name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
+        if nameless && !taken.iter().any(|path| path == target) {
+            binds.push(format!("{name}:{target}:rw"));
+        }
+    }
+    if !binds.is_empty() {
+        body["HostConfig"]["Binds"] = json!(binds);
+    }
+}
+
 /// Takes the frames off a container's output: a byte for the stream, three of zero, a length, the text.
 fn unframe(mut bytes: &[u8]) -> Vec<u8> {
     let mut output = Vec::with_capacity(bytes.len());
@@ -314,6 +374,20 @@ fn unframe(mut bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_successor_gets_the_volumes_that_have_no_name() {
+        let id = "a".repeat(64);
+        let old = json!({"Mounts": [
+            {"Type": "volume", "Name": id, "Destination": "/var/lib/mysql"},
+            {"Type": "volume", "Name": id, "Destination": "/now-named"},
+            {"Type": "volume", "Name": "named", "Destination": "/no-longer-wanted"},
+            {"Type": "bind", "Source": "/etc", "Destination": "/etc"},
+        ]});
+        let mut body = json!({"HostConfig": {"Binds": ["data:/now-named:rw"]}});
+        keep_nameless_volumes(&old, &mut body);
+        assert_eq!(body["HostConfig"]["Binds"], json!(["data:/now-named:rw", format!("{id}:/var/lib/mysql:rw")]));
+    }
 
     #[test]
     fn output_is_taken_out_of_its_frames_even_when_cut_short() {

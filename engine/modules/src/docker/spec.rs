@@ -6,128 +6,15 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use super::difference::{Difference, covers, is_empty};
+use super::{
+    difference::{Difference, covers, is_empty},
+    fields::{FIELDS, Field, HIDDEN, Place, split},
+};
 
 /// The label that holds the hash of all that was wanted.
 pub const CONFIG_LABEL: &str = "rplay.config";
 /// The label that holds a short hash of each field, so that a replacement can say what differs.
 pub const SPEC_LABEL: &str = "rplay.spec";
-
-/// Where a field stands in the Engine's own structure.
-#[derive(Clone, Copy, PartialEq)]
-enum Place {
-    Config,
-    HostConfig,
-}
-
-/// How a field's value falls apart into entries which differ one by one.
-#[derive(Clone, Copy, PartialEq)]
-enum Kind {
-    Whole,
-    /// A list whose order says nothing.
-    Set,
-    /// `NAME=value`.
-    Pairs,
-    Map,
-    /// `source:/target:mode`, by target.
-    Binds,
-    /// Objects with a Target.
-    Mounts,
-}
-
-/// One field of the create request.
-struct Field {
-    key: &'static str,
-    arg: &'static str,
-    place: Place,
-    kind: Kind,
-    /// The Engine can change it while the container runs, so it is compared by looking and not by hash.
-    live: bool,
-}
-
-const fn config(key: &'static str, arg: &'static str, kind: Kind) -> Field {
-    Field { key, arg, place: Place::Config, kind, live: false }
-}
-
-const fn host(key: &'static str, arg: &'static str, kind: Kind) -> Field {
-    Field { key, arg, place: Place::HostConfig, kind, live: false }
-}
-
-const fn live(key: &'static str, arg: &'static str) -> Field {
-    Field { key, arg, place: Place::HostConfig, kind: Kind::Whole, live: true }
-}
-
-static FIELDS: &[Field] = &[
-    config("Hostname", "hostname", Kind::Whole),
-    config("Domainname", "domainname", Kind::Whole),
-    config("User", "user", Kind::Whole),
-    config("Tty", "tty", Kind::Whole),
-    config("OpenStdin", "interactive", Kind::Whole),
-    config("Cmd", "command", Kind::Whole),
-    config("Entrypoint", "entrypoint", Kind::Whole),
-    config("WorkingDir", "working_dir", Kind::Whole),
-    config("MacAddress", "mac_address", Kind::Whole),
-    config("StopSignal", "stop_signal", Kind::Whole),
-    config("StopTimeout", "stop_timeout", Kind::Whole),
-    config("Healthcheck", "healthcheck", Kind::Whole),
-    config("Env", "env", Kind::Pairs),
-    config("Labels", "labels", Kind::Map),
-    config("ExposedPorts", "exposed_ports", Kind::Map),
-    config("Volumes", "volumes", Kind::Map),
-    host("Binds", "volumes", Kind::Binds),
-    host("Mounts", "mounts", Kind::Mounts),
-    host("VolumesFrom", "volumes_from", Kind::Set),
-    host("VolumeDriver", "volume_driver", Kind::Whole),
-    host("Tmpfs", "tmpfs", Kind::Map),
-    host("PortBindings", "published_ports", Kind::Map),
-    host("PublishAllPorts", "publish_all_ports", Kind::Whole),
-    host("NetworkMode", "network_mode", Kind::Whole),
-    host("ExtraHosts", "etc_hosts", Kind::Set),
-    host("Dns", "dns_servers", Kind::Whole),
-    host("DnsSearch", "dns_search_domains", Kind::Whole),
-    host("DnsOptions", "dns_opts", Kind::Set),
-    host("Links", "links", Kind::Set),
-    host("GroupAdd", "groups", Kind::Set),
-    host("Init", "init", Kind::Whole),
-    host("MemorySwappiness", "memory_swappiness", Kind::Whole),
-    host("ShmSize", "shm_size", Kind::Whole),
-    host("OomKillDisable", "oom_killer", Kind::Whole),
-    host("OomScoreAdj", "oom_score_adj", Kind::Whole),
-    host("Ulimits", "ulimits", Kind::Set),
-    host("Sysctls", "sysctls", Kind::Map),
-    host("CapAdd", "capabilities", Kind::Set),
-    host("CapDrop", "cap_drop", Kind::Set),
-    host("Privileged", "privileged", Kind::Whole),
-    host("ReadonlyRootfs", "read_only", Kind::Whole),
-    host("SecurityOpt", "security_opts", Kind::Set),
-    host("Devices", "devices", Kind::Set),
-    host("DeviceCgroupRules", "device_cgroup_rules", Kind::Set),
-    host("IpcMode", "ipc_mode", Kind::Whole),
-    host("PidMode", "pid_mode", Kind::Whole),
-    host("UTSMode", "uts", Kind::Whole),
-    host("UsernsMode", "userns_mode", Kind::Whole),
-    host("CgroupnsMode", "cgroupns_mode", Kind::Whole),
-    host("CgroupParent", "cgroup_parent", Kind::Whole),
-    host("Runtime", "runtime", Kind::Whole),
-    host("StorageOpt", "storage_opts", Kind::Map),
-    host("LogConfig", "log_driver", Kind::Whole),
-    host("AutoRemove", "auto_remove", Kind::Whole),
-    live("RestartPolicy", "restart_policy"),
-    live("Memory", "memory"),
-    live("MemoryReservation", "memory_reservation"),
-    live("MemorySwap", "memory_swap"),
-    live("NanoCpus", "cpus"),
-    live("CpuShares", "cpu_shares"),
-    live("CpuPeriod", "cpu_period"),
-    live("CpuQuota", "cpu_quota"),
-    live("CpusetCpus", "cpuset_cpus"),
-    live("CpusetMems", "cpuset_mems"),
-    live("BlkioWeight", "blkio_weight"),
-    live("PidsLimit", "pids_limit"),
-];
-
-/// Fields whose values are never shown; commands carry passwords, too (`redis-server --requirepass`).
-const HIDDEN: &[&str] = &["env", "command", "entrypoint", "healthcheck", "labels", "log_driver", "storage_opts"];
 
 /// One network of a container, with the settings of its endpoint.
 #[derive(Clone, Debug, PartialEq)]
@@ -176,6 +63,10 @@ impl Spec {
                 entries.insert(name, Entry { value, live: field.live });
             }
         }
+        // A published port is exposed as well; once is enough to say so.
+        let published: Vec<_> = entries.keys().filter_map(|name| name.strip_prefix("published_ports.")).collect();
+        let exposed: Vec<_> = published.into_iter().map(|port| format!("exposed_ports.{port}")).collect();
+        entries.retain(|name, _| !exposed.contains(name));
         if let Some(id) = image_id {
             entries.insert("image".to_owned(), Entry { value: json!(id), live: false });
         }
@@ -345,9 +236,15 @@ pub struct Comparisons {
 }
 
 impl Comparisons {
-    fn ignores(&self, arg: &str) -> bool {
+    /// Whether that argument is not to be compared at all.
+    pub fn ignores(&self, arg: &str) -> bool {
         let said = |list: &[String]| list.iter().any(|name| name == arg);
         said(&self.ignored) || (self.ignore_rest && !said(&self.strict) && !said(&self.more_allowed))
+    }
+
+    /// Whether more than is wanted is a difference, for an argument where that is not so by itself.
+    pub fn is_strict(&self, arg: &str) -> bool {
+        self.strict.iter().any(|name| name == arg)
     }
 
     fn lets_be(&self, difference: &Difference) -> bool {
@@ -370,59 +267,6 @@ fn by_label(wanted: &BTreeMap<String, Entry>, inspect: &Json) -> Vec<Difference>
         .filter(|name| !wanted.contains_key(*name) && *name != "image")
         .map(|name| Difference::removed(name.as_str()));
     changed.chain(removed).collect()
-}
-
-/// A field's value as entries that differ one by one.
-fn split(field: &Field, value: &Json) -> Vec<(String, Json)> {
-    let entry = |name: &str, value: Json| (format!("{}.{name}", field.arg), value);
-    let strings = || value.as_array().into_iter().flatten().filter_map(Json::as_str);
-    match field.kind {
-        Kind::Whole => vec![(field.arg.to_owned(), value.clone())],
-        Kind::Set => {
-            let mut items = value.as_array().cloned().unwrap_or_default();
-            // Newer Engines show NET_ADMIN as CAP_NET_ADMIN.
-            for item in &mut items {
-                if let Some(short) = item.as_str().and_then(|text| text.strip_prefix("CAP_")) {
-                    *item = json!(short);
-                }
-            }
-            items.sort_by_key(|item| item.to_string());
-            vec![(field.arg.to_owned(), Json::Array(items))]
-        }
-        Kind::Pairs => strings()
-            .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-            .map(|(name, value)| entry(name, json!(value)))
-            .collect(),
-        Kind::Map => {
-            let map = value.as_object().into_iter().flatten();
-            let foreign = map.filter(|(name, _)| *name != CONFIG_LABEL && *name != SPEC_LABEL);
-            foreign.map(|(name, value)| entry(name, everywhere(value))).collect()
-        }
-        Kind::Binds => strings()
-            .map(|bind| {
-                let mut parts = bind.splitn(3, ':');
-                let (source, target) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-                entry(target, json!(format!("{source}:{target}:{}", parts.next().unwrap_or("rw"))))
-            })
-            .collect(),
-        Kind::Mounts => value
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|mount| entry(mount.get("Target").and_then(Json::as_str).unwrap_or_default(), mount.clone()))
-            .collect(),
-    }
-}
-
-/// A port bound to 0.0.0.0 and one bound to no address in particular are the same.
-fn everywhere(value: &Json) -> Json {
-    let mut value = value.clone();
-    for binding in value.as_array_mut().into_iter().flatten() {
-        if binding.get("HostIp").and_then(Json::as_str) == Some("0.0.0.0") {
-            binding["HostIp"] = json!("");
-        }
-    }
-    value
 }
 
 fn short_hash(value: &Json) -> String {

@@ -159,7 +159,9 @@ impl ArgType for Options {
 impl Options {
     /// As the Engine takes them.
     pub fn json(&self) -> Json {
-        Json::Object(self.0.iter().map(|(name, value)| (name.clone(), Json::from(value.as_str()))).collect())
+        // In the order of their names: another order in the playbook is no difference.
+        let sorted: std::collections::BTreeMap<_, _> = self.0.iter().map(|(name, value)| (name, value)).collect();
+        Json::Object(sorted.into_iter().map(|(name, value)| (name.clone(), Json::from(value.as_str()))).collect())
     }
 }
 
