@@ -3,6 +3,7 @@
 //! Floors, each using only those before it: `source`, `syntax`, `inventory`, `vars`, `template`, `plan`,
 //! `event`, `link`, `actions`, `run`, `report`.
 
+pub mod config;
 pub mod inventory;
 pub mod secrets;
 pub mod source;
