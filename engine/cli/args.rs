@@ -57,11 +57,8 @@ pub struct RunArgs {
     #[arg(value_name = "PLAYBOOK")]
     pub playbooks: Vec<PathBuf>,
 
-    #[command(flatten)]
-    pub sources: SourceArgs,
-
     /// Only these of the play's hosts; a pattern, or @FILE with one a line
-    #[arg(short, long, value_name = "PATTERN", help_heading = HOSTS)]
+    #[arg(short, long, value_name = "PATTERN", help_heading = HOSTS, display_order = 2)]
     pub limit: Option<String>,
 
     /// Only tasks with one of these tags
@@ -100,6 +97,8 @@ pub struct RunArgs {
     pub connection: ConnectionArgs,
     #[command(flatten)]
     pub becoming: BecomeArgs,
+    #[command(flatten)]
+    pub sources: SourceArgs,
 
     /// Accepted for Ansible's sake: there is no cache between runs that could be flushed
     #[arg(long, hide = true)]
@@ -128,7 +127,7 @@ const OUTPUT: &str = "Output";
 #[derive(Clone, Debug, Default, Args)]
 pub struct SourceArgs {
     /// Inventory file, folder or program, or a list of hosts with a comma; may be repeated
-    #[arg(short, long, alias = "inventory-file", value_name = "SOURCE", help_heading = HOSTS)]
+    #[arg(short, long, alias = "inventory-file", value_name = "SOURCE", help_heading = HOSTS, display_order = 1)]
     pub inventory: Vec<String>,
 
     /// Extra variables: `key=value ...`, YAML or JSON in braces, or @FILE; may be repeated

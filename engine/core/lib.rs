@@ -5,6 +5,7 @@
 
 pub mod actions;
 pub mod event;
+pub mod config;
 pub mod inventory;
 pub mod link;
 pub mod plan;
