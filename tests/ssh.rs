@@ -24,7 +24,8 @@ struct Sshd {
 impl Sshd {
     /// `None`, with the reason printed, when there is no sshd on this machine.
     fn start(extra: &str) -> Option<Self> {
-        let program = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd"].into_iter().find(|p| Path::new(p).exists());
+        let program =
+            ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd"].into_iter().find(|p| Path::new(p).exists());
         let Some(program) = program else {
             println!("skipped: there is no sshd on this machine");
             return None;
@@ -55,7 +56,8 @@ impl Sshd {
         );
         fs::write(at("sshd_config"), config).unwrap();
         let log = fs::File::create(at("log")).unwrap();
-        let process = Command::new(program).args(["-D", "-e", "-f"]).arg(at("sshd_config")).stderr(log).spawn().unwrap();
+        let process =
+            Command::new(program).args(["-D", "-e", "-f"]).arg(at("sshd_config")).stderr(log).spawn().unwrap();
         let sshd = Sshd { folder, process, port };
         let begun = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -127,8 +129,12 @@ fn target(name: &str, ssh: SshOptions) -> Arc<Target> {
 
 fn dispatch(links: &Links, target: &Arc<Target>, calls: usize) -> std::sync::mpsc::Receiver<LinkEvent> {
     let (events, heard) = channel();
-    let call =
-        Call { module: "ping".into(), args: data! { "data" => "pong" }, mode: Mode::default(), environment: Vec::new() };
+    let call = Call {
+        module: "ping".into(),
+        args: data! { "data" => "pong" },
+        mode: Mode::default(),
+        environment: Vec::new(),
+    };
     links.dispatch(Job {
         key: 1,
         target: target.clone(),
@@ -241,7 +247,11 @@ fn many_at_once_are_let_in_although_sshd_drops_some() {
     for heard in heard {
         end(&heard).unwrap();
     }
-    println!("20 hosts at one sshd: {:.1} s, dropped {}", begun.elapsed().as_secs_f64(), sshd.log().matches("MaxStartups").count());
+    println!(
+        "20 hosts at one sshd: {:.1} s, dropped {}",
+        begun.elapsed().as_secs_f64(),
+        sshd.log().matches("MaxStartups").count()
+    );
 }
 
 #[test]

@@ -76,7 +76,8 @@ pub fn start(wanted: &Become, executable: &Path, own: &str) -> Result<Started, R
             .help(format!("install it, or connect as {} and do not become anybody", wanted.user)),
         _ => Failure::new(format!("`{}` cannot be started: {error}", way.program)),
     })?;
-    let (Some(stdin), Some(stdout), Some(stderr)) = (process.stdin.take(), process.stdout.take(), process.stderr.take())
+    let (Some(stdin), Some(stdout), Some(stderr)) =
+        (process.stdin.take(), process.stdout.take(), process.stderr.take())
     else {
         return Err(Failure::new(format!("`{}` was started without its streams", way.program)).into());
     };
@@ -136,7 +137,13 @@ fn watch_stderr(mut stderr: ChildStderr, signs: Sender<Sign>) -> std::io::Result
 type Streams = (ChildStdin, BufReader<ChildStdout>);
 
 /// Answers the prompt and waits for the marker.
-fn converse(wanted: &Become, way: &Way, own: &str, mut stdin: ChildStdin, seen: &Receiver<Sign>) -> Result<Streams, Refused> {
+fn converse(
+    wanted: &Become,
+    way: &Way,
+    own: &str,
+    mut stdin: ChildStdin,
+    seen: &Receiver<Sign>,
+) -> Result<Streams, Refused> {
     let program = &way.program;
     let mut said = String::new();
     let mut noise = String::new();
