@@ -164,7 +164,7 @@ fn converse(
                     continue;
                 }
                 let Some(password) = wanted.password.as_deref().filter(|_| answered == 0) else {
-                    return Err(if answered == 0 { missing(program) } else { incorrect(program, own) });
+                    return Err(if answered == 0 { missing(program) } else { incorrect(wanted, program, own) });
                 };
                 if stdin.write_all(format!("{password}\n").as_bytes()).and_then(|()| stdin.flush()).is_err() {
                     continue;
@@ -188,8 +188,10 @@ fn missing(program: &str) -> Refused {
     Refused { failure: Failure::new(msg), wrong_password: true }
 }
 
-fn incorrect(program: &str, own: &str) -> Refused {
-    Refused { failure: Failure::new(format!("incorrect {program} password for {own}")), wrong_password: true }
+fn incorrect(wanted: &Become, program: &str, own: &str) -> Refused {
+    // sudo asks who you are, su asks for the other one's password.
+    let whose = if wanted.method == "su" { &wanted.user } else { own };
+    Refused { failure: Failure::new(format!("incorrect {program} password for {whose}")), wrong_password: true }
 }
 
 /// What the program's last words mean.
@@ -197,7 +199,7 @@ fn explain(wanted: &Become, way: &Way, own: &str, said: &str, noise: &str, answe
     let (program, user) = (&way.program, &wanted.user);
     let says = |what: &str| said.contains(what);
     if answered > 0 && (says("incorrect password") || says("Sorry, try again") || says("uthentication failure")) {
-        return incorrect(program, own);
+        return incorrect(wanted, program, own);
     }
     if answered == 0 && (says("a password is required") || says("uthentication required")) {
         return missing(program);
