@@ -1,17 +1,20 @@
 //! From a job to an outcome: the real executable as agent, here, over ssh and under other identities.
 
 use std::{
-    io,
-    path::PathBuf,
+    fs,
+    io::{self, Cursor, Read},
+    path::{Path, PathBuf},
     sync::{
         Arc,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, channel},
     },
     time::{Duration, Instant},
 };
 
 use rplay::link::{BlobSource, Connection, Job, LinkEvent, LinkOptions, Links, Target};
-use rplay_wire::{Call, Failure, Mode, Outcome, data};
+use rplay_wire::{Blob, Call, Failure, Mode, Outcome, Value, data};
+use sha2::{Digest, Sha256};
 
 fn options() -> LinkOptions {
     LinkOptions { executable: Some(PathBuf::from(env!("CARGO_BIN_EXE_rplay"))), ..LinkOptions::default() }
@@ -126,6 +129,153 @@ fn an_executable_that_is_no_agent_is_an_unreachable_host_with_a_reason() {
     assert_eq!(failure.msg, "the agent on here did not start");
     let links = Links::new(LinkOptions { executable: Some("/nonexistent".into()), ..options() }).unwrap();
     assert!(run(&links, &local(), vec![ping("")]).unwrap_err().msg.starts_with("the local agent cannot be started"));
+}
+
+/// A command without a shell.
+fn command(line: &str) -> Call {
+    Call { module: "command".into(), args: data! { "_raw_params" => line }, ..ping("") }
+}
+
+#[test]
+fn calls_of_a_batch_run_side_by_side_only_as_far_as_asked_for() {
+    let links = links();
+    pong(&links, &local());
+    let run = |parallel| {
+        let (mut job, heard) = job(1, &local(), vec![command("sleep 0.5"); 4]);
+        job.parallel = parallel;
+        let begun = Instant::now();
+        links.dispatch(job);
+        assert_eq!(outcomes(&heard).unwrap().len(), 4);
+        begun.elapsed()
+    };
+    assert!(run(1) >= Duration::from_secs(2));
+    assert!(run(4) < Duration::from_secs(2));
+}
+
+#[test]
+fn a_cancelled_job_ends_at_once_and_others_go_on() {
+    let links = links();
+    let (cancelled, heard) = job(7, &local(), vec![command("sleep 60"), ping("never")]);
+    let (other, other_heard) = job(8, &local(), vec![command("sleep 1")]);
+    links.dispatch(cancelled);
+    links.dispatch(other);
+    std::thread::sleep(Duration::from_millis(300));
+    let begun = Instant::now();
+    links.cancel(&local(), 7);
+    let ended = outcomes(&heard).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert_eq!(ended[0].data["rc"], Value::Int(-9));
+    assert_eq!(ended[1].skipped.as_deref(), Some("cancelled"));
+    assert_eq!(outcomes(&other_heard).unwrap()[0].failure, None);
+}
+
+#[test]
+fn a_job_cancelled_while_connecting_is_answered_too() {
+    let links = links();
+    let (job, heard) = job(7, &local(), vec![command("sleep 60")]);
+    links.dispatch(job);
+    links.cancel(&local(), 7);
+    let begun = Instant::now();
+    outcomes(&heard).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn hanging_up_kills_what_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let links = links();
+    let pid = folder.path().join("pid");
+    let line = format!("sh -c 'echo $$ > {}; sleep 60; true'", pid.display());
+    let (job, _heard) = job(1, &local(), vec![command(&line)]);
+    links.dispatch(job);
+    let running = eventually(|| fs::read_to_string(&pid).ok().filter(|text| text.ends_with('\n')));
+    links.close();
+    let process = format!("/proc/{}/stat", running.trim());
+    eventually(|| fs::read_to_string(&process).map_or(true, |stat| stat.contains(") Z ")).then_some(()));
+}
+
+fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "it never came");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Content by its digest, and how often it was opened.
+struct Content {
+    bytes: Vec<u8>,
+    opened: Arc<AtomicUsize>,
+}
+
+impl Content {
+    fn new(size: usize) -> Self {
+        let bytes = (0..size).map(|n| (n % 251) as u8).collect();
+        Content { bytes, opened: Arc::default() }
+    }
+
+    fn blob(&self) -> Blob {
+        let sha256 = Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Blob { sha256, size: self.bytes.len() as u64 }
+    }
+
+    fn source(&self) -> BlobSource {
+        let (bytes, opened) = (self.bytes.clone(), self.opened.clone());
+        Arc::new(move |_| {
+            opened.fetch_add(1, Ordering::SeqCst);
+            Ok(Box::new(Cursor::new(bytes.clone())) as Box<dyn Read + Send>)
+        })
+    }
+
+    fn copy_to(&self, dest: &Path) -> Call {
+        let args = data! { "_content" => Value::Blob(self.blob()), "dest" => dest.to_str().unwrap() };
+        Call { module: "copy".into(), args, ..ping("") }
+    }
+}
+
+#[test]
+fn content_goes_over_once_and_only_if_it_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let links = links();
+    for size in [0, 5, 256 << 10, 3_000_001] {
+        let content = Content::new(size);
+        let calls = (0..6).map(|n| content.copy_to(&folder.path().join(format!("{size}-{n}")))).collect();
+        let (mut first, heard) = job(1, &local(), calls);
+        (first.blobs, first.parallel) = (content.source(), 6);
+        links.dispatch(first);
+        for outcome in outcomes(&heard).unwrap() {
+            assert_eq!(outcome.failure, None);
+            assert!(outcome.changed);
+        }
+        assert_eq!(fs::read(folder.path().join(format!("{size}-5"))).unwrap(), content.bytes);
+        assert_eq!(content.opened.load(Ordering::SeqCst), 1, "of {size} bytes");
+        let (mut again, heard) = job(2, &local(), vec![content.copy_to(&folder.path().join(format!("{size}-0")))]);
+        again.blobs = content.source();
+        links.dispatch(again);
+        assert!(!outcomes(&heard).unwrap()[0].changed);
+        assert_eq!(content.opened.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[test]
+fn content_that_cannot_be_had_or_has_changed_is_a_failure_of_its_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let links = links();
+    let content = Content::new(1000);
+    let (mut gone, heard) = job(1, &local(), vec![content.copy_to(&folder.path().join("a")), ping("after")]);
+    gone.blobs = Arc::new(|_| Err(io::Error::other("files/a has gone away")));
+    links.dispatch(gone);
+    let ended = outcomes(&heard).unwrap();
+    assert!(ended[0].failure.as_ref().unwrap().msg.contains("files/a has gone away"));
+    assert_eq!(ended[1].failure, None);
+    let (mut other, heard) = job(1, &local(), vec![content.copy_to(&folder.path().join("a"))]);
+    other.blobs = Content::new(1001).source();
+    links.dispatch(other);
+    assert!(outcomes(&heard).unwrap()[0].failure.as_ref().unwrap().msg.contains("damaged"));
+    assert!(!folder.path().join("a").exists());
 }
 
 mod become_user {
@@ -254,18 +404,21 @@ exec "$@"
             return;
         }
         let links = links();
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
         for (method, user) in [("sudo", "nobody"), ("sudo", "daemon"), ("sudo", "root")] {
-            let (mut job, heard) = job(1, &local(), vec![ping("pong")]);
-            job.become_user = Some(Become {
-                method: method.into(),
-                user: user.into(),
-                exe: None,
-                flags: None,
-                password: None,
-            });
+            let content = Content::new(1_000_000);
+            let file = folder.path().join(user);
+            let calls = vec![command("id -un"), content.copy_to(&file)];
+            let (mut job, heard) = job(1, &local(), calls);
+            job.blobs = content.source();
+            job.become_user =
+                Some(Become { method: method.into(), user: user.into(), exe: None, flags: None, password: None });
             links.dispatch(job);
             let outcomes = outcomes(&heard).unwrap();
-            assert_eq!(outcomes[0].failure, None, "{method} {user}");
+            assert_eq!(outcomes[0].data["stdout"].as_str(), Some(user), "{outcomes:?}");
+            assert_eq!(outcomes[1].failure, None);
+            assert_eq!(fs::read(&file).unwrap(), content.bytes);
         }
         let (mut job, heard) = job(1, &local(), vec![ping("pong")]);
         let user = "rplay-no-such-user".to_owned();

@@ -22,9 +22,53 @@ struct Sshd {
 }
 
 impl Sshd {
-    /// `None`, with the reason printed, when there is no sshd on this machine.
+    /// `None`, with the reason printed, when there is no sshd on this machine. In `extra`, `@` stands for
+    /// the server's folder.
     fn start(extra: &str) -> Option<Self> {
-        let program = ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd"].into_iter().find(|p| Path::new(p).exists());
+        let folder = short_folder();
+        let caches = "SetEnv XDG_CACHE_HOME=@/cache TMPDIR=@\nPasswordAuthentication no";
+        Self::run(folder, &format!("{extra}\n{caches}"), &[])
+    }
+
+    /// An sshd whose machine has three more users: ops, who may use sudo with his password, deploy, and guest,
+    /// who may not. Each one's password is the name with `-pw`. A mount namespace keeps them from the real
+    /// machine. `None`, with the reason printed, where that cannot be done.
+    fn with_accounts() -> Option<Self> {
+        let possible =
+            |program: &str, args: &[&str]| Command::new(program).args(args).output().is_ok_and(|o| o.status.success());
+        if !nix::unistd::getuid().is_root() || !possible("unshare", &["-m", "true"]) || !possible("sudo", &["-V"]) {
+            println!("skipped: needs root, unshare and sudo");
+            return None;
+        }
+        let folder = short_folder();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let mut passwd = fs::read_to_string("/etc/passwd").unwrap();
+        let mut shadow = fs::read_to_string("/etc/shadow").unwrap();
+        for (uid, user) in (45871..).zip(["ops", "deploy", "guest"]) {
+            let hash = Command::new("openssl").args(["passwd", "-6", &format!("{user}-pw")]).output().unwrap();
+            passwd += &format!("{user}:x:{uid}:{uid}::{}:/bin/sh\n", at(user).display());
+            shadow += &format!("{user}:{}:20000:0:99999:7:::\n", String::from_utf8(hash.stdout).unwrap().trim());
+            fs::create_dir(at(user)).unwrap();
+            std::os::unix::fs::chown(at(user), Some(uid), Some(uid)).unwrap();
+        }
+        let sudoers = "Defaults lecture=always, timestamp_timeout=0\nroot ALL=(ALL) ALL\nops ALL=(ALL) ALL\n";
+        for (name, text, mode) in
+            [("passwd", passwd.as_str(), 0o644), ("shadow", &shadow, 0o600), ("sudoers", sudoers, 0o440)]
+        {
+            fs::write(at(name), text).unwrap();
+            fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let bind =
+            ["passwd", "shadow", "sudoers"].map(|name| format!("mount --bind {} /etc/{name}", at(name).display()));
+        let script = format!("{} && exec \"$@\"", bind.join(" && "));
+        Self::run(folder, "PasswordAuthentication yes", &["unshare", "-m", "sh", "-c", &script, "sh"])
+    }
+
+    /// Starts it, behind the words of `within`.
+    fn run(folder: tempfile::TempDir, config: &str, within: &[&str]) -> Option<Self> {
+        let program =
+            ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd"].into_iter().find(|p| Path::new(p).exists());
         let Some(program) = program else {
             println!("skipped: there is no sshd on this machine");
             return None;
@@ -32,8 +76,6 @@ impl Sshd {
         if nix::unistd::getuid().is_root() {
             let _ = fs::create_dir_all("/run/sshd");
         }
-        // Short, because control sockets go there.
-        let folder = tempfile::Builder::new().prefix("rs").tempdir_in("/tmp").unwrap();
         let at = |name: &str| folder.path().join(name);
         for key in ["host", "user", "stranger"] {
             let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(at(key)).status();
@@ -44,18 +86,13 @@ impl Sshd {
         let host_key = fs::read_to_string(at("host.pub")).unwrap();
         fs::write(at("known_hosts"), format!("[127.0.0.1]:{port} {host_key}")).unwrap();
         let config = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\nStrictModes no\nUsePAM no\n\
-             AuthorizedKeysFile {}\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-             PermitRootLogin yes\n{}\nSetEnv XDG_CACHE_HOME={} TMPDIR={}\n",
-            at("host").display(),
-            at("authorized_keys").display(),
-            extra.replace('@', &folder.path().to_string_lossy()),
-            at("cache").display(),
-            folder.path().display(),
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey @/host\nPidFile none\nStrictModes no\nUsePAM no\n\
+             AuthorizedKeysFile @/authorized_keys\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n{config}\n"
         );
-        fs::write(at("sshd_config"), config).unwrap();
+        fs::write(at("sshd_config"), config.replace('@', &folder.path().to_string_lossy())).unwrap();
         let log = fs::File::create(at("log")).unwrap();
-        let process = Command::new(program).args(["-D", "-e", "-f"]).arg(at("sshd_config")).stderr(log).spawn().unwrap();
+        let words: Vec<_> = within.iter().copied().chain([program, "-D", "-e", "-f"]).collect();
+        let process = Command::new(words[0]).args(&words[1..]).arg(at("sshd_config")).stderr(log).spawn().unwrap();
         let sshd = Sshd { folder, process, port };
         let begun = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -121,14 +158,23 @@ impl Drop for Sshd {
     }
 }
 
+/// Short, because control sockets go there.
+fn short_folder() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("rs").tempdir_in("/tmp").unwrap()
+}
+
 fn target(name: &str, ssh: SshOptions) -> Arc<Target> {
     Arc::new(Target { name: name.into(), connection: Connection::Ssh(ssh) })
 }
 
 fn dispatch(links: &Links, target: &Arc<Target>, calls: usize) -> std::sync::mpsc::Receiver<LinkEvent> {
     let (events, heard) = channel();
-    let call =
-        Call { module: "ping".into(), args: data! { "data" => "pong" }, mode: Mode::default(), environment: Vec::new() };
+    let call = Call {
+        module: "ping".into(),
+        args: data! { "data" => "pong" },
+        mode: Mode::default(),
+        environment: Vec::new(),
+    };
     links.dispatch(Job {
         key: 1,
         target: target.clone(),
@@ -241,7 +287,11 @@ fn many_at_once_are_let_in_although_sshd_drops_some() {
     for heard in heard {
         end(&heard).unwrap();
     }
-    println!("20 hosts at one sshd: {:.1} s, dropped {}", begun.elapsed().as_secs_f64(), sshd.log().matches("MaxStartups").count());
+    println!(
+        "20 hosts at one sshd: {:.1} s, dropped {}",
+        begun.elapsed().as_secs_f64(),
+        sshd.log().matches("MaxStartups").count()
+    );
 }
 
 #[test]
@@ -305,4 +355,82 @@ fn a_password_reaches_ssh_by_askpass_alone() {
     assert_eq!(fs::read_to_string(at("got")).unwrap(), "s3cret word\n");
     assert!(!fs::read_to_string(at("out")).unwrap().contains("s3cret"));
     assert_eq!(fs::read_dir(at("ctl")).unwrap().count(), 0, "sockets and logs are removed");
+}
+
+mod accounts {
+    use rplay_wire::Become;
+
+    use super::*;
+
+    fn as_user(sshd: &Sshd, user: &str, password: Option<&str>) -> Arc<Target> {
+        let ssh = SshOptions { user: Some(user.into()), password: password.map(Secret::new), ..sshd.ssh() };
+        let private_key = ssh.private_key.clone().filter(|_| password.is_none());
+        let mut ssh = SshOptions { private_key, ..ssh };
+        if password.is_some() {
+            ssh.args.extend(["-o".into(), "PubkeyAuthentication=no".into()]);
+        }
+        target("web1", ssh)
+    }
+
+    /// Who answers, after becoming somebody.
+    fn who(links: &Links, target: &Arc<Target>, become_user: Option<Become>) -> Result<String, String> {
+        let (events, heard) = channel();
+        let args = data! { "_raw_params" => "sh -c 'echo $(id -un) $HOME'" };
+        links.dispatch(Job {
+            key: 1,
+            target: target.clone(),
+            become_user,
+            calls: vec![Call { module: "command".into(), args, mode: Mode::default(), environment: Vec::new() }],
+            parallel: 1,
+            stop_on_failure: false,
+            blobs: Arc::new(|_| Err(io::Error::other("there is none"))),
+            events,
+        });
+        let outcome = end(&heard).map_err(|failure| failure.msg)?.remove(0);
+        match outcome.failure {
+            Some(failure) => Err(failure.msg),
+            None => Ok(outcome.data["stdout"].as_str().unwrap().to_owned()),
+        }
+    }
+
+    fn to(method: &str, user: &str, password: Option<&str>) -> Option<Become> {
+        let (method, user, password) = (method.into(), user.into(), password.map(str::to_owned));
+        Some(Become { method, user, exe: None, flags: None, password })
+    }
+
+    #[test]
+    fn a_password_logs_in_and_a_wrong_one_does_not() {
+        let Some(sshd) = Sshd::with_accounts() else { return };
+        let home = format!("ops {}", sshd.at("ops").display());
+        assert_eq!(who(&sshd.links(), &as_user(&sshd, "ops", Some("ops-pw")), None), Ok(home));
+        let why = who(&sshd.links(), &as_user(&sshd, "guest", Some("wrong")), None).unwrap_err();
+        assert!(why.ends_with("permission denied as guest (it takes publickey,password)"), "{why}");
+    }
+
+    #[test]
+    fn sudo_and_su_with_passwords() {
+        let Some(sshd) = Sshd::with_accounts() else { return };
+        let links = sshd.links();
+        let ops = as_user(&sshd, "ops", None);
+        let deploy = format!("deploy {}", sshd.at("deploy").display());
+        assert_eq!(who(&links, &ops, to("sudo", "root", Some("ops-pw"))), Ok("root /root".into()));
+        assert_eq!(who(&links, &ops, to("sudo", "deploy", Some("ops-pw"))), Ok(deploy.clone()));
+        assert_eq!(who(&links, &ops, to("su", "deploy", Some("deploy-pw"))), Ok(deploy));
+        assert!(who(&links, &ops, to("sudo", "ops", None)).unwrap().starts_with("ops "));
+        for (wanted, expected) in [
+            (to("sudo", "root", Some("wrong")), "incorrect sudo password for ops"),
+            (to("sudo", "root", None), "sudo on this host asks for a password; give -K or ansible_become_password"),
+            (to("su", "deploy", Some("wrong")), "incorrect su password for deploy"),
+            (to("su", "deploy", None), "su on this host asks for a password; give -K or ansible_become_password"),
+            (to("sudo", "ghost", Some("ops-pw")), "there is no user `ghost` on this host"),
+            (to("su", "ghost", Some("ops-pw")), "there is no user `ghost` on this host"),
+        ] {
+            let (method, user) = wanted.as_ref().map(|w| (w.method.clone(), w.user.clone())).unwrap();
+            assert_eq!(who(&links, &ops, wanted).as_ref().map_err(String::as_str), Err(expected), "{method} {user}");
+        }
+        let guest = who(&links, &as_user(&sshd, "guest", None), to("sudo", "root", Some("guest-pw"))).unwrap_err();
+        assert!(guest.starts_with("guest may not become root: "), "{guest}");
+        let cached = fs::read_dir(sshd.at("ops/.cache/rplay")).unwrap().count();
+        assert_eq!(cached, 1);
+    }
 }

@@ -76,7 +76,8 @@ pub fn start(wanted: &Become, executable: &Path, own: &str) -> Result<Started, R
             .help(format!("install it, or connect as {} and do not become anybody", wanted.user)),
         _ => Failure::new(format!("`{}` cannot be started: {error}", way.program)),
     })?;
-    let (Some(stdin), Some(stdout), Some(stderr)) = (process.stdin.take(), process.stdout.take(), process.stderr.take())
+    let (Some(stdin), Some(stdout), Some(stderr)) =
+        (process.stdin.take(), process.stdout.take(), process.stderr.take())
     else {
         return Err(Failure::new(format!("`{}` was started without its streams", way.program)).into());
     };
@@ -136,7 +137,13 @@ fn watch_stderr(mut stderr: ChildStderr, signs: Sender<Sign>) -> std::io::Result
 type Streams = (ChildStdin, BufReader<ChildStdout>);
 
 /// Answers the prompt and waits for the marker.
-fn converse(wanted: &Become, way: &Way, own: &str, mut stdin: ChildStdin, seen: &Receiver<Sign>) -> Result<Streams, Refused> {
+fn converse(
+    wanted: &Become,
+    way: &Way,
+    own: &str,
+    mut stdin: ChildStdin,
+    seen: &Receiver<Sign>,
+) -> Result<Streams, Refused> {
     let program = &way.program;
     let mut said = String::new();
     let mut noise = String::new();
@@ -157,7 +164,7 @@ fn converse(wanted: &Become, way: &Way, own: &str, mut stdin: ChildStdin, seen: 
                     continue;
                 }
                 let Some(password) = wanted.password.as_deref().filter(|_| answered == 0) else {
-                    return Err(if answered == 0 { missing(program) } else { incorrect(program, own) });
+                    return Err(if answered == 0 { missing(program) } else { incorrect(wanted, program, own) });
                 };
                 if stdin.write_all(format!("{password}\n").as_bytes()).and_then(|()| stdin.flush()).is_err() {
                     continue;
@@ -181,8 +188,10 @@ fn missing(program: &str) -> Refused {
     Refused { failure: Failure::new(msg), wrong_password: true }
 }
 
-fn incorrect(program: &str, own: &str) -> Refused {
-    Refused { failure: Failure::new(format!("incorrect {program} password for {own}")), wrong_password: true }
+fn incorrect(wanted: &Become, program: &str, own: &str) -> Refused {
+    // sudo asks who you are, su asks for the other one's password.
+    let whose = if wanted.method == "su" { &wanted.user } else { own };
+    Refused { failure: Failure::new(format!("incorrect {program} password for {whose}")), wrong_password: true }
 }
 
 /// What the program's last words mean.
@@ -190,7 +199,7 @@ fn explain(wanted: &Become, way: &Way, own: &str, said: &str, noise: &str, answe
     let (program, user) = (&way.program, &wanted.user);
     let says = |what: &str| said.contains(what);
     if answered > 0 && (says("incorrect password") || says("Sorry, try again") || says("uthentication failure")) {
-        return incorrect(program, own);
+        return incorrect(wanted, program, own);
     }
     if answered == 0 && (says("a password is required") || says("uthentication required")) {
         return missing(program);

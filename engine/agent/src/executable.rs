@@ -72,9 +72,10 @@ fn copy_into(shared: &Path) -> io::Result<Executable> {
 /// used for a month is removed from there.
 pub fn mark_used() {
     let Ok(own) = fs::read_link("/proc/self/exe") else { return };
-    let cached = own.file_name().and_then(|name| name.to_str()).is_some_and(|name| {
-        name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit())
-    });
+    let cached = own
+        .file_name()
+        .and_then(|name| name.to_str())
+        .is_some_and(|name| name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()));
     if cached {
         // Nothing depends on it.
         let _ = File::open(own).and_then(|file| file.set_modified(SystemTime::now()));

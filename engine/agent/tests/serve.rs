@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use rplay_wire::{Batch, Call, FrameError, MARKER, Mode, Outcome, Reply, Request, data, encode, read_frame, write_frame};
+use rplay_wire::{
+    Batch, Call, FrameError, MARKER, Mode, Outcome, Reply, Request, data, encode, read_frame, write_frame,
+};
 
 struct Controller {
     stream: UnixStream,

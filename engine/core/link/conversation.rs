@@ -119,9 +119,10 @@ impl Conversation {
 
     /// Asks the agent to stop the batch with that key; its calls are still answered.
     pub async fn cancel(&self, key: u64) {
-        let batch = self.running().as_ref().and_then(|running| {
-            running.iter().find_map(|(batch, found)| (found.key == key).then_some(*batch))
-        });
+        let batch = self
+            .running()
+            .as_ref()
+            .and_then(|running| running.iter().find_map(|(batch, found)| (found.key == key).then_some(*batch)));
         if let (Some(batch), Some(frames)) = (batch, self.frames())
             && let Ok(frame) = encode(&Request::Cancel { batch })
         {

@@ -50,8 +50,11 @@ impl Executables {
         let plain = processor.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         let beside = own.with_file_name(format!("rplay-{processor}"));
         if !plain || !beside.exists() {
-            return Err(Failure::new(format!("the host has another processor: {processor}, not {}", std::env::consts::ARCH))
-                .help(format!("put an rplay built for it at {}", beside.display())));
+            return Err(Failure::new(format!(
+                "the host has another processor: {processor}, not {}",
+                std::env::consts::ARCH
+            ))
+            .help(format!("put an rplay built for it at {}", beside.display())));
         }
         self.load(processor, &beside)
     }
@@ -61,7 +64,8 @@ impl Executables {
         if let Some((_, executable)) = read.iter().find(|(known, _)| known == processor) {
             return Ok(executable.clone());
         }
-        let content = fs::read(path).map_err(|error| Failure::new(format!("{} cannot be read: {error}", path.display())))?;
+        let content =
+            fs::read(path).map_err(|error| Failure::new(format!("{} cannot be read: {error}", path.display())))?;
         if needs_loader(&content) {
             return Err(Failure::new("this rplay is not linked statically, so it cannot be put on other hosts")
                 .help("build it with the project's own .cargo/config.toml; RUSTFLAGS in the environment replace it"));

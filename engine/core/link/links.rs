@@ -95,11 +95,8 @@ struct Host {
 impl Links {
     /// Starts the threads that serve all links. Fails when there is no place for the control sockets.
     pub fn new(options: LinkOptions) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("link")
-            .enable_all()
-            .build()?;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("link").enable_all().build()?;
         let executables = Arc::new(Executables::new(options.executable.clone()));
         let folder = match &options.control_folder {
             Some(folder) => folder::make_private(folder).map(|()| folder.clone())?,
@@ -114,7 +111,9 @@ impl Links {
     /// order waits for `Done`.
     pub fn dispatch(&self, job: Job) {
         let shared = self.shared.clone();
-        self.spawn(async move { shared.run(job).await });
+        // Here and not over there, so that a cancellation finds it in any case.
+        let host = shared.hosts().entry(job.target.clone()).or_default().clone();
+        self.spawn(async move { shared.run(&host, job).await });
     }
 
     /// Stops a job: what runs is killed, what has not begun is answered as skipped.
@@ -178,8 +177,7 @@ impl Drop for Links {
 }
 
 impl Shared {
-    async fn run(&self, job: Job) {
-        let host = self.hosts().entry(job.target.clone()).or_default().clone();
+    async fn run(&self, host: &Host, job: Job) {
         let batch = Batch {
             id: self.next_batch.fetch_add(1, Ordering::Relaxed),
             become_user: job.become_user,
@@ -190,7 +188,7 @@ impl Shared {
         let mut sending = Sending { key: job.key, batch, events: job.events, blobs: job.blobs };
         // The second time round when an agent went in the very moment it got the batch.
         for _ in 0..2 {
-            let conversation = match self.conversation(&host, &job.target).await {
+            let conversation = match self.conversation(host, &job.target).await {
                 Ok(conversation) => conversation,
                 Err(failure) => {
                     let failure = Failure { unreachable: true, ..failure };

@@ -17,9 +17,9 @@ pub fn start(executable: &Path) -> Result<Transport, Failure> {
 
 /// The transport of a command whose standard streams are all piped.
 pub fn running(mut command: Command, what: &str) -> Result<Transport, Failure> {
-    let mut process =
-        command.spawn().map_err(|error| Failure::new(format!("{what} cannot be started: {error}")))?;
-    let (Some(stdin), Some(stdout), Some(stderr)) = (process.stdin.take(), process.stdout.take(), process.stderr.take())
+    let mut process = command.spawn().map_err(|error| Failure::new(format!("{what} cannot be started: {error}")))?;
+    let (Some(stdin), Some(stdout), Some(stderr)) =
+        (process.stdin.take(), process.stdout.take(), process.stderr.take())
     else {
         return Err(Failure::new(format!("{what} was started without its streams")));
     };

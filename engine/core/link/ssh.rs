@@ -19,8 +19,12 @@ use rplay_wire::Failure;
 use tokio::{process::Command, sync::Semaphore, time::timeout};
 
 use super::{
-    SshOptions, Target, arrival, askpass::Answers, conversation::unreachable, executable::Executables,
-    ssh_words::{self, Cause}, transport::Transport,
+    SshOptions, Target, arrival,
+    askpass::Answers,
+    conversation::unreachable,
+    executable::Executables,
+    ssh_words::{self, Cause},
+    transport::Transport,
 };
 
 /// sshd drops connections at random beyond 10 that have not logged in yet (MaxStartups 10:30:100).
@@ -77,7 +81,8 @@ impl Masters {
     /// ten sessions for each connection.
     fn control(&self, target: &Target, ssh: &SshOptions) -> PathBuf {
         let mut hasher = DefaultHasher::new();
-        let SshOptions { host, port, user, private_key, args, password: _, check_host_key, executable, timeout: _ } = ssh;
+        let SshOptions { host, port, user, private_key, args, password: _, check_host_key, executable, timeout: _ } =
+            ssh;
         (&target.name, host, port, user, private_key, args, check_host_key, executable).hash(&mut hasher);
         self.folder.join(format!("{:016x}", hasher.finish()))
     }
@@ -114,7 +119,9 @@ impl Masters {
         let mut child = match timeout(patience, command.spawn()).await {
             Ok(Ok(child)) => child,
             Ok(Err(error)) => return Err(unreachable(format!("ssh opens no session on {name}: {}", chain(&error)))),
-            Err(_) => return Err(unreachable(format!("ssh opens no session on {name} within {} s", patience.as_secs()))),
+            Err(_) => {
+                return Err(unreachable(format!("ssh opens no session on {name} within {} s", patience.as_secs())));
+            }
         };
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin().take(), child.stdout().take(), child.stderr().take())
@@ -130,7 +137,8 @@ impl Masters {
     async fn connect(&self, target: &Target, ssh: &SshOptions, control: &Path) -> Result<(), Failure> {
         let gate = {
             let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-            let gate = gates.entry((ssh.host.clone(), ssh.port)).or_insert_with(|| Arc::new(Semaphore::new(CONNECTS_AT_ONCE)));
+            let gate =
+                gates.entry((ssh.host.clone(), ssh.port)).or_insert_with(|| Arc::new(Semaphore::new(CONNECTS_AT_ONCE)));
             gate.clone()
         };
         let mut tried = 0;
@@ -167,13 +175,18 @@ impl Masters {
             None => None,
             Some(password) => {
                 let answers = Answers::to(password.clone(), &self.folder, &mut command, self.executables.own_path());
-                Some(answers.map_err(|error| Ended::Failed(unreachable(format!("ssh cannot be given a password: {error}"))))?)
+                Some(
+                    answers.map_err(|error| {
+                        Ended::Failed(unreachable(format!("ssh cannot be given a password: {error}")))
+                    })?,
+                )
             }
         };
         let mut process = command.spawn().map_err(|error| {
             Ended::Failed(match error.kind() {
-                io::ErrorKind::NotFound => Failure::new(format!("`{}` is not installed here", ssh.executable))
-                    .help("install OpenSSH's client"),
+                io::ErrorKind::NotFound => {
+                    Failure::new(format!("`{}` is not installed here", ssh.executable)).help("install OpenSSH's client")
+                }
                 _ => Failure::new(format!("`{}` cannot be started: {error}", ssh.executable)),
             })
         })?;

@@ -46,7 +46,11 @@ pub fn explain(name: &str, ssh: &SshOptions, said: &str) -> (Cause, Failure) {
         };
         (Cause::Other, format!("permission denied{user}{methods}"), Some(help.to_owned()))
     } else if says("Could not resolve hostname") {
-        (Cause::Other, format!("the name {host} cannot be resolved"), Some("set ansible_host to its address".to_owned()))
+        (
+            Cause::Other,
+            format!("the name {host} cannot be resolved"),
+            Some("set ansible_host to its address".to_owned()),
+        )
     } else if says("kex_exchange_identification") || says("ssh_exchange_identification") {
         (Cause::Busy, last_words(said).unwrap_or_else(|| "the connection was dropped".to_owned()), None)
     } else if says("Too many authentication failures") {
@@ -86,8 +90,18 @@ fn known_as(ssh: &SshOptions) -> String {
 /// The last lines that are ssh's own: a banner is for people who log in.
 fn last_words(said: &str) -> Option<String> {
     const OWN: [&str; 12] = [
-        "ssh:", "ssh_", "kex_", "Host key", "Permission denied", "Connection ", "Received disconnect", "Disconnected",
-        "command-line", "Bad ", "no such identity", "Load key",
+        "ssh:",
+        "ssh_",
+        "kex_",
+        "Host key",
+        "Permission denied",
+        "Connection ",
+        "Received disconnect",
+        "Disconnected",
+        "command-line",
+        "Bad ",
+        "no such identity",
+        "Load key",
     ];
     let lines = || said.lines().map(|line| line.trim().trim_end_matches('.')).filter(|line| !line.is_empty());
     let own: Vec<_> = lines().filter(|line| OWN.iter().any(|own| line.starts_with(own))).collect();
@@ -111,11 +125,26 @@ mod tests {
     fn each_of_ssh_s_endings_has_its_own_sentence() {
         let cases = [
             ("ssh: connect to host 10.0.0.9 port 2222: Connection refused\r\n", "connection refused"),
-            ("****\nWelcome!\n****\nops@10.0.0.9: Permission denied (publickey,password).\r\n", "permission denied (it takes publickey,password)"),
-            ("No ED25519 host key is known for [10.0.0.9]:2222 and you have requested strict checking.\r\nHost key verification failed.\r\n", "its host key is not known"),
-            ("@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n@@@\nHost key verification failed.", "its host key is another one than before"),
-            ("ssh: Could not resolve hostname 10.0.0.9: Name or service not known", "the name 10.0.0.9 cannot be resolved"),
-            ("command-line: line 0: Bad configuration option: nonsense\r\n", "command-line: line 0: Bad configuration option: nonsense"),
+            (
+                "****\nWelcome!\n****\nops@10.0.0.9: Permission denied (publickey,password).\r\n",
+                "permission denied (it takes publickey,password)",
+            ),
+            (
+                "No ED25519 host key is known for [10.0.0.9]:2222 and you have requested strict checking.\r\nHost key verification failed.\r\n",
+                "its host key is not known",
+            ),
+            (
+                "@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n@@@\nHost key verification failed.",
+                "its host key is another one than before",
+            ),
+            (
+                "ssh: Could not resolve hostname 10.0.0.9: Name or service not known",
+                "the name 10.0.0.9 cannot be resolved",
+            ),
+            (
+                "command-line: line 0: Bad configuration option: nonsense\r\n",
+                "command-line: line 0: Bad configuration option: nonsense",
+            ),
             ("", "ssh ended and said nothing"),
         ];
         for (said, expected) in cases {
@@ -127,7 +156,8 @@ mod tests {
 
     #[test]
     fn a_dropped_connection_is_worth_another_try() {
-        let said = "kex_exchange_identification: Connection closed by remote host\r\nConnection closed by 10.0.0.9 port 2222";
+        let said =
+            "kex_exchange_identification: Connection closed by remote host\r\nConnection closed by 10.0.0.9 port 2222";
         assert_eq!(sentence(said).0, Cause::Busy);
     }
 

@@ -7,8 +7,8 @@
 pub mod accounts;
 pub mod args;
 pub mod argtypes;
-mod cancel;
 pub mod attributes;
+mod cancel;
 pub mod digest;
 pub mod facts;
 pub mod flags;
