@@ -9,6 +9,7 @@ pub mod config;
 pub mod inventory;
 pub mod link;
 pub mod plan;
+pub mod report;
 pub mod run;
 pub mod secrets;
 pub mod source;

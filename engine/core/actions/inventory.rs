@@ -1,7 +1,7 @@
 //! add_host and group_by: the inventory of this run grows.
 
 use super::{Answer, Effect, Rendered, Result, list_arg, required, text_of};
-use crate::vars::{Layer, Lazy};
+use crate::vars::{Layer, Lazy, Value, mapping};
 
 pub fn add_host(args: Rendered) -> Result<Answer> {
     let name = ["name", "hostname", "host"].iter().find_map(|key| args.get(*key));
@@ -23,13 +23,11 @@ pub fn add_host(args: Rendered) -> Result<Answer> {
             vars.insert(key, Lazy::Data(value));
         }
     }
-    let shown: crate::vars::Value = [
-        ("host_name", crate::vars::Value::from(name.clone())),
+    let shown = mapping([
+        ("host_name", Value::from(name.clone())),
         ("groups", groups.clone().into()),
-        ("host_vars", vars.iter().filter_map(|(k, v)| Some((k.clone(), v.data()?))).collect()),
-    ]
-    .into_iter()
-    .collect();
+        ("host_vars", mapping(vars.iter().filter_map(|(k, v)| Some((k.clone(), v.data()?))))),
+    ]);
     let mut answer = Answer { changed: true, ..Answer::default() }.with("add_host", shown);
     answer.effects.push(Effect::AddHost { name, groups, vars });
     Ok(answer)

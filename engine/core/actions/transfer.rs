@@ -130,9 +130,7 @@ fn template_scope(path: &Path, args: &Rendered, context: &Context<'_>) -> std::s
     set("template_uid", user_name(about.as_ref().map_or(0, |meta| meta.uid())).into());
     set("template_mtime", modified.into());
     set("template_destpath", args.get("dest").cloned().unwrap_or_default());
-    if let Ok(now) = template::lookup_now() {
-        set("template_run_date", now);
-    }
+    set("template_run_date", now().into());
     if context.scope.find("ansible_managed").is_none() {
         set("ansible_managed", "Ansible managed".into());
     }
@@ -141,6 +139,11 @@ fn template_scope(path: &Path, args: &Rendered, context: &Context<'_>) -> std::s
     let beside = path.parent().map(Path::to_owned);
     let folders: Vec<PathBuf> = beside.into_iter().chain(context.scope.folders.iter().cloned()).collect();
     std::sync::Arc::new(Scope::new(layers, context.scope.magic.clone(), folders.into()))
+}
+
+/// The present time as Python's `str` of a datetime begins.
+fn now() -> String {
+    jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 fn host_name() -> String {

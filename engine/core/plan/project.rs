@@ -7,12 +7,28 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{PlanError, settings::layer};
+use super::{Action, PlanError};
 use crate::{
     source::{Problems, Source, Span},
-    syntax::{self, Entry, Node, Playbook, RoleMeta},
-    vars::Layer,
+    syntax::{self, Entry, Known, Modules, Node, Playbook, RoleMeta, YamlWarning},
+    vars::{Layer, Lazy},
 };
+
+/// The modules and actions there are, for the reader of tasks.
+struct Catalogue;
+
+impl Modules for Catalogue {
+    fn find(&self, name: &str) -> Known {
+        match Action::find(name) {
+            Some(action) => Known::Module { free_form: action.free_form().is_some() },
+            None => Known::No,
+        }
+    }
+
+    fn names(&self) -> Vec<&str> {
+        Action::names().collect()
+    }
+}
 
 /// Turns the content of an encrypted file into text.
 pub type Decrypt = dyn Fn(&Arc<Source>) -> Result<Arc<Source>, Problems> + Send + Sync;
@@ -50,7 +66,7 @@ impl Project {
 
     pub fn playbook(&self, path: &Path, at: Option<&Span>) -> Result<Playbook, Problems> {
         let source = self.source(path, at)?;
-        let (playbook, warnings) = syntax::read_playbook(&source, &super::known)?;
+        let (playbook, warnings) = syntax::read_playbook(&source, &Catalogue)?;
         self.pass_on(warnings);
         Ok(playbook)
     }
@@ -62,7 +78,7 @@ impl Project {
             return Ok(entries.clone());
         }
         let source = self.source(path, at)?;
-        let (entries, warnings) = syntax::read_tasks(&source, handlers, &super::known)?;
+        let (entries, warnings) = syntax::read_tasks(&source, &Catalogue, handlers)?;
         self.pass_on(warnings);
         let entries: Arc<[Entry]> = entries.into();
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).insert(key, entries.clone());
@@ -75,9 +91,10 @@ impl Project {
             return Ok(layer.clone());
         }
         let source = self.source(path, at)?;
-        let (node, warnings) = syntax::read_vars(&source)?;
+        let (named, warnings) = syntax::read_vars(&source)?;
         self.pass_on(warnings);
-        let vars = layer(&node).unwrap_or_default();
+        let vars: Layer = named.iter().map(|(name, value)| (name.value.clone(), Lazy::from_node(value))).collect();
+        let vars = Arc::new(vars);
         self.vars.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), vars.clone());
         Ok(vars)
     }
@@ -95,9 +112,9 @@ impl Project {
     pub fn argument_specs(&self, role: &Path, meta: &RoleMeta) -> Result<Option<Node>, Problems> {
         let Some(path) = yaml_file(&role.join("meta"), "argument_specs") else { return Ok(meta.argument_specs.clone()) };
         let source = self.source(&path, None)?;
-        let (node, warnings) = syntax::read_vars(&source)?;
+        let (named, warnings) = syntax::read_vars(&source)?;
         self.pass_on(warnings);
-        Ok(node.get("argument_specs").cloned())
+        Ok(named.into_iter().find(|(name, _)| &*name.value == "argument_specs").map(|(_, node)| node))
     }
 
     /// `defaults/` or `vars/` of a role: one file, or all files of a folder of that name.
@@ -143,9 +160,11 @@ impl Project {
         })
     }
 
-    fn pass_on(&self, warnings: Vec<syntax::Warning>) {
+    fn pass_on(&self, warnings: Vec<YamlWarning>) {
         for warning in warnings {
-            self.warn(warning.message, Some(warning.span));
+            let message = warning.to_string();
+            let YamlWarning::DuplicateKey { again, .. } = warning;
+            self.warn(message, Some(again));
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
 pub struct Defaults {
     pub connection: Option<String>,
     pub user: Option<String>,
+    pub port: Option<u16>,
     pub private_key: Option<PathBuf>,
     pub common_args: Vec<String>,
     pub extra_args: Vec<String>,
@@ -37,7 +38,7 @@ pub struct Defaults {
 fn variable(names: &[&str], scope: &Arc<Scope>) -> Result<Option<Value>, TemplateError> {
     for name in names {
         if let Some(lazy) = scope.find(name) {
-            let value = template::render(lazy, scope)?;
+            let value = template::render(&lazy, scope)?;
             if !value.is_none() && !value.is_undefined() && !crate::vars::is_omit(&value) {
                 return Ok(Some(value));
             }
@@ -81,7 +82,7 @@ pub(super) fn target(
             ssh.user = user;
             ssh.port = match word(&["ansible_port", "ansible_ssh_port"], scope)? {
                 Some(port) => port.parse().ok(),
-                None => keyword(|s| s.port.as_ref())?.and_then(|port| port.parse().ok()),
+                None => keyword(|s| s.port.as_ref())?.and_then(|port| port.parse().ok()).or(defaults.port),
             };
             ssh.private_key = word(&["ansible_ssh_private_key_file", "ansible_private_key_file"], scope)?
                 .map(|path| expand_home(&path))

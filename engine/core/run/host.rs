@@ -12,7 +12,7 @@ use indexmap::IndexMap;
 
 use crate::{
     actions::entries,
-    vars::{Layer, Lazy, Value},
+    vars::{Layer, Lazy, Value, mapping},
 };
 
 /// A host of the inventory over the whole run. Layers are shared with the scopes made from them and
@@ -91,7 +91,7 @@ impl HostState {
                 known.insert(prefixed, Lazy::Data(value.clone()));
                 all.insert(name, value);
             }
-            let all: Value = all.into_iter().map(|(k, v)| (Value::from(k), v)).collect();
+            let all = mapping(all);
             known.insert("ansible_facts".into(), Lazy::Data(all));
         });
     }

@@ -23,7 +23,7 @@ use crate::{
     actions::{Answer, failed_by, wire_args},
     event::{Event, Item},
     plan::{
-        self, Controller, Field, Found, Place, RoleCall, RoleFiles, Settings, Step, Task, args,
+        self, Controller, Field, Found, Place, RoleCall, RoleFiles, Settings, Step, Task, action_args as args,
     },
     source::Span,
     vars::{Layer, Lazy, Value, from_wire},

@@ -17,7 +17,7 @@ use crate::{
     event::{HostResult, Status},
     plan::{Action, Controller, Task},
     template::{self, TemplateError},
-    vars::{Layer, Scope, Value},
+    vars::{Layer, Scope, Value, mapping},
 };
 
 /// One round as its answer is judged.
@@ -92,7 +92,7 @@ pub(super) fn items(task: &Task, scope: &Arc<Scope>) -> Result<Option<Vec<Value>
     let result = match &looped.lookup {
         None => template::render(&looped.items.value, scope),
         Some(name) => template::render_terms(&looped.items.value, scope)
-            .and_then(|terms| template::lookup(name, terms, &looped.items.span, scope))
+            .and_then(|terms| template::lookup(name, terms, Vec::new(), scope))
             .map(Value::from),
     };
     match result {
@@ -151,7 +151,7 @@ fn about(index: usize, items: &[Value], all: Option<&Value>) -> Value {
     if let Some(next) = items.get(index + 1) {
         about.push(("nextitem", next.clone()));
     }
-    about.into_iter().collect()
+    mapping(about)
 }
 
 /// One result for all items.
@@ -186,7 +186,7 @@ pub(super) fn sum(host: &Arc<HostState>, judged: Vec<Judged>) -> Judged {
         () => Status::Ok,
     };
     let first_bad = judged.iter().find(|j| j.failed);
-    let data: Value = fields.into_iter().collect();
+    let data = mapping(fields);
     let unreachable_data = judged.iter().find(|j| j.result.status == Status::Unreachable).map(|j| j.result.data.clone());
     Judged {
         result: HostResult {

@@ -8,8 +8,9 @@ use super::{PlayRun, Run, host::HostState};
 use crate::{
     actions::absolute,
     plan::{Role, Task},
+    source::{Source, Span},
     template,
-    vars::{Lazy, Magic, Scope, omit},
+    vars::{Lazy, Magic, Scope, mapping, omit},
 };
 
 /// What one host knows in one task.
@@ -115,6 +116,11 @@ impl Magic for HostMagic {
         NAMES.iter().copied().map(Arc::from).collect()
     }
 
+    fn decrypt(&self, envelope: &str) -> Result<String, String> {
+        let source = Source::inline("a vault value", "");
+        self.run.vault.decrypt_value(envelope, &Span::new(&source, 0..0)).map_err(|fault| fault.to_string())
+    }
+
     fn missing(&self, name: &str) {
         if may_be_fact(name) {
             self.host.want_facts();
@@ -129,7 +135,7 @@ impl HostMagic {
         if !self.host.gathered() {
             self.host.want_facts();
         }
-        Some(known.unwrap_or_else(|| Lazy::Data(Value::from_iter(std::iter::empty::<(String, Value)>()))))
+        Some(known.unwrap_or_else(|| Lazy::Data(mapping::<&str, Value>([]))))
     }
 
     fn role(&self) -> Option<&Arc<Role>> {
@@ -203,15 +209,13 @@ impl HostMagic {
 
 /// The version of Ansible whose behaviour this is; playbooks compare it.
 fn version() -> Value {
-    [
+    mapping([
         ("full", Value::from("2.19.0")),
         ("major", Value::from(2)),
         ("minor", Value::from(19)),
         ("revision", Value::from(0)),
         ("string", Value::from("2.19.0")),
-    ]
-    .into_iter()
-    .collect()
+    ])
 }
 
 /// `hostvars`: every host's variables, rendered when they are read.

@@ -41,7 +41,8 @@ use crate::{
     link::Links,
     plan::{Play, Resolver},
     source::{Problems, Span},
-    vars::{Layer, Lazy, Value},
+    vars::{Layer, Lazy, Value, mapping},
+    vault::Vault,
 };
 
 /// What the command line and the configuration say about a run.
@@ -59,6 +60,9 @@ pub struct Options {
     /// Whether facts are gathered for plays that do not say: `implicit` (when first read) or `explicit`.
     pub gather: bool,
     pub any_errors_fatal: bool,
+    pub no_log: bool,
+    /// The strategy of plays that name none.
+    pub strategy: String,
     pub connection: Defaults,
     pub inventory_dir: Option<String>,
     pub inventory_file: Option<String>,
@@ -72,6 +76,7 @@ pub struct Run {
     pub resolver: Resolver,
     inventory: RwLock<Inventory>,
     links: Links,
+    vault: Arc<Vault>,
     sink: Arc<dyn Sink>,
     pub(super) prompt: Box<dyn Prompt>,
     blobs: Arc<Blobs>,
@@ -93,6 +98,7 @@ impl Run {
         resolver: Resolver,
         inventory: Inventory,
         links: Links,
+        vault: Arc<Vault>,
         sink: Arc<dyn Sink>,
         prompt: Box<dyn Prompt>,
     ) -> Arc<Self> {
@@ -102,6 +108,7 @@ impl Run {
             resolver,
             inventory: RwLock::new(inventory),
             links,
+            vault,
             sink,
             prompt,
             blobs: Arc::default(),
@@ -205,7 +212,7 @@ impl Run {
         kept.get_or_insert_with(|| {
             let inventory = self.inventory();
             let names = |group: &str| inventory.hosts_of(group).into_iter().map(Value::from).collect::<Value>();
-            inventory.groups().map(|group| (group.name.clone(), names(&group.name))).collect()
+            mapping(inventory.groups().map(|group| (group.name.clone(), names(&group.name))))
         })
         .clone()
     }
@@ -229,7 +236,7 @@ impl Run {
         let at = match recap.custom.iter().position(|(name, _)| *name == whose) {
             Some(at) => at,
             None => {
-                recap.custom.push((whose, Value::from_iter(std::iter::empty::<(String, Value)>())));
+                recap.custom.push((whose, mapping::<&str, Value>([])));
                 recap.custom.len() - 1
             }
         };
@@ -242,7 +249,7 @@ impl Run {
             };
             all.insert(name, sum);
         }
-        slot.1 = all.into_iter().collect();
+        slot.1 = mapping(all);
     }
 }
 
@@ -262,7 +269,7 @@ fn aggregated(old: &Value, new: &Value) -> Value {
         (Map, Map) => {
             let mut all = entries(old);
             all.extend(entries(new));
-            all.into_iter().collect()
+            mapping(all)
         }
         _ => new.clone(),
     }

@@ -213,7 +213,7 @@ impl Run {
         self.read_vars_files(play, &hosts)?;
         let strategy = match &play.play.strategy {
             Some(field) => text_of(&rendered(field, &self.scope_of_play(play), "strategy")?),
-            None => "linear".to_owned(),
+            None => self.options.strategy.clone(),
         };
         match strategy.rsplit('.').next() {
             Some("free" | "host_pinned") => self.each_on_its_own(play, &hosts),
@@ -263,8 +263,8 @@ impl Run {
     fn hosts_of(&self, pattern: &str, play: &Play, scope: &Arc<Scope>) -> Result<Vec<Arc<str>>, Problems> {
         let inventory = self.inventory();
         let matched = inventory.matching(&Pattern::parse(pattern)?, self.options.allowed.as_ref());
-        for name in &matched.unmatched {
-            self.warn(format!("Could not match supplied host pattern, ignoring: {name}"), Some(play.hosts.span.clone()));
+        for warning in &matched.warnings {
+            self.warn(warning.as_str(), Some(play.hosts.span.clone()));
         }
         let mut hosts = matched.hosts;
         match &play.order {
@@ -321,8 +321,13 @@ impl Run {
             let value = answer.filter(|answer| !answer.is_empty()).or(default).unwrap_or_default();
             let value = match &entry.encrypt {
                 Some(scheme) => {
-                    let call = [("hashtype", Value::from(scheme.to_string()))];
-                    template::apply_filter("password_hash", Value::from(value), &call, scope).map_err(Problems::from)?
+                    let given = Layer::from_iter([
+                        ("answer".into(), data(value)),
+                        ("scheme".into(), data(scheme.clone())),
+                    ]);
+                    let scope = Scope::new(vec![Arc::new(given)], scope.magic.clone(), scope.folders.clone());
+                    template::expression("answer | password_hash(scheme)", entry.span.clone(), &Arc::new(scope))
+                        .map_err(Problems::from)?
                 }
                 None => Value::from(value),
             };

@@ -594,7 +594,7 @@ fn work(run: &Arc<Run>, task: &TaskRun, host: &Arc<HostState>) -> Work {
 pub(super) fn censored(result: &HostResult) -> HostResult {
     let note = "the output has been hidden due to the fact that 'no_log: true' was specified for this result";
     let changed = matches!(result.status, Status::Changed);
-    let data: Value = [("censored", Value::from(note)), ("changed", Value::from(changed))].into_iter().collect();
+    let data = crate::vars::mapping([("censored", Value::from(note)), ("changed", Value::from(changed))]);
     HostResult { data, diff: Vec::new(), warnings: Vec::new(), place: None, help: None, ..result.clone() }
 }
 
