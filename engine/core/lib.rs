@@ -5,4 +5,5 @@
 
 pub mod source;
 pub mod syntax;
+pub mod template;
 pub mod vars;
