@@ -1,5 +1,6 @@
 //! YAML 1.1 text -> events -> spanned nodes -> plays, blocks, tasks, roles.
 
+pub mod emit;
 mod event;
 mod explain;
 mod fault;
