@@ -58,6 +58,7 @@ fn rendered(path: &Path) -> String {
         Some("handlers") => syntax::read_tasks(&source, &Dozen, true).map(|(_, warnings)| warnings),
         Some("meta") => syntax::read_role_meta(&source).map(|(_, warnings)| warnings),
         Some("vars") => syntax::read_vars(&source).map(|(_, warnings)| warnings),
+        Some("specs") => syntax::read_argument_specs(&source).map(|(_, warnings)| warnings),
         Some("tasks") => syntax::read_tasks(&source, &Dozen, false).map(|(_, warnings)| warnings),
         _ => syntax::read_playbook(&source, &Dozen).map(|(_, warnings)| warnings),
     };

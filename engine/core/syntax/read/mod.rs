@@ -4,13 +4,18 @@ mod fault;
 mod freeform;
 mod keywords;
 mod play;
+mod specs;
 mod task;
 
 pub use fault::ReadFault;
+pub use specs::{argument_specs, read_argument_specs};
 
 use std::sync::Arc;
 
-use self::keywords::{Place, found, head};
+use self::{
+    keywords::{Place, found, head},
+    specs::NoModules,
+};
 use super::{
     Entry, Kind, Node, Playbook, RoleMeta, Word, YamlWarning,
     yaml::{self, Loaded},
@@ -65,18 +70,6 @@ fn read<T>(source: &Arc<Source>, modules: &dyn Modules, read: impl FnOnce(&mut R
     let mut reader = Reader { modules, problems: Problems::default() };
     let value = read(&mut reader, node);
     reader.problems.unless_any((value, warnings))
-}
-
-struct NoModules;
-
-impl Modules for NoModules {
-    fn find(&self, _: &str) -> Known {
-        Known::No
-    }
-
-    fn names(&self) -> Vec<&str> {
-        Vec::new()
-    }
 }
 
 /// Reads nodes and collects what is wrong.
