@@ -55,15 +55,21 @@ impl Run {
         name: String,
     ) -> Hosts {
         let run = TaskRun { play: play.clone(), task: task.clone(), id: self.task_id() };
-        self.start(&run, name);
         let mut failed = Hosts::new();
         let mut groups: Vec<Group> = Vec::new();
-        for host in hosts {
+        let wishes: Vec<_> = hosts
+            .iter()
+            .map(|host| {
+                let wishes = self.wishes(&run, host);
+                match host.take_want() && self.gather_wanted(play) {
+                    true => self.wishes(&run, host),
+                    false => wishes,
+                }
+            })
+            .collect();
+        self.start(&run, name);
+        for (host, wishes) in hosts.iter().zip(wishes) {
             self.send(Event::HostStarted { task: run.id, host: host.name.clone() });
-            let mut wishes = self.wishes(&run, host);
-            if host.take_want() && self.gather_wanted(play) {
-                wishes = self.wishes(&run, host);
-            }
             match wishes {
                 Ok(wishes) => {
                     for (wish, top) in wishes {

@@ -107,16 +107,25 @@ impl Run {
             _ => {}
         }
         let run = TaskRun { play: play.clone(), task: task.clone(), id: self.task_id() };
-        self.start(&run, name);
         let once = match self.with_facts(play, first, |scope| conditions::flag(task.settings.run_once.as_ref(), scope)) {
             Ok(once) => once.unwrap_or(false),
             Err(_) => false,
         };
-        let actors: Hosts = if once { vec![first.clone()] } else { hosts.to_vec() };
+        // What concerns the run as a whole is done for one host.
+        let single = matches!(task.action.controller(), Some(Controller::AddHost | Controller::Pause));
+        let actors: Hosts = if once || single { vec![first.clone()] } else { hosts.to_vec() };
+        // A pause asks while it is made ready: the task must have been announced by then. Everything else
+        // is announced afterwards, because facts may have to be gathered first.
+        if single {
+            self.start(&run, name.clone());
+        }
         let mut driver = Driver::new(self, run, &actors);
+        if !single {
+            self.start(&driver.task, name);
+        }
         let failed = driver.run();
         let run = driver.task;
-        if once {
+        if once || single {
             self.share(task, first, hosts);
         }
         self.after_task(&run, failed, once, hosts)
