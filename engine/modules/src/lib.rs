@@ -20,6 +20,7 @@ pub mod place;
 mod plan;
 pub mod process;
 pub mod registry;
+pub mod resolve;
 pub mod runner;
 pub mod selinux;
 pub mod text;
@@ -46,6 +47,8 @@ mod tempfile;
 mod times;
 pub mod tool;
 mod tree;
+mod user;
+mod wait_for;
 
 pub use args::{Arg, ArgFault, Args};
 pub use host::{BlobSource, Host, NoBlobs};

@@ -53,6 +53,11 @@ impl Pattern {
         Ok((out, count))
     }
 
+    /// The names of its groups that have one.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.capture_names().flatten()
+    }
+
     fn knows(&self, group: &Group) -> bool {
         match group {
             Group::Number(number) => *number < self.0.captures_len(),

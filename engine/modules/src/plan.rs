@@ -26,6 +26,8 @@ pub struct Change {
     pub diff: Option<Diff>,
     /// Counts as a change even when it fails: a command has been run, whatever came of it.
     pub(crate) is_deed: bool,
+    /// Changes nothing on the host: it waits, or looks at something that takes its time.
+    pub(crate) is_harmless: bool,
     /// Set when only doing it shows what it changes; says so in check mode, where the call is then skipped.
     pub(crate) unpredictable: Option<String>,
     make: Make,
@@ -34,13 +36,26 @@ pub struct Change {
 impl Change {
     /// `make` carries the change out; what it learns by doing goes into the outcome's data.
     pub fn new(what: impl Into<String>, make: impl FnOnce(&Host, &mut Map) -> Result<(), Failure> + 'static) -> Self {
-        Change { what: what.into(), diff: None, is_deed: false, unpredictable: None, make: Box::new(make) }
+        Change {
+            what: what.into(),
+            diff: None,
+            is_deed: false,
+            is_harmless: false,
+            unpredictable: None,
+            make: Box::new(make),
+        }
     }
 
     /// Counts as a change even when it fails.
     pub fn deed(mut self) -> Self {
         self.is_deed = true;
         self
+    }
+
+    /// Does not count as a change: only waits. In check mode it is not done, and the call is skipped.
+    pub fn harmless(mut self, reason: impl Into<String>) -> Self {
+        self.is_harmless = true;
+        self.unpredictable(reason)
     }
 
     /// Cannot be foreseen: in check mode the call is skipped, for this reason, and nothing has changed.
