@@ -47,8 +47,10 @@ mod tempfile;
 mod times;
 pub mod tool;
 mod tree;
+pub mod unarchive;
 mod user;
 mod wait_for;
+mod zip;
 
 pub use args::{Arg, ArgFault, Args};
 pub use host::{BlobSource, Host, NoBlobs};

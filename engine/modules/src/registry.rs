@@ -71,6 +71,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::slurp::Slurp>("slurp", BUILTIN),
     entry::<crate::stat::Stat>("stat", BUILTIN),
     entry::<crate::tempfile::Tempfile>("tempfile", BUILTIN),
+    entry::<crate::unarchive::Unarchive>("unarchive", BUILTIN),
     entry::<crate::user::User>("user", BUILTIN),
     entry::<crate::wait_for::WaitFor>("wait_for", BUILTIN),
 ];

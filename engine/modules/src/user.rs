@@ -140,9 +140,6 @@ impl Module for User {
             return Err(ArgFault::new("ssh_key_passphrase", "is not supported")
                 .help("make the key without one and run `ssh-keygen -p` yourself"));
         }
-        if self.append.0 && self.groups.is_none() {
-            return Err(ArgFault::new("append", "means nothing without `groups`"));
-        }
         if self.name.is_empty() || self.name.starts_with('-') || self.name.contains([':', '\n']) {
             return Err(ArgFault::new("name", "cannot be the name of a user"));
         }
@@ -180,8 +177,12 @@ impl Module for User {
                  this module to work properly.",
             );
         }
+        if self.append.0 && self.groups.is_none() {
+            plan = plan.warn("'append' is set, but no 'groups' are specified. Use 'groups' for appending new groups.");
+        }
+        let was_there = present.is_some();
         Ok(plan.finish(move |host, data| {
-            data.extend(self.result(host));
+            data.extend(self.result(host, was_there));
             Ok(())
         }))
     }
@@ -404,17 +405,17 @@ impl User {
         })))
     }
 
-    fn result(&self, host: &Host) -> Map {
+    fn result(&self, host: &Host, was_there: bool) -> Map {
         let mut data = data! { "name" => self.name.as_str(), "state" => self.state.word() };
         if self.state == State::Absent {
-            data.extend(data! { "force" => self.force.0, "remove" => self.remove.0 });
+            if was_there {
+                data.extend(data! { "force" => self.force.0, "remove" => self.remove.0 });
+            }
             return data;
         }
-        data.extend(data! {
-            "append" => self.append.0,
-            "create_home" => self.create_home.0,
-            "move_home" => self.move_home.0,
-            "system" => self.system.0,
+        data.extend(match was_there {
+            true => data! { "append" => self.append.0, "move_home" => self.move_home.0 },
+            false => data! { "create_home" => self.create_home.0, "system" => self.system.0 },
         });
         if self.password.is_some() {
             data.insert("password".to_owned(), "NOT_LOGGING_PASSWORD".into());
@@ -546,7 +547,6 @@ mod tests {
         for (args, arg) in [
             (data! { "name" => "x", "group" => "no-such-group" }, "group"),
             (data! { "name" => "x", "groups" => "no-such-group" }, "groups"),
-            (data! { "name" => "x", "append" => true }, "append"),
             (data! { "name" => "x", "ssh_key_passphrase" => "p" }, "ssh_key_passphrase"),
             (data! { "name" => "-x" }, "name"),
         ] {
