@@ -74,11 +74,14 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::file::File>("file", BUILTIN),
     entry::<crate::find::Find>("find", BUILTIN),
     entry::<crate::get_url::GetUrl>("get_url", BUILTIN),
+    entry::<crate::getent::Getent>("getent", BUILTIN),
+    entry::<crate::group::Group>("group", BUILTIN),
     entry::<crate::lineinfile::LineInFile>("lineinfile", BUILTIN),
     entry::<crate::ping::Ping>("ping", BUILTIN),
     entry::<crate::raw::Raw>("raw", BUILTIN).free_form("_raw_params"),
     entry::<crate::replace::Replace>("replace", BUILTIN),
     entry::<crate::service::Service>("service", BUILTIN),
+    entry::<crate::script::Script>("script", BUILTIN).free_form("_raw_params"),
     entry::<crate::setup::Setup>("setup", BUILTIN),
     entry::<crate::shell::Shell>("shell", BUILTIN).free_form("_raw_params"),
     entry::<crate::slurp::Slurp>("slurp", BUILTIN),
@@ -88,6 +91,9 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::tempfile::Tempfile>("tempfile", BUILTIN),
     entry::<crate::uri::Uri>("uri", BUILTIN),
     entry::<crate::yum_repository::YumRepository>("yum_repository", BUILTIN),
+    entry::<crate::unarchive::Unarchive>("unarchive", BUILTIN),
+    entry::<crate::user::User>("user", BUILTIN),
+    entry::<crate::wait_for::WaitFor>("wait_for", BUILTIN),
 ];
 
 /// The module of that short name.

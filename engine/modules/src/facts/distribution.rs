@@ -56,6 +56,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("tencentos", "TencentOS", "RedHat"),
     ("ubuntu", "Ubuntu", "Debian"),
     ("uos", "Uos", "Debian"),
+    ("UOS", "Uos", "Debian"),
     ("void", "Void", "Void"),
     ("virtuozzo", "Virtuozzo", "RedHat"),
 ];
@@ -106,7 +107,16 @@ pub fn gather(source: &Source) -> Map {
         (id, _) => id,
     };
     let known = KNOWN.iter().find(|(known, ..)| *known == id);
-    let name = known.map_or_else(|| capitalized(id), |(_, name, _)| (*name).to_owned());
+    let name = match (known, release.get("NAME")) {
+        // openSUSE of old has one ID for all it is, and so has Linux Mint.
+        (Some((_, known, _)), said) if said.starts_with(known) && matches!(id, "opensuse" | "linuxmint") => {
+            said.to_owned()
+        }
+        (_, "LMDE") => "Linux Mint Debian Edition".to_owned(),
+        _ if id == "sles" && release.get("VARIANT_ID") == "sles-sap" => "SLES_SAP".to_owned(),
+        (Some((_, name, _)), _) => (*name).to_owned(),
+        (None, _) => capitalized(id),
+    };
     let family = known.map_or_else(|| family_of(release.get("ID_LIKE"), &name), |(.., family)| (*family).to_owned());
     let version = version(source, &release, id, redhat.as_deref());
     let mut parts = version.split('.');
@@ -187,10 +197,11 @@ fn version(source: &Source, release: &Release, id: &str, redhat: Option<&str>) -
         },
         _ if said.is_empty() => match number.or_else(|| source.line("/etc/alpine-release")) {
             Some(number) => number,
-            None if id == "arch" || id == "archarm" => "rolling".to_owned(),
             None => release.get("BUILD_ID").to_owned(),
         },
         "alpine" => source.line("/etc/alpine-release").unwrap_or(said),
+        // The release file may tell more: 7.3, where os-release says 7.
+        _ if number.as_deref().is_some_and(|number| number.starts_with(&format!("{said}."))) => number.unwrap_or(said),
         _ => said,
     }
 }
@@ -204,7 +215,9 @@ fn codename(source: &Source, release: &Release, id: &str, redhat: Option<&str>) 
     };
     match id {
         "sles" | "sles_sap" | "sled" => return suse_minor(),
-        "opensuse-leap" => return suse_minor(),
+        "opensuse" if release.get("NAME").contains("Tumbleweed") => return String::new(),
+        "opensuse" | "opensuse-leap" => return suse_minor(),
+        "amzn" | "flatcar" => return "NA".to_owned(),
         "opensuse-tumbleweed" | "opensuse-microos" => return String::new(),
         "centos" if redhat.is_some_and(|line| line.contains("Stream")) => return "Stream".to_owned(),
         _ => {}
@@ -213,19 +226,18 @@ fn codename(source: &Source, release: &Release, id: &str, redhat: Option<&str>) 
     if let Some(name) = said.into_iter().find(|name| !name.is_empty()) {
         return name.to_owned();
     }
-    if let Some(name) = redhat.filter(|_| id != "fedora").and_then(parenthesis) {
+    let has_empty_name = release.fields.iter().any(|(key, _)| key == "VERSION_CODENAME");
+    if let Some(name) = redhat.filter(|_| id != "fedora" || !has_empty_name).and_then(parenthesis) {
         return name;
     }
     let lsb = assignments(&source.text("/etc/lsb-release"));
     if let Some((_, name)) = lsb.iter().find(|(key, name)| key == "DISTRIB_CODENAME" && !name.is_empty()) {
         return name.clone();
     }
-    let quoted = parenthesis(release.get("VERSION")).map(|name| name.to_lowercase());
-    match (id, quoted) {
-        ("fedora", _) if release.fields.iter().any(|(key, _)| key == "VERSION_CODENAME") => String::new(),
-        (_, Some(name)) => name,
-        _ => "NA".to_owned(),
+    if has_empty_name && id == "fedora" {
+        return String::new();
     }
+    parenthesis(release.get("VERSION")).unwrap_or_else(|| "NA".to_owned())
 }
 
 /// The file that told, and what kind of file that is.
