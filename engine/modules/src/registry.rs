@@ -59,11 +59,14 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::command::Command>("command", BUILTIN).free_form("_raw_params"),
     entry::<crate::copy::Copy>("copy", BUILTIN),
     entry::<crate::deb822_repository::Deb822Repository>("deb822_repository", BUILTIN),
+    entry::<crate::dnf::Dnf>("dnf", BUILTIN),
+    entry::<crate::dnf::Dnf>("dnf5", BUILTIN),
     entry::<crate::fetch::Fetch>("fetch", BUILTIN),
     entry::<crate::file::File>("file", BUILTIN),
     entry::<crate::find::Find>("find", BUILTIN),
     entry::<crate::get_url::GetUrl>("get_url", BUILTIN),
     entry::<crate::lineinfile::LineInFile>("lineinfile", BUILTIN),
+    entry::<crate::package::Package>("package", BUILTIN),
     entry::<crate::ping::Ping>("ping", BUILTIN),
     entry::<crate::raw::Raw>("raw", BUILTIN).free_form("_raw_params"),
     entry::<crate::replace::Replace>("replace", BUILTIN),
@@ -75,6 +78,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::systemd::Systemd>("systemd_service", BUILTIN),
     entry::<crate::tempfile::Tempfile>("tempfile", BUILTIN),
     entry::<crate::uri::Uri>("uri", BUILTIN),
+    entry::<crate::dnf::Dnf>("yum", BUILTIN),
     entry::<crate::yum_repository::YumRepository>("yum_repository", BUILTIN),
 ];
 
