@@ -49,6 +49,7 @@ fn check<M: Module>(map: &Map, later: &[String]) -> Vec<ArgFault> {
 }
 
 const BUILTIN: &str = "ansible.builtin";
+const POSIX: &str = "ansible.posix";
 
 /// Sorted by name.
 pub static MODULES: &[Entry] = &[
@@ -64,16 +65,20 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::fetch::Fetch>("fetch", BUILTIN),
     entry::<crate::file::File>("file", BUILTIN),
     entry::<crate::find::Find>("find", BUILTIN),
+    entry::<crate::firewalld::Firewalld>("firewalld", POSIX),
     entry::<crate::get_url::GetUrl>("get_url", BUILTIN),
     entry::<crate::lineinfile::LineInFile>("lineinfile", BUILTIN),
     entry::<crate::package::Package>("package", BUILTIN),
     entry::<crate::ping::Ping>("ping", BUILTIN),
     entry::<crate::raw::Raw>("raw", BUILTIN).free_form("_raw_params"),
     entry::<crate::replace::Replace>("replace", BUILTIN),
+    entry::<crate::seboolean::SeBoolean>("seboolean", POSIX),
+    entry::<crate::selinux_state::Selinux>("selinux", POSIX),
     entry::<crate::service::Service>("service", BUILTIN),
     entry::<crate::shell::Shell>("shell", BUILTIN).free_form("_raw_params"),
     entry::<crate::slurp::Slurp>("slurp", BUILTIN),
     entry::<crate::stat::Stat>("stat", BUILTIN),
+    entry::<crate::sysctl::Sysctl>("sysctl", POSIX),
     entry::<crate::systemd::Systemd>("systemd", BUILTIN),
     entry::<crate::systemd::Systemd>("systemd_service", BUILTIN),
     entry::<crate::tempfile::Tempfile>("tempfile", BUILTIN),
