@@ -49,6 +49,7 @@ fn check<M: Module>(map: &Map, later: &[String]) -> Vec<ArgFault> {
 }
 
 const BUILTIN: &str = "ansible.builtin";
+const GENERAL: &str = "community.general";
 const POSIX: &str = "ansible.posix";
 
 /// Sorted by name.
@@ -56,9 +57,11 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::apt::Apt>("apt", BUILTIN),
     entry::<crate::apt_repository::AptRepository>("apt_repository", BUILTIN),
     entry::<crate::assemble::Assemble>("assemble", BUILTIN),
+    entry::<crate::authorized_key::AuthorizedKey>("authorized_key", POSIX),
     entry::<crate::blockinfile::BlockInFile>("blockinfile", BUILTIN),
     entry::<crate::command::Command>("command", BUILTIN).free_form("_raw_params"),
     entry::<crate::copy::Copy>("copy", BUILTIN),
+    entry::<crate::cron::Cron>("cron", BUILTIN),
     entry::<crate::deb822_repository::Deb822Repository>("deb822_repository", BUILTIN),
     entry::<crate::dnf::Dnf>("dnf", BUILTIN),
     entry::<crate::dnf::Dnf>("dnf5", BUILTIN),
@@ -69,15 +72,17 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::get_url::GetUrl>("get_url", BUILTIN),
     entry::<crate::getent::Getent>("getent", BUILTIN),
     entry::<crate::group::Group>("group", BUILTIN),
+    entry::<crate::hostname::Hostname>("hostname", BUILTIN),
     entry::<crate::lineinfile::LineInFile>("lineinfile", BUILTIN),
+    entry::<crate::modprobe::Modprobe>("modprobe", GENERAL),
     entry::<crate::package::Package>("package", BUILTIN),
     entry::<crate::ping::Ping>("ping", BUILTIN),
     entry::<crate::raw::Raw>("raw", BUILTIN).free_form("_raw_params"),
     entry::<crate::replace::Replace>("replace", BUILTIN),
+    entry::<crate::script::Script>("script", BUILTIN).free_form("_raw_params"),
     entry::<crate::seboolean::SeBoolean>("seboolean", POSIX),
     entry::<crate::selinux_state::Selinux>("selinux", POSIX),
     entry::<crate::service::Service>("service", BUILTIN),
-    entry::<crate::script::Script>("script", BUILTIN).free_form("_raw_params"),
     entry::<crate::setup::Setup>("setup", BUILTIN),
     entry::<crate::shell::Shell>("shell", BUILTIN).free_form("_raw_params"),
     entry::<crate::slurp::Slurp>("slurp", BUILTIN),
