@@ -61,6 +61,11 @@ impl Change {
         self
     }
 
+    /// Does not count as a change: only waits. In check mode it is not done, and the call is skipped.
+    pub fn harmless(self, reason: impl Into<String>) -> Self {
+        self.beside().unpredictable(reason)
+    }
+
     /// Cannot be foreseen: in check mode the call is skipped, for this reason, and nothing has changed.
     pub fn unpredictable(mut self, reason: impl Into<String>) -> Self {
         self.unpredictable = Some(reason.into());

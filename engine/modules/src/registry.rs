@@ -91,7 +91,10 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::systemd::Systemd>("systemd", BUILTIN),
     entry::<crate::systemd::Systemd>("systemd_service", BUILTIN),
     entry::<crate::tempfile::Tempfile>("tempfile", BUILTIN),
+    entry::<crate::unarchive::Unarchive>("unarchive", BUILTIN),
     entry::<crate::uri::Uri>("uri", BUILTIN),
+    entry::<crate::user::User>("user", BUILTIN),
+    entry::<crate::wait_for::WaitFor>("wait_for", BUILTIN),
     entry::<crate::dnf::Dnf>("yum", BUILTIN),
     entry::<crate::yum_repository::YumRepository>("yum_repository", BUILTIN),
 ];
