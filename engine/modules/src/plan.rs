@@ -28,8 +28,6 @@ pub struct Change {
     counts: bool,
     /// Counts as a change even when it fails: a command has been run, whatever came of it.
     pub(crate) is_deed: bool,
-    /// Changes nothing on the host: it waits, or looks at something that takes its time.
-    pub(crate) is_harmless: bool,
     /// Set when only doing it shows what it changes; says so in check mode, where the call is then skipped.
     pub(crate) unpredictable: Option<String>,
     make: Make,
@@ -65,9 +63,8 @@ impl Change {
     }
 
     /// Does not count as a change: only waits. In check mode it is not done, and the call is skipped.
-    pub fn harmless(mut self, reason: impl Into<String>) -> Self {
-        self.is_harmless = true;
-        self.unpredictable(reason)
+    pub fn harmless(self, reason: impl Into<String>) -> Self {
+        self.beside().unpredictable(reason)
     }
 
     /// Cannot be foreseen: in check mode the call is skipped, for this reason, and nothing has changed.

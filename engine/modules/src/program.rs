@@ -1,6 +1,13 @@
 //! A program of the host that a module uses: how it is started, what it says, what its failure means.
 
-use std::{ffi::OsStr, io, os::unix::process::CommandExt, path::Path, process::Command, time::Duration};
+use std::{
+    ffi::OsStr,
+    io,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use rplay_wire::{Failure, Map, data};
 
@@ -30,15 +37,23 @@ impl Host {
     /// A program to run to its end with [`Program::run`]. It starts with the call's environment and an
     /// empty standard input.
     pub fn program(&self, program: &str) -> Program {
-        Program { command: self.command(program), name: program.to_owned(), stdin: Vec::new(), timeout: None }
+        let found = if program.contains('/') { None } else { self.find_program(program) };
+        let command = found.map_or_else(|| self.command(program), |path| self.command(&path.to_string_lossy()));
+        Program { command, name: program.to_owned(), stdin: Vec::new(), timeout: None }
     }
 
-    /// Whether `program` is found in `PATH` or in the folders where system programs live.
+    /// Whether the host has `program`.
     pub fn has_program(&self, program: &str) -> bool {
+        self.find_program(program).is_some()
+    }
+
+    /// Where `program` is: in `PATH`, or in the folders where system programs live.
+    pub fn find_program(&self, program: &str) -> Option<PathBuf> {
         let path = self.variable("PATH").unwrap_or_default();
         std::env::split_paths(&path)
             .chain(["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(Into::into))
-            .any(|folder| nix::unistd::access(&folder.join(program), nix::unistd::AccessFlags::X_OK).is_ok())
+            .map(|folder| folder.join(program))
+            .find(|path| nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok() && path.is_file())
     }
 }
 

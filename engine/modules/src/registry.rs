@@ -50,15 +50,19 @@ fn check<M: Module>(map: &Map, later: &[String]) -> Vec<ArgFault> {
 
 const BUILTIN: &str = "ansible.builtin";
 const DOCKER: &str = "community.docker";
+const GENERAL: &str = "community.general";
+const POSIX: &str = "ansible.posix";
 
 /// Sorted by name.
 pub static MODULES: &[Entry] = &[
     entry::<crate::apt::Apt>("apt", BUILTIN),
     entry::<crate::apt_repository::AptRepository>("apt_repository", BUILTIN),
     entry::<crate::assemble::Assemble>("assemble", BUILTIN),
+    entry::<crate::authorized_key::AuthorizedKey>("authorized_key", POSIX),
     entry::<crate::blockinfile::BlockInFile>("blockinfile", BUILTIN),
     entry::<crate::command::Command>("command", BUILTIN).free_form("_raw_params"),
     entry::<crate::copy::Copy>("copy", BUILTIN),
+    entry::<crate::cron::Cron>("cron", BUILTIN),
     entry::<crate::deb822_repository::Deb822Repository>("deb822_repository", BUILTIN),
     entry::<crate::docker::DockerContainer>("docker_container", DOCKER),
     entry::<crate::docker::DockerContainerInfo>("docker_container_info", DOCKER),
@@ -76,24 +80,37 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::get_url::GetUrl>("get_url", BUILTIN),
     entry::<crate::getent::Getent>("getent", BUILTIN),
     entry::<crate::group::Group>("group", BUILTIN),
+    entry::<crate::dnf::Dnf>("dnf", BUILTIN),
+    entry::<crate::dnf::Dnf>("dnf5", BUILTIN),
+    entry::<crate::firewalld::Firewalld>("firewalld", POSIX),
+    entry::<crate::hostname::Hostname>("hostname", BUILTIN),
     entry::<crate::lineinfile::LineInFile>("lineinfile", BUILTIN),
+    entry::<crate::modprobe::Modprobe>("modprobe", GENERAL),
+    entry::<crate::package::Package>("package", BUILTIN),
     entry::<crate::ping::Ping>("ping", BUILTIN),
     entry::<crate::raw::Raw>("raw", BUILTIN).free_form("_raw_params"),
     entry::<crate::replace::Replace>("replace", BUILTIN),
     entry::<crate::service::Service>("service", BUILTIN),
     entry::<crate::script::Script>("script", BUILTIN).free_form("_raw_params"),
+    entry::<crate::seboolean::SeBoolean>("seboolean", POSIX),
+    entry::<crate::selinux_state::Selinux>("selinux", POSIX),
+    entry::<crate::service::Service>("service", BUILTIN),
     entry::<crate::setup::Setup>("setup", BUILTIN),
     entry::<crate::shell::Shell>("shell", BUILTIN).free_form("_raw_params"),
     entry::<crate::slurp::Slurp>("slurp", BUILTIN),
     entry::<crate::stat::Stat>("stat", BUILTIN),
+    entry::<crate::sysctl::Sysctl>("sysctl", POSIX),
     entry::<crate::systemd::Systemd>("systemd", BUILTIN),
     entry::<crate::systemd::Systemd>("systemd_service", BUILTIN),
     entry::<crate::tempfile::Tempfile>("tempfile", BUILTIN),
     entry::<crate::uri::Uri>("uri", BUILTIN),
     entry::<crate::yum_repository::YumRepository>("yum_repository", BUILTIN),
     entry::<crate::unarchive::Unarchive>("unarchive", BUILTIN),
+    entry::<crate::uri::Uri>("uri", BUILTIN),
     entry::<crate::user::User>("user", BUILTIN),
     entry::<crate::wait_for::WaitFor>("wait_for", BUILTIN),
+    entry::<crate::dnf::Dnf>("yum", BUILTIN),
+    entry::<crate::yum_repository::YumRepository>("yum_repository", BUILTIN),
 ];
 
 /// The module of that short name.

@@ -1,6 +1,6 @@
 //! `yum_repository`: a package source of yum and dnf.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use rplay_wire::Failure;
 
@@ -304,6 +304,8 @@ impl Section {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use rplay_wire::{Map, data};
 
     use super::*;
