@@ -55,10 +55,12 @@ const DOCKER: &str = "community.docker";
 /// Sorted by name.
 pub static MODULES: &[Entry] = &[
     entry::<crate::docker::DockerContainer>("docker_container", DOCKER),
+    entry::<crate::docker::DockerContainerExec>("docker_container_exec", DOCKER),
     entry::<crate::docker::DockerContainerInfo>("docker_container_info", DOCKER),
     entry::<crate::docker::DockerHostInfo>("docker_host_info", DOCKER),
     entry::<crate::docker::DockerImage>("docker_image", DOCKER),
     entry::<crate::docker::DockerImageInfo>("docker_image_info", DOCKER),
+    entry::<crate::docker::DockerImagePull>("docker_image_pull", DOCKER),
     entry::<crate::docker::DockerLogin>("docker_login", DOCKER),
     entry::<crate::docker::DockerNetwork>("docker_network", DOCKER),
     entry::<crate::docker::DockerNetworkInfo>("docker_network_info", DOCKER),

@@ -420,6 +420,19 @@ fn a_container_that_ends_hands_on_its_status_and_output() {
     let info = scene.call("docker_container_info", data! { "name" => scene.name("a") });
     assert_eq!(json(&info, "exists"), json!(false));
 
+    scene.call("docker_container", base.clone());
+    let words = ["/app"].into_iter().chain(COMMAND).collect::<Vec<_>>();
+    let exec =
+        data! { "container" => scene.name("a"), "argv" => words, "env" => data! { "RPLAY_TEST_INSIDE" => "fail" } };
+    let outcome = scene.run("docker_container_exec", exec.clone(), Mode::default());
+    assert_eq!((json(&outcome, "rc"), json(&outcome, "stderr")), (json!(3), json!("this is the end")));
+    assert!(outcome.failure.is_some());
+    let exec = with(&exec, data! { "env" => data! { "RPLAY_TEST_INSIDE" => "well" } });
+    let outcome = scene.call("docker_container_exec", exec.clone());
+    assert_eq!((json(&outcome, "rc"), json(&outcome, "stderr")), (json!(0), json!("")));
+    assert!(json(&outcome, "stdout").as_str().unwrap().contains("running 1 test"));
+    assert!(scene.call("docker_container_exec", with(&exec, data! { "detach" => true })).data.contains_key("exec_id"));
+
     let well = with(&base, data! { "detach" => "no", "env" => data! { "RPLAY_TEST_INSIDE" => "well" } });
     assert_eq!(json(&scene.call("docker_container", well), "status"), json!(0));
 }
@@ -544,6 +557,8 @@ fn images_go_to_a_registry_and_come_back_after_a_login() {
     assert_eq!(actions(&scene.call("docker_image", pull.clone())), [format!("pull image {remote}")]);
     assert!(!scene.call("docker_image", pull.clone()).changed);
     assert!(!scene.call("docker_image", with(&pull, data! { "force_source" => true })).changed, "it is up to date");
+
+    assert!(!scene.call("docker_image_pull", data! { "name" => remote.as_str() }).changed);
 
     // Someone pushes another image under the same name.
     let args = with(&scene.container("a", &remote), data! { "pull" => "always" });

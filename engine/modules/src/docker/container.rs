@@ -72,6 +72,7 @@ impl DockerContainer {
             stop_timeout: self.stop_timeout,
             kill: self.force_kill.0.then(|| self.kill_signal.clone().unwrap_or_default()),
             keep_volumes: self.keep_volumes.0,
+            removal_timeout: self.removal_wait_timeout,
             start: Start { wait: !self.detach.0, output: self.output_logs.0, cleanup: self.cleanup.0 },
         }
     }

@@ -6,6 +6,7 @@ use rplay_wire as wire;
 
 mod container;
 mod container_args;
+mod container_exec;
 mod container_info;
 mod container_spec;
 mod container_steps;
@@ -17,6 +18,7 @@ mod host_info;
 mod image;
 mod image_info;
 mod image_name;
+mod image_pull;
 mod lifecycle;
 mod login;
 mod mounts;
@@ -29,10 +31,12 @@ mod units;
 mod volume;
 
 pub use container::DockerContainer;
+pub use container_exec::DockerContainerExec;
 pub use container_info::DockerContainerInfo;
 pub use host_info::DockerHostInfo;
 pub use image::DockerImage;
 pub use image_info::DockerImageInfo;
+pub use image_pull::DockerImagePull;
 pub use login::DockerLogin;
 pub use network::{DockerNetwork, DockerNetworkInfo};
 pub use volume::{DockerVolume, DockerVolumeInfo};
