@@ -241,7 +241,9 @@ impl Comparisons {
     /// Whether that argument is not to be compared at all.
     pub fn ignores(&self, arg: &str) -> bool {
         let said = |list: &[String]| list.iter().any(|name| name == arg);
-        said(&self.ignored) || (self.ignore_rest && !said(&self.strict) && !said(&self.more_allowed))
+        // It matters only when a container is stopped, and then the argument is sent along.
+        let by_itself = arg == "stop_timeout" && !said(&self.strict);
+        by_itself || said(&self.ignored) || (self.ignore_rest && !said(&self.strict) && !said(&self.more_allowed))
     }
 
     /// Whether more than is wanted is a difference, for an argument where that is not so by itself.
