@@ -64,6 +64,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::docker::DockerLogin>("docker_login", DOCKER),
     entry::<crate::docker::DockerNetwork>("docker_network", DOCKER),
     entry::<crate::docker::DockerNetworkInfo>("docker_network_info", DOCKER),
+    entry::<crate::docker::DockerPrune>("docker_prune", DOCKER),
     entry::<crate::docker::DockerVolume>("docker_volume", DOCKER),
     entry::<crate::docker::DockerVolumeInfo>("docker_volume_info", DOCKER),
     entry::<crate::ping::Ping>("ping", BUILTIN),

@@ -101,9 +101,10 @@ impl Scene {
         let path = self.folder.path().join(format!("{tag}-{note}.tar"));
         fs::write(&path, archive(&name, note)).unwrap();
         let args = data! { "name" => name.as_str(), "source" => "load", "load_path" => path.to_string_lossy().as_ref(), "force_source" => true };
-        self.call("docker_image", args);
-        self.leftovers
-            .push(("docker_image", data! { "name" => name.as_str(), "state" => "absent", "force_absent" => true }));
+        let loaded = self.call("docker_image", args);
+        // By its id, as another image may get the name.
+        let id = json(&loaded, "image")["Id"].as_str().unwrap().to_owned();
+        self.leftovers.push(("docker_image", data! { "name" => id, "state" => "absent", "force_absent" => true }));
         name
     }
 
@@ -480,6 +481,46 @@ fn volumes_keep_their_data_unless_told() {
     assert_eq!(json(&anew, "volume")["Labels"], json!({"a": "2"}));
     assert!(scene.call("docker_volume", gone.clone()).changed);
     assert!(!scene.call("docker_volume", gone).changed);
+}
+
+#[test]
+fn only_what_nothing_uses_is_pruned() {
+    if !has_engine() {
+        return;
+    }
+    let mut scene = Scene::new("prune");
+    let image = scene.image("v1", "one");
+    let label = scene.name("label");
+    let labels = data! { label.as_str() => "1" };
+    let stopped = with(&scene.container("stopped", &image), data! { "labels" => labels.clone(), "state" => "present" });
+    let running = with(&scene.container("running", &image), data! { "labels" => labels.clone() });
+    let volume = data! { "name" => scene.name("v"), "labels" => labels.clone() };
+    let network = data! { "name" => scene.name("n"), "labels" => labels };
+    for (module, args) in [
+        ("docker_container", stopped),
+        ("docker_container", running),
+        ("docker_volume", volume),
+        ("docker_network", network),
+    ] {
+        scene.call(module, args);
+    }
+    let only = data! { "label" => label };
+    let prune = data! {
+        "containers" => true, "containers_filters" => only.clone(), "networks" => true, "networks_filters" => only.clone(),
+        "volumes" => true, "volumes_filters" => with(&only, data! { "all" => true }),
+    };
+    // Docker before 23 knows no such filter and prunes volumes with names, too.
+    let prune = match scene.run("docker_prune", prune.clone(), Mode::default()).failure {
+        Some(_) => with(&prune, data! { "volumes_filters" => only }),
+        None => prune,
+    };
+    scene.call("docker_prune", prune.clone());
+    assert!(!scene.call("docker_prune", prune).changed);
+    let exists = |module, of| json(&scene.call(module, data! { "name" => scene.name(of) }), "exists");
+    assert_eq!(exists("docker_container_info", "stopped"), json!(false));
+    assert_eq!(exists("docker_container_info", "running"), json!(true));
+    assert_eq!(exists("docker_volume_info", "v"), json!(false));
+    assert_eq!(exists("docker_network_info", "n"), json!(false));
 }
 
 /// Debian's docker-registry on a loopback port, with a user `me` and the password `correct horse`.

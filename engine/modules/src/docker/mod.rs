@@ -24,6 +24,7 @@ mod login;
 mod mounts;
 mod nested;
 mod network;
+mod prune;
 mod pull;
 mod socket;
 mod spec;
@@ -39,6 +40,7 @@ pub use image_info::DockerImageInfo;
 pub use image_pull::DockerImagePull;
 pub use login::DockerLogin;
 pub use network::{DockerNetwork, DockerNetworkInfo};
+pub use prune::DockerPrune;
 pub use volume::{DockerVolume, DockerVolumeInfo};
 
 /// Check mode on a host where no Engine runs yet: an earlier task would have installed it.
