@@ -101,9 +101,10 @@ impl Scene {
         let path = self.folder.path().join(format!("{tag}-{note}.tar"));
         fs::write(&path, archive(&name, note)).unwrap();
         let args = data! { "name" => name.as_str(), "source" => "load", "load_path" => path.to_string_lossy().as_ref(), "force_source" => true };
-        self.call("docker_image", args);
-        self.leftovers
-            .push(("docker_image", data! { "name" => name.as_str(), "state" => "absent", "force_absent" => true }));
+        let loaded = self.call("docker_image", args);
+        // By its id, as another image may get the name.
+        let id = json(&loaded, "image")["Id"].as_str().unwrap().to_owned();
+        self.leftovers.push(("docker_image", data! { "name" => id, "state" => "absent", "force_absent" => true }));
         name
     }
 
@@ -420,6 +421,19 @@ fn a_container_that_ends_hands_on_its_status_and_output() {
     let info = scene.call("docker_container_info", data! { "name" => scene.name("a") });
     assert_eq!(json(&info, "exists"), json!(false));
 
+    scene.call("docker_container", base.clone());
+    let words = ["/app"].into_iter().chain(COMMAND).collect::<Vec<_>>();
+    let exec =
+        data! { "container" => scene.name("a"), "argv" => words, "env" => data! { "RPLAY_TEST_INSIDE" => "fail" } };
+    let outcome = scene.run("docker_container_exec", exec.clone(), Mode::default());
+    assert_eq!((json(&outcome, "rc"), json(&outcome, "stderr")), (json!(3), json!("this is the end")));
+    assert!(outcome.failure.is_some());
+    let exec = with(&exec, data! { "env" => data! { "RPLAY_TEST_INSIDE" => "well" } });
+    let outcome = scene.call("docker_container_exec", exec.clone());
+    assert_eq!((json(&outcome, "rc"), json(&outcome, "stderr")), (json!(0), json!("")));
+    assert!(json(&outcome, "stdout").as_str().unwrap().contains("running 1 test"));
+    assert!(scene.call("docker_container_exec", with(&exec, data! { "detach" => true })).data.contains_key("exec_id"));
+
     let well = with(&base, data! { "detach" => "no", "env" => data! { "RPLAY_TEST_INSIDE" => "well" } });
     assert_eq!(json(&scene.call("docker_container", well), "status"), json!(0));
 }
@@ -467,6 +481,46 @@ fn volumes_keep_their_data_unless_told() {
     assert_eq!(json(&anew, "volume")["Labels"], json!({"a": "2"}));
     assert!(scene.call("docker_volume", gone.clone()).changed);
     assert!(!scene.call("docker_volume", gone).changed);
+}
+
+#[test]
+fn only_what_nothing_uses_is_pruned() {
+    if !has_engine() {
+        return;
+    }
+    let mut scene = Scene::new("prune");
+    let image = scene.image("v1", "one");
+    let label = scene.name("label");
+    let labels = data! { label.as_str() => "1" };
+    let stopped = with(&scene.container("stopped", &image), data! { "labels" => labels.clone(), "state" => "present" });
+    let running = with(&scene.container("running", &image), data! { "labels" => labels.clone() });
+    let volume = data! { "name" => scene.name("v"), "labels" => labels.clone() };
+    let network = data! { "name" => scene.name("n"), "labels" => labels };
+    for (module, args) in [
+        ("docker_container", stopped),
+        ("docker_container", running),
+        ("docker_volume", volume),
+        ("docker_network", network),
+    ] {
+        scene.call(module, args);
+    }
+    let only = data! { "label" => label };
+    let prune = data! {
+        "containers" => true, "containers_filters" => only.clone(), "networks" => true, "networks_filters" => only.clone(),
+        "volumes" => true, "volumes_filters" => with(&only, data! { "all" => true }),
+    };
+    // Docker before 23 knows no such filter and prunes volumes with names, too.
+    let prune = match scene.run("docker_prune", prune.clone(), Mode::default()).failure {
+        Some(_) => with(&prune, data! { "volumes_filters" => only }),
+        None => prune,
+    };
+    scene.call("docker_prune", prune.clone());
+    assert!(!scene.call("docker_prune", prune).changed);
+    let exists = |module, of| json(&scene.call(module, data! { "name" => scene.name(of) }), "exists");
+    assert_eq!(exists("docker_container_info", "stopped"), json!(false));
+    assert_eq!(exists("docker_container_info", "running"), json!(true));
+    assert_eq!(exists("docker_volume_info", "v"), json!(false));
+    assert_eq!(exists("docker_network_info", "n"), json!(false));
 }
 
 /// Debian's docker-registry on a loopback port, with a user `me` and the password `correct horse`.
@@ -544,6 +598,8 @@ fn images_go_to_a_registry_and_come_back_after_a_login() {
     assert_eq!(actions(&scene.call("docker_image", pull.clone())), [format!("pull image {remote}")]);
     assert!(!scene.call("docker_image", pull.clone()).changed);
     assert!(!scene.call("docker_image", with(&pull, data! { "force_source" => true })).changed, "it is up to date");
+
+    assert!(!scene.call("docker_image_pull", data! { "name" => remote.as_str() }).changed);
 
     // Someone pushes another image under the same name.
     let args = with(&scene.container("a", &remote), data! { "pull" => "always" });

@@ -72,6 +72,7 @@ impl DockerContainer {
             stop_timeout: self.stop_timeout,
             kill: self.force_kill.0.then(|| self.kill_signal.clone().unwrap_or_default()),
             keep_volumes: self.keep_volumes.0,
+            removal_timeout: self.removal_wait_timeout,
             start: Start { wait: !self.detach.0, output: self.output_logs.0, cleanup: self.cleanup.0 },
         }
     }
@@ -121,10 +122,10 @@ impl DockerContainer {
                 lifecycle.await_health(limit)?;
             }
             // With `detach: no` it is there already, with the output.
-            if !data.contains_key("container") {
-                if let Some(container) = lifecycle.inspect(&lifecycle.name)? {
-                    data.insert("container".to_owned(), container.into());
-                }
+            if !data.contains_key("container")
+                && let Some(container) = lifecycle.inspect(&lifecycle.name)?
+            {
+                data.insert("container".to_owned(), container.into());
             }
             Ok(())
         }))
@@ -175,7 +176,7 @@ impl DockerContainer {
         if let Some(full) = wants {
             let (engine, full, platform) = (engine.clone(), full.clone(), self.platform.clone());
             plan.changes.push(Change::new(format!("pull image {full}"), move |host, _| {
-                pull(&engine, host, &full, platform.as_deref()).map(drop)
+                pull(&engine, host, &full, platform.as_deref()).map(drop).map_err(|failure| failure.arg("image"))
             }));
         }
         Ok(Image { name: name.clone(), id })

@@ -69,6 +69,32 @@ args! {
 }
 
 args! {
+    /// A rate for a device.
+    pub struct RateArgs {
+        /// The device.
+        path: Text,
+        /// Bytes (`1m`) or operations in a second.
+        rate: Size,
+    }
+}
+
+args! {
+    /// Devices by what they can do.
+    pub struct DeviceRequestArgs {
+        /// Lists of abilities, any of which will do: `[[gpu]]`.
+        capabilities: Option<Vec<Value>>,
+        /// How many; -1 for all.
+        count: Option<i64>,
+        /// Which ones.
+        device_ids: Option<Vec<Text>>,
+        /// The driver, `nvidia`.
+        driver: Option<Text>,
+        /// Options of the driver.
+        options: Option<Options>,
+    }
+}
+
+args! {
     /// How to find out whether what runs in a container is well.
     pub struct HealthArgs {
         /// A command for the shell, a list beginning with CMD or CMD-SHELL, or NONE.
@@ -223,6 +249,16 @@ args! {
         devices: Option<Vec<Device>>,
         /// Rules such as `c 42:* rmw`.
         device_cgroup_rules: Option<Vec<Text>>,
+        /// Devices by what they can do, GPUs above all.
+        device_requests: Option<Vec<Nested<DeviceRequestArgs>>>,
+        /// How much may be read from devices in a second.
+        device_read_bps: Option<Vec<Nested<RateArgs>>>,
+        /// How much may be written to devices in a second.
+        device_write_bps: Option<Vec<Nested<RateArgs>>>,
+        /// How often devices may be read from in a second.
+        device_read_iops: Option<Vec<Nested<RateArgs>>>,
+        /// How often devices may be written to in a second.
+        device_write_iops: Option<Vec<Nested<RateArgs>>>,
         /// `host`, `shareable`, `container:NAME` ...
         ipc_mode: Option<Text>,
         /// `host` or `container:NAME`.
@@ -271,6 +307,8 @@ args! {
         /// be what is no longer wanted.
         comparisons: Option<Map>,
         /// Whether another name of the same image is a difference.
-        image_name_mismatch: NameMismatch = NameMismatch::Ignore,
+        image_name_mismatch: NameMismatch = NameMismatch::Recreate,
+        /// Seconds that the Engine may take to remove a container.
+        removal_wait_timeout: f64 = 30.0,
     }
 }

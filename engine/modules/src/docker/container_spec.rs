@@ -4,8 +4,11 @@ use rplay_wire::Value;
 use serde_json::{Map as JsonMap, Value as Json, json};
 
 use super::{
-    container_args::{DockerContainer, HealthArgs, NetworkArgs, RestartPolicy},
+    container_args::{
+        DeviceRequestArgs, DockerContainer, HealthArgs, NameMismatch, NetworkArgs, RateArgs, RestartPolicy,
+    },
     mounts::{Exposed, Published},
+    nested::Nested,
     spec::{Attachment, Comparisons, Spec},
     units::Size,
 };
@@ -19,7 +22,7 @@ impl DockerContainer {
         env_file: &[(String, String)],
         expand: &dyn Fn(&str) -> String,
     ) -> Result<Spec, ArgFault> {
-        let compare_image_name = self.image_name_mismatch == super::container_args::NameMismatch::Recreate;
+        let compare_image_name = self.image_name_mismatch == NameMismatch::Recreate;
         let mut spec = Spec::new(image_name, compare_image_name);
         self.set_process(&mut spec, env_file)?;
         self.set_storage(&mut spec, expand)?;
@@ -160,6 +163,12 @@ impl DockerContainer {
         set("SecurityOpt", list(&self.security_opts));
         set("Devices", self.devices.as_ref().map(|devices| devices.iter().map(|device| device.0.clone()).collect()));
         set("DeviceCgroupRules", list(&self.device_cgroup_rules));
+        set("BlkioDeviceReadBps", rates(&self.device_read_bps));
+        set("BlkioDeviceWriteBps", rates(&self.device_write_bps));
+        set("BlkioDeviceReadIOps", rates(&self.device_read_iops));
+        set("BlkioDeviceWriteIOps", rates(&self.device_write_iops));
+        let requests = self.device_requests.as_ref();
+        set("DeviceRequests", requests.map(|all| all.iter().map(|request| request.json()).collect()));
         set("GroupAdd", list(&self.groups));
         set("IpcMode", text(&self.ipc_mode));
         set("PidMode", text(&self.pid_mode));
@@ -262,6 +271,29 @@ impl HealthArgs {
         }
         Ok(health)
     }
+}
+
+impl DeviceRequestArgs {
+    /// As the Engine takes it, with what it would fill in itself.
+    fn json(&self) -> Json {
+        let abilities = self.capabilities.iter().flatten().map(|any| match any {
+            // `[gpu]` for `[[gpu]]`.
+            Value::Str(one) => json!([one]),
+            many => Json::from(many),
+        });
+        json!({
+            "Driver": self.driver.as_deref().unwrap_or_default(),
+            "Count": self.count.unwrap_or(if self.device_ids.is_some() { 0 } else { -1 }),
+            "DeviceIDs": self.device_ids,
+            "Capabilities": abilities.collect::<Vec<_>>(),
+            "Options": self.options.as_ref().map_or_else(|| json!({}), |options| options.json()),
+        })
+    }
+}
+
+fn rates(rates: &Option<Vec<Nested<RateArgs>>>) -> Option<Json> {
+    let rates = rates.as_ref()?.iter().map(|rate| json!({"Path": rate.path, "Rate": rate.rate.0}));
+    Some(rates.collect())
 }
 
 fn text(value: &Option<String>) -> Option<Json> {

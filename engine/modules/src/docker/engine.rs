@@ -190,6 +190,11 @@ impl Engine {
         Ok(version)
     }
 
+    /// The version of the API that is spoken.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
     /// A request still to be completed; `path` begins with a slash and is encoded already.
     pub fn ask<'e>(&'e self, method: &'static str, path: impl Into<String>) -> Ask<'e> {
         Ask {

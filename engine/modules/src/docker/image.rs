@@ -193,7 +193,7 @@ impl DockerImage {
         let platform = self.pull.as_ref().and_then(|pull| pull.platform.clone());
         let (engine, name) = (engine.clone(), name.clone());
         Ok(Some(Change::new(format!("pull image {name}"), move |host, data| {
-            let said = pull(&engine, host, &name, platform.as_deref())?;
+            let said = pull(&engine, host, &name, platform.as_deref()).map_err(|failure| failure.arg("name"))?;
             data.insert("stdout".to_owned(), said.join("\n").into());
             Ok(())
         })))

@@ -15,9 +15,6 @@ use super::{
     spec::Attachment,
 };
 
-/// How long a removal may take that the Engine has promised.
-const REMOVAL: Duration = Duration::from_secs(30);
-
 /// A container's name, and how it is to be treated.
 #[derive(Clone)]
 pub struct Lifecycle {
@@ -28,6 +25,8 @@ pub struct Lifecycle {
     /// Kill with this signal (KILL if it is empty) instead of stopping.
     pub kill: Option<String>,
     pub keep_volumes: bool,
+    /// Seconds that a removal may take which the Engine has promised.
+    pub removal_timeout: f64,
     pub start: Start,
 }
 
@@ -232,7 +231,7 @@ impl Lifecycle {
     fn wait_until_gone(&self, id: &str) -> Result<(), EngineError> {
         let begun = Instant::now();
         while self.inspect(id)?.is_some() {
-            if begun.elapsed() > REMOVAL {
+            if begun.elapsed().as_secs_f64() > self.removal_timeout {
                 let message = format!("container {} is still being removed", self.name);
                 return Err(EngineError::Refused { status: 409, message });
             }
@@ -284,7 +283,8 @@ impl Lifecycle {
         let mut bytes = Vec::new();
         answer.reader().take(64 << 20).read_to_end(&mut bytes)?;
         let has_terminal = container.pointer("/Config/Tty").and_then(Json::as_bool) == Some(true);
-        let bytes = if has_terminal { bytes } else { unframe(&bytes) };
+        let bytes =
+            if has_terminal { bytes } else { unframe(&bytes).map(|(_, text)| text).collect::<Vec<_>>().concat() };
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
@@ -359,16 +359,16 @@ fn keep_nameless_volumes(old: &Json, body: &mut Json) {
     }
 }
 
-/// Takes the frames off a container's output: a byte for the stream, three of zero, a length, the text.
-fn unframe(mut bytes: &[u8]) -> Vec<u8> {
-    let mut output = Vec::with_capacity(bytes.len());
-    while let Some((&[_, _, _, _, a, b, c, d], rest)) = bytes.split_first_chunk::<8>() {
+/// Takes a container's output out of its frames, each piece with its stream: a byte for the stream (1 is
+/// stdout, 2 stderr), three of zero, a length, the text.
+pub fn unframe(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    std::iter::from_fn(move || {
+        let (&[stream, _, _, _, a, b, c, d], rest) = bytes.split_first_chunk::<8>()?;
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
         let (text, rest) = rest.split_at(length.min(rest.len()));
-        output.extend_from_slice(text);
         bytes = rest;
-    }
-    output
+        Some((stream, text))
+    })
 }
 
 #[cfg(test)]
@@ -392,7 +392,7 @@ mod tests {
     #[test]
     fn output_is_taken_out_of_its_frames_even_when_cut_short() {
         let framed = b"\x01\0\0\0\0\0\0\x03out\x02\0\0\0\0\0\0\x09err";
-        assert_eq!(unframe(framed), b"outerr");
-        assert_eq!(unframe(b"\x01\0"), b"");
+        assert_eq!(unframe(framed).collect::<Vec<_>>(), [(1, &b"out"[..]), (2, &b"err"[..])]);
+        assert_eq!(unframe(b"\x01\0").count(), 0);
     }
 }

@@ -6,6 +6,7 @@ use rplay_wire as wire;
 
 mod container;
 mod container_args;
+mod container_exec;
 mod container_info;
 mod container_spec;
 mod container_steps;
@@ -17,11 +18,13 @@ mod host_info;
 mod image;
 mod image_info;
 mod image_name;
+mod image_pull;
 mod lifecycle;
 mod login;
 mod mounts;
 mod nested;
 mod network;
+mod prune;
 mod pull;
 mod socket;
 mod spec;
@@ -29,12 +32,15 @@ mod units;
 mod volume;
 
 pub use container::DockerContainer;
+pub use container_exec::DockerContainerExec;
 pub use container_info::DockerContainerInfo;
 pub use host_info::DockerHostInfo;
 pub use image::DockerImage;
 pub use image_info::DockerImageInfo;
+pub use image_pull::DockerImagePull;
 pub use login::DockerLogin;
 pub use network::{DockerNetwork, DockerNetworkInfo};
+pub use prune::DockerPrune;
 pub use volume::{DockerVolume, DockerVolumeInfo};
 
 /// Check mode on a host where no Engine runs yet: an earlier task would have installed it.

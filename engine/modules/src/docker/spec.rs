@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{
     difference::{Difference, covers, is_empty},
     fields::{FIELDS, Field, HIDDEN, Place, split},
+    image_name::ImageName,
 };
 
 /// The label that holds the hash of all that was wanted.
@@ -71,7 +72,7 @@ impl Spec {
             entries.insert("image".to_owned(), Entry { value: json!(id), live: false });
         }
         if self.compare_image_name {
-            entries.insert("image_name_mismatch".to_owned(), Entry { value: json!(self.image_name), live: false });
+            entries.insert("image.name".to_owned(), Entry { value: json!(full_name(&self.image_name)), live: false });
         }
         entries
     }
@@ -174,7 +175,8 @@ impl Spec {
         }
         let of = |pointer: &str| inspect.pointer(pointer).cloned().unwrap_or(Json::Null);
         there.insert("image".to_owned(), of("/Image"));
-        there.insert("image_name_mismatch".to_owned(), of("/Config/Image"));
+        let name = inspect.pointer("/Config/Image").and_then(Json::as_str).unwrap_or_default();
+        there.insert("image.name".to_owned(), json!(full_name(name)));
         there
     }
 
@@ -239,7 +241,9 @@ impl Comparisons {
     /// Whether that argument is not to be compared at all.
     pub fn ignores(&self, arg: &str) -> bool {
         let said = |list: &[String]| list.iter().any(|name| name == arg);
-        said(&self.ignored) || (self.ignore_rest && !said(&self.strict) && !said(&self.more_allowed))
+        // It matters only when a container is stopped, and then the argument is sent along.
+        let by_itself = arg == "stop_timeout" && !said(&self.strict);
+        by_itself || said(&self.ignored) || (self.ignore_rest && !said(&self.strict) && !said(&self.more_allowed))
     }
 
     /// Whether more than is wanted is a difference, for an argument where that is not so by itself.
@@ -264,9 +268,14 @@ fn by_label(wanted: &BTreeMap<String, Entry>, inspect: &Json) -> Vec<Difference>
     // An image still to be pulled is dealt with by the caller.
     let removed = there
         .keys()
-        .filter(|name| !wanted.contains_key(*name) && *name != "image")
+        .filter(|name| !wanted.contains_key(*name) && !name.starts_with("image"))
         .map(|name| Difference::removed(name.as_str()));
     changed.chain(removed).collect()
+}
+
+/// `nginx` and `nginx:latest` are the same name.
+fn full_name(image: &str) -> String {
+    ImageName::parse(image, None).map_or_else(|| image.to_owned(), |name| name.to_string())
 }
 
 fn short_hash(value: &Json) -> String {

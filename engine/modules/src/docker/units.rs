@@ -119,14 +119,21 @@ impl ArgType for Device {
 
 /// Texts by name. Values must be texts: YAML has already read an unquoted `yes`, `0644` or `1.10` as
 /// something else, and what it looked like is lost.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Texts(pub Vec<(String, String)>);
+
+impl std::fmt::Debug for Texts {
+    /// Names alone: the values may be secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
 
 impl ArgType for Texts {
     const KIND: &'static str = "dict";
 
     fn parse(value: &Value) -> Result<Self, String> {
-        let map = Map::parse(value)?;
+        let map = Map::parse(value).map_err(|_| format!("must be a dict of texts, not {}", value.type_name()))?;
         let texts = map.into_iter().map(|(name, value)| match value {
             Value::Str(text) => Ok((name, text)),
             other => Err(format!(
@@ -208,5 +215,8 @@ mod tests {
         let map = rplay_wire::data! { "MODE" => 420 };
         let message = Texts::parse(&Value::Map(map)).unwrap_err();
         assert!(message.contains("MODE") && !message.contains("420"), "{message}");
+        let message = Texts::parse(&"A=1 hunter2".into()).unwrap_err();
+        assert!(!message.contains("hunter2"), "{message}");
+        assert_eq!(format!("{:?}", Texts(vec![("A".into(), "hunter2".into())])), "[\"A\"]");
     }
 }
