@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rplay::link::{BlobSource, Connection, Job, LinkEvent, LinkOptions, Links, Target};
+use rplay::link::{BlobSource, Connection, Container, Job, LinkEvent, LinkOptions, Links, Target};
 use rplay_wire::{Blob, Call, Failure, Mode, Outcome, Value, data};
 use sha2::{Digest, Sha256};
 
@@ -276,6 +276,29 @@ fn content_that_cannot_be_had_or_has_changed_is_a_failure_of_its_call() {
     links.dispatch(other);
     assert!(outcomes(&heard).unwrap()[0].failure.as_ref().unwrap().msg.contains("damaged"));
     assert!(!folder.path().join("a").exists());
+}
+
+/// Not Docker, but a script that is called as it is.
+#[test]
+fn a_container_is_entered_with_exec() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let engine = folder.path().join("docker");
+    let script = "#!/bin/sh\n[ \"$1 $2 $3 $4 $5\" = 'exec -i -u app web' ] || { echo \"no such container: $5\" >&2; exit 1; }\n\
+                  shift 5; XDG_CACHE_HOME=$(dirname \"$0\"); export XDG_CACHE_HOME; exec \"$@\"\n";
+    fs::write(&engine, script).unwrap();
+    fs::set_permissions(&engine, fs::Permissions::from_mode(0o755)).unwrap();
+    let links = links();
+    let container = |name: &str| {
+        let (engine, name) = (engine.to_str().unwrap().to_owned(), name.to_owned());
+        let connection = Connection::Container(Container { engine, name: name.clone(), user: Some("app".into()) });
+        Arc::new(Target { name, connection })
+    };
+    pong(&links, &container("web"));
+    assert_eq!(fs::read_dir(folder.path().join("rplay")).unwrap().count(), 1);
+    let failure = run(&links, &container("gone"), vec![ping("")]).unwrap_err();
+    assert_eq!(failure.msg, "the agent on gone did not start: no such container: gone");
+    assert!(run(&links, &container("--privileged"), vec![ping("")]).unwrap_err().msg.contains("no container's name"));
 }
 
 mod become_user {
