@@ -131,6 +131,32 @@ fn an_executable_that_is_no_agent_is_an_unreachable_host_with_a_reason() {
     assert!(run(&links, &local(), vec![ping("")]).unwrap_err().msg.starts_with("the local agent cannot be started"));
 }
 
+#[test]
+fn whatever_an_executable_says_the_job_ends_and_says_why() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let marker = r"printf '\n\000rplay-agent\000\n'";
+    let cases = [
+        ("sleep 30", "the agent on here did not start within 0.5 s"),
+        ("echo sorry; exec sleep 30", "the agent on here did not start within 0.5 s; it printed: sorry"),
+        ("echo out; echo err >&2", "the agent on here did not start: err; it printed: out"),
+        ("yes", "here prints without end instead of starting the agent; it printed: y; y; y"),
+        (&format!("{marker}; sleep 30"), "the agent on here does not answer"),
+        (&format!("{marker}; echo gone >&2"), "the connection to here broke off: gone"),
+        (&format!("{marker}; printf '\\377\\377\\377\\377'"), "the agent on here cannot be understood: "),
+        (&format!("{marker}; printf '\\002\\000\\000\\000MM'"), "the agent on here cannot be understood: "),
+    ];
+    for (n, (line, expected)) in cases.into_iter().enumerate() {
+        let script = folder.path().join(n.to_string());
+        fs::write(&script, format!("#!/bin/sh\n{line}\n")).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let options = LinkOptions { executable: Some(script), patience: Duration::from_millis(500), ..options() };
+        let failure = run(&Links::new(options).unwrap(), &local(), vec![ping("")]).unwrap_err();
+        assert!(failure.unreachable);
+        assert!(failure.msg.starts_with(expected), "{line}: {}", failure.msg);
+    }
+}
+
 /// A command without a shell.
 fn command(line: &str) -> Call {
     Call { module: "command".into(), args: data! { "_raw_params" => line }, ..ping("") }

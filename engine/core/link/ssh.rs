@@ -36,6 +36,9 @@ const RETRIES: u32 = 6;
 /// What logging in may take beyond connecting: name look-ups and slow PAM modules on the host. Seconds.
 const LOGIN: u64 = 30;
 
+/// By host and port: how many may connect there at a time.
+type Gates = HashMap<(String, Option<u16>), Arc<Semaphore>>;
+
 /// All masters of a run.
 pub struct Masters {
     /// Where the control sockets lie; only we can enter it.
@@ -43,8 +46,7 @@ pub struct Masters {
     /// Seconds that a master stays without a session.
     persist: u32,
     executables: Arc<Executables>,
-    /// By host and port.
-    gates: Mutex<HashMap<(String, Option<u16>), Arc<Semaphore>>>,
+    gates: Mutex<Gates>,
 }
 
 impl Masters {
