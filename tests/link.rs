@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rplay::link::{BlobSource, Connection, Job, LinkEvent, LinkOptions, Links, Target};
+use rplay::link::{BlobSource, Connection, Container, Job, LinkEvent, LinkOptions, Links, Target};
 use rplay_wire::{Blob, Call, Failure, Mode, Outcome, Value, data};
 use sha2::{Digest, Sha256};
 
@@ -129,6 +129,32 @@ fn an_executable_that_is_no_agent_is_an_unreachable_host_with_a_reason() {
     assert_eq!(failure.msg, "the agent on here did not start");
     let links = Links::new(LinkOptions { executable: Some("/nonexistent".into()), ..options() }).unwrap();
     assert!(run(&links, &local(), vec![ping("")]).unwrap_err().msg.starts_with("the local agent cannot be started"));
+}
+
+#[test]
+fn whatever_an_executable_says_the_job_ends_and_says_why() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let marker = r"printf '\n\000rplay-agent\000\n'";
+    let cases = [
+        ("sleep 30", "the agent on here did not start within 0.5 s"),
+        ("echo sorry; exec sleep 30", "the agent on here did not start within 0.5 s; it printed: sorry"),
+        ("echo out; echo err >&2", "the agent on here did not start: err; it printed: out"),
+        ("yes", "here prints without end instead of starting the agent; it printed: y; y; y"),
+        (&format!("{marker}; sleep 30"), "the agent on here does not answer"),
+        (&format!("{marker}; echo gone >&2"), "the connection to here broke off: gone"),
+        (&format!("{marker}; printf '\\377\\377\\377\\377'"), "the agent on here cannot be understood: "),
+        (&format!("{marker}; printf '\\002\\000\\000\\000MM'"), "the agent on here cannot be understood: "),
+    ];
+    for (n, (line, expected)) in cases.into_iter().enumerate() {
+        let script = folder.path().join(n.to_string());
+        fs::write(&script, format!("#!/bin/sh\n{line}\n")).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let options = LinkOptions { executable: Some(script), patience: Duration::from_millis(500), ..options() };
+        let failure = run(&Links::new(options).unwrap(), &local(), vec![ping("")]).unwrap_err();
+        assert!(failure.unreachable);
+        assert!(failure.msg.starts_with(expected), "{line}: {}", failure.msg);
+    }
 }
 
 /// A command without a shell.
@@ -276,6 +302,29 @@ fn content_that_cannot_be_had_or_has_changed_is_a_failure_of_its_call() {
     links.dispatch(other);
     assert!(outcomes(&heard).unwrap()[0].failure.as_ref().unwrap().msg.contains("damaged"));
     assert!(!folder.path().join("a").exists());
+}
+
+/// Not Docker, but a script that is called as it is.
+#[test]
+fn a_container_is_entered_with_exec() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let engine = folder.path().join("docker");
+    let script = "#!/bin/sh\n[ \"$1 $2 $3 $4 $5\" = 'exec -i -u app web' ] || { echo \"no such container: $5\" >&2; exit 1; }\n\
+                  shift 5; XDG_CACHE_HOME=$(dirname \"$0\"); export XDG_CACHE_HOME; exec \"$@\"\n";
+    fs::write(&engine, script).unwrap();
+    fs::set_permissions(&engine, fs::Permissions::from_mode(0o755)).unwrap();
+    let links = links();
+    let container = |name: &str| {
+        let (engine, name) = (engine.to_str().unwrap().to_owned(), name.to_owned());
+        let connection = Connection::Container(Container { engine, name: name.clone(), user: Some("app".into()) });
+        Arc::new(Target { name, connection })
+    };
+    pong(&links, &container("web"));
+    assert_eq!(fs::read_dir(folder.path().join("rplay")).unwrap().count(), 1);
+    let failure = run(&links, &container("gone"), vec![ping("")]).unwrap_err();
+    assert_eq!(failure.msg, "the agent on gone did not start: no such container: gone");
+    assert!(run(&links, &container("--privileged"), vec![ping("")]).unwrap_err().msg.contains("no container's name"));
 }
 
 mod become_user {

@@ -133,10 +133,13 @@ impl Sshd {
         target(name, self.ssh())
     }
 
-    fn links(&self) -> Links {
+    fn options(&self) -> LinkOptions {
         let executable = Some(PathBuf::from(env!("CARGO_BIN_EXE_rplay")));
-        let control_folder = Some(self.at("ctl"));
-        Links::new(LinkOptions { executable, control_folder, ..LinkOptions::default() }).unwrap()
+        LinkOptions { executable, control_folder: Some(self.at("ctl")), ..LinkOptions::default() }
+    }
+
+    fn links(&self) -> Links {
+        Links::new(self.options()).unwrap()
     }
 
     /// How many connections have been logged in.
@@ -251,6 +254,39 @@ fn a_host_that_goes_down_is_noticed_and_found_again() {
 }
 
 #[test]
+fn an_idle_master_ends_and_two_runs_at_once_leave_only_one() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let options = LinkOptions { persist: 2, ..sshd.options() };
+    let (one, other) = (Links::new(options.clone()).unwrap(), Links::new(options).unwrap());
+    let heard = [&one, &other].map(|links| dispatch(links, &sshd.target("web1"), 1));
+    heard.iter().for_each(|heard| assert_eq!(end(heard).unwrap().len(), 1));
+    let entries = || fs::read_dir(sshd.at("ctl")).unwrap().count();
+    assert_eq!(entries(), 1);
+    drop((one, other));
+    let control = sshd.at("ctl").to_str().unwrap().to_owned();
+    let masters = || Command::new("pgrep").args(["-f", &control]).output().unwrap().stdout;
+    assert_eq!(masters().iter().filter(|byte| **byte == b'\n').count(), 1);
+    let begun = Instant::now();
+    while !masters().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the master stays for ever");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    // The socket is left, and is no hindrance.
+    ping(&sshd.links(), &sshd.target("web1")).unwrap();
+}
+
+/// What Ansible itself uses, and what people copy from it.
+#[test]
+fn arguments_for_a_master_of_one_s_own_do_not_disturb() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let mut ssh = sshd.ssh();
+    let own = format!("-C -o ControlMaster=auto -o ControlPersist=2s -o ControlPath={}", sshd.at("theirs").display());
+    ssh.args.extend(own.split(' ').map(str::to_owned));
+    ping(&sshd.links(), &target("web1", ssh)).unwrap();
+    assert!(!sshd.at("theirs").exists());
+}
+
+#[test]
 fn what_a_login_shell_prints_does_not_disturb() {
     let noisy = "ForceCommand sh -c 'echo Welcome to web1; echo beware >&2; eval \"$SSH_ORIGINAL_COMMAND\"'";
     let Some(sshd) = Sshd::start(noisy) else { return };
@@ -280,15 +316,15 @@ fn without_a_usable_home_another_folder_of_our_own_takes_the_executable() {
 
 #[test]
 fn many_at_once_are_let_in_although_sshd_drops_some() {
-    let Some(sshd) = Sshd::start("MaxStartups 3:60:6") else { return };
+    let Some(sshd) = Sshd::start("MaxStartups 4:50:8") else { return };
     let links = sshd.links();
     let begun = Instant::now();
-    let heard: Vec<_> = (0..20).map(|n| dispatch(&links, &sshd.target(&format!("web{n}")), 1)).collect();
+    let heard: Vec<_> = (0..12).map(|n| dispatch(&links, &sshd.target(&format!("web{n}")), 1)).collect();
     for heard in heard {
         end(&heard).unwrap();
     }
     println!(
-        "20 hosts at one sshd: {:.1} s, dropped {}",
+        "12 hosts at one sshd: {:.1} s, dropped {}",
         begun.elapsed().as_secs_f64(),
         sshd.log().matches("MaxStartups").count()
     );
@@ -328,8 +364,9 @@ fn reasons_are_given_in_one_sentence() {
 fn a_password_reaches_ssh_by_askpass_alone() {
     let folder = tempfile::Builder::new().prefix("rs").tempdir_in("/tmp").unwrap();
     let at = |name: &str| folder.path().join(name);
+    // The first one asks from a process further down, as a jump host's ssh would.
     let script = format!(
-        "#!/bin/sh\necho \"$*\" > {out}; env >> {out}\n\
+        "#!/bin/sh\n(\"$SSH_ASKPASS\" \"jump's password: \"; true) > {got}.jump\necho \"$*\" > {out}; env >> {out}\n\
          \"$SSH_ASKPASS\" 'Are you sure you want to continue connecting (yes/no)? ' >> {out} && exit 3\n\
          \"$SSH_ASKPASS\" \"ops@web1's password: \" > {got} || exit 4\n\
          \"$SSH_ASKPASS\" \"ops@web1's password: \" >> {got}\n\
@@ -353,6 +390,7 @@ fn a_password_reaches_ssh_by_askpass_alone() {
     let failure = ping(&links, &target("web1", ssh)).unwrap_err();
     assert_eq!(failure.msg, "ssh cannot connect to web1: permission denied (it takes password)");
     assert_eq!(fs::read_to_string(at("got")).unwrap(), "s3cret word\n");
+    assert_eq!(fs::read_to_string(at("got.jump")).unwrap(), "");
     assert!(!fs::read_to_string(at("out")).unwrap().contains("s3cret"));
     assert_eq!(fs::read_dir(at("ctl")).unwrap().count(), 0, "sockets and logs are removed");
 }

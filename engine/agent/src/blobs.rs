@@ -74,10 +74,8 @@ impl Blobs {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a sha256 digest"));
         }
         let (fetch, first) = self.join(sha256)?;
-        if first {
-            if let Err(error) = self.replies.send(&Reply::Want { sha256: sha256.to_owned() }) {
-                self.fail(sha256, &error.to_string());
-            }
+        if first && let Err(error) = self.replies.send(&Reply::Want { sha256: sha256.to_owned() }) {
+            self.fail(sha256, &error.to_string());
         }
         fetch.wait()
     }

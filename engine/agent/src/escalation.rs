@@ -47,8 +47,10 @@ struct Way {
 enum Prompt {
     /// These very words, chosen by us.
     Words(String),
-    /// Words of the program's own, in any language: a last line that ends in a colon.
+    /// Words of su's own, in any language: a last line that ends in a colon.
     AnyColon,
+    /// It has been told not to ask.
+    Never,
 }
 
 impl Prompt {
@@ -57,6 +59,7 @@ impl Prompt {
         match self {
             Prompt::Words(words) => text.matches(words.as_str()).count() > answered,
             Prompt::AnyColon => answered == 0 && ends_in_prompt(text),
+            Prompt::Never => false,
         }
     }
 }
@@ -144,7 +147,7 @@ fn converse(
     mut stdin: ChildStdin,
     seen: &Receiver<Sign>,
 ) -> Result<Streams, Refused> {
-    let program = &way.program;
+    let program = &wanted.method;
     let mut said = String::new();
     let mut noise = String::new();
     let mut answered = 0;
@@ -196,7 +199,7 @@ fn incorrect(wanted: &Become, program: &str, own: &str) -> Refused {
 
 /// What the program's last words mean.
 fn explain(wanted: &Become, way: &Way, own: &str, said: &str, noise: &str, answered: usize) -> Refused {
-    let (program, user) = (&way.program, &wanted.user);
+    let (program, user) = (&wanted.method, &wanted.user);
     let says = |what: &str| said.contains(what);
     if answered > 0 && (says("incorrect password") || says("Sorry, try again") || says("uthentication failure")) {
         return incorrect(wanted, program, own);
@@ -227,9 +230,9 @@ fn explain(wanted: &Become, way: &Way, own: &str, said: &str, noise: &str, answe
 fn last_words(said: &str, way: &Way) -> String {
     let said = match &way.prompt {
         Prompt::Words(words) => said.replace(words.as_str(), "\n"),
-        Prompt::AnyColon => said.to_owned(),
+        Prompt::AnyColon | Prompt::Never => said.to_owned(),
     };
-    let named = format!("{}: ", way.program);
+    let named = format!("{}: ", way.program.rsplit('/').next().unwrap_or_default());
     let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let last = lines.get(lines.len().saturating_sub(2)..).unwrap_or_default();
     let words = last.iter().map(|line| line.strip_prefix(&named).unwrap_or(line)).collect::<Vec<_>>().join("; ");
@@ -240,7 +243,7 @@ fn way(wanted: &Become, executable: &Path) -> Result<Way, Failure> {
     let program = wanted.exe.clone().unwrap_or_else(|| wanted.method.clone());
     let mut command = Command::new(&program);
     let mut flags = flags(wanted)?;
-    let mut prompt = Prompt::AnyColon;
+    let mut prompt = Prompt::Never;
     match wanted.method.as_str() {
         "sudo" => {
             let quiet = |flag: &String| flag == "-n" || flag == "--non-interactive";
@@ -258,6 +261,7 @@ fn way(wanted: &Become, executable: &Path) -> Result<Way, Failure> {
             if wanted.user.starts_with('-') {
                 return Err(Failure::new(format!("`{}` is no user name", wanted.user)));
             }
+            prompt = Prompt::AnyColon;
             let start = format!("exec {} agent", shell_words::quote(&executable.to_string_lossy()));
             command.args(flags).args([wanted.user.as_str(), "-c", &start]);
         }

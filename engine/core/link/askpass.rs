@@ -2,14 +2,21 @@
 //!
 //! ssh asks a program of our choice (SSH_ASKPASS): this executable again, which finds a socket named in its
 //! environment and asks there. So the password is in no argument, no environment and no file. The socket
-//! lies in a folder that only we can enter, and answers only the same user's processes.
+//! lies in a folder that only we can enter, and answers only what the one ssh process itself has started:
+//! another ssh, on the way through a jump host, inherits the environment but must not hand our host's
+//! password to the other one.
 
 use std::{
     io::{self, Read, Write},
     net::Shutdown,
     os::unix::net::UnixStream,
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::{
@@ -26,7 +33,9 @@ pub const SOCKET: &str = "RPLAY_ASKPASS";
 
 /// Answers the questions of one ssh process, as long as it lives.
 pub struct Answers {
-    socket: std::path::PathBuf,
+    socket: PathBuf,
+    /// The process of ssh; 0 while it has not been started.
+    asker: Arc<AtomicU32>,
     listener: JoinHandle<()>,
 }
 
@@ -38,12 +47,19 @@ impl Answers {
         // /proc/self would be ssh's own.
         let program = if own == Path::new("/proc/self/exe") { std::env::current_exe()? } else { own.to_owned() };
         command.env(SOCKET, &socket).env("SSH_ASKPASS", program).env("SSH_ASKPASS_REQUIRE", "force");
+        let asker = Arc::new(AtomicU32::new(0));
+        let ssh = asker.clone();
         let listener = tokio::spawn(async move {
             let mut password = Some(password);
             while let Ok((mut stream, _)) = listener.accept().await {
-                let ours = stream.peer_cred().is_ok_and(|peer| peer.uid() == nix::unistd::getuid().as_raw());
+                while ssh.load(Ordering::SeqCst) == 0 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                let parent = stream.peer_cred().ok().and_then(|peer| parent(peer.pid()?));
                 let mut question = Vec::new();
-                if !ours || (&mut stream).take(4096).read_to_end(&mut question).await.is_err() {
+                if parent != Some(ssh.load(Ordering::SeqCst))
+                    || (&mut stream).take(4096).read_to_end(&mut question).await.is_err()
+                {
                     continue;
                 }
                 // Once: when ssh asks again it was the wrong one.
@@ -55,7 +71,12 @@ impl Answers {
                 }
             }
         });
-        Ok(Answers { socket, listener })
+        Ok(Answers { socket, asker, listener })
+    }
+
+    /// Says which process may ask. Nothing is answered before.
+    pub fn only_for(&self, ssh: u32) {
+        self.asker.store(ssh, Ordering::SeqCst);
     }
 }
 
@@ -64,6 +85,12 @@ impl Drop for Answers {
         self.listener.abort();
         let _ = std::fs::remove_file(&self.socket);
     }
+}
+
+/// Who started a process: `PID (NAME) STATE PARENT ...`, where the name may hold anything.
+fn parent(pid: i32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
 }
 
 /// Not the passphrase of a key, not a code from a telephone, not yes to an unknown host key.

@@ -62,7 +62,7 @@ impl Conversation {
         let hello = tokio::time::timeout(patience, read_frame(&mut reader)).await;
         match hello {
             Ok(Ok(Some(Reply::Hello { .. }))) => {}
-            Ok(Err(FrameError::Io(_)) | Ok(None)) => return Err(ended(&name, &stderr)),
+            Ok(Err(FrameError::Io(_)) | Ok(None)) => return Err(ended(&name, &stderr).await),
             Ok(Err(error)) => return Err(Failure::new(format!("the agent on {name} cannot be understood: {error}"))),
             Ok(Ok(Some(_))) => return Err(Failure::new(format!("the agent on {name} did not say hello"))),
             Err(_) => return Err(Failure::new(format!("the agent on {name} does not answer"))),
@@ -86,7 +86,7 @@ impl Conversation {
         let listener = conversation.clone();
         tokio::spawn(async move {
             let heard = listener.listen(&mut reader).await;
-            listener.end(heard.err());
+            listener.end(heard.err()).await;
             drop(process);
         });
         Ok(conversation)
@@ -155,7 +155,7 @@ impl Conversation {
         let mut running = self.running();
         let Some(running) = running.as_mut() else { return };
         let Some(found) = running.get_mut(&batch) else { return };
-        if !found.answered.get_mut(index as usize).is_some_and(|answered| !std::mem::replace(answered, true)) {
+        if found.answered.get_mut(index as usize).is_none_or(|answered| std::mem::replace(answered, true)) {
             return;
         }
         found.left -= 1;
@@ -187,14 +187,14 @@ impl Conversation {
     }
 
     /// The agent has gone: batches that are not complete end as unreachable.
-    fn end(&self, error: Option<FrameError>) {
+    async fn end(&self, error: Option<FrameError>) {
         let left = self.running().take().unwrap_or_default();
         self.close();
         let failure = match error {
             Some(error @ (FrameError::TooLong(_) | FrameError::Garbled(_))) => {
                 unreachable(format!("the agent on {} cannot be understood: {error}", self.name))
             }
-            _ => ended(&self.name, &self.stderr),
+            _ => ended(&self.name, &self.stderr).await,
         };
         for running in left.into_values() {
             let _ = running.events.send(LinkEvent::Unreachable { key: running.key, failure: failure.clone() });
@@ -262,8 +262,8 @@ pub fn unreachable(msg: impl Into<String>) -> Failure {
     Failure { unreachable: true, ..Failure::new(msg) }
 }
 
-fn ended(name: &str, stderr: &Tail) -> Failure {
-    unreachable(match stderr.last_words() {
+async fn ended(name: &str, stderr: &Tail) -> Failure {
+    unreachable(match stderr.last_words().await {
         Some(words) => format!("the connection to {name} broke off: {words}"),
         None => format!("the connection to {name} broke off"),
     })

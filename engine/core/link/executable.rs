@@ -23,7 +23,7 @@ pub struct Executable {
     /// Its name in a host's cache: the SHA-256 in lower-case hexadecimal.
     pub sha256: String,
     pub content: Vec<u8>,
-    gzip: OnceLock<Vec<u8>>,
+    gzip: OnceLock<io::Result<Vec<u8>>>,
 }
 
 impl Executables {
@@ -78,15 +78,14 @@ impl Executables {
 }
 
 impl Executable {
-    /// The content in gzip's format; computed once.
+    /// The content in gzip's format; computed once, however many hosts wait for it.
     pub fn gzip(&self) -> io::Result<&[u8]> {
-        if let Some(gzip) = self.gzip.get() {
-            return Ok(gzip);
-        }
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(&self.content)?;
-        let packed = encoder.finish()?;
-        Ok(self.gzip.get_or_init(|| packed))
+        let packed = self.gzip.get_or_init(|| {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+            encoder.write_all(&self.content)?;
+            encoder.finish()
+        });
+        packed.as_deref().map_err(|error| io::Error::new(error.kind(), error.to_string()))
     }
 }
 

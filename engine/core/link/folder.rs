@@ -8,8 +8,9 @@ use std::{
 
 use nix::unistd::getuid;
 
-/// A socket's path may have 107 bytes; ssh adds 17 while it binds one, we name ours with 16.
-const LONGEST: usize = 107 - 17 - 1 - 16;
+/// A socket's path may have 107 bytes; ssh adds 17 while it binds one, we name ours with 16 and, while it is
+/// new, 9 more.
+const LONGEST: usize = 107 - 17 - 1 - 16 - 9;
 
 /// The first folder that will do, made if need be: in the session's runtime folder, the cache, or /tmp.
 pub fn control_folder() -> io::Result<PathBuf> {

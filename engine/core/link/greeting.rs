@@ -29,9 +29,7 @@ pub async fn wait_for(
             ..unreachable(format!("{name} prints without end instead of starting the agent{}", quote(&noise)))
         }),
         Ok(None) => {
-            // The last words may come after the end of standard output.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            let words = transport.stderr.last_words();
+            let words = transport.stderr.last_words().await;
             Err(unreachable(match words {
                 Some(words) => format!("the agent on {name} did not start: {words}{}", quote(&noise)),
                 None => format!("the agent on {name} did not start{}", quote(&noise)),

@@ -258,3 +258,15 @@ impl Host {
         self.cancelled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_can_come_from_any_thread() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Links>();
+        shared::<Job>();
+    }
+}

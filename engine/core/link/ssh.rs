@@ -36,6 +36,9 @@ const RETRIES: u32 = 6;
 /// What logging in may take beyond connecting: name look-ups and slow PAM modules on the host. Seconds.
 const LOGIN: u64 = 30;
 
+/// By host and port: how many may connect there at a time.
+type Gates = HashMap<(String, Option<u16>), Arc<Semaphore>>;
+
 /// All masters of a run.
 pub struct Masters {
     /// Where the control sockets lie; only we can enter it.
@@ -43,8 +46,7 @@ pub struct Masters {
     /// Seconds that a master stays without a session.
     persist: u32,
     executables: Arc<Executables>,
-    /// By host and port.
-    gates: Mutex<HashMap<(String, Option<u16>), Arc<Semaphore>>>,
+    gates: Mutex<Gates>,
 }
 
 impl Masters {
@@ -55,7 +57,7 @@ impl Masters {
     /// Starts the agent on a host: over the master that is there already, or a new one. Returns with the
     /// agent's marker read.
     pub async fn start(&self, target: &Target, ssh: &SshOptions, patience: Duration) -> Result<Transport, Failure> {
-        check(ssh)?;
+        refuse_odd(ssh)?;
         let control = self.control(target, ssh);
         if self.is_alive(&control).await {
             // A master whose host has gone still answers for itself, so it does not get all the patience.
@@ -72,7 +74,7 @@ impl Masters {
     /// Ends the master of a target.
     pub async fn reset(&self, target: &Target, ssh: &SshOptions) {
         let control = self.control(target, ssh);
-        if check(ssh).is_ok() && self.is_alive(&control).await {
+        if refuse_odd(ssh).is_ok() && self.is_alive(&control).await {
             self.end(ssh, &control).await;
         }
     }
@@ -144,8 +146,19 @@ impl Masters {
         let mut tried = 0;
         loop {
             let permit = gate.acquire().await;
-            let said = match self.master(target, ssh, control).await {
-                Ok(()) => return Ok(()),
+            // Under another name at first. Two runs may start at the same time, and an ssh that finds a
+            // socket of its name goes on without one, never to be reached again, and never to end.
+            let new = control.with_extension(format!("{:08x}", rand::random::<u32>()));
+            let said = match self.master(target, ssh, &new).await {
+                Ok(()) if self.is_alive(control).await => {
+                    self.end(ssh, &new).await;
+                    return Ok(());
+                }
+                Ok(()) => {
+                    return std::fs::rename(&new, control).map_err(|error| {
+                        unreachable(format!("ssh's control socket {} is not there: {error}", new.display()))
+                    });
+                }
                 Err(Ended::Said(said)) => said,
                 Err(Ended::Failed(failure)) => return Err(failure),
             };
@@ -164,14 +177,16 @@ impl Masters {
     async fn master(&self, target: &Target, ssh: &SshOptions, control: &Path) -> Result<(), Ended> {
         let name = &target.name;
         // The master keeps its standard error, so a pipe would never end.
-        let log = control.with_extension(format!("log{:x}", rand::random::<u32>()));
+        let mut log = control.as_os_str().to_owned();
+        log.push(".log");
+        let log = PathBuf::from(log);
         let written = private_file(&log)
             .map_err(|error| Ended::Failed(unreachable(format!("{} cannot be written: {error}", log.display()))))?;
         let _removed = Removed(&log);
         let mut command = Command::new(&ssh.executable);
         command.args(self.arguments(ssh, control));
         command.stdin(ProcessStdio::null()).stdout(ProcessStdio::null()).stderr(written).kill_on_drop(true);
-        let _answers = match &ssh.password {
+        let answers = match &ssh.password {
             None => None,
             Some(password) => {
                 let answers = Answers::to(password.clone(), &self.folder, &mut command, self.executables.own_path());
@@ -190,6 +205,9 @@ impl Masters {
                 _ => Failure::new(format!("`{}` cannot be started: {error}", ssh.executable)),
             })
         })?;
+        if let (Some(answers), Some(pid)) = (&answers, process.id()) {
+            answers.only_for(pid);
+        }
         let longest = Duration::from_secs(u64::from(ssh.timeout) + LOGIN);
         let said = |ended: &str| {
             let text = std::fs::read(&log).unwrap_or_default();
@@ -268,7 +286,7 @@ fn private_file(path: &Path) -> io::Result<std::fs::File> {
 }
 
 /// What would be an option to ssh, or end one, is no name.
-fn check(ssh: &SshOptions) -> Result<(), Failure> {
+fn refuse_odd(ssh: &SshOptions) -> Result<(), Failure> {
     let odd = |text: &str| text.is_empty() || text.starts_with('-') || text.contains(['"', '\n', '\r', '\0']);
     if odd(&ssh.host) || ssh.host.contains(char::is_whitespace) {
         return Err(Failure::new(format!("`{}` is no host name", ssh.host)).help("correct ansible_host"));
@@ -320,10 +338,10 @@ mod tests {
 
     #[test]
     fn names_that_would_be_options_are_refused() {
-        assert!(check(&SshOptions::new("-oProxyCommand=x")).is_err());
-        assert!(check(&SshOptions::new("")).is_err());
-        assert!(check(&SshOptions { user: Some("-l".into()), ..SshOptions::new("h") }).is_err());
-        assert!(check(&SshOptions { private_key: Some("a\" b".into()), ..SshOptions::new("h") }).is_err());
-        assert!(check(&SshOptions::new("web1")).is_ok());
+        assert!(refuse_odd(&SshOptions::new("-oProxyCommand=x")).is_err());
+        assert!(refuse_odd(&SshOptions::new("")).is_err());
+        assert!(refuse_odd(&SshOptions { user: Some("-l".into()), ..SshOptions::new("h") }).is_err());
+        assert!(refuse_odd(&SshOptions { private_key: Some("a\" b".into()), ..SshOptions::new("h") }).is_err());
+        assert!(refuse_odd(&SshOptions::new("web1")).is_ok());
     }
 }

@@ -1,8 +1,15 @@
 //! The streams of an agent's process, wherever it runs.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, BufReader};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, BufReader},
+    sync::watch,
+    time::timeout,
+};
 
 /// Bytes of standard error that are kept for messages.
 const TAIL: usize = 4096;
@@ -35,33 +42,37 @@ impl Transport {
 }
 
 /// The end of what a process has written to standard error.
-#[derive(Clone, Default)]
-pub struct Tail(Arc<Mutex<Vec<u8>>>);
+#[derive(Clone)]
+pub struct Tail {
+    kept: Arc<Mutex<Vec<u8>>>,
+    ended: watch::Receiver<bool>,
+}
 
 impl Tail {
     /// Reads `stderr` to its end in the background. Must be called inside the runtime.
     pub fn of(mut stderr: impl AsyncRead + Send + Unpin + 'static) -> Self {
-        let tail = Tail::default();
-        let kept = tail.clone();
+        let (end, ended) = watch::channel(false);
+        let tail = Tail { kept: Arc::default(), ended };
+        let kept = tail.kept.clone();
         tokio::spawn(async move {
             let mut piece = [0u8; 1024];
             while let Ok(count @ 1..) = stderr.read(&mut piece).await {
-                let mut kept = kept.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 kept.extend_from_slice(piece.get(..count).unwrap_or_default());
                 let surplus = kept.len().saturating_sub(TAIL);
                 kept.drain(..surplus);
             }
+            let _ = end.send(true);
         });
         tail
     }
 
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
-    }
-
-    /// The last lines in one, or nothing.
-    pub fn last_words(&self) -> Option<String> {
-        last_words(&self.text())
+    /// The last lines in one, or nothing. For a process that has hung up: what it said before may still be on
+    /// its way, so the end is waited for, but not long, since a process it left behind may keep it open.
+    pub async fn last_words(&self) -> Option<String> {
+        let mut ended = self.ended.clone();
+        let _ = timeout(Duration::from_millis(200), ended.wait_for(|ended| *ended)).await;
+        last_words(&String::from_utf8_lossy(&self.kept.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
