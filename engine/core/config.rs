@@ -14,7 +14,7 @@ use thiserror::Error;
 
 pub use file::HARMLESS;
 use kinds::Kind;
-pub use kinds::{Folders, Gathering, HashBehaviour, Sources};
+pub use kinds::{Folders, Gathering, HashBehaviour, Identities, Sources};
 
 use crate::source::{Problems, Source, Span, nearest};
 
@@ -228,7 +228,7 @@ settings! {
     /// File with the vault password, or a program that prints it.
     vault_password_file: Option<PathBuf> = None, ["defaults.vault_password_file"], ["ANSIBLE_VAULT_PASSWORD_FILE"];
     /// Further vault passwords: `name@file`.
-    vault_identity_list: Vec<String> = Vec::new(), ["defaults.vault_identity_list"], ["ANSIBLE_VAULT_IDENTITY_LIST"];
+    vault_identity_list: Identities = Identities::default(), ["defaults.vault_identity_list"], ["ANSIBLE_VAULT_IDENTITY_LIST"];
     /// Which of them encrypts.
     vault_encrypt_identity: Option<String> = None,
         ["defaults.vault_encrypt_identity"], ["ANSIBLE_VAULT_ENCRYPT_IDENTITY"];
@@ -377,6 +377,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::vault::{PasswordFrom, PasswordSource};
 
     fn read(folder: &Path, env: &[(&str, &str)]) -> Result<(Config, Problems), Problems> {
         let env = |name: &str| env.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
@@ -423,7 +424,8 @@ anything = goes
         let cwd = format!("/srv/{}", folder.path().display());
         assert_eq!(config.roles_path.0, [here("roles"), "/home/me/roles".into(), cwd.into()]);
         assert_eq!(config.private_key_file.as_deref(), Some(&*here("keys/id")));
-        assert_eq!(config.vault_identity_list.value, ["dev@secrets/dev", "ops@prompt"]);
+        let dev = PasswordSource { id: "dev".to_owned(), from: PasswordFrom::File(here("secrets/dev")) };
+        assert_eq!(config.vault_identity_list.0, [dev, PasswordSource::parse("ops@prompt")]);
         assert_eq!(config.gathering.value, Gathering::Smart);
         assert_eq!(config.ssh_common_args.as_deref(), Some("-o ProxyJump=gate\n-o Compression=yes"));
         assert_eq!(config.timeout.value, 10);

@@ -175,13 +175,13 @@ impl Vault {
         &self.secrets
     }
 
-    /// The password of an id, or the first one: for encrypting.
-    pub fn password(&self, id: Option<&str>) -> Option<&[u8]> {
+    /// The password of an id, or the first one, and its id: for encrypting.
+    pub fn password(&self, id: Option<&str>) -> Option<(&str, &[u8])> {
         let found = match id {
             Some(id) => self.passwords.iter().find(|(known, _)| known == id),
             None => self.passwords.first(),
         };
-        found.map(|(_, password)| password.as_slice())
+        found.map(|(id, password)| (id.as_str(), password.as_slice()))
     }
 
     /// Whether a text begins as encrypted ones do.
@@ -505,9 +505,9 @@ mod tests {
             PasswordSource::parse("ops@prompt"),
         ];
         let gathered = Vault::gather(&sources, false, Arc::default(), |id| Ok(format!("typed for {id}"))).unwrap();
-        assert_eq!(gathered.password(None).unwrap(), b"secret");
-        assert_eq!(gathered.password(Some("dev")).unwrap(), b"--vault-id dev");
-        assert_eq!(gathered.password(Some("ops")).unwrap(), b"typed for ops");
+        assert_eq!(gathered.password(None).unwrap().1, b"secret");
+        assert_eq!(gathered.password(Some("dev")).unwrap().1, b"--vault-id dev");
+        assert_eq!(gathered.password(Some("ops")).unwrap().1, b"typed for ops");
         std::fs::write(&file, "\n").unwrap();
         let empty = Vault::gather(&sources[..1], false, Arc::default(), |_| Ok(String::new())).unwrap_err();
         assert!(empty.to_string().contains("it is empty"), "{empty}");
