@@ -26,8 +26,7 @@ pub enum Fault {
 /// What is to be printed, and what is to be warned of.
 pub fn run(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>), Problems> {
     let vault = Arc::new(vault::open(config, &args.sources.passwords, Arc::default())?);
-    let sources = if args.sources.inventory.is_empty() { &config.inventory.0 } else { &args.sources.inventory };
-    let inventory = Inventory::load(sources, vault.clone())?;
+    let mut inventory = Inventory::load(&config.inventory_sources(&args.sources.inventory), vault.clone())?;
     let folder = args.playbook_dir.as_deref();
     let unknown = |what, name: &str, known: Vec<&str>| Fault::Unknown {
         what,
@@ -49,6 +48,8 @@ pub fn run(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>
         };
         format!("{json:#}\n")
     };
+    let more = inventory.take_warnings();
+    inventory.warnings.extend(more);
     Ok((text, inventory.warnings))
 }
 
