@@ -3,12 +3,23 @@
 use std::fmt::Write;
 
 use rplay_modules::{Arg, Entry, registry};
+use rplay::source::Problems;
 use serde_json::{Map, Value as Json, json};
 
 use crate::args::DocArgs;
 
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{0}")]
+struct NoSuchModule(String);
+
+/// Prints what was asked for.
+pub fn command(args: &DocArgs) -> Result<u8, Problems> {
+    print!("{}", doc(args).map_err(NoSuchModule)?);
+    Ok(0)
+}
+
 /// What `rplay doc` prints, or what is wrong with the names given.
-pub fn doc(args: &DocArgs) -> Result<String, String> {
+fn doc(args: &DocArgs) -> Result<String, String> {
     let found = named(&args.modules)?;
     if args.json {
         let schemas: Map<String, Json> = found.iter().map(|entry| (full_name(entry), schema(entry))).collect();

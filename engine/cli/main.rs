@@ -1,56 +1,46 @@
-//! The program.
+//! The command `rplay`.
 
 mod args;
 mod doc;
+mod faults;
 mod inventory;
+mod listing;
+mod passwords;
 mod prompt;
+mod run;
 mod vault;
 
-use std::{io::Write, process::ExitCode};
+use std::process::ExitCode;
 
-use rplay::{config::Config, source::Problems};
+use args::{Cli, Command};
+use rplay::link::askpass;
 
 fn main() -> ExitCode {
-    let cli = match args::Cli::read(std::env::args_os()) {
+    let first = std::env::args().nth(1).unwrap_or_default();
+    // ssh asks for a password: its question is the only argument.
+    if std::env::var_os(askpass::SOCKET).is_some() {
+        return askpass::main(&first);
+    }
+    // Before anything else: an agent starts on every host.
+    if first == "agent" {
+        return rplay_agent::main();
+    }
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    let shown = match cli.command {
-        Some(args::Command::Doc(wanted)) => match doc::doc(&wanted) {
-            Ok(text) => Ok(text.into_bytes()),
-            Err(message) => {
-                eprintln!("error: {message}");
-                return ExitCode::FAILURE;
-            }
-        },
-        Some(args::Command::Inventory(wanted)) => config().and_then(|config| {
-            let (text, warnings) = inventory::run(&wanted, &config)?;
-            warnings.iter().for_each(|warning| eprintln!("[WARNING]: {warning}"));
-            Ok(text.into_bytes())
-        }),
-        Some(args::Command::Vault(wanted)) => {
-            config().and_then(|config| vault::run(&wanted, &config, &mut std::io::stdin()))
-        }
-        Some(args::Command::Agent) | None => return ExitCode::FAILURE,
+    let result = match cli.command {
+        None => run::run(&cli.run),
+        Some(Command::Doc(wanted)) => doc::command(&wanted),
+        Some(Command::Inventory(wanted)) => inventory::command(&wanted),
+        Some(Command::Vault(wanted)) => vault::command(&wanted),
+        Some(Command::Agent) => return rplay_agent::main(),
     };
-    match shown {
-        Ok(bytes) if std::io::stdout().write_all(&bytes).is_ok() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
+    match result {
+        Ok(code) => ExitCode::from(code),
         Err(problems) => {
-            complain(problems);
-            ExitCode::FAILURE
+            faults::show(&problems);
+            ExitCode::from(1)
         }
-    }
-}
-
-fn config() -> Result<Config, Problems> {
-    let (config, warnings) = Config::load()?;
-    complain(warnings);
-    Ok(config)
-}
-
-fn complain(problems: Problems) {
-    for problem in problems.0 {
-        eprintln!("{:?}", miette::Report::new_boxed(problem));
     }
 }

@@ -1,4 +1,4 @@
-//! `rplay vault`: encrypts and decrypts files and values; and the passwords for all commands.
+//! `rplay vault`: encrypts and decrypts files and values, as `ansible-vault` does.
 
 use std::{
     io::{self, Read, Write},
@@ -12,18 +12,18 @@ use rplay::{
     config::Config,
     secrets::Secrets,
     source::{Problems, Source, Span},
-    vault::{PasswordSource, Vault, encrypt},
+    vault::{Vault, encrypt},
 };
 use thiserror::Error;
 
 use crate::{
     args::{EncryptArgs, PasswordArgs, VaultAction, VaultArgs, VaultFiles},
-    prompt,
+    faults, passwords,
 };
 
 /// What can go wrong beside the vault's own faults.
 #[derive(Debug, Error, Diagnostic)]
-pub enum Fault {
+enum Fault {
     #[error("`{}`: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
 
@@ -41,22 +41,22 @@ pub enum Fault {
     Cipher { message: String },
 }
 
-/// Fetches the vault passwords that settings and arguments name, asking the user where they say so.
-pub fn open(config: &Config, args: &PasswordArgs, secrets: Arc<Secrets>) -> Result<Vault, Problems> {
-    let mut sources = config.vault_identity_list.0.clone();
-    sources.extend(args.password_sources());
-    if let Some(file) = &config.vault_password_file.value {
-        sources.push(PasswordSource::file(&file.display().to_string()));
-    }
-    if config.ask_vault_pass.value && !args.ask_vault_password {
-        sources.push(PasswordSource::parse("prompt"));
-    }
-    let ask = |id: &str| prompt::password(&format!("Vault password ({id})"));
-    Ok(Vault::gather(&sources, config.vault_id_match.value, secrets, ask)?)
+/// Carries out `rplay vault` and prints what is to be printed.
+pub fn command(args: &VaultArgs) -> Result<u8, Problems> {
+    let (config, warnings) = Config::load()?;
+    faults::show(&warnings);
+    let shown = run(args, &config, &mut io::stdin())?;
+    let failed = |error| Fault::File { path: PathBuf::from("standard output"), error };
+    io::stdout().write_all(&shown).and_then(|()| io::stdout().flush()).map_err(failed)?;
+    Ok(0)
+}
+
+fn open(config: &Config, args: &PasswordArgs) -> Result<Arc<Vault>, Problems> {
+    passwords::vault(args, config, &Arc::new(Secrets::default()))
 }
 
 /// Carries out `rplay vault`; what is to be printed comes back.
-pub fn run(args: &VaultArgs, config: &Config, input: &mut dyn Read) -> Result<Vec<u8>, Problems> {
+fn run(args: &VaultArgs, config: &Config, input: &mut dyn Read) -> Result<Vec<u8>, Problems> {
     match &args.action {
         VaultAction::Encrypt(files) => each(files, config, input, |vault, name, content| {
             if Vault::is_encrypted(&content) {
@@ -66,7 +66,7 @@ pub fn run(args: &VaultArgs, config: &Config, input: &mut dyn Read) -> Result<Ve
         }),
         VaultAction::Decrypt(files) => each(files, config, input, decrypted),
         VaultAction::View(files) => {
-            let vault = open(config, &files.with.passwords, Arc::default())?;
+            let vault = open(config, &files.with.passwords)?;
             let mut shown = Vec::new();
             for path in &files.files {
                 shown.extend(decrypted(&vault, &path.display().to_string(), read(path)?)?);
@@ -74,7 +74,7 @@ pub fn run(args: &VaultArgs, config: &Config, input: &mut dyn Read) -> Result<Ve
             Ok(shown)
         }
         VaultAction::EncryptString { name, with } => {
-            let vault = open(config, &with.passwords, Arc::default())?;
+            let vault = open(config, &with.passwords)?;
             let text = encrypted(&vault, &all(input)?, with, config)?;
             let lead = name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
             let lines: String = text.lines().map(|line| format!("          {line}\n")).collect();
@@ -90,7 +90,7 @@ fn each(
     input: &mut dyn Read,
     turn: impl Fn(&Vault, &str, Vec<u8>) -> Result<Vec<u8>, Problems>,
 ) -> Result<Vec<u8>, Problems> {
-    let vault = open(config, &files.with.passwords, Arc::default())?;
+    let vault = open(config, &files.with.passwords)?;
     if files.files.is_empty() {
         return turn(&vault, "standard input", all(input)?);
     }

@@ -1,6 +1,10 @@
 //! The parts of a YAML text in the order of reading. The only file that knows which parser is used.
 
-use std::ops::Range;
+use std::{
+    io::{Chain, Read},
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use libyaml_safer::{EventData, MappingStyle, Mark, Parser, ScalarStyle, SequenceStyle};
 
@@ -37,23 +41,34 @@ pub(super) struct ParseFault {
 /// Reads a text part by part; after a fault nothing follows.
 pub(super) struct Events<'t> {
     text: &'t str,
-    parser: Parser<&'t [u8]>,
+    parser: Parser<Chain<&'t [u8], &'static [u8]>>,
+    /// How far the text was read.
+    last: usize,
 }
 
 impl<'t> Events<'t> {
     pub fn new(text: &'t str) -> Self {
         let mut parser = Parser::new();
         parser.set_encoding(libyaml_safer::Encoding::Utf8);
-        parser.set_input(text.as_bytes());
-        Events { text, parser }
+        // The parser cannot stand a block scalar that ends without a line break.
+        let end: &'static [u8] = if text.ends_with('\n') { b"" } else { b"\n" };
+        parser.set_input(text.as_bytes().chain(end));
+        Events { text, parser, last: 0 }
     }
 
     pub fn read(&mut self) -> Result<Event, ParseFault> {
-        let event = self.parser.parse().map_err(|error| ParseFault {
+        // The parser has a few panics left, such as for a comma behind a tag.
+        let parsed = catch_unwind(AssertUnwindSafe(|| self.parser.parse())).map_err(|_| ParseFault {
+            problem: "this cannot be read as YAML",
+            at: self.last,
+            began: None,
+        })?;
+        let event = parsed.map_err(|error| ParseFault {
             problem: error.problem(),
             at: error.problem_mark().map_or_else(|| control_character(self.text), |mark| self.offset(mark)),
             began: error.context_mark().map(|mark| self.offset(mark)),
         })?;
+        self.last = self.offset(event.end_mark);
         let mut range = self.offset(event.start_mark)..self.offset(event.end_mark);
         let kind = match event.data {
             EventData::StreamStart { .. } => EventKind::StreamStart,
@@ -61,7 +76,7 @@ impl<'t> Events<'t> {
             EventData::DocumentStart { .. } => EventKind::DocumentStart,
             EventData::DocumentEnd { .. } => EventKind::DocumentEnd,
             EventData::Alias { anchor } => EventKind::Alias(anchor),
-            EventData::Scalar { anchor, tag, value, style, .. } => {
+            EventData::Scalar { anchor, tag, mut value, style, .. } => {
                 range.start = self.skip_properties(range.clone());
                 let style = match style {
                     ScalarStyle::SingleQuoted => Style::Single,
@@ -72,6 +87,9 @@ impl<'t> Events<'t> {
                 };
                 if matches!(style, Style::Literal | Style::Folded) {
                     let raw = self.text.get(range.clone()).unwrap_or_default();
+                    if range.end == self.text.len() && self.added_break_counts(raw) {
+                        value.truncate(value.strip_suffix('\n').map_or(value.len(), str::len));
+                    }
                     range.end = range.start + raw.trim_end().len();
                 }
                 EventKind::Scalar { value, style, tag, anchor }
@@ -88,6 +106,13 @@ impl<'t> Events<'t> {
             EventData::MappingEnd => EventKind::MapEnd,
         };
         Ok(Event { kind, range })
+    }
+
+    /// Whether the line break that was added to the text is part of the value of a last block scalar.
+    fn added_break_counts(&self, raw: &str) -> bool {
+        let last = raw.rsplit('\n').next().unwrap_or_default();
+        let keeps = raw.lines().next().is_some_and(|header| header.split('#').next().is_some_and(|h| h.contains('+')));
+        !last.is_empty() && !self.text.ends_with('\n') && (keeps || !last.trim().is_empty())
     }
 
     /// The parser's index counts bytes of UTF-8.
@@ -122,5 +147,7 @@ impl<'t> Events<'t> {
 
 /// The parser tells no place for characters that YAML does not allow at all.
 fn control_character(text: &str) -> usize {
-    text.char_indices().find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}')).map_or(0, |(at, _)| at)
+    text.char_indices()
+        .find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}'))
+        .map_or(0, |(at, _)| at)
 }

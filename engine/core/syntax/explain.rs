@@ -85,7 +85,9 @@ pub(super) fn explain(source: &Arc<Source>, fault: ParseFault) -> YamlFault {
         }
         problem => YamlFault::Other {
             at: span(fault.at..at.end.max(fault.at)),
-            problem: problem.replace("did not find expected", "expected").replace("could not find expected", "expected"),
+            problem: problem
+                .replace("did not find expected", "expected")
+                .replace("could not find expected", "expected"),
             help: None,
         },
     }
@@ -158,6 +160,13 @@ impl<'t> Line<'t> {
         let indent = self.all().len() - self.all().trim_start().len();
         let start = (self.start + indent).min(self.end);
         start..self.value_end().max(start)
+    }
+
+    /// The key of the line, or else all of it, for sentences.
+    fn shown(self) -> String {
+        let entry = self.entry();
+        let end = self.first_colon(usize::MAX).unwrap_or(entry.end);
+        format!("`{}`", self.text(self.whole, entry.start..end))
     }
 
     /// Without list dashes too, so that it begins at the key.
@@ -329,31 +338,53 @@ fn outside(source: &Arc<Source>, line: Line, fault: &ParseFault) -> YamlFault {
         return YamlFault::Indentation {
             at: Span::new(source, content),
             label: "the value above has ended before this line".to_owned(),
-            help: "a file is one list or one mapping: indent this line, or make it an item or a key like the first line"
-                .to_owned(),
+            help:
+                "a file is one list or one mapping: indent this line, or make it an item or a key like the first line"
+                    .to_owned(),
         };
     };
-    let first = Line::around(text, began);
-    let expected = began - first.start;
-    let number = source.line_column(began).0;
-    let list = fault.problem.contains("'-'");
-    let (label, help) = match (list, item) {
-        (true, false) if column == expected => (
-            "neither an item of the list nor a part of the item above".to_owned(),
-            format!("indent it by {} spaces, to belong to the item above, or begin it with `- `", expected + 2),
+    let expected = began - Line::around(text, began).start;
+    if fault.problem.contains("'-'") && !item && column == expected {
+        return YamlFault::Indentation {
+            at: Span::new(source, content),
+            label: "neither an item of the list nor a part of the item above".to_owned(),
+            help: format!("indent it by {} spaces, to belong to the item above, or begin it with `- `", expected + 2),
+        };
+    }
+    let number = |line: Line| source.line_column(line.start).0;
+    let (label, help) = match nearest_column(line, item) {
+        Some((like, spaces)) if spaces == column => (
+            format!("in line with {} in line {}, but that block has ended", like.shown(), number(like)),
+            "move it up to where it belongs, or line it up with the block right above".to_owned(),
         ),
-        (true, true) => (
-            format!("the items of this list begin at column {}", expected + 1),
-            format!("indent it by {expected} spaces, like line {number}"),
+        Some((like, spaces)) => (
+            if item { "this item is in line with no list above" } else { "this key is in line with no key above" }
+                .to_owned(),
+            format!("indent it by {spaces} spaces, like {} in line {}", like.shown(), number(like)),
         ),
-        (false, true) => (
-            "a list item among the keys of a mapping".to_owned(),
-            "indent it below the key it belongs to, in line with the other items".to_owned(),
-        ),
-        _ => (
-            format!("this fits neither the lines above nor the block that began in line {number}"),
-            format!("indent it by {expected} spaces, like line {number}, or line it up with the key it belongs to"),
-        ),
+        None => ("nothing like this can stand here".to_owned(), "line it up with the block it belongs to".to_owned()),
     };
     YamlFault::Indentation { at: Span::new(source, content), label, help }
+}
+
+/// The line above whose item or key stands at the column nearest to this one's, and that column.
+fn nearest_column<'t>(line: Line<'t>, item: bool) -> Option<(Line<'t>, usize)> {
+    let column = line.content().start - line.start;
+    let mut best: Option<(usize, Line, usize)> = None;
+    let mut above = line.above();
+    // Farther away it would be guessing.
+    for _ in 0..100 {
+        let Some(candidate) = above else { break };
+        let place = if item { candidate.content() } else { candidate.entry() };
+        let found = place.start - candidate.start;
+        let begins_item = candidate.text(line.whole, candidate.content()).starts_with("- ");
+        if begins_item == item || !item {
+            let distance = found.abs_diff(column);
+            if best.as_ref().is_none_or(|(least, ..)| distance < *least) {
+                best = Some((distance, candidate, found));
+            }
+        }
+        above = candidate.above();
+    }
+    best.map(|(_, line, column)| (line, column))
 }

@@ -18,7 +18,7 @@ pub enum YamlFault {
     #[error("a template that is a whole value, or begins one, needs quotes")]
     UnquotedTemplate {
         #[source_code]
-        #[label("YAML reads this brace as the start of a mapping")]
+        #[label("without quotes, YAML takes the brace for its own")]
         at: Span,
         #[help]
         help: String,
@@ -155,7 +155,9 @@ pub enum YamlFault {
         at: Span,
     },
     #[error("unknown tag `{tag}`")]
-    #[diagnostic(help("known are `!vault`, `!unsafe`, and YAML's own `!!str`, `!!int`, `!!float`, `!!bool`, `!!null`"))]
+    #[diagnostic(help(
+        "known are `!vault`, `!unsafe`, and YAML's own `!!str`, `!!int`, `!!float`, `!!bool` and `!!null`"
+    ))]
     UnknownTag {
         #[source_code]
         #[label("unknown tag")]

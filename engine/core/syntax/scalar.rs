@@ -165,9 +165,7 @@ fn is_float(text: &str) -> bool {
         return false;
     }
     match whole.find(':') {
-        Some(colon) => {
-            exponent.is_none() && all(&whole[..colon], digit_or_underscore) && is_sixties(&whole[colon..])
-        }
+        Some(colon) => exponent.is_none() && all(&whole[..colon], digit_or_underscore) && is_sixties(&whole[colon..]),
         None => all(whole, digit_or_underscore),
     }
 }

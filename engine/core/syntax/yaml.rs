@@ -41,6 +41,7 @@ pub fn load(source: &Arc<Source>) -> Result<Loaded, Problems> {
         anchors: HashMap::new(),
         aliased: 0,
         words: HashSet::new(),
+        unquoted: Vec::new(),
         problems: Problems::default(),
         warnings: Vec::new(),
     };
@@ -49,7 +50,11 @@ pub fn load(source: &Arc<Source>) -> Result<Loaded, Problems> {
         // JSON can say what YAML cannot, such as an escaped pair of surrogates.
         Err(Stop::Parse(_)) if json => json_document(source),
         Err(Stop::Parse(fault)) => {
-            reader.problems.push(explain::explain(source, fault));
+            match explain::explain(source, fault) {
+                // Told already, when it was read as a mapping in a mapping.
+                YamlFault::UnquotedTemplate { at, .. } if reader.unquoted.contains(&at.range().start) => {}
+                fault => reader.problems.push(fault),
+            }
             Err(reader.problems)
         }
         Err(Stop::Fault(fault)) => {
@@ -79,6 +84,8 @@ struct Reader<'t> {
     anchors: HashMap<String, Option<(Node, usize)>>,
     aliased: usize,
     words: HashSet<Arc<str>>,
+    /// Where unquoted templates were found.
+    unquoted: Vec<usize>,
     problems: Problems,
     warnings: Vec<YamlWarning>,
 }
@@ -253,6 +260,7 @@ impl Reader<'_> {
         if text.get(outer.start..).is_some_and(|rest| rest.starts_with("{{")) {
             let at = explain::unquoted_template(text, outer.start);
             let help = corrected(text, at.clone());
+            self.unquoted.push(at.start);
             let fault = YamlFault::UnquotedTemplate { at: self.span(at), help };
             self.fault(fault);
         } else {
@@ -430,9 +438,8 @@ fn json_document(source: &Arc<Source>) -> Result<Loaded, Problems> {
 
 fn json_node(value: serde_json::Value, span: &Span) -> Node {
     use serde_json::Value as Json;
-    let text = |value: String| {
-        Kind::Str(Text { value: value.into(), style: Style::Double, vault: false, no_template: false })
-    };
+    let text =
+        |value: String| Kind::Str(Text { value: value.into(), style: Style::Double, vault: false, no_template: false });
     let kind = match value {
         Json::Null => Kind::Null,
         Json::Bool(b) => Kind::Bool(b),
@@ -526,6 +533,24 @@ mod tests {
         assert_eq!(faults(&laughs), ["aliases add more than 500000 values"]);
     }
 
+    /// Right-hand sides are PyYAML's.
+    #[test]
+    fn block_scalars_may_end_without_a_line_break() {
+        for (text, value) in [
+            ("a: |\n  x", "x"),
+            ("a: |\n  x\n", "x\n"),
+            ("a: |\n  x\n  ", "x\n"),
+            ("a: |+\n  x\n\n", "x\n\n"),
+            ("a: |+\n  x", "x"),
+            ("a: >-\n  x\n  y", "x y"),
+            ("a: >\n  x\n  y", "x y"),
+            ("a: |+\n  x\n  ", "x\n"),
+            ("a: |", ""),
+        ] {
+            assert_eq!(read(text).get("a").and_then(Node::as_str), Some(value), "{text:?}");
+        }
+    }
+
     #[test]
     fn depth_is_bounded() {
         assert_eq!(faults(&"[".repeat(100_000)), ["collections nested more than 128 deep"]);
@@ -541,6 +566,11 @@ mod tests {
         assert!(text.no_template);
         assert_eq!(node.get("c").unwrap().as_str(), Some("1"));
         assert_eq!(faults("a: !velt x\nb: !!set {x}"), ["unknown tag `!velt`", "unknown tag `!!set`"]);
+    }
+
+    #[test]
+    fn a_panic_of_the_parser_is_a_fault_like_others() {
+        assert_eq!(faults("[!x, b]"), ["this cannot be read as YAML"]);
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use minijinja::{Value, value::Object};
 
+use super::mapping;
 use crate::{
-    source::Span,
-    syntax::{Kind, Node, Style},
+    source::{Span, Spanned},
+    syntax::{Kind, Node, Style, Text},
 };
 
 /// Text from a file or the command line that holds template syntax. Nothing else is ever a template.
@@ -82,6 +83,33 @@ impl Lazy {
                 }
             }
         }
+    }
+
+    /// Text which may be a template, from a place where only text can stand.
+    pub fn from_text(text: &Spanned<Arc<str>>) -> Self {
+        if holds_template(&text.value) {
+            Lazy::Template(Arc::new(Template {
+                text: text.value.clone(),
+                span: text.span.clone(),
+                style: Style::Plain,
+            }))
+        } else {
+            Lazy::Data(Value::from(text.value.clone()))
+        }
+    }
+
+    /// Reads a node in which nothing is a template.
+    pub fn constant(node: &Node) -> Self {
+        fn plain(node: &Node) -> Node {
+            let kind = match &node.kind {
+                Kind::Str(text) => Kind::Str(Text { no_template: true, ..text.clone() }),
+                Kind::Seq(items) => Kind::Seq(items.iter().map(plain).collect()),
+                Kind::Map(entries) => Kind::Map(entries.iter().map(|(k, v)| (k.clone(), plain(v))).collect()),
+                other => other.clone(),
+            };
+            Node { span: node.span.clone(), kind }
+        }
+        Lazy::from_node(&plain(node))
     }
 
     /// The value, if nothing in it waits to be rendered.

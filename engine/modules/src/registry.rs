@@ -33,7 +33,6 @@ const fn entry<M: Module>(name: &'static str, collection: &'static str) -> Entry
 }
 
 impl Entry {
-    #[allow(dead_code)]
     const fn free_form(mut self, arg: &'static str) -> Self {
         self.free_form = Some(arg);
         self
@@ -50,9 +49,46 @@ fn check<M: Module>(map: &Map, later: &[String]) -> Vec<ArgFault> {
 }
 
 const BUILTIN: &str = "ansible.builtin";
+const DOCKER: &str = "community.docker";
 
 /// Sorted by name.
-pub static MODULES: &[Entry] = &[entry::<crate::ping::Ping>("ping", BUILTIN)];
+pub static MODULES: &[Entry] = &[
+    entry::<crate::apt::Apt>("apt", BUILTIN),
+    entry::<crate::apt_repository::AptRepository>("apt_repository", BUILTIN),
+    entry::<crate::assemble::Assemble>("assemble", BUILTIN),
+    entry::<crate::blockinfile::BlockInFile>("blockinfile", BUILTIN),
+    entry::<crate::command::Command>("command", BUILTIN).free_form("_raw_params"),
+    entry::<crate::copy::Copy>("copy", BUILTIN),
+    entry::<crate::deb822_repository::Deb822Repository>("deb822_repository", BUILTIN),
+    entry::<crate::docker::DockerContainer>("docker_container", DOCKER),
+    entry::<crate::docker::DockerContainerInfo>("docker_container_info", DOCKER),
+    entry::<crate::docker::DockerHostInfo>("docker_host_info", DOCKER),
+    entry::<crate::docker::DockerImage>("docker_image", DOCKER),
+    entry::<crate::docker::DockerImageInfo>("docker_image_info", DOCKER),
+    entry::<crate::docker::DockerLogin>("docker_login", DOCKER),
+    entry::<crate::docker::DockerNetwork>("docker_network", DOCKER),
+    entry::<crate::docker::DockerNetworkInfo>("docker_network_info", DOCKER),
+    entry::<crate::docker::DockerVolume>("docker_volume", DOCKER),
+    entry::<crate::docker::DockerVolumeInfo>("docker_volume_info", DOCKER),
+    entry::<crate::fetch::Fetch>("fetch", BUILTIN),
+    entry::<crate::file::File>("file", BUILTIN),
+    entry::<crate::find::Find>("find", BUILTIN),
+    entry::<crate::get_url::GetUrl>("get_url", BUILTIN),
+    entry::<crate::lineinfile::LineInFile>("lineinfile", BUILTIN),
+    entry::<crate::ping::Ping>("ping", BUILTIN),
+    entry::<crate::raw::Raw>("raw", BUILTIN).free_form("_raw_params"),
+    entry::<crate::replace::Replace>("replace", BUILTIN),
+    entry::<crate::service::Service>("service", BUILTIN),
+    entry::<crate::setup::Setup>("setup", BUILTIN),
+    entry::<crate::shell::Shell>("shell", BUILTIN).free_form("_raw_params"),
+    entry::<crate::slurp::Slurp>("slurp", BUILTIN),
+    entry::<crate::stat::Stat>("stat", BUILTIN),
+    entry::<crate::systemd::Systemd>("systemd", BUILTIN),
+    entry::<crate::systemd::Systemd>("systemd_service", BUILTIN),
+    entry::<crate::tempfile::Tempfile>("tempfile", BUILTIN),
+    entry::<crate::uri::Uri>("uri", BUILTIN),
+    entry::<crate::yum_repository::YumRepository>("yum_repository", BUILTIN),
+];
 
 /// The module of that short name.
 pub fn find(name: &str) -> Option<&'static Entry> {

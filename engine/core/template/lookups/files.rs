@@ -1,0 +1,2 @@
+use super::Table;
+pub(super) const LOOKUPS: Table = &[];
