@@ -9,7 +9,8 @@ use indexmap::IndexMap;
 
 use super::{Answer, Context, Effect, Rendered, Result, flag_arg, int_arg, list_arg, required, text_arg};
 use crate::{
-
+    source::Source,
+    syntax::{self, spec},
     template,
     vars::{Layer, Lazy, Value, mapping},
 };
@@ -137,28 +138,48 @@ fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
 }
 
 pub fn validate(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
-    let spec = required(args, "argument_spec")?;
-    let provided = args.get("provided_arguments").filter(|value| !value.is_none()).cloned();
-    let mut values: IndexMap<Arc<str>, Value> = IndexMap::new();
-    for name in super::entries(&spec).keys() {
-        let value = match &provided {
-            Some(provided) => provided.get_attr(name).ok().filter(|value| !value.is_undefined()),
-            None => match context.scope.find(name) {
-                Some(lazy) => {
-                    Some(template::render(&lazy, context.scope).map_err(|error| Box::new(super::failed_by(&error)))?)
-                }
-                None => None,
-            },
-        };
-        if let Some(value) = value {
-            values.insert(name.clone(), value);
+    let given;
+    let options = match &context.task.spec {
+        Some(spec) => &spec.options,
+        None => {
+            given = options_of(&required(args, "argument_spec")?)?;
+            &given
         }
-    }
-    let faults: Vec<String> = Vec::new(); let _ = (&spec, &values);
+    };
+    let provided = args.get("provided_arguments").filter(|value| !value.is_none()).map(super::entries);
+    let values = match provided {
+        Some(provided) => provided,
+        None => {
+            let mut values: IndexMap<Arc<str>, Value> = IndexMap::new();
+            for name in options.iter().flat_map(|(name, option)| std::iter::once(name).chain(&option.aliases)) {
+                if let Some(lazy) = context.scope.find(name) {
+                    let value = template::render(&lazy, context.scope).map_err(|error| Box::new(super::failed_by(&error)))?;
+                    values.insert(name.clone(), value);
+                }
+            }
+            values
+        }
+    };
+    let faults = spec::validate(options, &values);
     if faults.is_empty() {
         return Ok(Answer::default().with("msg", "The arg spec validation passed"));
     }
-    let errors: Vec<Value> = faults.iter().map(|fault| Value::from(fault.to_string())).collect();
-    let msg = format!("Validation of arguments failed:\n{}", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
-    Ok(Answer::failed(msg).with("argument_errors", errors).with("argument_spec_data", spec))
+    let errors: Vec<Value> = faults.iter().map(|fault| Value::from(fault.msg.as_str())).collect();
+    let told: Vec<&str> = faults.iter().map(|fault| fault.msg.as_str()).collect();
+    let mut answer = Answer::failed(format!("Validation of arguments failed:\n{}", told.join("\n")));
+    answer.place = faults.into_iter().find_map(|fault| fault.option);
+    Ok(answer.with("argument_errors", errors))
+}
+
+/// The options of a specification that a task gives as a value.
+fn options_of(value: &Value) -> Result<IndexMap<Arc<str>, spec::ArgumentOption>> {
+    let options: serde_json::Value = (&crate::vars::to_wire(value)).into();
+    let text = serde_json::json!({ "main": { "options": options } }).to_string();
+    let wrong = |problems: crate::source::Problems| {
+        let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
+        Box::new(Answer::failed(format!("the argument spec is not valid: {}", told.join("; "))))
+    };
+    let loaded = syntax::yaml::load(&Source::inline("argument_spec", text)).map_err(wrong)?;
+    let mut specs = syntax::argument_specs(loaded.node).map_err(wrong)?;
+    Ok(specs.entry_points.swap_remove("main").map(|spec| spec.options).unwrap_or_default())
 }

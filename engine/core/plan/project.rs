@@ -10,7 +10,8 @@ use std::{
 use super::{Action, PlanError};
 use crate::{
     source::{Problems, Source, Span},
-    syntax::{self, Entry, Known, Modules, Node, Playbook, RoleMeta, YamlWarning},
+    syntax::{self, Entry, Known, Modules, Playbook, RoleMeta, YamlWarning},
+    syntax::spec::ArgumentSpecs,
     vars::{Layer, Lazy},
 };
 
@@ -108,13 +109,15 @@ impl Project {
         Ok(meta)
     }
 
-    /// The argument specifications of a role, by entry point.
-    pub fn argument_specs(&self, role: &Path, meta: &RoleMeta) -> Result<Option<Node>, Problems> {
-        let Some(path) = yaml_file(&role.join("meta"), "argument_specs") else { return Ok(meta.argument_specs.clone()) };
+    /// The argument specifications of a role: a file of their own, or part of `meta/main.yml`.
+    pub fn argument_specs(&self, role: &Path, meta: &RoleMeta) -> Result<ArgumentSpecs, Problems> {
+        let Some(path) = yaml_file(&role.join("meta"), "argument_specs") else {
+            return meta.argument_specs.clone().map_or_else(|| Ok(ArgumentSpecs::default()), syntax::argument_specs);
+        };
         let source = self.source(&path, None)?;
-        let (named, warnings) = syntax::read_vars(&source)?;
+        let (specs, warnings) = syntax::read_argument_specs(&source)?;
         self.pass_on(warnings);
-        Ok(named.into_iter().find(|(name, _)| &*name.value == "argument_specs").map(|(_, node)| node))
+        Ok(specs)
     }
 
     /// `defaults/` or `vars/` of a role: one file, or all files of a folder of that name.

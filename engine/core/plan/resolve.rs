@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     source::{Problems, Span},
-    syntax::{self, Entry, Node, PlaybookEntry},
+    syntax::{self, Entry, Node, PlaybookEntry, spec::ArgumentSpec},
     vars::{Layer, Lazy},
 };
 
@@ -265,6 +265,7 @@ impl Resolver {
             action,
             written: task.action.name.value.clone(),
             args: arguments::of(&task.action),
+            spec: None,
             settings,
             looped: task.looped.as_ref().map(|looped| Loop {
                 lookup: looped.lookup.as_ref().map(|word| word.value.clone()),
@@ -480,10 +481,10 @@ impl Resolver {
         let inner = Place { role: Some(role.clone()), folder: tasks_folder.clone(), ..place.clone() };
         let mut own = Vec::new();
         if wanted.files.validate
-            && let Some(specs) = self.project.argument_specs(&role.path, &meta)?
-            && let Some(spec) = specs.get(&wanted.files.tasks)
+            && let Some(spec) =
+                self.project.argument_specs(&role.path, &meta)?.entry_points.swap_remove(wanted.files.tasks.as_str())
         {
-            own.extend(self.validation(spec, &wanted.files.tasks, &inner));
+            own.extend(self.validation(spec, wanted.at, &wanted.files.tasks, &inner));
         }
         match super::project::yaml_file(&tasks_folder, &wanted.files.tasks) {
             Some(file) => own.extend(self.task_file(&file, Some(wanted.at), &inner, found)),
@@ -507,28 +508,23 @@ impl Resolver {
     }
 
     /// The task that checks a role's arguments; always there, whatever the tags.
-    fn validation(&self, spec: &Node, entry_point: &str, place: &Place) -> Option<Step> {
+    fn validation(&self, spec: ArgumentSpec, at: &Span, entry_point: &str, place: &Place) -> Option<Step> {
         let action = Action::find("validate_argument_spec")?;
         let mut settings = Settings::clone(&place.settings);
-        settings.tags.push(Field { value: Lazy::Data("always".into()), span: spec.span.clone() });
+        settings.tags.push(Field { value: Lazy::Data("always".into()), span: at.clone() });
         let settings = Arc::new(settings);
         if !self.taken(&settings, place).unwrap_or(true) {
             return None;
         }
-        let about = spec.get("short_description").and_then(Node::as_str).map(|text| format!(" - {text}"));
+        let about = spec.short_description.as_ref().map(|text| format!(" - {text}"));
         let name = format!("Validating arguments against arg spec '{entry_point}'{}", about.unwrap_or_default());
-        let options = spec.get("options").map_or_else(|| Lazy::Data(Vec::<u8>::new().into()), Lazy::constant);
-        let mut args = Arguments::default();
-        args.named.insert(
-            "argument_spec".into(),
-            Argument { value: options, name_span: spec.span.clone(), span: spec.span.clone() },
-        );
         Some(Step::Task(Arc::new(Task {
-            span: spec.span.clone(),
-            name: Some(Field { value: Lazy::Data(name.into()), span: spec.span.clone() }),
+            span: at.clone(),
+            name: Some(Field { value: Lazy::Data(name.into()), span: at.clone() }),
             action,
             written: "ansible.builtin.validate_argument_spec".into(),
-            args,
+            args: Arguments::default(),
+            spec: Some(Arc::new(spec)),
             settings,
             looped: None,
             control: LoopControl::default(),

@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 use super::Action;
 use crate::{
     source::{Span, Spanned},
-    syntax::{Kind, Node},
+    syntax::{Kind, Node, spec::ArgumentSpec},
     vars::{Layer, Lazy, Value},
 };
 
@@ -156,6 +156,8 @@ pub struct Task {
     /// The action's name as it was written.
     pub written: Arc<str>,
     pub args: Arguments,
+    /// What a role's arguments are checked against, in the task that does this at the role's beginning.
+    pub spec: Option<Arc<ArgumentSpec>>,
     pub settings: Arc<Settings>,
     pub looped: Option<Loop>,
     pub control: LoopControl,

@@ -99,6 +99,7 @@ fn gathering(play: &Play) -> Option<Task> {
         action: Action::find("setup")?,
         written: "gather_facts".into(),
         args,
+        spec: None,
         settings: Arc::new(settings),
         looped: None,
         control: Default::default(),

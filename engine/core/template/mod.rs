@@ -31,6 +31,7 @@ mod python;
 mod regexes;
 mod render;
 mod statements;
+mod view;
 mod yaml;
 
 pub use condition::condition;
@@ -39,3 +40,4 @@ pub use file::{FileOptions, render_file};
 pub use lookups::lookup;
 pub use native::drop_omitted;
 pub use render::render;
+pub use view::{expression, render_terms, scope_value, text};

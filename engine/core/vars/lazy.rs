@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use minijinja::{Value, value::Object};
 
-use super::mapping;
+
 use crate::{
     source::{Span, Spanned},
     syntax::{Kind, Node, Style, Text},

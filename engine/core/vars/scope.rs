@@ -44,11 +44,6 @@ impl Scope {
         Scope { layers, magic, folders }
     }
 
-    /// The variable if it is stored, without asking for facts that may be missing.
-    pub fn find(&self, name: &str) -> Option<&Lazy> {
-        self.layers.iter().find_map(|layer| layer.get(name))
-    }
-
     /// The variable of that name, not rendered.
     pub fn get(&self, name: &str) -> Option<Lazy> {
         let found = self.find(name);

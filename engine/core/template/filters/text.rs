@@ -329,7 +329,7 @@ fn regex_replace(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     let regex = regexes::find(&search, ignorecase, multiline)?;
     let template = Replacement::read(&with)?;
     let (mut out, mut at, mut done) = (String::with_capacity(text.len()), 0, 0);
-    for captures in regex.captures_iter(&text) {
+    for captures in regex.captures_iter(text.as_str()) {
         let captures = captures.map_err(|error| failed(&error))?;
         let Some(whole) = captures.get(0) else { continue };
         if count > 0 && done == count {
@@ -431,7 +431,7 @@ fn regex_search(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     args.finish()?;
     let text = python::text(&value)?;
     let regex = regexes::find(&search, ignorecase, multiline)?;
-    let Some(captures) = regex.captures(&text).map_err(|error| failed(&error))? else { return Ok(Value::from(())) };
+    let Some(captures) = regex.captures(text.as_str()).map_err(|error| failed(&error))? else { return Ok(Value::from(())) };
     if groups.is_empty() {
         return Ok(group(&captures, 0));
     }
@@ -459,7 +459,7 @@ fn regex_findall(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     let text = python::text(&value)?;
     let regex = regexes::find(&search, ignorecase, multiline)?;
     let mut found = Vec::new();
-    for captures in regex.captures_iter(&text) {
+    for captures in regex.captures_iter(text.as_str()) {
         let captures = captures.map_err(|error| failed(&error))?;
         let part = |at| captures.get(at).map_or("", |group| group.as_str());
         found.push(match captures.len() {
