@@ -25,8 +25,8 @@ enum PasswordFault {
 
 /// The vault with all passwords that the command line and the configuration name.
 pub fn vault(args: &PasswordArgs, config: &Config, secrets: &Arc<Secrets>) -> Result<Arc<Vault>, Problems> {
-    let mut sources = args.password_sources();
-    sources.extend(config.vault_identity_list.iter().map(|text| PasswordSource::parse(text)));
+    let mut sources = config.vault_identity_list.0.clone();
+    sources.extend(args.password_sources());
     if let Some(file) = &config.vault_password_file.value {
         sources.push(PasswordSource::file(&file.display().to_string()));
     }

@@ -43,7 +43,7 @@ pub fn run(args: &RunArgs) -> Result<u8, Problems> {
     let secrets = Arc::new(Secrets::default());
     let vault = passwords::vault(&args.sources.passwords, &config, &secrets)?;
     let playbooks = args.playbooks().map_err(|error| RunFault::Usage(error.to_string()))?;
-    let sources = sources(&args.sources.inventory, &config);
+    let sources = config.inventory_sources(&args.sources.inventory);
 
     let mut problems = Problems::default();
     let extra = extra_vars(&args.sources.extra_vars, &vault).unwrap_or_else(|found| {
@@ -102,13 +102,6 @@ pub fn run(args: &RunArgs) -> Result<u8, Problems> {
     channel.flush();
     Ok(result?.exit_code())
 }
-
-/// Where hosts come from: the command line, else the configuration.
-pub fn sources(given: &[String], config: &Config) -> Vec<String> {
-    match given {
-        [] => config.inventory.0.clone(),
-        given => given.to_vec(),
-    }
 }
 
 fn project(config: &Config, vault: &Arc<rplay::vault::Vault>, channel: &Arc<Channel>) -> Arc<Project> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rplay_modules::{args::ArgType, argtypes::Flag, wire::Value};
 
 use super::Surroundings;
+use crate::vault::{PasswordFrom, PasswordSource};
 
 /// What relative paths start from.
 pub struct Base<'b> {
@@ -123,6 +124,23 @@ impl Kind for Sources {
         }
         let paths = text.split(',').filter(|part| !part.trim().is_empty()).map(|part| base.path(part));
         Ok(Sources(paths.map(|path| path.display().to_string()).collect()))
+    }
+}
+
+/// Vault passwords with names: `name@file`, `name@prompt`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Identities(pub Vec<PasswordSource>);
+
+impl Kind for Identities {
+    fn parse(text: &str, base: &Base<'_>) -> Result<Self, String> {
+        let resolved = |source: PasswordSource| match source.from {
+            PasswordFrom::File(path) => {
+                PasswordSource { from: PasswordFrom::File(base.path(&path.display().to_string())), ..source }
+            }
+            PasswordFrom::Prompt => source,
+        };
+        let words = <Vec<String> as Kind>::parse(text, base)?;
+        Ok(Identities(words.iter().map(|text| resolved(PasswordSource::parse(text))).collect()))
     }
 }
 

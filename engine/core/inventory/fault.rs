@@ -42,6 +42,9 @@ pub enum InventoryFault {
     #[error("host pattern `{pattern}` is not a regular expression: {message}")]
     Regex { pattern: String, message: String },
 
+    #[error("No hosts matched the subscripted pattern '{pattern}'")]
+    Subscript { pattern: String },
+
     #[error("limit file `{path}` cannot be read: {message}")]
     LimitFile { path: String, message: String },
 

@@ -30,12 +30,22 @@ pub struct VarsFolder {
 struct Listing {
     /// By group or host; the number is the extension's place in [`EXTENSIONS`].
     paths: HashMap<String, (usize, PathBuf)>,
+    /// Files that another one of the same subject keeps from being read, each with that one.
+    passed_over: Vec<(PathBuf, PathBuf)>,
     loaded: Mutex<HashMap<String, Arc<Layer>>>,
 }
 
 impl VarsFolder {
     pub fn open(path: &Path) -> Result<Self, Problems> {
         Ok(VarsFolder { groups: Listing::of(&path.join("group_vars"))?, hosts: Listing::of(&path.join("host_vars"))? })
+    }
+
+    /// A warning for each file that is not read, because another one stands for the same group or host.
+    pub fn passed_over(&self) -> Vec<String> {
+        let warn = |(file, other): &(PathBuf, PathBuf)| {
+            format!("{} is not read, because {} is there, too", file.display(), other.display())
+        };
+        self.groups.passed_over.iter().chain(&self.hosts.passed_over).map(warn).collect()
     }
 
     pub fn group(&self, name: &str, vault: &Vault) -> Result<Arc<Layer>, Problems> {
@@ -59,8 +69,13 @@ impl Listing {
                     continue;
                 }
                 match listing.paths.entry(subject.to_owned()) {
-                    Entry::Occupied(known) if known.get().0 <= rank => {}
-                    Entry::Occupied(mut known) => drop(known.insert((rank, path.clone()))),
+                    Entry::Occupied(known) if known.get().0 <= rank => {
+                        listing.passed_over.push((path.clone(), known.get().1.clone()));
+                    }
+                    Entry::Occupied(mut known) => {
+                        let (_, other) = known.insert((rank, path.clone()));
+                        listing.passed_over.push((other, path.clone()));
+                    }
                     Entry::Vacant(free) => drop(free.insert((rank, path.clone()))),
                 }
             }

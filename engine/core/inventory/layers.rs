@@ -24,9 +24,11 @@ type Stack = Arc<[Arc<Layer>]>;
 #[derive(Debug)]
 pub struct Layers {
     pub vault: Arc<Vault>,
-    implicit: Vec<Host>,
+    implicit: [Host; LOCALHOST.len()],
     depths: OnceLock<Vec<usize>>,
     folders: Mutex<HashMap<PathBuf, Arc<VarsFolder>>>,
+    /// Files that are passed over, found when folders were opened.
+    warnings: Mutex<Vec<String>>,
     /// By the groups that name a host themselves: hosts of the same groups share one stack.
     groups: Mutex<HashMap<(Vec<usize>, Option<PathBuf>), Stack>>,
     hosts: Mutex<HashMap<Option<PathBuf>, HashMap<Arc<str>, Stack>>>,
@@ -42,9 +44,10 @@ impl Default for Layers {
         });
         Layers {
             vault: Arc::default(),
-            implicit: implicit.into(),
+            implicit,
             depths: OnceLock::new(),
             folders: Mutex::default(),
+            warnings: Mutex::default(),
             groups: Mutex::default(),
             hosts: Mutex::default(),
         }
@@ -70,6 +73,7 @@ impl Layers {
             return Ok(folder.clone());
         }
         let folder = Arc::new(VarsFolder::open(path)?);
+        locked(&self.warnings).extend(folder.passed_over());
         locked(&self.folders).insert(path.to_owned(), folder.clone());
         Ok(folder)
     }
@@ -99,6 +103,11 @@ impl Inventory {
         let stack: Stack = stack.into();
         locked(&self.layers.hosts).entry(dir).or_default().insert(host.into(), stack.clone());
         Ok(stack)
+    }
+
+    /// What was odd about the `group_vars` and `host_vars` looked at since the last call.
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *locked(&self.layers.warnings))
     }
 
     /// The variables of one group alone, the strongest first.

@@ -16,15 +16,16 @@ use crate::{
 };
 
 impl Inventory {
-    /// All groups, and `_meta` with the hosts' variables; templates as they were written.
-    pub fn list(&self, playbook_dir: Option<&Path>) -> Result<Json, Problems> {
+    /// All groups, and `_meta` with the hosts' variables; templates as they were written. `extra` wins
+    /// over all other variables.
+    pub fn list(&self, playbook_dir: Option<&Path>, extra: &Layer) -> Result<Json, Problems> {
         let mut groups = Map::new();
         if let Some(all) = self.group(ALL) {
             self.list_group(all, &mut groups);
         }
         let mut hostvars = Map::new();
         for host in self.hosts() {
-            let vars = self.host_vars(&host.name, playbook_dir)?;
+            let vars = self.host_vars(&host.name, playbook_dir, extra)?;
             if vars.as_object().is_some_and(|vars| !vars.is_empty()) {
                 hostvars.insert(host.name.to_string(), vars);
             }
@@ -66,8 +67,9 @@ impl Inventory {
     }
 
     /// The variables of one host, templates as they were written.
-    pub fn host_vars(&self, host: &str, playbook_dir: Option<&Path>) -> Result<Json, Problems> {
-        Ok(merged(&self.layers(host, playbook_dir)?))
+    pub fn host_vars(&self, host: &str, playbook_dir: Option<&Path>, extra: &Layer) -> Result<Json, Problems> {
+        let layers = self.layers(host, playbook_dir)?;
+        Ok(merged(std::iter::once(extra).chain(layers.iter().map(|layer| &**layer))))
     }
 
     /// The groups from one downwards as a tree; `None` if there is no such group.
@@ -93,7 +95,7 @@ impl Inventory {
             for host in self.own_hosts(group).filter(|host| seen.insert(&host.name)) {
                 line(text, depth + 1, &host.name);
                 if let Some(dir) = vars {
-                    let shown = self.host_vars(&host.name, dir)?;
+                    let shown = self.host_vars(&host.name, dir, &Layer::new())?;
                     for (name, value) in shown.as_object().into_iter().flatten() {
                         line(text, depth + 2, &format!("{{{name} = {}}}", python(value, false)));
                     }
@@ -101,7 +103,7 @@ impl Inventory {
             }
         }
         if let Some(dir) = vars {
-            let mut shown = merged(&self.layers_of_group(group, dir)?);
+            let mut shown = merged(self.layers_of_group(group, dir)?.iter().map(|layer| &**layer));
             if group.priority != 1 {
                 shown["ansible_group_priority"] = Json::from(group.priority);
                 shown.sort_all_objects();
@@ -115,9 +117,9 @@ impl Inventory {
 }
 
 /// The variables of all layers; the strongest layer comes first.
-fn merged(layers: &[Arc<Layer>]) -> Json {
+fn merged<'l>(layers: impl Iterator<Item = &'l Layer>) -> Json {
     let mut merged: IndexMap<&Arc<str>, &Lazy> = IndexMap::new();
-    for (name, value) in layers.iter().flat_map(|layer| layer.iter()) {
+    for (name, value) in layers.flat_map(|layer| layer.iter()) {
         merged.entry(name).or_insert(value);
     }
     let mut vars: Json =

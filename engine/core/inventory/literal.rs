@@ -170,6 +170,9 @@ impl Reader<'_> {
         let negative = self.peek() == Some(b'-');
         self.at += 1;
         self.blanks();
+        if matches!(self.peek(), Some(b'+' | b'-')) {
+            return None;
+        }
         match self.item()? {
             Kind::Int(i) => Some(Kind::Int(if negative { i.checked_neg()? } else { i })),
             Kind::Float(f) => Some(Kind::Float(if negative { -f } else { f })),
@@ -181,7 +184,7 @@ impl Reader<'_> {
         let start = self.at;
         if self.rest().starts_with("...") {
             self.at += 3;
-            return (self.depth > 0).then(|| string("..."));
+            return Some(string("..."));
         }
         let mut before = b' ';
         while let Some(byte) = self.peek() {
@@ -206,7 +209,7 @@ impl Reader<'_> {
             _ if digits.len() > 1 && digits.starts_with('0') && digits.bytes().any(|b| b != b'0') => return None,
             _ => Kind::Int(digits.parse().ok()?),
         };
-        if complex { (self.depth > 0).then(|| string(written)) } else { Some(kind) }
+        if complex { Some(string(written)) } else { Some(kind) }
     }
 
     fn word(&mut self) -> Option<Kind> {
@@ -230,8 +233,14 @@ impl Reader<'_> {
     /// One or more strings side by side, which are one.
     fn strings(&mut self) -> Option<Kind> {
         let mut all = String::new();
+        let mut of_bytes = None;
         loop {
-            all.push_str(&self.one_string()?);
+            let (part, bytes) = self.one_string()?;
+            // Python refuses to join text and bytes.
+            if *of_bytes.get_or_insert(bytes) != bytes {
+                return None;
+            }
+            all.push_str(&part);
             self.blanks();
             let prefix = self.rest().bytes().take_while(u8::is_ascii_alphabetic).count();
             if !matches!(self.text.as_bytes().get(self.at + prefix), Some(b'\'' | b'"')) {
@@ -240,7 +249,8 @@ impl Reader<'_> {
         }
     }
 
-    fn one_string(&mut self) -> Option<String> {
+    /// One string, and whether it is one of bytes.
+    fn one_string(&mut self) -> Option<(String, bool)> {
         let length = self.rest().bytes().take_while(u8::is_ascii_alphabetic).count();
         let prefix = self.rest()[..length].to_ascii_lowercase();
         let (raw, bytes) = match prefix.as_str() {
@@ -251,7 +261,7 @@ impl Reader<'_> {
             _ => return None,
         };
         self.at += length;
-        let quote = char::from(self.peek()?);
+        let quote = char::from(self.peek().filter(|byte| matches!(byte, b'\'' | b'"'))?);
         let triple = self.rest().starts_with(&quote.to_string().repeat(3));
         let close = quote.to_string().repeat(if triple { 3 } else { 1 });
         self.at += close.len();
@@ -259,7 +269,7 @@ impl Reader<'_> {
         loop {
             if self.rest().starts_with(&close) {
                 self.at += close.len();
-                return Some(found);
+                return Some((found, bytes));
             }
             let c = self.rest().chars().next()?;
             self.at += c.len_utf8();
@@ -408,6 +418,9 @@ mod tests {
             "",
             "{{ foo }",
             "-'a'",
+            "--1",
+            "_'a'",
+            "'a'b'b'",
         ] {
             assert_eq!(json(text), serde_json::to_string(text).unwrap(), "{text}");
         }

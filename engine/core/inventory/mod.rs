@@ -22,6 +22,7 @@ mod words;
 mod yaml;
 
 pub use fault::InventoryFault;
+pub use folder::vars_file;
 pub use graph::{Group, Host, Inventory};
 pub use pattern::{Limit, Matched, Pattern};
 

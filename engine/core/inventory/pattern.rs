@@ -66,19 +66,19 @@ impl Pattern {
         Ok(Pattern { terms })
     }
 
-    /// The hosts it matches, in the order Ansible runs them.
-    pub fn matches(&self, inventory: &Inventory) -> Matched {
+    /// The hosts it matches, in the order Ansible runs them. A subscript beyond the last host is an error.
+    pub fn matches(&self, inventory: &Inventory) -> Result<Matched, InventoryFault> {
         let mut warnings = Vec::new();
         let mut hosts: IndexSet<Arc<str>> = IndexSet::new();
         for term in &self.terms {
-            let found = term.matches(inventory, &mut warnings);
+            let found = term.matches(inventory, &mut warnings)?;
             match term.role {
                 Role::Include => hosts.extend(found),
                 Role::Intersect => hosts.retain(|host| found.contains(host)),
                 Role::Exclude => hosts.retain(|host| !found.contains(host)),
             }
         }
-        Matched { hosts: hosts.into_iter().collect(), warnings }
+        Ok(Matched { hosts: hosts.into_iter().collect(), warnings })
     }
 }
 
@@ -107,8 +107,9 @@ impl Term {
         Ok(Term { role, text: rest.to_owned(), matcher, pick })
     }
 
-    fn matches(&self, inventory: &Inventory, warnings: &mut Vec<String>) -> IndexSet<Arc<str>> {
-        let mut found: IndexSet<Arc<str>> = IndexSet::new();
+    fn matches(&self, inventory: &Inventory, warnings: &mut Vec<String>) -> Result<IndexSet<Arc<str>>, InventoryFault> {
+        // Hosts of several groups count as often as they are named; Ansible's subscripts see them so.
+        let mut found: Vec<Arc<str>> = Vec::new();
         let mut a_group = false;
         match &self.matcher {
             Matcher::Name(name) => {
@@ -117,7 +118,7 @@ impl Term {
                     found.extend(inventory.hosts_of(name));
                 } else if let Some(host) = inventory.host(name) {
                     // Here `localhost` is found even when no source names it.
-                    found.insert(host.name.clone());
+                    found.push(host.name.clone());
                 }
             }
             Matcher::Regex(regex) => {
@@ -132,22 +133,25 @@ impl Term {
             warnings.push(format!("Could not match supplied host pattern, ignoring: {}", self.text));
         }
         match self.pick {
-            None => found,
-            Some(pick) => pick.of(&found),
+            // Of nothing there is nothing to pick, and that was told above.
+            Some(pick) if !found.is_empty() => {
+                pick.of(&found).ok_or_else(|| InventoryFault::Subscript { pattern: self.text.clone() })
+            }
+            _ => Ok(found.into_iter().collect()),
         }
     }
 }
 
 impl Pick {
-    fn of(self, hosts: &IndexSet<Arc<str>>) -> IndexSet<Arc<str>> {
+    fn of(self, hosts: &[Arc<str>]) -> Option<IndexSet<Arc<str>>> {
         match self {
             Pick::One(at) => {
                 let at = if at < 0 { hosts.len().checked_add_signed(at as isize) } else { usize::try_from(at).ok() };
-                at.and_then(|at| hosts.get_index(at)).cloned().into_iter().collect()
+                Some(IndexSet::from([hosts.get(at?)?.clone()]))
             }
             Pick::Range(first, last) => {
-                let count = last.map_or(usize::MAX, |last| (last + 1).saturating_sub(first));
-                hosts.iter().skip(first).take(count).cloned().collect()
+                let count = last.map_or(usize::MAX, |last| last.saturating_add(1).saturating_sub(first));
+                Some(hosts.iter().skip(first).take(count).cloned().collect())
             }
         }
     }
@@ -263,7 +267,7 @@ impl Limit {
 
     /// The hosts that `--limit` allows. None at all is an error, unless the inventory is empty.
     pub fn allowed(&self, inventory: &Inventory) -> Result<Matched, InventoryFault> {
-        let matched = self.pattern.matches(inventory);
+        let matched = self.pattern.matches(inventory)?;
         if matched.hosts.is_empty() && inventory.hosts().len() > 0 {
             return Err(InventoryFault::NothingLeft);
         }
@@ -273,13 +277,13 @@ impl Limit {
 
 impl Inventory {
     /// The hosts a play's pattern matches, cut down to those that `--limit` allows.
-    pub fn matching(&self, pattern: &Pattern, allowed: Option<&Matched>) -> Matched {
-        let mut matched = pattern.matches(self);
+    pub fn matching(&self, pattern: &Pattern, allowed: Option<&Matched>) -> Result<Matched, InventoryFault> {
+        let mut matched = pattern.matches(self)?;
         if let Some(allowed) = allowed {
             let allowed: std::collections::HashSet<&Arc<str>> = allowed.hosts.iter().collect();
             matched.hosts.retain(|host| allowed.contains(host));
         }
-        matched
+        Ok(matched)
     }
 
     /// Whether a name means this machine.
@@ -315,8 +319,8 @@ mod tests {
             ("web[-1]", "web5"),
             ("web[1:]", "web3 web4 web5"),
             ("web[:1]", "web1"),
-            ("web[9]", ""),
-            ("web[-9]", ""),
+            ("web[2:9]", "web4 web5"),
+            ("web[7:9]", ""),
             ("!web", "web1 s1 2001:db8::1 db1 db2"),
             ("all:!web", "web1 s1 2001:db8::1 db1 db2"),
             ("web:&south", "web3"),
@@ -340,17 +344,21 @@ mod tests {
             (",,", "web1 s1 web3 2001:db8::1 web2 web4 web5 db1 db2"),
             ("empty", ""),
         ] {
-            assert_eq!(names(&Pattern::parse(pattern).unwrap().matches(&inventory)), expected, "{pattern}");
+            assert_eq!(names(&Pattern::parse(pattern).unwrap().matches(&inventory).unwrap()), expected, "{pattern}");
         }
     }
 
     #[test]
     fn what_is_named_in_vain_is_told() {
         let inventory = inventory();
-        let warnings = |pattern| Pattern::parse(pattern).unwrap().matches(&inventory).warnings;
+        let warnings = |pattern| Pattern::parse(pattern).unwrap().matches(&inventory).unwrap().warnings;
         assert_eq!(warnings("nosuch:web"), ["Could not match supplied host pattern, ignoring: nosuch"]);
         assert_eq!(warnings("!nosuch,web"), ["Could not match supplied host pattern, ignoring: nosuch"]);
         assert!(warnings("empty").is_empty());
+        for beyond in ["web[9]", "web[-9]", "db,*[99]"] {
+            let fault = Pattern::parse(beyond).unwrap().matches(&inventory).unwrap_err();
+            assert!(fault.to_string().starts_with("No hosts matched the subscripted pattern"), "{beyond}");
+        }
         assert!(Pattern::parse("~we[b").unwrap_err().to_string().contains("not a regular expression"));
     }
 
@@ -359,10 +367,10 @@ mod tests {
         let inventory = inventory();
         let all = Pattern::parse("all").unwrap();
         let allowed = |limit: &str| Limit::parse(limit)?.allowed(&inventory);
-        let limited = |limit: &str| names(&inventory.matching(&all, Some(&allowed(limit).unwrap())));
+        let limited = |limit: &str| names(&inventory.matching(&all, Some(&allowed(limit).unwrap())).unwrap());
         assert_eq!(limited("s1:db1"), "s1 db1");
         assert_eq!(limited("!north,!2001:db8::1"), "web1 s1");
-        assert_eq!(limited(""), names(&all.matches(&inventory)));
+        assert_eq!(limited(""), names(&all.matches(&inventory).unwrap()));
         assert!(matches!(allowed("nosuch"), Err(InventoryFault::NothingLeft)));
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "db2\n\nweb2\n").unwrap();

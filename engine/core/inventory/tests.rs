@@ -45,7 +45,7 @@ fn listings_are_those_of_ansible() {
     cases("list.json", |case, inventory, playbook_dir, expected| {
         let mut expected: serde_json::Value = serde_json::from_str(expected).unwrap();
         expected["_meta"].as_object_mut().unwrap().remove("profile");
-        let listing = inventory.list(playbook_dir).unwrap();
+        let listing = inventory.list(playbook_dir, &Default::default()).unwrap();
         let (shown, expected) = (pretty(&listing), pretty(&expected));
         for (ours, theirs) in shown.lines().zip(expected.lines()) {
             assert_eq!(ours, theirs, "{case}");
@@ -147,4 +147,22 @@ fn ten_thousand_hosts_take_no_time() {
     assert!(Arc::ptr_eq(&layers[0][0], &layers[1][0]));
     // Generous: a debug build on a busy machine. Anything quadratic takes minutes.
     assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+}
+
+#[test]
+fn files_that_are_passed_over_are_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let vars = folder.path().join("group_vars");
+    std::fs::create_dir_all(vars.join("web")).unwrap();
+    for name in ["web/a.yml", "web.yml", "all.yml", "db.json", "db.yaml"] {
+        std::fs::write(vars.join(name), "{}").unwrap();
+    }
+    std::fs::write(folder.path().join("hosts"), "a\n").unwrap();
+    let inventory = Inventory::load(&[folder.path().join("hosts").display().to_string()], Arc::default()).unwrap();
+    inventory.layers("a", None).unwrap();
+    let mut warnings = inventory.take_warnings();
+    warnings.sort();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].contains("db.json is not read") && warnings[1].contains("web.yml is not read"));
+    assert!(inventory.take_warnings().is_empty());
 }

@@ -262,7 +262,7 @@ impl Run {
 
     fn hosts_of(&self, pattern: &str, play: &Play, scope: &Arc<Scope>) -> Result<Vec<Arc<str>>, Problems> {
         let inventory = self.inventory();
-        let matched = inventory.matching(&Pattern::parse(pattern)?, self.options.allowed.as_ref());
+        let matched = inventory.matching(&Pattern::parse(pattern)?, self.options.allowed.as_ref())?;
         for warning in &matched.warnings {
             self.warn(warning.as_str(), Some(play.hosts.span.clone()));
         }

@@ -71,7 +71,12 @@ fn read(arg: &str, vault: &Vault) -> Result<Layer, Problems> {
         };
         let bare = unquoted(value);
         let start = range.start + key.len() + 1 + usize::from(bare.len() < value.len());
-        let text = Text { value: unescaped(bare).into(), style: Style::Plain, vault: false, no_template: false };
+        let mut text = unescaped(bare);
+        if bare.len() == value.len() {
+            // Without quotes, spaces at the ends do not count, however they were written.
+            text = text.trim().to_owned();
+        }
+        let text = Text { value: text.into(), style: Style::Plain, vault: false, no_template: false };
         let span = Span::new(&source, start..start + bare.len());
         layer.insert(key.into(), Lazy::from_node(&Node { span, kind: Kind::Str(text) }));
     }
@@ -192,6 +197,10 @@ mod tests {
             ("a=", r#"a="""#),
             ("a=b=c", r#"a="b=c""#),
             (r"a=x\ny\q", r#"a="x\ny\\q""#),
+            (r#"a="x\ty" b=\n c='\n'"#, r#"a="x\ty" b="" c="\n""#),
+            (r#"a="say \"hi\"" b='it\'s'"#, r#"a="say \"hi\"" b="it's""#),
+            (r#"a=b'c d'e b="c d"e"#, r#"a="b'c d'e" b="\"c d\"e""#),
+            (r"a=\x41\u00e9 b=x\\y", r#"a="Aé" b="x\\y""#),
             ("a=it's", "this quote is never closed"),
             ("word", "expected key=value, not `word`"),
             ("=1 b", "expected key=value, not `=1`; expected key=value, not `b`"),
