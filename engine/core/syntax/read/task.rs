@@ -232,6 +232,15 @@ impl Reader<'_> {
                 // The task has its module: a keyword is likelier.
                 None => nearest(name, keywords.iter().copied().chain(modules.iter().copied())).map(str::to_owned),
             };
+            if near.is_none() && name.matches('.').count() >= 2 {
+                self.problems.push(ReadFault::Other {
+                    problem: format!("there is no module `{name}`"),
+                    label: "not a module that this program has",
+                    at: key.span.clone(),
+                    help: None,
+                });
+                continue;
+            }
             let help = match (near, calls.first()) {
                 (Some(near), _) => Some(format!("did you mean `{near}`?")),
                 (None, call) => belongs_to(name, place).or_else(|| {
