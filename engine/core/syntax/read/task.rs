@@ -107,6 +107,7 @@ impl Reader<'_> {
 
     fn task(&mut self, node: Node, place: Place) -> Option<Task> {
         let span = node.span.clone();
+        self.include_keywords(&node);
         let mut keywords = Keywords::default();
         let mut looped: Option<Loop> = None;
         let mut loop_control = LoopControl::default();
@@ -210,6 +211,25 @@ impl Reader<'_> {
         })
     }
 
+    /// What is included during the run takes few keywords itself.
+    fn include_keywords(&mut self, node: &Node) {
+        let entries = node.as_map().unwrap_or_default();
+        let names = || entries.iter().filter_map(|(key, _)| Some((key, key.as_str()?)));
+        let Some(include) = names().map(|(_, name)| builtin(name)).find(|name| INCLUDES.contains(name)) else { return };
+        for (key, name) in names() {
+            if Place::Handler.knows(name) && !OF_INCLUDES.contains(&name) {
+                self.problems.push(ReadFault::UnknownKeyword {
+                    at: key.span.clone(),
+                    name: name.to_owned(),
+                    place: if include == "include_tasks" { "include_tasks" } else { "include_role" },
+                    help: Place::Block
+                        .knows(name)
+                        .then(|| format!("give it to the tasks within: write it below `apply:`, below `{include}:`")),
+                });
+            }
+        }
+    }
+
     /// Names that are neither keywords nor modules.
     fn unknown_names(&mut self, unknown: &[Word], calls: &[Call], place: Place) {
         if unknown.is_empty() {
@@ -232,6 +252,15 @@ impl Reader<'_> {
                 // The task has its module: a keyword is likelier.
                 None => nearest(name, keywords.iter().copied().chain(modules.iter().copied())).map(str::to_owned),
             };
+            if near.is_none() && name.matches('.').count() >= 2 {
+                self.problems.push(ReadFault::Other {
+                    problem: format!("there is no module `{name}`"),
+                    label: "not a module that this program has",
+                    at: key.span.clone(),
+                    help: None,
+                });
+                continue;
+            }
             let help = match (near, calls.first()) {
                 (Some(near), _) => Some(format!("did you mean `{near}`?")),
                 (None, call) => belongs_to(name, place).or_else(|| {
@@ -486,6 +515,28 @@ impl Reader<'_> {
         }
     }
 }
+
+const INCLUDES: [&str; 2] = ["include_tasks", "include_role"];
+
+/// The keywords that an include itself may have, by what ansible-core 2.19 refuses; `listen` is for handlers.
+const OF_INCLUDES: [&str; 16] = [
+    "action",
+    "args",
+    "collections",
+    "debugger",
+    "ignore_errors",
+    "listen",
+    "loop",
+    "loop_control",
+    "name",
+    "no_log",
+    "register",
+    "run_once",
+    "tags",
+    "timeout",
+    "vars",
+    "when",
+];
 
 /// Sets an argument; the later one counts.
 fn put(args: &mut Vec<(Word, Node)>, key: Word, value: Node) {
