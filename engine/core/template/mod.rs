@@ -10,6 +10,7 @@ mod args;
 #[cfg(test)]
 mod compat;
 mod condition;
+mod crypt;
 mod dates;
 mod error;
 mod fault;
@@ -31,6 +32,7 @@ mod python;
 mod regexes;
 mod render;
 mod statements;
+mod twister;
 mod yaml;
 
 pub use condition::condition;

@@ -73,9 +73,9 @@ impl Lazy {
                                 Lazy::Data(key) => key,
                                 _ => Value::from(key_text(key)),
                             });
-                        Lazy::Data(keys.zip(data).collect())
+                        Lazy::Data(mapping(keys.zip(data)))
                     }
-                    Some(data) => Lazy::Data(entries.keys().cloned().map(Value::from).zip(data).collect()),
+                    Some(data) => Lazy::Data(mapping(entries.keys().cloned().map(Value::from).zip(data))),
                     None => Lazy::Map(Arc::new(entries)),
                 }
             }
@@ -104,6 +104,11 @@ fn key_text(key: &Node) -> Arc<str> {
             _ => key.span.text().into(),
         },
     }
+}
+
+/// A mapping; collecting pairs into a `Value` would give a list of pairs.
+fn mapping(entries: impl Iterator<Item = (Value, Value)>) -> Value {
+    Value::from_object(entries.collect::<IndexMap<Value, Value>>())
 }
 
 impl From<Value> for Lazy {
