@@ -12,7 +12,10 @@ use crate::{
 };
 
 /// Cases whose answer differs here, and why.
-const KNOWN: &[(u32, &str)] = &[];
+const KNOWN: &[(u32, &str)] = &[(397, "integers end at 127 bits"), (398, "integers end at 127 bits")];
+
+/// Where the answers were made passlib was not installed; here the password is hashed, which takes its time.
+const HASHED: u32 = 212;
 
 struct Nothing;
 
@@ -43,7 +46,7 @@ fn value(json: &serde_json::Value) -> Value {
         serde_json::Value::String(text) => Value::from(text.as_str()),
         serde_json::Value::Array(items) => Value::from(items.iter().map(value).collect::<Vec<_>>()),
         serde_json::Value::Object(map) => {
-            map.iter().map(|(key, item)| (Value::from(key.as_str()), value(item))).collect()
+            python::map(map.iter().map(|(key, item)| (Value::from(key.as_str()), value(item))))
         }
     }
 }
@@ -100,9 +103,13 @@ fn json(value: &Value) -> serde_json::Value {
     match value.kind() {
         ValueKind::None => serde_json::Value::Null,
         ValueKind::Bool => value.is_true().into(),
-        ValueKind::Number => python::repr(value).parse::<serde_json::Number>().map_or_else(|_| python::repr(value).into(), Into::into),
+        ValueKind::Number => {
+            python::repr(value).parse::<serde_json::Number>().map_or_else(|_| python::repr(value).into(), Into::into)
+        }
         ValueKind::String => value.as_str().into(),
-        ValueKind::Map => python::pairs(value).iter().map(|(key, item)| (python::plain_text(key), json(item))).collect(),
+        ValueKind::Map => {
+            python::pairs(value).iter().map(|(key, item)| (python::plain_text(key), json(item))).collect()
+        }
         ValueKind::Seq => python::items(value).unwrap_or_default().iter().map(json).collect::<Vec<_>>().into(),
         _ => serde_json::json!({"__datetime__": value.to_string()}),
     }
@@ -117,6 +124,9 @@ fn answers_as_ansible_does() {
     for row in rows.iter().skip(1) {
         let [id, mode, template, kind, want, ..] = row.as_slice() else { panic!("a row of {} fields", row.len()) };
         let id: u32 = id.parse().expect("a number");
+        if id == HASHED {
+            continue;
+        }
         let got = run(mode, template, &scope);
         let (same, shown) = match &got {
             Err(error) => (kind == "error", format!("error: {error}")),
@@ -132,7 +142,9 @@ fn answers_as_ansible_does() {
             (true, false) => equal += 1,
             (true, true) => mended.push(id),
             (false, true) => {}
-            (false, false) => different.push(format!("{id} {mode} {template:?}\n    want {kind} {want}\n    got  {shown}")),
+            (false, false) => {
+                different.push(format!("{id} {mode} {template:?}\n    want {kind} {want}\n    got  {shown}"))
+            }
         }
     }
     println!("{equal} of {} equal", rows.len() - 1);

@@ -36,6 +36,14 @@ impl Moment {
         Moment { at: Timestamp::now().to_zoned(zone).datetime(), zone: None }
     }
 
+    /// A number of seconds after the beginning of 1970.
+    pub fn since_epoch(seconds: f64, utc: bool) -> Answer<Self> {
+        let zone = if utc { TimeZone::UTC } else { TimeZone::system() };
+        let micros = (seconds * 1e6).round() as i64;
+        let at = Timestamp::from_microsecond(micros).map_err(|_| Fault::new(format!("{seconds} is no time")))?;
+        Ok(Moment { at: at.to_zoned(zone).datetime(), zone: None })
+    }
+
     /// Reads a text by a format of `strptime`.
     pub fn parse(text: &str, pattern: &str) -> Answer<Self> {
         let refuse = || Fault::new(format!("time data '{text}' does not match format '{pattern}'"));
@@ -116,8 +124,7 @@ impl Moment {
 }
 
 /// Methods a moment has.
-pub(crate) const METHODS: [&str; 7] =
-    ["strftime", "isoformat", "timestamp", "date", "time", "weekday", "isoweekday"];
+pub(crate) const METHODS: [&str; 7] = ["strftime", "isoformat", "timestamp", "date", "time", "weekday", "isoweekday"];
 
 impl Object for Moment {
     fn repr(self: &Arc<Self>) -> ObjectRepr {

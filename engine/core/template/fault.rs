@@ -21,8 +21,14 @@ pub(crate) struct Fault {
 
 #[derive(Debug)]
 pub(crate) enum Cause {
-    Failed { message: String, help: Option<String> },
-    Syntax { message: String, help: Option<String> },
+    Failed {
+        message: String,
+        help: Option<String>,
+    },
+    Syntax {
+        message: String,
+        help: Option<String>,
+    },
     Absent(Value),
     Omitted,
     /// An error that has its place already.
@@ -61,16 +67,6 @@ impl Fault {
             },
         }
     }
-
-    /// What to say when the error only becomes a warning.
-    pub fn message(&self) -> String {
-        match &self.cause {
-            Cause::Failed { message, .. } | Cause::Syntax { message, .. } => message.clone(),
-            Cause::Omitted => "the value is `omit`".into(),
-            Cause::Placed(error) => error.to_string(),
-            Cause::Absent(value) => value.downcast_object_ref::<Absent>().map_or_else(String::new, Absent::message),
-        }
-    }
 }
 
 impl From<TemplateError> for Box<Fault> {
@@ -91,7 +87,10 @@ pub(crate) struct Absent {
 #[derive(Debug)]
 pub(crate) enum What {
     Variable(Arc<str>),
-    Attribute { parent: Value, key: Value },
+    Attribute {
+        parent: Value,
+        key: Value,
+    },
     /// `undef(hint=...)` and the like.
     Told(String),
     /// A variable was found, but rendering it failed. Only what failed for want of a value counts as undefined.

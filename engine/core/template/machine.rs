@@ -13,8 +13,9 @@ use super::{
     TemplateError, Via,
     args::Args,
     fault::{Absent, Answer, Fault, What, absent, is_undefined, present},
-    filters, functions, methods,
+    filters,
     frame::Frame,
+    functions, methods,
     objects::{self, Bound, Macro, Pending},
     origin::Origin,
     page::Page,
@@ -316,9 +317,7 @@ impl<'s> Machine<'s> {
             return Ok(Value::from_object(Bound { receiver: Some(parent.clone()), name: name.into() }));
         }
         let found = match parent.kind() {
-            ValueKind::Map | ValueKind::Plain => {
-                parent.as_object().and_then(|object| object.get_value_by_str(name))
-            }
+            ValueKind::Map | ValueKind::Plain => parent.as_object().and_then(|object| object.get_value_by_str(name)),
             _ => None,
         };
         Ok(found.unwrap_or_else(|| self.lack(What::Attribute { parent: parent.clone(), key: name.into() }, range)))

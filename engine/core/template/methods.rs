@@ -15,18 +15,59 @@ use super::{
 };
 
 const TEXT: [&str; 47] = [
-    "capitalize", "casefold", "center", "count", "encode", "endswith", "expandtabs", "find", "format", "format_map",
-    "index", "isalnum", "isalpha", "isascii", "isdecimal", "isdigit", "isidentifier", "islower", "isnumeric",
-    "isprintable", "isspace", "istitle", "isupper", "join", "ljust", "lower", "lstrip", "maketrans", "partition",
-    "removeprefix", "removesuffix", "replace", "rfind", "rindex", "rjust", "rpartition", "rsplit", "rstrip", "split",
-    "splitlines", "startswith", "strip", "swapcase", "title", "translate", "upper", "zfill",
+    "capitalize",
+    "casefold",
+    "center",
+    "count",
+    "encode",
+    "endswith",
+    "expandtabs",
+    "find",
+    "format",
+    "format_map",
+    "index",
+    "isalnum",
+    "isalpha",
+    "isascii",
+    "isdecimal",
+    "isdigit",
+    "isidentifier",
+    "islower",
+    "isnumeric",
+    "isprintable",
+    "isspace",
+    "istitle",
+    "isupper",
+    "join",
+    "ljust",
+    "lower",
+    "lstrip",
+    "maketrans",
+    "partition",
+    "removeprefix",
+    "removesuffix",
+    "replace",
+    "rfind",
+    "rindex",
+    "rjust",
+    "rpartition",
+    "rsplit",
+    "rstrip",
+    "split",
+    "splitlines",
+    "startswith",
+    "strip",
+    "swapcase",
+    "title",
+    "translate",
+    "upper",
+    "zfill",
 ];
 
 const LIST: [&str; 11] =
     ["append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse", "sort"];
 
-const MAP: [&str; 10] =
-    ["clear", "copy", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values"];
+const MAP: [&str; 10] = ["clear", "copy", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values"];
 
 /// Whether the value has a method of that name.
 pub(crate) fn exists(value: &Value, name: &str) -> bool {
@@ -223,7 +264,8 @@ fn lines(text: &str, keep: bool) -> Value {
     let mut parts = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
-        let breaks = |c: char| matches!(c, '\n' | '\r' | '\x0b' | '\x0c' | '\x1c'..='\x1e' | '\u{85}' | '\u{2028}' | '\u{2029}');
+        let breaks =
+            |c: char| matches!(c, '\n' | '\r' | '\x0b' | '\x0c' | '\x1c'..='\x1e' | '\u{85}' | '\u{2028}' | '\u{2029}');
         let (end, after) = match rest.char_indices().find(|(_, c)| breaks(*c)) {
             Some((at, '\r')) if rest[at..].starts_with("\r\n") => (at, at + 2),
             Some((at, c)) => (at, at + c.len_utf8()),
@@ -521,7 +563,7 @@ fn map(value: &Value, name: &str, mut args: Args) -> Answer {
                 .map(|(key, value)| Value::from(Tuple::from(vec![key, value])))
                 .collect::<Vec<_>>(),
         ),
-        "copy" => python::pairs(value).into_iter().collect(),
+        "copy" => python::map(python::pairs(value)),
         "update" => {
             let dict = changing_map(value)?;
             if let Some(other) = args.optional("other")? {

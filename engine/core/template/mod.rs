@@ -10,6 +10,7 @@ mod args;
 #[cfg(test)]
 mod compat;
 mod condition;
+mod crypt;
 mod dates;
 mod error;
 mod fault;
@@ -32,6 +33,7 @@ mod regexes;
 mod render;
 mod statements;
 mod view;
+mod twister;
 mod yaml;
 
 pub use condition::condition;

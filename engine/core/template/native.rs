@@ -22,9 +22,7 @@ fn plain(value: &Value) -> bool {
     match value.kind() {
         ValueKind::None | ValueKind::Bool | ValueKind::Number | ValueKind::Bytes => true,
         ValueKind::String => !value.is_safe(),
-        ValueKind::Seq => {
-            value.downcast_object_ref::<Vec<Value>>().is_some_and(|items| items.iter().all(plain))
-        }
+        ValueKind::Seq => value.downcast_object_ref::<Vec<Value>>().is_some_and(|items| items.iter().all(plain)),
         ValueKind::Map => value
             .downcast_object_ref::<IndexMap<Value, Value>>()
             .is_some_and(|entries| entries.iter().all(|(key, value)| plain(key) && plain(value))),
@@ -42,7 +40,10 @@ fn rebuild(value: Value) -> Answer {
     match value.kind() {
         ValueKind::Seq | ValueKind::Iterable if value.downcast_object_ref::<super::objects::Range>().is_none() => {
             let items = python::items(&value)?.into_iter().filter(|item| !is_omit(item));
-            items.map(|item| if plain(&item) { Ok(item) } else { rebuild(item) }).collect::<Answer<Vec<_>>>().map(Value::from)
+            items
+                .map(|item| if plain(&item) { Ok(item) } else { rebuild(item) })
+                .collect::<Answer<Vec<_>>>()
+                .map(Value::from)
         }
         ValueKind::Map => {
             let mut entries = IndexMap::new();
@@ -78,7 +79,7 @@ pub fn drop_omitted(value: Value) -> Value {
         }
         ValueKind::Map => {
             let entries = python::pairs(&value).into_iter().filter(|(_, value)| !is_omit(value));
-            entries.map(|(key, value)| (key, drop_omitted(value))).collect()
+            python::map(entries.map(|(key, value)| (key, drop_omitted(value))))
         }
         _ => value,
     }

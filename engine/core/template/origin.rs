@@ -4,6 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use crate::{
     source::{Source, Span},
+    syntax::locate,
     vars::Template,
 };
 
@@ -23,7 +24,7 @@ impl Origin {
     pub fn span(&self, range: Option<Range<usize>>) -> Span {
         match self {
             Origin::Scalar(template) => match range {
-                Some(range) => locate(template, range),
+                Some(range) => locate(&template.text, &template.span, template.style, range),
                 None => template.span.clone(),
             },
             Origin::File(source, begin) => match range {
@@ -32,18 +33,5 @@ impl Origin {
             },
             Origin::Nowhere => Span::new(&Source::inline("<generated>", ""), 0..0),
         }
-    }
-}
-
-/// Bytes of a scalar's value as bytes of the file, where the scalar is written without escapes or folding
-/// before them; else the whole scalar.
-fn locate(template: &Template, range: Range<usize>) -> Span {
-    let written = template.span.text();
-    match written.find(&*template.text) {
-        Some(begin) => {
-            let begin = begin + template.span.start as usize;
-            template.span.at(begin + range.start..begin + range.end)
-        }
-        None => template.span.clone(),
     }
 }

@@ -131,9 +131,8 @@ impl Page {
 }
 
 /// Methods that change what they are called on.
-const MUTATING: [&str; 11] = [
-    "append", "extend", "insert", "pop", "remove", "update", "clear", "setdefault", "popitem", "sort", "reverse",
-];
+const MUTATING: [&str; 11] =
+    ["append", "extend", "insert", "pop", "remove", "update", "clear", "setdefault", "popitem", "sort", "reverse"];
 
 impl Reading {
     fn syntax(&self) -> Result<SyntaxConfig, minijinja::Error> {

@@ -309,7 +309,9 @@ fn same_file(a: &Value, b: &Value) -> Answer<bool> {
 
 fn uri(value: &Value, mut args: Args, urn: Option<bool>) -> Answer<bool> {
     let schemes = match args.optional("schemes")? {
-        Some(schemes) if !schemes.is_none() => python::items(&schemes)?.iter().map(python::text).collect::<Answer<_>>()?,
+        Some(schemes) if !schemes.is_none() => {
+            python::items(&schemes)?.iter().map(python::text).collect::<Answer<_>>()?
+        }
         _ => Vec::new(),
     };
     args.finish()?;

@@ -42,7 +42,10 @@ pub(crate) fn format(format: &str, args: &[Value]) -> Answer<String> {
         let mut key = None;
         if chars.next_if_eq(&'(').is_some() {
             let name: String = chars.by_ref().take_while(|c| *c != ')').collect();
-            let map = args.first().filter(|map| python::is_map(map)).ok_or_else(|| Fault::new("format requires a mapping"))?;
+            let map = args
+                .first()
+                .filter(|map| python::is_map(map))
+                .ok_or_else(|| Fault::new("format requires a mapping"))?;
             let found = map.as_object().and_then(|map| map.get_value_by_str(&name));
             key = Some(found.ok_or_else(|| Fault::new(format!("the mapping has no key '{name}'")))?);
             keyed = true;
@@ -98,9 +101,8 @@ pub(crate) fn format(format: &str, args: &[Value]) -> Answer<String> {
 }
 
 fn percent(kind: char, value: &Value, layout: &Layout) -> Answer<String> {
-    let wants = |what: &str| {
-        Fault::new(format!("%{kind} format: {what} is required, not {}", python::type_name(value)))
-    };
+    let wants =
+        |what: &str| Fault::new(format!("%{kind} format: {what} is required, not {}", python::type_name(value)));
     let text = match kind {
         's' => python::text(value)?,
         'r' | 'a' => python::repr(value),

@@ -217,6 +217,11 @@ pub(crate) fn pairs(value: &Value) -> Vec<(Value, Value)> {
     value.as_object().and_then(|object| object.try_iter_pairs()).map(|pairs| pairs.collect()).unwrap_or_default()
 }
 
+/// A mapping of these entries.
+pub(crate) fn map(entries: impl IntoIterator<Item = (Value, Value)>) -> Value {
+    Value::from_object(entries.into_iter().collect::<IndexMap<Value, Value>>())
+}
+
 /// `bool()`.
 pub(crate) fn truth(value: &Value) -> bool {
     match value.kind() {
@@ -284,11 +289,7 @@ pub(crate) fn order(op: &str, a: &Value, b: &Value) -> Answer<Option<Ordering>> 
     if let Some(ordering) = super::dates::order(a, b) {
         return Ok(Some(ordering));
     }
-    Err(Fault::new(format!(
-        "'{op}' not supported between instances of '{}' and '{}'",
-        type_name(a),
-        type_name(b)
-    )))
+    Err(Fault::new(format!("'{op}' not supported between instances of '{}' and '{}'", type_name(a), type_name(b))))
 }
 
 pub(crate) fn add(a: &Value, b: &Value) -> Answer {
@@ -426,10 +427,7 @@ pub(crate) fn contains(container: &Value, item: &Value) -> Answer<bool> {
     match container.kind() {
         ValueKind::String => match item.as_str() {
             Some(part) => Ok(container.as_str().unwrap_or_default().contains(part)),
-            None => Err(Fault::new(format!(
-                "'in <string>' requires string as left operand, not {}",
-                type_name(item)
-            ))),
+            None => Err(Fault::new(format!("'in <string>' requires string as left operand, not {}", type_name(item)))),
         },
         ValueKind::Map => Ok(super::objects::has_key(container, item)),
         ValueKind::Seq | ValueKind::Iterable => Ok(items(container)?.iter().any(|known| equal(known, item))),

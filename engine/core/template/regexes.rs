@@ -28,9 +28,9 @@ pub(crate) fn find(pattern: &str, ignorecase: bool, multiline: bool) -> Answer<R
     }
     let translated = translate(pattern);
     let source = if flags.is_empty() { translated } else { format!("(?{flags}){translated}") };
-    let regex = RegexBuilder::new(&source).build().map_err(|error| {
-        Fault::new(format!("`{pattern}` is not a regular expression: {error}"))
-    })?;
+    let regex = RegexBuilder::new(&source)
+        .build()
+        .map_err(|error| Fault::new(format!("`{pattern}` is not a regular expression: {error}")))?;
     let regex = Rc::new(regex);
     COMPILED.with(|compiled| {
         let mut compiled = compiled.borrow_mut();

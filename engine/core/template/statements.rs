@@ -198,8 +198,7 @@ impl Machine<'_> {
                 self.iterate(node, &items, 0, out).map_err(|fault| fault.at(range(node.iter.span())))
             }
             ast::Stmt::WithBlock(node) => {
-                let values =
-                    node.assignments.iter().map(|(_, expr)| self.expr(expr)).collect::<Answer<Vec<_>>>()?;
+                let values = node.assignments.iter().map(|(_, expr)| self.expr(expr)).collect::<Answer<Vec<_>>>()?;
                 self.scoped(|machine| {
                     for ((target, _), value) in node.assignments.iter().zip(values) {
                         machine.assign(target, value)?;
@@ -467,7 +466,8 @@ impl Machine<'_> {
 
     fn extend(&mut self, extends: &'static ast::Extends<'static>, out: &mut Output) -> Answer<()> {
         let name = self.value(&extends.name)?;
-        let (page, origin, folder) = self.load(&python::text(&name)?).map_err(|fault| fault.at(range(extends.name.span())))?;
+        let (page, origin, folder) =
+            self.load(&python::text(&name)?).map_err(|fault| fault.at(range(extends.name.span())))?;
         let before = (self.page, self.origin.clone(), self.folder.clone());
         (self.page, self.origin, self.folder) = (page, origin, folder);
         let result = match &page.body {
@@ -488,9 +488,11 @@ impl Machine<'_> {
             Some(name) => vec![name.to_owned()],
             None => python::items(&name)?.iter().map(python::text).collect::<Answer<_>>()?,
         };
-        let without = self.page.masked.get(range(include.span())).is_some_and(|tag| {
-            tag.split_whitespace().rev().any(|word| word == "without")
-        });
+        let without = self
+            .page
+            .masked
+            .get(range(include.span()))
+            .is_some_and(|tag| tag.split_whitespace().rev().any(|word| word == "without"));
         for name in &names {
             if self.find(name).is_none() {
                 continue;

@@ -35,9 +35,9 @@ pub(crate) fn read(text: &str) -> Answer<Vec<Value>> {
     for line in text.split_inclusive('\n') {
         let marker = line.trim_end();
         let begins = marker == "---" || marker.starts_with("--- ");
-        let empty = documents.last().is_none_or(|document| {
-            document.lines().all(|line| line.trim().is_empty() || line.starts_with(['#', '%']))
-        });
+        let empty = documents
+            .last()
+            .is_none_or(|document| document.lines().all(|line| line.trim().is_empty() || line.starts_with(['#', '%'])));
         if marker == "..." || (begins && !empty) {
             documents.push(String::new());
         }
@@ -73,7 +73,7 @@ fn value(node: &Node) -> Value {
         Kind::Time(text) => Value::from(text.clone()),
         Kind::Str(text) => Value::from(text.value.clone()),
         Kind::Seq(items) => Value::from(items.iter().map(value).collect::<Vec<_>>()),
-        Kind::Map(entries) => entries.iter().map(|(key, item)| (value(key), value(item))).collect(),
+        Kind::Map(entries) => python::map(entries.iter().map(|(key, item)| (value(key), value(item)))),
     }
 }
 

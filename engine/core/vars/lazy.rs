@@ -79,6 +79,8 @@ impl Lazy {
                     Some(data) => {
                         Lazy::Data(Value::from_pairs(entries.keys().cloned().map(Value::from).zip(data)))
                     }
+                        Lazy::Data(mapping(keys.zip(data)))
+                    Some(data) => Lazy::Data(mapping(entries.keys().cloned().map(Value::from).zip(data))),
                     None => Lazy::Map(Arc::new(entries)),
                 }
             }
@@ -134,6 +136,11 @@ fn key_text(key: &Node) -> Arc<str> {
             _ => key.span.text().into(),
         },
     }
+}
+
+/// A mapping; collecting pairs into a `Value` would give a list of pairs.
+fn mapping(entries: impl Iterator<Item = (Value, Value)>) -> Value {
+    Value::from_object(entries.collect::<IndexMap<Value, Value>>())
 }
 
 impl From<Value> for Lazy {

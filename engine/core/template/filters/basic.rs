@@ -96,7 +96,7 @@ fn int(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
 }
 
 /// `int(text, base)` of Python.
-pub(super) fn parse_int(text: &str, base: u32) -> Option<i128> {
+pub(crate) fn parse_int(text: &str, base: u32) -> Option<i128> {
     let text = text.trim();
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),

@@ -201,7 +201,8 @@ fn from_json(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     args.keyword("profile")?;
     args.finish()?;
     let text = value.as_str().map(str::to_owned).map_or_else(|| python::text(&value), Ok)?;
-    let parsed: serde_json::Value = serde_json::from_str(&text).map_err(|error| Fault::new(format!("not JSON: {error}")))?;
+    let parsed: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| Fault::new(format!("not JSON: {error}")))?;
     Ok(json_value(&parsed))
 }
 

@@ -126,7 +126,7 @@ fn dict2items(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     let (key_name, value_name) = (args.text_or("key_name", "key")?, args.text_or("value_name", "value")?);
     args.finish()?;
     let item = |(key, value): (Value, Value)| -> Value {
-        [(Value::from(key_name.clone()), key), (Value::from(value_name.clone()), value)].into_iter().collect()
+        python::map([(Value::from(key_name.clone()), key), (Value::from(value_name.clone()), value)])
     };
     Ok(Value::from(map_of(&value)?.into_iter().map(item).collect::<Vec<_>>()))
 }
@@ -242,7 +242,10 @@ fn rekey_on_member(machine: &mut Machine<'_>, value: Value, mut args: Args) -> A
             return Err(Fault::new(format!("Key {} was not found", python::plain_text(&key))));
         }
         if !overwrite && map.contains_key(&name) {
-            return Err(Fault::new(format!("Key {} is not unique, cannot correctly turn into dict", python::repr(&name))));
+            return Err(Fault::new(format!(
+                "Key {} is not unique, cannot correctly turn into dict",
+                python::repr(&name)
+            )));
         }
         map.insert(name, item);
     }
@@ -279,7 +282,7 @@ fn choose_keys(_: &mut Machine<'_>, value: Value, mut args: Args, keep: bool) ->
     args.finish()?;
     let targets = if python::is_list(&target) { python::items(&target)? } else { vec![target] };
     let choose = |item: Value| -> Value {
-        python::pairs(&item).into_iter().filter(|(key, _)| targets.contains(key) == keep).collect()
+        python::map(python::pairs(&item).into_iter().filter(|(key, _)| targets.contains(key) == keep))
     };
     Ok(Value::from(python::items(&value)?.into_iter().map(choose).collect::<Vec<_>>()))
 }
@@ -302,4 +305,3 @@ fn xmlattr(machine: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     let text = parts.join(" ");
     Ok(Value::from(if space && !text.is_empty() { format!(" {text}") } else { text }))
 }
-

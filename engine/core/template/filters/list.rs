@@ -6,7 +6,6 @@ use minijinja::{
     Value,
     value::{Tuple, ValueKind},
 };
-use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 use super::Table;
 use crate::template::{
@@ -14,6 +13,7 @@ use crate::template::{
     fault::{Answer, Fault, What, present},
     machine::Machine,
     python,
+    twister::Chance,
 };
 
 pub(super) const FILTERS: Table = &[
@@ -59,7 +59,11 @@ pub(crate) fn attribute(machine: &mut Machine<'_>, item: &Value, path: &Value) -
                     Some(found) => found,
                     None => {
                         let what = What::Attribute { parent: value.clone(), key: part.into() };
-                        if crate::template::fault::is_undefined(&value) { value } else { machine.lack(what, range.clone()) }
+                        if crate::template::fault::is_undefined(&value) {
+                            value
+                        } else {
+                            machine.lack(what, range.clone())
+                        }
                     }
                 }
             }
@@ -258,7 +262,10 @@ fn sum(machine: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
 
 fn count_of(args: &mut Args, name: &str) -> Answer<usize> {
     let count = args.int(name)?.ok_or_else(|| Fault::new(format!("missing 1 required argument: '{name}'")))?;
-    usize::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| Fault::new(format!("'{name}' must be above 0")))
+    usize::try_from(count)
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| Fault::new(format!("'{name}' must be above 0")))
 }
 
 fn batch(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
@@ -481,38 +488,30 @@ fn subelements(machine: &mut Machine<'_>, value: Value, mut args: Args) -> Answe
     Ok(Value::from(rows))
 }
 
-/// A generator of random numbers: always the same ones for a seed.
-pub(super) fn generator(seed: Option<&str>) -> StdRng {
-    match seed {
-        Some(seed) => {
-            use sha2::Digest;
-            StdRng::from_seed(sha2::Sha256::digest(seed.as_bytes()).into())
-        }
-        None => rand::make_rng(),
-    }
-}
-
 fn shuffle(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
-    let seed = args.text("seed")?;
+    let seed = args.optional("seed")?.filter(|seed| !seed.is_none());
     args.finish()?;
     let mut items = python::items(&value)?;
-    items.shuffle(&mut generator(seed.as_deref()));
+    let mut chance = Chance::new(seed.as_ref());
+    for at in (1..items.len()).rev() {
+        items.swap(at, chance.index(at + 1));
+    }
     Ok(Value::from(items))
 }
 
 fn random(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     let start = args.int("start")?;
     let step = args.int("step")?;
-    let seed = args.text("seed")?;
+    let seed = args.optional("seed")?.filter(|seed| !seed.is_none());
     args.finish()?;
-    let mut generator = generator(seed.as_deref());
+    let mut chance = Chance::new(seed.as_ref());
     if let Some(python::Number::Int(end)) = python::Number::of(&value) {
         let (start, step) = (start.unwrap_or(0), step.unwrap_or(1).max(1));
-        let count = (end - start + step - 1) / step;
-        if count <= 0 {
-            return Err(Fault::new("there is no number in that range"));
-        }
-        return Ok(python::int(start + step * generator.random_range(0..count)));
+        let count = end.checked_sub(start).map_or(0, |distance| (distance + step - 1) / step);
+        return match u128::try_from(count) {
+            Ok(count) if count > 0 => Ok(python::int(start + step * chance.below(count) as i128)),
+            _ => Err(Fault::new("there is no number in that range")),
+        };
     }
     if start.is_some() || step.is_some() {
         return Err(Fault::new("start and step can only be used with integer values"));
@@ -520,7 +519,7 @@ fn random(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     let items = python::items(&value)?;
     match items.len() {
         0 => Err(Fault::new("there is no item to choose from")),
-        len => Ok(items.get(generator.random_range(0..len)).cloned().unwrap_or_default()),
+        len => Ok(items.get(chance.index(len)).cloned().unwrap_or_default()),
     }
 }
 
@@ -534,4 +533,3 @@ fn version_sort(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     items.sort_by(|(a, _), (b, _)| if reverse { b.cmp(a) } else { a.cmp(b) });
     Ok(Value::from(items.into_iter().map(|(_, item)| item).collect::<Vec<_>>()))
 }
-

@@ -18,7 +18,9 @@ mod sets;
 mod text;
 mod time;
 
+pub(super) use basic::parse_int;
 pub(super) use data::sort_pairs;
+pub(super) use path::{expanduser, normpath};
 
 type Run = fn(&mut Machine<'_>, Value, Args) -> Answer;
 

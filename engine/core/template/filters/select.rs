@@ -10,13 +10,8 @@ use crate::template::{
     python,
 };
 
-pub(super) const FILTERS: Table = &[
-    ("map", map),
-    ("select", select),
-    ("reject", reject),
-    ("selectattr", selectattr),
-    ("rejectattr", rejectattr),
-];
+pub(super) const FILTERS: Table =
+    &[("map", map), ("select", select), ("reject", reject), ("selectattr", selectattr), ("rejectattr", rejectattr)];
 
 fn map(machine: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     if args.positional.is_empty()

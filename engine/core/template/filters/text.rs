@@ -80,9 +80,9 @@ fn split(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     let separator = args.text("sep")?;
     let most = args.int("maxsplit")?.and_then(|most| usize::try_from(most).ok());
     args.finish()?;
-    let text = value.as_str().ok_or_else(|| {
-        Fault::new(format!("'{}' object has no attribute 'split'", python::type_name(&value)))
-    })?;
+    let text = value
+        .as_str()
+        .ok_or_else(|| Fault::new(format!("'{}' object has no attribute 'split'", python::type_name(&value))))?;
     methods::split(text, separator.as_deref(), most)
 }
 
@@ -132,7 +132,9 @@ fn truncate(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     if text.chars().count() <= length + leeway {
         return Ok(Value::from(text));
     }
-    let room = length.checked_sub(end.chars().count()).ok_or_else(|| Fault::new("the length is below that of the end mark"))?;
+    let room = length
+        .checked_sub(end.chars().count())
+        .ok_or_else(|| Fault::new("the length is below that of the end mark"))?;
     let cut: String = text.chars().take(room).collect();
     let cut = match cut.rsplit_once(' ') {
         Some((before, _)) if !kill_words => before,
@@ -202,7 +204,7 @@ fn format(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
         if !rest.is_empty() {
             return Err(Fault::new("can't handle positional and keyword arguments at the same time"));
         }
-        let map: Value = args.named.drain(..).map(|(name, value)| (Value::from(name), value)).collect();
+        let map = python::map(args.named.drain(..).map(|(name, value)| (Value::from(name), value)));
         return printf::format(&text, &[map]).map(Value::from);
     }
     printf::format(&text, &rest).map(Value::from)
@@ -342,7 +344,9 @@ fn regex_replace(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     }
     out.push_str(text.get(at..).unwrap_or_default());
     if done < mandatory {
-        return Err(Fault::new(format!("'{search}' should match {mandatory} times, but matches {done} times in '{text}'")));
+        return Err(Fault::new(format!(
+            "'{search}' should match {mandatory} times, but matches {done} times in '{text}'"
+        )));
     }
     Ok(Value::from(out))
 }
@@ -432,6 +436,9 @@ fn regex_search(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     let text = python::text(&value)?;
     let regex = regexes::find(&search, ignorecase, multiline)?;
     let Some(captures) = regex.captures(text.as_str()).map_err(|error| failed(&error))? else { return Ok(Value::from(())) };
+    let Some(captures) = regex.captures(text.as_str()).map_err(|error| failed(&error))? else {
+        return Ok(Value::from(()));
+    };
     if groups.is_empty() {
         return Ok(group(&captures, 0));
     }

@@ -30,6 +30,36 @@ fn tables() -> impl Iterator<Item = &'static (&'static str, Run)> {
     [collections::LOOKUPS, files::LOOKUPS, password::LOOKUPS, values::LOOKUPS].into_iter().flatten()
 }
 
+pub(super) use files::glob;
+
+/// `key=value` pairs and bare words of a term, as `lookup('password', 'file length=20')` has them. Values may
+/// be quoted.
+fn key_values(term: &str) -> Vec<(Option<String>, String)> {
+    let (mut words, mut word, mut quote, mut any) = (Vec::new(), String::new(), None, false);
+    for c in term.chars() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            Some(_) => word.push(c),
+            None if c == '"' || c == '\'' => (quote, any) = (Some(c), true),
+            None if c.is_whitespace() => {
+                if any || !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+                any = false;
+            }
+            None => word.push(c),
+        }
+    }
+    if any || !word.is_empty() {
+        words.push(word);
+    }
+    let pair = |word: String| match word.split_once('=') {
+        Some((key, value)) if !key.is_empty() => (Some(key.to_owned()), value.to_owned()),
+        _ => (None, word),
+    };
+    words.into_iter().map(pair).collect()
+}
+
 fn find(name: &str) -> Option<Run> {
     let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
     let name = short.unwrap_or(name);
