@@ -29,7 +29,7 @@ pub fn show(
             let tags = tag_list(&play.settings);
             println!("\n  play #{} ({pattern}): {name}\tTAGS: [{}]", number + 1, tags.join(", "));
             if args.list_hosts {
-                let matched = inventory.matching(&Pattern::parse(&pattern)?, allowed);
+                let matched = inventory.matching(&Pattern::parse(&pattern)?, allowed)?;
                 let quoted: Vec<String> = hosts.iter().map(|host| format!("'{host}'")).collect();
                 println!("    pattern: [{}]\n    hosts ({}):", quoted.join(", "), matched.hosts.len());
                 for host in &matched.hosts {

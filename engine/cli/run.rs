@@ -102,7 +102,6 @@ pub fn run(args: &RunArgs) -> Result<u8, Problems> {
     channel.flush();
     Ok(result?.exit_code())
 }
-}
 
 fn project(config: &Config, vault: &Arc<rplay::vault::Vault>, channel: &Arc<Channel>) -> Arc<Project> {
     let vault = vault.clone();

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use minijinja::{Value, value::Object};
 
 
+use super::mapping;
 use crate::{
     source::{Span, Spanned},
     syntax::{Kind, Node, Style, Text},
@@ -74,12 +75,8 @@ impl Lazy {
                                 Lazy::Data(key) => key,
                                 _ => Value::from(key_text(key)),
                             });
-                        Lazy::Data(Value::from_pairs(keys.zip(data)))
-                    }
-                    Some(data) => {
-                        Lazy::Data(Value::from_pairs(entries.keys().cloned().map(Value::from).zip(data)))
-                    }
                         Lazy::Data(mapping(keys.zip(data)))
+                    }
                     Some(data) => Lazy::Data(mapping(entries.keys().cloned().map(Value::from).zip(data))),
                     None => Lazy::Map(Arc::new(entries)),
                 }
@@ -138,10 +135,6 @@ fn key_text(key: &Node) -> Arc<str> {
     }
 }
 
-/// A mapping; collecting pairs into a `Value` would give a list of pairs.
-fn mapping(entries: impl Iterator<Item = (Value, Value)>) -> Value {
-    Value::from_object(entries.collect::<IndexMap<Value, Value>>())
-}
 
 impl From<Value> for Lazy {
     fn from(value: Value) -> Self {

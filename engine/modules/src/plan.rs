@@ -50,7 +50,6 @@ impl Change {
             diff: None,
             counts: true,
             is_deed: false,
-            is_harmless: false,
             unpredictable: None,
             make: Box::new(make),
         }

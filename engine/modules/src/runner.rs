@@ -63,15 +63,6 @@ fn carry_out<M: Module>(module: M, mode: Mode, host: &Host, outcome: &mut Outcom
             finish(host, &mut outcome.data)?;
         }
         next = plan.then.map(|then| then(host)).transpose()?;
-        outcome.changed |= change.is_deed;
-        let is_harmless = change.is_harmless;
-        if !mode.check {
-            change.make(host, &mut outcome.data)?;
-        }
-        outcome.changed |= !is_harmless;
-    }
-    if let Some(finish) = plan.finish {
-        finish(host, &mut outcome.data)?;
     }
     Ok(())
 }

@@ -435,7 +435,6 @@ fn regex_search(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     args.finish()?;
     let text = python::text(&value)?;
     let regex = regexes::find(&search, ignorecase, multiline)?;
-    let Some(captures) = regex.captures(text.as_str()).map_err(|error| failed(&error))? else { return Ok(Value::from(())) };
     let Some(captures) = regex.captures(text.as_str()).map_err(|error| failed(&error))? else {
         return Ok(Value::from(()));
     };
