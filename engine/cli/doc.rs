@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use rplay_modules::{Arg, Entry, registry};
 use rplay::source::Problems;
+use rplay_modules::{Arg, Entry, registry};
 use serde_json::{Map, Value as Json, json};
 
 use crate::args::DocArgs;

@@ -19,7 +19,9 @@ enum PasswordFault {
     #[error("the password file {path} cannot be read: {reason}")]
     File { path: String, reason: String },
     #[error("no password was given: {0}")]
-    #[diagnostic(help("give it in a file (--become-password-file, --connection-password-file) or as a variable from a vault"))]
+    #[diagnostic(help(
+        "give it in a file (--become-password-file, --connection-password-file) or as a variable from a vault"
+    ))]
     Asked(String),
 }
 
@@ -41,17 +43,12 @@ pub fn vault(args: &PasswordArgs, config: &Config, secrets: &Arc<Secrets>) -> Re
 }
 
 /// A password from a file, from a question, or none.
-pub fn password(
-    file: Option<&Path>,
-    ask: bool,
-    question: &str,
-    secrets: &Secrets,
-) -> Result<Option<Secret>, Problems> {
+pub fn password(file: Option<&Path>, ask: bool, question: &str, secrets: &Secrets) -> Result<Option<Secret>, Problems> {
     let text = match (file, ask) {
-        (Some(path), _) => Some(std::fs::read_to_string(path).map_err(|error| PasswordFault::File {
-            path: path.display().to_string(),
-            reason: error.to_string(),
-        })?),
+        (Some(path), _) => Some(
+            std::fs::read_to_string(path)
+                .map_err(|error| PasswordFault::File { path: path.display().to_string(), reason: error.to_string() })?,
+        ),
         (None, true) => Some(prompt::secret(question).map_err(|error| PasswordFault::Asked(error.to_string()))?),
         (None, false) => None,
     };

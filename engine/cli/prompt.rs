@@ -16,9 +16,11 @@ use rplay::{actions::Prompt, report::Channel};
 
 /// Asks on the terminal itself, so that standard input and output may be pipes.
 pub fn secret(question: &str) -> io::Result<String> {
-    let terminal = OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(|_| {
-        io::Error::new(io::ErrorKind::NotFound, "there is no terminal to ask at")
-    })?;
+    let terminal = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/tty")
+        .map_err(|_| io::Error::new(io::ErrorKind::NotFound, "there is no terminal to ask at"))?;
     let mut answer = String::new();
     {
         let _unseen = Unseen::on(&terminal)?;

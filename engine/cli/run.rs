@@ -1,10 +1,6 @@
 //! Running playbooks: from the command line to a run and its exit code.
 
-use std::{
-    io::IsTerminal,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{io::IsTerminal, path::PathBuf, sync::Arc};
 
 use miette::Diagnostic;
 use rplay::{
@@ -151,7 +147,8 @@ fn options(
         common_args.extend(words(text)?);
     }
     let extra = connection.ssh_extra_args.as_ref().or(config.ssh_extra_args.value.as_ref());
-    let login_file = connection.connection_password_file.as_deref().or(config.connection_password_file.value.as_deref());
+    let login_file =
+        connection.connection_password_file.as_deref().or(config.connection_password_file.value.as_deref());
     let password = passwords::password(login_file, connection.ask_pass || *config.ask_pass, "SSH password: ", secrets)?;
     let become_file = becoming.become_password_file.as_deref().or(config.become_password_file.value.as_deref());
     let ask = becoming.ask_become_pass || *config.become_ask_pass;
@@ -194,9 +191,14 @@ fn options(
         no_log: *config.no_log,
         strategy: config.strategy.value.clone(),
         connection: defaults,
-        inventory_dir: first.as_deref().map(|path| absolute(if path.is_dir() { path } else { path.parent().unwrap_or(path) })),
+        inventory_dir: first
+            .as_deref()
+            .map(|path| absolute(if path.is_dir() { path } else { path.parent().unwrap_or(path) })),
         inventory_file: first.as_deref().filter(|path| path.is_file()).map(absolute),
-        inventory_sources: sources.iter().map(|source| if source.contains(',') { source.clone() } else { absolute(source.as_ref()) }).collect(),
+        inventory_sources: sources
+            .iter()
+            .map(|source| if source.contains(',') { source.clone() } else { absolute(source.as_ref()) })
+            .collect(),
         config_file: config.file.as_deref().map(absolute),
     })
 }

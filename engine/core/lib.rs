@@ -4,8 +4,8 @@
 //! `inventory`, `template`, `plan`, `event`, `link`, `actions`, `run`, `report`.
 
 pub mod actions;
-pub mod event;
 pub mod config;
+pub mod event;
 pub mod inventory;
 pub mod link;
 pub mod plan;

@@ -87,6 +87,9 @@ pub fn assert(args: Rendered, context: &Context<'_>) -> Result<Answer> {
         }
     }
     let mut answer = Answer { verbose_always: !quiet, ..Answer::default() };
-    answer.set("msg", args.get("success_msg").filter(|m| !m.is_none()).map_or_else(|| Value::from("All assertions passed"), text));
+    answer.set(
+        "msg",
+        args.get("success_msg").filter(|m| !m.is_none()).map_or_else(|| Value::from("All assertions passed"), text),
+    );
     Ok(answer)
 }

@@ -149,13 +149,27 @@ pub struct Answer {
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// Variables of the host, and facts too when they are to be cached.
-    SetFacts { vars: Layer, cacheable: bool },
+    SetFacts {
+        vars: Layer,
+        cacheable: bool,
+    },
     /// Facts from the host, without the prefix `ansible_`.
     Facts(IndexMap<Arc<str>, Value>),
     IncludeVars(Layer),
-    AddHost { name: String, groups: Vec<String>, vars: Layer },
-    GroupBy { group: String, parents: Vec<String> },
-    Stats { data: IndexMap<Arc<str>, Value>, per_host: bool, aggregate: bool },
+    AddHost {
+        name: String,
+        groups: Vec<String>,
+        vars: Layer,
+    },
+    GroupBy {
+        group: String,
+        parents: Vec<String>,
+    },
+    Stats {
+        data: IndexMap<Arc<str>, Value>,
+        per_host: bool,
+        aggregate: bool,
+    },
 }
 
 impl Answer {

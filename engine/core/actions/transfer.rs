@@ -19,7 +19,8 @@ pub fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let ask = |args: Map| Ask { module: "copy", args, after: After::Nothing };
     let remote = flag_arg(&args, "remote_src")?.unwrap_or(false);
     let content = args.get("content").filter(|value| !value.is_none()).cloned();
-    let mut sent = wire_args(args.iter().filter(|(name, _)| &***name != "content").map(|(n, v)| (n.clone(), v.clone())));
+    let mut sent =
+        wire_args(args.iter().filter(|(name, _)| &***name != "content").map(|(n, v)| (n.clone(), v.clone())));
     if let Some(content) = content {
         let text = match content.as_str() {
             Some(text) => text.to_owned(),
@@ -91,8 +92,7 @@ pub fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
         options.lstrip_blocks = flag;
     }
     let scope = template_scope(&path, &args, context);
-    let text =
-        template::render_file(&source, &scope, &options).map_err(|error| Box::new(super::failed_by(&error)))?;
+    let text = template::render_file(&source, &scope, &options).map_err(|error| Box::new(super::failed_by(&error)))?;
     let own = [
         "newline_sequence",
         "block_start_string",
@@ -208,7 +208,9 @@ pub fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let path = match flat {
         true if dest.ends_with('/') => base(&dest).join(name),
         true if Path::new(&dest).is_dir() => {
-            return Err(Box::new(Answer::failed("dest is an existing directory, use a trailing slash if you want to fetch src into that directory")));
+            return Err(Box::new(Answer::failed(
+                "dest is an existing directory, use a trailing slash if you want to fetch src into that directory",
+            )));
         }
         true => base(&dest),
         false => base(&dest).join(&**context.host).join(src.trim_start_matches('/')),
@@ -227,7 +229,8 @@ pub(super) fn hex(digest: &[u8]) -> String {
 
 fn find(context: &Context<'_>, kind: &str, name: &str) -> Result<PathBuf> {
     context.path(kind, name).ok_or_else(|| {
-        let looked: Vec<String> = context.candidates(kind, name).iter().map(|path| path.display().to_string()).collect();
+        let looked: Vec<String> =
+            context.candidates(kind, name).iter().map(|path| path.display().to_string()).collect();
         let mut answer = Answer::failed(format!("Could not find or access '{name}'"));
         answer.place = Some(context.span("src"));
         answer.help = Some(format!("looked for {}", looked.join(", ")));

@@ -19,7 +19,9 @@ pub fn set_fact(mut args: Rendered) -> Result<Answer> {
     let cacheable = flag_arg(&args, "cacheable")?.unwrap_or(false);
     args.shift_remove("cacheable");
     if args.is_empty() {
-        return Err(Box::new(Answer::failed("No key/value pairs provided, at least one is required for this action to succeed")));
+        return Err(Box::new(Answer::failed(
+            "No key/value pairs provided, at least one is required for this action to succeed",
+        )));
     }
     if let Some(bad) = args.keys().find(|name| !is_identifier(name)) {
         return Err(Box::new(Answer::failed(format!(
@@ -43,11 +45,8 @@ pub fn set_stats(args: &Rendered) -> Result<Answer> {
     let data: IndexMap<Arc<str>, Value> = super::entries(&data);
     let per_host = flag_arg(args, "per_host")?.unwrap_or(false);
     let aggregate = flag_arg(args, "aggregate")?.unwrap_or(true);
-    let shown = mapping([
-        ("data", mapping(data.clone())),
-        ("per_host", per_host.into()),
-        ("aggregate", aggregate.into()),
-    ]);
+    let shown =
+        mapping([("data", mapping(data.clone())), ("per_host", per_host.into()), ("aggregate", aggregate.into())]);
     let mut answer = Answer::default().with("ansible_stats", shown);
     answer.effects.push(Effect::Stats { data, per_host, aggregate });
     Ok(answer)
@@ -60,9 +59,7 @@ pub fn include_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
         (Some(_), Some(_)) => return Err(Box::new(Answer::failed("`dir` and `file` exclude each other"))),
         (Some(dir), None) => files_of_folder(&dir, args, &extensions, context)?,
         (None, Some(file)) => vec![context.file("vars", file.trim()).ok_or_else(|| {
-            let mut answer = Answer::failed(format!(
-                "Could not find or access '{file}' on the Ansible Controller."
-            ));
+            let mut answer = Answer::failed(format!("Could not find or access '{file}' on the Ansible Controller."));
             answer.place = Some(context.span("file"));
             Box::new(answer)
         })?],
@@ -92,10 +89,9 @@ fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &
     let ignored = list_arg(args, "ignore_files").unwrap_or_default();
     let unknown_is_fine = flag_arg(args, "ignore_unknown_extensions")?.unwrap_or(false);
     let matching = match text_arg(args, "files_matching") {
-        Some(pattern) => Some(
-            fancy_regex::Regex::new(&pattern)
-                .map_err(|error| Box::new(Answer::failed(format!("`files_matching` is no regular expression: {error}"))))?,
-        ),
+        Some(pattern) => Some(fancy_regex::Regex::new(&pattern).map_err(|error| {
+            Box::new(Answer::failed(format!("`files_matching` is no regular expression: {error}")))
+        })?),
         None => None,
     };
     let mut files = Vec::new();
@@ -153,7 +149,8 @@ pub fn validate(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
             let mut values: IndexMap<Arc<str>, Value> = IndexMap::new();
             for name in options.iter().flat_map(|(name, option)| std::iter::once(name).chain(&option.aliases)) {
                 if let Some(lazy) = context.scope.find(name) {
-                    let value = template::render(&lazy, context.scope).map_err(|error| Box::new(super::failed_by(&error)))?;
+                    let value =
+                        template::render(&lazy, context.scope).map_err(|error| Box::new(super::failed_by(&error)))?;
                     values.insert(name.clone(), value);
                 }
             }

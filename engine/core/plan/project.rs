@@ -10,8 +10,8 @@ use std::{
 use super::{Action, PlanError};
 use crate::{
     source::{Problems, Source, Span},
-    syntax::{self, Entry, Known, Modules, Playbook, RoleMeta, YamlWarning},
     syntax::spec::ArgumentSpecs,
+    syntax::{self, Entry, Known, Modules, Playbook, RoleMeta, YamlWarning},
     vars::{Layer, Lazy},
 };
 
@@ -200,7 +200,9 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
     paths
         .into_iter()
         .flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] })
-        .filter(|path| path.extension().is_none_or(|ending| ["yml", "yaml", "json"].iter().any(|known| ending == *known)))
+        .filter(|path| {
+            path.extension().is_none_or(|ending| ["yml", "yaml", "json"].iter().any(|known| ending == *known))
+        })
         .filter(|path| path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.')))
         .collect()
 }

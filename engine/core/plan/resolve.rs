@@ -9,12 +9,7 @@ use std::{
 };
 
 use super::{
-    Action, PlanError, Project, TagSelection,
-    action::Controller,
-    arguments,
-    settings::layer,
-    statics,
-    step::*,
+    Action, PlanError, Project, TagSelection, action::Controller, arguments, settings::layer, statics, step::*,
 };
 use crate::{
     source::{Problems, Span},
@@ -307,7 +302,8 @@ impl Resolver {
             });
             return;
         }
-        let scope = statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
+        let scope =
+            statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
         let Some(file) = args.field("file").or_else(|| args.free.clone()) else {
             found.problems.push(arguments::missing(&task.action.name, "file"));
             return;
@@ -344,7 +340,8 @@ impl Resolver {
 
     fn import_role(&self, task: &syntax::Task, place: &Place, found: &mut Found, steps: &mut Vec<Step>) {
         let args = arguments::of(&task.action);
-        let scope = statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
+        let scope =
+            statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
         let Some(name) = args.field("name").or_else(|| args.field("role")) else {
             found.problems.push(arguments::missing(&task.action.name, "name"));
             return;
@@ -366,7 +363,13 @@ impl Resolver {
         files.validate = args.field("rolespec_validate").and_then(|f| f.value.data()).is_none_or(|v| v.is_true());
         match statics::text(&name, &scope, "import_role") {
             Ok(role) => {
-                let wanted = RoleCall { name: &role, at: &name.span, params: Arc::default(), files, allow_duplicates: Some(true) };
+                let wanted = RoleCall {
+                    name: &role,
+                    at: &name.span,
+                    params: Arc::default(),
+                    files,
+                    allow_duplicates: Some(true),
+                };
                 if let Some((role, step)) = self.role(&wanted, place, &[], found) {
                     found.roles.push(role);
                     steps.push(step);
@@ -385,7 +388,8 @@ impl Resolver {
     ) -> Option<Step> {
         let settings = place.settings.with(&role_use.keywords, None);
         let place = Place { settings, ..place.clone() };
-        let scope = statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
+        let scope =
+            statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
         let written = Field { value: Lazy::from_text(&role_use.name), span: role_use.name.span.clone() };
         let name = match statics::text(&written, &scope, "role") {
             Ok(name) => name,
@@ -450,10 +454,16 @@ impl Resolver {
             path.file_name().map_or_else(|| wanted.name.into(), |name| name.to_string_lossy().into_owned().into());
         let mut role = Role {
             name: if wanted.name.contains('/') { short } else { wanted.name.into() },
-            identity: format!("{}|{:?}|{:?}|{:?}", path.display(), wanted.params, wanted.files, settings_identity(&place.settings)),
-            allow_duplicates: wanted
-                .allow_duplicates
-                .unwrap_or_else(|| meta.allow_duplicates.as_ref().is_some_and(|n| matches!(n.kind, syntax::Kind::Bool(true)))),
+            identity: format!(
+                "{}|{:?}|{:?}|{:?}",
+                path.display(),
+                wanted.params,
+                wanted.files,
+                settings_identity(&place.settings)
+            ),
+            allow_duplicates: wanted.allow_duplicates.unwrap_or_else(|| {
+                meta.allow_duplicates.as_ref().is_some_and(|n| matches!(n.kind, syntax::Kind::Bool(true)))
+            }),
             params: wanted.params.clone(),
             vars: self.project.role_vars(&path, "vars", &wanted.files.vars)?.unwrap_or_default(),
             defaults: self.project.role_vars(&path, "defaults", &wanted.files.defaults)?.unwrap_or_default(),

@@ -111,12 +111,16 @@ impl<W: Write> Terminal<W> {
             }
             Event::Retrying { task, host, item, retries_left, result, .. } => {
                 let name = self.tasks.get(task).map_or_else(|| "".into(), |task| task.name.clone());
-                let item = item.as_ref().map(|item| format!(" (item={})", words::label(&item.label))).unwrap_or_default();
+                let item =
+                    item.as_ref().map(|item| format!(" (item={})", words::label(&item.label))).unwrap_or_default();
                 let more = match self.look.verbosity > 2 {
                     true => format!(" Result was: {}", words::json(&result.data, false, &[])),
                     false => String::new(),
                 };
-                self.line(&format!("FAILED - RETRYING: [{host}]: {name}{item} ({retries_left} retries left).{more}"), Some(Colour::Dim));
+                self.line(
+                    &format!("FAILED - RETRYING: [{host}]: {name}{item} ({retries_left} retries left).{more}"),
+                    Some(Colour::Dim),
+                );
             }
             Event::Included { task, hosts, file, item } => {
                 for host in hosts {
@@ -124,7 +128,10 @@ impl<W: Write> Terminal<W> {
                 }
                 let hosts: Vec<&str> = hosts.iter().map(|host| &**host).collect();
                 let item = item.as_ref().map(|item| format!(" => (item={})", words::label(&item.label)));
-                self.line(&format!("included: {file} for {}{}", hosts.join(", "), item.unwrap_or_default()), Some(Colour::Skipped));
+                self.line(
+                    &format!("included: {file} for {}{}", hosts.join(", "), item.unwrap_or_default()),
+                    Some(Colour::Skipped),
+                );
             }
             Event::Notified { handler, host } if self.look.verbosity > 1 => {
                 self.line(&format!("NOTIFIED HANDLER {handler} for {host}"), Some(Colour::Dim));

@@ -126,10 +126,11 @@ pub(super) fn become_user(
     if !wanted {
         return Ok(None);
     }
-    let pick = |names: &[&str], field: Option<&crate::plan::Field>, default: &Option<String>| match word(names, variables)? {
-        Some(found) => Ok(Some(found)),
-        None => Ok::<_, TemplateError>(text(field, scope)?.or_else(|| default.clone())),
-    };
+    let pick =
+        |names: &[&str], field: Option<&crate::plan::Field>, default: &Option<String>| match word(names, variables)? {
+            Some(found) => Ok(Some(found)),
+            None => Ok::<_, TemplateError>(text(field, scope)?.or_else(|| default.clone())),
+        };
     let method = pick(&["ansible_become_method"], settings.become_method.as_ref(), &defaults.become_method)?;
     let method = method.map_or_else(|| "sudo".to_owned(), |m| m.rsplit('.').next().unwrap_or("sudo").to_owned());
     let user = pick(&["ansible_become_user"], settings.become_user.as_ref(), &defaults.become_user)?;

@@ -12,7 +12,11 @@ use crate::{
 
 impl Run {
     /// Decides at the start of a play whether its hosts give their facts now, later or never.
-    pub(super) fn begin_gathering(self: &Arc<Self>, play: &Arc<PlayRun>, hosts: &[Arc<HostState>]) -> Result<(), Problems> {
+    pub(super) fn begin_gathering(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        hosts: &[Arc<HostState>],
+    ) -> Result<(), Problems> {
         let wanted = match &play.play.gather.wanted {
             Some(field) => {
                 let Some(first) = hosts.first() else { return Ok(()) };

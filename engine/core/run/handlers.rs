@@ -71,7 +71,12 @@ impl Run {
     }
 
     /// Runs what was notified. `failed` are hosts that failed before: handlers run there only when forced.
-    pub(super) fn flush(self: &Arc<Self>, play: &Arc<PlayRun>, hosts: &[Arc<HostState>], failed: &[Arc<HostState>]) -> Hosts {
+    pub(super) fn flush(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        hosts: &[Arc<HostState>],
+        failed: &[Arc<HostState>],
+    ) -> Hosts {
         let forced = self.handlers_forced(play);
         let mut lost = Hosts::new();
         // A handler may notify handlers, also ones before it: each round runs what is there by then.
@@ -82,7 +87,10 @@ impl Run {
             for (at, task) in all.iter().enumerate() {
                 let wanting: Hosts = hosts
                     .iter()
-                    .filter(|host| play.gone(&host.name).is_none() || forced && play.gone(&host.name) == Some(super::play::Gone::Failed))
+                    .filter(|host| {
+                        play.gone(&host.name).is_none()
+                            || forced && play.gone(&host.name) == Some(super::play::Gone::Failed)
+                    })
                     .filter(|host| !contains(&lost, host) && (forced || !contains(failed, host)))
                     .filter(|host| {
                         lock(&play.notified).get_mut(&host.name).is_some_and(|notified| notified.shift_remove(&at))

@@ -87,7 +87,8 @@ impl HostState {
                 None => IndexMap::new(),
             };
             for (name, value) in facts {
-                let prefixed = if name.starts_with("ansible_") { name.clone() } else { format!("ansible_{name}").into() };
+                let prefixed =
+                    if name.starts_with("ansible_") { name.clone() } else { format!("ansible_{name}").into() };
                 known.insert(prefixed, Lazy::Data(value.clone()));
                 all.insert(name, value);
             }

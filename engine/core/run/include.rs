@@ -22,9 +22,7 @@ use super::{
 use crate::{
     actions::{Answer, failed_by, wire_args},
     event::{Event, Item},
-    plan::{
-        self, Controller, Field, Found, Place, RoleCall, RoleFiles, Settings, Step, Task, action_args as args,
-    },
+    plan::{self, Controller, Field, Found, Place, RoleCall, RoleFiles, Settings, Step, Task, action_args as args},
     source::Span,
     vars::{Layer, Lazy, Value, from_wire},
 };
@@ -277,7 +275,9 @@ fn apply_to(settings: &mut Settings, apply: &Map, at: &Span) {
                     Wire::Str(text) => text.split(',').map(|tag| Wire::Str(tag.trim().to_owned())).collect(),
                     other => vec![other.clone()],
                 };
-                settings.tags.extend(words.into_iter().map(|tag| Field { value: data(from_wire(tag)), span: at.clone() }));
+                settings
+                    .tags
+                    .extend(words.into_iter().map(|tag| Field { value: data(from_wire(tag)), span: at.clone() }));
                 continue;
             }
             "when" => {

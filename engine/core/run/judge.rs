@@ -347,7 +347,9 @@ fn register_value(answer: &Answer, round: &Round<'_>) -> Value {
     }
     if answer.skipped.is_some() {
         fields.insert("skipped".into(), Value::from(true));
-        if let Some(why) = answer.skipped.as_ref().filter(|_| !fields.contains_key("skip_reason") && !fields.contains_key("msg")) {
+        if let Some(why) =
+            answer.skipped.as_ref().filter(|_| !fields.contains_key("skip_reason") && !fields.contains_key("msg"))
+        {
             fields.insert("msg".into(), Value::from(why.as_str()));
         }
     }
@@ -413,6 +415,7 @@ fn place(task: &Task, answer: &Answer) -> Span {
 
 /// `ansible_failed_task`.
 fn about(task: &TaskRun) -> Value {
-    let name = task.task.name.as_ref().and_then(|name| name.value.data()).map_or_else(String::new, |name| text_of(&name));
+    let name =
+        task.task.name.as_ref().and_then(|name| name.value.data()).map_or_else(String::new, |name| text_of(&name));
     mapping([("name", Value::from(name)), ("action", Value::from(task.task.written.clone()))])
 }

@@ -187,7 +187,8 @@ pub(super) fn sum(host: &Arc<HostState>, judged: Vec<Judged>) -> Judged {
     };
     let first_bad = judged.iter().find(|j| j.failed);
     let data = mapping(fields);
-    let unreachable_data = judged.iter().find(|j| j.result.status == Status::Unreachable).map(|j| j.result.data.clone());
+    let unreachable_data =
+        judged.iter().find(|j| j.result.status == Status::Unreachable).map(|j| j.result.data.clone());
     Judged {
         result: HostResult {
             host: host.name.clone(),

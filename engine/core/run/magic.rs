@@ -155,7 +155,9 @@ impl HostMagic {
             "playbook_dir" => absolute(&self.play.play.folder).into(),
             "inventory_dir" => self.run.options.inventory_dir.clone().map_or(Value::from(()), Value::from),
             "inventory_file" => self.run.options.inventory_file.clone().map_or(Value::from(()), Value::from),
-            "ansible_inventory_sources" => self.run.options.inventory_sources.iter().cloned().map(Value::from).collect(),
+            "ansible_inventory_sources" => {
+                self.run.options.inventory_sources.iter().cloned().map(Value::from).collect()
+            }
             "play_hosts" | "ansible_play_batch" => names(&self.play.left_of(&self.play.batch)),
             "ansible_play_hosts" => names(&self.play.left_of(&self.play.all)),
             "ansible_play_hosts_all" => names(&self.play.all),

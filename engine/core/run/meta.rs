@@ -3,12 +3,7 @@
 use std::sync::Arc;
 
 use super::{PlayRun, Run, conditions, connection, host::HostState, play::Gone, steps::Hosts, text_of};
-use crate::{
-    event::Event,
-    plan::Task,
-    source::Span,
-    template,
-};
+use crate::{event::Event, plan::Task, source::Span, template};
 
 impl Run {
     pub(super) fn meta(self: &Arc<Self>, play: &Arc<PlayRun>, task: &Arc<Task>, hosts: &[Arc<HostState>]) -> Hosts {
@@ -47,7 +42,10 @@ impl Run {
                 play.end();
             }
             "end_batch" => {
-                play.batch.iter().filter(|host| play.gone(host).is_none()).for_each(|host| play.leave(host, Gone::Ended));
+                play.batch
+                    .iter()
+                    .filter(|host| play.gone(host).is_none())
+                    .for_each(|host| play.leave(host, Gone::Ended));
                 play.end();
             }
             "end_role" => return self.end_role(task, &willing),

@@ -29,8 +29,8 @@ use std::{
     time::Instant,
 };
 
-pub use connection::Defaults;
 use crate::actions::text_of;
+pub use connection::Defaults;
 use host::HostState;
 pub use play::PlayRun;
 

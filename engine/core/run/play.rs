@@ -153,7 +153,9 @@ impl Run {
         let scope = self.scope_of_play(&Arc::new(base));
         let pattern = words(&play.hosts, &scope, "hosts")?.join(",");
         let name: Arc<str> = match &play.name {
-            Some(name) => template::render(&name.value, &scope).map_or_else(|_| name.span.text().to_owned(), |v| text_of(&v)).into(),
+            Some(name) => template::render(&name.value, &scope)
+                .map_or_else(|_| name.span.text().to_owned(), |v| text_of(&v))
+                .into(),
             None => pattern.as_str().into(),
         };
         let all = self.hosts_of(&pattern, play, &scope)?;
@@ -164,8 +166,7 @@ impl Run {
         }
         let prompted = self.prompted(play, &scope)?;
         for batch in batches(&all, &play.serial, &scope)? {
-            let batch_run =
-                Arc::new(PlayRun::new(play, name.clone(), all.clone(), batch.clone(), prompted.clone()));
+            let batch_run = Arc::new(PlayRun::new(play, name.clone(), all.clone(), batch.clone(), prompted.clone()));
             // Who failed in an earlier play or batch stays away.
             for (host, why) in lock(&self.lost).iter() {
                 batch_run.leave(host, *why);
@@ -181,7 +182,9 @@ impl Run {
                 .iter()
                 .filter(|host| matches!(batch_run.gone(host), Some(Gone::Failed | Gone::Unreachable)))
                 .count();
-            lock(&self.lost).extend(lock(&batch_run.gone).iter().filter(|(_, why)| **why != Gone::Ended).map(|(h, w)| (h.clone(), *w)));
+            lock(&self.lost).extend(
+                lock(&batch_run.gone).iter().filter(|(_, why)| **why != Gone::Ended).map(|(h, w)| (h.clone(), *w)),
+            );
             if failed == begin.len() || batch_run.fatal.load(Ordering::Acquire) {
                 self.send(Event::NoHostsLeft);
                 return Ok(false);
@@ -284,7 +287,9 @@ impl Run {
                 other => {
                     return Err(PlayError::Keyword {
                         name: "order",
-                        reason: format!("`{other}` is none of inventory, reverse_inventory, sorted, reverse_sorted, shuffle"),
+                        reason: format!(
+                            "`{other}` is none of inventory, reverse_inventory, sorted, reverse_sorted, shuffle"
+                        ),
                         at: order.span.clone(),
                     }
                     .into());
@@ -314,17 +319,18 @@ impl Run {
             };
             let answer = loop {
                 let first = self.prompt.ask(&text, !entry.private);
-                if !entry.confirm || first.is_none() || first == self.prompt.ask(&format!("confirm {text}"), !entry.private) {
+                if !entry.confirm
+                    || first.is_none()
+                    || first == self.prompt.ask(&format!("confirm {text}"), !entry.private)
+                {
                     break first;
                 }
             };
             let value = answer.filter(|answer| !answer.is_empty()).or(default).unwrap_or_default();
             let value = match &entry.encrypt {
                 Some(scheme) => {
-                    let given = Layer::from_iter([
-                        ("answer".into(), data(value)),
-                        ("scheme".into(), data(scheme.clone())),
-                    ]);
+                    let given =
+                        Layer::from_iter([("answer".into(), data(value)), ("scheme".into(), data(scheme.clone()))]);
                     let scope = Scope::new(vec![Arc::new(given)], scope.magic.clone(), scope.folders.clone());
                     template::expression("answer | password_hash(scheme)", entry.span.clone(), &Arc::new(scope))
                         .map_err(Problems::from)?

@@ -31,7 +31,8 @@ impl Run {
                 Step::Block(block) => self.block(play, block, &left),
                 Step::Role(role) => self.role(play, role, &left),
                 Step::Flush => {
-                    let all: Hosts = hosts.iter().filter(|h| contains(&left, h) || contains(&failed, h)).cloned().collect();
+                    let all: Hosts =
+                        hosts.iter().filter(|h| contains(&left, h) || contains(&failed, h)).cloned().collect();
                     self.flush(play, &all, &failed)
                 }
             };
@@ -96,7 +97,11 @@ impl Run {
         }
         let Some(wanted) = &self.options.start_at else { return false };
         let short = name.rsplit(" : ").next().unwrap_or(name);
-        if wanted == name || wanted == short || super::handlers::glob(wanted, name) || super::handlers::glob(wanted, short) {
+        if wanted == name
+            || wanted == short
+            || super::handlers::glob(wanted, name)
+            || super::handlers::glob(wanted, short)
+        {
             self.waiting.store(false, Ordering::Release);
             return false;
         }

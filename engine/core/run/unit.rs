@@ -72,9 +72,7 @@ impl Run {
         let diff = conditions::flag(task.settings.diff.as_ref(), &scope)?.unwrap_or(self.options.diff);
         let args = self.arguments(task, &scope)?;
         let ask = match &task.action {
-            Action::Module(entry) => {
-                actions::Ask { module: entry.name, args: wire_args(args), after: After::Nothing }
-            }
+            Action::Module(entry) => actions::Ask { module: entry.name, args: wire_args(args), after: After::Nothing },
             Action::Controller(entry) => {
                 let context = actions::Context {
                     task,

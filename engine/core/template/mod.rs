@@ -32,8 +32,8 @@ mod python;
 mod regexes;
 mod render;
 mod statements;
-mod view;
 mod twister;
+mod view;
 mod yaml;
 
 pub use condition::condition;

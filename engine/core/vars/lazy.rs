@@ -5,7 +5,6 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use minijinja::{Value, value::Object};
 
-
 use super::mapping;
 use crate::{
     source::{Span, Spanned},
@@ -134,7 +133,6 @@ fn key_text(key: &Node) -> Arc<str> {
         },
     }
 }
-
 
 impl From<Value> for Lazy {
     fn from(value: Value) -> Self {
