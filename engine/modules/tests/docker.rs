@@ -99,7 +99,8 @@ impl Scene {
     fn image(&mut self, tag: &str, note: &str) -> String {
         let name = format!("{}:{tag}", self.name);
         let path = self.folder.path().join(format!("{tag}-{note}.tar"));
-        fs::write(&path, archive(&name, note)).unwrap();
+        // The id comes of the content: without the name in it, tests would remove each other's image.
+        fs::write(&path, archive(&name, &self.name(note))).unwrap();
         let args = data! { "name" => name.as_str(), "source" => "load", "load_path" => path.to_string_lossy().as_ref(), "force_source" => true };
         let loaded = self.call("docker_image", args);
         // By its id, as another image may get the name.
@@ -458,7 +459,10 @@ fn health_is_waited_for() {
     assert!(!scene.call("docker_container", well).changed);
     let unwell = data! { "healthcheck" => health(1), "env" => data! { "RPLAY_TEST_HEALTH" => "bad" }, "healthy_wait_timeout" => 5 };
     let message = scene.fails("docker_container", with(&base, unwell));
-    assert!(message.contains("is unhealthy after"), "{message}");
+    assert!(message.contains("is unhealthy after") && message.contains("back in its place"), "{message}");
+    let info = scene.call("docker_container_info", data! { "name" => scene.name("a") });
+    assert_eq!(json(&info, "container")["Id"], container["Id"]);
+    assert_eq!(json(&info, "container")["State"]["Running"], json!(true));
 }
 
 #[test]
