@@ -646,6 +646,12 @@ fn check_mode_does_not_miss_what_earlier_tasks_would_have_made() {
         assert!(outcome.changed && outcome.failure.is_none() && !outcome.warnings.is_empty(), "{module}");
         assert!(scene.run(module, args, Mode::default()).failure.is_some(), "{module}");
     }
+    for (module, key) in [("docker_container_info", "exists"), ("docker_host_info", "can_talk_to_docker")] {
+        let args = data! { "name" => "a", "docker_host" => nowhere.as_str() };
+        let outcome = scene.run(module, args.clone(), check);
+        assert_eq!((outcome.changed, json(&outcome, key)), (false, json!(false)), "{module}");
+        assert!(scene.run(module, args, Mode::default()).failure.is_some(), "{module}");
+    }
     if !has_engine() {
         return;
     }
