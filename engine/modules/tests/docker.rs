@@ -362,10 +362,10 @@ fn networks_are_joined_and_left_while_a_container_runs() {
         let range = data! { "subnet" => subnet(n), "gateway" => format!("10.{octet}.{n}.1") };
         data! { "name" => nets[n].as_str(), "ipam_config" => vec![Value::from(range)], "labels" => data! { "a" => "1" } }
     };
-    for n in 0..2 {
-        assert_eq!(actions(&scene.call("docker_network", network(n))), [format!("create network {}", nets[n])]);
+    for (n, net) in nets.iter().enumerate() {
+        assert_eq!(actions(&scene.call("docker_network", network(n))), [format!("create network {net}")]);
         assert!(!scene.call("docker_network", network(n)).changed);
-        scene.leftovers.push(("docker_network", data! { "name" => nets[n].as_str(), "state" => "absent" }));
+        scene.leftovers.push(("docker_network", data! { "name" => net.as_str(), "state" => "absent" }));
     }
     let first =
         data! { "name" => nets[0].as_str(), "ipv4_address" => format!("10.{octet}.0.77"), "aliases" => vec!["me"] };
