@@ -45,6 +45,7 @@ mod find;
 mod firewalld;
 mod get_url;
 mod getent;
+mod git;
 mod group;
 mod hostname;
 mod lineinfile;

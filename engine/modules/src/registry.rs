@@ -73,6 +73,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::firewalld::Firewalld>("firewalld", POSIX),
     entry::<crate::get_url::GetUrl>("get_url", BUILTIN),
     entry::<crate::getent::Getent>("getent", BUILTIN),
+    entry::<crate::git::Git>("git", BUILTIN),
     entry::<crate::group::Group>("group", BUILTIN),
     entry::<crate::hostname::Hostname>("hostname", BUILTIN),
     entry::<crate::lineinfile::LineInFile>("lineinfile", BUILTIN),
