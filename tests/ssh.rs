@@ -302,6 +302,40 @@ fn what_a_login_shell_prints_does_not_disturb() {
     ping(&links, &sshd.target("web1")).unwrap();
 }
 
+/// Whatever the user's login shell is, and whatever /bin/sh is: those of them that are installed here.
+#[test]
+fn any_shell_will_do() {
+    let installed = |program: &str| {
+        let tried = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
+        let found = tried.unwrap().status.success();
+        if !found {
+            println!("skipped: {program} is not installed");
+        }
+        found
+    };
+    for shell in ["tcsh", "fish", "ksh", "zsh", "dash", "bash"].into_iter().filter(|shell| installed(shell)) {
+        let Some(sshd) = Sshd::start(&format!("ForceCommand {shell} -c \"$SSH_ORIGINAL_COMMAND\"")) else { return };
+        twice(&sshd, shell);
+    }
+    for (program, shell) in [("busybox", "busybox sh"), ("bash", "bash --posix"), ("ksh", "ksh")] {
+        if !installed(program) {
+            continue;
+        }
+        let other = format!("ForceCommand sh -c \"$(echo \"$SSH_ORIGINAL_COMMAND\" | sed 's,/bin/sh,{shell},')\"");
+        let Some(sshd) = Sshd::start(&other) else { return };
+        twice(&sshd, shell);
+    }
+}
+
+/// With the executable to be put there, and with it there.
+fn twice(sshd: &Sshd, shell: &str) {
+    let links = sshd.links();
+    for _ in 0..2 {
+        ping(&links, &sshd.target("web1")).unwrap_or_else(|failure| panic!("{shell}: {failure}"));
+        links.reset(&sshd.target("web1"));
+    }
+}
+
 #[test]
 fn a_shell_that_never_starts_the_agent_is_quoted() {
     let Some(sshd) = Sshd::start("ForceCommand echo This account is currently not available.; exit 1") else { return };
