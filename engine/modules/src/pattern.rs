@@ -38,19 +38,28 @@ impl Pattern {
         self.0.captures(text).ok().flatten()
     }
 
-    /// Every place replaced, with their number.
+    /// Every place replaced, with their number. As in Python, the empty place right after a match counts.
     pub fn replace_all(&self, text: &str, template: &Template) -> Result<(String, usize), Failure> {
-        let (mut out, mut count, mut last) = (String::with_capacity(text.len()), 0, 0);
-        for found in self.0.captures_iter(text) {
+        let (mut out, mut count, mut last, mut from) = (String::with_capacity(text.len()), 0, 0, 0);
+        while from <= text.len() {
+            let found = self.0.captures_from_pos(text, from);
             let found = found.map_err(|error| Failure::new(format!("the regular expression fails: {error}")))?;
-            let Some(whole) = found.get(0) else { continue };
+            let Some((found, whole)) = found.and_then(|found| found.get(0).map(|whole| (found, whole))) else { break };
             out.push_str(&text[last..whole.start()]);
             out.push_str(&template.expand(&found));
             last = whole.end();
+            let is_empty = whole.start() == whole.end();
+            let step = text[last..].chars().next().map_or(1, char::len_utf8);
+            from = if is_empty { last + step } else { last };
             count += 1;
         }
         out.push_str(&text[last..]);
         Ok((out, count))
+    }
+
+    /// The names of its groups that have one.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.capture_names().flatten()
     }
 
     fn knows(&self, group: &Group) -> bool {
@@ -292,6 +301,9 @@ mod tests {
         assert_eq!(replaced(r"\g<key>:\2\3"), ("a:1 b:2x".to_owned(), 2));
         assert_eq!(replaced(r"\g<0>\t$1\\\."), ("a=1\t$1\\\\. b=2x\t$1\\\\.".to_owned(), 2));
         assert_eq!(replaced(r"\g<2>0"), ("10 20".to_owned(), 2));
+        let any = pattern("x*");
+        let dash = Template::new("-", &any, "replace").unwrap();
+        assert_eq!(any.replace_all("xay", &dash).unwrap(), ("--a-y-".to_owned(), 4));
         for bad in [r"\4", r"\g<nope>", r"\g", r"\q", "\\"] {
             assert!(Template::new(bad, &regex, "replace").is_err(), "{bad}");
         }

@@ -49,6 +49,19 @@ pub struct Placement {
 }
 
 impl Placement {
+    /// As [`Placement::new`], with nothing said about owner and mode.
+    pub fn plain(path: impl Into<PathBuf>, content: Content) -> Self {
+        Placement {
+            path: path.into(),
+            content,
+            wanted: Wanted::default(),
+            backup: false,
+            validate: None,
+            unsafe_writes: false,
+            shown: true,
+        }
+    }
+
     /// No backup, no validation.
     pub fn new(path: impl Into<PathBuf>, content: Content, attributes: &Attributes) -> Result<Self, Failure> {
         Ok(Placement {
@@ -186,6 +199,15 @@ impl Placement {
         }
         self.wanted.apply(&self.path, false).map(|_| ())
     }
+}
+
+/// The removal of a file, shown with what it held.
+pub fn removal(path: PathBuf) -> Change {
+    let shown = paths::text(&path);
+    let held = readable(fs::metadata(&path), || fs::read(&path)).unwrap_or_default();
+    let diff = Diff { before: held, before_header: shown.clone(), after_header: shown.clone(), ..Diff::default() };
+    let remove = move |_: &Host, _: &mut Map| fs::remove_file(&path).map_err(|error| cannot("remove", &path, &error));
+    Change::new(format!("remove {shown}"), remove).diff(diff)
 }
 
 /// Gives the new file the owner, permissions and label of the old one. As another user than root the

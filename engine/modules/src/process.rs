@@ -6,15 +6,21 @@ use std::{
         fd::{AsFd, BorrowedFd},
         unix::process::ExitStatusExt,
     },
-    process::{Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
 };
 
 use nix::{
     errno::Errno,
     fcntl::{FcntlArg, OFlag, fcntl},
     poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
 };
 use rplay_wire::Value;
+
+/// How long the pipes are watched before it is looked whether the process itself has ended. Milliseconds.
+const LOOK_ROUND: u8 = 100;
 
 /// How a process ended and what it wrote.
 #[derive(Debug)]
@@ -28,6 +34,13 @@ pub struct Finished {
 /// Starts the command, hands it `input`, and waits until it has ended. A process it leaves behind may keep
 /// the pipes open; that does not hold us up.
 pub fn run(command: &mut Command, input: Option<Vec<u8>>) -> io::Result<Finished> {
+    run_within(command, input, None)
+}
+
+/// As [`run`]; a command that takes longer than `limit` is killed, with its process group if it leads one,
+/// and the error is of the kind `TimedOut`.
+pub fn run_within(command: &mut Command, input: Option<Vec<u8>>, limit: Option<Duration>) -> io::Result<Finished> {
+    let deadline = limit.map(|limit| Instant::now() + limit);
     command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
@@ -50,7 +63,15 @@ pub fn run(command: &mut Command, input: Option<Vec<u8>>) -> io::Result<Finished
         if fds.is_empty() {
             break;
         }
-        let ready = match poll(&mut fds, PollTimeout::from(if ended.is_some() { 0u8 } else { 100 })) {
+        let mut wait = if ended.is_some() { 0 } else { LOOK_ROUND };
+        if let Some(deadline) = deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(too_late(&mut child));
+            }
+            wait = wait.min(u8::try_from(left.as_millis() + 1).unwrap_or(LOOK_ROUND));
+        }
+        let ready = match poll(&mut fds, PollTimeout::from(wait)) {
             Ok(ready) => ready,
             Err(Errno::EINTR) => continue,
             Err(error) => return Err(error.into()),
@@ -69,12 +90,30 @@ pub fn run(command: &mut Command, input: Option<Vec<u8>>) -> io::Result<Finished
             err = None;
         }
     }
-    let status = match ended {
-        Some(status) => status,
-        None => child.wait()?,
+    let status = match (ended, deadline) {
+        (Some(status), _) => status,
+        (None, None) => child.wait()?,
+        // It closed its output but lives on.
+        (None, Some(deadline)) => loop {
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
+            if Instant::now() >= deadline {
+                return Err(too_late(&mut child));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        },
     };
     let rc = status.code().or_else(|| status.signal().map(|signal| -signal)).unwrap_or(-1);
     Ok(Finished { rc: rc.into(), stdout, stderr })
+}
+
+fn too_late(child: &mut Child) -> io::Error {
+    // It leads a group only if it was started so; then this is that group, else there is none of that number.
+    let _ = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
+    let _ = child.kill();
+    let _ = child.wait();
+    io::ErrorKind::TimedOut.into()
 }
 
 fn do_not_block(fd: BorrowedFd<'_>) -> io::Result<()> {
@@ -117,8 +156,6 @@ pub fn lines(text: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
-
     use super::*;
 
     fn shell(line: &str, input: Option<Vec<u8>>) -> Finished {

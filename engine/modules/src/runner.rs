@@ -9,6 +9,7 @@ use crate::{ArgFault, Host, Module, registry};
 /// Carries out a call on this host. Never panics outwards: a module's panic is a failed outcome.
 pub fn run(call: &Call, host: &Host) -> Outcome {
     let begun = Instant::now();
+    let host = &host.in_mode(call.mode);
     let mut outcome = match registry::find(&call.module) {
         Some(entry) => std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (entry.run)(call, host)))
             .unwrap_or_else(|panic| {
@@ -41,27 +42,27 @@ pub(crate) fn run_module<M: Module>(call: &Call, host: &Host) -> Outcome {
 }
 
 fn carry_out<M: Module>(module: M, mode: Mode, host: &Host, outcome: &mut Outcome) -> Result<(), Failure> {
-    let plan = module.plan(host)?;
-    outcome.data = plan.data;
-    outcome.facts = plan.facts;
-    outcome.warnings = plan.warnings;
-    outcome.skipped = plan.skipped;
-    for mut change in plan.changes {
-        if let Some(diff) = change.diff.take().filter(|_| mode.diff) {
-            outcome.diff.push(diff);
+    let mut next = Some(module.plan(host)?);
+    while let Some(plan) = next {
+        outcome.data.extend(plan.data);
+        outcome.facts.extend(plan.facts);
+        outcome.warnings.extend(plan.warnings);
+        outcome.skipped = plan.skipped;
+        for mut change in plan.changes {
+            if let Some(diff) = change.diff.take().filter(|_| mode.diff) {
+                outcome.diff.push(diff);
+            }
+            if mode.check && change.unpredictable.is_some() {
+                outcome.skipped = change.unpredictable.take();
+                continue;
+            }
+            outcome.changed |= change.is_deed;
+            outcome.changed |= if mode.check { change.counts() } else { change.make(host, &mut outcome.data)? };
         }
-        if mode.check && change.unpredictable.is_some() {
-            outcome.skipped = change.unpredictable.take();
-            continue;
+        if let Some(finish) = plan.finish {
+            finish(host, &mut outcome.data)?;
         }
-        outcome.changed |= change.is_deed;
-        if !mode.check {
-            change.make(host, &mut outcome.data)?;
-        }
-        outcome.changed = true;
-    }
-    if let Some(finish) = plan.finish {
-        finish(host, &mut outcome.data)?;
+        next = plan.then.map(|then| then(host)).transpose()?;
     }
     Ok(())
 }

@@ -1,0 +1,93 @@
+//! Content that stays on the controller until an agent asks for it.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, Cursor, Read},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use rplay_modules::wire::{self, Blob};
+use sha2::{Digest, Sha256};
+
+/// Bytes; smaller content goes along with the call.
+const INLINE: u64 = 32 * 1024;
+
+/// Where the content of a blob is.
+#[derive(Clone)]
+pub enum BlobData {
+    File(PathBuf),
+    Bytes(Arc<[u8]>),
+}
+
+/// All content that was offered to agents in this run. A file is hashed once, however many hosts get it.
+#[derive(Default)]
+pub struct Blobs {
+    by_digest: Mutex<HashMap<String, BlobData>>,
+    by_path: Mutex<HashMap<PathBuf, (u64, Option<SystemTime>, wire::Value)>>,
+}
+
+impl Blobs {
+    /// A file's content as an argument: inline when it is small, else by its digest.
+    pub fn file(&self, path: &Path) -> io::Result<wire::Value> {
+        let about = std::fs::metadata(path)?;
+        let modified = about.modified().ok();
+        if let Some((size, when, value)) = self.by_path.lock().unwrap_or_else(PoisonError::into_inner).get(path)
+            && *size == about.len()
+            && *when == modified
+        {
+            return Ok(value.clone());
+        }
+        let value = if about.len() <= INLINE {
+            wire::Value::Bytes(std::fs::read(path)?)
+        } else {
+            let mut file = File::open(path)?;
+            let mut digest = Sha256::new();
+            let mut piece = vec![0u8; 256 * 1024];
+            let mut size = 0;
+            loop {
+                let n = file.read(&mut piece)?;
+                if n == 0 {
+                    break;
+                }
+                size += n as u64;
+                digest.update(&piece[..n]);
+            }
+            self.offer(hex(&digest.finalize()), size, BlobData::File(path.to_owned()))
+        };
+        let mut known = self.by_path.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(path.to_owned(), (about.len(), modified, value.clone()));
+        Ok(value)
+    }
+
+    /// Content that was made here.
+    pub fn bytes(&self, content: Vec<u8>) -> wire::Value {
+        if content.len() as u64 <= INLINE {
+            return wire::Value::Bytes(content);
+        }
+        let digest = hex(&Sha256::digest(&content));
+        let size = content.len() as u64;
+        self.offer(digest, size, BlobData::Bytes(content.into()))
+    }
+
+    fn offer(&self, sha256: String, size: u64, data: BlobData) -> wire::Value {
+        self.by_digest.lock().unwrap_or_else(PoisonError::into_inner).insert(sha256.clone(), data);
+        wire::Value::Blob(Blob { sha256, size })
+    }
+
+    /// The content of a blob that an agent asks for.
+    pub fn open(&self, sha256: &str) -> io::Result<Box<dyn Read + Send>> {
+        let data = self.by_digest.lock().unwrap_or_else(PoisonError::into_inner).get(sha256).cloned();
+        match data {
+            Some(BlobData::File(path)) => Ok(Box::new(File::open(path)?)),
+            Some(BlobData::Bytes(bytes)) => Ok(Box::new(Cursor::new(bytes))),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, "this content was never offered")),
+        }
+    }
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

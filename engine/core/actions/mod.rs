@@ -1,0 +1,329 @@
+//! Tasks that need the controller: some are done here, some end in a call to an agent.
+
+mod act;
+mod blobs;
+mod inventory;
+mod messages;
+mod transfer;
+mod variables;
+mod waiting;
+
+pub use act::act;
+pub use blobs::{BlobData, Blobs};
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use indexmap::IndexMap;
+use rplay_modules::wire::{self, Diff, Map};
+
+use crate::{
+    plan::{Project, Task},
+    source::Span,
+    template::TemplateError,
+    vars::{Layer, Scope, Value, to_wire},
+};
+
+/// An answer that ends the task at once is the error.
+pub(crate) type Result<T> = std::result::Result<T, Box<Answer>>;
+
+/// Asks the person at the terminal.
+pub trait Prompt: Send + Sync {
+    /// Shows `text` and reads a line, unseen unless `echo`. `None` when there is nobody to ask.
+    fn ask(&self, text: &str, echo: bool) -> Option<String>;
+
+    /// Waits until the time is over, or the person wants to go on. An error says that the run is to end.
+    fn wait(&self, text: &str, duration: Duration) -> std::result::Result<(), String>;
+}
+
+/// Rendered arguments by name; omitted ones are not there.
+pub type Rendered = IndexMap<Arc<str>, Value>;
+
+/// What an action may look at.
+pub struct Context<'a> {
+    pub task: &'a Task,
+    pub scope: &'a Arc<Scope>,
+    pub host: &'a Arc<str>,
+    pub project: &'a Project,
+    pub blobs: &'a Blobs,
+    pub prompt: &'a dyn Prompt,
+    pub check: bool,
+    pub diff: bool,
+    /// The number of `-v`.
+    pub verbosity: u8,
+}
+
+impl Context<'_> {
+    /// Where an argument stands, or the task when it has no such argument.
+    pub fn span(&self, argument: &str) -> Span {
+        match self.task.args.named.get(argument) {
+            Some(found) => found.span.clone(),
+            None => self.task.args.free.as_ref().map_or(&self.task.span, |free| &free.span).clone(),
+        }
+    }
+
+    /// The task's name, for prompts.
+    pub fn task_name(&self) -> String {
+        let name = self.task.name.as_ref().and_then(|name| name.value.data());
+        name.map_or_else(|| self.task.written.to_string(), |name| text_of(&name))
+    }
+
+    /// The places where a file of the controller may be: in the `kind` folder (`files`, `templates`,
+    /// `vars`) of the role, of the task file's folder and of the playbook, and beside each of these.
+    pub fn candidates(&self, kind: &str, name: &str) -> Vec<PathBuf> {
+        let name = match (name.strip_prefix("~/"), std::env::var_os("HOME")) {
+            (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
+            _ => PathBuf::from(name),
+        };
+        if name.is_absolute() {
+            return vec![name];
+        }
+        self.scope.folders.iter().flat_map(|folder| [folder.join(kind).join(&name), folder.join(&name)]).collect()
+    }
+
+    /// The first of the candidates that exists.
+    pub fn path(&self, kind: &str, name: &str) -> Option<PathBuf> {
+        self.candidates(kind, name).into_iter().find(|path| path.exists())
+    }
+
+    pub fn file(&self, kind: &str, name: &str) -> Option<PathBuf> {
+        self.candidates(kind, name).into_iter().find(|path| path.is_file())
+    }
+
+    pub fn folder(&self, kind: &str, name: &str) -> Option<PathBuf> {
+        self.candidates(kind, name).into_iter().find(|path| path.is_dir())
+    }
+}
+
+/// What an action comes to: either it is done, or an agent is to be asked.
+pub enum Act {
+    Done(Answer),
+    Call(Ask),
+}
+
+/// A call as far as the action decides it.
+pub struct Ask {
+    pub module: &'static str,
+    pub args: Map,
+    /// What is still to be done with the outcome.
+    pub after: After,
+}
+
+/// What happens on the controller once the agent has answered.
+#[derive(Debug, Default)]
+pub enum After {
+    #[default]
+    Nothing,
+    /// Write the content that came back to this file (`fetch`).
+    Keep { path: PathBuf },
+    /// The host may be out of reach for so long: try again (`wait_for_connection`).
+    Patience { timeout: Duration, delay: Duration, sleep: Duration },
+}
+
+/// The result of a task on a host before the task's own conditions are applied.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    pub changed: bool,
+    pub skipped: Option<String>,
+    pub failed: bool,
+    pub unreachable: bool,
+    /// What `register` keeps.
+    pub data: IndexMap<Arc<str>, Value>,
+    pub diff: Vec<Diff>,
+    pub warnings: Vec<Arc<str>>,
+    /// Where the blame lies, when it is known more exactly than by an argument.
+    pub place: Option<crate::source::Span>,
+    /// The argument to blame, for the place of an error.
+    pub blame: Option<String>,
+    pub help: Option<String>,
+    /// Shown without `-v`.
+    pub verbose_always: bool,
+    pub effects: Vec<Effect>,
+    pub micros: u64,
+}
+
+/// What a task does to the run itself.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Variables of the host, and facts too when they are to be cached.
+    SetFacts { vars: Layer, cacheable: bool },
+    /// Facts from the host, without the prefix `ansible_`.
+    Facts(IndexMap<Arc<str>, Value>),
+    IncludeVars(Layer),
+    AddHost { name: String, groups: Vec<String>, vars: Layer },
+    GroupBy { group: String, parents: Vec<String> },
+    Stats { data: IndexMap<Arc<str>, Value>, per_host: bool, aggregate: bool },
+}
+
+impl Answer {
+    /// Failed, with one sentence.
+    pub fn failed(msg: impl Into<String>) -> Self {
+        Answer::default().and_failed(msg)
+    }
+
+    pub fn and_failed(mut self, msg: impl Into<String>) -> Self {
+        self.failed = true;
+        self.set("msg", Value::from(msg.into()));
+        self
+    }
+
+    pub fn set(&mut self, key: &str, value: impl Into<Value>) {
+        self.data.insert(key.into(), value.into());
+    }
+
+    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.set(key, value);
+        self
+    }
+
+    /// What an agent answered.
+    pub fn from_outcome(outcome: wire::Outcome) -> Self {
+        let mut answer = Answer {
+            changed: outcome.changed,
+            skipped: outcome.skipped,
+            diff: outcome.diff,
+            warnings: outcome.warnings.into_iter().map(Arc::from).collect(),
+            micros: outcome.micros,
+            ..Answer::default()
+        };
+        answer.data =
+            outcome.data.into_iter().map(|(key, value)| (Arc::from(key), crate::vars::from_wire(value))).collect();
+        if !outcome.facts.is_empty() {
+            let facts = outcome.facts.into_iter().map(|(k, v)| (Arc::from(k), crate::vars::from_wire(v)));
+            answer.effects.push(Effect::Facts(facts.collect()));
+        }
+        if let Some(failure) = outcome.failure {
+            answer.failed = true;
+            answer.unreachable = failure.unreachable;
+            answer.blame = failure.arg;
+            answer.help = failure.help;
+            answer.set("msg", failure.msg);
+        }
+        // Whatever has lines is given as lines too, as Ansible does.
+        for name in ["stdout", "stderr"] {
+            let lines = format!("{name}_lines");
+            if let Some(text) = answer.data.get(name).and_then(|value| value.as_str().map(str::to_owned))
+                && !answer.data.contains_key(lines.as_str())
+            {
+                answer.set(&lines, text.lines().map(Value::from).collect::<Vec<_>>());
+            }
+        }
+        answer
+    }
+}
+
+/// What is done on the controller with an agent's answer.
+pub fn finish(after: After, mut answer: Answer) -> Answer {
+    let After::Keep { path } = after else { return answer };
+    if answer.failed {
+        return answer;
+    }
+    let content = answer.data.shift_remove("content");
+    answer.set("dest", path.display().to_string());
+    let Some(content) = content else { return answer };
+    let bytes = content.as_bytes().map(<[u8]>::to_vec).unwrap_or_else(|| text_of(&content).into_bytes());
+    match keep(&path, &bytes) {
+        Ok(()) => {
+            answer.changed = true;
+            answer
+        }
+        Err(error) => answer.and_failed(format!("cannot write {}: {error}", path.display())),
+    }
+}
+
+/// Writes a file in one step: a reader sees the old one or the new one.
+fn keep(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let temporary = folder.join(format!(".{name}.{}", std::process::id()));
+    std::fs::write(&temporary, content)?;
+    std::fs::rename(&temporary, path).inspect_err(|_| drop(std::fs::remove_file(&temporary)))
+}
+
+/// Failed because something could not be rendered.
+pub fn failed_by(error: &TemplateError) -> Answer {
+    let mut answer = Answer::failed(error.to_string());
+    answer.place = Some(error.at().clone());
+    answer.help = miette::Diagnostic::help(error).map(|help| help.to_string());
+    answer
+}
+
+/// A path as people and templates see it: absolute, without `.` and `..`.
+pub fn absolute(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir => drop(clean.pop()),
+            part => clean.push(part),
+        }
+    }
+    clean.display().to_string()
+}
+
+/// Arguments as they go to an agent.
+pub fn wire_args(args: impl IntoIterator<Item = (Arc<str>, Value)>) -> Map {
+    args.into_iter().map(|(name, value)| (name.to_string(), to_wire(&value))).collect()
+}
+
+/// Text of a rendered value, as it would stand in a sentence.
+pub fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The entries of a mapping by their names.
+pub fn entries(value: &Value) -> IndexMap<Arc<str>, Value> {
+    if value.kind() != minijinja::value::ValueKind::Map {
+        return IndexMap::new();
+    }
+    let Ok(keys) = value.try_iter() else { return IndexMap::new() };
+    keys.filter_map(|key| {
+        let name: Arc<str> = key.as_str().map_or_else(|| key.to_string().into(), Arc::from);
+        value.get_item(&key).ok().map(|entry| (name, entry))
+    })
+    .collect()
+}
+
+fn given<'a>(args: &'a Rendered, name: &str) -> Option<&'a Value> {
+    args.get(name).filter(|value| !value.is_none() && !value.is_undefined())
+}
+
+fn required(args: &Rendered, name: &str) -> Result<Value> {
+    let missing = || Box::new(Answer::failed(format!("missing required arguments: {name}")));
+    given(args, name).cloned().ok_or_else(missing)
+}
+
+fn text_arg(args: &Rendered, name: &str) -> Option<String> {
+    given(args, name).map(text_of)
+}
+
+fn parsed<T: rplay_modules::args::ArgType>(args: &Rendered, name: &str) -> Result<Option<T>> {
+    let Some(value) = given(args, name) else { return Ok(None) };
+    T::parse(&to_wire(value)).map(Some).map_err(|expected| {
+        let mut answer = Answer::failed(format!("argument `{name}` {expected}"));
+        answer.blame = Some(name.to_owned());
+        Box::new(answer)
+    })
+}
+
+fn flag_arg(args: &Rendered, name: &str) -> Result<Option<bool>> {
+    Ok(parsed::<rplay_modules::argtypes::Flag>(args, name)?.map(|flag| flag.0))
+}
+
+fn int_arg(args: &Rendered, name: &str) -> Result<Option<i64>> {
+    parsed(args, name)
+}
+
+fn number_arg(args: &Rendered, name: &str) -> Result<Option<f64>> {
+    parsed(args, name)
+}
+
+/// A list of texts, or one text with commas.
+fn list_arg(args: &Rendered, name: &str) -> Option<Vec<String>> {
+    parsed::<Vec<String>>(args, name).ok().flatten()
+}

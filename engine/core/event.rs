@@ -1,0 +1,169 @@
+//! All that ever happens in a run. The engine sends events, reporters read them; nothing else is shown.
+
+use std::{sync::Arc, time::Duration};
+
+use indexmap::IndexMap;
+use rplay_wire::Diff;
+
+use crate::{source::Span, vars::Value};
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    PlaybookStarted {
+        name: Arc<str>,
+    },
+    PlayStarted(PlayStarted),
+    /// The play's pattern, or what `--limit` left of it, matches no host.
+    NoHosts {
+        pattern: Arc<str>,
+    },
+    TaskStarted(Arc<TaskStarted>),
+    /// A host begins to work on the task.
+    HostStarted {
+        task: TaskId,
+        host: Arc<str>,
+    },
+    /// One item of a loop is done on a host.
+    ItemDone {
+        task: TaskId,
+        item: Item,
+        result: HostResult,
+    },
+    /// A host is done with the task. After a loop the result sums the items up.
+    HostDone {
+        task: TaskId,
+        result: HostResult,
+    },
+    /// An attempt did not satisfy `until`; another follows after `delay`.
+    Retrying {
+        task: TaskId,
+        host: Arc<str>,
+        item: Option<Item>,
+        retries_left: u32,
+        delay: Duration,
+        result: Arc<HostResult>,
+    },
+    /// Tasks were included for some hosts.
+    Included {
+        task: TaskId,
+        hosts: Vec<Arc<str>>,
+        file: Arc<str>,
+        item: Option<Item>,
+    },
+    /// A handler was notified on a host.
+    Notified {
+        handler: Arc<str>,
+        host: Arc<str>,
+    },
+    /// No more hosts are left to go on with.
+    NoHostsLeft,
+    Warning {
+        message: Arc<str>,
+        place: Option<Span>,
+    },
+    /// Shown as it is: the engine's words to the user (`pause`'s prompt).
+    Message {
+        text: Arc<str>,
+    },
+    RunEnded(Arc<Recap>),
+}
+
+/// Numbers the tasks as they start, over the whole run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId(pub u64);
+
+#[derive(Clone, Debug)]
+pub struct PlayStarted {
+    pub name: Arc<str>,
+    pub hosts: Vec<Arc<str>>,
+    pub check_mode: bool,
+    pub place: Span,
+}
+
+#[derive(Clone, Debug)]
+pub struct TaskStarted {
+    pub id: TaskId,
+    /// As shown: `role : name`, or the action's name.
+    pub name: Arc<str>,
+    pub action: Arc<str>,
+    pub handler: bool,
+    pub check_mode: bool,
+    pub place: Span,
+}
+
+/// An item of a loop as it is shown.
+#[derive(Clone, Debug)]
+pub struct Item {
+    pub index: usize,
+    pub label: Value,
+}
+
+/// What became of a task, or of one item of it, on one host.
+#[derive(Clone, Debug)]
+pub struct HostResult {
+    pub host: Arc<str>,
+    /// The host that did the work instead (`delegate_to`).
+    pub delegated_to: Option<Arc<str>>,
+    pub status: Status,
+    /// What `register` keeps. Under `no_log` only the note that the output was hidden.
+    pub data: Value,
+    pub diff: Vec<Diff>,
+    pub warnings: Vec<Arc<str>>,
+    /// Shown without `-v`, as debug's message is.
+    pub verbose_always: bool,
+    /// The results of this task are summed up from items that were shown already.
+    pub looped: bool,
+    /// Where the blame lies when it failed: the argument, the condition, or the task.
+    pub place: Option<Span>,
+    /// What to do about a failure.
+    pub help: Option<Arc<str>>,
+    pub elapsed: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Ok,
+    Changed,
+    Skipped,
+    Failed,
+    /// Failed, but `ignore_errors` was set.
+    Ignored,
+    Unreachable,
+    /// Unreachable, but `ignore_unreachable` was set.
+    UnreachableIgnored,
+}
+
+/// What it came to, for each host.
+#[derive(Clone, Debug, Default)]
+pub struct Recap {
+    pub hosts: IndexMap<Arc<str>, Counts>,
+    /// From `set_stats`.
+    pub custom: Vec<(Option<Arc<str>>, Value)>,
+    pub elapsed: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub ok: u32,
+    pub changed: u32,
+    pub unreachable: u32,
+    pub failed: u32,
+    pub skipped: u32,
+    pub rescued: u32,
+    pub ignored: u32,
+}
+
+impl Recap {
+    /// Ansible's exit code: 2 when a host failed, 4 when one was unreachable, both bits when both.
+    pub fn exit_code(&self) -> u8 {
+        let failed = self.hosts.values().any(|counts| counts.failed > 0);
+        let unreachable = self.hosts.values().any(|counts| counts.unreachable > 0);
+        u8::from(failed) * 2 + u8::from(unreachable) * 4
+    }
+}
+
+/// Takes events; cheap to call, from any thread.
+pub trait Sink: Send + Sync {
+    fn send(&self, event: Event);
+}

@@ -1,0 +1,138 @@
+//! A task's arguments: as fields, and checked as far as they are constant.
+
+use rplay_modules::wire::Map;
+
+use super::{
+    Action, PlanError,
+    step::{Argument, Arguments, Field, Task, field},
+};
+use crate::{
+    source::{Problems, nearest},
+    syntax::{self, Word},
+    vars::{Lazy, to_wire, to_wire_map},
+};
+
+/// The arguments as they were written.
+pub fn of(action: &syntax::Action) -> Arguments {
+    let named = action
+        .args
+        .iter()
+        .map(|(name, node)| {
+            let argument =
+                Argument { value: Lazy::from_node(node), name_span: name.span.clone(), span: node.span.clone() };
+            (name.value.clone(), argument)
+        })
+        .collect();
+    Arguments { named, free: action.free.as_ref().map(field), whole: action.whole.as_ref().map(field) }
+}
+
+impl Arguments {
+    /// The value of an argument, as a field.
+    pub fn field(&self, name: &str) -> Option<Field> {
+        self.named.get(name).map(|argument| Field { value: argument.value.clone(), span: argument.span.clone() })
+    }
+}
+
+/// Finds what is wrong with a task's arguments before any host is touched.
+pub fn check(task: &Task, problems: &mut Problems) {
+    let mut known = Map::new();
+    let mut later = Vec::new();
+    for (name, argument) in &task.args.named {
+        match argument.value.data() {
+            Some(value) => drop(known.insert(name.to_string(), to_wire(&value))),
+            None => later.push(name.to_string()),
+        }
+    }
+    if let Some(free) = &task.args.free {
+        let Some(name) = task.action.free_form() else {
+            problems.push(PlanError::Argument {
+                msg: format!("`{}` takes no free text", task.action.name()),
+                at: free.span.clone(),
+                label: "not a key=value pair".to_owned(),
+                help: Some(format!("write the arguments as a mapping; `rplay doc {}` lists them", task.action.name())),
+            });
+            return;
+        };
+        match free.value.data() {
+            Some(value) => drop(known.insert(name.to_owned(), to_wire(&value))),
+            None => later.push(name.to_owned()),
+        }
+    }
+    // Arguments may come from elsewhere too: then only the names and types that are here can be checked.
+    let more_to_come = task.args.whole.is_some() || defaults_exist(task);
+    for fault in task.action.check(&known, &later) {
+        let named = fault.arg.as_deref().and_then(|name| task.args.named.get_key_value(name));
+        let unknown = fault.msg.starts_with("unknown argument");
+        if named.is_none() && more_to_come {
+            continue;
+        }
+        let args = task.action.args();
+        let help = match &fault.arg {
+            Some(name) if unknown => Some(match nearest(name, names(&args)) {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => format!("`rplay doc {}` lists its arguments", task.action.name()),
+            }),
+            _ => fault.help,
+        };
+        let action = task.action.name();
+        problems.push(match named {
+            Some((name, _)) if unknown => PlanError::Argument {
+                msg: format!("`{action}` has no argument `{name}`"),
+                at: task.args.named[name].name_span.clone(),
+                label: "unknown argument".to_owned(),
+                help,
+            },
+            Some((name, argument)) => PlanError::Argument {
+                msg: format!("argument `{name}` of `{action}` {}", fault.msg),
+                at: argument.span.clone(),
+                label: "this value".to_owned(),
+                help,
+            },
+            None => PlanError::Argument {
+                msg: format!("`{action}`: {}", fault.msg),
+                at: task.span.clone(),
+                label: "in this task".to_owned(),
+                help,
+            },
+        });
+    }
+}
+
+fn names<'a>(args: &'a [rplay_modules::Arg]) -> impl Iterator<Item = &'a str> {
+    args.iter()
+        .flat_map(|arg| std::iter::once(arg.name).chain(arg.aliases.iter().copied()))
+        .filter(|name| !name.starts_with('_'))
+}
+
+/// Whether `module_defaults` may add arguments to this task.
+fn defaults_exist(task: &Task) -> bool {
+    task.settings.module_defaults.iter().any(|field| match field.value.data() {
+        Some(value) => to_wire_map(&value).keys().any(|name| {
+            name.starts_with("group/") || name.rsplit('.').next().is_some_and(|short| short == task.action.name())
+        }),
+        None => true,
+    })
+}
+
+/// A task names something that is neither a module nor an action.
+pub fn unknown_action(name: &Word) -> PlanError {
+    PlanError::Argument {
+        msg: format!("there is no module or action `{}`", name.value),
+        at: name.span.clone(),
+        label: "unknown module".to_owned(),
+        help: Some(match Action::nearest(name) {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => "`rplay doc` lists all modules".to_owned(),
+        }),
+    }
+}
+
+/// An argument that an import cannot do without.
+pub fn missing(action: &Word, argument: &str) -> PlanError {
+    PlanError::Argument {
+        msg: format!("`{}`: missing required argument `{argument}`", action.value),
+        at: action.span.clone(),
+        label: "in this task".to_owned(),
+        help: None,
+    }
+}

@@ -1,0 +1,65 @@
+//! What can be wrong with a play before it is run.
+
+use miette::Diagnostic;
+
+use crate::source::Span;
+
+/// A fault in how plays, roles and files fit together.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum PlanError {
+    #[error("the role `{name}` was not found")]
+    RoleNotFound {
+        name: String,
+        #[source_code]
+        #[label("no folder of this name holds a role")]
+        at: Span,
+        #[help]
+        help: String,
+    },
+    #[error("cannot read {path}: {reason}")]
+    Unreadable {
+        path: String,
+        reason: String,
+        #[source_code]
+        #[label("named here")]
+        at: Span,
+    },
+    #[error("cannot read {path}: {reason}")]
+    NoFile { path: String, reason: String },
+    #[error("{msg}")]
+    Argument {
+        msg: String,
+        #[source_code]
+        #[label("{label}")]
+        at: Span,
+        label: String,
+        #[help]
+        help: Option<String>,
+    },
+    #[error("`{name}` must be known before the run")]
+    NotConstant {
+        name: &'static str,
+        reason: String,
+        #[source_code]
+        #[label("{reason}")]
+        at: Span,
+        #[help]
+        help: Option<String>,
+    },
+    #[error("{file} imports itself")]
+    Endless {
+        file: String,
+        #[source_code]
+        #[label("this leads back to the same file")]
+        at: Span,
+    },
+    #[error("`{what}` is not supported")]
+    Unsupported {
+        what: String,
+        #[source_code]
+        #[label("rplay has no such thing yet")]
+        at: Span,
+        #[help]
+        help: Option<String>,
+    },
+}

@@ -1,0 +1,24 @@
+//! The resolved play: roles inlined, imports followed, tags cut, handlers named.
+
+mod action;
+pub mod action_args;
+mod arguments;
+mod error;
+mod project;
+mod resolve;
+mod settings;
+mod statics;
+mod step;
+mod tags;
+
+pub use action::{Action, CONTROLLER, Controller, ControllerEntry};
+
+pub use error::PlanError;
+pub use project::{Decrypt, Project, Warn, yaml_file};
+pub use resolve::{Found, Place, Resolver, RoleCall, RoleFiles, task_file};
+pub use settings::layer;
+pub use step::{
+    Argument, Arguments, Block, Condition, Field, Gather, Loop, LoopControl, Play, Role, RoleSteps, Settings, Step,
+    Task, VarsPrompt, field, fields,
+};
+pub use tags::TagSelection;

@@ -1,0 +1,211 @@
+//! The files of a project: each is read and parsed once, however often it is used.
+
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{Action, PlanError};
+use crate::{
+    source::{Problems, Source, Span},
+    syntax::{self, Entry, Known, Modules, Playbook, RoleMeta, YamlWarning},
+    syntax::spec::ArgumentSpecs,
+    vars::{Layer, Lazy},
+};
+
+/// The modules and actions there are, for the reader of tasks.
+struct Catalogue;
+
+impl Modules for Catalogue {
+    fn find(&self, name: &str) -> Known {
+        match Action::find(name) {
+            Some(action) => Known::Module { free_form: action.free_form().is_some() },
+            None => Known::No,
+        }
+    }
+
+    fn names(&self) -> Vec<&str> {
+        Action::names().collect()
+    }
+}
+
+/// Turns the content of an encrypted file into text.
+pub type Decrypt = dyn Fn(&Arc<Source>) -> Result<Arc<Source>, Problems> + Send + Sync;
+
+/// Tells of something odd that is no error.
+pub type Warn = dyn Fn(String, Option<Span>) + Send + Sync;
+
+/// Reads playbooks, task files, variables and roles.
+pub struct Project {
+    /// Searched for roles after the playbook's own `roles/`.
+    roles_path: Vec<PathBuf>,
+    decrypt: Box<Decrypt>,
+    warn: Box<Warn>,
+    tasks: Mutex<HashMap<(PathBuf, bool), Arc<[Entry]>>>,
+    vars: Mutex<HashMap<PathBuf, Arc<Layer>>>,
+}
+
+impl Project {
+    pub fn new(roles_path: Vec<PathBuf>, decrypt: Box<Decrypt>, warn: Box<Warn>) -> Self {
+        Project { roles_path, decrypt, warn, tasks: Mutex::default(), vars: Mutex::default() }
+    }
+
+    pub fn warn(&self, message: impl Into<String>, place: Option<Span>) {
+        (self.warn)(message.into(), place);
+    }
+
+    /// Reads a file, decrypting it when it is a vault. `at` is where it is named.
+    pub fn source(&self, path: &Path, at: Option<&Span>) -> Result<Arc<Source>, Problems> {
+        match Source::read(path) {
+            Ok(source) if source.text.starts_with("$ANSIBLE_VAULT;") => (self.decrypt)(&source),
+            Ok(source) => Ok(source),
+            Err(error) => Err(unreadable(path, &error, at).into()),
+        }
+    }
+
+    pub fn playbook(&self, path: &Path, at: Option<&Span>) -> Result<Playbook, Problems> {
+        let source = self.source(path, at)?;
+        let (playbook, warnings) = syntax::read_playbook(&source, &Catalogue)?;
+        self.pass_on(warnings);
+        Ok(playbook)
+    }
+
+    /// The entries of a file of tasks or handlers.
+    pub fn tasks(&self, path: &Path, handlers: bool, at: Option<&Span>) -> Result<Arc<[Entry]>, Problems> {
+        let key = (path.to_owned(), handlers);
+        if let Some(entries) = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(entries.clone());
+        }
+        let source = self.source(path, at)?;
+        let (entries, warnings) = syntax::read_tasks(&source, &Catalogue, handlers)?;
+        self.pass_on(warnings);
+        let entries: Arc<[Entry]> = entries.into();
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).insert(key, entries.clone());
+        Ok(entries)
+    }
+
+    /// The variables of a file.
+    pub fn vars(&self, path: &Path, at: Option<&Span>) -> Result<Arc<Layer>, Problems> {
+        if let Some(layer) = self.vars.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
+            return Ok(layer.clone());
+        }
+        let source = self.source(path, at)?;
+        let (named, warnings) = syntax::read_vars(&source)?;
+        self.pass_on(warnings);
+        let vars: Layer = named.iter().map(|(name, value)| (name.value.clone(), Lazy::from_node(value))).collect();
+        let vars = Arc::new(vars);
+        self.vars.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), vars.clone());
+        Ok(vars)
+    }
+
+    /// `meta/main.yml` of a role, empty when there is none.
+    pub fn role_meta(&self, role: &Path) -> Result<RoleMeta, Problems> {
+        let Some(path) = yaml_file(&role.join("meta"), "main") else { return Ok(RoleMeta::default()) };
+        let source = self.source(&path, None)?;
+        let (meta, warnings) = syntax::read_role_meta(&source)?;
+        self.pass_on(warnings);
+        Ok(meta)
+    }
+
+    /// The argument specifications of a role: a file of their own, or part of `meta/main.yml`.
+    pub fn argument_specs(&self, role: &Path, meta: &RoleMeta) -> Result<ArgumentSpecs, Problems> {
+        let Some(path) = yaml_file(&role.join("meta"), "argument_specs") else {
+            return meta.argument_specs.clone().map_or_else(|| Ok(ArgumentSpecs::default()), syntax::argument_specs);
+        };
+        let source = self.source(&path, None)?;
+        let (specs, warnings) = syntax::read_argument_specs(&source)?;
+        self.pass_on(warnings);
+        Ok(specs)
+    }
+
+    /// `defaults/` or `vars/` of a role: one file, or all files of a folder of that name.
+    pub fn role_vars(&self, role: &Path, kind: &str, name: &str) -> Result<Option<Arc<Layer>>, Problems> {
+        let folder = role.join(kind);
+        if let Some(file) = yaml_file(&folder, name) {
+            return self.vars(&file, None).map(Some);
+        }
+        let folder = folder.join(name);
+        if !folder.is_dir() {
+            return Ok(None);
+        }
+        let mut all = Layer::new();
+        for file in files_below(&folder) {
+            let vars = self.vars(&file, None)?;
+            all.extend(vars.iter().map(|(name, value)| (name.clone(), value.clone())));
+        }
+        Ok(Some(Arc::new(all)))
+    }
+
+    /// The folder of a role, looked for beside the playbook, beside the role that asks, and in the roles path.
+    pub fn role(&self, name: &str, playbook: &Path, asking: Option<&Path>, at: &Span) -> Result<PathBuf, PlanError> {
+        let beside = asking.and_then(Path::parent).map(Path::to_owned);
+        let mut folders: Vec<PathBuf> = vec![playbook.join("roles")];
+        folders.extend(beside);
+        folders.extend(self.roles_path.iter().cloned());
+        folders.push(playbook.to_owned());
+        let given = Path::new(name);
+        let candidates = folders.iter().map(|folder| folder.join(given));
+        if let Some(found) = candidates.clone().find(|path| path.is_dir()) {
+            return Ok(found);
+        }
+        let known: Vec<String> = folders.iter().flat_map(|folder| names_in(folder)).collect();
+        let nearest = crate::source::nearest(name, known.iter().map(String::as_str));
+        let looked = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
+        Err(PlanError::RoleNotFound {
+            name: name.to_owned(),
+            at: at.clone(),
+            help: match nearest {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => format!("looked in {looked}"),
+            },
+        })
+    }
+
+    fn pass_on(&self, warnings: Vec<YamlWarning>) {
+        for warning in warnings {
+            let message = warning.to_string();
+            let YamlWarning::DuplicateKey { again, .. } = warning;
+            self.warn(message, Some(again));
+        }
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error, at: Option<&Span>) -> PlanError {
+    let reason = match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        _ => error.to_string(),
+    };
+    match at {
+        Some(at) => PlanError::Unreadable { path: path.display().to_string(), reason, at: at.clone() },
+        None => PlanError::NoFile { path: path.display().to_string(), reason },
+    }
+}
+
+/// `name` in a folder with one of the endings that Ansible looks for, or as it stands.
+pub fn yaml_file(folder: &Path, name: &str) -> Option<PathBuf> {
+    ["yml", "yaml", "json"]
+        .iter()
+        .map(|ending| folder.join(format!("{name}.{ending}")))
+        .chain([folder.join(name)])
+        .find(|path| path.is_file())
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    paths
+        .into_iter()
+        .flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_none_or(|ending| ["yml", "yaml", "json"].iter().any(|known| ending == *known)))
+        .filter(|path| path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.')))
+        .collect()
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    entries.flatten().filter(|e| e.path().is_dir()).map(|e| e.file_name().to_string_lossy().into_owned()).collect()
+}

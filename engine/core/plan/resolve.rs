@@ -1,0 +1,627 @@
+//! From what was written to what is to be run: imports followed, roles inlined, tags cut.
+//!
+//! The same code serves the start of a run (whole playbooks) and its middle (`include_tasks`,
+//! `include_role`): only the surroundings in [`Place`] differ.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{
+    Action, PlanError, Project, TagSelection,
+    action::Controller,
+    arguments,
+    settings::layer,
+    statics,
+    step::*,
+};
+use crate::{
+    source::{Problems, Span},
+    syntax::{self, Entry, Node, PlaybookEntry, spec::ArgumentSpec},
+    vars::{Layer, Lazy},
+};
+
+/// Resolves plays, task files and roles.
+pub struct Resolver {
+    pub project: Arc<Project>,
+    pub tags: TagSelection,
+    /// `-e`: the only variables besides those written around it that an import may use.
+    pub extra: Arc<Layer>,
+    /// From the command line; what plays say wins over it.
+    pub base: Arc<Settings>,
+}
+
+/// What surrounds the entries that are being resolved.
+#[derive(Clone)]
+pub struct Place {
+    pub settings: Arc<Settings>,
+    pub role: Option<Arc<Role>>,
+    /// The folder of the playbook.
+    pub playbook: PathBuf,
+    /// The folder of the file that holds the entries.
+    pub folder: PathBuf,
+    pub handler: bool,
+    pub play_vars: Arc<Layer>,
+    /// The files that led here, to notice one that imports itself.
+    pub trail: Vec<PathBuf>,
+}
+
+/// What resolving found besides the steps.
+#[derive(Default)]
+pub struct Found {
+    pub handlers: Vec<Step>,
+    pub roles: Vec<Arc<Role>>,
+    pub problems: Problems,
+}
+
+/// Which files of a role to take.
+#[derive(Clone, Debug)]
+pub struct RoleFiles {
+    pub tasks: String,
+    pub vars: String,
+    pub defaults: String,
+    pub handlers: String,
+    pub validate: bool,
+}
+
+impl Default for RoleFiles {
+    fn default() -> Self {
+        let main = || "main".to_owned();
+        RoleFiles { tasks: main(), vars: main(), defaults: main(), handlers: main(), validate: true }
+    }
+}
+
+impl Resolver {
+    /// All plays of a playbook, imported playbooks in their place. Every fault of every file is reported.
+    pub fn playbook(&self, path: &Path) -> Result<Vec<Arc<Play>>, Problems> {
+        let mut plays = Vec::new();
+        let mut problems = Problems::default();
+        self.playbook_into(path, None, &self.base, &mut Vec::new(), &mut plays, &mut problems);
+        problems.unless_any(plays)
+    }
+
+    fn playbook_into(
+        &self,
+        path: &Path,
+        at: Option<&Span>,
+        settings: &Arc<Settings>,
+        trail: &mut Vec<PathBuf>,
+        plays: &mut Vec<Arc<Play>>,
+        problems: &mut Problems,
+    ) {
+        let playbook = match self.project.playbook(path, at) {
+            Ok(playbook) => playbook,
+            Err(more) => return problems.0.extend(more.0),
+        };
+        let folder = folder_of(path);
+        trail.push(path.to_owned());
+        for entry in &playbook.entries {
+            match entry {
+                PlaybookEntry::Play(play) => plays.push(Arc::new(self.play(play, &folder, settings, problems))),
+                PlaybookEntry::Import(import) => {
+                    let settings = settings.with(&import.keywords, None);
+                    let scope = statics::scope(&self.extra, &settings, None, &Arc::default(), &folder);
+                    match statics::text(&field(&import.file), &scope, "import_playbook") {
+                        Ok(file) => {
+                            let next = folder.join(file);
+                            if trail.contains(&next) {
+                                problems.push(PlanError::Endless {
+                                    file: next.display().to_string(),
+                                    at: import.file.span.clone(),
+                                });
+                            } else {
+                                self.playbook_into(&next, Some(&import.file.span), &settings, trail, plays, problems);
+                            }
+                        }
+                        Err(problem) => problems.push(problem),
+                    }
+                }
+            }
+        }
+        trail.pop();
+    }
+
+    fn play(&self, play: &syntax::Play, folder: &Path, outer: &Arc<Settings>, problems: &mut Problems) -> Play {
+        let vars = play.keywords.vars.as_ref().and_then(layer).unwrap_or_default();
+        // A play's variables have a place of their own in the order of precedence: they are not handed down.
+        let keywords = syntax::Keywords { vars: None, ..play.keywords.clone() };
+        let settings = outer.with(&keywords, None);
+        let place = Place {
+            settings: settings.clone(),
+            role: None,
+            playbook: folder.to_owned(),
+            folder: folder.to_owned(),
+            handler: false,
+            play_vars: vars.clone(),
+            trail: Vec::new(),
+        };
+        let mut found = Found::default();
+        let mut steps = self.steps(&play.pre_tasks, &place, &mut found);
+        steps.push(Step::Flush);
+        for role_use in &play.roles {
+            if let Some(step) = self.role_use(role_use, &place, &[], &mut found) {
+                steps.push(step);
+            }
+        }
+        steps.extend(self.steps(&play.tasks, &place, &mut found));
+        steps.push(Step::Flush);
+        steps.extend(self.steps(&play.post_tasks, &place, &mut found));
+        steps.push(Step::Flush);
+        let own = self.steps(&play.handlers, &Place { handler: true, ..place }, &mut found);
+        found.handlers.extend(own);
+        problems.0.append(&mut found.problems.0);
+        Play {
+            span: play.span.clone(),
+            name: play.keywords.name.as_ref().map(field),
+            hosts: field(&play.hosts),
+            gather: Gather {
+                wanted: play.gather_facts.as_ref().map(field),
+                subset: play.gather_subset.as_ref().map(field),
+                timeout: play.gather_timeout.as_ref().map(field),
+                fact_path: play.fact_path.as_ref().map(field),
+            },
+            serial: play.serial.as_ref().map(fields).unwrap_or_default(),
+            strategy: play.strategy.as_ref().map(field),
+            order: play.order.as_ref().map(field),
+            max_fail_percentage: play.max_fail_percentage.as_ref().map(field),
+            force_handlers: play.force_handlers.as_ref().map(field),
+            vars,
+            vars_files: play.vars_files.as_ref().map(vars_files).unwrap_or_default(),
+            vars_prompt: play.vars_prompt.as_ref().map(vars_prompt).unwrap_or_default(),
+            settings,
+            steps,
+            handlers: found.handlers,
+            roles: found.roles,
+            folder: folder.to_owned(),
+        }
+    }
+
+    /// The steps of a list of tasks and blocks.
+    pub fn steps(&self, entries: &[Entry], place: &Place, found: &mut Found) -> Vec<Step> {
+        let mut steps = Vec::with_capacity(entries.len());
+        for entry in entries {
+            match entry {
+                Entry::Task(task) => self.task(task, place, found, &mut steps),
+                Entry::Block(block) => {
+                    let place = Place {
+                        settings: place.settings.with(&block.keywords, block.notify.as_ref()),
+                        ..place.clone()
+                    };
+                    let block = Block {
+                        span: block.span.clone(),
+                        body: self.steps(&block.body, &place, found),
+                        rescue: self.steps(&block.rescue, &place, found),
+                        always: self.steps(&block.always, &place, found),
+                    };
+                    if !(block.body.is_empty() && block.always.is_empty()) {
+                        steps.push(Step::Block(Arc::new(block)));
+                    }
+                }
+            }
+        }
+        steps
+    }
+
+    fn task(&self, task: &syntax::Task, place: &Place, found: &mut Found, steps: &mut Vec<Step>) {
+        let Some(action) = Action::find(&task.action.name) else {
+            // The reader has refused unknown names already; a name can still be unknown in an include's text.
+            found.problems.push(arguments::unknown_action(&task.action.name));
+            return;
+        };
+        let settings = place.settings.with(&task.keywords, None);
+        match action.controller() {
+            Some(Controller::ImportTasks) => {
+                let place = Place { settings, ..place.clone() };
+                self.import_tasks(task, &place, found, steps);
+            }
+            Some(Controller::ImportRole) => {
+                let place = Place { settings, ..place.clone() };
+                self.import_role(task, &place, found, steps);
+            }
+            _ => match self.taken(&settings, place) {
+                Ok(true) => {
+                    let task = self.resolved(task, action, settings, place);
+                    arguments::check(&task, &mut found.problems);
+                    steps.push(Step::Task(Arc::new(task)));
+                }
+                Ok(false) => {}
+                Err(problem) => found.problems.push(problem),
+            },
+        }
+    }
+
+    /// Whether the command line's choice of tags takes a task.
+    fn taken(&self, settings: &Arc<Settings>, place: &Place) -> Result<bool, PlanError> {
+        // Handlers run when they are notified, whatever their tags.
+        if place.handler {
+            return Ok(true);
+        }
+        Ok(self.tags.takes(&self.tags_of(settings, place)?))
+    }
+
+    /// The tags of a task, rendered.
+    pub fn tags_of(&self, settings: &Arc<Settings>, place: &Place) -> Result<Vec<String>, PlanError> {
+        let mut tags = Vec::new();
+        let mut scope = None;
+        for tag in &settings.tags {
+            match tag.value.data() {
+                Some(value) => statics::words(&value, &mut tags),
+                None => {
+                    let scope = scope.get_or_insert_with(|| {
+                        statics::scope(&self.extra, settings, place.role.as_ref(), &place.play_vars, &place.playbook)
+                    });
+                    statics::words(&statics::value(tag, scope, "tags")?, &mut tags);
+                }
+            }
+        }
+        Ok(tags)
+    }
+
+    fn resolved(&self, task: &syntax::Task, action: Action, settings: Arc<Settings>, place: &Place) -> Task {
+        Task {
+            span: task.span.clone(),
+            name: task.keywords.name.as_ref().filter(|name| !name.is_null()).map(field),
+            action,
+            written: task.action.name.value.clone(),
+            args: arguments::of(&task.action),
+            spec: None,
+            settings,
+            looped: task.looped.as_ref().map(|looped| Loop {
+                lookup: looped.lookup.as_ref().map(|word| word.value.clone()),
+                items: field(&looped.items),
+            }),
+            control: LoopControl {
+                loop_var: task.loop_control.loop_var.as_ref().map(field),
+                index_var: task.loop_control.index_var.as_ref().map(field),
+                label: task.loop_control.label.as_ref().map(field),
+                pause: task.loop_control.pause.as_ref().map(field),
+                extended: task.loop_control.extended.as_ref().map(field),
+                extended_allitems: task.loop_control.extended_allitems.as_ref().map(field),
+                break_when: Condition::all_of(task.loop_control.break_when.as_ref()),
+                parallel: task.loop_control.parallel.as_ref().map(field),
+            },
+            register: task.register.as_ref().and_then(|node| node.as_str().map(Arc::from)),
+            changed_when: Condition::all_of(task.changed_when.as_ref()),
+            failed_when: Condition::all_of(task.failed_when.as_ref()),
+            until: Condition::all_of(task.until.as_ref()),
+            retries: task.retries.as_ref().map(field),
+            delay: task.delay.as_ref().map(field),
+            notify: task.notify.as_ref().map(fields).unwrap_or_default(),
+            listen: task.listen.as_ref().map(fields).unwrap_or_default(),
+            asynchronous: task.asynchronous.as_ref().map(field),
+            poll: task.poll.as_ref().map(field),
+            role: place.role.clone(),
+            folders: search_folders(place),
+            handler: place.handler,
+        }
+    }
+
+    fn import_tasks(&self, task: &syntax::Task, place: &Place, found: &mut Found, steps: &mut Vec<Step>) {
+        let args = arguments::of(&task.action);
+        if let Some(looped) = &task.looped {
+            found.problems.push(PlanError::Unsupported {
+                what: "loop on import_tasks".to_owned(),
+                at: looped.items.span.clone(),
+                help: Some("an import is followed before the run; use `include_tasks`".to_owned()),
+            });
+            return;
+        }
+        let scope = statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
+        let Some(file) = args.field("file").or_else(|| args.free.clone()) else {
+            found.problems.push(arguments::missing(&task.action.name, "file"));
+            return;
+        };
+        match statics::text(&file, &scope, "import_tasks") {
+            Ok(name) => {
+                let path = task_file(place, &name);
+                steps.extend(self.task_file(&path, Some(&file.span), place, found));
+            }
+            Err(problem) => found.problems.push(problem),
+        }
+    }
+
+    /// The steps of a file of tasks. The caller has put what surrounds it into `place`.
+    pub fn task_file(&self, path: &Path, at: Option<&Span>, place: &Place, found: &mut Found) -> Vec<Step> {
+        if place.trail.iter().any(|before| before == path) {
+            if let Some(at) = at {
+                found.problems.push(PlanError::Endless { file: path.display().to_string(), at: at.clone() });
+            }
+            return Vec::new();
+        }
+        match self.project.tasks(path, place.handler, at) {
+            Ok(entries) => {
+                let mut place = Place { folder: folder_of(path), ..place.clone() };
+                place.trail.push(path.to_owned());
+                self.steps(&entries, &place, found)
+            }
+            Err(more) => {
+                found.problems.0.extend(more.0);
+                Vec::new()
+            }
+        }
+    }
+
+    fn import_role(&self, task: &syntax::Task, place: &Place, found: &mut Found, steps: &mut Vec<Step>) {
+        let args = arguments::of(&task.action);
+        let scope = statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
+        let Some(name) = args.field("name").or_else(|| args.field("role")) else {
+            found.problems.push(arguments::missing(&task.action.name, "name"));
+            return;
+        };
+        let mut files = RoleFiles::default();
+        for (slot, key) in [
+            (&mut files.tasks, "tasks_from"),
+            (&mut files.vars, "vars_from"),
+            (&mut files.defaults, "defaults_from"),
+            (&mut files.handlers, "handlers_from"),
+        ] {
+            if let Some(field) = args.field(key) {
+                match statics::text(&field, &scope, "import_role") {
+                    Ok(text) => *slot = text,
+                    Err(problem) => found.problems.push(problem),
+                }
+            }
+        }
+        files.validate = args.field("rolespec_validate").and_then(|f| f.value.data()).is_none_or(|v| v.is_true());
+        match statics::text(&name, &scope, "import_role") {
+            Ok(role) => {
+                let wanted = RoleCall { name: &role, at: &name.span, params: Arc::default(), files, allow_duplicates: Some(true) };
+                if let Some((role, step)) = self.role(&wanted, place, &[], found) {
+                    found.roles.push(role);
+                    steps.push(step);
+                }
+            }
+            Err(problem) => found.problems.push(problem),
+        }
+    }
+
+    fn role_use(
+        &self,
+        role_use: &syntax::RoleUse,
+        place: &Place,
+        parents: &[Arc<Role>],
+        found: &mut Found,
+    ) -> Option<Step> {
+        let settings = place.settings.with(&role_use.keywords, None);
+        let place = Place { settings, ..place.clone() };
+        let scope = statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
+        let written = Field { value: Lazy::from_text(&role_use.name), span: role_use.name.span.clone() };
+        let name = match statics::text(&written, &scope, "role") {
+            Ok(name) => name,
+            Err(problem) => {
+                found.problems.push(problem);
+                return None;
+            }
+        };
+        let params: Layer =
+            role_use.params.iter().map(|(key, node)| (key.value.clone(), Lazy::from_node(node))).collect();
+        let wanted = RoleCall {
+            name: &name,
+            at: &role_use.name.span,
+            params: Arc::new(params),
+            files: RoleFiles::default(),
+            allow_duplicates: None,
+        };
+        let (role, step) = self.role(&wanted, &place, parents, found)?;
+        found.roles.push(role);
+        Some(step)
+    }
+
+    /// A role with its dependencies before it. `place` holds the settings of its use.
+    pub fn role(
+        &self,
+        wanted: &RoleCall<'_>,
+        place: &Place,
+        parents: &[Arc<Role>],
+        found: &mut Found,
+    ) -> Option<(Arc<Role>, Step)> {
+        let asking = place.role.as_ref().map(|role| role.path.clone());
+        let path = match self.project.role(wanted.name, &place.playbook, asking.as_deref(), wanted.at) {
+            Ok(path) => path,
+            Err(problem) => {
+                found.problems.push(problem);
+                return None;
+            }
+        };
+        if parents.iter().any(|parent| parent.path == path) {
+            found.problems.push(PlanError::Endless { file: wanted.name.to_owned(), at: wanted.at.clone() });
+            return None;
+        }
+        match self.role_at(path, wanted, place, parents, found) {
+            Ok(role) => Some(role),
+            Err(more) => {
+                found.problems.0.extend(more.0);
+                None
+            }
+        }
+    }
+
+    fn role_at(
+        &self,
+        path: PathBuf,
+        wanted: &RoleCall<'_>,
+        place: &Place,
+        parents: &[Arc<Role>],
+        found: &mut Found,
+    ) -> Result<(Arc<Role>, Step), Problems> {
+        let meta = self.project.role_meta(&path)?;
+        let short: Arc<str> =
+            path.file_name().map_or_else(|| wanted.name.into(), |name| name.to_string_lossy().into_owned().into());
+        let mut role = Role {
+            name: if wanted.name.contains('/') { short } else { wanted.name.into() },
+            identity: format!("{}|{:?}|{:?}|{:?}", path.display(), wanted.params, wanted.files, settings_identity(&place.settings)),
+            allow_duplicates: wanted
+                .allow_duplicates
+                .unwrap_or_else(|| meta.allow_duplicates.as_ref().is_some_and(|n| matches!(n.kind, syntax::Kind::Bool(true)))),
+            params: wanted.params.clone(),
+            vars: self.project.role_vars(&path, "vars", &wanted.files.vars)?.unwrap_or_default(),
+            defaults: self.project.role_vars(&path, "defaults", &wanted.files.defaults)?.unwrap_or_default(),
+            parents: parents.to_vec(),
+            dependencies: Vec::new(),
+            path,
+        };
+        let mut steps = Vec::new();
+        let line: Vec<Arc<Role>> = {
+            // Dependencies see this role as a parent; its own dependencies are not known yet.
+            let parent = Arc::new(role.shallow());
+            std::iter::once(parent).chain(parents.iter().cloned()).collect()
+        };
+        for dependency in &meta.dependencies {
+            let inner = Place { role: Some(line[0].clone()), ..place.clone() };
+            if let Some(step) = self.role_use(dependency, &inner, &line, found) {
+                if let Step::Role(inner) = &step {
+                    role.dependencies.push(inner.role.clone());
+                }
+                steps.push(step);
+            }
+        }
+        let role = Arc::new(role);
+        let tasks_folder = role.path.join("tasks");
+        let inner = Place { role: Some(role.clone()), folder: tasks_folder.clone(), ..place.clone() };
+        let mut own = Vec::new();
+        if wanted.files.validate
+            && let Some(spec) =
+                self.project.argument_specs(&role.path, &meta)?.entry_points.swap_remove(wanted.files.tasks.as_str())
+        {
+            own.extend(self.validation(spec, wanted.at, &wanted.files.tasks, &inner));
+        }
+        match super::project::yaml_file(&tasks_folder, &wanted.files.tasks) {
+            Some(file) => own.extend(self.task_file(&file, Some(wanted.at), &inner, found)),
+            None if wanted.files.tasks != "main" => {
+                found.problems.push(PlanError::Unreadable {
+                    path: tasks_folder.join(&wanted.files.tasks).display().to_string(),
+                    reason: format!("the role `{}` has no such file of tasks", role.name),
+                    at: wanted.at.clone(),
+                });
+            }
+            None => {}
+        }
+        let handlers = Place { handler: true, folder: role.path.join("handlers"), ..inner };
+        if let Some(file) = super::project::yaml_file(&handlers.folder, &wanted.files.handlers) {
+            let steps = self.task_file(&file, Some(wanted.at), &handlers, found);
+            found.handlers.extend(steps);
+        }
+        steps.extend(own);
+        let step = Step::Role(Arc::new(RoleSteps { role: role.clone(), steps }));
+        Ok((role, step))
+    }
+
+    /// The task that checks a role's arguments; always there, whatever the tags.
+    fn validation(&self, spec: ArgumentSpec, at: &Span, entry_point: &str, place: &Place) -> Option<Step> {
+        let action = Action::find("validate_argument_spec")?;
+        let mut settings = Settings::clone(&place.settings);
+        settings.tags.push(Field { value: Lazy::Data("always".into()), span: at.clone() });
+        let settings = Arc::new(settings);
+        if !self.taken(&settings, place).unwrap_or(true) {
+            return None;
+        }
+        let about = spec.short_description.as_ref().map(|text| format!(" - {text}"));
+        let name = format!("Validating arguments against arg spec '{entry_point}'{}", about.unwrap_or_default());
+        Some(Step::Task(Arc::new(Task {
+            span: at.clone(),
+            name: Some(Field { value: Lazy::Data(name.into()), span: at.clone() }),
+            action,
+            written: "ansible.builtin.validate_argument_spec".into(),
+            args: Arguments::default(),
+            spec: Some(Arc::new(spec)),
+            settings,
+            looped: None,
+            control: LoopControl::default(),
+            register: None,
+            changed_when: Vec::new(),
+            failed_when: Vec::new(),
+            until: Vec::new(),
+            retries: None,
+            delay: None,
+            notify: Vec::new(),
+            listen: Vec::new(),
+            asynchronous: None,
+            poll: None,
+            role: place.role.clone(),
+            folders: search_folders(place),
+            handler: false,
+        })))
+    }
+}
+
+/// A role as something asks for it.
+pub struct RoleCall<'a> {
+    pub name: &'a str,
+    pub at: &'a Span,
+    pub params: Arc<Layer>,
+    pub files: RoleFiles,
+    /// `None`: as the role's `meta/main.yml` says.
+    pub allow_duplicates: Option<bool>,
+}
+
+/// What makes two uses of a role different besides its parameters.
+fn settings_identity(settings: &Settings) -> String {
+    let tags: Vec<String> = settings.tags.iter().map(|tag| format!("{:?}", tag.value)).collect();
+    let when: Vec<&str> = settings.when.iter().map(|condition| condition.span.text()).collect();
+    format!("{tags:?}{when:?}{:?}", settings.vars)
+}
+
+/// The file that an include or import names: beside the file it stands in, or in the role's `tasks/`.
+pub fn task_file(place: &Place, name: &str) -> PathBuf {
+    let kind = if place.handler { "handlers" } else { "tasks" };
+    let role = place.role.as_ref().map(|role| role.path.join(kind));
+    let candidates = [
+        Some(place.folder.join(name)),
+        role.as_ref().map(|folder| folder.join(name)),
+        place.role.as_ref().map(|role| role.path.join(name)),
+        Some(place.playbook.join(name)),
+    ];
+    let mut candidates = candidates.into_iter().flatten();
+    let first = place.folder.join(name);
+    candidates.find(|path| path.is_file()).unwrap_or(first)
+}
+
+fn search_folders(place: &Place) -> Arc<[PathBuf]> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    if let Some(role) = &place.role {
+        folders.push(role.path.clone());
+    }
+    for folder in [&place.folder, &place.playbook] {
+        if !folders.contains(folder) {
+            folders.push(folder.clone());
+        }
+    }
+    folders.into()
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn vars_files(node: &Node) -> Vec<Vec<Field>> {
+    match node.as_seq() {
+        Some(items) => items.iter().map(fields).collect(),
+        None => vec![fields(node)],
+    }
+}
+
+fn vars_prompt(node: &Node) -> Vec<VarsPrompt> {
+    let flag = |entry: &Node, key: &str, otherwise: bool| match entry.get(key).map(|node| &node.kind) {
+        Some(syntax::Kind::Bool(value)) => *value,
+        _ => otherwise,
+    };
+    node.as_seq()
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|entry| {
+            Some(VarsPrompt {
+                name: entry.get("name")?.as_str()?.into(),
+                prompt: entry.get("prompt").map(field),
+                default: entry.get("default").map(field),
+                private: flag(entry, "private", true),
+                confirm: flag(entry, "confirm", false),
+                encrypt: entry.get("encrypt").and_then(Node::as_str).map(Arc::from),
+                span: entry.span.clone(),
+            })
+        })
+        .collect()
+}

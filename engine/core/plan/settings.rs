@@ -1,0 +1,74 @@
+//! How keywords are handed down from plays to roles, blocks and tasks.
+
+use std::sync::Arc;
+
+use super::step::{Condition, Settings, field, fields};
+use crate::{
+    syntax::{Keywords, Node},
+    vars::{Layer, Lazy},
+};
+
+impl Settings {
+    /// These settings with the keywords of something further in. Conditions, tags, environments, defaults
+    /// and variables add up; of everything else the nearest wins.
+    pub fn with(self: &Arc<Self>, keywords: &Keywords, notify: Option<&Node>) -> Arc<Self> {
+        if says_nothing(keywords) && notify.is_none() {
+            return self.clone();
+        }
+        let mut inner = Settings::clone(self);
+        inner.when.extend(Condition::all_of(keywords.when.as_ref()));
+        if let Some(tags) = &keywords.tags {
+            inner.tags.extend(split_tags(tags));
+        }
+        if let Some(vars) = keywords.vars.as_ref().and_then(layer) {
+            inner.vars.insert(0, vars);
+        }
+        inner.environment.extend(keywords.environment.iter().flat_map(fields));
+        inner.module_defaults.extend(keywords.module_defaults.iter().flat_map(fields));
+        inner.notify.extend(notify.into_iter().flat_map(fields));
+        macro_rules! nearest {
+            ($($name:ident)*) => {$(
+                if let Some(node) = &keywords.$name {
+                    inner.$name = Some(field(node));
+                }
+            )*};
+        }
+        nearest!(any_errors_fatal become_ become_exe become_flags become_method become_user check_mode connection
+            delegate_facts delegate_to diff ignore_errors ignore_unreachable no_log port remote_user run_once throttle
+            timeout);
+        Arc::new(inner)
+    }
+}
+
+fn says_nothing(keywords: &Keywords) -> bool {
+    macro_rules! all_none {
+        ($($name:ident)*) => { true $(&& keywords.$name.is_none())* };
+    }
+    all_none!(when tags vars any_errors_fatal become_ become_exe become_flags become_method become_user check_mode
+        connection delegate_facts delegate_to diff environment ignore_errors ignore_unreachable module_defaults no_log
+        port remote_user run_once throttle timeout)
+}
+
+/// `tags: a,b` means two tags.
+fn split_tags(node: &Node) -> Vec<super::Field> {
+    fields(node)
+        .into_iter()
+        .flat_map(|tag| match tag.value.data().as_ref().and_then(|value| value.as_str()) {
+            Some(text) if text.contains(',') => text
+                .split(',')
+                .map(|part| super::Field { value: Lazy::Data(part.trim().into()), span: tag.span.clone() })
+                .collect(),
+            _ => vec![tag],
+        })
+        .collect()
+}
+
+/// A mapping of variables as a layer; `None` when it is empty or no mapping.
+pub fn layer(node: &Node) -> Option<Arc<Layer>> {
+    let entries = node.as_map().filter(|entries| !entries.is_empty())?;
+    Some(Arc::new(entries.iter().map(|(name, value)| (name_text(name), Lazy::from_node(value))).collect()))
+}
+
+fn name_text(node: &Node) -> Arc<str> {
+    node.as_str().map_or_else(|| node.span.text().into(), Arc::from)
+}

@@ -1,0 +1,84 @@
+//! Values that must be known before a run: names of imported files and roles, tags.
+
+use std::{path::Path, sync::Arc};
+
+use super::{
+    PlanError,
+    step::{Field, Role, Settings},
+};
+use crate::{
+    template,
+    vars::{Layer, Lazy, Magic, Scope, Value},
+};
+
+/// What an import may use: `-e`, the variables written round it, those of its role and of the play.
+pub fn scope(
+    extra: &Arc<Layer>,
+    settings: &Settings,
+    role: Option<&Arc<Role>>,
+    play_vars: &Arc<Layer>,
+    playbook: &Path,
+) -> Arc<Scope> {
+    let mut layers = vec![extra.clone()];
+    layers.extend(role.map(|role| role.params.clone()));
+    layers.extend(settings.vars.iter().cloned());
+    layers.extend(role.map(|role| role.vars.clone()));
+    layers.push(play_vars.clone());
+    layers.extend(role.map(|role| role.defaults.clone()));
+    let folders: Vec<_> = role.map(|role| role.path.clone()).into_iter().chain([playbook.to_owned()]).collect();
+    let magic = Arc::new(Places { role: role.cloned(), playbook: playbook.display().to_string() });
+    Arc::new(Scope::new(layers, magic, folders.into()))
+}
+
+/// The rendered value.
+pub fn value(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<Value, PlanError> {
+    template::render(&field.value, scope).map_err(|error| PlanError::NotConstant {
+        name,
+        reason: error.to_string(),
+        at: field.span.clone(),
+        help: name.starts_with("import").then(|| {
+            format!("what is imported is read before the run and knows no facts or registered results; use `{}`", name.replace("import", "include"))
+        }),
+    })
+}
+
+/// The rendered value as text.
+pub fn text(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<String, PlanError> {
+    let value = value(field, scope, name)?;
+    Ok(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+}
+
+/// Adds one word, or each of a list.
+pub fn words(value: &Value, words: &mut Vec<String>) {
+    match value.as_str() {
+        Some(text) => words.extend(text.split(',').map(|word| word.trim().to_owned())),
+        None if value.kind() == minijinja::value::ValueKind::Seq => {
+            for item in value.try_iter().into_iter().flatten() {
+                self::words(&item, words);
+            }
+        }
+        None => words.push(value.to_string()),
+    }
+}
+
+/// The few things that are known of the surroundings before a run.
+struct Places {
+    role: Option<Arc<Role>>,
+    playbook: String,
+}
+
+impl Magic for Places {
+    fn get(&self, name: &str) -> Option<Lazy> {
+        let value = match name {
+            "playbook_dir" => self.playbook.clone(),
+            "role_path" => self.role.as_ref()?.path.display().to_string(),
+            "role_name" | "ansible_role_name" => self.role.as_ref()?.name.to_string(),
+            _ => return None,
+        };
+        Some(Lazy::Data(value.into()))
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        ["playbook_dir", "role_path", "role_name", "ansible_role_name"].map(Arc::from).to_vec()
+    }
+}

@@ -1,0 +1,142 @@
+//! What is known of a host during a run: facts, variables that were set, roles that ran.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use indexmap::IndexMap;
+
+use crate::{
+    actions::entries,
+    vars::{Layer, Lazy, Value, mapping},
+};
+
+/// A host of the inventory over the whole run. Layers are shared with the scopes made from them and
+/// replaced, never changed, while somebody reads them.
+pub struct HostState {
+    pub name: Arc<str>,
+    layers: RwLock<Layers>,
+    /// Facts have been gathered, or must not be.
+    gathered: AtomicBool,
+    /// Something asked for a fact that is not there yet.
+    wants_facts: AtomicBool,
+    /// The identities of roles whose tasks this host ran in the present play.
+    roles: Mutex<HashSet<String>>,
+    /// Roles that this host has left by `end_role`.
+    left: Mutex<HashSet<String>>,
+}
+
+/// The layers that change during a run, weakest last.
+#[derive(Clone, Default)]
+pub struct Layers {
+    /// set_fact and register.
+    pub set: Arc<Layer>,
+    /// include_vars.
+    pub included: Arc<Layer>,
+    /// Facts with their prefix, and `ansible_facts` itself.
+    pub facts: Arc<Layer>,
+    /// From the inventory, the strongest first.
+    pub inventory: Arc<[Arc<Layer>]>,
+}
+
+impl HostState {
+    pub fn new(name: Arc<str>, inventory: Vec<Arc<Layer>>) -> Self {
+        HostState {
+            name,
+            layers: RwLock::new(Layers { inventory: inventory.into(), ..Layers::default() }),
+            gathered: AtomicBool::new(false),
+            wants_facts: AtomicBool::new(false),
+            roles: Mutex::default(),
+            left: Mutex::default(),
+        }
+    }
+
+    /// The layers as they are now.
+    pub fn layers(&self) -> Layers {
+        self.layers.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Layers)) {
+        change(&mut self.layers.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Sets variables as `set_fact` and `register` do.
+    pub fn set(&self, vars: impl IntoIterator<Item = (Arc<str>, Lazy)>) {
+        self.change(|layers| Arc::make_mut(&mut layers.set).extend(vars));
+    }
+
+    pub fn include(&self, vars: Layer) {
+        self.change(|layers| Arc::make_mut(&mut layers.included).extend(vars));
+    }
+
+    /// The inventory has changed (`add_host`, `group_by`).
+    pub fn set_inventory(&self, inventory: Vec<Arc<Layer>>) {
+        self.change(|layers| layers.inventory = inventory.into());
+    }
+
+    /// Adds facts; their names come without the prefix. `ansible_facts` holds them all.
+    pub fn add_facts(&self, facts: IndexMap<Arc<str>, Value>) {
+        self.change(|layers| {
+            let known = Arc::make_mut(&mut layers.facts);
+            let mut all: IndexMap<Arc<str>, Value> = match known.get("ansible_facts").and_then(Lazy::data) {
+                Some(old) => entries(&old),
+                None => IndexMap::new(),
+            };
+            for (name, value) in facts {
+                let prefixed = if name.starts_with("ansible_") { name.clone() } else { format!("ansible_{name}").into() };
+                known.insert(prefixed, Lazy::Data(value.clone()));
+                all.insert(name, value);
+            }
+            let all = mapping(all);
+            known.insert("ansible_facts".into(), Lazy::Data(all));
+        });
+    }
+
+    pub fn clear_facts(&self) {
+        self.change(|layers| layers.facts = Arc::default());
+        self.set_gathered(false);
+    }
+
+    pub fn gathered(&self) -> bool {
+        self.gathered.load(Ordering::Acquire)
+    }
+
+    pub fn set_gathered(&self, yes: bool) {
+        self.gathered.store(yes, Ordering::Release);
+    }
+
+    /// Notes that a fact was asked for which may come with gathering.
+    pub fn want_facts(&self) {
+        if !self.gathered() {
+            self.wants_facts.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether facts were asked for since the last call.
+    pub fn take_want(&self) -> bool {
+        self.wants_facts.swap(false, Ordering::AcqRel)
+    }
+
+    /// The remaining tasks of the role are not for this host.
+    pub fn end_role(&self, identity: &str) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).insert(identity.to_owned());
+    }
+
+    pub fn has_left(&self, identity: &str) -> bool {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).contains(identity)
+    }
+
+    /// The host enters the role again.
+    pub fn enter_role(&self, identity: &str) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).remove(identity);
+    }
+
+    /// The roles that this host has run in the play.
+    pub fn roles(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.roles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,418 @@
+//! From an answer to a result: failed_when, changed_when, until, ignore_errors, no_log; and what follows
+//! from it: register, notify, facts, counts.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    PlayRun, Run, conditions, data,
+    host::HostState,
+    looped::Round,
+    play::Gone,
+    task::{TaskRun, censored, item},
+    text_of,
+};
+use crate::{
+    actions::{Answer, Effect},
+    event::{Event, HostResult, Item, Status},
+    plan::Task,
+    source::Span,
+    template::{self, TemplateError},
+    vars::{Layer, Scope, Value, mapping},
+};
+
+/// An answer with the task's own conditions applied.
+pub(super) struct Judged {
+    pub result: HostResult,
+    pub item: Option<Item>,
+    /// What `register` keeps.
+    pub registered: Value,
+    pub changed: bool,
+    pub failed: bool,
+    pub no_log: bool,
+    pub ignore_errors: bool,
+    pub ignore_unreachable: bool,
+    pub retry: Option<Retry>,
+    /// `break_when` holds: no further items.
+    pub stop: bool,
+    pub effects: Vec<Effect>,
+    /// Names to notify, rendered.
+    pub notify: Vec<(String, Span)>,
+}
+
+/// Another attempt is due.
+pub(super) struct Retry {
+    pub left: u32,
+    pub delay: Duration,
+}
+
+impl Judged {
+    /// The result as it may be shown.
+    pub fn shown(&self) -> HostResult {
+        if self.no_log { censored(&self.result) } else { self.result.clone() }
+    }
+}
+
+impl Run {
+    /// Applies the task's conditions to an answer.
+    pub(super) fn judge(
+        self: &Arc<Self>,
+        task: &TaskRun,
+        host: &Arc<HostState>,
+        round: &Round<'_>,
+        mut answer: Answer,
+    ) -> Judged {
+        let mut registered = register_value(&answer, round);
+        let mut retry = None;
+        let mut stop = false;
+        let scope = self.judging_scope(task, host, round, &registered);
+        if !answer.unreachable && answer.skipped.is_none() {
+            let had = (answer.failed, answer.changed);
+            if let Err(error) = conclude_conditions(&task.task, &scope, &mut answer) {
+                answer.failed = true;
+                answer.set("msg", error.to_string());
+                answer.place = Some(error.at().clone());
+            }
+            if had != (answer.failed, answer.changed) || !task.task.failed_when.is_empty() {
+                registered = register_value(&answer, round);
+            }
+            match self.until(task, host, round, &answer, &registered) {
+                Ok(Verdict::Enough) => {}
+                Ok(Verdict::Again(again)) => {
+                    answer.set("attempts", round.attempt);
+                    answer.set("retries", round.attempt + again.left);
+                    retry = Some(again);
+                }
+                Ok(Verdict::GiveUp) => {
+                    answer.failed = true;
+                    answer.set("attempts", round.attempt.saturating_sub(1).max(1));
+                    registered = register_value(&answer, round);
+                }
+                Err(error) => {
+                    answer.failed = true;
+                    answer.set("msg", error.to_string());
+                    answer.place = Some(error.at().clone());
+                    registered = register_value(&answer, round);
+                }
+            }
+            if (!task.task.until.is_empty() || task.task.retries.is_some()) && retry.is_none() && !answer.failed {
+                answer.set("attempts", round.attempt);
+                registered = register_value(&answer, round);
+            }
+            if !task.task.control.break_when.is_empty() && round.looped {
+                let scope = self.judging_scope(task, host, round, &registered);
+                stop = conditions::all_hold(&task.task.control.break_when, &scope).unwrap_or(false);
+            }
+        }
+        let settings = &task.task.settings;
+        let flag = |field| conditions::flag(field, &scope).ok().flatten().unwrap_or(false);
+        let ignore_errors = flag(settings.ignore_errors.as_ref());
+        let ignore_unreachable = flag(settings.ignore_unreachable.as_ref());
+        // A `no_log` that cannot be rendered hides: to show would be the worse mistake.
+        let no_log = match conditions::flag(settings.no_log.as_ref(), &scope) {
+            Ok(flag) => flag.unwrap_or(self.options.no_log),
+            Err(_) => true,
+        };
+        let status = match () {
+            () if answer.unreachable => Status::Unreachable,
+            () if answer.failed => Status::Failed,
+            () if answer.skipped.is_some() => Status::Skipped,
+            () if answer.changed => Status::Changed,
+            () => Status::Ok,
+        };
+        let label = match (&round.unit.item, &task.task.control.label) {
+            (None, _) => Value::UNDEFINED,
+            (Some(item), None) => item.clone(),
+            (Some(item), Some(label)) => template::render(&label.value, &scope).unwrap_or_else(|_| item.clone()),
+        };
+        let notify = match answer.changed && !answer.failed && !answer.unreachable {
+            true => notified(&task.task, &scope),
+            false => Vec::new(),
+        };
+        let place = (answer.failed || answer.unreachable).then(|| place(&task.task, &answer));
+        Judged {
+            result: HostResult {
+                host: host.name.clone(),
+                delegated_to: round.delegated.map(|host| host.name.clone()),
+                status,
+                data: registered.clone(),
+                diff: std::mem::take(&mut answer.diff),
+                warnings: std::mem::take(&mut answer.warnings),
+                verbose_always: answer.verbose_always,
+                looped: false,
+                place,
+                help: answer.help.take().map(Arc::from),
+                elapsed: Duration::from_micros(answer.micros),
+            },
+            item: item(round.unit, label),
+            registered,
+            changed: answer.changed,
+            failed: answer.failed,
+            no_log,
+            ignore_errors,
+            ignore_unreachable,
+            retry,
+            stop,
+            effects: std::mem::take(&mut answer.effects),
+            notify,
+        }
+    }
+
+    fn judging_scope(
+        self: &Arc<Self>,
+        task: &TaskRun,
+        host: &Arc<HostState>,
+        round: &Round<'_>,
+        registered: &Value,
+    ) -> Arc<Scope> {
+        let top = match (&task.task.register, &round.unit.top) {
+            (None, top) => top.clone(),
+            (Some(name), top) => {
+                let mut layer = top.as_deref().cloned().unwrap_or_default();
+                layer.insert(name.clone(), data(registered.clone()));
+                Some(Arc::new(layer))
+            }
+        };
+        self.scope(&task.play, host, Some(&task.task), top, self.options.check)
+    }
+
+    fn until(
+        self: &Arc<Self>,
+        task: &TaskRun,
+        host: &Arc<HostState>,
+        round: &Round<'_>,
+        answer: &Answer,
+        registered: &Value,
+    ) -> Result<Verdict, TemplateError> {
+        if task.task.until.is_empty() && task.task.retries.is_none() {
+            return Ok(Verdict::Enough);
+        }
+        let scope = self.judging_scope(task, host, round, registered);
+        let enough = match task.task.until.is_empty() {
+            true => !answer.failed,
+            false => conditions::all_hold(&task.task.until, &scope)?,
+        };
+        if enough {
+            return Ok(Verdict::Enough);
+        }
+        let retries = conditions::number(task.task.retries.as_ref(), &scope)?.unwrap_or(3.0).max(0.0) as u32;
+        let delay = conditions::number(task.task.delay.as_ref(), &scope)?.unwrap_or(5.0).max(0.0);
+        if round.attempt > retries {
+            return Ok(Verdict::GiveUp);
+        }
+        let left = retries + 1 - round.attempt;
+        Ok(Verdict::Again(Retry { left, delay: Duration::try_from_secs_f64(delay).unwrap_or_default() }))
+    }
+
+    /// What a unit's answer does to the run: facts, variables, inventory.
+    pub(super) fn apply(
+        self: &Arc<Self>,
+        task: &TaskRun,
+        host: &Arc<HostState>,
+        delegated: Option<&Arc<HostState>>,
+        judged: &mut Judged,
+    ) {
+        if judged.effects.is_empty() {
+            return;
+        }
+        let scope = self.scope(&task.play, host, Some(&task.task), None, self.options.check);
+        let delegate_facts =
+            conditions::flag(task.task.settings.delegate_facts.as_ref(), &scope).ok().flatten().unwrap_or(false);
+        let target = match (delegate_facts, delegated) {
+            (true, Some(other)) => other,
+            _ => host,
+        };
+        for effect in std::mem::take(&mut judged.effects) {
+            match effect {
+                Effect::SetFacts { vars, cacheable } => {
+                    if cacheable {
+                        let facts = vars.iter().filter_map(|(k, v)| Some((k.clone(), v.data()?)));
+                        target.add_facts(facts.collect());
+                    }
+                    target.set(vars);
+                }
+                Effect::Facts(facts) => {
+                    target.add_facts(facts);
+                    if task.task.action.name() == "setup" {
+                        target.set_gathered(true);
+                    }
+                }
+                Effect::IncludeVars(vars) => target.include(vars),
+                Effect::AddHost { name, groups, vars } => self.add_host(&task.play, &name, &groups, vars),
+                Effect::GroupBy { group, parents } => self.group_by(&task.play, host, &group, &parents),
+                Effect::Stats { data, per_host, aggregate } => {
+                    self.add_stats(&host.name, data.into_iter().collect(), per_host, aggregate);
+                }
+            }
+        }
+    }
+
+    fn add_host(&self, play: &PlayRun, name: &str, groups: &[String], vars: Layer) {
+        let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+        self.change_inventory(|inventory| inventory.add_host(name, &groups, vars));
+        self.refresh_layers(&play.play.folder);
+    }
+
+    fn group_by(&self, play: &PlayRun, host: &HostState, group: &str, parents: &[String]) {
+        let parents: Vec<&str> = parents.iter().map(String::as_str).collect();
+        let result = self.change_inventory(|inventory| inventory.add_group(group, &parents, &[&host.name]));
+        match result {
+            Ok(_) => self.refresh_layers(&play.play.folder),
+            Err(error) => self.warn(error.to_string(), None),
+        }
+    }
+
+    /// Ends a task on a host: registers, counts, notifies, tells. True when the host failed.
+    pub(super) fn conclude(
+        self: &Arc<Self>,
+        task: &TaskRun,
+        host: &Arc<HostState>,
+        mut judged: Judged,
+        elapsed: Duration,
+    ) -> bool {
+        judged.result.elapsed = elapsed;
+        if let Some(name) = &task.task.register {
+            host.set([(name.clone(), data(judged.registered.clone()))]);
+        }
+        let name = &host.name;
+        let mut failed = false;
+        match judged.result.status {
+            Status::Unreachable if judged.ignore_unreachable => {
+                judged.result.status = Status::UnreachableIgnored;
+                self.count(name, |counts| counts.ignored += 1);
+            }
+            Status::Unreachable => {
+                task.play.leave(name, Gone::Unreachable);
+                self.count(name, |counts| counts.unreachable += 1);
+            }
+            Status::Failed if judged.ignore_errors => {
+                judged.result.status = Status::Ignored;
+                self.count(name, |counts| {
+                    counts.ok += 1;
+                    counts.ignored += 1;
+                    counts.changed += u32::from(judged.changed);
+                });
+            }
+            Status::Failed => {
+                failed = true;
+                self.count(name, |counts| counts.failed += 1);
+                self.note_failure(host, about(task), judged.registered.clone());
+            }
+            Status::Skipped => self.count(name, |counts| counts.skipped += 1),
+            Status::Ok | Status::Changed | Status::Ignored | Status::UnreachableIgnored => {
+                self.count(name, |counts| {
+                    counts.ok += 1;
+                    counts.changed += u32::from(judged.changed);
+                });
+            }
+        }
+        self.send(Event::HostDone { task: task.id, result: judged.shown() });
+        if !failed {
+            for (handler, at) in std::mem::take(&mut judged.notify) {
+                if let Err(problem) = self.notify(&task.play, host, &handler, &at) {
+                    self.warn(problem, Some(at));
+                    self.count(name, |counts| counts.failed += 1);
+                    return true;
+                }
+            }
+        }
+        failed
+    }
+}
+
+enum Verdict {
+    Enough,
+    Again(Retry),
+    GiveUp,
+}
+
+/// `changed_when` and `failed_when`.
+fn conclude_conditions(task: &Task, scope: &Arc<Scope>, answer: &mut Answer) -> Result<(), TemplateError> {
+    if !task.changed_when.is_empty() {
+        answer.changed = conditions::all_hold(&task.changed_when, scope)?;
+    }
+    if !task.failed_when.is_empty() {
+        answer.failed = conditions::all_hold(&task.failed_when, scope)?;
+        answer.set("failed_when_result", answer.failed);
+    }
+    Ok(())
+}
+
+/// What `register` keeps of an answer.
+fn register_value(answer: &Answer, round: &Round<'_>) -> Value {
+    let mut fields = answer.data.clone();
+    fields.insert("changed".into(), Value::from(answer.changed));
+    fields.insert("failed".into(), Value::from(answer.failed));
+    if answer.unreachable {
+        fields.insert("unreachable".into(), Value::from(true));
+    }
+    if answer.skipped.is_some() {
+        fields.insert("skipped".into(), Value::from(true));
+        if let Some(why) = answer.skipped.as_ref().filter(|_| !fields.contains_key("skip_reason") && !fields.contains_key("msg")) {
+            fields.insert("msg".into(), Value::from(why.as_str()));
+        }
+    }
+    if !answer.warnings.is_empty() {
+        fields.insert("warnings".into(), answer.warnings.iter().cloned().map(Value::from).collect());
+    }
+    for effect in &answer.effects {
+        let facts: Value = match effect {
+            Effect::Facts(facts) => mapping(facts.iter().map(|(name, value)| {
+                let name = if name.starts_with("ansible_") { name.to_string() } else { format!("ansible_{name}") };
+                (name, value.clone())
+            })),
+            Effect::SetFacts { vars, .. } | Effect::IncludeVars(vars) => {
+                mapping(vars.iter().filter_map(|(k, v)| Some((k.clone(), v.data()?))))
+            }
+            _ => continue,
+        };
+        fields.insert("ansible_facts".into(), facts);
+    }
+    if let Some(item) = &round.unit.item {
+        let name = round.unit.top.as_ref().and_then(|top| top.get("ansible_loop_var")).and_then(|lazy| lazy.data());
+        let name: Arc<str> = name.map_or_else(|| "item".into(), |value| text_of(&value).into());
+        fields.insert(name.clone(), item.clone());
+        fields.insert("ansible_loop_var".into(), Value::from(name));
+        for extra in ["ansible_index_var", "ansible_loop"] {
+            let value = round.unit.top.as_ref().and_then(|top| top.get(extra)).and_then(|lazy| lazy.data());
+            if let Some(value) = value {
+                if extra == "ansible_index_var" {
+                    fields.insert(text_of(&value).into(), Value::from(round.unit.index));
+                }
+                fields.insert(extra.into(), value);
+            }
+        }
+    }
+    mapping(fields)
+}
+
+fn notified(task: &Task, scope: &Arc<Scope>) -> Vec<(String, Span)> {
+    let mut names = Vec::new();
+    for field in task.notify.iter().chain(&task.settings.notify) {
+        match template::render(&field.value, scope) {
+            Ok(value) if value.as_str().is_none() && value.kind() == minijinja::value::ValueKind::Seq => {
+                names.extend(value.try_iter().into_iter().flatten().map(|name| (text_of(&name), field.span.clone())));
+            }
+            Ok(value) => names.push((text_of(&value), field.span.clone())),
+            Err(_) => names.push((field.span.text().to_owned(), field.span.clone())),
+        }
+    }
+    names
+}
+
+/// Where to point when a task failed: at the argument to blame, or at the task's first line.
+fn place(task: &Task, answer: &Answer) -> Span {
+    if let Some(place) = &answer.place {
+        return place.clone();
+    }
+    if let Some(argument) = answer.blame.as_deref().and_then(|name| task.args.named.get(name)) {
+        return argument.span.clone();
+    }
+    let first_line = task.span.text().lines().next().map_or(0, str::len);
+    task.span.at(task.span.start as usize..task.span.start as usize + first_line)
+}
+
+/// `ansible_failed_task`.
+fn about(task: &TaskRun) -> Value {
+    let name = task.task.name.as_ref().and_then(|name| name.value.data()).map_or_else(String::new, |name| text_of(&name));
+    mapping([("name", Value::from(name)), ("action", Value::from(task.task.written.clone()))])
+}

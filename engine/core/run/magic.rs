@@ -1,0 +1,285 @@
+//! Variables that are not stored but known: the inventory, the play, the task at hand.
+
+use std::sync::Arc;
+
+use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
+
+use super::{PlayRun, Run, host::HostState};
+use crate::{
+    actions::absolute,
+    plan::{Role, Task},
+    source::{Source, Span},
+    template,
+    vars::{Lazy, Magic, Scope, mapping, omit},
+};
+
+/// What one host knows in one task.
+pub(super) struct HostMagic {
+    pub run: Arc<Run>,
+    pub play: Arc<PlayRun>,
+    pub host: Arc<HostState>,
+    pub task: Option<Arc<Task>>,
+    pub check: bool,
+}
+
+const NAMES: &[&str] = &[
+    "ansible_check_mode",
+    "ansible_config_file",
+    "ansible_dependent_role_names",
+    "ansible_diff_mode",
+    "ansible_forks",
+    "ansible_inventory_sources",
+    "ansible_limit",
+    "ansible_parent_role_names",
+    "ansible_parent_role_paths",
+    "ansible_play_batch",
+    "ansible_play_hosts",
+    "ansible_play_hosts_all",
+    "ansible_play_name",
+    "ansible_play_role_names",
+    "ansible_role_name",
+    "ansible_role_names",
+    "ansible_run_tags",
+    "ansible_search_path",
+    "ansible_skip_tags",
+    "ansible_verbosity",
+    "ansible_version",
+    "group_names",
+    "groups",
+    "hostvars",
+    "inventory_dir",
+    "inventory_file",
+    "inventory_hostname",
+    "inventory_hostname_short",
+    "omit",
+    "play_hosts",
+    "playbook_dir",
+    "role_name",
+    "role_names",
+    "role_path",
+];
+
+/// Names beginning with `ansible_` that facts never have: to ask for them is no reason to gather.
+const NO_FACTS: &[&str] = &[
+    "ansible_become",
+    "ansible_connection",
+    "ansible_delegated_vars",
+    "ansible_failed_",
+    "ansible_host",
+    "ansible_index_var",
+    "ansible_loop",
+    "ansible_managed",
+    "ansible_password",
+    "ansible_pipelining",
+    "ansible_port",
+    "ansible_private_key_file",
+    "ansible_python_interpreter",
+    "ansible_remote_tmp",
+    "ansible_scp_",
+    "ansible_sftp_",
+    "ansible_shell_",
+    "ansible_ssh_common_args",
+    "ansible_ssh_executable",
+    "ansible_ssh_extra_args",
+    "ansible_ssh_host",
+    "ansible_ssh_pass",
+    "ansible_ssh_port",
+    "ansible_ssh_private_key_file",
+    "ansible_ssh_user",
+    "ansible_sudo",
+    "ansible_timeout",
+    "ansible_user",
+];
+
+fn may_be_fact(name: &str) -> bool {
+    if !name.starts_with("ansible_") {
+        return false;
+    }
+    // `ansible_user_id`, `ansible_hostname` and the like are facts in spite of how they begin.
+    !NO_FACTS.iter().any(|no| name.strip_prefix(no).is_some_and(|rest| rest.is_empty() || no.ends_with('_')))
+        && !name.starts_with("ansible_become")
+}
+
+impl Magic for HostMagic {
+    fn get(&self, name: &str) -> Option<Lazy> {
+        // Most names are not ours: one search in a sorted table says so.
+        if NAMES.binary_search(&name).is_err() {
+            return match name {
+                "ansible_facts" => self.facts(),
+                _ => None,
+            };
+        }
+        self.value(name).map(Lazy::Data)
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        NAMES.iter().copied().map(Arc::from).collect()
+    }
+
+    fn decrypt(&self, envelope: &str) -> Result<String, String> {
+        let source = Source::inline("a vault value", "");
+        self.run.vault.decrypt_value(envelope, &Span::new(&source, 0..0)).map_err(|fault| fault.to_string())
+    }
+
+    fn missing(&self, name: &str) {
+        if may_be_fact(name) {
+            self.host.want_facts();
+        }
+    }
+}
+
+impl HostMagic {
+    /// Without facts `ansible_facts` is empty, and worth gathering for.
+    fn facts(&self) -> Option<Lazy> {
+        let known = self.host.layers().facts.get("ansible_facts").cloned();
+        if !self.host.gathered() {
+            self.host.want_facts();
+        }
+        Some(known.unwrap_or_else(|| Lazy::Data(mapping::<&str, Value>([]))))
+    }
+
+    fn role(&self) -> Option<&Arc<Role>> {
+        self.task.as_ref()?.role.as_ref()
+    }
+
+    fn value(&self, name: &str) -> Option<Value> {
+        let names = |list: &[Arc<str>]| list.iter().cloned().map(Value::from).collect::<Value>();
+        let inventory = || self.run.inventory();
+        Some(match name {
+            "omit" => omit(),
+            "inventory_hostname" => self.host.name.clone().into(),
+            "inventory_hostname_short" => self.host.name.split('.').next().unwrap_or_default().into(),
+            "group_names" => names(&inventory().group_names(&self.host.name)),
+            "groups" => self.run.groups(),
+            "hostvars" => Value::from_object(HostVars { run: self.run.clone(), play: self.play.clone() }),
+            "playbook_dir" => absolute(&self.play.play.folder).into(),
+            "inventory_dir" => self.run.options.inventory_dir.clone().map_or(Value::from(()), Value::from),
+            "inventory_file" => self.run.options.inventory_file.clone().map_or(Value::from(()), Value::from),
+            "ansible_inventory_sources" => self.run.options.inventory_sources.iter().cloned().map(Value::from).collect(),
+            "play_hosts" | "ansible_play_batch" => names(&self.play.left_of(&self.play.batch)),
+            "ansible_play_hosts" => names(&self.play.left_of(&self.play.all)),
+            "ansible_play_hosts_all" => names(&self.play.all),
+            "ansible_play_name" => self.play.name.clone().into(),
+            "ansible_check_mode" => self.check.into(),
+            "ansible_diff_mode" => self.run.options.diff.into(),
+            "ansible_forks" => self.run.options.forks.into(),
+            "ansible_verbosity" => self.run.options.verbosity.into(),
+            "ansible_limit" => self.run.options.limit.clone()?.into(),
+            "ansible_config_file" => self.run.options.config_file.clone().map_or(Value::from(()), Value::from),
+            "ansible_run_tags" => match self.run.resolver.tags.only.as_slice() {
+                [] => Value::from(vec!["all"]),
+                tags => tags.to_vec().into(),
+            },
+            "ansible_skip_tags" => self.run.resolver.tags.skip.clone().into(),
+            "ansible_version" => version(),
+            "role_name" | "ansible_role_name" => self.role()?.name.clone().into(),
+            "role_path" => absolute(&self.role()?.path).into(),
+            "role_names" | "ansible_play_role_names" => {
+                self.play.play.roles.iter().map(|role| Value::from(role.name.clone())).collect()
+            }
+            "ansible_role_names" => self
+                .play
+                .play
+                .roles
+                .iter()
+                .flat_map(|role| role.dependencies.iter().chain([role]))
+                .map(|role| Value::from(role.name.clone()))
+                .collect(),
+            "ansible_dependent_role_names" => self
+                .play
+                .play
+                .roles
+                .iter()
+                .flat_map(|role| role.dependencies.iter())
+                .map(|role| Value::from(role.name.clone()))
+                .collect(),
+            "ansible_parent_role_names" => {
+                self.role()?.parents.iter().map(|role| Value::from(role.name.clone())).collect()
+            }
+            "ansible_parent_role_paths" => {
+                self.role()?.parents.iter().map(|role| Value::from(absolute(&role.path))).collect()
+            }
+            "ansible_search_path" => {
+                self.task.as_ref()?.folders.iter().map(|folder| Value::from(absolute(folder))).collect()
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// The version of Ansible whose behaviour this is; playbooks compare it.
+fn version() -> Value {
+    mapping([
+        ("full", Value::from("2.19.0")),
+        ("major", Value::from(2)),
+        ("minor", Value::from(19)),
+        ("revision", Value::from(0)),
+        ("string", Value::from("2.19.0")),
+    ])
+}
+
+/// `hostvars`: every host's variables, rendered when they are read.
+#[derive(Clone)]
+struct HostVars {
+    run: Arc<Run>,
+    play: Arc<PlayRun>,
+}
+
+impl std::fmt::Debug for HostVars {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("hostvars")
+    }
+}
+
+impl Object for HostVars {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let host = self.run.host(key.as_str()?, &self.play)?;
+        Some(template::scope_value(self.run.host_scope(&self.play, &host)))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.run.inventory().hosts().map(|host| Value::from(host.name.clone())).collect())
+    }
+}
+
+impl Run {
+    /// What `hostvars` shows of a host: everything but the variables of plays and tasks.
+    pub(super) fn host_scope(self: &Arc<Self>, play: &Arc<PlayRun>, host: &Arc<HostState>) -> Arc<Scope> {
+        let state = host.layers();
+        let mut layers = Vec::with_capacity(4 + state.inventory.len());
+        layers.extend([self.resolver.extra.clone(), state.set, state.included, state.facts]);
+        layers.extend(state.inventory.iter().cloned());
+        let magic = HostMagic {
+            run: self.clone(),
+            play: play.clone(),
+            host: host.clone(),
+            task: None,
+            check: self.options.check,
+        };
+        Arc::new(Scope::new(layers, Arc::new(magic), Arc::new([])))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_so_that_each_is_found() {
+        assert!(NAMES.is_sorted());
+    }
+
+    #[test]
+    fn facts_are_told_from_settings() {
+        for fact in ["ansible_hostname", "ansible_user_id", "ansible_default_ipv4", "ansible_os_family"] {
+            assert!(may_be_fact(fact), "{fact}");
+        }
+        for setting in ["ansible_user", "ansible_host", "ansible_become_password", "ansible_failed_task", "hostname"] {
+            assert!(!may_be_fact(setting), "{setting}");
+        }
+    }
+}

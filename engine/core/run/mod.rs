@@ -1,0 +1,286 @@
+//! Plays over hosts: strategies, blocks, loops, retries, register, handlers.
+//!
+//! A run walks the steps of a play with a set of hosts. A task goes to all hosts of the set at once; who
+//! fails leaves the set, for the block's rescue or for good. Nothing here prints: see [`crate::event`].
+
+mod conditions;
+mod connection;
+mod facts;
+mod handlers;
+mod host;
+mod include;
+mod judge;
+mod looped;
+mod magic;
+mod meta;
+mod play;
+mod scopes;
+mod steps;
+mod task;
+mod unit;
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+pub use connection::Defaults;
+use crate::actions::text_of;
+use host::HostState;
+pub use play::PlayRun;
+
+use crate::{
+    actions::{Blobs, Prompt, entries},
+    event::{Counts, Event, Recap, Sink, TaskId},
+    inventory::{Inventory, Matched},
+    link::Links,
+    plan::{Play, Resolver},
+    source::{Problems, Span},
+    vars::{Layer, Lazy, Value, mapping},
+    vault::Vault,
+};
+
+/// What the command line and the configuration say about a run.
+pub struct Options {
+    pub check: bool,
+    pub diff: bool,
+    pub forks: usize,
+    pub verbosity: u8,
+    /// `--limit` as it was given.
+    pub limit: Option<String>,
+    /// The hosts that `--limit` allows.
+    pub allowed: Option<Matched>,
+    pub force_handlers: bool,
+    pub start_at: Option<String>,
+    /// Whether facts are gathered for plays that do not say: `implicit` (when first read) or `explicit`.
+    pub gather: bool,
+    pub any_errors_fatal: bool,
+    pub no_log: bool,
+    /// The strategy of plays that name none.
+    pub strategy: String,
+    pub connection: Defaults,
+    pub inventory_dir: Option<String>,
+    pub inventory_file: Option<String>,
+    pub inventory_sources: Vec<String>,
+    pub config_file: Option<String>,
+}
+
+/// One run over all its plays.
+pub struct Run {
+    pub options: Options,
+    pub resolver: Resolver,
+    inventory: RwLock<Inventory>,
+    links: Links,
+    vault: Arc<Vault>,
+    sink: Arc<dyn Sink>,
+    pub(super) prompt: Box<dyn Prompt>,
+    blobs: Arc<Blobs>,
+    hosts: Mutex<HashMap<Arc<str>, Arc<HostState>>>,
+    groups: Mutex<Option<Value>>,
+    recap: Mutex<Recap>,
+    /// Hosts that failed or could not be reached: later plays go on without them.
+    lost: Mutex<HashMap<Arc<str>, play::Gone>>,
+    next_task: AtomicU64,
+    next_key: AtomicU64,
+    /// `--start-at-task` has not met its task yet.
+    waiting: AtomicBool,
+    begun: Instant,
+}
+
+impl Run {
+    pub fn new(
+        options: Options,
+        resolver: Resolver,
+        inventory: Inventory,
+        links: Links,
+        vault: Arc<Vault>,
+        sink: Arc<dyn Sink>,
+        prompt: Box<dyn Prompt>,
+    ) -> Arc<Self> {
+        let waiting = AtomicBool::new(options.start_at.is_some());
+        Arc::new(Run {
+            options,
+            resolver,
+            inventory: RwLock::new(inventory),
+            links,
+            vault,
+            sink,
+            prompt,
+            blobs: Arc::default(),
+            hosts: Mutex::default(),
+            groups: Mutex::default(),
+            recap: Mutex::default(),
+            lost: Mutex::default(),
+            next_task: AtomicU64::new(1),
+            next_key: AtomicU64::new(1),
+            waiting,
+            begun: Instant::now(),
+        })
+    }
+
+    /// Runs playbooks that were resolved before. The recap tells what it came to; an error is one that
+    /// ends the run at once (a variables file that cannot be read, an unknown pattern).
+    pub fn playbooks(self: &Arc<Self>, playbooks: &[(PathBuf, Vec<Arc<Play>>)]) -> Result<Recap, Problems> {
+        let mut result = Ok(());
+        'all: for (path, plays) in playbooks {
+            self.send(Event::PlaybookStarted { name: path.display().to_string().into() });
+            for play in plays {
+                match self.play(play) {
+                    Ok(true) => {}
+                    Ok(false) => break 'all,
+                    Err(problems) => {
+                        result = Err(problems);
+                        break 'all;
+                    }
+                }
+            }
+        }
+        let mut recap = lock(&self.recap).clone();
+        recap.elapsed = self.begun.elapsed();
+        recap.hosts.sort_unstable_keys();
+        self.send(Event::RunEnded(Arc::new(recap.clone())));
+        result.map(|()| recap)
+    }
+
+    fn send(&self, event: Event) {
+        self.sink.send(event);
+    }
+
+    fn warn(&self, message: impl Into<Arc<str>>, place: Option<Span>) {
+        self.send(Event::Warning { message: message.into(), place });
+    }
+
+    pub(super) fn inventory(&self) -> RwLockReadGuard<'_, Inventory> {
+        self.inventory.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the inventory; what was put together from it is put together anew.
+    pub(super) fn change_inventory<T>(&self, change: impl FnOnce(&mut Inventory) -> T) -> T {
+        let result = change(&mut self.inventory.write().unwrap_or_else(PoisonError::into_inner));
+        *lock(&self.groups) = None;
+        result
+    }
+
+    /// A host's state; made when it is first asked for. `None` for a name that no source knows.
+    pub(super) fn host(&self, name: &str, play: &PlayRun) -> Option<Arc<HostState>> {
+        if let Some(host) = lock(&self.hosts).get(name) {
+            return Some(host.clone());
+        }
+        let known = self.inventory().host(name).map(|_| ())?;
+        let () = known;
+        let layers = self.inventory_layers(name, &play.play.folder);
+        let host = Arc::new(HostState::new(name.into(), layers));
+        Some(lock(&self.hosts).entry(name.into()).or_insert(host).clone())
+    }
+
+    /// A host that a task is delegated to; one that no source knows is reached by its name.
+    pub(super) fn host_or_stranger(&self, name: &str, play: &PlayRun) -> Arc<HostState> {
+        self.host(name, play).unwrap_or_else(|| {
+            let host = Arc::new(HostState::new(name.into(), Vec::new()));
+            lock(&self.hosts).entry(name.into()).or_insert(host).clone()
+        })
+    }
+
+    fn inventory_layers(&self, name: &str, playbook_dir: &Path) -> Vec<Arc<Layer>> {
+        match self.inventory().layers(name, Some(playbook_dir)) {
+            Ok(layers) => layers.to_vec(),
+            Err(problems) => {
+                for problem in problems.0 {
+                    self.warn(problem.to_string(), None);
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// Reads the inventory's variables of all hosts seen so far anew.
+    pub(super) fn refresh_layers(&self, playbook_dir: &Path) {
+        let hosts: Vec<Arc<HostState>> = lock(&self.hosts).values().cloned().collect();
+        for host in hosts {
+            host.set_inventory(self.inventory_layers(&host.name, playbook_dir));
+        }
+    }
+
+    /// The variable `groups`.
+    pub(super) fn groups(&self) -> Value {
+        let mut kept = lock(&self.groups);
+        kept.get_or_insert_with(|| {
+            let inventory = self.inventory();
+            let names = |group: &str| inventory.hosts_of(group).into_iter().map(Value::from).collect::<Value>();
+            mapping(inventory.groups().map(|group| (group.name.clone(), names(&group.name))))
+        })
+        .clone()
+    }
+
+    pub(super) fn task_id(&self) -> TaskId {
+        TaskId(self.next_task.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(super) fn key(&self) -> u64 {
+        self.next_key.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Counts something for a host.
+    pub(super) fn count(&self, host: &Arc<str>, count: impl FnOnce(&mut Counts)) {
+        count(lock(&self.recap).hosts.entry(host.clone()).or_default());
+    }
+
+    pub(super) fn add_stats(&self, host: &Arc<str>, data: Vec<(Arc<str>, Value)>, per_host: bool, aggregate: bool) {
+        let mut recap = lock(&self.recap);
+        let whose = per_host.then(|| host.clone());
+        let at = match recap.custom.iter().position(|(name, _)| *name == whose) {
+            Some(at) => at,
+            None => {
+                recap.custom.push((whose, mapping::<&str, Value>([])));
+                recap.custom.len() - 1
+            }
+        };
+        let Some(slot) = recap.custom.get_mut(at) else { return };
+        let mut all = entries(&slot.1);
+        for (name, value) in data {
+            let sum = match all.get(&name) {
+                Some(old) if aggregate => aggregated(old, &value),
+                _ => value,
+            };
+            all.insert(name, sum);
+        }
+        slot.1 = mapping(all);
+    }
+}
+
+/// Numbers and texts are added up, lists joined, mappings united.
+fn aggregated(old: &Value, new: &Value) -> Value {
+    use minijinja::value::ValueKind::{Map, Number, Seq, String};
+    match (old.kind(), new.kind()) {
+        (Number, Number) if old.is_integer() && new.is_integer() => {
+            let sum = i128::try_from(old.clone()).unwrap_or(0) + i128::try_from(new.clone()).unwrap_or(0);
+            i64::try_from(sum).map_or_else(|_| Value::from(sum), Value::from)
+        }
+        (Number, Number) => {
+            Value::from(f64::try_from(old.clone()).unwrap_or(0.0) + f64::try_from(new.clone()).unwrap_or(0.0))
+        }
+        (String, String) => Value::from(format!("{old}{new}")),
+        (Seq, Seq) => old.try_iter().into_iter().flatten().chain(new.try_iter().into_iter().flatten()).collect(),
+        (Map, Map) => {
+            let mut all = entries(old);
+            all.extend(entries(new));
+            mapping(all)
+        }
+        _ => new.clone(),
+    }
+}
+
+/// Nothing here leaves a lock in a broken state, so a panic elsewhere does no harm to it.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A variable set to data.
+pub(super) fn data(value: impl Into<Value>) -> Lazy {
+    Lazy::Data(value.into())
+}

@@ -1,0 +1,426 @@
+//! One play: its hosts, its batches, what is left of them.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use indexmap::IndexSet;
+use miette::Diagnostic;
+
+use super::{Run, data, host::HostState, lock, text_of};
+use crate::{
+    event::{Event, PlayStarted},
+    inventory::Pattern,
+    plan::{Field, Play, Role, Step},
+    source::{Problems, Span},
+    template,
+    vars::{Layer, Scope, Value},
+};
+
+/// A play as one batch of hosts runs it.
+pub struct PlayRun {
+    pub play: Arc<Play>,
+    pub name: Arc<str>,
+    /// All hosts of the play, whatever became of them.
+    pub all: Vec<Arc<str>>,
+    /// Those of the present batch.
+    pub batch: Vec<Arc<str>>,
+    pub prompted: Arc<Layer>,
+    /// Layers from vars_files, by host, the strongest first.
+    files: RwLock<HashMap<Arc<str>, Vec<Arc<Layer>>>>,
+    /// Roles of the play, and those that an include made public.
+    roles: RwLock<Arc<[Arc<Role>]>>,
+    pub handlers: RwLock<Vec<Step>>,
+    /// What was notified, by host: handlers by their place in the list.
+    pub notified: Mutex<HashMap<Arc<str>, IndexSet<usize>>>,
+    /// Hosts that take no further part, and why.
+    gone: Mutex<HashMap<Arc<str>, Gone>>,
+    /// `end_play`, `end_batch`, or too many failures.
+    over: AtomicBool,
+    /// The whole run is to end after this play.
+    pub fatal: AtomicBool,
+    /// No further batches of the play.
+    pub end_play: AtomicBool,
+    /// The play says that no facts are to be gathered.
+    pub never_gather: AtomicBool,
+    /// Held while facts are gathered, so that hosts on their own ways do not do it twice.
+    pub gathering: Mutex<()>,
+}
+
+/// Why a host takes no further part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    Failed,
+    Unreachable,
+    /// `end_host` and the like: not for later plays.
+    Ended,
+}
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+enum PlayError {
+    #[error("`{name}` cannot be rendered: {reason}")]
+    Keyword {
+        name: &'static str,
+        reason: String,
+        #[source_code]
+        #[label("here")]
+        at: Span,
+    },
+    #[error("`serial` takes numbers of hosts or percentages")]
+    Serial {
+        #[source_code]
+        #[label("neither")]
+        at: Span,
+    },
+    #[error("none of these files of variables can be found")]
+    VarsFiles {
+        #[source_code]
+        #[label("looked beside the playbook")]
+        at: Span,
+    },
+}
+
+impl PlayRun {
+    fn new(play: &Arc<Play>, name: Arc<str>, all: Vec<Arc<str>>, batch: Vec<Arc<str>>, prompted: Arc<Layer>) -> Self {
+        PlayRun {
+            play: play.clone(),
+            name,
+            all,
+            batch,
+            prompted,
+            files: RwLock::default(),
+            roles: RwLock::new(play.roles.clone().into()),
+            handlers: RwLock::new(play.handlers.clone()),
+            notified: Mutex::default(),
+            gone: Mutex::default(),
+            over: AtomicBool::new(false),
+            fatal: AtomicBool::new(false),
+            end_play: AtomicBool::new(false),
+            never_gather: AtomicBool::new(false),
+            gathering: Mutex::default(),
+        }
+    }
+
+    pub fn roles(&self) -> Arc<[Arc<Role>]> {
+        self.roles.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets the tasks that follow see a role's variables.
+    pub fn publish(&self, role: Arc<Role>) {
+        let mut roles = self.roles.write().unwrap_or_else(PoisonError::into_inner);
+        *roles = roles.iter().cloned().chain([role]).collect();
+    }
+
+    pub fn files_of(&self, host: &str) -> Vec<Arc<Layer>> {
+        self.files.read().unwrap_or_else(PoisonError::into_inner).get(host).cloned().unwrap_or_default()
+    }
+
+    pub fn leave(&self, host: &Arc<str>, why: Gone) {
+        lock(&self.gone).insert(host.clone(), why);
+    }
+
+    /// `clear_host_errors`.
+    pub fn return_failed(&self) {
+        lock(&self.gone).retain(|_, why| *why == Gone::Ended);
+    }
+
+    pub fn gone(&self, host: &str) -> Option<Gone> {
+        lock(&self.gone).get(host).copied()
+    }
+
+    pub fn left_of(&self, hosts: &[Arc<str>]) -> Vec<Arc<str>> {
+        let gone = lock(&self.gone);
+        hosts.iter().filter(|host| !gone.contains_key(*host)).cloned().collect()
+    }
+
+    pub fn end(&self) {
+        self.over.store(true, Ordering::Release);
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+}
+
+impl Run {
+    /// Runs a play. False when nothing may follow it.
+    pub(super) fn play(self: &Arc<Self>, play: &Arc<Play>) -> Result<bool, Problems> {
+        let base = PlayRun::new(play, "".into(), Vec::new(), Vec::new(), Arc::default());
+        let scope = self.scope_of_play(&Arc::new(base));
+        let pattern = words(&play.hosts, &scope, "hosts")?.join(",");
+        let name: Arc<str> = match &play.name {
+            Some(name) => template::render(&name.value, &scope).map_or_else(|_| name.span.text().to_owned(), |v| text_of(&v)).into(),
+            None => pattern.as_str().into(),
+        };
+        let all = self.hosts_of(&pattern, play, &scope)?;
+        if all.is_empty() {
+            self.send(Event::PlayStarted(self.play_started(&name, &[], play)));
+            self.send(Event::NoHosts { pattern: pattern.into() });
+            return Ok(true);
+        }
+        let prompted = self.prompted(play, &scope)?;
+        for batch in batches(&all, &play.serial, &scope)? {
+            let batch_run =
+                Arc::new(PlayRun::new(play, name.clone(), all.clone(), batch.clone(), prompted.clone()));
+            // Who failed in an earlier play or batch stays away.
+            for (host, why) in lock(&self.lost).iter() {
+                batch_run.leave(host, *why);
+            }
+            let begin = batch_run.left_of(&batch);
+            self.send(Event::PlayStarted(self.play_started(&name, &begin, play)));
+            if begin.is_empty() {
+                self.send(Event::NoHostsLeft);
+                return Ok(false);
+            }
+            self.batch(&batch_run, &begin)?;
+            let failed = begin
+                .iter()
+                .filter(|host| matches!(batch_run.gone(host), Some(Gone::Failed | Gone::Unreachable)))
+                .count();
+            lock(&self.lost).extend(lock(&batch_run.gone).iter().filter(|(_, why)| **why != Gone::Ended).map(|(h, w)| (h.clone(), *w)));
+            if failed == begin.len() || batch_run.fatal.load(Ordering::Acquire) {
+                self.send(Event::NoHostsLeft);
+                return Ok(false);
+            }
+            if batch_run.end_play.load(Ordering::Acquire) {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    fn play_started(&self, name: &Arc<str>, hosts: &[Arc<str>], play: &Play) -> PlayStarted {
+        PlayStarted {
+            name: name.clone(),
+            hosts: hosts.to_vec(),
+            check_mode: self.options.check,
+            place: play.span.clone(),
+        }
+    }
+
+    fn batch(self: &Arc<Self>, play: &Arc<PlayRun>, names: &[Arc<str>]) -> Result<(), Problems> {
+        let hosts: Vec<Arc<HostState>> = names.iter().filter_map(|name| self.host(name, play)).collect();
+        for host in &hosts {
+            host.roles().clear();
+            host.set_inventory(self.inventory_layers(&host.name, &play.play.folder));
+        }
+        self.begin_gathering(play, &hosts)?;
+        let hosts: Vec<_> = hosts.into_iter().filter(|host| play.gone(&host.name).is_none()).collect();
+        self.read_vars_files(play, &hosts)?;
+        let strategy = match &play.play.strategy {
+            Some(field) => text_of(&rendered(field, &self.scope_of_play(play), "strategy")?),
+            None => self.options.strategy.clone(),
+        };
+        match strategy.rsplit('.').next() {
+            Some("free" | "host_pinned") => self.each_on_its_own(play, &hosts),
+            _ => self.together(play, &hosts),
+        }
+        Ok(())
+    }
+
+    /// Strategy linear: all hosts do one task, then the next.
+    fn together(self: &Arc<Self>, play: &Arc<PlayRun>, hosts: &[Arc<HostState>]) {
+        let failed = self.steps(play, &play.play.steps, hosts);
+        self.drop_failed(play, &failed);
+    }
+
+    /// Strategy free: every host goes through the play as fast as it can.
+    fn each_on_its_own(self: &Arc<Self>, play: &Arc<PlayRun>, hosts: &[Arc<HostState>]) {
+        let queue = Mutex::new(hosts.iter().cloned().collect::<std::collections::VecDeque<_>>());
+        std::thread::scope(|threads| {
+            for _ in 0..self.options.forks.min(hosts.len()).max(1) {
+                threads.spawn(|| {
+                    loop {
+                        // Bound first: in a `while let` the lock would last for the whole body.
+                        let next = lock(&queue).pop_front();
+                        let Some(host) = next else { break };
+                        self.together(play, &[host]);
+                    }
+                });
+            }
+        });
+    }
+
+    /// Hosts that have failed outside any block that could rescue them.
+    pub(super) fn drop_failed(&self, play: &PlayRun, failed: &[Arc<HostState>]) {
+        for host in failed {
+            if play.gone(&host.name).is_none() {
+                play.leave(&host.name, Gone::Failed);
+            }
+        }
+    }
+
+    fn scope_of_play(self: &Arc<Self>, play: &Arc<PlayRun>) -> Arc<Scope> {
+        let host = Arc::new(HostState::new("localhost".into(), Vec::new()));
+        host.set_gathered(true);
+        self.scope(play, &host, None, None, self.options.check)
+    }
+
+    fn hosts_of(&self, pattern: &str, play: &Play, scope: &Arc<Scope>) -> Result<Vec<Arc<str>>, Problems> {
+        let inventory = self.inventory();
+        let matched = inventory.matching(&Pattern::parse(pattern)?, self.options.allowed.as_ref())?;
+        for warning in &matched.warnings {
+            self.warn(warning.as_str(), Some(play.hosts.span.clone()));
+        }
+        let mut hosts = matched.hosts;
+        match &play.order {
+            None => {}
+            Some(order) => match text_of(&rendered(order, scope, "order")?).as_str() {
+                "inventory" | "None" => {}
+                "reverse_inventory" => hosts.reverse(),
+                "sorted" => hosts.sort(),
+                "reverse_sorted" => {
+                    hosts.sort();
+                    hosts.reverse();
+                }
+                "shuffle" => {
+                    use rand::seq::SliceRandom;
+                    hosts.shuffle(&mut rand::rng());
+                }
+                other => {
+                    return Err(PlayError::Keyword {
+                        name: "order",
+                        reason: format!("`{other}` is none of inventory, reverse_inventory, sorted, reverse_sorted, shuffle"),
+                        at: order.span.clone(),
+                    }
+                    .into());
+                }
+            },
+        }
+        Ok(hosts)
+    }
+
+    fn prompted(&self, play: &Play, scope: &Arc<Scope>) -> Result<Arc<Layer>, Problems> {
+        let mut layer = Layer::new();
+        for entry in &play.vars_prompt {
+            if self.resolver.extra.contains_key(&entry.name) {
+                continue;
+            }
+            let default = match &entry.default {
+                Some(field) => Some(text_of(&rendered(field, scope, "vars_prompt")?)),
+                None => None,
+            };
+            let text = match &entry.prompt {
+                Some(field) => text_of(&rendered(field, scope, "vars_prompt")?),
+                None => entry.name.to_string(),
+            };
+            let text = match &default {
+                Some(default) if !entry.private => format!("{text} [{default}]: "),
+                _ => format!("{text}: "),
+            };
+            let answer = loop {
+                let first = self.prompt.ask(&text, !entry.private);
+                if !entry.confirm || first.is_none() || first == self.prompt.ask(&format!("confirm {text}"), !entry.private) {
+                    break first;
+                }
+            };
+            let value = answer.filter(|answer| !answer.is_empty()).or(default).unwrap_or_default();
+            let value = match &entry.encrypt {
+                Some(scheme) => {
+                    let given = Layer::from_iter([
+                        ("answer".into(), data(value)),
+                        ("scheme".into(), data(scheme.clone())),
+                    ]);
+                    let scope = Scope::new(vec![Arc::new(given)], scope.magic.clone(), scope.folders.clone());
+                    template::expression("answer | password_hash(scheme)", entry.span.clone(), &Arc::new(scope))
+                        .map_err(Problems::from)?
+                }
+                None => Value::from(value),
+            };
+            layer.insert(entry.name.clone(), data(value));
+        }
+        Ok(Arc::new(layer))
+    }
+
+    fn read_vars_files(self: &Arc<Self>, play: &Arc<PlayRun>, hosts: &[Arc<HostState>]) -> Result<(), Problems> {
+        if play.play.vars_files.is_empty() {
+            return Ok(());
+        }
+        for host in hosts {
+            let mut layers: Vec<Arc<Layer>> = Vec::new();
+            for candidates in &play.play.vars_files {
+                let layer = self.vars_file(play, host, candidates)?;
+                layers.insert(0, layer);
+                // Later files may be named by what earlier ones say.
+                let mut files = play.files.write().unwrap_or_else(PoisonError::into_inner);
+                files.insert(host.name.clone(), layers.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn vars_file(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        host: &Arc<HostState>,
+        candidates: &[Field],
+    ) -> Result<Arc<Layer>, Problems> {
+        let mut named = None;
+        for candidate in candidates {
+            let name = self.with_facts(play, host, |scope| template::render(&candidate.value, scope));
+            let path = play.play.folder.join(text_of(&name.map_err(Problems::from)?));
+            let beside = play.play.folder.join("vars").join(path.file_name().unwrap_or_default());
+            named.get_or_insert_with(|| candidate.span.clone());
+            if let Some(found) = [path, beside].iter().find(|path| path.is_file()) {
+                return self.resolver.project.vars(found, Some(&candidate.span));
+            }
+        }
+        match named {
+            Some(at) => Err(PlayError::VarsFiles { at }.into()),
+            None => Ok(Arc::default()),
+        }
+    }
+}
+
+/// The rendered value of a play's keyword.
+pub(super) fn rendered(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<Value, Problems> {
+    template::render(&field.value, scope)
+        .map_err(|error| PlayError::Keyword { name, reason: error.to_string(), at: field.span.clone() }.into())
+}
+
+fn words(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<Vec<String>, Problems> {
+    let value = rendered(field, scope, name)?;
+    Ok(match value.as_str() {
+        Some(text) => vec![text.to_owned()],
+        None => value.try_iter().into_iter().flatten().map(|item| text_of(&item)).collect(),
+    })
+}
+
+/// Cuts the hosts into the batches that `serial` asks for; the last size goes on until all are served.
+fn batches(hosts: &[Arc<str>], serial: &[Field], scope: &Arc<Scope>) -> Result<Vec<Vec<Arc<str>>>, Problems> {
+    let mut sizes = Vec::new();
+    for field in serial {
+        let value = rendered(field, scope, "serial")?;
+        let parts: Vec<Value> = match value.kind() {
+            minijinja::value::ValueKind::Seq => value.try_iter().into_iter().flatten().collect(),
+            _ => vec![value],
+        };
+        for part in parts {
+            let text = text_of(&part);
+            let size = match text.trim().strip_suffix('%') {
+                Some(percent) => percent.trim().parse::<f64>().ok().map(|p| (p / 100.0 * hosts.len() as f64) as usize),
+                None => text.trim().parse::<usize>().ok(),
+            };
+            match size {
+                Some(0) if !text.contains('%') => sizes.push(hosts.len()),
+                Some(size) => sizes.push(size.max(1)),
+                None => return Err(PlayError::Serial { at: field.span.clone() }.into()),
+            }
+        }
+    }
+    let mut rest = hosts;
+    let mut batches = Vec::new();
+    let mut sizes = sizes.into_iter();
+    let mut size = sizes.next().unwrap_or(hosts.len());
+    while !rest.is_empty() {
+        let (batch, after) = rest.split_at(size.min(rest.len()));
+        batches.push(batch.to_vec());
+        rest = after;
+        size = sizes.next().unwrap_or(size);
+    }
+    Ok(batches)
+}

@@ -1,0 +1,114 @@
+//! Steps over a set of hosts: who fails leaves the set, blocks rescue, always runs always.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::{PlayRun, Run, data, host::HostState};
+use crate::plan::{Block, RoleSteps, Step};
+
+/// Hosts in the order of the play.
+pub(super) type Hosts = Vec<Arc<HostState>>;
+
+impl Run {
+    /// Runs steps on hosts and returns those that failed on the way.
+    pub(super) fn steps(self: &Arc<Self>, play: &Arc<PlayRun>, steps: &[Step], hosts: &[Arc<HostState>]) -> Hosts {
+        let mut failed = Hosts::new();
+        let mut left: Hosts = hosts.to_vec();
+        for step in steps {
+            left.retain(|host| play.gone(&host.name).is_none() && !contains(&failed, host));
+            // Handlers may be forced on hosts that failed.
+            let flush = matches!(step, Step::Flush);
+            if play.is_over() || left.is_empty() && !flush {
+                break;
+            }
+            let more = match step {
+                Step::Task(task) => match &task.role {
+                    Some(role) => {
+                        let there: Hosts = left.iter().filter(|host| !host.has_left(&role.identity)).cloned().collect();
+                        self.task(play, task, &there)
+                    }
+                    None => self.task(play, task, &left),
+                },
+                Step::Block(block) => self.block(play, block, &left),
+                Step::Role(role) => self.role(play, role, &left),
+                Step::Flush => {
+                    let all: Hosts = hosts.iter().filter(|h| contains(&left, h) || contains(&failed, h)).cloned().collect();
+                    self.flush(play, &all, &failed)
+                }
+            };
+            for host in more {
+                if !contains(&failed, &host) {
+                    failed.push(host);
+                }
+            }
+        }
+        failed
+    }
+
+    fn block(self: &Arc<Self>, play: &Arc<PlayRun>, block: &Block, hosts: &[Arc<HostState>]) -> Hosts {
+        let mut failed = self.steps(play, &block.body, hosts);
+        failed.retain(|host| play.gone(&host.name).is_none());
+        if !block.rescue.is_empty() && !failed.is_empty() {
+            let again = self.steps(play, &block.rescue, &failed);
+            for host in failed.iter().filter(|host| !contains(&again, host) && play.gone(&host.name).is_none()) {
+                self.rescued(&host.name);
+            }
+            failed = again;
+        }
+        if !block.always.is_empty() && !play.is_over() {
+            // Those that failed too: that is what `always` is for.
+            let there: Hosts = hosts.iter().filter(|host| play.gone(&host.name).is_none()).cloned().collect();
+            for host in self.steps(play, &block.always, &there) {
+                if !contains(&failed, &host) {
+                    failed.push(host);
+                }
+            }
+        }
+        failed
+    }
+
+    /// What was counted as a failure was rescued.
+    fn rescued(&self, host: &Arc<str>) {
+        self.count(host, |counts| {
+            counts.rescued += 1;
+            counts.failed = counts.failed.saturating_sub(1);
+        });
+    }
+
+    fn role(self: &Arc<Self>, play: &Arc<PlayRun>, steps: &RoleSteps, hosts: &[Arc<HostState>]) -> Hosts {
+        let role = &steps.role;
+        let fresh: Hosts = hosts
+            .iter()
+            .filter(|host| role.allow_duplicates || !host.roles().contains(&role.identity))
+            .cloned()
+            .collect();
+        fresh.iter().for_each(|host| host.enter_role(&role.identity));
+        let failed = self.steps(play, &steps.steps, &fresh);
+        for host in fresh.iter().filter(|host| !contains(&failed, host)) {
+            host.roles().insert(role.identity.clone());
+        }
+        failed
+    }
+
+    /// Whether `--start-at-task` still waits for its task; the task of that name ends the wait.
+    pub(super) fn still_waiting(&self, name: &str) -> bool {
+        if !self.waiting.load(Ordering::Acquire) {
+            return false;
+        }
+        let Some(wanted) = &self.options.start_at else { return false };
+        let short = name.rsplit(" : ").next().unwrap_or(name);
+        if wanted == name || wanted == short || super::handlers::glob(wanted, name) || super::handlers::glob(wanted, short) {
+            self.waiting.store(false, Ordering::Release);
+            return false;
+        }
+        true
+    }
+
+    /// Lets rescue and always know what went wrong.
+    pub(super) fn note_failure(&self, host: &HostState, task: minijinja::Value, result: minijinja::Value) {
+        host.set([("ansible_failed_task".into(), data(task)), ("ansible_failed_result".into(), data(result))]);
+    }
+}
+
+pub(super) fn contains(hosts: &[Arc<HostState>], host: &Arc<HostState>) -> bool {
+    hosts.iter().any(|other| Arc::ptr_eq(other, host))
+}

@@ -1,0 +1,179 @@
+//! One task on one host for one item: from conditions and arguments to a call, or straight to an answer.
+
+use std::sync::Arc;
+
+use rplay_modules::wire::{Become, Call, Mode};
+
+use super::{PlayRun, Run, conditions, connection, host::HostState, text_of};
+use crate::{
+    actions::{self, Act, After, Answer, Rendered, failed_by, wire_args},
+    link::Target,
+    plan::{Action, Task},
+    template::{self, TemplateError},
+    vars::{Layer, Scope, Value, is_omit},
+};
+
+/// One round of a task on a host.
+#[derive(Clone)]
+pub(super) struct Unit {
+    pub index: usize,
+    pub item: Option<Value>,
+    /// Loop variables; strongest of all.
+    pub top: Option<Arc<Layer>>,
+}
+
+/// What is to be done about a unit.
+pub(super) enum Ready {
+    Done(Answer),
+    Call(Box<Prepared>),
+}
+
+/// A call on its way.
+pub(super) struct Prepared {
+    pub call: Call,
+    pub target: Arc<Target>,
+    pub become_user: Option<Become>,
+    pub after: After,
+    pub delegated: Option<Arc<HostState>>,
+}
+
+impl Run {
+    /// Decides what a unit comes to. Pure but for the reading of files: it may be done again once facts
+    /// have been gathered.
+    pub(super) fn prepare(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        task: &Arc<Task>,
+        host: &Arc<HostState>,
+        unit: &Unit,
+    ) -> Ready {
+        match self.try_prepare(play, task, host, unit) {
+            Ok(ready) => ready,
+            Err(error) => Ready::Done(failed_by(&error)),
+        }
+    }
+
+    fn try_prepare(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        task: &Arc<Task>,
+        host: &Arc<HostState>,
+        unit: &Unit,
+    ) -> Result<Ready, TemplateError> {
+        let scope = self.scope(play, host, Some(task), unit.top.clone(), self.options.check);
+        if let Some(skipped) = when(task, &scope) {
+            return Ok(Ready::Done(skipped));
+        }
+        let check = conditions::flag(task.settings.check_mode.as_ref(), &scope)?.unwrap_or(self.options.check);
+        let scope = match check == self.options.check {
+            true => scope,
+            false => self.scope(play, host, Some(task), unit.top.clone(), check),
+        };
+        let diff = conditions::flag(task.settings.diff.as_ref(), &scope)?.unwrap_or(self.options.diff);
+        let args = self.arguments(task, &scope)?;
+        let ask = match &task.action {
+            Action::Module(entry) => {
+                actions::Ask { module: entry.name, args: wire_args(args), after: After::Nothing }
+            }
+            Action::Controller(entry) => {
+                let context = actions::Context {
+                    task,
+                    scope: &scope,
+                    host: &host.name,
+                    project: &self.resolver.project,
+                    blobs: &self.blobs,
+                    prompt: &*self.prompt,
+                    check,
+                    diff,
+                    verbosity: self.options.verbosity,
+                };
+                match actions::act(entry.kind, args, &context) {
+                    Act::Done(answer) => return Ok(Ready::Done(answer)),
+                    Act::Call(ask) => ask,
+                }
+            }
+        };
+        let call = Call {
+            module: ask.module.to_owned(),
+            args: ask.args,
+            mode: Mode { check, diff },
+            environment: self.environment(task, &scope)?,
+        };
+        let delegated = match conditions::text(task.settings.delegate_to.as_ref(), &scope)? {
+            Some(name) if *name != *host.name => Some(self.host_or_stranger(&name, play)),
+            _ => None,
+        };
+        // A delegated task goes where the other host's variables say; keywords about the way there are
+        // those of the host at hand.
+        let (target, variables) = match &delegated {
+            Some(other) => {
+                let theirs = self.host_scope(play, other);
+                (connection::target(&other.name, None, &scope, &theirs, &self.options.connection)?, theirs)
+            }
+            None => (
+                connection::target(&host.name, Some(&task.settings), &scope, &scope, &self.options.connection)?,
+                scope.clone(),
+            ),
+        };
+        let become_user = connection::become_user(&task.settings, &scope, &variables, &self.options.connection)?;
+        let target = Arc::new(target);
+        Ok(Ready::Call(Box::new(Prepared { call, target, become_user, after: ask.after, delegated })))
+    }
+
+    /// The arguments: module_defaults, then a whole template, then what stands in the task.
+    pub(super) fn arguments(&self, task: &Task, scope: &Arc<Scope>) -> Result<Rendered, TemplateError> {
+        let mut args = Rendered::new();
+        for field in &task.settings.module_defaults {
+            let defaults = template::render(&field.value, scope)?;
+            for (name, values) in actions::entries(&defaults) {
+                let short = name.rsplit('.').next().unwrap_or(&name);
+                if short == task.action.name() {
+                    args.extend(actions::entries(&values));
+                }
+            }
+        }
+        if let Some(whole) = &task.args.whole {
+            args.extend(actions::entries(&template::render(&whole.value, scope)?));
+        }
+        for (name, argument) in &task.args.named {
+            args.insert(name.clone(), template::render(&argument.value, scope)?);
+        }
+        if let Some(free) = &task.args.free {
+            let name = task.action.free_form().unwrap_or("_raw_params");
+            args.insert(name.into(), template::render(&free.value, scope)?);
+        }
+        args.retain(|_, value| !is_omit(value));
+        Ok(args)
+    }
+
+    fn environment(&self, task: &Task, scope: &Arc<Scope>) -> Result<Vec<(String, String)>, TemplateError> {
+        let mut environment: Vec<(String, String)> = Vec::new();
+        for field in &task.settings.environment {
+            let value = template::render(&field.value, scope)?;
+            for (name, value) in actions::entries(&value) {
+                environment.retain(|(known, _)| *known != *name);
+                if !is_omit(&value) {
+                    environment.push((name.to_string(), text_of(&value)));
+                }
+            }
+        }
+        Ok(environment)
+    }
+}
+
+/// The answer of a task whose conditions do not hold.
+fn when(task: &Task, scope: &Arc<Scope>) -> Option<Answer> {
+    match conditions::first_false(&task.settings.when, scope) {
+        Ok(None) => None,
+        Ok(Some(condition)) => Some(skipped(condition)),
+        Err((error, _)) => Some(failed_by(&error)),
+    }
+}
+
+/// Skipped because a condition does not hold.
+pub(super) fn skipped(condition: &crate::plan::Condition) -> Answer {
+    let shown = condition.value.data().unwrap_or_else(|| Value::from(condition.span.text()));
+    Answer { skipped: Some("Conditional result was False".to_owned()), ..Answer::default() }
+        .with("false_condition", shown)
+        .with("skip_reason", "Conditional result was False")
+}

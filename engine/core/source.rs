@@ -1,0 +1,195 @@
+//! Files and spans: where everything stands.
+
+use std::{
+    fmt, io,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use miette::{Diagnostic, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
+
+/// A text that was read: a file, an `-e` argument, a generated piece.
+pub struct Source {
+    /// As people should see it; relative to the working folder where that is shorter.
+    pub name: String,
+    /// The file, when it is one.
+    pub path: Option<PathBuf>,
+    pub text: String,
+}
+
+impl Source {
+    /// Reads a file as UTF-8; a byte-order mark is dropped.
+    pub fn read(path: &Path) -> io::Result<Arc<Self>> {
+        let bytes = std::fs::read(path)?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            io::Error::new(io::ErrorKind::InvalidData, format!("not UTF-8 at byte {at}"))
+        })?;
+        let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+        Ok(Arc::new(Source { name: display_name(path), path: Some(path.to_owned()), text }))
+    }
+
+    /// A text that is no file.
+    pub fn inline(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
+        Arc::new(Source { name: name.into(), path: None, text: text.into() })
+    }
+
+    /// Line and column of a byte offset, both from 1; columns count characters.
+    pub fn line_column(&self, offset: usize) -> (usize, usize) {
+        let before = self.text.get(..offset).unwrap_or(&self.text);
+        let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        (line, before[start..].chars().count() + 1)
+    }
+}
+
+fn display_name(path: &Path) -> String {
+    std::env::current_dir()
+        .ok()
+        .and_then(|here| path.strip_prefix(here).ok())
+        .filter(|shorter| !shorter.as_os_str().is_empty())
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({})", self.name)
+    }
+}
+
+/// A place in a source, as bytes from `start` up to `end`. In a diagnostic one field can serve as both
+/// `#[source_code]` and `#[label]`.
+#[derive(Clone)]
+pub struct Span {
+    pub source: Arc<Source>,
+    pub start: u32,
+    pub end: u32,
+}
+
+impl Span {
+    pub fn new(source: &Arc<Source>, range: Range<usize>) -> Self {
+        let limit = source.text.len();
+        let start = range.start.min(limit);
+        Span { source: source.clone(), start: start as u32, end: range.end.clamp(start, limit) as u32 }
+    }
+
+    /// The place within this one's source at other bytes.
+    pub fn at(&self, range: Range<usize>) -> Self {
+        Span::new(&self.source, range)
+    }
+
+    pub fn range(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// The text that stands there.
+    pub fn text(&self) -> &str {
+        self.source.text.get(self.range()).unwrap_or_default()
+    }
+
+    /// Line and column of the start, both from 1.
+    pub fn line_column(&self) -> (usize, usize) {
+        self.source.line_column(self.start as usize)
+    }
+
+    /// From the start of this one to the end of the other.
+    pub fn to(&self, other: &Span) -> Self {
+        Span::new(&self.source, self.start as usize..other.end as usize)
+    }
+}
+
+impl fmt::Display for Span {
+    /// `file:line`, as Ansible writes task paths.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.source.name, self.line_column().0)
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..{}", self.start, self.end)
+    }
+}
+
+impl From<Span> for SourceSpan {
+    fn from(span: Span) -> Self {
+        span.range().into()
+    }
+}
+
+impl SourceCode for Span {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        lines_before: usize,
+        lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let inner = self.source.text.read_span(span, lines_before, lines_after)?;
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.source.name.clone(),
+            inner.data(),
+            *inner.span(),
+            inner.line(),
+            inner.column(),
+            inner.line_count(),
+        )))
+    }
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub struct Spanned<T> {
+    pub value: T,
+    pub span: Span,
+}
+
+impl<T> std::ops::Deref for Spanned<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+/// A diagnostic of any floor. Each floor has its own enum; they meet in this type.
+pub type Problem = Box<dyn Diagnostic + Send + Sync>;
+
+/// Everything that was found wrong, in the order of reading.
+#[derive(Debug, Default, thiserror::Error)]
+#[error("{} problem{} found", .0.len(), if .0.len() == 1 { "" } else { "s" })]
+pub struct Problems(pub Vec<Problem>);
+
+impl Problems {
+    pub fn push(&mut self, problem: impl Diagnostic + Send + Sync + 'static) {
+        self.0.push(Box::new(problem));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `value`, unless something was found wrong.
+    pub fn unless_any<T>(self, value: T) -> Result<T, Problems> {
+        if self.is_empty() { Ok(value) } else { Err(self) }
+    }
+}
+
+impl<E: Diagnostic + Send + Sync + 'static> From<E> for Problems {
+    fn from(problem: E) -> Self {
+        Problems(vec![Box::new(problem)])
+    }
+}
+
+/// The name among `known` that was probably meant.
+pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let allowed = (name.chars().count() / 3).clamp(1, 3);
+    known
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}

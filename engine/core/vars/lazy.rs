@@ -1,0 +1,163 @@
+//! Values as they were written: constants are data already, templates wait until they are read.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use minijinja::{Value, value::Object};
+
+
+use super::mapping;
+use crate::{
+    source::{Span, Spanned},
+    syntax::{Kind, Node, Style, Text},
+};
+
+/// Text from a file or the command line that holds template syntax. Nothing else is ever a template.
+#[derive(Clone, Debug)]
+pub struct Template {
+    pub text: Arc<str>,
+    /// The whole scalar, quotes and all.
+    pub span: Span,
+    pub style: Style,
+}
+
+/// An encrypted value (`!vault`), decrypted when it is read.
+#[derive(Clone, Debug)]
+pub struct Vaulted {
+    pub envelope: Arc<str>,
+    pub span: Span,
+}
+
+/// A value, rendered when it is read. Whatever holds no template is data from the start.
+#[derive(Clone, Debug)]
+pub enum Lazy {
+    Data(Value),
+    Template(Arc<Template>),
+    Vaulted(Arc<Vaulted>),
+    List(Arc<[Lazy]>),
+    Map(Arc<IndexMap<Arc<str>, Lazy>>),
+}
+
+impl Lazy {
+    /// Reads a node; constant subtrees become data.
+    pub fn from_node(node: &Node) -> Self {
+        match &node.kind {
+            Kind::Null => Lazy::Data(Value::from(())),
+            Kind::Bool(b) => Lazy::Data(Value::from(*b)),
+            Kind::Int(i) => Lazy::Data(Value::from(*i)),
+            Kind::Float(f) => Lazy::Data(Value::from(*f)),
+            Kind::Time(text) => Lazy::Data(Value::from(text.clone())),
+            Kind::Str(text) if text.vault => {
+                Lazy::Vaulted(Arc::new(Vaulted { envelope: text.value.clone(), span: node.span.clone() }))
+            }
+            Kind::Str(text) if !text.no_template && holds_template(&text.value) => Lazy::Template(Arc::new(Template {
+                text: text.value.clone(),
+                span: node.span.clone(),
+                style: text.style,
+            })),
+            Kind::Str(text) => Lazy::Data(Value::from(text.value.clone())),
+            Kind::Seq(items) => {
+                let items: Vec<Lazy> = items.iter().map(Lazy::from_node).collect();
+                match items.iter().map(Lazy::data).collect::<Option<Vec<Value>>>() {
+                    Some(data) => Lazy::Data(Value::from(data)),
+                    None => Lazy::List(items.into()),
+                }
+            }
+            Kind::Map(entries) => {
+                let entries: IndexMap<Arc<str>, Lazy> =
+                    entries.iter().map(|(key, value)| (key_text(key), Lazy::from_node(value))).collect();
+                let text_keys = || node.as_map().is_some_and(|all| all.iter().all(|(key, _)| key.as_str().is_some()));
+                match entries.values().map(Lazy::data).collect::<Option<Vec<Value>>>() {
+                    // Constant mappings keep the types of their keys (`80: http` has a number).
+                    Some(data) if !text_keys() => {
+                        let keys =
+                            node.as_map().unwrap_or_default().iter().map(|(key, _)| match Lazy::from_node(key) {
+                                Lazy::Data(key) => key,
+                                _ => Value::from(key_text(key)),
+                            });
+                        Lazy::Data(mapping(keys.zip(data)))
+                    }
+                    Some(data) => Lazy::Data(mapping(entries.keys().cloned().map(Value::from).zip(data))),
+                    None => Lazy::Map(Arc::new(entries)),
+                }
+            }
+        }
+    }
+
+    /// Text which may be a template, from a place where only text can stand.
+    pub fn from_text(text: &Spanned<Arc<str>>) -> Self {
+        if holds_template(&text.value) {
+            Lazy::Template(Arc::new(Template {
+                text: text.value.clone(),
+                span: text.span.clone(),
+                style: Style::Plain,
+            }))
+        } else {
+            Lazy::Data(Value::from(text.value.clone()))
+        }
+    }
+
+    /// Reads a node in which nothing is a template.
+    pub fn constant(node: &Node) -> Self {
+        fn plain(node: &Node) -> Node {
+            let kind = match &node.kind {
+                Kind::Str(text) => Kind::Str(Text { no_template: true, ..text.clone() }),
+                Kind::Seq(items) => Kind::Seq(items.iter().map(plain).collect()),
+                Kind::Map(entries) => Kind::Map(entries.iter().map(|(k, v)| (k.clone(), plain(v))).collect()),
+                other => other.clone(),
+            };
+            Node { span: node.span.clone(), kind }
+        }
+        Lazy::from_node(&plain(node))
+    }
+
+    /// The value, if nothing in it waits to be rendered.
+    pub fn data(&self) -> Option<Value> {
+        match self {
+            Lazy::Data(value) => Some(value.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// Whether Ansible would look at this text as a template.
+fn holds_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%") || text.contains("{#")
+}
+
+fn key_text(key: &Node) -> Arc<str> {
+    match &key.kind {
+        Kind::Str(text) => text.value.clone(),
+        _ => match Lazy::from_node(key) {
+            Lazy::Data(value) => value.to_string().into(),
+            _ => key.span.text().into(),
+        },
+    }
+}
+
+
+impl From<Value> for Lazy {
+    fn from(value: Value) -> Self {
+        Lazy::Data(value)
+    }
+}
+
+/// The value of the variable `omit`: an argument that has it counts as not given.
+#[derive(Debug)]
+struct Omit;
+
+impl Object for Omit {
+    fn render(self: &Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<<omit>>")
+    }
+}
+
+/// The value of the variable `omit`.
+pub fn omit() -> Value {
+    Value::from_object(Omit)
+}
+
+/// Whether a value is the variable `omit`.
+pub fn is_omit(value: &Value) -> bool {
+    value.downcast_object_ref::<Omit>().is_some()
+}

@@ -1,0 +1,12 @@
+//! Variables: values not yet rendered, the layers they come from, and the one precedence order.
+
+mod convert;
+mod lazy;
+mod scope;
+
+pub use convert::{mapping, from_wire, from_wire_map, to_wire, to_wire_map};
+mod extra;
+pub use extra::{ExtraFault, extra_vars};
+pub use lazy::{Lazy, Template, Vaulted, is_omit, omit};
+pub use minijinja::Value;
+pub use scope::{Layer, Magic, Scope};

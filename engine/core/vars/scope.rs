@@ -1,0 +1,66 @@
+//! What a template sees: layers of variables, the nearest first.
+
+use std::{path::PathBuf, sync::Arc};
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::Lazy;
+
+/// Variables of one origin.
+pub type Layer = IndexMap<Arc<str>, Lazy>;
+
+/// Variables that are not stored but known: hostvars, groups, inventory_hostname, ansible_check_mode ...
+pub trait Magic: Send + Sync {
+    /// The variable, if it is one of these.
+    fn get(&self, name: &str) -> Option<Lazy>;
+
+    /// All their names.
+    fn names(&self) -> Vec<Arc<str>>;
+
+    /// Called when no layer knows the name either: facts not gathered yet can be asked for here, and the
+    /// rendering is tried again.
+    fn missing(&self, _name: &str) {}
+
+    /// The text in a vault envelope. Whoever implements this also sees to it that the text is masked in every
+    /// output from now on. The error is a message in lower case.
+    fn decrypt(&self, _envelope: &str) -> Result<String, String> {
+        Err("there is no vault password to decrypt this value".into())
+    }
+}
+
+/// What one host sees in one task. Cheap to make: layers are shared, never copied.
+pub struct Scope {
+    /// The strongest first.
+    pub layers: Vec<Arc<Layer>>,
+    pub magic: Arc<dyn Magic>,
+    /// Folders in which lookups and templates look for files, in order: the role's, the task file's,
+    /// the playbook's.
+    pub folders: Arc<[PathBuf]>,
+}
+
+impl Scope {
+    /// Layers with the strongest first.
+    pub fn new(layers: Vec<Arc<Layer>>, magic: Arc<dyn Magic>, folders: Arc<[PathBuf]>) -> Self {
+        Scope { layers, magic, folders }
+    }
+
+    /// The variable of that name, not rendered.
+    pub fn get(&self, name: &str) -> Option<Lazy> {
+        let found = self.find(name);
+        if found.is_none() {
+            self.magic.missing(name);
+        }
+        found
+    }
+
+    /// The same, but nobody is told that it is missing: functions of Jinja are looked up this way, too.
+    pub fn find(&self, name: &str) -> Option<Lazy> {
+        // What rplay itself knows cannot be overridden, as in Ansible.
+        self.magic.get(name).or_else(|| self.layers.iter().find_map(|layer| layer.get(name)).cloned())
+    }
+
+    /// All names, for `vars`, `varnames` and for "did you mean".
+    pub fn names(&self) -> IndexSet<Arc<str>> {
+        self.layers.iter().flat_map(|layer| layer.keys().cloned()).chain(self.magic.names()).collect()
+    }
+}
