@@ -147,6 +147,12 @@ impl Sshd {
         self.log().matches("Accepted publickey").count()
     }
 
+    /// How many ssh masters there are.
+    fn masters(&self) -> usize {
+        let found = Command::new("pgrep").arg("-f").arg(self.at("ctl")).output().unwrap().stdout;
+        found.iter().filter(|byte| **byte == b'\n').count()
+    }
+
     /// Ends every connection, as a host that goes down.
     fn drop_connections(&self) {
         Command::new("pkill").args(["-KILL", "-P", &self.process.id().to_string()]).status().unwrap();
@@ -230,7 +236,9 @@ fn the_executable_is_put_there_once_and_the_connection_is_kept() {
     assert_eq!(sshd.logins(), 1);
     let links = sshd.links();
     timed("and again", || ping(&links, &sshd.target("web1")));
+    assert_eq!(sshd.masters(), 1);
     links.reset(&sshd.target("web1"));
+    assert_eq!(sshd.masters(), 0);
     timed("after a reset: key exchange, executable is there", || ping(&links, &sshd.target("web1")));
     assert_eq!(sshd.logins(), 2);
     assert_eq!(fs::read_dir(sshd.at("ctl")).unwrap().count(), 1, "nothing but the control socket stays");
@@ -263,11 +271,9 @@ fn an_idle_master_ends_and_two_runs_at_once_leave_only_one() {
     let entries = || fs::read_dir(sshd.at("ctl")).unwrap().count();
     assert_eq!(entries(), 1);
     drop((one, other));
-    let control = sshd.at("ctl").to_str().unwrap().to_owned();
-    let masters = || Command::new("pgrep").args(["-f", &control]).output().unwrap().stdout;
-    assert_eq!(masters().iter().filter(|byte| **byte == b'\n').count(), 1);
+    assert_eq!(sshd.masters(), 1);
     let begun = Instant::now();
-    while !masters().is_empty() {
+    while sshd.masters() > 0 {
         assert!(begun.elapsed() < Duration::from_secs(20), "the master stays for ever");
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -294,6 +300,40 @@ fn what_a_login_shell_prints_does_not_disturb() {
     ping(&links, &sshd.target("web1")).unwrap();
     links.reset(&sshd.target("web1"));
     ping(&links, &sshd.target("web1")).unwrap();
+}
+
+/// Whatever the user's login shell is, and whatever /bin/sh is: those of them that are installed here.
+#[test]
+fn any_shell_will_do() {
+    let installed = |program: &str| {
+        let tried = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
+        let found = tried.unwrap().status.success();
+        if !found {
+            println!("skipped: {program} is not installed");
+        }
+        found
+    };
+    for shell in ["tcsh", "fish", "ksh", "zsh", "dash", "bash"].into_iter().filter(|shell| installed(shell)) {
+        let Some(sshd) = Sshd::start(&format!("ForceCommand {shell} -c \"$SSH_ORIGINAL_COMMAND\"")) else { return };
+        twice(&sshd, shell);
+    }
+    for (program, shell) in [("busybox", "busybox sh"), ("bash", "bash --posix"), ("ksh", "ksh")] {
+        if !installed(program) {
+            continue;
+        }
+        let other = format!("ForceCommand sh -c \"$(echo \"$SSH_ORIGINAL_COMMAND\" | sed 's,/bin/sh,{shell},')\"");
+        let Some(sshd) = Sshd::start(&other) else { return };
+        twice(&sshd, shell);
+    }
+}
+
+/// With the executable to be put there, and with it there.
+fn twice(sshd: &Sshd, shell: &str) {
+    let links = sshd.links();
+    for _ in 0..2 {
+        ping(&links, &sshd.target("web1")).unwrap_or_else(|failure| panic!("{shell}: {failure}"));
+        links.reset(&sshd.target("web1"));
+    }
 }
 
 #[test]

@@ -104,7 +104,8 @@ impl Masters {
 
     async fn end(&self, ssh: &SshOptions, control: &Path) {
         let mut command = Command::new(&ssh.executable);
-        command.args(["-O", "exit", "-S"]).arg(control).arg("-").kill_on_drop(true);
+        // It wants a host's name, and does not look at it.
+        command.args(["-O", "exit", "-S"]).arg(control).arg("host").kill_on_drop(true);
         command.stdin(ProcessStdio::null()).stdout(ProcessStdio::null()).stderr(ProcessStdio::null());
         let _ = timeout(Duration::from_secs(2), command.status()).await;
         let _ = std::fs::remove_file(control);
