@@ -1,6 +1,6 @@
 //! Texts: letters, lines, quotes, regular expressions.
 
-use minijinja::{Value, value::ValueKind};
+use minijinja::Value;
 
 use super::Table;
 use crate::template::{
@@ -32,8 +32,6 @@ pub(super) const FILTERS: Table = &[
     ("regex_search", regex_search),
     ("regex_findall", regex_findall),
     ("regex_escape", regex_escape),
-    ("ansible.utils.ipwrap", ipwrap),
-    ("ipwrap", ipwrap),
 ];
 
 fn plain(value: &Value, args: &Args, change: impl Fn(&str) -> String) -> Answer {
@@ -506,26 +504,4 @@ fn regex_escape(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
         out.push(c);
     }
     Ok(Value::from(out))
-}
-
-/// An IPv6 address in brackets, as URLs want it; anything else as it is.
-fn ipwrap(_: &mut Machine<'_>, value: Value, args: Args) -> Answer {
-    args.finish()?;
-    let wrap = |value: &Value| -> Value {
-        let Some(text) = value.as_str() else { return value.clone() };
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, format!("/{prefix}")),
-            None => (text, String::new()),
-        };
-        match address.parse::<std::net::Ipv6Addr>() {
-            Ok(_) => Value::from(format!("[{address}]{prefix}")),
-            Err(_) => value.clone(),
-        }
-    };
-    match value.kind() {
-        ValueKind::Seq | ValueKind::Iterable => {
-            Ok(Value::from(python::items(&value)?.iter().map(wrap).collect::<Vec<_>>()))
-        }
-        _ => Ok(wrap(&value)),
-    }
 }
