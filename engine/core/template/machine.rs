@@ -16,7 +16,7 @@ use super::{
     filters,
     frame::Frame,
     functions, methods,
-    objects::{self, Bound, Macro, Pending},
+    objects::{self, Bound, Macro},
     origin::Origin,
     page::Page,
     predicates,
@@ -48,12 +48,9 @@ impl Session {
         if let Lazy::Data(value) = lazy {
             return Some(Ok(value));
         }
-        let value = match &lazy {
-            Lazy::Template(_) | Lazy::Vaulted(_) => match super::render::render(&lazy, &self.scope) {
-                Ok(value) => value,
-                Err(error) => return Some(Err(error)),
-            },
-            _ => Pending::wrap(&lazy, &self.scope),
+        let value = match super::render::render_lazily(&lazy, &self.scope, Some(name)) {
+            Ok(value) => value,
+            Err(error) => return Some(Err(error)),
         };
         self.rendered.borrow_mut().insert(name.into(), value.clone());
         Some(Ok(value))
@@ -296,7 +293,11 @@ impl<'s> Machine<'s> {
     }
 
     fn broken(&self, name: &str, error: TemplateError, range: Range<usize>) -> Value {
-        let step = Via { what: format!("variable `{name}`"), at: self.origin.span(Some(range.clone())) };
+        let what = match self.session.scope.find(name) {
+            Some(Lazy::Template(template)) => format!("variable `{name}` ({})", template.span),
+            _ => format!("variable `{name}`"),
+        };
+        let step = Via { what, at: self.origin.span(Some(range.clone())) };
         self.lack(What::Broken(error.through(step)), range)
     }
 

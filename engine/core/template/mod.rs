@@ -32,6 +32,8 @@ mod python;
 mod regexes;
 mod render;
 mod statements;
+#[cfg(test)]
+mod tests;
 mod twister;
 mod view;
 mod yaml;

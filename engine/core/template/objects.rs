@@ -185,7 +185,7 @@ impl Pending {
             Lazy::List(items) => items.len(),
             Lazy::Map(entries) => entries.len(),
             Lazy::Template(_) | Lazy::Vaulted(_) => {
-                return super::render::render(lazy, scope).unwrap_or_else(broken);
+                return super::render::render_lazily(lazy, scope, None).unwrap_or_else(broken);
             }
         };
         let rendered = std::iter::repeat_with(OnceLock::new).take(len).collect();

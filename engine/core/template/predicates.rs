@@ -333,6 +333,24 @@ fn uri(value: &Value, mut args: Args, urn: Option<bool>) -> Answer<bool> {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Loose(Vec<Piece>);
 
+/// The order of two loose versions. Words and numbers at the same place have none.
+fn loose_order(a: &str, b: &str) -> Answer<Ordering> {
+    let (a, b) = (Loose::of(a), Loose::of(b));
+    for pair in a.0.iter().zip(&b.0) {
+        match pair {
+            (Piece::Word(_), Piece::Number(_)) | (Piece::Number(_), Piece::Word(_)) => {
+                return Err(Fault::with_help(
+                    "Version comparison failed: a word and a number stand at the same place",
+                    "give a version_type, such as 'semver' or 'pep440'",
+                ));
+            }
+            (x, y) if x != y => return Ok(x.cmp(y)),
+            _ => {}
+        }
+    }
+    Ok(a.0.len().cmp(&b.0.len()))
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Piece {
     Word(String),
@@ -364,6 +382,23 @@ impl Loose {
         }
         Loose(pieces)
     }
+}
+
+/// A version of two or three numbers, maybe before its release: `1.2`, `1.2.3b4`.
+fn strict(text: &str) -> Answer<(Vec<u128>, (u8, u128))> {
+    let refuse = || Fault::new(format!("Version comparison failed: invalid version number '{text}'"));
+    let end = text.find(['a', 'b']).unwrap_or(text.len());
+    let (numbers, before) = text.split_at(end);
+    let mut numbers = numbers.split('.').map(str::parse).collect::<Result<Vec<u128>, _>>().map_err(|_| refuse())?;
+    if !(2..=3).contains(&numbers.len()) {
+        return Err(refuse());
+    }
+    numbers.resize(3, 0);
+    let before = match before.split_at_checked(1) {
+        None => (2, 0),
+        Some((letter, number)) => (u8::from(letter == "b"), number.parse().map_err(|_| refuse())?),
+    };
+    Ok((numbers, before))
 }
 
 /// A semantic version: numbers, then what marks it as one before a release.
@@ -443,7 +478,7 @@ fn pep440(text: &str) -> Answer<(u64, Vec<u64>, Vec<i64>)> {
 fn version(value: &Value, mut args: Args) -> Answer<bool> {
     let other = args.required("version")?;
     let operator = args.text_or("operator", "eq")?;
-    let strict = args.optional("strict")?.filter(|strict| !strict.is_none()).map(|strict| python::truth(&strict));
+    let by_rule = args.optional("strict")?.filter(|strict| !strict.is_none()).map(|strict| python::truth(&strict));
     let kind = args.text("version_type")?;
     args.finish()?;
     let (a, b) = (python::text(value)?, python::text(&other)?);
@@ -452,10 +487,10 @@ fn version(value: &Value, mut args: Args) -> Answer<bool> {
             return Err(Fault::new(format!("{what} version value cannot be empty")));
         }
     }
-    let order = match (kind.as_deref(), strict) {
+    let order = match (kind.as_deref(), by_rule) {
         (Some(_), Some(_)) => return Err(Fault::new("Cannot specify both 'strict' and 'version_type'")),
-        (None, None | Some(false)) | (Some("loose"), _) => Loose::of(&a).cmp(&Loose::of(&b)),
-        (None, Some(true)) | (Some("strict"), _) => Loose::of(&a).cmp(&Loose::of(&b)),
+        (None, None | Some(false)) | (Some("loose"), _) => loose_order(&a, &b)?,
+        (None, Some(true)) | (Some("strict"), _) => strict(&a)?.cmp(&strict(&b)?),
         (Some("semver" | "semantic"), _) => semver_order(&a, &b)?,
         (Some("pep440"), _) => pep440(&a)?.cmp(&pep440(&b)?),
         (Some(other), _) => {

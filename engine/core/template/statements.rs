@@ -152,9 +152,21 @@ impl Machine<'_> {
     pub fn body(&mut self, body: &'static [ast::Stmt<'static>], out: &mut Output) -> Answer<()> {
         for (at, statement) in body.iter().enumerate() {
             if let ast::Stmt::Extends(extends) = statement {
-                // What follows only defines: names, macros, blocks.
-                let rest = body.get(at + 1..).unwrap_or_default();
-                self.body(rest, &mut Output::default())?;
+                // What follows only defines; it is not written.
+                for statement in body.iter().skip(at + 1) {
+                    let writes = matches!(
+                        statement,
+                        ast::Stmt::EmitExpr(_)
+                            | ast::Stmt::EmitRaw(_)
+                            | ast::Stmt::Block(_)
+                            | ast::Stmt::Include(_)
+                            | ast::Stmt::CallBlock(_)
+                            | ast::Stmt::FilterBlock(_)
+                    );
+                    if !writes {
+                        self.statement(statement, &mut Output::default())?;
+                    }
+                }
                 return self.extend(extends, out);
             }
             self.statement(statement, out)?;
