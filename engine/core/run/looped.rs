@@ -196,6 +196,7 @@ pub(super) fn sum(host: &Arc<HostState>, judged: Vec<Judged>) -> Judged {
             status,
             data: unreachable_data.unwrap_or_else(|| data.clone()),
             diff: Vec::new(),
+            changes: Vec::new(),
             warnings: Vec::new(),
             verbose_always: false,
             looped: !judged.is_empty() && !unreachable,
