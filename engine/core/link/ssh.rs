@@ -58,6 +58,9 @@ impl Masters {
     /// agent's marker read.
     pub async fn start(&self, target: &Target, ssh: &SshOptions, patience: Duration) -> Result<Transport, Failure> {
         refuse_odd(ssh)?;
+        // Its digest is wanted as soon as we are connected.
+        let executables = self.executables.clone();
+        tokio::task::spawn_blocking(move || executables.own());
         let control = self.control(target, ssh);
         if self.is_alive(&control).await {
             // A master whose host has gone still answers for itself, so it does not get all the patience.
