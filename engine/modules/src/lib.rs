@@ -28,6 +28,7 @@ pub mod selinux;
 pub mod text;
 
 mod apt;
+mod apt_key;
 mod apt_repository;
 pub mod assemble;
 mod authorized_key;

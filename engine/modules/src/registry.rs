@@ -55,6 +55,7 @@ const POSIX: &str = "ansible.posix";
 /// Sorted by name.
 pub static MODULES: &[Entry] = &[
     entry::<crate::apt::Apt>("apt", BUILTIN),
+    entry::<crate::apt_key::AptKey>("apt_key", BUILTIN),
     entry::<crate::apt_repository::AptRepository>("apt_repository", BUILTIN),
     entry::<crate::assemble::Assemble>("assemble", BUILTIN),
     entry::<crate::authorized_key::AuthorizedKey>("authorized_key", POSIX),
