@@ -249,7 +249,8 @@ impl Job {
     fn link(mut self, path: PathBuf) -> Result<Plan, Failure> {
         let found = present(&path);
         let mut data = data! { "dest" => paths::text(&path) };
-        if self.src.is_none() && found == "link" && self.follow {
+        let is_kept = self.src.is_none() && found == "link" && self.follow;
+        if is_kept {
             self.src = fs::read_link(&path).ok();
         }
         let Some(src) = self.src.take() else {
@@ -264,9 +265,9 @@ impl Job {
         };
         let is_folder = path.is_dir() && !path.is_symlink();
         let base = if is_folder { path.clone() } else { paths::folder(&path).to_owned() };
-        if !self.force && !base.join(&src).exists() {
+        if !self.force && !is_kept && !base.join(&src).exists() {
             let msg = format!(
-                "src file does not exist, use \"force=yes\" if you really want to create the link: {}",
+                "src file does not exist, use 'force=yes' if you really want to create the link: {}",
                 base.join(&src).display()
             );
             return Err(Failure::new(msg).arg("src").data(data! { "src" => paths::text(&src) }));
@@ -371,11 +372,10 @@ pub(crate) fn make_folders(path: &Path, wanted: &Wanted, plan: Plan) -> Result<P
     let wanted = wanted.clone();
     let change = Change::new(format!("create directory {}", path.display()), move |_, _| {
         for folder in &missing {
-            // Private until it has its owner.
-            let made = fs::DirBuilder::new().mode(wanted.mode_of_new(true)).create(folder);
-            match made {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
-                other => other.map_err(|error| cannot("create", folder, &error))?,
+            match fs::DirBuilder::new().mode(wanted.mode_of_new(true)).create(folder) {
+                // An earlier change of the same plan made it, with an owner and mode of its own.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => continue,
+                made => made.map_err(|error| cannot("create", folder, &error))?,
             }
             wanted.apply(folder, false)?;
         }

@@ -17,7 +17,7 @@ use crate::{
     accounts::{Group, User},
     args,
     argtypes::{Flag, PathArg},
-    attributes::{cannot, octal},
+    attributes::cannot,
     digest::Algorithm,
     flags, paths,
 };
@@ -83,7 +83,7 @@ pub(crate) fn describe(path: &Path, meta: &Metadata) -> Map {
     data! {
         "exists" => true,
         "path" => paths::text(path),
-        "mode" => octal(meta.mode()),
+        "mode" => format!("{:04o}", meta.mode() & 0o7777),
         "isdir" => meta.is_dir(),
         "ischr" => kind.is_char_device(),
         "isblk" => kind.is_block_device(),
