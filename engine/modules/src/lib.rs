@@ -49,6 +49,7 @@ mod getent;
 mod git;
 mod group;
 mod hostname;
+mod ini_file;
 mod lineinfile;
 mod modprobe;
 mod mount;
