@@ -137,9 +137,6 @@ impl IniFile {
                 lines.splice(from..from, self.set(section, option));
             }
             (State::Present, option, None) => {
-                if lines.last().is_some_and(|line| !line.trim().is_empty()) {
-                    lines.push(String::new());
-                }
                 lines.extend(self.section.iter().map(|name| format!("[{name}]")));
                 if let Some(option) = option {
                     lines.extend(self.set(Vec::new(), option));
@@ -189,7 +186,8 @@ impl IniFile {
                 _ => result.push(line),
             }
         }
-        let end = result.iter().rposition(|line| !line.trim().is_empty()).map_or(0, |last| last + 1);
+        // As Ansible does: below the last setting, above comments that may belong to the next section.
+        let end = result.iter().rposition(|line| active(line).is_some()).map_or(0, |last| last + 1);
         result.splice(end..end, missing.into_iter().map(|value| self.line(option, value)));
         result
     }
@@ -253,12 +251,12 @@ mod tests {
         assert_eq!(set("one", "a", "1"), TEXT);
         assert_eq!(set("one", "a", "5"), TEXT.replace("a = 1", "a = 5"));
         assert_eq!(set("one", "b", "5"), TEXT.replace(";b = 2", "b = 5"));
-        assert_eq!(set("one", "c", "5"), TEXT.replace(";b = 2\n", ";b = 2\nc = 5\n"));
+        assert_eq!(set("one", "c", "5"), TEXT.replace(";b = 2\n", "c = 5\n;b = 2\n"));
         assert_eq!(set("two", "a", "3"), TEXT.replace("a=3\na=4", "a = 3"));
-        assert_eq!(set("new", "x", "y"), format!("{TEXT}\n[new]\nx = y\n"));
+        assert_eq!(set("new", "x", "y"), format!("{TEXT}[new]\nx = y\n"));
         assert_eq!(
             edited(data! { "option" => "top", "value" => "1", "no_extra_spaces" => true }, TEXT),
-            TEXT.replace("# head\n", "# head\ntop=1\n")
+            format!("top=1\n{TEXT}")
         );
         assert_eq!(
             edited(data! { "section" => "two", "option" => "a", "values" => vec!["4", "9"] }, TEXT),
