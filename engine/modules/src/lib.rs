@@ -9,6 +9,7 @@
 
 pub mod accounts;
 mod apt;
+mod apt_key;
 mod apt_repository;
 pub mod args;
 pub mod argtypes;
@@ -40,6 +41,7 @@ mod group;
 mod host;
 mod hostname;
 pub mod http;
+mod ini_file;
 mod lineinfile;
 mod link;
 pub mod mode;
