@@ -92,6 +92,7 @@ impl<'s> Machine<'s> {
     }
 
     /// Gives the fault its place in the file.
+    #[allow(clippy::boxed_local, reason = "faults travel boxed, so that answers stay small")]
     pub fn place(&self, fault: Box<Fault>) -> TemplateError {
         fault.place(&self.origin, &self.session.scope)
     }
@@ -184,7 +185,7 @@ impl<'s> Machine<'s> {
             ast::Expr::Call(call) => self.call(call),
             ast::Expr::List(list) => {
                 let items = list.items.iter().map(|item| self.expr(item)).collect::<Answer<Vec<_>>>()?;
-                Ok(if self.page.mutates { objects::List::new(items) } else { Value::from(items) })
+                Ok(if self.page.mutates { objects::List::of(items) } else { Value::from(items) })
             }
             ast::Expr::Tuple(tuple) => {
                 let items = tuple.items.iter().map(|item| self.expr(item)).collect::<Answer<Vec<_>>>()?;
@@ -199,7 +200,7 @@ impl<'s> Machine<'s> {
                     }
                     entries.insert(key, self.expr(value)?);
                 }
-                Ok(if self.page.mutates { objects::Dict::new(entries) } else { Value::from_object(entries) })
+                Ok(if self.page.mutates { objects::Dict::of(entries) } else { Value::from_object(entries) })
             }
         }
     }
@@ -254,10 +255,10 @@ impl<'s> Machine<'s> {
         if name == "omit" {
             return Ok(crate::vars::omit());
         }
-        if self.with_scope {
-            if let Some(found) = self.session.variable(name) {
-                return self.own(name, found, range);
-            }
+        if self.with_scope
+            && let Some(found) = self.session.variable(name)
+        {
+            return self.own(name, found, range);
         }
         if functions::exists(name) {
             return Ok(Value::from_object(Bound { receiver: None, name: name.into() }));

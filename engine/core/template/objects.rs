@@ -34,7 +34,7 @@ pub(crate) struct List(Mutex<Vec<Value>>);
 pub(crate) struct Dict(Mutex<IndexMap<Value, Value>>);
 
 impl List {
-    pub fn new(items: Vec<Value>) -> Value {
+    pub fn of(items: Vec<Value>) -> Value {
         Value::from_object(List(Mutex::new(items)))
     }
 
@@ -44,7 +44,7 @@ impl List {
 }
 
 impl Dict {
-    pub fn new(entries: IndexMap<Value, Value>) -> Value {
+    pub fn of(entries: IndexMap<Value, Value>) -> Value {
         Value::from_object(Dict(Mutex::new(entries)))
     }
 
@@ -281,10 +281,10 @@ pub(crate) fn thaw(value: &Value) -> Value {
     }
     match value.kind() {
         minijinja::value::ValueKind::Map => {
-            Dict::new(python::pairs(value).into_iter().map(|(key, value)| (key, thaw(&value))).collect())
+            Dict::of(python::pairs(value).into_iter().map(|(key, value)| (key, thaw(&value))).collect())
         }
         minijinja::value::ValueKind::Seq if !value.is_tuple() => {
-            List::new(python::items(value).unwrap_or_default().iter().map(thaw).collect())
+            List::of(python::items(value).unwrap_or_default().iter().map(thaw).collect())
         }
         _ => value.clone(),
     }
