@@ -278,13 +278,6 @@ impl<'s> Machine<'s> {
     /// A variable of the play as this template sees it; an error inside it gains one step.
     fn own(&mut self, name: &'static str, found: Result<Value, TemplateError>, range: Range<usize>) -> Answer {
         match found {
-            Ok(value) if self.page.mutates && value.as_object().is_some() => {
-                let thawed = objects::thaw(&value);
-                if let Some(frame) = self.frames.first() {
-                    frame.set(name, thawed.clone());
-                }
-                Ok(thawed)
-            }
             Ok(value) => match absent(&value) {
                 Some(Absent { what: What::Broken(error), .. }) => Ok(self.broken(name, error.clone(), range)),
                 _ => Ok(value),
@@ -398,18 +391,18 @@ impl<'s> Machine<'s> {
     }
 
     /// For a method that changes its list or mapping: the same value in a form that can be changed, put back
-    /// where it came from.
+    /// where it came from. Literals have that form already where such methods are called.
     fn changeable(&mut self, attr: &'static ast::GetAttr<'static>, receiver: Value) -> Answer {
-        if !methods::changes(attr.name) || receiver.as_object().is_none() {
+        if !methods::changes(attr.name) || objects::changeable(&receiver) || receiver.as_object().is_none() {
             return Ok(receiver);
         }
-        let thawed = objects::thaw(&receiver);
-        if let ast::Expr::Var(var) = &attr.expr
-            && let Some(frame) = self.frames.iter().rev().find(|frame| frame.get(var.id).is_some())
-        {
-            frame.set(var.id, thawed.clone());
-        }
-        Ok(thawed)
+        let Some(name) = root(&attr.expr) else { return Ok(objects::thaw(&receiver)) };
+        let known = self.frames.iter().rev().find(|frame| frame.get(name).is_some()).or(self.frames.first()).cloned();
+        let Some(frame) = known else { return Ok(objects::thaw(&receiver)) };
+        let whole = self.var(name, 0..0)?;
+        frame.set(name, objects::thaw(&present(whole)?));
+        let receiver = self.value(&attr.expr)?;
+        Ok(objects::thaw(&receiver))
     }
 
     pub fn call_value(&mut self, callee: &Value, mut args: Args) -> Answer {
@@ -472,6 +465,16 @@ impl<'s> Machine<'s> {
             present(input.clone())?;
         }
         (test.run)(self, input, args).map_err(|fault| named("test", &name, fault))
+    }
+}
+
+/// The variable at the beginning of `a.b[c]`.
+fn root(expr: &'static ast::Expr<'static>) -> Option<&'static str> {
+    match expr {
+        ast::Expr::Var(var) => Some(var.id),
+        ast::Expr::GetAttr(attr) => root(&attr.expr),
+        ast::Expr::GetItem(item) => root(&item.expr),
+        _ => None,
     }
 }
 

@@ -274,9 +274,14 @@ impl Object for Everything {
     }
 }
 
+/// Whether the value is a list or mapping that can be changed.
+pub(crate) fn changeable(value: &Value) -> bool {
+    value.downcast_object_ref::<List>().is_some() || value.downcast_object_ref::<Dict>().is_some()
+}
+
 /// The same value as lists and mappings that can be changed, all the way down.
 pub(crate) fn thaw(value: &Value) -> Value {
-    if value.downcast_object_ref::<List>().is_some() || value.downcast_object_ref::<Dict>().is_some() {
+    if changeable(value) {
         return value.clone();
     }
     match value.kind() {

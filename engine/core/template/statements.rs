@@ -217,7 +217,6 @@ impl Machine<'_> {
             }
             ast::Stmt::Set(set) => {
                 let value = self.expr(&set.expr)?;
-                let value = if self.page.mutates { objects::thaw(&value) } else { value };
                 self.assign(&set.target, value)
             }
             ast::Stmt::SetBlock(set) => {
