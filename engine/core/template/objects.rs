@@ -274,6 +274,23 @@ impl Object for Everything {
     }
 }
 
+/// Whether the value is a list or mapping of plain data.
+pub(crate) fn is_data(value: &Value) -> bool {
+    value.downcast_object_ref::<Vec<Value>>().is_some()
+        || value.downcast_object_ref::<IndexMap<Value, Value>>().is_some()
+}
+
+/// A list or mapping as it is now. Macros get such copies: what they change is theirs, as in Ansible.
+pub(crate) fn settled(value: Value) -> Value {
+    if let Some(list) = value.downcast_object_ref::<List>() {
+        return Value::from(list.items().clone());
+    }
+    match value.downcast_object_ref::<Dict>() {
+        Some(dict) => Value::from_object(dict.entries().clone()),
+        None => value,
+    }
+}
+
 /// Whether the value is a list or mapping that can be changed.
 pub(crate) fn changeable(value: &Value) -> bool {
     value.downcast_object_ref::<List>().is_some() || value.downcast_object_ref::<Dict>().is_some()

@@ -217,6 +217,8 @@ impl Machine<'_> {
             }
             ast::Stmt::Set(set) => {
                 let value = self.expr(&set.expr)?;
+                // Two names for one list see the same changes.
+                let value = if self.page.mutates && objects::is_data(&value) { objects::thaw(&value) } else { value };
                 self.assign(&set.target, value)
             }
             ast::Stmt::SetBlock(set) => {
@@ -422,7 +424,7 @@ impl Machine<'_> {
         for (at, arg) in decl.args.iter().enumerate() {
             let ast::Expr::Var(var) = arg else { continue };
             let value = match positional.next().or_else(|| named.shift_remove(var.id)) {
-                Some(value) => value,
+                Some(value) => objects::settled(value),
                 None => match at.checked_sub(first_default).and_then(|at| decl.defaults.get(at)) {
                     Some(default) => self.expr(default)?,
                     None => {
