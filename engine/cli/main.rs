@@ -1,1 +1,46 @@
-fn main() {}
+//! The command `rplay`.
+
+mod args;
+mod doc;
+mod faults;
+mod inventory;
+mod listing;
+mod passwords;
+mod prompt;
+mod run;
+mod vault;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use rplay::link::askpass;
+
+fn main() -> ExitCode {
+    let first = std::env::args().nth(1).unwrap_or_default();
+    // ssh asks for a password: its question is the only argument.
+    if std::env::var_os(askpass::SOCKET).is_some() {
+        return askpass::main(&first);
+    }
+    // Before anything else: an agent starts on every host.
+    if first == "agent" {
+        return rplay_agent::main();
+    }
+    let cli = match Cli::read(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let result = match cli.command {
+        None => run::run(&cli.run),
+        Some(Command::Doc(wanted)) => doc::command(&wanted),
+        Some(Command::Inventory(wanted)) => inventory::command(&wanted),
+        Some(Command::Vault(wanted)) => vault::command(&wanted),
+        Some(Command::Agent) => return rplay_agent::main(),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(problems) => {
+            faults::show(&problems);
+            ExitCode::from(1)
+        }
+    }
+}

@@ -1,9 +1,19 @@
 //! The engine as a library; it knows no terminal.
 //!
-//! Floors, each using only those before it: `source`, `syntax`, `inventory`, `vars`, `template`, `plan`,
-//! `event`, `link`, `actions`, `run`, `report`.
+//! Floors, each using only those before it: `source`, `secrets`, `vault`, `syntax`, `vars`, `config`,
+//! `inventory`, `template`, `plan`, `event`, `link`, `actions`, `run`, `report`.
 
+pub mod actions;
+pub mod config;
 pub mod event;
+pub mod inventory;
+pub mod link;
+pub mod plan;
+pub mod report;
+pub mod run;
+pub mod secrets;
 pub mod source;
 pub mod syntax;
+pub mod template;
 pub mod vars;
+pub mod vault;

@@ -1,18 +1,43 @@
 //! Tasks that need the controller: some are done here, some end in a call to an agent.
 
+mod act;
 mod blobs;
+mod inventory;
+mod messages;
+mod transfer;
+mod variables;
+mod waiting;
 
+pub use act::act;
 pub use blobs::{BlobData, Blobs};
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use indexmap::IndexMap;
 use rplay_modules::wire::{self, Diff, Map};
 
 use crate::{
     plan::{Project, Task},
-    vars::{Layer, Scope, Value},
+    source::Span,
+    template::TemplateError,
+    vars::{Layer, Scope, Value, to_wire},
 };
+
+/// An answer that ends the task at once is the error.
+pub(crate) type Result<T> = std::result::Result<T, Box<Answer>>;
+
+/// Asks the person at the terminal.
+pub trait Prompt: Send + Sync {
+    /// Shows `text` and reads a line, unseen unless `echo`. `None` when there is nobody to ask.
+    fn ask(&self, text: &str, echo: bool) -> Option<String>;
+
+    /// Waits until the time is over, or the person wants to go on. An error says that the run is to end.
+    fn wait(&self, text: &str, duration: Duration) -> std::result::Result<(), String>;
+}
 
 /// Rendered arguments by name; omitted ones are not there.
 pub type Rendered = IndexMap<Arc<str>, Value>;
@@ -24,10 +49,53 @@ pub struct Context<'a> {
     pub host: &'a Arc<str>,
     pub project: &'a Project,
     pub blobs: &'a Blobs,
+    pub prompt: &'a dyn Prompt,
     pub check: bool,
     pub diff: bool,
     /// The number of `-v`.
     pub verbosity: u8,
+}
+
+impl Context<'_> {
+    /// Where an argument stands, or the task when it has no such argument.
+    pub fn span(&self, argument: &str) -> Span {
+        match self.task.args.named.get(argument) {
+            Some(found) => found.span.clone(),
+            None => self.task.args.free.as_ref().map_or(&self.task.span, |free| &free.span).clone(),
+        }
+    }
+
+    /// The task's name, for prompts.
+    pub fn task_name(&self) -> String {
+        let name = self.task.name.as_ref().and_then(|name| name.value.data());
+        name.map_or_else(|| self.task.written.to_string(), |name| text_of(&name))
+    }
+
+    /// The places where a file of the controller may be: in the `kind` folder (`files`, `templates`,
+    /// `vars`) of the role, of the task file's folder and of the playbook, and beside each of these.
+    pub fn candidates(&self, kind: &str, name: &str) -> Vec<PathBuf> {
+        let name = match (name.strip_prefix("~/"), std::env::var_os("HOME")) {
+            (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
+            _ => PathBuf::from(name),
+        };
+        if name.is_absolute() {
+            return vec![name];
+        }
+        self.scope.folders.iter().flat_map(|folder| [folder.join(kind).join(&name), folder.join(&name)]).collect()
+    }
+
+    /// The first of the candidates that exists.
+    pub fn path(&self, kind: &str, name: &str) -> Option<PathBuf> {
+        self.candidates(kind, name).into_iter().find(|path| path.exists())
+    }
+
+    pub fn file(&self, kind: &str, name: &str) -> Option<PathBuf> {
+        self.candidates(kind, name).into_iter().find(|path| path.is_file())
+    }
+
+    pub fn folder(&self, kind: &str, name: &str) -> Option<PathBuf> {
+        self.candidates(kind, name).into_iter().find(|path| path.is_dir())
+    }
 }
 
 /// What an action comes to: either it is done, or an agent is to be asked.
@@ -50,7 +118,9 @@ pub enum After {
     #[default]
     Nothing,
     /// Write the content that came back to this file (`fetch`).
-    Keep { path: std::path::PathBuf },
+    Keep { path: PathBuf },
+    /// The host may be out of reach for so long: try again (`wait_for_connection`).
+    Patience { timeout: Duration, delay: Duration, sleep: Duration },
 }
 
 /// The result of a task on a host before the task's own conditions are applied.
@@ -63,6 +133,8 @@ pub struct Answer {
     /// What `register` keeps.
     pub data: IndexMap<Arc<str>, Value>,
     pub diff: Vec<Diff>,
+    /// What was changed, in words.
+    pub changes: Vec<Arc<str>>,
     pub warnings: Vec<Arc<str>>,
     /// Where the blame lies, when it is known more exactly than by an argument.
     pub place: Option<crate::source::Span>,
@@ -79,13 +151,27 @@ pub struct Answer {
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// Variables of the host, and facts too when they are to be cached.
-    SetFacts { vars: Layer, cacheable: bool },
+    SetFacts {
+        vars: Layer,
+        cacheable: bool,
+    },
     /// Facts from the host, without the prefix `ansible_`.
     Facts(IndexMap<Arc<str>, Value>),
     IncludeVars(Layer),
-    AddHost { name: String, groups: Vec<String>, vars: Layer },
-    GroupBy { group: String, parents: Vec<String> },
-    Stats { data: IndexMap<Arc<str>, Value>, per_host: bool, aggregate: bool },
+    AddHost {
+        name: String,
+        groups: Vec<String>,
+        vars: Layer,
+    },
+    GroupBy {
+        group: String,
+        parents: Vec<String>,
+    },
+    Stats {
+        data: IndexMap<Arc<str>, Value>,
+        per_host: bool,
+        aggregate: bool,
+    },
 }
 
 impl Answer {
@@ -115,6 +201,7 @@ impl Answer {
             changed: outcome.changed,
             skipped: outcome.skipped,
             diff: outcome.diff,
+            changes: outcome.changes.into_iter().map(Arc::from).collect(),
             warnings: outcome.warnings.into_iter().map(Arc::from).collect(),
             micros: outcome.micros,
             ..Answer::default()
@@ -143,4 +230,117 @@ impl Answer {
         }
         answer
     }
+}
+
+/// What is done on the controller with an agent's answer.
+pub fn finish(after: After, mut answer: Answer) -> Answer {
+    let After::Keep { path } = after else { return answer };
+    if answer.failed {
+        return answer;
+    }
+    let content = answer.data.shift_remove("content");
+    answer.set("dest", path.display().to_string());
+    let Some(content) = content else { return answer };
+    let bytes = content.as_bytes().map(<[u8]>::to_vec).unwrap_or_else(|| text_of(&content).into_bytes());
+    match keep(&path, &bytes) {
+        Ok(()) => {
+            answer.changed = true;
+            answer
+        }
+        Err(error) => answer.and_failed(format!("cannot write {}: {error}", path.display())),
+    }
+}
+
+/// Writes a file in one step: a reader sees the old one or the new one.
+fn keep(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let temporary = folder.join(format!(".{name}.{}", std::process::id()));
+    std::fs::write(&temporary, content)?;
+    std::fs::rename(&temporary, path).inspect_err(|_| drop(std::fs::remove_file(&temporary)))
+}
+
+/// Failed because something could not be rendered.
+pub fn failed_by(error: &TemplateError) -> Answer {
+    let mut answer = Answer::failed(error.to_string());
+    answer.place = Some(error.at().clone());
+    answer.help = miette::Diagnostic::help(error).map(|help| help.to_string());
+    answer
+}
+
+/// A path as people and templates see it: absolute, without `.` and `..`.
+pub fn absolute(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir => drop(clean.pop()),
+            part => clean.push(part),
+        }
+    }
+    clean.display().to_string()
+}
+
+/// Arguments as they go to an agent.
+pub fn wire_args(args: impl IntoIterator<Item = (Arc<str>, Value)>) -> Map {
+    args.into_iter().map(|(name, value)| (name.to_string(), to_wire(&value))).collect()
+}
+
+/// Text of a rendered value, as it would stand in a sentence.
+pub fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The entries of a mapping by their names.
+pub fn entries(value: &Value) -> IndexMap<Arc<str>, Value> {
+    if value.kind() != minijinja::value::ValueKind::Map {
+        return IndexMap::new();
+    }
+    let Ok(keys) = value.try_iter() else { return IndexMap::new() };
+    keys.filter_map(|key| {
+        let name: Arc<str> = key.as_str().map_or_else(|| key.to_string().into(), Arc::from);
+        value.get_item(&key).ok().map(|entry| (name, entry))
+    })
+    .collect()
+}
+
+fn given<'a>(args: &'a Rendered, name: &str) -> Option<&'a Value> {
+    args.get(name).filter(|value| !value.is_none() && !value.is_undefined())
+}
+
+fn required(args: &Rendered, name: &str) -> Result<Value> {
+    let missing = || Box::new(Answer::failed(format!("missing required arguments: {name}")));
+    given(args, name).cloned().ok_or_else(missing)
+}
+
+fn text_arg(args: &Rendered, name: &str) -> Option<String> {
+    given(args, name).map(text_of)
+}
+
+fn parsed<T: rplay_modules::args::ArgType>(args: &Rendered, name: &str) -> Result<Option<T>> {
+    let Some(value) = given(args, name) else { return Ok(None) };
+    T::parse(&to_wire(value)).map(Some).map_err(|expected| {
+        let mut answer = Answer::failed(format!("argument `{name}` {expected}"));
+        answer.blame = Some(name.to_owned());
+        Box::new(answer)
+    })
+}
+
+fn flag_arg(args: &Rendered, name: &str) -> Result<Option<bool>> {
+    Ok(parsed::<rplay_modules::argtypes::Flag>(args, name)?.map(|flag| flag.0))
+}
+
+fn int_arg(args: &Rendered, name: &str) -> Result<Option<i64>> {
+    parsed(args, name)
+}
+
+fn number_arg(args: &Rendered, name: &str) -> Result<Option<f64>> {
+    parsed(args, name)
+}
+
+/// A list of texts, or one text with commas.
+fn list_arg(args: &Rendered, name: &str) -> Option<Vec<String>> {
+    parsed::<Vec<String>>(args, name).ok().flatten()
 }

@@ -1,7 +1,7 @@
 //! The resolved play: roles inlined, imports followed, tags cut, handlers named.
 
 mod action;
-mod action_args;
+pub mod action_args;
 mod arguments;
 mod error;
 mod project;
@@ -12,7 +12,7 @@ mod step;
 mod tags;
 
 pub use action::{Action, CONTROLLER, Controller, ControllerEntry};
-pub use action_args as args;
+
 pub use error::PlanError;
 pub use project::{Decrypt, Project, Warn, yaml_file};
 pub use resolve::{Found, Place, Resolver, RoleCall, RoleFiles, task_file};

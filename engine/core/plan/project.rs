@@ -7,12 +7,29 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{PlanError, settings::layer};
+use super::{Action, PlanError};
 use crate::{
     source::{Problems, Source, Span},
-    syntax::{self, Entry, Node, Playbook, RoleMeta},
-    vars::Layer,
+    syntax::spec::ArgumentSpecs,
+    syntax::{self, Entry, Known, Modules, Playbook, RoleMeta, YamlWarning},
+    vars::{Layer, Lazy},
 };
+
+/// The modules and actions there are, for the reader of tasks.
+struct Catalogue;
+
+impl Modules for Catalogue {
+    fn find(&self, name: &str) -> Known {
+        match Action::find(name) {
+            Some(action) => Known::Module { free_form: action.free_form().is_some() },
+            None => Known::No,
+        }
+    }
+
+    fn names(&self) -> Vec<&str> {
+        Action::names().collect()
+    }
+}
 
 /// Turns the content of an encrypted file into text.
 pub type Decrypt = dyn Fn(&Arc<Source>) -> Result<Arc<Source>, Problems> + Send + Sync;
@@ -50,7 +67,7 @@ impl Project {
 
     pub fn playbook(&self, path: &Path, at: Option<&Span>) -> Result<Playbook, Problems> {
         let source = self.source(path, at)?;
-        let (playbook, warnings) = syntax::read_playbook(&source, &super::known)?;
+        let (playbook, warnings) = syntax::read_playbook(&source, &Catalogue)?;
         self.pass_on(warnings);
         Ok(playbook)
     }
@@ -62,7 +79,7 @@ impl Project {
             return Ok(entries.clone());
         }
         let source = self.source(path, at)?;
-        let (entries, warnings) = syntax::read_tasks(&source, handlers, &super::known)?;
+        let (entries, warnings) = syntax::read_tasks(&source, &Catalogue, handlers)?;
         self.pass_on(warnings);
         let entries: Arc<[Entry]> = entries.into();
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner).insert(key, entries.clone());
@@ -75,9 +92,10 @@ impl Project {
             return Ok(layer.clone());
         }
         let source = self.source(path, at)?;
-        let (node, warnings) = syntax::read_vars(&source)?;
+        let (named, warnings) = syntax::read_vars(&source)?;
         self.pass_on(warnings);
-        let vars = layer(&node).unwrap_or_default();
+        let vars: Layer = named.iter().map(|(name, value)| (name.value.clone(), Lazy::from_node(value))).collect();
+        let vars = Arc::new(vars);
         self.vars.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), vars.clone());
         Ok(vars)
     }
@@ -91,13 +109,15 @@ impl Project {
         Ok(meta)
     }
 
-    /// The argument specifications of a role, by entry point.
-    pub fn argument_specs(&self, role: &Path, meta: &RoleMeta) -> Result<Option<Node>, Problems> {
-        let Some(path) = yaml_file(&role.join("meta"), "argument_specs") else { return Ok(meta.argument_specs.clone()) };
+    /// The argument specifications of a role: a file of their own, or part of `meta/main.yml`.
+    pub fn argument_specs(&self, role: &Path, meta: &RoleMeta) -> Result<ArgumentSpecs, Problems> {
+        let Some(path) = yaml_file(&role.join("meta"), "argument_specs") else {
+            return meta.argument_specs.clone().map_or_else(|| Ok(ArgumentSpecs::default()), syntax::argument_specs);
+        };
         let source = self.source(&path, None)?;
-        let (node, warnings) = syntax::read_vars(&source)?;
+        let (specs, warnings) = syntax::read_argument_specs(&source)?;
         self.pass_on(warnings);
-        Ok(node.get("argument_specs").cloned())
+        Ok(specs)
     }
 
     /// `defaults/` or `vars/` of a role: one file, or all files of a folder of that name.
@@ -143,9 +163,11 @@ impl Project {
         })
     }
 
-    fn pass_on(&self, warnings: Vec<syntax::Warning>) {
+    fn pass_on(&self, warnings: Vec<YamlWarning>) {
         for warning in warnings {
-            self.warn(warning.message, Some(warning.span));
+            let message = warning.to_string();
+            let YamlWarning::DuplicateKey { again, .. } = warning;
+            self.warn(message, Some(again));
         }
     }
 }
@@ -178,7 +200,9 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
     paths
         .into_iter()
         .flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] })
-        .filter(|path| path.extension().is_none_or(|ending| ["yml", "yaml", "json"].iter().any(|known| ending == *known)))
+        .filter(|path| {
+            path.extension().is_none_or(|ending| ["yml", "yaml", "json"].iter().any(|known| ending == *known))
+        })
         .filter(|path| path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.')))
         .collect()
 }

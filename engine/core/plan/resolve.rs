@@ -9,16 +9,11 @@ use std::{
 };
 
 use super::{
-    Action, PlanError, Project, TagSelection,
-    action::Controller,
-    arguments,
-    settings::layer,
-    statics,
-    step::*,
+    Action, PlanError, Project, TagSelection, action::Controller, arguments, settings::layer, statics, step::*,
 };
 use crate::{
     source::{Problems, Span},
-    syntax::{self, Entry, Node, PlaybookEntry},
+    syntax::{self, Entry, Node, PlaybookEntry, spec::ArgumentSpec},
     vars::{Layer, Lazy},
 };
 
@@ -265,6 +260,7 @@ impl Resolver {
             action,
             written: task.action.name.value.clone(),
             args: arguments::of(&task.action),
+            spec: None,
             settings,
             looped: task.looped.as_ref().map(|looped| Loop {
                 lookup: looped.lookup.as_ref().map(|word| word.value.clone()),
@@ -306,7 +302,8 @@ impl Resolver {
             });
             return;
         }
-        let scope = statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
+        let scope =
+            statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
         let Some(file) = args.field("file").or_else(|| args.free.clone()) else {
             found.problems.push(arguments::missing(&task.action.name, "file"));
             return;
@@ -343,7 +340,8 @@ impl Resolver {
 
     fn import_role(&self, task: &syntax::Task, place: &Place, found: &mut Found, steps: &mut Vec<Step>) {
         let args = arguments::of(&task.action);
-        let scope = statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
+        let scope =
+            statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
         let Some(name) = args.field("name").or_else(|| args.field("role")) else {
             found.problems.push(arguments::missing(&task.action.name, "name"));
             return;
@@ -365,7 +363,13 @@ impl Resolver {
         files.validate = args.field("rolespec_validate").and_then(|f| f.value.data()).is_none_or(|v| v.is_true());
         match statics::text(&name, &scope, "import_role") {
             Ok(role) => {
-                let wanted = RoleCall { name: &role, at: &name.span, params: Arc::default(), files, allow_duplicates: Some(true) };
+                let wanted = RoleCall {
+                    name: &role,
+                    at: &name.span,
+                    params: Arc::default(),
+                    files,
+                    allow_duplicates: Some(true),
+                };
                 if let Some((role, step)) = self.role(&wanted, place, &[], found) {
                     found.roles.push(role);
                     steps.push(step);
@@ -384,7 +388,8 @@ impl Resolver {
     ) -> Option<Step> {
         let settings = place.settings.with(&role_use.keywords, None);
         let place = Place { settings, ..place.clone() };
-        let scope = statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
+        let scope =
+            statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
         let written = Field { value: Lazy::from_text(&role_use.name), span: role_use.name.span.clone() };
         let name = match statics::text(&written, &scope, "role") {
             Ok(name) => name,
@@ -449,10 +454,16 @@ impl Resolver {
             path.file_name().map_or_else(|| wanted.name.into(), |name| name.to_string_lossy().into_owned().into());
         let mut role = Role {
             name: if wanted.name.contains('/') { short } else { wanted.name.into() },
-            identity: format!("{}|{:?}|{:?}|{:?}", path.display(), wanted.params, wanted.files, settings_identity(&place.settings)),
-            allow_duplicates: wanted
-                .allow_duplicates
-                .unwrap_or_else(|| meta.allow_duplicates.as_ref().is_some_and(|n| matches!(n.kind, syntax::Kind::Bool(true)))),
+            identity: format!(
+                "{}|{:?}|{:?}|{:?}",
+                path.display(),
+                wanted.params,
+                wanted.files,
+                settings_identity(&place.settings)
+            ),
+            allow_duplicates: wanted.allow_duplicates.unwrap_or_else(|| {
+                meta.allow_duplicates.as_ref().is_some_and(|n| matches!(n.kind, syntax::Kind::Bool(true)))
+            }),
             params: wanted.params.clone(),
             vars: self.project.role_vars(&path, "vars", &wanted.files.vars)?.unwrap_or_default(),
             defaults: self.project.role_vars(&path, "defaults", &wanted.files.defaults)?.unwrap_or_default(),
@@ -480,10 +491,10 @@ impl Resolver {
         let inner = Place { role: Some(role.clone()), folder: tasks_folder.clone(), ..place.clone() };
         let mut own = Vec::new();
         if wanted.files.validate
-            && let Some(specs) = self.project.argument_specs(&role.path, &meta)?
-            && let Some(spec) = specs.get(&wanted.files.tasks)
+            && let Some(spec) =
+                self.project.argument_specs(&role.path, &meta)?.entry_points.swap_remove(wanted.files.tasks.as_str())
         {
-            own.extend(self.validation(spec, &wanted.files.tasks, &inner));
+            own.extend(self.validation(spec, wanted.at, &wanted.files.tasks, &inner));
         }
         match super::project::yaml_file(&tasks_folder, &wanted.files.tasks) {
             Some(file) => own.extend(self.task_file(&file, Some(wanted.at), &inner, found)),
@@ -507,28 +518,23 @@ impl Resolver {
     }
 
     /// The task that checks a role's arguments; always there, whatever the tags.
-    fn validation(&self, spec: &Node, entry_point: &str, place: &Place) -> Option<Step> {
+    fn validation(&self, spec: ArgumentSpec, at: &Span, entry_point: &str, place: &Place) -> Option<Step> {
         let action = Action::find("validate_argument_spec")?;
         let mut settings = Settings::clone(&place.settings);
-        settings.tags.push(Field { value: Lazy::Data("always".into()), span: spec.span.clone() });
+        settings.tags.push(Field { value: Lazy::Data("always".into()), span: at.clone() });
         let settings = Arc::new(settings);
         if !self.taken(&settings, place).unwrap_or(true) {
             return None;
         }
-        let about = spec.get("short_description").and_then(Node::as_str).map(|text| format!(" - {text}"));
+        let about = spec.short_description.as_ref().map(|text| format!(" - {text}"));
         let name = format!("Validating arguments against arg spec '{entry_point}'{}", about.unwrap_or_default());
-        let options = spec.get("options").map_or_else(|| Lazy::Data(Vec::<u8>::new().into()), Lazy::constant);
-        let mut args = Arguments::default();
-        args.named.insert(
-            "argument_spec".into(),
-            Argument { value: options, name_span: spec.span.clone(), span: spec.span.clone() },
-        );
         Some(Step::Task(Arc::new(Task {
-            span: spec.span.clone(),
-            name: Some(Field { value: Lazy::Data(name.into()), span: spec.span.clone() }),
+            span: at.clone(),
+            name: Some(Field { value: Lazy::Data(name.into()), span: at.clone() }),
             action,
             written: "ansible.builtin.validate_argument_spec".into(),
-            args,
+            args: Arguments::default(),
+            spec: Some(Arc::new(spec)),
             settings,
             looped: None,
             control: LoopControl::default(),
@@ -562,7 +568,7 @@ pub struct RoleCall<'a> {
 /// What makes two uses of a role different besides its parameters.
 fn settings_identity(settings: &Settings) -> String {
     let tags: Vec<String> = settings.tags.iter().map(|tag| format!("{:?}", tag.value)).collect();
-    let when: Vec<&str> = settings.when.iter().map(|condition| condition.span().text()).collect();
+    let when: Vec<&str> = settings.when.iter().map(|condition| condition.span.text()).collect();
     format!("{tags:?}{when:?}{:?}", settings.vars)
 }
 

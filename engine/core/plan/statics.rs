@@ -37,7 +37,10 @@ pub fn value(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<Va
         reason: error.to_string(),
         at: field.span.clone(),
         help: name.starts_with("import").then(|| {
-            format!("what is imported is read before the run and knows no facts or registered results; use `{}`", name.replace("import", "include"))
+            format!(
+                "what is imported is read before the run and knows no facts or registered results; use `{}`",
+                name.replace("import", "include")
+            )
         }),
     })
 }

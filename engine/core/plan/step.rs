@@ -10,8 +10,8 @@ use indexmap::IndexMap;
 use super::Action;
 use crate::{
     source::{Span, Spanned},
-    syntax::{Kind, Node, Style},
-    vars::{Layer, Lazy, Template},
+    syntax::{Kind, Node, spec::ArgumentSpec},
+    vars::{Layer, Lazy, Value},
 };
 
 /// A keyword's value and where it stands.
@@ -31,24 +31,21 @@ pub fn fields(node: &Node) -> Vec<Field> {
     }
 }
 
-/// An expression that is true or false: of `when`, `changed_when`, `until` ...
+/// An expression that is true or false (of `when`, `changed_when`, `until` ...), or a constant that is.
 #[derive(Clone, Debug)]
-pub enum Condition {
-    /// A constant that is no text (`when: false`).
-    Constant(Field),
-    Expression(Arc<Template>),
+pub struct Condition {
+    pub value: Lazy,
+    pub span: Span,
 }
 
 impl Condition {
     pub fn from_node(node: &Node) -> Self {
-        match &node.kind {
-            Kind::Str(text) => Condition::Expression(Arc::new(Template {
-                text: text.value.clone(),
-                span: node.span.clone(),
-                style: text.style,
-            })),
-            _ => Condition::Constant(field(node)),
-        }
+        Condition { value: Lazy::from_node(node), span: node.span.clone() }
+    }
+
+    /// From a value that was rendered already; text is an expression.
+    pub fn from_value(value: Value, span: Span) -> Self {
+        Condition { value: Lazy::Data(value), span }
     }
 
     /// All conditions of a node; a list means that each must hold.
@@ -57,18 +54,6 @@ impl Condition {
             None | Some(Kind::Null) => Vec::new(),
             Some(Kind::Seq(items)) => items.iter().map(Condition::from_node).collect(),
             Some(_) => node.map(Condition::from_node).into_iter().collect(),
-        }
-    }
-
-    /// From text that stands nowhere else than in the program.
-    pub fn of_text(text: &str, span: Span) -> Self {
-        Condition::Expression(Arc::new(Template { text: text.into(), span, style: Style::Plain }))
-    }
-
-    pub fn span(&self) -> &Span {
-        match self {
-            Condition::Constant(field) => &field.span,
-            Condition::Expression(template) => &template.span,
         }
     }
 }
@@ -171,6 +156,8 @@ pub struct Task {
     /// The action's name as it was written.
     pub written: Arc<str>,
     pub args: Arguments,
+    /// What a role's arguments are checked against, in the task that does this at the role's beginning.
+    pub spec: Option<Arc<ArgumentSpec>>,
     pub settings: Arc<Settings>,
     pub looped: Option<Loop>,
     pub control: LoopControl,

@@ -26,11 +26,8 @@ pub(super) fn all_hold(conditions: &[Condition], scope: &Arc<Scope>) -> Result<b
     first_false(conditions, scope).map(|found| found.is_none()).map_err(|(error, _)| error)
 }
 
-pub(super) fn holds(condition: &Condition, scope: &Arc<Scope>) -> Result<bool, TemplateError> {
-    match condition {
-        Condition::Constant(field) => Ok(template::render(&field.value, scope)?.is_true()),
-        Condition::Expression(expression) => template::condition(expression, scope),
-    }
+fn holds(condition: &Condition, scope: &Arc<Scope>) -> Result<bool, TemplateError> {
+    template::condition(&condition.value, &condition.span, scope)
 }
 
 /// A keyword that is true or false: a boolean, or a word for one.

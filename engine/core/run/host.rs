@@ -10,7 +10,10 @@ use std::{
 
 use indexmap::IndexMap;
 
-use crate::vars::{Layer, Lazy, Value};
+use crate::{
+    actions::entries,
+    vars::{Layer, Lazy, Value, mapping},
+};
 
 /// A host of the inventory over the whole run. Layers are shared with the scopes made from them and
 /// replaced, never changed, while somebody reads them.
@@ -23,6 +26,8 @@ pub struct HostState {
     wants_facts: AtomicBool,
     /// The identities of roles whose tasks this host ran in the present play.
     roles: Mutex<HashSet<String>>,
+    /// Roles that this host has left by `end_role`.
+    left: Mutex<HashSet<String>>,
 }
 
 /// The layers that change during a run, weakest last.
@@ -46,6 +51,7 @@ impl HostState {
             gathered: AtomicBool::new(false),
             wants_facts: AtomicBool::new(false),
             roles: Mutex::default(),
+            left: Mutex::default(),
         }
     }
 
@@ -81,11 +87,12 @@ impl HostState {
                 None => IndexMap::new(),
             };
             for (name, value) in facts {
-                let prefixed = if name.starts_with("ansible_") { name.clone() } else { format!("ansible_{name}").into() };
+                let prefixed =
+                    if name.starts_with("ansible_") { name.clone() } else { format!("ansible_{name}").into() };
                 known.insert(prefixed, Lazy::Data(value.clone()));
                 all.insert(name, value);
             }
-            let all: Value = all.into_iter().map(|(k, v)| (Value::from(k), v)).collect();
+            let all = mapping(all);
             known.insert("ansible_facts".into(), Lazy::Data(all));
         });
     }
@@ -115,18 +122,22 @@ impl HostState {
         self.wants_facts.swap(false, Ordering::AcqRel)
     }
 
+    /// The remaining tasks of the role are not for this host.
+    pub fn end_role(&self, identity: &str) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).insert(identity.to_owned());
+    }
+
+    pub fn has_left(&self, identity: &str) -> bool {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).contains(identity)
+    }
+
+    /// The host enters the role again.
+    pub fn enter_role(&self, identity: &str) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).remove(identity);
+    }
+
     /// The roles that this host has run in the play.
     pub fn roles(&self) -> MutexGuard<'_, HashSet<String>> {
         self.roles.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The entries of a mapping by their names.
-pub fn entries(value: &Value) -> IndexMap<Arc<str>, Value> {
-    let Ok(keys) = value.try_iter() else { return IndexMap::new() };
-    keys.filter_map(|key| {
-        let name: Arc<str> = key.as_str().map_or_else(|| key.to_string().into(), Arc::from);
-        value.get_item(&key).ok().map(|entry| (name, entry))
-    })
-    .collect()
 }

@@ -17,7 +17,7 @@ use crate::{
     plan::Task,
     source::Span,
     template::{self, TemplateError},
-    vars::{Layer, Scope, Value},
+    vars::{Layer, Scope, Value, mapping},
 };
 
 /// An answer with the task's own conditions applied.
@@ -109,7 +109,7 @@ impl Run {
         let ignore_unreachable = flag(settings.ignore_unreachable.as_ref());
         // A `no_log` that cannot be rendered hides: to show would be the worse mistake.
         let no_log = match conditions::flag(settings.no_log.as_ref(), &scope) {
-            Ok(flag) => flag.unwrap_or(false),
+            Ok(flag) => flag.unwrap_or(self.options.no_log),
             Err(_) => true,
         };
         let status = match () {
@@ -136,6 +136,7 @@ impl Run {
                 status,
                 data: registered.clone(),
                 diff: std::mem::take(&mut answer.diff),
+                changes: std::mem::take(&mut answer.changes),
                 warnings: std::mem::take(&mut answer.warnings),
                 verbose_always: answer.verbose_always,
                 looped: false,
@@ -347,7 +348,9 @@ fn register_value(answer: &Answer, round: &Round<'_>) -> Value {
     }
     if answer.skipped.is_some() {
         fields.insert("skipped".into(), Value::from(true));
-        if let Some(why) = answer.skipped.as_ref().filter(|_| !fields.contains_key("skip_reason") && !fields.contains_key("msg")) {
+        if let Some(why) =
+            answer.skipped.as_ref().filter(|_| !fields.contains_key("skip_reason") && !fields.contains_key("msg"))
+        {
             fields.insert("msg".into(), Value::from(why.as_str()));
         }
     }
@@ -356,15 +359,12 @@ fn register_value(answer: &Answer, round: &Round<'_>) -> Value {
     }
     for effect in &answer.effects {
         let facts: Value = match effect {
-            Effect::Facts(facts) => facts
-                .iter()
-                .map(|(name, value)| {
-                    let name = if name.starts_with("ansible_") { name.to_string() } else { format!("ansible_{name}") };
-                    (name, value.clone())
-                })
-                .collect(),
+            Effect::Facts(facts) => mapping(facts.iter().map(|(name, value)| {
+                let name = if name.starts_with("ansible_") { name.to_string() } else { format!("ansible_{name}") };
+                (name, value.clone())
+            })),
             Effect::SetFacts { vars, .. } | Effect::IncludeVars(vars) => {
-                vars.iter().filter_map(|(k, v)| Some((k.clone(), v.data()?))).collect()
+                mapping(vars.iter().filter_map(|(k, v)| Some((k.clone(), v.data()?))))
             }
             _ => continue,
         };
@@ -385,7 +385,7 @@ fn register_value(answer: &Answer, round: &Round<'_>) -> Value {
             }
         }
     }
-    fields.into_iter().collect()
+    mapping(fields)
 }
 
 fn notified(task: &Task, scope: &Arc<Scope>) -> Vec<(String, Span)> {
@@ -416,6 +416,7 @@ fn place(task: &Task, answer: &Answer) -> Span {
 
 /// `ansible_failed_task`.
 fn about(task: &TaskRun) -> Value {
-    let name = task.task.name.as_ref().and_then(|name| name.value.data()).map_or_else(String::new, |name| text_of(&name));
-    [("name", Value::from(name)), ("action", Value::from(task.task.written.clone()))].into_iter().collect()
+    let name =
+        task.task.name.as_ref().and_then(|name| name.value.data()).map_or_else(String::new, |name| text_of(&name));
+    mapping([("name", Value::from(name)), ("action", Value::from(task.task.written.clone()))])
 }

@@ -10,14 +10,14 @@ use super::{
     judge::Judged,
     task::TaskRun,
     text_of,
-    unit::{Unit, failed_by, skipped},
+    unit::{Unit, skipped},
 };
 use crate::{
-    actions::Answer,
+    actions::{Answer, failed_by},
     event::{HostResult, Status},
     plan::{Action, Controller, Task},
     template::{self, TemplateError},
-    vars::{Layer, Scope, Value},
+    vars::{Layer, Scope, Value, mapping},
 };
 
 /// One round as its answer is judged.
@@ -92,7 +92,7 @@ pub(super) fn items(task: &Task, scope: &Arc<Scope>) -> Result<Option<Vec<Value>
     let result = match &looped.lookup {
         None => template::render(&looped.items.value, scope),
         Some(name) => template::render_terms(&looped.items.value, scope)
-            .and_then(|terms| template::lookup(name, terms, &looped.items.span, scope))
+            .and_then(|terms| template::lookup(name, terms, Vec::new(), scope))
             .map(Value::from),
     };
     match result {
@@ -151,7 +151,7 @@ fn about(index: usize, items: &[Value], all: Option<&Value>) -> Value {
     if let Some(next) = items.get(index + 1) {
         about.push(("nextitem", next.clone()));
     }
-    about.into_iter().collect()
+    mapping(about)
 }
 
 /// One result for all items.
@@ -186,8 +186,9 @@ pub(super) fn sum(host: &Arc<HostState>, judged: Vec<Judged>) -> Judged {
         () => Status::Ok,
     };
     let first_bad = judged.iter().find(|j| j.failed);
-    let data: Value = fields.into_iter().collect();
-    let unreachable_data = judged.iter().find(|j| j.result.status == Status::Unreachable).map(|j| j.result.data.clone());
+    let data = mapping(fields);
+    let unreachable_data =
+        judged.iter().find(|j| j.result.status == Status::Unreachable).map(|j| j.result.data.clone());
     Judged {
         result: HostResult {
             host: host.name.clone(),
@@ -195,6 +196,7 @@ pub(super) fn sum(host: &Arc<HostState>, judged: Vec<Judged>) -> Judged {
             status,
             data: unreachable_data.unwrap_or_else(|| data.clone()),
             diff: Vec::new(),
+            changes: Vec::new(),
             warnings: Vec::new(),
             verbose_always: false,
             looped: !judged.is_empty() && !unreachable,

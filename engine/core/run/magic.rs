@@ -6,9 +6,11 @@ use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 
 use super::{PlayRun, Run, host::HostState};
 use crate::{
+    actions::absolute,
     plan::{Role, Task},
+    source::{Source, Span},
     template,
-    vars::{Lazy, Magic, Scope, omit},
+    vars::{Lazy, Magic, Scope, mapping, omit},
 };
 
 /// What one host knows in one task.
@@ -114,6 +116,11 @@ impl Magic for HostMagic {
         NAMES.iter().copied().map(Arc::from).collect()
     }
 
+    fn decrypt(&self, envelope: &str) -> Result<String, String> {
+        let source = Source::inline("a vault value", "");
+        self.run.vault.decrypt_value(envelope, &Span::new(&source, 0..0)).map_err(|fault| fault.to_string())
+    }
+
     fn missing(&self, name: &str) {
         if may_be_fact(name) {
             self.host.want_facts();
@@ -128,7 +135,7 @@ impl HostMagic {
         if !self.host.gathered() {
             self.host.want_facts();
         }
-        Some(known.unwrap_or_else(|| Lazy::Data(Value::from_iter(std::iter::empty::<(String, Value)>()))))
+        Some(known.unwrap_or_else(|| Lazy::Data(mapping::<&str, Value>([]))))
     }
 
     fn role(&self) -> Option<&Arc<Role>> {
@@ -148,7 +155,9 @@ impl HostMagic {
             "playbook_dir" => absolute(&self.play.play.folder).into(),
             "inventory_dir" => self.run.options.inventory_dir.clone().map_or(Value::from(()), Value::from),
             "inventory_file" => self.run.options.inventory_file.clone().map_or(Value::from(()), Value::from),
-            "ansible_inventory_sources" => self.run.options.inventory_sources.iter().cloned().map(Value::from).collect(),
+            "ansible_inventory_sources" => {
+                self.run.options.inventory_sources.iter().cloned().map(Value::from).collect()
+            }
             "play_hosts" | "ansible_play_batch" => names(&self.play.left_of(&self.play.batch)),
             "ansible_play_hosts" => names(&self.play.left_of(&self.play.all)),
             "ansible_play_hosts_all" => names(&self.play.all),
@@ -202,29 +211,13 @@ impl HostMagic {
 
 /// The version of Ansible whose behaviour this is; playbooks compare it.
 fn version() -> Value {
-    [
+    mapping([
         ("full", Value::from("2.19.0")),
         ("major", Value::from(2)),
         ("minor", Value::from(19)),
         ("revision", Value::from(0)),
         ("string", Value::from("2.19.0")),
-    ]
-    .into_iter()
-    .collect()
-}
-
-pub(super) fn absolute(path: &std::path::Path) -> String {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    // `./x` and `a/../b` are told apart by nobody who reads a message.
-    let mut clean = std::path::PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir => drop(clean.pop()),
-            part => clean.push(part),
-        }
-    }
-    clean.display().to_string()
+    ])
 }
 
 /// `hostvars`: every host's variables, rendered when they are read.

@@ -29,18 +29,20 @@ use std::{
     time::Instant,
 };
 
+use crate::actions::text_of;
 pub use connection::Defaults;
 use host::HostState;
 pub use play::PlayRun;
 
 use crate::{
-    actions::Blobs,
+    actions::{Blobs, Prompt, entries},
     event::{Counts, Event, Recap, Sink, TaskId},
     inventory::{Inventory, Matched},
     link::Links,
     plan::{Play, Resolver},
     source::{Problems, Span},
-    vars::{Layer, Lazy, Value},
+    vars::{Layer, Lazy, Value, mapping},
+    vault::Vault,
 };
 
 /// What the command line and the configuration say about a run.
@@ -58,20 +60,14 @@ pub struct Options {
     /// Whether facts are gathered for plays that do not say: `implicit` (when first read) or `explicit`.
     pub gather: bool,
     pub any_errors_fatal: bool,
+    pub no_log: bool,
+    /// The strategy of plays that name none.
+    pub strategy: String,
     pub connection: Defaults,
     pub inventory_dir: Option<String>,
     pub inventory_file: Option<String>,
     pub inventory_sources: Vec<String>,
     pub config_file: Option<String>,
-}
-
-/// Asks the person at the terminal.
-pub trait Prompt: Send + Sync {
-    /// Shows `text` and reads a line, unseen unless `echo`. `None` when there is nobody to ask.
-    fn ask(&self, text: &str, echo: bool) -> Option<String>;
-
-    /// Waits until the time is over, or the person wants to go on. An error says that the run is to end.
-    fn wait(&self, text: &str, duration: std::time::Duration) -> Result<(), String>;
 }
 
 /// One run over all its plays.
@@ -80,6 +76,7 @@ pub struct Run {
     pub resolver: Resolver,
     inventory: RwLock<Inventory>,
     links: Links,
+    vault: Arc<Vault>,
     sink: Arc<dyn Sink>,
     pub(super) prompt: Box<dyn Prompt>,
     blobs: Arc<Blobs>,
@@ -101,6 +98,7 @@ impl Run {
         resolver: Resolver,
         inventory: Inventory,
         links: Links,
+        vault: Arc<Vault>,
         sink: Arc<dyn Sink>,
         prompt: Box<dyn Prompt>,
     ) -> Arc<Self> {
@@ -110,6 +108,7 @@ impl Run {
             resolver,
             inventory: RwLock::new(inventory),
             links,
+            vault,
             sink,
             prompt,
             blobs: Arc::default(),
@@ -213,7 +212,7 @@ impl Run {
         kept.get_or_insert_with(|| {
             let inventory = self.inventory();
             let names = |group: &str| inventory.hosts_of(group).into_iter().map(Value::from).collect::<Value>();
-            inventory.groups().map(|group| (group.name.clone(), names(&group.name))).collect()
+            mapping(inventory.groups().map(|group| (group.name.clone(), names(&group.name))))
         })
         .clone()
     }
@@ -237,12 +236,12 @@ impl Run {
         let at = match recap.custom.iter().position(|(name, _)| *name == whose) {
             Some(at) => at,
             None => {
-                recap.custom.push((whose, Value::from_iter(std::iter::empty::<(String, Value)>())));
+                recap.custom.push((whose, mapping::<&str, Value>([])));
                 recap.custom.len() - 1
             }
         };
         let Some(slot) = recap.custom.get_mut(at) else { return };
-        let mut all = host::entries(&slot.1);
+        let mut all = entries(&slot.1);
         for (name, value) in data {
             let sum = match all.get(&name) {
                 Some(old) if aggregate => aggregated(old, &value),
@@ -250,7 +249,7 @@ impl Run {
             };
             all.insert(name, sum);
         }
-        slot.1 = all.into_iter().collect();
+        slot.1 = mapping(all);
     }
 }
 
@@ -268,9 +267,9 @@ fn aggregated(old: &Value, new: &Value) -> Value {
         (String, String) => Value::from(format!("{old}{new}")),
         (Seq, Seq) => old.try_iter().into_iter().flatten().chain(new.try_iter().into_iter().flatten()).collect(),
         (Map, Map) => {
-            let mut all = host::entries(old);
-            all.extend(host::entries(new));
-            all.into_iter().collect()
+            let mut all = entries(old);
+            all.extend(entries(new));
+            mapping(all)
         }
         _ => new.clone(),
     }
@@ -279,11 +278,6 @@ fn aggregated(old: &Value, new: &Value) -> Value {
 /// Nothing here leaves a lock in a broken state, so a panic elsewhere does no harm to it.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Text of a rendered value, as it would stand in a sentence.
-pub(super) fn text_of(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// A variable set to data.

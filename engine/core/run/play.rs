@@ -43,6 +43,12 @@ pub struct PlayRun {
     over: AtomicBool,
     /// The whole run is to end after this play.
     pub fatal: AtomicBool,
+    /// No further batches of the play.
+    pub end_play: AtomicBool,
+    /// The play says that no facts are to be gathered.
+    pub never_gather: AtomicBool,
+    /// Held while facts are gathered, so that hosts on their own ways do not do it twice.
+    pub gathering: Mutex<()>,
 }
 
 /// Why a host takes no further part.
@@ -79,6 +85,26 @@ enum PlayError {
 }
 
 impl PlayRun {
+    fn new(play: &Arc<Play>, name: Arc<str>, all: Vec<Arc<str>>, batch: Vec<Arc<str>>, prompted: Arc<Layer>) -> Self {
+        PlayRun {
+            play: play.clone(),
+            name,
+            all,
+            batch,
+            prompted,
+            files: RwLock::default(),
+            roles: RwLock::new(play.roles.clone().into()),
+            handlers: RwLock::new(play.handlers.clone()),
+            notified: Mutex::default(),
+            gone: Mutex::default(),
+            over: AtomicBool::new(false),
+            fatal: AtomicBool::new(false),
+            end_play: AtomicBool::new(false),
+            never_gather: AtomicBool::new(false),
+            gathering: Mutex::default(),
+        }
+    }
+
     pub fn roles(&self) -> Arc<[Arc<Role>]> {
         self.roles.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -123,24 +149,13 @@ impl PlayRun {
 impl Run {
     /// Runs a play. False when nothing may follow it.
     pub(super) fn play(self: &Arc<Self>, play: &Arc<Play>) -> Result<bool, Problems> {
-        let base = PlayRun {
-            play: play.clone(),
-            name: "".into(),
-            all: Vec::new(),
-            batch: Vec::new(),
-            prompted: Arc::default(),
-            files: RwLock::default(),
-            roles: RwLock::new(play.roles.clone().into()),
-            handlers: RwLock::default(),
-            notified: Mutex::default(),
-            gone: Mutex::default(),
-            over: AtomicBool::new(false),
-            fatal: AtomicBool::new(false),
-        };
+        let base = PlayRun::new(play, "".into(), Vec::new(), Vec::new(), Arc::default());
         let scope = self.scope_of_play(&Arc::new(base));
         let pattern = words(&play.hosts, &scope, "hosts")?.join(",");
         let name: Arc<str> = match &play.name {
-            Some(name) => template::render(&name.value, &scope).map_or_else(|_| name.span.text().to_owned(), |v| text_of(&v)).into(),
+            Some(name) => template::render(&name.value, &scope)
+                .map_or_else(|_| name.span.text().to_owned(), |v| text_of(&v))
+                .into(),
             None => pattern.as_str().into(),
         };
         let all = self.hosts_of(&pattern, play, &scope)?;
@@ -151,20 +166,7 @@ impl Run {
         }
         let prompted = self.prompted(play, &scope)?;
         for batch in batches(&all, &play.serial, &scope)? {
-            let batch_run = Arc::new(PlayRun {
-                play: play.clone(),
-                name: name.clone(),
-                all: all.clone(),
-                batch: batch.clone(),
-                prompted: prompted.clone(),
-                files: RwLock::default(),
-                roles: RwLock::new(play.roles.clone().into()),
-                handlers: RwLock::new(play.handlers.clone()),
-                notified: Mutex::default(),
-                gone: Mutex::default(),
-                over: AtomicBool::new(false),
-                fatal: AtomicBool::new(false),
-            });
+            let batch_run = Arc::new(PlayRun::new(play, name.clone(), all.clone(), batch.clone(), prompted.clone()));
             // Who failed in an earlier play or batch stays away.
             for (host, why) in lock(&self.lost).iter() {
                 batch_run.leave(host, *why);
@@ -180,10 +182,15 @@ impl Run {
                 .iter()
                 .filter(|host| matches!(batch_run.gone(host), Some(Gone::Failed | Gone::Unreachable)))
                 .count();
-            lock(&self.lost).extend(lock(&batch_run.gone).iter().filter(|(_, why)| **why != Gone::Ended).map(|(h, w)| (h.clone(), *w)));
+            lock(&self.lost).extend(
+                lock(&batch_run.gone).iter().filter(|(_, why)| **why != Gone::Ended).map(|(h, w)| (h.clone(), *w)),
+            );
             if failed == begin.len() || batch_run.fatal.load(Ordering::Acquire) {
                 self.send(Event::NoHostsLeft);
                 return Ok(false);
+            }
+            if batch_run.end_play.load(Ordering::Acquire) {
+                break;
             }
         }
         Ok(true)
@@ -209,7 +216,7 @@ impl Run {
         self.read_vars_files(play, &hosts)?;
         let strategy = match &play.play.strategy {
             Some(field) => text_of(&rendered(field, &self.scope_of_play(play), "strategy")?),
-            None => "linear".to_owned(),
+            None => self.options.strategy.clone(),
         };
         match strategy.rsplit('.').next() {
             Some("free" | "host_pinned") => self.each_on_its_own(play, &hosts),
@@ -258,9 +265,9 @@ impl Run {
 
     fn hosts_of(&self, pattern: &str, play: &Play, scope: &Arc<Scope>) -> Result<Vec<Arc<str>>, Problems> {
         let inventory = self.inventory();
-        let matched = inventory.matching(&Pattern::parse(pattern)?, self.options.allowed.as_ref());
-        for name in &matched.unmatched {
-            self.warn(format!("Could not match supplied host pattern, ignoring: {name}"), Some(play.hosts.span.clone()));
+        let matched = inventory.matching(&Pattern::parse(pattern)?, self.options.allowed.as_ref())?;
+        for warning in &matched.warnings {
+            self.warn(warning.as_str(), Some(play.hosts.span.clone()));
         }
         let mut hosts = matched.hosts;
         match &play.order {
@@ -280,7 +287,9 @@ impl Run {
                 other => {
                     return Err(PlayError::Keyword {
                         name: "order",
-                        reason: format!("`{other}` is none of inventory, reverse_inventory, sorted, reverse_sorted, shuffle"),
+                        reason: format!(
+                            "`{other}` is none of inventory, reverse_inventory, sorted, reverse_sorted, shuffle"
+                        ),
                         at: order.span.clone(),
                     }
                     .into());
@@ -310,15 +319,21 @@ impl Run {
             };
             let answer = loop {
                 let first = self.prompt.ask(&text, !entry.private);
-                if !entry.confirm || first.is_none() || first == self.prompt.ask(&format!("confirm {text}"), !entry.private) {
+                if !entry.confirm
+                    || first.is_none()
+                    || first == self.prompt.ask(&format!("confirm {text}"), !entry.private)
+                {
                     break first;
                 }
             };
             let value = answer.filter(|answer| !answer.is_empty()).or(default).unwrap_or_default();
             let value = match &entry.encrypt {
                 Some(scheme) => {
-                    let call = [("hashtype", Value::from(scheme.to_string()))];
-                    template::apply_filter("password_hash", Value::from(value), &call, scope).map_err(Problems::from)?
+                    let given =
+                        Layer::from_iter([("answer".into(), data(value)), ("scheme".into(), data(scheme.clone()))]);
+                    let scope = Scope::new(vec![Arc::new(given)], scope.magic.clone(), scope.folders.clone());
+                    template::expression("answer | password_hash(scheme)", entry.span.clone(), &Arc::new(scope))
+                        .map_err(Problems::from)?
                 }
                 None => Value::from(value),
             };

@@ -63,8 +63,7 @@ impl Run {
             Some(task) => task.folders.clone(),
             None => Arc::from([play.play.folder.clone()]),
         };
-        let magic =
-            HostMagic { run: self.clone(), play: play.clone(), host: host.clone(), task: task.cloned(), check };
+        let magic = HostMagic { run: self.clone(), play: play.clone(), host: host.clone(), task: task.cloned(), check };
         Arc::new(Scope::new(layers, Arc::new(magic), folders))
     }
 }

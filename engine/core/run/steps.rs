@@ -21,11 +21,18 @@ impl Run {
                 break;
             }
             let more = match step {
-                Step::Task(task) => self.task(play, task, &left),
+                Step::Task(task) => match &task.role {
+                    Some(role) => {
+                        let there: Hosts = left.iter().filter(|host| !host.has_left(&role.identity)).cloned().collect();
+                        self.task(play, task, &there)
+                    }
+                    None => self.task(play, task, &left),
+                },
                 Step::Block(block) => self.block(play, block, &left),
                 Step::Role(role) => self.role(play, role, &left),
                 Step::Flush => {
-                    let all: Hosts = hosts.iter().filter(|h| contains(&left, h) || contains(&failed, h)).cloned().collect();
+                    let all: Hosts =
+                        hosts.iter().filter(|h| contains(&left, h) || contains(&failed, h)).cloned().collect();
                     self.flush(play, &all, &failed)
                 }
             };
@@ -75,6 +82,7 @@ impl Run {
             .filter(|host| role.allow_duplicates || !host.roles().contains(&role.identity))
             .cloned()
             .collect();
+        fresh.iter().for_each(|host| host.enter_role(&role.identity));
         let failed = self.steps(play, &steps.steps, &fresh);
         for host in fresh.iter().filter(|host| !contains(&failed, host)) {
             host.roles().insert(role.identity.clone());
@@ -89,7 +97,11 @@ impl Run {
         }
         let Some(wanted) = &self.options.start_at else { return false };
         let short = name.rsplit(" : ").next().unwrap_or(name);
-        if wanted == name || wanted == short || super::handlers::glob(wanted, name) || super::handlers::glob(wanted, short) {
+        if wanted == name
+            || wanted == short
+            || super::handlers::glob(wanted, name)
+            || super::handlers::glob(wanted, short)
+        {
             self.waiting.store(false, Ordering::Release);
             return false;
         }

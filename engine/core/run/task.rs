@@ -107,16 +107,26 @@ impl Run {
             _ => {}
         }
         let run = TaskRun { play: play.clone(), task: task.clone(), id: self.task_id() };
-        self.start(&run, name);
-        let once = match self.with_facts(play, first, |scope| conditions::flag(task.settings.run_once.as_ref(), scope)) {
+        let once = match self.with_facts(play, first, |scope| conditions::flag(task.settings.run_once.as_ref(), scope))
+        {
             Ok(once) => once.unwrap_or(false),
             Err(_) => false,
         };
-        let actors: Hosts = if once { vec![first.clone()] } else { hosts.to_vec() };
+        // What concerns the run as a whole is done for one host.
+        let single = matches!(task.action.controller(), Some(Controller::AddHost | Controller::Pause));
+        let actors: Hosts = if once || single { vec![first.clone()] } else { hosts.to_vec() };
+        // A pause asks while it is made ready: the task must have been announced by then. Everything else
+        // is announced afterwards, because facts may have to be gathered first.
+        if single {
+            self.start(&run, name.clone());
+        }
         let mut driver = Driver::new(self, run, &actors);
+        if !single {
+            self.start(&driver.task, name);
+        }
         let failed = driver.run();
         let run = driver.task;
-        if once {
+        if once || single {
             self.share(task, first, hosts);
         }
         self.after_task(&run, failed, once, hosts)
@@ -126,7 +136,11 @@ impl Run {
     pub(super) fn task_name(&self, task: &Task, scope: &Arc<crate::vars::Scope>) -> String {
         let own = match &task.name {
             Some(name) => template::render(&name.value, scope).map_or_else(
-                |_| name.value.data().map_or_else(|| name.span.text().trim_matches(['"', '\'']).to_owned(), |v| text_of(&v)),
+                |_| {
+                    name.value
+                        .data()
+                        .map_or_else(|| name.span.text().trim_matches(['"', '\'']).to_owned(), |v| text_of(&v))
+                },
                 |value| text_of(&value),
             ),
             None => task.written.to_string(),
@@ -180,9 +194,11 @@ impl Run {
             && let Ok(Some(limit)) = conditions::number(Some(field), &scope)
         {
             let all = run.play.batch.len();
-            let gone = run.play.batch.iter().filter(|host| {
-                matches!(run.play.gone(host), Some(Gone::Failed | Gone::Unreachable))
-            });
+            let gone = run
+                .play
+                .batch
+                .iter()
+                .filter(|host| matches!(run.play.gone(host), Some(Gone::Failed | Gone::Unreachable)));
             let count = gone.count() + failed.iter().filter(|host| run.play.gone(&host.name).is_none()).count();
             if count as f64 / all.max(1) as f64 * 100.0 > limit {
                 for host in &failed {
@@ -241,7 +257,8 @@ impl<'r> Driver<'r> {
             [host] => vec![make(host)],
             hosts => hosts.par_iter().map(make).collect(),
         };
-        let wanting: Vec<usize> = hosts.iter().enumerate().filter(|(_, host)| host.take_want()).map(|(at, _)| at).collect();
+        let wanting: Vec<usize> =
+            hosts.iter().enumerate().filter(|(_, host)| host.take_want()).map(|(at, _)| at).collect();
         if !wanting.is_empty() && run.gather_wanted(&task.play) {
             for at in wanting {
                 works[at] = make(&hosts[at]);
@@ -447,10 +464,7 @@ impl<'r> Driver<'r> {
         let key = self.run.key();
         let blobs = self.run.blobs.clone();
         self.works[at].open += 1;
-        self.flights.insert(
-            key,
-            Flight { work: at, units, afters, delegated: prepared.delegated },
-        );
+        self.flights.insert(key, Flight { work: at, units, afters, delegated: prepared.delegated });
         self.run.links.dispatch(Job {
             key,
             target: prepared.target,
@@ -506,11 +520,7 @@ impl<'r> Driver<'r> {
                 && let Some(item) = &judged.item
                 && judged.result.status != Status::Unreachable
             {
-                self.run.send(Event::ItemDone {
-                    task: self.task.id,
-                    item: item.clone(),
-                    result: judged.shown(),
-                });
+                self.run.send(Event::ItemDone { task: self.task.id, item: item.clone(), result: judged.shown() });
             }
         }
     }
@@ -594,8 +604,8 @@ fn work(run: &Arc<Run>, task: &TaskRun, host: &Arc<HostState>) -> Work {
 pub(super) fn censored(result: &HostResult) -> HostResult {
     let note = "the output has been hidden due to the fact that 'no_log: true' was specified for this result";
     let changed = matches!(result.status, Status::Changed);
-    let data: Value = [("censored", Value::from(note)), ("changed", Value::from(changed))].into_iter().collect();
-    HostResult { data, diff: Vec::new(), warnings: Vec::new(), place: None, help: None, ..result.clone() }
+    let data = crate::vars::mapping([("censored", Value::from(note)), ("changed", Value::from(changed))]);
+    HostResult { data, diff: Vec::new(), changes: Vec::new(), warnings: Vec::new(), place: None, help: None, ..result.clone() }
 }
 
 /// An item as it is shown.

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use rplay_modules::wire::{Become, Call, Mode};
 
-use super::{PlayRun, Run, conditions, connection, host::HostState, text_of};
+use super::{PlayRun, Run, conditions, connection, connection::WayFault, host::HostState, text_of};
 use crate::{
-    actions::{self, Act, After, Answer, Rendered},
+    actions::{self, Act, After, Answer, Rendered, failed_by, wire_args},
     link::Target,
     plan::{Action, Task},
     template::{self, TemplateError},
-    vars::{Layer, Scope, Value, is_omit, to_wire},
+    vars::{Layer, Scope, Value, is_omit},
 };
 
 /// One round of a task on a host.
@@ -49,7 +49,7 @@ impl Run {
     ) -> Ready {
         match self.try_prepare(play, task, host, unit) {
             Ok(ready) => ready,
-            Err(error) => Ready::Done(failed_by(&error)),
+            Err(fault) => Ready::Done(fault.answer()),
         }
     }
 
@@ -59,7 +59,7 @@ impl Run {
         task: &Arc<Task>,
         host: &Arc<HostState>,
         unit: &Unit,
-    ) -> Result<Ready, TemplateError> {
+    ) -> Result<Ready, WayFault> {
         let scope = self.scope(play, host, Some(task), unit.top.clone(), self.options.check);
         if let Some(skipped) = when(task, &scope) {
             return Ok(Ready::Done(skipped));
@@ -72,9 +72,7 @@ impl Run {
         let diff = conditions::flag(task.settings.diff.as_ref(), &scope)?.unwrap_or(self.options.diff);
         let args = self.arguments(task, &scope)?;
         let ask = match &task.action {
-            Action::Module(entry) => {
-                actions::Ask { module: entry.name, args: wire_args(&args), after: After::Nothing }
-            }
+            Action::Module(entry) => actions::Ask { module: entry.name, args: wire_args(args), after: After::Nothing },
             Action::Controller(entry) => {
                 let context = actions::Context {
                     task,
@@ -82,6 +80,7 @@ impl Run {
                     host: &host.name,
                     project: &self.resolver.project,
                     blobs: &self.blobs,
+                    prompt: &*self.prompt,
                     check,
                     diff,
                     verbosity: self.options.verbosity,
@@ -124,15 +123,15 @@ impl Run {
         let mut args = Rendered::new();
         for field in &task.settings.module_defaults {
             let defaults = template::render(&field.value, scope)?;
-            for (name, values) in super::host::entries(&defaults) {
+            for (name, values) in actions::entries(&defaults) {
                 let short = name.rsplit('.').next().unwrap_or(&name);
                 if short == task.action.name() {
-                    args.extend(super::host::entries(&values));
+                    args.extend(actions::entries(&values));
                 }
             }
         }
         if let Some(whole) = &task.args.whole {
-            args.extend(super::host::entries(&template::render(&whole.value, scope)?));
+            args.extend(actions::entries(&template::render(&whole.value, scope)?));
         }
         for (name, argument) in &task.args.named {
             args.insert(name.clone(), template::render(&argument.value, scope)?);
@@ -149,7 +148,7 @@ impl Run {
         let mut environment: Vec<(String, String)> = Vec::new();
         for field in &task.settings.environment {
             let value = template::render(&field.value, scope)?;
-            for (name, value) in super::host::entries(&value) {
+            for (name, value) in actions::entries(&value) {
                 environment.retain(|(known, _)| *known != *name);
                 if !is_omit(&value) {
                     environment.push((name.to_string(), text_of(&value)));
@@ -171,23 +170,8 @@ fn when(task: &Task, scope: &Arc<Scope>) -> Option<Answer> {
 
 /// Skipped because a condition does not hold.
 pub(super) fn skipped(condition: &crate::plan::Condition) -> Answer {
-    let shown = match condition {
-        crate::plan::Condition::Constant(field) => field.value.data().unwrap_or_default(),
-        crate::plan::Condition::Expression(text) => Value::from(text.text.clone()),
-    };
+    let shown = condition.value.data().unwrap_or_else(|| Value::from(condition.span.text()));
     Answer { skipped: Some("Conditional result was False".to_owned()), ..Answer::default() }
         .with("false_condition", shown)
         .with("skip_reason", "Conditional result was False")
-}
-
-/// Failed because something could not be rendered.
-pub(super) fn failed_by(error: &TemplateError) -> Answer {
-    let mut answer = Answer::failed(error.to_string());
-    answer.place = Some(error.at().clone());
-    answer.help = miette::Diagnostic::help(error).map(|help| help.to_string());
-    answer
-}
-
-pub(super) fn wire_args(args: &Rendered) -> rplay_modules::wire::Map {
-    args.iter().map(|(name, value)| (name.to_string(), to_wire(value))).collect()
 }

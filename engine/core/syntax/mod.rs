@@ -1,9 +1,24 @@
 //! YAML 1.1 text -> events -> spanned nodes -> plays, blocks, tasks, roles.
 
+pub mod emit;
+mod event;
+mod explain;
+mod fault;
+mod locate;
 mod node;
+mod read;
+mod scalar;
+pub mod spec;
 mod tree;
+pub mod yaml;
 
+pub use fault::{YamlFault, YamlWarning};
+pub use locate::locate;
 pub use node::{Kind, Node, Style, Text};
+pub use read::{
+    Known, Modules, ReadFault, argument_specs, read_argument_specs, read_playbook, read_role_meta, read_tasks,
+    read_vars,
+};
 pub use tree::{
     Action, Block, Entry, ImportPlaybook, Keywords, Loop, LoopControl, Play, Playbook, PlaybookEntry, RoleMeta,
     RoleUse, Task, Word,

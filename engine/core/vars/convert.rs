@@ -1,5 +1,6 @@
 //! Between the values of templates and those that go over the wire.
 
+use indexmap::IndexMap;
 use minijinja::value::{Value, ValueKind};
 use rplay_modules::wire::{self, Map};
 
@@ -53,7 +54,13 @@ pub fn from_wire(value: wire::Value) -> Value {
 
 /// A mapping that came from a host.
 pub fn from_wire_map(map: Map) -> Value {
-    map.into_iter().map(|(key, value)| (key, from_wire(value))).collect()
+    mapping(map.into_iter().map(|(key, value)| (key, from_wire(value))))
+}
+
+/// A mapping of these entries, in their order.
+pub fn mapping<K: Into<Value>, V: Into<Value>>(entries: impl IntoIterator<Item = (K, V)>) -> Value {
+    let entries: IndexMap<Value, Value> = entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+    Value::from_object(entries)
 }
 
 #[cfg(test)]
@@ -72,7 +79,7 @@ mod tests {
 
     #[test]
     fn omitted_entries_are_not_sent() {
-        let value: Value = [("a", Value::from(1)), ("b", omit())].into_iter().collect();
+        let value = mapping([("a", Value::from(1)), ("b", omit())]);
         assert_eq!(to_wire_map(&value), data! { "a" => 1 });
     }
 }

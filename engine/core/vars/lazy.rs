@@ -5,6 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use minijinja::{Value, value::Object};
 
+use super::mapping;
 use crate::{
     source::{Span, Spanned},
     syntax::{Kind, Node, Style, Text},
@@ -73,9 +74,9 @@ impl Lazy {
                                 Lazy::Data(key) => key,
                                 _ => Value::from(key_text(key)),
                             });
-                        Lazy::Data(keys.zip(data).collect())
+                        Lazy::Data(mapping(keys.zip(data)))
                     }
-                    Some(data) => Lazy::Data(entries.keys().cloned().map(Value::from).zip(data).collect()),
+                    Some(data) => Lazy::Data(mapping(entries.keys().cloned().map(Value::from).zip(data))),
                     None => Lazy::Map(Arc::new(entries)),
                 }
             }

@@ -4,7 +4,9 @@ mod convert;
 mod lazy;
 mod scope;
 
-pub use convert::{from_wire, from_wire_map, to_wire, to_wire_map};
+pub use convert::{from_wire, from_wire_map, mapping, to_wire, to_wire_map};
+mod extra;
+pub use extra::{ExtraFault, extra_vars};
 pub use lazy::{Lazy, Template, Vaulted, is_omit, omit};
 pub use minijinja::Value;
 pub use scope::{Layer, Magic, Scope};

@@ -20,6 +20,12 @@ pub trait Magic: Send + Sync {
     /// Called when no layer knows the name either: facts not gathered yet can be asked for here, and the
     /// rendering is tried again.
     fn missing(&self, _name: &str) {}
+
+    /// The text in a vault envelope. Whoever implements this also sees to it that the text is masked in every
+    /// output from now on. The error is a message in lower case.
+    fn decrypt(&self, _envelope: &str) -> Result<String, String> {
+        Err("there is no vault password to decrypt this value".into())
+    }
 }
 
 /// What one host sees in one task. Cheap to make: layers are shared, never copied.
@@ -38,19 +44,19 @@ impl Scope {
         Scope { layers, magic, folders }
     }
 
-    /// The variable if it is stored, without asking for facts that may be missing.
-    pub fn find(&self, name: &str) -> Option<&Lazy> {
-        self.layers.iter().find_map(|layer| layer.get(name))
-    }
-
     /// The variable of that name, not rendered.
     pub fn get(&self, name: &str) -> Option<Lazy> {
-        // What rplay itself knows cannot be overridden, as in Ansible.
-        let found = self.magic.get(name).or_else(|| self.layers.iter().find_map(|layer| layer.get(name)).cloned());
+        let found = self.find(name);
         if found.is_none() {
             self.magic.missing(name);
         }
         found
+    }
+
+    /// The same, but nobody is told that it is missing: functions of Jinja are looked up this way, too.
+    pub fn find(&self, name: &str) -> Option<Lazy> {
+        // What rplay itself knows cannot be overridden, as in Ansible.
+        self.magic.get(name).or_else(|| self.layers.iter().find_map(|layer| layer.get(name)).cloned())
     }
 
     /// All names, for `vars`, `varnames` and for "did you mean".

@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, io, path::PathBuf, process::Command, sync::Arc};
 
-use rplay_wire::Blob;
+use rplay_wire::{Blob, Mode};
+
+use crate::Cancel;
 
 /// Where content comes from that stayed with the controller.
 pub trait BlobSource: Send + Sync {
@@ -21,15 +23,37 @@ impl BlobSource for NoBlobs {
 }
 
 /// The host as one call sees it.
+#[derive(Clone)]
 pub struct Host {
     /// Added to the environment of each process that is started.
     pub environment: Vec<(String, String)>,
+    /// Whether this is check mode. Only to soften observations, never to decide about changing: what an
+    /// earlier task would have made (a repository, a unit, a folder) is not there in check mode, and a
+    /// module that misses it then plans a change with a warning instead of failing. The runner sets it.
+    pub check: bool,
     blobs: Arc<dyn BlobSource>,
+    cancel: Cancel,
 }
 
 impl Host {
     pub fn new(environment: Vec<(String, String)>, blobs: Arc<dyn BlobSource>) -> Self {
-        Host { environment, blobs }
+        Host { environment, check: false, blobs, cancel: Cancel::default() }
+    }
+
+    /// The same host for a call in that mode.
+    pub(crate) fn in_mode(&self, mode: Mode) -> Self {
+        Host { check: mode.check, ..self.clone() }
+    }
+
+    /// The same host for a call that `cancel` stops.
+    pub fn cancelled_by(mut self, cancel: Cancel) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    /// Whether the call is still wanted.
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
     }
 
     /// A process to start, with the call's environment. Its standard input is closed unless set.

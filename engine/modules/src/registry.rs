@@ -33,7 +33,6 @@ const fn entry<M: Module>(name: &'static str, collection: &'static str) -> Entry
 }
 
 impl Entry {
-    #[allow(dead_code)]
     const fn free_form(mut self, arg: &'static str) -> Self {
         self.free_form = Some(arg);
         self
@@ -50,9 +49,75 @@ fn check<M: Module>(map: &Map, later: &[String]) -> Vec<ArgFault> {
 }
 
 const BUILTIN: &str = "ansible.builtin";
+const DOCKER: &str = "community.docker";
+const GENERAL: &str = "community.general";
+const POSIX: &str = "ansible.posix";
 
 /// Sorted by name.
-pub static MODULES: &[Entry] = &[entry::<crate::ping::Ping>("ping", BUILTIN)];
+pub static MODULES: &[Entry] = &[
+    entry::<crate::apt::Apt>("apt", BUILTIN),
+    entry::<crate::apt_repository::AptRepository>("apt_repository", BUILTIN),
+    entry::<crate::assemble::Assemble>("assemble", BUILTIN),
+    entry::<crate::authorized_key::AuthorizedKey>("authorized_key", POSIX),
+    entry::<crate::blockinfile::BlockInFile>("blockinfile", BUILTIN),
+    entry::<crate::command::Command>("command", BUILTIN).free_form("_raw_params"),
+    entry::<crate::copy::Copy>("copy", BUILTIN),
+    entry::<crate::cron::Cron>("cron", BUILTIN),
+    entry::<crate::deb822_repository::Deb822Repository>("deb822_repository", BUILTIN),
+    entry::<crate::debconf::Debconf>("debconf", BUILTIN),
+    entry::<crate::dnf::Dnf>("dnf", BUILTIN),
+    entry::<crate::dnf::Dnf>("dnf5", BUILTIN),
+    entry::<crate::docker::DockerContainer>("docker_container", DOCKER),
+    entry::<crate::docker::DockerContainerExec>("docker_container_exec", DOCKER),
+    entry::<crate::docker::DockerContainerInfo>("docker_container_info", DOCKER),
+    entry::<crate::docker::DockerHostInfo>("docker_host_info", DOCKER),
+    entry::<crate::docker::DockerImage>("docker_image", DOCKER),
+    entry::<crate::docker::DockerImageInfo>("docker_image_info", DOCKER),
+    entry::<crate::docker::DockerImagePull>("docker_image_pull", DOCKER),
+    entry::<crate::docker::DockerLogin>("docker_login", DOCKER),
+    entry::<crate::docker::DockerNetwork>("docker_network", DOCKER),
+    entry::<crate::docker::DockerNetworkInfo>("docker_network_info", DOCKER),
+    entry::<crate::docker::DockerPrune>("docker_prune", DOCKER),
+    entry::<crate::docker::DockerVolume>("docker_volume", DOCKER),
+    entry::<crate::docker::DockerVolumeInfo>("docker_volume_info", DOCKER),
+    entry::<crate::dpkg_selections::DpkgSelections>("dpkg_selections", BUILTIN),
+    entry::<crate::fetch::Fetch>("fetch", BUILTIN),
+    entry::<crate::file::File>("file", BUILTIN),
+    entry::<crate::find::Find>("find", BUILTIN),
+    entry::<crate::firewalld::Firewalld>("firewalld", POSIX),
+    entry::<crate::get_url::GetUrl>("get_url", BUILTIN),
+    entry::<crate::getent::Getent>("getent", BUILTIN),
+    entry::<crate::git::Git>("git", BUILTIN),
+    entry::<crate::group::Group>("group", BUILTIN),
+    entry::<crate::hostname::Hostname>("hostname", BUILTIN),
+    entry::<crate::lineinfile::LineInFile>("lineinfile", BUILTIN),
+    entry::<crate::modprobe::Modprobe>("modprobe", GENERAL),
+    entry::<crate::mount::Mount>("mount", POSIX),
+    entry::<crate::package::Package>("package", BUILTIN),
+    entry::<crate::package_facts::PackageFacts>("package_facts", BUILTIN),
+    entry::<crate::ping::Ping>("ping", BUILTIN),
+    entry::<crate::raw::Raw>("raw", BUILTIN).free_form("_raw_params"),
+    entry::<crate::replace::Replace>("replace", BUILTIN),
+    entry::<crate::script::Script>("script", BUILTIN).free_form("_raw_params"),
+    entry::<crate::seboolean::SeBoolean>("seboolean", POSIX),
+    entry::<crate::selinux_state::Selinux>("selinux", POSIX),
+    entry::<crate::service::Service>("service", BUILTIN),
+    entry::<crate::service_facts::ServiceFacts>("service_facts", BUILTIN),
+    entry::<crate::setup::Setup>("setup", BUILTIN),
+    entry::<crate::shell::Shell>("shell", BUILTIN).free_form("_raw_params"),
+    entry::<crate::slurp::Slurp>("slurp", BUILTIN),
+    entry::<crate::stat::Stat>("stat", BUILTIN),
+    entry::<crate::sysctl::Sysctl>("sysctl", POSIX),
+    entry::<crate::systemd::Systemd>("systemd", BUILTIN),
+    entry::<crate::systemd::Systemd>("systemd_service", BUILTIN),
+    entry::<crate::tempfile::Tempfile>("tempfile", BUILTIN),
+    entry::<crate::unarchive::Unarchive>("unarchive", BUILTIN),
+    entry::<crate::uri::Uri>("uri", BUILTIN),
+    entry::<crate::user::User>("user", BUILTIN),
+    entry::<crate::wait_for::WaitFor>("wait_for", BUILTIN),
+    entry::<crate::dnf::Dnf>("yum", BUILTIN),
+    entry::<crate::yum_repository::YumRepository>("yum_repository", BUILTIN),
+];
 
 /// The module of that short name.
 pub fn find(name: &str) -> Option<&'static Entry> {

@@ -9,6 +9,7 @@ use crate::{ArgFault, Host, Module, registry};
 /// Carries out a call on this host. Never panics outwards: a module's panic is a failed outcome.
 pub fn run(call: &Call, host: &Host) -> Outcome {
     let begun = Instant::now();
+    let host = &host.in_mode(call.mode);
     let mut outcome = match registry::find(&call.module) {
         Some(entry) => std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (entry.run)(call, host)))
             .unwrap_or_else(|panic| {
@@ -41,22 +42,32 @@ pub(crate) fn run_module<M: Module>(call: &Call, host: &Host) -> Outcome {
 }
 
 fn carry_out<M: Module>(module: M, mode: Mode, host: &Host, outcome: &mut Outcome) -> Result<(), Failure> {
-    let plan = module.plan(host)?;
-    outcome.data = plan.data;
-    outcome.facts = plan.facts;
-    outcome.warnings = plan.warnings;
-    outcome.skipped = plan.skipped;
-    for mut change in plan.changes {
-        if let Some(diff) = change.diff.take().filter(|_| mode.diff) {
-            outcome.diff.push(diff);
+    let mut next = Some(module.plan(host)?);
+    while let Some(plan) = next {
+        outcome.data.extend(plan.data);
+        outcome.facts.extend(plan.facts);
+        outcome.warnings.extend(plan.warnings);
+        outcome.skipped = plan.skipped;
+        for mut change in plan.changes {
+            if let Some(diff) = change.diff.take().filter(|_| mode.diff) {
+                outcome.diff.push(diff);
+            }
+            if mode.check && change.unpredictable.is_some() {
+                outcome.skipped = change.unpredictable.take();
+                continue;
+            }
+            outcome.changed |= change.is_deed;
+            let what = std::mem::take(&mut change.what);
+            let counts = if mode.check { change.counts() } else { change.make(host, &mut outcome.data)? };
+            if counts {
+                outcome.changed = true;
+                outcome.changes.push(what);
+            }
         }
-        if !mode.check {
-            change.make(host, &mut outcome.data)?;
+        if let Some(finish) = plan.finish {
+            finish(host, &mut outcome.data)?;
         }
-        outcome.changed = true;
-    }
-    if let Some(finish) = plan.finish {
-        finish(host, &mut outcome.data)?;
+        next = plan.then.map(|then| then(host)).transpose()?;
     }
     Ok(())
 }
@@ -74,4 +85,29 @@ fn fault(faults: Vec<ArgFault>) -> Failure {
     failure.arg = faults.iter().find_map(|fault| fault.arg.clone());
     failure.help = faults.into_iter().find_map(|fault| fault.help);
     failure
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Arc;
+
+    use rplay_wire::Map;
+
+    use super::*;
+    use crate::NoBlobs;
+
+    /// Runs a module with these arguments here.
+    pub(crate) fn call(module: &str, args: Map) -> Outcome {
+        call_in(module, args, Mode { check: false, diff: true })
+    }
+
+    /// As `call`, in check mode.
+    pub(crate) fn checked(module: &str, args: Map) -> Outcome {
+        call_in(module, args, Mode { check: true, diff: true })
+    }
+
+    fn call_in(module: &str, args: Map, mode: Mode) -> Outcome {
+        let host = Host::new(Vec::new(), Arc::new(NoBlobs));
+        run(&Call { module: module.to_owned(), args, mode, environment: Vec::new() }, &host)
+    }
 }

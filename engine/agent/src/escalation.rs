@@ -1,0 +1,347 @@
+//! Starting an agent under another identity: sudo and its relatives, and what they say.
+
+use std::{
+    io::{BufReader, Read, Write},
+    path::Path,
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio},
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rplay_wire::{Become, Failure, MARKER};
+
+/// How long sudo may take from one sign of life to the next, until the agent answers. Ansible waits as long.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What may stand on standard output before the agent's marker.
+const MOST_NOISE: usize = 1 << 16;
+
+/// An agent under the other identity, its marker just read.
+pub struct Started {
+    pub process: Child,
+    pub stdin: ChildStdin,
+    pub stdout: BufReader<ChildStdout>,
+}
+
+/// Why there is none.
+pub struct Refused {
+    pub failure: Failure,
+    /// Asking again with the same password would lock accounts.
+    pub wrong_password: bool,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Refused { failure, wrong_password: false }
+    }
+}
+
+/// The program to be started, and how it asks for a password.
+struct Way {
+    command: Command,
+    program: String,
+    prompt: Prompt,
+}
+
+enum Prompt {
+    /// These very words, chosen by us.
+    Words(String),
+    /// Words of su's own, in any language: a last line that ends in a colon.
+    AnyColon,
+    /// It has been told not to ask.
+    Never,
+}
+
+impl Prompt {
+    /// Whether `text` holds more than `answered` prompts.
+    fn asked(&self, text: &str, answered: usize) -> bool {
+        match self {
+            Prompt::Words(words) => text.matches(words.as_str()).count() > answered,
+            Prompt::AnyColon => answered == 0 && ends_in_prompt(text),
+            Prompt::Never => false,
+        }
+    }
+}
+
+fn ends_in_prompt(text: &str) -> bool {
+    let line = text.rsplit('\n').next().unwrap_or_default().trim();
+    // The name before a message may come as a piece of its own.
+    line.ends_with([':', '：']) && line != "su:"
+}
+
+/// Starts `executable` as an agent, as `wanted` says. `own` is the name of the user who asks.
+pub fn start(wanted: &Become, executable: &Path, own: &str) -> Result<Started, Refused> {
+    let mut way = way(wanted, executable)?;
+    let spawned = way.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut process = spawned.map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Failure::new(format!("`{}` is not installed on this host", way.program))
+            .help(format!("install it, or connect as {} and do not become anybody", wanted.user)),
+        _ => Failure::new(format!("`{}` cannot be started: {error}", way.program)),
+    })?;
+    let (Some(stdin), Some(stdout), Some(stderr)) =
+        (process.stdin.take(), process.stdout.take(), process.stderr.take())
+    else {
+        return Err(Failure::new(format!("`{}` was started without its streams", way.program)).into());
+    };
+    let (signs, seen) = channel();
+    let begun = watch_stdout(stdout, signs.clone()).and_then(|()| watch_stderr(stderr, signs));
+    begun.map_err(|error| Failure::new(format!("the host has no room for another thread: {error}")))?;
+    match converse(wanted, &way, own, stdin, &seen) {
+        Ok((stdin, stdout)) => Ok(Started { process, stdin, stdout }),
+        Err(refused) => {
+            // Its standard input is closed, so it ends; one that belongs to root cannot be killed by us.
+            let _ = process.kill();
+            let _ = thread::Builder::new().spawn(move || process.wait());
+            Err(refused)
+        }
+    }
+}
+
+enum Sign {
+    /// On standard error.
+    Text(String),
+    Marker(BufReader<ChildStdout>),
+    /// Standard output has ended, or is no agent's; this is what stood there.
+    Ended(String),
+}
+
+fn watch_stdout(stdout: ChildStdout, signs: Sender<Sign>) -> std::io::Result<()> {
+    thread::Builder::new().spawn(move || {
+        let mut reader = BufReader::with_capacity(1 << 16, stdout);
+        let mut noise = Vec::new();
+        let mut byte = [0u8];
+        while noise.len() < MOST_NOISE && matches!(reader.read(&mut byte), Ok(1)) {
+            noise.push(byte[0]);
+            if noise.ends_with(MARKER) {
+                let _ = signs.send(Sign::Marker(reader));
+                return;
+            }
+        }
+        let _ = signs.send(Sign::Ended(String::from_utf8_lossy(&noise).into_owned()));
+    })?;
+    Ok(())
+}
+
+/// Passes text on as long as somebody listens, then to our own standard error, so that it never fills up.
+fn watch_stderr(mut stderr: ChildStderr, signs: Sender<Sign>) -> std::io::Result<()> {
+    thread::Builder::new().spawn(move || {
+        let mut piece = [0u8; 4096];
+        while let Ok(count @ 1..) = stderr.read(&mut piece) {
+            let text = piece.get(..count).unwrap_or_default();
+            if signs.send(Sign::Text(String::from_utf8_lossy(text).into_owned())).is_err() {
+                let _ = std::io::stderr().write_all(text);
+            }
+        }
+    })?;
+    Ok(())
+}
+
+type Streams = (ChildStdin, BufReader<ChildStdout>);
+
+/// Answers the prompt and waits for the marker.
+fn converse(
+    wanted: &Become,
+    way: &Way,
+    own: &str,
+    mut stdin: ChildStdin,
+    seen: &Receiver<Sign>,
+) -> Result<Streams, Refused> {
+    let program = &wanted.method;
+    let mut said = String::new();
+    let mut noise = String::new();
+    let mut answered = 0;
+    let mut ended = false;
+    let mut deadline = Instant::now() + TIMEOUT;
+    loop {
+        match seen.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(Sign::Marker(stdout)) => return Ok((stdin, stdout)),
+            Ok(Sign::Ended(text)) => {
+                // What it says about it may still be on its way: both threads end, and the channel with them.
+                (ended, noise) = (true, text);
+                deadline = deadline.min(Instant::now() + Duration::from_millis(500));
+            }
+            Ok(Sign::Text(text)) => {
+                said.push_str(&text);
+                if !way.prompt.asked(&said, answered) {
+                    continue;
+                }
+                let Some(password) = wanted.password.as_deref().filter(|_| answered == 0) else {
+                    return Err(if answered == 0 { missing(program) } else { incorrect(wanted, program, own) });
+                };
+                if stdin.write_all(format!("{password}\n").as_bytes()).and_then(|()| stdin.flush()).is_err() {
+                    continue;
+                }
+                answered += 1;
+                deadline = Instant::now() + TIMEOUT;
+            }
+            Err(RecvTimeoutError::Timeout) if !ended => {
+                let last = last_words(&said, way);
+                let msg = format!("{program} did not let us become {} within {} s", wanted.user, TIMEOUT.as_secs());
+                let failure = Failure::new(if last.is_empty() { msg } else { format!("{msg}; it said: {last}") });
+                return Err(failure.into());
+            }
+            Err(_) => return Err(explain(wanted, way, own, &said, &noise, answered)),
+        }
+    }
+}
+
+fn missing(program: &str) -> Refused {
+    let msg = format!("{program} on this host asks for a password; give -K or ansible_become_password");
+    Refused { failure: Failure::new(msg), wrong_password: true }
+}
+
+fn incorrect(wanted: &Become, program: &str, own: &str) -> Refused {
+    // sudo asks who you are, su asks for the other one's password.
+    let whose = if wanted.method == "su" { &wanted.user } else { own };
+    Refused { failure: Failure::new(format!("incorrect {program} password for {whose}")), wrong_password: true }
+}
+
+/// What the program's last words mean.
+fn explain(wanted: &Become, way: &Way, own: &str, said: &str, noise: &str, answered: usize) -> Refused {
+    let (program, user) = (&wanted.method, &wanted.user);
+    let says = |what: &str| said.contains(what);
+    if answered > 0 && (says("incorrect password") || says("Sorry, try again") || says("uthentication failure")) {
+        return incorrect(wanted, program, own);
+    }
+    if answered == 0 && (says("a password is required") || says("uthentication required")) {
+        return missing(program);
+    }
+    let last = match last_words(said, way) {
+        last if last.is_empty() => last_words(noise, way),
+        last => last,
+    };
+    let failure = if says("unknown user") || says("does not exist") {
+        Failure::new(format!("there is no user `{user}` on this host")).help("create it first, or correct become_user")
+    } else if says("must have a tty") {
+        Failure::new(format!("{program} on this host works only on a terminal"))
+            .help("remove `requiretty` from its sudoers file")
+    } else if says("not in the sudoers") || says("may not run") || says("not allowed to") {
+        Failure::new(format!("{own} may not become {user}: {last}")).help("allow it in the sudoers file")
+    } else if last.is_empty() {
+        Failure::new(format!("{program} ended without letting us become {user}, and said nothing"))
+    } else {
+        Failure::new(format!("{program} did not let us become {user}: {last}"))
+    };
+    failure.into()
+}
+
+/// The last lines, without prompts and without the program's name before them. Short enough for one sentence.
+fn last_words(said: &str, way: &Way) -> String {
+    let said = match &way.prompt {
+        Prompt::Words(words) => said.replace(words.as_str(), "\n"),
+        Prompt::AnyColon | Prompt::Never => said.to_owned(),
+    };
+    let named = format!("{}: ", way.program.rsplit('/').next().unwrap_or_default());
+    let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let last = lines.get(lines.len().saturating_sub(2)..).unwrap_or_default();
+    let words = last.iter().map(|line| line.strip_prefix(&named).unwrap_or(line)).collect::<Vec<_>>().join("; ");
+    words.chars().take(400).collect()
+}
+
+fn way(wanted: &Become, executable: &Path) -> Result<Way, Failure> {
+    let program = wanted.exe.clone().unwrap_or_else(|| wanted.method.clone());
+    let mut command = Command::new(&program);
+    let mut flags = flags(wanted)?;
+    let mut prompt = Prompt::Never;
+    match wanted.method.as_str() {
+        "sudo" => {
+            let quiet = |flag: &String| flag == "-n" || flag == "--non-interactive";
+            if wanted.password.is_some() {
+                let words = format!("[rplay {:x}] password:", std::process::id());
+                flags.retain(|flag| !quiet(flag));
+                flags.extend(["-S".to_owned(), "-p".to_owned(), words.clone()]);
+                prompt = Prompt::Words(words);
+            } else if !flags.iter().any(quiet) {
+                flags.push("-n".to_owned());
+            }
+            command.args(flags).args(["-u", &wanted.user, "--"]).arg(executable).arg("agent");
+        }
+        "su" => {
+            if wanted.user.starts_with('-') {
+                return Err(Failure::new(format!("`{}` is no user name", wanted.user)));
+            }
+            prompt = Prompt::AnyColon;
+            let start = format!("exec {} agent", shell_words::quote(&executable.to_string_lossy()));
+            command.args(flags).args([wanted.user.as_str(), "-c", &start]);
+        }
+        "doas" if wanted.password.is_some() => {
+            return Err(Failure::new("doas takes a password from a terminal only, so rplay cannot give it")
+                .help("write `permit nopass` in doas.conf, or use `become_method: sudo`"));
+        }
+        "doas" => {
+            command.args(flags).args(["-n", "-u", &wanted.user, "--"]).arg(executable).arg("agent");
+        }
+        other => {
+            return Err(Failure::new(format!("the become method `{other}` is not supported"))
+                .help("use `sudo`, `su` or `doas`"));
+        }
+    }
+    // A folder that the other user may not enter is no place to start from.
+    command.current_dir("/");
+    Ok(Way { command, program, prompt })
+}
+
+/// The flags as words; what Ansible uses when none are given. The home folder becomes the other user's.
+fn flags(wanted: &Become) -> Result<Vec<String>, Failure> {
+    match wanted.flags.as_deref() {
+        Some(flags) => shell_words::split(flags)
+            .map_err(|_| Failure::new(format!("the become flags `{flags}` have an unmatched quote"))),
+        None if wanted.method == "sudo" => Ok(vec!["-H".to_owned()]),
+        None => Ok(Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(method: &str) -> Become {
+        Become { method: method.into(), user: "deploy".into(), exe: None, flags: None, password: None }
+    }
+
+    fn words(wanted: &Become) -> Vec<String> {
+        let command = way(wanted, Path::new("/x y/rplay")).ok().map(|way| way.command).unwrap();
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        words.map(|word| word.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn a_password_never_becomes_an_argument() {
+        for method in ["sudo", "su"] {
+            let with = Become { password: Some("s3cret".into()), ..wanted(method) };
+            assert!(!words(&with).concat().contains("s3cret"));
+        }
+    }
+
+    #[test]
+    fn sudo_without_a_password_never_asks_for_one() {
+        assert_eq!(words(&wanted("sudo")), ["sudo", "-H", "-n", "-u", "deploy", "--", "/x y/rplay", "agent"]);
+        let flags = Become { flags: Some("-E -n".into()), ..wanted("sudo") };
+        assert_eq!(words(&flags)[1..4], ["-E", "-n", "-u"]);
+        let asked = Become { flags: Some("-H -n".into()), password: Some("x".into()), ..wanted("sudo") };
+        assert_eq!(words(&asked)[1..4], ["-H", "-S", "-p"]);
+    }
+
+    #[test]
+    fn su_quotes_the_path_for_the_shell_it_starts() {
+        assert_eq!(words(&wanted("su")), ["su", "deploy", "-c", "exec '/x y/rplay' agent"]);
+        assert!(way(&Become { user: "-c".into(), ..wanted("su") }, Path::new("/x")).is_err());
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_with_advice() {
+        let failure = way(&wanted("pbrun"), Path::new("/x")).err().unwrap();
+        assert_eq!(failure.msg, "the become method `pbrun` is not supported");
+        let doas = Become { password: Some("x".into()), ..wanted("doas") };
+        assert!(way(&doas, Path::new("/x")).err().unwrap().help.unwrap().contains("nopass"));
+    }
+
+    #[test]
+    fn a_prompt_is_a_last_line_that_ends_in_a_colon() {
+        assert!(ends_in_prompt("lecture:\nPassword: "));
+        assert!(ends_in_prompt("Passwort:"));
+        assert!(!ends_in_prompt("su: "));
+        assert!(!ends_in_prompt("what follows:\n"));
+    }
+}

@@ -1,0 +1,249 @@
+//! Agents under other identities: each is started once and gets all batches for its user.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, Read, Write},
+    process::{Child, ChildStdin},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use rplay_modules::Cancel;
+use rplay_wire::{Batch, Become, Failure, Outcome, Reply, Request, encode, read_frame};
+
+use crate::{
+    blobs::Blobs,
+    escalation::{self, Started},
+    executable::Executable,
+    replies::Replies,
+};
+
+/// Bytes of content in one frame.
+const PIECE: usize = 256 << 10;
+
+/// All of them.
+pub struct Identities {
+    own: String,
+    replies: Replies,
+    blobs: Arc<Blobs>,
+    slots: Mutex<HashMap<Become, Arc<Mutex<Slot>>>>,
+}
+
+/// Locked while the identity's agent starts, so that it starts once.
+#[derive(Default)]
+enum Slot {
+    #[default]
+    Empty,
+    Running(Arc<Other>),
+    /// A wrong password is not tried twice: that would lock the account.
+    Refused(Failure),
+}
+
+impl Identities {
+    pub fn new(own: String, replies: Replies, blobs: Arc<Blobs>) -> Self {
+        Identities { own, replies, blobs, slots: Mutex::default() }
+    }
+
+    /// The user that this agent itself runs as.
+    pub fn own_name(&self) -> &str {
+        &self.own
+    }
+
+    /// Hands a batch to the agent of that identity. Every call gets its outcome, whatever happens.
+    pub fn run(&self, wanted: &Become, batch: Batch, cancel: &Cancel) {
+        let (id, calls) = (batch.id, batch.calls.len());
+        let each = |outcome: Outcome| (0..calls).for_each(|i| self.replies.outcome(id, i as u32, outcome.clone()));
+        match self.other(wanted) {
+            Err(failure) => each(Outcome::failed(failure)),
+            Ok(_) if cancel.is_cancelled() => {
+                each(Outcome { skipped: Some("cancelled".to_owned()), ..Outcome::default() });
+            }
+            Ok(other) => {
+                other.run(batch);
+                // It may have come between the question and the sending.
+                if cancel.is_cancelled() {
+                    other.cancel(id);
+                }
+            }
+        }
+    }
+
+    /// Passes a cancellation on to whoever has the batch.
+    pub fn cancel(&self, batch: u64) {
+        for slot in self.slots().values() {
+            // One that is just starting looks at the batch's own token.
+            if let Ok(slot) = slot.try_lock()
+                && let Slot::Running(other) = &*slot
+            {
+                other.cancel(batch);
+            }
+        }
+    }
+
+    /// Hangs up on all of them, and so ends them. What is locked is left to the end of the process.
+    pub fn close(&self) {
+        for slot in self.slots().values() {
+            if let Ok(slot) = slot.try_lock()
+                && let Slot::Running(other) = &*slot
+                && let Ok(mut writer) = other.writer.try_lock()
+            {
+                writer.take();
+            }
+        }
+    }
+
+    fn other(&self, wanted: &Become) -> Result<Arc<Other>, Failure> {
+        let slot = self.slots().entry(wanted.clone()).or_default().clone();
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*slot {
+            Slot::Running(other) if other.is_alive() => return Ok(other.clone()),
+            Slot::Refused(failure) => return Err(failure.clone()),
+            _ => {}
+        }
+        let executable = Executable::runnable_by(&wanted.user).map_err(|error| {
+            Failure::new(format!("the agent cannot be put where {} can start it: {error}", wanted.user))
+        })?;
+        match escalation::start(wanted, executable.path(), &self.own) {
+            Ok(started) => {
+                let other = Other::begin(wanted.user.clone(), started, self.replies.clone(), self.blobs.clone())?;
+                *slot = Slot::Running(other.clone());
+                Ok(other)
+            }
+            Err(refused) => {
+                if refused.wrong_password {
+                    *slot = Slot::Refused(refused.failure.clone());
+                }
+                Err(refused.failure)
+            }
+        }
+    }
+
+    fn slots(&self) -> MutexGuard<'_, HashMap<Become, Arc<Mutex<Slot>>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An agent under another identity.
+struct Other {
+    user: String,
+    replies: Replies,
+    blobs: Arc<Blobs>,
+    writer: Mutex<Option<ChildStdin>>,
+    /// For each batch which calls are still to be answered; `None` once the agent has ended.
+    open: Mutex<Option<HashMap<u64, Vec<bool>>>>,
+}
+
+impl Other {
+    fn begin(user: String, started: Started, replies: Replies, blobs: Arc<Blobs>) -> Result<Arc<Self>, Failure> {
+        let Started { process, stdin, stdout } = started;
+        let writer = Mutex::new(Some(stdin));
+        let other = Arc::new(Other { user, replies, blobs, writer, open: Mutex::new(Some(HashMap::new())) });
+        let listener = other.clone();
+        let spawned = thread::Builder::new().spawn(move || listener.listen(stdout, process));
+        spawned.map_err(|error| Failure::new(format!("the host has no room for another thread: {error}")))?;
+        Ok(other)
+    }
+
+    fn is_alive(&self) -> bool {
+        self.open().is_some()
+    }
+
+    fn run(&self, batch: Batch) {
+        let (id, calls) = (batch.id, batch.calls.len());
+        if let Some(open) = self.open().as_mut() {
+            open.insert(id, vec![true; calls]);
+        } else {
+            self.fail_batch(id, &vec![true; calls]);
+            return;
+        }
+        // When it cannot be sent the agent has ended, and `listen` answers.
+        let _ = self.send(&Request::Batch(batch));
+    }
+
+    fn cancel(&self, batch: u64) {
+        if self.open().as_ref().is_some_and(|open| open.contains_key(&batch)) {
+            let _ = self.send(&Request::Cancel { batch });
+        }
+    }
+
+    /// Passes on what the other agent says, until it ends.
+    fn listen(self: &Arc<Self>, mut stdout: impl Read, mut process: Child) {
+        while let Ok(Some(reply)) = read_frame::<Reply>(&mut stdout) {
+            match reply {
+                Reply::Hello { .. } => {}
+                Reply::Outcome { batch, index, outcome } => {
+                    if self.answered(batch, index) {
+                        self.replies.outcome(batch, index, outcome);
+                    }
+                }
+                Reply::Want { sha256 } => {
+                    let this = self.clone();
+                    let give = move || this.give(&sha256);
+                    let _ = thread::Builder::new().spawn(give);
+                }
+            }
+        }
+        let open = self.open().take().unwrap_or_default();
+        self.writer().take();
+        for (batch, calls) in open {
+            self.fail_batch(batch, &calls);
+        }
+        let _ = process.wait();
+    }
+
+    /// Notes an answer; false if none was expected.
+    fn answered(&self, batch: u64, index: u32) -> bool {
+        let mut open = self.open();
+        let Some(open) = open.as_mut() else { return false };
+        let Some(calls) = open.get_mut(&batch) else { return false };
+        let expected = calls.get_mut(index as usize).is_some_and(std::mem::take);
+        if !calls.contains(&true) {
+            open.remove(&batch);
+        }
+        expected
+    }
+
+    fn fail_batch(&self, batch: u64, calls: &[bool]) {
+        let failure = Failure::new(format!("the agent of {} has ended before it answered", self.user));
+        for (index, _) in calls.iter().enumerate().filter(|(_, open)| **open) {
+            self.replies.outcome(batch, index as u32, Outcome::failed(failure.clone()));
+        }
+    }
+
+    /// Sends content that the other agent asked for. It cannot read our file, so it gets its own.
+    fn give(&self, sha256: &str) {
+        let given = self.blobs.fetch_digest(sha256).and_then(|path| self.stream(sha256, &mut File::open(path)?));
+        if let Err(error) = given {
+            let _ = self.send(&Request::NoBlob { sha256: sha256.to_owned(), reason: error.to_string() });
+        }
+    }
+
+    fn stream(&self, sha256: &str, content: &mut impl Read) -> io::Result<()> {
+        loop {
+            let mut piece = Vec::with_capacity(PIECE);
+            let count = content.take(PIECE as u64).read_to_end(&mut piece)?;
+            let last = count < PIECE;
+            self.send(&Request::Blob { sha256: sha256.to_owned(), piece, last })?;
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    fn send(&self, request: &Request) -> io::Result<()> {
+        let frame = encode(request).map_err(io::Error::other)?;
+        let mut writer = self.writer();
+        let stdin = writer.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        stdin.write_all(&frame)?;
+        stdin.flush()
+    }
+
+    fn open(&self) -> MutexGuard<'_, Option<HashMap<u64, Vec<bool>>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Option<ChildStdin>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

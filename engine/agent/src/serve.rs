@@ -1,0 +1,113 @@
+//! The conversation with the controller.
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::{BufReader, Read, Write},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use nix::unistd::getuid;
+use rplay_modules::BlobSource;
+use rplay_wire::{Batch, Failure, FrameError, Outcome, Reply, Request, read_frame};
+
+use crate::{batch, blobs::Blobs, identity::Identities, replies::Replies, running::Running};
+
+/// Answers requests until the controller hangs up. Then nothing more is begun, what was begun is killed,
+/// and fetched content is removed. An error means that the controller's side of the conversation cannot
+/// be understood or broke off in the middle of a frame.
+pub fn serve(reader: impl Read + Send + 'static, writer: impl Write + Send + 'static) -> Result<(), FrameError> {
+    let replies = Replies::new(writer);
+    replies.begin()?;
+    let user = own_name();
+    replies.send(&Reply::Hello { user: user.clone(), uid: getuid().as_raw(), pid: std::process::id() })?;
+    let blobs = Arc::new(Blobs::new(replies.clone()));
+    let identities = Identities::new(user, replies.clone(), blobs.clone());
+    let agent = Arc::new(Agent { replies, blobs, identities, running: Mutex::default() });
+    let listened = listen(&agent, reader);
+    agent.close();
+    listened
+}
+
+struct Agent {
+    replies: Replies,
+    blobs: Arc<Blobs>,
+    identities: Identities,
+    running: Mutex<HashMap<u64, Running>>,
+}
+
+fn listen(agent: &Arc<Agent>, reader: impl Read) -> Result<(), FrameError> {
+    let mut reader = BufReader::with_capacity(1 << 16, reader);
+    while let Some(request) = read_frame(&mut reader)? {
+        match request {
+            Request::Batch(batch) => begin(agent, batch),
+            Request::Blob { sha256, piece, last } => agent.blobs.piece(&sha256, &piece, last),
+            Request::NoBlob { sha256, reason } => agent.blobs.fail(&sha256, &reason),
+            Request::Cancel { batch } => {
+                if let Some(running) = agent.running().get(&batch) {
+                    running.stop();
+                }
+                agent.identities.cancel(batch);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Runs a batch on a thread of its own.
+fn begin(agent: &Arc<Agent>, batch: Batch) {
+    let running = Running::default();
+    agent.running().insert(batch.id, running.clone());
+    let (id, calls) = (batch.id, batch.calls.len());
+    let runner = agent.clone();
+    let spawned = thread::Builder::new().name(format!("batch {id}")).spawn(move || {
+        runner.run(batch, &running);
+        runner.running().remove(&id);
+    });
+    if let Err(error) = spawned {
+        agent.running().remove(&id);
+        let failure = Failure::new(format!("the host has no room for another thread: {error}"));
+        for index in 0..calls {
+            agent.replies.outcome(id, index as u32, Outcome::failed(failure.clone()));
+        }
+    }
+}
+
+impl Agent {
+    fn run(&self, mut batch: Batch, running: &Running) {
+        match batch.become_user.take().filter(|wanted| wanted.user != self.identities.own_name()) {
+            Some(wanted) => self.identities.run(&wanted, batch, &running.cancel),
+            None => batch::run(&batch, running, &(self.blobs.clone() as Arc<dyn BlobSource>), &self.replies),
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<u64, Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        for running in self.running().values() {
+            running.stop();
+        }
+        self.identities.close();
+        self.blobs.close();
+    }
+}
+
+/// The name of the user who runs this. Read from /etc/passwd, because a static executable must not load
+/// the host's name service libraries; `id` answers for users that are kept elsewhere.
+fn own_name() -> String {
+    let uid = getuid().to_string();
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let listed = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid).then(|| name.to_owned())
+    });
+    listed.unwrap_or_else(|| {
+        let asked = std::process::Command::new("id").arg("-un").output().ok();
+        let name = asked.and_then(|output| String::from_utf8(output.stdout).ok()).unwrap_or_default();
+        if name.trim().is_empty() { uid } else { name.trim().to_owned() }
+    })
+}

@@ -1,0 +1,141 @@
+//! The conversation with an agent, over a pair of sockets.
+
+use std::{
+    io::{Read, Write},
+    os::unix::net::UnixStream,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use rplay_wire::{
+    Batch, Call, FrameError, MARKER, Mode, Outcome, Reply, Request, data, encode, read_frame, write_frame,
+};
+
+struct Controller {
+    stream: UnixStream,
+    agent: JoinHandle<Result<(), FrameError>>,
+}
+
+impl Controller {
+    fn connect() -> Self {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let reader = theirs.try_clone().unwrap();
+        let agent = thread::spawn(move || rplay_agent::serve(reader, theirs));
+        let mut controller = Controller { stream: ours, agent };
+        let mut marker = vec![0u8; MARKER.len()];
+        controller.stream.read_exact(&mut marker).unwrap();
+        assert_eq!(marker, MARKER);
+        let Reply::Hello { user, uid, pid } = controller.reply() else { panic!("no hello") };
+        assert_eq!((uid, pid), (nix::unistd::getuid().as_raw(), std::process::id()));
+        assert!(!user.is_empty());
+        controller
+    }
+
+    fn send(&mut self, request: &Request) {
+        write_frame(&mut self.stream, request).unwrap();
+    }
+
+    fn reply(&mut self) -> Reply {
+        read_frame(&mut self.stream).unwrap().expect("the agent hung up")
+    }
+
+    /// The outcomes of one batch, by index.
+    fn outcomes(&mut self, batch: Batch) -> Vec<(u32, Outcome)> {
+        let (id, count) = (batch.id, batch.calls.len());
+        self.send(&Request::Batch(batch));
+        (0..count)
+            .map(|_| match self.reply() {
+                Reply::Outcome { batch, index, outcome } if batch == id => (index, outcome),
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    fn hang_up(self) -> Result<(), FrameError> {
+        drop(self.stream);
+        self.agent.join().unwrap()
+    }
+}
+
+fn ping(data: &str) -> Call {
+    Call { module: "ping".into(), args: data! { "data" => data }, mode: Mode::default(), environment: Vec::new() }
+}
+
+fn batch(id: u64, calls: Vec<Call>) -> Batch {
+    Batch { id, become_user: None, calls, parallel: 1, stop_on_failure: false }
+}
+
+#[test]
+fn calls_are_answered_in_order_and_the_end_is_clean() {
+    let mut controller = Controller::connect();
+    let outcomes = controller.outcomes(batch(7, (0..50).map(|n| ping(&n.to_string())).collect()));
+    for (n, (index, outcome)) in outcomes.into_iter().enumerate() {
+        assert_eq!(index as usize, n);
+        assert_eq!(outcome.data, data! { "ping" => n.to_string() });
+        assert!(outcome.failure.is_none());
+    }
+    controller.hang_up().unwrap();
+}
+
+#[test]
+fn every_call_gets_one_outcome_when_many_run_side_by_side() {
+    let mut controller = Controller::connect();
+    let mut wide = batch(1, (0..200).map(|n| ping(&n.to_string())).collect());
+    wide.parallel = 8;
+    let mut outcomes = controller.outcomes(wide);
+    outcomes.sort_by_key(|(index, _)| *index);
+    assert_eq!(outcomes.iter().map(|(index, _)| *index).collect::<Vec<_>>(), (0..200).collect::<Vec<_>>());
+    controller.hang_up().unwrap();
+}
+
+#[test]
+fn after_a_failure_the_rest_is_skipped_only_if_asked_for() {
+    let mut controller = Controller::connect();
+    let calls = vec![ping("a"), ping("crash"), ping("b")];
+    let outcomes = controller.outcomes(batch(1, calls.clone()));
+    assert_eq!(outcomes[1].1.failure.as_ref().unwrap().msg, "boom");
+    assert!(outcomes[2].1.skipped.is_none());
+    let outcomes = controller.outcomes(Batch { stop_on_failure: true, ..batch(2, calls) });
+    assert_eq!(outcomes[2].1.skipped.as_deref(), Some("an earlier call has failed"));
+    controller.hang_up().unwrap();
+}
+
+#[test]
+fn an_unknown_module_is_a_failed_outcome() {
+    let mut controller = Controller::connect();
+    let call = Call { module: "nonesuch".into(), ..ping("") };
+    let outcomes = controller.outcomes(batch(1, vec![call]));
+    assert!(outcomes[0].1.failure.as_ref().unwrap().msg.contains("nonesuch"));
+    controller.hang_up().unwrap();
+}
+
+#[test]
+fn garbled_frames_end_the_agent_with_an_error() {
+    let cut = encode(&Request::Batch(batch(1, vec![ping("")]))).unwrap();
+    for garbled in [&[255u8, 255, 255, 255][..], &[3, 0, 0, 0, 200, 200, 200], &cut[..cut.len() - 2]] {
+        let mut controller = Controller::connect();
+        controller.stream.write_all(garbled).unwrap();
+        assert!(controller.hang_up().is_err());
+    }
+}
+
+#[test]
+fn a_become_method_that_is_not_there_fails_each_call_and_leaves_the_host_reachable() {
+    let mut controller = Controller::connect();
+    let become_user = Some(rplay_wire::Become {
+        method: "sudo".into(),
+        user: "rplay-nobody".into(),
+        exe: Some("/nonexistent/sudo".into()),
+        flags: None,
+        password: None,
+    });
+    let outcomes = controller.outcomes(Batch { become_user, ..batch(1, vec![ping("a"), ping("b")]) });
+    for (_, outcome) in outcomes {
+        let failure = outcome.failure.unwrap();
+        assert_eq!(failure.msg, "`/nonexistent/sudo` is not installed on this host");
+        assert!(!failure.unreachable);
+    }
+    assert!(controller.outcomes(batch(2, vec![ping("c")]))[0].1.failure.is_none());
+    controller.hang_up().unwrap();
+}

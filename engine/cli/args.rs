@@ -1,0 +1,434 @@
+//! The command line.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+
+/// Shown at the end of `rplay --help`.
+const EXAMPLES: &str = "\
+Examples:
+  rplay -i hosts.yml site.yml             run a playbook
+  rplay -i hosts.yml site.yml -C -D       show what would change
+  rplay -i web1,web2, site.yml -l web1    hosts from the command line, one of them
+  rplay site.yml -t deploy -e version=2   only tagged tasks, with a variable
+  rplay doc copy                          how a module is used
+
+`rplay doc` and other commands are words without a path; run a playbook of that name as ./doc.
+Exit codes: 0 all well, 1 error, 2 a host failed, 4 a host was unreachable, 250 unexpected.";
+
+/// Runs Ansible playbooks.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rplay",
+    version,
+    about = "Runs Ansible playbooks over ssh; hosts need no Python",
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    infer_long_args = true,
+    max_term_width = 100,
+    override_usage = "rplay [OPTIONS] [PLAYBOOK]...\n       rplay <COMMAND>"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// Everything but running playbooks.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List modules, or show how one is used
+    Doc(DocArgs),
+    /// Show hosts, groups and variables
+    Inventory(InventoryArgs),
+    /// Encrypt and decrypt files and values
+    Vault(VaultArgs),
+    /// Serve calls on standard input and output, on a host
+    #[command(hide = true)]
+    Agent,
+}
+
+/// What and how to run.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Playbooks to run, in order [default: playbooks/site.yml or site.yml]
+    #[arg(value_name = "PLAYBOOK")]
+    pub playbooks: Vec<PathBuf>,
+
+    /// Only these of the play's hosts; a pattern, or @FILE with one a line
+    #[arg(short, long, value_name = "PATTERN", help_heading = HOSTS, display_order = 2)]
+    pub limit: Option<String>,
+
+    /// Only tasks with one of these tags
+    #[arg(short, long, value_name = "TAGS", value_delimiter = ',', help_heading = TASKS)]
+    pub tags: Vec<String>,
+    /// No tasks with one of these tags
+    #[arg(long, value_name = "TAGS", value_delimiter = ',', help_heading = TASKS)]
+    pub skip_tags: Vec<String>,
+    /// Begin at the task of this name (* and ? match)
+    #[arg(long, value_name = "NAME", help_heading = TASKS)]
+    pub start_at_task: Option<String>,
+    /// Change nothing, only say what would change
+    #[arg(short = 'C', long, help_heading = TASKS)]
+    pub check: bool,
+    /// Show how files change
+    #[arg(short = 'D', long, help_heading = TASKS)]
+    pub diff: bool,
+    /// Run notified handlers of a host even after a task failed on it
+    #[arg(long, help_heading = TASKS)]
+    pub force_handlers: bool,
+
+    /// Only show the hosts of each play
+    #[arg(long, help_heading = LOOK)]
+    pub list_hosts: bool,
+    /// Only show the tasks
+    #[arg(long, help_heading = LOOK)]
+    pub list_tasks: bool,
+    /// Only show the tags
+    #[arg(long, help_heading = LOOK)]
+    pub list_tags: bool,
+    /// Only check that everything can be read and is valid
+    #[arg(long, help_heading = LOOK)]
+    pub syntax_check: bool,
+
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    #[command(flatten)]
+    pub becoming: BecomeArgs,
+    #[command(flatten)]
+    pub sources: SourceArgs,
+
+    /// Accepted for Ansible's sake: there is no cache between runs that could be flushed
+    #[arg(long, hide = true)]
+    pub flush_cache: bool,
+
+    #[arg(long, hide = true)]
+    step: bool,
+    #[arg(short = 'M', long, hide = true, value_name = "PATH")]
+    module_path: Vec<String>,
+    #[arg(long, hide = true, value_name = "ARGS", allow_hyphen_values = true)]
+    scp_extra_args: Option<String>,
+    #[arg(long, hide = true, value_name = "ARGS", allow_hyphen_values = true)]
+    sftp_extra_args: Option<String>,
+}
+
+/// Headings of the help text, each with its example.
+const HOSTS: &str = "Which hosts (rplay site.yml -i hosts.yml -l 'web:!web3')";
+const TASKS: &str = "Which tasks, and how (rplay site.yml -t nginx -C -D)";
+const LOOK: &str = "Looking without running (rplay site.yml --list-tasks)";
+const VARIABLES: &str = "Variables and secrets (rplay site.yml -e version=2 -e @more.yml)";
+const CONNECTION: &str = "Connecting (rplay site.yml -u admin --private-key ~/.ssh/id_admin)";
+const BECOME: &str = "Becoming another user (rplay site.yml -b -K)";
+const OUTPUT: &str = "Output";
+
+/// Where hosts, variables and passwords of vaults come from: the same for several commands.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SourceArgs {
+    /// Inventory file, folder or program, or a list of hosts with a comma; may be repeated
+    #[arg(short, long, alias = "inventory-file", value_name = "SOURCE", help_heading = HOSTS, display_order = 1)]
+    pub inventory: Vec<String>,
+
+    /// Extra variables: `key=value ...`, YAML or JSON in braces, or @FILE; may be repeated
+    #[arg(short, long, value_name = "VARS", help_heading = VARIABLES)]
+    pub extra_vars: Vec<String>,
+    #[command(flatten)]
+    pub passwords: PasswordArgs,
+
+    /// Say more; up to -vvvv
+    #[arg(short, long, action = ArgAction::Count, help_heading = OUTPUT)]
+    pub verbose: u8,
+}
+
+/// Passwords of vaults.
+#[derive(Clone, Debug, Default, Args)]
+pub struct PasswordArgs {
+    /// File with the vault password, or program that prints it; may be repeated
+    #[arg(long, alias = "vault-pass-file", value_name = "FILE", help_heading = VARIABLES)]
+    pub vault_password_file: Vec<String>,
+    /// Vault password with a name: NAME@FILE or NAME@prompt; may be repeated
+    #[arg(long, value_name = "NAME@SOURCE", help_heading = VARIABLES)]
+    pub vault_id: Vec<String>,
+    /// Ask for the vault password
+    #[arg(short = 'J', long, alias = "ask-vault-pass", conflicts_with = "vault_password_file", help_heading = VARIABLES)]
+    pub ask_vault_password: bool,
+}
+
+/// How hosts are reached.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ConnectionArgs {
+    /// How to reach hosts [default: ssh]
+    #[arg(short, long, value_name = "TYPE", help_heading = CONNECTION)]
+    pub connection: Option<String>,
+    /// Log in as this user
+    #[arg(short, long, value_name = "NAME", help_heading = CONNECTION)]
+    pub user: Option<String>,
+    /// Log in with this key
+    #[arg(long, alias = "key-file", value_name = "FILE", help_heading = CONNECTION)]
+    pub private_key: Option<PathBuf>,
+    /// Ask for the login password
+    #[arg(short = 'k', long, conflicts_with = "connection_password_file", help_heading = CONNECTION)]
+    pub ask_pass: bool,
+    /// File with the login password
+    #[arg(long, alias = "conn-pass-file", value_name = "FILE", help_heading = CONNECTION)]
+    pub connection_password_file: Option<PathBuf>,
+    /// Seconds to wait for a connection [default: 10]
+    #[arg(short = 'T', long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..), help_heading = CONNECTION)]
+    pub timeout: Option<u32>,
+    /// Arguments for ssh, such as "-o ProxyJump=gate"
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true, help_heading = CONNECTION)]
+    pub ssh_common_args: Option<String>,
+    /// More arguments for ssh
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true, help_heading = CONNECTION)]
+    pub ssh_extra_args: Option<String>,
+    /// Hosts to work on at once
+    #[arg(short, long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), help_heading = CONNECTION)]
+    pub forks: Option<u32>,
+}
+
+/// How tasks run as another user.
+#[derive(Clone, Debug, Default, Args)]
+pub struct BecomeArgs {
+    /// Run tasks as another user (root, unless told otherwise)
+    #[arg(short = 'b', long = "become", help_heading = BECOME)]
+    pub become_: bool,
+    /// The user to become [default: root]
+    #[arg(long, value_name = "NAME", help_heading = BECOME)]
+    pub become_user: Option<String>,
+    /// How to become the user [default: sudo]
+    #[arg(long, value_name = "METHOD", help_heading = BECOME)]
+    pub become_method: Option<String>,
+    /// Ask for the password that becoming takes
+    #[arg(short = 'K', long, conflicts_with = "become_password_file", help_heading = BECOME)]
+    pub ask_become_pass: bool,
+    /// File with that password
+    #[arg(long, alias = "become-pass-file", value_name = "FILE", help_heading = BECOME)]
+    pub become_password_file: Option<PathBuf>,
+}
+
+/// `rplay doc`
+#[derive(Clone, Debug, Args)]
+pub struct DocArgs {
+    /// Modules to show; all are listed when none is named
+    #[arg(value_name = "MODULE")]
+    pub modules: Vec<String>,
+    /// Print a JSON schema of the modules' arguments
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rplay inventory`
+#[derive(Clone, Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["list", "graph", "host"]))]
+pub struct InventoryArgs {
+    /// All groups and variables as JSON
+    #[arg(long)]
+    pub list: bool,
+    /// Groups and hosts as a tree, from the group GROUP downwards
+    #[arg(long, value_name = "GROUP", num_args = 0..=1, default_missing_value = "all")]
+    pub graph: Option<String>,
+    /// The variables of one host as JSON
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// With variables in the tree
+    #[arg(long, requires = "graph")]
+    pub vars: bool,
+    /// Folder with group_vars and host_vars of the playbook
+    #[arg(long, value_name = "FOLDER")]
+    pub playbook_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub sources: SourceArgs,
+}
+
+/// `rplay vault`
+#[derive(Clone, Debug, Args)]
+pub struct VaultArgs {
+    #[command(subcommand)]
+    pub action: VaultAction,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum VaultAction {
+    /// Encrypt files in place; standard input to standard output when none is named
+    Encrypt(VaultFiles),
+    /// Decrypt files in place; standard input to standard output when none is named
+    Decrypt(VaultFiles),
+    /// Show what encrypted files hold
+    View(VaultFiles),
+    /// Encrypt a value read from standard input, for use in YAML
+    EncryptString {
+        /// The variable's name, to be written before the value
+        #[arg(short, long)]
+        name: Option<String>,
+        #[command(flatten)]
+        with: EncryptArgs,
+    },
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct VaultFiles {
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub with: EncryptArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct EncryptArgs {
+    /// Encrypt with the password of this name
+    #[arg(long, value_name = "NAME")]
+    pub encrypt_vault_id: Option<String>,
+    #[command(flatten)]
+    pub passwords: PasswordArgs,
+}
+
+impl Cli {
+    /// Reads the arguments, the program's name first. Help and version come as errors, too, as clap has it.
+    pub fn read<I, T>(args: I) -> Result<Self, clap::Error>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<OsString> + Clone,
+    {
+        let cli = Cli::try_parse_from(args)?;
+        match cli.run.refused() {
+            Some(message) => Err(Cli::command().error(ErrorKind::UnknownArgument, message)),
+            None => Ok(cli),
+        }
+    }
+}
+
+impl RunArgs {
+    /// Options of ansible-playbook that rplay does not have, each with what to do instead.
+    fn refused(&self) -> Option<&'static str> {
+        let refused = [
+            (self.step, "--step is not supported; use --start-at-task, --tags or --check"),
+            (
+                !self.module_path.is_empty(),
+                "--module-path is not supported: rplay has its modules built in (see `rplay doc`)",
+            ),
+            (
+                self.scp_extra_args.is_some(),
+                "--scp-extra-args is not supported: rplay does not use scp; use --ssh-extra-args",
+            ),
+            (
+                self.sftp_extra_args.is_some(),
+                "--sftp-extra-args is not supported: rplay does not use sftp; use --ssh-extra-args",
+            ),
+        ];
+        refused.into_iter().find_map(|(given, message)| given.then_some(message))
+    }
+
+    /// The playbooks to run: those given, else the site's own.
+    pub fn playbooks(&self) -> Result<Vec<PathBuf>, clap::Error> {
+        if !self.playbooks.is_empty() {
+            return Ok(self.playbooks.clone());
+        }
+        match ["playbooks/site.yml", "site.yml"].iter().map(PathBuf::from).find(|path| path.is_file()) {
+            Some(site) => Ok(vec![site]),
+            None => Err(Cli::command().error(
+                ErrorKind::MissingRequiredArgument,
+                "no playbook given, and there is no playbooks/site.yml or site.yml here",
+            )),
+        }
+    }
+
+    /// Whether the playbooks are only looked at.
+    pub fn only_looks(&self) -> bool {
+        self.list_hosts || self.list_tasks || self.list_tags || self.syntax_check
+    }
+}
+
+impl PasswordArgs {
+    /// Where the vault passwords come from, in the order in which they are tried. `--vault-id` comes
+    /// first, as in Ansible.
+    pub fn password_sources(&self) -> Vec<rplay::vault::PasswordSource> {
+        use rplay::vault::{DEFAULT_ID, PasswordFrom, PasswordSource};
+        let mut sources: Vec<PasswordSource> = self.vault_id.iter().map(|text| PasswordSource::parse(text)).collect();
+        // A file's name may hold an @, so these are not parsed.
+        sources.extend(self.vault_password_file.iter().map(|file| PasswordSource::file(file)));
+        if self.ask_vault_password {
+            sources.push(PasswordSource { id: DEFAULT_ID.to_owned(), from: PasswordFrom::Prompt });
+        }
+        sources
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> Cli {
+        Cli::read(std::iter::once("rplay").chain(line.split_whitespace())).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn refusal(line: &str) -> String {
+        Cli::read(std::iter::once("rplay").chain(line.split_whitespace())).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn playbooks_and_options_are_read_as_by_ansible_playbook() {
+        let run = read(
+            "-i hosts -i a,b, site.yml more.yml -l web:!db -t x,y --tags z --skip-tags s -e a=1 -e @f -CD -vvv -f 20 -u me -b -K \
+             --become-user you --become-method su --key-file k -c local -T 5 --ssh-common-args=-oX=y --vault-id d@p \
+             --vault-pass-file f --start-at-task t --force-handlers --flush-cache --inventory-file third",
+        )
+        .run;
+        assert_eq!(run.playbooks, [PathBuf::from("site.yml"), PathBuf::from("more.yml")]);
+        assert_eq!(run.sources.inventory, ["hosts", "a,b,", "third"]);
+        assert_eq!(run.tags, ["x", "y", "z"]);
+        assert_eq!(run.sources.extra_vars, ["a=1", "@f"]);
+        assert!(run.check && run.diff && run.becoming.become_ && run.becoming.ask_become_pass && run.force_handlers);
+        assert_eq!((run.sources.verbose, run.connection.forks, run.connection.timeout), (3, Some(20), Some(5)));
+        assert_eq!(run.connection.ssh_common_args.as_deref(), Some("-oX=y"));
+        let ids: Vec<String> = run.sources.passwords.password_sources().into_iter().map(|source| source.id).collect();
+        assert_eq!(ids, ["d", "default"]);
+        assert_eq!(read("x.yml --ssh-extra-args -C").run.connection.ssh_extra_args.as_deref(), Some("-C"));
+        // Ansible takes unambiguous beginnings of options.
+        assert!(read("x.yml --list-ho").run.list_hosts);
+    }
+
+    #[test]
+    fn commands_are_words_and_playbooks_are_files() {
+        assert!(matches!(read("doc copy").command, Some(Command::Doc(doc)) if doc.modules == ["copy"]));
+        assert!(matches!(read("agent").command, Some(Command::Agent)));
+        assert!(
+            matches!(read("inventory --graph").command, Some(Command::Inventory(InventoryArgs { graph: Some(from), .. })) if from == "all")
+        );
+        assert_eq!(read("./doc").run.playbooks, [PathBuf::from("./doc")]);
+        assert_eq!(read("doc.yml").run.playbooks, [PathBuf::from("doc.yml")]);
+        assert_eq!(read("site.yml doc").run.playbooks.len(), 2);
+        assert!(refusal("inventory").contains("required"));
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_with_advice() {
+        for (line, message) in [
+            ("x.yml --step", "--start-at-task"),
+            ("x.yml -M /modules", "built in"),
+            ("x.yml --scp-extra-args -l", "does not use scp"),
+            ("x.yml --sftp-extra-args -f", "does not use sftp"),
+            ("x.yml --no-such", "unexpected argument"),
+            ("x.yml -f 0", "not in 1.."),
+            ("x.yml -J --vault-password-file f", "cannot be used with"),
+            ("x.yml -K --become-password-file f", "cannot be used with"),
+        ] {
+            let refusal = refusal(line);
+            assert!(refusal.contains(message), "{line}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn every_group_of_the_help_shows_an_example() {
+        let help = Cli::command().render_help().to_string();
+        for heading in [HOSTS, TASKS, LOOK, VARIABLES, CONNECTION, BECOME] {
+            assert!(heading.contains("(rplay ") && help.contains(heading), "{heading}");
+        }
+        assert!(!help.contains("--step") && !help.contains("--module-path"));
+        assert!(help.contains("Examples:"));
+    }
+}

@@ -1,0 +1,42 @@
+//! How faults look: the one place that knows miette's graphics.
+
+use std::io::IsTerminal;
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
+use rplay::source::Problems;
+
+/// Shows problems on standard error.
+pub fn show(problems: &Problems) {
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    for problem in &problems.0 {
+        eprintln!("{}", text(problem.as_ref(), colour, columns()));
+    }
+}
+
+/// A diagnostic with its place, drawn.
+pub fn text(diagnostic: &dyn Diagnostic, colour: bool, columns: usize) -> String {
+    let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(columns).with_context_lines(1).with_links(false);
+    let mut text = String::new();
+    match handler.render_report(&mut text, diagnostic) {
+        Ok(()) => text.trim_end().to_owned(),
+        Err(_) => diagnostic.to_string(),
+    }
+}
+
+/// The width of the terminal, or 100.
+pub fn columns() -> usize {
+    if let Some(columns) = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|c| *c > 20) {
+        return columns;
+    }
+    terminal_columns().unwrap_or(100)
+}
+
+nix::ioctl_read_bad!(window_size, nix::libc::TIOCGWINSZ, nix::libc::winsize);
+
+fn terminal_columns() -> Option<usize> {
+    let mut size = nix::libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the kernel fills in the structure that it is given.
+    unsafe { window_size(nix::libc::STDOUT_FILENO, &mut size) }.ok()?;
+    (size.ws_col > 20).then_some(size.ws_col.into())
+}

@@ -1,0 +1,94 @@
+//! `--list-hosts`, `--list-tasks`, `--list-tags`: what would be run, as Ansible lists it.
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+
+use rplay::{
+    inventory::{Inventory, Matched, Pattern},
+    plan::{Play, Settings, Step},
+    source::Problems,
+};
+
+use crate::args::RunArgs;
+
+/// Prints what the options ask for; nothing for `--syntax-check` but the playbooks' names.
+pub fn show(
+    args: &RunArgs,
+    playbooks: &[(PathBuf, Vec<Arc<Play>>)],
+    inventory: &Inventory,
+    allowed: Option<&Matched>,
+) -> Result<(), Problems> {
+    for (path, plays) in playbooks {
+        println!("\nplaybook: {}", path.display());
+        if args.syntax_check {
+            continue;
+        }
+        for (number, play) in plays.iter().enumerate() {
+            let hosts = words(&play.hosts);
+            let pattern = hosts.join(",");
+            let name = play.name.as_ref().map(|name| words(name).join(",")).unwrap_or_else(|| pattern.clone());
+            let tags = tag_list(&play.settings);
+            println!("\n  play #{} ({pattern}): {name}\tTAGS: [{}]", number + 1, tags.join(", "));
+            if args.list_hosts {
+                let matched = inventory.matching(&Pattern::parse(&pattern)?, allowed)?;
+                let quoted: Vec<String> = hosts.iter().map(|host| format!("'{host}'")).collect();
+                println!("    pattern: [{}]\n    hosts ({}):", quoted.join(", "), matched.hosts.len());
+                for host in &matched.hosts {
+                    println!("      {host}");
+                }
+            }
+            let mut all_tags = BTreeSet::new();
+            if args.list_tasks {
+                println!("    tasks:");
+            }
+            each_task(&play.steps, &mut |task| {
+                let tags = tag_list(&task.settings);
+                all_tags.extend(tags.iter().cloned());
+                if args.list_tasks {
+                    let own = task.name.as_ref().map_or_else(|| task.written.to_string(), |name| words(name).join(","));
+                    let name = match &task.role {
+                        Some(role) => format!("{} : {own}", role.name),
+                        None => own,
+                    };
+                    println!("      {name}\tTAGS: [{}]", tags.join(", "));
+                }
+            });
+            if args.list_tags {
+                let all: Vec<String> = all_tags.into_iter().collect();
+                println!("      TASK TAGS: [{}]", all.join(", "));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn each_task(steps: &[Step], found: &mut dyn FnMut(&rplay::plan::Task)) {
+    for step in steps {
+        match step {
+            Step::Task(task) => found(task),
+            Step::Block(block) => {
+                for steps in [&block.body, &block.rescue, &block.always] {
+                    each_task(steps, found);
+                }
+            }
+            Step::Role(role) => each_task(&role.steps, found),
+            Step::Flush => {}
+        }
+    }
+}
+
+/// A keyword's words: constants as they are, templates as they were written.
+fn words(field: &rplay::plan::Field) -> Vec<String> {
+    match field.value.data() {
+        Some(value) if value.as_str().is_none() => match value.try_iter() {
+            Ok(items) => items.map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned)).collect(),
+            Err(_) => vec![value.to_string()],
+        },
+        Some(value) => vec![value.as_str().unwrap_or_default().to_owned()],
+        None => vec![field.span.text().trim_matches(['"', '\'']).to_owned()],
+    }
+}
+
+fn tag_list(settings: &Settings) -> Vec<String> {
+    let tags: BTreeSet<String> = settings.tags.iter().flat_map(words).collect();
+    tags.into_iter().collect()
+}

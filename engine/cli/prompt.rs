@@ -1,0 +1,112 @@
+//! Questions to the person at the terminal.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufRead, BufReader, IsTerminal, Write},
+    os::fd::AsFd,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr},
+};
+use rplay::{actions::Prompt, report::Channel};
+
+/// Asks on the terminal itself, so that standard input and output may be pipes.
+pub fn secret(question: &str) -> io::Result<String> {
+    let terminal = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/tty")
+        .map_err(|_| io::Error::new(io::ErrorKind::NotFound, "there is no terminal to ask at"))?;
+    let mut answer = String::new();
+    {
+        let _unseen = Unseen::on(&terminal)?;
+        write!(&terminal, "{question}")?;
+        BufReader::new(&terminal).read_line(&mut answer)?;
+    }
+    writeln!(&terminal)?;
+    Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// What is typed is not shown while this lives.
+struct Unseen<'t> {
+    terminal: &'t File,
+    before: nix::sys::termios::Termios,
+}
+
+impl<'t> Unseen<'t> {
+    fn on(terminal: &'t File) -> io::Result<Self> {
+        let before = tcgetattr(terminal)?;
+        let mut unseen = before.clone();
+        unseen.local_flags.remove(LocalFlags::ECHO);
+        tcsetattr(terminal, SetArg::TCSAFLUSH, &unseen)?;
+        Ok(Unseen { terminal, before })
+    }
+}
+
+impl Drop for Unseen<'_> {
+    fn drop(&mut self) {
+        let _ = tcsetattr(self.terminal, SetArg::TCSAFLUSH, &self.before);
+    }
+}
+
+/// `pause` and `vars_prompt`, in step with the report.
+pub struct Person {
+    pub report: Arc<Channel>,
+}
+
+impl Prompt for Person {
+    fn ask(&self, text: &str, echo: bool) -> Option<String> {
+        self.report.flush();
+        let stdin = io::stdin();
+        if !stdin.is_terminal() {
+            // Answers may come from a pipe; nothing at all means that nobody is there.
+            print!("{text}");
+            let _ = io::stdout().flush();
+            let mut line = String::new();
+            let read = stdin.lock().read_line(&mut line).unwrap_or(0);
+            println!();
+            return (read > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned());
+        }
+        if !echo {
+            return secret(text).ok();
+        }
+        print!("{text}");
+        let _ = io::stdout().flush();
+        let mut line = String::new();
+        stdin.lock().read_line(&mut line).ok().filter(|read| *read > 0)?;
+        Some(line.trim_end_matches(['\r', '\n']).to_owned())
+    }
+
+    fn wait(&self, text: &str, duration: Duration) -> Result<(), String> {
+        self.report.flush();
+        let stdin = io::stdin();
+        println!("{text}");
+        if !stdin.is_terminal() {
+            std::thread::sleep(duration);
+            return Ok(());
+        }
+        println!("(press enter to go on, ctrl+C to end)");
+        let until = Instant::now() + duration;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            let wait = PollTimeout::try_from(left.min(Duration::from_secs(30))).unwrap_or(PollTimeout::MAX);
+            let mut fds = [PollFd::new(stdin.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut fds, wait) {
+                Ok(0) | Err(nix::errno::Errno::EINTR) => {}
+                Ok(_) => {
+                    let mut line = String::new();
+                    let _ = stdin.lock().read_line(&mut line);
+                    return Ok(());
+                }
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Running playbooks: from the command line to a run and its exit code.
+
+use std::{io::IsTerminal, path::PathBuf, sync::Arc};
+
+use miette::Diagnostic;
+use rplay::{
+    config::{Config, Gathering},
+    event::{Event, Sink},
+    inventory::{Inventory, Limit},
+    link::{LinkOptions, Links},
+    plan::{Play, Project, Resolver, TagSelection},
+    report::{Channel, Look, Terminal},
+    run::{Defaults, Options, Run},
+    secrets::Secrets,
+    source::{Problems, Span},
+    vars::extra_vars,
+};
+
+use crate::{args::RunArgs, faults, listing, passwords, prompt::Person};
+
+/// How many hosts are worked on at once when nobody says: connections cost the hosts more than us.
+const FORKS: u32 = 50;
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+enum RunFault {
+    #[error("{0}")]
+    Usage(String),
+    #[error("the threads that serve the hosts cannot be started: {0}")]
+    Links(std::io::Error),
+    #[error("strategy, callback or plugin `{what}` is not supported")]
+    #[diagnostic(help("rplay has linear and free strategies and the default output"))]
+    Unsupported { what: String },
+}
+
+/// Runs what the command line names; the result is the exit code.
+pub fn run(args: &RunArgs) -> Result<u8, Problems> {
+    let (config, warnings) = Config::load()?;
+    faults::show(&warnings);
+    let secrets = Arc::new(Secrets::default());
+    let vault = passwords::vault(&args.sources.passwords, &config, &secrets)?;
+    let playbooks = args.playbooks().map_err(|error| RunFault::Usage(error.to_string()))?;
+    let sources = config.inventory_sources(&args.sources.inventory);
+
+    let mut problems = Problems::default();
+    let extra = extra_vars(&args.sources.extra_vars, &vault).unwrap_or_else(|found| {
+        problems.0.extend(found.0);
+        Default::default()
+    });
+    let mut inventory = Inventory::load(&sources, vault.clone()).unwrap_or_else(|found| {
+        problems.0.extend(found.0);
+        Inventory::default()
+    });
+    let channel = Arc::new(Channel::new(terminal(args, &config, &secrets)));
+    for warning in std::mem::take(&mut inventory.warnings) {
+        channel.send(Event::Warning { message: warning.into(), place: None });
+    }
+    let project = project(&config, &vault, &channel);
+    let resolver = Resolver {
+        project,
+        tags: TagSelection {
+            only: if args.tags.is_empty() { config.tags_run.value.clone() } else { args.tags.clone() },
+            skip: if args.skip_tags.is_empty() { config.tags_skip.value.clone() } else { args.skip_tags.clone() },
+        },
+        extra: Arc::new(extra),
+        base: Arc::default(),
+    };
+    let mut resolved: Vec<(PathBuf, Vec<Arc<Play>>)> = Vec::new();
+    for path in playbooks {
+        match resolver.playbook(&path) {
+            Ok(plays) => resolved.push((path, plays)),
+            Err(found) => problems.0.extend(found.0),
+        }
+    }
+    // Everything that is wrong is told at once, and before any host is touched.
+    if !problems.is_empty() {
+        channel.flush();
+        return Err(problems);
+    }
+    let allowed = match &args.limit {
+        Some(limit) => Some(Limit::parse(limit)?.allowed(&inventory)?),
+        None => None,
+    };
+    if args.only_looks() {
+        channel.flush();
+        listing::show(args, &resolved, &inventory, allowed.as_ref())?;
+        return Ok(0);
+    }
+    if inventory.hosts().len() == 0 {
+        let message = "provided hosts list is empty, only localhost is available. Note that the implicit localhost \
+                       does not match 'all'";
+        channel.send(Event::Warning { message: message.into(), place: None });
+    }
+    let options = options(args, &config, &sources, allowed, &secrets)?;
+    let links = Links::new(LinkOptions::default()).map_err(RunFault::Links)?;
+    let person = Box::new(Person { report: channel.clone() });
+    let run = Run::new(options, resolver, inventory, links, vault, channel.clone(), person);
+    let result = run.playbooks(&resolved);
+    channel.flush();
+    Ok(result?.exit_code())
+}
+
+fn project(config: &Config, vault: &Arc<rplay::vault::Vault>, channel: &Arc<Channel>) -> Arc<Project> {
+    let vault = vault.clone();
+    let decrypt = Box::new(move |source: &Arc<rplay::source::Source>| vault.open(source.clone()));
+    let told = channel.clone();
+    let warn = Box::new(move |message: String, place: Option<Span>| {
+        told.send(Event::Warning { message: message.into(), place });
+    });
+    Arc::new(Project::new(config.roles_path.0.clone(), decrypt, warn))
+}
+
+fn terminal(args: &RunArgs, config: &Config, secrets: &Arc<Secrets>) -> Terminal<std::io::Stdout> {
+    let stdout = std::io::stdout();
+    let plain = *config.nocolor || std::env::var_os("NO_COLOR").is_some();
+    let colour = *config.force_color || stdout.is_terminal() && !plain;
+    let columns = faults::columns();
+    let look = Look {
+        colour,
+        live: stdout.is_terminal(),
+        columns,
+        verbosity: args.sources.verbose.max(*config.verbosity as u8),
+        diff: args.diff || *config.diff_always,
+        show_ok: *config.display_ok_hosts,
+        show_skipped: *config.display_skipped_hosts,
+    };
+    let explain = Box::new(move |diagnostic: &dyn Diagnostic| faults::text(diagnostic, colour, columns));
+    Terminal::new(stdout, look, secrets.clone(), explain)
+}
+
+fn options(
+    args: &RunArgs,
+    config: &Config,
+    sources: &[String],
+    allowed: Option<rplay::inventory::Matched>,
+    secrets: &Secrets,
+) -> Result<Options, Problems> {
+    if config.stdout_callback.value != "default" && config.stdout_callback.value != "ansible.builtin.default" {
+        return Err(RunFault::Unsupported { what: config.stdout_callback.value.clone() }.into());
+    }
+    let (connection, becoming) = (&args.connection, &args.becoming);
+    let words = |text: &str| shell_words::split(text).map_err(|error| RunFault::Usage(format!("`{text}`: {error}")));
+    let mut common_args = Vec::new();
+    for text in [&config.ssh_args.value, &config.ssh_common_args.value].into_iter().flatten() {
+        common_args.extend(words(text)?);
+    }
+    if let Some(text) = &connection.ssh_common_args {
+        common_args.extend(words(text)?);
+    }
+    let extra = connection.ssh_extra_args.as_ref().or(config.ssh_extra_args.value.as_ref());
+    let login_file =
+        connection.connection_password_file.as_deref().or(config.connection_password_file.value.as_deref());
+    let password = passwords::password(login_file, connection.ask_pass || *config.ask_pass, "SSH password: ", secrets)?;
+    let become_file = becoming.become_password_file.as_deref().or(config.become_password_file.value.as_deref());
+    let ask = becoming.ask_become_pass || *config.become_ask_pass;
+    let become_password = passwords::password(become_file, ask, "BECOME password: ", secrets)?
+        .or_else(|| password.clone().filter(|_| ask));
+    let defaults = Defaults {
+        connection: connection.connection.clone().or(config.transport.value.clone()),
+        user: connection.user.clone().or(config.remote_user.value.clone()),
+        port: config.remote_port.value.and_then(|port| u16::try_from(port).ok()),
+        private_key: connection.private_key.clone().or(config.private_key_file.value.clone()),
+        common_args,
+        extra_args: match extra {
+            Some(text) => words(text)?,
+            None => Vec::new(),
+        },
+        password,
+        check_host_key: *config.host_key_checking,
+        timeout: connection.timeout.unwrap_or(*config.timeout),
+        ssh_executable: Some(config.ssh_executable.value.clone()),
+        become_: becoming.become_ || *config.become_,
+        become_method: Some(becoming.become_method.clone().unwrap_or_else(|| config.become_method.value.clone())),
+        become_user: Some(becoming.become_user.clone().unwrap_or_else(|| config.become_user.value.clone())),
+        become_exe: config.become_exe.value.clone(),
+        become_flags: config.become_flags.value.clone(),
+        become_password,
+    };
+    let first = sources.iter().map(PathBuf::from).find(|path| path.exists());
+    let absolute = |path: &std::path::Path| rplay::actions::absolute(path);
+    Ok(Options {
+        check: args.check,
+        diff: args.diff || *config.diff_always,
+        forks: connection.forks.or(config.forks.value).unwrap_or(FORKS) as usize,
+        verbosity: args.sources.verbose.max(*config.verbosity as u8),
+        limit: args.limit.clone(),
+        allowed,
+        force_handlers: args.force_handlers || *config.force_handlers,
+        start_at: args.start_at_task.clone(),
+        gather: !matches!(config.gathering.value, Gathering::Explicit),
+        any_errors_fatal: *config.any_errors_fatal,
+        no_log: *config.no_log,
+        strategy: config.strategy.value.clone(),
+        connection: defaults,
+        inventory_dir: first
+            .as_deref()
+            .map(|path| absolute(if path.is_dir() { path } else { path.parent().unwrap_or(path) })),
+        inventory_file: first.as_deref().filter(|path| path.is_file()).map(absolute),
+        inventory_sources: sources
+            .iter()
+            .map(|source| if source.contains(',') { source.clone() } else { absolute(source.as_ref()) })
+            .collect(),
+        config_file: config.file.as_deref().map(absolute),
+    })
+}

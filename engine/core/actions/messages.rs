@@ -1,0 +1,95 @@
+//! debug, assert, fail: what a playbook has to say.
+
+use minijinja::value::ValueKind;
+
+use super::{Answer, Context, Rendered, Result, flag_arg, int_arg, text_of};
+use crate::{
+    template,
+    vars::{Lazy, Value},
+};
+
+pub fn debug(args: Rendered, context: &Context<'_>) -> Result<Answer> {
+    let verbosity = int_arg(&args, "verbosity")?.unwrap_or(0);
+    if verbosity > i64::from(context.verbosity) {
+        let why = "Verbosity threshold not met.";
+        return Ok(Answer { skipped: Some(why.to_owned()), ..Answer::default() }.with("skipped_reason", why));
+    }
+    let mut answer = Answer { verbose_always: true, ..Answer::default() };
+    match (args.get("var"), args.get("msg")) {
+        (Some(_), Some(_)) => return Err(Box::new(Answer::failed("'msg' and 'var' are incompatible options"))),
+        (Some(var), None) => match var.as_str() {
+            Some(name) => {
+                let value = template::expression(name, context.span("var"), context.scope);
+                match value {
+                    Ok(value) => answer.set(name, value),
+                    Err(error) if error.undefined().is_some() => {
+                        answer.set(name, "VARIABLE IS NOT DEFINED!");
+                    }
+                    Err(error) => return Err(Box::new(super::failed_by(&error))),
+                }
+            }
+            // The template was rendered already: show what it gave under the name of its type.
+            None => answer.set(&format!("<class '{}'>", python_type(var)), var.clone()),
+        },
+        (None, Some(msg)) => answer.set("msg", msg.clone()),
+        (None, None) => answer.set("msg", "Hello world!"),
+    }
+    Ok(answer)
+}
+
+fn python_type(value: &Value) -> &'static str {
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => "list",
+        ValueKind::Map => "dict",
+        ValueKind::Bool => "bool",
+        ValueKind::Number if value.is_integer() => "int",
+        ValueKind::Number => "float",
+        ValueKind::None => "NoneType",
+        _ => "str",
+    }
+}
+
+pub fn fail(args: &Rendered) -> Result<Answer> {
+    let msg = args.get("msg").cloned().unwrap_or_else(|| Value::from("Failed as requested from task"));
+    let mut answer = Answer::default();
+    answer.failed = true;
+    answer.set("msg", msg);
+    Ok(answer)
+}
+
+pub fn assert(args: Rendered, context: &Context<'_>) -> Result<Answer> {
+    let quiet = flag_arg(&args, "quiet")?.unwrap_or(false);
+    let Some(that) = args.get("that") else {
+        return Err(Box::new(Answer::failed("conditional required in \"that\" string")));
+    };
+    let conditions: Vec<Value> = match that.kind() {
+        ValueKind::Seq | ValueKind::Iterable => that.try_iter().into_iter().flatten().collect(),
+        _ => vec![that.clone()],
+    };
+    let text = |value: &Value| match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => value.clone(),
+        _ => Value::from(text_of(value)),
+    };
+    let fail_msg = args.get("fail_msg").or_else(|| args.get("msg")).filter(|msg| !msg.is_none());
+    let at = context.span("that");
+    for condition in conditions {
+        let held = template::condition(&Lazy::Data(condition.clone()), &at, context.scope)
+            .map_err(|error| Box::new(super::failed_by(&error)))?;
+        if !held {
+            let mut answer = Answer::default();
+            answer.failed = true;
+            answer.verbose_always = !quiet;
+            answer.set("msg", fail_msg.map_or_else(|| Value::from("Assertion failed"), text));
+            answer.set("assertion", condition);
+            answer.set("evaluated_to", false);
+            answer.place = Some(at);
+            return Ok(answer);
+        }
+    }
+    let mut answer = Answer { verbose_always: !quiet, ..Answer::default() };
+    answer.set(
+        "msg",
+        args.get("success_msg").filter(|m| !m.is_none()).map_or_else(|| Value::from("All assertions passed"), text),
+    );
+    Ok(answer)
+}

@@ -1,0 +1,304 @@
+//! copy, template, script, unarchive, fetch: content between the controller and the host.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use rplay_modules::wire::{Map, Value as Wire, data};
+use sha1::{Digest, Sha1};
+
+use super::{After, Answer, Ask, Context, Rendered, Result, flag_arg, required, text_arg, text_of, wire_args};
+use crate::{
+    template::{self, FileOptions},
+    vars::{Layer, Lazy, Scope, Value},
+};
+
+pub fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+    let ask = |args: Map| Ask { module: "copy", args, after: After::Nothing };
+    let remote = flag_arg(&args, "remote_src")?.unwrap_or(false);
+    let content = args.get("content").filter(|value| !value.is_none()).cloned();
+    let mut sent =
+        wire_args(args.iter().filter(|(name, _)| &***name != "content").map(|(n, v)| (n.clone(), v.clone())));
+    if let Some(content) = content {
+        let text = match content.as_str() {
+            Some(text) => text.to_owned(),
+            None if matches!(content.kind(), minijinja::value::ValueKind::Map | minijinja::value::ValueKind::Seq) => {
+                serde_json::Value::from(&crate::vars::to_wire(&content)).to_string()
+            }
+            None => text_of(&content),
+        };
+        if args.contains_key("src") {
+            return Err(Box::new(Answer::failed("src and content are mutually exclusive")));
+        }
+        sent.insert("_content".into(), context.blobs.bytes(text.into_bytes()));
+        return Ok(ask(sent));
+    }
+    let src = match text_arg(&args, "src") {
+        Some(src) if !remote => src,
+        // The agent says what is missing.
+        _ => return Ok(ask(sent)),
+    };
+    let path = find(context, "files", &src)?;
+    if path.is_dir() {
+        let (root, prefix) = match src.ends_with('/') {
+            true => (path.clone(), PathBuf::new()),
+            false => (path.clone(), PathBuf::from(path.file_name().unwrap_or_default())),
+        };
+        let mut nodes = Vec::new();
+        let follow = flag_arg(&args, "local_follow")?.unwrap_or(true);
+        if !prefix.as_os_str().is_empty() {
+            nodes.push(node(&prefix, "dir", &root)?);
+        }
+        tree(&root, &prefix, follow, context, &mut nodes)?;
+        // Modes of the controller's files count only when they are asked for.
+        if sent.get("mode").and_then(Wire::as_str) != Some("preserve") {
+            for node in &mut nodes {
+                if let Wire::Map(node) = node {
+                    node.shift_remove("mode");
+                }
+            }
+        }
+        sent.insert("_tree".into(), Wire::List(nodes));
+        return Ok(ask(sent));
+    }
+    sent.insert("_content".into(), content_of(&path, &args, context)?);
+    sent.insert("_original_basename".into(), name_of(&path));
+    preserve_mode(&mut sent, &path)?;
+    Ok(ask(sent))
+}
+
+pub fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+    let src = text_of(&required(&args, "src")?);
+    let path = find(context, "templates", &src)?;
+    let source = context.project.source(&path, None).map_err(|problems| {
+        Box::new(Answer::failed(problems.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
+    })?;
+    let mut options = FileOptions::default();
+    macro_rules! text_options {
+        ($($name:ident)*) => {$(
+            if let Some(text) = text_arg(&args, stringify!($name)) {
+                options.$name = text.into();
+            }
+        )*};
+    }
+    text_options!(newline_sequence block_start_string block_end_string variable_start_string variable_end_string
+        comment_start_string comment_end_string);
+    if let Some(flag) = flag_arg(&args, "trim_blocks")? {
+        options.trim_blocks = flag;
+    }
+    if let Some(flag) = flag_arg(&args, "lstrip_blocks")? {
+        options.lstrip_blocks = flag;
+    }
+    let scope = template_scope(&path, &args, context);
+    let text = template::render_file(&source, &scope, &options).map_err(|error| Box::new(super::failed_by(&error)))?;
+    let own = [
+        "newline_sequence",
+        "block_start_string",
+        "block_end_string",
+        "variable_start_string",
+        "variable_end_string",
+        "comment_start_string",
+        "comment_end_string",
+        "trim_blocks",
+        "lstrip_blocks",
+        "output_encoding",
+    ];
+    if let Some(encoding) = text_arg(&args, "output_encoding")
+        && !["utf-8", "utf8"].contains(&encoding.to_lowercase().as_str())
+    {
+        return Err(Box::new(Answer::failed(format!("output_encoding `{encoding}` is not supported; utf-8 is"))));
+    }
+    let mut sent = wire_args(args.into_iter().filter(|(name, _)| !own.contains(&&**name)));
+    sent.insert("_content".into(), context.blobs.bytes(text.into_bytes()));
+    sent.insert("_original_basename".into(), name_of(&path));
+    preserve_mode(&mut sent, &path)?;
+    Ok(Ask { module: "copy", args: sent, after: After::Nothing })
+}
+
+/// What a template file sees besides the task's variables.
+fn template_scope(path: &Path, args: &Rendered, context: &Context<'_>) -> std::sync::Arc<Scope> {
+    let full = super::absolute(path);
+    let about = fs::metadata(path).ok();
+    let modified = about.as_ref().map_or(0, |meta| meta.mtime());
+    let mut layer = Layer::new();
+    let mut set = |name: &str, value: Value| drop(layer.insert(name.into(), Lazy::Data(value)));
+    set("template_path", full.clone().into());
+    set("template_fullpath", full.into());
+    set("template_host", host_name().into());
+    set("template_uid", user_name(about.as_ref().map_or(0, |meta| meta.uid())).into());
+    set("template_mtime", modified.into());
+    set("template_destpath", args.get("dest").cloned().unwrap_or_default());
+    set("template_run_date", now().into());
+    if context.scope.find("ansible_managed").is_none() {
+        set("ansible_managed", "Ansible managed".into());
+    }
+    let mut layers = context.scope.layers.clone();
+    layers.push(std::sync::Arc::new(layer));
+    let beside = path.parent().map(Path::to_owned);
+    let folders: Vec<PathBuf> = beside.into_iter().chain(context.scope.folders.iter().cloned()).collect();
+    std::sync::Arc::new(Scope::new(layers, context.scope.magic.clone(), folders.into()))
+}
+
+/// The present time as Python's `str` of a datetime begins.
+fn now() -> String {
+    jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+fn host_name() -> String {
+    nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Read from the file itself: a static executable must not ask the C library for users.
+fn user_name(uid: u32) -> String {
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let found = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid.to_string()).then(|| name.to_owned())
+    });
+    found.unwrap_or_else(|| uid.to_string())
+}
+
+pub fn script(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+    let line = text_arg(&args, "_raw_params").or_else(|| text_arg(&args, "cmd")).unwrap_or_default();
+    let line = line.trim();
+    let (name, rest) = match line.split_once(char::is_whitespace) {
+        Some((name, rest)) => (name, rest.trim()),
+        None => (line, ""),
+    };
+    if name.is_empty() {
+        return Err(Box::new(Answer::failed("no script was named")));
+    }
+    let path = find(context, "files", name)?;
+    let own = ["_raw_params", "cmd", "decrypt"];
+    let content = content_of(&path, &args, context)?;
+    let mut sent = wire_args(args.into_iter().filter(|(name, _)| !own.contains(&&**name)));
+    sent.insert("_content".into(), content);
+    sent.insert("_arguments".into(), rest.into());
+    sent.insert("_original_basename".into(), name_of(&path));
+    Ok(Ask { module: "script", args: sent, after: After::Nothing })
+}
+
+pub fn unarchive(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+    let remote = flag_arg(&args, "remote_src")?.unwrap_or(false);
+    let src = text_of(&required(&args, "src")?);
+    if remote || src.contains("://") {
+        return Ok(Ask { module: "unarchive", args: wire_args(args), after: After::Nothing });
+    }
+    let path = find(context, "files", &src)?;
+    let content = content_of(&path, &args, context)?;
+    let mut sent = wire_args(args);
+    sent.shift_remove("decrypt");
+    sent.insert("_content".into(), content);
+    sent.insert("_original_basename".into(), name_of(&path));
+    Ok(Ask { module: "unarchive", args: sent, after: After::Nothing })
+}
+
+pub fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+    let src = text_of(&required(&args, "src")?);
+    let dest = text_of(&required(&args, "dest")?);
+    let flat = flag_arg(&args, "flat")?.unwrap_or(false);
+    let name = Path::new(&src).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let base = |path: &str| match path.starts_with('/') {
+        true => PathBuf::from(path),
+        false => context.scope.folders.last().map(|folder| folder.join(path)).unwrap_or_else(|| PathBuf::from(path)),
+    };
+    let path = match flat {
+        true if dest.ends_with('/') => base(&dest).join(name),
+        true if Path::new(&dest).is_dir() => {
+            return Err(Box::new(Answer::failed(
+                "dest is an existing directory, use a trailing slash if you want to fetch src into that directory",
+            )));
+        }
+        true => base(&dest),
+        false => base(&dest).join(&**context.host).join(src.trim_start_matches('/')),
+    };
+    let known = fs::read(&path).ok().map(|content| hex(&Sha1::digest(&content)));
+    let mut sent = wire_args(args);
+    if let Some(checksum) = known {
+        sent.insert("_checksum".into(), checksum.into());
+    }
+    Ok(Ask { module: "fetch", args: sent, after: After::Keep { path } })
+}
+
+pub(super) fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn find(context: &Context<'_>, kind: &str, name: &str) -> Result<PathBuf> {
+    context.path(kind, name).ok_or_else(|| {
+        let looked: Vec<String> =
+            context.candidates(kind, name).iter().map(|path| path.display().to_string()).collect();
+        let mut answer = Answer::failed(format!("Could not find or access '{name}'"));
+        answer.place = Some(context.span("src"));
+        answer.help = Some(format!("looked for {}", looked.join(", ")));
+        Box::new(answer)
+    })
+}
+
+fn name_of(path: &Path) -> Wire {
+    Wire::Str(path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default())
+}
+
+/// A file as an argument; a vault is decrypted on the way unless the task forbids it.
+fn content_of(path: &Path, args: &Rendered, context: &Context<'_>) -> Result<Wire> {
+    let unreadable = |error: std::io::Error| {
+        let mut answer = Answer::failed(format!("cannot read {}: {error}", path.display()));
+        answer.place = Some(context.span("src"));
+        Box::new(answer)
+    };
+    if flag_arg(args, "decrypt")?.unwrap_or(true) && is_vault(path) {
+        let source = context.project.source(path, None).map_err(|problems| {
+            Box::new(Answer::failed(problems.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
+        })?;
+        return Ok(context.blobs.bytes(source.text.clone().into_bytes()));
+    }
+    context.blobs.file(path).map_err(unreadable)
+}
+
+fn is_vault(path: &Path) -> bool {
+    use std::io::Read;
+    let mut head = [0u8; 15];
+    fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && &head == b"$ANSIBLE_VAULT;"
+}
+
+fn preserve_mode(sent: &mut Map, path: &Path) -> Result<()> {
+    if sent.get("mode").and_then(Wire::as_str) == Some("preserve") {
+        let mode = fs::metadata(path).map(|meta| meta.mode() & 0o7777).unwrap_or(0o644);
+        sent.insert("mode".into(), format!("{mode:04o}").into());
+    }
+    Ok(())
+}
+
+fn node(relative: &Path, kind: &str, path: &Path) -> Result<Wire> {
+    let mode = fs::metadata(path).map(|meta| meta.mode() & 0o7777).unwrap_or(0o755);
+    Ok(Wire::Map(data! { "path" => relative.display().to_string(), "kind" => kind, "mode" => mode }))
+}
+
+fn tree(folder: &Path, prefix: &Path, follow: bool, context: &Context<'_>, nodes: &mut Vec<Wire>) -> Result<()> {
+    let failed = |error: std::io::Error| Box::new(Answer::failed(format!("cannot read {}: {error}", folder.display())));
+    let mut names: Vec<PathBuf> =
+        fs::read_dir(folder).map_err(failed)?.flatten().map(|entry| PathBuf::from(entry.file_name())).collect();
+    names.sort();
+    for name in names {
+        let path = folder.join(&name);
+        let relative = prefix.join(&name);
+        let about = fs::symlink_metadata(&path).map_err(failed)?;
+        if about.is_symlink() && !follow {
+            let target = fs::read_link(&path).map_err(failed)?;
+            nodes.push(Wire::Map(data! {
+                "path" => relative.display().to_string(), "kind" => "link", "target" => target.display().to_string(),
+            }));
+        } else if path.is_dir() {
+            nodes.push(node(&relative, "dir", &path)?);
+            tree(&path, &relative, follow, context, nodes)?;
+        } else {
+            let Wire::Map(mut file) = node(&relative, "file", &path)? else { continue };
+            file.insert("content".into(), context.blobs.file(&path).map_err(failed)?);
+            nodes.push(Wire::Map(file));
+        }
+    }
+    Ok(())
+}

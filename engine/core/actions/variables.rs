@@ -1,0 +1,182 @@
+//! set_fact, set_stats, include_vars, validate_argument_spec.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use indexmap::IndexMap;
+
+use super::{Answer, Context, Effect, Rendered, Result, flag_arg, int_arg, list_arg, required, text_arg};
+use crate::{
+    source::Source,
+    syntax::{self, spec},
+    template,
+    vars::{Layer, Lazy, Value, mapping},
+};
+
+pub fn set_fact(mut args: Rendered) -> Result<Answer> {
+    let cacheable = flag_arg(&args, "cacheable")?.unwrap_or(false);
+    args.shift_remove("cacheable");
+    if args.is_empty() {
+        return Err(Box::new(Answer::failed(
+            "No key/value pairs provided, at least one is required for this action to succeed",
+        )));
+    }
+    if let Some(bad) = args.keys().find(|name| !is_identifier(name)) {
+        return Err(Box::new(Answer::failed(format!(
+            "The variable name '{bad}' is not valid. Variables must start with a letter or underscore character, and \
+             contain only letters, numbers and underscores."
+        ))));
+    }
+    let vars: Layer = args.into_iter().map(|(name, value)| (name, Lazy::Data(value))).collect();
+    let mut answer = Answer::default();
+    answer.effects.push(Effect::SetFacts { vars, cacheable });
+    Ok(answer)
+}
+
+fn is_identifier(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars.next().is_some_and(|c| c == '_' || c.is_alphabetic()) && chars.all(|c| c == '_' || c.is_alphanumeric())
+}
+
+pub fn set_stats(args: &Rendered) -> Result<Answer> {
+    let data = required(args, "data")?;
+    let data: IndexMap<Arc<str>, Value> = super::entries(&data);
+    let per_host = flag_arg(args, "per_host")?.unwrap_or(false);
+    let aggregate = flag_arg(args, "aggregate")?.unwrap_or(true);
+    let shown =
+        mapping([("data", mapping(data.clone())), ("per_host", per_host.into()), ("aggregate", aggregate.into())]);
+    let mut answer = Answer::default().with("ansible_stats", shown);
+    answer.effects.push(Effect::Stats { data, per_host, aggregate });
+    Ok(answer)
+}
+
+pub fn include_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
+    let extensions =
+        list_arg(args, "extensions").unwrap_or_else(|| ["json", "yaml", "yml"].map(str::to_owned).to_vec());
+    let files = match (text_arg(args, "dir"), text_arg(args, "file").or_else(|| text_arg(args, "_raw_params"))) {
+        (Some(_), Some(_)) => return Err(Box::new(Answer::failed("`dir` and `file` exclude each other"))),
+        (Some(dir), None) => files_of_folder(&dir, args, &extensions, context)?,
+        (None, Some(file)) => vec![context.file("vars", file.trim()).ok_or_else(|| {
+            let mut answer = Answer::failed(format!("Could not find or access '{file}' on the Ansible Controller."));
+            answer.place = Some(context.span("file"));
+            Box::new(answer)
+        })?],
+        (None, None) => return Err(Box::new(Answer::failed("give a `file` or a `dir`"))),
+    };
+    let mut vars = Layer::new();
+    for file in &files {
+        let layer = context.project.vars(file, None).map_err(|problems| {
+            let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
+            Box::new(Answer::failed(told.join("; ")))
+        })?;
+        vars.extend(layer.iter().map(|(name, value)| (name.clone(), value.clone())));
+    }
+    if let Some(name) = text_arg(args, "name") {
+        vars = Layer::from_iter([(Arc::from(name), Lazy::Map(Arc::new(vars)))]);
+    }
+    let shown: Vec<Value> = files.iter().map(|file| Value::from(crate::actions::absolute(file))).collect();
+    let mut answer = Answer::default().with("ansible_included_var_files", shown);
+    answer.effects.push(Effect::IncludeVars(vars));
+    Ok(answer)
+}
+
+fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &Context<'_>) -> Result<Vec<PathBuf>> {
+    let missing = || Box::new(Answer::failed(format!("{dir} directory does not exist")));
+    let folder = context.folder("vars", dir).ok_or_else(missing)?;
+    let depth = int_arg(args, "depth")?.unwrap_or(0);
+    let ignored = list_arg(args, "ignore_files").unwrap_or_default();
+    let unknown_is_fine = flag_arg(args, "ignore_unknown_extensions")?.unwrap_or(false);
+    let matching = match text_arg(args, "files_matching") {
+        Some(pattern) => Some(fancy_regex::Regex::new(&pattern).map_err(|error| {
+            Box::new(Answer::failed(format!("`files_matching` is no regular expression: {error}")))
+        })?),
+        None => None,
+    };
+    let mut files = Vec::new();
+    collect(&folder, if depth <= 0 { usize::MAX } else { depth as usize }, &mut files);
+    let mut taken = Vec::new();
+    for file in files {
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if ignored.iter().any(|pattern| *pattern == name)
+            || matching.as_ref().is_some_and(|regex| !regex.is_match(&name).unwrap_or(false))
+        {
+            continue;
+        }
+        let ending = file.extension().map(|e| e.to_string_lossy().into_owned()).unwrap_or_default();
+        match extensions.iter().any(|known| *known == ending) {
+            true => taken.push(file),
+            false if unknown_is_fine => {}
+            false => {
+                return Err(Box::new(Answer::failed(format!(
+                    "{} does not have a valid extension: {}",
+                    file.display(),
+                    extensions.join(", ")
+                ))));
+            }
+        }
+    }
+    Ok(taken)
+}
+
+fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    let (folders, own): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.is_dir());
+    files.extend(own);
+    if depth > 1 {
+        for folder in folders {
+            collect(&folder, depth - 1, files);
+        }
+    }
+}
+
+pub fn validate(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
+    let given;
+    let options = match &context.task.spec {
+        Some(spec) => &spec.options,
+        None => {
+            given = options_of(&required(args, "argument_spec")?)?;
+            &given
+        }
+    };
+    let provided = args.get("provided_arguments").filter(|value| !value.is_none()).map(super::entries);
+    let values = match provided {
+        Some(provided) => provided,
+        None => {
+            let mut values: IndexMap<Arc<str>, Value> = IndexMap::new();
+            for name in options.iter().flat_map(|(name, option)| std::iter::once(name).chain(&option.aliases)) {
+                if let Some(lazy) = context.scope.find(name) {
+                    let value =
+                        template::render(&lazy, context.scope).map_err(|error| Box::new(super::failed_by(&error)))?;
+                    values.insert(name.clone(), value);
+                }
+            }
+            values
+        }
+    };
+    let faults = spec::validate(options, &values);
+    if faults.is_empty() {
+        return Ok(Answer::default().with("msg", "The arg spec validation passed"));
+    }
+    let errors: Vec<Value> = faults.iter().map(|fault| Value::from(fault.msg.as_str())).collect();
+    let told: Vec<&str> = faults.iter().map(|fault| fault.msg.as_str()).collect();
+    let mut answer = Answer::failed(format!("Validation of arguments failed:\n{}", told.join("\n")));
+    answer.place = faults.into_iter().find_map(|fault| fault.option);
+    Ok(answer.with("argument_errors", errors))
+}
+
+/// The options of a specification that a task gives as a value.
+fn options_of(value: &Value) -> Result<IndexMap<Arc<str>, spec::ArgumentOption>> {
+    let options: serde_json::Value = (&crate::vars::to_wire(value)).into();
+    let text = serde_json::json!({ "main": { "options": options } }).to_string();
+    let wrong = |problems: crate::source::Problems| {
+        let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
+        Box::new(Answer::failed(format!("the argument spec is not valid: {}", told.join("; "))))
+    };
+    let loaded = syntax::yaml::load(&Source::inline("argument_spec", text)).map_err(wrong)?;
+    let mut specs = syntax::argument_specs(loaded.node).map_err(wrong)?;
+    Ok(specs.entry_points.swap_remove("main").map(|spec| spec.options).unwrap_or_default())
+}

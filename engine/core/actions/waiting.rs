@@ -1,0 +1,55 @@
+//! pause and wait_for_connection.
+
+use std::time::{Duration, Instant};
+
+use rplay_modules::wire::Map;
+
+use super::{After, Answer, Ask, Context, Rendered, Result, flag_arg, number_arg, text_arg};
+
+pub fn pause(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
+    let echo = flag_arg(args, "echo")?.unwrap_or(true);
+    let prompt = text_arg(args, "prompt");
+    let seconds = match (number_arg(args, "minutes")?, number_arg(args, "seconds")?) {
+        (Some(minutes), _) => Some(minutes * 60.0),
+        (None, seconds) => seconds,
+    };
+    let begun = Instant::now();
+    let mut answer = Answer::default();
+    match seconds {
+        Some(seconds) => {
+            // As Ansible: at least one second.
+            let duration = Duration::try_from_secs_f64(seconds.max(1.0)).unwrap_or_default();
+            let text = prompt.unwrap_or_else(|| format!("Pausing for {} seconds", duration.as_secs()));
+            context.prompt.wait(&text, duration).map_err(|stopped| Box::new(Answer::failed(stopped)))?;
+            answer.set("stdout", format!("Paused for {:.1} seconds", begun.elapsed().as_secs_f64()));
+        }
+        None => {
+            let text = prompt.unwrap_or_else(|| "Press enter to continue, Ctrl+C to interrupt".to_owned());
+            let typed = context.prompt.ask(&format!("[{}]\n{text}: ", context.task_name()), echo);
+            if typed.is_none() {
+                answer.warnings.push("Not waiting for response to prompt as stdin is not interactive".into());
+            }
+            answer.set("user_input", typed.unwrap_or_default());
+            answer.set("stdout", format!("Paused for {:.1} minutes", begun.elapsed().as_secs_f64() / 60.0));
+        }
+    }
+    answer.set("echo", echo);
+    answer.set("stderr", "");
+    answer.set("rc", 0);
+    answer.set("delta", begun.elapsed().as_secs());
+    Ok(answer)
+}
+
+/// The run repeats this call until the host answers or the time is over.
+pub fn for_connection(args: &Rendered) -> Result<Ask> {
+    let seconds = |name: &str, default: f64| -> Result<Duration> {
+        let seconds = number_arg(args, name)?.unwrap_or(default).max(0.0);
+        Ok(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+    };
+    let after = After::Patience {
+        timeout: seconds("timeout", 600.0)?,
+        delay: seconds("delay", 0.0)?,
+        sleep: seconds("sleep", 1.0)?,
+    };
+    Ok(Ask { module: "ping", args: Map::new(), after })
+}

@@ -1,0 +1,387 @@
+//! Settings: `ansible.cfg` and the ANSIBLE_* environment, as far as they mean something here.
+
+mod file;
+mod kinds;
+
+use std::{
+    fmt,
+    ops::Deref,
+    path::{Path, PathBuf},
+};
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+pub use file::HARMLESS;
+use kinds::Kind;
+pub use kinds::{Folders, Gathering, HashBehaviour, Identities, Sources};
+
+use crate::source::{Problems, Source, Span, nearest};
+
+/// A value and where it comes from.
+#[derive(Clone, Debug)]
+pub struct Setting<T> {
+    pub value: T,
+    pub origin: Origin,
+}
+
+impl<T> Deref for Setting<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+/// Where a setting's value comes from.
+#[derive(Clone, Debug)]
+pub enum Origin {
+    Default,
+    File(Span),
+    Environment(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::File(span) => span.fmt(f),
+            Origin::Environment(name) => f.write_str(name),
+        }
+    }
+}
+
+/// What can be wrong with settings.
+#[derive(Debug, Error, Diagnostic)]
+pub enum ConfigFault {
+    #[error("configuration file `{}` cannot be read: {error}", path.display())]
+    Unreadable { path: PathBuf, error: std::io::Error },
+
+    #[error("{message}")]
+    Line {
+        message: String,
+        #[source_code]
+        #[label]
+        place: Span,
+        #[help]
+        help: Option<String>,
+    },
+
+    #[error("environment variable {name}: {message}")]
+    Environment { name: &'static str, message: String },
+
+    #[error(
+        "{} is not used, because anybody may write into its folder",
+        path.display()
+    )]
+    #[diagnostic(severity(Warning), help("chmod o-w the folder, or name the file in ANSIBLE_CONFIG"))]
+    WorldWritable { path: PathBuf },
+
+    #[error("unknown setting `{key}` in section [{section}]")]
+    #[diagnostic(severity(Warning))]
+    Unknown {
+        section: String,
+        key: String,
+        #[source_code]
+        #[label("it has no effect")]
+        place: Span,
+        #[help]
+        help: Option<String>,
+    },
+}
+
+/// What settings are read from.
+pub struct Surroundings<'s> {
+    pub env: &'s dyn Fn(&str) -> Option<String>,
+    pub folder: &'s Path,
+    pub home: Option<&'s Path>,
+}
+
+macro_rules! settings {
+    ($(
+        $(#[doc = $doc:literal])*
+        $name:ident: $ty:ty = $default:expr, [$($ini:literal),*], [$($env:literal),*];
+    )*) => {
+        /// All settings.
+        #[derive(Clone, Debug)]
+        pub struct Config {
+            /// The file that was read.
+            pub file: Option<PathBuf>,
+            $( $(#[doc = $doc])* pub $name: Setting<$ty>, )*
+        }
+
+        /// Section and key of every setting, with a dot between.
+        const KNOWN: &[&str] = &[$( $($ini,)* )*];
+
+        impl Config {
+            fn from(file: &file::ConfigFile, around: &Surroundings<'_>, problems: &mut Problems) -> Self {
+                Config {
+                    file: file.source.as_ref().and_then(|source| source.path.clone()),
+                    $( $name: setting(file, around, &[$($ini),*], &[$($env),*], problems)
+                        .unwrap_or_else(|| Setting { value: $default, origin: Origin::Default }), )*
+                }
+            }
+
+            /// Settings that are not at their default: name, value, where it comes from.
+            pub fn changed(&self) -> Vec<(&'static str, String, &Origin)> {
+                let all = [$( (stringify!($name), format!("{:?}", self.$name.value), &self.$name.origin), )*];
+                all.into_iter().filter(|(_, _, origin)| !matches!(origin, Origin::Default)).collect()
+            }
+        }
+    };
+}
+
+settings! {
+    /// Where hosts come from when no `-i` is given.
+    inventory: Sources = Sources::default(), ["defaults.inventory"], ["ANSIBLE_INVENTORY"];
+    /// Folders with roles, after those beside the playbook.
+    roles_path: Folders = Folders::usual("roles"), ["defaults.roles_path"], ["ANSIBLE_ROLES_PATH"];
+    /// Folders with collections, for roles and playbooks in them.
+    collections_path: Folders = Folders::usual("collections"),
+        ["defaults.collections_path", "defaults.collections_paths"], ["ANSIBLE_COLLECTIONS_PATH"];
+    /// Hosts to work on at once; rplay's own default is higher than Ansible's 5.
+    forks: Option<u32> = None, ["defaults.forks"], ["ANSIBLE_FORKS"];
+    /// When facts are gathered.
+    gathering: Gathering = Gathering::Implicit, ["defaults.gathering"], ["ANSIBLE_GATHERING"];
+    /// Only `replace`; `merge` is refused.
+    hash_behaviour: HashBehaviour = HashBehaviour, ["defaults.hash_behaviour"], ["ANSIBLE_HASH_BEHAVIOUR"];
+    /// The strategy of plays that name none.
+    strategy: String = "linear".to_owned(), ["defaults.strategy"], ["ANSIBLE_STRATEGY"];
+    /// Whether facts are variables of their own, as `ansible_hostname`.
+    inject_facts_as_vars: bool = true, ["defaults.inject_facts_as_vars"], ["ANSIBLE_INJECT_FACT_VARS"];
+    /// Whether role variables stay within the role.
+    private_role_vars: bool = false, ["defaults.private_role_vars"], ["ANSIBLE_PRIVATE_ROLE_VARS"];
+    /// Whether an undefined variable is an error.
+    error_on_undefined_vars: bool = true, ["defaults.error_on_undefined_vars"], ["ANSIBLE_ERROR_ON_UNDEFINED_VARS"];
+    /// Whether notifying a handler that does not exist is an error.
+    error_on_missing_handler: bool = true, ["defaults.error_on_missing_handler"], ["ANSIBLE_ERROR_ON_MISSING_HANDLER"];
+    /// Run notified handlers even after a failure.
+    force_handlers: bool = false, ["defaults.force_handlers"], ["ANSIBLE_FORCE_HANDLERS"];
+    /// Any failed host ends the play.
+    any_errors_fatal: bool = false, ["defaults.any_errors_fatal"], ["ANSIBLE_ANY_ERRORS_FATAL"];
+    /// Hide what all tasks do.
+    no_log: bool = false, ["defaults.no_log"], ["ANSIBLE_NO_LOG"];
+    /// Seconds a task may take; 0 for ever.
+    task_timeout: u32 = 0, ["defaults.task_timeout"], ["ANSIBLE_TASK_TIMEOUT"];
+    /// Seconds between looks at an asynchronous task.
+    poll_interval: u32 = 15, ["defaults.poll_interval"], ["ANSIBLE_POLL_INTERVAL"];
+    /// The text of the variable `ansible_managed`.
+    ansible_managed: String = "Ansible managed".to_owned(), ["defaults.ansible_managed"], [];
+    /// Extensions of Jinja, such as `jinja2.ext.do`.
+    jinja2_extensions: Vec<String> = Vec::new(), ["defaults.jinja2_extensions"], ["ANSIBLE_JINJA2_EXTENSIONS"];
+    /// Tags to run when no `--tags` is given.
+    tags_run: Vec<String> = Vec::new(), ["tags.run"], ["ANSIBLE_RUN_TAGS"];
+    /// Tags to skip when no `--skip-tags` is given.
+    tags_skip: Vec<String> = Vec::new(), ["tags.skip"], ["ANSIBLE_SKIP_TAGS"];
+    /// What a host pattern that matches nothing is: `ignore`, `warning` or `error`.
+    host_pattern_mismatch: String = "warning".to_owned(),
+        ["inventory.host_pattern_mismatch"], ["ANSIBLE_HOST_PATTERN_MISMATCH"];
+
+    /// How hosts are reached: `ssh`, `local` ...
+    transport: Option<String> = None, ["defaults.transport"], ["ANSIBLE_TRANSPORT"];
+    /// The user to log in as.
+    remote_user: Option<String> = None, ["defaults.remote_user"], ["ANSIBLE_REMOTE_USER"];
+    /// The port of ssh.
+    remote_port: Option<u32> = None, ["defaults.remote_port"], ["ANSIBLE_REMOTE_PORT", "ANSIBLE_SSH_PORT"];
+    /// The key to log in with.
+    private_key_file: Option<PathBuf> = None, ["defaults.private_key_file"], ["ANSIBLE_PRIVATE_KEY_FILE"];
+    /// Refuse hosts whose key is not known.
+    host_key_checking: bool = true, ["defaults.host_key_checking", "ssh_connection.host_key_checking"],
+        ["ANSIBLE_HOST_KEY_CHECKING", "ANSIBLE_SSH_HOST_KEY_CHECKING"];
+    /// Seconds to wait for a connection.
+    timeout: u32 = 10, ["defaults.timeout", "ssh_connection.timeout"], ["ANSIBLE_TIMEOUT", "ANSIBLE_SSH_TIMEOUT"];
+    /// Ask for the login password.
+    ask_pass: bool = false, ["defaults.ask_pass"], ["ANSIBLE_ASK_PASS"];
+    /// File with the login password.
+    connection_password_file: Option<PathBuf> = None,
+        ["defaults.connection_password_file"], ["ANSIBLE_CONNECTION_PASSWORD_FILE"];
+    /// The shell on hosts.
+    executable: String = "/bin/sh".to_owned(), ["defaults.executable"], ["ANSIBLE_EXECUTABLE"];
+    /// Arguments for ssh in place of rplay's own for connection sharing.
+    ssh_args: Option<String> = None, ["ssh_connection.ssh_args"], ["ANSIBLE_SSH_ARGS"];
+    /// More arguments for ssh.
+    ssh_common_args: Option<String> = None, ["ssh_connection.ssh_common_args"], ["ANSIBLE_SSH_COMMON_ARGS"];
+    /// Still more arguments for ssh.
+    ssh_extra_args: Option<String> = None, ["ssh_connection.ssh_extra_args"], ["ANSIBLE_SSH_EXTRA_ARGS"];
+    /// The program ssh.
+    ssh_executable: String = "ssh".to_owned(), ["ssh_connection.ssh_executable"], ["ANSIBLE_SSH_EXECUTABLE"];
+    /// Further attempts to connect.
+    ssh_retries: u32 = 0, ["ssh_connection.retries", "connection.retries"], ["ANSIBLE_SSH_RETRIES"];
+
+    /// Run tasks as another user.
+    become_: bool = false, ["privilege_escalation.become"], ["ANSIBLE_BECOME"];
+    /// How: `sudo`, `su` ...
+    become_method: String = "sudo".to_owned(), ["privilege_escalation.become_method"], ["ANSIBLE_BECOME_METHOD"];
+    /// The user to become.
+    become_user: String = "root".to_owned(), ["privilege_escalation.become_user"], ["ANSIBLE_BECOME_USER"];
+    /// Ask for the password that becoming takes.
+    become_ask_pass: bool = false, ["privilege_escalation.become_ask_pass"], ["ANSIBLE_BECOME_ASK_PASS"];
+    /// File with that password.
+    become_password_file: Option<PathBuf> = None, ["defaults.become_password_file"], ["ANSIBLE_BECOME_PASSWORD_FILE"];
+    /// The program that becomes.
+    become_exe: Option<String> = None,
+        ["privilege_escalation.become_exe", "sudo_become_plugin.executable"], ["ANSIBLE_BECOME_EXE", "ANSIBLE_SUDO_EXE"];
+    /// Its arguments.
+    become_flags: Option<String> = None,
+        ["privilege_escalation.become_flags", "sudo_become_plugin.flags"], ["ANSIBLE_BECOME_FLAGS", "ANSIBLE_SUDO_FLAGS"];
+
+    /// File with the vault password, or a program that prints it.
+    vault_password_file: Option<PathBuf> = None, ["defaults.vault_password_file"], ["ANSIBLE_VAULT_PASSWORD_FILE"];
+    /// Further vault passwords: `name@file`.
+    vault_identity_list: Identities = Identities::default(), ["defaults.vault_identity_list"], ["ANSIBLE_VAULT_IDENTITY_LIST"];
+    /// Which of them encrypts.
+    vault_encrypt_identity: Option<String> = None,
+        ["defaults.vault_encrypt_identity"], ["ANSIBLE_VAULT_ENCRYPT_IDENTITY"];
+    /// Whether only the password of the same name may decrypt.
+    vault_id_match: bool = false, ["defaults.vault_id_match"], ["ANSIBLE_VAULT_ID_MATCH"];
+    /// Ask for the vault password.
+    ask_vault_pass: bool = false, ["defaults.ask_vault_pass"], ["ANSIBLE_ASK_VAULT_PASS"];
+
+    /// Colours even where no terminal is.
+    force_color: bool = false, ["defaults.force_color"], ["ANSIBLE_FORCE_COLOR"];
+    /// No colours at all. `NO_COLOR` counts whatever it holds.
+    nocolor: bool = false, ["defaults.nocolor"], ["ANSIBLE_NOCOLOR"];
+    /// As `-v`, `-vv` ...
+    verbosity: u32 = 0, ["defaults.verbosity"], ["ANSIBLE_VERBOSITY"];
+    /// Show tasks that were skipped.
+    display_skipped_hosts: bool = true, ["defaults.display_skipped_hosts"], ["ANSIBLE_DISPLAY_SKIPPED_HOSTS"];
+    /// Show tasks that changed nothing.
+    display_ok_hosts: bool = true, ["defaults.display_ok_hosts"], ["ANSIBLE_DISPLAY_OK_HOSTS"];
+    /// Write failures to standard error.
+    display_failed_stderr: bool = false, ["defaults.display_failed_stderr"], ["ANSIBLE_DISPLAY_FAILED_STDERR"];
+    /// Say where a failed task stands.
+    show_task_path_on_failure: bool = false,
+        ["defaults.show_task_path_on_failure"], ["ANSIBLE_SHOW_TASK_PATH_ON_FAILURE"];
+    /// Say in task lines that it is a dry run.
+    check_mode_markers: bool = false, ["defaults.check_mode_markers"], ["ANSIBLE_CHECK_MODE_MARKERS"];
+    /// Show statistics of `set_stats` at the end.
+    show_custom_stats: bool = false, ["defaults.show_custom_stats"], ["ANSIBLE_SHOW_CUSTOM_STATS"];
+    /// The form of the output: `default`, `json`, `junit` ...
+    stdout_callback: String = "default".to_owned(), ["defaults.stdout_callback"], ["ANSIBLE_STDOUT_CALLBACK"];
+    /// How results are shown: `json` or `yaml`.
+    result_format: String = "json".to_owned(),
+        ["defaults.callback_result_format", "defaults.result_format"], ["ANSIBLE_CALLBACK_RESULT_FORMAT"];
+    /// A file to write the output to as well.
+    log_path: Option<PathBuf> = None, ["defaults.log_path"], ["ANSIBLE_LOG_PATH"];
+    /// Always show how files change.
+    diff_always: bool = false, ["diff.always"], ["ANSIBLE_DIFF_ALWAYS"];
+    /// Lines round a change.
+    diff_context: u32 = 3, ["diff.context"], ["ANSIBLE_DIFF_CONTEXT"];
+    /// Files larger than this (bytes) are not compared.
+    max_diff_size: u32 = 104_448, ["defaults.max_diff_size"], ["ANSIBLE_MAX_DIFF_SIZE"];
+}
+
+/// The environment before the file, the last key of a setting before the first.
+fn setting<T: Kind>(
+    file: &file::ConfigFile,
+    around: &Surroundings<'_>,
+    keys: &[&str],
+    variables: &[&'static str],
+    problems: &mut Problems,
+) -> Option<Setting<T>> {
+    let environment = variables.iter().find_map(|name| Some((*name, (around.env)(name)?)));
+    if let Some((name, text)) = environment {
+        let base = kinds::Base { folder: around.folder, around };
+        match T::parse(&text, &base) {
+            Ok(value) => return Some(Setting { value, origin: Origin::Environment(name) }),
+            Err(message) => problems.push(ConfigFault::Environment { name, message }),
+        }
+    }
+    let entry = keys.iter().rev().find_map(|key| file.get(key))?;
+    let folder = file.source.as_ref().and_then(|source| source.path.as_deref()).and_then(Path::parent);
+    let base = kinds::Base { folder: folder.unwrap_or(around.folder), around };
+    match T::parse(&entry.value, &base) {
+        Ok(value) => Some(Setting { value, origin: Origin::File(entry.place.clone()) }),
+        Err(message) => {
+            problems.push(ConfigFault::Line { message, place: entry.place.clone(), help: None });
+            None
+        }
+    }
+}
+
+impl Config {
+    /// Reads the settings of this process; the second value are warnings.
+    pub fn load() -> Result<(Self, Problems), Problems> {
+        let env = |name: &str| std::env::var(name).ok();
+        let folder =
+            std::env::current_dir().map_err(|error| ConfigFault::Unreadable { path: PathBuf::from("."), error })?;
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        Config::read(&Surroundings { env: &env, folder: &folder, home: home.as_deref() })
+    }
+
+    /// The sources of the inventory: those given with `-i`, else those of the settings, else Ansible's own
+    /// place if there is anything.
+    pub fn inventory_sources(&self, given: &[String]) -> Vec<String> {
+        let usual = "/etc/ansible/hosts";
+        match (given, &*self.inventory.0) {
+            ([], []) if Path::new(usual).exists() => vec![usual.to_owned()],
+            ([], set) => set.to_vec(),
+            (given, _) => given.to_vec(),
+        }
+    }
+
+    /// Reads the settings that hold in these surroundings; the second value are warnings.
+    pub fn read(around: &Surroundings<'_>) -> Result<(Self, Problems), Problems> {
+        let mut warnings = Problems::default();
+        let file = match find(around, &mut warnings) {
+            Some(path) => {
+                let source = Source::read(&path).map_err(|error| ConfigFault::Unreadable { path, error })?;
+                file::ConfigFile::parse(source)?
+            }
+            None => file::ConfigFile::default(),
+        };
+        let mut problems = Problems::default();
+        let mut config = Config::from(&file, around, &mut problems);
+        if (around.env)("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+            config.nocolor = Setting { value: true, origin: Origin::Environment("NO_COLOR") };
+        }
+        for entry in file.entries() {
+            let name = format!("{}.{}", entry.section, entry.key);
+            if KNOWN.contains(&&*name) || file::is_harmless(&entry.section, &entry.key) {
+                continue;
+            }
+            let in_section =
+                |known: &'static str| Some(known.split_once('.')?).filter(|(name, _)| *name == entry.section);
+            let keys = KNOWN.iter().chain(HARMLESS).filter_map(|known| in_section(known)).map(|(_, key)| key);
+            let elsewhere =
+                || KNOWN.iter().filter_map(|known| known.split_once('.')).find(|(_, key)| *key == entry.key);
+            let help = match nearest(&entry.key, keys) {
+                Some(meant) => Some(format!("did you mean `{meant}`?")),
+                None => elsewhere().map(|(section, key)| format!("`{key}` belongs into the section [{section}]")),
+            };
+            warnings.push(ConfigFault::Unknown {
+                section: entry.section.clone(),
+                key: entry.key.clone(),
+                place: entry.place.clone(),
+                help,
+            });
+        }
+        problems.unless_any((config, warnings))
+    }
+}
+
+/// The file that holds: the first there is of ANSIBLE_CONFIG, ./ansible.cfg, ~/.ansible.cfg and
+/// /etc/ansible/ansible.cfg.
+fn find(around: &Surroundings<'_>, warnings: &mut Problems) -> Option<PathBuf> {
+    if let Some(named) = (around.env)("ANSIBLE_CONFIG").filter(|named| !named.is_empty()) {
+        let path = kinds::Base { folder: around.folder, around }.path(&named);
+        let path = if path.is_dir() { path.join("ansible.cfg") } else { path };
+        if path.exists() {
+            return Some(path);
+        }
+    }
+    let here = around.folder.join("ansible.cfg");
+    if here.is_file() {
+        use std::os::unix::fs::PermissionsExt;
+        if around.folder.metadata().is_ok_and(|about| about.permissions().mode() & 0o002 != 0) {
+            warnings.push(ConfigFault::WorldWritable { path: here });
+        } else {
+            return Some(here);
+        }
+    }
+    let of_user = around.home.map(|home| home.join(".ansible.cfg"));
+    of_user.into_iter().chain([PathBuf::from("/etc/ansible/ansible.cfg")]).find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! The text of an `ansible.cfg`: sections of `key = value`, as Python's configparser reads them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::{ConfigFault, Problems, Source, Span};
+
+/// An `ansible.cfg`, read but not yet understood.
+#[derive(Debug, Default)]
+pub struct ConfigFile {
+    pub source: Option<Arc<Source>>,
+    entries: Vec<Entry>,
+    /// By section and key, with a dot between: the last entry.
+    index: HashMap<String, usize>,
+}
+
+/// One line of it.
+#[derive(Debug)]
+pub struct Entry {
+    pub section: String,
+    /// In lower case.
+    pub key: String,
+    pub value: String,
+    /// From the key to the end of the value's first line.
+    pub place: Span,
+}
+
+impl ConfigFile {
+    pub fn parse(source: Arc<Source>) -> Result<Self, Problems> {
+        let mut file = ConfigFile { source: Some(source.clone()), ..ConfigFile::default() };
+        let mut problems = Problems::default();
+        let mut section: Option<String> = None;
+        let mut start = 0;
+        for line in source.text.split_inclusive('\n') {
+            let offset = start;
+            start += line.len();
+            let text = without_comment(line);
+            let bare = text.trim();
+            if bare.is_empty() {
+                continue;
+            }
+            let begin = offset + (text.len() - text.trim_start().len());
+            let place = Span::new(&source, begin..begin + bare.len());
+            let mut fault = |message: &str, help: &str| {
+                let place = place.clone();
+                problems.push(ConfigFault::Line { message: message.to_owned(), place, help: Some(help.to_owned()) });
+            };
+            // An indented line goes on with the value before it.
+            if text.starts_with([' ', '\t'])
+                && let Some(last) = file.entries.last_mut()
+            {
+                last.value.push('\n');
+                last.value.push_str(bare);
+            } else if let Some(header) = bare.strip_prefix('[') {
+                match header.split_once(']') {
+                    Some((name, _)) => section = Some(name.to_owned()),
+                    None => fault("this is not a section", "write [defaults]"),
+                }
+            } else if let Some(section) = &section {
+                match bare.find(['=', ':']) {
+                    Some(at) if at > 0 => {
+                        let (key, value) = (bare[..at].trim().to_ascii_lowercase(), bare[at + 1..].trim());
+                        let entry = Entry { section: section.clone(), key, value: value.to_owned(), place };
+                        file.index.insert(format!("{}.{}", entry.section, entry.key), file.entries.len());
+                        file.entries.push(entry);
+                    }
+                    _ => fault("expected key = value", "comments begin with # or ;"),
+                }
+            } else {
+                fault("a setting before any [section]", "write [defaults] above it");
+            }
+        }
+        problems.unless_any(file)
+    }
+
+    /// The entry of a section and key, written with a dot between.
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.entries.get(*self.index.get(name)?)
+    }
+
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+}
+
+/// Comments are lines that begin with `#` or `;`, and what follows a `;` after a space.
+fn without_comment(line: &str) -> &str {
+    if line.trim_start().starts_with(['#', ';']) {
+        return "";
+    }
+    let inline = line.match_indices(';').find(|(at, _)| line[..*at].ends_with([' ', '\t']));
+    inline.map_or(line, |(at, _)| &line[..at])
+}
+
+/// Sections of things that rplay does not have, or does not need to be told.
+const HARMLESS_SECTIONS: [&str; 6] =
+    ["galaxy", "colors", "selinux", "paramiko_connection", "persistent_connection", "netconf_connection"];
+
+/// Settings that are fine to have though they change nothing here: about Python, plugins, caches and
+/// Ansible's own workings.
+pub const HARMLESS: &[&str] = &[
+    "connection.pipelining",
+    "connection.ssh_agent",
+    "defaults.action_plugins",
+    "defaults.action_warnings",
+    "defaults.allow_broken_conditionals",
+    "defaults.allow_world_readable_tmpfiles",
+    "defaults.become_plugins",
+    "defaults.bin_ansible_callbacks",
+    "defaults.cache_plugins",
+    "defaults.callback_enabled",
+    "defaults.callback_format_pretty",
+    "defaults.callback_plugins",
+    "defaults.callback_whitelist",
+    "defaults.callbacks_enabled",
+    "defaults.collections_on_ansible_version_mismatch",
+    "defaults.collections_scan_sys_path",
+    "defaults.command_warnings",
+    "defaults.connection_plugins",
+    "defaults.cow_selection",
+    "defaults.cowpath",
+    "defaults.cowsay_enabled_stencils",
+    "defaults.deprecation_warnings",
+    "defaults.devel_warning",
+    "defaults.display_args_to_stdout",
+    "defaults.display_traceback",
+    "defaults.doc_fragment_plugins",
+    "defaults.duplicate_dict_key",
+    "defaults.fact_caching",
+    "defaults.fact_caching_connection",
+    "defaults.fact_caching_prefix",
+    "defaults.fact_caching_timeout",
+    "defaults.filter_plugins",
+    "defaults.force_valid_group_names",
+    "defaults.home",
+    "defaults.internal_poll_interval",
+    "defaults.interpreter_python",
+    "defaults.inventory_ignore_extensions",
+    "defaults.inventory_plugins",
+    "defaults.jinja2_native",
+    "defaults.keep_remote_files",
+    "defaults.library",
+    "defaults.local_tmp",
+    "defaults.localhost_warning",
+    "defaults.lookup_plugins",
+    "defaults.module_compression",
+    "defaults.module_lang",
+    "defaults.module_name",
+    "defaults.module_set_locale",
+    "defaults.module_utils",
+    "defaults.no_target_syslog",
+    "defaults.nocows",
+    "defaults.pipelining",
+    "defaults.remote_tmp",
+    "defaults.retry_files_enabled",
+    "defaults.retry_files_save_path",
+    "defaults.strategy_plugins",
+    "defaults.syslog_facility",
+    "defaults.system_warnings",
+    "defaults.terminal_plugins",
+    "defaults.test_plugins",
+    "defaults.use_persistent_connections",
+    "defaults.vars_plugins",
+    "defaults.vault_identity",
+    "inventory.enable_plugins",
+    "inventory.ignore_extensions",
+    "inventory.unparsed_is_failed",
+    "inventory.any_unparsed_is_failed",
+    "inventory.inventory_unparsed_warning",
+    "privilege_escalation.agnostic_become_prompt",
+    "privilege_escalation.become_allow_same_user",
+    "ssh_connection.control_path",
+    "ssh_connection.control_path_dir",
+    "ssh_connection.pipelining",
+    "ssh_connection.scp_executable",
+    "ssh_connection.scp_if_ssh",
+    "ssh_connection.sftp_batch_mode",
+    "ssh_connection.sftp_executable",
+    "ssh_connection.transfer_method",
+    "ssh_connection.usetty",
+];
+
+/// Whether a setting is known and may be passed over in silence; callbacks have sections of their own.
+pub fn is_harmless(section: &str, key: &str) -> bool {
+    HARMLESS_SECTIONS.contains(&section)
+        || section.starts_with("callback_")
+        || section.starts_with("galaxy_server.")
+        || section.ends_with("_become_plugin")
+        || HARMLESS.contains(&&*format!("{section}.{key}"))
+}

@@ -1,0 +1,186 @@
+//! The types of settings: how each is read from text.
+
+use std::path::{Path, PathBuf};
+
+use rplay_modules::{args::ArgType, argtypes::Flag, wire::Value};
+
+use super::Surroundings;
+use crate::vault::{PasswordFrom, PasswordSource};
+
+/// What relative paths start from.
+pub struct Base<'b> {
+    pub folder: &'b Path,
+    pub around: &'b Surroundings<'b>,
+}
+
+impl Base<'_> {
+    /// A path with `~`, `$VARIABLES` and `{{CWD}}` filled in, made absolute.
+    pub fn path(&self, text: &str) -> PathBuf {
+        let text = self.filled_in(text.trim());
+        match (text.strip_prefix('~'), self.around.home) {
+            (Some(""), Some(home)) => home.to_owned(),
+            (Some(rest), Some(home)) if rest.starts_with('/') => home.join(&rest[1..]),
+            _ => self.folder.join(text),
+        }
+    }
+
+    fn filled_in(&self, text: &str) -> String {
+        let mut found = String::new();
+        let text = text.replace("{{CWD}}", &self.around.folder.display().to_string());
+        let mut rest = text.as_str();
+        while let Some(at) = rest.find('$') {
+            found.push_str(&rest[..at]);
+            let after = &rest[at + 1..];
+            let (name, length) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+                Some((name, _)) => (name, name.len() + 2),
+                None => {
+                    let length = after.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+                    (&after[..length], length)
+                }
+            };
+            match (self.around.env)(name) {
+                Some(value) => found.push_str(&value),
+                None => found.push_str(&rest[at..at + 1 + length]),
+            }
+            rest = &after[length..];
+        }
+        found + rest
+    }
+}
+
+/// The type of a setting.
+pub trait Kind: Sized {
+    /// Reads it, or says what is wrong.
+    fn parse(text: &str, base: &Base<'_>) -> Result<Self, String>;
+}
+
+impl Kind for bool {
+    fn parse(text: &str, _base: &Base<'_>) -> Result<Self, String> {
+        Flag::parse(&Value::from(unquoted(text))).map(|flag| flag.0)
+    }
+}
+
+impl Kind for u32 {
+    fn parse(text: &str, _base: &Base<'_>) -> Result<Self, String> {
+        unquoted(text).parse().map_err(|_| format!("must be a whole number, not `{text}`"))
+    }
+}
+
+impl Kind for String {
+    fn parse(text: &str, _base: &Base<'_>) -> Result<Self, String> {
+        Ok(unquoted(text).to_owned())
+    }
+}
+
+impl Kind for PathBuf {
+    fn parse(text: &str, base: &Base<'_>) -> Result<Self, String> {
+        Ok(base.path(unquoted(text)))
+    }
+}
+
+impl<T: Kind> Kind for Option<T> {
+    fn parse(text: &str, base: &Base<'_>) -> Result<Self, String> {
+        if text.is_empty() { Ok(None) } else { T::parse(text, base).map(Some) }
+    }
+}
+
+/// Words with commas between.
+impl Kind for Vec<String> {
+    fn parse(text: &str, _base: &Base<'_>) -> Result<Self, String> {
+        Ok(unquoted(text).split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect())
+    }
+}
+
+/// Folders with colons between.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Folders(pub Vec<PathBuf>);
+
+impl Folders {
+    /// Where Ansible looks when nothing is set: `~/.ansible/WHAT`, /usr/share/ansible/WHAT,
+    /// /etc/ansible/WHAT.
+    pub fn usual(what: &str) -> Self {
+        let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".ansible").join(what));
+        let shared = ["/usr/share/ansible", "/etc/ansible"].map(|folder| Path::new(folder).join(what));
+        Folders(home.into_iter().chain(shared).collect())
+    }
+}
+
+impl Kind for Folders {
+    fn parse(text: &str, base: &Base<'_>) -> Result<Self, String> {
+        Ok(Folders(unquoted(text).split(':').filter(|part| !part.is_empty()).map(|part| base.path(part)).collect()))
+    }
+}
+
+/// Sources of the inventory, as they may stand after `-i`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sources(pub Vec<String>);
+
+impl Kind for Sources {
+    fn parse(text: &str, base: &Base<'_>) -> Result<Self, String> {
+        let text = unquoted(text);
+        // A comma at the end makes it a list of hosts, not of files.
+        if text.ends_with(',') {
+            return Ok(Sources(vec![text.to_owned()]));
+        }
+        let paths = text.split(',').filter(|part| !part.trim().is_empty()).map(|part| base.path(part));
+        Ok(Sources(paths.map(|path| path.display().to_string()).collect()))
+    }
+}
+
+/// Vault passwords with names: `name@file`, `name@prompt`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Identities(pub Vec<PasswordSource>);
+
+impl Kind for Identities {
+    fn parse(text: &str, base: &Base<'_>) -> Result<Self, String> {
+        let resolved = |source: PasswordSource| match source.from {
+            PasswordFrom::File(path) => {
+                PasswordSource { from: PasswordFrom::File(base.path(&path.display().to_string())), ..source }
+            }
+            PasswordFrom::Prompt => source,
+        };
+        let words = <Vec<String> as Kind>::parse(text, base)?;
+        Ok(Identities(words.iter().map(|text| resolved(PasswordSource::parse(text))).collect()))
+    }
+}
+
+/// When facts are gathered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gathering {
+    /// By every play, unless it says no.
+    Implicit,
+    /// Only where a play asks for it.
+    Explicit,
+    /// By every play, but only once for a host.
+    Smart,
+}
+
+impl Kind for Gathering {
+    fn parse(text: &str, _base: &Base<'_>) -> Result<Self, String> {
+        match unquoted(text) {
+            "implicit" => Ok(Gathering::Implicit),
+            "explicit" => Ok(Gathering::Explicit),
+            "smart" => Ok(Gathering::Smart),
+            other => Err(format!("must be one of implicit, explicit, smart, not `{other}`")),
+        }
+    }
+}
+
+/// What happens to a mapping that is defined twice: the stronger replaces the weaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashBehaviour;
+
+impl Kind for HashBehaviour {
+    fn parse(text: &str, _base: &Base<'_>) -> Result<Self, String> {
+        match unquoted(text) {
+            "replace" => Ok(HashBehaviour),
+            "merge" => Err("hash_behaviour = merge is not supported; use the filter `combine` instead".to_owned()),
+            other => Err(format!("must be replace, not `{other}`")),
+        }
+    }
+}
+
+fn unquoted(text: &str) -> &str {
+    let text = text.trim();
+    ['"', '\''].iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote)).unwrap_or(text)
+}

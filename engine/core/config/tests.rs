@@ -1,0 +1,119 @@
+//! Settings from files and the environment.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::vault::{PasswordFrom, PasswordSource};
+
+fn read(folder: &Path, env: &[(&str, &str)]) -> Result<(Config, Problems), Problems> {
+    let env = |name: &str| env.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    Config::read(&Surroundings { env: &env, folder, home: Some(Path::new("/home/me")) })
+}
+
+fn folder(text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ansible.cfg"), text).unwrap();
+    folder
+}
+
+const FILE: &str = "\
+# comment
+[defaults]
+inventory = hosts, more
+remote_user= \"admin\"
+Forks : 20   ; many
+host_key_checking=False
+roles_path = roles:~/roles:/srv/{{CWD}}
+private_key_file = keys/id
+vault_identity_list = dev@secrets/dev, ops@prompt
+nocows = 1
+gathering=smart
+[privilege_escalation]
+become = yes
+[ssh_connection]
+ssh_common_args = -o ProxyJump=gate
+    -o Compression=yes
+pipelining = True
+[callback_profile]
+anything = goes
+";
+
+#[test]
+fn a_file_is_read_with_its_values_relative_to_it() {
+    let folder = folder(FILE);
+    let here = |path: &str| folder.path().join(path);
+    let (config, warnings) = read(folder.path(), &[]).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    assert_eq!(config.inventory.0, [here("hosts"), here("more")].map(|path| path.display().to_string()));
+    assert_eq!(config.remote_user.as_deref(), Some("admin"));
+    assert_eq!((config.forks.value, config.host_key_checking.value, config.become_.value), (Some(20), false, true));
+    let cwd = format!("/srv/{}", folder.path().display());
+    assert_eq!(config.roles_path.0, [here("roles"), "/home/me/roles".into(), cwd.into()]);
+    assert_eq!(config.private_key_file.as_deref(), Some(&*here("keys/id")));
+    let dev = PasswordSource { id: "dev".to_owned(), from: PasswordFrom::File(here("secrets/dev")) };
+    assert_eq!(config.vault_identity_list.0, [dev, PasswordSource::parse("ops@prompt")]);
+    assert_eq!(config.gathering.value, Gathering::Smart);
+    assert_eq!(config.ssh_common_args.as_deref(), Some("-o ProxyJump=gate\n-o Compression=yes"));
+    assert_eq!(config.timeout.value, 10);
+    let changed = config.changed();
+    let (_, value, origin) = changed.iter().find(|(name, ..)| *name == "forks").unwrap();
+    assert_eq!(value, "Some(20)");
+    assert!(origin.to_string().ends_with("ansible.cfg:5"), "{origin}");
+    assert!(!changed.iter().any(|(name, ..)| *name == "timeout"));
+}
+
+#[test]
+fn the_environment_is_stronger_than_the_file() {
+    let folder = folder(FILE);
+    let env = [("ANSIBLE_FORKS", "3"), ("NO_COLOR", "1"), ("ANSIBLE_INVENTORY", "a,b,"), ("ANSIBLE_BECOME", "0")];
+    let (config, _) = read(folder.path(), &env).unwrap();
+    assert_eq!((config.forks.value, config.nocolor.value, config.become_.value), (Some(3), true, false));
+    assert_eq!(config.inventory_sources(&[]), ["a,b,"]);
+    assert_eq!(config.inventory_sources(&["x".to_owned()]), ["x"]);
+    assert!(matches!(config.forks.origin, Origin::Environment("ANSIBLE_FORKS")));
+}
+
+#[test]
+fn which_file_is_read() {
+    let named = folder("[defaults]\nforks=7\n");
+    let here = folder("[defaults]\nforks=8\n");
+    let path = named.path().display().to_string();
+    assert_eq!(read(here.path(), &[("ANSIBLE_CONFIG", &path)]).unwrap().0.forks.value, Some(7));
+    assert_eq!(read(here.path(), &[]).unwrap().0.forks.value, Some(8));
+    std::fs::set_permissions(here.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let (config, warnings) = read(here.path(), &[]).unwrap();
+    assert_eq!(config.forks.value, None);
+    assert!(matches!(warnings.0.len(), 1) && warnings.0[0].to_string().contains("anybody may write"));
+}
+
+#[test]
+fn mistakes_are_found_where_they_stand() {
+    for (text, message) in [
+        ("[defaults]\nforks=many\n", "must be a whole number"),
+        ("[defaults]\nhost_key_checking=perhaps\n", "must be a boolean"),
+        ("[defaults]\ngathering=never\n", "must be one of implicit, explicit, smart"),
+        ("[defaults]\nhash_behaviour=merge\n", "not supported"),
+        ("forks=1\n", "before any [section]"),
+        ("[defaults\n", "not a section"),
+        ("[defaults]\nforks\n", "expected key = value"),
+    ] {
+        let folder = folder(text);
+        let problems = read(folder.path(), &[]).unwrap_err();
+        assert!(problems.0[0].to_string().contains(message), "{text}: {}", problems.0[0]);
+        assert!(problems.0[0].labels().is_some(), "{text}");
+    }
+    let empty = tempfile::tempdir().unwrap();
+    assert!(read(empty.path(), &[("ANSIBLE_FORKS", "x")]).is_err());
+}
+
+#[test]
+fn unknown_keys_are_warned_of_with_what_was_meant() {
+    let folder = folder("[defaults]\nrole_path=x\nbecome_method=su\nmine=1\n");
+    let (_, warnings) = read(folder.path(), &[]).unwrap();
+    let help: Vec<String> =
+        warnings.0.iter().map(|w| w.help().map(|help| help.to_string()).unwrap_or_default()).collect();
+    assert_eq!(
+        help,
+        ["did you mean `roles_path`?", "`become_method` belongs into the section [privilege_escalation]", ""]
+    );
+}

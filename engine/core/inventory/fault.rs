@@ -1,0 +1,69 @@
+//! What can be wrong with an inventory or a host pattern.
+
+use std::path::PathBuf;
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::source::Span;
+
+/// What can be wrong with an inventory or a host pattern.
+#[derive(Debug, Error, Diagnostic)]
+pub enum InventoryFault {
+    #[error("inventory `{path}` does not exist")]
+    #[diagnostic(help("a list of hosts needs a comma: `-i {path},`"))]
+    Missing { path: String },
+
+    #[error("inventory `{}` cannot be read: {error}", path.display())]
+    Unreadable { path: PathBuf, error: std::io::Error },
+
+    #[error("{message}")]
+    Syntax {
+        message: String,
+        #[source_code]
+        #[label]
+        place: Span,
+        #[help]
+        help: Option<String>,
+    },
+
+    #[error("inventory `{path}` is in TOML, which is not supported")]
+    #[diagnostic(help("write it in YAML or INI"))]
+    Toml { path: String },
+
+    #[error("inventory script `{path}` failed: {message}")]
+    Script {
+        path: String,
+        message: String,
+        #[help]
+        stderr: Option<String>,
+    },
+
+    #[error("host pattern `{pattern}` is not a regular expression: {message}")]
+    Regex { pattern: String, message: String },
+
+    #[error("No hosts matched the subscripted pattern '{pattern}'")]
+    Subscript { pattern: String },
+
+    #[error("limit file `{path}` cannot be read: {message}")]
+    LimitFile { path: String, message: String },
+
+    #[error("{message}")]
+    Loop { message: String },
+
+    #[error("Specified inventory, host pattern and/or --limit leaves us with no hosts to target.")]
+    NothingLeft,
+}
+
+impl InventoryFault {
+    pub(super) fn syntax(place: Span, message: impl Into<String>) -> Self {
+        InventoryFault::Syntax { message: message.into(), place, help: None }
+    }
+
+    pub(super) fn help(mut self, text: impl Into<String>) -> Self {
+        if let InventoryFault::Syntax { help, .. } = &mut self {
+            *help = Some(text.into());
+        }
+        self
+    }
+}

@@ -1,0 +1,166 @@
+//! `group_vars` and `host_vars`: variables in files named for what they are about.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use super::InventoryFault;
+use crate::{
+    source::Problems,
+    syntax::{self, Kind},
+    vars::{Layer, Lazy},
+    vault::Vault,
+};
+
+/// In this order: of `web`, `web.yml` and `web.json` only the first that exists is read.
+const EXTENSIONS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
+
+/// A folder that may hold `group_vars` and `host_vars`.
+#[derive(Debug)]
+pub struct VarsFolder {
+    groups: Listing,
+    hosts: Listing,
+}
+
+/// The files of `group_vars` or `host_vars`, listed once: thousands of hosts cost no look at the disk.
+#[derive(Debug, Default)]
+struct Listing {
+    /// By group or host; the number is the extension's place in [`EXTENSIONS`].
+    paths: HashMap<String, (usize, PathBuf)>,
+    /// Files that another one of the same subject keeps from being read, each with that one.
+    passed_over: Vec<(PathBuf, PathBuf)>,
+    loaded: Mutex<HashMap<String, Arc<Layer>>>,
+}
+
+impl VarsFolder {
+    pub fn open(path: &Path) -> Result<Self, Problems> {
+        Ok(VarsFolder { groups: Listing::of(&path.join("group_vars"))?, hosts: Listing::of(&path.join("host_vars"))? })
+    }
+
+    /// A warning for each file that is not read, because another one stands for the same group or host.
+    pub fn passed_over(&self) -> Vec<String> {
+        let warn = |(file, other): &(PathBuf, PathBuf)| {
+            format!("{} is not read, because {} is there, too", file.display(), other.display())
+        };
+        self.groups.passed_over.iter().chain(&self.hosts.passed_over).map(warn).collect()
+    }
+
+    pub fn group(&self, name: &str, vault: &Vault) -> Result<Arc<Layer>, Problems> {
+        self.groups.layer(name, vault)
+    }
+
+    pub fn host(&self, name: &str, vault: &Vault) -> Result<Arc<Layer>, Problems> {
+        self.hosts.layer(name, vault)
+    }
+}
+
+impl Listing {
+    fn of(folder: &Path) -> Result<Self, Problems> {
+        let mut listing = Listing::default();
+        for (name, path) in entries(folder)? {
+            for (rank, extension) in EXTENSIONS.iter().enumerate() {
+                let Some(subject) = name.strip_suffix(extension).filter(|subject| !subject.is_empty()) else {
+                    continue;
+                };
+                if rank > 0 && path.is_dir() {
+                    continue;
+                }
+                match listing.paths.entry(subject.to_owned()) {
+                    Entry::Occupied(known) if known.get().0 <= rank => {
+                        listing.passed_over.push((path.clone(), known.get().1.clone()));
+                    }
+                    Entry::Occupied(mut known) => {
+                        let (_, other) = known.insert((rank, path.clone()));
+                        listing.passed_over.push((other, path.clone()));
+                    }
+                    Entry::Vacant(free) => drop(free.insert((rank, path.clone()))),
+                }
+            }
+        }
+        Ok(listing)
+    }
+
+    fn layer(&self, name: &str, vault: &Vault) -> Result<Arc<Layer>, Problems> {
+        let Some((_, path)) = self.paths.get(name) else { return Ok(Arc::default()) };
+        let lock = || self.loaded.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(layer) = lock().get(name) {
+            return Ok(layer.clone());
+        }
+        let mut files = Vec::new();
+        collect(path, &mut files)?;
+        let mut layer = Layer::new();
+        let mut problems = Problems::default();
+        for file in files {
+            match vars_file(&file, vault) {
+                Ok(vars) => layer.extend(vars),
+                Err(found) => problems.0.extend(found.0),
+            }
+        }
+        let layer = Arc::new(problems.unless_any(layer)?);
+        lock().insert(name.to_owned(), layer.clone());
+        Ok(layer)
+    }
+}
+
+/// A file, or all files below a folder in the order of their names, as far as their names are those of
+/// variable files.
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Problems> {
+    if !path.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    for (name, path) in entries(path)? {
+        let extension = name.rsplit_once('.').map_or("", |(before, _)| &name[before.len()..]);
+        if name.starts_with('.') || name.ends_with('~') {
+            continue;
+        }
+        if path.is_dir() {
+            if extension.is_empty() {
+                collect(&path, files)?;
+            }
+        } else if EXTENSIONS.contains(&extension) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// What a folder holds, sorted by name; nothing if there is no such folder.
+pub(super) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, InventoryFault> {
+    let unreadable = |error| InventoryFault::Unreadable { path: folder.to_owned(), error };
+    let listed = match std::fs::read_dir(folder) {
+        Ok(listed) => listed,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(unreadable(error)),
+    };
+    let mut found = Vec::new();
+    for entry in listed {
+        let entry = entry.map_err(unreadable)?;
+        // Names that are not text can be no group's, host's or variable file's.
+        if let Ok(name) = entry.file_name().into_string() {
+            found.push((name, entry.path()));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Reads a file of variables in YAML or JSON; the whole file may be encrypted.
+pub fn vars_file(path: &Path, vault: &Vault) -> Result<Layer, Problems> {
+    let source = vault.read(path)?;
+    let loaded = syntax::yaml::load(&source)?;
+    match &loaded.node.kind {
+        Kind::Null => Ok(Layer::new()),
+        Kind::Map(entries) => {
+            Ok(entries.iter().map(|(key, value)| (super::yaml::key(key), Lazy::from_node(value))).collect())
+        }
+        _ => Err(InventoryFault::syntax(loaded.node.span.clone(), "a file of variables must be a mapping")
+            .help("write one `name: value` a line")
+            .into()),
+    }
+}

@@ -1,0 +1,368 @@
+//! The hosts and groups themselves.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::{InventoryFault, layers::Layers};
+use crate::{
+    source::Span,
+    vars::{Layer, Lazy, Value},
+};
+
+/// The group that every host is in.
+pub const ALL: &str = "all";
+/// The group of hosts that are in no other.
+pub const UNGROUPED: &str = "ungrouped";
+/// Names that mean this machine even when no source names them.
+pub const LOCALHOST: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// Hosts and groups in the order they were first named.
+#[derive(Debug)]
+pub struct Inventory {
+    hosts: IndexMap<Arc<str>, Host>,
+    groups: IndexMap<Arc<str>, Group>,
+    /// Folders beside the sources, in which `group_vars` and `host_vars` are looked for; later ones win.
+    pub(super) folders: Vec<PathBuf>,
+    /// What is odd but no error; to be shown to the user once.
+    pub warnings: Vec<String>,
+    pub(super) layers: Layers,
+}
+
+/// A machine, or whatever else tasks run on.
+#[derive(Debug)]
+pub struct Host {
+    pub name: Arc<str>,
+    /// What the sources say of it, without its groups' variables and `host_vars`.
+    pub vars: Arc<Layer>,
+    /// Groups that name this host themselves; indices into [`Inventory::groups`].
+    pub(super) groups: IndexSet<usize>,
+    /// No source names it: `localhost`.
+    pub implicit: bool,
+}
+
+/// Hosts, and groups of hosts.
+#[derive(Debug)]
+pub struct Group {
+    pub name: Arc<str>,
+    pub vars: Arc<Layer>,
+    pub(super) hosts: IndexSet<usize>,
+    pub(super) children: IndexSet<usize>,
+    pub(super) parents: IndexSet<usize>,
+    /// `ansible_group_priority`: among groups of one depth the higher wins.
+    pub priority: i64,
+}
+
+impl Default for Inventory {
+    fn default() -> Self {
+        let mut inventory = Inventory {
+            hosts: IndexMap::new(),
+            groups: IndexMap::new(),
+            folders: Vec::new(),
+            warnings: Vec::new(),
+            layers: Layers::default(),
+        };
+        let all = inventory.group_index(ALL);
+        let ungrouped = inventory.group_index(UNGROUPED);
+        inventory.tie(all, ungrouped);
+        inventory
+    }
+}
+
+impl Inventory {
+    /// The host of that name; `localhost` and its addresses are always known.
+    pub fn host(&self, name: &str) -> Option<&Host> {
+        self.hosts.get(name).or_else(|| {
+            LOCALHOST
+                .contains(&name)
+                .then(|| self.named_localhost().unwrap_or_else(|| self.layers.implicit_localhost(name)))
+        })
+    }
+
+    /// The first host that a source names with one of the names of this machine.
+    fn named_localhost(&self) -> Option<&Host> {
+        self.hosts.values().find(|host| LOCALHOST.contains(&&*host.name))
+    }
+
+    /// All hosts that sources name.
+    pub fn hosts(&self) -> impl ExactSizeIterator<Item = &Host> {
+        self.hosts.values()
+    }
+
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.get(name)
+    }
+
+    pub fn groups(&self) -> impl ExactSizeIterator<Item = &Group> {
+        self.groups.values()
+    }
+
+    /// The children of a group.
+    pub fn children<'i>(&'i self, group: &'i Group) -> impl Iterator<Item = &'i Group> {
+        group.children.iter().filter_map(|at| self.group_at(*at))
+    }
+
+    /// The hosts that a group names itself.
+    pub fn own_hosts<'i>(&'i self, group: &'i Group) -> impl Iterator<Item = &'i Host> {
+        group.hosts.iter().filter_map(|at| self.host_at(*at))
+    }
+
+    /// All hosts of a group and of the groups in it, in the order Ansible runs them: level by level.
+    pub fn hosts_of(&self, group: &str) -> Vec<Arc<str>> {
+        self.host_indices_of(group).iter().filter_map(|at| self.host_at(*at)).map(|host| host.name.clone()).collect()
+    }
+
+    pub(super) fn host_indices_of(&self, group: &str) -> IndexSet<usize> {
+        let Some(start) = self.groups.get_index_of(group) else { return IndexSet::new() };
+        let mut level = vec![start];
+        let mut seen: IndexSet<usize> = IndexSet::from([start]);
+        let mut found = IndexSet::new();
+        while !level.is_empty() {
+            let mut next = Vec::new();
+            for group in level.iter().filter_map(|at| self.group_at(*at)) {
+                found.extend(group.hosts.iter().copied());
+                next.extend(group.children.iter().copied().filter(|child| seen.insert(*child)));
+            }
+            level = next;
+        }
+        found
+    }
+
+    /// The names of all groups a host is in, for the variable `group_names`: sorted, without `all`.
+    pub fn group_names(&self, host: &str) -> Vec<Arc<str>> {
+        let Some(host) = self.host(host) else { return Vec::new() };
+        let mut names: Vec<Arc<str>> = self
+            .with_ancestors(&host.groups)
+            .iter()
+            .filter_map(|at| self.group_at(*at))
+            .map(|group| group.name.clone())
+            .filter(|name| &**name != ALL)
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// These groups and all above them.
+    pub(super) fn with_ancestors(&self, groups: &IndexSet<usize>) -> IndexSet<usize> {
+        let mut found = groups.clone();
+        let mut at = 0;
+        while let Some(index) = found.get_index(at).copied() {
+            found.extend(self.group_at(index).into_iter().flat_map(|group| group.parents.iter().copied()));
+            at += 1;
+        }
+        found
+    }
+
+    /// Adds a host while the play runs (`add_host`), or changes it; says whether anything is new.
+    pub fn add_host(&mut self, name: &str, groups: &[&str], vars: Layer) -> bool {
+        let before = (self.hosts.len(), self.groups.len());
+        let host = self.host_index(name);
+        let mut changed = false;
+        for group in groups {
+            let group = self.group_index(group);
+            changed |= self.put(group, host);
+        }
+        changed |= self.set_host_vars(host, vars);
+        self.settle();
+        changed || before != (self.hosts.len(), self.groups.len())
+    }
+
+    /// Adds a group while the play runs (`group_by`) with some hosts and parents; says whether anything
+    /// is new.
+    pub fn add_group(&mut self, name: &str, parents: &[&str], hosts: &[&str]) -> Result<bool, InventoryFault> {
+        let before = self.groups.len();
+        let group = self.group_index(name);
+        let mut changed = self.groups.len() != before;
+        for parent in parents {
+            let parent = self.group_index(parent);
+            changed |= self.add_child(parent, group).map_err(|message| InventoryFault::Loop { message })?;
+        }
+        for host in hosts {
+            if let Some(host) = self.hosts.get_index_of(*host) {
+                changed |= self.put(group, host);
+            }
+        }
+        self.settle();
+        Ok(changed)
+    }
+
+    pub(super) fn host_index(&mut self, name: &str) -> usize {
+        if let Some(at) = self.hosts.get_index_of(name) {
+            return at;
+        }
+        let name: Arc<str> = name.into();
+        let host = Host { name: name.clone(), vars: Arc::default(), groups: IndexSet::new(), implicit: false };
+        self.hosts.insert_full(name, host).0
+    }
+
+    pub(super) fn group_index(&mut self, name: &str) -> usize {
+        if let Some(at) = self.groups.get_index_of(name) {
+            return at;
+        }
+        let name: Arc<str> = name.into();
+        let group = Group {
+            name: name.clone(),
+            vars: Arc::default(),
+            hosts: IndexSet::new(),
+            children: IndexSet::new(),
+            parents: IndexSet::new(),
+            priority: 1,
+        };
+        self.groups.insert_full(name, group).0
+    }
+
+    pub(super) fn host_at(&self, at: usize) -> Option<&Host> {
+        self.hosts.get_index(at).map(|(_, host)| host)
+    }
+
+    pub(super) fn group_at(&self, at: usize) -> Option<&Group> {
+        self.groups.get_index(at).map(|(_, group)| group)
+    }
+
+    /// Puts a host into a group; says whether that is new.
+    pub(super) fn put(&mut self, group: usize, host: usize) -> bool {
+        if let Some((_, group)) = self.groups.get_index_mut(group) {
+            group.hosts.insert(host);
+        }
+        self.hosts.get_index_mut(host).is_some_and(|(_, host)| host.groups.insert(group))
+    }
+
+    /// Puts a group into a group, unless it would contain itself; says whether that is new.
+    pub(super) fn add_child(&mut self, parent: usize, child: usize) -> Result<bool, String> {
+        let name = |at| self.group_at(at).map_or("", |group| &group.name);
+        if parent == child {
+            return Err(format!("group `{}` cannot be its own child", name(parent)));
+        }
+        if self.with_ancestors(&IndexSet::from([parent])).contains(&child) {
+            return Err(format!(
+                "group `{}` cannot be a child of `{}`, which is already below it",
+                name(child),
+                name(parent)
+            ));
+        }
+        Ok(self.tie(parent, child))
+    }
+
+    fn tie(&mut self, parent: usize, child: usize) -> bool {
+        if let Some((_, group)) = self.groups.get_index_mut(child) {
+            group.parents.insert(parent);
+        }
+        self.groups.get_index_mut(parent).is_some_and(|(_, group)| group.children.insert(child))
+    }
+
+    /// Sets variables of a host; says whether any value is new.
+    pub(super) fn set_host_vars(&mut self, host: usize, vars: Layer) -> bool {
+        let Some((_, host)) = self.hosts.get_index_mut(host) else { return false };
+        if vars.is_empty() {
+            return false;
+        }
+        let own = Arc::make_mut(&mut host.vars);
+        let mut changed = false;
+        for (name, value) in vars {
+            changed |= match (own.get(&name).and_then(Lazy::data), value.data()) {
+                (Some(before), Some(after)) => before != after,
+                _ => true,
+            };
+            own.insert(name, value);
+        }
+        changed
+    }
+
+    /// Sets a variable of a group; `ansible_group_priority` is no variable but the group's rank.
+    pub(super) fn set_group_var(
+        &mut self,
+        group: usize,
+        name: &str,
+        value: Lazy,
+        place: &Span,
+    ) -> Result<(), InventoryFault> {
+        let Some((_, group)) = self.groups.get_index_mut(group) else { return Ok(()) };
+        if name != "ansible_group_priority" {
+            Arc::make_mut(&mut group.vars).insert(name.into(), value);
+            return Ok(());
+        }
+        let number = value.data().and_then(|value: Value| match value.as_str() {
+            Some(text) => text.trim().parse().ok(),
+            None => i64::try_from(value).ok(),
+        });
+        match number {
+            Some(number) => group.priority = number,
+            None => {
+                let message = "ansible_group_priority must be a whole number";
+                return Err(InventoryFault::syntax(place.clone(), message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Once sources are read or hosts were added: every group is below `all`, every host in a group.
+    pub(super) fn settle(&mut self) {
+        let all = self.group_index(ALL);
+        let ungrouped = self.group_index(UNGROUPED);
+        for group in 0..self.groups.len() {
+            if group != all && self.group_at(group).is_some_and(|group| group.parents.is_empty()) {
+                self.tie(all, group);
+            }
+        }
+        for at in 0..self.hosts.len() {
+            let Some(host) = self.host_at(at) else { continue };
+            let grouped = host.groups.iter().any(|group| *group != all && *group != ungrouped);
+            if !grouped {
+                self.put(ungrouped, at);
+            } else if host.groups.contains(&ungrouped) {
+                if let Some((_, host)) = self.hosts.get_index_mut(at) {
+                    host.groups.shift_remove(&ungrouped);
+                }
+                if let Some((_, group)) = self.groups.get_index_mut(ungrouped) {
+                    // In order, though slower: such hosts are few, most are never put there.
+                    group.hosts.shift_remove(&at);
+                }
+            }
+        }
+        self.layers.forget();
+    }
+
+    /// How far below `all` each group is: the longest way counts.
+    pub(super) fn depths(&self) -> Vec<usize> {
+        let mut depths = vec![0; self.groups.len()];
+        let mut waiting: Vec<usize> = self.groups.values().map(|group| group.parents.len()).collect();
+        let mut ready: Vec<usize> = (0..waiting.len()).filter(|at| waiting.get(*at) == Some(&0)).collect();
+        while let Some(at) = ready.pop() {
+            let below = depths.get(at).map_or(1, |depth: &usize| depth + 1);
+            for child in self.group_at(at).into_iter().flat_map(|group| &group.children) {
+                if let (Some(depth), Some(left)) = (depths.get_mut(*child), waiting.get_mut(*child)) {
+                    *depth = below.max(*depth);
+                    *left -= 1;
+                    if *left == 0 {
+                        ready.push(*child);
+                    }
+                }
+            }
+        }
+        depths
+    }
+
+    /// Warns of names that are both a host and a group.
+    pub(super) fn warn_of_names(&mut self) {
+        let both = self.hosts.keys().filter(|name| self.groups.contains_key(*name));
+        let mut odd: Vec<String> =
+            both.map(|name| format!("Found both group and host with same name: {name}")).collect();
+        let usable = |name: &str| {
+            !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(|c| c == '_' || c.is_alphanumeric())
+        };
+        if !self.groups.keys().all(|name| usable(name)) {
+            odd.push("Invalid characters were found in group names but not replaced".to_owned());
+        }
+        self.warnings.extend(odd);
+    }
+
+    /// Remembers that `group_vars` and `host_vars` may stand in this folder.
+    pub(super) fn add_folder(&mut self, folder: &Path) {
+        // The last mention counts, because later folders win.
+        self.folders.retain(|known| known != folder);
+        self.folders.push(folder.to_owned());
+    }
+}

@@ -1,0 +1,249 @@
+//! Inventories in INI, by Ansible's rules.
+
+use std::{ops::Range, sync::Arc};
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::{Inventory, InventoryFault, address, graph::UNGROUPED, literal, words};
+use crate::{
+    source::{Problems, Source, Span, nearest},
+    vars::{Layer, Lazy},
+};
+
+/// What the lines of a section are.
+#[derive(Clone, Copy, PartialEq)]
+enum Lines {
+    Hosts,
+    Vars,
+    Children,
+}
+
+struct Reader<'i> {
+    inventory: &'i mut Inventory,
+    problems: Problems,
+    /// Groups that have a section of hosts or children so far.
+    declared: IndexSet<String>,
+    /// Groups that must yet be declared, and the fault if they never are.
+    awaited: IndexMap<String, InventoryFault>,
+}
+
+/// Reads a whole file into the inventory; all that is wrong with it is found at once.
+pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Problems> {
+    let declared = inventory.groups().map(|group| group.name.to_string()).collect();
+    let mut reader = Reader { inventory, problems: Problems::default(), declared, awaited: IndexMap::new() };
+    let mut section = (UNGROUPED.to_owned(), Lines::Hosts);
+    let mut start = 0;
+    for line in source.text.split_inclusive('\n') {
+        let range = trimmed(line, start);
+        start += line.len();
+        let text = source.text.get(range.clone()).unwrap_or_default();
+        if text.is_empty() || text.starts_with(['#', ';']) {
+            continue;
+        }
+        let place = Span::new(source, range);
+        let read = match section_header(text) {
+            Some(header) => reader.section(header, &place).map(|found| section = found),
+            None if text.starts_with('[') && text.ends_with(']') => {
+                Err(InventoryFault::syntax(place, format!("`{text}` is not a section"))
+                    .help("write [group], [group:children] or [group:vars], without spaces"))
+            }
+            None => match section.1 {
+                Lines::Hosts => reader.hosts(&section.0, text, &place),
+                Lines::Vars => reader.var(&section.0, text, &place),
+                Lines::Children => reader.child(&section.0, text, &place),
+            },
+        };
+        if let Err(fault) = read {
+            reader.problems.push(fault);
+        }
+    }
+    let Reader { mut problems, awaited, .. } = reader;
+    awaited.into_values().for_each(|fault| problems.push(fault));
+    problems.unless_any(())
+}
+
+/// The bytes of a line without the spaces round it.
+fn trimmed(line: &str, start: usize) -> Range<usize> {
+    let text = line.trim();
+    let begin = start + (line.len() - line.trim_start().len());
+    begin..begin + text.len()
+}
+
+/// The name and the kind of `[name]` or `[name:kind]`; a comment may follow.
+fn section_header(text: &str) -> Option<(&str, Option<&str>)> {
+    let (inner, after) = text.strip_prefix('[')?.split_once(']')?;
+    let after = after.trim_start();
+    let (name, kind) = match inner.split_once(':') {
+        Some((name, kind)) => (name, Some(kind)),
+        None => (inner, None),
+    };
+    let is_name = !name.is_empty() && !name.contains(char::is_whitespace);
+    let is_kind = kind.is_none_or(|kind| !kind.is_empty() && kind.chars().all(|c| c == '_' || c.is_alphanumeric()));
+    (is_name && is_kind && (after.is_empty() || after.starts_with('#'))).then_some((name, kind))
+}
+
+impl Reader<'_> {
+    fn section(&mut self, (name, kind): (&str, Option<&str>), place: &Span) -> Result<(String, Lines), InventoryFault> {
+        let lines = match kind {
+            None | Some("hosts") => Lines::Hosts,
+            Some("children") => Lines::Children,
+            Some("vars") => Lines::Vars,
+            Some(other) => {
+                let fault =
+                    InventoryFault::syntax(place.clone(), format!("section `[{name}:{other}]` has an unknown kind"));
+                return Err(match nearest(other, ["vars", "children", "hosts"]) {
+                    Some(meant) => fault.help(format!("did you mean [{name}:{meant}]?")),
+                    None => fault.help("the kinds are vars, children and hosts"),
+                });
+            }
+        };
+        if lines != Lines::Vars {
+            self.declare(name);
+        } else if !self.declared.contains(name) {
+            let fault =
+                InventoryFault::syntax(place.clone(), format!("variables for group `{name}`, which does not exist"));
+            self.awaited.entry(name.to_owned()).or_insert(fault.help(format!("declare it with a section [{name}]")));
+        }
+        Ok((name.to_owned(), lines))
+    }
+
+    fn declare(&mut self, name: &str) {
+        self.inventory.group_index(name);
+        self.awaited.shift_remove(name);
+        self.declared.insert(name.to_owned());
+    }
+
+    fn hosts(&mut self, group: &str, text: &str, place: &Span) -> Result<(), InventoryFault> {
+        let words = words::split(text).map_err(|open| {
+            let at = place.range().start + open.0;
+            InventoryFault::syntax(place.at(at..place.range().end), "this quote is never closed")
+        })?;
+        let Some((entry, pairs)) = words.split_first() else { return Ok(()) };
+        let at = |range: &Range<usize>| place.at(place.range().start + range.start..place.range().start + range.end);
+        let (names, port) =
+            address::expand(&entry.text).map_err(|message| InventoryFault::syntax(at(&entry.range), message))?;
+        let mut vars = Layer::new();
+        if let Some(port) = port {
+            vars.insert("ansible_port".into(), Lazy::Data(port.into()));
+        }
+        for pair in pairs {
+            let Some((key, value)) = pair.text.split_once('=') else {
+                let message = format!("expected key=value after the host, not `{}`", pair.text);
+                return Err(InventoryFault::syntax(at(&pair.range), message).help("quote values that hold spaces"));
+            };
+            let written = at(&pair.range);
+            let value_start = written.text().find('=').map_or(0, |at| at + 1);
+            let place = written.at(written.range().start + value_start..written.range().end);
+            vars.insert(key.into(), Lazy::from_node(&literal::value(value, &place)));
+        }
+        let group = self.inventory.group_index(group);
+        for name in names {
+            let host = self.inventory.host_index(&name);
+            self.inventory.put(group, host);
+            self.inventory.set_host_vars(host, vars.clone());
+        }
+        Ok(())
+    }
+
+    fn var(&mut self, group: &str, text: &str, place: &Span) -> Result<(), InventoryFault> {
+        let Some((key, value)) = text.split_once('=') else {
+            return Err(InventoryFault::syntax(place.clone(), format!("expected key=value, not `{text}`")));
+        };
+        let start = place.range().start + key.len() + 1;
+        let range = trimmed(value, start);
+        let place = place.at(range);
+        let value = Lazy::from_node(&literal::value(value.trim(), &place));
+        let group = self.inventory.group_index(group);
+        self.inventory.set_group_var(group, key.trim(), value, &place)
+    }
+
+    fn child(&mut self, group: &str, text: &str, place: &Span) -> Result<(), InventoryFault> {
+        let name = text.split_once('#').map_or(text, |(name, _)| name).trim_end();
+        if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c == ':' || c == ']') {
+            return Err(InventoryFault::syntax(place.clone(), format!("expected the name of a group, not `{text}`")));
+        }
+        let place = place.at(place.range().start..place.range().start + name.len());
+        if !self.declared.contains(name) {
+            let known: Vec<String> = self.inventory.groups().map(|group| group.name.to_string()).collect();
+            let fault = InventoryFault::syntax(place.clone(), format!("group `{name}` does not exist"));
+            let fault = match nearest(name, known.iter().map(String::as_str)) {
+                Some(meant) => fault.help(format!("did you mean `{meant}`?")),
+                None => fault.help(format!("declare it with a section [{name}]; a host goes under [{group}]")),
+            };
+            self.awaited.entry(name.to_owned()).or_insert(fault);
+        }
+        let (parent, child) = (self.inventory.group_index(group), self.inventory.group_index(name));
+        self.inventory.add_child(parent, child).map(|_| ()).map_err(|message| InventoryFault::syntax(place, message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Problem;
+
+    fn inventory(text: &str) -> Result<Inventory, Vec<Problem>> {
+        let mut inventory = Inventory::default();
+        read(&mut inventory, &Source::inline("hosts", text)).map_err(|problems| problems.0)?;
+        inventory.settle();
+        Ok(inventory)
+    }
+
+    fn vars(layer: &Layer) -> String {
+        let show = |(name, value): (&Arc<str>, &Lazy)| match value {
+            Lazy::Template(template) => format!("{name}=template {} at {}", template.text, template.span.text()),
+            other => format!("{name}={}", super::super::json::of(other)),
+        };
+        layer.iter().map(show).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn hosts_and_their_variables() {
+        let found = inventory(
+            "; old style comment\nlone port=1\n\n[web] # the front\nweb[1:2]:2200 a=1 b='two words' c=\"[1, 'x']\" d=\"{{ e }}\" # f=1\n",
+        )
+        .unwrap();
+        assert_eq!(found.hosts_of("all").iter().map(|h| &**h).collect::<Vec<_>>(), ["lone", "web1", "web2"]);
+        assert_eq!(
+            vars(&found.host("web2").unwrap().vars),
+            "ansible_port=2200 a=1 b=\"two words\" c=[1,\"x\"] d=template {{ e }} at \"{{ e }}\""
+        );
+        assert_eq!(&*found.hosts_of("ungrouped")[0], "lone");
+    }
+
+    #[test]
+    fn variables_and_children_of_groups() {
+        let found = inventory(
+            "[top:vars]\na = 1 # one\nb= x # not a comment\nc={{ d }}\ne\t=\nansible_group_priority=7\n[top:children]\nlow # sub\n[low]\nh\n",
+        )
+        .unwrap();
+        let top = found.group("top").unwrap();
+        assert_eq!(vars(&top.vars), "a=1 b=\"x # not a comment\" c=template {{ d }} at {{ d }} e=\"\"");
+        assert_eq!(top.priority, 7);
+        assert_eq!(found.group_names("h").iter().map(|n| &**n).collect::<Vec<_>>(), ["low", "top"]);
+    }
+
+    #[test]
+    fn faults_are_found_where_they_stand() {
+        for (text, message, place) in [
+            ("[web:foo]\n", "unknown kind", "[web:foo]"),
+            ("[x:vars]\na=1\n", "which does not exist", "[x:vars]"),
+            ("[x:children]\n  y # z\n", "`y` does not exist", "y"),
+            ("h noteq\n", "key=value", "noteq"),
+            ("h a='unc\n", "never closed", "'unc"),
+            ("[g:children]\ng\n", "its own child", "g"),
+            ("[a:children]\nb\n[b:children]\na\n", "already below", "a"),
+            ("[g h]\n", "not a section", "[g h]"),
+            ("h[1:]\n", "where it ends", "h[1:]"),
+            ("[g]\n[g:vars]\nnoeq\n", "key=value", "noeq"),
+            ("[g]\n[g:vars]\nansible_group_priority=x\n", "whole number", "x"),
+        ] {
+            let problems = inventory(text).unwrap_err();
+            assert_eq!(problems.len(), 1, "{text}");
+            assert!(problems[0].to_string().contains(message), "{text}: {}", problems[0]);
+            let label = problems[0].labels().unwrap().next().unwrap();
+            assert_eq!(&text[label.offset()..label.offset() + label.len()], place, "{text}");
+        }
+        assert_eq!(inventory("[a:b]\n[c d]\nx y\n").unwrap_err().len(), 3);
+    }
+}

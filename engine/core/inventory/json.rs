@@ -1,0 +1,41 @@
+//! Variables as JSON, as they were written: templates stay text.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::vars::{Lazy, Value};
+use minijinja::value::ValueKind;
+
+/// A value as it was written; secrets as their envelopes.
+pub fn of(value: &Lazy) -> Json {
+    match value {
+        Lazy::Data(data) => of_data(data),
+        Lazy::Template(template) => Json::from(&*template.text),
+        Lazy::Vaulted(vaulted) => json!({ "__ansible_vault": &*vaulted.envelope }),
+        Lazy::List(items) => items.iter().map(of).collect(),
+        Lazy::Map(entries) => Json::Object(entries.iter().map(|(key, value)| (key.to_string(), of(value))).collect()),
+    }
+}
+
+fn of_data(value: &Value) -> Json {
+    let items = || value.try_iter().into_iter().flatten();
+    match value.kind() {
+        ValueKind::Undefined | ValueKind::None => Json::Null,
+        ValueKind::Bool => Json::Bool(value.is_true()),
+        ValueKind::Number if value.is_integer() => match i128::try_from(value.clone()) {
+            Ok(number) => {
+                serde_json::Number::from_i128(number).map_or_else(|| Json::String(number.to_string()), Json::Number)
+            }
+            Err(_) => Json::String(value.to_string()),
+        },
+        ValueKind::Number => f64::try_from(value.clone()).map_or(Json::Null, Json::from),
+        ValueKind::Seq | ValueKind::Iterable => items().map(|item| of_data(&item)).collect(),
+        ValueKind::Map => {
+            let entry = |key: Value| {
+                let value = value.get_item(&key).unwrap_or_default();
+                (key.as_str().map_or_else(|| key.to_string(), str::to_owned), of_data(&value))
+            };
+            Json::Object(items().map(entry).collect::<Map<_, _>>())
+        }
+        _ => Json::String(value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
+    }
+}

@@ -1,0 +1,153 @@
+//! The inventory as `ansible-inventory` shows it: as JSON, as a tree, or one host's variables.
+
+use std::{collections::HashSet, path::Path, sync::Arc};
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Json};
+
+use super::{
+    Inventory,
+    graph::{ALL, Group},
+    json,
+};
+use crate::{
+    source::Problems,
+    vars::{Layer, Lazy},
+};
+
+impl Inventory {
+    /// All groups, and `_meta` with the hosts' variables; templates as they were written. `extra` wins
+    /// over all other variables.
+    pub fn list(&self, playbook_dir: Option<&Path>, extra: &Layer) -> Result<Json, Problems> {
+        let mut groups = Map::new();
+        if let Some(all) = self.group(ALL) {
+            self.list_group(all, &mut groups);
+        }
+        let mut hostvars = Map::new();
+        for host in self.hosts() {
+            let vars = self.host_vars(&host.name, playbook_dir, extra)?;
+            if vars.as_object().is_some_and(|vars| !vars.is_empty()) {
+                hostvars.insert(host.name.to_string(), vars);
+            }
+        }
+        let mut listing = Map::from_iter([(
+            "_meta".to_owned(),
+            Json::Object(Map::from_iter([("hostvars".to_owned(), Json::Object(hostvars))])),
+        )]);
+        listing.extend(groups);
+        let mut listing = Json::Object(listing);
+        listing.sort_all_objects();
+        Ok(listing)
+    }
+
+    fn list_group(&self, group: &Group, listing: &mut Map<String, Json>) {
+        if listing.contains_key(&*group.name) {
+            return;
+        }
+        let mut shown = Map::new();
+        // Every host is in `all`; only those of other groups are worth saying.
+        let hosts: Vec<Json> = if &*group.name == ALL {
+            Vec::new()
+        } else {
+            self.own_hosts(group).map(|host| Json::from(&*host.name)).collect()
+        };
+        if !hosts.is_empty() {
+            shown.insert("hosts".to_owned(), Json::from(hosts));
+        }
+        let children: Vec<Json> = self.children(group).map(|child| Json::from(&*child.name)).collect();
+        if !children.is_empty() {
+            shown.insert("children".to_owned(), Json::from(children));
+        }
+        if !shown.is_empty() {
+            listing.insert(group.name.to_string(), Json::Object(shown));
+        }
+        for child in self.children(group) {
+            self.list_group(child, listing);
+        }
+    }
+
+    /// The variables of one host, templates as they were written.
+    pub fn host_vars(&self, host: &str, playbook_dir: Option<&Path>, extra: &Layer) -> Result<Json, Problems> {
+        let layers = self.layers(host, playbook_dir)?;
+        Ok(merged(std::iter::once(extra).chain(layers.iter().map(|layer| &**layer))))
+    }
+
+    /// The groups from one downwards as a tree; `None` if there is no such group.
+    pub fn tree(&self, from: &str, vars: Option<Option<&Path>>) -> Option<Result<String, Problems>> {
+        let group = self.group(from)?;
+        let mut text = String::new();
+        Some(self.tree_group(group, 0, vars, &mut text).map(|()| text))
+    }
+
+    fn tree_group(
+        &self,
+        group: &Group,
+        depth: usize,
+        vars: Option<Option<&Path>>,
+        text: &mut String,
+    ) -> Result<(), Problems> {
+        line(text, depth, &format!("@{}:", group.name));
+        for child in self.children(group) {
+            self.tree_group(child, depth + 1, vars, text)?;
+        }
+        if &*group.name != ALL {
+            let mut seen = HashSet::new();
+            for host in self.own_hosts(group).filter(|host| seen.insert(&host.name)) {
+                line(text, depth + 1, &host.name);
+                if let Some(dir) = vars {
+                    let shown = self.host_vars(&host.name, dir, &Layer::new())?;
+                    for (name, value) in shown.as_object().into_iter().flatten() {
+                        line(text, depth + 2, &format!("{{{name} = {}}}", python(value, false)));
+                    }
+                }
+            }
+        }
+        if let Some(dir) = vars {
+            let mut shown = merged(self.layers_of_group(group, dir)?.iter().map(|layer| &**layer));
+            if group.priority != 1 {
+                shown["ansible_group_priority"] = Json::from(group.priority);
+                shown.sort_all_objects();
+            }
+            for (name, value) in shown.as_object().into_iter().flatten() {
+                line(text, depth + 1, &format!("{{{name} = {}}}", python(value, false)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The variables of all layers; the strongest layer comes first.
+fn merged<'l>(layers: impl Iterator<Item = &'l Layer>) -> Json {
+    let mut merged: IndexMap<&Arc<str>, &Lazy> = IndexMap::new();
+    for (name, value) in layers.flat_map(|layer| layer.iter()) {
+        merged.entry(name).or_insert(value);
+    }
+    let mut vars: Json =
+        Json::Object(merged.into_iter().map(|(name, value)| (name.to_string(), json::of(value))).collect());
+    vars.sort_all_objects();
+    vars
+}
+
+fn line(text: &mut String, depth: usize, what: &str) {
+    let stem = if depth == 0 { String::new() } else { "  |".repeat(depth) + "--" };
+    text.push_str(&format!("{stem}{what}\n"));
+}
+
+/// A value as Python prints it; `quoted` for text within a list or a mapping.
+fn python(value: &Json, quoted: bool) -> String {
+    let join = |items: Vec<String>| items.join(", ");
+    match value {
+        Json::Null => "None".to_owned(),
+        Json::Bool(true) => "True".to_owned(),
+        Json::Bool(false) => "False".to_owned(),
+        Json::Number(number) => number.to_string(),
+        Json::String(text) if !quoted => text.clone(),
+        Json::String(text) if text.contains('\'') && !text.contains('"') => format!("{text:?}"),
+        Json::String(text) => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n")),
+        Json::Array(items) => format!("[{}]", join(items.iter().map(|item| python(item, true)).collect())),
+        Json::Object(entries) => {
+            let entry = |(key, value): (&String, &Json)| format!("'{key}': {}", python(value, true));
+            format!("{{{}}}", join(entries.iter().map(entry).collect()))
+        }
+    }
+}

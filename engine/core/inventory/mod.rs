@@ -1,0 +1,30 @@
+//! Hosts and groups, from sources that people already have, and the patterns that choose among them.
+//!
+//! A source is a file in INI or YAML (or JSON), a folder of such files, an executable, or a list of names
+//! with commas ([`Inventory::load`]). Variables of groups and hosts may stand in `group_vars` and
+//! `host_vars` beside a source or beside the playbook; [`Inventory::layers`] puts all of a host's
+//! variables in Ansible's order.
+
+mod address;
+mod fault;
+mod folder;
+mod graph;
+mod ini;
+mod json;
+
+mod layers;
+mod listing;
+mod literal;
+mod origin;
+mod pattern;
+mod script;
+mod words;
+mod yaml;
+
+pub use fault::InventoryFault;
+pub use folder::vars_file;
+pub use graph::{Group, Host, Inventory};
+pub use pattern::{Limit, Matched, Pattern};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,381 @@
+//! Host patterns: `web:&north:!db[0]`, `~web\d+`, `*.example.com`, and `--limit`.
+
+use std::{path::Path, sync::Arc};
+
+use indexmap::IndexSet;
+use regex::Regex;
+
+use super::{
+    Inventory, InventoryFault,
+    graph::{ALL, LOCALHOST},
+};
+
+/// What `hosts:` or `--limit` says, cut into its terms.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    terms: Vec<Term>,
+}
+
+#[derive(Clone, Debug)]
+struct Term {
+    role: Role,
+    text: String,
+    matcher: Matcher,
+    pick: Option<Pick>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Role {
+    Include,
+    Intersect,
+    Exclude,
+}
+
+#[derive(Clone, Debug)]
+enum Matcher {
+    Name(String),
+    Regex(Regex),
+}
+
+/// Some of the hosts that a term matches: `[0]`, `[-1]`, `[1:3]` (both ends count).
+#[derive(Clone, Copy, Debug)]
+enum Pick {
+    One(i64),
+    Range(usize, Option<usize>),
+}
+
+/// The hosts a pattern matches, and what it names in vain.
+#[derive(Debug, Default, PartialEq)]
+pub struct Matched {
+    pub hosts: Vec<Arc<str>>,
+    pub warnings: Vec<String>,
+}
+
+impl Pattern {
+    /// Reads a pattern; terms stand between commas or colons (those of IPv6 addresses excepted).
+    pub fn parse(text: &str) -> Result<Self, InventoryFault> {
+        let mut terms = Vec::new();
+        for part in cut(text) {
+            terms.push(Term::parse(&part)?);
+        }
+        // All that includes first, then `&`, then `!`, wherever they were written.
+        terms.sort_by_key(|term| term.role as u8);
+        if terms.first().is_none_or(|term| term.role != Role::Include) {
+            terms.insert(0, Term::parse(ALL)?);
+        }
+        Ok(Pattern { terms })
+    }
+
+    /// The hosts it matches, in the order Ansible runs them. A subscript beyond the last host is an error.
+    pub fn matches(&self, inventory: &Inventory) -> Result<Matched, InventoryFault> {
+        let mut warnings = Vec::new();
+        let mut hosts: IndexSet<Arc<str>> = IndexSet::new();
+        for term in &self.terms {
+            let found = term.matches(inventory, &mut warnings)?;
+            match term.role {
+                Role::Include => hosts.extend(found),
+                Role::Intersect => hosts.retain(|host| found.contains(host)),
+                Role::Exclude => hosts.retain(|host| !found.contains(host)),
+            }
+        }
+        Ok(Matched { hosts: hosts.into_iter().collect(), warnings })
+    }
+}
+
+impl Term {
+    fn parse(text: &str) -> Result<Self, InventoryFault> {
+        let (role, rest) = match text.chars().next() {
+            Some('!') => (Role::Exclude, &text[1..]),
+            Some('&') => (Role::Intersect, &text[1..]),
+            _ => (Role::Include, text),
+        };
+        let bad_regex = |error: regex::Error| InventoryFault::Regex {
+            pattern: rest.to_owned(),
+            // The first line and the drawing say little more than the last line.
+            message: error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+        };
+        if let Some(expression) = rest.strip_prefix('~') {
+            let regex = Regex::new(&format!("^(?:{expression})")).map_err(bad_regex)?;
+            return Ok(Term { role, text: rest.to_owned(), matcher: Matcher::Regex(regex), pick: None });
+        }
+        let (name, pick) = subscript(rest);
+        let matcher = if name.contains(['*', '?', '[']) {
+            Matcher::Regex(Regex::new(&glob(name)).map_err(bad_regex)?)
+        } else {
+            Matcher::Name(name.to_owned())
+        };
+        Ok(Term { role, text: rest.to_owned(), matcher, pick })
+    }
+
+    fn matches(&self, inventory: &Inventory, warnings: &mut Vec<String>) -> Result<IndexSet<Arc<str>>, InventoryFault> {
+        // Hosts of several groups count as often as they are named; Ansible's subscripts see them so.
+        let mut found: Vec<Arc<str>> = Vec::new();
+        let mut a_group = false;
+        match &self.matcher {
+            Matcher::Name(name) => {
+                if inventory.group(name).is_some() {
+                    a_group = true;
+                    found.extend(inventory.hosts_of(name));
+                } else if let Some(host) = inventory.host(name) {
+                    // Here `localhost` is found even when no source names it.
+                    found.push(host.name.clone());
+                }
+            }
+            Matcher::Regex(regex) => {
+                for group in inventory.groups().filter(|group| regex.is_match(&group.name)) {
+                    a_group = true;
+                    found.extend(inventory.hosts_of(&group.name));
+                }
+                found.extend(inventory.hosts().filter(|host| regex.is_match(&host.name)).map(|host| host.name.clone()));
+            }
+        }
+        if found.is_empty() && !a_group && self.text != ALL {
+            warnings.push(format!("Could not match supplied host pattern, ignoring: {}", self.text));
+        }
+        match self.pick {
+            // Of nothing there is nothing to pick, and that was told above.
+            Some(pick) if !found.is_empty() => {
+                pick.of(&found).ok_or_else(|| InventoryFault::Subscript { pattern: self.text.clone() })
+            }
+            _ => Ok(found.into_iter().collect()),
+        }
+    }
+}
+
+impl Pick {
+    fn of(self, hosts: &[Arc<str>]) -> Option<IndexSet<Arc<str>>> {
+        match self {
+            Pick::One(at) => {
+                let at = if at < 0 { hosts.len().checked_add_signed(at as isize) } else { usize::try_from(at).ok() };
+                Some(IndexSet::from([hosts.get(at?)?.clone()]))
+            }
+            Pick::Range(first, last) => {
+                let count = last.map_or(usize::MAX, |last| last.saturating_add(1).saturating_sub(first));
+                Some(hosts.iter().skip(first).take(count).cloned().collect())
+            }
+        }
+    }
+}
+
+/// Takes `[1]`, `[-1]`, `[1:]` or `[1:3]` off the end. `[:1]` is none of these but a class of characters,
+/// as in Ansible.
+fn subscript(text: &str) -> (&str, Option<Pick>) {
+    let whole = (text, None);
+    let Some((name, inner)) = text.strip_suffix(']').and_then(|text| text.rsplit_once('[')) else { return whole };
+    if name.is_empty() {
+        return whole;
+    }
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    let pick = match inner.split_once(':') {
+        Some((first, "")) => digits(first).map(|first| Pick::Range(first, None)),
+        Some((first, last)) => match (digits(first), digits(last)) {
+            (Some(first), Some(last)) => Some(Pick::Range(first, Some(last))),
+            _ => None,
+        },
+        None => inner.parse().ok().filter(|_| !inner.starts_with('+')).map(Pick::One),
+    };
+    match pick {
+        Some(pick) => (name, Some(pick)),
+        None => whole,
+    }
+}
+
+/// A shell pattern as a regular expression over the whole name.
+fn glob(pattern: &str) -> String {
+    let mut expression = String::from("(?s)^");
+    let mut rest = pattern;
+    while let Some(c) = rest.chars().next() {
+        rest = &rest[c.len_utf8()..];
+        match c {
+            '*' => expression.push_str(".*"),
+            '?' => expression.push('.'),
+            // `[]a]` and `[!]a]` hold the bracket itself, so the end is looked for after them.
+            '[' => match rest.char_indices().skip(if rest.starts_with('!') { 2 } else { 1 }).find(|(_, c)| *c == ']') {
+                Some((end, _)) => {
+                    let class = rest[..end].replace('\\', "\\\\").replace('[', "\\[").replace("&&", "&\\&");
+                    let class = class.replace("~~", "~\\~").replace("--", "-\\-").replace(']', "\\]");
+                    match class.strip_prefix('!') {
+                        Some(others) => expression.push_str(&format!("[^{others}]")),
+                        None if class.starts_with('^') => expression.push_str(&format!("[\\{class}]")),
+                        None => expression.push_str(&format!("[{class}]")),
+                    }
+                    rest = &rest[end + 1..];
+                }
+                None => expression.push_str("\\["),
+            },
+            other => expression.push_str(&regex::escape(other.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    expression.push('$');
+    expression
+}
+
+/// Cuts at commas; where there is none, at colons outside brackets, unless the text is an IPv6 address.
+fn cut(text: &str) -> Vec<String> {
+    let parts: Vec<&str> = if text.contains(',') {
+        text.split(',').collect()
+    } else if is_address(text) {
+        vec![text]
+    } else {
+        let mut depth = 0_i32;
+        text.split(|c: char| {
+            match c {
+                '[' => depth += 1,
+                ']' => depth -= 1,
+                _ => {}
+            }
+            c == ':' && depth <= 0
+        })
+        .collect()
+    };
+    parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+fn is_address(text: &str) -> bool {
+    let bare = text.trim_start_matches(['!', '&']);
+    bare.parse::<std::net::Ipv6Addr>().is_ok()
+        || bare.strip_prefix('[').and_then(|rest| rest.split_once(']')).is_some_and(|(inner, after)| {
+            inner.parse::<std::net::Ipv6Addr>().is_ok() && (after.is_empty() || after.starts_with(':'))
+        })
+}
+
+/// What `--limit` leaves of the hosts.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    pattern: Pattern,
+}
+
+impl Limit {
+    /// Reads `--limit`; a term `@file` stands for the lines of that file.
+    pub fn parse(text: &str) -> Result<Self, InventoryFault> {
+        let mut terms = Vec::new();
+        for part in cut(text) {
+            let Some(path) = part.strip_prefix('@') else {
+                terms.push(part);
+                continue;
+            };
+            let unreadable = |message: String| InventoryFault::LimitFile { path: path.to_owned(), message };
+            if Path::new(path).is_dir() {
+                return Err(unreadable("it must be a file".to_owned()));
+            }
+            let lines = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+            terms.extend(lines.lines().flat_map(cut));
+        }
+        // Colons were cut above; a comma keeps them from being cut again in addresses.
+        Ok(Limit { pattern: Pattern::parse(&(terms.join(",") + ","))? })
+    }
+
+    /// The hosts that `--limit` allows. None at all is an error, unless the inventory is empty.
+    pub fn allowed(&self, inventory: &Inventory) -> Result<Matched, InventoryFault> {
+        let matched = self.pattern.matches(inventory)?;
+        if matched.hosts.is_empty() && inventory.hosts().len() > 0 {
+            return Err(InventoryFault::NothingLeft);
+        }
+        Ok(matched)
+    }
+}
+
+impl Inventory {
+    /// The hosts a play's pattern matches, cut down to those that `--limit` allows.
+    pub fn matching(&self, pattern: &Pattern, allowed: Option<&Matched>) -> Result<Matched, InventoryFault> {
+        let mut matched = pattern.matches(self)?;
+        if let Some(allowed) = allowed {
+            let allowed: std::collections::HashSet<&Arc<str>> = allowed.hosts.iter().collect();
+            matched.hosts.retain(|host| allowed.contains(host));
+        }
+        Ok(matched)
+    }
+
+    /// Whether a name means this machine.
+    pub fn is_localhost(name: &str) -> bool {
+        LOCALHOST.contains(&name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+
+    fn inventory() -> Inventory {
+        let mut inventory = Inventory::default();
+        let text = "web1\n[web]\nweb[2:5]\n[db]\ndb1\ndb2\n[north:children]\nweb\ndb\n[south]\ns1\nweb3\n[empty]\n[six]\n2001:db8::1\n";
+        super::super::ini::read(&mut inventory, &Source::inline("hosts", text)).unwrap();
+        inventory.settle();
+        inventory
+    }
+
+    fn names(matched: &Matched) -> String {
+        matched.hosts.iter().map(|host| &**host).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The answers are those of ansible-core 2.19.14 (but for the IPv6 host, which was added).
+    #[test]
+    fn patterns_choose_hosts_as_in_ansible() {
+        let inventory = inventory();
+        for (pattern, expected) in [
+            ("web[0]", "web2"),
+            ("web[1:2]", "web3 web4"),
+            ("web[-1]", "web5"),
+            ("web[1:]", "web3 web4 web5"),
+            ("web[:1]", "web1"),
+            ("web[2:9]", "web4 web5"),
+            ("web[7:9]", ""),
+            ("!web", "web1 s1 2001:db8::1 db1 db2"),
+            ("all:!web", "web1 s1 2001:db8::1 db1 db2"),
+            ("web:&south", "web3"),
+            ("&south,web,!web4", "web3"),
+            ("db,web", "db1 db2 web2 web3 web4 web5"),
+            ("*", "web1 s1 web3 2001:db8::1 web2 web4 web5 db1 db2"),
+            ("north", "web2 web3 web4 web5 db1 db2"),
+            ("~web[23]", "web2 web3"),
+            ("localhost", "localhost"),
+            ("127.0.0.1", "127.0.0.1"),
+            ("web*,localhost", "web2 web3 web4 web5 web1 localhost"),
+            ("db,web2,~s", "db1 db2 web2 s1 web3 2001:db8::1"),
+            ("web[0:1]:!web2", "web3"),
+            ("web[2:3],db[0]", "web4 web5 db1"),
+            ("all[0]", "web1"),
+            ("web*[0]", "web2"),
+            ("web[!23]", "web1 web4 web5"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("2001:db8::1,db2", "2001:db8::1 db2"),
+            ("host1, ,   ,db1", "db1"),
+            (",,", "web1 s1 web3 2001:db8::1 web2 web4 web5 db1 db2"),
+            ("empty", ""),
+        ] {
+            assert_eq!(names(&Pattern::parse(pattern).unwrap().matches(&inventory).unwrap()), expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_is_named_in_vain_is_told() {
+        let inventory = inventory();
+        let warnings = |pattern| Pattern::parse(pattern).unwrap().matches(&inventory).unwrap().warnings;
+        assert_eq!(warnings("nosuch:web"), ["Could not match supplied host pattern, ignoring: nosuch"]);
+        assert_eq!(warnings("!nosuch,web"), ["Could not match supplied host pattern, ignoring: nosuch"]);
+        assert!(warnings("empty").is_empty());
+        for beyond in ["web[9]", "web[-9]", "db,*[99]"] {
+            let fault = Pattern::parse(beyond).unwrap().matches(&inventory).unwrap_err();
+            assert!(fault.to_string().starts_with("No hosts matched the subscripted pattern"), "{beyond}");
+        }
+        assert!(Pattern::parse("~we[b").unwrap_err().to_string().contains("not a regular expression"));
+    }
+
+    #[test]
+    fn a_limit_cuts_down_and_never_to_nothing() {
+        let inventory = inventory();
+        let all = Pattern::parse("all").unwrap();
+        let allowed = |limit: &str| Limit::parse(limit)?.allowed(&inventory);
+        let limited = |limit: &str| names(&inventory.matching(&all, Some(&allowed(limit).unwrap())).unwrap());
+        assert_eq!(limited("s1:db1"), "s1 db1");
+        assert_eq!(limited("!north,!2001:db8::1"), "web1 s1");
+        assert_eq!(limited(""), names(&all.matches(&inventory).unwrap()));
+        assert!(matches!(allowed("nosuch"), Err(InventoryFault::NothingLeft)));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "db2\n\nweb2\n").unwrap();
+        assert_eq!(limited(&format!("@{}", file.path().display())), "web2 db2");
+        assert!(matches!(allowed("@/nosuch"), Err(InventoryFault::LimitFile { .. })));
+        assert!(matches!(allowed("@/"), Err(InventoryFault::LimitFile { .. })));
+    }
+}

@@ -1,0 +1,121 @@
+//! Inventories that a program prints as JSON: `--list`, and `--host NAME` if it has no `_meta`.
+
+use std::{path::Path, process::Command, sync::Arc};
+
+use indexmap::IndexSet;
+
+use super::{Inventory, InventoryFault, yaml::key};
+use crate::{
+    source::{Problems, Source},
+    syntax::{self, Kind, Node},
+    vars::{Layer, Lazy},
+};
+
+/// Runs the program and reads what it prints into the inventory.
+pub fn read(inventory: &mut Inventory, path: &Path) -> Result<(), Problems> {
+    let list = run(path, &["--list"])?;
+    let mut problems = Problems::default();
+    let Some(groups) = list.as_map() else {
+        return Err(InventoryFault::syntax(list.span.clone(), "an inventory script must print a JSON object").into());
+    };
+    let mut hosts = IndexSet::new();
+    for (name, data) in groups.iter().filter(|(name, _)| name.as_str() != Some("_meta")) {
+        if let Err(fault) = group(inventory, name, data, &mut hosts) {
+            problems.push(fault);
+        }
+    }
+    match list.get("_meta").and_then(|meta| meta.get("hostvars")) {
+        Some(hostvars) => {
+            for (name, vars) in hostvars.as_map().unwrap_or_default() {
+                // Ansible, too, passes over hosts that are in no group.
+                if let Some(at) = hosts.get(&key(name)).map(|name| inventory.host_index(name)) {
+                    inventory.set_host_vars(at, layer(vars));
+                }
+            }
+        }
+        None => {
+            for name in hosts {
+                let vars = run(path, &["--host", &name])?;
+                let at = inventory.host_index(&name);
+                inventory.set_host_vars(at, layer(&vars));
+            }
+        }
+    }
+    problems.unless_any(())
+}
+
+fn run(path: &Path, args: &[&str]) -> Result<Node, Problems> {
+    let shown = path.display().to_string();
+    let fault =
+        |message: String, stderr: Option<String>| InventoryFault::Script { path: shown.clone(), message, stderr };
+    let program = std::path::absolute(path).map_err(|error| fault(error.to_string(), None))?;
+    let output = Command::new(program).args(args).output().map_err(|error| fault(error.to_string(), None))?;
+    let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    let stderr = (!stderr.is_empty()).then_some(stderr);
+    if !output.status.success() {
+        return Err(fault(format!("it ended with {}", output.status), stderr).into());
+    }
+    let text = String::from_utf8(output.stdout).map_err(|_| fault("it printed no UTF-8".to_owned(), stderr.clone()))?;
+    if text.trim().is_empty() && args.first() == Some(&"--list") {
+        return Err(fault("it printed nothing".to_owned(), stderr).into());
+    }
+    let source = Source::inline(format!("{shown} {}", args.join(" ")), text);
+    Ok(syntax::yaml::load(&source)?.node)
+}
+
+fn layer(vars: &Node) -> Layer {
+    vars.as_map().unwrap_or_default().iter().map(|(name, value)| (key(name), Lazy::from_node(value))).collect()
+}
+
+/// Reads a group; `all` collects the hosts it names.
+fn group(
+    inventory: &mut Inventory,
+    name: &Node,
+    data: &Node,
+    all: &mut IndexSet<Arc<str>>,
+) -> Result<(), InventoryFault> {
+    let group_name = key(name);
+    let at = inventory.group_index(&group_name);
+    let names = |node: &Node, what: &str| match &node.kind {
+        Kind::Seq(items) => Ok(items.iter().map(key).collect::<Vec<_>>()),
+        Kind::Null => Ok(Vec::new()),
+        _ => Err(InventoryFault::syntax(node.span.clone(), format!("{what} of group `{group_name}` must be a list"))),
+    };
+    let mut put = |inventory: &mut Inventory, hosts: Vec<Arc<str>>| {
+        for name in hosts {
+            let host = inventory.host_index(&name);
+            inventory.put(at, host);
+            all.insert(name);
+        }
+    };
+    if data.as_seq().is_some() {
+        put(inventory, names(data, "the hosts")?);
+        return Ok(());
+    }
+    if data.as_map().is_none() {
+        let message = format!("group `{group_name}` must be an object or a list of hosts");
+        return Err(InventoryFault::syntax(data.span.clone(), message));
+    }
+    let (hosts, vars, children) = (data.get("hosts"), data.get("vars"), data.get("children"));
+    if hosts.is_none() && vars.is_none() && children.is_none() {
+        // The oldest format: a host and its variables.
+        put(inventory, vec![group_name.clone()]);
+        for (name, value) in layer(data) {
+            inventory.set_group_var(at, &name, value, &data.span)?;
+        }
+        return Ok(());
+    }
+    if let Some(hosts) = hosts {
+        put(inventory, names(hosts, "the hosts")?);
+    }
+    for (name, value) in vars.map(layer).unwrap_or_default() {
+        inventory.set_group_var(at, &name, value, &data.span)?;
+    }
+    if let Some(children) = children {
+        for child in names(children, "the children")? {
+            let child = inventory.group_index(&child);
+            inventory.add_child(at, child).map_err(|message| InventoryFault::syntax(children.span.clone(), message))?;
+        }
+    }
+    Ok(())
+}

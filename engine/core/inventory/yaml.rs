@@ -1,0 +1,155 @@
+//! Inventories in YAML or JSON.
+
+use std::sync::Arc;
+
+use super::{Inventory, InventoryFault, address};
+use crate::{
+    source::{Problems, Source, nearest},
+    syntax::{self, Kind, Node},
+    vars::{Layer, Lazy},
+};
+
+/// Reads a whole file into the inventory.
+pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Problems> {
+    let loaded = syntax::yaml::load(source)?;
+    inventory.warnings.extend(loaded.warnings.iter().map(|warning| warning.to_string()));
+    let groups = match &loaded.node.kind {
+        Kind::Map(entries) => entries,
+        Kind::Null => {
+            inventory.warnings.push(format!("inventory {} is empty", source.name));
+            return Ok(());
+        }
+        _ => {
+            return Err(InventoryFault::syntax(
+                loaded.node.span.clone(),
+                "an inventory in YAML must be a mapping of groups",
+            )
+            .help("write `all:`, below it `hosts:`, below that each host with a colon")
+            .into());
+        }
+    };
+    if let Some(plugin) = loaded.node.get("plugin") {
+        let name = plugin.as_str().unwrap_or_default();
+        return Err(InventoryFault::syntax(
+            plugin.span.clone(),
+            format!("the inventory plugin `{name}` is not supported"),
+        )
+        .help("run `ansible-inventory --list --export` once, or give an executable that prints JSON")
+        .into());
+    }
+    let mut problems = Problems::default();
+    for (name, data) in groups {
+        group(inventory, name, data, &mut problems);
+    }
+    problems.unless_any(())
+}
+
+/// Reads a group and those below it; gives its index.
+fn group(inventory: &mut Inventory, name: &Node, data: &Node, problems: &mut Problems) -> usize {
+    let at = inventory.group_index(&key(name));
+    let entries = match &data.kind {
+        Kind::Null => return at,
+        Kind::Map(entries) => entries,
+        _ => {
+            let message = format!("group `{}` must be a mapping", key(name));
+            problems
+                .push(InventoryFault::syntax(data.span.clone(), message).help("its keys are hosts, children and vars"));
+            return at;
+        }
+    };
+    for (section, content) in entries {
+        match section.as_str() {
+            Some("vars") => {
+                for (name, value) in named(content, section, problems) {
+                    let set = inventory.set_group_var(
+                        at,
+                        &key(name),
+                        value.map_or(Lazy::Data(().into()), Lazy::from_node),
+                        &name.span,
+                    );
+                    if let Err(fault) = set {
+                        problems.push(fault);
+                    }
+                }
+            }
+            Some("children") => {
+                for (name, data) in named(content, section, problems) {
+                    let nothing = Node { span: name.span.clone(), kind: Kind::Null };
+                    let child = group(inventory, name, data.unwrap_or(&nothing), problems);
+                    if let Err(message) = inventory.add_child(at, child) {
+                        problems.push(InventoryFault::syntax(name.span.clone(), message));
+                    }
+                }
+            }
+            Some("hosts") => {
+                for (name, vars) in named(content, section, problems) {
+                    if let Err(fault) = hosts(inventory, at, name, vars) {
+                        problems.push(fault);
+                    }
+                }
+            }
+            _ => {
+                let word = key(section);
+                let meant = match nearest(&word, ["vars", "children", "hosts"]) {
+                    Some(meant) => format!("; did you mean `{meant}`?"),
+                    None => String::new(),
+                };
+                let message = format!(
+                    "{}: Skipping unexpected key ({word}) in group ({}), only \"vars\", \"children\" and \"hosts\" are valid{meant}",
+                    section.span,
+                    key(name)
+                );
+                inventory.warnings.push(message);
+            }
+        }
+    }
+    at
+}
+
+/// The entries of a section; a single name stands for a mapping with nothing in it.
+fn named<'n>(content: &'n Node, section: &Node, problems: &mut Problems) -> Vec<(&'n Node, Option<&'n Node>)> {
+    match &content.kind {
+        Kind::Null => Vec::new(),
+        Kind::Map(entries) => entries.iter().map(|(name, value)| (name, Some(value))).collect(),
+        Kind::Str(_) => vec![(content, None)],
+        _ => {
+            let message = format!("`{}` must be a mapping", key(section));
+            let fault = InventoryFault::syntax(content.span.clone(), message);
+            problems.push(fault.help("write each name with a colon after it and no dash before it"));
+            Vec::new()
+        }
+    }
+}
+
+fn hosts(inventory: &mut Inventory, group: usize, name: &Node, vars: Option<&Node>) -> Result<(), InventoryFault> {
+    let (names, port) =
+        address::expand(&key(name)).map_err(|message| InventoryFault::syntax(name.span.clone(), message))?;
+    let mut layer = Layer::new();
+    if let Some(port) = port {
+        layer.insert("ansible_port".into(), Lazy::Data(port.into()));
+    }
+    match vars.map(|vars| (&vars.kind, &vars.span)) {
+        None | Some((Kind::Null, _)) => {}
+        Some((Kind::Map(entries), _)) => {
+            layer.extend(entries.iter().map(|(name, value)| (key(name), Lazy::from_node(value))));
+        }
+        Some((_, place)) => {
+            let message = format!("the variables of host `{}` must be a mapping", key(name));
+            return Err(InventoryFault::syntax(place.clone(), message));
+        }
+    }
+    for name in names {
+        let host = inventory.host_index(&name);
+        inventory.put(group, host);
+        inventory.set_host_vars(host, layer.clone());
+    }
+    Ok(())
+}
+
+/// A key as text: numbers and the like as they were written.
+pub fn key(node: &Node) -> Arc<str> {
+    match &node.kind {
+        Kind::Str(text) => text.value.clone(),
+        _ => node.span.text().into(),
+    }
+}

@@ -1,0 +1,292 @@
+//! The conversation with one agent: many batches at a time over one pair of streams.
+
+use std::{
+    collections::HashMap,
+    io::{self, Read},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::Sender as EventSender},
+    time::Duration,
+};
+
+use rplay_wire::{Batch, Blob, Call, Failure, FrameError, MAX_FRAME, Map, Outcome, Reply, Request, Value};
+use rplay_wire::{decode, encode};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    sync::mpsc::{Receiver, Sender, channel},
+};
+
+use super::{
+    BlobSource, LinkEvent,
+    transport::{Tail, Transport},
+};
+
+/// Bytes of content in one frame.
+const PIECE: usize = 256 << 10;
+
+/// Frames waiting to be written; who has more waits.
+const QUEUE: usize = 4;
+
+/// An agent that has said hello.
+pub struct Conversation {
+    /// The inventory's name, for messages.
+    name: String,
+    frames: Mutex<Option<Sender<Vec<u8>>>>,
+    /// `None` once the conversation is over.
+    running: Mutex<Option<HashMap<u64, Running>>>,
+    stderr: Tail,
+}
+
+/// A batch that has been sent.
+struct Running {
+    key: u64,
+    events: EventSender<LinkEvent>,
+    /// By index: whether the call has been answered.
+    answered: Vec<bool>,
+    left: usize,
+    /// The content that its calls mention: all that the host may ask for.
+    offered: HashMap<String, Blob>,
+    blobs: BlobSource,
+}
+
+/// What is needed to send a batch and to answer for it.
+pub struct Sending {
+    pub key: u64,
+    pub batch: Batch,
+    pub events: EventSender<LinkEvent>,
+    pub blobs: BlobSource,
+}
+
+impl Conversation {
+    /// Hears the agent's hello, its marker having been read, and begins to listen and to write.
+    pub async fn begin(name: String, transport: Transport, patience: Duration) -> Result<Arc<Self>, Failure> {
+        let Transport { mut reader, mut writer, stderr, process } = transport;
+        let hello = tokio::time::timeout(patience, read_frame(&mut reader)).await;
+        match hello {
+            Ok(Ok(Some(Reply::Hello { .. }))) => {}
+            Ok(Err(FrameError::Io(_)) | Ok(None)) => return Err(ended(&name, &stderr).await),
+            Ok(Err(error)) => return Err(Failure::new(format!("the agent on {name} cannot be understood: {error}"))),
+            Ok(Ok(Some(_))) => return Err(Failure::new(format!("the agent on {name} did not say hello"))),
+            Err(_) => return Err(Failure::new(format!("the agent on {name} does not answer"))),
+        };
+        let (frames, mut queue): (_, Receiver<Vec<u8>>) = channel(QUEUE);
+        let conversation = Arc::new(Conversation {
+            name,
+            frames: Mutex::new(Some(frames)),
+            running: Mutex::new(Some(HashMap::new())),
+            stderr,
+        });
+        tokio::spawn(async move {
+            while let Some(frame) = queue.recv().await {
+                // Whoever listens notices that the agent has gone.
+                if writer.write_all(&frame).await.and(writer.flush().await).is_err() {
+                    break;
+                }
+            }
+            let _ = writer.shutdown().await;
+        });
+        let listener = conversation.clone();
+        tokio::spawn(async move {
+            let heard = listener.listen(&mut reader).await;
+            listener.end(heard.err()).await;
+            drop(process);
+        });
+        Ok(conversation)
+    }
+
+    /// Sends a batch. Gives it back when the conversation is over already, with nothing sent.
+    pub async fn send(&self, sending: Sending) -> Result<(), Sending> {
+        let id = sending.batch.id;
+        let Some(frames) = self.frames() else { return Err(sending) };
+        let frame = match encode(&Request::Batch(sending.batch.clone())) {
+            Ok(frame) => frame,
+            Err(error) => {
+                let failure = Failure::new(format!("the arguments cannot be sent to {}: {error}", self.name));
+                answer_all(&sending, &Outcome::failed(failure));
+                return Ok(());
+            }
+        };
+        if sending.batch.calls.is_empty() {
+            let _ = sending.events.send(LinkEvent::Done { key: sending.key });
+            return Ok(());
+        }
+        match self.running().as_mut() {
+            None => return Err(sending),
+            Some(running) => running.insert(id, Running::of(sending)),
+        };
+        // If the agent goes meanwhile, `end` answers for the batch.
+        let _ = frames.send(frame).await;
+        Ok(())
+    }
+
+    /// Asks the agent to stop the batch with that key; its calls are still answered.
+    pub async fn cancel(&self, key: u64) {
+        let batch = self
+            .running()
+            .as_ref()
+            .and_then(|running| running.iter().find_map(|(batch, found)| (found.key == key).then_some(*batch)));
+        if let (Some(batch), Some(frames)) = (batch, self.frames())
+            && let Ok(frame) = encode(&Request::Cancel { batch })
+        {
+            let _ = frames.send(frame).await;
+        }
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.running().is_none()
+    }
+
+    /// Hangs up: the agent kills what it has started and ends.
+    pub fn close(&self) {
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    async fn listen(self: &Arc<Self>, reader: &mut (impl AsyncRead + Unpin)) -> Result<(), FrameError> {
+        while let Some(reply) = read_frame(reader).await? {
+            match reply {
+                Reply::Hello { .. } => {}
+                Reply::Outcome { batch, index, outcome } => self.outcome(batch, index, outcome),
+                Reply::Want { sha256 } => self.give(sha256),
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes an outcome on. One that nobody waits for is dropped: a host cannot speak for another call.
+    fn outcome(&self, batch: u64, index: u32, outcome: Outcome) {
+        let mut running = self.running();
+        let Some(running) = running.as_mut() else { return };
+        let Some(found) = running.get_mut(&batch) else { return };
+        if found.answered.get_mut(index as usize).is_none_or(|answered| std::mem::replace(answered, true)) {
+            return;
+        }
+        found.left -= 1;
+        let _ = found.events.send(LinkEvent::Outcome { key: found.key, index, outcome });
+        if found.left == 0
+            && let Some(done) = running.remove(&batch)
+        {
+            let _ = done.events.send(LinkEvent::Done { key: done.key });
+        }
+    }
+
+    /// Sends content in pieces, from a thread that may block.
+    fn give(&self, sha256: String) {
+        let Some(frames) = self.frames() else { return };
+        let offer = self.running().as_ref().and_then(|running| {
+            running.values().find_map(|found| Some((found.offered.get(&sha256)?.clone(), found.blobs.clone())))
+        });
+        tokio::task::spawn_blocking(move || {
+            let given = match offer {
+                Some((blob, source)) => source(&blob).and_then(|content| stream(&sha256, content, &frames)),
+                None => Err(io::Error::other("the controller has not offered this content")),
+            };
+            if let Err(error) = given
+                && let Ok(frame) = encode(&Request::NoBlob { sha256, reason: error.to_string() })
+            {
+                let _ = frames.blocking_send(frame);
+            }
+        });
+    }
+
+    /// The agent has gone: batches that are not complete end as unreachable.
+    async fn end(&self, error: Option<FrameError>) {
+        let left = self.running().take().unwrap_or_default();
+        self.close();
+        let failure = match error {
+            Some(error @ (FrameError::TooLong(_) | FrameError::Garbled(_))) => {
+                unreachable(format!("the agent on {} cannot be understood: {error}", self.name))
+            }
+            _ => ended(&self.name, &self.stderr).await,
+        };
+        for running in left.into_values() {
+            let _ = running.events.send(LinkEvent::Unreachable { key: running.key, failure: failure.clone() });
+        }
+    }
+
+    fn frames(&self) -> Option<Sender<Vec<u8>>> {
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<HashMap<u64, Running>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Running {
+    fn of(sending: Sending) -> Self {
+        let Sending { key, batch, events, blobs } = sending;
+        let mut offered = HashMap::new();
+        for Call { args, .. } in &batch.calls {
+            offer_map(args, &mut offered);
+        }
+        Running { key, events, answered: vec![false; batch.calls.len()], left: batch.calls.len(), offered, blobs }
+    }
+}
+
+fn offer_map(map: &Map, offered: &mut HashMap<String, Blob>) {
+    map.values().for_each(|value| offer(value, offered));
+}
+
+fn offer(value: &Value, offered: &mut HashMap<String, Blob>) {
+    match value {
+        Value::Blob(blob) => {
+            offered.insert(blob.sha256.clone(), blob.clone());
+        }
+        Value::List(items) => items.iter().for_each(|item| offer(item, offered)),
+        Value::Map(map) => offer_map(map, offered),
+        _ => {}
+    }
+}
+
+fn stream(sha256: &str, mut content: Box<dyn Read + Send>, frames: &Sender<Vec<u8>>) -> io::Result<()> {
+    loop {
+        let mut piece = Vec::with_capacity(PIECE);
+        let last = content.by_ref().take(PIECE as u64).read_to_end(&mut piece)? < PIECE;
+        let frame = encode(&Request::Blob { sha256: sha256.to_owned(), piece, last }).map_err(io::Error::other)?;
+        // Once nobody writes any more, nobody waits for the content either.
+        if frames.blocking_send(frame).is_err() || last {
+            return Ok(());
+        }
+    }
+}
+
+/// Answers every call of a batch that was never sent.
+pub fn answer_all(sending: &Sending, outcome: &Outcome) {
+    for index in 0..sending.batch.calls.len() {
+        let outcome = outcome.clone();
+        let _ = sending.events.send(LinkEvent::Outcome { key: sending.key, index: index as u32, outcome });
+    }
+    let _ = sending.events.send(LinkEvent::Done { key: sending.key });
+}
+
+/// A failure that says the host is out of reach.
+pub fn unreachable(msg: impl Into<String>) -> Failure {
+    Failure { unreachable: true, ..Failure::new(msg) }
+}
+
+async fn ended(name: &str, stderr: &Tail) -> Failure {
+    unreachable(match stderr.last_words().await {
+        Some(words) => format!("the connection to {name} broke off: {words}"),
+        None => format!("the connection to {name} broke off"),
+    })
+}
+
+/// As [`rplay_wire::read_frame`], without blocking.
+async fn read_frame(reader: &mut (impl AsyncRead + Unpin)) -> Result<Option<Reply>, FrameError> {
+    let mut head = [0u8; 4];
+    let mut filled = 0;
+    while let Some(rest) = head.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match reader.read(rest).await? {
+            0 if filled == 0 => return Ok(None),
+            0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            count => filled += count,
+        }
+    }
+    let length = u32::from_le_bytes(head);
+    if length > MAX_FRAME {
+        return Err(FrameError::TooLong(length.into()));
+    }
+    let mut body = Vec::with_capacity((length as usize).min(1 << 16));
+    if reader.take(length.into()).read_to_end(&mut body).await? < length as usize {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+    decode(&body).map(Some)
+}

@@ -1,0 +1,58 @@
+//! Finding the first bytes that are meant for us, behind whatever a login shell prints.
+
+use std::time::Duration;
+
+use rplay_wire::Failure;
+use tokio::{io::AsyncReadExt, time::timeout};
+
+use super::{
+    conversation::unreachable,
+    transport::{Transport, last_words},
+};
+
+/// More than this before a marker is no greeting but something else altogether. Bytes.
+const MOST_NOISE: usize = 1 << 16;
+
+/// Reads up to and including the first of `markers`, and says which one it was. `patience` bounds the wait.
+pub async fn wait_for(
+    markers: &[&[u8]],
+    transport: &mut Transport,
+    name: &str,
+    patience: Duration,
+) -> Result<usize, Failure> {
+    let mut noise = Vec::new();
+    let found = timeout(patience, scan(markers, transport, &mut noise)).await;
+    match found {
+        Ok(Some(which)) => Ok(which),
+        Ok(None) if noise.len() >= MOST_NOISE => Err(Failure {
+            help: Some("make its shell's start files print nothing when the shell is not interactive".to_owned()),
+            ..unreachable(format!("{name} prints without end instead of starting the agent{}", quote(&noise)))
+        }),
+        Ok(None) => {
+            let words = transport.stderr.last_words().await;
+            Err(unreachable(match words {
+                Some(words) => format!("the agent on {name} did not start: {words}{}", quote(&noise)),
+                None => format!("the agent on {name} did not start{}", quote(&noise)),
+            }))
+        }
+        Err(_) => Err(unreachable(format!(
+            "the agent on {name} did not start within {} s{}",
+            patience.as_secs_f32(),
+            quote(&noise)
+        ))),
+    }
+}
+
+async fn scan(markers: &[&[u8]], transport: &mut Transport, noise: &mut Vec<u8>) -> Option<usize> {
+    while noise.len() < MOST_NOISE {
+        noise.push(transport.reader.read_u8().await.ok()?);
+        if let Some(which) = markers.iter().position(|marker| noise.ends_with(marker)) {
+            return Some(which);
+        }
+    }
+    None
+}
+
+fn quote(noise: &[u8]) -> String {
+    last_words(&String::from_utf8_lossy(noise)).map(|words| format!("; it printed: {words}")).unwrap_or_default()
+}

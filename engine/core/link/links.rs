@@ -1,0 +1,272 @@
+//! All links of a run: from a job to the agent that carries it out.
+
+use std::{
+    collections::{HashMap, HashSet},
+    io::{self, Read},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc::Sender,
+    },
+    time::Duration,
+};
+
+use rplay_wire::{Batch, Become, Blob, Call, Failure, MARKER, Outcome};
+use tokio::runtime::Runtime;
+
+use super::{
+    Connection, Target, arrival, container,
+    conversation::{Conversation, Sending, answer_all},
+    executable::Executables,
+    folder, greeting, local,
+    ssh::Masters,
+};
+
+/// Opens the content that a call mentions. Called on a thread that may block.
+pub type BlobSource = Arc<dyn Fn(&Blob) -> io::Result<Box<dyn Read + Send>> + Send + Sync>;
+
+/// Calls for one host that go out together.
+pub struct Job {
+    /// The caller's name for it, unique among those for this target; comes back with every event.
+    pub key: u64,
+    pub target: Arc<Target>,
+    pub become_user: Option<Become>,
+    pub calls: Vec<Call>,
+    /// How many calls may run at a time; at least 1.
+    pub parallel: u32,
+    /// Do not begin further calls once one has failed: they are answered as skipped.
+    pub stop_on_failure: bool,
+    pub blobs: BlobSource,
+    pub events: Sender<LinkEvent>,
+}
+
+/// What becomes of a job. Each call gets one outcome, then comes `Done`; or, at any time, `Unreachable`,
+/// which is then the last event of the job.
+#[derive(Clone, Debug)]
+pub enum LinkEvent {
+    Outcome { key: u64, index: u32, outcome: Outcome },
+    Done { key: u64 },
+    Unreachable { key: u64, failure: Failure },
+}
+
+/// What holds for all links of a run.
+#[derive(Clone, Debug)]
+pub struct LinkOptions {
+    /// The executable to start as agent; `None` is this very one.
+    pub executable: Option<PathBuf>,
+    /// How long an agent may take to say hello once its process is being started.
+    pub patience: Duration,
+    /// Where ssh's control sockets lie: a folder of mode 0700 with a short path. `None`: found by itself.
+    pub control_folder: Option<PathBuf>,
+    /// Seconds for which an ssh connection is kept when nothing uses it, so that the next run finds it.
+    pub persist: u32,
+}
+
+impl Default for LinkOptions {
+    fn default() -> Self {
+        LinkOptions { executable: None, patience: Duration::from_secs(30), control_folder: None, persist: 60 }
+    }
+}
+
+/// The links of a run. Dropping it hangs up on all agents.
+pub struct Links {
+    runtime: Option<Runtime>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    options: LinkOptions,
+    executables: Arc<Executables>,
+    masters: Masters,
+    hosts: Mutex<HashMap<Arc<Target>, Arc<Host>>>,
+    next_batch: AtomicU64,
+}
+
+/// One target's agent, if there is one.
+#[derive(Default)]
+struct Host {
+    /// Locked while connecting, so that jobs that come at the same time share the connection.
+    conversation: tokio::sync::Mutex<Option<Arc<Conversation>>>,
+    /// Keys of jobs that were cancelled before they were sent.
+    cancelled: Mutex<HashSet<u64>>,
+}
+
+impl Links {
+    /// Starts the threads that serve all links. Fails when there is no place for the control sockets.
+    pub fn new(options: LinkOptions) -> io::Result<Self> {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("link").enable_all().build()?;
+        let executables = Arc::new(Executables::new(options.executable.clone()));
+        let folder = match &options.control_folder {
+            Some(folder) => folder::make_private(folder).map(|()| folder.clone())?,
+            None => folder::control_folder()?,
+        };
+        let masters = Masters::new(folder, options.persist, executables.clone());
+        let shared = Shared { options, executables, masters, hosts: Mutex::default(), next_batch: AtomicU64::new(1) };
+        Ok(Links { runtime: Some(runtime), shared: Arc::new(shared) })
+    }
+
+    /// Sends a job on its way and returns at once. Jobs for one target run side by side: who needs an
+    /// order waits for `Done`.
+    pub fn dispatch(&self, job: Job) {
+        let shared = self.shared.clone();
+        // Here and not over there, so that a cancellation finds it in any case.
+        let host = shared.hosts().entry(job.target.clone()).or_default().clone();
+        self.spawn(async move { shared.run(&host, job).await });
+    }
+
+    /// Stops a job: what runs is killed, what has not begun is answered as skipped.
+    pub fn cancel(&self, target: &Target, key: u64) {
+        let Some(host) = self.shared.hosts().get(target).cloned() else { return };
+        host.cancelled().insert(key);
+        self.spawn(async move {
+            // Not sent yet if this blocks: `run` looks at the set afterwards.
+            let conversation = host.conversation.lock().await.clone();
+            if let Some(conversation) = conversation {
+                conversation.cancel(key).await;
+            }
+        });
+    }
+
+    /// Hangs up on a target, and on its ssh master; the next job connects anew (`meta: reset_connection`).
+    pub fn reset(&self, target: &Target) {
+        let host = self.shared.hosts().remove(target);
+        let Some(runtime) = &self.runtime else { return };
+        runtime.block_on(async {
+            if let Some(host) = host
+                && let Some(conversation) = host.conversation.lock().await.take()
+            {
+                conversation.close();
+            }
+            if let Connection::Ssh(ssh) = &target.connection {
+                self.shared.masters.reset(target, ssh).await;
+            }
+        });
+    }
+
+    /// Hangs up on all agents; what still runs is killed by them.
+    pub fn close(mut self) {
+        self.shut_down();
+    }
+
+    fn shut_down(&mut self) {
+        for (_, host) in self.shared.hosts().drain() {
+            if let Ok(mut conversation) = host.conversation.try_lock()
+                && let Some(conversation) = conversation.take()
+            {
+                conversation.close();
+            }
+        }
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_millis(100));
+        }
+    }
+
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(work);
+        }
+    }
+}
+
+impl Drop for Links {
+    fn drop(&mut self) {
+        self.shut_down();
+    }
+}
+
+impl Shared {
+    async fn run(&self, host: &Host, job: Job) {
+        let batch = Batch {
+            id: self.next_batch.fetch_add(1, Ordering::Relaxed),
+            become_user: job.become_user,
+            calls: job.calls,
+            parallel: job.parallel,
+            stop_on_failure: job.stop_on_failure,
+        };
+        let mut sending = Sending { key: job.key, batch, events: job.events, blobs: job.blobs };
+        // The second time round when an agent went in the very moment it got the batch.
+        for _ in 0..2 {
+            let conversation = match self.conversation(host, &job.target).await {
+                Ok(conversation) => conversation,
+                Err(failure) => {
+                    let failure = Failure { unreachable: true, ..failure };
+                    let _ = sending.events.send(LinkEvent::Unreachable { key: sending.key, failure });
+                    return;
+                }
+            };
+            if host.cancelled().remove(&sending.key) {
+                answer_all(&sending, &Outcome { skipped: Some("cancelled".to_owned()), ..Outcome::default() });
+                return;
+            }
+            let key = sending.key;
+            match conversation.send(sending).await {
+                Ok(()) => {
+                    // It may have come between the question and the sending.
+                    if host.cancelled().remove(&key) {
+                        conversation.cancel(key).await;
+                    }
+                    return;
+                }
+                Err(unsent) => sending = unsent,
+            }
+        }
+        let failure = super::conversation::unreachable(format!("the agent on {} ends at once", job.target.name));
+        let _ = sending.events.send(LinkEvent::Unreachable { key: sending.key, failure });
+    }
+
+    /// The host's conversation; begun, or begun anew, if there is none.
+    async fn conversation(&self, host: &Host, target: &Target) -> Result<Arc<Conversation>, Failure> {
+        let mut slot = host.conversation.lock().await;
+        if let Some(conversation) = slot.as_ref().filter(|conversation| !conversation.is_over()) {
+            return Ok(conversation.clone());
+        }
+        let conversation = self.connect(target).await?;
+        *slot = Some(conversation.clone());
+        Ok(conversation)
+    }
+
+    async fn connect(&self, target: &Target) -> Result<Arc<Conversation>, Failure> {
+        let patience = self.options.patience;
+        let transport = match &target.connection {
+            Connection::Local => {
+                let mut transport = local::start(self.executables.own_path())?;
+                greeting::wait_for(&[MARKER], &mut transport, &target.name, patience).await?;
+                transport
+            }
+            Connection::Ssh(ssh) => self.masters.start(target, ssh, patience).await?,
+            Connection::Container(container) => {
+                let executables = self.executables.clone();
+                let own = tokio::task::spawn_blocking(move || executables.own()).await;
+                let own = own.map_err(|error| Failure::new(error.to_string()))??;
+                let mut transport = container::start(container, &own)?;
+                arrival::arrive(&mut transport, &self.executables, &target.name, patience).await?;
+                transport
+            }
+        };
+        Conversation::begin(target.name.clone(), transport, patience).await
+    }
+
+    fn hosts(&self) -> MutexGuard<'_, HashMap<Arc<Target>, Arc<Host>>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Host {
+    fn cancelled(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.cancelled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jobs_can_come_from_any_thread() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Links>();
+        shared::<Job>();
+    }
+}

@@ -1,0 +1,169 @@
+//! What ssh says when it cannot connect, as one sentence.
+
+use rplay_wire::Failure;
+
+use super::{SshOptions, conversation::unreachable};
+
+/// Whether it is worth trying again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// sshd dropped the connection before anybody could log in: too many at a time.
+    Busy,
+    Other,
+}
+
+/// Puts ssh's standard error into a sentence, and says what to do about it where that is known.
+pub fn explain(name: &str, ssh: &SshOptions, said: &str) -> (Cause, Failure) {
+    let says = |words: &str| said.contains(words);
+    let host = &ssh.host;
+    let at = ssh.port.map(|port| format!("-p {port} ")).unwrap_or_default();
+    let (cause, what, help) = if says("REMOTE HOST IDENTIFICATION HAS CHANGED") {
+        (
+            Cause::Other,
+            "its host key is another one than before".to_owned(),
+            Some(format!(
+                "if the host was installed anew, forget its old key: ssh-keygen -R {}; if not, somebody may be \
+                 listening in between",
+                known_as(ssh)
+            )),
+        )
+    } else if says("Host key verification failed") {
+        (
+            Cause::Other,
+            "its host key is not known".to_owned(),
+            Some(format!(
+                "look at it with `ssh-keyscan {at}{host} | ssh-keygen -lf -`, and accept it by logging in once: \
+                 ssh {at}{host}"
+            )),
+        )
+    } else if says("Permission denied") {
+        let methods = said.rsplit_once("Permission denied (").and_then(|(_, rest)| rest.split_once(')'));
+        let methods = methods.map(|(methods, _)| format!(" (it takes {methods})")).unwrap_or_default();
+        let user = ssh.user.as_deref().map(|user| format!(" as {user}")).unwrap_or_default();
+        let help = match ssh.password {
+            Some(_) => "check ansible_user and ansible_password",
+            None => "check ansible_user and ansible_ssh_private_key_file, or give a password with -k",
+        };
+        (Cause::Other, format!("permission denied{user}{methods}"), Some(help.to_owned()))
+    } else if says("Could not resolve hostname") {
+        (
+            Cause::Other,
+            format!("the name {host} cannot be resolved"),
+            Some("set ansible_host to its address".to_owned()),
+        )
+    } else if says("kex_exchange_identification") || says("ssh_exchange_identification") {
+        (Cause::Busy, last_words(said).unwrap_or_else(|| "the connection was dropped".to_owned()), None)
+    } else if says("Too many authentication failures") {
+        let help = "choose the key with ansible_ssh_private_key_file, and add `-o IdentitiesOnly=yes`";
+        (Cause::Other, "too many keys were offered".to_owned(), Some(help.to_owned()))
+    } else {
+        let known = [
+            ("Connection refused", "connection refused"),
+            ("Connection timed out", "connection timed out"),
+            ("Operation timed out", "connection timed out"),
+            ("timed out during banner exchange", "the host accepts connections but sshd does not answer"),
+            ("No route to host", "no route to the host"),
+            ("Network is unreachable", "the network is unreachable"),
+        ];
+        let found = known.iter().find(|(words, _)| says(words)).map(|(_, what)| (*what).to_owned());
+        let what = found.or_else(|| last_words(said)).unwrap_or_else(|| "ssh ended and said nothing".to_owned());
+        (Cause::Other, what, None)
+    };
+    let port = ssh.port.map(|port| format!(" port {port}")).unwrap_or_default();
+    let place = if host == name && port.is_empty() { String::new() } else { format!(" ({host}{port})") };
+    let mut failure = unreachable(format!("ssh cannot connect to {name}{place}: {what}"));
+    failure.help = help;
+    if let Some(words) = last_words(said) {
+        failure.data.insert("stderr".to_owned(), words.into());
+    }
+    (cause, failure)
+}
+
+/// As ssh names it in known_hosts.
+fn known_as(ssh: &SshOptions) -> String {
+    match ssh.port {
+        Some(port) if port != 22 => format!("'[{}]:{port}'", ssh.host),
+        _ => ssh.host.clone(),
+    }
+}
+
+/// The last lines that are ssh's own: a banner is for people who log in.
+fn last_words(said: &str) -> Option<String> {
+    const OWN: [&str; 12] = [
+        "ssh:",
+        "ssh_",
+        "kex_",
+        "Host key",
+        "Permission denied",
+        "Connection ",
+        "Received disconnect",
+        "Disconnected",
+        "command-line",
+        "Bad ",
+        "no such identity",
+        "Load key",
+    ];
+    let lines = || said.lines().map(|line| line.trim().trim_end_matches('.')).filter(|line| !line.is_empty());
+    let own: Vec<_> = lines().filter(|line| OWN.iter().any(|own| line.starts_with(own))).collect();
+    let lines = if own.is_empty() { lines().collect() } else { own };
+    let last = lines.get(lines.len().saturating_sub(2)..).unwrap_or_default().join("; ");
+    (!last.is_empty()).then(|| last.chars().filter(|c| !c.is_control()).take(400).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sentence(said: &str) -> (Cause, String) {
+        let ssh = SshOptions { port: Some(2222), ..SshOptions::new("10.0.0.9") };
+        let (cause, failure) = explain("web1", &ssh, said);
+        assert!(failure.unreachable);
+        (cause, failure.msg)
+    }
+
+    #[test]
+    fn each_of_ssh_s_endings_has_its_own_sentence() {
+        let cases = [
+            ("ssh: connect to host 10.0.0.9 port 2222: Connection refused\r\n", "connection refused"),
+            (
+                "****\nWelcome!\n****\nops@10.0.0.9: Permission denied (publickey,password).\r\n",
+                "permission denied (it takes publickey,password)",
+            ),
+            (
+                "No ED25519 host key is known for [10.0.0.9]:2222 and you have requested strict checking.\r\nHost key verification failed.\r\n",
+                "its host key is not known",
+            ),
+            (
+                "@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n@@@\nHost key verification failed.",
+                "its host key is another one than before",
+            ),
+            (
+                "ssh: Could not resolve hostname 10.0.0.9: Name or service not known",
+                "the name 10.0.0.9 cannot be resolved",
+            ),
+            (
+                "command-line: line 0: Bad configuration option: nonsense\r\n",
+                "command-line: line 0: Bad configuration option: nonsense",
+            ),
+            ("", "ssh ended and said nothing"),
+        ];
+        for (said, expected) in cases {
+            let (cause, msg) = sentence(said);
+            assert_eq!(msg, format!("ssh cannot connect to web1 (10.0.0.9 port 2222): {expected}"));
+            assert_eq!(cause, Cause::Other);
+        }
+    }
+
+    #[test]
+    fn a_dropped_connection_is_worth_another_try() {
+        let said =
+            "kex_exchange_identification: Connection closed by remote host\r\nConnection closed by 10.0.0.9 port 2222";
+        assert_eq!(sentence(said).0, Cause::Busy);
+    }
+
+    #[test]
+    fn a_banner_is_left_out() {
+        let said = "*** Authorised use only ***\nssh: connect to host x port 22: Something new\n";
+        assert_eq!(last_words(said).unwrap(), "ssh: connect to host x port 22: Something new");
+    }
+}

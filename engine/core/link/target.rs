@@ -1,0 +1,86 @@
+//! Where an agent is to run and how to get there.
+
+use std::path::PathBuf;
+
+/// A host as the inventory describes it. Two equal targets share one agent.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// The inventory's name, for messages.
+    pub name: String,
+    pub connection: Connection,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Connection {
+    /// This machine, as the present user.
+    Local,
+    Ssh(SshOptions),
+    Container(Container),
+}
+
+/// What ssh is told. What is not set here comes from the user's own ssh configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SshOptions {
+    /// A name that ssh knows, or an address (`ansible_host`).
+    pub host: String,
+    pub port: Option<u16>,
+    pub user: Option<String>,
+    /// `ansible_ssh_private_key_file`.
+    pub private_key: Option<PathBuf>,
+    /// `ansible_ssh_common_args` and `ansible_ssh_extra_args`, split into words.
+    pub args: Vec<String>,
+    pub password: Option<Secret>,
+    /// False accepts any host key (`ansible_host_key_checking`, `ANSIBLE_HOST_KEY_CHECKING`).
+    pub check_host_key: bool,
+    /// The ssh program.
+    pub executable: String,
+    /// Seconds to connect in.
+    pub timeout: u32,
+}
+
+impl SshOptions {
+    /// Ansible's defaults: strict about host keys, 10 seconds.
+    pub fn new(host: impl Into<String>) -> Self {
+        SshOptions {
+            host: host.into(),
+            port: None,
+            user: None,
+            private_key: None,
+            args: Vec::new(),
+            password: None,
+            check_host_key: true,
+            executable: "ssh".to_owned(),
+            timeout: 10,
+        }
+    }
+}
+
+/// A running container on this machine, entered with `ENGINE exec`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Container {
+    /// `docker` or `podman`, or a path to one of them.
+    pub engine: String,
+    pub name: String,
+    pub user: Option<String>,
+}
+
+/// Text that is never shown.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: impl Into<String>) -> Self {
+        Secret(text.into())
+    }
+
+    /// The text itself; for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}

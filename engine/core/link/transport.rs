@@ -1,0 +1,84 @@
+//! The streams of an agent's process, wherever it runs.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, BufReader},
+    sync::watch,
+    time::timeout,
+};
+
+/// Bytes of standard error that are kept for messages.
+const TAIL: usize = 4096;
+
+/// A process that is, or will become, an agent.
+pub struct Transport {
+    pub reader: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
+    pub writer: Box<dyn AsyncWrite + Send + Unpin>,
+    pub stderr: Tail,
+    /// Dropped with the conversation: handles whose going ends the process or its channel.
+    pub process: Box<dyn Send>,
+}
+
+impl Transport {
+    /// `process` is what must live as long as the conversation.
+    pub fn new(
+        reader: impl AsyncRead + Send + Unpin + 'static,
+        writer: impl AsyncWrite + Send + Unpin + 'static,
+        stderr: impl AsyncRead + Send + Unpin + 'static,
+        process: impl Send + 'static,
+    ) -> Self {
+        let reader: Box<dyn AsyncRead + Send + Unpin> = Box::new(reader);
+        Transport {
+            reader: BufReader::with_capacity(1 << 16, reader),
+            writer: Box::new(writer),
+            stderr: Tail::of(stderr),
+            process: Box::new(process),
+        }
+    }
+}
+
+/// The end of what a process has written to standard error.
+#[derive(Clone)]
+pub struct Tail {
+    kept: Arc<Mutex<Vec<u8>>>,
+    ended: watch::Receiver<bool>,
+}
+
+impl Tail {
+    /// Reads `stderr` to its end in the background. Must be called inside the runtime.
+    pub fn of(mut stderr: impl AsyncRead + Send + Unpin + 'static) -> Self {
+        let (end, ended) = watch::channel(false);
+        let tail = Tail { kept: Arc::default(), ended };
+        let kept = tail.kept.clone();
+        tokio::spawn(async move {
+            let mut piece = [0u8; 1024];
+            while let Ok(count @ 1..) = stderr.read(&mut piece).await {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.extend_from_slice(piece.get(..count).unwrap_or_default());
+                let surplus = kept.len().saturating_sub(TAIL);
+                kept.drain(..surplus);
+            }
+            let _ = end.send(true);
+        });
+        tail
+    }
+
+    /// The last lines in one, or nothing. For a process that has hung up: what it said before may still be on
+    /// its way, so the end is waited for, but not long, since a process it left behind may keep it open.
+    pub async fn last_words(&self) -> Option<String> {
+        let mut ended = self.ended.clone();
+        let _ = timeout(Duration::from_millis(200), ended.wait_for(|ended| *ended)).await;
+        last_words(&String::from_utf8_lossy(&self.kept.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// The last lines that are not empty, in one, short enough for a sentence.
+pub fn last_words(text: &str) -> Option<String> {
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let last = lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join("; ");
+    (!last.is_empty()).then(|| last.chars().filter(|c| !c.is_control()).take(500).collect())
+}

@@ -1,0 +1,78 @@
+//! Takes events from the run's threads to one thread that reports them.
+
+use std::{
+    io::Write,
+    sync::mpsc::{self, RecvTimeoutError, Sender},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use super::Terminal;
+use crate::event::{Event, Sink};
+
+/// Where the run sends its events. The thread behind it ends with [`Channel::close`].
+pub struct Channel {
+    sender: Sender<Message>,
+    thread: Option<JoinHandle<()>>,
+}
+
+enum Message {
+    Event(Box<Event>),
+    /// All that was sent before has been written when this is answered.
+    Flush(Sender<()>),
+    End,
+}
+
+/// How often the line of what is running is written anew.
+const TICK: Duration = Duration::from_millis(500);
+
+impl Channel {
+    pub fn new<W: Write + Send + 'static>(mut terminal: Terminal<W>) -> Self {
+        let (sender, receiver) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            loop {
+                match receiver.recv_timeout(TICK) {
+                    Ok(Message::Event(event)) => terminal.read(&event),
+                    Ok(Message::Flush(done)) => {
+                        terminal.clear();
+                        drop(done);
+                    }
+                    Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => break,
+                    Err(RecvTimeoutError::Timeout) => terminal.tick(),
+                }
+            }
+            terminal.clear();
+        });
+        Channel { sender, thread: Some(thread) }
+    }
+
+    /// Returns once everything sent so far has been shown: a prompt must not overtake it.
+    pub fn flush(&self) {
+        let (done, wait) = mpsc::channel();
+        if self.sender.send(Message::Flush(done)).is_ok() {
+            // The other end drops its sender when it is done.
+            let _ = wait.recv();
+        }
+    }
+
+    /// Shows what is left and ends the thread.
+    pub fn close(&mut self) {
+        let _ = self.sender.send(Message::End);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Sink for Channel {
+    fn send(&self, event: Event) {
+        // Nobody reads any more only when the run is over.
+        let _ = self.sender.send(Message::Event(Box::new(event)));
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,366 @@
+//! The run as Ansible's users know it: a line for each host and task, a recap at the end. On a terminal in
+//! colour, and with a last line that tells what is running and since when.
+
+use std::{collections::HashMap, io::Write, sync::Arc, time::Instant};
+
+use miette::Diagnostic;
+
+use super::words;
+use crate::{
+    event::{Counts, Event, HostResult, Item, Recap, Status, TaskId, TaskStarted},
+    secrets::Secrets,
+    source::Span,
+};
+
+/// Renders a diagnostic; the command line chooses how it looks.
+pub type Explain = Box<dyn Fn(&dyn Diagnostic) -> String + Send>;
+
+/// How the output is to look.
+pub struct Look {
+    pub colour: bool,
+    /// Somebody watches: the last line tells what is running.
+    pub live: bool,
+    pub columns: usize,
+    pub verbosity: u8,
+    /// Show differences of files.
+    pub diff: bool,
+    /// Show hosts that have nothing to report (`display_ok_hosts`, `display_skipped_hosts`).
+    pub show_ok: bool,
+    pub show_skipped: bool,
+}
+
+/// Writes events as lines.
+pub struct Terminal<W: Write> {
+    out: W,
+    look: Look,
+    secrets: Arc<Secrets>,
+    explain: Explain,
+    tasks: HashMap<TaskId, Arc<TaskStarted>>,
+    running: HashMap<(TaskId, Arc<str>), Instant>,
+    /// The live line is on the screen.
+    live: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Colour {
+    Ok,
+    Changed,
+    Skipped,
+    Failed,
+    Unreachable,
+    Warning,
+    Added,
+    Removed,
+    Dim,
+}
+
+impl Colour {
+    fn code(self) -> &'static str {
+        match self {
+            Colour::Ok | Colour::Added => "\x1b[0;32m",
+            Colour::Changed => "\x1b[0;33m",
+            Colour::Skipped => "\x1b[0;36m",
+            Colour::Failed | Colour::Removed => "\x1b[0;31m",
+            Colour::Unreachable => "\x1b[1;31m",
+            Colour::Warning => "\x1b[1;35m",
+            Colour::Dim => "\x1b[2m",
+        }
+    }
+}
+
+/// A failed task, as a diagnostic at its place.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{msg}")]
+struct TaskFault {
+    msg: String,
+    #[source_code]
+    #[label("{label}")]
+    at: Span,
+    label: String,
+    #[help]
+    help: Option<String>,
+}
+
+impl<W: Write> Terminal<W> {
+    pub fn new(out: W, look: Look, secrets: Arc<Secrets>, explain: Explain) -> Self {
+        Terminal { out, look, secrets, explain, tasks: HashMap::new(), running: HashMap::new(), live: false }
+    }
+
+    /// Shows an event.
+    pub fn read(&mut self, event: &Event) {
+        self.clear();
+        match event {
+            Event::PlaybookStarted { name } if self.look.verbosity > 1 => {
+                self.line(&format!("PLAYBOOK: {name} "), None);
+            }
+            Event::PlaybookStarted { .. } => {}
+            Event::PlayStarted(play) => self.banner(&format!("PLAY [{}]", play.name.trim())),
+            Event::NoHosts { .. } => self.line("skipping: no hosts matched", Some(Colour::Skipped)),
+            Event::NoHostsLeft => self.banner("NO MORE HOSTS LEFT"),
+            Event::TaskStarted(task) => self.task(task),
+            Event::HostStarted { task, host } => {
+                self.running.insert((*task, host.clone()), Instant::now());
+            }
+            Event::ItemDone { item, result, .. } => self.result(Some(item), result),
+            Event::HostDone { task, result } => {
+                self.running.remove(&(*task, result.host.clone()));
+                match result.looped {
+                    true => self.after_items(result),
+                    false => self.result(None, result),
+                }
+            }
+            Event::Retrying { task, host, item, retries_left, result, .. } => {
+                let name = self.tasks.get(task).map_or_else(|| "".into(), |task| task.name.clone());
+                let item =
+                    item.as_ref().map(|item| format!(" (item={})", words::label(&item.label))).unwrap_or_default();
+                let more = match self.look.verbosity > 2 {
+                    true => format!(" Result was: {}", words::json(&result.data, false, &[])),
+                    false => String::new(),
+                };
+                self.line(
+                    &format!("FAILED - RETRYING: [{host}]: {name}{item} ({retries_left} retries left).{more}"),
+                    Some(Colour::Dim),
+                );
+            }
+            Event::Included { task, hosts, file, item } => {
+                for host in hosts {
+                    self.running.remove(&(*task, host.clone()));
+                }
+                let hosts: Vec<&str> = hosts.iter().map(|host| &**host).collect();
+                let item = item.as_ref().map(|item| format!(" => (item={})", words::label(&item.label)));
+                self.line(
+                    &format!("included: {file} for {}{}", hosts.join(", "), item.unwrap_or_default()),
+                    Some(Colour::Skipped),
+                );
+            }
+            Event::Notified { handler, host } if self.look.verbosity > 1 => {
+                self.line(&format!("NOTIFIED HANDLER {handler} for {host}"), Some(Colour::Dim));
+            }
+            Event::Notified { .. } => {}
+            Event::Warning { message, place } => self.warning(message, place.as_ref()),
+            Event::Message { text } => self.line(text, None),
+            Event::RunEnded(recap) => self.recap(recap),
+        }
+        let _ = self.out.flush();
+    }
+
+    /// Writes the line of what is running.
+    pub fn tick(&mut self) {
+        if !self.look.live {
+            return;
+        }
+        let Some(oldest) = self.running.values().min() else { return };
+        let seconds = oldest.elapsed().as_secs();
+        if seconds < 1 {
+            return;
+        }
+        let mut hosts: Vec<&str> = self.running.keys().map(|(_, host)| &**host).collect();
+        hosts.sort_unstable();
+        let shown = match hosts.len() {
+            0..=4 => hosts.join(", "),
+            more => format!("{} and {} more", hosts[..3].join(", "), more - 3),
+        };
+        let text = format!("running for {}:{:02} on {shown}", seconds / 60, seconds % 60);
+        let text: String = text.chars().take(self.look.columns.saturating_sub(1)).collect();
+        let _ = write!(self.out, "\r\x1b[K\x1b[2m{text}\x1b[0m");
+        let _ = self.out.flush();
+        self.live = true;
+    }
+
+    /// Takes the live line away.
+    pub fn clear(&mut self) {
+        if std::mem::take(&mut self.live) {
+            let _ = write!(self.out, "\r\x1b[K");
+            let _ = self.out.flush();
+        }
+    }
+
+    fn task(&mut self, task: &Arc<TaskStarted>) {
+        // Only the latest tasks are still spoken of.
+        if self.tasks.len() > 1000 {
+            self.tasks.clear();
+        }
+        self.tasks.insert(task.id, task.clone());
+        let kind = if task.handler { "RUNNING HANDLER" } else { "TASK" };
+        self.banner(&format!("{kind} [{}]", task.name.trim()));
+        if self.look.verbosity > 1 {
+            self.line(&format!("task path: {}", task.place), Some(Colour::Dim));
+        }
+    }
+
+    fn result(&mut self, item: Option<&Item>, result: &HostResult) {
+        let host = match &result.delegated_to {
+            Some(other) => format!("{} -> {other}", result.host),
+            None => result.host.to_string(),
+        };
+        let label = item.map(|item| words::label(&item.label));
+        let (word, colour) = match result.status {
+            Status::Ok => ("ok", Colour::Ok),
+            Status::Changed => ("changed", Colour::Changed),
+            Status::Skipped => ("skipping", Colour::Skipped),
+            Status::Failed | Status::Ignored | Status::Unreachable | Status::UnreachableIgnored => {
+                return self.failure(&host, label, result);
+            }
+        };
+        self.warnings(result);
+        self.differences(result);
+        let hidden = match result.status {
+            Status::Ok => !self.look.show_ok,
+            Status::Skipped => !self.look.show_skipped,
+            _ => false,
+        };
+        if hidden {
+            return;
+        }
+        let mut line = format!("{word}: [{host}]");
+        if let Some(label) = label {
+            line += &format!(" => (item={label})");
+        }
+        let detailed = result.verbose_always && result.status != Status::Skipped;
+        if detailed || self.look.verbosity > 0 {
+            let hide: &[&str] = if detailed && self.look.verbosity == 0 { &["changed", "item"] } else { &[] };
+            line += &format!(" => {}", words::json(&result.data, detailed, hide));
+        }
+        self.line(&line, Some(colour));
+        // A diff says it better where there is one.
+        if result.status == Status::Changed && (self.look.verbosity > 0 || self.look.diff && result.diff.is_empty()) {
+            for change in &result.changes {
+                self.line(&format!("  - {change}"), Some(Colour::Changed));
+            }
+        }
+    }
+
+    fn failure(&mut self, host: &str, label: Option<String>, result: &HostResult) {
+        self.warnings(result);
+        self.differences(result);
+        let data = words::json(&result.data, self.look.verbosity > 2, &[]);
+        let unreachable = matches!(result.status, Status::Unreachable | Status::UnreachableIgnored);
+        let colour = if unreachable { Colour::Unreachable } else { Colour::Failed };
+        let line = match label {
+            Some(label) => format!("failed: [{host}] (item={label}) => {data}"),
+            None if unreachable => format!("fatal: [{host}]: UNREACHABLE! => {data}"),
+            None => format!("fatal: [{host}]: FAILED! => {data}"),
+        };
+        self.line(&line, Some(colour));
+        if result.status == Status::Failed
+            && let Some(place) = &result.place
+        {
+            self.place(place, result);
+        }
+        if matches!(result.status, Status::Ignored | Status::UnreachableIgnored) {
+            self.line("...ignoring", Some(Colour::Skipped));
+        }
+    }
+
+    /// Where the failed task stands, and what may help.
+    fn place(&mut self, place: &Span, result: &HostResult) {
+        let msg = result.data.get_attr("msg").ok().filter(|msg| !msg.is_undefined() && !msg.is_none());
+        let msg = msg.map_or_else(|| "the task failed".to_owned(), |msg| words::label(&msg));
+        let fault = TaskFault {
+            msg: msg.lines().next().unwrap_or_default().to_owned(),
+            at: place.clone(),
+            label: format!("failed on {}", result.host),
+            help: result.help.as_ref().map(|help| help.to_string()),
+        };
+        let text = (self.explain)(&fault);
+        self.line(text.trim_end(), None);
+    }
+
+    fn after_items(&mut self, result: &HostResult) {
+        if matches!(result.status, Status::Ignored | Status::UnreachableIgnored) {
+            self.line("...ignoring", Some(Colour::Skipped));
+        }
+    }
+
+    fn warnings(&mut self, result: &HostResult) {
+        for warning in &result.warnings {
+            self.warning(warning, None);
+        }
+    }
+
+    fn warning(&mut self, message: &str, place: Option<&Span>) {
+        let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+        self.line(&format!("[WARNING]: {message}{place}"), Some(Colour::Warning));
+    }
+
+    fn differences(&mut self, result: &HostResult) {
+        if !self.look.diff {
+            return;
+        }
+        for diff in &result.diff {
+            let lines = words::difference(diff);
+            if lines.is_empty() {
+                continue;
+            }
+            for line in lines {
+                let colour = match line.as_bytes().first() {
+                    Some(b'+') => Some(Colour::Added),
+                    Some(b'-') => Some(Colour::Removed),
+                    Some(b'@') => Some(Colour::Skipped),
+                    _ => None,
+                };
+                self.line(&line, colour);
+            }
+            self.line("", None);
+        }
+    }
+
+    fn recap(&mut self, recap: &Recap) {
+        self.banner("PLAY RECAP");
+        for (host, counts) in &recap.hosts {
+            let line = self.recap_line(host, counts);
+            self.line(&line, None);
+        }
+        for (host, data) in &recap.custom {
+            let whose = host.as_deref().unwrap_or("RUN");
+            self.line(&format!("\t{whose}: {}", words::json(data, false, &[])), None);
+        }
+        self.line("", None);
+    }
+
+    fn recap_line(&self, host: &str, counts: &Counts) -> String {
+        let colour = match counts {
+            Counts { failed: 1.., .. } | Counts { unreachable: 1.., .. } => Colour::Failed,
+            Counts { changed: 1.., .. } => Colour::Changed,
+            _ => Colour::Ok,
+        };
+        let part = |name: &str, count: u32, colour: Colour| {
+            let text = format!("{name}={count:<4}");
+            if count > 0 { self.coloured(&text, colour) } else { text }
+        };
+        format!(
+            "{} : {} {} {} {} {} {} {}",
+            self.coloured(&format!("{host:<26}"), colour),
+            part("ok", counts.ok, Colour::Ok),
+            part("changed", counts.changed, Colour::Changed),
+            part("unreachable", counts.unreachable, Colour::Unreachable),
+            part("failed", counts.failed, Colour::Failed),
+            part("skipped", counts.skipped, Colour::Skipped),
+            part("rescued", counts.rescued, Colour::Ok),
+            part("ignored", counts.ignored, Colour::Warning),
+        )
+    }
+
+    fn coloured(&self, text: &str, colour: Colour) -> String {
+        match self.look.colour {
+            true => format!("{}{text}\x1b[0m", colour.code()),
+            false => text.to_owned(),
+        }
+    }
+
+    fn banner(&mut self, text: &str) {
+        let stars = self.look.columns.min(80).saturating_sub(text.chars().count() + 2).max(3);
+        self.line(&format!("\n{text} {}", "*".repeat(stars)), None);
+    }
+
+    /// Everything that is shown passes here, so that no secret does.
+    fn line(&mut self, text: &str, colour: Option<Colour>) {
+        let masked = self.secrets.mask(text);
+        let shown = match colour {
+            Some(colour) => self.coloured(&masked, colour),
+            None => masked.into_owned(),
+        };
+        // A closed pipe is no reason to stop the run in the middle of its work.
+        let _ = writeln!(self.out, "{shown}");
+    }
+}

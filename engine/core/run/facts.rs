@@ -1,0 +1,124 @@
+//! Gathering: at the start of a play when it asks for it, else when something first reads a fact.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use super::{PlayRun, Run, conditions, host::HostState, play::Gone, play::rendered, steps::Hosts};
+use crate::{
+    plan::{Action, Argument, Arguments, Field, Play, Task},
+    source::Problems,
+    template::TemplateError,
+    vars::{Lazy, Scope},
+};
+
+impl Run {
+    /// Decides at the start of a play whether its hosts give their facts now, later or never.
+    pub(super) fn begin_gathering(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        hosts: &[Arc<HostState>],
+    ) -> Result<(), Problems> {
+        let wanted = match &play.play.gather.wanted {
+            Some(field) => {
+                let Some(first) = hosts.first() else { return Ok(()) };
+                let scope = self.scope(play, first, None, None, self.options.check);
+                conditions::truth_of(&rendered(field, &scope, "gather_facts")?)
+            }
+            None => None,
+        };
+        match wanted {
+            Some(true) => self.gather(play, hosts),
+            Some(false) => play.never_gather.store(true, Ordering::Release),
+            None if !self.options.gather => play.never_gather.store(true, Ordering::Release),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Gathers for all hosts of the batch that have no facts yet. False when facts are not to be had: the
+    /// play forbids them, or they are there already.
+    pub(super) fn gather_wanted(self: &Arc<Self>, play: &Arc<PlayRun>) -> bool {
+        if play.never_gather.load(Ordering::Acquire) {
+            return false;
+        }
+        let _one_at_a_time = super::lock(&play.gathering);
+        let missing: Hosts = play
+            .left_of(&play.batch)
+            .iter()
+            .filter_map(|name| self.host(name, play))
+            .filter(|host| !host.gathered())
+            .collect();
+        if missing.is_empty() {
+            return false;
+        }
+        self.gather(play, &missing);
+        true
+    }
+
+    fn gather(self: &Arc<Self>, play: &Arc<PlayRun>, hosts: &[Arc<HostState>]) {
+        for host in hosts {
+            // Set beforehand: whatever the gathering itself reads is no reason to gather.
+            host.set_gathered(true);
+        }
+        let Some(task) = gathering(&play.play) else { return };
+        let failed = self.task(play, &Arc::new(task), hosts);
+        for host in failed {
+            play.leave(&host.name, Gone::Failed);
+        }
+    }
+
+    /// Renders something for a host; once more when it turns out to need facts.
+    pub(super) fn with_facts<T>(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        host: &Arc<HostState>,
+        render: impl Fn(&Arc<Scope>) -> Result<T, TemplateError>,
+    ) -> Result<T, TemplateError> {
+        let result = render(&self.scope(play, host, None, None, self.options.check));
+        if host.take_want() && self.gather_wanted(play) {
+            return render(&self.scope(play, host, None, None, self.options.check));
+        }
+        result
+    }
+}
+
+/// The task that gathers a play's facts.
+fn gathering(play: &Play) -> Option<Task> {
+    let mut args = Arguments::default();
+    let gather = &play.gather;
+    for (name, field) in
+        [("gather_subset", &gather.subset), ("gather_timeout", &gather.timeout), ("fact_path", &gather.fact_path)]
+    {
+        if let Some(field) = field {
+            let argument =
+                Argument { value: field.value.clone(), name_span: field.span.clone(), span: field.span.clone() };
+            args.named.insert(name.into(), argument);
+        }
+    }
+    let span = gather.wanted.as_ref().map_or(&play.hosts.span, |field| &field.span).clone();
+    let mut settings = (*play.settings).clone();
+    settings.when.clear();
+    Some(Task {
+        name: Some(Field { value: Lazy::Data("Gathering Facts".into()), span: span.clone() }),
+        span,
+        action: Action::find("setup")?,
+        written: "gather_facts".into(),
+        args,
+        spec: None,
+        settings: Arc::new(settings),
+        looped: None,
+        control: Default::default(),
+        register: None,
+        changed_when: Vec::new(),
+        failed_when: Vec::new(),
+        until: Vec::new(),
+        retries: None,
+        delay: None,
+        notify: Vec::new(),
+        listen: Vec::new(),
+        asynchronous: None,
+        poll: None,
+        role: None,
+        folders: Arc::from([play.folder.clone()]),
+        handler: false,
+    })
+}

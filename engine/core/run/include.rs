@@ -1,0 +1,322 @@
+//! `include_tasks` and `include_role`: decided for each host while the run goes on.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError},
+};
+
+use rplay_modules::{
+    Args,
+    wire::{Map, Value as Wire},
+};
+
+use super::{
+    PlayRun, Run, conditions, data,
+    host::HostState,
+    judge::Judged,
+    looped::{self, Round},
+    steps::{Hosts, contains},
+    task::TaskRun,
+    unit::{Unit, skipped},
+};
+use crate::{
+    actions::{Answer, failed_by, wire_args},
+    event::{Event, Item},
+    plan::{self, Controller, Field, Found, Place, RoleCall, RoleFiles, Settings, Step, Task, action_args as args},
+    source::Span,
+    vars::{Layer, Lazy, Value, from_wire},
+};
+
+/// What one host wants included, for one item.
+#[derive(Clone, PartialEq)]
+struct Wish {
+    /// The file, or the role's name.
+    name: String,
+    at_index: usize,
+    item: Option<Value>,
+    args: Map,
+}
+
+/// Hosts that want the same.
+struct Group {
+    wish: Wish,
+    top: Option<Arc<Layer>>,
+    hosts: Hosts,
+}
+
+impl Run {
+    pub(super) fn include(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        task: &Arc<Task>,
+        hosts: &[Arc<HostState>],
+        name: String,
+    ) -> Hosts {
+        let run = TaskRun { play: play.clone(), task: task.clone(), id: self.task_id() };
+        let mut failed = Hosts::new();
+        let mut groups: Vec<Group> = Vec::new();
+        let wishes: Vec<_> = hosts
+            .iter()
+            .map(|host| {
+                let wishes = self.wishes(&run, host);
+                match host.take_want() && self.gather_wanted(play) {
+                    true => self.wishes(&run, host),
+                    false => wishes,
+                }
+            })
+            .collect();
+        self.start(&run, name);
+        for (host, wishes) in hosts.iter().zip(wishes) {
+            self.send(Event::HostStarted { task: run.id, host: host.name.clone() });
+            match wishes {
+                Ok(wishes) => {
+                    for (wish, top) in wishes {
+                        match groups.iter_mut().find(|group| group.wish == wish) {
+                            Some(group) => group.hosts.push(host.clone()),
+                            None => groups.push(Group { wish, top, hosts: vec![host.clone()] }),
+                        }
+                    }
+                }
+                Err(answer) => {
+                    let unit = Unit { index: 0, item: None, top: None };
+                    let round = Round { unit: &unit, attempt: 1, looped: false, delegated: None };
+                    let judged: Judged = self.judge(&run, host, &round, *answer);
+                    if self.conclude(&run, host, judged, Default::default()) {
+                        failed.push(host.clone());
+                    }
+                }
+            }
+        }
+        groups.sort_by_key(|group| group.wish.at_index);
+        for group in groups {
+            let there: Hosts =
+                group.hosts.iter().filter(|h| !contains(&failed, h) && play.gone(&h.name).is_none()).cloned().collect();
+            if there.is_empty() {
+                continue;
+            }
+            for host in self.included(&run, &group, &there) {
+                if !contains(&failed, &host) {
+                    failed.push(host);
+                }
+            }
+        }
+        failed
+    }
+
+    /// What a host wants included; the error is the answer for the host (skipped, or failed).
+    #[allow(clippy::type_complexity)]
+    fn wishes(
+        self: &Arc<Self>,
+        run: &TaskRun,
+        host: &Arc<HostState>,
+    ) -> Result<Vec<(Wish, Option<Arc<Layer>>)>, Box<Answer>> {
+        let rounds = looped::rounds(self, run, host)?;
+        let mut wishes = Vec::new();
+        let mut passed = None;
+        for unit in rounds.units {
+            let scope = self.scope(&run.play, host, Some(&run.task), unit.top.clone(), self.options.check);
+            match conditions::first_false(&run.task.settings.when, &scope) {
+                Ok(None) => {}
+                Ok(Some(condition)) => {
+                    passed = Some(Box::new(skipped(condition)));
+                    continue;
+                }
+                Err((error, _)) => return Err(Box::new(failed_by(&error))),
+            }
+            let args = wire_args(self.arguments(&run.task, &scope).map_err(|error| Box::new(failed_by(&error)))?);
+            let key = match run.task.action.controller() {
+                Some(Controller::IncludeRole) => ["name", "role"],
+                _ => ["file", "_raw_params"],
+            };
+            let name = key.iter().find_map(|key| args.get(*key)).map(|value| match value {
+                Wire::Str(text) => text.trim().to_owned(),
+                other => serde_json::Value::from(other).to_string(),
+            });
+            let Some(name) = name else {
+                return Err(Box::new(Answer::failed(format!("{} names nothing to include", run.task.written))));
+            };
+            wishes.push((Wish { name, at_index: unit.index, item: unit.item, args }, unit.top));
+        }
+        match (wishes.is_empty(), passed) {
+            (true, Some(answer)) => Err(answer),
+            (true, None) => Err(Box::new(Answer { skipped: Some("No items in the list".into()), ..Answer::default() })),
+            _ => Ok(wishes),
+        }
+    }
+
+    fn included(self: &Arc<Self>, run: &TaskRun, group: &Group, hosts: &[Arc<HostState>]) -> Hosts {
+        let Some(first) = hosts.first() else { return Hosts::new() };
+        let role = run.task.action.controller() == Some(Controller::IncludeRole);
+        let place = self.place(run, group, first);
+        let mut found = Found::default();
+        let steps = match role {
+            true => self.role_steps(run, group, &place, &mut found),
+            false => {
+                let path = plan::task_file(&place, &group.wish.name);
+                self.send(Event::Included {
+                    task: run.id,
+                    hosts: hosts.iter().map(|host| host.name.clone()).collect(),
+                    file: crate::actions::absolute(&path).into(),
+                    item: group.wish.item.clone().map(|label| Item { index: group.wish.at_index, label }),
+                });
+                self.resolver.task_file(&path, Some(&place_of(&run.task)), &place, &mut found)
+            }
+        };
+        if role {
+            self.send(Event::Included {
+                task: run.id,
+                hosts: hosts.iter().map(|host| host.name.clone()).collect(),
+                file: group.wish.name.as_str().into(),
+                item: group.wish.item.clone().map(|label| Item { index: group.wish.at_index, label }),
+            });
+        }
+        if !found.problems.is_empty() {
+            let told: Vec<String> = found.problems.0.iter().map(|problem| problem.to_string()).collect();
+            for host in hosts {
+                let mut answer = Answer::failed(told.join("; "));
+                answer.place = found.problems.0.first().and_then(|problem| span_of(problem.as_ref(), &run.task));
+                let unit = Unit { index: 0, item: None, top: None };
+                let round = Round { unit: &unit, attempt: 1, looped: false, delegated: None };
+                let judged = self.judge(run, host, &round, answer);
+                self.conclude(run, host, judged, Default::default());
+            }
+            return hosts.to_vec();
+        }
+        for host in hosts {
+            self.count(&host.name, |counts| counts.ok += 1);
+        }
+        let mut handlers = run.play.handlers.write().unwrap_or_else(PoisonError::into_inner);
+        handlers.extend(found.handlers);
+        drop(handlers);
+        self.steps(&run.play, &steps, hosts)
+    }
+
+    /// What surrounds included tasks: what surrounds the include itself, what `apply` says, its variables
+    /// and the item of its loop.
+    fn place(self: &Arc<Self>, run: &TaskRun, group: &Group, host: &Arc<HostState>) -> Place {
+        let mut settings: Settings = (*run.task.settings).clone();
+        // The include's own conditions were asked already, its own tags are no tags of what it includes.
+        settings.when.clear();
+        settings.tags.clear();
+        let own_vars = std::mem::take(&mut settings.vars);
+        settings.params.splice(0..0, own_vars);
+        if let Some(top) = &group.top {
+            settings.params.insert(0, top.clone());
+        }
+        settings.run_once = None;
+        settings.no_log = run.task.settings.no_log.clone();
+        if let Some(Wire::Map(apply)) = group.wish.args.get("apply") {
+            apply_to(&mut settings, apply, &place_of(&run.task));
+        }
+        let _ = host;
+        let folder = run.task.file_folder().map_or_else(|| run.play.play.folder.clone(), Path::to_owned);
+        Place {
+            settings: Arc::new(settings),
+            role: run.task.role.clone(),
+            playbook: run.play.play.folder.clone(),
+            folder,
+            handler: run.task.handler,
+            play_vars: run.play.play.vars.clone(),
+            trail: Vec::<PathBuf>::new(),
+        }
+    }
+
+    fn role_steps(self: &Arc<Self>, run: &TaskRun, group: &Group, place: &Place, found: &mut Found) -> Vec<Step> {
+        let wanted = match args::IncludeRole::from_map(&group.wish.args) {
+            Ok(wanted) => wanted,
+            Err(_) => return Vec::new(),
+        };
+        let files = RoleFiles {
+            tasks: wanted.tasks_from,
+            vars: wanted.vars_from,
+            defaults: wanted.defaults_from,
+            handlers: wanted.handlers_from,
+            validate: wanted.rolespec_validate.0,
+        };
+        let at = place_of(&run.task);
+        let call = RoleCall {
+            name: &group.wish.name,
+            at: &at,
+            params: Arc::default(),
+            files,
+            allow_duplicates: Some(wanted.allow_duplicates.0),
+        };
+        let parents: Vec<_> = Vec::new();
+        let Some((role, step)) = self.resolver.role(&call, place, &parents, found) else { return Vec::new() };
+        if wanted.public.is_some_and(|public| public.0) {
+            run.play.publish(role);
+        }
+        vec![step]
+    }
+}
+
+fn place_of(task: &Task) -> Span {
+    task.args
+        .free
+        .as_ref()
+        .map(|field| field.span.clone())
+        .or_else(|| ["file", "name"].iter().find_map(|name| task.args.named.get(*name)).map(|arg| arg.span.clone()))
+        .unwrap_or_else(|| task.span.clone())
+}
+
+/// Where a problem of another file is, as far as it can be told.
+fn span_of(_problem: &dyn miette::Diagnostic, task: &Task) -> Option<Span> {
+    Some(place_of(task))
+}
+
+/// The keywords of `apply`, which were rendered with the include's arguments.
+fn apply_to(settings: &mut Settings, apply: &Map, at: &Span) {
+    for (name, value) in apply {
+        let field = || Field { value: Lazy::Data(from_wire(value.clone())), span: at.clone() };
+        let slot = match name.as_str() {
+            "tags" => {
+                let words: Vec<Wire> = match value {
+                    Wire::List(items) => items.clone(),
+                    Wire::Str(text) => text.split(',').map(|tag| Wire::Str(tag.trim().to_owned())).collect(),
+                    other => vec![other.clone()],
+                };
+                settings
+                    .tags
+                    .extend(words.into_iter().map(|tag| Field { value: data(from_wire(tag)), span: at.clone() }));
+                continue;
+            }
+            "when" => {
+                settings.when.push(plan::Condition::from_value(from_wire(value.clone()), at.clone()));
+                continue;
+            }
+            "vars" => {
+                if let Wire::Map(vars) = value {
+                    let layer: Layer =
+                        vars.iter().map(|(k, v)| (k.as_str().into(), data(from_wire(v.clone())))).collect();
+                    settings.vars.insert(0, Arc::new(layer));
+                }
+                continue;
+            }
+            "environment" => {
+                settings.environment.push(field());
+                continue;
+            }
+            "become" => &mut settings.become_,
+            "become_user" => &mut settings.become_user,
+            "become_method" => &mut settings.become_method,
+            "become_flags" => &mut settings.become_flags,
+            "become_exe" => &mut settings.become_exe,
+            "delegate_to" => &mut settings.delegate_to,
+            "delegate_facts" => &mut settings.delegate_facts,
+            "ignore_errors" => &mut settings.ignore_errors,
+            "ignore_unreachable" => &mut settings.ignore_unreachable,
+            "no_log" => &mut settings.no_log,
+            "run_once" => &mut settings.run_once,
+            "check_mode" => &mut settings.check_mode,
+            "diff" => &mut settings.diff,
+            "connection" => &mut settings.connection,
+            "remote_user" => &mut settings.remote_user,
+            "port" => &mut settings.port,
+            "any_errors_fatal" => &mut settings.any_errors_fatal,
+            "throttle" => &mut settings.throttle,
+            "timeout" => &mut settings.timeout,
+            _ => continue,
+        };
+        *slot = Some(field());
+    }
+}

@@ -1,0 +1,153 @@
+//! The parts of a YAML text in the order of reading. The only file that knows which parser is used.
+
+use std::{
+    io::{Chain, Read},
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use libyaml_safer::{EventData, MappingStyle, Mark, Parser, ScalarStyle, SequenceStyle};
+
+use super::Style;
+
+/// One part of a YAML text and the bytes where it stands.
+pub(super) struct Event {
+    pub kind: EventKind,
+    pub range: Range<usize>,
+}
+
+pub(super) enum EventKind {
+    StreamStart,
+    StreamEnd,
+    DocumentStart,
+    DocumentEnd,
+    Alias(String),
+    Scalar { value: String, style: Style, tag: Option<String>, anchor: Option<String> },
+    SeqStart { flow: bool, tag: Option<String>, anchor: Option<String> },
+    SeqEnd,
+    MapStart { flow: bool, tag: Option<String>, anchor: Option<String> },
+    MapEnd,
+}
+
+/// Why a text is no YAML, in the words of the parser.
+pub(super) struct ParseFault {
+    pub problem: &'static str,
+    /// Byte offset of what is wrong.
+    pub at: usize,
+    /// Where the part began that could not be read to its end.
+    pub began: Option<usize>,
+}
+
+/// Reads a text part by part; after a fault nothing follows.
+pub(super) struct Events<'t> {
+    text: &'t str,
+    parser: Parser<Chain<&'t [u8], &'static [u8]>>,
+    /// How far the text was read.
+    last: usize,
+}
+
+impl<'t> Events<'t> {
+    pub fn new(text: &'t str) -> Self {
+        let mut parser = Parser::new();
+        parser.set_encoding(libyaml_safer::Encoding::Utf8);
+        // The parser cannot stand a block scalar that ends without a line break.
+        let end: &'static [u8] = if text.ends_with('\n') { b"" } else { b"\n" };
+        parser.set_input(text.as_bytes().chain(end));
+        Events { text, parser, last: 0 }
+    }
+
+    pub fn read(&mut self) -> Result<Event, ParseFault> {
+        // The parser has a few panics left, such as for a comma behind a tag.
+        let parsed = catch_unwind(AssertUnwindSafe(|| self.parser.parse())).map_err(|_| ParseFault {
+            problem: "this cannot be read as YAML",
+            at: self.last,
+            began: None,
+        })?;
+        let event = parsed.map_err(|error| ParseFault {
+            problem: error.problem(),
+            at: error.problem_mark().map_or_else(|| control_character(self.text), |mark| self.offset(mark)),
+            began: error.context_mark().map(|mark| self.offset(mark)),
+        })?;
+        self.last = self.offset(event.end_mark);
+        let mut range = self.offset(event.start_mark)..self.offset(event.end_mark);
+        let kind = match event.data {
+            EventData::StreamStart { .. } => EventKind::StreamStart,
+            EventData::StreamEnd => EventKind::StreamEnd,
+            EventData::DocumentStart { .. } => EventKind::DocumentStart,
+            EventData::DocumentEnd { .. } => EventKind::DocumentEnd,
+            EventData::Alias { anchor } => EventKind::Alias(anchor),
+            EventData::Scalar { anchor, tag, mut value, style, .. } => {
+                range.start = self.skip_properties(range.clone());
+                let style = match style {
+                    ScalarStyle::SingleQuoted => Style::Single,
+                    ScalarStyle::DoubleQuoted => Style::Double,
+                    ScalarStyle::Literal => Style::Literal,
+                    ScalarStyle::Folded => Style::Folded,
+                    _ => Style::Plain,
+                };
+                if matches!(style, Style::Literal | Style::Folded) {
+                    let raw = self.text.get(range.clone()).unwrap_or_default();
+                    if range.end == self.text.len() && self.added_break_counts(raw) {
+                        value.truncate(value.strip_suffix('\n').map_or(value.len(), str::len));
+                    }
+                    range.end = range.start + raw.trim_end().len();
+                }
+                EventKind::Scalar { value, style, tag, anchor }
+            }
+            EventData::SequenceStart { anchor, tag, style, .. } => {
+                range.start = self.skip_properties(range.clone());
+                EventKind::SeqStart { flow: style == SequenceStyle::Flow, tag, anchor }
+            }
+            EventData::SequenceEnd => EventKind::SeqEnd,
+            EventData::MappingStart { anchor, tag, style, .. } => {
+                range.start = self.skip_properties(range.clone());
+                EventKind::MapStart { flow: style == MappingStyle::Flow, tag, anchor }
+            }
+            EventData::MappingEnd => EventKind::MapEnd,
+        };
+        Ok(Event { kind, range })
+    }
+
+    /// Whether the line break that was added to the text is part of the value of a last block scalar.
+    fn added_break_counts(&self, raw: &str) -> bool {
+        let last = raw.rsplit('\n').next().unwrap_or_default();
+        let keeps = raw.lines().next().is_some_and(|header| header.split('#').next().is_some_and(|h| h.contains('+')));
+        !last.is_empty() && !self.text.ends_with('\n') && (keeps || !last.trim().is_empty())
+    }
+
+    /// The parser's index counts bytes of UTF-8.
+    fn offset(&self, mark: Mark) -> usize {
+        let mut at = usize::try_from(mark.index).unwrap_or(usize::MAX).min(self.text.len());
+        while !self.text.is_char_boundary(at) {
+            at -= 1;
+        }
+        at
+    }
+
+    /// Where a value begins behind its tag and anchor.
+    fn skip_properties(&self, range: Range<usize>) -> usize {
+        let mut at = range.start;
+        while let Some(rest) = self.text.get(at..range.end)
+            && rest.starts_with(['!', '&'])
+        {
+            at += rest.find(char::is_whitespace).unwrap_or(rest.len());
+            // Comments may stand between a tag and a value on the next line.
+            while let Some(rest) = self.text.get(at..range.end) {
+                let space = rest.len() - rest.trim_start().len();
+                at += space;
+                match rest[space..].starts_with('#') {
+                    true if space > 0 => at += rest[space..].find('\n').unwrap_or(rest.len() - space),
+                    _ => break,
+                }
+            }
+        }
+        at
+    }
+}
+
+/// The parser tells no place for characters that YAML does not allow at all.
+fn control_character(text: &str) -> usize {
+    text.char_indices()
+        .find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}'))
+        .map_or(0, |(at, _)| at)
+}

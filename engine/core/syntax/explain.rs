@@ -1,0 +1,390 @@
+//! What a person did wrong when the parser cannot go on. The parser says where it stopped; what was meant
+//! is told by the line.
+
+use std::{ops::Range, sync::Arc};
+
+use super::{event::ParseFault, fault::YamlFault};
+use crate::source::{Source, Span};
+
+/// Turns a fault of the parser into one that says what to write.
+pub(super) fn explain(source: &Arc<Source>, fault: ParseFault) -> YamlFault {
+    let text = source.text.as_str();
+    let at = Line::around(text, fault.at);
+    let span = |range: Range<usize>| Span::new(source, range);
+    let began = fault.began.map(|began| Line::around(text, began));
+
+    if let Some(tabs) = at.tabs(fault.at) {
+        return YamlFault::Tab { at: span(tabs) };
+    }
+    match fault.problem {
+        "found unexpected end of stream" | "found unexpected document indicator" => {
+            return unclosed_quote(source, fault.began.unwrap_or(fault.at));
+        }
+        "found unknown escape character" => {
+            let escape: String = text.get(fault.at..).unwrap_or_default().chars().take(2).collect();
+            return YamlFault::UnknownEscape {
+                at: span(fault.at..fault.at + escape.len()),
+                help: format!("write `\\{escape}` for a backslash, or use single quotes"),
+                escape,
+            };
+        }
+        "control characters are not allowed" => {
+            let width = text.get(fault.at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+            return YamlFault::ControlCharacter { at: span(fault.at..fault.at + width) };
+        }
+        _ => {}
+    }
+    if let Some(start) = [Some(at), began].into_iter().flatten().find_map(|line| line.bare_template(fault.at)) {
+        let range = unquoted_template(text, start);
+        return YamlFault::UnquotedTemplate { help: corrected(text, range.clone()), at: span(range) };
+    }
+    match fault.problem {
+        "found character that cannot start any token" => {
+            let c = text.get(fault.at..).and_then(|rest| rest.chars().next()).unwrap_or_default();
+            let value = fault.at..at.value_end();
+            YamlFault::ReservedCharacter {
+                at: span(fault.at..fault.at + c.len_utf8()),
+                c,
+                help: corrected(text, value),
+            }
+        }
+        "mapping values are not allowed in this context" => second_colon(source, at, fault.at),
+        "block sequence entries are not allowed in this context" => match at.first_colon(fault.at) {
+            Some(_) => YamlFault::ListBesideKey {
+                at: span(fault.at..at.value_end()),
+                help: format!(
+                    "put `{}` on a line of its own, below the key and indented",
+                    at.text(text, fault.at..at.value_end())
+                ),
+            },
+            None => YamlFault::Indentation {
+                at: span(at.content()),
+                label: "no list can begin here".to_owned(),
+                help: "the value of the key above is complete; a list would have to be its only value".to_owned(),
+            },
+        },
+        "could not find expected ':'" => missing_colon(source, began.unwrap_or(at)),
+        "did not find expected key" => expected_key(source, at, &fault),
+        "did not find expected '-' indicator" | "did not find expected <document start>" => outside(source, at, &fault),
+        "did not find expected ',' or '}'" | "did not find expected ',' or ']'" => {
+            let open = fault.began.unwrap_or(fault.at);
+            let (open_c, close_c) = if fault.problem.ends_with("'}'") { ('{', '}') } else { ('[', ']') };
+            let closed = at.text(text, fault.at..at.end).contains(close_c);
+            if closed && began.is_some_and(|began| began.start == at.start) {
+                YamlFault::Other {
+                    at: span(fault.at..fault.at + 1),
+                    problem: format!("a `,` or `{close_c}` is missing"),
+                    help: Some("a value that holds brackets, commas or colons needs quotes".to_owned()),
+                }
+            } else {
+                YamlFault::UnclosedBracket {
+                    at: span(open..open + 1),
+                    help: format!("close it with `{close_c}`; a value that begins with `{open_c}` needs quotes"),
+                }
+            }
+        }
+        problem => YamlFault::Other {
+            at: span(fault.at..at.end.max(fault.at)),
+            problem: problem
+                .replace("did not find expected", "expected")
+                .replace("could not find expected", "expected"),
+            help: None,
+        },
+    }
+}
+
+/// The bytes of an unquoted template that begins at `start`, to the end of the value.
+pub(super) fn unquoted_template(text: &str, start: usize) -> Range<usize> {
+    let line = Line::around(text, start);
+    let prefix = line.text(text, line.start..start).trim_end();
+    let block = prefix.is_empty() || prefix.ends_with([':', '-']);
+    let end = match text.get(start..line.end).and_then(|rest| rest.find("}}")) {
+        Some(close) if !block => start + close + 2,
+        _ => line.value_end(),
+    };
+    start..end.max(start)
+}
+
+/// Help that repeats the line with `value` quoted.
+pub(super) fn corrected(text: &str, value: Range<usize>) -> String {
+    let line = Line::around(text, value.start);
+    let before = line.text(text, line.start..value.start).trim_start();
+    let after = line.text(text, value.end..line.value_end().max(value.end));
+    format!("quote it: `{before}{}{after}`", quoted(line.text(text, value)))
+}
+
+fn quoted(value: &str) -> String {
+    if value.contains(['"', '\\']) { format!("'{}'", value.replace('\'', "''")) } else { format!("\"{value}\"") }
+}
+
+/// A line of a text, without its line break.
+#[derive(Clone, Copy)]
+struct Line<'t> {
+    whole: &'t str,
+    start: usize,
+    end: usize,
+}
+
+impl<'t> Line<'t> {
+    fn around(whole: &'t str, at: usize) -> Self {
+        let at = at.min(whole.len());
+        let start = whole.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+        let end = whole.get(at..).and_then(|rest| rest.find('\n')).map_or(whole.len(), |length| at + length);
+        let end = start + whole.get(start..end).map_or(0, |line| line.trim_end_matches('\r').len());
+        Line { whole, start, end }
+    }
+
+    /// The nearest line above that is neither empty nor a comment.
+    fn above(self) -> Option<Line<'t>> {
+        let mut line = self;
+        while line.start > 0 {
+            line = Line::around(self.whole, line.start - 1);
+            let text = line.text(self.whole, line.content());
+            if !text.is_empty() && !text.starts_with('#') {
+                return Some(line);
+            }
+        }
+        None
+    }
+
+    fn text(self, whole: &'t str, range: Range<usize>) -> &'t str {
+        whole.get(range).unwrap_or_default()
+    }
+
+    fn all(self) -> &'t str {
+        self.text(self.whole, self.start..self.end)
+    }
+
+    /// Without indentation, trailing space and comment.
+    fn content(self) -> Range<usize> {
+        let indent = self.all().len() - self.all().trim_start().len();
+        let start = (self.start + indent).min(self.end);
+        start..self.value_end().max(start)
+    }
+
+    /// The key of the line, or else all of it, for sentences.
+    fn shown(self) -> String {
+        let entry = self.entry();
+        let end = self.first_colon(usize::MAX).unwrap_or(entry.end);
+        format!("`{}`", self.text(self.whole, entry.start..end))
+    }
+
+    /// Without list dashes too, so that it begins at the key.
+    fn entry(self) -> Range<usize> {
+        let Range { mut start, end } = self.content();
+        while let Some(rest) = self.text(self.whole, start..end).strip_prefix("- ") {
+            start = end - rest.trim_start().len();
+        }
+        start..end
+    }
+
+    /// Where a value ends that goes to the end of the line: before a comment and trailing space.
+    fn value_end(self) -> usize {
+        let all = self.all();
+        let mut quote = None;
+        let mut before = ' ';
+        let mut end = all.len();
+        for (at, c) in all.char_indices() {
+            match (quote, c) {
+                (None, '#') if before.is_whitespace() => {
+                    end = at;
+                    break;
+                }
+                (None, '\'' | '"') if !before.is_alphanumeric() => quote = Some(c),
+                (Some(open), c) if open == c => quote = None,
+                _ => {}
+            }
+            before = c;
+        }
+        self.start + all[..end].trim_end().len()
+    }
+
+    /// The tabs in the indentation, or the one at `at`.
+    fn tabs(self, at: usize) -> Option<Range<usize>> {
+        let all = self.all();
+        let indent = &all[..all.len() - all.trim_start().len()];
+        let from = match indent.find('\t') {
+            Some(tab) => self.start + tab,
+            None if self.whole.get(at..)?.starts_with('\t') => at,
+            None => return None,
+        };
+        let rest = self.whole.get(from..)?;
+        Some(from..from + (rest.len() - rest.trim_start_matches('\t').len()))
+    }
+
+    /// The first colon that ends a key, if it stands before `limit`.
+    fn first_colon(self, limit: usize) -> Option<usize> {
+        let entry = self.entry();
+        let text = self.text(self.whole, entry.start..limit.min(entry.end));
+        text.match_indices(':')
+            .map(|(at, _)| at)
+            .find(|at| text[at + 1..].starts_with(' ') || at + 1 == text.len())
+            .map(|at| entry.start + at)
+    }
+
+    /// The place of a `{{` or `{%` that begins a value without quotes, not behind `limit`.
+    fn bare_template(self, limit: usize) -> Option<usize> {
+        let all = self.all();
+        all.match_indices("{{")
+            .chain(all.match_indices("{%"))
+            .map(|(at, _)| at)
+            .filter(|at| self.start + at <= limit)
+            .find(|at| {
+                let before = all[..*at].trim_end();
+                let spaced = before.len() < *at || before.is_empty() || before.ends_with('[');
+                spaced && (before.is_empty() || before.ends_with([':', '-', '[', ',']))
+            })
+            .map(|at| self.start + at)
+    }
+}
+
+fn unclosed_quote(source: &Arc<Source>, open: usize) -> YamlFault {
+    let line = Line::around(&source.text, open);
+    let quote = source.text.get(open..).and_then(|rest| rest.chars().next()).unwrap_or('"');
+    let written = line.text(&source.text, line.content().start..line.end);
+    YamlFault::UnclosedQuote {
+        at: Span::new(source, open..open + 1),
+        help: format!("close it: `{}{quote}`", written.trim_end()),
+    }
+}
+
+/// `key: value: more`, or a line that was taken for a part of the value above.
+fn second_colon(source: &Arc<Source>, line: Line, at: usize) -> YamlFault {
+    let text = source.text.as_str();
+    if let Some(colon) = line.first_colon(at) {
+        let rest = line.text(text, colon + 1..line.value_end());
+        let start = line.value_end() - rest.trim_start().len();
+        return YamlFault::ColonInValue {
+            at: Span::new(source, at..at + 1),
+            help: corrected(text, start..line.value_end()),
+        };
+    }
+    let Some(above) = line.above() else {
+        return YamlFault::Other {
+            at: Span::new(source, at..at + 1),
+            problem: "a colon where no key can end".to_owned(),
+            help: None,
+        };
+    };
+    if above.first_colon(usize::MAX).is_none() {
+        return missing_colon(source, above);
+    }
+    let key = line.text(text, line.entry().start..at);
+    let spaces = above.entry().start - above.start;
+    let above_key = line.text(text, above.entry().start..above.first_colon(usize::MAX).unwrap_or(above.end));
+    YamlFault::Indentation {
+        at: Span::new(source, line.entry().start..at),
+        label: "indented more than the key above, so YAML reads it as part of that value".to_owned(),
+        help: format!("line `{key}` up with `{above_key}`: indent it by {spaces} spaces"),
+    }
+}
+
+fn missing_colon(source: &Arc<Source>, line: Line) -> YamlFault {
+    let entry = line.entry();
+    let text = line.text(&source.text, entry.clone());
+    let key_end = text.find([' ', '=', ':']).unwrap_or(text.len());
+    let (key, rest) = text.split_at(key_end);
+    let value = rest.trim_start_matches([' ', '=', ':']);
+    let help = if value.is_empty() { format!("write `{key}:`") } else { format!("write `{key}: {value}`") };
+    YamlFault::MissingColon { at: Span::new(source, entry.start..entry.start + key_end), help }
+}
+
+/// Something in a mapping that is no key.
+fn expected_key(source: &Arc<Source>, line: Line, fault: &ParseFault) -> YamlFault {
+    let text = source.text.as_str();
+    let before = line.text(text, line.content().start..fault.at).trim_end();
+    if let Some(quote @ ('"' | '\'')) = before.chars().last() {
+        if before.matches(quote).count() % 2 == 1
+            && let Some(open) = opening_quote_above(line, quote)
+        {
+            return unclosed_quote(source, open);
+        }
+        let start = line.first_colon(fault.at).map_or(line.entry().start, |colon| colon + 1);
+        let rest = line.text(text, start..line.value_end());
+        let value = line.value_end() - rest.trim_start().len()..line.value_end();
+        return YamlFault::TextAfterQuote {
+            at: Span::new(source, fault.at..line.value_end()),
+            help: corrected(text, value).replacen("quote it", "quote the whole value", 1),
+        };
+    }
+    if !before.is_empty() {
+        return YamlFault::Other {
+            at: Span::new(source, fault.at..line.value_end()),
+            problem: "text after a value that is complete".to_owned(),
+            help: Some("a value that holds brackets or braces needs quotes".to_owned()),
+        };
+    }
+    outside(source, line, fault)
+}
+
+/// The nearest line above that opens a quote and does not close it.
+fn opening_quote_above(line: Line, quote: char) -> Option<usize> {
+    let mut line = line.above()?;
+    loop {
+        if line.all().matches(quote).count() % 2 == 1 {
+            return line.all().rfind(quote).map(|at| line.start + at);
+        }
+        line = line.above()?;
+    }
+}
+
+/// A line that belongs to nothing above.
+fn outside(source: &Arc<Source>, line: Line, fault: &ParseFault) -> YamlFault {
+    let text = source.text.as_str();
+    let content = line.content();
+    let column = content.start - line.start;
+    let item = line.text(text, content.clone()).starts_with("- ");
+    let Some(began) = fault.began else {
+        return YamlFault::Indentation {
+            at: Span::new(source, content),
+            label: "the value above has ended before this line".to_owned(),
+            help:
+                "a file is one list or one mapping: indent this line, or make it an item or a key like the first line"
+                    .to_owned(),
+        };
+    };
+    let expected = began - Line::around(text, began).start;
+    if fault.problem.contains("'-'") && !item && column == expected {
+        return YamlFault::Indentation {
+            at: Span::new(source, content),
+            label: "neither an item of the list nor a part of the item above".to_owned(),
+            help: format!("indent it by {} spaces, to belong to the item above, or begin it with `- `", expected + 2),
+        };
+    }
+    let number = |line: Line| source.line_column(line.start).0;
+    let (label, help) = match nearest_column(line, item) {
+        Some((like, spaces)) if spaces == column => (
+            format!("in line with {} in line {}, but that block has ended", like.shown(), number(like)),
+            "move it up to where it belongs, or line it up with the block right above".to_owned(),
+        ),
+        Some((like, spaces)) => (
+            if item { "this item is in line with no list above" } else { "this key is in line with no key above" }
+                .to_owned(),
+            format!("indent it by {spaces} spaces, like {} in line {}", like.shown(), number(like)),
+        ),
+        None => ("nothing like this can stand here".to_owned(), "line it up with the block it belongs to".to_owned()),
+    };
+    YamlFault::Indentation { at: Span::new(source, content), label, help }
+}
+
+/// The line above whose item or key stands at the column nearest to this one's, and that column.
+fn nearest_column<'t>(line: Line<'t>, item: bool) -> Option<(Line<'t>, usize)> {
+    let column = line.content().start - line.start;
+    let mut best: Option<(usize, Line, usize)> = None;
+    let mut above = line.above();
+    // Farther away it would be guessing.
+    for _ in 0..100 {
+        let Some(candidate) = above else { break };
+        let place = if item { candidate.content() } else { candidate.entry() };
+        let found = place.start - candidate.start;
+        let begins_item = candidate.text(line.whole, candidate.content()).starts_with("- ");
+        if begins_item == item || !item {
+            let distance = found.abs_diff(column);
+            if best.as_ref().is_none_or(|(least, ..)| distance < *least) {
+                best = Some((distance, candidate, found));
+            }
+        }
+        above = candidate.above();
+    }
+    best.map(|(_, line, column)| (line, column))
+}

@@ -1,0 +1,230 @@
+//! What can be wrong with a YAML text.
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use crate::source::Span;
+
+/// A fault of a YAML text at its place.
+#[derive(Debug, Diagnostic, Error)]
+pub enum YamlFault {
+    #[error("a tab where YAML expects spaces")]
+    #[diagnostic(help("YAML is indented with spaces; this is a tab"))]
+    Tab {
+        #[source_code]
+        #[label("tab")]
+        at: Span,
+    },
+    #[error("a template that is a whole value, or begins one, needs quotes")]
+    UnquotedTemplate {
+        #[source_code]
+        #[label("without quotes, YAML takes the brace for its own")]
+        at: Span,
+        #[help]
+        help: String,
+    },
+    #[error("a mapping or list cannot be a key")]
+    CollectionAsKey {
+        #[source_code]
+        #[label("used as a key")]
+        at: Span,
+    },
+    #[error("`{c}` cannot begin a value without quotes")]
+    ReservedCharacter {
+        #[source_code]
+        #[label("reserved in YAML")]
+        at: Span,
+        c: char,
+        #[help]
+        help: String,
+    },
+    #[error("a second `: ` in one value")]
+    ColonInValue {
+        #[source_code]
+        #[label("YAML reads this colon as the end of a key")]
+        at: Span,
+        #[help]
+        help: String,
+    },
+    #[error("the indentation does not fit")]
+    Indentation {
+        #[source_code]
+        #[label("{label}")]
+        at: Span,
+        label: String,
+        #[help]
+        help: String,
+    },
+    #[error("a key without a colon")]
+    MissingColon {
+        #[source_code]
+        #[label("`:` and a space are missing after the key")]
+        at: Span,
+        #[help]
+        help: String,
+    },
+    #[error("a list cannot begin on the line of its key")]
+    ListBesideKey {
+        #[source_code]
+        #[label("the list begins here")]
+        at: Span,
+        #[help]
+        help: String,
+    },
+    #[error("a quote that is never closed")]
+    UnclosedQuote {
+        #[source_code]
+        #[label("opened here")]
+        at: Span,
+        #[help]
+        help: String,
+    },
+    #[error("text after a closing quote")]
+    TextAfterQuote {
+        #[source_code]
+        #[label("the value has ended before this")]
+        at: Span,
+        #[help]
+        help: String,
+    },
+    #[error("a bracket that is never closed")]
+    UnclosedBracket {
+        #[source_code]
+        #[label("opened here")]
+        at: Span,
+        #[help]
+        help: String,
+    },
+    #[error("`{escape}` means nothing in double quotes")]
+    UnknownEscape {
+        #[source_code]
+        #[label("unknown escape")]
+        at: Span,
+        escape: String,
+        #[help]
+        help: String,
+    },
+    #[error("a character that YAML does not allow")]
+    #[diagnostic(help("in double quotes it can be written as an escape such as `\\x1b`"))]
+    ControlCharacter {
+        #[source_code]
+        #[label("control character")]
+        at: Span,
+    },
+    #[error("a second document begins here")]
+    #[diagnostic(help("a file is one document: remove the `---`, and put all plays or tasks into one list"))]
+    SecondDocument {
+        #[source_code]
+        #[label("second document")]
+        at: Span,
+    },
+    #[error("collections nested more than {most} deep")]
+    TooDeep {
+        #[source_code]
+        #[label("too deep")]
+        at: Span,
+        most: usize,
+    },
+    #[error("aliases add more than {most} values")]
+    TooManyAliased {
+        #[source_code]
+        #[label("one too many")]
+        at: Span,
+        most: usize,
+    },
+    #[error("there is no anchor `{name}`")]
+    UnknownAlias {
+        #[source_code]
+        #[label("unknown anchor")]
+        at: Span,
+        name: String,
+        #[help]
+        help: String,
+    },
+    #[error("`*{name}` stands within the value it names")]
+    AliasWithin {
+        #[source_code]
+        #[label("names a value that contains it")]
+        at: Span,
+        name: String,
+    },
+    #[error("only mappings can be merged with `<<`")]
+    MergeOfOther {
+        #[source_code]
+        #[label("no mapping")]
+        at: Span,
+    },
+    #[error("unknown tag `{tag}`")]
+    #[diagnostic(help(
+        "known are `!vault`, `!unsafe`, and YAML's own `!!str`, `!!int`, `!!float`, `!!bool` and `!!null`"
+    ))]
+    UnknownTag {
+        #[source_code]
+        #[label("unknown tag")]
+        at: Span,
+        tag: String,
+    },
+    #[error("this is not what `{tag}` says")]
+    TagMismatch {
+        #[source_code]
+        #[label("no {tag}")]
+        at: Span,
+        tag: String,
+    },
+    #[error("`!vault` without an encrypted value")]
+    #[diagnostic(help("an encrypted value begins with `$ANSIBLE_VAULT;`"))]
+    NoVaultEnvelope {
+        #[source_code]
+        #[label("not encrypted")]
+        at: Span,
+    },
+    #[error("a whole number with too many digits")]
+    #[diagnostic(help("quote it, to have it as text: '{value}'"))]
+    BigInt {
+        #[source_code]
+        #[label("too large")]
+        at: Span,
+        value: String,
+    },
+    #[error("there is no such date as `{value}`")]
+    #[diagnostic(help("quote it, to have it as text: '{value}'"))]
+    NoSuchDate {
+        #[source_code]
+        #[label("YAML reads this as a date")]
+        at: Span,
+        value: String,
+    },
+    #[error("`{value}` has a meaning of its own in YAML")]
+    #[diagnostic(help("quote it, to have it as text: '{value}'"))]
+    Indicator {
+        #[source_code]
+        #[label("not allowed as a value")]
+        at: Span,
+        value: String,
+    },
+    #[error("{problem}")]
+    Other {
+        #[source_code]
+        #[label("here")]
+        at: Span,
+        problem: String,
+        #[help]
+        help: Option<String>,
+    },
+}
+
+/// What should be looked at, but can be read.
+#[derive(Debug, Diagnostic, Error)]
+#[diagnostic(severity(Warning))]
+pub enum YamlWarning {
+    #[error("the key `{key}` is given twice; the last one counts")]
+    #[diagnostic(help("remove one of the two"))]
+    DuplicateKey {
+        key: String,
+        #[source_code]
+        #[label("and again here")]
+        again: Span,
+        #[label("first here")]
+        first: Span,
+    },
+}

@@ -1,0 +1,471 @@
+//! The keywords of each place, and what their values may be.
+
+use super::{ReadFault, Reader};
+use crate::{
+    source::{Span, nearest},
+    syntax::{Keywords, Kind, Node},
+};
+
+/// A place where keywords stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Play,
+    Block,
+    Task,
+    Handler,
+    Role,
+    ImportPlaybook,
+    LoopControl,
+}
+
+/// What all places but `loop_control` know.
+const COMMON: &[&str] = &[
+    "any_errors_fatal",
+    "become",
+    "become_exe",
+    "become_flags",
+    "become_method",
+    "become_user",
+    "check_mode",
+    "connection",
+    "debugger",
+    "diff",
+    "environment",
+    "ignore_errors",
+    "ignore_unreachable",
+    "module_defaults",
+    "name",
+    "no_log",
+    "port",
+    "remote_user",
+    "run_once",
+    "tags",
+    "throttle",
+    "timeout",
+    "vars",
+];
+
+impl Place {
+    const ALL: [Place; 7] = [
+        Place::Play,
+        Place::Task,
+        Place::Handler,
+        Place::Block,
+        Place::Role,
+        Place::ImportPlaybook,
+        Place::LoopControl,
+    ];
+
+    /// For sentences.
+    pub fn name(self) -> &'static str {
+        match self {
+            Place::Play => "a play",
+            Place::Block => "a block",
+            Place::Task => "a task",
+            Place::Handler => "a handler",
+            Place::Role => "a role's entry",
+            Place::ImportPlaybook => "import_playbook",
+            Place::LoopControl => "loop_control",
+        }
+    }
+
+    /// The keywords that others do not have.
+    fn own(self) -> &'static [&'static [&'static str]] {
+        const DELEGATED: &[&str] = &["collections", "delegate_facts", "delegate_to", "when"];
+        const PLAY: &[&str] = &[
+            "collections",
+            "fact_path",
+            "force_handlers",
+            "gather_facts",
+            "gather_subset",
+            "gather_timeout",
+            "handlers",
+            "hosts",
+            "max_fail_percentage",
+            "order",
+            "post_tasks",
+            "pre_tasks",
+            "roles",
+            "serial",
+            "strategy",
+            "tasks",
+            "user",
+            "vars_files",
+            "vars_prompt",
+        ];
+        const TASK: &[&str] = &[
+            "action",
+            "args",
+            "async",
+            "changed_when",
+            "delay",
+            "failed_when",
+            "local_action",
+            "loop",
+            "loop_control",
+            "notify",
+            "poll",
+            "register",
+            "retries",
+            "until",
+        ];
+        match self {
+            Place::Play => &[COMMON, PLAY],
+            Place::Block => &[COMMON, DELEGATED, &["always", "block", "notify", "rescue"]],
+            Place::Task => &[COMMON, DELEGATED, TASK],
+            Place::Handler => &[COMMON, DELEGATED, TASK, &["listen"]],
+            Place::Role => &[COMMON, DELEGATED, &["role"]],
+            Place::ImportPlaybook => &[COMMON, &["import_playbook", "when"]],
+            Place::LoopControl => &[&[
+                "break_when",
+                "extended",
+                "extended_allitems",
+                "index_var",
+                "label",
+                "loop_var",
+                "parallel",
+                "pause",
+            ]],
+        }
+    }
+
+    /// All keywords of this place.
+    pub fn keywords(self) -> impl Iterator<Item = &'static str> {
+        self.own().iter().copied().flatten().copied()
+    }
+
+    pub fn knows(self, name: &str) -> bool {
+        self.own().iter().any(|names| names.contains(&name))
+    }
+}
+
+/// The field for a keyword that several places share.
+pub(super) fn shared<'k>(keywords: &'k mut Keywords, name: &str) -> Option<&'k mut Option<Node>> {
+    Some(match name {
+        "name" => &mut keywords.name,
+        "when" => &mut keywords.when,
+        "tags" => &mut keywords.tags,
+        "vars" => &mut keywords.vars,
+        "any_errors_fatal" => &mut keywords.any_errors_fatal,
+        "become" => &mut keywords.become_,
+        "become_exe" => &mut keywords.become_exe,
+        "become_flags" => &mut keywords.become_flags,
+        "become_method" => &mut keywords.become_method,
+        "become_user" => &mut keywords.become_user,
+        "check_mode" => &mut keywords.check_mode,
+        "collections" => &mut keywords.collections,
+        "connection" => &mut keywords.connection,
+        "delegate_facts" => &mut keywords.delegate_facts,
+        "delegate_to" => &mut keywords.delegate_to,
+        "diff" => &mut keywords.diff,
+        "environment" => &mut keywords.environment,
+        "ignore_errors" => &mut keywords.ignore_errors,
+        "ignore_unreachable" => &mut keywords.ignore_unreachable,
+        "module_defaults" => &mut keywords.module_defaults,
+        "no_log" => &mut keywords.no_log,
+        "port" => &mut keywords.port,
+        "remote_user" => &mut keywords.remote_user,
+        "run_once" => &mut keywords.run_once,
+        "throttle" => &mut keywords.throttle,
+        "timeout" => &mut keywords.timeout,
+        _ => return None,
+    })
+}
+
+/// What the value of a keyword may be.
+#[derive(Clone, Copy)]
+enum Shape {
+    Bool,
+    Whole,
+    Number,
+    Text,
+    Words,
+    Condition,
+    Variable,
+    Variables,
+    Environment,
+    Defaults,
+    Order,
+    Files,
+    Any,
+}
+
+fn shape(name: &str) -> Shape {
+    match name {
+        "any_errors_fatal" | "become" | "check_mode" | "delegate_facts" | "diff" | "ignore_errors"
+        | "ignore_unreachable" | "no_log" | "run_once" | "gather_facts" | "force_handlers" | "extended"
+        | "extended_allitems" => Shape::Bool,
+        "port" | "throttle" | "timeout" | "retries" | "poll" | "async" | "gather_timeout" | "parallel" => Shape::Whole,
+        "delay" | "pause" | "max_fail_percentage" => Shape::Number,
+        "name" | "become_exe" | "become_flags" | "become_method" | "become_user" | "connection" | "delegate_to"
+        | "remote_user" | "strategy" | "fact_path" => Shape::Text,
+        "order" => Shape::Order,
+        "tags" | "collections" | "gather_subset" | "notify" | "listen" => Shape::Words,
+        "when" | "changed_when" | "failed_when" | "until" | "break_when" => Shape::Condition,
+        "register" | "loop_var" | "index_var" => Shape::Variable,
+        "vars" => Shape::Variables,
+        "environment" => Shape::Environment,
+        "module_defaults" => Shape::Defaults,
+        "vars_files" => Shape::Files,
+        _ => Shape::Any,
+    }
+}
+
+/// Whether the text waits for a template to be rendered.
+pub(super) fn is_template(text: &str) -> bool {
+    text.contains("{{") || text.contains("{%")
+}
+
+/// What a value is, for sentences.
+pub(super) fn found(node: &Node) -> &'static str {
+    match &node.kind {
+        Kind::Null => "nothing",
+        Kind::Bool(_) => "a boolean",
+        Kind::Int(_) | Kind::Float(_) => "a number",
+        Kind::Time(_) => "a date",
+        Kind::Str(_) => "text",
+        Kind::Seq(_) => "a list",
+        Kind::Map(_) => "a mapping",
+    }
+}
+
+const ORDERS: [&str; 5] = ["inventory", "reverse_inventory", "sorted", "reverse_sorted", "shuffle"];
+
+const BOOLEANS: [&str; 12] = ["yes", "no", "true", "false", "on", "off", "y", "n", "t", "f", "1", "0"];
+
+impl Reader<'_> {
+    /// Checks the value of a keyword as far as it is known before a run.
+    pub(super) fn check(&mut self, name: &str, node: &Node) {
+        let shape = shape(name);
+        let scalar = !matches!(node.kind, Kind::Seq(_) | Kind::Map(_));
+        if node.is_null() || (node.as_str().is_some_and(is_template) && !matches!(shape, Shape::Variables)) {
+            return;
+        }
+        let fits = match shape {
+            Shape::Any => true,
+            Shape::Bool => match &node.kind {
+                Kind::Bool(_) | Kind::Int(0 | 1) => true,
+                Kind::Str(text) => BOOLEANS.contains(&text.value.to_ascii_lowercase().as_str()),
+                _ => false,
+            },
+            Shape::Whole => match &node.kind {
+                Kind::Int(_) => true,
+                Kind::Float(f) => *f == f.trunc(),
+                Kind::Str(text) => text.value.trim().parse::<i64>().is_ok(),
+                _ => false,
+            },
+            Shape::Number => match &node.kind {
+                Kind::Int(_) | Kind::Float(_) => true,
+                Kind::Str(text) => text.value.trim().trim_end_matches('%').parse::<f64>().is_ok(),
+                _ => false,
+            },
+            Shape::Text => scalar,
+            Shape::Words => match &node.kind {
+                Kind::Str(_) => true,
+                Kind::Seq(items) => {
+                    for item in items.iter().filter(|item| matches!(item.kind, Kind::Map(_) | Kind::Seq(_))) {
+                        self.wrong_type(format!("an item of `{name}`"), "text", item, None);
+                    }
+                    true
+                }
+                _ => false,
+            },
+            Shape::Condition => {
+                if let Kind::Seq(items) = &node.kind {
+                    for item in items.iter().filter(|item| matches!(item.kind, Kind::Map(_) | Kind::Seq(_))) {
+                        self.condition(name, item);
+                    }
+                } else if matches!(node.kind, Kind::Map(_)) {
+                    self.condition(name, node);
+                }
+                true
+            }
+            Shape::Variable => match node.as_str() {
+                Some(variable) => {
+                    self.variable_name(variable, &node.span);
+                    true
+                }
+                None => false,
+            },
+            Shape::Variables => {
+                if let Kind::Map(entries) = &node.kind {
+                    for (key, _) in entries {
+                        match key.as_str() {
+                            Some(variable) => self.variable_name(variable, &key.span),
+                            None => self.variable_name(key.span.text(), &key.span),
+                        }
+                    }
+                }
+                matches!(node.kind, Kind::Map(_))
+            }
+            Shape::Environment => match &node.kind {
+                Kind::Map(_) => true,
+                Kind::Seq(items) => {
+                    for item in items {
+                        if !matches!(item.kind, Kind::Map(_)) && !item.as_str().is_some_and(is_template) {
+                            self.wrong_type("an item of `environment`".to_owned(), "a mapping", item, None);
+                        }
+                    }
+                    true
+                }
+                _ => false,
+            },
+            Shape::Defaults => match &node.kind {
+                Kind::Map(_) => true,
+                Kind::Seq(items) => items.iter().all(|item| matches!(item.kind, Kind::Map(_))),
+                _ => false,
+            },
+            Shape::Order => node.as_str().is_some_and(|text| ORDERS.contains(&text)),
+            Shape::Files => matches!(node.kind, Kind::Seq(_) | Kind::Str(_)),
+        };
+        if fits {
+            return;
+        }
+        let (expected, help) = match shape {
+            Shape::Bool => ("a boolean", Some(format!("write `{name}: true` or `{name}: false`"))),
+            Shape::Whole => ("a whole number", None),
+            Shape::Number => ("a number", None),
+            Shape::Text | Shape::Any => ("text", None),
+            Shape::Words => ("text or a list of texts", None),
+            Shape::Condition => ("an expression", None),
+            Shape::Variable => ("the name of a variable", None),
+            Shape::Variables => (
+                "a mapping",
+                matches!(node.kind, Kind::Seq(_)).then(|| "write `name: value` lines without dashes".to_owned()),
+            ),
+            Shape::Environment => ("a mapping", None),
+            Shape::Defaults => ("a mapping of modules to their arguments", None),
+            Shape::Order => {
+                let near = node.as_str().and_then(|text| nearest(text, ORDERS));
+                let help = near.map(|near| format!("did you mean `{near}`?"));
+                ("inventory, reverse_inventory, sorted, reverse_sorted or shuffle", help)
+            }
+            Shape::Files => ("a file or a list of files", None),
+        };
+        self.wrong_type(format!("`{name}`"), expected, node, help);
+    }
+
+    fn condition(&mut self, name: &str, node: &Node) {
+        let help = match &node.kind {
+            Kind::Map(entries) if entries.len() == 1 => entries.first().map(|(key, value)| {
+                let written = key.span.to(&value.span);
+                let written = written.text();
+                format!(
+                    "a colon in an expression makes a mapping of it; quote it: `{name}: '{}'`",
+                    written.replace('\'', "''")
+                )
+            }),
+            _ => None,
+        };
+        self.wrong_type(format!("`{name}`"), "an expression", node, help);
+    }
+
+    pub(super) fn wrong_type(&mut self, name: String, expected: &'static str, node: &Node, help: Option<String>) {
+        self.problems.push(ReadFault::WrongType { name, expected, found: found(node), at: head(&node.span), help });
+    }
+
+    pub(super) fn variable_name(&mut self, name: &str, at: &Span) {
+        let fits = name.chars().enumerate().all(|(place, c)| match place {
+            0 => c == '_' || c.is_alphabetic(),
+            _ => c == '_' || c.is_alphanumeric(),
+        });
+        if !fits || name.is_empty() {
+            let plain: String = name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+            let also = match plain.starts_with(|c: char| c.is_ascii_digit()) || plain.is_empty() {
+                true => String::new(),
+                false => format!("; for instance `{plain}`"),
+            };
+            self.problems.push(ReadFault::VariableName { at: at.clone(), name: name.to_owned(), also });
+        }
+    }
+
+    /// A keyword that this place does not have.
+    pub(super) fn unknown_keyword(&mut self, name: &str, at: &Span, place: Place) {
+        if let Some(help) = removed(name) {
+            self.problems.push(ReadFault::Removed { at: at.clone(), name: name.to_owned(), help });
+            return;
+        }
+        let help = match nearest(name, place.keywords()) {
+            Some(near) => Some(format!("did you mean `{near}`?")),
+            None => belongs_to(name, place),
+        };
+        self.problems.push(ReadFault::UnknownKeyword {
+            at: at.clone(),
+            name: name.to_owned(),
+            place: place.name(),
+            help,
+        });
+    }
+
+    /// Keywords of Ansible that this engine refuses.
+    pub(super) fn refused(&mut self, name: &str, at: &Span) -> bool {
+        if name != "debugger" {
+            return false;
+        }
+        self.problems.push(ReadFault::Unsupported {
+            at: at.clone(),
+            name: name.to_owned(),
+            help: Some("there is no interactive debugger; remove the keyword".to_owned()),
+        });
+        true
+    }
+}
+
+/// Where a keyword may stand, when it is one of another place.
+pub(super) fn belongs_to(name: &str, not: Place) -> Option<String> {
+    if not == Place::Block && (name == "loop" || name.starts_with("with_")) {
+        return Some("a block cannot loop: put its tasks into a file and loop over `include_tasks`".to_owned());
+    }
+    let place = Place::ALL.into_iter().find(|place| *place != not && place.knows(name))?;
+    Some(format!("`{name}` is a keyword of {}", place.name()))
+}
+
+/// What to write instead of a keyword that Ansible itself no longer has.
+pub(super) fn removed(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "sudo" | "su" => "write `become: true`",
+        "sudo_user" | "su_user" => "write `become: true` and `become_user:`",
+        "sudo_exe" | "su_exe" => "write `become_exe:`",
+        "sudo_flags" | "su_flags" => "write `become_flags:`",
+        "always_run" => "write `check_mode: false`",
+        "accelerate" | "accelerate_port" | "accelerate_ipv6" => "remove it",
+        "first_available_file" => "write `with_first_found:`, or `src: \"{{ lookup('first_found', ...) }}\"`",
+        "include" | "ansible.builtin.include" => {
+            "write `include_tasks:` or `import_tasks:`; for a playbook `import_playbook:`"
+        }
+        _ => return None,
+    })
+}
+
+/// The first line of a place: enough to point at.
+pub(super) fn head(span: &Span) -> Span {
+    let text = span.text();
+    let line = text.lines().next().unwrap_or_default().trim_end();
+    span.at(span.range().start..span.range().start + line.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `keywords.txt` is what ansible-core itself lists for each place.
+    #[test]
+    fn every_keyword_of_ansible_is_known_at_its_place() {
+        const OURS: [(Place, &[&str]); 4] = [
+            (Place::Play, &["user"]),
+            (Place::Task, &["local_action"]),
+            (Place::Handler, &["local_action"]),
+            (Place::LoopControl, &["parallel"]),
+        ];
+        for line in include_str!("keywords.txt").lines() {
+            let (name, words) = line.split_once(": ").expect("place: words");
+            let place = Place::ALL
+                .into_iter()
+                .find(|place| format!("{place:?}").to_lowercase() == name.replace('_', ""))
+                .unwrap_or_else(|| panic!("no place {name}"));
+            let ours = OURS.iter().filter(|(at, _)| *at == place).flat_map(|(_, more)| more.iter().copied());
+            let expected: std::collections::BTreeSet<_> = words.split(' ').chain(ours).collect();
+            assert_eq!(place.keywords().collect::<std::collections::BTreeSet<_>>(), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Plays, the use of roles, and what roles say about themselves.
+
+use std::path::PathBuf;
+
+use super::{
+    ReadFault, Reader,
+    keywords::{Place, found, head, is_template, shared},
+};
+use crate::{
+    source::Spanned,
+    syntax::{ImportPlaybook, Keywords, Kind, Node, Play, PlaybookEntry, RoleMeta, RoleUse, Word},
+};
+
+impl Reader<'_> {
+    /// The entries of a playbook.
+    pub(super) fn plays(&mut self, node: Node) -> Vec<PlaybookEntry> {
+        let span = node.span;
+        match node.kind {
+            Kind::Seq(items) => items.into_iter().filter_map(|item| self.playbook_entry(item)).collect(),
+            Kind::Null => {
+                self.fault("empty playbook, nothing to do", "no play here", &span, None);
+                Vec::new()
+            }
+            Kind::Map(entries) => {
+                let help = entries
+                    .iter()
+                    .any(|(key, _)| key.as_str() == Some("hosts"))
+                    .then_some("begin the play with `- ` and indent the rest of it by two spaces");
+                self.fault("a playbook must be a list of plays", "a mapping", &span, help);
+                Vec::new()
+            }
+            _ => {
+                self.fault("a playbook must be a list of plays", "no list", &span, None);
+                Vec::new()
+            }
+        }
+    }
+
+    fn playbook_entry(&mut self, node: Node) -> Option<PlaybookEntry> {
+        let import = ["import_playbook", "ansible.builtin.import_playbook"];
+        match &node.kind {
+            Kind::Map(entries) => {
+                if entries.iter().any(|(key, _)| key.as_str().is_some_and(|key| import.contains(&key))) {
+                    return self.import_playbook(node).map(|import| PlaybookEntry::Import(Box::new(import)));
+                }
+                self.play(node).map(|play| PlaybookEntry::Play(Box::new(play)))
+            }
+            _ => {
+                self.problems.push(ReadFault::Other {
+                    problem: "an entry of a playbook must be a play or `import_playbook`".to_owned(),
+                    label: found(&node),
+                    at: head(&node.span),
+                    help: None,
+                });
+                None
+            }
+        }
+    }
+
+    fn import_playbook(&mut self, node: Node) -> Option<ImportPlaybook> {
+        let span = node.span.clone();
+        let mut file = None;
+        let mut keywords = Keywords::default();
+        for (key, value) in self.named(node, "import_playbook") {
+            match &*key.value {
+                "import_playbook" | "ansible.builtin.import_playbook" => match &value.kind {
+                    Kind::Str(_) => file = Some(value),
+                    _ => self.wrong_type(format!("`{}`", key.value), "the name of a file", &value, None),
+                },
+                name => self.common(name, &key, value, &mut keywords, Place::ImportPlaybook),
+            }
+        }
+        Some(ImportPlaybook { span, file: file?, keywords })
+    }
+
+    /// A keyword that several places share, or a fault.
+    pub(super) fn common(&mut self, name: &str, key: &Word, value: Node, keywords: &mut Keywords, place: Place) {
+        if self.refused(name, &key.span) {
+            return;
+        }
+        match shared(keywords, name).filter(|_| place.knows(name)) {
+            Some(slot) => {
+                self.check(name, &value);
+                *slot = given(value);
+            }
+            None => self.unknown_keyword(name, &key.span, place),
+        }
+    }
+
+    fn play(&mut self, node: Node) -> Option<Play> {
+        let span = node.span.clone();
+        let mut hosts = None;
+        let mut play = Play {
+            span: span.clone(),
+            hosts: Node { span: span.clone(), kind: Kind::Null },
+            keywords: Keywords::default(),
+            gather_facts: None,
+            gather_subset: None,
+            gather_timeout: None,
+            fact_path: None,
+            serial: None,
+            strategy: None,
+            order: None,
+            max_fail_percentage: None,
+            force_handlers: None,
+            vars_files: None,
+            vars_prompt: None,
+            roles: Vec::new(),
+            pre_tasks: Vec::new(),
+            tasks: Vec::new(),
+            post_tasks: Vec::new(),
+            handlers: Vec::new(),
+        };
+        for (key, value) in self.named(node, "a play") {
+            let name = &*key.value;
+            let slot = match name {
+                "hosts" => {
+                    hosts = self.hosts(value);
+                    continue;
+                }
+                "tasks" => {
+                    play.tasks = self.entries(value, "`tasks`", Place::Task);
+                    continue;
+                }
+                "pre_tasks" => {
+                    play.pre_tasks = self.entries(value, "`pre_tasks`", Place::Task);
+                    continue;
+                }
+                "post_tasks" => {
+                    play.post_tasks = self.entries(value, "`post_tasks`", Place::Task);
+                    continue;
+                }
+                "handlers" => {
+                    play.handlers = self.entries(value, "`handlers`", Place::Handler);
+                    continue;
+                }
+                "roles" => {
+                    play.roles = self.roles(value, "roles");
+                    continue;
+                }
+                // An old name, still read by Ansible.
+                "user" => {
+                    self.common("remote_user", &key, value, &mut play.keywords, Place::Play);
+                    continue;
+                }
+                "gather_facts" => &mut play.gather_facts,
+                "gather_subset" => &mut play.gather_subset,
+                "gather_timeout" => &mut play.gather_timeout,
+                "fact_path" => &mut play.fact_path,
+                "serial" => &mut play.serial,
+                "strategy" => &mut play.strategy,
+                "order" => &mut play.order,
+                "max_fail_percentage" => &mut play.max_fail_percentage,
+                "force_handlers" => &mut play.force_handlers,
+                "vars_files" => &mut play.vars_files,
+                "vars_prompt" => &mut play.vars_prompt,
+                _ => {
+                    if self.misplaced_task(name, &key) {
+                        continue;
+                    }
+                    self.common(name, &key, value, &mut play.keywords, Place::Play);
+                    continue;
+                }
+            };
+            self.check(name, &value);
+            *slot = given(value);
+        }
+        if hosts.is_none() && !self.problems.0.is_empty() {
+            return None;
+        }
+        match hosts {
+            Some(hosts) => {
+                play.hosts = hosts;
+                Some(play)
+            }
+            None => {
+                self.fault(
+                    "a play without `hosts`",
+                    "this play",
+                    &span,
+                    Some("write `hosts:` with the hosts or groups it is for, such as `hosts: all`"),
+                );
+                None
+            }
+        }
+    }
+
+    /// A module among the keys of a play: its task stands at the wrong place.
+    fn misplaced_task(&mut self, name: &str, key: &Word) -> bool {
+        if Place::Play.knows(name) || self.modules.find(name) == super::Known::No {
+            return false;
+        }
+        self.problems.push(ReadFault::UnknownKeyword {
+            at: key.span.clone(),
+            name: name.to_owned(),
+            place: Place::Play.name(),
+            help: Some(format!("`{name}` is a module: put the task below `tasks:`")),
+        });
+        true
+    }
+
+    fn hosts(&mut self, value: Node) -> Option<Node> {
+        let empty = match &value.kind {
+            Kind::Null => true,
+            Kind::Str(text) => text.value.trim().is_empty(),
+            Kind::Seq(items) => {
+                for item in items.iter().filter(|item| item.as_str().is_none()) {
+                    self.wrong_type("an item of `hosts`".to_owned(), "text", item, None);
+                }
+                items.is_empty()
+            }
+            _ => {
+                self.wrong_type("`hosts`".to_owned(), "text or a list of texts", &value, None);
+                false
+            }
+        };
+        if empty {
+            let at = if value.span.range().is_empty() {
+                value.span.at(value.span.range().start.saturating_sub(1)..value.span.range().end)
+            } else {
+                value.span.clone()
+            };
+            self.fault("`hosts` is empty", "no host here", &at, Some("name hosts or groups, such as `hosts: all`"));
+        }
+        Some(value)
+    }
+
+    /// `roles:` of a play, `dependencies:` of a role.
+    fn roles(&mut self, node: Node, what: &str) -> Vec<RoleUse> {
+        match node.kind {
+            Kind::Null => Vec::new(),
+            Kind::Seq(items) => items.into_iter().filter_map(|item| self.role_use(item)).collect(),
+            _ => {
+                let help =
+                    node.as_str().filter(|text| !is_template(text)).map(|text| format!("write `{what}: [{text}]`"));
+                self.wrong_type(format!("`{what}`"), "a list", &node, help);
+                Vec::new()
+            }
+        }
+    }
+
+    fn role_use(&mut self, node: Node) -> Option<RoleUse> {
+        let span = node.span.clone();
+        if let Kind::Str(text) = node.kind {
+            let name = Spanned { value: text.value, span: span.clone() };
+            return Some(RoleUse { span, name, keywords: Keywords::default(), params: Vec::new() });
+        }
+        if !matches!(node.kind, Kind::Map(_)) {
+            self.wrong_type("an entry of `roles`".to_owned(), "the name of a role or a mapping", &node, None);
+            return None;
+        }
+        let mut role = None;
+        let mut source = None;
+        let mut keywords = Keywords::default();
+        let mut params = Vec::new();
+        for (key, value) in self.named(node, "an entry of `roles`") {
+            match &*key.value {
+                "role" => role = Some(value),
+                "src" => source = Some(value),
+                name if Place::Role.knows(name) => self.common(name, &key, value, &mut keywords, Place::Role),
+                _ => params.push((key, value)),
+            }
+        }
+        let Some(named) = role.or_else(|| keywords.name.clone()).or(source) else {
+            self.fault("an entry of `roles` without a role", "no role named here", &span, Some("write `role: name`"));
+            return None;
+        };
+        match named.kind {
+            Kind::Str(text) => {
+                let name = Spanned { value: text.value, span: named.span };
+                Some(RoleUse { span, name, keywords, params })
+            }
+            _ => {
+                self.wrong_type("`role`".to_owned(), "the name of a role", &named, None);
+                None
+            }
+        }
+    }
+
+    /// `meta/main.yml`; what it says to Galaxy is passed over.
+    pub(super) fn role_meta(&mut self, node: Node, path: Option<PathBuf>) -> RoleMeta {
+        let mut meta = RoleMeta { path, ..RoleMeta::default() };
+        for (key, value) in self.named(node, "a role's metadata") {
+            match &*key.value {
+                "dependencies" => meta.dependencies = self.roles(value, "dependencies"),
+                "allow_duplicates" => {
+                    self.check("run_once", &value);
+                    meta.allow_duplicates = given(value);
+                }
+                "argument_specs" => meta.argument_specs = given(value),
+                _ => {}
+            }
+        }
+        meta
+    }
+}
+
+/// A keyword without a value counts as not given.
+pub(super) fn given(node: Node) -> Option<Node> {
+    (!node.is_null()).then_some(node)
+}

@@ -1,0 +1,589 @@
+//! From text to nodes: YAML 1.1 as Ansible reads it, with anchors, merge keys, `!vault` and `!unsafe`.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+    sync::Arc,
+};
+
+use super::{
+    Kind, Node, Style, Text,
+    event::{Event, EventKind, Events, ParseFault},
+    explain::{self, corrected},
+    fault::{YamlFault, YamlWarning},
+    scalar::{self, ScalarFault},
+};
+use crate::source::{Problems, Source, Span};
+
+/// A text that was read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// An empty document is null.
+    pub node: Node,
+    pub warnings: Vec<YamlWarning>,
+}
+
+/// Collections within collections; deeper ones are refused, so that no text can exhaust the stack.
+const DEEPEST: usize = 128;
+/// Values that aliases may add to a document ("billion laughs").
+const MOST_ALIASED: usize = 500_000;
+/// Text up to this length is kept once however often it occurs; that is the keys, above all.
+const SHARED_LENGTH: usize = 24;
+
+/// Reads a text of one document. JSON is read too, with JSON's rules for numbers.
+pub fn load(source: &Arc<Source>) -> Result<Loaded, Problems> {
+    let text = source.text.as_str();
+    let json = text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    let mut reader = Reader {
+        source,
+        events: Events::new(text),
+        json,
+        anchors: HashMap::new(),
+        aliased: 0,
+        words: HashSet::new(),
+        unquoted: Vec::new(),
+        problems: Problems::default(),
+        warnings: Vec::new(),
+    };
+    match reader.document() {
+        Ok(node) => reader.problems.unless_any(Loaded { node, warnings: reader.warnings }),
+        // JSON can say what YAML cannot, such as an escaped pair of surrogates.
+        Err(Stop::Parse(_)) if json => json_document(source),
+        Err(Stop::Parse(fault)) => {
+            match explain::explain(source, fault) {
+                // Told already, when it was read as a mapping in a mapping.
+                YamlFault::UnquotedTemplate { at, .. } if reader.unquoted.contains(&at.range().start) => {}
+                fault => reader.problems.push(fault),
+            }
+            Err(reader.problems)
+        }
+        Err(Stop::Fault(fault)) => {
+            reader.problems.push(fault);
+            Err(reader.problems)
+        }
+    }
+}
+
+/// Why nothing more can be read; lesser faults are collected.
+enum Stop {
+    Parse(ParseFault),
+    Fault(YamlFault),
+}
+
+impl From<ParseFault> for Stop {
+    fn from(fault: ParseFault) -> Self {
+        Stop::Parse(fault)
+    }
+}
+
+struct Reader<'t> {
+    source: &'t Arc<Source>,
+    events: Events<'t>,
+    json: bool,
+    /// Finished values with their sizes; `None` for those still being read.
+    anchors: HashMap<String, Option<(Node, usize)>>,
+    aliased: usize,
+    words: HashSet<Arc<str>>,
+    /// Where unquoted templates were found.
+    unquoted: Vec<usize>,
+    problems: Problems,
+    warnings: Vec<YamlWarning>,
+}
+
+/// A value, how many values it holds, and whether it was the key `<<`.
+struct Item {
+    node: Node,
+    size: usize,
+    merge: bool,
+}
+
+impl Reader<'_> {
+    fn document(&mut self) -> Result<Node, Stop> {
+        let mut document = None;
+        loop {
+            let event = self.events.read()?;
+            match event.kind {
+                EventKind::StreamStart | EventKind::DocumentEnd => {}
+                EventKind::StreamEnd => {
+                    let end = self.source.text.len();
+                    return Ok(document.unwrap_or_else(|| self.node(Kind::Null, end..end)));
+                }
+                EventKind::DocumentStart if document.is_some() => {
+                    return Err(Stop::Fault(YamlFault::SecondDocument { at: self.span(event.range) }));
+                }
+                EventKind::DocumentStart => {
+                    let event = self.events.read()?;
+                    document = Some(self.item(event, 0, false)?.node);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn span(&self, range: Range<usize>) -> Span {
+        Span::new(self.source, range)
+    }
+
+    fn node(&self, kind: Kind, range: Range<usize>) -> Node {
+        Node { span: self.span(range), kind }
+    }
+
+    fn fault(&mut self, fault: YamlFault) {
+        self.problems.push(fault);
+    }
+
+    fn item(&mut self, event: Event, depth: usize, key: bool) -> Result<Item, Stop> {
+        let Event { kind, range } = event;
+        if depth > DEEPEST {
+            return Err(Stop::Fault(YamlFault::TooDeep { at: self.span(range), most: DEEPEST }));
+        }
+        match kind {
+            EventKind::Alias(name) => self.alias(&name, range),
+            EventKind::Scalar { value, style, tag, anchor } => {
+                let merge = key && style == Style::Plain && tag.is_none() && value == "<<";
+                let kind = if merge || (key && style == Style::Plain && value == "=") {
+                    self.text(value, style)
+                } else {
+                    self.scalar(value, style, tag.as_deref(), &range)
+                };
+                let node = self.node(kind, range);
+                self.remember(anchor, &node, 1);
+                Ok(Item { node, size: 1, merge })
+            }
+            EventKind::SeqStart { flow, tag, anchor } => {
+                self.collection_tag(tag.as_deref(), "seq", &range);
+                self.begin(anchor.as_ref());
+                let mut items = Vec::new();
+                let mut size = 1;
+                let mut end = range.end;
+                loop {
+                    let event = self.events.read()?;
+                    if let EventKind::SeqEnd = event.kind {
+                        end = if flow { event.range.end } else { end };
+                        break;
+                    }
+                    let item = self.item(event, depth + 1, false)?;
+                    size += item.size;
+                    end = end.max(item.node.span.range().end);
+                    items.push(item.node);
+                }
+                let node = self.node(Kind::Seq(items), range.start..end);
+                self.remember(anchor, &node, size);
+                Ok(Item { node, size, merge: false })
+            }
+            EventKind::MapStart { flow, tag, anchor } => {
+                self.collection_tag(tag.as_deref(), "map", &range);
+                self.begin(anchor.as_ref());
+                let item = self.mapping(range, flow, depth)?;
+                self.remember(anchor, &item.node, item.size);
+                Ok(item)
+            }
+            // An end without a beginning: the parser does not let that happen.
+            _ => Ok(Item { node: self.node(Kind::Null, range), size: 1, merge: false }),
+        }
+    }
+
+    fn mapping(&mut self, start: Range<usize>, flow: bool, depth: usize) -> Result<Item, Stop> {
+        let mut own: Vec<(Node, Node)> = Vec::new();
+        let mut merged: Vec<(Node, Node)> = Vec::new();
+        let mut size = 1;
+        let mut end = start.end;
+        loop {
+            let event = self.events.read()?;
+            if let EventKind::MapEnd = event.kind {
+                end = if flow { event.range.end } else { end };
+                break;
+            }
+            let key = self.item(event, depth + 1, true)?;
+            let event = self.events.read()?;
+            let value = self.item(event, depth + 1, false)?;
+            size += key.size + value.size;
+            end = end.max(value.node.span.range().end).max(key.node.span.range().end);
+            if key.merge {
+                self.merge(value.node, &mut merged);
+            } else if matches!(key.node.kind, Kind::Map(_) | Kind::Seq(_)) {
+                self.collection_as_key(&key.node, &start);
+            } else {
+                own.push((key.node, value.node));
+            }
+        }
+        let own = self.unique(own, true);
+        let entries = if merged.is_empty() { own } else { self.unique(merged.into_iter().chain(own).collect(), false) };
+        Ok(Item { node: self.node(Kind::Map(entries), start.start..end), size, merge: false })
+    }
+
+    /// Takes in the entries of `<<: *other` or `<<: [*one, *other]`, the weakest first.
+    fn merge(&mut self, value: Node, merged: &mut Vec<(Node, Node)>) {
+        match value.kind {
+            Kind::Map(entries) => merged.extend(entries),
+            Kind::Seq(items) => {
+                for item in items.into_iter().rev() {
+                    match item.kind {
+                        Kind::Map(entries) => merged.extend(entries),
+                        _ => self.fault(YamlFault::MergeOfOther { at: item.span }),
+                    }
+                }
+            }
+            _ => self.fault(YamlFault::MergeOfOther { at: value.span }),
+        }
+    }
+
+    /// Of the entries with equal keys the last value stays, at the first one's place, as in Python.
+    fn unique(&mut self, entries: Vec<(Node, Node)>, warn: bool) -> Vec<(Node, Node)> {
+        let mut places: HashMap<Identity, usize> = HashMap::with_capacity(entries.len());
+        let mut kept: Vec<(Node, Node)> = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            let identity = Identity::of(&key);
+            match places.get(&identity).and_then(|at| kept.get_mut(*at)) {
+                Some(earlier) => {
+                    if warn && !self.json {
+                        self.warnings.push(YamlWarning::DuplicateKey {
+                            key: key.span.text().to_owned(),
+                            again: key.span.clone(),
+                            first: earlier.0.span.clone(),
+                        });
+                    }
+                    *earlier = (key, value);
+                }
+                None => {
+                    places.insert(identity, kept.len());
+                    kept.push((key, value));
+                }
+            }
+        }
+        kept
+    }
+
+    /// `{{ x }}` without quotes is a mapping whose key is a mapping.
+    fn collection_as_key(&mut self, key: &Node, outer: &Range<usize>) {
+        let text = &self.source.text;
+        if text.get(outer.start..).is_some_and(|rest| rest.starts_with("{{")) {
+            let at = explain::unquoted_template(text, outer.start);
+            let help = corrected(text, at.clone());
+            self.unquoted.push(at.start);
+            let fault = YamlFault::UnquotedTemplate { at: self.span(at), help };
+            self.fault(fault);
+        } else {
+            self.fault(YamlFault::CollectionAsKey { at: key.span.clone() });
+        }
+    }
+
+    fn text(&mut self, value: String, style: Style) -> Kind {
+        let value = self.word(value);
+        Kind::Str(Text { value, style, vault: false, no_template: false })
+    }
+
+    fn word(&mut self, value: String) -> Arc<str> {
+        if value.len() > SHARED_LENGTH {
+            return value.into();
+        }
+        if let Some(word) = self.words.get(value.as_str()) {
+            return word.clone();
+        }
+        let word: Arc<str> = value.into();
+        self.words.insert(word.clone());
+        word
+    }
+
+    fn scalar(&mut self, value: String, style: Style, tag: Option<&str>, range: &Range<usize>) -> Kind {
+        let found = match tag {
+            None if style != Style::Plain => Ok(None),
+            None if self.json => Ok(json_scalar(&value)),
+            None => scalar::resolve(&value),
+            Some("!" | "tag:yaml.org,2002:str") => Ok(None),
+            Some(tag @ ("!vault" | "!vault-encrypted" | "!unsafe")) => {
+                let vault = tag != "!unsafe";
+                if vault && !value.trim_start().starts_with("$ANSIBLE_VAULT;") {
+                    self.fault(YamlFault::NoVaultEnvelope { at: self.span(range.clone()) });
+                }
+                let value = self.word(value);
+                return Kind::Str(Text { value, style, vault, no_template: !vault });
+            }
+            Some(tag) => {
+                let short = tag.strip_prefix("tag:yaml.org,2002:");
+                match short.and_then(|short| scalar::resolve_tagged(short, &value)) {
+                    Some(found) => found.map(Some),
+                    None => {
+                        self.unknown_tag(tag, range);
+                        return Kind::Null;
+                    }
+                }
+            }
+        };
+        match found {
+            Ok(Some(kind)) => kind,
+            Ok(None) => self.text(value, style),
+            Err(fault) => {
+                let at = self.span(range.clone());
+                self.fault(match fault {
+                    ScalarFault::BigInt => YamlFault::BigInt { at, value },
+                    ScalarFault::NoSuchDate => YamlFault::NoSuchDate { at, value },
+                    ScalarFault::Indicator => YamlFault::Indicator { at, value },
+                    ScalarFault::Mismatch => YamlFault::TagMismatch { at, tag: shown_tag(tag.unwrap_or_default()) },
+                });
+                Kind::Null
+            }
+        }
+    }
+
+    fn collection_tag(&mut self, tag: Option<&str>, expected: &str, range: &Range<usize>) {
+        match tag {
+            None | Some("!") => {}
+            Some(tag) if tag.strip_prefix("tag:yaml.org,2002:") == Some(expected) => {}
+            Some(tag) => self.unknown_tag(tag, range),
+        }
+    }
+
+    /// The event stands at the value; the tag stands before it.
+    fn unknown_tag(&mut self, tag: &str, range: &Range<usize>) {
+        let tag = shown_tag(tag);
+        let before = self.source.text.get(..range.start).unwrap_or_default();
+        let at = before.rfind(tag.as_str()).map_or(range.clone(), |at| at..at + tag.len());
+        self.fault(YamlFault::UnknownTag { at: self.span(at), tag });
+    }
+
+    fn begin(&mut self, anchor: Option<&String>) {
+        if let Some(name) = anchor {
+            self.anchors.insert(name.clone(), None);
+        }
+    }
+
+    fn remember(&mut self, anchor: Option<String>, node: &Node, size: usize) {
+        if let Some(name) = anchor {
+            self.anchors.insert(name, Some((node.clone(), size)));
+        }
+    }
+
+    fn alias(&mut self, name: &str, range: Range<usize>) -> Result<Item, Stop> {
+        let at = self.span(range.clone());
+        match self.anchors.get(name) {
+            Some(Some((node, size))) => {
+                self.aliased += size;
+                if self.aliased > MOST_ALIASED {
+                    return Err(Stop::Fault(YamlFault::TooManyAliased { at, most: MOST_ALIASED }));
+                }
+                // A key that is an alias is text like any other.
+                Ok(Item { node: Node { span: at, kind: node.kind.clone() }, size: *size, merge: false })
+            }
+            Some(None) => {
+                self.fault(YamlFault::AliasWithin { at, name: name.to_owned() });
+                Ok(Item { node: self.node(Kind::Null, range), size: 1, merge: false })
+            }
+            None => {
+                let known = crate::source::nearest(name, self.anchors.keys().map(String::as_str));
+                let help = match known {
+                    Some(known) => format!("did you mean `*{known}`?"),
+                    None => format!("an anchor `&{name}` must come before it"),
+                };
+                self.fault(YamlFault::UnknownAlias { at, name: name.to_owned(), help });
+                Ok(Item { node: self.node(Kind::Null, range), size: 1, merge: false })
+            }
+        }
+    }
+}
+
+/// As it was written.
+fn shown_tag(tag: &str) -> String {
+    match tag.strip_prefix("tag:yaml.org,2002:") {
+        Some(short) => format!("!!{short}"),
+        None => tag.to_owned(),
+    }
+}
+
+/// What makes two keys the same one; as in Python, `1`, `1.0` and `true` are one key.
+#[derive(PartialEq, Eq, Hash)]
+enum Identity {
+    Null,
+    Int(i128),
+    Float(u64),
+    Time(Arc<str>),
+    Str(Arc<str>),
+}
+
+impl Identity {
+    fn of(key: &Node) -> Self {
+        match &key.kind {
+            Kind::Bool(b) => Identity::Int((*b).into()),
+            Kind::Int(i) => Identity::Int(*i),
+            Kind::Float(f) if *f == f.trunc() && f.abs() < 1e30 => Identity::Int(*f as i128),
+            Kind::Float(f) => Identity::Float(f.to_bits()),
+            Kind::Time(time) => Identity::Time(time.clone()),
+            Kind::Str(text) => Identity::Str(text.value.clone()),
+            Kind::Null | Kind::Seq(_) | Kind::Map(_) => Identity::Null,
+        }
+    }
+}
+
+/// What a plain scalar is in valid JSON.
+fn json_scalar(text: &str) -> Option<Kind> {
+    Some(match text {
+        "null" => Kind::Null,
+        "true" => Kind::Bool(true),
+        "false" => Kind::Bool(false),
+        _ => match text.parse() {
+            Ok(int) => Kind::Int(int),
+            Err(_) => Kind::Float(text.parse().ok()?),
+        },
+    })
+}
+
+/// JSON without places: each value stands for the whole text.
+fn json_document(source: &Arc<Source>) -> Result<Loaded, Problems> {
+    let span = Span::new(source, 0..source.text.len());
+    match serde_json::from_str(&source.text) {
+        Ok(value) => Ok(Loaded { node: json_node(value, &span), warnings: Vec::new() }),
+        Err(error) => Err(YamlFault::Other { at: span, problem: error.to_string(), help: None }.into()),
+    }
+}
+
+fn json_node(value: serde_json::Value, span: &Span) -> Node {
+    use serde_json::Value as Json;
+    let text =
+        |value: String| Kind::Str(Text { value: value.into(), style: Style::Double, vault: false, no_template: false });
+    let kind = match value {
+        Json::Null => Kind::Null,
+        Json::Bool(b) => Kind::Bool(b),
+        Json::Number(number) => json_scalar(&number.to_string()).unwrap_or(Kind::Null),
+        Json::String(value) => text(value),
+        Json::Array(items) => Kind::Seq(items.into_iter().map(|item| json_node(item, span)).collect()),
+        Json::Object(entries) => Kind::Map(
+            entries
+                .into_iter()
+                .map(|(key, value)| (Node { span: span.clone(), kind: text(key) }, json_node(value, span)))
+                .collect(),
+        ),
+    };
+    Node { span: span.clone(), kind }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Node {
+        load(&Source::inline("t.yml", text)).map_err(|problems| format!("{:?}", problems.0)).expect("loads").node
+    }
+
+    fn faults(text: &str) -> Vec<String> {
+        let problems = load(&Source::inline("t.yml", text)).expect_err("refused");
+        problems.0.iter().map(|problem| problem.to_string()).collect()
+    }
+
+    /// A node as JSON, for comparing.
+    fn json(node: &Node) -> String {
+        match &node.kind {
+            Kind::Null => "null".to_owned(),
+            Kind::Bool(b) => b.to_string(),
+            Kind::Int(i) => i.to_string(),
+            Kind::Float(f) => format!("{f:?}"),
+            Kind::Time(time) => format!("time({time})"),
+            Kind::Str(text) => format!("{:?}", text.value),
+            Kind::Seq(items) => format!("[{}]", items.iter().map(json).collect::<Vec<_>>().join(",")),
+            Kind::Map(entries) => {
+                let entries: Vec<_> = entries.iter().map(|(k, v)| format!("{}:{}", json(k), json(v))).collect();
+                format!("{{{}}}", entries.join(","))
+            }
+        }
+    }
+
+    #[test]
+    fn spans_are_bytes_of_the_source() {
+        let node = read("ä: [ö, 'ü']  # ß\nß:\n  - é: !unsafe \"x\"\n    y: |\n      text\n\n# end\nz: 1\n");
+        let texts: Vec<_> =
+            node.as_map().unwrap().iter().map(|(k, v)| (k.span.text().to_owned(), v.span.text().to_owned())).collect();
+        assert_eq!(texts[0], ("ä".to_owned(), "[ö, 'ü']".to_owned()));
+        assert_eq!(texts[1].1, "- é: !unsafe \"x\"\n    y: |\n      text");
+        assert_eq!(texts[2], ("z".to_owned(), "1".to_owned()));
+        let item = &node.get("ß").unwrap().as_seq().unwrap()[0];
+        assert_eq!(item.get("é").unwrap().span.text(), "\"x\"");
+        assert_eq!(read("\u{1f600}: \u{1f600}\nk: v\n").get("k").unwrap().span.range(), 14..15);
+        assert_eq!(read("a: b\r\nk: v\r\n").get("k").unwrap().span.range(), 9..10);
+    }
+
+    #[test]
+    fn merge_keys_as_in_pyyaml() {
+        let text = "a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\n";
+        assert_eq!(json(read(&format!("{text}c: {{z: 3, <<: *a}}")).get("c").unwrap()), r#"{"x":1,"y":1,"z":3}"#);
+        assert_eq!(
+            json(read(&format!("{text}c: {{<<: [*a, *b], w: 0}}")).get("c").unwrap()),
+            r#"{"y":1,"z":2,"x":1,"w":0}"#
+        );
+        assert_eq!(json(&read("{'<<': 1}")), r#"{"<<":1}"#);
+        assert_eq!(faults("<<: 1"), ["only mappings can be merged with `<<`"]);
+    }
+
+    #[test]
+    fn the_last_of_two_equal_keys_counts_and_there_is_a_warning() {
+        let loaded = load(&Source::inline("t.yml", "a: 1\nb: 2\na: 3\n")).expect("loads");
+        assert_eq!(json(&loaded.node), r#"{"a":3,"b":2}"#);
+        let [YamlWarning::DuplicateKey { key, again, first }] = &loaded.warnings[..] else { panic!("no warning") };
+        assert_eq!((key.as_str(), again.range(), first.range()), ("a", 10..11, 0..1));
+    }
+
+    #[test]
+    fn anchors_are_bounded() {
+        assert_eq!(json(&read("- &a x\n- *a\n")), r#"["x","x"]"#);
+        assert_eq!(faults("- &a [*a]"), ["`*a` stands within the value it names"]);
+        assert_eq!(faults("- &abcd 1\n- *abce"), ["there is no anchor `abce`"]);
+        let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..12 {
+            let aliases = vec![format!("*a{}", level - 1); 9].join(", ");
+            laughs.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+        }
+        assert_eq!(faults(&laughs), ["aliases add more than 500000 values"]);
+    }
+
+    /// Right-hand sides are PyYAML's.
+    #[test]
+    fn block_scalars_may_end_without_a_line_break() {
+        for (text, value) in [
+            ("a: |\n  x", "x"),
+            ("a: |\n  x\n", "x\n"),
+            ("a: |\n  x\n  ", "x\n"),
+            ("a: |+\n  x\n\n", "x\n\n"),
+            ("a: |+\n  x", "x"),
+            ("a: >-\n  x\n  y", "x y"),
+            ("a: >\n  x\n  y", "x y"),
+            ("a: |+\n  x\n  ", "x\n"),
+            ("a: |", ""),
+        ] {
+            assert_eq!(read(text).get("a").and_then(Node::as_str), Some(value), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        assert_eq!(faults(&"[".repeat(100_000)), ["collections nested more than 128 deep"]);
+        assert_eq!(faults(&"- ".repeat(5_000)), ["collections nested more than 128 deep"]);
+    }
+
+    #[test]
+    fn tags() {
+        let node = read("a: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  61\nb: !unsafe '{{ x }}'\nc: ! 1\n");
+        let Kind::Str(text) = &node.get("a").unwrap().kind else { panic!() };
+        assert!(text.vault && text.value.starts_with("$ANSIBLE_VAULT"));
+        let Kind::Str(text) = &node.get("b").unwrap().kind else { panic!() };
+        assert!(text.no_template);
+        assert_eq!(node.get("c").unwrap().as_str(), Some("1"));
+        assert_eq!(faults("a: !velt x\nb: !!set {x}"), ["unknown tag `!velt`", "unknown tag `!!set`"]);
+    }
+
+    #[test]
+    fn a_panic_of_the_parser_is_a_fault_like_others() {
+        assert_eq!(faults("[!x, b]"), ["this cannot be read as YAML"]);
+    }
+
+    #[test]
+    fn json_is_read_by_its_own_rules() {
+        let json_text = "{\n\t\"a\": 1e3,\t\"b\": [\"yes\", \"\\/\", null, -0.5],\n\t\"c\": 123\n}";
+        assert_eq!(json(&read(json_text)), r#"{"a":1000.0,"b":["yes","/",null,-0.5],"c":123}"#);
+        assert_eq!(read(json_text).get("c").unwrap().span.text(), "123");
+        assert_eq!(json(&read(r#"["\ud83d\ude00"]"#)), "[\"\u{1f600}\"]");
+    }
+
+    #[test]
+    fn nothing_is_null_and_two_documents_are_one_too_many() {
+        assert!(read("").is_null() && read("---\n# only this\n...\n").is_null());
+        assert_eq!(faults("---\na: 1\n---\nb: 1\n"), ["a second document begins here"]);
+    }
+}

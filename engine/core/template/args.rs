@@ -1,0 +1,108 @@
+//! The arguments of a filter, a test, a function or a method, taken one by one by the name of the parameter.
+
+use minijinja::Value;
+
+use super::{
+    fault::{Answer, Fault, present},
+    python::{self, Number},
+};
+
+/// Arguments not yet taken.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Args {
+    pub positional: Vec<Value>,
+    pub named: Vec<(String, Value)>,
+    taken: usize,
+}
+
+impl Args {
+    pub fn new(positional: Vec<Value>, named: Vec<(String, Value)>) -> Self {
+        Args { positional, named, taken: 0 }
+    }
+
+    /// The next argument, given by its place or by this name. May be an absence.
+    pub fn raw(&mut self, name: &str) -> Option<Value> {
+        if let Some(value) = self.positional.get(self.taken) {
+            self.taken += 1;
+            return Some(value.clone());
+        }
+        let at = self.named.iter().position(|(known, _)| known == name)?;
+        Some(self.named.remove(at).1)
+    }
+
+    /// The argument, if it is given.
+    pub fn optional(&mut self, name: &str) -> Answer<Option<Value>> {
+        self.raw(name).map(present).transpose()
+    }
+
+    /// An argument that can only be given by name.
+    pub fn keyword(&mut self, name: &str) -> Answer<Option<Value>> {
+        match self.named.iter().position(|(known, _)| known == name) {
+            Some(at) => present(self.named.remove(at).1).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The argument, which must be given.
+    pub fn required(&mut self, name: &str) -> Answer {
+        self.optional(name)?.ok_or_else(|| Fault::new(format!("missing 1 required argument: '{name}'")))
+    }
+
+    /// A text; other values count as what they print.
+    pub fn text(&mut self, name: &str) -> Answer<Option<String>> {
+        match self.optional(name)? {
+            Some(value) if value.is_none() => Ok(None),
+            Some(value) => python::text(&value).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    pub fn text_or(&mut self, name: &str, default: &str) -> Answer<String> {
+        Ok(self.text(name)?.unwrap_or_else(|| default.to_owned()))
+    }
+
+    pub fn flag(&mut self, name: &str, default: bool) -> Answer<bool> {
+        Ok(self.optional(name)?.map_or(default, |value| python::truth(&value)))
+    }
+
+    /// An integer; `none` counts as not given.
+    pub fn int(&mut self, name: &str) -> Answer<Option<i128>> {
+        match self.optional(name)? {
+            None => Ok(None),
+            Some(value) if value.is_none() => Ok(None),
+            Some(value) => match Number::of(&value) {
+                Some(Number::Int(i)) => Ok(Some(i)),
+                Some(Number::Float(f)) if f.fract() == 0.0 => Ok(Some(f as i128)),
+                _ => {
+                    let text = value.as_str().and_then(|text| text.trim().parse().ok());
+                    text.map(Some).ok_or_else(|| {
+                        let kind = python::type_name(&value);
+                        Fault::new(format!("argument '{name}' must be an integer, not '{kind}'"))
+                    })
+                }
+            },
+        }
+    }
+
+    pub fn int_or(&mut self, name: &str, default: i128) -> Answer<i128> {
+        Ok(self.int(name)?.unwrap_or(default))
+    }
+
+    /// All remaining arguments that have no name.
+    pub fn rest(&mut self) -> Answer<Vec<Value>> {
+        let rest = self.positional.get(self.taken..).unwrap_or_default().to_vec();
+        self.taken = self.positional.len();
+        rest.into_iter().map(present).collect()
+    }
+
+    /// Refuses what nobody has taken.
+    pub fn finish(&self) -> Answer<()> {
+        if let Some((name, _)) = self.named.first() {
+            return Err(Fault::new(format!("got an unexpected keyword argument '{name}'")));
+        }
+        match self.positional.len() - self.taken {
+            0 => Ok(()),
+            extra => Err(Fault::new(format!("got {extra} argument{} too many", if extra == 1 { "" } else { "s" }))),
+        }
+    }
+}

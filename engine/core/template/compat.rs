@@ -1,0 +1,168 @@
+//! The templates of `tests/compat/jinja_cases.csv`, whose answers were given by ansible-core 2.19.
+
+use std::{path::PathBuf, sync::Arc};
+
+use minijinja::{Value, value::ValueKind};
+
+use super::{FileOptions, TemplateError, file::file_value, python, render};
+use crate::{
+    source::{Source, Span},
+    syntax::Style,
+    vars::{Layer, Lazy, Magic, Scope, Template},
+};
+
+/// Cases whose answer differs here, and why.
+const KNOWN: &[(u32, &str)] = &[
+    (397, "integers end at 127 bits"),
+    (398, "integers end at 127 bits"),
+    (1034, "infinity has no literal in Python, so Ansible fails on it"),
+    (1047, "the collection with `flattened` was not installed where the answer was made"),
+    (1057, "dates in YAML are texts here"),
+    (1079, "1 and true are two keys here"),
+    (1086, "the words are those of any other undefined variable"),
+    (1143, "Python's order of a set of texts changes from run to run; here it is that of the input"),
+];
+
+/// Where the answers were made passlib was not installed; here the password is hashed, which takes its time.
+const HASHED: u32 = 212;
+
+struct Nothing;
+
+impl Magic for Nothing {
+    fn get(&self, _: &str) -> Option<Lazy> {
+        None
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        vec![]
+    }
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/compat")
+}
+
+fn value(json: &serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::from(()),
+        serde_json::Value::Bool(b) => Value::from(*b),
+        serde_json::Value::Number(number) => match number.to_string().parse::<i128>() {
+            Ok(i) => python::int(i),
+            // serde_json reads what is beyond 64 bits as a float; the fixture has one such number.
+            Err(_) if number.as_f64() == Some(1.234_567_890_123_456_7e22) => Value::from(12345678901234567890123_i128),
+            Err(_) => Value::from(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        serde_json::Value::String(text) => Value::from(text.as_str()),
+        serde_json::Value::Array(items) => Value::from(items.iter().map(value).collect::<Vec<_>>()),
+        serde_json::Value::Object(map) => {
+            python::map(map.iter().map(|(key, item)| (Value::from(key.as_str()), value(item))))
+        }
+    }
+}
+
+fn scope() -> Arc<Scope> {
+    let text = std::fs::read_to_string(folder().join("jinja_vars.json")).expect("the variables are there");
+    let serde_json::Value::Object(vars) = serde_json::from_str(&text).expect("the variables are JSON") else {
+        panic!("the variables are a mapping");
+    };
+    let mut layer: Layer =
+        vars.iter().map(|(name, json)| (Arc::from(name.as_str()), Lazy::Data(value(json)))).collect();
+    layer.insert("ansible_managed".into(), Lazy::Data("Ansible managed".into()));
+    layer.insert("template_path".into(), Lazy::Data("x.j2".into()));
+    let folders = [folder().join("jinja_templates")];
+    Arc::new(Scope { layers: vec![Arc::new(layer)], magic: Arc::new(Nothing), folders: folders.into() })
+}
+
+/// Rows of a file in CSV: fields may be quoted and hold commas, newlines and doubled quotes.
+fn rows(text: &str) -> Vec<Vec<String>> {
+    let (mut rows, mut row, mut field, mut quoted) = (vec![], vec![], String::new(), false);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.next_if_eq(&'"').is_some() => field.push('"'),
+            '"' => quoted = !quoted,
+            ',' if !quoted => row.push(std::mem::take(&mut field)),
+            '\r' if !quoted => {}
+            '\n' if !quoted => {
+                row.push(std::mem::take(&mut field));
+                rows.push(std::mem::take(&mut row));
+            }
+            c => field.push(c),
+        }
+    }
+    rows
+}
+
+fn run(mode: &str, text: &str, scope: &Arc<Scope>) -> Result<Value, TemplateError> {
+    let source = Source::inline("case", text);
+    match mode {
+        "e" => {
+            let span = Span::new(&source, 0..text.len());
+            let template = Template { text: text.into(), span, style: Style::Plain };
+            render(&Lazy::Template(Arc::new(template)), scope).and_then(|value| match crate::vars::is_omit(&value) {
+                true => Err(TemplateError::Omitted { at: Span::new(&source, 0..0), via: vec![] }),
+                false => Ok(value),
+            })
+        }
+        _ => file_value(&source, scope, &FileOptions::default()),
+    }
+}
+
+fn json(value: &Value) -> serde_json::Value {
+    match value.kind() {
+        ValueKind::None => serde_json::Value::Null,
+        ValueKind::Bool => value.is_true().into(),
+        ValueKind::Number => {
+            python::repr(value).parse::<serde_json::Number>().map_or_else(|_| python::repr(value).into(), Into::into)
+        }
+        ValueKind::String => value.as_str().into(),
+        ValueKind::Map => {
+            python::pairs(value).iter().map(|(key, item)| (python::plain_text(key), json(item))).collect()
+        }
+        ValueKind::Seq => python::items(value).unwrap_or_default().iter().map(json).collect::<Vec<_>>().into(),
+        _ => serde_json::json!({"__datetime__": value.to_string()}),
+    }
+}
+
+#[test]
+fn answers_as_ansible_does() {
+    let scope = scope();
+    let read = |name: &str| std::fs::read_to_string(folder().join(name)).expect("the cases are there");
+    let mut all = rows(&read("jinja_cases.csv"));
+    all.extend(rows(&read("jinja_more.csv")).into_iter().skip(1));
+    let rows = all;
+    let (mut equal, mut different, mut mended) = (0, vec![], vec![]);
+    for row in rows.iter().skip(1) {
+        let [id, mode, template, kind, want, ..] = row.as_slice() else { panic!("a row of {} fields", row.len()) };
+        let id: u32 = id.parse().expect("a number");
+        if id == HASHED {
+            continue;
+        }
+        let got = run(mode, template, &scope);
+        let (same, shown) = match &got {
+            // People search for these words.
+            Err(error) => match want.strip_prefix("AnsibleUndefinedVariable: ") {
+                Some(message) => (error.undefined().is_some() && error.to_string() == message, format!("error: {error}")),
+                None => (kind == "error", format!("error: {error}")),
+            },
+            Ok(_) if kind == "error" => (false, format!("{got:?}")),
+            Ok(value) => {
+                let got = json(value);
+                let want: serde_json::Value = serde_json::from_str(want).expect("the answer is JSON");
+                let type_name = python::type_name(value).to_lowercase();
+                (got.to_string() == want.to_string() && type_name == *kind, format!("{type_name} {got}"))
+            }
+        };
+        match (same, KNOWN.iter().any(|(known, _)| *known == id)) {
+            (true, false) => equal += 1,
+            (true, true) => mended.push(id),
+            (false, true) => {}
+            (false, false) => {
+                different.push(format!("{id} {mode} {template:?}\n    want {kind} {want}\n    got  {shown}"))
+            }
+        }
+    }
+    println!("{equal} of {} equal", rows.len() - 1);
+    assert!(different.is_empty(), "{} differ:\n{}", different.len(), different.join("\n"));
+    assert!(mended.is_empty(), "no longer different: {mended:?}");
+}

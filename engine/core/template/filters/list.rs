@@ -1,0 +1,535 @@
+//! Lists: order, parts, combinations.
+
+use std::cmp::Ordering;
+
+use minijinja::{
+    Value,
+    value::{Tuple, ValueKind},
+};
+
+use super::Table;
+use crate::template::{
+    args::Args,
+    fault::{Answer, Fault, What, present},
+    machine::Machine,
+    python,
+    twister::Chance,
+};
+
+pub(super) const FILTERS: Table = &[
+    ("first", first),
+    ("last", last),
+    ("length", length),
+    ("count", length),
+    ("join", join),
+    ("sort", sort),
+    ("reverse", reverse),
+    ("unique", unique),
+    ("min", min),
+    ("max", max),
+    ("sum", sum),
+    ("batch", batch),
+    ("slice", slice),
+    ("flatten", flatten),
+    ("groupby", groupby),
+    ("zip", zip),
+    ("zip_longest", zip_longest),
+    ("product", product),
+    ("combinations", combinations),
+    ("permutations", permutations),
+    ("subelements", subelements),
+    ("shuffle", shuffle),
+    ("random", random),
+    ("community.general.version_sort", version_sort),
+    ("version_sort", version_sort),
+];
+
+/// `a.b.0` of an item, as `attribute=` arguments name it.
+pub(crate) fn attribute(machine: &mut Machine<'_>, item: &Value, path: &Value) -> Answer {
+    let range = 0..machine.page.text.len();
+    let Some(text) = path.as_str() else { return machine.item(item, path, range) };
+    let mut value = item.clone();
+    for part in text.split('.') {
+        value = match part.parse::<i64>() {
+            Ok(at) => machine.item(&value, &Value::from(at), range.clone())?,
+            Err(_) => {
+                // Entries come before methods here: `map(attribute='items')` means the key.
+                let found = value.as_object().and_then(|object| object.get_value_by_str(part));
+                match found {
+                    Some(found) => found,
+                    None => {
+                        let what = What::Attribute { parent: value.clone(), key: part.into() };
+                        if crate::template::fault::is_undefined(&value) {
+                            value
+                        } else {
+                            machine.lack(what, range.clone())
+                        }
+                    }
+                }
+            }
+        };
+    }
+    Ok(value)
+}
+
+/// A sort key: texts without regard to case, unless told otherwise.
+fn folded(value: &Value, case_sensitive: bool) -> Value {
+    match value.as_str() {
+        Some(text) if !case_sensitive => Value::from(text.to_lowercase()),
+        _ => value.clone(),
+    }
+}
+
+/// Sorts in Python's order; values of different kinds have none.
+pub(crate) fn sort_values(items: &mut [Value], case_sensitive: bool, reverse: bool) -> Answer<()> {
+    let mut keyed: Vec<(Value, Value)> =
+        items.iter().map(|item| (folded(item, case_sensitive), item.clone())).collect();
+    sort_keyed(&mut keyed, reverse)?;
+    for (slot, (_, value)) in items.iter_mut().zip(keyed) {
+        *slot = value;
+    }
+    Ok(())
+}
+
+fn sort_keyed(keyed: &mut [(Value, Value)], reverse: bool) -> Answer<()> {
+    let mut fault = None;
+    keyed.sort_by(|(a, _), (b, _)| match python::order("<", a, b) {
+        Ok(order) => {
+            let order = order.unwrap_or(Ordering::Equal);
+            if reverse { order.reverse() } else { order }
+        }
+        Err(error) => {
+            fault.get_or_insert(error);
+            Ordering::Equal
+        }
+    });
+    fault.map_or(Ok(()), Err)
+}
+
+fn first(machine: &mut Machine<'_>, value: Value, args: Args) -> Answer {
+    args.finish()?;
+    match python::items(&value)?.into_iter().next() {
+        Some(item) => Ok(item),
+        None => Ok(nothing(machine, "No first item, sequence was empty.")),
+    }
+}
+
+fn last(machine: &mut Machine<'_>, value: Value, args: Args) -> Answer {
+    args.finish()?;
+    match python::items(&value)?.pop() {
+        Some(item) => Ok(item),
+        None => Ok(nothing(machine, "No last item, sequence was empty.")),
+    }
+}
+
+fn nothing(machine: &Machine<'_>, message: &str) -> Value {
+    machine.lack(What::Told(message.into()), 0..machine.page.text.len())
+}
+
+fn length(_: &mut Machine<'_>, value: Value, args: Args) -> Answer {
+    args.finish()?;
+    match (value.as_str(), value.kind()) {
+        (Some(text), _) => Ok(Value::from(text.chars().count())),
+        (None, ValueKind::Map | ValueKind::Seq | ValueKind::Iterable | ValueKind::Bytes) => match value.len() {
+            Some(len) => Ok(Value::from(len)),
+            None => Ok(Value::from(python::items(&value)?.len())),
+        },
+        _ => Err(Fault::new(format!("object of type '{}' has no len()", python::type_name(&value)))),
+    }
+}
+
+fn join(machine: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
+    let separator = args.text_or("d", "")?;
+    let path = args.optional("attribute")?;
+    args.finish()?;
+    let mut out = String::new();
+    for (at, item) in python::items(&value)?.into_iter().enumerate() {
+        if at > 0 {
+            out.push_str(&separator);
+        }
+        let item = match &path {
+            Some(path) => attribute(machine, &item, path)?,
+            None => item,
+        };
+        out.push_str(&python::text(&item)?);
+    }
+    Ok(Value::from(out))
+}
+
+fn sort(machine: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
+    let reverse = args.flag("reverse", false)?;
+    let case_sensitive = args.flag("case_sensitive", false)?;
+    let path = args.optional("attribute")?;
+    args.finish()?;
+    let mut keyed = Vec::new();
+    for item in python::items(&value)? {
+        let key = sort_key(machine, &item, path.as_ref(), case_sensitive)?;
+        keyed.push((key, item));
+    }
+    sort_keyed(&mut keyed, reverse)?;
+    Ok(Value::from(keyed.into_iter().map(|(_, item)| item).collect::<Vec<_>>()))
+}
+
+/// The value one sorts by; several attributes are parted by commas.
+fn sort_key(machine: &mut Machine<'_>, item: &Value, path: Option<&Value>, case_sensitive: bool) -> Answer {
+    let Some(path) = path else { return present(item.clone()).map(|item| folded(&item, case_sensitive)) };
+    match path.as_str() {
+        Some(paths) if paths.contains(',') => {
+            let keys = paths.split(',').map(|path| {
+                let key = attribute(machine, item, &Value::from(path.trim()))?;
+                present(key).map(|key| folded(&key, case_sensitive))
+            });
+            keys.collect::<Answer<Vec<_>>>().map(Value::from)
+        }
+        _ => {
+            let key = attribute(machine, item, path)?;
+            present(key).map(|key| folded(&key, case_sensitive))
+        }
+    }
+}
+
+fn reverse(_: &mut Machine<'_>, value: Value, args: Args) -> Answer {
+    args.finish()?;
+    if let Some(text) = value.as_str() {
+        return Ok(Value::from(text.chars().rev().collect::<String>()));
+    }
+    let mut items = python::items(&value)?;
+    items.reverse();
+    Ok(Value::from(items))
+}
+
+fn unique(machine: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
+    let case_sensitive = args.flag("case_sensitive", false)?;
+    let path = args.optional("attribute")?;
+    args.finish()?;
+    let (mut seen, mut kept) = (Vec::new(), Vec::new());
+    for item in python::items(&value)? {
+        let key = match &path {
+            Some(path) => present(attribute(machine, &item, path)?)?,
+            None => present(item.clone())?,
+        };
+        let key = folded(&key, case_sensitive);
+        if !seen.contains(&key) {
+            seen.push(key);
+            kept.push(item);
+        }
+    }
+    Ok(Value::from(kept))
+}
+
+fn min(machine: &mut Machine<'_>, value: Value, args: Args) -> Answer {
+    extreme(machine, value, args, Ordering::Less)
+}
+
+fn max(machine: &mut Machine<'_>, value: Value, args: Args) -> Answer {
+    extreme(machine, value, args, Ordering::Greater)
+}
+
+fn extreme(machine: &mut Machine<'_>, value: Value, mut args: Args, wanted: Ordering) -> Answer {
+    let case_sensitive = args.flag("case_sensitive", false)?;
+    let path = args.optional("attribute")?;
+    args.finish()?;
+    let mut best: Option<(Value, Value)> = None;
+    for item in python::items(&value)? {
+        let key = sort_key(machine, &item, path.as_ref(), case_sensitive)?;
+        let better = match &best {
+            Some((known, _)) => python::order("<", &key, known)? == Some(wanted),
+            None => true,
+        };
+        if better {
+            best = Some((key, item));
+        }
+    }
+    Ok(match best {
+        Some((_, item)) => item,
+        None => nothing(machine, "No aggregated item, sequence was empty."),
+    })
+}
+
+fn sum(machine: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
+    let path = args.optional("attribute")?.filter(|path| !path.is_none());
+    let mut total = args.optional("start")?.unwrap_or_else(|| Value::from(0));
+    args.finish()?;
+    for item in python::items(&value)? {
+        let item = match &path {
+            Some(path) => attribute(machine, &item, path)?,
+            None => item,
+        };
+        total = python::add(&total, &present(item)?)?;
+    }
+    Ok(total)
+}
+
+fn count_of(args: &mut Args, name: &str) -> Answer<usize> {
+    let count = args.int(name)?.ok_or_else(|| Fault::new(format!("missing 1 required argument: '{name}'")))?;
+    usize::try_from(count)
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| Fault::new(format!("'{name}' must be above 0")))
+}
+
+fn batch(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
+    let size = count_of(&mut args, "linecount")?;
+    let fill = args.optional("fill_with")?.filter(|fill| !fill.is_none());
+    args.finish()?;
+    let items = python::items(&value)?;
+    let rows = items.chunks(size).map(|row| {
+        let mut row = row.to_vec();
+        if let Some(fill) = &fill {
+            row.resize(size, fill.clone());
+        }
+        Value::from(row)
+    });
+    Ok(Value::from(rows.collect::<Vec<_>>()))
+}
+
+fn slice(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
+    let count = count_of(&mut args, "slices")?;
+    let fill = args.optional("fill_with")?.filter(|fill| !fill.is_none());
+    args.finish()?;
+    let items = python::items(&value)?;
+    let (size, longer) = (items.len() / count, items.len() % count);
+    let mut rest = items.as_slice();
+    let mut columns = Vec::with_capacity(count.min(items.len() + 1));
+    for at in 0..count {
+        let (column, after) = rest.split_at(size + usize::from(at < longer));
+        let mut column = column.to_vec();
+        rest = after;
+        if let Some(fill) = fill.as_ref().filter(|_| at >= longer && longer > 0) {
+            column.push(fill.clone());
+        }
+        columns.push(Value::from(column));
+    }
+    Ok(Value::from(columns))
+}
+
+/// All items of lists within lists, down to a depth. `none` is dropped, as Ansible does.
+pub(crate) fn flat(items: Vec<Value>, levels: Option<i128>, skip_nulls: bool, out: &mut Vec<Value>) -> Answer<()> {
+    for item in items {
+        let null = item.is_none() || matches!(item.as_str(), Some("None" | "null"));
+        if skip_nulls && null {
+            continue;
+        }
+        match (python::is_list(&item), levels) {
+            (true, None) => flat(python::items(&item)?, None, skip_nulls, out)?,
+            (true, Some(levels)) if levels >= 1 => {
+                flat(python::items(&item)?, Some(levels - 1), skip_nulls, out)?;
+            }
+            _ => out.push(item),
+        }
+    }
+    Ok(())
+}
+
+fn flatten(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
+    let levels = args.int("levels")?;
+    let skip_nulls = args.flag("skip_nulls", true)?;
+    args.finish()?;
+    let mut out = Vec::new();
+    flat(python::items(&value)?, levels, skip_nulls, &mut out)?;
+    Ok(Value::from(out))
+}
+
+fn groupby(machine: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
+    let path = args.required("attribute")?;
+    let default = args.optional("default")?;
+    let case_sensitive = args.flag("case_sensitive", false)?;
+    args.finish()?;
+    let mut keyed = Vec::new();
+    for item in python::items(&value)? {
+        let key = attribute(machine, &item, &path)?;
+        let key = match (&default, crate::template::fault::is_undefined(&key)) {
+            (Some(default), true) => default.clone(),
+            _ => present(key)?,
+        };
+        keyed.push((folded(&key, case_sensitive), Value::from(Tuple::from(vec![key, item]))));
+    }
+    sort_keyed(&mut keyed, false)?;
+    let mut groups: Vec<(Value, Value, Vec<Value>)> = Vec::new();
+    for (folded, pair) in keyed {
+        let [key, item] = <[Value; 2]>::try_from(python::items(&pair)?).unwrap_or_default();
+        match groups.last_mut() {
+            Some((known, _, items)) if *known == folded => items.push(item),
+            _ => groups.push((folded, key, vec![item])),
+        }
+    }
+    let groups = groups.into_iter().map(|(_, key, items)| {
+        let (grouper, list) = (key, Value::from(items));
+        Value::from(Tuple::from(vec![grouper, list]))
+    });
+    Ok(Value::from(groups.collect::<Vec<_>>()))
+}
+
+fn all_lists(value: &Value, args: &mut Args) -> Answer<Vec<Vec<Value>>> {
+    let mut lists = vec![python::items(value)?];
+    for other in args.rest()? {
+        lists.push(python::items(&other)?);
+    }
+    Ok(lists)
+}
+
+fn tuple(items: Vec<Value>) -> Value {
+    Value::from(Tuple::from(items))
+}
+
+fn zip(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
+    let lists = all_lists(&value, &mut args)?;
+    args.finish()?;
+    let len = lists.iter().map(Vec::len).min().unwrap_or(0);
+    let rows = (0..len).map(|at| tuple(lists.iter().filter_map(|list| list.get(at)).cloned().collect()));
+    Ok(Value::from(rows.collect::<Vec<_>>()))
+}
+
+fn zip_longest(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
+    let fill = args.keyword("fillvalue")?.unwrap_or_else(|| Value::from(()));
+    let lists = all_lists(&value, &mut args)?;
+    args.finish()?;
+    Ok(Value::from(longest(&lists, &fill)))
+}
+
+/// Rows over lists, as many as the longest one has.
+pub(crate) fn longest(lists: &[Vec<Value>], fill: &Value) -> Vec<Value> {
+    let len = lists.iter().map(Vec::len).max().unwrap_or(0);
+    let row = |at: usize| lists.iter().map(|list| list.get(at).unwrap_or(fill).clone()).collect();
+    (0..len).map(|at| tuple(row(at))).collect()
+}
+
+/// More rows than that are refused: they would fill the memory.
+const MOST_ROWS: usize = 5_000_000;
+
+/// Every way to take one item of each list, the last list changing fastest.
+pub(crate) fn cartesian(lists: &[Vec<Value>]) -> Answer<Vec<Vec<Value>>> {
+    let mut rows = vec![vec![]];
+    for list in lists {
+        if rows.len().saturating_mul(list.len()) > MOST_ROWS {
+            return Err(Fault::new("there are too many combinations"));
+        }
+        rows = rows
+            .iter()
+            .flat_map(|row: &Vec<Value>| {
+                list.iter().map(move |item| row.iter().cloned().chain([item.clone()]).collect())
+            })
+            .collect();
+    }
+    Ok(rows)
+}
+
+fn product(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
+    let repeat = usize::try_from(args.keyword("repeat")?.and_then(|repeat| repeat.as_i64()).unwrap_or(1)).unwrap_or(0);
+    let lists = all_lists(&value, &mut args)?;
+    args.finish()?;
+    let lists: Vec<_> = std::iter::repeat_n(lists, repeat.min(64)).flatten().collect();
+    Ok(Value::from(cartesian(&lists)?.into_iter().map(tuple).collect::<Vec<_>>()))
+}
+
+fn combinations(_: &mut Machine<'_>, value: Value, args: Args) -> Answer {
+    chosen(value, args, true)
+}
+
+fn permutations(_: &mut Machine<'_>, value: Value, args: Args) -> Answer {
+    chosen(value, args, false)
+}
+
+/// Choices of some items: in their order, or in every order.
+fn chosen(value: Value, mut args: Args, ordered: bool) -> Answer {
+    let items = python::items(&value)?;
+    let size = match args.int("r")? {
+        Some(size) => usize::try_from(size).map_err(|_| Fault::new("r must be non-negative"))?,
+        None if ordered => return Err(Fault::new("missing 1 required argument: 'r'")),
+        None => items.len(),
+    };
+    args.finish()?;
+    let mut rows: Vec<Vec<usize>> = vec![vec![]];
+    if size > items.len() {
+        rows.clear();
+    }
+    for _ in 0..size.min(items.len()) {
+        if rows.len().saturating_mul(items.len()) > MOST_ROWS {
+            return Err(Fault::new("there are too many combinations"));
+        }
+        let next = |row: &Vec<usize>| -> Vec<Vec<usize>> {
+            let begin = if ordered { row.last().map_or(0, |last| last + 1) } else { 0 };
+            let free = (begin..items.len()).filter(|at| !row.contains(at));
+            free.map(|at| row.iter().copied().chain([at]).collect()).collect()
+        };
+        rows = rows.iter().flat_map(next).collect();
+    }
+    let rows = rows.into_iter().map(|row| tuple(row.iter().filter_map(|at| items.get(*at)).cloned().collect()));
+    Ok(Value::from(rows.collect::<Vec<_>>()))
+}
+
+fn subelements(machine: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
+    let path = args.required("subelements")?;
+    let skip_missing = args.flag("skip_missing", false)?;
+    args.finish()?;
+    let items = if python::is_map(&value) {
+        python::pairs(&value).into_iter().map(|(_, value)| value).collect()
+    } else {
+        python::items(&value)?
+    };
+    let path = match path.as_str() {
+        Some(_) => path,
+        None => Value::from(python::items(&path)?.iter().map(python::text).collect::<Answer<Vec<_>>>()?.join(".")),
+    };
+    let mut rows = Vec::new();
+    for item in items {
+        let inner = attribute(machine, &item, &path)?;
+        if crate::template::fault::is_undefined(&inner) {
+            if skip_missing {
+                continue;
+            }
+            return Err(Fault::new(format!("could not find {} key in iterated item", python::repr(&path))));
+        }
+        if !python::is_list(&inner) {
+            return Err(Fault::new(format!("the key {} should point to a list", python::plain_text(&path))));
+        }
+        rows.extend(python::items(&inner)?.into_iter().map(|sub| tuple(vec![item.clone(), sub])));
+    }
+    Ok(Value::from(rows))
+}
+
+fn shuffle(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
+    let seed = args.optional("seed")?.filter(|seed| !seed.is_none());
+    args.finish()?;
+    let mut items = python::items(&value)?;
+    let mut chance = Chance::new(seed.as_ref());
+    for at in (1..items.len()).rev() {
+        items.swap(at, chance.index(at + 1));
+    }
+    Ok(Value::from(items))
+}
+
+fn random(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
+    let start = args.int("start")?;
+    let step = args.int("step")?;
+    let seed = args.optional("seed")?.filter(|seed| !seed.is_none());
+    args.finish()?;
+    let mut chance = Chance::new(seed.as_ref());
+    if let Some(python::Number::Int(end)) = python::Number::of(&value) {
+        let (start, step) = (start.unwrap_or(0), step.unwrap_or(1).max(1));
+        let count = end.checked_sub(start).map_or(0, |distance| (distance + step - 1) / step);
+        return match u128::try_from(count) {
+            Ok(count) if count > 0 => Ok(python::int(start + step * chance.below(count) as i128)),
+            _ => Err(Fault::new("there is no number in that range")),
+        };
+    }
+    if start.is_some() || step.is_some() {
+        return Err(Fault::new("start and step can only be used with integer values"));
+    }
+    let items = python::items(&value)?;
+    match items.len() {
+        0 => Err(Fault::new("there is no item to choose from")),
+        len => Ok(items.get(chance.index(len)).cloned().unwrap_or_default()),
+    }
+}
+
+fn version_sort(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
+    let reverse = args.flag("reverse", false)?;
+    args.finish()?;
+    let mut items: Vec<(crate::template::predicates::Loose, Value)> = Vec::new();
+    for item in python::items(&value)? {
+        items.push((crate::template::predicates::Loose::of(&python::text(&item)?), item));
+    }
+    items.sort_by(|(a, _), (b, _)| if reverse { b.cmp(a) } else { a.cmp(b) });
+    Ok(Value::from(items.into_iter().map(|(_, item)| item).collect::<Vec<_>>()))
+}

@@ -1,0 +1,29 @@
+//! The variables a template sets itself, by block.
+
+use std::sync::{Mutex, PoisonError};
+
+use minijinja::Value;
+
+/// Names set in one block. Macros see the frames round them even when these change later.
+#[derive(Default)]
+pub(crate) struct Frame(Mutex<Vec<(&'static str, Value)>>);
+
+impl Frame {
+    pub fn get(&self, name: &str) -> Option<Value> {
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        names.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
+    }
+
+    pub fn set(&self, name: &'static str, value: Value) {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match names.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, old)) => *old = value,
+            None => names.push((name, value)),
+        }
+    }
+
+    /// Everything that is set.
+    pub fn all(&self) -> Vec<(&'static str, Value)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,281 @@
+//! Lookups that arrange their terms: what `with_items`, `with_nested` and the like run over.
+
+use minijinja::{Value, value::Tuple};
+
+use super::Table;
+use crate::template::{
+    args::Args,
+    fault::{Answer, Fault, present},
+    filters::{list, parse_int},
+    machine::Machine,
+    printf, python, regexes,
+    twister::Chance,
+};
+
+pub(super) const LOOKUPS: Table = &[
+    ("items", items),
+    ("list", |_, terms, options| options.finish().map(|()| terms)),
+    ("dict", dict),
+    ("sequence", sequence),
+    ("nested", nested),
+    ("together", together),
+    ("subelements", subelements),
+    ("indexed_items", indexed_items),
+    ("flattened", flattened),
+    ("community.general.flattened", flattened),
+    ("random_choice", random_choice),
+];
+
+fn tuple(items: Vec<Value>) -> Value {
+    Value::from(Tuple::from(items))
+}
+
+/// One level of lists opened.
+fn opened(terms: Vec<Value>) -> Answer<Vec<Value>> {
+    let mut out = Vec::new();
+    for term in terms {
+        match python::is_list(&term) {
+            true => out.extend(python::items(&term)?),
+            false => out.push(term),
+        }
+    }
+    Ok(out)
+}
+
+fn items(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> Answer<Vec<Value>> {
+    options.finish()?;
+    opened(terms)
+}
+
+fn dict(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> Answer<Vec<Value>> {
+    options.finish()?;
+    let mut out = Vec::new();
+    for term in terms {
+        if !python::is_map(&term) {
+            return Err(Fault::new("expected a dict"));
+        }
+        for (key, value) in python::pairs(&term) {
+            out.push(python::map([(Value::from("key"), key), (Value::from("value"), value)]));
+        }
+    }
+    Ok(out)
+}
+
+fn nested(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> Answer<Vec<Value>> {
+    options.finish()?;
+    if terms.is_empty() {
+        return Err(Fault::new("with_nested requires at least one element in the nested list"));
+    }
+    let lists = terms.iter().map(own_items).collect::<Answer<Vec<_>>>()?;
+    let mut rows = Vec::new();
+    for row in list::cartesian(&lists)? {
+        let mut flat = Vec::new();
+        for item in row {
+            flat.extend(opened(vec![item])?);
+        }
+        rows.push(tuple(flat));
+    }
+    Ok(rows)
+}
+
+/// The items of a list; anything else is a list of itself.
+fn own_items(value: &Value) -> Answer<Vec<Value>> {
+    match python::is_list(value) || python::is_map(value) {
+        true => python::items(value),
+        false => Ok(vec![value.clone()]),
+    }
+}
+
+fn together(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> Answer<Vec<Value>> {
+    options.finish()?;
+    if terms.is_empty() {
+        return Err(Fault::new("with_together requires at least one element in each list"));
+    }
+    let lists = terms.iter().map(own_items).collect::<Answer<Vec<_>>>()?;
+    Ok(list::longest(&lists, &Value::from(())))
+}
+
+/// The records, the key of the lists in them, and flags.
+fn subelements(machine: &mut Machine<'_>, mut terms: Vec<Value>, mut options: Args) -> Answer<Vec<Value>> {
+    let usage = || Fault::new("subelements lookup expects a list of two or three items");
+    // `with_subelements: [users, keys]` gives the pair as terms, or as one list.
+    if let [only] = terms.as_slice()
+        && python::is_list(only)
+    {
+        terms = python::items(only)?;
+    }
+    let (records, path, flags) = match terms.as_slice() {
+        [records, path] => (records.clone(), path.clone(), None),
+        [records, path, flags] => (records.clone(), path.clone(), Some(flags.clone())),
+        _ => return Err(usage()),
+    };
+    let mut skip_missing = options.flag("skip_missing", false)?;
+    if let Some(flags) = flags {
+        skip_missing |= python::is_map(&flags)
+            && flags
+                .as_object()
+                .and_then(|flags| flags.get_value_by_str("skip_missing"))
+                .is_some_and(|flag| python::truth(&flag));
+    }
+    options.finish()?;
+    let path = python::text(&path)?;
+    let records = match python::is_map(&records) {
+        true => python::pairs(&records).into_iter().map(|(_, record)| record).collect(),
+        false => python::items(&records)?,
+    };
+    let mut rows = Vec::new();
+    for record in records {
+        if !python::is_map(&record) {
+            return Err(Fault::new("subelements lookup expects a list of dictionaries"));
+        }
+        if record
+            .as_object()
+            .and_then(|record| record.get_value_by_str("skipped"))
+            .is_some_and(|skipped| python::truth(&skipped))
+        {
+            continue;
+        }
+        let inner = list::attribute(machine, &record, &Value::from(path.as_str()))?;
+        if crate::template::fault::is_undefined(&inner) {
+            if skip_missing {
+                continue;
+            }
+            return Err(Fault::new(format!("could not find '{path}' key in iterated item")));
+        }
+        if !python::is_list(&inner) {
+            return Err(Fault::new(format!("the key {path} should point to a list")));
+        }
+        let first = path.split('.').next().unwrap_or(&path).to_owned();
+        let rest = python::pairs(&record).into_iter().filter(|(key, _)| key.as_str() != Some(&*first));
+        let rest = python::map(rest);
+        rows.extend(python::items(&inner)?.into_iter().map(|item| tuple(vec![rest.clone(), item])));
+    }
+    Ok(rows)
+}
+
+fn indexed_items(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> Answer<Vec<Value>> {
+    options.finish()?;
+    let items = opened(terms)?;
+    Ok(items.into_iter().enumerate().map(|(at, item)| tuple(vec![Value::from(at), item])).collect())
+}
+
+fn flattened(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> Answer<Vec<Value>> {
+    options.finish()?;
+    let mut out = Vec::new();
+    list::flat(terms, None, true, &mut out)?;
+    Ok(out)
+}
+
+fn random_choice(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> Answer<Vec<Value>> {
+    options.finish()?;
+    // `lookup('random_choice', [a, b])` gives one list, `with_random_choice` the items.
+    let items = match terms.as_slice() {
+        [only] if python::is_list(only) => python::items(only)?,
+        _ => terms,
+    };
+    match items.len() {
+        0 => Ok(vec![]),
+        len => Ok(items.get(Chance::Free.index(len)).cloned().into_iter().collect()),
+    }
+}
+
+/// The numbers of one term: `start=1 end=5 stride=2 format=x%02d`, or `1-5/2:x%02d`.
+fn sequence(_: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> Answer<Vec<Value>> {
+    let named = Numbers {
+        start: options.int("start")?.unwrap_or(1),
+        end: options.int("end")?,
+        count: options.int("count")?,
+        stride: options.int("stride")?.unwrap_or(1),
+        format: options.text("format")?.unwrap_or_else(|| "%d".into()),
+    };
+    options.finish()?;
+    if terms.is_empty() {
+        return named.run();
+    }
+    let mut out = Vec::new();
+    for term in terms {
+        out.extend(Numbers::read(&python::text(&present(term)?)?, named.clone())?.run()?);
+    }
+    Ok(out)
+}
+
+#[derive(Clone)]
+struct Numbers {
+    start: i128,
+    end: Option<i128>,
+    count: Option<i128>,
+    stride: i128,
+    format: String,
+}
+
+impl Numbers {
+    fn read(term: &str, mut numbers: Numbers) -> Answer<Self> {
+        let number =
+            |text: &str| parse_int(text, 0).ok_or_else(|| Fault::new(format!("can't parse '{text}' as integer")));
+        let short = regexes::find(
+            r"^(?:(?P<start>0[xX][0-9a-fA-F]+|\d+)-)?(?P<end>0[xX][0-9a-fA-F]+|\d+)(?:/(?P<stride>\d+))?(?::(?P<format>.+))?$",
+            false,
+            false,
+        )?;
+        if let Ok(Some(found)) = short.captures(term.trim()) {
+            let part = |name: &str| found.name(name).map(|part| part.as_str());
+            if let Some(start) = part("start") {
+                numbers.start = number(start)?;
+            }
+            numbers.end = part("end").map(number).transpose()?;
+            if let Some(stride) = part("stride") {
+                numbers.stride = number(stride)?;
+            }
+            if let Some(format) = part("format") {
+                numbers.format = format.to_owned();
+            }
+            return Ok(numbers);
+        }
+        for pair in super::key_values(term) {
+            match pair {
+                (Some(key), value) => match &*key {
+                    "start" => numbers.start = number(&value)?,
+                    "end" => numbers.end = Some(number(&value)?),
+                    "count" => numbers.count = Some(number(&value)?),
+                    "stride" => numbers.stride = number(&value)?,
+                    "format" => numbers.format = value,
+                    other => return Err(Fault::new(format!("unrecognized arguments to with_sequence: {other}"))),
+                },
+                (None, word) => {
+                    return Err(Fault::new(format!("unknown error parsing with_sequence arguments: {word}")));
+                }
+            }
+        }
+        Ok(numbers)
+    }
+
+    fn run(mut self) -> Answer<Vec<Value>> {
+        let end = match (self.end, self.count) {
+            (Some(_), Some(_)) => return Err(Fault::new("can't specify both count and end in with_sequence")),
+            (None, None) => return Err(Fault::new("must specify count or end in with_sequence")),
+            (Some(end), None) => end,
+            (None, Some(0)) => return Ok(vec![]),
+            (None, Some(count)) => self.start + count * self.stride - self.stride.signum(),
+        };
+        if self.stride == 0 {
+            return Ok(vec![]);
+        }
+        if self.stride > 0 && end < self.start {
+            return Err(Fault::new("to count backwards make stride negative"));
+        }
+        if self.stride < 0 && end > self.start {
+            return Err(Fault::new("to count forward don't make stride negative"));
+        }
+        if (end - self.start).unsigned_abs() / self.stride.unsigned_abs() > 10_000_000 {
+            return Err(Fault::new("the sequence is too long"));
+        }
+        let mut out = Vec::new();
+        while (self.stride > 0 && self.start <= end) || (self.stride < 0 && self.start >= end) {
+            let text = printf::format(&self.format, &[python::int(self.start)])
+                .map_err(|_| Fault::new(format!("problem formatting {} with {}", self.start, self.format)))?;
+            out.push(Value::from(text));
+            self.start += self.stride;
+        }
+        Ok(out)
+    }
+}

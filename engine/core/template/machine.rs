@@ -1,0 +1,540 @@
+//! Evaluates expressions over the parser's tree, with Python's rules for values.
+
+use std::{cell::RefCell, collections::HashMap, ops::Range, path::PathBuf, sync::Arc};
+
+use indexmap::IndexMap;
+use minijinja::{
+    Value,
+    machinery::{Span, ast},
+    value::{Tuple, ValueKind},
+};
+
+use super::{
+    TemplateError, Via,
+    args::Args,
+    fault::{Absent, Answer, Fault, What, absent, is_undefined, present},
+    filters,
+    frame::Frame,
+    functions, methods,
+    objects::{self, Bound, Macro},
+    origin::Origin,
+    page::Page,
+    predicates,
+    python::{self, Number},
+    statements::{Block, Loop},
+};
+use crate::{source::nearest, vars::Lazy, vars::Scope};
+
+/// What one rendering and the renderings of the variables it reads share.
+pub(crate) struct Session {
+    pub scope: Arc<Scope>,
+    /// Variables that were templates, rendered.
+    rendered: RefCell<HashMap<Arc<str>, Value>>,
+    /// Frames that macros still need.
+    pub keep: RefCell<Vec<Arc<Frame>>>,
+}
+
+impl Session {
+    pub fn new(scope: &Arc<Scope>) -> Self {
+        Session { scope: scope.clone(), rendered: RefCell::default(), keep: RefCell::default() }
+    }
+
+    /// The variable, rendered as far as its own text goes; what it contains waits.
+    fn variable(&self, name: &str) -> Option<Result<Value, TemplateError>> {
+        if let Some(value) = self.rendered.borrow().get(name) {
+            return Some(Ok(value.clone()));
+        }
+        let lazy = self.scope.find(name)?;
+        if let Lazy::Data(value) = lazy {
+            return Some(Ok(value));
+        }
+        let value = match super::render::render_lazily(&lazy, &self.scope, Some(name)) {
+            Ok(value) => value,
+            Err(error) => return Some(Err(error)),
+        };
+        self.rendered.borrow_mut().insert(name.into(), value.clone());
+        Some(Ok(value))
+    }
+}
+
+/// Runs one page.
+pub(crate) struct Machine<'s> {
+    pub session: &'s Session,
+    pub page: &'static Page,
+    pub origin: Arc<Origin>,
+    pub frames: Vec<Arc<Frame>>,
+    /// Whether the variables of the play are seen: not in `include ... without context`.
+    pub with_scope: bool,
+    /// The folder of the template file.
+    pub folder: Option<PathBuf>,
+    /// Definitions of blocks by name, the strongest first.
+    pub blocks: HashMap<&'static str, Vec<Block>>,
+    /// The block that runs, and which of its definitions.
+    pub current: Option<(&'static str, usize)>,
+}
+
+pub(crate) fn range(span: Span) -> Range<usize> {
+    span.start_offset as usize..span.end_offset as usize
+}
+
+impl<'s> Machine<'s> {
+    pub fn new(session: &'s Session, page: &'static Page, origin: Arc<Origin>) -> Self {
+        Machine {
+            session,
+            page,
+            origin,
+            frames: Vec::new(),
+            with_scope: true,
+            folder: None,
+            blocks: HashMap::new(),
+            current: None,
+        }
+    }
+
+    /// Gives the fault its place in the file.
+    pub fn place(&self, fault: Box<Fault>) -> TemplateError {
+        fault.place(&self.origin, &self.session.scope)
+    }
+
+    /// The value of something that has none.
+    pub fn lack(&self, what: What, range: Range<usize>) -> Value {
+        Value::from_object(Absent { what, origin: self.origin.clone(), range })
+    }
+
+    /// An expression whose value must be there.
+    pub fn value(&mut self, expr: &'static ast::Expr<'static>) -> Answer {
+        let value = self.expr(expr)?;
+        present(value).map_err(|fault| fault.at(range(expr.span())))
+    }
+
+    /// An expression; its value may be an absence.
+    pub fn expr(&mut self, expr: &'static ast::Expr<'static>) -> Answer {
+        self.expr_inner(expr).map_err(|fault| fault.at(range(expr.span())))
+    }
+
+    fn expr_inner(&mut self, expr: &'static ast::Expr<'static>) -> Answer {
+        match expr {
+            ast::Expr::Var(var) => self.var(var.id, range(var.span())),
+            ast::Expr::Const(literal) => Ok(self.literal(&literal.value)),
+            ast::Expr::Slice(slice) => {
+                let value = self.value(&slice.expr)?;
+                let mut bound = |expr: &'static Option<ast::Expr<'static>>| match expr {
+                    None => Ok(None),
+                    Some(expr) => match self.value(expr)? {
+                        value if value.is_none() => Ok(None),
+                        value => match Number::of(&value) {
+                            Some(Number::Int(i)) => Ok(Some(i)),
+                            _ => Err(Fault::new("slice indices must be integers or None")),
+                        },
+                    },
+                };
+                let (start, stop, step) = (bound(&slice.start)?, bound(&slice.stop)?, bound(&slice.step)?);
+                python::slice(&value, start, stop, step)
+            }
+            ast::Expr::UnaryOp(op) => {
+                let value = self.value(&op.expr)?;
+                match op.op {
+                    ast::UnaryOpKind::Not => Ok(Value::from(!python::truth(&value))),
+                    ast::UnaryOpKind::Neg => python::neg(&value),
+                }
+            }
+            ast::Expr::BinOp(op) => self.binary(op),
+            ast::Expr::Compare(compare) => {
+                let mut left = self.value(&compare.expr)?;
+                for op in &compare.ops {
+                    let right = self.value(&op.expr)?;
+                    if !compared(op.op, &left, &right)? {
+                        return Ok(Value::from(false));
+                    }
+                    left = right;
+                }
+                Ok(Value::from(true))
+            }
+            ast::Expr::IfExpr(choice) => match python::truth(&self.value(&choice.test_expr)?) {
+                true => self.expr(&choice.true_expr),
+                false => match &choice.false_expr {
+                    Some(expr) => self.expr(expr),
+                    None => Ok(Value::UNDEFINED),
+                },
+            },
+            ast::Expr::Filter(filter) => match &filter.expr {
+                Some(input) => {
+                    let input = self.expr(input)?;
+                    self.filtered(filter, input)
+                }
+                None => Err(Fault::syntax("a filter without input", None)),
+            },
+            ast::Expr::Test(test) => {
+                let input = self.expr(&test.expr)?;
+                let args = self.args(&test.args)?;
+                self.test(test.name, &input, args)
+                    .map(Value::from)
+                    .map_err(|fault| fault.at(name_range(self.page, range(test.span()), test.name)))
+            }
+            ast::Expr::GetAttr(attr) => {
+                let parent = self.expr(&attr.expr)?;
+                let end = range(attr.span()).end;
+                self.attribute(&parent, attr.name, end.saturating_sub(attr.name.len())..end)
+            }
+            ast::Expr::GetItem(item) => {
+                let parent = self.expr(&item.expr)?;
+                let key = self.value(&item.subscript_expr)?;
+                self.item(&parent, &key, range(item.subscript_expr.span()))
+            }
+            ast::Expr::Call(call) => self.call(call),
+            ast::Expr::List(list) => {
+                let items = list.items.iter().map(|item| self.expr(item)).collect::<Answer<Vec<_>>>()?;
+                Ok(if self.page.mutates { objects::List::new(items) } else { Value::from(items) })
+            }
+            ast::Expr::Tuple(tuple) => {
+                let items = tuple.items.iter().map(|item| self.expr(item)).collect::<Answer<Vec<_>>>()?;
+                Ok(Value::from(Tuple::from(items)))
+            }
+            ast::Expr::Map(map) => {
+                let mut entries = IndexMap::with_capacity(map.keys.len());
+                for (key, value) in map.keys.iter().zip(&map.values) {
+                    let key = self.value(key)?;
+                    if python::is_map(&key) || (python::is_list(&key) && !key.is_tuple()) {
+                        return Err(Fault::new(format!("unhashable type: '{}'", python::type_name(&key))));
+                    }
+                    entries.insert(key, self.expr(value)?);
+                }
+                Ok(if self.page.mutates { objects::Dict::new(entries) } else { Value::from_object(entries) })
+            }
+        }
+    }
+
+    fn literal(&self, value: &Value) -> Value {
+        match value.as_str().and_then(|text| self.page.unmask(text)) {
+            Some(meant) => Value::from(meant),
+            None => value.clone(),
+        }
+    }
+
+    fn binary(&mut self, op: &'static ast::BinOp<'static>) -> Answer {
+        let left = self.value(&op.left)?;
+        match op.op {
+            ast::BinOpKind::ScAnd => return if python::truth(&left) { self.expr(&op.right) } else { Ok(left) },
+            ast::BinOpKind::ScOr => return if python::truth(&left) { Ok(left) } else { self.expr(&op.right) },
+            _ => {}
+        }
+        let right = self.value(&op.right)?;
+        let compare = |kind| compared(kind, &left, &right).map(Value::from);
+        match op.op {
+            ast::BinOpKind::Eq => compare(ast::CompareOpKind::Eq),
+            ast::BinOpKind::Ne => compare(ast::CompareOpKind::Ne),
+            ast::BinOpKind::Lt => compare(ast::CompareOpKind::Lt),
+            ast::BinOpKind::Lte => compare(ast::CompareOpKind::Lte),
+            ast::BinOpKind::Gt => compare(ast::CompareOpKind::Gt),
+            ast::BinOpKind::Gte => compare(ast::CompareOpKind::Gte),
+            ast::BinOpKind::In => compare(ast::CompareOpKind::In),
+            ast::BinOpKind::Add => python::add(&left, &right),
+            ast::BinOpKind::Sub => python::sub(&left, &right),
+            ast::BinOpKind::Mul => python::mul(&left, &right),
+            ast::BinOpKind::Div => python::div(&left, &right),
+            ast::BinOpKind::FloorDiv => python::floor_div(&left, &right),
+            ast::BinOpKind::Rem => python::rem(&left, &right),
+            ast::BinOpKind::Pow => python::pow(&left, &right),
+            ast::BinOpKind::Concat => {
+                let mut text = python::text(&left)?;
+                text.push_str(&python::text(&right)?);
+                Ok(Value::from(text))
+            }
+            ast::BinOpKind::ScAnd | ast::BinOpKind::ScOr => Ok(left),
+        }
+    }
+
+    /// A name: set in the template, a variable of the play, or a function of Jinja.
+    fn var(&mut self, name: &'static str, range: Range<usize>) -> Answer {
+        for frame in self.frames.iter().rev() {
+            if let Some(value) = frame.get(name) {
+                return Ok(value);
+            }
+        }
+        if name == "omit" {
+            return Ok(crate::vars::omit());
+        }
+        if self.with_scope {
+            if let Some(found) = self.session.variable(name) {
+                return self.own(name, found, range);
+            }
+        }
+        if functions::exists(name) {
+            return Ok(Value::from_object(Bound { receiver: None, name: name.into() }));
+        }
+        if self.with_scope {
+            if name == "vars" {
+                return Ok(Value::from_object(objects::Everything(self.session.scope.clone())));
+            }
+            self.session.scope.magic.missing(name);
+            if let Some(found) = self.session.variable(name) {
+                return self.own(name, found, range);
+            }
+        }
+        Ok(self.lack(What::Variable(name.into()), range))
+    }
+
+    /// A variable of the play as this template sees it; an error inside it gains one step.
+    fn own(&mut self, name: &'static str, found: Result<Value, TemplateError>, range: Range<usize>) -> Answer {
+        match found {
+            Ok(value) if self.page.mutates && value.as_object().is_some() => {
+                let thawed = objects::thaw(&value);
+                if let Some(frame) = self.frames.first() {
+                    frame.set(name, thawed.clone());
+                }
+                Ok(thawed)
+            }
+            Ok(value) => match absent(&value) {
+                Some(Absent { what: What::Broken(error), .. }) => Ok(self.broken(name, error.clone(), range)),
+                _ => Ok(value),
+            },
+            Err(error) => Ok(self.broken(name, error, range)),
+        }
+    }
+
+    fn broken(&self, name: &str, error: TemplateError, range: Range<usize>) -> Value {
+        let what = match self.session.scope.find(name) {
+            Some(Lazy::Template(template)) => format!("variable `{name}` ({})", template.span),
+            _ => format!("variable `{name}`"),
+        };
+        let step = Via { what, at: self.origin.span(Some(range.clone())) };
+        self.lack(What::Broken(error.through(step)), range)
+    }
+
+    /// `parent.name`.
+    pub fn attribute(&mut self, parent: &Value, name: &str, range: Range<usize>) -> Answer {
+        if absent(parent).is_some() {
+            return Ok(parent.clone());
+        }
+        if parent.is_undefined() {
+            return Ok(parent.clone());
+        }
+        if name.starts_with("__") {
+            let kind = python::type_name(parent);
+            let message = format!("access to attribute '{name}' of '{kind}' object is unsafe.");
+            return Ok(self.lack(What::Told(message), range));
+        }
+        if methods::exists(parent, name) {
+            return Ok(Value::from_object(Bound { receiver: Some(parent.clone()), name: name.into() }));
+        }
+        let found = match parent.kind() {
+            ValueKind::Map | ValueKind::Plain => parent.as_object().and_then(|object| object.get_value_by_str(name)),
+            _ => None,
+        };
+        Ok(found.unwrap_or_else(|| self.lack(What::Attribute { parent: parent.clone(), key: name.into() }, range)))
+    }
+
+    /// `parent[key]`.
+    pub fn item(&mut self, parent: &Value, key: &Value, range: Range<usize>) -> Answer {
+        if is_undefined(parent) {
+            return Ok(parent.clone());
+        }
+        let found = match parent.kind() {
+            ValueKind::Map => parent.as_object().and_then(|object| object.get_value(key)),
+            ValueKind::Seq | ValueKind::Iterable | ValueKind::String => match Number::of(key) {
+                Some(Number::Int(at)) => nth(parent, at),
+                _ => None,
+            },
+            _ => None,
+        };
+        match (found, key.as_str()) {
+            (Some(value), _) => Ok(value),
+            (None, Some(name)) if methods::exists(parent, name) || !python::is_map(parent) => {
+                self.attribute(parent, name, range)
+            }
+            (None, _) => Ok(self.lack(What::Attribute { parent: parent.clone(), key: key.clone() }, range)),
+        }
+    }
+
+    /// The arguments of a call, splats spread out.
+    pub fn args(&mut self, args: &'static [ast::CallArg<'static>]) -> Answer<Args> {
+        let (mut positional, mut named) = (Vec::with_capacity(args.len()), Vec::new());
+        for arg in args {
+            match arg {
+                ast::CallArg::Pos(expr) => positional.push(self.expr(expr)?),
+                ast::CallArg::Kwarg(name, expr) => named.push((name.to_string(), self.expr(expr)?)),
+                ast::CallArg::PosSplat(expr) => positional.extend(python::items(&self.value(expr)?)?),
+                ast::CallArg::KwargSplat(expr) => {
+                    let map = self.value(expr)?;
+                    if !python::is_map(&map) {
+                        return Err(Fault::new("argument after ** must be a mapping"));
+                    }
+                    for (key, value) in python::pairs(&map) {
+                        named.push((python::text(&key)?, value));
+                    }
+                }
+            }
+        }
+        Ok(Args::new(positional, named))
+    }
+
+    fn call(&mut self, call: &'static ast::Call<'static>) -> Answer {
+        if let ast::Expr::GetAttr(attr) = &call.expr {
+            if matches!(&attr.expr, ast::Expr::Var(var) if var.id == "self") && !self.blocks.is_empty() {
+                return self.block(attr.name, 0);
+            }
+            let receiver = self.expr(&attr.expr)?;
+            let end = range(attr.span()).end;
+            let name_at = end.saturating_sub(attr.name.len())..end;
+            if methods::exists(&receiver, attr.name) {
+                let args = self.args(&call.args)?;
+                let receiver = self.changeable(attr, receiver)?;
+                return methods::call(&receiver, attr.name, args).map_err(|fault| fault.at(name_at));
+            }
+            let callee = self.attribute(&receiver, attr.name, name_at.clone())?;
+            let callee = present(callee).map_err(|fault| fault.at(name_at.clone()))?;
+            let args = self.args(&call.args)?;
+            return self.call_value(&callee, args).map_err(|fault| fault.at(name_at));
+        }
+        if matches!(&call.expr, ast::Expr::Var(var) if var.id == "super")
+            && let Some((name, at)) = self.current
+        {
+            return self.block(name, at + 1);
+        }
+        let callee = self.value(&call.expr)?;
+        let args = self.args(&call.args)?;
+        self.call_value(&callee, args)
+    }
+
+    /// For a method that changes its list or mapping: the same value in a form that can be changed, put back
+    /// where it came from.
+    fn changeable(&mut self, attr: &'static ast::GetAttr<'static>, receiver: Value) -> Answer {
+        if !methods::changes(attr.name) || receiver.as_object().is_none() {
+            return Ok(receiver);
+        }
+        let thawed = objects::thaw(&receiver);
+        if let ast::Expr::Var(var) = &attr.expr
+            && let Some(frame) = self.frames.iter().rev().find(|frame| frame.get(var.id).is_some())
+        {
+            frame.set(var.id, thawed.clone());
+        }
+        Ok(thawed)
+    }
+
+    pub fn call_value(&mut self, callee: &Value, mut args: Args) -> Answer {
+        if let Some(object) = callee.downcast_object::<Macro>() {
+            return self.call_macro(&object, args);
+        }
+        if let Some(bound) = callee.downcast_object_ref::<Bound>() {
+            return match &bound.receiver {
+                Some(receiver) => methods::call(receiver, &bound.name, args),
+                None => functions::call(self, &bound.name, args),
+            };
+        }
+        if let Some(state) = callee.downcast_object::<Loop>() {
+            let items = args.required("iterable")?;
+            args.finish()?;
+            return self.recurse(&state, &items);
+        }
+        Err(Fault::new(format!("'{}' object is not callable", python::type_name(callee))))
+    }
+
+    fn filtered(&mut self, filter: &'static ast::Filter<'static>, input: Value) -> Answer {
+        let args = self.args(&filter.args)?;
+        let at = name_range(self.page, range_of_filter(filter), filter.name);
+        self.filter(filter.name, input, args).map_err(|fault| fault.at(at))
+    }
+
+    /// Applies a chain of filters to the text of a block.
+    pub fn filter_chain(&mut self, chain: &'static ast::Expr<'static>, input: Value) -> Answer {
+        match chain {
+            ast::Expr::Filter(filter) => {
+                let input = match &filter.expr {
+                    Some(inner) => self.filter_chain(inner, input)?,
+                    None => input,
+                };
+                self.filtered(filter, input).map_err(|fault| fault.at(range(chain.span())))
+            }
+            _ => Err(Fault::syntax("expected a filter", None)),
+        }
+    }
+
+    /// Applies a filter by name.
+    pub fn filter(&mut self, name: &str, input: Value, args: Args) -> Answer {
+        let name = plain_name(name);
+        let Some(filter) = filters::find(&name) else {
+            let near = nearest(&name, filters::names()).map(|near| format!("did you mean `{near}`?"));
+            return Err(Fault::syntax(format!("No filter named '{name}'."), near));
+        };
+        let input = if filter.lenient { input } else { present(input)? };
+        (filter.run)(self, input, args).map_err(|fault| named("filter", &name, fault))
+    }
+
+    /// Performs a test by name.
+    pub fn test(&mut self, name: &str, input: &Value, args: Args) -> Answer<bool> {
+        let name = plain_name(name);
+        let Some(test) = predicates::find(&name) else {
+            let near = nearest(&name, predicates::names()).map(|near| format!("did you mean `{near}`?"));
+            return Err(Fault::syntax(format!("No test named '{name}'."), near));
+        };
+        if !test.lenient {
+            present(input.clone())?;
+        }
+        (test.run)(self, input, args).map_err(|fault| named("test", &name, fault))
+    }
+}
+
+/// Says which filter or test refused its input.
+fn named(kind: &str, name: &str, mut fault: Box<Fault>) -> Box<Fault> {
+    if let super::fault::Cause::Failed { message, .. } = &mut fault.cause
+        && !message.starts_with("the ")
+    {
+        *message = format!("the {kind} '{name}' failed: {message}");
+    }
+    fault
+}
+
+/// The name without blanks and without the collection that every name has.
+fn plain_name(name: &str) -> String {
+    let name: String = name.split_whitespace().collect();
+    let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
+    short.map(str::to_owned).unwrap_or(name)
+}
+
+fn range_of_filter(filter: &'static ast::Filter<'static>) -> Range<usize> {
+    // A filter's node begins with its own name; its input lies before it.
+    match &filter.expr {
+        Some(input) => input.span().end_offset as usize..usize::MAX,
+        None => 0..usize::MAX,
+    }
+}
+
+/// Where a name stands within a range of the page.
+fn name_range(page: &Page, within: Range<usize>, name: &str) -> Range<usize> {
+    let end = within.end.min(page.masked.len());
+    let start = within.start.min(end);
+    match page.masked.get(start..end).and_then(|text| text.find(name)) {
+        Some(at) => start + at..start + at + name.len(),
+        None => start..end,
+    }
+}
+
+fn nth(value: &Value, at: i128) -> Option<Value> {
+    let len = || match value.as_str() {
+        Some(text) => Some(text.chars().count()),
+        None => value.len(),
+    };
+    let at = if at < 0 { at + len()? as i128 } else { at };
+    let at = usize::try_from(at).ok()?;
+    match value.as_str() {
+        Some(text) => text.chars().nth(at).map(|c| Value::from(c.to_string())),
+        None => match value.kind() {
+            ValueKind::Iterable => value.try_iter().ok()?.nth(at),
+            _ => value.as_object()?.get_value(&Value::from(at)),
+        },
+    }
+}
+
+fn compared(op: ast::CompareOpKind, left: &Value, right: &Value) -> Answer<bool> {
+    let order = |sign| python::order(sign, left, right);
+    Ok(match op {
+        ast::CompareOpKind::Eq => python::equal(left, right),
+        ast::CompareOpKind::Ne => !python::equal(left, right),
+        ast::CompareOpKind::Lt => order("<")?.is_some_and(|order| order.is_lt()),
+        ast::CompareOpKind::Lte => order("<=")?.is_some_and(|order| order.is_le()),
+        ast::CompareOpKind::Gt => order(">")?.is_some_and(|order| order.is_gt()),
+        ast::CompareOpKind::Gte => order(">=")?.is_some_and(|order| order.is_ge()),
+        ast::CompareOpKind::In => python::contains(right, left)?,
+        ast::CompareOpKind::NotIn => !python::contains(right, left)?,
+    })
+}

@@ -1,0 +1,85 @@
+//! What a template writes. One value alone keeps its type; more become text.
+
+use std::ops::Range;
+
+use minijinja::Value;
+
+use super::{
+    fault::{Answer, present},
+    python,
+};
+use crate::vars::is_omit;
+
+/// What was written so far.
+#[derive(Debug, Default)]
+pub(crate) enum Output {
+    #[default]
+    Nothing,
+    One(Value, Range<usize>),
+    Text(String),
+}
+
+impl Output {
+    /// Writes text of the template itself.
+    pub fn text(&mut self, text: &str) -> Answer<()> {
+        if !text.is_empty() {
+            self.buffer()?.push_str(text);
+        }
+        Ok(())
+    }
+
+    /// Writes a value, which must be there.
+    pub fn value(&mut self, value: Value, range: Range<usize>) -> Answer<()> {
+        let value = match value.is_undefined() {
+            true => value,
+            false => present(value).map_err(|fault| fault.at(range.clone()))?,
+        };
+        // `none` among other things writes nothing, not even the end of being alone.
+        let nothing = |value: &Value| value.is_none() || value.is_undefined();
+        match self {
+            Output::Nothing => *self = Output::One(value, range),
+            Output::One(first, _) if nothing(first) => *self = Output::One(value, range),
+            _ if nothing(&value) => {}
+            _ => {
+                let text = written(&value).map_err(|fault| fault.at(range))?;
+                self.buffer()?.push_str(&text);
+            }
+        }
+        Ok(())
+    }
+
+    fn buffer(&mut self) -> Answer<&mut String> {
+        let text = match std::mem::take(self) {
+            Output::Text(text) => text,
+            Output::Nothing => String::new(),
+            Output::One(value, range) => written(&value).map_err(|fault| fault.at(range))?,
+        };
+        *self = Output::Text(text);
+        match self {
+            Output::Text(text) => Ok(text),
+            _ => Err(super::fault::Fault::new("no text")),
+        }
+    }
+
+    /// All of it as text.
+    pub fn into_text(mut self) -> Answer<String> {
+        self.buffer().map(std::mem::take)
+    }
+
+    /// The value of a macro or of `{% set %}...{% endset %}`.
+    pub fn captured(self) -> Answer {
+        Ok(match self {
+            Output::Nothing => Value::from(""),
+            Output::One(value, _) => value,
+            Output::Text(text) => Value::from(text),
+        })
+    }
+}
+
+/// A value within text: nothing for `none` and `omit`.
+fn written(value: &Value) -> Answer<String> {
+    match value.is_none() || value.is_undefined() || is_omit(value) {
+        true => Ok(String::new()),
+        false => python::text(value),
+    }
+}

@@ -1,0 +1,316 @@
+//! Templates parsed once per process. The parser is minijinja's; what it makes of escapes, which Python and
+//! Ansible read otherwise, is kept from it by a spelling of the same length.
+
+use std::{
+    borrow::Cow,
+    collections::{HashMap, hash_map::RandomState},
+    hash::BuildHasher,
+    sync::{OnceLock, PoisonError, RwLock},
+};
+
+use minijinja::{
+    machinery::{ast, parse, parse_expr},
+    syntax::SyntaxConfig,
+};
+
+use super::fault::{Answer, Fault};
+
+/// How a text is to be read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Reading {
+    /// Without delimiters, as in `when`.
+    pub bare: bool,
+    /// Whether `\n` in a string means a newline. In YAML scalars backslashes stand for themselves, as YAML
+    /// has escapes of its own.
+    pub escapes: bool,
+    pub trim_blocks: bool,
+    pub lstrip_blocks: bool,
+    /// Start and end of variables, of blocks and of comments.
+    pub delimiters: [Cow<'static, str>; 6],
+}
+
+impl Reading {
+    /// A template in a YAML scalar.
+    pub const SCALAR: Reading = Reading {
+        bare: false,
+        escapes: false,
+        trim_blocks: false,
+        lstrip_blocks: false,
+        delimiters: [
+            Cow::Borrowed("{{"),
+            Cow::Borrowed("}}"),
+            Cow::Borrowed("{%"),
+            Cow::Borrowed("%}"),
+            Cow::Borrowed("{#"),
+            Cow::Borrowed("#}"),
+        ],
+    };
+    /// A condition.
+    pub const BARE: Reading = Reading { bare: true, ..Reading::SCALAR };
+}
+
+/// A parsed template. Texts come from files and the command line only, so that pages are few and may stay
+/// for the life of the process.
+pub(crate) struct Page {
+    pub text: &'static str,
+    /// As the parser saw it.
+    pub masked: &'static str,
+    pub body: Body,
+    pub reading: Reading,
+    /// Whether some expression calls a method that changes a list or a mapping.
+    pub mutates: bool,
+}
+
+pub(crate) enum Body {
+    Template(ast::Stmt<'static>),
+    Expression(ast::Expr<'static>),
+}
+
+/// Stand-ins for `\`, `'` and `"` within string literals: of the same length, and no parser minds them.
+const BACKSLASH: u8 = 0x01;
+const SINGLE: u8 = 0x02;
+const DOUBLE: u8 = 0x03;
+
+/// Many threads render at once, and nearly all only read.
+const SHARDS: usize = 16;
+
+type Shard = RwLock<HashMap<&'static str, Vec<&'static Page>>>;
+
+static PAGES: OnceLock<(RandomState, [Shard; SHARDS])> = OnceLock::new();
+
+impl Page {
+    /// The page of a text; parsed when it is seen for the first time.
+    pub fn of(text: &str, reading: &Reading) -> Answer<&'static Page> {
+        let (hasher, shards) = PAGES.get_or_init(|| (RandomState::new(), Default::default()));
+        let at = hasher.hash_one(text) as usize % SHARDS;
+        let Some(shard) = shards.get(at) else { return Page::parse(text, reading) };
+        let known = |pages: &Vec<&'static Page>| pages.iter().find(|page| page.reading == *reading).copied();
+        let found = shard.read().unwrap_or_else(PoisonError::into_inner).get(text).and_then(known);
+        if let Some(page) = found {
+            return Ok(page);
+        }
+        let page = Page::parse(text, reading)?;
+        shard.write().unwrap_or_else(PoisonError::into_inner).entry(page.text).or_default().push(page);
+        Ok(page)
+    }
+
+    fn parse(text: &str, reading: &Reading) -> Answer<&'static Page> {
+        let text: &'static str = String::leak(text.to_owned());
+        let mut masked = mask(text, reading);
+        // The parser knows no unary plus. Where it trips over one, a blank means the same.
+        loop {
+            match Page::parse_masked(text, &masked, reading) {
+                Ok(page) => return Ok(page),
+                Err(error) => match unary_plus(&masked, &error) {
+                    Some(at) => masked.replace_range(at..at + 1, " "),
+                    None => {
+                        let range = error.range().unwrap_or(0..text.len());
+                        return Err(syntax_fault(&error).at(range));
+                    }
+                },
+            }
+        }
+    }
+
+    fn parse_masked(text: &'static str, masked: &str, reading: &Reading) -> Result<&'static Page, minijinja::Error> {
+        let masked: &'static str = match masked == text {
+            true => text,
+            false => String::leak(masked.to_owned()),
+        };
+        let body = match reading.bare {
+            true => Body::Expression(parse_expr(masked)?),
+            false => Body::Template(parse(masked, "<template>", reading.syntax()?)?),
+        };
+        let mutates = MUTATING.iter().any(|name| {
+            masked.match_indices(name).any(|(at, _)| {
+                masked[..at].trim_end().ends_with('.') && masked[at + name.len()..].trim_start().starts_with('(')
+            })
+        });
+        Ok(Box::leak(Box::new(Page { text, masked, body, reading: reading.clone(), mutates })))
+    }
+}
+
+/// Methods that change what they are called on.
+const MUTATING: [&str; 11] =
+    ["append", "extend", "insert", "pop", "remove", "update", "clear", "setdefault", "popitem", "sort", "reverse"];
+
+impl Reading {
+    fn syntax(&self) -> Result<SyntaxConfig, minijinja::Error> {
+        let [variable, variable_end, block, block_end, comment, comment_end] = self.delimiters.clone();
+        SyntaxConfig::builder()
+            .variable_delimiters(variable, variable_end)
+            .block_delimiters(block, block_end)
+            .comment_delimiters(comment, comment_end)
+            .trim_blocks(self.trim_blocks)
+            .lstrip_blocks(self.lstrip_blocks)
+            .build()
+    }
+}
+
+/// The text with escapes in string literals spelt so that the parser leaves them alone.
+fn mask(text: &str, reading: &Reading) -> String {
+    if !text.contains('\\') {
+        return text.to_owned();
+    }
+    let mut bytes = text.as_bytes().to_vec();
+    if reading.bare {
+        mask_code(&mut bytes, 0, None);
+        return String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned());
+    }
+    let [variable, variable_end, block, block_end, comment, comment_end] =
+        reading.delimiters.each_ref().map(|delimiter| delimiter.as_bytes());
+    let mut at = 0;
+    while at < bytes.len() {
+        let rest = bytes.get(at..).unwrap_or_default();
+        if rest.starts_with(comment) {
+            at = find(rest, comment_end).map_or(bytes.len(), |end| at + end + comment_end.len());
+        } else if rest.starts_with(variable) {
+            at = mask_code(&mut bytes, at + variable.len(), Some(variable_end));
+        } else if rest.starts_with(block) {
+            let tag = tag_name(rest.get(block.len()..).unwrap_or_default());
+            let raw = tag == b"raw";
+            at = mask_code(&mut bytes, at + block.len(), Some(block_end));
+            while raw && at < bytes.len() {
+                let rest = bytes.get(at..).unwrap_or_default();
+                let Some(next) = find(rest, block) else { break };
+                let ends = tag_name(rest.get(next + block.len()..).unwrap_or_default()) == b"endraw";
+                at += next + block.len();
+                if ends {
+                    break;
+                }
+            }
+        } else {
+            at += 1;
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
+/// Masks from `at` to the delimiter (or the end) and returns the place behind it.
+fn mask_code(bytes: &mut [u8], mut at: usize, end: Option<&[u8]>) -> usize {
+    let mut quote = None;
+    while let Some(&byte) = bytes.get(at) {
+        match quote {
+            Some(open) if byte == open => quote = None,
+            Some(_) if byte == b'\\' => {
+                if let Some(pair) = bytes.get_mut(at..at + 2) {
+                    pair[0] = BACKSLASH;
+                    pair[1] = match pair[1] {
+                        b'\\' => BACKSLASH,
+                        b'\'' => SINGLE,
+                        b'"' => DOUBLE,
+                        other => other,
+                    };
+                }
+                at += 1;
+            }
+            Some(_) => {}
+            None if byte == b'\'' || byte == b'"' => quote = Some(byte),
+            None => {
+                if let Some(end) = end
+                    && bytes.get(at..).is_some_and(|rest| rest.starts_with(end))
+                {
+                    return at + end.len();
+                }
+            }
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len().max(1)).position(|window| window == what)
+}
+
+/// The first word of a block.
+fn tag_name(block: &[u8]) -> &[u8] {
+    let block = block.trim_ascii_start();
+    let block = block.strip_prefix(b"-").or_else(|| block.strip_prefix(b"+")).unwrap_or(block).trim_ascii_start();
+    let len = block.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+    block.get(..len).unwrap_or_default()
+}
+
+impl Page {
+    /// A string literal as it is meant.
+    pub fn unmask(&self, literal: &str) -> Option<String> {
+        if !literal.bytes().any(|byte| matches!(byte, BACKSLASH | SINGLE | DOUBLE)) {
+            return None;
+        }
+        let raw: String = literal
+            .chars()
+            .map(|c| match c {
+                '\x01' => '\\',
+                '\x02' => '\'',
+                '\x03' => '"',
+                c => c,
+            })
+            .collect();
+        Some(if self.reading.escapes { unescape(&raw) } else { raw })
+    }
+}
+
+/// A string literal without its escapes, as Python reads it: what is no escape stays.
+fn unescape(raw: &str) -> String {
+    let mut out = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let Some(kind) = rest.chars().next() else {
+            out.push('\\');
+            break;
+        };
+        let number = |radix: u32, from: usize, most: usize, exact: bool| {
+            let digits: String = rest[from..].chars().take(most).take_while(|c| c.is_digit(radix)).collect();
+            let enough = if exact { digits.len() == most } else { !digits.is_empty() };
+            let c = u32::from_str_radix(&digits, radix).ok().and_then(char::from_u32).filter(|_| enough)?;
+            Some((c, from + digits.len()))
+        };
+        let simple = |c: char| Some((Some(c), 1));
+        let read = match kind {
+            '\n' => Some((None, 1)),
+            '\\' | '\'' | '"' => simple(kind),
+            'a' => simple('\x07'),
+            'b' => simple('\x08'),
+            'f' => simple('\x0c'),
+            'n' => simple('\n'),
+            'r' => simple('\r'),
+            't' => simple('\t'),
+            'v' => simple('\x0b'),
+            'x' => number(16, 1, 2, true).map(|(c, len)| (Some(c), len)),
+            'u' => number(16, 1, 4, true).map(|(c, len)| (Some(c), len)),
+            'U' => number(16, 1, 8, true).map(|(c, len)| (Some(c), len)),
+            '0'..='7' => number(8, 0, 3, false).map(|(c, len)| (Some(c), len)),
+            _ => None,
+        };
+        match read {
+            Some((c, len)) => {
+                out.extend(c);
+                rest = &rest[len..];
+            }
+            None => out.push('\\'),
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Where the parser met a `+` it did not expect.
+fn unary_plus(masked: &str, error: &minijinja::Error) -> Option<usize> {
+    if !error.detail()?.contains("unexpected `+`") {
+        return None;
+    }
+    let range = error.range()?;
+    let at = range.start + masked.get(range.clone())?.find('+')?;
+    Some(at)
+}
+
+/// The parser's complaint, in the words known from Jinja where they differ.
+fn syntax_fault(error: &minijinja::Error) -> Box<Fault> {
+    let detail = error.detail().unwrap_or("not a template").replace(['\x01', '\x02', '\x03'], "\\");
+    if let Some(tag) = detail.strip_prefix("unknown statement ") {
+        return Fault::syntax(format!("Encountered unknown tag '{tag}'."), None);
+    }
+    Fault::syntax(detail, None)
+}

@@ -1,0 +1,517 @@
+//! Tests: what may stand behind `is`.
+
+use std::{cmp::Ordering, collections::HashMap, path::Path, sync::OnceLock};
+
+use minijinja::{Value, value::ValueKind};
+
+use super::{
+    args::Args,
+    fault::{Answer, Fault, absent, is_undefined},
+    filters, functions,
+    machine::Machine,
+    objects::{Bound, Macro},
+    python::{self, Number},
+};
+
+type Run = fn(&mut Machine<'_>, &Value, Args) -> Answer<bool>;
+
+/// A test.
+#[derive(Clone, Copy)]
+pub(crate) struct Test {
+    pub run: Run,
+    /// Whether its subject may be undefined.
+    pub lenient: bool,
+}
+
+const LENIENT: [&str; 2] = ["defined", "undefined"];
+
+const TESTS: &[(&str, Run)] = &[
+    ("defined", |_, value, args| unary(&args, !missing(value)?)),
+    ("undefined", |_, value, args| unary(&args, missing(value)?)),
+    ("none", |_, value, args| unary(&args, value.is_none())),
+    ("boolean", |_, value, args| unary(&args, value.kind() == ValueKind::Bool)),
+    ("true", |_, value, args| unary(&args, value.kind() == ValueKind::Bool && value.is_true())),
+    ("false", |_, value, args| unary(&args, value.kind() == ValueKind::Bool && !value.is_true())),
+    ("string", |_, value, args| unary(&args, value.kind() == ValueKind::String)),
+    ("number", |_, value, args| unary(&args, Number::of(value).is_some())),
+    ("integer", |_, value, args| unary(&args, value.kind() == ValueKind::Number && value.is_integer())),
+    ("float", |_, value, args| unary(&args, value.kind() == ValueKind::Number && !value.is_integer())),
+    ("mapping", |_, value, args| unary(&args, python::is_map(value))),
+    ("iterable", |_, value, args| unary(&args, iterable(value))),
+    ("sequence", |_, value, args| unary(&args, iterable(value))),
+    ("callable", |_, value, args| unary(&args, callable(value))),
+    ("escaped", |_, _, args| unary(&args, false)),
+    ("lower", |_, value, args| cased(value, &args, char::is_lowercase, char::is_uppercase)),
+    ("upper", |_, value, args| cased(value, &args, char::is_uppercase, char::is_lowercase)),
+    ("even", |_, value, args| unary(&args, whole(value)? % 2 == 0)),
+    ("odd", |_, value, args| unary(&args, whole(value)? % 2 != 0)),
+    ("divisibleby", divisible),
+    ("sameas", same_as),
+    ("in", |_, value, args| binary(args, |container| python::contains(container, value))),
+    ("contains", |_, value, args| binary(args, |item| python::contains(value, item))),
+    ("eq", |_, value, args| binary(args, |other| Ok(python::equal(value, other)))),
+    ("==", |_, value, args| binary(args, |other| Ok(python::equal(value, other)))),
+    ("equalto", |_, value, args| binary(args, |other| Ok(python::equal(value, other)))),
+    ("ne", |_, value, args| binary(args, |other| Ok(!python::equal(value, other)))),
+    ("!=", |_, value, args| binary(args, |other| Ok(!python::equal(value, other)))),
+    ("lt", |_, value, args| ordered("<", value, args, Ordering::is_lt)),
+    ("<", |_, value, args| ordered("<", value, args, Ordering::is_lt)),
+    ("lessthan", |_, value, args| ordered("<", value, args, Ordering::is_lt)),
+    ("le", |_, value, args| ordered("<=", value, args, Ordering::is_le)),
+    ("<=", |_, value, args| ordered("<=", value, args, Ordering::is_le)),
+    ("gt", |_, value, args| ordered(">", value, args, Ordering::is_gt)),
+    (">", |_, value, args| ordered(">", value, args, Ordering::is_gt)),
+    ("greaterthan", |_, value, args| ordered(">", value, args, Ordering::is_gt)),
+    ("ge", |_, value, args| ordered(">=", value, args, Ordering::is_ge)),
+    (">=", |_, value, args| ordered(">=", value, args, Ordering::is_ge)),
+    ("filter", |_, value, args| unary(&args, value.as_str().is_some_and(|name| filters::find(name).is_some()))),
+    ("test", |_, value, args| unary(&args, value.as_str().is_some_and(|name| find(name).is_some()))),
+    ("truthy", |_, value, args| truthy(value, args)),
+    ("falsy", |_, value, args| Ok(!truthy(value, args)?)),
+    ("all", |_, value, args| unary(&args, python::items(value)?.iter().all(python::truth))),
+    ("any", |_, value, args| unary(&args, python::items(value)?.iter().any(python::truth))),
+    ("nan", |_, value, args| unary(&args, nan(value))),
+    ("isnan", |_, value, args| unary(&args, nan(value))),
+    ("subset", |_, value, args| binary(args, |other| within(value, other))),
+    ("issubset", |_, value, args| binary(args, |other| within(value, other))),
+    ("superset", |_, value, args| binary(args, |other| within(other, value))),
+    ("issuperset", |_, value, args| binary(args, |other| within(other, value))),
+    ("match", |_, value, args| regex(value, args, Some("match"))),
+    ("search", |_, value, args| regex(value, args, Some("search"))),
+    ("regex", |_, value, args| regex(value, args, None)),
+    ("version", |_, value, args| version(value, args)),
+    ("version_compare", |_, value, args| version(value, args)),
+    ("failed", |_, value, args| unary(&args, result(value, "failed", &["failed"])?)),
+    ("failure", |_, value, args| unary(&args, result(value, "failed", &["failed"])?)),
+    ("succeeded", |_, value, args| unary(&args, !result(value, "succeeded", &["failed"])?)),
+    ("success", |_, value, args| unary(&args, !result(value, "success", &["failed"])?)),
+    ("successful", |_, value, args| unary(&args, !result(value, "successful", &["failed"])?)),
+    ("changed", |_, value, args| unary(&args, changed(value)?)),
+    ("change", |_, value, args| unary(&args, changed(value)?)),
+    ("skipped", |_, value, args| unary(&args, result(value, "skipped", &["skipped"])?)),
+    ("skip", |_, value, args| unary(&args, result(value, "skip", &["skipped"])?)),
+    ("unreachable", |_, value, args| unary(&args, result(value, "unreachable", &["unreachable"])?)),
+    ("reachable", |_, value, args| unary(&args, !result(value, "reachable", &["unreachable"])?)),
+    ("timedout", |_, value, args| unary(&args, timed_out(value)?)),
+    ("started", |_, value, args| unary(&args, job(value, "started")?)),
+    ("finished", |_, value, args| unary(&args, job(value, "finished")?)),
+    ("exists", |_, value, args| on_path(value, &args, |path| path.exists())),
+    ("file", |_, value, args| on_path(value, &args, |path| path.is_file())),
+    ("is_file", |_, value, args| on_path(value, &args, |path| path.is_file())),
+    ("directory", |_, value, args| on_path(value, &args, |path| path.is_dir())),
+    ("is_dir", |_, value, args| on_path(value, &args, |path| path.is_dir())),
+    ("link", |_, value, args| on_path(value, &args, |path| path.is_symlink())),
+    ("is_link", |_, value, args| on_path(value, &args, |path| path.is_symlink())),
+    ("link_exists", |_, value, args| on_path(value, &args, |path| path.symlink_metadata().is_ok())),
+    ("abs", |_, value, args| on_path(value, &args, |path| path.is_absolute())),
+    ("is_abs", |_, value, args| on_path(value, &args, |path| path.is_absolute())),
+    ("mount", |_, value, args| on_path(value, &args, is_mount)),
+    ("is_mount", |_, value, args| on_path(value, &args, is_mount)),
+    ("same_file", |_, value, args| binary(args, |other| same_file(value, other))),
+    ("is_same_file", |_, value, args| binary(args, |other| same_file(value, other))),
+    ("uri", |_, value, args| uri(value, args, None)),
+    ("url", |_, value, args| uri(value, args, Some(false))),
+    ("urn", |_, value, args| uri(value, args, Some(true))),
+    ("vault_encrypted", |_, value, args| {
+        unary(&args, value.as_str().is_some_and(|text| text.starts_with("$ANSIBLE_VAULT;")))
+    }),
+    ("vaulted_file", |_, value, args| on_path(value, &args, is_vaulted)),
+];
+
+fn all() -> &'static HashMap<&'static str, Test> {
+    static ALL: OnceLock<HashMap<&'static str, Test>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        TESTS.iter().map(|(name, run)| (*name, Test { run: *run, lenient: LENIENT.contains(name) })).collect()
+    })
+}
+
+/// The test of that name.
+pub(crate) fn find(name: &str) -> Option<Test> {
+    all().get(name).copied()
+}
+
+/// All names.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    all().keys().copied()
+}
+
+fn unary(args: &Args, holds: bool) -> Answer<bool> {
+    args.finish().map(|()| holds)
+}
+
+fn binary(mut args: Args, holds: impl FnOnce(&Value) -> Answer<bool>) -> Answer<bool> {
+    let other = args.required("other")?;
+    args.finish()?;
+    holds(&other)
+}
+
+/// Whether there is no value. A variable whose template is wrong is there.
+fn missing(value: &Value) -> Answer<bool> {
+    if let Some(absence) = absent(value)
+        && !absence.undefined()
+    {
+        return crate::template::fault::present(value.clone()).map(|_| false);
+    }
+    Ok(is_undefined(value))
+}
+
+fn iterable(value: &Value) -> bool {
+    matches!(value.kind(), ValueKind::String | ValueKind::Seq | ValueKind::Map | ValueKind::Iterable)
+}
+
+fn callable(value: &Value) -> bool {
+    let function = |bound: &Bound| bound.receiver.is_some() || functions::exists(&bound.name);
+    value.downcast_object_ref::<Macro>().is_some() || value.downcast_object_ref::<Bound>().is_some_and(function)
+}
+
+fn cased(value: &Value, args: &Args, wanted: fn(char) -> bool, other: fn(char) -> bool) -> Answer<bool> {
+    let text = python::text(value)?;
+    unary(args, text.chars().any(wanted) && !text.chars().any(other))
+}
+
+fn whole(value: &Value) -> Answer<i128> {
+    match Number::of(value) {
+        Some(Number::Int(i)) => Ok(i),
+        Some(Number::Float(f)) if f.fract() == 0.0 => Ok(f as i128),
+        Some(Number::Float(_)) => Ok(1),
+        None => Err(Fault::new(format!("needs a number, not {}", python::type_name(value)))),
+    }
+}
+
+fn divisible(_: &mut Machine<'_>, value: &Value, mut args: Args) -> Answer<bool> {
+    let by = args.required("num")?;
+    args.finish()?;
+    Ok(python::equal(&python::rem(value, &by)?, &Value::from(0)))
+}
+
+fn same_as(_: &mut Machine<'_>, value: &Value, mut args: Args) -> Answer<bool> {
+    let other = args.required("other")?;
+    args.finish()?;
+    Ok(value.kind() == other.kind() && value.is_integer() == other.is_integer() && python::equal(value, &other))
+}
+
+fn ordered(op: &str, value: &Value, mut args: Args, holds: fn(Ordering) -> bool) -> Answer<bool> {
+    let other = args.required("other")?;
+    args.finish()?;
+    Ok(python::order(op, value, &other)?.is_some_and(holds))
+}
+
+fn truthy(value: &Value, mut args: Args) -> Answer<bool> {
+    let convert = args.flag("convert_bool", false)?;
+    args.finish()?;
+    let word = value.as_str().filter(|_| convert).map(str::to_lowercase);
+    Ok(match word.as_deref() {
+        Some("y" | "yes" | "on" | "1" | "true" | "t") => true,
+        Some("n" | "no" | "off" | "0" | "false" | "f") => false,
+        _ => python::truth(value),
+    })
+}
+
+fn nan(value: &Value) -> bool {
+    Number::of(value).is_some_and(|number| number.float().is_nan())
+}
+
+fn within(part: &Value, whole: &Value) -> Answer<bool> {
+    let whole = python::items(whole)?;
+    Ok(python::items(part)?.iter().all(|item| whole.contains(item)))
+}
+
+fn regex(value: &Value, mut args: Args, kind: Option<&str>) -> Answer<bool> {
+    let pattern = args.text_or("pattern", "")?;
+    let ignorecase = args.flag("ignorecase", false)?;
+    let multiline = args.flag("multiline", false)?;
+    let kind = match kind {
+        Some(kind) => kind.to_owned(),
+        None => args.text_or("match_type", "search")?,
+    };
+    args.finish()?;
+    let text = python::text(value)?;
+    let pattern = match &*kind {
+        "search" => pattern,
+        "match" => format!(r"\A(?:{pattern})"),
+        "fullmatch" => format!(r"\A(?:{pattern})\z"),
+        _ => return Err(Fault::new("match_type is search, match or fullmatch")),
+    };
+    super::regexes::find(&pattern, ignorecase, multiline)?
+        .is_match(&text)
+        .map_err(|error| Fault::new(format!("the regular expression failed: {error}")))
+}
+
+/// A part of a task's result that is a boolean.
+fn result(value: &Value, test: &str, keys: &[&str]) -> Answer<bool> {
+    if !python::is_map(value) {
+        return Err(Fault::with_help(
+            format!("the '{test}' test expects a dictionary, got {}", python::type_name(value)),
+            "test the variable that `register` has set",
+        ));
+    }
+    let part = |key: &&str| value.as_object().and_then(|object| object.get_value_by_str(key));
+    Ok(keys.iter().filter_map(part).any(|part| python::truth(&part)))
+}
+
+fn changed(value: &Value) -> Answer<bool> {
+    if !result(value, "changed", &[])? {
+        let part = |key: &str| value.as_object().and_then(|object| object.get_value_by_str(key));
+        return Ok(match (part("changed"), part("results")) {
+            (Some(changed), _) => python::truth(&changed),
+            (None, Some(results)) if python::is_list(&results) => {
+                let mut any = false;
+                for result in python::items(&results)? {
+                    any |= python::is_map(&result) && changed(&result)?;
+                }
+                any
+            }
+            _ => false,
+        });
+    }
+    Ok(true)
+}
+
+fn timed_out(value: &Value) -> Answer<bool> {
+    result(value, "timedout", &[])?;
+    let timed_out = value.as_object().and_then(|object| object.get_value_by_str("timedout"));
+    Ok(timed_out.is_some_and(|part| python::truth(&part)))
+}
+
+/// `started` and `finished` of an asynchronous task. A task that is none has both.
+fn job(value: &Value, test: &str) -> Answer<bool> {
+    result(value, test, &[])?;
+    let part = value.as_object().and_then(|object| object.get_value_by_str(test));
+    Ok(part.is_none_or(|part| python::truth(&part)))
+}
+
+fn on_path(value: &Value, args: &Args, holds: impl FnOnce(&Path) -> bool) -> Answer<bool> {
+    let text = python::text(value)?;
+    unary(args, holds(Path::new(&text)))
+}
+
+fn is_mount(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(here) = path.symlink_metadata() else { return false };
+    if !here.is_dir() {
+        return false;
+    }
+    path.join("..").symlink_metadata().is_ok_and(|parent| parent.dev() != here.dev() || parent.ino() == here.ino())
+}
+
+fn is_vaulted(path: &Path) -> bool {
+    use std::io::Read;
+    let mut begin = [0; 15];
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut begin)).is_ok() && &begin == b"$ANSIBLE_VAULT;"
+}
+
+fn same_file(a: &Value, b: &Value) -> Answer<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let (a, b) = (python::text(a)?, python::text(b)?);
+    let id = |path: &str| std::fs::metadata(path).map(|found| (found.dev(), found.ino()));
+    Ok(matches!((id(&a), id(&b)), (Ok(a), Ok(b)) if a == b))
+}
+
+fn uri(value: &Value, mut args: Args, urn: Option<bool>) -> Answer<bool> {
+    let schemes = match args.optional("schemes")? {
+        Some(schemes) if !schemes.is_none() => {
+            python::items(&schemes)?.iter().map(python::text).collect::<Answer<_>>()?
+        }
+        _ => Vec::new(),
+    };
+    args.finish()?;
+    let Some(text) = value.as_str() else { return Ok(false) };
+    let Some((scheme, rest)) = text.split_once(':') else { return Ok(false) };
+    let valid = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
+    let allowed = schemes.is_empty() || schemes.iter().any(|known: &String| known == scheme);
+    Ok(valid
+        && allowed
+        && match urn {
+            Some(true) => scheme == "urn",
+            Some(false) => rest.strip_prefix("//").is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')),
+            None => !rest.is_empty(),
+        })
+}
+
+/// A version as `distutils` read it loosely: numbers and words.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Loose(Vec<Piece>);
+
+/// The order of two loose versions. Words and numbers at the same place have none.
+fn loose_order(a: &str, b: &str) -> Answer<Ordering> {
+    let (a, b) = (Loose::of(a), Loose::of(b));
+    for pair in a.0.iter().zip(&b.0) {
+        match pair {
+            (Piece::Word(_), Piece::Number(_)) | (Piece::Number(_), Piece::Word(_)) => {
+                return Err(Fault::with_help(
+                    "Version comparison failed: a word and a number stand at the same place",
+                    "give a version_type, such as 'semver' or 'pep440'",
+                ));
+            }
+            (x, y) if x != y => return Ok(x.cmp(y)),
+            _ => {}
+        }
+    }
+    Ok(a.0.len().cmp(&b.0.len()))
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Piece {
+    Word(String),
+    Number(u128),
+}
+
+impl Loose {
+    pub fn of(text: &str) -> Self {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some(c) = rest.chars().next() {
+            let digits = c.is_ascii_digit();
+            let end = rest
+                .find(|other: char| match digits {
+                    true => !other.is_ascii_digit(),
+                    false => other.is_ascii_digit() || other == '.',
+                })
+                .unwrap_or(rest.len());
+            if c == '.' {
+                rest = &rest[1..];
+                continue;
+            }
+            let (piece, after) = rest.split_at(end);
+            pieces.push(match piece.parse() {
+                Ok(number) => Piece::Number(number),
+                Err(_) => Piece::Word(piece.to_owned()),
+            });
+            rest = after;
+        }
+        Loose(pieces)
+    }
+}
+
+/// A version of two or three numbers, maybe before its release: `1.2`, `1.2.3b4`.
+fn strict(text: &str) -> Answer<(Vec<u128>, (u8, u128))> {
+    let refuse = || Fault::new(format!("Version comparison failed: invalid version number '{text}'"));
+    let end = text.find(['a', 'b']).unwrap_or(text.len());
+    let (numbers, before) = text.split_at(end);
+    let mut numbers = numbers.split('.').map(str::parse).collect::<Result<Vec<u128>, _>>().map_err(|_| refuse())?;
+    if !(2..=3).contains(&numbers.len()) {
+        return Err(refuse());
+    }
+    numbers.resize(3, 0);
+    let before = match before.split_at_checked(1) {
+        None => (2, 0),
+        Some((letter, number)) => (u8::from(letter == "b"), number.parse().map_err(|_| refuse())?),
+    };
+    Ok((numbers, before))
+}
+
+/// A semantic version: numbers, then what marks it as one before a release.
+fn semver(text: &str) -> Answer<([u128; 3], Vec<String>)> {
+    let refuse = || Fault::new(format!("invalid semantic version '{text}'"));
+    let body = text.split('+').next().unwrap_or(text);
+    let (numbers, before) = body.split_once('-').unwrap_or((body, ""));
+    let numbers = numbers.split('.').map(str::parse).collect::<Result<Vec<u128>, _>>().map_err(|_| refuse())?;
+    let before = if before.is_empty() { vec![] } else { before.split('.').map(str::to_owned).collect() };
+    Ok((<[u128; 3]>::try_from(numbers).map_err(|_| refuse())?, before))
+}
+
+fn semver_order(a: &str, b: &str) -> Answer<Ordering> {
+    let ((a, a_before), (b, b_before)) = (semver(a)?, semver(b)?);
+    let identifiers = || {
+        for (x, y) in a_before.iter().zip(&b_before) {
+            let order = match (x.parse::<u128>(), y.parse::<u128>()) {
+                (Ok(x), Ok(y)) => x.cmp(&y),
+                (Ok(_), Err(_)) => Ordering::Less,
+                (Err(_), Ok(_)) => Ordering::Greater,
+                _ => x.cmp(y),
+            };
+            if order.is_ne() {
+                return order;
+            }
+        }
+        a_before.len().cmp(&b_before.len())
+    };
+    Ok(a.cmp(&b).then_with(|| match (a_before.is_empty(), b_before.is_empty()) {
+        (true, true) => Ordering::Equal,
+        (true, false) => Ordering::Greater,
+        (false, true) => Ordering::Less,
+        (false, false) => identifiers(),
+    }))
+}
+
+/// The order of Python's packages (PEP 440): epoch, release, then dev < a < b < rc < release < post.
+fn pep440(text: &str) -> Answer<(u64, Vec<u64>, Vec<i64>)> {
+    let refuse = || Fault::new(format!("invalid version '{text}'"));
+    let lower = text.trim().trim_start_matches('v').to_lowercase();
+    let (epoch, rest) = lower.split_once('!').unwrap_or(("0", &lower));
+    let public = rest.split('+').next().unwrap_or(rest);
+    let end = public.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(public.len());
+    let (release, suffix) = public.split_at(end);
+    let mut numbers = Vec::new();
+    for part in release.trim_end_matches('.').split('.') {
+        numbers.push(part.parse().map_err(|_| refuse())?);
+    }
+    while numbers.len() > 1 && numbers.last() == Some(&0) {
+        numbers.pop();
+    }
+    // Phase and number before a release, number after it, number of a development version.
+    let (mut phase, mut before, mut after, mut dev) = (3, 0, -1, i64::MAX);
+    let mut rest = suffix.trim_start_matches(['.', '-', '_']);
+    while !rest.is_empty() {
+        let words = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        let (word, tail) = rest.split_at(words);
+        let tail = tail.trim_start_matches(['.', '-', '_']);
+        let digits = tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len());
+        let number = tail.get(..digits).unwrap_or_default().parse().unwrap_or(0);
+        match word {
+            "a" | "alpha" => (phase, before) = (0, number),
+            "b" | "beta" => (phase, before) = (1, number),
+            "rc" | "c" | "pre" | "preview" => (phase, before) = (2, number),
+            "post" | "rev" | "r" | "" if digits > 0 || !word.is_empty() => after = number,
+            "dev" => dev = number,
+            _ => return Err(refuse()),
+        }
+        rest = tail.get(digits..).unwrap_or_default().trim_start_matches(['.', '-', '_']);
+    }
+    if dev != i64::MAX && phase == 3 && after < 0 {
+        phase = -1;
+    }
+    Ok((epoch.parse().map_err(|_| refuse())?, numbers, vec![phase, before, after, dev]))
+}
+
+fn version(value: &Value, mut args: Args) -> Answer<bool> {
+    let other = args.required("version")?;
+    let operator = args.text_or("operator", "eq")?;
+    let by_rule = args.optional("strict")?.filter(|strict| !strict.is_none()).map(|strict| python::truth(&strict));
+    let kind = args.text("version_type")?;
+    args.finish()?;
+    let (a, b) = (python::text(value)?, python::text(&other)?);
+    for (text, what) in [(&a, "Input"), (&b, "Version")] {
+        if text.is_empty() {
+            return Err(Fault::new(format!("{what} version value cannot be empty")));
+        }
+    }
+    let order = match (kind.as_deref(), by_rule) {
+        (Some(_), Some(_)) => return Err(Fault::new("Cannot specify both 'strict' and 'version_type'")),
+        (None, None | Some(false)) | (Some("loose"), _) => loose_order(&a, &b)?,
+        (None, Some(true)) | (Some("strict"), _) => strict(&a)?.cmp(&strict(&b)?),
+        (Some("semver" | "semantic"), _) => semver_order(&a, &b)?,
+        (Some("pep440"), _) => pep440(&a)?.cmp(&pep440(&b)?),
+        (Some(other), _) => {
+            return Err(Fault::with_help(
+                format!("Invalid version type ({other})"),
+                "it is one of loose, strict, semver, semantic, pep440",
+            ));
+        }
+    };
+    Ok(match &*operator {
+        "==" | "=" | "eq" => order.is_eq(),
+        "<" | "lt" => order.is_lt(),
+        "<=" | "le" => order.is_le(),
+        ">" | "gt" => order.is_gt(),
+        ">=" | "ge" => order.is_ge(),
+        "!=" | "<>" | "ne" => order.is_ne(),
+        _ => {
+            return Err(Fault::with_help(
+                format!("Invalid operator type ({operator})"),
+                "it is one of ==, =, eq, <, lt, <=, le, >, gt, >=, ge, !=, <>, ne",
+            ));
+        }
+    })
+}

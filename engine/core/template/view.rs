@@ -1,0 +1,78 @@
+//! What the run asks of templates besides rendering: expressions of any type, a scope as one value.
+
+use std::sync::Arc;
+
+use minijinja::{
+    Value,
+    value::{Enumerator, Object, ObjectRepr},
+};
+
+use super::{
+    TemplateError,
+    machine::{Machine, Session},
+    objects::Pending,
+    origin::Origin,
+    page::{Page, Reading},
+    python, render,
+};
+use crate::{
+    source::Span,
+    syntax::Style,
+    vars::{Lazy, Scope, Template},
+};
+
+/// The value of a bare expression of any type, as `debug: var=` shows it.
+pub fn expression(text: &str, at: Span, scope: &Arc<Scope>) -> Result<Value, TemplateError> {
+    let template = Template { text: text.into(), span: at, style: Style::Plain };
+    let origin = Arc::new(Origin::Scalar(Arc::new(template)));
+    let page = Page::of(text, &Reading::BARE).map_err(|fault| fault.place(&origin, scope))?;
+    let session = Session::new(scope);
+    let mut machine = Machine::new(&session, page, origin);
+    match machine.run().and_then(|output| render::finish(output, "", false)) {
+        Ok(value) => Ok(value),
+        Err(fault) => Err(machine.place(fault)),
+    }
+}
+
+/// The terms of a `with_*` loop: a list's items, or the one value. Their parts are rendered.
+pub fn render_terms(lazy: &Lazy, scope: &Arc<Scope>) -> Result<Vec<Value>, TemplateError> {
+    let value = render(lazy, scope)?;
+    match value.kind() {
+        minijinja::value::ValueKind::Seq => Ok(value.try_iter().into_iter().flatten().collect()),
+        _ => Ok(vec![value]),
+    }
+}
+
+/// A value as Python's `str` writes it.
+pub fn text(value: &Value) -> String {
+    python::plain_text(value)
+}
+
+/// All variables of a scope as one mapping, each rendered when it is read: an entry of `hostvars`.
+pub fn scope_value(scope: Arc<Scope>) -> Value {
+    Value::from_object(View { scope })
+}
+
+struct View {
+    scope: Arc<Scope>,
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("variables")
+    }
+}
+
+impl Object for View {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        Some(Pending::wrap(&self.scope.get(key.as_str()?)?, &self.scope))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.scope.names().into_iter().map(Value::from).collect())
+    }
+}

@@ -1,0 +1,208 @@
+//! YAML as text within templates: read as PyYAML reads it, written as its C dumper writes it.
+
+use libyaml_safer::{
+    BOOL_TAG, Emitter, Encoding, Event, FLOAT_TAG, INT_TAG, MAP_TAG, MappingStyle, NULL_TAG, SEQ_TAG, STR_TAG,
+    ScalarStyle, SequenceStyle,
+};
+use minijinja::{Value, value::ValueKind};
+
+use super::{
+    fault::{Answer, Fault},
+    filters::sort_pairs,
+    python::{self, Number},
+};
+use crate::{
+    source::Source,
+    syntax::{Kind, Node, yaml},
+};
+
+/// How YAML is laid out; the fields are the arguments of PyYAML's `dump`.
+pub(crate) struct Style {
+    pub indent: usize,
+    /// `None`: collections of plain scalars on one line, others not.
+    pub flow: Option<bool>,
+    pub sort: bool,
+    pub unicode: bool,
+    pub begin: bool,
+    pub end: bool,
+    pub width: i64,
+    pub quotes: Option<char>,
+}
+
+/// The documents of a text.
+pub(crate) fn read(text: &str) -> Answer<Vec<Value>> {
+    let mut documents = vec![String::new()];
+    for line in text.split_inclusive('\n') {
+        let marker = line.trim_end();
+        let begins = marker == "---" || marker.starts_with("--- ");
+        let empty = documents
+            .last()
+            .is_none_or(|document| document.lines().all(|line| line.trim().is_empty() || line.starts_with(['#', '%'])));
+        if marker == "..." || (begins && !empty) {
+            documents.push(String::new());
+        }
+        if marker != "..."
+            && let Some(document) = documents.last_mut()
+        {
+            document.push_str(line);
+        }
+    }
+    if documents.len() > 1 && documents.last().is_some_and(|last| last.trim().is_empty()) {
+        documents.pop();
+    }
+    documents.into_iter().map(|text| document(&text)).collect()
+}
+
+fn document(text: &str) -> Answer<Value> {
+    let source = Source::inline("<template>", text);
+    match yaml::load(&source) {
+        Ok(loaded) => Ok(value(&loaded.node)),
+        Err(problems) => {
+            let first = problems.0.first().map_or_else(String::new, ToString::to_string);
+            Err(Fault::new(format!("not YAML: {first}")))
+        }
+    }
+}
+
+fn value(node: &Node) -> Value {
+    match &node.kind {
+        Kind::Null => Value::from(()),
+        Kind::Bool(b) => Value::from(*b),
+        Kind::Int(i) => python::int(*i),
+        Kind::Float(f) => Value::from(*f),
+        Kind::Time(text) => Value::from(text.clone()),
+        Kind::Str(text) => Value::from(text.value.clone()),
+        Kind::Seq(items) => Value::from(items.iter().map(value).collect::<Vec<_>>()),
+        Kind::Map(entries) => python::map(entries.iter().map(|(key, item)| (value(key), value(item)))),
+    }
+}
+
+/// The value as a document.
+pub(crate) fn write(root: &Value, style: &Style) -> Answer<String> {
+    let mut out = Vec::new();
+    let mut emitter = Emitter::new();
+    emitter.set_output_string(&mut out);
+    emitter.set_unicode(style.unicode);
+    emitter.set_indent(i32::try_from(style.indent).unwrap_or(2));
+    emitter.set_width(i32::try_from(style.width).unwrap_or(-1));
+    let mut writer = Writer { emitter, style };
+    writer.emit(Event::stream_start(Encoding::Utf8))?;
+    writer.emit(Event::document_start(None, &[], !style.begin))?;
+    writer.value(root)?;
+    writer.emit(Event::document_end(!style.end))?;
+    writer.emit(Event::stream_end())?;
+    drop(writer);
+    String::from_utf8(out).map_err(|_| Fault::new("the YAML is not UTF-8"))
+}
+
+struct Writer<'w> {
+    emitter: Emitter<'w>,
+    style: &'w Style,
+}
+
+impl Writer<'_> {
+    fn emit(&mut self, event: Event) -> Answer<()> {
+        self.emitter.emit(event).map_err(|error| Fault::new(format!("cannot write YAML: {error}")))
+    }
+
+    fn scalar(&mut self, tag: &str, text: &str, plain: bool) -> Answer<()> {
+        let style = match self.style.quotes {
+            Some('\'') => ScalarStyle::SingleQuoted,
+            Some('"') => ScalarStyle::DoubleQuoted,
+            Some('|') => ScalarStyle::Literal,
+            Some('>') => ScalarStyle::Folded,
+            _ => ScalarStyle::Any,
+        };
+        let is_text = tag == STR_TAG;
+        self.emit(Event::scalar(None, Some(tag), text, plain, is_text, style))
+    }
+
+    /// Whether a collection goes on one line.
+    fn flow(&self, mut parts: impl Iterator<Item = Value>) -> bool {
+        let scalar = |value: &Value| !python::is_list(value) && !python::is_map(value);
+        self.style.flow.unwrap_or_else(|| self.style.quotes.is_none() && parts.all(|part| scalar(&part)))
+    }
+
+    fn value(&mut self, value: &Value) -> Answer<()> {
+        match value.kind() {
+            ValueKind::None => self.scalar(NULL_TAG, "null", true),
+            ValueKind::Bool => self.scalar(BOOL_TAG, if value.is_true() { "true" } else { "false" }, true),
+            ValueKind::Number => match Number::of(value) {
+                Some(Number::Float(f)) => self.scalar(FLOAT_TAG, &float(f), true),
+                _ => self.scalar(INT_TAG, &python::repr(value), true),
+            },
+            ValueKind::Seq | ValueKind::Iterable => {
+                let items = python::items(value)?;
+                let style = match self.flow(items.iter().cloned()) {
+                    true => SequenceStyle::Flow,
+                    false => SequenceStyle::Block,
+                };
+                self.emit(Event::sequence_start(None, Some(SEQ_TAG), true, style))?;
+                items.iter().try_for_each(|item| self.value(item))?;
+                self.emit(Event::sequence_end())
+            }
+            ValueKind::Map => {
+                let mut pairs = python::pairs(value);
+                if self.style.sort {
+                    // PyYAML leaves the order as it is when keys cannot be compared.
+                    let unsorted = pairs.clone();
+                    if sort_pairs(&mut pairs).is_err() {
+                        pairs = unsorted;
+                    }
+                }
+                let style = match self.flow(pairs.iter().flat_map(|(key, value)| [key.clone(), value.clone()])) {
+                    true => MappingStyle::Flow,
+                    false => MappingStyle::Block,
+                };
+                self.emit(Event::mapping_start(None, Some(MAP_TAG), true, style))?;
+                for (key, item) in &pairs {
+                    self.value(key)?;
+                    self.value(item)?;
+                }
+                self.emit(Event::mapping_end())
+            }
+            _ => {
+                let text = python::text(value)?;
+                let plain = reads_as_text(&text);
+                self.scalar(STR_TAG, &text, plain)
+            }
+        }
+    }
+}
+
+/// Whether the text, written plainly, is read as a text again and not as a number or a date.
+fn reads_as_text(text: &str) -> bool {
+    if matches!(text, "" | "=" | "<<") {
+        return false;
+    }
+    if text.contains(['\n', ':', '#', '{', '[', '&', '*', '!', '|', '>', '\'', '"', '%', '@', '`']) {
+        // Only times hold a colon; whatever else these make impossible the emitter sees itself.
+        let time = text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+');
+        if !time {
+            return true;
+        }
+    }
+    let source = Source::inline("<template>", text);
+    match yaml::load(&source) {
+        Ok(loaded) => match loaded.node.kind {
+            Kind::Str(_) | Kind::Seq(_) | Kind::Map(_) => true,
+            _ => false,
+        },
+        Err(_) => true,
+    }
+}
+
+fn float(f: f64) -> String {
+    if f.is_nan() {
+        return ".nan".into();
+    }
+    if f.is_infinite() {
+        return if f > 0.0 { ".inf".into() } else { "-.inf".into() };
+    }
+    let text = python::float_repr(f);
+    // YAML 1.1 wants a point in the mantissa.
+    match text.split_once('e') {
+        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0e{exponent}"),
+        _ => text,
+    }
+}

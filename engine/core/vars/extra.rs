@@ -1,0 +1,223 @@
+//! Extra variables: what `-e` gives.
+
+use std::{ops::Range, path::Path, sync::Arc};
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use super::{Layer, Lazy};
+use crate::{
+    source::{Problems, Source, Span},
+    syntax::{self, Kind, Node, Style, Text},
+    vault::Vault,
+};
+
+/// What can be wrong with an `-e` argument.
+#[derive(Debug, Error, Diagnostic)]
+pub enum ExtraFault {
+    #[error("expected key=value, not `{word}`")]
+    #[diagnostic(help("write -e 'key=value other=\"two words\"', -e '{{\"key\": [1, 2]}}' or -e @file.yml"))]
+    NoPair {
+        word: String,
+        #[source_code]
+        #[label]
+        place: Span,
+    },
+
+    #[error("extra variables must be a mapping")]
+    NoMapping {
+        #[source_code]
+        #[label]
+        place: Span,
+    },
+
+    #[error("this quote is never closed")]
+    OpenQuote {
+        #[source_code]
+        #[label]
+        place: Span,
+    },
+}
+
+/// Reads all `-e` arguments, later ones over earlier ones. Values of `key=value` pairs are text, those of
+/// YAML and JSON have types; all may hold templates.
+pub fn extra_vars(args: &[String], vault: &Vault) -> Result<Layer, Problems> {
+    let mut layer = Layer::new();
+    let mut problems = Problems::default();
+    for arg in args {
+        match read(arg, vault) {
+            Ok(vars) => layer.extend(vars),
+            Err(found) => problems.0.extend(found.0),
+        }
+    }
+    problems.unless_any(layer)
+}
+
+fn read(arg: &str, vault: &Vault) -> Result<Layer, Problems> {
+    if let Some(path) = arg.strip_prefix('@') {
+        return mapping(&vault.read(Path::new(path))?);
+    }
+    let source = Source::inline("-e", arg);
+    if arg.trim_start().starts_with(['{', '[']) {
+        return mapping(&source);
+    }
+    let mut layer = Layer::new();
+    let mut problems = Problems::default();
+    for range in cut(arg).map_err(|open| ExtraFault::OpenQuote { place: Span::new(&source, open..arg.len()) })? {
+        let word = arg.get(range.clone()).unwrap_or_default();
+        let Some((key, value)) = word.split_once('=').filter(|(key, _)| !key.is_empty()) else {
+            problems.push(ExtraFault::NoPair { word: word.to_owned(), place: Span::new(&source, range) });
+            continue;
+        };
+        let bare = unquoted(value);
+        let start = range.start + key.len() + 1 + usize::from(bare.len() < value.len());
+        let mut text = unescaped(bare);
+        if bare.len() == value.len() {
+            // Without quotes, spaces at the ends do not count, however they were written.
+            text = text.trim().to_owned();
+        }
+        let text = Text { value: text.into(), style: Style::Plain, vault: false, no_template: false };
+        let span = Span::new(&source, start..start + bare.len());
+        layer.insert(key.into(), Lazy::from_node(&Node { span, kind: Kind::Str(text) }));
+    }
+    problems.unless_any(layer)
+}
+
+fn mapping(source: &Arc<Source>) -> Result<Layer, Problems> {
+    let node = syntax::yaml::load(source)?.node;
+    match &node.kind {
+        Kind::Null => Ok(Layer::new()),
+        Kind::Map(entries) => Ok(entries
+            .iter()
+            .map(|(key, value)| (key.as_str().unwrap_or(key.span.text()).into(), Lazy::from_node(value)))
+            .collect()),
+        _ => Err(ExtraFault::NoMapping { place: node.span.clone() }.into()),
+    }
+}
+
+/// Cuts at spaces outside quotes and template braces. An open quote is an error, its place given.
+fn cut(text: &str) -> Result<Vec<Range<usize>>, usize> {
+    let mut words = Vec::new();
+    let mut start = None;
+    let mut quote: Option<(char, usize)> = None;
+    let mut depth = 0_usize;
+    let mut before = ' ';
+    for (at, c) in text.char_indices() {
+        match (quote, before, c) {
+            (_, '\\', _) => {}
+            (Some((open, _)), _, c) => quote = quote.filter(|_| c != open),
+            (None, '{', '{' | '%') => depth += 1,
+            (None, '}' | '%', '}') => depth = depth.saturating_sub(1),
+            (None, _, '\'' | '"') if depth == 0 => quote = Some((c, at)),
+            _ => {}
+        }
+        if c.is_whitespace() && quote.is_none() && depth == 0 {
+            words.extend(start.take().map(|start| start..at));
+        } else {
+            start.get_or_insert(at);
+        }
+        // A second backslash is escaped itself.
+        before = if before == '\\' && c == '\\' { ' ' } else { c };
+    }
+    words.extend(start.map(|start| start..text.len()));
+    match quote {
+        Some((_, at)) => Err(at),
+        None => Ok(words),
+    }
+}
+
+fn unquoted(value: &str) -> &str {
+    ['\'', '"']
+        .iter()
+        .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote).filter(|inner| !inner.ends_with('\\')))
+        .unwrap_or(value)
+}
+
+/// Python's escapes, which Ansible honours in `key=value` text; others keep their backslash.
+fn unescaped(text: &str) -> String {
+    let mut found = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        found.push_str(&rest[..at]);
+        let after = &rest[at + 1..];
+        let code = |length: usize| {
+            let digits = after.get(1..1 + length)?;
+            let c = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32)?;
+            Some((c, 1 + length))
+        };
+        let meant = match after.chars().next() {
+            Some(c @ ('\\' | '\'' | '"')) => Some((c, 1)),
+            Some('n') => Some(('\n', 1)),
+            Some('t') => Some(('\t', 1)),
+            Some('r') => Some(('\r', 1)),
+            Some('a') => Some(('\x07', 1)),
+            Some('b') => Some(('\x08', 1)),
+            Some('f') => Some(('\x0c', 1)),
+            Some('v') => Some(('\x0b', 1)),
+            Some('x') => code(2),
+            Some('u') => code(4),
+            Some('U') => code(8),
+            _ => None,
+        };
+        let (c, length) = meant.unwrap_or(('\\', 0));
+        found.push(c);
+        rest = &after[length..];
+    }
+    found.push_str(rest);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vars(args: &[&str]) -> String {
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let show = |(name, value): (&Arc<str>, &Lazy)| match value {
+            Lazy::Template(template) => format!("{name}=template<{}>", template.span.text()),
+            Lazy::Data(value) => match value.as_str() {
+                Some(text) => format!("{name}={text:?}"),
+                None => format!("{name}={value}"),
+            },
+            other => format!("{name}={other:?}"),
+        };
+        match extra_vars(&args, &Vault::default()) {
+            Ok(layer) => layer.iter().map(show).collect::<Vec<_>>().join(" "),
+            Err(problems) => problems.0.iter().map(|problem| problem.to_string()).collect::<Vec<_>>().join("; "),
+        }
+    }
+
+    #[test]
+    fn pairs_are_text() {
+        for (arg, expected) in [
+            ("a=1 b=yes", r#"a="1" b="yes""#),
+            ("a='x y' b=\"z\"", r#"a="x y" b="z""#),
+            ("a={{ b + ' c' }} d=1", r#"a=template<{{ b + ' c' }}> d="1""#),
+            ("a=\"{{ b }}\"", "a=template<{{ b }}>"),
+            ("a=", r#"a="""#),
+            ("a=b=c", r#"a="b=c""#),
+            (r"a=x\ny\q", r#"a="x\ny\\q""#),
+            (r#"a="x\ty" b=\n c='\n'"#, r#"a="x\ty" b="" c="\n""#),
+            (r#"a="say \"hi\"" b='it\'s'"#, r#"a="say \"hi\"" b="it's""#),
+            (r#"a=b'c d'e b="c d"e"#, r#"a="b'c d'e" b="\"c d\"e""#),
+            (r"a=\x41\u00e9 b=x\\y", r#"a="Aé" b="x\\y""#),
+            ("a=it's", "this quote is never closed"),
+            ("word", "expected key=value, not `word`"),
+            ("=1 b", "expected key=value, not `=1`; expected key=value, not `b`"),
+            ("", ""),
+        ] {
+            assert_eq!(vars(&[arg]), expected, "{arg}");
+        }
+    }
+
+    #[test]
+    fn yaml_and_files_have_types_and_later_ones_win() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "a: 3\nb: no\n").unwrap();
+        let at_file = format!("@{}", file.path().display());
+        assert_eq!(vars(&["{\"a\": 1, \"c\": \"{{ d }}\"}", "{e: 014}"]), "a=1 c=template<\"{{ d }}\"> e=12");
+        assert_eq!(vars(&["a=1", &at_file]), "a=3 b=False");
+        assert_eq!(vars(&["[1, 2]"]), "extra variables must be a mapping");
+        assert!(vars(&["@/no/such"]).contains("cannot be read"));
+    }
+}

@@ -1,0 +1,415 @@
+//! Ansible Vault: files and values encrypted with a password.
+
+mod envelope;
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{Arc, Mutex},
+};
+
+use miette::Diagnostic;
+use thiserror::Error;
+
+use envelope::Envelope;
+pub use envelope::encrypt;
+
+use crate::{
+    secrets::Secrets,
+    source::{Problems, Source, Span},
+};
+
+/// The id of passwords that were given without one.
+pub const DEFAULT_ID: &str = "default";
+
+/// What can be wrong with an encrypted text or with the passwords.
+#[derive(Debug, Error, Diagnostic)]
+pub enum VaultFault {
+    #[error("this is encrypted, but no vault password was given")]
+    #[diagnostic(help("give --vault-password-file FILE, --vault-id NAME@FILE or --ask-vault-password"))]
+    NoPassword {
+        #[source_code]
+        #[label]
+        place: Span,
+    },
+
+    #[error("Decryption failed (no vault secrets were found that could decrypt)")]
+    WrongPassword {
+        #[source_code]
+        #[label("encrypted{id}")]
+        place: Span,
+        /// ` with the id NAME`, if the text names one.
+        id: String,
+        #[help]
+        help: String,
+    },
+
+    #[error("this is no valid vault text: {message}")]
+    Malformed {
+        message: String,
+        #[source_code]
+        #[label]
+        place: Span,
+    },
+
+    #[error("what was decrypted is not text in UTF-8")]
+    NotText {
+        #[source_code]
+        #[label]
+        place: Span,
+    },
+
+    #[error("`{}` cannot be read: {message}", path.display())]
+    Unreadable { path: PathBuf, message: String },
+
+    #[error("vault password {origin}: {message}")]
+    Password { origin: String, message: String },
+}
+
+/// Where a vault password comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasswordSource {
+    pub id: String,
+    pub from: PasswordFrom,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PasswordFrom {
+    Prompt,
+    /// A file that holds the password, or an executable that prints it.
+    File(PathBuf),
+}
+
+impl PasswordSource {
+    /// Reads `NAME@FILE`, `NAME@prompt`, `FILE` or `prompt`, as after `--vault-id`.
+    pub fn parse(text: &str) -> Self {
+        let (id, from) = match text.split_once('@') {
+            Some((id, from)) if !id.is_empty() => (id, from),
+            Some((_, from)) => (DEFAULT_ID, from),
+            None => (DEFAULT_ID, text),
+        };
+        let from = match from {
+            "prompt" | "prompt_ask_vault_pass" => PasswordFrom::Prompt,
+            file => PasswordFrom::File(home(file)),
+        };
+        PasswordSource { id: id.to_owned(), from }
+    }
+
+    /// The password without a name that a file holds or a program prints.
+    pub fn file(path: &str) -> Self {
+        PasswordSource { id: DEFAULT_ID.to_owned(), from: PasswordFrom::File(home(path)) }
+    }
+}
+
+/// `~/` at the beginning means the user's home.
+fn home(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => Path::new(&home).join(rest),
+        _ => PathBuf::from(path),
+    }
+}
+
+/// The passwords of a run, and what was decrypted with them.
+#[derive(Default)]
+pub struct Vault {
+    passwords: Vec<(String, Vec<u8>)>,
+    /// Only a password of the same id may decrypt (`vault_id_match`).
+    strict_ids: bool,
+    secrets: Arc<Secrets>,
+    /// Deriving keys takes milliseconds, and hosts share their variables.
+    opened: Mutex<HashMap<Box<str>, Arc<[u8]>>>,
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Vault({} passwords)", self.passwords.len())
+    }
+}
+
+impl Vault {
+    /// Fetches the passwords; `prompt` is given the id and asks the user.
+    pub fn gather(
+        sources: &[PasswordSource],
+        strict_ids: bool,
+        secrets: Arc<Secrets>,
+        mut prompt: impl FnMut(&str) -> std::io::Result<String>,
+    ) -> Result<Self, VaultFault> {
+        let mut vault = Vault { strict_ids, secrets, ..Vault::default() };
+        for source in sources {
+            let fault = |origin: String, message: String| VaultFault::Password { origin, message };
+            let (origin, password) = match &source.from {
+                PasswordFrom::Prompt => {
+                    let origin = format!("for `{}`", source.id);
+                    let typed = prompt(&source.id).map_err(|error| fault(origin.clone(), error.to_string()))?;
+                    (origin, typed.into_bytes())
+                }
+                PasswordFrom::File(path) => {
+                    let origin = format!("from `{}`", path.display());
+                    (origin.clone(), password_file(path, &source.id).map_err(|message| fault(origin, message))?)
+                }
+            };
+            let password = password.trim_ascii();
+            if password.is_empty() {
+                return Err(fault(origin, "it is empty".to_owned()));
+            }
+            vault.add(&source.id, password);
+        }
+        Ok(vault)
+    }
+
+    /// Adds a password under an id.
+    pub fn add(&mut self, id: &str, password: &[u8]) {
+        if let Ok(text) = std::str::from_utf8(password) {
+            self.secrets.add(text);
+        }
+        self.passwords.push((id.to_owned(), password.to_owned()));
+    }
+
+    /// What must not be shown.
+    pub fn secrets(&self) -> &Arc<Secrets> {
+        &self.secrets
+    }
+
+    /// The password of an id, or the first one, and its id: for encrypting.
+    pub fn password(&self, id: Option<&str>) -> Option<(&str, &[u8])> {
+        let found = match id {
+            Some(id) => self.passwords.iter().find(|(known, _)| known == id),
+            None => self.passwords.first(),
+        };
+        found.map(|(id, password)| (id.as_str(), password.as_slice()))
+    }
+
+    /// Whether a text begins as encrypted ones do.
+    pub fn is_encrypted(content: &[u8]) -> bool {
+        content.starts_with(b"$ANSIBLE_VAULT;")
+    }
+
+    /// Reads a file that may be encrypted as a whole. What it holds then counts as secret.
+    pub fn read(&self, path: &Path) -> Result<Arc<Source>, Problems> {
+        let source = Source::read(path)
+            .map_err(|error| VaultFault::Unreadable { path: path.to_owned(), message: error.to_string() })?;
+        self.open(source)
+    }
+
+    /// The same source, decrypted if it is encrypted as a whole.
+    pub fn open(&self, source: Arc<Source>) -> Result<Arc<Source>, Problems> {
+        if !Vault::is_encrypted(source.text.as_bytes()) {
+            return Ok(source);
+        }
+        let place = first_line(&source);
+        let content = self.decrypt(&source.text, &place)?;
+        let text = String::from_utf8(content.to_vec()).map_err(|_| VaultFault::NotText { place })?;
+        for value in text.lines().filter_map(secret_of_line) {
+            self.secrets.add(value);
+        }
+        Ok(Arc::new(Source { name: source.name.clone(), path: source.path.clone(), text }))
+    }
+
+    /// Decrypts the content of a file that is to be copied; content that is not encrypted stays as it is.
+    pub fn open_bytes(&self, path: &Path, content: Vec<u8>) -> Result<Vec<u8>, VaultFault> {
+        if !Vault::is_encrypted(&content) {
+            return Ok(content);
+        }
+        let text = String::from_utf8_lossy(&content).into_owned();
+        let source = Arc::new(Source { name: path.display().to_string(), path: Some(path.to_owned()), text });
+        let opened = self.decrypt(&source.text, &first_line(&source))?;
+        if let Ok(text) = std::str::from_utf8(&opened) {
+            self.secrets.add(text);
+        }
+        Ok(opened.to_vec())
+    }
+
+    /// Decrypts a `!vault` value, which then counts as secret.
+    pub fn decrypt_value(&self, envelope: &str, place: &Span) -> Result<String, VaultFault> {
+        let content = self.decrypt(envelope, place)?;
+        let text = std::str::from_utf8(&content).map_err(|_| VaultFault::NotText { place: place.clone() })?;
+        self.secrets.add(text);
+        Ok(text.to_owned())
+    }
+
+    /// Decrypts a text with the first password that fits.
+    pub fn decrypt(&self, envelope: &str, place: &Span) -> Result<Arc<[u8]>, VaultFault> {
+        let lock = || self.opened.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(content) = lock().get(envelope) {
+            return Ok(content.clone());
+        }
+        let parts =
+            Envelope::parse(envelope).map_err(|message| VaultFault::Malformed { message, place: place.clone() })?;
+        if self.passwords.is_empty() {
+            return Err(VaultFault::NoPassword { place: place.clone() });
+        }
+        let same_id = |(id, _): &&(String, Vec<u8>)| parts.id.as_deref() == Some(id);
+        let likely = self.passwords.iter().filter(same_id);
+        let others = self.passwords.iter().filter(|entry| !self.strict_ids && !same_id(entry));
+        for (_, password) in likely.chain(others) {
+            if let Some(opened) = parts.open(password) {
+                let content: Arc<[u8]> =
+                    opened.map_err(|message| VaultFault::Malformed { message, place: place.clone() })?.into();
+                lock().insert(envelope.into(), content.clone());
+                return Ok(content);
+            }
+        }
+        let tried: Vec<&str> = self.passwords.iter().map(|(id, _)| id.as_str()).collect();
+        Err(VaultFault::WrongPassword {
+            place: place.clone(),
+            id: parts.id.map(|id| format!(" with the id `{id}`")).unwrap_or_default(),
+            help: format!("the passwords given are for: {}", tried.join(", ")),
+        })
+    }
+}
+
+fn first_line(source: &Arc<Source>) -> Span {
+    Span::new(source, 0..source.text.lines().next().map_or(0, str::len))
+}
+
+/// The value of a `name: value` line in an encrypted file of variables, if it is likely to be secret:
+/// such files also hold words like `true` and `postgres`, and masking those would make outputs unreadable.
+fn secret_of_line(line: &str) -> Option<&str> {
+    let (name, value) = match line.split_once(": ") {
+        Some((name, value)) => (name.to_ascii_lowercase(), value),
+        None => (String::new(), line.trim_start().trim_start_matches("- ")),
+    };
+    let value = value.trim();
+    let bare = ['\'', '"'].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote)).unwrap_or(value);
+    let telling = ["pass", "secret", "token", "key", "cred", "auth"].iter().any(|word| name.contains(word));
+    let shortest = if telling { 4 } else { 8 };
+    (bare.chars().count() >= shortest && !bare.starts_with(['#', '{', '['])).then_some(bare)
+}
+
+fn password_file(path: &Path, id: &str) -> Result<Vec<u8>, String> {
+    use std::os::unix::fs::PermissionsExt;
+    let about = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if about.is_dir() {
+        return Err("it is a folder".to_owned());
+    }
+    if about.permissions().mode() & 0o111 == 0 {
+        let content = std::fs::read(path).map_err(|error| error.to_string())?;
+        if Vault::is_encrypted(&content) {
+            return Err("the file is encrypted itself".to_owned());
+        }
+        return Ok(content);
+    }
+    let program = if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) };
+    let mut command = Command::new(program);
+    // Programs named like `keyring-client.py` are asked for one id, as Ansible asks them.
+    if path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("-client")) {
+        command.args(["--vault-id", id]);
+    }
+    let output = command.stderr(std::process::Stdio::inherit()).output().map_err(|error| {
+        if error.raw_os_error() == Some(nix::libc::ENOEXEC) {
+            return "it is executable but no program; if it holds the password, `chmod -x` it".to_owned();
+        }
+        error.to_string()
+    })?;
+    if !output.status.success() {
+        return Err(format!("the program ended with {}", output.status));
+    }
+    Ok(output.stdout)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// Written by ansible-vault 2.19 with the password `secret`; it holds `hunter2`.
+    const BY_ANSIBLE: &str = include_str!("../../tests/fixtures/vault/by-ansible.txt");
+    /// The same with the id `dev` and the password `other`.
+    const BY_ANSIBLE_ID: &str = include_str!("../../tests/fixtures/vault/by-ansible-dev.txt");
+
+    fn vault(passwords: &[(&str, &str)]) -> Vault {
+        let mut vault = Vault::default();
+        passwords.iter().for_each(|(id, password)| vault.add(id, password.as_bytes()));
+        vault
+    }
+
+    fn open(vault: &Vault, text: &str) -> Result<String, VaultFault> {
+        let source = Source::inline("test", text);
+        vault.decrypt_value(text, &Span::new(&source, 0..text.len()))
+    }
+
+    #[test]
+    fn what_ansible_wrote_is_read() {
+        let both = vault(&[("default", "secret"), ("dev", "other")]);
+        assert_eq!(open(&both, BY_ANSIBLE).unwrap(), "hunter2");
+        assert_eq!(open(&both, BY_ANSIBLE_ID).unwrap(), "hunter2");
+        assert_eq!(both.secrets().mask("it is hunter2"), "it is ********");
+        // An id is a hint, unless ids must match.
+        let mut misnamed = vault(&[("prod", "other")]);
+        assert_eq!(open(&misnamed, BY_ANSIBLE_ID).unwrap(), "hunter2");
+        misnamed = vault(&[("prod", "other")]);
+        misnamed.strict_ids = true;
+        assert!(matches!(open(&misnamed, BY_ANSIBLE_ID), Err(VaultFault::WrongPassword { .. })));
+    }
+
+    #[test]
+    fn what_was_encrypted_comes_back() {
+        for content in [&b""[..], b"0123456789abcdef", "ä\n".as_bytes()] {
+            for id in [None, Some("default"), Some("dev")] {
+                let text = encrypt(content, b"pw", id).unwrap();
+                assert_eq!(text.contains(";1.2;AES256;dev"), id == Some("dev"));
+                let source = Source::inline("test", text.clone());
+                let opened = vault(&[("x", "pw")]).decrypt(&text, &first_line(&source)).unwrap();
+                assert_eq!(&*opened, content);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told() {
+        let one = vault(&[("default", "wrong")]);
+        let wrong = open(&one, BY_ANSIBLE).unwrap_err().to_string();
+        assert_eq!(wrong, "Decryption failed (no vault secrets were found that could decrypt)");
+        assert!(matches!(open(&Vault::default(), BY_ANSIBLE), Err(VaultFault::NoPassword { .. })));
+        let right = vault(&[("default", "secret")]);
+        let tampered = BY_ANSIBLE.trim_end().to_owned();
+        let last = if tampered.ends_with('0') { "1" } else { "0" };
+        let tampered = format!("{}{last}", &tampered[..tampered.len() - 1]);
+        assert!(matches!(
+            open(&right, &tampered),
+            Err(VaultFault::WrongPassword { .. } | VaultFault::Malformed { .. })
+        ));
+        for (text, message) in [
+            ("$ANSIBLE_VAULT;1.1;AES256\nxyz1", "not hexadecimal"),
+            ("$ANSIBLE_VAULT;1.1;AES256\n616", "odd number"),
+            ("$ANSIBLE_VAULT;1.1;AES256\n6161", "cut short"),
+            ("$ANSIBLE_VAULT;9.9;ROT13\n", "version 9.9 with ROT13"),
+        ] {
+            assert!(open(&right, text).unwrap_err().to_string().contains(message), "{text}");
+        }
+    }
+
+    #[test]
+    fn passwords_come_from_files_programs_and_prompts() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        std::fs::write(&file, "secret\n").unwrap();
+        let program = folder.path().join("my-client");
+        std::fs::write(&program, "#!/bin/sh\necho \"$1 $2\"\n").unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let sources = [
+            PasswordSource::parse(file.to_str().unwrap()),
+            PasswordSource::parse(&format!("dev@{}", program.display())),
+            PasswordSource::parse("ops@prompt"),
+        ];
+        let gathered = Vault::gather(&sources, false, Arc::default(), |id| Ok(format!("typed for {id}"))).unwrap();
+        assert_eq!(gathered.password(None).unwrap().1, b"secret");
+        assert_eq!(gathered.password(Some("dev")).unwrap().1, b"--vault-id dev");
+        assert_eq!(gathered.password(Some("ops")).unwrap().1, b"typed for ops");
+        std::fs::write(&file, "\n").unwrap();
+        let empty = Vault::gather(&sources[..1], false, Arc::default(), |_| Ok(String::new())).unwrap_err();
+        assert!(empty.to_string().contains("it is empty"), "{empty}");
+    }
+
+    #[test]
+    fn whole_files_are_opened_and_their_values_masked() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("vars.yml");
+        std::fs::write(&file, encrypt(b"user: root\ndb_password: 'abc1'\n", b"pw", None).unwrap()).unwrap();
+        let vault = vault(&[("default", "pw")]);
+        assert_eq!(vault.read(&file).unwrap().text, "user: root\ndb_password: 'abc1'\n");
+        assert_eq!(vault.secrets().mask("root has abc1"), "root has ********");
+    }
+}

@@ -1,0 +1,120 @@
+//! The format of encrypted texts, `$ANSIBLE_VAULT;1.1;AES256` (1.2 with an id), as it is documented with
+//! Ansible: AES-256 in counter mode, an HMAC-SHA256 over the ciphertext, keys from PBKDF2.
+
+use ctr::cipher::{KeyIvInit, StreamCipher};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::DEFAULT_ID;
+
+const MAGIC: &str = "$ANSIBLE_VAULT";
+const ROUNDS: u32 = 10_000;
+const BLOCK: usize = 16;
+
+/// An encrypted text taken apart.
+pub struct Envelope {
+    /// Which password is meant, if the text says so.
+    pub id: Option<String>,
+    salt: Vec<u8>,
+    digest: Vec<u8>,
+    ciphertext: Vec<u8>,
+}
+
+impl Envelope {
+    /// Reads `$ANSIBLE_VAULT;...` and the hexadecimal lines after it, or says what is wrong with them.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut lines = text.lines().map(str::trim);
+        let header: Vec<&str> = lines.next().unwrap_or_default().split(';').map(str::trim).collect();
+        let id = match header[..] {
+            [MAGIC, "1.1", "AES256"] => None,
+            [MAGIC, "1.2", "AES256", id] => Some(id.to_owned()),
+            [MAGIC, version, cipher, ..] => return Err(format!("version {version} with {cipher} is not supported")),
+            _ => return Err(format!("it does not begin with {MAGIC}")),
+        };
+        let inner = unhex(&lines.collect::<String>())?;
+        let mut parts = inner
+            .split(|byte| *byte == b'\n')
+            .map(|part| unhex(std::str::from_utf8(part).map_err(|_| "it is damaged".to_owned())?));
+        let mut next = || parts.next().unwrap_or_else(|| Err("it is cut short".to_owned()));
+        Ok(Envelope { id, salt: next()?, digest: next()?, ciphertext: next()? })
+    }
+
+    /// The content, if the password is the right one.
+    pub fn open(&self, password: &[u8]) -> Option<Result<Vec<u8>, String>> {
+        let keys = Keys::derive(password, &self.salt);
+        keys.mac(&self.ciphertext)?.verify_slice(&self.digest).ok()?;
+        let mut content = self.ciphertext.clone();
+        Some(keys.apply(&mut content).and_then(|()| {
+            let padding = content.last().copied().map_or(0, usize::from);
+            let length = content.len().checked_sub(padding).filter(|_| (1..=BLOCK).contains(&padding));
+            content.truncate(length.ok_or("its padding is wrong")?);
+            Ok(content)
+        }))
+    }
+}
+
+struct Keys([u8; 80]);
+
+impl Keys {
+    fn derive(password: &[u8], salt: &[u8]) -> Self {
+        let mut keys = [0; 80];
+        pbkdf2::pbkdf2_hmac::<Sha256>(password, salt, ROUNDS, &mut keys);
+        Keys(keys)
+    }
+
+    /// The authentication code of a ciphertext. Comparing it takes the same time wherever it differs.
+    fn mac(&self, ciphertext: &[u8]) -> Option<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0[32..64]).ok()?;
+        mac.update(ciphertext);
+        Some(mac)
+    }
+
+    /// Encrypts, or decrypts: in counter mode they are the same.
+    fn apply(&self, content: &mut [u8]) -> Result<(), String> {
+        let mut cipher = ctr::Ctr128BE::<aes::Aes256>::new_from_slices(&self.0[..32], &self.0[64..])
+            .map_err(|error| error.to_string())?;
+        cipher.try_apply_keystream(content).map_err(|error| error.to_string())
+    }
+}
+
+/// Encrypts content; with an id other than `default` the text says so (version 1.2).
+pub fn encrypt(content: &[u8], password: &[u8], id: Option<&str>) -> Result<String, String> {
+    let mut salt = [0; 32];
+    rand::fill(&mut salt[..]);
+    let keys = Keys::derive(password, &salt);
+    let padding = BLOCK - content.len() % BLOCK;
+    let mut ciphertext = content.to_vec();
+    ciphertext.resize(content.len() + padding, padding as u8);
+    keys.apply(&mut ciphertext)?;
+    let digest = keys.mac(&ciphertext).ok_or("the key has the wrong length")?.finalize().into_bytes();
+    let inner = hex(format!("{}\n{}\n{}", hex(&salt), hex(&digest), hex(&ciphertext)).as_bytes());
+    let mut text = match id.filter(|id| *id != DEFAULT_ID) {
+        Some(id) => format!("{MAGIC};1.2;AES256;{id}\n"),
+        None => format!("{MAGIC};1.1;AES256\n"),
+    };
+    for (at, digit) in inner.chars().enumerate() {
+        if at > 0 && at % 80 == 0 {
+            text.push('\n');
+        }
+        text.push(digit);
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Result<Vec<u8>, String> {
+    let bytes = text.as_bytes();
+    if bytes.len() % 2 != 0 {
+        return Err("it has an odd number of hexadecimal digits".to_owned());
+    }
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|d| d as u8);
+    bytes
+        .chunks_exact(2)
+        .map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?))
+        .collect::<Option<Vec<u8>>>()
+        .ok_or_else(|| "it holds characters that are not hexadecimal".to_owned())
+}

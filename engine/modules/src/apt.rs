@@ -1,0 +1,293 @@
+//! `apt`: packages on Debian and its descendants. What is to be done is learnt from dpkg and from
+//! apt-get's own simulation, so that check mode and reality cannot differ.
+
+mod cache;
+mod deb;
+mod dpkg;
+mod get;
+mod spec;
+
+pub(crate) use cache::Refresh;
+pub(crate) use get::AptGet;
+
+use rplay_wire::{Failure, data};
+
+use crate::{
+    ArgFault, Host, Module, Plan, args,
+    argtypes::{Flag, PathArg, Text},
+    choice,
+};
+use spec::Spec;
+
+choice! {
+    /// What is wanted of packages.
+    pub enum State {
+        Present = "present",
+        Absent = "absent",
+        Latest = "latest",
+        BuildDep = "build-dep",
+        Fixed = "fixed",
+    }
+}
+
+choice! {
+    /// How far the whole system is brought forward.
+    pub enum Upgrade {
+        No = "no",
+        Safe = "safe" | "yes",
+        Full = "full" | "dist",
+    }
+}
+
+args! {
+    /// Installs, upgrades and removes packages with apt-get.
+    pub struct Apt {
+        /// Packages: `nginx`, `nginx=1.22*`, `nginx>=1.20`, `linux-image-*`, `libc6:i386`.
+        name: Vec<Text> | "package" | "pkg" = Vec::new(),
+        /// A package file: a path on the host, or a URL.
+        deb: Option<PathArg>,
+        /// `present` leaves installed packages at their version, `latest` brings them forward.
+        state: State = State::Present,
+        /// Refresh the package index first.
+        update_cache: Option<Flag> | "update-cache",
+        /// Seconds for which the package index counts as fresh; setting it implies `update_cache`.
+        cache_valid_time: u64 = 0,
+        /// How often a refresh that failed is tried again.
+        update_cache_retries: u64 = 5,
+        /// The longest pause between two tries, in seconds.
+        update_cache_retry_max_delay: u64 = 12,
+        /// Bring all packages forward: `safe` never removes one, `full` may.
+        upgrade: Upgrade = Upgrade::No,
+        /// Remove the configuration too.
+        purge: Flag = Flag(false),
+        /// Remove packages that nothing needs any more.
+        autoremove: Flag = Flag(false),
+        /// Remove package files that can no longer be downloaded from the package cache.
+        autoclean: Flag = Flag(false),
+        /// Empty the package cache.
+        clean: Flag = Flag(false),
+        /// Install recommended packages; the host's own setting if not given.
+        install_recommends: Option<Flag> | "install-recommends",
+        /// Do not install anew, only bring forward what is there.
+        only_upgrade: Flag = Flag(false),
+        /// The release to install from.
+        default_release: Option<Text> | "default-release",
+        /// Options for dpkg, separated by commas.
+        dpkg_options: Text = "force-confdef,force-confold".to_owned(),
+        /// Downgrade, remove essential and held packages, accept unauthenticated ones.
+        force: Flag = Flag(false),
+        /// Accept packages from sources without a valid signature.
+        allow_unauthenticated: Flag | "allow-unauthenticated" = Flag(false),
+        /// Install an older version than the present one.
+        allow_downgrade: Flag | "allow-downgrade" | "allow_downgrades" | "allow-downgrades" = Flag(false),
+        /// Change packages that are on hold.
+        allow_change_held_packages: Flag = Flag(false),
+        /// Fail rather than remove a package in passing.
+        fail_on_autoremove: Flag = Flag(false),
+        /// How long to wait for another apt or dpkg to end, in seconds.
+        lock_timeout: u64 = 60,
+        /// The answer `policy-rc.d` gives while packages are configured; 101 keeps services from starting.
+        policy_rc_d: Option<i64>,
+        /// Always so here: apt-get is used.
+        force_apt_get: Flag = Flag(false),
+        /// Without meaning here: there is nothing to install for apt's sake.
+        auto_install_module_deps: Flag = Flag(true),
+    }
+}
+
+impl Module for Apt {
+    fn check(&self) -> Result<(), ArgFault> {
+        let asked =
+            [("name", !self.name.is_empty()), ("deb", self.deb.is_some()), ("upgrade", self.upgrade != Upgrade::No)];
+        let mut asked = asked.iter().filter(|(_, given)| *given).map(|(name, _)| *name);
+        if let (Some(first), Some(second)) = (asked.next(), asked.next()) {
+            return Err(ArgFault::new(second, format!("cannot be combined with `{first}`")));
+        }
+        if self.state == State::BuildDep && self.force.0 {
+            return Err(ArgFault::new("force", "cannot be combined with `state: build-dep`"));
+        }
+        Ok(())
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        if !host.has_program("apt-get") {
+            return Err(
+                Failure::new("this host has no apt-get").help("use `package`, or the module of its package manager")
+            );
+        }
+        // Nothing follows from these two: there is no python-apt to be had, and aptitude is never used.
+        let _ = (self.force_apt_get, self.auto_install_module_deps);
+        let refresh = Refresh::wanted(
+            self.update_cache.is_some_and(|flag| flag.0) || (self.update_cache.is_none() && self.cache_valid_time > 0),
+            self.cache_valid_time,
+            self.update_cache_retries,
+            self.update_cache_retry_max_delay,
+            self.lock_timeout,
+        );
+        let alone = !self.asks_for_packages();
+        let mut plan = Plan::unchanged().set("cache_updated", false).set("cache_update_time", cache::update_time());
+        if self.clean.0 {
+            plan = plan.change(AptGet::new(self.lock_timeout).arg("clean").change("empty the package cache"));
+        }
+        if let Some(change) = refresh.and_then(|refresh| refresh.change_if_due(alone)) {
+            plan = plan.change(change);
+        }
+        Ok(if alone { plan } else { plan.then(move |host| self.plan_packages(host)) })
+    }
+}
+
+impl Apt {
+    fn asks_for_packages(&self) -> bool {
+        self.deb.is_some()
+            || self.upgrade != Upgrade::No
+            || self.autoremove.0
+            || self.autoclean.0
+            || self.name.iter().any(|name| !name.trim().is_empty())
+    }
+
+    /// apt-get with all flags that the arguments stand for.
+    fn get(&self) -> AptGet {
+        let mut get = AptGet::new(self.lock_timeout).policy_rc_d(self.policy_rc_d);
+        for option in self.dpkg_options.split(',').map(str::trim).filter(|option| !option.is_empty()) {
+            get = get.args(["-o", &format!("Dpkg::Options::=--{}", option.trim_start_matches("--"))]);
+        }
+        if let Some(Flag(recommends)) = self.install_recommends {
+            get = get.args(["-o", &format!("APT::Install-Recommends={}", if recommends { "yes" } else { "no" })]);
+        }
+        if let Some(release) = &self.default_release {
+            get = get.args(["-t", release]);
+        }
+        let force = self.force.0;
+        for (flag, set) in [
+            ("--allow-unauthenticated", force || self.allow_unauthenticated.0),
+            ("--allow-downgrades", force || self.allow_downgrade.0),
+            ("--allow-change-held-packages", force || self.allow_change_held_packages.0),
+            ("--allow-remove-essential", force),
+            ("--no-remove", self.fail_on_autoremove.0),
+            ("--only-upgrade", self.only_upgrade.0),
+            ("--auto-remove", self.autoremove.0),
+        ] {
+            if set {
+                get = get.arg(flag);
+            }
+        }
+        get
+    }
+
+    fn plan_packages(self, host: &Host) -> Result<Plan, Failure> {
+        match (&self.deb, self.upgrade) {
+            (Some(deb), _) => return self.plan_deb(host, &deb.0),
+            (_, Upgrade::Safe) => {
+                return self.get().args(["upgrade", "--with-new-pkgs"]).plan(host, "upgrade all packages");
+            }
+            (_, Upgrade::Full) => return self.get().arg("dist-upgrade").plan(host, "upgrade the distribution"),
+            _ => {}
+        }
+        let specs = self
+            .name
+            .iter()
+            .map(|name| name.trim())
+            .filter(|name| !name.is_empty())
+            .map(Spec::parse)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|fault| Failure::new(fault).arg("name"))?;
+        if specs.is_empty() {
+            return self.plan_cleaning(host);
+        }
+        if let ([only], State::Latest) = (specs.as_slice(), self.state)
+            && only.name == "*"
+        {
+            return self.get().args(["upgrade", "--with-new-pkgs"]).plan(host, "upgrade all packages");
+        }
+        match self.state {
+            State::Absent => self.plan_absent(host, &specs),
+            _ => self.plan_present(host, specs),
+        }
+    }
+
+    fn plan_cleaning(&self, host: &Host) -> Result<Plan, Failure> {
+        if self.autoclean.0 {
+            // It simulates as "Del" lines, which no transaction has.
+            let get = AptGet::new(self.lock_timeout).arg("autoclean");
+            let simulated = get.simulate(host)?.success("cannot see what `apt-get autoclean` would do")?;
+            if !simulated.stdout.lines().any(|line| line.starts_with("Del ")) {
+                return Ok(Plan::unchanged());
+            }
+            let mut plan = Plan::unchanged().change(get.change("remove outdated package files"));
+            plan.data.extend(data! { "stdout" => simulated.stdout, "stderr" => simulated.stderr });
+            return Ok(plan);
+        }
+        let mut get = AptGet::new(self.lock_timeout).arg("autoremove");
+        if self.purge.0 {
+            get = get.arg("--purge");
+        }
+        get.plan(host, "remove packages that nothing needs")
+    }
+
+    fn plan_absent(&self, host: &Host, specs: &[Spec]) -> Result<Plan, Failure> {
+        let known = dpkg::Installed::look(host, specs)?;
+        let doomed = specs.iter().flat_map(|spec| known.removable(spec, self.purge.0)).collect::<Vec<_>>();
+        if doomed.is_empty() {
+            return Ok(Plan::unchanged());
+        }
+        let get = self.get().arg(if self.purge.0 { "purge" } else { "remove" }).arg("--").args(&doomed);
+        get.plan(host, &format!("remove {}", doomed.join(", ")))
+    }
+
+    fn plan_present(&self, host: &Host, specs: Vec<Spec>) -> Result<Plan, Failure> {
+        let installed = dpkg::Installed::look(host, &specs)?;
+        let mut warnings = Vec::new();
+        let mut unknown = Vec::new();
+        let mut wanted = Vec::new();
+        for spec in specs {
+            let satisfied = installed.satisfies(&spec, host)?;
+            if satisfied && matches!(self.state, State::Present | State::Fixed) {
+                continue;
+            }
+            match cache::resolve(host, &spec, &installed, self.state == State::Latest)? {
+                Ok(found) => wanted.extend(found),
+                Err(missing) if host.check => unknown.push(missing),
+                Err(missing) => return Err(missing.failure()),
+            }
+        }
+        let command = if self.state == State::BuildDep { "build-dep" } else { "install" };
+        let mut get = self.get().arg(command);
+        if self.state == State::Fixed {
+            get = get.arg("--fix-broken");
+        }
+        let mut plan = loop {
+            if wanted.is_empty() && self.state != State::Fixed {
+                break Plan::unchanged();
+            }
+            let what = format!("{command} {}", wanted.join(", "));
+            let attempt = get.clone().arg("--").args(&wanted);
+            let simulated = attempt.simulate(host)?;
+            if simulated.rc == 0 {
+                break attempt.plan_simulated(&simulated, &what);
+            }
+            let missing = cache::Missing::named_in(&simulated);
+            let before = wanted.len();
+            wanted.retain(|name| !missing.iter().any(|missing| missing.is(name)));
+            match missing.first() {
+                Some(_) if host.check && wanted.len() < before => unknown.extend(missing),
+                Some(first) => return Err(first.failure().data(simulated.data())),
+                None if command == "build-dep" && host.check => {
+                    warnings.push(format!("`{what}` cannot be simulated yet: {}", simulated.stderr.trim()));
+                    break Plan::unchanged().change(attempt.change(what));
+                }
+                None => return Err(simulated.failure(&format!("cannot {what}")).arg("name")),
+            }
+        };
+        if !unknown.is_empty() {
+            let names = unknown.iter().map(|missing| missing.name.as_str()).collect::<Vec<_>>().join(", ");
+            warnings.push(format!(
+                "check mode: no package matching {names} is known yet; taken for one that an earlier task's repository brings"
+            ));
+            // Never made: this is check mode.
+            plan =
+                plan.change(get.args(unknown.iter().map(|missing| &missing.name)).change(format!("install {names}")));
+        }
+        plan.warnings.extend(warnings);
+        Ok(plan)
+    }
+}

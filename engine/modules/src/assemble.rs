@@ -1,0 +1,170 @@
+//! assemble: makes one file of the pieces in a folder.
+
+use std::{fs, path::Path};
+
+use rplay_wire::{Failure, Value, data};
+
+use crate::{
+    ArgFault, Host, Module, Plan, args,
+    argtypes::{Flag, PathArg, Text},
+    attributes::{Attributes, cannot, describe},
+    digest::Algorithm,
+    glob, paths,
+    pattern::{Flags, Pattern},
+    place::{Content, Placement},
+};
+
+args! {
+    /// Makes one file of the pieces in a folder, in the order of their names.
+    pub struct Assemble {
+        ..attributes: Attributes,
+        /// The folder with the pieces.
+        src: Text,
+        /// The file to make.
+        dest: PathArg,
+        /// What goes between two pieces.
+        delimiter: Option<Text>,
+        /// Only pieces in whose names this regular expression stands.
+        regexp: Option<Text>,
+        /// Leave out pieces whose names begin with a dot.
+        ignore_hidden: Flag = Flag(false),
+        /// Keep the file that is replaced.
+        backup: Flag = Flag(false),
+        /// A command that must accept the new file, named by `%s`.
+        validate: Option<Text>,
+        /// Whether the folder is on the host rather than on the controller.
+        remote_src: Flag = Flag(true),
+        /// Whether the controller decrypts pieces that are kept in a vault.
+        decrypt: Flag = Flag(true),
+        _content: Option<Value>,
+    }
+}
+
+impl Module for Assemble {
+    fn check(&self) -> Result<(), ArgFault> {
+        self.attributes.check()
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let src = paths::expand(&self.src, host);
+        let content = match &self._content {
+            Some(Value::Bytes(bytes)) => bytes.clone(),
+            Some(Value::Str(text)) => text.clone().into_bytes(),
+            Some(_) => return Err(Failure::new("the assembled content must come at once")),
+            None if self.remote_src.0 => self.pieces(Path::new(&src))?,
+            None => return Err(Failure::new(format!("the controller did not send the pieces in {src}")).arg("src")),
+        };
+        let dest = self.dest.on(host);
+        let folder = paths::folder(&dest);
+        if !folder.is_dir() {
+            let msg = format!("Destination directory {} does not exist", folder.display());
+            return Err(Failure::new(msg).arg("dest"));
+        }
+        let checksum = Algorithm::Sha1.of_bytes(&content);
+        let md5sum = Algorithm::Md5.of_bytes(&content);
+        let placement = Placement::new(paths::real(&dest), Content::Bytes(content), &self.attributes)?;
+        let mut plan = placement.backup(self.backup.0).validate(self.validate).plan(host, Plan::unchanged())?;
+        plan.data = data! {
+            "src" => src, "dest" => paths::text(&dest), "checksum" => checksum, "md5sum" => md5sum, "msg" => "OK",
+        };
+        Ok(plan.finish(move |_, data| {
+            data.extend(describe(&dest));
+            Ok(())
+        }))
+    }
+}
+
+impl Assemble {
+    fn pieces(&self, folder: &Path) -> Result<Vec<u8>, Failure> {
+        if !folder.is_dir() {
+            let what = if folder.exists() { "is not a directory" } else { "does not exist" };
+            return Err(Failure::new(format!("Source ({}) {what}", folder.display())).arg("src"));
+        }
+        let pattern = self.regexp.as_deref().map(|regexp| Pattern::new(regexp, Flags::default(), "regexp"));
+        let pattern = pattern.transpose()?;
+        let delimiter = self.delimiter.as_deref().map(unescaped);
+        let mut pieces: Vec<Vec<u8>> = Vec::new();
+        let mut files = glob::matching(&folder.join("*"));
+        if !self.ignore_hidden.0 {
+            files.extend(glob::matching(&folder.join(".*")));
+        }
+        files.sort_by_key(|file| file.file_name().map(ToOwned::to_owned));
+        for file in files.into_iter().filter(|file| file.is_file()) {
+            let name = paths::text(file.file_name().unwrap_or_default());
+            if pattern.as_ref().is_some_and(|pattern| !pattern.is_in(&name)) {
+                continue;
+            }
+            pieces.push(fs::read(&file).map_err(|error| cannot("read", &file, &error).arg("src"))?);
+        }
+        Ok(joined(&pieces, delimiter.as_deref()))
+    }
+}
+
+/// The pieces one after the other; the delimiter begins and ends a line of its own.
+fn joined(pieces: &[Vec<u8>], delimiter: Option<&str>) -> Vec<u8> {
+    let mut out: Vec<u8> = Vec::new();
+    let mut is_open = false;
+    for (number, piece) in pieces.iter().enumerate() {
+        if is_open {
+            out.push(b'\n');
+        }
+        if let Some(delimiter) = delimiter.filter(|_| number > 0) {
+            out.extend_from_slice(delimiter.as_bytes());
+            if !delimiter.ends_with('\n') {
+                out.push(b'\n');
+            }
+        }
+        out.extend_from_slice(piece);
+        is_open = !piece.ends_with(b"\n");
+    }
+    out
+}
+
+/// `\n`, `\t`, `\r` and `\\` as one character each.
+fn unescaped(text: &str) -> String {
+    let mut out = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (c, c == '\\') {
+            (_, true) => match chars.next() {
+                Some('n') => out.push('\n'),
+                Some('t') => out.push('\t'),
+                Some('r') => out.push('\r'),
+                Some('\\') | None => out.push('\\'),
+                Some(other) => out.extend(['\\', other]),
+            },
+            (c, false) => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay_wire::{Map, data};
+
+    use super::*;
+    use crate::runner::tests::call;
+
+    #[test]
+    fn pieces_are_joined_in_the_order_of_their_names() {
+        let base = tempfile::tempdir().unwrap();
+        let (src, dest) = (base.path().join("d"), base.path().join("f"));
+        fs::create_dir(&src).unwrap();
+        for (name, text) in [("b", "2\n"), ("a", "1"), (".h", "0\n"), ("c", "3\n")] {
+            fs::write(src.join(name), text).unwrap();
+        }
+        let assembled = |more: Map| {
+            let mut args = data! { "src" => src.to_str().unwrap(), "dest" => dest.to_str().unwrap() };
+            args.extend(more);
+            let outcome = call("assemble", args.clone());
+            assert!(outcome.failure.is_none() && !call("assemble", args).changed, "{outcome:?}");
+            fs::read_to_string(&dest).unwrap()
+        };
+        assert_eq!(assembled(data! {}), "0\n1\n2\n3\n");
+        assert_eq!(assembled(data! { "ignore_hidden" => true, "delimiter" => "--" }), "1\n--\n2\n--\n3\n");
+        assert_eq!(assembled(data! { "regexp" => "^[ac]$", "delimiter" => r"-\n" }), "1\n-\n3\n");
+        let failure = call("assemble", data! { "src" => "/no/such", "dest" => "/tmp/x" }).failure.unwrap();
+        assert_eq!(failure.msg, "Source (/no/such) does not exist");
+    }
+}

@@ -1,0 +1,21 @@
+//! Whether a call is still wanted.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// Shared by all calls of a batch. The agent kills the processes that a cancelled call waits for, so only
+/// a module that loops or sleeps by itself need look at it.
+#[derive(Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}

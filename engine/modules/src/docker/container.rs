@@ -1,0 +1,323 @@
+//! docker_container: looks at the container and the image, and plans what must happen.
+
+use rplay_wire::{Diff, Failure};
+use serde_json::Value as Json;
+
+pub use super::container_args::DockerContainer;
+use super::{
+    container_args::{PullPolicy, State},
+    container_spec::read_env,
+    container_steps::Step,
+    credentials::home,
+    difference::reasons,
+    engine::Engine,
+    image_name::ImageName,
+    lifecycle::{Creation, Lifecycle, Start},
+    pull::{LocalImage, pull},
+    spec::{Comparison, Spec},
+};
+use crate::{ArgFault, Change, Host, Module, Plan};
+
+impl Module for DockerContainer {
+    fn check(&self) -> Result<(), ArgFault> {
+        if self.image.as_deref() == Some("") {
+            return Err(ArgFault::new("image", "`image` is empty"));
+        }
+        if !self.detach.0 && self.auto_remove.is_some_and(|on| on.0) {
+            return Err(ArgFault::new("auto_remove", "would take the output away that `detach: no` waits for")
+                .help("write `cleanup: true` instead"));
+        }
+        if !self.detach.0 && self.state == State::Healthy {
+            return Err(ArgFault::new("detach", "cannot be `no` for `state: healthy`, which waits for something else"));
+        }
+        if self.restart_retries.is_some() && self.restart_policy.is_none() {
+            return Err(ArgFault::new("restart_retries", "needs `restart_policy: on-failure`"));
+        }
+        self.rules()?;
+        self.spec("", &[], &str::to_owned).map(drop)
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let name = &self.name;
+        let Some(engine) = Engine::reach_softly(host, &self.engine)? else {
+            let verb = if self.state == State::Absent { "remove" } else { "create" };
+            return Ok(super::without_engine(format!("{verb} container {name}")));
+        };
+        let lifecycle = self.lifecycle(engine);
+        let found = match lifecycle.inspect(name)? {
+            Some(found) => Some(found),
+            // A run that broke off in the middle of a replacement leaves the former container aside.
+            None => lifecycle.inspect(&Lifecycle::former(name))?,
+        };
+        match self.state {
+            State::Absent => Ok(self.plan_absent(lifecycle, found)),
+            _ => self.plan_present(host, lifecycle, found),
+        }
+        .map(super::with_actions)
+    }
+}
+
+/// The image that a container is to be made from.
+struct Image {
+    name: String,
+    /// `None` if it is still to be pulled.
+    id: Option<String>,
+}
+
+impl DockerContainer {
+    fn lifecycle(&self, engine: Engine) -> Lifecycle {
+        Lifecycle {
+            engine,
+            name: self.name.clone(),
+            stop_timeout: self.stop_timeout,
+            kill: self.force_kill.0.then(|| self.kill_signal.clone().unwrap_or_default()),
+            keep_volumes: self.keep_volumes.0,
+            removal_timeout: self.removal_wait_timeout,
+            start: Start {
+                healthy: (self.state == State::Healthy).then_some(self.healthy_wait_timeout),
+                wait: !self.detach.0,
+                output: self.output_logs.0,
+                cleanup: self.cleanup.0,
+            },
+        }
+    }
+
+    fn plan_absent(self, lifecycle: Lifecycle, found: Option<Json>) -> Plan {
+        let Some(found) = found else { return Plan::unchanged() };
+        Plan::unchanged().change(Change::new(format!("remove container {}", self.name), move |_, _| {
+            Ok(lifecycle.remove_for_good(&found)?)
+        }))
+    }
+
+    fn plan_present(self, host: &Host, lifecycle: Lifecycle, found: Option<Json>) -> Result<Plan, Failure> {
+        let mut plan = Plan::unchanged();
+        let image = self.plan_image(host, &lifecycle.engine, found.as_ref(), &mut plan)?;
+        let spec = self.resolve_spec(host, &lifecycle, &image.name)?;
+        let rules = self.rules().map_err(fault)?;
+        let comparison = match &found {
+            Some(found) => {
+                let mut comparison = spec.compare(found, image.id.as_deref(), &rules);
+                if self.image.is_none() {
+                    comparison.replace.retain(|difference| difference.field != "image");
+                }
+                Some(comparison)
+            }
+            None => None,
+        };
+        // `present` starts nothing, and stops nothing either: what takes the place of a running one runs.
+        let ran = found.as_ref().is_some_and(|found| found.pointer("/State/Running") == Some(&Json::Bool(true)));
+        let runs = self.runs() || (self.state == State::Present && ran);
+        match (&found, comparison) {
+            (Some(found), Some(comparison)) if !comparison.replace.is_empty() || self.recreate.0 => {
+                plan.changes.push(self.replacement(&lifecycle, found, &spec, &image, &comparison, runs));
+                let pause = self.pause_step(runs, false);
+                plan.changes.extend(pause.map(|step| self.change(&lifecycle, &self.name, step, &spec)));
+            }
+            (Some(found), Some(comparison)) => {
+                let steps = self.steps(found, &spec, &comparison, &rules).into_iter();
+                plan.changes.extend(steps.map(|step| self.change(&lifecycle, &text(found, "/Id"), step, &spec)));
+            }
+            _ => {
+                plan.changes.push(self.creation(&lifecycle, &spec, &image, runs));
+                let pause = self.pause_step(runs, false);
+                plan.changes.extend(pause.map(|step| self.change(&lifecycle, &self.name, step, &spec)));
+            }
+        }
+        Ok(plan.finish(move |host, data| {
+            if !host.check {
+                lifecycle.await_health()?;
+            }
+            // With `detach: no` it is there already, with the output.
+            if !data.contains_key("container")
+                && let Some(container) = lifecycle.inspect(&lifecycle.name)?
+            {
+                data.insert("container".to_owned(), container.into());
+            }
+            Ok(())
+        }))
+    }
+
+    /// Which image, and whether it must be pulled first.
+    fn plan_image(
+        &self,
+        host: &Host,
+        engine: &Engine,
+        found: Option<&Json>,
+        plan: &mut Plan,
+    ) -> Result<Image, Failure> {
+        let Some(name) = &self.image else {
+            return match found {
+                Some(found) => Ok(Image { name: text(found, "/Config/Image"), id: Some(text(found, "/Image")) }),
+                None => Err(Failure::new(format!("there is no container {}, and no image to make it from", self.name))
+                    .arg("image")
+                    .help("write `image: NAME:TAG`")),
+            };
+        };
+        let full = ImageName::parse(name, None);
+        let local = LocalImage::find(engine, name)?;
+        let missing = || format!("image {name} is not on this host");
+        let wants = match (&local, self.pull, &full) {
+            (Some(_), PullPolicy::Missing | PullPolicy::Never, _) | (Some(_), _, None) => None,
+            (None, PullPolicy::Never, _) | (None, _, None) if host.check => {
+                plan.warnings.push(format!("{}; in check mode an earlier task is taken to bring it", missing()));
+                None
+            }
+            (None, PullPolicy::Never, _) => {
+                return Err(Failure::new(missing()).arg("image").help("load it first, or write `pull: missing`"));
+            }
+            (None, _, None) => {
+                return Err(Failure::new(missing()).arg("image").help("write its name, to have it pulled"));
+            }
+            (None, _, Some(full)) => Some(full),
+            (Some(local), PullPolicy::Always, Some(full)) => match local.is_current(engine, host, full) {
+                Ok(true) => None,
+                Ok(false) => Some(full),
+                Err(failure) => {
+                    plan.warnings.push(format!("cannot see whether {full} is up to date: {failure}"));
+                    Some(full)
+                }
+            },
+        };
+        let id = local.filter(|_| wants.is_none()).map(|local| local.id);
+        if let Some(full) = wants {
+            let (engine, full, platform) = (engine.clone(), full.clone(), self.platform.clone());
+            plan.changes.push(Change::new(format!("pull image {full}"), move |host, _| {
+                pull(&engine, host, &full, platform.as_deref()).map(drop).map_err(|failure| failure.arg("image"))
+            }));
+        }
+        Ok(Image { name: name.clone(), id })
+    }
+
+    /// What is wanted, with what only the host knows: files, homes, the ids of other containers.
+    fn resolve_spec(&self, host: &Host, lifecycle: &Lifecycle, image: &str) -> Result<Spec, Failure> {
+        let mut variables = Vec::new();
+        if let Some(path) = &self.env_file {
+            let path = expand(host, &path.0);
+            match std::fs::read_to_string(&path) {
+                Ok(content) => {
+                    variables = read_env(&content).map_err(|line| {
+                        Failure::new(format!("line {line} of {path} is not NAME=value")).arg("env_file")
+                    })?;
+                }
+                // An earlier task would have written it.
+                Err(_) if host.check => {}
+                Err(error) => return Err(Failure::new(format!("cannot read {path}: {error}")).arg("env_file")),
+            }
+        }
+        let mut spec = self.spec(image, &variables, &|path| expand(host, path)).map_err(fault)?;
+        for key in ["NetworkMode", "IpcMode", "PidMode"] {
+            let mode = spec.get(key).and_then(Json::as_str).and_then(|mode| mode.strip_prefix("container:"));
+            let Some(other) = mode.map(str::to_owned) else { continue };
+            // The Engine keeps the id: when that container is made anew, this one must be, too.
+            match (lifecycle.inspect(&other)?, spec.get_mut(key)) {
+                (Some(other), Some(value)) => *value = Json::from(format!("container:{}", text(&other, "/Id"))),
+                (None, _) if !host.check => return Err(Failure::new(format!("there is no container {other}"))),
+                _ => {}
+            }
+        }
+        Ok(spec)
+    }
+
+    /// One step towards what is wanted, for a container that stays.
+    fn change(&self, lifecycle: &Lifecycle, id: &str, (what, step): (String, Step), spec: &Spec) -> Change {
+        let (lifecycle, id, secrets) = (lifecycle.clone(), id.to_owned(), spec.secrets());
+        Change::new(what, move |_, data| step.take(&lifecycle, &id, data).map_err(|failure| hide(failure, &secrets)))
+    }
+
+    fn creation(&self, lifecycle: &Lifecycle, spec: &Spec, image: &Image, runs: bool) -> Change {
+        let (lifecycle, make) = (lifecycle.clone(), self.maker(lifecycle, spec, image));
+        let secrets = spec.secrets();
+        Change::new(format!("create container {}", self.name), move |_, data| {
+            let made = make().and_then(|creation| Ok(lifecycle.create(&lifecycle.name, &creation, data)?));
+            let started = made.and_then(|id| if runs { lifecycle.start(&id, data) } else { Ok(()) });
+            started.map_err(|failure| hide(failure, &secrets))
+        })
+    }
+
+    fn replacement(
+        &self,
+        lifecycle: &Lifecycle,
+        found: &Json,
+        spec: &Spec,
+        image: &Image,
+        comparison: &Comparison,
+        runs: bool,
+    ) -> Change {
+        let fields: Vec<_> = comparison.replace.iter().map(|difference| difference.field.clone()).collect();
+        let (before, after) = spec.texts(found, image.id.as_deref(), &fields);
+        let why = match fields.is_empty() {
+            true => "as asked for".to_owned(),
+            false => reasons(&comparison.replace),
+        };
+        let (lifecycle, make) = (lifecycle.clone(), self.maker(lifecycle, spec, image));
+        let (found, secrets) = (found.clone(), spec.secrets());
+        let what = format!("recreate container {}: {why}", self.name);
+        let change = Change::new(what, move |_, data| {
+            let replaced = make().and_then(|creation| lifecycle.replace(&found, &creation, runs, data));
+            replaced.map_err(|failure| hide(failure, &secrets))
+        });
+        change.diff(Diff::text(&format!("container {}", self.name), before, after))
+    }
+
+    /// Completes the create request, with the id of an image that was only just pulled.
+    fn maker(
+        &self,
+        lifecycle: &Lifecycle,
+        spec: &Spec,
+        image: &Image,
+    ) -> impl FnOnce() -> Result<Creation, Failure> + 'static {
+        let (engine, spec, platform) = (lifecycle.engine.clone(), spec.clone(), self.platform.clone());
+        let (name, id) = (image.name.clone(), image.id.clone());
+        move || {
+            let id = match id {
+                Some(id) => id,
+                None => match LocalImage::find(&engine, &name)? {
+                    Some(local) => local.id,
+                    None => return Err(Failure::new(format!("image {name} is not on this host")).arg("image")),
+                },
+            };
+            Ok(Creation { body: spec.body(&id), platform, later_networks: spec.later_networks() })
+        }
+    }
+}
+
+fn text(json: &Json, pointer: &str) -> String {
+    json.pointer(pointer).and_then(Json::as_str).unwrap_or_default().to_owned()
+}
+
+/// A path of the host: `~` is the user's home, a relative one begins where the agent runs; a volume's
+/// name is none.
+fn expand(host: &Host, path: &str) -> String {
+    if let Some(rest) = path.strip_prefix("~/") {
+        return home(host).map_or_else(|_| path.to_owned(), |home| home.join(rest).to_string_lossy().into_owned());
+    }
+    if path.starts_with("./") || path.starts_with("../") {
+        return std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.to_string_lossy().into_owned());
+    }
+    path.to_owned()
+}
+
+fn fault(fault: ArgFault) -> Failure {
+    let mut failure = Failure::new(fault.msg);
+    (failure.arg, failure.help) = (fault.arg, fault.help);
+    failure
+}
+
+/// The Engine may repeat a part of what it was sent.
+fn hide(mut failure: Failure, secrets: &[String]) -> Failure {
+    for secret in secrets {
+        failure.msg = failure.msg.replace(secret, "***");
+    }
+    failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_blotted_out_of_the_engines_messages() {
+        let failure = hide(Failure::new("bad: A=hunter2hunter2"), &["hunter2hunter2".into()]);
+        assert_eq!(failure.msg, "bad: A=***");
+    }
+}

@@ -1,0 +1,119 @@
+//! docker_container_exec: runs a command in a container that runs already.
+
+use std::io::Read;
+
+use rplay_wire::{Failure, Map, data};
+use serde_json::{Value as Json, json};
+
+use super::{
+    engine::{Engine, EngineArgs, encode},
+    lifecycle::unframe,
+    units::Texts,
+};
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::{Flag, Text},
+};
+
+args! {
+    /// Runs a command in a running container and gives its output and status.
+    pub struct DockerContainerExec {
+        ..engine: EngineArgs,
+        /// The container's name or id.
+        container: Text,
+        /// The command, split as a shell would; no shell runs it.
+        command: Option<Text>,
+        /// The command as a list of words.
+        argv: Option<Vec<Text>>,
+        /// Where it runs.
+        chdir: Option<Text>,
+        /// As whom.
+        user: Option<Text>,
+        /// Environment variables. Their values never show in messages.
+        env: Option<Texts>,
+        /// Do not wait for its end.
+        detach: Flag = Flag(false),
+        /// Give it a terminal; its two outputs are then one.
+        tty: Flag = Flag(false),
+        /// Leave out empty lines at the end of its output.
+        strip_empty_ends: Flag = Flag(true),
+    }
+}
+
+impl DockerContainerExec {
+    fn words(&self) -> Result<Vec<String>, ArgFault> {
+        match (&self.argv, &self.command) {
+            (Some(argv), None) if !argv.is_empty() => Ok(argv.clone()),
+            (None, Some(command)) => match shell_words::split(command) {
+                Ok(words) if !words.is_empty() => Ok(words),
+                Ok(_) => Err(ArgFault::new("command", "`command` is empty")),
+                Err(_) => Err(ArgFault::new("command", "has a quote that is not closed")),
+            },
+            (Some(_), Some(_)) => Err(ArgFault::new("argv", "`command` and `argv` exclude each other")),
+            _ => Err(ArgFault::new("command", "one of `command` and `argv` is needed")),
+        }
+    }
+}
+
+impl Module for DockerContainerExec {
+    fn check(&self) -> Result<(), ArgFault> {
+        self.words().map(drop)
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let words = self.words().map_err(|fault| Failure::new(fault.msg))?;
+        // The rest of the words may be secret.
+        let what = format!("run {} in container {}", words.first().map_or("", String::as_str), self.container);
+        let Some(engine) = Engine::reach_softly(host, &self.engine)? else {
+            return Ok(super::without_engine(what));
+        };
+        let mut body = json!({
+            "Cmd": words, "Tty": self.tty.0,
+            "AttachStdout": !self.detach.0, "AttachStderr": !self.detach.0, "AttachStdin": false,
+        });
+        if let Some(env) = &self.env {
+            body["Env"] = env.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        }
+        for (key, value) in [("User", &self.user), ("WorkingDir", &self.chdir)] {
+            if let Some(value) = value {
+                body[key] = json!(value);
+            }
+        }
+        Ok(Plan::unchanged().change(Change::new(what, move |_, data| self.run(&engine, &body, data))))
+    }
+}
+
+impl DockerContainerExec {
+    fn run(&self, engine: &Engine, body: &Json, data: &mut Map) -> Result<(), Failure> {
+        let made = engine.post(format!("/containers/{}/exec", encode(&self.container)), body)?;
+        let id = made.get("Id").and_then(Json::as_str).unwrap_or_default();
+        let start = engine.ask("POST", format!("/exec/{id}/start"));
+        let answer = start.body(&json!({"Detach": self.detach.0, "Tty": self.tty.0})).patiently().send()?;
+        let mut bytes = Vec::new();
+        answer.reader().read_to_end(&mut bytes)?;
+        if self.detach.0 {
+            data.insert("exec_id".to_owned(), id.into());
+            return Ok(());
+        }
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        if self.tty.0 {
+            stdout = bytes;
+        } else {
+            for (stream, text) in unframe(&bytes) {
+                if stream == 2 { stderr.extend_from_slice(text) } else { stdout.extend_from_slice(text) }
+            }
+        }
+        let text = |bytes: Vec<u8>| {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            if self.strip_empty_ends.0 { text.trim_end_matches(['\r', '\n']).to_owned() } else { text }
+        };
+        let ended = engine.get(format!("/exec/{id}/json"))?;
+        let rc = ended.get("ExitCode").and_then(Json::as_i64).unwrap_or_default();
+        let result = data! { "stdout" => text(stdout), "stderr" => text(stderr), "rc" => rc };
+        if rc != 0 {
+            return Err(Failure::new("non-zero return code").data(result));
+        }
+        data.extend(result);
+        Ok(())
+    }
+}

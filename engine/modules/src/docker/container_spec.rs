@@ -1,0 +1,425 @@
+//! From the arguments of docker_container to what the Engine is asked to make.
+
+use rplay_wire::Value;
+use serde_json::{Map as JsonMap, Value as Json, json};
+
+use super::{
+    container_args::{
+        DeviceRequestArgs, DockerContainer, HealthArgs, NameMismatch, NetworkArgs, RateArgs, RestartPolicy,
+    },
+    mounts::{Exposed, Published},
+    nested::Nested,
+    spec::{Attachment, Comparisons, Spec},
+    units::Size,
+};
+use crate::{ArgFault, argtypes::Flag};
+
+impl DockerContainer {
+    /// What is wanted. `env_file` holds the variables of that file, `expand` completes paths of the host.
+    pub fn spec(
+        &self,
+        image_name: &str,
+        env_file: &[(String, String)],
+        expand: &dyn Fn(&str) -> String,
+    ) -> Result<Spec, ArgFault> {
+        let compare_image_name = self.image_name_mismatch == NameMismatch::Recreate;
+        let mut spec = Spec::new(image_name, compare_image_name);
+        self.set_process(&mut spec, env_file)?;
+        self.set_storage(&mut spec, expand)?;
+        self.set_network(&mut spec);
+        self.set_limits(&mut spec);
+        self.set_rights(&mut spec);
+        Ok(spec)
+    }
+
+    /// What runs, as whom, with what.
+    fn set_process(&self, spec: &mut Spec, env_file: &[(String, String)]) -> Result<(), ArgFault> {
+        let mut set = |key: &str, value: Option<Json>| value.into_iter().for_each(|value| spec.set(key, value));
+        set("Hostname", text(&self.hostname));
+        set("Domainname", text(&self.domainname));
+        set("User", text(&self.user));
+        set("WorkingDir", text(&self.working_dir));
+        set("Tty", flag(self.tty));
+        set("OpenStdin", flag(self.interactive));
+        set("StopSignal", text(&self.stop_signal));
+        set("StopTimeout", self.stop_timeout.map(|seconds| json!(seconds)));
+        set("Entrypoint", list(&self.entrypoint));
+        if let Some(command) = &self.command {
+            set("Cmd", Some(json!(words(command).map_err(|why| ArgFault::new("command", why))?)));
+        }
+        let mut env: std::collections::BTreeMap<&str, &str> =
+            env_file.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        env.extend(self.env.iter().flat_map(|env| &env.0).map(|(name, value)| (name.as_str(), value.as_str())));
+        if let Some(wrong) = env.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
+            return Err(ArgFault::new("env", format!("`{wrong}` cannot be the name of a variable")));
+        }
+        if !env.is_empty() {
+            set("Env", Some(env.iter().map(|(name, value)| format!("{name}={value}")).collect()));
+        }
+        if let Some(labels) = &self.labels {
+            set("Labels", Some(labels.0.iter().map(|(name, value)| (name.clone(), json!(value))).collect()));
+        }
+        if let Some(health) = &self.healthcheck {
+            set("Healthcheck", Some(health.json().map_err(|why| ArgFault::new("healthcheck", why))?));
+        }
+        if self.log_driver.is_some() || self.log_options.is_some() {
+            let mut log =
+                json!({"Config": self.log_options.as_ref().map_or_else(|| json!({}), |options| options.json())});
+            log["Type"] = json!(self.log_driver.as_deref().unwrap_or_default());
+            set("LogConfig", Some(log));
+        }
+        set("Init", flag(self.init));
+        set("AutoRemove", flag(self.auto_remove));
+        if let Some(policy) = self.restart_policy {
+            let retries = if policy == RestartPolicy::OnFailure { self.restart_retries.unwrap_or(0) } else { 0 };
+            set("RestartPolicy", Some(json!({"Name": policy.word(), "MaximumRetryCount": retries})));
+        }
+        Ok(())
+    }
+
+    fn set_storage(&self, spec: &mut Spec, expand: &dyn Fn(&str) -> String) -> Result<(), ArgFault> {
+        let mut set = |key: &str, value: Option<Json>| value.into_iter().for_each(|value| spec.set(key, value));
+        if let Some(volumes) = &self.volumes {
+            let binds: Vec<_> = volumes.iter().filter_map(|volume| volume.notation(expand)).collect();
+            let nameless: JsonMap<_, _> =
+                volumes.iter().filter(|v| v.source.is_none()).map(|v| (v.target.clone(), json!({}))).collect();
+            set("Binds", (!binds.is_empty()).then(|| json!(binds)));
+            set("Volumes", (!nameless.is_empty()).then(|| json!(nameless)));
+        }
+        if let Some(mounts) = &self.mounts {
+            let mounts: Result<Vec<_>, _> = mounts.iter().map(|mount| mount.json(expand)).collect();
+            set("Mounts", Some(json!(mounts.map_err(|why| ArgFault::new("mounts", why))?)));
+        }
+        set("VolumesFrom", list(&self.volumes_from));
+        set("VolumeDriver", text(&self.volume_driver));
+        if let Some(folders) = &self.tmpfs {
+            let folders = folders.iter().map(|folder| folder.split_once(':').unwrap_or((folder, "")));
+            set("Tmpfs", Some(folders.map(|(path, options)| (path.to_owned(), json!(options))).collect()));
+        }
+        set("ShmSize", size(self.shm_size));
+        set("StorageOpt", self.storage_opts.as_ref().map(|options| options.json()));
+        set("ReadonlyRootfs", flag(self.read_only));
+        Ok(())
+    }
+
+    fn set_network(&self, spec: &mut Spec) {
+        let mut set = |key: &str, value: Option<Json>| value.into_iter().for_each(|value| spec.set(key, value));
+        let published = self.published_ports.as_deref().unwrap_or_default();
+        let address = self.default_host_ip.as_deref().unwrap_or_default();
+        let mut bindings: JsonMap<String, Json> = JsonMap::new();
+        for (port, binding) in published.iter().flat_map(|port| port.bindings(address)) {
+            if let Some(list) = bindings.entry(port).or_insert_with(|| json!([])).as_array_mut() {
+                list.push(binding);
+            }
+        }
+        let exposed = self.exposed_ports.iter().flatten().flat_map(|Exposed(ports)| ports.iter());
+        let exposed: JsonMap<_, _> = exposed.chain(bindings.keys()).map(|port| (port.clone(), json!({}))).collect();
+        set("ExposedPorts", (!exposed.is_empty()).then(|| json!(exposed)));
+        set("PortBindings", (!bindings.is_empty()).then(|| json!(bindings)));
+        let all = published.contains(&Published::All).then_some(json!(true));
+        set("PublishAllPorts", flag(self.publish_all_ports).or(all));
+        set("MacAddress", text(&self.mac_address));
+        let hosts =
+            self.etc_hosts.as_ref().map(|hosts| hosts.0.iter().map(|(name, address)| format!("{name}:{address}")));
+        set("ExtraHosts", hosts.map(|hosts| hosts.collect()));
+        set("Dns", list(&self.dns_servers));
+        set("DnsSearch", list(&self.dns_search_domains));
+        set("DnsOptions", list(&self.dns_opts));
+        set("Links", list(&self.links));
+        let networks = self.networks.iter().flatten();
+        let networks: Vec<_> =
+            networks.map(|network| Attachment { network: network.name.clone(), endpoint: network.json() }).collect();
+        let first = networks.first().filter(|_| self.networks_cli_compatible.0).map(|first| json!(first.network));
+        set("NetworkMode", text(&self.network_mode).or(first));
+        spec.networks = networks;
+    }
+
+    fn set_limits(&self, spec: &mut Spec) {
+        let mut set = |key: &str, value: Option<Json>| value.into_iter().for_each(|value| spec.set(key, value));
+        set("Memory", size(self.memory));
+        set("MemoryReservation", size(self.memory_reservation));
+        set("MemorySwap", size(self.memory_swap));
+        set("MemorySwappiness", self.memory_swappiness.map(|value| json!(value)));
+        // Whole thousandths: 0.1 is not exact in binary.
+        set("NanoCpus", self.cpus.map(|cpus| json!((cpus * 1e3).round() as i64 * 1_000_000)));
+        set("CpuShares", self.cpu_shares.map(|value| json!(value)));
+        set("CpuPeriod", self.cpu_period.map(|value| json!(value)));
+        set("CpuQuota", self.cpu_quota.map(|value| json!(value)));
+        set("CpusetCpus", text(&self.cpuset_cpus));
+        set("CpusetMems", text(&self.cpuset_mems));
+        set("BlkioWeight", self.blkio_weight.map(|value| json!(value)));
+        set("PidsLimit", self.pids_limit.map(|value| json!(value)));
+        set("OomKillDisable", self.oom_killer.map(|Flag(may)| json!(!may)));
+        set("OomScoreAdj", self.oom_score_adj.map(|value| json!(value)));
+        set("Ulimits", self.ulimits.as_ref().map(|limits| limits.iter().map(|limit| limit.0.clone()).collect()));
+        set("Sysctls", self.sysctls.as_ref().map(|options| options.json()));
+    }
+
+    fn set_rights(&self, spec: &mut Spec) {
+        let mut set = |key: &str, value: Option<Json>| value.into_iter().for_each(|value| spec.set(key, value));
+        set("CapAdd", list(&self.capabilities));
+        set("CapDrop", list(&self.cap_drop));
+        set("Privileged", flag(self.privileged));
+        set("SecurityOpt", list(&self.security_opts));
+        set("Devices", self.devices.as_ref().map(|devices| devices.iter().map(|device| device.0.clone()).collect()));
+        set("DeviceCgroupRules", list(&self.device_cgroup_rules));
+        set("BlkioDeviceReadBps", rates(&self.device_read_bps));
+        set("BlkioDeviceWriteBps", rates(&self.device_write_bps));
+        set("BlkioDeviceReadIOps", rates(&self.device_read_iops));
+        set("BlkioDeviceWriteIOps", rates(&self.device_write_iops));
+        let requests = self.device_requests.as_ref();
+        set("DeviceRequests", requests.map(|all| all.iter().map(|request| request.json()).collect()));
+        set("GroupAdd", list(&self.groups));
+        set("IpcMode", text(&self.ipc_mode));
+        set("PidMode", text(&self.pid_mode));
+        set("UTSMode", text(&self.uts));
+        set("UsernsMode", text(&self.userns_mode));
+        set("CgroupnsMode", text(&self.cgroupns_mode));
+        set("CgroupParent", text(&self.cgroup_parent));
+        set("Runtime", text(&self.runtime));
+    }
+
+    /// `comparisons`, read.
+    pub fn rules(&self) -> Result<Comparisons, ArgFault> {
+        let mut rules = Comparisons::default();
+        for (name, how) in self.comparisons.iter().flatten() {
+            let how = how.as_str().unwrap_or_default();
+            let args = <DockerContainer as crate::Args>::args();
+            let arg =
+                match name.as_str() {
+                    "*" => "*",
+                    name => args.iter().find(|arg| arg.is_called(name)).map(|arg| arg.name).ok_or_else(|| {
+                        ArgFault::new("comparisons", format!("names `{name}`, which is not an argument"))
+                    })?,
+                };
+            // Both are parts of one field of the Engine's.
+            let arg = if arg == "log_options" { "log_driver" } else { arg }.to_owned();
+            match (arg.as_str(), how) {
+                ("*", "ignore") => rules.ignore_rest = true,
+                ("*", "strict") => {}
+                ("*", _) => {
+                    return Err(ArgFault::new("comparisons", format!("cannot say `{how}` for `*`"))
+                        .help("write strict or ignore"));
+                }
+                (_, "ignore") => rules.ignored.push(arg),
+                (_, "strict") => rules.strict.push(arg),
+                (_, "allow_more_present") => rules.more_allowed.push(arg),
+                _ => {
+                    return Err(ArgFault::new("comparisons", format!("says `{how}` for {arg}"))
+                        .help("write strict, ignore or allow_more_present"));
+                }
+            }
+        }
+        Ok(rules)
+    }
+}
+
+impl NetworkArgs {
+    /// The settings of the endpoint, as the Engine takes them.
+    fn json(&self) -> Json {
+        let mut endpoint = json!({});
+        let addresses = [("IPv4Address", &self.ipv4_address), ("IPv6Address", &self.ipv6_address)];
+        for (key, address) in addresses {
+            if let Some(address) = address {
+                endpoint["IPAMConfig"][key] = json!(address);
+            }
+        }
+        let others = [
+            ("Aliases", list(&self.aliases)),
+            ("Links", list(&self.links)),
+            ("MacAddress", text(&self.mac_address)),
+            ("DriverOpts", self.driver_opts.as_ref().map(|options| options.json())),
+        ];
+        for (key, value) in others {
+            if let Some(value) = value {
+                endpoint[key] = value;
+            }
+        }
+        endpoint
+    }
+}
+
+impl HealthArgs {
+    fn json(&self) -> Result<Json, String> {
+        let mut health = json!({});
+        match &self.test {
+            None => {}
+            Some(Value::Str(text)) if text == "NONE" => health["Test"] = json!(["NONE"]),
+            Some(Value::Str(text)) => health["Test"] = json!(["CMD-SHELL", text]),
+            Some(test @ Value::List(_)) => {
+                let words = words(test)?;
+                if !matches!(words.first().map(String::as_str), Some("NONE" | "CMD" | "CMD-SHELL")) {
+                    return Err("needs a `test` that begins with CMD, CMD-SHELL or NONE when it is a list".to_owned());
+                }
+                health["Test"] = json!(words);
+            }
+            Some(other) => return Err(format!("needs a `test` that is text or a list, not {}", other.type_name())),
+        }
+        let spans = [
+            ("Interval", self.interval),
+            ("Timeout", self.timeout),
+            ("StartPeriod", self.start_period),
+            ("StartInterval", self.start_interval),
+        ];
+        for (key, span) in spans {
+            if let Some(span) = span {
+                health[key] = json!(span.0);
+            }
+        }
+        if let Some(retries) = self.retries {
+            health["Retries"] = json!(retries);
+        }
+        Ok(health)
+    }
+}
+
+impl DeviceRequestArgs {
+    /// As the Engine takes it, with what it would fill in itself.
+    fn json(&self) -> Json {
+        let abilities = self.capabilities.iter().flatten().map(|any| match any {
+            // `[gpu]` for `[[gpu]]`.
+            Value::Str(one) => json!([one]),
+            many => Json::from(many),
+        });
+        json!({
+            "Driver": self.driver.as_deref().unwrap_or_default(),
+            "Count": self.count.unwrap_or(if self.device_ids.is_some() { 0 } else { -1 }),
+            "DeviceIDs": self.device_ids,
+            "Capabilities": abilities.collect::<Vec<_>>(),
+            "Options": self.options.as_ref().map_or_else(|| json!({}), |options| options.json()),
+        })
+    }
+}
+
+fn rates(rates: &Option<Vec<Nested<RateArgs>>>) -> Option<Json> {
+    let rates = rates.as_ref()?.iter().map(|rate| json!({"Path": rate.path, "Rate": rate.rate.0}));
+    Some(rates.collect())
+}
+
+fn text(value: &Option<String>) -> Option<Json> {
+    value.as_ref().map(|text| json!(text))
+}
+
+fn list(value: &Option<Vec<String>>) -> Option<Json> {
+    value.as_ref().map(|items| json!(items))
+}
+
+fn flag(value: Option<Flag>) -> Option<Json> {
+    value.map(|Flag(on)| json!(on))
+}
+
+fn size(value: Option<Size>) -> Option<Json> {
+    value.map(|Size(bytes)| json!(bytes))
+}
+
+/// A command as words: text is split as a shell would, a list stays as it is.
+fn words(command: &Value) -> Result<Vec<String>, String> {
+    use crate::args::ArgType;
+    match command {
+        Value::List(words) => words.iter().map(String::parse).collect(),
+        // The text may hold a password: it is not repeated.
+        command => {
+            shell_words::split(&String::parse(command)?).map_err(|_| "has a quote that is not closed".to_owned())
+        }
+    }
+}
+
+/// The variables of a file with lines NAME=value. Comments begin with `#`; nothing is unquoted, as in
+/// Docker's own `--env-file`.
+pub fn read_env(text: &str) -> Result<Vec<(String, String)>, usize> {
+    let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim_start()));
+    let lines = lines.filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    lines
+        .map(|(at, line)| {
+            let (name, value) = line.split_once('=').ok_or(at)?;
+            Ok((name.trim_end().to_owned(), value.to_owned()))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay_wire::data;
+
+    use super::*;
+    use crate::{Args, Module};
+
+    fn body(map: rplay_wire::Map) -> Json {
+        let args = DockerContainer::from_map(&map).unwrap();
+        args.spec("todo:v2", &[("FROM_FILE".into(), "1".into()), ("A".into(), "file".into())], &|path| path.to_owned())
+            .unwrap()
+            .body("sha256:1")
+    }
+
+    #[test]
+    fn a_whole_container_becomes_the_engines_request() {
+        let mut body = body(data! {
+            "name" => "todo-3", "image" => "todo:v2",
+            "command" => "serve --name 'a b'",
+            "env" => data! { "A" => "args" },
+            "ports" => vec!["127.0.0.1:3003:3000"],
+            "expose" => vec![Value::from(9000)],
+            "volumes" => vec!["/srv/config.ini:/app/config/config.ini:ro", "/cache"],
+            "networks" => vec![Value::from(data! { "name" => "todo", "ipv4_address" => "10.5.0.3", "aliases" => vec!["t3"] })],
+            "restart_policy" => "unless-stopped", "memory" => "64m", "cpus" => 0.1,
+            "healthcheck" => data! { "test" => "true", "interval" => "2s", "retries" => 3 },
+            "etc_hosts" => data! { "db" => "10.5.0.1" }, "log_driver" => "json-file",
+            "log_options" => data! { "max-size" => "10m", "compress" => true },
+            "tmpfs" => vec!["/run:size=1m"], "oom_killer" => true,
+        });
+        body["Labels"] = Json::Null;
+        assert_eq!(
+            body,
+            json!({
+                "Image": "todo:v2",
+                "HostConfig": {
+                    "LogConfig": {"Config": {"max-size": "10m", "compress": "true"}, "Type": "json-file"},
+                    "RestartPolicy": {"Name": "unless-stopped", "MaximumRetryCount": 0},
+                    "Binds": ["/srv/config.ini:/app/config/config.ini:ro"],
+                    "Tmpfs": {"/run": "size=1m"},
+                    "PortBindings": {"3000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "3003"}]},
+                    "ExtraHosts": ["db:10.5.0.1"],
+                    "NetworkMode": "todo",
+                    "Memory": 67108864, "NanoCpus": 100_000_000, "OomKillDisable": false,
+                },
+                "Cmd": ["serve", "--name", "a b"],
+                "Env": ["A=args", "FROM_FILE=1"],
+                "Healthcheck": {"Test": ["CMD-SHELL", "true"], "Interval": 2_000_000_000i64, "Retries": 3},
+                "Volumes": {"/cache": {}},
+                "ExposedPorts": {"9000/tcp": {}, "3000/tcp": {}},
+                "Labels": null,
+                "NetworkingConfig": {"EndpointsConfig": {
+                    "todo": {"IPAMConfig": {"IPv4Address": "10.5.0.3"}, "Aliases": ["t3"]},
+                }},
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_found_before_an_engine_is_asked() {
+        let fault = |map| match DockerContainer::from_map(&map) {
+            Ok(args) => args.check().err().map(|fault| fault.msg),
+            Err(faults) => faults.first().map(|fault| fault.msg.clone()),
+        };
+        let base = || data! { "name" => "x", "image" => "y" };
+        let with = |key: &str, value: Value| {
+            let mut map = base();
+            map.insert(key.into(), value);
+            fault(map).unwrap_or_default()
+        };
+        assert_eq!(fault(base()), None);
+        assert!(with("command", "a 'b".into()).contains("not closed"));
+        assert!(with("comparisons", data! { "nothing" => "strict" }.into()).contains("not an argument"));
+        assert!(with("healthcheck", data! { "test" => vec!["x"] }.into()).contains("CMD-SHELL"));
+        assert!(with("networks", vec!["todo"].into()).contains("must be a dict"));
+        assert!(with("networks", vec![Value::from(data! { "nam" => "todo" })].into()).contains("unknown key `nam`"));
+        assert!(with("image", "".into()).contains("image"));
+    }
+
+    #[test]
+    fn env_files_are_read_as_docker_reads_them() {
+        let read = read_env("# comment\nA=1\n\n  B = x=\"y\" \n").unwrap();
+        assert_eq!(read, [("A".to_owned(), "1".to_owned()), ("B".to_owned(), " x=\"y\" ".to_owned())]);
+        assert_eq!(read_env("A=1\nnonsense\n"), Err(2));
+    }
+}

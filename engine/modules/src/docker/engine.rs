@@ -1,0 +1,410 @@
+//! The Docker Engine as the agent speaks to it: HTTP requests over its socket, on connections that are
+//! kept for the life of the agent.
+
+use std::{
+    collections::HashMap,
+    io::{self, Read},
+    sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use rplay_wire::Failure;
+use serde_json::Value as Json;
+use ureq::{Agent, AsSendBody, Body, http};
+
+use super::socket::{NoNames, Socket, SocketConnector};
+use crate::{Host, args, argtypes::Text};
+
+/// The newest version of the API that these modules were written for. Engines keep old versions for
+/// years: 1.44 is the oldest one that Docker 29 still accepts.
+const NEWEST: Version = Version(1, 44);
+/// What is needed at least: `stop_timeout`, `init` and the health check's start period are then there.
+const OLDEST: Version = Version(1, 24);
+
+/// Bytes; longer answers are cut off with an error. A `docker inspect` of anything is far below.
+const LONGEST_ANSWER: u64 = 64 << 20;
+
+args! {
+    /// Which Docker Engine to speak to, and how.
+    pub struct EngineArgs {
+        /// The Engine's address: `unix:///path` or `tcp://address:port`; else DOCKER_HOST, else
+        /// `unix:///var/run/docker.sock`.
+        docker_host: Option<Text> | "docker_url",
+        /// The version of the Engine's API, `auto` for the newest one that both sides know.
+        api_version: Option<Text> | "docker_api_version",
+        /// Seconds to wait for an answer of the Engine.
+        timeout: Option<u64>,
+    }
+}
+
+/// A version of the Engine's API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u16, pub u16);
+
+impl Version {
+    fn parse(text: &str) -> Option<Version> {
+        let (major, minor) = text.trim().split_once('.')?;
+        Some(Version(major.parse().ok()?, minor.parse().ok()?))
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.0, self.1)
+    }
+}
+
+/// Why the Engine did not do as it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("no Docker Engine answers at {socket}: {why}")]
+    Unreachable { socket: Socket, why: String },
+    #[error("{message}")]
+    Refused {
+        /// The HTTP status; 0 for an error in the middle of a stream that began well.
+        status: u16,
+        message: String,
+    },
+    #[error("the Docker Engine's answer to {request} broke off: {why}")]
+    Broken { request: String, why: String },
+}
+
+impl EngineError {
+    /// What was asked for does not exist.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, EngineError::Refused { status: 404, .. })
+    }
+
+    /// The thing is in another state than the request needs (already removed, still running).
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, EngineError::Refused { status: 409, .. })
+    }
+
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, EngineError::Unreachable { .. })
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        let failure = Failure::new(error.to_string());
+        match error {
+            EngineError::Unreachable { why, .. } if why.contains("ermission denied") => {
+                failure.help("run this as root (`become: true`) or as a member of the group docker")
+            }
+            EngineError::Unreachable { .. } => {
+                failure.help("install and start the Docker Engine first, or name its socket in `docker_host`")
+            }
+            _ => failure,
+        }
+    }
+}
+
+/// A Docker Engine that answered. Clones share the connections.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    agent: Agent,
+    socket: Socket,
+    version: Version,
+    timeout: Duration,
+}
+
+/// One agent of ureq for each socket, so that a hundred containers use a few warm connections.
+fn agent(socket: &Socket) -> Agent {
+    static AGENTS: OnceLock<Mutex<HashMap<Socket, Agent>>> = OnceLock::new();
+    let agents = AGENTS.get_or_init(Mutex::default);
+    let mut agents = agents.lock().unwrap_or_else(PoisonError::into_inner);
+    agents
+        .entry(socket.clone())
+        .or_insert_with(|| {
+            let config = Agent::config_builder()
+                .http_status_as_error(false)
+                .proxy(None)
+                .max_redirects(0)
+                .user_agent("rplay")
+                .max_idle_connections(16)
+                .max_idle_connections_per_host(16)
+                .allow_non_standard_methods(true)
+                .build();
+            Agent::with_parts(config, SocketConnector(socket.clone()), NoNames)
+        })
+        .clone()
+}
+
+impl Engine {
+    /// Finds the Engine that the arguments, or else the environment, name, and agrees on a version.
+    pub fn reach(host: &Host, at: &EngineArgs) -> Result<Engine, Failure> {
+        Self::reach_or(host, at)?.map_err(Failure::from)
+    }
+
+    /// As [`Engine::reach`], but in check mode `None` for an Engine that does not answer: an earlier task
+    /// would have installed or started it.
+    pub fn reach_softly(host: &Host, at: &EngineArgs) -> Result<Option<Engine>, Failure> {
+        match Self::reach_or(host, at)? {
+            Ok(engine) => Ok(Some(engine)),
+            Err(error) if host.check && error.is_unreachable() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn reach_or(host: &Host, at: &EngineArgs) -> Result<Result<Engine, EngineError>, Failure> {
+        let address = at.docker_host.clone().or_else(|| host.variable("DOCKER_HOST").filter(|v| !v.is_empty()));
+        let address = address.unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
+        let socket = Socket::parse(&address).map_err(|why| {
+            Failure::new(why).arg("docker_host").help("write unix:///path/to/docker.sock or tcp://address:port")
+        })?;
+        let timeout = at.timeout.or_else(|| host.variable("DOCKER_TIMEOUT").and_then(|v| v.parse().ok())).unwrap_or(60);
+        let mut engine =
+            Engine { agent: agent(&socket), socket, version: NEWEST, timeout: Duration::from_secs(timeout.max(1)) };
+        let newest = match engine.ping() {
+            Ok(version) => version,
+            Err(EngineError::Broken { why, .. }) => {
+                return Ok(Err(EngineError::Unreachable { socket: engine.socket, why }));
+            }
+            Err(error) => return Ok(Err(error)),
+        };
+        let asked = at.api_version.clone().or_else(|| host.variable("DOCKER_API_VERSION").filter(|v| !v.is_empty()));
+        engine.version = match asked.as_deref() {
+            None | Some("auto") => newest.min(NEWEST),
+            Some(text) => Version::parse(text).ok_or_else(|| {
+                Failure::new(format!("`{text}` is not a version of the Docker API"))
+                    .arg("api_version")
+                    .help("write it as \"1.41\", in quotes, or `auto`")
+            })?,
+        };
+        if engine.version < OLDEST {
+            return Err(Failure::new(format!(
+                "the Docker Engine at {} speaks API {newest}; at least {OLDEST} (Docker 1.12) is needed",
+                engine.socket
+            )));
+        }
+        Ok(Ok(engine))
+    }
+
+    /// The newest version that the Engine speaks.
+    fn ping(&self) -> Result<Version, EngineError> {
+        let answer = self.ask("GET", "/_ping").unversioned().send()?;
+        let version = answer.header("api-version").and_then(Version::parse).unwrap_or(OLDEST);
+        // Read to its end, so that the connection can be used again.
+        answer.text()?;
+        Ok(version)
+    }
+
+    /// The version of the API that is spoken.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// A request still to be completed; `path` begins with a slash and is encoded already.
+    pub fn ask<'e>(&'e self, method: &'static str, path: impl Into<String>) -> Ask<'e> {
+        Ask {
+            engine: self,
+            method,
+            path: path.into(),
+            query: String::new(),
+            headers: Vec::new(),
+            body: None,
+            versioned: true,
+            wait: Some(self.timeout),
+        }
+    }
+
+    /// The answer to a GET.
+    pub fn get(&self, path: impl Into<String>) -> Result<Json, EngineError> {
+        self.ask("GET", path).json()
+    }
+
+    /// The answer to a GET, `None` where there is no such thing.
+    pub fn find(&self, path: impl Into<String>) -> Result<Option<Json>, EngineError> {
+        match self.get(path) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_missing() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// POSTs a JSON body and reads the answer, `null` if it is empty.
+    pub fn post(&self, path: impl Into<String>, body: &Json) -> Result<Json, EngineError> {
+        self.ask("POST", path).body(body).json()
+    }
+
+    /// POSTs without a body.
+    pub fn act(&self, path: impl Into<String>) -> Result<(), EngineError> {
+        self.ask("POST", path).json().map(drop)
+    }
+}
+
+/// A request to the Engine.
+#[must_use = "a request does nothing until it is sent"]
+pub struct Ask<'e> {
+    engine: &'e Engine,
+    method: &'static str,
+    path: String,
+    query: String,
+    headers: Vec<(&'static str, String)>,
+    body: Option<Vec<u8>>,
+    versioned: bool,
+    wait: Option<Duration>,
+}
+
+impl Ask<'_> {
+    pub fn query(mut self, name: &str, value: impl AsRef<str>) -> Self {
+        self.query.push(if self.query.is_empty() { '?' } else { '&' });
+        self.query.push_str(name);
+        self.query.push('=');
+        self.query.push_str(&encode(value.as_ref()));
+        self
+    }
+
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub fn body(mut self, body: &Json) -> Self {
+        self.headers.push(("content-type", "application/json".to_owned()));
+        self.body = Some(body.to_string().into_bytes());
+        self
+    }
+
+    fn unversioned(mut self) -> Self {
+        self.versioned = false;
+        self
+    }
+
+    /// Seconds that the Engine may think longer than usual.
+    pub fn patience(mut self, seconds: u64) -> Self {
+        self.wait = self.wait.map(|wait| wait + Duration::from_secs(seconds));
+        self
+    }
+
+    /// However long it takes: pulls, waits.
+    pub fn patiently(mut self) -> Self {
+        self.wait = None;
+        self
+    }
+
+    /// Sends the request and checks the status.
+    pub fn send(mut self) -> Result<Answer, EngineError> {
+        match self.body.take() {
+            None if self.method == "GET" => self.send_with(()),
+            body => self.send_with(body.unwrap_or_default()),
+        }
+    }
+
+    /// Sends a file as the body (`docker load`).
+    pub fn send_file(self, file: std::fs::File) -> Result<Answer, EngineError> {
+        self.header("content-type", "application/x-tar").send_with(file)
+    }
+
+    fn send_with(self, body: impl AsSendBody) -> Result<Answer, EngineError> {
+        let name = format!("{} {}", self.method, self.path);
+        let broken = |why: String| EngineError::Broken { request: name.clone(), why };
+        let version = if self.versioned { format!("/v{}", self.engine.version) } else { String::new() };
+        let mut request = http::Request::builder()
+            .method(self.method)
+            .uri(format!("http://docker{version}{}{}", self.path, self.query));
+        for (header, value) in &self.headers {
+            request = request.header(*header, value);
+        }
+        let request = request.body(body).map_err(|error| broken(error.to_string()))?;
+        let request = self
+            .engine
+            .agent
+            .configure_request(request)
+            .timeout_recv_response(self.wait)
+            .timeout_recv_body(self.wait)
+            .build();
+        let response = self.engine.agent.run(request).map_err(|error| match error {
+            ureq::Error::Timeout(_) => broken(format!("no answer in {} s", self.wait.unwrap_or_default().as_secs())),
+            error => broken(error.to_string()),
+        })?;
+        let answer = Answer { request: name, response };
+        match answer.response.status().as_u16() {
+            // 304: it is in that state already.
+            200..=299 | 304 => Ok(answer),
+            status => {
+                let text = answer.text()?;
+                let message = serde_json::from_str::<Json>(&text)
+                    .ok()
+                    .and_then(|body| body.get("message")?.as_str().map(str::to_owned))
+                    .unwrap_or(text);
+                let message = match message.trim() {
+                    "" => format!("the Docker Engine answered with status {status}"),
+                    message => message.to_owned(),
+                };
+                Err(EngineError::Refused { status, message })
+            }
+        }
+    }
+
+    /// Sends the request and reads the whole answer as JSON, `null` if it is empty.
+    pub fn json(self) -> Result<Json, EngineError> {
+        let answer = self.send()?;
+        let request = answer.request.clone();
+        let text = answer.text()?;
+        if text.trim().is_empty() {
+            return Ok(Json::Null);
+        }
+        serde_json::from_str(&text).map_err(|error| EngineError::Broken { request, why: error.to_string() })
+    }
+}
+
+/// What the Engine answers; its body is still to be read.
+pub struct Answer {
+    request: String,
+    response: http::Response<Body>,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name)?.to_str().ok()
+    }
+
+    fn text(self) -> Result<String, EngineError> {
+        let request = self.request;
+        let bytes = self.response.into_body().into_with_config().limit(LONGEST_ANSWER).read_to_vec();
+        let bytes = bytes.map_err(|error| EngineError::Broken { request, why: error.to_string() })?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The body, as it arrives.
+    pub fn reader(self) -> impl Read {
+        self.response.into_body().into_with_config().limit(u64::MAX).reader()
+    }
+
+    /// Reads a stream of progress messages (pull, push, load, build) to its end. An error in it is the
+    /// only sign of a failure: the status was sent long before.
+    pub fn progress(self, mut each: impl FnMut(&Json)) -> Result<(), EngineError> {
+        let request = self.request.clone();
+        for message in serde_json::Deserializer::from_reader(io::BufReader::new(self.reader())).into_iter::<Json>() {
+            let message =
+                message.map_err(|error| EngineError::Broken { request: request.clone(), why: error.to_string() })?;
+            if let Some(error) = message.pointer("/errorDetail/message").or_else(|| message.get("error")) {
+                let message = error.as_str().unwrap_or("no reason given").to_owned();
+                return Err(EngineError::Refused { status: 0, message });
+            }
+            each(&message);
+        }
+        Ok(())
+    }
+}
+
+/// Percent-encodes what is not plain in a path or a query. Slashes and colons stay, as image names are
+/// made of them.
+pub fn encode(text: &str) -> String {
+    use std::fmt::Write;
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/:@".contains(&byte) {
+            encoded.push(byte.into());
+        } else {
+            // Writing to a String does not fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests;

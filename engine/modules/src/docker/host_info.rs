@@ -1,0 +1,73 @@
+//! docker_host_info: what the Engine says about itself and what it holds.
+
+use rplay_wire::{Failure, Value};
+use serde_json::Value as Json;
+
+use super::{
+    engine::{Engine, EngineArgs},
+    units::Options,
+};
+use crate::{Host, Module, Plan, args, argtypes::Flag};
+
+args! {
+    /// Asks the Docker Engine about itself and, where wanted, lists what it holds.
+    pub struct DockerHostInfo {
+        ..engine: EngineArgs,
+        /// List the containers.
+        containers: Flag = Flag(false),
+        /// List those that do not run as well.
+        containers_all: Flag = Flag(false),
+        /// Filters for the containers, by name.
+        containers_filters: Option<Options>,
+        /// List the images.
+        images: Flag = Flag(false),
+        /// Filters for the images, by name.
+        images_filters: Option<Options>,
+        /// List the networks.
+        networks: Flag = Flag(false),
+        /// Filters for the networks, by name.
+        networks_filters: Option<Options>,
+        /// List the volumes.
+        volumes: Flag = Flag(false),
+        /// Filters for the volumes, by name.
+        volumes_filters: Option<Options>,
+        /// Say how much space everything takes; slow.
+        disk_usage: Flag = Flag(false),
+    }
+}
+
+impl Module for DockerHostInfo {
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let Some(engine) = Engine::reach_softly(host, &self.engine)? else {
+            return Ok(super::nothing_yet(Plan::unchanged().set("can_talk_to_docker", false)));
+        };
+        let mut plan =
+            Plan::unchanged().set("can_talk_to_docker", true).set("host_info", Value::from(engine.get("/info")?));
+        let lists = [
+            ("containers", self.containers, "/containers/json", &self.containers_filters, None),
+            ("images", self.images, "/images/json", &self.images_filters, None),
+            ("networks", self.networks, "/networks", &self.networks_filters, None),
+            ("volumes", self.volumes, "/volumes", &self.volumes_filters, Some("Volumes")),
+        ];
+        for (name, wanted, path, filters, inside) in lists {
+            if !wanted.0 {
+                continue;
+            }
+            let mut ask = engine.ask("GET", path);
+            if let Some(filters) = filters {
+                let lists = filters.0.iter().map(|(name, value)| (name.clone(), Json::from(vec![value.as_str()])));
+                ask = ask.query("filters", Json::Object(lists.collect()).to_string());
+            }
+            if name == "containers" && self.containers_all.0 {
+                ask = ask.query("all", "true");
+            }
+            let answer = ask.json()?;
+            let list = inside.map_or(Some(&answer), |key| answer.get(key)).filter(|list| list.is_array());
+            plan = plan.set(name, Value::from(list.cloned().unwrap_or_else(|| Json::Array(Vec::new()))));
+        }
+        if self.disk_usage.0 {
+            plan = plan.set("disk_usage", Value::from(engine.ask("GET", "/system/df").patiently().json()?));
+        }
+        Ok(plan)
+    }
+}

@@ -1,0 +1,87 @@
+//! The name of an image: where it comes from, what it is called, which one of that name.
+
+/// `registry.example:5000/team/todo:v2`, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageName {
+    /// `registry.example:5000`; `None` is Docker's own.
+    pub registry: Option<String>,
+    /// Registry and path, as they were written: `registry.example:5000/team/todo`.
+    pub repository: String,
+    /// `v2`, or a digest `sha256:...`; `latest` if none was written.
+    pub tag: String,
+}
+
+impl ImageName {
+    /// Reads a name. A `tag` written apart counts only if the name has none. `None` for the id of an
+    /// image, which cannot be pulled.
+    pub fn parse(name: &str, tag: Option<&str>) -> Option<ImageName> {
+        if is_id(name) {
+            return None;
+        }
+        let (repository, own) = match name.split_once('@') {
+            Some((repository, digest)) => (repository, Some(digest)),
+            // A colon before the last slash belongs to the registry's port.
+            None => match name.rsplit_once(':') {
+                Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
+                _ => (name, None),
+            },
+        };
+        let registry = repository
+            .split_once('/')
+            .map(|(first, _)| first)
+            .filter(|first| first.contains(['.', ':']) || *first == "localhost")
+            .filter(|first| !matches!(*first, "docker.io" | "index.docker.io"))
+            .map(str::to_owned);
+        let tag = own.or(tag.filter(|tag| !tag.is_empty())).unwrap_or("latest").to_owned();
+        Some(ImageName { registry, repository: repository.to_owned(), tag })
+    }
+
+    pub fn is_digest(&self) -> bool {
+        self.tag.contains(':')
+    }
+}
+
+impl std::fmt::Display for ImageName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}{}", self.repository, if self.is_digest() { '@' } else { ':' }, self.tag)
+    }
+}
+
+/// Whether this is the id of an image and not its name.
+pub fn is_id(name: &str) -> bool {
+    let hex = name.strip_prefix("sha256:");
+    hex.is_some_and(|hex| hex.len() >= 12 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+        || (name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_apart_where_docker_takes_them_apart() {
+        let parts = |name: &str| {
+            let name = ImageName::parse(name, None).unwrap();
+            (name.registry.clone(), name.repository.clone(), name.tag.clone(), name.to_string())
+        };
+        let owned = |r: Option<&str>, n: &str, t: &str, all: &str| {
+            (r.map(str::to_owned), n.to_owned(), t.to_owned(), all.to_owned())
+        };
+        assert_eq!(parts("nginx"), owned(None, "nginx", "latest", "nginx:latest"));
+        assert_eq!(parts("team/todo:v2"), owned(None, "team/todo", "v2", "team/todo:v2"));
+        assert_eq!(
+            parts("r.io:5000/todo"),
+            owned(Some("r.io:5000"), "r.io:5000/todo", "latest", "r.io:5000/todo:latest")
+        );
+        assert_eq!(parts("localhost/t:1"), owned(Some("localhost"), "localhost/t", "1", "localhost/t:1"));
+        assert_eq!(parts("docker.io/a/b"), owned(None, "docker.io/a/b", "latest", "docker.io/a/b:latest"));
+        assert_eq!(parts("a@sha256:ff"), owned(None, "a", "sha256:ff", "a@sha256:ff"));
+    }
+
+    #[test]
+    fn ids_are_no_names() {
+        assert_eq!(ImageName::parse(&format!("sha256:{}", "a".repeat(64)), None), None);
+        assert_eq!(ImageName::parse("todo", Some("v3")).unwrap().to_string(), "todo:v3");
+        assert_eq!(ImageName::parse("todo:v2", Some("v3")).unwrap().to_string(), "todo:v2");
+    }
+}

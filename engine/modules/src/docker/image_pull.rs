@@ -1,0 +1,65 @@
+//! docker_image_pull: an image as the registry has it.
+
+use rplay_wire::Failure;
+
+use super::{
+    engine::EngineArgs,
+    image::{DockerImage, PullArgs, Source, State},
+    nested::Nested,
+};
+use crate::{
+    ArgFault, Host, Module, Plan, args,
+    argtypes::{Flag, Text},
+    choice,
+};
+
+choice! {
+    pub enum When {
+        Always = "always",
+        NotPresent = "not_present",
+    }
+}
+
+args! {
+    /// Pulls an image, if the registry has another one than the host.
+    pub struct DockerImagePull {
+        ..engine: EngineArgs,
+        /// The image's name, with or without a tag.
+        name: Text,
+        /// The tag, if the name has none.
+        tag: Text = "latest".to_owned(),
+        /// The platform to ask the registry for.
+        platform: Option<Text>,
+        /// Whether to ask the registry at all when an image of that name is there.
+        pull: When = When::Always,
+    }
+}
+
+impl DockerImagePull {
+    fn image(self) -> DockerImage {
+        DockerImage {
+            engine: self.engine,
+            name: self.name,
+            tag: self.tag,
+            source: Some(Source::Pull),
+            load_path: None,
+            force_source: Flag(self.pull == When::Always),
+            pull: self.platform.map(|platform| Nested(PullArgs { platform: Some(platform) })),
+            repository: None,
+            force_tag: Flag(false),
+            push: Flag(false),
+            force_absent: Flag(false),
+            state: State::Present,
+        }
+    }
+}
+
+impl Module for DockerImagePull {
+    fn check(&self) -> Result<(), ArgFault> {
+        self.clone().image().check()
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        self.image().plan(host)
+    }
+}

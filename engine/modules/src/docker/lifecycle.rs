@@ -1,0 +1,404 @@
+//! What is done to one container: made, replaced, started, stopped, removed; so that a failure on the way
+//! leaves the one that was there.
+
+use std::{
+    io::Read,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use rplay_wire::{Failure, Map, Value};
+use serde_json::{Value as Json, json};
+
+use super::{
+    engine::{Engine, EngineError, encode},
+    spec::Attachment,
+};
+
+/// A container's name, and how it is to be treated.
+#[derive(Clone)]
+pub struct Lifecycle {
+    pub engine: Engine,
+    pub name: String,
+    /// Seconds; `None`: as the container itself says, 10 by default.
+    pub stop_timeout: Option<u64>,
+    /// Kill with this signal (KILL if it is empty) instead of stopping.
+    pub kill: Option<String>,
+    pub keep_volumes: bool,
+    /// Seconds that a removal may take which the Engine has promised.
+    pub removal_timeout: f64,
+    pub start: Start,
+}
+
+/// What goes with a start.
+#[derive(Clone, Copy)]
+pub struct Start {
+    /// Seconds to wait for its health check, 0 for ever; `None`: not to be waited for.
+    pub healthy: Option<f64>,
+    /// Wait for the end, and say how it came.
+    pub wait: bool,
+    pub output: bool,
+    pub cleanup: bool,
+}
+
+/// A container to be made.
+#[derive(Clone)]
+pub struct Creation {
+    pub body: Json,
+    pub platform: Option<String>,
+    pub later_networks: Vec<Attachment>,
+}
+
+impl Lifecycle {
+    /// The name under which the former container waits until its successor runs.
+    pub fn former(name: &str) -> String {
+        format!("{name}.rplay-old")
+    }
+
+    /// The name under which a container waits to take the place of another.
+    fn next(name: &str) -> String {
+        format!("{name}.rplay-new")
+    }
+
+    /// Removes a container for good, with what a broken-off replacement of it left.
+    pub fn remove_for_good(&self, found: &Json) -> Result<(), EngineError> {
+        self.stop_found(found)?;
+        for name in [
+            found.get("Id").and_then(Json::as_str).unwrap_or(&self.name),
+            &Self::former(&self.name),
+            &Self::next(&self.name),
+        ] {
+            self.remove(name)?;
+        }
+        Ok(())
+    }
+
+    fn act(&self, id: &str, what: &str) -> Result<(), EngineError> {
+        self.engine.act(format!("/containers/{}/{what}", encode(id)))
+    }
+
+    /// Makes the container under its name, or another for the time being; its id.
+    pub fn create(&self, name: &str, creation: &Creation, data: &mut Map) -> Result<String, EngineError> {
+        let mut ask = self.engine.ask("POST", "/containers/create").query("name", name).body(&creation.body);
+        if let Some(platform) = &creation.platform {
+            ask = ask.query("platform", platform);
+        }
+        let answer = ask.json()?;
+        let id = answer.get("Id").and_then(Json::as_str).unwrap_or_default().to_owned();
+        let warnings: Vec<_> =
+            answer.get("Warnings").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect();
+        if !warnings.is_empty() {
+            data.insert("warnings".to_owned(), warnings.into());
+        }
+        for network in &creation.later_networks {
+            if let Err(error) = self.connect(&id, network) {
+                // A container that is not as wanted is worse than none.
+                let _ = self.engine.ask("DELETE", format!("/containers/{id}")).query("v", "true").json();
+                return Err(error);
+            }
+        }
+        Ok(id)
+    }
+
+    pub fn connect(&self, id: &str, to: &Attachment) -> Result<(), EngineError> {
+        let body = json!({"Container": id, "EndpointConfig": to.endpoint});
+        self.engine.post(format!("/networks/{}/connect", encode(&to.network)), &body).map(drop)
+    }
+
+    pub fn disconnect(&self, id: &str, network: &str) -> Result<(), EngineError> {
+        let body = json!({"Container": id, "Force": true});
+        self.engine.post(format!("/networks/{}/disconnect", encode(network)), &body).map(drop)
+    }
+
+    /// Puts a new container in the place of `old` (its id). The new one is made first, under another name;
+    /// only then the old one is stopped and put aside, and only when the new one runs (and is healthy, if
+    /// that is waited for) it is removed. If that fails, the old one is as it was.
+    pub fn replace(&self, old: &Json, creation: &Creation, run: bool, data: &mut Map) -> Result<(), Failure> {
+        let text = |pointer: &str| old.pointer(pointer).and_then(Json::as_str).unwrap_or_default().to_owned();
+        let is = |pointer: &str| old.pointer(pointer).and_then(Json::as_bool) == Some(true);
+        let (id, was_running) = (text("/Id"), is("/State/Running"));
+        let former = Self::former(&self.name);
+        let next = Self::next(&self.name);
+        // Left over by a run that was killed.
+        self.remove(&next)?;
+        let mut creation = creation.clone();
+        if self.keep_volumes {
+            keep_nameless_volumes(old, &mut creation.body);
+        }
+        let new = self.create(&next, &creation, data)?;
+        let settled = (|| -> Result<(), Failure> {
+            self.stop_found(old)?;
+            if is("/HostConfig/AutoRemove") && was_running {
+                self.wait_until_gone(&id)?;
+            } else if text("/Name").trim_start_matches('/') != former {
+                self.remove(&former)?;
+                self.rename(&id, &former)?;
+            }
+            self.rename(&new, &self.name)?;
+            if run {
+                self.act(&new, "start")?;
+                self.await_health()?;
+            }
+            Ok(())
+        })();
+        if let Err(mut failure) = settled {
+            let back = self
+                .remove(&new)
+                .and_then(|()| self.rename(&id, &self.name))
+                .and_then(|()| if was_running { self.act(&id, "start") } else { Ok(()) });
+            let then = match back {
+                Ok(()) => "the former container is back in its place".to_owned(),
+                Err(why) => format!("and the former container ({former}) could not be put back: {why}"),
+            };
+            failure.msg = format!("{}; {then}", failure.msg);
+            return Err(failure);
+        }
+        self.remove(&id)?;
+        if run { self.await_end(&new, data) } else { Ok(()) }
+    }
+
+    /// Renames; a container that has that name already, or is gone, needs nothing.
+    fn rename(&self, id: &str, name: &str) -> Result<(), EngineError> {
+        let ask = self.engine.ask("POST", format!("/containers/{}/rename", encode(id)));
+        match ask.query("name", name).json() {
+            Err(EngineError::Refused { message, .. }) if message.contains("same name as its current") => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// Gives a container that was put aside by a run that broke off its name back.
+    pub fn take_back(&self, id: &str) -> Result<(), EngineError> {
+        self.rename(id, &self.name)
+    }
+
+    pub fn start(&self, id: &str, data: &mut Map) -> Result<(), Failure> {
+        self.act(id, "start")?;
+        self.await_end(id, data)
+    }
+
+    pub fn restart(&self, id: &str) -> Result<(), EngineError> {
+        let mut ask = self.engine.ask("POST", format!("/containers/{}/restart", encode(id)));
+        if let Some(seconds) = self.stop_timeout {
+            ask = ask.query("t", seconds.to_string());
+        }
+        ask.patience(self.stop_timeout.unwrap_or(10)).json().map(drop)
+    }
+
+    pub fn pause(&self, id: &str, on: bool) -> Result<(), EngineError> {
+        self.act(id, if on { "pause" } else { "unpause" })
+    }
+
+    /// Stops a container that was found running, or removes the freeze that would keep it from stopping.
+    pub fn stop_found(&self, found: &Json) -> Result<(), EngineError> {
+        let is = |pointer: &str| found.pointer(pointer).and_then(Json::as_bool) == Some(true);
+        let id = found.get("Id").and_then(Json::as_str).unwrap_or(&self.name);
+        if is("/State/Paused") {
+            self.pause(id, false)?;
+        }
+        if is("/State/Running") { self.stop(id) } else { Ok(()) }
+    }
+
+    /// Stops the container, or kills it if that was asked for.
+    pub fn stop(&self, id: &str) -> Result<(), EngineError> {
+        let path = format!("/containers/{}", encode(id));
+        let result = match &self.kill {
+            Some(signal) => {
+                let ask = self.engine.ask("POST", format!("{path}/kill"));
+                let ask = if signal.is_empty() { ask } else { ask.query("signal", signal) };
+                ask.json().and_then(|_| self.engine.ask("POST", format!("{path}/wait")).patience(30).json())
+            }
+            None => {
+                let mut ask = self.engine.ask("POST", format!("{path}/stop"));
+                if let Some(seconds) = self.stop_timeout {
+                    ask = ask.query("t", seconds.to_string());
+                }
+                ask.patience(self.stop_timeout.unwrap_or(10)).json()
+            }
+        };
+        match result {
+            // It ended, or was removed, by itself meanwhile.
+            Err(error) if error.is_missing() || (self.kill.is_some() && error.is_conflict()) => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// Removes a container by name or id; none is fine.
+    pub fn remove(&self, id: &str) -> Result<(), EngineError> {
+        let ask = self.engine.ask("DELETE", format!("/containers/{}", encode(id)));
+        match ask.query("force", "true").query("v", (!self.keep_volumes).to_string()).patience(30).json() {
+            Err(error) if error.is_missing() => Ok(()),
+            // "removal is already in progress"
+            Err(error) if error.is_conflict() => self.wait_until_gone(id),
+            other => other.map(drop),
+        }
+    }
+
+    fn wait_until_gone(&self, id: &str) -> Result<(), EngineError> {
+        let begun = Instant::now();
+        while self.inspect(id)?.is_some() {
+            if begun.elapsed().as_secs_f64() > self.removal_timeout {
+                let message = format!("container {} is still being removed", self.name);
+                return Err(EngineError::Refused { status: 409, message });
+            }
+            sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
+    pub fn inspect(&self, id: &str) -> Result<Option<Json>, EngineError> {
+        self.engine.find(format!("/containers/{}/json", encode(id)))
+    }
+
+    /// With `detach: no`: waits for the end, and hands on status and output.
+    fn await_end(&self, id: &str, data: &mut Map) -> Result<(), Failure> {
+        if !self.start.wait {
+            return Ok(());
+        }
+        let ask = self.engine.ask("POST", format!("/containers/{}/wait", encode(id))).patiently();
+        let status = ask.json()?.get("StatusCode").and_then(Json::as_i64).unwrap_or_default();
+        let mut container = self.inspect(id)?.unwrap_or_default();
+        let mut output = String::new();
+        if self.start.output {
+            let driver = container.pointer("/HostConfig/LogConfig/Type").and_then(Json::as_str).unwrap_or_default();
+            output = match driver {
+                "json-file" | "journald" | "local" => self.output(id, &container)?,
+                driver => format!("Result logged using `{driver}` driver"),
+            };
+        }
+        if self.start.cleanup {
+            self.remove(id)?;
+        }
+        container["Output"] = json!(output);
+        data.insert("container".to_owned(), container.into());
+        data.insert("status".to_owned(), status.into());
+        if status != 0 {
+            let said = output.trim_end();
+            let msg = match said {
+                "" => format!("container {} ended with status {status}", self.name),
+                said => format!("container {} ended with status {status}: {said}", self.name),
+            };
+            return Err(Failure::new(msg));
+        }
+        Ok(())
+    }
+
+    fn output(&self, id: &str, container: &Json) -> Result<String, Failure> {
+        let ask = self.engine.ask("GET", format!("/containers/{}/logs", encode(id)));
+        let answer = ask.query("stdout", "true").query("stderr", "true").patiently().send()?;
+        let mut bytes = Vec::new();
+        answer.reader().take(64 << 20).read_to_end(&mut bytes)?;
+        let has_terminal = container.pointer("/Config/Tty").and_then(Json::as_bool) == Some(true);
+        let bytes =
+            if has_terminal { bytes } else { unframe(&bytes).map(|(_, text)| text).collect::<Vec<_>>().concat() };
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Waits until the health check says that all is well, if that is to be waited for.
+    pub fn await_health(&self) -> Result<(), Failure> {
+        let Some(limit) = self.start.healthy else { return Ok(()) };
+        let begun = Instant::now();
+        let mut pause = Duration::from_millis(50);
+        loop {
+            let Some(container) = self.inspect(&self.name)? else {
+                return Err(Failure::new(format!("container {} went away before it was healthy", self.name)));
+            };
+            let text = |pointer: &str| container.pointer(pointer).and_then(Json::as_str).unwrap_or_default().to_owned();
+            let status = text("/State/Health/Status");
+            if status == "healthy" {
+                return Ok(());
+            }
+            let msg = match status.as_str() {
+                "" | "none" => {
+                    return Err(Failure::new(format!("container {} has no health check to wait for", self.name))
+                        .arg("state")
+                        .help("give it a `healthcheck`, or write `state: started`"));
+                }
+                _ if text("/State/Status") == "exited" => {
+                    let code = container.pointer("/State/ExitCode").and_then(Json::as_i64).unwrap_or_default();
+                    return Err(Failure::new(format!(
+                        "container {} ended with status {code} before it was healthy",
+                        self.name
+                    )));
+                }
+                status => format!("container {} is {status} after {:.0} s", self.name, begun.elapsed().as_secs_f64()),
+            };
+            if limit > 0.0 && begun.elapsed().as_secs_f64() >= limit {
+                let last = container.pointer("/State/Health/Log").and_then(Json::as_array).and_then(|log| log.last());
+                let last = last.and_then(|last| last.get("Output")?.as_str()).unwrap_or_default().trim().to_owned();
+                let mut data = Map::new();
+                data.insert("health_output".to_owned(), Value::from(last));
+                return Err(Failure::new(msg).arg("healthy_wait_timeout").data(data));
+            }
+            sleep(pause);
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+    }
+}
+
+/// Hands the volumes without a name on to the successor, as Compose does: a database whose image declares
+/// a volume that the playbook does not name must not wake up empty.
+fn keep_nameless_volumes(old: &Json, body: &mut Json) {
+    let strings = |value: Option<&Json>| -> Vec<String> {
+        value
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|item| Some(item.as_str()?.to_owned()))
+            .collect()
+    };
+    let mut binds = strings(body.pointer("/HostConfig/Binds"));
+    let mounts = body.pointer("/HostConfig/Mounts").and_then(Json::as_array).into_iter().flatten();
+    let mut taken: Vec<String> = mounts.filter_map(|mount| Some(mount.get("Target")?.as_str()?.to_owned())).collect();
+    taken.extend(binds.iter().filter_map(|bind| Some(bind.split(':').nth(1)?.to_owned())));
+    let tmpfs = body.pointer("/HostConfig/Tmpfs").and_then(Json::as_object).into_iter().flatten();
+    taken.extend(tmpfs.map(|(path, _)| path.clone()));
+    for mount in old.get("Mounts").and_then(Json::as_array).into_iter().flatten() {
+        let text = |key: &str| mount.get(key).and_then(Json::as_str).unwrap_or_default();
+        let (name, target) = (text("Name"), text("Destination"));
+        let nameless = text("Type") == "volume" && name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
+        if nameless && !taken.iter().any(|path| path == target) {
+            binds.push(format!("{name}:{target}:rw"));
+        }
+    }
+    if !binds.is_empty() {
+        body["HostConfig"]["Binds"] = json!(binds);
+    }
+}
+
+/// Takes a container's output out of its frames, each piece with its stream: a byte for the stream (1 is
+/// stdout, 2 stderr), three of zero, a length, the text.
+pub fn unframe(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    std::iter::from_fn(move || {
+        let (&[stream, _, _, _, a, b, c, d], rest) = bytes.split_first_chunk::<8>()?;
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        let (text, rest) = rest.split_at(length.min(rest.len()));
+        bytes = rest;
+        Some((stream, text))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_successor_gets_the_volumes_that_have_no_name() {
+        let id = "a".repeat(64);
+        let old = json!({"Mounts": [
+            {"Type": "volume", "Name": id, "Destination": "/var/lib/mysql"},
+            {"Type": "volume", "Name": id, "Destination": "/now-named"},
+            {"Type": "volume", "Name": "named", "Destination": "/no-longer-wanted"},
+            {"Type": "bind", "Source": "/etc", "Destination": "/etc"},
+        ]});
+        let mut body = json!({"HostConfig": {"Binds": ["data:/now-named:rw"]}});
+        keep_nameless_volumes(&old, &mut body);
+        assert_eq!(body["HostConfig"]["Binds"], json!(["data:/now-named:rw", format!("{id}:/var/lib/mysql:rw")]));
+    }
+
+    #[test]
+    fn output_is_taken_out_of_its_frames_even_when_cut_short() {
+        let framed = b"\x01\0\0\0\0\0\0\x03out\x02\0\0\0\0\0\0\x09err";
+        assert_eq!(unframe(framed).collect::<Vec<_>>(), [(1, &b"out"[..]), (2, &b"err"[..])]);
+        assert_eq!(unframe(b"\x01\0").count(), 0);
+    }
+}

@@ -1,0 +1,62 @@
+//! Docker: containers, images, networks, volumes and registry logins, over the Engine's own socket.
+//!
+//! Neither the docker command nor Python is needed on a host.
+
+use rplay_wire as wire;
+
+mod container;
+mod container_args;
+mod container_exec;
+mod container_info;
+mod container_spec;
+mod container_steps;
+mod credentials;
+mod difference;
+mod engine;
+mod fields;
+mod host_info;
+mod image;
+mod image_info;
+mod image_name;
+mod image_pull;
+mod lifecycle;
+mod login;
+mod mounts;
+mod nested;
+mod network;
+mod prune;
+mod pull;
+mod socket;
+mod spec;
+mod units;
+mod volume;
+
+pub use container::DockerContainer;
+pub use container_exec::DockerContainerExec;
+pub use container_info::DockerContainerInfo;
+pub use host_info::DockerHostInfo;
+pub use image::DockerImage;
+pub use image_info::DockerImageInfo;
+pub use image_pull::DockerImagePull;
+pub use login::DockerLogin;
+pub use network::{DockerNetwork, DockerNetworkInfo};
+pub use prune::DockerPrune;
+pub use volume::{DockerVolume, DockerVolumeInfo};
+
+/// Check mode on a host where no Engine runs yet: an earlier task would have installed it.
+fn without_engine(what: impl Into<String>) -> crate::Plan {
+    // Never made: outside check mode an Engine that does not answer is a failure.
+    let change = crate::Change::new(what, |_, _| Err(wire::Failure::new("no Docker Engine answers")));
+    nothing_yet(crate::Plan::unchanged().change(change))
+}
+
+/// The warning that goes with check mode on such a host.
+fn nothing_yet(plan: crate::Plan) -> crate::Plan {
+    plan.warn("no Docker Engine answers; in check mode it is taken to be installed by an earlier task")
+}
+
+/// Puts what is planned into the result as `actions`, so that a playbook can say why something was changed.
+fn with_actions(plan: crate::Plan) -> crate::Plan {
+    let actions: Vec<_> = plan.changes.iter().map(|change| change.what.clone()).collect();
+    plan.set("actions", actions)
+}

@@ -1,0 +1,41 @@
+//! A dict with arguments of its own, inside another module's arguments: one network, one mount.
+
+use std::ops::Deref;
+
+use rplay_wire::Value;
+
+use crate::{Args, args::ArgType};
+
+/// The arguments `T`, written as a dict. Unknown keys are refused.
+#[derive(Clone, Debug)]
+pub struct Nested<T>(pub T);
+
+impl<T: Args> ArgType for Nested<T> {
+    const KIND: &'static str = "dict";
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let Value::Map(map) = value else {
+            return Err(format!("must be a dict, not {}", value.type_name()));
+        };
+        let args = T::args();
+        if let Some(unknown) = map.keys().find(|key| !args.iter().any(|arg| arg.is_called(key))) {
+            let known: Vec<_> = args.iter().map(|arg| arg.name).collect();
+            return Err(format!("has an unknown key `{unknown}` (it may have {})", known.join(", ")));
+        }
+        T::from_map(map).map(Nested).map_err(|faults| {
+            let faults = faults.into_iter().map(|fault| match fault.arg {
+                Some(arg) if !fault.msg.contains(&format!("`{arg}`")) => format!("`{arg}` {}", fault.msg),
+                _ => fault.msg,
+            });
+            format!("is not complete or wrong: {}", faults.collect::<Vec<_>>().join("; "))
+        })
+    }
+}
+
+impl<T> Deref for Nested<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}

@@ -1,0 +1,342 @@
+//! docker_network, docker_network_info: networks between containers.
+
+use rplay_wire::{Failure, Map, Value};
+use serde_json::{Value as Json, json};
+
+use super::{
+    difference::{Difference, map_differences, reasons},
+    engine::{Engine, EngineArgs, EngineError, encode},
+    nested::Nested,
+    units::{Options, Texts},
+};
+use crate::{
+    Change, Host, Module, Plan, args,
+    argtypes::{Flag, Text},
+    choice,
+};
+
+choice! {
+    pub enum State { Present = "present", Absent = "absent" }
+}
+
+args! {
+    /// One range of addresses.
+    pub struct IpamArgs {
+        /// `10.5.0.0/16`.
+        subnet: Option<Text>,
+        /// The part of it that containers get addresses from.
+        iprange: Option<Text>,
+        /// The host's address in it.
+        gateway: Option<Text>,
+        /// Addresses to leave out, by name.
+        aux_addresses: Option<Texts>,
+    }
+}
+
+args! {
+    /// Makes, changes or removes a network of containers. Docker cannot change a network: one that differs
+    /// is made anew, and the containers in it are connected again.
+    pub struct DockerNetwork {
+        ..engine: EngineArgs,
+        /// The network's name.
+        name: Text | "network_name",
+        /// What carries it.
+        driver: Text = "bridge".to_owned(),
+        /// Options of the driver.
+        driver_options: Option<Options>,
+        /// What gives out addresses.
+        ipam_driver: Option<Text>,
+        /// Options of that driver.
+        ipam_driver_options: Option<Options>,
+        /// Ranges of addresses.
+        ipam_config: Option<Vec<Nested<IpamArgs>>>,
+        /// IPv6 as well.
+        enable_ipv6: Option<Flag>,
+        /// No way out of it.
+        internal: Option<Flag>,
+        /// Containers may join a swarm's network.
+        attachable: Option<Flag>,
+        /// `local`, `global` or `swarm`.
+        scope: Option<Text>,
+        /// Labels.
+        labels: Option<Texts>,
+        /// The containers that are to be in it; others are disconnected, unless `appends`. Left alone if not
+        /// given.
+        connected: Option<Vec<Text>> | "containers",
+        /// Leave other containers in it.
+        appends: Flag | "incremental" = Flag(false),
+        /// Make the network anew, even if it is as wanted; with `absent`, disconnect its containers first
+        /// (which is done anyway).
+        force: Flag = Flag(false),
+        /// `present` or `absent`.
+        state: State = State::Present,
+    }
+}
+
+impl Module for DockerNetwork {
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let name = self.name.clone();
+        let Some(engine) = Engine::reach_softly(host, &self.engine)? else {
+            let what = format!("{} network {name}", if self.state == State::Present { "create" } else { "remove" });
+            return Ok(super::without_engine(what));
+        };
+        let found = find(&engine, &name)?;
+        let mut plan = Plan::unchanged();
+        match (self.state, &found) {
+            (State::Absent, None) => return Ok(plan),
+            (State::Absent, Some(found)) => {
+                let found = found.clone();
+                return Ok(plan.change(Change::new(format!("remove network {name}"), move |_, _| {
+                    for id in members(&found) {
+                        disconnect(&engine, &found, &id)?;
+                    }
+                    Ok(remove(&engine, &found)?)
+                })));
+            }
+            (State::Present, None) => {
+                let (engine, body) = (engine.clone(), self.body());
+                plan = plan
+                    .change(Change::new(format!("create network {name}"), move |_, data| create(&engine, &body, data)));
+            }
+            (State::Present, Some(found)) => {
+                let differences = self.differences(found);
+                if self.force.0 || !differences.is_empty() {
+                    let why = match differences.is_empty() {
+                        true => String::new(),
+                        false => format!(": {}", reasons(&differences)),
+                    };
+                    let (engine, body, found) = (engine.clone(), self.body(), found.clone());
+                    let what = format!("recreate network {name}{why}");
+                    plan = plan.change(Change::new(what, move |_, data| recreate(&engine, &found, &body, data)));
+                }
+            }
+        }
+        self.plan_members(&engine, found.as_ref(), host, &mut plan)?;
+        Ok(super::with_actions(plan).finish(move |_, data| {
+            if let Some(network) = find(&engine, &name)? {
+                data.insert("network".to_owned(), network.into());
+            }
+            Ok(())
+        }))
+    }
+}
+
+impl DockerNetwork {
+    fn body(&self) -> Json {
+        let mut ipam = json!({});
+        if let Some(driver) = &self.ipam_driver {
+            ipam["Driver"] = json!(driver);
+        }
+        if let Some(options) = &self.ipam_driver_options {
+            ipam["Options"] = options.json();
+        }
+        if let Some(ranges) = &self.ipam_config {
+            ipam["Config"] = ranges.iter().map(|range| range.json()).collect();
+        }
+        let mut body = json!({"Name": self.name, "CheckDuplicate": true, "Driver": self.driver, "IPAM": ipam});
+        let flags = [("EnableIPv6", self.enable_ipv6), ("Internal", self.internal), ("Attachable", self.attachable)];
+        for (key, flag) in flags {
+            if let Some(Flag(on)) = flag {
+                body[key] = json!(on);
+            }
+        }
+        if let Some(scope) = &self.scope {
+            body["Scope"] = json!(scope);
+        }
+        body["Options"] = self.driver_options.as_ref().map_or_else(|| json!({}), Options::json);
+        body["Labels"] = self.labels.as_ref().map_or_else(|| json!({}), |labels| Options(labels.0.clone()).json());
+        body
+    }
+
+    /// Compares what is given alone: what was not asked for is Docker's to choose.
+    fn differences(&self, found: &Json) -> Vec<Difference> {
+        let wanted = self.body();
+        let mut differences = Vec::new();
+        let scalars = [
+            ("Driver", "driver"),
+            ("EnableIPv6", "enable_ipv6"),
+            ("Internal", "internal"),
+            ("Attachable", "attachable"),
+            ("Scope", "scope"),
+        ];
+        for (key, arg) in scalars {
+            if wanted.get(key).is_some_and(|wanted| found.get(key) != Some(wanted)) {
+                differences.push(Difference::new(arg));
+            }
+        }
+        if self.ipam_driver.as_ref().is_some_and(|driver| found.pointer("/IPAM/Driver") != Some(&json!(driver))) {
+            differences.push(Difference::new("ipam_driver"));
+        }
+        if let Some(options) = &self.ipam_driver_options {
+            differences.extend(map_differences("ipam_driver_options", &options.json(), found.pointer("/IPAM/Options")));
+        }
+        if let Some(ranges) = &self.ipam_config {
+            let there: Vec<_> = found.pointer("/IPAM/Config").and_then(Json::as_array).into_iter().flatten().collect();
+            let matched = |range: &Json| there.iter().any(|there| super::difference::covers(there, range));
+            if !ranges.iter().all(|range| matched(&range.json())) || ranges.len() != there.len() {
+                differences.push(Difference::new("ipam_config"));
+            }
+        }
+        differences.extend(map_differences("driver_options", &wanted["Options"], found.get("Options")));
+        differences.extend(map_differences("labels", &wanted["Labels"], found.get("Labels")));
+        differences
+    }
+
+    /// Which containers come in and go out.
+    fn plan_members(&self, engine: &Engine, found: Option<&Json>, host: &Host, plan: &mut Plan) -> Result<(), Failure> {
+        let Some(wanted) = &self.connected else { return Ok(()) };
+        let inside = found.map(members).unwrap_or_default();
+        let mut staying = Vec::new();
+        for container in wanted {
+            let id = match engine.find(format!("/containers/{}/json", encode(container)))? {
+                Some(inspect) => {
+                    let named = inspect.pointer("/NetworkSettings/Networks").and_then(|all| all.get(&self.name));
+                    let id = inspect.get("Id").and_then(Json::as_str).unwrap_or_default().to_owned();
+                    staying.push(id.clone());
+                    // A container that does not run is in the network, yet not in the network's own list.
+                    if named.is_some() && found.is_some() {
+                        continue;
+                    }
+                    id
+                }
+                None if host.check => {
+                    plan.warnings
+                        .push(format!("container {container} is not there; an earlier task is taken to make it"));
+                    container.clone()
+                }
+                None => {
+                    return Err(Failure::new(format!("there is no container {container} to connect")).arg("connected"));
+                }
+            };
+            let (engine, name) = (engine.clone(), self.name.clone());
+            let what = format!("connect container {container} to network {name}");
+            plan.changes.push(Change::new(what, move |_, _| Ok(connect(&engine, &name, &id, json!({}))?)));
+        }
+        if self.appends.0 {
+            return Ok(());
+        }
+        for id in inside.into_iter().filter(|id| !staying.contains(id)) {
+            let (engine, name) = (engine.clone(), self.name.clone());
+            let who = found.and_then(|found| found.pointer(&format!("/Containers/{id}/Name"))).and_then(Json::as_str);
+            let what = format!("disconnect container {} from network {name}", who.unwrap_or(&id));
+            plan.changes.push(Change::new(what, move |_, _| Ok(disconnect(&engine, &json!({"Id": name}), &id)?)));
+        }
+        Ok(())
+    }
+}
+
+impl IpamArgs {
+    fn json(&self) -> Json {
+        let mut range = json!({});
+        for (key, value) in [("Subnet", &self.subnet), ("IPRange", &self.iprange), ("Gateway", &self.gateway)] {
+            if let Some(value) = value {
+                range[key] = json!(value);
+            }
+        }
+        if let Some(addresses) = &self.aux_addresses {
+            range["AuxiliaryAddresses"] = Options(addresses.0.clone()).json();
+        }
+        range
+    }
+}
+
+/// The network of exactly that name or id; the Engine also takes the beginning of an id for one.
+fn find(engine: &Engine, name: &str) -> Result<Option<Json>, EngineError> {
+    let found = engine.find(format!("/networks/{}", encode(name)))?;
+    Ok(found.filter(|found| ["Name", "Id"].iter().any(|key| found.get(*key).and_then(Json::as_str) == Some(name))))
+}
+
+/// The ids of the running containers in it.
+fn members(network: &Json) -> Vec<String> {
+    network.get("Containers").and_then(Json::as_object).into_iter().flatten().map(|(id, _)| id.clone()).collect()
+}
+
+fn id(network: &Json) -> String {
+    network.get("Id").and_then(Json::as_str).unwrap_or_default().to_owned()
+}
+
+fn disconnect(engine: &Engine, network: &Json, container: &str) -> Result<(), EngineError> {
+    let body = json!({"Container": container, "Force": true});
+    match engine.post(format!("/networks/{}/disconnect", encode(&id(network))), &body) {
+        Err(error) if !error.is_missing() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn connect(engine: &Engine, network: &str, container: &str, endpoint: Json) -> Result<(), EngineError> {
+    let body = json!({"Container": container, "EndpointConfig": endpoint});
+    engine.post(format!("/networks/{}/connect", encode(network)), &body).map(drop)
+}
+
+fn remove(engine: &Engine, network: &Json) -> Result<(), EngineError> {
+    engine.ask("DELETE", format!("/networks/{}", encode(&id(network)))).json().map(drop)
+}
+
+fn create(engine: &Engine, body: &Json, data: &mut Map) -> Result<(), Failure> {
+    let answer = engine.post("/networks/create", body)?;
+    if let Some(warning) = answer.get("Warning").and_then(Json::as_str).filter(|warning| !warning.is_empty()) {
+        data.insert("warnings".to_owned(), Value::List(vec![warning.into()]));
+    }
+    Ok(())
+}
+
+/// Makes the network anew, and connects its containers again under their aliases; with their fixed
+/// addresses if the ranges still hold them. If the new one cannot be made, the old one comes back.
+fn recreate(engine: &Engine, old: &Json, body: &Json, data: &mut Map) -> Result<(), Failure> {
+    let name = old.get("Name").and_then(Json::as_str).unwrap_or_default();
+    let mut inside = Vec::new();
+    for container in members(old) {
+        let inspect = engine.get(format!("/containers/{}/json", encode(&container)))?;
+        let settings = inspect.pointer("/NetworkSettings/Networks").and_then(|all| all.get(name));
+        let pick = |key: &str| settings.and_then(|settings| settings.get(key)).cloned().unwrap_or(Json::Null);
+        let short: String = container.chars().take(12).collect();
+        // The Engine adds the short id itself.
+        let aliases: Vec<_> = pick("Aliases")
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|alias| **alias != short.as_str())
+            .cloned()
+            .collect();
+        inside.push((container, json!({"Aliases": aliases, "Links": pick("Links"), "IPAMConfig": pick("IPAMConfig")})));
+    }
+    for (container, _) in &inside {
+        disconnect(engine, old, container)?;
+    }
+    remove(engine, old)?;
+    let made = create(engine, body, data);
+    if made.is_err() {
+        let mut back = old.clone();
+        if let Some(map) = back.as_object_mut() {
+            let keep = ["Name", "Driver", "IPAM", "EnableIPv6", "Internal", "Attachable", "Options", "Labels"];
+            map.retain(|key, _| keep.contains(&key.as_str()));
+        }
+        engine.post("/networks/create", &back)?;
+    }
+    for (container, endpoint) in inside {
+        let mut anywhere = endpoint.clone();
+        anywhere["IPAMConfig"] = Json::Null;
+        connect(engine, name, &container, endpoint).or_else(|_| connect(engine, name, &container, anywhere))?;
+    }
+    made
+}
+
+args! {
+    /// Looks a network up.
+    pub struct DockerNetworkInfo {
+        ..engine: EngineArgs,
+        /// The network's name or id.
+        name: Text,
+    }
+}
+
+impl Module for DockerNetworkInfo {
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let Some(engine) = Engine::reach_softly(host, &self.engine)? else {
+            return Ok(super::nothing_yet(Plan::unchanged().set("exists", false).set("network", Value::Null)));
+        };
+        let found = find(&engine, &self.name)?;
+        let plan = Plan::unchanged().set("exists", found.is_some());
+        Ok(plan.set("network", found.map_or(Value::Null, Value::from)))
+    }
+}

@@ -1,0 +1,97 @@
+//! Images that the Engine has, and how it gets one from a registry.
+
+use rplay_wire::Failure;
+use serde_json::Value as Json;
+
+use super::{
+    credentials::registry_auth,
+    engine::{Engine, EngineError, encode},
+    image_name::ImageName,
+};
+use crate::Host;
+
+/// An image in the Engine's store.
+#[derive(Clone, Debug)]
+pub struct LocalImage {
+    pub id: String,
+    /// As `docker image inspect` shows it.
+    pub inspect: Json,
+}
+
+impl LocalImage {
+    /// The image of that name or id.
+    pub fn find(engine: &Engine, name: &str) -> Result<Option<LocalImage>, EngineError> {
+        let found = engine.find(format!("/images/{}/json", encode(name)))?;
+        Ok(found.map(|inspect| LocalImage {
+            id: inspect.get("Id").and_then(Json::as_str).unwrap_or_default().to_owned(),
+            inspect,
+        }))
+    }
+
+    /// Whether the registry's image of that name has this digest. Asks the registry for the digest alone,
+    /// so nothing changes on the host.
+    pub fn is_current(&self, engine: &Engine, host: &Host, name: &ImageName) -> Result<bool, Failure> {
+        let mut ask = engine.ask("GET", format!("/distribution/{}/json", encode(&name.to_string())));
+        if let Some(auth) = registry_auth(host, name)? {
+            ask = ask.header("x-registry-auth", auth);
+        }
+        let answer = ask.json().map_err(|error| explain(error, name))?;
+        let Some(digest) = answer.pointer("/Descriptor/digest").and_then(Json::as_str) else { return Ok(false) };
+        let known = self.inspect.get("RepoDigests").and_then(Json::as_array);
+        Ok(known
+            .into_iter()
+            .flatten()
+            .filter_map(Json::as_str)
+            .any(|known| known.split_once('@').is_some_and(|(_, known)| known == digest)))
+    }
+}
+
+/// Pulls an image; the messages of the Engine's progress that tell of a result, not of a percentage.
+pub fn pull(engine: &Engine, host: &Host, name: &ImageName, platform: Option<&str>) -> Result<Vec<String>, Failure> {
+    let mut ask =
+        engine.ask("POST", "/images/create").query("fromImage", &name.repository).query("tag", &name.tag).patiently();
+    if let Some(platform) = platform {
+        ask = ask.query("platform", platform);
+    }
+    if let Some(auth) = registry_auth(host, name)? {
+        ask = ask.header("x-registry-auth", auth);
+    }
+    let mut said = Vec::new();
+    let result = ask.send().and_then(|answer| {
+        answer.progress(|message| {
+            let status = message.get("status").and_then(Json::as_str).unwrap_or_default();
+            // Layers have an `id`, each with many messages.
+            if message.get("id").is_none() {
+                said.push(status.to_owned());
+            }
+        })
+    });
+    result.map_err(|error| explain(error, name)).map(|()| said)
+}
+
+/// Pushes an image.
+pub fn push(engine: &Engine, host: &Host, name: &ImageName) -> Result<(), Failure> {
+    // The Engine wants this header even without a login.
+    let auth = registry_auth(host, name)?.unwrap_or_else(|| "e30=".to_owned());
+    engine
+        .ask("POST", format!("/images/{}/push", encode(&name.repository)))
+        .query("tag", &name.tag)
+        .header("x-registry-auth", auth)
+        .patiently()
+        .send()
+        .and_then(|answer| answer.progress(|_| {}))
+        .map_err(|error| explain(error, name))
+}
+
+/// A registry's refusal, with what can be done about it.
+fn explain(error: EngineError, name: &ImageName) -> Failure {
+    let EngineError::Refused { message, .. } = &error else { return error.into() };
+    let registry = name.registry.as_deref().unwrap_or("docker.io");
+    let failure = Failure::new(format!("{name}: {message}"));
+    let login = ["no basic auth", "unauthorized", "denied", "authentication required"];
+    if login.iter().any(|word| message.contains(word)) {
+        failure.help(format!("log in to {registry} with docker_login first, as the same user, or check the name"))
+    } else {
+        failure
+    }
+}

@@ -1,0 +1,395 @@
+//! What a container is to be: the body of the Engine's create request, and its fields by the names of
+//! the playbook, to be hashed and compared.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+use sha2::{Digest, Sha256};
+
+use super::{
+    difference::{Difference, covers, is_empty},
+    fields::{FIELDS, Field, HIDDEN, Place, split},
+    image_name::ImageName,
+};
+
+/// The label that holds the hash of all that was wanted.
+pub const CONFIG_LABEL: &str = "rplay.config";
+/// The label that holds a short hash of each field, so that a replacement can say what differs.
+pub const SPEC_LABEL: &str = "rplay.spec";
+
+/// One network of a container, with the settings of its endpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attachment {
+    pub network: String,
+    pub endpoint: Json,
+}
+
+/// What a container is to be.
+#[derive(Clone, Default)]
+pub struct Spec {
+    values: Vec<(&'static Field, Json)>,
+    pub networks: Vec<Attachment>,
+    /// How the image is called; compared only where asked for.
+    image_name: String,
+    compare_image_name: bool,
+}
+
+impl Spec {
+    /// Nothing wanted yet but an image.
+    pub fn new(image_name: &str, compare_image_name: bool) -> Self {
+        Spec { image_name: image_name.to_owned(), compare_image_name, ..Spec::default() }
+    }
+
+    /// Sets a field of the request by the Engine's name for it.
+    pub fn set(&mut self, key: &str, value: Json) {
+        match FIELDS.iter().find(|field| field.key == key) {
+            Some(field) => self.values.push((field, value)),
+            None => debug_assert!(false, "{key} has no line in FIELDS"),
+        }
+    }
+
+    pub fn get(&self, key: &str) -> Option<&Json> {
+        self.values.iter().find(|(field, _)| field.key == key).map(|(_, value)| value)
+    }
+
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Json> {
+        self.values.iter_mut().find(|(field, _)| field.key == key).map(|(_, value)| value)
+    }
+
+    /// Each entry of each field, by the name that a playbook's author knows it under.
+    fn entries(&self, image_id: Option<&str>) -> BTreeMap<String, Entry> {
+        let mut entries = BTreeMap::new();
+        for (field, value) in &self.values {
+            for (name, value) in split(field, value) {
+                entries.insert(name, Entry { value, live: field.live });
+            }
+        }
+        // A published port is exposed as well; once is enough to say so.
+        let published: Vec<_> = entries.keys().filter_map(|name| name.strip_prefix("published_ports.")).collect();
+        let exposed: Vec<_> = published.into_iter().map(|port| format!("exposed_ports.{port}")).collect();
+        entries.retain(|name, _| !exposed.contains(name));
+        if let Some(id) = image_id {
+            entries.insert("image".to_owned(), Entry { value: json!(id), live: false });
+        }
+        if self.compare_image_name {
+            entries.insert("image.name".to_owned(), Entry { value: json!(full_name(&self.image_name)), live: false });
+        }
+        entries
+    }
+
+    /// The labels that a container made from this carries.
+    fn own_labels(&self, image_id: &str) -> [(&'static str, String); 2] {
+        let entries = self.entries(Some(image_id));
+        let short: BTreeMap<_, _> =
+            entries.iter().map(|(name, entry)| (name.as_str(), short_hash(&entry.value))).collect();
+        [(CONFIG_LABEL, config_hash(&entries)), (SPEC_LABEL, json!(short).to_string())]
+    }
+
+    /// The create request. The first network goes along; the others are for
+    /// [`Attachment`]s afterwards (one is all that the API takes before 1.44).
+    pub fn body(&self, image_id: &str) -> Json {
+        let mut body = json!({"Image": self.image_name, "HostConfig": {}});
+        for (field, value) in &self.values {
+            match field.place {
+                Place::Config => body[field.key] = value.clone(),
+                Place::HostConfig => body["HostConfig"][field.key] = value.clone(),
+            }
+        }
+        for (name, value) in self.own_labels(image_id) {
+            body["Labels"][name] = json!(value);
+        }
+        if let Some(first) = self.first_network() {
+            body["NetworkingConfig"] = json!({"EndpointsConfig": {first.network.as_str(): first.endpoint}});
+        }
+        body
+    }
+
+    /// The network that a container begins its life in.
+    fn first_network(&self) -> Option<&Attachment> {
+        let mode = self.get("NetworkMode")?.as_str()?;
+        self.networks.iter().find(|attachment| attachment.network == mode)
+    }
+
+    /// The networks to be connected once the container is made.
+    pub fn later_networks(&self) -> Vec<Attachment> {
+        let first = self.first_network();
+        self.networks.iter().filter(|attachment| Some(*attachment) != first).cloned().collect()
+    }
+
+    /// How a container differs, as far as it must be replaced, and what can be changed while it runs (a body
+    /// for the Engine's update request). `image_id` is `None` if the image is still to be pulled.
+    pub fn compare(&self, inspect: &Json, image_id: Option<&str>, rules: &Comparisons) -> Comparison {
+        let wanted = self.entries(image_id);
+        let mut replace = match inspect.pointer("/Config/Labels").and_then(|labels| labels.get(CONFIG_LABEL)) {
+            Some(Json::String(hash)) if *hash == config_hash(&wanted) => Vec::new(),
+            Some(_) => by_label(&wanted, inspect),
+            // Not made by us: adopted if it has all that is wanted.
+            None => self.by_looking(&wanted, inspect, |field| !field.live),
+        };
+        let mut updates = Vec::new();
+        for (field, value) in self.values.iter().filter(|(field, _)| field.live) {
+            let there = inspect.pointer(&format!("/HostConfig/{}", field.key)).unwrap_or(&Json::Null);
+            if !covers(there, value) && !rules.ignores(field.arg) {
+                updates.push((field.key, field.arg, value.clone()));
+            }
+        }
+        if image_id.is_none() {
+            replace.push(Difference::new("image"));
+        }
+        replace.retain(|difference| !rules.lets_be(difference));
+        replace.sort_by(|a, b| (a.field != "image", &a.field).cmp(&(b.field != "image", &b.field)));
+        replace.dedup();
+        Comparison { replace, updates }
+    }
+
+    /// Compares each wanted entry with what the Engine shows.
+    fn by_looking(
+        &self,
+        wanted: &BTreeMap<String, Entry>,
+        inspect: &Json,
+        which: impl Fn(&Field) -> bool,
+    ) -> Vec<Difference> {
+        let there = self.observed(inspect);
+        let fields: Vec<_> = self.values.iter().filter(|(field, _)| which(field)).collect();
+        let of_interest = |name: &str| {
+            let arg = name.split('.').next().unwrap_or(name);
+            arg.starts_with("image") || fields.iter().any(|(field, _)| field.arg == arg)
+        };
+        wanted
+            .iter()
+            .filter(|(name, _)| of_interest(name))
+            .filter(|(name, entry)| !covers(there.get(*name).unwrap_or(&Json::Null), &entry.value))
+            // An empty value that is wanted and nothing there is the same.
+            .map(|(name, _)| Difference::new(name.as_str()))
+            .collect()
+    }
+
+    /// What the Engine shows, by the same names.
+    fn observed(&self, inspect: &Json) -> BTreeMap<String, Json> {
+        let mut there = BTreeMap::new();
+        for field in FIELDS {
+            let place = if field.place == Place::Config { "Config" } else { "HostConfig" };
+            if let Some(value) = inspect.pointer(&format!("/{place}/{}", field.key)) {
+                there.extend(split(field, value));
+            }
+        }
+        let of = |pointer: &str| inspect.pointer(pointer).cloned().unwrap_or(Json::Null);
+        there.insert("image".to_owned(), of("/Image"));
+        let name = inspect.pointer("/Config/Image").and_then(Json::as_str).unwrap_or_default();
+        there.insert("image.name".to_owned(), json!(full_name(name)));
+        there
+    }
+
+    /// Lines of what is there and what is wanted, for the differing fields; `***` for what may be secret.
+    pub fn texts(&self, inspect: &Json, image_id: Option<&str>, fields: &[String]) -> (String, String) {
+        let (wanted, there) = (self.entries(image_id), self.observed(inspect));
+        let (mut before, mut after) = (String::new(), String::new());
+        for field in fields {
+            let arg = field.split('.').next().unwrap_or(field);
+            let hidden = HIDDEN.contains(&arg);
+            let show = |value: &Json| match value {
+                _ if hidden => "***".to_owned(),
+                Json::String(text) => text.clone(),
+                value => value.to_string(),
+            };
+            if let Some(value) = there.get(field).filter(|value| !is_empty(value)) {
+                before.push_str(&format!("{field}: {}\n", show(value)));
+            }
+            if let Some(entry) = wanted.get(field) {
+                let other = if hidden && there.contains_key(field) { " (another value)" } else { "" };
+                after.push_str(&format!("{field}: {}{other}\n", show(&entry.value)));
+            }
+        }
+        (before, after)
+    }
+
+    /// Values that must not show in an error: those of env, and what follows a command's name.
+    pub fn secrets(&self) -> Vec<String> {
+        let strings = |key: &str| self.get(key).and_then(Json::as_array).cloned().unwrap_or_default();
+        let env = strings("Env").into_iter().filter_map(|pair| Some(pair.as_str()?.split_once('=')?.1.to_owned()));
+        let words = strings("Cmd").into_iter().skip(1).filter_map(|word| Some(word.as_str()?.to_owned()));
+        // Short ones (a port, `yes`) would blot out half of a message.
+        env.chain(words).filter(|value| value.len() >= 8).collect()
+    }
+}
+
+/// One wanted entry.
+struct Entry {
+    value: Json,
+    live: bool,
+}
+
+/// How a container differs from what is wanted.
+pub struct Comparison {
+    /// What it must be replaced for.
+    pub replace: Vec<Difference>,
+    /// What can be changed while it runs: the Engine's name, the argument's, the value.
+    pub updates: Vec<(&'static str, &'static str, Json)>,
+}
+
+/// `comparisons`: how to compare, by argument.
+#[derive(Clone, Debug, Default)]
+pub struct Comparisons {
+    pub ignored: Vec<String>,
+    pub more_allowed: Vec<String>,
+    /// What `*` says.
+    pub ignore_rest: bool,
+    pub strict: Vec<String>,
+}
+
+impl Comparisons {
+    /// Whether that argument is not to be compared at all.
+    pub fn ignores(&self, arg: &str) -> bool {
+        let said = |list: &[String]| list.iter().any(|name| name == arg);
+        // It matters only when a container is stopped, and then the argument is sent along.
+        let by_itself = arg == "stop_timeout" && !said(&self.strict);
+        by_itself || said(&self.ignored) || (self.ignore_rest && !said(&self.strict) && !said(&self.more_allowed))
+    }
+
+    /// Whether more than is wanted is a difference, for an argument where that is not so by itself.
+    pub fn is_strict(&self, arg: &str) -> bool {
+        self.strict.iter().any(|name| name == arg)
+    }
+
+    fn lets_be(&self, difference: &Difference) -> bool {
+        let arg = difference.field.split('.').next().unwrap_or(&difference.field);
+        self.ignores(arg) || (difference.removed && self.more_allowed.iter().any(|name| name == arg))
+    }
+}
+
+/// What the label on a container says that differs.
+fn by_label(wanted: &BTreeMap<String, Entry>, inspect: &Json) -> Vec<Difference> {
+    let label = inspect.pointer("/Config/Labels").and_then(|labels| labels.get(SPEC_LABEL)).and_then(Json::as_str);
+    let there: BTreeMap<String, String> = label.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let changed = wanted
+        .iter()
+        .filter(|(name, entry)| !entry.live && there.get(*name) != Some(&short_hash(&entry.value)))
+        .map(|(name, _)| Difference::new(name.as_str()));
+    // An image still to be pulled is dealt with by the caller.
+    let removed = there
+        .keys()
+        .filter(|name| !wanted.contains_key(*name) && !name.starts_with("image"))
+        .map(|name| Difference::removed(name.as_str()));
+    changed.chain(removed).collect()
+}
+
+/// `nginx` and `nginx:latest` are the same name.
+fn full_name(image: &str) -> String {
+    ImageName::parse(image, None).map_or_else(|| image.to_owned(), |name| name.to_string())
+}
+
+fn short_hash(value: &Json) -> String {
+    hex(&Sha256::digest(value.to_string().as_bytes())).chars().take(8).collect()
+}
+
+fn config_hash(entries: &BTreeMap<String, Entry>) -> String {
+    let mut sum = Sha256::new();
+    for (name, entry) in entries {
+        // A field that can be changed while the container runs counts only as being there.
+        let value = if entry.live { String::new() } else { entry.value.to_string() };
+        sum.update(format!("{name}\0{value}\n"));
+    }
+    hex(&sum.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> Spec {
+        let mut spec = Spec::new("todo:v2", false);
+        spec.set("Env", json!(["A=1", "JWT_SECRET=hunter2hunter2"]));
+        spec.set("PortBindings", json!({"3000/tcp": [{"HostIp": "", "HostPort": "3001"}]}));
+        spec.set("Memory", json!(1 << 20));
+        spec.set("NetworkMode", json!("todo"));
+        spec.networks = vec![
+            Attachment { network: "todo".into(), endpoint: json!({"Aliases": ["a"]}) },
+            Attachment { network: "other".into(), endpoint: json!({}) },
+        ];
+        spec
+    }
+
+    /// As the Engine would show a container made from that.
+    fn made(spec: &Spec, id: &str) -> Json {
+        let mut config = spec.body(id);
+        let host = config.as_object_mut().unwrap().remove("HostConfig").unwrap();
+        json!({"Config": config, "HostConfig": host, "Image": id})
+    }
+
+    #[test]
+    fn a_container_made_from_it_does_not_differ() {
+        let found = made(&spec(), "sha256:1");
+        let comparison = spec().compare(&found, Some("sha256:1"), &Comparisons::default());
+        assert!(comparison.replace.is_empty() && comparison.updates.is_empty());
+    }
+
+    #[test]
+    fn what_differs_is_named_and_secrets_stay_out_of_sight() {
+        let found = made(&spec(), "sha256:1");
+        assert!(!found["Config"]["Labels"].to_string().contains("hunter2"));
+        let mut other = spec();
+        *other.get_mut("Env").unwrap() = json!(["JWT_SECRET=other", "B=2"]);
+        let comparison = other.compare(&found, Some("sha256:2"), &Comparisons::default());
+        assert_eq!(
+            super::super::difference::reasons(&comparison.replace),
+            "image, env.B, env.JWT_SECRET changed; env.A removed"
+        );
+        let fields: Vec<_> = comparison.replace.into_iter().map(|d| d.field).collect();
+        let (before, after) = other.texts(&found, Some("sha256:2"), &fields);
+        assert_eq!(before, "image: sha256:1\nenv.A: ***\nenv.JWT_SECRET: ***\n");
+        assert_eq!(after, "image: sha256:2\nenv.B: ***\nenv.JWT_SECRET: *** (another value)\n");
+        assert_eq!(spec().secrets(), ["hunter2hunter2"]);
+    }
+
+    #[test]
+    fn comparisons_loosen() {
+        let found = made(&spec(), "sha256:1");
+        let mut other = spec();
+        *other.get_mut("Env").unwrap() = json!(["JWT_SECRET=hunter2hunter2"]);
+        let differ = |rules: Comparisons| !other.compare(&found, Some("sha256:2"), &rules).replace.is_empty();
+        let image = || vec!["image".to_owned()];
+        assert!(differ(Comparisons { ignored: image(), ..Comparisons::default() }));
+        let more_allowed = vec!["env".to_owned()];
+        assert!(!differ(Comparisons {
+            ignored: image(),
+            more_allowed: more_allowed.clone(),
+            ..Comparisons::default()
+        }));
+        assert!(!differ(Comparisons { ignore_rest: true, ..Comparisons::default() }));
+        assert!(differ(Comparisons { ignore_rest: true, strict: image(), ..Comparisons::default() }));
+    }
+
+    #[test]
+    fn limits_are_changed_while_it_runs_and_do_not_count_in_the_hash() {
+        let found = made(&spec(), "sha256:1");
+        let mut other = spec();
+        *other.get_mut("Memory").unwrap() = json!(2 << 20);
+        let comparison = other.compare(&found, Some("sha256:1"), &Comparisons::default());
+        assert!(comparison.replace.is_empty());
+        assert_eq!(comparison.updates, [("Memory", "memory", json!(2 << 20))]);
+    }
+
+    #[test]
+    fn a_foreign_container_is_adopted_if_it_has_all_that_is_wanted() {
+        let mut found = made(&spec(), "sha256:1");
+        found["Config"]["Labels"] = json!({"theirs": "x"});
+        found["Config"]["Env"] = json!(["JWT_SECRET=hunter2hunter2", "PATH=/bin", "A=1"]);
+        found["HostConfig"]["PortBindings"]["3000/tcp"][0]["HostIp"] = json!("0.0.0.0");
+        found["HostConfig"]["CapAdd"] = Json::Null;
+        let differ = |found: &Json| spec().compare(found, Some("sha256:1"), &Comparisons::default()).replace;
+        assert_eq!(differ(&found), []);
+        found["Config"]["Env"] = json!(["A=1"]);
+        assert_eq!(differ(&found), [Difference::new("env.JWT_SECRET")]);
+    }
+
+    #[test]
+    fn the_first_network_goes_with_the_request() {
+        let body = spec().body("sha256:1");
+        assert_eq!(body["NetworkingConfig"]["EndpointsConfig"], json!({"todo": {"Aliases": ["a"]}}));
+        assert_eq!(spec().later_networks().len(), 1);
+    }
+}

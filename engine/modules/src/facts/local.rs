@@ -1,0 +1,103 @@
+//! Facts that a host tells of itself: JSON, INI, or programs that print either, in `facts.d`.
+
+use std::{os::unix::fs::PermissionsExt, path::Path};
+
+use rplay_wire::{Map, Value, data};
+
+use super::{Source, names, text};
+
+pub fn gather(source: &Source) -> Map {
+    let folder = source.fact_path.on(source.host);
+    let mut facts = Map::new();
+    for name in names(&folder).into_iter().filter(|name| name.ends_with(".fact")) {
+        let value = said(source, &folder.join(&name)).map(|text| parsed(&text, &name));
+        let value = value.unwrap_or_else(|error| format!("error loading facts from {name}: {error}").into());
+        facts.insert(name.trim_end_matches(".fact").to_owned(), value);
+    }
+    data! { "local" => facts }
+}
+
+/// The text of a fact file, or what it prints if it is a program.
+fn said(source: &Source, path: &Path) -> Result<String, String> {
+    let meta = path.metadata().map_err(|error| error.to_string())?;
+    if meta.permissions().mode() & 0o111 == 0 {
+        return Ok(text(path));
+    }
+    let output = source.host.command(&path.to_string_lossy()).output().map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(format!("it ended with {}: {said}", output.status));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn parsed(text: &str, name: &str) -> Value {
+    if text.trim().is_empty() {
+        return Value::Map(Map::new());
+    }
+    if let Ok(json) = serde_json::from_str::<serde_json::Value>(text) {
+        return json.into();
+    }
+    ini(text)
+        .map_or_else(|| format!("error loading facts as JSON or ini - please check content: {name}").into(), Value::Map)
+}
+
+/// Sections of an INI file; keys in lower case, values as text. `None` if it is none.
+fn ini(text: &str) -> Option<Map> {
+    let mut sections = Map::new();
+    let mut current: Option<(String, Map)> = None;
+    for line in text.lines() {
+        let trimmed = line.trim();
+        if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
+            continue;
+        }
+        if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            if let Some((name, section)) = current.replace((name.to_owned(), Map::new())) {
+                sections.insert(name, section.into());
+            }
+            continue;
+        }
+        let (key, value) = trimmed.split_once(['=', ':'])?;
+        let (_, section) = current.as_mut()?;
+        section.insert(key.trim().to_lowercase(), value.trim().into());
+    }
+    let (name, section) = current?;
+    sections.insert(name, section.into());
+    Some(sections)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, sync::Arc, time::Duration};
+
+    use super::*;
+    use crate::{Host, NoBlobs, argtypes::PathArg};
+
+    #[test]
+    fn json_ini_and_programs_are_read_and_faults_are_said() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content, mode) in [
+            ("a.fact", "{\"x\": [1, true]}", 0o644),
+            ("b.fact", "[General]\nKey = value\n# no\n[other]\nk: v\n", 0o644),
+            ("c.fact", "#!/bin/sh\necho '{\"y\": 2}'\n", 0o755),
+            ("d.fact", "neither", 0o644),
+            ("e.fact", "#!/bin/sh\nexit 3\n", 0o755),
+            ("f.other", "{}", 0o644),
+        ] {
+            let path = folder.path().join(name);
+            fs::write(&path, content).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let host = Host::new(Vec::new(), Arc::new(NoBlobs));
+        let fact_path = PathArg(folder.path().to_string_lossy().into_owned());
+        let source = Source { host: &host, root: "/".into(), fact_path, timeout: Duration::from_secs(1) };
+        let facts = gather(&source)["local"].as_map().unwrap().clone();
+        assert_eq!(facts["a"], data! { "x" => Value::List(vec![1.into(), true.into()]) }.into());
+        let sections = data! { "General" => data! { "key" => "value" }, "other" => data! { "k" => "v" } };
+        assert_eq!(facts["b"], sections.into());
+        assert_eq!(facts["c"], data! { "y" => 2 }.into());
+        assert!(facts["d"].as_str().unwrap().starts_with("error loading facts as JSON or ini"));
+        assert!(facts["e"].as_str().unwrap().contains("error"));
+        assert_eq!(facts.len(), 5);
+    }
+}

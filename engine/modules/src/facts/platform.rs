@@ -1,0 +1,164 @@
+//! The machine, its kernel and its name.
+
+use std::path::Path;
+
+use nix::sys::utsname::uname;
+use rplay_wire::{Map, Value, data};
+
+use super::Source;
+
+pub fn gather(source: &Source) -> Map {
+    let mut facts = Map::new();
+    if let Ok(name) = uname() {
+        let text = |part: &std::ffi::OsStr| part.to_string_lossy().into_owned();
+        let machine = text(name.machine());
+        let nodename = text(name.nodename());
+        let fqdn = full_name(source, &nodename);
+        facts.extend(data! {
+            "system" => text(name.sysname()),
+            "kernel" => text(name.release()),
+            "kernel_version" => text(name.version()),
+            "machine" => machine.as_str(),
+            "architecture" => architecture(&machine),
+            "userspace_bits" => usize::BITS.to_string(),
+            "userspace_architecture" => architecture(std::env::consts::ARCH),
+            "nodename" => nodename.as_str(),
+            "hostname" => nodename.split('.').next().unwrap_or_default(),
+            "domain" => fqdn.split_once('.').map_or("", |(_, domain)| domain),
+            "fqdn" => fqdn.as_str(),
+        });
+    }
+    let id = ["/var/lib/dbus/machine-id", "/etc/machine-id"].iter().find_map(|path| source.line(path));
+    if let Some(id) = id {
+        facts.insert("machine_id".to_owned(), id.into());
+    }
+    facts
+}
+
+fn architecture(machine: &str) -> &str {
+    match machine {
+        "i386" | "i486" | "i586" | "i686" | "x86" => "i386",
+        other => other,
+    }
+}
+
+/// The host's name with its domain: from /etc/hosts, or as `hostname -f` finds it.
+fn full_name(source: &Source, nodename: &str) -> String {
+    if let Some(name) = name_in_hosts(&source.text("/etc/hosts"), nodename) {
+        return name;
+    }
+    if nodename.contains('.') {
+        return nodename.to_owned();
+    }
+    let output = source.host.command("hostname").arg("-f").output();
+    let found = output
+        .ok()
+        .filter(|output| output.status.success())
+        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    found.filter(|name| !name.is_empty() && name != "localhost").unwrap_or_else(|| nodename.to_owned())
+}
+
+/// The first name with a dot of the address that a name has, or else its first name.
+fn name_in_hosts(hosts: &str, nodename: &str) -> Option<String> {
+    let lines: Vec<Vec<&str>> = hosts
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default().split_whitespace().collect())
+        .filter(|words: &Vec<&str>| words.len() > 1)
+        .collect();
+    let address = lines.iter().find(|words| words[1..].contains(&nodename)).map(|words| words[0])?;
+    let names = &lines.iter().find(|words| words[0] == address)?[1..];
+    names.iter().find(|name| name.contains('.')).or(names.first()).map(|name| (*name).to_owned())
+}
+
+pub fn environment(source: &Source) -> Map {
+    let mut all: Map = std::env::vars_os()
+        .map(|(key, value)| (key.to_string_lossy().into_owned(), value.to_string_lossy().into_owned().into()))
+        .collect();
+    all.extend(source.host.environment.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))));
+    data! { "env" => all }
+}
+
+/// What the kernel was started with: as a dict of the last values, and of all values.
+pub fn cmdline(source: &Source) -> Map {
+    let line = source.text("/proc/cmdline");
+    let words = shell_words::split(&line).unwrap_or_else(|_| line.split_whitespace().map(str::to_owned).collect());
+    let (mut last, mut all) = (Map::new(), Map::new());
+    for word in &words {
+        let (key, value) = match word.split_once('=') {
+            Some((key, value)) => (key, Value::from(value)),
+            None => (word.as_str(), Value::Bool(true)),
+        };
+        last.insert(key.to_owned(), value.clone());
+        match all.get_mut(key) {
+            Some(Value::List(values)) => values.push(value),
+            Some(one) => *one = Value::List(vec![one.clone(), value]),
+            None => {
+                all.insert(key.to_owned(), value);
+            }
+        }
+    }
+    data! { "cmdline" => last, "proc_cmdline" => all }
+}
+
+pub fn uptime(source: &Source) -> Map {
+    let seconds = source.line("/proc/uptime").and_then(|line| line.split('.').next()?.parse::<i64>().ok());
+    seconds.map(|seconds| data! { "uptime_seconds" => seconds }).unwrap_or_default()
+}
+
+pub fn load(source: &Source) -> Map {
+    let line = source.line("/proc/loadavg").unwrap_or_default();
+    let figures: Vec<f64> = line.split(' ').take(3).filter_map(|figure| figure.parse().ok()).collect();
+    match figures.as_slice() {
+        [one, five, fifteen] => data! { "loadavg" => data! { "1m" => *one, "5m" => *five, "15m" => *fifteen } },
+        _ => Map::new(),
+    }
+}
+
+/// A Python of the host, if there is one. It is not run: its version is in its name.
+pub fn python(source: &Source) -> Map {
+    let interpreters =
+        ["/usr/bin/python3", "/usr/local/bin/python3", "/usr/libexec/platform-python", "/usr/bin/python"];
+    let found = interpreters.iter().find_map(|path| {
+        let real = source.path(path).canonicalize().ok()?;
+        version_in(&real).map(|version| (*path, version))
+    });
+    let Some((executable, (major, minor))) = found else { return Map::new() };
+    data! {
+        "python" => data! {
+            "executable" => executable,
+            "type" => "cpython",
+            "version" => data! { "major" => major, "minor" => minor },
+            "version_info" => vec![major, minor],
+        },
+        "python_version" => format!("{major}.{minor}"),
+    }
+}
+
+fn version_in(path: &Path) -> Option<(i64, i64)> {
+    let name = path
+        .file_name()?
+        .to_str()?
+        .strip_prefix("python")
+        .or_else(|| path.file_name()?.to_str()?.strip_prefix("platform-python"))?;
+    let (major, minor) = name.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_full_name_is_that_of_the_same_address() {
+        let hosts = "127.0.0.1 localhost\n127.0.1.1 web1.example.com web1 # me\n";
+        assert_eq!(name_in_hosts(hosts, "web1").as_deref(), Some("web1.example.com"));
+        assert_eq!(name_in_hosts("127.0.0.1 localhost\n127.0.0.1 vm\n", "vm").as_deref(), Some("localhost"));
+        assert_eq!(name_in_hosts(hosts, "other"), None);
+    }
+
+    #[test]
+    fn a_pythons_version_is_in_its_name() {
+        assert_eq!(version_in(Path::new("/usr/bin/python3.11")), Some((3, 11)));
+        assert_eq!(version_in(Path::new("/usr/bin/python3")), None);
+    }
+}

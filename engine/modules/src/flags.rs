@@ -1,0 +1,115 @@
+//! File attributes such as immutable and append-only, which lsattr(1) shows and chattr(1) sets. The kernel
+//! is asked itself: neither program need be there.
+
+use std::{fs::File, io, os::unix::fs::OpenOptionsExt, path::Path};
+
+use rplay_wire::Failure;
+use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
+
+use crate::attributes::cannot;
+
+/// Letter, bit (FS_..._FL of linux/fs.h), and the name that `stat` reports.
+const FLAGS: &[(char, u32, &str)] = &[
+    ('s', 0x0000_0001, "zero"),
+    ('u', 0x0000_0002, "undelete"),
+    ('c', 0x0000_0004, "compressed"),
+    ('S', 0x0000_0008, "synchronous"),
+    ('i', 0x0000_0010, "immutable"),
+    ('a', 0x0000_0020, "append"),
+    ('d', 0x0000_0040, "nodump"),
+    ('A', 0x0000_0080, "noatime"),
+    ('E', 0x0000_0800, "encrypted"),
+    ('I', 0x0000_1000, "indexed"),
+    ('j', 0x0000_4000, "journalled"),
+    ('t', 0x0000_8000, "notail"),
+    ('D', 0x0001_0000, "dirsync"),
+    ('T', 0x0002_0000, "blockroot"),
+    ('e', 0x0008_0000, "extents"),
+    ('V', 0x0010_0000, "verity"),
+    ('C', 0x0080_0000, "nocow"),
+    ('x', 0x0200_0000, "dax"),
+    ('N', 0x1000_0000, "inline"),
+    ('P', 0x2000_0000, "project"),
+    ('F', 0x4000_0000, "casefold"),
+];
+
+/// What the file system alone decides: `=i` does not take it away.
+const OWN: u32 = 0x0008_0000 | 0x0000_1000 | 0x0000_0800 | 0x0010_0000 | 0x1000_0000;
+
+/// The bits of a file or folder; `None` for anything else, and where the file system has none.
+pub fn of(path: &Path) -> Option<u32> {
+    let meta = path.symlink_metadata().ok()?;
+    if !meta.is_file() && !meta.is_dir() {
+        return None;
+    }
+    ioctl_getflags(open(path).ok()?).ok().map(|flags| flags.bits())
+}
+
+/// The letters for bits, in the order of lsattr(1).
+pub fn letters(bits: u32) -> String {
+    FLAGS.iter().filter(|(_, bit, _)| bits & bit != 0).map(|(letter, ..)| *letter).collect()
+}
+
+/// The names for bits, as `stat` reports them.
+pub fn names(bits: u32) -> Vec<&'static str> {
+    FLAGS.iter().filter(|(_, bit, _)| bits & bit != 0).map(|(_, _, name)| *name).collect()
+}
+
+/// Says what is wrong with `+i`, `-i`, `=ai` or `ai`, if something is.
+pub fn check(written: &str) -> Result<(), String> {
+    let (_, letters) = split(written);
+    match letters.chars().find(|c| !FLAGS.iter().any(|(letter, ..)| letter == c)) {
+        Some(unknown) => Err(format!("has no file attribute `{unknown}`")),
+        None => Ok(()),
+    }
+}
+
+/// The bits that come out when `written` is applied to `present`.
+pub fn applied(present: u32, written: &str) -> u32 {
+    let (operator, letters) = split(written);
+    let bits = FLAGS.iter().filter(|(letter, ..)| letters.contains(*letter)).fold(0, |all, (_, bit, _)| all | bit);
+    match operator {
+        '+' => present | bits,
+        '-' => present & !bits,
+        _ => present & OWN | bits,
+    }
+}
+
+/// Sets them on a file.
+pub fn change(path: &Path, written: &str) -> Result<(), Failure> {
+    let set = || -> io::Result<()> {
+        let file = open(path)?;
+        let present = ioctl_getflags(&file)?;
+        Ok(ioctl_setflags(&file, IFlags::from_bits_retain(applied(present.bits(), written)))?)
+    };
+    set().map_err(|error| cannot("change the attributes of", path, &error).arg("attributes"))
+}
+
+fn split(written: &str) -> (char, &str) {
+    match written.chars().next() {
+        Some(sign @ ('+' | '-' | '=')) => (sign, &written[1..]),
+        _ => ('=', written),
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits()).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bits(letters: &str) -> u32 {
+        applied(0, letters)
+    }
+
+    #[test]
+    fn letters_are_added_taken_away_or_set() {
+        assert_eq!(letters(applied(bits("e"), "+i")), "ie");
+        assert_eq!(letters(applied(bits("aie"), "-i")), "ae");
+        assert_eq!(letters(applied(bits("aie"), "A")), "Ae");
+        assert_eq!(names(bits("=i")), ["immutable"]);
+        assert!(check("+iz").is_err() && check("=ai").is_ok());
+    }
+}

@@ -1,0 +1,188 @@
+//! The parts of a URL that matter here.
+
+use super::Login;
+
+/// An `http` or `https` URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// `http` or `https`.
+    pub scheme: String,
+    login: Option<(String, String)>,
+    /// In lower case, without brackets round an IPv6 address.
+    pub host: String,
+    port: Option<u16>,
+    /// With the query, beginning with `/`.
+    path: String,
+}
+
+impl Address {
+    /// Reads a URL, or says what is wrong with it.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        let url = url.trim();
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("`{}` is not a URL", masked(url)))?;
+        let scheme = scheme.to_ascii_lowercase();
+        if !matches!(scheme.as_str(), "http" | "https") {
+            return Err(format!("cannot fetch by `{scheme}`, only by http and https"));
+        }
+        let rest = rest.split('#').next().unwrap_or_default();
+        let at = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(at);
+        let (login, server) = match authority.rsplit_once('@') {
+            Some((login, server)) => {
+                let (user, password) = login.split_once(':').unwrap_or((login, ""));
+                (Some((decoded(user), decoded(password))), server)
+            }
+            None => (None, authority),
+        };
+        let (host, port) = match server.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, port)) => (host, port.strip_prefix(':')),
+            None => match server.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (server, None),
+            },
+        };
+        let port = match port.filter(|port| !port.is_empty()) {
+            Some(port) => Some(port.parse().map_err(|_| format!("`{port}` is not a port"))?),
+            None => None,
+        };
+        if host.is_empty() {
+            return Err(format!("`{}` names no host", masked(url)));
+        }
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        Ok(Address { scheme, login, host: host.to_ascii_lowercase(), port, path: path.replace(' ', "%20") })
+    }
+
+    /// The login in the URL, which is then no longer in it.
+    pub fn take_login(&mut self) -> Option<Login> {
+        self.login.take().map(|(user, password)| Login::new(user, password))
+    }
+
+    /// The URL as it may be shown and sent.
+    pub fn without_login(&self) -> String {
+        format!("{}{}", self.origin(), self.path)
+    }
+
+    /// Scheme, host and port: what a login is for.
+    pub fn origin(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        match self.port {
+            Some(port) => format!("{}://{host}:{port}", self.scheme),
+            None => format!("{}://{host}", self.scheme),
+        }
+    }
+
+    /// The last part of the path, decoded: what a file would be called.
+    pub fn file_name(&self) -> Option<String> {
+        let path = self.path.split('?').next().unwrap_or_default();
+        path.rsplit('/').next().map(decoded).filter(|name| !name.is_empty())
+    }
+
+    /// Where `location`, which may be relative, leads from here.
+    pub fn join(&self, location: &str) -> Result<Self, String> {
+        let folder = |path: &str| {
+            let path = path.split('?').next().unwrap_or_default();
+            path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned())
+        };
+        let joined = if location.contains("://") {
+            location.to_owned()
+        } else if let Some(rest) = location.strip_prefix("//") {
+            format!("{}://{rest}", self.scheme)
+        } else if location.starts_with('/') {
+            format!("{}{location}", self.origin())
+        } else if location.starts_with('?') {
+            format!("{}{}{location}", self.origin(), self.path.split('?').next().unwrap_or_default())
+        } else {
+            format!("{}{}/{location}", self.origin(), folder(&self.path))
+        };
+        Address::parse(&joined)
+    }
+}
+
+/// Whether `host` is meant by a `no_proxy` list: names, domains (with or without a leading dot), `*`.
+pub fn is_among(host: &str, list: &str) -> bool {
+    list.split(',').map(str::trim).filter(|item| !item.is_empty()).any(|item| {
+        let item = item.split(':').next().unwrap_or(item).trim_start_matches('.').to_ascii_lowercase();
+        item == "*" || host == item || host.strip_suffix(&item).is_some_and(|rest| rest.ends_with('.'))
+    })
+}
+
+/// A URL that could not be read may still hold a password.
+fn masked(url: &str) -> String {
+    match url.rsplit_once('@') {
+        Some((_, rest)) => format!("***@{rest}"),
+        None => url.to_owned(),
+    }
+}
+
+/// Percent-decoding.
+pub fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let hex = tail.get(..2).filter(|_| byte == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(decoded) => {
+                bytes.push(decoded);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Encoding for a form: everything but letters, digits and `-_.~` by its bytes, a space as `+`.
+pub fn form_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(byte.into()),
+            b' ' => encoded.push('+'),
+            other => encoded.push_str(&format!("%{other:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        let mut address = Address::parse("https://me:s%40p@Example.com:8443/a%20b/c.tgz?x=1#frag").unwrap();
+        assert_eq!(address.without_login(), "https://example.com:8443/a%20b/c.tgz?x=1");
+        assert_eq!(address.take_login().unwrap().basic(), "Basic bWU6c0Bw");
+        assert_eq!(address.file_name().as_deref(), Some("c.tgz"));
+        assert_eq!(Address::parse("http://[::1]:80").unwrap().without_login(), "http://[::1]:80/");
+        for wrong in ["example.com", "ftp://a/b", "http:///x", "http://a:b/"] {
+            assert!(Address::parse(wrong).is_err(), "{wrong}");
+        }
+        assert!(!Address::parse("gopher//me:secret@a").unwrap_err().contains("secret"));
+    }
+
+    #[test]
+    fn redirections() {
+        let from = Address::parse("https://a.org/x/y?q=1").unwrap();
+        for (location, expected) in [
+            ("z", "https://a.org/x/z"),
+            ("/z?w=2", "https://a.org/z?w=2"),
+            ("//b.org/z", "https://b.org/z"),
+            ("http://c.org", "http://c.org/"),
+            ("?p", "https://a.org/x/y?p"),
+        ] {
+            assert_eq!(from.join(location).unwrap().without_login(), expected);
+        }
+    }
+
+    #[test]
+    fn who_needs_no_proxy() {
+        let list = "localhost, .corp.example,10.0.0.1:80";
+        assert!(is_among("localhost", list) && is_among("a.corp.example", list) && is_among("10.0.0.1", list));
+        assert!(!is_among("example", list) && !is_among("notcorp.example", list));
+        assert!(is_among("anything", "*"));
+    }
+}

@@ -1,0 +1,164 @@
+//! A server on the loopback that answers from a script, and what requests make of its answers.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
+    os::unix::net::UnixListener,
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use super::*;
+use crate::NoBlobs;
+
+/// What a request looked like: its first line, its headers in lower case, its body.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub line: String,
+    pub headers: String,
+    pub body: String,
+}
+
+/// Serves until the test ends; `answer` gets each request and returns the whole response.
+pub(crate) struct Server {
+    pub url: String,
+    pub seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Server {
+    pub fn start(answer: impl Fn(&Seen) -> String + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let kept = seen.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                serve(stream.unwrap(), &kept, &answer);
+            }
+        });
+        Server { url, seen }
+    }
+
+    pub fn last(&self) -> Seen {
+        self.seen.lock().unwrap().last().cloned().unwrap()
+    }
+}
+
+fn serve<S: Read + Write>(mut stream: S, seen: &Mutex<Vec<Seen>>, answer: &impl Fn(&Seen) -> String) {
+    let mut reader = BufReader::new(&mut stream);
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    let mut headers = String::new();
+    while reader.read_line(&mut headers).unwrap() > 2 {}
+    let headers = headers.to_ascii_lowercase();
+    let length = headers.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body).unwrap();
+    let body = String::from_utf8_lossy(&body).into_owned();
+    let request = Seen { line: line.trim().to_owned(), headers, body };
+    seen.lock().unwrap().push(request.clone());
+    stream.write_all(answer(&request).as_bytes()).unwrap();
+}
+
+/// A response with that status line and body.
+pub(crate) fn response(status: &str, headers: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n{body}", body.len())
+}
+
+pub(crate) fn host() -> Host {
+    // No proxy of the machine that runs the tests, no netrc of its user.
+    Host::new(vec![("no_proxy".into(), "*".into()), ("NETRC".into(), "/nonexistent".into())], Arc::new(NoBlobs))
+}
+
+#[test]
+fn a_get_with_headers_and_cookies() {
+    let server =
+        Server::start(|_| response("200 OK", "X-Two-Words: a\r\nSet-Cookie: k=v; Path=/\r\nSet-Cookie: l=w\r\n", "hi"));
+    let mut request = Request::get(format!("{}/x?y=1", server.url));
+    request.headers.push(("X-Mine".into(), "1".into()));
+    let mut answer = request.send(&host()).unwrap();
+    assert_eq!((answer.status, answer.reason.as_str(), answer.redirected), (200, "OK", false));
+    assert_eq!(answer.header("x-two-words"), Some("a"));
+    assert_eq!(answer.cookies, [("k".to_owned(), "v".to_owned()), ("l".to_owned(), "w".to_owned())]);
+    assert_eq!(answer.content().unwrap(), b"hi");
+    assert_eq!(server.last().line, "GET /x?y=1 HTTP/1.1");
+    assert!(server.last().headers.contains("x-mine: 1"));
+}
+
+#[test]
+fn redirections_change_the_method_and_keep_secrets_at_home() {
+    let other = Server::start(|_| response("200 OK", "", "there"));
+    let target = other.url.clone();
+    let server = Server::start(move |seen| match seen.line.contains("/away") {
+        true => response("302 Found", &format!("Location: {target}/z\r\nSet-Cookie: s=1\r\n"), ""),
+        false => response("200 OK", "", "stayed"),
+    });
+    let mut request = Request::get(format!("{}/away", server.url));
+    request.method = "POST".into();
+    request.body = Some(b"data".to_vec());
+    request.login = Some(Login::new("me", "secret"));
+    request.force_basic_auth = true;
+    let refused = Request { follow: Follow::Safe, ..request.clone() }.send(&host()).unwrap();
+    assert_eq!(refused.status, 302);
+    let answer = Request { follow: Follow::All, ..request }.send(&host()).unwrap();
+    assert!(answer.redirected && answer.url == format!("{}/z", other.url));
+    let seen = other.last();
+    assert_eq!((seen.line.as_str(), seen.body.as_str()), ("GET /z HTTP/1.1", ""));
+    assert!(!seen.headers.contains("authorization"), "{}", seen.headers);
+    assert!(server.last().headers.contains("authorization: basic "));
+}
+
+#[test]
+fn a_login_is_sent_when_asked_for() {
+    let server = Server::start(|seen| match seen.headers.contains("authorization: basic bwu6chc=") {
+        true => response("200 OK", "", ""),
+        false => response("401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n", ""),
+    });
+    let mut request = Request::get(&server.url);
+    request.login = Some(Login::new("me", "pw"));
+    assert_eq!(request.send(&host()).unwrap().status, 200);
+    assert_eq!(server.seen.lock().unwrap().len(), 2);
+    let wrong = Request { login: Some(Login::new("me", "no")), ..Request::get(&server.url) };
+    assert_eq!(wrong.send(&host()).unwrap().status, 401);
+}
+
+#[test]
+fn a_body_goes_with_any_method() {
+    let server = Server::start(|_| response("204 No Content", "", ""));
+    for method in ["POST", "PUT", "DELETE", "GET", "PROPFIND"] {
+        let mut request = Request::get(&server.url);
+        method.clone_into(&mut request.method);
+        request.body = Some(b"{}".to_vec());
+        request.send(&host()).unwrap();
+        assert!(server.last().line.starts_with(method));
+        assert_eq!(server.last().body, "{}", "{method}");
+    }
+}
+
+#[test]
+fn a_unix_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let listener = UnixListener::bind(&path).unwrap();
+    thread::spawn(move || {
+        let seen = Mutex::new(Vec::new());
+        serve(listener.accept().unwrap().0, &seen, &|_: &Seen| response("200 OK", "", "over a socket"));
+    });
+    let mut request = Request::get("http://localhost/version");
+    request.unix_socket = Some(path);
+    assert_eq!(request.send(&host()).unwrap().content().unwrap(), b"over a socket");
+}
+
+#[test]
+fn no_answer_is_an_error_in_words() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = Request::get(format!("http://{closed}/")).send(&host()).err().unwrap();
+    assert!(error.to_lowercase().contains("refused"), "{error}");
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let mut request = Request::get(url);
+    request.timeout = Duration::from_millis(300);
+    let error = request.send(&host()).err().unwrap();
+    assert!(error.contains("timed out"), "{error}");
+    assert!(Request::get("http://no-such-host.invalid/").send(&host()).err().unwrap().contains("not known"));
+}

@@ -1,0 +1,182 @@
+//! File modes as playbooks write them: `0644`, `"0644"`, `u=rwX,g=rX,o=`, `preserve`.
+
+use rplay_wire::Value;
+
+use crate::args::ArgType;
+
+/// The permission bits a file should have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// These bits exactly.
+    Bits(u32),
+    /// Changes to the bits that are there.
+    Symbolic(Vec<Clause>),
+    /// The bits of the file that is copied.
+    Preserve,
+}
+
+/// One `ug+rw` of a symbolic mode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clause {
+    /// Of the letters u, g, o; empty when no letter was written: all, less the umask.
+    who: Vec<u8>,
+    /// `+`, `-` or `=`.
+    operator: u8,
+    /// Of r, w, x, X, s, t, or one of u, g, o to copy from.
+    permissions: Vec<u8>,
+}
+
+impl ArgType for Mode {
+    const KIND: &'static str = "mode";
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        match value {
+            // A number is taken as it is: YAML has already read 0644 as octal.
+            Value::Int(bits) => match u32::try_from(*bits) {
+                Ok(bits) if bits <= 0o7777 => Ok(Mode::Bits(bits)),
+                _ => Err(format!("must be a mode such as \"0644\", not the number {bits}")),
+            },
+            Value::Str(text) => Mode::read(text.trim()),
+            other => Err(format!("must be a mode such as \"0644\", not {}", other.type_name())),
+        }
+    }
+}
+
+impl Mode {
+    fn read(text: &str) -> Result<Self, String> {
+        if text == "preserve" {
+            return Ok(Mode::Preserve);
+        }
+        let digits = text.strip_prefix("0o").unwrap_or(text);
+        if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
+            return match u32::from_str_radix(digits, 8) {
+                Ok(bits) if bits <= 0o7777 => Ok(Mode::Bits(bits)),
+                _ => Err(format!("must be an octal mode such as \"0644\", not `{text}`")),
+            };
+        }
+        let clauses: Option<Vec<Vec<Clause>>> = text.split(',').map(clauses).collect();
+        clauses
+            .map(|clauses| Mode::Symbolic(clauses.concat()))
+            .ok_or_else(|| format!("must be a mode such as \"0644\" or \"u=rw,g=r,o=r\", not `{text}`"))
+    }
+
+    /// The bits that come out for a file with the bits `present`. `Preserve` keeps them.
+    pub fn applied(&self, present: u32, is_folder: bool, umask: u32) -> u32 {
+        match self {
+            Mode::Bits(bits) => *bits,
+            Mode::Preserve => present,
+            Mode::Symbolic(clauses) => {
+                clauses.iter().fold(present & 0o7777, |bits, clause| clause.applied(bits, is_folder, umask))
+            }
+        }
+    }
+}
+
+/// Reads `ug+r-w`; `None` if it is not such a thing.
+fn clauses(text: &str) -> Option<Vec<Clause>> {
+    let start = text.find(['+', '-', '='])?;
+    let (who, mut rest) = text.split_at(start);
+    let who = match who {
+        "" => Vec::new(),
+        who if who.bytes().all(|b| b"ugoa".contains(&b)) => {
+            if who.contains('a') {
+                b"ugo".to_vec()
+            } else {
+                who.bytes().collect()
+            }
+        }
+        _ => return None,
+    };
+    let mut all = Vec::new();
+    while !rest.is_empty() {
+        let operator = rest.as_bytes()[0];
+        let tail = &rest[1..];
+        let (permissions, next) = tail.split_at(tail.find(['+', '-', '=']).unwrap_or(tail.len()));
+        let permissions = permissions.as_bytes().to_vec();
+        let copies = matches!(permissions.as_slice(), [b'u' | b'g' | b'o']);
+        if !copies && !permissions.iter().all(|b| b"rwxXst".contains(b)) {
+            return None;
+        }
+        all.push(Clause { who: who.clone(), operator, permissions });
+        rest = next;
+    }
+    Some(all)
+}
+
+impl Clause {
+    fn applied(&self, present: u32, is_folder: bool, umask: u32) -> u32 {
+        let everyone: &[u8] = b"ugo";
+        let (who, umask) = if self.who.is_empty() { (everyone, umask) } else { (self.who.as_slice(), 0) };
+        who.iter().fold(present, |bits, who| {
+            let (shift, special) = match who {
+                b'u' => (6, 0o4000),
+                b'g' => (3, 0o2000),
+                _ => (0, 0o1000),
+            };
+            let mut given = 0;
+            for permission in &self.permissions {
+                given |= match permission {
+                    b'r' => 4 << shift,
+                    b'w' => 2 << shift,
+                    b'x' => 1 << shift,
+                    // Executable for folders, and for what somebody may execute already.
+                    b'X' if is_folder || present & 0o111 != 0 => 1 << shift,
+                    b's' if *who != b'o' => special,
+                    b't' if *who == b'o' => special,
+                    b'u' => (present >> 6 & 7) << shift,
+                    b'g' => (present >> 3 & 7) << shift,
+                    b'o' => (present & 7) << shift,
+                    _ => 0,
+                };
+            }
+            given &= !(umask & 0o777);
+            match self.operator {
+                b'+' => bits | given,
+                b'-' => bits & !given,
+                _ => bits & !(7 << shift | special) | given,
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied(mode: &str, present: u32, is_folder: bool) -> u32 {
+        Mode::read(mode).unwrap().applied(present, is_folder, 0o022)
+    }
+
+    #[test]
+    fn symbolic_modes_mean_what_chmod_means() {
+        for (mode, present, is_folder, bits) in [
+            ("u=rwX,g=rX,o=", 0o600, false, 0o640),
+            ("u=rwX,g=rX,o=", 0o600, true, 0o750),
+            ("u=rwX,g=rX,o=", 0o701, false, 0o750),
+            ("a+x", 0o644, false, 0o755),
+            ("+x", 0o644, false, 0o755),
+            ("+w", 0o444, false, 0o644),
+            ("g-w", 0o664, false, 0o644),
+            ("ug+rw,o-rwx", 0o604, false, 0o660),
+            ("u+r-w", 0o200, false, 0o400),
+            ("g=u", 0o640, false, 0o660),
+            ("u+s,g+s,+t", 0o755, true, 0o7755),
+            ("u=rw", 0o4755, false, 0o655),
+            ("o=", 0o1777, true, 0o770),
+        ] {
+            assert_eq!(applied(mode, present, is_folder), bits, "{mode} on {present:o}");
+        }
+    }
+
+    #[test]
+    fn octal_modes_are_octal_whether_quoted_or_not() {
+        assert_eq!(Mode::parse(&Value::Int(0o644)), Ok(Mode::Bits(0o644)));
+        assert_eq!(Mode::parse(&"0644".into()), Ok(Mode::Bits(0o644)));
+        assert_eq!(Mode::parse(&"644".into()), Ok(Mode::Bits(0o644)));
+        assert_eq!(Mode::parse(&"0o1777".into()), Ok(Mode::Bits(0o1777)));
+        assert!(Mode::parse(&"0944".into()).is_err());
+        assert!(Mode::parse(&"u~r".into()).is_err());
+        assert!(Mode::parse(&"rwx".into()).is_err());
+        assert!(Mode::parse(&Value::Int(99_999)).is_err());
+    }
+}

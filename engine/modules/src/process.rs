@@ -1,0 +1,193 @@
+//! Runs a process to its end and keeps what it writes.
+
+use std::{
+    io::{self, Read, Write},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::process::ExitStatusExt,
+    },
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, OFlag, fcntl},
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use rplay_wire::Value;
+
+/// How long the pipes are watched before it is looked whether the process itself has ended. Milliseconds.
+const LOOK_ROUND: u8 = 100;
+
+/// How a process ended and what it wrote.
+#[derive(Debug)]
+pub struct Finished {
+    /// The exit code; a signal's number, negated, if one ended it.
+    pub rc: i64,
+    pub stdout: Vec<u8>,
+    pub stderr: Vec<u8>,
+}
+
+/// Starts the command, hands it `input`, and waits until it has ended. A process it leaves behind may keep
+/// the pipes open; that does not hold us up.
+pub fn run(command: &mut Command, input: Option<Vec<u8>>) -> io::Result<Finished> {
+    run_within(command, input, None)
+}
+
+/// As [`run`]; a command that takes longer than `limit` is killed, with its process group if it leads one,
+/// and the error is of the kind `TimedOut`.
+pub fn run_within(command: &mut Command, input: Option<Vec<u8>>, limit: Option<Duration>) -> io::Result<Finished> {
+    let deadline = limit.map(|limit| Instant::now() + limit);
+    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
+        // Beside the reading, so that neither side waits for the other. A process that does not read its
+        // input is no error.
+        std::thread::spawn(move || stdin.write_all(&input));
+    }
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+    for fd in [out.as_ref().map(AsFd::as_fd), err.as_ref().map(AsFd::as_fd)].into_iter().flatten() {
+        do_not_block(fd)?;
+    }
+    let mut ended: Option<ExitStatus> = None;
+    loop {
+        let mut fds: Vec<PollFd> = [out.as_ref().map(AsFd::as_fd), err.as_ref().map(AsFd::as_fd)]
+            .into_iter()
+            .flatten()
+            .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
+            .collect();
+        if fds.is_empty() {
+            break;
+        }
+        let mut wait = if ended.is_some() { 0 } else { LOOK_ROUND };
+        if let Some(deadline) = deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(too_late(&mut child));
+            }
+            wait = wait.min(u8::try_from(left.as_millis() + 1).unwrap_or(LOOK_ROUND));
+        }
+        let ready = match poll(&mut fds, PollTimeout::from(wait)) {
+            Ok(ready) => ready,
+            Err(Errno::EINTR) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        if ready == 0 {
+            if ended.is_some() {
+                break;
+            }
+            ended = child.try_wait()?;
+            continue;
+        }
+        if out.as_mut().is_some_and(|pipe| is_drained(pipe, &mut stdout)) {
+            out = None;
+        }
+        if err.as_mut().is_some_and(|pipe| is_drained(pipe, &mut stderr)) {
+            err = None;
+        }
+    }
+    let status = match (ended, deadline) {
+        (Some(status), _) => status,
+        (None, None) => child.wait()?,
+        // It closed its output but lives on.
+        (None, Some(deadline)) => loop {
+            if let Some(status) = child.try_wait()? {
+                break status;
+            }
+            if Instant::now() >= deadline {
+                return Err(too_late(&mut child));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        },
+    };
+    let rc = status.code().or_else(|| status.signal().map(|signal| -signal)).unwrap_or(-1);
+    Ok(Finished { rc: rc.into(), stdout, stderr })
+}
+
+fn too_late(child: &mut Child) -> io::Error {
+    // It leads a group only if it was started so; then this is that group, else there is none of that number.
+    let _ = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
+    let _ = child.kill();
+    let _ = child.wait();
+    io::ErrorKind::TimedOut.into()
+}
+
+fn do_not_block(fd: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = OFlag::from_bits_truncate(fcntl(fd, FcntlArg::F_GETFL)?);
+    fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
+/// Reads what is there; true at the pipe's end.
+fn is_drained(pipe: &mut impl Read, kept: &mut Vec<u8>) -> bool {
+    let mut buffer = [0u8; 1 << 16];
+    loop {
+        match pipe.read(&mut buffer) {
+            Ok(0) => return true,
+            Ok(n) => kept.extend_from_slice(&buffer[..n]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+        }
+    }
+}
+
+/// The lines of a text as Python's `splitlines` sees them, for `stdout_lines` and the like.
+pub fn lines(text: &str) -> Value {
+    let is_break = |c: char| {
+        matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+    };
+    let mut lines: Vec<&str> = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(is_break) {
+        lines.push(&rest[..at]);
+        let tail = &rest[at..];
+        let width = if tail.starts_with("\r\n") { 2 } else { tail.chars().next().map_or(1, char::len_utf8) };
+        rest = &tail[width..];
+    }
+    if !rest.is_empty() {
+        lines.push(rest);
+    }
+    lines.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(line: &str, input: Option<Vec<u8>>) -> Finished {
+        run(Command::new("/bin/sh").args(["-c", line]), input).unwrap()
+    }
+
+    #[test]
+    fn much_input_and_output_at_once_do_not_block_each_other() {
+        let finished = shell("tee /dev/stderr", Some(vec![b'x'; 3 << 20]));
+        assert_eq!((finished.stdout.len(), finished.stderr.len(), finished.rc), (3 << 20, 3 << 20, 0));
+    }
+
+    #[test]
+    fn a_process_left_behind_does_not_hold_us_up() {
+        let begun = Instant::now();
+        let finished = shell("sleep 30 & echo $!; exit 4", None);
+        assert!(begun.elapsed() < Duration::from_secs(5));
+        assert_eq!(finished.rc, 4);
+        let left: i32 = String::from_utf8(finished.stdout).unwrap().trim().parse().unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(left), nix::sys::signal::SIGKILL).unwrap();
+    }
+
+    #[test]
+    fn a_signal_is_a_negative_code_and_a_closed_input_no_error() {
+        assert_eq!(shell("kill -9 $$", None).rc, -9);
+        assert_eq!(shell("exec <&-; exit 0", Some(vec![0; 1 << 20])).rc, 0);
+    }
+
+    #[test]
+    fn lines_are_split_as_python_splits_them() {
+        assert_eq!(lines("a\r\nb\u{b}c\n\nd"), vec!["a", "b", "c", "", "d"].into());
+        assert_eq!(lines("a\n"), vec!["a"].into());
+        assert_eq!(lines(""), Value::List(Vec::new()));
+    }
+}

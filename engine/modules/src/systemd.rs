@@ -1,0 +1,213 @@
+//! `systemd` (`systemd_service`): units of a host whose service manager is systemd.
+
+mod unit;
+
+pub(crate) use unit::{Scope, Unit};
+
+use rplay_wire::{Diff, Failure, Map, data};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::{Flag, Text},
+    choice,
+};
+
+choice! {
+    /// What a service is to be doing.
+    pub enum State {
+        Started = "started",
+        Stopped = "stopped",
+        Restarted = "restarted",
+        Reloaded = "reloaded",
+    }
+}
+
+choice! {
+    /// Whose service manager is meant.
+    pub enum ScopeArg {
+        System = "system",
+        User = "user",
+        Global = "global",
+    }
+}
+
+args! {
+    /// Starts, stops, enables and masks systemd units, and has systemd read its configuration anew.
+    pub struct Systemd {
+        /// The unit; `.service` may be left out.
+        name: Option<Text> | "service" | "unit",
+        /// `started` and `stopped` do nothing if it is so already; `restarted` and `reloaded` always act.
+        state: Option<State>,
+        /// Whether it starts at boot.
+        enabled: Option<Flag>,
+        /// Whether it cannot be started at all.
+        masked: Option<Flag>,
+        /// Have systemd read unit files anew before anything else.
+        daemon_reload: Flag | "daemon-reload" = Flag(false),
+        /// Have systemd execute itself anew before anything else.
+        daemon_reexec: Flag | "daemon-reexec" = Flag(false),
+        /// The system's manager, the user's, or (enabling only) that of all users.
+        scope: ScopeArg = ScopeArg::System,
+        /// Do not wait until the unit has started or stopped.
+        no_block: Flag = Flag(false),
+        /// Replace links that are in the way when enabling or masking.
+        force: Option<Flag>,
+    }
+}
+
+impl Module for Systemd {
+    fn check(&self) -> Result<(), ArgFault> {
+        let Some(name) = &self.name else {
+            return match (self.state, self.enabled, self.masked) {
+                (None, None, None) if self.daemon_reload.0 || self.daemon_reexec.0 => Ok(()),
+                (None, None, None) => Err(ArgFault::new(
+                    "name",
+                    "one of state, enabled, masked, daemon_reload, daemon_reexec is required",
+                )),
+                _ => Err(ArgFault::new("name", "missing required argument `name`")),
+            };
+        };
+        if name.contains(['*', '?', '[']) {
+            return Err(ArgFault::new("name", format!("`{name}` must be one unit, not a pattern")));
+        }
+        if self.scope == ScopeArg::Global && self.state.is_some() {
+            return Err(ArgFault::new("state", "nothing can be started for all users at once")
+                .help("`scope: global` goes with `enabled` and `masked` only"));
+        }
+        Ok(())
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        if !host.has_program("systemctl") {
+            return Err(Failure::new("this host has no systemctl")
+                .help("use `service`, which knows other service managers too"));
+        }
+        let scope = match self.scope {
+            ScopeArg::System => Scope::System,
+            ScopeArg::User => Scope::User,
+            ScopeArg::Global => Scope::Global,
+        };
+        let mut plan = Plan::unchanged();
+        // As in Ansible, reading configuration anew does not count as a change.
+        for (wanted, verb) in [(self.daemon_reload.0, "daemon-reload"), (self.daemon_reexec.0, "daemon-reexec")] {
+            if wanted && scope != Scope::Global {
+                plan = plan.change(scope.change(vec![verb.to_owned()], verb.to_owned()).beside());
+            }
+        }
+        let Some(name) = self.name else { return Ok(plan) };
+        let wish = Wish {
+            scope,
+            state: self.state,
+            enabled: self.enabled.map(|flag| flag.0),
+            masked: self.masked.map(|flag| flag.0),
+            no_block: self.no_block.0,
+            force: self.force.is_some_and(|flag| flag.0),
+        };
+        match plan.changes.is_empty() {
+            true => wish.plan(&name, host),
+            false => Ok(plan.then(move |host| wish.plan(&name, host))),
+        }
+    }
+}
+
+/// What is wanted of one unit; `service` wants it too.
+pub(crate) struct Wish {
+    pub scope: Scope,
+    pub state: Option<State>,
+    pub enabled: Option<bool>,
+    pub masked: Option<bool>,
+    pub no_block: bool,
+    pub force: bool,
+}
+
+impl Wish {
+    pub fn plan(self, name: &str, host: &Host) -> Result<Plan, Failure> {
+        let unit = Unit::look(name, self.scope, host)?;
+        let mut plan = Plan::unchanged().set("name", name).set("status", unit.status.clone());
+        if !unit.exists() && self.masked.is_none() {
+            if !host.check {
+                return Err(Failure::new(format!("Could not find the requested service {name}: host"))
+                    .arg("name")
+                    .help(
+                        "is the package installed, and the name spelt right? `systemctl list-unit-files` lists all",
+                    ));
+            }
+            plan = plan
+                .warn(format!("check mode: there is no unit {name} yet; taken for one that an earlier task brings"));
+        }
+        let force = if self.force { vec!["--force".to_owned()] } else { Vec::new() };
+        let act = |verb: &str, flags: &[String]| {
+            let args = [verb.to_owned()].into_iter().chain(flags.iter().cloned());
+            let args = args.chain(["--".to_owned(), name.to_owned()]).collect();
+            self.scope.change(args, format!("{verb} {name}"))
+        };
+        if let Some(masked) = self.masked {
+            if masked != unit.is_masked() {
+                let verb = if masked { "mask" } else { "unmask" };
+                plan = plan.change(act(verb, &force).diff(step("masked", unit.is_masked(), masked)));
+            }
+        }
+        if let Some(enabled) = self.enabled {
+            plan = plan.set("enabled", enabled);
+            let before = match unit.exists() {
+                true => unit.is_enabled(host)?,
+                false => Some(!enabled),
+            };
+            match before {
+                Some(before) if before != enabled => {
+                    let verb = if enabled { "enable" } else { "disable" };
+                    plan = plan.change(act(verb, &force).diff(step("enabled", before, enabled)));
+                }
+                None if !enabled => {
+                    plan = plan.warn(format!("{name} is a static unit: it cannot be disabled, only masked"));
+                }
+                _ => {}
+            }
+        }
+        let Some(state) = self.state else { return Ok(plan) };
+        plan = plan.set("state", if state == State::Stopped { "stopped" } else { "started" });
+        if !unit.is_managed() && !host.check {
+            return Err(
+                Failure::new(format!("cannot start or stop {name}: systemd does not run on this host")).arg("state")
+            );
+        }
+        let verb = match state {
+            State::Started if !unit.is_running() => "start",
+            State::Stopped if unit.is_running() || unit.is_stopping() => "stop",
+            State::Started | State::Stopped => return Ok(plan),
+            State::Restarted | State::Reloaded if !unit.is_running() => "start",
+            State::Restarted => "restart",
+            State::Reloaded => "reload",
+        };
+        let flags = if self.no_block { vec!["--no-block".to_owned()] } else { Vec::new() };
+        let after = if verb == "stop" { "inactive" } else { "active" };
+        let diff = Diff {
+            before: format!("state: {}\n", unit.active_state()),
+            after: format!(
+                "state: {after}{}\n",
+                if matches!(verb, "restart" | "reload") { format!(" ({verb}ed)") } else { String::new() }
+            ),
+            ..Diff::default()
+        };
+        Ok(plan.change(act(verb, &flags).diff(diff)))
+    }
+}
+
+fn step(what: &str, before: bool, after: bool) -> Diff {
+    Diff { before: format!("{what}: {before}\n"), after: format!("{what}: {after}\n"), ..Diff::default() }
+}
+
+impl Scope {
+    /// The change that runs systemctl with `args`.
+    fn change(self, args: Vec<String>, what: String) -> Change {
+        Change::new(what.clone(), move |host, _: &mut Map| {
+            let done = self.systemctl(host).args(&args).run()?;
+            if done.rc != 0 {
+                return Err(done
+                    .failure(&format!("unable to {what}"))
+                    .data(data! { "cmd" => format!("systemctl {}", args.join(" ")) }));
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,226 @@
+//! `uri`: a request to a web service, and what it answers.
+
+mod body;
+
+use std::{fs, time::Instant};
+
+use rplay_wire::{Failure, Map, Value, data};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    args::ArgType,
+    argtypes::{Flag, PathArg, Text},
+    attributes::{Attributes, describe},
+    glob,
+    http::{Address, Answer, Follow},
+    paths,
+    place::{Content, Placement},
+    web::Web,
+};
+use body::{BodyFormat, Payload};
+
+/// A status that counts as success.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status(u16);
+
+impl ArgType for Status {
+    const KIND: &'static str = "int";
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        u16::try_from(i64::parse(value)?).map(Status).map_err(|_| "must be an HTTP status".to_owned())
+    }
+}
+
+args! {
+    /// Sends a request to a web service.
+    pub struct Uri {
+        ..web: Web,
+        ..attributes: Attributes,
+        /// The method, in capitals.
+        method: Text = "GET".to_owned(),
+        /// What is sent: text, or a structure for the formats that make text of it.
+        body: Option<Value>,
+        /// How a structure in `body` becomes text.
+        body_format: BodyFormat = BodyFormat::Raw,
+        /// A file on the host that is sent instead of `body`.
+        src: Option<Value>,
+        /// The file on `src` is on the host already, as it always is here.
+        remote_src: Flag = Flag(false),
+        /// The statuses that count as success.
+        status_code: Vec<Status> = vec![Status(200)],
+        /// Return the content in `content`; JSON is always returned in `json`.
+        return_content: Flag = Flag(false),
+        /// Which redirections are followed.
+        follow_redirects: Follow = Follow::Safe,
+        /// Do nothing if this file is there.
+        creates: Option<PathArg>,
+        /// Do nothing if this file is not there.
+        removes: Option<PathArg>,
+        /// Put the content into this file, or into a file in this folder.
+        dest: Option<PathArg>,
+        /// Ask every cache on the way to fetch anew.
+        force: Flag = Flag(false),
+        /// Seconds to wait for the connection, for the answer, for its next piece.
+        timeout: u64 = 30,
+        /// A Unix socket to talk through.
+        unix_socket: Option<PathArg>,
+    }
+}
+
+impl Module for Uri {
+    fn check(&self) -> Result<(), ArgFault> {
+        self.web.check()?;
+        self.attributes.check()?;
+        if !self.method.bytes().all(|byte| byte.is_ascii_uppercase()) || self.method.is_empty() {
+            return Err(ArgFault::new(
+                "method",
+                format!("`{}` is not a method: only capital letters make one", self.method),
+            ));
+        }
+        if self.body.is_some() && self.src.is_some() {
+            return Err(ArgFault::new("src", "cannot be combined with `body`"));
+        }
+        Address::parse(&self.web.url).map(|_| ()).map_err(|fault| ArgFault::new("url", fault))
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        // Nothing follows from it: a file is always on the host by now.
+        let _ = self.remote_src;
+        for (path, stops_when) in [(&self.creates, true), (&self.removes, false)] {
+            let Some(path) = path else { continue };
+            let there = glob::exists(&path.on(host));
+            if there == stops_when {
+                let state = if there { "exists" } else { "does not exist" };
+                let msg = format!("skipped, since '{}' {state}", path.0);
+                return Ok(Plan::unchanged().set("msg", msg).set("stdout", "skipped"));
+            }
+        }
+        let what = format!(
+            "{} {}",
+            self.method,
+            Address::parse(&self.web.url).map(|url| url.without_login()).unwrap_or_default()
+        );
+        let change = Change::maybe(what, move |host, data| self.make(host, data));
+        Ok(Plan::unchanged().change(change.unpredictable("a request is not sent in check mode")))
+    }
+}
+
+impl Uri {
+    fn make(self, host: &Host, data: &mut Map) -> Result<bool, Failure> {
+        let mut request = self.web.request(host, self.timeout);
+        self.method.clone_into(&mut request.method);
+        request.follow = self.follow_redirects;
+        request.unix_socket = self.unix_socket.as_ref().map(|path| path.on(host));
+        if self.force.0 {
+            request.default_header("Cache-Control", "no-cache");
+        }
+        if let Some(Payload { content, kind }) = body::payload(&self, host)? {
+            request.body = Some(content);
+            if let Some(kind) = kind {
+                request.default_header("Content-Type", kind);
+            }
+        }
+        let begun = Instant::now();
+        let sent = request.send(host);
+        data.insert("elapsed".to_owned(), begun.elapsed().as_secs().into());
+        let shown = Address::parse(&self.web.url).map(|address| address.without_login()).unwrap_or_default();
+        let mut answer = match sent {
+            Ok(answer) => answer,
+            Err(trouble) => {
+                let msg = format!("Status code was -1 and not {}: Request failed: {trouble}", self.expected());
+                return Err(Failure::new(msg).arg("url").data(data! {
+                    "status" => -1, "url" => shown, "redirected" => false,
+                }));
+            }
+        };
+        let status = answer.status;
+        let is_expected = self.status_code.contains(&Status(status));
+        data.extend(described(&answer));
+        let content = answer.content()?;
+        let text = String::from_utf8_lossy(&content);
+        if is_json(&answer)
+            && let Ok(json) = serde_json::from_str::<serde_json::Value>(&text)
+        {
+            data.insert("json".to_owned(), json.into());
+        }
+        if self.return_content.0 {
+            data.insert("content".to_owned(), text.as_ref().into());
+        }
+        let said = match status {
+            100..400 => format!(
+                "OK ({} bytes)",
+                answer.length.map_or_else(|| "unknown".to_owned(), |length| length.to_string())
+            ),
+            _ => format!("HTTP Error {status}: {}", answer.reason),
+        };
+        if !is_expected {
+            let msg = format!("Status code was {status} and not {}: {said}", self.expected());
+            return Err(Failure::new(msg).arg("url"));
+        }
+        data.insert("msg".to_owned(), said.into());
+        match &self.dest {
+            Some(dest) if status != 304 => self.keep(&dest.on(host), &answer, content, host, data),
+            _ => Ok(false),
+        }
+    }
+
+    fn keep(
+        &self,
+        dest: &std::path::Path,
+        answer: &Answer,
+        content: Vec<u8>,
+        host: &Host,
+        data: &mut Map,
+    ) -> Result<bool, Failure> {
+        let mut path = paths::real(dest);
+        if path.is_dir() {
+            let name = Address::parse(&answer.url).ok().and_then(|address| address.file_name());
+            path = path.join(name.unwrap_or_else(|| "index.html".to_owned()));
+        }
+        data.insert("path".to_owned(), paths::text(&path).into());
+        let differs = !fs::read(&path).is_ok_and(|present| present == content);
+        let changed = if differs {
+            Placement::new(&path, Content::Bytes(content), &self.attributes)?.put(host, data)?;
+            true
+        } else {
+            self.attributes.resolve()?.apply(&path, true)?
+        };
+        data.extend(describe(&path));
+        Ok(changed)
+    }
+
+    fn expected(&self) -> String {
+        let codes = self.status_code.iter().map(|status| status.0.to_string()).collect::<Vec<_>>();
+        format!("[{}]", codes.join(", "))
+    }
+}
+
+/// What the result holds of every answer: status, address, cookies, and the headers as variables.
+fn described(answer: &Answer) -> Map {
+    let mut data = Map::new();
+    for (name, value) in &answer.headers {
+        let value = match (name.as_str(), Address::parse(&answer.url)) {
+            ("location", Ok(here)) => here.join(value).map_or_else(|_| value.clone(), |there| there.without_login()),
+            _ => value.clone(),
+        };
+        data.insert(name.replace('-', "_"), value.into());
+    }
+    let cookies: Map = answer.cookies.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    let line = answer.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
+    data.extend(data! {
+        "status" => answer.status, "url" => answer.url.as_str(), "redirected" => answer.redirected,
+        "cookies" => cookies, "cookies_string" => line,
+    });
+    data
+}
+
+/// `application/json`, `application/problem+json` ...
+fn is_json(answer: &Answer) -> bool {
+    let kind = answer.header("content-type").unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let (_, subtype) = kind.split_once('/').unwrap_or_default();
+    matches!(subtype, "json" | "javascript") || subtype.ends_with("+json")
+}
+
+#[cfg(test)]
+mod tests;

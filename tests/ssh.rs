@@ -1,0 +1,536 @@
+//! Links over a real sshd, started here on a loopback port with keys of its own.
+
+use std::{
+    fs,
+    io::{self, Write},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Child, Command},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::channel,
+    },
+    time::{Duration, Instant},
+};
+
+use rplay::link::{Connection, Job, LinkEvent, LinkOptions, Links, Secret, SshOptions, Target};
+use rplay_wire::{Call, Failure, Mode, Outcome, data};
+
+/// An sshd that lets the present user in with a key.
+struct Sshd {
+    folder: tempfile::TempDir,
+    process: Child,
+    port: u16,
+}
+
+impl Sshd {
+    /// `None`, with the reason printed, when there is no sshd on this machine. In `extra`, `@` stands for
+    /// the server's folder.
+    fn start(extra: &str) -> Option<Self> {
+        let folder = short_folder();
+        let caches = "SetEnv XDG_CACHE_HOME=@/cache TMPDIR=@\nPasswordAuthentication no";
+        Self::run(folder, &format!("{extra}\n{caches}"), &[])
+    }
+
+    /// An sshd whose machine has three more users: ops, who may use sudo with his password, deploy, and guest,
+    /// who may not. Each one's password is the name with `-pw`. A mount namespace keeps them from the real
+    /// machine. `None`, with the reason printed, where that cannot be done.
+    fn with_accounts() -> Option<Self> {
+        let possible =
+            |program: &str, args: &[&str]| Command::new(program).args(args).output().is_ok_and(|o| o.status.success());
+        if !nix::unistd::getuid().is_root() || !possible("unshare", &["-m", "true"]) || !possible("sudo", &["-V"]) {
+            println!("skipped: needs root, unshare and sudo");
+            return None;
+        }
+        let folder = short_folder();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let mut passwd = fs::read_to_string("/etc/passwd").unwrap();
+        let mut shadow = fs::read_to_string("/etc/shadow").unwrap();
+        for (uid, user) in (45871..).zip(["ops", "deploy", "guest"]) {
+            let hash = Command::new("openssl").args(["passwd", "-6", &format!("{user}-pw")]).output().unwrap();
+            passwd += &format!("{user}:x:{uid}:{uid}::{}:/bin/sh\n", at(user).display());
+            shadow += &format!("{user}:{}:20000:0:99999:7:::\n", String::from_utf8(hash.stdout).unwrap().trim());
+            fs::create_dir(at(user)).unwrap();
+            std::os::unix::fs::chown(at(user), Some(uid), Some(uid)).unwrap();
+        }
+        let sudoers = "Defaults lecture=always, timestamp_timeout=0\nroot ALL=(ALL) ALL\nops ALL=(ALL) ALL\n";
+        for (name, text, mode) in
+            [("passwd", passwd.as_str(), 0o644), ("shadow", &shadow, 0o600), ("sudoers", sudoers, 0o440)]
+        {
+            fs::write(at(name), text).unwrap();
+            fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let bind =
+            ["passwd", "shadow", "sudoers"].map(|name| format!("mount --bind {} /etc/{name}", at(name).display()));
+        let script = format!("{} && exec \"$@\"", bind.join(" && "));
+        Self::run(folder, "PasswordAuthentication yes", &["unshare", "-m", "sh", "-c", &script, "sh"])
+    }
+
+    /// Starts it, behind the words of `within`.
+    fn run(folder: tempfile::TempDir, config: &str, within: &[&str]) -> Option<Self> {
+        let program =
+            ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd"].into_iter().find(|p| Path::new(p).exists());
+        let Some(program) = program else {
+            println!("skipped: there is no sshd on this machine");
+            return None;
+        };
+        if nix::unistd::getuid().is_root() {
+            let _ = fs::create_dir_all("/run/sshd");
+        }
+        let at = |name: &str| folder.path().join(name);
+        for key in ["host", "user", "stranger"] {
+            let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(at(key)).status();
+            assert!(made.unwrap().success());
+        }
+        fs::copy(at("user.pub"), at("authorized_keys")).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let host_key = fs::read_to_string(at("host.pub")).unwrap();
+        fs::write(at("known_hosts"), format!("[127.0.0.1]:{port} {host_key}")).unwrap();
+        let config = format!(
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey @/host\nPidFile none\nStrictModes no\nUsePAM no\n\
+             AuthorizedKeysFile @/authorized_keys\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n{config}\n"
+        );
+        fs::write(at("sshd_config"), config.replace('@', &folder.path().to_string_lossy())).unwrap();
+        let log = fs::File::create(at("log")).unwrap();
+        let words: Vec<_> = within.iter().copied().chain([program, "-D", "-e", "-f"]).collect();
+        let process = Command::new(words[0]).args(&words[1..]).arg(at("sshd_config")).stderr(log).spawn().unwrap();
+        let sshd = Sshd { folder, process, port };
+        let begun = Instant::now();
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(10), "sshd does not start: {}", sshd.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(sshd)
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.at("log")).unwrap_or_default()
+    }
+
+    fn ssh(&self) -> SshOptions {
+        let known = self.at("known_hosts");
+        SshOptions {
+            port: Some(self.port),
+            private_key: Some(self.at("user")),
+            args: vec![
+                "-F".into(),
+                "/dev/null".into(),
+                "-o".into(),
+                format!("UserKnownHostsFile={}", known.display()),
+                "-o".into(),
+                "GlobalKnownHostsFile=/dev/null".into(),
+                "-o".into(),
+                "IdentitiesOnly=yes".into(),
+            ],
+            ..SshOptions::new("127.0.0.1")
+        }
+    }
+
+    fn target(&self, name: &str) -> Arc<Target> {
+        target(name, self.ssh())
+    }
+
+    fn options(&self) -> LinkOptions {
+        LinkOptions { executable: Some(executable()), control_folder: Some(self.at("ctl")), ..LinkOptions::default() }
+    }
+
+    fn links(&self) -> Links {
+        Links::new(self.options()).unwrap()
+    }
+
+    /// How many connections have been logged in.
+    fn logins(&self) -> usize {
+        self.log().matches("Accepted publickey").count()
+    }
+
+    /// How many ssh masters there are.
+    fn masters(&self) -> usize {
+        let found = Command::new("pgrep").arg("-f").arg(self.at("ctl")).output().unwrap().stdout;
+        found.iter().filter(|byte| **byte == b'\n').count()
+    }
+
+    /// Ends every connection, as a host that goes down.
+    fn drop_connections(&self) {
+        Command::new("pkill").args(["-KILL", "-P", &self.process.id().to_string()]).status().unwrap();
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        self.drop_connections();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// What is put on hosts: rplay without what a debugger wants to know, which is half of it.
+fn executable() -> PathBuf {
+    let whole = PathBuf::from(env!("CARGO_BIN_EXE_rplay"));
+    let stripped = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("rplay-stripped");
+    let written = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
+    if written(&stripped) > written(&whole) {
+        return stripped;
+    }
+    // Tests run side by side.
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let new = stripped.with_extension(format!("{}-{number}", std::process::id()));
+    let done = Command::new("strip").arg("-o").arg(&new).arg(&whole).status();
+    match done.is_ok_and(|status| status.success()) && fs::rename(&new, &stripped).is_ok() {
+        true => stripped,
+        false => whole,
+    }
+}
+
+/// Short, because control sockets go there.
+fn short_folder() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("rs").tempdir_in("/tmp").unwrap()
+}
+
+fn target(name: &str, ssh: SshOptions) -> Arc<Target> {
+    Arc::new(Target { name: name.into(), connection: Connection::Ssh(ssh) })
+}
+
+fn dispatch(links: &Links, target: &Arc<Target>, calls: usize) -> std::sync::mpsc::Receiver<LinkEvent> {
+    let (events, heard) = channel();
+    let call = Call {
+        module: "ping".into(),
+        args: data! { "data" => "pong" },
+        mode: Mode::default(),
+        environment: Vec::new(),
+    };
+    links.dispatch(Job {
+        key: 1,
+        target: target.clone(),
+        become_user: None,
+        calls: vec![call; calls],
+        parallel: 1,
+        stop_on_failure: false,
+        blobs: Arc::new(|_| Err(io::Error::other("there is none"))),
+        events,
+    });
+    heard
+}
+
+fn end(heard: &std::sync::mpsc::Receiver<LinkEvent>) -> Result<Vec<Outcome>, Failure> {
+    let mut outcomes = Vec::new();
+    loop {
+        match heard.recv_timeout(Duration::from_secs(60)).expect("no end of the job was heard") {
+            LinkEvent::Outcome { outcome, .. } => outcomes.push(outcome),
+            LinkEvent::Done { .. } => return Ok(outcomes),
+            LinkEvent::Unreachable { failure, .. } => return Err(failure),
+        }
+    }
+}
+
+fn ping(links: &Links, target: &Arc<Target>) -> Result<(), Failure> {
+    let outcomes = end(&dispatch(links, target, 1))?;
+    assert_eq!(outcomes[0].data, data! { "ping" => "pong" });
+    Ok(())
+}
+
+fn timed(what: &str, work: impl FnOnce() -> Result<(), Failure>) {
+    let begun = Instant::now();
+    work().unwrap();
+    println!("{what}: {:.1} ms", begun.elapsed().as_secs_f64() * 1e3);
+}
+
+#[test]
+fn the_executable_is_put_there_once_and_the_connection_is_kept() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let links = sshd.links();
+    timed("cold: key exchange, executable pushed", || ping(&links, &sshd.target("web1")));
+    timed("the same run: next ping", || ping(&links, &sshd.target("web1")));
+    links.close();
+    let cache: Vec<_> = fs::read_dir(sshd.at("cache/rplay")).unwrap().flatten().collect();
+    assert_eq!(cache.len(), 1);
+    assert_eq!(cache[0].metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(fs::metadata(sshd.at("cache/rplay")).unwrap().permissions().mode() & 0o777, 0o700);
+    let links = sshd.links();
+    timed("next run: master and executable are there", || ping(&links, &sshd.target("web1")));
+    assert_eq!(sshd.logins(), 1);
+    let links = sshd.links();
+    timed("and again", || ping(&links, &sshd.target("web1")));
+    assert_eq!(sshd.masters(), 1);
+    links.reset(&sshd.target("web1"));
+    assert_eq!(sshd.masters(), 0);
+    timed("after a reset: key exchange, executable is there", || ping(&links, &sshd.target("web1")));
+    assert_eq!(sshd.logins(), 2);
+    assert_eq!(fs::read_dir(sshd.at("ctl")).unwrap().count(), 1, "nothing but the control socket stays");
+}
+
+#[test]
+fn a_host_that_goes_down_is_noticed_and_found_again() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let links = sshd.links();
+    ping(&links, &sshd.target("web1")).unwrap();
+    sshd.drop_connections();
+    std::thread::sleep(Duration::from_millis(300));
+    ping(&links, &sshd.target("web1")).unwrap();
+    // What runs in that moment is lost; what had been answered is kept.
+    let heard = dispatch(&links, &sshd.target("web1"), 200_000);
+    assert!(matches!(heard.recv_timeout(Duration::from_secs(60)), Ok(LinkEvent::Outcome { .. })));
+    sshd.drop_connections();
+    let failure = end(&heard).unwrap_err();
+    assert!(failure.unreachable);
+    assert!(failure.msg.starts_with("the connection to web1 broke off"), "{failure}");
+}
+
+#[test]
+fn an_idle_master_ends_and_two_runs_at_once_leave_only_one() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let options = LinkOptions { persist: 2, ..sshd.options() };
+    let (one, other) = (Links::new(options.clone()).unwrap(), Links::new(options).unwrap());
+    let heard = [&one, &other].map(|links| dispatch(links, &sshd.target("web1"), 1));
+    heard.iter().for_each(|heard| assert_eq!(end(heard).unwrap().len(), 1));
+    let entries = || fs::read_dir(sshd.at("ctl")).unwrap().count();
+    assert_eq!(entries(), 1);
+    drop((one, other));
+    assert_eq!(sshd.masters(), 1);
+    let begun = Instant::now();
+    while sshd.masters() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the master stays for ever");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    // The socket is left, and is no hindrance.
+    ping(&sshd.links(), &sshd.target("web1")).unwrap();
+}
+
+/// What Ansible itself uses, and what people copy from it.
+#[test]
+fn arguments_for_a_master_of_one_s_own_do_not_disturb() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let mut ssh = sshd.ssh();
+    let own = format!("-C -o ControlMaster=auto -o ControlPersist=2s -o ControlPath={}", sshd.at("theirs").display());
+    ssh.args.extend(own.split(' ').map(str::to_owned));
+    ping(&sshd.links(), &target("web1", ssh)).unwrap();
+    assert!(!sshd.at("theirs").exists());
+}
+
+#[test]
+fn what_a_login_shell_prints_does_not_disturb() {
+    let noisy = "ForceCommand sh -c 'echo Welcome to web1; echo beware >&2; eval \"$SSH_ORIGINAL_COMMAND\"'";
+    let Some(sshd) = Sshd::start(noisy) else { return };
+    let links = sshd.links();
+    ping(&links, &sshd.target("web1")).unwrap();
+    links.reset(&sshd.target("web1"));
+    ping(&links, &sshd.target("web1")).unwrap();
+}
+
+/// Whatever the user's login shell is, and whatever /bin/sh is: those of them that are installed here.
+#[test]
+fn any_shell_will_do() {
+    let installed = |program: &str| {
+        let tried = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
+        let found = tried.unwrap().status.success();
+        if !found {
+            println!("skipped: {program} is not installed");
+        }
+        found
+    };
+    for shell in ["tcsh", "fish", "ksh", "zsh", "dash", "bash"].into_iter().filter(|shell| installed(shell)) {
+        let Some(sshd) = Sshd::start(&format!("ForceCommand {shell} -c \"$SSH_ORIGINAL_COMMAND\"")) else { return };
+        twice(&sshd, shell);
+    }
+    for (program, shell) in [("busybox", "busybox sh"), ("bash", "bash --posix"), ("ksh", "ksh")] {
+        if !installed(program) {
+            continue;
+        }
+        let other = format!("ForceCommand sh -c \"$(echo \"$SSH_ORIGINAL_COMMAND\" | sed 's,/bin/sh,{shell},')\"");
+        let Some(sshd) = Sshd::start(&other) else { return };
+        twice(&sshd, shell);
+    }
+}
+
+/// With the executable to be put there, and with it there.
+fn twice(sshd: &Sshd, shell: &str) {
+    let links = sshd.links();
+    for _ in 0..2 {
+        ping(&links, &sshd.target("web1")).unwrap_or_else(|failure| panic!("{shell}: {failure}"));
+        links.reset(&sshd.target("web1"));
+    }
+}
+
+#[test]
+fn a_shell_that_never_starts_the_agent_is_quoted() {
+    let Some(sshd) = Sshd::start("ForceCommand echo This account is currently not available.; exit 1") else { return };
+    let failure = ping(&sshd.links(), &sshd.target("web1")).unwrap_err();
+    assert_eq!(failure.msg, "the agent on web1 did not start; it printed: This account is currently not available.");
+    assert!(failure.unreachable);
+}
+
+#[test]
+fn without_a_usable_home_another_folder_of_our_own_takes_the_executable() {
+    let Some(sshd) = Sshd::start("SetEnv XDG_CACHE_HOME=/proc/none TMPDIR=@") else { return };
+    let links = sshd.links();
+    ping(&links, &sshd.target("web1")).unwrap();
+    let other = sshd.at(&format!("rplay-{}", nix::unistd::getuid()));
+    assert_eq!(fs::metadata(&other).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(fs::read_dir(&other).unwrap().count(), 1);
+}
+
+#[test]
+fn many_at_once_are_let_in_although_sshd_drops_some() {
+    let Some(sshd) = Sshd::start("MaxStartups 4:50:8") else { return };
+    let links = sshd.links();
+    let begun = Instant::now();
+    let heard: Vec<_> = (0..12).map(|n| dispatch(&links, &sshd.target(&format!("web{n}")), 1)).collect();
+    for heard in heard {
+        end(&heard).unwrap();
+    }
+    println!(
+        "12 hosts at one sshd: {:.1} s, dropped {}",
+        begun.elapsed().as_secs_f64(),
+        sshd.log().matches("MaxStartups").count()
+    );
+}
+
+#[test]
+fn reasons_are_given_in_one_sentence() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let links = sshd.links();
+    let place = format!("ssh cannot connect to web1 (127.0.0.1 port {}): ", sshd.port);
+    let why = |name: &str, ssh: SshOptions| {
+        let failure = ping(&links, &target(name, ssh)).unwrap_err();
+        assert!(failure.unreachable);
+        (failure.msg.replace(&place, ""), failure.help.unwrap_or_default())
+    };
+    let stranger = SshOptions { private_key: Some(sshd.at("stranger")), ..sshd.ssh() };
+    assert_eq!(why("web1", stranger).0, "permission denied (it takes publickey)");
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let refused = why("web1", SshOptions { port: Some(closed), ..sshd.ssh() }).0;
+    assert!(refused.ends_with("connection refused"), "{refused}");
+    let option = SshOptions { host: "-oProxyCommand=id".into(), ..sshd.ssh() };
+    assert_eq!(why("web1", option).0, "`-oProxyCommand=id` is no host name");
+
+    fs::write(sshd.at("known_hosts"), "").unwrap();
+    let (unknown, help) = why("web1", sshd.ssh());
+    assert_eq!(unknown, "its host key is not known");
+    assert!(help.contains(&format!("ssh-keyscan -p {} 127.0.0.1", sshd.port)), "{help}");
+    let stranger = fs::read_to_string(sshd.at("stranger.pub")).unwrap();
+    fs::write(sshd.at("known_hosts"), format!("[127.0.0.1]:{} {stranger}", sshd.port)).unwrap();
+    assert_eq!(why("web1", sshd.ssh()).0, "its host key is another one than before");
+    fs::write(sshd.at("known_hosts"), "").unwrap();
+    ping(&links, &target("web1", SshOptions { check_host_key: false, ..sshd.ssh() })).unwrap();
+}
+
+/// Not ssh, but a script that asks for a password as ssh does: no account is needed.
+#[test]
+fn a_password_reaches_ssh_by_askpass_alone() {
+    let folder = tempfile::Builder::new().prefix("rs").tempdir_in("/tmp").unwrap();
+    let at = |name: &str| folder.path().join(name);
+    // The first one asks from a process further down, as a jump host's ssh would.
+    let script = format!(
+        "#!/bin/sh\n(\"$SSH_ASKPASS\" \"jump's password: \"; true) > {got}.jump\necho \"$*\" > {out}; env >> {out}\n\
+         \"$SSH_ASKPASS\" 'Are you sure you want to continue connecting (yes/no)? ' >> {out} && exit 3\n\
+         \"$SSH_ASKPASS\" \"ops@web1's password: \" > {got} || exit 4\n\
+         \"$SSH_ASKPASS\" \"ops@web1's password: \" >> {got}\n\
+         echo 'ops@web1: Permission denied (password).' >&2; exit 255\n",
+        out = at("out").display(),
+        got = at("got").display()
+    );
+    let mut file = fs::File::create(at("ssh")).unwrap();
+    file.write_all(script.as_bytes()).unwrap();
+    file.set_permissions(fs::Permissions::from_mode(0o755)).unwrap();
+    drop(file);
+    let ssh = SshOptions {
+        password: Some(Secret::new("s3cret word")),
+        executable: at("ssh").to_str().unwrap().to_owned(),
+        ..SshOptions::new("web1")
+    };
+    assert!(!format!("{ssh:?}").contains("s3cret"));
+    let executable = Some(PathBuf::from(env!("CARGO_BIN_EXE_rplay")));
+    let control_folder = Some(at("ctl"));
+    let links = Links::new(LinkOptions { executable, control_folder, ..LinkOptions::default() }).unwrap();
+    let failure = ping(&links, &target("web1", ssh)).unwrap_err();
+    assert_eq!(failure.msg, "ssh cannot connect to web1: permission denied (it takes password)");
+    assert_eq!(fs::read_to_string(at("got")).unwrap(), "s3cret word\n");
+    assert_eq!(fs::read_to_string(at("got.jump")).unwrap(), "");
+    assert!(!fs::read_to_string(at("out")).unwrap().contains("s3cret"));
+    assert_eq!(fs::read_dir(at("ctl")).unwrap().count(), 0, "sockets and logs are removed");
+}
+
+mod accounts {
+    use rplay_wire::Become;
+
+    use super::*;
+
+    fn as_user(sshd: &Sshd, user: &str, password: Option<&str>) -> Arc<Target> {
+        let ssh = SshOptions { user: Some(user.into()), password: password.map(Secret::new), ..sshd.ssh() };
+        let private_key = ssh.private_key.clone().filter(|_| password.is_none());
+        let mut ssh = SshOptions { private_key, ..ssh };
+        if password.is_some() {
+            ssh.args.extend(["-o".into(), "PubkeyAuthentication=no".into()]);
+        }
+        target("web1", ssh)
+    }
+
+    /// Who answers, after becoming somebody.
+    fn who(links: &Links, target: &Arc<Target>, become_user: Option<Become>) -> Result<String, String> {
+        let (events, heard) = channel();
+        let args = data! { "_raw_params" => "sh -c 'echo $(id -un) $HOME'" };
+        links.dispatch(Job {
+            key: 1,
+            target: target.clone(),
+            become_user,
+            calls: vec![Call { module: "command".into(), args, mode: Mode::default(), environment: Vec::new() }],
+            parallel: 1,
+            stop_on_failure: false,
+            blobs: Arc::new(|_| Err(io::Error::other("there is none"))),
+            events,
+        });
+        let outcome = end(&heard).map_err(|failure| failure.msg)?.remove(0);
+        match outcome.failure {
+            Some(failure) => Err(failure.msg),
+            None => Ok(outcome.data["stdout"].as_str().unwrap().to_owned()),
+        }
+    }
+
+    fn to(method: &str, user: &str, password: Option<&str>) -> Option<Become> {
+        let (method, user, password) = (method.into(), user.into(), password.map(str::to_owned));
+        Some(Become { method, user, exe: None, flags: None, password })
+    }
+
+    #[test]
+    fn a_password_logs_in_and_a_wrong_one_does_not() {
+        let Some(sshd) = Sshd::with_accounts() else { return };
+        let home = format!("ops {}", sshd.at("ops").display());
+        assert_eq!(who(&sshd.links(), &as_user(&sshd, "ops", Some("ops-pw")), None), Ok(home));
+        let why = who(&sshd.links(), &as_user(&sshd, "guest", Some("wrong")), None).unwrap_err();
+        assert!(why.ends_with("permission denied as guest (it takes publickey,password)"), "{why}");
+    }
+
+    #[test]
+    fn sudo_and_su_with_passwords() {
+        let Some(sshd) = Sshd::with_accounts() else { return };
+        let links = sshd.links();
+        let ops = as_user(&sshd, "ops", None);
+        let deploy = format!("deploy {}", sshd.at("deploy").display());
+        assert_eq!(who(&links, &ops, to("sudo", "root", Some("ops-pw"))), Ok("root /root".into()));
+        assert_eq!(who(&links, &ops, to("sudo", "deploy", Some("ops-pw"))), Ok(deploy.clone()));
+        assert_eq!(who(&links, &ops, to("su", "deploy", Some("deploy-pw"))), Ok(deploy));
+        assert!(who(&links, &ops, to("sudo", "ops", None)).unwrap().starts_with("ops "));
+        for (wanted, expected) in [
+            (to("sudo", "root", Some("wrong")), "incorrect sudo password for ops"),
+            (to("sudo", "root", None), "sudo on this host asks for a password; give -K or ansible_become_password"),
+            (to("su", "deploy", Some("wrong")), "incorrect su password for deploy"),
+            (to("su", "deploy", None), "su on this host asks for a password; give -K or ansible_become_password"),
+            (to("sudo", "ghost", Some("ops-pw")), "there is no user `ghost` on this host"),
+            (to("su", "ghost", Some("ops-pw")), "there is no user `ghost` on this host"),
+        ] {
+            let (method, user) = wanted.as_ref().map(|w| (w.method.clone(), w.user.clone())).unwrap();
+            assert_eq!(who(&links, &ops, wanted).as_ref().map_err(String::as_str), Err(expected), "{method} {user}");
+        }
+        let guest = who(&links, &as_user(&sshd, "guest", None), to("sudo", "root", Some("guest-pw"))).unwrap_err();
+        assert!(guest.starts_with("guest may not become root: "), "{guest}");
+        let cached = fs::read_dir(sshd.at("ops/.cache/rplay")).unwrap().count();
+        assert_eq!(cached, 1);
+    }
+}
