@@ -432,6 +432,40 @@ exec "$@"
     }
 
     #[test]
+    fn what_the_other_agent_has_started_ends_with_its_job_and_with_the_run() {
+        let (sudo, links) = (FakeSudo::new(), links());
+        let become_user = || {
+            let (method, user) = ("sudo".to_owned(), "open".to_owned());
+            let exe = Some(sudo.0.path().join("sudo").to_str().unwrap().to_owned());
+            Some(Become { method, user, exe, flags: None, password: None })
+        };
+        let pid = sudo.0.path().join("pid");
+        let sleep = || command(&format!("sh -c 'echo $$ > {}; sleep 60; true'", pid.display()));
+        let started = || {
+            let text = eventually(|| fs::read_to_string(&pid).ok().filter(|text| text.ends_with('\n')));
+            fs::remove_file(&pid).unwrap();
+            format!("/proc/{}/stat", text.trim())
+        };
+        let over = |process: &str| {
+            eventually(|| fs::read_to_string(process).map_or(true, |stat| stat.contains(") Z ")).then_some(()));
+        };
+        let (mut cancelled, heard) = job(1, &local(), vec![sleep(), ping("never")]);
+        cancelled.become_user = become_user();
+        links.dispatch(cancelled);
+        let process = started();
+        links.cancel(&local(), 1);
+        let ended = outcomes(&heard).unwrap();
+        assert_eq!(ended[1].skipped.as_deref(), Some("cancelled"));
+        over(&process);
+        let (mut left, _heard) = job(2, &local(), vec![sleep()]);
+        left.become_user = become_user();
+        links.dispatch(left);
+        let process = started();
+        links.close();
+        over(&process);
+    }
+
+    #[test]
     fn every_refusal_has_its_own_words() {
         let (sudo, links) = (FakeSudo::new(), links());
         let missing = sudo.refusal(&links, "deploy", None);

@@ -7,7 +7,11 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command},
-    sync::{Arc, mpsc::channel},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::channel,
+    },
     time::{Duration, Instant},
 };
 
@@ -134,8 +138,7 @@ impl Sshd {
     }
 
     fn options(&self) -> LinkOptions {
-        let executable = Some(PathBuf::from(env!("CARGO_BIN_EXE_rplay")));
-        LinkOptions { executable, control_folder: Some(self.at("ctl")), ..LinkOptions::default() }
+        LinkOptions { executable: Some(executable()), control_folder: Some(self.at("ctl")), ..LinkOptions::default() }
     }
 
     fn links(&self) -> Links {
@@ -145,6 +148,12 @@ impl Sshd {
     /// How many connections have been logged in.
     fn logins(&self) -> usize {
         self.log().matches("Accepted publickey").count()
+    }
+
+    /// How many ssh masters there are.
+    fn masters(&self) -> usize {
+        let found = Command::new("pgrep").arg("-f").arg(self.at("ctl")).output().unwrap().stdout;
+        found.iter().filter(|byte| **byte == b'\n').count()
     }
 
     /// Ends every connection, as a host that goes down.
@@ -158,6 +167,25 @@ impl Drop for Sshd {
         self.drop_connections();
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// What is put on hosts: rplay without what a debugger wants to know, which is half of it.
+fn executable() -> PathBuf {
+    let whole = PathBuf::from(env!("CARGO_BIN_EXE_rplay"));
+    let stripped = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("rplay-stripped");
+    let written = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
+    if written(&stripped) > written(&whole) {
+        return stripped;
+    }
+    // Tests run side by side.
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let new = stripped.with_extension(format!("{}-{number}", std::process::id()));
+    let done = Command::new("strip").arg("-o").arg(&new).arg(&whole).status();
+    match done.is_ok_and(|status| status.success()) && fs::rename(&new, &stripped).is_ok() {
+        true => stripped,
+        false => whole,
     }
 }
 
@@ -230,7 +258,9 @@ fn the_executable_is_put_there_once_and_the_connection_is_kept() {
     assert_eq!(sshd.logins(), 1);
     let links = sshd.links();
     timed("and again", || ping(&links, &sshd.target("web1")));
+    assert_eq!(sshd.masters(), 1);
     links.reset(&sshd.target("web1"));
+    assert_eq!(sshd.masters(), 0);
     timed("after a reset: key exchange, executable is there", || ping(&links, &sshd.target("web1")));
     assert_eq!(sshd.logins(), 2);
     assert_eq!(fs::read_dir(sshd.at("ctl")).unwrap().count(), 1, "nothing but the control socket stays");
@@ -263,11 +293,9 @@ fn an_idle_master_ends_and_two_runs_at_once_leave_only_one() {
     let entries = || fs::read_dir(sshd.at("ctl")).unwrap().count();
     assert_eq!(entries(), 1);
     drop((one, other));
-    let control = sshd.at("ctl").to_str().unwrap().to_owned();
-    let masters = || Command::new("pgrep").args(["-f", &control]).output().unwrap().stdout;
-    assert_eq!(masters().iter().filter(|byte| **byte == b'\n').count(), 1);
+    assert_eq!(sshd.masters(), 1);
     let begun = Instant::now();
-    while !masters().is_empty() {
+    while sshd.masters() > 0 {
         assert!(begun.elapsed() < Duration::from_secs(20), "the master stays for ever");
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -294,6 +322,40 @@ fn what_a_login_shell_prints_does_not_disturb() {
     ping(&links, &sshd.target("web1")).unwrap();
     links.reset(&sshd.target("web1"));
     ping(&links, &sshd.target("web1")).unwrap();
+}
+
+/// Whatever the user's login shell is, and whatever /bin/sh is: those of them that are installed here.
+#[test]
+fn any_shell_will_do() {
+    let installed = |program: &str| {
+        let tried = Command::new("sh").args(["-c", &format!("command -v {program}")]).output();
+        let found = tried.unwrap().status.success();
+        if !found {
+            println!("skipped: {program} is not installed");
+        }
+        found
+    };
+    for shell in ["tcsh", "fish", "ksh", "zsh", "dash", "bash"].into_iter().filter(|shell| installed(shell)) {
+        let Some(sshd) = Sshd::start(&format!("ForceCommand {shell} -c \"$SSH_ORIGINAL_COMMAND\"")) else { return };
+        twice(&sshd, shell);
+    }
+    for (program, shell) in [("busybox", "busybox sh"), ("bash", "bash --posix"), ("ksh", "ksh")] {
+        if !installed(program) {
+            continue;
+        }
+        let other = format!("ForceCommand sh -c \"$(echo \"$SSH_ORIGINAL_COMMAND\" | sed 's,/bin/sh,{shell},')\"");
+        let Some(sshd) = Sshd::start(&other) else { return };
+        twice(&sshd, shell);
+    }
+}
+
+/// With the executable to be put there, and with it there.
+fn twice(sshd: &Sshd, shell: &str) {
+    let links = sshd.links();
+    for _ in 0..2 {
+        ping(&links, &sshd.target("web1")).unwrap_or_else(|failure| panic!("{shell}: {failure}"));
+        links.reset(&sshd.target("web1"));
+    }
 }
 
 #[test]

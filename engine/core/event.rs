@@ -109,6 +109,8 @@ pub struct HostResult {
     /// What `register` keeps. Under `no_log` only the note that the output was hidden.
     pub data: Value,
     pub diff: Vec<Diff>,
+    /// What was changed, or would be, in words.
+    pub changes: Vec<Arc<str>>,
     pub warnings: Vec<Arc<str>>,
     /// Shown without `-v`, as debug's message is.
     pub verbose_always: bool,

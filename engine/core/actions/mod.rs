@@ -133,6 +133,8 @@ pub struct Answer {
     /// What `register` keeps.
     pub data: IndexMap<Arc<str>, Value>,
     pub diff: Vec<Diff>,
+    /// What was changed, in words.
+    pub changes: Vec<Arc<str>>,
     pub warnings: Vec<Arc<str>>,
     /// Where the blame lies, when it is known more exactly than by an argument.
     pub place: Option<crate::source::Span>,
@@ -199,6 +201,7 @@ impl Answer {
             changed: outcome.changed,
             skipped: outcome.skipped,
             diff: outcome.diff,
+            changes: outcome.changes.into_iter().map(Arc::from).collect(),
             warnings: outcome.warnings.into_iter().map(Arc::from).collect(),
             micros: outcome.micros,
             ..Answer::default()

@@ -81,7 +81,8 @@ impl Executable {
     /// The content in gzip's format; computed once, however many hosts wait for it.
     pub fn gzip(&self) -> io::Result<&[u8]> {
         let packed = self.gzip.get_or_init(|| {
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+            // The default level, 6, saves another 7 % and takes three times as long.
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::new(3));
             encoder.write_all(&self.content)?;
             encoder.finish()
         });

@@ -58,6 +58,9 @@ impl Masters {
     /// agent's marker read.
     pub async fn start(&self, target: &Target, ssh: &SshOptions, patience: Duration) -> Result<Transport, Failure> {
         refuse_odd(ssh)?;
+        // Its digest is wanted as soon as we are connected.
+        let executables = self.executables.clone();
+        tokio::task::spawn_blocking(move || executables.own());
         let control = self.control(target, ssh);
         if self.is_alive(&control).await {
             // A master whose host has gone still answers for itself, so it does not get all the patience.
@@ -104,7 +107,8 @@ impl Masters {
 
     async fn end(&self, ssh: &SshOptions, control: &Path) {
         let mut command = Command::new(&ssh.executable);
-        command.args(["-O", "exit", "-S"]).arg(control).arg("-").kill_on_drop(true);
+        // It wants a host's name, and does not look at it.
+        command.args(["-O", "exit", "-S"]).arg(control).arg("host").kill_on_drop(true);
         command.stdin(ProcessStdio::null()).stdout(ProcessStdio::null()).stderr(ProcessStdio::null());
         let _ = timeout(Duration::from_secs(2), command.status()).await;
         let _ = std::fs::remove_file(control);

@@ -222,6 +222,12 @@ impl<W: Write> Terminal<W> {
             line += &format!(" => {}", words::json(&result.data, detailed, hide));
         }
         self.line(&line, Some(colour));
+        // A diff says it better where there is one.
+        if result.status == Status::Changed && (self.look.verbosity > 0 || self.look.diff && result.diff.is_empty()) {
+            for change in &result.changes {
+                self.line(&format!("  - {change}"), Some(Colour::Changed));
+            }
+        }
     }
 
     fn failure(&mut self, host: &str, label: Option<String>, result: &HostResult) {

@@ -6,6 +6,7 @@ use rplay_modules::wire::Become;
 
 use super::conditions::{text, truth_of};
 use crate::{
+    actions::{Answer, failed_by},
     link::{Connection, Container, Secret, SshOptions, Target},
     plan::Settings,
     template::{self, TemplateError},
@@ -34,6 +35,27 @@ pub struct Defaults {
     pub become_password: Option<Secret>,
 }
 
+/// Why it is not known how to reach a host.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WayFault {
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    #[error("the connection type '{kind}' of {host} is not supported; there are ssh, local, docker and podman")]
+    UnknownConnection { kind: String, host: String },
+    #[error("the port '{text}' of {host} is no number from 0 to 65535")]
+    NoPort { text: String, host: String },
+}
+
+impl WayFault {
+    /// The answer of a task that cannot reach its host.
+    pub fn answer(&self) -> Answer {
+        match self {
+            WayFault::Template(error) => failed_by(error),
+            other => Answer::failed(other.to_string()),
+        }
+    }
+}
+
 /// The first of these variables that is set, rendered.
 fn variable(names: &[&str], scope: &Arc<Scope>) -> Result<Option<Value>, TemplateError> {
     for name in names {
@@ -59,7 +81,7 @@ pub(super) fn target(
     keyword_scope: &Arc<Scope>,
     scope: &Arc<Scope>,
     defaults: &Defaults,
-) -> Result<Target, TemplateError> {
+) -> Result<Target, WayFault> {
     let keyword = |field: fn(&Settings) -> Option<&crate::plan::Field>| text(settings.and_then(field), keyword_scope);
     let kind = match word(&["ansible_connection"], scope)? {
         Some(kind) => kind,
@@ -76,13 +98,19 @@ pub(super) fn target(
     let connection = match short {
         "local" => Connection::Local,
         "docker" | "podman" => Connection::Container(Container { engine: short.to_owned(), name: host, user }),
-        // An unknown kind cannot be told from a misspelt one; ssh's own error names the host.
-        _ => {
+        "ssh" | "smart" | "paramiko_ssh" | "paramiko" => {
             let mut ssh = SshOptions::new(host);
             ssh.user = user;
-            ssh.port = match word(&["ansible_port", "ansible_ssh_port"], scope)? {
-                Some(port) => port.parse().ok(),
-                None => keyword(|s| s.port.as_ref())?.and_then(|port| port.parse().ok()).or(defaults.port),
+            let port = match word(&["ansible_port", "ansible_ssh_port"], scope)? {
+                Some(port) => Some(port),
+                None => keyword(|s| s.port.as_ref())?,
+            };
+            ssh.port = match port {
+                Some(text) => match text.trim().parse() {
+                    Ok(port) => Some(port),
+                    Err(_) => return Err(WayFault::NoPort { text, host: name.to_string() }),
+                },
+                None => defaults.port,
             };
             ssh.private_key = word(&["ansible_ssh_private_key_file", "ansible_private_key_file"], scope)?
                 .map(|path| expand_home(&path))
@@ -108,6 +136,7 @@ pub(super) fn target(
             ssh.timeout = timeout.unwrap_or(if defaults.timeout > 0 { defaults.timeout } else { ssh.timeout });
             Connection::Ssh(ssh)
         }
+        other => return Err(WayFault::UnknownConnection { kind: other.to_owned(), host: name.to_string() }),
     };
     Ok(Target { name: name.to_string(), connection })
 }

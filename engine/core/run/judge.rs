@@ -136,6 +136,7 @@ impl Run {
                 status,
                 data: registered.clone(),
                 diff: std::mem::take(&mut answer.diff),
+                changes: std::mem::take(&mut answer.changes),
                 warnings: std::mem::take(&mut answer.warnings),
                 verbose_always: answer.verbose_always,
                 looped: false,

@@ -61,7 +61,7 @@ impl Run {
                     let settings = Some(&*task.settings);
                     match connection::target(&host.name, settings, &scope, &scope, &self.options.connection) {
                         Ok(target) => self.links.reset(&target),
-                        Err(error) => self.warn(error.to_string(), Some(error.at().clone())),
+                        Err(fault) => self.warn(fault.to_string(), Some(task.span.clone())),
                     }
                 }
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rplay_modules::wire::{Become, Call, Mode};
 
-use super::{PlayRun, Run, conditions, connection, host::HostState, text_of};
+use super::{PlayRun, Run, conditions, connection, connection::WayFault, host::HostState, text_of};
 use crate::{
     actions::{self, Act, After, Answer, Rendered, failed_by, wire_args},
     link::Target,
@@ -49,7 +49,7 @@ impl Run {
     ) -> Ready {
         match self.try_prepare(play, task, host, unit) {
             Ok(ready) => ready,
-            Err(error) => Ready::Done(failed_by(&error)),
+            Err(fault) => Ready::Done(fault.answer()),
         }
     }
 
@@ -59,7 +59,7 @@ impl Run {
         task: &Arc<Task>,
         host: &Arc<HostState>,
         unit: &Unit,
-    ) -> Result<Ready, TemplateError> {
+    ) -> Result<Ready, WayFault> {
         let scope = self.scope(play, host, Some(task), unit.top.clone(), self.options.check);
         if let Some(skipped) = when(task, &scope) {
             return Ok(Ready::Done(skipped));

@@ -6,6 +6,7 @@ use minijinja::{Value, value::ValueKind};
 
 use super::{
     TemplateError,
+    fault::Cause,
     machine::{Machine, Session},
     origin::Origin,
     page::{Page, Reading},
@@ -23,7 +24,17 @@ use crate::{
 /// `at` is the place of the condition.
 pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<bool, TemplateError> {
     let (value, origin) = match expression {
+        // `when:` with nothing behind it.
+        Lazy::Data(value) if value.is_none() => return Ok(true),
         Lazy::Data(value) => match value.as_str() {
+            Some(text) if text.trim().is_empty() => {
+                return Err(TemplateError::Syntax {
+                    message: "empty conditional expressions are not allowed".into(),
+                    at: at.clone(),
+                    help: Some("leave the keyword out, or write `true`".into()),
+                    via: vec![],
+                });
+            }
             Some(text) => {
                 let template = Arc::new(Template { text: text.into(), span: at.clone(), style: style_of(at) });
                 let origin = Arc::new(Origin::Scalar(template));
@@ -61,7 +72,14 @@ pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<boo
 
 /// The value of a bare expression, of any type: `loop: users` and the like.
 fn expression_value(text: &str, origin: &Arc<Origin>, scope: &Arc<Scope>) -> Result<Value, TemplateError> {
-    let page = Page::of(text, &Reading::BARE).map_err(|fault| fault.place(origin, scope))?;
+    let page = Page::of(text, &Reading::BARE).map_err(|mut fault| {
+        if let Cause::Syntax { help, .. } = &mut fault.cause
+            && text.contains("{{")
+        {
+            *help = Some("a condition is an expression already: write the name without `{{ }}`".into());
+        }
+        fault.place(origin, scope)
+    })?;
     let session = Session::new(scope);
     let mut machine = Machine::new(&session, page, origin.clone());
     match machine.run().and_then(|output| render::finish(output, "", false)) {

@@ -147,6 +147,17 @@ fn word(args: &mut Args, name: &str) -> Answer<String> {
     }
 }
 
+/// What `split` parts at: a text, or blanks.
+fn separator(args: &mut Args) -> Answer<Option<String>> {
+    match args.optional("sep")? {
+        Some(value) if !value.is_none() => match value.as_str() {
+            Some(text) => Ok(Some(text.to_owned())),
+            None => Err(Fault::new(format!("must be str or None, not {}", python::type_name(&value)))),
+        },
+        _ => Ok(None),
+    }
+}
+
 /// One text or a tuple of texts.
 fn words(args: &mut Args, name: &str) -> Answer<Vec<String>> {
     let value = args.required(name)?;
@@ -408,15 +419,15 @@ fn text(text: &str, name: &str, mut args: Args) -> Answer {
         }
         "strip" => {
             let chars = strip(&mut args)?;
-            Value::from(text.trim_matches(|c| chars(c)))
+            Value::from(text.trim_matches(chars))
         }
         "lstrip" => {
             let chars = strip(&mut args)?;
-            Value::from(text.trim_start_matches(|c| chars(c)))
+            Value::from(text.trim_start_matches(chars))
         }
         "rstrip" => {
             let chars = strip(&mut args)?;
-            Value::from(text.trim_end_matches(|c| chars(c)))
+            Value::from(text.trim_end_matches(chars))
         }
         "partition" | "rpartition" => {
             let separator = word(&mut args, "sep")?;
@@ -440,11 +451,11 @@ fn text(text: &str, name: &str, mut args: Args) -> Answer {
             }
         }
         "split" => {
-            let separator = args.text("sep")?;
+            let separator = separator(&mut args)?;
             split(text, separator.as_deref(), most(&mut args)?)?
         }
         "rsplit" => {
-            let separator = args.text("sep")?;
+            let separator = separator(&mut args)?;
             rsplit(text, separator.as_deref(), most(&mut args)?)?
         }
         "splitlines" => lines(text, args.flag("keepends", false)?),

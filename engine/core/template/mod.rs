@@ -15,6 +15,7 @@ mod dates;
 mod error;
 mod fault;
 mod file;
+mod files;
 mod filters;
 mod frame;
 mod functions;
@@ -32,8 +33,11 @@ mod python;
 mod regexes;
 mod render;
 mod statements;
+#[cfg(test)]
+mod tests;
 mod twister;
 mod view;
+mod versions;
 mod yaml;
 
 pub use condition::condition;

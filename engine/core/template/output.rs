@@ -34,8 +34,12 @@ impl Output {
             true => value,
             false => present(value).map_err(|fault| fault.at(range.clone()))?,
         };
+        // `none` among other things writes nothing, not even the end of being alone.
+        let nothing = |value: &Value| value.is_none() || value.is_undefined();
         match self {
             Output::Nothing => *self = Output::One(value, range),
+            Output::One(first, _) if nothing(first) => *self = Output::One(value, range),
+            _ if nothing(&value) => {}
             _ => {
                 let text = written(&value).map_err(|fault| fault.at(range))?;
                 self.buffer()?.push_str(&text);
@@ -65,7 +69,7 @@ impl Output {
     /// The value of a macro or of `{% set %}...{% endset %}`.
     pub fn captured(self) -> Answer {
         Ok(match self {
-            Output::Nothing => Value::from(""),
+            Output::Nothing => Value::from(()),
             Output::One(value, _) => value,
             Output::Text(text) => Value::from(text),
         })

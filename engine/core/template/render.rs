@@ -10,6 +10,7 @@ use super::{
     fault::{Answer, Cause, Fault},
     machine::{Machine, Session},
     native,
+    objects::Pending,
     origin::Origin,
     output::Output,
     page::{Page, Reading},
@@ -21,7 +22,7 @@ use crate::vars::{Lazy, Scope, Template, is_omit};
 pub fn render(lazy: &Lazy, scope: &Arc<Scope>) -> Result<Value, TemplateError> {
     match lazy {
         Lazy::Data(value) => Ok(value.clone()),
-        Lazy::Template(template) => guarded(template, scope, || render_template(template, scope)),
+        Lazy::Template(template) => guarded(template, scope, None, || render_template(template, scope, true)),
         Lazy::Vaulted(vaulted) => scope.magic.decrypt(&vaulted.envelope).map(Value::from).map_err(|message| {
             let help = Some("give the password with --vault-id or --vault-password-file".into());
             TemplateError::Failed { message, at: vaulted.span.clone(), help, via: vec![] }
@@ -43,7 +44,17 @@ fn key_of(key: &Arc<str>) -> Value {
     Value::from(key.clone())
 }
 
-fn render_template(template: &Arc<Template>, scope: &Arc<Scope>) -> Result<Value, TemplateError> {
+/// Renders a value only as far as its own text goes: what it yields may have parts that wait, as the value of a
+/// variable has. `name` is the variable's.
+pub(super) fn render_lazily(lazy: &Lazy, scope: &Arc<Scope>, name: Option<&str>) -> Result<Value, TemplateError> {
+    match lazy {
+        Lazy::Template(template) => guarded(template, scope, name, || render_template(template, scope, false)),
+        Lazy::List(_) | Lazy::Map(_) => Ok(Pending::wrap(lazy, scope)),
+        Lazy::Data(_) | Lazy::Vaulted(_) => render(lazy, scope),
+    }
+}
+
+fn render_template(template: &Arc<Template>, scope: &Arc<Scope>, deep: bool) -> Result<Value, TemplateError> {
     let origin = Arc::new(Origin::Scalar(template.clone()));
     let page = match Page::of(&template.text, &Reading::SCALAR) {
         Ok(page) => page,
@@ -51,7 +62,11 @@ fn render_template(template: &Arc<Template>, scope: &Arc<Scope>) -> Result<Value
     };
     let session = Session::new(scope);
     let mut machine = Machine::new(&session, page, origin);
-    match machine.run().and_then(|output| finish(output, &template.text, true)) {
+    let result = machine.run().and_then(|output| match output {
+        Output::One(value, _) if !deep && !value.is_undefined() && value.as_str().is_none() => Ok(value),
+        output => finish(output, &template.text, true),
+    });
+    match result {
         Ok(value) => Ok(value),
         Err(fault) => Err(machine.place(fault)),
     }
@@ -60,7 +75,8 @@ fn render_template(template: &Arc<Template>, scope: &Arc<Scope>) -> Result<Value
 /// The result of a template, with the newlines at the end that its text has.
 pub(super) fn finish(output: Output, text: &str, omit: bool) -> Answer {
     let value = match output {
-        Output::Nothing => Value::from(""),
+        // As in Ansible: what writes nothing is no empty text.
+        Output::Nothing => Value::from(()),
         Output::Text(text) => Value::from(text),
         Output::One(value, _) if omit && is_omit(&value) => return Ok(value),
         Output::One(value, range) => native::freeze(value).map_err(|fault| fault.at(range))?,
@@ -79,7 +95,8 @@ pub(super) fn finish(output: Output, text: &str, omit: bool) -> Answer {
 struct Active {
     template: *const Template,
     scope: *const Scope,
-    text: Arc<str>,
+    /// The variable's name, or the text.
+    label: Arc<str>,
 }
 
 thread_local! {
@@ -93,6 +110,7 @@ const DEEPEST: usize = 200;
 fn guarded(
     template: &Arc<Template>,
     scope: &Arc<Scope>,
+    name: Option<&str>,
     run: impl FnOnce() -> Result<Value, TemplateError>,
 ) -> Result<Value, TemplateError> {
     /// Takes the mark away, even when something panics.
@@ -109,11 +127,22 @@ fn guarded(
         let again = again.or_else(|| (active.len() >= DEEPEST).then_some(DEEPEST - 3));
         match again {
             Some(first) => {
-                let texts = active.iter().skip(first).map(|known| known.text.trim().to_owned());
-                Some(texts.chain([template.text.trim().to_owned()]).collect::<Vec<_>>().join(" -> "))
+                let mut labels: Vec<Arc<str>> = active.iter().skip(first).map(|known| known.label.clone()).collect();
+                // The first one and its repetition are the same; one of them may know the name.
+                let last = match (name, labels.first_mut()) {
+                    (Some(name), Some(first)) if active.len() < DEEPEST => {
+                        *first = name.into();
+                        name.into()
+                    }
+                    (Some(name), _) => name.into(),
+                    (None, first) => first.map_or_else(|| template.text.clone(), |first| first.clone()),
+                };
+                labels.push(last);
+                Some(labels.join(" -> "))
             }
             None => {
-                active.push(Active { template: key.0, scope: key.1, text: template.text.clone() });
+                let label = name.map_or_else(|| template.text.trim().into(), Arc::from);
+                active.push(Active { template: key.0, scope: key.1, label });
                 None
             }
         }

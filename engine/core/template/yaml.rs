@@ -172,7 +172,7 @@ impl Writer<'_> {
 
 /// Whether the text, written plainly, is read as a text again and not as a number or a date.
 fn reads_as_text(text: &str) -> bool {
-    if text.is_empty() {
+    if matches!(text, "" | "=" | "<<") {
         return false;
     }
     if text.contains(['\n', ':', '#', '{', '[', '&', '*', '!', '|', '>', '\'', '"', '%', '@', '`']) {
@@ -185,7 +185,7 @@ fn reads_as_text(text: &str) -> bool {
     let source = Source::inline("<template>", text);
     match yaml::load(&source) {
         Ok(loaded) => match loaded.node.kind {
-            Kind::Str(_) | Kind::Seq(_) | Kind::Map(_) => text != "=" && text != "<<",
+            Kind::Str(_) | Kind::Seq(_) | Kind::Map(_) => true,
             _ => false,
         },
         Err(_) => true,

@@ -209,6 +209,7 @@ macro_rules! args {
                         },
                     };
                 )*
+                #[allow(unreachable_patterns, reason = "without any argument nothing can be missing")]
                 match ( $( $group, )* $( $field, )* ) {
                     ( $( Some($group), )* $( Some($field), )* ) => Ok($name { $( $group, )* $( $field, )* }),
                     _ => Err(faults),

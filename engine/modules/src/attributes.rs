@@ -208,9 +208,9 @@ pub fn state_word(meta: &Metadata) -> &'static str {
     }
 }
 
-/// Permission bits as results show them: `0644`.
+/// Permission bits as results show them: `0644`, and with setuid `04755`.
 pub fn octal(mode: u32) -> String {
-    format!("{:04o}", mode & 0o7777)
+    format!("0{:03o}", mode & 0o7777)
 }
 
 /// Two states of something that is not text, shown as JSON.

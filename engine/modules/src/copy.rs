@@ -39,8 +39,9 @@ args! {
         remote_src: Flag = Flag(false),
         /// Whether a symbolic link at `dest` stands for the file it leads to.
         follow: Flag = Flag(false),
-        /// Whether symbolic links in `src` are followed, or copied as links.
-        local_follow: Flag = Flag(true),
+        /// Whether symbolic links in `src` are followed, or copied as links. By default they are followed on
+        /// the controller, and copied with `remote_src`.
+        local_follow: Option<Flag>,
         /// The SHA-1 that the content must have.
         checksum: Option<Text>,
         /// Whether the controller decrypts a `src` that is kept in a vault.
@@ -77,6 +78,7 @@ impl Module for Copy {
             follow: self.follow.0,
             validate: self.validate.clone(),
             checksum: self.checksum.clone(),
+            keeps_modes: false,
         };
         let src = self.src.clone();
         if let Some(entries) = &self._tree {
@@ -85,7 +87,7 @@ impl Module for Copy {
         }
         if self.remote_src.0 {
             let src = src.ok_or_else(|| Failure::new("src is required with remote_src").arg("src"))?;
-            return self.from_host(host, job, &src, dest, ends_in_slash);
+            return self.within_host(host, job, &src, dest, ends_in_slash);
         }
         let content = match (self._content, self.content, &src) {
             (Some(Value::Bytes(bytes)), ..) => Content::Bytes(bytes),
@@ -110,7 +112,7 @@ impl Module for Copy {
 }
 
 impl Copy {
-    fn from_host(
+    fn within_host(
         &self,
         host: &Host,
         mut job: Job,
@@ -124,23 +126,47 @@ impl Copy {
             _ => cannot("read", &path, &error).arg("src"),
         })?;
         if meta.is_dir() {
-            let mut nodes = tree::walk(&path, self.local_follow.0)?;
-            let mut dest = dest;
-            if !src.ends_with('/') {
-                if let Some(name) = path.file_name() {
-                    dest.push(name);
+            let mut nodes = tree::walk(&path, self.local_follow.is_some_and(|follow| follow.0))?;
+            let mut top = dest.clone();
+            if let Some(name) = path.file_name().filter(|_| !src.ends_with('/')) {
+                nodes.iter_mut().for_each(|node| node.path = PathBuf::from(name).join(&node.path));
+                let node = Node { path: name.into(), mode: Some(meta.mode() & 0o7777), kind: Kind::Folder };
+                nodes.insert(0, node);
+                if ends_in_slash || dest.is_dir() {
+                    top.push(name);
                 }
             }
-            if job.wanted.mode != Some(Mode::Preserve) && job.wanted.mode.is_some() {
-                nodes.iter_mut().for_each(|node| node.mode = None);
+            // What is in the folder keeps its permissions; `mode` is for the folder itself.
+            let mode = match job.wanted.mode.clone() {
+                Some(Mode::Preserve) => Some(Mode::Bits(meta.mode() & 0o7777)),
+                mode => mode.inspect(|_| job.wanted.mode = None),
+            };
+            job.keeps_modes = true;
+            if !ends_in_slash {
+                job.directory_mode = None;
             }
-            return job.tree(host, nodes, dest, Some(src.to_owned()));
+            let wanted = Wanted { mode, flags: None, ..job.wanted.clone() };
+            let plan = job.tree(host, nodes, dest, Some(src.to_owned()))?;
+            return match top.exists() {
+                true => wanted.plan(&top, true, plan),
+                false => {
+                    let what = format!("set owner and mode of {}", top.display());
+                    Ok(plan.change(Change::new(what, move |_, _| wanted.apply(&top, true).map(|_| ()))))
+                }
+            };
         }
         if !meta.is_file() {
             return Err(Failure::new(format!("Source {src} is not a file")).arg("src"));
         }
         if job.wanted.mode == Some(Mode::Preserve) {
             job.wanted.mode = Some(Mode::Bits(meta.mode() & 0o7777));
+        }
+        // A file that is replaced gets the permissions of the new one.
+        if job.wanted.mode.is_none() && dest.symlink_metadata().is_ok() && !dest.is_dir() && !ends_in_slash {
+            let target = if job.follow { paths::real(&dest) } else { dest.clone() };
+            if job.placement(target, Content::File(path.clone()), Wanted::default()).differs()? {
+                job.wanted.mode = Some(Mode::Bits(meta.mode() & 0o7777));
+            }
         }
         let into_folder = ends_in_slash || dest.is_dir();
         let dest = match path.file_name().filter(|_| into_folder) {
@@ -160,6 +186,8 @@ struct Job {
     follow: bool,
     validate: Option<String>,
     checksum: Option<String>,
+    /// Whether folders get the permissions they have at the source.
+    keeps_modes: bool,
 }
 
 impl Job {
@@ -188,12 +216,12 @@ impl Job {
         src: Option<String>,
         makes_folder: bool,
     ) -> Result<Plan, Failure> {
-        let dest = if self.follow && dest.is_symlink() { paths::real(&dest) } else { dest };
+        let dest = if self.follow && dest.is_symlink() && dest.exists() { paths::real(&dest) } else { dest };
         let mut data = data! { "dest" => paths::text(&dest) };
         if let Some(src) = src {
             data.insert("src".to_owned(), src.into());
         }
-        if !self.force && dest.symlink_metadata().is_ok() {
+        if !self.force && dest.exists() {
             data.insert("msg".to_owned(), "file already exists".into());
             data.extend(describe(&dest));
             return Ok(Plan { data, ..Plan::default() });
@@ -217,11 +245,15 @@ impl Job {
         let mut plan = Plan::unchanged();
         let folder = paths::folder(&dest).to_owned();
         if !folder.is_dir() {
-            if !makes_folder {
+            if makes_folder {
+                plan = make_folders(&folder, &self.folders(), plan)?;
+            } else if host.check {
+                // An earlier task of a real run may have made it.
+                plan = plan.warn(format!("{} does not exist yet", folder.display()));
+            } else {
                 let msg = format!("Destination directory {} does not exist", folder.display());
                 return Err(Failure::new(msg).arg("dest").help("make it first with file and `state: directory`"));
             }
-            plan = make_folders(&folder, &self.folders(), plan)?;
         }
         let placement = self.placement(dest.clone(), content, self.wanted.clone());
         let differs = placement.differs()?;
@@ -275,7 +307,7 @@ impl Job {
 
     fn folder(&self, node: &Node, path: PathBuf, plan: Plan) -> Result<Plan, Failure> {
         let mut wanted = self.folders();
-        if wanted.mode.is_none() && self.wanted.mode == Some(Mode::Preserve) {
+        if self.keeps_modes || wanted.mode.is_none() && self.wanted.mode == Some(Mode::Preserve) {
             wanted.mode = node.mode.map(Mode::Bits);
         }
         if path.is_dir() {
@@ -321,7 +353,7 @@ impl Job {
         let wanted = Wanted { mode: None, flags: None, ..self.wanted.clone() };
         let what = format!("link {} to {}", path.display(), target.display());
         Ok(plan.change(Change::new(what, move |_, _: &mut Map| {
-            crate::file::in_place(&path, |temporary| std::os::unix::fs::symlink(&target, temporary))?;
+            crate::link::in_place(&path, |temporary| std::os::unix::fs::symlink(&target, temporary))?;
             wanted.apply(&path, false).map(|_| ())
         })))
     }
@@ -399,6 +431,7 @@ mod tests {
         let dest = base.path().join("to");
         let tree: Vec<Value> = vec![
             data! { "path" => "sub", "kind" => "dir", "mode" => 0o700 }.into(),
+            data! { "path" => "sub/deep", "kind" => "dir", "mode" => 0o711 }.into(),
             data! { "path" => "sub/f", "kind" => "file", "mode" => 0o604, "content" => Value::Bytes(b"1".to_vec()) }
                 .into(),
             data! { "path" => "l", "kind" => "link", "target" => "sub/f" }.into(),
@@ -409,6 +442,10 @@ mod tests {
         assert!(made.changed && made.failure.is_none(), "{made:?}");
         assert_eq!((mode(&dest.join("sub")), mode(&dest.join("sub/f"))), ("0750".into(), "0604".into()));
         assert_eq!(fs::read_to_string(dest.join("l")).unwrap(), "1");
+        let preserved = base.path().join("preserved");
+        let again = data! { "dest" => text(&preserved), "_tree" => args["_tree"].clone(), "mode" => "preserve" };
+        call("copy", again);
+        assert_eq!((mode(&preserved.join("sub")), mode(&preserved.join("sub/deep"))), ("0700".into(), "0711".into()));
         assert!(!call("copy", args).changed);
         let up: Vec<Value> = vec![data! { "path" => "../up", "kind" => "dir" }.into()];
         assert!(call("copy", data! { "dest" => text(&dest), "_tree" => up }).failure.is_some());

@@ -174,11 +174,11 @@ impl Placement {
             validate(command, new.path(), host)?;
         }
         let old = fs::symlink_metadata(&self.path).ok().filter(|meta| !meta.is_symlink());
+        if self.backup && self.path.is_file() {
+            let kept = backup(&self.path)?;
+            data.insert("backup_file".to_owned(), paths::text(kept).into());
+        }
         if let Some(old) = &old {
-            if self.backup {
-                let kept = backup(&self.path)?;
-                data.insert("backup_file".to_owned(), paths::text(kept).into());
-            }
             keep(old, &self.path, new.path()).map_err(|e| failed(&e))?;
         } else {
             let mode = 0o666 & !umask();

@@ -57,7 +57,12 @@ fn carry_out<M: Module>(module: M, mode: Mode, host: &Host, outcome: &mut Outcom
                 continue;
             }
             outcome.changed |= change.is_deed;
-            outcome.changed |= if mode.check { change.counts() } else { change.make(host, &mut outcome.data)? };
+            let what = std::mem::take(&mut change.what);
+            let counts = if mode.check { change.counts() } else { change.make(host, &mut outcome.data)? };
+            if counts {
+                outcome.changed = true;
+                outcome.changes.push(what);
+            }
         }
         if let Some(finish) = plan.finish {
             finish(host, &mut outcome.data)?;

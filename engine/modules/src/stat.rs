@@ -17,7 +17,7 @@ use crate::{
     accounts::{Group, User},
     args,
     argtypes::{Flag, PathArg},
-    attributes::{cannot, octal},
+    attributes::cannot,
     digest::Algorithm,
     flags, paths,
 };
@@ -46,7 +46,7 @@ impl Module for Stat {
         let meta = if self.follow.0 { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
         let meta = match meta {
             Ok(meta) => meta,
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Plan::unchanged().set("stat", data! { "exists" => false }));
             }
             Err(error) => return Err(cannot("look at", &path, &error)),
@@ -83,7 +83,7 @@ pub(crate) fn describe(path: &Path, meta: &Metadata) -> Map {
     data! {
         "exists" => true,
         "path" => paths::text(path),
-        "mode" => octal(meta.mode()),
+        "mode" => format!("{:04o}", meta.mode() & 0o7777),
         "isdir" => meta.is_dir(),
         "ischr" => kind.is_char_device(),
         "isblk" => kind.is_block_device(),

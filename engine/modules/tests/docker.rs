@@ -99,7 +99,8 @@ impl Scene {
     fn image(&mut self, tag: &str, note: &str) -> String {
         let name = format!("{}:{tag}", self.name);
         let path = self.folder.path().join(format!("{tag}-{note}.tar"));
-        fs::write(&path, archive(&name, note)).unwrap();
+        // The id comes of the content: without the name in it, tests would remove each other's image.
+        fs::write(&path, archive(&name, &self.name(note))).unwrap();
         let args = data! { "name" => name.as_str(), "source" => "load", "load_path" => path.to_string_lossy().as_ref(), "force_source" => true };
         let loaded = self.call("docker_image", args);
         // By its id, as another image may get the name.
@@ -361,10 +362,10 @@ fn networks_are_joined_and_left_while_a_container_runs() {
         let range = data! { "subnet" => subnet(n), "gateway" => format!("10.{octet}.{n}.1") };
         data! { "name" => nets[n].as_str(), "ipam_config" => vec![Value::from(range)], "labels" => data! { "a" => "1" } }
     };
-    for n in 0..2 {
-        assert_eq!(actions(&scene.call("docker_network", network(n))), [format!("create network {}", nets[n])]);
+    for (n, net) in nets.iter().enumerate() {
+        assert_eq!(actions(&scene.call("docker_network", network(n))), [format!("create network {net}")]);
         assert!(!scene.call("docker_network", network(n)).changed);
-        scene.leftovers.push(("docker_network", data! { "name" => nets[n].as_str(), "state" => "absent" }));
+        scene.leftovers.push(("docker_network", data! { "name" => net.as_str(), "state" => "absent" }));
     }
     let first =
         data! { "name" => nets[0].as_str(), "ipv4_address" => format!("10.{octet}.0.77"), "aliases" => vec!["me"] };
@@ -458,7 +459,10 @@ fn health_is_waited_for() {
     assert!(!scene.call("docker_container", well).changed);
     let unwell = data! { "healthcheck" => health(1), "env" => data! { "RPLAY_TEST_HEALTH" => "bad" }, "healthy_wait_timeout" => 5 };
     let message = scene.fails("docker_container", with(&base, unwell));
-    assert!(message.contains("is unhealthy after"), "{message}");
+    assert!(message.contains("is unhealthy after") && message.contains("back in its place"), "{message}");
+    let info = scene.call("docker_container_info", data! { "name" => scene.name("a") });
+    assert_eq!(json(&info, "container")["Id"], container["Id"]);
+    assert_eq!(json(&info, "container")["State"]["Running"], json!(true));
 }
 
 #[test]
@@ -640,6 +644,12 @@ fn check_mode_does_not_miss_what_earlier_tasks_would_have_made() {
         let args = with(&args, data! { "docker_host" => nowhere.as_str() });
         let outcome = scene.run(module, args.clone(), check);
         assert!(outcome.changed && outcome.failure.is_none() && !outcome.warnings.is_empty(), "{module}");
+        assert!(scene.run(module, args, Mode::default()).failure.is_some(), "{module}");
+    }
+    for (module, key) in [("docker_container_info", "exists"), ("docker_host_info", "can_talk_to_docker")] {
+        let args = data! { "name" => "a", "docker_host" => nowhere.as_str() };
+        let outcome = scene.run(module, args.clone(), check);
+        assert_eq!((outcome.changed, json(&outcome, key)), (false, json!(false)), "{module}");
         assert!(scene.run(module, args, Mode::default()).failure.is_some(), "{module}");
     }
     if !has_engine() {

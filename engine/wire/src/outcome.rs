@@ -12,6 +12,8 @@ pub struct Outcome {
     pub skipped: Option<String>,
     pub failure: Option<Failure>,
     pub diff: Vec<Diff>,
+    /// What was changed, or in check mode would be, one phrase each: "create directory /srv".
+    pub changes: Vec<String>,
     /// What `register` keeps: rc, stdout, stat ... without `changed`, `failed`, `msg` of a failure.
     pub data: Map,
     /// Facts for the host (without the prefix `ansible_`), from setup, service_facts and the like.

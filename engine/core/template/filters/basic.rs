@@ -32,7 +32,14 @@ pub(super) const FILTERS: Table = &[
 
 fn default(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     let default = args.raw("default_value").unwrap_or_else(|| Value::from(""));
-    let boolean = args.flag("boolean", false)?;
+    let boolean = match args.optional("boolean")? {
+        None => false,
+        Some(value) if value.kind() == ValueKind::Bool => value.is_true(),
+        Some(value) => {
+            let kind = python::type_name(&value);
+            return Err(Fault::new(format!("The 'boolean' argument must be of type 'bool', not '{kind}'.")));
+        }
+    };
     args.finish()?;
     if let Some(absence) = absent(&value)
         && !absence.undefined()

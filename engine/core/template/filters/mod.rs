@@ -12,6 +12,7 @@ mod dict;
 mod hash;
 pub(super) mod list;
 mod math;
+mod net;
 mod path;
 mod select;
 mod sets;
@@ -41,13 +42,14 @@ const LENIENT: [&str; 4] = ["default", "d", "mandatory", "type_debug"];
 fn all() -> &'static HashMap<&'static str, Filter> {
     static ALL: OnceLock<HashMap<&'static str, Filter>> = OnceLock::new();
     ALL.get_or_init(|| {
-        let tables: [Table; 11] = [
+        let tables: [Table; 12] = [
             basic::FILTERS,
             data::FILTERS,
             dict::FILTERS,
             hash::FILTERS,
             list::FILTERS,
             math::FILTERS,
+            net::FILTERS,
             path::FILTERS,
             select::FILTERS,
             sets::FILTERS,

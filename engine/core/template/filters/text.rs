@@ -1,6 +1,6 @@
 //! Texts: letters, lines, quotes, regular expressions.
 
-use minijinja::{Value, value::ValueKind};
+use minijinja::Value;
 
 use super::Table;
 use crate::template::{
@@ -32,8 +32,6 @@ pub(super) const FILTERS: Table = &[
     ("regex_search", regex_search),
     ("regex_findall", regex_findall),
     ("regex_escape", regex_escape),
-    ("ansible.utils.ipwrap", ipwrap),
-    ("ipwrap", ipwrap),
 ];
 
 fn plain(value: &Value, args: &Args, change: impl Fn(&str) -> String) -> Answer {
@@ -129,12 +127,12 @@ fn truncate(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     let leeway = args.int("leeway")?.map_or(5, |leeway| usize::try_from(leeway).unwrap_or(0));
     args.finish()?;
     let text = python::text(&value)?;
+    let least = end.chars().count();
+    let room =
+        length.checked_sub(least).ok_or_else(|| Fault::new(format!("expected length >= {least}, got {length}")))?;
     if text.chars().count() <= length + leeway {
         return Ok(Value::from(text));
     }
-    let room = length
-        .checked_sub(end.chars().count())
-        .ok_or_else(|| Fault::new("the length is below that of the end mark"))?;
     let cut: String = text.chars().take(room).collect();
     let cut = match cut.rsplit_once(' ') {
         Some((before, _)) if !kill_words => before,
@@ -309,6 +307,21 @@ fn failed(error: &fancy_regex::Error) -> Box<Fault> {
     Fault::new(format!("the regular expression failed: {error}"))
 }
 
+/// All matches as Python finds them: an empty one may follow directly after another.
+fn matches<'t>(regex: &fancy_regex::Regex, text: &'t str) -> Answer<Vec<fancy_regex::Captures<'t, str>>> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while at <= text.len() {
+        let Some(captures) = regex.captures_from_pos(text, at).map_err(|error| failed(&error))? else { break };
+        let Some(whole) = captures.get(0) else { break };
+        at = match whole.start() == whole.end() {
+            true => whole.end() + text[whole.end()..].chars().next().map_or(1, char::len_utf8),
+            false => whole.end(),
+        };
+        found.push(captures);
+    }
+    Ok(found)
+}
+
 /// A pattern or replacement must be a text.
 fn pattern(args: &mut Args, name: &str) -> Answer<String> {
     match args.optional(name)? {
@@ -331,8 +344,7 @@ fn regex_replace(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     let regex = regexes::find(&search, ignorecase, multiline)?;
     let template = Replacement::read(&with)?;
     let (mut out, mut at, mut done) = (String::with_capacity(text.len()), 0, 0);
-    for captures in regex.captures_iter(text.as_str()) {
-        let captures = captures.map_err(|error| failed(&error))?;
+    for captures in matches(&regex, &text)? {
         let Some(whole) = captures.get(0) else { continue };
         if count > 0 && done == count {
             break;
@@ -465,8 +477,7 @@ fn regex_findall(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     let text = python::text(&value)?;
     let regex = regexes::find(&search, ignorecase, multiline)?;
     let mut found = Vec::new();
-    for captures in regex.captures_iter(text.as_str()) {
-        let captures = captures.map_err(|error| failed(&error))?;
+    for captures in matches(&regex, &text)? {
         let part = |at| captures.get(at).map_or("", |group| group.as_str());
         found.push(match captures.len() {
             1 => Value::from(part(0)),
@@ -494,26 +505,4 @@ fn regex_escape(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
         out.push(c);
     }
     Ok(Value::from(out))
-}
-
-/// An IPv6 address in brackets, as URLs want it; anything else as it is.
-fn ipwrap(_: &mut Machine<'_>, value: Value, args: Args) -> Answer {
-    args.finish()?;
-    let wrap = |value: &Value| -> Value {
-        let Some(text) = value.as_str() else { return value.clone() };
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, format!("/{prefix}")),
-            None => (text, String::new()),
-        };
-        match address.parse::<std::net::Ipv6Addr>() {
-            Ok(_) => Value::from(format!("[{address}]{prefix}")),
-            Err(_) => value.clone(),
-        }
-    };
-    match value.kind() {
-        ValueKind::Seq | ValueKind::Iterable => {
-            Ok(Value::from(python::items(&value)?.iter().map(wrap).collect::<Vec<_>>()))
-        }
-        _ => Ok(wrap(&value)),
-    }
 }

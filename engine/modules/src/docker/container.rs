@@ -73,7 +73,12 @@ impl DockerContainer {
             kill: self.force_kill.0.then(|| self.kill_signal.clone().unwrap_or_default()),
             keep_volumes: self.keep_volumes.0,
             removal_timeout: self.removal_wait_timeout,
-            start: Start { wait: !self.detach.0, output: self.output_logs.0, cleanup: self.cleanup.0 },
+            start: Start {
+                healthy: (self.state == State::Healthy).then_some(self.healthy_wait_timeout),
+                wait: !self.detach.0,
+                output: self.output_logs.0,
+                cleanup: self.cleanup.0,
+            },
         }
     }
 
@@ -99,7 +104,9 @@ impl DockerContainer {
             }
             None => None,
         };
-        let runs = self.runs();
+        // `present` starts nothing, and stops nothing either: what takes the place of a running one runs.
+        let ran = found.as_ref().is_some_and(|found| found.pointer("/State/Running") == Some(&Json::Bool(true)));
+        let runs = self.runs() || (self.state == State::Present && ran);
         match (&found, comparison) {
             (Some(found), Some(comparison)) if !comparison.replace.is_empty() || self.recreate.0 => {
                 plan.changes.push(self.replacement(&lifecycle, found, &spec, &image, &comparison, runs));
@@ -116,10 +123,9 @@ impl DockerContainer {
                 plan.changes.extend(pause.map(|step| self.change(&lifecycle, &self.name, step, &spec)));
             }
         }
-        let (limit, healthy) = (self.healthy_wait_timeout, self.state == State::Healthy);
         Ok(plan.finish(move |host, data| {
-            if healthy && !host.check {
-                lifecycle.await_health(limit)?;
+            if !host.check {
+                lifecycle.await_health()?;
             }
             // With `detach: no` it is there already, with the output.
             if !data.contains_key("container")

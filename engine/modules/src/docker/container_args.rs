@@ -116,7 +116,8 @@ args! {
     /// Makes, changes, starts, stops or removes a container.
     ///
     /// A container carries a hash of what was wanted, so that a second run changes nothing; one that differs
-    /// is replaced, and only when its successor has been made. If that does not start, the old one comes back.
+    /// is replaced, and only when its successor has been made. If that does not start, or with `state: healthy`
+    /// does not get well, the old one comes back.
     pub struct DockerContainer {
         ..engine: EngineArgs,
         /// The container's name.

@@ -308,7 +308,13 @@ impl Ask<'_> {
             request = request.header(*header, value);
         }
         let request = request.body(body).map_err(|error| broken(error.to_string()))?;
-        let request = self.engine.agent.configure_request(request).timeout_recv_response(self.wait).build();
+        let request = self
+            .engine
+            .agent
+            .configure_request(request)
+            .timeout_recv_response(self.wait)
+            .timeout_recv_body(self.wait)
+            .build();
         let response = self.engine.agent.run(request).map_err(|error| match error {
             ureq::Error::Timeout(_) => broken(format!("no answer in {} s", self.wait.unwrap_or_default().as_secs())),
             error => broken(error.to_string()),

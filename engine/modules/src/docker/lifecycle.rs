@@ -33,6 +33,8 @@ pub struct Lifecycle {
 /// What goes with a start.
 #[derive(Clone, Copy)]
 pub struct Start {
+    /// Seconds to wait for its health check, 0 for ever; `None`: not to be waited for.
+    pub healthy: Option<f64>,
     /// Wait for the end, and say how it came.
     pub wait: bool,
     pub output: bool,
@@ -109,8 +111,8 @@ impl Lifecycle {
     }
 
     /// Puts a new container in the place of `old` (its id). The new one is made first, under another name;
-    /// only then the old one is stopped and put aside, and only when the new one runs it is removed. If that
-    /// fails, the old one is as it was.
+    /// only then the old one is stopped and put aside, and only when the new one runs (and is healthy, if
+    /// that is waited for) it is removed. If that fails, the old one is as it was.
     pub fn replace(&self, old: &Json, creation: &Creation, run: bool, data: &mut Map) -> Result<(), Failure> {
         let text = |pointer: &str| old.pointer(pointer).and_then(Json::as_str).unwrap_or_default().to_owned();
         let is = |pointer: &str| old.pointer(pointer).and_then(Json::as_bool) == Some(true);
@@ -124,7 +126,7 @@ impl Lifecycle {
             keep_nameless_volumes(old, &mut creation.body);
         }
         let new = self.create(&next, &creation, data)?;
-        let settled = (|| -> Result<(), EngineError> {
+        let settled = (|| -> Result<(), Failure> {
             self.stop_found(old)?;
             if is("/HostConfig/AutoRemove") && was_running {
                 self.wait_until_gone(&id)?;
@@ -133,10 +135,13 @@ impl Lifecycle {
                 self.rename(&id, &former)?;
             }
             self.rename(&new, &self.name)?;
-            if run { self.act(&new, "start") } else { Ok(()) }
+            if run {
+                self.act(&new, "start")?;
+                self.await_health()?;
+            }
+            Ok(())
         })();
-        if let Err(error) = settled {
-            let mut failure = Failure::from(error);
+        if let Err(mut failure) = settled {
             let back = self
                 .remove(&new)
                 .and_then(|()| self.rename(&id, &self.name))
@@ -288,8 +293,9 @@ impl Lifecycle {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// Waits until the health check says that all is well. `limit` in seconds, 0 for ever.
-    pub fn await_health(&self, limit: f64) -> Result<(), Failure> {
+    /// Waits until the health check says that all is well, if that is to be waited for.
+    pub fn await_health(&self) -> Result<(), Failure> {
+        let Some(limit) = self.start.healthy else { return Ok(()) };
         let begun = Instant::now();
         let mut pause = Duration::from_millis(50);
         loop {

@@ -47,9 +47,12 @@ pub use volume::{DockerVolume, DockerVolumeInfo};
 fn without_engine(what: impl Into<String>) -> crate::Plan {
     // Never made: outside check mode an Engine that does not answer is a failure.
     let change = crate::Change::new(what, |_, _| Err(wire::Failure::new("no Docker Engine answers")));
-    crate::Plan::unchanged()
-        .change(change)
-        .warn("no Docker Engine answers; in check mode it is taken to be installed by an earlier task")
+    nothing_yet(crate::Plan::unchanged().change(change))
+}
+
+/// The warning that goes with check mode on such a host.
+fn nothing_yet(plan: crate::Plan) -> crate::Plan {
+    plan.warn("no Docker Engine answers; in check mode it is taken to be installed by an earlier task")
 }
 
 /// Puts what is planned into the result as `actions`, so that a playbook can say why something was changed.

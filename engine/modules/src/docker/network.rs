@@ -332,7 +332,9 @@ args! {
 
 impl Module for DockerNetworkInfo {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let engine = Engine::reach(host, &self.engine)?;
+        let Some(engine) = Engine::reach_softly(host, &self.engine)? else {
+            return Ok(super::nothing_yet(Plan::unchanged().set("exists", false).set("network", Value::Null)));
+        };
         let found = find(&engine, &self.name)?;
         let plan = Plan::unchanged().set("exists", found.is_some());
         Ok(plan.set("network", found.map_or(Value::Null, Value::from)))

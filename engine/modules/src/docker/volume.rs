@@ -1,6 +1,6 @@
 //! docker_volume, docker_volume_info: volumes that outlive their containers.
 
-use rplay_wire::{Failure, Map, Value};
+use rplay_wire::{Failure, Value};
 use serde_json::{Value as Json, json};
 
 use super::{
@@ -133,11 +133,11 @@ args! {
 
 impl Module for DockerVolumeInfo {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let engine = Engine::reach(host, &self.engine)?;
+        let Some(engine) = Engine::reach_softly(host, &self.engine)? else {
+            return Ok(super::nothing_yet(Plan::unchanged().set("exists", false).set("volume", Value::Null)));
+        };
         let found = engine.find(format!("/volumes/{}", encode(&self.name)))?;
-        let mut data = Map::new();
-        data.insert("exists".to_owned(), found.is_some().into());
-        data.insert("volume".to_owned(), found.map_or(Value::Null, Value::from));
-        Ok(Plan { data, ..Plan::default() })
+        let plan = Plan::unchanged().set("exists", found.is_some());
+        Ok(plan.set("volume", found.map_or(Value::Null, Value::from)))
     }
 }

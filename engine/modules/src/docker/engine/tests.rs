@@ -64,6 +64,9 @@ fn serve(mut stream: std::os::unix::net::UnixStream, answer: &dyn Fn(&str, &str)
             return;
         }
         stream.write_all(text.as_bytes()).unwrap();
+        if first.ends_with("/last") {
+            return;
+        }
     }
 }
 
@@ -120,6 +123,11 @@ fn a_connection_that_the_engine_has_closed_is_not_used_again() {
     assert_eq!(engine.get("/bye").unwrap(), json!({}));
     assert_eq!(engine.get("/next").unwrap(), json!([]));
     assert_eq!(connections.load(Ordering::SeqCst), 2);
+    // Without a word, as when the Engine is restarted.
+    assert_eq!(engine.get("/last").unwrap(), json!([]));
+    thread::sleep(Duration::from_millis(50));
+    assert_eq!(engine.get("/next").unwrap(), json!([]));
+    assert_eq!(connections.load(Ordering::SeqCst), 3);
 }
 
 #[test]
@@ -142,6 +150,7 @@ fn an_error_in_the_middle_of_progress_is_an_error() {
 fn answers_that_are_cut_short_or_never_come_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     let (args, _) = fake(folder.path(), |request, _| match request {
+        "GET /v1.41/half" => "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{}".to_owned(),
         "GET /v1.41/hangs" => {
             thread::sleep(Duration::from_secs(20));
             String::new()
@@ -149,6 +158,7 @@ fn answers_that_are_cut_short_or_never_come_are_errors() {
         _ => String::new(),
     });
     let engine = Engine::reach(&host(), &args).unwrap();
+    assert!(engine.get("/half").unwrap_err().to_string().contains("broke off"));
     assert!(engine.get("/gone").unwrap_err().to_string().contains("broke off"));
     assert!(engine.get("/hangs").unwrap_err().to_string().contains("no answer in 2 s"));
 }

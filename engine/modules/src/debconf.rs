@@ -1,0 +1,151 @@
+//! `debconf`: the answer to a package's question, before it is asked.
+
+use rplay_wire::{Diff, Failure, Value};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    args::ArgType,
+    argtypes::{Flag, Text},
+    choice,
+};
+
+choice! {
+    /// The kind of a question.
+    pub enum Kind {
+        Boolean = "boolean",
+        Error = "error",
+        Multiselect = "multiselect",
+        Note = "note",
+        Password = "password",
+        Seen = "seen",
+        Select = "select",
+        String = "string",
+        Text = "text",
+        Title = "title",
+    }
+}
+
+args! {
+    /// Answers a package's question before the package is installed.
+    pub struct Debconf {
+        /// The package.
+        name: Text | "pkg",
+        /// The question: `tzdata/Areas`.
+        question: Option<Text> | "selection" | "setting",
+        /// The kind of the question.
+        vtype: Option<Kind>,
+        /// The answer.
+        value: Option<Value> | "answer",
+        /// Have the question asked all the same.
+        unseen: Flag = Flag(false),
+    }
+}
+
+impl Module for Debconf {
+    fn check(&self) -> Result<(), ArgFault> {
+        if self.name.is_empty() || self.name.starts_with('-') || self.name.contains(char::is_whitespace) {
+            return Err(ArgFault::new("name", format!("`{}` is not the name of a package", self.name)));
+        }
+        if self.question.is_some() && (self.vtype.is_none() || self.value.is_none()) {
+            return Err(ArgFault::new("vtype", "when supplying a question you must supply a valid vtype and value"));
+        }
+        if self.question.as_deref().is_some_and(|question| question.contains(char::is_whitespace)) {
+            return Err(ArgFault::new("question", "must be one word"));
+        }
+        Ok(())
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        if !host.has_program("debconf-show") {
+            return Err(Failure::new("this host has no debconf-show").help("install debconf, which comes with Debian"));
+        }
+        let done = host.program("debconf-show").args(["--", &self.name]).untranslated().run()?;
+        let known = answers(&done.success("cannot read debconf's database")?.stdout);
+        let plan = Plan::unchanged();
+        let (Some(question), Some(kind), Some(value)) = (&self.question, self.vtype, &self.value) else {
+            let all = known.into_iter().map(|(name, value)| (name, value.into())).collect::<rplay_wire::Map>();
+            return Ok(plan.set("current", all));
+        };
+        let value = match value {
+            Value::List(items) => {
+                items.iter().map(Text::parse).collect::<Result<Vec<_>, _>>().map(|items| items.join(", "))
+            }
+            Value::Bool(on) => Ok(on.to_string()),
+            other => Text::parse(other),
+        };
+        let mut value = value.map_err(|msg| Failure::new(msg).arg("value"))?;
+        if kind == Kind::Boolean {
+            value = value.to_ascii_lowercase();
+        }
+        if value.contains('\n') {
+            return Err(Failure::new("must be one line").arg("value"));
+        }
+        let is_secret = kind == Kind::Password;
+        let present = match is_secret {
+            // debconf-show hides it.
+            true => self.password(host, question)?,
+            false => known.iter().find(|(name, _)| name == question).map(|(_, value)| value.clone()),
+        };
+        let same = match kind {
+            Kind::Multiselect => present.as_deref().is_some_and(|present| set(present) == set(&value)),
+            _ => present.as_deref() == Some(value.as_str()),
+        };
+        if same {
+            return Ok(plan);
+        }
+        let shown = |answer: Option<&str>| match answer {
+            Some(_) if is_secret => format!("{question}: (password)\n"),
+            Some(answer) => format!("{question}: {answer}\n"),
+            None => String::new(),
+        };
+        let diff = Diff { before: shown(present.as_deref()), after: shown(Some(&value)), ..Diff::default() };
+        let line = format!("{} {question} {} {value}\n", self.name, kind.word());
+        let change = Change::new(format!("answer {question}"), move |host, _| {
+            let program = host.program("debconf-set-selections").untranslated();
+            let program = if self.unseen.0 { program.arg("--unseen") } else { program };
+            let done = program.stdin(line).run()?;
+            // What it says may repeat the line.
+            if done.rc != 0 && is_secret {
+                return Err(Failure::new(format!("debconf-set-selections ended with {}", done.rc)));
+            }
+            done.success("cannot set the answer").map(|_| ())
+        });
+        Ok(plan.change(change.diff(diff)))
+    }
+}
+
+impl Debconf {
+    fn password(&self, host: &Host, question: &str) -> Result<Option<String>, Failure> {
+        let talk = host.program("debconf-communicate").arg(&self.name).untranslated();
+        let done = talk.env("DEBIAN_FRONTEND", "noninteractive").stdin(format!("get {question}\n")).run()?;
+        Ok(done.stdout.trim_end_matches('\n').strip_prefix("0 ").map(str::to_owned))
+    }
+}
+
+/// `* tzdata/Areas: Europe`; the star says that the question was asked.
+fn answers(text: &str) -> Vec<(String, String)> {
+    let answer = |line: &str| {
+        let (name, value) = line.trim_start_matches(['*', ' ']).split_once(':')?;
+        Some((name.trim().to_owned(), value.trim().to_owned()))
+    };
+    text.lines().filter_map(answer).collect()
+}
+
+fn set(text: &str) -> std::collections::BTreeSet<&str> {
+    text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_debconf_shows() {
+        let known = answers(
+            "* tzdata/Areas: Europe\n  tzdata/Zones/Etc: UTC\n* locales/locales_to_be_generated: en_US.UTF-8 UTF-8, de_DE.UTF-8 UTF-8\n",
+        );
+        assert_eq!(known[0], ("tzdata/Areas".to_owned(), "Europe".to_owned()));
+        assert_eq!(known[1].1, "UTC");
+        assert_eq!(set(&known[2].1), set("de_DE.UTF-8 UTF-8,en_US.UTF-8 UTF-8"));
+    }
+}

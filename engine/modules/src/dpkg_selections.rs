@@ -1,0 +1,66 @@
+//! `dpkg_selections`: whether dpkg may change a package.
+
+use rplay_wire::{Diff, Failure};
+
+use crate::{ArgFault, Change, Host, Module, Plan, args, argtypes::Text, choice};
+
+choice! {
+    /// What dpkg is to do with a package.
+    pub enum Selection {
+        Install = "install",
+        Hold = "hold",
+        Deinstall = "deinstall",
+        Purge = "purge",
+    }
+}
+
+args! {
+    /// Sets what dpkg is to do with a package: `hold` keeps its version.
+    pub struct DpkgSelections {
+        /// The package.
+        name: Text,
+        /// What dpkg is to do with it.
+        selection: Selection,
+    }
+}
+
+impl Module for DpkgSelections {
+    fn check(&self) -> Result<(), ArgFault> {
+        if self.name.is_empty() || self.name.contains(char::is_whitespace) {
+            return Err(ArgFault::new("name", format!("`{}` is not the name of a package", self.name)));
+        }
+        Ok(())
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let done = host.program("dpkg").args(["--get-selections", "--", &self.name]).untranslated().run()?;
+        let done = done.success("cannot ask dpkg for its selections")?;
+        let now = done.stdout.split_whitespace().nth(1).unwrap_or("not present").to_owned();
+        let wanted = self.selection.word();
+        let mut plan = Plan::unchanged().set("before", now.as_str()).set("after", wanted);
+        if now == wanted {
+            return Ok(plan);
+        }
+        if now == "not present" {
+            if !host.check {
+                return Err(Failure::new(format!(
+                    "Failed to find package '{}' to perform selection '{wanted}'.",
+                    self.name
+                ))
+                .arg("name"));
+            }
+            plan = plan.warn(format!("check mode: dpkg does not know {} yet", self.name));
+        }
+        let diff = Diff {
+            before: format!("{} {now}\n", self.name),
+            after: format!("{} {wanted}\n", self.name),
+            ..Diff::default()
+        };
+        let change = Change::new(format!("set {} to {wanted}", self.name), move |host, _| {
+            let program = host.program("dpkg").arg("--set-selections").untranslated();
+            let done = program.stdin(format!("{} {wanted}\n", self.name)).run()?;
+            done.success("cannot set dpkg's selection").map(|_| ())
+        });
+        Ok(plan.change(change.diff(diff)))
+    }
+}

@@ -1,0 +1,117 @@
+//! Against real repositories in a folder, by the machine's own git.
+
+use std::{fs, path::Path, process::Command};
+
+use rplay_wire::{Map, data};
+
+use super::*;
+use crate::runner::tests::{call, checked};
+
+fn git(folder: &Path, args: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.current_dir(folder).args(["-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false"]);
+    let done = command.args(args).output().unwrap();
+    assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap().trim().to_owned()
+}
+
+fn commit(folder: &Path, text: &str) -> String {
+    fs::write(folder.join("f"), text).unwrap();
+    git(folder, &["add", "f"]);
+    git(folder, &["commit", "-q", "-m", text]);
+    git(folder, &["rev-parse", "HEAD"])
+}
+
+fn has_git() -> bool {
+    Command::new("git").arg("--version").output().is_ok_and(|done| done.status.success())
+}
+
+#[test]
+fn a_checkout_follows_its_repository() {
+    if !has_git() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let (repo, dest) = (root.path().join("repo"), root.path().join("dest"));
+    fs::create_dir(&repo).unwrap();
+    git(&repo, &["init", "-q", "-b", "main"]);
+    let first = commit(&repo, "one");
+    git(&repo, &["tag", "-a", "v1", "-m", "v1"]);
+    let args = |version: &str| -> Map {
+        data! { "repo" => paths::text(&repo), "dest" => paths::text(&dest), "version" => version }
+    };
+    assert!(checked("git", args("HEAD")).changed && !dest.exists());
+    let cloned = call("git", args("HEAD"));
+    assert!(cloned.changed && cloned.failure.is_none(), "{cloned:?}");
+    assert_eq!(cloned.data["after"], first.as_str().into());
+    assert!(!call("git", args("HEAD")).changed && !call("git", args("v1")).changed);
+    let second = commit(&repo, "two");
+    let updated = call("git", args("main"));
+    assert_eq!(
+        (updated.changed, &updated.data["before"], &updated.data["after"]),
+        (true, &first.as_str().into(), &second.as_str().into())
+    );
+    assert!(!call("git", args("main")).changed);
+    assert!(call("git", args("v1")).changed, "back to the tag");
+    assert_eq!(fs::read_to_string(dest.join("f")).unwrap(), "one");
+    assert!(!call("git", args("v1")).changed && !call("git", args(&first)).changed);
+    assert!(!call("git", args(&first[..10])).changed, "a short name that the checkout knows");
+    fs::write(dest.join("f"), "by hand").unwrap();
+    let refused = call("git", args("main"));
+    assert!(refused.failure.is_some_and(|failure| failure.msg.starts_with("Local modifications exist")));
+    let mut forced = args("main");
+    forced.insert("force".into(), true.into());
+    assert!(call("git", forced).changed);
+    assert_eq!(fs::read_to_string(dest.join("f")).unwrap(), "two");
+    let missing = call("git", args("nosuch"));
+    assert_eq!(missing.failure.unwrap().arg.as_deref(), Some("version"));
+}
+
+#[test]
+fn a_bare_and_a_shallow_one() {
+    if !has_git() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let repo = root.path().join("repo");
+    fs::create_dir(&repo).unwrap();
+    git(&repo, &["init", "-q", "-b", "main"]);
+    commit(&repo, "one");
+    commit(&repo, "two");
+    let url = format!("file://{}", repo.display());
+    for more in [data! { "bare" => true }, data! { "depth" => 1 }] {
+        let dest = root.path().join(more.keys().next().unwrap());
+        let mut args = data! { "repo" => url.as_str(), "dest" => paths::text(&dest) };
+        args.extend(more);
+        let done = call("git", args.clone());
+        assert!(done.changed && done.failure.is_none(), "{done:?}");
+        assert!(!call("git", args.clone()).changed);
+        commit(&repo, &paths::text(&dest));
+        let again = call("git", args.clone());
+        assert!(again.changed && again.failure.is_none(), "{again:?}");
+        assert!(!call("git", args).changed);
+    }
+    assert_eq!(git(&root.path().join("depth"), &["rev-list", "--count", "HEAD"]), "1");
+}
+
+#[test]
+fn what_the_repository_says() {
+    let heads = Heads::parse(
+        "ref: refs/heads/main\tHEAD\naaa\tHEAD\naaa\trefs/heads/main\nbbb\trefs/heads/dev\nccc\trefs/tags/v1\nddd\trefs/tags/v1^{}\n",
+    );
+    assert_eq!(heads.version("HEAD"), Version::Branch { name: "main".into(), commit: "aaa".into() });
+    assert_eq!(heads.version("dev"), Version::Branch { name: "dev".into(), commit: "bbb".into() });
+    assert_eq!(heads.version("v1"), Version::Tag { name: "v1".into(), commit: "ddd".into() });
+    assert_eq!(heads.version("1234567").commit(), None);
+}
+
+#[test]
+fn a_password_in_the_address_is_not_repeated() {
+    if !has_git() {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let args = data! { "repo" => "http://me:hush@127.0.0.1:1/x.git", "dest" => paths::text(root.path().join("d")) };
+    let done = call("git", args);
+    assert!(done.failure.is_some() && !format!("{:?}", done.failure).contains("hush"), "{done:?}");
+}

@@ -1,0 +1,118 @@
+//! `service_facts`: all services of the host, and what they do.
+
+use std::path::Path;
+
+use rplay_wire::{Failure, Map, data};
+
+use crate::{Host, Module, Plan, args};
+
+args! {
+    /// Finds out which services there are and what they do.
+    pub struct ServiceFacts {}
+}
+
+impl Module for ServiceFacts {
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let services = if Path::new("/run/systemd/system").is_dir() {
+            let list = |args: &[&str]| {
+                let program = host.program("systemctl").args(args).args([
+                    "--no-pager",
+                    "--no-legend",
+                    "--type",
+                    "service",
+                    "--all",
+                ]);
+                program.untranslated().run()?.success("cannot list the services").map(|done| done.stdout)
+            };
+            systemd(&list(&["list-units", "--plain"])?, &list(&["list-unit-files"])?)
+        } else if host.has_program("service") {
+            let done = host.program("service").arg("--status-all").untranslated().run()?;
+            sysv(&done.stdout)
+        } else {
+            return Err(Failure::new("this host has neither systemd nor init scripts"));
+        };
+        let mut plan = Plan::unchanged();
+        plan.facts.insert("services".to_owned(), services.into());
+        Ok(plan)
+    }
+}
+
+/// From `list-units` (UNIT LOAD ACTIVE SUB DESCRIPTION) and `list-unit-files` (UNIT STATE ...).
+fn systemd(units: &str, files: &str) -> Map {
+    let mut services = Map::new();
+    let mut bad = std::collections::HashSet::new();
+    for line in units.lines() {
+        let words = line.split_whitespace().filter(|word| *word != "●").collect::<Vec<_>>();
+        let [unit, load, active, sub, ..] = words.as_slice() else { continue };
+        let troubled = ["not-found", "masked", "failed"].into_iter().find(|word| [load, active, sub].contains(&word));
+        if troubled.is_some() {
+            bad.insert(*unit);
+        }
+        let state = if *sub == "running" { "running" } else { "stopped" };
+        let status = troubled.unwrap_or(active);
+        services.insert((*unit).to_owned(), service(unit, state, status));
+    }
+    for line in files.lines() {
+        let mut words = line.split_whitespace();
+        let (Some(unit), Some(status)) = (words.next(), words.next()) else { continue };
+        match services.get_mut(unit) {
+            Some(rplay_wire::Value::Map(known)) if !bad.contains(unit) => {
+                known.insert("status".to_owned(), status.into());
+            }
+            Some(_) => {}
+            None => {
+                // Not loaded, so it does nothing; a template can do nothing by itself.
+                let state = if unit.contains("@.") { "unknown" } else { "inactive" };
+                services.insert(unit.to_owned(), service(unit, state, status));
+            }
+        }
+    }
+    services
+}
+
+fn service(name: &str, state: &str, status: &str) -> rplay_wire::Value {
+    data! { "name" => name, "state" => state, "status" => status, "source" => "systemd" }.into()
+}
+
+/// From `service --status-all`: ` [ + ]  cron`.
+fn sysv(text: &str) -> Map {
+    let line = |line: &str| {
+        let (sign, name) = line.split_once('[')?.1.split_once(']')?;
+        let state = if sign.trim() == "+" { "running" } else { "stopped" };
+        let name = name.trim();
+        Some((name.to_owned(), data! { "name" => name, "state" => state, "source" => "sysv" }.into()))
+    };
+    text.lines().filter_map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_systemctl_lists() {
+        let units = "ssh.service loaded active running OpenBSD Secure Shell server\n\
+                     apparmor.service not-found inactive dead apparmor.service\n\
+                     dbus-x.service loaded failed failed Broken\n\
+                     keyboard-setup.service loaded active exited Set the console keyboard layout\n";
+        let files = "ssh.service enabled enabled\ngetty@.service enabled enabled\ndebug-shell.service disabled disabled\ndbus-x.service enabled enabled\n";
+        let services = systemd(units, files);
+        let of = |name: &str| {
+            let service = services[name].as_map().unwrap();
+            (service["state"].as_str().unwrap().to_owned(), service["status"].as_str().unwrap().to_owned())
+        };
+        assert_eq!(of("ssh.service"), ("running".into(), "enabled".into()));
+        assert_eq!(of("apparmor.service"), ("stopped".into(), "not-found".into()));
+        assert_eq!(of("dbus-x.service"), ("stopped".into(), "failed".into()));
+        assert_eq!(of("keyboard-setup.service"), ("stopped".into(), "active".into()));
+        assert_eq!(of("debug-shell.service"), ("inactive".into(), "disabled".into()));
+        assert_eq!(of("getty@.service"), ("unknown".into(), "enabled".into()));
+    }
+
+    #[test]
+    fn what_init_scripts_say() {
+        let services = sysv(" [ + ]  cron\n [ - ]  x11-common\n [ ? ]  hwclock.sh\n");
+        assert_eq!(services["cron"].as_map().unwrap()["state"], "running".into());
+        assert_eq!(services["x11-common"].as_map().unwrap()["state"], "stopped".into());
+    }
+}
