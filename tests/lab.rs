@@ -118,14 +118,14 @@ fn errors_of_hosts() {
             Command::new("docker").args([word, "rplay-lab-spare-2"]).stdout(Stdio::null()).status().unwrap()
         };
         let happened = thread::scope(|scope| {
-            let begun = Instant::now();
             let running = scope.spawn(|| {
-                thread::sleep(Duration::from_secs(3));
-                docker(command).success()
+                wait_for_sleep();
+                (docker(command).success(), Instant::now())
             });
             check(name, "dies.yml");
+            let (done, begun) = running.join().unwrap();
             assert!(begun.elapsed() < Duration::from_secs(limit), "{name}: {:?}", begun.elapsed());
-            running.join().unwrap()
+            done
         });
         assert!(happened);
         if command == "pause" {
@@ -133,4 +133,16 @@ fn errors_of_hosts() {
         }
         script("passing.sh", "up");
     }
+}
+
+/// Until the task that is to be cut off runs on the second host.
+fn wait_for_sleep() {
+    for _ in 0..600 {
+        let found = Command::new("docker").args(["exec", "rplay-lab-spare-2", "pgrep", "-f", "^sleep 60$"]).output();
+        if found.is_ok_and(|output| output.status.success()) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    panic!("the task never began");
 }
