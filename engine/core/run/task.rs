@@ -476,7 +476,10 @@ impl<'r> Driver<'r> {
         let key = self.run.key();
         let blobs = self.run.blobs.clone();
         self.works[at].open += 1;
-        self.flights.insert(key, Flight { work: at, units, afters, target: prepared.target.clone(), delegated: prepared.delegated });
+        self.flights.insert(
+            key,
+            Flight { work: at, units, afters, target: prepared.target.clone(), delegated: prepared.delegated },
+        );
         self.run.links.dispatch(Job {
             key,
             target: prepared.target,
@@ -626,7 +629,15 @@ pub(super) fn censored(result: &HostResult) -> HostResult {
     let note = "the output has been hidden due to the fact that 'no_log: true' was specified for this result";
     let changed = matches!(result.status, Status::Changed);
     let data = crate::vars::mapping([("censored", Value::from(note)), ("changed", Value::from(changed))]);
-    HostResult { data, diff: Vec::new(), changes: Vec::new(), warnings: Vec::new(), place: None, help: None, ..result.clone() }
+    HostResult {
+        data,
+        diff: Vec::new(),
+        changes: Vec::new(),
+        warnings: Vec::new(),
+        place: None,
+        help: None,
+        ..result.clone()
+    }
 }
 
 /// An item as it is shown.
