@@ -12,7 +12,7 @@ use super::{
     Action, PlanError, Project, TagSelection, action::Controller, arguments, settings::layer, statics, step::*,
 };
 use crate::{
-    source::{Problems, Span},
+    source::{Problems, Source, Span},
     syntax::{self, Entry, Node, PlaybookEntry, spec::ArgumentSpec},
     vars::{Layer, Lazy},
 };
@@ -73,6 +73,18 @@ impl Resolver {
         let mut plays = Vec::new();
         let mut problems = Problems::default();
         self.playbook_into(path, None, &self.base, &mut Vec::new(), &mut plays, &mut problems);
+        problems.unless_any(plays)
+    }
+
+    /// The plays of a text that is no file; `folder` is where it looks for files and roles.
+    pub fn playbook_text(&self, source: &Arc<Source>, folder: &Path) -> Result<Vec<Arc<Play>>, Problems> {
+        let mut problems = Problems::default();
+        let mut plays = Vec::new();
+        for entry in &self.project.playbook_of(source)?.entries {
+            if let PlaybookEntry::Play(play) = entry {
+                plays.push(Arc::new(self.play(play, folder, &self.base, &mut problems)));
+            }
+        }
         problems.unless_any(plays)
     }
 
