@@ -15,6 +15,7 @@ mod dates;
 mod error;
 mod fault;
 mod file;
+mod files;
 mod filters;
 mod frame;
 mod functions;
@@ -36,6 +37,7 @@ mod statements;
 mod tests;
 mod twister;
 mod view;
+mod versions;
 mod yaml;
 
 pub use condition::condition;

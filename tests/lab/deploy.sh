@@ -1,0 +1,173 @@
+#!/usr/bin/env bash
+# Checks the deployment (roles/, playbooks/) against the lab: RPLAY=path/to/rplay tests/lab/deploy.sh
+# Begins with new hosts (registry and images stay), takes a few minutes, and leaves the lab with
+# nothing deployed. Ends with `N passed, N failed`.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+rplay=$(command -v "${RPLAY:-rplay}") || { echo "set RPLAY to the rplay to test" >&2; exit 2; }
+rplay=$(realpath "$rplay")
+. tests/lab/steps/settings.sh
+export LAB_STATE=$state
+scratch=$(mktemp -d)
+# Secrets of its own, so that those of a lab in use stay as they are.
+secrets=$scratch/secrets
+passed=0 failed=0
+trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$scratch"' EXIT
+
+pass() { passed=$((passed + 1)); printf 'ok    %s\n' "$1"; }
+fail() { failed=$((failed + 1)); printf 'FAIL  %s\n      %s\n' "$1" "$2"; }
+
+# check WHAT WANTED COMMAND...: the command's output, both streams, matches the pattern.
+check() {
+    local what=$1 wanted=$2 got; shift 2
+    got=$("$@" 2>&1 </dev/null)
+    if [[ $got =~ $wanted ]]; then pass "$what"; else fail "$what" "wanted: $wanted"$'\n'"      got: ${got:0:600}"; fi
+}
+
+# play WHAT WANTED ARGUMENT...: a run that exits 0, whose recap of both hosts matches the pattern.
+play() {
+    local what=$1 wanted=$2 code begun=$SECONDS; shift 2
+    "$rplay" -i inventory/lab.yml -e "todo_secrets_dir=$secrets" "$@" >"$scratch/log" 2>&1 </dev/null
+    code=$?
+    if [ "$code" = 0 ] && [ "$(grep -E '^todo-[12] +: ok=' "$scratch/log" | grep -cE "$wanted")" = 2 ]; then
+        pass "$what ($((SECONDS - begun)) s)"
+    else
+        fail "$what" "exit code $code, wanted: $wanted"
+        grep -E '^(fatal|failed|changed|  ×|todo-[12] +:)' "$scratch/log" | cut -c1-300 | sed 's/^/      /' | tail -n 15
+    fi
+}
+
+on() { tests/lab/lab ssh "$@"; }
+get() { curl --silent --max-time 10 --noproxy '*' "$@"; }
+lb1=http://127.0.0.11:$http_port lb2=http://127.0.0.12:$http_port
+
+# `ID STARTED` of the first ten replicas.
+ten() { on "$1" 'docker inspect --format "{{.Id}} {{.State.StartedAt}}" $(seq -f todo-%g 10)'; }
+
+# under_load SECONDS COMMAND...: eight clients on the first host while the command runs.
+under_load() {
+    "$load" "127.0.0.11:$http_port" "$1" >"$scratch/load" 2>&1 &
+    local clients=$!; shift
+    sleep 0.5
+    "$@"
+    wait "$clients"
+    printf '      load: %s\n' "$(cat "$scratch/load")"
+}
+no_failed_get() { check "$1" '"gets":[1-9][0-9]{2,}.*"failed_gets":0,' cat "$scratch/load"; }
+
+build_load() {
+    local target; target=$(rustc -vV | sed -n 's/^host: //p')
+    cargo build --quiet --release --locked --manifest-path tests/lab/load/Cargo.toml \
+        --target "$target" --target-dir "$state/target" || exit 1
+    load=$state/target/$target/release/load
+}
+
+first_runs() {
+    play '--check --diff on new hosts' 'unreachable=0 +failed=0' --check --diff
+    check 'changed nothing there' '^$' on todo-1 'ls -d /etc/docker /etc/nginx /etc/todo /usr/bin/dockerd /usr/sbin/nginx 2>/dev/null || true'
+    play 'first run' 'unreachable=0 +failed=0' --diff -vvv
+    cp "$scratch/log" "$scratch/first-run"
+    play 'second run' 'changed=0 .*failed=0'
+    play '--check --diff after it' 'changed=0 .*failed=0' --check --diff
+    play 'verify: exact round robin' 'failed=0' playbooks/verify.yml
+    check 'verify shows the table' 'todo-2: 10 of 10 replicas answered 30 requests, 3 each' cat "$scratch/log"
+}
+
+hosts_are_tidy() {
+    check 'no port but ssh and http on other addresses than loopback' '^22 80 $' \
+        on todo-1 "ss -Htln | awk '{print \$4}' | grep -v '^127\.' | sed 's/.*://' | sort -nu | tr '\n' ' '"
+    check 'the config is readable by root alone' '^700 600 600$' \
+        on todo-1 'stat -c %a /etc/todo /etc/todo/config.ini /etc/todo/redis.conf | tr "\n" " " | sed "s/ $//"'
+    # Fetched there from where root alone can read it, so that looking for a secret does not show it.
+    check 'no password in the processes or in docker inspect' '^none$' on todo-1 '
+        umask 077; { cat /etc/todo/mysql-root-password; echo; cat /etc/todo/mysql-password; echo
+            sed -n "s/^requirepass \"\(.*\)\"/\1/p" /etc/todo/redis.conf; } >/run/secrets-to-find
+        [ "$(grep -c . /run/secrets-to-find)" = 3 ] || echo fewer than three
+        grep -lsaFf /run/secrets-to-find /proc/[0-9]*/cmdline
+        docker inspect $(docker ps -aq) | grep -Ff /run/secrets-to-find
+        rm /run/secrets-to-find; echo none'
+    check 'nor in what the run said' '^0$' sh -c "sed '/^$/d' '$secrets'/* >'$scratch/find'; grep -cFf '$scratch/find' '$scratch/first-run'"
+    check 'containers come back after a crash, and logs are limited' '^unless-stopped 10m$' on todo-1 \
+        'docker inspect --format "{{.HostConfig.RestartPolicy.Name}} {{index .HostConfig.LogConfig.Config \"max-size\"}}" todo-1 lab-mysql lab-redis | sort -u'
+}
+
+real_api() {
+    local user='{"user_name":"ann","password":"secret"}' json='Content-Type: application/json' token
+    check 'register' '"status":200' get "$lb1/api/v1/user/register" -H "$json" -d "$user"
+    token=$(get "$lb1/api/v1/user/login" -H "$json" -d "$user" | sed -n 's/.*"token":"\([^"]*\)".*/\1/p')
+    check 'login gives a token' '^eyJ' echo "$token"
+    check 'create a task' '"status":200' get "$lb1/api/v1/task_create" -H "$json" -H "Authorization: $token" -d '{"title":"milk","content":"two"}'
+    check 'list it' '"title":"milk".*"total":1' get "$lb1/api/v1/task_list" -H "Authorization: $token"
+    check 'show it' '"content":"two"' get "$lb1/api/v1/task_show?id=1" -H "Authorization: $token"
+    check 'ping' '^"todo-1-[0-9]+"$' get "$lb1/api/v1/ping"
+    check 'users are split while each host has its own data' '用户不存在' get "$lb2/api/v1/user/login" -H "$json" -d "$user"
+}
+
+scaling() {
+    ten todo-1 >"$scratch/before"
+    under_load 60 play 'count=100' 'failed=0' --tags replicas -e count=100
+    no_failed_get 'no GET fails while it grows'
+    play 'verify: exact round robin over 100' 'failed=0' playbooks/verify.yml -e count=100
+    play 'count=100 again' 'changed=0 ' --tags replicas -e count=100
+    under_load 30 play 'count=10' 'failed=0' --tags replicas -e count=10
+    no_failed_get 'no GET fails while it shrinks'
+    ten todo-1 >"$scratch/after"
+    check 'the ten that stay were not touched' '^10 same$' sh -c "cmp '$scratch/before' '$scratch/after' && echo \$(wc -l <'$scratch/after') same"
+    check 'the other ninety are gone' '^10$' on todo-1 'docker ps --all --quiet --filter label=rplay.role=lab-replica | wc -l'
+    play 'verify: exact round robin over 10' 'failed=0' playbooks/verify.yml
+}
+
+# Prints how many milliseconds pass until the balancer's answers name the replica.
+back_after() {
+    local begun; begun=$(date +%s%3N)
+    for _ in $(seq 500); do
+        if get "$lb1/api/v1/ping" | grep -q "\"$1\""; then echo $(($(date +%s%3N) - begun)); return; fi
+    done
+    echo never
+}
+
+faults() {
+    under_load 8 on todo-1 'docker kill todo-3 >/dev/null; sleep 2; docker start todo-3 >/dev/null; sleep 1
+        docker kill todo-4 todo-7 >/dev/null; sleep 1; docker start todo-4 todo-7 >/dev/null
+        kill -9 $(docker inspect --format "{{.State.Pid}}" todo-5)'
+    no_failed_get 'killed replicas: no GET fails'
+    under_load 6 on todo-1 'docker pause todo-3 >/dev/null; sleep 2; docker unpause todo-3 >/dev/null'
+    on todo-1 'docker kill todo-3 >/dev/null; sleep 2; docker start todo-3 >/dev/null'
+    local took; took=$(back_after todo-1-3)
+    if [ "$took" != never ] && [ "$took" -lt 2000 ]; then pass "a restarted replica is used again ($took ms)"; else fail 'a restarted replica is used again within 2 s' "$took ms"; fi
+    on todo-1 'docker kill $(seq -f todo-%g 10) >/dev/null'
+    check 'all dead: 503 and JSON from the fallback' 'HTTP/1.1 503.*application/json.*"no replica answers"' get --include "$lb1/api/v1/ping"
+    check 'all dead: 503 for the API, too' '^503$' get --output /dev/null --write-out '%{http_code}' "$lb1/api/v1/task_create" -d title=x
+    on todo-1 'docker start $(seq -f todo-%g 10) >/dev/null'
+    took=$(back_after todo-1-10)
+    if [ "$took" != never ] && [ "$took" -lt 5000 ]; then pass "and back by themselves ($took ms)"; else fail 'all back by themselves' "$took ms"; fi
+    # A replica that failed takes a few rounds to be an equal again.
+    sleep 1; for _ in $(seq 60); do get --output /dev/null "$lb1/api/v1/ping"; done
+    play 'all of them, in exact round robin' 'failed=0' playbooks/verify.yml
+}
+
+shared_data() {
+    local user='{"user_name":"bob","password":"secret"}' json='Content-Type: application/json'
+    play 'one data host for both' 'failed=0' -e todo_data_host=todo-1
+    play 'again' 'changed=0 ' -e todo_data_host=todo-1
+    check 'its ports show on the private address alone' '^10\.' on todo-1 "ss -Htln | awk '\$4 ~ /:(13306|16379)\$/ {print \$4}'; iptables -t nat -S DOCKER | grep -oE -- '-d 10[^ ]* .*dport (13306|16379)' | sed 's/-d //'"
+    check 'a user registered on one host' '"status":200' get "$lb2/api/v1/user/register" -H "$json" -d "$user"
+    check 'logs in on the other' '"token":"eyJ' get "$lb1/api/v1/user/login" -H "$json" -d "$user"
+}
+
+destroying() {
+    play 'destroy' 'failed=0' playbooks/destroy.yml
+    play 'destroy again' 'changed=0 .*failed=0' playbooks/destroy.yml
+    check 'only the data is left' '^lab-mysql lab-redis $' on todo-1 'docker ps --all --quiet; docker network ls --quiet --filter name=^todo$; ls -d /etc/todo /etc/nginx/conf.d/todo* 2>/dev/null; docker volume ls --quiet | tr "\n" " "'
+    play 'deployed again' 'failed=0'
+    check 'the data is still there' '用户已存在' get "$lb1/api/v1/user/register" -H 'Content-Type: application/json' -d '{"user_name":"ann","password":"secret"}'
+    play 'destroy with the data' 'failed=0' playbooks/destroy.yml -e data=true
+    check 'nothing is left' '^$' on todo-1 'docker volume ls --quiet'
+    check 'nor the passwords' '^$' sh -c "ls -A '$secrets' 2>/dev/null"
+}
+
+build_load
+tests/lab/lab up >/dev/null && tests/lab/lab fresh >/dev/null || exit 1
+for part in ${*:-first_runs hosts_are_tidy real_api scaling faults shared_data destroying}; do "$part"; done
+printf '%s passed, %s failed\n' "$passed" "$failed"
+[ "$failed" = 0 ]
