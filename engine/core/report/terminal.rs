@@ -91,8 +91,10 @@ impl<W: Write + Send> Reader for Terminal<W> {
     fn read(&mut self, event: &Event) {
         self.clear();
         match event {
-            Event::PlaybookStarted { name } if self.look.verbosity > 1 => {
-                self.line(&format!("PLAYBOOK: {name} "), None);
+            Event::PlaybookStarted { name, plays } if self.look.verbosity > 1 => {
+                let short = name.rsplit('/').next().unwrap_or(name);
+                self.banner(&format!("PLAYBOOK: {short}"));
+                self.line(&format!("{plays} plays in {name}"), None);
             }
             Event::PlaybookStarted { .. } => {}
             Event::PlayStarted(play) => self.banner(&format!("PLAY [{}]", play.name.trim())),
