@@ -214,7 +214,7 @@ fn options(
         connection: defaults,
         inventory_dir: first
             .as_deref()
-            .map(|path| absolute(if path.is_dir() { path } else { path.parent().unwrap_or(path) })),
+            .map(|path| if path.is_dir() { absolute(path) } else { absolute(&path.join("..")) }),
         inventory_file: first.as_deref().filter(|path| path.is_file()).map(absolute),
         inventory_sources: sources
             .iter()

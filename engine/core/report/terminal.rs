@@ -1,7 +1,12 @@
 //! The run as Ansible's users know it: a line for each host and task, a recap at the end. On a terminal in
 //! colour, and with a last line that tells what is running and since when.
 
-use std::{collections::HashMap, io::Write, sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    io::Write,
+    sync::Arc,
+    time::Instant,
+};
 
 use miette::Diagnostic;
 
@@ -37,6 +42,8 @@ pub struct Terminal<W: Write> {
     explain: Explain,
     tasks: HashMap<TaskId, Arc<TaskStarted>>,
     running: HashMap<(TaskId, Arc<str>), Instant>,
+    /// What has been explained since the last banner: fifty hosts often fail alike.
+    explained: HashSet<String>,
     /// The live line is on the screen.
     live: bool,
 }
@@ -83,7 +90,16 @@ struct TaskFault {
 
 impl<W: Write> Terminal<W> {
     pub fn new(out: W, look: Look, secrets: Arc<Secrets>, explain: Explain) -> Self {
-        Terminal { out, look, secrets, explain, tasks: HashMap::new(), running: HashMap::new(), live: false }
+        Terminal {
+            out,
+            look,
+            secrets,
+            explain,
+            tasks: HashMap::new(),
+            running: HashMap::new(),
+            explained: HashSet::new(),
+            live: false,
+        }
     }
 }
 
@@ -261,6 +277,9 @@ impl<W: Write> Terminal<W> {
     fn place(&mut self, place: &Span, result: &HostResult) {
         let msg = result.data.get_attr("msg").ok().filter(|msg| !msg.is_undefined() && !msg.is_none());
         let msg = msg.map_or_else(|| "the task failed".to_owned(), |msg| words::label(&msg));
+        if !self.explained.insert(format!("{place} {msg}")) {
+            return;
+        }
         let fault = TaskFault {
             msg: msg.lines().next().unwrap_or_default().to_owned(),
             at: place.clone(),
@@ -354,6 +373,7 @@ impl<W: Write> Terminal<W> {
     }
 
     fn banner(&mut self, text: &str) {
+        self.explained.clear();
         let stars = self.look.columns.min(80).saturating_sub(text.chars().count() + 2).max(3);
         self.line(&format!("\n{text} {}", "*".repeat(stars)), None);
     }
