@@ -157,6 +157,12 @@ pub fn validate(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
             values
         }
     };
+    for (name, option) in options {
+        let given = std::iter::once(name).chain(&option.aliases).find_map(|name| values.get(name));
+        if let Some(text) = given.filter(|_| option.no_log).and_then(|value| value.as_str()) {
+            context.scope.magic.conceal(text);
+        }
+    }
     let faults = spec::validate(options, &values);
     if faults.is_empty() {
         return Ok(Answer::default().with("msg", "The arg spec validation passed"));

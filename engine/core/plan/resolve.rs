@@ -261,6 +261,7 @@ impl Resolver {
             written: task.action.name.value.clone(),
             args: arguments::of(&task.action),
             spec: None,
+            secrets: secrets(&action),
             settings,
             looped: task.looped.as_ref().map(|looped| Loop {
                 lookup: looped.lookup.as_ref().map(|word| word.value.clone()),
@@ -535,6 +536,7 @@ impl Resolver {
             written: "ansible.builtin.validate_argument_spec".into(),
             args: Arguments::default(),
             spec: Some(Arc::new(spec)),
+            secrets: Vec::new(),
             settings,
             looped: None,
             control: LoopControl::default(),
@@ -553,6 +555,12 @@ impl Resolver {
             handler: false,
         })))
     }
+}
+
+/// The names of an action's secret arguments, aliases too.
+fn secrets(action: &Action) -> Vec<&'static str> {
+    let secret = action.args().into_iter().filter(|arg| arg.secret);
+    secret.flat_map(|arg| std::iter::once(arg.name).chain(arg.aliases.iter().copied())).collect()
 }
 
 /// A role as something asks for it.

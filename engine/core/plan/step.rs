@@ -158,6 +158,8 @@ pub struct Task {
     pub args: Arguments,
     /// What a role's arguments are checked against, in the task that does this at the role's beginning.
     pub spec: Option<Arc<ArgumentSpec>>,
+    /// Arguments whose values no output may show.
+    pub secrets: Vec<&'static str>,
     pub settings: Arc<Settings>,
     pub looped: Option<Loop>,
     pub control: LoopControl,

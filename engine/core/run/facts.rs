@@ -104,6 +104,7 @@ fn gathering(play: &Play) -> Option<Task> {
         written: "gather_facts".into(),
         args,
         spec: None,
+        secrets: Vec::new(),
         settings: Arc::new(settings),
         looped: None,
         control: Default::default(),

@@ -75,7 +75,7 @@ pub(super) fn rounds(run: &Arc<Run>, task: &TaskRun, host: &Arc<HostState>) -> R
     Ok(Rounds {
         looped: true,
         units,
-        independent: independent(&task.task) && pause.is_none(),
+        independent: independent(&task.task, parallel > 1.0) && pause.is_none(),
         parallel: parallel.max(1.0) as u32,
         pause: pause.map(Duration::from_secs_f64),
     })
@@ -117,9 +117,11 @@ pub(super) fn items(task: &Task, scope: &Arc<Scope>) -> Result<Option<Vec<Value>
     }
 }
 
-/// Whether no round changes what another one is made from.
-fn independent(task: &Task) -> bool {
-    let alone = task.until.is_empty() && task.retries.is_none() && task.control.break_when.is_empty();
+/// Whether no round changes what another one is made from. Rounds that are tried again keep their order,
+/// unless the task has them run side by side anyway.
+fn independent(task: &Task, parallel: bool) -> bool {
+    let once = task.until.is_empty() && task.retries.is_none();
+    let alone = (once || parallel) && task.control.break_when.is_empty();
     let on_host = match task.action {
         Action::Module(_) => true,
         Action::Controller(entry) => matches!(

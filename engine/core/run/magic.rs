@@ -121,6 +121,10 @@ impl Magic for HostMagic {
         self.run.vault.decrypt_value(envelope, &Span::new(&source, 0..0)).map_err(|fault| fault.to_string())
     }
 
+    fn conceal(&self, text: &str) {
+        self.run.vault.secrets().add(text);
+    }
+
     fn missing(&self, name: &str) {
         if may_be_fact(name) {
             self.host.want_facts();

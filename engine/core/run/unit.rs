@@ -141,6 +141,9 @@ impl Run {
             args.insert(name.into(), template::render(&free.value, scope)?);
         }
         args.retain(|_, value| !is_omit(value));
+        for secret in task.secrets.iter().filter_map(|name| args.get(*name)?.as_str()) {
+            scope.magic.conceal(secret);
+        }
         Ok(args)
     }
 

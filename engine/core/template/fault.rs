@@ -62,7 +62,7 @@ impl Fault {
             Cause::Failed { message, help } => TemplateError::Failed { message, at: at(), help, via: vec![] },
             Cause::Syntax { message, help } => TemplateError::Syntax { message, at: at(), help, via: vec![] },
             Cause::Absent(value) => match value.downcast_object_ref::<Absent>() {
-                Some(absent) => absent.error(scope, || at()),
+                Some(absent) => absent.error(scope, at),
                 None => TemplateError::Failed { message: "no value".into(), at: at(), help: None, via: vec![] },
             },
         }

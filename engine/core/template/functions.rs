@@ -35,7 +35,7 @@ pub(crate) fn call(machine: &mut Machine<'_>, name: &str, mut args: Args) -> Ans
             let named = args.named.drain(..).map(|(name, value)| Ok((Value::from(name), value)));
             entries.extend(named.collect::<Answer<Vec<_>>>()?);
             args.finish()?;
-            Ok(objects::Dict::new(entries))
+            Ok(objects::Dict::of(entries))
         }
         "now" => {
             let utc = args.flag("utc", false)?;

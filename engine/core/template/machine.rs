@@ -92,6 +92,7 @@ impl<'s> Machine<'s> {
     }
 
     /// Gives the fault its place in the file.
+    #[allow(clippy::boxed_local, reason = "faults travel boxed, so that answers stay small")]
     pub fn place(&self, fault: Box<Fault>) -> TemplateError {
         fault.place(&self.origin, &self.session.scope)
     }
@@ -184,7 +185,7 @@ impl<'s> Machine<'s> {
             ast::Expr::Call(call) => self.call(call),
             ast::Expr::List(list) => {
                 let items = list.items.iter().map(|item| self.expr(item)).collect::<Answer<Vec<_>>>()?;
-                Ok(if self.page.mutates { objects::List::new(items) } else { Value::from(items) })
+                Ok(if self.page.mutates { objects::List::of(items) } else { Value::from(items) })
             }
             ast::Expr::Tuple(tuple) => {
                 let items = tuple.items.iter().map(|item| self.expr(item)).collect::<Answer<Vec<_>>>()?;
@@ -199,7 +200,7 @@ impl<'s> Machine<'s> {
                     }
                     entries.insert(key, self.expr(value)?);
                 }
-                Ok(if self.page.mutates { objects::Dict::new(entries) } else { Value::from_object(entries) })
+                Ok(if self.page.mutates { objects::Dict::of(entries) } else { Value::from_object(entries) })
             }
         }
     }
@@ -254,10 +255,10 @@ impl<'s> Machine<'s> {
         if name == "omit" {
             return Ok(crate::vars::omit());
         }
-        if self.with_scope {
-            if let Some(found) = self.session.variable(name) {
-                return self.own(name, found, range);
-            }
+        if self.with_scope
+            && let Some(found) = self.session.variable(name)
+        {
+            return self.own(name, found, range);
         }
         if functions::exists(name) {
             return Ok(Value::from_object(Bound { receiver: None, name: name.into() }));
@@ -277,13 +278,6 @@ impl<'s> Machine<'s> {
     /// A variable of the play as this template sees it; an error inside it gains one step.
     fn own(&mut self, name: &'static str, found: Result<Value, TemplateError>, range: Range<usize>) -> Answer {
         match found {
-            Ok(value) if self.page.mutates && value.as_object().is_some() => {
-                let thawed = objects::thaw(&value);
-                if let Some(frame) = self.frames.first() {
-                    frame.set(name, thawed.clone());
-                }
-                Ok(thawed)
-            }
             Ok(value) => match absent(&value) {
                 Some(Absent { what: What::Broken(error), .. }) => Ok(self.broken(name, error.clone(), range)),
                 _ => Ok(value),
@@ -397,18 +391,18 @@ impl<'s> Machine<'s> {
     }
 
     /// For a method that changes its list or mapping: the same value in a form that can be changed, put back
-    /// where it came from.
+    /// where it came from. Literals have that form already where such methods are called.
     fn changeable(&mut self, attr: &'static ast::GetAttr<'static>, receiver: Value) -> Answer {
-        if !methods::changes(attr.name) || receiver.as_object().is_none() {
+        if !methods::changes(attr.name) || objects::changeable(&receiver) || receiver.as_object().is_none() {
             return Ok(receiver);
         }
-        let thawed = objects::thaw(&receiver);
-        if let ast::Expr::Var(var) = &attr.expr
-            && let Some(frame) = self.frames.iter().rev().find(|frame| frame.get(var.id).is_some())
-        {
-            frame.set(var.id, thawed.clone());
-        }
-        Ok(thawed)
+        let Some(name) = root(&attr.expr) else { return Ok(objects::thaw(&receiver)) };
+        let known = self.frames.iter().rev().find(|frame| frame.get(name).is_some()).or(self.frames.first()).cloned();
+        let Some(frame) = known else { return Ok(objects::thaw(&receiver)) };
+        let whole = self.var(name, 0..0)?;
+        frame.set(name, objects::thaw(&present(whole)?));
+        let receiver = self.value(&attr.expr)?;
+        Ok(objects::thaw(&receiver))
     }
 
     pub fn call_value(&mut self, callee: &Value, mut args: Args) -> Answer {
@@ -471,6 +465,16 @@ impl<'s> Machine<'s> {
             present(input.clone())?;
         }
         (test.run)(self, input, args).map_err(|fault| named("test", &name, fault))
+    }
+}
+
+/// The variable at the beginning of `a.b[c]`.
+fn root(expr: &'static ast::Expr<'static>) -> Option<&'static str> {
+    match expr {
+        ast::Expr::Var(var) => Some(var.id),
+        ast::Expr::GetAttr(attr) => root(&attr.expr),
+        ast::Expr::GetItem(item) => root(&item.expr),
+        _ => None,
     }
 }
 

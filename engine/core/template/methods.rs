@@ -419,15 +419,15 @@ fn text(text: &str, name: &str, mut args: Args) -> Answer {
         }
         "strip" => {
             let chars = strip(&mut args)?;
-            Value::from(text.trim_matches(|c| chars(c)))
+            Value::from(text.trim_matches(chars))
         }
         "lstrip" => {
             let chars = strip(&mut args)?;
-            Value::from(text.trim_start_matches(|c| chars(c)))
+            Value::from(text.trim_start_matches(chars))
         }
         "rstrip" => {
             let chars = strip(&mut args)?;
-            Value::from(text.trim_end_matches(|c| chars(c)))
+            Value::from(text.trim_end_matches(chars))
         }
         "partition" | "rpartition" => {
             let separator = word(&mut args, "sep")?;

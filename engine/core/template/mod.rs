@@ -15,6 +15,7 @@ mod dates;
 mod error;
 mod fault;
 mod file;
+mod files;
 mod filters;
 mod frame;
 mod functions;
@@ -35,6 +36,7 @@ mod statements;
 #[cfg(test)]
 mod tests;
 mod twister;
+mod versions;
 mod view;
 mod yaml;
 

@@ -34,7 +34,7 @@ pub(crate) struct List(Mutex<Vec<Value>>);
 pub(crate) struct Dict(Mutex<IndexMap<Value, Value>>);
 
 impl List {
-    pub fn new(items: Vec<Value>) -> Value {
+    pub fn of(items: Vec<Value>) -> Value {
         Value::from_object(List(Mutex::new(items)))
     }
 
@@ -44,7 +44,7 @@ impl List {
 }
 
 impl Dict {
-    pub fn new(entries: IndexMap<Value, Value>) -> Value {
+    pub fn of(entries: IndexMap<Value, Value>) -> Value {
         Value::from_object(Dict(Mutex::new(entries)))
     }
 
@@ -274,17 +274,39 @@ impl Object for Everything {
     }
 }
 
+/// Whether the value is a list or mapping of plain data.
+pub(crate) fn is_data(value: &Value) -> bool {
+    value.downcast_object_ref::<Vec<Value>>().is_some()
+        || value.downcast_object_ref::<IndexMap<Value, Value>>().is_some()
+}
+
+/// A list or mapping as it is now. Macros get such copies: what they change is theirs, as in Ansible.
+pub(crate) fn settled(value: Value) -> Value {
+    if let Some(list) = value.downcast_object_ref::<List>() {
+        return Value::from(list.items().clone());
+    }
+    match value.downcast_object_ref::<Dict>() {
+        Some(dict) => Value::from_object(dict.entries().clone()),
+        None => value,
+    }
+}
+
+/// Whether the value is a list or mapping that can be changed.
+pub(crate) fn changeable(value: &Value) -> bool {
+    value.downcast_object_ref::<List>().is_some() || value.downcast_object_ref::<Dict>().is_some()
+}
+
 /// The same value as lists and mappings that can be changed, all the way down.
 pub(crate) fn thaw(value: &Value) -> Value {
-    if value.downcast_object_ref::<List>().is_some() || value.downcast_object_ref::<Dict>().is_some() {
+    if changeable(value) {
         return value.clone();
     }
     match value.kind() {
         minijinja::value::ValueKind::Map => {
-            Dict::new(python::pairs(value).into_iter().map(|(key, value)| (key, thaw(&value))).collect())
+            Dict::of(python::pairs(value).into_iter().map(|(key, value)| (key, thaw(&value))).collect())
         }
         minijinja::value::ValueKind::Seq if !value.is_tuple() => {
-            List::new(python::items(value).unwrap_or_default().iter().map(thaw).collect())
+            List::of(python::items(value).unwrap_or_default().iter().map(thaw).collect())
         }
         _ => value.clone(),
     }

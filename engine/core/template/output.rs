@@ -69,7 +69,7 @@ impl Output {
     /// The value of a macro or of `{% set %}...{% endset %}`.
     pub fn captured(self) -> Answer {
         Ok(match self {
-            Output::Nothing => Value::from(""),
+            Output::Nothing => Value::from(()),
             Output::One(value, _) => value,
             Output::Text(text) => Value::from(text),
         })

@@ -55,15 +55,15 @@ pub(crate) struct Page {
     pub text: &'static str,
     /// As the parser saw it.
     pub masked: &'static str,
-    pub body: Body,
+    pub body: Body<'static>,
     pub reading: Reading,
     /// Whether some expression calls a method that changes a list or a mapping.
     pub mutates: bool,
 }
 
-pub(crate) enum Body {
-    Template(ast::Stmt<'static>),
-    Expression(ast::Expr<'static>),
+pub(crate) enum Body<'t> {
+    Template(ast::Stmt<'t>),
+    Expression(ast::Expr<'t>),
 }
 
 /// Stand-ins for `\`, `'` and `"` within string literals: of the same length, and no parser minds them.
@@ -95,32 +95,18 @@ impl Page {
     }
 
     fn parse(text: &str, reading: &Reading) -> Answer<&'static Page> {
-        let text: &'static str = String::leak(text.to_owned());
         let mut masked = mask(text, reading);
         // The parser knows no unary plus. Where it trips over one, a blank means the same.
-        loop {
-            match Page::parse_masked(text, &masked, reading) {
-                Ok(page) => return Ok(page),
-                Err(error) => match unary_plus(&masked, &error) {
-                    Some(at) => masked.replace_range(at..at + 1, " "),
-                    None => {
-                        let range = error.range().unwrap_or(0..text.len());
-                        return Err(syntax_fault(&error).at(range));
-                    }
-                },
+        while let Err(error) = body(&masked, reading) {
+            match unary_plus(&masked, &error) {
+                Some(at) => masked.replace_range(at..at + 1, " "),
+                None => return Err(syntax_fault(&error).at(error.range().unwrap_or(0..text.len()))),
             }
         }
-    }
-
-    fn parse_masked(text: &'static str, masked: &str, reading: &Reading) -> Result<&'static Page, minijinja::Error> {
-        let masked: &'static str = match masked == text {
-            true => text,
-            false => String::leak(masked.to_owned()),
-        };
-        let body = match reading.bare {
-            true => Body::Expression(parse_expr(masked)?),
-            false => Body::Template(parse(masked, "<template>", reading.syntax()?)?),
-        };
+        // Only what is a template is kept for ever.
+        let text: &'static str = String::leak(text.to_owned());
+        let masked: &'static str = if masked == text { text } else { String::leak(masked) };
+        let body = body(masked, reading).map_err(|error| syntax_fault(&error))?;
         let mutates = MUTATING.iter().any(|name| {
             masked.match_indices(name).any(|(at, _)| {
                 masked[..at].trim_end().ends_with('.') && masked[at + name.len()..].trim_start().starts_with('(')
@@ -128,6 +114,13 @@ impl Page {
         });
         Ok(Box::leak(Box::new(Page { text, masked, body, reading: reading.clone(), mutates })))
     }
+}
+
+fn body<'t>(masked: &'t str, reading: &Reading) -> Result<Body<'t>, minijinja::Error> {
+    Ok(match reading.bare {
+        true => Body::Expression(parse_expr(masked)?),
+        false => Body::Template(parse(masked, "<template>", reading.syntax()?)?),
+    })
 }
 
 /// Methods that change what they are called on.

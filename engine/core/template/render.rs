@@ -75,7 +75,8 @@ fn render_template(template: &Arc<Template>, scope: &Arc<Scope>, deep: bool) -> 
 /// The result of a template, with the newlines at the end that its text has.
 pub(super) fn finish(output: Output, text: &str, omit: bool) -> Answer {
     let value = match output {
-        Output::Nothing => Value::from(""),
+        // As in Ansible: what writes nothing is no empty text.
+        Output::Nothing => Value::from(()),
         Output::Text(text) => Value::from(text),
         Output::One(value, _) if omit && is_omit(&value) => return Ok(value),
         Output::One(value, range) => native::freeze(value).map_err(|fault| fault.at(range))?,

@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -14,18 +13,15 @@ use minijinja::{
 };
 
 use super::{
-    Via,
     args::Args,
-    fault::{Answer, Cause, Fault, present},
-    frame::Frame,
+    fault::{Answer, Fault, present},
     machine::{Machine, range},
     objects::{self, Macro},
     origin::Origin,
     output::Output,
-    page::{Body, Page, Reading},
+    page::{Body, Page},
     python,
 };
-use crate::source::Source;
 
 /// One definition of a `{% block %}`.
 #[derive(Clone)]
@@ -125,7 +121,7 @@ impl Machine<'_> {
     }
 
     /// Makes the blocks of a page known, those of deriving templates first.
-    fn collect(&mut self, body: &'static [ast::Stmt<'static>]) {
+    pub fn collect(&mut self, body: &'static [ast::Stmt<'static>]) {
         for statement in body {
             match statement {
                 ast::Stmt::Block(block) => {
@@ -174,7 +170,8 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn scoped<T>(&mut self, run: impl FnOnce(&mut Self) -> Answer<T>) -> Answer<T> {
+    /// Runs with a frame of names of its own.
+    pub fn scoped<T>(&mut self, run: impl FnOnce(&mut Self) -> Answer<T>) -> Answer<T> {
         self.frames.push(Arc::default());
         let result = run(self);
         self.frames.pop();
@@ -220,7 +217,8 @@ impl Machine<'_> {
             }
             ast::Stmt::Set(set) => {
                 let value = self.expr(&set.expr)?;
-                let value = if self.page.mutates { objects::thaw(&value) } else { value };
+                // Two names for one list see the same changes.
+                let value = if self.page.mutates && objects::is_data(&value) { objects::thaw(&value) } else { value };
                 self.assign(&set.target, value)
             }
             ast::Stmt::SetBlock(set) => {
@@ -251,7 +249,7 @@ impl Machine<'_> {
                 let with_context = self.with_context(&at);
                 let module = self.import(&import.expr, with_context).map_err(|fault| fault.at(at))?;
                 let entries = module.all().into_iter().map(|(name, value)| (Value::from(name), value));
-                let module = objects::Dict::new(entries.collect());
+                let module = objects::Dict::of(entries.collect());
                 self.assign(&import.name, module)
             }
             ast::Stmt::FromImport(import) => {
@@ -376,7 +374,7 @@ impl Machine<'_> {
     }
 
     /// Runs one more level of calls, as long as there is room.
-    fn guarded<T>(&mut self, run: impl FnOnce(&mut Self) -> Answer<T>) -> Answer<T> {
+    pub fn guarded<T>(&mut self, run: impl FnOnce(&mut Self) -> Answer<T>) -> Answer<T> {
         const DEEPEST: usize = 400;
         if self.frames.len() > DEEPEST {
             return Err(Fault::new("maximum recursion depth exceeded"));
@@ -426,7 +424,7 @@ impl Machine<'_> {
         for (at, arg) in decl.args.iter().enumerate() {
             let ast::Expr::Var(var) = arg else { continue };
             let value = match positional.next().or_else(|| named.shift_remove(var.id)) {
-                Some(value) => value,
+                Some(value) => objects::settled(value),
                 None => match at.checked_sub(first_default).and_then(|at| decl.defaults.get(at)) {
                     Some(default) => self.expr(default)?,
                     None => {
@@ -474,117 +472,5 @@ impl Machine<'_> {
         let result = result.map_err(|fault| if foreign { self.place(fault).into() } else { fault });
         (self.page, self.origin, self.current) = before;
         result
-    }
-
-    fn extend(&mut self, extends: &'static ast::Extends<'static>, out: &mut Output) -> Answer<()> {
-        let name = self.value(&extends.name)?;
-        let (page, origin, folder) =
-            self.load(&python::text(&name)?).map_err(|fault| fault.at(range(extends.name.span())))?;
-        let before = (self.page, self.origin.clone(), self.folder.clone());
-        (self.page, self.origin, self.folder) = (page, origin, folder);
-        let result = match &page.body {
-            Body::Template(ast::Stmt::Template(template)) => {
-                self.collect(&template.children);
-                self.guarded(|machine| machine.scoped(|machine| machine.body(&template.children, out)))
-            }
-            _ => Ok(()),
-        };
-        let result = result.map_err(|fault| self.place(fault).into());
-        (self.page, self.origin, self.folder) = before;
-        result
-    }
-
-    fn include(&mut self, include: &'static ast::Spanned<ast::Include<'static>>, out: &mut Output) -> Answer<()> {
-        let name = self.value(&include.name)?;
-        let names = match name.as_str() {
-            Some(name) => vec![name.to_owned()],
-            None => python::items(&name)?.iter().map(python::text).collect::<Answer<_>>()?,
-        };
-        let without = self
-            .page
-            .masked
-            .get(range(include.span()))
-            .is_some_and(|tag| tag.split_whitespace().rev().any(|word| word == "without"));
-        for name in &names {
-            if self.find(name).is_none() {
-                continue;
-            }
-            let (page, origin, folder) = self.load(name)?;
-            let mut machine = Machine::new(self.session, page, origin);
-            machine.folder = folder;
-            machine.with_scope = self.with_scope && !without;
-            if !without {
-                machine.frames = self.frames.clone();
-            }
-            let result = super::render::with_stack(|| machine.run()).and_then(Output::into_text);
-            return match result {
-                Ok(text) => out.text(&text),
-                Err(fault) => {
-                    let at = self.origin.span(Some(range(include.span())));
-                    Err(machine.place(fault).through(Via { what: format!("template `{name}`"), at }).into())
-                }
-            };
-        }
-        match include.ignore_missing {
-            true => Ok(()),
-            false => Err(self.not_found(&names.join("`, `"))),
-        }
-    }
-
-    fn import(&mut self, name: &'static ast::Expr<'static>, with_context: bool) -> Answer<Arc<Frame>> {
-        let name = python::text(&self.value(name)?)?;
-        let (page, origin, folder) = self.load(&name)?;
-        let mut machine = Machine::new(self.session, page, origin);
-        machine.folder = folder;
-        machine.with_scope = self.with_scope && with_context;
-        let module: Arc<Frame> = Arc::default();
-        machine.frames = if with_context { self.frames.clone() } else { vec![] };
-        machine.frames.push(module.clone());
-        let result = match &page.body {
-            Body::Template(ast::Stmt::Template(template)) => {
-                super::render::with_stack(|| machine.body(&template.children, &mut Output::default()))
-            }
-            _ => Ok(()),
-        };
-        self.session.keep.borrow_mut().push(module.clone());
-        match result {
-            Ok(()) => Ok(module),
-            Err(fault) => Err(machine.place(fault).into()),
-        }
-    }
-
-    fn with_context(&self, tag: &std::ops::Range<usize>) -> bool {
-        let words = self.page.masked.get(tag.clone()).unwrap_or_default();
-        words.split_whitespace().rev().take(2).eq(["context", "with"])
-    }
-
-    /// The file of another template: beside this one, then in the folders of the role and the play.
-    pub fn find(&self, name: &str) -> Option<PathBuf> {
-        let name = Path::new(name);
-        if name.is_absolute() {
-            return name.is_file().then(|| name.to_owned());
-        }
-        let folders = self.session.scope.folders.iter().flat_map(|folder| [folder.join("templates"), folder.clone()]);
-        self.folder.iter().cloned().chain(folders).map(|folder| folder.join(name)).find(|path| path.is_file())
-    }
-
-    fn not_found(&self, name: &str) -> Box<Fault> {
-        let help = "templates are searched beside this one, then in `templates/` of the role and of the playbook";
-        Fault::with_help(format!("template not found: `{name}`"), help)
-    }
-
-    fn load(&self, name: &str) -> Answer<(&'static Page, Arc<Origin>, Option<PathBuf>)> {
-        let path = self.find(name).ok_or_else(|| self.not_found(name))?;
-        let source = Source::read(&path).map_err(|error| Fault::new(format!("cannot read `{name}`: {error}")))?;
-        let folder = path.parent().map(Path::to_owned);
-        let origin = Arc::new(Origin::File(source.clone(), 0));
-        let reading = Reading { escapes: true, bare: false, ..self.page.reading.clone() };
-        match Page::of(&source.text, &reading) {
-            Ok(page) => Ok((page, origin, folder)),
-            Err(fault) => Err(match fault.cause {
-                Cause::Placed(_) => fault,
-                _ => fault.place(&origin, &self.session.scope).into(),
-            }),
-        }
     }
 }

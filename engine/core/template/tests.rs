@@ -70,7 +70,8 @@ fn renders_variables_when_they_are_read() {
 
 #[test]
 fn keeps_types_and_text_that_only_looks_like_a_template() {
-    let text = "l: '{{ [1, true, none] }}'\ns: '{{ l }}!'\nraw: !unsafe '{{ x }}'\nr: '{{ raw }}'\nbraces: \"{{ '{{' }}\"\n";
+    let text =
+        "l: '{{ [1, true, none] }}'\ns: '{{ l }}!'\nraw: !unsafe '{{ x }}'\nr: '{{ raw }}'\nbraces: \"{{ '{{' }}\"\n";
     assert_eq!(shown(text, "l").expect("a list"), "[1, True, None]");
     assert_eq!(shown(text, "s").expect("a text"), "'[1, True, None]!'");
     assert_eq!(shown(text, "r").expect("data"), "'{{ x }}'");
@@ -195,10 +196,7 @@ fn conditions_may_be_whole_templates() {
 
 #[test]
 fn omitted_entries_are_dropped() {
-    let value = python::map([
-        ("a".into(), omit()),
-        ("b".into(), Value::from(vec![Value::from(1), omit()])),
-    ]);
+    let value = python::map([("a".into(), omit()), ("b".into(), Value::from(vec![Value::from(1), omit()]))]);
     assert_eq!(python::repr(&drop_omitted(value)), "{'b': [1]}");
     let (_, scope) = play("x: {mode: '{{ nope | default(omit) }}', path: /x}\n", &[]);
     let value = render(&scope.get("x").expect("x"), &scope).expect("omit is a value of an argument");
@@ -298,7 +296,10 @@ fn a_password_is_made_once() {
 #[ignore = "measures; wants optimized code"]
 fn a_hundred_thousand_renders() {
     use rayon::prelude::*;
-    let (_, scope) = play("port: 80\nname: web\nurl: 'http://{{ name }}:{{ port }}/'\nx: \"{{ url | default('none') }}{{ '-ssl' if port == 443 else '' }}\"\n", &[]);
+    let (_, scope) = play(
+        "port: 80\nname: web\nurl: 'http://{{ name }}:{{ port }}/'\nx: \"{{ url | default('none') }}{{ '-ssl' if port == 443 else '' }}\"\n",
+        &[],
+    );
     let lazy = scope.get("x").expect("there");
     let started = std::time::Instant::now();
     for _ in 0..100_000 {

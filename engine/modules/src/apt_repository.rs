@@ -145,7 +145,7 @@ impl AptRepository {
 
     fn place(&self, path: &Path, lines: &[String], is_new: bool, plan: Plan, host: &Host) -> Result<Plan, Failure> {
         let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-        let mut placement = Placement::plain(&path, Content::Bytes(text.into_bytes()));
+        let mut placement = Placement::plain(path, Content::Bytes(text.into_bytes()));
         placement.wanted.mode = self.mode.clone().or(is_new.then_some(Mode::Bits(0o644)));
         // A line may hold a login.
         placement.shown = !self.repo.contains('@');

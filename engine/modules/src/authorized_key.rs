@@ -199,7 +199,7 @@ impl Key {
             escaped = c == '\\' && !escaped;
         }
         words.push((start, line.len()));
-        let (from, to) = words.into_iter().find(|(from, to)| line.get(*from..*to).is_some_and(|word| is_kind(word)))?;
+        let (from, to) = words.into_iter().find(|(from, to)| line.get(*from..*to).is_some_and(is_kind))?;
         let rest = line.get(to..)?.trim_start();
         let (data, comment) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
         let good = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);

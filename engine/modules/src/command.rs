@@ -47,6 +47,11 @@ impl Module for Command {
             (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
                 Err(ArgFault::new("argv", "only one of the command line and `argv` can be given"))
             }
+            (None, None, None) => Err(ArgFault {
+                arg: None,
+                msg: "one of the following is required: _raw_params, cmd, argv".to_owned(),
+                help: Some("write the command after `command:`, or in `cmd` or `argv`".to_owned()),
+            }),
             _ => Ok(()),
         }
     }
@@ -57,7 +62,7 @@ impl Module for Command {
             (Some(words), _) => words,
             (None, Some(line)) => shell_words::split(&line)
                 .map_err(|error| Failure::new(format!("cannot split the command into words: {error}")).arg("cmd"))?,
-            (None, None) => return Err(no_command()),
+            (None, None) => Vec::new(),
         };
         if words.first().is_none_or(String::is_empty) {
             return Err(no_command());
@@ -182,7 +187,8 @@ pub(crate) fn execute(
         let reason = error
             .raw_os_error()
             .map_or_else(|| error.to_string(), |code| nix::errno::Errno::from_raw(code).desc().to_owned());
-        Failure::new(format!("cannot run {program}: {reason}")).data(data! { "cmd" => shown.clone(), "rc" => 2 })
+        Failure::new(format!("Error executing command: cannot run {program}: {reason}"))
+            .data(data! { "cmd" => shown.clone(), "rc" => 2 })
     })?;
     let end = Zoned::now();
     let stdout = text_of(&finished.stdout, strip_empty_ends);
@@ -291,7 +297,8 @@ mod tests {
         let outcome = call("command", data! { "cmd" => "no-such-program --x" });
         assert!(outcome.failure.unwrap().msg.contains("no-such-program"));
         assert_eq!(outcome.data["rc"], 2.into());
-        assert_eq!(call("command", data! {}).data["rc"], 256.into());
+        assert_eq!(call("command", data! { "cmd" => " " }).data["rc"], 256.into());
+        assert!(call("command", data! {}).failure.unwrap().msg.contains("one of the following is required"));
         assert_ne!(outcome.data["cmd"], Value::Null);
     }
 }

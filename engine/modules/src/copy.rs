@@ -87,7 +87,7 @@ impl Module for Copy {
         }
         if self.remote_src.0 {
             let src = src.ok_or_else(|| Failure::new("src is required with remote_src").arg("src"))?;
-            return self.from_host(host, job, &src, dest, ends_in_slash);
+            return self.within_host(host, job, &src, dest, ends_in_slash);
         }
         let content = match (self._content, self.content, &src) {
             (Some(Value::Bytes(bytes)), ..) => Content::Bytes(bytes),
@@ -112,7 +112,7 @@ impl Module for Copy {
 }
 
 impl Copy {
-    fn from_host(
+    fn within_host(
         &self,
         host: &Host,
         mut job: Job,
@@ -353,7 +353,7 @@ impl Job {
         let wanted = Wanted { mode: None, flags: None, ..self.wanted.clone() };
         let what = format!("link {} to {}", path.display(), target.display());
         Ok(plan.change(Change::new(what, move |_, _: &mut Map| {
-            crate::file::in_place(&path, |temporary| std::os::unix::fs::symlink(&target, temporary))?;
+            crate::link::in_place(&path, |temporary| std::os::unix::fs::symlink(&target, temporary))?;
             wanted.apply(&path, false).map(|_| ())
         })))
     }

@@ -127,10 +127,10 @@ impl Module for Find {
                 search.skipped.insert(paths::text(&folder), why.into());
             }
         }
-        let msg = if search.skipped.is_empty() {
-            "All paths examined"
-        } else {
-            "Not all paths examined, check warnings for details"
+        let msg = match () {
+            () if search.is_full() => "Limit of matches reached",
+            () if search.skipped.is_empty() => "All paths examined",
+            () => "Not all paths examined, check warnings for details",
         };
         let warnings = search.skipped.iter().map(|(path, why)| {
             format!("Skipped '{path}' path due to this access issue: {}\n", why.as_str().unwrap_or_default())

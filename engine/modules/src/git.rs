@@ -102,7 +102,9 @@ impl Module for Git {
                 return Err(Failure::new("the host has no program `git`").help("install it with `package` first"));
             }
             let change = Change::new(format!("check out {}", dest.display()), |_, _| Ok(()));
-            return Ok(plan.change(change).warn("check mode: there is no git yet; taken for one that an earlier task installs"));
+            return Ok(plan
+                .change(change)
+                .warn("check mode: there is no git yet; taken for one that an earlier task installs"));
         }
         let git = Checkout { task: self, dest };
         let before = git.present(host)?;
@@ -128,9 +130,12 @@ impl Module for Git {
         };
         let is_dirty = !git.task.bare.0 && git.is_dirty(host)?;
         if is_dirty && !git.task.force.0 {
-            return Err(Failure::new(format!("Local modifications exist in the destination: {} (force=no).", git.dest.display()))
-                .arg("dest")
-                .help("`force: true` throws them away"));
+            return Err(Failure::new(format!(
+                "Local modifications exist in the destination: {} (force=no).",
+                git.dest.display()
+            ))
+            .arg("dest")
+            .help("`force: true` throws them away"));
         }
         let url = git.run(host, &["config", "--get", &format!("remote.{}.url", git.task.remote)])?.stdout;
         let moves = url.trim() != git.task.repo;
@@ -143,7 +148,11 @@ impl Module for Git {
             return Ok(plan.set("after", present));
         }
         plan = plan.set("after", wanted.clone());
-        let diff = Diff { before: format!("{present}\n"), after: format!("{}\n", wanted.unwrap_or_default()), ..Diff::default() };
+        let diff = Diff {
+            before: format!("{present}\n"),
+            after: format!("{}\n", wanted.unwrap_or_default()),
+            ..Diff::default()
+        };
         let change = Change::new(format!("update {}", git.dest.display()), move |host, data| {
             git.update(&version, moves, host)?;
             data.insert("after".to_owned(), git.present(host)?.into());
@@ -220,7 +229,11 @@ impl Checkout {
     }
 
     fn is_dirty(&self, host: &Host) -> Result<bool, Failure> {
-        let done = self.must(host, &["status", "--porcelain", "--untracked-files=no", "--ignore-submodules"], "cannot see what was changed in the checkout")?;
+        let done = self.must(
+            host,
+            &["status", "--porcelain", "--untracked-files=no", "--ignore-submodules"],
+            "cannot see what was changed in the checkout",
+        )?;
         Ok(!done.stdout.trim().is_empty())
     }
 

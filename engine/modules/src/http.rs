@@ -160,11 +160,12 @@ impl Request {
                 }
             }
             let status = response.status().as_u16();
-            if status == 401 && self.asks_for_basic(&response) {
-                if let Some(login) = &self.login {
-                    self.headers.push(("Authorization".to_owned(), login.basic()));
-                    continue;
-                }
+            if status == 401
+                && self.asks_for_basic(&response)
+                && let Some(login) = &self.login
+            {
+                self.headers.push(("Authorization".to_owned(), login.basic()));
+                continue;
             }
             let location = response.headers().get(http::header::LOCATION).and_then(|value| value.to_str().ok());
             match location {

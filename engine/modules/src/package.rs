@@ -97,7 +97,9 @@ fn plan_with<M: Module>(name: &str, map: &Map, host: &Host) -> Result<Plan, Fail
     if let Some(fault) = faults.into_iter().next() {
         return Err(failure(fault));
     }
-    let module = M::from_map(map).map_err(|mut faults| failure(faults.remove(0)))?;
+    let module = M::from_map(map).map_err(|faults| {
+        faults.into_iter().next().map_or_else(|| Failure::new(format!("the arguments do not fit ({name})")), failure)
+    })?;
     module.check().map_err(failure)?;
     module.plan(host)
 }

@@ -56,6 +56,7 @@ const POSIX: &str = "ansible.posix";
 /// Sorted by name.
 pub static MODULES: &[Entry] = &[
     entry::<crate::apt::Apt>("apt", BUILTIN),
+    entry::<crate::apt_key::AptKey>("apt_key", BUILTIN),
     entry::<crate::apt_repository::AptRepository>("apt_repository", BUILTIN),
     entry::<crate::assemble::Assemble>("assemble", BUILTIN),
     entry::<crate::authorized_key::AuthorizedKey>("authorized_key", POSIX),
@@ -90,6 +91,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::git::Git>("git", BUILTIN),
     entry::<crate::group::Group>("group", BUILTIN),
     entry::<crate::hostname::Hostname>("hostname", BUILTIN),
+    entry::<crate::ini_file::IniFile>("ini_file", GENERAL),
     entry::<crate::lineinfile::LineInFile>("lineinfile", BUILTIN),
     entry::<crate::modprobe::Modprobe>("modprobe", GENERAL),
     entry::<crate::mount::Mount>("mount", POSIX),

@@ -46,7 +46,7 @@ impl Module for Stat {
         let meta = if self.follow.0 { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
         let meta = match meta {
             Ok(meta) => meta,
-            Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Plan::unchanged().set("stat", data! { "exists" => false }));
             }
             Err(error) => return Err(cannot("look at", &path, &error)),

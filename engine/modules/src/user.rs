@@ -19,6 +19,7 @@ use crate::{
     mode::Mode,
     paths,
     process::lines,
+    shadow::Shadow,
     tool::Tool,
 };
 
@@ -469,38 +470,6 @@ fn memberships(user: &str) -> BTreeSet<String> {
     groups.filter(|group| group.members.iter().any(|member| member == user)).map(|group| group.name).collect()
 }
 
-/// A line of /etc/shadow (shadow(5)); only root can read it.
-#[derive(Debug, Default)]
-struct Shadow {
-    hash: String,
-    min: Option<i64>,
-    max: Option<i64>,
-    warn: Option<i64>,
-    inactive: Option<i64>,
-    /// Days since 1970.
-    expires: Option<i64>,
-}
-
-impl Shadow {
-    fn of(user: &str) -> Option<Shadow> {
-        let text = fs::read_to_string("/etc/shadow").ok()?;
-        text.lines().find(|line| line.split(':').next() == Some(user)).map(Shadow::read)
-    }
-
-    fn read(line: &str) -> Shadow {
-        let fields: Vec<&str> = line.split(':').collect();
-        let number = |at: usize| fields.get(at).and_then(|field| field.parse().ok());
-        Shadow {
-            hash: fields.get(1).copied().unwrap_or_default().to_owned(),
-            min: number(3),
-            max: number(4),
-            warn: number(5),
-            inactive: number(6),
-            expires: number(7),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -532,12 +501,7 @@ mod tests {
     }
 
     #[test]
-    fn shadow_lines_and_dates_are_read() {
-        let shadow = Shadow::read("me:$6$x:19000:0:99999:7::20000:");
-        assert_eq!(
-            (shadow.min, shadow.max, shadow.inactive, shadow.expires),
-            (Some(0), Some(99999), None, Some(20000))
-        );
+    fn dates_are_written_for_usermod() {
         assert_eq!(date(86_400.0 * 20_000.0), "2024-10-04");
         assert_eq!(date(-1.0), "");
     }

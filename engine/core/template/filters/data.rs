@@ -46,10 +46,10 @@ fn layout(args: &mut Args, indent: Option<usize>, sort: bool) -> Answer<Layout> 
     let sort = args.keyword("sort_keys")?.map_or(sort, |sort| python::truth(&sort));
     let ascii = args.keyword("ensure_ascii")?.is_none_or(|ascii| python::truth(&ascii));
     let (mut item, mut key) = (if indent.is_some() { "," } else { ", " }.to_owned(), ": ".to_owned());
-    if let Some(separators) = args.keyword("separators")?.filter(|separators| !separators.is_none()) {
-        if let [first, second] = python::items(&separators)?.as_slice() {
-            (item, key) = (python::text(first)?, python::text(second)?);
-        }
+    if let Some(separators) = args.keyword("separators")?.filter(|separators| !separators.is_none())
+        && let [first, second] = python::items(&separators)?.as_slice()
+    {
+        (item, key) = (python::text(first)?, python::text(second)?);
     }
     // Accepted because real playbooks give them; they change nothing here.
     for name in ["vault_to_text", "preprocess_unsafe", "skipkeys", "allow_nan", "check_circular"] {

@@ -526,9 +526,9 @@ fn random(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
 fn version_sort(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     let reverse = args.flag("reverse", false)?;
     args.finish()?;
-    let mut items: Vec<(crate::template::predicates::Loose, Value)> = Vec::new();
+    let mut items: Vec<(crate::template::versions::Loose, Value)> = Vec::new();
     for item in python::items(&value)? {
-        items.push((crate::template::predicates::Loose::of(&python::text(&item)?), item));
+        items.push((crate::template::versions::Loose::of(&python::text(&item)?), item));
     }
     items.sort_by(|(a, _), (b, _)| if reverse { b.cmp(a) } else { a.cmp(b) });
     Ok(Value::from(items.into_iter().map(|(_, item)| item).collect::<Vec<_>>()))

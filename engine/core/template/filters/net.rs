@@ -261,9 +261,9 @@ fn query(value: &Value, query: &str, version: Option<bool>) -> Answer<Option<Val
         "multicast" => itself(net.ip().is_multicast()),
         "unicast" => itself(!net.ip().is_multicast()),
         "private" => itself(net.private()),
-        "public" => itself(
-            !net.private() && !net.ip().is_multicast() && !net.ip().is_unspecified() && !net.link_local(),
-        ),
+        "public" => {
+            itself(!net.private() && !net.ip().is_multicast() && !net.ip().is_unspecified() && !net.link_local())
+        }
         "net" => is_network.then(|| with_prefix(net.network())).flatten(),
         "netmask" => address(net.mask()),
         "wildcard" | "hostmask" => address(net.host_mask()),
@@ -386,7 +386,9 @@ fn ipmath(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     };
     let top = if net.v6 { u128::MAX } else { u128::from(u32::MAX) };
     let moved = moved.filter(|address| *address <= top);
-    moved.map(|address| Value::from(net.show(address))).ok_or_else(|| Fault::new("the address lies beyond the last one"))
+    moved
+        .map(|address| Value::from(net.show(address)))
+        .ok_or_else(|| Fault::new("the address lies beyond the last one"))
 }
 
 fn nthhost(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
@@ -431,7 +433,9 @@ mod tests {
             let answer = query(&Value::from(value), wanted, None).expect(value).map(|answer| answer.to_string());
             assert_eq!(answer.as_deref(), Some(want), "{value} {wanted}");
         }
-        for (value, wanted) in [("nope", ""), ("10.0.0.1", "public"), ("10.0.0.1", "192.0.2.0/24"), ("10.0.0.1", "ipv6")] {
+        for (value, wanted) in
+            [("nope", ""), ("10.0.0.1", "public"), ("10.0.0.1", "192.0.2.0/24"), ("10.0.0.1", "ipv6")]
+        {
             assert!(query(&Value::from(value), wanted, None).expect(value).is_none(), "{value} {wanted}");
         }
         assert!(query(&Value::from("10.0.0.1"), "nonsense", None).is_err());

@@ -128,7 +128,8 @@ fn truncate(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     args.finish()?;
     let text = python::text(&value)?;
     let least = end.chars().count();
-    let room = length.checked_sub(least).ok_or_else(|| Fault::new(format!("expected length >= {least}, got {length}")))?;
+    let room =
+        length.checked_sub(least).ok_or_else(|| Fault::new(format!("expected length >= {least}, got {length}")))?;
     if text.chars().count() <= length + leeway {
         return Ok(Value::from(text));
     }

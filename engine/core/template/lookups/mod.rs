@@ -75,7 +75,8 @@ fn unknown(name: &str) -> Box<Fault> {
     Fault::with_help(format!("The lookup plugin '{name}' was not found."), help)
 }
 
-/// Runs a lookup as `with_NAME` does: `terms` is the list of terms, `options` its named options.
+/// Runs a lookup as `with_NAME` does, and yields the items. When the keyword's value is a list, its items are the
+/// terms; any other value is the one term. A name may have its collection: `ansible.builtin.dict`.
 ///
 /// # Errors
 /// The lookup is unknown or fails; errors have no place of their own.

@@ -359,7 +359,8 @@ mod tests {
         let arch = [(OS, "ID=arch\nBUILD_ID=rolling\n"), ("/etc/arch-release", "")];
         let centos6 = [("/etc/redhat-release", "CentOS release 6.10 (Final)\n")];
         let unknown = [(OS, "ID=newos\nID_LIKE=\"rhel fedora\"\nVERSION_ID=1\n")];
-        let cases: &[(&[(&str, &str)], [&str; 6])] = &[
+        type Files<'f> = &'f [(&'f str, &'f str)];
+        let cases: &[(Files, [&str; 6])] = &[
             (&centos7, ["CentOS", "7.9", "7", "Core", "RedHat", "CentOS"]),
             (&stream, ["CentOS", "9", "9", "Stream", "RedHat", "CentOS"]),
             (&debian, ["Debian", "12.11", "12", "bookworm", "Debian", "Debian"]),

@@ -91,9 +91,8 @@ fn room(mount: String, timeout: Duration) -> Option<Map> {
     std::thread::spawn(move || {
         let room = statvfs(mount.as_str()).ok().map(|found| {
             let unit = found.fragment_size() as i128;
-            let count = |n: u64| i128::from(n);
-            let (blocks, free) = (count(found.blocks() as u64), count(found.blocks_available() as u64));
-            let (inodes, inodes_free) = (count(found.files() as u64), count(found.files_available() as u64));
+            let (blocks, free) = (found.blocks() as i128, found.blocks_available() as i128);
+            let (inodes, inodes_free) = (found.files() as i128, found.files_available() as i128);
             data! {
                 "size_total" => blocks * unit,
                 "size_available" => free * unit,

@@ -14,8 +14,14 @@ pub struct Heads {
 /// What a task's `version` turns out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Version {
-    Branch { name: String, commit: String },
-    Tag { name: String, commit: String },
+    Branch {
+        name: String,
+        commit: String,
+    },
+    Tag {
+        name: String,
+        commit: String,
+    },
     /// Not known by name: a commit, if anything.
     Commit(String),
 }
@@ -63,7 +69,9 @@ impl Heads {
         if let (true, Some(commit)) = (version == "HEAD", self.refs.get("HEAD")) {
             let same = self.refs.iter().find(|(name, head)| name.starts_with("refs/heads/") && *head == commit);
             return match same {
-                Some((name, _)) => Version::Branch { name: name.trim_start_matches("refs/heads/").to_owned(), commit: commit.clone() },
+                Some((name, _)) => {
+                    Version::Branch { name: name.trim_start_matches("refs/heads/").to_owned(), commit: commit.clone() }
+                }
                 None => Version::Commit(commit.clone()),
             };
         }

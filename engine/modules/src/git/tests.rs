@@ -47,7 +47,10 @@ fn a_checkout_follows_its_repository() {
     assert!(!call("git", args("HEAD")).changed && !call("git", args("v1")).changed);
     let second = commit(&repo, "two");
     let updated = call("git", args("main"));
-    assert_eq!((updated.changed, &updated.data["before"], &updated.data["after"]), (true, &first.as_str().into(), &second.as_str().into()));
+    assert_eq!(
+        (updated.changed, &updated.data["before"], &updated.data["after"]),
+        (true, &first.as_str().into(), &second.as_str().into())
+    );
     assert!(!call("git", args("main")).changed);
     assert!(call("git", args("v1")).changed, "back to the tag");
     assert_eq!(fs::read_to_string(dest.join("f")).unwrap(), "one");

@@ -1,0 +1,135 @@
+//! Statements that bring in other template files: `extends`, `include`, `import`.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use minijinja::machinery::ast;
+
+use super::{
+    Via,
+    fault::{Answer, Cause, Fault},
+    frame::Frame,
+    machine::{Machine, range},
+    origin::Origin,
+    output::Output,
+    page::{Body, Page, Reading},
+    python,
+};
+use crate::source::Source;
+
+impl Machine<'_> {
+    pub fn extend(&mut self, extends: &'static ast::Extends<'static>, out: &mut Output) -> Answer<()> {
+        let name = self.value(&extends.name)?;
+        let (page, origin, folder) =
+            self.load(&python::text(&name)?).map_err(|fault| fault.at(range(extends.name.span())))?;
+        let before = (self.page, self.origin.clone(), self.folder.clone());
+        (self.page, self.origin, self.folder) = (page, origin, folder);
+        let result = match &page.body {
+            Body::Template(ast::Stmt::Template(template)) => {
+                self.collect(&template.children);
+                self.guarded(|machine| machine.scoped(|machine| machine.body(&template.children, out)))
+            }
+            _ => Ok(()),
+        };
+        let result = result.map_err(|fault| self.place(fault).into());
+        (self.page, self.origin, self.folder) = before;
+        result
+    }
+
+    pub fn include(&mut self, include: &'static ast::Spanned<ast::Include<'static>>, out: &mut Output) -> Answer<()> {
+        let name = self.value(&include.name)?;
+        let names = match name.as_str() {
+            Some(name) => vec![name.to_owned()],
+            None => python::items(&name)?.iter().map(python::text).collect::<Answer<_>>()?,
+        };
+        let without = self
+            .page
+            .masked
+            .get(range(include.span()))
+            .is_some_and(|tag| tag.split_whitespace().rev().any(|word| word == "without"));
+        for name in &names {
+            if self.find(name).is_none() {
+                continue;
+            }
+            let (page, origin, folder) = self.load(name)?;
+            let mut machine = Machine::new(self.session, page, origin);
+            machine.folder = folder;
+            machine.with_scope = self.with_scope && !without;
+            if !without {
+                machine.frames = self.frames.clone();
+            }
+            let result = super::render::with_stack(|| machine.run()).and_then(Output::into_text);
+            return match result {
+                Ok(text) => out.text(&text),
+                Err(fault) => {
+                    let at = self.origin.span(Some(range(include.span())));
+                    Err(machine.place(fault).through(Via { what: format!("template `{name}`"), at }).into())
+                }
+            };
+        }
+        match include.ignore_missing {
+            true => Ok(()),
+            false => Err(self.not_found(&names.join("`, `"))),
+        }
+    }
+
+    pub fn import(&mut self, name: &'static ast::Expr<'static>, with_context: bool) -> Answer<Arc<Frame>> {
+        let name = python::text(&self.value(name)?)?;
+        let (page, origin, folder) = self.load(&name)?;
+        let mut machine = Machine::new(self.session, page, origin);
+        machine.folder = folder;
+        machine.with_scope = self.with_scope && with_context;
+        let module: Arc<Frame> = Arc::default();
+        machine.frames = if with_context { self.frames.clone() } else { vec![] };
+        machine.frames.push(module.clone());
+        let result = match &page.body {
+            Body::Template(ast::Stmt::Template(template)) => {
+                super::render::with_stack(|| machine.body(&template.children, &mut Output::default()))
+            }
+            _ => Ok(()),
+        };
+        self.session.keep.borrow_mut().push(module.clone());
+        match result {
+            Ok(()) => Ok(module),
+            Err(fault) => Err(machine.place(fault).into()),
+        }
+    }
+
+    /// Whether an import says `with context`.
+    pub fn with_context(&self, tag: &std::ops::Range<usize>) -> bool {
+        let words = self.page.masked.get(tag.clone()).unwrap_or_default();
+        words.split_whitespace().rev().take(2).eq(["context", "with"])
+    }
+
+    /// The file of another template: beside this one, then in the folders of the role and the play.
+    pub fn find(&self, name: &str) -> Option<PathBuf> {
+        let name = Path::new(name);
+        if name.is_absolute() {
+            return name.is_file().then(|| name.to_owned());
+        }
+        let folders = self.session.scope.folders.iter().flat_map(|folder| [folder.join("templates"), folder.clone()]);
+        self.folder.iter().cloned().chain(folders).map(|folder| folder.join(name)).find(|path| path.is_file())
+    }
+
+    fn not_found(&self, name: &str) -> Box<Fault> {
+        let help = "templates are searched beside this one, then in `templates/` of the role and of the playbook";
+        Fault::with_help(format!("template not found: `{name}`"), help)
+    }
+
+    fn load(&self, name: &str) -> Answer<(&'static Page, Arc<Origin>, Option<PathBuf>)> {
+        let path = self.find(name).ok_or_else(|| self.not_found(name))?;
+        let source = Source::read(&path).map_err(|error| Fault::new(format!("cannot read `{name}`: {error}")))?;
+        let folder = path.parent().map(Path::to_owned);
+        let origin = Arc::new(Origin::File(source.clone(), 0));
+        let reading = Reading { escapes: true, bare: false, ..self.page.reading.clone() };
+        match Page::of(&source.text, &reading) {
+            Ok(page) => Ok((page, origin, folder)),
+            Err(fault) => Err(match fault.cause {
+                Cause::Placed(_) => fault,
+                _ => fault.place(&origin, &self.session.scope).into(),
+            }),
+        }
+    }
+}
