@@ -9,10 +9,10 @@ use rplay::{
     inventory::{Inventory, Limit},
     link::{LinkOptions, Links},
     plan::{Play, Project, Resolver, TagSelection},
-    report::{Channel, Look, Terminal},
+    report::{Channel, Look, Reader, Terminal},
     run::{Defaults, Options, Run},
     secrets::Secrets,
-    source::{Problems, Span},
+    source::{Problems, Source, Span},
     vars::extra_vars,
 };
 
@@ -32,13 +32,28 @@ enum RunFault {
     Unsupported { what: String },
 }
 
-/// Runs what the command line names; the result is the exit code.
-pub fn run(args: &RunArgs) -> Result<u8, Problems> {
+/// What is to be run.
+pub enum Plays {
+    /// The files that the command line names.
+    Files,
+    /// Plays that are no file, with a report of their own.
+    Text { source: Arc<Source>, folder: PathBuf, reader: Box<dyn FnOnce(&Arc<Secrets>) -> Box<dyn Reader>> },
+}
+
+/// Runs plays; the result is the exit code.
+pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
     faults::show(&warnings);
     let secrets = Arc::new(Secrets::default());
     let vault = passwords::vault(&args.sources.passwords, &config, &secrets)?;
-    let playbooks = args.playbooks().map_err(|error| RunFault::Usage(error.to_string()))?;
+    let (playbooks, text, reader) = match plays {
+        Plays::Files => {
+            let files = args.playbooks().map_err(|error| RunFault::Usage(error.to_string()))?;
+            let reader: Box<dyn Reader> = Box::new(terminal(args, &config, &secrets));
+            (files, None, reader)
+        }
+        Plays::Text { source, folder, reader } => (Vec::new(), Some((source, folder)), reader(&secrets)),
+    };
     let sources = config.inventory_sources(&args.sources.inventory);
 
     let mut problems = Problems::default();
@@ -50,7 +65,7 @@ pub fn run(args: &RunArgs) -> Result<u8, Problems> {
         problems.0.extend(found.0);
         Inventory::default()
     });
-    let channel = Arc::new(Channel::new(terminal(args, &config, &secrets)));
+    let channel = Arc::new(Channel::new(reader));
     for warning in std::mem::take(&mut inventory.warnings) {
         channel.send(Event::Warning { message: warning.into(), place: None });
     }
@@ -68,6 +83,12 @@ pub fn run(args: &RunArgs) -> Result<u8, Problems> {
     for path in playbooks {
         match resolver.playbook(&path) {
             Ok(plays) => resolved.push((path, plays)),
+            Err(found) => problems.0.extend(found.0),
+        }
+    }
+    if let Some((source, folder)) = text {
+        match resolver.playbook_text(&source, &folder) {
+            Ok(plays) => resolved.push((folder, plays)),
             Err(found) => problems.0.extend(found.0),
         }
     }

@@ -53,6 +53,16 @@ pub fn set_stats(args: &Rendered) -> Result<Answer> {
 }
 
 pub fn include_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
+    // Playbooks find the reason under either name.
+    read_vars(args, context).map_err(|mut answer| {
+        if let Some(msg) = answer.data.get("msg").cloned() {
+            answer.set("message", msg);
+        }
+        answer
+    })
+}
+
+fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     let extensions =
         list_arg(args, "extensions").unwrap_or_else(|| ["json", "yaml", "yml"].map(str::to_owned).to_vec());
     let files = match (text_arg(args, "dir"), text_arg(args, "file").or_else(|| text_arg(args, "_raw_params"))) {
@@ -157,6 +167,12 @@ pub fn validate(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
             values
         }
     };
+    for (name, option) in options {
+        let given = std::iter::once(name).chain(&option.aliases).find_map(|name| values.get(name));
+        if let Some(text) = given.filter(|_| option.no_log).and_then(|value| value.as_str()) {
+            context.scope.magic.conceal(text);
+        }
+    }
     let faults = spec::validate(options, &values);
     if faults.is_empty() {
         return Ok(Answer::default().with("msg", "The arg spec validation passed"));

@@ -12,7 +12,7 @@ use super::{
     Action, PlanError, Project, TagSelection, action::Controller, arguments, settings::layer, statics, step::*,
 };
 use crate::{
-    source::{Problems, Span},
+    source::{Problems, Source, Span},
     syntax::{self, Entry, Node, PlaybookEntry, spec::ArgumentSpec},
     vars::{Layer, Lazy},
 };
@@ -37,6 +37,8 @@ pub struct Place {
     /// The folder of the file that holds the entries.
     pub folder: PathBuf,
     pub handler: bool,
+    /// A `rescue` deals with failures.
+    pub may_fail: bool,
     pub play_vars: Arc<Layer>,
     /// The files that led here, to notice one that imports itself.
     pub trail: Vec<PathBuf>,
@@ -73,6 +75,18 @@ impl Resolver {
         let mut plays = Vec::new();
         let mut problems = Problems::default();
         self.playbook_into(path, None, &self.base, &mut Vec::new(), &mut plays, &mut problems);
+        problems.unless_any(plays)
+    }
+
+    /// The plays of a text that is no file; `folder` is where it looks for files and roles.
+    pub fn playbook_text(&self, source: &Arc<Source>, folder: &Path) -> Result<Vec<Arc<Play>>, Problems> {
+        let mut problems = Problems::default();
+        let mut plays = Vec::new();
+        for entry in &self.project.playbook_of(source)?.entries {
+            if let PlaybookEntry::Play(play) = entry {
+                plays.push(Arc::new(self.play(play, folder, &self.base, &mut problems)));
+            }
+        }
         problems.unless_any(plays)
     }
 
@@ -128,6 +142,7 @@ impl Resolver {
             playbook: folder.to_owned(),
             folder: folder.to_owned(),
             handler: false,
+            may_fail: false,
             play_vars: vars.clone(),
             trail: Vec::new(),
         };
@@ -183,9 +198,10 @@ impl Resolver {
                         settings: place.settings.with(&block.keywords, block.notify.as_ref()),
                         ..place.clone()
                     };
+                    let rescued = Place { may_fail: place.may_fail || !block.rescue.is_empty(), ..place.clone() };
                     let block = Block {
                         span: block.span.clone(),
-                        body: self.steps(&block.body, &place, found),
+                        body: self.steps(&block.body, &rescued, found),
                         rescue: self.steps(&block.rescue, &place, found),
                         always: self.steps(&block.always, &place, found),
                     };
@@ -214,13 +230,17 @@ impl Resolver {
                 let place = Place { settings, ..place.clone() };
                 self.import_role(task, &place, found, steps);
             }
-            _ => match self.taken(&settings, place) {
-                Ok(true) => {
-                    let task = self.resolved(task, action, settings, place);
-                    arguments::check(&task, &mut found.problems);
+            _ => match self.tags_of(&settings, place) {
+                // Handlers run when they are notified, whatever their tags.
+                Ok(tags) if place.handler || self.tags.takes(&tags) => {
+                    let task = Task { tags: tags.into(), ..self.resolved(task, action, settings, place) };
+                    // What is expected to fail may do so when its time comes.
+                    if !place.may_fail && !task.may_fail() {
+                        arguments::check(&task, &mut found.problems);
+                    }
                     steps.push(Step::Task(Arc::new(task)));
                 }
-                Ok(false) => {}
+                Ok(_) => {}
                 Err(problem) => found.problems.push(problem),
             },
         }
@@ -261,6 +281,7 @@ impl Resolver {
             written: task.action.name.value.clone(),
             args: arguments::of(&task.action),
             spec: None,
+            secrets: secrets(&action),
             settings,
             looped: task.looped.as_ref().map(|looped| Loop {
                 lookup: looped.lookup.as_ref().map(|word| word.value.clone()),
@@ -289,6 +310,8 @@ impl Resolver {
             role: place.role.clone(),
             folders: search_folders(place),
             handler: place.handler,
+            tags: Arc::default(),
+            around: place.settings.clone(),
         }
     }
 
@@ -535,6 +558,7 @@ impl Resolver {
             written: "ansible.builtin.validate_argument_spec".into(),
             args: Arguments::default(),
             spec: Some(Arc::new(spec)),
+            secrets: Vec::new(),
             settings,
             looped: None,
             control: LoopControl::default(),
@@ -551,8 +575,16 @@ impl Resolver {
             role: place.role.clone(),
             folders: search_folders(place),
             handler: false,
+            tags: Arc::default(),
+            around: place.settings.clone(),
         })))
     }
+}
+
+/// The names of an action's secret arguments, aliases too.
+fn secrets(action: &Action) -> Vec<&'static str> {
+    let secret = action.args().into_iter().filter(|arg| arg.secret);
+    secret.flat_map(|arg| std::iter::once(arg.name).chain(arg.aliases.iter().copied())).collect()
 }
 
 /// A role as something asks for it.
@@ -574,14 +606,13 @@ fn settings_identity(settings: &Settings) -> String {
 
 /// The file that an include or import names: beside the file it stands in, or in the role's `tasks/`.
 pub fn task_file(place: &Place, name: &str) -> PathBuf {
-    let kind = if place.handler { "handlers" } else { "tasks" };
-    let role = place.role.as_ref().map(|role| role.path.join(kind));
-    let candidates = [
-        Some(place.folder.join(name)),
-        role.as_ref().map(|folder| folder.join(name)),
-        place.role.as_ref().map(|role| role.path.join(name)),
-        Some(place.playbook.join(name)),
-    ];
+    // A handler may include a file of the role's tasks.
+    let kinds: &[&str] = if place.handler { &["handlers", "tasks"] } else { &["tasks"] };
+    let role = |kind: &&str| place.role.as_ref().map(|role| role.path.join(kind).join(name));
+    let mut candidates = vec![Some(place.folder.join(name))];
+    candidates.extend(kinds.iter().map(role));
+    candidates.push(place.role.as_ref().map(|role| role.path.join(name)));
+    candidates.push(Some(place.playbook.join(name)));
     let mut candidates = candidates.into_iter().flatten();
     let first = place.folder.join(name);
     candidates.find(|path| path.is_file()).unwrap_or(first)
@@ -597,7 +628,8 @@ fn search_folders(place: &Place) -> Arc<[PathBuf]> {
             folders.push(folder.clone());
         }
     }
-    folders.into()
+    // Lookups give paths back, which are then used from other places.
+    folders.into_iter().map(|folder| PathBuf::from(crate::actions::absolute(&folder))).collect()
 }
 
 fn folder_of(path: &Path) -> PathBuf {

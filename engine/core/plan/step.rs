@@ -158,6 +158,8 @@ pub struct Task {
     pub args: Arguments,
     /// What a role's arguments are checked against, in the task that does this at the role's beginning.
     pub spec: Option<Arc<ArgumentSpec>>,
+    /// Arguments whose values no output may show.
+    pub secrets: Vec<&'static str>,
     pub settings: Arc<Settings>,
     pub looped: Option<Loop>,
     pub control: LoopControl,
@@ -175,6 +177,10 @@ pub struct Task {
     /// Where lookups, templates and files are looked for.
     pub folders: Arc<[PathBuf]>,
     pub handler: bool,
+    /// The tags, rendered.
+    pub tags: Arc<[String]>,
+    /// The keywords of what is round the task, without its own: what an include hands to its tasks.
+    pub around: Arc<Settings>,
 }
 
 /// Arguments by name, each with the places of its name and of its value.
@@ -266,6 +272,12 @@ impl Role {
 }
 
 impl Task {
+    /// Whether its author reckons with a failure.
+    pub fn may_fail(&self) -> bool {
+        let ignores = |field: &Field| field.value.data().is_none_or(|value| value.is_true());
+        !self.failed_when.is_empty() || self.settings.ignore_errors.as_ref().is_some_and(ignores)
+    }
+
     /// The folder of the file in which the task stands.
     pub fn file_folder(&self) -> Option<&Path> {
         self.span.source.path.as_deref().and_then(Path::parent)

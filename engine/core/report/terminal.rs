@@ -5,7 +5,7 @@ use std::{collections::HashMap, io::Write, sync::Arc, time::Instant};
 
 use miette::Diagnostic;
 
-use super::words;
+use super::{Reader, words};
 use crate::{
     event::{Counts, Event, HostResult, Item, Recap, Status, TaskId, TaskStarted},
     secrets::Secrets,
@@ -105,13 +105,16 @@ impl<W: Write> Terminal<W> {
             live: false,
         }
     }
+}
 
-    /// Shows an event.
-    pub fn read(&mut self, event: &Event) {
+impl<W: Write + Send> Reader for Terminal<W> {
+    fn read(&mut self, event: &Event) {
         self.clear();
         match event {
-            Event::PlaybookStarted { name } if self.look.verbosity > 1 => {
-                self.line(&format!("PLAYBOOK: {name} "), None);
+            Event::PlaybookStarted { name, plays } if self.look.verbosity > 1 => {
+                let short = name.rsplit('/').next().unwrap_or(name);
+                self.banner(&format!("PLAYBOOK: {short}"));
+                self.line(&format!("{plays} plays in {name}"), None);
             }
             Event::PlaybookStarted { .. } => {}
             Event::PlayStarted(play) => self.banner(&format!("PLAY [{}]", play.name.trim())),
@@ -165,7 +168,7 @@ impl<W: Write> Terminal<W> {
     }
 
     /// Writes the line of what is running.
-    pub fn tick(&mut self) {
+    fn tick(&mut self) {
         if !self.look.live {
             return;
         }
@@ -188,13 +191,15 @@ impl<W: Write> Terminal<W> {
     }
 
     /// Takes the live line away.
-    pub fn clear(&mut self) {
+    fn clear(&mut self) {
         if std::mem::take(&mut self.live) {
             let _ = write!(self.out, "\r\x1b[K");
             let _ = self.out.flush();
         }
     }
+}
 
+impl<W: Write> Terminal<W> {
     fn task(&mut self, task: &Arc<TaskStarted>) {
         // Only the latest tasks are still spoken of.
         if self.tasks.len() > 1000 {

@@ -104,6 +104,7 @@ fn gathering(play: &Play) -> Option<Task> {
         written: "gather_facts".into(),
         args,
         spec: None,
+        secrets: Vec::new(),
         settings: Arc::new(settings),
         looped: None,
         control: Default::default(),
@@ -120,5 +121,7 @@ fn gathering(play: &Play) -> Option<Task> {
         role: None,
         folders: Arc::from([play.folder.clone()]),
         handler: false,
+        tags: Arc::default(),
+        around: play.settings.clone(),
     })
 }

@@ -61,7 +61,8 @@ impl Run {
         round: &Round<'_>,
         mut answer: Answer,
     ) -> Judged {
-        let mut registered = register_value(&answer, round);
+        let task_of = &task.task;
+        let mut registered = register_value(task_of, &answer, round);
         let mut retry = None;
         let mut stop = false;
         let scope = self.judging_scope(task, host, round, &registered);
@@ -73,7 +74,7 @@ impl Run {
                 answer.place = Some(error.at().clone());
             }
             if had != (answer.failed, answer.changed) || !task.task.failed_when.is_empty() {
-                registered = register_value(&answer, round);
+                registered = register_value(task_of, &answer, round);
             }
             match self.until(task, host, round, &answer, &registered) {
                 Ok(Verdict::Enough) => {}
@@ -85,18 +86,18 @@ impl Run {
                 Ok(Verdict::GiveUp) => {
                     answer.failed = true;
                     answer.set("attempts", round.attempt.saturating_sub(1).max(1));
-                    registered = register_value(&answer, round);
+                    registered = register_value(task_of, &answer, round);
                 }
                 Err(error) => {
                     answer.failed = true;
                     answer.set("msg", error.to_string());
                     answer.place = Some(error.at().clone());
-                    registered = register_value(&answer, round);
+                    registered = register_value(task_of, &answer, round);
                 }
             }
             if (!task.task.until.is_empty() || task.task.retries.is_some()) && retry.is_none() && !answer.failed {
                 answer.set("attempts", round.attempt);
-                registered = register_value(&answer, round);
+                registered = register_value(task_of, &answer, round);
             }
             if !task.task.control.break_when.is_empty() && round.looped {
                 let scope = self.judging_scope(task, host, round, &registered);
@@ -227,13 +228,14 @@ impl Run {
                 Effect::SetFacts { vars, cacheable } => {
                     if cacheable {
                         let facts = vars.iter().filter_map(|(k, v)| Some((k.clone(), v.data()?)));
-                        target.add_facts(facts.collect());
+                        target.add_facts(facts.collect(), false);
                     }
                     target.set(vars);
                 }
                 Effect::Facts(facts) => {
-                    target.add_facts(facts);
-                    if task.task.action.name() == "setup" {
+                    let gathered = gathers(&task.task);
+                    target.add_facts(facts, gathered);
+                    if gathered {
                         target.set_gathered(true);
                     }
                 }
@@ -326,25 +328,42 @@ enum Verdict {
     GiveUp,
 }
 
+/// What a failed result says of its traceback, for playbooks that ask whether there is an `exception`.
+const NO_TRACEBACK: &str = "(traceback unavailable)";
+
 /// `changed_when` and `failed_when`.
 fn conclude_conditions(task: &Task, scope: &Arc<Scope>, answer: &mut Answer) -> Result<(), TemplateError> {
     if !task.changed_when.is_empty() {
-        answer.changed = conditions::all_hold(&task.changed_when, scope)?;
+        answer.changed = conditions::all_hold(&task.changed_when, scope)
+            .inspect_err(|error| answer.set("changed_when_result", error.to_string()))?;
     }
     if !task.failed_when.is_empty() {
-        answer.failed = conditions::all_hold(&task.failed_when, scope)?;
-        answer.set("failed_when_result", answer.failed);
+        let failed = conditions::all_hold(&task.failed_when, scope)
+            .inspect_err(|error| answer.set("failed_when_result", error.to_string()))?;
+        if answer.failed && !failed {
+            answer.set("failed_when_suppressed_exception", NO_TRACEBACK);
+        }
+        answer.failed = failed;
+        answer.set("failed_when_result", failed);
     }
     Ok(())
 }
 
+/// Whether a task gathers facts, whose variables begin with `ansible_`.
+fn gathers(task: &Task) -> bool {
+    matches!(task.action.name(), "setup" | "gather_facts")
+}
+
 /// What `register` keeps of an answer.
-fn register_value(answer: &Answer, round: &Round<'_>) -> Value {
+fn register_value(task: &Task, answer: &Answer, round: &Round<'_>) -> Value {
     let mut fields = answer.data.clone();
     fields.insert("changed".into(), Value::from(answer.changed));
     fields.insert("failed".into(), Value::from(answer.failed));
     if answer.unreachable {
         fields.insert("unreachable".into(), Value::from(true));
+    }
+    if answer.failed && !answer.unreachable {
+        fields.entry("exception".into()).or_insert_with(|| Value::from(NO_TRACEBACK));
     }
     if answer.skipped.is_some() {
         fields.insert("skipped".into(), Value::from(true));
@@ -360,8 +379,8 @@ fn register_value(answer: &Answer, round: &Round<'_>) -> Value {
     for effect in &answer.effects {
         let facts: Value = match effect {
             Effect::Facts(facts) => mapping(facts.iter().map(|(name, value)| {
-                let name = if name.starts_with("ansible_") { name.to_string() } else { format!("ansible_{name}") };
-                (name, value.clone())
+                let plain = name.starts_with("ansible_") || !gathers(task);
+                (if plain { name.to_string() } else { format!("ansible_{name}") }, value.clone())
             })),
             Effect::SetFacts { vars, .. } | Effect::IncludeVars(vars) => {
                 mapping(vars.iter().filter_map(|(k, v)| Some((k.clone(), v.data()?))))

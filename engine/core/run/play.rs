@@ -401,6 +401,9 @@ fn batches(hosts: &[Arc<str>], serial: &[Field], scope: &Arc<Scope>) -> Result<V
     let mut sizes = Vec::new();
     for field in serial {
         let value = rendered(field, scope, "serial")?;
+        if crate::vars::is_omit(&value) {
+            continue;
+        }
         let parts: Vec<Value> = match value.kind() {
             minijinja::value::ValueKind::Seq => value.try_iter().into_iter().flatten().collect(),
             _ => vec![value],

@@ -58,7 +58,11 @@ impl Run {
         if !block.always.is_empty() && !play.is_over() {
             // Those that failed too: that is what `always` is for.
             let there: Hosts = hosts.iter().filter(|host| play.gone(&host.name).is_none()).cloned().collect();
-            for host in self.steps(play, &block.always, &there) {
+            let cleared: Vec<usize> = failed.iter().map(|host| host.cleared()).collect();
+            let more = self.steps(play, &block.always, &there);
+            let mut before = cleared.into_iter();
+            failed.retain(|host| before.next() == Some(host.cleared()));
+            for host in more {
                 if !contains(&failed, &host) {
                     failed.push(host);
                 }

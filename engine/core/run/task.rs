@@ -26,7 +26,7 @@ use super::{
 use crate::{
     actions::{After, Answer},
     event::{Event, HostResult, Item, Status, TaskId, TaskStarted},
-    link::{Job, LinkEvent},
+    link::{Job, LinkEvent, Target},
     plan::{Controller, Task},
     template,
     vars::Value,
@@ -60,6 +60,8 @@ struct Work {
     stopped: bool,
     /// Jobs and timers that are still to come back.
     open: usize,
+    /// Until when the host may be out of reach, and how long to wait between attempts.
+    patience: Option<(Instant, Duration)>,
     begun: Instant,
 }
 
@@ -68,6 +70,7 @@ struct Flight {
     work: usize,
     units: Vec<usize>,
     afters: Vec<After>,
+    target: Arc<Target>,
     delegated: Option<Arc<HostState>>,
 }
 
@@ -453,6 +456,15 @@ impl<'r> Driver<'r> {
             Ready::Call(prepared) => {
                 let mut prepared = *prepared;
                 let after = std::mem::take(&mut prepared.after);
+                if let After::Patience { timeout, delay, sleep } = after
+                    && self.works[at].patience.is_none()
+                {
+                    let begin = Instant::now() + delay;
+                    self.works[at].patience = Some((begin + timeout, sleep));
+                    self.works[at].open += 1;
+                    self.timers.push(Timer { due: begin, work: at, unit });
+                    return false;
+                }
                 let call = prepared.call.clone();
                 self.dispatch(at, prepared, vec![unit], vec![call], vec![after]);
                 false
@@ -464,7 +476,10 @@ impl<'r> Driver<'r> {
         let key = self.run.key();
         let blobs = self.run.blobs.clone();
         self.works[at].open += 1;
-        self.flights.insert(key, Flight { work: at, units, afters, delegated: prepared.delegated });
+        self.flights.insert(
+            key,
+            Flight { work: at, units, afters, target: prepared.target.clone(), delegated: prepared.delegated },
+        );
         self.run.links.dispatch(Job {
             key,
             target: prepared.target,
@@ -527,6 +542,14 @@ impl<'r> Driver<'r> {
 
     /// The way to the host broke off: what was not answered never will be.
     fn unreachable(&mut self, flight: Flight, failure: rplay_modules::wire::Failure) {
+        if let (Some((deadline, sleep)), [unit]) = (self.works[flight.work].patience, flight.units.as_slice())
+            && Instant::now() < deadline
+        {
+            self.run.links.reset(&flight.target);
+            self.works[flight.work].open += 1;
+            self.timers.push(Timer { due: Instant::now() + sleep, work: flight.work, unit: *unit });
+            return;
+        }
         let mut answer = Answer::failed(failure.msg);
         answer.unreachable = true;
         answer.help = failure.help;
@@ -574,6 +597,7 @@ fn work(run: &Arc<Run>, task: &TaskRun, host: &Arc<HostState>) -> Work {
         shown: 0,
         stopped: false,
         open: 0,
+        patience: None,
         begun: Instant::now(),
     };
     match looped::rounds(run, task, host) {
@@ -605,7 +629,15 @@ pub(super) fn censored(result: &HostResult) -> HostResult {
     let note = "the output has been hidden due to the fact that 'no_log: true' was specified for this result";
     let changed = matches!(result.status, Status::Changed);
     let data = crate::vars::mapping([("censored", Value::from(note)), ("changed", Value::from(changed))]);
-    HostResult { data, diff: Vec::new(), changes: Vec::new(), warnings: Vec::new(), place: None, help: None, ..result.clone() }
+    HostResult {
+        data,
+        diff: Vec::new(),
+        changes: Vec::new(),
+        warnings: Vec::new(),
+        place: None,
+        help: None,
+        ..result.clone()
+    }
 }
 
 /// An item as it is shown.

@@ -8,9 +8,10 @@ use super::{PlayRun, Run, conditions, connection, connection::WayFault, host::Ho
 use crate::{
     actions::{self, Act, After, Answer, Rendered, failed_by, wire_args},
     link::Target,
-    plan::{Action, Task},
+    plan::{Action, Controller, Task},
+    source::Spanned,
     template::{self, TemplateError},
-    vars::{Layer, Scope, Value, is_omit},
+    vars::{Layer, Lazy, Scope, Value, is_omit},
 };
 
 /// One round of a task on a host.
@@ -133,14 +134,26 @@ impl Run {
         if let Some(whole) = &task.args.whole {
             args.extend(actions::entries(&template::render(&whole.value, scope)?));
         }
+        // `set_fact` may make up its names.
+        let made_up = task.action.controller() == Some(Controller::SetFact);
         for (name, argument) in &task.args.named {
-            args.insert(name.clone(), template::render(&argument.value, scope)?);
+            let name = match made_up && name.contains("{{") {
+                true => {
+                    let written = Lazy::from_text(&Spanned { value: name.clone(), span: argument.name_span.clone() });
+                    text_of(&template::render(&written, scope)?).into()
+                }
+                false => name.clone(),
+            };
+            args.insert(name, template::render(&argument.value, scope)?);
         }
         if let Some(free) = &task.args.free {
             let name = task.action.free_form().unwrap_or("_raw_params");
             args.insert(name.into(), template::render(&free.value, scope)?);
         }
         args.retain(|_, value| !is_omit(value));
+        for secret in task.secrets.iter().filter_map(|name| args.get(*name)?.as_str()) {
+            scope.magic.conceal(secret);
+        }
         Ok(args)
     }
 

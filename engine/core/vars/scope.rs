@@ -21,6 +21,9 @@ pub trait Magic: Send + Sync {
     /// rendering is tried again.
     fn missing(&self, _name: &str) {}
 
+    /// A text that no output may show from now on.
+    fn conceal(&self, _text: &str) {}
+
     /// The text in a vault envelope. Whoever implements this also sees to it that the text is masked in every
     /// output from now on. The error is a message in lower case.
     fn decrypt(&self, _envelope: &str) -> Result<String, String> {

@@ -114,7 +114,9 @@ fn password(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> Answ
             options.named.retain(|(known, _)| *known != key);
             options.named.push((key, Value::from(value)));
         }
-        found.push(Value::from(one(machine, &path, options)?));
+        let password = one(machine, &path, options)?;
+        machine.session.scope.magic.conceal(&password);
+        found.push(Value::from(password));
     }
     Ok(found)
 }
