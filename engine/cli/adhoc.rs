@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rplay::{
+    config::Config,
     report::{Answers, Reader},
     secrets::Secrets,
     source::{Problems, Source},
@@ -17,7 +18,8 @@ use crate::{
 pub fn command(args: &AdhocArgs) -> Result<u8, Problems> {
     let module = args.module_name.rsplit('.').next().unwrap_or_default().to_owned();
     let one_line = args.one_line;
-    let reader = move |secrets: &Arc<Secrets>| -> Box<dyn Reader> {
+    let reader = move |config: &Config, secrets: &Arc<Secrets>| -> Box<dyn Reader> {
+        let one_line = one_line || config.stdout_callback.value.rsplit('.').next() == Some("oneline");
         Box::new(Answers::new(std::io::stdout(), &module, one_line, secrets.clone()))
     };
     let folder = args.playbook_dir.clone().unwrap_or_else(|| ".".into());

@@ -234,6 +234,17 @@ impl Resolver {
                 // Handlers run when they are notified, whatever their tags.
                 Ok(tags) if place.handler || self.tags.takes(&tags) => {
                     let task = Task { tags: tags.into(), ..self.resolved(task, action, settings, place) };
+                    if let Some(at) = in_background(&task) {
+                        found.problems.push(PlanError::Unsupported {
+                            what: "poll: 0".to_owned(),
+                            at,
+                            help: Some(
+                                "tasks do not run on in the background; with another `poll` the task is waited for, \
+                                 for as long as `async` says"
+                                    .to_owned(),
+                            ),
+                        });
+                    }
                     // What is expected to fail may do so when its time comes.
                     if !place.may_fail && !task.may_fail() {
                         arguments::check(&task, &mut found.problems);
@@ -602,6 +613,17 @@ fn settings_identity(settings: &Settings) -> String {
     let tags: Vec<String> = settings.tags.iter().map(|tag| format!("{:?}", tag.value)).collect();
     let when: Vec<&str> = settings.when.iter().map(|condition| condition.span.text()).collect();
     format!("{tags:?}{when:?}{:?}", settings.vars)
+}
+
+/// Where a task says that it is to be left alone once it has begun.
+fn in_background(task: &Task) -> Option<Span> {
+    let zero = |field: &Field| {
+        let value = field.value.data()?;
+        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned).trim() == "0")
+    };
+    let asynchronous = task.asynchronous.as_ref().filter(|field| zero(field) != Some(true));
+    let poll = task.poll.as_ref().filter(|field| zero(field) == Some(true));
+    asynchronous.and(poll).map(|poll| poll.span.clone())
 }
 
 /// The file that an include or import names: beside the file it stands in, or in the role's `tasks/`.

@@ -62,6 +62,10 @@ impl Run {
         mut answer: Answer,
     ) -> Judged {
         let task_of = &task.task;
+        if task_of.asynchronous.is_some() && !answer.unreachable && answer.skipped.is_none() {
+            answer.set("started", 1);
+            answer.set("finished", 1);
+        }
         let mut registered = register_value(task_of, &answer, round);
         let mut retry = None;
         let mut stop = false;
