@@ -39,7 +39,11 @@ fn playbook(args: &AdhocArgs) -> Arc<Source> {
         }
         text => quoted(text),
     };
-    let task = format!("{{{}: {given}}}", quoted(&args.module_name));
+    // Where hosts are only listed, nothing need be said about what to do on them.
+    let task = match args.list_hosts {
+        true => String::new(),
+        false => format!("{{{}: {given}}}", quoted(&args.module_name)),
+    };
     let text = format!(
         "[{{\"name\": \"Ansible Ad-Hoc\", \"hosts\": {}, \"gather_facts\": false, \"tasks\": [{task}]}}]\n",
         quoted(&args.pattern)

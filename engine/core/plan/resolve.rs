@@ -403,8 +403,9 @@ impl Resolver {
                     params: Arc::default(),
                     files,
                     allow_duplicates: Some(true),
+                    dependency: false,
                 };
-                if let Some((role, step)) = self.role(&wanted, place, &[], found) {
+                if let Some((role, step)) = self.role(&wanted, place, &line_of(place.role.as_ref()), found) {
                     found.roles.push(role);
                     steps.push(step);
                 }
@@ -440,6 +441,7 @@ impl Resolver {
             params: Arc::new(params),
             files: RoleFiles::default(),
             allow_duplicates: None,
+            dependency: !parents.is_empty(),
         };
         let (role, step) = self.role(&wanted, &place, parents, found)?;
         found.roles.push(role);
@@ -462,7 +464,8 @@ impl Resolver {
                 return None;
             }
         };
-        if parents.iter().any(|parent| parent.path == path) {
+        // An include may lead back to its role: a condition will end it.
+        if wanted.dependency && parents.iter().any(|parent| parent.path == path) {
             found.problems.push(PlanError::Endless { file: wanted.name.to_owned(), at: wanted.at.clone() });
             return None;
         }
@@ -502,6 +505,7 @@ impl Resolver {
             vars: self.project.role_vars(&path, "vars", &wanted.files.vars)?.unwrap_or_default(),
             defaults: self.project.role_vars(&path, "defaults", &wanted.files.defaults)?.unwrap_or_default(),
             parents: parents.to_vec(),
+            dependency: wanted.dependency,
             dependencies: Vec::new(),
             path,
         };
@@ -606,6 +610,13 @@ pub struct RoleCall<'a> {
     pub files: RoleFiles,
     /// `None`: as the role's `meta/main.yml` says.
     pub allow_duplicates: Option<bool>,
+    /// Another role names it under `dependencies`.
+    pub dependency: bool,
+}
+
+/// The roles in which something stands, the nearest first.
+pub fn line_of(role: Option<&Arc<Role>>) -> Vec<Arc<Role>> {
+    role.into_iter().flat_map(|role| std::iter::once(role).chain(&role.parents)).cloned().collect()
 }
 
 /// What makes two uses of a role different besides its parameters.

@@ -360,7 +360,7 @@ impl<W: Write> Terminal<W> {
     }
 
     fn banner(&mut self, text: &str) {
-        let stars = self.look.columns.min(80).saturating_sub(text.chars().count() + 2).max(3);
+        let stars = self.look.columns.min(80).saturating_sub(text.chars().count() + 1).max(3);
         self.line(&format!("\n{text} {}", "*".repeat(stars)), None);
     }
 
