@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Two passing hosts, spare-1 and spare-2, for tests that change or break theirs:
-#   tests/lab/passing.sh up      they run and are as new as the first `up` made them; a broken one is made anew
+#   tests/lab/passing.sh up      they run; what does not is made anew
+#   tests/lab/passing.sh fresh   both are made anew
 #   tests/lab/passing.sh down    they are gone
 # Key and host keys of theirs lie in .lab/passing.
 set -euo pipefail
@@ -27,6 +28,11 @@ up() {
     step_ready
 }
 
+fresh() {
+    down
+    up
+}
+
 down() {
     local entry name
     for entry in "${hosts[@]}"; do
@@ -37,9 +43,8 @@ down() {
 }
 
 case ${1:-} in
-    up | down)
-        # Tests run side by side, each in a process of its own.
+    up | fresh | down)
         (flock 9; "$1") 9>"${TMPDIR:-/tmp}/rplay-lab-passing.$(id -u).lock"
         ;;
-    *) sed -n '2,5s/^# \?//p' "$0" >&2; exit 2 ;;
+    *) sed -n '2,6s/^# \?//p' "$0" >&2; exit 2 ;;
 esac
