@@ -400,7 +400,7 @@ impl<W: Write> Terminal<W> {
     }
 
     fn banner(&mut self, text: &str) {
-        self.explained.clear();
+        self.explain();
         let stars = self.look.columns.min(80).saturating_sub(text.chars().count() + 1).max(3);
         self.line(&format!("\n{text} {}", "*".repeat(stars)), None);
     }
