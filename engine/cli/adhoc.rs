@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rplay::{
+    config::Config,
     report::{Answers, Reader},
     secrets::Secrets,
     source::{Problems, Source},
@@ -17,7 +18,8 @@ use crate::{
 pub fn command(args: &AdhocArgs) -> Result<u8, Problems> {
     let module = args.module_name.rsplit('.').next().unwrap_or_default().to_owned();
     let one_line = args.one_line;
-    let reader = move |secrets: &Arc<Secrets>| -> Box<dyn Reader> {
+    let reader = move |config: &Config, secrets: &Arc<Secrets>| -> Box<dyn Reader> {
+        let one_line = one_line || config.stdout_callback.value.rsplit('.').next() == Some("oneline");
         Box::new(Answers::new(std::io::stdout(), &module, one_line, secrets.clone()))
     };
     let folder = args.playbook_dir.clone().unwrap_or_else(|| ".".into());
@@ -37,7 +39,11 @@ fn playbook(args: &AdhocArgs) -> Arc<Source> {
         }
         text => quoted(text),
     };
-    let task = format!("{{{}: {given}}}", quoted(&args.module_name));
+    // Where hosts are only listed, nothing need be said about what to do on them.
+    let task = match args.list_hosts {
+        true => String::new(),
+        false => format!("{{{}: {given}}}", quoted(&args.module_name)),
+    };
     let text = format!(
         "[{{\"name\": \"Ansible Ad-Hoc\", \"hosts\": {}, \"gather_facts\": false, \"tasks\": [{task}]}}]\n",
         quoted(&args.pattern)

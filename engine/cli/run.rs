@@ -37,7 +37,7 @@ pub enum Plays {
     /// The files that the command line names.
     Files,
     /// Plays that are no file, with a report of their own.
-    Text { source: Arc<Source>, folder: PathBuf, reader: Box<dyn FnOnce(&Arc<Secrets>) -> Box<dyn Reader>> },
+    Text { source: Arc<Source>, folder: PathBuf, reader: Box<dyn FnOnce(&Config, &Arc<Secrets>) -> Box<dyn Reader>> },
 }
 
 /// Runs plays; the result is the exit code.
@@ -48,11 +48,14 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let vault = passwords::vault(&args.sources.passwords, &config, &secrets)?;
     let (playbooks, text, reader) = match plays {
         Plays::Files => {
+            if !matches!(config.stdout_callback.value.as_str(), "default" | "ansible.builtin.default") {
+                return Err(RunFault::Unsupported { what: config.stdout_callback.value.clone() }.into());
+            }
             let files = args.playbooks().map_err(|error| RunFault::Usage(error.to_string()))?;
             let reader: Box<dyn Reader> = Box::new(terminal(args, &config, &secrets));
             (files, None, reader)
         }
-        Plays::Text { source, folder, reader } => (Vec::new(), Some((source, folder)), reader(&secrets)),
+        Plays::Text { source, folder, reader } => (Vec::new(), Some((source, folder)), reader(&config, &secrets)),
     };
     let sources = config.inventory_sources(&args.sources.inventory);
 
@@ -142,6 +145,7 @@ fn terminal(args: &RunArgs, config: &Config, secrets: &Arc<Secrets>) -> Terminal
         verbosity: args.sources.verbose.max(*config.verbosity as u8),
         diff: args.diff || *config.diff_always,
         show_ok: *config.display_ok_hosts,
+        custom_stats: *config.show_custom_stats,
         show_skipped: *config.display_skipped_hosts,
     };
     let explain = Box::new(move |diagnostic: &dyn Diagnostic| faults::text(diagnostic, colour, columns));
@@ -155,9 +159,6 @@ fn options(
     allowed: Option<rplay::inventory::Matched>,
     secrets: &Secrets,
 ) -> Result<Options, Problems> {
-    if config.stdout_callback.value != "default" && config.stdout_callback.value != "ansible.builtin.default" {
-        return Err(RunFault::Unsupported { what: config.stdout_callback.value.clone() }.into());
-    }
     let (connection, becoming) = (&args.connection, &args.becoming);
     let words = |text: &str| shell_words::split(text).map_err(|error| RunFault::Usage(format!("`{text}`: {error}")));
     let mut common_args = Vec::new();

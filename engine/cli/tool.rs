@@ -15,7 +15,10 @@ pub fn words(mut words: Vec<OsString>) -> Result<Vec<OsString>, String> {
         }
         _ => return Ok(words),
     };
-    words.insert(1, command.into());
+    // The version is rplay's own, whatever it is called.
+    if words.get(1).is_none_or(|first| first != "--version") {
+        words.insert(1, command.into());
+    }
     Ok(words)
 }
 

@@ -46,10 +46,13 @@ pub fn check(task: &Task, problems: &mut Problems) {
     if let Some(free) = &task.args.free {
         let Some(name) = task.action.free_form() else {
             problems.push(PlanError::Argument {
-                msg: format!("`{}` takes no free text", task.action.name()),
+                msg: format!("`{}` takes no free text", task.written),
                 at: free.span.clone(),
-                label: "not a key=value pair".to_owned(),
-                help: Some(format!("write the arguments as a mapping; `rplay doc {}` lists them", task.action.name())),
+                label: "neither `key=value` nor part of one".to_owned(),
+                help: Some(format!(
+                    "write its arguments as `name: value` lines below `{}:`; quote values that hold spaces",
+                    task.written
+                )),
             });
             return;
         };

@@ -234,6 +234,17 @@ impl Resolver {
                 // Handlers run when they are notified, whatever their tags.
                 Ok(tags) if place.handler || self.tags.takes(&tags) => {
                     let task = Task { tags: tags.into(), ..self.resolved(task, action, settings, place) };
+                    if let Some(at) = in_background(&task) {
+                        found.problems.push(PlanError::Unsupported {
+                            what: "poll: 0".to_owned(),
+                            at,
+                            help: Some(
+                                "tasks do not run on in the background; with another `poll` the task is waited for, \
+                                 for as long as `async` says"
+                                    .to_owned(),
+                            ),
+                        });
+                    }
                     // What is expected to fail may do so when its time comes.
                     if !place.may_fail && !task.may_fail() {
                         arguments::check(&task, &mut found.problems);
@@ -392,8 +403,9 @@ impl Resolver {
                     params: Arc::default(),
                     files,
                     allow_duplicates: Some(true),
+                    dependency: false,
                 };
-                if let Some((role, step)) = self.role(&wanted, place, &[], found) {
+                if let Some((role, step)) = self.role(&wanted, place, &line_of(place.role.as_ref()), found) {
                     found.roles.push(role);
                     steps.push(step);
                 }
@@ -429,6 +441,7 @@ impl Resolver {
             params: Arc::new(params),
             files: RoleFiles::default(),
             allow_duplicates: None,
+            dependency: !parents.is_empty(),
         };
         let (role, step) = self.role(&wanted, &place, parents, found)?;
         found.roles.push(role);
@@ -451,7 +464,8 @@ impl Resolver {
                 return None;
             }
         };
-        if parents.iter().any(|parent| parent.path == path) {
+        // An include may lead back to its role: a condition will end it.
+        if wanted.dependency && parents.iter().any(|parent| parent.path == path) {
             found.problems.push(PlanError::Endless { file: wanted.name.to_owned(), at: wanted.at.clone() });
             return None;
         }
@@ -491,6 +505,7 @@ impl Resolver {
             vars: self.project.role_vars(&path, "vars", &wanted.files.vars)?.unwrap_or_default(),
             defaults: self.project.role_vars(&path, "defaults", &wanted.files.defaults)?.unwrap_or_default(),
             parents: parents.to_vec(),
+            dependency: wanted.dependency,
             dependencies: Vec::new(),
             path,
         };
@@ -595,6 +610,13 @@ pub struct RoleCall<'a> {
     pub files: RoleFiles,
     /// `None`: as the role's `meta/main.yml` says.
     pub allow_duplicates: Option<bool>,
+    /// Another role names it under `dependencies`.
+    pub dependency: bool,
+}
+
+/// The roles in which something stands, the nearest first.
+pub fn line_of(role: Option<&Arc<Role>>) -> Vec<Arc<Role>> {
+    role.into_iter().flat_map(|role| std::iter::once(role).chain(&role.parents)).cloned().collect()
 }
 
 /// What makes two uses of a role different besides its parameters.
@@ -602,6 +624,17 @@ fn settings_identity(settings: &Settings) -> String {
     let tags: Vec<String> = settings.tags.iter().map(|tag| format!("{:?}", tag.value)).collect();
     let when: Vec<&str> = settings.when.iter().map(|condition| condition.span.text()).collect();
     format!("{tags:?}{when:?}{:?}", settings.vars)
+}
+
+/// Where a task says that it is to be left alone once it has begun.
+fn in_background(task: &Task) -> Option<Span> {
+    let zero = |field: &Field| {
+        let value = field.value.data()?;
+        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned).trim() == "0")
+    };
+    let asynchronous = task.asynchronous.as_ref().filter(|field| zero(field) != Some(true));
+    let poll = task.poll.as_ref().filter(|field| zero(field) == Some(true));
+    asynchronous.and(poll).map(|poll| poll.span.clone())
 }
 
 /// The file that an include or import names: beside the file it stands in, or in the role's `tasks/`.

@@ -141,8 +141,10 @@ pub struct Role {
     pub params: Arc<Layer>,
     pub vars: Arc<Layer>,
     pub defaults: Arc<Layer>,
-    /// The roles that led to this one as dependencies, the nearest first.
+    /// The roles that led to this one, by naming or by including it, the nearest first.
     pub parents: Vec<Arc<Role>>,
+    /// It runs because another role names it under `dependencies`.
+    pub dependency: bool,
     /// The roles this one depends on, in the order they run.
     pub dependencies: Vec<Arc<Role>>,
 }
@@ -266,6 +268,7 @@ impl Role {
             vars: self.vars.clone(),
             defaults: self.defaults.clone(),
             parents: self.parents.clone(),
+            dependency: self.dependency,
             dependencies: Vec::new(),
         }
     }

@@ -26,6 +26,8 @@ pub struct Look {
     pub diff: bool,
     /// Show hosts that have nothing to report (`display_ok_hosts`, `display_skipped_hosts`).
     pub show_ok: bool,
+    /// Show what `set_stats` gathered (`show_custom_stats`).
+    pub custom_stats: bool,
     pub show_skipped: bool,
 }
 
@@ -356,11 +358,15 @@ impl<W: Write> Terminal<W> {
             let line = self.recap_line(host, counts);
             self.line(&line, None);
         }
-        for (host, data) in &recap.custom {
-            let whose = host.as_deref().unwrap_or("RUN");
-            self.line(&format!("\t{whose}: {}", words::json(data, false, &[])), None);
-        }
         self.line("", None);
+        if self.look.custom_stats && !recap.custom.is_empty() {
+            self.banner("CUSTOM STATS: ");
+            for (host, data) in &recap.custom {
+                let whose = host.as_deref().unwrap_or("RUN");
+                self.line(&format!("\t{whose}: {}", words::json(data, false, &[])), None);
+            }
+            self.line("", None);
+        }
     }
 
     fn recap_line(&self, host: &str, counts: &Counts) -> String {
@@ -395,7 +401,7 @@ impl<W: Write> Terminal<W> {
 
     fn banner(&mut self, text: &str) {
         self.explain();
-        let stars = self.look.columns.min(80).saturating_sub(text.chars().count() + 2).max(3);
+        let stars = self.look.columns.min(80).saturating_sub(text.chars().count() + 1).max(3);
         self.line(&format!("\n{text} {}", "*".repeat(stars)), None);
     }
 

@@ -29,6 +29,8 @@ pub struct HostState {
     cleared: AtomicUsize,
     /// The identities of roles whose tasks this host ran in the present play.
     roles: Mutex<HashSet<String>>,
+    /// The identities of roles of which at least one task was run here.
+    ran: Mutex<HashSet<String>>,
     /// Roles that this host has left by `end_role`.
     left: Mutex<HashSet<String>>,
 }
@@ -57,6 +59,7 @@ impl HostState {
             wants_facts: AtomicBool::new(false),
             cleared: AtomicUsize::new(0),
             roles: Mutex::default(),
+            ran: Mutex::default(),
             left: Mutex::default(),
         }
     }
@@ -140,6 +143,16 @@ impl HostState {
     /// Whether facts were asked for since the last call.
     pub fn take_want(&self) -> bool {
         self.wants_facts.swap(false, Ordering::AcqRel)
+    }
+
+    /// A task of the role was run, not only passed over.
+    pub fn ran_in_role(&self, identity: &str) {
+        self.ran.lock().unwrap_or_else(PoisonError::into_inner).insert(identity.to_owned());
+    }
+
+    /// Whether any task of the role was run.
+    pub fn has_run(&self, identity: &str) -> bool {
+        self.ran.lock().unwrap_or_else(PoisonError::into_inner).contains(identity)
     }
 
     /// The remaining tasks of the role are not for this host.

@@ -237,8 +237,9 @@ impl Run {
             params: Arc::default(),
             files,
             allow_duplicates: Some(wanted.allow_duplicates.0),
+            dependency: false,
         };
-        let parents: Vec<_> = Vec::new();
+        let parents = plan::line_of(run.task.role.as_ref());
         let Some((role, step)) = self.resolver.role(&call, place, &parents, found) else { return Vec::new() };
         if wanted.public.is_some_and(|public| public.0) {
             run.play.publish(role);

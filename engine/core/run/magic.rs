@@ -153,6 +153,11 @@ impl HostMagic {
         names.into_iter().map(Value::from).collect()
     }
 
+    /// The roles that led to the present one, if any did.
+    fn parents(&self) -> Option<&[Arc<Role>]> {
+        Some(self.role()?.parents.as_slice()).filter(|parents| !parents.is_empty())
+    }
+
     fn role(&self) -> Option<&Arc<Role>> {
         self.task.as_ref()?.role.as_ref()
     }
@@ -194,15 +199,15 @@ impl HostMagic {
             "role_name" | "ansible_role_name" => self.role()?.name.clone().into(),
             "role_path" => absolute(&self.role()?.path).into(),
             "role_names" | "ansible_play_role_names" => {
-                self.role_names(|role| role.parents.is_empty())
+                self.role_names(|role| !role.dependency)
             }
             "ansible_role_names" => self.role_names(|_| true),
-            "ansible_dependent_role_names" => self.role_names(|role| !role.parents.is_empty()),
+            "ansible_dependent_role_names" => self.role_names(|role| role.dependency),
             "ansible_parent_role_names" => {
-                self.role()?.parents.iter().map(|role| Value::from(role.name.clone())).collect()
+                self.parents()?.iter().map(|role| Value::from(role.name.clone())).collect()
             }
             "ansible_parent_role_paths" => {
-                self.role()?.parents.iter().map(|role| Value::from(absolute(&role.path))).collect()
+                self.parents()?.iter().map(|role| Value::from(absolute(&role.path))).collect()
             }
             "ansible_search_path" => {
                 self.task.as_ref()?.folders.iter().map(|folder| Value::from(absolute(folder))).collect()

@@ -88,7 +88,8 @@ impl Run {
             .collect();
         fresh.iter().for_each(|host| host.enter_role(&role.identity));
         let failed = self.steps(play, &steps.steps, &fresh);
-        for host in fresh.iter().filter(|host| !contains(&failed, host)) {
+        // A role that was skipped altogether may still be run.
+        for host in fresh.iter().filter(|host| !contains(&failed, host) && host.has_run(&role.identity)) {
             host.roles().insert(role.identity.clone());
         }
         failed

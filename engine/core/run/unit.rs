@@ -1,8 +1,11 @@
 //! One task on one host for one item: from conditions and arguments to a call, or straight to an answer.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use rplay_modules::wire::{Become, Call, Mode};
+use rplay_modules::{
+    ArgFault,
+    wire::{Become, Call, Mode},
+};
 
 use super::{PlayRun, Run, conditions, connection, connection::WayFault, host::HostState, text_of};
 use crate::{
@@ -36,6 +39,8 @@ pub(super) struct Prepared {
     pub become_user: Option<Become>,
     pub after: After,
     pub delegated: Option<Arc<HostState>>,
+    /// How long it may take: `timeout`, or `async` with its polling done for it.
+    pub limit: Option<Duration>,
 }
 
 impl Run {
@@ -75,6 +80,10 @@ impl Run {
         let ask = match &task.action {
             Action::Module(entry) => actions::Ask { module: entry.name, args: wire_args(args), after: After::Nothing },
             Action::Controller(entry) => {
+                // What could be told beforehand was told; templates have their values only now.
+                if let Some(fault) = task.action.check(&wire_args(args.clone()), &[]).into_iter().next() {
+                    return Ok(Ready::Done(refused(&task.action, fault)));
+                }
                 let context = actions::Context {
                     task,
                     scope: &scope,
@@ -116,7 +125,13 @@ impl Run {
         };
         let become_user = connection::become_user(&task.settings, &scope, &variables, &self.options.connection)?;
         let target = Arc::new(target);
-        Ok(Ready::Call(Box::new(Prepared { call, target, become_user, after: ask.after, delegated })))
+        let mut limit = None;
+        for field in [&task.settings.timeout, &task.asynchronous] {
+            let seconds = conditions::number(field.as_ref(), &scope)?.filter(|seconds| *seconds > 0.0);
+            let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            limit = [limit, duration].into_iter().flatten().min();
+        }
+        Ok(Ready::Call(Box::new(Prepared { call, target, become_user, after: ask.after, delegated, limit })))
     }
 
     /// The arguments: module_defaults, then a whole template, then what stands in the task.
@@ -126,7 +141,8 @@ impl Run {
             let defaults = template::render(&field.value, scope)?;
             for (name, values) in actions::entries(&defaults) {
                 let short = name.rsplit('.').next().unwrap_or(&name);
-                if short == task.action.name() {
+                let whole_group = name.starts_with("group/") && task.action.group() == short.trim_start_matches("group/");
+                if short == task.action.name() || whole_group {
                     args.extend(actions::entries(&values));
                 }
             }
@@ -170,6 +186,21 @@ impl Run {
         }
         Ok(environment)
     }
+}
+
+/// The answer of a task whose arguments are wrong.
+fn refused(action: &Action, fault: ArgFault) -> Answer {
+    let msg = match &fault.arg {
+        Some(name) if fault.msg.starts_with("unknown argument") => {
+            format!("`{}` has no argument `{name}`", action.name())
+        }
+        Some(name) => format!("argument `{name}` of `{}` {}", action.name(), fault.msg),
+        None => format!("`{}`: {}", action.name(), fault.msg),
+    };
+    let mut answer = Answer::failed(msg);
+    answer.blame = fault.arg;
+    answer.help = fault.help;
+    answer
 }
 
 /// The answer of a task whose conditions do not hold.
