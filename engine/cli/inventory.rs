@@ -115,7 +115,7 @@ fn nested_group<'l>(name: &str, listing: &'l Json, told: &mut HashSet<(&'static 
 }
 
 fn yaml(json: &Json) -> Result<String, Fault> {
-    let value = rplay::vars::Value::from_serialize(json);
+    let value = rplay::vars::from_wire(json.clone().into());
     emit::to_yaml(&value, &emit::Options::nice()).map_err(|error| Fault::Yaml(error.to_string()))
 }
 

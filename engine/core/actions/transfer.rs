@@ -230,8 +230,7 @@ pub(super) fn hex(digest: &[u8]) -> String {
 
 fn find(context: &Context<'_>, kind: &str, name: &str) -> Result<PathBuf> {
     context.path(kind, name).ok_or_else(|| {
-        let looked: Vec<String> =
-            context.candidates(kind, name).iter().map(|path| display_name(path)).collect();
+        let looked: Vec<String> = context.candidates(kind, name).iter().map(|path| display_name(path)).collect();
         let mut answer = Answer::failed(format!("Could not find or access '{name}'"));
         answer.place = Some(context.span("src"));
         answer.help = Some(format!("looked for {}", looked.join(", ")));
