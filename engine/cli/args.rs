@@ -39,6 +39,8 @@ pub struct Cli {
 /// Everything but running playbooks.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run one module on hosts
+    Adhoc(AdhocArgs),
     /// List modules, or show how one is used
     Doc(DocArgs),
     /// Show hosts, groups and variables
@@ -51,7 +53,7 @@ pub enum Command {
 }
 
 /// What and how to run.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct RunArgs {
     /// Playbooks to run, in order [default: playbooks/site.yml or site.yml]
     #[arg(value_name = "PLAYBOOK")]
@@ -205,6 +207,60 @@ pub struct BecomeArgs {
     /// File with that password
     #[arg(long, alias = "become-pass-file", value_name = "FILE", help_heading = BECOME)]
     pub become_password_file: Option<PathBuf>,
+}
+
+/// `rplay adhoc`
+#[derive(Clone, Debug, Args)]
+pub struct AdhocArgs {
+    /// The hosts
+    #[arg(value_name = "PATTERN")]
+    pub pattern: String,
+    /// The module to run
+    #[arg(short, long, value_name = "MODULE", default_value = "command")]
+    pub module_name: String,
+    /// Its arguments: `key=value ...`, or YAML or JSON in braces
+    #[arg(short, long, value_name = "ARGS", default_value = "", allow_hyphen_values = true)]
+    pub args: String,
+    /// Each answer on one line
+    #[arg(short, long)]
+    pub one_line: bool,
+    /// Only these of the hosts
+    #[arg(short, long, value_name = "PATTERN")]
+    pub limit: Option<String>,
+    /// Change nothing, only say what would change
+    #[arg(short = 'C', long)]
+    pub check: bool,
+    /// Show how files change
+    #[arg(short = 'D', long)]
+    pub diff: bool,
+    /// Only show the hosts
+    #[arg(long)]
+    pub list_hosts: bool,
+    /// Folder with group_vars, host_vars and roles
+    #[arg(long, value_name = "FOLDER")]
+    pub playbook_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    #[command(flatten)]
+    pub becoming: BecomeArgs,
+    #[command(flatten)]
+    pub sources: SourceArgs,
+}
+
+impl AdhocArgs {
+    /// How to run it, in the words of a playbook's run.
+    pub fn run_args(&self) -> RunArgs {
+        RunArgs {
+            limit: self.limit.clone(),
+            check: self.check,
+            diff: self.diff,
+            list_hosts: self.list_hosts,
+            connection: self.connection.clone(),
+            becoming: self.becoming.clone(),
+            sources: self.sources.clone(),
+            ..RunArgs::default()
+        }
+    }
 }
 
 /// `rplay doc`

@@ -41,7 +41,8 @@ pub fn show(
                 println!("    tasks:");
             }
             each_task(&play.steps, &mut |task| {
-                let tags = tag_list(&task.settings);
+                let tags: BTreeSet<String> = task.tags.iter().cloned().collect();
+                let tags: Vec<String> = tags.into_iter().collect();
                 all_tags.extend(tags.iter().cloned());
                 if args.list_tasks {
                     let own = task.name.as_ref().map_or_else(|| task.written.to_string(), |name| words(name).join(","));

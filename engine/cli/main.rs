@@ -1,5 +1,6 @@
 //! The command `rplay`.
 
+mod adhoc;
 mod args;
 mod doc;
 mod faults;
@@ -8,6 +9,7 @@ mod listing;
 mod passwords;
 mod prompt;
 mod run;
+mod tool;
 mod vault;
 
 use std::process::ExitCode;
@@ -25,12 +27,20 @@ fn main() -> ExitCode {
     if first == "agent" {
         return rplay_agent::main();
     }
-    let cli = match Cli::read(std::env::args_os()) {
+    let words = match tool::words(std::env::args_os().collect()) {
+        Ok(words) => words,
+        Err(refusal) => {
+            eprintln!("{refusal}");
+            return ExitCode::from(1);
+        }
+    };
+    let cli = match Cli::read(words) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
     let result = match cli.command {
-        None => run::run(&cli.run),
+        None => run::run(&cli.run, run::Plays::Files),
+        Some(Command::Adhoc(wanted)) => adhoc::command(&wanted),
         Some(Command::Doc(wanted)) => doc::command(&wanted),
         Some(Command::Inventory(wanted)) => inventory::command(&wanted),
         Some(Command::Vault(wanted)) => vault::command(&wanted),

@@ -9,10 +9,10 @@ use rplay::{
     inventory::{Inventory, Limit},
     link::{LinkOptions, Links},
     plan::{Play, Project, Resolver, TagSelection},
-    report::{Channel, Look, Terminal},
+    report::{Channel, Look, Reader, Terminal},
     run::{Defaults, Options, Run},
     secrets::Secrets,
-    source::{Problems, Span},
+    source::{Problems, Source, Span},
     vars::extra_vars,
 };
 
@@ -32,13 +32,31 @@ enum RunFault {
     Unsupported { what: String },
 }
 
-/// Runs what the command line names; the result is the exit code.
-pub fn run(args: &RunArgs) -> Result<u8, Problems> {
+/// What is to be run.
+pub enum Plays {
+    /// The files that the command line names.
+    Files,
+    /// Plays that are no file, with a report of their own.
+    Text { source: Arc<Source>, folder: PathBuf, reader: Box<dyn FnOnce(&Config, &Arc<Secrets>) -> Box<dyn Reader>> },
+}
+
+/// Runs plays; the result is the exit code.
+pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
     faults::show(&warnings);
     let secrets = Arc::new(Secrets::default());
     let vault = passwords::vault(&args.sources.passwords, &config, &secrets)?;
-    let playbooks = args.playbooks().map_err(|error| RunFault::Usage(error.to_string()))?;
+    let (playbooks, text, reader) = match plays {
+        Plays::Files => {
+            if !matches!(config.stdout_callback.value.as_str(), "default" | "ansible.builtin.default") {
+                return Err(RunFault::Unsupported { what: config.stdout_callback.value.clone() }.into());
+            }
+            let files = args.playbooks().map_err(|error| RunFault::Usage(error.to_string()))?;
+            let reader: Box<dyn Reader> = Box::new(terminal(args, &config, &secrets));
+            (files, None, reader)
+        }
+        Plays::Text { source, folder, reader } => (Vec::new(), Some((source, folder)), reader(&config, &secrets)),
+    };
     let sources = config.inventory_sources(&args.sources.inventory);
 
     let mut problems = Problems::default();
@@ -50,7 +68,7 @@ pub fn run(args: &RunArgs) -> Result<u8, Problems> {
         problems.0.extend(found.0);
         Inventory::default()
     });
-    let channel = Arc::new(Channel::new(terminal(args, &config, &secrets)));
+    let channel = Arc::new(Channel::new(reader));
     for warning in std::mem::take(&mut inventory.warnings) {
         channel.send(Event::Warning { message: warning.into(), place: None });
     }
@@ -68,6 +86,12 @@ pub fn run(args: &RunArgs) -> Result<u8, Problems> {
     for path in playbooks {
         match resolver.playbook(&path) {
             Ok(plays) => resolved.push((path, plays)),
+            Err(found) => problems.0.extend(found.0),
+        }
+    }
+    if let Some((source, folder)) = text {
+        match resolver.playbook_text(&source, &folder) {
+            Ok(plays) => resolved.push((folder, plays)),
             Err(found) => problems.0.extend(found.0),
         }
     }
@@ -121,6 +145,7 @@ fn terminal(args: &RunArgs, config: &Config, secrets: &Arc<Secrets>) -> Terminal
         verbosity: args.sources.verbose.max(*config.verbosity as u8),
         diff: args.diff || *config.diff_always,
         show_ok: *config.display_ok_hosts,
+        custom_stats: *config.show_custom_stats,
         show_skipped: *config.display_skipped_hosts,
     };
     let explain = Box::new(move |diagnostic: &dyn Diagnostic| faults::text(diagnostic, colour, columns));
@@ -134,9 +159,6 @@ fn options(
     allowed: Option<rplay::inventory::Matched>,
     secrets: &Secrets,
 ) -> Result<Options, Problems> {
-    if config.stdout_callback.value != "default" && config.stdout_callback.value != "ansible.builtin.default" {
-        return Err(RunFault::Unsupported { what: config.stdout_callback.value.clone() }.into());
-    }
     let (connection, becoming) = (&args.connection, &args.becoming);
     let words = |text: &str| shell_words::split(text).map_err(|error| RunFault::Usage(format!("`{text}`: {error}")));
     let mut common_args = Vec::new();
@@ -193,7 +215,7 @@ fn options(
         connection: defaults,
         inventory_dir: first
             .as_deref()
-            .map(|path| absolute(if path.is_dir() { path } else { path.parent().unwrap_or(path) })),
+            .map(|path| if path.is_dir() { absolute(path) } else { absolute(&path.join("..")) }),
         inventory_file: first.as_deref().filter(|path| path.is_file()).map(absolute),
         inventory_sources: sources
             .iter()

@@ -12,6 +12,7 @@ use crate::{source::Span, vars::Value};
 pub enum Event {
     PlaybookStarted {
         name: Arc<str>,
+        plays: usize,
     },
     PlayStarted(PlayStarted),
     /// The play's pattern, or what `--limit` left of it, matches no host.

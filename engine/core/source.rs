@@ -45,6 +45,7 @@ impl Source {
 }
 
 fn display_name(path: &Path) -> String {
+    let path = path.strip_prefix(".").unwrap_or(path);
     std::env::current_dir()
         .ok()
         .and_then(|here| path.strip_prefix(here).ok())

@@ -25,8 +25,8 @@ pub fn set_fact(mut args: Rendered) -> Result<Answer> {
     }
     if let Some(bad) = args.keys().find(|name| !is_identifier(name)) {
         return Err(Box::new(Answer::failed(format!(
-            "The variable name '{bad}' is not valid. Variables must start with a letter or underscore character, and \
-             contain only letters, numbers and underscores."
+            "Invalid variable name '{bad}': variables begin with a letter or an underscore, hold letters, digits and \
+             underscores only, and are no keywords of Python"
         ))));
     }
     let vars: Layer = args.into_iter().map(|(name, value)| (name, Lazy::Data(value))).collect();
@@ -37,8 +37,17 @@ pub fn set_fact(mut args: Rendered) -> Result<Answer> {
 
 fn is_identifier(name: &str) -> bool {
     let mut chars = name.chars();
-    chars.next().is_some_and(|c| c == '_' || c.is_alphabetic()) && chars.all(|c| c == '_' || c.is_alphanumeric())
+    !KEYWORDS.contains(&name)
+        && chars.next().is_some_and(|c| c == '_' || c.is_ascii_alphabetic())
+        && chars.all(|c| c == '_' || c.is_ascii_alphanumeric())
 }
+
+/// Words that Ansible takes for no variable.
+const KEYWORDS: &[&str] = &[
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif",
+    "else", "except", "false", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "none",
+    "nonlocal", "not", "or", "pass", "raise", "return", "true", "try", "while", "with", "yield",
+];
 
 pub fn set_stats(args: &Rendered) -> Result<Answer> {
     let data = required(args, "data")?;
@@ -53,13 +62,23 @@ pub fn set_stats(args: &Rendered) -> Result<Answer> {
 }
 
 pub fn include_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
+    // Playbooks find the reason under either name.
+    read_vars(args, context).map_err(|mut answer| {
+        if let Some(msg) = answer.data.get("msg").cloned() {
+            answer.set("message", msg);
+        }
+        answer
+    })
+}
+
+fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     let extensions =
         list_arg(args, "extensions").unwrap_or_else(|| ["json", "yaml", "yml"].map(str::to_owned).to_vec());
     let files = match (text_arg(args, "dir"), text_arg(args, "file").or_else(|| text_arg(args, "_raw_params"))) {
         (Some(_), Some(_)) => return Err(Box::new(Answer::failed("`dir` and `file` exclude each other"))),
         (Some(dir), None) => files_of_folder(&dir, args, &extensions, context)?,
         (None, Some(file)) => vec![context.file("vars", file.trim()).ok_or_else(|| {
-            let mut answer = Answer::failed(format!("Could not find or access '{file}' on the Ansible Controller."));
+            let mut answer = Answer::failed(format!("Could not find file '{file}' on the controller"));
             answer.place = Some(context.span("file"));
             Box::new(answer)
         })?],

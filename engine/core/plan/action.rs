@@ -143,6 +143,14 @@ impl Action {
         }
     }
 
+    /// The group of `module_defaults` to which it belongs: the last word of its collection.
+    pub fn group(&self) -> &'static str {
+        match self {
+            Action::Module(entry) => entry.collection.rsplit('.').next().unwrap_or_default(),
+            Action::Controller(_) => "builtin",
+        }
+    }
+
     pub fn free_form(&self) -> Option<&'static str> {
         match self {
             Action::Module(entry) => entry.free_form,

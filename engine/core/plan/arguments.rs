@@ -7,7 +7,7 @@ use super::{
     step::{Argument, Arguments, Field, Task, field},
 };
 use crate::{
-    source::{Problems, nearest},
+    source::{Problems, Span, nearest},
     syntax::{self, Word},
     vars::{Lazy, to_wire, to_wire_map},
 };
@@ -46,10 +46,13 @@ pub fn check(task: &Task, problems: &mut Problems) {
     if let Some(free) = &task.args.free {
         let Some(name) = task.action.free_form() else {
             problems.push(PlanError::Argument {
-                msg: format!("`{}` takes no free text", task.action.name()),
+                msg: format!("`{}` takes no free text", task.written),
                 at: free.span.clone(),
-                label: "not a key=value pair".to_owned(),
-                help: Some(format!("write the arguments as a mapping; `rplay doc {}` lists them", task.action.name())),
+                label: "neither `key=value` nor part of one".to_owned(),
+                help: Some(format!(
+                    "write its arguments as `name: value` lines below `{}:`; quote values that hold spaces",
+                    task.written
+                )),
             });
             return;
         };
@@ -72,7 +75,8 @@ pub fn check(task: &Task, problems: &mut Problems) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => format!("`rplay doc {}` lists its arguments", task.action.name()),
             }),
-            _ => fault.help,
+            Some(name) => fault.help.or_else(|| choice(task, name, &known)),
+            None => fault.help,
         };
         let action = task.action.name();
         problems.push(match named {
@@ -90,12 +94,38 @@ pub fn check(task: &Task, problems: &mut Problems) {
             },
             None => PlanError::Argument {
                 msg: format!("`{action}`: {}", fault.msg),
-                at: task.span.clone(),
+                at: called_at(task),
                 label: "in this task".to_owned(),
                 help,
             },
         });
     }
+}
+
+/// The accepted word that was probably meant.
+fn choice(task: &Task, name: &str, known: &Map) -> Option<String> {
+    let args = task.action.args();
+    let arg = args.iter().find(|arg| arg.is_called(name))?;
+    let given = known.get(name)?.as_str()?;
+    let near = nearest(given, arg.choices.iter().copied());
+    // `dir` is far from `directory` by letters, and yet its beginning.
+    let begun = || arg.choices.iter().copied().find(|choice| choice.starts_with(given) && !given.is_empty());
+    near.or_else(begun).map(|near| format!("did you mean `{near}`?"))
+}
+
+/// Where the task names its module; the whole task, where it does so in an unusual way.
+fn called_at(task: &Task) -> Span {
+    let whole = task.span.range();
+    let mut at = whole.start;
+    for line in task.span.text().split_inclusive('\n') {
+        let code = line.trim_start().trim_start_matches("- ").trim_start();
+        if code.strip_prefix(&*task.written).is_some_and(|rest| rest.trim_start().starts_with(':')) {
+            let start = at + line.len() - code.len();
+            return task.span.at(start..start + task.written.len());
+        }
+        at += line.len();
+    }
+    task.span.clone()
 }
 
 fn names<'a>(args: &'a [rplay_modules::Arg]) -> impl Iterator<Item = &'a str> {

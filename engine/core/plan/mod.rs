@@ -15,7 +15,7 @@ pub use action::{Action, CONTROLLER, Controller, ControllerEntry};
 
 pub use error::PlanError;
 pub use project::{Decrypt, Project, Warn, yaml_file};
-pub use resolve::{Found, Place, Resolver, RoleCall, RoleFiles, task_file};
+pub use resolve::{Found, Place, Resolver, RoleCall, RoleFiles, line_of, task_file};
 pub use settings::layer;
 pub use step::{
     Argument, Arguments, Block, Condition, Field, Gather, Loop, LoopControl, Play, Role, RoleSteps, Settings, Step,

@@ -66,8 +66,12 @@ impl Project {
     }
 
     pub fn playbook(&self, path: &Path, at: Option<&Span>) -> Result<Playbook, Problems> {
-        let source = self.source(path, at)?;
-        let (playbook, warnings) = syntax::read_playbook(&source, &Catalogue)?;
+        self.playbook_of(&self.source(path, at)?)
+    }
+
+    /// A playbook that is no file.
+    pub fn playbook_of(&self, source: &Arc<Source>) -> Result<Playbook, Problems> {
+        let (playbook, warnings) = syntax::read_playbook(source, &Catalogue)?;
         self.pass_on(warnings);
         Ok(playbook)
     }

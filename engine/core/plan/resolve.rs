@@ -12,7 +12,7 @@ use super::{
     Action, PlanError, Project, TagSelection, action::Controller, arguments, settings::layer, statics, step::*,
 };
 use crate::{
-    source::{Problems, Span},
+    source::{Problems, Source, Span},
     syntax::{self, Entry, Node, PlaybookEntry, spec::ArgumentSpec},
     vars::{Layer, Lazy},
 };
@@ -37,6 +37,8 @@ pub struct Place {
     /// The folder of the file that holds the entries.
     pub folder: PathBuf,
     pub handler: bool,
+    /// A `rescue` deals with failures.
+    pub may_fail: bool,
     pub play_vars: Arc<Layer>,
     /// The files that led here, to notice one that imports itself.
     pub trail: Vec<PathBuf>,
@@ -73,6 +75,18 @@ impl Resolver {
         let mut plays = Vec::new();
         let mut problems = Problems::default();
         self.playbook_into(path, None, &self.base, &mut Vec::new(), &mut plays, &mut problems);
+        problems.unless_any(plays)
+    }
+
+    /// The plays of a text that is no file; `folder` is where it looks for files and roles.
+    pub fn playbook_text(&self, source: &Arc<Source>, folder: &Path) -> Result<Vec<Arc<Play>>, Problems> {
+        let mut problems = Problems::default();
+        let mut plays = Vec::new();
+        for entry in &self.project.playbook_of(source)?.entries {
+            if let PlaybookEntry::Play(play) = entry {
+                plays.push(Arc::new(self.play(play, folder, &self.base, &mut problems)));
+            }
+        }
         problems.unless_any(plays)
     }
 
@@ -128,6 +142,7 @@ impl Resolver {
             playbook: folder.to_owned(),
             folder: folder.to_owned(),
             handler: false,
+            may_fail: false,
             play_vars: vars.clone(),
             trail: Vec::new(),
         };
@@ -183,9 +198,10 @@ impl Resolver {
                         settings: place.settings.with(&block.keywords, block.notify.as_ref()),
                         ..place.clone()
                     };
+                    let rescued = Place { may_fail: place.may_fail || !block.rescue.is_empty(), ..place.clone() };
                     let block = Block {
                         span: block.span.clone(),
-                        body: self.steps(&block.body, &place, found),
+                        body: self.steps(&block.body, &rescued, found),
                         rescue: self.steps(&block.rescue, &place, found),
                         always: self.steps(&block.always, &place, found),
                     };
@@ -214,13 +230,28 @@ impl Resolver {
                 let place = Place { settings, ..place.clone() };
                 self.import_role(task, &place, found, steps);
             }
-            _ => match self.taken(&settings, place) {
-                Ok(true) => {
-                    let task = self.resolved(task, action, settings, place);
-                    arguments::check(&task, &mut found.problems);
+            _ => match self.tags_of(&settings, place) {
+                // Handlers run when they are notified, whatever their tags.
+                Ok(tags) if place.handler || self.tags.takes(&tags) => {
+                    let task = Task { tags: tags.into(), ..self.resolved(task, action, settings, place) };
+                    if let Some(at) = in_background(&task) {
+                        found.problems.push(PlanError::Unsupported {
+                            what: "poll: 0".to_owned(),
+                            at,
+                            help: Some(
+                                "tasks do not run on in the background; with another `poll` the task is waited for, \
+                                 for as long as `async` says"
+                                    .to_owned(),
+                            ),
+                        });
+                    }
+                    // What is expected to fail may do so when its time comes.
+                    if !place.may_fail && !task.may_fail() {
+                        arguments::check(&task, &mut found.problems);
+                    }
                     steps.push(Step::Task(Arc::new(task)));
                 }
-                Ok(false) => {}
+                Ok(_) => {}
                 Err(problem) => found.problems.push(problem),
             },
         }
@@ -290,6 +321,8 @@ impl Resolver {
             role: place.role.clone(),
             folders: search_folders(place),
             handler: place.handler,
+            tags: Arc::default(),
+            around: place.settings.clone(),
         }
     }
 
@@ -370,8 +403,9 @@ impl Resolver {
                     params: Arc::default(),
                     files,
                     allow_duplicates: Some(true),
+                    dependency: false,
                 };
-                if let Some((role, step)) = self.role(&wanted, place, &[], found) {
+                if let Some((role, step)) = self.role(&wanted, place, &line_of(place.role.as_ref()), found) {
                     found.roles.push(role);
                     steps.push(step);
                 }
@@ -407,6 +441,7 @@ impl Resolver {
             params: Arc::new(params),
             files: RoleFiles::default(),
             allow_duplicates: None,
+            dependency: !parents.is_empty(),
         };
         let (role, step) = self.role(&wanted, &place, parents, found)?;
         found.roles.push(role);
@@ -429,7 +464,8 @@ impl Resolver {
                 return None;
             }
         };
-        if parents.iter().any(|parent| parent.path == path) {
+        // An include may lead back to its role: a condition will end it.
+        if wanted.dependency && parents.iter().any(|parent| parent.path == path) {
             found.problems.push(PlanError::Endless { file: wanted.name.to_owned(), at: wanted.at.clone() });
             return None;
         }
@@ -469,6 +505,7 @@ impl Resolver {
             vars: self.project.role_vars(&path, "vars", &wanted.files.vars)?.unwrap_or_default(),
             defaults: self.project.role_vars(&path, "defaults", &wanted.files.defaults)?.unwrap_or_default(),
             parents: parents.to_vec(),
+            dependency: wanted.dependency,
             dependencies: Vec::new(),
             path,
         };
@@ -553,6 +590,8 @@ impl Resolver {
             role: place.role.clone(),
             folders: search_folders(place),
             handler: false,
+            tags: Arc::default(),
+            around: place.settings.clone(),
         })))
     }
 }
@@ -571,6 +610,13 @@ pub struct RoleCall<'a> {
     pub files: RoleFiles,
     /// `None`: as the role's `meta/main.yml` says.
     pub allow_duplicates: Option<bool>,
+    /// Another role names it under `dependencies`.
+    pub dependency: bool,
+}
+
+/// The roles in which something stands, the nearest first.
+pub fn line_of(role: Option<&Arc<Role>>) -> Vec<Arc<Role>> {
+    role.into_iter().flat_map(|role| std::iter::once(role).chain(&role.parents)).cloned().collect()
 }
 
 /// What makes two uses of a role different besides its parameters.
@@ -580,16 +626,26 @@ fn settings_identity(settings: &Settings) -> String {
     format!("{tags:?}{when:?}{:?}", settings.vars)
 }
 
+/// Where a task says that it is to be left alone once it has begun.
+fn in_background(task: &Task) -> Option<Span> {
+    let zero = |field: &Field| {
+        let value = field.value.data()?;
+        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned).trim() == "0")
+    };
+    let asynchronous = task.asynchronous.as_ref().filter(|field| zero(field) != Some(true));
+    let poll = task.poll.as_ref().filter(|field| zero(field) == Some(true));
+    asynchronous.and(poll).map(|poll| poll.span.clone())
+}
+
 /// The file that an include or import names: beside the file it stands in, or in the role's `tasks/`.
 pub fn task_file(place: &Place, name: &str) -> PathBuf {
-    let kind = if place.handler { "handlers" } else { "tasks" };
-    let role = place.role.as_ref().map(|role| role.path.join(kind));
-    let candidates = [
-        Some(place.folder.join(name)),
-        role.as_ref().map(|folder| folder.join(name)),
-        place.role.as_ref().map(|role| role.path.join(name)),
-        Some(place.playbook.join(name)),
-    ];
+    // A handler may include a file of the role's tasks.
+    let kinds: &[&str] = if place.handler { &["handlers", "tasks"] } else { &["tasks"] };
+    let role = |kind: &&str| place.role.as_ref().map(|role| role.path.join(kind).join(name));
+    let mut candidates = vec![Some(place.folder.join(name))];
+    candidates.extend(kinds.iter().map(role));
+    candidates.push(place.role.as_ref().map(|role| role.path.join(name)));
+    candidates.push(Some(place.playbook.join(name)));
     let mut candidates = candidates.into_iter().flatten();
     let first = place.folder.join(name);
     candidates.find(|path| path.is_file()).unwrap_or(first)
@@ -605,7 +661,8 @@ fn search_folders(place: &Place) -> Arc<[PathBuf]> {
             folders.push(folder.clone());
         }
     }
-    folders.into()
+    // Lookups give paths back, which are then used from other places.
+    folders.into_iter().map(|folder| PathBuf::from(crate::actions::absolute(&folder))).collect()
 }
 
 fn folder_of(path: &Path) -> PathBuf {

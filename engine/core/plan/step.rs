@@ -141,8 +141,10 @@ pub struct Role {
     pub params: Arc<Layer>,
     pub vars: Arc<Layer>,
     pub defaults: Arc<Layer>,
-    /// The roles that led to this one as dependencies, the nearest first.
+    /// The roles that led to this one, by naming or by including it, the nearest first.
     pub parents: Vec<Arc<Role>>,
+    /// It runs because another role names it under `dependencies`.
+    pub dependency: bool,
     /// The roles this one depends on, in the order they run.
     pub dependencies: Vec<Arc<Role>>,
 }
@@ -177,6 +179,10 @@ pub struct Task {
     /// Where lookups, templates and files are looked for.
     pub folders: Arc<[PathBuf]>,
     pub handler: bool,
+    /// The tags, rendered.
+    pub tags: Arc<[String]>,
+    /// The keywords of what is round the task, without its own: what an include hands to its tasks.
+    pub around: Arc<Settings>,
 }
 
 /// Arguments by name, each with the places of its name and of its value.
@@ -262,12 +268,19 @@ impl Role {
             vars: self.vars.clone(),
             defaults: self.defaults.clone(),
             parents: self.parents.clone(),
+            dependency: self.dependency,
             dependencies: Vec::new(),
         }
     }
 }
 
 impl Task {
+    /// Whether its author reckons with a failure.
+    pub fn may_fail(&self) -> bool {
+        let ignores = |field: &Field| field.value.data().is_none_or(|value| value.is_true());
+        !self.failed_when.is_empty() || self.settings.ignore_errors.as_ref().is_some_and(ignores)
+    }
+
     /// The folder of the file in which the task stands.
     pub fn file_folder(&self) -> Option<&Path> {
         self.span.source.path.as_deref().and_then(Path::parent)

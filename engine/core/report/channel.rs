@@ -1,14 +1,23 @@
 //! Takes events from the run's threads to one thread that reports them.
 
 use std::{
-    io::Write,
     sync::mpsc::{self, RecvTimeoutError, Sender},
     thread::JoinHandle,
     time::Duration,
 };
 
-use super::Terminal;
 use crate::event::{Event, Sink};
+
+/// Shows events to somebody, one after the other.
+pub trait Reader: Send {
+    fn read(&mut self, event: &Event);
+
+    /// Some time has passed without events.
+    fn tick(&mut self) {}
+
+    /// Something else is about to be written.
+    fn clear(&mut self) {}
+}
 
 /// Where the run sends its events. The thread behind it ends with [`Channel::close`].
 pub struct Channel {
@@ -27,21 +36,21 @@ enum Message {
 const TICK: Duration = Duration::from_millis(500);
 
 impl Channel {
-    pub fn new<W: Write + Send + 'static>(mut terminal: Terminal<W>) -> Self {
+    pub fn new(mut reader: Box<dyn Reader>) -> Self {
         let (sender, receiver) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             loop {
                 match receiver.recv_timeout(TICK) {
-                    Ok(Message::Event(event)) => terminal.read(&event),
+                    Ok(Message::Event(event)) => reader.read(&event),
                     Ok(Message::Flush(done)) => {
-                        terminal.clear();
+                        reader.clear();
                         drop(done);
                     }
                     Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => break,
-                    Err(RecvTimeoutError::Timeout) => terminal.tick(),
+                    Err(RecvTimeoutError::Timeout) => reader.tick(),
                 }
             }
-            terminal.clear();
+            reader.clear();
         });
         Channel { sender, thread: Some(thread) }
     }

@@ -1,8 +1,10 @@
 //! Readers of events. Nothing here knows the engine: what a person sees comes from events alone.
 
+mod answers;
 mod channel;
 mod terminal;
 mod words;
 
-pub use channel::Channel;
+pub use answers::Answers;
+pub use channel::{Channel, Reader};
 pub use terminal::{Explain, Look, Terminal};

@@ -5,7 +5,7 @@ use std::{collections::HashMap, io::Write, sync::Arc, time::Instant};
 
 use miette::Diagnostic;
 
-use super::words;
+use super::{Reader, words};
 use crate::{
     event::{Counts, Event, HostResult, Item, Recap, Status, TaskId, TaskStarted},
     secrets::Secrets,
@@ -26,6 +26,8 @@ pub struct Look {
     pub diff: bool,
     /// Show hosts that have nothing to report (`display_ok_hosts`, `display_skipped_hosts`).
     pub show_ok: bool,
+    /// Show what `set_stats` gathered (`show_custom_stats`).
+    pub custom_stats: bool,
     pub show_skipped: bool,
 }
 
@@ -37,6 +39,9 @@ pub struct Terminal<W: Write> {
     explain: Explain,
     tasks: HashMap<TaskId, Arc<TaskStarted>>,
     running: HashMap<(TaskId, Arc<str>), Instant>,
+    /// Failures of the running task that are still to be explained: fifty hosts often fail alike, and then
+    /// one explanation names them all.
+    failures: Vec<Failures>,
     /// The live line is on the screen.
     live: bool,
 }
@@ -68,6 +73,14 @@ impl Colour {
     }
 }
 
+/// Hosts that failed alike.
+struct Failures {
+    msg: String,
+    place: Span,
+    help: Option<String>,
+    hosts: Vec<Arc<str>>,
+}
+
 /// A failed task, as a diagnostic at its place.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("{msg}")]
@@ -83,15 +96,27 @@ struct TaskFault {
 
 impl<W: Write> Terminal<W> {
     pub fn new(out: W, look: Look, secrets: Arc<Secrets>, explain: Explain) -> Self {
-        Terminal { out, look, secrets, explain, tasks: HashMap::new(), running: HashMap::new(), live: false }
+        Terminal {
+            out,
+            look,
+            secrets,
+            explain,
+            tasks: HashMap::new(),
+            running: HashMap::new(),
+            failures: Vec::new(),
+            live: false,
+        }
     }
+}
 
-    /// Shows an event.
-    pub fn read(&mut self, event: &Event) {
+impl<W: Write + Send> Reader for Terminal<W> {
+    fn read(&mut self, event: &Event) {
         self.clear();
         match event {
-            Event::PlaybookStarted { name } if self.look.verbosity > 1 => {
-                self.line(&format!("PLAYBOOK: {name} "), None);
+            Event::PlaybookStarted { name, plays } if self.look.verbosity > 1 => {
+                let short = name.rsplit('/').next().unwrap_or(name);
+                self.banner(&format!("PLAYBOOK: {short}"));
+                self.line(&format!("{plays} plays in {name}"), None);
             }
             Event::PlaybookStarted { .. } => {}
             Event::PlayStarted(play) => self.banner(&format!("PLAY [{}]", play.name.trim())),
@@ -145,7 +170,7 @@ impl<W: Write> Terminal<W> {
     }
 
     /// Writes the line of what is running.
-    pub fn tick(&mut self) {
+    fn tick(&mut self) {
         if !self.look.live {
             return;
         }
@@ -168,13 +193,15 @@ impl<W: Write> Terminal<W> {
     }
 
     /// Takes the live line away.
-    pub fn clear(&mut self) {
+    fn clear(&mut self) {
         if std::mem::take(&mut self.live) {
             let _ = write!(self.out, "\r\x1b[K");
             let _ = self.out.flush();
         }
     }
+}
 
+impl<W: Write> Terminal<W> {
     fn task(&mut self, task: &Arc<TaskStarted>) {
         // Only the latest tasks are still spoken of.
         if self.tasks.len() > 1000 {
@@ -252,18 +279,38 @@ impl<W: Write> Terminal<W> {
         }
     }
 
-    /// Where the failed task stands, and what may help.
+    /// Keeps where the failed task stands, and what may help, until all hosts have answered.
     fn place(&mut self, place: &Span, result: &HostResult) {
         let msg = result.data.get_attr("msg").ok().filter(|msg| !msg.is_undefined() && !msg.is_none());
         let msg = msg.map_or_else(|| "the task failed".to_owned(), |msg| words::label(&msg));
-        let fault = TaskFault {
-            msg: msg.lines().next().unwrap_or_default().to_owned(),
-            at: place.clone(),
-            label: format!("failed on {}", result.host),
-            help: result.help.as_ref().map(|help| help.to_string()),
-        };
-        let text = (self.explain)(&fault);
-        self.line(text.trim_end(), None);
+        let msg = msg.lines().next().unwrap_or_default();
+        let alike = |known: &&mut Failures| known.msg == msg && known.place.to_string() == place.to_string();
+        let host = result.host.clone();
+        match self.failures.iter_mut().find(alike) {
+            Some(known) if known.hosts.contains(&host) => {}
+            Some(known) => known.hosts.push(host),
+            None => self.failures.push(Failures {
+                msg: msg.to_owned(),
+                place: place.clone(),
+                help: result.help.as_ref().map(|help| help.to_string()),
+                hosts: vec![host],
+            }),
+        }
+    }
+
+    /// Shows where the last task failed.
+    fn explain(&mut self) {
+        for mut alike in std::mem::take(&mut self.failures) {
+            alike.hosts.sort_unstable();
+            let hosts = match alike.hosts.len() {
+                0..=4 => alike.hosts.join(", "),
+                all => format!("{} and {} more hosts", alike.hosts[..3].join(", "), all - 3),
+            };
+            let label = format!("failed on {hosts}");
+            let fault = TaskFault { msg: alike.msg, at: alike.place, label, help: alike.help };
+            let text = (self.explain)(&fault);
+            self.line(text.trim_end(), None);
+        }
     }
 
     fn after_items(&mut self, result: &HostResult) {
@@ -311,11 +358,15 @@ impl<W: Write> Terminal<W> {
             let line = self.recap_line(host, counts);
             self.line(&line, None);
         }
-        for (host, data) in &recap.custom {
-            let whose = host.as_deref().unwrap_or("RUN");
-            self.line(&format!("\t{whose}: {}", words::json(data, false, &[])), None);
-        }
         self.line("", None);
+        if self.look.custom_stats && !recap.custom.is_empty() {
+            self.banner("CUSTOM STATS: ");
+            for (host, data) in &recap.custom {
+                let whose = host.as_deref().unwrap_or("RUN");
+                self.line(&format!("\t{whose}: {}", words::json(data, false, &[])), None);
+            }
+            self.line("", None);
+        }
     }
 
     fn recap_line(&self, host: &str, counts: &Counts) -> String {
@@ -349,7 +400,8 @@ impl<W: Write> Terminal<W> {
     }
 
     fn banner(&mut self, text: &str) {
-        let stars = self.look.columns.min(80).saturating_sub(text.chars().count() + 2).max(3);
+        self.explain();
+        let stars = self.look.columns.min(80).saturating_sub(text.chars().count() + 1).max(3);
         self.line(&format!("\n{text} {}", "*".repeat(stars)), None);
     }
 

@@ -5,7 +5,7 @@ use rplay_wire::Diff;
 use similar::TextDiff;
 
 /// Keys that say nothing to a person.
-const HIDDEN: &[&str] = &["failed", "skipped", "invocation", "diff", "ansible_loop_var", "ansible_index_var"];
+const HIDDEN: &[&str] = &["failed", "skipped", "invocation", "diff", "exception", "ansible_loop_var", "ansible_index_var"];
 
 /// A result as JSON on one line, or indented by four; keys in order, as Ansible prints it.
 pub fn json(data: &Value, indent: bool, hide: &[&str]) -> String {

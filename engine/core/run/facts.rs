@@ -121,5 +121,7 @@ fn gathering(play: &Play) -> Option<Task> {
         role: None,
         folders: Arc::from([play.folder.clone()]),
         handler: false,
+        tags: Arc::default(),
+        around: play.settings.clone(),
     })
 }

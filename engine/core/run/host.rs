@@ -4,7 +4,7 @@ use std::{
     collections::HashSet,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -19,13 +19,18 @@ use crate::{
 /// replaced, never changed, while somebody reads them.
 pub struct HostState {
     pub name: Arc<str>,
+    /// `ansible_host`, where no variable says otherwise.
+    pub itself: Arc<Layer>,
     layers: RwLock<Layers>,
     /// Facts have been gathered, or must not be.
     gathered: AtomicBool,
     /// Something asked for a fact that is not there yet.
     wants_facts: AtomicBool,
+    cleared: AtomicUsize,
     /// The identities of roles whose tasks this host ran in the present play.
     roles: Mutex<HashSet<String>>,
+    /// The identities of roles of which at least one task was run here.
+    ran: Mutex<HashSet<String>>,
     /// Roles that this host has left by `end_role`.
     left: Mutex<HashSet<String>>,
 }
@@ -45,12 +50,16 @@ pub struct Layers {
 
 impl HostState {
     pub fn new(name: Arc<str>, inventory: Vec<Arc<Layer>>) -> Self {
+        let itself = Layer::from_iter([("ansible_host".into(), Lazy::Data(Value::from(name.clone())))]);
         HostState {
             name,
+            itself: Arc::new(itself),
             layers: RwLock::new(Layers { inventory: inventory.into(), ..Layers::default() }),
             gathered: AtomicBool::new(false),
             wants_facts: AtomicBool::new(false),
+            cleared: AtomicUsize::new(0),
             roles: Mutex::default(),
+            ran: Mutex::default(),
             left: Mutex::default(),
         }
     }
@@ -78,8 +87,9 @@ impl HostState {
         self.change(|layers| layers.inventory = inventory.into());
     }
 
-    /// Adds facts; their names come without the prefix. `ansible_facts` holds them all.
-    pub fn add_facts(&self, facts: IndexMap<Arc<str>, Value>) {
+    /// Adds facts; `ansible_facts` holds them all. Those of `setup` (`prefixed`) come without the
+    /// `ansible_` that the variables of their names have.
+    pub fn add_facts(&self, facts: IndexMap<Arc<str>, Value>, prefixed: bool) {
         self.change(|layers| {
             let known = Arc::make_mut(&mut layers.facts);
             let mut all: IndexMap<Arc<str>, Value> = match known.get("ansible_facts").and_then(Lazy::data) {
@@ -87,10 +97,13 @@ impl HostState {
                 None => IndexMap::new(),
             };
             for (name, value) in facts {
-                let prefixed =
-                    if name.starts_with("ansible_") { name.clone() } else { format!("ansible_{name}").into() };
-                known.insert(prefixed, Lazy::Data(value.clone()));
-                all.insert(name, value);
+                let variable = match prefixed && !name.starts_with("ansible_") {
+                    true => format!("ansible_{name}").into(),
+                    false => name.clone(),
+                };
+                known.insert(variable, Lazy::Data(value.clone()));
+                let short = name.strip_prefix("ansible_").map(Arc::from);
+                all.insert(short.unwrap_or(name), value);
             }
             let all = mapping(all);
             known.insert("ansible_facts".into(), Lazy::Data(all));
@@ -100,6 +113,16 @@ impl HostState {
     pub fn clear_facts(&self) {
         self.change(|layers| layers.facts = Arc::default());
         self.set_gathered(false);
+    }
+
+    /// `clear_host_errors`: what failed before is forgotten, by the blocks round it too.
+    pub fn clear_errors(&self) {
+        self.cleared.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How often errors were cleared.
+    pub fn cleared(&self) -> usize {
+        self.cleared.load(Ordering::Acquire)
     }
 
     pub fn gathered(&self) -> bool {
@@ -120,6 +143,16 @@ impl HostState {
     /// Whether facts were asked for since the last call.
     pub fn take_want(&self) -> bool {
         self.wants_facts.swap(false, Ordering::AcqRel)
+    }
+
+    /// A task of the role was run, not only passed over.
+    pub fn ran_in_role(&self, identity: &str) {
+        self.ran.lock().unwrap_or_else(PoisonError::into_inner).insert(identity.to_owned());
+    }
+
+    /// Whether any task of the role was run.
+    pub fn has_run(&self, identity: &str) -> bool {
+        self.ran.lock().unwrap_or_else(PoisonError::into_inner).contains(identity)
     }
 
     /// The remaining tasks of the role are not for this host.

@@ -194,17 +194,13 @@ impl Run {
     /// What surrounds included tasks: what surrounds the include itself, what `apply` says, its variables
     /// and the item of its loop.
     fn place(self: &Arc<Self>, run: &TaskRun, group: &Group, host: &Arc<HostState>) -> Place {
-        let mut settings: Settings = (*run.task.settings).clone();
-        // The include's own conditions were asked already, its own tags are no tags of what it includes.
-        settings.when.clear();
-        settings.tags.clear();
-        let own_vars = std::mem::take(&mut settings.vars);
-        settings.params.splice(0..0, own_vars);
+        // The include's own keywords are its own (its conditions, its tags); only its variables go along.
+        let mut settings: Settings = (*run.task.around).clone();
+        let own = run.task.settings.vars.len().saturating_sub(settings.vars.len());
+        settings.params.splice(0..0, run.task.settings.vars.iter().take(own).cloned());
         if let Some(top) = &group.top {
             settings.params.insert(0, top.clone());
         }
-        settings.run_once = None;
-        settings.no_log = run.task.settings.no_log.clone();
         if let Some(Wire::Map(apply)) = group.wish.args.get("apply") {
             apply_to(&mut settings, apply, &place_of(&run.task));
         }
@@ -216,6 +212,7 @@ impl Run {
             playbook: run.play.play.folder.clone(),
             folder,
             handler: run.task.handler,
+            may_fail: true,
             play_vars: run.play.play.vars.clone(),
             trail: Vec::<PathBuf>::new(),
         }
@@ -240,8 +237,9 @@ impl Run {
             params: Arc::default(),
             files,
             allow_duplicates: Some(wanted.allow_duplicates.0),
+            dependency: false,
         };
-        let parents: Vec<_> = Vec::new();
+        let parents = plan::line_of(run.task.role.as_ref());
         let Some((role, step)) = self.resolver.role(&call, place, &parents, found) else { return Vec::new() };
         if wanted.public.is_some_and(|public| public.0) {
             run.play.publish(role);
@@ -290,6 +288,10 @@ fn apply_to(settings: &mut Settings, apply: &Map, at: &Span) {
                         vars.iter().map(|(k, v)| (k.as_str().into(), data(from_wire(v.clone())))).collect();
                     settings.vars.insert(0, Arc::new(layer));
                 }
+                continue;
+            }
+            "notify" => {
+                settings.notify.push(field());
                 continue;
             }
             "environment" => {

@@ -12,7 +12,7 @@ use super::{
     text_of,
 };
 use crate::{
-    actions::{Answer, Effect},
+    actions::{Answer, Effect, entries},
     event::{Event, HostResult, Item, Status},
     plan::Task,
     source::Span,
@@ -46,6 +46,20 @@ pub(super) struct Retry {
 }
 
 impl Judged {
+    /// Only now is it known whether the inventory was changed.
+    fn note_new(&mut self, task: &Task, new: bool) {
+        if new || self.result.status != Status::Changed || !task.changed_when.is_empty() {
+            return;
+        }
+        self.changed = false;
+        self.result.status = Status::Ok;
+        let mut data = entries(&self.registered);
+        data.insert("changed".into(), Value::from(false));
+        self.registered = mapping(data);
+        self.result.data = self.registered.clone();
+        self.notify.clear();
+    }
+
     /// The result as it may be shown.
     pub fn shown(&self) -> HostResult {
         if self.no_log { censored(&self.result) } else { self.result.clone() }
@@ -61,7 +75,16 @@ impl Run {
         round: &Round<'_>,
         mut answer: Answer,
     ) -> Judged {
-        let mut registered = register_value(&answer, round);
+        let task_of = &task.task;
+        if task_of.asynchronous.is_some() && !answer.unreachable && answer.skipped.is_none() {
+            answer.set("started", 1);
+            answer.set("finished", 1);
+        }
+        let tries = !task_of.until.is_empty() || task_of.retries.is_some();
+        if tries && !answer.unreachable && answer.skipped.is_none() {
+            answer.set("attempts", round.attempt);
+        }
+        let mut registered = register_value(task_of, &answer, round);
         let mut retry = None;
         let mut stop = false;
         let scope = self.judging_scope(task, host, round, &registered);
@@ -73,30 +96,25 @@ impl Run {
                 answer.place = Some(error.at().clone());
             }
             if had != (answer.failed, answer.changed) || !task.task.failed_when.is_empty() {
-                registered = register_value(&answer, round);
+                registered = register_value(task_of, &answer, round);
             }
             match self.until(task, host, round, &answer, &registered) {
                 Ok(Verdict::Enough) => {}
                 Ok(Verdict::Again(again)) => {
-                    answer.set("attempts", round.attempt);
                     answer.set("retries", round.attempt + again.left);
                     retry = Some(again);
                 }
                 Ok(Verdict::GiveUp) => {
                     answer.failed = true;
                     answer.set("attempts", round.attempt.saturating_sub(1).max(1));
-                    registered = register_value(&answer, round);
+                    registered = register_value(task_of, &answer, round);
                 }
                 Err(error) => {
                     answer.failed = true;
                     answer.set("msg", error.to_string());
                     answer.place = Some(error.at().clone());
-                    registered = register_value(&answer, round);
+                    registered = register_value(task_of, &answer, round);
                 }
-            }
-            if (!task.task.until.is_empty() || task.task.retries.is_some()) && retry.is_none() && !answer.failed {
-                answer.set("attempts", round.attempt);
-                registered = register_value(&answer, round);
             }
             if !task.task.control.break_when.is_empty() && round.looped {
                 let scope = self.judging_scope(task, host, round, &registered);
@@ -227,19 +245,26 @@ impl Run {
                 Effect::SetFacts { vars, cacheable } => {
                     if cacheable {
                         let facts = vars.iter().filter_map(|(k, v)| Some((k.clone(), v.data()?)));
-                        target.add_facts(facts.collect());
+                        target.add_facts(facts.collect(), false);
                     }
                     target.set(vars);
                 }
                 Effect::Facts(facts) => {
-                    target.add_facts(facts);
-                    if task.task.action.name() == "setup" {
+                    let gathered = gathers(&task.task);
+                    target.add_facts(facts, gathered);
+                    if gathered {
                         target.set_gathered(true);
                     }
                 }
                 Effect::IncludeVars(vars) => target.include(vars),
-                Effect::AddHost { name, groups, vars } => self.add_host(&task.play, &name, &groups, vars),
-                Effect::GroupBy { group, parents } => self.group_by(&task.play, host, &group, &parents),
+                Effect::AddHost { name, groups, vars } => {
+                    let new = self.add_host(&task.play, &name, &groups, vars);
+                    judged.note_new(&task.task, new);
+                }
+                Effect::GroupBy { group, parents } => {
+                    let new = self.group_by(&task.play, host, &group, &parents);
+                    judged.note_new(&task.task, new);
+                }
                 Effect::Stats { data, per_host, aggregate } => {
                     self.add_stats(&host.name, data.into_iter().collect(), per_host, aggregate);
                 }
@@ -247,18 +272,26 @@ impl Run {
         }
     }
 
-    fn add_host(&self, play: &PlayRun, name: &str, groups: &[String], vars: Layer) {
+    /// Says whether the inventory has changed; so does `group_by`.
+    fn add_host(&self, play: &PlayRun, name: &str, groups: &[String], vars: Layer) -> bool {
         let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
-        self.change_inventory(|inventory| inventory.add_host(name, &groups, vars));
+        let new = self.change_inventory(|inventory| inventory.add_host(name, &groups, vars));
         self.refresh_layers(&play.play.folder);
+        new
     }
 
-    fn group_by(&self, play: &PlayRun, host: &HostState, group: &str, parents: &[String]) {
+    fn group_by(&self, play: &PlayRun, host: &HostState, group: &str, parents: &[String]) -> bool {
         let parents: Vec<&str> = parents.iter().map(String::as_str).collect();
         let result = self.change_inventory(|inventory| inventory.add_group(group, &parents, &[&host.name]));
         match result {
-            Ok(_) => self.refresh_layers(&play.play.folder),
-            Err(error) => self.warn(error.to_string(), None),
+            Ok(new) => {
+                self.refresh_layers(&play.play.folder);
+                new
+            }
+            Err(error) => {
+                self.warn(error.to_string(), None);
+                false
+            }
         }
     }
 
@@ -306,6 +339,11 @@ impl Run {
                 });
             }
         }
+        if let Some(role) = &task.task.role
+            && !matches!(judged.result.status, Status::Skipped | Status::Unreachable | Status::UnreachableIgnored)
+        {
+            host.ran_in_role(&role.identity);
+        }
         self.send(Event::HostDone { task: task.id, result: judged.shown() });
         if !failed {
             for (handler, at) in std::mem::take(&mut judged.notify) {
@@ -326,25 +364,54 @@ enum Verdict {
     GiveUp,
 }
 
+/// What a failed result says of its traceback, for playbooks that ask whether there is an `exception`.
+const NO_TRACEBACK: &str = "(traceback unavailable)";
+
 /// `changed_when` and `failed_when`.
 fn conclude_conditions(task: &Task, scope: &Arc<Scope>, answer: &mut Answer) -> Result<(), TemplateError> {
     if !task.changed_when.is_empty() {
-        answer.changed = conditions::all_hold(&task.changed_when, scope)?;
+        answer.changed = conditions::all_hold(&task.changed_when, scope)
+            .inspect_err(|error| answer.set("changed_when_result", error.to_string()))?;
     }
     if !task.failed_when.is_empty() {
-        answer.failed = conditions::all_hold(&task.failed_when, scope)?;
-        answer.set("failed_when_result", answer.failed);
+        let failed = conditions::all_hold(&task.failed_when, scope)
+            .inspect_err(|error| answer.set("failed_when_result", error.to_string()))?;
+        if answer.failed && !failed {
+            answer.set("failed_when_suppressed_exception", NO_TRACEBACK);
+        }
+        answer.failed = failed;
+        answer.set("failed_when_result", failed);
     }
     Ok(())
 }
 
+/// Whether a task gathers facts, whose variables begin with `ansible_`.
+fn gathers(task: &Task) -> bool {
+    matches!(task.action.name(), "setup" | "gather_facts")
+}
+
 /// What `register` keeps of an answer.
-fn register_value(answer: &Answer, round: &Round<'_>) -> Value {
+fn register_value(task: &Task, answer: &Answer, round: &Round<'_>) -> Value {
     let mut fields = answer.data.clone();
     fields.insert("changed".into(), Value::from(answer.changed));
     fields.insert("failed".into(), Value::from(answer.failed));
     if answer.unreachable {
         fields.insert("unreachable".into(), Value::from(true));
+    }
+    if answer.failed && !answer.unreachable {
+        fields.entry("exception".into()).or_insert_with(|| Value::from(NO_TRACEBACK));
+    }
+    if !answer.diff.is_empty() {
+        let diffs = answer.diff.iter().map(|diff| {
+            mapping([
+                ("before", &diff.before),
+                ("after", &diff.after),
+                ("before_header", &diff.before_header),
+                ("after_header", &diff.after_header),
+            ]
+            .map(|(name, text)| (name, Value::from(text.as_str()))))
+        });
+        fields.insert("diff".into(), diffs.collect());
     }
     if answer.skipped.is_some() {
         fields.insert("skipped".into(), Value::from(true));
@@ -360,8 +427,8 @@ fn register_value(answer: &Answer, round: &Round<'_>) -> Value {
     for effect in &answer.effects {
         let facts: Value = match effect {
             Effect::Facts(facts) => mapping(facts.iter().map(|(name, value)| {
-                let name = if name.starts_with("ansible_") { name.to_string() } else { format!("ansible_{name}") };
-                (name, value.clone())
+                let plain = name.starts_with("ansible_") || !gathers(task);
+                (if plain { name.to_string() } else { format!("ansible_{name}") }, value.clone())
             })),
             Effect::SetFacts { vars, .. } | Effect::IncludeVars(vars) => {
                 mapping(vars.iter().filter_map(|(k, v)| Some((k.clone(), v.data()?))))

@@ -121,7 +121,9 @@ pub(super) fn items(task: &Task, scope: &Arc<Scope>) -> Result<Option<Vec<Value>
 /// unless the task has them run side by side anyway.
 fn independent(task: &Task, parallel: bool) -> bool {
     let once = task.until.is_empty() && task.retries.is_none();
-    let alone = (once || parallel) && task.control.break_when.is_empty();
+    // A time limit is each round's own.
+    let limited = task.settings.timeout.is_some() || task.asynchronous.is_some();
+    let alone = !limited && (once || parallel) && task.control.break_when.is_empty();
     let on_host = match task.action {
         Action::Module(_) => true,
         Action::Controller(entry) => matches!(

@@ -37,6 +37,7 @@ const NAMES: &[&str] = &[
     "ansible_play_hosts_all",
     "ansible_play_name",
     "ansible_play_role_names",
+    "ansible_playbook_python",
     "ansible_role_name",
     "ansible_role_names",
     "ansible_run_tags",
@@ -142,6 +143,22 @@ impl HostMagic {
         Some(known.unwrap_or_else(|| Lazy::Data(mapping::<&str, Value>([]))))
     }
 
+    /// The names of the play's roles, each once.
+    fn role_names(&self, which: impl Fn(&Role) -> bool) -> Value {
+        let mut names: Vec<Arc<str>> = Vec::new();
+        for role in self.play.play.roles.iter().filter(|role| which(role)) {
+            if !names.contains(&role.name) {
+                names.push(role.name.clone());
+            }
+        }
+        names.into_iter().map(Value::from).collect()
+    }
+
+    /// The roles that led to the present one, if any did.
+    fn parents(&self) -> Option<&[Arc<Role>]> {
+        Some(self.role()?.parents.as_slice()).filter(|parents| !parents.is_empty())
+    }
+
     fn role(&self) -> Option<&Arc<Role>> {
         self.task.as_ref()?.role.as_ref()
     }
@@ -166,6 +183,8 @@ impl HostMagic {
             "ansible_play_hosts" => names(&self.play.left_of(&self.play.all)),
             "ansible_play_hosts_all" => names(&self.play.all),
             "ansible_play_name" => self.play.name.clone().into(),
+            // rplay runs without Python; playbooks use this to name the controller's.
+            "ansible_playbook_python" => python().into(),
             "ansible_check_mode" => self.check.into(),
             "ansible_diff_mode" => self.run.options.diff.into(),
             "ansible_forks" => self.run.options.forks.into(),
@@ -181,29 +200,15 @@ impl HostMagic {
             "role_name" | "ansible_role_name" => self.role()?.name.clone().into(),
             "role_path" => absolute(&self.role()?.path).into(),
             "role_names" | "ansible_play_role_names" => {
-                self.play.play.roles.iter().map(|role| Value::from(role.name.clone())).collect()
+                self.role_names(|role| !role.dependency)
             }
-            "ansible_role_names" => self
-                .play
-                .play
-                .roles
-                .iter()
-                .flat_map(|role| role.dependencies.iter().chain([role]))
-                .map(|role| Value::from(role.name.clone()))
-                .collect(),
-            "ansible_dependent_role_names" => self
-                .play
-                .play
-                .roles
-                .iter()
-                .flat_map(|role| role.dependencies.iter())
-                .map(|role| Value::from(role.name.clone()))
-                .collect(),
+            "ansible_role_names" => self.role_names(|_| true),
+            "ansible_dependent_role_names" => self.role_names(|role| role.dependency),
             "ansible_parent_role_names" => {
-                self.role()?.parents.iter().map(|role| Value::from(role.name.clone())).collect()
+                self.parents()?.iter().map(|role| Value::from(role.name.clone())).collect()
             }
             "ansible_parent_role_paths" => {
-                self.role()?.parents.iter().map(|role| Value::from(absolute(&role.path))).collect()
+                self.parents()?.iter().map(|role| Value::from(absolute(&role.path))).collect()
             }
             "ansible_search_path" => {
                 self.task.as_ref()?.folders.iter().map(|folder| Value::from(absolute(folder))).collect()
@@ -211,6 +216,13 @@ impl HostMagic {
             _ => return None,
         })
     }
+}
+
+/// The controller's Python, if it has one.
+fn python() -> String {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join("python3")).find(|file| file.is_file());
+    found.map_or_else(|| "/usr/bin/python3".to_owned(), |file| file.display().to_string())
 }
 
 /// The version of Ansible whose behaviour this is; playbooks compare it.

@@ -52,6 +52,7 @@ impl Run {
             "clear_host_errors" => {
                 super::lock(&self.lost).clear();
                 play.return_failed();
+                hosts.iter().for_each(|host| host.clear_errors());
             }
             "clear_facts" => willing.iter().for_each(|host| host.clear_facts()),
             "refresh_inventory" => self.refresh_layers(&play.play.folder),

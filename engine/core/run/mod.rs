@@ -128,7 +128,8 @@ impl Run {
     pub fn playbooks(self: &Arc<Self>, playbooks: &[(PathBuf, Vec<Arc<Play>>)]) -> Result<Recap, Problems> {
         let mut result = Ok(());
         'all: for (path, plays) in playbooks {
-            self.send(Event::PlaybookStarted { name: path.display().to_string().into() });
+            let name = path.display().to_string().into();
+            self.send(Event::PlaybookStarted { name, plays: plays.len() });
             for play in plays {
                 match self.play(play) {
                     Ok(true) => {}

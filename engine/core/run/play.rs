@@ -185,8 +185,11 @@ impl Run {
             lock(&self.lost).extend(
                 lock(&batch_run.gone).iter().filter(|(_, why)| **why != Gone::Ended).map(|(h, w)| (h.clone(), *w)),
             );
-            if failed == begin.len() || batch_run.fatal.load(Ordering::Acquire) {
+            if batch_run.fatal.load(Ordering::Acquire) {
                 self.send(Event::NoHostsLeft);
+                return Ok(false);
+            }
+            if failed == begin.len() {
                 return Ok(false);
             }
             if batch_run.end_play.load(Ordering::Acquire) {
@@ -368,10 +371,11 @@ impl Run {
         let mut named = None;
         for candidate in candidates {
             let name = self.with_facts(play, host, |scope| template::render(&candidate.value, scope));
-            let path = play.play.folder.join(text_of(&name.map_err(Problems::from)?));
-            let beside = play.play.folder.join("vars").join(path.file_name().unwrap_or_default());
+            let name = text_of(&name.map_err(Problems::from)?);
+            let folder = &play.play.folder;
             named.get_or_insert_with(|| candidate.span.clone());
-            if let Some(found) = [path, beside].iter().find(|path| path.is_file()) {
+            // The folder `vars` comes first.
+            if let Some(found) = [folder.join("vars").join(&name), folder.join(&name)].iter().find(|p| p.is_file()) {
                 return self.resolver.project.vars(found, Some(&candidate.span));
             }
         }
@@ -401,6 +405,9 @@ fn batches(hosts: &[Arc<str>], serial: &[Field], scope: &Arc<Scope>) -> Result<V
     let mut sizes = Vec::new();
     for field in serial {
         let value = rendered(field, scope, "serial")?;
+        if crate::vars::is_omit(&value) {
+            continue;
+        }
         let parts: Vec<Value> = match value.kind() {
             minijinja::value::ValueKind::Seq => value.try_iter().into_iter().flatten().collect(),
             _ => vec![value],

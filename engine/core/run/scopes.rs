@@ -58,6 +58,8 @@ impl Run {
         for role in play.roles().iter().rev() {
             layers.push(role.defaults.clone());
         }
+        // Weakest of all: what a host has without anybody's saying so.
+        layers.push(host.itself.clone());
         layers.retain(|layer| !layer.is_empty());
         let folders = match task {
             Some(task) => task.folders.clone(),

@@ -58,7 +58,11 @@ impl Run {
         if !block.always.is_empty() && !play.is_over() {
             // Those that failed too: that is what `always` is for.
             let there: Hosts = hosts.iter().filter(|host| play.gone(&host.name).is_none()).cloned().collect();
-            for host in self.steps(play, &block.always, &there) {
+            let cleared: Vec<usize> = failed.iter().map(|host| host.cleared()).collect();
+            let more = self.steps(play, &block.always, &there);
+            let mut before = cleared.into_iter();
+            failed.retain(|host| before.next() == Some(host.cleared()));
+            for host in more {
                 if !contains(&failed, &host) {
                     failed.push(host);
                 }
@@ -84,7 +88,8 @@ impl Run {
             .collect();
         fresh.iter().for_each(|host| host.enter_role(&role.identity));
         let failed = self.steps(play, &steps.steps, &fresh);
-        for host in fresh.iter().filter(|host| !contains(&failed, host)) {
+        // A role that was skipped altogether may still be run.
+        for host in fresh.iter().filter(|host| !contains(&failed, host) && host.has_run(&role.identity)) {
             host.roles().insert(role.identity.clone());
         }
         failed

@@ -79,7 +79,15 @@ struct Flight {
 struct Timer {
     due: Instant,
     work: usize,
-    unit: usize,
+    what: Due,
+}
+
+#[derive(PartialEq, Eq)]
+enum Due {
+    /// A retry, or an item after a pause.
+    Unit(usize),
+    /// A job has had its time.
+    Limit { key: u64, limit: Duration },
 }
 
 impl Ord for Timer {
@@ -310,9 +318,13 @@ impl<'r> Driver<'r> {
             Some(timer) => match self.receiver.recv_timeout(timer.due.saturating_duration_since(Instant::now())) {
                 Ok(event) => event,
                 Err(RecvTimeoutError::Timeout) => {
-                    if let Some(timer) = self.timers.pop() {
-                        self.works[timer.work].open -= 1;
-                        self.again(timer.work, timer.unit);
+                    match self.timers.pop() {
+                        Some(Timer { work, what: Due::Unit(unit), .. }) => {
+                            self.works[work].open -= 1;
+                            self.again(work, unit);
+                        }
+                        Some(Timer { what: Due::Limit { key, limit }, .. }) => self.timed_out(key, limit),
+                        None => {}
                     }
                     return;
                 }
@@ -377,7 +389,7 @@ impl<'r> Driver<'r> {
                 && let Some(pause) = work.pause
             {
                 work.open += 1;
-                self.timers.push(Timer { due: Instant::now() + pause, work: at, unit });
+                self.timers.push(Timer { due: Instant::now() + pause, work: at, what: Due::Unit(unit) });
                 return;
             }
             if !self.send_one(at, unit) {
@@ -386,7 +398,7 @@ impl<'r> Driver<'r> {
         }
     }
 
-    /// A timer is due: a retry, or an item after a pause.
+    /// It is time for a retry, or for an item after a pause.
     fn again(&mut self, at: usize, unit: usize) {
         if self.send_one(at, unit) {
             self.advance(at);
@@ -462,7 +474,7 @@ impl<'r> Driver<'r> {
                     let begin = Instant::now() + delay;
                     self.works[at].patience = Some((begin + timeout, sleep));
                     self.works[at].open += 1;
-                    self.timers.push(Timer { due: begin, work: at, unit });
+                    self.timers.push(Timer { due: begin, work: at, what: Due::Unit(unit) });
                     return false;
                 }
                 let call = prepared.call.clone();
@@ -476,10 +488,10 @@ impl<'r> Driver<'r> {
         let key = self.run.key();
         let blobs = self.run.blobs.clone();
         self.works[at].open += 1;
-        self.flights.insert(
-            key,
-            Flight { work: at, units, afters, target: prepared.target.clone(), delegated: prepared.delegated },
-        );
+        if let Some(limit) = prepared.limit {
+            self.timers.push(Timer { due: Instant::now() + limit, work: at, what: Due::Limit { key, limit } });
+        }
+        self.flights.insert(key, Flight { work: at, units, afters, target: prepared.target.clone(), delegated: prepared.delegated });
         self.run.links.dispatch(Job {
             key,
             target: prepared.target,
@@ -513,7 +525,7 @@ impl<'r> Driver<'r> {
                 result: Arc::new(judged.result.clone()),
             });
             work.open += 1;
-            self.timers.push(Timer { due: Instant::now() + retry.delay, work: at, unit });
+            self.timers.push(Timer { due: Instant::now() + retry.delay, work: at, what: Due::Unit(unit) });
             return;
         }
         if judged.result.status != Status::Unreachable {
@@ -547,7 +559,7 @@ impl<'r> Driver<'r> {
         {
             self.run.links.reset(&flight.target);
             self.works[flight.work].open += 1;
-            self.timers.push(Timer { due: Instant::now() + sleep, work: flight.work, unit: *unit });
+            self.timers.push(Timer { due: Instant::now() + sleep, work: flight.work, what: Due::Unit(*unit) });
             return;
         }
         let mut answer = Answer::failed(failure.msg);
@@ -559,6 +571,22 @@ impl<'r> Driver<'r> {
             self.judge(at, unit, answer.clone(), flight.delegated.clone());
         }
         self.works[at].stopped = true;
+        self.advance(at);
+    }
+
+    /// A job took longer than it may: it is stopped, and whatever it would still answer is not waited for.
+    fn timed_out(&mut self, key: u64, limit: Duration) {
+        let Some(flight) = self.flights.remove(&key) else { return };
+        self.run.links.cancel(&flight.target, key);
+        let at = flight.work;
+        self.works[at].open -= 1;
+        let seconds = limit.as_secs_f64();
+        let period = crate::vars::mapping([("period", Value::from(seconds))]);
+        let answer = Answer::failed(format!("Timed out after {seconds} second(s).")).with("timedout", period);
+        let open: Vec<usize> = flight.units.into_iter().filter(|unit| self.works[at].judged[*unit].is_none()).collect();
+        for unit in open {
+            self.judge(at, unit, answer.clone(), flight.delegated.clone());
+        }
         self.advance(at);
     }
 

@@ -1,16 +1,20 @@
 //! One task on one host for one item: from conditions and arguments to a call, or straight to an answer.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use rplay_modules::wire::{Become, Call, Mode};
+use rplay_modules::{
+    ArgFault,
+    wire::{Become, Call, Mode},
+};
 
 use super::{PlayRun, Run, conditions, connection, connection::WayFault, host::HostState, text_of};
 use crate::{
     actions::{self, Act, After, Answer, Rendered, failed_by, wire_args},
     link::Target,
-    plan::{Action, Task},
+    plan::{Action, Controller, Task},
+    source::Spanned,
     template::{self, TemplateError},
-    vars::{Layer, Scope, Value, is_omit},
+    vars::{Layer, Lazy, Scope, Value, is_omit},
 };
 
 /// One round of a task on a host.
@@ -35,6 +39,8 @@ pub(super) struct Prepared {
     pub become_user: Option<Become>,
     pub after: After,
     pub delegated: Option<Arc<HostState>>,
+    /// How long it may take: `timeout`, or `async` with its polling done for it.
+    pub limit: Option<Duration>,
 }
 
 impl Run {
@@ -74,6 +80,10 @@ impl Run {
         let ask = match &task.action {
             Action::Module(entry) => actions::Ask { module: entry.name, args: wire_args(args), after: After::Nothing },
             Action::Controller(entry) => {
+                // What could be told beforehand was told; templates have their values only now.
+                if let Some(fault) = task.action.check(&wire_args(args.clone()), &[]).into_iter().next() {
+                    return Ok(Ready::Done(refused(&task.action, fault)));
+                }
                 let context = actions::Context {
                     task,
                     scope: &scope,
@@ -115,7 +125,13 @@ impl Run {
         };
         let become_user = connection::become_user(&task.settings, &scope, &variables, &self.options.connection)?;
         let target = Arc::new(target);
-        Ok(Ready::Call(Box::new(Prepared { call, target, become_user, after: ask.after, delegated })))
+        let mut limit = None;
+        for field in [&task.settings.timeout, &task.asynchronous] {
+            let seconds = conditions::number(field.as_ref(), &scope)?.filter(|seconds| *seconds > 0.0);
+            let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            limit = [limit, duration].into_iter().flatten().min();
+        }
+        Ok(Ready::Call(Box::new(Prepared { call, target, become_user, after: ask.after, delegated, limit })))
     }
 
     /// The arguments: module_defaults, then a whole template, then what stands in the task.
@@ -125,7 +141,8 @@ impl Run {
             let defaults = template::render(&field.value, scope)?;
             for (name, values) in actions::entries(&defaults) {
                 let short = name.rsplit('.').next().unwrap_or(&name);
-                if short == task.action.name() {
+                let whole_group = name.starts_with("group/") && task.action.group() == short.trim_start_matches("group/");
+                if short == task.action.name() || whole_group {
                     args.extend(actions::entries(&values));
                 }
             }
@@ -133,8 +150,17 @@ impl Run {
         if let Some(whole) = &task.args.whole {
             args.extend(actions::entries(&template::render(&whole.value, scope)?));
         }
+        // `set_fact` may make up its names.
+        let made_up = task.action.controller() == Some(Controller::SetFact);
         for (name, argument) in &task.args.named {
-            args.insert(name.clone(), template::render(&argument.value, scope)?);
+            let name = match made_up && name.contains("{{") {
+                true => {
+                    let written = Lazy::from_text(&Spanned { value: name.clone(), span: argument.name_span.clone() });
+                    text_of(&template::render(&written, scope)?).into()
+                }
+                false => name.clone(),
+            };
+            args.insert(name, template::render(&argument.value, scope)?);
         }
         if let Some(free) = &task.args.free {
             let name = task.action.free_form().unwrap_or("_raw_params");
@@ -160,6 +186,21 @@ impl Run {
         }
         Ok(environment)
     }
+}
+
+/// The answer of a task whose arguments are wrong.
+fn refused(action: &Action, fault: ArgFault) -> Answer {
+    let msg = match &fault.arg {
+        Some(name) if fault.msg.starts_with("unknown argument") => {
+            format!("`{}` has no argument `{name}`", action.name())
+        }
+        Some(name) => format!("argument `{name}` of `{}` {}", action.name(), fault.msg),
+        None => format!("`{}`: {}", action.name(), fault.msg),
+    };
+    let mut answer = Answer::failed(msg);
+    answer.blame = fault.arg;
+    answer.help = fault.help;
+    answer
 }
 
 /// The answer of a task whose conditions do not hold.

@@ -255,9 +255,9 @@ impl Reader<'_> {
             if near.is_none() && name.matches('.').count() >= 2 {
                 self.problems.push(ReadFault::Other {
                     problem: format!("there is no module `{name}`"),
-                    label: "not a module that this program has",
+                    label: "not a module that rplay has",
                     at: key.span.clone(),
-                    help: None,
+                    help: Some("`rplay doc` lists the modules there are".to_owned()),
                 });
                 continue;
             }
@@ -448,26 +448,12 @@ impl Reader<'_> {
                     self.problems.push(ReadFault::Unbalanced { at, module, help });
                     return None;
                 }
-                if !free_form && let Some(free) = action.free.take() {
-                    if action.args.is_empty() && free.as_str().is_some_and(is_one_template) {
-                        action.whole = Some(free);
-                    } else {
-                        let first = free.as_str().unwrap_or_default().split_whitespace().next().unwrap_or_default();
-                        let help = format!(
-                            "write its arguments as `name: value` lines below `{}:`; quote values that hold spaces",
-                            action.name.value
-                        );
-                        let at = text
-                            .value
-                            .find(first)
-                            .map_or(span.clone(), |at| locate(&text.value, &span, text.style, at..at + first.len()));
-                        self.problems.push(ReadFault::Other {
-                            problem: format!("`{}` takes no free text", action.name.value),
-                            label: "neither `key=value` nor part of one",
-                            at,
-                            help: Some(help),
-                        });
-                    }
+                // Free text for an action that takes none is told when its arguments are checked.
+                if !free_form
+                    && action.args.is_empty()
+                    && action.free.as_ref().and_then(Node::as_str).is_some_and(is_one_template)
+                {
+                    action.whole = action.free.take();
                 }
             }
             kind => {

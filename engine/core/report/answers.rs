@@ -1,0 +1,86 @@
+//! The answers of hosts to one ad-hoc task, as `ansible` prints them.
+
+use std::{io::Write, sync::Arc};
+
+use super::{Reader, words};
+use crate::{
+    event::{Event, HostResult, Status},
+    secrets::Secrets,
+};
+
+/// Actions whose output is shown as it is instead of as JSON.
+const PLAIN: &[&str] = &["command", "shell", "raw", "script"];
+
+/// Writes one answer a host.
+pub struct Answers<W: Write> {
+    out: W,
+    secrets: Arc<Secrets>,
+    plain: bool,
+    one_line: bool,
+}
+
+impl<W: Write> Answers<W> {
+    /// `module` is the short name of the module that is called.
+    pub fn new(out: W, module: &str, one_line: bool, secrets: Arc<Secrets>) -> Self {
+        Answers { out, secrets, plain: PLAIN.contains(&module), one_line }
+    }
+
+    fn line(&mut self, text: &str) {
+        // A closed pipe is no reason to stop in the middle of the work.
+        let _ = writeln!(self.out, "{}", self.secrets.mask(text));
+    }
+
+    fn answer(&mut self, result: &HostResult) {
+        let word = match result.status {
+            Status::Ok => "SUCCESS",
+            Status::Changed => "CHANGED",
+            Status::Skipped => "SKIPPED",
+            Status::Failed | Status::Ignored => "FAILED",
+            Status::Unreachable | Status::UnreachableIgnored => "UNREACHABLE",
+        };
+        for warning in &result.warnings {
+            self.line(&format!("[WARNING]: {warning}"));
+        }
+        let of = |name: &str| result.data.get_attr(name).ok().filter(|value| !value.is_undefined());
+        let text = |name: &str| of(name).map(|value| words::label(&value)).unwrap_or_default();
+        match (word, of("rc")) {
+            ("SKIPPED", _) => self.line(&format!("{} | SKIPPED", result.host)),
+            ("SUCCESS" | "CHANGED" | "FAILED", Some(rc)) if self.plain => {
+                let (out, err) = (text("stdout"), text("stderr"));
+                let msg = if word == "FAILED" { text("msg") } else { String::new() };
+                match self.one_line {
+                    true => {
+                        let out = out.replace('\n', "\\n");
+                        let err = match err.is_empty() {
+                            true => err,
+                            false => format!(" (stderr) {}", err.replace('\n', "\\n")),
+                        };
+                        self.line(&format!("{} | {word} | rc={rc} | (stdout) {out}{err}", result.host));
+                    }
+                    false => {
+                        let parts = [out, err, msg].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+                        self.line(&format!("{} | {word} | rc={rc} >>\n{}", result.host, parts.join("\n")));
+                    }
+                }
+            }
+            _ => {
+                let mark = if matches!(word, "FAILED" | "UNREACHABLE") { "!" } else { "" };
+                let data = words::json(&result.data, !self.one_line, &[]);
+                self.line(&format!("{} | {word}{mark} => {data}", result.host));
+            }
+        }
+    }
+}
+
+impl<W: Write + Send> Reader for Answers<W> {
+    fn read(&mut self, event: &Event) {
+        match event {
+            Event::HostDone { result, .. } => self.answer(result),
+            Event::NoHosts { .. } => self.line("[WARNING]: No hosts matched, nothing to do"),
+            Event::Warning { message, .. } => self.line(&format!("[WARNING]: {message}")),
+            Event::Message { text } => self.line(text),
+            _ => {}
+        }
+        let _ = self.out.flush();
+    }
+}
