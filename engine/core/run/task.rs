@@ -657,7 +657,16 @@ pub(super) fn censored(result: &HostResult) -> HostResult {
     let note = "the output has been hidden due to the fact that 'no_log: true' was specified for this result";
     let changed = matches!(result.status, Status::Changed);
     let data = crate::vars::mapping([("censored", Value::from(note)), ("changed", Value::from(changed))]);
-    HostResult { data, diff: Vec::new(), changes: Vec::new(), warnings: Vec::new(), place: None, help: None, ..result.clone() }
+    HostResult {
+        data,
+        diff: Vec::new(),
+        changes: Vec::new(),
+        warnings: Vec::new(),
+        verbose_always: false,
+        place: None,
+        help: None,
+        ..result.clone()
+    }
 }
 
 /// An item as it is shown.
