@@ -662,6 +662,10 @@ pub(super) fn censored(result: &HostResult) -> HostResult {
         diff: Vec::new(),
         changes: Vec::new(),
         warnings: Vec::new(),
+<<<<<<< HEAD
+=======
+        verbose_always: false,
+>>>>>>> refs/heads/conf
         place: None,
         help: None,
         ..result.clone()
