@@ -25,11 +25,7 @@ fn doc(args: &DocArgs) -> Result<String, String> {
         let schemas: Map<String, Json> = found.iter().map(|entry| (full_name(entry), schema(entry))).collect();
         return serde_json::to_string_pretty(&schemas).map(|text| text + "\n").map_err(|error| error.to_string());
     }
-    Ok(if args.modules.is_empty() {
-        list(&found)
-    } else {
-        found.iter().map(|entry| page(entry)).collect::<Vec<_>>().join("\n")
-    })
+    Ok(if args.modules.is_empty() { list(&found) } else { found.iter().map(page).collect::<Vec<_>>().join("\n") })
 }
 
 /// The modules and actions of these names, short or with their collection; all when none is named.

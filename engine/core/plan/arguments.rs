@@ -128,7 +128,7 @@ fn called_at(task: &Task) -> Span {
     task.span.clone()
 }
 
-fn names<'a>(args: &'a [rplay_modules::Arg]) -> impl Iterator<Item = &'a str> {
+fn names(args: &[rplay_modules::Arg]) -> impl Iterator<Item = &str> {
     args.iter()
         .flat_map(|arg| std::iter::once(arg.name).chain(arg.aliases.iter().copied()))
         .filter(|name| !name.starts_with('_'))

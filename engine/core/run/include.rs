@@ -92,7 +92,9 @@ impl Run {
         for group in groups {
             match self.included(&run, &group) {
                 Some(steps) => included.push((steps, group.hosts)),
-                None => failed.extend(group.hosts.into_iter().filter(|host| !contains(&failed, host)).collect::<Hosts>()),
+                None => {
+                    failed.extend(group.hosts.into_iter().filter(|host| !contains(&failed, host)).collect::<Hosts>())
+                }
             }
         }
         for (steps, hosts) in included {

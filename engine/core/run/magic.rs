@@ -199,14 +199,10 @@ impl HostMagic {
             "ansible_version" => version(),
             "role_name" | "ansible_role_name" => self.role()?.name.clone().into(),
             "role_path" => absolute(&self.role()?.path).into(),
-            "role_names" | "ansible_play_role_names" => {
-                self.role_names(|role| !role.dependency)
-            }
+            "role_names" | "ansible_play_role_names" => self.role_names(|role| !role.dependency),
             "ansible_role_names" => self.role_names(|_| true),
             "ansible_dependent_role_names" => self.role_names(|role| role.dependency),
-            "ansible_parent_role_names" => {
-                self.parents()?.iter().map(|role| Value::from(role.name.clone())).collect()
-            }
+            "ansible_parent_role_names" => self.parents()?.iter().map(|role| Value::from(role.name.clone())).collect(),
             "ansible_parent_role_paths" => {
                 self.parents()?.iter().map(|role| Value::from(absolute(&role.path))).collect()
             }

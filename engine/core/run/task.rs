@@ -491,7 +491,10 @@ impl<'r> Driver<'r> {
         if let Some(limit) = prepared.limit {
             self.timers.push(Timer { due: Instant::now() + limit, work: at, what: Due::Limit { key, limit } });
         }
-        self.flights.insert(key, Flight { work: at, units, afters, target: prepared.target.clone(), delegated: prepared.delegated });
+        self.flights.insert(
+            key,
+            Flight { work: at, units, afters, target: prepared.target.clone(), delegated: prepared.delegated },
+        );
         self.run.links.dispatch(Job {
             key,
             target: prepared.target,
@@ -662,10 +665,7 @@ pub(super) fn censored(result: &HostResult) -> HostResult {
         diff: Vec::new(),
         changes: Vec::new(),
         warnings: Vec::new(),
-<<<<<<< HEAD
-=======
         verbose_always: false,
->>>>>>> refs/heads/conf
         place: None,
         help: None,
         ..result.clone()

@@ -141,7 +141,8 @@ impl Run {
             let defaults = template::render(&field.value, scope)?;
             for (name, values) in actions::entries(&defaults) {
                 let short = name.rsplit('.').next().unwrap_or(&name);
-                let whole_group = name.starts_with("group/") && task.action.group() == short.trim_start_matches("group/");
+                let whole_group =
+                    name.starts_with("group/") && task.action.group() == short.trim_start_matches("group/");
                 if short == task.action.name() || whole_group {
                     args.extend(actions::entries(&values));
                 }
