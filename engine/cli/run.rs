@@ -198,7 +198,7 @@ fn options(
         become_password,
     };
     let first = sources.iter().map(PathBuf::from).find(|path| path.exists());
-    let absolute = |path: &std::path::Path| rplay::actions::absolute(path);
+    let absolute = |path: &std::path::Path| rplay::source::absolute(path);
     Ok(Options {
         check: args.check,
         diff: args.diff || *config.diff_always,

@@ -95,7 +95,7 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     if let Some(name) = text_arg(args, "name") {
         vars = Layer::from_iter([(Arc::from(name), Lazy::Map(Arc::new(vars)))]);
     }
-    let shown: Vec<Value> = files.iter().map(|file| Value::from(crate::actions::absolute(file))).collect();
+    let shown: Vec<Value> = files.iter().map(|file| Value::from(crate::source::absolute(file))).collect();
     let mut answer = Answer::default().with("ansible_included_var_files", shown);
     answer.effects.push(Effect::IncludeVars(vars));
     Ok(answer)

@@ -6,9 +6,8 @@ use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 
 use super::{PlayRun, Run, host::HostState};
 use crate::{
-    actions::absolute,
     plan::{Role, Task},
-    source::{Source, Span},
+    source::{Source, Span, absolute},
     template,
     vars::{Lazy, Magic, Scope, mapping, omit},
 };
