@@ -6,6 +6,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 rplay=$(command -v "${RPLAY:-rplay}") || { echo "set RPLAY to the rplay to test" >&2; exit 2; }
 rplay=$(realpath "$rplay")
+# shellcheck disable=SC1091,SC2154  # names the lab's addresses and ports
 . tests/lab/steps/settings.sh
 export LAB_STATE=$state
 scratch=$(mktemp -d)
@@ -188,6 +189,13 @@ versions() {
     play 'and back' 'failed=0' --tags replicas
 }
 
+secrets_lost() {
+    local other='another-password'
+    "$rplay" -i inventory/lab.yml -e "todo_secrets_dir=$secrets" -e todo_mysql_password=$other >"$scratch/log" 2>&1 </dev/null
+    check 'other passwords than the data has are refused' 'MySQL refuses todo: its data .volume lab-mysql.' cat "$scratch/log"
+    check 'before anything is changed' '^2$' grep -cE '^todo-[12] +: ok=.*changed=0' "$scratch/log"
+}
+
 logins() {
     local conf='--tags login -e registry_login_password='
     play 'without a password a host stays logged in' 'changed=0 .*failed=0' $conf
@@ -210,6 +218,6 @@ demo() {
 
 build_load
 tests/lab/lab up >/dev/null && tests/lab/lab fresh >/dev/null || exit 1
-for part in ${*:-first_runs hosts_are_tidy logins real_api scaling faults reboot versions shared_data destroying demo}; do "$part"; done
+for part in ${*:-first_runs hosts_are_tidy secrets_lost logins real_api scaling faults reboot versions shared_data destroying demo}; do "$part"; done
 printf '%s passed, %s failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]

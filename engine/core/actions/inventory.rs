@@ -12,7 +12,9 @@ pub fn add_host(args: Rendered) -> Result<Answer> {
     // `name:port` sets the port, unless the colon belongs to an IPv6 address.
     let name = match name.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') && port.parse::<u16>().is_ok() => {
-            vars.insert("ansible_port".into(), Lazy::Data(port.parse::<u16>().unwrap_or_default().into()));
+            for name in ["ansible_port", "ansible_ssh_port"] {
+                vars.insert(name.into(), Lazy::Data(port.parse::<u16>().unwrap_or_default().into()));
+            }
             host.to_owned()
         }
         _ => name,

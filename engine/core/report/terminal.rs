@@ -245,8 +245,11 @@ impl<W: Write> Terminal<W> {
         }
         let detailed = result.verbose_always && result.status != Status::Skipped;
         if detailed || self.look.verbosity > 0 {
-            let hide: &[&str] = if detailed && self.look.verbosity == 0 { &["changed", "item"] } else { &[] };
-            line += &format!(" => {}", words::json(&result.data, detailed, hide));
+            line += &format!(" => {}", words::json(&result.data, detailed, &[]));
+        }
+        // Ansible ends this line with a space; scripts compare whole lines.
+        if result.status == Status::Skipped && item.is_some() && self.look.verbosity == 0 {
+            line.push(' ');
         }
         self.line(&line, Some(colour));
         // A diff says it better where there is one.

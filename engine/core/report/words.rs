@@ -5,8 +5,7 @@ use rplay_wire::Diff;
 use similar::TextDiff;
 
 /// Keys that say nothing to a person.
-const HIDDEN: &[&str] =
-    &["failed", "skipped", "invocation", "diff", "exception", "ansible_loop_var", "ansible_index_var"];
+const HIDDEN: &[&str] = &["failed", "skipped", "invocation", "diff", "exception"];
 
 /// A result as JSON on one line, or indented by four; keys in order, as Ansible prints it.
 pub fn json(data: &Value, indent: bool, hide: &[&str]) -> String {
@@ -16,8 +15,8 @@ pub fn json(data: &Value, indent: bool, hide: &[&str]) -> String {
             map.shift_remove(*key);
         }
         map.retain(|key, _| !key.starts_with("_ansible_"));
-        map.sort_keys();
     }
+    value.sort_all_objects();
     let mut text = Vec::new();
     let done = match indent {
         true => {

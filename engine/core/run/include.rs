@@ -88,13 +88,22 @@ impl Run {
             }
         }
         groups.sort_by_key(|group| group.wish.at_index);
+        let mut included: Vec<(Vec<Step>, Hosts)> = Vec::new();
         for group in groups {
+            match self.included(&run, &group) {
+                Some(steps) => included.push((steps, group.hosts)),
+                None => {
+                    failed.extend(group.hosts.into_iter().filter(|host| !contains(&failed, host)).collect::<Hosts>())
+                }
+            }
+        }
+        for (steps, hosts) in included {
             let there: Hosts =
-                group.hosts.iter().filter(|h| !contains(&failed, h) && play.gone(&h.name).is_none()).cloned().collect();
+                hosts.into_iter().filter(|h| !contains(&failed, h) && play.gone(&h.name).is_none()).collect();
             if there.is_empty() {
                 continue;
             }
-            for host in self.included(&run, &group, &there) {
+            for host in self.steps(play, &steps, &there) {
                 if !contains(&failed, &host) {
                     failed.push(host);
                 }
@@ -144,8 +153,10 @@ impl Run {
         }
     }
 
-    fn included(self: &Arc<Self>, run: &TaskRun, group: &Group, hosts: &[Arc<HostState>]) -> Hosts {
-        let Some(first) = hosts.first() else { return Hosts::new() };
+    /// The steps that some hosts want; `None` when they cannot be had, which is told for each host.
+    fn included(self: &Arc<Self>, run: &TaskRun, group: &Group) -> Option<Vec<Step>> {
+        let hosts = &group.hosts;
+        let first = hosts.first()?;
         let role = run.task.action.controller() == Some(Controller::IncludeRole);
         let place = self.place(run, group, first);
         let mut found = Found::default();
@@ -180,15 +191,14 @@ impl Run {
                 let judged = self.judge(run, host, &round, answer);
                 self.conclude(run, host, judged, Default::default());
             }
-            return hosts.to_vec();
+            return None;
         }
         for host in hosts {
             self.count(&host.name, |counts| counts.ok += 1);
         }
         let mut handlers = run.play.handlers.write().unwrap_or_else(PoisonError::into_inner);
         handlers.extend(found.handlers);
-        drop(handlers);
-        self.steps(&run.play, &steps, hosts)
+        Some(steps)
     }
 
     /// What surrounds included tasks: what surrounds the include itself, what `apply` says, its variables

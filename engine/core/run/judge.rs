@@ -14,7 +14,7 @@ use super::{
 use crate::{
     actions::{Answer, Effect, entries},
     event::{Event, HostResult, Item, Status},
-    plan::Task,
+    plan::{Controller, Task},
     source::Span,
     template::{self, TemplateError},
     vars::{Layer, Scope, Value, mapping},
@@ -152,7 +152,11 @@ impl Run {
                 host: host.name.clone(),
                 delegated_to: round.delegated.map(|host| host.name.clone()),
                 status,
-                data: registered.clone(),
+                // Of `debug` nothing is of interest but what it was to show.
+                data: match task_of.action.controller() {
+                    Some(Controller::Debug) if status == Status::Ok => mapping(answer.data.clone()),
+                    _ => registered.clone(),
+                },
                 diff: std::mem::take(&mut answer.diff),
                 changes: std::mem::take(&mut answer.changes),
                 warnings: std::mem::take(&mut answer.warnings),
@@ -312,7 +316,10 @@ impl Run {
         match judged.result.status {
             Status::Unreachable if judged.ignore_unreachable => {
                 judged.result.status = Status::UnreachableIgnored;
-                self.count(name, |counts| counts.ignored += 1);
+                self.count(name, |counts| {
+                    counts.ok += 1;
+                    counts.ignored += 1;
+                });
             }
             Status::Unreachable => {
                 task.play.leave(name, Gone::Unreachable);
@@ -394,7 +401,9 @@ fn gathers(task: &Task) -> bool {
 fn register_value(task: &Task, answer: &Answer, round: &Round<'_>) -> Value {
     let mut fields = answer.data.clone();
     fields.insert("changed".into(), Value::from(answer.changed));
-    fields.insert("failed".into(), Value::from(answer.failed));
+    if answer.skipped.is_none() {
+        fields.insert("failed".into(), Value::from(answer.failed));
+    }
     if answer.unreachable {
         fields.insert("unreachable".into(), Value::from(true));
     }

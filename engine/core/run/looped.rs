@@ -175,9 +175,7 @@ pub(super) fn sum(host: &Arc<HostState>, judged: Vec<Judged>) -> Judged {
     if failed {
         fields.push(("failed", Value::from(true)));
     }
-    if skipped {
-        fields.push(("skipped", Value::from(true)));
-    }
+    fields.push(("skipped", Value::from(skipped)));
     match judged.is_empty() {
         true => fields.push(("skipped_reason", Value::from("No items in the list"))),
         false => fields.push(("msg", Value::from(msg))),

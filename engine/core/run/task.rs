@@ -665,6 +665,7 @@ pub(super) fn censored(result: &HostResult) -> HostResult {
         diff: Vec::new(),
         changes: Vec::new(),
         warnings: Vec::new(),
+        verbose_always: false,
         place: None,
         help: None,
         ..result.clone()
