@@ -505,8 +505,12 @@ impl<'r> Driver<'r> {
     }
 
     /// An answer is there: apply the task's own conditions, try again or keep it.
-    fn judge(&mut self, at: usize, unit: usize, answer: Answer, delegated: Option<Arc<HostState>>) {
+    fn judge(&mut self, at: usize, unit: usize, mut answer: Answer, delegated: Option<Arc<HostState>>) {
         let work = &mut self.works[at];
+        if self.task.task.action.controller() == Some(Controller::WaitForConnection) && answer.skipped.is_none() {
+            answer.data.shift_remove("ping");
+            answer.set("elapsed", work.begun.elapsed().as_secs());
+        }
         work.attempts[unit] += 1;
         let attempt = work.attempts[unit];
         let host = work.host.clone();
