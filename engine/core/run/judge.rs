@@ -203,6 +203,7 @@ impl Run {
                 Some(Arc::new(layer))
             }
         };
+        let top = self.with_delegated(&task.play, top, round.delegated);
         self.scope(&task.play, host, Some(&task.task), top, self.options.check)
     }
 
