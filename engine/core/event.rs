@@ -144,6 +144,10 @@ pub struct Recap {
     /// From `set_stats`.
     pub custom: Vec<(Option<Arc<str>>, Value)>,
     pub elapsed: Duration,
+    /// A host was given up because a task failed on it.
+    pub failed: bool,
+    /// A host was given up because it could not be reached.
+    pub unreachable: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -158,11 +162,14 @@ pub struct Counts {
 }
 
 impl Recap {
-    /// Ansible's exit code: 2 when a host failed, 4 when one was unreachable, both bits when both.
+    /// Ansible's exit code: 4 when a host was unreachable, else 2 when one failed. What was rescued, or
+    /// cleared by `clear_host_errors`, is no failure.
     pub fn exit_code(&self) -> u8 {
-        let failed = self.hosts.values().any(|counts| counts.failed > 0);
-        let unreachable = self.hosts.values().any(|counts| counts.unreachable > 0);
-        u8::from(failed) * 2 + u8::from(unreachable) * 4
+        match () {
+            () if self.unreachable => 4,
+            () if self.failed => 2,
+            () => 0,
+        }
     }
 }
 

@@ -218,6 +218,13 @@ demo() {
 
 build_load
 tests/lab/lab up >/dev/null && tests/lab/lab fresh >/dev/null || exit 1
-for part in ${*:-first_runs hosts_are_tidy secrets_lost logins real_api scaling faults reboot versions shared_data destroying demo}; do "$part"; done
+parts=${*:-first_runs hosts_are_tidy secrets_lost logins real_api scaling faults reboot versions shared_data destroying demo}
+for part in $parts; do
+    "$part"
+    # Without a deployment all that follows would fail for the same reason.
+    if [ "$(on todo-1 'docker ps --quiet | wc -l' 2>/dev/null)" -lt 3 ] && [ "$part" = first_runs ]; then
+        echo 'nothing is deployed: the rest is left out'; break
+    fi
+done
 printf '%s passed, %s failed\n' "$passed" "$failed"
 [ "$failed" = 0 ]

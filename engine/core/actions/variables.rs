@@ -82,7 +82,9 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
             answer.place = Some(context.span("file"));
             Box::new(answer)
         })?],
-        (None, None) => return Err(Box::new(Answer::failed("give a `file` or a `dir`"))),
+        (None, None) => {
+            return Err(Box::new(Answer::failed("Could not find file: neither `file` nor `dir` names anything")));
+        }
     };
     let mut vars = Layer::new();
     for file in &files {

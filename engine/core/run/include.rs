@@ -89,12 +89,11 @@ impl Run {
         }
         groups.sort_by_key(|group| group.wish.at_index);
         let mut included: Vec<(Vec<Step>, Hosts)> = Vec::new();
-        for group in groups {
+        for mut group in groups {
+            group.hosts.retain(|host| !contains(&failed, host));
             match self.included(&run, &group) {
                 Some(steps) => included.push((steps, group.hosts)),
-                None => {
-                    failed.extend(group.hosts.into_iter().filter(|host| !contains(&failed, host)).collect::<Hosts>())
-                }
+                None => failed.extend(group.hosts),
             }
         }
         for (steps, hosts) in included {

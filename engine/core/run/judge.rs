@@ -77,8 +77,8 @@ impl Run {
     ) -> Judged {
         let task_of = &task.task;
         if task_of.asynchronous.is_some() && !answer.unreachable && answer.skipped.is_none() {
-            answer.set("started", 1);
-            answer.set("finished", 1);
+            answer.set("started", true);
+            answer.set("finished", true);
         }
         let tries = !task_of.until.is_empty() || task_of.retries.is_some();
         if tries && !answer.unreachable && answer.skipped.is_none() {
@@ -86,6 +86,7 @@ impl Run {
         }
         let mut registered = register_value(task_of, &answer, round);
         let mut retry = None;
+        let mut gave_up = false;
         let mut stop = false;
         let scope = self.judging_scope(task, host, round, &registered);
         if !answer.unreachable && answer.skipped.is_none() {
@@ -105,7 +106,9 @@ impl Run {
                     retry = Some(again);
                 }
                 Ok(Verdict::GiveUp) => {
-                    answer.failed = true;
+                    // Where `failed_when` decides, only the registered result is a failed one.
+                    gave_up = true;
+                    answer.failed |= task_of.failed_when.is_empty();
                     answer.set("attempts", round.attempt.saturating_sub(1).max(1));
                     registered = register_value(task_of, &answer, round);
                 }
@@ -120,6 +123,11 @@ impl Run {
                 let scope = self.judging_scope(task, host, round, &registered);
                 stop = conditions::all_hold(&task.task.control.break_when, &scope).unwrap_or(false);
             }
+        }
+        if gave_up && !answer.failed {
+            let mut fields = entries(&registered);
+            fields.insert("failed".into(), Value::from(true));
+            registered = mapping(fields);
         }
         let settings = &task.task.settings;
         let flag = |field| conditions::flag(field, &scope).ok().flatten().unwrap_or(false);
@@ -195,6 +203,7 @@ impl Run {
                 Some(Arc::new(layer))
             }
         };
+        let top = self.with_delegated(&task.play, top, round.delegated);
         self.scope(&task.play, host, Some(&task.task), top, self.options.check)
     }
 

@@ -143,6 +143,9 @@ impl Run {
         }
         let mut recap = lock(&self.recap).clone();
         recap.elapsed = self.begun.elapsed();
+        let lost = |why| lock(&self.lost).values().any(|gone| *gone == why);
+        recap.failed = lost(play::Gone::Failed);
+        recap.unreachable = lost(play::Gone::Unreachable);
         recap.hosts.sort_unstable_keys();
         self.send(Event::RunEnded(Arc::new(recap.clone())));
         result.map(|()| recap)

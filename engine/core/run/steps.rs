@@ -17,8 +17,11 @@ impl Run {
             left.retain(|host| play.gone(&host.name).is_none() && !contains(&failed, host));
             // Handlers may be forced on hosts that failed.
             let flush = matches!(step, Step::Flush);
-            if play.is_over() || left.is_empty() && !flush {
+            if play.is_over() {
                 break;
+            }
+            if left.is_empty() && !flush {
+                continue;
             }
             let more = match step {
                 Step::Task(task) => match &task.role {
@@ -49,11 +52,9 @@ impl Run {
         let mut failed = self.steps(play, &block.body, hosts);
         failed.retain(|host| play.gone(&host.name).is_none());
         if !block.rescue.is_empty() && !failed.is_empty() {
-            let again = self.steps(play, &block.rescue, &failed);
-            for host in failed.iter().filter(|host| !contains(&again, host) && play.gone(&host.name).is_none()) {
-                self.rescued(&host.name);
-            }
-            failed = again;
+            // Counted at once, as in Ansible: a rescue that fails is a failure of its own.
+            failed.iter().for_each(|host| self.rescued(&host.name));
+            failed = self.steps(play, &block.rescue, &failed);
         }
         if !block.always.is_empty() && !play.is_over() {
             // Those that failed too: that is what `always` is for.

@@ -430,7 +430,7 @@ impl<'r> Driver<'r> {
                         }
                     }
                 }
-                Some(Ready::Done(answer)) => done.push((unit, answer)),
+                Some(Ready::Done(answer, delegated)) => done.push((unit, answer, delegated)),
                 None => {}
             }
         }
@@ -438,8 +438,8 @@ impl<'r> Driver<'r> {
         for (prepared, units, calls, afters) in groups {
             self.dispatch(at, prepared, units, calls, afters);
         }
-        for (unit, answer) in done {
-            self.judge(at, unit, answer, None);
+        for (unit, answer, delegated) in done {
+            self.judge(at, unit, answer, delegated);
         }
     }
 
@@ -461,8 +461,8 @@ impl<'r> Driver<'r> {
             }
         };
         match ready {
-            Ready::Done(answer) => {
-                self.judge(at, unit, answer, None);
+            Ready::Done(answer, delegated) => {
+                self.judge(at, unit, answer, delegated);
                 self.works[at].open == 0
             }
             Ready::Call(prepared) => {
@@ -508,8 +508,12 @@ impl<'r> Driver<'r> {
     }
 
     /// An answer is there: apply the task's own conditions, try again or keep it.
-    fn judge(&mut self, at: usize, unit: usize, answer: Answer, delegated: Option<Arc<HostState>>) {
+    fn judge(&mut self, at: usize, unit: usize, mut answer: Answer, delegated: Option<Arc<HostState>>) {
         let work = &mut self.works[at];
+        if self.task.task.action.controller() == Some(Controller::WaitForConnection) && answer.skipped.is_none() {
+            answer.data.shift_remove("ping");
+            answer.set("elapsed", work.begun.elapsed().as_secs());
+        }
         work.attempts[unit] += 1;
         let attempt = work.attempts[unit];
         let host = work.host.clone();
@@ -646,7 +650,7 @@ fn work(run: &Arc<Run>, task: &TaskRun, host: &Arc<HostState>) -> Work {
         Err(answer) => {
             work.looped = false;
             work.units = vec![Unit { index: 0, item: None, top: None }];
-            work.ready = vec![Some(Ready::Done(*answer))];
+            work.ready = vec![Some(Ready::Done(*answer, None))];
         }
     }
     work.ready.resize_with(work.units.len(), || None);

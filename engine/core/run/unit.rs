@@ -14,7 +14,7 @@ use crate::{
     plan::{Action, Controller, Task},
     source::Spanned,
     template::{self, TemplateError},
-    vars::{Layer, Lazy, Scope, Value, is_omit},
+    vars::{Layer, Lazy, Scope, Value, is_omit, mapping},
 };
 
 /// One round of a task on a host.
@@ -28,7 +28,8 @@ pub(super) struct Unit {
 
 /// What is to be done about a unit.
 pub(super) enum Ready {
-    Done(Answer),
+    /// Without asking an agent; with the host it was delegated to.
+    Done(Answer, Option<Arc<HostState>>),
     Call(Box<Prepared>),
 }
 
@@ -55,7 +56,7 @@ impl Run {
     ) -> Ready {
         match self.try_prepare(play, task, host, unit) {
             Ok(ready) => ready,
-            Err(fault) => Ready::Done(fault.answer()),
+            Err(fault) => Ready::Done(fault.answer(), None),
         }
     }
 
@@ -68,21 +69,33 @@ impl Run {
     ) -> Result<Ready, WayFault> {
         let scope = self.scope(play, host, Some(task), unit.top.clone(), self.options.check);
         if let Some(skipped) = when(task, &scope) {
-            return Ok(Ready::Done(skipped));
+            return Ok(Ready::Done(skipped, None));
         }
+        let delegated = match conditions::text(task.settings.delegate_to.as_ref(), &scope)? {
+            Some(name) if *name != *host.name => Some(self.host_or_stranger(&name, play)),
+            _ => None,
+        };
         let check = conditions::flag(task.settings.check_mode.as_ref(), &scope)?.unwrap_or(self.options.check);
-        let scope = match check == self.options.check {
+        let scope = match check == self.options.check && delegated.is_none() {
             true => scope,
-            false => self.scope(play, host, Some(task), unit.top.clone(), check),
+            false => {
+                let top = self.with_delegated(play, unit.top.clone(), delegated.as_ref());
+                self.scope(play, host, Some(task), top, check)
+            }
         };
         let diff = conditions::flag(task.settings.diff.as_ref(), &scope)?.unwrap_or(self.options.diff);
         let args = self.arguments(task, &scope)?;
         let ask = match &task.action {
             Action::Module(entry) => actions::Ask { module: entry.name, args: wire_args(args), after: After::Nothing },
             Action::Controller(entry) => {
-                // What could be told beforehand was told; templates have their values only now.
-                if let Some(fault) = task.action.check(&wire_args(args.clone()), &[]).into_iter().next() {
-                    return Ok(Ready::Done(refused(&task.action, fault)));
+                // What could be told beforehand was told; templates have their values only now. (A role's
+                // own check has no arguments: it brings its specification along.)
+                let fault = match task.spec {
+                    None => task.action.check(&wire_args(args.clone()), &[]).into_iter().next(),
+                    Some(_) => None,
+                };
+                if let Some(fault) = fault {
+                    return Ok(Ready::Done(refused(&task.action, fault), delegated));
                 }
                 let context = actions::Context {
                     task,
@@ -96,7 +109,7 @@ impl Run {
                     verbosity: self.options.verbosity,
                 };
                 match actions::act(entry.kind, args, &context) {
-                    Act::Done(answer) => return Ok(Ready::Done(answer)),
+                    Act::Done(answer) => return Ok(Ready::Done(answer, delegated)),
                     Act::Call(ask) => ask,
                 }
             }
@@ -106,10 +119,6 @@ impl Run {
             args: ask.args,
             mode: Mode { check, diff },
             environment: self.environment(task, &scope)?,
-        };
-        let delegated = match conditions::text(task.settings.delegate_to.as_ref(), &scope)? {
-            Some(name) if *name != *host.name => Some(self.host_or_stranger(&name, play)),
-            _ => None,
         };
         // A delegated task goes where the other host's variables say; keywords about the way there are
         // those of the host at hand.
@@ -132,6 +141,23 @@ impl Run {
             limit = [limit, duration].into_iter().flatten().min();
         }
         Ok(Ready::Call(Box::new(Prepared { call, target, become_user, after: ask.after, delegated, limit })))
+    }
+
+    /// What belongs to the moment, with `ansible_delegated_vars` when another host does the work.
+    pub(super) fn with_delegated(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        top: Option<Arc<Layer>>,
+        delegated: Option<&Arc<HostState>>,
+    ) -> Option<Arc<Layer>> {
+        let Some(other) = delegated else { return top };
+        let known = self.host_scope(play, other);
+        let layers = known.layers.iter().cloned().chain([other.itself.clone()]).collect();
+        let known = Scope::new(layers, known.magic.clone(), known.folders.clone());
+        let vars = mapping([(other.name.clone(), template::scope_value(Arc::new(known)))]);
+        let mut layer = top.as_deref().cloned().unwrap_or_default();
+        layer.insert("ansible_delegated_vars".into(), Lazy::Data(vars));
+        Some(Arc::new(layer))
     }
 
     /// The arguments: module_defaults, then a whole template, then what stands in the task.
