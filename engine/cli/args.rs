@@ -290,6 +290,9 @@ pub struct InventoryArgs {
     /// With variables in the tree
     #[arg(long, requires = "graph")]
     pub vars: bool,
+    /// YAML rather than JSON
+    #[arg(short, long, conflicts_with = "graph")]
+    pub yaml: bool,
     /// Folder with group_vars and host_vars of the playbook
     #[arg(long, value_name = "FOLDER")]
     pub playbook_dir: Option<PathBuf>,

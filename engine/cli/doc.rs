@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use rplay::source::Problems;
-use rplay_modules::{Arg, Entry, registry};
+use rplay::{plan::Action, source::Problems};
+use rplay_modules::Arg;
 use serde_json::{Map, Value as Json, json};
 
 use crate::args::DocArgs;
@@ -25,48 +25,30 @@ fn doc(args: &DocArgs) -> Result<String, String> {
         let schemas: Map<String, Json> = found.iter().map(|entry| (full_name(entry), schema(entry))).collect();
         return serde_json::to_string_pretty(&schemas).map(|text| text + "\n").map_err(|error| error.to_string());
     }
-    Ok(if args.modules.is_empty() {
-        list(&found)
-    } else {
-        found.iter().map(|entry| page(entry)).collect::<Vec<_>>().join("\n")
-    })
+    Ok(if args.modules.is_empty() { list(&found) } else { found.iter().map(page).collect::<Vec<_>>().join("\n") })
 }
 
-/// The modules of these names, short or with their collection; all when none is named.
-fn named(names: &[String]) -> Result<Vec<&'static Entry>, String> {
+/// The modules and actions of these names, short or with their collection; all when none is named.
+fn named(names: &[String]) -> Result<Vec<Action>, String> {
     if names.is_empty() {
-        return Ok(registry::MODULES.iter().collect());
+        return Ok(Action::all());
     }
-    names
-        .iter()
-        .map(|name| {
-            let (collection, short) = name.rsplit_once('.').map_or((None, name.as_str()), |(c, n)| (Some(c), n));
-            let fits = |entry: &&Entry| {
-                collection.is_none_or(|collection| {
-                    collection == entry.collection
-                        || (collection == "ansible.legacy" && entry.collection == "ansible.builtin")
-                })
-            };
-            registry::find(short).filter(fits).ok_or_else(|| {
-                let known = registry::MODULES.iter().map(|entry| entry.name);
-                match rplay::source::nearest(short, known) {
-                    Some(meant) if meant != short => format!("there is no module `{name}`; did you mean `{meant}`?"),
-                    _ => format!("there is no module `{name}`; `rplay doc` lists all"),
-                }
-            })
-        })
-        .collect()
+    let unknown = |name: &String| match Action::nearest(name) {
+        Some(meant) => format!("there is no module `{name}`; did you mean `{meant}`?"),
+        None => format!("there is no module `{name}`; `rplay doc` lists all"),
+    };
+    names.iter().map(|name| Action::find(name).ok_or_else(|| unknown(name))).collect()
 }
 
-fn full_name(entry: &Entry) -> String {
-    format!("{}.{}", entry.collection, entry.name)
+fn full_name(action: &Action) -> String {
+    format!("{}.{}", action.collection(), action.name())
 }
 
-fn list(entries: &[&Entry]) -> String {
-    let width = entries.iter().map(|entry| entry.name.len()).max().unwrap_or(0);
+fn list(entries: &[Action]) -> String {
+    let width = entries.iter().map(|entry| entry.name().len()).max().unwrap_or(0);
     let mut text = String::new();
     for entry in entries {
-        let _ = writeln!(text, "{:width$}  {}", entry.name, first_sentence(entry.doc));
+        let _ = writeln!(text, "{:width$}  {}", entry.name(), first_sentence(entry.doc()));
     }
     text
 }
@@ -82,12 +64,12 @@ fn one_line(doc: &str) -> String {
     doc.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn page(entry: &Entry) -> String {
-    let mut text = format!("{}\n\n{}\n", full_name(entry), wrapped(entry.doc, 2));
-    if let Some(free_form) = entry.free_form {
+fn page(entry: &Action) -> String {
+    let mut text = format!("{}\n\n{}\n", full_name(entry), wrapped(entry.doc(), 2));
+    if let Some(free_form) = entry.free_form() {
         let _ = writeln!(text, "\n  Text beside the module's name is the argument `{free_form}`.");
     }
-    let all = (entry.args)();
+    let all = entry.args();
     let args: Vec<&Arg> = all.iter().filter(|arg| !arg.name.starts_with('_')).collect();
     if !args.is_empty() {
         text.push_str("\nArguments (= must be given):\n");
@@ -172,8 +154,8 @@ fn snake_case(name: &str) -> String {
 
 /// A module's arguments as a JSON schema. Numbers and booleans may be written as text, too, and most
 /// values as templates, as modules read them leniently.
-fn schema(entry: &Entry) -> Json {
-    let args = (entry.args)();
+fn schema(entry: &Action) -> Json {
+    let args = entry.args();
     let mut properties = Map::new();
     for arg in args.iter().filter(|arg| !arg.name.starts_with('_')) {
         let mut property = Map::new();
@@ -218,7 +200,7 @@ fn schema(entry: &Entry) -> Json {
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": full_name(entry),
-        "description": one_line(entry.doc),
+        "description": one_line(entry.doc()),
         "type": "object",
         "properties": properties,
         "additionalProperties": false,
@@ -240,7 +222,7 @@ mod tests {
     #[test]
     fn all_modules_are_listed_with_what_they_do() {
         let text = run(&[], false).unwrap();
-        assert_eq!(text.lines().count(), registry::MODULES.len());
+        assert_eq!(text.lines().count(), Action::all().len());
         assert!(
             text.lines().any(|line| line.starts_with("ping ") && line.contains("Checks that a host can be reached"))
         );
@@ -257,7 +239,7 @@ mod tests {
 
     #[test]
     fn every_module_has_a_page_and_a_schema() {
-        let all: Vec<&str> = registry::MODULES.iter().map(|entry| entry.name).collect();
+        let all: Vec<&str> = Action::all().iter().map(Action::name).collect();
         assert!(run(&all, false).is_ok());
         let schemas: Json = serde_json::from_str(&run(&[], true).unwrap()).unwrap();
         assert_eq!(schemas.as_object().unwrap().len(), all.len());

@@ -8,7 +8,10 @@ use rplay::source::Problems;
 /// Shows problems on standard error.
 pub fn show(problems: &Problems) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    for problem in &problems.0 {
+    for (index, problem) in problems.0.iter().enumerate() {
+        if index > 0 {
+            eprintln!();
+        }
         eprintln!("{}", text(problem.as_ref(), colour, columns()));
     }
 }

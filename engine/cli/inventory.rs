@@ -1,6 +1,9 @@
 //! `rplay inventory`: hosts, groups and variables, as ansible-inventory shows them.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use miette::Diagnostic;
 use rplay::{
@@ -8,7 +11,9 @@ use rplay::{
     inventory::Inventory,
     secrets::Secrets,
     source::{Problems, nearest},
+    syntax::emit,
 };
+use serde_json::{Map, Value as Json};
 use thiserror::Error;
 
 use crate::{args::InventoryArgs, faults, passwords};
@@ -22,6 +27,8 @@ enum Fault {
         #[help]
         help: Option<String>,
     },
+    #[error("the inventory cannot be written as YAML: {0}")]
+    Yaml(String),
 }
 
 /// Prints the inventory as `ansible-inventory` does.
@@ -59,7 +66,11 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
             Some(host) => inventory.host_vars(host, folder, &extra)?,
             None => inventory.list(folder, &extra)?,
         };
-        pretty(&json)
+        match (args.yaml, &args.host) {
+            (false, _) => pretty(&json),
+            (true, Some(_)) => yaml(&json)?,
+            (true, None) => yaml(&nested(&json))?,
+        }
     };
     let more = inventory.take_warnings();
     inventory.warnings.extend(more);
@@ -67,7 +78,7 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
 }
 
 /// Indented by four, as Ansible indents.
-fn pretty(json: &serde_json::Value) -> String {
+fn pretty(json: &Json) -> String {
     let mut text = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut writer = serde_json::Serializer::with_formatter(&mut text, formatter);
@@ -75,6 +86,42 @@ fn pretty(json: &serde_json::Value) -> String {
         Ok(()) => String::from_utf8_lossy(&text).into_owned(),
         Err(error) => error.to_string(),
     }
+}
+
+/// The listing in the shape of an inventory file: groups within groups, and the variables of a host where it
+/// is named first.
+fn nested(listing: &Json) -> Json {
+    let mut told = HashSet::new();
+    Json::Object(Map::from_iter([("all".to_owned(), nested_group("all", listing, &mut told))]))
+}
+
+/// `told` holds the groups and hosts, told apart by their kind, of which all has been said.
+fn nested_group<'l>(name: &str, listing: &'l Json, told: &mut HashSet<(&'static str, &'l str)>) -> Json {
+    let empty = || Json::Object(Map::new());
+    let mut group = Map::new();
+    for kind in ["children", "hosts"] {
+        let members = listing.get(name).and_then(|group| group.get(kind)).and_then(Json::as_array);
+        let mut shown = Map::new();
+        // As the emitter sorts them, so that the first one says it all.
+        let members: BTreeSet<&str> = members.into_iter().flatten().filter_map(Json::as_str).collect();
+        for member in members {
+            let about = match (told.insert((kind, member)), kind) {
+                (false, _) => empty(),
+                (true, "children") => nested_group(member, listing, told),
+                (true, _) => listing["_meta"]["hostvars"].get(member).cloned().unwrap_or_else(empty),
+            };
+            shown.insert(member.to_owned(), about);
+        }
+        if !shown.is_empty() {
+            group.insert(kind.to_owned(), Json::Object(shown));
+        }
+    }
+    Json::Object(group)
+}
+
+fn yaml(json: &Json) -> Result<String, Fault> {
+    let value = rplay::vars::from_wire(json.clone().into());
+    emit::to_yaml(&value, &emit::Options::nice()).map_err(|error| Fault::Yaml(error.to_string()))
 }
 
 #[cfg(test)]
@@ -103,5 +150,52 @@ mod tests {
             "there is no host `web2` in the inventory"
         );
         assert_eq!(inventory(&["-i", "a,", "--graph", "x"]).unwrap_err(), "there is no group `x` in the inventory");
+    }
+    /// What reads as something else in YAML 1.1 must come back as the text that it was.
+    #[test]
+    fn the_yaml_is_an_inventory_that_says_the_same() {
+        let words = [
+            "yes",
+            "off",
+            "y",
+            "0644",
+            "1:20",
+            "0x1f",
+            "1_000",
+            "~",
+            "null",
+            "2001-01-01",
+            ".5",
+            "=",
+            "<<",
+            "a: b",
+            "#",
+            "{{ x }}",
+            "",
+        ];
+        let words: Vec<Json> = words.into_iter().map(Json::from).collect();
+        let file = |suffix: &str, text: &str| {
+            let file = tempfile::Builder::new().suffix(suffix).tempfile().unwrap();
+            std::fs::write(file.path(), text).unwrap();
+            file
+        };
+        let given = serde_json::json!({"all": {
+            "hosts": {"lone": {}},
+            "children": {
+                "web": {"hosts": {"w1": {"words": words, "yes": true, "number": 5, "part": 0.5, "none": null}, "w2": {}}},
+                "zone": {"children": {"db": {"hosts": {"d1": {"text": "one\ntwo\n"}, "w1": {}}}, "web": {}}},
+            },
+        }});
+        let given = file(".json", &given.to_string());
+        let list = |file: &tempfile::NamedTempFile, more: &[&str]| {
+            let path = file.path().to_str().unwrap();
+            inventory(&[&["-i", path, "--list"], more].concat()).unwrap()
+        };
+        let text = list(&given, &["--yaml"]);
+        assert!(text.starts_with("all:\n    children:\n"), "{text}");
+        // Other readers of YAML see the same, too.
+        let listing: Json = serde_json::from_str(&list(&given, &[])).unwrap();
+        assert_eq!(serde_yaml::from_str::<Json>(&text).unwrap(), nested(&listing), "{text}");
+        assert_eq!(list(&file(".yml", &text), &[]), list(&given, &[]), "{text}");
     }
 }

@@ -198,7 +198,7 @@ fn options(
         become_password,
     };
     let first = sources.iter().map(PathBuf::from).find(|path| path.exists());
-    let absolute = |path: &std::path::Path| rplay::actions::absolute(path);
+    let absolute = |path: &std::path::Path| rplay::source::absolute(path);
     Ok(Options {
         check: args.check,
         diff: args.diff || *config.diff_always,
@@ -215,7 +215,7 @@ fn options(
         connection: defaults,
         inventory_dir: first
             .as_deref()
-            .map(|path| absolute(if path.is_dir() { path } else { path.parent().unwrap_or(path) })),
+            .map(|path| if path.is_dir() { absolute(path) } else { absolute(&path.join("..")) }),
         inventory_file: first.as_deref().filter(|path| path.is_file()).map(absolute),
         inventory_sources: sources
             .iter()

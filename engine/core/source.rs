@@ -3,7 +3,7 @@
 use std::{
     fmt, io,
     ops::Range,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     sync::Arc,
 };
 
@@ -44,7 +44,23 @@ impl Source {
     }
 }
 
-fn display_name(path: &Path) -> String {
+/// A path as people and templates see it: absolute, without `.` and `..`.
+pub fn absolute(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(clean.pop()),
+            part => clean.push(part),
+        }
+    }
+    clean.display().to_string()
+}
+
+/// A path as a person would write it here.
+pub fn display_name(path: &Path) -> String {
+    let path = path.strip_prefix(".").unwrap_or(path);
     std::env::current_dir()
         .ok()
         .and_then(|here| path.strip_prefix(here).ok())

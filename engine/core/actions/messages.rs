@@ -51,10 +51,7 @@ fn python_type(value: &Value) -> &'static str {
 
 pub fn fail(args: &Rendered) -> Result<Answer> {
     let msg = args.get("msg").cloned().unwrap_or_else(|| Value::from("Failed as requested from task"));
-    let mut answer = Answer::default();
-    answer.failed = true;
-    answer.set("msg", msg);
-    Ok(answer)
+    Ok(Answer { failed: true, ..Answer::default() }.with("msg", msg))
 }
 
 pub fn assert(args: Rendered, context: &Context<'_>) -> Result<Answer> {
@@ -76,9 +73,7 @@ pub fn assert(args: Rendered, context: &Context<'_>) -> Result<Answer> {
         let held = template::condition(&Lazy::Data(condition.clone()), &at, context.scope)
             .map_err(|error| Box::new(super::failed_by(&error)))?;
         if !held {
-            let mut answer = Answer::default();
-            answer.failed = true;
-            answer.verbose_always = !quiet;
+            let mut answer = Answer { failed: true, verbose_always: !quiet, ..Answer::default() };
             answer.set("msg", fail_msg.map_or_else(|| Value::from("Assertion failed"), text));
             answer.set("assertion", condition);
             answer.set("evaluated_to", false);

@@ -269,20 +269,6 @@ pub fn failed_by(error: &TemplateError) -> Answer {
     answer
 }
 
-/// A path as people and templates see it: absolute, without `.` and `..`.
-pub fn absolute(path: &Path) -> String {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let mut clean = PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir => drop(clean.pop()),
-            part => clean.push(part),
-        }
-    }
-    clean.display().to_string()
-}
-
 /// Arguments as they go to an agent.
 pub fn wire_args(args: impl IntoIterator<Item = (Arc<str>, Value)>) -> Map {
     args.into_iter().map(|(name, value)| (name.to_string(), to_wire(&value))).collect()

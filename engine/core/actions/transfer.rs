@@ -11,6 +11,7 @@ use sha1::{Digest, Sha1};
 
 use super::{After, Answer, Ask, Context, Rendered, Result, flag_arg, required, text_arg, text_of, wire_args};
 use crate::{
+    source::{absolute, display_name},
     template::{self, FileOptions},
     vars::{Layer, Lazy, Scope, Value},
 };
@@ -119,7 +120,7 @@ pub fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
 
 /// What a template file sees besides the task's variables.
 fn template_scope(path: &Path, args: &Rendered, context: &Context<'_>) -> std::sync::Arc<Scope> {
-    let full = super::absolute(path);
+    let full = absolute(path);
     let about = fs::metadata(path).ok();
     let modified = about.as_ref().map_or(0, |meta| meta.mtime());
     let mut layer = Layer::new();
@@ -229,8 +230,7 @@ pub(super) fn hex(digest: &[u8]) -> String {
 
 fn find(context: &Context<'_>, kind: &str, name: &str) -> Result<PathBuf> {
     context.path(kind, name).ok_or_else(|| {
-        let looked: Vec<String> =
-            context.candidates(kind, name).iter().map(|path| path.display().to_string()).collect();
+        let looked: Vec<String> = context.candidates(kind, name).iter().map(|path| display_name(path)).collect();
         let mut answer = Answer::failed(format!("Could not find or access '{name}'"));
         answer.place = Some(context.span("src"));
         answer.help = Some(format!("looked for {}", looked.join(", ")));

@@ -44,9 +44,9 @@ fn is_identifier(name: &str) -> bool {
 
 /// Words that Ansible takes for no variable.
 const KEYWORDS: &[&str] = &[
-    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif",
-    "else", "except", "false", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "none",
-    "nonlocal", "not", "or", "pass", "raise", "return", "true", "try", "while", "with", "yield",
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
+    "elif", "else", "except", "false", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda",
+    "none", "nonlocal", "not", "or", "pass", "raise", "return", "true", "try", "while", "with", "yield",
 ];
 
 pub fn set_stats(args: &Rendered) -> Result<Answer> {
@@ -97,7 +97,7 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     if let Some(name) = text_arg(args, "name") {
         vars = Layer::from_iter([(Arc::from(name), Lazy::Map(Arc::new(vars)))]);
     }
-    let shown: Vec<Value> = files.iter().map(|file| Value::from(crate::actions::absolute(file))).collect();
+    let shown: Vec<Value> = files.iter().map(|file| Value::from(crate::source::absolute(file))).collect();
     let mut answer = Answer::default().with("ansible_included_var_files", shown);
     answer.effects.push(Effect::IncludeVars(vars));
     Ok(answer)
@@ -120,13 +120,11 @@ fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &
     let mut taken = Vec::new();
     for file in files {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if ignored.iter().any(|pattern| *pattern == name)
-            || matching.as_ref().is_some_and(|regex| !regex.is_match(&name).unwrap_or(false))
-        {
+        if ignored.contains(&name) || matching.as_ref().is_some_and(|regex| !regex.is_match(&name).unwrap_or(false)) {
             continue;
         }
         let ending = file.extension().map(|e| e.to_string_lossy().into_owned()).unwrap_or_default();
-        match extensions.iter().any(|known| *known == ending) {
+        match extensions.contains(&ending) {
             true => taken.push(file),
             false if unknown_is_fine => {}
             false => {

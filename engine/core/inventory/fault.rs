@@ -51,8 +51,9 @@ pub enum InventoryFault {
     #[error("{message}")]
     Loop { message: String },
 
-    #[error("Specified inventory, host pattern and/or --limit leaves us with no hosts to target.")]
-    NothingLeft,
+    #[error("no host is left by --limit")]
+    #[diagnostic(help("{help}"))]
+    NothingLeft { help: String },
 }
 
 impl InventoryFault {

@@ -9,6 +9,7 @@ use super::{
     Inventory, InventoryFault,
     graph::{ALL, LOCALHOST},
 };
+use crate::source::nearest;
 
 /// What `hosts:` or `--limit` says, cut into its terms.
 #[derive(Clone, Debug)]
@@ -243,6 +244,8 @@ fn is_address(text: &str) -> bool {
 #[derive(Clone, Debug)]
 pub struct Limit {
     pattern: Pattern,
+    /// The terms, as they were written.
+    words: Vec<String>,
 }
 
 impl Limit {
@@ -262,16 +265,28 @@ impl Limit {
             terms.extend(lines.lines().flat_map(cut));
         }
         // Colons were cut above; a comma keeps them from being cut again in addresses.
-        Ok(Limit { pattern: Pattern::parse(&(terms.join(",") + ","))? })
+        Ok(Limit { pattern: Pattern::parse(&(terms.join(",") + ","))?, words: terms })
     }
 
     /// The hosts that `--limit` allows. None at all is an error, unless the inventory is empty.
     pub fn allowed(&self, inventory: &Inventory) -> Result<Matched, InventoryFault> {
         let matched = self.pattern.matches(inventory)?;
         if matched.hosts.is_empty() && inventory.hosts().len() > 0 {
-            return Err(InventoryFault::NothingLeft);
+            return Err(InventoryFault::NothingLeft { help: self.meant(inventory) });
         }
         Ok(matched)
+    }
+
+    /// What was probably meant, or where the names are.
+    fn meant(&self, inventory: &Inventory) -> String {
+        let known: Vec<&str> =
+            inventory.hosts().map(|host| &*host.name).chain(inventory.groups().map(|group| &*group.name)).collect();
+        let wrong =
+            self.words.iter().map(|word| word.trim_start_matches(['!', '&'])).filter(|word| !known.contains(word));
+        match wrong.filter_map(|word| nearest(word, known.iter().copied())).next() {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "`rplay inventory --graph` shows the hosts and groups".to_owned(),
+        }
     }
 }
 
@@ -371,7 +386,10 @@ mod tests {
         assert_eq!(limited("s1:db1"), "s1 db1");
         assert_eq!(limited("!north,!2001:db8::1"), "web1 s1");
         assert_eq!(limited(""), names(&all.matches(&inventory).unwrap()));
-        assert!(matches!(allowed("nosuch"), Err(InventoryFault::NothingLeft)));
+        assert!(
+            matches!(allowed("nosuch"), Err(InventoryFault::NothingLeft { help }) if help.contains("rplay inventory --graph"))
+        );
+        assert!(matches!(allowed("wbe1"), Err(InventoryFault::NothingLeft { help }) if help == "did you mean `web1`?"));
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "db2\n\nweb2\n").unwrap();
         assert_eq!(limited(&format!("@{}", file.path().display())), "web2 db2");

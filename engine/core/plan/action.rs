@@ -58,17 +58,31 @@ pub struct ControllerEntry {
     pub free_form: Option<&'static str>,
     /// Takes arguments of any name (`set_fact`).
     pub open: bool,
-    pub doc: &'static str,
-    pub args: fn() -> Vec<Arg>,
+    /// What is known of the arguments; `None` for those of the agent's module of the same name, for which
+    /// the controller only brings the content along.
+    arguments: Option<Definition>,
+}
+
+/// The arguments of an action that is the controller's alone.
+#[derive(Clone, Copy)]
+struct Definition {
+    doc: &'static str,
+    args: fn() -> Vec<Arg>,
     check: fn(&Map, &[String]) -> Vec<ArgFault>,
 }
 
 const fn entry<A: Args>(kind: Controller, name: &'static str, free_form: Option<&'static str>) -> ControllerEntry {
-    ControllerEntry { kind, name, free_form, open: false, doc: A::DOC, args: A::args, check: check::<A> }
+    let arguments = Some(Definition { doc: A::DOC, args: A::args, check: check::<A> });
+    ControllerEntry { kind, name, free_form, open: false, arguments }
 }
 
 const fn open<A: Args>(kind: Controller, name: &'static str) -> ControllerEntry {
     ControllerEntry { open: true, ..entry::<A>(kind, name, None) }
+}
+
+/// An action that ends in a call to the module of the same name.
+const fn relayed(kind: Controller, name: &'static str, free_form: Option<&'static str>) -> ControllerEntry {
+    ControllerEntry { kind, name, free_form, open: false, arguments: None }
 }
 
 fn check<A: Args>(map: &Map, later: &[String]) -> Vec<ArgFault> {
@@ -79,10 +93,10 @@ fn check<A: Args>(map: &Map, later: &[String]) -> Vec<ArgFault> {
 pub static CONTROLLER: &[ControllerEntry] = &[
     open::<a::AddHost>(Controller::AddHost, "add_host"),
     entry::<a::Assert>(Controller::Assert, "assert", None),
-    entry::<a::Copy>(Controller::Copy, "copy", None),
+    relayed(Controller::Copy, "copy", None),
     entry::<a::Debug>(Controller::Debug, "debug", None),
     entry::<a::Fail>(Controller::Fail, "fail", None),
-    entry::<a::Fetch>(Controller::Fetch, "fetch", None),
+    relayed(Controller::Fetch, "fetch", None),
     open::<a::GatherFacts>(Controller::GatherFacts, "gather_facts"),
     entry::<a::GroupBy>(Controller::GroupBy, "group_by", None),
     entry::<a::ImportPlaybook>(Controller::ImportPlaybook, "import_playbook", Some("file")),
@@ -93,11 +107,11 @@ pub static CONTROLLER: &[ControllerEntry] = &[
     entry::<a::IncludeVars>(Controller::IncludeVars, "include_vars", Some("file")),
     entry::<a::Meta>(Controller::Meta, "meta", Some("free_form")),
     entry::<a::Pause>(Controller::Pause, "pause", None),
-    entry::<a::Script>(Controller::Script, "script", Some("_raw_params")),
+    relayed(Controller::Script, "script", Some("_raw_params")),
     open::<a::SetFact>(Controller::SetFact, "set_fact"),
     entry::<a::SetStats>(Controller::SetStats, "set_stats", None),
     entry::<a::Template>(Controller::Template, "template", None),
-    entry::<a::Unarchive>(Controller::Unarchive, "unarchive", None),
+    relayed(Controller::Unarchive, "unarchive", None),
     entry::<a::ValidateArgumentSpec>(Controller::ValidateArgumentSpec, "validate_argument_spec", None),
     entry::<a::WaitForConnection>(Controller::WaitForConnection, "wait_for_connection", None),
 ];
@@ -145,19 +159,51 @@ impl Action {
     }
 
     pub fn args(&self) -> Vec<Arg> {
+        match self.definition() {
+            Ok(definition) => (definition.args)(),
+            Err(module) => module.map(|entry| (entry.args)()).unwrap_or_default(),
+        }
+    }
+
+    /// What it does, from the doc comment.
+    pub fn doc(&self) -> &'static str {
+        match self.definition() {
+            Ok(definition) => definition.doc,
+            Err(module) => module.map_or("", |entry| entry.doc),
+        }
+    }
+
+    /// The collection it belongs to.
+    pub fn collection(&self) -> &'static str {
         match self {
-            Action::Module(entry) => (entry.args)(),
-            Action::Controller(entry) => (entry.args)(),
+            Action::Module(entry) => entry.collection,
+            Action::Controller(_) => "ansible.builtin",
         }
     }
 
     /// Faults that can be seen before a run; `later` names the arguments whose value is not known yet.
     pub fn check(&self, map: &Map, later: &[String]) -> Vec<ArgFault> {
-        match self {
-            Action::Module(entry) => (entry.check)(map, later),
-            Action::Controller(entry) if entry.open => Vec::new(),
-            Action::Controller(entry) => (entry.check)(map, later),
+        match self.definition() {
+            _ if matches!(self, Action::Controller(entry) if entry.open) => Vec::new(),
+            Ok(definition) => (definition.check)(map, later),
+            Err(module) => module.map(|entry| (entry.check)(map, later)).unwrap_or_default(),
         }
+    }
+
+    /// What an action defines itself, or the module that defines it.
+    fn definition(&self) -> Result<&'static Definition, Option<&'static Entry>> {
+        match self {
+            Action::Module(entry) => Err(Some(entry)),
+            Action::Controller(entry) => entry.arguments.as_ref().ok_or_else(|| registry::find(entry.name)),
+        }
+    }
+
+    /// Every action and module, by name.
+    pub fn all() -> Vec<Action> {
+        let mut names: Vec<&str> = Action::names().collect();
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter().filter_map(Action::find).collect()
     }
 
     pub fn controller(&self) -> Option<Controller> {
@@ -175,6 +221,6 @@ impl Action {
     /// The name that was probably meant.
     pub fn nearest(written: &str) -> Option<&'static str> {
         let short = written.rsplit('.').next().unwrap_or(written);
-        nearest(short, Action::names())
+        nearest(short, Action::names()).filter(|meant| *meant != short)
     }
 }

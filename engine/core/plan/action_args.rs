@@ -31,55 +31,6 @@ args! {
 }
 
 args! {
-    /// Copies files from the controller, or on the host, to a place on the host.
-    pub struct Copy {
-        /// A file or folder on the controller (on the host with `remote_src`). A folder that ends in `/`
-        /// means its content.
-        src: Option<Text>,
-        /// Text to be the file's content, instead of `src`.
-        content: Option<Value>,
-        /// The place on the host.
-        dest: PathArg,
-        /// Keep a copy of what was there.
-        backup: Flag = Flag(false),
-        /// Replace a file that differs.
-        force: Flag | "thirsty" = Flag(true),
-        /// `src` is on the host.
-        remote_src: Flag = Flag(false),
-        /// The mode of folders that are made on the way.
-        directory_mode: Option<Value>,
-        /// Follow links at the destination.
-        follow: Flag = Flag(false),
-        /// Follow links on the controller.
-        local_follow: Flag = Flag(true),
-        /// A command that must succeed before the file is put in place; `%s` is the new file.
-        validate: Option<Text>,
-        /// The SHA-1 that the source must have.
-        checksum: Option<Text>,
-        /// Decrypt a vault file on the way.
-        decrypt: Flag = Flag(true),
-        /// Permissions: octal, symbolic or `preserve`.
-        mode: Option<Value>,
-        /// Owner, by name or number.
-        owner: Option<Text>,
-        /// Group, by name or number.
-        group: Option<Text>,
-        /// File attributes as of chattr.
-        attributes: Option<Text> | "attr",
-        /// Write in place where the file cannot be replaced.
-        unsafe_writes: Flag = Flag(false),
-        /// SELinux user.
-        seuser: Option<Text>,
-        /// SELinux role.
-        serole: Option<Text>,
-        /// SELinux type.
-        setype: Option<Text>,
-        /// SELinux level.
-        selevel: Option<Text>,
-    }
-}
-
-args! {
     /// Shows a message or a variable.
     pub struct Debug {
         /// The message.
@@ -96,22 +47,6 @@ args! {
     pub struct Fail {
         /// What to say.
         msg: Value = Value::Str("Failed as requested from task".to_owned()),
-    }
-}
-
-args! {
-    /// Fetches a file from the host to the controller.
-    pub struct Fetch {
-        /// The file on the host.
-        src: Text,
-        /// The folder on the controller; the file goes under it with the host's name and its path.
-        dest: Text,
-        /// Use `dest` as it is.
-        flat: Flag = Flag(false),
-        /// Fail when the file does not exist.
-        fail_on_missing: Flag = Flag(true),
-        /// Compare checksums after the transfer.
-        validate_checksum: Flag = Flag(true),
     }
 }
 
@@ -223,24 +158,6 @@ args! {
 }
 
 args! {
-    /// Runs a script of the controller on the host.
-    pub struct Script {
-        /// The script and its arguments.
-        cmd: Option<Text> | "_raw_params",
-        /// Change to this folder first.
-        chdir: Option<Text>,
-        /// Do nothing if this exists.
-        creates: Option<Text>,
-        /// Do nothing if this does not exist.
-        removes: Option<Text>,
-        /// The program that runs the script.
-        executable: Option<Text>,
-        /// Decrypt a vault file on the way.
-        decrypt: Flag = Flag(true),
-    }
-}
-
-args! {
     /// Sets variables of hosts; every argument is one.
     pub struct SetFact {
         /// Keep them as facts too.
@@ -313,40 +230,6 @@ args! {
         lstrip_blocks: Flag = Flag(false),
         /// The encoding of the result; UTF-8 is the only one.
         output_encoding: Text = "utf-8".to_owned(),
-    }
-}
-
-args! {
-    /// Unpacks an archive on the host.
-    pub struct Unarchive {
-        /// The archive on the controller (on the host with `remote_src`).
-        src: Text,
-        /// The folder on the host.
-        dest: PathArg,
-        /// `src` is on the host.
-        remote_src: Flag = Flag(false),
-        /// Do nothing if this exists.
-        creates: Option<PathArg>,
-        /// List the files of the archive in the result.
-        list_files: Flag = Flag(false),
-        /// Names to leave out.
-        exclude: Option<Vec<Text>>,
-        /// Names to unpack, and no others.
-        include: Option<Vec<Text>>,
-        /// Keep files that are newer.
-        keep_newer: Flag = Flag(false),
-        /// Further options of tar or unzip.
-        extra_opts: Option<Vec<Text>>,
-        /// Check certificates when `src` is an address.
-        validate_certs: Flag = Flag(true),
-        /// Decrypt a vault file on the way.
-        decrypt: Flag = Flag(true),
-        /// Permissions: octal, symbolic or `preserve`.
-        mode: Option<Value>,
-        /// Owner, by name or number.
-        owner: Option<Text>,
-        /// Group, by name or number.
-        group: Option<Text>,
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     step::{Argument, Arguments, Field, Task, field},
 };
 use crate::{
-    source::{Problems, nearest},
+    source::{Problems, Span, nearest},
     syntax::{self, Word},
     vars::{Lazy, to_wire, to_wire_map},
 };
@@ -75,7 +75,8 @@ pub fn check(task: &Task, problems: &mut Problems) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => format!("`rplay doc {}` lists its arguments", task.action.name()),
             }),
-            _ => fault.help,
+            Some(name) => fault.help.or_else(|| choice(task, name, &known)),
+            None => fault.help,
         };
         let action = task.action.name();
         problems.push(match named {
@@ -93,7 +94,7 @@ pub fn check(task: &Task, problems: &mut Problems) {
             },
             None => PlanError::Argument {
                 msg: format!("`{action}`: {}", fault.msg),
-                at: task.span.clone(),
+                at: called_at(task),
                 label: "in this task".to_owned(),
                 help,
             },
@@ -101,7 +102,33 @@ pub fn check(task: &Task, problems: &mut Problems) {
     }
 }
 
-fn names<'a>(args: &'a [rplay_modules::Arg]) -> impl Iterator<Item = &'a str> {
+/// The accepted word that was probably meant.
+fn choice(task: &Task, name: &str, known: &Map) -> Option<String> {
+    let args = task.action.args();
+    let arg = args.iter().find(|arg| arg.is_called(name))?;
+    let given = known.get(name)?.as_str()?;
+    let near = nearest(given, arg.choices.iter().copied());
+    // `dir` is far from `directory` by letters, and yet its beginning.
+    let begun = || arg.choices.iter().copied().find(|choice| choice.starts_with(given) && !given.is_empty());
+    near.or_else(begun).map(|near| format!("did you mean `{near}`?"))
+}
+
+/// Where the task names its module; the whole task, where it does so in an unusual way.
+fn called_at(task: &Task) -> Span {
+    let whole = task.span.range();
+    let mut at = whole.start;
+    for line in task.span.text().split_inclusive('\n') {
+        let code = line.trim_start().trim_start_matches("- ").trim_start();
+        if code.strip_prefix(&*task.written).is_some_and(|rest| rest.trim_start().starts_with(':')) {
+            let start = at + line.len() - code.len();
+            return task.span.at(start..start + task.written.len());
+        }
+        at += line.len();
+    }
+    task.span.clone()
+}
+
+fn names(args: &[rplay_modules::Arg]) -> impl Iterator<Item = &str> {
     args.iter()
         .flat_map(|arg| std::iter::once(arg.name).chain(arg.aliases.iter().copied()))
         .filter(|name| !name.starts_with('_'))

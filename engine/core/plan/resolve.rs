@@ -12,7 +12,7 @@ use super::{
     Action, PlanError, Project, TagSelection, action::Controller, arguments, settings::layer, statics, step::*,
 };
 use crate::{
-    source::{Problems, Source, Span},
+    source::{self, Problems, Source, Span},
     syntax::{self, Entry, Node, PlaybookEntry, spec::ArgumentSpec},
     vars::{Layer, Lazy},
 };
@@ -662,7 +662,7 @@ fn search_folders(place: &Place) -> Arc<[PathBuf]> {
         }
     }
     // Lookups give paths back, which are then used from other places.
-    folders.into_iter().map(|folder| PathBuf::from(crate::actions::absolute(&folder))).collect()
+    folders.into_iter().map(|folder| PathBuf::from(source::absolute(&folder))).collect()
 }
 
 fn folder_of(path: &Path) -> PathBuf {

@@ -20,7 +20,7 @@ impl TagSelection {
         let taken = if self.only.is_empty() {
             !never
         } else {
-            always && !(never && !any_of(&self.only))
+            always && (!never || any_of(&self.only))
                 || (chosen("all") && !never)
                 || any_of(&self.only)
                 || (chosen("tagged") && tagged && !never)
@@ -28,7 +28,7 @@ impl TagSelection {
         };
         let skips = |name: &str| self.skip.iter().any(|skip| skip == name);
         let skipped = any_of(&self.skip)
-            || (skips("all") && !(always && !skips("always")))
+            || (skips("all") && (!always || skips("always")))
             || (skips("tagged") && tagged)
             || (skips("untagged") && !tagged);
         taken && !skipped

@@ -39,6 +39,9 @@ pub struct Terminal<W: Write> {
     explain: Explain,
     tasks: HashMap<TaskId, Arc<TaskStarted>>,
     running: HashMap<(TaskId, Arc<str>), Instant>,
+    /// Failures of the running task that are still to be explained: fifty hosts often fail alike, and then
+    /// one explanation names them all.
+    failures: Vec<Failures>,
     /// The live line is on the screen.
     live: bool,
 }
@@ -70,6 +73,14 @@ impl Colour {
     }
 }
 
+/// Hosts that failed alike.
+struct Failures {
+    msg: String,
+    place: Span,
+    help: Option<String>,
+    hosts: Vec<Arc<str>>,
+}
+
 /// A failed task, as a diagnostic at its place.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("{msg}")]
@@ -85,7 +96,16 @@ struct TaskFault {
 
 impl<W: Write> Terminal<W> {
     pub fn new(out: W, look: Look, secrets: Arc<Secrets>, explain: Explain) -> Self {
-        Terminal { out, look, secrets, explain, tasks: HashMap::new(), running: HashMap::new(), live: false }
+        Terminal {
+            out,
+            look,
+            secrets,
+            explain,
+            tasks: HashMap::new(),
+            running: HashMap::new(),
+            failures: Vec::new(),
+            live: false,
+        }
     }
 }
 
@@ -262,18 +282,38 @@ impl<W: Write> Terminal<W> {
         }
     }
 
-    /// Where the failed task stands, and what may help.
+    /// Keeps where the failed task stands, and what may help, until all hosts have answered.
     fn place(&mut self, place: &Span, result: &HostResult) {
         let msg = result.data.get_attr("msg").ok().filter(|msg| !msg.is_undefined() && !msg.is_none());
         let msg = msg.map_or_else(|| "the task failed".to_owned(), |msg| words::label(&msg));
-        let fault = TaskFault {
-            msg: msg.lines().next().unwrap_or_default().to_owned(),
-            at: place.clone(),
-            label: format!("failed on {}", result.host),
-            help: result.help.as_ref().map(|help| help.to_string()),
-        };
-        let text = (self.explain)(&fault);
-        self.line(text.trim_end(), None);
+        let msg = msg.lines().next().unwrap_or_default();
+        let alike = |known: &&mut Failures| known.msg == msg && known.place.to_string() == place.to_string();
+        let host = result.host.clone();
+        match self.failures.iter_mut().find(alike) {
+            Some(known) if known.hosts.contains(&host) => {}
+            Some(known) => known.hosts.push(host),
+            None => self.failures.push(Failures {
+                msg: msg.to_owned(),
+                place: place.clone(),
+                help: result.help.as_ref().map(|help| help.to_string()),
+                hosts: vec![host],
+            }),
+        }
+    }
+
+    /// Shows where the last task failed.
+    fn explain(&mut self) {
+        for mut alike in std::mem::take(&mut self.failures) {
+            alike.hosts.sort_unstable();
+            let hosts = match alike.hosts.len() {
+                0..=4 => alike.hosts.join(", "),
+                all => format!("{} and {} more hosts", alike.hosts[..3].join(", "), all - 3),
+            };
+            let label = format!("failed on {hosts}");
+            let fault = TaskFault { msg: alike.msg, at: alike.place, label, help: alike.help };
+            let text = (self.explain)(&fault);
+            self.line(text.trim_end(), None);
+        }
     }
 
     fn after_items(&mut self, result: &HostResult) {
@@ -363,6 +403,7 @@ impl<W: Write> Terminal<W> {
     }
 
     fn banner(&mut self, text: &str) {
+        self.explain();
         let stars = self.look.columns.min(80).saturating_sub(text.chars().count() + 1).max(3);
         self.line(&format!("\n{text} {}", "*".repeat(stars)), None);
     }

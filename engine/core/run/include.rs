@@ -166,7 +166,7 @@ impl Run {
                 self.send(Event::Included {
                     task: run.id,
                     hosts: hosts.iter().map(|host| host.name.clone()).collect(),
-                    file: crate::actions::absolute(&path).into(),
+                    file: crate::source::absolute(&path).into(),
                     item: group.wish.item.clone().map(|label| Item { index: group.wish.at_index, label }),
                 });
                 self.resolver.task_file(&path, Some(&place_of(&run.task)), &place, &mut found)

@@ -425,13 +425,15 @@ fn register_value(task: &Task, answer: &Answer, round: &Round<'_>) -> Value {
     }
     if !answer.diff.is_empty() {
         let diffs = answer.diff.iter().map(|diff| {
-            mapping([
-                ("before", &diff.before),
-                ("after", &diff.after),
-                ("before_header", &diff.before_header),
-                ("after_header", &diff.after_header),
-            ]
-            .map(|(name, text)| (name, Value::from(text.as_str()))))
+            mapping(
+                [
+                    ("before", &diff.before),
+                    ("after", &diff.after),
+                    ("before_header", &diff.before_header),
+                    ("after_header", &diff.after_header),
+                ]
+                .map(|(name, text)| (name, Value::from(text.as_str()))),
+            )
         });
         fields.insert("diff".into(), diffs.collect());
     }

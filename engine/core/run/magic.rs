@@ -6,9 +6,8 @@ use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 
 use super::{PlayRun, Run, host::HostState};
 use crate::{
-    actions::absolute,
     plan::{Role, Task},
-    source::{Source, Span},
+    source::{Source, Span, absolute},
     template,
     vars::{Lazy, Magic, Scope, mapping, omit},
 };
@@ -199,14 +198,10 @@ impl HostMagic {
             "ansible_version" => version(),
             "role_name" | "ansible_role_name" => self.role()?.name.clone().into(),
             "role_path" => absolute(&self.role()?.path).into(),
-            "role_names" | "ansible_play_role_names" => {
-                self.role_names(|role| !role.dependency)
-            }
+            "role_names" | "ansible_play_role_names" => self.role_names(|role| !role.dependency),
             "ansible_role_names" => self.role_names(|_| true),
             "ansible_dependent_role_names" => self.role_names(|role| role.dependency),
-            "ansible_parent_role_names" => {
-                self.parents()?.iter().map(|role| Value::from(role.name.clone())).collect()
-            }
+            "ansible_parent_role_names" => self.parents()?.iter().map(|role| Value::from(role.name.clone())).collect(),
             "ansible_parent_role_paths" => {
                 self.parents()?.iter().map(|role| Value::from(absolute(&role.path))).collect()
             }

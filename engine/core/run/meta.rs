@@ -26,7 +26,7 @@ impl Run {
             match holds {
                 Ok(true) => willing.push(host.clone()),
                 Ok(false) => {}
-                Err(error) => return self.refuse(&[host.clone()], &error.to_string(), error.at()),
+                Err(error) => return self.refuse(std::slice::from_ref(host), &error.to_string(), error.at()),
             }
         }
         if willing.is_empty() {

@@ -178,8 +178,7 @@ impl Run {
         if let Some(host) = lock(&self.hosts).get(name) {
             return Some(host.clone());
         }
-        let known = self.inventory().host(name).map(|_| ())?;
-        let () = known;
+        self.inventory().host(name)?;
         let layers = self.inventory_layers(name, &play.play.folder);
         let host = Arc::new(HostState::new(name.into(), layers));
         Some(lock(&self.hosts).entry(name.into()).or_insert(host).clone())

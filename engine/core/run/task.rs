@@ -491,7 +491,10 @@ impl<'r> Driver<'r> {
         if let Some(limit) = prepared.limit {
             self.timers.push(Timer { due: Instant::now() + limit, work: at, what: Due::Limit { key, limit } });
         }
-        self.flights.insert(key, Flight { work: at, units, afters, target: prepared.target.clone(), delegated: prepared.delegated });
+        self.flights.insert(
+            key,
+            Flight { work: at, units, afters, target: prepared.target.clone(), delegated: prepared.delegated },
+        );
         self.run.links.dispatch(Job {
             key,
             target: prepared.target,

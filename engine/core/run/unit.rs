@@ -88,8 +88,13 @@ impl Run {
         let ask = match &task.action {
             Action::Module(entry) => actions::Ask { module: entry.name, args: wire_args(args), after: After::Nothing },
             Action::Controller(entry) => {
-                // What could be told beforehand was told; templates have their values only now.
-                if let Some(fault) = task.action.check(&wire_args(args.clone()), &[]).into_iter().next() {
+                // What could be told beforehand was told; templates have their values only now. (A role's
+                // own check has no arguments: it brings its specification along.)
+                let fault = match task.spec {
+                    None => task.action.check(&wire_args(args.clone()), &[]).into_iter().next(),
+                    Some(_) => None,
+                };
+                if let Some(fault) = fault {
                     return Ok(Ready::Done(refused(&task.action, fault), delegated));
                 }
                 let context = actions::Context {
@@ -162,7 +167,8 @@ impl Run {
             let defaults = template::render(&field.value, scope)?;
             for (name, values) in actions::entries(&defaults) {
                 let short = name.rsplit('.').next().unwrap_or(&name);
-                let whole_group = name.starts_with("group/") && task.action.group() == short.trim_start_matches("group/");
+                let whole_group =
+                    name.starts_with("group/") && task.action.group() == short.trim_start_matches("group/");
                 if short == task.action.name() || whole_group {
                     args.extend(actions::entries(&values));
                 }

@@ -36,8 +36,8 @@ mod statements;
 #[cfg(test)]
 mod tests;
 mod twister;
-mod view;
 mod versions;
+mod view;
 mod yaml;
 
 pub use condition::condition;

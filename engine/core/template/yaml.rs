@@ -184,10 +184,7 @@ fn reads_as_text(text: &str) -> bool {
     }
     let source = Source::inline("<template>", text);
     match yaml::load(&source) {
-        Ok(loaded) => match loaded.node.kind {
-            Kind::Str(_) | Kind::Seq(_) | Kind::Map(_) => true,
-            _ => false,
-        },
+        Ok(loaded) => matches!(loaded.node.kind, Kind::Str(_) | Kind::Seq(_) | Kind::Map(_)),
         Err(_) => true,
     }
 }

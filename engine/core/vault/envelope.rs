@@ -108,7 +108,7 @@ fn hex(bytes: &[u8]) -> String {
 
 fn unhex(text: &str) -> Result<Vec<u8>, String> {
     let bytes = text.as_bytes();
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         return Err("it has an odd number of hexadecimal digits".to_owned());
     }
     let digit = |byte: u8| char::from(byte).to_digit(16).map(|d| d as u8);

@@ -141,11 +141,11 @@ impl Wish {
             let args = args.chain(["--".to_owned(), name.to_owned()]).collect();
             self.scope.change(args, format!("{verb} {name}"))
         };
-        if let Some(masked) = self.masked {
-            if masked != unit.is_masked() {
-                let verb = if masked { "mask" } else { "unmask" };
-                plan = plan.change(act(verb, &force).diff(step("masked", unit.is_masked(), masked)));
-            }
+        if let Some(masked) = self.masked
+            && masked != unit.is_masked()
+        {
+            let verb = if masked { "mask" } else { "unmask" };
+            plan = plan.change(act(verb, &force).diff(step("masked", unit.is_masked(), masked)));
         }
         if let Some(enabled) = self.enabled {
             plan = plan.set("enabled", enabled);

@@ -2,6 +2,7 @@
 
 step_hosts() {
     local entry name started=()
+    make_room_for_neighbours
     for entry in "${hosts[@]}"; do
         read -r name _ <<<"$entry"
         case $(container_state "$name") in
@@ -16,6 +17,19 @@ step_hosts() {
         esac
     done
     if [ "${#started[@]}" -gt 0 ]; then changed "started ${started[*]}"; fi
+}
+
+# All containers of this machine, those inside the hosts too, share one table of neighbours. Its
+# usual limit of 1024 is too low for two hundred replicas: packets are lost, requests hang for
+# seconds. Only ever raised, and until the next boot of the machine.
+make_room_for_neighbours() {
+    local number value file
+    for number in 3 2 1; do
+        value=$((2048 << number)) file=/proc/sys/net/ipv4/neigh/default/gc_thresh$number
+        [ "$(cat $file 2>/dev/null || echo $value)" -lt "$value" ] || continue
+        as_root sh -c "echo $value >$file" 2>/dev/null || { say "cannot raise $file: expect trouble beyond 100 replicas"; continue; }
+        changed "raised net.ipv4.neigh.default.gc_thresh$number to $value"
+    done
 }
 
 create_host() {

@@ -63,10 +63,12 @@ impl Reader<'_> {
         let mut keywords = Keywords::default();
         for (key, value) in self.named(node, "import_playbook") {
             match &*key.value {
-                "import_playbook" | "ansible.builtin.import_playbook" | "ansible.legacy.import_playbook" => match &value.kind {
-                    Kind::Str(_) => file = Some(value),
-                    _ => self.wrong_type(format!("`{}`", key.value), "the name of a file", &value, None),
-                },
+                "import_playbook" | "ansible.builtin.import_playbook" | "ansible.legacy.import_playbook" => {
+                    match &value.kind {
+                        Kind::Str(_) => file = Some(value),
+                        _ => self.wrong_type(format!("`{}`", key.value), "the name of a file", &value, None),
+                    }
+                }
                 name => self.common(name, &key, value, &mut keywords, Place::ImportPlaybook),
             }
         }

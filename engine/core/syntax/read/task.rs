@@ -255,9 +255,9 @@ impl Reader<'_> {
             if near.is_none() && name.matches('.').count() >= 2 {
                 self.problems.push(ReadFault::Other {
                     problem: format!("there is no module `{name}`"),
-                    label: "not a module that this program has",
+                    label: "not a module that rplay has",
                     at: key.span.clone(),
-                    help: None,
+                    help: Some("`rplay doc` lists the modules there are".to_owned()),
                 });
                 continue;
             }

@@ -1,0 +1,217 @@
+//! The engine's floors: each uses only those before it. The order is the one that `engine/core/lib.rs`
+//! tells its readers, so that the list there cannot grow old.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The crates, lowest first; the library's own floors lie between the last two.
+const CRATES: [&str; 5] = ["rplay_wire", "rplay_modules", "rplay_agent", "rplay", "cli"];
+
+/// What a report may read: what happened, and the values in it.
+const READ_BY_REPORT: [&str; 6] = ["event", "report", "secrets", "source", "template", "vars"];
+
+#[test]
+fn every_module_of_the_library_has_its_floor() {
+    let text = fs::read_to_string(engine().join("core/lib.rs")).unwrap();
+    let modules: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let floors: BTreeSet<String> = floors().into_iter().collect();
+    assert_eq!(modules, floors.iter().map(String::as_str).collect());
+}
+
+#[test]
+fn nothing_uses_a_floor_above_its_own() {
+    let floors = floors();
+    let place = |name: &str| floors.iter().position(|floor| floor == name);
+    let mut upward = Vec::new();
+    for file in rust_files(&engine().join("core")) {
+        let own = own_floor(&file);
+        let Some(floor) = place(&own) else { continue };
+        for (line, used) in uses(&fs::read_to_string(&file).unwrap(), "crate") {
+            let is_upward = place(&used).is_some_and(|other| other > floor);
+            let is_unread = own == "report" && place(&used).is_some() && !READ_BY_REPORT.contains(&used.as_str());
+            if is_upward || is_unread {
+                upward.push(format!("{}:{line}: `{own}` uses `{used}`", file.display()));
+            }
+        }
+    }
+    assert!(upward.is_empty(), "{}", upward.join("\n"));
+}
+
+#[test]
+fn no_crate_uses_one_above_its_own() {
+    let folders = ["wire", "modules", "agent", "core", "cli"];
+    let mut upward = Vec::new();
+    for (floor, folder) in folders.iter().enumerate() {
+        for file in rust_files(&engine().join(folder)) {
+            let text = without_comments(&fs::read_to_string(&file).unwrap());
+            for above in CRATES.iter().skip(floor + 1) {
+                if text.contains(&format!("{above}::")) && !in_tests(&file) {
+                    upward.push(format!("{}: `{folder}` uses `{above}`", file.display()));
+                }
+            }
+        }
+    }
+    assert!(upward.is_empty(), "{}", upward.join("\n"));
+}
+
+/// The agent's last words go to standard error, because there is nobody else to tell.
+#[test]
+fn only_the_command_line_prints_and_exits() {
+    let mut found = Vec::new();
+    for folder in ["wire", "modules", "agent", "core"] {
+        for file in rust_files(&engine().join(folder)) {
+            let whole = fs::read_to_string(&file).unwrap();
+            for (line, text) in before_tests(&whole) {
+                let talks = ["println!", "print!(", "dbg!(", "process::exit("].iter().any(|word| text.contains(word));
+                if talks && !in_tests(&file) && !file.ends_with("agent/src/lib.rs") {
+                    found.push(format!("{}:{line}: {}", file.display(), text.trim()));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn async_stays_in_the_links() {
+    let mut found = Vec::new();
+    for folder in ["wire", "modules", "agent", "core", "cli"] {
+        for file in rust_files(&engine().join(folder)) {
+            if file.starts_with(engine().join("core/link")) {
+                continue;
+            }
+            let text = without_comments(&fs::read_to_string(&file).unwrap());
+            let waits = text.replace(".await_", "").replace(".awaited", "").contains(".await");
+            if waits || ["async fn ", "async move ", "async {", "tokio::"].iter().any(|word| text.contains(word)) {
+                found.push(file.display().to_string());
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// The reader of `use` sees what the tests above rely on.
+#[test]
+fn uses_are_found_wherever_they_stand() {
+    let text = "use crate::{\n    event::{Counts, Event},\n    secrets,\n    source::Span,\n};\n// crate::run\nlet x = crate::vars::to_wire(y);";
+    let found: Vec<(usize, String)> = uses(text, "crate");
+    let wanted = [(1, "event"), (1, "secrets"), (1, "source"), (7, "vars")];
+    assert_eq!(found, wanted.map(|(line, name)| (line, name.to_owned())));
+}
+
+fn engine() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("engine")
+}
+
+/// The floors of the library, lowest first: the words in backticks of the sentence that begins with "Floors".
+fn floors() -> Vec<String> {
+    let text = fs::read_to_string(engine().join("core/lib.rs")).unwrap();
+    let said: String = text
+        .lines()
+        .map_while(|line| line.strip_prefix("//!"))
+        .skip_while(|line| !line.starts_with(" Floors"))
+        .take_while(|line| !line.is_empty())
+        .collect();
+    said.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The first part of a file's path below `engine/core`: the module of the library that it belongs to.
+fn own_floor(file: &Path) -> String {
+    let below = file.strip_prefix(engine().join("core")).unwrap();
+    Path::new(below.iter().next().unwrap()).file_stem().unwrap().to_string_lossy().into_owned()
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    assert!(!files.is_empty(), "{} has no code", folder.display());
+    files.sort();
+    files
+}
+
+fn in_tests(file: &Path) -> bool {
+    let name = file.file_stem().unwrap_or_default();
+    file.iter().any(|part| part == "tests" || part == "examples") || name == "tests" || is_test_module(file)
+}
+
+/// Whether a file is a module that its parent builds for tests only.
+fn is_test_module(file: &Path) -> bool {
+    let name = file.file_stem().unwrap().to_string_lossy();
+    let folder = file.parent().unwrap();
+    let parents = [folder.join("mod.rs"), folder.join("lib.rs"), folder.with_extension("rs")];
+    parents
+        .iter()
+        .filter_map(|parent| fs::read_to_string(parent).ok())
+        .any(|text| text.contains(&format!("#[cfg(test)]\nmod {name};")))
+}
+
+/// The numbered lines of a file without comments, down to its tests.
+fn before_tests(text: &str) -> Vec<(usize, String)> {
+    let numbered = without_comments(text).lines().map(str::to_owned).enumerate().collect::<Vec<_>>();
+    numbered
+        .into_iter()
+        .map(|(index, line)| (index + 1, line))
+        .take_while(|(_, line)| !line.starts_with("#[cfg(test)]"))
+        .collect()
+}
+
+/// The lines of a text with what follows `//` at their beginning or after a space taken off.
+fn without_comments(text: &str) -> String {
+    let code = |line: &str| match line.trim_start().starts_with("//") {
+        true => String::new(),
+        false => line.split(" // ").next().unwrap_or_default().to_owned(),
+    };
+    text.lines().map(code).collect::<Vec<_>>().join("\n")
+}
+
+/// The names that follow `root::`, one or several in braces, each with the line of the root.
+fn uses(text: &str, root: &str) -> Vec<(usize, String)> {
+    let text = without_comments(text);
+    let path = format!("{root}::");
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices(&path) {
+        if text[..at].ends_with(|c: char| c.is_alphanumeric() || "_$".contains(c)) {
+            continue;
+        }
+        let line = text[..at].matches('\n').count() + 1;
+        let rest = &text[at + path.len()..];
+        match rest.strip_prefix('{') {
+            Some(group) => found.extend(names_in_group(group).into_iter().map(|name| (line, name))),
+            None => found.push((line, first_word(rest))),
+        }
+    }
+    found
+}
+
+/// The first words of the items of a group, of which the opening brace is gone.
+fn names_in_group(group: &str) -> Vec<String> {
+    let (mut depth, mut item, mut names) = (0, String::new(), Vec::new());
+    for c in group.chars() {
+        match c {
+            '}' if depth == 0 => break,
+            ',' if depth == 0 => names.push(first_word(&std::mem::take(&mut item))),
+            _ => {
+                depth += i32::from(c == '{') - i32::from(c == '}');
+                item.push(c);
+            }
+        }
+    }
+    names.push(first_word(&item));
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+fn first_word(text: &str) -> String {
+    text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
