@@ -146,6 +146,7 @@ fn terminal(args: &RunArgs, config: &Config, secrets: &Arc<Secrets>) -> Terminal
         show_ok: *config.display_ok_hosts,
         custom_stats: *config.show_custom_stats,
         show_skipped: *config.display_skipped_hosts,
+        yaml: config.result_format.value == "yaml",
     };
     let explain = Box::new(move |diagnostic: &dyn Diagnostic| faults::text(diagnostic, colour, columns));
     Terminal::new(stdout, look, secrets.clone(), explain)

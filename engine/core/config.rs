@@ -77,6 +77,10 @@ pub enum ConfigFault {
     #[diagnostic(severity(Warning), help("chmod o-w the folder, or name the file in ANSIBLE_CONFIG"))]
     WorldWritable { path: PathBuf },
 
+    #[error("the setting `{name}` ({origin}) has no effect: rplay does not follow it yet")]
+    #[diagnostic(severity(Warning))]
+    WithoutEffect { name: &'static str, origin: String },
+
     #[error("unknown setting `{key}` in section [{section}]")]
     #[diagnostic(severity(Warning))]
     Unknown {
@@ -130,6 +134,28 @@ macro_rules! settings {
         }
     };
 }
+
+/// Settings of Ansible that are understood but not followed yet. Whoever sets one is told.
+const WITHOUT_EFFECT: &[&str] = &[
+    "ansible_managed",
+    "check_mode_markers",
+    "collections_path",
+    "diff_context",
+    "display_failed_stderr",
+    "error_on_missing_handler",
+    "error_on_undefined_vars",
+    "executable",
+    "host_pattern_mismatch",
+    "inject_facts_as_vars",
+    "jinja2_extensions",
+    "log_path",
+    "max_diff_size",
+    "poll_interval",
+    "private_role_vars",
+    "show_task_path_on_failure",
+    "ssh_retries",
+    "task_timeout",
+];
 
 settings! {
     /// Where hosts come from when no `-i` is given.
@@ -355,6 +381,11 @@ impl Config {
                 place: entry.place.clone(),
                 help,
             });
+        }
+        for (name, _, origin) in config.changed() {
+            if WITHOUT_EFFECT.contains(&name) {
+                warnings.push(ConfigFault::WithoutEffect { name, origin: origin.to_string() });
+            }
         }
         problems.unless_any((config, warnings))
     }

@@ -28,6 +28,8 @@ pub struct Look {
     pub show_ok: bool,
     /// Show what `set_stats` gathered (`show_custom_stats`).
     pub custom_stats: bool,
+    /// Show results as YAML instead of JSON (`callback_result_format`).
+    pub yaml: bool,
     pub show_skipped: bool,
 }
 
@@ -245,7 +247,7 @@ impl<W: Write> Terminal<W> {
         }
         let detailed = result.verbose_always && result.status != Status::Skipped;
         if detailed || self.look.verbosity > 0 {
-            line += &format!(" => {}", words::json(&result.data, detailed, &[]));
+            line += &format!(" => {}", self.data(result, detailed));
         }
         // Ansible ends this line with a space; scripts compare whole lines.
         if result.status == Status::Skipped && item.is_some() && self.look.verbosity == 0 {
@@ -260,10 +262,18 @@ impl<W: Write> Terminal<W> {
         }
     }
 
+    /// A result's data in the form that was asked for.
+    fn data(&self, result: &HostResult, indent: bool) -> String {
+        match self.look.yaml {
+            true => words::yaml(&result.data),
+            false => words::json(&result.data, indent, &[]),
+        }
+    }
+
     fn failure(&mut self, host: &str, label: Option<String>, result: &HostResult) {
         self.warnings(result);
         self.differences(result);
-        let data = words::json(&result.data, self.look.verbosity > 2, &[]);
+        let data = self.data(result, self.look.verbosity > 2);
         let unreachable = matches!(result.status, Status::Unreachable | Status::UnreachableIgnored);
         let colour = if unreachable { Colour::Unreachable } else { Colour::Failed };
         let line = match label {

@@ -7,8 +7,8 @@ use similar::TextDiff;
 /// Keys that say nothing to a person.
 const HIDDEN: &[&str] = &["failed", "skipped", "invocation", "diff", "exception"];
 
-/// A result as JSON on one line, or indented by four; keys in order, as Ansible prints it.
-pub fn json(data: &Value, indent: bool, hide: &[&str]) -> String {
+/// A result without what says nothing to a person; keys in order.
+fn shown(data: &Value, hide: &[&str]) -> serde_json::Value {
     let mut value = to_json(data);
     if let serde_json::Value::Object(map) = &mut value {
         for key in HIDDEN.iter().chain(hide) {
@@ -17,6 +17,21 @@ pub fn json(data: &Value, indent: bool, hide: &[&str]) -> String {
         map.retain(|key, _| !key.starts_with("_ansible_"));
     }
     value.sort_all_objects();
+    value
+}
+
+/// A result as YAML, beginning on a line of its own (`callback_result_format = yaml`). It is read by
+/// people only, so it need not follow YAML 1.1 as files do.
+pub fn yaml(data: &Value) -> String {
+    match serde_yaml::to_string(&shown(data, &[])) {
+        Ok(text) => text.trim_end().lines().map(|line| format!("\n    {line}")).collect(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// A result as JSON on one line, or indented by four; keys in order, as Ansible prints it.
+pub fn json(data: &Value, indent: bool, hide: &[&str]) -> String {
+    let value = shown(data, hide);
     let mut text = Vec::new();
     let done = match indent {
         true => {
