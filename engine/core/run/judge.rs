@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     PlayRun, Run, conditions, data,
+    growth::Addition,
     host::HostState,
     looped::Round,
     play::Gone,
@@ -287,17 +288,19 @@ impl Run {
 
     /// Says whether the inventory has changed; so does `group_by`.
     fn add_host(&self, play: &PlayRun, name: &str, groups: &[String], vars: Layer) -> bool {
-        let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
-        let new = self.change_inventory(|inventory| inventory.add_host(name, &groups, vars));
+        let addition = Addition::Host { name: name.to_owned(), groups: groups.to_vec(), vars };
+        let new = self.change_inventory(|inventory| addition.apply(inventory)).unwrap_or(false);
+        self.keep(addition);
         self.refresh_layers(&play.play.folder);
         new
     }
 
     fn group_by(&self, play: &PlayRun, host: &HostState, group: &str, parents: &[String]) -> bool {
-        let parents: Vec<&str> = parents.iter().map(String::as_str).collect();
-        let result = self.change_inventory(|inventory| inventory.add_group(group, &parents, &[&host.name]));
-        match result {
+        let addition =
+            Addition::Group { name: group.to_owned(), parents: parents.to_vec(), host: host.name.to_string() };
+        match self.change_inventory(|inventory| addition.apply(inventory)) {
             Ok(new) => {
+                self.keep(addition);
                 self.refresh_layers(&play.play.folder);
                 new
             }
@@ -410,7 +413,8 @@ fn gathers(task: &Task) -> bool {
 fn register_value(task: &Task, answer: &Answer, round: &Round<'_>) -> Value {
     let mut fields = answer.data.clone();
     fields.insert("changed".into(), Value::from(answer.changed));
-    if answer.skipped.is_none() {
+    // What was skipped or never reached has not failed.
+    if answer.skipped.is_none() && !answer.unreachable {
         fields.insert("failed".into(), Value::from(answer.failed));
     }
     if answer.unreachable {

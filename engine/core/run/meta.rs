@@ -55,7 +55,12 @@ impl Run {
                 hosts.iter().for_each(|host| host.clear_errors());
             }
             "clear_facts" => willing.iter().for_each(|host| host.clear_facts()),
-            "refresh_inventory" => self.refresh_layers(&play.play.folder),
+            "refresh_inventory" => {
+                if let Err(problems) = self.reload_inventory(play) {
+                    let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
+                    return self.refuse(hosts, &told.join("; "), &field.span);
+                }
+            }
             "reset_connection" => {
                 for host in &willing {
                     let scope = self.scope(play, host, Some(task), None, self.options.check);

@@ -6,6 +6,7 @@
 mod conditions;
 mod connection;
 mod facts;
+mod growth;
 mod handlers;
 mod host;
 mod include;
@@ -82,6 +83,7 @@ pub struct Run {
     blobs: Arc<Blobs>,
     hosts: Mutex<HashMap<Arc<str>, Arc<HostState>>>,
     groups: Mutex<Option<Value>>,
+    additions: Mutex<Vec<growth::Addition>>,
     recap: Mutex<Recap>,
     /// Hosts that failed or could not be reached: later plays go on without them.
     lost: Mutex<HashMap<Arc<str>, play::Gone>>,
@@ -114,6 +116,7 @@ impl Run {
             blobs: Arc::default(),
             hosts: Mutex::default(),
             groups: Mutex::default(),
+            additions: Mutex::default(),
             recap: Mutex::default(),
             lost: Mutex::default(),
             next_task: AtomicU64::new(1),

@@ -294,6 +294,10 @@ impl<'r> Driver<'r> {
             while self.active < self.limit
                 && let Some(next) = self.waiting.pop_front()
             {
+                // Facts were gathered for this task, and the host did not live to see it.
+                if self.task.play.gone(&self.works[next].host.name).is_some_and(|why| why != Gone::Failed) {
+                    continue;
+                }
                 self.active += 1;
                 self.begin(next);
             }
@@ -588,7 +592,9 @@ impl<'r> Driver<'r> {
         let at = flight.work;
         self.works[at].open -= 1;
         let seconds = limit.as_secs_f64();
-        let period = crate::vars::mapping([("period", Value::from(seconds))]);
+        // Whole seconds, as `timeout` is given, stay a whole number.
+        let period = if seconds.fract() == 0.0 { Value::from(seconds as u64) } else { Value::from(seconds) };
+        let period = crate::vars::mapping([("period", period)]);
         let answer = Answer::failed(format!("Timed out after {seconds} second(s).")).with("timedout", period);
         let open: Vec<usize> = flight.units.into_iter().filter(|unit| self.works[at].judged[*unit].is_none()).collect();
         for unit in open {

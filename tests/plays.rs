@@ -1,0 +1,54 @@
+//! Whole runs: each playbook of `tests/plays`, with all that a person sees of it beside it. A new case is a
+//! new file; `# args:` in its first line adds to the command line.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
+/// The output without what differs from run to run.
+fn settled(text: &str) -> String {
+    let mut settled = String::new();
+    for line in text.lines() {
+        let mut line = line.to_owned();
+        for name in ["start", "end", "delta"] {
+            let key = format!("\"{name}\": \"");
+            if let Some(at) = line.find(&key).map(|at| at + key.len())
+                && let Some(length) = line[at..].find('"')
+            {
+                line.replace_range(at..at + length, "*");
+            }
+        }
+        settled += &line;
+        settled.push('\n');
+    }
+    settled
+}
+
+fn shown(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap();
+    let more = text.lines().next().and_then(|line| line.strip_prefix("# args: ")).unwrap_or_default();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rplay"));
+    // One host after the other, so that lines come in one order.
+    command
+        .args(["-c", "local", "-f", "1"])
+        .args(shell_words::split(more).unwrap())
+        .arg(path.file_name().unwrap())
+        .current_dir(path.parent().unwrap())
+        .stdin(Stdio::null());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ANSIBLE_")) {
+        command.env_remove(name);
+    }
+    let output = command.output().unwrap();
+    let part = |bytes: &[u8]| settled(&String::from_utf8_lossy(bytes));
+    let errors = match output.stderr.is_empty() {
+        true => String::new(),
+        false => format!("--- standard error\n{}", part(&output.stderr)),
+    };
+    format!("{}{errors}--- exit code {}\n", part(&output.stdout), output.status.code().unwrap_or(-1))
+}
+
+#[test]
+fn plays_are_run_and_shown() {
+    insta::glob!("plays/*.yml", |path| insta::assert_snapshot!(shown(path)));
+}
