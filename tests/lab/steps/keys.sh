@@ -9,10 +9,15 @@ step_keys() {
         changed "made .lab/id_ed25519"
     fi
     if [ -n "$(container_state registry)" ]; then
-        [ -f "$state/ca.crt" ] && return
         refuse_foreign container "$prefix-registry"
-        docker cp -q "$prefix-registry:/etc/registry/ca.crt" "$state/ca.crt"
-        changed "took .lab/ca.crt from the running registry"
+        docker cp -q "$prefix-registry:/etc/registry/ca.crt" "$state/ca.crt.new"
+        # Another checkout may have put a new lab in place of the one that ours was from.
+        if cmp -s "$state/ca.crt.new" "$state/ca.crt"; then
+            rm "$state/ca.crt.new"
+        else
+            mv "$state/ca.crt.new" "$state/ca.crt"
+            changed "took .lab/ca.crt from the running registry"
+        fi
     elif [ ! -f "$state/registry/registry.key" ]; then
         make_certificates
         changed "made .lab/ca.crt and the registry's certificate"
