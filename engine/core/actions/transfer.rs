@@ -170,7 +170,7 @@ pub fn script(args: Rendered, context: &Context<'_>) -> Result<Ask> {
         None => (line, ""),
     };
     if name.is_empty() {
-        return Err(Box::new(Answer::failed("no script was named")));
+        return Err(Box::new(Answer::failed("one of the following is required: _raw_params, cmd")));
     }
     let path = find(context, "files", name)?;
     let own = ["_raw_params", "cmd", "decrypt"];
