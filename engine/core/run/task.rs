@@ -294,6 +294,10 @@ impl<'r> Driver<'r> {
             while self.active < self.limit
                 && let Some(next) = self.waiting.pop_front()
             {
+                // Facts were gathered for this task, and the host did not live to see it.
+                if self.task.play.gone(&self.works[next].host.name).is_some_and(|why| why != Gone::Failed) {
+                    continue;
+                }
                 self.active += 1;
                 self.begin(next);
             }
