@@ -110,8 +110,7 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         return Ok(0);
     }
     if inventory.hosts().len() == 0 {
-        let message = "provided hosts list is empty, only localhost is available. Note that the implicit localhost \
-                       does not match 'all'";
+        let message = "there are no hosts in the inventory: only localhost can be used, and `all` does not mean it";
         channel.send(Event::Warning { message: message.into(), place: None });
     }
     let options = options(args, &config, &sources, allowed, &secrets)?;

@@ -61,6 +61,15 @@ impl Judged {
         self.notify.clear();
     }
 
+    /// Failed after all, for a reason that has its own place.
+    fn fail(&mut self, msg: &str, at: Span) {
+        self.failed = true;
+        self.result.status = Status::Failed;
+        self.result.data = mapping([("msg", Value::from(msg)), ("changed", Value::from(self.changed))]);
+        self.result.place = Some(at);
+        self.result.looped = false;
+    }
+
     /// The result as it may be shown.
     pub fn shown(&self) -> HostResult {
         if self.no_log { censored(&self.result) } else { self.result.clone() }
@@ -324,6 +333,11 @@ impl Run {
             host.set([(name.clone(), data(judged.registered.clone()))]);
         }
         let name = &host.name;
+        for (handler, at) in std::mem::take(&mut judged.notify) {
+            if let Err(problem) = self.notify(&task.play, host, &handler, &at) {
+                judged.fail(&problem, at);
+            }
+        }
         let mut failed = false;
         match judged.result.status {
             Status::Unreachable if judged.ignore_unreachable => {
@@ -364,15 +378,6 @@ impl Run {
             host.ran_in_role(&role.identity);
         }
         self.send(Event::HostDone { task: task.id, result: judged.shown() });
-        if !failed {
-            for (handler, at) in std::mem::take(&mut judged.notify) {
-                if let Err(problem) = self.notify(&task.play, host, &handler, &at) {
-                    self.warn(problem, Some(at));
-                    self.count(name, |counts| counts.failed += 1);
-                    return true;
-                }
-            }
-        }
         failed
     }
 }
