@@ -45,10 +45,11 @@ pub fn show(
                 let tags: Vec<String> = tags.into_iter().collect();
                 all_tags.extend(tags.iter().cloned());
                 if args.list_tasks {
-                    let own = task.name.as_ref().map_or_else(|| task.written.to_string(), |name| words(name).join(","));
-                    let name = match &task.role {
-                        Some(role) => format!("{} : {own}", role.name),
-                        None => own,
+                    // As Ansible lists them: the role stands before a task that has a name.
+                    let name = match (&task.name, &task.role) {
+                        (Some(name), Some(role)) => format!("{} : {}", role.name, words(name).join(",")),
+                        (Some(name), None) => words(name).join(","),
+                        (None, _) => task.written.to_string(),
                     };
                     println!("      {name}\tTAGS: [{}]", tags.join(", "));
                 }

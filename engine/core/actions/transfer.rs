@@ -162,15 +162,22 @@ fn user_name(uid: u32) -> String {
     found.unwrap_or_else(|| uid.to_string())
 }
 
+/// The first word of a command, which may stand in quotes, and what follows it.
+fn first_word(line: &str) -> (&str, &str) {
+    let quoted = line.chars().next().filter(|c| matches!(c, '\'' | '"'));
+    let split = match quoted {
+        Some(quote) => line[1..].split_once(quote),
+        None => line.split_once(char::is_whitespace),
+    };
+    split.map_or((line, ""), |(word, rest)| (word, rest.trim()))
+}
+
 pub fn script(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let line = text_arg(&args, "_raw_params").or_else(|| text_arg(&args, "cmd")).unwrap_or_default();
     let line = line.trim();
-    let (name, rest) = match line.split_once(char::is_whitespace) {
-        Some((name, rest)) => (name, rest.trim()),
-        None => (line, ""),
-    };
+    let (name, rest) = first_word(line);
     if name.is_empty() {
-        return Err(Box::new(Answer::failed("no script was named")));
+        return Err(Box::new(Answer::failed("one of the following is required: _raw_params, cmd")));
     }
     let path = find(context, "files", name)?;
     let own = ["_raw_params", "cmd", "decrypt"];
@@ -301,4 +308,17 @@ fn tree(folder: &Path, prefix: &Path, follow: bool, context: &Context<'_>, nodes
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_may_stand_in_quotes() {
+        assert_eq!(first_word("run.sh a 'b c'"), ("run.sh", "a 'b c'"));
+        assert_eq!(first_word("'with space.sh' --x"), ("with space.sh", "--x"));
+        assert_eq!(first_word("\"q.sh\""), ("q.sh", ""));
+        assert_eq!(first_word("plain"), ("plain", ""));
+    }
 }

@@ -159,27 +159,15 @@ impl Run {
         let role = run.task.action.controller() == Some(Controller::IncludeRole);
         let place = self.place(run, group, first);
         let mut found = Found::default();
+        let mut file = group.wish.name.clone();
         let steps = match role {
             true => self.role_steps(run, group, &place, &mut found),
             false => {
                 let path = plan::task_file(&place, &group.wish.name);
-                self.send(Event::Included {
-                    task: run.id,
-                    hosts: hosts.iter().map(|host| host.name.clone()).collect(),
-                    file: crate::source::absolute(&path).into(),
-                    item: group.wish.item.clone().map(|label| Item { index: group.wish.at_index, label }),
-                });
+                file = crate::source::absolute(&path);
                 self.resolver.task_file(&path, Some(&place_of(&run.task)), &place, &mut found)
             }
         };
-        if role {
-            self.send(Event::Included {
-                task: run.id,
-                hosts: hosts.iter().map(|host| host.name.clone()).collect(),
-                file: group.wish.name.as_str().into(),
-                item: group.wish.item.clone().map(|label| Item { index: group.wish.at_index, label }),
-            });
-        }
         if !found.problems.is_empty() {
             let told: Vec<String> = found.problems.0.iter().map(|problem| problem.to_string()).collect();
             for host in hosts {
@@ -192,6 +180,12 @@ impl Run {
             }
             return None;
         }
+        self.send(Event::Included {
+            task: run.id,
+            hosts: hosts.iter().map(|host| host.name.clone()).collect(),
+            file: file.into(),
+            item: group.wish.item.clone().map(|label| Item { index: group.wish.at_index, label }),
+        });
         for host in hosts {
             self.count(&host.name, |counts| counts.ok += 1);
         }

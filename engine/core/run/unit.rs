@@ -219,7 +219,8 @@ impl Run {
 fn refused(action: &Action, fault: ArgFault) -> Answer {
     let msg = match &fault.arg {
         Some(name) if fault.msg.starts_with("unknown argument") => {
-            format!("`{}` has no argument `{name}`", action.name())
+            // Ansible's words, which playbooks look for.
+            format!("Invalid options for {}: {name}", action.name())
         }
         Some(name) => format!("argument `{name}` of `{}` {}", action.name(), fault.msg),
         None => format!("`{}`: {}", action.name(), fault.msg),

@@ -48,6 +48,17 @@ pub enum Style {
 }
 
 impl Node {
+    /// The same node with nothing in it a template (`!unsafe`).
+    pub fn without_templates(self) -> Node {
+        let kind = match self.kind {
+            Kind::Str(text) => Kind::Str(Text { no_template: true, ..text }),
+            Kind::Seq(items) => Kind::Seq(items.into_iter().map(Node::without_templates).collect()),
+            Kind::Map(entries) => Kind::Map(entries.into_iter().map(|(k, v)| (k, v.without_templates())).collect()),
+            other => other,
+        };
+        Node { kind, ..self }
+    }
+
     /// The text, if the node is text.
     pub fn as_str(&self) -> Option<&str> {
         match &self.kind {

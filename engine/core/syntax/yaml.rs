@@ -29,6 +29,8 @@ const DEEPEST: usize = 128;
 const MOST_ALIASED: usize = 500_000;
 /// Text up to this length is kept once however often it occurs; that is the keys, above all.
 const SHARED_LENGTH: usize = 24;
+/// Nothing below it is a template.
+const UNSAFE: &str = "!unsafe";
 
 /// Reads a text of one document. JSON is read too, with JSON's rules for numbers.
 pub fn load(source: &Arc<Source>) -> Result<Loaded, Problems> {
@@ -167,14 +169,20 @@ impl Reader<'_> {
                     end = end.max(item.node.span.range().end);
                     items.push(item.node);
                 }
-                let node = self.node(Kind::Seq(items), range.start..end);
+                let mut node = self.node(Kind::Seq(items), range.start..end);
+                if tag.as_deref() == Some(UNSAFE) {
+                    node = node.without_templates();
+                }
                 self.remember(anchor, &node, size);
                 Ok(Item { node, size, merge: false })
             }
             EventKind::MapStart { flow, tag, anchor } => {
                 self.collection_tag(tag.as_deref(), "map", &range);
                 self.begin(anchor.as_ref());
-                let item = self.mapping(range, flow, depth)?;
+                let mut item = self.mapping(range, flow, depth)?;
+                if tag.as_deref() == Some(UNSAFE) {
+                    item.node = item.node.without_templates();
+                }
                 self.remember(anchor, &item.node, item.size);
                 Ok(item)
             }
@@ -291,8 +299,8 @@ impl Reader<'_> {
             None if self.json => Ok(json_scalar(&value)),
             None => scalar::resolve(&value),
             Some("!" | "tag:yaml.org,2002:str") => Ok(None),
-            Some(tag @ ("!vault" | "!vault-encrypted" | "!unsafe")) => {
-                let vault = tag != "!unsafe";
+            Some(tag @ ("!vault" | "!vault-encrypted" | UNSAFE)) => {
+                let vault = tag != UNSAFE;
                 if vault && !value.trim_start().starts_with("$ANSIBLE_VAULT;") {
                     self.fault(YamlFault::NoVaultEnvelope { at: self.span(range.clone()) });
                 }
@@ -328,7 +336,7 @@ impl Reader<'_> {
 
     fn collection_tag(&mut self, tag: Option<&str>, expected: &str, range: &Range<usize>) {
         match tag {
-            None | Some("!") => {}
+            None | Some("!" | UNSAFE) => {}
             Some(tag) if tag.strip_prefix("tag:yaml.org,2002:") == Some(expected) => {}
             Some(tag) => self.unknown_tag(tag, range),
         }

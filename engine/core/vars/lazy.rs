@@ -8,7 +8,7 @@ use minijinja::{Value, value::Object};
 use super::mapping;
 use crate::{
     source::{Span, Spanned},
-    syntax::{Kind, Node, Style, Text},
+    syntax::{Kind, Node, Style},
 };
 
 /// Text from a file or the command line that holds template syntax. Nothing else is ever a template.
@@ -98,16 +98,7 @@ impl Lazy {
 
     /// Reads a node in which nothing is a template.
     pub fn constant(node: &Node) -> Self {
-        fn plain(node: &Node) -> Node {
-            let kind = match &node.kind {
-                Kind::Str(text) => Kind::Str(Text { no_template: true, ..text.clone() }),
-                Kind::Seq(items) => Kind::Seq(items.iter().map(plain).collect()),
-                Kind::Map(entries) => Kind::Map(entries.iter().map(|(k, v)| (k.clone(), plain(v))).collect()),
-                other => other.clone(),
-            };
-            Node { span: node.span.clone(), kind }
-        }
-        Lazy::from_node(&plain(node))
+        Lazy::from_node(&node.clone().without_templates())
     }
 
     /// The value, if nothing in it waits to be rendered.

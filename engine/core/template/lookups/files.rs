@@ -116,6 +116,9 @@ fn template(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> 
         let path_text = path.display().to_string();
         layer.insert("template_path".into(), Lazy::Data(path_text.clone().into()));
         layer.insert("template_fullpath".into(), Lazy::Data(path_text.into()));
+        if scope.find("ansible_managed").is_none() {
+            layer.insert("ansible_managed".into(), Lazy::Data("Ansible managed".into()));
+        }
         let layers = [Arc::new(layer)].into_iter().chain(scope.layers.iter().cloned()).collect();
         let scope = Arc::new(Scope { layers, magic: scope.magic.clone(), folders: scope.folders.clone() });
         found.push(file::file_value(&source, &scope, &layout)?);
