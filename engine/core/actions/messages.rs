@@ -18,6 +18,8 @@ pub fn debug(args: Rendered, context: &Context<'_>) -> Result<Answer> {
     match (args.get("var"), args.get("msg")) {
         (Some(_), Some(_)) => return Err(Box::new(Answer::failed("'msg' and 'var' are incompatible options"))),
         (Some(var), None) => match var.as_str() {
+            // What a template yielded may have come from a host: the name of a variable is all it can be.
+            Some(name) if is_template(context) && !is_path(name) => answer.set(name, name),
             Some(name) => {
                 let value = template::expression(name, context.span("var"), context.scope);
                 match value {
@@ -37,6 +39,16 @@ pub fn debug(args: Rendered, context: &Context<'_>) -> Result<Answer> {
     Ok(answer)
 }
 
+/// Whether `var` was written as a template.
+fn is_template(context: &Context<'_>) -> bool {
+    context.task.args.named.get("var").is_none_or(|argument| argument.value.data().is_none())
+}
+
+/// `a`, `a.b`, `a.0.b`: names and nothing that could be called.
+fn is_path(name: &str) -> bool {
+    name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.')
+}
+
 fn python_type(value: &Value) -> &'static str {
     match value.kind() {
         ValueKind::Seq | ValueKind::Iterable => "list",
@@ -54,15 +66,35 @@ pub fn fail(args: &Rendered) -> Result<Answer> {
     Ok(Answer { failed: true, ..Answer::default() }.with("msg", msg))
 }
 
-pub fn assert(args: Rendered, context: &Context<'_>) -> Result<Answer> {
-    let quiet = flag_arg(&args, "quiet")?.unwrap_or(false);
+/// The conditions as they stand in the task. What a template yields is data and never an expression: it may
+/// have come from a host.
+fn conditions(args: &Rendered, context: &Context<'_>) -> Result<Vec<Lazy>> {
+    let items = |value: &Value| -> Vec<Lazy> {
+        match value.kind() {
+            ValueKind::Seq | ValueKind::Iterable => value.try_iter().into_iter().flatten().map(Lazy::Data).collect(),
+            _ => vec![Lazy::Data(value.clone())],
+        }
+    };
+    if let Some(written) = context.task.args.named.get("that") {
+        return Ok(match &written.value {
+            Lazy::List(items) => items.to_vec(),
+            Lazy::Data(value) => items(value),
+            other => vec![other.clone()],
+        });
+    }
     let Some(that) = args.get("that") else {
         return Err(Box::new(Answer::failed("conditional required in \"that\" string")));
     };
-    let conditions: Vec<Value> = match that.kind() {
-        ValueKind::Seq | ValueKind::Iterable => that.try_iter().into_iter().flatten().collect(),
-        _ => vec![that.clone()],
-    };
+    let given = items(that);
+    if given.iter().any(|condition| condition.data().is_some_and(|value| value.as_str().is_some())) {
+        return Err(Box::new(Answer::failed("conditions as text must stand in the task itself, under `that`")));
+    }
+    Ok(given)
+}
+
+pub fn assert(args: Rendered, context: &Context<'_>) -> Result<Answer> {
+    let quiet = flag_arg(&args, "quiet")?.unwrap_or(false);
+    let conditions = conditions(&args, context)?;
     let text = |value: &Value| match value.kind() {
         ValueKind::Seq | ValueKind::Iterable => value.clone(),
         _ => Value::from(text_of(value)),
@@ -70,9 +102,13 @@ pub fn assert(args: Rendered, context: &Context<'_>) -> Result<Answer> {
     let fail_msg = args.get("fail_msg").or_else(|| args.get("msg")).filter(|msg| !msg.is_none());
     let at = context.span("that");
     for condition in conditions {
-        let held = template::condition(&Lazy::Data(condition.clone()), &at, context.scope)
-            .map_err(|error| Box::new(super::failed_by(&error)))?;
+        let held =
+            template::condition(&condition, &at, context.scope).map_err(|error| Box::new(super::failed_by(&error)))?;
         if !held {
+            let condition = match &condition {
+                Lazy::Template(template) => Value::from(template.text.clone()),
+                other => other.data().unwrap_or_default(),
+            };
             let mut answer = Answer { failed: true, verbose_always: !quiet, ..Answer::default() };
             answer.set("msg", fail_msg.map_or_else(|| Value::from("Assertion failed"), text));
             answer.set("assertion", condition);

@@ -205,7 +205,8 @@ impl Run {
             settings.params.insert(0, top.clone());
         }
         if let Some(Wire::Map(apply)) = group.wish.args.get("apply") {
-            apply_to(&mut settings, apply, &place_of(&run.task));
+            let written = run.task.args.named.get("apply").map(|argument| &argument.value);
+            apply_to(&mut settings, apply, written, &place_of(&run.task));
         }
         let _ = host;
         let folder = run.task.file_folder().map_or_else(|| run.play.play.folder.clone(), Path::to_owned);
@@ -266,7 +267,10 @@ fn span_of(_problem: &dyn miette::Diagnostic, task: &Task) -> Option<Span> {
 }
 
 /// The keywords of `apply`, which were rendered with the include's arguments.
-fn apply_to(settings: &mut Settings, apply: &Map, at: &Span) {
+///
+/// `written` is `apply` before it was rendered: conditions are taken from there, because what a template
+/// yields is data and must not become an expression.
+fn apply_to(settings: &mut Settings, apply: &Map, written: Option<&Lazy>, at: &Span) {
     for (name, value) in apply {
         let field = || Field { value: Lazy::Data(from_wire(value.clone())), span: at.clone() };
         let slot = match name.as_str() {
@@ -282,7 +286,17 @@ fn apply_to(settings: &mut Settings, apply: &Map, at: &Span) {
                 continue;
             }
             "when" => {
-                settings.when.push(plan::Condition::from_value(from_wire(value.clone()), at.clone()));
+                let conditions: Vec<Lazy> = match written {
+                    Some(Lazy::Data(_)) => vec![Lazy::Data(from_wire(value.clone()))],
+                    Some(Lazy::Map(entries)) => match entries.get("when") {
+                        Some(Lazy::List(items)) => items.to_vec(),
+                        Some(one) => vec![one.clone()],
+                        None => Vec::new(),
+                    },
+                    // The whole of `apply` is a template: only true and false can be told from expressions.
+                    _ => vec![Lazy::Data(minijinja::Value::from(matches!(value, Wire::Bool(true))))],
+                };
+                settings.when.extend(conditions.into_iter().map(|value| plan::Condition { value, span: at.clone() }));
                 continue;
             }
             "vars" => {

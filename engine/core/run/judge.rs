@@ -172,7 +172,9 @@ impl Run {
                 status,
                 // Of `debug` nothing is of interest but what it was to show.
                 data: match task_of.action.controller() {
-                    Some(Controller::Debug) if matches!(status, Status::Ok | Status::Changed) => mapping(answer.data.clone()),
+                    Some(Controller::Debug) if matches!(status, Status::Ok | Status::Changed) => {
+                        mapping(answer.data.clone())
+                    }
                     _ => registered.clone(),
                 },
                 diff: std::mem::take(&mut answer.diff),
