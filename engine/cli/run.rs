@@ -149,7 +149,7 @@ fn terminal(args: &RunArgs, config: &Config, secrets: &Arc<Secrets>) -> Terminal
         yaml: config.result_format.value == "yaml",
     };
     let explain = Box::new(move |diagnostic: &dyn Diagnostic| faults::text(diagnostic, colour, columns));
-    Terminal::new(stdout, look, secrets.clone(), explain)
+    Terminal::new(stdout, Box::new(std::io::stderr()), look, secrets.clone(), explain)
 }
 
 fn options(

@@ -36,6 +36,8 @@ pub struct Look {
 /// Writes events as lines.
 pub struct Terminal<W: Write> {
     out: W,
+    /// Where warnings go.
+    aside: Box<dyn Write + Send>,
     look: Look,
     secrets: Arc<Secrets>,
     explain: Explain,
@@ -97,9 +99,10 @@ struct TaskFault {
 }
 
 impl<W: Write> Terminal<W> {
-    pub fn new(out: W, look: Look, secrets: Arc<Secrets>, explain: Explain) -> Self {
+    pub fn new(out: W, aside: Box<dyn Write + Send>, look: Look, secrets: Arc<Secrets>, explain: Explain) -> Self {
         Terminal {
             out,
+            aside,
             look,
             secrets,
             explain,
@@ -340,7 +343,12 @@ impl<W: Write> Terminal<W> {
 
     fn warning(&mut self, message: &str, place: Option<&Span>) {
         let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
-        self.line(&format!("[WARNING]: {message}{place}"), Some(Colour::Warning));
+        let text = format!("[WARNING]: {message}{place}");
+        let masked = self.secrets.mask(&text);
+        let shown = self.coloured(&masked, Colour::Warning);
+        // Scripts read standard output; a closed standard error is no reason to stop.
+        let _ = self.out.flush();
+        let _ = writeln!(self.aside, "{shown}");
     }
 
     fn differences(&mut self, result: &HostResult) {
