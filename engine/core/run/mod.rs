@@ -5,6 +5,7 @@
 
 mod conditions;
 mod connection;
+mod driver;
 mod facts;
 mod growth;
 mod handlers;
@@ -18,6 +19,7 @@ mod play;
 mod scopes;
 mod steps;
 mod task;
+mod timer;
 mod unit;
 
 use std::{

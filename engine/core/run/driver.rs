@@ -1,0 +1,510 @@
+//! Takes all hosts of a task from beginning to end: units made ready side by side, calls sent in batches,
+//! answers judged as they come.
+
+use std::{
+    collections::{BinaryHeap, HashMap, HashSet, VecDeque},
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
+    time::{Duration, Instant},
+};
+
+use rayon::prelude::*;
+use rplay_modules::wire::Call;
+
+use super::{
+    Run, conditions,
+    host::HostState,
+    judge::Judged,
+    looped::{self, Round},
+    play::Gone,
+    steps::Hosts,
+    task::TaskRun,
+    timer::{Due, Timer},
+    unit::{Prepared, Ready, Unit},
+};
+use crate::{
+    actions::{After, Answer},
+    event::{Event, Status},
+    link::{Job, LinkEvent, Target},
+    plan::Controller,
+    vars::Value,
+};
+
+/// A host on its way through the task.
+struct Work {
+    host: Arc<HostState>,
+    looped: bool,
+    /// All units can be sent before any is answered.
+    together: bool,
+    parallel: u32,
+    pause: Option<Duration>,
+    units: Vec<Unit>,
+    /// Made ready beforehand; taken when their turn comes.
+    ready: Vec<Option<Ready>>,
+    attempts: Vec<u32>,
+    judged: Vec<Option<Judged>>,
+    /// The next unit to be sent.
+    next: usize,
+    /// The next unit to be shown.
+    shown: usize,
+    /// Set when the loop ends before its last item.
+    stopped: bool,
+    /// Jobs and timers that are still to come back.
+    open: usize,
+    /// Until when the host may be out of reach, and how long to wait between attempts.
+    patience: Option<(Instant, Duration)>,
+    begun: Instant,
+}
+
+/// Jobs on their way, by key: whose they are, and which units.
+struct Flight {
+    work: usize,
+    units: Vec<usize>,
+    afters: Vec<After>,
+    target: Arc<Target>,
+    delegated: Option<Arc<HostState>>,
+}
+
+/// Takes all hosts of a task from beginning to end.
+pub(super) struct Driver<'r> {
+    run: &'r Arc<Run>,
+    pub(super) task: TaskRun,
+    works: Vec<Work>,
+    waiting: VecDeque<usize>,
+    active: usize,
+    limit: usize,
+    flights: HashMap<u64, Flight>,
+    timers: BinaryHeap<Timer>,
+    sender: Sender<LinkEvent>,
+    receiver: Receiver<LinkEvent>,
+    failed: Hosts,
+    done: HashSet<usize>,
+}
+
+impl<'r> Driver<'r> {
+    pub(super) fn new(run: &'r Arc<Run>, task: TaskRun, hosts: &[Arc<HostState>]) -> Self {
+        let (sender, receiver) = mpsc::channel();
+        let mut driver = Driver {
+            run,
+            task,
+            works: Vec::new(),
+            waiting: (0..hosts.len()).collect(),
+            active: 0,
+            limit: run.options.forks.max(1),
+            flights: HashMap::new(),
+            timers: BinaryHeap::new(),
+            sender,
+            receiver,
+            failed: Hosts::new(),
+            done: HashSet::new(),
+        };
+        driver.works = driver.make_ready(hosts);
+        driver
+    }
+
+    /// Renders the task for all hosts side by side; once more for those that turned out to need facts.
+    fn make_ready(&mut self, hosts: &[Arc<HostState>]) -> Vec<Work> {
+        let (run, task) = (self.run, &self.task);
+        let make = |host: &Arc<HostState>| work(run, task, host);
+        let mut works: Vec<Work> = match hosts {
+            [host] => vec![make(host)],
+            hosts => hosts.par_iter().map(make).collect(),
+        };
+        let wanting: Vec<usize> =
+            hosts.iter().enumerate().filter(|(_, host)| host.take_want()).map(|(at, _)| at).collect();
+        if !wanting.is_empty() && run.gather_wanted(&task.play) {
+            for at in wanting {
+                works[at] = make(&hosts[at]);
+                hosts[at].take_want();
+            }
+        }
+        if let Some(field) = &task.task.settings.throttle
+            && let Some(first) = hosts.first()
+        {
+            let scope = run.scope(&task.play, first, Some(&task.task), None, run.options.check);
+            if let Ok(Some(limit)) = conditions::number(Some(field), &scope)
+                && limit >= 1.0
+            {
+                self.limit = self.limit.min(limit as usize);
+            }
+        }
+        works
+    }
+
+    pub(super) fn run(&mut self) -> Hosts {
+        loop {
+            while self.active < self.limit
+                && let Some(next) = self.waiting.pop_front()
+            {
+                // Facts were gathered for this task, and the host did not live to see it.
+                if self.task.play.gone(&self.works[next].host.name).is_some_and(|why| why != Gone::Failed) {
+                    continue;
+                }
+                self.active += 1;
+                self.begin(next);
+            }
+            if self.active == 0 {
+                break;
+            }
+            self.wait();
+        }
+        std::mem::take(&mut self.failed)
+    }
+
+    fn begin(&mut self, at: usize) {
+        self.works[at].begun = Instant::now();
+        let host = self.works[at].host.name.clone();
+        self.run.send(Event::HostStarted { task: self.task.id, host });
+        self.advance(at);
+    }
+
+    /// Waits for an answer or a timer and deals with it.
+    fn wait(&mut self) {
+        let event = match self.timers.peek() {
+            Some(timer) => match self.receiver.recv_timeout(timer.due.saturating_duration_since(Instant::now())) {
+                Ok(event) => event,
+                Err(RecvTimeoutError::Timeout) => {
+                    match self.timers.pop() {
+                        Some(Timer { work, what: Due::Unit(unit), .. }) => {
+                            self.works[work].open -= 1;
+                            self.again(work, unit);
+                        }
+                        Some(Timer { what: Due::Limit { key, limit }, .. }) => self.timed_out(key, limit),
+                        None => {}
+                    }
+                    return;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            },
+            None => match self.receiver.recv() {
+                Ok(event) => event,
+                Err(_) => return,
+            },
+        };
+        match event {
+            LinkEvent::Outcome { key, index, outcome } => {
+                let Some(flight) = self.flights.get_mut(&key) else { return };
+                let index = index as usize;
+                let (Some(unit), Some(after)) =
+                    (flight.units.get(index).copied(), flight.afters.get_mut(index).map(std::mem::take))
+                else {
+                    return;
+                };
+                let (work, delegated) = (flight.work, flight.delegated.clone());
+                let answer = crate::actions::finish(after, Answer::from_outcome(outcome));
+                self.judge(work, unit, answer, delegated);
+            }
+            LinkEvent::Done { key } => {
+                if let Some(flight) = self.flights.remove(&key) {
+                    self.works[flight.work].open -= 1;
+                    self.advance(flight.work);
+                }
+            }
+            LinkEvent::Unreachable { key, failure } => {
+                if let Some(flight) = self.flights.remove(&key) {
+                    self.works[flight.work].open -= 1;
+                    self.unreachable(flight, failure);
+                }
+            }
+        }
+    }
+
+    /// Sends what can be sent now; finishes the host when nothing is left.
+    fn advance(&mut self, at: usize) {
+        loop {
+            let work = &mut self.works[at];
+            if work.next >= work.units.len() || work.stopped {
+                if work.open == 0 {
+                    self.finish(at);
+                }
+                return;
+            }
+            if work.together {
+                self.send_all(at);
+                if self.works[at].open > 0 {
+                    return;
+                }
+                continue;
+            }
+            let unit = work.next;
+            if work.open > 0 {
+                return;
+            }
+            work.next += 1;
+            if unit > 0
+                && let Some(pause) = work.pause
+            {
+                work.open += 1;
+                self.timers.push(Timer { due: Instant::now() + pause, work: at, what: Due::Unit(unit) });
+                return;
+            }
+            if !self.send_one(at, unit) {
+                return;
+            }
+        }
+    }
+
+    /// It is time for a retry, or for an item after a pause.
+    fn again(&mut self, at: usize, unit: usize) {
+        if self.send_one(at, unit) {
+            self.advance(at);
+        }
+    }
+
+    /// All units of a loop in as few jobs as there are targets.
+    fn send_all(&mut self, at: usize) {
+        let mut groups: Vec<(Prepared, Vec<usize>, Vec<Call>, Vec<After>)> = Vec::new();
+        let mut done = Vec::new();
+        let work = &mut self.works[at];
+        for unit in work.next..work.units.len() {
+            match work.ready[unit].take() {
+                Some(Ready::Call(prepared)) => {
+                    let mut prepared = *prepared;
+                    let same = groups.iter_mut().find(|(first, ..)| {
+                        first.target == prepared.target && first.become_user == prepared.become_user
+                    });
+                    match same {
+                        Some((_, units, calls, afters)) => {
+                            units.push(unit);
+                            calls.push(prepared.call);
+                            afters.push(prepared.after);
+                        }
+                        None => {
+                            let after = std::mem::take(&mut prepared.after);
+                            let call = prepared.call.clone();
+                            groups.push((prepared, vec![unit], vec![call], vec![after]));
+                        }
+                    }
+                }
+                Some(Ready::Done(answer, delegated)) => done.push((unit, answer, delegated)),
+                None => {}
+            }
+        }
+        work.next = work.units.len();
+        for (prepared, units, calls, afters) in groups {
+            self.dispatch(at, prepared, units, calls, afters);
+        }
+        for (unit, answer, delegated) in done {
+            self.judge(at, unit, answer, delegated);
+        }
+    }
+
+    /// One unit. True when it is done at once, so that the next may follow.
+    fn send_one(&mut self, at: usize, unit: usize) -> bool {
+        let (run, play, task) = (self.run, &self.task.play, &self.task.task);
+        let work = &mut self.works[at];
+        let host = work.host.clone();
+        let ready = match work.ready.get_mut(unit).and_then(Option::take) {
+            Some(ready) => ready,
+            // A unit that may read what earlier ones registered is made ready when its turn comes.
+            None => {
+                let unit = work.units[unit].clone();
+                let ready = run.prepare(play, task, &host, &unit);
+                match host.take_want() && run.gather_wanted(play) {
+                    true => run.prepare(play, task, &host, &unit),
+                    false => ready,
+                }
+            }
+        };
+        match ready {
+            Ready::Done(answer, delegated) => {
+                self.judge(at, unit, answer, delegated);
+                self.works[at].open == 0
+            }
+            Ready::Call(prepared) => {
+                let mut prepared = *prepared;
+                let after = std::mem::take(&mut prepared.after);
+                if let After::Patience { timeout, delay, sleep } = after
+                    && self.works[at].patience.is_none()
+                {
+                    let begin = Instant::now() + delay;
+                    self.works[at].patience = Some((begin + timeout, sleep));
+                    self.works[at].open += 1;
+                    self.timers.push(Timer { due: begin, work: at, what: Due::Unit(unit) });
+                    return false;
+                }
+                let call = prepared.call.clone();
+                self.dispatch(at, prepared, vec![unit], vec![call], vec![after]);
+                false
+            }
+        }
+    }
+
+    fn dispatch(&mut self, at: usize, prepared: Prepared, units: Vec<usize>, calls: Vec<Call>, afters: Vec<After>) {
+        let key = self.run.key();
+        let blobs = self.run.blobs.clone();
+        self.works[at].open += 1;
+        if let Some(limit) = prepared.limit {
+            self.timers.push(Timer { due: Instant::now() + limit, work: at, what: Due::Limit { key, limit } });
+        }
+        self.flights.insert(
+            key,
+            Flight { work: at, units, afters, target: prepared.target.clone(), delegated: prepared.delegated },
+        );
+        self.run.links.dispatch(Job {
+            key,
+            target: prepared.target,
+            become_user: prepared.become_user,
+            calls,
+            parallel: self.works[at].parallel,
+            stop_on_failure: false,
+            blobs: Arc::new(move |blob| blobs.open(&blob.sha256)),
+            events: self.sender.clone(),
+        });
+    }
+
+    /// An answer is there: apply the task's own conditions, try again or keep it.
+    fn judge(&mut self, at: usize, unit: usize, mut answer: Answer, delegated: Option<Arc<HostState>>) {
+        let work = &mut self.works[at];
+        if self.task.task.action.controller() == Some(Controller::WaitForConnection) && answer.skipped.is_none() {
+            answer.data.shift_remove("ping");
+            answer.set("elapsed", work.begun.elapsed().as_secs());
+        }
+        work.attempts[unit] += 1;
+        let attempt = work.attempts[unit];
+        let host = work.host.clone();
+        let round = Round { unit: &work.units[unit], attempt, looped: work.looped, delegated: delegated.as_ref() };
+        let mut judged = self.run.judge(&self.task, &host, &round, answer.clone());
+        if host.take_want() && self.run.gather_wanted(&self.task.play) {
+            judged = self.run.judge(&self.task, &host, &round, answer);
+        }
+        if let Some(retry) = judged.retry.take() {
+            self.run.send(Event::Retrying {
+                task: self.task.id,
+                host: host.name.clone(),
+                item: judged.item.clone(),
+                retries_left: retry.left,
+                delay: retry.delay,
+                result: Arc::new(judged.result.clone()),
+            });
+            work.open += 1;
+            self.timers.push(Timer { due: Instant::now() + retry.delay, work: at, what: Due::Unit(unit) });
+            return;
+        }
+        if judged.result.status != Status::Unreachable {
+            self.run.apply(&self.task, &host, delegated.as_ref(), &mut judged);
+        }
+        if judged.stop {
+            work.stopped = true;
+        }
+        work.judged[unit] = Some(judged);
+        self.show(at);
+    }
+
+    /// Shows the items that are done, in their order.
+    fn show(&mut self, at: usize) {
+        let work = &mut self.works[at];
+        while let Some(Some(judged)) = work.judged.get(work.shown) {
+            work.shown += 1;
+            if work.looped
+                && let Some(item) = &judged.item
+                && judged.result.status != Status::Unreachable
+            {
+                self.run.send(Event::ItemDone { task: self.task.id, item: item.clone(), result: judged.shown() });
+            }
+        }
+    }
+
+    /// The way to the host broke off: what was not answered never will be.
+    fn unreachable(&mut self, flight: Flight, failure: rplay_modules::wire::Failure) {
+        if let (Some((deadline, sleep)), [unit]) = (self.works[flight.work].patience, flight.units.as_slice())
+            && Instant::now() < deadline
+        {
+            self.run.links.reset(&flight.target);
+            self.works[flight.work].open += 1;
+            self.timers.push(Timer { due: Instant::now() + sleep, work: flight.work, what: Due::Unit(*unit) });
+            return;
+        }
+        let mut answer = Answer::failed(failure.msg);
+        answer.unreachable = true;
+        answer.help = failure.help;
+        let at = flight.work;
+        let open: Vec<usize> = flight.units.into_iter().filter(|unit| self.works[at].judged[*unit].is_none()).collect();
+        for unit in open {
+            self.judge(at, unit, answer.clone(), flight.delegated.clone());
+        }
+        self.works[at].stopped = true;
+        self.advance(at);
+    }
+
+    /// A job took longer than it may: it is stopped, and whatever it would still answer is not waited for.
+    fn timed_out(&mut self, key: u64, limit: Duration) {
+        let Some(flight) = self.flights.remove(&key) else { return };
+        self.run.links.cancel(&flight.target, key);
+        let at = flight.work;
+        self.works[at].open -= 1;
+        let seconds = limit.as_secs_f64();
+        // Whole seconds, as `timeout` is given, stay a whole number.
+        let period = if seconds.fract() == 0.0 { Value::from(seconds as u64) } else { Value::from(seconds) };
+        let period = crate::vars::mapping([("period", period)]);
+        let answer = Answer::failed(format!("Timed out after {seconds} second(s).")).with("timedout", period);
+        let open: Vec<usize> = flight.units.into_iter().filter(|unit| self.works[at].judged[*unit].is_none()).collect();
+        for unit in open {
+            self.judge(at, unit, answer.clone(), flight.delegated.clone());
+        }
+        self.advance(at);
+    }
+
+    fn finish(&mut self, at: usize) {
+        if !self.done.insert(at) {
+            return;
+        }
+        self.active -= 1;
+        let work = &mut self.works[at];
+        let judged: Vec<Judged> = work.judged.iter_mut().filter_map(Option::take).collect();
+        let elapsed = work.begun.elapsed();
+        let host = work.host.clone();
+        let whole = match work.looped {
+            true => looped::sum(&host, judged),
+            false => judged.into_iter().next().unwrap_or_else(|| looped::sum(&host, Vec::new())),
+        };
+        if self.run.conclude(&self.task, &host, whole, elapsed) {
+            self.failed.push(host);
+        }
+    }
+}
+
+/// A host's share of the task: its units, made ready where that does not depend on earlier ones.
+fn work(run: &Arc<Run>, task: &TaskRun, host: &Arc<HostState>) -> Work {
+    let mut work = Work {
+        host: host.clone(),
+        looped: task.task.looped.is_some(),
+        together: false,
+        parallel: 1,
+        pause: None,
+        units: Vec::new(),
+        ready: Vec::new(),
+        attempts: Vec::new(),
+        judged: Vec::new(),
+        next: 0,
+        shown: 0,
+        stopped: false,
+        open: 0,
+        patience: None,
+        begun: Instant::now(),
+    };
+    match looped::rounds(run, task, host) {
+        Ok(rounds) => {
+            work.parallel = rounds.parallel;
+            work.pause = rounds.pause;
+            work.looped = rounds.looped;
+            work.units = rounds.units;
+            work.together = rounds.independent;
+            if work.together || !work.looped {
+                work.ready =
+                    work.units.iter().map(|unit| Some(run.prepare(&task.play, &task.task, host, unit))).collect();
+            }
+        }
+        Err(answer) => {
+            work.looped = false;
+            work.units = vec![Unit { index: 0, item: None, top: None }];
+            work.ready = vec![Some(Ready::Done(*answer, None))];
+        }
+    }
+    work.ready.resize_with(work.units.len(), || None);
+    work.attempts = vec![0; work.units.len()];
+    work.judged.resize_with(work.units.len(), || None);
+    work
+}
