@@ -6,6 +6,7 @@ mod arguments;
 mod error;
 mod project;
 mod resolve;
+mod role;
 mod settings;
 mod statics;
 mod step;
@@ -15,7 +16,8 @@ pub use action::{Action, CONTROLLER, Controller, ControllerEntry};
 
 pub use error::PlanError;
 pub use project::{Decrypt, Project, Warn, yaml_file};
-pub use resolve::{Found, Place, Resolver, RoleCall, RoleFiles, line_of, task_file};
+pub use resolve::{Found, Place, Resolver, task_file};
+pub use role::{RoleCall, RoleFiles, line_of};
 pub use settings::layer;
 pub use step::{
     Argument, Arguments, Block, Condition, Field, Gather, Loop, LoopControl, Play, Role, RoleSteps, Settings, Step,

@@ -1,0 +1,281 @@
+//! Roles as plays and tasks use them: found, read, with their dependencies before them.
+
+use std::{path::PathBuf, sync::Arc};
+
+use super::{
+    Action, PlanError, arguments,
+    resolve::{Found, Place, Resolver, search_folders},
+    statics,
+    step::*,
+};
+use crate::{
+    source::{Problems, Span},
+    syntax::{self, spec::ArgumentSpec},
+    vars::{Layer, Lazy},
+};
+
+/// Which files of a role to take.
+#[derive(Clone, Debug)]
+pub struct RoleFiles {
+    pub tasks: String,
+    pub vars: String,
+    pub defaults: String,
+    pub handlers: String,
+    pub validate: bool,
+}
+
+impl Default for RoleFiles {
+    fn default() -> Self {
+        let main = || "main".to_owned();
+        RoleFiles { tasks: main(), vars: main(), defaults: main(), handlers: main(), validate: true }
+    }
+}
+
+impl Resolver {
+    pub(super) fn import_role(&self, task: &syntax::Task, place: &Place, found: &mut Found, steps: &mut Vec<Step>) {
+        let args = arguments::of(&task.action);
+        let scope =
+            statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
+        let Some(name) = args.field("name").or_else(|| args.field("role")) else {
+            found.problems.push(arguments::missing(&task.action.name, "name"));
+            return;
+        };
+        let mut files = RoleFiles::default();
+        for (slot, key) in [
+            (&mut files.tasks, "tasks_from"),
+            (&mut files.vars, "vars_from"),
+            (&mut files.defaults, "defaults_from"),
+            (&mut files.handlers, "handlers_from"),
+        ] {
+            if let Some(field) = args.field(key) {
+                match statics::text(&field, &scope, "import_role") {
+                    Ok(text) => *slot = text,
+                    Err(problem) => found.problems.push(problem),
+                }
+            }
+        }
+        files.validate = args.field("rolespec_validate").and_then(|f| f.value.data()).is_none_or(|v| v.is_true());
+        match statics::text(&name, &scope, "import_role") {
+            Ok(role) => {
+                let wanted = RoleCall {
+                    name: &role,
+                    at: &name.span,
+                    params: Arc::default(),
+                    files,
+                    allow_duplicates: Some(true),
+                    dependency: false,
+                };
+                if let Some((role, step)) = self.role(&wanted, place, &line_of(place.role.as_ref()), found) {
+                    found.roles.push(role);
+                    steps.push(step);
+                }
+            }
+            Err(problem) => found.problems.push(problem),
+        }
+    }
+
+    pub(super) fn role_use(
+        &self,
+        role_use: &syntax::RoleUse,
+        place: &Place,
+        parents: &[Arc<Role>],
+        found: &mut Found,
+    ) -> Option<Step> {
+        let settings = place.settings.with(&role_use.keywords, None);
+        let place = Place { settings, ..place.clone() };
+        let scope =
+            statics::scope(&self.extra, &place.settings, place.role.as_ref(), &place.play_vars, &place.playbook);
+        let written = Field { value: Lazy::from_text(&role_use.name), span: role_use.name.span.clone() };
+        let name = match statics::text(&written, &scope, "role") {
+            Ok(name) => name,
+            Err(problem) => {
+                found.problems.push(problem);
+                return None;
+            }
+        };
+        let params: Layer =
+            role_use.params.iter().map(|(key, node)| (key.value.clone(), Lazy::from_node(node))).collect();
+        let wanted = RoleCall {
+            name: &name,
+            at: &role_use.name.span,
+            params: Arc::new(params),
+            files: RoleFiles::default(),
+            allow_duplicates: None,
+            dependency: !parents.is_empty(),
+        };
+        let (role, step) = self.role(&wanted, &place, parents, found)?;
+        found.roles.push(role);
+        Some(step)
+    }
+
+    /// A role with its dependencies before it. `place` holds the settings of its use.
+    pub fn role(
+        &self,
+        wanted: &RoleCall<'_>,
+        place: &Place,
+        parents: &[Arc<Role>],
+        found: &mut Found,
+    ) -> Option<(Arc<Role>, Step)> {
+        let asking = place.role.as_ref().map(|role| role.path.clone());
+        let path = match self.project.role(wanted.name, &place.playbook, asking.as_deref(), wanted.at) {
+            Ok(path) => path,
+            Err(problem) => {
+                found.problems.push(problem);
+                return None;
+            }
+        };
+        // An include may lead back to its role: a condition will end it.
+        if wanted.dependency && parents.iter().any(|parent| parent.path == path) {
+            found.problems.push(PlanError::Endless { file: wanted.name.to_owned(), at: wanted.at.clone() });
+            return None;
+        }
+        match self.role_at(path, wanted, place, parents, found) {
+            Ok(role) => Some(role),
+            Err(more) => {
+                found.problems.0.extend(more.0);
+                None
+            }
+        }
+    }
+
+    fn role_at(
+        &self,
+        path: PathBuf,
+        wanted: &RoleCall<'_>,
+        place: &Place,
+        parents: &[Arc<Role>],
+        found: &mut Found,
+    ) -> Result<(Arc<Role>, Step), Problems> {
+        let meta = self.project.role_meta(&path)?;
+        let short: Arc<str> =
+            path.file_name().map_or_else(|| wanted.name.into(), |name| name.to_string_lossy().into_owned().into());
+        let mut role = Role {
+            name: if wanted.name.contains('/') { short } else { wanted.name.into() },
+            identity: format!(
+                "{}|{:?}|{:?}|{:?}",
+                path.display(),
+                wanted.params,
+                wanted.files,
+                settings_identity(&place.settings)
+            ),
+            allow_duplicates: wanted.allow_duplicates.unwrap_or_else(|| {
+                meta.allow_duplicates.as_ref().is_some_and(|n| matches!(n.kind, syntax::Kind::Bool(true)))
+            }),
+            params: wanted.params.clone(),
+            vars: self.project.role_vars(&path, "vars", &wanted.files.vars)?.unwrap_or_default(),
+            defaults: self.project.role_vars(&path, "defaults", &wanted.files.defaults)?.unwrap_or_default(),
+            parents: parents.to_vec(),
+            dependency: wanted.dependency,
+            dependencies: Vec::new(),
+            path,
+        };
+        let mut steps = Vec::new();
+        let line: Vec<Arc<Role>> = {
+            // Dependencies see this role as a parent; its own dependencies are not known yet.
+            let parent = Arc::new(role.shallow());
+            std::iter::once(parent).chain(parents.iter().cloned()).collect()
+        };
+        for dependency in &meta.dependencies {
+            let inner = Place { role: Some(line[0].clone()), ..place.clone() };
+            if let Some(step) = self.role_use(dependency, &inner, &line, found) {
+                if let Step::Role(inner) = &step {
+                    role.dependencies.push(inner.role.clone());
+                }
+                steps.push(step);
+            }
+        }
+        let role = Arc::new(role);
+        let tasks_folder = role.path.join("tasks");
+        let inner = Place { role: Some(role.clone()), folder: tasks_folder.clone(), ..place.clone() };
+        let mut own = Vec::new();
+        if wanted.files.validate
+            && let Some(spec) =
+                self.project.argument_specs(&role.path, &meta)?.entry_points.swap_remove(wanted.files.tasks.as_str())
+        {
+            own.extend(self.validation(spec, wanted.at, &wanted.files.tasks, &inner));
+        }
+        match super::project::yaml_file(&tasks_folder, &wanted.files.tasks) {
+            Some(file) => own.extend(self.task_file(&file, Some(wanted.at), &inner, found)),
+            None if wanted.files.tasks != "main" => {
+                found.problems.push(PlanError::Unreadable {
+                    path: tasks_folder.join(&wanted.files.tasks).display().to_string(),
+                    reason: format!("the role `{}` has no such file of tasks", role.name),
+                    at: wanted.at.clone(),
+                });
+            }
+            None => {}
+        }
+        let handlers = Place { handler: true, folder: role.path.join("handlers"), ..inner };
+        if let Some(file) = super::project::yaml_file(&handlers.folder, &wanted.files.handlers) {
+            let steps = self.task_file(&file, Some(wanted.at), &handlers, found);
+            found.handlers.extend(steps);
+        }
+        steps.extend(own);
+        let step = Step::Role(Arc::new(RoleSteps { role: role.clone(), steps }));
+        Ok((role, step))
+    }
+
+    /// The task that checks a role's arguments; always there, whatever the tags.
+    fn validation(&self, spec: ArgumentSpec, at: &Span, entry_point: &str, place: &Place) -> Option<Step> {
+        let action = Action::find("validate_argument_spec")?;
+        let mut settings = Settings::clone(&place.settings);
+        settings.tags.push(Field { value: Lazy::Data("always".into()), span: at.clone() });
+        let settings = Arc::new(settings);
+        if !self.taken(&settings, place).unwrap_or(true) {
+            return None;
+        }
+        let about = spec.short_description.as_ref().map(|text| format!(" - {text}"));
+        let name = format!("Validating arguments against arg spec '{entry_point}'{}", about.unwrap_or_default());
+        Some(Step::Task(Arc::new(Task {
+            span: at.clone(),
+            name: Some(Field { value: Lazy::Data(name.into()), span: at.clone() }),
+            action,
+            written: "ansible.builtin.validate_argument_spec".into(),
+            args: Arguments::default(),
+            spec: Some(Arc::new(spec)),
+            secrets: Vec::new(),
+            settings,
+            looped: None,
+            control: LoopControl::default(),
+            register: None,
+            changed_when: Vec::new(),
+            failed_when: Vec::new(),
+            until: Vec::new(),
+            retries: None,
+            delay: None,
+            notify: Vec::new(),
+            listen: Vec::new(),
+            asynchronous: None,
+            poll: None,
+            role: place.role.clone(),
+            folders: search_folders(place),
+            handler: false,
+            tags: Arc::default(),
+            around: place.settings.clone(),
+        })))
+    }
+}
+
+/// A role as something asks for it.
+pub struct RoleCall<'a> {
+    pub name: &'a str,
+    pub at: &'a Span,
+    pub params: Arc<Layer>,
+    pub files: RoleFiles,
+    /// `None`: as the role's `meta/main.yml` says.
+    pub allow_duplicates: Option<bool>,
+    /// Another role names it under `dependencies`.
+    pub dependency: bool,
+}
+
+/// The roles in which something stands, the nearest first.
+pub fn line_of(role: Option<&Arc<Role>>) -> Vec<Arc<Role>> {
+    role.into_iter().flat_map(|role| std::iter::once(role).chain(&role.parents)).cloned().collect()
+}
+
+/// What makes two uses of a role different besides its parameters.
+fn settings_identity(settings: &Settings) -> String {
+    let tags: Vec<String> = settings.tags.iter().map(|tag| format!("{:?}", tag.value)).collect();
+    let when: Vec<&str> = settings.when.iter().map(|condition| condition.span.text()).collect();
+    format!("{tags:?}{when:?}{:?}", settings.vars)
+}
