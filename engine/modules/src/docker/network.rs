@@ -1,5 +1,7 @@
 //! docker_network, docker_network_info: networks between containers.
 
+use std::time::Duration;
+
 use rplay_wire::{Failure, Map, Value};
 use serde_json::{Value as Json, json};
 
@@ -84,14 +86,9 @@ impl Module for DockerNetwork {
         let mut plan = Plan::unchanged();
         match (self.state, &found) {
             (State::Absent, None) => return Ok(plan),
-            (State::Absent, Some(found)) => {
-                let found = found.clone();
-                return Ok(plan.change(Change::new(format!("remove network {name}"), move |_, _| {
-                    for id in members(&found) {
-                        disconnect(&engine, &found, &id)?;
-                    }
-                    Ok(remove(&engine, &found)?)
-                })));
+            (State::Absent, Some(_)) => {
+                let what = format!("remove network {name}");
+                return Ok(plan.change(Change::new(what, move |_, _| Ok(remove_with_members(&engine, &name)?))));
             }
             (State::Present, None) => {
                 let (engine, body) = (engine.clone(), self.body());
@@ -255,10 +252,42 @@ fn id(network: &Json) -> String {
     network.get("Id").and_then(Json::as_str).unwrap_or_default().to_owned()
 }
 
+/// How often a network is tried to be removed, and how long to wait between: the Engine lets go of the
+/// endpoints of removed containers in its own time.
+const ATTEMPTS: usize = 10;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Removes a network, whoever is in it.
+fn remove_with_members(engine: &Engine, name: &str) -> Result<(), EngineError> {
+    let mut attempts = 1;
+    loop {
+        let Some(found) = find(engine, name)? else { return Ok(()) };
+        for id in members(&found) {
+            disconnect(engine, &found, &id)?;
+        }
+        match remove(engine, &found) {
+            Err(error) if attempts < ATTEMPTS && error.to_string().contains("active endpoints") => {
+                attempts += 1;
+                std::thread::sleep(PAUSE);
+            }
+            result => return result,
+        }
+    }
+}
+
 fn disconnect(engine: &Engine, network: &Json, container: &str) -> Result<(), EngineError> {
-    let body = json!({"Container": container, "Force": true});
-    match engine.post(format!("/networks/{}/disconnect", encode(&id(network))), &body) {
-        Err(error) if !error.is_missing() => Err(error),
+    let leave = |who: &str| {
+        let body = json!({"Container": who, "Force": true});
+        engine.post(format!("/networks/{}/disconnect", encode(&id(network))), &body)
+    };
+    let missing = match leave(container) {
+        Err(error) if error.is_missing() => true,
+        result => return result.map(drop),
+    };
+    // An endpoint that outlived its container (the Engine was killed, the host rebooted) goes by its name.
+    let name = network.pointer("/Containers").and_then(|all| all.get(container)?.get("Name")?.as_str());
+    match name.filter(|_| missing).map(leave) {
+        Some(Err(error)) if !error.is_missing() => Err(error),
         _ => Ok(()),
     }
 }
