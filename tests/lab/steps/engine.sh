@@ -24,10 +24,22 @@ step_engine() {
 # it outlives this script; its own pid file keeps a second one away.
 start_detached_engine() {
     mkdir -p "$state/log"
+    drop_stale /var/run/docker.pid dockerd
+    drop_stale /var/run/docker/containerd/containerd.pid containerd
     # Nor may it inherit the lab's lock (9), which would then be held for ever.
     as_root setsid dockerd >>"$state/log/dockerd.log" 2>&1 </dev/null 9>&- &
     touch "$state/engine-started"
     changed "started dockerd (log: .lab/log/dockerd.log)"
+}
+
+# drop_stale FILE PROGRAM: an engine that was killed leaves its pid file, and nobody may have reaped the process:
+# the next one would take it for alive.
+drop_stale() {
+    local pid
+    pid=$(as_root cat "$1" 2>/dev/null) || return 0
+    if ! grep -qs "^Name:[[:space:]]*$2$" "/proc/$pid/status" || grep -qs '^State:[[:space:]]*Z' "/proc/$pid/status"; then
+        as_root rm -f "$1"
+    fi
 }
 
 wait_for_engine() {
