@@ -223,16 +223,12 @@ pub fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
         true => base(&dest),
         false => base(&dest).join(&**context.host).join(src.trim_start_matches('/')),
     };
-    let known = fs::read(&path).ok().map(|content| hex(&Sha1::digest(&content)));
+    let known = fs::read(&path).ok().map(|content| super::blobs::hex(&Sha1::digest(&content)));
     let mut sent = wire_args(args);
     if let Some(checksum) = known {
         sent.insert("_checksum".into(), checksum.into());
     }
     Ok(Ask { module: "fetch", args: sent, after: After::Keep { path } })
-}
-
-pub(super) fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn find(context: &Context<'_>, kind: &str, name: &str) -> Result<PathBuf> {

@@ -226,32 +226,14 @@ impl Resolver {
         }
         let about = spec.short_description.as_ref().map(|text| format!(" - {text}"));
         let name = format!("Validating arguments against arg spec '{entry_point}'{}", about.unwrap_or_default());
+        let written = "ansible.builtin.validate_argument_spec";
+        let settings = Settings::clone(&settings);
+        let task = Task::implied(action, written, &name, at.clone(), settings, place.settings.clone());
         Some(Step::Task(Arc::new(Task {
-            span: at.clone(),
-            name: Some(Field { value: Lazy::Data(name.into()), span: at.clone() }),
-            action,
-            written: "ansible.builtin.validate_argument_spec".into(),
-            args: Arguments::default(),
             spec: Some(Arc::new(spec)),
-            secrets: Vec::new(),
-            settings,
-            looped: None,
-            control: LoopControl::default(),
-            register: None,
-            changed_when: Vec::new(),
-            failed_when: Vec::new(),
-            until: Vec::new(),
-            retries: None,
-            delay: None,
-            notify: Vec::new(),
-            listen: Vec::new(),
-            asynchronous: None,
-            poll: None,
             role: place.role.clone(),
             folders: search_folders(place),
-            handler: false,
-            tags: Arc::default(),
-            around: place.settings.clone(),
+            ..task
         })))
     }
 }

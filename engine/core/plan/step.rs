@@ -275,6 +275,45 @@ impl Role {
 }
 
 impl Task {
+    /// A task that stands in no file: the engine puts it into a play. `around` are the settings it stands
+    /// in, `settings` those with its own.
+    pub fn implied(
+        action: Action,
+        written: &str,
+        name: &str,
+        span: Span,
+        settings: Settings,
+        around: Arc<Settings>,
+    ) -> Self {
+        Task {
+            name: Some(Field { value: Lazy::Data(name.into()), span: span.clone() }),
+            span,
+            action,
+            written: written.into(),
+            args: Arguments::default(),
+            spec: None,
+            secrets: Vec::new(),
+            settings: Arc::new(settings),
+            looped: None,
+            control: LoopControl::default(),
+            register: None,
+            changed_when: Vec::new(),
+            failed_when: Vec::new(),
+            until: Vec::new(),
+            retries: None,
+            delay: None,
+            notify: Vec::new(),
+            listen: Vec::new(),
+            asynchronous: None,
+            poll: None,
+            role: None,
+            folders: Arc::from([]),
+            handler: false,
+            tags: Arc::default(),
+            around,
+        }
+    }
+
     /// Whether its author reckons with a failure.
     pub fn may_fail(&self) -> bool {
         let ignores = |field: &Field| field.value.data().is_none_or(|value| value.is_true());

@@ -4,10 +4,10 @@ use std::sync::{Arc, atomic::Ordering};
 
 use super::{PlayRun, Run, conditions, host::HostState, play::Gone, play::rendered, steps::Hosts};
 use crate::{
-    plan::{Action, Argument, Arguments, Field, Play, Task},
+    plan::{Action, Argument, Arguments, Play, Task},
     source::Problems,
     template::TemplateError,
-    vars::{Lazy, Scope},
+    vars::Scope,
 };
 
 impl Run {
@@ -97,31 +97,7 @@ fn gathering(play: &Play) -> Option<Task> {
     let span = gather.wanted.as_ref().map_or(&play.hosts.span, |field| &field.span).clone();
     let mut settings = (*play.settings).clone();
     settings.when.clear();
-    Some(Task {
-        name: Some(Field { value: Lazy::Data("Gathering Facts".into()), span: span.clone() }),
-        span,
-        action: Action::find("setup")?,
-        written: "gather_facts".into(),
-        args,
-        spec: None,
-        secrets: Vec::new(),
-        settings: Arc::new(settings),
-        looped: None,
-        control: Default::default(),
-        register: None,
-        changed_when: Vec::new(),
-        failed_when: Vec::new(),
-        until: Vec::new(),
-        retries: None,
-        delay: None,
-        notify: Vec::new(),
-        listen: Vec::new(),
-        asynchronous: None,
-        poll: None,
-        role: None,
-        folders: Arc::from([play.folder.clone()]),
-        handler: false,
-        tags: Arc::default(),
-        around: play.settings.clone(),
-    })
+    let action = Action::find("setup")?;
+    let task = Task::implied(action, "gather_facts", "Gathering Facts", span, settings, play.settings.clone());
+    Some(Task { args, folders: Arc::from([play.folder.clone()]), ..task })
 }

@@ -155,9 +155,11 @@ impl Run {
     /// The steps that some hosts want; `None` when they cannot be had, which is told for each host.
     fn included(self: &Arc<Self>, run: &TaskRun, group: &Group) -> Option<Vec<Step>> {
         let hosts = &group.hosts;
-        let first = hosts.first()?;
+        if hosts.is_empty() {
+            return None;
+        }
         let role = run.task.action.controller() == Some(Controller::IncludeRole);
-        let place = self.place(run, group, first);
+        let place = self.place(run, group);
         let mut found = Found::default();
         let mut file = group.wish.name.clone();
         let steps = match role {
@@ -196,7 +198,7 @@ impl Run {
 
     /// What surrounds included tasks: what surrounds the include itself, what `apply` says, its variables
     /// and the item of its loop.
-    fn place(self: &Arc<Self>, run: &TaskRun, group: &Group, host: &Arc<HostState>) -> Place {
+    fn place(self: &Arc<Self>, run: &TaskRun, group: &Group) -> Place {
         // The include's own keywords are its own (its conditions, its tags); only its variables go along.
         let mut settings: Settings = (*run.task.around).clone();
         let own = run.task.settings.vars.len().saturating_sub(settings.vars.len());
@@ -208,7 +210,6 @@ impl Run {
             let written = run.task.args.named.get("apply").map(|argument| &argument.value);
             apply_to(&mut settings, apply, written, &place_of(&run.task));
         }
-        let _ = host;
         let folder = run.task.file_folder().map_or_else(|| run.play.play.folder.clone(), Path::to_owned);
         Place {
             settings: Arc::new(settings),
