@@ -40,14 +40,14 @@ play() {
 
 on() { tests/lab/lab ssh "$@"; }
 get() { curl --silent --max-time 10 --noproxy '*' "$@"; }
-lb1=http://127.0.0.11:$http_port lb2=http://127.0.0.12:$http_port
+lb1=http://$loopback.11:$http_port lb2=http://$loopback.12:$http_port
 
 # `ID STARTED` of the first ten replicas.
 ten() { on "$1" 'docker inspect --format "{{.Id}} {{.State.StartedAt}}" $(seq -f todo-%g 10)'; }
 
 # under_load SECONDS COMMAND...: eight clients on the first host while the command runs.
 under_load() {
-    "$load" "127.0.0.11:$http_port" "$1" >"$scratch/load" 2>&1 &
+    "$load" "$loopback.11:$http_port" "$1" >"$scratch/load" 2>&1 &
     local clients=$!; shift
     sleep 0.5
     "$@"

@@ -10,7 +10,7 @@ for file in settings engine keys images network registry hosts remove; do . "./s
 
 lab_state=$state
 state=$lab_state/passing
-hosts=("spare-1 $subnet.31 127.0.0.31" "spare-2 $subnet.32 127.0.0.32")
+hosts=("spare-1 $subnet.31 $loopback.31" "spare-2 $subnet.32 $loopback.32")
 
 remove_spare() {
     [ -z "$(container_state "$1")" ] || { refuse_foreign container "$prefix-$1"; docker rm --force "$prefix-$1" >/dev/null; }

@@ -73,7 +73,7 @@ END
     replica() {
         local name=$prefix-smoke-$1; shift
         docker create --name "$name" --label "$label=1" --network "$network" --publish 127.0.0.1::3000 \
-            --env JWT_SECRET=smoke "$@" "$prefix/todo-v2" >/dev/null
+            --env JWT_SECRET=smoke "$@" "$images/todo-v2" >/dev/null
         docker cp -q "$scratch/config" "$name:/app/"
         docker start "$name" >/dev/null
     }
@@ -88,7 +88,7 @@ END
     replica alone
     check 'todo exits when MySQL is not there' '^1$' timeout 20 docker wait "$prefix-smoke-alone"
     docker run --detach --name "$prefix-smoke-mysql" --label "$label=1" --network "$network" \
-        --env MYSQL_ROOT_PASSWORD="it's \"a\" \\pass" --env MYSQL_DATABASE=todolist "$prefix/mysql" >/dev/null
+        --env MYSQL_ROOT_PASSWORD="it's \"a\" \\pass" --env MYSQL_DATABASE=todolist "$images/mysql" >/dev/null
     check 'MySQL starts and takes the password' '^1$' sh -c "
         for _ in \$(seq 100); do
             docker exec --env MYSQL_PWD='it'\\''s \"a\" \\pass' $prefix-smoke-mysql mysql -h127.0.0.1 -uroot -Ne 'select 1' todolist 2>/dev/null && break
@@ -97,7 +97,7 @@ END
     replica half
     check 'todo exits when Redis is not there' '^1$' timeout 20 docker wait "$prefix-smoke-half"
     docker run --detach --name "$prefix-smoke-redis" --label "$label=1" --network "$network" \
-        "$prefix/redis" --requirepass redis#pass >/dev/null
+        "$images/redis" --requirepass redis#pass >/dev/null
     docker volume create --label "$label=1" "$prefix-smoke-logs" >/dev/null
     sleep 0.5
     replica one --volume "$prefix-smoke-logs:/app/logs"
@@ -122,7 +122,7 @@ END
     check 'Redis counts its views' '"view":2' call one '/api/v1/task_show?id=1' --header "Authorization: $token"
     check 'and it is listed' '"item":\[\{"id":1,"title":"milk","content":"two","view":2.*"total":1' call two /api/v1/task_list --header "Authorization: $token"
     check 'replicas share a log of whole lines' '^[1-9][0-9]* 0$' sh -c "
-        docker run --rm --label $label=1 --volume $prefix-smoke-logs:/logs $prefix/base sh -c \
+        docker run --rm --label $label=1 --volume $prefix-smoke-logs:/logs $images/base sh -c \
             'cat /logs/*.log | { total=0 bad=0; while read -r line; do total=\$((total + 1)); case \$line in 20*Z\ *\ *) ;; *) bad=1 ;; esac; done; echo \$total \$bad; }'"
     call two /api/v1/ping >"$scratch/graceful" 2>&1 & local graceful=$!
     call cut /api/v1/ping >"$scratch/cut" 2>&1 & local cut=$!
@@ -139,8 +139,8 @@ END
 
 # All that a deployment does, on a host of its own.
 host_takes_docker() {
-    create_host smoke-host "$subnet.21" 127.0.0.21
-    hosts=("smoke-host $subnet.21 127.0.0.21")
+    create_host smoke-host "$subnet.21" $loopback.21
+    hosts=("smoke-host $subnet.21 $loopback.21")
     local saved=$state
     state=$scratch; cp "$saved/id_ed25519" "$saved/id_ed25519.pub" "$saved/ca.crt" "$scratch/"
     step_ready >/dev/null
@@ -158,7 +158,7 @@ host_takes_docker() {
         sleep 1; kill -9 \$(docker inspect --format '{{.State.Pid}}' redis); sleep 2
         docker exec redis redis-cli -h \$(hostname -i | cut -d' ' -f1) ping >/dev/null 2>&1
         bash -c 'exec 3<>/dev/tcp/127.0.0.1/16379; printf \"PING\\r\\n\" >&3; head -n 1 <&3' | tr -d '+\\r'"
-    check 'nginx is reached from this machine' ' 200$' curl -s -o /dev/null -w ' %{http_code}' --noproxy '*' "http://127.0.0.21:$http_port/"
+    check 'nginx is reached from this machine' ' 200$' curl -s -o /dev/null -w ' %{http_code}' --noproxy '*' "http://$loopback.21:$http_port/"
     docker restart "$prefix-smoke-host" >/dev/null
     step_ready >/dev/null
     check 'all is there again after a reboot' '^Up .*active' on "sleep 2; docker ps --filter name=redis --format '{{.Status}}' | tr '\n' ' '; systemctl is-active nginx"

@@ -47,7 +47,7 @@ create_host() {
         --cap-add ALL --cap-drop SYS_RESOURCE --device-cgroup-rule 'a *:* rwm' \
         --cgroupns private --tmpfs /run:exec --tmpfs /run/lock --tmpfs /tmp:exec \
         --env "LAB_NAMESERVERS=$(machine_nameservers)" \
-        --volume "$prefix-$name:/var/lib/docker" "$prefix/host" >/dev/null || {
+        --volume "$prefix-$name:/var/lib/docker" "$images/host" >/dev/null || {
         # Half a host would be taken for one that was stopped.
         docker rm --force "$prefix-$name" >/dev/null
         die "$name did not start: are ports $ssh_port and $http_port of $published free? (LAB_SSH_PORT and LAB_HTTP_PORT choose others)"

@@ -26,7 +26,7 @@ step_images() {
     have=$(docker image ls --filter "label=$image_label=1" --format '{{.Repository}} {{.Tag}}')
     for entry in "${wanted[@]}"; do
         read -r name hash <<<"$entry"
-        grep -qx "$prefix/$name $hash" <<<"$have" || stale+=("$name")
+        grep -qx "$images/$name $hash" <<<"$have" || stale+=("$name")
     done
     if [ "${#stale[@]}" = 0 ]; then
         say "all images are up to date"
@@ -46,7 +46,7 @@ build_stale() {
     fi
     if is_stale base; then
         command -v mmdebstrap >/dev/null || apt_install mmdebstrap debian-archive-keyring
-        timed base as_root "$lab_dir/images/base/build" "$prefix/base" "$hash_base" "$debian_sources"
+        timed base as_root "$lab_dir/images/base/build" "$images/base" "$hash_base" "$debian_sources"
     fi
     for name in host mysql redis registry; do
         if is_stale "$name"; then in_background "$name" build_from_dockerfile "$name"; fi
@@ -61,8 +61,8 @@ drop_superseded() {
     local repository tag
     docker image ls --filter "label=$image_label=1" --format '{{.Repository}} {{.Tag}}' |
         while read -r repository tag; do
-            [[ $repository == "$prefix/"* && $tag != latest ]] || continue
-            [ "$tag" = "${image_hash[${repository#"$prefix/"}]:-$tag}" ] ||
+            [[ $repository == "$images/"* && $tag != latest ]] || continue
+            [ "$tag" = "${image_hash[${repository#"$images/"}]:-$tag}" ] ||
                 docker image rm "$repository:$tag" >/dev/null 2>&1 || true
         done
     # The stages of a Dockerfile stay behind without a name, half a gigabyte each.
@@ -97,8 +97,8 @@ build_from_dockerfile() {
     local name=$1
     shift
     docker build "${build_flags[@]}" "$@" --force-rm \
-        --label "$image_label=1" --tag "$prefix/$name:${image_hash[$name]}" --tag "$prefix/$name:latest" \
-        --build-arg "BASE=$prefix/base:$hash_base" --build-arg "SUDO_PASSWORD=$sudo_password" \
+        --label "$image_label=1" --tag "$images/$name:${image_hash[$name]}" --tag "$images/$name:latest" \
+        --build-arg "BASE=$images/base:$hash_base" --build-arg "SUDO_PASSWORD=$sudo_password" \
         --file "$lab_dir/images/$name/Dockerfile" "$lab_dir/images"
 }
 
@@ -132,7 +132,7 @@ build_todo() {
     build_todo_executable "$context/todo"
     for version in v2 v3; do
         docker build "${build_flags[@]}" --force-rm --label "$image_label=1" \
-            --tag "$prefix/todo-$version:$hash_todo" --tag "$prefix/todo-$version:latest" \
+            --tag "$images/todo-$version:$hash_todo" --tag "$images/todo-$version:latest" \
             --build-arg "VERSION=$version" --file "$lab_dir/images/todo/Dockerfile" "$context"
     done
 }

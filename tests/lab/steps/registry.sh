@@ -26,7 +26,7 @@ create_registry() {
     docker create ${flags:+"$flags"} --name "$prefix-registry" --hostname "${registry_name%%.*}" \
         --label "$label=1" --network "$network" --ip "$registry_address" \
         --publish "$registry_published:5000" --restart unless-stopped \
-        --volume "$prefix-registry:/var/lib/registry" "$prefix/registry" >/dev/null
+        --volume "$prefix-registry:/var/lib/registry" "$images/registry" >/dev/null
     # Copied, not mounted: the engine need not see this folder, and another checkout can
     # read the certificate back.
     tar -C "$state/registry" --owner=0 --group=0 -c ca.crt registry.crt registry.key htpasswd |
@@ -38,7 +38,7 @@ create_registry() {
 # need be installed here for it.
 make_password_file() {
     printf '%s' "$registry_password" |
-        docker run --rm -i --label "$label=1" --network none "$prefix/base" perl -e '
+        docker run --rm -i --label "$label=1" --network none "$images/base" perl -e '
             my @letters = ("a".."z", "A".."Z", 0..9);
             my $salt = join "", map { $letters[rand @letters] } 1..21;
             my $hash = crypt(<STDIN>, "\$2b\$05\$${salt}e");
@@ -75,7 +75,7 @@ step_push() {
                 --username "$registry_user" --password-stdin "$registry_published" >/dev/null 2>&1 ||
                 die "docker login $registry_published was refused"
         fi
-        docker tag "$prefix/$name" "$registry_published/$target"
+        docker tag "$images/$name" "$registry_published/$target"
         docker --config "$state/docker" push --quiet "$registry_published/$target" >/dev/null
         docker image rm "$registry_published/$target" >/dev/null
         pushed+=("$target")
@@ -91,7 +91,7 @@ step_push() {
 # name where the engine keeps images in containerd's store.
 is_pushed() {
     local id answer
-    id=$(docker image inspect --format '{{.Id}}' "$prefix/$1")
+    id=$(docker image inspect --format '{{.Id}}' "$images/$1")
     answer=$(registry_get "${2%:*}/manifests/${2#*:}" --include \
         --header 'Accept: application/vnd.docker.distribution.manifest.v2+json' \
         --header 'Accept: application/vnd.oci.image.manifest.v1+json' 2>/dev/null) || return 1

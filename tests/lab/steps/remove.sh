@@ -44,7 +44,7 @@ step_remove() {
 step_remove_images() {
     local found
     docker version >/dev/null 2>&1 || return 0
-    found=$(docker image ls --filter "label=$image_label=1" --format '{{.Repository}}:{{.Tag}}' | grep "^$prefix/" || true)
+    found=$(docker image ls --filter "label=$image_label=1" --format '{{.Repository}}:{{.Tag}}' | grep "^$images/" || true)
     if [ -n "$found" ]; then
         docker image rm --force $found >/dev/null
         changed "removed $(wc -w <<<"$found") images"

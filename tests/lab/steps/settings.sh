@@ -5,27 +5,33 @@ lab_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 root_dir=$(cd "$lab_dir/../.." && pwd)
 state=${LAB_STATE:-$root_dir/.lab}
 
+# Names begin with it. Labs of different names stand side by side, given other addresses, too; they
+# share the images.
+prefix=${LAB_NAME:-rplay-lab}
+
 # The label is the only thing that makes a container, volume or network ours. Images have
 # another one: a container inherits its image's labels, whoever made it.
-label=rplay.lab
+label=${prefix/-/.}
 image_label=rplay.lab.image
-prefix=rplay-lab
+images=rplay-lab
 
 # Chosen away from Docker's own pools (172.17-31 and 192.168), which the Docker
 # inside the hosts will use for its bridges.
 subnet=${LAB_SUBNET:-10.213.77}
-network=rplay-lab
+# Where this machine reaches them.
+loopback=${LAB_LOOPBACK:-127.0.0}
+network=$prefix
 registry_name=registry.lab
 registry_address=$subnet.5
-registry_published=127.0.0.5:5000
+registry_published=$loopback.5:5000
 registry_user=lab
 registry_password=lab-registry
 sudo_password=lab-sudo
 
 # name, address in the network, address on this machine
 hosts=(
-    "todo-1 $subnet.11 127.0.0.11"
-    "todo-2 $subnet.12 127.0.0.12"
+    "todo-1 $subnet.11 $loopback.11"
+    "todo-2 $subnet.12 $loopback.12"
 )
 # A machine whose own sshd or web server holds these ports on every address
 # cannot lend them to the lab.
