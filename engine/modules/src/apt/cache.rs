@@ -3,6 +3,7 @@
 use std::{
     fs,
     os::unix::fs::MetadataExt,
+    path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -16,10 +17,24 @@ use super::{
 use crate::{Change, Host, Output};
 
 /// Made by apt's own hook on some systems; where it is missing, the folder of the lists tells the time.
-const STAMPS: [&str; 2] = ["/var/lib/apt/periodic/update-success-stamp", "/var/lib/apt/lists"];
+const STAMPS: [&str; 2] = ["/var/lib/apt/periodic/update-success-stamp", LISTS];
+const LISTS: &str = "/var/lib/apt/lists";
+
+/// Whether apt's folder of lists has an index of packages, packed or not.
+fn lists_packages(folder: &Path) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name()).any(|name| {
+        let name = name.to_string_lossy();
+        name.ends_with("_Packages") || name.contains("_Packages.")
+    })
+}
 
 /// When the index was last refreshed, in seconds since 1970; 0 if never.
 pub fn update_time() -> i64 {
+    // Images are made with the index taken out, which makes the folder look fresh.
+    if !lists_packages(Path::new(LISTS)) {
+        return 0;
+    }
     STAMPS.iter().find_map(|path| fs::metadata(path).ok()).map_or(0, |meta| meta.mtime())
 }
 
@@ -235,6 +250,24 @@ mod tests {
         assert_eq!(complaints(&said), ["Failed to fetch http://a/InRelease  Could not resolve 'a'"]);
         assert!(complaints(&done(0, "W: Target Packages is configured multiple times\n")).is_empty());
         assert_eq!(complaints(&done(100, "")).len(), 1);
+    }
+
+    #[test]
+    fn only_a_list_of_packages_makes_an_index() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!lists_packages(&folder.path().join("missing")));
+        for (name, is_index) in [
+            ("lock", false),
+            ("partial", false),
+            ("deb.debian.org_debian_dists_bookworm_InRelease", false),
+            ("deb.debian.org_debian_dists_bookworm_main_binary-amd64_Packages.lz4", true),
+            ("mirror_dists_stable_main_binary-arm64_Packages", true),
+        ] {
+            let file = folder.path().join(name);
+            fs::write(&file, "").unwrap();
+            assert_eq!(lists_packages(folder.path()), is_index, "{name}");
+            fs::remove_file(file).unwrap();
+        }
     }
 
     #[test]
