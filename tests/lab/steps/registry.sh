@@ -60,7 +60,7 @@ registry_get() {
 
 step_push() {
     write_registry_login
-    local entry name target pushed=() images ids
+    local entry name target pushed=()
     # A config folder of our own keeps this login out of ~/.docker; the context the user
     # chose there has to be carried over by hand.
     if [ -z "${DOCKER_HOST:-}" ]; then
