@@ -60,6 +60,7 @@ mod raw;
 pub mod registry;
 mod replace;
 pub mod resolve;
+mod run_lock;
 pub mod runner;
 pub mod script;
 mod seboolean;

@@ -52,6 +52,8 @@ const BUILTIN: &str = "ansible.builtin";
 const DOCKER: &str = "community.docker";
 const GENERAL: &str = "community.general";
 const POSIX: &str = "ansible.posix";
+/// What no collection of Ansible has.
+const OWN: &str = "rplay.builtin";
 
 /// Sorted by name.
 pub static MODULES: &[Entry] = &[
@@ -100,6 +102,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::ping::Ping>("ping", BUILTIN),
     entry::<crate::raw::Raw>("raw", BUILTIN).free_form("_raw_params"),
     entry::<crate::replace::Replace>("replace", BUILTIN),
+    entry::<crate::run_lock::RunLock>("run_lock", OWN),
     entry::<crate::script::Script>("script", BUILTIN).free_form("_raw_params"),
     entry::<crate::seboolean::SeBoolean>("seboolean", POSIX),
     entry::<crate::selinux_state::Selinux>("selinux", POSIX),
