@@ -1,7 +1,7 @@
 //! Clients of the todo service that keep asking while a test kills replicas: `load ADDRESS SECONDS [CLIENTS]`.
 //!
-//! Each client has a connection of its own, kept alive, and sends in turn a ping, a task_show, a ping, a
-//! task_show and a task_create. At the end one line of JSON says what they saw. A request counts as failed
+//! Three clients of four have a connection of their own, kept alive; the fourth opens one for each request. Each
+//! sends in turn a ping, a task_show, a ping, a task_show and a task_create. At the end one line of JSON says what they saw. A request counts as failed
 //! when its answer is not 200 or does not come. A kept connection that the server closes before the first
 //! byte of an answer is opened again and the request repeated, as browsers do, and counted as `reopened`:
 //! each reload of nginx closes the idle ones.
@@ -80,15 +80,15 @@ impl Visitor {
         let mut connection = Connection::new(address);
         let mut visitor = Visitor { address, token: String::new(), task: String::new() };
         // A former run may have had the same process id.
-        let registered = visitor.send(&mut connection, "POST", "user/register", &login)?;
+        let registered = visitor.send(&mut connection, "POST", "user/register", &login, true)?;
         if registered.status != 200 && !registered.body.contains("已存在") {
             return Err(format!("register: {} {}", registered.status, registered.body));
         }
-        let answer = visitor.send(&mut connection, "POST", "user/login", &login)?;
+        let answer = visitor.send(&mut connection, "POST", "user/login", &login, true)?;
         visitor.token =
             between(&answer.body, r#""token":""#, "\"").ok_or_else(|| format!("login: {}", answer.body))?.to_owned();
-        visitor.send(&mut connection, "POST", "task_create", TASK)?;
-        let list = visitor.send(&mut connection, "GET", "task_list", "")?;
+        visitor.send(&mut connection, "POST", "task_create", TASK, true)?;
+        let list = visitor.send(&mut connection, "GET", "task_list", "", true)?;
         visitor.task =
             between(&list.body, r#""id":"#, ",").ok_or_else(|| format!("task_list: {}", list.body))?.to_owned();
         Ok(visitor)
@@ -96,6 +96,7 @@ impl Visitor {
 
     fn ask_until(&self, end: Instant, number: usize) -> Tally {
         let mut connection = Connection::new(self.address);
+        let keep = number % 4 != 3;
         let mut tally = Tally::default();
         let show = format!("task_show?id={}", self.task);
         for turn in number.. {
@@ -108,17 +109,25 @@ impl Visitor {
                 4 => ("POST", "task_create", TASK),
                 _ => ("GET", show.as_str(), ""),
             };
-            let answer = self.send(&mut connection, method, path, body);
+            let answer = self.send(&mut connection, method, path, body, keep);
             tally.count(method == "GET", answer.map(|answer| answer.status), begun.elapsed());
         }
         tally.reopened = connection.reopened;
         tally
     }
 
-    fn send(&self, connection: &mut Connection, method: &str, path: &str, body: &str) -> Result<Answer, String> {
+    fn send(
+        &self,
+        connection: &mut Connection,
+        method: &str,
+        path: &str,
+        body: &str,
+        keep: bool,
+    ) -> Result<Answer, String> {
+        let close = if keep { "" } else { "Connection: close\r\n" };
         let request = format!(
             "{method} /api/v1/{path} HTTP/1.1\r\nHost: todo\r\nAuthorization: {}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+             Content-Type: application/json\r\n{close}Content-Length: {}\r\n\r\n{body}",
             self.token,
             body.len()
         );
