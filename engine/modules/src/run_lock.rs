@@ -192,7 +192,8 @@ impl Note {
     fn refusal(&self, name: &str) -> String {
         let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
         let purpose = if self.purpose.is_empty() { String::new() } else { format!(" for {}", self.purpose) };
-        let agent = if self.agent == 0 { String::new() } else { format!(" (its agent here is process {})", self.agent) };
+        let agent =
+            if self.agent == 0 { String::new() } else { format!(" (its agent here is process {})", self.agent) };
         format!(
             "{name} is locked on this host by {} since {}{purpose}{agent}",
             or(&self.holder, "somebody who gave no name"),

@@ -55,6 +55,9 @@ fn start(knobs: Knobs) -> Result<(), String> {
     if key.is_empty() {
         journal.write("warning", "JWT_SECRET is empty: anybody can make a token");
     }
+    // Each request is a line of the journal; this one is for whoever asks Docker.
+    let ready = if knobs.fail_ready { ", never ready (FAIL_READY)" } else { "" };
+    eprintln!("todo: listening on {}{ready}", config.http_port);
     let service = Arc::new(Service { hostname, key, knobs, store, counters, journal });
     serve::serve(&config.http_port, service)
 }
