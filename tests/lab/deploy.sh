@@ -167,7 +167,7 @@ destroying() {
     play 'deployed again' 'failed=0'
     check 'the data is still there' '用户已存在' get "$lb1/api/v1/user/register" -H 'Content-Type: application/json' -d '{"user_name":"ann","password":"secret"}'
     play 'destroy with the data' 'failed=0' playbooks/destroy.yml -e data=true
-    check 'nothing is left' '^$' on todo-1 'docker volume ls --quiet'
+    check 'nothing is left' '^$' on todo-1 'docker volume ls --quiet; ls -d /var/log/lab /etc/systemd/system/lab-* /usr/local/sbin/lab-* 2>/dev/null'
     check 'nor the passwords' '^$' sh -c "ls -A '$secrets' 2>/dev/null"
 }
 
@@ -194,6 +194,36 @@ refused() {
 }
 version_is() { check "$1 answers" "x-todo-version: $1" get --include "$lb1/api/v1/ping"; }
 
+# Each of N requests, counted in what the replicas of todo-1 have logged: `MISSING TWICE`.
+counted() { sed -n 's#.*GET /api/v1/counted/\([0-9]*\).*#\1#p' | sort -n | uniq -c | awk -v n="$1" '$1 > 1 { twice++ } END { print n - NR, twice + 0 }'; }
+shown='for n in $(seq 10); do lab-logs show todo-$n; done'
+
+# All replicas' logs in one folder, within bounds; no line is lost when they start together and while logs are cut.
+logs() {
+    local small='--tags replicas -e todo_replicas_log_size=8k'
+    play 'logs cut in small parts' 'failed=0' $small
+    local begun; begun=$(on todo-1 "$shown"' | grep -c "listening on"')
+    on todo-1 'docker restart --time 1 $(seq -f todo-%g 10) >/dev/null & for _ in $(seq 40); do lab-logs rotate; sleep 0.2; done; wait' &
+    local cutting=$!
+    sleep 0.5; until get "$lb1/api/v1/ping" | grep -q todo-1; do sleep 0.1; done
+    get --output /dev/null "$lb1/api/v1/counted/[1-3000]" &
+    get --output /dev/null "$lb1/api/v1/counted/[3001-6000]"; wait $! $cutting
+    check 'replicas that started together have logged it, each' "^$((begun + 10))\$" on todo-1 "$shown"' | grep -c "listening on"'
+    check 'each request is logged once, while logs are cut' '^0 0$' sh -c "tests/lab/lab ssh todo-1 '$shown' >'$scratch/shown'; $(declare -f counted); counted 6000 <'$scratch/shown'"
+    check 'in many parts, none of them long' '^[1-9][0-9]+ 0$' on todo-1 'lab-logs rotate; cd /var/log/lab; echo $(ls todo-*/*.log.2* | wc -l) $(find . -name "*.log*" -size +24k | wc -l)'
+    play 'collected here' 'failed=0' playbooks/logs.yml -e todo_replicas_collect_dir="$scratch/logs" -e hours=1
+    check 'all of it, a file for each replica' '^0 0 10$' sh -c "$(declare -f counted); echo \$(cat '$scratch'/logs/todo-1/todo-*.log | counted 6000) \$(ls '$scratch'/logs/todo-2/ | grep -cxE 'todo-([1-9]|10).log')"
+    check 'what the containers say, too' 'mysqld.*ready for connections' cat "$scratch/logs/todo-1/docker/lab-mysql.log"
+    play 'a bound for all' 'failed=0' $small -e todo_replicas_log_total=100k
+    check 'is kept' '^yes$' on todo-1 'lab-logs rotate; cd /var/log/lab; [ "$(find . -type f -printf "%s\n" | awk "{ t += \$1 } END { print t }")" -le $((100 * 1024 + 10 * 8192)) ] && echo yes'
+    for n in $(seq 7001 7020); do get --output /dev/null "$lb1/api/v1/counted/$n"; done
+    check 'and what comes after is logged' '^20$' on todo-1 "$shown"' | grep -c /counted/70'
+    on todo-1 'systemctl start lab-logs.service'
+    check 'by a timer' '^active success$' on todo-1 'echo $(systemctl is-active lab-logs.timer) $(systemctl show --property Result --value lab-logs.service)'
+    play 'as it was' 'failed=0' --tags replicas
+    play 'again' 'changed=0 ' --tags replicas
+}
+
 # What a host cannot carry is refused before anything is done, all of it at once and with the arithmetic.
 preflight() {
     ten todo-1 >"$scratch/before"
@@ -209,7 +239,7 @@ preflight() {
     on todo-1 'docker run --detach --name in-the-way --publish 127.0.0.1:3012:6379 registry.lab:5000/todo/redis:7.4.0 >/dev/null
         systemd-run --quiet --unit in-the-way python3 -m http.server --bind 127.0.0.1 3013; sleep 2'
     refused 'ports that others have' 'ports: 3012 is needed and published by the container in-the-way; ports: 3013 is needed and taken by python3' --tags replicas
-    on todo-1 'docker rm --force in-the-way >/dev/null; systemctl stop in-the-way'
+    on todo-1 'docker rm --force --volumes in-the-way >/dev/null; systemctl stop in-the-way'
     ten todo-1 >"$scratch/after"
     check 'nothing was touched' '^10 same$' sh -c "cmp '$scratch/before' '$scratch/after' && echo \$(wc -l <'$scratch/after') same"
     play 'and with what it can carry nothing is to be done' 'changed=0 '
@@ -290,7 +320,7 @@ demo() {
 
 build_load
 tests/lab/lab up >/dev/null && tests/lab/lab fresh >/dev/null || exit 1
-parts=${*:-first_runs hosts_are_tidy preflight secrets_lost logins real_api scaling faults reboot rolling never_ready locked shared_data destroying demo}
+parts=${*:-first_runs hosts_are_tidy preflight secrets_lost logins real_api logs scaling faults reboot rolling never_ready locked shared_data destroying demo}
 for part in $parts; do
     "$part"
     # Without a deployment all that follows would fail for the same reason.
