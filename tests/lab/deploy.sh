@@ -45,19 +45,35 @@ lb1=http://$loopback.11:$http_port lb2=http://$loopback.12:$http_port
 # `ID STARTED` of the first ten replicas.
 ten() { on "$1" 'docker inspect --format "{{.Id}} {{.State.StartedAt}}" $(seq -f todo-%g 10)'; }
 
-# under_load SECONDS COMMAND...: eight clients on the first host while the command runs.
+# under_load SECONDS COMMAND...: eight clients on the first host (or at $front) while the command runs.
 under_load() {
-    "$load" "$loopback.11:$http_port" "$1" >"$scratch/load" 2>&1 &
+    "$load" "${front:-$loopback.11:$http_port}" "$1" >"$scratch/load" 2>"$scratch/load-begins" &
     local clients=$!; shift
+    for _ in $(seq 100); do [ -s "$scratch/load-begins" ] && break; sleep 0.1; done
     sleep 0.5
     "$@"
-    wait "$clients"
+    wait "$clients" || cat "$scratch/load-begins" >>"$scratch/load"
     printf '      load: %s\n' "$(cat "$scratch/load")"
 }
 # A kept connection that nginx closes while nothing is under way on it is opened again, as browsers do; that
 # alone does not count.
 none_failed() { check "$1" '"gets":[1-9][0-9]{2,},"posts":[1-9][0-9]{1,},"failed_gets":0,"failed_posts":0,' cat "$scratch/load"; }
 no_failed_get() { check "$1" '"gets":[1-9][0-9]{2,}.*"failed_gets":0,' cat "$scratch/load"; }
+
+# Prints how many milliseconds pass until the balancer's answers name the replica.
+back_after() {
+    local begun; begun=$(date +%s%3N)
+    for _ in $(seq 500); do
+        if get "$lb1/api/v1/ping" | grep -q "\"$1\""; then echo $(($(date +%s%3N) - begun)); return; fi
+    done
+    echo never
+}
+# within WHAT MOST GOT UNIT: a number that was measured is not above what it may be.
+within() {
+    if [[ $3 =~ ^[0-9]+(\.[0-9]+)?$ ]] && awk "BEGIN { exit !($3 <= $2) }"; then pass "$1 ($3 $4)"; else fail "$1" "at most $2 $4, got: $3"; fi
+}
+# longest KIND: the longest that a request of that kind (ping, show, create) waited under the last load.
+longest() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" "$scratch/load"; }
 
 build_load() {
     local target; target=$(rustc -vV | sed -n 's/^host: //p')
@@ -121,36 +137,6 @@ scaling() {
     play 'verify: exact round robin over 10' 'failed=0' playbooks/verify.yml
 }
 
-# Prints how many milliseconds pass until the balancer's answers name the replica.
-back_after() {
-    local begun; begun=$(date +%s%3N)
-    for _ in $(seq 500); do
-        if get "$lb1/api/v1/ping" | grep -q "\"$1\""; then echo $(($(date +%s%3N) - begun)); return; fi
-    done
-    echo never
-}
-
-faults() {
-    under_load 8 on todo-1 'docker kill todo-3 >/dev/null; sleep 2; docker start todo-3 >/dev/null; sleep 1
-        docker kill todo-4 todo-7 >/dev/null; sleep 1; docker start todo-4 todo-7 >/dev/null
-        kill -9 $(docker inspect --format "{{.State.Pid}}" todo-5)'
-    no_failed_get 'killed replicas: no GET fails'
-    under_load 10 on todo-1 'docker pause todo-3 >/dev/null; sleep 6; docker unpause todo-3 >/dev/null'
-    no_failed_get 'a frozen replica: no GET fails'
-    on todo-1 'docker kill todo-3 >/dev/null; sleep 2; docker start todo-3 >/dev/null'
-    local took; took=$(back_after todo-1-3)
-    if [ "$took" != never ] && [ "$took" -lt 2000 ]; then pass "a restarted replica is used again ($took ms)"; else fail 'a restarted replica is used again within 2 s' "$took ms"; fi
-    on todo-1 'docker kill $(seq -f todo-%g 10) >/dev/null'
-    check 'all dead: 503 and JSON from the fallback' 'HTTP/1.1 503.*application/json.*"no replica answers"' get --include "$lb1/api/v1/ping"
-    check 'all dead: 503 for the API, too' '^503$' get --output /dev/null --write-out '%{http_code}' "$lb1/api/v1/task_create" -d title=x
-    on todo-1 'docker start $(seq -f todo-%g 10) >/dev/null'
-    took=$(back_after todo-1-10)
-    if [ "$took" != never ] && [ "$took" -lt 5000 ]; then pass "and back by themselves ($took ms)"; else fail 'all back by themselves' "$took ms"; fi
-    # A replica that failed takes a few rounds to be an equal again.
-    sleep 1; for _ in $(seq 60); do get --output /dev/null "$lb1/api/v1/ping"; done
-    play 'all of them, in exact round robin' 'failed=0' playbooks/verify.yml
-}
-
 shared_data() {
     local user='{"user_name":"bob","password":"secret"}' json='Content-Type: application/json'
     play 'one data host for both' 'failed=0' -e todo_data_host=todo-1
@@ -193,57 +179,6 @@ refused() {
     check "$what: exit code 2" '^2$' echo "$code"
 }
 version_is() { check "$1 answers" "x-todo-version: $1" get --include "$lb1/api/v1/ping"; }
-
-# Each of N requests, counted in what the replicas of todo-1 have logged: `MISSING TWICE`.
-counted() { sed -n 's#.*GET /api/v1/counted/\([0-9]*\).*#\1#p' | sort -n | uniq -c | awk -v n="$1" '$1 > 1 { twice++ } END { print n - NR, twice + 0 }'; }
-shown='for n in $(seq 10); do lab-logs show todo-$n; done'
-
-# All replicas' logs in one folder, within bounds; no line is lost when they start together and while logs are cut.
-logs() {
-    local small='--tags replicas -e todo_replicas_log_size=8k'
-    play 'logs cut in small parts' 'failed=0' $small
-    local begun; begun=$(on todo-1 "$shown"' | grep -c "listening on"')
-    on todo-1 'docker restart --time 1 $(seq -f todo-%g 10) >/dev/null & for _ in $(seq 40); do lab-logs rotate; sleep 0.2; done; wait' &
-    local cutting=$!
-    sleep 0.5; until get "$lb1/api/v1/ping" | grep -q todo-1; do sleep 0.1; done
-    get --output /dev/null "$lb1/api/v1/counted/[1-3000]" &
-    get --output /dev/null "$lb1/api/v1/counted/[3001-6000]"; wait $! $cutting
-    check 'replicas that started together have logged it, each' "^$((begun + 10))\$" on todo-1 "$shown"' | grep -c "listening on"'
-    check 'each request is logged once, while logs are cut' '^0 0$' sh -c "tests/lab/lab ssh todo-1 '$shown' >'$scratch/shown'; $(declare -f counted); counted 6000 <'$scratch/shown'"
-    check 'in many parts, none of them long' '^[1-9][0-9]+ 0$' on todo-1 'lab-logs rotate; cd /var/log/lab; echo $(ls todo-*/*.log.2* | wc -l) $(find . -name "*.log*" -size +24k | wc -l)'
-    play 'collected here' 'failed=0' playbooks/logs.yml -e todo_replicas_collect_dir="$scratch/logs" -e hours=1
-    check 'all of it, a file for each replica' '^0 0 10$' sh -c "$(declare -f counted); echo \$(cat '$scratch'/logs/todo-1/todo-*.log | counted 6000) \$(ls '$scratch'/logs/todo-2/ | grep -cxE 'todo-([1-9]|10).log')"
-    check 'what the containers say, too' 'mysqld.*ready for connections' cat "$scratch/logs/todo-1/docker/lab-mysql.log"
-    play 'a bound for all' 'failed=0' $small -e todo_replicas_log_total=100k
-    check 'is kept' '^yes$' on todo-1 'lab-logs rotate; cd /var/log/lab; [ "$(find . -type f -printf "%s\n" | awk "{ t += \$1 } END { print t }")" -le $((100 * 1024 + 10 * 8192)) ] && echo yes'
-    for n in $(seq 7001 7020); do get --output /dev/null "$lb1/api/v1/counted/$n"; done
-    check 'and what comes after is logged' '^20$' on todo-1 "$shown"' | grep -c /counted/70'
-    on todo-1 'systemctl start lab-logs.service'
-    check 'by a timer' '^active success$' on todo-1 'echo $(systemctl is-active lab-logs.timer) $(systemctl show --property Result --value lab-logs.service)'
-    play 'as it was' 'failed=0' --tags replicas
-    play 'again' 'changed=0 ' --tags replicas
-}
-
-# What a host cannot carry is refused before anything is done, all of it at once and with the arithmetic.
-preflight() {
-    ten todo-1 >"$scratch/before"
-    refused 'more replicas than MySQL takes' '\(100 \+ 4 standing in\) replicas x 100 connections \+ 10 = 10410, MySQL allows 151' \
-        -e count=100 -e '{"data_services_mysql_options": []}'
-    refused 'of both hosts, where they share it' '\(150 \+ 4 standing in\) \+ \(150 \+ 4 standing in\) replicas x 100 connections \+ 10 = 30810, MySQL allows 12000' \
-        -e count=150 -e todo_data_host=todo-1
-    refused 'a count that fits nothing' 'memory: \(5000 \+ 4 standing in\) replicas x 16 MiB .* MiB; tasks: .* = 4160128, .*network: .* = 5006 containers, .* 1023 .*; disk: .* x 100 MiB x 3 files .* MiB free; connections:' \
-        --tags replicas -e count=5000 -e todo_replicas_log_max_size=100m -e preflight_host_tasks=4000000
-    refused 'more connections than files' 'files: 30000000 connections \+ 810 other files of MySQL = 30000810, a container may open [0-9]' \
-        -e '{"data_services_mysql_options": ["--max-connections=30000000"]}'
-    refused 'ports that are not to be had' 'ports: .* 33000 to 33013, the kernel gives 32768 to' -e todo_replicas_base_port=32999 --check
-    on todo-1 'docker run --detach --name in-the-way --publish 127.0.0.1:3012:6379 registry.lab:5000/todo/redis:7.4.0 >/dev/null
-        systemd-run --quiet --unit in-the-way python3 -m http.server --bind 127.0.0.1 3013; sleep 2'
-    refused 'ports that others have' 'ports: 3012 is needed and published by the container in-the-way; ports: 3013 is needed and taken by python3' --tags replicas
-    on todo-1 'docker rm --force --volumes in-the-way >/dev/null; systemctl stop in-the-way'
-    ten todo-1 >"$scratch/after"
-    check 'nothing was touched' '^10 same$' sh -c "cmp '$scratch/before' '$scratch/after' && echo \$(wc -l <'$scratch/after') same"
-    play 'and with what it can carry nothing is to be done' 'changed=0 '
-}
 
 # New releases, replaced in batches under load: nobody may notice.
 rolling() {
@@ -318,9 +253,14 @@ demo() {
     play 'gone' 'failed=0' playbooks/destroy.yml -e data=true
 }
 
+for file in tests/lab/parts/*.sh; do
+    # shellcheck disable=SC1090  # parts of this script, in files of their own
+    . "$file"
+done
+
 build_load
 tests/lab/lab up >/dev/null && tests/lab/lab fresh >/dev/null || exit 1
-parts=${*:-first_runs hosts_are_tidy preflight secrets_lost logins real_api logs scaling faults reboot rolling never_ready locked shared_data destroying demo}
+parts=${*:-first_runs hosts_are_tidy preflight secrets_lost logins real_api logs scaling failover failfast failback failsafe reboot rolling never_ready locked shared_data two_hosts destroying demo}
 for part in $parts; do
     "$part"
     # Without a deployment all that follows would fail for the same reason.
