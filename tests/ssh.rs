@@ -205,6 +205,7 @@ fn dispatch(links: &Links, target: &Arc<Target>, calls: usize) -> std::sync::mps
         args: data! { "data" => "pong" },
         mode: Mode::default(),
         environment: Vec::new(),
+        background: None,
     };
     links.dispatch(Job {
         key: 1,
@@ -480,7 +481,13 @@ mod accounts {
             key: 1,
             target: target.clone(),
             become_user,
-            calls: vec![Call { module: "command".into(), args, mode: Mode::default(), environment: Vec::new() }],
+            calls: vec![Call {
+                module: "command".into(),
+                args,
+                mode: Mode::default(),
+                environment: Vec::new(),
+                background: None,
+            }],
             parallel: 1,
             stop_on_failure: false,
             blobs: Arc::new(|_| Err(io::Error::other("there is none"))),

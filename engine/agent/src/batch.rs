@@ -11,7 +11,7 @@ use std::{
 use rplay_modules::{BlobSource, Host, runner};
 use rplay_wire::{Batch, Call, Outcome};
 
-use crate::{replies::Replies, running::Running};
+use crate::{background, replies::Replies, running::Running};
 
 /// More would only stand in each other's way.
 const MOST_WORKERS: usize = 64;
@@ -26,6 +26,8 @@ pub fn run(batch: &Batch, running: &Running, blobs: &Arc<dyn BlobSource>, replie
                 skipped("cancelled")
             } else if batch.stop_on_failure && failed.load(Ordering::SeqCst) {
                 skipped("an earlier call has failed")
+            } else if let Some(job) = &call.background {
+                running.at_work(|| background::begin(call, job))
             } else {
                 let host = Host::new(call.environment.clone(), blobs.clone()).cancelled_by(running.cancel.clone());
                 running.at_work(|| runner::run(call, &host))
