@@ -1,8 +1,8 @@
 """What is measured, over how many hosts, and what was hoped for."""
 
 from dataclasses import dataclass, field
-from typing import Callable
 
+from engine_works import Conditions, Inventory, Project
 from works import Facts, Files, Loop, Small, Work
 
 REMOTE = ("rplay", "limit", "ansible", "mitogen", "pyinfra")
@@ -30,7 +30,6 @@ class Case:
     look: bool = True
     command: str = "play"
     options: tuple = ()
-    inventory: Callable | None = None
     # Cases that each visit goes on with.
     follows: tuple = ()
 
@@ -74,6 +73,42 @@ CASES = [
         follows=(Case("w4-again", "the same: second run", Files(), 1, goals(1.3, 150, 20, 12), again=True),),
     ),
     Case("w5", "one loop of 200 files", Loop(200), 1, goals(1.2, 300, 50, 50)),
+    Case(
+        "w6-run-10",
+        "200 tasks without a module, 10 local hosts",
+        Conditions(200),
+        10,
+        goals(ansible=500),
+        tools=("rplay", "ansible", "mitogen"),
+        slow=("mitogen",),
+    ),
+    Case(
+        "w6-run",
+        "200 tasks without a module, 100 local hosts",
+        Conditions(200),
+        100,
+        goals(ansible=500),
+        tools=("rplay", "ansible"),
+        slow=("ansible",),
+    ),
+    Case(
+        "w6-tasks",
+        "a project of 5,000 tasks in 100 roles listed",
+        Project(100, 50),
+        0,
+        goals(ansible=100),
+        tools=("rplay", "ansible"),
+        options=("--list-tasks",),
+    ),
+    Case(
+        "w6-hosts",
+        "an inventory of 10,000 hosts listed",
+        Inventory(10_000),
+        0,
+        goals(ansible=100),
+        tools=("rplay", "ansible"),
+        command="inventory",
+    ),
     Case("w7", "100 small tasks, 5 hosts, 30 ms away", Small(100), 5, goals(1.3, 60, 20, 8), delay=0.015),
     Case("w8-200", "10 small tasks, 200 hosts", Small(10), 200, goals(1.1, 25, None, 1.2), slow=("ansible", "mitogen")),
     Case(

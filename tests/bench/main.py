@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import growth
 import report
 from cases import CASES, REMOTE, all_cases
 from measure import Sides
@@ -107,7 +108,7 @@ class Bench:
         tools = [
             tool
             for name, tool in self.tools.items()
-            if name in case.tools and (self.options.full or name not in case.slow)
+            if (name in case.tools or name == "before") and (self.options.full or name not in case.slow)
         ]
         slow = set()
         for number in range(self.options.rounds):
@@ -159,10 +160,13 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(REMOTE))
     parser.add_argument("--full", action="store_true")
+    parser.add_argument("--growth", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--json", type=Path, help="where the results go")
     options = parser.parse_args()
+    if "RPLAY_BEFORE" in os.environ and "before" not in options.only:
+        options.only.append("before")
     known = {case.name for case in all_cases()}
     unknown = set(options.cases) - known | set(options.only) - set(ALL)
     if unknown:
@@ -185,6 +189,10 @@ def main():
     try:
         print(f"CPU by {bench.sides.target.how}; {os.cpu_count()} processors; load {os.getloadavg()[0]:.1f}")
         bench.warm_up()
+        if options.growth:
+            bench.growth = growth.measure(bench, min(options.rounds, 3))
+            if not options.cases:
+                return
         chosen = [c for c in CASES if not options.cases or {c.name, *(f.name for f in c.follows)} & {*options.cases}]
         for case in chosen:
             bench.measure(case)

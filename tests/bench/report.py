@@ -2,7 +2,7 @@
 
 from statistics import median
 
-NAMES = ("rplay", "limit", "ansible", "mitogen", "pyinfra")
+NAMES = ("rplay", "before", "limit", "ansible", "mitogen", "pyinfra")
 
 
 def total(cost):

@@ -95,8 +95,9 @@ class Target:
     def clean(self, hosts):
         """Empty folders, on the target's side."""
         shutil.rmtree(self.work / "hosts")
+        (self.work / "hosts").mkdir()
         for host in hosts:
-            host.folder.mkdir(parents=True)
+            host.folder.mkdir()
 
     def stop(self):
         self.process.terminate()
