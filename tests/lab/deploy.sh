@@ -260,7 +260,7 @@ done
 
 build_load
 tests/lab/lab up >/dev/null && tests/lab/lab fresh >/dev/null || exit 1
-parts=${*:-first_runs hosts_are_tidy preflight secrets_lost logins real_api logs scaling failover failfast failback failsafe reboot rolling never_ready locked shared_data two_hosts destroying demo}
+parts=${*:-first_runs hosts_are_tidy preflight secrets_lost logins real_api logs scaling failover failfast failback failsafe reboot rolling never_ready locked shared_data two_hosts destroying takeover demo}
 for part in $parts; do
     "$part"
     # Without a deployment all that follows would fail for the same reason.
