@@ -153,7 +153,7 @@ destroying() {
     play 'deployed again' 'failed=0'
     check 'the data is still there' '用户已存在' get "$lb1/api/v1/user/register" -H 'Content-Type: application/json' -d '{"user_name":"ann","password":"secret"}'
     play 'destroy with the data' 'failed=0' playbooks/destroy.yml -e data=true
-    check 'nothing is left' '^$' on todo-1 'docker volume ls --quiet; ls -d /var/log/lab /etc/systemd/system/lab-* /usr/local/sbin/lab-* 2>/dev/null'
+    check 'nothing is left' '^$' on todo-1 'docker volume ls --quiet; ls -d /var/log/lab /etc/systemd/system/lab-logs.* /usr/local/sbin/lab-logs 2>/dev/null'
     check 'nor the passwords' '^$' sh -c "ls -A '$secrets' 2>/dev/null"
 }
 
