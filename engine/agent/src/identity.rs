@@ -16,7 +16,7 @@ use crate::{
     blobs::Blobs,
     escalation::{self, Started},
     executable::Executable,
-    replies::Replies,
+    replies::{Replies, Shape},
 };
 
 /// Bytes of content in one frame.
@@ -50,14 +50,14 @@ impl Identities {
         &self.own
     }
 
-    /// Hands a batch to the agent of that identity. Every call gets its outcome, whatever happens.
+    /// Hands a batch to the agent of that identity. It is answered, whatever happens.
     pub fn run(&self, wanted: &Become, batch: Batch, cancel: &Cancel) {
-        let (id, calls) = (batch.id, batch.calls.len());
-        let each = |outcome: Outcome| (0..calls).for_each(|i| self.replies.outcome(id, i as u32, outcome.clone()));
+        let id = batch.id;
         match self.other(wanted) {
-            Err(failure) => each(Outcome::failed(failure)),
+            Err(failure) => self.replies.broken_off(&Shape::of(&batch), &[], &failure),
             Ok(_) if cancel.is_cancelled() => {
-                each(Outcome { skipped: Some("cancelled".to_owned()), ..Outcome::default() });
+                let outcome = Outcome { skipped: Some("cancelled".to_owned()), ..Outcome::default() };
+                (0..batch.len()).for_each(|index| self.replies.outcome(id, index as u32, outcome.clone()));
             }
             Ok(other) => {
                 other.run(batch);
@@ -130,8 +130,14 @@ struct Other {
     replies: Replies,
     blobs: Arc<Blobs>,
     writer: Mutex<Option<ChildStdin>>,
-    /// For each batch which calls are still to be answered; `None` once the agent has ended.
-    open: Mutex<Option<HashMap<u64, Vec<bool>>>>,
+    /// Batches that are not answered altogether; `None` once the agent has ended.
+    open: Mutex<Option<HashMap<u64, Open>>>,
+}
+
+/// A batch that another agent has.
+struct Open {
+    shape: Shape,
+    answered: Vec<bool>,
 }
 
 impl Other {
@@ -150,12 +156,11 @@ impl Other {
     }
 
     fn run(&self, batch: Batch) {
-        let (id, calls) = (batch.id, batch.calls.len());
-        if let Some(open) = self.open().as_mut() {
-            open.insert(id, vec![true; calls]);
-        } else {
-            self.fail_batch(id, &vec![true; calls]);
-            return;
+        let shape = Shape::of(&batch);
+        let new = Open { answered: vec![false; shape.calls()], shape };
+        match self.open().as_mut() {
+            Some(open) => drop(open.insert(batch.id, new)),
+            None => return self.break_off(&new),
         }
         // When it cannot be sent the agent has ended, and `listen` answers.
         let _ = self.send(&Request::Batch(batch));
@@ -177,6 +182,11 @@ impl Other {
                         self.replies.outcome(batch, index, outcome);
                     }
                 }
+                Reply::Stopped { batch } => {
+                    if self.open().as_mut().and_then(|open| open.remove(&batch)).is_some() {
+                        let _ = self.replies.send(&Reply::Stopped { batch });
+                    }
+                }
                 Reply::Want { sha256 } => {
                     let this = self.clone();
                     let give = move || this.give(&sha256);
@@ -186,9 +196,7 @@ impl Other {
         }
         let open = self.open().take().unwrap_or_default();
         self.writer().take();
-        for (batch, calls) in open {
-            self.fail_batch(batch, &calls);
-        }
+        open.values().for_each(|open| self.break_off(open));
         let _ = process.wait();
     }
 
@@ -196,19 +204,18 @@ impl Other {
     fn answered(&self, batch: u64, index: u32) -> bool {
         let mut open = self.open();
         let Some(open) = open.as_mut() else { return false };
-        let Some(calls) = open.get_mut(&batch) else { return false };
-        let expected = calls.get_mut(index as usize).is_some_and(std::mem::take);
-        if !calls.contains(&true) {
+        let Some(found) = open.get_mut(&batch) else { return false };
+        let expected =
+            found.answered.get_mut(index as usize).is_some_and(|answered| !std::mem::replace(answered, true));
+        if !found.answered.contains(&false) {
             open.remove(&batch);
         }
         expected
     }
 
-    fn fail_batch(&self, batch: u64, calls: &[bool]) {
+    fn break_off(&self, open: &Open) {
         let failure = Failure::new(format!("the agent of {} has ended before it answered", self.user));
-        for (index, _) in calls.iter().enumerate().filter(|(_, open)| **open) {
-            self.replies.outcome(batch, index as u32, Outcome::failed(failure.clone()));
-        }
+        self.replies.broken_off(&open.shape, &open.answered, &failure);
     }
 
     /// Sends content that the other agent asked for. It cannot read our file, so it gets its own.
@@ -239,7 +246,7 @@ impl Other {
         stdin.flush()
     }
 
-    fn open(&self) -> MutexGuard<'_, Option<HashMap<u64, Vec<bool>>>> {
+    fn open(&self) -> MutexGuard<'_, Option<HashMap<u64, Open>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

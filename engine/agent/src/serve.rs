@@ -10,9 +10,15 @@ use std::{
 
 use nix::unistd::getuid;
 use rplay_modules::BlobSource;
-use rplay_wire::{Batch, Failure, FrameError, Outcome, Reply, Request, read_frame};
+use rplay_wire::{Batch, Failure, FrameError, Reply, Request, read_frame};
 
-use crate::{batch, blobs::Blobs, identity::Identities, replies::Replies, running::Running};
+use crate::{
+    batch,
+    blobs::Blobs,
+    identity::Identities,
+    replies::{Replies, Shape},
+    running::Running,
+};
 
 /// Answers requests until the controller hangs up. Then nothing more is begun, what was begun is killed,
 /// and fetched content is removed. An error means that the controller's side of the conversation cannot
@@ -59,7 +65,7 @@ fn listen(agent: &Arc<Agent>, reader: impl Read) -> Result<(), FrameError> {
 fn begin(agent: &Arc<Agent>, batch: Batch) {
     let running = Running::default();
     agent.running().insert(batch.id, running.clone());
-    let (id, calls) = (batch.id, batch.calls.len());
+    let (id, shape) = (batch.id, Shape::of(&batch));
     let runner = agent.clone();
     let spawned = thread::Builder::new().name(format!("batch {id}")).spawn(move || {
         runner.run(batch, &running);
@@ -68,9 +74,7 @@ fn begin(agent: &Arc<Agent>, batch: Batch) {
     if let Err(error) = spawned {
         agent.running().remove(&id);
         let failure = Failure::new(format!("the host has no room for another thread: {error}"));
-        for index in 0..calls {
-            agent.replies.outcome(id, index as u32, Outcome::failed(failure.clone()));
-        }
+        agent.replies.broken_off(&shape, &[], &failure);
     }
 }
 
