@@ -11,6 +11,7 @@ mod sshd;
 use std::{
     collections::BTreeMap,
     fs,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Stdio},
 };
@@ -35,11 +36,14 @@ fn inventory(sshd: &Sshd, world: &Path) -> String {
     let hosts = ["a", "b", "c"].iter().zip(2..).map(|(name, at)| {
         let home = world.join(name);
         fs::create_dir_all(&home).unwrap();
+        // For whoever a task becomes.
+        fs::set_permissions(&home, fs::Permissions::from_mode(0o777)).unwrap();
         format!("{name} ansible_host=127.0.0.{at} home={}\n", home.display())
     });
     format!(
-        "{}[all:vars]\nansible_port={}\nansible_ssh_private_key_file={}\nansible_ssh_common_args='{options}'\nworld={}\n",
+        "{}host ansible_host=127.0.0.1 home={}\n[all:vars]\nansible_port={}\nansible_ssh_private_key_file={}\nansible_ssh_common_args='{options}'\nworld={}\n",
         hosts.collect::<String>(),
+        world.join("a").display(),
         sshd.port,
         sshd.at("user").display(),
         world.display()
@@ -50,6 +54,7 @@ fn run(sshd: &Sshd, play: &Path, more: &[String]) -> Told {
     let folder = tempfile::tempdir().unwrap();
     let world = folder.path().join("world");
     fs::create_dir(&world).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(folder.path().join("hosts"), inventory(sshd, &world)).unwrap();
     let mut command = Command::new(sshd::executable());
     command.env_clear().envs([("NO_COLOR", "1"), ("COLUMNS", "100"), ("LC_ALL", "C.UTF-8")]);
@@ -104,19 +109,13 @@ fn settled(text: &str, shared: bool) -> String {
     lines.join("\n")
 }
 
-#[test]
-fn plays_come_to_the_same_with_and_without_batches() {
-    let Some(sshd) = Sshd::start("ListenAddress 127.0.0.2\nListenAddress 127.0.0.3\nListenAddress 127.0.0.4") else {
-        return;
-    };
-    let known = fs::read_to_string(sshd.at("known_hosts")).unwrap();
-    let all: String = (2..5).map(|at| known.replace("127.0.0.1", &format!("127.0.0.{at}"))).collect();
-    fs::write(sshd.at("known_hosts"), known + &all).unwrap();
-    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/batches"));
+/// Runs all plays of a folder both ways.
+fn compare(sshd: &Sshd, folder: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut plays: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     plays.retain(|path| path.extension().is_some_and(|ext| ext == "yml"));
     plays.sort();
-    assert!(plays.len() > 5);
+    assert!(!plays.is_empty());
     let mut differing = Vec::new();
     for play in plays {
         let name = play.file_name().unwrap().to_string_lossy().into_owned();
@@ -124,8 +123,8 @@ fn plays_come_to_the_same_with_and_without_batches() {
         let mark = |mark: &str| text.lines().find_map(|line| line.strip_prefix(mark));
         let args = shell_words::split(mark("# args: ").unwrap_or_default()).unwrap();
         let least: usize = mark("# together: ").map_or(2, |number| number.trim().parse().unwrap());
-        let one = run(&sshd, &play, &[args.as_slice(), &["--no-batch".to_owned()]].concat());
-        let many = run(&sshd, &play, &args);
+        let one = run(sshd, &play, &[args.as_slice(), &["--no-batch".to_owned()]].concat());
+        let many = run(sshd, &play, &args);
         assert!(one.shown.contains("PLAY RECAP"), "{name}: {}", one.shown);
         if (&one.shown, &one.files) != (&many.shown, &many.files) {
             differing.push(format!("{name}\n{}", differences(&one, &many)));
@@ -137,6 +136,23 @@ fn plays_come_to_the_same_with_and_without_batches() {
         }
     }
     assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+#[test]
+fn plays_come_to_the_same_with_and_without_batches() {
+    let Some(sshd) = Sshd::start("ListenAddress 127.0.0.2\nListenAddress 127.0.0.3\nListenAddress 127.0.0.4") else {
+        return;
+    };
+    let known = fs::read_to_string(sshd.at("known_hosts")).unwrap();
+    let all: String = (2..5).map(|at| known.replace("127.0.0.1", &format!("127.0.0.{at}"))).collect();
+    fs::write(sshd.at("known_hosts"), known + &all).unwrap();
+    compare(&sshd, "tests/batches");
+}
+
+#[test]
+fn so_do_plays_with_several_users() {
+    let Some(sshd) = Sshd::with_accounts() else { return };
+    compare(&sshd, "tests/batches/users");
 }
 
 /// All of both, for whoever looks for the difference.

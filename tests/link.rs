@@ -40,8 +40,8 @@ fn job(key: u64, target: &Arc<Target>, calls: Vec<Call>) -> (Job, Receiver<LinkE
     let (events, heard) = channel();
     let target = target.clone();
     let blobs = no_blobs();
-    let stages = vec![Stage { calls, parallel: 1, required: false }];
-    (Job { key, target, become_user: None, stages, blobs, events: Arc::new(events) }, heard)
+    let stages = vec![Stage { become_user: None, calls, parallel: 1, required: false }];
+    (Job { key, target, stages, blobs, events: Arc::new(events) }, heard)
 }
 
 /// All outcomes of a job by index, or why the host was out of reach.
@@ -381,7 +381,7 @@ exec "$@"
 
         fn run(&self, links: &Links, user: &str, password: Option<&str>) -> Vec<Outcome> {
             let (mut job, heard) = job(1, &local(), vec![ping("pong"), ping("again")]);
-            job.become_user = Some(Become {
+            job.stages[0].become_user = Some(Become {
                 method: "sudo".into(),
                 user: user.into(),
                 exe: Some(self.0.path().join("sudo").to_str().unwrap().to_owned()),
@@ -451,7 +451,7 @@ exec "$@"
             eventually(|| fs::read_to_string(process).map_or(true, |stat| stat.contains(") Z ")).then_some(()));
         };
         let (mut cancelled, heard) = job(1, &local(), vec![sleep(), ping("never")]);
-        cancelled.become_user = become_user();
+        cancelled.stages[0].become_user = become_user();
         links.dispatch(cancelled);
         let process = started();
         links.cancel(&local(), 1);
@@ -459,7 +459,7 @@ exec "$@"
         assert_eq!(ended[1].skipped.as_deref(), Some("cancelled"));
         over(&process);
         let (mut left, _heard) = job(2, &local(), vec![sleep()]);
-        left.become_user = become_user();
+        left.stages[0].become_user = become_user();
         links.dispatch(left);
         let process = started();
         links.close();
@@ -496,7 +496,7 @@ exec "$@"
             let calls = vec![command("id -un"), content.copy_to(&file)];
             let (mut job, heard) = job(1, &local(), calls);
             job.blobs = content.source();
-            job.become_user =
+            job.stages[0].become_user =
                 Some(Become { method: method.into(), user: user.into(), exe: None, flags: None, password: None });
             links.dispatch(job);
             let outcomes = outcomes(&heard).unwrap();
@@ -506,7 +506,8 @@ exec "$@"
         }
         let (mut job, heard) = job(1, &local(), vec![ping("pong")]);
         let user = "rplay-no-such-user".to_owned();
-        job.become_user = Some(Become { method: "sudo".into(), user, exe: None, flags: None, password: None });
+        job.stages[0].become_user =
+            Some(Become { method: "sudo".into(), user, exe: None, flags: None, password: None });
         links.dispatch(job);
         let failure = outcomes(&heard).unwrap()[0].failure.clone().unwrap();
         assert_eq!(failure.msg, "there is no user `rplay-no-such-user` on this host");

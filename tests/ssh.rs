@@ -28,8 +28,7 @@ fn dispatch(links: &Links, target: &Arc<Target>, calls: usize) -> std::sync::mps
     links.dispatch(Job {
         key: 1,
         target: target.clone(),
-        become_user: None,
-        stages: vec![Stage { calls: vec![call; calls], parallel: 1, required: false }],
+        stages: vec![Stage { become_user: None, calls: vec![call; calls], parallel: 1, required: false }],
         blobs: Arc::new(|_| Err(io::Error::other("there is none"))),
         events: Arc::new(events),
     });
@@ -296,8 +295,8 @@ mod accounts {
         links.dispatch(Job {
             key: 1,
             target: target.clone(),
-            become_user,
             stages: vec![Stage {
+                become_user,
                 calls: vec![Call { module: "command".into(), args, mode: Mode::default(), environment: Vec::new() }],
                 parallel: 1,
                 required: false,

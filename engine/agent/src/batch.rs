@@ -1,4 +1,4 @@
-//! Carrying out one batch under the agent's own identity.
+//! Carrying out stages of a batch under the agent's own identity.
 
 use std::{
     sync::{
@@ -9,27 +9,32 @@ use std::{
 };
 
 use rplay_modules::{BlobSource, Host, runner};
-use rplay_wire::{Batch, Call, Outcome, Reply, Stage};
+use rplay_wire::{Call, Outcome, Stage};
 
-use crate::{replies::Replies, running::Running};
+use crate::{
+    part::{Come, Part},
+    replies::Replies,
+    running::Running,
+};
 
 /// More would only stand in each other's way.
 const MOST_WORKERS: usize = 64;
 
 /// Runs the stages one after the other, until one fails on which the others depend.
-pub fn run(batch: &Batch, running: &Running, blobs: &Arc<dyn BlobSource>, replies: &Replies) {
-    let mut first = 0;
-    let mut stages = batch.stages.iter();
-    while let Some(stage) = stages.next() {
+pub fn run(part: &Part, running: &Running, blobs: &Arc<dyn BlobSource>, replies: &Replies) -> Come {
+    let mut come = Come { calls: 0, goes_on: true };
+    for stage in &part.stages {
+        let first = part.first + come.calls;
         let failed = run_stage(stage, running, blobs, &|index, outcome| {
-            replies.outcome(batch.id, (first + index) as u32, outcome);
+            replies.outcome(part.batch, (first + index) as u32, outcome);
         });
-        first += stage.calls.len();
-        if failed && stage.required && stages.any(|stage| !stage.calls.is_empty()) {
-            let _ = replies.send(&Reply::Stopped { batch: batch.id });
-            return;
+        come.calls += stage.calls.len();
+        if failed && stage.required {
+            come.goes_on = false;
+            break;
         }
     }
+    come
 }
 
 /// Runs the calls in order, `stage.parallel` of them side by side, and tells each outcome when it is there.

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use rplay_wire::{Batch, Failure, FrameError, MARKER, Outcome, Reply, encode};
+use rplay_wire::{Failure, FrameError, MARKER, Outcome, Reply, encode};
 
 /// Writes whole frames, one at a time.
 #[derive(Clone)]
@@ -35,47 +35,10 @@ impl Replies {
         }
     }
 
-    /// Answers for a batch that cannot go on: what is not `answered` of the stage that it has come to gets this
-    /// failure, the stages after that one are not begun.
-    pub fn broken_off(&self, shape: &Shape, answered: &[bool], failure: &Failure) {
-        let mut first = 0;
-        for (at, calls) in shape.stages.iter().enumerate() {
-            let open: Vec<usize> =
-                (first..first + calls).filter(|index| !answered.get(*index).is_some_and(|done| *done)).collect();
-            first += calls;
-            if open.is_empty() {
-                continue;
-            }
-            for index in open {
-                self.outcome(shape.batch, index as u32, Outcome::failed(failure.clone()));
-            }
-            if shape.stages.iter().skip(at + 1).any(|calls| *calls > 0) {
-                let _ = self.send(&Reply::Stopped { batch: shape.batch });
-            }
-            return;
-        }
-    }
-
     fn write(&self, frame: &[u8]) -> Result<(), FrameError> {
         let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         writer.write_all(frame)?;
         writer.flush()?;
         Ok(())
-    }
-}
-
-/// How many calls each stage of a batch has: all that must be known to answer for it.
-pub struct Shape {
-    batch: u64,
-    stages: Vec<usize>,
-}
-
-impl Shape {
-    pub fn of(batch: &Batch) -> Self {
-        Shape { batch: batch.id, stages: batch.stages.iter().map(|stage| stage.calls.len()).collect() }
-    }
-
-    pub fn calls(&self) -> usize {
-        self.stages.iter().sum()
     }
 }

@@ -66,7 +66,7 @@ fn ping(data: &str) -> Call {
 }
 
 fn batch(id: u64, calls: Vec<Call>) -> Batch {
-    Batch { id, become_user: None, stages: vec![Stage { calls, parallel: 1, required: true }] }
+    Batch { id, stages: vec![Stage { become_user: None, calls, parallel: 1, required: true }] }
 }
 
 #[test]
@@ -96,7 +96,10 @@ fn every_call_gets_one_outcome_when_many_run_side_by_side() {
 fn a_stage_that_fails_ends_the_batch_only_if_the_others_depend_on_it() {
     let mut controller = Controller::connect();
     let stages = |required| {
-        let stage = |names: &[&str]| Stage { calls: names.iter().map(|n| ping(n)).collect(), parallel: 1, required };
+        let stage = |names: &[&str]| {
+            let calls = names.iter().map(|name| ping(name)).collect();
+            Stage { become_user: None, calls, parallel: 1, required }
+        };
         vec![stage(&["a", "crash", "b"]), stage(&["c"]), stage(&["d", "e"])]
     };
     let outcomes = controller.outcomes(Batch { stages: stages(false), ..batch(1, Vec::new()) });
@@ -140,7 +143,9 @@ fn a_become_method_that_is_not_there_fails_each_call_and_leaves_the_host_reachab
         flags: None,
         password: None,
     });
-    let outcomes = controller.outcomes(Batch { become_user, ..batch(1, vec![ping("a"), ping("b")]) });
+    let mut others = batch(1, vec![ping("a"), ping("b")]);
+    others.stages[0].become_user = become_user;
+    let outcomes = controller.outcomes(others);
     for (_, outcome) in outcomes {
         let failure = outcome.failure.unwrap();
         assert_eq!(failure.msg, "`/nonexistent/sudo` is not installed on this host");

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use rplay_wire::{Batch, Become, Blob, Failure, MARKER, Outcome, Stage};
+use rplay_wire::{Batch, Blob, Failure, MARKER, Outcome, Stage};
 use tokio::runtime::Runtime;
 
 use super::{
@@ -43,7 +43,6 @@ pub struct Job {
     /// The caller's name for it, unique among those for this target; comes back with every event.
     pub key: u64,
     pub target: Arc<Target>,
-    pub become_user: Option<Become>,
     /// One after the other. Calls are counted through all of them.
     pub stages: Vec<Stage>,
     pub blobs: BlobSource,
@@ -200,11 +199,7 @@ impl Drop for Links {
 
 impl Shared {
     async fn run(&self, host: &Host, job: Job) {
-        let batch = Batch {
-            id: self.next_batch.fetch_add(1, Ordering::Relaxed),
-            become_user: job.become_user,
-            stages: job.stages,
-        };
+        let batch = Batch { id: self.next_batch.fetch_add(1, Ordering::Relaxed), stages: job.stages };
         let mut sending = Sending { key: job.key, batch, events: job.events, blobs: job.blobs };
         // The second time round when an agent went in the very moment it got the batch.
         for _ in 0..2 {

@@ -113,8 +113,9 @@ pub(super) fn couple(
         let calls: Vec<Call> = work.calls().map(|prepared| prepared.call.clone()).collect();
         ranges.push(first..first + calls.len());
         first += calls.len();
-        if !calls.is_empty() {
-            stages.push(Stage { calls, parallel: work.parallel, required: ahead::is_required(task) });
+        if let Some(one) = work.calls().next() {
+            let become_user = one.become_user.clone();
+            stages.push(Stage { become_user, calls, parallel: work.parallel, required: ahead::is_required(task) });
         }
     }
     let advance = Arc::new(Advance::new(key, target.clone(), first));

@@ -272,12 +272,14 @@ impl Train<'_> {
     }
 }
 
-/// Whether all calls can be in one batch with the first ones.
+/// Whether all calls of a task can be one stage of a batch that has the first ones.
 fn goes_with(work: &Work, first: &Work) -> bool {
-    let Some(head) = first.calls().next() else { return work.calls().next().is_none() };
+    let (Some(head), Some(own)) = (first.calls().next(), work.calls().next()) else {
+        return work.calls().next().is_none();
+    };
     work.calls().all(|call| {
         call.target == head.target
-            && call.become_user == head.become_user
+            && call.become_user == own.become_user
             && call.limit.is_none()
             && call.delegated.is_none()
             && matches!(call.after, After::Nothing | After::Keep { .. })

@@ -385,7 +385,8 @@ impl<'r> Driver<'r> {
             self.trains.insert(at, advance);
             return;
         }
-        let mut stages = vec![Stage { calls, parallel: work.parallel, required: ahead::is_required(&self.task.task) }];
+        let required = ahead::is_required(&self.task.task);
+        let mut stages = vec![Stage { become_user: prepared.become_user, calls, parallel: work.parallel, required }];
         let train = std::mem::take(&mut work.train);
         let (mut job, mut events): (u64, Arc<dyn Listener>) = (key, Arc::new(self.sender.clone()));
         if !train.is_empty() {
@@ -403,7 +404,6 @@ impl<'r> Driver<'r> {
         self.run.links.dispatch(Job {
             key: job,
             target: prepared.target,
-            become_user: prepared.become_user,
             stages,
             blobs: Arc::new(move |blob| blobs.open(&blob.sha256)),
             events,

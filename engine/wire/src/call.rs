@@ -30,8 +30,6 @@ pub struct Mode {
 pub struct Batch {
     /// Chosen by the controller, unique within one connection.
     pub id: u64,
-    /// As whom to run; `None` is the login user.
-    pub become_user: Option<Become>,
     /// One after the other.
     pub stages: Vec<Stage>,
 }
@@ -39,6 +37,8 @@ pub struct Batch {
 /// The calls of one task. They run in order, `parallel` of them side by side, whether one fails or not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
+    /// As whom to run; `None` is the login user.
+    pub become_user: Option<Become>,
     pub calls: Vec<Call>,
     /// How many calls may run at a time; at least 1.
     pub parallel: u32,
