@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from engine_works import Conditions, Inventory, Project
 from works import Facts, Files, Loop, Small, Work
 
+# Those that make the picture.
+CHART = ("w1", "w1-50", "w1-50-kept", "w2", "w3", "w4", "w4-again", "w5", "w6-run-10", "w7", "w8-200")
 REMOTE = ("rplay", "limit", "ansible", "mitogen", "pyinfra")
 
 
@@ -20,6 +22,8 @@ class Case:
     # Run on what the run before has left: its connections, its files.
     kept: bool = False
     again: bool = False
+    # The user's ssh is told to use this key exchange, and not its default one.
+    key_exchange: str = ""
     # Nothing of a tool is on the hosts yet.
     new: bool = False
     # Seconds each way.
@@ -60,6 +64,15 @@ CASES = [
                 slow=("mitogen",),
             ),
         ),
+    ),
+    Case(
+        "w1-50-curve",
+        "one small task, 50 hosts, cold, with pyinfra's key exchange",
+        Small(1),
+        50,
+        goals(1.1, None, None, 0.5),
+        tools=("rplay", "limit", "pyinfra"),
+        key_exchange="curve25519-sha256",
     ),
     Case("w2", "facts, 1 host", Facts(), 1, goals(1.3, 15, 20, 6)),
     Case("w3", "100 small tasks, 1 host", Small(100), 1, goals(1.2, 200, 40, 8)),

@@ -52,7 +52,7 @@ class Bench:
             self.sides.target.root = self.target.process.pid
             self.sides.controller.besides.add(self.target.process.pid)
         self.relay = None
-        self.results = {}
+        self.results, self.growth = {}, {}
         self.tools = {name: ALL[name](self.target) for name in options.only}
 
     def relay_of(self, delay):
@@ -90,6 +90,7 @@ class Bench:
                 self.part()
             if relay:
                 relay.trips()
+            self.target.configure_client(run.key_exchange)
             tool.write(folder, run, hosts)
             out = self.work / "out"
             cost = self.sides.run(tool.argv(run), tool.env, folder, out, look)
@@ -191,16 +192,15 @@ def main():
         bench.warm_up()
         if options.growth:
             bench.growth = growth.measure(bench, min(options.rounds, 3))
-            if not options.cases:
-                return
-        chosen = [c for c in CASES if not options.cases or {c.name, *(f.name for f in c.follows)} & {*options.cases}]
+        listed = options.cases or [case.name for case in CASES if not options.growth]
+        chosen = [c for c in CASES if {c.name, *(f.name for f in c.follows)} & {*listed}]
         for case in chosen:
             bench.measure(case)
             if options.json:
                 options.json.write_text(json.dumps(bench.results, indent=1))
         print(f"\n{time.monotonic() - begun:.0f} s in all; load {os.getloadavg()[0]:.1f}")
         if options.write:
-            report.write(bench.results)
+            report.write(bench.results, bench.growth)
     finally:
         bench.stop()
         shutil.rmtree(work, ignore_errors=True)
