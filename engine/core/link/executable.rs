@@ -82,8 +82,7 @@ impl Executables {
         let sha256 = digest(&file, self.notes.as_deref().map(|folder| folder.join(format!("{processor}.digest"))))
             .map_err(unreadable)?;
         let size = file.metadata().map_err(unreadable)?.len();
-        let executable =
-            Arc::new(Executable { sha256, size, file, content: OnceLock::new(), gzip: OnceLock::new() });
+        let executable = Arc::new(Executable { sha256, size, file, content: OnceLock::new(), gzip: OnceLock::new() });
         read.push((processor.to_owned(), executable.clone()));
         Ok(executable)
     }
