@@ -1,10 +1,11 @@
 //! Clients of the todo service that keep asking while a test kills replicas: `load ADDRESS SECONDS [CLIENTS]`.
 //!
 //! Three clients of four have a connection of their own, kept alive; the fourth opens one for each request. Each
-//! sends in turn a ping, a task_show, a ping, a task_show and a task_create. At the end one line of JSON says what they saw. A request counts as failed
-//! when its answer is not 200 or does not come. A kept connection that the server closes before the first
-//! byte of an answer is opened again and the request repeated, as browsers do, and counted as `reopened`:
-//! each reload of nginx closes the idle ones.
+//! sends in turn a ping, a task_show, a ping, a task_show and a task_create. At the end one line of JSON says
+//! what they saw: requests and failures by method, when the last failure was, the longest waits. A request
+//! counts as failed when its answer is not 200 or does not come. A kept connection that the server closes
+//! before the first byte of an answer is opened again and the request repeated, as browsers do, and counted
+//! as `reopened`: each reload of nginx closes the idle ones.
 
 mod connection;
 mod tally;
@@ -18,7 +19,7 @@ use std::{
 };
 
 use connection::{Answer, Connection};
-use tally::Tally;
+use tally::{Kind, Tally};
 
 fn main() -> ExitCode {
     let words: Vec<String> = env::args().skip(1).collect();
@@ -48,13 +49,16 @@ fn run(address: &str, seconds: &str, clients: &str) -> Result<Tally, String> {
     let seconds: f64 = seconds.parse().map_err(|_| format!("`{seconds}` must be a number of seconds"))?;
     let clients: usize = clients.parse().map_err(|_| format!("`{clients}` must be a number of clients"))?;
     let visitor = Visitor::register(address)?;
-    let end = Instant::now() + Duration::from_secs_f64(seconds);
+    // Whoever waits for the load to begin waits for this line.
+    eprintln!("load: begins");
+    let start = Instant::now();
+    let end = start + Duration::from_secs_f64(seconds);
     let tallies = thread::scope(|scope| {
         let threads: Vec<_> = (0..clients)
             .map(|number| {
                 scope.spawn({
                     let visitor = &visitor;
-                    move || visitor.ask_until(end, number)
+                    move || visitor.ask_until(start, end, number)
                 })
             })
             .collect();
@@ -94,7 +98,7 @@ impl Visitor {
         Ok(visitor)
     }
 
-    fn ask_until(&self, end: Instant, number: usize) -> Tally {
+    fn ask_until(&self, start: Instant, end: Instant, number: usize) -> Tally {
         let mut connection = Connection::new(self.address);
         let keep = number % 4 != 3;
         let mut tally = Tally::default();
@@ -104,13 +108,13 @@ impl Visitor {
             if begun >= end {
                 break;
             }
-            let (method, path, body) = match turn % 5 {
-                0 | 2 => ("GET", "ping", ""),
-                4 => ("POST", "task_create", TASK),
-                _ => ("GET", show.as_str(), ""),
+            let (kind, method, path, body) = match turn % 5 {
+                0 | 2 => (Kind::Ping, "GET", "ping", ""),
+                4 => (Kind::Create, "POST", "task_create", TASK),
+                _ => (Kind::Show, "GET", show.as_str(), ""),
             };
             let answer = self.send(&mut connection, method, path, body, keep);
-            tally.count(method == "GET", answer.map(|answer| answer.status), begun.elapsed());
+            tally.count(kind, answer.map(|answer| answer.status), begun.elapsed(), start.elapsed());
         }
         tally.reopened = connection.reopened;
         tally
