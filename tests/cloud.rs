@@ -389,7 +389,7 @@ fn an_inventory_that_cannot_be_asked_says_why() {
     let inventory = account.inventory("");
     let output = account.command(&["inventory", "-i", &inventory, "--list"], "", "");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(text.contains("TENCENTCLOUD_SECRET_ID and TENCENTCLOUD_SECRET_KEY are not both set"), "{text}");
+    assert!(text.contains("there is no key to ask the cloud with"), "{text}");
     let output = account.command(&["inventory", "-i", &inventory, "--list"], "AKIDwrong", "hush-hush-hush");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains("AuthFailure.SecretIdNotFound") && !text.contains("hush-hush"), "{text}");

@@ -96,6 +96,7 @@ fn create(state: &mut State, payload: &Value, id: &str) -> Answer {
             "Tags",
             "ClientToken",
             "LoadBalancerPassToTarget",
+            "SubnetId",
         ],
     )?;
     let token = text(payload, "ClientToken")?;
