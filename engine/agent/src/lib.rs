@@ -10,6 +10,7 @@ mod descendants;
 mod escalation;
 mod executable;
 mod identity;
+mod part;
 mod replies;
 mod running;
 mod serve;

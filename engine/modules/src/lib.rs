@@ -76,6 +76,7 @@ mod stat;
 mod sysctl;
 mod systemd;
 mod tempfile;
+pub mod tencent;
 pub mod text;
 mod times;
 pub mod tool;

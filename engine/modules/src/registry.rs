@@ -116,6 +116,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::systemd::Systemd>("systemd", BUILTIN),
     entry::<crate::systemd::Systemd>("systemd_service", BUILTIN),
     entry::<crate::tempfile::Tempfile>("tempfile", BUILTIN),
+    entry::<crate::tencent::TencentcloudApi>("tencentcloud_api", OWN),
     entry::<crate::unarchive::Unarchive>("unarchive", BUILTIN),
     entry::<crate::uri::Uri>("uri", BUILTIN),
     entry::<crate::user::User>("user", BUILTIN),

@@ -1,0 +1,109 @@
+"""The hosts: one sshd of our own, an address and a folder for each host."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+SSHD_CONFIG = """\
+Port 22
+ListenAddress 0.0.0.0
+HostKey {work}/host_key
+AuthorizedKeysFile {work}/user_key.pub
+PidFile none
+StrictModes no
+UsePAM no
+UseDNS no
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+MaxStartups 4096
+MaxSessions 1000
+LoginGraceTime 600
+LogLevel ERROR
+SetEnv HOME={work}/target
+Subsystem sftp internal-sftp
+"""
+
+CLIENT_CONFIG = """\
+Host *
+    User root
+    IdentityFile {work}/user_key
+    IdentitiesOnly yes
+    UserKnownHostsFile {work}/known_hosts
+    GlobalKnownHostsFile /dev/null
+    StrictHostKeyChecking yes
+    ConnectTimeout 600
+    LogLevel ERROR
+"""
+
+
+@dataclass(frozen=True)
+class Host:
+    number: int
+    folder: Path
+    # 22 is sshd itself, 2222 the relay before it.
+    port: int = 22
+
+    @property
+    def name(self):
+        return f"h{self.number:04}"
+
+    @property
+    def address(self):
+        return f"127.77.{self.number // 250}.{self.number % 250 + 1}"
+
+
+class Target:
+    """All hosts, until `stop`."""
+
+    def __init__(self, work: Path, group):
+        self.work = work
+        self.client_config = work / "ssh_config"
+        self.python = os.path.realpath(Path(sys.base_prefix) / "bin/python3")
+        for folder in ("target", "hosts", "home", "run"):
+            (work / folder).mkdir(mode=0o700, exist_ok=True)
+        for key in ("host_key", "user_key"):
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", work / key], check=True)
+        public = (work / "host_key.pub").read_text().split()[:2]
+        (work / "known_hosts").write_text("".join(f"{names} {' '.join(public)}\n" for names in ("*", "[*]:*")))
+        (work / "sshd_config").write_text(SSHD_CONFIG.format(work=work))
+        self.configure_client()
+        Path("/run/sshd").mkdir(exist_ok=True)
+        self.process = subprocess.Popen(
+            [shutil.which("sshd"), "-D", "-e", "-f", work / "sshd_config"],
+            stderr=(work / "sshd.log").open("wb"),
+            preexec_fn=group.enter,
+            env={"PATH": os.environ["PATH"]},
+        )
+        self.wait()
+
+    def configure_client(self, key_exchange=""):
+        """What a user has in ~/.ssh/config: the same for all tools that use ssh."""
+        more = f"    KexAlgorithms {key_exchange}\n" if key_exchange else ""
+        self.client_config.write_text(CLIENT_CONFIG.format(work=self.work) + more)
+
+    def wait(self):
+        host = self.hosts(1)[0]
+        for _ in range(50):
+            time.sleep(0.1)
+            tried = subprocess.run(["ssh", "-F", self.client_config, host.address, "true"], stderr=subprocess.DEVNULL)
+            if tried.returncode == 0:
+                return
+        sys.exit(f"sshd does not answer: {(self.work / 'sshd.log').read_text()}")
+
+    def hosts(self, count, relayed=False):
+        return [Host(n, self.work / "hosts" / f"h{n:04}", 2222 if relayed else 22) for n in range(count)]
+
+    def clean(self, hosts):
+        """Empty folders, on the target's side."""
+        shutil.rmtree(self.work / "hosts")
+        (self.work / "hosts").mkdir()
+        for host in hosts:
+            host.folder.mkdir()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
