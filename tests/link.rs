@@ -13,7 +13,7 @@ use std::{
 };
 
 use rplay::link::{BlobSource, Connection, Container, Job, LinkEvent, LinkOptions, Links, Target};
-use rplay_wire::{Blob, Call, Failure, Mode, Outcome, Value, data};
+use rplay_wire::{Blob, Call, Failure, Mode, Outcome, Stage, Value, data};
 use sha2::{Digest, Sha256};
 
 fn options() -> LinkOptions {
@@ -46,7 +46,8 @@ fn job(key: u64, target: &Arc<Target>, calls: Vec<Call>) -> (Job, Receiver<LinkE
     let (events, heard) = channel();
     let target = target.clone();
     let blobs = no_blobs();
-    (Job { key, target, become_user: None, calls, parallel: 1, stop_on_failure: false, blobs, events }, heard)
+    let stages = vec![Stage { become_user: None, calls, parallel: 1, required: false }];
+    (Job { key, target, stages, blobs, events: Arc::new(events) }, heard)
 }
 
 /// All outcomes of a job by index, or why the host was out of reach.
@@ -55,7 +56,7 @@ fn outcomes(heard: &Receiver<LinkEvent>) -> Result<Vec<Outcome>, Failure> {
     loop {
         match heard.recv_timeout(Duration::from_secs(60)).expect("no end of the job was heard") {
             LinkEvent::Outcome { index, outcome, .. } => outcomes.push((index, outcome)),
-            LinkEvent::Done { .. } => {
+            LinkEvent::Done { .. } | LinkEvent::Stopped { .. } => {
                 outcomes.sort_by_key(|(index, _)| *index);
                 return Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect());
             }
@@ -174,7 +175,7 @@ fn calls_of_a_batch_run_side_by_side_only_as_far_as_asked_for() {
     pong(&links, &local());
     let run = |parallel| {
         let (mut job, heard) = job(1, &local(), vec![command("sleep 0.5"); 4]);
-        job.parallel = parallel;
+        job.stages[0].parallel = parallel;
         let begun = Instant::now();
         links.dispatch(job);
         assert_eq!(outcomes(&heard).unwrap().len(), 4);
@@ -276,7 +277,7 @@ fn content_goes_over_once_and_only_if_it_is_not_there() {
         let content = Content::new(size);
         let calls = (0..6).map(|n| content.copy_to(&folder.path().join(format!("{size}-{n}")))).collect();
         let (mut first, heard) = job(1, &local(), calls);
-        (first.blobs, first.parallel) = (content.source(), 6);
+        (first.blobs, first.stages[0].parallel) = (content.source(), 6);
         links.dispatch(first);
         for outcome in outcomes(&heard).unwrap() {
             assert_eq!(outcome.failure, None);
@@ -386,7 +387,7 @@ exec "$@"
 
         fn run(&self, links: &Links, user: &str, password: Option<&str>) -> Vec<Outcome> {
             let (mut job, heard) = job(1, &local(), vec![ping("pong"), ping("again")]);
-            job.become_user = Some(Become {
+            job.stages[0].become_user = Some(Become {
                 method: "sudo".into(),
                 user: user.into(),
                 exe: Some(self.0.path().join("sudo").to_str().unwrap().to_owned()),
@@ -456,7 +457,7 @@ exec "$@"
             eventually(|| fs::read_to_string(process).map_or(true, |stat| stat.contains(") Z ")).then_some(()));
         };
         let (mut cancelled, heard) = job(1, &local(), vec![sleep(), ping("never")]);
-        cancelled.become_user = become_user();
+        cancelled.stages[0].become_user = become_user();
         links.dispatch(cancelled);
         let process = started();
         links.cancel(&local(), 1);
@@ -464,7 +465,7 @@ exec "$@"
         assert_eq!(ended[1].skipped.as_deref(), Some("cancelled"));
         over(&process);
         let (mut left, _heard) = job(2, &local(), vec![sleep()]);
-        left.become_user = become_user();
+        left.stages[0].become_user = become_user();
         links.dispatch(left);
         let process = started();
         links.close();
@@ -501,7 +502,7 @@ exec "$@"
             let calls = vec![command("id -un"), content.copy_to(&file)];
             let (mut job, heard) = job(1, &local(), calls);
             job.blobs = content.source();
-            job.become_user =
+            job.stages[0].become_user =
                 Some(Become { method: method.into(), user: user.into(), exe: None, flags: None, password: None });
             links.dispatch(job);
             let outcomes = outcomes(&heard).unwrap();
@@ -511,7 +512,8 @@ exec "$@"
         }
         let (mut job, heard) = job(1, &local(), vec![ping("pong")]);
         let user = "rplay-no-such-user".to_owned();
-        job.become_user = Some(Become { method: "sudo".into(), user, exe: None, flags: None, password: None });
+        job.stages[0].become_user =
+            Some(Become { method: "sudo".into(), user, exe: None, flags: None, password: None });
         links.dispatch(job);
         let failure = outcomes(&heard).unwrap()[0].failure.clone().unwrap();
         assert_eq!(failure.msg, "there is no user `rplay-no-such-user` on this host");

@@ -1,202 +1,21 @@
 //! Links over a real sshd, started here on a loopback port with keys of its own.
 
+mod sshd;
+
 use std::{
     fs,
     io::{self, Write},
     net::TcpListener,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Child, Command},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc::channel,
-    },
+    process::Command,
+    sync::{Arc, mpsc::channel},
     time::{Duration, Instant},
 };
 
-use rplay::link::{Connection, Job, LinkEvent, LinkOptions, Links, Secret, SshOptions, Target};
-use rplay_wire::{Call, Failure, Mode, Outcome, data};
-
-/// An sshd that lets the present user in with a key.
-struct Sshd {
-    folder: tempfile::TempDir,
-    process: Child,
-    port: u16,
-}
-
-impl Sshd {
-    /// `None`, with the reason printed, when there is no sshd on this machine. In `extra`, `@` stands for
-    /// the server's folder.
-    fn start(extra: &str) -> Option<Self> {
-        let folder = short_folder();
-        let caches = "SetEnv XDG_CACHE_HOME=@/cache TMPDIR=@\nPasswordAuthentication no";
-        Self::run(folder, &format!("{extra}\n{caches}"), &[])
-    }
-
-    /// An sshd whose machine has three more users: ops, who may use sudo with his password, deploy, and guest,
-    /// who may not. Each one's password is the name with `-pw`. A mount namespace keeps them from the real
-    /// machine. `None`, with the reason printed, where that cannot be done.
-    fn with_accounts() -> Option<Self> {
-        let possible =
-            |program: &str, args: &[&str]| Command::new(program).args(args).output().is_ok_and(|o| o.status.success());
-        if !nix::unistd::getuid().is_root() || !possible("unshare", &["-m", "true"]) || !possible("sudo", &["-V"]) {
-            println!("skipped: needs root, unshare and sudo");
-            return None;
-        }
-        let folder = short_folder();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let mut passwd = fs::read_to_string("/etc/passwd").unwrap();
-        let mut shadow = fs::read_to_string("/etc/shadow").unwrap();
-        for (uid, user) in (45871..).zip(["ops", "deploy", "guest"]) {
-            let hash = Command::new("openssl").args(["passwd", "-6", &format!("{user}-pw")]).output().unwrap();
-            passwd += &format!("{user}:x:{uid}:{uid}::{}:/bin/sh\n", at(user).display());
-            shadow += &format!("{user}:{}:20000:0:99999:7:::\n", String::from_utf8(hash.stdout).unwrap().trim());
-            fs::create_dir(at(user)).unwrap();
-            std::os::unix::fs::chown(at(user), Some(uid), Some(uid)).unwrap();
-        }
-        let sudoers = "Defaults lecture=always, timestamp_timeout=0\nroot ALL=(ALL) ALL\nops ALL=(ALL) ALL\n";
-        for (name, text, mode) in
-            [("passwd", passwd.as_str(), 0o644), ("shadow", &shadow, 0o600), ("sudoers", sudoers, 0o440)]
-        {
-            fs::write(at(name), text).unwrap();
-            fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
-        }
-        let bind =
-            ["passwd", "shadow", "sudoers"].map(|name| format!("mount --bind {} /etc/{name}", at(name).display()));
-        let script = format!("{} && exec \"$@\"", bind.join(" && "));
-        Self::run(folder, "PasswordAuthentication yes", &["unshare", "-m", "sh", "-c", &script, "sh"])
-    }
-
-    /// Starts it, behind the words of `within`.
-    fn run(folder: tempfile::TempDir, config: &str, within: &[&str]) -> Option<Self> {
-        let program =
-            ["/usr/sbin/sshd", "/usr/local/sbin/sshd", "/sbin/sshd"].into_iter().find(|p| Path::new(p).exists());
-        let Some(program) = program else {
-            println!("skipped: there is no sshd on this machine");
-            return None;
-        };
-        if nix::unistd::getuid().is_root() {
-            let _ = fs::create_dir_all("/run/sshd");
-        }
-        let at = |name: &str| folder.path().join(name);
-        for key in ["host", "user", "stranger"] {
-            let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(at(key)).status();
-            assert!(made.unwrap().success());
-        }
-        fs::copy(at("user.pub"), at("authorized_keys")).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let host_key = fs::read_to_string(at("host.pub")).unwrap();
-        fs::write(at("known_hosts"), format!("[127.0.0.1]:{port} {host_key}")).unwrap();
-        let config = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey @/host\nPidFile none\nStrictModes no\nUsePAM no\n\
-             AuthorizedKeysFile @/authorized_keys\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n{config}\n"
-        );
-        fs::write(at("sshd_config"), config.replace('@', &folder.path().to_string_lossy())).unwrap();
-        let log = fs::File::create(at("log")).unwrap();
-        let words: Vec<_> = within.iter().copied().chain([program, "-D", "-e", "-f"]).collect();
-        let process = Command::new(words[0]).args(&words[1..]).arg(at("sshd_config")).stderr(log).spawn().unwrap();
-        let sshd = Sshd { folder, process, port };
-        let begun = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(10), "sshd does not start: {}", sshd.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Some(sshd)
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.at("log")).unwrap_or_default()
-    }
-
-    fn ssh(&self) -> SshOptions {
-        let known = self.at("known_hosts");
-        SshOptions {
-            port: Some(self.port),
-            private_key: Some(self.at("user")),
-            args: vec![
-                "-F".into(),
-                "/dev/null".into(),
-                "-o".into(),
-                format!("UserKnownHostsFile={}", known.display()),
-                "-o".into(),
-                "GlobalKnownHostsFile=/dev/null".into(),
-                "-o".into(),
-                "IdentitiesOnly=yes".into(),
-            ],
-            ..SshOptions::new("127.0.0.1")
-        }
-    }
-
-    fn target(&self, name: &str) -> Arc<Target> {
-        target(name, self.ssh())
-    }
-
-    fn options(&self) -> LinkOptions {
-        LinkOptions { executable: Some(executable()), control_folder: Some(self.at("ctl")), ..LinkOptions::default() }
-    }
-
-    fn links(&self) -> Links {
-        Links::new(self.options()).unwrap()
-    }
-
-    /// How many connections have been logged in.
-    fn logins(&self) -> usize {
-        self.log().matches("Accepted publickey").count()
-    }
-
-    /// How many ssh masters there are.
-    fn masters(&self) -> usize {
-        let found = Command::new("pgrep").arg("-f").arg(self.at("ctl")).output().unwrap().stdout;
-        found.iter().filter(|byte| **byte == b'\n').count()
-    }
-
-    /// Ends every connection, as a host that goes down.
-    fn drop_connections(&self) {
-        Command::new("pkill").args(["-KILL", "-P", &self.process.id().to_string()]).status().unwrap();
-    }
-}
-
-impl Drop for Sshd {
-    fn drop(&mut self) {
-        self.drop_connections();
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// What is put on hosts: rplay without what a debugger wants to know, which is half of it.
-fn executable() -> PathBuf {
-    let whole = PathBuf::from(env!("CARGO_BIN_EXE_rplay"));
-    let stripped = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("rplay-stripped");
-    let written = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
-    if written(&stripped) > written(&whole) {
-        return stripped;
-    }
-    // Tests run side by side.
-    static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let new = stripped.with_extension(format!("{}-{number}", std::process::id()));
-    let done = Command::new("strip").arg("-o").arg(&new).arg(&whole).status();
-    match done.is_ok_and(|status| status.success()) && fs::rename(&new, &stripped).is_ok() {
-        true => stripped,
-        false => whole,
-    }
-}
-
-/// Short, because control sockets go there.
-fn short_folder() -> tempfile::TempDir {
-    tempfile::Builder::new().prefix("rs").tempdir_in("/tmp").unwrap()
-}
-
-fn target(name: &str, ssh: SshOptions) -> Arc<Target> {
-    Arc::new(Target { name: name.into(), connection: Connection::Ssh(ssh) })
-}
+use rplay::link::{Job, LinkEvent, LinkOptions, Links, Secret, SshOptions, Target};
+use rplay_wire::{Call, Failure, Mode, Outcome, Stage, data};
+use sshd::{Sshd, target};
 
 fn dispatch(links: &Links, target: &Arc<Target>, calls: usize) -> std::sync::mpsc::Receiver<LinkEvent> {
     let (events, heard) = channel();
@@ -210,12 +29,9 @@ fn dispatch(links: &Links, target: &Arc<Target>, calls: usize) -> std::sync::mps
     links.dispatch(Job {
         key: 1,
         target: target.clone(),
-        become_user: None,
-        calls: vec![call; calls],
-        parallel: 1,
-        stop_on_failure: false,
+        stages: vec![Stage { become_user: None, calls: vec![call; calls], parallel: 1, required: false }],
         blobs: Arc::new(|_| Err(io::Error::other("there is none"))),
-        events,
+        events: Arc::new(events),
     });
     heard
 }
@@ -225,7 +41,7 @@ fn end(heard: &std::sync::mpsc::Receiver<LinkEvent>) -> Result<Vec<Outcome>, Fai
     loop {
         match heard.recv_timeout(Duration::from_secs(60)).expect("no end of the job was heard") {
             LinkEvent::Outcome { outcome, .. } => outcomes.push(outcome),
-            LinkEvent::Done { .. } => return Ok(outcomes),
+            LinkEvent::Done { .. } | LinkEvent::Stopped { .. } => return Ok(outcomes),
             LinkEvent::Unreachable { failure, .. } => return Err(failure),
         }
     }
@@ -241,6 +57,12 @@ fn timed(what: &str, work: impl FnOnce() -> Result<(), Failure>) {
     let begun = Instant::now();
     work().unwrap();
     println!("{what}: {:.1} ms", begun.elapsed().as_secs_f64() * 1e3);
+}
+
+/// How many files a control folder holds, but for the note of the executable's digest.
+fn left_in(folder: &Path) -> usize {
+    let left = fs::read_dir(folder).unwrap().flatten();
+    left.filter(|entry| entry.path().extension() != Some("digest".as_ref())).count()
 }
 
 #[test]
@@ -264,7 +86,7 @@ fn the_executable_is_put_there_once_and_the_connection_is_kept() {
     assert_eq!(sshd.masters(), 0);
     timed("after a reset: key exchange, executable is there", || ping(&links, &sshd.target("web1")));
     assert_eq!(sshd.logins(), 2);
-    assert_eq!(fs::read_dir(sshd.at("ctl")).unwrap().count(), 1, "nothing but the control socket stays");
+    assert_eq!(left_in(&sshd.at("ctl")), 1, "nothing but the control socket stays");
 }
 
 #[test]
@@ -291,8 +113,7 @@ fn an_idle_master_ends_and_two_runs_at_once_leave_only_one() {
     let (one, other) = (Links::new(options.clone()).unwrap(), Links::new(options).unwrap());
     let heard = [&one, &other].map(|links| dispatch(links, &sshd.target("web1"), 1));
     heard.iter().for_each(|heard| assert_eq!(end(heard).unwrap().len(), 1));
-    let entries = || fs::read_dir(sshd.at("ctl")).unwrap().count();
-    assert_eq!(entries(), 1);
+    assert_eq!(left_in(&sshd.at("ctl")), 1);
     drop((one, other));
     assert_eq!(sshd.masters(), 1);
     let begun = Instant::now();
@@ -455,7 +276,7 @@ fn a_password_reaches_ssh_by_askpass_alone() {
     assert_eq!(fs::read_to_string(at("got")).unwrap(), "s3cret word\n");
     assert_eq!(fs::read_to_string(at("got.jump")).unwrap(), "");
     assert!(!fs::read_to_string(at("out")).unwrap().contains("s3cret"));
-    assert_eq!(fs::read_dir(at("ctl")).unwrap().count(), 0, "sockets and logs are removed");
+    assert_eq!(left_in(&at("ctl")), 0, "sockets and logs are removed");
 }
 
 mod accounts {
@@ -480,18 +301,20 @@ mod accounts {
         links.dispatch(Job {
             key: 1,
             target: target.clone(),
-            become_user,
-            calls: vec![Call {
-                module: "command".into(),
-                args,
-                mode: Mode::default(),
-                environment: Vec::new(),
-                background: None,
+            stages: vec![Stage {
+                become_user,
+                calls: vec![Call {
+                    module: "command".into(),
+                    args,
+                    mode: Mode::default(),
+                    environment: Vec::new(),
+                    background: None,
+                }],
+                parallel: 1,
+                required: false,
             }],
-            parallel: 1,
-            stop_on_failure: false,
             blobs: Arc::new(|_| Err(io::Error::other("there is none"))),
-            events,
+            events: Arc::new(events),
         });
         let outcome = end(&heard).map_err(|failure| failure.msg)?.remove(0);
         match outcome.failure {

@@ -81,6 +81,9 @@ pub struct RunArgs {
     /// Run notified handlers of a host even after a task failed on it
     #[arg(long, help_heading = TASKS)]
     pub force_handlers: bool,
+    /// Send every task, and every item of a loop, to a host only when the one before is done
+    #[arg(long, help_heading = TASKS)]
+    pub no_batch: bool,
 
     /// Only show the hosts of each play
     #[arg(long, help_heading = LOOK)]

@@ -212,6 +212,7 @@ fn options(
         any_errors_fatal: *config.any_errors_fatal,
         no_log: *config.no_log,
         strategy: config.strategy.value.clone(),
+        batch: !args.no_batch,
         connection: defaults,
         inventory_dir: first
             .as_deref()

@@ -43,7 +43,7 @@ pub fn snapshots(folder: &Path) -> insta::Settings {
 
 /// Hosts answer in any order: the lines of each task are put into the order of their hosts, and what explains
 /// failures comes after them.
-fn in_order(text: &str) -> String {
+pub fn in_order(text: &str) -> String {
     const BEGINNINGS: [&str; 6] = ["ok: [", "changed: [", "skipping: [", "fatal: [", "failed: [", "  × "];
     let mut tasks: Vec<Vec<String>> = vec![Vec::new()];
     for line in text.lines().map(str::trim_end) {

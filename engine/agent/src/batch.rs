@@ -1,4 +1,4 @@
-//! Carrying out one batch under the agent's own identity.
+//! Carrying out stages of a batch under the agent's own identity.
 
 use std::{
     sync::{
@@ -9,23 +9,49 @@ use std::{
 };
 
 use rplay_modules::{BlobSource, Host, runner};
-use rplay_wire::{Batch, Call, Outcome};
+use rplay_wire::{Call, Outcome, Stage};
 
-use crate::{background, replies::Replies, running::Running};
+use crate::{
+    background,
+    part::{Come, Part},
+    replies::Replies,
+    running::Running,
+};
 
 /// More would only stand in each other's way.
 const MOST_WORKERS: usize = 64;
 
-/// Runs the calls in order, `batch.parallel` of them side by side, and sends each outcome when it is there.
-pub fn run(batch: &Batch, running: &Running, blobs: &Arc<dyn BlobSource>, replies: &Replies) {
+/// Runs the stages one after the other, until one fails on which the others depend.
+pub fn run(part: &Part, running: &Running, blobs: &Arc<dyn BlobSource>, replies: &Replies) -> Come {
+    let mut come = Come { calls: 0, goes_on: true };
+    for stage in &part.stages {
+        let first = part.first + come.calls;
+        let failed = run_stage(stage, running, blobs, &|index, outcome| {
+            replies.outcome(part.batch, (first + index) as u32, outcome);
+        });
+        come.calls += stage.calls.len();
+        if failed && stage.required {
+            come.goes_on = false;
+            break;
+        }
+    }
+    come
+}
+
+/// Runs the calls in order, `stage.parallel` of them side by side, and tells each outcome when it is there.
+/// Says whether any has failed.
+fn run_stage(
+    stage: &Stage,
+    running: &Running,
+    blobs: &Arc<dyn BlobSource>,
+    tell: &(dyn Fn(usize, Outcome) + Sync),
+) -> bool {
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
     let work = || {
-        while let Some((index, call)) = take(&next, &batch.calls) {
+        while let Some((index, call)) = take(&next, &stage.calls) {
             let outcome = if running.is_cancelled() {
-                skipped("cancelled")
-            } else if batch.stop_on_failure && failed.load(Ordering::SeqCst) {
-                skipped("an earlier call has failed")
+                Outcome { skipped: Some("cancelled".to_owned()), ..Outcome::default() }
             } else if let Some(job) = &call.background {
                 running.at_work(|| background::begin(call, job))
             } else {
@@ -35,10 +61,10 @@ pub fn run(batch: &Batch, running: &Running, blobs: &Arc<dyn BlobSource>, replie
             if outcome.failure.is_some() {
                 failed.store(true, Ordering::SeqCst);
             }
-            replies.outcome(batch.id, index, outcome);
+            tell(index, outcome);
         }
     };
-    let workers = (batch.parallel as usize).min(batch.calls.len()).min(MOST_WORKERS);
+    let workers = (stage.parallel as usize).min(stage.calls.len()).min(MOST_WORKERS);
     thread::scope(|scope| {
         for _ in 1..workers {
             // With fewer threads than wished for it only takes longer.
@@ -46,13 +72,10 @@ pub fn run(batch: &Batch, running: &Running, blobs: &Arc<dyn BlobSource>, replie
         }
         work();
     });
+    failed.into_inner()
 }
 
-fn take<'a>(next: &AtomicUsize, calls: &'a [Call]) -> Option<(u32, &'a Call)> {
+fn take<'a>(next: &AtomicUsize, calls: &'a [Call]) -> Option<(usize, &'a Call)> {
     let index = next.fetch_add(1, Ordering::SeqCst);
-    Some((index as u32, calls.get(index)?))
-}
-
-fn skipped(why: &str) -> Outcome {
-    Outcome { skipped: Some(why.to_owned()), ..Outcome::default() }
+    Some((index, calls.get(index)?))
 }

@@ -1,21 +1,22 @@
-//! Agents under other identities: each is started once and gets all batches for its user.
+//! Agents under other identities: each is started once and gets all parts of batches for its user.
 
 use std::{
     collections::HashMap,
     fs::File,
     io::{self, Read, Write},
     process::{Child, ChildStdin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::Receiver},
     thread,
 };
 
 use rplay_modules::Cancel;
-use rplay_wire::{Batch, Become, Failure, Outcome, Reply, Request, encode, read_frame};
+use rplay_wire::{Become, Failure, Outcome, Reply, Request, encode, read_frame};
 
 use crate::{
     blobs::Blobs,
     escalation::{self, Started},
     executable::Executable,
+    part::{Come, Open, Part},
     replies::Replies,
 };
 
@@ -50,21 +51,27 @@ impl Identities {
         &self.own
     }
 
-    /// Hands a batch to the agent of that identity. Every call gets its outcome, whatever happens.
-    pub fn run(&self, wanted: &Become, batch: Batch, cancel: &Cancel) {
-        let (id, calls) = (batch.id, batch.calls.len());
-        let each = |outcome: Outcome| (0..calls).for_each(|i| self.replies.outcome(id, i as u32, outcome.clone()));
+    /// Has the agent of that identity carry out a part of a batch, and waits for it. Whatever happens, what it
+    /// has come to is answered.
+    pub fn run(&self, wanted: &Become, part: Part, cancel: &Cancel) -> Come {
         match self.other(wanted) {
-            Err(failure) => each(Outcome::failed(failure)),
+            Err(failure) => Open::of(&part).0.break_off(&failure, &self.replies),
             Ok(_) if cancel.is_cancelled() => {
-                each(Outcome { skipped: Some("cancelled".to_owned()), ..Outcome::default() });
+                let outcome = Outcome { skipped: Some("cancelled".to_owned()), ..Outcome::default() };
+                for index in part.first..part.first + part.calls() {
+                    self.replies.outcome(part.batch, index as u32, outcome.clone());
+                }
+                Come { calls: part.calls(), goes_on: true }
             }
             Ok(other) => {
-                other.run(batch);
+                let id = part.batch;
+                let come = other.hand(part);
                 // It may have come between the question and the sending.
                 if cancel.is_cancelled() {
                     other.cancel(id);
                 }
+                // Whoever listens to the other agent answers for everything before he ends.
+                come.recv().unwrap_or(Come { calls: 0, goes_on: false })
             }
         }
     }
@@ -130,8 +137,8 @@ struct Other {
     replies: Replies,
     blobs: Arc<Blobs>,
     writer: Mutex<Option<ChildStdin>>,
-    /// For each batch which calls are still to be answered; `None` once the agent has ended.
-    open: Mutex<Option<HashMap<u64, Vec<bool>>>>,
+    /// What is not answered altogether, by its batch; `None` once the agent has ended.
+    open: Mutex<Option<HashMap<u64, Open>>>,
 }
 
 impl Other {
@@ -149,16 +156,19 @@ impl Other {
         self.open().is_some()
     }
 
-    fn run(&self, batch: Batch) {
-        let (id, calls) = (batch.id, batch.calls.len());
-        if let Some(open) = self.open().as_mut() {
-            open.insert(id, vec![true; calls]);
-        } else {
-            self.fail_batch(id, &vec![true; calls]);
-            return;
+    /// Sends it a part of a batch; the receiver hears how far that has come.
+    fn hand(&self, part: Part) -> Receiver<Come> {
+        let (new, come) = Open::of(&part);
+        match self.open().as_mut() {
+            Some(open) => drop(open.insert(part.batch, new)),
+            None => {
+                self.break_off(new);
+                return come;
+            }
         }
         // When it cannot be sent the agent has ended, and `listen` answers.
-        let _ = self.send(&Request::Batch(batch));
+        let _ = self.send(&Request::Batch(part.for_other()));
+        come
     }
 
     fn cancel(&self, batch: u64) {
@@ -172,9 +182,10 @@ impl Other {
         while let Ok(Some(reply)) = read_frame::<Reply>(&mut stdout) {
             match reply {
                 Reply::Hello { .. } => {}
-                Reply::Outcome { batch, index, outcome } => {
-                    if self.answered(batch, index) {
-                        self.replies.outcome(batch, index, outcome);
+                Reply::Outcome { batch, index, outcome } => self.answered(batch, index, outcome),
+                Reply::Stopped { batch } => {
+                    if let Some(stopped) = self.open().as_mut().and_then(|open| open.remove(&batch)) {
+                        stopped.end(false);
                     }
                 }
                 Reply::Want { sha256 } => {
@@ -186,29 +197,29 @@ impl Other {
         }
         let open = self.open().take().unwrap_or_default();
         self.writer().take();
-        for (batch, calls) in open {
-            self.fail_batch(batch, &calls);
-        }
+        open.into_values().for_each(|open| self.break_off(open));
         let _ = process.wait();
     }
 
-    /// Notes an answer; false if none was expected.
-    fn answered(&self, batch: u64, index: u32) -> bool {
+    /// Passes on an answer that is waited for.
+    fn answered(&self, batch: u64, index: u32, outcome: Outcome) {
         let mut open = self.open();
-        let Some(open) = open.as_mut() else { return false };
-        let Some(calls) = open.get_mut(&batch) else { return false };
-        let expected = calls.get_mut(index as usize).is_some_and(std::mem::take);
-        if !calls.contains(&true) {
-            open.remove(&batch);
+        let Some(open) = open.as_mut() else { return };
+        let Some(found) = open.get_mut(&batch) else { return };
+        if !found.note(index as usize, outcome.failure.is_some()) {
+            return;
         }
-        expected
+        self.replies.outcome(batch, found.first as u32 + index, outcome);
+        if found.is_complete()
+            && let Some(done) = open.remove(&batch)
+        {
+            done.end(true);
+        }
     }
 
-    fn fail_batch(&self, batch: u64, calls: &[bool]) {
+    fn break_off(&self, open: Open) {
         let failure = Failure::new(format!("the agent of {} has ended before it answered", self.user));
-        for (index, _) in calls.iter().enumerate().filter(|(_, open)| **open) {
-            self.replies.outcome(batch, index as u32, Outcome::failed(failure.clone()));
-        }
+        open.break_off(&failure, &self.replies);
     }
 
     /// Sends content that the other agent asked for. It cannot read our file, so it gets its own.
@@ -239,7 +250,7 @@ impl Other {
         stdin.flush()
     }
 
-    fn open(&self) -> MutexGuard<'_, Option<HashMap<u64, Vec<bool>>>> {
+    fn open(&self) -> MutexGuard<'_, Option<HashMap<u64, Open>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

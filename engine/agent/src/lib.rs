@@ -11,6 +11,7 @@ mod descendants;
 mod escalation;
 mod executable;
 mod identity;
+mod part;
 mod replies;
 mod running;
 mod serve;

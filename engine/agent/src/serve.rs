@@ -12,7 +12,7 @@ use nix::unistd::getuid;
 use rplay_modules::BlobSource;
 use rplay_wire::{Batch, Failure, FrameError, Outcome, Reply, Request, read_frame};
 
-use crate::{batch, blobs::Blobs, identity::Identities, replies::Replies, running::Running};
+use crate::{batch, blobs::Blobs, identity::Identities, part::Part, replies::Replies, running::Running};
 
 /// Answers requests until the controller hangs up. Then nothing more is begun, what was begun is killed,
 /// and fetched content is removed. An error means that the controller's side of the conversation cannot
@@ -59,7 +59,7 @@ fn listen(agent: &Arc<Agent>, reader: impl Read) -> Result<(), FrameError> {
 fn begin(agent: &Arc<Agent>, batch: Batch) {
     let running = Running::default();
     agent.running().insert(batch.id, running.clone());
-    let (id, calls) = (batch.id, batch.calls.len());
+    let (id, calls) = (batch.id, batch.len());
     let runner = agent.clone();
     let spawned = thread::Builder::new().name(format!("batch {id}")).spawn(move || {
         runner.run(batch, &running);
@@ -75,10 +75,21 @@ fn begin(agent: &Arc<Agent>, batch: Batch) {
 }
 
 impl Agent {
-    fn run(&self, mut batch: Batch, running: &Running) {
-        match batch.become_user.take().filter(|wanted| wanted.user != self.identities.own_name()) {
-            Some(wanted) => self.identities.run(&wanted, batch, &running.cancel),
-            None => batch::run(&batch, running, &(self.blobs.clone() as Arc<dyn BlobSource>), &self.replies),
+    fn run(&self, batch: Batch, running: &Running) {
+        let (id, calls) = (batch.id, batch.len());
+        let blobs = self.blobs.clone() as Arc<dyn BlobSource>;
+        for part in Part::of(batch) {
+            let first = part.first;
+            let come = match part.become_user.clone().filter(|wanted| wanted.user != self.identities.own_name()) {
+                Some(wanted) => self.identities.run(&wanted, part, &running.cancel),
+                None => batch::run(&part, running, &blobs, &self.replies),
+            };
+            if !come.goes_on {
+                if first + come.calls < calls {
+                    let _ = self.replies.send(&Reply::Stopped { batch: id });
+                }
+                return;
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use rplay_wire::{
-    Batch, Call, FrameError, MARKER, Mode, Outcome, Reply, Request, data, encode, read_frame, write_frame,
+    Batch, Call, FrameError, MARKER, Mode, Outcome, Reply, Request, Stage, data, encode, read_frame, write_frame,
 };
 
 struct Controller {
@@ -42,14 +42,17 @@ impl Controller {
 
     /// The outcomes of one batch, by index.
     fn outcomes(&mut self, batch: Batch) -> Vec<(u32, Outcome)> {
-        let (id, count) = (batch.id, batch.calls.len());
+        let (id, count) = (batch.id, batch.len());
         self.send(&Request::Batch(batch));
-        (0..count)
-            .map(|_| match self.reply() {
-                Reply::Outcome { batch, index, outcome } if batch == id => (index, outcome),
+        let mut outcomes = Vec::new();
+        while outcomes.len() < count {
+            match self.reply() {
+                Reply::Outcome { batch, index, outcome } if batch == id => outcomes.push((index, outcome)),
+                Reply::Stopped { batch } if batch == id => break,
                 other => panic!("{other:?}"),
-            })
-            .collect()
+            }
+        }
+        outcomes
     }
 
     fn hang_up(self) -> Result<(), FrameError> {
@@ -69,7 +72,7 @@ fn ping(data: &str) -> Call {
 }
 
 fn batch(id: u64, calls: Vec<Call>) -> Batch {
-    Batch { id, become_user: None, calls, parallel: 1, stop_on_failure: false }
+    Batch { id, stages: vec![Stage { become_user: None, calls, parallel: 1, required: true }] }
 }
 
 #[test]
@@ -88,7 +91,7 @@ fn calls_are_answered_in_order_and_the_end_is_clean() {
 fn every_call_gets_one_outcome_when_many_run_side_by_side() {
     let mut controller = Controller::connect();
     let mut wide = batch(1, (0..200).map(|n| ping(&n.to_string())).collect());
-    wide.parallel = 8;
+    wide.stages[0].parallel = 8;
     let mut outcomes = controller.outcomes(wide);
     outcomes.sort_by_key(|(index, _)| *index);
     assert_eq!(outcomes.iter().map(|(index, _)| *index).collect::<Vec<_>>(), (0..200).collect::<Vec<_>>());
@@ -96,14 +99,24 @@ fn every_call_gets_one_outcome_when_many_run_side_by_side() {
 }
 
 #[test]
-fn after_a_failure_the_rest_is_skipped_only_if_asked_for() {
+fn a_stage_that_fails_ends_the_batch_only_if_the_others_depend_on_it() {
     let mut controller = Controller::connect();
-    let calls = vec![ping("a"), ping("crash"), ping("b")];
-    let outcomes = controller.outcomes(batch(1, calls.clone()));
+    let stages = |required| {
+        let stage = |names: &[&str]| {
+            let calls = names.iter().map(|name| ping(name)).collect();
+            Stage { become_user: None, calls, parallel: 1, required }
+        };
+        vec![stage(&["a", "crash", "b"]), stage(&["c"]), stage(&["d", "e"])]
+    };
+    let outcomes = controller.outcomes(Batch { stages: stages(false), ..batch(1, Vec::new()) });
+    assert_eq!(outcomes.len(), 6);
     assert_eq!(outcomes[1].1.failure.as_ref().unwrap().msg, "boom");
-    assert!(outcomes[2].1.skipped.is_none());
-    let outcomes = controller.outcomes(Batch { stop_on_failure: true, ..batch(2, calls) });
-    assert_eq!(outcomes[2].1.skipped.as_deref(), Some("an earlier call has failed"));
+    assert!(outcomes.iter().enumerate().all(|(at, (index, o))| at == *index as usize && o.skipped.is_none()));
+    // Its own calls are carried out whether one fails or not.
+    let outcomes = controller.outcomes(Batch { stages: stages(true), ..batch(2, Vec::new()) });
+    assert_eq!(outcomes.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0, 1, 2]);
+    // Nothing comes late.
+    assert_eq!(controller.outcomes(batch(3, vec![ping("f")])).len(), 1);
     controller.hang_up().unwrap();
 }
 
@@ -136,7 +149,9 @@ fn a_become_method_that_is_not_there_fails_each_call_and_leaves_the_host_reachab
         flags: None,
         password: None,
     });
-    let outcomes = controller.outcomes(Batch { become_user, ..batch(1, vec![ping("a"), ping("b")]) });
+    let mut others = batch(1, vec![ping("a"), ping("b")]);
+    others.stages[0].become_user = become_user;
+    let outcomes = controller.outcomes(others);
     for (_, outcome) in outcomes {
         let failure = outcome.failure.unwrap();
         assert_eq!(failure.msg, "`/nonexistent/sudo` is not installed on this host");

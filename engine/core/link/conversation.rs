@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io::{self, Read},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::Sender as EventSender},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    BlobSource, LinkEvent,
+    BlobSource, LinkEvent, Listener,
     transport::{Tail, Transport},
 };
 
@@ -38,7 +38,7 @@ pub struct Conversation {
 /// A batch that has been sent.
 struct Running {
     key: u64,
-    events: EventSender<LinkEvent>,
+    events: Arc<dyn Listener>,
     /// By index: whether the call has been answered.
     answered: Vec<bool>,
     left: usize,
@@ -51,7 +51,7 @@ struct Running {
 pub struct Sending {
     pub key: u64,
     pub batch: Batch,
-    pub events: EventSender<LinkEvent>,
+    pub events: Arc<dyn Listener>,
     pub blobs: BlobSource,
 }
 
@@ -104,8 +104,8 @@ impl Conversation {
                 return Ok(());
             }
         };
-        if sending.batch.calls.is_empty() {
-            let _ = sending.events.send(LinkEvent::Done { key: sending.key });
+        if sending.batch.is_empty() {
+            sending.events.hear(LinkEvent::Done { key: sending.key });
             return Ok(());
         }
         match self.running().as_mut() {
@@ -144,6 +144,7 @@ impl Conversation {
             match reply {
                 Reply::Hello { .. } => {}
                 Reply::Outcome { batch, index, outcome } => self.outcome(batch, index, outcome),
+                Reply::Stopped { batch } => self.stopped(batch),
                 Reply::Want { sha256 } => self.give(sha256),
             }
         }
@@ -159,11 +160,18 @@ impl Conversation {
             return;
         }
         found.left -= 1;
-        let _ = found.events.send(LinkEvent::Outcome { key: found.key, index, outcome });
+        found.events.hear(LinkEvent::Outcome { key: found.key, index, outcome });
         if found.left == 0
             && let Some(done) = running.remove(&batch)
         {
-            let _ = done.events.send(LinkEvent::Done { key: done.key });
+            done.events.hear(LinkEvent::Done { key: done.key });
+        }
+    }
+
+    fn stopped(&self, batch: u64) {
+        let stopped = self.running().as_mut().and_then(|running| running.remove(&batch));
+        if let Some(stopped) = stopped {
+            stopped.events.hear(LinkEvent::Stopped { key: stopped.key });
         }
     }
 
@@ -197,7 +205,7 @@ impl Conversation {
             _ => ended(&self.name, &self.stderr).await,
         };
         for running in left.into_values() {
-            let _ = running.events.send(LinkEvent::Unreachable { key: running.key, failure: failure.clone() });
+            running.events.hear(LinkEvent::Unreachable { key: running.key, failure: failure.clone() });
         }
     }
 
@@ -214,10 +222,10 @@ impl Running {
     fn of(sending: Sending) -> Self {
         let Sending { key, batch, events, blobs } = sending;
         let mut offered = HashMap::new();
-        for Call { args, .. } in &batch.calls {
+        for Call { args, .. } in batch.stages.iter().flat_map(|stage| &stage.calls) {
             offer_map(args, &mut offered);
         }
-        Running { key, events, answered: vec![false; batch.calls.len()], left: batch.calls.len(), offered, blobs }
+        Running { key, events, answered: vec![false; batch.len()], left: batch.len(), offered, blobs }
     }
 }
 
@@ -250,11 +258,11 @@ fn stream(sha256: &str, mut content: Box<dyn Read + Send>, frames: &Sender<Vec<u
 
 /// Answers every call of a batch that was never sent.
 pub fn answer_all(sending: &Sending, outcome: &Outcome) {
-    for index in 0..sending.batch.calls.len() {
+    for index in 0..sending.batch.len() {
         let outcome = outcome.clone();
-        let _ = sending.events.send(LinkEvent::Outcome { key: sending.key, index: index as u32, outcome });
+        sending.events.hear(LinkEvent::Outcome { key: sending.key, index: index as u32, outcome });
     }
-    let _ = sending.events.send(LinkEvent::Done { key: sending.key });
+    sending.events.hear(LinkEvent::Done { key: sending.key });
 }
 
 /// A failure that says the host is out of reach.

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use rplay_wire::{Batch, Become, Blob, Call, Failure, MARKER, Outcome};
+use rplay_wire::{Batch, Blob, Failure, MARKER, Outcome, Stage};
 use tokio::runtime::Runtime;
 
 use super::{
@@ -26,28 +26,49 @@ use super::{
 /// Opens the content that a call mentions. Called on a thread that may block.
 pub type BlobSource = Arc<dyn Fn(&Blob) -> io::Result<Box<dyn Read + Send>> + Send + Sync>;
 
+/// Where the events of a job go.
+pub trait Listener: Send + Sync {
+    fn hear(&self, event: LinkEvent);
+}
+
+impl Listener for Sender<LinkEvent> {
+    fn hear(&self, event: LinkEvent) {
+        // Whoever has stopped listening does not miss it.
+        let _ = self.send(event);
+    }
+}
+
 /// Calls for one host that go out together.
 pub struct Job {
     /// The caller's name for it, unique among those for this target; comes back with every event.
     pub key: u64,
     pub target: Arc<Target>,
-    pub become_user: Option<Become>,
-    pub calls: Vec<Call>,
-    /// How many calls may run at a time; at least 1.
-    pub parallel: u32,
-    /// Do not begin further calls once one has failed: they are answered as skipped.
-    pub stop_on_failure: bool,
+    /// One after the other. Calls are counted through all of them.
+    pub stages: Vec<Stage>,
     pub blobs: BlobSource,
-    pub events: Sender<LinkEvent>,
+    pub events: Arc<dyn Listener>,
 }
 
-/// What becomes of a job. Each call gets one outcome, then comes `Done`; or, at any time, `Unreachable`,
-/// which is then the last event of the job.
+/// What becomes of a job. Each call gets one outcome, then comes `Done`; or, at any time, `Stopped` or
+/// `Unreachable`, which is then the last event of the job.
 #[derive(Clone, Debug)]
 pub enum LinkEvent {
-    Outcome { key: u64, index: u32, outcome: Outcome },
-    Done { key: u64 },
-    Unreachable { key: u64, failure: Failure },
+    Outcome {
+        key: u64,
+        index: u32,
+        outcome: Outcome,
+    },
+    Done {
+        key: u64,
+    },
+    /// What has no outcome was not begun, because of what became of a stage before it.
+    Stopped {
+        key: u64,
+    },
+    Unreachable {
+        key: u64,
+        failure: Failure,
+    },
 }
 
 /// What holds for all links of a run.
@@ -97,11 +118,11 @@ impl Links {
     pub fn new(options: LinkOptions) -> io::Result<Self> {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("link").enable_all().build()?;
-        let executables = Arc::new(Executables::new(options.executable.clone()));
         let folder = match &options.control_folder {
             Some(folder) => folder::make_private(folder).map(|()| folder.clone())?,
             None => folder::control_folder()?,
         };
+        let executables = Arc::new(Executables::new(options.executable.clone(), Some(folder.clone())));
         let masters = Masters::new(folder, options.persist, executables.clone());
         let shared = Shared { options, executables, masters, hosts: Mutex::default(), next_batch: AtomicU64::new(1) };
         Ok(Links { runtime: Some(runtime), shared: Arc::new(shared) })
@@ -178,13 +199,7 @@ impl Drop for Links {
 
 impl Shared {
     async fn run(&self, host: &Host, job: Job) {
-        let batch = Batch {
-            id: self.next_batch.fetch_add(1, Ordering::Relaxed),
-            become_user: job.become_user,
-            calls: job.calls,
-            parallel: job.parallel,
-            stop_on_failure: job.stop_on_failure,
-        };
+        let batch = Batch { id: self.next_batch.fetch_add(1, Ordering::Relaxed), stages: job.stages };
         let mut sending = Sending { key: job.key, batch, events: job.events, blobs: job.blobs };
         // The second time round when an agent went in the very moment it got the batch.
         for _ in 0..2 {
@@ -192,7 +207,7 @@ impl Shared {
                 Ok(conversation) => conversation,
                 Err(failure) => {
                     let failure = Failure { unreachable: true, ..failure };
-                    let _ = sending.events.send(LinkEvent::Unreachable { key: sending.key, failure });
+                    sending.events.hear(LinkEvent::Unreachable { key: sending.key, failure });
                     return;
                 }
             };
@@ -213,7 +228,7 @@ impl Shared {
             }
         }
         let failure = super::conversation::unreachable(format!("the agent on {} ends at once", job.target.name));
-        let _ = sending.events.send(LinkEvent::Unreachable { key: sending.key, failure });
+        sending.events.hear(LinkEvent::Unreachable { key: sending.key, failure });
     }
 
     /// The host's conversation; begun, or begun anew, if there is none.

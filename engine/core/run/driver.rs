@@ -11,10 +11,13 @@ use std::{
 };
 
 use rayon::prelude::*;
-use rplay_modules::wire::Call;
+use rplay_modules::wire::{Failure, Stage};
 
 use super::{
-    Run, conditions,
+    Run,
+    advance::{self, Advance},
+    ahead, conditions,
+    following::Following,
     host::HostState,
     judge::Judged,
     looped::{self, Round},
@@ -22,41 +25,17 @@ use super::{
     steps::Hosts,
     task::TaskRun,
     timer::{Due, Timer},
-    unit::{Prepared, Ready, Unit},
+    unit::{Prepared, Ready},
+    watch::Watch,
+    work::Work,
 };
 use crate::{
     actions::{After, Answer},
     event::{Event, Status},
-    link::{Job, LinkEvent, Target},
+    link::{Job, LinkEvent, Listener, Target},
     plan::Controller,
     vars::Value,
 };
-
-/// A host on its way through the task.
-struct Work {
-    host: Arc<HostState>,
-    looped: bool,
-    /// All units can be sent before any is answered.
-    together: bool,
-    parallel: u32,
-    pause: Option<Duration>,
-    units: Vec<Unit>,
-    /// Made ready beforehand; taken when their turn comes.
-    ready: Vec<Option<Ready>>,
-    attempts: Vec<u32>,
-    judged: Vec<Option<Judged>>,
-    /// The next unit to be sent.
-    next: usize,
-    /// The next unit to be shown.
-    shown: usize,
-    /// Set when the loop ends before its last item.
-    stopped: bool,
-    /// Jobs and timers that are still to come back.
-    open: usize,
-    /// Until when the host may be out of reach, and how long to wait between attempts.
-    patience: Option<(Instant, Duration)>,
-    begun: Instant,
-}
 
 /// Jobs on their way, by key: whose they are, and which units.
 struct Flight {
@@ -65,6 +44,39 @@ struct Flight {
     afters: Vec<After>,
     target: Arc<Target>,
     delegated: Option<Arc<HostState>>,
+    /// They are a job of their own, and not a part of a batch.
+    alone: bool,
+}
+
+/// Units that go out in one job.
+struct Parcel {
+    /// The first call, for what they have in common.
+    prepared: Prepared,
+    units: Vec<usize>,
+    stages: Vec<Stage>,
+    afters: Vec<After>,
+}
+
+impl Parcel {
+    fn of(unit: usize, mut prepared: Prepared, parallel: u32) -> Self {
+        let after = std::mem::take(&mut prepared.after);
+        let (become_user, calls) = (prepared.become_user.clone(), vec![prepared.call.clone()]);
+        let stages = vec![Stage { become_user, calls, parallel, required: false }];
+        Parcel { prepared, units: vec![unit], stages, afters: vec![after] }
+    }
+
+    /// Behind those that are there; what another user does is a stage of its own.
+    fn add(&mut self, unit: usize, prepared: Prepared, parallel: u32) {
+        self.units.push(unit);
+        self.afters.push(prepared.after);
+        match self.stages.last_mut().filter(|stage| stage.become_user == prepared.become_user) {
+            Some(stage) => stage.calls.push(prepared.call),
+            None => {
+                let (become_user, calls) = (prepared.become_user, vec![prepared.call]);
+                self.stages.push(Stage { become_user, calls, parallel, required: false });
+            }
+        }
+    }
 }
 
 /// Takes all hosts of a task from beginning to end.
@@ -81,10 +93,19 @@ pub(super) struct Driver<'r> {
     receiver: Receiver<LinkEvent>,
     failed: Hosts,
     done: HashSet<usize>,
+    /// The batch in which a host has the task's calls and others.
+    trains: HashMap<usize, Arc<Advance>>,
+    /// Hosts that are done with the task and still busy with others, by the key under which their end is told.
+    busy: HashSet<u64>,
 }
 
 impl<'r> Driver<'r> {
-    pub(super) fn new(run: &'r Arc<Run>, task: TaskRun, hosts: &[Arc<HostState>]) -> Self {
+    pub(super) fn new(
+        run: &'r Arc<Run>,
+        task: TaskRun,
+        hosts: &[Arc<HostState>],
+        following: Option<&Following<'_>>,
+    ) -> Self {
         let (sender, receiver) = mpsc::channel();
         let mut driver = Driver {
             run,
@@ -99,15 +120,23 @@ impl<'r> Driver<'r> {
             receiver,
             failed: Hosts::new(),
             done: HashSet::new(),
+            trains: HashMap::new(),
+            busy: HashSet::new(),
         };
         driver.works = driver.make_ready(hosts);
+        if let Some(following) = following {
+            run.look_ahead(&driver.task.play, &driver.task.task, &mut driver.works, following);
+        }
         driver
     }
 
     /// Renders the task for all hosts side by side; once more for those that turned out to need facts.
     fn make_ready(&mut self, hosts: &[Arc<HostState>]) -> Vec<Work> {
         let (run, task) = (self.run, &self.task);
-        let make = |host: &Arc<HostState>| work(run, task, host);
+        let make = |host: &Arc<HostState>| {
+            let sent = run.next_sent(&task.task, host);
+            sent.unwrap_or_else(|| Work::of(run, &task.play, &task.task, host, Watch::of_turn()))
+        };
         let mut works: Vec<Work> = match hosts {
             [host] => vec![make(host)],
             hosts => hosts.par_iter().map(make).collect(),
@@ -145,7 +174,7 @@ impl<'r> Driver<'r> {
                 self.active += 1;
                 self.begin(next);
             }
-            if self.active == 0 {
+            if self.active == self.busy.len() && self.waiting.is_empty() {
                 break;
             }
             self.wait();
@@ -193,13 +222,27 @@ impl<'r> Driver<'r> {
                     return;
                 };
                 let (work, delegated) = (flight.work, flight.delegated.clone());
+                self.works[work].spent += Duration::from_micros(outcome.micros);
                 let answer = crate::actions::finish(after, Answer::from_outcome(outcome));
                 self.judge(work, unit, answer, delegated);
             }
             LinkEvent::Done { key } => {
+                if self.busy.remove(&key) {
+                    self.active -= 1;
+                }
                 if let Some(flight) = self.flights.remove(&key) {
                     self.works[flight.work].open -= 1;
                     self.advance(flight.work);
+                }
+            }
+            LinkEvent::Stopped { key } => {
+                if let Some(flight) = self.flights.remove(&key) {
+                    self.works[flight.work].open -= 1;
+                    let nothing = flight.units.iter().all(|unit| self.works[flight.work].judged[*unit].is_none());
+                    match flight.alone && nothing {
+                        true => self.unreachable(flight, Failure::new("the agent began nothing and said no reason")),
+                        false => self.begin_anew(flight.work, &flight.units),
+                    }
                 }
             }
             LinkEvent::Unreachable { key, failure } => {
@@ -222,6 +265,9 @@ impl<'r> Driver<'r> {
                 return;
             }
             if work.together {
+                if work.open > 0 {
+                    return;
+                }
                 self.send_all(at);
                 if self.works[at].open > 0 {
                     return;
@@ -253,38 +299,62 @@ impl<'r> Driver<'r> {
         }
     }
 
-    /// All units of a loop in as few jobs as there are targets.
+    /// Calls that went out with an earlier task's were not begun: they go out now, as they are to be by now.
+    fn begin_anew(&mut self, at: usize, units: &[usize]) {
+        let (run, play, task) = (self.run, &self.task.play, &self.task.task);
+        let work = &mut self.works[at];
+        let host = work.host.clone();
+        run.forget_sent(&host);
+        let open: Vec<usize> = units.iter().copied().filter(|unit| work.judged[*unit].is_none()).collect();
+        if let (false, [unit]) = (work.together, open.as_slice()) {
+            return self.again(at, *unit);
+        }
+        let mut prepare = || {
+            for unit in &open {
+                work.ready[*unit] = Some(run.prepare(play, task, &host, &work.units[*unit]));
+            }
+        };
+        prepare();
+        if host.take_want() && run.gather_wanted(play) {
+            prepare();
+        }
+        work.next = open.first().copied().unwrap_or(work.units.len());
+        self.advance(at);
+    }
+
+    /// The units of a loop that are left, in one job, as far as one host does them. Only if several may run at
+    /// a time there is a job for each target and user.
     fn send_all(&mut self, at: usize) {
-        let mut groups: Vec<(Prepared, Vec<usize>, Vec<Call>, Vec<After>)> = Vec::new();
+        let mut jobs: Vec<Parcel> = Vec::new();
         let mut done = Vec::new();
         let work = &mut self.works[at];
-        for unit in work.next..work.units.len() {
-            match work.ready[unit].take() {
+        let in_turn = work.parallel == 1;
+        while let Some(ready) = work.ready.get_mut(work.next) {
+            let unit = work.next;
+            if let (true, Some(Ready::Call(call)), Some(job)) = (in_turn, &ready, jobs.first())
+                && job.prepared.target != call.target
+            {
+                break;
+            }
+            work.next += 1;
+            match ready.take() {
                 Some(Ready::Call(prepared)) => {
-                    let mut prepared = *prepared;
-                    let same = groups.iter_mut().find(|(first, ..)| {
-                        first.target == prepared.target && first.become_user == prepared.become_user
-                    });
-                    match same {
-                        Some((_, units, calls, afters)) => {
-                            units.push(unit);
-                            calls.push(prepared.call);
-                            afters.push(prepared.after);
-                        }
-                        None => {
-                            let after = std::mem::take(&mut prepared.after);
-                            let call = prepared.call.clone();
-                            groups.push((prepared, vec![unit], vec![call], vec![after]));
-                        }
+                    let goes_along = |job: &&mut Parcel| {
+                        in_turn
+                            || job.prepared.target == prepared.target
+                                && job.prepared.become_user == prepared.become_user
+                    };
+                    match jobs.iter_mut().find(goes_along) {
+                        Some(job) => job.add(unit, *prepared, work.parallel),
+                        None => jobs.push(Parcel::of(unit, *prepared, work.parallel)),
                     }
                 }
                 Some(Ready::Done(answer, delegated)) => done.push((unit, answer, delegated)),
                 None => {}
             }
         }
-        work.next = work.units.len();
-        for (prepared, units, calls, afters) in groups {
-            self.dispatch(at, prepared, units, calls, afters);
+        for job in jobs {
+            self.dispatch(at, job);
         }
         for (unit, answer, delegated) in done {
             self.judge(at, unit, answer, delegated);
@@ -325,33 +395,59 @@ impl<'r> Driver<'r> {
                     self.timers.push(Timer { due: begin, work: at, what: Due::Unit(unit) });
                     return false;
                 }
-                let call = prepared.call.clone();
-                self.dispatch(at, prepared, vec![unit], vec![call], vec![after]);
+                self.dispatch(at, Parcel::of(unit, Prepared { after, ..prepared }, 1));
                 false
             }
         }
     }
 
-    fn dispatch(&mut self, at: usize, prepared: Prepared, units: Vec<usize>, calls: Vec<Call>, afters: Vec<After>) {
+    fn dispatch(&mut self, at: usize, parcel: Parcel) {
+        let Parcel { prepared, units, mut stages, afters } = parcel;
         let key = self.run.key();
         let blobs = self.run.blobs.clone();
         self.works[at].open += 1;
         if let Some(limit) = prepared.limit {
             self.timers.push(Timer { due: Instant::now() + limit, work: at, what: Due::Limit { key, limit } });
         }
-        self.flights.insert(
-            key,
-            Flight { work: at, units, afters, target: prepared.target.clone(), delegated: prepared.delegated },
-        );
+        let work = &mut self.works[at];
+        let flight = Flight {
+            work: at,
+            units,
+            afters,
+            target: prepared.target.clone(),
+            delegated: prepared.delegated,
+            alone: work.advance.is_none() && work.train.is_empty(),
+        };
+        self.flights.insert(key, flight);
+        if let Some((advance, calls)) = work.advance.take() {
+            advance.read(calls, key, self.sender.clone());
+            self.trains.insert(at, advance);
+            return;
+        }
+        if let Some(stage) = stages.last_mut() {
+            stage.required = ahead::is_required(&self.task.task);
+        }
+        let tasks = 1 + work.train.iter().filter(|sent| sent.work.calls().next().is_some()).count();
+        let train = std::mem::take(&mut work.train);
+        let (mut job, mut events): (u64, Arc<dyn Listener>) = (key, Arc::new(self.sender.clone()));
+        if !train.is_empty() {
+            let first = 0..stages.iter().map(|stage| stage.calls.len()).sum();
+            let advance = advance::couple(self.run.key(), &prepared.target, &mut stages, train, &work.host);
+            advance.read(first, key, self.sender.clone());
+            self.trains.insert(at, advance.clone());
+            (job, events) = (advance.key, advance);
+        }
+        if self.run.options.verbosity >= 3 {
+            let calls: usize = stages.iter().map(|stage| stage.calls.len()).sum();
+            let text = format!("<{}> sent together: tasks {tasks}, calls {calls}", work.host.name);
+            self.run.send(Event::Message { text: text.into() });
+        }
         self.run.links.dispatch(Job {
-            key,
+            key: job,
             target: prepared.target,
-            become_user: prepared.become_user,
-            calls,
-            parallel: self.works[at].parallel,
-            stop_on_failure: false,
+            stages,
             blobs: Arc::new(move |blob| blobs.open(&blob.sha256)),
-            events: self.sender.clone(),
+            events,
         });
     }
 
@@ -408,7 +504,7 @@ impl<'r> Driver<'r> {
     }
 
     /// The way to the host broke off: what was not answered never will be.
-    fn unreachable(&mut self, flight: Flight, failure: rplay_modules::wire::Failure) {
+    fn unreachable(&mut self, flight: Flight, failure: Failure) {
         if let (Some((deadline, sleep)), [unit]) = (self.works[flight.work].patience, flight.units.as_slice())
             && Instant::now() < deadline
         {
@@ -451,60 +547,38 @@ impl<'r> Driver<'r> {
         if !self.done.insert(at) {
             return;
         }
-        self.active -= 1;
+        if !self.stays_busy(at) {
+            self.active -= 1;
+        }
         let work = &mut self.works[at];
         let judged: Vec<Judged> = work.judged.iter_mut().filter_map(Option::take).collect();
-        let elapsed = work.begun.elapsed();
+        // What was sent beforehand may have been done before its turn.
+        let elapsed = match self.trains.contains_key(&at) {
+            true => work.begun.elapsed().max(work.spent),
+            false => work.begun.elapsed(),
+        };
         let host = work.host.clone();
         let whole = match work.looped {
             true => looped::sum(&host, judged),
             false => judged.into_iter().next().unwrap_or_else(|| looped::sum(&host, Vec::new())),
         };
-        if self.run.conclude(&self.task, &host, whole, elapsed) {
+        let failed = self.run.conclude(&self.task, &host, whole, elapsed);
+        if failed || self.task.play.gone(&host.name).is_some() {
+            self.run.forget_sent(&host);
+        }
+        if failed {
             self.failed.push(host);
         }
     }
-}
 
-/// A host's share of the task: its units, made ready where that does not depend on earlier ones.
-fn work(run: &Arc<Run>, task: &TaskRun, host: &Arc<HostState>) -> Work {
-    let mut work = Work {
-        host: host.clone(),
-        looped: task.task.looped.is_some(),
-        together: false,
-        parallel: 1,
-        pause: None,
-        units: Vec::new(),
-        ready: Vec::new(),
-        attempts: Vec::new(),
-        judged: Vec::new(),
-        next: 0,
-        shown: 0,
-        stopped: false,
-        open: 0,
-        patience: None,
-        begun: Instant::now(),
-    };
-    match looped::rounds(run, task, host) {
-        Ok(rounds) => {
-            work.parallel = rounds.parallel;
-            work.pause = rounds.pause;
-            work.looped = rounds.looped;
-            work.units = rounds.units;
-            work.together = rounds.independent;
-            if work.together || !work.looped {
-                work.ready =
-                    work.units.iter().map(|unit| Some(run.prepare(&task.play, &task.task, host, unit))).collect();
-            }
+    /// Whether a host that is done with the task works on what went out with it, while others wait for a place.
+    fn stays_busy(&mut self, at: usize) -> bool {
+        let Some(advance) = self.trains.get(&at).filter(|_| !self.waiting.is_empty()) else { return false };
+        let key = self.run.key();
+        let busy = !advance.is_over_or_tells(key, &self.sender);
+        if busy {
+            self.busy.insert(key);
         }
-        Err(answer) => {
-            work.looped = false;
-            work.units = vec![Unit { index: 0, item: None, top: None }];
-            work.ready = vec![Some(Ready::Done(*answer, None))];
-        }
+        busy
     }
-    work.ready.resize_with(work.units.len(), || None);
-    work.attempts = vec![0; work.units.len()];
-    work.judged.resize_with(work.units.len(), || None);
-    work
 }

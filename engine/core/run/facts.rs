@@ -60,7 +60,7 @@ impl Run {
             host.set_gathered(true);
         }
         let Some(task) = gathering(&play.play) else { return };
-        let failed = self.task(play, &Arc::new(task), hosts);
+        let failed = self.task(play, &Arc::new(task), hosts, None);
         for host in failed {
             play.leave(&host.name, Gone::Failed);
         }

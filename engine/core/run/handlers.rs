@@ -12,7 +12,7 @@ use super::{
 use crate::{
     event::Event,
     plan::{Block, Step, Task},
-    source::{Span, nearest},
+    source::nearest,
     template,
 };
 
@@ -23,12 +23,24 @@ impl Run {
         play: &Arc<PlayRun>,
         host: &Arc<HostState>,
         name: &str,
-        _at: &Span,
     ) -> Result<(), String> {
+        for at in self.wanted(play, host, name)? {
+            self.note(play, host, at, name);
+        }
+        Ok(())
+    }
+
+    /// The handlers that have this name or listen to it, by their places. The error says that there is none.
+    pub(super) fn wanted(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        host: &Arc<HostState>,
+        name: &str,
+    ) -> Result<Vec<usize>, String> {
         let handlers = play.handlers.read().unwrap_or_else(PoisonError::into_inner).clone();
         let scope = self.scope(play, host, None, None, self.options.check);
         let mut known: Vec<String> = Vec::new();
-        let mut found = false;
+        let mut found: Vec<usize> = Vec::new();
         let mut named = None;
         for (at, task) in tasks(&handlers).into_iter().enumerate() {
             let full = self.task_name(task, &self.scope(play, host, Some(task), None, self.options.check));
@@ -45,18 +57,14 @@ impl Run {
                 })
                 .collect();
             if topics.iter().any(|topic| topic == name) {
-                self.note(play, host, at, name);
-                found = true;
+                found.push(at);
             }
             known.push(own);
             known.extend(topics);
         }
-        if let Some(at) = named {
-            self.note(play, host, at, name);
-            found = true;
-        }
-        if found {
-            return Ok(());
+        found.extend(named);
+        if !found.is_empty() {
+            return Ok(found);
         }
         let help = nearest(name, known.iter().map(String::as_str)).map(|n| format!("; did you mean `{n}`?"));
         Err(format!(
@@ -101,7 +109,7 @@ impl Run {
                     continue;
                 }
                 ran = true;
-                for host in self.task(play, task, &wanting) {
+                for host in self.task(play, task, &wanting, None) {
                     if !contains(&lost, &host) {
                         lost.push(host);
                     }

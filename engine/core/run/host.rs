@@ -1,7 +1,7 @@
 //! What is known of a host during a run: facts, variables that were set, roles that ran.
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -10,6 +10,7 @@ use std::{
 
 use indexmap::IndexMap;
 
+use super::{advance::Sent, lock, watch::Watch};
 use crate::{
     actions::entries,
     vars::{Layer, Lazy, Value, mapping},
@@ -33,6 +34,10 @@ pub struct HostState {
     ran: Mutex<HashSet<String>>,
     /// Roles that this host has left by `end_role`.
     left: Mutex<HashSet<String>>,
+    /// Sees what templates read for this host.
+    watch: Mutex<Option<Arc<Watch>>>,
+    /// Tasks whose calls are on their way before their turn, the next one first.
+    sent: Mutex<VecDeque<Sent>>,
 }
 
 /// The layers that change during a run, weakest last.
@@ -61,6 +66,8 @@ impl HostState {
             roles: Mutex::default(),
             ran: Mutex::default(),
             left: Mutex::default(),
+            watch: Mutex::default(),
+            sent: Mutex::default(),
         }
     }
 
@@ -167,6 +174,19 @@ impl HostState {
     /// The host enters the role again.
     pub fn enter_role(&self, identity: &str) {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).remove(identity);
+    }
+
+    pub(super) fn watch_with(&self, watch: Option<Arc<Watch>>) {
+        *lock(&self.watch) = watch;
+    }
+
+    pub(super) fn watch(&self) -> Option<Arc<Watch>> {
+        lock(&self.watch).clone()
+    }
+
+    /// Tasks whose calls are on their way before their turn.
+    pub(super) fn sent(&self) -> MutexGuard<'_, VecDeque<Sent>> {
+        lock(&self.sent)
     }
 
     /// The roles that this host has run in the play.

@@ -102,7 +102,7 @@ impl Run {
             if there.is_empty() {
                 continue;
             }
-            for host in self.steps(play, &steps, &there) {
+            for host in self.steps(play, &steps, &there, None) {
                 if !contains(&failed, &host) {
                     failed.push(host);
                 }
@@ -118,7 +118,7 @@ impl Run {
         run: &TaskRun,
         host: &Arc<HostState>,
     ) -> Result<Vec<(Wish, Option<Arc<Layer>>)>, Box<Answer>> {
-        let rounds = looped::rounds(self, run, host)?;
+        let rounds = looped::rounds(self, &run.play, &run.task, host)?;
         let mut wishes = Vec::new();
         let mut passed = None;
         for unit in rounds.units {

@@ -342,7 +342,7 @@ impl Run {
         }
         let name = &host.name;
         for (handler, at) in std::mem::take(&mut judged.notify) {
-            if let Err(problem) = self.notify(&task.play, host, &handler, &at) {
+            if let Err(problem) = self.notify(&task.play, host, &handler) {
                 judged.fail(&problem, at);
             }
         }

@@ -5,10 +5,9 @@ use std::{sync::Arc, time::Duration};
 use minijinja::value::ValueKind;
 
 use super::{
-    Run, conditions, data,
+    PlayRun, Run, conditions, data,
     host::HostState,
     judge::Judged,
-    task::TaskRun,
     text_of,
     unit::{Unit, skipped},
 };
@@ -40,15 +39,20 @@ pub(super) struct Rounds {
 }
 
 /// The rounds of a task on a host, or the answer that stands for them.
-pub(super) fn rounds(run: &Arc<Run>, task: &TaskRun, host: &Arc<HostState>) -> Result<Rounds, Box<Answer>> {
-    let scope = run.scope(&task.play, host, Some(&task.task), None, run.options.check);
-    let Some(items) = items(&task.task, &scope)? else {
+pub(super) fn rounds(
+    run: &Arc<Run>,
+    play: &Arc<PlayRun>,
+    task: &Arc<Task>,
+    host: &Arc<HostState>,
+) -> Result<Rounds, Box<Answer>> {
+    let scope = run.scope(play, host, Some(task), None, run.options.check);
+    let Some(items) = items(task, &scope)? else {
         let unit = Unit { index: 0, item: None, top: None };
         return Ok(Rounds { looped: false, units: vec![unit], independent: false, parallel: 1, pause: None });
     };
     let failed = |error: TemplateError| Box::new(failed_by(&error));
-    let control = &task.task.control;
-    let name: Arc<str> = loop_var(&task.task, &scope).map_err(failed)?;
+    let control = &task.control;
+    let name: Arc<str> = loop_var(task, &scope).map_err(failed)?;
     let index_var = conditions::text(control.index_var.as_ref(), &scope).map_err(failed)?;
     let extended = conditions::flag(control.extended.as_ref(), &scope).map_err(failed)?.unwrap_or(false);
     let all_items = conditions::flag(control.extended_allitems.as_ref(), &scope).map_err(failed)?.unwrap_or(true);
@@ -75,7 +79,7 @@ pub(super) fn rounds(run: &Arc<Run>, task: &TaskRun, host: &Arc<HostState>) -> R
     Ok(Rounds {
         looped: true,
         units,
-        independent: independent(&task.task, parallel > 1.0) && pause.is_none(),
+        independent: independent(task, parallel > 1.0) && pause.is_none() && (run.options.batch || parallel > 1.0),
         parallel: parallel.max(1.0) as u32,
         pause: pause.map(Duration::from_secs_f64),
     })

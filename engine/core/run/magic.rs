@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 
-use super::{PlayRun, Run, host::HostState};
+use super::{PlayRun, Run, host::HostState, watch::Watch};
 use crate::{
     plan::{Role, Task},
     source::{Source, Span, absolute},
     template,
-    vars::{Lazy, Magic, Scope, mapping, omit},
+    vars::{Lazy, Magic, Outside, Scope, mapping, omit},
 };
 
 /// What one host knows in one task.
@@ -19,6 +19,8 @@ pub(super) struct HostMagic {
     pub host: Arc<HostState>,
     pub task: Option<Arc<Task>>,
     pub check: bool,
+    /// Sees what is read.
+    pub watch: Option<Arc<Watch>>,
 }
 
 const NAMES: &[&str] = &[
@@ -102,6 +104,9 @@ fn may_be_fact(name: &str) -> bool {
 
 impl Magic for HostMagic {
     fn get(&self, name: &str) -> Option<Lazy> {
+        if let Some(watch) = &self.watch {
+            watch.name(name);
+        }
         // Most names are not ours: one search in a sorted table says so.
         if NAMES.binary_search(&name).is_err() {
             return match name {
@@ -113,12 +118,19 @@ impl Magic for HostMagic {
     }
 
     fn names(&self) -> Vec<Arc<str>> {
+        if let Some(watch) = &self.watch {
+            watch.names();
+        }
         NAMES.iter().copied().map(Arc::from).collect()
     }
 
     fn decrypt(&self, envelope: &str) -> Result<String, String> {
         let source = Source::inline("a vault value", "");
         self.run.vault.decrypt_value(envelope, &Span::new(&source, 0..0)).map_err(|fault| fault.to_string())
+    }
+
+    fn look_outside(&self, outside: Outside) -> bool {
+        self.watch.as_ref().is_none_or(|watch| watch.outside(outside))
     }
 
     fn conceal(&self, text: &str) {
@@ -272,6 +284,7 @@ impl Run {
             host: host.clone(),
             task: None,
             check: self.options.check,
+            watch: host.watch(),
         };
         Arc::new(Scope::new(layers, Arc::new(magic), Arc::new([])))
     }

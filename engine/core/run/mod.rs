@@ -3,10 +3,13 @@
 //! A run walks the steps of a play with a set of hosts. A task goes to all hosts of the set at once; who
 //! fails leaves the set, for the block's rescue or for good. Nothing here prints: see [`crate::event`].
 
+mod advance;
+mod ahead;
 mod conditions;
 mod connection;
 mod driver;
 mod facts;
+mod following;
 mod growth;
 mod handlers;
 mod host;
@@ -15,12 +18,15 @@ mod judge;
 mod looped;
 mod magic;
 mod meta;
+mod party;
 mod play;
 mod scopes;
 mod steps;
 mod task;
 mod timer;
 mod unit;
+mod watch;
+mod work;
 
 use std::{
     collections::HashMap,
@@ -66,6 +72,8 @@ pub struct Options {
     pub no_log: bool,
     /// The strategy of plays that name none.
     pub strategy: String,
+    /// Whether calls of several tasks or items may go out together.
+    pub batch: bool,
     pub connection: Defaults,
     pub inventory_dir: Option<String>,
     pub inventory_file: Option<String>,

@@ -230,7 +230,7 @@ impl Run {
 
     /// Strategy linear: all hosts do one task, then the next.
     fn together(self: &Arc<Self>, play: &Arc<PlayRun>, hosts: &[Arc<HostState>]) {
-        let failed = self.steps(play, &play.play.steps, hosts);
+        let failed = self.steps(play, &play.play.steps, hosts, None);
         self.drop_failed(play, &failed);
     }
 

@@ -65,7 +65,14 @@ impl Run {
             Some(task) => task.folders.clone(),
             None => Arc::from([play.play.folder.clone()]),
         };
-        let magic = HostMagic { run: self.clone(), play: play.clone(), host: host.clone(), task: task.cloned(), check };
+        let magic = HostMagic {
+            run: self.clone(),
+            play: play.clone(),
+            host: host.clone(),
+            task: task.cloned(),
+            check,
+            watch: host.watch(),
+        };
         Arc::new(Scope::new(layers, Arc::new(magic), folders))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::{PlayRun, Run, data, host::HostState};
+use super::{PlayRun, Run, data, following::Following, host::HostState};
 use crate::plan::{Block, RoleSteps, Step};
 
 /// Hosts in the order of the play.
@@ -10,10 +10,17 @@ pub(super) type Hosts = Vec<Arc<HostState>>;
 
 impl Run {
     /// Runs steps on hosts and returns those that failed on the way.
-    pub(super) fn steps(self: &Arc<Self>, play: &Arc<PlayRun>, steps: &[Step], hosts: &[Arc<HostState>]) -> Hosts {
+    /// `outer` is what comes after them.
+    pub(super) fn steps(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        steps: &[Step],
+        hosts: &[Arc<HostState>],
+        outer: Option<&Following<'_>>,
+    ) -> Hosts {
         let mut failed = Hosts::new();
         let mut left: Hosts = hosts.to_vec();
-        for step in steps {
+        for (at, step) in steps.iter().enumerate() {
             left.retain(|host| play.gone(&host.name).is_none() && !contains(&failed, host));
             // Handlers may be forced on hosts that failed.
             let flush = matches!(step, Step::Flush);
@@ -23,16 +30,18 @@ impl Run {
             if left.is_empty() && !flush {
                 continue;
             }
+            let rest = steps.get(at + 1..).unwrap_or_default();
+            let following = Following { steps: rest, hosts: left.len(), outer };
             let more = match step {
                 Step::Task(task) => match &task.role {
                     Some(role) => {
                         let there: Hosts = left.iter().filter(|host| !host.has_left(&role.identity)).cloned().collect();
-                        self.task(play, task, &there)
+                        self.task(play, task, &there, Some(&following))
                     }
-                    None => self.task(play, task, &left),
+                    None => self.task(play, task, &left, Some(&following)),
                 },
-                Step::Block(block) => self.block(play, block, &left),
-                Step::Role(role) => self.role(play, role, &left),
+                Step::Block(block) => self.block(play, block, &left, &following),
+                Step::Role(role) => self.role(play, role, &left, &following),
                 Step::Flush => {
                     let all: Hosts =
                         hosts.iter().filter(|h| contains(&left, h) || contains(&failed, h)).cloned().collect();
@@ -48,19 +57,28 @@ impl Run {
         failed
     }
 
-    fn block(self: &Arc<Self>, play: &Arc<PlayRun>, block: &Block, hosts: &[Arc<HostState>]) -> Hosts {
-        let mut failed = self.steps(play, &block.body, hosts);
+    fn block(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        block: &Block,
+        hosts: &[Arc<HostState>],
+        following: &Following<'_>,
+    ) -> Hosts {
+        let always = Following { steps: &block.always, hosts: hosts.len(), outer: Some(following) };
+        // A host that fails comes back after its rescue, and the others wait for it.
+        let waits = hosts.len() > 1 && !block.rescue.is_empty();
+        let mut failed = self.steps(play, &block.body, hosts, (!waits).then_some(&always));
         failed.retain(|host| play.gone(&host.name).is_none());
         if !block.rescue.is_empty() && !failed.is_empty() {
             // Counted at once, as in Ansible: a rescue that fails is a failure of its own.
             failed.iter().for_each(|host| self.rescued(&host.name));
-            failed = self.steps(play, &block.rescue, &failed);
+            failed = self.steps(play, &block.rescue, &failed, None);
         }
         if !block.always.is_empty() && !play.is_over() {
             // Those that failed too: that is what `always` is for.
             let there: Hosts = hosts.iter().filter(|host| play.gone(&host.name).is_none()).cloned().collect();
             let cleared: Vec<usize> = failed.iter().map(|host| host.cleared()).collect();
-            let more = self.steps(play, &block.always, &there);
+            let more = self.steps(play, &block.always, &there, failed.is_empty().then_some(following));
             let mut before = cleared.into_iter();
             failed.retain(|host| before.next() == Some(host.cleared()));
             for host in more {
@@ -80,7 +98,13 @@ impl Run {
         });
     }
 
-    fn role(self: &Arc<Self>, play: &Arc<PlayRun>, steps: &RoleSteps, hosts: &[Arc<HostState>]) -> Hosts {
+    fn role(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        steps: &RoleSteps,
+        hosts: &[Arc<HostState>],
+        following: &Following<'_>,
+    ) -> Hosts {
         let role = &steps.role;
         let fresh: Hosts = hosts
             .iter()
@@ -88,7 +112,7 @@ impl Run {
             .cloned()
             .collect();
         fresh.iter().for_each(|host| host.enter_role(&role.identity));
-        let failed = self.steps(play, &steps.steps, &fresh);
+        let failed = self.steps(play, &steps.steps, &fresh, Some(following));
         // A role that was skipped altogether may still be run.
         for host in fresh.iter().filter(|host| !contains(&failed, host) && host.has_run(&role.identity)) {
             host.roles().insert(role.identity.clone());

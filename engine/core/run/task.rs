@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{PlayRun, Run, conditions, driver::Driver, host::HostState, play::Gone, steps::Hosts, text_of, unit::Unit};
+use super::{
+    PlayRun, Run, conditions, driver::Driver, following::Following, host::HostState, play::Gone, steps::Hosts, text_of,
+    unit::Unit,
+};
 use crate::{
     event::{Event, HostResult, Item, Status, TaskId, TaskStarted},
     plan::{Controller, Task},
@@ -19,7 +22,14 @@ pub(super) struct TaskRun {
 
 impl Run {
     /// Runs a task on hosts and returns those it failed on.
-    pub(super) fn task(self: &Arc<Self>, play: &Arc<PlayRun>, task: &Arc<Task>, hosts: &[Arc<HostState>]) -> Hosts {
+    /// `following` are the steps after it, so far as they may go along.
+    pub(super) fn task(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        task: &Arc<Task>,
+        hosts: &[Arc<HostState>],
+        following: Option<&Following<'_>>,
+    ) -> Hosts {
         let Some(first) = hosts.first() else { return Hosts::new() };
         let scope = self.scope(play, first, Some(task), None, self.options.check);
         let name = self.task_name(task, &scope);
@@ -45,7 +55,7 @@ impl Run {
         if single {
             self.start(&run, name.clone());
         }
-        let mut driver = Driver::new(self, run, &actors);
+        let mut driver = Driver::new(self, run, &actors, following.filter(|_| actors.len() == hosts.len()));
         if !single {
             self.start(&driver.task, name);
         }

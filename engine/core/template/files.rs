@@ -17,7 +17,7 @@ use super::{
     page::{Body, Page, Reading},
     python,
 };
-use crate::source::Source;
+use crate::{source::Source, vars::Outside};
 
 impl Machine<'_> {
     pub fn extend(&mut self, extends: &'static ast::Extends<'static>, out: &mut Output) -> Answer<()> {
@@ -119,6 +119,7 @@ impl Machine<'_> {
     }
 
     fn load(&self, name: &str) -> Answer<(&'static Page, Arc<Origin>, Option<PathBuf>)> {
+        self.look_outside(Outside::Files)?;
         let path = self.find(name).ok_or_else(|| self.not_found(name))?;
         let source = Source::read(&path).map_err(|error| Fault::new(format!("cannot read `{name}`: {error}")))?;
         let folder = path.parent().map(Path::to_owned);

@@ -11,6 +11,7 @@ use super::{
     machine::Machine,
     objects, python,
 };
+use crate::vars::Outside;
 
 const NAMES: [&str; 11] =
     ["lookup", "query", "q", "range", "dict", "namespace", "now", "undef", "lipsum", "cycler", "joiner"];
@@ -38,6 +39,7 @@ pub(crate) fn call(machine: &mut Machine<'_>, name: &str, mut args: Args) -> Ans
             Ok(objects::Dict::of(entries))
         }
         "now" => {
+            machine.look_outside(Outside::Moment)?;
             let utc = args.flag("utc", false)?;
             let format = args.text("fmt")?;
             args.finish()?;

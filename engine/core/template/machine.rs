@@ -23,7 +23,10 @@ use super::{
     python::{self, Number},
     statements::{Block, Loop},
 };
-use crate::{source::nearest, vars::Lazy, vars::Scope};
+use crate::{
+    source::nearest,
+    vars::{Lazy, Outside, Scope},
+};
 
 /// What one rendering and the renderings of the variables it reads share.
 pub(crate) struct Session {
@@ -293,6 +296,14 @@ impl<'s> Machine<'s> {
         };
         let step = Via { what, at: self.origin.span(Some(range.clone())) };
         self.lack(What::Broken(error.through(step)), range)
+    }
+
+    /// Says that the template looks at something that is no variable.
+    pub fn look_outside(&self, outside: Outside) -> Answer<()> {
+        match self.session.scope.magic.look_outside(outside) {
+            true => Ok(()),
+            false => Err(Fault::new("nothing but variables can be read now")),
+        }
     }
 
     /// `parent.name`.

@@ -13,6 +13,7 @@ use super::{
     python::{self, Number},
     versions::version,
 };
+use crate::vars::Outside;
 
 type Run = fn(&mut Machine<'_>, &Value, Args) -> Answer<bool>;
 
@@ -96,27 +97,33 @@ const TESTS: &[(&str, Run)] = &[
     ("timedout", |_, value, args| unary(&args, timed_out(value)?)),
     ("started", |_, value, args| unary(&args, job(value, "started")?)),
     ("finished", |_, value, args| unary(&args, job(value, "finished")?)),
-    ("exists", |_, value, args| on_path(value, &args, |path| path.exists())),
-    ("file", |_, value, args| on_path(value, &args, |path| path.is_file())),
-    ("is_file", |_, value, args| on_path(value, &args, |path| path.is_file())),
-    ("directory", |_, value, args| on_path(value, &args, |path| path.is_dir())),
-    ("is_dir", |_, value, args| on_path(value, &args, |path| path.is_dir())),
-    ("link", |_, value, args| on_path(value, &args, |path| path.is_symlink())),
-    ("is_link", |_, value, args| on_path(value, &args, |path| path.is_symlink())),
-    ("link_exists", |_, value, args| on_path(value, &args, |path| path.symlink_metadata().is_ok())),
-    ("abs", |_, value, args| on_path(value, &args, |path| path.is_absolute())),
-    ("is_abs", |_, value, args| on_path(value, &args, |path| path.is_absolute())),
-    ("mount", |_, value, args| on_path(value, &args, is_mount)),
-    ("is_mount", |_, value, args| on_path(value, &args, is_mount)),
-    ("same_file", |_, value, args| binary(args, |other| same_file(value, other))),
-    ("is_same_file", |_, value, args| binary(args, |other| same_file(value, other))),
+    ("exists", |machine, value, args| on_path(machine, value, &args, |path| path.exists())),
+    ("file", |machine, value, args| on_path(machine, value, &args, |path| path.is_file())),
+    ("is_file", |machine, value, args| on_path(machine, value, &args, |path| path.is_file())),
+    ("directory", |machine, value, args| on_path(machine, value, &args, |path| path.is_dir())),
+    ("is_dir", |machine, value, args| on_path(machine, value, &args, |path| path.is_dir())),
+    ("link", |machine, value, args| on_path(machine, value, &args, |path| path.is_symlink())),
+    ("is_link", |machine, value, args| on_path(machine, value, &args, |path| path.is_symlink())),
+    ("link_exists", |machine, value, args| on_path(machine, value, &args, |path| path.symlink_metadata().is_ok())),
+    ("abs", |_, value, args| unary(&args, Path::new(&*python::text(value)?).is_absolute())),
+    ("is_abs", |_, value, args| unary(&args, Path::new(&*python::text(value)?).is_absolute())),
+    ("mount", |machine, value, args| on_path(machine, value, &args, is_mount)),
+    ("is_mount", |machine, value, args| on_path(machine, value, &args, is_mount)),
+    ("same_file", |machine, value, args| {
+        machine.look_outside(Outside::Files)?;
+        binary(args, |other| same_file(value, other))
+    }),
+    ("is_same_file", |machine, value, args| {
+        machine.look_outside(Outside::Files)?;
+        binary(args, |other| same_file(value, other))
+    }),
     ("uri", |_, value, args| uri(value, args, None)),
     ("url", |_, value, args| uri(value, args, Some(false))),
     ("urn", |_, value, args| uri(value, args, Some(true))),
     ("vault_encrypted", |_, value, args| {
         unary(&args, value.as_str().is_some_and(|text| text.starts_with("$ANSIBLE_VAULT;")))
     }),
-    ("vaulted_file", |_, value, args| on_path(value, &args, is_vaulted)),
+    ("vaulted_file", |machine, value, args| on_path(machine, value, &args, is_vaulted)),
 ];
 
 fn all() -> &'static HashMap<&'static str, Test> {
@@ -281,7 +288,8 @@ fn job(value: &Value, test: &str) -> Answer<bool> {
     Ok(part.is_none_or(|part| python::truth(&part)))
 }
 
-fn on_path(value: &Value, args: &Args, holds: impl FnOnce(&Path) -> bool) -> Answer<bool> {
+fn on_path(machine: &Machine<'_>, value: &Value, args: &Args, holds: impl FnOnce(&Path) -> bool) -> Answer<bool> {
+    machine.look_outside(Outside::Files)?;
     let text = python::text(value)?;
     unary(args, holds(Path::new(&text)))
 }

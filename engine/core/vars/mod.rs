@@ -9,4 +9,4 @@ mod extra;
 pub use extra::{ExtraFault, extra_vars};
 pub use lazy::{Lazy, Template, Vaulted, is_omit, omit};
 pub use minijinja::Value;
-pub use scope::{Layer, Magic, Scope};
+pub use scope::{Layer, Magic, Outside, Scope};

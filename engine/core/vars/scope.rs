@@ -9,6 +9,15 @@ use super::Lazy;
 /// Variables of one origin.
 pub type Layer = IndexMap<Arc<str>, Lazy>;
 
+/// What templates look at beside variables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outside {
+    /// The controller's files.
+    Files,
+    /// What differs from moment to moment: the clock, what a command prints, what a server answers.
+    Moment,
+}
+
 /// Variables that are not stored but known: hostvars, groups, inventory_hostname, ansible_check_mode ...
 pub trait Magic: Send + Sync {
     /// The variable, if it is one of these.
@@ -20,6 +29,12 @@ pub trait Magic: Send + Sync {
     /// Called when no layer knows the name either: facts not gathered yet can be asked for here, and the
     /// rendering is tried again.
     fn missing(&self, _name: &str) {}
+
+    /// Asked before a template looks at something that is no variable. False: it must not, what it would yield
+    /// is not wanted.
+    fn look_outside(&self, _outside: Outside) -> bool {
+        true
+    }
 
     /// A text that no output may show from now on.
     fn conceal(&self, _text: &str) {}

@@ -35,19 +35,37 @@ pub struct Mode {
     pub diff: bool,
 }
 
-/// Calls that go out together. They run in order, `parallel` of them side by side; each answer is sent
-/// as soon as it is there.
+/// Calls that go out together: one task's, or those of several tasks that follow each other. Each answer is
+/// sent as soon as it is there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
     /// Chosen by the controller, unique within one connection.
     pub id: u64,
+    /// One after the other.
+    pub stages: Vec<Stage>,
+}
+
+/// The calls of one task. They run in order, `parallel` of them side by side, whether one fails or not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
     /// As whom to run; `None` is the login user.
     pub become_user: Option<Become>,
     pub calls: Vec<Call>,
     /// How many calls may run at a time; at least 1.
     pub parallel: u32,
-    /// Do not begin further calls once one has failed.
-    pub stop_on_failure: bool,
+    /// Once a call of this stage has failed, the stages after it are not begun.
+    pub required: bool,
+}
+
+impl Batch {
+    /// How many calls it has; they are counted through all stages.
+    pub fn len(&self) -> usize {
+        self.stages.iter().map(|stage| stage.calls.len()).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.stages.iter().all(|stage| stage.calls.is_empty())
+    }
 }
 
 /// Another identity on the same host. The agent starts a second agent under it, once, and passes
@@ -104,8 +122,11 @@ pub enum Request {
 pub enum Reply {
     /// The first frame: who answers, from where.
     Hello { user: String, uid: u32, pid: u32 },
-    /// The outcome of call `index` of a batch. Every call of a batch gets exactly one.
+    /// The outcome of call `index` of a batch. Every call of a batch gets exactly one, unless `Stopped` comes.
     Outcome { batch: u64, index: u32, outcome: Outcome },
+    /// The calls of a batch that have no outcome yet were not begun and never will be, because of what became
+    /// of a stage before them.
+    Stopped { batch: u64 },
     /// Send this blob.
     Want { sha256: String },
 }

@@ -9,11 +9,14 @@ use minijinja::Value;
 use nix::unistd::User;
 
 use super::Table;
-use crate::template::{
-    args::Args,
-    fault::{Answer, Fault},
-    machine::Machine,
-    python,
+use crate::{
+    template::{
+        args::Args,
+        fault::{Answer, Fault},
+        machine::Machine,
+        python,
+    },
+    vars::Outside,
 };
 
 pub(super) const FILTERS: Table = &[
@@ -22,7 +25,10 @@ pub(super) const FILTERS: Table = &[
     ("normpath", |_, value, args| plain(&value, &args, normpath)),
     ("expanduser", |_, value, args| plain(&value, &args, expanduser)),
     ("expandvars", |_, value, args| plain(&value, &args, expandvars)),
-    ("realpath", |_, value, args| plain(&value, &args, realpath)),
+    ("realpath", |machine, value, args| {
+        machine.look_outside(Outside::Files)?;
+        plain(&value, &args, realpath)
+    }),
     ("relpath", relpath),
     ("path_join", path_join),
     ("commonpath", commonpath),
@@ -220,8 +226,9 @@ fn splitext(_: &mut Machine<'_>, value: Value, args: Args) -> Answer {
     })
 }
 
-fn fileglob(_: &mut Machine<'_>, value: Value, args: Args) -> Answer {
+fn fileglob(machine: &mut Machine<'_>, value: Value, args: Args) -> Answer {
     args.finish()?;
+    machine.look_outside(Outside::Files)?;
     let pattern = python::text(&value)?;
     let found = crate::template::lookups::glob(Path::new(&pattern));
     Ok(Value::from(found.into_iter().map(|path| Value::from(path.display().to_string())).collect::<Vec<_>>()))

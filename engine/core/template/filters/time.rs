@@ -3,24 +3,30 @@
 use minijinja::Value;
 
 use super::Table;
-use crate::template::{
-    args::Args,
-    dates::Moment,
-    fault::{Answer, Fault},
-    machine::Machine,
-    python::{self, Number},
+use crate::{
+    template::{
+        args::Args,
+        dates::Moment,
+        fault::{Answer, Fault},
+        machine::Machine,
+        python::{self, Number},
+    },
+    vars::Outside,
 };
 
 pub(super) const FILTERS: Table = &[("strftime", strftime), ("to_datetime", to_datetime)];
 
 /// The input is the format, the argument the time in seconds since 1970.
-fn strftime(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
+fn strftime(machine: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     let second = args.optional("second")?.filter(|second| !second.is_none());
     let utc = args.flag("utc", false)?;
     args.finish()?;
     let pattern = python::text(&value)?;
     let moment = match second {
-        None => Moment::now(utc),
+        None => {
+            machine.look_outside(Outside::Moment)?;
+            Moment::now(utc)
+        }
         Some(second) => {
             let seconds = match second.as_str() {
                 Some(text) => text.trim().parse().ok(),

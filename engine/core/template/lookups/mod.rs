@@ -14,7 +14,10 @@ use super::{
     page::{Page, Reading},
     python,
 };
-use crate::{source::nearest, vars::Scope};
+use crate::{
+    source::nearest,
+    vars::{Outside, Scope},
+};
 
 mod collections;
 mod files;
@@ -66,6 +69,17 @@ fn find(name: &str) -> Option<Run> {
     tables().find(|(known, _)| *known == name).map(|(_, run)| *run)
 }
 
+/// Says what a lookup looks at beside variables.
+fn look(machine: &Machine<'_>, name: &str) -> Answer<()> {
+    match name.rsplit('.').next().unwrap_or(name) {
+        "file" | "unvault" | "template" | "fileglob" | "first_found" | "csvfile" | "ini" | "password" => {
+            machine.look_outside(Outside::Files)
+        }
+        "lines" | "pipe" | "url" => machine.look_outside(Outside::Moment),
+        _ => Ok(()),
+    }
+}
+
 fn unknown(name: &str) -> Box<Fault> {
     let near = nearest(name, tables().map(|(known, _)| *known));
     let help = near.map_or_else(
@@ -91,7 +105,7 @@ pub fn lookup(
     let page = Page::of("", &Reading::SCALAR).map_err(place)?;
     let mut machine = Machine::new(&session, page, Arc::new(Origin::Nowhere));
     let run = find(name).ok_or_else(|| place(unknown(name)))?;
-    let found = run(&mut machine, terms, Args::new(vec![], options));
+    let found = look(&machine, name).and_then(|()| run(&mut machine, terms, Args::new(vec![], options)));
     found.and_then(|found| found.into_iter().map(native::freeze).collect()).map_err(place)
 }
 
@@ -110,6 +124,7 @@ pub(super) fn call(machine: &mut Machine<'_>, mut args: Args, query: bool) -> An
     let terms = args.rest()?.into_iter().map(present).collect::<Answer<Vec<_>>>()?;
     let options = Args::new(vec![], std::mem::take(&mut args.named));
     let run = find(&name).ok_or_else(|| unknown(&name))?;
+    look(machine, &name)?;
     let found = match run(machine, terms, options) {
         Ok(found) => found,
         Err(_) if errors != "strict" => return Ok(if wantlist { Value::from(Vec::<Value>::new()) } else { ().into() }),

@@ -1,0 +1,180 @@
+//! A part of a batch: stages that follow each other and run as the same user.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use rplay_wire::{Batch, Become, Failure, Outcome, Stage};
+
+use crate::replies::Replies;
+
+pub struct Part {
+    pub batch: u64,
+    /// The index of its first call in the batch.
+    pub first: usize,
+    pub become_user: Option<Become>,
+    pub stages: Vec<Stage>,
+}
+
+/// How far a part has come when nothing more of it will be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Come {
+    /// So many of its calls are answered, from the first on.
+    pub calls: usize,
+    /// Whether what follows may be begun.
+    pub goes_on: bool,
+}
+
+impl Part {
+    /// The parts of a batch, in their order.
+    pub fn of(batch: Batch) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
+        let mut first = 0;
+        for stage in batch.stages {
+            let calls = stage.calls.len();
+            match parts.last_mut() {
+                Some(part) if part.become_user == stage.become_user => part.stages.push(stage),
+                _ => {
+                    let become_user = stage.become_user.clone();
+                    parts.push(Part { batch: batch.id, first, become_user, stages: vec![stage] });
+                }
+            }
+            first += calls;
+        }
+        parts
+    }
+
+    pub fn calls(&self) -> usize {
+        self.stages.iter().map(|stage| stage.calls.len()).sum()
+    }
+
+    /// The same as a batch for an agent that runs as that user already.
+    pub fn for_other(self) -> Batch {
+        let stages = self.stages.into_iter().map(|stage| Stage { become_user: None, ..stage }).collect();
+        Batch { id: self.batch, stages }
+    }
+}
+
+/// A part that another agent has.
+pub struct Open {
+    batch: u64,
+    pub first: usize,
+    /// For each stage the number of its calls, and whether those after it depend on it.
+    stages: Vec<(usize, bool)>,
+    answered: Vec<bool>,
+    /// One failed on which those after it depend.
+    failed: bool,
+    done: Sender<Come>,
+}
+
+impl Open {
+    /// And who hears how far it has come.
+    pub fn of(part: &Part) -> (Self, Receiver<Come>) {
+        let (done, come) = channel();
+        let stages = part.stages.iter().map(|stage| (stage.calls.len(), stage.required)).collect();
+        let answered = vec![false; part.calls()];
+        (Open { batch: part.batch, first: part.first, stages, answered, failed: false, done }, come)
+    }
+
+    /// Notes an answer; false if none was expected.
+    pub fn note(&mut self, index: usize, failed: bool) -> bool {
+        let Some(answered) = self.answered.get_mut(index) else { return false };
+        let mut end = 0;
+        let stage = self.stages.iter().find(|(calls, _)| {
+            end += calls;
+            index < end
+        });
+        self.failed |= failed && stage.is_some_and(|(_, required)| *required);
+        !std::mem::replace(answered, true)
+    }
+
+    pub fn is_complete(&self) -> bool {
+        !self.answered.contains(&false)
+    }
+
+    /// Nothing more comes of it. Even where that is all, what follows is not begun after a failure.
+    pub fn end(self, goes_on: bool) -> Come {
+        let calls = self.answered.iter().take_while(|answered| **answered).count();
+        let come = Come { calls, goes_on: goes_on && !self.failed };
+        // Nobody waits for one that was never sent.
+        let _ = self.done.send(come);
+        come
+    }
+
+    /// It cannot go on: what is open of the stage that it has come to gets this failure, the stages after that
+    /// are not begun.
+    pub fn break_off(mut self, failure: &Failure, replies: &Replies) -> Come {
+        let mut end = 0;
+        for (calls, _) in &self.stages {
+            let stage = end..end + calls;
+            end = stage.end;
+            let open: Vec<usize> =
+                stage.filter(|index| self.answered.get(*index).is_some_and(|answered| !answered)).collect();
+            if open.is_empty() {
+                continue;
+            }
+            for index in open {
+                self.answered[index] = true;
+                replies.outcome(self.batch, (self.first + index) as u32, Outcome::failed(failure.clone()));
+            }
+            break;
+        }
+        self.end(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(users: &[Option<&str>]) -> Batch {
+        let call = || rplay_wire::Call {
+            module: "ping".into(),
+            args: Default::default(),
+            mode: Default::default(),
+            environment: Vec::new(),
+            background: None,
+        };
+        let stage = |user: &Option<&str>| Stage {
+            become_user: user.map(|user| Become {
+                method: "sudo".into(),
+                user: user.into(),
+                exe: None,
+                flags: None,
+                password: None,
+            }),
+            calls: vec![call(), call()],
+            parallel: 1,
+            required: true,
+        };
+        Batch { id: 1, stages: users.iter().map(stage).collect() }
+    }
+
+    #[test]
+    fn stages_of_one_user_are_one_part() {
+        let parts = Part::of(batch(&[None, None, Some("a"), Some("b"), Some("b"), None]));
+        let told: Vec<_> = parts.iter().map(|part| (part.first, part.calls(), part.become_user.is_some())).collect();
+        assert_eq!(told, [(0, 4, false), (4, 2, true), (6, 4, true), (10, 2, false)]);
+    }
+
+    #[test]
+    fn what_another_agent_left_open_fails_for_one_stage_and_the_rest_is_not_begun() {
+        let part = Part::of(batch(&[Some("a"); 3])).remove(0);
+        let (mut open, come) = Open::of(&part);
+        assert!(open.note(0, false) && open.note(1, false) && open.note(2, false));
+        assert!(!open.note(2, false) && !open.note(9, false));
+        let expected = Come { calls: 4, goes_on: false };
+        assert_eq!(open.break_off(&Failure::new("gone"), &Replies::new(std::io::sink())), expected);
+        assert_eq!(come.recv(), Ok(expected));
+    }
+
+    #[test]
+    fn a_failure_at_the_very_end_keeps_the_next_part_from_being_begun() {
+        let part = Part::of(batch(&[Some("a")])).remove(0);
+        for failed in [false, true] {
+            let (mut open, _) = Open::of(&part);
+            open.note(0, failed);
+            open.note(1, false);
+            assert!(open.is_complete());
+            assert_eq!(open.end(true), Come { calls: 2, goes_on: !failed });
+        }
+    }
+}
