@@ -110,7 +110,7 @@ fn a_stage_that_fails_ends_the_batch_only_if_the_others_depend_on_it() {
     };
     let outcomes = controller.outcomes(Batch { stages: stages(false), ..batch(1, Vec::new()) });
     assert_eq!(outcomes.len(), 6);
-    assert_eq!(outcomes[1].1.failure.as_ref().unwrap().msg, "boom");
+    assert_eq!(outcomes[1].1.failure.as_ref().unwrap().msg, "Task failed: Module failed: boom");
     assert!(outcomes.iter().enumerate().all(|(at, (index, o))| at == *index as usize && o.skipped.is_none()));
     // Its own calls are carried out whether one fails or not.
     let outcomes = controller.outcomes(Batch { stages: stages(true), ..batch(2, Vec::new()) });

@@ -33,6 +33,7 @@ pub fn act(kind: Controller, args: Rendered, context: &Context<'_>) -> Act {
         | Controller::ImportTasks
         | Controller::IncludeRole
         | Controller::IncludeTasks
+        | Controller::Late
         | Controller::Meta => Err(Box::new(Answer::failed(format!("{kind:?} cannot be used here")))),
     };
     result.unwrap_or_else(|answer| Act::Done(*answer))

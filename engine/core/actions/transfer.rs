@@ -41,6 +41,9 @@ pub fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
         // The agent says what is missing.
         _ => return Ok(ask(sent)),
     };
+    if src.is_empty() {
+        return Err(Box::new(Answer::failed("src (or content) is required")));
+    }
     let path = find(context, "files", &src)?;
     if path.is_dir() {
         let (root, prefix) = match src.ends_with('/') {

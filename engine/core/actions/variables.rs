@@ -7,6 +7,8 @@ use std::{
 
 use indexmap::IndexMap;
 
+use rplay_modules::argtypes::LooseFlag;
+
 use super::{Answer, Context, Effect, Rendered, Result, flag_arg, int_arg, list_arg, required, text_arg};
 use crate::{
     source::Source,
@@ -52,8 +54,9 @@ const KEYWORDS: &[&str] = &[
 pub fn set_stats(args: &Rendered) -> Result<Answer> {
     let data = required(args, "data")?;
     let data: IndexMap<Arc<str>, Value> = super::entries(&data);
-    let per_host = flag_arg(args, "per_host")?.unwrap_or(false);
-    let aggregate = flag_arg(args, "aggregate")?.unwrap_or(true);
+    let loose = |name: &str| super::parsed::<LooseFlag>(args, name).map(|found| found.map(|flag| flag.0));
+    let per_host = loose("per_host")?.unwrap_or(false);
+    let aggregate = loose("aggregate")?.unwrap_or(true);
     let shown =
         mapping([("data", mapping(data.clone())), ("per_host", per_host.into()), ("aggregate", aggregate.into())]);
     let mut answer = Answer::default().with("ansible_stats", shown);
@@ -86,13 +89,33 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
             return Err(Box::new(Answer::failed("Could not find file: neither `file` nor `dir` names anything")));
         }
     };
+    let merge = match text_arg(args, "hash_behaviour").as_deref() {
+        None | Some("replace") => false,
+        Some("merge") => true,
+        Some(other) => {
+            return Err(Box::new(Answer::failed(format!("`hash_behaviour` must be replace or merge, not `{other}`"))));
+        }
+    };
     let mut vars = Layer::new();
     for file in &files {
         let layer = context.project.vars(file, None).map_err(|problems| {
             let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
             Box::new(Answer::failed(told.join("; ")))
         })?;
-        vars.extend(layer.iter().map(|(name, value)| (name.clone(), value.clone())));
+        for (name, value) in layer.iter() {
+            let value = match vars.get(name) {
+                Some(before) if merge => merged(before, value),
+                _ => value.clone(),
+            };
+            vars.insert(name.clone(), value);
+        }
+    }
+    if merge && text_arg(args, "name").is_none() {
+        for (name, value) in vars.iter_mut() {
+            if let Some(before) = context.scope.find(name) {
+                *value = merged(&before, value);
+            }
+        }
     }
     if let Some(name) = text_arg(args, "name") {
         vars = Layer::from_iter([(Arc::from(name), Lazy::Map(Arc::new(vars)))]);
@@ -101,6 +124,23 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     let mut answer = Answer::default().with("ansible_included_var_files", shown);
     answer.effects.push(Effect::IncludeVars(vars));
     Ok(answer)
+}
+
+/// What `after` says, and of mappings what `before` says besides.
+fn merged(before: &Lazy, after: &Lazy) -> Lazy {
+    let parts = |lazy: &Lazy| match lazy {
+        Lazy::Map(parts) => Some(Layer::clone(parts)),
+        Lazy::Data(value) if value.kind() == minijinja::value::ValueKind::Map => {
+            Some(super::entries(value).into_iter().map(|(name, value)| (name, Lazy::Data(value))).collect())
+        }
+        _ => None,
+    };
+    let (Some(mut both), Some(after)) = (parts(before), parts(after)) else { return after.clone() };
+    for (key, value) in after.iter() {
+        let value = both.get(key).map_or_else(|| value.clone(), |known| merged(known, value));
+        both.insert(key.clone(), value);
+    }
+    Lazy::Map(Arc::new(both))
 }
 
 fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &Context<'_>) -> Result<Vec<PathBuf>> {

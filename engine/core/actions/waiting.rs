@@ -4,12 +4,18 @@ use std::time::{Duration, Instant};
 
 use rplay_modules::wire::Map;
 
+use crate::plan::action_args::Wait;
+
 use super::{After, Answer, Ask, Context, Rendered, Result, flag_arg, number_arg, text_arg};
 
 pub fn pause(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     let echo = flag_arg(args, "echo")?.unwrap_or(true);
     let prompt = text_arg(args, "prompt");
-    let seconds = match (number_arg(args, "minutes")?, number_arg(args, "seconds")?) {
+    let given = |name: &str| super::parsed::<Wait>(args, name).map(|found| found.map(|wait| wait.0));
+    let seconds = match (given("minutes")?, given("seconds")?) {
+        (Some(_), Some(_)) => {
+            return Err(Box::new(Answer::failed("parameters are mutually exclusive: minutes|seconds")));
+        }
         (Some(minutes), _) => Some(minutes * 60.0),
         (None, seconds) => seconds,
     };

@@ -90,7 +90,7 @@ fn which_file_is_read() {
 fn mistakes_are_found_where_they_stand() {
     for (text, message) in [
         ("[defaults]\nforks=many\n", "must be a whole number"),
-        ("[defaults]\nhost_key_checking=perhaps\n", "must be a boolean"),
+        ("[defaults]\nhost_key_checking=perhaps\n", "not a valid boolean"),
         ("[defaults]\ngathering=never\n", "must be one of implicit, explicit, smart"),
         ("[defaults]\nhash_behaviour=merge\n", "not supported"),
         ("forks=1\n", "before any [section]"),

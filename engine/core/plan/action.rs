@@ -40,6 +40,8 @@ pub enum Controller {
     IncludeRole,
     IncludeTasks,
     IncludeVars,
+    /// Named by a template: `action: "{{ ansible_pkg_mgr }}"`.
+    Late,
     Meta,
     Pause,
     Script,
@@ -116,7 +118,21 @@ pub static CONTROLLER: &[ControllerEntry] = &[
     entry::<a::WaitForConnection>(Controller::WaitForConnection, "wait_for_connection", None),
 ];
 
+/// What stands for an action while its name is a template.
+static LATE: ControllerEntry = ControllerEntry {
+    kind: Controller::Late,
+    name: "action",
+    free_form: Some("_raw_params"),
+    open: true,
+    arguments: Some(Definition { doc: "", args: Vec::new, check: |_, _| Vec::new() }),
+};
+
 impl Action {
+    /// Stands for an action whose name is a template.
+    pub fn late() -> Action {
+        Action::Controller(&LATE)
+    }
+
     /// The action a task names, with or without its collection.
     pub fn find(written: &str) -> Option<Action> {
         let (collection, name) = written.rsplit_once('.').map_or((None, written), |(c, n)| (Some(c), n));

@@ -2,7 +2,8 @@
 
 use rplay_modules::{
     args,
-    argtypes::{Flag, PathArg, Text},
+    args::ArgType,
+    argtypes::{Flag, LooseFlag, PathArg, Text},
     wire::{Map, Value},
 };
 
@@ -147,13 +148,40 @@ args! {
     /// Waits for a time or for the enter key.
     pub struct Pause {
         /// Minutes to wait.
-        minutes: Option<f64>,
+        minutes: Option<Wait>,
         /// Seconds to wait.
-        seconds: Option<f64>,
+        seconds: Option<Wait>,
         /// What to show.
         prompt: Option<Text>,
         /// Show what is typed.
         echo: Flag = Flag(true),
+    }
+}
+
+/// What `set_stats` sets.
+#[derive(Clone, Debug)]
+pub struct Stats;
+
+impl ArgType for Stats {
+    const KIND: &'static str = "dict";
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        match Map::parse(value) {
+            Ok(_) => Ok(Stats),
+            Err(_) => Err("The 'data' option needs to be a dictionary/hash".to_owned()),
+        }
+    }
+}
+
+/// How long to wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Wait(pub f64);
+
+impl ArgType for Wait {
+    const KIND: &'static str = "int";
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        f64::parse(value).map(Wait).map_err(|wrong| format!("{wrong}: unable to convert to int"))
     }
 }
 
@@ -169,11 +197,11 @@ args! {
     /// Sets statistics that are shown at the end of the run.
     pub struct SetStats {
         /// The values.
-        data: Map,
+        data: Stats,
         /// For each host apart.
-        per_host: Flag = Flag(false),
+        per_host: LooseFlag = LooseFlag(false),
         /// Add to what is there.
-        aggregate: Flag = Flag(true),
+        aggregate: LooseFlag = LooseFlag(true),
     }
 }
 

@@ -64,6 +64,7 @@ pub fn check(task: &Task, problems: &mut Problems) {
     // Arguments may come from elsewhere too: then only the names and types that are here can be checked.
     let more_to_come = task.args.whole.is_some() || defaults_exist(task);
     for fault in task.action.check(&known, &later) {
+        let stands_alone = fault.stands_alone();
         let named = fault.arg.as_deref().and_then(|name| task.args.named.get_key_value(name));
         let unknown = fault.msg.starts_with("unknown argument");
         if named.is_none() && more_to_come {
@@ -87,7 +88,10 @@ pub fn check(task: &Task, problems: &mut Problems) {
                 help,
             },
             Some((name, argument)) => PlanError::Argument {
-                msg: format!("argument `{name}` of `{action}` {}", fault.msg),
+                msg: match stands_alone {
+                    true => format!("`{action}`: {}", fault.msg),
+                    false => format!("argument `{name}` of `{action}` {}", fault.msg),
+                },
                 at: argument.span.clone(),
                 label: "this value".to_owned(),
                 help,
@@ -160,7 +164,7 @@ pub fn unknown_action(name: &Word) -> PlanError {
 /// An argument that an import cannot do without.
 pub fn missing(action: &Word, argument: &str) -> PlanError {
     PlanError::Argument {
-        msg: format!("`{}`: missing required argument `{argument}`", action.value),
+        msg: format!("`{}`: missing required arguments: {argument}", action.value),
         at: action.span.clone(),
         label: "in this task".to_owned(),
         help: None,

@@ -16,7 +16,7 @@ pub use action::{Action, CONTROLLER, Controller, ControllerEntry};
 
 pub use error::PlanError;
 pub use project::{Decrypt, Project, Warn, yaml_file};
-pub use resolve::{Found, Place, Resolver, task_file};
+pub use resolve::{Found, Place, Resolver, secrets, task_file};
 pub use role::{RoleCall, RoleFiles, line_of};
 pub use settings::layer;
 pub use step::{

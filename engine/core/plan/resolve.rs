@@ -198,7 +198,11 @@ impl Resolver {
     }
 
     fn task(&self, task: &syntax::Task, place: &Place, found: &mut Found, steps: &mut Vec<Step>) {
-        let Some(action) = Action::find(&task.action.name) else {
+        let named = match task.action.name.value.contains("{{") {
+            true => Some(Action::late()),
+            false => Action::find(&task.action.name),
+        };
+        let Some(action) = named else {
             // The reader has refused unknown names already; a name can still be unknown in an include's text.
             found.problems.push(arguments::unknown_action(&task.action.name));
             return;
@@ -349,7 +353,7 @@ impl Resolver {
 }
 
 /// The names of an action's secret arguments, aliases too.
-fn secrets(action: &Action) -> Vec<&'static str> {
+pub fn secrets(action: &Action) -> Vec<&'static str> {
     let secret = action.args().into_iter().filter(|arg| arg.secret);
     secret.flat_map(|arg| std::iter::once(arg.name).chain(arg.aliases.iter().copied())).collect()
 }

@@ -150,7 +150,7 @@ pub struct Role {
 }
 
 /// A task or handler.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Task {
     pub span: Span,
     pub name: Option<Field>,

@@ -84,6 +84,17 @@ impl Run {
             }
         };
         let diff = conditions::flag(task.settings.diff.as_ref(), &scope)?.unwrap_or(self.options.diff);
+        let resolved;
+        let task = match task.action.controller() {
+            Some(Controller::Late) => match late(task, &scope)? {
+                Ok(found) => {
+                    resolved = Arc::new(found);
+                    &resolved
+                }
+                Err(answer) => return Ok(Ready::Done(answer, delegated)),
+            },
+            _ => task,
+        };
         let args = self.arguments(task, &scope)?;
         let ask = match &task.action {
             Action::Module(entry) => actions::Ask { module: entry.name, args: wire_args(args), after: After::Nothing },
@@ -240,6 +251,17 @@ impl Run {
     }
 }
 
+/// The task with the action that its template names.
+fn late(task: &Arc<Task>, scope: &Arc<Scope>) -> Result<Result<Task, Answer>, TemplateError> {
+    let written = Lazy::from_text(&Spanned { value: task.written.clone(), span: task.span.clone() });
+    let name = text_of(&template::render(&written, scope)?);
+    let Some(action) = Action::find(name.trim()) else {
+        return Ok(Err(Answer::failed(format!("Cannot resolve '{name}' to an action or module."))));
+    };
+    let secrets = crate::plan::secrets(&action);
+    Ok(Ok(Task { action, secrets, written: name.trim().into(), ..Task::clone(task) }))
+}
+
 /// How long a task with `async` may take; `None` without it.
 fn seconds(task: &Task, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
     Ok(conditions::number(task.asynchronous.as_ref(), scope)?.filter(|seconds| *seconds > 0.0))
@@ -257,6 +279,10 @@ fn refused(action: &Action, fault: ArgFault) -> Answer {
             // Ansible's words, which playbooks look for.
             format!("Invalid options for {}: {name}", action.name())
         }
+        Some(name) if fault.msg.starts_with("missing required") && action.name() == "copy" => {
+            format!("{name} is required")
+        }
+        Some(_) if fault.stands_alone() => fault.msg.clone(),
         Some(name) => format!("argument `{name}` of `{}` {}", action.name(), fault.msg),
         None => format!("`{}`: {}", action.name(), fault.msg),
     };

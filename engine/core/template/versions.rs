@@ -164,10 +164,11 @@ pub(crate) fn version(value: &Value, mut args: Args) -> Answer<bool> {
     let kind = args.text("version_type")?;
     args.finish()?;
     let (a, b) = (python::text(value)?, python::text(&other)?);
-    for (text, what) in [(&a, "Input"), (&b, "Version")] {
-        if text.is_empty() {
-            return Err(Fault::new(format!("{what} version value cannot be empty")));
-        }
+    if a.is_empty() {
+        return Err(Fault::new("Input version value cannot be empty"));
+    }
+    if b.is_empty() {
+        return Err(Fault::new("Version parameter to compare against cannot be empty"));
     }
     let order = match (kind.as_deref(), by_rule) {
         (Some(_), Some(_)) => return Err(Fault::new("Cannot specify both 'strict' and 'version_type'")),

@@ -46,6 +46,11 @@ impl ArgFault {
         self.help = Some(help.into());
         self
     }
+
+    /// Whether the message is a whole sentence, which needs no name of an argument before it.
+    pub fn stands_alone(&self) -> bool {
+        self.msg.starts_with(|c: char| c.is_uppercase()) || self.msg.starts_with("missing required")
+    }
 }
 
 /// A struct of arguments, made by [`crate::args!`].
@@ -203,7 +208,7 @@ macro_rules! args {
                         None => match $crate::args!(@missing $ty $(, $default)?) {
                             Some(value) => Some(value),
                             None => {
-                                faults.push($crate::args::ArgFault::new(name, format!("missing required argument `{name}`")));
+                                faults.push($crate::args::ArgFault::new(name, format!("missing required arguments: {name}")));
                                 None
                             }
                         },

@@ -24,7 +24,25 @@ impl ArgType for Flag {
         match word.as_str() {
             "y" | "yes" | "on" | "1" | "true" | "t" | "1.0" => Ok(Flag(true)),
             "n" | "no" | "off" | "0" | "false" | "f" | "0.0" => Ok(Flag(false)),
-            _ => Err(format!("must be a boolean (yes or no), not `{word}`")),
+            _ => Err(format!("must be yes or no; `{word}` is not a valid boolean")),
+        }
+    }
+}
+
+/// A boolean for which every word that is none means no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LooseFlag(pub bool);
+
+impl ArgType for LooseFlag {
+    const KIND: &'static str = "bool";
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        match Flag::parse(value) {
+            Ok(flag) => Ok(LooseFlag(flag.0)),
+            Err(_) if matches!(value, Value::List(_) | Value::Map(_)) => {
+                Err(format!("must be a boolean, not {}", value.type_name()))
+            }
+            Err(_) => Ok(LooseFlag(false)),
         }
     }
 }
@@ -70,7 +88,9 @@ impl ArgType for i64 {
     const KIND: &'static str = "int";
 
     fn parse(value: &Value) -> Result<Self, String> {
-        let wrong = || format!("must be a whole number, not `{}`", String::parse(value).unwrap_or_default());
+        let wrong = || {
+            format!("must be a whole number: unable to convert to int: `{}`", String::parse(value).unwrap_or_default())
+        };
         match value {
             Value::Int(i) => i64::try_from(*i).map_err(|_| wrong()),
             Value::Float(f) if *f == f.trunc() && f.abs() < 9e15 => Ok(*f as i64),

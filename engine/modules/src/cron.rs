@@ -100,6 +100,11 @@ impl Module for Cron {
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        if self.cron_file.as_ref().is_some_and(|file| matches!(file.0.as_str(), "crontab" | "/etc/crontab")) {
+            // The system's own table: what removes a file of jobs would remove it.
+            let msg = "Will not manage /etc/crontab via cron_file, see documentation.";
+            return Err(Failure::new(msg).arg("cron_file"));
+        }
         let file = self.cron_file.as_ref().map(|file| match file.0.contains('/') {
             true => file.on(host),
             false => PathBuf::from("/etc/cron.d").join(&file.0),

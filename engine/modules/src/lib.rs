@@ -43,6 +43,7 @@ mod host;
 mod hostname;
 pub mod http;
 mod ini_file;
+mod iptables;
 pub mod jobs;
 mod lineinfile;
 mod link;

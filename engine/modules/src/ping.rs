@@ -15,7 +15,7 @@ args! {
 impl Module for Ping {
     fn plan(self, _host: &Host) -> Result<Plan, Failure> {
         if self.data == "crash" {
-            return Err(Failure::new("boom"));
+            return Err(Failure::new("Task failed: Module failed: boom"));
         }
         Ok(Plan::unchanged().set("ping", self.data))
     }

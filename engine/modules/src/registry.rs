@@ -101,6 +101,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::group::Group>("group", BUILTIN),
     entry::<crate::hostname::Hostname>("hostname", BUILTIN),
     entry::<crate::ini_file::IniFile>("ini_file", GENERAL),
+    entry::<crate::iptables::Iptables>("iptables", BUILTIN),
     entry::<crate::lineinfile::LineInFile>("lineinfile", BUILTIN),
     entry::<crate::modprobe::Modprobe>("modprobe", GENERAL),
     entry::<crate::mount::Mount>("mount", POSIX),

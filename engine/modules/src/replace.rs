@@ -46,7 +46,10 @@ impl Module for Replace {
         let file = TextFile::read(self.path.on(host))?;
         let Some(before) = file.before.clone() else { return Err(file.missing("Path")) };
         let pattern = Pattern::new(&self.regexp, Flags { multi_line: true, dot_all: false }, "regexp")?;
-        let template = Template::new(&self.replace, &pattern, "replace")?;
+        let template = Template::new(&self.replace, &pattern, "replace").map_err(|mut failure| {
+            failure.msg = format!("Unable to process replace: {}", failure.msg);
+            failure
+        })?;
         let Some((start, end)) = self.section(&before)? else {
             let section = section_pattern(&self.after, &self.before);
             let msg = format!("Pattern for before/after params did not match the given file: {section}");

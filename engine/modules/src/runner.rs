@@ -76,7 +76,9 @@ fn fault(faults: Vec<ArgFault>) -> Failure {
     let msg = faults
         .iter()
         .map(|fault| match &fault.arg {
-            Some(arg) if !fault.msg.contains(&format!("`{arg}`")) => format!("`{arg}` {}", fault.msg),
+            Some(arg) if !fault.stands_alone() && !fault.msg.contains(&format!("`{arg}`")) => {
+                format!("`{arg}` {}", fault.msg)
+            }
             _ => fault.msg.clone(),
         })
         .collect::<Vec<_>>()

@@ -37,10 +37,9 @@ impl Module for Script {
         let folder = self.chdir.as_ref().map(|chdir| chdir.on(host));
         if let Some(reason) = not_needed(&self.creates, &self.removes, folder.as_deref(), host) {
             // Ansible counts this as skipped, other than for command.
-            return Ok(Plan {
-                skipped: Some(format!("skipped, since {}", reason.replace('\'', ""))),
-                ..Plan::default()
-            });
+            let option = if reason.ends_with("not exist") { "removes" } else { "creates" };
+            let reason = format!("{}, matching {option} option", reason.replace('\'', ""));
+            return Ok(Plan { skipped: Some(reason.clone()), ..Plan::default() }.set("msg", reason));
         }
         let Some(content) = self._content else {
             return Err(Failure::new("the controller did not send the script").arg("_raw_params"));

@@ -37,6 +37,12 @@ args! {
         arguments: Text | "args" = String::new(),
         /// The runlevel on systems that have them by name; only `default` is supported.
         runlevel: Text = "default".to_owned(),
+        /// Have systemd read unit files anew before anything else.
+        daemon_reload: Flag | "daemon-reload" = Flag(false),
+        /// Whether it cannot be started at all; only where systemd is.
+        masked: Option<Flag>,
+        /// Do not wait until the unit has started or stopped; only where systemd is.
+        no_block: Flag = Flag(false),
         /// The service manager; found out by itself.
         r#use: Use = Use::Auto,
     }
@@ -44,7 +50,7 @@ args! {
 
 impl Module for Service {
     fn check(&self) -> Result<(), ArgFault> {
-        if self.state.is_none() && self.enabled.is_none() {
+        if self.state.is_none() && self.enabled.is_none() && self.masked.is_none() && !self.daemon_reload.0 {
             return Err(ArgFault::new("state", "one of state, enabled is required"));
         }
         if self.runlevel != "default" {
@@ -64,6 +70,15 @@ impl Module for Service {
             }
         };
         if !systemd {
+            for (name, given) in [
+                ("daemon_reload", self.daemon_reload.0),
+                ("masked", self.masked.is_some()),
+                ("no_block", self.no_block.0),
+            ] {
+                if given {
+                    return Err(Failure::new(format!("`{name}` needs systemd, which does not run here")).arg(name));
+                }
+            }
             return self.plan_sysvinit(host);
         }
         let mut ignored = Vec::new();
@@ -80,11 +95,15 @@ impl Module for Service {
             scope: Scope::System,
             state: self.state,
             enabled: self.enabled.map(|flag| flag.0),
-            masked: None,
-            no_block: false,
+            masked: self.masked.map(|flag| flag.0),
+            no_block: self.no_block.0,
             force: false,
         };
         let mut plan = wish.plan(&self.name, host)?;
+        if self.daemon_reload.0 {
+            let reload = Scope::System.change(vec!["daemon-reload".to_owned()], "daemon-reload".to_owned());
+            plan.changes.insert(0, reload.beside());
+        }
         plan.warnings.extend(ignored);
         Ok(plan)
     }

@@ -40,7 +40,11 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         let failure = match error.kind() {
             io::ErrorKind::NotFound => Failure::new(format!("File not found: {}", path.display())),
             io::ErrorKind::PermissionDenied => Failure::new(format!("File is not readable: {}", path.display())),
-            _ => cannot("read", path, &error),
+            _ => {
+                let mut failure = cannot("read", path, &error);
+                failure.msg = format!("Unable to slurp file: {}", failure.msg);
+                failure
+            }
         };
         failure.arg("src")
     })

@@ -64,7 +64,7 @@ impl Module for Systemd {
                     "name",
                     "one of state, enabled, masked, daemon_reload, daemon_reexec is required",
                 )),
-                _ => Err(ArgFault::new("name", "missing required argument `name`")),
+                _ => Err(ArgFault::new("name", "missing required arguments: name")),
             };
         };
         if name.contains(['*', '?', '[']) {
@@ -199,7 +199,7 @@ fn step(what: &str, before: bool, after: bool) -> Diff {
 
 impl Scope {
     /// The change that runs systemctl with `args`.
-    fn change(self, args: Vec<String>, what: String) -> Change {
+    pub(crate) fn change(self, args: Vec<String>, what: String) -> Change {
         Change::new(what.clone(), move |host, _: &mut Map| {
             let done = self.systemctl(host).args(&args).run()?;
             if done.rc != 0 {

@@ -131,7 +131,7 @@ impl Module for YumRepository {
         }
         if self.state == State::Present {
             if self.description.is_none() {
-                return Err(ArgFault::new("description", "missing required argument `description`"));
+                return Err(ArgFault::new("description", "missing required arguments: description"));
             }
             if self.baseurl.is_none() && self.mirrorlist.is_none() && self.metalink.is_none() {
                 return Err(ArgFault::new("baseurl", "one of baseurl, mirrorlist, metalink is required"));

@@ -87,7 +87,7 @@ pub enum ReadFault {
         #[help]
         help: Option<String>,
     },
-    #[error("`{name}` cannot be the name of a variable")]
+    #[error("Invalid variable name `{name}`")]
     #[diagnostic(help("letters, digits and underscores, not beginning with a digit{also}"))]
     VariableName {
         #[source_code]

@@ -285,6 +285,10 @@ impl Reader<'_> {
                     self.variable_name(variable, &node.span);
                     true
                 }
+                None if scalar => {
+                    self.variable_name(node.span.text(), &node.span);
+                    true
+                }
                 None => false,
             },
             Shape::Variables => {

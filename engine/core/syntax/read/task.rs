@@ -342,7 +342,7 @@ impl Reader<'_> {
             Kind::Str(text) => {
                 let line = text.value.trim_start();
                 let lead = text.value.len() - line.len();
-                let name = line.split([' ', '\n']).next().unwrap_or_default();
+                let name = first_word(line);
                 if name.is_empty() {
                     self.fault(format!("`{}` without a module", key.value), "no module here", &key.span, Some(missing));
                     return None;
@@ -401,7 +401,8 @@ impl Reader<'_> {
 
     /// The name, if it is one of a module.
     fn known(&mut self, name: Word) -> Option<Word> {
-        if self.modules.find(&name.value) != Known::No {
+        // A name that is a template is looked for when it is known.
+        if self.modules.find(&name.value) != Known::No || is_template(&name.value) {
             return Some(name);
         }
         let near = nearest(&name.value, self.modules.names()).map(|near| format!("did you mean `{near}`?"));
@@ -545,6 +546,16 @@ fn builtin(name: &str) -> &str {
 fn runs_command(name: &str) -> bool {
     let name = name.strip_prefix("ansible.windows.").unwrap_or(builtin(name));
     matches!(name, "command" | "shell" | "raw" | "script" | "win_command" | "win_shell")
+}
+
+/// The module that a line begins with. One that is a template ends with it.
+fn first_word(line: &str) -> &str {
+    let from = match line.starts_with("{{") {
+        true => line.find("}}").map_or(line.len(), |at| at + 2),
+        false => 0,
+    };
+    let end = line[from..].find([' ', '\n']).map_or(line.len(), |at| from + at);
+    &line[..end]
 }
 
 /// `{{ one }}` and nothing beside it.

@@ -199,15 +199,23 @@ fn reverse(_: &mut Machine<'_>, value: Value, args: Args) -> Answer {
 }
 
 fn unique(machine: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
-    let case_sensitive = args.flag("case_sensitive", false)?;
+    let told = args.optional("case_sensitive")?;
+    let case_sensitive = told.as_ref().is_some_and(python::truth);
     let path = args.optional("attribute")?;
     args.finish()?;
+    let special = path.is_some() || told.is_some_and(|told| !python::truth(&told));
     let (mut seen, mut kept) = (Vec::new(), Vec::new());
     for item in python::items(&value)? {
         let key = match &path {
             Some(path) => present(attribute(machine, &item, path)?)?,
             None => present(item.clone())?,
         };
+        // Python compares by hash, which lists and dicts have none of; only without options is there another way.
+        if special && matches!(key.kind(), ValueKind::Seq | ValueKind::Map) {
+            let msg = "Jinja2's unique filter failed and we cannot fall back to Ansible's version as it does not \
+                       support the parameters supplied: lists and dicts have no hash";
+            return Err(Fault::new(msg));
+        }
         let key = folded(&key, case_sensitive);
         if !seen.contains(&key) {
             seen.push(key);

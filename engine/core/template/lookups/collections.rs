@@ -210,8 +210,10 @@ struct Numbers {
 
 impl Numbers {
     fn read(term: &str, mut numbers: Numbers) -> Answer<Self> {
-        let number =
-            |text: &str| parse_int(text, 0).ok_or_else(|| Fault::new(format!("can't parse '{text}' as integer")));
+        let number = |text: &str| {
+            parse_int(text, 0)
+                .ok_or_else(|| Fault::new(format!("an option has an invalid value: '{text}' is no integer")))
+        };
         let short = regexes::find(
             r"^(?:(?P<start>0[xX][0-9a-fA-F]+|\d+)-)?(?P<end>0[xX][0-9a-fA-F]+|\d+)(?:/(?P<stride>\d+))?(?::(?P<format>.+))?$",
             false,
@@ -242,7 +244,7 @@ impl Numbers {
                     other => return Err(Fault::new(format!("unrecognized arguments to with_sequence: {other}"))),
                 },
                 (None, word) => {
-                    return Err(Fault::new(format!("unknown error parsing with_sequence arguments: {word}")));
+                    return Err(Fault::new(format!("the sequence has an invalid value: '{word}'")));
                 }
             }
         }
@@ -255,7 +257,7 @@ impl Numbers {
             (None, None) => return Err(Fault::new("must specify count or end in with_sequence")),
             (Some(end), None) => end,
             (None, Some(0)) => return Ok(vec![]),
-            (None, Some(count)) => self.start + count * self.stride - self.stride.signum(),
+            (None, Some(count)) => self.start + count * self.stride - 1,
         };
         if self.stride == 0 {
             return Ok(vec![]);
@@ -268,6 +270,9 @@ impl Numbers {
         }
         if (end - self.start).unsigned_abs() / self.stride.unsigned_abs() > 10_000_000 {
             return Err(Fault::new("the sequence is too long"));
+        }
+        if !self.format.contains('%') {
+            return Err(Fault::new(format!("bad formatting string: {}", self.format)));
         }
         let mut out = Vec::new();
         while (self.stride > 0 && self.start <= end) || (self.stride < 0 && self.start >= end) {

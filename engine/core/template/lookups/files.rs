@@ -327,6 +327,9 @@ fn term_options(term: &str, options: &Args) -> (String, Args) {
 
 fn csvfile(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> Answer<Vec<Value>> {
     let mut found = Vec::new();
+    if terms.is_empty() {
+        return Err(Fault::new("Search key is required but was not found"));
+    }
     for term in terms {
         let (key, mut options) = term_options(&python::text(&term)?, &options);
         let name = options.text_or("file", "ansible.csv")?;
@@ -338,7 +341,13 @@ fn csvfile(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> Answe
         };
         let default = options.optional("default")?;
         options.text("encoding")?;
+        if let Some((name, _)) = options.named.first() {
+            return Err(Fault::new(format!("{name} is not a valid option")));
+        }
         options.finish()?;
+        if key.is_empty() {
+            return Err(Fault::new("Search key is required but was not found"));
+        }
         let text = read(machine, "files", &name)?;
         let row = rows(&text, delimiter).into_iter().find(|row| row.get(key_column) == Some(&key));
         match (row.and_then(|row| row.get(column).cloned()), default) {

@@ -123,7 +123,8 @@ fn password(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> Answ
 
 fn one(machine: &Machine<'_>, path: &str, mut options: Args) -> Answer<String> {
     let length = usize::try_from(options.int_or("length", 20)?).unwrap_or(0).min(1 << 16);
-    let encrypt = options.text("encrypt")?;
+    // An empty name means none.
+    let encrypt = options.text("encrypt")?.filter(|kind| !kind.is_empty());
     let chars = match options.optional("chars")? {
         None => vec!["ascii_letters".to_owned(), "digits".to_owned(), ".,:-_".to_owned()],
         Some(value) if python::is_list(&value) => {

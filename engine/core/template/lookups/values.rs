@@ -40,15 +40,17 @@ fn vars(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> Answ
     let mut found = Vec::new();
     for term in terms {
         let Some(name) = term.as_str() else {
-            return Err(Fault::new(format!("Invalid setting identifier, {} is not a string", python::repr(&term))));
+            return Err(Fault::new(format!("Variable name must be 'str' not '{}'", python::type_name(&term))));
         };
         let scope = machine.session.scope.clone();
-        let value = match (scope.get(name), &default) {
-            (Some(lazy), _) => Pending::wrap(&lazy, &scope),
+        found.push(match (scope.get(name), &default) {
+            (Some(lazy), _) => present(Pending::wrap(&lazy, &scope))?,
             (None, Some(default)) => default.clone(),
-            (None, None) => machine.lack(What::Variable(name.into()), 0..machine.page.text.len()),
-        };
-        found.push(present(value)?);
+            (None, None) => {
+                let told = format!("No variable named '{name}' was found.");
+                machine.lack(What::Told(told), 0..machine.page.text.len())
+            }
+        });
     }
     Ok(found)
 }

@@ -4,14 +4,14 @@ use std::{os::unix::fs::PermissionsExt, path::Path};
 
 use rplay_wire::{Map, Value, data};
 
-use super::{Source, names, text};
+use super::{Source, names};
 
 pub fn gather(source: &Source) -> Map {
     let folder = source.fact_path.on(source.host);
     let mut facts = Map::new();
     for name in names(&folder).into_iter().filter(|name| name.ends_with(".fact")) {
         let value = said(source, &folder.join(&name)).map(|text| parsed(&text, &name));
-        let value = value.unwrap_or_else(|error| format!("error loading facts from {name}: {error}").into());
+        let value = value.unwrap_or_else(Value::from);
         facts.insert(name.trim_end_matches(".fact").to_owned(), value);
     }
     data! { "local" => facts }
@@ -19,14 +19,20 @@ pub fn gather(source: &Source) -> Map {
 
 /// The text of a fact file, or what it prints if it is a program.
 fn said(source: &Source, path: &Path) -> Result<String, String> {
-    let meta = path.metadata().map_err(|error| error.to_string())?;
+    let shown = path.display();
+    let meta = path.metadata().map_err(|error| format!("Could not stat fact ({shown}): {error}"))?;
     if meta.permissions().mode() & 0o111 == 0 {
-        return Ok(text(path));
+        return match std::fs::read(path) {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) => Err(format!("error loading facts from {shown}: {error}")),
+        };
     }
-    let output = source.host.command(&path.to_string_lossy()).output().map_err(|error| error.to_string())?;
+    let failed = |what: String| format!("Failure executing fact script ({shown}), {what}");
+    let output =
+        source.host.command(&path.to_string_lossy()).output().map_err(|error| failed(format!("error: {error}")))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(format!("it ended with {}: {said}", output.status));
+        return Err(failed(format!("rc: {}, err: {said}", output.status.code().unwrap_or(-1))));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -38,8 +44,7 @@ fn parsed(text: &str, name: &str) -> Value {
     if let Ok(json) = serde_json::from_str::<serde_json::Value>(text) {
         return json.into();
     }
-    ini(text)
-        .map_or_else(|| format!("error loading facts as JSON or ini - please check content: {name}").into(), Value::Map)
+    ini(text).map_or_else(|| format!("error loading facts as ini - please check content: {name}").into(), Value::Map)
 }
 
 /// Sections of an INI file; keys in lower case, values as text. `None` if it is none.
@@ -96,8 +101,8 @@ mod tests {
         let sections = data! { "General" => data! { "key" => "value" }, "other" => data! { "k" => "v" } };
         assert_eq!(facts["b"], sections.into());
         assert_eq!(facts["c"], data! { "y" => 2 }.into());
-        assert!(facts["d"].as_str().unwrap().starts_with("error loading facts as JSON or ini"));
-        assert!(facts["e"].as_str().unwrap().contains("error"));
+        assert!(facts["d"].as_str().unwrap().starts_with("error loading facts as ini"));
+        assert!(facts["e"].as_str().unwrap().starts_with("Failure executing fact script"));
         assert_eq!(facts.len(), 5);
     }
 }
