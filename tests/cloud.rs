@@ -12,6 +12,7 @@ use std::{
 use cloud_stand_in::{Cloud, Fault, Settings};
 use serde_json::{Value, json};
 
+#[allow(dead_code)]
 mod seen;
 
 const ALL_THERE: &str =
