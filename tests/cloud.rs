@@ -12,6 +12,7 @@ use std::{
 use cloud_stand_in::{Cloud, Fault, Settings};
 use serde_json::{Value, json};
 
+#[allow(dead_code, reason = "only the executable is wanted of it, not its snapshots")]
 mod seen;
 
 const ALL_THERE: &str =
@@ -256,7 +257,10 @@ fn what_is_sold_out_is_got_elsewhere() {
 fn a_host_that_cannot_be_started_is_made_anew() {
     let account = Account::new(|settings| settings.launch_failures = 1);
     account.run("provision", &[]).fails_with("todo-1: LAUNCH_FAILED no more of these");
+    // The failed one is still in the list, beside the new one of its name.
     account.succeeds("provision", &[]);
+    assert_eq!(account.cloud.state().instances.len(), 3);
+    assert_eq!(account.succeeds("provision", &[]), 0);
     assert_eq!(account.cloud.state().weights().len(), 2);
 }
 
@@ -273,6 +277,9 @@ fn check_mode_shows_the_plan_and_its_price() {
     ] {
         assert!(run.text.contains(line), "{line} is not in {}", run.text);
     }
+    account.has(NOTHING);
+    // There is no host for site.yml then.
+    assert!(account.run("cloud", &["--check"]).text.contains("skipping: no hosts matched"));
     account.has(NOTHING);
     let calls = account.cloud.state().calls.clone();
     for (action, payload) in calls {
@@ -319,7 +326,14 @@ fn secrets_stay_unseen_in_the_loudest_output() {
 #[test]
 fn a_network_of_a_similar_name_is_another_one() {
     let account = Account::new(|_| {});
-    account.succeeds("provision", &["-e", r#"{"stack": "other", "tencent_vpc_name": "todo-old"}"#]);
+    let other = r#"{"stack": "other", "tencent_vpc_name": "todo-old", "tencent_balancer_type": "INTERNAL"}"#;
+    account.succeeds("provision", &["-e", other]);
+    {
+        let state = account.cloud.state();
+        let (_, made) = state.calls.iter().find(|(action, _)| action == "CreateLoadBalancer").unwrap();
+        assert_eq!(made["SubnetId"].as_str(), state.subnets.keys().next().map(String::as_str));
+        assert!(made["InternetAccessible"].is_null());
+    }
     account.succeeds("provision", &[]);
     assert_eq!(account.cloud.state().vpcs.len(), 2);
     assert_eq!(account.succeeds("provision", &[]), 0);
@@ -416,6 +430,18 @@ fn provision_and_inventory_mean_the_same_stack() {
     account.succeeds("deprovision", &["-e", "stack=todo"]);
     let run = account.run("provision", &[after.to_str().unwrap()]);
     assert!(run.code == Some(0) && run.text.contains("10.1.1.11"), "{}", run.text);
+}
+
+/// The play of the next test stands for site.yml, which needs real hosts.
+#[test]
+fn site_drains_as_the_test_does() {
+    let read = |path: &str| fs::read_to_string(project().join(path)).unwrap();
+    let (play, site) = (read("tests/cloud/plays/drain.yml"), read("playbooks/site.yml"));
+    for task in ["Take the host out of the cloud's balancer", "Put the host back into the cloud's balancer"] {
+        let (_, task) = play.split_once(&format!("    - name: {task}\n")).unwrap();
+        let task = task.split_once("  tasks:").map_or(task, |(task, _)| task);
+        assert!(site.contains(task.trim_end()), "site.yml has it otherwise: {task}");
+    }
 }
 
 #[test]
