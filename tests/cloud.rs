@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::Output,
     thread,
+    time::Duration,
 };
 
 use cloud_stand_in::{Cloud, Fault, Settings};
@@ -262,6 +263,29 @@ fn a_host_that_cannot_be_started_is_made_anew() {
     assert_eq!(account.cloud.state().instances.len(), 3);
     assert_eq!(account.succeeds("provision", &[]), 0);
     assert_eq!(account.cloud.state().weights().len(), 2);
+    let cloud = account.cloud.clone();
+    let clear = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(600));
+        cloud.state().instances.retain(|_, instance| instance["InstanceState"] != "LAUNCH_FAILED");
+    });
+    account.succeeds("deprovision", &["-e", "stack=todo"]);
+    clear.join().unwrap();
+    account.has(NOTHING);
+}
+
+#[test]
+fn two_hosts_of_one_name_are_told() {
+    let account = Account::new(|_| {});
+    account.succeeds("provision", &[]);
+    {
+        let mut state = account.cloud.state();
+        let mut twin = state.instances.values().find(|found| found["InstanceName"] == "todo-2").unwrap().clone();
+        twin["InstanceId"] = json!("ins-twin");
+        state.instances.insert("ins-twin".to_owned(), twin);
+    }
+    account.run("provision", &[]).fails_with("todo-2 is ins-twin");
+    let run = account.with_inventory(&account.inventory(""), &["playbooks/deprovision.yml", "--check"]);
+    assert!(run.text.contains("more than one running host `todo-2`"), "{}", run.text);
 }
 
 #[test]
