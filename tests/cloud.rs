@@ -5,7 +5,7 @@ use std::{
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
-    process::Output,
+    process::{Command, Output},
     thread,
     time::Duration,
 };
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 #[allow(dead_code, reason = "only the executable is wanted of it, not its snapshots")]
 mod seen;
+mod sshd;
 
 const ALL_THERE: &str =
     r#"{"vpcs":1,"subnets":1,"groups":1,"keys":1,"instances":2,"balancers":1,"listeners":1,"rules":1,"targets":2}"#;
@@ -466,6 +467,32 @@ fn site_drains_as_the_test_does() {
         let task = task.split_once("  tasks:").map_or(task, |(task, _)| task);
         assert!(site.contains(task.trim_end()), "site.yml has it otherwise: {task}");
     }
+}
+
+/// From nothing to a task on the new hosts in one run, over real ssh with the key that was made for them.
+#[test]
+fn new_hosts_are_reached_in_the_same_run() {
+    let Some(server) = sshd::Sshd::start("") else { return };
+    let account = Account { port: server.port, ..Account::new(|_| {}) };
+    let key = account.folder.path().join("id_rsa");
+    let made = Command::new("ssh-keygen").args(["-q", "-t", "rsa", "-N", "", "-f"]).arg(&key).status();
+    assert!(made.unwrap().success());
+    fs::copy(key.with_extension("pub"), server.at("authorized_keys")).unwrap();
+    let after = account.folder.path().join("after.yml");
+    let play = "- hosts: todo\n  gather_facts: false\n  tasks:\n    - shell: echo {{ inventory_hostname }} in $SSH_CONNECTION\n";
+    fs::write(&after, play).unwrap();
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name;
+    let run = account.run("provision", &[after.to_str().unwrap(), "-v", "-e", &format!("tencent_user={user}")]);
+    assert_eq!(run.code, Some(0), "{}\n{}", run.text, server.log());
+    for host in ["todo-1 in 127.0.0.1", "todo-2 in 127.0.0.1"] {
+        assert!(run.text.contains(host), "{}", run.text);
+    }
+    let known = account.folder.path().join("known_hosts");
+    let host_key = fs::read_to_string(server.at("host.pub")).unwrap();
+    let host_key = host_key.split_whitespace().nth(1).unwrap();
+    assert!(fs::read_to_string(&known).unwrap().contains(host_key));
+    account.succeeds("deprovision", &["-e", "stack=todo"]);
+    assert!(!known.exists(), "other hosts may get the addresses");
 }
 
 #[test]
