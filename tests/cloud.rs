@@ -12,6 +12,7 @@ use std::{
 use cloud_stand_in::{Cloud, Fault, Settings};
 use serde_json::{Value, json};
 
+#[allow(dead_code)]
 mod seen;
 
 const ALL_THERE: &str =
@@ -325,4 +326,128 @@ fn a_network_of_a_similar_name_is_another_one() {
     assert_eq!(account.succeeds("provision", &[]), 0);
     account.succeeds("deprovision", &["-e", "stack=other"]);
     account.has(ALL_THERE);
+}
+
+impl Account {
+    /// An inventory that asks the stand-in.
+    fn inventory(&self, more: &str) -> String {
+        let path = self.folder.path().join("cloud.yml");
+        let text = format!(
+            "plugin: rplay.builtin.tencentcloud\nregion: ap-guangzhou\nstack: todo\nendpoint: {}\n{more}",
+            self.cloud.url
+        );
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn with_inventory(&self, inventory: &str, arguments: &[&str]) -> Run {
+        let settings = Settings::default();
+        let mut all = vec!["-i", inventory];
+        all.extend(arguments);
+        let output = self.command(&all, &settings.secret_id, &settings.secret_key);
+        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        Run { text: text.into_owned(), code: output.status.code() }
+    }
+}
+
+#[test]
+fn the_hosts_are_an_inventory() {
+    let account = Account::new(|_| {});
+    let inventory = account.inventory("vars: {todo_balancer: tencent}\n");
+    let settings = Settings::default();
+    let list = |inventory: &str| {
+        let output =
+            account.command(&["inventory", "-i", inventory, "--list"], &settings.secret_id, &settings.secret_key);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        serde_json::from_str::<Value>(&text)
+            .unwrap_or_else(|_| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)))
+    };
+    assert_eq!(list(&inventory)["_meta"]["hostvars"], json!({}));
+    account.succeeds("provision", &[]);
+    account.succeeds("provision", &["-e", "stack=other"]);
+    let found = list(&inventory);
+    assert_eq!(found["todo"]["hosts"], json!(["todo-1", "todo-2"]));
+    let host = &found["_meta"]["hostvars"]["todo-1"];
+    assert_eq!((&host["ansible_host"], &host["todo_balancer"]), (&json!("127.0.0.1"), &json!("tencent")));
+    assert_eq!((&host["todo_private_address"], &host["tencent_stack"]), (&json!("10.1.1.10"), &json!("todo")));
+    let private = account.inventory("address: private\ngroup: web\n");
+    let found = list(&private);
+    assert_eq!(found["web"]["hosts"], json!(["todo-1", "todo-2"]));
+    assert_eq!(found["_meta"]["hostvars"]["todo-2"]["ansible_host"], "10.1.1.11");
+}
+
+#[test]
+fn an_inventory_that_cannot_be_asked_says_why() {
+    let account = Account::new(|_| {});
+    for (more, said) in [
+        ("grop: web\n", "did you mean `group`?"),
+        ("address: both\n", "`address` must be public or private"),
+        ("vars: [a]\n", "`vars` must be a mapping"),
+    ] {
+        let run = account.with_inventory(&account.inventory(more), &["playbooks/provision.yml"]);
+        assert!(run.code != Some(0) && run.text.contains(said), "{said} is not in {}", run.text);
+    }
+    let inventory = account.inventory("");
+    let output = account.command(&["inventory", "-i", &inventory, "--list"], "", "");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("there is no key to ask the cloud with"), "{text}");
+    let output = account.command(&["inventory", "-i", &inventory, "--list"], "AKIDwrong", "hush-hush-hush");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("AuthFailure.SecretIdNotFound") && !text.contains("hush-hush"), "{text}");
+}
+
+/// The hosts are made and known by one inventory, from the first run on.
+#[test]
+fn provision_and_inventory_mean_the_same_stack() {
+    let account = Account::new(|_| {});
+    let inventory = account.inventory("");
+    let variables = account.variables().to_string();
+    let run = account.with_inventory(&inventory, &["playbooks/provision.yml", "-e", &variables]);
+    assert_eq!(run.code, Some(0), "{}", run.text);
+    account.has(ALL_THERE);
+    let run = account.with_inventory(&inventory, &["playbooks/provision.yml", "-e", &variables]);
+    assert_eq!((run.code, run.changed()), (Some(0), 0), "{}", run.text);
+    // What comes after it in one run knows the hosts at once.
+    let after = account.folder.path().join("after.yml");
+    fs::write(
+        &after,
+        "- hosts: todo\n  connection: local\n  gather_facts: false\n  tasks:\n    - debug: {msg: \"{{ todo_private_address }}\"}\n",
+    )
+    .unwrap();
+    account.succeeds("deprovision", &["-e", "stack=todo"]);
+    let run = account.run("provision", &[after.to_str().unwrap()]);
+    assert!(run.code == Some(0) && run.text.contains("10.1.1.11"), "{}", run.text);
+}
+
+#[test]
+fn a_host_is_out_of_the_balancer_while_it_is_updated() {
+    let account = Account::new(|_| {});
+    account.succeeds("provision", &[]);
+    let inventory = account.inventory("vars: {todo_balancer: tencent}\n");
+    let variables = account.variables().to_string();
+    let drain = |more: &[&str]| {
+        let mut all = vec!["tests/cloud/plays/drain.yml", "-e", &variables];
+        all.extend(more);
+        account.with_inventory(&inventory, &all)
+    };
+    let weights = || account.cloud.state().weights().into_values().collect::<Vec<_>>();
+    let run = drain(&[]);
+    assert_eq!((run.code, run.changed()), (Some(0), 0), "{}", run.text);
+    assert_eq!(weights(), [10, 10]);
+    // A part by its tag is drained, too.
+    account.cloud.forget_calls();
+    assert_eq!(drain(&["--tags", "update"]).code, Some(0));
+    assert_eq!(account.cloud.calls()["ModifyTargetWeight"], 4);
+
+    let run = drain(&["-e", "broken=todo-1"]);
+    run.fails_with("the update fails");
+    assert!(run.text.contains("todo-1 is out of the balancer (weight 0). If this run fails it stays out"));
+    assert_eq!(weights(), [0, 10]);
+    let run = drain(&["-e", "broken=todo-2"]);
+    run.fails_with("the update fails");
+    assert_eq!((weights(), run.changed()), (vec![10, 0], 0));
+    // The first one is the last that serves now; refusing to work on it would keep the other out for ever.
+    let run = drain(&["-e", "last=todo-1"]);
+    assert!(run.code == Some(0) && run.text.contains("todo-1 is the only host"), "{}", run.text);
+    assert_eq!((weights(), run.changed()), (vec![10, 10], 1));
 }
