@@ -1,6 +1,6 @@
 //! `--list-hosts`, `--list-tasks`, `--list-tags`: what would be run, as Ansible lists it.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, fmt::Write, path::PathBuf, sync::Arc};
 
 use rplay::{
     inventory::{Inventory, Matched, Pattern},
@@ -17,8 +17,9 @@ pub fn show(
     inventory: &Inventory,
     allowed: Option<&Matched>,
 ) -> Result<(), Problems> {
+    let mut out = String::new();
     for (path, plays) in playbooks {
-        println!("\nplaybook: {}", path.display());
+        let _ = writeln!(out, "\nplaybook: {}", path.display());
         if args.syntax_check {
             continue;
         }
@@ -27,18 +28,18 @@ pub fn show(
             let pattern = hosts.join(",");
             let name = play.name.as_ref().map(|name| words(name).join(",")).unwrap_or_else(|| pattern.clone());
             let tags = tag_list(&play.settings);
-            println!("\n  play #{} ({pattern}): {name}\tTAGS: [{}]", number + 1, tags.join(", "));
+            let _ = writeln!(out, "\n  play #{} ({pattern}): {name}\tTAGS: [{}]", number + 1, tags.join(", "));
             if args.list_hosts {
                 let matched = inventory.matching(&Pattern::parse(&pattern)?, allowed)?;
                 let quoted: Vec<String> = hosts.iter().map(|host| format!("'{host}'")).collect();
-                println!("    pattern: [{}]\n    hosts ({}):", quoted.join(", "), matched.hosts.len());
+                let _ = writeln!(out, "    pattern: [{}]\n    hosts ({}):", quoted.join(", "), matched.hosts.len());
                 for host in &matched.hosts {
-                    println!("      {host}");
+                    let _ = writeln!(out, "      {host}");
                 }
             }
             let mut all_tags = BTreeSet::new();
             if args.list_tasks {
-                println!("    tasks:");
+                let _ = writeln!(out, "    tasks:");
             }
             each_task(&play.steps, &mut |task| {
                 let tags: BTreeSet<String> = task.tags.iter().cloned().collect();
@@ -51,15 +52,16 @@ pub fn show(
                         (Some(name), None) => words(name).join(","),
                         (None, _) => task.written.to_string(),
                     };
-                    println!("      {name}\tTAGS: [{}]", tags.join(", "));
+                    let _ = writeln!(out, "      {name}\tTAGS: [{}]", tags.join(", "));
                 }
             });
             if args.list_tags {
                 let all: Vec<String> = all_tags.into_iter().collect();
-                println!("      TASK TAGS: [{}]", all.join(", "));
+                let _ = writeln!(out, "      TASK TAGS: [{}]", all.join(", "));
             }
         }
     }
+    print!("{out}");
     Ok(())
 }
 

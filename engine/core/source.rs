@@ -4,7 +4,7 @@ use std::{
     fmt, io,
     ops::Range,
     path::{Component, Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use miette::{Diagnostic, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
@@ -44,9 +44,18 @@ impl Source {
     }
 }
 
+/// The working folder. Nothing here changes it, and it is asked for with every task.
+fn here() -> Option<&'static Path> {
+    static HERE: OnceLock<Option<PathBuf>> = OnceLock::new();
+    HERE.get_or_init(|| std::env::current_dir().ok()).as_deref()
+}
+
 /// A path as people and templates see it: absolute, without `.` and `..`.
 pub fn absolute(path: &Path) -> String {
-    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let path = match here() {
+        Some(here) if !path.as_os_str().is_empty() => here.join(path),
+        _ => path.to_owned(),
+    };
     let mut clean = PathBuf::new();
     for part in path.components() {
         match part {
@@ -61,8 +70,7 @@ pub fn absolute(path: &Path) -> String {
 /// A path as a person would write it here.
 pub fn display_name(path: &Path) -> String {
     let path = path.strip_prefix(".").unwrap_or(path);
-    std::env::current_dir()
-        .ok()
+    here()
         .and_then(|here| path.strip_prefix(here).ok())
         .filter(|shorter| !shorter.as_os_str().is_empty())
         .unwrap_or(path)

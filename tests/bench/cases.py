@@ -1,10 +1,12 @@
 """What is measured, over how many hosts, and what was hoped for."""
 
 from dataclasses import dataclass, field
-from typing import Callable
 
+from engine_works import Conditions, Inventory, Project
 from works import Facts, Files, Loop, Small, Work
 
+# Those that make the picture.
+CHART = ("w1", "w1-50", "w1-50-kept", "w2", "w3", "w4", "w4-again", "w5", "w6-run-10", "w7", "w8-200")
 REMOTE = ("rplay", "limit", "ansible", "mitogen", "pyinfra")
 
 
@@ -20,6 +22,8 @@ class Case:
     # Run on what the run before has left: its connections, its files.
     kept: bool = False
     again: bool = False
+    # The user's ssh is told to use this key exchange, and not its default one.
+    key_exchange: str = ""
     # Nothing of a tool is on the hosts yet.
     new: bool = False
     # Seconds each way.
@@ -30,7 +34,6 @@ class Case:
     look: bool = True
     command: str = "play"
     options: tuple = ()
-    inventory: Callable | None = None
     # Cases that each visit goes on with.
     follows: tuple = ()
 
@@ -62,6 +65,15 @@ CASES = [
             ),
         ),
     ),
+    Case(
+        "w1-50-curve",
+        "one small task, 50 hosts, cold, with pyinfra's key exchange",
+        Small(1),
+        50,
+        goals(1.1, None, None, 0.5),
+        tools=("rplay", "limit", "pyinfra"),
+        key_exchange="curve25519-sha256",
+    ),
     Case("w2", "facts, 1 host", Facts(), 1, goals(1.3, 15, 20, 6)),
     Case("w3", "100 small tasks, 1 host", Small(100), 1, goals(1.2, 200, 40, 8)),
     Case("w3-10", "100 small tasks, 10 hosts", Small(100), 10, goals(1.2, 200, 40, 8), slow=("ansible", "mitogen")),
@@ -74,6 +86,42 @@ CASES = [
         follows=(Case("w4-again", "the same: second run", Files(), 1, goals(1.3, 150, 20, 12), again=True),),
     ),
     Case("w5", "one loop of 200 files", Loop(200), 1, goals(1.2, 300, 50, 50)),
+    Case(
+        "w6-run-10",
+        "200 tasks without a module, 10 local hosts",
+        Conditions(200),
+        10,
+        goals(ansible=500),
+        tools=("rplay", "ansible", "mitogen"),
+        slow=("mitogen",),
+    ),
+    Case(
+        "w6-run",
+        "200 tasks without a module, 100 local hosts",
+        Conditions(200),
+        100,
+        goals(ansible=500),
+        tools=("rplay", "ansible"),
+        slow=("ansible",),
+    ),
+    Case(
+        "w6-tasks",
+        "a project of 5,000 tasks in 100 roles listed",
+        Project(100, 50),
+        0,
+        goals(ansible=100),
+        tools=("rplay", "ansible"),
+        options=("--list-tasks",),
+    ),
+    Case(
+        "w6-hosts",
+        "an inventory of 10,000 hosts listed",
+        Inventory(10_000),
+        0,
+        goals(ansible=100),
+        tools=("rplay", "ansible"),
+        command="inventory",
+    ),
     Case("w7", "100 small tasks, 5 hosts, 30 ms away", Small(100), 5, goals(1.3, 60, 20, 8), delay=0.015),
     Case("w8-200", "10 small tasks, 200 hosts", Small(10), 200, goals(1.1, 25, None, 1.2), slow=("ansible", "mitogen")),
     Case(

@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import growth
 import report
 from cases import CASES, REMOTE, all_cases
 from measure import Sides
@@ -51,7 +52,7 @@ class Bench:
             self.sides.target.root = self.target.process.pid
             self.sides.controller.besides.add(self.target.process.pid)
         self.relay = None
-        self.results = {}
+        self.results, self.growth = {}, {}
         self.tools = {name: ALL[name](self.target) for name in options.only}
 
     def relay_of(self, delay):
@@ -89,6 +90,7 @@ class Bench:
                 self.part()
             if relay:
                 relay.trips()
+            self.target.configure_client(run.key_exchange)
             tool.write(folder, run, hosts)
             out = self.work / "out"
             cost = self.sides.run(tool.argv(run), tool.env, folder, out, look)
@@ -107,7 +109,7 @@ class Bench:
         tools = [
             tool
             for name, tool in self.tools.items()
-            if name in case.tools and (self.options.full or name not in case.slow)
+            if (name in case.tools or name == "before") and (self.options.full or name not in case.slow)
         ]
         slow = set()
         for number in range(self.options.rounds):
@@ -159,10 +161,13 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", type=lambda text: text.split(","), default=list(REMOTE))
     parser.add_argument("--full", action="store_true")
+    parser.add_argument("--growth", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--json", type=Path, help="where the results go")
     options = parser.parse_args()
+    if "RPLAY_BEFORE" in os.environ and "before" not in options.only:
+        options.only.append("before")
     known = {case.name for case in all_cases()}
     unknown = set(options.cases) - known | set(options.only) - set(ALL)
     if unknown:
@@ -185,14 +190,17 @@ def main():
     try:
         print(f"CPU by {bench.sides.target.how}; {os.cpu_count()} processors; load {os.getloadavg()[0]:.1f}")
         bench.warm_up()
-        chosen = [c for c in CASES if not options.cases or {c.name, *(f.name for f in c.follows)} & {*options.cases}]
+        if options.growth:
+            bench.growth = growth.measure(bench, min(options.rounds, 3))
+        listed = options.cases or [case.name for case in CASES if not options.growth]
+        chosen = [c for c in CASES if {c.name, *(f.name for f in c.follows)} & {*listed}]
         for case in chosen:
             bench.measure(case)
             if options.json:
                 options.json.write_text(json.dumps(bench.results, indent=1))
         print(f"\n{time.monotonic() - begun:.0f} s in all; load {os.getloadavg()[0]:.1f}")
         if options.write:
-            report.write(bench.results)
+            report.write(bench.results, bench.growth)
     finally:
         bench.stop()
         shutil.rmtree(work, ignore_errors=True)

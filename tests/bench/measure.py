@@ -164,17 +164,22 @@ class Sides:
 
     def sample(self, done, peaks):
         while not done.is_set():
-            own = ssh = 0
+            begun = time.monotonic()
+            own = ssh = agents = 0
             for pid in self.controller.pids():
                 name, size = pss(pid)
                 if name == "ssh":
                     ssh += size
+                elif name == "exe":
+                    # rplay's agents for local connections are hosts.
+                    agents += size
                 else:
                     own += size
-            hosts = sum(pss(pid)[1] for pid in self.target.pids())
+            hosts = agents + sum(pss(pid)[1] for pid in self.target.pids())
             for i, now in enumerate((own, ssh, hosts)):
                 peaks[i] = max(peaks[i], now)
-            done.wait(0.03)
+            # Looking takes no more than a third of the time.
+            done.wait(max(0.003, 2 * (time.monotonic() - begun)))
 
     def end_controllers(self):
         """Ends what runs left behind: ssh's masters."""

@@ -1,8 +1,15 @@
-"""What was measured, as tables."""
+"""What was measured, as tables: on the terminal and in the documentation."""
 
+import json
+import os
+import platform
+from pathlib import Path
 from statistics import median
 
-NAMES = ("rplay", "limit", "ansible", "mitogen", "pyinfra")
+import chart
+from cases import CHART, all_cases
+
+NAMES = ("rplay", "before", "limit", "ansible", "mitogen", "pyinfra")
 
 
 def total(cost):
@@ -81,5 +88,92 @@ def show(case, results):
         print(line, flush=True)
 
 
-def write(results):
-    raise SystemExit("not there yet")
+def write(results, growth):
+    """Into the documentation, together with what was measured at other times."""
+    here = Path(__file__).parent
+    docs = here.parent.parent / "docs"
+    kept = here / "results.json"
+    stored = json.loads(kept.read_text()) if kept.exists() else {"cases": {}, "growth": {}}
+    stored["machine"] = f"{os.cpu_count()} processors, Linux {platform.release().split('-')[0]}"
+    stored["cases"] |= {name: {t: f for t, f in tools.items() if t != "before"} for name, tools in results.items()}
+    stored["growth"] |= growth
+    kept.write_text(json.dumps(shorter(stored), indent=1) + "\n")
+    cases, growth = stored["cases"], stored["growth"]
+    by_name = {case.name: case for case in all_cases()}
+    if pictured := [by_name[name] for name in CHART if name in cases]:
+        (docs / "bench.svg").write_text(chart.bars(pictured, cases))
+    parts = {"ratios": ratio_table(cases), "costs": cost_table(cases)}
+    if growth:
+        (docs / "growth.svg").write_text(chart.lines(growth))
+        parts["growth"] = growth_table(growth)
+    page = docs / "performance.md"
+    text = page.read_text()
+    for name, table in parts.items():
+        begin, end = f"<!-- {name}: written by tests/bench/run --write -->\n", f"<!-- end of {name} -->"
+        before, rest = text.split(begin, 1)
+        text = before + begin + "\n" + table + "\n" + end + rest.split(end, 1)[1]
+    page.write_text(text)
+
+
+def shorter(value):
+    """No more digits than were measured."""
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, dict):
+        return {key: shorter(part) for key, part in value.items()}
+    return [shorter(part) for part in value] if isinstance(value, list) else value
+
+
+def ratio_table(results):
+    lines = ["| | rplay, s | limit | ansible | mitogen | pyinfra |", "|---|---|---|---|---|---|"]
+    for case in all_cases():
+        if case.name not in results:
+            continue
+        found = {row["tool"]: row for row in rows(case, results[case.name])}
+        cells = []
+        for tool in ("limit", "ansible", "mitogen", "pyinfra"):
+            row = found.get(tool)
+            if not row or row["wall_ratio"] is None:
+                cells.append("")
+                continue
+            shown = []
+            for kind in ("wall", "cpu"):
+                ratio, goal = row[f"{kind}_ratio"], row["goal"]
+                word = number(ratio, 2 if tool == "limit" else 1)
+                shown.append(f"**{word}**" if goal and not met(tool, ratio, goal) else word)
+            goal = f" ({'≤' if tool == 'limit' else '≥'} {row['goal']:g})" if row["goal"] else ""
+            cells.append(" / ".join(shown) + goal)
+        ours = found["rplay"]
+        lines.append(f"| {case.title} | {number(ours['wall'])} / {number(ours['cpu'])} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def cost_table(results):
+    head = ["limit", "rplay", "ansible", "mitogen", "pyinfra"]
+    lines = [f"| | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
+    for case in all_cases():
+        if case.name not in results:
+            continue
+        found = {row["tool"]: row for row in rows(case, results[case.name])}
+        cells = []
+        for tool in head:
+            row = found.get(tool)
+            if not row or not row["memory"]:
+                cells.append("")
+                continue
+            own, ssh, _ = megabytes(row)
+            trips = f"; {row['trips']}" if row["trips"] else ""
+            cells.append(f"{own} + {ssh}{trips}")
+        if any(cells):
+            lines.append(f"| {case.title} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def growth_table(growth):
+    lines = ["| | 10 | 100 | 1,000 | 10,000 | power |", "|---|---|---|---|---|---|"]
+    for title, kind in growth.items():
+        cells = [f"{number(point['cpu'])} s, {point['memory'] / 1e6:.0f} MB" for point in kind["points"]]
+        cells += [""] * (4 - len(cells))
+        steep = kind["steep"]
+        lines.append(f"| {title} | {' | '.join(cells)} | {steep['cpu']:.2f}, {steep['memory']:.2f} |")
+    return "\n".join(lines) + "\n"

@@ -70,7 +70,7 @@ class Target:
         public = (work / "host_key.pub").read_text().split()[:2]
         (work / "known_hosts").write_text("".join(f"{names} {' '.join(public)}\n" for names in ("*", "[*]:*")))
         (work / "sshd_config").write_text(SSHD_CONFIG.format(work=work))
-        self.client_config.write_text(CLIENT_CONFIG.format(work=work))
+        self.configure_client()
         Path("/run/sshd").mkdir(exist_ok=True)
         self.process = subprocess.Popen(
             [shutil.which("sshd"), "-D", "-e", "-f", work / "sshd_config"],
@@ -79,6 +79,11 @@ class Target:
             env={"PATH": os.environ["PATH"]},
         )
         self.wait()
+
+    def configure_client(self, key_exchange=""):
+        """What a user has in ~/.ssh/config: the same for all tools that use ssh."""
+        more = f"    KexAlgorithms {key_exchange}\n" if key_exchange else ""
+        self.client_config.write_text(CLIENT_CONFIG.format(work=self.work) + more)
 
     def wait(self):
         host = self.hosts(1)[0]
@@ -95,8 +100,9 @@ class Target:
     def clean(self, hosts):
         """Empty folders, on the target's side."""
         shutil.rmtree(self.work / "hosts")
+        (self.work / "hosts").mkdir()
         for host in hosts:
-            host.folder.mkdir(parents=True)
+            host.folder.mkdir()
 
     def stop(self):
         self.process.terminate()

@@ -31,32 +31,40 @@ class Playbooks(Tool):
     """Those who read playbooks read the same ones."""
 
     def write(self, folder, case, hosts):
-        if case.inventory:
-            (folder / "hosts.json").write_text(case.inventory())
-        else:
-            shared = {
-                "ansible_user": "root",
-                "ansible_ssh_private_key_file": str(self.target.work / "user_key"),
-                "ansible_ssh_common_args": f"-F {self.target.client_config}",
-                # Looking for Python would cost Ansible another round trip.
-                "ansible_python_interpreter": self.target.python,
-            }
-            of_hosts = {
-                host.name: {"ansible_host": host.address, "ansible_port": host.port, "folder": str(host.folder)}
-                for host in hosts
-            }
-            (folder / "hosts.json").write_text(json.dumps({"all": {"hosts": of_hosts, "vars": shared}}))
+        shared = {
+            "ansible_user": "root",
+            "ansible_ssh_private_key_file": str(self.target.work / "user_key"),
+            "ansible_ssh_common_args": f"-F {self.target.client_config}",
+            # Looking for Python would cost Ansible another round trip.
+            "ansible_python_interpreter": self.target.python,
+        }
+        of_hosts = {
+            host.name: {"ansible_host": host.address, "ansible_port": host.port, "folder": str(host.folder)}
+            for host in hosts
+        }
+        (folder / "hosts.json").write_text(json.dumps({"all": {"hosts": of_hosts, "vars": shared}}))
         case.work.write_playbook(folder)
 
 
 class Rplay(Playbooks):
     name = "rplay"
+    variable = "RPLAY"
+
+    def program(self):
+        return [os.environ[self.variable]]
 
     def argv(self, case):
-        program = [os.environ["RPLAY"]]
+        program = self.program()
         if case.command == "inventory":
-            return [*program, "inventory", "-i", "hosts.json", "--list"]
-        return [*program, "-i", "hosts.json", "-f", "50", "play.yml", *case.options]
+            return [*program, "inventory", "-i", case.work.inventory, "--list"]
+        return [*program, "-i", case.work.inventory, "-f", "50", "play.yml", *case.options]
+
+
+class Before(Rplay):
+    """Another rplay, to see what a change has brought."""
+
+    name = "before"
+    variable = "RPLAY_BEFORE"
 
 
 class Ansible(Playbooks):
@@ -72,8 +80,8 @@ class Ansible(Playbooks):
 
     def argv(self, case):
         if case.command == "inventory":
-            return [self.bin / "ansible-inventory", "-i", "hosts.json", "--list"]
-        return [self.bin / "ansible-playbook", "-i", "hosts.json", "-f", "50", "play.yml", *case.options]
+            return [self.bin / "ansible-inventory", "-i", case.work.inventory, "--list"]
+        return [self.bin / "ansible-playbook", "-i", case.work.inventory, "-f", "50", "play.yml", *case.options]
 
 
 class Mitogen(Ansible):
@@ -141,7 +149,7 @@ class Limit(Tool):
         return ["sh", "all.sh"]
 
 
-ALL = {tool.name: tool for tool in (Rplay, Limit, Ansible, Mitogen, Pyinfra)}
+ALL = {tool.name: tool for tool in (Rplay, Before, Limit, Ansible, Mitogen, Pyinfra)}
 
 
 def dump(plays):

@@ -24,6 +24,8 @@ class Work:
     """A play without facts of some tasks, unless a kind of work says otherwise."""
 
     facts = False
+    # Tools write the hosts into this one.
+    inventory = "hosts.json"
 
     def tasks(self):
         raise NotImplementedError

@@ -81,28 +81,30 @@ pub async fn arrive(
         let (processor, gzip) = (processor.to_owned(), packing == "gzip");
         let only_try = tried == 0 && processor != std::env::consts::ARCH;
         let executables = executables.clone();
-        let work = move || hand_over(&executables, &processor, gzip, only_try);
-        let bytes = tokio::task::spawn_blocking(work).await.map_err(|error| Failure::new(error.to_string()))??;
+        let work = move || prepare(&executables, &processor, gzip, only_try);
+        let (executable, line) =
+            tokio::task::spawn_blocking(work).await.map_err(|error| Failure::new(error.to_string()))??;
+        let content = if only_try { &[] } else { executable.content(gzip)? };
+        let writer = &mut transport.writer;
         // If it fails the script has said why, and `wait_for` finds it.
-        let _ = transport.writer.write_all(&bytes).await.and(transport.writer.flush().await);
+        let _ = writer.write_all(line.as_bytes()).await.and(writer.write_all(content).await);
+        let _ = writer.flush().await;
     }
     Err(unreachable(format!("{name} asks for the agent again and again")))
 }
 
-/// The answer to ABSENT: a line, and the executable after it.
-fn hand_over(executables: &Executables, processor: &str, gzip: bool, only_try: bool) -> Result<Vec<u8>, Failure> {
+/// The answer to ABSENT: a line, and the executable that comes after it.
+fn prepare(
+    executables: &Executables,
+    processor: &str,
+    gzip: bool,
+    only_try: bool,
+) -> Result<(Arc<Executable>, String), Failure> {
     let executable = executables.for_processor(processor)?;
-    let (sha256, size) = (&executable.sha256, executable.content.len());
-    let (content, how) = match gzip {
-        true => (executable.gzip()?, "gzip"),
-        false => (executable.content.as_slice(), "raw"),
-    };
-    if only_try {
-        return Ok(format!("{sha256} 0 {size} {how}\n").into_bytes());
-    }
-    let mut bytes = format!("{sha256} {} {size} {how}\n", content.len()).into_bytes();
-    bytes.extend_from_slice(content);
-    Ok(bytes)
+    let sent = if only_try { 0 } else { executable.content(gzip)?.len() };
+    let how = if gzip { "gzip" } else { "raw" };
+    let line = format!("{} {sent} {} {how}\n", executable.sha256, executable.size);
+    Ok((executable, line))
 }
 
 #[cfg(test)]

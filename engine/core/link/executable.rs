@@ -1,8 +1,9 @@
 //! This executable as something to be put on a host.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{self, Write},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
@@ -15,20 +16,24 @@ use sha2::{Digest, Sha256};
 pub struct Executables {
     /// `None` is the one that is running.
     own: Option<PathBuf>,
+    /// Where the digest of our own is noted from one run to the next; a folder of ours alone.
+    notes: Option<PathBuf>,
     read: Mutex<Vec<(String, Arc<Executable>)>>,
 }
 
-/// One executable's content.
+/// One executable. Its content is read only when a host has not got it yet.
 pub struct Executable {
     /// Its name in a host's cache: the SHA-256 in lower-case hexadecimal.
     pub sha256: String,
-    pub content: Vec<u8>,
+    pub size: u64,
+    file: File,
+    content: OnceLock<io::Result<Vec<u8>>>,
     gzip: OnceLock<io::Result<Vec<u8>>>,
 }
 
 impl Executables {
-    pub fn new(own: Option<PathBuf>) -> Self {
-        Executables { own, read: Mutex::default() }
+    pub fn new(own: Option<PathBuf>, notes: Option<PathBuf>) -> Self {
+        Executables { own, notes, read: Mutex::default() }
     }
 
     /// Where our own lies; also if it has been replaced since it was started.
@@ -36,7 +41,7 @@ impl Executables {
         self.own.as_deref().unwrap_or(Path::new("/proc/self/exe"))
     }
 
-    /// Our own, for hosts like this one. Reads the file once; blocks.
+    /// Our own, for hosts like this one. Reads the file at most once; blocks.
     pub fn own(&self) -> Result<Arc<Executable>, Failure> {
         self.load(std::env::consts::ARCH, self.own_path())
     }
@@ -64,30 +69,103 @@ impl Executables {
         if let Some((_, executable)) = read.iter().find(|(known, _)| known == processor) {
             return Ok(executable.clone());
         }
-        let content =
-            fs::read(path).map_err(|error| Failure::new(format!("{} cannot be read: {error}", path.display())))?;
-        if needs_loader(&content) {
+        let unreadable = |error| Failure::new(format!("{} cannot be read: {error}", path.display()));
+        let file = File::open(path).map_err(unreadable)?;
+        // What is looked at stands at its beginning.
+        let mut head = vec![0; 1 << 16];
+        let filled = file.read_at(&mut head, 0).map_err(unreadable)?;
+        head.truncate(filled);
+        if needs_loader(&head) {
             return Err(Failure::new("this rplay is not linked statically, so it cannot be put on other hosts")
                 .help("build it with the project's own .cargo/config.toml; RUSTFLAGS in the environment replace it"));
         }
-        let sha256 = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
-        let executable = Arc::new(Executable { sha256, content, gzip: OnceLock::new() });
+        let sha256 = digest(&file, self.notes.as_deref().map(|folder| folder.join(format!("{processor}.digest"))))
+            .map_err(unreadable)?;
+        let size = file.metadata().map_err(unreadable)?.len();
+        let executable = Arc::new(Executable { sha256, size, file, content: OnceLock::new(), gzip: OnceLock::new() });
         read.push((processor.to_owned(), executable.clone()));
         Ok(executable)
     }
 }
 
 impl Executable {
-    /// The content in gzip's format; computed once, however many hosts wait for it.
-    pub fn gzip(&self) -> io::Result<&[u8]> {
-        let packed = self.gzip.get_or_init(|| {
-            // The default level, 6, saves another 7 % and takes three times as long.
-            let mut encoder = GzEncoder::new(Vec::new(), Compression::new(3));
-            encoder.write_all(&self.content)?;
-            encoder.finish()
-        });
-        packed.as_deref().map_err(|error| io::Error::new(error.kind(), error.to_string()))
+    /// The content as it is, or in gzip's format; made once, however many hosts wait for it.
+    pub fn content(&self, gzip: bool) -> io::Result<&[u8]> {
+        let made = match gzip {
+            true => self.gzip.get_or_init(|| {
+                // The default level, 6, saves another 7 % and takes three times as long.
+                let mut encoder = GzEncoder::new(Vec::new(), Compression::new(3));
+                pour(&self.file, |piece| encoder.write_all(piece))?;
+                encoder.finish()
+            }),
+            false => self.content.get_or_init(|| {
+                let mut content = Vec::new();
+                pour(&self.file, |piece| content.write_all(piece))?;
+                Ok(content)
+            }),
+        };
+        made.as_deref().map_err(|error| io::Error::new(error.kind(), error.to_string()))
     }
+}
+
+/// Hands over a file from its beginning, piece by piece.
+fn pour(file: &File, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut piece = vec![0; 1 << 18];
+    let mut at = 0;
+    loop {
+        match file.read_at(&mut piece, at)? {
+            0 => return Ok(()),
+            count => {
+                take(piece.get(..count).unwrap_or_default())?;
+                at += count as u64;
+            }
+        }
+    }
+}
+
+/// A file's SHA-256. It takes as long as all else that is done before the first connection, so it is noted down,
+/// together with what tells that the file is still the same: nobody can set the time of a file's last change.
+fn digest(file: &File, note: Option<PathBuf>) -> io::Result<String> {
+    let found = file.metadata()?;
+    let state = format!(
+        "{} {} {} {}.{:09} {}.{:09} ",
+        found.dev(),
+        found.ino(),
+        found.len(),
+        found.mtime(),
+        found.mtime_nsec(),
+        found.ctime(),
+        found.ctime_nsec()
+    );
+    let noted = note.as_deref().and_then(|note| fs::read_to_string(note).ok());
+    if let Some(sha256) = noted.as_deref().and_then(|noted| noted.strip_prefix(&state)).map(str::trim_end)
+        && sha256.len() == 64
+        && sha256.bytes().all(|byte| byte.is_ascii_hexdigit())
+    {
+        return Ok(sha256.to_owned());
+    }
+    let mut hasher = Sha256::new();
+    pour(file, |piece| {
+        hasher.update(piece);
+        Ok(())
+    })?;
+    let sha256: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    if let Some(note) = note {
+        // Without it the next run reckons again.
+        let _ = write_note(&note, &format!("{state}{sha256}\n"));
+    }
+    Ok(sha256)
+}
+
+/// Other runs may read or write it at the same time.
+fn write_note(note: &Path, text: &str) -> io::Result<()> {
+    let new = note.with_extension(format!("{:08x}", rand::random::<u32>()));
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| fs::rename(&new, note));
+    if written.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    written
 }
 
 /// Whether an ELF file names a loader (a PT_INTERP header), so that it needs a libc on its host.
@@ -121,9 +199,42 @@ mod tests {
 
     #[test]
     fn an_unknown_processor_says_what_is_missing() {
-        let executables = Executables::new(Some("/opt/rplay".into()));
+        let executables = Executables::new(Some("/opt/rplay".into()), None);
         let failure = executables.for_processor("riscv64").err().unwrap();
         assert_eq!(failure.help.unwrap(), "put an rplay built for it at /opt/rplay-riscv64");
         assert!(executables.for_processor("../x").is_err());
+    }
+    #[test]
+    fn a_noted_digest_holds_until_the_file_changes() {
+        let there = tempfile::tempdir().unwrap();
+        let (path, note) = (there.path().join("file"), there.path().join("note"));
+        let of = |content: &str| Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let asked = || digest(&File::open(&path).unwrap(), Some(note.clone())).unwrap();
+        fs::write(&path, "one").unwrap();
+        assert_eq!(asked(), of("one"));
+        // That it comes from the note, and not from the file, shows with a note that is not true.
+        let noted = fs::read_to_string(&note).unwrap();
+        fs::write(&note, noted.replace(&of("one"), &of("other"))).unwrap();
+        assert_eq!(asked(), of("other"));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        fs::write(&path, "two").unwrap();
+        assert_eq!(asked(), of("two"));
+        fs::write(&note, &noted[..noted.len() / 2]).unwrap();
+        assert_eq!(asked(), of("two"));
+    }
+
+    #[test]
+    fn content_comes_whole_packed_or_not() {
+        use std::io::Read;
+        let there = tempfile::tempdir().unwrap();
+        let path = there.path().join("rplay");
+        let content: Vec<u8> = (0..700_000u32).flat_map(u32::to_le_bytes).collect();
+        fs::write(&path, &content).unwrap();
+        let executable = Executables::new(Some(path), None).own().unwrap();
+        assert_eq!(executable.size, content.len() as u64);
+        assert_eq!(executable.content(false).unwrap(), content);
+        let mut unpacked = Vec::new();
+        flate2::read::GzDecoder::new(executable.content(true).unwrap()).read_to_end(&mut unpacked).unwrap();
+        assert!(unpacked == content);
     }
 }

@@ -118,11 +118,11 @@ impl Links {
     pub fn new(options: LinkOptions) -> io::Result<Self> {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("link").enable_all().build()?;
-        let executables = Arc::new(Executables::new(options.executable.clone()));
         let folder = match &options.control_folder {
             Some(folder) => folder::make_private(folder).map(|()| folder.clone())?,
             None => folder::control_folder()?,
         };
+        let executables = Arc::new(Executables::new(options.executable.clone(), Some(folder.clone())));
         let masters = Masters::new(folder, options.persist, executables.clone());
         let shared = Shared { options, executables, masters, hosts: Mutex::default(), next_batch: AtomicU64::new(1) };
         Ok(Links { runtime: Some(runtime), shared: Arc::new(shared) })

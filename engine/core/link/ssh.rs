@@ -321,7 +321,7 @@ mod tests {
     use super::*;
 
     fn masters() -> Masters {
-        Masters::new("/run/x".into(), 60, Arc::new(Executables::new(None)))
+        Masters::new("/run/x".into(), 60, Arc::new(Executables::new(None, None)))
     }
 
     #[test]
