@@ -24,6 +24,7 @@ fn dispatch(links: &Links, target: &Arc<Target>, calls: usize) -> std::sync::mps
         args: data! { "data" => "pong" },
         mode: Mode::default(),
         environment: Vec::new(),
+        background: None,
     };
     links.dispatch(Job {
         key: 1,
@@ -302,7 +303,13 @@ mod accounts {
             target: target.clone(),
             stages: vec![Stage {
                 become_user,
-                calls: vec![Call { module: "command".into(), args, mode: Mode::default(), environment: Vec::new() }],
+                calls: vec![Call {
+                    module: "command".into(),
+                    args,
+                    mode: Mode::default(),
+                    environment: Vec::new(),
+                    background: None,
+                }],
                 parallel: 1,
                 required: false,
             }],
