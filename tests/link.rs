@@ -29,7 +29,13 @@ fn no_blobs() -> BlobSource {
 }
 
 fn ping(data: &str) -> Call {
-    Call { module: "ping".into(), args: data! { "data" => data }, mode: Mode::default(), environment: Vec::new() }
+    Call {
+        module: "ping".into(),
+        args: data! { "data" => data },
+        mode: Mode::default(),
+        environment: Vec::new(),
+        background: None,
+    }
 }
 
 fn local() -> Arc<Target> {

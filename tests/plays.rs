@@ -53,3 +53,11 @@ fn shown(path: &Path) -> String {
 fn plays_are_run_and_shown() {
     insta::glob!("plays/*.yml", |path| insta::assert_snapshot!(shown(path)));
 }
+
+/// Its assertions say what is right; how often it asks differs from run to run.
+#[test]
+fn tasks_go_on_in_the_background() {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plays/background/play.yml"));
+    let shown = shown(path);
+    assert!(shown.ends_with("--- exit code 0\n"), "{shown}");
+}

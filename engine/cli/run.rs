@@ -223,5 +223,7 @@ fn options(
             .map(|source| if source.contains(',') { source.clone() } else { absolute(source.as_ref()) })
             .collect(),
         config_file: config.file.as_deref().map(absolute),
+        async_dir: config.async_dir.value.clone(),
+        poll_interval: config.poll_interval.value,
     })
 }

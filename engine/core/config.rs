@@ -150,7 +150,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "jinja2_extensions",
     "log_path",
     "max_diff_size",
-    "poll_interval",
     "private_role_vars",
     "show_task_path_on_failure",
     "ssh_retries",
@@ -191,6 +190,8 @@ settings! {
     task_timeout: u32 = 0, ["defaults.task_timeout"], ["ANSIBLE_TASK_TIMEOUT"];
     /// Seconds between looks at an asynchronous task.
     poll_interval: u32 = 15, ["defaults.poll_interval"], ["ANSIBLE_POLL_INTERVAL"];
+    /// Where hosts keep what becomes of tasks that go on by themselves.
+    async_dir: Option<String> = None, ["defaults.async_dir"], ["ANSIBLE_ASYNC_DIR"];
     /// The text of the variable `ansible_managed`.
     ansible_managed: String = "Ansible managed".to_owned(), ["defaults.ansible_managed"], [];
     /// Extensions of Jinja, such as `jinja2.ext.do`.

@@ -12,6 +12,7 @@ use rplay_modules::{BlobSource, Host, runner};
 use rplay_wire::{Call, Outcome, Stage};
 
 use crate::{
+    background,
     part::{Come, Part},
     replies::Replies,
     running::Running,
@@ -51,6 +52,8 @@ fn run_stage(
         while let Some((index, call)) = take(&next, &stage.calls) {
             let outcome = if running.is_cancelled() {
                 Outcome { skipped: Some("cancelled".to_owned()), ..Outcome::default() }
+            } else if let Some(job) = &call.background {
+                running.at_work(|| background::begin(call, job))
             } else {
                 let host = Host::new(call.environment.clone(), blobs.clone()).cancelled_by(running.cancel.clone());
                 running.at_work(|| runner::run(call, &host))

@@ -4,6 +4,7 @@
 //! runs on its own thread and shares nothing with others but the way back, so a slow one holds up no
 //! other. What needs another identity goes to a second agent that this one starts ([`identity`]).
 
+mod background;
 mod batch;
 mod blobs;
 mod descendants;
@@ -27,13 +28,21 @@ use std::{
 /// `rplay agent`: serves standard input and output until the controller hangs up, then ends whatever it
 /// had started.
 pub fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(2).collect();
+    if let Some(done) = background::main(&words) {
+        return ended(done);
+    }
     // Without a terminal of its own, sudo and the like cannot ask there: the same on the controller's own
     // machine as over ssh. Fails when sshd has done it already.
     let _ = nix::unistd::setsid();
     executable::mark_used();
     let served = streams().map_err(Into::into).and_then(|(reader, writer)| serve(reader, writer));
     descendants::kill_all();
-    match served {
+    ended(served)
+}
+
+fn ended(done: Result<(), impl std::fmt::Display>) -> ExitCode {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("rplay agent: {error}");

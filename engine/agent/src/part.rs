@@ -131,6 +131,7 @@ mod tests {
             args: Default::default(),
             mode: Default::default(),
             environment: Vec::new(),
+            background: None,
         };
         let stage = |user: &Option<&str>| Stage {
             become_user: user.map(|user| Become {

@@ -62,7 +62,13 @@ impl Controller {
 }
 
 fn ping(data: &str) -> Call {
-    Call { module: "ping".into(), args: data! { "data" => data }, mode: Mode::default(), environment: Vec::new() }
+    Call {
+        module: "ping".into(),
+        args: data! { "data" => data },
+        mode: Mode::default(),
+        environment: Vec::new(),
+        background: None,
+    }
 }
 
 fn batch(id: u64, calls: Vec<Call>) -> Batch {

@@ -1,9 +1,9 @@
 //! Hosts and groups, from sources that people already have, and the patterns that choose among them.
 //!
-//! A source is a file in INI or YAML (or JSON), a folder of such files, an executable, or a list of names
-//! with commas ([`Inventory::load`]). Variables of groups and hosts may stand in `group_vars` and
-//! `host_vars` beside a source or beside the playbook; [`Inventory::layers`] puts all of a host's
-//! variables in Ansible's order.
+//! A source is a file in INI or YAML (or JSON), a folder of such files, an executable, a list of names
+//! with commas, or a file that says what to ask Tencent Cloud for ([`Inventory::load`]). Variables of groups
+//! and hosts may stand in `group_vars` and `host_vars` beside a source or beside the playbook;
+//! [`Inventory::layers`] puts all of a host's variables in Ansible's order.
 
 mod address;
 mod fault;
@@ -18,6 +18,7 @@ mod literal;
 mod origin;
 mod pattern;
 mod script;
+mod tencent;
 mod words;
 mod yaml;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Inventory, InventoryFault, address};
+use super::{Inventory, InventoryFault, address, tencent};
 use crate::{
     source::{Problems, Source, nearest},
     syntax::{self, Kind, Node},
@@ -30,11 +30,17 @@ pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Probl
     };
     if let Some(plugin) = loaded.node.get("plugin") {
         let name = plugin.as_str().unwrap_or_default();
+        if name == tencent::PLUGIN {
+            return tencent::read(inventory, &loaded.node);
+        }
         return Err(InventoryFault::syntax(
             plugin.span.clone(),
             format!("the inventory plugin `{name}` is not supported"),
         )
-        .help("run `ansible-inventory --list --export` once, or give an executable that prints JSON")
+        .help(format!(
+            "only {} is; run `ansible-inventory --list --export` once, or give an executable that prints JSON",
+            tencent::PLUGIN
+        ))
         .into());
     }
     let mut problems = Problems::default();

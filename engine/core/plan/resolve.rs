@@ -217,20 +217,12 @@ impl Resolver {
                 // Handlers run when they are notified, whatever their tags.
                 Ok(tags) if place.handler || self.tags.takes(&tags) => {
                     let task = Task { tags: tags.into(), ..self.resolved(task, action, settings, place) };
-                    if let Some(at) = in_background(&task) {
-                        found.problems.push(PlanError::Unsupported {
-                            what: "poll: 0".to_owned(),
-                            at,
-                            help: Some(
-                                "tasks do not run on in the background; with another `poll` the task is waited for, \
-                                 for as long as `async` says"
-                                    .to_owned(),
-                            ),
-                        });
-                    }
                     // What is expected to fail may do so when its time comes.
                     if !place.may_fail && !task.may_fail() {
                         arguments::check(&task, &mut found.problems);
+                        if let Some(problem) = no_async(&task) {
+                            found.problems.push(problem);
+                        }
                     }
                     steps.push(Step::Task(Arc::new(task)));
                 }
@@ -362,15 +354,18 @@ fn secrets(action: &Action) -> Vec<&'static str> {
     secret.flat_map(|arg| std::iter::once(arg.name).chain(arg.aliases.iter().copied())).collect()
 }
 
-/// Where a task says that it is to be left alone once it has begun.
-fn in_background(task: &Task) -> Option<Span> {
-    let zero = |field: &Field| {
-        let value = field.value.data()?;
-        Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned).trim() == "0")
-    };
-    let asynchronous = task.asynchronous.as_ref().filter(|field| zero(field) != Some(true));
-    let poll = task.poll.as_ref().filter(|field| zero(field) == Some(true));
-    asynchronous.and(poll).map(|poll| poll.span.clone())
+/// `async` of an action that is the controller's.
+fn no_async(task: &Task) -> Option<PlanError> {
+    task.action.controller()?;
+    let field = task.asynchronous.as_ref()?;
+    let value = field.value.data()?;
+    let written = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    written.trim().parse::<f64>().ok().filter(|seconds| *seconds > 0.0)?;
+    Some(PlanError::Unsupported {
+        what: format!("`async` of `{}`", task.written),
+        at: field.span.clone(),
+        help: Some("only what a host does by itself can go on in the background".to_owned()),
+    })
 }
 
 /// The file that an include or import names: beside the file it stands in, or in the role's `tasks/`.

@@ -69,7 +69,7 @@ fn variable(names: &[&str], scope: &Arc<Scope>) -> Result<Option<Value>, Templat
     Ok(None)
 }
 
-fn word(names: &[&str], scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
+pub(super) fn word(names: &[&str], scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
     Ok(variable(names, scope)?.map(|value| super::text_of(&value)).filter(|text| !text.is_empty()))
 }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use rayon::prelude::*;
-use rplay_modules::wire::{Call, Stage};
+use rplay_modules::wire::{Failure, Stage};
 
 use super::{
     Run,
@@ -44,6 +44,39 @@ struct Flight {
     afters: Vec<After>,
     target: Arc<Target>,
     delegated: Option<Arc<HostState>>,
+    /// They are a job of their own, and not a part of a batch.
+    alone: bool,
+}
+
+/// Units that go out in one job.
+struct Parcel {
+    /// The first call, for what they have in common.
+    prepared: Prepared,
+    units: Vec<usize>,
+    stages: Vec<Stage>,
+    afters: Vec<After>,
+}
+
+impl Parcel {
+    fn of(unit: usize, mut prepared: Prepared, parallel: u32) -> Self {
+        let after = std::mem::take(&mut prepared.after);
+        let (become_user, calls) = (prepared.become_user.clone(), vec![prepared.call.clone()]);
+        let stages = vec![Stage { become_user, calls, parallel, required: false }];
+        Parcel { prepared, units: vec![unit], stages, afters: vec![after] }
+    }
+
+    /// Behind those that are there; what another user does is a stage of its own.
+    fn add(&mut self, unit: usize, prepared: Prepared, parallel: u32) {
+        self.units.push(unit);
+        self.afters.push(prepared.after);
+        match self.stages.last_mut().filter(|stage| stage.become_user == prepared.become_user) {
+            Some(stage) => stage.calls.push(prepared.call),
+            None => {
+                let (become_user, calls) = (prepared.become_user, vec![prepared.call]);
+                self.stages.push(Stage { become_user, calls, parallel, required: false });
+            }
+        }
+    }
 }
 
 /// Takes all hosts of a task from beginning to end.
@@ -205,7 +238,11 @@ impl<'r> Driver<'r> {
             LinkEvent::Stopped { key } => {
                 if let Some(flight) = self.flights.remove(&key) {
                     self.works[flight.work].open -= 1;
-                    self.begin_anew(flight.work, &flight.units);
+                    let nothing = flight.units.iter().all(|unit| self.works[flight.work].judged[*unit].is_none());
+                    match flight.alone && nothing {
+                        true => self.unreachable(flight, Failure::new("the agent began nothing and said no reason")),
+                        false => self.begin_anew(flight.work, &flight.units),
+                    }
                 }
             }
             LinkEvent::Unreachable { key, failure } => {
@@ -228,6 +265,9 @@ impl<'r> Driver<'r> {
                 return;
             }
             if work.together {
+                if work.open > 0 {
+                    return;
+                }
                 self.send_all(at);
                 if self.works[at].open > 0 {
                     return;
@@ -278,49 +318,43 @@ impl<'r> Driver<'r> {
         if host.take_want() && run.gather_wanted(play) {
             prepare();
         }
-        self.send(at, open);
+        work.next = open.first().copied().unwrap_or(work.units.len());
         self.advance(at);
     }
 
-    /// All units of a loop that are left.
+    /// The units of a loop that are left, in one job, as far as one host does them. Only if several may run at
+    /// a time there is a job for each target and user.
     fn send_all(&mut self, at: usize) {
-        let work = &mut self.works[at];
-        let units = (work.next..work.units.len()).collect();
-        work.next = work.units.len();
-        self.send(at, units);
-    }
-
-    /// Units in as few jobs as there are targets.
-    fn send(&mut self, at: usize, units: Vec<usize>) {
-        let mut groups: Vec<(Prepared, Vec<usize>, Vec<Call>, Vec<After>)> = Vec::new();
+        let mut jobs: Vec<Parcel> = Vec::new();
         let mut done = Vec::new();
         let work = &mut self.works[at];
-        for unit in units {
-            match work.ready[unit].take() {
+        let in_turn = work.parallel == 1;
+        while let Some(ready) = work.ready.get_mut(work.next) {
+            let unit = work.next;
+            if let (true, Some(Ready::Call(call)), Some(job)) = (in_turn, &ready, jobs.first())
+                && job.prepared.target != call.target
+            {
+                break;
+            }
+            work.next += 1;
+            match ready.take() {
                 Some(Ready::Call(prepared)) => {
-                    let mut prepared = *prepared;
-                    let same = groups.iter_mut().find(|(first, ..)| {
-                        first.target == prepared.target && first.become_user == prepared.become_user
-                    });
-                    match same {
-                        Some((_, units, calls, afters)) => {
-                            units.push(unit);
-                            calls.push(prepared.call);
-                            afters.push(prepared.after);
-                        }
-                        None => {
-                            let after = std::mem::take(&mut prepared.after);
-                            let call = prepared.call.clone();
-                            groups.push((prepared, vec![unit], vec![call], vec![after]));
-                        }
+                    let goes_along = |job: &&mut Parcel| {
+                        in_turn
+                            || job.prepared.target == prepared.target
+                                && job.prepared.become_user == prepared.become_user
+                    };
+                    match jobs.iter_mut().find(goes_along) {
+                        Some(job) => job.add(unit, *prepared, work.parallel),
+                        None => jobs.push(Parcel::of(unit, *prepared, work.parallel)),
                     }
                 }
                 Some(Ready::Done(answer, delegated)) => done.push((unit, answer, delegated)),
                 None => {}
             }
         }
-        for (prepared, units, calls, afters) in groups {
-            self.dispatch(at, prepared, units, calls, afters);
+        for job in jobs {
+            self.dispatch(at, job);
         }
         for (unit, answer, delegated) in done {
             self.judge(at, unit, answer, delegated);
@@ -361,32 +395,39 @@ impl<'r> Driver<'r> {
                     self.timers.push(Timer { due: begin, work: at, what: Due::Unit(unit) });
                     return false;
                 }
-                let call = prepared.call.clone();
-                self.dispatch(at, prepared, vec![unit], vec![call], vec![after]);
+                self.dispatch(at, Parcel::of(unit, Prepared { after, ..prepared }, 1));
                 false
             }
         }
     }
 
-    fn dispatch(&mut self, at: usize, prepared: Prepared, units: Vec<usize>, calls: Vec<Call>, afters: Vec<After>) {
+    fn dispatch(&mut self, at: usize, parcel: Parcel) {
+        let Parcel { prepared, units, mut stages, afters } = parcel;
         let key = self.run.key();
         let blobs = self.run.blobs.clone();
         self.works[at].open += 1;
         if let Some(limit) = prepared.limit {
             self.timers.push(Timer { due: Instant::now() + limit, work: at, what: Due::Limit { key, limit } });
         }
-        self.flights.insert(
-            key,
-            Flight { work: at, units, afters, target: prepared.target.clone(), delegated: prepared.delegated },
-        );
         let work = &mut self.works[at];
+        let flight = Flight {
+            work: at,
+            units,
+            afters,
+            target: prepared.target.clone(),
+            delegated: prepared.delegated,
+            alone: work.advance.is_none() && work.train.is_empty(),
+        };
+        self.flights.insert(key, flight);
         if let Some((advance, calls)) = work.advance.take() {
             advance.read(calls, key, self.sender.clone());
             self.trains.insert(at, advance);
             return;
         }
-        let required = ahead::is_required(&self.task.task);
-        let mut stages = vec![Stage { become_user: prepared.become_user, calls, parallel: work.parallel, required }];
+        if let Some(stage) = stages.last_mut() {
+            stage.required = ahead::is_required(&self.task.task);
+        }
+        let tasks = 1 + work.train.iter().filter(|sent| sent.work.calls().next().is_some()).count();
         let train = std::mem::take(&mut work.train);
         let (mut job, mut events): (u64, Arc<dyn Listener>) = (key, Arc::new(self.sender.clone()));
         if !train.is_empty() {
@@ -398,7 +439,7 @@ impl<'r> Driver<'r> {
         }
         if self.run.options.verbosity >= 3 {
             let calls: usize = stages.iter().map(|stage| stage.calls.len()).sum();
-            let text = format!("<{}> sent together: tasks {}, calls {calls}", work.host.name, stages.len());
+            let text = format!("<{}> sent together: tasks {tasks}, calls {calls}", work.host.name);
             self.run.send(Event::Message { text: text.into() });
         }
         self.run.links.dispatch(Job {
@@ -463,7 +504,7 @@ impl<'r> Driver<'r> {
     }
 
     /// The way to the host broke off: what was not answered never will be.
-    fn unreachable(&mut self, flight: Flight, failure: rplay_modules::wire::Failure) {
+    fn unreachable(&mut self, flight: Flight, failure: Failure) {
         if let (Some((deadline, sleep)), [unit]) = (self.works[flight.work].patience, flight.units.as_slice())
             && Instant::now() < deadline
         {

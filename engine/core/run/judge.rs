@@ -10,7 +10,7 @@ use super::{
     looped::Round,
     play::Gone,
     task::{TaskRun, censored, item},
-    text_of,
+    text_of, unit,
 };
 use crate::{
     actions::{Answer, Effect, entries},
@@ -86,7 +86,13 @@ impl Run {
         mut answer: Answer,
     ) -> Judged {
         let task_of = &task.task;
-        if task_of.asynchronous.is_some() && !answer.unreachable && answer.skipped.is_none() {
+        // A task that was waited for; one that goes on by itself has said so.
+        if task_of.asynchronous.is_some()
+            && !answer.unreachable
+            && answer.skipped.is_none()
+            && !answer.data.iter().any(|(name, _)| &**name == "finished")
+        {
+            answer.set("ansible_job_id", unit::job_id());
             answer.set("started", true);
             answer.set("finished", true);
         }

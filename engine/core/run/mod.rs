@@ -79,6 +79,10 @@ pub struct Options {
     pub inventory_file: Option<String>,
     pub inventory_sources: Vec<String>,
     pub config_file: Option<String>,
+    /// Where hosts keep what becomes of jobs, unless it is the usual place.
+    pub async_dir: Option<String>,
+    /// Seconds; 0 lets tasks with `async` go on by themselves when they say nothing else.
+    pub poll_interval: u32,
 }
 
 /// One run over all its plays.

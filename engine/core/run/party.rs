@@ -223,7 +223,7 @@ mod tests {
 
     fn call(module: &str, text: &str) -> Call {
         let args = data! { "_raw_params" => text };
-        Call { module: module.into(), args, mode: Mode::default(), environment: Vec::new() }
+        Call { module: module.into(), args, mode: Mode::default(), environment: Vec::new(), background: None }
     }
 
     #[test]

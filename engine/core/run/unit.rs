@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use rplay_modules::{
     ArgFault,
-    wire::{Become, Call, Mode},
+    wire::{Background, Become, Call, Mode},
 };
 
 use super::{PlayRun, Run, conditions, connection, connection::WayFault, host::HostState, text_of};
@@ -88,6 +88,10 @@ impl Run {
         let ask = match &task.action {
             Action::Module(entry) => actions::Ask { module: entry.name, args: wire_args(args), after: After::Nothing },
             Action::Controller(entry) => {
+                if seconds(task, &scope)?.is_some() {
+                    let msg = format!("This action ({}) does not support async.", task.written);
+                    return Ok(Ready::Done(Answer::failed(msg), delegated));
+                }
                 // What could be told beforehand was told; templates have their values only now. (A role's
                 // own check has no arguments: it brings its specification along.)
                 let fault = match task.spec {
@@ -114,12 +118,16 @@ impl Run {
                 }
             }
         };
-        let call = Call {
+        let mut call = Call {
             module: ask.module.to_owned(),
             args: ask.args,
             mode: Mode { check, diff },
             environment: self.environment(task, &scope)?,
+            background: self.background(task, &scope)?,
         };
+        if call.background.is_some() || call.module == "async_status" {
+            call.environment.extend(self.jobs_folder(&scope)?);
+        }
         // A delegated task goes where the other host's variables say; keywords about the way there are
         // those of the host at hand.
         let (target, variables) = match &delegated {
@@ -135,8 +143,9 @@ impl Run {
         let become_user = connection::become_user(&task.settings, &scope, &variables, &self.options.connection)?;
         let target = Arc::new(target);
         let mut limit = None;
-        for field in [&task.settings.timeout, &task.asynchronous] {
-            let seconds = conditions::number(field.as_ref(), &scope)?.filter(|seconds| *seconds > 0.0);
+        let waited_for = task.asynchronous.as_ref().filter(|_| call.background.is_none());
+        for field in [task.settings.timeout.as_ref(), waited_for] {
+            let seconds = conditions::number(field, &scope)?.filter(|seconds| *seconds > 0.0);
             let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
             limit = [limit, duration].into_iter().flatten().min();
         }
@@ -200,6 +209,22 @@ impl Run {
         Ok(args)
     }
 
+    /// `async` with `poll: 0`: the task goes on by itself.
+    fn background(&self, task: &Task, scope: &Arc<Scope>) -> Result<Option<Background>, TemplateError> {
+        let Some(seconds) = seconds(task, scope)? else { return Ok(None) };
+        let poll = conditions::number(task.poll.as_ref(), scope)?;
+        if poll.unwrap_or(f64::from(self.options.poll_interval)) > 0.0 {
+            return Ok(None);
+        }
+        Ok(Some(Background { id: job_id(), seconds: seconds.ceil() as u64 }))
+    }
+
+    /// Where the host keeps what becomes of jobs, unless it is the usual place.
+    fn jobs_folder(&self, scope: &Arc<Scope>) -> Result<Option<(String, String)>, TemplateError> {
+        let folder = connection::word(&["ansible_async_dir"], scope)?.or_else(|| self.options.async_dir.clone());
+        Ok(folder.map(|folder| ("ANSIBLE_ASYNC_DIR".to_owned(), folder)))
+    }
+
     fn environment(&self, task: &Task, scope: &Arc<Scope>) -> Result<Vec<(String, String)>, TemplateError> {
         let mut environment: Vec<(String, String)> = Vec::new();
         for field in &task.settings.environment {
@@ -213,6 +238,16 @@ impl Run {
         }
         Ok(environment)
     }
+}
+
+/// How long a task with `async` may take; `None` without it.
+fn seconds(task: &Task, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
+    Ok(conditions::number(task.asynchronous.as_ref(), scope)?.filter(|seconds| *seconds > 0.0))
+}
+
+/// A new id of a job, in the form that playbooks know.
+pub(super) fn job_id() -> String {
+    format!("j{}.{}", rand::random_range(0..1_000_000_000_000_u64), std::process::id())
 }
 
 /// The answer of a task whose arguments are wrong.

@@ -70,6 +70,10 @@ pub(super) fn file_value(
     scope: &Arc<Scope>,
     options: &FileOptions,
 ) -> Result<Value, TemplateError> {
+    // An empty file is an empty text, as in Ansible; one of comments and statements alone is none.
+    if source.text.is_empty() {
+        return Ok(Value::from(""));
+    }
     let mut options = options.clone();
     let begin = options.header(&source.text).map_err(|fault| {
         let origin = Origin::File(source.clone(), 0);

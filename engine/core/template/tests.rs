@@ -243,7 +243,9 @@ fn lookups_find_files_of_roles() {
     write(base, "files/users.csv", "ann,1,x\nbob,2,\"y,z\"\n");
     write(base, "files/x.ini", "[one]\nname = a\n[two]\nname = b\n");
     write(base, "templates/t.j2", "{{ greeting }} {{ extra }}\n");
-    let text = "greeting: hi\nv: \"{{ lookup('file', 'motd') }}\"\nglob: \"{{ query('fileglob', '*.conf') | map('basename') }}\"\n\
+    write(base, "templates/empty.j2", "");
+    write(base, "templates/silent.j2", "{# nothing #}\n{% set a = 1 %}\n");
+    let text = "greeting: hi\nempty: \"{{ lookup('template', 'empty.j2') }}\"\nsilent: \"{{ lookup('template', 'silent.j2') }}\"\nv: \"{{ lookup('file', 'motd') }}\"\nglob: \"{{ query('fileglob', '*.conf') | map('basename') }}\"\n\
                 t: \"{{ lookup('template', 't.j2', template_vars={'extra': 5}) }}\"\n\
                 first: \"{{ lookup('first_found', ['nope', 'motd']) | basename }}\"\n\
                 csv: \"{{ lookup('csvfile', 'bob file=users.csv delimiter=, col=2') }}\"\n\
@@ -254,6 +256,8 @@ fn lookups_find_files_of_roles() {
     let (_, scope) = play(text, &[base.to_owned()]);
     let get = |name: &str| render(&scope.get(name).expect("there"), &scope).map(|value| python::repr(&value));
     for (name, want) in [
+        ("empty", "''"),
+        ("silent", "None"),
         ("v", "'hello'"),
         ("glob", "['a.conf', 'b.conf']"),
         ("t", "'hi 5\\n'"),

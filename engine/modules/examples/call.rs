@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         },
         _ => return usage("which module?"),
     };
-    let call = Call { module, args, mode, environment: Vec::new() };
+    let call = Call { module, args, mode, environment: Vec::new(), background: None };
     let outcome = runner::run(&call, &Host::new(Vec::new(), Arc::new(NoBlobs)));
     let failure = outcome.failure.as_ref().map(|failure| {
         serde_json::json!({ "msg": failure.msg, "arg": failure.arg, "help": failure.help, "unreachable": failure.unreachable })

@@ -85,7 +85,13 @@ fn measure(
 
 fn module(args: Map) -> bool {
     let host = Host::new(Vec::new(), Arc::new(NoBlobs));
-    let call = Call { module: "docker_container".into(), args, mode: Mode::default(), environment: Vec::new() };
+    let call = Call {
+        module: "docker_container".into(),
+        args,
+        mode: Mode::default(),
+        environment: Vec::new(),
+        background: None,
+    };
     let outcome = runner::run(&call, &host);
     if let Some(failure) = outcome.failure {
         eprintln!("{failure}");

@@ -33,6 +33,12 @@ const fn entry<M: Module>(name: &'static str, collection: &'static str) -> Entry
 }
 
 impl Entry {
+    /// Answers with an outcome that no plan could give.
+    const fn answered_by(mut self, run: fn(&Call, &Host) -> Outcome) -> Self {
+        self.run = run;
+        self
+    }
+
     const fn free_form(mut self, arg: &'static str) -> Self {
         self.free_form = Some(arg);
         self
@@ -61,6 +67,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::apt_key::AptKey>("apt_key", BUILTIN),
     entry::<crate::apt_repository::AptRepository>("apt_repository", BUILTIN),
     entry::<crate::assemble::Assemble>("assemble", BUILTIN),
+    entry::<crate::async_status::AsyncStatus>("async_status", BUILTIN).answered_by(crate::async_status::run),
     entry::<crate::authorized_key::AuthorizedKey>("authorized_key", POSIX),
     entry::<crate::blockinfile::BlockInFile>("blockinfile", BUILTIN),
     entry::<crate::command::Command>("command", BUILTIN).free_form("_raw_params"),
@@ -100,6 +107,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::package::Package>("package", BUILTIN),
     entry::<crate::package_facts::PackageFacts>("package_facts", BUILTIN),
     entry::<crate::ping::Ping>("ping", BUILTIN),
+    entry::<crate::pip::Pip>("pip", BUILTIN),
     entry::<crate::raw::Raw>("raw", BUILTIN).free_form("_raw_params"),
     entry::<crate::replace::Replace>("replace", BUILTIN),
     entry::<crate::run_lock::RunLock>("run_lock", OWN),

@@ -108,6 +108,6 @@ pub(crate) mod tests {
 
     fn call_in(module: &str, args: Map, mode: Mode) -> Outcome {
         let host = Host::new(Vec::new(), Arc::new(NoBlobs));
-        run(&Call { module: module.to_owned(), args, mode, environment: Vec::new() }, &host)
+        run(&Call { module: module.to_owned(), args, mode, environment: Vec::new(), background: None }, &host)
     }
 }

@@ -80,7 +80,7 @@ impl Scene {
     }
 
     fn run(&self, module: &str, args: Map, mode: Mode) -> Outcome {
-        let call = Call { module: module.into(), args, mode, environment: Vec::new() };
+        let call = Call { module: module.into(), args, mode, environment: Vec::new(), background: None };
         runner::run(&call, &self.host())
     }
 

@@ -13,6 +13,17 @@ pub struct Call {
     pub mode: Mode,
     /// Added to the environment of every process that the module starts.
     pub environment: Vec<(String, String)>,
+    /// Set for work that goes on by itself: the outcome then only says that it has begun.
+    pub background: Option<Background>,
+}
+
+/// Work in the background, which outlives the agent and is asked for by its id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Background {
+    /// Names the file that its outcome is written to.
+    pub id: String,
+    /// How long it may take.
+    pub seconds: u64,
 }
 
 /// How a call is to be carried out.

@@ -9,7 +9,7 @@ mod frame;
 mod outcome;
 mod value;
 
-pub use call::{Batch, Become, Call, Mode, Reply, Request, Stage};
+pub use call::{Background, Batch, Become, Call, Mode, Reply, Request, Stage};
 pub use frame::{FrameError, MARKER, MAX_FRAME, decode, encode, read_frame, write_frame};
 pub use outcome::{Diff, Failure, Outcome};
 pub use value::{Blob, Map, Value};

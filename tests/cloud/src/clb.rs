@@ -96,6 +96,7 @@ fn create(state: &mut State, payload: &Value, id: &str) -> Answer {
             "Tags",
             "ClientToken",
             "LoadBalancerPassToTarget",
+            "SubnetId",
         ],
     )?;
     let token = text(payload, "ClientToken")?;
@@ -226,7 +227,13 @@ fn describe_targets(state: &mut State, payload: &Value) -> Answer {
         .map(|listener| {
             let rules = listener["Rules"].as_array().into_iter().flatten().map(|rule| {
                 let location = rule["LocationId"].as_str().unwrap_or_default();
-                json!({ "LocationId": location, "Targets": state.targets.get(location) })
+                let targets = state.targets.get(location).into_iter().flatten().map(|target| {
+                    let instance = target["InstanceId"].as_str().and_then(|id| state.instances.get(id));
+                    let mut target = target.clone();
+                    target["InstanceName"] = json!(instance.map(|found| &found["InstanceName"]));
+                    target
+                });
+                json!({ "LocationId": location, "Targets": targets.collect::<Vec<_>>() })
             });
             json!({ "ListenerId": listener["ListenerId"], "Rules": rules.collect::<Vec<_>>() })
         })

@@ -28,7 +28,8 @@ pub fn answer(state: &mut State, call: &Call, id: &str) -> Answer {
         "DescribeInstances" => {
             known(payload, &[&PAGED[..], &["InstanceIds"]].concat())?;
             let wanted = texts(payload, "InstanceIds");
-            let all = state.instances.iter().filter(|(id, _)| wanted.is_empty() || wanted.contains(id));
+            let listed = |id: &String| !state.unlisted.contains(id) && (wanted.is_empty() || wanted.contains(id));
+            let all = state.instances.iter().filter(|(id, _)| listed(id));
             page(payload, all.map(|(_, instance)| instance), "InstanceSet", "Tags", false, |name| match name {
                 "instance-name" => Some("InstanceName"),
                 "instance-id" => Some("InstanceId"),
@@ -176,8 +177,13 @@ fn run(state: &mut State, payload: &Value, id: &str) -> Answer {
             "LatestOperationErrorMsg": null,
         });
         state.instances.insert(instance_id.clone(), instance);
+        // Every other one shows only when it runs.
+        if number % 2 == 1 {
+            state.unlisted.push(instance_id.clone());
+        }
         ids.push(instance_id.clone());
         state.later(&format!("{id}/{instance_id}"), None, Vec::new(), move |state| {
+            state.unlisted.retain(|id| *id != instance_id);
             let Some(instance) = state.instances.get_mut(&instance_id) else { return };
             if launch_failed {
                 instance["InstanceState"] = json!("LAUNCH_FAILED");

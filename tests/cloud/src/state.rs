@@ -78,6 +78,8 @@ pub struct State {
     pub(crate) faults: Vec<Fault>,
     /// What was answered to a ClientToken.
     pub(crate) tokens: BTreeMap<String, Value>,
+    /// Made, but not in any list yet.
+    pub(crate) unlisted: Vec<String>,
     tasks: BTreeMap<String, Task>,
     last: u64,
 }
@@ -98,6 +100,7 @@ impl State {
             calls: Vec::new(),
             faults: Vec::new(),
             tokens: BTreeMap::new(),
+            unlisted: Vec::new(),
             tasks: BTreeMap::new(),
             last: 0,
         }

@@ -92,7 +92,8 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    pub(super) fn help(&self) -> Option<&'static str> {
+    /// What may be done about it.
+    pub fn help(&self) -> Option<&'static str> {
         match self {
             Trouble::Refused { refusal, .. } if refusal.is("AuthFailure.SignatureExpire") => {
                 Some("set this machine's clock: it may be at most five minutes off")

@@ -1,0 +1,102 @@
+//! Work that goes on when the agent is gone: a process of its own, which writes down what came of it.
+
+use std::{
+    io::{self, Write, stdin},
+    process::{Command, Stdio},
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+use rplay_modules::{
+    Host, NoBlobs,
+    jobs::{JobFile, Progress},
+    runner,
+};
+use rplay_wire::{Background, Call, Failure, Outcome, encode, read_frame};
+
+use crate::descendants;
+
+/// The words after `rplay agent` that make a process which only starts the job and ends, so that the job
+/// is nobody's child and outlives the agent.
+const START: &str = "start-job";
+/// The words that make the job itself.
+const RUN: &str = "run-job";
+
+/// Begins a call as a job. The outcome says that it has begun.
+pub fn begin(call: &Call, job: &Background) -> Outcome {
+    let begun = || -> Result<Outcome, Failure> {
+        let host = host(call);
+        let file = JobFile::of(&job.id, &host)?;
+        file.write(&Progress::Ordered)?;
+        start(call, job).map_err(|error| {
+            let _ = file.remove();
+            Failure::new(format!("the job could not be started: {error}"))
+        })?;
+        Ok(Outcome { changed: true, data: file.describe(false).into_iter().collect(), ..Outcome::default() })
+    };
+    begun().unwrap_or_else(Outcome::failed)
+}
+
+fn host(call: &Call) -> Host {
+    Host::new(call.environment.clone(), Arc::new(NoBlobs))
+}
+
+/// The call goes in by standard input: arguments could be read by everybody.
+fn start(call: &Call, job: &Background) -> io::Result<()> {
+    let call = encode(call).map_err(io::Error::other)?;
+    let mut starter =
+        again(START, &job.id).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let mut input = starter.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    // The starter passes its input on and does not wait, so this ends when the job has read it.
+    let written = input.write_all(&call);
+    drop(input);
+    let output = starter.wait_with_output()?;
+    match output.status.success() {
+        true => written,
+        false => Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
+    }
+}
+
+/// This executable, even if its file has gone.
+fn again(word: &str, id: &str) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.args(["agent", word, id]);
+    command
+}
+
+/// What `rplay agent start-job` and `rplay agent run-job` do; `None` for other words.
+pub fn main(words: &[String]) -> Option<io::Result<()>> {
+    let [word, id] = words else { return None };
+    match word.as_str() {
+        START => Some(again(RUN, id).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(drop)),
+        RUN => Some(run(id)),
+        _ => None,
+    }
+}
+
+fn run(id: &str) -> io::Result<()> {
+    let _ = nix::unistd::setsid();
+    let call: Option<Call> = read_frame(&mut stdin().lock()).map_err(io::Error::other)?;
+    let call = call.ok_or(io::ErrorKind::UnexpectedEof)?;
+    nix::unistd::dup2_stdin(std::fs::File::open("/dev/null")?)?;
+    let file = JobFile::of(id, &host(&call)).map_err(io::Error::other)?;
+    file.write(&Progress::Running(std::process::id()))?;
+    let seconds = call.background.as_ref().map_or(0, |job| job.seconds);
+    file.write(&Progress::Done(Box::new(within(call, Duration::from_secs(seconds)))))
+}
+
+/// The outcome of a call, or that it took too long: then what it has started is killed.
+fn within(call: Call, limit: Duration) -> Outcome {
+    let (tell, told) = mpsc::channel();
+    let worker = thread::Builder::new().spawn(move || {
+        let _ = tell.send(runner::run(&call, &host(&call)));
+    });
+    match worker {
+        Ok(_) => told.recv_timeout(limit).unwrap_or_else(|_| {
+            descendants::kill_all();
+            Outcome::failed(Failure::new("Timeout exceeded"))
+        }),
+        Err(error) => Outcome::failed(Failure::new(format!("the host has no room for another thread: {error}"))),
+    }
+}
