@@ -1,105 +1,21 @@
 //! The playbooks for Tencent Cloud against a stand-in of it (tests/cloud): from nothing to two hosts behind a
 //! balancer and back, with every call failing once on the way.
 
-use std::{
-    fs,
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::Output,
-    thread,
-};
+use std::{fs, process::Command, thread, time::Duration};
 
-use cloud_stand_in::{Cloud, Fault, Settings};
+use account::{Account, project};
+use cloud_stand_in::{Fault, Settings};
 use serde_json::{Value, json};
 
+mod account;
+#[allow(dead_code, reason = "only the executable is wanted of it, not its snapshots")]
 mod seen;
+mod sshd;
 
 const ALL_THERE: &str =
     r#"{"vpcs":1,"subnets":1,"groups":1,"keys":1,"instances":2,"balancers":1,"listeners":1,"rules":1,"targets":2}"#;
 const NOTHING: &str =
     r#"{"vpcs":0,"subnets":0,"groups":0,"keys":0,"instances":0,"balancers":0,"listeners":0,"rules":0,"targets":0}"#;
-
-/// A stand-in with its own folder for keys, and a port at which its hosts can be reached.
-struct Account {
-    cloud: Cloud,
-    folder: tempfile::TempDir,
-    port: u16,
-}
-
-/// What a run said, and how it ended.
-struct Run {
-    text: String,
-    code: Option<i32>,
-}
-
-impl Account {
-    fn new(change: impl FnOnce(&mut Settings)) -> Account {
-        let mut settings = Settings { addresses: vec!["127.0.0.1".to_owned(); 40], ..Settings::default() };
-        change(&mut settings);
-        let ssh = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = ssh.local_addr().unwrap().port();
-        thread::spawn(move || ssh.incoming().for_each(drop));
-        let cloud = Cloud::start("127.0.0.1:0", settings).unwrap();
-        Account { cloud, folder: tempfile::tempdir().unwrap(), port }
-    }
-
-    fn variables(&self) -> Value {
-        json!({
-            "tencent_endpoint": self.cloud.url, "tencent_secrets_dir": self.folder.path(), "tencent_poll_delay": 0.01,
-            "tencent_backoff": 0.01, "tencent_drain_seconds": 0, "tencent_ssh_port": self.port,
-        })
-    }
-
-    /// Runs the executable with the account's key in the environment.
-    fn command(&self, arguments: &[&str], id: &str, key: &str) -> Output {
-        let mut command = seen::rplay();
-        command.env("TENCENTCLOUD_SECRET_ID", id).env("TENCENTCLOUD_SECRET_KEY", key);
-        command.args(arguments).current_dir(project()).output().unwrap()
-    }
-
-    fn run(&self, playbook: &str, more: &[&str]) -> Run {
-        let settings = Settings::default();
-        self.run_as(playbook, more, &settings.secret_id, &settings.secret_key)
-    }
-
-    fn run_as(&self, playbook: &str, more: &[&str], id: &str, key: &str) -> Run {
-        let playbook = format!("playbooks/{playbook}.yml");
-        let variables = self.variables().to_string();
-        let mut arguments = vec![playbook.as_str(), "-i", "localhost,", "-e", &variables];
-        arguments.extend(more);
-        let output = self.command(&arguments, id, key);
-        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        Run { text: text.into_owned(), code: output.status.code() }
-    }
-
-    /// A run that does well; how many tasks were changes.
-    fn succeeds(&self, playbook: &str, more: &[&str]) -> usize {
-        let run = self.run(playbook, more);
-        assert_eq!(run.code, Some(0), "{}", run.text);
-        run.changed()
-    }
-
-    fn has(&self, wanted: &str) {
-        let wanted: Value = serde_json::from_str(wanted).unwrap();
-        assert_eq!(self.cloud.state().counts(), wanted);
-    }
-}
-
-impl Run {
-    fn changed(&self) -> usize {
-        let (_, rest) = self.text.rsplit_once(" changed=").unwrap();
-        rest.split(' ').next().unwrap().parse().unwrap()
-    }
-
-    fn fails_with(&self, said: &str) {
-        assert_eq!(self.code, Some(2), "{}", self.text);
-        assert!(self.text.contains(said), "{said} is not in {}", self.text);
-    }
-}
-
-fn project() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
-}
 
 /// The actions of a fresh provision or deprovision.
 fn actions(account: &Account) -> Vec<String> {
@@ -256,8 +172,34 @@ fn what_is_sold_out_is_got_elsewhere() {
 fn a_host_that_cannot_be_started_is_made_anew() {
     let account = Account::new(|settings| settings.launch_failures = 1);
     account.run("provision", &[]).fails_with("todo-1: LAUNCH_FAILED no more of these");
+    // The failed one is still in the list, beside the new one of its name.
     account.succeeds("provision", &[]);
+    assert_eq!(account.cloud.state().instances.len(), 3);
+    assert_eq!(account.succeeds("provision", &[]), 0);
     assert_eq!(account.cloud.state().weights().len(), 2);
+    let cloud = account.cloud.clone();
+    let clear = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(600));
+        cloud.state().instances.retain(|_, instance| instance["InstanceState"] != "LAUNCH_FAILED");
+    });
+    account.succeeds("deprovision", &["-e", "stack=todo"]);
+    clear.join().unwrap();
+    account.has(NOTHING);
+}
+
+#[test]
+fn two_hosts_of_one_name_are_told() {
+    let account = Account::new(|_| {});
+    account.succeeds("provision", &[]);
+    {
+        let mut state = account.cloud.state();
+        let mut twin = state.instances.values().find(|found| found["InstanceName"] == "todo-2").unwrap().clone();
+        twin["InstanceId"] = json!("ins-twin");
+        state.instances.insert("ins-twin".to_owned(), twin);
+    }
+    account.run("provision", &[]).fails_with("todo-2 is ins-twin");
+    let run = account.with_inventory(&account.inventory(""), &["playbooks/deprovision.yml", "--check"]);
+    assert!(run.text.contains("more than one running host `todo-2`"), "{}", run.text);
 }
 
 #[test]
@@ -273,6 +215,9 @@ fn check_mode_shows_the_plan_and_its_price() {
     ] {
         assert!(run.text.contains(line), "{line} is not in {}", run.text);
     }
+    account.has(NOTHING);
+    // There is no host for site.yml then.
+    assert!(account.run("cloud", &["--check"]).text.contains("skipping: no hosts matched"));
     account.has(NOTHING);
     let calls = account.cloud.state().calls.clone();
     for (action, payload) in calls {
@@ -319,34 +264,19 @@ fn secrets_stay_unseen_in_the_loudest_output() {
 #[test]
 fn a_network_of_a_similar_name_is_another_one() {
     let account = Account::new(|_| {});
-    account.succeeds("provision", &["-e", r#"{"stack": "other", "tencent_vpc_name": "todo-old"}"#]);
+    let other = r#"{"stack": "other", "tencent_vpc_name": "todo-old", "tencent_balancer_type": "INTERNAL"}"#;
+    account.succeeds("provision", &["-e", other]);
+    {
+        let state = account.cloud.state();
+        let (_, made) = state.calls.iter().find(|(action, _)| action == "CreateLoadBalancer").unwrap();
+        assert_eq!(made["SubnetId"].as_str(), state.subnets.keys().next().map(String::as_str));
+        assert!(made["InternetAccessible"].is_null());
+    }
     account.succeeds("provision", &[]);
     assert_eq!(account.cloud.state().vpcs.len(), 2);
     assert_eq!(account.succeeds("provision", &[]), 0);
     account.succeeds("deprovision", &["-e", "stack=other"]);
     account.has(ALL_THERE);
-}
-
-impl Account {
-    /// An inventory that asks the stand-in.
-    fn inventory(&self, more: &str) -> String {
-        let path = self.folder.path().join("cloud.yml");
-        let text = format!(
-            "plugin: rplay.builtin.tencentcloud\nregion: ap-guangzhou\nstack: todo\nendpoint: {}\n{more}",
-            self.cloud.url
-        );
-        fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    fn with_inventory(&self, inventory: &str, arguments: &[&str]) -> Run {
-        let settings = Settings::default();
-        let mut all = vec!["-i", inventory];
-        all.extend(arguments);
-        let output = self.command(&all, &settings.secret_id, &settings.secret_key);
-        let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        Run { text: text.into_owned(), code: output.status.code() }
-    }
 }
 
 #[test]
@@ -418,6 +348,44 @@ fn provision_and_inventory_mean_the_same_stack() {
     assert!(run.code == Some(0) && run.text.contains("10.1.1.11"), "{}", run.text);
 }
 
+/// The play of the next test stands for site.yml, which needs real hosts.
+#[test]
+fn site_drains_as_the_test_does() {
+    let read = |path: &str| fs::read_to_string(project().join(path)).unwrap();
+    let (play, site) = (read("tests/cloud/plays/drain.yml"), read("playbooks/site.yml"));
+    for task in ["Take the host out of the cloud's balancer", "Put the host back into the cloud's balancer"] {
+        let (_, task) = play.split_once(&format!("    - name: {task}\n")).unwrap();
+        let task = task.split_once("  tasks:").map_or(task, |(task, _)| task);
+        assert!(site.contains(task.trim_end()), "site.yml has it otherwise: {task}");
+    }
+}
+
+/// From nothing to a task on the new hosts in one run, over real ssh with the key that was made for them.
+#[test]
+fn new_hosts_are_reached_in_the_same_run() {
+    let Some(server) = sshd::Sshd::start("") else { return };
+    let account = Account { port: server.port, ..Account::new(|_| {}) };
+    let key = account.folder.path().join("id_rsa");
+    let made = Command::new("ssh-keygen").args(["-q", "-t", "rsa", "-N", "", "-f"]).arg(&key).status();
+    assert!(made.unwrap().success());
+    fs::copy(key.with_extension("pub"), server.at("authorized_keys")).unwrap();
+    let after = account.folder.path().join("after.yml");
+    let play = "- hosts: todo\n  gather_facts: false\n  tasks:\n    - shell: echo {{ inventory_hostname }} in $SSH_CONNECTION\n";
+    fs::write(&after, play).unwrap();
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name;
+    let run = account.run("provision", &[after.to_str().unwrap(), "-v", "-e", &format!("tencent_user={user}")]);
+    assert_eq!(run.code, Some(0), "{}\n{}", run.text, server.log());
+    for host in ["todo-1 in 127.0.0.1", "todo-2 in 127.0.0.1"] {
+        assert!(run.text.contains(host), "{}", run.text);
+    }
+    let known = account.folder.path().join("known_hosts");
+    let host_key = fs::read_to_string(server.at("host.pub")).unwrap();
+    let host_key = host_key.split_whitespace().nth(1).unwrap();
+    assert!(fs::read_to_string(&known).unwrap().contains(host_key));
+    account.succeeds("deprovision", &["-e", "stack=todo"]);
+    assert!(!known.exists(), "other hosts may get the addresses");
+}
+
 #[test]
 fn a_host_is_out_of_the_balancer_while_it_is_updated() {
     let account = Account::new(|_| {});
@@ -444,7 +412,8 @@ fn a_host_is_out_of_the_balancer_while_it_is_updated() {
     assert_eq!(weights(), [0, 10]);
     let run = drain(&["-e", "broken=todo-2"]);
     run.fails_with("the update fails");
-    assert_eq!((weights(), run.changed()), (vec![10, 0], 0));
+    // It put the first one back, and left the second one out.
+    assert_eq!((weights(), run.changed()), (vec![10, 0], 1));
     // The first one is the last that serves now; refusing to work on it would keep the other out for ever.
     let run = drain(&["-e", "last=todo-1"]);
     assert!(run.code == Some(0) && run.text.contains("todo-1 is the only host"), "{}", run.text);

@@ -19,7 +19,6 @@ COLOURS = {
     "mitogen": "#9d6bd1",
     "ansible": "#3b82d6",
 }
-LABELS = {"limit": "ssh with a script by hand"}
 
 
 def svg(width, height, parts, title):
@@ -42,36 +41,36 @@ def seconds(value):
 
 
 def bars(cases, results):
-    """A group of bars for each case: wall time, to a logarithmic scale."""
+    """A group of bars for each case: CPU time, which a busy machine does not falsify, to a logarithmic scale."""
     left, right, bar, gap = 16, 760, 11, 14
     x0, x1 = left + 84, right - 60
-    walls = {
+    used = {
         case.name: {
-            tool: median(cost["wall"] for cost in results[case.name][tool]["rounds"])
+            tool: median(cost["controller"] + cost["target"] for cost in results[case.name][tool]["rounds"])
             for tool in COLOURS
             if tool in results[case.name]
         }
         for case in cases
     }
-    every = [wall for group in walls.values() for wall in group.values()]
+    every = [cpu for group in used.values() for cpu in group.values()]
     low = 10 ** math.floor(math.log10(min(every)))
     high = 10 ** math.ceil(math.log10(max(every)))
 
     def at(value):
         return x0 + (x1 - x0) * math.log(value / low) / math.log(high / low)
 
-    parts, y = [text(left, 22, "Seconds, to a logarithmic scale: shorter is better", "title")], 44
+    parts, y = [text(left, 22, "Seconds of CPU, controller and hosts together, to a logarithmic scale: shorter is better", "title")], 44
     top = y - 8
     for case in cases:
         parts.append(text(left, y + 8, case.title, "title"))
         y += 16
-        for tool, wall in walls[case.name].items():
+        for tool, cpu in used[case.name].items():
             parts.append(text(x0 - 6, y + bar - 2, tool, "small", "end"))
-            width = max(at(wall) - x0, 1)
+            width = max(at(cpu) - x0, 1)
             parts.append(
                 f'<rect x="{x0}" y="{y}" width="{width:.1f}" height="{bar}" rx="2" fill="{COLOURS[tool]}"/>'
             )
-            parts.append(text(x0 + width + 5, y + bar - 2, seconds(wall), "small"))
+            parts.append(text(x0 + width + 5, y + bar - 2, seconds(cpu), "small"))
             y += bar + 3
         y += gap
     lines, tick = [], low
@@ -81,7 +80,7 @@ def bars(cases, results):
         tick *= 10
     parts[1:1] = lines
     parts.append(text(left, y + 24, "limit: one ssh for each host with a script by hand that does the same work", "small"))
-    return svg(right, y + 36, parts, "wall time of rplay and others")
+    return svg(right, y + 36, parts, "CPU time of rplay and others")
 
 
 def lines(growth):

@@ -122,7 +122,7 @@ class Bench:
                     if cost.wall > SLOW:
                         slow.add(tool.name)
         for tool in tools:
-            if case.look and (self.options.full or not self.took(case, tool) > 6 * SLOW):
+            if case.look and (self.options.full or not self.took(case, tool) > 3 * SLOW):
                 for run, cost, trips in self.visit(tool, case, look=True):
                     found = self.results[run.name][tool.name]
                     found["memory"] = {"own": cost.own, "ssh": cost.ssh, "hosts": cost.hosts}
@@ -193,13 +193,19 @@ def main():
         if options.growth:
             bench.growth = growth.measure(bench, min(options.rounds, 3))
         listed = options.cases or [case.name for case in CASES if not options.growth]
-        chosen = [c for c in CASES if {c.name, *(f.name for f in c.follows)} & {*listed}]
+        chosen = []
+        for name in listed:
+            case = next(c for c in CASES if name in (c.name, *(f.name for f in c.follows)))
+            if case not in chosen:
+                chosen.append(case)
         for case in chosen:
             bench.measure(case)
             if options.json:
                 options.json.write_text(json.dumps(bench.results, indent=1))
+            if options.write:
+                report.write(bench.results, bench.growth)
         print(f"\n{time.monotonic() - begun:.0f} s in all; load {os.getloadavg()[0]:.1f}")
-        if options.write:
+        if options.write and options.growth:
             report.write(bench.results, bench.growth)
     finally:
         bench.stop()

@@ -16,9 +16,9 @@ def total(cost):
     return cost["controller"] + cost["target"]
 
 
-def ratios(results, tool, of):
+def ratios(results, tool, of, ours="rplay"):
     """rplay's share of the limit, or how many times another tool takes, in the rounds that both were in."""
-    ours = {cost["round"]: of(cost) for cost in results["rplay"]["rounds"]}
+    ours = {cost["round"]: of(cost) for cost in results[ours]["rounds"]}
     theirs = {cost["round"]: of(cost) for cost in results[tool]["rounds"]}
     pairs = [(ours[n], theirs[n]) for n in ours if n in theirs]
     if not pairs:
@@ -47,6 +47,9 @@ def rows(case, results):
             row["wall_ratio"] = ratios(results, name, lambda c: c["wall"])
             row["cpu_ratio"] = ratios(results, name, total)
             row["goal"] = case.goals.get(name)
+            if name != "limit" and "limit" in results:
+                row["wall_limit"] = ratios(results, name, lambda c: c["wall"], "limit")
+                row["cpu_limit"] = ratios(results, name, total, "limit")
         yield row
 
 
@@ -140,7 +143,10 @@ def ratio_table(results):
             for kind in ("wall", "cpu"):
                 ratio, goal = row[f"{kind}_ratio"], row["goal"]
                 word = number(ratio, 2 if tool == "limit" else 1)
-                shown.append(f"**{word}**" if goal and not met(tool, ratio, goal) else word)
+                if goal and not met(tool, ratio, goal):
+                    beyond = (row.get(f"{kind}_limit") or goal) < goal
+                    word = f"**{word}**" + ("†" if beyond else "")
+                shown.append(word)
             goal = f" ({'≤' if tool == 'limit' else '≥'} {row['goal']:g})" if row["goal"] else ""
             cells.append(" / ".join(shown) + goal)
         ours = found["rplay"]

@@ -59,7 +59,11 @@ pub fn read(inventory: &mut Inventory, file: &Node) -> Result<(), Problems> {
         let message = format!("the stack `{}` has no running host in {}", settings.stack, settings.region);
         inventory.warnings.push(message);
     }
-    for (name, vars) in found {
+    for (at, (name, vars)) in found.iter().cloned().enumerate() {
+        if found[..at].iter().any(|(other, _)| *other == name) {
+            let message = format!("the stack `{}` has more than one running host `{name}`", settings.stack);
+            inventory.warnings.push(message);
+        }
         let host = inventory.host_index(&name);
         inventory.put(group, host);
         inventory.set_host_vars(host, vars);

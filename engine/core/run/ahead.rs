@@ -26,14 +26,14 @@ use super::{
 };
 use crate::{
     actions::{After, Effect},
-    plan::{Action, Condition, Controller, Field, Task},
+    plan::{Action, Condition, Controller, Field, Step, Task},
 };
 
 /// So many tasks go out together at most.
 const MOST_TASKS: usize = 256;
 
 /// So many calls are made ready at most before their turn, on all hosts together.
-const MOST_CALLS: usize = 20_000;
+const MOST_CALLS: usize = 10_000;
 
 /// Bytes of arguments that go out together to one host.
 const MOST_BYTES: usize = 4 << 20;
@@ -60,6 +60,9 @@ impl Run {
         works: &mut [Work],
         following: &Following<'_>,
     ) {
+        if play.unsteady.load(Ordering::Acquire) {
+            return;
+        }
         // Some of them are on a train already: the others wait for them at its end.
         if !self.options.batch || works.iter().any(|work| work.advance.is_some() || work.calls().next().is_none()) {
             return;
@@ -318,15 +321,13 @@ fn holds_others_up(task: &Task) -> bool {
 fn stays_at_home(action: &str) -> bool {
     matches!(
         action,
-        "apt_key"
-            | "assemble"
+        "assemble"
             | "assert"
             | "authorized_key"
             | "blockinfile"
             | "command"
             | "copy"
             | "cron"
-            | "deb822_repository"
             | "debconf"
             | "debug"
             | "dpkg_selections"
@@ -362,10 +363,30 @@ fn stays_at_home(action: &str) -> bool {
     )
 }
 
+/// Whether one host may end these steps for others that are elsewhere in them.
+pub(super) fn may_end_play(steps: &[Step]) -> bool {
+    steps.iter().any(|step| match step {
+        Step::Task(task) => match task.action.controller() {
+            // Nobody knows yet what is in there.
+            Some(Controller::IncludeTasks | Controller::IncludeRole) => true,
+            Some(Controller::Meta) => {
+                let word = task.args.free.as_ref().and_then(|field| field.value.data());
+                word.is_none_or(|word| word.as_str().is_none_or(|word| word.trim().starts_with("end_")))
+            }
+            _ => false,
+        },
+        Step::Block(block) => [&block.body, &block.rescue, &block.always].into_iter().any(|steps| may_end_play(steps)),
+        Step::Role(role) => may_end_play(&role.steps),
+        Step::Flush => false,
+    })
+}
+
 /// Whether no facts of the host come with its result.
 fn keeps_facts(task: &Task) -> bool {
-    let brings = ["gather_facts", "getent", "hostname", "package_facts", "service_facts", "setup"];
-    !brings.contains(&task.action.name())
+    match task.action {
+        Action::Module(entry) => !entry.brings_facts,
+        Action::Controller(entry) => entry.kind != Controller::GatherFacts,
+    }
 }
 
 /// `meta: flush_handlers` without conditions.

@@ -146,8 +146,16 @@ impl Party {
     /// Whether a call on one host has nothing to do with the others.
     pub fn keeps_to(&self, host: &str, call: &Call) -> bool {
         let own = self.places.get(host).copied();
-        let runs = matches!(call.module.as_str(), "command" | "shell" | "raw" | "script");
-        let text_is_quiet = |text: &str| !(self.mentions(text, own) || runs && reaches(text));
+        // What others write to files speaks to nobody.
+        match call.module.as_str() {
+            "command" | "shell" | "raw" | "script" => {}
+            "unarchive" => {
+                let src = call.args.get("src").and_then(Value::as_str);
+                return !src.is_some_and(|src| src.contains("://"));
+            }
+            _ => return true,
+        }
+        let text_is_quiet = |text: &str| !self.mentions(text, own) && !reaches(text);
         all_texts(&call.args, &text_is_quiet) && call.environment.iter().all(|(_, value)| text_is_quiet(value))
     }
 
@@ -188,7 +196,9 @@ fn all_texts(args: &Map, holds: &impl Fn(&str) -> bool) -> bool {
     fn of_value(value: &Value, holds: &impl Fn(&str) -> bool) -> bool {
         match value {
             Value::Str(text) => holds(text),
-            Value::Bytes(bytes) => std::str::from_utf8(bytes).map_or(true, holds),
+            Value::Bytes(bytes) => std::str::from_utf8(bytes).is_ok_and(holds),
+            // Nobody has looked at it.
+            Value::Blob(_) => false,
             Value::List(items) => items.iter().all(|item| of_value(item, holds)),
             Value::Map(map) => all_texts(map, holds),
             _ => true,
@@ -284,6 +294,14 @@ mod tests {
         for quiet in ["echo curly", "make", "ls /srv/x.docker.d"] {
             assert!(party.keeps_to("a1", &call("shell", quiet)), "{quiet}");
         }
-        assert!(party.keeps_to("a1", &call("copy", "curl http://x")));
+        assert!(party.keeps_to("a1", &call("copy", "curl http://b1")));
+        assert!(!party.keeps_to("a1", &Call { args: data! { "src" => "http://x/y.tar" }, ..call("unarchive", "") }));
+        let mut script = call("script", "x.sh");
+        script.args.insert("_content".into(), Value::Bytes(b"ssh elsewhere".to_vec()));
+        assert!(!party.keeps_to("a1", &script));
+        script
+            .args
+            .insert("_content".into(), Value::Blob(rplay_modules::wire::Blob { sha256: String::new(), size: 9 }));
+        assert!(!party.keeps_to("a1", &script));
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use indexmap::IndexSet;
 use miette::Diagnostic;
 
-use super::{Run, data, host::HostState, lock, text_of};
+use super::{Run, ahead, data, host::HostState, lock, text_of};
 use crate::{
     event::{Event, PlayStarted},
     inventory::Pattern,
@@ -47,6 +47,8 @@ pub struct PlayRun {
     pub end_play: AtomicBool,
     /// The play says that no facts are to be gathered.
     pub never_gather: AtomicBool,
+    /// Hosts go their own ways, and one of them may end the play for all at any time.
+    pub unsteady: AtomicBool,
     /// Held while facts are gathered, so that hosts on their own ways do not do it twice.
     pub gathering: Mutex<()>,
 }
@@ -101,6 +103,7 @@ impl PlayRun {
             fatal: AtomicBool::new(false),
             end_play: AtomicBool::new(false),
             never_gather: AtomicBool::new(false),
+            unsteady: AtomicBool::new(false),
             gathering: Mutex::default(),
         }
     }
@@ -236,6 +239,10 @@ impl Run {
 
     /// Strategy free: every host goes through the play as fast as it can.
     fn each_on_its_own(self: &Arc<Self>, play: &Arc<PlayRun>, hosts: &[Arc<HostState>]) {
+        let ends = play.play.max_fail_percentage.is_some()
+            || ahead::may_end_play(&play.play.steps)
+            || ahead::may_end_play(&play.play.handlers);
+        play.unsteady.store(hosts.len() > 1 && ends, Ordering::Release);
         let queue = Mutex::new(hosts.iter().cloned().collect::<std::collections::VecDeque<_>>());
         std::thread::scope(|threads| {
             for _ in 0..self.options.forks.min(hosts.len()).max(1) {

@@ -12,6 +12,8 @@ pub struct Entry {
     pub collection: &'static str,
     /// The argument that takes free text (`command: echo hi`), if there is one.
     pub free_form: Option<&'static str>,
+    /// Facts of the host may come with its result.
+    pub brings_facts: bool,
     /// What it does, from the doc comment.
     pub doc: &'static str,
     pub args: fn() -> Vec<Arg>,
@@ -25,6 +27,7 @@ const fn entry<M: Module>(name: &'static str, collection: &'static str) -> Entry
         name,
         collection,
         free_form: None,
+        brings_facts: false,
         doc: M::DOC,
         args: M::args,
         check: check::<M>,
@@ -41,6 +44,11 @@ impl Entry {
 
     const fn free_form(mut self, arg: &'static str) -> Self {
         self.free_form = Some(arg);
+        self
+    }
+
+    const fn with_facts(mut self) -> Self {
+        self.brings_facts = true;
         self
     }
 }
@@ -96,17 +104,17 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::find::Find>("find", BUILTIN),
     entry::<crate::firewalld::Firewalld>("firewalld", POSIX),
     entry::<crate::get_url::GetUrl>("get_url", BUILTIN),
-    entry::<crate::getent::Getent>("getent", BUILTIN),
+    entry::<crate::getent::Getent>("getent", BUILTIN).with_facts(),
     entry::<crate::git::Git>("git", BUILTIN),
     entry::<crate::group::Group>("group", BUILTIN),
-    entry::<crate::hostname::Hostname>("hostname", BUILTIN),
+    entry::<crate::hostname::Hostname>("hostname", BUILTIN).with_facts(),
     entry::<crate::ini_file::IniFile>("ini_file", GENERAL),
     entry::<crate::iptables::Iptables>("iptables", BUILTIN),
     entry::<crate::lineinfile::LineInFile>("lineinfile", BUILTIN),
     entry::<crate::modprobe::Modprobe>("modprobe", GENERAL),
     entry::<crate::mount::Mount>("mount", POSIX),
     entry::<crate::package::Package>("package", BUILTIN),
-    entry::<crate::package_facts::PackageFacts>("package_facts", BUILTIN),
+    entry::<crate::package_facts::PackageFacts>("package_facts", BUILTIN).with_facts(),
     entry::<crate::ping::Ping>("ping", BUILTIN),
     entry::<crate::pip::Pip>("pip", BUILTIN),
     entry::<crate::raw::Raw>("raw", BUILTIN).free_form("_raw_params"),
@@ -116,8 +124,8 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::seboolean::SeBoolean>("seboolean", POSIX),
     entry::<crate::selinux_state::Selinux>("selinux", POSIX),
     entry::<crate::service::Service>("service", BUILTIN),
-    entry::<crate::service_facts::ServiceFacts>("service_facts", BUILTIN),
-    entry::<crate::setup::Setup>("setup", BUILTIN),
+    entry::<crate::service_facts::ServiceFacts>("service_facts", BUILTIN).with_facts(),
+    entry::<crate::setup::Setup>("setup", BUILTIN).with_facts(),
     entry::<crate::shell::Shell>("shell", BUILTIN).free_form("_raw_params"),
     entry::<crate::slurp::Slurp>("slurp", BUILTIN),
     entry::<crate::stat::Stat>("stat", BUILTIN),

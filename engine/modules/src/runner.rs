@@ -22,6 +22,12 @@ pub fn run(call: &Call, host: &Host) -> Outcome {
             }),
         None => Outcome::failed(Failure::new(format!("this agent has no module `{}`", call.module))),
     };
+    // Who plans ahead relies on it.
+    debug_assert!(
+        outcome.facts.is_empty() || registry::find(&call.module).is_some_and(|entry| entry.brings_facts),
+        "the registry does not say that {} brings facts",
+        call.module
+    );
     outcome.micros = begun.elapsed().as_micros() as u64;
     outcome
 }

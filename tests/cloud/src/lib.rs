@@ -91,6 +91,7 @@ impl Cloud {
         let Ok(Some(request)) = http::Request::read(stream) else { return };
         let answer = match request.path.as_str() {
             "/_stub/calls" => Some(json!(self.calls())),
+            "/_stub/log" => Some(json!(self.state().calls)),
             "/_stub/weights" => Some(json!(self.state().weights())),
             "/_stub/fail" => {
                 let fault = serde_json::from_slice(&request.body).ok().and_then(|json: Value| Fault::read(&json));

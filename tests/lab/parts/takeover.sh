@@ -47,6 +47,7 @@ takeover() {
     refused 'a host that was set up by hand' 'todo-1 was set up by hand, and nothing was changed. There are: MySQL in the container my-mysql \(running, its data in [0-9a-f]{64}\); Redis in the container my-redis .*; 12 replicas \(todo-1, todo-2, todo-3 to todo-12\); /etc/nginx/nginx.conf, by which nginx asks former replicas.* -e take_over=true takes it over'
     refused 'a part of it' 'only be taken over as a whole' --tags replicas -e take_over=true
     refused 'data that would have to be merged' 'my-mysql holds data of its own, and todo-2 is to hold the data of all' -e take_over=true -e todo_data_host=todo-2
+    refused 'replicas whose data is not found' 'their data elsewhere than in a container other-mysql' -e take_over=true -e take_over_mysql_name=other-mysql
     refused 'an image that is not to be had' 'no-such' -e take_over=true -e todo_mysql_image=registry.lab:5000/todo/no-such:1
     refused 'a password that MySQL does not know' 'MySQL of my-mysql refuses root' -e take_over=true -e take_over_mysql_root_password=wrong
     check 'the user is still there' '"token":"eyJ' get "$lb1/api/v1/user/login" -H "$json" -d "$user"
