@@ -26,15 +26,19 @@ pub fn set_fact(mut args: Rendered) -> Result<Answer> {
         )));
     }
     if let Some(bad) = args.keys().find(|name| !is_identifier(name)) {
-        return Err(Box::new(Answer::failed(format!(
-            "Invalid variable name '{bad}': variables begin with a letter or an underscore, hold letters, digits and \
-             underscores only, and are no keywords of Python"
-        ))));
+        return Err(Box::new(Answer::failed(no_identifier(bad))));
     }
     let vars: Layer = args.into_iter().map(|(name, value)| (name, Lazy::Data(value))).collect();
     let mut answer = Answer::default();
     answer.effects.push(Effect::SetFacts { vars, cacheable });
     Ok(answer)
+}
+
+fn no_identifier(name: &str) -> String {
+    format!(
+        "Invalid variable name '{name}': variables begin with a letter or an underscore, hold letters, digits and \
+         underscores only, and are no keywords of Python"
+    )
 }
 
 fn is_identifier(name: &str) -> bool {
@@ -54,6 +58,9 @@ const KEYWORDS: &[&str] = &[
 pub fn set_stats(args: &Rendered) -> Result<Answer> {
     let data = required(args, "data")?;
     let data: IndexMap<Arc<str>, Value> = super::entries(&data);
+    if let Some(bad) = data.keys().find(|name| !is_identifier(name)) {
+        return Err(Box::new(Answer::failed(no_identifier(bad))));
+    }
     let loose = |name: &str| super::parsed::<LooseFlag>(args, name).map(|found| found.map(|flag| flag.0));
     let per_host = loose("per_host")?.unwrap_or(false);
     let aggregate = loose("aggregate")?.unwrap_or(true);

@@ -102,6 +102,9 @@ impl Module for Copy {
             }
             (None, None, None) => return Err(Failure::new("src (or content) is required").arg("src")),
         };
+        if src.is_none() && self._original_basename.is_none() && (ends_in_slash || dest.is_dir()) {
+            return Err(Failure::new("can not use content with a dir as dest").arg("dest"));
+        }
         let name = self._original_basename.filter(|_| ends_in_slash || dest.is_dir());
         let (dest, makes_folder) = match name {
             Some(name) => (dest.join(name), ends_in_slash),

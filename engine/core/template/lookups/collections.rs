@@ -190,7 +190,10 @@ fn sequence(_: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> Answer
     };
     options.finish()?;
     if terms.is_empty() {
-        return named.run();
+        return match named.end.or(named.count) {
+            Some(_) => named.run(),
+            None => Ok(Vec::new()),
+        };
     }
     let mut out = Vec::new();
     for term in terms {

@@ -64,11 +64,35 @@ fn ini(text: &str) -> Option<Map> {
         }
         let (key, value) = trimmed.split_once(['=', ':'])?;
         let (_, section) = current.as_mut()?;
-        section.insert(key.trim().to_lowercase(), value.trim().into());
+        let value = interpolated(value.trim(), section)?;
+        section.insert(key.trim().to_lowercase(), value.into());
     }
     let (name, section) = current?;
     sections.insert(name, section.into());
     Some(sections)
+}
+
+/// `%(key)s` stands for what the section says before, `%%` for a percent sign; any other one is a fault.
+fn interpolated(value: &str, section: &Map) -> Option<String> {
+    let mut out = String::new();
+    let mut rest = value;
+    while let Some(at) = rest.find('%') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        match rest.strip_prefix('%') {
+            Some(after) => {
+                out.push('%');
+                rest = after;
+            }
+            None => {
+                let (key, after) = rest.strip_prefix('(')?.split_once(")s")?;
+                out.push_str(section.get(&key.to_lowercase())?.as_str()?);
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    Some(out)
 }
 
 #[cfg(test)]
@@ -88,6 +112,8 @@ mod tests {
             ("d.fact", "neither", 0o644),
             ("e.fact", "#!/bin/sh\nexit 3\n", 0o755),
             ("f.other", "{}", 0o644),
+            ("g.fact", "[x]\na = 1%%\nb = %(A)s!\n", 0o644),
+            ("h.fact", "[x]\na = 1% of it\n", 0o644),
         ] {
             let path = folder.path().join(name);
             fs::write(&path, content).unwrap();
@@ -103,6 +129,8 @@ mod tests {
         assert_eq!(facts["c"], data! { "y" => 2 }.into());
         assert!(facts["d"].as_str().unwrap().starts_with("error loading facts as ini"));
         assert!(facts["e"].as_str().unwrap().starts_with("Failure executing fact script"));
-        assert_eq!(facts.len(), 5);
+        assert_eq!(facts["g"], data! { "x" => data! { "a" => "1%", "b" => "1%!" } }.into());
+        assert!(facts["h"].as_str().unwrap().starts_with("error loading facts as ini"));
+        assert_eq!(facts.len(), 7);
     }
 }
