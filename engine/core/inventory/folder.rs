@@ -157,7 +157,7 @@ pub fn vars_file(path: &Path, vault: &Vault) -> Result<Layer, Problems> {
     match &loaded.node.kind {
         Kind::Null => Ok(Layer::new()),
         Kind::Map(entries) => {
-            Ok(entries.iter().map(|(key, value)| (super::yaml::key(key), Lazy::from_node(value))).collect())
+            Ok(entries.iter().map(|(key, value)| (super::key::key(key), Lazy::from_node(value))).collect())
         }
         _ => Err(InventoryFault::syntax(loaded.node.span.clone(), "a file of variables must be a mapping")
             .help("write one `name: value` a line")

@@ -11,7 +11,7 @@ mod folder;
 mod graph;
 mod ini;
 mod json;
-
+mod key;
 mod layers;
 mod listing;
 mod literal;

@@ -4,7 +4,7 @@ use std::{path::Path, process::Command, sync::Arc};
 
 use indexmap::IndexSet;
 
-use super::{Inventory, InventoryFault, yaml::key};
+use super::{Inventory, InventoryFault, key::key};
 use crate::{
     source::{Problems, Source},
     syntax::{self, Kind, Node},

@@ -9,7 +9,7 @@ use rplay_modules::{
 };
 use serde_json::{Value as Json, json};
 
-use super::{Inventory, InventoryFault, graph::ALL, yaml::key};
+use super::{Inventory, InventoryFault, graph::ALL, key::key};
 use crate::{
     source::{Problems, Span, nearest},
     syntax::Node,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Inventory, InventoryFault, address, tencent};
+use super::{Inventory, InventoryFault, address, key::key, tencent};
 use crate::{
     source::{Problems, Source, nearest},
     syntax::{self, Kind, Node},
@@ -150,12 +150,4 @@ fn hosts(inventory: &mut Inventory, group: usize, name: &Node, vars: Option<&Nod
         inventory.set_host_vars(host, layer.clone());
     }
     Ok(())
-}
-
-/// A key as text: numbers and the like as they were written.
-pub fn key(node: &Node) -> Arc<str> {
-    match &node.kind {
-        Kind::Str(text) => text.value.clone(),
-        _ => node.span.text().into(),
-    }
 }

@@ -159,7 +159,7 @@ impl AptKey {
         if let Some(file) = &self.file {
             let path = file.on(host);
             let read = fs::read(&path);
-            return read.map(Some).map_err(|error| crate::attributes::cannot("read", &path, &error).arg("file"));
+            return read.map(Some).map_err(|error| crate::cannot::cannot("read", &path, &error).arg("file"));
         }
         let Some(url) = &self.url else { return Ok(None) };
         let mut request = Request::get(url);

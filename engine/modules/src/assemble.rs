@@ -7,7 +7,8 @@ use rplay_wire::{Failure, Value, data};
 use crate::{
     ArgFault, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
-    attributes::{Attributes, cannot, describe},
+    attributes::{Attributes, describe},
+    cannot::cannot,
     digest::Algorithm,
     glob, paths,
     pattern::{Flags, Pattern},

@@ -17,6 +17,7 @@ use crate::{
     accounts::{gid_of, group_name, uid_of, user_name},
     args,
     argtypes::{Flag, Text},
+    cannot::cannot,
     flags,
     mode::Mode,
     paths,
@@ -222,15 +223,6 @@ pub fn state_diff(before: &Map, after: &Map) -> Diff {
         json.map(|json| json.replace("\n  ", "\n    ") + "\n").unwrap_or_default()
     };
     Diff { before: text(before), after: text(after), ..Diff::default() }
-}
-
-/// A failure that names the file: "cannot replace /etc/x: Permission denied".
-pub fn cannot(what: &str, path: &Path, error: &io::Error) -> Failure {
-    let reason = match error.raw_os_error() {
-        Some(code) => nix::errno::Errno::from_raw(code).desc().to_owned(),
-        None => error.to_string(),
-    };
-    Failure::new(format!("cannot {what} {}: {reason}", path.display()))
 }
 
 /// The bits that new files do not get. Read once; the agent never changes its own.

@@ -7,7 +7,8 @@ use rplay_wire::{Failure, Map, Value, data};
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
-    attributes::{Attributes, Wanted, cannot, describe},
+    attributes::{Attributes, Wanted, describe},
+    cannot::cannot,
     digest::Algorithm,
     file::make_folders,
     mode::Mode,

@@ -5,7 +5,7 @@ use rplay_wire::{Failure, Value, data};
 use crate::{
     Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
-    attributes::cannot,
+    cannot::cannot,
     digest::Algorithm,
     paths, slurp,
 };

@@ -11,7 +11,8 @@ use rplay_wire::{Failure, Map, data};
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
-    attributes::{Attributes, Wanted, cannot, describe, state_diff, state_word},
+    attributes::{Attributes, Wanted, describe, state_diff, state_word},
+    cannot::cannot,
     choice, paths,
     times::{FORMAT, Moment, Times},
 };

@@ -6,7 +6,7 @@ use std::{fs::File, io, os::unix::fs::OpenOptionsExt, path::Path};
 use rplay_wire::Failure;
 use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 
-use crate::attributes::cannot;
+use crate::cannot::cannot;
 
 /// Letter, bit (FS_..._FL of linux/fs.h), and the name that `stat` reports.
 const FLAGS: &[(char, u32, &str)] = &[

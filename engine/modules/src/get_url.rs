@@ -223,7 +223,7 @@ impl Fetch {
 }
 
 fn place_failure(folder: &Path, error: &io::Error) -> Failure {
-    crate::attributes::cannot("write into", folder, error)
+    crate::cannot::cannot("write into", folder, error)
 }
 
 /// The name the server gives the file, without any folder it may try to slip in.

@@ -93,7 +93,7 @@ impl Module for IniFile {
                 }
                 String::new()
             }
-            Err(error) => return Err(crate::attributes::cannot("read", &path, &error).arg("path")),
+            Err(error) => return Err(crate::cannot::cannot("read", &path, &error).arg("path")),
         };
         let edited = self.edited(&text);
         let msg = if edited == text { "OK" } else { "changed" };

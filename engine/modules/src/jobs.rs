@@ -10,7 +10,7 @@ use std::{
 use rplay_wire::{Failure, Outcome, Value, encode, read_frame};
 use serde::{Deserialize, Serialize};
 
-use crate::{Host, attributes::cannot, paths};
+use crate::{Host, cannot::cannot, paths};
 
 /// Names the folder of the files, in the environment of the call.
 const FOLDER: &str = "ANSIBLE_ASYNC_DIR";

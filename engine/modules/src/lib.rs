@@ -19,6 +19,7 @@ pub mod attributes;
 mod authorized_key;
 mod blockinfile;
 mod cancel;
+mod cannot;
 mod command;
 pub mod copy;
 mod cron;

@@ -10,7 +10,8 @@ use rplay_wire::{Failure, data};
 
 use crate::{
     Change, Plan,
-    attributes::{cannot, state_diff},
+    attributes::state_diff,
+    cannot::cannot,
     file::{Job, present, turned},
     paths,
 };

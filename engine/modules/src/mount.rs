@@ -12,7 +12,7 @@ use rplay_wire::{Diff, Failure};
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
-    attributes::cannot,
+    cannot::cannot,
     choice, paths,
     place::{Content, Placement},
 };

@@ -13,7 +13,8 @@ use rplay_wire::{Blob, Diff, Failure, Map, data};
 
 use crate::{
     Change, Host, Plan,
-    attributes::{Attributes, Wanted, cannot, chown, umask},
+    attributes::{Attributes, Wanted, chown, umask},
+    cannot::cannot,
     digest::Algorithm,
     paths, selinux,
 };

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{PathArg, Text},
-    attributes::cannot,
+    cannot::cannot,
     choice, paths,
 };
 

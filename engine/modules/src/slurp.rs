@@ -5,7 +5,7 @@ use std::{fs, io, path::Path};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rplay_wire::{Failure, data};
 
-use crate::{Host, Module, Plan, args, argtypes::PathArg, attributes::cannot, paths};
+use crate::{Host, Module, Plan, args, argtypes::PathArg, cannot::cannot, paths};
 
 args! {
     /// Reads a file of the host into the result, in base64.

@@ -17,7 +17,7 @@ use crate::{
     accounts::{Group, User},
     args,
     argtypes::{Flag, PathArg},
-    attributes::cannot,
+    cannot::cannot,
     digest::Algorithm,
     flags, paths,
 };

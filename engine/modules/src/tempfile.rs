@@ -7,7 +7,8 @@ use rplay_wire::{Failure, data};
 use crate::{
     Change, Host, Module, Plan, args,
     argtypes::{PathArg, Text},
-    attributes::{cannot, describe},
+    attributes::describe,
+    cannot::cannot,
     choice, paths,
 };
 

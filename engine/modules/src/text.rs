@@ -6,7 +6,8 @@ use rplay_wire::{Failure, Map, data};
 
 use crate::{
     Host, Plan,
-    attributes::{Attributes, cannot},
+    attributes::Attributes,
+    cannot::cannot,
     file::make_folders,
     paths,
     place::{Content, Placement},

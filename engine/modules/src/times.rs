@@ -12,7 +12,7 @@ use nix::{
 };
 use rplay_wire::{Failure, Map};
 
-use crate::{attributes::cannot, stat::seconds};
+use crate::{cannot::cannot, stat::seconds};
 
 /// How Ansible writes a moment when no format is given.
 pub const FORMAT: &str = "%Y%m%d%H%M.%S";

@@ -8,7 +8,7 @@ use std::{
 
 use rplay_wire::{Failure, Value};
 
-use crate::{attributes::cannot, place::Content};
+use crate::{cannot::cannot, place::Content};
 
 /// One file, folder or link of a tree. Folders come before what they hold.
 #[derive(Clone, Debug)]

@@ -11,7 +11,8 @@ use rplay_wire::{Failure, Map, Value, data};
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
-    attributes::{Attributes, cannot, describe},
+    attributes::{Attributes, describe},
+    cannot::cannot,
     glob, paths,
     tool::Tool,
     zip,

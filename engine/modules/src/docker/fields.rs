@@ -2,7 +2,10 @@
 
 use serde_json::{Value as Json, json};
 
-use super::spec::{CONFIG_LABEL, SPEC_LABEL};
+/// The label that holds the hash of all that was wanted.
+pub const CONFIG_LABEL: &str = "rplay.config";
+/// The label that holds a short hash of each field, so that a replacement can say what differs.
+pub const SPEC_LABEL: &str = "rplay.spec";
 
 /// Where a field stands in the Engine's own structure.
 #[derive(Clone, Copy, PartialEq)]

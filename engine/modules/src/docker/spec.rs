@@ -8,14 +8,9 @@ use sha2::{Digest, Sha256};
 
 use super::{
     difference::{Difference, covers, is_empty},
-    fields::{FIELDS, Field, HIDDEN, Place, split},
+    fields::{CONFIG_LABEL, FIELDS, Field, HIDDEN, Place, SPEC_LABEL, split},
     image_name::ImageName,
 };
-
-/// The label that holds the hash of all that was wanted.
-pub const CONFIG_LABEL: &str = "rplay.config";
-/// The label that holds a short hash of each field, so that a replacement can say what differs.
-pub const SPEC_LABEL: &str = "rplay.spec";
 
 /// One network of a container, with the settings of its endpoint.
 #[derive(Clone, Debug, PartialEq)]

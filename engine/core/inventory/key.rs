@@ -1,0 +1,13 @@
+//! Names in YAML: the keys of its mappings.
+
+use std::sync::Arc;
+
+use crate::syntax::{Kind, Node};
+
+/// A key as text: numbers and the like as they were written.
+pub fn key(node: &Node) -> Arc<str> {
+    match &node.kind {
+        Kind::Str(text) => text.value.clone(),
+        _ => node.span.text().into(),
+    }
+}
