@@ -15,7 +15,7 @@ use super::{
     host::HostState,
     judge::Judged,
     looped::{self, Round},
-    steps::{Hosts, contains},
+    steps::{Hosts, contains, join},
     task::TaskRun,
     unit::{Unit, skipped},
 };
@@ -102,11 +102,7 @@ impl Run {
             if there.is_empty() {
                 continue;
             }
-            for host in self.steps(play, &steps, &there, None) {
-                if !contains(&failed, &host) {
-                    failed.push(host);
-                }
-            }
+            join(&mut failed, self.steps(play, &steps, &there, None));
         }
         failed
     }

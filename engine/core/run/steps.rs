@@ -48,11 +48,7 @@ impl Run {
                     self.flush(play, &all, &failed)
                 }
             };
-            for host in more {
-                if !contains(&failed, &host) {
-                    failed.push(host);
-                }
-            }
+            join(&mut failed, more);
         }
         failed
     }
@@ -81,11 +77,7 @@ impl Run {
             let more = self.steps(play, &block.always, &there, failed.is_empty().then_some(following));
             let mut before = cleared.into_iter();
             failed.retain(|host| before.next() == Some(host.cleared()));
-            for host in more {
-                if !contains(&failed, &host) {
-                    failed.push(host);
-                }
-            }
+            join(&mut failed, more);
         }
         failed
     }
@@ -141,6 +133,15 @@ impl Run {
     /// Lets rescue and always know what went wrong.
     pub(super) fn note_failure(&self, host: &HostState, task: minijinja::Value, result: minijinja::Value) {
         host.set([("ansible_failed_task".into(), data(task)), ("ansible_failed_result".into(), data(result))]);
+    }
+}
+
+/// Adds those that are not among them yet.
+pub(super) fn join(hosts: &mut Hosts, more: Hosts) {
+    for host in more {
+        if !contains(hosts, &host) {
+            hosts.push(host);
+        }
     }
 }
 
