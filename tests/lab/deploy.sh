@@ -74,6 +74,8 @@ within() {
 }
 # longest KIND: the longest that a request of that kind (ping, show, create) waited under the last load.
 longest() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" "$scratch/load"; }
+# How many seconds into the last load the last request failed; 0 if none did.
+last_failure() { sed -n 's/.*"last_failure_s":\([0-9.]*\|null\),.*/\1/p' "$scratch/load" | sed 's/null/0/'; }
 
 build_load() {
     local target; target=$(rustc -vV | sed -n 's/^host: //p')

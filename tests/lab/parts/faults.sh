@@ -61,7 +61,7 @@ failsafe() {
     within 'and back by themselves' 5000 "$(back_after todo-1-10)" ms
     # All of them freeze for a moment, as they do when the host is short of something.
     under_load 8 on todo-1 'docker pause $(seq -f todo-%g 10) >/dev/null; sleep 1; docker unpause $(seq -f todo-%g 10) >/dev/null'
-    within 'all frozen for a second: over soon after' 5 "$(sed -n 's/.*"last_failure_s":\([0-9.]*\|null\),.*/\1/p' "$scratch/load" | sed 's/null/0/')" s
+    within 'all frozen for a second: over soon after' 5 "$(last_failure)" s
     # A replica that failed takes a few rounds to be an equal again.
     sleep 1; for _ in $(seq 60); do get --output /dev/null "$lb1/api/v1/ping"; done
     play 'all of them, in exact round robin' 'failed=0' playbooks/verify.yml

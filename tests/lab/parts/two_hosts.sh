@@ -32,8 +32,6 @@ END
     fail 'the stand-in balancer answers' "$(cat "$scratch/balancer.log")"
 }
 
-last_failure() { sed -n 's/.*"last_failure_s":\([0-9.]*\|null\),.*/\1/p' "$scratch/load" | sed 's/null/0/'; }
-
 lose_host() { docker kill "$prefix-todo-2" >/dev/null; }
 regain_host() { tests/lab/lab up >/dev/null; }
 
