@@ -24,10 +24,15 @@ const MOST_WORKERS: usize = 64;
 /// Runs the stages one after the other, until one fails on which the others depend.
 pub fn run(part: &Part, running: &Running, blobs: &Arc<dyn BlobSource>, replies: &Replies) -> Come {
     let mut come = Come { calls: 0, goes_on: true };
+    let end = part.first + part.calls();
     for stage in &part.stages {
         let first = part.first + come.calls;
         let failed = run_stage(stage, running, blobs, &|index, outcome| {
-            replies.outcome(part.batch, (first + index) as u32, outcome);
+            let index = first + index;
+            match index + 1 == end {
+                true => replies.last_outcome(part.batch, index as u32, outcome),
+                false => replies.outcome(part.batch, index as u32, outcome),
+            }
         });
         come.calls += stage.calls.len();
         if failed && stage.required {

@@ -209,10 +209,12 @@ impl Other {
         if !found.note(index as usize, outcome.failure.is_some()) {
             return;
         }
-        self.replies.outcome(batch, found.first as u32 + index, outcome);
-        if found.is_complete()
-            && let Some(done) = open.remove(&batch)
-        {
+        let index = found.first as u32 + index;
+        if !found.is_complete() {
+            return self.replies.outcome(batch, index, outcome);
+        }
+        self.replies.last_outcome(batch, index, outcome);
+        if let Some(done) = open.remove(&batch) {
             done.end(true);
         }
     }

@@ -2,43 +2,193 @@
 
 use std::{
     io::Write,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
 };
 
 use rplay_wire::{Failure, FrameError, MARKER, Outcome, Reply, encode};
 
-/// Writes whole frames, one at a time.
+/// How long an outcome may wait for others that come right after it: each write wakes sshd, the controller's
+/// ssh, the controller and whoever reads its output, which costs more than many a small task. Nobody sees the
+/// difference; when an agent is killed, what it did in this last moment counts as not answered.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// Bytes that wait for nothing more.
+const ENOUGH: usize = 64 << 10;
+
+/// Writes whole frames in the order in which they were given.
 #[derive(Clone)]
-pub struct Replies(Arc<Mutex<dyn Write + Send>>);
+pub struct Replies(Arc<Shared>);
+
+struct Shared {
+    queue: Mutex<Queue>,
+    /// Locked before the queue by whoever writes, so that nobody overtakes.
+    writer: Mutex<Box<dyn Write + Send>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: Vec<u8>,
+    /// When something was written last.
+    written: Option<Instant>,
+    /// Whether a thread is there to write what waits.
+    is_watched: bool,
+}
 
 impl Replies {
     pub fn new(writer: impl Write + Send + 'static) -> Self {
-        Replies(Arc::new(Mutex::new(writer)))
+        Replies(Arc::new(Shared { queue: Mutex::default(), writer: Mutex::new(Box::new(writer)) }))
     }
 
     /// The marker by which the controller finds the first frame.
     pub fn begin(&self) -> Result<(), FrameError> {
-        self.write(MARKER)
+        self.queue().waiting.extend_from_slice(MARKER);
+        self.write()
     }
 
+    /// Sends a reply, and what waited before it, at once.
     pub fn send(&self, reply: &Reply) -> Result<(), FrameError> {
-        self.write(&encode(reply)?)
+        let frame = encode(reply)?;
+        self.queue().waiting.extend_from_slice(&frame);
+        self.write()
     }
 
-    /// Sends an outcome. One that does not fit into a frame becomes a failed one; that the controller has
-    /// gone is not reported, since the reading side notices it as well.
+    /// Sends an outcome after which others may follow right away: one that follows another within some
+    /// milliseconds waits for the rest of these. One that does not fit into a frame becomes a failed one;
+    /// that the controller has gone is not reported, since the reading side notices it as well.
     pub fn outcome(&self, batch: u64, index: u32, outcome: Outcome) {
-        let sent = self.send(&Reply::Outcome { batch, index, outcome });
-        if let Err(error @ (FrameError::TooLong(_) | FrameError::Garbled(_))) = sent {
-            let outcome = Outcome::failed(Failure::new(format!("the result cannot be sent: {error}")));
-            let _ = self.send(&Reply::Outcome { batch, index, outcome });
+        let frame = frame_of(batch, index, outcome);
+        let mut queue = self.queue();
+        queue.waiting.extend_from_slice(&frame);
+        let rested = queue.written.is_none_or(|written| written.elapsed() >= PATIENCE);
+        if rested || queue.waiting.len() >= ENOUGH {
+            drop(queue);
+            let _ = self.write();
+        } else if !queue.is_watched {
+            let this = self.clone();
+            queue.is_watched = thread::Builder::new().spawn(move || this.watch()).is_ok();
+            if !queue.is_watched {
+                drop(queue);
+                let _ = self.write();
+            }
         }
     }
 
-    fn write(&self, frame: &[u8]) -> Result<(), FrameError> {
-        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.write_all(frame)?;
-        writer.flush()?;
+    /// Sends an outcome after which no other is near, and what waited before it, at once.
+    pub fn last_outcome(&self, batch: u64, index: u32, outcome: Outcome) {
+        let frame = frame_of(batch, index, outcome);
+        self.queue().waiting.extend_from_slice(&frame);
+        let _ = self.write();
+    }
+
+    /// Writes what waits from time to time, until nothing does.
+    fn watch(&self) {
+        loop {
+            thread::sleep(PATIENCE);
+            {
+                let mut queue = self.queue();
+                if queue.waiting.is_empty() {
+                    queue.is_watched = false;
+                    return;
+                }
+            }
+            let _ = self.write();
+        }
+    }
+
+    fn write(&self) -> Result<(), FrameError> {
+        let mut writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = std::mem::take(&mut self.queue().waiting);
+        if !waiting.is_empty() {
+            writer.write_all(&waiting)?;
+            writer.flush()?;
+            self.queue().written = Some(Instant::now());
+        }
         Ok(())
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn frame_of(batch: u64, index: u32, outcome: Outcome) -> Vec<u8> {
+    encode(&Reply::Outcome { batch, index, outcome }).unwrap_or_else(|error| {
+        let outcome = Outcome::failed(Failure::new(format!("the result cannot be sent: {error}")));
+        encode(&Reply::Outcome { batch, index, outcome }).unwrap_or_default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use rplay_wire::read_frame;
+
+    use super::*;
+
+    /// Tells each write.
+    struct Told(Sender<Vec<u8>>);
+
+    impl Write for Told {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let _ = self.0.send(bytes.to_vec());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn replies() -> (Replies, Receiver<Vec<u8>>) {
+        let (sender, writes) = channel();
+        (Replies::new(Told(sender)), writes)
+    }
+
+    fn indexes(mut bytes: &[u8]) -> Vec<u32> {
+        let mut found = Vec::new();
+        while let Some(Reply::Outcome { index, .. }) = read_frame(&mut bytes).unwrap() {
+            found.push(index);
+        }
+        found
+    }
+
+    #[test]
+    fn outcomes_in_a_row_share_writes_and_keep_their_order() {
+        let (replies, writes) = replies();
+        for index in 0..100 {
+            replies.outcome(1, index, Outcome::default());
+        }
+        replies.last_outcome(1, 100, Outcome::default());
+        drop(replies);
+        let writes: Vec<_> = writes.iter().collect();
+        assert!(writes.len() < 50, "{} writes", writes.len());
+        assert_eq!(indexes(&writes.concat()), (0..=100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_outcome_after_a_rest_goes_at_once_and_the_next_one_soon() {
+        let (replies, writes) = replies();
+        replies.outcome(1, 0, Outcome::default());
+        assert_eq!(indexes(&writes.try_recv().unwrap()), [0]);
+        // Nothing comes after it that could take it along.
+        replies.outcome(1, 1, Outcome::default());
+        assert_eq!(indexes(&writes.recv_timeout(Duration::from_secs(10)).unwrap()), [1]);
+    }
+
+    #[test]
+    fn what_waits_goes_before_another_reply() {
+        let (replies, writes) = replies();
+        replies.send(&Reply::Want { sha256: "x".to_owned() }).unwrap();
+        replies.outcome(1, 0, Outcome::default());
+        replies.send(&Reply::Stopped { batch: 1 }).unwrap();
+        let all = writes.try_iter().collect::<Vec<_>>().concat();
+        let mut all = all.as_slice();
+        let mut next = || read_frame::<Reply>(&mut all).unwrap().unwrap();
+        assert!(matches!(next(), Reply::Want { .. }));
+        assert!(matches!(next(), Reply::Outcome { .. }));
+        assert!(matches!(next(), Reply::Stopped { .. }));
     }
 }
