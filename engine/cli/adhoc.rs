@@ -1,6 +1,6 @@
 //! `rplay adhoc`: one module on hosts, without a playbook.
 
-use std::sync::Arc;
+use std::{io::BufWriter, sync::Arc};
 
 use rplay::{
     config::Config,
@@ -20,7 +20,7 @@ pub fn command(args: &AdhocArgs) -> Result<u8, Problems> {
     let one_line = args.one_line;
     let reader = move |config: &Config, secrets: &Arc<Secrets>| -> Box<dyn Reader> {
         let one_line = one_line || config.stdout_callback.value.rsplit('.').next() == Some("oneline");
-        Box::new(Answers::new(std::io::stdout(), &module, one_line, secrets.clone()))
+        Box::new(Answers::new(BufWriter::new(std::io::stdout()), &module, one_line, secrets.clone()))
     };
     let folder = args.playbook_dir.clone().unwrap_or_else(|| ".".into());
     let plays = Plays::Text { source: playbook(args), folder, reader: Box::new(reader) };

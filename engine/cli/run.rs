@@ -1,6 +1,10 @@
 //! Running playbooks: from the command line to a run and its exit code.
 
-use std::{io::IsTerminal, path::PathBuf, sync::Arc};
+use std::{
+    io::{BufWriter, IsTerminal, Stdout},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use miette::Diagnostic;
 use rplay::{
@@ -132,7 +136,7 @@ fn project(config: &Config, vault: &Arc<rplay::vault::Vault>, channel: &Arc<Chan
     Arc::new(Project::new(config.roles_path.0.clone(), decrypt, warn))
 }
 
-fn terminal(args: &RunArgs, config: &Config, secrets: &Arc<Secrets>) -> Terminal<std::io::Stdout> {
+fn terminal(args: &RunArgs, config: &Config, secrets: &Arc<Secrets>) -> Terminal<BufWriter<Stdout>> {
     let stdout = std::io::stdout();
     let plain = *config.nocolor || std::env::var_os("NO_COLOR").is_some();
     let colour = *config.force_color || stdout.is_terminal() && !plain;
@@ -149,7 +153,7 @@ fn terminal(args: &RunArgs, config: &Config, secrets: &Arc<Secrets>) -> Terminal
         yaml: config.result_format.value == "yaml",
     };
     let explain = Box::new(move |diagnostic: &dyn Diagnostic| faults::text(diagnostic, colour, columns));
-    Terminal::new(stdout, Box::new(std::io::stderr()), look, secrets.clone(), explain)
+    Terminal::new(BufWriter::new(stdout), Box::new(std::io::stderr()), look, secrets.clone(), explain)
 }
 
 fn options(

@@ -81,6 +81,9 @@ impl<W: Write + Send> Reader for Answers<W> {
             Event::Message { text } => self.line(text),
             _ => {}
         }
+    }
+
+    fn rest(&mut self) {
         let _ = self.out.flush();
     }
 }

@@ -1,7 +1,7 @@
 //! Takes events from the run's threads to one thread that reports them.
 
 use std::{
-    sync::mpsc::{self, RecvTimeoutError, Sender},
+    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
     thread::JoinHandle,
     time::Duration,
 };
@@ -11,6 +11,9 @@ use crate::event::{Event, Sink};
 /// Shows events to somebody, one after the other.
 pub trait Reader: Send {
     fn read(&mut self, event: &Event);
+
+    /// There is no other event at present: what was read is to be seen.
+    fn rest(&mut self) {}
 
     /// Some time has passed without events.
     fn tick(&mut self) {}
@@ -40,10 +43,11 @@ impl Channel {
         let (sender, receiver) = mpsc::channel();
         let thread = std::thread::spawn(move || {
             loop {
-                match receiver.recv_timeout(TICK) {
+                match next(&receiver, &mut *reader) {
                     Ok(Message::Event(event)) => reader.read(&event),
                     Ok(Message::Flush(done)) => {
                         reader.clear();
+                        reader.rest();
                         drop(done);
                     }
                     Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => break,
@@ -51,6 +55,7 @@ impl Channel {
                 }
             }
             reader.clear();
+            reader.rest();
         });
         Channel { sender, thread: Some(thread) }
     }
@@ -71,6 +76,15 @@ impl Channel {
             let _ = thread.join();
         }
     }
+}
+
+/// The next message. Showing is left until there is none: many small tasks then share one write.
+fn next(receiver: &Receiver<Message>, reader: &mut dyn Reader) -> Result<Message, RecvTimeoutError> {
+    if let Ok(message) = receiver.try_recv() {
+        return Ok(message);
+    }
+    reader.rest();
+    receiver.recv_timeout(TICK)
 }
 
 impl Sink for Channel {

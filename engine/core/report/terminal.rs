@@ -171,6 +171,9 @@ impl<W: Write + Send> Reader for Terminal<W> {
             Event::Message { text } => self.line(text, None),
             Event::RunEnded(recap) => self.recap(recap),
         }
+    }
+
+    fn rest(&mut self) {
         let _ = self.out.flush();
     }
 
