@@ -6,6 +6,8 @@ use std::{fs, process::Command};
 
 use rplay_wire::Failure;
 
+use crate::kept_text::KeptText;
+
 /// One line of `/etc/passwd`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -100,8 +102,12 @@ pub fn group_name(gid: u32) -> String {
 }
 
 fn find<T>(database: &str, key: &str, read: fn(&str) -> Option<T>, is_it: impl Fn(&T) -> bool) -> Option<T> {
-    let text = fs::read(format!("/etc/{database}")).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
+    static PASSWD: KeptText = KeptText::new();
+    static GROUP: KeptText = KeptText::new();
+    let text = match database {
+        "passwd" => PASSWD.of("/etc/passwd"),
+        _ => GROUP.of("/etc/group"),
+    };
     text.lines().filter_map(read).find(&is_it).or_else(|| {
         if !is_kept_elsewhere(database, &fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default()) {
             return None;

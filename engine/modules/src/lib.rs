@@ -46,6 +46,7 @@ pub mod http;
 mod ini_file;
 mod iptables;
 pub mod jobs;
+mod kept_text;
 mod lineinfile;
 mod link;
 pub mod mode;

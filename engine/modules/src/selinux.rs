@@ -1,7 +1,7 @@
 //! SELinux labels, read and written where the kernel keeps them: in an extended attribute. No library of
 //! the host is needed for it.
 
-use std::{io, path::Path};
+use std::{io, path::Path, sync::OnceLock};
 
 use rplay_wire::Failure;
 use rustix::fs::{XattrFlags, getxattr, lgetxattr, lsetxattr, setxattr};
@@ -44,9 +44,10 @@ impl Label {
     }
 }
 
-/// Whether the kernel runs SELinux.
+/// Whether the kernel runs SELinux. Looked at once: that changes only when the host starts anew.
 pub fn is_enabled() -> bool {
-    Path::new("/sys/fs/selinux/enforce").exists() || Path::new("/selinux/enforce").exists()
+    static ENABLED: OnceLock<bool> = OnceLock::new();
+    *ENABLED.get_or_init(|| Path::new("/sys/fs/selinux/enforce").exists() || Path::new("/selinux/enforce").exists())
 }
 
 /// The label of a file; `None` where SELinux is not enabled.
