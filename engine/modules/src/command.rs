@@ -10,6 +10,7 @@ use crate::{
     argtypes::{Flag, PathArg, Text},
     glob, paths,
     process::{self, Finished},
+    times,
 };
 
 args! {
@@ -181,7 +182,7 @@ pub(crate) fn execute(
     strip_empty_ends: bool,
     data: &mut Map,
 ) -> Result<(), Failure> {
-    let start = Zoned::now();
+    let start = times::now();
     let finished = process::run(process, stdin).map_err(|error| {
         let program = paths::text(process.get_program());
         let reason = error
@@ -190,7 +191,7 @@ pub(crate) fn execute(
         Failure::new(format!("Error executing command: cannot run {program}: {reason}"))
             .data(data! { "cmd" => shown.clone(), "rc" => 2 })
     })?;
-    let end = Zoned::now();
+    let end = times::now();
     let stdout = text_of(&finished.stdout, strip_empty_ends);
     let stderr = text_of(&finished.stderr, strip_empty_ends);
     data.extend(result(shown, &stdout, &stderr));

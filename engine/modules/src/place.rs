@@ -16,7 +16,7 @@ use crate::{
     attributes::{Attributes, Wanted, chown, umask},
     cannot::cannot,
     digest::Algorithm,
-    paths, selinux,
+    paths, selinux, times,
 };
 
 /// Content longer than this is not shown in a diff. Bytes.
@@ -229,7 +229,7 @@ fn keep(old: &Metadata, path: &Path, new: &Path) -> io::Result<()> {
 /// Keeps a copy beside the file, under the name that Ansible gives it, and returns its path.
 pub fn backup(path: &Path) -> Result<PathBuf, Failure> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    let time = jiff::Zoned::now().strftime("%Y-%m-%d@%H:%M:%S");
+    let time = times::now().strftime("%Y-%m-%d@%H:%M:%S");
     name.push(format!(".{}.{time}~", std::process::id()));
     let kept = path.with_file_name(name);
     let copied = fs::copy(path, &kept).and_then(|_| {

@@ -3,7 +3,7 @@
 use std::{
     io::{self, Read, Write},
     os::{
-        fd::{AsFd, BorrowedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::process::ExitStatusExt,
     },
     process::{Child, Command, ExitStatus, Stdio},
@@ -15,11 +15,12 @@ use nix::{
     fcntl::{FcntlArg, OFlag, fcntl},
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::signal::{Signal, killpg},
-    unistd::Pid,
 };
 use rplay_wire::Value;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-/// How long the pipes are watched before it is looked whether the process itself has ended. Milliseconds.
+/// How long the pipes of a process that has ended are watched, if others hold them; and how often it is looked
+/// whether it has ended where the kernel does not tell. Milliseconds.
 const LOOK_ROUND: u8 = 100;
 
 /// How a process ended and what it wrote.
@@ -42,46 +43,60 @@ pub fn run(command: &mut Command, input: Option<Vec<u8>>) -> io::Result<Finished
 pub fn run_within(command: &mut Command, input: Option<Vec<u8>>, limit: Option<Duration>) -> io::Result<Finished> {
     let deadline = limit.map(|limit| Instant::now() + limit);
     command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let ((out, to_out), (err, to_err)) = (io::pipe()?, io::pipe()?);
+    let (mut out, mut err) = (Some(out), Some(err));
+    for fd in [out.as_ref().map(AsFd::as_fd), err.as_ref().map(AsFd::as_fd)].into_iter().flatten() {
+        do_not_block(fd)?;
+    }
+    let spawned = command.stdout(to_out).stderr(to_err).spawn();
+    // While the command holds our ends of the pipes, they have no end, and so the process wakes us when it has
+    // ended and not also each time when it closes one.
+    let mut end = spawned.as_ref().ok().and_then(end_of);
+    if end.is_none() {
+        let_go(command);
+    }
+    let mut child = spawned?;
     if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
         // Beside the reading, so that neither side waits for the other. A process that does not read its
         // input is no error.
         std::thread::spawn(move || stdin.write_all(&input));
     }
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
-    for fd in [out.as_ref().map(AsFd::as_fd), err.as_ref().map(AsFd::as_fd)].into_iter().flatten() {
-        do_not_block(fd)?;
-    }
     let mut ended: Option<ExitStatus> = None;
     loop {
-        let mut fds: Vec<PollFd> = [out.as_ref().map(AsFd::as_fd), err.as_ref().map(AsFd::as_fd)]
-            .into_iter()
-            .flatten()
-            .map(|fd| PollFd::new(fd, PollFlags::POLLIN))
-            .collect();
+        let watched = [out.as_ref().map(AsFd::as_fd), err.as_ref().map(AsFd::as_fd), end.as_ref().map(AsFd::as_fd)];
+        let mut fds: Vec<PollFd> = watched.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         if fds.is_empty() {
             break;
         }
-        let mut wait = if ended.is_some() { 0 } else { LOOK_ROUND };
+        let mut wait = if end.is_some() { PollTimeout::NONE } else { PollTimeout::from(LOOK_ROUND) };
         if let Some(deadline) = deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
+                let_go(command);
                 return Err(too_late(&mut child));
             }
-            wait = wait.min(u8::try_from(left.as_millis() + 1).unwrap_or(LOOK_ROUND));
+            let left = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
+            wait = if wait == PollTimeout::NONE { left } else { wait.min(left) };
         }
-        let ready = match poll(&mut fds, PollTimeout::from(wait)) {
+        let ready = match poll(&mut fds, wait) {
             Ok(ready) => ready,
             Err(Errno::EINTR) => continue,
             Err(error) => return Err(error.into()),
         };
         if ready == 0 {
-            if ended.is_some() {
-                break;
+            match ended {
+                Some(_) => break,
+                None if end.is_none() => ended = child.try_wait()?,
+                None => {}
             }
-            ended = child.try_wait()?;
             continue;
+        }
+        let has_ended = end.is_some() && fds.last().is_some_and(|fd| fd.any() == Some(true));
+        if has_ended {
+            ended = Some(child.wait()?);
+            end = None;
+            let_go(command);
         }
         if out.as_mut().is_some_and(|pipe| is_drained(pipe, &mut stdout)) {
             out = None;
@@ -110,7 +125,7 @@ pub fn run_within(command: &mut Command, input: Option<Vec<u8>>, limit: Option<D
 
 fn too_late(child: &mut Child) -> io::Error {
     // It leads a group only if it was started so; then this is that group, else there is none of that number.
-    let _ = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
+    let _ = killpg(nix::unistd::Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
     let _ = child.kill();
     let _ = child.wait();
     io::ErrorKind::TimedOut.into()
@@ -122,17 +137,20 @@ fn do_not_block(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// What becomes readable when the process ends; `None` before Linux 5.3.
+fn end_of(child: &Child) -> Option<OwnedFd> {
+    pidfd_open(Pid::from_child(child), PidfdFlags::empty()).ok()
+}
+
+/// Closes our own ends of the pipes that the command writes to.
+fn let_go(command: &mut Command) {
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+}
+
 /// Reads what is there; true at the pipe's end.
 fn is_drained(pipe: &mut impl Read, kept: &mut Vec<u8>) -> bool {
-    let mut buffer = [0u8; 1 << 16];
-    loop {
-        match pipe.read(&mut buffer) {
-            Ok(0) => return true,
-            Ok(n) => kept.extend_from_slice(&buffer[..n]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
-        }
-    }
+    // What was read before an error is kept.
+    !pipe.read_to_end(kept).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
 /// The lines of a text as Python's `splitlines` sees them, for `stdout_lines` and the like.

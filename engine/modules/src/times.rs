@@ -1,6 +1,6 @@
 //! The times of a file as `modification_time` and `access_time` ask for them.
 
-use std::{fs, io, os::unix::fs::MetadataExt, path::Path};
+use std::{fs, io, os::unix::fs::MetadataExt, path::Path, sync::OnceLock};
 
 use jiff::{Timestamp, Zoned, civil::DateTime, tz::TimeZone};
 use nix::{
@@ -13,6 +13,22 @@ use nix::{
 use rplay_wire::{Failure, Map};
 
 use crate::{cannot::cannot, stat::seconds};
+
+/// The host's own time zone. Read from the file itself: finding out its name too means reading the whole of
+/// /usr/share/zoneinfo.
+pub fn local_zone() -> TimeZone {
+    static ZONE: OnceLock<TimeZone> = OnceLock::new();
+    let read = || match std::env::var_os("TZ") {
+        None => TimeZone::tzif("local", &fs::read("/etc/localtime").ok()?).ok(),
+        Some(_) => None,
+    };
+    ZONE.get_or_init(|| read().unwrap_or_else(TimeZone::system)).clone()
+}
+
+/// What a clock on the host's wall shows.
+pub fn now() -> Zoned {
+    Timestamp::now().to_zoned(local_zone())
+}
 
 /// How Ansible writes a moment when no format is given.
 pub const FORMAT: &str = "%Y%m%d%H%M.%S";
@@ -39,7 +55,7 @@ impl Moment {
                 let wide = format.replace("%Y%m", "%4Y%m");
                 let time = DateTime::strptime(wide.as_bytes(), text)
                     .or_else(|_| DateTime::strptime(format.as_bytes(), text))
-                    .and_then(|time| time.to_zoned(TimeZone::system()));
+                    .and_then(|time| time.to_zoned(local_zone()));
                 let wrong = |error| {
                     let msg = format!("Error while obtaining timestamp for time {text} using format {format}: {error}");
                     Failure::new(msg).arg(arg).help("write `preserve`, `now` or a time such as 202612312359.59")
@@ -69,7 +85,7 @@ impl Times {
     /// The times that would change, before and after, for a diff; empty if none would.
     pub fn difference(self, path: &Path, follow: bool) -> io::Result<(Map, Map)> {
         let meta = if follow { fs::metadata(path)? } else { fs::symlink_metadata(path)? };
-        let now = Zoned::now().timestamp();
+        let now = Timestamp::now();
         let (mut before, mut after) = (Map::new(), Map::new());
         for (key, wanted, whole, nanos) in [
             ("mtime", self.modified, meta.mtime(), meta.mtime_nsec()),

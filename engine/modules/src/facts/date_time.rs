@@ -4,9 +4,10 @@ use jiff::{Zoned, civil::date, tz::TimeZone};
 use rplay_wire::{Map, Value, data};
 
 use super::Source;
+use crate::times;
 
 pub fn gather(_: &Source) -> Map {
-    data! { "date_time" => facts(&Zoned::now()) }
+    data! { "date_time" => facts(&times::now()) }
 }
 
 fn facts(now: &Zoned) -> Map {
