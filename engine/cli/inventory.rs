@@ -66,15 +66,19 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
             Some(host) => inventory.host_vars(host, folder, &extra)?,
             None => inventory.list(folder, &extra)?,
         };
-        match (args.yaml, &args.host) {
+        let text = match (args.yaml, &args.host) {
             (false, _) => pretty(&json),
             (true, Some(_)) => yaml(&json)?,
             (true, None) => yaml(&nested(&json))?,
-        }
+        };
+        std::mem::forget(json);
+        text
     };
-    let more = inventory.take_warnings();
-    inventory.warnings.extend(more);
-    Ok((text, inventory.warnings))
+    let mut warnings = std::mem::take(&mut inventory.warnings);
+    warnings.extend(inventory.take_warnings());
+    // The process ends soon: to free it piece by piece would only take time.
+    std::mem::forget(inventory);
+    Ok((text, warnings))
 }
 
 /// Indented by four, as Ansible indents.

@@ -111,6 +111,8 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     if args.only_looks() {
         channel.flush();
         listing::show(args, &resolved, &inventory, allowed.as_ref())?;
+        // The process ends here: to free them piece by piece takes a tenth of all the time.
+        std::mem::forget((resolved, resolver, inventory));
         return Ok(0);
     }
     if inventory.hosts().len() == 0 {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -43,13 +44,30 @@ pub struct Project {
     roles_path: Vec<PathBuf>,
     decrypt: Box<Decrypt>,
     warn: Box<Warn>,
-    tasks: Mutex<HashMap<(PathBuf, bool), Arc<[Entry]>>>,
-    vars: Mutex<HashMap<PathBuf, Arc<Layer>>>,
+    tasks: Shelf<(PathBuf, bool), Arc<[Entry]>>,
+    vars: Shelf<PathBuf, Arc<Layer>>,
+    /// Warnings that are told later.
+    held: Mutex<Option<Vec<YamlWarning>>>,
 }
 
 impl Project {
     pub fn new(roles_path: Vec<PathBuf>, decrypt: Box<Decrypt>, warn: Box<Warn>) -> Self {
-        Project { roles_path, decrypt, warn, tasks: Mutex::default(), vars: Mutex::default() }
+        Project { roles_path, decrypt, warn, tasks: Shelf::default(), vars: Shelf::default(), held: Mutex::default() }
+    }
+
+    /// Does work that reads files on several threads; what there is to warn of comes afterwards, in the order
+    /// of the files.
+    pub fn at_once<R>(&self, work: impl FnOnce() -> R) -> R {
+        let held = || self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held().is_some() {
+            return work();
+        }
+        *held() = Some(Vec::new());
+        let done = work();
+        let mut warnings = held().take().unwrap_or_default();
+        warnings.sort_by_key(|YamlWarning::DuplicateKey { again, .. }| (again.source.name.clone(), again.start));
+        self.pass_on(warnings);
+        done
     }
 
     pub fn warn(&self, message: impl Into<String>, place: Option<Span>) {
@@ -78,30 +96,22 @@ impl Project {
 
     /// The entries of a file of tasks or handlers.
     pub fn tasks(&self, path: &Path, handlers: bool, at: Option<&Span>) -> Result<Arc<[Entry]>, Problems> {
-        let key = (path.to_owned(), handlers);
-        if let Some(entries) = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return Ok(entries.clone());
-        }
-        let source = self.source(path, at)?;
-        let (entries, warnings) = syntax::read_tasks(&source, &Catalogue, handlers)?;
-        self.pass_on(warnings);
-        let entries: Arc<[Entry]> = entries.into();
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).insert(key, entries.clone());
-        Ok(entries)
+        self.tasks.take((path.to_owned(), handlers), || {
+            let source = self.source(path, at)?;
+            let (entries, warnings) = syntax::read_tasks(&source, &Catalogue, handlers)?;
+            self.pass_on(warnings);
+            Ok(entries.into())
+        })
     }
 
     /// The variables of a file.
     pub fn vars(&self, path: &Path, at: Option<&Span>) -> Result<Arc<Layer>, Problems> {
-        if let Some(layer) = self.vars.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
-            return Ok(layer.clone());
-        }
-        let source = self.source(path, at)?;
-        let (named, warnings) = syntax::read_vars(&source)?;
-        self.pass_on(warnings);
-        let vars: Layer = named.iter().map(|(name, value)| (name.value.clone(), Lazy::from_node(value))).collect();
-        let vars = Arc::new(vars);
-        self.vars.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), vars.clone());
-        Ok(vars)
+        self.vars.take(path.to_owned(), || {
+            let source = self.source(path, at)?;
+            let (named, warnings) = syntax::read_vars(&source)?;
+            self.pass_on(warnings);
+            Ok(Arc::new(named.iter().map(|(name, value)| (name.value.clone(), Lazy::from_node(value))).collect()))
+        })
     }
 
     /// `meta/main.yml` of a role, empty when there is none.
@@ -168,11 +178,37 @@ impl Project {
     }
 
     fn pass_on(&self, warnings: Vec<YamlWarning>) {
+        if let Some(held) = &mut *self.held.lock().unwrap_or_else(PoisonError::into_inner) {
+            return held.extend(warnings);
+        }
         for warning in warnings {
             let message = warning.to_string();
             let YamlWarning::DuplicateKey { again, .. } = warning;
             self.warn(message, Some(again));
         }
+    }
+}
+
+/// What has been read already. Each is read by one thread, for which the others wait; what cannot be read is
+/// not kept.
+struct Shelf<K, T>(Mutex<HashMap<K, Arc<Mutex<Option<T>>>>>);
+
+impl<K, T> Default for Shelf<K, T> {
+    fn default() -> Self {
+        Shelf(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, T: Clone> Shelf<K, T> {
+    fn take(&self, key: K, read: impl FnOnce() -> Result<T, Problems>) -> Result<T, Problems> {
+        let slot = self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(there) = &*slot {
+            return Ok(there.clone());
+        }
+        let new = read()?;
+        *slot = Some(new.clone());
+        Ok(new)
     }
 }
 

@@ -8,6 +8,8 @@ use std::{
     sync::Arc,
 };
 
+use rayon::prelude::*;
+
 use super::{
     Action, PlanError, Project, TagSelection, action::Controller, arguments, settings::layer, statics, step::*,
 };
@@ -16,6 +18,9 @@ use crate::{
     syntax::{self, Entry, Node, PlaybookEntry},
     vars::Layer,
 };
+
+/// So many roles are worth threads.
+const MANY: usize = 8;
 
 /// Resolves plays, task files and roles.
 pub struct Resolver {
@@ -132,11 +137,7 @@ impl Resolver {
         let mut found = Found::default();
         let mut steps = self.steps(&play.pre_tasks, &place, &mut found);
         steps.push(Step::Flush);
-        for role_use in &play.roles {
-            if let Some(step) = self.role_use(role_use, &place, &[], &mut found) {
-                steps.push(step);
-            }
-        }
+        steps.extend(self.roles(&play.roles, &place, &mut found));
         steps.extend(self.steps(&play.tasks, &place, &mut found));
         steps.push(Step::Flush);
         steps.extend(self.steps(&play.post_tasks, &place, &mut found));
@@ -168,6 +169,26 @@ impl Resolver {
             roles: found.roles,
             folder: folder.to_owned(),
         }
+    }
+
+    /// The steps of a play's roles. They know nothing of each other, so many are read side by side.
+    fn roles(&self, uses: &[syntax::RoleUse], place: &Place, found: &mut Found) -> Vec<Step> {
+        let resolve = |role_use| {
+            let mut found = Found::default();
+            let step = self.role_use(role_use, place, &[], &mut found);
+            (step, found)
+        };
+        let resolved: Vec<_> = match uses.len() {
+            0..MANY => uses.iter().map(resolve).collect(),
+            _ => self.project.at_once(|| uses.par_iter().map(resolve).collect()),
+        };
+        let (steps, more): (Vec<_>, Vec<_>) = resolved.into_iter().unzip();
+        for mut more in more {
+            found.handlers.append(&mut more.handlers);
+            found.roles.append(&mut more.roles);
+            found.problems.0.append(&mut more.problems.0);
+        }
+        steps.into_iter().flatten().collect()
     }
 
     /// The steps of a list of tasks and blocks.
