@@ -30,13 +30,13 @@ const ABSENT: &[u8] = b"\n\0rplay-absent\0\n";
 /// After ABSENT the controller sends `SHA SENT SIZE HOW`: the file's digest,
 /// the bytes to come (0: only try), the bytes of the file, and whether they are packed.
 const SCRIPT: &str = concat!(
-    r#"m=$(umask); c=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/rplay; "#,
+    r#"c=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/rplay; "#,
     r#"own() { if [ -h "$1" ]; then false; else [ -d "$1" ] && [ -O "$1" ]; fi; }; "#,
     r#"dirs() { for d in "$c" "${TMPDIR:-/var/tmp}/rplay-$u" /dev/shm/rplay-$u /tmp/rplay-$u; do "$@" && return 0; done; return 1; }; "#,
-    r#"start() { f="$d/$h"; if own "$d" && [ -O "$f" ] && [ -x "$f" ]; then umask "$m"; exec "$f" agent; fi; return 1; }; "#,
+    r#"start() { f="$d/$h"; if own "$d" && [ -O "$f" ] && [ -x "$f" ]; then [ -n "$m" ] && umask "$m"; exec "$f" agent; fi; return 1; }; "#,
     r#"usable() { mkdir -p "$d" 2>/dev/null; own "$d" && chmod 700 "$d" && t="$d/.new.$$" && : 2>/dev/null >"$t" && chmod 700 "$t" && "$t" 2>/dev/null && return 0; [ -n "$t" ] && rm -f "$t" 2>/dev/null; return 1; }; "#,
     r#"fail() { echo "$1" >&2; [ -n "$t" ] && rm -f "$t"; exit 1; }; "#,
-    r#"t=; h=@SHA@; d=$c; start; u=$(id -u); dirs start; umask 077; "#,
+    r#"m=; t=; h=@SHA@; d=$c; start; u=$(id -u); dirs start; m=$(umask); umask 077; "#,
     r#"while :; do z=raw; command -v gzip >/dev/null 2>&1 && z=gzip; "#,
     r#"printf "\n\000rplay-absent\000\n%s %s\n" "$(uname -m)" "$z"; "#,
     r#"read -r h n s z || exit 1; [ "$n" = 0 ] && { dirs start; continue; }; "#,

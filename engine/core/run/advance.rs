@@ -7,7 +7,7 @@ use std::{
 
 use rplay_modules::wire::{Call, Failure, Outcome, Stage};
 
-use super::{Run, ahead, host::HostState, lock, work::Work};
+use super::{Run, certain, host::HostState, lock, work::Work};
 use crate::{
     link::{LinkEvent, Listener, Target},
     plan::Task,
@@ -115,7 +115,7 @@ pub(super) fn couple(
         first += calls.len();
         if let Some(one) = work.calls().next() {
             let become_user = one.become_user.clone();
-            stages.push(Stage { become_user, calls, parallel: work.parallel, required: ahead::is_required(task) });
+            stages.push(Stage { become_user, calls, parallel: work.parallel, required: certain::is_required(task) });
         }
     }
     let advance = Arc::new(Advance::new(key, target.clone(), first));

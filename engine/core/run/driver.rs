@@ -11,12 +11,13 @@ use std::{
 };
 
 use rayon::prelude::*;
-use rplay_modules::wire::{Failure, Stage};
+use rplay_modules::wire::Failure;
 
 use super::{
     Run,
-    advance::{self, Advance},
-    ahead, conditions,
+    advance::Advance,
+    conditions,
+    flight::Flight,
     following::Following,
     host::HostState,
     judge::Judged,
@@ -25,76 +26,32 @@ use super::{
     steps::Hosts,
     task::TaskRun,
     timer::{Due, Timer},
-    unit::{Prepared, Ready},
     watch::Watch,
     work::Work,
 };
 use crate::{
-    actions::{After, Answer},
+    actions::Answer,
     event::{Event, Status},
-    link::{Job, LinkEvent, Listener, Target},
+    link::LinkEvent,
     plan::Controller,
-    vars::Value,
 };
-
-/// Jobs on their way, by key: whose they are, and which units.
-struct Flight {
-    work: usize,
-    units: Vec<usize>,
-    afters: Vec<After>,
-    target: Arc<Target>,
-    delegated: Option<Arc<HostState>>,
-    /// They are a job of their own, and not a part of a batch.
-    alone: bool,
-}
-
-/// Units that go out in one job.
-struct Parcel {
-    /// The first call, for what they have in common.
-    prepared: Prepared,
-    units: Vec<usize>,
-    stages: Vec<Stage>,
-    afters: Vec<After>,
-}
-
-impl Parcel {
-    fn of(unit: usize, mut prepared: Prepared, parallel: u32) -> Self {
-        let after = std::mem::take(&mut prepared.after);
-        let (become_user, calls) = (prepared.become_user.clone(), vec![prepared.call.clone()]);
-        let stages = vec![Stage { become_user, calls, parallel, required: false }];
-        Parcel { prepared, units: vec![unit], stages, afters: vec![after] }
-    }
-
-    /// Behind those that are there; what another user does is a stage of its own.
-    fn add(&mut self, unit: usize, prepared: Prepared, parallel: u32) {
-        self.units.push(unit);
-        self.afters.push(prepared.after);
-        match self.stages.last_mut().filter(|stage| stage.become_user == prepared.become_user) {
-            Some(stage) => stage.calls.push(prepared.call),
-            None => {
-                let (become_user, calls) = (prepared.become_user, vec![prepared.call]);
-                self.stages.push(Stage { become_user, calls, parallel, required: false });
-            }
-        }
-    }
-}
 
 /// Takes all hosts of a task from beginning to end.
 pub(super) struct Driver<'r> {
-    run: &'r Arc<Run>,
+    pub(super) run: &'r Arc<Run>,
     pub(super) task: TaskRun,
-    works: Vec<Work>,
+    pub(super) works: Vec<Work>,
     waiting: VecDeque<usize>,
     active: usize,
     limit: usize,
-    flights: HashMap<u64, Flight>,
-    timers: BinaryHeap<Timer>,
-    sender: Sender<LinkEvent>,
+    pub(super) flights: HashMap<u64, Flight>,
+    pub(super) timers: BinaryHeap<Timer>,
+    pub(super) sender: Sender<LinkEvent>,
     receiver: Receiver<LinkEvent>,
     failed: Hosts,
     done: HashSet<usize>,
     /// The batch in which a host has the task's calls and others.
-    trains: HashMap<usize, Arc<Advance>>,
+    pub(super) trains: HashMap<usize, Arc<Advance>>,
     /// Hosts that are done with the task and still busy with others, by the key under which their end is told.
     busy: HashSet<u64>,
 }
@@ -255,7 +212,7 @@ impl<'r> Driver<'r> {
     }
 
     /// Sends what can be sent now; finishes the host when nothing is left.
-    fn advance(&mut self, at: usize) {
+    pub(super) fn advance(&mut self, at: usize) {
         loop {
             let work = &mut self.works[at];
             if work.next >= work.units.len() || work.stopped {
@@ -293,7 +250,7 @@ impl<'r> Driver<'r> {
     }
 
     /// It is time for a retry, or for an item after a pause.
-    fn again(&mut self, at: usize, unit: usize) {
+    pub(super) fn again(&mut self, at: usize, unit: usize) {
         if self.send_one(at, unit) {
             self.advance(at);
         }
@@ -322,137 +279,8 @@ impl<'r> Driver<'r> {
         self.advance(at);
     }
 
-    /// The units of a loop that are left, in one job, as far as one host does them. Only if several may run at
-    /// a time there is a job for each target and user.
-    fn send_all(&mut self, at: usize) {
-        let mut jobs: Vec<Parcel> = Vec::new();
-        let mut done = Vec::new();
-        let work = &mut self.works[at];
-        let in_turn = work.parallel == 1;
-        while let Some(ready) = work.ready.get_mut(work.next) {
-            let unit = work.next;
-            if let (true, Some(Ready::Call(call)), Some(job)) = (in_turn, &ready, jobs.first())
-                && job.prepared.target != call.target
-            {
-                break;
-            }
-            work.next += 1;
-            match ready.take() {
-                Some(Ready::Call(prepared)) => {
-                    let goes_along = |job: &&mut Parcel| {
-                        in_turn
-                            || job.prepared.target == prepared.target
-                                && job.prepared.become_user == prepared.become_user
-                    };
-                    match jobs.iter_mut().find(goes_along) {
-                        Some(job) => job.add(unit, *prepared, work.parallel),
-                        None => jobs.push(Parcel::of(unit, *prepared, work.parallel)),
-                    }
-                }
-                Some(Ready::Done(answer, delegated)) => done.push((unit, answer, delegated)),
-                None => {}
-            }
-        }
-        for job in jobs {
-            self.dispatch(at, job);
-        }
-        for (unit, answer, delegated) in done {
-            self.judge(at, unit, answer, delegated);
-        }
-    }
-
-    /// One unit. True when it is done at once, so that the next may follow.
-    fn send_one(&mut self, at: usize, unit: usize) -> bool {
-        let (run, play, task) = (self.run, &self.task.play, &self.task.task);
-        let work = &mut self.works[at];
-        let host = work.host.clone();
-        let ready = match work.ready.get_mut(unit).and_then(Option::take) {
-            Some(ready) => ready,
-            // A unit that may read what earlier ones registered is made ready when its turn comes.
-            None => {
-                let unit = work.units[unit].clone();
-                let ready = run.prepare(play, task, &host, &unit);
-                match host.take_want() && run.gather_wanted(play) {
-                    true => run.prepare(play, task, &host, &unit),
-                    false => ready,
-                }
-            }
-        };
-        match ready {
-            Ready::Done(answer, delegated) => {
-                self.judge(at, unit, answer, delegated);
-                self.works[at].open == 0
-            }
-            Ready::Call(prepared) => {
-                let mut prepared = *prepared;
-                let after = std::mem::take(&mut prepared.after);
-                if let After::Patience { timeout, delay, sleep } = after
-                    && self.works[at].patience.is_none()
-                {
-                    let begin = Instant::now() + delay;
-                    self.works[at].patience = Some((begin + timeout, sleep));
-                    self.works[at].open += 1;
-                    self.timers.push(Timer { due: begin, work: at, what: Due::Unit(unit) });
-                    return false;
-                }
-                self.dispatch(at, Parcel::of(unit, Prepared { after, ..prepared }, 1));
-                false
-            }
-        }
-    }
-
-    fn dispatch(&mut self, at: usize, parcel: Parcel) {
-        let Parcel { prepared, units, mut stages, afters } = parcel;
-        let key = self.run.key();
-        let blobs = self.run.blobs.clone();
-        self.works[at].open += 1;
-        if let Some(limit) = prepared.limit {
-            self.timers.push(Timer { due: Instant::now() + limit, work: at, what: Due::Limit { key, limit } });
-        }
-        let work = &mut self.works[at];
-        let flight = Flight {
-            work: at,
-            units,
-            afters,
-            target: prepared.target.clone(),
-            delegated: prepared.delegated,
-            alone: work.advance.is_none() && work.train.is_empty(),
-        };
-        self.flights.insert(key, flight);
-        if let Some((advance, calls)) = work.advance.take() {
-            advance.read(calls, key, self.sender.clone());
-            self.trains.insert(at, advance);
-            return;
-        }
-        if let Some(stage) = stages.last_mut() {
-            stage.required = ahead::is_required(&self.task.task);
-        }
-        let tasks = 1 + work.train.iter().filter(|sent| sent.work.calls().next().is_some()).count();
-        let train = std::mem::take(&mut work.train);
-        let (mut job, mut events): (u64, Arc<dyn Listener>) = (key, Arc::new(self.sender.clone()));
-        if !train.is_empty() {
-            let first = 0..stages.iter().map(|stage| stage.calls.len()).sum();
-            let advance = advance::couple(self.run.key(), &prepared.target, &mut stages, train, &work.host);
-            advance.read(first, key, self.sender.clone());
-            self.trains.insert(at, advance.clone());
-            (job, events) = (advance.key, advance);
-        }
-        if self.run.options.verbosity >= 3 {
-            let calls: usize = stages.iter().map(|stage| stage.calls.len()).sum();
-            let text = format!("<{}> sent together: tasks {tasks}, calls {calls}", work.host.name);
-            self.run.send(Event::Message { text: text.into() });
-        }
-        self.run.links.dispatch(Job {
-            key: job,
-            target: prepared.target,
-            stages,
-            blobs: Arc::new(move |blob| blobs.open(&blob.sha256)),
-            events,
-        });
-    }
-
     /// An answer is there: apply the task's own conditions, try again or keep it.
-    fn judge(&mut self, at: usize, unit: usize, mut answer: Answer, delegated: Option<Arc<HostState>>) {
+    pub(super) fn judge(&mut self, at: usize, unit: usize, mut answer: Answer, delegated: Option<Arc<HostState>>) {
         let work = &mut self.works[at];
         if self.task.task.action.controller() == Some(Controller::WaitForConnection) && answer.skipped.is_none() {
             answer.data.shift_remove("ping");
@@ -501,46 +329,6 @@ impl<'r> Driver<'r> {
                 self.run.send(Event::ItemDone { task: self.task.id, item: item.clone(), result: judged.shown() });
             }
         }
-    }
-
-    /// The way to the host broke off: what was not answered never will be.
-    fn unreachable(&mut self, flight: Flight, failure: Failure) {
-        if let (Some((deadline, sleep)), [unit]) = (self.works[flight.work].patience, flight.units.as_slice())
-            && Instant::now() < deadline
-        {
-            self.run.links.reset(&flight.target);
-            self.works[flight.work].open += 1;
-            self.timers.push(Timer { due: Instant::now() + sleep, work: flight.work, what: Due::Unit(*unit) });
-            return;
-        }
-        let mut answer = Answer::failed(failure.msg);
-        answer.unreachable = true;
-        answer.help = failure.help;
-        let at = flight.work;
-        let open: Vec<usize> = flight.units.into_iter().filter(|unit| self.works[at].judged[*unit].is_none()).collect();
-        for unit in open {
-            self.judge(at, unit, answer.clone(), flight.delegated.clone());
-        }
-        self.works[at].stopped = true;
-        self.advance(at);
-    }
-
-    /// A job took longer than it may: it is stopped, and whatever it would still answer is not waited for.
-    fn timed_out(&mut self, key: u64, limit: Duration) {
-        let Some(flight) = self.flights.remove(&key) else { return };
-        self.run.links.cancel(&flight.target, key);
-        let at = flight.work;
-        self.works[at].open -= 1;
-        let seconds = limit.as_secs_f64();
-        // Whole seconds, as `timeout` is given, stay a whole number.
-        let period = if seconds.fract() == 0.0 { Value::from(seconds as u64) } else { Value::from(seconds) };
-        let period = crate::vars::mapping([("period", period)]);
-        let answer = Answer::failed(format!("Timed out after {seconds} second(s).")).with("timedout", period);
-        let open: Vec<usize> = flight.units.into_iter().filter(|unit| self.works[at].judged[*unit].is_none()).collect();
-        for unit in open {
-            self.judge(at, unit, answer.clone(), flight.delegated.clone());
-        }
-        self.advance(at);
     }
 
     fn finish(&mut self, at: usize) {

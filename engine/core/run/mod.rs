@@ -5,10 +5,12 @@
 
 mod advance;
 mod ahead;
+mod certain;
 mod conditions;
 mod connection;
 mod driver;
 mod facts;
+mod flight;
 mod following;
 mod growth;
 mod handlers;
@@ -20,7 +22,9 @@ mod magic;
 mod meta;
 mod party;
 mod play;
+mod registered;
 mod scopes;
+mod sending;
 mod steps;
 mod task;
 mod timer;

@@ -11,7 +11,7 @@ use std::{
 use indexmap::IndexSet;
 use miette::Diagnostic;
 
-use super::{Run, ahead, data, host::HostState, lock, text_of};
+use super::{Run, certain, data, host::HostState, lock, text_of};
 use crate::{
     event::{Event, PlayStarted},
     inventory::Pattern,
@@ -240,8 +240,8 @@ impl Run {
     /// Strategy free: every host goes through the play as fast as it can.
     fn each_on_its_own(self: &Arc<Self>, play: &Arc<PlayRun>, hosts: &[Arc<HostState>]) {
         let ends = play.play.max_fail_percentage.is_some()
-            || ahead::may_end_play(&play.play.steps)
-            || ahead::may_end_play(&play.play.handlers);
+            || certain::may_end_play(&play.play.steps)
+            || certain::may_end_play(&play.play.handlers);
         play.unsteady.store(hosts.len() > 1 && ends, Ordering::Release);
         let queue = Mutex::new(hosts.iter().cloned().collect::<std::collections::VecDeque<_>>());
         std::thread::scope(|threads| {
