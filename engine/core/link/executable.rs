@@ -93,7 +93,8 @@ impl Executable {
     pub fn content(&self, gzip: bool) -> io::Result<&[u8]> {
         let made = match gzip {
             true => self.gzip.get_or_init(|| {
-                // The default level, 6, saves another 7 % and takes three times as long.
+                // 18.9 MB become 8.3 in 0.2 s. Level 1 makes 10.2 in half the time, 6 makes 8.1 in half as
+                // long again.
                 let mut encoder = GzEncoder::new(Vec::new(), Compression::new(3));
                 pour(&self.file, |piece| encoder.write_all(piece))?;
                 encoder.finish()
