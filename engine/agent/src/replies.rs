@@ -43,15 +43,12 @@ impl Replies {
 
     /// The marker by which the controller finds the first frame.
     pub fn begin(&self) -> Result<(), FrameError> {
-        self.queue().waiting.extend_from_slice(MARKER);
-        self.write()
+        self.write_with(MARKER)
     }
 
     /// Sends a reply, and what waited before it, at once.
     pub fn send(&self, reply: &Reply) -> Result<(), FrameError> {
-        let frame = encode(reply)?;
-        self.queue().waiting.extend_from_slice(&frame);
-        self.write()
+        self.write_with(&encode(reply)?)
     }
 
     /// Sends an outcome after which others may follow right away: one that follows another within some
@@ -62,24 +59,20 @@ impl Replies {
         let mut queue = self.queue();
         queue.waiting.extend_from_slice(&frame);
         let rested = queue.written.is_none_or(|written| written.elapsed() >= PATIENCE);
-        if rested || queue.waiting.len() >= ENOUGH {
-            drop(queue);
-            let _ = self.write();
-        } else if !queue.is_watched {
+        let is_due = rested || queue.waiting.len() >= ENOUGH;
+        if !is_due && !queue.is_watched {
             let this = self.clone();
             queue.is_watched = thread::Builder::new().spawn(move || this.watch()).is_ok();
-            if !queue.is_watched {
-                drop(queue);
-                let _ = self.write();
-            }
+        }
+        if is_due || !queue.is_watched {
+            drop(queue);
+            let _ = self.write();
         }
     }
 
     /// Sends an outcome after which no other is near, and what waited before it, at once.
     pub fn last_outcome(&self, batch: u64, index: u32, outcome: Outcome) {
-        let frame = frame_of(batch, index, outcome);
-        self.queue().waiting.extend_from_slice(&frame);
-        let _ = self.write();
+        let _ = self.write_with(&frame_of(batch, index, outcome));
     }
 
     /// Writes what waits from time to time, until nothing does.
@@ -95,6 +88,12 @@ impl Replies {
             }
             let _ = self.write();
         }
+    }
+
+    /// Writes what waits, and this after it.
+    fn write_with(&self, frame: &[u8]) -> Result<(), FrameError> {
+        self.queue().waiting.extend_from_slice(frame);
+        self.write()
     }
 
     fn write(&self) -> Result<(), FrameError> {

@@ -59,9 +59,6 @@ impl Project {
     /// of the files.
     pub fn at_once<R>(&self, work: impl FnOnce() -> R) -> R {
         let held = || self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held().is_some() {
-            return work();
-        }
         *held() = Some(Vec::new());
         let done = work();
         let mut warnings = held().take().unwrap_or_default();

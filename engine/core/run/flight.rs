@@ -44,10 +44,7 @@ impl Driver<'_> {
         answer.unreachable = true;
         answer.help = failure.help;
         let at = flight.work;
-        let open: Vec<usize> = flight.units.into_iter().filter(|unit| self.works[at].judged[*unit].is_none()).collect();
-        for unit in open {
-            self.judge(at, unit, answer.clone(), flight.delegated.clone());
-        }
+        self.judge_open(flight, &answer);
         self.works[at].stopped = true;
         self.advance(at);
     }
@@ -63,10 +60,16 @@ impl Driver<'_> {
         let period = if seconds.fract() == 0.0 { Value::from(seconds as u64) } else { Value::from(seconds) };
         let period = crate::vars::mapping([("period", period)]);
         let answer = Answer::failed(format!("Timed out after {seconds} second(s).")).with("timedout", period);
-        let open: Vec<usize> = flight.units.into_iter().filter(|unit| self.works[at].judged[*unit].is_none()).collect();
-        for unit in open {
-            self.judge(at, unit, answer.clone(), flight.delegated.clone());
-        }
+        self.judge_open(flight, &answer);
         self.advance(at);
+    }
+
+    /// The same answer for all that has none yet.
+    fn judge_open(&mut self, flight: Flight, answer: &Answer) {
+        let judged = &self.works[flight.work].judged;
+        let open: Vec<usize> = flight.units.into_iter().filter(|unit| judged[*unit].is_none()).collect();
+        for unit in open {
+            self.judge(flight.work, unit, answer.clone(), flight.delegated.clone());
+        }
     }
 }
