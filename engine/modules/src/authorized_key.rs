@@ -104,7 +104,7 @@ impl Module for AuthorizedKey {
         let path = if self.follow.0 { paths::real(&path) } else { path };
         plan = plan.set("keyfile", paths::text(&path)).set("key", self.key.as_str());
         let before = fs::read_to_string(&path).unwrap_or_default();
-        let after = edited(&before, &keys, self.state == State::Present, self.exclusive.0);
+        let after = edited(&before, &keys, self.named(), self.state == State::Present, self.exclusive.0);
         let own =
             Wanted { uid: Some(user.uid), gid: Some(user.gid), mode: Some(Mode::Bits(0o600)), ..Wanted::default() };
         if self.manage_dir.0 && self.state == State::Present {
@@ -126,7 +126,18 @@ impl Module for AuthorizedKey {
     }
 }
 
+/// Which parts of a key arguments of their own give, be it as empty.
+#[derive(Clone, Copy, Default)]
+struct Named {
+    options: bool,
+    comment: bool,
+}
+
 impl AuthorizedKey {
+    fn named(&self) -> Named {
+        Named { options: self.key_options.is_some(), comment: self.comment.is_some() }
+    }
+
     fn fetch(&self, host: &Host) -> Result<String, Failure> {
         let mut request = Request::get(self.key.trim());
         request.trust = Trust { validate: self.validate_certs.0, ..Trust::default() };
@@ -229,7 +240,9 @@ fn is_kind(word: &str) -> bool {
     KINDS.contains(&word) || word.ends_with("-cert-v01@openssh.com")
 }
 
-fn edited(text: &str, keys: &[Key], present: bool, exclusive: bool) -> String {
+/// The text with the keys added or taken out. A key that is there keeps its options and its comment where the
+/// task gives none: options such as `command=` are what confines it.
+fn edited(text: &str, keys: &[Key], named: Named, present: bool, exclusive: bool) -> String {
     let mut missing = keys.to_vec();
     let mut lines = Vec::new();
     for line in text.lines() {
@@ -242,7 +255,14 @@ fn edited(text: &str, keys: &[Key], present: bool, exclusive: bool) -> String {
                 // Once only.
                 if let Some(at) = missing.iter().position(|key| key.is(&found)) {
                     missing.remove(at);
-                    lines.push(if *key == found { line.to_owned() } else { key.line() });
+                    let mut wanted = key.clone();
+                    if wanted.options.is_empty() && !named.options {
+                        wanted.options.clone_from(&found.options);
+                    }
+                    if wanted.comment.is_empty() && !named.comment {
+                        wanted.comment.clone_from(&found.comment);
+                    }
+                    lines.push(if wanted == found { line.to_owned() } else { wanted.line() });
                 }
             }
             (Some(_), false) => {}
@@ -287,16 +307,32 @@ mod tests {
         }
     }
 
+    fn edit(text: &str, key: Key, present: bool, exclusive: bool) -> String {
+        edited(text, &[key], Named::default(), present, exclusive)
+    }
+
     #[test]
     fn keys_come_and_go() {
         let text = format!("# team\n{YOU}\n");
-        let both = edited(&text, &[key(ME)], true, false);
+        let both = edit(&text, key(ME), true, false);
         assert_eq!(both, format!("# team\n{YOU}\n{ME}\n"));
-        assert_eq!(edited(&both, &[key(ME)], true, false), both);
-        assert_eq!(edited(&both, &[key(ME)], true, true), format!("# team\n{ME}\n"));
-        assert_eq!(edited(&both, &[key(ME)], false, false), text);
+        assert_eq!(edit(&both, key(ME), true, false), both);
+        assert_eq!(edit(&both, key(ME), true, true), format!("# team\n{ME}\n"));
+        assert_eq!(edit(&both, key(ME), false, false), text);
         let renamed = Key { comment: "new".into(), ..key(ME) };
-        assert_eq!(edited(&both, &[renamed], true, false), both.replace("me@home", "new"));
+        assert_eq!(edit(&both, renamed, true, false), both.replace("me@home", "new"));
+    }
+
+    #[test]
+    fn options_and_comments_that_are_not_named_stay() {
+        let text = format!("command=\"true\",no-pty {ME}\n");
+        let bare = Key { comment: String::new(), ..key(ME) };
+        assert_eq!(edit(&text, key(ME), true, false), text);
+        assert_eq!(edit(&text, bare.clone(), true, true), text);
+        let named = Named { options: true, comment: false };
+        assert_eq!(edited(&text, &[bare], named, true, false), format!("{ME}\n"));
+        let other = key(&format!("no-pty {ME}"));
+        assert_eq!(edit(&text, other, true, false), format!("no-pty {ME}\n"));
     }
 
     #[test]

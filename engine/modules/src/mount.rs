@@ -47,14 +47,14 @@ args! {
         src: Option<Text>,
         /// The kind of filesystem: `ext4`, `nfs`, `none`.
         fstype: Option<Text>,
-        /// Options: `defaults,noatime`.
+        /// Options: `defaults,noatime`. Those in the table stay if none are given.
         opts: Option<Text>,
         /// Do not show the options: they hold a password.
         opts_no_log: Flag = Flag(false),
-        /// Whether dump(8) saves it.
-        dump: Text = "0".to_owned(),
-        /// The order in which it is checked at boot; 0 for not.
-        passno: Text = "0".to_owned(),
+        /// Whether dump(8) saves it; 0 for a new entry.
+        dump: Option<Text>,
+        /// The order in which it is checked at boot, 0 for not at all; 0 for a new entry.
+        passno: Option<Text>,
         /// What is wanted of it.
         state: State,
         /// The table; `/etc/fstab` if not given.
@@ -84,8 +84,8 @@ impl Module for Mount {
         let words = [
             ("opts", self.opts.as_ref()),
             ("fstype", self.fstype.as_ref()),
-            ("dump", Some(&self.dump)),
-            ("passno", Some(&self.passno)),
+            ("dump", self.dump.as_ref()),
+            ("passno", self.passno.as_ref()),
         ];
         for (name, value) in words {
             if value.is_some_and(|value| value.contains(char::is_whitespace)) {
@@ -105,15 +105,15 @@ impl Module for Mount {
             .set("name", paths::text(&point))
             .set("fstab", paths::text(&table))
             .set("boot", self.boot.0);
-        let entry = self.entry(&point);
+        let text = fs::read_to_string(&table).unwrap_or_default();
+        let mut edited = Fstab::parse(&text);
+        let entry = self.entry(&point, &edited);
         if let (Some(entry), false) = (&entry, self.opts_no_log.0) {
             plan = plan
                 .set("src", entry.source.as_str())
                 .set("fstype", entry.kind.as_str())
                 .set("opts", entry.options.as_str());
         }
-        let text = fs::read_to_string(&table).unwrap_or_default();
-        let mut edited = Fstab::parse(&text);
         match (self.state, &entry) {
             (State::Mounted | State::Present, Some(entry)) => edited.set(entry),
             (State::Absent | State::AbsentFromFstab, _) => edited.remove(&point, self.src.as_deref()),
@@ -183,18 +183,27 @@ impl Module for Mount {
 }
 
 impl Mount {
-    fn entry(&self, point: &Path) -> Option<Entry> {
-        let mut options = self.opts.clone().unwrap_or_else(|| "defaults".to_owned());
+    /// The entry that is wanted. What the task does not name stays as the table has it.
+    fn entry(&self, point: &Path, table: &Fstab) -> Option<Entry> {
+        let (source, kind) = (self.src.clone()?, self.fstype.clone()?);
+        let blank = Entry {
+            source,
+            point: paths::text(point),
+            kind,
+            options: "defaults".to_owned(),
+            dump: "0".to_owned(),
+            pass: "0".to_owned(),
+        };
+        let known = table.find(&blank).filter(|_| self.state != State::Ephemeral).unwrap_or_else(|| blank.clone());
+        let mut options = self.opts.clone().unwrap_or(known.options);
         if !self.boot.0 && !options.split(',').any(|option| option == "noauto") {
             options.push_str(",noauto");
         }
         Some(Entry {
-            source: self.src.clone()?,
-            point: paths::text(point),
-            kind: self.fstype.clone()?,
             options,
-            dump: self.dump.clone(),
-            pass: self.passno.clone(),
+            dump: self.dump.clone().unwrap_or(known.dump),
+            pass: self.passno.clone().unwrap_or(known.pass),
+            ..blank
         })
     }
 
@@ -238,4 +247,34 @@ fn run(what: String, program: &'static str, args: Vec<String>) -> Change {
     Change::new(what.clone(), move |host, _| {
         host.program(program).args(&args).untranslated().run()?.success(&format!("cannot {what}")).map(|_| ())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay_wire::{Map, data};
+
+    use super::*;
+    use crate::runner::tests::call;
+
+    #[test]
+    fn what_is_not_named_stays_in_the_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = folder.path().join("fstab");
+        let text = "# keep\n/dev/sdb1 /srv ext4 noatime,errors=remount-ro 0 2\n";
+        fs::write(&table, text).unwrap();
+        let set = |more: Map| {
+            let mut args = data! {
+                "path" => "/srv", "src" => "/dev/sdb1", "fstype" => "ext4", "state" => "present",
+                "fstab" => paths::text(&table),
+            };
+            args.extend(more);
+            call("mount", args)
+        };
+        let same = set(data! {});
+        assert!(!same.changed && same.data["opts"] == "noatime,errors=remount-ro".into(), "{same:?}");
+        assert!(set(data! { "src" => "/dev/sdc1" }).changed);
+        assert_eq!(fs::read_to_string(&table).unwrap(), text.replace("sdb1", "sdc1"));
+        assert!(set(data! { "opts" => "defaults", "passno" => "1" }).changed);
+        assert_eq!(fs::read_to_string(&table).unwrap(), "# keep\n/dev/sdb1 /srv ext4 defaults 0 1\n");
+    }
 }

@@ -264,7 +264,7 @@ impl User {
             }
         }
         if let Some(Secret(hash)) = &self.password {
-            plan = plan.change(self.set_password(host, hash)?);
+            plan = plan.change(self.set_password(host, hash, self.password_lock == Some(Flag(true)))?);
         } else if self.password_lock == Some(Flag(true)) {
             let mut tool = Tool::required(host, "usermod")?;
             tool.word("-L").word(&self.name);
@@ -329,18 +329,19 @@ impl User {
         }
         if let Some(Secret(hash)) = &self.password {
             let same = shadow.hash.trim_start_matches('!') == hash.trim_start_matches('!')
-                && (self.password_lock.is_some() || hash.starts_with('!') == is_locked)
                 && !(self.password_lock == Some(Flag(false)) && is_locked);
             if self.update_password == UpdatePassword::Always && !same {
-                plan = plan.change(self.set_password(host, hash)?);
+                // Without `password_lock` an account that is locked out stays so.
+                let locked = self.password_lock.map_or(locks_a_password(&shadow.hash), |Flag(lock)| lock);
+                plan = plan.change(self.set_password(host, hash, locked)?);
             }
         }
         self.ageing(host, &shadow, plan)
     }
 
     /// Hands the hash to chpasswd's standard input: arguments can be read by everybody on the host.
-    fn set_password(&self, host: &Host, hash: &str) -> Result<Change, Failure> {
-        let lock = if self.password_lock == Some(Flag(true)) && !hash.starts_with('!') { "!" } else { "" };
+    fn set_password(&self, host: &Host, hash: &str, locked: bool) -> Result<Change, Failure> {
+        let lock = if locked && !hash.starts_with('!') { "!" } else { "" };
         if hash.is_empty() && lock.is_empty() {
             let mut tool = Tool::required(host, "passwd")?;
             tool.word("-d").word(&self.name);
@@ -453,6 +454,11 @@ impl User {
     }
 }
 
+/// Whether a hash is that of a password which was locked; an account that never had one has `!` alone.
+fn locks_a_password(hash: &str) -> bool {
+    hash.strip_prefix('!').is_some_and(|rest| !matches!(rest, "" | "!" | "*"))
+}
+
 fn public(file: &Path) -> PathBuf {
     PathBuf::from(format!("{}.pub", file.display()))
 }
@@ -499,6 +505,14 @@ mod tests {
         assert_eq!(plan.changes.len(), 2);
         assert!(plan.changes.iter().all(|change| !change.what.contains("salt")));
         assert!(plan.changes[1].what.contains("chpasswd -e"));
+    }
+
+    #[test]
+    fn only_a_password_that_was_locked_stays_locked() {
+        assert!(locks_a_password("!$6$salt$hash"));
+        for open in ["", "!", "!!", "!*", "*", "$6$salt$hash"] {
+            assert!(!locks_a_password(open), "{open}");
+        }
     }
 
     #[test]

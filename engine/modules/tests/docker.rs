@@ -315,7 +315,7 @@ fn a_successor_keeps_what_was_in_volumes_without_a_name() {
     let other = with(&args, data! { "working_dir" => "/tmp" });
     assert_eq!(volume(&scene.call("docker_container", other.clone())), first);
     assert!(!scene.call("docker_container", other.clone()).changed);
-    let fresh = with(&args, data! { "keep_volumes" => false });
+    let fresh = with(&args, data! { "keep_volumes" => false, "working_dir" => "/" });
     let second = volume(&scene.call("docker_container", fresh));
     assert_ne!(second, first);
     let path = first.as_str().unwrap();
@@ -661,4 +661,64 @@ fn check_mode_does_not_miss_what_earlier_tasks_would_have_made() {
     let outcome = scene.run("docker_container", args.clone(), check);
     assert!(outcome.changed && outcome.failure.is_none() && !outcome.warnings.is_empty());
     assert!(scene.fails("docker_container", args).contains("is not on this host"));
+}
+
+#[test]
+fn what_a_task_does_not_name_is_neither_compared_nor_lost() {
+    if !has_engine() {
+        return;
+    }
+    let mut scene = Scene::new("unnamed");
+    let image = scene.image("v1", "one");
+    let base = scene.container("a", &image);
+    let name = scene.name("a");
+    let network = scene.name("n");
+    scene.call("docker_network", data! { "name" => network.as_str() });
+    scene.leftovers.insert(0, ("docker_network", data! { "name" => network.as_str(), "state" => "absent" }));
+    let full = with(
+        &base,
+        data! {
+            "labels" => data! { "role" => "cache" }, "restart_policy" => "on-failure", "restart_retries" => 4,
+            "memory" => "64m", "command" => COMMAND.to_vec(), "volumes" => vec!["/tmp:/host-tmp:ro"], "cap_drop" => vec!["NET_RAW"],
+            "networks" => vec![Value::from(data! { "name" => network.as_str(), "aliases" => vec!["me"] })],
+            "ports" => vec![format!("127.0.0.1:{}:3000", free_port())], "log_options" => data! { "max-size" => "1m" },
+        },
+    );
+    let first = json(&scene.call("docker_container", full.clone()), "container");
+    let short = |keys: &[&str]| -> Map {
+        let kept = full.iter().filter(|(key, _)| *key == "name" || keys.contains(&key.as_str()));
+        kept.map(|(key, value)| (key.clone(), value.clone())).collect()
+    };
+    for keys in
+        [&[][..], &["image"], &["env"], &["image", "labels"], &["restart_policy"], &["memory", "ports"], &["networks"]]
+    {
+        let outcome = scene.call("docker_container", short(keys));
+        assert!(!outcome.changed, "{keys:?}: {:?}", actions(&outcome));
+    }
+
+    let replaced = scene.call("docker_container", with(&short(&[]), data! { "working_dir" => "/tmp" }));
+    assert_eq!(actions(&replaced), [format!("recreate container {name}: working_dir changed")]);
+    let second = json(&replaced, "container");
+    assert_ne!(second["Id"], first["Id"]);
+    for pointer in [
+        "/Config/Env",
+        "/Config/Labels/role",
+        "/Config/Cmd",
+        "/Config/StopSignal",
+        "/HostConfig/RestartPolicy",
+        "/HostConfig/Memory",
+        "/HostConfig/MemorySwap",
+        "/HostConfig/Binds",
+        "/HostConfig/CapDrop",
+        "/HostConfig/PortBindings",
+        "/HostConfig/NetworkMode",
+        "/HostConfig/LogConfig",
+    ] {
+        assert_eq!(second.pointer(pointer), first.pointer(pointer), "{pointer}");
+    }
+    let networks = second["NetworkSettings"]["Networks"].as_object().unwrap();
+    assert_eq!(networks.keys().collect::<Vec<_>>(), [&network]);
+    assert!(networks[&network]["Aliases"].as_array().unwrap().contains(&json!("me")));
+    let whole = scene.call("docker_container", with(&full, data! { "working_dir" => "/tmp" }));
+    assert!(!whole.changed, "{:?}", actions(&whole));
 }

@@ -62,6 +62,18 @@ struct Image {
     name: String,
     /// `None` if it is still to be pulled.
     id: Option<String>,
+    /// Its own settings, null if they are not known.
+    config: Json,
+}
+
+impl Image {
+    /// The settings of the image that `found` was made from, if this is that image.
+    fn config_of(&self, found: &Json) -> &Json {
+        match self.id.as_deref() == found.get("Image").and_then(Json::as_str) {
+            true => &self.config,
+            false => &Json::Null,
+        }
+    }
 }
 
 impl DockerContainer {
@@ -96,7 +108,7 @@ impl DockerContainer {
         let rules = self.rules().map_err(fault)?;
         let comparison = match &found {
             Some(found) => {
-                let mut comparison = spec.compare(found, image.id.as_deref(), &rules);
+                let mut comparison = spec.compare(found, image.id.as_deref(), image.config_of(found), &rules);
                 if self.image.is_none() {
                     comparison.replace.retain(|difference| difference.field != "image");
                 }
@@ -109,7 +121,15 @@ impl DockerContainer {
         let runs = self.runs() || (self.state == State::Present && ran);
         match (&found, comparison) {
             (Some(found), Some(comparison)) if !comparison.replace.is_empty() || self.recreate.0 => {
-                plan.changes.push(self.replacement(&lifecycle, found, &spec, &image, &comparison, runs));
+                // What the task does not name is as it was.
+                let mut complete = spec.clone();
+                let former = match image.config_of(found) {
+                    Json::Null => image_config(&lifecycle.engine, found)?,
+                    known => known.clone(),
+                };
+                let leaves_networks = self.networks.is_some() && (self.purge_networks.0 || rules.is_strict("networks"));
+                complete.keep(found, &former, leaves_networks);
+                plan.changes.push(self.replacement(&lifecycle, found, &complete, &image, &comparison, runs));
                 let pause = self.pause_step(runs, false);
                 plan.changes.extend(pause.map(|step| self.change(&lifecycle, &self.name, step, &spec)));
             }
@@ -147,7 +167,11 @@ impl DockerContainer {
     ) -> Result<Image, Failure> {
         let Some(name) = &self.image else {
             return match found {
-                Some(found) => Ok(Image { name: text(found, "/Config/Image"), id: Some(text(found, "/Image")) }),
+                Some(found) => Ok(Image {
+                    name: text(found, "/Config/Image"),
+                    id: Some(text(found, "/Image")),
+                    config: image_config(engine, found)?,
+                }),
                 None => Err(Failure::new(format!("there is no container {}, and no image to make it from", self.name))
                     .arg("image")
                     .help("write `image: NAME:TAG`")),
@@ -178,14 +202,16 @@ impl DockerContainer {
                 }
             },
         };
-        let id = local.filter(|_| wants.is_none()).map(|local| local.id);
+        let local = local.filter(|_| wants.is_none());
+        let config = local.as_ref().and_then(|local| local.inspect.get("Config")).cloned().unwrap_or_default();
+        let id = local.map(|local| local.id);
         if let Some(full) = wants {
             let (engine, full, platform) = (engine.clone(), full.clone(), self.platform.clone());
             plan.changes.push(Change::new(format!("pull image {full}"), move |host, _| {
                 pull(&engine, host, &full, platform.as_deref()).map(drop).map_err(|failure| failure.arg("image"))
             }));
         }
-        Ok(Image { name: name.clone(), id })
+        Ok(Image { name: name.clone(), id, config })
     }
 
     /// What is wanted, with what only the host knows: files, homes, the ids of other containers.
@@ -279,6 +305,12 @@ impl DockerContainer {
             Ok(Creation { body: spec.body(&id), platform, later_networks: spec.later_networks() })
         }
     }
+}
+
+/// The settings of the image that a container was made from; null if it is gone.
+fn image_config(engine: &Engine, found: &Json) -> Result<Json, Failure> {
+    let image = LocalImage::find(engine, &text(found, "/Image"))?;
+    Ok(image.and_then(|image| image.inspect.get("Config").cloned()).unwrap_or_default())
 }
 
 fn text(json: &Json, pointer: &str) -> String {

@@ -115,9 +115,10 @@ args! {
 args! {
     /// Makes, changes, starts, stops or removes a container.
     ///
-    /// A container carries a hash of what was wanted, so that a second run changes nothing; one that differs
-    /// is replaced, and only when its successor has been made. If that does not start, or with `state: healthy`
-    /// does not get well, the old one comes back.
+    /// Only what the task names is compared, and more than is named (a further variable, label or capability) is no
+    /// difference unless `comparisons` says `strict`. A container that differs is replaced, and only when its
+    /// successor has been made; what the task does not name the successor takes over. If it does not start, or with
+    /// `state: healthy` does not get well, the old one comes back.
     pub struct DockerContainer {
         ..engine: EngineArgs,
         /// The container's name.
@@ -304,8 +305,8 @@ args! {
         output_logs: Flag = Flag(true),
         /// With `detach: no`, remove it afterwards.
         cleanup: Flag = Flag(false),
-        /// How to compare, by argument (`*` for all): `strict`; `ignore`; or `allow_more_present`, which lets
-        /// be what is no longer wanted.
+        /// How to compare, by argument (`*` for all): `strict`, `ignore`, or `allow_more_present`, which is the rule
+        /// for lists without order and for mappings.
         comparisons: Option<Map>,
         /// Whether another name of the same image is a difference.
         image_name_mismatch: NameMismatch = NameMismatch::Recreate,

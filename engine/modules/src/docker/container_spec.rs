@@ -29,7 +29,25 @@ impl DockerContainer {
         self.set_network(&mut spec);
         self.set_limits(&mut spec);
         self.set_rights(&mut spec);
+        spec.named = self.named();
         Ok(spec)
+    }
+
+    /// The arguments that are given, also where they come to nothing.
+    fn named(&self) -> Vec<&'static str> {
+        let given = [
+            ("env", self.env.is_some() || self.env_file.is_some()),
+            ("labels", self.labels.is_some()),
+            ("volumes", self.volumes.is_some()),
+            ("mounts", self.mounts.is_some()),
+            ("tmpfs", self.tmpfs.is_some()),
+            ("published_ports", self.published_ports.is_some()),
+            ("exposed_ports", self.exposed_ports.is_some()),
+            ("network_mode", self.network_mode.is_some()),
+            ("sysctls", self.sysctls.is_some()),
+            ("storage_opts", self.storage_opts.is_some()),
+        ];
+        given.into_iter().filter_map(|(arg, given)| given.then_some(arg)).collect()
     }
 
     /// What runs, as whom, with what.
@@ -63,16 +81,23 @@ impl DockerContainer {
             set("Healthcheck", Some(health.json().map_err(|why| ArgFault::new("healthcheck", why))?));
         }
         if self.log_driver.is_some() || self.log_options.is_some() {
-            let mut log =
-                json!({"Config": self.log_options.as_ref().map_or_else(|| json!({}), |options| options.json())});
-            log["Type"] = json!(self.log_driver.as_deref().unwrap_or_default());
+            let mut log = json!({});
+            if let Some(driver) = &self.log_driver {
+                log["Type"] = json!(driver);
+            }
+            if let Some(options) = &self.log_options {
+                log["Config"] = options.json();
+            }
             set("LogConfig", Some(log));
         }
         set("Init", flag(self.init));
         set("AutoRemove", flag(self.auto_remove));
         if let Some(policy) = self.restart_policy {
-            let retries = if policy == RestartPolicy::OnFailure { self.restart_retries.unwrap_or(0) } else { 0 };
-            set("RestartPolicy", Some(json!({"Name": policy.word(), "MaximumRetryCount": retries})));
+            let mut wanted = json!({"Name": policy.word()});
+            if let Some(retries) = self.restart_retries.filter(|_| policy == RestartPolicy::OnFailure) {
+                wanted["MaximumRetryCount"] = json!(retries);
+            }
+            set("RestartPolicy", Some(wanted));
         }
         Ok(())
     }
@@ -114,7 +139,10 @@ impl DockerContainer {
         }
         let exposed = self.exposed_ports.iter().flatten().flat_map(|Exposed(ports)| ports.iter());
         let exposed: JsonMap<_, _> = exposed.chain(bindings.keys()).map(|port| (port.clone(), json!({}))).collect();
-        set("ExposedPorts", (!exposed.is_empty()).then(|| json!(exposed)));
+        let exposed = (!exposed.is_empty()).then(|| json!(exposed));
+        // A published port is exposed without a word.
+        let (exposed, follows) = if self.exposed_ports.is_some() { (exposed, None) } else { (None, exposed) };
+        set("ExposedPorts", exposed);
         set("PortBindings", (!bindings.is_empty()).then(|| json!(bindings)));
         let all = published.contains(&Published::All).then_some(json!(true));
         set("PublishAllPorts", flag(self.publish_all_ports).or(all));
@@ -130,8 +158,13 @@ impl DockerContainer {
         let networks: Vec<_> =
             networks.map(|network| Attachment { network: network.name.clone(), endpoint: network.json() }).collect();
         let first = networks.first().filter(|_| self.networks_cli_compatible.0).map(|first| json!(first.network));
-        set("NetworkMode", text(&self.network_mode).or(first));
+        set("NetworkMode", text(&self.network_mode));
         spec.networks = networks;
+        for (key, value) in [("ExposedPorts", follows), ("NetworkMode", first)] {
+            if let Some(value) = value {
+                spec.derive(key, value);
+            }
+        }
     }
 
     fn set_limits(&self, spec: &mut Spec) {
@@ -196,7 +229,7 @@ impl DockerContainer {
             let arg = if arg == "log_options" { "log_driver" } else { arg }.to_owned();
             match (arg.as_str(), how) {
                 ("*", "ignore") => rules.ignore_rest = true,
-                ("*", "strict") => {}
+                ("*", "strict") => rules.strict_rest = true,
                 ("*", _) => {
                     return Err(ArgFault::new("comparisons", format!("cannot say `{how}` for `*`"))
                         .help("write strict or ignore"));
@@ -374,7 +407,7 @@ mod tests {
                 "Image": "todo:v2",
                 "HostConfig": {
                     "LogConfig": {"Config": {"max-size": "10m", "compress": "true"}, "Type": "json-file"},
-                    "RestartPolicy": {"Name": "unless-stopped", "MaximumRetryCount": 0},
+                    "RestartPolicy": {"Name": "unless-stopped"},
                     "Binds": ["/srv/config.ini:/app/config/config.ini:ro"],
                     "Tmpfs": {"/run": "size=1m"},
                     "PortBindings": {"3000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "3003"}]},

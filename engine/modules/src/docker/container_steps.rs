@@ -68,7 +68,7 @@ impl DockerContainer {
         if called.trim_start_matches('/') != name {
             steps.push((format!("put container {name} back in its place"), Step::TakeBack));
         }
-        if let Some(update) = update(comparison, spec) {
+        if let Some(update) = update(comparison, spec, found) {
             let args: Vec<_> = comparison.updates.iter().map(|(_, arg, _)| *arg).collect();
             steps.push((format!("update container {name}: {} changed", args.join(", ")), Step::Update(update)));
         }
@@ -141,7 +141,7 @@ impl DockerContainer {
 }
 
 /// The body of an update request.
-fn update(comparison: &Comparison, spec: &Spec) -> Option<Json> {
+fn update(comparison: &Comparison, spec: &Spec, found: &Json) -> Option<Json> {
     if comparison.updates.is_empty() {
         return None;
     }
@@ -149,10 +149,25 @@ fn update(comparison: &Comparison, spec: &Spec) -> Option<Json> {
     for (key, _, value) in &comparison.updates {
         body[*key] = value.clone();
     }
-    // Swap was set to twice the memory when the container was made, and may not be less than it.
+    let there = |key: &str| found.pointer(&format!("/HostConfig/{key}"));
+    // Swap may not be less than memory. Where it was the Engine's own choice, twice the memory, it stays that.
     if let Some(memory) = body.get("Memory").and_then(Json::as_i64) {
-        let swap = spec.get("MemorySwap").and_then(Json::as_i64).unwrap_or(memory * 2);
-        body["MemorySwap"] = json!(swap);
+        let number = |key: &str| there(key).and_then(Json::as_i64).unwrap_or(0);
+        let (former, swap) = (number("Memory"), number("MemorySwap"));
+        let own_choice = swap == 2 * former || (swap >= 0 && swap < memory);
+        match spec.get("MemorySwap") {
+            Some(wanted) => body["MemorySwap"] = wanted.clone(),
+            None if own_choice && memory > 0 => body["MemorySwap"] = json!(memory * 2),
+            None => {}
+        }
+    }
+    // The Engine takes a policy whole.
+    if let Some(policy) = body.get_mut("RestartPolicy").and_then(Json::as_object_mut)
+        && !policy.contains_key("MaximumRetryCount")
+    {
+        let same = there("RestartPolicy").filter(|there| there.get("Name") == policy.get("Name"));
+        let retries = same.and_then(|there| there.get("MaximumRetryCount")).cloned().unwrap_or(json!(0));
+        policy.insert("MaximumRetryCount".to_owned(), retries);
     }
     Some(body)
 }

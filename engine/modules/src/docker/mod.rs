@@ -16,9 +16,11 @@ mod engine;
 mod fields;
 mod host_info;
 mod image;
+
 mod image_info;
 mod image_name;
 mod image_pull;
+mod keeping;
 mod lifecycle;
 mod login;
 mod mounts;

@@ -6,7 +6,7 @@ use rplay_wire::{Failure, Map, Value};
 use serde_json::{Value as Json, json};
 
 use super::{
-    difference::{Difference, map_differences, reasons},
+    difference::{Difference, covers, is_empty, map_differences, reasons},
     engine::{Engine, EngineArgs, EngineError, encode},
     nested::Nested,
     units::{Options, Texts},
@@ -37,13 +37,14 @@ args! {
 
 args! {
     /// Makes, changes or removes a network of containers. Docker cannot change a network: one that differs
-    /// is made anew, and the containers in it are connected again.
+    /// is replaced, and the containers in it are connected again. What is not given is neither compared nor
+    /// changed.
     pub struct DockerNetwork {
         ..engine: EngineArgs,
         /// The network's name.
         name: Text | "network_name",
-        /// What carries it.
-        driver: Text = "bridge".to_owned(),
+        /// What carries it; `bridge` for a new network.
+        driver: Option<Text>,
         /// Options of the driver.
         driver_options: Option<Options>,
         /// What gives out addresses.
@@ -102,7 +103,7 @@ impl Module for DockerNetwork {
                         true => String::new(),
                         false => format!(": {}", reasons(&differences)),
                     };
-                    let (engine, body, found) = (engine.clone(), self.body(), found.clone());
+                    let (engine, body, found) = (engine.clone(), self.successor(found), found.clone());
                     let what = format!("recreate network {name}{why}");
                     plan = plan.change(Change::new(what, move |_, data| recreate(&engine, &found, &body, data)));
                 }
@@ -130,7 +131,10 @@ impl DockerNetwork {
         if let Some(ranges) = &self.ipam_config {
             ipam["Config"] = ranges.iter().map(|range| range.json()).collect();
         }
-        let mut body = json!({"Name": self.name, "CheckDuplicate": true, "Driver": self.driver, "IPAM": ipam});
+        let mut body = json!({"Name": self.name, "CheckDuplicate": true, "IPAM": ipam});
+        if let Some(driver) = &self.driver {
+            body["Driver"] = json!(driver);
+        }
         let flags = [("EnableIPv6", self.enable_ipv6), ("Internal", self.internal), ("Attachable", self.attachable)];
         for (key, flag) in flags {
             if let Some(Flag(on)) = flag {
@@ -140,8 +144,23 @@ impl DockerNetwork {
         if let Some(scope) = &self.scope {
             body["Scope"] = json!(scope);
         }
-        body["Options"] = self.driver_options.as_ref().map_or_else(|| json!({}), Options::json);
-        body["Labels"] = self.labels.as_ref().map_or_else(|| json!({}), |labels| Options(labels.0.clone()).json());
+        if let Some(options) = &self.driver_options {
+            body["Options"] = options.json();
+        }
+        if let Some(labels) = &self.labels {
+            body["Labels"] = Options(labels.0.clone()).json();
+        }
+        body
+    }
+
+    /// The body for a network that takes the place of `found`: what is not given is as it was.
+    fn successor(&self, found: &Json) -> Json {
+        let mut body = self.body();
+        keep(&mut body, found, &["Driver", "EnableIPv6", "Internal", "Attachable", "Scope", "Options", "Labels"]);
+        // Addresses that the network's driver gave out do not fit another one.
+        let same_driver = body.get("Driver") == found.get("Driver");
+        let Some(ipam) = found.get("IPAM").filter(|_| same_driver) else { return body };
+        keep(&mut body["IPAM"], ipam, &["Driver", "Options", "Config"]);
         body
     }
 
@@ -169,13 +188,15 @@ impl DockerNetwork {
         }
         if let Some(ranges) = &self.ipam_config {
             let there: Vec<_> = found.pointer("/IPAM/Config").and_then(Json::as_array).into_iter().flatten().collect();
-            let matched = |range: &Json| there.iter().any(|there| super::difference::covers(there, range));
+            let matched = |range: &Json| there.iter().any(|there| covers(there, range));
             if !ranges.iter().all(|range| matched(&range.json())) || ranges.len() != there.len() {
                 differences.push(Difference::new("ipam_config"));
             }
         }
-        differences.extend(map_differences("driver_options", &wanted["Options"], found.get("Options")));
-        differences.extend(map_differences("labels", &wanted["Labels"], found.get("Labels")));
+        for (key, arg) in [("Options", "driver_options"), ("Labels", "labels")] {
+            let wanted = wanted.get(key).unwrap_or(&Json::Null);
+            differences.extend(map_differences(arg, wanted, found.get(key)));
+        }
         differences
     }
 
@@ -234,6 +255,17 @@ impl IpamArgs {
             range["AuxiliaryAddresses"] = Options(addresses.0.clone()).json();
         }
         range
+    }
+}
+
+/// Adds the keys of `found` that `body` does not have and that say anything.
+pub(super) fn keep(body: &mut Json, found: &Json, keys: &[&str]) {
+    for key in keys {
+        if body.get(*key).is_none()
+            && let Some(value) = found.get(*key).filter(|value| !is_empty(value))
+        {
+            body[*key] = value.clone();
+        }
     }
 }
 
@@ -367,5 +399,38 @@ impl Module for DockerNetworkInfo {
         let found = find(&engine, &self.name)?;
         let plan = Plan::unchanged().set("exists", found.is_some());
         Ok(plan.set("network", found.map_or(Value::Null, Value::from)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay_wire::{Map, data};
+
+    use super::*;
+    use crate::Args;
+
+    #[test]
+    fn what_is_not_named_is_neither_compared_nor_lost() {
+        let found = json!({
+            "Driver": "macvlan", "Internal": true, "EnableIPv6": false, "Options": {"parent": "eth0"}, "Labels": {"a": "1"},
+            "IPAM": {"Driver": "default", "Options": null, "Config": [{"Subnet": "10.9.0.0/24"}]},
+        });
+        let network = |more: Map| {
+            let mut map = data! { "name" => "n" };
+            map.extend(more);
+            DockerNetwork::from_map(&map).unwrap()
+        };
+        assert_eq!(network(data! {}).differences(&found), []);
+        let labelled = network(data! { "labels" => data! { "b" => "2" } });
+        assert_eq!(labelled.differences(&found), [Difference::new("labels.b")]);
+        assert_eq!(
+            labelled.successor(&found),
+            json!({
+                "Name": "n", "CheckDuplicate": true, "Driver": "macvlan", "Internal": true, "Options": {"parent": "eth0"},
+                "Labels": {"b": "2"}, "IPAM": {"Driver": "default", "Config": [{"Subnet": "10.9.0.0/24"}]},
+            })
+        );
+        let other = network(data! { "driver" => "bridge" }).successor(&found);
+        assert_eq!((&other["Driver"], &other["IPAM"]), (&json!("bridge"), &json!({})));
     }
 }

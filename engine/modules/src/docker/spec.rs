@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     difference::{Difference, covers, is_empty},
-    fields::{CONFIG_LABEL, FIELDS, Field, HIDDEN, Place, SPEC_LABEL, split},
+    fields::{CONFIG_LABEL, FIELDS, Field, HIDDEN, Kind, Place, SPEC_LABEL, split},
     image_name::ImageName,
 };
 
@@ -22,11 +22,26 @@ pub struct Attachment {
 /// What a container is to be.
 #[derive(Clone, Default)]
 pub struct Spec {
-    values: Vec<(&'static Field, Json)>,
+    values: Vec<Setting>,
+    /// Arguments that the task gives, also those that come to nothing (`env: {}`).
+    pub(super) named: Vec<&'static str>,
+    /// Kept settings of `HostConfig` that no argument is for.
+    pub(super) unknown: Vec<(String, Json)>,
+    /// Short hashes of kept entries, as the former container's label has them.
+    pub(super) recorded: BTreeMap<String, Json>,
     pub networks: Vec<Attachment>,
     /// How the image is called; compared only where asked for.
     image_name: String,
     compare_image_name: bool,
+}
+
+/// One field of the request with its value.
+#[derive(Clone)]
+struct Setting {
+    field: &'static Field,
+    value: Json,
+    /// Whether the task names it. What it does not name goes into the request, and is never compared.
+    named: bool,
 }
 
 impl Spec {
@@ -38,25 +53,55 @@ impl Spec {
     /// Sets a field of the request by the Engine's name for it.
     pub fn set(&mut self, key: &str, value: Json) {
         match FIELDS.iter().find(|field| field.key == key) {
-            Some(field) => self.values.push((field, value)),
+            Some(field) => self.values.push(Setting { field, value, named: true }),
             None => debug_assert!(false, "{key} has no line in FIELDS"),
         }
     }
 
+    /// Sets a field that follows from others and is not compared.
+    pub fn derive(&mut self, key: &str, value: Json) {
+        if let Some(field) = FIELDS.iter().find(|field| field.key == key) {
+            self.keep_value(field, value);
+        }
+    }
+
+    /// Sets a field that the task does not name.
+    pub(super) fn keep_value(&mut self, field: &'static Field, value: Json) {
+        match (field.kind, self.get_mut(field.key)) {
+            (Kind::Map, Some(Json::Object(there))) => {
+                value.as_object().into_iter().flatten().for_each(|(key, value)| {
+                    there.entry(key.clone()).or_insert_with(|| value.clone());
+                });
+            }
+            (_, Some(_)) => {}
+            (_, None) => self.values.push(Setting { field, value, named: false }),
+        }
+    }
+
+    /// Whether the task says what this field is to be.
+    pub(super) fn names(&self, field: &Field) -> bool {
+        self.named.contains(&field.arg) || self.values.iter().any(|s| s.named && s.field.key == field.key)
+    }
+
+    /// The value that the task names for a field.
+    pub(super) fn wanted(&self, key: &str) -> Option<&Json> {
+        self.values.iter().find(|setting| setting.named && setting.field.key == key).map(|setting| &setting.value)
+    }
+
     pub fn get(&self, key: &str) -> Option<&Json> {
-        self.values.iter().find(|(field, _)| field.key == key).map(|(_, value)| value)
+        self.values.iter().find(|setting| setting.field.key == key).map(|setting| &setting.value)
     }
 
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Json> {
-        self.values.iter_mut().find(|(field, _)| field.key == key).map(|(_, value)| value)
+        self.values.iter_mut().find(|setting| setting.field.key == key).map(|setting| &mut setting.value)
     }
 
-    /// Each entry of each field, by the name that a playbook's author knows it under.
+    /// Each entry of each field that the task names, by the name that a playbook's author knows it under.
     fn entries(&self, image_id: Option<&str>) -> BTreeMap<String, Entry> {
         let mut entries = BTreeMap::new();
-        for (field, value) in &self.values {
+        for Setting { field, value, .. } in self.values.iter().filter(|setting| setting.named) {
             for (name, value) in split(field, value) {
-                entries.insert(name, Entry { value, live: field.live });
+                entries.insert(name, Entry { value, live: field.live, is_set: field.kind == Kind::Set });
             }
         }
         // A published port is exposed as well; once is enough to say so.
@@ -64,10 +109,10 @@ impl Spec {
         let exposed: Vec<_> = published.into_iter().map(|port| format!("exposed_ports.{port}")).collect();
         entries.retain(|name, _| !exposed.contains(name));
         if let Some(id) = image_id {
-            entries.insert("image".to_owned(), Entry { value: json!(id), live: false });
+            entries.insert("image".to_owned(), Entry::whole(json!(id)));
         }
         if self.compare_image_name {
-            entries.insert("image.name".to_owned(), Entry { value: json!(full_name(&self.image_name)), live: false });
+            entries.insert("image.name".to_owned(), Entry::whole(json!(full_name(&self.image_name))));
         }
         entries
     }
@@ -75,8 +120,8 @@ impl Spec {
     /// The labels that a container made from this carries.
     fn own_labels(&self, image_id: &str) -> [(&'static str, String); 2] {
         let entries = self.entries(Some(image_id));
-        let short: BTreeMap<_, _> =
-            entries.iter().map(|(name, entry)| (name.as_str(), short_hash(&entry.value))).collect();
+        let mut short: BTreeMap<_, _> = self.recorded.clone();
+        short.extend(entries.iter().map(|(name, entry)| (name.clone(), json!(short_hash(&entry.value)))));
         [(CONFIG_LABEL, config_hash(&entries)), (SPEC_LABEL, json!(short).to_string())]
     }
 
@@ -84,7 +129,10 @@ impl Spec {
     /// [`Attachment`]s afterwards (one is all that the API takes before 1.44).
     pub fn body(&self, image_id: &str) -> Json {
         let mut body = json!({"Image": self.image_name, "HostConfig": {}});
-        for (field, value) in &self.values {
+        for (key, value) in &self.unknown {
+            body["HostConfig"][key] = value.clone();
+        }
+        for Setting { field, value, .. } in &self.values {
             match field.place {
                 Place::Config => body[field.key] = value.clone(),
                 Place::HostConfig => body["HostConfig"][field.key] = value.clone(),
@@ -111,18 +159,18 @@ impl Spec {
         self.networks.iter().filter(|attachment| Some(*attachment) != first).cloned().collect()
     }
 
-    /// How a container differs, as far as it must be replaced, and what can be changed while it runs (a body
-    /// for the Engine's update request). `image_id` is `None` if the image is still to be pulled.
-    pub fn compare(&self, inspect: &Json, image_id: Option<&str>, rules: &Comparisons) -> Comparison {
+    /// How a container differs in what the task names, as far as it must be replaced, and what can be changed while
+    /// it runs. `image_id` is `None` if the image is still to be pulled; `image` is the `Config` of the image that
+    /// the container was made from, as far as it is known.
+    pub fn compare(&self, inspect: &Json, image_id: Option<&str>, image: &Json, rules: &Comparisons) -> Comparison {
         let wanted = self.entries(image_id);
-        let mut replace = match inspect.pointer("/Config/Labels").and_then(|labels| labels.get(CONFIG_LABEL)) {
-            Some(Json::String(hash)) if *hash == config_hash(&wanted) => Vec::new(),
-            Some(_) => by_label(&wanted, inspect),
-            // Not made by us: adopted if it has all that is wanted.
-            None => self.by_looking(&wanted, inspect, |field| !field.live),
+        let label = |name: &str| inspect.pointer("/Config/Labels").and_then(|labels| labels.get(name)?.as_str());
+        let mut replace = match label(CONFIG_LABEL) {
+            Some(hash) if *hash == config_hash(&wanted) => Vec::new(),
+            _ => self.differences(&wanted, inspect, image, label(SPEC_LABEL), rules),
         };
         let mut updates = Vec::new();
-        for (field, value) in self.values.iter().filter(|(field, _)| field.live) {
+        for Setting { field, value, .. } in self.values.iter().filter(|setting| setting.named && setting.field.live) {
             let there = inspect.pointer(&format!("/HostConfig/{}", field.key)).unwrap_or(&Json::Null);
             if !covers(there, value) && !rules.ignores(field.arg) {
                 updates.push((field.key, field.arg, value.clone()));
@@ -137,26 +185,37 @@ impl Spec {
         Comparison { replace, updates }
     }
 
-    /// Compares each wanted entry with what the Engine shows.
-    fn by_looking(
+    /// Compares each wanted entry with what was asked for when the container was made (`label`), and with what the
+    /// Engine shows: it may show something else than it was asked for.
+    fn differences(
         &self,
         wanted: &BTreeMap<String, Entry>,
         inspect: &Json,
-        which: impl Fn(&Field) -> bool,
+        image: &Json,
+        label: Option<&str>,
+        rules: &Comparisons,
     ) -> Vec<Difference> {
         let there = self.observed(inspect);
-        let fields: Vec<_> = self.values.iter().filter(|(field, _)| which(field)).collect();
-        let of_interest = |name: &str| {
-            let arg = name.split('.').next().unwrap_or(name);
-            arg.starts_with("image") || fields.iter().any(|(field, _)| field.arg == arg)
+        let recorded: Option<BTreeMap<String, String>> = label.and_then(|text| serde_json::from_str(text).ok());
+        let arg_of = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+        let changed = wanted.iter().filter(|(name, entry)| {
+            let as_recorded = || recorded.as_ref().and_then(|all| all.get(*name)) == Some(&short_hash(&entry.value));
+            let as_shown = || entry.is_covered(there.get(*name).unwrap_or(&Json::Null), rules.is_strict(&arg_of(name)));
+            !entry.live && !as_recorded() && !as_shown()
+        });
+        let mut differences: Vec<_> = changed.map(|(name, _)| Difference::new(name.as_str())).collect();
+        // By itself more than is wanted is no difference, as in Ansible.
+        let is_strict = |name: &str| self.named.contains(&arg_of(name).as_str()) && rules.is_strict(&arg_of(name));
+        let of_image = |name: &str| {
+            FIELDS.iter().any(|field| {
+                field.place == Place::Config
+                    && image.get(field.key).is_some_and(|value| split(field, value).iter().any(|(own, _)| own == name))
+            })
         };
-        wanted
-            .iter()
-            .filter(|(name, _)| of_interest(name))
-            .filter(|(name, entry)| !covers(there.get(*name).unwrap_or(&Json::Null), &entry.value))
-            // An empty value that is wanted and nothing there is the same.
-            .map(|(name, _)| Difference::new(name.as_str()))
-            .collect()
+        let names: Vec<&String> = recorded.as_ref().map_or_else(|| there.keys().collect(), |all| all.keys().collect());
+        let more = names.into_iter().filter(|name| !wanted.contains_key(*name) && is_strict(name) && !of_image(name));
+        differences.extend(more.map(|name| Difference::removed(name.as_str())));
+        differences
     }
 
     /// What the Engine shows, by the same names.
@@ -212,6 +271,24 @@ impl Spec {
 struct Entry {
     value: Json,
     live: bool,
+    /// A list whose order says nothing.
+    is_set: bool,
+}
+
+impl Entry {
+    fn whole(value: Json) -> Self {
+        Entry { value, live: false, is_set: false }
+    }
+
+    /// Whether what is there will do. A set may hold more than is wanted unless the comparison is strict.
+    fn is_covered(&self, there: &Json, strict: bool) -> bool {
+        match (&self.value, there) {
+            (Json::Array(wanted), Json::Array(there)) if self.is_set && !strict => {
+                wanted.iter().all(|wanted| there.iter().any(|there| covers(there, wanted)))
+            }
+            (wanted, there) => covers(there, wanted),
+        }
+    }
 }
 
 /// How a container differs from what is wanted.
@@ -229,6 +306,7 @@ pub struct Comparisons {
     pub more_allowed: Vec<String>,
     /// What `*` says.
     pub ignore_rest: bool,
+    pub strict_rest: bool,
     pub strict: Vec<String>,
 }
 
@@ -243,29 +321,14 @@ impl Comparisons {
 
     /// Whether more than is wanted is a difference, for an argument where that is not so by itself.
     pub fn is_strict(&self, arg: &str) -> bool {
-        self.strict.iter().any(|name| name == arg)
+        let said = |list: &[String]| list.iter().any(|name| name == arg);
+        said(&self.strict) || (self.strict_rest && !said(&self.ignored) && !said(&self.more_allowed))
     }
 
     fn lets_be(&self, difference: &Difference) -> bool {
         let arg = difference.field.split('.').next().unwrap_or(&difference.field);
         self.ignores(arg) || (difference.removed && self.more_allowed.iter().any(|name| name == arg))
     }
-}
-
-/// What the label on a container says that differs.
-fn by_label(wanted: &BTreeMap<String, Entry>, inspect: &Json) -> Vec<Difference> {
-    let label = inspect.pointer("/Config/Labels").and_then(|labels| labels.get(SPEC_LABEL)).and_then(Json::as_str);
-    let there: BTreeMap<String, String> = label.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let changed = wanted
-        .iter()
-        .filter(|(name, entry)| !entry.live && there.get(*name) != Some(&short_hash(&entry.value)))
-        .map(|(name, _)| Difference::new(name.as_str()));
-    // An image still to be pulled is dealt with by the caller.
-    let removed = there
-        .keys()
-        .filter(|name| !wanted.contains_key(*name) && !name.starts_with("image"))
-        .map(|name| Difference::removed(name.as_str()));
-    changed.chain(removed).collect()
 }
 
 /// `nginx` and `nginx:latest` are the same name.
@@ -318,7 +381,7 @@ mod tests {
     #[test]
     fn a_container_made_from_it_does_not_differ() {
         let found = made(&spec(), "sha256:1");
-        let comparison = spec().compare(&found, Some("sha256:1"), &Comparisons::default());
+        let comparison = spec().compare(&found, Some("sha256:1"), &Json::Null, &Comparisons::default());
         assert!(comparison.replace.is_empty() && comparison.updates.is_empty());
     }
 
@@ -328,32 +391,53 @@ mod tests {
         assert!(!found["Config"]["Labels"].to_string().contains("hunter2"));
         let mut other = spec();
         *other.get_mut("Env").unwrap() = json!(["JWT_SECRET=other", "B=2"]);
-        let comparison = other.compare(&found, Some("sha256:2"), &Comparisons::default());
-        assert_eq!(
-            super::super::difference::reasons(&comparison.replace),
-            "image, env.B, env.JWT_SECRET changed; env.A removed"
-        );
+        let comparison = other.compare(&found, Some("sha256:2"), &Json::Null, &Comparisons::default());
+        assert_eq!(super::super::difference::reasons(&comparison.replace), "image, env.B, env.JWT_SECRET changed");
         let fields: Vec<_> = comparison.replace.into_iter().map(|d| d.field).collect();
         let (before, after) = other.texts(&found, Some("sha256:2"), &fields);
-        assert_eq!(before, "image: sha256:1\nenv.A: ***\nenv.JWT_SECRET: ***\n");
+        assert_eq!(before, "image: sha256:1\nenv.JWT_SECRET: ***\n");
         assert_eq!(after, "image: sha256:2\nenv.B: ***\nenv.JWT_SECRET: *** (another value)\n");
         assert_eq!(spec().secrets(), ["hunter2hunter2"]);
     }
 
     #[test]
-    fn comparisons_loosen() {
+    fn more_than_is_wanted_is_a_difference_only_where_that_is_said() {
         let found = made(&spec(), "sha256:1");
         let mut other = spec();
+        other.named = vec!["env", "cap_drop"];
         *other.get_mut("Env").unwrap() = json!(["JWT_SECRET=hunter2hunter2"]);
-        let differ = |rules: Comparisons| !other.compare(&found, Some("sha256:2"), &rules).replace.is_empty();
-        let image = || vec!["image".to_owned()];
-        assert!(differ(Comparisons { ignored: image(), ..Comparisons::default() }));
-        let more_allowed = vec!["env".to_owned()];
-        assert!(!differ(Comparisons {
-            ignored: image(),
-            more_allowed: more_allowed.clone(),
+        let compare = |spec: &Spec, found: &Json, rules: Comparisons| {
+            spec.compare(found, Some("sha256:1"), &json!({"Env": ["PATH=/bin"]}), &rules).replace
+        };
+        assert_eq!(compare(&other, &found, Comparisons::default()), []);
+        let strict = |args: &[&str]| Comparisons {
+            strict: args.iter().map(|arg| (*arg).to_owned()).collect(),
             ..Comparisons::default()
-        }));
+        };
+        assert_eq!(compare(&other, &found, strict(&["env"])), [Difference::removed("env.A")]);
+        let rest = Comparisons { strict_rest: true, ..Comparisons::default() };
+        assert_eq!(compare(&other, &found, rest.clone()), [Difference::removed("env.A")]);
+        let loosened = Comparisons { more_allowed: vec!["env".to_owned()], ..rest };
+        assert_eq!(compare(&other, &found, loosened), []);
+        // A container of others': what its image gives is not more than is wanted.
+        let mut foreign = found.clone();
+        foreign["Config"]["Labels"] = Json::Null;
+        foreign["Config"]["Env"] = json!(["PATH=/bin", "JWT_SECRET=hunter2hunter2"]);
+        assert_eq!(compare(&other, &foreign, strict(&["env"])), []);
+        foreign["HostConfig"]["CapAdd"] = json!(["CAP_SYS_TIME", "NET_ADMIN"]);
+        other.set("CapAdd", json!(["NET_ADMIN"]));
+        assert_eq!(compare(&other, &foreign, Comparisons::default()), []);
+        assert_eq!(compare(&other, &foreign, strict(&["capabilities"])), [Difference::new("capabilities")]);
+    }
+
+    #[test]
+    fn comparisons_loosen() {
+        let found = made(&spec(), "sha256:1");
+        let differ =
+            |rules: Comparisons| !spec().compare(&found, Some("sha256:2"), &Json::Null, &rules).replace.is_empty();
+        let image = || vec!["image".to_owned()];
+        assert!(differ(Comparisons::default()));
+        assert!(!differ(Comparisons { ignored: image(), ..Comparisons::default() }));
         assert!(!differ(Comparisons { ignore_rest: true, ..Comparisons::default() }));
         assert!(differ(Comparisons { ignore_rest: true, strict: image(), ..Comparisons::default() }));
     }
@@ -363,7 +447,7 @@ mod tests {
         let found = made(&spec(), "sha256:1");
         let mut other = spec();
         *other.get_mut("Memory").unwrap() = json!(2 << 20);
-        let comparison = other.compare(&found, Some("sha256:1"), &Comparisons::default());
+        let comparison = other.compare(&found, Some("sha256:1"), &Json::Null, &Comparisons::default());
         assert!(comparison.replace.is_empty());
         assert_eq!(comparison.updates, [("Memory", "memory", json!(2 << 20))]);
     }
@@ -375,7 +459,8 @@ mod tests {
         found["Config"]["Env"] = json!(["JWT_SECRET=hunter2hunter2", "PATH=/bin", "A=1"]);
         found["HostConfig"]["PortBindings"]["3000/tcp"][0]["HostIp"] = json!("0.0.0.0");
         found["HostConfig"]["CapAdd"] = Json::Null;
-        let differ = |found: &Json| spec().compare(found, Some("sha256:1"), &Comparisons::default()).replace;
+        let differ =
+            |found: &Json| spec().compare(found, Some("sha256:1"), &Json::Null, &Comparisons::default()).replace;
         assert_eq!(differ(&found), []);
         found["Config"]["Env"] = json!(["A=1"]);
         assert_eq!(differ(&found), [Difference::new("env.JWT_SECRET")]);

@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use super::{
     difference::{Difference, map_differences, reasons},
     engine::{Engine, EngineArgs, encode},
+    network::keep,
     units::{Options, Texts},
 };
 use crate::{Change, Host, Module, Plan, args, argtypes::Text, choice};
@@ -28,8 +29,8 @@ args! {
         ..engine: EngineArgs,
         /// The volume's name.
         volume_name: Text | "name",
-        /// What keeps its data.
-        driver: Text = "local".to_owned(),
+        /// What keeps its data; `local` for a new volume.
+        driver: Option<Text>,
         /// Options of the driver.
         driver_options: Option<Options>,
         /// Labels.
@@ -79,7 +80,7 @@ impl Module for DockerVolume {
                 true => format!("recreate volume {name}: {}", reasons(&differences)),
                 false => format!("create volume {name}"),
             };
-            let body = self.body();
+            let body = found.as_ref().map_or_else(|| self.body(), |found| self.successor(found));
             let engine = engine.clone();
             plan = plan.change(Change::new(what, move |_, _| {
                 if anew {
@@ -99,25 +100,40 @@ impl Module for DockerVolume {
 }
 
 impl DockerVolume {
-    fn options(&self) -> Json {
-        self.driver_options.as_ref().map_or_else(|| json!({}), Options::json)
-    }
-
-    fn labels(&self) -> Json {
-        self.labels.as_ref().map_or_else(|| json!({}), |labels| Options(labels.0.clone()).json())
-    }
-
     fn body(&self) -> Json {
-        json!({"Name": self.volume_name, "Driver": self.driver, "DriverOpts": self.options(), "Labels": self.labels()})
+        let mut body = json!({"Name": self.volume_name});
+        if let Some(driver) = &self.driver {
+            body["Driver"] = json!(driver);
+        }
+        if let Some(options) = &self.driver_options {
+            body["DriverOpts"] = options.json();
+        }
+        if let Some(labels) = &self.labels {
+            body["Labels"] = Options(labels.0.clone()).json();
+        }
+        body
+    }
+
+    /// The body for a volume that takes the place of `found`: what is not given is as it was.
+    fn successor(&self, found: &Json) -> Json {
+        let mut body = self.body();
+        keep(&mut body, found, &["Driver", "Labels"]);
+        if body.get("Driver") == found.get("Driver") {
+            keep(&mut body, &json!({"DriverOpts": found.get("Options")}), &["DriverOpts"]);
+        }
+        body
     }
 
     fn differences(&self, found: &Json) -> Vec<Difference> {
+        let wanted = self.body();
         let mut differences = Vec::new();
-        if found.get("Driver").and_then(Json::as_str) != Some(&self.driver) {
+        if wanted.get("Driver").is_some_and(|driver| found.get("Driver") != Some(driver)) {
             differences.push(Difference::new("driver"));
         }
-        differences.extend(map_differences("driver_options", &self.options(), found.get("Options")));
-        differences.extend(map_differences("labels", &self.labels(), found.get("Labels")));
+        for (key, there, arg) in [("DriverOpts", "Options", "driver_options"), ("Labels", "Labels", "labels")] {
+            let wanted = wanted.get(key).unwrap_or(&Json::Null);
+            differences.extend(map_differences(arg, wanted, found.get(there)));
+        }
         differences
     }
 }
@@ -139,5 +155,28 @@ impl Module for DockerVolumeInfo {
         let found = engine.find(format!("/volumes/{}", encode(&self.name)))?;
         let plan = Plan::unchanged().set("exists", found.is_some());
         Ok(plan.set("volume", found.map_or(Value::Null, Value::from)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay_wire::data;
+
+    use super::*;
+    use crate::Args;
+
+    #[test]
+    fn what_is_not_named_is_neither_compared_nor_lost() {
+        let found = json!({"Driver": "nfs", "Options": {"share": "x"}, "Labels": {"a": "1"}});
+        let volume = |map| DockerVolume::from_map(&map).unwrap();
+        assert_eq!(volume(data! { "name" => "v" }).differences(&found), []);
+        let labelled = volume(data! { "name" => "v", "labels" => data! { "b" => "2" } });
+        assert_eq!(labelled.differences(&found), [Difference::new("labels.b")]);
+        assert_eq!(
+            labelled.successor(&found),
+            json!({"Name": "v", "Driver": "nfs", "DriverOpts": {"share": "x"}, "Labels": {"b": "2"}})
+        );
+        let other = volume(data! { "name" => "v", "driver" => "local" }).successor(&found);
+        assert_eq!(other, json!({"Name": "v", "Driver": "local", "Labels": {"a": "1"}}));
     }
 }

@@ -66,6 +66,11 @@ impl Fstab {
         self.0.iter().map(|line| format!("{line}\n")).collect()
     }
 
+    /// The entry that `entry` would take the place of.
+    pub fn find(&self, entry: &Entry) -> Option<Entry> {
+        self.0.iter().filter_map(|line| Entry::parse(line)).find(|found| entry.replaces(found))
+    }
+
     /// Sets the entry where it was, or at the end. A line that says the same stays as it is written.
     pub fn set(&mut self, entry: &Entry) {
         let mut done = false;
