@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rplay_wire::{Call, Failure, Outcome, Value, data};
 
 use crate::{
-    Args, Host, Module, Plan, args, choice,
+    Args, Change, Host, Module, Plan, args, choice,
     jobs::{JobFile, Progress},
     paths, runner,
 };
@@ -32,9 +32,10 @@ impl Module for AsyncStatus {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let file = JobFile::of(&self.jid, host)?;
         known(&file, &self.jid)?;
-        file.remove()?;
         let erased = paths::text(file.path());
-        Ok(Plan { data: data! { "ansible_job_id" => self.jid, "erased" => erased }, ..Plan::default() })
+        let plan = Plan { data: data! { "ansible_job_id" => self.jid, "erased" => &*erased }, ..Plan::default() };
+        // Bookkeeping of rplay's own: the host is not changed by it.
+        Ok(plan.change(Change::new(format!("remove {erased}"), move |_, _| file.remove()).beside()))
     }
 }
 
@@ -77,7 +78,7 @@ fn died() -> Failure {
 
 /// Whether the job's process still is, and is not another one with the number that it had.
 fn alive(pid: u32, id: &str) -> bool {
-    let words = std::fs::read(PathBuf::from(format!("/proc/{pid}/cmdline"))).unwrap_or_default();
+    let words = crate::regular::read(PathBuf::from(format!("/proc/{pid}/cmdline"))).unwrap_or_default();
     words.split(|byte| *byte == 0).any(|word| word == id.as_bytes())
 }
 

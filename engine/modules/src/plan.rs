@@ -143,8 +143,39 @@ impl Plan {
     }
 
     /// Runs at the end, also when nothing changed and in check mode: reads the final state into the data.
+    /// Several run in the order they were given.
     pub fn finish(mut self, finish: impl FnOnce(&Host, &mut Map) -> Result<(), Failure> + 'static) -> Self {
-        self.finish = Some(Box::new(finish));
+        self.finish = Some(match self.finish.take() {
+            None => Box::new(finish),
+            Some(earlier) => Box::new(move |host, data| {
+                earlier(host, data)?;
+                finish(host, data)
+            }),
+        });
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::NoBlobs;
+
+    #[test]
+    fn a_second_finish_does_not_replace_the_first() {
+        let plan = Plan::unchanged().finish(|_, data| {
+            data.insert("seen".to_owned(), "first".into());
+            Ok(())
+        });
+        let plan = plan.finish(|_, data| {
+            let first = data["seen"].clone();
+            data.insert("before".to_owned(), first);
+            Ok(())
+        });
+        let mut data = Map::new();
+        plan.finish.unwrap()(&Host::new(Vec::new(), Arc::new(NoBlobs)), &mut data).unwrap();
+        assert_eq!((&data["seen"], &data["before"]), (&"first".into(), &"first".into()));
     }
 }
