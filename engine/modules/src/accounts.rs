@@ -2,7 +2,7 @@
 //! accounts elsewhere (LDAP, sssd). The C library's lookups are never called: the executable is linked
 //! statically and would load the host's plugins into itself.
 
-use std::{fs, process::Command};
+use std::process::Command;
 
 use rplay_wire::Failure;
 
@@ -109,7 +109,7 @@ fn find<T>(database: &str, key: &str, read: fn(&str) -> Option<T>, is_it: impl F
         _ => GROUP.of("/etc/group"),
     };
     text.lines().filter_map(read).find(&is_it).or_else(|| {
-        if !is_kept_elsewhere(database, &fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default()) {
+        if !is_kept_elsewhere(database, &crate::regular::read_to_string("/etc/nsswitch.conf").unwrap_or_default()) {
             return None;
         }
         let answer = Command::new("getent").args(["--", database, key]).output().ok()?;

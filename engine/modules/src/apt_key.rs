@@ -1,15 +1,14 @@
 //! `apt_key`: a key that apt believes, by the apt-key program, which Debian 13 no longer has.
 
-use std::fs;
-
 use rplay_wire::{Failure, data};
 
 use crate::{
     ArgFault, Change, Host, Module, Plan, Program, args,
     argtypes::{Flag, PathArg, Text},
+    cannot::cannot,
     choice,
     http::{Request, Trust},
-    paths,
+    paths, regular,
 };
 
 choice! {
@@ -106,8 +105,18 @@ impl Module for AptKey {
             }
             (None, None) => String::new(),
         };
-        let listed = self.apt_key(host).args(["adv", "--list-public-keys", "--with-colons"]).run()?;
-        let before = fingerprints(&listed.stdout);
+        let keyring = self.keyring.as_ref().map(|keyring| keyring.on(host));
+        if let Some(path) = &keyring {
+            regular::refuse_special_target(path).map_err(|error| cannot("read", path, &error).arg("keyring"))?;
+        }
+        // apt-key makes a keyring that is not there, even to list it.
+        let before = match keyring.is_some_and(|path| !path.exists()) {
+            true => Vec::new(),
+            false => {
+                let listed = self.apt_key(host).args(["adv", "--list-public-keys", "--with-colons"]).run()?;
+                fingerprints(&listed.stdout)
+            }
+        };
         let is_there = !id.is_empty() && before.iter().any(|known| known.ends_with(&id));
         plan = plan.set("id", id.as_str()).set("key_id", id.as_str()).set("before", before);
         match (self.state, is_there) {
@@ -158,8 +167,8 @@ impl AptKey {
         }
         if let Some(file) = &self.file {
             let path = file.on(host);
-            let read = fs::read(&path);
-            return read.map(Some).map_err(|error| crate::cannot::cannot("read", &path, &error).arg("file"));
+            let read = regular::read(&path);
+            return read.map(Some).map_err(|error| cannot("read", &path, &error).arg("file"));
         }
         let Some(url) = &self.url else { return Ok(None) };
         let mut request = Request::get(url);

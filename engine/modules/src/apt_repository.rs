@@ -16,6 +16,7 @@ use crate::{
     mode::Mode,
     paths,
     place::{Content, Placement, removal},
+    text,
 };
 
 const APT: &str = "/etc/apt";
@@ -99,7 +100,7 @@ impl AptRepository {
         let (mut added, mut removed, mut before) = (Vec::new(), Vec::new(), Vec::new());
         let mut found = false;
         for path in files(apt) {
-            let Ok(text) = fs::read_to_string(&path) else { continue };
+            let Ok(Some(text)) = text::read(&path) else { continue };
             let mut lines = Vec::new();
             let mut changed = false;
             for line in text.lines() {
@@ -120,7 +121,7 @@ impl AptRepository {
             if !changed {
                 continue;
             }
-            before.push((path.clone(), Some(text.clone().into_bytes())));
+            before.push((path.clone(), Some(text::encode(&text))));
             let is_empty = lines.iter().all(|line| line.trim().is_empty());
             if is_empty && path != apt.join("sources.list") {
                 removed.push(paths::text(&path));
@@ -131,13 +132,13 @@ impl AptRepository {
         }
         if self.state == State::Present && !found {
             let path = apt.join("sources.list.d").join(format!("{}.list", self.file_name()));
-            let present = fs::read_to_string(&path).ok();
+            let present = text::read(&path)?;
             let mut lines = present.iter().flat_map(|text| text.lines()).map(str::to_owned).collect::<Vec<_>>();
             lines.push(self.repo.split_whitespace().collect::<Vec<_>>().join(" "));
             if present.is_none() {
                 added.push(paths::text(&path));
             }
-            before.push((path.clone(), present.clone().map(String::into_bytes)));
+            before.push((path.clone(), present.as_deref().map(text::encode)));
             plan = self.place(&path, &lines, present.is_none(), plan, host)?;
         }
         Ok((plan.set("sources_added", added).set("sources_removed", removed), before))
@@ -145,7 +146,7 @@ impl AptRepository {
 
     fn place(&self, path: &Path, lines: &[String], is_new: bool, plan: Plan, host: &Host) -> Result<Plan, Failure> {
         let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-        let mut placement = Placement::plain(path, Content::Bytes(text.into_bytes()));
+        let mut placement = Placement::plain(path, Content::Bytes(text::encode(&text)));
         placement.wanted.mode = self.mode.clone().or(is_new.then_some(Mode::Bits(0o644)));
         // A line may hold a login.
         placement.shown = !self.repo.contains('@');

@@ -1,6 +1,6 @@
 //! assemble: makes one file of the pieces in a folder.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use rplay_wire::{Failure, Value, data};
 
@@ -95,7 +95,7 @@ impl Assemble {
             if pattern.as_ref().is_some_and(|pattern| !pattern.is_in(&name)) {
                 continue;
             }
-            pieces.push(fs::read(&file).map_err(|error| cannot("read", &file, &error).arg("src"))?);
+            pieces.push(crate::regular::read(&file).map_err(|error| cannot("read", &file, &error).arg("src"))?);
         }
         Ok(joined(&pieces, delimiter.as_deref()))
     }
@@ -142,9 +142,10 @@ fn unescaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use rplay_wire::{Map, data};
 
-    use super::*;
     use crate::runner::tests::call;
 
     #[test]

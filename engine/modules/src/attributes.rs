@@ -4,7 +4,10 @@
 use std::{
     fs::{self, Metadata},
     io,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    },
     path::Path,
     sync::OnceLock,
 };
@@ -151,8 +154,7 @@ impl Wanted {
         let meta = if follow { fs::metadata(path) } else { fs::symlink_metadata(path) };
         let meta = meta.map_err(|e| cannot("look at", path, &e))?;
         if let Some(mode) = self.mode_for(&meta).filter(|mode| *mode != meta.mode() & 0o7777) {
-            fs::set_permissions(path, fs::Permissions::from_mode(mode))
-                .map_err(|e| cannot("change the mode of", path, &e))?;
+            chmod(path, mode, follow).map_err(|e| cannot("change the mode of", path, &e))?;
         }
         if let Some(Value::Str(label)) = after.get("secontext") {
             selinux::set_label(path, label, follow).map_err(|e| cannot("label", path, &e))?;
@@ -168,6 +170,11 @@ impl Wanted {
     pub fn mode_for(&self, meta: &Metadata) -> Option<u32> {
         let mode = self.mode.as_ref().filter(|mode| !meta.is_symlink() && **mode != Mode::Preserve)?;
         Some(mode.applied(meta.mode() & 0o7777, meta.is_dir(), umask()))
+    }
+
+    /// The permission bits of a file that would otherwise have the bits `present`.
+    pub fn mode_over(&self, present: u32) -> u32 {
+        self.mode.as_ref().map_or(present, |mode| mode.applied(present, false, umask()))
     }
 
     /// The permission bits of a file or folder that does not exist yet.
@@ -229,7 +236,7 @@ pub fn state_diff(before: &Map, after: &Map) -> Diff {
 pub fn umask() -> u32 {
     static UMASK: OnceLock<u32> = OnceLock::new();
     *UMASK.get_or_init(|| {
-        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let status = crate::regular::read_to_string("/proc/self/status").unwrap_or_default();
         let known = status.lines().find_map(|line| line.strip_prefix("Umask:"));
         known.and_then(|bits| u32::from_str_radix(bits.trim(), 8).ok()).unwrap_or_else(|| {
             // Linux before 4.7 tells it only to who sets it; meanwhile files come out too private, never too open.
@@ -249,6 +256,26 @@ pub fn chown(path: &Path, owner: Option<Uid>, group: Option<Gid>, follow: bool) 
         nix::unistd::fchownat(nix::fcntl::AT_FDCWD, path, owner, group, flag)
     };
     result.map_err(io::Error::from)
+}
+
+/// Changes the permission bits of a file. Without `follow` a symbolic link that somebody has put in its place
+/// meanwhile is not followed.
+fn chmod(path: &Path, mode: u32, follow: bool) -> io::Result<()> {
+    let permissions = fs::Permissions::from_mode(mode);
+    if follow {
+        return fs::set_permissions(path, permissions);
+    }
+    // chmod(2) knows no such flag before Linux 6.6: the file is held by O_PATH and named by its descriptor.
+    let flags = nix::libc::O_PATH | nix::libc::O_NOFOLLOW | nix::libc::O_CLOEXEC;
+    let file = fs::File::options().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_symlink() {
+        return Err(nix::errno::Errno::ELOOP.into());
+    }
+    match fs::set_permissions(format!("/proc/self/fd/{}", file.as_raw_fd()), permissions.clone()) {
+        // There is no /proc, as in some change roots.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::set_permissions(path, permissions),
+        done => done,
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::{
     mode::Mode,
     paths,
     place::{Content, Placement},
+    text,
 };
 
 choice! {
@@ -103,7 +104,7 @@ impl Module for AuthorizedKey {
         };
         let path = if self.follow.0 { paths::real(&path) } else { path };
         plan = plan.set("keyfile", paths::text(&path)).set("key", self.key.as_str());
-        let before = fs::read_to_string(&path).unwrap_or_default();
+        let before = text::read(&path)?.unwrap_or_default();
         let after = edited(&before, &keys, self.named(), self.state == State::Present, self.exclusive.0);
         let own =
             Wanted { uid: Some(user.uid), gid: Some(user.gid), mode: Some(Mode::Bits(0o600)), ..Wanted::default() };
@@ -113,7 +114,7 @@ impl Module for AuthorizedKey {
         if after == before && (path.exists() || after.is_empty()) {
             return Ok(plan);
         }
-        let mut placement = Placement::plain(&path, Content::Bytes(after.into_bytes()));
+        let mut placement = Placement::plain(&path, Content::Bytes(text::encode(&after)));
         if !path.exists() {
             placement.wanted = own;
         }

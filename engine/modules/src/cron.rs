@@ -11,6 +11,7 @@ use crate::{
     argtypes::{Flag, PathArg, Text},
     choice, paths,
     place::{self, Content, Placement},
+    text,
 };
 use crontab::Crontab;
 
@@ -111,7 +112,7 @@ impl Module for Cron {
         });
         let mut plan = Plan::unchanged();
         let before = match &file {
-            Some(path) => std::fs::read_to_string(path).unwrap_or_default(),
+            Some(path) => text::read(path).map_err(|failure| failure.arg("cron_file"))?.unwrap_or_default(),
             None => match self.list(host) {
                 Ok(text) => text,
                 Err(failure) if host.check => {
@@ -155,7 +156,8 @@ impl Module for Cron {
             return Ok(plan.change(place::removal(path)));
         }
         let is_new = !path.exists();
-        let mut placement = Placement::plain(path, Content::Bytes(after.into_bytes())).backup(self.backup.0 && !is_new);
+        let mut placement =
+            Placement::plain(path, Content::Bytes(text::encode(&after))).backup(self.backup.0 && !is_new);
         if is_new {
             placement.wanted.mode = Some(crate::mode::Mode::Bits(0o644));
         }

@@ -1,7 +1,6 @@
 //! Digests of files, as hexadecimal text.
 
 use std::{
-    fs::File,
     io::{self, Read},
     path::Path,
 };
@@ -37,7 +36,7 @@ impl Algorithm {
 
     /// The digest of a file's content.
     pub fn of_file(self, path: &Path) -> io::Result<String> {
-        self.of_reader(File::open(path)?)
+        self.of_reader(crate::regular::open(path)?)
     }
 
     /// The digest of bytes in memory.

@@ -271,9 +271,9 @@ impl Search<'_> {
             return self.asked.file_type != Kind::File;
         }
         if self.asked.read_whole_file.0 {
-            return fs::read(path).is_ok_and(|bytes| pattern.is_in(&text::decode(&bytes)));
+            return crate::regular::read(path).is_ok_and(|bytes| pattern.is_in(&text::decode(&bytes)));
         }
-        let Ok(file) = fs::File::open(path) else { return false };
+        let Ok(file) = crate::regular::open(path) else { return false };
         let mut reader = BufReader::new(file);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {

@@ -36,6 +36,10 @@ const FLAGS: &[(char, u32, &str)] = &[
 /// What the file system alone decides: `=i` does not take it away.
 const OWN: u32 = 0x0008_0000 | 0x0000_1000 | 0x0000_0800 | 0x0010_0000 | 0x1000_0000;
 
+/// What a file that is replaced hands on to its successor: the bits that its owner chose and that can be set
+/// on a file with content (S, A, d, c, j).
+pub const KEPT: u32 = 0x0000_0008 | 0x0000_0080 | 0x0000_0040 | 0x0000_0004 | 0x0000_4000;
+
 /// The bits of a file or folder; `None` for anything else, and where the file system has none.
 pub fn of(path: &Path) -> Option<u32> {
     let meta = path.symlink_metadata().ok()?;
@@ -77,12 +81,28 @@ pub fn applied(present: u32, written: &str) -> u32 {
 
 /// Sets them on a file.
 pub fn change(path: &Path, written: &str) -> Result<(), Failure> {
-    let set = || -> io::Result<()> {
-        let file = open(path)?;
-        let present = ioctl_getflags(&file)?;
-        Ok(ioctl_setflags(&file, IFlags::from_bits_retain(applied(present.bits(), written)))?)
-    };
-    set().map_err(|error| cannot("change the attributes of", path, &error).arg("attributes"))
+    let file = open(path).map_err(|error| cannot("change the attributes of", path, &error).arg("attributes"))?;
+    change_open(&file, written, path)
+}
+
+/// Sets them on an open file; `path` is for messages.
+pub fn change_open(file: &File, written: &str, path: &Path) -> Result<(), Failure> {
+    set(file, |present| applied(present, written))
+        .map_err(|error| cannot("change the attributes of", path, &error).arg("attributes"))
+}
+
+/// Adds these bits to those of an open file.
+pub fn add(file: &File, bits: u32) -> io::Result<()> {
+    set(file, |present| present | bits)
+}
+
+fn set(file: &File, change: impl FnOnce(u32) -> u32) -> io::Result<()> {
+    let present = ioctl_getflags(file)?.bits();
+    let wanted = change(present);
+    if wanted != present {
+        ioctl_setflags(file, IFlags::from_bits_retain(wanted))?;
+    }
+    Ok(())
 }
 
 fn split(written: &str) -> (char, &str) {

@@ -14,10 +14,12 @@ use crate::{
     args::ArgType,
     argtypes::{Flag, PathArg, Text},
     attributes::{Attributes, describe},
+    cannot::cannot,
     digest::Algorithm,
     http::{Address, Answer, Request},
     paths,
     place::{Content, Placement},
+    regular,
     web::Web,
 };
 
@@ -60,6 +62,9 @@ impl Module for GetUrl {
             true => Target::In(dest.clone()),
             false => Target::At(dest.clone()),
         };
+        if let Target::At(path) = &file {
+            regular::refuse_special(path).map_err(|error| cannot("replace", path, &error).arg("dest"))?;
+        }
         let folder = file.folder();
         if !folder.is_dir() {
             if !host.check {

@@ -1,6 +1,12 @@
 //! The machine that a module looks at and changes.
 
-use std::{collections::HashMap, io, path::PathBuf, process::Command, sync::Arc};
+use std::{
+    collections::HashMap,
+    io,
+    path::PathBuf,
+    process::Command,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use rplay_wire::{Blob, Mode};
 
@@ -33,16 +39,29 @@ pub struct Host {
     pub check: bool,
     blobs: Arc<dyn BlobSource>,
     cancel: Cancel,
+    /// What making changes gave to warn about, for the present call.
+    warnings: Arc<Mutex<Vec<String>>>,
 }
 
 impl Host {
     pub fn new(environment: Vec<(String, String)>, blobs: Arc<dyn BlobSource>) -> Self {
-        Host { environment, check: false, blobs, cancel: Cancel::default() }
+        Host { environment, check: false, blobs, cancel: Cancel::default(), warnings: Arc::default() }
     }
 
     /// The same host for a call in that mode.
     pub(crate) fn in_mode(&self, mode: Mode) -> Self {
-        Host { check: mode.check, ..self.clone() }
+        Host { check: mode.check, warnings: Arc::default(), ..self.clone() }
+    }
+
+    /// Adds a warning to the outcome of the call: what a change could not do, and did not have to. What is
+    /// known before goes into the plan.
+    pub fn warn(&self, warning: impl Into<String>) {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning.into());
+    }
+
+    /// The warnings of the call, once.
+    pub(crate) fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The same host for a call that `cancel` stops.

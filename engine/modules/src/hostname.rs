@@ -1,6 +1,6 @@
 //! `hostname`: what the host calls itself, now and after the next boot.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use rplay_wire::{Diff, Failure, data};
 
@@ -47,7 +47,7 @@ impl Module for Hostname {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let name = self.name;
         let now = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let kept = fs::read_to_string(FILE).unwrap_or_default();
+        let kept = crate::regular::read_to_string(FILE).unwrap_or_default();
         let (short, domain) = name.split_once('.').unwrap_or((&name, ""));
         let mut plan = Plan::unchanged().set("name", name.as_str());
         plan.facts = data! {

@@ -1,7 +1,5 @@
 //! `ini_file`: one setting in a file of sections.
 
-use std::fs;
-
 use rplay_wire::Failure;
 
 use crate::{
@@ -10,6 +8,7 @@ use crate::{
     attributes::Attributes,
     choice, paths,
     place::{Content, Placement},
+    text,
 };
 
 choice! {
@@ -82,9 +81,9 @@ impl Module for IniFile {
         let path = self.path.on(host);
         let path = if self.follow.0 { paths::real(&path) } else { path };
         let mut plan = Plan::unchanged().set("path", paths::text(&path));
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+        let text = match text::read(&path).map_err(|failure| failure.arg("path"))? {
+            Some(text) => text,
+            None => {
                 if !self.create.0 && !host.check {
                     return Err(Failure::new(format!("Destination {} does not exist!", path.display())).arg("path"));
                 }
@@ -93,7 +92,6 @@ impl Module for IniFile {
                 }
                 String::new()
             }
-            Err(error) => return Err(crate::cannot::cannot("read", &path, &error).arg("path")),
         };
         let edited = self.edited(&text);
         let msg = if edited == text { "OK" } else { "changed" };
@@ -102,7 +100,7 @@ impl Module for IniFile {
         if edited == text && path.exists() {
             return wanted.plan(&path, true, plan);
         }
-        let placement = Placement::new(&path, Content::Bytes(edited.into_bytes()), &self.attributes)?;
+        let placement = Placement::new(&path, Content::Bytes(text::encode(&edited)), &self.attributes)?;
         placement.backup(self.backup.0 && path.exists()).plan(host, plan)
     }
 }
@@ -226,6 +224,8 @@ fn inactive(line: &str) -> Option<(String, Option<String>)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use rplay_wire::{Map, data};
 
     use super::*;

@@ -59,7 +59,7 @@ impl JobFile {
 
     /// `None`: there is no such job.
     pub fn read(&self) -> Result<Option<Progress>, Failure> {
-        let bytes = match fs::read(&self.path) {
+        let bytes = match crate::regular::read(&self.path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(cannot("read", &self.path, &error)),

@@ -57,7 +57,7 @@ impl Stamp {
 }
 
 fn read(path: impl AsRef<Path>) -> Arc<str> {
-    String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into()
+    String::from_utf8_lossy(&crate::regular::read(path).unwrap_or_default()).into()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 #![allow(clippy::result_large_err)]
 
 pub mod accounts;
+mod acl;
 mod apt;
 mod apt_key;
 mod apt_repository;
@@ -60,10 +61,12 @@ mod ping;
 mod pip;
 pub mod place;
 mod plan;
+mod preserved;
 pub mod process;
 pub mod program;
 mod raw;
 pub mod registry;
+pub mod regular;
 mod replace;
 pub mod resolve;
 mod run_lock;

@@ -1,6 +1,6 @@
 //! `modprobe`: a module of the kernel, now and after the next boot.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use rplay_wire::{Diff, Failure};
 
@@ -9,6 +9,7 @@ use crate::{
     argtypes::Text,
     choice,
     place::{Content, Placement},
+    text,
 };
 
 choice! {
@@ -59,8 +60,8 @@ impl Module for Modprobe {
             .set("name", self.name.as_str())
             .set("params", self.params.as_str())
             .set("state", self.state.word());
-        let is_there =
-            is_loaded(&fs::read_to_string("/proc/modules").unwrap_or_default(), &self.name) || is_built_in(&self.name);
+        let is_there = is_loaded(&crate::regular::read_to_string("/proc/modules").unwrap_or_default(), &self.name)
+            || is_built_in(&self.name);
         let wanted = self.state == State::Present;
         if is_there != wanted {
             let word = |there| if there { "loaded\n" } else { "not loaded\n" };
@@ -105,7 +106,7 @@ impl Modprobe {
             files.push(folder.join(format!("{name}.conf")));
             files.dedup();
             for file in files {
-                let Ok(text) = fs::read_to_string(&file) else { continue };
+                let Some(text) = text::read(&file)? else { continue };
                 let keeps = |present: &&str| !is_it(present) || line.is_some_and(|line| present.trim() == line);
                 is_there |= text.lines().any(|present| is_it(present) && keeps(&present));
                 // Other parameters than those asked for, or the module at all.
@@ -113,7 +114,7 @@ impl Modprobe {
                 if text.lines().any(|present| !keeps(&present)) {
                     plan = match left.trim().is_empty() && line.is_none() {
                         true => plan.change(crate::place::removal(file)),
-                        false => Placement::plain(&file, Content::Bytes(left.into_bytes())).plan(host, plan)?,
+                        false => Placement::plain(&file, Content::Bytes(text::encode(&left))).plan(host, plan)?,
                     };
                 }
             }
@@ -138,8 +139,9 @@ fn is_loaded(modules: &str, name: &str) -> bool {
 }
 
 fn is_built_in(name: &str) -> bool {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let list = fs::read_to_string(format!("/lib/modules/{}/modules.builtin", release.trim())).unwrap_or_default();
+    let release = crate::regular::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let list =
+        crate::regular::read_to_string(format!("/lib/modules/{}/modules.builtin", release.trim())).unwrap_or_default();
     list.lines().any(|line| {
         let file = line.rsplit('/').next().unwrap_or(line);
         file.split(".ko").next().is_some_and(|found| same(found, name))
@@ -148,6 +150,8 @@ fn is_built_in(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use rplay_wire::{Map, data};
 
     use super::*;

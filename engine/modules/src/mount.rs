@@ -15,6 +15,7 @@ use crate::{
     cannot::cannot,
     choice, paths,
     place::{Content, Placement},
+    text,
 };
 use fstab::{Entry, Fstab};
 
@@ -100,12 +101,12 @@ impl Module for Mount {
         let point =
             if point == Path::new("/") { point } else { PathBuf::from(paths::text(&point).trim_end_matches('/')) };
         let table = PathBuf::from(self.fstab.as_deref().unwrap_or("/etc/fstab"));
-        let mounted = fstab::mounted(&fs::read_to_string("/proc/self/mounts").unwrap_or_default(), &point);
+        let mounted = fstab::mounted(&crate::regular::read_to_string("/proc/self/mounts").unwrap_or_default(), &point);
         let mut plan = Plan::unchanged()
             .set("name", paths::text(&point))
             .set("fstab", paths::text(&table))
             .set("boot", self.boot.0);
-        let text = fs::read_to_string(&table).unwrap_or_default();
+        let text = text::read(&table).map_err(|failure| failure.arg("fstab"))?.unwrap_or_default();
         let mut edited = Fstab::parse(&text);
         let entry = self.entry(&point, &edited);
         if let (Some(entry), false) = (&entry, self.opts_no_log.0) {
@@ -132,7 +133,7 @@ impl Module for Mount {
             }));
         }
         if is_new {
-            let mut placement = Placement::plain(paths::real(&table), Content::Bytes(edited.text().into_bytes()));
+            let mut placement = Placement::plain(paths::real(&table), Content::Bytes(text::encode(&edited.text())));
             placement.shown = !self.opts_no_log.0;
             plan = placement.backup(self.backup.0).plan(host, plan)?;
         }

@@ -1,7 +1,7 @@
 //! The addresses of a name, without the C library's resolver: the executable is linked statically and
 //! would load the host's plugins into itself.
 
-use std::{fs, io, net::IpAddr};
+use std::{io, net::IpAddr};
 
 use crate::Host;
 
@@ -11,7 +11,7 @@ pub fn addresses(host: &Host, name: &str) -> io::Result<Vec<IpAddr>> {
     if let Ok(address) = bare.parse() {
         return Ok(vec![address]);
     }
-    let known = in_hosts(&fs::read_to_string("/etc/hosts").unwrap_or_default(), bare);
+    let known = in_hosts(&crate::regular::read_to_string("/etc/hosts").unwrap_or_default(), bare);
     if !known.is_empty() {
         return Ok(known);
     }

@@ -21,7 +21,7 @@ use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{PathArg, Text},
     cannot::cannot,
-    choice, paths,
+    choice, paths, regular,
 };
 
 choice! {
@@ -120,6 +120,7 @@ fn take(path: &Path, name: &str, note: &Note) -> Result<(), Failure> {
     if held.contains_key(path) {
         return Ok(());
     }
+    regular::refuse_special(path).map_err(|error| cannot("open", path, &error).arg("path"))?;
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -154,7 +155,9 @@ fn look(path: &Path) -> Result<Option<Note>, Failure> {
     if held().contains_key(path) {
         return Ok(None);
     }
-    let mut file = match OpenOptions::new().read(true).custom_flags(nix::libc::O_NOFOLLOW).open(path) {
+    regular::refuse_special(path).map_err(|error| cannot("open", path, &error).arg("path"))?;
+    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
+    let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(cannot("open", path, &error).arg("path")),

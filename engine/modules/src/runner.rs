@@ -44,6 +44,7 @@ pub(crate) fn run_module<M: Module>(call: &Call, host: &Host) -> Outcome {
     if let Err(failure) = carry_out(module, call.mode, host, &mut outcome) {
         outcome.fail(failure);
     }
+    outcome.warnings.extend(host.take_warnings());
     outcome
 }
 

@@ -55,7 +55,7 @@ impl Module for Script {
                 Value::Bytes(bytes) => file.write_all(bytes)?,
                 Value::Str(text) => file.write_all(text.as_bytes())?,
                 Value::Blob(blob) => {
-                    std::io::copy(&mut fs::File::open(host.fetch(blob)?)?, &mut file)?;
+                    std::io::copy(&mut crate::regular::open(host.fetch(blob)?)?, &mut file)?;
                 }
                 _ => return Err(Failure::new("the script's content is no text")),
             }

@@ -1,6 +1,6 @@
 //! `seboolean`: a switch of the SELinux policy.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use rplay_wire::{Diff, Failure};
 
@@ -92,7 +92,7 @@ impl SeBoolean {
         // Where libsemanage keeps them: of old, and since its version 2.4.
         for pattern in ["/etc/selinux/*/modules/active/booleans.local", "/var/lib/selinux/*/active/booleans.local"] {
             for path in crate::glob::matching(Path::new(pattern)) {
-                let text = fs::read_to_string(path).unwrap_or_default();
+                let text = crate::regular::read_to_string(path).unwrap_or_default();
                 if let Some(on) = local(&text, &self.name) {
                     return Ok(Some(on));
                 }

@@ -1,6 +1,6 @@
 //! `selinux`: whether SELinux enforces its policy, now and after the next boot.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use rplay_wire::Failure;
 
@@ -47,7 +47,7 @@ impl Module for Selinux {
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let path = paths::real(&self.configfile.on(host));
-        let text = match fs::read_to_string(&path) {
+        let text = match crate::regular::read_to_string(&path) {
             Ok(text) => text,
             Err(_) if host.check => String::new(),
             Err(error) => {
@@ -63,7 +63,7 @@ impl Module for Selinux {
 
 /// What SELinux does now.
 fn runtime(enforce: &Path) -> State {
-    match fs::read_to_string(enforce).as_deref().map(str::trim) {
+    match crate::regular::read_to_string(enforce).as_deref().map(str::trim) {
         Ok("1") => State::Enforcing,
         Ok(_) => State::Permissive,
         Err(_) => State::Disabled,
@@ -153,6 +153,8 @@ fn with_setting(text: &str, key: &str, value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use rplay_wire::data;
 
     use super::*;

@@ -1,6 +1,6 @@
 //! slurp: the content of a file, in the result.
 
-use std::{fs, io, path::Path};
+use std::{io, path::Path};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rplay_wire::{Failure, data};
@@ -36,7 +36,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         let msg = format!("Source is a directory and must be a file: {}", path.display());
         return Err(Failure::new(msg).arg("src"));
     }
-    fs::read(path).map_err(|error| {
+    crate::regular::read(path).map_err(|error| {
         let failure = match error.kind() {
             io::ErrorKind::NotFound => Failure::new(format!("File not found: {}", path.display())),
             io::ErrorKind::PermissionDenied => Failure::new(format!("File is not readable: {}", path.display())),

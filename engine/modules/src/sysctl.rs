@@ -9,6 +9,7 @@ use crate::{
     argtypes::{Flag, PathArg, Text},
     choice, paths,
     place::{Content, Placement},
+    text,
 };
 
 choice! {
@@ -55,18 +56,18 @@ impl Module for Sysctl {
         let value = plain(self.value.as_deref().unwrap_or_default());
         // A link (Debian keeps one in /etc/sysctl.d) stays one.
         let path = paths::real(&self.sysctl_file.on(host));
-        let present = fs::read_to_string(&path).unwrap_or_default();
+        let present = text::read(&path)?.unwrap_or_default();
         let text = edited(&present, &name, (self.state == State::Present).then_some(&value));
         let mut plan = Plan::unchanged();
         if !path.parent().is_some_and(|folder| folder.is_dir()) && host.check {
             plan = plan.warn(format!("check mode: the folder of {} is not there yet", path.display()));
         }
         if text != present {
-            plan = Placement::plain(&path, Content::Bytes(text.into_bytes())).plan(host, plan)?;
+            plan = Placement::plain(&path, Content::Bytes(text::encode(&text))).plan(host, plan)?;
         }
         if self.state == State::Present && self.sysctl_set.0 {
             let file = kernel_file(&name);
-            let now = fs::read_to_string(&file).ok();
+            let now = crate::regular::read_to_string(&file).ok();
             if now.as_deref().is_none_or(|now| !same(now, &value)) {
                 let diff = Diff {
                     before_header: name.clone(),

@@ -1,6 +1,9 @@
 //! The text of a file for modules that edit it: whatever bytes it has, they all come back.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use rplay_wire::{Failure, Map, data};
 
@@ -11,6 +14,7 @@ use crate::{
     file::make_folders,
     paths,
     place::{Content, Placement},
+    regular,
 };
 
 /// Bytes that are no UTF-8 stand as these private characters, one each, while the text is edited.
@@ -38,6 +42,16 @@ pub fn encode(text: &str) -> Vec<u8> {
     bytes
 }
 
+/// The text of a regular file; `None` if there is none. What cannot be read is a failure, never an empty text:
+/// it would be replaced by what is written next.
+pub fn read(path: &Path) -> Result<Option<String>, Failure> {
+    match regular::read(path) {
+        Ok(bytes) => Ok(Some(decode(&bytes))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(cannot("read", path, &error)),
+    }
+}
+
 /// A text file that is being edited.
 pub struct TextFile {
     /// As the task names it.
@@ -53,11 +67,7 @@ impl TextFile {
             let msg = format!("Path {} is a directory !", path.display());
             return Err(Failure::new(msg).arg("path").data(data! { "rc" => 256 }));
         }
-        let before = match fs::read(&path) {
-            Ok(bytes) => Some(decode(&bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(cannot("read", &path, &error).arg("path")),
-        };
+        let before = read(&path).map_err(|failure| failure.arg("path"))?;
         Ok(TextFile { path, before })
     }
 

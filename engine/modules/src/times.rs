@@ -19,7 +19,7 @@ use crate::{cannot::cannot, stat::seconds};
 pub fn local_zone() -> TimeZone {
     static ZONE: OnceLock<TimeZone> = OnceLock::new();
     let read = || match std::env::var_os("TZ") {
-        None => TimeZone::tzif("local", &fs::read("/etc/localtime").ok()?).ok(),
+        None => TimeZone::tzif("local", &crate::regular::read("/etc/localtime").ok()?).ok(),
         Some(_) => None,
     };
     ZONE.get_or_init(|| read().unwrap_or_else(TimeZone::system)).clone()

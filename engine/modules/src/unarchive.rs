@@ -1,7 +1,6 @@
 //! unarchive: unpacks archives, with the host's own tar and unzip.
 
 use std::{
-    fs::File,
     io::Read,
     path::{Component, Path, PathBuf},
 };
@@ -194,7 +193,7 @@ impl Archive {
     fn open(source: Source) -> Result<Archive, Failure> {
         let path = source.as_ref();
         let mut start = Vec::new();
-        let read = File::open(path).and_then(|file| file.take(6).read_to_end(&mut start));
+        let read = crate::regular::open(path).and_then(|file| file.take(6).read_to_end(&mut start));
         read.map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Failure::new(format!("Source '{}' does not exist", path.display())),
             _ => cannot("read", path, &error),

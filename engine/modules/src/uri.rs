@@ -2,7 +2,7 @@
 
 mod body;
 
-use std::{fs, time::Instant};
+use std::time::Instant;
 
 use rplay_wire::{Failure, Map, Value, data};
 
@@ -11,10 +11,12 @@ use crate::{
     args::ArgType,
     argtypes::{Flag, PathArg, Text},
     attributes::{Attributes, describe},
+    cannot::cannot,
     glob,
     http::{Address, Answer, Follow},
     paths,
     place::{Content, Placement},
+    regular,
     web::Web,
 };
 use body::{BodyFormat, Payload};
@@ -100,6 +102,9 @@ impl Module for Uri {
             self.method,
             Address::parse(&self.web.url).map(|url| url.without_login()).unwrap_or_default()
         );
+        if let Some(dest) = self.dest.as_ref().map(|dest| paths::real(&dest.on(host))) {
+            regular::refuse_special(&dest).map_err(|error| cannot("replace", &dest, &error).arg("dest"))?;
+        }
         let change = Change::maybe(what, move |host, data| self.make(host, data));
         Ok(Plan::unchanged().change(change.unpredictable("a request is not sent in check mode")))
     }
@@ -178,7 +183,7 @@ impl Uri {
             path = path.join(name.unwrap_or_else(|| "index.html".to_owned()));
         }
         data.insert("path".to_owned(), paths::text(&path).into());
-        let differs = !fs::read(&path).is_ok_and(|present| present == content);
+        let differs = !regular::read(&path).is_ok_and(|present| present == content);
         let changed = if differs {
             Placement::new(&path, Content::Bytes(content), &self.attributes)?.put(host, data)?;
             true

@@ -377,7 +377,9 @@ impl User {
 
     fn ssh_key(&self, host: &Host, present: Option<&Entry>, plan: Plan) -> Result<Plan, Failure> {
         let home = self.home.as_ref().map(|home| home.on(host)).or(present.map(|user| PathBuf::from(&user.home)));
-        if home.as_ref().is_some_and(|home| self.key_file(home).exists()) {
+        if let Some(file) = home.map(|home| self.key_file(&home)).filter(|file| file.exists()) {
+            crate::regular::refuse_special_target(&file)
+                .map_err(|error| cannot("read", &file, &error).arg("ssh_key_file"))?;
             return Ok(plan);
         }
         let keygen = Tool::required(host, "ssh-keygen")?;
@@ -435,9 +437,9 @@ impl User {
             "shell" => user.shell,
         });
         let file = self.key_file(Path::new(&user.home));
-        if self.generate_ssh_key.0 && file.exists() {
+        if self.generate_ssh_key.0 && file.is_file() {
             data.insert("ssh_key_file".to_owned(), paths::text(&file).into());
-            if let Ok(key) = fs::read_to_string(public(&file)) {
+            if let Ok(key) = crate::regular::read_to_string(public(&file)) {
                 data.insert("ssh_public_key".to_owned(), key.trim().into());
             }
             let print = Tool::find(host, "ssh-keygen").and_then(|mut tool| {
@@ -472,7 +474,7 @@ fn named(group: &str, arg: &str) -> Result<Group, Failure> {
 
 /// The groups that name a user as a member.
 fn memberships(user: &str) -> BTreeSet<String> {
-    let text = fs::read_to_string("/etc/group").unwrap_or_default();
+    let text = crate::regular::read_to_string("/etc/group").unwrap_or_default();
     let groups = text.lines().filter_map(Group::read);
     groups.filter(|group| group.members.iter().any(|member| member == user)).map(|group| group.name).collect()
 }

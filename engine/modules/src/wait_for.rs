@@ -1,7 +1,6 @@
 //! wait_for: waits for a port, a file, or for both to go away.
 
 use std::{
-    fs,
     io::Read,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
     path::PathBuf,
@@ -14,9 +13,10 @@ use rplay_wire::{Failure, Map, Value, data};
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{PathArg, Text},
+    cannot::cannot,
     choice, paths,
     pattern::{Flags, Pattern},
-    resolve, text,
+    regular, resolve, text,
 };
 
 choice! {
@@ -178,7 +178,9 @@ impl Wait {
         }
         if let Some(path) = &self.path {
             let Some(regex) = &self.regex else { return Ok(path.exists() == is_wanted) };
-            let Ok(bytes) = fs::read(path) else { return Ok(!is_wanted) };
+            // What can never be read is not waited for.
+            regular::refuse_special_target(path).map_err(|error| cannot("read", path, &error).arg("path"))?;
+            let Ok(bytes) = regular::read(path) else { return Ok(!is_wanted) };
             let text = text::decode(&bytes);
             return Ok(match regex.find(&text) {
                 Some(found) => {
@@ -223,7 +225,8 @@ impl Wait {
             .filter(|(name, _)| self.asked.active_connection_states.iter().any(|state| state == name))
             .map(|(_, number)| *number)
             .collect();
-        let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
+        let tables =
+            ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| crate::regular::read_to_string(path).unwrap_or_default());
         let is_open = |line: &str| {
             let words: Vec<&str> = line.split_whitespace().collect();
             let [_, local, remote, state, ..] = words.as_slice() else { return false };
@@ -304,6 +307,8 @@ fn endpoint(text: &str) -> Option<(IpAddr, u16)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use std::{io::Write, net::TcpListener};
 
     use super::*;

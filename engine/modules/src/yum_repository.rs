@@ -1,7 +1,5 @@
 //! `yum_repository`: a package source of yum and dnf.
 
-use std::fs;
-
 use rplay_wire::Failure;
 
 use crate::{
@@ -10,6 +8,7 @@ use crate::{
     attributes::Attributes,
     deb822_repository::State,
     place::{Content, Placement, removal},
+    text,
 };
 
 args! {
@@ -145,7 +144,7 @@ impl Module for YumRepository {
         let name = self.file.as_ref().unwrap_or(&self.name);
         let path = folder.join(format!("{}.repo", name.strip_suffix(".repo").unwrap_or(name)));
         let mut plan = Plan::unchanged().set("repo", self.name.as_str()).set("state", self.state.word());
-        let present = fs::read_to_string(&path).unwrap_or_default();
+        let present = text::read(&path)?.unwrap_or_default();
         let sections = Section::split(&present);
         let at = sections.iter().position(|section| section.name == self.name);
         let texts = sections.iter().map(|section| section.text.as_str());
@@ -185,7 +184,7 @@ impl Module for YumRepository {
             }
             plan = plan.warn(format!("check mode: {} is not there yet", folder.display()));
         }
-        let mut placement = Placement::new(&path, Content::Bytes(text.into_bytes()), &self.attributes)?;
+        let mut placement = Placement::new(&path, Content::Bytes(text::encode(&text)), &self.attributes)?;
         // The file holds them in clear; a diff must not.
         placement.shown = self.password.is_none() && self.proxy_password.is_none();
         placement.plan(host, plan)
@@ -304,11 +303,12 @@ impl Section {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use std::path::Path;
 
     use rplay_wire::{Map, data};
 
-    use super::*;
     use crate::{paths, runner::tests::call};
 
     fn args(folder: &Path, more: Map) -> Map {

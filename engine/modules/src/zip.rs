@@ -1,7 +1,7 @@
 //! What a ZIP archive holds, from its central directory, and whether a folder holds the same.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::{self, Read, Seek, SeekFrom},
     os::unix::fs::PermissionsExt,
     path::{Component, Path, PathBuf},
@@ -24,7 +24,7 @@ const HEADER: [u8; 4] = *b"PK\x01\x02";
 /// The entries of an archive (APPNOTE.TXT of PKWARE, 4.3.12 and 4.3.16).
 pub fn entries(path: &Path) -> io::Result<Vec<Entry>> {
     let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("not a ZIP archive: {what}"));
-    let mut file = File::open(path)?;
+    let mut file = crate::regular::open(path)?;
     let length = file.metadata()?.len();
     // The end record has 22 bytes and a comment of at most 64 KiB.
     let tail_length = length.min(22 + 0xffff);
@@ -102,7 +102,7 @@ impl Entry {
                 fs::read_link(path).is_ok_and(|target| crc(target.as_os_str().as_encoded_bytes()) == Ok(self.crc))
             }
             () if !meta.is_file() || self.size != u32::MAX && meta.len() != u64::from(self.size) => false,
-            () => File::open(path).is_ok_and(|file| crc(file) == Ok(self.crc)),
+            () => crate::regular::open(path).is_ok_and(|file| crc(file) == Ok(self.crc)),
         }
     }
 }

@@ -7,7 +7,9 @@ use rplay_wire::Failure;
 use super::{Apt, dpkg};
 use crate::{
     Host, Plan,
+    cannot::cannot,
     http::{Address, Request},
+    regular,
 };
 
 impl Apt {
@@ -16,6 +18,7 @@ impl Apt {
             return self.plan_fetched(host, deb);
         }
         let path = std::path::absolute(deb)?;
+        regular::refuse_special_target(&path).map_err(|error| cannot("read", &path, &error).arg("deb"))?;
         let path = path.to_string_lossy().into_owned();
         let what = format!("install {path}");
         if host.check && !std::path::Path::new(&path).exists() {

@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     io::Write,
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::image_name::ImageName;
-use crate::Host;
+use crate::{Host, regular};
 
 /// The name under which logins to Docker's own registry are kept.
 pub const DOCKER_HUB: &str = "https://index.docker.io/v1/";
@@ -67,7 +67,7 @@ impl DockerConfig {
     }
 
     fn read_at(path: PathBuf) -> Result<DockerConfig, Failure> {
-        let text = match fs::read_to_string(&path) {
+        let text = match regular::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(Failure::new(format!("cannot read {}: {error}", path.display()))),
@@ -161,22 +161,16 @@ impl DockerConfig {
         let tabs = serde_json::ser::PrettyFormatter::with_indent(b"\t");
         self.json.serialize(&mut serde_json::Serializer::with_formatter(&mut text, tabs))?;
         text.push(b'\n');
-        let aside = folder.join(format!(".config.json.{}", std::process::id()));
-        let result = (|| {
-            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
-            file.write_all(&text)?;
-            if let Ok(old) = fs::metadata(&path) {
-                let present = file.metadata()?;
-                if (old.uid(), old.gid()) != (present.uid(), present.gid()) {
-                    std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()))?;
-                }
+        regular::refuse_special(&path)?;
+        let mut file = tempfile::Builder::new().prefix(".rplay-").tempfile_in(folder)?;
+        file.write_all(&text)?;
+        if let Ok(old) = fs::metadata(&path) {
+            let present = file.as_file().metadata()?;
+            if (old.uid(), old.gid()) != (present.uid(), present.gid()) {
+                std::os::unix::fs::fchown(file.as_file(), Some(old.uid()), Some(old.gid()))?;
             }
-            fs::rename(&aside, &path)
-        })();
-        if result.is_err() {
-            let _ = fs::remove_file(&aside);
         }
-        result
+        file.persist(&path).map(drop).map_err(|error| error.error)
     }
 }
 
@@ -186,7 +180,7 @@ pub fn home(host: &Host) -> Result<PathBuf, Failure> {
         return Ok(home.into());
     }
     let uid = nix::unistd::geteuid().as_raw().to_string();
-    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let passwd = regular::read_to_string("/etc/passwd").unwrap_or_default();
     let found = passwd.lines().find_map(|line| {
         let fields: Vec<_> = line.split(':').collect();
         match fields.as_slice() {

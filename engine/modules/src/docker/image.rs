@@ -1,6 +1,6 @@
 //! docker_image: an image is in the Engine's store, under its names; or it is not.
 
-use std::{fs::File, path::Path};
+use std::path::Path;
 
 use rplay_wire::{Failure, Value};
 use serde_json::Value as Json;
@@ -213,7 +213,7 @@ impl DockerImage {
 }
 
 fn load(engine: &Engine, path: &Path, name: &str, data: &mut rplay_wire::Map) -> Result<(), Failure> {
-    let file = File::open(path)
+    let file = crate::regular::open(path)
         .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())).arg("load_path"))?;
     let mut said = Vec::new();
     engine.ask("POST", "/images/load").query("quiet", "true").patiently().send_file(file)?.progress(|message| {

@@ -22,7 +22,7 @@ fn said(source: &Source, path: &Path) -> Result<String, String> {
     let shown = path.display();
     let meta = path.metadata().map_err(|error| format!("Could not stat fact ({shown}): {error}"))?;
     if meta.permissions().mode() & 0o111 == 0 {
-        return match std::fs::read(path) {
+        return match crate::regular::read(path) {
             Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
             Err(error) => Err(format!("error loading facts from {shown}: {error}")),
         };

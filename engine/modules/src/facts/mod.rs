@@ -68,7 +68,7 @@ impl Source<'_> {
 
 /// The text of a file, whatever its bytes; empty if it cannot be read.
 fn text(path: &Path) -> String {
-    fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    crate::regular::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
 /// The files and folders in a folder by name, sorted.

@@ -1,7 +1,5 @@
 //! Who we say we are to a server.
 
-use std::fs;
-
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::{Host, argtypes::Secret, paths};
@@ -26,7 +24,7 @@ impl Login {
     /// The login for a server in the file that `NETRC` names, or `~/.netrc`.
     pub fn from_netrc(host: &Host, server: &str) -> Option<Self> {
         let path = host.variable("NETRC").unwrap_or_else(|| "~/.netrc".to_owned());
-        let text = fs::read_to_string(paths::expand(&path, host)).ok()?;
+        let text = crate::regular::read_to_string(paths::expand(&path, host)).ok()?;
         Self::in_netrc(&text, server)
     }
 

@@ -2,7 +2,6 @@
 //! the host's own name service modules. `getent` can.
 
 use std::{
-    fs,
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
@@ -37,7 +36,7 @@ impl Names {
         if let Ok(address) = bare.parse() {
             return vec![address];
         }
-        let hosts = fs::read_to_string("/etc/hosts").map(|text| in_hosts(&text, bare)).unwrap_or_default();
+        let hosts = crate::regular::read_to_string("/etc/hosts").map(|text| in_hosts(&text, bare)).unwrap_or_default();
         if !hosts.is_empty() {
             return hosts;
         }

@@ -72,7 +72,7 @@ fn certificates_at(path: &PathBuf) -> Result<Vec<Certificate<'static>>, String> 
 type Pem = (Vec<Certificate<'static>>, Option<PrivateKey<'static>>);
 
 fn read_pem(path: &PathBuf) -> Result<Pem, String> {
-    let text = fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let text = crate::regular::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let (mut certificates, mut key) = (Vec::new(), None);
     for item in parse_pem(&text) {
         match item.map_err(|error| format!("{} is not in PEM: {error}", path.display()))? {

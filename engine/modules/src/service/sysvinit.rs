@@ -100,7 +100,7 @@ fn some_command_line_holds(proc: &Path, pattern: &str) -> bool {
         let is_process =
             name.to_str().is_some_and(|name| name != own && name.bytes().all(|byte| byte.is_ascii_digit()));
         is_process
-            && fs::read(entry.path().join("cmdline"))
+            && crate::regular::read(entry.path().join("cmdline"))
                 .is_ok_and(|line| String::from_utf8_lossy(&line).replace('\0', " ").contains(pattern))
     })
 }

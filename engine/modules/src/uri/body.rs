@@ -1,7 +1,5 @@
 //! What `uri` sends: text as it is, or a structure made into text.
 
-use std::fs;
-
 use rplay_wire::{Failure, Map, Value};
 
 use super::Uri;
@@ -69,7 +67,7 @@ fn file(source: &Value, host: &Host) -> Result<Vec<u8>, String> {
         Value::Blob(blob) => host.fetch(blob).map_err(|error| format!("did not arrive: {error}"))?,
         other => PathArg(Text::parse(other)?).on(host),
     };
-    fs::read(&path).map_err(|error| format!("cannot be read: {}: {error}", path.display()))
+    crate::regular::read(&path).map_err(|error| format!("cannot be read: {}: {error}", path.display()))
 }
 
 /// `a=1&b=2` of a dict, or of a list of pairs; a list as a value repeats the name.
