@@ -36,7 +36,7 @@ args! {
         /// The module.
         name: Text,
         /// Its parameters: `numdummies=2`.
-        params: Text = String::new(),
+        params: Option<Text>,
         /// Whether it is loaded.
         state: State = State::Present,
         /// Whether it is loaded at boot.
@@ -54,11 +54,12 @@ impl Module for Modprobe {
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let params = shell_words::split(&self.params)
+        let written = self.params.as_deref().unwrap_or_default();
+        let params = shell_words::split(written)
             .map_err(|error| Failure::new(format!("cannot be split into words: {error}")).arg("params"))?;
         let mut plan = Plan::unchanged()
             .set("name", self.name.as_str())
-            .set("params", self.params.as_str())
+            .set("params", written)
             .set("state", self.state.word());
         let is_there = is_loaded(&crate::regular::read_to_string("/proc/modules").unwrap_or_default(), &self.name)
             || is_built_in(&self.name);
@@ -88,11 +89,12 @@ impl Modprobe {
             let mut words = line.split_whitespace();
             words.next() == Some("options") && words.next().is_some_and(|found| same(found, name))
         };
-        let options = format!("options {name} {}", self.params.trim());
+        let written = self.params.as_deref().unwrap_or_default();
+        let options = format!("options {name} {}", written.trim());
         let wanted = match self.persistent {
             Persistent::Disabled => return Ok(plan),
             Persistent::Present => {
-                [Some(name.as_str()), Some(options.as_str()).filter(|_| !self.params.trim().is_empty())]
+                [Some(name.as_str()), Some(options.as_str()).filter(|_| !written.trim().is_empty())]
             }
             Persistent::Absent => [None, None],
         };
@@ -100,7 +102,9 @@ impl Modprobe {
             (etc.join("modules-load.d"), wanted[0], &is_name as &dyn Fn(&str) -> bool),
             (etc.join("modprobe.d"), wanted[1], &is_options),
         ];
-        for (folder, line, is_it) in folders {
+        // Parameters that are kept stay unless the task names some, be they none.
+        let keeps_options = self.persistent == Persistent::Present && self.params.is_none();
+        for (folder, line, is_it) in folders.into_iter().take(if keeps_options { 1 } else { 2 }) {
             let mut is_there = false;
             let mut files = crate::glob::matching(&folder.join("*.conf"));
             files.push(folder.join(format!("{name}.conf")));
@@ -185,6 +189,8 @@ mod tests {
         assert_eq!(fs::read_to_string(&options).unwrap(), "options dummy numdummies=2\n");
         assert_eq!((apply(wanted("numdummies=3")), apply(wanted("numdummies=3"))), (1, 0));
         assert_eq!(fs::read_to_string(&options).unwrap(), "options dummy numdummies=3\n");
+        let unnamed = data! { "name" => "dummy", "persistent" => "present" };
+        assert_eq!((apply(unnamed), options.exists()), (0, true));
         let gone = || data! { "name" => "dummy", "persistent" => "absent" };
         assert_eq!((apply(gone()), apply(gone()), options.exists()), (2, 0, false));
     }
