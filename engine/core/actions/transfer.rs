@@ -3,7 +3,7 @@
 use std::{
     fs,
     os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use rplay_modules::wire::{Map, Value as Wire, data};
@@ -207,6 +207,19 @@ pub fn unarchive(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     Ok(Ask { module: "unarchive", args: sent, after: After::Nothing })
 }
 
+/// A path as it is seen from the root: `..` leads no further up.
+fn from_root(path: &str) -> PathBuf {
+    let mut below = PathBuf::new();
+    for part in Path::new(path).components() {
+        match part {
+            Component::Normal(name) => below.push(name),
+            Component::ParentDir => drop(below.pop()),
+            _ => {}
+        }
+    }
+    below
+}
+
 pub fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let src = text_of(&required(&args, "src")?);
     let dest = text_of(&required(&args, "dest")?);
@@ -224,7 +237,14 @@ pub fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
             )));
         }
         true => base(&dest),
-        false => base(&dest).join(&**context.host).join(src.trim_start_matches('/')),
+        false => {
+            // Host and path become folders below `dest`, whatever they are called.
+            if context.host.contains('/') || matches!(&**context.host, "." | "..") {
+                let msg = format!("the name of the host {} cannot be that of a folder", context.host);
+                return Err(Box::new(Answer::failed(msg)));
+            }
+            base(&dest).join(&**context.host).join(from_root(&src))
+        }
     };
     let known = fs::read(&path).ok().map(|content| super::blobs::hex(&Sha1::digest(&content)));
     let mut sent = wire_args(args);

@@ -53,6 +53,9 @@ impl Module for AptRepository {
             return Err(ArgFault::new("repo", "`ppa:` is not supported")
                 .help("use deb822_repository with the archive's address in `uris` and its key in `signed_by`"));
         }
+        if self.filename.as_ref().is_some_and(|name| !name.starts_with('/') && !paths::is_file_name(name)) {
+            return Err(ArgFault::new("filename", "must be the name of a file of sources.list.d, or a whole path"));
+        }
         if Line::parse(&self.repo).is_none_or(|line| !line.enabled) {
             return Err(ArgFault::new("repo", format!("`{}` is not a line of apt's sources", self.repo))
                 .help("write it as `deb https://example.org/debian bookworm main`"));
@@ -263,6 +266,10 @@ mod tests {
         for (repo, expected) in [("ppa:nginx/stable", "ppa"), ("http://x bookworm main", "line of apt's sources")] {
             let fault = AptRepository::from_map(&data! { "repo" => repo }).unwrap().check().unwrap_err();
             assert!(fault.msg.contains(expected), "{}", fault.msg);
+        }
+        for (name, good) in [("../x", false), ("a/b", false), ("..", false), ("x", true), ("/etc/apt/x", true)] {
+            let args = data! { "repo" => "deb http://x bookworm main", "filename" => name };
+            assert_eq!(AptRepository::from_map(&args).unwrap().check().is_ok(), good, "{name}");
         }
     }
 }

@@ -79,6 +79,12 @@ impl Module for Cron {
         if self.state == State::Present && self.job.is_none() {
             return Err(ArgFault::new("job", "is required, unless `state` is absent"));
         }
+        if let Some(file) = &self.cron_file
+            && !file.0.starts_with(['/', '~', '$'])
+            && !paths::is_file_name(&file.0)
+        {
+            return Err(ArgFault::new("cron_file", "must be the name of a file of /etc/cron.d, or a whole path"));
+        }
         for (name, text) in [("name", Some(&self.name)), ("job", self.job.as_ref())] {
             if text.is_some_and(|text| text.contains(['\n', '\r'])) {
                 return Err(ArgFault::new(name, "must be one line"));

@@ -12,6 +12,11 @@ impl PathArg {
     }
 }
 
+/// Whether a text can be the name of a file, or part of one, so that the file stays in the folder it is put into.
+pub fn is_file_name(text: &str) -> bool {
+    !text.contains(['/', '\0']) && !matches!(text, "" | "." | "..")
+}
+
 /// `text` with variables and a leading `~` replaced.
 pub fn expand(text: &str, host: &Host) -> String {
     expand_home(&expand_variables(text, |name| host.variable(name)), host)

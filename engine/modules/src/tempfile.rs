@@ -5,7 +5,7 @@ use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::PathBuf};
 use rplay_wire::{Failure, data};
 
 use crate::{
-    Change, Host, Module, Plan, args,
+    ArgFault, Change, Host, Module, Plan, args,
     argtypes::{PathArg, Text},
     attributes::describe,
     cannot::cannot,
@@ -35,6 +35,16 @@ args! {
 }
 
 impl Module for Tempfile {
+    fn check(&self) -> Result<(), ArgFault> {
+        for (name, part) in [("prefix", &self.prefix), ("suffix", &self.suffix)] {
+            if part.contains(['/', '\0']) {
+                return Err(ArgFault::new(name, "is part of a file's name and cannot hold a slash")
+                    .help("name the folder in `path`"));
+            }
+        }
+        Ok(())
+    }
+
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let folder = match &self.path {
             Some(path) => path.on(host),
@@ -67,6 +77,23 @@ mod tests {
     use rplay_wire::data;
 
     use crate::runner::tests::{call, checked};
+
+    #[test]
+    fn what_is_made_stays_in_its_folder() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = base.path().join("inner");
+        std::fs::create_dir(&folder).unwrap();
+        for part in ["prefix", "suffix"] {
+            for text in ["../x", "/tmp/x", "a/b", "../../"] {
+                for state in ["file", "directory"] {
+                    let args = data! { "path" => folder.to_str().unwrap(), "state" => state, part => text };
+                    let failure = call("tempfile", args).failure.unwrap();
+                    assert!(failure.msg.contains("cannot hold a slash"), "{part} {text}: {}", failure.msg);
+                }
+            }
+        }
+        assert_eq!(base.path().read_dir().unwrap().count() + folder.read_dir().unwrap().count(), 1);
+    }
 
     #[test]
     fn files_and_folders_are_made_for_the_user_alone() {

@@ -180,6 +180,8 @@ impl Uri {
         let mut path = paths::real(dest);
         if path.is_dir() {
             let name = Address::parse(&answer.url).ok().and_then(|address| address.file_name());
+            // The server may have led us elsewhere: what it says is a name and no path.
+            let name = name.filter(|name| paths::is_file_name(name));
             path = path.join(name.unwrap_or_else(|| "index.html".to_owned()));
         }
         data.insert("path".to_owned(), paths::text(&path).into());
