@@ -16,6 +16,15 @@ pub fn show(problems: &Problems) {
     }
 }
 
+/// Ansible's exit code for a file that cannot be read or understood.
+pub const UNREADABLE: u8 = 4;
+
+/// Shows what ends the run, and gives the exit code back.
+pub fn end(problems: &Problems, exit_code: u8) -> u8 {
+    show(problems);
+    exit_code
+}
+
 /// A diagnostic with its place, drawn.
 pub fn text(diagnostic: &dyn Diagnostic, colour: bool, columns: usize) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };

@@ -35,7 +35,11 @@ enum Fault {
 pub fn command(args: &InventoryArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
     faults::show(&warnings);
-    let (text, warnings) = shown(args, &config)?;
+    let mut exit_code = 1;
+    let (text, warnings) = match shown(args, &config, &mut exit_code) {
+        Ok(shown) => shown,
+        Err(problems) => return Ok(faults::end(&problems, exit_code)),
+    };
     for warning in warnings {
         eprintln!("[WARNING]: {warning}");
     }
@@ -43,10 +47,11 @@ pub fn command(args: &InventoryArgs) -> Result<u8, Problems> {
     Ok(0)
 }
 
-/// What is to be printed, and what is to be warned of.
-fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>), Problems> {
+/// What is to be printed, and what is to be warned of. Where that fails, `exit_code` says how the process ends.
+fn shown(args: &InventoryArgs, config: &Config, exit_code: &mut u8) -> Result<(String, Vec<String>), Problems> {
     let vault = passwords::vault(&args.sources.passwords, config, &Arc::new(Secrets::default()))?;
-    let mut inventory = Inventory::load(&config.inventory_sources(&args.sources.inventory), vault.clone())?;
+    let sources = config.inventory_sources(&args.sources.inventory);
+    let mut inventory = Inventory::load(&sources, vault.clone(), &config.source_rules())?;
     let folder = args.playbook_dir.as_deref();
     let unknown = |what, name: &str, known: Vec<&str>| Fault::Unknown {
         what,
@@ -55,7 +60,9 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
     };
     let text = if let Some(group) = &args.graph {
         let tree = inventory.tree(group, args.vars.then_some(folder));
-        tree.ok_or_else(|| unknown("group", group, inventory.groups().map(|group| &*group.name).collect()))??
+        let tree =
+            tree.ok_or_else(|| unknown("group", group, inventory.groups().map(|group| &*group.name).collect()))?;
+        tree.inspect_err(|_| *exit_code = faults::UNREADABLE)?
     } else {
         // Extra variables win over all others, as in a play.
         let extra = rplay::vars::extra_vars(&args.sources.extra_vars, &vault)?;
@@ -63,9 +70,10 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
             Some(host) if inventory.host(host).is_none() => {
                 return Err(unknown("host", host, inventory.hosts().map(|host| &*host.name).collect()).into());
             }
-            Some(host) => inventory.host_vars(host, folder, &extra)?,
-            None => inventory.list(folder, &extra)?,
+            Some(host) => inventory.host_vars(host, folder, &extra),
+            None => inventory.list(folder, &extra),
         };
+        let json = json.inspect_err(|_| *exit_code = faults::UNREADABLE)?;
         let text = match (args.yaml, &args.host) {
             (false, _) => pretty(&json),
             (true, Some(_)) => yaml(&json)?,
@@ -139,7 +147,7 @@ mod tests {
         let words = ["rplay", "inventory"].iter().chain(words);
         let Some(Command::Inventory(args)) = Cli::read(words).unwrap().command else { panic!("not inventory") };
         let around = rplay::config::Surroundings { env: &|_| None, folder: Path::new("/"), home: None };
-        shown(&args, &Config::read(&around).unwrap().0)
+        shown(&args, &Config::read(&around).unwrap().0, &mut 0)
             .map(|(text, _)| text)
             .map_err(|problems| problems.0[0].to_string())
     }

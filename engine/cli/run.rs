@@ -1,6 +1,7 @@
 //! Running playbooks: from the command line to a run and its exit code.
 
 use std::{
+    collections::HashMap,
     io::{BufWriter, IsTerminal, Stdout},
     path::PathBuf,
     sync::Arc,
@@ -14,10 +15,10 @@ use rplay::{
     link::{LinkOptions, Links},
     plan::{Play, Project, Resolver, TagSelection},
     report::{Channel, Look, Reader, Terminal},
-    run::{Defaults, Options, Run},
+    run::{Defaults, MethodDefaults, Options, Run},
     secrets::Secrets,
     source::{Problems, Source, Span},
-    vars::extra_vars,
+    vars::{Lenience, extra_vars},
 };
 
 use crate::{args::RunArgs, faults, listing, passwords, prompt::Person};
@@ -64,15 +65,22 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let sources = config.inventory_sources(&args.sources.inventory);
 
     let mut problems = Problems::default();
+    let mut exit_code = 1;
     let extra = extra_vars(&args.sources.extra_vars, &vault).unwrap_or_else(|found| {
         problems.0.extend(found.0);
+        // As Ansible has it: no such file is 1.
+        let files = args.sources.extra_vars.iter().filter_map(|arg| arg.strip_prefix('@'));
+        if files.map(std::path::Path::new).all(|path| path.exists()) {
+            exit_code = faults::UNREADABLE;
+        }
         Default::default()
     });
-    let mut inventory = Inventory::load(&sources, vault.clone()).unwrap_or_else(|found| {
+    let mut inventory = Inventory::load(&sources, vault.clone(), &config.source_rules()).unwrap_or_else(|found| {
         problems.0.extend(found.0);
         Inventory::default()
     });
     let channel = Arc::new(Channel::new(reader));
+    let was_told = !inventory.warnings.is_empty();
     for warning in std::mem::take(&mut inventory.warnings) {
         channel.send(Event::Warning { message: warning.into(), place: None });
     }
@@ -93,6 +101,13 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
             Err(found) => problems.0.extend(found.0),
         }
     }
+    for play in resolved.iter().flat_map(|(_, plays)| plays) {
+        let found = resolver.project.check_vars_files(play);
+        if !found.is_empty() {
+            exit_code = faults::UNREADABLE;
+            problems.0.extend(found.0);
+        }
+    }
     if let Some((source, folder)) = text {
         match resolver.playbook_text(&source, &folder) {
             Ok(plays) => resolved.push((folder, plays)),
@@ -102,7 +117,7 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     // Everything that is wrong is told at once, and before any host is touched.
     if !problems.is_empty() {
         channel.flush();
-        return Err(problems);
+        return Ok(faults::end(&problems, exit_code));
     }
     let allowed = match &args.limit {
         Some(limit) => Some(Limit::parse(limit)?.allowed(&inventory)?),
@@ -115,7 +130,7 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         std::mem::forget((resolved, resolver, inventory));
         return Ok(0);
     }
-    if inventory.hosts().len() == 0 {
+    if inventory.hosts().len() == 0 && !was_told {
         let message = "there are no hosts in the inventory: only localhost can be used, and `all` does not mean it";
         channel.send(Event::Warning { message: message.into(), place: None });
     }
@@ -125,7 +140,10 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let run = Run::new(options, resolver, inventory, links, vault, channel.clone(), person);
     let result = run.playbooks(&resolved);
     channel.flush();
-    Ok(result?.exit_code())
+    Ok(match result {
+        Ok(recap) => recap.exit_code(),
+        Err(error) => faults::end(&error.problems, error.exit_code),
+    })
 }
 
 fn project(config: &Config, vault: &Arc<rplay::vault::Vault>, channel: &Arc<Channel>) -> Arc<Project> {
@@ -167,13 +185,9 @@ fn options(
 ) -> Result<Options, Problems> {
     let (connection, becoming) = (&args.connection, &args.becoming);
     let words = |text: &str| shell_words::split(text).map_err(|error| RunFault::Usage(format!("`{text}`: {error}")));
-    let mut common_args = Vec::new();
-    for text in [&config.ssh_args.value, &config.ssh_common_args.value].into_iter().flatten() {
-        common_args.extend(words(text)?);
-    }
-    if let Some(text) = &connection.ssh_common_args {
-        common_args.extend(words(text)?);
-    }
+    let ssh_args = config.ssh_args.value.as_deref().map_or_else(|| Ok(Vec::new()), words)?;
+    let common = connection.ssh_common_args.as_ref().or(config.ssh_common_args.value.as_ref());
+    let common_args = common.map_or_else(|| Ok(Vec::new()), |text| words(text))?;
     let extra = connection.ssh_extra_args.as_ref().or(config.ssh_extra_args.value.as_ref());
     let login_file =
         connection.connection_password_file.as_deref().or(config.connection_password_file.value.as_deref());
@@ -181,12 +195,14 @@ fn options(
     let become_file = becoming.become_password_file.as_deref().or(config.become_password_file.value.as_deref());
     let ask = becoming.ask_become_pass || *config.become_ask_pass;
     let become_password = passwords::password(become_file, ask, "BECOME password: ", secrets)?
-        .or_else(|| password.clone().filter(|_| ask));
+        .or_else(|| password.clone().filter(|_| ask))
+        .or_else(|| secret(&config.become_pass.value, secrets));
     let defaults = Defaults {
         connection: connection.connection.clone().or(config.transport.value.clone()),
         user: connection.user.clone().or(config.remote_user.value.clone()),
         port: config.remote_port.value.and_then(|port| u16::try_from(port).ok()),
         private_key: connection.private_key.clone().or(config.private_key_file.value.clone()),
+        ssh_args,
         common_args,
         extra_args: match extra {
             Some(text) => words(text)?,
@@ -202,6 +218,8 @@ fn options(
         become_exe: config.become_exe.value.clone(),
         become_flags: config.become_flags.value.clone(),
         become_password,
+        pkcs11_provider: config.pkcs11_provider.value.clone(),
+        methods: methods(config, secrets),
     };
     let first = sources.iter().map(PathBuf::from).find(|path| path.exists());
     let absolute = |path: &std::path::Path| rplay::source::absolute(path);
@@ -231,5 +249,41 @@ fn options(
         config_file: config.file.as_deref().map(absolute),
         async_dir: config.async_dir.value.clone(),
         poll_interval: config.poll_interval.value,
+        source_rules: config.source_rules(),
+        deprecation_warnings: *config.deprecation_warnings,
+        lenience: [
+            (*config.allow_embedded_templates).then_some(Lenience::EmbeddedTemplates),
+            (*config.allow_broken_conditionals).then_some(Lenience::BrokenConditionals),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
     })
+}
+
+/// A password of the settings; no output shows it.
+fn secret(setting: &Option<rplay::config::Secret>, secrets: &Secrets) -> Option<rplay::link::Secret> {
+    setting.as_ref().map(|secret| {
+        secrets.add(&secret.0);
+        rplay::link::Secret::new(&secret.0)
+    })
+}
+
+/// What the settings say about single ways of becoming another user.
+fn methods(config: &Config, secrets: &Secrets) -> HashMap<&'static str, MethodDefaults> {
+    macro_rules! of {
+        ($user:ident $exe:ident $flags:ident $pass:ident) => {
+            MethodDefaults {
+                user: config.$user.value.clone(),
+                exe: config.$exe.value.clone(),
+                flags: config.$flags.value.clone(),
+                password: secret(&config.$pass.value, secrets),
+            }
+        };
+    }
+    HashMap::from([
+        ("sudo", of!(sudo_user sudo_exe sudo_flags sudo_pass)),
+        ("su", of!(su_user su_exe su_flags su_pass)),
+        ("doas", of!(doas_user doas_exe doas_flags doas_pass)),
+    ])
 }

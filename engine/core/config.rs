@@ -14,9 +14,12 @@ use thiserror::Error;
 
 pub use file::HARMLESS;
 use kinds::Kind;
-pub use kinds::{Folders, Gathering, HashBehaviour, Identities, Sources};
+pub use kinds::{Folders, Gathering, HashBehaviour, Identities, Patterns, Secret, Sources};
 
-use crate::source::{Problems, Source, Span, nearest};
+use crate::{
+    inventory::{GroupNames, SourceRules},
+    source::{Problems, Source, Span, nearest},
+};
 
 /// A value and where it comes from.
 #[derive(Clone, Debug)]
@@ -152,13 +155,46 @@ const WITHOUT_EFFECT: &[&str] = &[
     "max_diff_size",
     "private_role_vars",
     "show_task_path_on_failure",
+    "ssh_password_mechanism",
+    "ssh_private_key",
+    "ssh_private_key_passphrase",
     "ssh_retries",
+    "ssh_verbosity",
+    "sshpass_prompt",
+    "su_prompt_l10n",
+    "sudo_chdir",
     "task_timeout",
 ];
 
 settings! {
     /// Where hosts come from when no `-i` is given.
     inventory: Sources = Sources::default(), ["defaults.inventory"], ["ANSIBLE_INVENTORY"];
+    /// End the run when no source of the inventory is to be understood.
+    inventory_unparsed_failed: bool = false,
+        ["inventory.unparsed_is_failed"], ["ANSIBLE_INVENTORY_UNPARSED_FAILED"];
+    /// End the run when one of them is not.
+    inventory_any_unparsed_failed: bool = false,
+        ["inventory.any_unparsed_is_failed"], ["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"];
+    /// Warn when no source of the inventory is to be understood.
+    inventory_unparsed_warning: bool = true,
+        ["inventory.inventory_unparsed_warning"], ["ANSIBLE_INVENTORY_UNPARSED_WARNING"];
+    /// Files of inventory folders that end so are passed over.
+    inventory_ignore_extensions: Option<Vec<String>> = None,
+        ["defaults.inventory_ignore_extensions", "inventory.ignore_extensions"], ["ANSIBLE_INVENTORY_IGNORE"];
+    /// Files of inventory folders that match one of these regular expressions are passed over.
+    inventory_ignore_patterns: Patterns = Patterns::default(),
+        ["defaults.inventory_ignore_patterns", "inventory.ignore_patterns"], ["ANSIBLE_INVENTORY_IGNORE_REGEX"];
+    /// What becomes of characters in names of groups that names of variables cannot have.
+    force_valid_group_names: GroupNames = GroupNames::Never,
+        ["defaults.force_valid_group_names"], ["ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS"];
+    /// Tell of what will not be accepted for ever.
+    deprecation_warnings: bool = true, ["defaults.deprecation_warnings"], ["ANSIBLE_DEPRECATION_WARNINGS"];
+    /// Render string literals of conditions and lookups that hold templates.
+    allow_embedded_templates: bool = true,
+        ["defaults.allow_embedded_templates"], ["ANSIBLE_ALLOW_EMBEDDED_TEMPLATES"];
+    /// Let conditions be of any type.
+    allow_broken_conditionals: bool = false,
+        ["defaults.allow_broken_conditionals"], ["ANSIBLE_ALLOW_BROKEN_CONDITIONALS"];
     /// Folders with roles, after those beside the playbook.
     roles_path: Folders = Folders::usual("roles"), ["defaults.roles_path"], ["ANSIBLE_ROLES_PATH"];
     /// Folders with collections, for roles and playbooks in them.
@@ -235,6 +271,20 @@ settings! {
     /// Further attempts to connect.
     ssh_retries: u32 = 0, ["ssh_connection.retries", "connection.retries"], ["ANSIBLE_SSH_RETRIES"];
 
+    /// The provider of keys on smart cards.
+    pkcs11_provider: Option<String> = None, ["ssh_connection.pkcs11_provider"], ["ANSIBLE_PKCS11_PROVIDER"];
+    /// A private key itself, not its file.
+    ssh_private_key: Option<String> = None, [], ["ANSIBLE_PRIVATE_KEY"];
+    /// The passphrase of that key.
+    ssh_private_key_passphrase: Option<String> = None, [], ["ANSIBLE_PRIVATE_KEY_PASSPHRASE"];
+    /// How ssh is given a password.
+    ssh_password_mechanism: Option<String> = None,
+        ["ssh_connection.password_mechanism"], ["ANSIBLE_SSH_PASSWORD_MECHANISM"];
+    /// The prompt that sshpass waits for.
+    sshpass_prompt: Option<String> = None, ["ssh_connection.sshpass_prompt"], ["ANSIBLE_SSHPASS_PROMPT"];
+    /// How much ssh tells.
+    ssh_verbosity: Option<String> = None, ["ssh_connection.verbosity"], ["ANSIBLE_SSH_VERBOSITY"];
+
     /// Run tasks as another user.
     become_: bool = false, ["privilege_escalation.become"], ["ANSIBLE_BECOME"];
     /// How: `sudo`, `su` ...
@@ -246,11 +296,39 @@ settings! {
     /// File with that password.
     become_password_file: Option<PathBuf> = None, ["defaults.become_password_file"], ["ANSIBLE_BECOME_PASSWORD_FILE"];
     /// The program that becomes.
-    become_exe: Option<String> = None,
-        ["privilege_escalation.become_exe", "sudo_become_plugin.executable"], ["ANSIBLE_BECOME_EXE", "ANSIBLE_SUDO_EXE"];
+    become_exe: Option<String> = None, ["privilege_escalation.become_exe"], ["ANSIBLE_BECOME_EXE"];
     /// Its arguments.
-    become_flags: Option<String> = None,
-        ["privilege_escalation.become_flags", "sudo_become_plugin.flags"], ["ANSIBLE_BECOME_FLAGS", "ANSIBLE_SUDO_FLAGS"];
+    become_flags: Option<String> = None, ["privilege_escalation.become_flags"], ["ANSIBLE_BECOME_FLAGS"];
+    /// The password that becoming takes.
+    become_pass: Option<Secret> = None, [], ["ANSIBLE_BECOME_PASS"];
+    /// The same for sudo alone.
+    sudo_user: Option<String> = None, ["sudo_become_plugin.user"], ["ANSIBLE_SUDO_USER"];
+    /// The same for sudo alone.
+    sudo_exe: Option<String> = None, ["sudo_become_plugin.executable"], ["ANSIBLE_SUDO_EXE"];
+    /// The same for sudo alone.
+    sudo_flags: Option<String> = None, ["sudo_become_plugin.flags"], ["ANSIBLE_SUDO_FLAGS"];
+    /// The same for sudo alone.
+    sudo_pass: Option<Secret> = None, ["sudo_become_plugin.password"], ["ANSIBLE_SUDO_PASS"];
+    /// The folder in which sudo starts.
+    sudo_chdir: Option<String> = None, ["sudo_become_plugin.chdir"], ["ANSIBLE_SUDO_CHDIR"];
+    /// The same for su alone.
+    su_user: Option<String> = None, ["su_become_plugin.user"], ["ANSIBLE_SU_USER"];
+    /// The same for su alone.
+    su_exe: Option<String> = None, ["su_become_plugin.executable"], ["ANSIBLE_SU_EXE"];
+    /// The same for su alone.
+    su_flags: Option<String> = None, ["su_become_plugin.flags"], ["ANSIBLE_SU_FLAGS"];
+    /// The same for su alone.
+    su_pass: Option<Secret> = None, ["su_become_plugin.password"], ["ANSIBLE_SU_PASS"];
+    /// Further words with which su asks for a password.
+    su_prompt_l10n: Option<String> = None, ["su_become_plugin.localized_prompts"], ["ANSIBLE_SU_PROMPT_L10N"];
+    /// The same for doas alone.
+    doas_user: Option<String> = None, ["doas_become_plugin.user"], ["ANSIBLE_DOAS_USER"];
+    /// The same for doas alone.
+    doas_exe: Option<String> = None, ["doas_become_plugin.executable"], ["ANSIBLE_DOAS_EXE"];
+    /// The same for doas alone.
+    doas_flags: Option<String> = None, ["doas_become_plugin.flags"], ["ANSIBLE_DOAS_FLAGS"];
+    /// The same for doas alone.
+    doas_pass: Option<Secret> = None, ["doas_become_plugin.password"], ["ANSIBLE_DOAS_PASS"];
 
     /// File with the vault password, or a program that prints it.
     vault_password_file: Option<PathBuf> = None, ["defaults.vault_password_file"], ["ANSIBLE_VAULT_PASSWORD_FILE"];
@@ -344,6 +422,19 @@ impl Config {
             ([], []) if Path::new(usual).exists() => vec![usual.to_owned()],
             ([], set) => set.to_vec(),
             (given, _) => given.to_vec(),
+        }
+    }
+
+    /// How sources of the inventory are read.
+    pub fn source_rules(&self) -> SourceRules {
+        let usual = SourceRules::default();
+        SourceRules {
+            none_parsed_fails: *self.inventory_unparsed_failed,
+            any_unparsed_fails: *self.inventory_any_unparsed_failed,
+            warns_of_none: *self.inventory_unparsed_warning,
+            ignored_extensions: self.inventory_ignore_extensions.value.clone().unwrap_or(usual.ignored_extensions),
+            ignored_patterns: self.inventory_ignore_patterns.0.clone(),
+            group_names: *self.force_valid_group_names,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The engine as a library; it knows no terminal.
 //!
-//! Floors, each using only those before it: `source`, `secrets`, `vault`, `syntax`, `vars`, `config`,
-//! `inventory`, `template`, `plan`, `event`, `link`, `actions`, `run`, `report`.
+//! Floors, each using only those before it: `source`, `secrets`, `vault`, `syntax`, `vars`, `inventory`,
+//! `config`, `template`, `plan`, `event`, `link`, `actions`, `run`, `report`.
 
 pub mod actions;
 pub mod config;

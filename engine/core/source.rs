@@ -207,6 +207,21 @@ impl<E: Diagnostic + Send + Sync + 'static> From<E> for Problems {
     }
 }
 
+/// A problem in one line, with its place (`file:line`) behind it as far as it has one, and its help.
+pub fn one_line(problem: &(dyn Diagnostic + Send + Sync)) -> String {
+    let mut text = problem.to_string();
+    let label = problem.labels().and_then(|mut labels| labels.next());
+    let place = problem.source_code().zip(label).and_then(|(source, label)| {
+        let contents = source.read_span(label.inner(), 0, 0).ok()?;
+        Some(format!(" ({}:{})", contents.name().unwrap_or("?"), contents.line() + 1))
+    });
+    text.extend(place);
+    if let Some(help) = problem.help() {
+        text.push_str(&format!("; {help}"));
+    }
+    text
+}
+
 /// The name among `known` that was probably meant.
 pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let allowed = (name.chars().count() / 3).clamp(1, 3);

@@ -2,10 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use regex::Regex;
 use rplay_modules::{args::ArgType, argtypes::Flag, wire::Value};
 
 use super::Surroundings;
-use crate::vault::{PasswordFrom, PasswordSource};
+use crate::{
+    inventory::GroupNames,
+    vault::{PasswordFrom, PasswordSource},
+};
 
 /// What relative paths start from.
 pub struct Base<'b> {
@@ -141,6 +145,46 @@ impl Kind for Identities {
         };
         let words = <Vec<String> as Kind>::parse(text, base)?;
         Ok(Identities(words.iter().map(|text| resolved(PasswordSource::parse(text))).collect()))
+    }
+}
+
+/// A text that no output shows.
+#[derive(Clone)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Kind for Secret {
+    fn parse(text: &str, _base: &Base<'_>) -> Result<Self, String> {
+        Ok(Secret(unquoted(text).to_owned()))
+    }
+}
+
+/// Regular expressions with commas between.
+#[derive(Clone, Debug, Default)]
+pub struct Patterns(pub Vec<Regex>);
+
+impl Kind for Patterns {
+    fn parse(text: &str, base: &Base<'_>) -> Result<Self, String> {
+        let words = <Vec<String> as Kind>::parse(text, base)?;
+        let compiled = words.iter().map(|word| Regex::new(word).map_err(|error| error.to_string()));
+        compiled.collect::<Result<_, _>>().map(Patterns)
+    }
+}
+
+impl Kind for GroupNames {
+    fn parse(text: &str, _base: &Base<'_>) -> Result<Self, String> {
+        match unquoted(text) {
+            "never" => Ok(GroupNames::Never),
+            "ignore" => Ok(GroupNames::Ignore),
+            "always" => Ok(GroupNames::Always),
+            "silently" => Ok(GroupNames::Silently),
+            other => Err(format!("must be one of always, never, ignore, silently, not `{other}`")),
+        }
     }
 }
 

@@ -12,6 +12,15 @@ pub fn expand(entry: &str) -> Result<(Vec<String>, Option<u16>), String> {
         // ssh would take it for an option.
         return Err(format!("host name `{name}` begins with a dash"));
     }
+    if name.contains('=') {
+        return Err(format!("`{name}` is a variable without a host; variables of a group stand under [GROUP:vars]"));
+    }
+    if name.ends_with(':') {
+        return Err(format!("host name `{name}` ends in a colon, which is there for a port"));
+    }
+    if !balanced(name) || name.is_empty() {
+        return Err(format!("host name `{name}` has an unmatched bracket or is empty"));
+    }
     let mut names = vec![String::new()];
     let mut rest = name;
     while let Some((head, range, tail)) = next_range(rest) {
@@ -45,8 +54,14 @@ fn split_port(entry: &str) -> Result<(&str, Option<u16>), String> {
     }
 }
 
+/// Whether brackets come in pairs, none within another.
 fn balanced(text: &str) -> bool {
-    text.matches('[').count() == text.matches(']').count()
+    let mut open = false;
+    text.chars().all(|c| match c {
+        '[' => !std::mem::replace(&mut open, true),
+        ']' => std::mem::replace(&mut open, false),
+        _ => true,
+    }) && !open
 }
 
 fn outside_brackets(text: &str) -> String {
@@ -158,6 +173,10 @@ mod tests {
             ("h[0:9999][0:9999]", "more than"),
             ("h:99999", "out of range"),
             ("-oProxyCommand=x", "dash"),
+            ("h[1", "unmatched"),
+            ("h]", "unmatched"),
+            ("a=1", "variable without a host"),
+            ("all:", "colon"),
         ] {
             let error = expand(entry).unwrap_err();
             assert!(error.contains(part), "{entry}: {error}");

@@ -31,6 +31,13 @@ pub enum InventoryFault {
     #[diagnostic(help("write it in YAML or INI"))]
     Toml { path: String },
 
+    #[error("Completely failed to parse inventory source {path}")]
+    #[diagnostic(help("any_unparsed_is_failed (ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) is set"))]
+    Unparsed { path: String },
+
+    #[error("No inventory was parsed, please check your configuration and options.")]
+    NoneParsed,
+
     #[error("inventory script `{path}` failed: {message}")]
     Script {
         path: String,

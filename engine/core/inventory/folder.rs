@@ -65,7 +65,7 @@ impl Listing {
                 let Some(subject) = name.strip_suffix(extension).filter(|subject| !subject.is_empty()) else {
                     continue;
                 };
-                if rank > 0 && path.is_dir() {
+                if rank > 0 && path.is_dir() || !path.exists() {
                     continue;
                 }
                 match listing.paths.entry(subject.to_owned()) {

@@ -7,7 +7,7 @@ use std::{
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::{InventoryFault, layers::Layers};
+use super::{GroupNames, InventoryFault, layers::Layers, rules::is_valid_group};
 use crate::{
     source::Span,
     vars::{Layer, Lazy, Value},
@@ -30,6 +30,10 @@ pub struct Inventory {
     /// What is odd but no error; to be shown to the user once.
     pub warnings: Vec<String>,
     pub(super) layers: Layers,
+    /// What becomes of the names of groups while sources are read.
+    pub(super) group_names: GroupNames,
+    /// The source at hand is of a kind that is not supported: not its own fault.
+    pub(super) refused: bool,
 }
 
 /// A machine, or whatever else tasks run on.
@@ -64,6 +68,8 @@ impl Default for Inventory {
             folders: Vec::new(),
             warnings: Vec::new(),
             layers: Layers::default(),
+            group_names: GroupNames::default(),
+            refused: false,
         };
         let all = inventory.group_index(ALL);
         let ungrouped = inventory.group_index(UNGROUPED);
@@ -201,6 +207,16 @@ impl Inventory {
     pub(super) fn group_index(&mut self, name: &str) -> usize {
         if let Some(at) = self.groups.get_index_of(name) {
             return at;
+        }
+        let applied = self.group_names.applied(name);
+        if applied != name {
+            if self.group_names.warns() {
+                let warning = "Invalid characters were found in group names and automatically replaced".to_owned();
+                if !self.warnings.contains(&warning) {
+                    self.warnings.push(warning);
+                }
+            }
+            return self.group_index(&applied);
         }
         let name: Arc<str> = name.into();
         let group = Group {
@@ -350,10 +366,7 @@ impl Inventory {
         let both = self.hosts.keys().filter(|name| self.groups.contains_key(*name));
         let mut odd: Vec<String> =
             both.map(|name| format!("Found both group and host with same name: {name}")).collect();
-        let usable = |name: &str| {
-            !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(|c| c == '_' || c.is_alphanumeric())
-        };
-        if !self.groups.keys().all(|name| usable(name)) {
+        if self.group_names.warns() && !self.groups.keys().all(|name| is_valid_group(name)) {
             odd.push("Invalid characters were found in group names but not replaced".to_owned());
         }
         self.warnings.extend(odd);

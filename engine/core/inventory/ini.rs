@@ -16,6 +16,8 @@ enum Lines {
     Hosts,
     Vars,
     Children,
+    /// Below a section that is not to be understood: what is wrong is said already.
+    Unknown,
 }
 
 struct Reader<'i> {
@@ -42,8 +44,12 @@ pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Probl
         }
         let place = Span::new(source, range);
         let read = match section_header(text) {
-            Some(header) => reader.section(header, &place).map(|found| section = found),
-            None if text.starts_with('[') && text.ends_with(']') => {
+            Some(header) => {
+                section = (String::new(), Lines::Unknown);
+                reader.section(header, &place).map(|found| section = found)
+            }
+            None if text.starts_with('[') && !begins_with_address(text) => {
+                section = (String::new(), Lines::Unknown);
                 Err(InventoryFault::syntax(place, format!("`{text}` is not a section"))
                     .help("write [group], [group:children] or [group:vars], without spaces"))
             }
@@ -51,6 +57,7 @@ pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Probl
                 Lines::Hosts => reader.hosts(&section.0, text, &place),
                 Lines::Vars => reader.var(&section.0, text, &place),
                 Lines::Children => reader.child(&section.0, text, &place),
+                Lines::Unknown => Ok(()),
             },
         };
         if let Err(fault) = read {
@@ -67,6 +74,14 @@ fn trimmed(line: &str, start: usize) -> Range<usize> {
     let text = line.trim();
     let begin = start + (line.len() - line.trim_start().len());
     begin..begin + text.len()
+}
+
+/// Whether a line that begins with a bracket is about hosts all the same: `[2001:db8::1]:22 a=1`, `[a:c].example`.
+fn begins_with_address(text: &str) -> bool {
+    let Some((inner, after)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) else { return false };
+    let is_range = inner.contains(':') && !inner.contains(char::is_whitespace);
+    inner.parse::<std::net::Ipv6Addr>().is_ok()
+        || is_range && !after.is_empty() && !after.starts_with(char::is_whitespace)
 }
 
 /// The name and the kind of `[name]` or `[name:kind]`; a comment may follow.
@@ -234,6 +249,13 @@ mod tests {
             ("[g:children]\ng\n", "its own child", "g"),
             ("[a:children]\nb\n[b:children]\na\n", "already below", "a"),
             ("[g h]\n", "not a section", "[g h]"),
+            ("[web\nh\n", "not a section", "[web"),
+            ("[web]]\n", "not a section", "[web]]"),
+            ("[]\n", "not a section", "[]"),
+            ("h[1\n", "unmatched bracket", "h[1"),
+            ("h1]\n", "unmatched bracket", "h1]"),
+            ("all:\n", "ends in a colon", "all:"),
+            ("a=1\n", "variable without a host", "a=1"),
             ("h[1:]\n", "where it ends", "h[1:]"),
             ("[g]\n[g:vars]\nnoeq\n", "key=value", "noeq"),
             ("[g]\n[g:vars]\nansible_group_priority=x\n", "whole number", "x"),
@@ -244,6 +266,6 @@ mod tests {
             let label = problems[0].labels().unwrap().next().unwrap();
             assert_eq!(&text[label.offset()..label.offset() + label.len()], place, "{text}");
         }
-        assert_eq!(inventory("[a:b]\n[c d]\nx y\n").unwrap_err().len(), 3);
+        assert_eq!(inventory("x y\n[a:b]\n[c d]\nx y\n[e]\nx y\n").unwrap_err().len(), 4);
     }
 }

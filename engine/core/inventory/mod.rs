@@ -17,6 +17,7 @@ mod listing;
 mod literal;
 mod origin;
 mod pattern;
+mod rules;
 mod script;
 mod tencent;
 mod words;
@@ -26,6 +27,7 @@ pub use fault::InventoryFault;
 pub use folder::vars_file;
 pub use graph::{Group, Host, Inventory};
 pub use pattern::{Limit, Matched, Pattern};
+pub use rules::{GroupNames, SourceRules};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use indexmap::IndexSet;
 
 use super::{Inventory, InventoryFault, key::key};
 use crate::{
-    source::{Problems, Source},
+    source::{Problems, Source, Span},
     syntax::{self, Kind, Node},
     vars::{Layer, Lazy},
 };
@@ -60,6 +60,15 @@ fn run(path: &Path, args: &[&str]) -> Result<Node, Problems> {
         return Err(fault("it printed nothing".to_owned(), stderr).into());
     }
     let source = Source::inline(format!("{shown} {}", args.join(" ")), text);
+    // YAML's reader accepts more than JSON.
+    if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&source.text)
+        && !source.text.trim().is_empty()
+    {
+        let lines = source.text.split_inclusive('\n').take(error.line().saturating_sub(1));
+        let start = lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
+        let place = Span::new(&source, start..start + 1);
+        return Err(InventoryFault::syntax(place, format!("an inventory script must print JSON: {error}")).into());
+    }
     Ok(syntax::yaml::load(&source)?.node)
 }
 

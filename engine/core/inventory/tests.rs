@@ -5,7 +5,7 @@
 
 use std::{path::Path, sync::Arc, time::Instant};
 
-use super::Inventory;
+use super::{GroupNames, Inventory, SourceRules};
 use crate::{source::Problems, vault::Vault};
 
 /// Every case, for one of its answers.
@@ -27,8 +27,8 @@ fn cases(answer: &str, check: impl Fn(&str, &Inventory, Option<&Path>, &str)) {
                 _ => playbook_dir = path,
             }
         }
-        let inventory =
-            Inventory::load(&sources, Arc::default()).unwrap_or_else(|problems| panic!("{case:?}: {problems:?}"));
+        let inventory = Inventory::load(&sources, Arc::default(), &SourceRules::default())
+            .unwrap_or_else(|problems| panic!("{case:?}: {problems:?}"));
         let expected = std::fs::read_to_string(case.join(answer)).unwrap();
         check(&case.display().to_string(), &inventory, playbook_dir.as_deref(), &expected);
         seen += 1;
@@ -63,7 +63,12 @@ fn graphs_are_those_of_ansible() {
 }
 
 fn problems(sources: &[String]) -> Problems {
-    Inventory::load(sources, Arc::new(Vault::default())).unwrap_err()
+    Inventory::load(
+        sources,
+        Arc::new(Vault::default()),
+        &SourceRules { any_unparsed_fails: true, ..SourceRules::default() },
+    )
+    .unwrap_err()
 }
 
 #[test]
@@ -98,14 +103,16 @@ fn broken_variables_are_found_when_a_host_needs_them() {
     std::fs::create_dir(folder.path().join("host_vars")).unwrap();
     std::fs::write(folder.path().join("host_vars/a.yml"), "- 1\n").unwrap();
     std::fs::write(folder.path().join("hosts"), "a\nb\n").unwrap();
-    let inventory = Inventory::load(&[folder.path().join("hosts").display().to_string()], Arc::default()).unwrap();
+    let inventory =
+        Inventory::load(&[folder.path().join("hosts").display().to_string()], Arc::default(), &SourceRules::default())
+            .unwrap();
     assert!(inventory.layers("b", None).unwrap().is_empty());
     assert!(inventory.layers("a", None).unwrap_err().0[0].to_string().contains("must be a mapping"));
 }
 
 #[test]
 fn localhost_is_always_there_but_in_no_group() {
-    let mut inventory = Inventory::load(&["a,".to_owned()], Arc::default()).unwrap();
+    let mut inventory = Inventory::load(&["a,".to_owned()], Arc::default(), &SourceRules::default()).unwrap();
     assert!(inventory.host("localhost").unwrap().implicit);
     assert_eq!(inventory.layers("localhost", None).unwrap()[0].len(), 1);
     assert!(inventory.group_names("localhost").is_empty());
@@ -115,7 +122,7 @@ fn localhost_is_always_there_but_in_no_group() {
 
 #[test]
 fn hosts_and_groups_can_be_added_during_a_play() {
-    let mut inventory = Inventory::load(&["a,b".to_owned()], Arc::default()).unwrap();
+    let mut inventory = Inventory::load(&["a,b".to_owned()], Arc::default(), &SourceRules::default()).unwrap();
     inventory.layers("a", None).unwrap();
     let vars = || [("x".into(), crate::vars::Value::from(1).into())].into_iter().collect();
     assert!(inventory.add_host("c", &["new", "web"], vars()));
@@ -140,7 +147,9 @@ fn ten_thousand_hosts_take_no_time() {
     std::fs::create_dir(folder.path().join("group_vars")).unwrap();
     std::fs::write(folder.path().join("group_vars/all.yml"), "x: 1\n").unwrap();
     let start = Instant::now();
-    let inventory = Inventory::load(&[folder.path().join("hosts").display().to_string()], Arc::default()).unwrap();
+    let inventory =
+        Inventory::load(&[folder.path().join("hosts").display().to_string()], Arc::default(), &SourceRules::default())
+            .unwrap();
     let layers: Vec<_> = inventory.hosts().map(|host| inventory.layers(&host.name, None).unwrap()).collect();
     assert_eq!(layers.len(), 10_000);
     // Hosts of one group share its layers.
@@ -158,11 +167,103 @@ fn files_that_are_passed_over_are_warned_of() {
         std::fs::write(vars.join(name), "{}").unwrap();
     }
     std::fs::write(folder.path().join("hosts"), "a\n").unwrap();
-    let inventory = Inventory::load(&[folder.path().join("hosts").display().to_string()], Arc::default()).unwrap();
+    let inventory =
+        Inventory::load(&[folder.path().join("hosts").display().to_string()], Arc::default(), &SourceRules::default())
+            .unwrap();
     inventory.layers("a", None).unwrap();
     let mut warnings = inventory.take_warnings();
     warnings.sort();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert!(warnings[0].contains("db.json is not read") && warnings[1].contains("web.yml is not read"));
     assert!(inventory.take_warnings().is_empty());
+}
+
+#[test]
+fn malformed_sources_give_no_hosts_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let good = write("good", "good\n");
+    let rules = SourceRules::default();
+    let load = |sources: &[String], rules: &SourceRules| Inventory::load(sources, Arc::default(), rules);
+    for (name, text, line) in [
+        ("section", "[web\nh\n", 1),
+        ("kind", "before\n[web:foo]\nh\n", 2),
+        ("vars", "before\n[web:vars]\na=1\n", 2),
+        ("children", "before\n[web:children]\nnope\n", 3),
+        ("quote", "before\nh a=\"b\n", 2),
+        ("equals", "before\nh = a\n", 2),
+        ("bracket", "before\nh[1\n", 2),
+        ("list.yml", "- a\n", 1),
+        ("hosts.yml", "all:\n  hosts: {before: }\n  children: {g: {hosts: [a]}}\n", 3),
+        ("number.yml", "all:\n  hosts: {before: , 1: }\n", 2),
+        ("open.json", "{\"all\": \n", 2),
+    ] {
+        let bad = write(name, text);
+        let inventory = load(&[bad.clone(), good.clone()], &rules).unwrap();
+        let hosts: Vec<_> = inventory.hosts().map(|host| host.name.to_string()).collect();
+        assert_eq!(hosts, ["good"], "{name}");
+        let warnings = inventory.warnings.join("\n");
+        assert!(warnings.contains(&format!("Unable to parse {bad} as an inventory source")), "{warnings}");
+        assert!(warnings.contains(&format!("{name}:{line})")), "{warnings}");
+
+        let alone = load(&[bad.clone()], &rules).unwrap();
+        assert_eq!(alone.hosts().len(), 0);
+        assert!(alone.warnings.join("\n").contains("No inventory was parsed"), "{name}");
+        let silent = SourceRules { warns_of_none: false, ..rules.clone() };
+        assert!(!load(&[bad.clone()], &silent).unwrap().warnings.join("\n").contains("No inventory was parsed"));
+        let none = SourceRules { none_parsed_fails: true, ..rules.clone() };
+        assert!(load(&[bad.clone()], &none).is_err());
+        assert!(load(&[bad.clone(), good.clone()], &none).is_ok());
+        let any = SourceRules { any_unparsed_fails: true, ..rules.clone() };
+        let problems = load(&[bad, good.clone()], &any).unwrap_err();
+        assert!(problems.0.iter().any(|problem| problem.to_string().contains("Completely failed")), "{name}");
+    }
+}
+
+#[test]
+fn folders_pass_over_what_the_rules_ignore() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a", "b.old", "c.cfg", "draft-d"] {
+        std::fs::write(folder.path().join(name), format!("{name}\n")).unwrap();
+    }
+    let hosts = |rules: &SourceRules| {
+        let inventory = Inventory::load(&[folder.path().display().to_string()], Arc::default(), rules).unwrap();
+        inventory.hosts().map(|host| host.name.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(hosts(&SourceRules::default()), "a b.old draft-d");
+    let rules = SourceRules {
+        ignored_extensions: vec![".old".to_owned()],
+        ignored_patterns: vec![regex::Regex::new("^draft").unwrap()],
+        ..SourceRules::default()
+    };
+    assert_eq!(hosts(&rules), "a c.cfg");
+}
+
+#[test]
+fn names_of_groups_become_those_of_variables() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hosts");
+    std::fs::write(&path, "[g-x]\nh\n[x.y:children]\ng-x\n[9a:vars]\nv=1\n[9a]\nk\n").unwrap();
+    let load = |group_names| {
+        let rules = SourceRules { group_names, ..SourceRules::default() };
+        Inventory::load(&[path.display().to_string()], Arc::default(), &rules).unwrap()
+    };
+    for (names, groups, warns) in [
+        (GroupNames::Never, ["g-x", "x.y", "9a"], true),
+        (GroupNames::Ignore, ["g-x", "x.y", "9a"], false),
+        (GroupNames::Always, ["g_x", "x_y", "_a"], true),
+        (GroupNames::Silently, ["g_x", "x_y", "_a"], false),
+    ] {
+        let mut inventory = load(names);
+        assert!(groups.iter().all(|name| inventory.group(name).is_some()), "{names:?}");
+        assert_eq!(inventory.groups().len(), 5);
+        assert_eq!(inventory.warnings.iter().any(|warning| warning.contains("Invalid characters")), warns);
+        // Groups that a play adds keep their names.
+        inventory.add_group("late-one", &[], &["h"]).unwrap();
+        assert!(inventory.group("late-one").is_some());
+    }
 }

@@ -30,6 +30,8 @@ pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Probl
     };
     if let Some(plugin) = loaded.node.get("plugin") {
         let name = plugin.as_str().unwrap_or_default();
+        // What a cloud does not answer, and what rplay lacks, is no fault of the file.
+        inventory.refused = true;
         if name == tencent::PLUGIN {
             return tencent::read(inventory, &loaded.node);
         }
@@ -45,6 +47,11 @@ pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Probl
     }
     let mut problems = Problems::default();
     for (name, data) in groups {
+        if !matches!(data.kind, Kind::Null | Kind::Map(_)) {
+            let message = format!("{}: Skipping '{}' as this is not a valid group definition", data.span, key(name));
+            inventory.warnings.push(message);
+            continue;
+        }
         group(inventory, name, data, &mut problems);
     }
     problems.unless_any(())
@@ -128,6 +135,10 @@ fn named<'n>(content: &'n Node, section: &Node, problems: &mut Problems) -> Vec<
 }
 
 fn hosts(inventory: &mut Inventory, group: usize, name: &Node, vars: Option<&Node>) -> Result<(), InventoryFault> {
+    if matches!(name.kind, Kind::Int(_) | Kind::Float(_) | Kind::Bool(_) | Kind::Null | Kind::Time(_)) {
+        let message = format!("host name {} must be a string", name.span.text());
+        return Err(InventoryFault::syntax(name.span.clone(), message).help("enclose it in quotation marks"));
+    }
     let (names, port) =
         address::expand(&key(name)).map_err(|message| InventoryFault::syntax(name.span.clone(), message))?;
     let mut layer = Layer::new();

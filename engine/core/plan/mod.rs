@@ -15,7 +15,7 @@ mod tags;
 pub use action::{Action, CONTROLLER, Controller, ControllerEntry};
 
 pub use error::PlanError;
-pub use project::{Decrypt, Project, Warn, yaml_file};
+pub use project::{Decrypt, Project, Warn, vars_file, yaml_file};
 pub use resolve::{Found, Place, Resolver, secrets, task_file};
 pub use role::{RoleCall, RoleFiles, line_of};
 pub use settings::layer;

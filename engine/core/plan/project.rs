@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Action, PlanError};
+use super::{Action, PlanError, Play};
 use crate::{
     source::{Problems, Source, Span},
     syntax::spec::ArgumentSpecs,
@@ -109,6 +109,24 @@ impl Project {
             self.pass_on(warnings);
             Ok(Arc::new(named.iter().map(|(name, value)| (name.value.clone(), Lazy::from_node(value))).collect()))
         })
+    }
+
+    /// Reads the files of variables that a play names outright, as far as they are there: what is wrong with them is
+    /// told before the play begins. They stay read.
+    pub fn check_vars_files(&self, play: &Play) -> Problems {
+        let mut problems = Problems::default();
+        for candidates in &play.vars_files {
+            let found = candidates
+                .iter()
+                .map_while(|candidate| Some((candidate, candidate.value.data()?)))
+                .find_map(|(candidate, name)| Some((candidate, vars_file(&play.folder, name.as_str()?)?)));
+            if let Some((candidate, path)) = found
+                && let Err(more) = self.vars(&path, Some(&candidate.span))
+            {
+                problems.0.extend(more.0);
+            }
+        }
+        problems
     }
 
     /// `meta/main.yml` of a role, empty when there is none.
@@ -219,6 +237,11 @@ fn unreadable(path: &Path, error: &io::Error, at: Option<&Span>) -> PlanError {
         Some(at) => PlanError::Unreadable { path: path.display().to_string(), reason, at: at.clone() },
         None => PlanError::NoFile { path: path.display().to_string(), reason },
     }
+}
+
+/// Where a file of `vars_files` is: the folder `vars` beside the playbook comes first.
+pub fn vars_file(folder: &Path, name: &str) -> Option<PathBuf> {
+    [folder.join("vars").join(name), folder.join(name)].into_iter().find(|path| path.exists() && !path.is_dir())
 }
 
 /// `name` in a folder with one of the endings that Ansible looks for, or as it stands.

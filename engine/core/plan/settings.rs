@@ -16,6 +16,9 @@ impl Settings {
             return self.clone();
         }
         let mut inner = Settings::clone(self);
+        if may_omit(keywords) {
+            inner.outer = Some(self.clone());
+        }
         inner.when.extend(Condition::all_of(keywords.when.as_ref()));
         if let Some(tags) = &keywords.tags {
             inner.tags.extend(split_tags(tags));
@@ -38,6 +41,15 @@ impl Settings {
             timeout);
         Arc::new(inner)
     }
+}
+
+/// Whether a keyword may be `omit`, which leaves what was said further out.
+fn may_omit(keywords: &Keywords) -> bool {
+    macro_rules! any {
+        ($($name:ident)*) => { false $(|| keywords.$name.as_ref().is_some_and(|node| node.span.text().contains("omit")))* };
+    }
+    any!(any_errors_fatal become_ become_exe become_flags become_method become_user check_mode connection delegate_facts
+        delegate_to diff ignore_errors ignore_unreachable no_log port remote_user run_once throttle timeout)
 }
 
 fn says_nothing(keywords: &Keywords) -> bool {

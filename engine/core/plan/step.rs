@@ -254,6 +254,8 @@ pub struct Settings {
     pub timeout: Option<Field>,
     /// What blocks round the task notify when it changes something.
     pub notify: Vec<Field>,
+    /// The settings round these, kept only where one of these may turn out to be `omit`.
+    pub outer: Option<Arc<Settings>>,
 }
 
 impl Role {

@@ -222,15 +222,16 @@ impl Train<'_> {
     /// ask for would be gathered while the tasks after it run.
     fn is_judged_alone(&self, task: &Arc<Task>, works: &[Work]) -> bool {
         let settings = &task.settings;
-        let fields = [&settings.no_log, &settings.ignore_errors, &task.control.label];
-        let fields: Vec<&Field> = fields.into_iter().flatten().filter(|field| field.value.data().is_none()).collect();
-        if fields.is_empty() {
+        let waits = |field: &Option<Field>| field.as_ref().is_some_and(|field| field.value.data().is_none());
+        let keywords = [conditions::NO_LOG, conditions::IGNORE_ERRORS];
+        if ![&settings.no_log, &settings.ignore_errors, &task.control.label].into_iter().any(waits) {
             return true;
         }
         let read = |work: &Work| {
             let top = work.units.first().and_then(|unit| unit.top.clone());
             let scope = self.run.scope(self.play, &work.host, Some(task), top, self.run.options.check);
-            fields.iter().for_each(|field| drop(conditions::flag(Some(field), &scope)));
+            keywords.into_iter().for_each(|keyword| drop(conditions::flag(keyword, settings, &scope)));
+            drop(conditions::own_text(task.control.label.as_ref(), &scope));
         };
         works.iter().all(|work| self.certainly(work, || read(work)).is_some())
     }

@@ -1,11 +1,11 @@
-//! `when`, `changed_when`, `failed_when`, `until`, and keywords that are true or false.
+//! `when`, `changed_when`, `failed_when`, `until`, and the values of keywords.
 
 use std::sync::Arc;
 
 use crate::{
-    plan::{Condition, Field},
+    plan::{Condition, Field, Settings, Task},
     template::{self, TemplateError},
-    vars::{Scope, Value},
+    vars::{Scope, Value, is_omit},
 };
 
 /// The first condition that does not hold, if there is one.
@@ -30,10 +30,129 @@ fn holds(condition: &Condition, scope: &Arc<Scope>) -> Result<bool, TemplateErro
     template::condition(&condition.value, &condition.span, scope)
 }
 
+/// A keyword as playbooks write it, and where it is kept.
+pub(super) type Keyword = (&'static str, fn(&Settings) -> Option<&Field>);
+
+macro_rules! keywords {
+    ($($(#[$doc:meta])* $constant:ident = $name:literal $field:ident;)*) => {
+        $($(#[$doc])* pub(super) const $constant: Keyword = ($name, |settings| settings.$field.as_ref());)*
+    };
+}
+
+keywords! {
+    ANY_ERRORS_FATAL = "any_errors_fatal" any_errors_fatal;
+    BECOME = "become" become_;
+    BECOME_EXE = "become_exe" become_exe;
+    BECOME_FLAGS = "become_flags" become_flags;
+    BECOME_METHOD = "become_method" become_method;
+    BECOME_USER = "become_user" become_user;
+    CHECK_MODE = "check_mode" check_mode;
+    CONNECTION = "connection" connection;
+    DELEGATE_FACTS = "delegate_facts" delegate_facts;
+    DELEGATE_TO = "delegate_to" delegate_to;
+    DIFF = "diff" diff;
+    IGNORE_ERRORS = "ignore_errors" ignore_errors;
+    IGNORE_UNREACHABLE = "ignore_unreachable" ignore_unreachable;
+    NO_LOG = "no_log" no_log;
+    PORT = "port" port;
+    REMOTE_USER = "remote_user" remote_user;
+    RUN_ONCE = "run_once" run_once;
+    THROTTLE = "throttle" throttle;
+    TIMEOUT = "timeout" timeout;
+}
+
+/// The value of a keyword: `omit` and null leave what was said further out. With the field that gave it.
+fn value<'s>(
+    keyword: Keyword,
+    settings: &'s Settings,
+    scope: &Arc<Scope>,
+) -> Result<Option<(Value, &'s Field)>, TemplateError> {
+    let mut settings = settings;
+    loop {
+        let Some(field) = keyword.1(settings) else { return Ok(None) };
+        let value = template::render(&field.value, scope)?;
+        if !is_omit(&value) {
+            return Ok((!value.is_none() && !value.is_undefined()).then_some((value, field)));
+        }
+        match &settings.outer {
+            Some(outer) => settings = outer,
+            None => return Ok(None),
+        }
+    }
+}
+
+/// The keyword's value is of another type than it must be.
+fn wrong(name: &str, value: &Value, kind: &str, field: &Field) -> TemplateError {
+    let text = super::text_of(value);
+    let message = format!("Error processing keyword '{name}': The value '{text}' could not be converted to '{kind}'.");
+    TemplateError::Failed { message, at: field.span.clone(), help: None, via: vec![] }
+}
+
 /// A keyword that is true or false: a boolean, or a word for one.
-pub(super) fn flag(field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<bool>, TemplateError> {
-    let Some(field) = field else { return Ok(None) };
-    Ok(truth_of(&template::render(&field.value, scope)?))
+///
+/// # Errors
+/// It cannot be rendered, or is neither.
+pub(super) fn flag(keyword: Keyword, settings: &Settings, scope: &Arc<Scope>) -> Result<Option<bool>, TemplateError> {
+    let Some((value, field)) = value(keyword, settings, scope)? else { return Ok(None) };
+    truth_of(&value).map(Some).ok_or_else(|| wrong(keyword.0, &value, "bool", field))
+}
+
+/// A keyword that is text, or a number written as text.
+///
+/// # Errors
+/// It cannot be rendered.
+pub(super) fn text(keyword: Keyword, settings: &Settings, scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
+    Ok(value(keyword, settings, scope)?.map(|(value, _)| super::text_of(&value)))
+}
+
+/// A keyword that is a number.
+///
+/// # Errors
+/// It cannot be rendered, or is none.
+pub(super) fn number(keyword: Keyword, settings: &Settings, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
+    let Some((value, field)) = value(keyword, settings, scope)? else { return Ok(None) };
+    parsed(&value).map(Some).ok_or_else(|| wrong(keyword.0, &value, "int", field))
+}
+
+/// How long a task may take, in seconds; `None` for as long as it likes.
+///
+/// # Errors
+/// It cannot be rendered, is no number or out of the range that Ansible has.
+pub(super) fn timeout(settings: &Settings, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
+    let Some((value, field)) = value(TIMEOUT, settings, scope)? else { return Ok(None) };
+    let seconds = parsed(&value).ok_or_else(|| wrong(TIMEOUT.0, &value, "int", field))?;
+    if !(0.0..=100_000_000.0).contains(&seconds) {
+        let message = format!("Timeout {seconds} is invalid, it must be between 0 and 100000000.");
+        return Err(TemplateError::Failed { message, at: field.span.clone(), help: None, via: vec![] });
+    }
+    Ok((seconds > 0.0).then_some(seconds))
+}
+
+fn parsed(value: &Value) -> Option<f64> {
+    super::text_of(value).trim().parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// Whether the keywords that are read only when the task is done are what they must be: a task whose result nobody
+/// can judge does not start. What cannot be rendered yet may need that result.
+///
+/// # Errors
+/// One of them is of another type.
+pub(super) fn check(task: &Task, scope: &Arc<Scope>) -> Result<(), TemplateError> {
+    let settings = &task.settings;
+    for keyword in [ANY_ERRORS_FATAL, DELEGATE_FACTS, IGNORE_ERRORS, IGNORE_UNREACHABLE, NO_LOG] {
+        if let Ok(Some((value, field))) = value(keyword, settings, scope)
+            && truth_of(&value).is_none()
+        {
+            return Err(wrong(keyword.0, &value, "bool", field));
+        }
+    }
+    flag(RUN_ONCE, settings, scope)?;
+    number(THROTTLE, settings, scope)?;
+    if !task.until.is_empty() {
+        own_number("retries", task.retries.as_ref(), scope)?;
+        own_number("delay", task.delay.as_ref(), scope)?;
+    }
+    Ok(())
 }
 
 /// A boolean, or a word for one; `None` for null and for what is neither.
@@ -45,14 +164,35 @@ pub(super) fn truth_of(value: &Value) -> Option<bool> {
     }
 }
 
-/// A keyword that is text, or a number written as text.
-pub(super) fn text(field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
-    let Some(field) = field else { return Ok(None) };
-    let value = template::render(&field.value, scope)?;
-    Ok((!value.is_none() && !crate::vars::is_omit(&value)).then(|| super::text_of(&value)))
+/// The same for a field that belongs to a task or its loop alone.
+///
+/// # Errors
+/// It cannot be rendered, or is neither true nor false.
+pub(super) fn own_flag(name: &str, field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<bool>, TemplateError> {
+    let Some((value, field)) = own(field, scope)? else { return Ok(None) };
+    truth_of(&value).map(Some).ok_or_else(|| wrong(name, &value, "bool", field))
 }
 
-/// A keyword that is a number.
-pub(super) fn number(field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
-    Ok(text(field, scope)?.and_then(|text| text.trim().parse().ok()))
+/// A field of a task or its loop that is text.
+///
+/// # Errors
+/// It cannot be rendered.
+pub(super) fn own_text(field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
+    Ok(own(field, scope)?.map(|(value, _)| super::text_of(&value)))
+}
+
+/// A field of a task or its loop that is a number.
+///
+/// # Errors
+/// It cannot be rendered, or is none.
+pub(super) fn own_number(name: &str, field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
+    let Some((value, field)) = own(field, scope)? else { return Ok(None) };
+    let kind = if matches!(name, "retries" | "poll" | "async") { "int" } else { "float" };
+    parsed(&value).map(Some).ok_or_else(|| wrong(name, &value, kind, field))
+}
+
+fn own<'f>(field: Option<&'f Field>, scope: &Arc<Scope>) -> Result<Option<(Value, &'f Field)>, TemplateError> {
+    let Some(field) = field else { return Ok(None) };
+    let value = template::render(&field.value, scope)?;
+    Ok((!value.is_none() && !value.is_undefined() && !is_omit(&value)).then_some((value, field)))
 }

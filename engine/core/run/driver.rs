@@ -106,11 +106,12 @@ impl<'r> Driver<'r> {
                 hosts[at].take_want();
             }
         }
-        if let Some(field) = &task.task.settings.throttle
+        if task.task.settings.throttle.is_some()
             && let Some(first) = hosts.first()
         {
             let scope = run.scope(&task.play, first, Some(&task.task), None, run.options.check);
-            if let Ok(Some(limit)) = conditions::number(Some(field), &scope)
+            // A value that is no number fails the task itself.
+            if let Ok(Some(limit)) = conditions::number(conditions::THROTTLE, &task.task.settings, &scope)
                 && limit >= 1.0
             {
                 self.limit = self.limit.min(limit as usize);

@@ -34,7 +34,8 @@ impl Run {
 
     /// `refresh_inventory`: reads all sources anew and adds what the run added.
     pub(super) fn reload_inventory(&self, play: &PlayRun) -> Result<(), Problems> {
-        let mut fresh = Inventory::load(&self.options.inventory_sources, self.vault.clone())?;
+        let mut fresh =
+            Inventory::load(&self.options.inventory_sources, self.vault.clone(), &self.options.source_rules)?;
         for warning in std::mem::take(&mut fresh.warnings) {
             self.warn(warning, None);
         }

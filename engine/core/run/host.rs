@@ -13,6 +13,7 @@ use indexmap::IndexMap;
 use super::{advance::Sent, lock, watch::Watch};
 use crate::{
     actions::entries,
+    source::{Problems, one_line},
     vars::{Layer, Lazy, Value, mapping},
 };
 
@@ -23,6 +24,8 @@ pub struct HostState {
     /// `ansible_host`, where no variable says otherwise.
     pub itself: Arc<Layer>,
     layers: RwLock<Layers>,
+    /// Why its variables cannot be read: nothing may be done on it then, nor known of it.
+    broken: Mutex<Option<Arc<str>>>,
     /// Facts have been gathered, or must not be.
     gathered: AtomicBool,
     /// Something asked for a fact that is not there yet.
@@ -60,6 +63,7 @@ impl HostState {
             name,
             itself: Arc::new(itself),
             layers: RwLock::new(Layers { inventory: inventory.into(), ..Layers::default() }),
+            broken: Mutex::default(),
             gathered: AtomicBool::new(false),
             wants_facts: AtomicBool::new(false),
             cleared: AtomicUsize::new(0),
@@ -69,6 +73,24 @@ impl HostState {
             watch: Mutex::default(),
             sent: Mutex::default(),
         }
+    }
+
+    /// A host whose variables cannot be read.
+    pub fn broken(name: Arc<str>, problems: &Problems) -> Self {
+        let host = HostState::new(name, Vec::new());
+        host.set_broken(problems);
+        host
+    }
+
+    /// The variables of the inventory cannot be read any more.
+    pub fn set_broken(&self, problems: &Problems) {
+        let text = problems.0.iter().map(|problem| one_line(&**problem)).collect::<Vec<_>>().join("; ");
+        *lock(&self.broken) = Some(text.into());
+    }
+
+    /// Why nothing is known of it, if that is so.
+    pub fn why_broken(&self) -> Option<Arc<str>> {
+        lock(&self.broken).clone()
     }
 
     /// The layers as they are now.
@@ -91,6 +113,7 @@ impl HostState {
 
     /// The inventory has changed (`add_host`, `group_by`).
     pub fn set_inventory(&self, inventory: Vec<Arc<Layer>>) {
+        *lock(&self.broken) = None;
         self.change(|layers| layers.inventory = inventory.into());
     }
 

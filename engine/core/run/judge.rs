@@ -138,7 +138,16 @@ impl Run {
             }
             if !task.task.control.break_when.is_empty() && round.looped {
                 let scope = self.judging_scope(task, host, round, &registered);
-                stop = conditions::all_hold(&task.task.control.break_when, &scope).unwrap_or(false);
+                match conditions::all_hold(&task.task.control.break_when, &scope) {
+                    Ok(enough) => stop = enough,
+                    Err(error) => {
+                        stop = true;
+                        answer.failed = true;
+                        answer.set("msg", error.to_string());
+                        answer.place = Some(error.at().clone());
+                        registered = register_value(task_of, &answer, round);
+                    }
+                }
             }
         }
         if gave_up && !answer.failed {
@@ -147,11 +156,25 @@ impl Run {
             registered = mapping(fields);
         }
         let settings = &task.task.settings;
-        let flag = |field| conditions::flag(field, &scope).ok().flatten().unwrap_or(false);
-        let ignore_errors = flag(settings.ignore_errors.as_ref());
-        let ignore_unreachable = flag(settings.ignore_unreachable.as_ref());
+        let mut wrong = false;
+        let mut flag = |keyword| match conditions::flag(keyword, settings, &scope) {
+            Ok(flag) => flag.unwrap_or(false),
+            // What it asks for cannot be known: the task has failed, and nothing is ignored.
+            Err(error) => {
+                answer.failed |= !answer.unreachable;
+                answer.set("msg", error.to_string());
+                answer.place = Some(error.at().clone());
+                wrong = true;
+                false
+            }
+        };
+        let ignore_errors = flag(conditions::IGNORE_ERRORS);
+        let ignore_unreachable = flag(conditions::IGNORE_UNREACHABLE);
+        if wrong {
+            registered = register_value(task_of, &answer, round);
+        }
         // A `no_log` that cannot be rendered hides: to show would be the worse mistake.
-        let no_log = match conditions::flag(settings.no_log.as_ref(), &scope) {
+        let no_log = match conditions::flag(conditions::NO_LOG, settings, &scope) {
             Ok(flag) => flag.unwrap_or(self.options.no_log),
             Err(_) => true,
         };
@@ -245,8 +268,9 @@ impl Run {
         if enough {
             return Ok(Verdict::Enough);
         }
-        let retries = conditions::number(task.task.retries.as_ref(), &scope)?.unwrap_or(3.0).max(0.0) as u32;
-        let delay = conditions::number(task.task.delay.as_ref(), &scope)?.unwrap_or(5.0).max(0.0);
+        let retries =
+            conditions::own_number("retries", task.task.retries.as_ref(), &scope)?.unwrap_or(3.0).max(0.0) as u32;
+        let delay = conditions::own_number("delay", task.task.delay.as_ref(), &scope)?.unwrap_or(5.0).max(0.0);
         if round.attempt > retries {
             return Ok(Verdict::GiveUp);
         }
@@ -267,7 +291,7 @@ impl Run {
         }
         let scope = self.scope(&task.play, host, Some(&task.task), None, self.options.check);
         let delegate_facts =
-            conditions::flag(task.task.settings.delegate_facts.as_ref(), &scope).ok().flatten().unwrap_or(false);
+            conditions::flag(conditions::DELEGATE_FACTS, &task.task.settings, &scope).ok().flatten().unwrap_or(false);
         let target = match (delegate_facts, delegated) {
             (true, Some(other)) => other,
             _ => host,

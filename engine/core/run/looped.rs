@@ -53,11 +53,15 @@ pub(super) fn rounds(
     let failed = |error: TemplateError| Box::new(failed_by(&error));
     let control = &task.control;
     let name: Arc<str> = loop_var(task, &scope).map_err(failed)?;
-    let index_var = conditions::text(control.index_var.as_ref(), &scope).map_err(failed)?;
-    let extended = conditions::flag(control.extended.as_ref(), &scope).map_err(failed)?.unwrap_or(false);
-    let all_items = conditions::flag(control.extended_allitems.as_ref(), &scope).map_err(failed)?.unwrap_or(true);
-    let pause = conditions::number(control.pause.as_ref(), &scope).map_err(failed)?.filter(|seconds| *seconds > 0.0);
-    let parallel = conditions::number(control.parallel.as_ref(), &scope).map_err(failed)?.unwrap_or(1.0);
+    let index_var = conditions::own_text(control.index_var.as_ref(), &scope).map_err(failed)?;
+    let extended =
+        conditions::own_flag("extended", control.extended.as_ref(), &scope).map_err(failed)?.unwrap_or(false);
+    let all_items = conditions::own_flag("extended_allitems", control.extended_allitems.as_ref(), &scope);
+    let all_items = all_items.map_err(failed)?.unwrap_or(true);
+    let pause = conditions::own_number("pause", control.pause.as_ref(), &scope).map_err(failed)?;
+    let pause = pause.filter(|seconds| *seconds > 0.0);
+    let parallel =
+        conditions::own_number("parallel", control.parallel.as_ref(), &scope).map_err(failed)?.unwrap_or(1.0);
     let all: Option<Value> = (extended && all_items).then(|| items.iter().cloned().collect());
     let units = items
         .iter()
@@ -87,7 +91,7 @@ pub(super) fn rounds(
 
 /// The name of the loop variable.
 pub(super) fn loop_var(task: &Task, scope: &Arc<Scope>) -> Result<Arc<str>, TemplateError> {
-    Ok(conditions::text(task.control.loop_var.as_ref(), scope)?.map_or_else(|| "item".into(), Arc::from))
+    Ok(conditions::own_text(task.control.loop_var.as_ref(), scope)?.map_or_else(|| "item".into(), Arc::from))
 }
 
 /// The items of a task's loop; `None` when it has none.

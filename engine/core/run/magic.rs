@@ -9,7 +9,7 @@ use crate::{
     plan::{Role, Task},
     source::{Source, Span, absolute},
     template,
-    vars::{Lazy, Magic, Outside, Scope, mapping, omit},
+    vars::{Lazy, Lenience, Magic, Outside, Scope, mapping, omit},
 };
 
 /// What one host knows in one task.
@@ -135,6 +135,20 @@ impl Magic for HostMagic {
 
     fn conceal(&self, text: &str) {
         self.run.vault.secrets().add(text);
+    }
+
+    fn allows(&self, lenience: Lenience) -> bool {
+        self.run.options.lenience.contains(&lenience)
+    }
+
+    fn warn(&self, message: &str, place: &Span) {
+        self.run.warn_once(message, place);
+    }
+
+    fn deprecated(&self, message: &str, place: &Span) {
+        if self.run.options.deprecation_warnings {
+            self.warn(message, place);
+        }
     }
 
     fn missing(&self, name: &str) {
@@ -263,6 +277,9 @@ impl Object for HostVars {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let host = self.run.host(key.as_str()?, &self.play)?;
+        if let Some(why) = host.why_broken() {
+            return Some(template::failed_value(&why));
+        }
         Some(template::scope_value(self.run.host_scope(&self.play, &host)))
     }
 

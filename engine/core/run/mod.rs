@@ -22,6 +22,7 @@ mod magic;
 mod meta;
 mod party;
 mod play;
+mod preflight;
 mod registered;
 mod scopes;
 mod sending;
@@ -33,7 +34,7 @@ mod watch;
 mod work;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
@@ -43,18 +44,19 @@ use std::{
 };
 
 use crate::actions::text_of;
-pub use connection::Defaults;
+pub use connection::{Defaults, MethodDefaults};
 use host::HostState;
 pub use play::PlayRun;
+pub use preflight::RunError;
 
 use crate::{
     actions::{Blobs, Prompt, entries},
     event::{Counts, Event, Recap, Sink, TaskId},
-    inventory::{Inventory, Matched},
+    inventory::{Inventory, Matched, SourceRules},
     link::Links,
     plan::{Play, Resolver},
-    source::{Problems, Span},
-    vars::{Layer, Lazy, Value, mapping},
+    source::Span,
+    vars::{Lazy, Lenience, Value, mapping},
     vault::Vault,
 };
 
@@ -87,6 +89,10 @@ pub struct Options {
     pub async_dir: Option<String>,
     /// Seconds; 0 lets tasks with `async` go on by themselves when they say nothing else.
     pub poll_interval: u32,
+    pub source_rules: SourceRules,
+    pub deprecation_warnings: bool,
+    /// What is deprecated and let through all the same.
+    pub lenience: Vec<Lenience>,
 }
 
 /// One run over all its plays.
@@ -110,6 +116,8 @@ pub struct Run {
     /// `--start-at-task` has not met its task yet.
     waiting: AtomicBool,
     begun: Instant,
+    /// Warnings of templates that were given, with their places.
+    warned: Mutex<HashSet<(String, String)>>,
 }
 
 impl Run {
@@ -141,12 +149,16 @@ impl Run {
             next_key: AtomicU64::new(1),
             waiting,
             begun: Instant::now(),
+            warned: Mutex::default(),
         })
     }
 
     /// Runs playbooks that were resolved before. The recap tells what it came to; an error is one that
-    /// ends the run at once (a variables file that cannot be read, an unknown pattern).
-    pub fn playbooks(self: &Arc<Self>, playbooks: &[(PathBuf, Vec<Arc<Play>>)]) -> Result<Recap, Problems> {
+    /// ends the run at once (a variables file that cannot be read, an unknown pattern): before any host is touched
+    /// where that can be known.
+    pub fn playbooks(self: &Arc<Self>, playbooks: &[(PathBuf, Vec<Arc<Play>>)]) -> Result<Recap, RunError> {
+        let all: Vec<&Arc<Play>> = playbooks.iter().flat_map(|(_, plays)| plays).collect();
+        self.preflight(&all)?;
         let mut result = Ok(());
         'all: for (path, plays) in playbooks {
             let name = path.display().to_string().into();
@@ -169,11 +181,23 @@ impl Run {
         recap.unreachable = lost(play::Gone::Unreachable);
         recap.hosts.sort_unstable_keys();
         self.send(Event::RunEnded(Arc::new(recap.clone())));
-        result.map(|()| recap)
+        if let (true, Some(name)) = (self.waiting.load(Ordering::Acquire), &self.options.start_at) {
+            let message =
+                format!("No matching task \"{name}\" found. Note: --start-at-task can only follow static includes.");
+            self.warn(message, None);
+        }
+        result.map(|()| recap).map_err(RunError::from)
     }
 
     fn send(&self, event: Event) {
         self.sink.send(event);
+    }
+
+    /// Warns of something at a place, unless that was done before.
+    fn warn_once(&self, message: &str, place: &Span) {
+        if lock(&self.warned).insert((message.to_owned(), place.to_string())) {
+            self.warn(message, Some(place.clone()));
+        }
     }
 
     fn warn(&self, message: impl Into<Arc<str>>, place: Option<Span>) {
@@ -197,8 +221,11 @@ impl Run {
             return Some(host.clone());
         }
         self.inventory().host(name)?;
-        let layers = self.inventory_layers(name, &play.play.folder);
-        let host = Arc::new(HostState::new(name.into(), layers));
+        let host = match self.inventory_layers(name, &play.play.folder) {
+            Ok(layers) => HostState::new(name.into(), layers),
+            Err(problems) => HostState::broken(name.into(), &problems),
+        };
+        let host = Arc::new(host);
         Some(lock(&self.hosts).entry(name.into()).or_insert(host).clone())
     }
 
@@ -210,23 +237,14 @@ impl Run {
         })
     }
 
-    fn inventory_layers(&self, name: &str, playbook_dir: &Path) -> Vec<Arc<Layer>> {
-        match self.inventory().layers(name, Some(playbook_dir)) {
-            Ok(layers) => layers.to_vec(),
-            Err(problems) => {
-                for problem in problems.0 {
-                    self.warn(problem.to_string(), None);
-                }
-                Vec::new()
-            }
-        }
-    }
-
     /// Reads the inventory's variables of all hosts seen so far anew.
     pub(super) fn refresh_layers(&self, playbook_dir: &Path) {
         let hosts: Vec<Arc<HostState>> = lock(&self.hosts).values().cloned().collect();
         for host in hosts {
-            host.set_inventory(self.inventory_layers(&host.name, playbook_dir));
+            match self.inventory_layers(&host.name, playbook_dir) {
+                Ok(layers) => host.set_inventory(layers),
+                Err(problems) => host.set_broken(&problems),
+            }
         }
     }
 

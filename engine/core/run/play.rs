@@ -108,6 +108,11 @@ impl PlayRun {
         }
     }
 
+    /// The play before it has hosts, for what concerns it as a whole.
+    pub(super) fn of(play: &Arc<Play>) -> Self {
+        PlayRun::new(play, "".into(), Vec::new(), Vec::new(), Arc::default())
+    }
+
     pub fn roles(&self) -> Arc<[Arc<Role>]> {
         self.roles.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -152,8 +157,7 @@ impl PlayRun {
 impl Run {
     /// Runs a play. False when nothing may follow it.
     pub(super) fn play(self: &Arc<Self>, play: &Arc<Play>) -> Result<bool, Problems> {
-        let base = PlayRun::new(play, "".into(), Vec::new(), Vec::new(), Arc::default());
-        let scope = self.scope_of_play(&Arc::new(base));
+        let scope = self.scope_of_play(&Arc::new(PlayRun::of(play)));
         let pattern = words(&play.hosts, &scope, "hosts")?.join(",");
         let name: Arc<str> = match &play.name {
             Some(name) => template::render(&name.value, &scope)
@@ -215,17 +219,13 @@ impl Run {
         let hosts: Vec<Arc<HostState>> = names.iter().filter_map(|name| self.host(name, play)).collect();
         for host in &hosts {
             host.roles().clear();
-            host.set_inventory(self.inventory_layers(&host.name, &play.play.folder));
+            host.set_inventory(self.inventory_layers(&host.name, &play.play.folder)?);
         }
         self.begin_gathering(play, &hosts)?;
         let hosts: Vec<_> = hosts.into_iter().filter(|host| play.gone(&host.name).is_none()).collect();
         self.read_vars_files(play, &hosts)?;
-        let strategy = match &play.play.strategy {
-            Some(field) => text_of(&rendered(field, &self.scope_of_play(play), "strategy")?),
-            None => self.options.strategy.clone(),
-        };
-        match strategy.rsplit('.').next() {
-            Some("free" | "host_pinned") => self.each_on_its_own(play, &hosts),
+        match self.strategy(&play.play)? {
+            "free" | "host_pinned" => self.each_on_its_own(play, &hosts),
             _ => self.together(play, &hosts),
         }
         Ok(())
@@ -267,7 +267,7 @@ impl Run {
         }
     }
 
-    fn scope_of_play(self: &Arc<Self>, play: &Arc<PlayRun>) -> Arc<Scope> {
+    pub(super) fn scope_of_play(self: &Arc<Self>, play: &Arc<PlayRun>) -> Arc<Scope> {
         let host = Arc::new(HostState::new("localhost".into(), Vec::new()));
         host.set_gathered(true);
         self.scope(play, &host, None, None, self.options.check)
@@ -379,11 +379,9 @@ impl Run {
         for candidate in candidates {
             let name = self.with_facts(play, host, |scope| template::render(&candidate.value, scope));
             let name = text_of(&name.map_err(Problems::from)?);
-            let folder = &play.play.folder;
             named.get_or_insert_with(|| candidate.span.clone());
-            // The folder `vars` comes first.
-            if let Some(found) = [folder.join("vars").join(&name), folder.join(&name)].iter().find(|p| p.is_file()) {
-                return self.resolver.project.vars(found, Some(&candidate.span));
+            if let Some(found) = crate::plan::vars_file(&play.play.folder, &name) {
+                return self.resolver.project.vars(&found, Some(&candidate.span));
             }
         }
         match named {
@@ -407,6 +405,17 @@ fn words(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<Vec<St
     })
 }
 
+/// Whether `serial` is to be understood, as far as it is known before the play has hosts.
+///
+/// # Errors
+/// It holds something that is neither a number nor a percentage.
+pub(super) fn check_serial(play: &Play, scope: &Arc<Scope>) -> Result<(), Problems> {
+    match play.serial.iter().all(|field| field.value.data().is_some()) {
+        true => batches(&[], &play.serial, scope).map(drop),
+        false => Ok(()),
+    }
+}
+
 /// Cuts the hosts into the batches that `serial` asks for; the last size goes on until all are served.
 fn batches(hosts: &[Arc<str>], serial: &[Field], scope: &Arc<Scope>) -> Result<Vec<Vec<Arc<str>>>, Problems> {
     let mut sizes = Vec::new();
@@ -423,7 +432,8 @@ fn batches(hosts: &[Arc<str>], serial: &[Field], scope: &Arc<Scope>) -> Result<V
             let text = text_of(&part);
             let size = match text.trim().strip_suffix('%') {
                 Some(percent) => percent.trim().parse::<f64>().ok().map(|p| (p / 100.0 * hosts.len() as f64) as usize),
-                None => text.trim().parse::<usize>().ok(),
+                // Fewer than none means all, as in Ansible.
+                None => text.trim().parse::<i64>().ok().map(|size| usize::try_from(size).unwrap_or(0)),
             };
             match size {
                 Some(0) if !text.contains('%') => sizes.push(hosts.len()),

@@ -42,11 +42,9 @@ impl Run {
             _ => {}
         }
         let run = TaskRun { play: play.clone(), task: task.clone(), id: self.task_id() };
-        let once = match self.with_facts(play, first, |scope| conditions::flag(task.settings.run_once.as_ref(), scope))
-        {
-            Ok(once) => once.unwrap_or(false),
-            Err(_) => false,
-        };
+        // A value that is neither true nor false fails the task itself, on every host.
+        let once = self.with_facts(play, first, |scope| conditions::flag(conditions::RUN_ONCE, &task.settings, scope));
+        let once = once.ok().flatten().unwrap_or(false);
         // What concerns the run as a whole is done for one host.
         let single = matches!(task.action.controller(), Some(Controller::AddHost | Controller::Pause));
         let actors: Hosts = if once || single { vec![first.clone()] } else { hosts.to_vec() };
@@ -118,7 +116,7 @@ impl Run {
         }
         let Some(first) = hosts.first() else { return failed };
         let scope = self.scope(&run.play, first, Some(&run.task), None, self.options.check);
-        let fatal = conditions::flag(run.task.settings.any_errors_fatal.as_ref(), &scope)
+        let fatal = conditions::flag(conditions::ANY_ERRORS_FATAL, &run.task.settings, &scope)
             .ok()
             .flatten()
             .unwrap_or(self.options.any_errors_fatal);
@@ -126,7 +124,7 @@ impl Run {
             return hosts.iter().filter(|host| run.play.gone(&host.name).is_none()).cloned().collect();
         }
         if let Some(field) = &run.play.play.max_fail_percentage
-            && let Ok(Some(limit)) = conditions::number(Some(field), &scope)
+            && let Ok(Some(limit)) = conditions::own_number("max_fail_percentage", Some(field), &scope)
         {
             let all = run.play.batch.len();
             let gone = run

@@ -71,11 +71,15 @@ impl Run {
         if let Some(skipped) = when(task, &scope) {
             return Ok(Ready::Done(skipped, None));
         }
-        let delegated = match conditions::text(task.settings.delegate_to.as_ref(), &scope)? {
+        let delegated = match conditions::text(conditions::DELEGATE_TO, &task.settings, &scope)? {
             Some(name) if *name != *host.name => Some(self.host_or_stranger(&name, play)),
             _ => None,
         };
-        let check = conditions::flag(task.settings.check_mode.as_ref(), &scope)?.unwrap_or(self.options.check);
+        // Without its variables it is not known where it is.
+        if let Some(why) = delegated.as_ref().and_then(|other| other.why_broken()) {
+            return Ok(Ready::Done(Answer::failed(why.to_string()), delegated));
+        }
+        let check = conditions::flag(conditions::CHECK_MODE, &task.settings, &scope)?.unwrap_or(self.options.check);
         let scope = match check == self.options.check && delegated.is_none() {
             true => scope,
             false => {
@@ -83,7 +87,8 @@ impl Run {
                 self.scope(play, host, Some(task), top, check)
             }
         };
-        let diff = conditions::flag(task.settings.diff.as_ref(), &scope)?.unwrap_or(self.options.diff);
+        let diff = conditions::flag(conditions::DIFF, &task.settings, &scope)?.unwrap_or(self.options.diff);
+        conditions::check(task, &scope)?;
         let resolved;
         let task = match task.action.controller() {
             Some(Controller::Late) => match late(task, &scope)? {
@@ -151,15 +156,15 @@ impl Run {
                 scope.clone(),
             ),
         };
-        let become_user = connection::become_user(&task.settings, &scope, &variables, &self.options.connection)?;
+        let become_user = {
+            let acting = delegated.as_ref().map_or(&host.name, |other| &other.name);
+            connection::become_user(&task.settings, &scope, &variables, &self.options.connection, acting)?
+        };
         let target = Arc::new(target);
-        let mut limit = None;
         let waited_for = task.asynchronous.as_ref().filter(|_| call.background.is_none());
-        for field in [task.settings.timeout.as_ref(), waited_for] {
-            let seconds = conditions::number(field, &scope)?.filter(|seconds| *seconds > 0.0);
-            let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-            limit = [limit, duration].into_iter().flatten().min();
-        }
+        let waited_for = conditions::own_number("async", waited_for, &scope)?.filter(|seconds| *seconds > 0.0);
+        let limits = [conditions::timeout(&task.settings, &scope)?, waited_for].into_iter().flatten();
+        let limit = limits.filter_map(|seconds| Duration::try_from_secs_f64(seconds).ok()).min();
         Ok(Ready::Call(Box::new(Prepared { call, target, become_user, after: ask.after, delegated, limit })))
     }
 
@@ -223,7 +228,7 @@ impl Run {
     /// `async` with `poll: 0`: the task goes on by itself.
     fn background(&self, task: &Task, scope: &Arc<Scope>) -> Result<Option<Background>, TemplateError> {
         let Some(seconds) = seconds(task, scope)? else { return Ok(None) };
-        let poll = conditions::number(task.poll.as_ref(), scope)?;
+        let poll = conditions::own_number("poll", task.poll.as_ref(), scope)?;
         if poll.unwrap_or(f64::from(self.options.poll_interval)) > 0.0 {
             return Ok(None);
         }
@@ -264,7 +269,7 @@ fn late(task: &Arc<Task>, scope: &Arc<Scope>) -> Result<Result<Task, Answer>, Te
 
 /// How long a task with `async` may take; `None` without it.
 fn seconds(task: &Task, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
-    Ok(conditions::number(task.asynchronous.as_ref(), scope)?.filter(|seconds| *seconds > 0.0))
+    Ok(conditions::own_number("async", task.asynchronous.as_ref(), scope)?.filter(|seconds| *seconds > 0.0))
 }
 
 /// A new id of a job, in the form that playbooks know.

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     source::Span,
     syntax::Style,
-    vars::{Lazy, Scope, Template},
+    vars::{Lazy, Lenience, Scope, Template, is_omit},
 };
 
 /// Whether a condition holds. Text is a bare expression; a whole `{{ }}` is accepted, as in Ansible. The result
@@ -23,10 +23,13 @@ use crate::{
 ///
 /// `at` is the place of the condition.
 pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<bool, TemplateError> {
+    let mut trusted = true;
     let (value, origin) = match expression {
-        // `when:` with nothing behind it.
-        Lazy::Data(value) if value.is_none() => return Ok(true),
-        Lazy::Data(value) => match value.as_str() {
+        Lazy::Data(value) => match value.as_str().or_else(|| value.is_none().then_some("")) {
+            Some(text) if text.trim().is_empty() && scope.magic.allows(Lenience::BrokenConditionals) => {
+                scope.magic.deprecated("Empty conditional expression was evaluated as True.", at);
+                return Ok(true);
+            }
             Some(text) if text.trim().is_empty() => {
                 return Err(TemplateError::Syntax {
                     message: "empty conditional expressions are not allowed".into(),
@@ -43,10 +46,20 @@ pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<boo
             None => (value.clone(), Arc::new(Origin::Nowhere)),
         },
         Lazy::Template(template) => {
-            // `'{{' in x` is no template but a bare expression.
             let origin = Arc::new(Origin::Scalar(template.clone()));
-            match template.text.trim_start().starts_with('{') {
-                true => (render(expression, scope)?, origin),
+            match is_whole_template(&template.text) {
+                true => {
+                    scope.magic.deprecated(
+                        "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}.",
+                        at,
+                    );
+                    // Blanks round it are no part of what it yields.
+                    let trimmed = Template { text: template.text.trim().into(), ..Template::clone(template) };
+                    let value = render(&Lazy::Template(Arc::new(trimmed)), scope)?;
+                    // Text could be an expression, but may come from a host: nothing decides on it.
+                    trusted = value.as_str().is_none();
+                    (value, origin)
+                }
                 false => (expression_value(&template.text, &origin, scope)?, origin),
             }
         }
@@ -54,6 +67,9 @@ pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<boo
     };
     if value.kind() == ValueKind::Bool {
         return Ok(value.is_true());
+    }
+    if is_omit(&value) {
+        return Err(TemplateError::Omitted { at: at.clone(), via: vec![] });
     }
     let kind = python::type_name(&value);
     let help = match &*kind {
@@ -66,13 +82,28 @@ pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<boo
         Origin::Nowhere => at.clone(),
         origin => origin.span(None),
     };
-    let truth = if python::truth(&value) { "True" } else { "False" };
+    let holds = python::truth(&value);
+    let truth = if holds { "True" } else { "False" };
+    if trusted && scope.magic.allows(Lenience::BrokenConditionals) {
+        let message = format!(
+            "Conditional result ({truth}) was derived from value of type '{kind}'. \
+             Conditionals must have a boolean result."
+        );
+        scope.magic.deprecated(&message, &at);
+        return Ok(holds);
+    }
     Err(TemplateError::NotBoolean { truth, kind, at, help: Some(help.into()) })
 }
 
-/// The value of a bare expression, of any type: `loop: users` and the like.
+/// Whether delimiters stand round the whole text. `{'a': 1} == x` begins with a brace, too, but is an expression.
+fn is_whole_template(text: &str) -> bool {
+    let text = text.trim();
+    [("{{", "}}"), ("{%", "%}")].iter().any(|(start, end)| text.starts_with(start) && text.ends_with(end))
+}
+
+/// The value of the expression of a condition, of any type.
 fn expression_value(text: &str, origin: &Arc<Origin>, scope: &Arc<Scope>) -> Result<Value, TemplateError> {
-    let page = Page::of(text, &Reading::BARE).map_err(|mut fault| {
+    let page = Page::of(text, &Reading::CONDITION).map_err(|mut fault| {
         if let Cause::Syntax { help, .. } = &mut fault.cause
             && text.contains("{{")
         {

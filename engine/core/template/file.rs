@@ -101,6 +101,7 @@ impl FileOptions {
         Reading {
             bare: false,
             escapes: true,
+            embedded: false,
             trim_blocks: self.trim_blocks,
             lstrip_blocks: self.lstrip_blocks,
             delimiters: delimiters.map(|delimiter| Cow::Owned(delimiter.clone())),

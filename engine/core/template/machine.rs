@@ -25,7 +25,8 @@ use super::{
 };
 use crate::{
     source::nearest,
-    vars::{Lazy, Outside, Scope},
+    syntax::Style,
+    vars::{Lazy, Lenience, Outside, Scope, Template, holds_template},
 };
 
 /// What one rendering and the renderings of the variables it reads share.
@@ -119,7 +120,13 @@ impl<'s> Machine<'s> {
     fn expr_inner(&mut self, expr: &'static ast::Expr<'static>) -> Answer {
         match expr {
             ast::Expr::Var(var) => self.var(var.id, range(var.span())),
-            ast::Expr::Const(literal) => Ok(self.literal(&literal.value)),
+            ast::Expr::Const(literal) => {
+                let value = self.literal(&literal.value)?;
+                match self.page.reading.embedded {
+                    true => self.embedded(value, range(literal.span())),
+                    false => Ok(value),
+                }
+            }
             ast::Expr::Slice(slice) => {
                 let value = self.value(&slice.expr)?;
                 let mut bound = |expr: &'static Option<ast::Expr<'static>>| match expr {
@@ -208,10 +215,78 @@ impl<'s> Machine<'s> {
         }
     }
 
-    fn literal(&self, value: &Value) -> Value {
-        match value.as_str().and_then(|text| self.page.unmask(text)) {
-            Some(meant) => Value::from(meant),
-            None => value.clone(),
+    fn literal(&self, value: &Value) -> Answer {
+        let meant = match value.as_str() {
+            Some(text) => self.page.unmask(text)?,
+            None => None,
+        };
+        Ok(meant.map_or_else(|| value.clone(), Value::from))
+    }
+
+    /// A string literal, rendered if it holds a template. ansible-core 2.19 does this in conditions and with the
+    /// terms of lookups, and warns, unless ALLOW_EMBEDDED_TEMPLATES is off.
+    fn embedded(&self, value: Value, at: Range<usize>) -> Answer {
+        let magic = &self.session.scope.magic;
+        let Some(text) = value.as_str().filter(|text| holds_template(text)) else { return Ok(value) };
+        if !magic.allows(Lenience::EmbeddedTemplates) {
+            return Ok(value);
+        }
+        let place = self.origin.span(Some(at.clone()));
+        magic.warn(
+            "Jinja constant strings should not contain embedded templates. \
+             This feature will be disabled by default in ansible-core 2.23.",
+            &place,
+        );
+        let template = Template { text: text.into(), span: place, style: Style::Plain };
+        let rendered = super::render(&Lazy::Template(Arc::new(template)), &self.session.scope);
+        // What has no value is told when it is used: `is defined` may ask.
+        Ok(rendered.unwrap_or_else(|error| self.lack(What::Broken(error), at)))
+    }
+
+    /// The terms of a lookup: what stands in them as a literal may hold templates.
+    fn terms(&mut self, args: &'static [ast::CallArg<'static>]) -> Answer<Args> {
+        let mut all = self.args(args)?;
+        let literals = args.iter().filter_map(|arg| match arg {
+            ast::CallArg::Pos(expr) => Some(expr),
+            _ => None,
+        });
+        // The first one is the plugin's name. Behind a splat places no longer agree.
+        let plain = args.iter().take_while(|arg| matches!(arg, ast::CallArg::Pos(_))).count();
+        for (at, expr) in literals.take(plain).enumerate().skip(1) {
+            if let Some(slot) = all.positional.get_mut(at) {
+                *slot = self.term(expr, slot.clone())?;
+            }
+        }
+        Ok(all)
+    }
+
+    /// The value of an expression, with the templates in its literals rendered: in lists and mappings, too.
+    fn term(&self, expr: &ast::Expr<'static>, value: Value) -> Answer {
+        match expr {
+            ast::Expr::Const(literal) => self.embedded(value, range(literal.span())),
+            ast::Expr::IfExpr(choice) => {
+                // Only one branch can have yielded it, and only a literal one counts.
+                let yields = |expr: &ast::Expr<'static>| match expr {
+                    ast::Expr::Const(literal) => self.literal(&literal.value).is_ok_and(|known| known == value),
+                    _ => false,
+                };
+                let branches = [Some(&choice.true_expr), choice.false_expr.as_ref()];
+                match branches.into_iter().flatten().find(|branch| yields(branch)) {
+                    Some(branch) => self.embedded(value, range(branch.span())),
+                    None => Ok(value),
+                }
+            }
+            ast::Expr::List(list) => {
+                let items = python::items(&value)?;
+                let items = list.items.iter().zip(items).map(|(expr, item)| self.term(expr, item));
+                items.collect::<Answer<Vec<_>>>().map(Value::from)
+            }
+            ast::Expr::Map(map) if map.values.len() == python::pairs(&value).len() => {
+                let pairs = map.values.iter().zip(python::pairs(&value));
+                let pairs = pairs.map(|(expr, (key, item))| Ok((key, self.term(expr, item)?)));
+                Ok(Value::from_object(pairs.collect::<Answer<IndexMap<_, _>>>()?))
+            }
+            _ => Ok(value),
         }
     }
 
@@ -397,7 +472,11 @@ impl<'s> Machine<'s> {
             return self.block(name, at + 1);
         }
         let callee = self.value(&call.expr)?;
-        let args = self.args(&call.args)?;
+        let looks = matches!(&call.expr, ast::Expr::Var(var) if matches!(var.id, "lookup" | "query" | "q"));
+        let args = match looks && !self.page.reading.embedded {
+            true => self.terms(&call.args)?,
+            false => self.args(&call.args)?,
+        };
         self.call_value(&callee, args)
     }
 

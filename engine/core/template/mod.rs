@@ -46,4 +46,4 @@ pub use file::{FileOptions, render_file};
 pub use lookups::lookup;
 pub use native::drop_omitted;
 pub use render::render;
-pub use view::{expression, render_terms, scope_value, text};
+pub use view::{expression, failed_value, render_terms, scope_value, text};

@@ -20,9 +20,12 @@ use super::fault::{Answer, Fault};
 pub(crate) struct Reading {
     /// Without delimiters, as in `when`.
     pub bare: bool,
-    /// Whether `\n` in a string means a newline. In YAML scalars backslashes stand for themselves, as YAML
-    /// has escapes of its own.
+    /// Whether `\n` in a string means a newline. Within `{{ }}` of a YAML scalar backslashes stand for
+    /// themselves; in bare expressions and in template files strings have Python's escapes.
     pub escapes: bool,
+    /// Whether string literals that hold templates are rendered: conditions, by ansible-core's
+    /// ALLOW_EMBEDDED_TEMPLATES.
+    pub embedded: bool,
     pub trim_blocks: bool,
     pub lstrip_blocks: bool,
     /// Start and end of variables, of blocks and of comments.
@@ -34,6 +37,7 @@ impl Reading {
     pub const SCALAR: Reading = Reading {
         bare: false,
         escapes: false,
+        embedded: false,
         trim_blocks: false,
         lstrip_blocks: false,
         delimiters: [
@@ -45,8 +49,10 @@ impl Reading {
             Cow::Borrowed("#}"),
         ],
     };
-    /// A condition.
-    pub const BARE: Reading = Reading { bare: true, ..Reading::SCALAR };
+    /// An expression of any type without delimiters, as in `debug: var=`.
+    pub const BARE: Reading = Reading { bare: true, escapes: true, ..Reading::SCALAR };
+    /// An expression that decides: `when`, `until`, `that` ...
+    pub const CONDITION: Reading = Reading { embedded: true, ..Reading::BARE };
 }
 
 /// A parsed template. Texts come from files and the command line only, so that pages are few and may stay
@@ -225,10 +231,13 @@ fn tag_name(block: &[u8]) -> &[u8] {
 }
 
 impl Page {
-    /// A string literal as it is meant.
-    pub fn unmask(&self, literal: &str) -> Option<String> {
+    /// A string literal as it is meant; `None` when that is how it stands there.
+    ///
+    /// # Errors
+    /// An escape is cut short or names no character.
+    pub fn unmask(&self, literal: &str) -> Answer<Option<String>> {
         if !literal.bytes().any(|byte| matches!(byte, BACKSLASH | SINGLE | DOUBLE)) {
-            return None;
+            return Ok(None);
         }
         let raw: String = literal
             .chars()
@@ -239,12 +248,12 @@ impl Page {
                 c => c,
             })
             .collect();
-        Some(if self.reading.escapes { unescape(&raw) } else { raw })
+        Ok(Some(if self.reading.escapes { unescape(&raw)? } else { raw }))
     }
 }
 
-/// A string literal without its escapes, as Python reads it: what is no escape stays.
-fn unescape(raw: &str) -> String {
+/// A string literal without its escapes, as Python's `unicode_escape` reads it: what is no escape stays.
+fn unescape(raw: &str) -> Answer<String> {
     let mut out = String::with_capacity(raw.len());
     let mut rest = raw;
     while let Some(at) = rest.find('\\') {
@@ -254,11 +263,21 @@ fn unescape(raw: &str) -> String {
             out.push('\\');
             break;
         };
-        let number = |radix: u32, from: usize, most: usize, exact: bool| {
-            let digits: String = rest[from..].chars().take(most).take_while(|c| c.is_digit(radix)).collect();
-            let enough = if exact { digits.len() == most } else { !digits.is_empty() };
-            let c = u32::from_str_radix(&digits, radix).ok().and_then(char::from_u32).filter(|_| enough)?;
-            Some((c, from + digits.len()))
+        // Digits from the byte `from` on, at most `most` of them.
+        let digits = |radix: u32, from: usize, most: usize| -> &str {
+            let tail = &rest[from..];
+            let end = tail.char_indices().take(most).take_while(|(_, c)| c.is_digit(radix)).count();
+            &tail[..end]
+        };
+        let exact = |most: usize| {
+            let digits = digits(16, 1, most);
+            if digits.len() < most {
+                return Err(Fault::syntax(format!("the escape `\\{kind}` needs {most} hexadecimal digits"), None));
+            }
+            match u32::from_str_radix(digits, 16).ok().and_then(char::from_u32) {
+                Some(c) => Ok(Some((Some(c), 1 + most))),
+                None => Err(Fault::syntax(format!("the escape `\\{kind}{digits}` is no character"), None)),
+            }
         };
         let simple = |c: char| Some((Some(c), 1));
         let read = match kind {
@@ -271,10 +290,18 @@ fn unescape(raw: &str) -> String {
             'r' => simple('\r'),
             't' => simple('\t'),
             'v' => simple('\x0b'),
-            'x' => number(16, 1, 2, true).map(|(c, len)| (Some(c), len)),
-            'u' => number(16, 1, 4, true).map(|(c, len)| (Some(c), len)),
-            'U' => number(16, 1, 8, true).map(|(c, len)| (Some(c), len)),
-            '0'..='7' => number(8, 0, 3, false).map(|(c, len)| (Some(c), len)),
+            'x' => exact(2)?,
+            'u' => exact(4)?,
+            'U' => exact(8)?,
+            '0'..='7' => {
+                let digits = digits(8, 0, 3);
+                let c = u32::from_str_radix(digits, 8).ok().and_then(char::from_u32);
+                c.map(|c| (Some(c), digits.len()))
+            }
+            'N' => {
+                let help = "write the character itself, or its number: `\\u2022`".to_owned();
+                return Err(Fault::syntax("characters by name (`\\N{...}`) are not supported", Some(help)));
+            }
             _ => None,
         };
         match read {
@@ -286,7 +313,7 @@ fn unescape(raw: &str) -> String {
         }
     }
     out.push_str(rest);
-    out
+    Ok(out)
 }
 
 /// Where the parser met a `+` it did not expect.

@@ -164,9 +164,11 @@ fn conditions_must_be_booleans() {
         ("t", true),
         ("s is defined and nope is not defined", true),
         ("a == 1 and l | length == 0", true),
-        ("'{{' in 'x{{y'", true),
+        ("'{{ s }}' == 'text'", true),
+        ("'{{ a }}' == 1", true),
+        ("['{{ s }}'] == ['text']", true),
         ("'yes' | bool", true),
-        ("'a.b' is match('a\\\\.b')", false),
+        ("'a.b' is match('a\\\\.b')", true),
         ("'a.b' is match('a\\.b')", true),
     ] {
         assert_eq!(holds(expression, vars).expect(expression), want, "{expression}");
@@ -179,6 +181,8 @@ fn conditions_must_be_booleans() {
     }
     assert_eq!(holds("a == nope", vars).expect_err("undefined").undefined(), Some("nope"));
     assert!(holds("", vars).is_err());
+    // A literal that holds half a template is no text.
+    assert!(holds("'{{' in 'x{{y'", vars).is_err());
     let TemplateError::Syntax { help, .. } = holds("a == {{ a }}", vars).expect_err("braces") else { panic!() };
     assert!(help.expect("help").contains("without `{{ }}`"));
 }

@@ -9,6 +9,7 @@ use minijinja::{
 
 use super::{
     TemplateError,
+    fault::{Absent, What},
     machine::{Machine, Session},
     objects::Pending,
     origin::Origin,
@@ -16,7 +17,7 @@ use super::{
     python, render,
 };
 use crate::{
-    source::Span,
+    source::{Source, Span},
     syntax::Style,
     vars::{Lazy, Scope, Template},
 };
@@ -51,6 +52,13 @@ pub fn text(value: &Value) -> String {
 /// All variables of a scope as one mapping, each rendered when it is read: an entry of `hostvars`.
 pub fn scope_value(scope: Arc<Scope>) -> Value {
     Value::from_object(View { scope })
+}
+
+/// A value that can be read by nobody, and why: to use it is an error that `default()` does not hide.
+pub fn failed_value(message: &str) -> Value {
+    let at = Span::new(&Source::inline("<inventory>", ""), 0..0);
+    let error = TemplateError::Failed { message: message.to_owned(), at, help: None, via: vec![] };
+    Value::from_object(Absent { what: What::Broken(error), origin: Arc::new(Origin::Nowhere), range: 0..0 })
 }
 
 struct View {

@@ -111,7 +111,7 @@ impl Lazy {
 }
 
 /// Whether Ansible would look at this text as a template.
-fn holds_template(text: &str) -> bool {
+pub fn holds_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }
 

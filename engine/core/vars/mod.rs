@@ -7,6 +7,6 @@ mod scope;
 pub use convert::{from_wire, from_wire_map, mapping, to_wire, to_wire_map};
 mod extra;
 pub use extra::{ExtraFault, extra_vars};
-pub use lazy::{Lazy, Template, Vaulted, is_omit, omit};
+pub use lazy::{Lazy, Template, Vaulted, holds_template, is_omit, omit};
 pub use minijinja::Value;
-pub use scope::{Layer, Magic, Outside, Scope};
+pub use scope::{Layer, Lenience, Magic, Outside, Scope};

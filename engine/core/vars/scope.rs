@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use indexmap::{IndexMap, IndexSet};
 
 use super::Lazy;
+use crate::source::Span;
 
 /// Variables of one origin.
 pub type Layer = IndexMap<Arc<str>, Lazy>;
@@ -16,6 +17,15 @@ pub enum Outside {
     Files,
     /// What differs from moment to moment: the clock, what a command prints, what a server answers.
     Moment,
+}
+
+/// What a setting may let through although it is deprecated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lenience {
+    /// String literals in conditions and lookups are templates themselves (ALLOW_EMBEDDED_TEMPLATES).
+    EmbeddedTemplates,
+    /// Conditions need not be boolean (ALLOW_BROKEN_CONDITIONALS).
+    BrokenConditionals,
 }
 
 /// Variables that are not stored but known: hostvars, groups, inventory_hostname, ansible_check_mode ...
@@ -35,6 +45,17 @@ pub trait Magic: Send + Sync {
     fn look_outside(&self, _outside: Outside) -> bool {
         true
     }
+
+    /// Whether something deprecated is let through. The defaults are those of ansible-core 2.19.
+    fn allows(&self, lenience: Lenience) -> bool {
+        matches!(lenience, Lenience::EmbeddedTemplates)
+    }
+
+    /// Tells of something that is accepted but odd, once for each place.
+    fn warn(&self, _message: &str, _place: &Span) {}
+
+    /// Tells of something that will not be accepted for ever, unless nobody wants to hear it.
+    fn deprecated(&self, _message: &str, _place: &Span) {}
 
     /// A text that no output may show from now on.
     fn conceal(&self, _text: &str) {}
