@@ -210,13 +210,15 @@ fn malformed_sources_give_no_hosts_at_all() {
         assert!(warnings.contains(&format!("Unable to parse {bad} as an inventory source")), "{warnings}");
         assert!(warnings.contains(&format!("{name}:{line})")), "{warnings}");
 
-        let alone = load(&[bad.clone()], &rules).unwrap();
+        let alone = load(std::slice::from_ref(&bad), &rules).unwrap();
         assert_eq!(alone.hosts().len(), 0);
         assert!(alone.warnings.join("\n").contains("No inventory was parsed"), "{name}");
         let silent = SourceRules { warns_of_none: false, ..rules.clone() };
-        assert!(!load(&[bad.clone()], &silent).unwrap().warnings.join("\n").contains("No inventory was parsed"));
+        assert!(
+            !load(std::slice::from_ref(&bad), &silent).unwrap().warnings.join("\n").contains("No inventory was parsed")
+        );
         let none = SourceRules { none_parsed_fails: true, ..rules.clone() };
-        assert!(load(&[bad.clone()], &none).is_err());
+        assert!(load(std::slice::from_ref(&bad), &none).is_err());
         assert!(load(&[bad.clone(), good.clone()], &none).is_ok());
         let any = SourceRules { any_unparsed_fails: true, ..rules.clone() };
         let problems = load(&[bad, good.clone()], &any).unwrap_err();
