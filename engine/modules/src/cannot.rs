@@ -26,6 +26,11 @@ pub struct Lock {
 }
 
 impl Lock {
+    /// Whether new names may still be added, where the file is a folder.
+    pub fn takes_names(&self) -> bool {
+        self.letter == 'a'
+    }
+
     /// The failure to do something to the file that is locked so.
     pub fn failure(&self, what: &str, path: &Path) -> Failure {
         let Lock { name, letter } = self;

@@ -57,10 +57,8 @@ impl Module for Modprobe {
         let written = self.params.as_deref().unwrap_or_default();
         let params = shell_words::split(written)
             .map_err(|error| Failure::new(format!("cannot be split into words: {error}")).arg("params"))?;
-        let mut plan = Plan::unchanged()
-            .set("name", self.name.as_str())
-            .set("params", written)
-            .set("state", self.state.word());
+        let mut plan =
+            Plan::unchanged().set("name", self.name.as_str()).set("params", written).set("state", self.state.word());
         let is_there = is_loaded(&crate::regular::read_to_string("/proc/modules").unwrap_or_default(), &self.name)
             || is_built_in(&self.name);
         let wanted = self.state == State::Present;
@@ -93,9 +91,7 @@ impl Modprobe {
         let options = format!("options {name} {}", written.trim());
         let wanted = match self.persistent {
             Persistent::Disabled => return Ok(plan),
-            Persistent::Present => {
-                [Some(name.as_str()), Some(options.as_str()).filter(|_| !written.trim().is_empty())]
-            }
+            Persistent::Present => [Some(name.as_str()), Some(options.as_str()).filter(|_| !written.trim().is_empty())],
             Persistent::Absent => [None, None],
         };
         let folders = [

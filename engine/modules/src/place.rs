@@ -4,17 +4,21 @@
 use std::{
     fs::{self, File, Metadata},
     io::{self, Read, Seek, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{MetadataExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
 };
 
 use rplay_wire::{Blob, Diff, Failure, Map, data};
+use rustix::fs::{AtFlags, CWD, linkat};
 use tempfile::NamedTempFile;
 
 use crate::{
     Change, Host, Plan,
     attributes::{Attributes, Wanted},
-    cannot::{cannot, locked},
+    cannot::{Lock, cannot, locked},
     digest::Algorithm,
     flags, paths,
     preserved::{self, Preserved},
@@ -200,7 +204,8 @@ impl Placement {
                 old.give(new.as_file(), &self.wanted, &self.path)?.into_iter().for_each(|lost| host.warn(lost))
             }
             Some(_) => {}
-            None => preserved::give_new(new.as_file(), &self.wanted, &self.path)?,
+            None if is_beside => preserved::give_new(new.as_file(), &self.wanted, &self.path)?,
+            None => {}
         }
         if is_beside && self.wanted.label.is_some() {
             let label = Wanted { label: self.wanted.label.clone(), ..Wanted::default() };
@@ -208,6 +213,7 @@ impl Placement {
         }
         let file = match old {
             Some(old) if !is_beside => self.overwrite(new, &old, host)?,
+            None if !is_beside => self.add_name(new)?,
             old => match (new.persist(&self.path), old) {
                 (Ok(file), _) => file,
                 (Err(error), Some(old)) if self.unsafe_writes => self.overwrite(error.file, &old, host)?,
@@ -228,7 +234,8 @@ impl Placement {
     }
 
     /// A new file for the content, readable by its maker alone, and whether it is beside the one to replace.
-    /// It is elsewhere only for `unsafe_writes`, when there is a file but nothing can be made beside it.
+    /// It is elsewhere when nothing can be made beside it: for `unsafe_writes`, if there is a file to write into,
+    /// and for a new name in an append-only folder.
     fn temporary(&self, is_there: bool) -> Result<(NamedTempFile, bool), Failure> {
         let folder = paths::folder(&self.path);
         let lock = locked(folder);
@@ -242,7 +249,7 @@ impl Placement {
         };
         match made {
             Ok(new) => Ok((new, true)),
-            Err(_) if self.unsafe_writes && is_there => {
+            Err(_) if self.unsafe_writes && is_there || !is_there && lock.as_ref().is_some_and(Lock::takes_names) => {
                 let new =
                     builder.tempfile().map_err(|error| cannot("make a temporary file for", &self.path, &error))?;
                 Ok((new, false))
@@ -257,6 +264,25 @@ impl Placement {
                 None => cannot("write", &self.path, &error),
             }),
         }
+    }
+
+    /// Puts a file into an append-only folder, where it must have its name from the start: it gets it when it is
+    /// whole, having had none before.
+    fn add_name(&self, mut new: NamedTempFile) -> Result<File, Failure> {
+        let failed = |error: io::Error| cannot("create", &self.path, &error);
+        let flags = nix::libc::O_TMPFILE | nix::libc::O_CLOEXEC;
+        let mut nameless = File::options();
+        nameless.read(true).write(true).mode(0o600).custom_flags(flags);
+        let mut file = nameless.open(paths::folder(&self.path)).map_err(failed)?;
+        let source = new.as_file_mut();
+        source.rewind().and_then(|()| io::copy(source, &mut file)).map_err(failed)?;
+        preserved::give_new(&file, &self.wanted, &self.path)?;
+        let held = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let linked = linkat(CWD, held, CWD, &self.path, AtFlags::SYMLINK_FOLLOW);
+        linked.map_err(|error| failed(error.into()))?;
+        let label = Wanted { label: self.wanted.label.clone(), ..Wanted::default() };
+        label.apply(&self.path, false)?;
+        Ok(file)
     }
 
     /// Writes into the old file as it stands: a mount point cannot be renamed over.
@@ -643,6 +669,22 @@ mod tests {
             assert_eq!(fs::read_to_string(&target).unwrap(), "old");
             assert_eq!((fs::read_dir(folder.path()).unwrap().count(), fs::read_dir(&inner).unwrap().count()), (2, 1));
         }
+    }
+
+    #[test]
+    fn a_new_file_in_an_append_only_folder_has_its_name_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        if flags::change(folder.path(), "+a").is_err() {
+            eprintln!("skipped: no folder can be append-only here");
+            return;
+        }
+        let mut placement = placement(&folder.path().join("f"), "new").validate(Some("grep -q new %s".into()));
+        placement.wanted.mode = Some(Mode::Bits(0o640));
+        let made = placement.put(&host(), &mut Map::new());
+        flags::change(folder.path(), "-a").unwrap();
+        made.unwrap();
+        assert_eq!(fs::read_to_string(folder.path().join("f")).unwrap(), "new");
+        assert_eq!((bits(&folder.path().join("f")), fs::read_dir(folder.path()).unwrap().count()), (0o640, 1));
     }
 
     #[test]
