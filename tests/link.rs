@@ -12,8 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rplay::link::{BlobSource, Connection, Container, Job, LinkEvent, LinkOptions, Links, Target};
-use rplay_wire::{Blob, Call, Failure, Mode, Outcome, Stage, Value, data};
+use rplay::link::{BlobSource, Connection, Container, ContentSink, Job, LinkEvent, LinkOptions, Links, Target};
+use rplay_wire::{Blob, Call, Failure, MARKER, Mode, Outcome, Reply, Stage, Value, data, encode};
 use sha2::{Digest, Sha256};
 
 fn options() -> LinkOptions {
@@ -47,7 +47,7 @@ fn job(key: u64, target: &Arc<Target>, calls: Vec<Call>) -> (Job, Receiver<LinkE
     let target = target.clone();
     let blobs = no_blobs();
     let stages = vec![Stage { become_user: None, calls, parallel: 1, required: false }];
-    (Job { key, target, stages, blobs, events: Arc::new(events) }, heard)
+    (Job { key, target, stages, blobs, sinks: Arc::new(|_| None), events: Arc::new(events) }, heard)
 }
 
 /// All outcomes of a job by index, or why the host was out of reach.
@@ -309,6 +309,88 @@ fn content_that_cannot_be_had_or_has_changed_is_a_failure_of_its_call() {
     links.dispatch(other);
     assert!(outcomes(&heard).unwrap()[0].failure.as_ref().unwrap().msg.contains("damaged"));
     assert!(!folder.path().join("a").exists());
+}
+
+/// Keeps what comes.
+#[derive(Clone, Default)]
+struct Kept(Arc<std::sync::Mutex<Vec<(Vec<u8>, u64)>>>);
+
+impl ContentSink for Kept {
+    fn piece(&mut self, piece: &[u8], left: u64) {
+        self.0.lock().unwrap().push((piece.to_vec(), left));
+    }
+}
+
+/// An agent that says the same to whatever it is asked.
+fn scripted(folder: &Path, replies: &[Reply]) -> Links {
+    use std::os::unix::fs::PermissionsExt;
+    let hello = Reply::Hello { user: "u".into(), uid: 1, pid: 1 };
+    let said: Vec<u8> = std::iter::once(&hello).chain(replies).flat_map(|reply| encode(reply).unwrap()).collect();
+    fs::write(folder.join("said"), [MARKER, &said].concat()).unwrap();
+    let agent = folder.join("agent");
+    // It answers when it is asked, not before.
+    let script = format!(
+        "#!/bin/sh\nhead -c {} '{1}'\ndd bs=1 count=1 of=/dev/null 2>/dev/null\ntail -c +{2} '{1}'\nexec sleep 60\n",
+        MARKER.len() + encode(&hello).unwrap().len(),
+        folder.join("said").display(),
+        MARKER.len() + encode(&hello).unwrap().len() + 1
+    );
+    fs::write(&agent, script).unwrap();
+    fs::set_permissions(&agent, fs::Permissions::from_mode(0o755)).unwrap();
+    Links::new(LinkOptions { executable: Some(agent), ..options() }).unwrap()
+}
+
+#[test]
+fn a_host_sends_content_only_for_a_call_that_asks_for_it_and_until_it_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = |batch, index, piece: &str, left| Reply::Content { batch, index, piece: piece.into(), left };
+    let answer = |index| Reply::Outcome { batch: 1, index, outcome: Outcome::default() };
+    let replies = [
+        // No such batch, no such call, a call that fetches nothing.
+        content(2, 0, "other batch", 0),
+        content(1, 9, "other call", 0),
+        content(1, 1, "not asked for", 0),
+        content(1, 0, "one", 3),
+        content(1, 0, "two", 0),
+        content(1, 0, "too much", 0),
+        answer(0),
+        content(1, 2, "begun", 7),
+        answer(2),
+        content(1, 2, "too late", 0),
+        answer(1),
+    ];
+    let links = scripted(folder.path(), &replies);
+    let fetch = |number: i64| Call { args: data! { "_sink" => number }, ..ping("") };
+    let (mut asked, heard) = job(1, &local(), vec![fetch(7), ping(""), fetch(8)]);
+    let (kept, opened) = (Kept::default(), Arc::new(std::sync::Mutex::new(Vec::new())));
+    let (sink, numbers) = (kept.clone(), opened.clone());
+    asked.sinks = Arc::new(move |number| {
+        numbers.lock().unwrap().push(number);
+        Some(Box::new(sink.clone()))
+    });
+    links.dispatch(asked);
+    assert_eq!(outcomes(&heard).unwrap().len(), 3);
+    let came: Vec<_> =
+        kept.0.lock().unwrap().iter().map(|(piece, _)| String::from_utf8_lossy(piece).into_owned()).collect();
+    assert_eq!(came, ["one", "two", "begun"]);
+    assert_eq!(*opened.lock().unwrap(), [7, 8]);
+}
+
+#[test]
+fn a_long_outcome_is_put_together_and_one_without_end_ends_the_conversation() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = Outcome { data: data! { "stdout" => "x".repeat(1 << 20) }, ..Outcome::default() };
+    let mut replies = Vec::new();
+    rplay_wire::outcome_frames(1, 0, long.clone(), |frame| {
+        replies.extend(rplay_wire::read_reply(&mut frame.as_slice())?);
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(run(&scripted(folder.path(), &replies), &local(), vec![ping("")]).unwrap(), [long]);
+    // A frame that is longer than an agent sends any.
+    let long = Reply::Want { sha256: "x".repeat(2 << 20) };
+    let failure = run(&scripted(folder.path(), &[long]), &local(), vec![ping("")]).unwrap_err();
+    assert!(failure.msg.contains("longer than allowed"), "{}", failure.msg);
 }
 
 /// Not Docker, but a script that is called as it is.

@@ -31,6 +31,7 @@ fn dispatch(links: &Links, target: &Arc<Target>, calls: usize) -> std::sync::mps
         target: target.clone(),
         stages: vec![Stage { become_user: None, calls: vec![call; calls], parallel: 1, required: false }],
         blobs: Arc::new(|_| Err(io::Error::other("there is none"))),
+        sinks: Arc::new(|_| None),
         events: Arc::new(events),
     });
     heard
@@ -319,6 +320,7 @@ mod accounts {
                 required: false,
             }],
             blobs: Arc::new(|_| Err(io::Error::other("there is none"))),
+            sinks: Arc::new(|_| None),
             events: Arc::new(events),
         });
         let outcome = end(&heard).map_err(|failure| failure.msg)?.remove(0);

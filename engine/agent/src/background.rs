@@ -10,6 +10,7 @@ use std::{
 
 use rplay_modules::{
     Host, NoBlobs,
+    captured::MAX_JOB_OUTPUT,
     jobs::{JobFile, Progress},
     runner,
 };
@@ -78,7 +79,10 @@ pub fn main(words: &[String]) -> Option<io::Result<()>> {
 fn run(id: &str) -> io::Result<()> {
     let _ = nix::unistd::setsid();
     let call: Option<Call> = read_frame(&mut stdin().lock()).map_err(io::Error::other)?;
-    let call = call.ok_or(io::ErrorKind::UnexpectedEof)?;
+    let mut call = call.ok_or(io::ErrorKind::UnexpectedEof)?;
+    if call.mode.max_output == 0 {
+        call.mode.max_output = MAX_JOB_OUTPUT as u64;
+    }
     nix::unistd::dup2_stdin(std::fs::File::open("/dev/null")?)?;
     let file = JobFile::of(id, &host(&call)).map_err(io::Error::other)?;
     file.write(&Progress::Running(std::process::id()))?;

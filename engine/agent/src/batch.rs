@@ -1,6 +1,7 @@
 //! Carrying out stages of a batch under the agent's own identity.
 
 use std::{
+    io,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -8,8 +9,8 @@ use std::{
     thread,
 };
 
-use rplay_modules::{BlobSource, Host, runner};
-use rplay_wire::{Call, Outcome, Stage};
+use rplay_modules::{BlobSource, Cancel, ContentTarget, Host, runner};
+use rplay_wire::{Call, Outcome, Reply, Stage};
 
 use crate::{
     background,
@@ -27,7 +28,8 @@ pub fn run(part: &Part, running: &Running, blobs: &Arc<dyn BlobSource>, replies:
     let end = part.first + part.calls();
     for stage in &part.stages {
         let first = part.first + come.calls;
-        let failed = run_stage(stage, running, blobs, &|index, outcome| {
+        let sending = Sending { replies, batch: part.batch, first };
+        let failed = run_stage(stage, running, blobs, sending, &|index, outcome| {
             let index = first + index;
             match index + 1 == end {
                 true => replies.last_outcome(part.batch, index as u32, outcome),
@@ -43,12 +45,39 @@ pub fn run(part: &Part, running: &Running, blobs: &Arc<dyn BlobSource>, replies:
     come
 }
 
+/// Where the calls of a stage send content to.
+struct Sending<'a> {
+    replies: &'a Replies,
+    batch: u64,
+    /// The index of the stage's first call.
+    first: usize,
+}
+
+/// The content that one call sends.
+struct Outgoing {
+    replies: Replies,
+    batch: u64,
+    index: u32,
+    cancel: Cancel,
+}
+
+impl ContentTarget for Outgoing {
+    fn send(&self, piece: Vec<u8>, left: u64) -> io::Result<()> {
+        if self.cancel.is_cancelled() {
+            return Err(io::Error::other("cancelled"));
+        }
+        let reply = Reply::Content { batch: self.batch, index: self.index, piece, left };
+        self.replies.send(&reply).map_err(io::Error::other)
+    }
+}
+
 /// Runs the calls in order, `stage.parallel` of them side by side, and tells each outcome when it is there.
 /// Says whether any has failed.
 fn run_stage(
     stage: &Stage,
     running: &Running,
     blobs: &Arc<dyn BlobSource>,
+    Sending { replies, batch, first }: Sending<'_>,
     tell: &(dyn Fn(usize, Outcome) + Sync),
 ) -> bool {
     let next = AtomicUsize::new(0);
@@ -60,7 +89,11 @@ fn run_stage(
             } else if let Some(job) = &call.background {
                 running.at_work(|| background::begin(call, job))
             } else {
-                let host = Host::new(call.environment.clone(), blobs.clone()).cancelled_by(running.cancel.clone());
+                let (replies, cancel) = (replies.clone(), running.cancel.clone());
+                let outgoing = Outgoing { replies, batch, index: (first + index) as u32, cancel };
+                let host = Host::new(call.environment.clone(), blobs.clone())
+                    .cancelled_by(running.cancel.clone())
+                    .sends_to(Arc::new(outgoing));
                 running.at_work(|| runner::run(call, &host))
             };
             if outcome.failure.is_some() {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use rplay_modules::Cancel;
-use rplay_wire::{Become, Failure, Outcome, Reply, Request, encode, read_frame};
+use rplay_wire::{Become, Failure, Outcome, PIECE, Reply, Request, encode, read_reply};
 
 use crate::{
     blobs::Blobs,
@@ -19,9 +19,6 @@ use crate::{
     part::{Come, Open, Part},
     replies::Replies,
 };
-
-/// Bytes of content in one frame.
-const PIECE: usize = 256 << 10;
 
 /// All of them.
 pub struct Identities {
@@ -179,10 +176,16 @@ impl Other {
 
     /// Passes on what the other agent says, until it ends.
     fn listen(self: &Arc<Self>, mut stdout: impl Read, mut process: Child) {
-        while let Ok(Some(reply)) = read_frame::<Reply>(&mut stdout) {
+        while let Ok(Some(reply)) = read_reply(&mut stdout) {
             match reply {
                 Reply::Hello { .. } => {}
                 Reply::Outcome { batch, index, outcome } => self.answered(batch, index, outcome),
+                Reply::Part { batch, index, piece, last, failed } => self.part(batch, index, piece, last, failed),
+                Reply::Content { batch, index, piece, left } => {
+                    if let Some(index) = self.number_of(batch, index) {
+                        let _ = self.replies.send(&Reply::Content { batch, index, piece, left });
+                    }
+                }
                 Reply::Stopped { batch } => {
                     if let Some(stopped) = self.open().as_mut().and_then(|open| open.remove(&batch)) {
                         stopped.end(false);
@@ -215,6 +218,31 @@ impl Other {
         }
         self.replies.last_outcome(batch, index, outcome);
         if let Some(done) = open.remove(&batch) {
+            done.end(true);
+        }
+    }
+
+    /// The index that the controller knows a call by, if an answer to it is awaited.
+    fn number_of(&self, batch: u64, index: u32) -> Option<u32> {
+        let open = self.open();
+        let found = open.as_ref()?.get(&batch)?;
+        found.is_open(index as usize).then_some(found.first as u32 + index)
+    }
+
+    /// Passes on a piece of a long answer that is waited for, without looking into it.
+    fn part(&self, batch: u64, index: u32, piece: Vec<u8>, last: bool, failed: bool) {
+        let Some(index_there) = self.number_of(batch, index) else { return };
+        let _ = self.replies.send(&Reply::Part { batch, index: index_there, piece, last, failed });
+        if !last {
+            return;
+        }
+        let mut open = self.open();
+        let Some(open) = open.as_mut() else { return };
+        let Some(found) = open.get_mut(&batch) else { return };
+        found.note(index as usize, failed);
+        if found.is_complete()
+            && let Some(done) = open.remove(&batch)
+        {
             done.end(true);
         }
     }

@@ -86,6 +86,11 @@ impl Open {
         !std::mem::replace(answered, true)
     }
 
+    /// Whether a call has no answer yet.
+    pub fn is_open(&self, index: usize) -> bool {
+        self.answered.get(index) == Some(&false)
+    }
+
     pub fn is_complete(&self) -> bool {
         !self.answered.contains(&false)
     }

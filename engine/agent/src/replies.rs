@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rplay_wire::{Failure, FrameError, MARKER, Outcome, Reply, encode};
+use rplay_wire::{Failure, FrameError, MARKER, Outcome, Reply, encode, outcome_frames};
 
 /// How long an outcome may wait for others that come right after it: each write wakes sshd, the controller's
 /// ssh, the controller and whoever reads its output, which costs more than many a small task. Nobody sees the
@@ -55,7 +55,7 @@ impl Replies {
     /// milliseconds waits for the rest of these. One that does not fit into a frame becomes a failed one;
     /// that the controller has gone is not reported, since the reading side notices it as well.
     pub fn outcome(&self, batch: u64, index: u32, outcome: Outcome) {
-        let frame = frame_of(batch, index, outcome);
+        let Some(frame) = self.send_long(batch, index, outcome) else { return };
         let mut queue = self.queue();
         queue.waiting.extend_from_slice(&frame);
         let rested = queue.written.is_none_or(|written| written.elapsed() >= PATIENCE);
@@ -72,7 +72,28 @@ impl Replies {
 
     /// Sends an outcome after which no other is near, and what waited before it, at once.
     pub fn last_outcome(&self, batch: u64, index: u32, outcome: Outcome) {
-        let _ = self.write_with(&frame_of(batch, index, outcome));
+        if let Some(frame) = self.send_long(batch, index, outcome) {
+            let _ = self.write_with(&frame);
+        }
+    }
+
+    /// Sends an outcome that takes several frames, each when the one before it is written, so that no more than
+    /// one is waiting. The frame of a shorter one comes back.
+    fn send_long(&self, batch: u64, index: u32, outcome: Outcome) -> Option<Vec<u8>> {
+        let mut last: Option<Vec<u8>> = None;
+        let sent = outcome_frames(batch, index, outcome, |frame| match last.replace(frame) {
+            Some(frame) => self.write_with(&frame),
+            None => Ok(()),
+        });
+        match sent {
+            Ok(()) => last,
+            // The reading side notices it as well.
+            Err(FrameError::Io(_)) => None,
+            Err(error) => {
+                let outcome = Outcome::failed(Failure::new(format!("the result cannot be sent: {error}")));
+                encode(&Reply::Outcome { batch, index, outcome }).ok()
+            }
+        }
     }
 
     /// Writes what waits from time to time, until nothing does.
@@ -110,13 +131,6 @@ impl Replies {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn frame_of(batch: u64, index: u32, outcome: Outcome) -> Vec<u8> {
-    encode(&Reply::Outcome { batch, index, outcome }).unwrap_or_else(|error| {
-        let outcome = Outcome::failed(Failure::new(format!("the result cannot be sent: {error}")));
-        encode(&Reply::Outcome { batch, index, outcome }).unwrap_or_default()
-    })
 }
 
 #[cfg(test)]
@@ -175,6 +189,41 @@ mod tests {
         // Nothing comes after it that could take it along.
         replies.outcome(1, 1, Outcome::default());
         assert_eq!(indexes(&writes.recv_timeout(Duration::from_secs(10)).unwrap()), [1]);
+    }
+
+    /// Takes one write and then no more until it is told to.
+    struct Slow(Receiver<()>, Sender<usize>);
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let _ = self.1.send(bytes.len());
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn towards_a_slow_controller_no_more_than_a_few_pieces_wait() {
+        let ((go, wait), (told, writes)) = (channel(), channel());
+        let replies = Replies::new(Slow(wait, told));
+        let sender = replies.clone();
+        let sending = thread::spawn(move || {
+            for index in 0..4 {
+                let data = rplay_wire::data! { "stdout" => "x".repeat(1 << 20) };
+                sender.outcome(1, index, Outcome { data, ..Outcome::default() });
+            }
+            sender.last_outcome(1, 4, Outcome::default());
+        });
+        writes.recv().unwrap();
+        thread::sleep(Duration::from_millis(100));
+        assert!(!sending.is_finished() && replies.queue().waiting.len() < 4 * ENOUGH);
+        drop(go);
+        sending.join().unwrap();
+        assert!(writes.iter().take(60).all(|length| length < 4 * ENOUGH));
     }
 
     #[test]

@@ -12,6 +12,8 @@ use std::{
 use rplay_modules::wire::{self, Blob};
 use sha2::{Digest, Sha256};
 
+use super::download::Downloads;
+
 /// Bytes; smaller content goes along with the call.
 const INLINE: u64 = 32 * 1024;
 
@@ -27,6 +29,8 @@ pub enum BlobData {
 pub struct Blobs {
     by_digest: Mutex<HashMap<String, BlobData>>,
     by_path: Mutex<HashMap<PathBuf, (u64, Option<SystemTime>, wire::Value)>>,
+    /// The other way: files that hosts send.
+    pub downloads: Downloads,
 }
 
 impl Blobs {

@@ -2,6 +2,7 @@
 
 mod act;
 mod blobs;
+mod download;
 mod inventory;
 mod messages;
 mod transfer;
@@ -10,12 +11,9 @@ mod waiting;
 
 pub use act::act;
 pub use blobs::{BlobData, Blobs};
+pub use download::{Digests, Download, Downloads};
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use indexmap::IndexMap;
 use rplay_modules::wire::{self, Diff, Map};
@@ -24,7 +22,7 @@ use crate::{
     plan::{Project, Task},
     source::Span,
     template::TemplateError,
-    vars::{Layer, Scope, Value, to_wire},
+    vars::{Layer, Lines, Scope, Value, to_wire},
 };
 
 /// An answer that ends the task at once is the error.
@@ -117,8 +115,8 @@ pub struct Ask {
 pub enum After {
     #[default]
     Nothing,
-    /// Write the content that came back to this file (`fetch`).
-    Keep { path: PathBuf },
+    /// Put the file that came in its place (`fetch`).
+    Keep(Arc<Download>),
     /// The host may be out of reach for so long: try again (`wait_for_connection`).
     Patience { timeout: Duration, delay: Duration, sleep: Duration },
 }
@@ -219,13 +217,14 @@ impl Answer {
             answer.help = failure.help;
             answer.set("msg", failure.msg);
         }
-        // Whatever has lines is given as lines too, as Ansible does.
-        for name in ["stdout", "stderr"] {
-            let lines = format!("{name}_lines");
-            if let Some(text) = answer.data.get(name).and_then(|value| value.as_str().map(str::to_owned))
-                && !answer.data.contains_key(lines.as_str())
+        // Whatever has lines is given as lines too, as Ansible does, right after it.
+        for (name, lines) in [("stdout", "stdout_lines"), ("stderr", "stderr_lines")] {
+            if let Some((at, _, text)) = answer.data.get_full(name)
+                && text.as_str().is_some()
+                && !answer.data.contains_key(lines)
             {
-                answer.set(&lines, text.lines().map(Value::from).collect::<Vec<_>>());
+                let text = Lines::of(text.clone());
+                answer.data.shift_insert(at + 1, lines.into(), text);
             }
         }
         answer
@@ -233,32 +232,11 @@ impl Answer {
 }
 
 /// What is done on the controller with an agent's answer.
-pub fn finish(after: After, mut answer: Answer) -> Answer {
-    let After::Keep { path } = after else { return answer };
-    if answer.failed {
-        return answer;
+pub fn finish(after: After, answer: Answer) -> Answer {
+    match after {
+        After::Keep(download) => download.finish(answer),
+        After::Nothing | After::Patience { .. } => answer,
     }
-    let content = answer.data.shift_remove("content");
-    answer.set("dest", path.display().to_string());
-    let Some(content) = content else { return answer };
-    let bytes = content.as_bytes().map(<[u8]>::to_vec).unwrap_or_else(|| text_of(&content).into_bytes());
-    match keep(&path, &bytes) {
-        Ok(()) => {
-            answer.changed = true;
-            answer
-        }
-        Err(error) => answer.and_failed(format!("cannot write {}: {error}", path.display())),
-    }
-}
-
-/// Writes a file in one step: a reader sees the old one or the new one.
-fn keep(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let temporary = folder.join(format!(".{name}.{}", std::process::id()));
-    std::fs::write(&temporary, content)?;
-    std::fs::rename(&temporary, path).inspect_err(|_| drop(std::fs::remove_file(&temporary)))
 }
 
 /// Failed because something could not be rendered.

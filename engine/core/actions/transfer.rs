@@ -7,9 +7,8 @@ use std::{
 };
 
 use rplay_modules::wire::{Map, Value as Wire, data};
-use sha1::{Digest, Sha1};
 
-use super::{After, Answer, Ask, Context, Rendered, Result, flag_arg, required, text_arg, text_of, wire_args};
+use super::{After, Answer, Ask, Context, Digests, Rendered, Result, flag_arg, required, text_arg, text_of, wire_args};
 use crate::{
     source::{absolute, display_name},
     template::{self, FileOptions},
@@ -221,6 +220,10 @@ fn from_root(path: &str) -> PathBuf {
 }
 
 pub fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+    if context.check {
+        let why = "check mode not (yet) supported for this module";
+        return Err(Box::new(Answer { skipped: Some(why.to_owned()), ..Answer::default() }));
+    }
     let src = text_of(&required(&args, "src")?);
     let dest = text_of(&required(&args, "dest")?);
     let flat = flag_arg(&args, "flat")?.unwrap_or(false);
@@ -246,12 +249,15 @@ pub fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
             base(&dest).join(&**context.host).join(from_root(&src))
         }
     };
-    let known = fs::read(&path).ok().map(|content| super::blobs::hex(&Sha1::digest(&content)));
+    let known = Digests::of_file(&path).ok();
+    let validates = flag_arg(&args, "validate_checksum")?.unwrap_or(true);
     let mut sent = wire_args(args);
-    if let Some(checksum) = known {
-        sent.insert("_checksum".into(), checksum.into());
+    if let Some(known) = &known {
+        sent.insert("_checksum".into(), known.sha1().into());
     }
-    Ok(Ask { module: "fetch", args: sent, after: After::Keep { path } })
+    let download = context.blobs.downloads.expect(path, known, validates);
+    sent.insert("_sink".into(), download.number().into());
+    Ok(Ask { module: "fetch", args: sent, after: After::Keep(download) })
 }
 
 fn find(context: &Context<'_>, kind: &str, name: &str) -> Result<PathBuf> {

@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use rplay_wire::{Batch, Blob, Call, Failure, FrameError, MAX_FRAME, Map, Outcome, Reply, Request, Value};
+use rplay_wire::{
+    Batch, Blob, Call, Failure, FrameError, MAX_OUTCOME, MAX_REPLY, Map, Outcome, PIECE, Pieces, Reply, Request, Value,
+};
 use rplay_wire::{decode, encode};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
@@ -15,15 +17,15 @@ use tokio::{
 };
 
 use super::{
-    BlobSource, LinkEvent, Listener,
+    BlobSource, ContentSink, ContentSinks, LinkEvent, Listener,
     transport::{Tail, Transport},
 };
 
-/// Bytes of content in one frame.
-const PIECE: usize = 256 << 10;
-
 /// Frames waiting to be written; who has more waits.
 const QUEUE: usize = 4;
+
+/// The argument that numbers the place for a call's content.
+const SINK: &str = "_sink";
 
 /// An agent that has said hello.
 pub struct Conversation {
@@ -45,6 +47,18 @@ struct Running {
     /// The content that its calls mention: all that the host may ask for.
     offered: HashMap<String, Blob>,
     blobs: BlobSource,
+    /// By the index of the call: where the content goes that it may send.
+    sinks: HashMap<u32, Sink>,
+    open: ContentSinks,
+    /// By the index of the call: what has arrived of its outcome.
+    parts: HashMap<u32, Pieces>,
+}
+
+/// Where the content of a call goes.
+enum Sink {
+    /// Not opened yet.
+    Numbered(i64),
+    Open(Box<dyn ContentSink>),
 }
 
 /// What is needed to send a batch and to answer for it.
@@ -53,6 +67,7 @@ pub struct Sending {
     pub batch: Batch,
     pub events: Arc<dyn Listener>,
     pub blobs: BlobSource,
+    pub sinks: ContentSinks,
 }
 
 impl Conversation {
@@ -145,6 +160,8 @@ impl Conversation {
                 Reply::Hello { .. } => {}
                 Reply::Outcome { batch, index, outcome } => self.outcome(batch, index, outcome),
                 Reply::Stopped { batch } => self.stopped(batch),
+                Reply::Part { batch, index, piece, last, .. } => self.part(batch, index, &piece, last)?,
+                Reply::Content { batch, index, piece, left } => self.content(batch, index, &piece, left),
                 Reply::Want { sha256 } => self.give(sha256),
             }
         }
@@ -160,11 +177,58 @@ impl Conversation {
             return;
         }
         found.left -= 1;
+        // A file that is not whole by now never will be.
+        found.sinks.remove(&index);
         found.events.hear(LinkEvent::Outcome { key: found.key, index, outcome });
         if found.left == 0
             && let Some(done) = running.remove(&batch)
         {
             done.events.hear(LinkEvent::Done { key: done.key });
+        }
+    }
+
+    /// Takes a piece of an outcome; with the last one the outcome is passed on.
+    fn part(&self, batch: u64, index: u32, piece: &[u8], last: bool) -> Result<(), FrameError> {
+        let whole = {
+            let mut running = self.running();
+            let Some(found) = running.as_mut().and_then(|running| running.get_mut(&batch)) else { return Ok(()) };
+            if found.answered.get(index as usize) != Some(&false) {
+                return Ok(());
+            }
+            found.parts.entry(index).or_default().add(piece)?;
+            // Calls that run side by side answer side by side.
+            let held: usize = found.parts.values().map(Pieces::size).sum();
+            if held > 2 * MAX_OUTCOME {
+                return Err(FrameError::TooLong(held as u64));
+            }
+            if last { found.parts.remove(&index) } else { None }
+        };
+        if let Some(whole) = whole {
+            self.outcome(batch, index, whole.outcome()?);
+        }
+        Ok(())
+    }
+
+    /// Takes content that a call was told to send. Other content is dropped: a host writes nowhere unless asked.
+    fn content(&self, batch: u64, index: u32, piece: &[u8], left: u64) {
+        let mut sink = {
+            let mut running = self.running();
+            let Some(found) = running.as_mut().and_then(|running| running.get_mut(&batch)) else { return };
+            match found.sinks.remove(&index) {
+                Some(Sink::Open(sink)) => sink,
+                Some(Sink::Numbered(number)) => match (found.open)(number) {
+                    Some(sink) => sink,
+                    None => return,
+                },
+                None => return,
+            }
+        };
+        // Nothing more is read from this host meanwhile, which holds the host back.
+        tokio::task::block_in_place(|| sink.piece(piece, left));
+        if left > 0
+            && let Some(found) = self.running().as_mut().and_then(|running| running.get_mut(&batch))
+        {
+            found.sinks.insert(index, Sink::Open(sink));
         }
     }
 
@@ -220,12 +284,19 @@ impl Conversation {
 
 impl Running {
     fn of(sending: Sending) -> Self {
-        let Sending { key, batch, events, blobs } = sending;
+        let Sending { key, batch, events, blobs, sinks: open } = sending;
         let mut offered = HashMap::new();
-        for Call { args, .. } in batch.stages.iter().flat_map(|stage| &stage.calls) {
+        let mut sinks = HashMap::new();
+        for (index, Call { args, .. }) in (0..).zip(batch.stages.iter().flat_map(|stage| &stage.calls)) {
             offer_map(args, &mut offered);
+            if let Some(Value::Int(number)) = args.get(SINK)
+                && let Ok(number) = i64::try_from(*number)
+            {
+                sinks.insert(index, Sink::Numbered(number));
+            }
         }
-        Running { key, events, answered: vec![false; batch.len()], left: batch.len(), offered, blobs }
+        let (answered, left) = (vec![false; batch.len()], batch.len());
+        Running { key, events, answered, left, offered, blobs, sinks, open, parts: HashMap::new() }
     }
 }
 
@@ -289,7 +360,7 @@ async fn read_frame(reader: &mut (impl AsyncRead + Unpin)) -> Result<Option<Repl
         }
     }
     let length = u32::from_le_bytes(head);
-    if length > MAX_FRAME {
+    if length > MAX_REPLY {
         return Err(FrameError::TooLong(length.into()));
     }
     let mut body = Vec::with_capacity((length as usize).min(1 << 16));

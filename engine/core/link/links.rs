@@ -26,6 +26,17 @@ use super::{
 /// Opens the content that a call mentions. Called on a thread that may block.
 pub type BlobSource = Arc<dyn Fn(&Blob) -> io::Result<Box<dyn Read + Send>> + Send + Sync>;
 
+/// Takes the content of one file that a host sends.
+pub trait ContentSink: Send {
+    /// The next piece, of which `left` bytes follow. Called where it may block; whatever goes wrong is kept until
+    /// the call's outcome is there.
+    fn piece(&mut self, piece: &[u8], left: u64);
+}
+
+/// Opens the place for the content that a call was told to send: by the number in its argument `_sink`. Each is
+/// opened once.
+pub type ContentSinks = Arc<dyn Fn(i64) -> Option<Box<dyn ContentSink>> + Send + Sync>;
+
 /// Where the events of a job go.
 pub trait Listener: Send + Sync {
     fn hear(&self, event: LinkEvent);
@@ -46,6 +57,7 @@ pub struct Job {
     /// One after the other. Calls are counted through all of them.
     pub stages: Vec<Stage>,
     pub blobs: BlobSource,
+    pub sinks: ContentSinks,
     pub events: Arc<dyn Listener>,
 }
 
@@ -200,7 +212,7 @@ impl Drop for Links {
 impl Shared {
     async fn run(&self, host: &Host, job: Job) {
         let batch = Batch { id: self.next_batch.fetch_add(1, Ordering::Relaxed), stages: job.stages };
-        let mut sending = Sending { key: job.key, batch, events: job.events, blobs: job.blobs };
+        let mut sending = Sending { key: job.key, batch, events: job.events, blobs: job.blobs, sinks: job.sinks };
         // The second time round when an agent went in the very moment it got the batch.
         for _ in 0..2 {
             let conversation = match self.conversation(host, &job.target).await {

@@ -19,5 +19,5 @@ mod ssh_words;
 mod target;
 mod transport;
 
-pub use links::{BlobSource, Job, LinkEvent, LinkOptions, Links, Listener};
+pub use links::{BlobSource, ContentSink, ContentSinks, Job, LinkEvent, LinkOptions, Links, Listener};
 pub use target::{Connection, Container, Secret, SshOptions, Target};

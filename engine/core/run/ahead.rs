@@ -287,7 +287,7 @@ fn goes_with(work: &Work, first: &Work) -> bool {
             && call.become_user == own.become_user
             && call.limit.is_none()
             && call.delegated.is_none()
-            && matches!(call.after, After::Nothing | After::Keep { .. })
+            && matches!(call.after, After::Nothing | After::Keep(_))
     })
 }
 

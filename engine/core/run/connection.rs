@@ -13,6 +13,9 @@ use crate::{
     vars::{Scope, Value},
 };
 
+/// The most that `rplay_max_output` may be. Bytes; a result has to fit into what an agent may send.
+const MAX_OUTPUT: u64 = 128 << 20;
+
 /// What holds where neither a variable nor a keyword says otherwise.
 #[derive(Clone, Debug, Default)]
 pub struct Defaults {
@@ -144,6 +147,8 @@ pub(super) enum WayFault {
     UnknownMethod { method: String },
     #[error("the variable `{name}` of {host} is '{text}', which is {wanted}")]
     WrongVariable { name: &'static str, text: String, host: String, wanted: &'static str },
+    #[error("`rplay_max_output` is '{0}', which is no number of bytes from 1 to 128M")]
+    NoBytes(String),
     #[error("the port '{text}' of {host} is no number from 0 to 65535")]
     NoPort { text: String, host: String },
 }
@@ -317,6 +322,21 @@ pub(super) fn become_user(
     let password = word(&names.password, variables)?.or_else(|| password.map(|secret| secret.reveal().to_owned()));
     let user = user.unwrap_or_else(|| "root".to_owned());
     Ok(Some(Become { method: (*method).to_owned(), user, exe, flags, password }))
+}
+
+/// How much of what a process prints is kept, from the variable `rplay_max_output`: bytes, or with a K, M or G
+/// behind them. 0 where it is not set.
+pub(super) fn max_output(scope: &Arc<Scope>) -> Result<u64, WayFault> {
+    let Some(text) = word(&["rplay_max_output"], scope)? else { return Ok(0) };
+    let trimmed = text.trim().trim_end_matches(['b', 'B']).trim_end_matches('i');
+    let (digits, factor) = match trimmed.char_indices().next_back() {
+        Some((at, 'k' | 'K')) => (&trimmed[..at], 1 << 10),
+        Some((at, 'm' | 'M')) => (&trimmed[..at], 1 << 20),
+        Some((at, 'g' | 'G')) => (&trimmed[..at], 1 << 30),
+        _ => (trimmed, 1),
+    };
+    let bytes = digits.trim().parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+    bytes.filter(|bytes| (1..=MAX_OUTPUT).contains(bytes)).ok_or(WayFault::NoBytes(text))
 }
 
 fn split(text: &str) -> Vec<String> {

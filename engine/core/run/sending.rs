@@ -131,7 +131,7 @@ impl Driver<'_> {
     fn dispatch(&mut self, at: usize, parcel: Parcel) {
         let Parcel { prepared, units, mut stages, afters } = parcel;
         let key = self.run.key();
-        let blobs = self.run.blobs.clone();
+        let (blobs, downloads) = (self.run.blobs.clone(), self.run.blobs.clone());
         self.works[at].open += 1;
         if let Some(limit) = prepared.limit {
             self.timers.push(Timer { due: Instant::now() + limit, work: at, what: Due::Limit { key, limit } });
@@ -174,6 +174,7 @@ impl Driver<'_> {
             target: prepared.target,
             stages,
             blobs: Arc::new(move |blob| blobs.open(&blob.sha256)),
+            sinks: Arc::new(move |number| downloads.downloads.sink(number)),
             events,
         });
     }

@@ -137,7 +137,7 @@ impl Run {
         let mut call = Call {
             module: ask.module.to_owned(),
             args: ask.args,
-            mode: Mode { check, diff },
+            mode: Mode { check, diff, max_output: connection::max_output(&scope)? },
             environment: self.environment(task, &scope)?,
             background: self.background(task, &scope)?,
         };

@@ -7,7 +7,7 @@ use super::{
     fault::{Answer, Cause, Fault, absent, present},
     python,
 };
-use crate::vars::is_omit;
+use crate::vars::{Lines, is_omit};
 
 /// Plain data: nothing undefined inside, `omit` dropped from containers, tuples as lists.
 pub(crate) fn freeze(value: Value) -> Answer {
@@ -22,7 +22,10 @@ fn plain(value: &Value) -> bool {
     match value.kind() {
         ValueKind::None | ValueKind::Bool | ValueKind::Number | ValueKind::Bytes => true,
         ValueKind::String => !value.is_safe(),
-        ValueKind::Seq => value.downcast_object_ref::<Vec<Value>>().is_some_and(|items| items.iter().all(plain)),
+        ValueKind::Seq => {
+            value.downcast_object_ref::<Vec<Value>>().is_some_and(|items| items.iter().all(plain))
+                || value.downcast_object_ref::<Lines>().is_some()
+        }
         ValueKind::Map => value
             .downcast_object_ref::<IndexMap<Value, Value>>()
             .is_some_and(|entries| entries.iter().all(|(key, value)| plain(key) && plain(value))),

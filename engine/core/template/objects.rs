@@ -20,7 +20,7 @@ use super::{
     page::Page,
     python,
 };
-use crate::vars::{Lazy, Scope};
+use crate::vars::{Lazy, Lines, Scope};
 
 /// Whatever a thread that panicked left behind is still a value.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -277,6 +277,7 @@ impl Object for Everything {
 /// Whether the value is a list or mapping of plain data.
 pub(crate) fn is_data(value: &Value) -> bool {
     value.downcast_object_ref::<Vec<Value>>().is_some()
+        || value.downcast_object_ref::<Lines>().is_some()
         || value.downcast_object_ref::<IndexMap<Value, Value>>().is_some()
 }
 

@@ -5,7 +5,9 @@ use rplay_wire::{Failure, data};
 use crate::{
     ArgFault, Change, Host, Module, Plan, Program, args,
     argtypes::{Flag, PathArg, Text},
+    bounded,
     cannot::cannot,
+    captured::MAX_OUTPUT,
     choice,
     http::{Request, Trust},
     paths, regular,
@@ -167,7 +169,7 @@ impl AptKey {
         }
         if let Some(file) = &self.file {
             let path = file.on(host);
-            let read = regular::read(&path);
+            let read = bounded::read_file(&path, MAX_OUTPUT);
             return read.map(Some).map_err(|error| cannot("read", &path, &error).arg("file"));
         }
         let Some(url) = &self.url else { return Ok(None) };

@@ -1,8 +1,13 @@
 //! assemble: makes one file of the pieces in a folder.
 
-use std::path::Path;
+use std::{
+    fs::File,
+    io::{self, BufWriter, Read, Write},
+    path::Path,
+};
 
 use rplay_wire::{Failure, Value, data};
+use tempfile::TempPath;
 
 use crate::{
     ArgFault, Host, Module, Plan, args,
@@ -13,6 +18,7 @@ use crate::{
     glob, paths,
     pattern::{Flags, Pattern},
     place::{Content, Placement},
+    regular,
 };
 
 args! {
@@ -49,8 +55,8 @@ impl Module for Assemble {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let src = paths::expand(&self.src, host);
         let content = match &self._content {
-            Some(Value::Bytes(bytes)) => bytes.clone(),
-            Some(Value::Str(text)) => text.clone().into_bytes(),
+            Some(Value::Bytes(bytes)) => temporary(|new| new.write_all(bytes))?,
+            Some(Value::Str(text)) => temporary(|new| new.write_all(text.as_bytes()))?,
             Some(_) => return Err(Failure::new("the assembled content must come at once")),
             None if self.remote_src.0 => self.pieces(Path::new(&src))?,
             None => return Err(Failure::new(format!("the controller did not send the pieces in {src}")).arg("src")),
@@ -61,14 +67,16 @@ impl Module for Assemble {
             let msg = format!("Destination directory {} does not exist", folder.display());
             return Err(Failure::new(msg).arg("dest"));
         }
-        let checksum = Algorithm::Sha1.of_bytes(&content);
-        let md5sum = Algorithm::Md5.of_bytes(&content);
-        let placement = Placement::new(paths::real(&dest), Content::Bytes(content), &self.attributes)?;
+        let checksum = Algorithm::Sha1.of_file(&content)?;
+        let md5sum = Algorithm::Md5.of_file(&content)?;
+        let placement = Placement::new(paths::real(&dest), Content::File(content.to_path_buf()), &self.attributes)?;
         let mut plan = placement.backup(self.backup.0).validate(self.validate).plan(host, Plan::unchanged())?;
         plan.data = data! {
             "src" => src, "dest" => paths::text(&dest), "checksum" => checksum, "md5sum" => md5sum, "msg" => "OK",
         };
         Ok(plan.finish(move |_, data| {
+            // Until here it was needed.
+            drop(content);
             data.extend(describe(&dest));
             Ok(())
         }))
@@ -76,7 +84,8 @@ impl Module for Assemble {
 }
 
 impl Assemble {
-    fn pieces(&self, folder: &Path) -> Result<Vec<u8>, Failure> {
+    /// The pieces in one file, which goes away when it is dropped.
+    fn pieces(&self, folder: &Path) -> Result<TempPath, Failure> {
         if !folder.is_dir() {
             let what = if folder.exists() { "is not a directory" } else { "does not exist" };
             return Err(Failure::new(format!("Source ({}) {what}", folder.display())).arg("src"));
@@ -84,41 +93,72 @@ impl Assemble {
         let pattern = self.regexp.as_deref().map(|regexp| Pattern::new(regexp, Flags::default(), "regexp"));
         let pattern = pattern.transpose()?;
         let delimiter = self.delimiter.as_deref().map(unescaped);
-        let mut pieces: Vec<Vec<u8>> = Vec::new();
         let mut files = glob::matching(&folder.join("*"));
         if !self.ignore_hidden.0 {
             files.extend(glob::matching(&folder.join(".*")));
         }
         files.sort_by_key(|file| file.file_name().map(ToOwned::to_owned));
-        for file in files.into_iter().filter(|file| file.is_file()) {
+        files.retain(|file| {
             let name = paths::text(file.file_name().unwrap_or_default());
-            if pattern.as_ref().is_some_and(|pattern| !pattern.is_in(&name)) {
-                continue;
-            }
-            pieces.push(crate::regular::read(&file).map_err(|error| cannot("read", &file, &error).arg("src"))?);
+            file.is_file() && pattern.as_ref().is_none_or(|pattern| pattern.is_in(&name))
+        });
+        let mut unreadable = None;
+        let joined = temporary(|new| {
+            let mut pieces = files.iter().map(|file| {
+                regular::open(file).inspect_err(|error| unreadable = Some(cannot("read", file, error).arg("src")))
+            });
+            join(&mut pieces, delimiter.as_deref(), new)
+        });
+        match unreadable {
+            Some(failure) => Err(failure),
+            None => joined,
         }
-        Ok(joined(&pieces, delimiter.as_deref()))
     }
 }
 
+/// A file with what `fill` writes into it.
+fn temporary(fill: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> Result<TempPath, Failure> {
+    let mut new = tempfile::Builder::new().prefix(".rplay-").tempfile()?;
+    let mut writer = BufWriter::with_capacity(1 << 16, new.as_file_mut());
+    fill(&mut writer).and_then(|()| writer.flush()).map_err(|error| {
+        Failure::new(format!("the pieces cannot be put together in {}: {error}", std::env::temp_dir().display()))
+    })?;
+    drop(writer);
+    Ok(new.into_temp_path())
+}
+
 /// The pieces one after the other; the delimiter begins and ends a line of its own.
-fn joined(pieces: &[Vec<u8>], delimiter: Option<&str>) -> Vec<u8> {
-    let mut out: Vec<u8> = Vec::new();
+fn join<R: Read>(
+    pieces: &mut dyn Iterator<Item = io::Result<R>>,
+    delimiter: Option<&str>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 16];
     let mut is_open = false;
-    for (number, piece) in pieces.iter().enumerate() {
+    for (number, piece) in pieces.enumerate() {
+        let mut piece = piece?;
         if is_open {
-            out.push(b'\n');
+            out.write_all(b"\n")?;
         }
         if let Some(delimiter) = delimiter.filter(|_| number > 0) {
-            out.extend_from_slice(delimiter.as_bytes());
+            out.write_all(delimiter.as_bytes())?;
             if !delimiter.ends_with('\n') {
-                out.push(b'\n');
+                out.write_all(b"\n")?;
             }
         }
-        out.extend_from_slice(piece);
-        is_open = !piece.ends_with(b"\n");
+        is_open = true;
+        loop {
+            let read = match piece.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => buffer.get(..length).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            out.write_all(read)?;
+            is_open = !read.ends_with(b"\n");
+        }
     }
-    out
+    Ok(())
 }
 
 /// `\n`, `\t`, `\r` and `\\` as one character each.

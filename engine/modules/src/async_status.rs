@@ -58,9 +58,6 @@ fn status(id: &str, host: &Host) -> Result<Outcome, Failure> {
     for (name, value) in [("stdout", empty("")), ("stderr", empty(""))] {
         outcome.data.entry(name.to_owned()).or_insert(value);
     }
-    for name in ["stdout_lines", "stderr_lines"] {
-        outcome.data.entry(name.to_owned()).or_insert_with(|| Value::List(Vec::new()));
-    }
     outcome.data.extend(file.describe(finished));
     Ok(outcome)
 }

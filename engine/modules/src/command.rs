@@ -8,6 +8,7 @@ use rplay_wire::{Failure, Map, Value, data};
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
+    captured::Excess,
     glob, paths,
     process::{self, Finished},
     times,
@@ -117,11 +118,10 @@ impl Execution {
             let msg = format!("Unable to change directory before execution: {} is no directory", folder.display());
             return Err(Failure::new(msg).arg("chdir").data(data! { "cmd" => self.shown }));
         }
-        let mut plan = Plan { data: result(self.shown.clone(), "", ""), ..Plan::default() };
+        let mut plan = Plan { data: result(self.shown.clone(), String::new(), String::new()), ..Plan::default() };
         if let Some(reason) = not_needed(&self.creates, &self.removes, folder.as_deref(), host) {
             plan.data.insert("msg".to_owned(), format!("Did not run command since {reason}").into());
             let stdout = format!("skipped, since {}", reason.replace('\'', ""));
-            plan.data.insert("stdout_lines".to_owned(), process::lines(&stdout));
             plan.data.insert("stdout".to_owned(), stdout.into());
             return Ok(plan);
         }
@@ -135,7 +135,7 @@ impl Execution {
             if let Some(folder) = &folder {
                 process.current_dir(folder);
             }
-            execute(&mut process, self.shown, self.stdin, self.strip_empty_ends, data)
+            execute(host, &mut process, self.shown, self.stdin, self.strip_empty_ends, data)
         });
         Ok(plan.change(if is_guarded { change.deed() } else { change.deed().unpredictable(CHECKED) }))
     }
@@ -159,14 +159,13 @@ pub(crate) fn not_needed(
         .or_else(|| removed.map(|path| format!("'{}' does not exist", paths::text(path.on(host)))))
 }
 
-fn result(shown: Value, stdout: &str, stderr: &str) -> Map {
+/// The controller adds the lines of both texts.
+fn result(shown: Value, stdout: String, stderr: String) -> Map {
     data! {
         "cmd" => shown,
         "rc" => 0,
         "stdout" => stdout,
-        "stdout_lines" => process::lines(stdout),
         "stderr" => stderr,
-        "stderr_lines" => process::lines(stderr),
         "start" => Value::Null,
         "end" => Value::Null,
         "delta" => Value::Null,
@@ -176,6 +175,7 @@ fn result(shown: Value, stdout: &str, stderr: &str) -> Map {
 
 /// Runs the process now and puts what came of it into `data`; an exit code other than 0 is a failure.
 pub(crate) fn execute(
+    host: &Host,
     process: &mut Process,
     shown: Value,
     stdin: Option<Vec<u8>>,
@@ -183,7 +183,7 @@ pub(crate) fn execute(
     data: &mut Map,
 ) -> Result<(), Failure> {
     let start = times::now();
-    let finished = process::run(process, stdin).map_err(|error| {
+    let mut finished = process::run(process, stdin, host.max_output()).map_err(|error| {
         let program = paths::text(process.get_program());
         let reason = error
             .raw_os_error()
@@ -192,19 +192,30 @@ pub(crate) fn execute(
             .data(data! { "cmd" => shown.clone(), "rc" => 2 })
     })?;
     let end = times::now();
-    let stdout = text_of(&finished.stdout, strip_empty_ends);
-    let stderr = text_of(&finished.stderr, strip_empty_ends);
-    data.extend(result(shown, &stdout, &stderr));
+    let (mut stdout, mut stderr) = (std::mem::take(&mut finished.stdout), std::mem::take(&mut finished.stderr));
+    if strip_empty_ends {
+        strip_end(&mut stdout);
+        strip_end(&mut stderr);
+    }
+    data.extend(result(shown, stdout, stderr));
     data.insert("start".to_owned(), moment(&start).into());
     data.insert("end".to_owned(), moment(&end).into());
     let micros = end.timestamp().as_microsecond() - start.timestamp().as_microsecond();
     data.insert("delta".to_owned(), span(micros).into());
-    succeed(&finished, data)
+    succeed(host, &finished, "the command", data)
 }
 
-/// Notes the exit code; fails unless it is 0.
-pub(crate) fn succeed(finished: &Finished, data: &mut Map) -> Result<(), Failure> {
+/// Notes the exit code; fails unless it is 0, or if the process had to be killed because it printed without end.
+pub(crate) fn succeed(host: &Host, finished: &Finished, what: &str, data: &mut Map) -> Result<(), Failure> {
     data.insert("rc".to_owned(), finished.rc.into());
+    match &finished.excess {
+        Some(excess) if excess.was_killed() => {
+            data.shift_remove("msg");
+            return Err(Failure::new(excess.sentence(what)).help(Excess::help()));
+        }
+        Some(excess) => host.warn(format!("{}; {}", excess.sentence(what), Excess::help())),
+        None => {}
+    }
     match finished.rc {
         0 => Ok(()),
         _ => {
@@ -214,10 +225,9 @@ pub(crate) fn succeed(finished: &Finished, data: &mut Map) -> Result<(), Failure
     }
 }
 
-/// Output as text, without line ends at its end if so wished.
-pub(crate) fn text_of(bytes: &[u8], strip_empty_ends: bool) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    if strip_empty_ends { text.trim_end_matches(['\r', '\n']).to_owned() } else { text.into_owned() }
+/// Takes line ends off the end.
+fn strip_end(text: &mut String) {
+    text.truncate(text.trim_end_matches(['\r', '\n']).len());
 }
 
 fn moment(time: &Zoned) -> String {
@@ -257,7 +267,7 @@ mod tests {
         assert_eq!(outcome.failure.unwrap().msg, "non-zero return code");
         assert!(outcome.changed);
         assert_eq!(outcome.data["rc"], 3.into());
-        assert_eq!(outcome.data["stdout_lines"], vec!["out"].into());
+        assert_eq!(outcome.data["stdout"], "out".into());
         assert_eq!(outcome.data["stderr"], "err".into());
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, Metadata},
-    io::{BufRead, BufReader},
+    io::BufReader,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
@@ -12,7 +12,7 @@ use rplay_wire::{Failure, Map, Value};
 use crate::{
     ArgFault, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
-    choice,
+    bounded, choice,
     digest::Algorithm,
     glob,
     mode::Mode,
@@ -20,6 +20,9 @@ use crate::{
     pattern::{Flags, Pattern},
     stat, text,
 };
+
+/// Bytes; what a longer line has beyond is not searched.
+const LONGEST_LINE: usize = 1 << 20;
 
 choice! {
     /// What to look for.
@@ -271,18 +274,17 @@ impl Search<'_> {
             return self.asked.file_type != Kind::File;
         }
         if self.asked.read_whole_file.0 {
-            return crate::regular::read(path).is_ok_and(|bytes| pattern.is_in(&text::decode(&bytes)));
+            return bounded::any_part(path, |text| pattern.is_in(text)).unwrap_or(false);
         }
         let Ok(file) = crate::regular::open(path) else { return false };
         let mut reader = BufReader::new(file);
         let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+        while bounded::read_line(&mut reader, &mut line, LONGEST_LINE).unwrap_or(false) {
             let line_text = text::decode(&line);
             // As Python's `match`: from the start of the line.
             if pattern.find(&line_text).and_then(|found| found.get(0)).is_some_and(|m| m.start() == 0) {
                 return true;
             }
-            line.clear();
         }
         false
     }

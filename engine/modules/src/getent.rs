@@ -36,13 +36,12 @@ impl Module for Getent {
         let name = format!("getent_{}", self.database);
         let msg = match finished.rc {
             0 => {
-                let text = String::from_utf8_lossy(&finished.stdout);
                 let split = self.split.as_deref().or(match self.database.as_str() {
                     "passwd" | "shadow" | "group" | "gshadow" => Some(":"),
                     _ => None,
                 });
                 let mut plan = Plan::unchanged();
-                plan.facts.insert(name, entries(&text, split).into());
+                plan.facts.insert(name, entries(&finished.stdout, split).into());
                 return Ok(plan);
             }
             1 => "Missing arguments, or database unknown.",

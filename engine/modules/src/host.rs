@@ -10,13 +10,19 @@ use std::{
 
 use rplay_wire::{Blob, Mode};
 
-use crate::Cancel;
+use crate::{Cancel, captured::MAX_OUTPUT};
 
 /// Where content comes from that stayed with the controller.
 pub trait BlobSource: Send + Sync {
     /// Puts the content into a file that is readable by the present user alone, and returns its path.
     /// Blocks until the controller has sent it.
     fn fetch(&self, blob: &Blob) -> io::Result<PathBuf>;
+}
+
+/// Where a call sends the content of a file to (`fetch`).
+pub trait ContentTarget: Send + Sync {
+    /// Sends the next piece, of which `left` bytes follow. Blocks while the controller is behind.
+    fn send(&self, piece: Vec<u8>, left: u64) -> io::Result<()>;
 }
 
 /// For calls that carry all they need.
@@ -38,19 +44,39 @@ pub struct Host {
     /// module that misses it then plans a change with a warning instead of failing. The runner sets it.
     pub check: bool,
     blobs: Arc<dyn BlobSource>,
+    content: Option<Arc<dyn ContentTarget>>,
     cancel: Cancel,
+    max_output: usize,
     /// What making changes gave to warn about, for the present call.
     warnings: Arc<Mutex<Vec<String>>>,
 }
 
 impl Host {
     pub fn new(environment: Vec<(String, String)>, blobs: Arc<dyn BlobSource>) -> Self {
-        Host { environment, check: false, blobs, cancel: Cancel::default(), warnings: Arc::default() }
+        let (cancel, warnings) = (Cancel::default(), Arc::default());
+        Host { environment, check: false, blobs, content: None, cancel, max_output: MAX_OUTPUT, warnings }
     }
 
     /// The same host for a call in that mode.
     pub(crate) fn in_mode(&self, mode: Mode) -> Self {
-        Host { check: mode.check, warnings: Arc::default(), ..self.clone() }
+        let max_output = usize::try_from(mode.max_output).ok().filter(|most| *most > 0).unwrap_or(self.max_output);
+        Host { check: mode.check, max_output, warnings: Arc::default(), ..self.clone() }
+    }
+
+    /// The same host for a call that may send the content of a file.
+    pub fn sends_to(mut self, content: Arc<dyn ContentTarget>) -> Self {
+        self.content = Some(content);
+        self
+    }
+
+    /// Where the call sends the content of a file to; `None` for a job that goes on by itself.
+    pub(crate) fn content(&self) -> Option<&dyn ContentTarget> {
+        self.content.as_deref()
+    }
+
+    /// Bytes: so much of what a process prints, or of other text of unknown length, is kept.
+    pub fn max_output(&self) -> usize {
+        self.max_output
     }
 
     /// Adds a warning to the outcome of the call: what a change could not do, and did not have to. What is

@@ -15,7 +15,7 @@ use std::{collections::BTreeMap, io::Read, time::Duration};
 use rplay_wire::Failure;
 use ureq::{Agent, Proxy, http, unversioned::transport::DefaultConnector};
 
-use crate::{Host, choice};
+use crate::{Host, bounded, captured::MAX_OUTPUT, choice, regular};
 
 choice! {
     /// Which redirections are followed.
@@ -41,6 +41,8 @@ pub struct Request {
     /// Names of headers that only the first server gets, not those it redirects to.
     pub unredirected: Vec<String>,
     pub body: Option<Vec<u8>>,
+    /// A file that is sent instead of `body`.
+    pub body_file: Option<std::path::PathBuf>,
     /// For each wait: to connect, for the answer to begin, for its next piece.
     pub timeout: Duration,
     pub follow: Follow,
@@ -88,13 +90,14 @@ impl Answer {
         }
     }
 
-    /// The whole content.
+    /// The whole content, which must not be longer than [`MAX_OUTPUT`].
     pub fn content(&mut self) -> Result<Vec<u8>, Failure> {
-        let mut content = Vec::new();
-        self.reader()
-            .read_to_end(&mut content)
-            .map_err(|error| Failure::new(format!("the answer of {} broke off: {error}", self.url)))?;
-        Ok(content)
+        bounded::read(self.reader(), MAX_OUTPUT).map_err(|error| match error.kind() {
+            std::io::ErrorKind::FileTooLarge => {
+                Failure::new(format!("the answer of {} is too long: {error}", self.url))
+            }
+            _ => Failure::new(format!("the answer of {} broke off: {error}", self.url)),
+        })
     }
 }
 
@@ -107,6 +110,7 @@ impl Request {
             headers: Vec::new(),
             unredirected: Vec::new(),
             body: None,
+            body_file: None,
             timeout: Duration::from_secs(10),
             follow: Follow::Urllib2,
             login: None,
@@ -212,6 +216,7 @@ impl Request {
         }
         if !matches!(status, 307 | 308) {
             self.body = None;
+            self.body_file = None;
             self.headers.retain(|(name, _)| {
                 !["content-length", "content-type", "transfer-encoding"].contains(&name.to_ascii_lowercase().as_str())
             });
@@ -246,9 +251,13 @@ impl Request {
             request = request.header("Cookie", kept.join("; "));
         }
         let wrong = |error: http::Error| format!("this cannot be sent: {error}");
-        let response = match &self.body {
-            Some(body) => agent.run(request.body(body.as_slice()).map_err(wrong)?),
-            None => agent.run(request.body(()).map_err(wrong)?),
+        let response = match (&self.body_file, &self.body) {
+            (Some(path), _) => {
+                let file = regular::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+                agent.run(request.body(&file).map_err(wrong)?)
+            }
+            (None, Some(body)) => agent.run(request.body(body.as_slice()).map_err(wrong)?),
+            (None, None) => agent.run(request.body(()).map_err(wrong)?),
         };
         response.map_err(|error| self.trouble(&error))
     }

@@ -1,13 +1,12 @@
 //! Work in the background: each job has a file of the user who runs it, which says how far it is.
 
 use std::{
-    fs,
-    io::{self, Write},
+    fs, io,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
-use rplay_wire::{Failure, Outcome, Value, encode, read_frame};
+use rplay_wire::{Failure, Outcome, Value, read_frame, write_frame};
 use serde::{Deserialize, Serialize};
 
 use crate::{Host, cannot::cannot, paths};
@@ -49,22 +48,21 @@ impl JobFile {
         if !folder.is_dir() {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        let bytes = encode(progress).map_err(io::Error::other)?;
         let mut new = tempfile::Builder::new().prefix(".job").tempfile_in(folder)?;
         new.as_file().set_permissions(fs::Permissions::from_mode(0o600))?;
-        new.write_all(&bytes)?;
+        write_frame(new.as_file_mut(), progress).map_err(io::Error::other)?;
         new.persist(&self.path).map_err(|error| error.error)?;
         Ok(())
     }
 
     /// `None`: there is no such job.
     pub fn read(&self) -> Result<Option<Progress>, Failure> {
-        let bytes = match crate::regular::read(&self.path) {
-            Ok(bytes) => bytes,
+        let mut file = match crate::regular::open(&self.path) {
+            Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(cannot("read", &self.path, &error)),
         };
-        match read_frame(&mut bytes.as_slice()) {
+        match read_frame(&mut file) {
             Ok(Some(progress)) => Ok(Some(progress)),
             Ok(None) | Err(_) => {
                 Err(Failure::new(format!("{} does not hold the outcome of a job", self.path.display())))

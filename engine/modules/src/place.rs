@@ -22,7 +22,7 @@ use crate::{
     digest::Algorithm,
     flags, paths,
     preserved::{self, Preserved},
-    regular, times,
+    process, regular, times,
 };
 
 /// Content longer than this is not shown in a diff. Bytes.
@@ -351,17 +351,16 @@ fn validate(command: &str, file: &Path, host: &Host) -> Result<(), Failure> {
     let command = command.replace("%s", &shell_words::quote(&file.to_string_lossy()));
     let words = shell_words::split(&command).map_err(|error| about(format!("cannot read `{command}`: {error}")))?;
     let Some((program, arguments)) = words.split_first() else { return Err(about("nothing to run".to_owned())) };
-    let output = host.command(program).args(arguments).output();
-    let output = output.map_err(|error| about(format!("failed to validate: cannot run {program}: {error}")))?;
-    if output.status.success() {
+    let done = process::run(host.command(program).args(arguments), None, host.max_output());
+    let done = done.map_err(|error| about(format!("failed to validate: cannot run {program}: {error}")))?;
+    if done.rc == 0 {
         return Ok(());
     }
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    let said = if stderr.trim().is_empty() { &stdout } else { &stderr };
-    Err(about(format!("failed to validate: {}", said.trim())).data(data! {
-        "exit_status" => output.status.code(),
-        "stdout" => stdout.as_ref(),
-        "stderr" => stderr.as_ref(),
+    let said = if done.stderr.trim().is_empty() { &done.stdout } else { &done.stderr };
+    // Of a program that prints without end only the last words count.
+    let said = if done.excess.is_some() { said.lines().next_back().unwrap_or_default() } else { said.trim() };
+    Err(about(format!("failed to validate: {said}")).data(data! {
+        "exit_status" => done.rc, "stdout" => done.stdout.as_str(), "stderr" => done.stderr.as_str(),
     }))
 }
 

@@ -3,7 +3,6 @@
 use std::{
     ffi::OsStr,
     io,
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -13,13 +12,14 @@ use rplay_wire::{Failure, Map, data};
 
 use crate::{Host, process};
 
-/// A program about to run on the host. It gets its own process group, so that all it starts can be ended
-/// with it.
+/// A program about to run on the host.
 pub struct Program {
     command: Command,
     name: String,
     stdin: Vec<u8>,
     timeout: Option<Duration>,
+    /// Bytes of output that are kept.
+    most: usize,
 }
 
 /// How a program ended.
@@ -39,7 +39,7 @@ impl Host {
     pub fn program(&self, program: &str) -> Program {
         let found = if program.contains('/') { None } else { self.find_program(program) };
         let command = found.map_or_else(|| self.command(program), |path| self.command(&path.to_string_lossy()));
-        Program { command, name: program.to_owned(), stdin: Vec::new(), timeout: None }
+        Program { command, name: program.to_owned(), stdin: Vec::new(), timeout: None, most: self.max_output() }
     }
 
     /// Whether the host has `program`.
@@ -95,22 +95,23 @@ impl Program {
         self
     }
 
-    /// Runs the program to its end. An exit code other than 0 is no error here: see [`Output::success`].
+    /// Runs the program to its end. An exit code other than 0 is no error here: see [`Output::success`]; more
+    /// output than is kept is one.
     pub fn run(self) -> Result<Output, Failure> {
         let name = self.name.clone();
-        self.output().map(|done| Output {
-            rc: done.rc,
-            stdout: String::from_utf8_lossy(&done.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&done.stderr).into_owned(),
-            name,
-        })
+        let done = self.output()?;
+        let output = Output { rc: done.rc, stdout: done.stdout, stderr: done.stderr, name };
+        match done.excess {
+            // Half a list would be taken for a whole one.
+            Some(excess) => Err(Failure::new(excess.sentence(&format!("`{}`", output.name))).data(output.data())),
+            None => Ok(output),
+        }
     }
 
     fn output(mut self) -> Result<process::Finished, Failure> {
         let name = &self.name;
-        self.command.process_group(0);
         let input = (!self.stdin.is_empty()).then_some(self.stdin);
-        process::run_within(&mut self.command, input, self.timeout).map_err(|error| match error.kind() {
+        process::run_within(&mut self.command, input, self.most, self.timeout).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Failure::new(format!("the host has no program `{name}`")),
             io::ErrorKind::TimedOut => Failure::new(format!(
                 "`{name}` did not end within {} s and was killed",

@@ -2,12 +2,7 @@
 
 use rplay_wire::{Failure, data};
 
-use crate::{
-    Change, Host, Module, Plan, args,
-    argtypes::Text,
-    command::{succeed, text_of},
-    process,
-};
+use crate::{Change, Host, Module, Plan, args, argtypes::Text, command::succeed, process};
 
 args! {
     /// Runs a command line in the host's shell. shell does more; raw is for hosts that have little.
@@ -24,16 +19,12 @@ impl Module for Raw {
         let change = Change::new("run a command line", move |host, data| {
             let shell = self.executable.as_deref().filter(|shell| !shell.is_empty()).unwrap_or("/bin/sh");
             let mut command = host.command(shell);
-            let finished = process::run(command.args(["-c", &self._raw_params]), None)
+            let mut finished = process::run(command.args(["-c", &self._raw_params]), None, host.max_output())
                 .map_err(|error| Failure::new(format!("cannot run {shell}: {error}")).arg("executable"))?;
-            let (stdout, stderr) = (text_of(&finished.stdout, false), text_of(&finished.stderr, false));
             data.extend(data! {
-                "stdout_lines" => process::lines(&stdout),
-                "stderr_lines" => process::lines(&stderr),
-                "stdout" => stdout,
-                "stderr" => stderr,
+                "stdout" => std::mem::take(&mut finished.stdout), "stderr" => std::mem::take(&mut finished.stderr),
             });
-            succeed(&finished, data)
+            succeed(host, &finished, "the command", data)
         });
         Ok(Plan::unchanged().change(change.deed().unpredictable("Command would have run if not in check mode")))
     }

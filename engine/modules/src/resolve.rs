@@ -15,10 +15,9 @@ pub fn addresses(host: &Host, name: &str) -> io::Result<Vec<IpAddr>> {
     if !known.is_empty() {
         return Ok(known);
     }
-    let output = host.command("getent").args(["--", "ahosts", bare]).output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
+    let output = host.program("getent").args(["--", "ahosts", bare]).run().map_err(io::Error::other)?;
     let mut found: Vec<IpAddr> = Vec::new();
-    for address in text.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()) {
+    for address in output.stdout.lines().filter_map(|line| line.split_whitespace().next()?.parse().ok()) {
         if !found.contains(&address) {
             found.push(address);
         }

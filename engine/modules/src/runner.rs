@@ -107,12 +107,12 @@ pub(crate) mod tests {
 
     /// Runs a module with these arguments here.
     pub(crate) fn call(module: &str, args: Map) -> Outcome {
-        call_in(module, args, Mode { check: false, diff: true })
+        call_in(module, args, Mode { check: false, diff: true, ..Mode::default() })
     }
 
     /// As `call`, in check mode.
     pub(crate) fn checked(module: &str, args: Map) -> Outcome {
-        call_in(module, args, Mode { check: true, diff: true })
+        call_in(module, args, Mode { check: true, diff: true, ..Mode::default() })
     }
 
     fn call_in(module: &str, args: Map, mode: Mode) -> Outcome {

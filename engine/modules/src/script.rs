@@ -7,7 +7,7 @@ use rplay_wire::{Failure, Value};
 use crate::{
     Change, Host, Module, Plan, args,
     argtypes::{PathArg, Text},
-    command::{not_needed, succeed, text_of},
+    command::{not_needed, succeed},
     paths, process,
 };
 
@@ -70,19 +70,16 @@ impl Module for Script {
             if let Some(folder) = &folder {
                 shell.current_dir(folder);
             }
-            let finished = process::run(&mut shell, None).map_err(|error| {
+            let mut finished = process::run(&mut shell, None, host.max_output()).map_err(|error| {
                 Failure::new(format!("cannot run the script: {error}")).arg(if folder.is_some() {
                     "chdir"
                 } else {
                     "cmd"
                 })
             })?;
-            let (stdout, stderr) = (text_of(&finished.stdout, false), text_of(&finished.stderr, false));
-            data.insert("stdout_lines".to_owned(), process::lines(&stdout));
-            data.insert("stderr_lines".to_owned(), process::lines(&stderr));
-            data.insert("stdout".to_owned(), stdout.into());
-            data.insert("stderr".to_owned(), stderr.into());
-            succeed(&finished, data)
+            data.insert("stdout".to_owned(), std::mem::take(&mut finished.stdout).into());
+            data.insert("stderr".to_owned(), std::mem::take(&mut finished.stderr).into());
+            succeed(host, &finished, "the script", data)
         });
         let reason = "Command would have run if not in check mode";
         Ok(Plan::unchanged().change(if is_guarded { change.deed() } else { change.deed().unpredictable(reason) }))
@@ -103,9 +100,9 @@ mod tests {
         };
         let outcome = call("script", args.clone());
         assert!(outcome.changed && outcome.failure.is_some() && outcome.data["rc"] == 3.into());
-        let lines = outcome.data["stdout_lines"].as_list().unwrap().to_vec();
-        let (path, rest) = lines[0].as_str().unwrap().split_once('|').unwrap();
-        assert!(path.ends_with("/x.sh") && rest == "a b|c" && lines[1] == "/".into());
+        let lines: Vec<&str> = outcome.data["stdout"].as_str().unwrap().lines().collect();
+        let (path, rest) = lines[0].split_once('|').unwrap();
+        assert!(path.ends_with("/x.sh") && rest == "a b|c" && lines[1] == "/");
         assert!(!std::path::Path::new(path).exists());
         assert!(checked("script", args).skipped.is_some());
         let with =

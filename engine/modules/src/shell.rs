@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn the_line_is_the_shells() {
         let outcome = call("shell", data! { "_raw_params" => "x=1; echo $x | tr 1 2 && cat", "stdin" => "in" });
-        assert_eq!(outcome.data["stdout_lines"], vec!["2", "in"].into());
+        assert_eq!(outcome.data["stdout"], "2\nin".into());
         assert_eq!(outcome.data["cmd"], "x=1; echo $x | tr 1 2 && cat".into());
         let outcome = call("shell", data! { "cmd" => "exit 5" });
         assert_eq!(outcome.data["rc"], 5.into());

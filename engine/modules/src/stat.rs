@@ -19,7 +19,7 @@ use crate::{
     argtypes::{Flag, PathArg},
     cannot::cannot,
     digest::Algorithm,
-    flags, paths,
+    flags, paths, process,
 };
 
 args! {
@@ -134,8 +134,8 @@ fn kind_of(host: &Host, path: &Path, follow: bool) -> (String, String) {
     if follow {
         file.arg("-L");
     }
-    let said = file.args(["--mime-type", "--mime-encoding", "--"]).arg(path).output();
-    let said = said.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let said = process::run(file.args(["--mime-type", "--mime-encoding", "--"]).arg(path), None, 1 << 16);
+    let said = said.map(|done| done.stdout).unwrap_or_default();
     let kind = said.rsplit_once(": ").and_then(|(_, kind)| kind.trim().split_once("; charset="));
     match kind {
         Some((kind, charset)) => (kind.to_owned(), charset.to_owned()),

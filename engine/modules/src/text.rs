@@ -10,15 +10,18 @@ use rplay_wire::{Failure, Map, data};
 use crate::{
     Host, Plan,
     attributes::Attributes,
+    bounded,
     cannot::cannot,
     file::make_folders,
     paths,
     place::{Content, Placement},
-    regular,
 };
 
 /// Bytes that are no UTF-8 stand as these private characters, one each, while the text is edited.
 const ESCAPE: u32 = 0x0010_FE00;
+
+/// Bytes; a longer file is not edited, since all of it is in memory then, several times.
+const MAX_TEXT: usize = 32 << 20;
 
 /// The bytes as text.
 pub fn decode(bytes: &[u8]) -> String {
@@ -45,8 +48,12 @@ pub fn encode(text: &str) -> Vec<u8> {
 /// The text of a regular file; `None` if there is none. What cannot be read is a failure, never an empty text:
 /// it would be replaced by what is written next.
 pub fn read(path: &Path) -> Result<Option<String>, Failure> {
-    match regular::read(path) {
+    match bounded::read_file(path, MAX_TEXT) {
         Ok(bytes) => Ok(Some(decode(&bytes))),
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            let msg = format!("{} is too long to be edited: {error}", path.display());
+            Err(Failure::new(msg).help("edit it with a program of the host, such as sed"))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(cannot("read", path, &error)),
     }

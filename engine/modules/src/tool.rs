@@ -74,8 +74,13 @@ impl Tool {
         let mut command = host.command(&self.program.to_string_lossy());
         // What it says is read, so it must say it in English.
         command.args(&self.words).env("LC_ALL", "C");
-        process::run(&mut command, self.input.clone().map(String::into_bytes))
-            .map_err(|error| Failure::new(format!("cannot run {}: {error}", self.program.display())))
+        let finished = process::run(&mut command, self.input.clone().map(String::into_bytes), host.max_output())
+            .map_err(|error| Failure::new(format!("cannot run {}: {error}", self.program.display())))?;
+        match &finished.excess {
+            // Half a list would be taken for a whole one.
+            Some(excess) => Err(Failure::new(excess.sentence(&self.program.to_string_lossy()))),
+            None => Ok(finished),
+        }
     }
 
     /// Runs it; an exit code other than 0 is a failure that says what it said.
@@ -84,8 +89,7 @@ impl Tool {
         if finished.rc == 0 {
             return Ok(finished);
         }
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let (stdout, stderr) = (text(&finished.stdout), text(&finished.stderr));
+        let Finished { stdout, stderr, .. } = &finished;
         let said = if stderr.trim().is_empty() { stdout.trim() } else { stderr.trim() };
         Err(Failure::new(said.to_owned()).data(data! {
             "rc" => finished.rc,

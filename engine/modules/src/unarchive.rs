@@ -96,10 +96,8 @@ impl Module for Unarchive {
                         format!("failed to unpack {} to {}: {}", job.asked.src, job.dest.display(), failure.msg);
                     failure
                 })?;
-                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 let results = data! {
-                    "cmd" => tool.to_string(), "rc" => finished.rc, "out" => text(&finished.stdout),
-                    "err" => text(&finished.stderr),
+                    "cmd" => tool.to_string(), "rc" => finished.rc, "out" => finished.stdout, "err" => finished.stderr,
                 };
                 data.insert("extract_results".to_owned(), results.into());
                 for place in places.iter().filter(|place| place.symlink_metadata().is_ok()) {
@@ -256,8 +254,7 @@ impl Job {
         let finished = tool.run(host).map_err(|failure| {
             Failure { msg: format!("cannot list {}: {}", self.asked.src, failure.msg), ..failure }.arg("src")
         })?;
-        let text = String::from_utf8_lossy(&finished.stdout);
-        let names = text.lines().map(|name| name.trim_start_matches("./").trim_start_matches('/'));
+        let names = finished.stdout.lines().map(|name| name.trim_start_matches("./").trim_start_matches('/'));
         Ok(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
 
@@ -285,8 +282,7 @@ impl Job {
                 // A name of which `--strip-components` leaves nothing.
                 || line.starts_with(": ") || line.contains("tar: : ")
         };
-        let said = [finished.stdout, finished.stderr].concat();
-        Ok(String::from_utf8_lossy(&said).lines().all(is_nothing))
+        Ok(finished.stdout.lines().chain(finished.stderr.lines()).all(is_nothing))
     }
 
     fn unpacking(&self, host: &Host) -> Result<Tool, Failure> {

@@ -2,7 +2,11 @@
 
 mod body;
 
-use std::time::Instant;
+use std::{
+    io::{self, Read},
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use rplay_wire::{Failure, Map, Value, data};
 
@@ -11,6 +15,7 @@ use crate::{
     args::ArgType,
     argtypes::{Flag, PathArg, Text},
     attributes::{Attributes, describe},
+    bounded,
     cannot::cannot,
     glob,
     http::{Address, Answer, Follow},
@@ -20,6 +25,9 @@ use crate::{
     web::Web,
 };
 use body::{BodyFormat, Payload};
+
+/// Bytes; a longer answer is not taken apart as JSON, which takes many times its length.
+const MAX_JSON: usize = 8 << 20;
 
 /// A status that counts as success.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,7 +128,10 @@ impl Uri {
             request.default_header("Cache-Control", "no-cache");
         }
         if let Some(Payload { content, kind }) = body::payload(&self, host)? {
-            request.body = Some(content);
+            match content {
+                body::Content::Bytes(bytes) => request.body = Some(bytes),
+                body::Content::File(path) => request.body_file = Some(path),
+            }
             if let Some(kind) = kind {
                 request.default_header("Content-Type", kind);
             }
@@ -141,16 +152,13 @@ impl Uri {
         let status = answer.status;
         let is_expected = self.status_code.contains(&Status(status));
         data.extend(described(&answer));
-        let content = answer.content()?;
-        let text = String::from_utf8_lossy(&content);
-        if is_json(&answer)
-            && let Ok(json) = serde_json::from_str::<serde_json::Value>(&text)
-        {
-            data.insert("json".to_owned(), json.into());
-        }
-        if self.return_content.0 {
-            data.insert("content".to_owned(), text.as_ref().into());
-        }
+        let dest =
+            self.dest.as_ref().filter(|_| is_expected && status != 304).map(|dest| target(&dest.on(host), &answer));
+        let kept = match &dest {
+            Some(path) => Some(download(&mut answer, path)?),
+            None => None,
+        };
+        self.show(&mut answer, kept.as_deref(), host, data)?;
         let said = match status {
             100..400 => format!(
                 "OK ({} bytes)",
@@ -163,36 +171,74 @@ impl Uri {
             return Err(Failure::new(msg).arg("url"));
         }
         data.insert("msg".to_owned(), said.into());
-        match &self.dest {
-            Some(dest) if status != 304 => self.keep(&dest.on(host), &answer, content, host, data),
+        match (dest, kept) {
+            (Some(path), Some(new)) => self.keep(&path, &new, host, data),
             _ => Ok(false),
         }
     }
 
-    fn keep(
-        &self,
-        dest: &std::path::Path,
-        answer: &Answer,
-        content: Vec<u8>,
-        host: &Host,
-        data: &mut Map,
-    ) -> Result<bool, Failure> {
-        let mut path = paths::real(dest);
-        if path.is_dir() {
-            let name = Address::parse(&answer.url).ok().and_then(|address| address.file_name());
-            // The server may have led us elsewhere: what it says is a name and no path.
-            let name = name.filter(|name| paths::is_file_name(name));
-            path = path.join(name.unwrap_or_else(|| "index.html".to_owned()));
+    /// Puts the content into the result, as far as it is wanted there: from the file that it was put into, if
+    /// there is one.
+    fn show(&self, answer: &mut Answer, kept: Option<&Path>, host: &Host, data: &mut Map) -> Result<(), Failure> {
+        let is_json = is_json(answer);
+        if !self.return_content.0 && !is_json {
+            // A short answer is read to its end, for the sake of the server.
+            if kept.is_none() {
+                let _ = io::copy(&mut answer.reader().take(1 << 16), &mut io::sink());
+            }
+            return Ok(());
         }
-        data.insert("path".to_owned(), paths::text(&path).into());
-        let differs = !regular::read(&path).is_ok_and(|present| present == content);
-        let changed = if differs {
-            Placement::new(&path, Content::Bytes(content), &self.attributes)?.put(host, data)?;
+        let most = if self.return_content.0 { host.max_output() } else { MAX_JSON };
+        let read = match kept {
+            Some(path) => bounded::read_file(path, most),
+            None if answer.length.is_some_and(|length| length > most as u64) => {
+                Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most} bytes")))
+            }
+            None => bounded::read(answer.reader(), most),
+        };
+        let content = match read {
+            Ok(content) => content,
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge && !self.return_content.0 => {
+                host.warn(format!("the answer of {} is too long to be read as JSON: {error}", answer.url));
+                return Ok(());
+            }
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                let msg = format!("the answer of {} is too long for a result: {error}", answer.url);
+                let help = "write it into a file with `dest`, or set `rplay_max_output`";
+                return Err(Failure::new(msg).arg("return_content").help(help));
+            }
+            Err(error) => return Err(Failure::new(format!("the answer of {} broke off: {error}", answer.url))),
+        };
+        let text = match String::from_utf8(content) {
+            Ok(text) => text,
+            Err(broken) => String::from_utf8_lossy(broken.as_bytes()).into_owned(),
+        };
+        if is_json && text.len() > MAX_JSON {
+            host.warn(format!(
+                "the answer of {} is too long to be read as JSON: it has {} bytes",
+                answer.url,
+                text.len()
+            ));
+        } else if is_json && let Ok(json) = serde_json::from_str::<serde_json::Value>(&text) {
+            data.insert("json".to_owned(), json.into());
+        }
+        if self.return_content.0 {
+            data.insert("content".to_owned(), text.into());
+        }
+        Ok(())
+    }
+
+    /// Puts the file with the content in its place, unless the one there holds the same.
+    fn keep(&self, path: &Path, new: &Path, host: &Host, data: &mut Map) -> Result<bool, Failure> {
+        data.insert("path".to_owned(), paths::text(path).into());
+        let placement = Placement::new(path, Content::File(new.to_owned()), &self.attributes)?;
+        let changed = if placement.differs()? {
+            placement.put(host, data)?;
             true
         } else {
-            self.attributes.resolve()?.apply(&path, true)?
+            self.attributes.resolve()?.apply(path, true)?
         };
-        data.extend(describe(&path));
+        data.extend(describe(path));
         Ok(changed)
     }
 
@@ -200,6 +246,28 @@ impl Uri {
         let codes = self.status_code.iter().map(|status| status.0.to_string()).collect::<Vec<_>>();
         format!("[{}]", codes.join(", "))
     }
+}
+
+/// The file for the content: `dest`, or one in it under the name it has on the server.
+fn target(dest: &Path, answer: &Answer) -> PathBuf {
+    let path = paths::real(dest);
+    if !path.is_dir() {
+        return path;
+    }
+    let name = Address::parse(&answer.url).ok().and_then(|address| address.file_name());
+    // The server may have led us elsewhere: what it says is a name and no path.
+    let name = name.filter(|name| paths::is_file_name(name));
+    path.join(name.unwrap_or_else(|| "index.html".to_owned()))
+}
+
+/// The content in a file beside the one it is for.
+fn download(answer: &mut Answer, path: &Path) -> Result<tempfile::TempPath, Failure> {
+    let folder = paths::folder(path);
+    let failed = |error: io::Error| cannot("write into", folder, &error).arg("dest");
+    let mut new = tempfile::Builder::new().prefix(".rplay-uri-").tempfile_in(folder).map_err(failed)?;
+    io::copy(&mut answer.reader(), new.as_file_mut())
+        .map_err(|error| Failure::new(format!("the answer of {} broke off: {error}", answer.url)).arg("url"))?;
+    Ok(new.into_temp_path())
 }
 
 /// What the result holds of every answer: status, address, cookies, and the headers as variables.

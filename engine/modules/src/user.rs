@@ -447,8 +447,7 @@ impl User {
                 tool.output(host).ok()
             });
             if let Some(print) = print.filter(|print| print.rc == 0) {
-                let text = String::from_utf8_lossy(&print.stdout);
-                let first = lines(&text).as_list().and_then(|lines| lines.first().cloned());
+                let first = lines(&print.stdout).as_list().and_then(|lines| lines.first().cloned());
                 data.insert("ssh_fingerprint".to_owned(), first.unwrap_or(Value::Null));
             }
         }

@@ -13,6 +13,7 @@ use rplay_wire::{Failure, Map, Value, data};
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{PathArg, Text},
+    bounded,
     cannot::cannot,
     choice, paths,
     pattern::{Flags, Pattern},
@@ -180,15 +181,14 @@ impl Wait {
             let Some(regex) = &self.regex else { return Ok(path.exists() == is_wanted) };
             // What can never be read is not waited for.
             regular::refuse_special_target(path).map_err(|error| cannot("read", path, &error).arg("path"))?;
-            let Ok(bytes) = regular::read(path) else { return Ok(!is_wanted) };
-            let text = text::decode(&bytes);
-            return Ok(match regex.find(&text) {
-                Some(found) => {
-                    self.found = groups(regex, &found);
-                    is_wanted
-                }
-                None => !is_wanted,
+            let mut groups_found = None;
+            let found = bounded::any_part(path, |text| {
+                groups_found = regex.find(text).map(|found| groups(regex, &found));
+                groups_found.is_some()
             });
+            let Ok(true) = found else { return Ok(!is_wanted) };
+            self.found = groups_found.unwrap_or_default();
+            return Ok(is_wanted);
         }
         // A name that is not known yet may be known soon.
         let Ok(addresses) = resolve::addresses(host, &self.asked.host) else { return Ok(!is_wanted) };
@@ -259,6 +259,9 @@ impl Wait {
 }
 
 /// Reads what a port sends until the expression stands in it; `None` if it ends first.
+/// Of what a peer says the last bytes are searched.
+const MOST_SAID: usize = 64 << 10;
+
 fn said(mut stream: TcpStream, regex: &Pattern, end: Instant) -> Option<Map> {
     let mut bytes = Vec::new();
     let mut buffer = [0u8; 4096];
@@ -272,6 +275,8 @@ fn said(mut stream: TcpStream, regex: &Pattern, end: Instant) -> Option<Map> {
             Ok(0) | Err(_) => return None,
             Ok(length) => bytes.extend_from_slice(&buffer[..length]),
         }
+        // A peer that never stops must not fill the memory.
+        bytes.drain(..bytes.len().saturating_sub(MOST_SAID));
         let text = text::decode(&bytes);
         if let Some(found) = regex.find(&text) {
             return Some(groups(regex, &found));

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, Read, Seek, SeekFrom},
+    io::{self, BufRead, Read, Seek, SeekFrom},
     os::unix::fs::PermissionsExt,
     path::{Component, Path, PathBuf},
 };
@@ -20,6 +20,10 @@ pub struct Entry {
 
 const END: [u8; 4] = *b"PK\x05\x06";
 const HEADER: [u8; 4] = *b"PK\x01\x02";
+/// Bytes of an entry before its name.
+const HEAD: usize = 46;
+/// Bytes that all entries may take in memory.
+const MAX_DIRECTORY: usize = 32 << 20;
 
 /// The entries of an archive (APPNOTE.TXT of PKWARE, 4.3.12 and 4.3.16).
 pub fn entries(path: &Path) -> io::Result<Vec<Entry>> {
@@ -39,16 +43,32 @@ pub fn entries(path: &Path) -> io::Result<Vec<Entry>> {
         return Err(wrong("its directory is not where it should be"));
     }
     file.seek(SeekFrom::Start(start.into()))?;
-    let mut directory = vec![0; size as usize];
-    file.read_exact(&mut directory)?;
+    let mut directory = io::BufReader::with_capacity(1 << 16, file.take(size.into()));
     let mut all = Vec::new();
-    let mut rest = directory.as_slice();
-    while rest.starts_with(&HEADER) {
-        let (entry, length) = read(rest).ok_or_else(|| wrong("its directory is cut short"))?;
+    // Of an entry its name is kept, and what else is known of it.
+    let mut kept = 0;
+    let cut_short = |error: io::Error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => wrong("its directory is cut short"),
+        _ => error,
+    };
+    loop {
+        let mut head = [0; HEAD];
+        if directory.fill_buf()?.is_empty() {
+            return Ok(all);
+        }
+        // What follows the entries is none.
+        directory.read_exact(&mut head[..4]).map_err(cut_short)?;
+        if !head.starts_with(&HEADER) {
+            return Ok(all);
+        }
+        directory.read_exact(&mut head[4..]).map_err(cut_short)?;
+        let entry = read(&head, &mut directory).map_err(cut_short)?;
+        kept += size_of::<Entry>() + entry.name.len();
+        if kept > MAX_DIRECTORY {
+            return Err(io::Error::other(format!("its directory takes more than {MAX_DIRECTORY} bytes")));
+        }
         all.push(entry);
-        rest = rest.get(length..).unwrap_or_default();
     }
-    Ok(all)
 }
 
 fn short(bytes: &[u8], at: usize) -> Option<u16> {
@@ -59,19 +79,23 @@ fn long(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-/// The entry at the start of the bytes, and how long it is there.
-fn read(bytes: &[u8]) -> Option<(Entry, usize)> {
-    let lengths = [28, 30, 32].map(|at| short(bytes, at).map(usize::from));
-    let [Some(name), Some(extra), Some(comment)] = lengths else { return None };
-    let is_unix = *bytes.get(5)? == 3;
-    let mode = long(bytes, 38)? >> 16;
-    let entry = Entry {
-        name: String::from_utf8_lossy(bytes.get(46..46 + name)?).into_owned(),
-        crc: long(bytes, 16)?,
-        size: long(bytes, 24)?,
+/// The entry that begins with this head; its name and what else belongs to it is read.
+fn read(head: &[u8; HEAD], rest: &mut impl Read) -> io::Result<Entry> {
+    let [name, extra, comment] = [28, 30, 32].map(|at| short(head, at).unwrap_or_default());
+    let is_unix = head[5] == 3;
+    let mode = long(head, 38).unwrap_or_default() >> 16;
+    let mut bytes = vec![0; name.into()];
+    rest.read_exact(&mut bytes)?;
+    let skipped = u64::from(extra) + u64::from(comment);
+    if io::copy(&mut rest.take(skipped), &mut io::sink())? < skipped {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Entry {
+        name: String::from_utf8_lossy(&bytes).into_owned(),
+        crc: long(head, 16).unwrap_or_default(),
+        size: long(head, 24).unwrap_or_default(),
         mode: (is_unix && mode != 0).then_some(mode),
-    };
-    Some((entry, 46 + name + extra + comment))
+    })
 }
 
 impl Entry {

@@ -85,7 +85,7 @@ impl Scene {
     }
 
     fn call(&self, module: &str, args: Map) -> Outcome {
-        let outcome = self.run(module, args, Mode { check: false, diff: true });
+        let outcome = self.run(module, args, Mode { diff: true, ..Mode::default() });
         assert_eq!(outcome.failure, None);
         outcome
     }
@@ -198,7 +198,7 @@ fn a_container_is_made_once_and_replaced_only_with_a_reason() {
     let name = scene.name("a");
     let args = with(&base, data! { "ports" => vec![format!("127.0.0.1:{}:3000", free_port())], "memory" => "64m" });
 
-    let check = scene.run("docker_container", args.clone(), Mode { check: true, diff: true });
+    let check = scene.run("docker_container", args.clone(), Mode { check: true, diff: true, ..Mode::default() });
     assert!(check.changed && check.failure.is_none());
     assert_eq!(json(&scene.call("docker_container_info", data! { "name" => name.as_str() }), "exists"), json!(false));
 
@@ -634,7 +634,7 @@ fn images_go_to_a_registry_and_come_back_after_a_login() {
 fn check_mode_does_not_miss_what_earlier_tasks_would_have_made() {
     let scene = Scene::new("check");
     let nowhere = format!("unix://{}/none.sock", scene.folder.path().display());
-    let check = Mode { check: true, diff: false };
+    let check = Mode { check: true, ..Mode::default() };
     for (module, args) in [
         ("docker_container", data! { "name" => "a", "image" => "b" }),
         ("docker_image", data! { "name" => "b", "source" => "pull" }),

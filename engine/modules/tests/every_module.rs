@@ -75,7 +75,7 @@ impl Tree {
 
     fn call(&self, module: &str, args: Map, check: bool) -> Option<Outcome> {
         let environment = self.environment();
-        let mode = Mode { check, diff: true };
+        let mode = Mode { check, diff: true, ..Mode::default() };
         let call = Call { module: module.to_owned(), args, mode, environment: environment.clone(), background: None };
         let (tell, told) = mpsc::channel();
         thread::spawn(move || {

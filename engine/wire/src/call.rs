@@ -33,6 +33,8 @@ pub struct Mode {
     pub check: bool,
     /// Send the differences along.
     pub diff: bool,
+    /// How much of the text that a process prints is kept, in bytes; 0 is the default.
+    pub max_output: u64,
 }
 
 /// Calls that go out together: one task's, or those of several tasks that follow each other. Each answer is
@@ -129,4 +131,22 @@ pub enum Reply {
     Stopped { batch: u64 },
     /// Send this blob.
     Want { sha256: String },
+    /// Takes the place of an `Outcome` that is too long for one frame: its encoding, in pieces. `failed` says
+    /// what the outcome says, for whoever passes the pieces on without looking into them.
+    Part {
+        batch: u64,
+        index: u32,
+        #[serde(with = "serde_bytes")]
+        piece: Vec<u8>,
+        last: bool,
+        failed: bool,
+    },
+    /// The next piece of the file that call `index` sends, before its outcome; so many bytes are left after it.
+    Content {
+        batch: u64,
+        index: u32,
+        #[serde(with = "serde_bytes")]
+        piece: Vec<u8>,
+        left: u64,
+    },
 }

@@ -4,18 +4,23 @@ use std::io::{self, Read, Write};
 
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::Reply;
+
 /// The agent's very first bytes. What a login shell prints before it is skipped.
 pub const MARKER: &[u8] = b"\n\0rplay-agent\0\n";
 
 /// Bytes; a longer frame is refused before anything is allocated for it. Blobs go in pieces.
 pub const MAX_FRAME: u32 = 256 << 20;
 
+/// Bytes; the longest frame that an agent sends. What is longer goes in pieces.
+pub const MAX_REPLY: u32 = 1 << 20;
+
 /// Why a frame could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     #[error("the connection broke off: {0}")]
     Io(#[from] io::Error),
-    #[error("a frame of {0} bytes is longer than the {MAX_FRAME} allowed")]
+    #[error("a frame of {0} bytes is longer than allowed")]
     TooLong(u64),
     #[error("a frame does not decode: {0}")]
     Garbled(postcard::Error),
@@ -23,6 +28,15 @@ pub enum FrameError {
 
 /// Reads one frame. `None` is a clean end: the peer hung up between two frames.
 pub fn read_frame<T: DeserializeOwned>(reader: &mut impl Read) -> Result<Option<T>, FrameError> {
+    read_within(reader, MAX_FRAME)
+}
+
+/// As [`read_frame`], for what an agent sends.
+pub fn read_reply(reader: &mut impl Read) -> Result<Option<Reply>, FrameError> {
+    read_within(reader, MAX_REPLY)
+}
+
+fn read_within<T: DeserializeOwned>(reader: &mut impl Read, longest: u32) -> Result<Option<T>, FrameError> {
     let mut head = [0u8; 4];
     let mut filled = 0;
     while filled < head.len() {
@@ -35,7 +49,7 @@ pub fn read_frame<T: DeserializeOwned>(reader: &mut impl Read) -> Result<Option<
         }
     }
     let length = u32::from_le_bytes(head);
-    if length > MAX_FRAME {
+    if length > longest {
         return Err(FrameError::TooLong(length.into()));
     }
     // Grows as bytes arrive, so a lying length costs no memory.
@@ -46,11 +60,23 @@ pub fn read_frame<T: DeserializeOwned>(reader: &mut impl Read) -> Result<Option<
     decode(&body).map(Some)
 }
 
-/// Writes one frame and flushes.
+/// Writes one frame and flushes. The frame as a whole is never in memory.
 pub fn write_frame<T: Serialize>(writer: &mut impl Write, message: &T) -> Result<(), FrameError> {
-    writer.write_all(&encode(message)?)?;
+    let length = size_of(message)?;
+    if length > u64::from(MAX_FRAME) {
+        return Err(FrameError::TooLong(length));
+    }
+    let mut writer = io::BufWriter::with_capacity(1 << 16, writer);
+    writer.write_all(&(length as u32).to_le_bytes())?;
+    postcard::to_io(message, &mut writer).map_err(FrameError::Garbled)?;
     writer.flush()?;
     Ok(())
+}
+
+/// How many bytes a message has when it is encoded.
+pub(crate) fn size_of<T: Serialize>(message: &T) -> Result<u64, FrameError> {
+    let size = postcard::serialize_with_flavor(message, postcard::ser_flavors::Size::default());
+    size.map(|size| size as u64).map_err(FrameError::Garbled)
 }
 
 /// A whole frame, head and body.
@@ -76,7 +102,7 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Reply, Value, data};
+    use crate::{Value, data};
 
     #[test]
     fn a_frame_comes_back_as_it_went() {

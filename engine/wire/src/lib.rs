@@ -7,9 +7,11 @@
 mod call;
 mod frame;
 mod outcome;
+mod pieces;
 mod value;
 
 pub use call::{Background, Batch, Become, Call, Mode, Reply, Request, Stage};
-pub use frame::{FrameError, MARKER, MAX_FRAME, decode, encode, read_frame, write_frame};
+pub use frame::{FrameError, MARKER, MAX_FRAME, MAX_REPLY, decode, encode, read_frame, read_reply, write_frame};
 pub use outcome::{Diff, Failure, Outcome};
+pub use pieces::{MAX_OUTCOME, PIECE, Pieces, outcome_frames};
 pub use value::{Blob, Map, Value};

@@ -1,18 +1,17 @@
 //! docker_container_exec: runs a command in a container that runs already.
 
-use std::io::Read;
-
 use rplay_wire::{Failure, Map, data};
 use serde_json::{Value as Json, json};
 
 use super::{
     engine::{Engine, EngineArgs, encode},
-    lifecycle::unframe,
+    lifecycle::read_output,
     units::Texts,
 };
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, Text},
+    captured::{Budget, Captured, Excess},
 };
 
 args! {
@@ -79,34 +78,45 @@ impl Module for DockerContainerExec {
                 body[key] = json!(value);
             }
         }
-        Ok(Plan::unchanged().change(Change::new(what, move |_, data| self.run(&engine, &body, data))))
+        Ok(Plan::unchanged().change(Change::new(what, move |host, data| self.run(host, &engine, &body, data))))
     }
 }
 
 impl DockerContainerExec {
-    fn run(&self, engine: &Engine, body: &Json, data: &mut Map) -> Result<(), Failure> {
+    fn run(&self, host: &Host, engine: &Engine, body: &Json, data: &mut Map) -> Result<(), Failure> {
         let made = engine.post(format!("/containers/{}/exec", encode(&self.container)), body)?;
         let id = made.get("Id").and_then(Json::as_str).unwrap_or_default();
         let start = engine.ask("POST", format!("/exec/{id}/start"));
         let answer = start.body(&json!({"Detach": self.detach.0, "Tty": self.tty.0})).patiently().send()?;
-        let mut bytes = Vec::new();
-        answer.reader().read_to_end(&mut bytes)?;
         if self.detach.0 {
             data.insert("exec_id".to_owned(), id.into());
             return Ok(());
         }
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        if self.tty.0 {
-            stdout = bytes;
-        } else {
-            for (stream, text) in unframe(&bytes) {
-                if stream == 2 { stderr.extend_from_slice(text) } else { stdout.extend_from_slice(text) }
+        let mut budget = Budget::new(host.max_output());
+        let (mut stdout, mut stderr) = (Captured::default(), Captured::default());
+        read_output(answer.reader(), !self.tty.0, |stream, text| {
+            let kept = if stream == 2 { &mut stderr } else { &mut stdout };
+            kept.add(text, &mut budget);
+            !budget.is_endless()
+        })?;
+        let text = |output: Captured| {
+            let mut text = output.text();
+            if self.strip_empty_ends.0 {
+                text.truncate(text.trim_end_matches(['\r', '\n']).len());
             }
-        }
-        let text = |bytes: Vec<u8>| {
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            if self.strip_empty_ends.0 { text.trim_end_matches(['\r', '\n']).to_owned() } else { text }
+            text
         };
+        let is_endless = budget.is_endless();
+        if let Some(excess) = budget.excess(false) {
+            let sentence = excess.sentence("the command");
+            if is_endless {
+                // The Engine has no way to end it; without a reader it ends by itself as a rule.
+                let result = data! { "stdout" => text(stdout), "stderr" => text(stderr) };
+                let msg = format!("{sentence}; its end was not waited for");
+                return Err(Failure::new(msg).help(Excess::help()).data(result));
+            }
+            host.warn(format!("{sentence}; {}", Excess::help()));
+        }
         let ended = engine.get(format!("/exec/{id}/json"))?;
         let rc = ended.get("ExitCode").and_then(Json::as_i64).unwrap_or_default();
         let result = data! { "stdout" => text(stdout), "stderr" => text(stderr), "rc" => rc };

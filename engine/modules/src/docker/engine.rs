@@ -2,6 +2,7 @@
 //! kept for the life of the agent.
 
 use std::{
+    cell::Cell,
     collections::HashMap,
     io::{self, Read},
     sync::{Mutex, OnceLock, PoisonError},
@@ -22,7 +23,10 @@ const NEWEST: Version = Version(1, 44);
 const OLDEST: Version = Version(1, 24);
 
 /// Bytes; longer answers are cut off with an error. A `docker inspect` of anything is far below.
-const LONGEST_ANSWER: u64 = 64 << 20;
+const LONGEST_ANSWER: u64 = 16 << 20;
+
+/// Bytes; a longer message of progress is refused.
+const LONGEST_MESSAGE: usize = 1 << 20;
 
 args! {
     /// Which Docker Engine to speak to, and how.
@@ -377,7 +381,10 @@ impl Answer {
     /// only sign of a failure: the status was sent long before.
     pub fn progress(self, mut each: impl FnMut(&Json)) -> Result<(), EngineError> {
         let request = self.request.clone();
-        for message in serde_json::Deserializer::from_reader(io::BufReader::new(self.reader())).into_iter::<Json>() {
+        let left = Cell::new(LONGEST_MESSAGE);
+        let reader = Metered { reader: io::BufReader::new(self.reader()), left: &left };
+        for message in serde_json::Deserializer::from_reader(reader).into_iter::<Json>() {
+            left.set(LONGEST_MESSAGE);
             let message =
                 message.map_err(|error| EngineError::Broken { request: request.clone(), why: error.to_string() })?;
             if let Some(error) = message.pointer("/errorDetail/message").or_else(|| message.get("error")) {
@@ -387,6 +394,24 @@ impl Answer {
             each(&message);
         }
         Ok(())
+    }
+}
+
+/// Reads as much as is allowed until the next message is there.
+struct Metered<'a, R> {
+    reader: R,
+    left: &'a Cell<usize>,
+}
+
+impl<R: Read> Read for Metered<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let wanted = buffer.len().min(self.left.get());
+        if wanted == 0 && !buffer.is_empty() {
+            return Err(io::Error::other(format!("a message has more than {LONGEST_MESSAGE} bytes")));
+        }
+        let length = self.reader.read(buffer.get_mut(..wanted).unwrap_or_default())?;
+        self.left.set(self.left.get() - length);
+        Ok(length)
     }
 }
 

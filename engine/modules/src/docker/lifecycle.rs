@@ -14,6 +14,7 @@ use super::{
     engine::{Engine, EngineError, encode},
     spec::Attachment,
 };
+use crate::captured::{Budget, Captured, MAX_OUTPUT};
 
 /// A container's name, and how it is to be treated.
 #[derive(Clone)]
@@ -285,12 +286,14 @@ impl Lifecycle {
     fn output(&self, id: &str, container: &Json) -> Result<String, Failure> {
         let ask = self.engine.ask("GET", format!("/containers/{}/logs", encode(id)));
         let answer = ask.query("stdout", "true").query("stderr", "true").patiently().send()?;
-        let mut bytes = Vec::new();
-        answer.reader().take(64 << 20).read_to_end(&mut bytes)?;
         let has_terminal = container.pointer("/Config/Tty").and_then(Json::as_bool) == Some(true);
-        let bytes =
-            if has_terminal { bytes } else { unframe(&bytes).map(|(_, text)| text).collect::<Vec<_>>().concat() };
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        let mut budget = Budget::new(MAX_OUTPUT);
+        let mut output = Captured::default();
+        read_output(answer.reader(), !has_terminal, |_, text| {
+            output.add(text, &mut budget);
+            !budget.is_endless()
+        })?;
+        Ok(output.text())
     }
 
     /// Waits until the health check says that all is well, if that is to be waited for.
@@ -365,16 +368,35 @@ fn keep_nameless_volumes(old: &Json, body: &mut Json) {
     }
 }
 
-/// Takes a container's output out of its frames, each piece with its stream: a byte for the stream (1 is
-/// stdout, 2 stderr), three of zero, a length, the text.
-pub fn unframe(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
-    std::iter::from_fn(move || {
-        let (&[stream, _, _, _, a, b, c, d], rest) = bytes.split_first_chunk::<8>()?;
-        let length = u32::from_be_bytes([a, b, c, d]) as usize;
-        let (text, rest) = rest.split_at(length.min(rest.len()));
-        bytes = rest;
-        Some((stream, text))
-    })
+/// Reads a container's output to its end, or until `take` wants no more. `take` gets each piece with its stream:
+/// 1 is stdout, 2 stderr. Without a terminal the output is `framed`: a byte for the stream, three of zero, a
+/// length, the text.
+pub fn read_output(
+    mut output: impl Read,
+    framed: bool,
+    mut take: impl FnMut(u8, &[u8]) -> bool,
+) -> std::io::Result<()> {
+    let mut piece = vec![0; 16 << 10];
+    loop {
+        let (mut stream, mut left) = (1, u64::MAX);
+        if framed {
+            let mut head = [0; 8];
+            match output.read_exact(&mut head) {
+                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(()),
+                other => other?,
+            }
+            let [kind, _, _, _, a, b, c, d] = head;
+            (stream, left) = (kind, u32::from_be_bytes([a, b, c, d]).into());
+        }
+        while left > 0 {
+            let wanted = left.min(piece.len() as u64) as usize;
+            let length = output.read(piece.get_mut(..wanted).unwrap_or_default())?;
+            if length == 0 || !take(stream, piece.get(..length).unwrap_or_default()) {
+                return Ok(());
+            }
+            left -= length as u64;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -398,7 +420,24 @@ mod tests {
     #[test]
     fn output_is_taken_out_of_its_frames_even_when_cut_short() {
         let framed = b"\x01\0\0\0\0\0\0\x03out\x02\0\0\0\0\0\0\x09err";
-        assert_eq!(unframe(framed).collect::<Vec<_>>(), [(1, &b"out"[..]), (2, &b"err"[..])]);
-        assert_eq!(unframe(b"\x01\0").count(), 0);
+        let read = |bytes: &[u8], framed| {
+            let mut pieces = Vec::new();
+            read_output(bytes, framed, |stream, text| {
+                pieces.push((stream, text.to_vec()));
+                true
+            })
+            .unwrap();
+            pieces
+        };
+        assert_eq!(read(framed, true), [(1, b"out".to_vec()), (2, b"err".to_vec())]);
+        assert!(read(b"\x01\0", true).is_empty());
+        assert_eq!(read(b"plain", false), [(1, b"plain".to_vec())]);
+        let mut seen = 0;
+        let endless = std::io::repeat(b'y');
+        read_output(endless, false, |_, text| {
+            seen += text.len();
+            seen < 1 << 20
+        })
+        .unwrap();
     }
 }

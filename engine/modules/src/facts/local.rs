@@ -5,6 +5,10 @@ use std::{os::unix::fs::PermissionsExt, path::Path};
 use rplay_wire::{Map, Value, data};
 
 use super::{Source, names};
+use crate::{bounded, process};
+
+/// Bytes; longer facts are refused.
+const LONGEST: usize = 4 << 20;
 
 pub fn gather(source: &Source) -> Map {
     let folder = source.fact_path.on(source.host);
@@ -22,19 +26,21 @@ fn said(source: &Source, path: &Path) -> Result<String, String> {
     let shown = path.display();
     let meta = path.metadata().map_err(|error| format!("Could not stat fact ({shown}): {error}"))?;
     if meta.permissions().mode() & 0o111 == 0 {
-        return match crate::regular::read(path) {
+        return match bounded::read_file(path, LONGEST) {
             Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
             Err(error) => Err(format!("error loading facts from {shown}: {error}")),
         };
     }
     let failed = |what: String| format!("Failure executing fact script ({shown}), {what}");
-    let output =
-        source.host.command(&path.to_string_lossy()).output().map_err(|error| failed(format!("error: {error}")))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(failed(format!("rc: {}, err: {said}", output.status.code().unwrap_or(-1))));
+    let done = process::run(&mut source.host.command(&path.to_string_lossy()), None, LONGEST)
+        .map_err(|error| failed(format!("error: {error}")))?;
+    if let Some(excess) = &done.excess {
+        return Err(failed(excess.sentence("it")));
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    match done.rc {
+        0 => Ok(done.stdout),
+        rc => Err(failed(format!("rc: {}, err: {}", rc.max(-1), done.stderr.trim()))),
+    }
 }
 
 fn parsed(text: &str, name: &str) -> Value {

@@ -50,11 +50,8 @@ fn full_name(source: &Source, nodename: &str) -> String {
     if nodename.contains('.') {
         return nodename.to_owned();
     }
-    let output = source.host.command("hostname").arg("-f").output();
-    let found = output
-        .ok()
-        .filter(|output| output.status.success())
-        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let output = source.host.program("hostname").arg("-f").run();
+    let found = output.ok().filter(|output| output.rc == 0).map(|output| output.stdout.trim().to_owned());
     found.filter(|name| !name.is_empty() && name != "localhost").unwrap_or_else(|| nodename.to_owned())
 }
 

@@ -1,14 +1,22 @@
 //! What `uri` sends: text as it is, or a structure made into text.
 
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
 use rplay_wire::{Failure, Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::Uri;
 use crate::{
     Host,
     args::ArgType,
     argtypes::{PathArg, Text},
-    choice,
+    bounded, choice,
+    digest::hex,
     http::form_encoded,
+    regular,
 };
 
 choice! {
@@ -23,15 +31,25 @@ choice! {
 
 /// What is sent, and what it is said to be.
 pub struct Payload {
-    pub content: Vec<u8>,
+    pub content: Content,
     /// The `Content-Type`, unless the task names one.
     pub kind: Option<String>,
+}
+
+/// Content in memory, or in a file of the host.
+pub enum Content {
+    Bytes(Vec<u8>),
+    File(PathBuf),
 }
 
 /// The payload of the task, if it has one.
 pub fn payload(task: &Uri, host: &Host) -> Result<Option<Payload>, Failure> {
     if let Some(src) = &task.src {
-        let content = file(src, host).map_err(|msg| Failure::new(msg).arg("src"))?;
+        let content = source(src, host).map_err(|msg| Failure::new(msg).arg("src"))?;
+        if let Content::File(path) = &content {
+            // Whether it can be read is to be known before anything is sent.
+            regular::open(path).map_err(|error| Failure::new(unreadable(path, &error)).arg("src"))?;
+        }
         return Ok(Some(Payload { content, kind: None }));
     }
     let Some(body) = &task.body else { return Ok(None) };
@@ -47,7 +65,7 @@ pub fn payload(task: &Uri, host: &Host) -> Result<Option<Payload>, Failure> {
         (BodyFormat::FormMultipart, other) => {
             return Err(about(format!("must be a dict for `body_format: form-multipart`, not {}", other.type_name())));
         }
-        (BodyFormat::Raw, Value::Bytes(bytes)) => Payload { content: bytes.clone(), kind: None },
+        (BodyFormat::Raw, Value::Bytes(bytes)) => Payload { content: Content::Bytes(bytes.clone()), kind: None },
         (BodyFormat::Raw, Value::Map(_) | Value::List(_)) => {
             return Err(about("is a structure, which cannot be sent as it is".to_owned())
                 .help("say what to make of it: `body_format: json`, or form-urlencoded, or form-multipart"));
@@ -57,17 +75,28 @@ pub fn payload(task: &Uri, host: &Host) -> Result<Option<Payload>, Failure> {
 }
 
 fn text_of(text: &str, kind: Option<&str>) -> Payload {
-    Payload { content: text.as_bytes().to_vec(), kind: kind.map(str::to_owned) }
+    Payload { content: Content::Bytes(text.as_bytes().to_vec()), kind: kind.map(str::to_owned) }
 }
 
 /// A path on the host, or content that the controller sent along.
-fn file(source: &Value, host: &Host) -> Result<Vec<u8>, String> {
-    let path = match source {
-        Value::Bytes(bytes) => return Ok(bytes.clone()),
-        Value::Blob(blob) => host.fetch(blob).map_err(|error| format!("did not arrive: {error}"))?,
-        other => PathArg(Text::parse(other)?).on(host),
-    };
-    crate::regular::read(&path).map_err(|error| format!("cannot be read: {}: {error}", path.display()))
+fn source(source: &Value, host: &Host) -> Result<Content, String> {
+    Ok(match source {
+        Value::Bytes(bytes) => Content::Bytes(bytes.clone()),
+        Value::Blob(blob) => Content::File(host.fetch(blob).map_err(|error| format!("did not arrive: {error}"))?),
+        other => Content::File(PathArg(Text::parse(other)?).on(host)),
+    })
+}
+
+/// The content of a part, which is put together with the others.
+fn file(value: &Value, host: &Host) -> Result<Vec<u8>, String> {
+    match source(value, host)? {
+        Content::Bytes(bytes) => Ok(bytes),
+        Content::File(path) => bounded::read_file(&path, host.max_output()).map_err(|error| unreadable(&path, &error)),
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> String {
+    format!("cannot be read: {}: {error}", path.display())
 }
 
 /// `a=1&b=2` of a dict, or of a list of pairs; a list as a value repeats the name.
@@ -132,14 +161,14 @@ fn multipart(parts: &Map, host: &Host) -> Result<Payload, String> {
         rendered.push((head, content));
     }
     let boundary = boundary(&rendered);
-    let mut content = Vec::new();
-    for (head, part) in &rendered {
+    let mut content = Vec::with_capacity(rendered.iter().map(|(head, part)| head.len() + part.len() + 100).sum());
+    for (head, part) in rendered {
         content.extend_from_slice(format!("--{boundary}\r\n{head}").as_bytes());
-        content.extend_from_slice(part);
+        content.extend_from_slice(&part);
         content.extend_from_slice(b"\r\n");
     }
     content.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-    Ok(Payload { content, kind: Some(format!("multipart/form-data; boundary={boundary}")) })
+    Ok(Payload { content: Content::Bytes(content), kind: Some(format!("multipart/form-data; boundary={boundary}")) })
 }
 
 fn quoted(text: &str) -> String {
@@ -148,6 +177,10 @@ fn quoted(text: &str) -> String {
 
 /// A line that stands in no part: the digest of all of them.
 fn boundary(parts: &[(String, Vec<u8>)]) -> String {
-    let all = parts.iter().flat_map(|(head, content)| head.bytes().chain(content.iter().copied())).collect::<Vec<_>>();
-    format!("rplay-{}", crate::digest::Algorithm::Sha256.of_bytes(&all))
+    let mut digest = Sha256::new();
+    for (head, content) in parts {
+        digest.update(head);
+        digest.update(content);
+    }
+    format!("rplay-{}", hex(&digest.finalize()))
 }
