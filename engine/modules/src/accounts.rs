@@ -6,7 +6,10 @@ use std::process::Command;
 
 use rplay_wire::Failure;
 
-use crate::kept_text::KeptText;
+use crate::{kept_text::KeptText, process};
+
+/// What `getent` says of one account is longer only by mistake. Bytes.
+const LONGEST_ANSWER: usize = 1 << 20;
 
 /// One line of `/etc/passwd`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,8 +115,8 @@ fn find<T>(database: &str, key: &str, read: fn(&str) -> Option<T>, is_it: impl F
         if !is_kept_elsewhere(database, &crate::regular::read_to_string("/etc/nsswitch.conf").unwrap_or_default()) {
             return None;
         }
-        let answer = Command::new("getent").args(["--", database, key]).output().ok()?;
-        String::from_utf8_lossy(&answer.stdout).lines().filter_map(read).find(&is_it)
+        let answer = process::run(Command::new("getent").args(["--", database, key]), None, LONGEST_ANSWER).ok()?;
+        answer.stdout.lines().filter_map(read).find(&is_it)
     })
 }
 
