@@ -150,8 +150,8 @@ fn whatever_an_executable_says_the_job_ends_and_says_why() {
         ("yes", "here prints without end instead of starting the agent; it printed: y; y; y"),
         (&format!("{marker}; sleep 30"), "the agent on here does not answer"),
         (&format!("{marker}; echo gone >&2"), "the connection to here broke off: gone"),
-        (&format!("{marker}; printf '\\377\\377\\377\\377'"), "the agent on here cannot be understood: "),
-        (&format!("{marker}; printf '\\002\\000\\000\\000MM'"), "the agent on here cannot be understood: "),
+        (&format!("{marker}; printf '\\377\\377\\377\\377'"), "the agent on here broke the protocol: "),
+        (&format!("{marker}; printf '\\002\\000\\000\\000MM'"), "the agent on here broke the protocol: "),
     ];
     for (n, (line, expected)) in cases.into_iter().enumerate() {
         let script = folder.path().join(n.to_string());
@@ -346,8 +346,7 @@ fn a_host_sends_content_only_for_a_call_that_asks_for_it_and_until_it_is_answere
     let content = |batch, index, piece: &str, left| Reply::Content { batch, index, piece: piece.into(), left };
     let answer = |index| Reply::Outcome { batch: 1, index, outcome: Outcome::default() };
     let replies = [
-        // No such batch, no such call, a call that fetches nothing.
-        content(2, 0, "other batch", 0),
+        // No such call, a call that fetches nothing.
         content(1, 9, "other call", 0),
         content(1, 1, "not asked for", 0),
         content(1, 0, "one", 3),
@@ -390,7 +389,7 @@ fn a_long_outcome_is_put_together_and_one_without_end_ends_the_conversation() {
     // A frame that is longer than an agent sends any.
     let long = Reply::Want { sha256: "x".repeat(2 << 20) };
     let failure = run(&scripted(folder.path(), &[long]), &local(), vec![ping("")]).unwrap_err();
-    assert!(failure.msg.contains("longer than allowed"), "{}", failure.msg);
+    assert!(failure.msg.contains("broke the protocol: it announced a reply of 2097157 bytes"), "{}", failure.msg);
 }
 
 /// Not Docker, but a script that is called as it is.

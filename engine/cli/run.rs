@@ -5,6 +5,7 @@ use std::{
     io::{BufWriter, IsTerminal, Stdout},
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 use miette::Diagnostic;
@@ -135,7 +136,8 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         channel.send(Event::Warning { message: message.into(), place: None });
     }
     let options = options(args, &config, &sources, allowed, &secrets)?;
-    let links = Links::new(LinkOptions::default()).map_err(RunFault::Links)?;
+    let stall = Duration::from_secs(u64::from(config.stall_timeout.value.max(1)));
+    let links = Links::new(LinkOptions { stall, ..LinkOptions::default() }).map_err(RunFault::Links)?;
     let person = Box::new(Person { report: channel.clone() });
     let run = Run::new(options, resolver, inventory, links, vault, channel.clone(), person);
     let result = run.playbooks(&resolved);

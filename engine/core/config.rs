@@ -268,6 +268,8 @@ settings! {
     ssh_extra_args: Option<String> = None, ["ssh_connection.ssh_extra_args"], ["ANSIBLE_SSH_EXTRA_ARGS"];
     /// The program ssh.
     ssh_executable: String = "ssh".to_owned(), ["ssh_connection.ssh_executable"], ["ANSIBLE_SSH_EXECUTABLE"];
+    /// Seconds for which nothing may come in the middle of an agent's reply. Between replies there is no limit.
+    stall_timeout: u32 = 60, ["rplay.stall_timeout"], ["RPLAY_STALL_TIMEOUT"];
     /// Further attempts to connect.
     ssh_retries: u32 = 0, ["ssh_connection.retries", "connection.retries"], ["ANSIBLE_SSH_RETRIES"];
 

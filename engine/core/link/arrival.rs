@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rplay_wire::{Failure, MARKER};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 
 use super::{
     conversation::unreachable,
@@ -18,6 +18,9 @@ use super::{
 
 /// Printed by the script when it has no executable of that name.
 const ABSENT: &[u8] = b"\n\0rplay-absent\0\n";
+
+/// Bytes of the line after ABSENT.
+const LONGEST_LINE: u64 = 256;
 
 /// The script. It runs under any login shell, so it holds no quote ', no exclamation mark (csh), no double
 /// backslash (fish) and no newline.
@@ -74,7 +77,9 @@ pub async fn arrive(
             return Ok(());
         }
         let mut line = String::new();
-        let told = tokio::time::timeout(patience, transport.reader.read_line(&mut line)).await;
+        // What the host writes there is bounded like all that it says.
+        let mut rest = (&mut transport.reader).take(LONGEST_LINE);
+        let told = tokio::time::timeout(patience, rest.read_line(&mut line)).await;
         let (Ok(Ok(_)), Some((processor, packing))) = (told, line.trim().split_once(' ')) else {
             return Err(unreachable(format!("{name} does not say which processor it has")));
         };
@@ -86,9 +91,16 @@ pub async fn arrive(
             tokio::task::spawn_blocking(work).await.map_err(|error| Failure::new(error.to_string()))??;
         let content = if only_try { &[] } else { executable.content(gzip)? };
         let writer = &mut transport.writer;
+        let sending = async {
+            writer.write_all(line.as_bytes()).await?;
+            for piece in content.chunks(1 << 16) {
+                // A host that reads nothing is not written to for ever.
+                tokio::time::timeout(patience, writer.write_all(piece)).await??;
+            }
+            writer.flush().await
+        };
         // If it fails the script has said why, and `wait_for` finds it.
-        let _ = writer.write_all(line.as_bytes()).await.and(writer.write_all(content).await);
-        let _ = writer.flush().await;
+        let _ = sending.await;
     }
     Err(unreachable(format!("{name} asks for the agent again and again")))
 }

@@ -1,23 +1,28 @@
 //! The conversation with one agent: many batches at a time over one pair of streams.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::{self, Read},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use rplay_wire::{
-    Batch, Blob, Call, Failure, FrameError, MAX_OUTCOME, MAX_REPLY, Map, Outcome, PIECE, Pieces, Reply, Request, Value,
-};
-use rplay_wire::{decode, encode};
+use rplay_wire::{Batch, Blob, Call, Failure, MAX_OUTCOME, Map, Outcome, PIECE, Pieces, Reply, Request, Value, encode};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
-    sync::mpsc::{Receiver, Sender, channel},
+    io::{AsyncRead, AsyncWriteExt},
+    sync::{
+        Semaphore,
+        mpsc::{Receiver, Sender, channel},
+    },
+    task::AbortHandle,
 };
 
 use super::{
     BlobSource, ContentSink, ContentSinks, LinkEvent, Listener,
+    boundary::{MAX_VALUES, MOST_WANTED, ReplyError, bounded, read_reply},
     transport::{Tail, Transport},
 };
 
@@ -27,6 +32,10 @@ const QUEUE: usize = 4;
 /// The argument that numbers the place for a call's content.
 const SINK: &str = "_sink";
 
+/// Contents that are read for one agent at a time. Each holds a thread and an open file, of which an agent that
+/// reads nothing must not take those of others.
+const GIVEN_AT_ONCE: usize = 2;
+
 /// An agent that has said hello.
 pub struct Conversation {
     /// The inventory's name, for messages.
@@ -34,6 +43,11 @@ pub struct Conversation {
     frames: Mutex<Option<Sender<Vec<u8>>>>,
     /// `None` once the conversation is over.
     running: Mutex<Option<HashMap<u64, Running>>>,
+    /// Content that batches mentioned which have ended: a request for it may have crossed their end.
+    past: Mutex<HashSet<String>>,
+    /// Contents that the agent waits for.
+    wanted: AtomicUsize,
+    giving: Arc<Semaphore>,
     stderr: Tail,
 }
 
@@ -72,24 +86,33 @@ pub struct Sending {
 
 impl Conversation {
     /// Hears the agent's hello, its marker having been read, and begins to listen and to write.
-    pub async fn begin(name: String, transport: Transport, patience: Duration) -> Result<Arc<Self>, Failure> {
+    /// `patience` bounds the wait for the hello, `stall` the time without a byte inside a reply.
+    pub async fn begin(
+        name: String,
+        transport: Transport,
+        patience: Duration,
+        stall: Duration,
+    ) -> Result<Arc<Self>, Failure> {
         let Transport { mut reader, mut writer, stderr, process } = transport;
-        let hello = tokio::time::timeout(patience, read_frame(&mut reader)).await;
+        let hello = tokio::time::timeout(patience, read_reply(&mut reader, stall)).await;
         match hello {
             Ok(Ok(Some(Reply::Hello { .. }))) => {}
-            Ok(Err(FrameError::Io(_)) | Ok(None)) => return Err(ended(&name, &stderr).await),
-            Ok(Err(error)) => return Err(Failure::new(format!("the agent on {name} cannot be understood: {error}"))),
-            Ok(Ok(Some(_))) => return Err(Failure::new(format!("the agent on {name} did not say hello"))),
-            Err(_) => return Err(Failure::new(format!("the agent on {name} does not answer"))),
+            Ok(Err(ReplyError::Io(_)) | Ok(None)) => return Err(ended(&name, &stderr).await),
+            Ok(Err(error)) => return Err(broken(&name, &error)),
+            Ok(Ok(Some(_))) => return Err(broken(&name, &ReplyError::NoHello)),
+            Err(_) => return Err(unreachable(format!("the agent on {name} does not answer"))),
         };
         let (frames, mut queue): (_, Receiver<Vec<u8>>) = channel(QUEUE);
         let conversation = Arc::new(Conversation {
             name,
             frames: Mutex::new(Some(frames)),
             running: Mutex::new(Some(HashMap::new())),
+            past: Mutex::default(),
+            wanted: AtomicUsize::new(0),
+            giving: Arc::new(Semaphore::new(GIVEN_AT_ONCE)),
             stderr,
         });
-        tokio::spawn(async move {
+        let writing = tokio::spawn(async move {
             while let Some(frame) = queue.recv().await {
                 // Whoever listens notices that the agent has gone.
                 if writer.write_all(&frame).await.and(writer.flush().await).is_err() {
@@ -99,9 +122,10 @@ impl Conversation {
             let _ = writer.shutdown().await;
         });
         let listener = conversation.clone();
+        let writing = writing.abort_handle();
         tokio::spawn(async move {
-            let heard = listener.listen(&mut reader).await;
-            listener.end(heard.err()).await;
+            let heard = listener.listen(&mut reader, stall).await;
+            listener.end(heard.err(), &writing).await;
             drop(process);
         });
         Ok(conversation)
@@ -154,27 +178,34 @@ impl Conversation {
         self.frames.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    async fn listen(self: &Arc<Self>, reader: &mut (impl AsyncRead + Unpin)) -> Result<(), FrameError> {
-        while let Some(reply) = read_frame(reader).await? {
+    async fn listen(
+        self: &Arc<Self>,
+        reader: &mut (impl AsyncRead + Unpin),
+        stall: Duration,
+    ) -> Result<(), ReplyError> {
+        while let Some(reply) = read_reply(reader, stall).await? {
             match reply {
-                Reply::Hello { .. } => {}
-                Reply::Outcome { batch, index, outcome } => self.outcome(batch, index, outcome),
-                Reply::Stopped { batch } => self.stopped(batch),
+                Reply::Hello { .. } => return Err(ReplyError::SecondHello),
+                Reply::Outcome { batch, index, outcome } => self.outcome(batch, index, bounded(outcome))?,
+                Reply::Stopped { batch } => self.stopped(batch)?,
                 Reply::Part { batch, index, piece, last, .. } => self.part(batch, index, &piece, last)?,
-                Reply::Content { batch, index, piece, left } => self.content(batch, index, &piece, left),
-                Reply::Want { sha256 } => self.give(sha256),
+                Reply::Content { batch, index, piece, left } => self.content(batch, index, &piece, left)?,
+                Reply::Want { sha256 } => self.give(sha256)?,
             }
         }
         Ok(())
     }
 
-    /// Passes an outcome on. One that nobody waits for is dropped: a host cannot speak for another call.
-    fn outcome(&self, batch: u64, index: u32, outcome: Outcome) {
+    /// Passes an outcome on. A batch is known until all its calls are answered or it was stopped, also when it was
+    /// cancelled, so an outcome that nobody waits for is never an honest agent's.
+    fn outcome(&self, batch: u64, index: u32, outcome: Outcome) -> Result<(), ReplyError> {
         let mut running = self.running();
-        let Some(running) = running.as_mut() else { return };
-        let Some(found) = running.get_mut(&batch) else { return };
-        if found.answered.get_mut(index as usize).is_none_or(|answered| std::mem::replace(answered, true)) {
-            return;
+        let Some(running) = running.as_mut() else { return Ok(()) };
+        let found = running.get_mut(&batch).ok_or(ReplyError::UnknownBatch { batch })?;
+        let calls = found.answered.len();
+        let answered = found.answered.get_mut(index as usize).ok_or(ReplyError::UnknownCall { index, calls })?;
+        if std::mem::replace(answered, true) {
+            return Err(ReplyError::AnsweredTwice { batch, index });
         }
         found.left -= 1;
         // A file that is not whole by now never will be.
@@ -184,43 +215,49 @@ impl Conversation {
             && let Some(done) = running.remove(&batch)
         {
             done.events.hear(LinkEvent::Done { key: done.key });
+            self.remember(done);
         }
+        Ok(())
     }
 
     /// Takes a piece of an outcome; with the last one the outcome is passed on.
-    fn part(&self, batch: u64, index: u32, piece: &[u8], last: bool) -> Result<(), FrameError> {
+    fn part(&self, batch: u64, index: u32, piece: &[u8], last: bool) -> Result<(), ReplyError> {
         let whole = {
             let mut running = self.running();
-            let Some(found) = running.as_mut().and_then(|running| running.get_mut(&batch)) else { return Ok(()) };
-            if found.answered.get(index as usize) != Some(&false) {
-                return Ok(());
+            let Some(running) = running.as_mut() else { return Ok(()) };
+            let found = running.get_mut(&batch).ok_or(ReplyError::UnknownBatch { batch })?;
+            match found.answered.get(index as usize) {
+                Some(false) => {}
+                Some(true) => return Err(ReplyError::AnsweredTwice { batch, index }),
+                None => return Err(ReplyError::UnknownCall { index, calls: found.answered.len() }),
             }
             found.parts.entry(index).or_default().add(piece)?;
             // Calls that run side by side answer side by side.
             let held: usize = found.parts.values().map(Pieces::size).sum();
             if held > 2 * MAX_OUTCOME {
-                return Err(FrameError::TooLong(held as u64));
+                return Err(ReplyError::LongOutcome);
             }
             if last { found.parts.remove(&index) } else { None }
         };
         if let Some(whole) = whole {
-            self.outcome(batch, index, whole.outcome()?);
+            self.outcome(batch, index, bounded(whole.outcome_at_most(MAX_VALUES)?))?;
         }
         Ok(())
     }
 
     /// Takes content that a call was told to send. Other content is dropped: a host writes nowhere unless asked.
-    fn content(&self, batch: u64, index: u32, piece: &[u8], left: u64) {
+    fn content(&self, batch: u64, index: u32, piece: &[u8], left: u64) -> Result<(), ReplyError> {
         let mut sink = {
             let mut running = self.running();
-            let Some(found) = running.as_mut().and_then(|running| running.get_mut(&batch)) else { return };
+            let Some(running) = running.as_mut() else { return Ok(()) };
+            let found = running.get_mut(&batch).ok_or(ReplyError::UnknownBatch { batch })?;
             match found.sinks.remove(&index) {
                 Some(Sink::Open(sink)) => sink,
                 Some(Sink::Numbered(number)) => match (found.open)(number) {
                     Some(sink) => sink,
-                    None => return,
+                    None => return Ok(()),
                 },
-                None => return,
+                None => return Ok(()),
             }
         };
         // Nothing more is read from this host meanwhile, which holds the host back.
@@ -230,43 +267,67 @@ impl Conversation {
         {
             found.sinks.insert(index, Sink::Open(sink));
         }
+        Ok(())
     }
 
-    fn stopped(&self, batch: u64) {
-        let stopped = self.running().as_mut().and_then(|running| running.remove(&batch));
-        if let Some(stopped) = stopped {
-            stopped.events.hear(LinkEvent::Stopped { key: stopped.key });
+    fn stopped(&self, batch: u64) -> Result<(), ReplyError> {
+        let mut running = self.running();
+        let Some(running) = running.as_mut() else { return Ok(()) };
+        let stopped = running.remove(&batch).ok_or(ReplyError::UnknownBatch { batch })?;
+        stopped.events.hear(LinkEvent::Stopped { key: stopped.key });
+        self.remember(stopped);
+        Ok(())
+    }
+
+    /// Keeps in mind what a batch that has ended had offered.
+    fn remember(&self, ended: Running) {
+        if !ended.offered.is_empty() {
+            self.past.lock().unwrap_or_else(PoisonError::into_inner).extend(ended.offered.into_keys());
         }
     }
 
     /// Sends content in pieces, from a thread that may block.
-    fn give(&self, sha256: String) {
-        let Some(frames) = self.frames() else { return };
+    fn give(self: &Arc<Self>, sha256: String) -> Result<(), ReplyError> {
+        let Some(frames) = self.frames() else { return Ok(()) };
         let offer = self.running().as_ref().and_then(|running| {
             running.values().find_map(|found| Some((found.offered.get(&sha256)?.clone(), found.blobs.clone())))
         });
-        tokio::task::spawn_blocking(move || {
-            let given = match offer {
-                Some((blob, source)) => source(&blob).and_then(|content| stream(&sha256, content, &frames)),
-                None => Err(io::Error::other("the controller has not offered this content")),
+        if offer.is_none() && !self.past.lock().unwrap_or_else(PoisonError::into_inner).contains(&sha256) {
+            return Err(ReplyError::NotOffered);
+        }
+        if self.wanted.fetch_add(1, Ordering::AcqRel) >= MOST_WANTED {
+            return Err(ReplyError::WantsTooMuch);
+        }
+        let this = self.clone();
+        tokio::spawn(async move {
+            let Ok(_turn) = this.giving.acquire().await else { return };
+            let work = move || {
+                let given = match offer {
+                    Some((blob, source)) => source(&blob).and_then(|content| stream(&sha256, content, &frames)),
+                    None => Err(io::Error::other("the batch that offered this content has ended")),
+                };
+                if let Err(error) = given
+                    && let Ok(frame) = encode(&Request::NoBlob { sha256, reason: error.to_string() })
+                {
+                    let _ = frames.blocking_send(frame);
+                }
             };
-            if let Err(error) = given
-                && let Ok(frame) = encode(&Request::NoBlob { sha256, reason: error.to_string() })
-            {
-                let _ = frames.blocking_send(frame);
-            }
+            let _ = tokio::task::spawn_blocking(work).await;
+            this.wanted.fetch_sub(1, Ordering::AcqRel);
         });
+        Ok(())
     }
 
-    /// The agent has gone: batches that are not complete end as unreachable.
-    async fn end(&self, error: Option<FrameError>) {
+    /// The agent has gone, or is not listened to any more: batches that are not complete end as unreachable.
+    async fn end(&self, error: Option<ReplyError>, writing: &AbortHandle) {
         let left = self.running().take().unwrap_or_default();
         self.close();
+        // An agent that reads nothing would hold its writer, and those who wait for it, for ever.
+        writing.abort();
+        self.giving.close();
         let failure = match error {
-            Some(error @ (FrameError::TooLong(_) | FrameError::Garbled(_))) => {
-                unreachable(format!("the agent on {} cannot be understood: {error}", self.name))
-            }
-            _ => ended(&self.name, &self.stderr).await,
+            Some(ReplyError::Io(_)) | None => ended(&self.name, &self.stderr).await,
+            Some(error) => broken(&self.name, &error),
         };
         for running in left.into_values() {
             running.events.hear(LinkEvent::Unreachable { key: running.key, failure: failure.clone() });
@@ -341,31 +402,19 @@ pub fn unreachable(msg: impl Into<String>) -> Failure {
     Failure { unreachable: true, ..Failure::new(msg) }
 }
 
+/// The failure of a host whose agent said what no agent says.
+fn broken(name: &str, error: &ReplyError) -> Failure {
+    Failure {
+        help: Some(
+            "is that host still yours? the agent there does not behave as the one that was put there".to_owned(),
+        ),
+        ..unreachable(format!("the agent on {name} broke the protocol: {error}"))
+    }
+}
+
 async fn ended(name: &str, stderr: &Tail) -> Failure {
     unreachable(match stderr.last_words().await {
         Some(words) => format!("the connection to {name} broke off: {words}"),
         None => format!("the connection to {name} broke off"),
     })
-}
-
-/// As [`rplay_wire::read_frame`], without blocking.
-async fn read_frame(reader: &mut (impl AsyncRead + Unpin)) -> Result<Option<Reply>, FrameError> {
-    let mut head = [0u8; 4];
-    let mut filled = 0;
-    while let Some(rest) = head.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match reader.read(rest).await? {
-            0 if filled == 0 => return Ok(None),
-            0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-            count => filled += count,
-        }
-    }
-    let length = u32::from_le_bytes(head);
-    if length > MAX_REPLY {
-        return Err(FrameError::TooLong(length.into()));
-    }
-    let mut body = Vec::with_capacity((length as usize).min(1 << 16));
-    if reader.take(length.into()).read_to_end(&mut body).await? < length as usize {
-        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-    }
-    decode(&body).map(Some)
 }

@@ -90,6 +90,8 @@ pub struct LinkOptions {
     pub executable: Option<PathBuf>,
     /// How long an agent may take to say hello once its process is being started.
     pub patience: Duration,
+    /// How long no byte may come in the middle of an agent's reply. Between replies there is no such limit.
+    pub stall: Duration,
     /// Where ssh's control sockets lie: a folder of mode 0700 with a short path. `None`: found by itself.
     pub control_folder: Option<PathBuf>,
     /// Seconds for which an ssh connection is kept when nothing uses it, so that the next run finds it.
@@ -98,7 +100,13 @@ pub struct LinkOptions {
 
 impl Default for LinkOptions {
     fn default() -> Self {
-        LinkOptions { executable: None, patience: Duration::from_secs(30), control_folder: None, persist: 60 }
+        LinkOptions {
+            executable: None,
+            patience: Duration::from_secs(30),
+            stall: Duration::from_secs(60),
+            control_folder: None,
+            persist: 60,
+        }
     }
 }
 
@@ -272,7 +280,7 @@ impl Shared {
                 transport
             }
         };
-        Conversation::begin(target.name.clone(), transport, patience).await
+        Conversation::begin(target.name.clone(), transport, patience, self.options.stall).await
     }
 
     fn hosts(&self) -> MutexGuard<'_, HashMap<Arc<Target>, Arc<Host>>> {

@@ -7,6 +7,7 @@
 
 mod arrival;
 pub mod askpass;
+mod boundary;
 mod container;
 mod conversation;
 mod executable;

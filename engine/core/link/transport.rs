@@ -32,12 +32,22 @@ impl Transport {
         process: impl Send + 'static,
     ) -> Self {
         let reader: Box<dyn AsyncRead + Send + Unpin> = Box::new(reader);
+        let (stderr, reading) = Tail::of(stderr);
         Transport {
             reader: BufReader::with_capacity(1 << 16, reader),
             writer: Box::new(writer),
-            stderr: Tail::of(stderr),
-            process: Box::new(process),
+            stderr,
+            process: Box::new((process, reading)),
         }
+    }
+}
+
+/// Reads standard error; ends with the conversation, for a process may write there without end.
+struct Reading(tokio::task::AbortHandle);
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -50,11 +60,11 @@ pub struct Tail {
 
 impl Tail {
     /// Reads `stderr` to its end in the background. Must be called inside the runtime.
-    pub fn of(mut stderr: impl AsyncRead + Send + Unpin + 'static) -> Self {
+    fn of(mut stderr: impl AsyncRead + Send + Unpin + 'static) -> (Self, Reading) {
         let (end, ended) = watch::channel(false);
         let tail = Tail { kept: Arc::default(), ended };
         let kept = tail.kept.clone();
-        tokio::spawn(async move {
+        let reading = tokio::spawn(async move {
             let mut piece = [0u8; 1024];
             while let Ok(count @ 1..) = stderr.read(&mut piece).await {
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +74,7 @@ impl Tail {
             }
             let _ = end.send(true);
         });
-        tail
+        (tail, Reading(reading.abort_handle()))
     }
 
     /// The last lines in one, or nothing. For a process that has hung up: what it said before may still be on

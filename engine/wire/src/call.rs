@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Map, Outcome};
+use crate::{Map, Outcome, bounds};
 
 /// One module with its rendered arguments, for one host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Call {
     /// The module's short name (`apt`, not `ansible.builtin.apt`).
     pub module: String,
+    #[serde(with = "bounds::map")]
     pub args: Map,
     pub mode: Mode,
     /// Added to the environment of every process that the module starts.

@@ -4,7 +4,10 @@ use std::io::{self, Read, Write};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::Reply;
+use crate::{
+    Reply,
+    bounds::{self, MAX_DEPTH, Passed},
+};
 
 /// The agent's very first bytes. What a login shell prints before it is skipped.
 pub const MARKER: &[u8] = b"\n\0rplay-agent\0\n";
@@ -22,6 +25,10 @@ pub enum FrameError {
     Io(#[from] io::Error),
     #[error("a frame of {0} bytes is longer than allowed")]
     TooLong(u64),
+    #[error("a frame is nested deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+    #[error("a frame holds more than {0} values")]
+    TooMany(usize),
     #[error("a frame does not decode: {0}")]
     Garbled(postcard::Error),
 }
@@ -75,13 +82,15 @@ pub fn write_frame<T: Serialize>(writer: &mut impl Write, message: &T) -> Result
 
 /// How many bytes a message has when it is encoded.
 pub(crate) fn size_of<T: Serialize>(message: &T) -> Result<u64, FrameError> {
-    let size = postcard::serialize_with_flavor(message, postcard::ser_flavors::Size::default());
-    size.map(|size| size as u64).map_err(FrameError::Garbled)
+    let (size, passed) =
+        bounds::within(usize::MAX, || postcard::serialize_with_flavor(message, postcard::ser_flavors::Size::default()));
+    size.map(|size| size as u64).map_err(|error| error_of(error, passed, usize::MAX))
 }
 
 /// A whole frame, head and body.
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
-    let mut frame = postcard::to_extend(message, vec![0u8; 4]).map_err(FrameError::Garbled)?;
+    let (frame, passed) = bounds::within(usize::MAX, || postcard::to_extend(message, vec![0u8; 4]));
+    let mut frame = frame.map_err(|error| error_of(error, passed, usize::MAX))?;
     let length = frame.len() as u64 - 4;
     if length > u64::from(MAX_FRAME) {
         return Err(FrameError::TooLong(length));
@@ -92,10 +101,25 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
 
 /// The message in a frame's body; bytes left over are an error.
 pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
-    match postcard::take_from_bytes(body) {
+    decode_at_most(usize::MAX, body)
+}
+
+/// As [`decode`], with an error once the message turns out to hold more than `values` items and entries: each
+/// takes about a hundred bytes of memory, and some of them a single byte of the frame.
+pub fn decode_at_most<T: DeserializeOwned>(values: usize, body: &[u8]) -> Result<T, FrameError> {
+    let (taken, passed) = bounds::within(values, || postcard::take_from_bytes(body));
+    match taken {
         Ok((message, [])) => Ok(message),
         Ok(_) => Err(FrameError::Garbled(postcard::Error::DeserializeBadEncoding)),
-        Err(error) => Err(FrameError::Garbled(error)),
+        Err(error) => Err(error_of(error, passed, values)),
+    }
+}
+
+fn error_of(error: postcard::Error, passed: Option<Passed>, values: usize) -> FrameError {
+    match passed {
+        Some(Passed::Depth) => FrameError::TooDeep,
+        Some(Passed::Values) => FrameError::TooMany(values),
+        None => FrameError::Garbled(error),
     }
 }
 
@@ -118,6 +142,39 @@ mod tests {
     fn a_lying_length_is_refused_before_memory_is_taken() {
         let mut reader: &[u8] = &[0xff, 0xff, 0xff, 0xff, 1];
         assert!(matches!(read_frame::<Reply>(&mut reader), Err(FrameError::TooLong(_))));
+    }
+
+    fn nested(levels: usize) -> Value {
+        (1..levels).fold(Value::List(Vec::new()), |inner, level| match level % 2 {
+            0 => Value::List(vec![inner]),
+            _ => Value::Map(data! { "x" => inner }),
+        })
+    }
+
+    #[test]
+    fn nesting_is_bounded_both_ways() {
+        let deepest = nested(MAX_DEPTH as usize);
+        let frame = encode(&deepest).unwrap();
+        assert_eq!(decode::<Value>(&frame[4..]).unwrap(), deepest);
+        assert!(matches!(encode(&nested(MAX_DEPTH as usize + 1)), Err(FrameError::TooDeep)));
+        // A list of one list of one list ...: two bytes a level.
+        let bomb = [7u8, 1].repeat(1_000_000);
+        assert!(matches!(decode::<Value>(&bomb), Err(FrameError::TooDeep)));
+        // The count begins anew with the next message.
+        assert!(decode::<Value>(&frame[4..]).is_ok());
+    }
+
+    #[test]
+    fn values_are_counted_before_they_take_memory() {
+        let thousand = encode(&Value::List(vec![Value::Null; 1000])).unwrap();
+        assert!(decode_at_most::<Value>(1000, &thousand[4..]).is_ok());
+        assert!(matches!(decode_at_most::<Value>(999, &thousand[4..]), Err(FrameError::TooMany(999))));
+        let warnings = crate::Outcome { warnings: vec![String::new(); 1000], ..crate::Outcome::default() };
+        let frame = encode(&warnings).unwrap();
+        assert!(matches!(decode_at_most::<crate::Outcome>(999, &frame[4..]), Err(FrameError::TooMany(999))));
+        // A length that promises more than there is.
+        assert!(matches!(decode::<Value>(&[7, 0xff, 0xff, 0xff, 0xff, 0x0f]), Err(FrameError::Garbled(_))));
+        assert!(decode::<crate::Outcome>(&frame[4..]).is_ok());
     }
 
     #[test]

@@ -4,14 +4,18 @@
 //! frames carry no version and no field is optional for the sake of an older peer. Everything that
 //! arrives is still checked: a frame that is too long or does not decode is a [`FrameError`].
 
+mod bounds;
 mod call;
 mod frame;
 mod outcome;
 mod pieces;
 mod value;
 
+pub use bounds::MAX_DEPTH;
 pub use call::{Background, Batch, Become, Call, Mode, Reply, Request, Stage};
-pub use frame::{FrameError, MARKER, MAX_FRAME, MAX_REPLY, decode, encode, read_frame, read_reply, write_frame};
+pub use frame::{
+    FrameError, MARKER, MAX_FRAME, MAX_REPLY, decode, decode_at_most, encode, read_frame, read_reply, write_frame,
+};
 pub use outcome::{Diff, Failure, Outcome};
 pub use pieces::{MAX_OUTCOME, PIECE, Pieces, outcome_frames};
 pub use value::{Blob, Map, Value};

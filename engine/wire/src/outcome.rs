@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Map;
+use crate::{Map, bounds};
 
 /// The result of one call. A failed one is an `Outcome` too: its data is still there to be read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -11,13 +11,18 @@ pub struct Outcome {
     /// Set when nothing was done on purpose; says why.
     pub skipped: Option<String>,
     pub failure: Option<Failure>,
+    #[serde(deserialize_with = "bounds::list::deserialize")]
     pub diff: Vec<Diff>,
     /// What was changed, or in check mode would be, one phrase each: "create directory /srv".
+    #[serde(deserialize_with = "bounds::list::deserialize")]
     pub changes: Vec<String>,
     /// What `register` keeps: rc, stdout, stat ... without `changed`, `failed`, `msg` of a failure.
+    #[serde(with = "bounds::map")]
     pub data: Map,
     /// Facts for the host (without the prefix `ansible_`), from setup, service_facts and the like.
+    #[serde(with = "bounds::map")]
     pub facts: Map,
+    #[serde(deserialize_with = "bounds::list::deserialize")]
     pub warnings: Vec<String>,
     /// Microseconds on the host.
     pub micros: u64,
@@ -50,6 +55,7 @@ pub struct Failure {
     /// The host cannot be reached any more, or the other identity not taken.
     pub unreachable: bool,
     /// Joins the outcome's data: rc, stdout, stderr ...
+    #[serde(with = "bounds::map")]
     pub data: Map,
 }
 

@@ -3,7 +3,7 @@
 
 use postcard::ser_flavors::Flavor;
 
-use crate::{FrameError, Outcome, Reply, decode, encode, frame::size_of};
+use crate::{FrameError, Outcome, Reply, decode_at_most, encode, frame::size_of};
 
 /// Bytes of a file's content, or of an outcome that is sent in pieces, in one frame.
 pub const PIECE: usize = 64 << 10;
@@ -100,7 +100,12 @@ impl Pieces {
 
     /// The outcome that the pieces make up.
     pub fn outcome(self) -> Result<Outcome, FrameError> {
-        decode(&self.0)
+        self.outcome_at_most(usize::MAX)
+    }
+
+    /// The same, with an error when it holds more than `values` items and entries.
+    pub fn outcome_at_most(self, values: usize) -> Result<Outcome, FrameError> {
+        decode_at_most(values, &self.0)
     }
 }
 

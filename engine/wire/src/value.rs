@@ -19,8 +19,8 @@ pub enum Value {
     Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
     /// Content which stays with the controller until the agent asks for it.
     Blob(Blob),
-    List(Vec<Value>),
-    Map(Map),
+    List(#[serde(with = "crate::bounds::list")] Vec<Value>),
+    Map(#[serde(with = "crate::bounds::map")] Map),
 }
 
 /// Content by its digest. The agent asks for it with [`crate::Reply::Want`] only when the host does not
