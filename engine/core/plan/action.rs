@@ -159,6 +159,15 @@ impl Action {
         }
     }
 
+    /// Whether its results may set facts. Those of any other are not taken from a host.
+    pub fn brings_facts(&self) -> bool {
+        match self {
+            Action::Module(entry) => entry.brings_facts,
+            // What a template names is known only when it is sent.
+            Action::Controller(entry) => matches!(entry.kind, Controller::GatherFacts | Controller::Late),
+        }
+    }
+
     /// The group of `module_defaults` to which it belongs: the last word of its collection.
     pub fn group(&self) -> &'static str {
         match self {

@@ -4,7 +4,10 @@ use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
 use rplay_modules::wire::Become;
 
-use super::conditions::{self, truth_of};
+use super::{
+    conditions::{self, truth_of},
+    steering::{self as names, Steering},
+};
 use crate::{
     actions::{Answer, failed_by},
     link::{Connection, Container, Secret, SshOptions, Target},
@@ -52,32 +55,12 @@ pub struct MethodDefaults {
     pub password: Option<Secret>,
 }
 
-/// The variables that say how a host is reached, the strongest spelling first: of several that are set Ansible takes
-/// the one that its plugin's documentation names last.
-mod names {
-    pub(super) const CONNECTION: &[&str] = &["ansible_connection"];
-    pub(super) const HOST: &[&str] = &["ansible_ssh_host", "ansible_host"];
-    pub(super) const USER: &[&str] = &["ansible_ssh_user", "ansible_user"];
-    pub(super) const PORT: &[&str] = &["ansible_ssh_port", "ansible_port"];
-    pub(super) const KEY_FILE: &[&str] = &["ansible_ssh_private_key_file", "ansible_private_key_file"];
-    pub(super) const PASSWORD: &[&str] = &["ansible_ssh_password", "ansible_ssh_pass", "ansible_password"];
-    pub(super) const CHECK_HOST_KEY: &[&str] = &["ansible_ssh_host_key_checking", "ansible_host_key_checking"];
-    pub(super) const TIMEOUT: &[&str] = &["ansible_ssh_timeout", "ansible_timeout"];
-    pub(super) const SSH_ARGS: &[&str] = &["ansible_ssh_args"];
-    pub(super) const COMMON_ARGS: &[&str] = &["ansible_ssh_common_args"];
-    pub(super) const EXTRA_ARGS: &[&str] = &["ansible_ssh_extra_args"];
-    pub(super) const EXECUTABLE: &[&str] = &["ansible_ssh_executable"];
-    pub(super) const PKCS11: &[&str] = &["ansible_ssh_pkcs11_provider"];
-    pub(super) const BECOME: &[&str] = &["ansible_become"];
-    pub(super) const BECOME_METHOD: &[&str] = &["ansible_become_method"];
-}
-
-/// The spellings of a variable of a become plugin: the plugin's own first.
+/// The variables of a become plugin.
 struct BecomeNames {
-    user: [&'static str; 2],
-    exe: [&'static str; 2],
-    flags: [&'static str; 2],
-    password: [&'static str; 3],
+    user: Steering,
+    exe: Steering,
+    flags: Steering,
+    password: Steering,
 }
 
 /// The ways to become another user, and their variables. Others are refused.
@@ -85,28 +68,23 @@ const METHODS: [(&str, BecomeNames); 3] = [
     (
         "sudo",
         BecomeNames {
-            user: ["ansible_sudo_user", "ansible_become_user"],
-            exe: ["ansible_sudo_exe", "ansible_become_exe"],
-            flags: ["ansible_sudo_flags", "ansible_become_flags"],
-            password: ["ansible_sudo_pass", "ansible_become_pass", "ansible_become_password"],
+            user: names::SUDO_USER,
+            exe: names::SUDO_EXE,
+            flags: names::SUDO_FLAGS,
+            password: names::SUDO_PASSWORD,
         },
     ),
     (
         "su",
-        BecomeNames {
-            user: ["ansible_su_user", "ansible_become_user"],
-            exe: ["ansible_su_exe", "ansible_become_exe"],
-            flags: ["ansible_su_flags", "ansible_become_flags"],
-            password: ["ansible_su_pass", "ansible_become_pass", "ansible_become_password"],
-        },
+        BecomeNames { user: names::SU_USER, exe: names::SU_EXE, flags: names::SU_FLAGS, password: names::SU_PASSWORD },
     ),
     (
         "doas",
         BecomeNames {
-            user: ["ansible_doas_user", "ansible_become_user"],
-            exe: ["ansible_doas_exe", "ansible_become_exe"],
-            flags: ["ansible_doas_flags", "ansible_become_flags"],
-            password: ["ansible_doas_pass", "ansible_become_pass", "ansible_become_password"],
+            user: names::DOAS_USER,
+            exe: names::DOAS_EXE,
+            flags: names::DOAS_FLAGS,
+            password: names::DOAS_PASSWORD,
         },
     ),
 ];
@@ -163,9 +141,9 @@ impl WayFault {
     }
 }
 
-/// The first of these variables that is set, rendered.
-fn variable(names: &[&str], scope: &Arc<Scope>) -> Result<Option<Value>, TemplateError> {
-    for name in names {
+/// The first variable of a setting that is set, rendered.
+fn variable(setting: Steering, scope: &Arc<Scope>) -> Result<Option<Value>, TemplateError> {
+    for name in setting.names() {
         if let Some(lazy) = scope.find(name) {
             let value = template::render(&lazy, scope)?;
             if !value.is_none() && !value.is_undefined() && !crate::vars::is_omit(&value) {
@@ -176,21 +154,21 @@ fn variable(names: &[&str], scope: &Arc<Scope>) -> Result<Option<Value>, Templat
     Ok(None)
 }
 
-/// The first of these variables that is set, as true or false.
-fn truth(names: &[&'static str], scope: &Arc<Scope>, host: &str) -> Result<Option<bool>, WayFault> {
-    let Some(value) = variable(names, scope)? else { return Ok(None) };
+/// The first variable of a setting that is set, as true or false.
+fn truth(setting: Steering, scope: &Arc<Scope>, host: &str) -> Result<Option<bool>, WayFault> {
+    let Some(value) = variable(setting, scope)? else { return Ok(None) };
     match truth_of(&value) {
         Some(truth) => Ok(Some(truth)),
         None => {
-            let name = names.iter().find(|name| scope.find(name).is_some()).copied().unwrap_or_default();
+            let name = setting.names().iter().find(|name| scope.find(name).is_some()).copied().unwrap_or_default();
             let (text, wanted) = (super::text_of(&value), "neither true nor false");
             Err(WayFault::WrongVariable { name, text, host: host.to_owned(), wanted })
         }
     }
 }
 
-pub(super) fn word(names: &[&str], scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
-    Ok(variable(names, scope)?.map(|value| super::text_of(&value)).filter(|text| !text.is_empty()))
+pub(super) fn word(setting: Steering, scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
+    Ok(variable(setting, scope)?.map(|value| super::text_of(&value)).filter(|text| !text.is_empty()))
 }
 
 /// Where the agent of a host is. `scope` is that of the host which is to be reached; `settings` are the
@@ -238,12 +216,12 @@ pub(super) fn target(
             ssh.private_key =
                 word(names::KEY_FILE, scope)?.map(|path| expand_home(&path)).or_else(|| defaults.private_key.clone());
             let mut args = Vec::new();
-            for (names, default) in [
+            for (setting, default) in [
                 (names::SSH_ARGS, &defaults.ssh_args),
                 (names::COMMON_ARGS, &defaults.common_args),
                 (names::EXTRA_ARGS, &defaults.extra_args),
             ] {
-                match word(names, scope)? {
+                match word(setting, scope)? {
                     Some(more) => args.extend(split(&more)),
                     None => args.extend(default.iter().cloned()),
                 }
@@ -297,7 +275,7 @@ pub(super) fn become_user(
     if !wanted {
         return Ok(None);
     }
-    let pick = |names: &[&str], keyword, default: Option<&String>| match word(names, variables)? {
+    let pick = |setting: Steering, keyword, default: Option<&String>| match word(setting, variables)? {
         Some(found) => Ok(Some(found)),
         None => Ok::<_, TemplateError>(conditions::text(keyword, settings, scope)?.or_else(|| default.cloned())),
     };
@@ -307,19 +285,19 @@ pub(super) fn become_user(
         .iter()
         .find_map(|collection| method.strip_prefix(collection))
         .unwrap_or(&method);
-    let Some((method, names)) = METHODS.iter().find(|(known, _)| *known == short) else {
+    let Some((method, own_names)) = METHODS.iter().find(|(known, _)| *known == short) else {
         return Err(WayFault::UnknownMethod { method });
     };
     let own = defaults.methods.get(method);
     let setting = |field: fn(&MethodDefaults) -> Option<&String>| own.and_then(field);
     let user = setting(|own| own.user.as_ref()).or(defaults.become_user.as_ref());
-    let user = pick(&names.user, conditions::BECOME_USER, user)?;
+    let user = pick(own_names.user, conditions::BECOME_USER, user)?;
     let exe = setting(|own| own.exe.as_ref()).or(defaults.become_exe.as_ref());
-    let exe = pick(&names.exe, conditions::BECOME_EXE, exe)?;
+    let exe = pick(own_names.exe, conditions::BECOME_EXE, exe)?;
     let flags = setting(|own| own.flags.as_ref()).or(defaults.become_flags.as_ref());
-    let flags = pick(&names.flags, conditions::BECOME_FLAGS, flags)?;
+    let flags = pick(own_names.flags, conditions::BECOME_FLAGS, flags)?;
     let password = own.and_then(|own| own.password.as_ref()).or(defaults.become_password.as_ref());
-    let password = word(&names.password, variables)?.or_else(|| password.map(|secret| secret.reveal().to_owned()));
+    let password = word(own_names.password, variables)?.or_else(|| password.map(|secret| secret.reveal().to_owned()));
     let user = user.unwrap_or_else(|| "root".to_owned());
     Ok(Some(Become { method: (*method).to_owned(), user, exe, flags, password }))
 }
@@ -327,7 +305,7 @@ pub(super) fn become_user(
 /// How much of what a process prints is kept, from the variable `rplay_max_output`: bytes, or with a K, M or G
 /// behind them. 0 where it is not set.
 pub(super) fn max_output(scope: &Arc<Scope>) -> Result<u64, WayFault> {
-    let Some(text) = word(&["rplay_max_output"], scope)? else { return Ok(0) };
+    let Some(text) = word(names::MAX_OUTPUT, scope)? else { return Ok(0) };
     let trimmed = text.trim().trim_end_matches(['b', 'B']).trim_end_matches('i');
     let (digits, factor) = match trimmed.char_indices().next_back() {
         Some((at, 'k' | 'K')) => (&trimmed[..at], 1 << 10),

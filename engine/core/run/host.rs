@@ -10,7 +10,7 @@ use std::{
 
 use indexmap::IndexMap;
 
-use super::{advance::Sent, lock, watch::Watch};
+use super::{advance::Sent, lock, steering, watch::Watch};
 use crate::{
     actions::entries,
     source::{Problems, one_line},
@@ -37,6 +37,8 @@ pub struct HostState {
     ran: Mutex<HashSet<String>>,
     /// Roles that this host has left by `end_role`.
     left: Mutex<HashSet<String>>,
+    /// Variables that its facts tried to set and may not.
+    refused: Mutex<HashSet<Arc<str>>>,
     /// Sees what templates read for this host.
     watch: Mutex<Option<Arc<Watch>>>,
     /// Tasks whose calls are on their way before their turn, the next one first.
@@ -70,6 +72,7 @@ impl HostState {
             roles: Mutex::default(),
             ran: Mutex::default(),
             left: Mutex::default(),
+            refused: Mutex::default(),
             watch: Mutex::default(),
             sent: Mutex::default(),
         }
@@ -117,26 +120,40 @@ impl HostState {
         self.change(|layers| layers.inventory = inventory.into());
     }
 
-    /// Adds facts; `ansible_facts` holds them all. Those of `setup` (`prefixed`) come without the
-    /// `ansible_` that the variables of their names have.
-    pub fn add_facts(&self, facts: IndexMap<Arc<str>, Value>, prefixed: bool) {
+    /// Adds facts that the playbook itself made (`set_fact` with `cacheable`); `ansible_facts` holds them all.
+    pub fn add_facts(&self, facts: IndexMap<Arc<str>, Value>) {
+        let variables = facts.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        self.keep_facts(variables, facts);
+    }
+
+    /// Adds facts that came from a host, as far as it may set their variables ([`steering`]); `ansible_facts` holds
+    /// them all, for nothing is steered by it. Those of `setup` (`prefixed`) come without the `ansible_` that the
+    /// variables of their names have. Gives back the names that were refused for the first time.
+    pub(super) fn add_facts_from_host(&self, facts: IndexMap<Arc<str>, Value>, prefixed: bool) -> Vec<Arc<str>> {
+        let (variables, refused) = steering::from_host(&facts, prefixed);
+        self.keep_facts(variables, facts);
+        self.refuse(refused)
+    }
+
+    /// Notes names that the host may not set, and gives back those that are new.
+    pub(super) fn refuse(&self, names: impl IntoIterator<Item = Arc<str>>) -> Vec<Arc<str>> {
+        let mut known = lock(&self.refused);
+        names.into_iter().filter(|name| known.insert(name.clone())).collect()
+    }
+
+    fn keep_facts(&self, variables: Vec<(Arc<str>, Value)>, facts: IndexMap<Arc<str>, Value>) {
         self.change(|layers| {
             let known = Arc::make_mut(&mut layers.facts);
             let mut all: IndexMap<Arc<str>, Value> = match known.get("ansible_facts").and_then(Lazy::data) {
                 Some(old) => entries(&old),
                 None => IndexMap::new(),
             };
+            known.extend(variables.into_iter().map(|(name, value)| (name, Lazy::Data(value))));
             for (name, value) in facts {
-                let variable = match prefixed && !name.starts_with("ansible_") {
-                    true => format!("ansible_{name}").into(),
-                    false => name.clone(),
-                };
-                known.insert(variable, Lazy::Data(value.clone()));
                 let short = name.strip_prefix("ansible_").map(Arc::from);
                 all.insert(short.unwrap_or(name), value);
             }
-            let all = mapping(all);
-            known.insert("ansible_facts".into(), Lazy::Data(all));
+            known.insert("ansible_facts".into(), Lazy::Data(mapping(all)));
         });
     }
 

@@ -10,6 +10,7 @@ use super::{
     looped::Round,
     play::Gone,
     registered::{NO_TRACEBACK, gathers, register_value},
+    steering,
     task::{TaskRun, censored, item},
     text_of, unit,
 };
@@ -301,13 +302,20 @@ impl Run {
                 Effect::SetFacts { vars, cacheable } => {
                     if cacheable {
                         let facts = vars.iter().filter_map(|(k, v)| Some((k.clone(), v.data()?)));
-                        target.add_facts(facts.collect(), false);
+                        target.add_facts(facts.collect());
                     }
                     target.set(vars);
                 }
                 Effect::Facts(facts) => {
                     let gathered = gathers(&task.task);
-                    target.add_facts(facts, gathered);
+                    let refused = match task.task.action.brings_facts() {
+                        true => target.add_facts_from_host(facts, gathered),
+                        // No agent of ours would say so.
+                        false => target.refuse(facts.into_keys()),
+                    };
+                    if !refused.is_empty() {
+                        self.warn(steering::warning(&host.name, &refused), None);
+                    }
                     if gathered {
                         target.set_gathered(true);
                     }

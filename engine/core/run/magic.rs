@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 
-use super::{PlayRun, Run, host::HostState, watch::Watch};
+use super::{PlayRun, Run, host::HostState, steering::steers, watch::Watch};
 use crate::{
     plan::{Role, Task},
     source::{Source, Span, absolute},
@@ -61,45 +61,14 @@ const NAMES: &[&str] = &[
     "role_path",
 ];
 
-/// Names beginning with `ansible_` that facts never have: to ask for them is no reason to gather.
-const NO_FACTS: &[&str] = &[
-    "ansible_become",
-    "ansible_connection",
-    "ansible_delegated_vars",
-    "ansible_failed_",
-    "ansible_host",
-    "ansible_index_var",
-    "ansible_loop",
-    "ansible_managed",
-    "ansible_password",
-    "ansible_pipelining",
-    "ansible_port",
-    "ansible_private_key_file",
-    "ansible_python_interpreter",
-    "ansible_remote_tmp",
-    "ansible_scp_",
-    "ansible_sftp_",
-    "ansible_shell_",
-    "ansible_ssh_common_args",
-    "ansible_ssh_executable",
-    "ansible_ssh_extra_args",
-    "ansible_ssh_host",
-    "ansible_ssh_pass",
-    "ansible_ssh_port",
-    "ansible_ssh_private_key_file",
-    "ansible_ssh_user",
-    "ansible_sudo",
-    "ansible_timeout",
-    "ansible_user",
-];
+/// Whether a variable is one of these.
+pub(super) fn is_one(name: &str) -> bool {
+    NAMES.binary_search(&name).is_ok()
+}
 
+/// Whether a variable may come with gathering. To ask for one that facts never have is no reason to gather.
 fn may_be_fact(name: &str) -> bool {
-    if !name.starts_with("ansible_") {
-        return false;
-    }
-    // `ansible_user_id`, `ansible_hostname` and the like are facts in spite of how they begin.
-    !NO_FACTS.iter().any(|no| name.strip_prefix(no).is_some_and(|rest| rest.is_empty() || no.ends_with('_')))
-        && !name.starts_with("ansible_become")
+    name.starts_with("ansible_") && name != "ansible_managed" && !steers(name)
 }
 
 impl Magic for HostMagic {
@@ -108,7 +77,7 @@ impl Magic for HostMagic {
             watch.name(name);
         }
         // Most names are not ours: one search in a sorted table says so.
-        if NAMES.binary_search(&name).is_err() {
+        if !is_one(name) {
             return match name {
                 "ansible_facts" => self.facts(),
                 _ => None,

@@ -26,6 +26,7 @@ mod preflight;
 mod registered;
 mod scopes;
 mod sending;
+mod steering;
 mod steps;
 mod task;
 mod timer;

@@ -7,7 +7,7 @@ use rplay_modules::{
     wire::{Background, Become, Call, Mode},
 };
 
-use super::{PlayRun, Run, conditions, connection, connection::WayFault, host::HostState, text_of};
+use super::{PlayRun, Run, conditions, connection, connection::WayFault, host::HostState, steering, text_of};
 use crate::{
     actions::{self, Act, After, Answer, Rendered, failed_by, wire_args},
     link::Target,
@@ -237,7 +237,7 @@ impl Run {
 
     /// Where the host keeps what becomes of jobs, unless it is the usual place.
     fn jobs_folder(&self, scope: &Arc<Scope>) -> Result<Option<(String, String)>, TemplateError> {
-        let folder = connection::word(&["ansible_async_dir"], scope)?.or_else(|| self.options.async_dir.clone());
+        let folder = connection::word(steering::ASYNC_DIR, scope)?.or_else(|| self.options.async_dir.clone());
         Ok(folder.map(|folder| ("ANSIBLE_ASYNC_DIR".to_owned(), folder)))
     }
 

@@ -43,6 +43,7 @@ mod yaml;
 pub use condition::condition;
 pub use error::{TemplateError, Via};
 pub use file::{FileOptions, render_file};
+pub(crate) use functions::exists as is_function;
 pub use lookups::lookup;
 pub use native::drop_omitted;
 pub use render::render;

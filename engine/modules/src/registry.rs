@@ -75,7 +75,10 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::apt_key::AptKey>("apt_key", BUILTIN),
     entry::<crate::apt_repository::AptRepository>("apt_repository", BUILTIN),
     entry::<crate::assemble::Assemble>("assemble", BUILTIN),
-    entry::<crate::async_status::AsyncStatus>("async_status", BUILTIN).answered_by(crate::async_status::run),
+    entry::<crate::async_status::AsyncStatus>("async_status", BUILTIN)
+        .answered_by(crate::async_status::run)
+        // Those of the job.
+        .with_facts(),
     entry::<crate::authorized_key::AuthorizedKey>("authorized_key", POSIX),
     entry::<crate::blockinfile::BlockInFile>("blockinfile", BUILTIN),
     entry::<crate::command::Command>("command", BUILTIN).free_form("_raw_params"),
