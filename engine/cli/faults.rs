@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
-use rplay::source::Problems;
+use rplay::{source::Problems, visible::Visible};
 
 /// Shows problems on standard error.
 pub fn show(problems: &Problems) {
@@ -30,7 +30,8 @@ pub fn text(diagnostic: &dyn Diagnostic, colour: bool, columns: usize) -> String
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(columns).with_context_lines(1).with_links(false);
     let mut text = String::new();
-    match handler.render_report(&mut text, diagnostic) {
+    let diagnostic = Visible::new(diagnostic);
+    match handler.render_report(&mut text, &diagnostic) {
         Ok(()) => text.trim_end().to_owned(),
         Err(_) => diagnostic.to_string(),
     }

@@ -12,6 +12,7 @@ use rplay::{
     secrets::Secrets,
     source::{Problems, nearest},
     syntax::emit,
+    visible::visible,
 };
 use serde_json::{Map, Value as Json};
 use thiserror::Error;
@@ -41,9 +42,9 @@ pub fn command(args: &InventoryArgs) -> Result<u8, Problems> {
         Err(problems) => return Ok(faults::end(&problems, exit_code)),
     };
     for warning in warnings {
-        eprintln!("[WARNING]: {warning}");
+        eprintln!("[WARNING]: {}", visible(&warning));
     }
-    println!("{}", text.trim_end());
+    println!("{}", visible(text.trim_end()));
     Ok(0)
 }
 

@@ -6,6 +6,7 @@ use rplay::{
     inventory::{Inventory, Matched, Pattern},
     plan::{Play, Settings, Step},
     source::Problems,
+    visible::visible,
 };
 
 use crate::args::RunArgs;
@@ -61,7 +62,7 @@ pub fn show(
             }
         }
     }
-    print!("{out}");
+    print!("{}", visible(&out));
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr},
 };
-use rplay::{actions::Prompt, report::Channel};
+use rplay::{actions::Prompt, report::Channel, visible::visible};
 
 /// Asks on the terminal itself, so that standard input and output may be pipes.
 pub fn secret(question: &str) -> io::Result<String> {
@@ -24,7 +24,7 @@ pub fn secret(question: &str) -> io::Result<String> {
     let mut answer = String::new();
     {
         let _unseen = Unseen::on(&terminal)?;
-        write!(&terminal, "{question}")?;
+        write!(&terminal, "{}", visible(question))?;
         BufReader::new(&terminal).read_line(&mut answer)?;
     }
     writeln!(&terminal)?;
@@ -64,7 +64,7 @@ impl Prompt for Person {
         let stdin = io::stdin();
         if !stdin.is_terminal() {
             // Answers may come from a pipe; nothing at all means that nobody is there.
-            print!("{text}");
+            print!("{}", visible(text));
             let _ = io::stdout().flush();
             let mut line = String::new();
             let read = stdin.lock().read_line(&mut line).unwrap_or(0);
@@ -74,7 +74,7 @@ impl Prompt for Person {
         if !echo {
             return secret(text).ok();
         }
-        print!("{text}");
+        print!("{}", visible(text));
         let _ = io::stdout().flush();
         let mut line = String::new();
         stdin.lock().read_line(&mut line).ok().filter(|read| *read > 0)?;
@@ -84,7 +84,7 @@ impl Prompt for Person {
     fn wait(&self, text: &str, duration: Duration) -> Result<(), String> {
         self.report.flush();
         let stdin = io::stdin();
-        println!("{text}");
+        println!("{}", visible(text));
         if !stdin.is_terminal() {
             std::thread::sleep(duration);
             return Ok(());

@@ -1,7 +1,7 @@
 //! The engine as a library; it knows no terminal.
 //!
-//! Floors, each using only those before it: `source`, `secrets`, `vault`, `syntax`, `vars`, `inventory`,
-//! `config`, `template`, `plan`, `event`, `link`, `actions`, `run`, `report`.
+//! Floors, each using only those before it: `visible`, `source`, `secrets`, `vault`, `syntax`, `vars`,
+//! `inventory`, `config`, `template`, `plan`, `event`, `link`, `actions`, `run`, `report`.
 
 pub mod actions;
 pub mod config;
@@ -17,3 +17,4 @@ pub mod syntax;
 pub mod template;
 pub mod vars;
 pub mod vault;
+pub mod visible;

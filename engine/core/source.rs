@@ -9,6 +9,8 @@ use std::{
 
 use miette::{Diagnostic, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
+use crate::visible::{self, with_places};
+
 /// A text that was read: a file, an `-e` argument, a generated piece.
 pub struct Source {
     /// As people should see it; relative to the working folder where that is shorter.
@@ -16,6 +18,8 @@ pub struct Source {
     /// The file, when it is one.
     pub path: Option<PathBuf>,
     pub text: String,
+    /// The text as diagnostics quote it, when it holds what a terminal would obey.
+    shown: OnceLock<Option<String>>,
 }
 
 impl Source {
@@ -27,12 +31,22 @@ impl Source {
             io::Error::new(io::ErrorKind::InvalidData, format!("not UTF-8 at byte {at}"))
         })?;
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-        Ok(Arc::new(Source { name: display_name(path), path: Some(path.to_owned()), text }))
+        Ok(Source::of(display_name(path), Some(path.to_owned()), text))
     }
 
     /// A text that is no file.
     pub fn inline(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Source { name: name.into(), path: None, text: text.into() })
+        Source::of(name.into(), None, text.into())
+    }
+
+    /// A text that came from this file, or is said to.
+    pub fn of(name: String, path: Option<PathBuf>, text: String) -> Arc<Self> {
+        Arc::new(Source { name, path, text, shown: OnceLock::new() })
+    }
+
+    /// The text as it may be shown, of the same length.
+    fn shown(&self) -> &str {
+        self.shown.get_or_init(|| with_places(&self.text)).as_deref().unwrap_or(&self.text)
     }
 
     /// Line and column of a byte offset, both from 1; columns count characters.
@@ -151,9 +165,9 @@ impl SourceCode for Span {
         lines_before: usize,
         lines_after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        let inner = self.source.text.read_span(span, lines_before, lines_after)?;
+        let inner = self.source.shown().read_span(span, lines_before, lines_after)?;
         Ok(Box::new(MietteSpanContents::new_named(
-            self.source.name.clone(),
+            visible::one_line(&self.source.name).into_owned(),
             inner.data(),
             *inner.span(),
             inner.line(),

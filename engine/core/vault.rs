@@ -203,7 +203,7 @@ impl Vault {
         for value in text.lines().filter_map(secret_of_line) {
             self.secrets.add(value);
         }
-        Ok(Arc::new(Source { name: source.name.clone(), path: source.path.clone(), text }))
+        Ok(Source::of(source.name.clone(), source.path.clone(), text))
     }
 
     /// Decrypts the content of a file that is to be copied; content that is not encrypted stays as it is.
@@ -212,7 +212,7 @@ impl Vault {
             return Ok(content);
         }
         let text = String::from_utf8_lossy(&content).into_owned();
-        let source = Arc::new(Source { name: path.display().to_string(), path: Some(path.to_owned()), text });
+        let source = Source::of(path.display().to_string(), Some(path.to_owned()), text);
         let opened = self.decrypt(&source.text, &first_line(&source))?;
         if let Ok(text) = std::str::from_utf8(&opened) {
             self.secrets.add(text);

@@ -6,6 +6,7 @@ use super::{Reader, words};
 use crate::{
     event::{Event, HostResult, Status},
     secrets::Secrets,
+    visible::{one_line, visible},
 };
 
 /// Actions whose output is shown as it is instead of as JSON.
@@ -27,7 +28,7 @@ impl<W: Write> Answers<W> {
 
     fn line(&mut self, text: &str) {
         // A closed pipe is no reason to stop in the middle of the work.
-        let _ = writeln!(self.out, "{}", self.secrets.mask(text));
+        let _ = writeln!(self.out, "{}", visible(&self.secrets.mask(text)));
     }
 
     fn answer(&mut self, result: &HostResult) {
@@ -39,12 +40,13 @@ impl<W: Write> Answers<W> {
             Status::Unreachable | Status::UnreachableIgnored => "UNREACHABLE",
         };
         for warning in &result.warnings {
-            self.line(&format!("[WARNING]: {warning}"));
+            self.line(&format!("[WARNING]: {}", one_line(warning)));
         }
+        let host = one_line(&result.host);
         let of = |name: &str| result.data.get_attr(name).ok().filter(|value| !value.is_undefined());
         let text = |name: &str| of(name).map(|value| words::label(&value)).unwrap_or_default();
         match (word, of("rc")) {
-            ("SKIPPED", _) => self.line(&format!("{} | SKIPPED", result.host)),
+            ("SKIPPED", _) => self.line(&format!("{host} | SKIPPED")),
             ("SUCCESS" | "CHANGED" | "FAILED", Some(rc)) if self.plain => {
                 let (out, err) = (text("stdout"), text("stderr"));
                 let msg = if word == "FAILED" { text("msg") } else { String::new() };
@@ -55,18 +57,18 @@ impl<W: Write> Answers<W> {
                             true => err,
                             false => format!(" (stderr) {}", err.replace('\n', "\\n")),
                         };
-                        self.line(&format!("{} | {word} | rc={rc} | (stdout) {out}{err}", result.host));
+                        self.line(&format!("{host} | {word} | rc={rc} | (stdout) {out}{err}"));
                     }
                     false => {
                         let parts = [out, err, msg].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
-                        self.line(&format!("{} | {word} | rc={rc} >>\n{}", result.host, parts.join("\n")));
+                        self.line(&format!("{host} | {word} | rc={rc} >>\n{}", parts.join("\n")));
                     }
                 }
             }
             _ => {
                 let mark = if matches!(word, "FAILED" | "UNREACHABLE") { "!" } else { "" };
                 let data = words::json(&result.data, !self.one_line, &[]);
-                self.line(&format!("{} | {word}{mark} => {data}", result.host));
+                self.line(&format!("{host} | {word}{mark} => {data}"));
             }
         }
     }

@@ -10,9 +10,10 @@ use crate::{
     event::{Counts, Event, HostResult, Item, Recap, Status, TaskId, TaskStarted},
     secrets::Secrets,
     source::Span,
+    visible::{one_line, visible},
 };
 
-/// Renders a diagnostic; the command line chooses how it looks.
+/// Renders a diagnostic; the command line chooses how it looks, and makes visible what others wrote.
 pub type Explain = Box<dyn Fn(&dyn Diagnostic) -> String + Send>;
 
 /// How the output is to look.
@@ -119,12 +120,13 @@ impl<W: Write + Send> Reader for Terminal<W> {
         self.clear();
         match event {
             Event::PlaybookStarted { name, plays } if self.look.verbosity > 1 => {
-                let short = name.rsplit('/').next().unwrap_or(name);
+                let name = one_line(name);
+                let short = name.rsplit('/').next().unwrap_or(&name);
                 self.banner(&format!("PLAYBOOK: {short}"));
                 self.line(&format!("{plays} plays in {name}"), None);
             }
             Event::PlaybookStarted { .. } => {}
-            Event::PlayStarted(play) => self.banner(&format!("PLAY [{}]", play.name.trim())),
+            Event::PlayStarted(play) => self.banner(&format!("PLAY [{}]", self.name(play.name.trim()))),
             Event::NoHosts { .. } => self.line("skipping: no hosts matched", Some(Colour::Skipped)),
             Event::NoHostsLeft => self.banner("NO MORE HOSTS LEFT"),
             Event::TaskStarted(task) => self.task(task),
@@ -140,9 +142,9 @@ impl<W: Write + Send> Reader for Terminal<W> {
                 }
             }
             Event::Retrying { task, host, item, retries_left, result, .. } => {
-                let name = self.tasks.get(task).map_or_else(|| "".into(), |task| task.name.clone());
-                let item =
-                    item.as_ref().map(|item| format!(" (item={})", words::label(&item.label))).unwrap_or_default();
+                let name = self.tasks.get(task).map_or_else(String::new, |task| self.name(&task.name));
+                let item = item.as_ref().map(|item| format!(" (item={})", self.label(item))).unwrap_or_default();
+                let host = self.name(host);
                 let more = match self.look.verbosity > 2 {
                     true => format!(" Result was: {}", words::json(&result.data, false, &[])),
                     false => String::new(),
@@ -156,14 +158,16 @@ impl<W: Write + Send> Reader for Terminal<W> {
                 for host in hosts {
                     self.running.remove(&(*task, host.clone()));
                 }
-                let hosts: Vec<&str> = hosts.iter().map(|host| &**host).collect();
-                let item = item.as_ref().map(|item| format!(" => (item={})", words::label(&item.label)));
+                let hosts: Vec<String> = hosts.iter().map(|host| self.name(host)).collect();
+                let item = item.as_ref().map(|item| format!(" => (item={})", self.label(item)));
+                let file = self.name(file);
                 self.line(
                     &format!("included: {file} for {}{}", hosts.join(", "), item.unwrap_or_default()),
                     Some(Colour::Skipped),
                 );
             }
             Event::Notified { handler, host } if self.look.verbosity > 1 => {
+                let (handler, host) = (self.name(handler), self.name(host));
                 self.line(&format!("NOTIFIED HANDLER {handler} for {host}"), Some(Colour::Dim));
             }
             Event::Notified { .. } => {}
@@ -193,7 +197,7 @@ impl<W: Write + Send> Reader for Terminal<W> {
             0..=4 => hosts.join(", "),
             more => format!("{} and {} more", hosts[..3].join(", "), more - 3),
         };
-        let text = format!("running for {}:{:02} on {shown}", seconds / 60, seconds % 60);
+        let text = format!("running for {}:{:02} on {}", seconds / 60, seconds % 60, self.name(&shown));
         let text: String = text.chars().take(self.look.columns.saturating_sub(1)).collect();
         let _ = write!(self.out, "\r\x1b[K\x1b[2m{text}\x1b[0m");
         let _ = self.out.flush();
@@ -217,18 +221,18 @@ impl<W: Write> Terminal<W> {
         }
         self.tasks.insert(task.id, task.clone());
         let kind = if task.handler { "RUNNING HANDLER" } else { "TASK" };
-        self.banner(&format!("{kind} [{}]", task.name.trim()));
+        self.banner(&format!("{kind} [{}]", self.name(task.name.trim())));
         if self.look.verbosity > 1 {
-            self.line(&format!("task path: {}", task.place), Some(Colour::Dim));
+            self.line(&format!("task path: {}", self.name(&task.place.to_string())), Some(Colour::Dim));
         }
     }
 
     fn result(&mut self, item: Option<&Item>, result: &HostResult) {
         let host = match &result.delegated_to {
-            Some(other) => format!("{} -> {other}", result.host),
-            None => result.host.to_string(),
+            Some(other) => format!("{} -> {}", self.name(&result.host), self.name(other)),
+            None => self.name(&result.host),
         };
-        let label = item.map(|item| words::label(&item.label));
+        let label = item.map(|item| self.label(item));
         let (word, colour) = match result.status {
             Status::Ok => ("ok", Colour::Ok),
             Status::Changed => ("changed", Colour::Changed),
@@ -263,7 +267,7 @@ impl<W: Write> Terminal<W> {
         // A diff says it better where there is one.
         if result.status == Status::Changed && (self.look.verbosity > 0 || self.look.diff && result.diff.is_empty()) {
             for change in &result.changes {
-                self.line(&format!("  - {change}"), Some(Colour::Changed));
+                self.line(&format!("  - {}", self.name(change)), Some(Colour::Changed));
             }
         }
     }
@@ -328,7 +332,8 @@ impl<W: Write> Terminal<W> {
             let label = format!("failed on {hosts}");
             let fault = TaskFault { msg: alike.msg, at: alike.place, label, help: alike.help };
             let text = (self.explain)(&fault);
-            self.line(text.trim_end(), None);
+            // It has colours of its own, and what others wrote is visible in it (`Explain`).
+            self.write(text.trim_end(), None);
         }
     }
 
@@ -340,15 +345,25 @@ impl<W: Write> Terminal<W> {
 
     fn warnings(&mut self, result: &HostResult) {
         for warning in &result.warnings {
-            self.warning(warning, None);
+            let warning = self.name(warning);
+            self.warning(&warning, None);
         }
+    }
+
+    /// A name, or another text that must not look like more than one line.
+    fn name(&self, text: &str) -> String {
+        one_line(&self.secrets.mask(text)).into_owned()
+    }
+
+    fn label(&self, item: &Item) -> String {
+        self.name(&words::label(&item.label))
     }
 
     fn warning(&mut self, message: &str, place: Option<&Span>) {
         let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
         let text = format!("[WARNING]: {message}{place}");
         let masked = self.secrets.mask(&text);
-        let shown = self.coloured(&masked, Colour::Warning);
+        let shown = self.coloured(&visible(&masked), Colour::Warning);
         // Scripts read standard output; a closed standard error is no reason to stop.
         let _ = self.out.flush();
         let _ = writeln!(self.aside, "{shown}");
@@ -380,13 +395,13 @@ impl<W: Write> Terminal<W> {
         self.banner("PLAY RECAP");
         for (host, counts) in &recap.hosts {
             let line = self.recap_line(host, counts);
-            self.line(&line, None);
+            self.write(&line, None);
         }
         self.line("", None);
         if self.look.custom_stats && !recap.custom.is_empty() {
             self.banner("CUSTOM STATS: ");
             for (host, data) in &recap.custom {
-                let whose = host.as_deref().unwrap_or("RUN");
+                let whose = self.name(host.as_deref().unwrap_or("RUN"));
                 self.line(&format!("\t{whose}: {}", words::json(data, false, &[])), None);
             }
             self.line("", None);
@@ -405,7 +420,7 @@ impl<W: Write> Terminal<W> {
         };
         format!(
             "{} : {} {} {} {} {} {} {}",
-            self.coloured(&format!("{host:<26}"), colour),
+            self.coloured(&format!("{:<26}", self.name(host)), colour),
             part("ok", counts.ok, Colour::Ok),
             part("changed", counts.changed, Colour::Changed),
             part("unreachable", counts.unreachable, Colour::Unreachable),
@@ -429,8 +444,15 @@ impl<W: Write> Terminal<W> {
         self.line(&format!("\n{text} {}", "*".repeat(stars)), None);
     }
 
-    /// Everything that is shown passes here, so that no secret does.
+    /// A line, or several, of text that others wrote.
     fn line(&mut self, text: &str, colour: Option<Colour>) {
+        // A secret is known by what it is, not by how it is shown.
+        let masked = self.secrets.mask(text);
+        self.write(&visible(&masked), colour);
+    }
+
+    /// Everything that is shown passes here, so that no secret does. What others wrote is visible already.
+    fn write(&mut self, text: &str, colour: Option<Colour>) {
         let masked = self.secrets.mask(text);
         let shown = match colour {
             Some(colour) => self.coloured(&masked, colour),
