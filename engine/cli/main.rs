@@ -27,6 +27,22 @@ fn main() -> ExitCode {
     if first == "agent" {
         return rplay_agent::main();
     }
+    roomy(controller)
+}
+
+/// Runs on a stack that has room for whatever nests as deep as the settings allow; only what is used of it costs
+/// memory.
+fn roomy(run: fn() -> ExitCode) -> ExitCode {
+    const STACK: usize = 256 << 20;
+    // Somebody else may have made the pool already: its threads are as good, with less room.
+    let _ = rayon::ThreadPoolBuilder::new().stack_size(STACK / 4).build_global();
+    match std::thread::Builder::new().name("controller".to_owned()).stack_size(STACK).spawn(run) {
+        Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        Err(_) => run(),
+    }
+}
+
+fn controller() -> ExitCode {
     let words = match tool::words(std::env::args_os().collect()) {
         Ok(words) => words,
         Err(refusal) => {

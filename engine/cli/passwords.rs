@@ -46,7 +46,7 @@ pub fn vault(args: &PasswordArgs, config: &Config, secrets: &Arc<Secrets>) -> Re
 pub fn password(file: Option<&Path>, ask: bool, question: &str, secrets: &Secrets) -> Result<Option<Secret>, Problems> {
     let text = match (file, ask) {
         (Some(path), _) => Some(
-            std::fs::read_to_string(path)
+            rplay::files::read_text(path)
                 .map_err(|error| PasswordFault::File { path: path.display().to_string(), reason: error.to_string() })?,
         ),
         (None, true) => Some(prompt::secret(question).map_err(|error| PasswordFault::Asked(error.to_string()))?),

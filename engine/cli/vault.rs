@@ -127,7 +127,7 @@ fn all(input: &mut dyn Read) -> Result<Vec<u8>, Problems> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Problems> {
-    Ok(std::fs::read(path).map_err(|error| Fault::File { path: path.to_owned(), error })?)
+    Ok(rplay::files::read(path).map_err(|error| Fault::File { path: path.to_owned(), error })?)
 }
 
 /// Puts new content in a file's place in one step, with the file's mode and, if possible, its owner. The

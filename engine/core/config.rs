@@ -7,6 +7,7 @@ use std::{
     fmt,
     ops::Deref,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use miette::Diagnostic;
@@ -18,6 +19,7 @@ pub use kinds::{Folders, Gathering, HashBehaviour, Identities, Patterns, Secret,
 
 use crate::{
     inventory::{GroupNames, SourceRules},
+    limits::Limits,
     source::{Problems, Source, Span, nearest},
 };
 
@@ -376,6 +378,13 @@ settings! {
     diff_context: u32 = 3, ["diff.context"], ["ANSIBLE_DIFF_CONTEXT"];
     /// Files larger than this (bytes) are not compared.
     max_diff_size: u32 = 104_448, ["defaults.max_diff_size"], ["ANSIBLE_MAX_DIFF_SIZE"];
+
+    /// How deep templates, macros, includes and roles may nest before that counts as a recursion without end.
+    recursion_limit: u32 = 1000, ["rplay.recursion_limit"], ["RPLAY_RECURSION_LIMIT"];
+    /// The largest file (bytes) that is read as a whole on the controller: playbooks, variables, lookups.
+    max_file_size: u32 = 256 << 20, ["rplay.max_file_size"], ["RPLAY_MAX_FILE_SIZE"];
+    /// Seconds that a program which prints an inventory or a password may take.
+    program_timeout: u32 = 600, ["rplay.program_timeout"], ["RPLAY_PROGRAM_TIMEOUT"];
 }
 
 /// The environment before the file, the last key of a setting before the first.
@@ -413,7 +422,18 @@ impl Config {
         let folder =
             std::env::current_dir().map_err(|error| ConfigFault::Unreadable { path: PathBuf::from("."), error })?;
         let home = std::env::var_os("HOME").map(PathBuf::from);
-        Config::read(&Surroundings { env: &env, folder: &folder, home: home.as_deref() })
+        let (config, warnings) = Config::read(&Surroundings { env: &env, folder: &folder, home: home.as_deref() })?;
+        config.limits().set();
+        Ok((config, warnings))
+    }
+
+    /// The bounds on what a project's content may ask of the controller.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            depth: usize::try_from(*self.recursion_limit).unwrap_or(usize::MAX),
+            file_size: u64::from(*self.max_file_size),
+            program_time: Duration::from_secs(u64::from(*self.program_timeout)),
+        }
     }
 
     /// The sources of the inventory: those given with `-i`, else those of the settings, else Ansible's own

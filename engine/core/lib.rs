@@ -1,14 +1,18 @@
 //! The engine as a library; it knows no terminal.
 //!
-//! Floors, each using only those before it: `visible`, `source`, `secrets`, `vault`, `syntax`, `vars`,
-//! `inventory`, `config`, `template`, `plan`, `event`, `link`, `actions`, `run`, `report`.
+//! Floors, each using only those before it: `limits`, `quiet`, `visible`, `files`, `program`, `source`, `secrets`,
+//! `vault`, `syntax`, `vars`, `inventory`, `config`, `template`, `plan`, `event`, `link`, `actions`, `run`, `report`.
 
 pub mod actions;
 pub mod config;
 pub mod event;
+pub mod files;
 pub mod inventory;
+pub mod limits;
 pub mod link;
 pub mod plan;
+pub mod program;
+pub mod quiet;
 pub mod report;
 pub mod run;
 pub mod secrets;

@@ -7,6 +7,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use crate::files;
 use miette::{Diagnostic, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
 use crate::visible::{self, with_places};
@@ -25,11 +26,7 @@ pub struct Source {
 impl Source {
     /// Reads a file as UTF-8; a byte-order mark is dropped.
     pub fn read(path: &Path) -> io::Result<Arc<Self>> {
-        let bytes = std::fs::read(path)?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            io::Error::new(io::ErrorKind::InvalidData, format!("not UTF-8 at byte {at}"))
-        })?;
+        let text = files::read_text(path)?;
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         Ok(Source::of(display_name(path), Some(path.to_owned()), text))
     }

@@ -16,6 +16,7 @@ use envelope::Envelope;
 pub use envelope::encrypt;
 
 use crate::{
+    files, program,
     secrets::Secrets,
     source::{Problems, Source, Span},
 };
@@ -284,7 +285,7 @@ fn password_file(path: &Path, id: &str) -> Result<Vec<u8>, String> {
         return Err("it is a folder".to_owned());
     }
     if about.permissions().mode() & 0o111 == 0 {
-        let content = std::fs::read(path).map_err(|error| error.to_string())?;
+        let content = files::read(path).map_err(|error| error.to_string())?;
         if Vault::is_encrypted(&content) {
             return Err("the file is encrypted itself".to_owned());
         }
@@ -296,7 +297,7 @@ fn password_file(path: &Path, id: &str) -> Result<Vec<u8>, String> {
     if path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("-client")) {
         command.args(["--vault-id", id]);
     }
-    let output = command.stderr(std::process::Stdio::inherit()).output().map_err(|error| {
+    let output = program::run(command.stderr(std::process::Stdio::inherit())).map_err(|error| {
         if error.raw_os_error() == Some(nix::libc::ENOEXEC) {
             return "it is executable but no program; if it holds the password, `chmod -x` it".to_owned();
         }

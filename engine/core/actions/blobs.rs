@@ -13,6 +13,7 @@ use rplay_modules::wire::{self, Blob};
 use sha2::{Digest, Sha256};
 
 use super::download::Downloads;
+use crate::files;
 
 /// Bytes; smaller content goes along with the call.
 const INLINE: u64 = 32 * 1024;
@@ -37,6 +38,10 @@ impl Blobs {
     /// A file's content as an argument: inline when it is small, else by its digest.
     pub fn file(&self, path: &Path) -> io::Result<wire::Value> {
         let about = std::fs::metadata(path)?;
+        if !about.is_file() {
+            // What a FIFO holds comes once.
+            return Ok(self.bytes(files::read(path)?));
+        }
         let modified = about.modified().ok();
         if let Some((size, when, value)) = self.by_path.lock().unwrap_or_else(PoisonError::into_inner).get(path)
             && *size == about.len()
@@ -45,7 +50,7 @@ impl Blobs {
             return Ok(value.clone());
         }
         let value = if about.len() <= INLINE {
-            wire::Value::Bytes(std::fs::read(path)?)
+            wire::Value::Bytes(files::read(path)?)
         } else {
             let mut file = File::open(path)?;
             let mut digest = Sha256::new();

@@ -10,6 +10,7 @@ use rplay_modules::wire::{Map, Value as Wire, data};
 
 use super::{After, Answer, Ask, Context, Digests, Rendered, Result, flag_arg, required, text_arg, text_of, wire_args};
 use crate::{
+    files::Descent,
     source::{absolute, display_name},
     template::{self, FileOptions},
     vars::{Layer, Lazy, Scope, Value},
@@ -54,7 +55,10 @@ pub fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
         if !prefix.as_os_str().is_empty() {
             nodes.push(node(&prefix, "dir", &root)?);
         }
-        tree(&root, &prefix, follow, context, &mut nodes)?;
+        let mut descent = Descent::default();
+        descent
+            .within(&root, |descent| tree(&root, &prefix, follow, context, &mut nodes, descent))
+            .unwrap_or(Ok(()))?;
         // Modes of the controller's files count only when they are asked for.
         if sent.get("mode").and_then(Wire::as_str) != Some("preserve") {
             for node in &mut nodes {
@@ -291,9 +295,7 @@ fn content_of(path: &Path, args: &Rendered, context: &Context<'_>) -> Result<Wir
 }
 
 fn is_vault(path: &Path) -> bool {
-    use std::io::Read;
-    let mut head = [0u8; 15];
-    fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && &head == b"$ANSIBLE_VAULT;"
+    crate::files::begins_with(path, b"$ANSIBLE_VAULT;")
 }
 
 fn preserve_mode(sent: &mut Map, path: &Path) -> Result<()> {
@@ -309,7 +311,14 @@ fn node(relative: &Path, kind: &str, path: &Path) -> Result<Wire> {
     Ok(Wire::Map(data! { "path" => relative.display().to_string(), "kind" => kind, "mode" => mode }))
 }
 
-fn tree(folder: &Path, prefix: &Path, follow: bool, context: &Context<'_>, nodes: &mut Vec<Wire>) -> Result<()> {
+fn tree(
+    folder: &Path,
+    prefix: &Path,
+    follow: bool,
+    context: &Context<'_>,
+    nodes: &mut Vec<Wire>,
+    descent: &mut Descent,
+) -> Result<()> {
     let failed = |error: std::io::Error| Box::new(Answer::failed(format!("cannot read {}: {error}", folder.display())));
     let mut names: Vec<PathBuf> =
         fs::read_dir(folder).map_err(failed)?.flatten().map(|entry| PathBuf::from(entry.file_name())).collect();
@@ -325,7 +334,9 @@ fn tree(folder: &Path, prefix: &Path, follow: bool, context: &Context<'_>, nodes
             }));
         } else if path.is_dir() {
             nodes.push(node(&relative, "dir", &path)?);
-            tree(&path, &relative, follow, context, nodes)?;
+            descent
+                .within(&path, |descent| tree(&path, &relative, follow, context, nodes, descent))
+                .unwrap_or(Ok(()))?;
         } else {
             let Wire::Map(mut file) = node(&relative, "file", &path)? else { continue };
             file.insert("content".into(), context.blobs.file(&path).map_err(failed)?);

@@ -11,6 +11,7 @@ use rplay_modules::argtypes::LooseFlag;
 
 use super::{Answer, Context, Effect, Rendered, Result, flag_arg, int_arg, list_arg, required, text_arg};
 use crate::{
+    files::Descent,
     source::Source,
     syntax::{self, spec},
     template,
@@ -163,7 +164,9 @@ fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &
         None => None,
     };
     let mut files = Vec::new();
-    collect(&folder, if depth <= 0 { usize::MAX } else { depth as usize }, &mut files);
+    let deepest = if depth <= 0 { usize::MAX } else { depth as usize };
+    let mut descent = Descent::default();
+    descent.within(&folder, |descent| collect(&folder, deepest, &mut files, descent));
     let mut taken = Vec::new();
     for file in files {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
@@ -186,7 +189,7 @@ fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &
     Ok(taken)
 }
 
-fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
+fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>, descent: &mut Descent) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
@@ -194,7 +197,7 @@ fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
     files.extend(own);
     if depth > 1 {
         for folder in folders {
-            collect(&folder, depth - 1, files);
+            descent.within(&folder, |descent| collect(&folder, depth - 1, files, descent));
         }
     }
 }

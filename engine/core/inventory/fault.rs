@@ -58,6 +58,10 @@ pub enum InventoryFault {
     #[error("{message}")]
     Loop { message: String },
 
+    #[error("the tree of groups is too large to be shown: more than {most} MiB")]
+    #[diagnostic(help("groups with several parents are shown below each of them; `--list` shows each once"))]
+    TooLarge { most: usize },
+
     #[error("no host is left by --limit")]
     #[diagnostic(help("{help}"))]
     NothingLeft { help: String },

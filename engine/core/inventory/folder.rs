@@ -9,6 +9,7 @@ use std::{
 
 use super::InventoryFault;
 use crate::{
+    files::Descent,
     source::Problems,
     syntax::{self, Kind},
     vars::{Layer, Lazy},
@@ -90,7 +91,7 @@ impl Listing {
             return Ok(layer.clone());
         }
         let mut files = Vec::new();
-        collect(path, &mut files)?;
+        collect(path, &mut files, &mut Descent::default())?;
         let mut layer = Layer::new();
         let mut problems = Problems::default();
         for file in files {
@@ -107,7 +108,7 @@ impl Listing {
 
 /// A file, or all files below a folder in the order of their names, as far as their names are those of
 /// variable files.
-fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Problems> {
+fn collect(path: &Path, files: &mut Vec<PathBuf>, descent: &mut Descent) -> Result<(), Problems> {
     if !path.is_dir() {
         files.push(path.to_owned());
         return Ok(());
@@ -119,7 +120,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Problems> {
         }
         if path.is_dir() {
             if extension.is_empty() {
-                collect(&path, files)?;
+                descent.within(&path, |descent| collect(&path, files, descent)).unwrap_or(Ok(()))?;
             }
         } else if EXTENSIONS.contains(&extension) {
             files.push(path);

@@ -118,11 +118,47 @@ impl Inventory {
 
     /// All hosts of a group and of the groups in it, in the order Ansible runs them: level by level.
     pub fn hosts_of(&self, group: &str) -> Vec<Arc<str>> {
-        self.host_indices_of(group).iter().filter_map(|at| self.host_at(*at)).map(|host| host.name.clone()).collect()
+        let Some(at) = self.groups.get_index_of(group) else { return Vec::new() };
+        let hosts = self.layers.members.get_or_init(|| self.members()).get(at);
+        let hosts = hosts.map(|hosts| hosts.iter()).unwrap_or_default();
+        hosts.filter_map(|at| self.host_at(*at)).map(|host| host.name.clone()).collect()
     }
 
-    pub(super) fn host_indices_of(&self, group: &str) -> IndexSet<usize> {
-        let Some(start) = self.groups.get_index_of(group) else { return IndexSet::new() };
+    /// The hosts of all groups, each with those of the groups in it. A group that only passes on what its one child
+    /// has shares its list, so that a long line of groups costs no more than its length.
+    fn members(&self) -> Vec<Arc<IndexSet<usize>>> {
+        let mut members: Vec<Arc<IndexSet<usize>>> = vec![Arc::default(); self.groups.len()];
+        // Children come before their parents.
+        let mut waiting: Vec<usize> = self.groups.values().map(|group| group.children.len()).collect();
+        let mut ready: Vec<usize> = (0..waiting.len()).filter(|at| waiting.get(*at) == Some(&0)).collect();
+        while let Some(at) = ready.pop() {
+            let Some(group) = self.group_at(at) else { continue };
+            let below = match group.children.len() {
+                0 => Some(Arc::default()),
+                1 => group.children.first().and_then(|child| members.get(*child).cloned()),
+                _ => None,
+            };
+            let own = match below {
+                Some(below) if group.hosts.is_empty() => below,
+                Some(below) => Arc::new(group.hosts.iter().chain(&*below).copied().collect()),
+                None => Arc::new(self.level_by_level(at)),
+            };
+            if let Some(slot) = members.get_mut(at) {
+                *slot = own;
+            }
+            for parent in &group.parents {
+                if let Some(left) = waiting.get_mut(*parent) {
+                    *left -= 1;
+                    if *left == 0 {
+                        ready.push(*parent);
+                    }
+                }
+            }
+        }
+        members
+    }
+
+    fn level_by_level(&self, start: usize) -> IndexSet<usize> {
         let mut level = vec![start];
         let mut seen: IndexSet<usize> = IndexSet::from([start]);
         let mut found = IndexSet::new();
@@ -252,7 +288,7 @@ impl Inventory {
         if parent == child {
             return Err(format!("group `{}` cannot be its own child", name(parent)));
         }
-        if self.with_ancestors(&IndexSet::from([parent])).contains(&child) {
+        if self.is_above(child, parent) {
             return Err(format!(
                 "group `{}` cannot be a child of `{}`, which is already below it",
                 name(child),
@@ -260,6 +296,22 @@ impl Inventory {
             ));
         }
         Ok(self.tie(parent, child))
+    }
+
+    /// Whether a group is above another one. It is looked for from both sides at once: one of them is a short way
+    /// in most inventories, and when lines of groups are joined the shorter one counts.
+    fn is_above(&self, upper: usize, lower: usize) -> bool {
+        let (mut up, mut down) = (IndexSet::from([lower]), IndexSet::from([upper]));
+        let mut at = 0;
+        while let (Some(from_below), Some(from_above)) = (up.get_index(at).copied(), down.get_index(at).copied()) {
+            up.extend(self.group_at(from_below).into_iter().flat_map(|group| group.parents.iter().copied()));
+            down.extend(self.group_at(from_above).into_iter().flat_map(|group| group.children.iter().copied()));
+            if up.contains(&upper) || down.contains(&lower) {
+                return true;
+            }
+            at += 1;
+        }
+        false
     }
 
     fn tie(&mut self, parent: usize, child: usize) -> bool {

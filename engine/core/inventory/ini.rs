@@ -25,8 +25,31 @@ struct Reader<'i> {
     problems: Problems,
     /// Groups that have a section of hosts or children so far.
     declared: IndexSet<String>,
-    /// Groups that must yet be declared, and the fault if they never are.
-    awaited: IndexMap<String, InventoryFault>,
+    /// Groups that were named and not declared by then.
+    awaited: IndexMap<String, Awaited>,
+}
+
+/// What a group that is not declared was named for.
+enum Awaited {
+    Vars(InventoryFault),
+    Child { place: Span, parent: String },
+}
+
+impl Awaited {
+    /// The fault, now that it is known which groups there are.
+    fn fault(self, name: &str, inventory: &Inventory, guess: bool) -> InventoryFault {
+        let (place, parent) = match self {
+            Awaited::Vars(fault) => return fault,
+            Awaited::Child { place, parent } => (place, parent),
+        };
+        let fault = InventoryFault::syntax(place, format!("group `{name}` does not exist"));
+        // Naming it has made it known.
+        let known = inventory.groups().map(|group| &*group.name).filter(|known| guess && *known != name);
+        match nearest(name, known) {
+            Some(meant) => fault.help(format!("did you mean `{meant}`?")),
+            None => fault.help(format!("declare it with a section [{name}]; a host goes under [{parent}]")),
+        }
+    }
 }
 
 /// Reads a whole file into the inventory; all that is wrong with it is found at once.
@@ -64,8 +87,12 @@ pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Probl
             reader.problems.push(fault);
         }
     }
-    let Reader { mut problems, awaited, .. } = reader;
-    awaited.into_values().for_each(|fault| problems.push(fault));
+    let Reader { inventory, mut problems, awaited, declared } = reader;
+    let missing = awaited.into_iter().filter(|(name, _)| !declared.contains(name));
+    // To look for what was meant takes a while; of very many mistakes the first ones tell the reason.
+    for (at, (name, awaited)) in missing.enumerate() {
+        problems.push(awaited.fault(&name, inventory, at < 100));
+    }
     problems.unless_any(())
 }
 
@@ -117,14 +144,14 @@ impl Reader<'_> {
         } else if !self.declared.contains(name) {
             let fault =
                 InventoryFault::syntax(place.clone(), format!("variables for group `{name}`, which does not exist"));
-            self.awaited.entry(name.to_owned()).or_insert(fault.help(format!("declare it with a section [{name}]")));
+            let fault = fault.help(format!("declare it with a section [{name}]"));
+            self.awaited.entry(name.to_owned()).or_insert(Awaited::Vars(fault));
         }
         Ok((name.to_owned(), lines))
     }
 
     fn declare(&mut self, name: &str) {
         self.inventory.group_index(name);
-        self.awaited.shift_remove(name);
         self.declared.insert(name.to_owned());
     }
 
@@ -178,14 +205,9 @@ impl Reader<'_> {
             return Err(InventoryFault::syntax(place.clone(), format!("expected the name of a group, not `{text}`")));
         }
         let place = place.at(place.range().start..place.range().start + name.len());
-        if !self.declared.contains(name) {
-            let known: Vec<String> = self.inventory.groups().map(|group| group.name.to_string()).collect();
-            let fault = InventoryFault::syntax(place.clone(), format!("group `{name}` does not exist"));
-            let fault = match nearest(name, known.iter().map(String::as_str)) {
-                Some(meant) => fault.help(format!("did you mean `{meant}`?")),
-                None => fault.help(format!("declare it with a section [{name}]; a host goes under [{group}]")),
-            };
-            self.awaited.entry(name.to_owned()).or_insert(fault);
+        if !self.declared.contains(name) && !self.awaited.contains_key(name) {
+            let awaited = Awaited::Child { place: place.clone(), parent: group.to_owned() };
+            self.awaited.insert(name.to_owned(), awaited);
         }
         let (parent, child) = (self.inventory.group_index(group), self.inventory.group_index(name));
         self.inventory.add_child(parent, child).map(|_| ()).map_err(|message| InventoryFault::syntax(place, message))

@@ -6,6 +6,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock},
 };
 
+use indexmap::IndexSet;
+
 use super::{
     Inventory,
     folder::VarsFolder,
@@ -26,6 +28,8 @@ pub struct Layers {
     pub vault: Arc<Vault>,
     implicit: [Host; LOCALHOST.len()],
     depths: OnceLock<Vec<usize>>,
+    /// The hosts of each group.
+    pub members: OnceLock<Vec<Arc<IndexSet<usize>>>>,
     folders: Mutex<HashMap<PathBuf, Arc<VarsFolder>>>,
     /// Files that are passed over, found when folders were opened.
     warnings: Mutex<Vec<String>>,
@@ -46,6 +50,7 @@ impl Default for Layers {
             vault: Arc::default(),
             implicit,
             depths: OnceLock::new(),
+            members: OnceLock::new(),
             folders: Mutex::default(),
             warnings: Mutex::default(),
             groups: Mutex::default(),
@@ -58,6 +63,7 @@ impl Layers {
     /// Must be called when hosts, groups or their variables change; files that were read stay read.
     pub fn forget(&mut self) {
         self.depths = OnceLock::new();
+        self.members = OnceLock::new();
         self.groups = Mutex::default();
         self.hosts = Mutex::default();
     }

@@ -6,11 +6,12 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
 use super::{
-    Inventory,
+    Inventory, InventoryFault,
     graph::{ALL, Group},
     json,
 };
 use crate::{
+    limits,
     source::Problems,
     vars::{Layer, Lazy},
 };
@@ -62,7 +63,7 @@ impl Inventory {
             listing.insert(group.name.to_string(), Json::Object(shown));
         }
         for child in self.children(group) {
-            self.list_group(child, listing);
+            limits::with_stack(|| self.list_group(child, listing));
         }
     }
 
@@ -86,9 +87,13 @@ impl Inventory {
         vars: Option<Option<&Path>>,
         text: &mut String,
     ) -> Result<(), Problems> {
+        if text.len() > limits::LARGEST {
+            // A group is told of below each of its parents.
+            return Err(InventoryFault::TooLarge { most: limits::LARGEST >> 20 }.into());
+        }
         line(text, depth, &format!("@{}:", group.name));
         for child in self.children(group) {
-            self.tree_group(child, depth + 1, vars, text)?;
+            limits::with_stack(|| self.tree_group(child, depth + 1, vars, text))?;
         }
         if &*group.name != ALL {
             let mut seen = HashSet::new();

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    io::Read,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -10,6 +9,7 @@ use std::{
 
 use super::{GroupNames, Inventory, InventoryFault, SourceRules, address, folder::entries, ini, script, yaml};
 use crate::{
+    files::{self, Descent},
     source::{Problems, Source, Span, one_line},
     vars::{Layer, Lazy},
     vault::Vault,
@@ -104,7 +104,7 @@ impl Inventory {
         if path.is_dir() {
             self.add_folder(path);
             let before = (found.parsed, found.malformed.len(), found.problems.0.len(), left_out.len());
-            self.read_folder(path, rules, left_out, found);
+            Descent::default().within(path, |descent| self.read_folder(path, rules, left_out, found, descent));
             if before == (found.parsed, found.malformed.len(), found.problems.0.len(), 0) {
                 let warning = format!("Unable to parse {text} as an inventory source: there are no files in it");
                 match rules.any_unparsed_fails {
@@ -146,7 +146,14 @@ impl Inventory {
     }
 
     /// Reads all files of a folder and of those in it.
-    fn read_folder(&mut self, folder: &Path, rules: &SourceRules, left_out: &HashSet<String>, found: &mut Sources) {
+    fn read_folder(
+        &mut self,
+        folder: &Path,
+        rules: &SourceRules,
+        left_out: &HashSet<String>,
+        found: &mut Sources,
+        descent: &mut Descent,
+    ) {
         let members = match entries(folder) {
             Ok(members) => members,
             Err(fault) => return found.problems.push(fault),
@@ -157,7 +164,9 @@ impl Inventory {
                 continue;
             }
             match path.is_dir() {
-                true => self.read_folder(&path, rules, left_out, found),
+                true => {
+                    descent.within(&path, |descent| self.read_folder(&path, rules, left_out, found, descent));
+                }
                 false => self.read_file(&path, left_out, found),
             }
         }
@@ -216,10 +225,7 @@ impl Inventory {
 /// Whether a file is to be run: executable, and a script or a binary.
 fn is_program(path: &Path) -> bool {
     let executable = path.metadata().is_ok_and(|about| about.permissions().mode() & 0o111 != 0);
-    let mut start = [0; 4];
-    executable
-        && std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok()
-        && (start.starts_with(b"#!") || &start == b"\x7fELF")
+    executable && (files::begins_with(path, b"#!") || files::begins_with(path, b"\x7fELF"))
 }
 
 /// Which of the two a file without an extension is in, judged by its first telling line: Ansible tries

@@ -9,7 +9,7 @@ use super::{
     Inventory, InventoryFault,
     graph::{ALL, LOCALHOST},
 };
-use crate::source::nearest;
+use crate::{files, source::nearest};
 
 /// What `hosts:` or `--limit` says, cut into its terms.
 #[derive(Clone, Debug)]
@@ -261,7 +261,7 @@ impl Limit {
             if Path::new(path).is_dir() {
                 return Err(unreadable("it must be a file".to_owned()));
             }
-            let lines = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+            let lines = files::read_text(Path::new(path)).map_err(|error| unreadable(error.to_string()))?;
             terms.extend(lines.lines().flat_map(cut));
         }
         // Colons were cut above; a comma keeps them from being cut again in addresses.

@@ -1,11 +1,16 @@
 //! Inventories that a program prints as JSON: `--list`, and `--host NAME` if it has no `_meta`.
 
-use std::{path::Path, process::Command, sync::Arc};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    sync::Arc,
+};
 
 use indexmap::IndexSet;
 
 use super::{Inventory, InventoryFault, key::key};
 use crate::{
+    program,
     source::{Problems, Source, Span},
     syntax::{self, Kind, Node},
     vars::{Layer, Lazy},
@@ -49,7 +54,8 @@ fn run(path: &Path, args: &[&str]) -> Result<Node, Problems> {
     let fault =
         |message: String, stderr: Option<String>| InventoryFault::Script { path: shown.clone(), message, stderr };
     let program = std::path::absolute(path).map_err(|error| fault(error.to_string(), None))?;
-    let output = Command::new(program).args(args).output().map_err(|error| fault(error.to_string(), None))?;
+    let output = program::run(Command::new(program).args(args).stderr(Stdio::piped()))
+        .map_err(|error| fault(error.to_string(), None))?;
     let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     let stderr = (!stderr.is_empty()).then_some(stderr);
     if !output.status.success() {

@@ -53,6 +53,15 @@ pub enum PlanError {
         #[label("this leads back to the same file")]
         at: Span,
     },
+    #[error("recursive loop detected: includes are nested more than {most} levels deep")]
+    TooDeep {
+        most: usize,
+        #[source_code]
+        #[label("does this lead back to itself?")]
+        at: Span,
+        #[help]
+        help: Option<String>,
+    },
     #[error("`{what}` is not supported")]
     Unsupported {
         what: String,

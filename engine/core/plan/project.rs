@@ -10,6 +10,7 @@ use std::{
 
 use super::{Action, PlanError, Play};
 use crate::{
+    files::Descent,
     source::{Problems, Source, Span},
     syntax::spec::ArgumentSpecs,
     syntax::{self, Entry, Known, Modules, Playbook, RoleMeta, YamlWarning},
@@ -160,7 +161,7 @@ impl Project {
             return Ok(None);
         }
         let mut all = Layer::new();
-        for file in files_below(&folder) {
+        for file in files_below(&folder, &mut Descent::default()) {
             let vars = self.vars(&file, None)?;
             all.extend(vars.iter().map(|(name, value)| (name.clone(), value.clone())));
         }
@@ -253,13 +254,16 @@ pub fn yaml_file(folder: &Path, name: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-fn files_below(folder: &Path) -> Vec<PathBuf> {
+fn files_below(folder: &Path, descent: &mut Descent) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
     paths
         .into_iter()
-        .flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] })
+        .flat_map(|path| match path.is_dir() {
+            true => descent.within(&path, |descent| files_below(&path, descent)).unwrap_or_default(),
+            false => vec![path],
+        })
         .filter(|path| {
             path.extension().is_none_or(|ending| ["yml", "yaml", "json"].iter().any(|known| ending == *known))
         })

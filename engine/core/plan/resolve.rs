@@ -14,6 +14,7 @@ use super::{
     Action, PlanError, Project, TagSelection, action::Controller, arguments, settings::layer, statics, step::*,
 };
 use crate::{
+    limits,
     source::{self, Problems, Source, Span},
     syntax::{self, Entry, Node, PlaybookEntry},
     vars::Layer,
@@ -92,7 +93,7 @@ impl Resolver {
             Err(more) => return problems.0.extend(more.0),
         };
         let folder = folder_of(path);
-        trail.push(path.to_owned());
+        trail.push(real(path));
         for entry in &playbook.entries {
             match entry {
                 PlaybookEntry::Play(play) => plays.push(Arc::new(self.play(play, &folder, settings, problems))),
@@ -102,7 +103,7 @@ impl Resolver {
                     match statics::text(&field(&import.file), &scope, "import_playbook") {
                         Ok(file) => {
                             let next = folder.join(file);
-                            if trail.contains(&next) {
+                            if trail.contains(&real(&next)) || trail.len() >= limits::depth() {
                                 problems.push(PlanError::Endless {
                                     file: next.display().to_string(),
                                     at: import.file.span.clone(),
@@ -353,7 +354,8 @@ impl Resolver {
 
     /// The steps of a file of tasks. The caller has put what surrounds it into `place`.
     pub fn task_file(&self, path: &Path, at: Option<&Span>, place: &Place, found: &mut Found) -> Vec<Step> {
-        if place.trail.iter().any(|before| before == path) {
+        let own = real(path);
+        if place.trail.contains(&own) || place.trail.len() >= limits::depth() {
             if let Some(at) = at {
                 found.problems.push(PlanError::Endless { file: path.display().to_string(), at: at.clone() });
             }
@@ -362,7 +364,7 @@ impl Resolver {
         match self.project.tasks(path, place.handler, at) {
             Ok(entries) => {
                 let mut place = Place { folder: folder_of(path), ..place.clone() };
-                place.trail.push(path.to_owned());
+                place.trail.push(own);
                 self.steps(&entries, &place, found)
             }
             Err(more) => {
@@ -455,4 +457,10 @@ fn vars_prompt(node: &Node) -> Vec<VarsPrompt> {
             })
         })
         .collect()
+}
+
+/// The file that a path leads to, whatever links and `..` it goes through: one that imports itself by another name
+/// does so, too.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

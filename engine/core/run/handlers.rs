@@ -1,17 +1,16 @@
 //! Handlers: notified by name or topic, run once each, in the order they are defined.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::{
     PlayRun, Run, conditions,
     host::HostState,
     lock,
     steps::{Hosts, contains},
-    text_of,
 };
 use crate::{
     event::Event,
-    plan::{Block, Step, Task},
+    plan::{Block, Field, Step, Task},
     source::nearest,
     template,
 };
@@ -37,36 +36,19 @@ impl Run {
         host: &Arc<HostState>,
         name: &str,
     ) -> Result<Vec<usize>, String> {
-        let handlers = play.handlers.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let scope = self.scope(play, host, None, None, self.options.check);
-        let mut known: Vec<String> = Vec::new();
-        let mut found: Vec<usize> = Vec::new();
-        let mut named = None;
-        for (at, task) in tasks(&handlers).into_iter().enumerate() {
-            let full = self.task_name(task, &self.scope(play, host, Some(task), None, self.options.check));
-            let own = full.rsplit(" : ").next().unwrap_or(&full).to_owned();
-            if full == name || own == name {
-                // Of several with one name the last one defined counts.
-                named = Some(at);
-            }
-            let topics = task.listen.iter().filter_map(|topic| template::render(&topic.value, &scope).ok());
-            let topics: Vec<String> = topics
-                .flat_map(|topic| match topic.as_str() {
-                    Some(text) => vec![text.to_owned()],
-                    None => topic.try_iter().into_iter().flatten().map(|t| text_of(&t)).collect(),
-                })
-                .collect();
-            if topics.iter().any(|topic| topic == name) {
-                found.push(at);
-            }
-            known.push(own);
-            known.extend(topics);
-        }
-        found.extend(named);
+        let handlers = play.handlers();
+        let name_of =
+            |task: &Arc<Task>| self.task_name(task, &self.scope(play, host, Some(task), None, self.options.check));
+        let scope = std::cell::OnceCell::new();
+        let topics_of = |topic: &Field| {
+            let scope = scope.get_or_init(|| self.scope(play, host, None, None, self.options.check));
+            template::render(&topic.value, scope).ok()
+        };
+        let found = handlers.find(name, name_of, topics_of);
         if !found.is_empty() {
             return Ok(found);
         }
-        let help = nearest(name, known.iter().map(String::as_str)).map(|n| format!("; did you mean `{n}`?"));
+        let help = nearest(name, handlers.known()).map(|n| format!("; did you mean `{n}`?"));
         Err(format!(
             "The requested handler '{name}' was not found in either the main handlers list nor in the listening handlers list{}",
             help.unwrap_or_default()
@@ -87,36 +69,33 @@ impl Run {
     ) -> Hosts {
         let forced = self.handlers_forced(play);
         let mut lost = Hosts::new();
-        // A handler may notify handlers, also ones before it: each round runs what is there by then.
-        for _ in 0..100 {
-            let handlers = play.handlers.read().unwrap_or_else(PoisonError::into_inner).clone();
-            let all = tasks(&handlers);
-            let mut ran = false;
-            for (at, task) in all.iter().enumerate() {
-                let wanting: Hosts = hosts
+        // A handler may notify handlers. As in Ansible, those behind it run now, it and those before it the next time:
+        // handlers that notify each other come to an end.
+        let handlers = play.handlers();
+        for (at, task) in handlers.tasks().iter().enumerate() {
+            let wanting: Hosts = {
+                let mut notified = lock(&play.notified);
+                let wants = |host: &Arc<HostState>| {
+                    notified.get_mut(&host.name).is_some_and(|notified| notified.shift_remove(&at))
+                };
+                hosts
                     .iter()
                     .filter(|host| {
-                        play.gone(&host.name).is_none()
-                            || forced && play.gone(&host.name) == Some(super::play::Gone::Failed)
+                        let gone = play.gone(&host.name);
+                        gone.is_none() || forced && gone == Some(super::play::Gone::Failed)
                     })
                     .filter(|host| !contains(&lost, host) && (forced || !contains(failed, host)))
-                    .filter(|host| {
-                        lock(&play.notified).get_mut(&host.name).is_some_and(|notified| notified.shift_remove(&at))
-                    })
                     .cloned()
-                    .collect();
-                if wanting.is_empty() || play.is_over() && !forced {
-                    continue;
-                }
-                ran = true;
-                for host in self.task(play, task, &wanting, None) {
-                    if !contains(&lost, &host) {
-                        lost.push(host);
-                    }
-                }
+                    .filter(wants)
+                    .collect()
+            };
+            if wanting.is_empty() || play.is_over() && !forced {
+                continue;
             }
-            if !ran {
-                break;
+            for host in self.task(play, task, &wanting, None) {
+                if !contains(&lost, &host) {
+                    lost.push(host);
+                }
             }
         }
         lost
@@ -144,16 +123,7 @@ pub(super) fn tasks(steps: &[Step]) -> Vec<&Arc<Task>> {
         .collect()
 }
 
-/// Whether a name matches a pattern with `*` and `?`.
+/// Whether a name matches a shell pattern.
 pub(super) fn glob(pattern: &str, name: &str) -> bool {
-    fn matches(pattern: &[char], name: &[char]) -> bool {
-        match (pattern.first(), name.first()) {
-            (None, None) => true,
-            (Some('*'), _) => matches(&pattern[1..], name) || !name.is_empty() && matches(pattern, &name[1..]),
-            (Some('?'), Some(_)) => matches(&pattern[1..], &name[1..]),
-            (Some(a), Some(b)) if a == b => matches(&pattern[1..], &name[1..]),
-            _ => false,
-        }
-    }
-    matches(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>())
+    rplay_modules::glob::Pattern::new(pattern).fits(name)
 }

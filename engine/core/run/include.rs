@@ -1,8 +1,9 @@
 //! `include_tasks` and `include_role`: decided for each host while the run goes on.
 
 use std::{
+    cell::Cell,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError},
+    sync::Arc,
 };
 
 use rplay_modules::{
@@ -22,7 +23,11 @@ use super::{
 use crate::{
     actions::{Answer, failed_by, wire_args},
     event::{Event, Item},
-    plan::{self, Controller, Field, Found, Place, RoleCall, RoleFiles, Settings, Step, Task, action_args as args},
+    limits,
+    plan::{
+        self, Controller, Field, Found, Place, PlanError, RoleCall, RoleFiles, Settings, Step, Task,
+        action_args as args,
+    },
     source::Span,
     vars::{Layer, Lazy, Value, from_wire},
 };
@@ -35,6 +40,11 @@ struct Wish {
     at_index: usize,
     item: Option<Value>,
     args: Map,
+}
+
+thread_local! {
+    /// Includes within each other.
+    static LEVELS: limits::Counter = const { Cell::new(0) };
 }
 
 /// Hosts that want the same.
@@ -102,7 +112,7 @@ impl Run {
             if there.is_empty() {
                 continue;
             }
-            join(&mut failed, self.steps(play, &steps, &there, None));
+            join(&mut failed, limits::deeper(&LEVELS, || self.steps(play, &steps, &there, None)).unwrap_or(there));
         }
         failed
     }
@@ -159,6 +169,15 @@ impl Run {
         let mut found = Found::default();
         let mut file = group.wish.name.clone();
         let steps = match role {
+            // Refused here, where it can be told; a task may rescue it.
+            _ if LEVELS.with(Cell::get) >= limits::depth() => {
+                found.problems.push(PlanError::TooDeep {
+                    most: limits::depth(),
+                    at: place_of(&run.task),
+                    help: Some("the setting `recursion_limit` allows more levels".to_owned()),
+                });
+                Vec::new()
+            }
             true => self.role_steps(run, group, &place, &mut found),
             false => {
                 let path = plan::task_file(&place, &group.wish.name);
@@ -187,8 +206,7 @@ impl Run {
         for host in hosts {
             self.count(&host.name, |counts| counts.ok += 1);
         }
-        let mut handlers = run.play.handlers.write().unwrap_or_else(PoisonError::into_inner);
-        handlers.extend(found.handlers);
+        run.play.add_handlers(&found.handlers);
         Some(steps)
     }
 

@@ -21,6 +21,8 @@ pub(super) struct HostMagic {
     pub check: bool,
     /// Sees what is read.
     pub watch: Option<Arc<Watch>>,
+    /// As an entry of `hostvars`, which shows what belongs to the host and not what belongs to the play.
+    pub entry: bool,
 }
 
 const NAMES: &[&str] = &[
@@ -66,6 +68,29 @@ pub(super) fn is_one(name: &str) -> bool {
     NAMES.binary_search(&name).is_ok()
 }
 
+/// What an entry of `hostvars` shows of these. `hostvars` itself is not among them: whoever shows all of it comes to
+/// an end.
+const OF_HOSTS: &[&str] = &[
+    "ansible_check_mode",
+    "ansible_config_file",
+    "ansible_diff_mode",
+    "ansible_forks",
+    "ansible_inventory_sources",
+    "ansible_limit",
+    "ansible_playbook_python",
+    "ansible_run_tags",
+    "ansible_skip_tags",
+    "ansible_verbosity",
+    "ansible_version",
+    "group_names",
+    "groups",
+    "inventory_dir",
+    "inventory_file",
+    "inventory_hostname",
+    "inventory_hostname_short",
+    "playbook_dir",
+];
+
 /// Whether a variable may come with gathering. To ask for one that facts never have is no reason to gather.
 fn may_be_fact(name: &str) -> bool {
     name.starts_with("ansible_") && name != "ansible_managed" && !steers(name)
@@ -90,7 +115,13 @@ impl Magic for HostMagic {
         if let Some(watch) = &self.watch {
             watch.names();
         }
-        NAMES.iter().copied().map(Arc::from).collect()
+        let names = if self.entry { OF_HOSTS } else { NAMES };
+        // Outside of a role there is no `role_name`.
+        names.iter().copied().filter(|name| self.value(name).is_some()).map(Arc::from).collect()
+    }
+
+    fn owner(&self) -> Option<&str> {
+        Some(&self.host.name)
     }
 
     fn decrypt(&self, envelope: &str) -> Result<String, String> {
@@ -166,7 +197,11 @@ impl HostMagic {
             "inventory_hostname_short" => self.host.name.split('.').next().unwrap_or_default().into(),
             "group_names" => names(&inventory().group_names(&self.host.name)),
             "groups" => self.run.groups(),
-            "hostvars" => Value::from_object(HostVars { run: self.run.clone(), play: self.play.clone() }),
+            "hostvars" => Value::from_object(HostVars {
+                run: self.run.clone(),
+                play: self.play.clone(),
+                level: template::Level::now(),
+            }),
             "playbook_dir" => absolute(&self.play.play.folder).into(),
             "inventory_dir" => self.run.options.inventory_dir.clone().map_or(Value::from(()), Value::from),
             "inventory_file" => self.run.options.inventory_file.clone().map_or(Value::from(()), Value::from),
@@ -231,6 +266,7 @@ fn version() -> Value {
 struct HostVars {
     run: Arc<Run>,
     play: Arc<PlayRun>,
+    level: template::Level,
 }
 
 impl std::fmt::Debug for HostVars {
@@ -249,7 +285,7 @@ impl Object for HostVars {
         if let Some(why) = host.why_broken() {
             return Some(template::failed_value(&why));
         }
-        Some(template::scope_value(self.run.host_scope(&self.play, &host)))
+        Some(template::scope_value(self.run.host_scope(&self.play, &host), self.level))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -271,6 +307,7 @@ impl Run {
             task: None,
             check: self.options.check,
             watch: host.watch(),
+            entry: true,
         };
         Arc::new(Scope::new(layers, Arc::new(magic), Arc::new([])))
     }
@@ -283,6 +320,12 @@ mod tests {
     #[test]
     fn names_are_sorted_so_that_each_is_found() {
         assert!(NAMES.is_sorted());
+    }
+
+    #[test]
+    fn an_entry_of_hostvars_does_not_hold_hostvars() {
+        assert!(OF_HOSTS.iter().all(|name| NAMES.contains(name)));
+        assert!(!OF_HOSTS.contains(&"hostvars"));
     }
 
     #[test]

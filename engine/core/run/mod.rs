@@ -13,6 +13,7 @@ mod facts;
 mod flight;
 mod following;
 mod growth;
+mod handler_list;
 mod handlers;
 mod host;
 mod include;

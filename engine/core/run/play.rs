@@ -11,7 +11,7 @@ use std::{
 use indexmap::IndexSet;
 use miette::Diagnostic;
 
-use super::{Run, certain, data, host::HostState, lock, text_of};
+use super::{Run, certain, data, handler_list::HandlerList, host::HostState, lock, text_of};
 use crate::{
     event::{Event, PlayStarted},
     inventory::Pattern,
@@ -34,7 +34,7 @@ pub struct PlayRun {
     files: RwLock<HashMap<Arc<str>, Vec<Arc<Layer>>>>,
     /// Roles of the play, and those that an include made public.
     roles: RwLock<Arc<[Arc<Role>]>>,
-    pub handlers: RwLock<Vec<Step>>,
+    handlers: RwLock<Arc<HandlerList>>,
     /// What was notified, by host: handlers by their place in the list.
     pub notified: Mutex<HashMap<Arc<str>, IndexSet<usize>>>,
     /// Hosts that take no further part, and why.
@@ -96,7 +96,7 @@ impl PlayRun {
             prompted,
             files: RwLock::default(),
             roles: RwLock::new(play.roles.clone().into()),
-            handlers: RwLock::new(play.handlers.clone()),
+            handlers: RwLock::new(Arc::new(HandlerList::of(&play.handlers))),
             notified: Mutex::default(),
             gone: Mutex::default(),
             over: AtomicBool::new(false),
@@ -115,6 +115,18 @@ impl PlayRun {
 
     pub fn roles(&self) -> Arc<[Arc<Role>]> {
         self.roles.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The handlers there are by now.
+    pub(super) fn handlers(&self) -> Arc<HandlerList> {
+        self.handlers.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds the handlers of an included role or file.
+    pub fn add_handlers(&self, steps: &[Step]) {
+        if !steps.is_empty() {
+            Arc::make_mut(&mut self.handlers.write().unwrap_or_else(PoisonError::into_inner)).extend(steps);
+        }
     }
 
     /// Lets the tasks that follow see a role's variables.

@@ -72,6 +72,7 @@ impl Run {
             task: task.cloned(),
             check,
             watch: host.watch(),
+            entry: false,
         };
         Arc::new(Scope::new(layers, Arc::new(magic), folders))
     }

@@ -179,7 +179,7 @@ impl Run {
         let known = self.host_scope(play, other);
         let layers = known.layers.iter().cloned().chain([other.itself.clone()]).collect();
         let known = Scope::new(layers, known.magic.clone(), known.folders.clone());
-        let vars = mapping([(other.name.clone(), template::scope_value(Arc::new(known)))]);
+        let vars = mapping([(other.name.clone(), template::scope_value(Arc::new(known), template::Level::now()))]);
         let mut layer = top.as_deref().cloned().unwrap_or_default();
         layer.insert("ansible_delegated_vars".into(), Lazy::Data(vars));
         Some(Arc::new(layer))

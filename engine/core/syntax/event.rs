@@ -3,12 +3,12 @@
 use std::{
     io::{Chain, Read},
     ops::Range,
-    panic::{AssertUnwindSafe, catch_unwind},
 };
 
 use libyaml_safer::{EventData, MappingStyle, Mark, Parser, ScalarStyle, SequenceStyle};
 
 use super::Style;
+use crate::quiet;
 
 /// One part of a YAML text and the bytes where it stands.
 pub(super) struct Event {
@@ -58,7 +58,7 @@ impl<'t> Events<'t> {
 
     pub fn read(&mut self) -> Result<Event, ParseFault> {
         // The parser has a few panics left, such as for a comma behind a tag.
-        let parsed = catch_unwind(AssertUnwindSafe(|| self.parser.parse())).map_err(|_| ParseFault {
+        let parsed = quiet::catch(|| self.parser.parse()).ok_or(ParseFault {
             problem: "this cannot be read as YAML",
             at: self.last,
             began: None,

@@ -95,6 +95,9 @@ pub struct Via {
     pub at: Span,
 }
 
+/// So many steps on the way to an error are shown.
+const MOST_STEPS: usize = 12;
+
 impl TemplateError {
     /// The name that has no value, if that is what went wrong.
     pub fn undefined(&self) -> Option<&str> {
@@ -135,7 +138,12 @@ impl TemplateError {
             | TemplateError::Undefined { via, .. }
             | TemplateError::Recursive { via, .. }
             | TemplateError::Omitted { via, .. }
-            | TemplateError::Failed { via, .. } => via.push(step),
+            | TemplateError::Failed { via, .. } => {
+                // Of a recursion the innermost steps say all that there is to say.
+                if via.len() < MOST_STEPS {
+                    via.push(step);
+                }
+            }
             TemplateError::NotBoolean { .. } => {}
         }
         self

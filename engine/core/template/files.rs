@@ -15,7 +15,7 @@ use super::{
     origin::Origin,
     output::Output,
     page::{Body, Page, Reading},
-    python,
+    python, render,
 };
 use crate::{source::Source, vars::Outside};
 
@@ -60,7 +60,7 @@ impl Machine<'_> {
             if !without {
                 machine.frames = self.frames.clone();
             }
-            let result = super::render::with_stack(|| machine.run()).and_then(Output::into_text);
+            let result = render::deeper(|| machine.run()).and_then(Output::into_text);
             return match result {
                 Ok(text) => out.text(&text),
                 Err(fault) => {
@@ -86,7 +86,7 @@ impl Machine<'_> {
         machine.frames.push(module.clone());
         let result = match &page.body {
             Body::Template(ast::Stmt::Template(template)) => {
-                super::render::with_stack(|| machine.body(&template.children, &mut Output::default()))
+                render::deeper(|| machine.body(&template.children, &mut Output::default()))
             }
             _ => Ok(()),
         };

@@ -109,7 +109,7 @@ fn dict(mut args: Args) -> Answer {
 fn lipsum(mut args: Args) -> Answer {
     const WORDS: &str = "Lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut \
                          labore et dolore magna aliqua.";
-    let paragraphs = usize::try_from(args.int_or("n", 5)?).unwrap_or(0).min(1000);
+    let paragraphs = python::room(args.int_or("n", 5)?.saturating_mul(1 << 8))? >> 8;
     let html = args.flag("html", true)?;
     let (_, _) = (args.int_or("min", 20)?, args.int_or("max", 100)?);
     args.finish()?;

@@ -24,6 +24,7 @@ use super::{
     statements::{Block, Loop},
 };
 use crate::{
+    limits,
     source::nearest,
     syntax::Style,
     vars::{Lazy, Lenience, Outside, Scope, Template, holds_template},
@@ -114,7 +115,11 @@ impl<'s> Machine<'s> {
 
     /// An expression; its value may be an absence.
     pub fn expr(&mut self, expr: &'static ast::Expr<'static>) -> Answer {
-        self.expr_inner(expr).map_err(|fault| fault.at(range(expr.span())))
+        let result = match expr {
+            ast::Expr::Var(_) | ast::Expr::Const(_) => self.expr_inner(expr),
+            _ => limits::with_stack(|| self.expr_inner(expr)),
+        };
+        result.map_err(|fault| fault.at(range(expr.span())))
     }
 
     fn expr_inner(&mut self, expr: &'static ast::Expr<'static>) -> Answer {
@@ -195,10 +200,12 @@ impl<'s> Machine<'s> {
             ast::Expr::Call(call) => self.call(call),
             ast::Expr::List(list) => {
                 let items = list.items.iter().map(|item| self.expr(item)).collect::<Answer<Vec<_>>>()?;
+                python::nests(&items)?;
                 Ok(if self.page.mutates { objects::List::of(items) } else { Value::from(items) })
             }
             ast::Expr::Tuple(tuple) => {
                 let items = tuple.items.iter().map(|item| self.expr(item)).collect::<Answer<Vec<_>>>()?;
+                python::nests(&items)?;
                 Ok(Value::from(Tuple::from(items)))
             }
             ast::Expr::Map(map) => {
@@ -210,6 +217,7 @@ impl<'s> Machine<'s> {
                     }
                     entries.insert(key, self.expr(value)?);
                 }
+                python::nests(entries.values())?;
                 Ok(if self.page.mutates { objects::Dict::of(entries) } else { Value::from_object(entries) })
             }
         }
@@ -317,6 +325,7 @@ impl<'s> Machine<'s> {
             ast::BinOpKind::Concat => {
                 let mut text = python::text(&left)?;
                 text.push_str(&python::text(&right)?);
+                python::fits(text.len())?;
                 Ok(Value::from(text))
             }
             ast::BinOpKind::ScAnd | ast::BinOpKind::ScOr => Ok(left),
@@ -343,7 +352,10 @@ impl<'s> Machine<'s> {
         }
         if self.with_scope {
             if name == "vars" {
-                return Ok(Value::from_object(objects::Everything(self.session.scope.clone())));
+                return Ok({
+                    let everything = objects::Everything(self.session.scope.clone(), objects::Level::now());
+                    Value::from_object(everything)
+                });
             }
             self.session.scope.magic.missing(name);
             if let Some(found) = self.session.variable(name) {
@@ -524,7 +536,7 @@ impl<'s> Machine<'s> {
         match chain {
             ast::Expr::Filter(filter) => {
                 let input = match &filter.expr {
-                    Some(inner) => self.filter_chain(inner, input)?,
+                    Some(inner) => limits::with_stack(|| self.filter_chain(inner, input))?,
                     None => input,
                 };
                 self.filtered(filter, input).map_err(|fault| fault.at(range(chain.span())))
@@ -559,12 +571,14 @@ impl<'s> Machine<'s> {
 }
 
 /// The variable at the beginning of `a.b[c]`.
-fn root(expr: &'static ast::Expr<'static>) -> Option<&'static str> {
-    match expr {
-        ast::Expr::Var(var) => Some(var.id),
-        ast::Expr::GetAttr(attr) => root(&attr.expr),
-        ast::Expr::GetItem(item) => root(&item.expr),
-        _ => None,
+fn root(mut expr: &'static ast::Expr<'static>) -> Option<&'static str> {
+    loop {
+        expr = match expr {
+            ast::Expr::Var(var) => return Some(var.id),
+            ast::Expr::GetAttr(attr) => &attr.expr,
+            ast::Expr::GetItem(item) => &item.expr,
+            _ => return None,
+        };
     }
 }
 

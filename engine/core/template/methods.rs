@@ -315,7 +315,7 @@ fn text(text: &str, name: &str, mut args: Args) -> Answer {
                 .collect::<String>(),
         ),
         "center" | "ljust" | "rjust" => {
-            let width = usize::try_from(args.int_or("width", 0)?).unwrap_or(0).min(1 << 20);
+            let width = python::room(args.int_or("width", 0)?)?;
             let fill = args.text_or("fillchar", " ")?.chars().next().unwrap_or(' ');
             let missing = width.saturating_sub(text.chars().count());
             let left = match name {
@@ -327,7 +327,7 @@ fn text(text: &str, name: &str, mut args: Args) -> Answer {
             Value::from(pad(text, width, fill, left))
         }
         "zfill" => {
-            let width = usize::try_from(args.int_or("width", 0)?).unwrap_or(0).min(1 << 20);
+            let width = python::room(args.int_or("width", 0)?)?;
             let (sign, digits) = match text.strip_prefix(['+', '-']) {
                 Some(digits) => text.split_at(text.len() - digits.len()),
                 None => ("", text),
@@ -356,7 +356,8 @@ fn text(text: &str, name: &str, mut args: Args) -> Answer {
             }))
         }
         "expandtabs" => {
-            let size = usize::try_from(args.int_or("tabsize", 8)?).unwrap_or(0);
+            let size = python::room(args.int_or("tabsize", 8)?)?;
+            python::fits(size.saturating_mul(text.matches('\t').count()))?;
             let (mut out, mut column) = (String::new(), 0);
             for c in text.chars() {
                 match c {
@@ -415,6 +416,7 @@ fn text(text: &str, name: &str, mut args: Args) -> Answer {
                     }
                 }
             }
+            python::fits(parts.iter().map(|part| part.len() + text.len()).sum())?;
             Value::from(parts.join(text))
         }
         "strip" => {
@@ -445,6 +447,7 @@ fn text(text: &str, name: &str, mut args: Args) -> Answer {
         "removesuffix" => Value::from(text.strip_suffix(&*word(&mut args, "suffix")?).unwrap_or(text)),
         "replace" => {
             let (old, new) = (word(&mut args, "old")?, word(&mut args, "new")?);
+            python::fits_replaced(text, &old, &new)?;
             match args.int("count")?.and_then(|count| usize::try_from(count).ok()) {
                 Some(count) => Value::from(text.replacen(&old, &new, count)),
                 None => Value::from(text.replace(&old, &new)),
@@ -483,11 +486,14 @@ fn list(value: &Value, name: &str, mut args: Args) -> Answer {
         "append" => {
             let item = args.raw("object").ok_or_else(|| Fault::new("takes exactly one argument (0 given)"))?;
             changing(value)?.items().push(item);
+            python::nests([value])?;
             none
         }
         "extend" => {
             let items = python::items(&args.required("iterable")?)?;
+            python::items_fit(items.len() + changing(value)?.items().len())?;
             changing(value)?.items().extend(items);
+            python::nests([value])?;
             none
         }
         "insert" => {
@@ -496,6 +502,8 @@ fn list(value: &Value, name: &str, mut args: Args) -> Answer {
             let len = items.len() as i128;
             let at = (if at < 0 { at + len } else { at }).clamp(0, len) as usize;
             items.insert(at, item);
+            drop(items);
+            python::nests([value])?;
             none
         }
         "pop" => {
@@ -608,7 +616,9 @@ fn map(value: &Value, name: &str, mut args: Args) -> Answer {
         "setdefault" => {
             let key = args.required("key")?;
             let default = args.raw("default").unwrap_or(none);
-            changing_map(value)?.entries().entry(key).or_insert(default).clone()
+            let there = changing_map(value)?.entries().entry(key).or_insert(default).clone();
+            python::nests([value])?;
+            there
         }
         "clear" => {
             changing_map(value)?.entries().clear();

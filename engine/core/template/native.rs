@@ -7,7 +7,10 @@ use super::{
     fault::{Answer, Cause, Fault, absent, present},
     python,
 };
-use crate::vars::{Lines, is_omit};
+use crate::{
+    limits,
+    vars::{Lines, is_omit},
+};
 
 /// Plain data: nothing undefined inside, `omit` dropped from containers, tuples as lists.
 pub(crate) fn freeze(value: Value) -> Answer {
@@ -41,19 +44,10 @@ fn rebuild(value: Value) -> Answer {
         return present(value);
     }
     match value.kind() {
-        ValueKind::Seq | ValueKind::Iterable if value.downcast_object_ref::<super::objects::Range>().is_none() => {
-            let items = python::items(&value)?.into_iter().filter(|item| !is_omit(item));
-            items
-                .map(|item| if plain(&item) { Ok(item) } else { rebuild(item) })
-                .collect::<Answer<Vec<_>>>()
-                .map(Value::from)
-        }
-        ValueKind::Map => {
-            let mut entries = IndexMap::new();
-            for (key, value) in python::pairs(&value).into_iter().filter(|(_, value)| !is_omit(value)) {
-                entries.insert(freeze(key)?, if plain(&value) { value } else { rebuild(value)? });
-            }
-            Ok(Value::from_object(entries))
+        ValueKind::Seq | ValueKind::Iterable | ValueKind::Map
+            if value.downcast_object_ref::<super::objects::Range>().is_none() =>
+        {
+            limits::deeper(&LEVELS, || rebuild_parts(&value)).unwrap_or_else(|| Err(python::too_deep()))
         }
         ValueKind::String => Ok(Value::from(value.as_str().unwrap_or_default())),
         _ if plain(&value) => Ok(value),
@@ -71,6 +65,24 @@ fn rebuild(value: Value) -> Answer {
             ))
         }
     }
+}
+
+thread_local! {
+    /// Containers within each other that are being rebuilt: a list may hold itself.
+    static LEVELS: limits::Counter = const { std::cell::Cell::new(0) };
+}
+
+fn rebuild_parts(value: &Value) -> Answer {
+    let part = |part: Value| if plain(&part) { Ok(part) } else { rebuild(part) };
+    if !python::is_map(value) {
+        let items = python::items(value)?.into_iter().filter(|item| !is_omit(item));
+        return items.map(part).collect::<Answer<Vec<_>>>().map(Value::from);
+    }
+    let mut entries = IndexMap::new();
+    for (key, value) in python::pairs(value).into_iter().filter(|(_, value)| !is_omit(value)) {
+        entries.insert(freeze(key)?, part(value)?);
+    }
+    Ok(Value::from_object(entries))
 }
 
 /// The value without entries and items that are `omit`, all the way down: what a module is given.

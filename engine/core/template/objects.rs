@@ -2,6 +2,7 @@
 //! macros, and variables whose parts are rendered when they are read.
 
 use std::{
+    cell::Cell,
     fmt,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
 };
@@ -14,13 +15,17 @@ use minijinja::{
 };
 
 use super::{
+    TemplateError,
     fault::{Absent, What},
     frame::Frame,
     origin::Origin,
     page::Page,
     python,
 };
-use crate::vars::{Lazy, Lines, Scope};
+use crate::{
+    limits,
+    vars::{Lazy, Lines, Scope},
+};
 
 /// Whatever a thread that panicked left behind is still a value.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -175,6 +180,49 @@ pub(crate) struct Pending {
     lazy: Lazy,
     scope: Arc<Scope>,
     rendered: Vec<OnceLock<Value>>,
+    level: Level,
+}
+
+thread_local! {
+    static LEVEL: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How many values that wait were rendered to come to one that waits. `cfg: {all: "{{ cfg }}"}` is no error until
+/// somebody wants to see all of it: each level is a new value, and only their number tells that there is no end.
+#[derive(Clone, Copy, Debug)]
+pub struct Level(usize);
+
+impl Level {
+    /// The level of a value that is made now.
+    pub fn now() -> Self {
+        Level(LEVEL.with(Cell::get))
+    }
+
+    /// The value of a part, one level further.
+    fn part(self, part: &Lazy, scope: &Arc<Scope>) -> Value {
+        /// Goes back to the level before, even when something panics.
+        struct Back(usize);
+        impl Drop for Back {
+            fn drop(&mut self) {
+                LEVEL.with(|level| level.set(self.0));
+            }
+        }
+        match part {
+            Lazy::Data(value) => return value.clone(),
+            Lazy::Template(template) if self.0 >= limits::depth() => {
+                let chain = format!("{} -> {}", template.text.trim(), template.text.trim());
+                return broken(TemplateError::Recursive { chain, at: template.span.clone(), via: vec![] });
+            }
+            _ => {}
+        }
+        let _back = Back(LEVEL.with(|level| level.replace(self.0 + 1)));
+        Pending::wrap(part, scope)
+    }
+}
+
+/// The value of a variable that is an entry of `vars` or `hostvars`.
+pub(super) fn entry(lazy: &Lazy, scope: &Arc<Scope>, level: Level) -> Value {
+    level.part(lazy, scope)
 }
 
 impl Pending {
@@ -189,7 +237,7 @@ impl Pending {
             }
         };
         let rendered = std::iter::repeat_with(OnceLock::new).take(len).collect();
-        Value::from_object(Pending { lazy: lazy.clone(), scope: scope.clone(), rendered })
+        Value::from_object(Pending { lazy: lazy.clone(), scope: scope.clone(), rendered, level: Level::now() })
     }
 
     fn part(&self, at: usize) -> Option<Value> {
@@ -198,12 +246,12 @@ impl Pending {
             Lazy::Map(entries) => entries.get_index(at)?.1,
             _ => return None,
         };
-        Some(self.rendered.get(at)?.get_or_init(|| Pending::wrap(part, &self.scope)).clone())
+        Some(self.rendered.get(at)?.get_or_init(|| self.level.part(part, &self.scope)).clone())
     }
 }
 
 /// The value of something that could not be rendered: the error comes when it is used.
-pub(crate) fn broken(error: super::TemplateError) -> Value {
+pub(crate) fn broken(error: TemplateError) -> Value {
     Value::from_object(Absent { what: What::Broken(error), origin: Arc::new(Origin::Nowhere), range: 0..0 })
 }
 
@@ -256,7 +304,7 @@ pub(crate) fn has_key(map: &Value, key: &Value) -> bool {
 
 /// All variables by name: `vars`.
 #[derive(Debug)]
-pub(crate) struct Everything(pub Arc<Scope>);
+pub(crate) struct Everything(pub Arc<Scope>, pub Level);
 
 impl fmt::Debug for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -266,7 +314,7 @@ impl fmt::Debug for Scope {
 
 impl Object for Everything {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.0.get(key.as_str()?).map(|lazy| Pending::wrap(&lazy, &self.0))
+        self.0.get(key.as_str()?).map(|lazy| entry(&lazy, &self.0, self.1))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -295,6 +343,14 @@ pub(crate) fn settled(value: Value) -> Value {
 /// Whether the value is a list or mapping that can be changed.
 pub(crate) fn changeable(value: &Value) -> bool {
     value.downcast_object_ref::<List>().is_some() || value.downcast_object_ref::<Dict>().is_some()
+}
+
+/// The first part of a list or mapping that can be changed for which something holds.
+pub(crate) fn first(value: &Value, holds: impl Fn(&Value) -> bool) -> Option<Value> {
+    if let Some(list) = value.downcast_object_ref::<List>() {
+        return list.items().iter().find(|item| holds(item)).cloned();
+    }
+    value.downcast_object_ref::<Dict>()?.entries().values().find(|item| holds(item)).cloned()
 }
 
 /// The same value as lists and mappings that can be changed, all the way down.

@@ -23,7 +23,7 @@ impl Output {
     /// Writes text of the template itself.
     pub fn text(&mut self, text: &str) -> Answer<()> {
         if !text.is_empty() {
-            self.buffer()?.push_str(text);
+            append(self.buffer()?, text)?;
         }
         Ok(())
     }
@@ -41,8 +41,8 @@ impl Output {
             Output::One(first, _) if nothing(first) => *self = Output::One(value, range),
             _ if nothing(&value) => {}
             _ => {
-                let text = written(&value).map_err(|fault| fault.at(range))?;
-                self.buffer()?.push_str(&text);
+                let text = written(&value).map_err(|fault| fault.at(range.clone()))?;
+                append(self.buffer()?, &text).map_err(|fault| fault.at(range))?;
             }
         }
         Ok(())
@@ -74,6 +74,12 @@ impl Output {
             Output::Text(text) => Value::from(text),
         })
     }
+}
+
+fn append(buffer: &mut String, text: &str) -> Answer<()> {
+    python::fits(buffer.len() + text.len())?;
+    buffer.push_str(text);
+    Ok(())
 }
 
 /// A value within text: nothing for `none` and `omit`.

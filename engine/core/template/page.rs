@@ -13,7 +13,11 @@ use minijinja::{
     syntax::SyntaxConfig,
 };
 
-use super::fault::{Answer, Fault};
+use super::{
+    fault::{Answer, Fault},
+    nesting,
+};
+use crate::limits;
 
 /// How a text is to be read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -101,13 +105,23 @@ impl Page {
     }
 
     fn parse(text: &str, reading: &Reading) -> Answer<&'static Page> {
-        let mut masked = mask(text, reading);
-        // The parser knows no unary plus. Where it trips over one, a blank means the same.
+        let masked = mask(text, reading);
+        let nesting = nesting::measure(&masked, reading)?;
+        // The parser takes a dozen frames for a bracket or a tag, and refuses more than 150 of them.
+        let levels = nesting.depth + 12 * nesting.brackets.min(150);
+        limits::with_stack_for(levels, || Page::parse_masked(text, masked, reading))
+    }
+
+    fn parse_masked(text: &str, mut masked: String, reading: &Reading) -> Answer<&'static Page> {
+        // The parser knows no unary plus. Where it trips over one, a blank means the same. Each costs a look at
+        // the whole text, so that there is an end to it.
+        let mut left = limits::depth();
         while let Err(error) = body(&masked, reading) {
-            match unary_plus(&masked, &error) {
+            match unary_plus(&masked, &error).filter(|_| left > 0) {
                 Some(at) => masked.replace_range(at..at + 1, " "),
                 None => return Err(syntax_fault(&error).at(error.range().unwrap_or(0..text.len()))),
             }
+            left -= 1;
         }
         // Only what is a template is kept for ever.
         let text: &'static str = String::leak(text.to_owned());
@@ -218,12 +232,12 @@ fn mask_code(bytes: &mut [u8], mut at: usize, end: Option<&[u8]>) -> usize {
     bytes.len()
 }
 
-fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+pub(super) fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     bytes.windows(what.len().max(1)).position(|window| window == what)
 }
 
 /// The first word of a block.
-fn tag_name(block: &[u8]) -> &[u8] {
+pub(super) fn tag_name(block: &[u8]) -> &[u8] {
     let block = block.trim_ascii_start();
     let block = block.strip_prefix(b"-").or_else(|| block.strip_prefix(b"+")).unwrap_or(block).trim_ascii_start();
     let len = block.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();

@@ -304,9 +304,7 @@ fn is_mount(path: &Path) -> bool {
 }
 
 fn is_vaulted(path: &Path) -> bool {
-    use std::io::Read;
-    let mut begin = [0; 15];
-    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut begin)).is_ok() && &begin == b"$ANSIBLE_VAULT;"
+    crate::files::begins_with(path, b"$ANSIBLE_VAULT;")
 }
 
 fn same_file(a: &Value, b: &Value) -> Answer<bool> {

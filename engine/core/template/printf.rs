@@ -21,8 +21,8 @@ struct Layout {
     precision: Option<usize>,
 }
 
-/// Wider fields are refused: nobody means them.
-const WIDEST: usize = 1 << 20;
+/// The most digits behind the point: what the formatter of floats can do.
+const MOST_DIGITS: usize = u16::MAX as usize;
 
 /// `format % args`.
 pub(crate) fn format(format: &str, args: &[Value]) -> Answer<String> {
@@ -71,16 +71,19 @@ pub(crate) fn format(format: &str, args: &[Value]) -> Answer<String> {
             while let Some(digit) = chars.next_if(char::is_ascii_digit) {
                 digits.push(digit);
             }
-            Ok(digits.parse().ok())
+            match digits.is_empty() {
+                true => Ok(None),
+                false => digits.parse().map(Some).map_err(|_| python::too_large_value()),
+            }
         };
         if let Some(width) = number(&mut chars, &mut next)? {
             if width < 0 {
                 layout.align = Some('<');
             }
-            layout.width = usize::try_from(width.unsigned_abs()).unwrap_or(WIDEST).min(WIDEST);
+            layout.width = python::room(width.saturating_abs())?;
         }
         if chars.next_if_eq(&'.').is_some() {
-            layout.precision = Some(number(&mut chars, &mut next)?.unwrap_or(0).clamp(0, 1000) as usize);
+            layout.precision = Some(python::room(number(&mut chars, &mut next)?.unwrap_or(0))?);
         }
         while chars.next_if(|c| matches!(c, 'l' | 'h' | 'L')).is_some() {}
         let Some(kind) = chars.next() else { return Err(Fault::new("incomplete format")) };
@@ -127,6 +130,7 @@ fn percent(kind: char, value: &Value, layout: &Layout) -> Answer<String> {
         }
         'e' | 'E' | 'f' | 'F' | 'g' | 'G' => {
             let f = Number::of(value).ok_or_else(|| wants("a real number"))?.float();
+            digits_fit(layout)?;
             let digits = float(f.abs(), kind, layout.precision.unwrap_or(6), layout.alternate);
             return Ok(signed(&digits, f.is_sign_negative(), layout, '>'));
         }
@@ -148,6 +152,13 @@ fn radix(value: u128, kind: char, prefix: bool) -> String {
         _ => ("0b", format!("{value:b}")),
     };
     if prefix { format!("{mark}{digits}") } else { digits }
+}
+
+fn digits_fit(layout: &Layout) -> Answer<()> {
+    match layout.precision.is_some_and(|precision| precision > MOST_DIGITS) {
+        true => Err(Fault::new(format!("precision too big: at most {MOST_DIGITS} digits"))),
+        false => Ok(()),
+    }
 }
 
 /// The digits of a float that is not negative.
@@ -420,22 +431,22 @@ fn read_spec(spec: &str) -> Answer<(Layout, Option<char>)> {
         layout.zero = true;
         at += 1;
     }
-    let number = |at: &mut usize| {
+    let number = |at: &mut usize| -> Answer<Option<usize>> {
         let mut number = None;
         while let Some(digit) = chars.get(*at).and_then(|c| c.to_digit(10)) {
-            number = Some((number.unwrap_or(0usize) * 10 + digit as usize).min(WIDEST));
+            number = Some(python::room(number.unwrap_or(0usize) as i128 * 10 + i128::from(digit))?);
             *at += 1;
         }
-        number
+        Ok(number)
     };
-    layout.width = number(&mut at).unwrap_or(0);
+    layout.width = number(&mut at)?.unwrap_or(0);
     if let Some(mark @ (',' | '_')) = chars.get(at) {
         layout.grouping = Some(*mark);
         at += 1;
     }
     if chars.get(at) == Some(&'.') {
         at += 1;
-        layout.precision = Some(number(&mut at).ok_or_else(|| Fault::new("format specifier missing precision"))?);
+        layout.precision = Some(number(&mut at)?.ok_or_else(|| Fault::new("format specifier missing precision"))?);
     }
     let kind = chars.get(at).copied();
     if chars.len() > at + 1 {

@@ -9,7 +9,7 @@ use minijinja::{
 };
 
 use super::fault::{Answer, Fault, absent, present};
-use crate::vars::is_omit;
+use crate::{limits, vars::is_omit};
 
 /// A number of either kind; booleans count as 0 and 1.
 #[derive(Clone, Copy, Debug)]
@@ -79,9 +79,9 @@ pub(crate) fn is_map(value: &Value) -> bool {
 
 /// `repr()`.
 pub(crate) fn repr(value: &Value) -> String {
-    let mut out = String::new();
-    write_repr(value, &mut out, &mut |_, _| ());
-    out
+    let mut out = Writer::default();
+    out.repr(value);
+    out.text
 }
 
 /// `str()`. A value that is undefined anywhere inside is an error.
@@ -89,75 +89,132 @@ pub(crate) fn text(value: &Value) -> Answer<String> {
     if let Some(text) = value.as_str() {
         return Ok(text.to_owned());
     }
-    let mut lacking = None;
-    let mut out = String::new();
-    write_text(value, &mut out, &mut |value, _| {
-        lacking.get_or_insert(value.clone());
-    });
-    match lacking {
-        Some(value) => Err(present(value).err().unwrap_or_else(|| Fault::new("undefined"))),
-        None => Ok(out),
+    let mut out = Writer { strict: true, ..Writer::default() };
+    out.text(value);
+    match out.stopped {
+        None => Ok(out.text),
+        Some(Stop::Lacking(value)) => Err(present(value).err().unwrap_or_else(|| Fault::new("undefined"))),
+        Some(Stop::TooDeep) => Err(too_deep()),
+        Some(Stop::TooLarge) => Err(too_large_value()),
     }
 }
 
 /// `str()`, whatever is inside.
 pub(crate) fn plain_text(value: &Value) -> String {
-    let mut out = String::new();
-    write_text(value, &mut out, &mut |_, _| ());
-    out
+    let mut out = Writer::default();
+    out.text(value);
+    out.text
 }
 
-fn write_text(value: &Value, out: &mut String, lacking: &mut dyn FnMut(&Value, &mut String)) {
-    match value.as_str() {
-        Some(text) => out.push_str(text),
-        None if value.kind() == ValueKind::Bytes => {
-            out.push_str(&String::from_utf8_lossy(value.as_bytes().unwrap_or_default()));
+/// Writes values as Python shows them.
+#[derive(Default)]
+struct Writer {
+    text: String,
+    /// Whether an undefined value ends it; else it is passed over.
+    strict: bool,
+    depth: usize,
+    /// Nothing more is written. A value that holds itself would go on for ever.
+    stopped: Option<Stop>,
+}
+
+/// What ends the writing.
+enum Stop {
+    Lacking(Value),
+    TooDeep,
+    TooLarge,
+}
+
+impl Writer {
+    fn text(&mut self, value: &Value) {
+        match value.as_str() {
+            Some(text) => self.text.push_str(text),
+            None if value.kind() == ValueKind::Bytes => {
+                self.text.push_str(&String::from_utf8_lossy(value.as_bytes().unwrap_or_default()));
+            }
+            None => self.repr(value),
         }
-        None => write_repr(value, out, lacking),
+    }
+
+    fn repr(&mut self, value: &Value) {
+        if absent(value).is_some() || value.is_undefined() {
+            if self.strict {
+                self.stopped.get_or_insert(Stop::Lacking(value.clone()));
+            }
+            return;
+        }
+        match value.kind() {
+            ValueKind::None => self.text.push_str("None"),
+            ValueKind::Bool => self.text.push_str(if value.is_true() { "True" } else { "False" }),
+            ValueKind::Number => match Number::of(value) {
+                Some(Number::Int(i)) => self.text.push_str(&i.to_string()),
+                Some(Number::Float(f)) => self.text.push_str(&float_repr(f)),
+                None => self.text.push_str(&value.to_string()),
+            },
+            ValueKind::String => write_quoted(value.as_str().unwrap_or_default(), &mut self.text),
+            ValueKind::Map => self.within('{', '}', |out| {
+                let entries = pairs(value).into_iter().filter(|(_, item)| !is_omit(item));
+                for (at, (key, item)) in entries.enumerate() {
+                    if at > 0 {
+                        out.text.push_str(", ");
+                    }
+                    out.repr(&key);
+                    out.text.push_str(": ");
+                    out.repr(&item);
+                    if out.stopped.is_some() {
+                        break;
+                    }
+                }
+            }),
+            ValueKind::Seq | ValueKind::Iterable if value.downcast_object_ref::<super::objects::Range>().is_none() => {
+                self.within('[', ']', |out| {
+                    let items = value.try_iter().into_iter().flatten().filter(|item| !is_omit(item));
+                    for (at, item) in items.enumerate() {
+                        if at > 0 {
+                            out.text.push_str(", ");
+                        }
+                        out.repr(&item);
+                        if out.stopped.is_some() {
+                            break;
+                        }
+                    }
+                });
+            }
+            _ if is_omit(value) => {}
+            _ => self.text.push_str(&value.to_string()),
+        }
+    }
+
+    fn within(&mut self, open: char, close: char, run: impl FnOnce(&mut Self)) {
+        if self.stopped.is_none() {
+            match (self.depth >= limits::depth(), self.text.len() > limits::LARGEST) {
+                (true, _) => self.stopped = Some(Stop::TooDeep),
+                (_, true) => self.stopped = Some(Stop::TooLarge),
+                _ => {}
+            }
+        }
+        if self.stopped.is_some() {
+            return;
+        }
+        self.text.push(open);
+        self.depth += 1;
+        limits::with_stack(|| run(self));
+        self.depth -= 1;
+        self.text.push(close);
     }
 }
 
-fn write_repr(value: &Value, out: &mut String, lacking: &mut dyn FnMut(&Value, &mut String)) {
-    if absent(value).is_some() {
-        lacking(value, out);
-        return;
-    }
-    match value.kind() {
-        ValueKind::Undefined => lacking(value, out),
-        ValueKind::None => out.push_str("None"),
-        ValueKind::Bool => out.push_str(if value.is_true() { "True" } else { "False" }),
-        ValueKind::Number => match Number::of(value) {
-            Some(Number::Int(i)) => out.push_str(&i.to_string()),
-            Some(Number::Float(f)) => out.push_str(&float_repr(f)),
-            None => out.push_str(&value.to_string()),
-        },
-        ValueKind::String => write_quoted(value.as_str().unwrap_or_default(), out),
-        ValueKind::Map => {
-            out.push('{');
-            for (at, (key, item)) in pairs(value).into_iter().filter(|(_, item)| !is_omit(item)).enumerate() {
-                if at > 0 {
-                    out.push_str(", ");
-                }
-                write_repr(&key, out, lacking);
-                out.push_str(": ");
-                write_repr(&item, out, lacking);
-            }
-            out.push('}');
-        }
-        ValueKind::Seq | ValueKind::Iterable if value.downcast_object_ref::<super::objects::Range>().is_none() => {
-            out.push('[');
-            let items = value.try_iter().into_iter().flatten().filter(|item| !is_omit(item));
-            for (at, item) in items.enumerate() {
-                if at > 0 {
-                    out.push_str(", ");
-                }
-                write_repr(&item, out, lacking);
-            }
-            out.push(']');
-        }
-        _ if is_omit(value) => {}
-        _ => out.push_str(&value.to_string()),
-    }
+/// A value is nested deeper than anything should be; it may hold itself.
+pub(crate) fn too_deep() -> Box<Fault> {
+    let most = limits::depth();
+    Fault::with_help(
+        format!("recursive loop detected in template: a value is nested more than {most} levels deep"),
+        "does it hold itself? The setting `recursion_limit` allows more levels",
+    )
+}
+
+/// A value is larger than memory should be spent on.
+pub(crate) fn too_large_value() -> Box<Fault> {
+    Fault::new(format!("the value is too large: more than {} MiB", limits::LARGEST >> 20))
 }
 
 /// A text in the quotes Python would choose.
@@ -255,6 +312,14 @@ pub(crate) fn items(value: &Value) -> Answer<Vec<Value>> {
 
 /// Whether two values are equal.
 pub(crate) fn equal(a: &Value, b: &Value) -> bool {
+    let container = |value: &Value| matches!(value.kind(), ValueKind::Seq | ValueKind::Map);
+    if !container(a) || !container(b) {
+        return a == b;
+    }
+    // What holds itself equals nothing but itself.
+    if nests([a]).is_err() || nests([b]).is_err() {
+        return a.as_object().zip(b.as_object()).is_some_and(|(a, b)| std::ptr::eq(a, b));
+    }
     a == b
 }
 
@@ -299,11 +364,13 @@ pub(crate) fn add(a: &Value, b: &Value) -> Answer {
         _ => {}
     }
     if let (Some(x), Some(y)) = (a.as_str(), b.as_str()) {
+        fits(x.len() + y.len())?;
         return Ok(Value::from([x, y].concat()));
     }
     if is_list(a) && is_list(b) {
         let mut all = items(a)?;
         all.extend(items(b)?);
+        items_fit(all.len())?;
         return Ok(match a.is_tuple() && b.is_tuple() {
             true => Value::from(Tuple::from(all)),
             false => Value::from(all),
@@ -329,8 +396,58 @@ pub(crate) fn sub(a: &Value, b: &Value) -> Answer {
     }
 }
 
-/// How long a repeated text or list may become.
-const LONGEST: usize = 64 << 20;
+/// The most items of a list that one operation makes.
+const MOST_ITEMS: usize = limits::LARGEST / size_of::<Value>();
+
+/// A number of bytes or characters that are to be made: none if it is negative.
+///
+/// # Errors
+/// There are more than one operation may make.
+pub(crate) fn room(count: i128) -> Answer<usize> {
+    let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
+    fits(count).map(|()| count)
+}
+
+/// Refuses to make so many bytes.
+pub(crate) fn fits(bytes: usize) -> Answer<()> {
+    if bytes > limits::LARGEST { Err(too_large_value()) } else { Ok(()) }
+}
+
+/// Refuses to make a list of so many items.
+pub(crate) fn items_fit(items: usize) -> Answer<()> {
+    if items > MOST_ITEMS { Err(too_large_value()) } else { Ok(()) }
+}
+
+/// Refuses a value that is nested too deeply, as far as its first containers tell: a loop that wraps a value into
+/// a list again and again would end in a value that nobody can drop.
+pub(crate) fn nests<'v>(parts: impl IntoIterator<Item = &'v Value>) -> Answer<()> {
+    let container = |value: &Value| matches!(value.kind(), ValueKind::Seq | ValueKind::Map);
+    let Some(mut value) = parts.into_iter().find(|part| container(part)).cloned() else { return Ok(()) };
+    for _ in 1..limits::depth() {
+        let next = if let Some(items) = value.downcast_object_ref::<Vec<Value>>() {
+            items.iter().find(|item| container(item)).cloned()
+        } else if let Some(entries) = value.downcast_object_ref::<IndexMap<Value, Value>>() {
+            entries.values().find(|item| container(item)).cloned()
+        } else {
+            super::objects::first(&value, container)
+        };
+        match next {
+            Some(next) => value = next,
+            None => return Ok(()),
+        }
+    }
+    Err(too_deep())
+}
+
+/// Refuses a replacement that would make too large a text.
+pub(crate) fn fits_replaced(text: &str, old: &str, new: &str) -> Answer<()> {
+    let longer = new.len().saturating_sub(old.len());
+    // What cannot become too large is not counted.
+    match longer.saturating_mul(text.len() + 1) <= limits::LARGEST {
+        true => Ok(()),
+        false => fits(longer.saturating_mul(text.matches(old).count())),
+    }
+}
 
 pub(crate) fn mul(a: &Value, b: &Value) -> Answer {
     match (Number::of(a), Number::of(b)) {
@@ -345,21 +462,21 @@ pub(crate) fn mul(a: &Value, b: &Value) -> Answer {
 
 fn repeat(value: &Value, times: i128) -> Option<Answer> {
     let times = usize::try_from(times.max(0)).unwrap_or(usize::MAX);
-    let fits = |len: usize| len.checked_mul(times).is_some_and(|len| len <= LONGEST);
+    let fits = |len: usize, most: usize| len.checked_mul(times).is_some_and(|len| len <= most);
     if let Some(text) = value.as_str() {
-        return Some(if fits(text.len()) { Ok(Value::from(text.repeat(times))) } else { Err(too_long()) });
+        return Some(if fits(text.len(), limits::LARGEST) {
+            Ok(Value::from(text.repeat(times)))
+        } else {
+            Err(too_large_value())
+        });
     }
     if !is_list(value) {
         return None;
     }
-    Some(items(value).and_then(|items| match fits(items.len()) {
+    Some(items(value).and_then(|items| match fits(items.len(), MOST_ITEMS) {
         true => Ok(Value::from(std::iter::repeat_n(items, times).flatten().collect::<Vec<_>>())),
-        false => Err(too_long()),
+        false => Err(too_large_value()),
     }))
-}
-
-fn too_long() -> Box<Fault> {
-    Fault::new("the repeated value is too long")
 }
 
 fn numbers(op: &str, a: &Value, b: &Value) -> Answer<(Number, Number)> {

@@ -15,7 +15,10 @@ use super::{
     output::Output,
     page::{Page, Reading},
 };
-use crate::vars::{Lazy, Scope, Template, is_omit};
+use crate::{
+    limits,
+    vars::{Lazy, Scope, Template, is_omit},
+};
 
 /// Renders a value all the way down. One whole `{{ }}` keeps its type. `omit` stays `omit` where it is the whole
 /// value of an entry; see [`super::drop_omitted`].
@@ -91,20 +94,33 @@ pub(super) fn finish(output: Output, text: &str, omit: bool) -> Answer {
     })
 }
 
-/// A template that is being rendered on this thread: its text and its scope, by address.
+/// A template that is being rendered on this thread: its text, by address, and its scope.
 struct Active {
     template: *const Template,
-    scope: *const Scope,
+    scope: Arc<Scope>,
     /// The variable's name, or the text.
     label: Arc<str>,
 }
 
 thread_local! {
     static ACTIVE: RefCell<Vec<Active>> = const { RefCell::new(Vec::new()) };
+    /// Macros, blocks and files within each other.
+    static CALLS: limits::Counter = const { std::cell::Cell::new(0) };
 }
 
-/// How deep templates may read one another, over all hosts.
-const DEEPEST: usize = 200;
+/// Runs one more level of calls: a macro, a block, a file that another one names.
+///
+/// # Errors
+/// There are more levels than [`limits::depth`] allows.
+pub(super) fn deeper<T>(run: impl FnOnce() -> Answer<T>) -> Answer<T> {
+    limits::deeper(&CALLS, run).unwrap_or_else(|| {
+        let most = limits::depth();
+        Err(Fault::with_help(
+            format!("recursive loop detected in template: maximum recursion depth of {most} exceeded"),
+            "something calls or includes itself without an end; the setting `recursion_limit` allows more levels",
+        ))
+    })
+}
 
 /// Renders, unless that is what is being done already.
 fn guarded(
@@ -120,17 +136,18 @@ fn guarded(
             ACTIVE.with(|active| active.borrow_mut().pop());
         }
     }
-    let key = (Arc::as_ptr(template), Arc::as_ptr(scope));
+    let deepest = limits::depth();
     let chain = ACTIVE.with(|active| {
         let mut active = active.borrow_mut();
-        let again = active.iter().position(|known| (known.template, known.scope) == key);
-        let again = again.or_else(|| (active.len() >= DEEPEST).then_some(DEEPEST - 3));
+        let same = |known: &Active| known.template == Arc::as_ptr(template) && known.scope.is_same(scope);
+        let again = active.iter().position(same);
+        let again = again.or_else(|| (active.len() >= deepest).then_some(deepest - 3));
         match again {
             Some(first) => {
                 let mut labels: Vec<Arc<str>> = active.iter().skip(first).map(|known| known.label.clone()).collect();
                 // The first one and its repetition are the same; one of them may know the name.
                 let last = match (name, labels.first_mut()) {
-                    (Some(name), Some(first)) if active.len() < DEEPEST => {
+                    (Some(name), Some(first)) if active.len() < deepest => {
                         *first = name.into();
                         name.into()
                     }
@@ -142,7 +159,7 @@ fn guarded(
             }
             None => {
                 let label = name.map_or_else(|| template.text.trim().into(), Arc::from);
-                active.push(Active { template: key.0, scope: key.1, label });
+                active.push(Active { template: Arc::as_ptr(template), scope: scope.clone(), label });
                 None
             }
         }
@@ -151,12 +168,7 @@ fn guarded(
         return Err(TemplateError::Recursive { chain, at: template.span.clone(), via: vec![] });
     }
     let _mark = Mark;
-    with_stack(run)
-}
-
-/// Runs with enough stack left, wherever the thread has got to.
-pub(super) fn with_stack<T>(run: impl FnOnce() -> T) -> T {
-    stacker::maybe_grow(256 << 10, 2 << 20, run)
+    limits::with_stack(run)
 }
 
 /// Renders a text that some plugin was given as a template, such as the file of `lookup('template')`.
@@ -169,7 +181,7 @@ pub(super) fn render_page(
     let session = Session::new(scope);
     let mut machine = Machine::new(&session, page, origin);
     machine.folder = folder;
-    with_stack(|| machine.run()).map_err(|fault| machine.place(fault))
+    deeper(|| machine.run()).map_err(|fault| machine.place(fault))
 }
 
 impl From<Cause> for Box<Fault> {

@@ -20,8 +20,9 @@ use super::{
     origin::Origin,
     output::Output,
     page::{Body, Page},
-    python,
+    python, render,
 };
+use crate::limits;
 
 /// One definition of a `{% block %}`.
 #[derive(Clone)]
@@ -123,7 +124,10 @@ impl Machine<'_> {
     /// Makes the blocks of a page known, those of deriving templates first.
     pub fn collect(&mut self, body: &'static [ast::Stmt<'static>]) {
         for statement in body {
-            match statement {
+            if let ast::Stmt::EmitRaw(_) | ast::Stmt::EmitExpr(_) | ast::Stmt::Set(_) = statement {
+                continue;
+            }
+            limits::with_stack(|| match statement {
                 ast::Stmt::Block(block) => {
                     let definition = Block { page: self.page, origin: self.origin.clone(), body: &block.body };
                     self.blocks.entry(block.name).or_default().push(definition);
@@ -141,7 +145,7 @@ impl Machine<'_> {
                 ast::Stmt::FilterBlock(node) => self.collect(&node.body),
                 ast::Stmt::AutoEscape(node) => self.collect(&node.body),
                 _ => {}
-            }
+            });
         }
     }
 
@@ -199,8 +203,8 @@ impl Machine<'_> {
                 out.value(value, range(emit.expr.span()))
             }
             ast::Stmt::IfCond(node) => match python::truth(&self.value(&node.expr)?) {
-                true => self.body(&node.true_body, out),
-                false => self.body(&node.false_body, out),
+                true => limits::with_stack(|| self.body(&node.true_body, out)),
+                false => limits::with_stack(|| self.body(&node.false_body, out)),
             },
             ast::Stmt::ForLoop(node) => {
                 let items = self.value(&node.iter)?;
@@ -309,6 +313,7 @@ impl Machine<'_> {
                 let parent = self.value(&attr.expr)?;
                 match parent.downcast_object_ref::<objects::Dict>() {
                     Some(namespace) => {
+                        python::nests([&value])?;
                         namespace.entries().insert(Value::from(attr.name), value);
                         Ok(())
                     }
@@ -375,11 +380,7 @@ impl Machine<'_> {
 
     /// Runs one more level of calls, as long as there is room.
     pub fn guarded<T>(&mut self, run: impl FnOnce(&mut Self) -> Answer<T>) -> Answer<T> {
-        const DEEPEST: usize = 400;
-        if self.frames.len() > DEEPEST {
-            return Err(Fault::new("maximum recursion depth exceeded"));
-        }
-        super::render::with_stack(|| run(self))
+        render::deeper(|| run(self))
     }
 
     fn close_over(&mut self, decl: &'static ast::Macro<'static>) -> Value {
@@ -400,14 +401,11 @@ impl Machine<'_> {
         machine.with_scope = object.with_scope;
         machine.folder = self.folder.clone();
         machine.frames.push(Arc::default());
-        // Depth counts through calls: the caller's frames stand for it.
-        let depth = self.frames.len();
         let mut out = Output::default();
-        let result = machine.bind(decl, args).and_then(|()| {
-            if depth + machine.frames.len() > 800 {
-                return Err(Fault::new("maximum recursion depth exceeded"));
-            }
-            super::render::with_stack(|| machine.body(&decl.body, &mut out))
+        // Defaults of arguments may call macros, too.
+        let result = render::deeper(|| {
+            machine.bind(decl, args)?;
+            machine.body(&decl.body, &mut out)
         });
         match result.and_then(|()| out.captured()) {
             Ok(value) => Ok(value),

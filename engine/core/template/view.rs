@@ -11,7 +11,7 @@ use super::{
     TemplateError,
     fault::{Absent, What},
     machine::{Machine, Session},
-    objects::Pending,
+    objects::{Level, entry},
     origin::Origin,
     page::{Page, Reading},
     python, render,
@@ -50,8 +50,10 @@ pub fn text(value: &Value) -> String {
 }
 
 /// All variables of a scope as one mapping, each rendered when it is read: an entry of `hostvars`.
-pub fn scope_value(scope: Arc<Scope>) -> Value {
-    Value::from_object(View { scope })
+///
+/// `level` is that of `hostvars`, which keeps templates that show all of `hostvars` from going round for ever.
+pub fn scope_value(scope: Arc<Scope>, level: Level) -> Value {
+    Value::from_object(View { scope, level })
 }
 
 /// A value that can be read by nobody, and why: to use it is an error that `default()` does not hide.
@@ -63,6 +65,7 @@ pub fn failed_value(message: &str) -> Value {
 
 struct View {
     scope: Arc<Scope>,
+    level: Level,
 }
 
 impl std::fmt::Debug for View {
@@ -77,7 +80,7 @@ impl Object for View {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        Some(Pending::wrap(&self.scope.get(key.as_str()?)?, &self.scope))
+        Some(entry(&self.scope.get(key.as_str()?)?, &self.scope, self.level))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {

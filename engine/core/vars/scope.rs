@@ -36,6 +36,11 @@ pub trait Magic: Send + Sync {
     /// All their names.
     fn names(&self) -> Vec<Arc<str>>;
 
+    /// Whose variables these are, where one host's are told from another's: the host's name.
+    fn owner(&self) -> Option<&str> {
+        None
+    }
+
     /// Called when no layer knows the name either: facts not gathered yet can be asked for here, and the
     /// rendering is tried again.
     fn missing(&self, _name: &str) {}
@@ -81,6 +86,15 @@ impl Scope {
     /// Layers with the strongest first.
     pub fn new(layers: Vec<Arc<Layer>>, magic: Arc<dyn Magic>, folders: Arc<[PathBuf]>) -> Self {
         Scope { layers, magic, folders }
+    }
+
+    /// Whether both see the same: one scope, or the same layers of one host put together twice, as `hostvars` does.
+    pub fn is_same(&self, other: &Scope) -> bool {
+        std::ptr::eq(self, other)
+            || self.layers.len() == other.layers.len()
+                && self.magic.owner().is_some()
+                && self.magic.owner() == other.magic.owner()
+                && self.layers.iter().zip(&other.layers).all(|(own, other)| Arc::ptr_eq(own, other))
     }
 
     /// The variable of that name, not rendered.

@@ -4,13 +4,16 @@ use indexmap::IndexMap;
 use minijinja::{Value, value::ValueKind};
 
 use super::Table;
-use crate::template::{
-    args::Args,
-    fault::{Answer, Fault, present},
-    machine::Machine,
-    native,
-    python::{self, Number},
-    yaml,
+use crate::{
+    limits,
+    template::{
+        args::Args,
+        fault::{Answer, Fault, present},
+        machine::Machine,
+        native,
+        python::{self, Number},
+        yaml,
+    },
 };
 
 pub(super) const FILTERS: Table = &[
@@ -40,7 +43,11 @@ fn layout(args: &mut Args, indent: Option<usize>, sort: bool) -> Answer<Layout> 
         Some(value) if value.is_none() => None,
         Some(value) => Some(match value.as_str() {
             Some(text) => text.to_owned(),
-            None => " ".repeat(value.as_usize().unwrap_or(0).min(100)),
+            None => " ".repeat(match python::Number::of(&value) {
+                // Each line has it, more than once.
+                Some(python::Number::Int(width)) => python::room(width.saturating_mul(1 << 10))? >> 10,
+                _ => 0,
+            }),
         }),
     };
     let sort = args.keyword("sort_keys")?.map_or(sort, |sort| python::truth(&sort));
@@ -112,6 +119,16 @@ fn write(value: &Value, layout: &Layout, depth: usize, out: &mut String) -> Answ
             _ => out.push_str(&python::repr(value)),
         },
         ValueKind::String => quoted(value.as_str().unwrap_or_default(), layout.ascii, out),
+        _ => {
+            python::fits(out.len())?;
+            return limits::with_stack(|| write_container(value, layout, depth, out));
+        }
+    }
+    Ok(())
+}
+
+fn write_container(value: &Value, layout: &Layout, depth: usize, out: &mut String) -> Answer<()> {
+    match value.kind() {
         ValueKind::Seq | ValueKind::Iterable => {
             let items = python::items(value)?;
             if items.is_empty() {

@@ -152,6 +152,7 @@ fn join(machine: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
             None => item,
         };
         out.push_str(&python::text(&item)?);
+        python::fits(out.len())?;
     }
     Ok(Value::from(out))
 }
@@ -281,6 +282,9 @@ fn batch(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     let fill = args.optional("fill_with")?.filter(|fill| !fill.is_none());
     args.finish()?;
     let items = python::items(&value)?;
+    if fill.is_some() {
+        python::items_fit(size.saturating_add(items.len()))?;
+    }
     let rows = items.chunks(size).map(|row| {
         let mut row = row.to_vec();
         if let Some(fill) = &fill {
@@ -296,6 +300,7 @@ fn slice(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     let fill = args.optional("fill_with")?.filter(|fill| !fill.is_none());
     args.finish()?;
     let items = python::items(&value)?;
+    python::items_fit(count)?;
     let (size, longer) = (items.len() / count, items.len() % count);
     let mut rest = items.as_slice();
     let mut columns = Vec::with_capacity(count.min(items.len() + 1));
@@ -404,6 +409,8 @@ pub(crate) fn longest(lists: &[Vec<Value>], fill: &Value) -> Vec<Value> {
 
 /// More rows than that are refused: they would fill the memory.
 const MOST_ROWS: usize = 5_000_000;
+/// More columns than that are refused, too.
+const MOST_COLUMNS: usize = 1000;
 
 /// Every way to take one item of each list, the last list changing fastest.
 pub(crate) fn cartesian(lists: &[Vec<Value>]) -> Answer<Vec<Vec<Value>>> {
@@ -426,7 +433,10 @@ fn product(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     let repeat = usize::try_from(args.keyword("repeat")?.and_then(|repeat| repeat.as_i64()).unwrap_or(1)).unwrap_or(0);
     let lists = all_lists(&value, &mut args)?;
     args.finish()?;
-    let lists: Vec<_> = std::iter::repeat_n(lists, repeat.min(64)).flatten().collect();
+    if repeat.saturating_mul(lists.len()) > MOST_COLUMNS {
+        return Err(Fault::new("there are too many combinations"));
+    }
+    let lists: Vec<_> = std::iter::repeat_n(lists, repeat).flatten().collect();
     Ok(Value::from(cartesian(&lists)?.into_iter().map(tuple).collect::<Vec<_>>()))
 }
 

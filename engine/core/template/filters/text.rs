@@ -68,6 +68,7 @@ fn replace(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     let count = args.int("count")?.and_then(|count| usize::try_from(count).ok());
     args.finish()?;
     let text = python::text(&value)?;
+    python::fits_replaced(&text, &old, &new)?;
     Ok(Value::from(match count {
         Some(count) => text.replacen(&old, &new, count),
         None => text.replace(&old, &new),
@@ -90,9 +91,13 @@ fn indent(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     args.finish()?;
     let prefix = match width.as_str() {
         Some(prefix) => prefix.to_owned(),
-        None => " ".repeat(width.as_usize().unwrap_or(0).min(1 << 16)),
+        None => " ".repeat(match python::Number::of(&width) {
+            Some(python::Number::Int(width)) => python::room(width)?,
+            _ => 0,
+        }),
     };
     let text = python::text(&value)?;
+    python::fits(prefix.len().saturating_mul(text.matches('\n').count() + 1))?;
     // Jinja adds a newline before it splits, so that the text keeps the one at its end.
     let mut out = String::with_capacity(text.len() + 64);
     for (at, line) in text.split('\n').enumerate() {
@@ -109,7 +114,7 @@ fn indent(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
 }
 
 fn width_of(args: &mut Args, default: usize) -> Answer<usize> {
-    Ok(args.int("width")?.map_or(default, |width| usize::try_from(width).unwrap_or(0)).min(1 << 20))
+    args.int("width")?.map_or(Ok(default), python::room)
 }
 
 fn center(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
@@ -275,9 +280,11 @@ fn comment(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     let bare = decoration.trim_end().to_owned();
     let (prefix, postfix) = (setting("prefix", &bare)?, setting("postfix", &bare)?);
     let times = |args: &mut Args, name: &str| -> Answer<usize> {
-        Ok(args.keyword(name)?.and_then(|count| count.as_usize()).unwrap_or(1).min(1000))
+        Ok(args.keyword(name)?.and_then(|count| count.as_usize()).unwrap_or(1))
     };
     let (before, after) = (times(&mut args, "prefix_count")?, times(&mut args, "postfix_count")?);
+    let line = prefix.len().max(postfix.len()) + newline.len();
+    python::fits(before.saturating_add(after).saturating_mul(line))?;
     args.finish()?;
     let mut out = String::new();
     if !begin.is_empty() {
@@ -351,6 +358,7 @@ fn regex_replace(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
         }
         out.push_str(text.get(at..whole.start()).unwrap_or_default());
         template.expand(&captures, &mut out)?;
+        python::fits(out.len())?;
         at = whole.end();
         done += 1;
     }

@@ -2,14 +2,16 @@
 
 use std::{
     path::{Component, Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     sync::Arc,
 };
 
 use minijinja::Value;
+use rplay_modules::glob::Pattern;
 
 use super::Table;
 use crate::{
+    files, program,
     source::Source,
     template::{
         FileOptions,
@@ -55,7 +57,7 @@ fn missing(kind: &str, name: &str) -> Box<Fault> {
 
 fn read(machine: &Machine<'_>, kind: &str, name: &str) -> Answer<String> {
     let path = search(machine, kind, name).ok_or_else(|| missing(kind, name))?;
-    let bytes = std::fs::read(&path).map_err(|error| Fault::new(format!("cannot read '{name}': {error}")))?;
+    let bytes = files::read(&path).map_err(|error| Fault::new(format!("cannot read '{name}': {error}")))?;
     let text = String::from_utf8(bytes).map_err(|_| Fault::new(format!("'{name}' is not UTF-8")))?;
     match text.starts_with("$ANSIBLE_VAULT;") {
         true => machine.session.scope.magic.decrypt(&text).map_err(Fault::new),
@@ -126,47 +128,6 @@ fn template(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> 
     Ok(found)
 }
 
-/// Whether a name fits a pattern of `*`, `?` and `[...]`.
-pub(super) fn wildcard(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    fits(&pattern, &name)
-}
-
-fn fits(pattern: &[char], name: &[char]) -> bool {
-    match pattern {
-        [] => name.is_empty(),
-        ['*', rest @ ..] => (0..=name.len()).any(|at| name.get(at..).is_some_and(|tail| fits(rest, tail))),
-        ['?', rest @ ..] => name.split_first().is_some_and(|(_, tail)| fits(rest, tail)),
-        ['[', rest @ ..] => {
-            let Some(end) = rest.iter().skip(1).position(|c| *c == ']').map(|at| at + 1) else {
-                return name.split_first().is_some_and(|(c, tail)| *c == '[' && fits(rest, tail));
-            };
-            let (class, after) = rest.split_at(end);
-            let (negated, class) = match class {
-                ['!', class @ ..] => (true, class),
-                class => (false, class),
-            };
-            let Some((c, tail)) = name.split_first() else { return false };
-            let mut inside = false;
-            let mut at = 0;
-            while let Some(low) = class.get(at) {
-                match (class.get(at + 1), class.get(at + 2)) {
-                    (Some('-'), Some(high)) => {
-                        inside |= (low..=high).contains(&c);
-                        at += 3;
-                    }
-                    _ => {
-                        inside |= low == c;
-                        at += 1;
-                    }
-                }
-            }
-            inside != negated && fits(&after[1..], tail)
-        }
-        [c, rest @ ..] => name.split_first().is_some_and(|(first, tail)| first == c && fits(rest, tail)),
-    }
-}
-
 /// The paths that fit a pattern, in the order of their names.
 pub(crate) fn glob(pattern: &Path) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
@@ -180,6 +141,7 @@ pub(crate) fn glob(pattern: &Path) -> Vec<PathBuf> {
             found.iter_mut().for_each(|path| path.push(&*part));
             continue;
         }
+        let pattern = Pattern::new(&part);
         found = found
             .into_iter()
             .flat_map(|folder| {
@@ -187,7 +149,7 @@ pub(crate) fn glob(pattern: &Path) -> Vec<PathBuf> {
                 let entries = std::fs::read_dir(here).into_iter().flatten().flatten();
                 let mut names: Vec<String> =
                     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-                names.retain(|name| (part.starts_with('.') || !name.starts_with('.')) && wildcard(&part, name));
+                names.retain(|name| (part.starts_with('.') || !name.starts_with('.')) && pattern.fits(name));
                 names.sort();
                 names.into_iter().map(move |name| folder.join(name))
             })
@@ -283,7 +245,8 @@ fn printed(command: &str, folder: Option<&PathBuf>) -> Answer<String> {
     if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
         shell.current_dir(folder);
     }
-    let output = shell.output().map_err(|error| Fault::new(format!("cannot run the shell: {error}")))?;
+    let output = program::run(shell.stdin(Stdio::inherit()).stderr(Stdio::piped()))
+        .map_err(|error| Fault::new(format!("the command `{command}` failed: {error}")))?;
     if !output.status.success() {
         let code = output.status.code().unwrap_or(-1);
         let stderr = String::from_utf8_lossy(&output.stderr);

@@ -122,7 +122,7 @@ fn password(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> Answ
 }
 
 fn one(machine: &Machine<'_>, path: &str, mut options: Args) -> Answer<String> {
-    let length = usize::try_from(options.int_or("length", 20)?).unwrap_or(0).min(1 << 16);
+    let length = python::room(options.int_or("length", 20)?)?;
     // An empty name means none.
     let encrypt = options.text("encrypt")?.filter(|kind| !kind.is_empty());
     let chars = match options.optional("chars")? {
@@ -143,7 +143,7 @@ fn one(machine: &Machine<'_>, path: &str, mut options: Args) -> Answer<String> {
     let characters = characters(&chars);
     let _making = MAKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let file = place(machine, path);
-    let known = match fs::read_to_string(&file) {
+    let known = match crate::files::read_text(&file) {
         Ok(text) if file != Path::new("/dev/null") => Some(Kept::read(&text)),
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(Fault::new(format!("cannot read `{}`: {error}", file.display())));

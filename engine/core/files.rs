@@ -1,0 +1,202 @@
+//! The one door through which the controller reads files as a whole: bounded in size and in time.
+//!
+//! Regular files are read up to [`limits::file_size`]. A FIFO, which is what `<(command)` gives, is waited for as
+//! long as a program may take. Devices hold no playbooks, so that they are refused; `/dev/null` is an empty file.
+
+use std::{
+    fs::{File, Metadata, OpenOptions},
+    io::{self, IsTerminal, Read},
+    os::{
+        fd::AsFd,
+        unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
+    },
+    path::Path,
+    time::Instant,
+};
+
+use nix::{
+    errno::Errno,
+    libc,
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+};
+
+use crate::limits;
+
+/// Reads a file as a whole.
+///
+/// # Errors
+/// Besides what opening and reading can yield: it is a folder or a device, larger than [`limits::file_size`], or
+/// nothing comes within [`limits::program_time`].
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // Without O_NONBLOCK, opening a FIFO that nobody writes to waits for ever.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    let about = file.metadata()?;
+    let kind = about.file_type();
+    if kind.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::IsADirectory));
+    }
+    if kind.is_block_device() || (kind.is_char_device() && !is_null(&about) && !file.is_terminal()) {
+        return Err(io::Error::other("it is a device, not a file"));
+    }
+    if kind.is_file() {
+        return regular(file, about.len());
+    }
+    waiting(file)
+}
+
+/// The same as text.
+///
+/// # Errors
+/// Those of [`read`], and the file is not UTF-8.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read(path)?).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        io::Error::new(io::ErrorKind::InvalidData, format!("not UTF-8 at byte {at}"))
+    })
+}
+
+/// Whether a regular file begins with these bytes. What else there is is not touched: what is read of a FIFO is gone.
+pub fn begins_with(path: &Path, bytes: &[u8]) -> bool {
+    let mut head = vec![0; bytes.len()];
+    path.metadata().is_ok_and(|about| about.is_file())
+        && File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok()
+        && head == bytes
+}
+
+fn is_null(about: &Metadata) -> bool {
+    (libc::major(about.rdev()), libc::minor(about.rdev())) == (1, 3)
+}
+
+pub(crate) fn too_large() -> io::Error {
+    let message = format!(
+        "it is larger than {} bytes; the setting `max_file_size` in the section [rplay] allows more",
+        limits::file_size()
+    );
+    io::Error::new(io::ErrorKind::FileTooLarge, message)
+}
+
+/// Files of /proc are longer than they say, others may grow while they are read.
+fn regular(file: File, len: u64) -> io::Result<Vec<u8>> {
+    let most = limits::file_size();
+    if len > most {
+        return Err(too_large());
+    }
+    let mut content = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
+    file.take(most + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > most { Err(too_large()) } else { Ok(content) }
+}
+
+fn waiting(mut file: File) -> io::Result<Vec<u8>> {
+    let begun = Instant::now();
+    let mut content = Vec::new();
+    let mut part = [0; 1 << 16];
+    loop {
+        let left = limits::program_time().saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            let message = format!(
+                "its end did not come within {} seconds; the setting `program_timeout` in the section [rplay] allows more",
+                limits::program_time().as_secs()
+            );
+            return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+        }
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(file.as_fd(), PollFlags::POLLIN)], timeout) {
+            Ok(0) | Err(Errno::EINTR) => continue,
+            Ok(_) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        match file.read(&mut part) {
+            Ok(0) => return Ok(content),
+            Ok(count) => content.extend(part.get(..count).unwrap_or_default()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => continue,
+            Err(error) => return Err(error),
+        }
+        if content.len() as u64 > limits::file_size() {
+            return Err(too_large());
+        }
+    }
+}
+
+/// The folders that a walk is in: one to which links lead back is not entered again.
+#[derive(Default)]
+pub struct Descent(Vec<(u64, u64)>);
+
+impl Descent {
+    /// Does something within a folder, unless the walk is in it already or it cannot be looked at.
+    pub fn within<T>(&mut self, folder: &Path, walk: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        let about = folder.metadata().ok()?;
+        let own = (about.dev(), about.ino());
+        if self.0.contains(&own) {
+            return None;
+        }
+        self.0.push(own);
+        let done = walk(self);
+        self.0.pop();
+        Some(done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Write, path::PathBuf, thread};
+
+    use super::*;
+
+    fn fifo(folder: &tempfile::TempDir) -> PathBuf {
+        let path = folder.path().join("fifo");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+        path
+    }
+
+    #[test]
+    fn files_of_any_kind_are_read_or_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "content").unwrap();
+        assert_eq!(read(&file).unwrap(), b"content");
+        assert_eq!(read(Path::new("/dev/null")).unwrap(), b"");
+        assert!(!read(Path::new("/proc/self/status")).unwrap().is_empty());
+        assert_eq!(read(folder.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
+        assert_eq!(read(Path::new("/dev/zero")).unwrap_err().to_string(), "it is a device, not a file");
+        assert!(begins_with(&file, b"cont") && !begins_with(&file, b"content and more"));
+        assert!(!begins_with(Path::new("/dev/zero"), &[0]));
+    }
+
+    #[test]
+    fn a_sparse_file_of_any_size_costs_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large");
+        File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        assert_eq!(read(&path).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn a_fifo_is_read_to_its_end_even_if_its_writer_comes_late() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = fifo(&folder);
+        let writer = path.clone();
+        let writer = thread::spawn(move || {
+            let mut writer = OpenOptions::new().write(true).open(writer).unwrap();
+            writer.write_all(b"one ").unwrap();
+            thread::yield_now();
+            writer.write_all(&[b'x'; 100_000]).unwrap();
+        });
+        assert_eq!(read(&path).unwrap().len(), 100_004);
+        writer.join().unwrap();
+    }
+
+    #[test]
+    fn a_walk_does_not_follow_links_that_lead_back() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        std::os::unix::fs::symlink("..", folder.path().join("a/b/up")).unwrap();
+        fn count(descent: &mut Descent, folder: &Path) -> usize {
+            let entries = |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+            let below = |descent: &mut Descent| {
+                entries(folder).filter(|path| path.is_dir()).map(|path| 1 + count(descent, &path)).sum()
+            };
+            descent.within(folder, below).unwrap_or(0)
+        }
+        assert_eq!(count(&mut Descent::default(), folder.path()), 3);
+    }
+}
