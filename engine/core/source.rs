@@ -233,11 +233,17 @@ pub fn one_line(problem: &(dyn Diagnostic + Send + Sync)) -> String {
     text
 }
 
+/// Longer names in bytes are not misspelt ones.
+const LONGEST_NAME: usize = 256;
+
 /// The name among `known` that was probably meant.
 pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let allowed = (name.chars().count() / 3).clamp(1, 3);
+    // Each letter more or less is one step at least; the distance of long texts takes the product of their lengths.
+    let near = |candidate: &&str| candidate.len().abs_diff(name.len()) <= allowed * 4 && name.len() <= LONGEST_NAME;
     known
         .into_iter()
+        .filter(near)
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)

@@ -75,7 +75,7 @@ impl Run {
         for (at, task) in handlers.tasks().iter().enumerate() {
             let wanting: Hosts = {
                 let mut notified = lock(&play.notified);
-                let wants = |host: &Arc<HostState>| {
+                let wants = |host: &&Arc<HostState>| {
                     notified.get_mut(&host.name).is_some_and(|notified| notified.shift_remove(&at))
                 };
                 hosts
@@ -85,8 +85,8 @@ impl Run {
                         gone.is_none() || forced && gone == Some(super::play::Gone::Failed)
                     })
                     .filter(|host| !contains(&lost, host) && (forced || !contains(failed, host)))
-                    .cloned()
                     .filter(wants)
+                    .cloned()
                     .collect()
             };
             if wanting.is_empty() || play.is_over() && !forced {
