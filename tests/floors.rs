@@ -11,7 +11,7 @@ use std::{
 const CRATES: [&str; 5] = ["rplay_wire", "rplay_modules", "rplay_agent", "rplay", "cli"];
 
 /// What a report may read: what happened, and the values in it.
-const READ_BY_REPORT: [&str; 7] = ["event", "report", "secrets", "source", "template", "vars", "visible"];
+const READ_BY_REPORT: [&str; 8] = ["event", "panics", "report", "secrets", "source", "template", "vars", "visible"];
 
 #[test]
 fn every_module_of_the_library_has_its_floor() {

@@ -14,7 +14,7 @@ struct NoSuchModule(String);
 
 /// Prints what was asked for.
 pub fn command(args: &DocArgs) -> Result<u8, Problems> {
-    print!("{}", doc(args).map_err(NoSuchModule)?);
+    crate::output::show(doc(args).map_err(NoSuchModule)?.as_bytes())?;
     Ok(0)
 }
 

@@ -5,14 +5,16 @@ use std::io::IsTerminal;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use rplay::{source::Problems, visible::Visible};
 
+use crate::output;
+
 /// Shows problems on standard error.
 pub fn show(problems: &Problems) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     for (index, problem) in problems.0.iter().enumerate() {
         if index > 0 {
-            eprintln!();
+            output::aside("\n");
         }
-        eprintln!("{}", text(problem.as_ref(), colour, columns()));
+        output::aside(&format!("{}\n", text(problem.as_ref(), colour, columns())));
     }
 }
 

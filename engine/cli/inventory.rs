@@ -17,7 +17,7 @@ use rplay::{
 use serde_json::{Map, Value as Json};
 use thiserror::Error;
 
-use crate::{args::InventoryArgs, faults, passwords};
+use crate::{args::InventoryArgs, faults, output, passwords};
 
 #[derive(Debug, Error, Diagnostic)]
 enum Fault {
@@ -42,9 +42,9 @@ pub fn command(args: &InventoryArgs) -> Result<u8, Problems> {
         Err(problems) => return Ok(faults::end(&problems, exit_code)),
     };
     for warning in warnings {
-        eprintln!("[WARNING]: {}", visible(&warning));
+        output::aside(&format!("[WARNING]: {}\n", visible(&warning)));
     }
-    println!("{}", visible(text.trim_end()));
+    output::show(format!("{}\n", visible(text.trim_end())).as_bytes())?;
     Ok(0)
 }
 

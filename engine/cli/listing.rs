@@ -62,8 +62,7 @@ pub fn show(
             }
         }
     }
-    print!("{}", visible(&out));
-    Ok(())
+    crate::output::show(visible(&out).as_bytes())
 }
 
 fn each_task(steps: &[Step], found: &mut dyn FnMut(&rplay::plan::Task)) {

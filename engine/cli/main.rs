@@ -3,9 +3,11 @@
 mod adhoc;
 mod args;
 mod doc;
+mod ending;
 mod faults;
 mod inventory;
 mod listing;
+mod output;
 mod passwords;
 mod prompt;
 mod run;
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     if first == "agent" {
         return rplay_agent::main();
     }
+    ending::prepare();
     roomy(controller)
 }
 
@@ -37,16 +40,22 @@ fn roomy(run: fn() -> ExitCode) -> ExitCode {
     // Somebody else may have made the pool already: its threads are as good, with less room.
     let _ = rayon::ThreadPoolBuilder::new().stack_size(STACK / 4).build_global();
     match std::thread::Builder::new().name("controller".to_owned()).stack_size(STACK).spawn(run) {
-        Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        Ok(thread) => thread.join().unwrap_or_else(|_| ending::wait()),
         Err(_) => run(),
     }
 }
 
 fn controller() -> ExitCode {
+    // The panic hook has told what happened, and ends the process.
+    std::panic::catch_unwind(command).unwrap_or_else(|_| ending::wait())
+}
+
+/// Reads the command line and does what it says.
+fn command() -> ExitCode {
     let words = match tool::words(std::env::args_os().collect()) {
         Ok(words) => words,
         Err(refusal) => {
-            eprintln!("{refusal}");
+            output::aside(&format!("{refusal}\n"));
             return ExitCode::from(1);
         }
     };

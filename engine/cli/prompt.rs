@@ -4,15 +4,17 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, IsTerminal, Write},
     os::fd::AsFd,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr},
+    sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr},
 };
 use rplay::{actions::Prompt, report::Channel, visible::visible};
+
+use crate::output;
 
 /// Asks on the terminal itself, so that standard input and output may be pipes.
 pub fn secret(question: &str) -> io::Result<String> {
@@ -31,15 +33,30 @@ pub fn secret(question: &str) -> io::Result<String> {
     Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
 }
 
+/// How the terminal was before a question hid what is typed.
+static HIDDEN: Mutex<Option<Termios>> = Mutex::new(None);
+
+fn hidden() -> MutexGuard<'static, Option<Termios>> {
+    HIDDEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes the terminal show what is typed again, when the process ends in the middle of a question.
+pub fn restore() {
+    if let (Some(before), Ok(terminal)) = (hidden().take(), File::open("/dev/tty")) {
+        let _ = tcsetattr(&terminal, SetArg::TCSANOW, &before);
+    }
+}
+
 /// What is typed is not shown while this lives.
 struct Unseen<'t> {
     terminal: &'t File,
-    before: nix::sys::termios::Termios,
+    before: Termios,
 }
 
 impl<'t> Unseen<'t> {
     fn on(terminal: &'t File) -> io::Result<Self> {
         let before = tcgetattr(terminal)?;
+        *hidden() = Some(before.clone());
         let mut unseen = before.clone();
         unseen.local_flags.remove(LocalFlags::ECHO);
         tcsetattr(terminal, SetArg::TCSAFLUSH, &unseen)?;
@@ -49,6 +66,7 @@ impl<'t> Unseen<'t> {
 
 impl Drop for Unseen<'_> {
     fn drop(&mut self) {
+        hidden().take();
         let _ = tcsetattr(self.terminal, SetArg::TCSAFLUSH, &self.before);
     }
 }
@@ -64,18 +82,16 @@ impl Prompt for Person {
         let stdin = io::stdin();
         if !stdin.is_terminal() {
             // Answers may come from a pipe; nothing at all means that nobody is there.
-            print!("{}", visible(text));
-            let _ = io::stdout().flush();
+            output::tell(&visible(text));
             let mut line = String::new();
             let read = stdin.lock().read_line(&mut line).unwrap_or(0);
-            println!();
+            output::tell("\n");
             return (read > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned());
         }
         if !echo {
             return secret(text).ok();
         }
-        print!("{}", visible(text));
-        let _ = io::stdout().flush();
+        output::tell(&visible(text));
         let mut line = String::new();
         stdin.lock().read_line(&mut line).ok().filter(|read| *read > 0)?;
         Some(line.trim_end_matches(['\r', '\n']).to_owned())
@@ -84,12 +100,12 @@ impl Prompt for Person {
     fn wait(&self, text: &str, duration: Duration) -> Result<(), String> {
         self.report.flush();
         let stdin = io::stdin();
-        println!("{}", visible(text));
+        output::tell(&format!("{}\n", visible(text)));
         if !stdin.is_terminal() {
             std::thread::sleep(duration);
             return Ok(());
         }
-        println!("(press enter to go on, ctrl+C to end)");
+        output::tell("(press enter to go on, ctrl+C to end)\n");
         let until = Instant::now() + duration;
         loop {
             let left = until.saturating_duration_since(Instant::now());

@@ -22,7 +22,7 @@ use rplay::{
     vars::{Lenience, extra_vars},
 };
 
-use crate::{args::RunArgs, faults, listing, passwords, prompt::Person};
+use crate::{args::RunArgs, ending, faults, listing, passwords, prompt::Person};
 
 /// How many hosts are worked on at once when nobody says: connections cost the hosts more than us.
 const FORKS: u32 = 50;
@@ -140,7 +140,9 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let links = Links::new(LinkOptions { stall, ..LinkOptions::default() }).map_err(RunFault::Links)?;
     let person = Box::new(Person { report: channel.clone() });
     let run = Run::new(options, resolver, inventory, links, vault, channel.clone(), person);
+    ending::watch(&run, &channel);
     let result = run.playbooks(&resolved);
+    ending::run_is_over();
     channel.flush();
     Ok(match result {
         Ok(recap) => recap.exit_code(),

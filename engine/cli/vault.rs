@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use crate::{
     args::{EncryptArgs, PasswordArgs, VaultAction, VaultArgs, VaultFiles},
-    faults, passwords,
+    faults, output, passwords,
 };
 
 /// What can go wrong beside the vault's own faults.
@@ -46,8 +46,7 @@ pub fn command(args: &VaultArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
     faults::show(&warnings);
     let shown = run(args, &config, &mut io::stdin())?;
-    let failed = |error| Fault::File { path: PathBuf::from("standard output"), error };
-    io::stdout().write_all(&shown).and_then(|()| io::stdout().flush()).map_err(failed)?;
+    output::show(&shown)?;
     Ok(0)
 }
 

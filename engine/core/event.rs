@@ -124,6 +124,26 @@ pub struct HostResult {
     pub elapsed: Duration,
 }
 
+impl HostResult {
+    /// A result that says nothing but its status.
+    pub fn of(host: Arc<str>, status: Status) -> Self {
+        HostResult {
+            host,
+            delegated_to: None,
+            status,
+            data: Value::from_iter(std::iter::empty::<(Value, Value)>()),
+            diff: Vec::new(),
+            changes: Vec::new(),
+            warnings: Vec::new(),
+            verbose_always: false,
+            looped: false,
+            place: None,
+            help: None,
+            elapsed: Duration::ZERO,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Ok,
@@ -159,6 +179,17 @@ pub struct Counts {
     pub skipped: u32,
     pub rescued: u32,
     pub ignored: u32,
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Counts { ok, changed, unreachable, failed, skipped, rescued, ignored } = self;
+        write!(
+            f,
+            "ok={ok} changed={changed} unreachable={unreachable} failed={failed} skipped={skipped} rescued={rescued} \
+             ignored={ignored}"
+        )
+    }
 }
 
 impl Recap {

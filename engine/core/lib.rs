@@ -1,7 +1,8 @@
 //! The engine as a library; it knows no terminal.
 //!
-//! Floors, each using only those before it: `limits`, `quiet`, `visible`, `files`, `program`, `source`, `secrets`,
-//! `vault`, `syntax`, `vars`, `inventory`, `config`, `template`, `plan`, `event`, `link`, `actions`, `run`, `report`.
+//! Floors, each using only those before it: `limits`, `panics`, `quiet`, `visible`, `files`, `program`, `source`,
+//! `secrets`, `vault`, `syntax`, `vars`, `inventory`, `config`, `template`, `plan`, `event`, `link`, `actions`, `run`,
+//! `report`.
 
 pub mod actions;
 pub mod config;
@@ -10,6 +11,7 @@ pub mod files;
 pub mod inventory;
 pub mod limits;
 pub mod link;
+pub mod panics;
 pub mod plan;
 pub mod program;
 pub mod quiet;

@@ -219,6 +219,7 @@ impl Drop for Links {
 
 impl Shared {
     async fn run(&self, host: &Host, job: Job) {
+        crate::panics::trap("link");
         let batch = Batch { id: self.next_batch.fetch_add(1, Ordering::Relaxed), stages: job.stages };
         let mut sending = Sending { key: job.key, batch, events: job.events, blobs: job.blobs, sinks: job.sinks };
         // The second time round when an agent went in the very moment it got the batch.

@@ -1,7 +1,10 @@
 //! Takes events from the run's threads to one thread that reports them.
 
 use std::{
-    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
     thread::JoinHandle,
     time::Duration,
 };
@@ -26,6 +29,8 @@ pub trait Reader: Send {
 pub struct Channel {
     sender: Sender<Message>,
     thread: Option<JoinHandle<()>>,
+    /// The run is ended from outside: what its threads still send is not shown.
+    closed: AtomicBool,
 }
 
 enum Message {
@@ -44,11 +49,14 @@ impl Channel {
         let thread = std::thread::spawn(move || {
             loop {
                 match next(&receiver, &mut *reader) {
-                    Ok(Message::Event(event)) => reader.read(&event),
+                    Ok(Message::Event(event)) => {
+                        crate::panics::trap(if matches!(*event, Event::TaskStarted(_)) { "report" } else { "" });
+                        reader.read(&event);
+                    }
                     Ok(Message::Flush(done)) => {
                         reader.clear();
                         reader.rest();
-                        drop(done);
+                        let _ = done.send(());
                     }
                     Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => break,
                     Err(RecvTimeoutError::Timeout) => reader.tick(),
@@ -57,16 +65,32 @@ impl Channel {
             reader.clear();
             reader.rest();
         });
-        Channel { sender, thread: Some(thread) }
+        Channel { sender, thread: Some(thread), closed: AtomicBool::new(false) }
     }
 
     /// Returns once everything sent so far has been shown: a prompt must not overtake it.
     pub fn flush(&self) {
         let (done, wait) = mpsc::channel();
         if self.sender.send(Message::Flush(done)).is_ok() {
-            // The other end drops its sender when it is done.
             let _ = wait.recv();
         }
+    }
+
+    /// From now on only [`Channel::send_last`] has something shown.
+    pub fn close_to_others(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// Sends an event after [`Channel::close_to_others`].
+    pub fn send_last(&self, event: Event) {
+        let _ = self.sender.send(Message::Event(Box::new(event)));
+    }
+
+    /// As `flush`, but does not wait for ever. False when not everything has been shown.
+    pub fn flush_within(&self, patience: Duration) -> bool {
+        let (done, wait) = mpsc::channel();
+        let sent = self.sender.send(Message::Flush(done)).is_ok();
+        sent && wait.recv_timeout(patience) == Ok(())
     }
 
     /// Shows what is left and ends the thread.
@@ -90,7 +114,9 @@ fn next(receiver: &Receiver<Message>, reader: &mut dyn Reader) -> Result<Message
 impl Sink for Channel {
     fn send(&self, event: Event) {
         // Nobody reads any more only when the run is over.
-        let _ = self.sender.send(Message::Event(Box::new(event)));
+        if !self.closed.load(Ordering::Acquire) {
+            let _ = self.sender.send(Message::Event(Box::new(event)));
+        }
     }
 }
 

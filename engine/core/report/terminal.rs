@@ -49,6 +49,8 @@ pub struct Terminal<W: Write> {
     failures: Vec<Failures>,
     /// The live line is on the screen.
     live: bool,
+    /// The task that the last banner named.
+    shown: Option<TaskId>,
 }
 
 #[derive(Clone, Copy)]
@@ -111,6 +113,7 @@ impl<W: Write> Terminal<W> {
             running: HashMap::new(),
             failures: Vec::new(),
             live: false,
+            shown: None,
         }
     }
 }
@@ -133,8 +136,12 @@ impl<W: Write + Send> Reader for Terminal<W> {
             Event::HostStarted { task, host } => {
                 self.running.insert((*task, host.clone()), Instant::now());
             }
-            Event::ItemDone { item, result, .. } => self.result(Some(item), result),
+            Event::ItemDone { task, item, result } => {
+                self.back_to(*task);
+                self.result(Some(item), result);
+            }
             Event::HostDone { task, result } => {
+                self.back_to(*task);
                 self.running.remove(&(*task, result.host.clone()));
                 match result.looped {
                     true => self.after_items(result),
@@ -142,6 +149,7 @@ impl<W: Write + Send> Reader for Terminal<W> {
                 }
             }
             Event::Retrying { task, host, item, retries_left, result, .. } => {
+                self.back_to(*task);
                 let name = self.tasks.get(task).map_or_else(String::new, |task| self.name(&task.name));
                 let item = item.as_ref().map(|item| format!(" (item={})", self.label(item))).unwrap_or_default();
                 let host = self.name(host);
@@ -155,6 +163,7 @@ impl<W: Write + Send> Reader for Terminal<W> {
                 );
             }
             Event::Included { task, hosts, file, item } => {
+                self.back_to(*task);
                 for host in hosts {
                     self.running.remove(&(*task, host.clone()));
                 }
@@ -220,6 +229,20 @@ impl<W: Write> Terminal<W> {
             self.tasks.clear();
         }
         self.tasks.insert(task.id, task.clone());
+        self.head(task);
+    }
+
+    /// Where hosts go their own ways, a result may be another task's than the one named last.
+    fn back_to(&mut self, task: TaskId) {
+        if self.shown != Some(task)
+            && let Some(task) = self.tasks.get(&task).cloned()
+        {
+            self.head(&task);
+        }
+    }
+
+    fn head(&mut self, task: &TaskStarted) {
+        self.shown = Some(task.id);
         let kind = if task.handler { "RUNNING HANDLER" } else { "TASK" };
         self.banner(&format!("{kind} [{}]", self.name(task.name.trim())));
         if self.look.verbosity > 1 {
@@ -338,8 +361,19 @@ impl<W: Write> Terminal<W> {
     }
 
     fn after_items(&mut self, result: &HostResult) {
-        if matches!(result.status, Status::Ignored | Status::UnreachableIgnored) {
-            self.line("...ignoring", Some(Colour::Skipped));
+        match result.status {
+            Status::Failed | Status::Ignored => {
+                // What failed is told with the items.
+                let line = format!("fatal: [{}]: FAILED! => {{\"msg\": \"One or more items failed\"}}", result.host);
+                self.line(&line, Some(Colour::Failed));
+                if result.status == Status::Ignored {
+                    self.line("...ignoring", Some(Colour::Skipped));
+                }
+            }
+            Status::Skipped if self.look.show_skipped => {
+                self.line(&format!("skipping: [{}]", result.host), Some(Colour::Skipped));
+            }
+            _ => {}
         }
     }
 
@@ -392,6 +426,7 @@ impl<W: Write> Terminal<W> {
     }
 
     fn recap(&mut self, recap: &Recap) {
+        self.running.clear();
         self.banner("PLAY RECAP");
         for (host, counts) in &recap.hosts {
             let line = self.recap_line(host, counts);

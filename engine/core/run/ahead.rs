@@ -272,8 +272,12 @@ impl Train<'_> {
 
     /// Whether handlers may have to run before what comes next.
     fn flushes(&self, works: &[Work]) -> bool {
-        let notified = lock(&self.play.notified);
-        self.notifies || works.iter().any(|work| notified.get(&work.host.name).is_some_and(|names| !names.is_empty()))
+        let (notified, pending) = (lock(&self.play.notified), lock(&self.play.pending));
+        self.notifies
+            || works.iter().map(|work| &work.host.name).any(|host| {
+                notified.get(host).is_some_and(|names| !names.is_empty())
+                    || pending.get(host).is_some_and(|places| !places.is_empty())
+            })
     }
 }
 

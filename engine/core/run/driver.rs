@@ -33,6 +33,7 @@ use crate::{
     actions::Answer,
     event::{Event, Status},
     link::LinkEvent,
+    panics,
     plan::Controller,
 };
 
@@ -91,6 +92,7 @@ impl<'r> Driver<'r> {
     fn make_ready(&mut self, hosts: &[Arc<HostState>]) -> Vec<Work> {
         let (run, task) = (self.run, &self.task);
         let make = |host: &Arc<HostState>| {
+            panics::trap("render");
             let sent = run.next_sent(&task.task, host);
             sent.unwrap_or_else(|| Work::of(run, &task.play, &task.task, host, Watch::of_turn()))
         };
@@ -314,6 +316,10 @@ impl<'r> Driver<'r> {
         if judged.stop {
             work.stopped = true;
         }
+        if let (Some(name), true, false) = (&self.task.task.register, work.looped, work.together) {
+            // The items after this one may read it.
+            host.set([(name.clone(), super::data(judged.registered.clone()))]);
+        }
         work.judged[unit] = Some(judged);
         self.show(at);
     }
@@ -325,7 +331,6 @@ impl<'r> Driver<'r> {
             work.shown += 1;
             if work.looped
                 && let Some(item) = &judged.item
-                && judged.result.status != Status::Unreachable
             {
                 self.run.send(Event::ItemDone { task: self.task.id, item: item.clone(), result: judged.shown() });
             }

@@ -62,6 +62,8 @@ impl Run {
         let Some(task) = gathering(&play.play) else { return };
         let failed = self.task(play, &Arc::new(task), hosts, None);
         for host in failed {
+            play.give_up(&host.name);
+            play.remove(&host.name);
             play.leave(&host.name, Gone::Failed);
         }
     }

@@ -44,8 +44,8 @@ impl Driver<'_> {
         answer.unreachable = true;
         answer.help = failure.help;
         let at = flight.work;
+        self.works[at].lost.push((flight.target.clone(), answer.clone()));
         self.judge_open(flight, &answer);
-        self.works[at].stopped = true;
         self.advance(at);
     }
 

@@ -12,7 +12,9 @@ use crate::{
 #[derive(Clone, Default)]
 pub(super) struct HandlerList {
     tasks: Vec<Arc<Task>>,
-    /// The last handler of each name that holds no template: with its role, and without.
+    /// The number of the file that each of them stands in, in the order in which they were loaded.
+    files: Vec<usize>,
+    /// The handler that each name without a template means: with its role, and without.
     names: HashMap<Arc<str>, usize>,
     /// Handlers by what they listen to, as far as that holds no template.
     topics: HashMap<Arc<str>, Vec<usize>>,
@@ -30,7 +32,10 @@ impl HandlerList {
     pub fn extend(&mut self, steps: &[Step]) {
         for task in tasks(steps) {
             let at = self.tasks.len();
+            let same = self.tasks.last().is_some_and(|last| Arc::ptr_eq(&last.span.source, &task.span.source));
+            let file = self.files.last().map_or(0, |last| if same { *last } else { last + 1 });
             self.tasks.push(task.clone());
+            self.files.push(file);
             let mut late = false;
             let own = match &task.name {
                 Some(name) => name.value.data().map(|name| text_of(&name)),
@@ -39,8 +44,10 @@ impl HandlerList {
             match own {
                 Some(own) => {
                     let full = full_name(task, own);
-                    self.names.insert(short_name(&full).into(), at);
-                    self.names.insert(full.into(), at);
+                    for name in [short_name(&full), &full] {
+                        let known = self.names.get(name).copied();
+                        self.names.insert(name.into(), self.chosen(known, at));
+                    }
                 }
                 None => late = true,
             }
@@ -67,7 +74,17 @@ impl HandlerList {
         &self.tasks
     }
 
-    /// The handlers that have this name or listen to it, by their places; of several with one name the last one.
+    /// Which of two handlers of one name counts: as in Ansible the one whose file was loaded last, and in one file
+    /// the first.
+    fn chosen(&self, known: Option<usize>, other: usize) -> usize {
+        let file = |at: usize| self.files.get(at).copied().unwrap_or_default();
+        match known {
+            Some(known) if file(known) > file(other) || file(known) == file(other) && known < other => known,
+            _ => other,
+        }
+    }
+
+    /// The handlers that have this name or listen to it, by their places; of several with one name one counts.
     ///
     /// `name_of` renders the full name of a handler, `topics_of` what one listens to.
     pub fn find(
@@ -82,12 +99,22 @@ impl HandlerList {
             let Some(task) = self.tasks.get(*at) else { continue };
             let full = name_of(task);
             if full == name || short_name(&full) == name {
-                named = named.max(Some(*at));
+                named = Some(self.chosen(named, *at));
             }
             let mut topics = task.listen.iter().filter_map(&topics_of).flat_map(|topic| words(&topic));
             if topics.any(|topic| topic == name) && !found.contains(at) {
                 found.push(*at);
             }
+        }
+        if found.len() > 1 {
+            let mut of_name: HashMap<String, usize> = HashMap::new();
+            for at in found {
+                let Some(task) = self.tasks.get(at) else { continue };
+                let own = short_name(&name_of(task)).to_owned();
+                let known = of_name.get(&own).copied();
+                of_name.insert(own, self.chosen(known, at));
+            }
+            found = of_name.into_values().collect();
         }
         found.sort_unstable();
         found.extend(named.filter(|named| !found.contains(named)));

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::{
-    PlayRun, Run, conditions,
+    PlayRun, Run,
     host::HostState,
     lock,
+    play::Gone,
     steps::{Hosts, contains},
 };
 use crate::{
@@ -23,13 +24,15 @@ impl Run {
         host: &Arc<HostState>,
         name: &str,
     ) -> Result<(), String> {
-        for at in self.wanted(play, host, name)? {
-            self.note(play, host, at, name);
-        }
+        self.wanted(play, host, name)?;
+        lock(&play.notified).entry(host.name.clone()).or_default().insert(name.into());
+        self.send(Event::Notified { handler: name.into(), host: host.name.clone() });
         Ok(())
     }
 
     /// The handlers that have this name or listen to it, by their places. The error says that there is none.
+    ///
+    /// As in Ansible, of several with one name the file that was loaded last counts, and in it the first one.
     pub(super) fn wanted(
         self: &Arc<Self>,
         play: &Arc<PlayRun>,
@@ -55,11 +58,6 @@ impl Run {
         ))
     }
 
-    fn note(&self, play: &PlayRun, host: &HostState, at: usize, name: &str) {
-        lock(&play.notified).entry(host.name.clone()).or_default().insert(at);
-        self.send(Event::Notified { handler: name.into(), host: host.name.clone() });
-    }
-
     /// Runs what was notified. `failed` are hosts that failed before: handlers run there only when forced.
     pub(super) fn flush(
         self: &Arc<Self>,
@@ -67,32 +65,30 @@ impl Run {
         hosts: &[Arc<HostState>],
         failed: &[Arc<HostState>],
     ) -> Hosts {
-        let forced = self.handlers_forced(play);
+        let forced = play.force_handlers;
+        let takes_part = |host: &Arc<HostState>| match play.gone(&host.name) {
+            _ if host.handlers_are_over() => false,
+            None => forced || !contains(failed, host),
+            Some(why) => forced && why == Gone::Failed,
+        };
         let mut lost = Hosts::new();
         // A handler may notify handlers. As in Ansible, those behind it run now, it and those before it the next time:
         // handlers that notify each other come to an end.
         let handlers = play.handlers();
         for (at, task) in handlers.tasks().iter().enumerate() {
-            let wanting: Hosts = {
-                let mut notified = lock(&play.notified);
-                let wants = |host: &&Arc<HostState>| {
-                    notified.get_mut(&host.name).is_some_and(|notified| notified.shift_remove(&at))
-                };
-                hosts
-                    .iter()
-                    .filter(|host| {
-                        let gone = play.gone(&host.name);
-                        gone.is_none() || forced && gone == Some(super::play::Gone::Failed)
-                    })
-                    .filter(|host| !contains(&lost, host) && (forced || !contains(failed, host)))
-                    .filter(wants)
-                    .cloned()
-                    .collect()
-            };
-            if wanting.is_empty() || play.is_over() && !forced {
+            if play.is_over() {
+                break;
+            }
+            let wanting: Hosts = hosts
+                .iter()
+                .filter(|host| takes_part(host) && !contains(&lost, host) && self.take_notified(play, host, at))
+                .cloned()
+                .collect();
+            if wanting.is_empty() {
                 continue;
             }
             for host in self.task(play, task, &wanting, None) {
+                host.end_handlers();
                 if !contains(&lost, &host) {
                     lost.push(host);
                 }
@@ -101,9 +97,16 @@ impl Run {
         lost
     }
 
-    fn handlers_forced(self: &Arc<Self>, play: &Arc<PlayRun>) -> bool {
-        let by_play = play.play.force_handlers.as_ref().and_then(|field| field.value.data());
-        by_play.and_then(|value| conditions::truth_of(&value)).unwrap_or(self.options.force_handlers)
+    /// Whether a host was notified of the handler at this place. Names are looked up only now: a role that was
+    /// included after the notification may have brought a handler of the same name.
+    fn take_notified(self: &Arc<Self>, play: &Arc<PlayRun>, host: &Arc<HostState>, at: usize) -> bool {
+        let names = lock(&play.notified).get_mut(&host.name).map(std::mem::take).unwrap_or_default();
+        let places: Vec<usize> =
+            names.iter().flat_map(|name| self.wanted(play, host, name).unwrap_or_default()).collect();
+        let mut pending = lock(&play.pending);
+        let pending = pending.entry(host.name.clone()).or_default();
+        pending.extend(places);
+        pending.shift_remove(&at)
     }
 }
 

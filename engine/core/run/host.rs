@@ -4,7 +4,7 @@ use std::{
     collections::{HashSet, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
@@ -30,7 +30,14 @@ pub struct HostState {
     gathered: AtomicBool,
     /// Something asked for a fact that is not there yet.
     wants_facts: AtomicBool,
-    cleared: AtomicUsize,
+    /// A task failed here and nothing has rescued it since.
+    failed: AtomicBool,
+    /// It failed together with a `run_once` of another host, which counts as a failure in the rescue, too.
+    failed_twice: AtomicBool,
+    /// A handler failed here: no others run, not even forced ones.
+    handlers_over: AtomicBool,
+    /// The blocks that the host is in, the innermost last.
+    shelters: Mutex<Vec<Shelter>>,
     /// The identities of roles whose tasks this host ran in the present play.
     roles: Mutex<HashSet<String>>,
     /// The identities of roles of which at least one task was run here.
@@ -43,6 +50,13 @@ pub struct HostState {
     watch: Mutex<Option<Arc<Watch>>>,
     /// Tasks whose calls are on their way before their turn, the next one first.
     sent: Mutex<VecDeque<Sent>>,
+}
+
+/// What follows a failure in a part of a block.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shelter {
+    pub rescue: bool,
+    pub always: bool,
 }
 
 /// The layers that change during a run, weakest last.
@@ -68,7 +82,10 @@ impl HostState {
             broken: Mutex::default(),
             gathered: AtomicBool::new(false),
             wants_facts: AtomicBool::new(false),
-            cleared: AtomicUsize::new(0),
+            failed: AtomicBool::new(false),
+            failed_twice: AtomicBool::new(false),
+            handlers_over: AtomicBool::new(false),
+            shelters: Mutex::default(),
             roles: Mutex::default(),
             ran: Mutex::default(),
             left: Mutex::default(),
@@ -162,14 +179,66 @@ impl HostState {
         self.set_gathered(false);
     }
 
-    /// `clear_host_errors`: what failed before is forgotten, by the blocks round it too.
-    pub fn clear_errors(&self) {
-        self.cleared.fetch_add(1, Ordering::AcqRel);
+    /// A play begins: what roles ran and what failed is the last play's.
+    pub fn begin_play(&self) {
+        self.roles().clear();
+        self.set_failed(false);
+        lock(&self.shelters).clear();
     }
 
-    /// How often errors were cleared.
-    pub fn cleared(&self) -> usize {
-        self.cleared.load(Ordering::Acquire)
+    /// Whether a task failed here that nothing has rescued or cleared since.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Whether a handler failed here that nothing has rescued since.
+    pub fn handlers_are_over(&self) -> bool {
+        self.handlers_over.load(Ordering::Acquire)
+    }
+
+    pub fn end_handlers(&self) {
+        self.handlers_over.store(true, Ordering::Release);
+    }
+
+    pub fn set_failed(&self, yes: bool) {
+        if !yes {
+            self.handlers_over.store(false, Ordering::Release);
+        }
+        self.failed.store(yes, Ordering::Release);
+        self.failed_twice.store(false, Ordering::Release);
+    }
+
+    /// It failed because another host's `run_once` did.
+    pub fn fail_twice(&self) {
+        self.set_failed(true);
+        self.failed_twice.store(true, Ordering::Release);
+    }
+
+    /// Whether the failure takes away the rescue, or the part of the block that comes next.
+    pub fn take_second_failure(&self) -> bool {
+        self.failed_twice.swap(false, Ordering::AcqRel)
+    }
+
+    pub fn forget_second_failure(&self) {
+        self.failed_twice.store(false, Ordering::Release);
+    }
+
+    /// Enters a part of a block.
+    pub fn enter(&self, shelter: Shelter) {
+        lock(&self.shelters).push(shelter);
+    }
+
+    pub fn leave_shelter(&self) {
+        lock(&self.shelters).pop();
+    }
+
+    /// What a failure meets here: whether a block rescues it, and whether anything else is still to run for it.
+    pub fn shelter(&self) -> Shelter {
+        let shelters = lock(&self.shelters);
+        Shelter {
+            rescue: shelters.iter().any(|shelter| shelter.rescue),
+            always: shelters.iter().any(|shelter| shelter.always),
+        }
     }
 
     pub fn gathered(&self) -> bool {

@@ -62,7 +62,9 @@ impl Run {
         hosts: &[Arc<HostState>],
         name: String,
     ) -> Hosts {
-        let run = TaskRun { play: play.clone(), task: task.clone(), id: self.task_id() };
+        let run = TaskRun::new(self, play, task);
+        let once = hosts.first().is_some_and(|first| self.is_once(play, task, first));
+        let hosts = if once { &hosts[..1] } else { hosts };
         let mut failed = Hosts::new();
         let mut groups: Vec<Group> = Vec::new();
         let wishes: Vec<_> = hosts
@@ -112,7 +114,9 @@ impl Run {
             if there.is_empty() {
                 continue;
             }
-            join(&mut failed, limits::deeper(&LEVELS, || self.steps(play, &steps, &there, None)).unwrap_or(there));
+            let more = limits::deeper(&LEVELS, || self.steps(play, &steps, &there, None)).unwrap_or(there);
+            more.iter().for_each(|host| host.forget_second_failure());
+            join(&mut failed, more);
         }
         failed
     }
@@ -194,6 +198,15 @@ impl Run {
                 let round = Round { unit: &unit, attempt: 1, looped: false, delegated: None };
                 let judged = self.judge(run, host, &round, answer);
                 self.conclude(run, host, judged, Default::default());
+                // Ansible gives such a host up, even where a block rescues it.
+                if host.shelter().rescue {
+                    self.count(&host.name, |counts| {
+                        counts.rescued = counts.rescued.saturating_sub(1);
+                        counts.failed += 1;
+                    });
+                }
+                run.play.remove(&host.name);
+                run.play.give_up(&host.name);
             }
             return None;
         }

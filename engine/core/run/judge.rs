@@ -1,12 +1,16 @@
 //! From an answer to a result: failed_when, changed_when, until, ignore_errors, no_log; and what follows
 //! from it: register, notify, facts, counts.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use super::{
     PlayRun, Run, conditions, data,
     growth::Addition,
     host::HostState,
+    lock,
     looped::Round,
     play::Gone,
     registered::{NO_TRACEBACK, gathers, register_value},
@@ -380,6 +384,9 @@ impl Run {
             }
         }
         let mut failed = false;
+        if judged.result.status == Status::Unreachable {
+            task.unreachable.store(true, Ordering::Release);
+        }
         match judged.result.status {
             Status::Unreachable if judged.ignore_unreachable => {
                 judged.result.status = Status::UnreachableIgnored;
@@ -390,6 +397,8 @@ impl Run {
             }
             Status::Unreachable => {
                 task.play.leave(name, Gone::Unreachable);
+                task.play.remove(name);
+                lock(&self.losses).add_unreachable(name.clone());
                 self.count(name, |counts| counts.unreachable += 1);
             }
             Status::Failed if judged.ignore_errors => {
@@ -402,7 +411,7 @@ impl Run {
             }
             Status::Failed => {
                 failed = true;
-                self.count(name, |counts| counts.failed += 1);
+                self.fail(&task.play, host);
                 self.note_failure(host, about(task), judged.registered.clone());
             }
             Status::Skipped => self.count(name, |counts| counts.skipped += 1),

@@ -170,7 +170,7 @@ fn about(index: usize, items: &[Value], all: Option<&Value>) -> Value {
 pub(super) fn sum(host: &Arc<HostState>, judged: Vec<Judged>) -> Judged {
     let any = |status: fn(&Judged) -> bool| judged.iter().any(status);
     let unreachable = any(|j| j.result.status == Status::Unreachable);
-    let failed = any(|j| j.failed);
+    let failed = any(|j| j.failed && j.result.status != Status::Unreachable);
     let skipped = judged.iter().all(|j| j.result.status == Status::Skipped);
     let changed = any(|j| j.changed);
     let results: Value = judged.iter().map(|j| j.registered.clone()).collect();
@@ -182,6 +182,9 @@ pub(super) fn sum(host: &Arc<HostState>, judged: Vec<Judged>) -> Judged {
     };
     if failed {
         fields.push(("failed", Value::from(true)));
+    }
+    if unreachable {
+        fields.push(("unreachable", Value::from(true)));
     }
     fields.push(("skipped", Value::from(skipped)));
     match judged.is_empty() {

@@ -208,8 +208,8 @@ impl HostMagic {
             "ansible_inventory_sources" => {
                 self.run.options.inventory_sources.iter().cloned().map(Value::from).collect()
             }
-            "play_hosts" | "ansible_play_batch" => names(&self.play.left_of(&self.play.batch)),
-            "ansible_play_hosts" => names(&self.play.left_of(&self.play.all)),
+            "play_hosts" | "ansible_play_batch" => names(&self.play.present(&self.play.batch)),
+            "ansible_play_hosts" => names(&self.play.present(&self.play.all)),
             "ansible_play_hosts_all" => names(&self.play.all),
             "ansible_play_name" => self.play.name.clone().into(),
             // rplay runs without Python; playbooks use this to name the controller's.

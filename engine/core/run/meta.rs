@@ -2,11 +2,22 @@
 
 use std::sync::Arc;
 
-use super::{PlayRun, Run, conditions, connection, host::HostState, play::Gone, steps::Hosts, text_of};
-use crate::{event::Event, plan::Task, source::Span, template};
+use super::{PlayRun, Run, conditions, connection, host::HostState, play::Gone, steps::Hosts, task::TaskRun, text_of};
+use crate::{
+    event::{Event, HostResult, Status},
+    plan::Task,
+    source::Span,
+    template,
+};
 
 impl Run {
-    pub(super) fn meta(self: &Arc<Self>, play: &Arc<PlayRun>, task: &Arc<Task>, hosts: &[Arc<HostState>]) -> Hosts {
+    pub(super) fn meta(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        task: &Arc<Task>,
+        hosts: &[Arc<HostState>],
+        name: String,
+    ) -> Hosts {
         let Some(first) = hosts.first() else { return Hosts::new() };
         let scope = self.scope(play, first, Some(task), None, self.options.check);
         let Some(field) = task.args.free.clone().or_else(|| task.args.field("free_form")) else { return Hosts::new() };
@@ -14,45 +25,55 @@ impl Run {
             Ok(value) => text_of(&value),
             Err(error) => return self.refuse(hosts, &error.to_string(), &field.span),
         };
-        // Where a meta task has conditions, they are asked of each host.
+        // Where a meta task has conditions, they are asked of each host; of the first one when it acts on all.
+        let for_all = matches!(word.trim(), "end_play" | "end_batch" | "clear_host_errors");
+        let asked = if for_all { &hosts[..1] } else { hosts };
+        let unconditional = matches!(word.trim(), "noop" | "refresh_inventory" | "reset_connection");
+        if unconditional && !task.settings.when.is_empty() {
+            self.warn(format!("{} task does not support when conditional", word.trim()), Some(task.span.clone()));
+        }
+        let conditions = if unconditional { &[][..] } else { task.settings.when.as_slice() };
         let mut willing = Hosts::new();
-        for host in hosts {
+        let mut skipping = Vec::new();
+        for host in asked {
             let scope = self.scope(play, host, Some(task), None, self.options.check);
-            let mut holds = conditions::all_hold(&task.settings.when, &scope);
+            let mut holds = conditions::all_hold(conditions, &scope);
             if host.take_want() && self.gather_wanted(play) {
                 let scope = self.scope(play, host, Some(task), None, self.options.check);
-                holds = conditions::all_hold(&task.settings.when, &scope);
+                holds = conditions::all_hold(conditions, &scope);
             }
             match holds {
                 Ok(true) => willing.push(host.clone()),
-                Ok(false) => {}
+                Ok(false) => skipping.push(host.name.clone()),
                 Err(error) => return self.refuse(std::slice::from_ref(host), &error.to_string(), error.at()),
             }
         }
+        self.tell_skipped(play, task, &name, skipping);
         if willing.is_empty() {
             return Hosts::new();
         }
         match word.trim() {
             "noop" => {}
             "flush_handlers" => return self.flush(play, &willing, &[]),
-            "end_host" => willing.iter().for_each(|host| play.leave(&host.name, Gone::Ended)),
-            "end_play" => {
-                play.all.iter().filter(|host| play.gone(host).is_none()).for_each(|host| play.leave(host, Gone::Ended));
-                play.end_play.store(true, std::sync::atomic::Ordering::Release);
-                play.end();
-            }
-            "end_batch" => {
-                play.batch
-                    .iter()
-                    .filter(|host| play.gone(host).is_none())
-                    .for_each(|host| play.leave(host, Gone::Ended));
+            "end_host" => play.end_hosts(willing.iter().map(|host| &host.name)),
+            word @ ("end_play" | "end_batch") => {
+                for host in play.batch.iter().filter_map(|name| self.host(name, play)) {
+                    let lost = play.gone(&host.name).is_some_and(|why| why != Gone::Ended);
+                    // What failed stays so; where handlers are forced, Ansible forgets it.
+                    if !lost && (!host.has_failed() || play.force_handlers) {
+                        play.end_hosts(std::iter::once(&host.name));
+                    }
+                }
+                play.end_play.store(word == "end_play", std::sync::atomic::Ordering::Release);
                 play.end();
             }
             "end_role" => return self.end_role(task, &willing),
             "clear_host_errors" => {
-                super::lock(&self.lost).clear();
-                play.return_failed();
-                hosts.iter().for_each(|host| host.clear_errors());
+                super::lock(&self.losses).clear_unreachable(&play.batch);
+                play.clear_errors();
+                for host in play.batch.iter().filter_map(|name| self.host(name, play)) {
+                    host.set_failed(false);
+                }
             }
             "clear_facts" => willing.iter().for_each(|host| host.clear_facts()),
             "refresh_inventory" => {
@@ -74,6 +95,19 @@ impl Run {
             other => return self.refuse(hosts, &format!("invalid meta action requested: {other}"), &field.span),
         }
         Hosts::new()
+    }
+
+    /// Tells which hosts a condition leaves out. Nothing is counted, as in Ansible.
+    fn tell_skipped(&self, play: &Arc<PlayRun>, task: &Arc<Task>, name: &str, hosts: Vec<Arc<str>>) {
+        if hosts.is_empty() {
+            return;
+        }
+        let run = TaskRun::new(self, play, task);
+        self.start(&run, name.to_owned());
+        for host in hosts {
+            let result = HostResult::of(host, Status::Skipped);
+            self.send(Event::HostDone { task: run.id, result });
+        }
     }
 
     /// Leaves the role on these hosts: its remaining tasks are passed over.

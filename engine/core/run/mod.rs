@@ -19,6 +19,7 @@ mod host;
 mod include;
 mod judge;
 mod looped;
+mod losses;
 mod magic;
 mod meta;
 mod party;
@@ -111,8 +112,7 @@ pub struct Run {
     groups: Mutex<Option<Value>>,
     additions: Mutex<Vec<growth::Addition>>,
     recap: Mutex<Recap>,
-    /// Hosts that failed or could not be reached: later plays go on without them.
-    lost: Mutex<HashMap<Arc<str>, play::Gone>>,
+    losses: Mutex<losses::Losses>,
     next_task: AtomicU64,
     next_key: AtomicU64,
     /// `--start-at-task` has not met its task yet.
@@ -146,7 +146,7 @@ impl Run {
             groups: Mutex::default(),
             additions: Mutex::default(),
             recap: Mutex::default(),
-            lost: Mutex::default(),
+            losses: Mutex::default(),
             next_task: AtomicU64::new(1),
             next_key: AtomicU64::new(1),
             waiting,
@@ -176,12 +176,7 @@ impl Run {
                 }
             }
         }
-        let mut recap = lock(&self.recap).clone();
-        recap.elapsed = self.begun.elapsed();
-        let lost = |why| lock(&self.lost).values().any(|gone| *gone == why);
-        recap.failed = lost(play::Gone::Failed);
-        recap.unreachable = lost(play::Gone::Unreachable);
-        recap.hosts.sort_unstable_keys();
+        let recap = self.recap();
         self.send(Event::RunEnded(Arc::new(recap.clone())));
         if let (true, Some(name)) = (self.waiting.load(Ordering::Acquire), &self.options.start_at) {
             let message =
@@ -189,6 +184,17 @@ impl Run {
             self.warn(message, None);
         }
         result.map(|()| recap).map_err(RunError::from)
+    }
+
+    /// What the run has come to so far.
+    pub fn recap(&self) -> Recap {
+        let mut recap = lock(&self.recap).clone();
+        recap.elapsed = self.begun.elapsed();
+        let last = lock(&self.losses).last();
+        recap.failed = last == losses::PlayResult::Failed;
+        recap.unreachable = last == losses::PlayResult::Unreachable;
+        recap.hosts.sort_unstable_keys();
+        recap
     }
 
     fn send(&self, event: Event) {

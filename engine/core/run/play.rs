@@ -1,7 +1,7 @@
 //! One play: its hosts, its batches, what is left of them.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
@@ -11,7 +11,7 @@ use std::{
 use indexmap::IndexSet;
 use miette::Diagnostic;
 
-use super::{Run, certain, data, handler_list::HandlerList, host::HostState, lock, text_of};
+use super::{Run, certain, conditions, data, handler_list::HandlerList, host::HostState, lock, text_of};
 use crate::{
     event::{Event, PlayStarted},
     inventory::Pattern,
@@ -35,16 +35,30 @@ pub struct PlayRun {
     /// Roles of the play, and those that an include made public.
     roles: RwLock<Arc<[Arc<Role>]>>,
     handlers: RwLock<Arc<HandlerList>>,
-    /// What was notified, by host: handlers by their place in the list.
-    pub notified: Mutex<HashMap<Arc<str>, IndexSet<usize>>>,
+    /// What was notified, by host: names and topics, which are looked up when the handlers are to run.
+    pub notified: Mutex<HashMap<Arc<str>, IndexSet<Arc<str>>>>,
+    /// Handlers that are still to run, by host and by their place in the list.
+    pub pending: Mutex<HashMap<Arc<str>, IndexSet<usize>>>,
+    /// Handlers run on failed hosts as well.
+    pub force_handlers: bool,
     /// Hosts that take no further part, and why.
     gone: Mutex<HashMap<Arc<str>, Gone>>,
-    /// `end_play`, `end_batch`, or too many failures.
+    /// Hosts that are none of the play's any more: `ansible_play_hosts` is without them.
+    removed: Mutex<HashSet<Arc<str>>>,
+    /// Hosts of this batch that are given up, as far as `max_fail_percentage` counts them.
+    failed: Mutex<HashSet<Arc<str>>>,
+    /// Hosts that failed before this batch.
+    failed_before: Mutex<HashSet<Arc<str>>>,
+    /// Hosts that fail because others did, elsewhere in the play: they leave their steps at the next one.
+    struck: Mutex<HashSet<Arc<str>>>,
+    /// `end_play` or `end_batch`.
     over: AtomicBool,
-    /// The whole run is to end after this play.
-    pub fatal: AtomicBool,
+    /// More hosts failed than `max_fail_percentage` allows: the run ends after this batch.
+    pub broken: AtomicBool,
     /// No further batches of the play.
     pub end_play: AtomicBool,
+    /// Hosts go their own ways: strategy free or host_pinned.
+    pub free: AtomicBool,
     /// The play says that no facts are to be gathered.
     pub never_gather: AtomicBool,
     /// Hosts go their own ways, and one of them may end the play for all at any time.
@@ -87,30 +101,33 @@ enum PlayError {
 }
 
 impl PlayRun {
-    fn new(play: &Arc<Play>, name: Arc<str>, all: Vec<Arc<str>>, batch: Vec<Arc<str>>, prompted: Arc<Layer>) -> Self {
+    /// A play without hosts.
+    pub(super) fn of(play: &Arc<Play>) -> Self {
         PlayRun {
             play: play.clone(),
-            name,
-            all,
-            batch,
-            prompted,
+            name: "".into(),
+            all: Vec::new(),
+            batch: Vec::new(),
+            prompted: Arc::default(),
             files: RwLock::default(),
             roles: RwLock::new(play.roles.clone().into()),
             handlers: RwLock::new(Arc::new(HandlerList::of(&play.handlers))),
             notified: Mutex::default(),
+            pending: Mutex::default(),
+            force_handlers: false,
             gone: Mutex::default(),
+            removed: Mutex::default(),
+            failed: Mutex::default(),
+            failed_before: Mutex::default(),
+            struck: Mutex::default(),
             over: AtomicBool::new(false),
-            fatal: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
             end_play: AtomicBool::new(false),
+            free: AtomicBool::new(false),
             never_gather: AtomicBool::new(false),
             unsteady: AtomicBool::new(false),
             gathering: Mutex::default(),
         }
-    }
-
-    /// The play before it has hosts, for what concerns it as a whole.
-    pub(super) fn of(play: &Arc<Play>) -> Self {
-        PlayRun::new(play, "".into(), Vec::new(), Vec::new(), Arc::default())
     }
 
     pub fn roles(&self) -> Arc<[Arc<Role>]> {
@@ -143,9 +160,55 @@ impl PlayRun {
         lock(&self.gone).insert(host.clone(), why);
     }
 
-    /// `clear_host_errors`.
-    pub fn return_failed(&self) {
-        lock(&self.gone).retain(|_, why| *why == Gone::Ended);
+    /// A host is none of the play's hosts any more, as its variables tell them.
+    pub fn remove(&self, host: &Arc<str>) {
+        lock(&self.removed).insert(host.clone());
+    }
+
+    /// Those of these hosts that are still the play's.
+    pub fn present(&self, hosts: &[Arc<str>]) -> Vec<Arc<str>> {
+        let removed = lock(&self.removed);
+        hosts.iter().filter(|host| !removed.contains(*host)).cloned().collect()
+    }
+
+    /// A host is given up: later plays go on without it.
+    pub fn give_up(&self, host: &Arc<str>) {
+        lock(&self.failed).insert(host.clone());
+    }
+
+    /// How many hosts of the batch were given up.
+    pub fn given_up(&self) -> usize {
+        lock(&self.failed).len()
+    }
+
+    /// A host fails because another did; it hears of it at its next step.
+    pub fn strike(&self, host: &Arc<str>) {
+        lock(&self.struck).insert(host.clone());
+    }
+
+    /// Whether a host was to fail since it was asked last.
+    pub fn take_strike(&self, host: &str) -> bool {
+        lock(&self.struck).remove(host)
+    }
+
+    /// `clear_host_errors`: those that could not be reached take part again at once; those that failed do so in the
+    /// next play.
+    pub fn clear_errors(&self) {
+        let mut gone = lock(&self.gone);
+        gone.retain(|_, why| *why != Gone::Unreachable);
+        gone.values_mut().for_each(|why| *why = Gone::Ended);
+        drop(gone);
+        lock(&self.failed).clear();
+        lock(&self.failed_before).retain(|host| !self.batch.contains(host));
+    }
+
+    /// `end_host` and the like: what went wrong on these hosts before counts no more.
+    pub fn end_hosts<'h>(&self, hosts: impl Iterator<Item = &'h Arc<str>>) {
+        for host in hosts {
+            lock(&self.failed_before).remove(host);
+            self.remove(host);
+            self.leave(host, Gone::Ended);
+        }
     }
 
     pub fn gone(&self, host: &str) -> Option<Gone> {
@@ -177,45 +240,64 @@ impl Run {
                 .into(),
             None => pattern.as_str().into(),
         };
-        let all = self.hosts_of(&pattern, play, &scope)?;
+        let (all, ordered) = self.hosts_of(&pattern, play, &scope)?;
         if all.is_empty() {
             self.send(Event::PlayStarted(self.play_started(&name, &[], play)));
             self.send(Event::NoHosts { pattern: pattern.into() });
             return Ok(true);
         }
         let prompted = self.prompted(play, &scope)?;
-        for batch in batches(&all, &play.serial, &scope)? {
-            let batch_run = Arc::new(PlayRun::new(play, name.clone(), all.clone(), batch.clone(), prompted.clone()));
-            // Who failed in an earlier play or batch stays away.
-            for (host, why) in lock(&self.lost).iter() {
-                batch_run.leave(host, *why);
-            }
-            let begin = batch_run.left_of(&batch);
-            self.send(Event::PlayStarted(self.play_started(&name, &begin, play)));
-            if begin.is_empty() {
-                self.send(Event::NoHostsLeft);
+        let force_handlers =
+            conditions::own_flag("force_handlers", play.force_handlers.as_ref(), &scope).ok().flatten();
+        lock(&self.losses).begin_play();
+        for batch in batches(&ordered, &play.serial, &scope)? {
+            let run = PlayRun {
+                name: name.clone(),
+                all: all.clone(),
+                batch: batch.clone(),
+                prompted: prompted.clone(),
+                force_handlers: force_handlers.unwrap_or(self.options.force_handlers),
+                ..PlayRun::of(play)
+            };
+            let lost_before = self.losses_keep_out(&run);
+            let run = Arc::new(run);
+            self.send(Event::PlayStarted(self.play_started(&name, &run.left_of(&batch), play)));
+            self.batch(&run, &batch)?;
+            self.end_batch(&run);
+            let lost = lock(&self.losses).count();
+            // The run goes on unless all of the batch are lost. Ansible counts those twice that could not be
+            // reached and failed with others.
+            if run.broken.load(Ordering::Acquire) || lost.saturating_sub(lost_before) == batch.len() {
                 return Ok(false);
             }
-            self.batch(&batch_run, &begin)?;
-            let failed = begin
-                .iter()
-                .filter(|host| matches!(batch_run.gone(host), Some(Gone::Failed | Gone::Unreachable)))
-                .count();
-            lock(&self.lost).extend(
-                lock(&batch_run.gone).iter().filter(|(_, why)| **why != Gone::Ended).map(|(h, w)| (h.clone(), *w)),
-            );
-            if batch_run.fatal.load(Ordering::Acquire) {
-                self.send(Event::NoHostsLeft);
-                return Ok(false);
-            }
-            if failed == begin.len() {
-                return Ok(false);
-            }
-            if batch_run.end_play.load(Ordering::Acquire) {
+            if run.end_play.load(Ordering::Acquire) {
                 break;
             }
         }
         Ok(true)
+    }
+
+    /// Who failed or was unreachable in an earlier play or batch stays out. Returns how many there are.
+    fn losses_keep_out(&self, run: &PlayRun) -> usize {
+        let mut losses = lock(&self.losses);
+        for host in run.all.iter() {
+            if let Some(why) = losses.why(host) {
+                run.remove(host);
+                run.leave(host, why);
+            }
+        }
+        let count = losses.count();
+        *lock(&run.failed_before) = losses.take_failed();
+        count
+    }
+
+    /// Notes what became of a batch for the plays after it.
+    fn end_batch(&self, run: &Arc<PlayRun>) {
+        let mut failed = std::mem::take(&mut *lock(&run.failed_before));
+        failed.extend(run.batch.iter().filter(|host| run.gone(host) == Some(Gone::Failed)).cloned());
+        let condemned = std::mem::take(&mut *lock(&run.failed));
+        let broken = run.broken.load(Ordering::Acquire);
+        lock(&self.losses).end_batch(failed, condemned, broken);
     }
 
     fn play_started(&self, name: &Arc<str>, hosts: &[Arc<str>], play: &Play) -> PlayStarted {
@@ -229,16 +311,19 @@ impl Run {
 
     fn batch(self: &Arc<Self>, play: &Arc<PlayRun>, names: &[Arc<str>]) -> Result<(), Problems> {
         let hosts: Vec<Arc<HostState>> = names.iter().filter_map(|name| self.host(name, play)).collect();
+        let free = matches!(self.strategy(&play.play)?, "free" | "host_pinned");
+        play.free.store(free, Ordering::Release);
         for host in &hosts {
-            host.roles().clear();
+            host.begin_play();
             host.set_inventory(self.inventory_layers(&host.name, &play.play.folder)?);
         }
-        self.begin_gathering(play, &hosts)?;
-        let hosts: Vec<_> = hosts.into_iter().filter(|host| play.gone(&host.name).is_none()).collect();
+        let alive: Vec<_> = hosts.iter().filter(|host| play.gone(&host.name).is_none()).cloned().collect();
+        self.begin_gathering(play, &alive)?;
         self.read_vars_files(play, &hosts)?;
-        match self.strategy(&play.play)? {
-            "free" | "host_pinned" => self.each_on_its_own(play, &hosts),
-            _ => self.together(play, &hosts),
+        // Those that are gone may come back by `clear_host_errors`.
+        match free {
+            true => self.each_on_its_own(play, &hosts),
+            false => self.together(play, &hosts),
         }
         Ok(())
     }
@@ -251,9 +336,7 @@ impl Run {
 
     /// Strategy free: every host goes through the play as fast as it can.
     fn each_on_its_own(self: &Arc<Self>, play: &Arc<PlayRun>, hosts: &[Arc<HostState>]) {
-        let ends = play.play.max_fail_percentage.is_some()
-            || certain::may_end_play(&play.play.steps)
-            || certain::may_end_play(&play.play.handlers);
+        let ends = certain::may_end_play(&play.play.steps) || certain::may_end_play(&play.play.handlers);
         play.unsteady.store(hosts.len() > 1 && ends, Ordering::Release);
         let queue = Mutex::new(hosts.iter().cloned().collect::<std::collections::VecDeque<_>>());
         std::thread::scope(|threads| {
@@ -268,11 +351,14 @@ impl Run {
                 });
             }
         });
+        if hosts.iter().all(|host| play.gone(&host.name) == Some(Gone::Unreachable)) {
+            self.send(Event::NoHostsLeft);
+        }
     }
 
-    /// Hosts that have failed outside any block that could rescue them.
+    /// Hosts that have failed outside any block that could rescue them, unless that was forgiven since.
     pub(super) fn drop_failed(&self, play: &PlayRun, failed: &[Arc<HostState>]) {
-        for host in failed {
+        for host in failed.iter().filter(|host| host.has_failed()) {
             if play.gone(&host.name).is_none() {
                 play.leave(&host.name, Gone::Failed);
             }
@@ -285,13 +371,20 @@ impl Run {
         self.scope(play, &host, None, None, self.options.check)
     }
 
-    fn hosts_of(&self, pattern: &str, play: &Play, scope: &Arc<Scope>) -> Result<Vec<Arc<str>>, Problems> {
+    /// The hosts of a play in the inventory's order, as its variables tell them, and in the one they go in.
+    fn hosts_of(
+        &self,
+        pattern: &str,
+        play: &Play,
+        scope: &Arc<Scope>,
+    ) -> Result<(Vec<Arc<str>>, Vec<Arc<str>>), Problems> {
         let inventory = self.inventory();
         let matched = inventory.matching(&Pattern::parse(pattern)?, self.options.allowed.as_ref())?;
         for warning in &matched.warnings {
             self.warn(warning.as_str(), Some(play.hosts.span.clone()));
         }
-        let mut hosts = matched.hosts;
+        let all = matched.hosts;
+        let mut hosts = all.clone();
         match &play.order {
             None => {}
             Some(order) => match text_of(&rendered(order, scope, "order")?).as_str() {
@@ -318,7 +411,7 @@ impl Run {
                 }
             },
         }
-        Ok(hosts)
+        Ok((all, hosts))
     }
 
     fn prompted(&self, play: &Play, scope: &Arc<Scope>) -> Result<Arc<Layer>, Problems> {

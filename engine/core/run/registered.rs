@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{looped::Round, text_of};
 use crate::{
     actions::{Answer, Effect},
-    plan::Task,
+    plan::{Action, Task},
     vars::{Value, mapping},
 };
 
@@ -17,12 +17,20 @@ pub(super) fn gathers(task: &Task) -> bool {
     matches!(task.action.name(), "setup" | "gather_facts")
 }
 
+/// Whether the host was asked and its module found that check mode leaves nothing to do. (In Ansible `uri` skips
+/// before it asks.)
+fn skipped_by_module(task: &Task, answer: &Answer) -> bool {
+    matches!(task.action, Action::Module(_))
+        && task.action.name() != "uri"
+        && !answer.data.contains_key("false_condition")
+}
+
 /// The value that the name after `register` gets.
 pub(super) fn register_value(task: &Task, answer: &Answer, round: &Round<'_>) -> Value {
     let mut fields = answer.data.clone();
     fields.insert("changed".into(), Value::from(answer.changed));
-    // What was skipped or never reached has not failed.
-    if answer.skipped.is_none() && !answer.unreachable {
+    // What was skipped or never reached tells nothing of failure, unless a module itself has skipped in check mode.
+    if !answer.unreachable && (answer.skipped.is_none() || skipped_by_module(task, answer)) {
         fields.insert("failed".into(), Value::from(answer.failed));
     }
     if answer.unreachable {

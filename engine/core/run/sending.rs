@@ -66,6 +66,11 @@ impl Driver<'_> {
             work.next += 1;
             match ready.take() {
                 Some(Ready::Call(prepared)) => {
+                    let lost = work.lost.iter().find(|(target, _)| *target == prepared.target);
+                    if let Some((_, answer)) = lost {
+                        done.push((unit, answer.clone(), prepared.delegated));
+                        continue;
+                    }
                     let goes_along = |job: &&mut Parcel| {
                         in_turn
                             || job.prepared.target == prepared.target
@@ -112,6 +117,10 @@ impl Driver<'_> {
             }
             Ready::Call(prepared) => {
                 let mut prepared = *prepared;
+                if let Some(answer) = self.works[at].lost_way(&prepared) {
+                    self.judge(at, unit, answer, prepared.delegated);
+                    return self.works[at].open == 0;
+                }
                 let after = std::mem::take(&mut prepared.after);
                 if let After::Patience { timeout, delay, sleep } = after
                     && self.works[at].patience.is_none()

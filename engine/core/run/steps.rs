@@ -2,7 +2,11 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use super::{PlayRun, Run, data, following::Following, host::HostState};
+use super::{
+    PlayRun, Run, data,
+    following::Following,
+    host::{HostState, Shelter},
+};
 use crate::plan::{Block, RoleSteps, Step};
 
 /// Hosts in the order of the play.
@@ -19,9 +23,14 @@ impl Run {
         outer: Option<&Following<'_>>,
     ) -> Hosts {
         let mut failed = Hosts::new();
-        let mut left: Hosts = hosts.to_vec();
         for (at, step) in steps.iter().enumerate() {
-            left.retain(|host| play.gone(&host.name).is_none() && !contains(&failed, host));
+            self.fail_struck(play, hosts, &mut failed);
+            // Made anew at each step: `clear_host_errors` brings back hosts that could not be reached.
+            let left: Hosts = hosts
+                .iter()
+                .filter(|host| play.gone(&host.name).is_none() && !contains(&failed, host))
+                .cloned()
+                .collect();
             // Handlers may be forced on hosts that failed.
             let flush = matches!(step, Step::Flush);
             if play.is_over() {
@@ -50,6 +59,32 @@ impl Run {
             };
             join(&mut failed, more);
         }
+        self.fail_struck(play, hosts, &mut failed);
+        failed
+    }
+
+    /// Fails those of the hosts that were to fail because of others.
+    fn fail_struck(&self, play: &PlayRun, hosts: &[Arc<HostState>], failed: &mut Hosts) {
+        for host in hosts {
+            if play.take_strike(&host.name) && play.gone(&host.name).is_none() && !contains(failed, host) {
+                host.set_failed(true);
+                failed.push(host.clone());
+            }
+        }
+    }
+
+    /// Runs one part of a block.
+    fn part(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        steps: &[Step],
+        hosts: &[Arc<HostState>],
+        shelter: Shelter,
+        outer: Option<&Following<'_>>,
+    ) -> Hosts {
+        hosts.iter().for_each(|host| host.enter(shelter));
+        let failed = self.steps(play, steps, hosts, outer);
+        hosts.iter().for_each(|host| host.leave_shelter());
         failed
     }
 
@@ -63,31 +98,40 @@ impl Run {
         let always = Following { steps: &block.always, hosts: hosts.len(), outer: Some(following) };
         // A host that fails comes back after its rescue, and the others wait for it.
         let waits = hosts.len() > 1 && !block.rescue.is_empty();
-        let mut failed = self.steps(play, &block.body, hosts, (!waits).then_some(&always));
+        let (rescue, follows) = (!block.rescue.is_empty(), !block.always.is_empty());
+        let shelter = Shelter { rescue, always: follows };
+        let mut failed = self.part(play, &block.body, hosts, shelter, (!waits).then_some(&always));
         failed.retain(|host| play.gone(&host.name).is_none());
-        if !block.rescue.is_empty() && !failed.is_empty() {
-            // Counted at once, as in Ansible: a rescue that fails is a failure of its own.
-            failed.iter().for_each(|host| self.rescued(&host.name));
-            failed = self.steps(play, &block.rescue, &failed, None);
+        // Whom another host's `run_once` takes along fails twice, and so misses what would come next.
+        let mut missing: Hosts = failed.iter().filter(|host| host.take_second_failure()).cloned().collect();
+        if rescue && !failed.is_empty() {
+            let mut fallen = std::mem::replace(&mut failed, missing.clone());
+            let mut seen = fallen.clone();
+            // Once more for those that a rescue took along which ends all (`any_errors_fatal`).
+            while !fallen.is_empty() {
+                fallen.retain(|host| !contains(&missing, host));
+                fallen.iter().for_each(|host| host.set_failed(false));
+                let shelter = Shelter { rescue: false, always: follows };
+                let more = self.part(play, &block.rescue, &fallen, shelter, None);
+                missing = more.iter().filter(|host| host.take_second_failure()).cloned().collect();
+                join(&mut failed, more);
+                let others: Hosts = hosts.iter().filter(|host| !contains(&seen, host)).cloned().collect();
+                fallen = Hosts::new();
+                self.fail_struck(play, &others, &mut fallen);
+                join(&mut seen, fallen.clone());
+            }
         }
-        if !block.always.is_empty() && !play.is_over() {
+        if follows && !play.is_over() {
             // Those that failed too: that is what `always` is for.
-            let there: Hosts = hosts.iter().filter(|host| play.gone(&host.name).is_none()).cloned().collect();
-            let cleared: Vec<usize> = failed.iter().map(|host| host.cleared()).collect();
-            let more = self.steps(play, &block.always, &there, failed.is_empty().then_some(following));
-            let mut before = cleared.into_iter();
-            failed.retain(|host| before.next() == Some(host.cleared()));
+            let there: Hosts = hosts.iter().filter(|host| !contains(&missing, host)).cloned().collect();
+            let next = failed.is_empty().then_some(following);
+            let more = self.part(play, &block.always, &there, Shelter::default(), next);
+            more.iter().for_each(|host| host.forget_second_failure());
+            // `clear_host_errors` may have forgiven what failed before.
+            failed.retain(|host| host.has_failed());
             join(&mut failed, more);
         }
         failed
-    }
-
-    /// What was counted as a failure was rescued.
-    fn rescued(&self, host: &Arc<str>) {
-        self.count(host, |counts| {
-            counts.rescued += 1;
-            counts.failed = counts.failed.saturating_sub(1);
-        });
     }
 
     fn role(

@@ -1,6 +1,9 @@
 //! One task over a set of hosts: who takes part, what it is called, what a failure means for the others.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use super::{
     PlayRun, Run, conditions, driver::Driver, following::Following, host::HostState, play::Gone, steps::Hosts, text_of,
@@ -18,6 +21,14 @@ pub(super) struct TaskRun {
     pub play: Arc<PlayRun>,
     pub task: Arc<Task>,
     pub id: TaskId,
+    /// A host could not be reached, even if that is ignored.
+    pub unreachable: AtomicBool,
+}
+
+impl TaskRun {
+    pub fn new(run: &Run, play: &Arc<PlayRun>, task: &Arc<Task>) -> Self {
+        TaskRun { play: play.clone(), task: task.clone(), id: run.task_id(), unreachable: AtomicBool::new(false) }
+    }
 }
 
 impl Run {
@@ -37,14 +48,13 @@ impl Run {
             return Hosts::new();
         }
         match task.action.controller() {
-            Some(Controller::Meta) => return self.meta(play, task, hosts),
+            Some(Controller::Meta) => return self.meta(play, task, hosts, name),
             Some(Controller::IncludeTasks | Controller::IncludeRole) => return self.include(play, task, hosts, name),
             _ => {}
         }
-        let run = TaskRun { play: play.clone(), task: task.clone(), id: self.task_id() };
-        // A value that is neither true nor false fails the task itself, on every host.
-        let once = self.with_facts(play, first, |scope| conditions::flag(conditions::RUN_ONCE, &task.settings, scope));
-        let once = once.ok().flatten().unwrap_or(false);
+        crate::panics::trap("task");
+        let run = TaskRun::new(self, play, task);
+        let once = self.is_once(play, task, first);
         // What concerns the run as a whole is done for one host.
         let single = matches!(task.action.controller(), Some(Controller::AddHost | Controller::Pause));
         let actors: Hosts = if once || single { vec![first.clone()] } else { hosts.to_vec() };
@@ -62,7 +72,14 @@ impl Run {
         if once || single {
             self.share(task, first, hosts);
         }
-        self.after_task(&run, failed, once, hosts)
+        self.after_task(&run, failed, (once, once || single), hosts)
+    }
+
+    /// Whether the first host does the task for all (`run_once`).
+    pub(super) fn is_once(self: &Arc<Self>, play: &Arc<PlayRun>, task: &Arc<Task>, first: &Arc<HostState>) -> bool {
+        let once = self.with_facts(play, first, |scope| conditions::flag(conditions::RUN_ONCE, &task.settings, scope));
+        // A value that is neither true nor false fails the task itself, on every host.
+        once.ok().flatten().unwrap_or(false)
     }
 
     /// The name as it is shown: rendered as far as it can be, with the role's name before it.
@@ -108,40 +125,85 @@ impl Run {
         }
     }
 
-    /// Failures of one host that concern all.
-    fn after_task(self: &Arc<Self>, run: &TaskRun, failed: Hosts, once: bool, hosts: &[Arc<HostState>]) -> Hosts {
-        let lost = failed.len() + hosts.iter().filter(|h| run.play.gone(&h.name) == Some(Gone::Unreachable)).count();
-        if lost == 0 {
+    /// A task failed on a host: counts it, and says who goes on without it.
+    pub(super) fn fail(&self, play: &PlayRun, host: &HostState) {
+        host.set_failed(true);
+        let shelter = host.shelter();
+        match shelter.rescue {
+            // Counted at once, as in Ansible: a rescue that fails is a failure of its own.
+            true => self.count(&host.name, |counts| counts.rescued += 1),
+            false => {
+                self.count(&host.name, |counts| counts.failed += 1);
+                play.remove(&host.name);
+            }
+        }
+        if !shelter.rescue && !shelter.always && !play.force_handlers {
+            play.give_up(&host.name);
+        }
+    }
+
+    /// Failures of one host that concern all. `once` is the keyword, `single` also says that one host acts for all.
+    fn after_task(
+        self: &Arc<Self>,
+        run: &TaskRun,
+        mut failed: Hosts,
+        (once, single): (bool, bool),
+        hosts: &[Arc<HostState>],
+    ) -> Hosts {
+        let play = &run.play;
+        if failed.is_empty() && !run.unreachable.load(Ordering::Acquire) {
             return failed;
         }
         let Some(first) = hosts.first() else { return failed };
-        let scope = self.scope(&run.play, first, Some(&run.task), None, self.options.check);
-        let fatal = conditions::flag(conditions::ANY_ERRORS_FATAL, &run.task.settings, &scope)
-            .ok()
-            .flatten()
-            .unwrap_or(self.options.any_errors_fatal);
-        if (once && !failed.is_empty()) || fatal {
-            return hosts.iter().filter(|host| run.play.gone(&host.name).is_none()).cloned().collect();
+        let scope = self.scope(play, first, Some(&run.task), None, self.options.check);
+        let flag = |keyword| conditions::flag(keyword, &run.task.settings, &scope).ok().flatten();
+        let fatal = !play.free.load(Ordering::Acquire)
+            && !flag(conditions::IGNORE_ERRORS).unwrap_or(false)
+            && (single || flag(conditions::ANY_ERRORS_FATAL).unwrap_or(self.options.any_errors_fatal));
+        if fatal || once && !failed.is_empty() {
+            // Ansible marks the others twice when a `run_once` fails: as its host's fellows, and as fatal.
+            let twice = fatal && once && !failed.is_empty();
+            self.fail_others(play, &mut failed, hosts, twice);
         }
-        if let Some(field) = &run.play.play.max_fail_percentage
+        if let Some(field) = &play.play.max_fail_percentage
+            && !play.free.load(Ordering::Acquire)
             && let Ok(Some(limit)) = conditions::own_number("max_fail_percentage", Some(field), &scope)
+            && play.given_up() as f64 / play.batch.len().max(1) as f64 * 100.0 > limit
+            && !play.broken.swap(true, Ordering::AcqRel)
         {
-            let all = run.play.batch.len();
-            let gone = run
-                .play
-                .batch
-                .iter()
-                .filter(|host| matches!(run.play.gone(host), Some(Gone::Failed | Gone::Unreachable)));
-            let count = gone.count() + failed.iter().filter(|host| run.play.gone(&host.name).is_none()).count();
-            if count as f64 / all.max(1) as f64 * 100.0 > limit {
-                for host in &failed {
-                    run.play.leave(&host.name, Gone::Failed);
-                }
-                run.play.fatal.store(true, std::sync::atomic::Ordering::Release);
-                run.play.end();
-            }
+            self.fail_others(play, &mut failed, hosts, false);
+            self.send(Event::NoHostsLeft);
         }
         failed
+    }
+
+    /// All hosts of the batch fail with those that failed: the ones at hand at once, others at their next step.
+    fn fail_others(&self, play: &PlayRun, failed: &mut Hosts, hosts: &[Arc<HostState>], twice: bool) {
+        for name in &play.batch {
+            if failed.iter().any(|host| host.name == *name) {
+                continue;
+            }
+            // Who has just become unreachable counts among both, as in Ansible.
+            let here = hosts.iter().find(|host| host.name == *name);
+            let gone = play.gone(name);
+            if gone == Some(Gone::Failed) || gone == Some(Gone::Unreachable) && here.is_none() {
+                continue;
+            }
+            play.remove(name);
+            play.give_up(name);
+            match here {
+                _ if gone.is_some() => {}
+                None => play.strike(name),
+                Some(host) => {
+                    if twice {
+                        host.fail_twice()
+                    } else {
+                        host.set_failed(true)
+                    }
+                    failed.push(host.clone());
+                }
+            }
+        }
     }
 }
 

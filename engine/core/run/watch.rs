@@ -22,8 +22,11 @@ pub(super) struct Watch {
     ahead: bool,
     /// The tasks before may change files of the controller.
     files_change: bool,
+    /// The name that the task itself registers, when it is a loop: one item may read what the one before came to.
+    own: Option<Arc<str>>,
     too_early: AtomicBool,
     others: AtomicBool,
+    saw_own: AtomicBool,
 }
 
 impl Watch {
@@ -33,8 +36,10 @@ impl Watch {
             pending: Arc::default(),
             ahead: false,
             files_change: false,
+            own: None,
             too_early: AtomicBool::new(false),
             others: AtomicBool::new(false),
+            saw_own: AtomicBool::new(false),
         }
     }
 
@@ -42,7 +47,15 @@ impl Watch {
         Watch { pending, ahead: true, files_change, ..Watch::of_turn() }
     }
 
+    /// Looks for reads of the name that a loop registers.
+    pub fn with_own(self, own: Option<Arc<str>>) -> Self {
+        Watch { own, ..self }
+    }
+
     pub fn name(&self, name: &str) {
+        if self.own.as_deref() == Some(name) {
+            self.saw_own.store(true, Ordering::Relaxed);
+        }
         if self.pending.contains(name) {
             self.too_early.store(true, Ordering::Relaxed);
         }
@@ -53,6 +66,9 @@ impl Watch {
 
     /// All names are asked for.
     pub fn names(&self) {
+        if self.own.is_some() {
+            self.saw_own.store(true, Ordering::Relaxed);
+        }
         if !self.pending.is_empty() {
             self.too_early.store(true, Ordering::Relaxed);
         }
@@ -70,6 +86,11 @@ impl Watch {
     /// Whether something was wanted that is not known yet.
     pub fn was_too_early(&self) -> bool {
         self.too_early.load(Ordering::Relaxed)
+    }
+
+    /// Whether an item may read what the one before it came to.
+    pub fn saw_own(&self) -> bool {
+        self.saw_own.load(Ordering::Relaxed)
     }
 
     /// Whether other hosts were read about.

@@ -15,7 +15,7 @@ use super::{
     unit::{Prepared, Ready, Unit},
     watch::Watch,
 };
-use crate::{actions::Answer, plan::Task};
+use crate::{actions::Answer, link::Target, plan::Task};
 
 /// A host on its way through the task.
 pub(super) struct Work {
@@ -38,6 +38,8 @@ pub(super) struct Work {
     pub stopped: bool,
     /// Jobs and timers that are still to come back.
     pub open: usize,
+    /// Ways that broke off during the task: items that would go there again fail alike.
+    pub lost: Vec<(Arc<Target>, Answer)>,
     /// Until when the host may be out of reach, and how long to wait between attempts.
     pub patience: Option<(Instant, Duration)>,
     pub begun: Instant,
@@ -56,7 +58,8 @@ pub(super) struct Work {
 impl Work {
     /// The units of a task, made ready where that does not depend on earlier ones.
     pub fn of(run: &Arc<Run>, play: &Arc<PlayRun>, task: &Arc<Task>, host: &Arc<HostState>, watch: Watch) -> Work {
-        let watch = Arc::new(watch);
+        let own = task.register.clone().filter(|_| task.looped.is_some());
+        let watch = Arc::new(watch.with_own(own));
         host.watch_with(Some(watch.clone()));
         let mut work = Work {
             host: host.clone(),
@@ -72,6 +75,7 @@ impl Work {
             shown: 0,
             stopped: false,
             open: 0,
+            lost: Vec::new(),
             patience: None,
             begun: Instant::now(),
             spent: Duration::ZERO,
@@ -97,6 +101,11 @@ impl Work {
                 work.ready = vec![Some(Ready::Done(*answer, None))];
             }
         }
+        if watch.saw_own() && work.units.len() > 1 {
+            // Each item is made ready when the one before it is done.
+            work.together = false;
+            work.ready.clear();
+        }
         work.ready.resize_with(work.units.len(), || None);
         work.attempts = vec![0; work.units.len()];
         work.judged.resize_with(work.units.len(), || None);
@@ -104,6 +113,11 @@ impl Work {
         work.saw_others = watch.saw_others();
         work.too_early = watch.was_too_early();
         work
+    }
+
+    /// What an item comes to whose way has broken off.
+    pub fn lost_way(&self, prepared: &Prepared) -> Option<Answer> {
+        self.lost.iter().find(|(target, _)| *target == prepared.target).map(|(_, answer)| answer.clone())
     }
 
     /// The calls that are ready.

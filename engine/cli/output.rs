@@ -1,0 +1,29 @@
+//! Standard output and standard error, which may be closed: `rplay doc | head`.
+
+use std::io::{self, Write};
+
+use rplay::source::Problems;
+
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("standard output: {0}")]
+struct OutputError(io::Error);
+
+/// Writes to standard output. Who has closed it has read enough, which is no fault; a full disk is one.
+pub fn show(text: &[u8]) -> Result<(), Problems> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(OutputError(error).into()),
+        _ => Ok(()),
+    }
+}
+
+/// Writes to standard output for a person, if one is there.
+pub fn tell(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Writes to standard error, if anybody reads it.
+pub fn aside(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
