@@ -19,7 +19,7 @@ use crate::{
     http::{Address, Answer, Request},
     paths,
     place::{Content, Placement},
-    regular,
+    regular, scratch,
     web::Web,
 };
 
@@ -191,9 +191,9 @@ impl Fetch {
                 "response" => msg, "status_code" => answer.status,
             }));
         }
-        let scratch = module.tmp_dest.as_ref().map_or(self.file.folder().to_owned(), |folder| folder.on(host));
-        let cannot = |error: io::Error| place_failure(&scratch, &error);
-        let mut new = tempfile::Builder::new().prefix(".rplay-get-").tempfile_in(&scratch).map_err(cannot)?;
+        let nearby = module.tmp_dest.as_ref().map_or(self.file.folder().to_owned(), |folder| folder.on(host));
+        let cannot = |error: io::Error| place_failure(&nearby, &error);
+        let mut new = scratch::file_in(&nearby).map_err(cannot)?;
         let size = io::copy(&mut answer.reader(), new.as_file_mut())
             .map_err(|error| Failure::new(format!("the answer of {} broke off: {error}", answer.url)).arg("url"))?;
         let source = Algorithm::Sha1.of_file(new.path())?;

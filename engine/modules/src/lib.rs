@@ -73,6 +73,7 @@ mod replace;
 pub mod resolve;
 mod run_lock;
 pub mod runner;
+pub mod scratch;
 pub mod script;
 mod seboolean;
 pub mod selinux;

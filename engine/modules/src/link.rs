@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
+    os::unix::fs::{MetadataExt, symlink},
     path::{Path, PathBuf},
 };
 
@@ -13,7 +13,7 @@ use crate::{
     attributes::state_diff,
     cannot::cannot,
     file::{Job, present, turned},
-    paths,
+    paths, scratch,
 };
 
 impl Job {
@@ -119,9 +119,7 @@ pub(crate) fn in_place(path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> R
     if path.is_dir() && !path.is_symlink() {
         fs::remove_dir(path).map_err(failed)?;
     }
-    let mut name = tempfile::Builder::new();
-    name.prefix(".rplay-").permissions(fs::Permissions::from_mode(0o700));
-    let folder = name.tempdir_in(paths::folder(path)).map_err(failed)?;
+    let folder = scratch::folder_in(paths::folder(path)).map_err(failed)?;
     let temporary = folder.path().join("new");
     make(&temporary).and_then(|()| fs::rename(&temporary, path)).map_err(failed)
 }

@@ -22,7 +22,7 @@ use crate::{
     digest::Algorithm,
     flags, paths,
     preserved::{self, Preserved},
-    process, regular, times,
+    process, regular, scratch, times,
 };
 
 /// Content longer than this is not shown in a diff. Bytes.
@@ -239,19 +239,15 @@ impl Placement {
     fn temporary(&self, is_there: bool) -> Result<(NamedTempFile, bool), Failure> {
         let folder = paths::folder(&self.path);
         let lock = locked(folder);
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".rplay-");
         // What is made in an append-only folder could neither be moved nor removed again.
         let made = match &lock {
-            None => builder
-                .make_in(folder, |path| File::options().read(true).write(true).create_new(true).mode(0o600).open(path)),
+            None => scratch::file_in(folder),
             Some(_) => Err(io::Error::from(nix::errno::Errno::EPERM)),
         };
         match made {
             Ok(new) => Ok((new, true)),
             Err(_) if self.unsafe_writes && is_there || !is_there && lock.as_ref().is_some_and(Lock::takes_names) => {
-                let new =
-                    builder.tempfile().map_err(|error| cannot("make a temporary file for", &self.path, &error))?;
+                let new = scratch::file("").map_err(|error| cannot("make a temporary file for", &self.path, &error))?;
                 Ok((new, false))
             }
             Err(error) => Err(match lock {

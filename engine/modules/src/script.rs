@@ -8,7 +8,7 @@ use crate::{
     Change, Host, Module, Plan, args,
     argtypes::{PathArg, Text},
     command::{not_needed, succeed},
-    paths, process,
+    paths, process, scratch,
 };
 
 args! {
@@ -47,8 +47,7 @@ impl Module for Script {
         let is_guarded = self.creates.is_some() || self.removes.is_some();
         let change = Change::new("run a script", move |host, data| {
             let name = self._original_basename.as_deref().unwrap_or("script");
-            let place =
-                tempfile::Builder::new().prefix(".rplay-").permissions(fs::Permissions::from_mode(0o700)).tempdir()?;
+            let place = scratch::folder()?;
             let path = place.path().join(name);
             let mut file = fs::File::create(&path)?;
             match &content {

@@ -118,7 +118,7 @@ impl Unarchive {
         match &self._content {
             Some(Value::Blob(blob)) => Ok(Source::Path(host.fetch(blob)?)),
             Some(Value::Bytes(bytes)) => {
-                let mut file = tempfile::NamedTempFile::new()?;
+                let mut file = crate::scratch::file("")?;
                 std::io::Write::write_all(&mut file, bytes)?;
                 Ok(Source::Temporary(file.into_temp_path()))
             }

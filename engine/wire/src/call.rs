@@ -118,6 +118,11 @@ pub enum Request {
     Cancel {
         batch: u64,
     },
+    /// The controller is there: said from time to time to an agent that was told after how much silence it is not.
+    Here,
+    /// The controller is about to be stopped (Ctrl-Z), and will say `Here` when it goes on. Its silence means
+    /// nothing until then.
+    Away,
 }
 
 /// From the agent to the controller.

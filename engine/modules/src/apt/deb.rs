@@ -9,7 +9,7 @@ use crate::{
     Host, Plan,
     cannot::cannot,
     http::{Address, Request},
-    regular,
+    regular, scratch,
 };
 
 impl Apt {
@@ -75,7 +75,7 @@ impl Apt {
             }
             Err(trouble) => return Err(about(format!("cannot fetch {shown}: {trouble}"))),
         };
-        let mut file = tempfile::Builder::new().prefix("rplay-").suffix(".deb").tempfile()?;
+        let mut file = scratch::file(".deb")?;
         io::copy(&mut answer.reader(), &mut file)
             .map_err(|error| about(format!("the answer of {shown} broke off: {error}")))?;
         // apt reads it under an account of its own.

@@ -162,7 +162,7 @@ impl DockerConfig {
         self.json.serialize(&mut serde_json::Serializer::with_formatter(&mut text, tabs))?;
         text.push(b'\n');
         regular::refuse_special(&path)?;
-        let mut file = tempfile::Builder::new().prefix(".rplay-").tempfile_in(folder)?;
+        let mut file = crate::scratch::file_in(folder)?;
         file.write_all(&text)?;
         if let Ok(old) = fs::metadata(&path) {
             let present = file.as_file().metadata()?;
