@@ -112,6 +112,36 @@ fn jobs_that_come_at_once_share_one_agent() {
     }
 }
 
+/// The controller goes while a file is half made.
+#[test]
+fn what_was_begun_is_removed_when_the_controller_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = || {
+        let listed = fs::read_dir(folder.path()).unwrap();
+        listed.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
+    };
+    let sleep = format!("sleep 300.3{}", std::process::id());
+    let args = data! {
+        "content" => "x", "dest" => folder.path().join("file").to_str().unwrap(),
+        "validate" => format!("sh -c '{sleep}; test -f %s'"),
+    };
+    let call = Call { module: "copy".into(), args, mode: Mode::default(), environment: Vec::new(), background: None };
+    let links = links();
+    let (job, _heard) = job(1, &local(), vec![call]);
+    links.dispatch(job);
+    let wait = |what: &str, holds: &dyn Fn() -> bool| {
+        let end = Instant::now() + Duration::from_secs(30);
+        while !holds() {
+            assert!(Instant::now() < end, "not so: {what}: {:?}", names());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let runs = || std::process::Command::new("pgrep").args(["-x", "-f", &sleep]).output().unwrap().status.success();
+    wait("it is being made", &|| names().iter().any(|name| name.starts_with(".rplay-")) && runs());
+    links.close();
+    wait("nothing is left", &|| names().is_empty() && !runs());
+}
+
 #[test]
 fn large_arguments_come_through() {
     let links = links();

@@ -204,6 +204,115 @@ fn without_a_usable_home_another_folder_of_our_own_takes_the_executable() {
     assert_eq!(fs::read_dir(&other).unwrap().count(), 1);
 }
 
+/// The executable in a cache folder that ssh sessions use.
+fn cached(folder: &Path) -> PathBuf {
+    let all: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(all.len(), 1, "{all:?}");
+    all[0].clone()
+}
+
+#[test]
+fn a_damaged_executable_is_replaced_in_the_same_run() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let links = Links::new(LinkOptions { patience: Duration::from_secs(5), ..sshd.options() }).unwrap();
+    ping(&links, &sshd.target("web1")).unwrap();
+    let file = cached(&sshd.at("cache/rplay"));
+    let whole = fs::read(&file).unwrap();
+    // Not written to as it stands: an agent may still be about to end.
+    let remove = || fs::remove_file(&file).unwrap();
+    let put = |content: &[u8]| {
+        remove();
+        fs::write(&file, content).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o700)).unwrap();
+    };
+    let overwrite = |at: usize, with: &[u8]| {
+        let mut content = whole.clone();
+        content[at..at + with.len()].copy_from_slice(with);
+        put(&content);
+    };
+    let damages: [(&str, &dyn Fn()); 13] = [
+        ("gone", &remove),
+        ("empty", &|| put(b"")),
+        ("cut in half", &|| put(&whole[..whole.len() / 2])),
+        ("cut a little", &|| put(&whole[..whole.len() - 100])),
+        ("words of a shell", &|| put(b"exit 0\n")),
+        ("a program that waits for its input to end", &|| put(b"#!/bin/sh\ncat >/dev/null\n")),
+        ("other bytes at its head", &|| overwrite(0, &[7; 64])),
+        ("other bytes in the middle", &|| overwrite(whole.len() / 2, &[0x55; 1 << 16])),
+        ("one other byte at its end", &|| overwrite(whole.len() - 1, &[whole[whole.len() - 1] ^ 1])),
+        ("not to be executed", &|| fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap()),
+        ("a folder", &|| {
+            remove();
+            fs::create_dir_all(file.join("a/b")).unwrap();
+        }),
+        ("a link to nothing", &|| {
+            remove();
+            std::os::unix::fs::symlink("/nonexistent", &file).unwrap();
+        }),
+        ("a pipe", &|| {
+            remove();
+            nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        }),
+    ];
+    for (what, damage) in damages {
+        links.reset(&sshd.target("web1"));
+        damage();
+        timed(what, || ping(&links, &sshd.target("web1")));
+        assert!(file.is_file() && !file.is_symlink() && fs::read(&file).unwrap() == whole, "{what}");
+        assert_eq!(cached(&sshd.at("cache/rplay")), file, "{what}");
+    }
+}
+
+/// Full only once the upload is on its way, read-only, noexec, or not there at all.
+#[test]
+fn a_home_that_takes_no_executable_is_passed_over_even_in_the_middle() {
+    let full = "mkdir @/cache && mount -t tmpfs -o size=1m,mode=700 tmpfs @/cache";
+    let read_only = "mkdir -p @/cache/rplay && mount -t tmpfs -o ro tmpfs @/cache";
+    let read_only_folder = "mkdir -p @/cache/rplay && mount --bind @/cache/rplay @/cache/rplay && \
+                            mount -o remount,ro,bind @/cache/rplay";
+    let noexec = "mkdir @/cache && mount -t tmpfs -o noexec,mode=700 tmpfs @/cache";
+    for (what, script) in [
+        ("full", full.to_owned()),
+        ("read-only", read_only.to_owned()),
+        ("a read-only folder", read_only_folder.to_owned()),
+        ("noexec", noexec.to_owned()),
+        ("a file", "touch @/cache".to_owned()),
+        ("noexec with the executable in it", with_executable("@/cache", noexec)),
+    ] {
+        let Some(sshd) = Sshd::with_mounts(&script) else { return };
+        let links = sshd.links();
+        timed(what, || ping(&links, &sshd.target("web1")));
+        let other = sshd.at(&format!("rplay-{}", nix::unistd::getuid()));
+        assert_eq!(fs::read_dir(&other).unwrap().count(), 1, "{what}");
+        links.reset(&sshd.target("web1"));
+        timed("again", || ping(&links, &sshd.target("web1")));
+    }
+}
+
+/// A script that also puts the executable into the cache `folder`.
+fn with_executable(folder: &str, script: &str) -> String {
+    use sha2::Digest;
+    let executable = sshd::executable();
+    let digest = sha2::Sha256::digest(fs::read(&executable).unwrap());
+    let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let executable = executable.display();
+    format!(
+        "{script} && mkdir -m 700 {folder}/rplay && cp {executable} {folder}/rplay/{name} && chmod 700 {folder}/rplay/{name}"
+    )
+}
+
+#[test]
+fn where_nothing_takes_the_executable_the_reason_is_said() {
+    let script = "mkdir @/cache && mount -t tmpfs -o size=1m tmpfs @/cache && touch @/rplay-0 && \
+                  mount -t tmpfs -o noexec tmpfs /dev/shm && mount --rbind @ /mnt && \
+                  mount -t tmpfs -o noexec tmpfs /tmp && mkdir -p @ && mount --rbind /mnt @";
+    let Some(sshd) = Sshd::with_mounts(script) else { return };
+    let failure = ping(&sshd.links(), &sshd.target("web1")).unwrap_err();
+    assert!(failure.unreachable);
+    assert!(failure.msg.contains("no folder for the agent: the home folder"), "{failure}");
+    assert!(failure.msg.contains("No space left on device"), "{failure}");
+}
+
 #[test]
 fn many_at_once_are_let_in_although_sshd_drops_some() {
     let Some(sshd) = Sshd::start("MaxStartups 4:50:8") else { return };
@@ -218,6 +327,240 @@ fn many_at_once_are_let_in_although_sshd_drops_some() {
         begun.elapsed().as_secs_f64(),
         sshd.log().matches("MaxStartups").count()
     );
+}
+
+/// Every healthy host gets through, whatever the others do, and a dead one is given up at once.
+#[test]
+fn a_busy_sshd_loses_no_host_and_a_dead_host_is_given_up_at_once() {
+    // sshd listens at 16 addresses at most, and at 127.0.0.1 already.
+    const ADDRESSES: usize = 15;
+    let listen: String = (1..=ADDRESSES).map(|n| format!("\nListenAddress 127.7.0.{n}")).collect();
+    let Some(sshd) = Sshd::start(&format!("MaxStartups 3:50:10{listen}")) else { return };
+    let links = sshd.links();
+    ping(&links, &sshd.target("first")).unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let begun = Instant::now();
+    // As hosts behind one jump host have, many have another address.
+    let address = |n: usize| SshOptions {
+        host: format!("127.7.0.{}", n % ADDRESSES + 1),
+        port: Some(if n % 12 == 5 { closed } else { sshd.port }),
+        check_host_key: false,
+        ..sshd.ssh()
+    };
+    let heard: Vec<_> = (0..60).map(|n| dispatch(&links, &target(&format!("web{n}"), address(n)), 1)).collect();
+    let mut dead = Vec::new();
+    for (n, heard) in heard.iter().enumerate() {
+        match end(heard) {
+            Ok(_) => {}
+            Err(failure) if n % 12 == 5 => dead.push((failure, begun.elapsed())),
+            Err(failure) => panic!("web{n} was given up: {failure}"),
+        }
+    }
+    assert_eq!(dead.len(), 5);
+    assert!(dead.iter().all(|(failure, _)| failure.msg.ends_with("connection refused")), "{dead:?}");
+    let dropped = sshd.log().matches("MaxStartups").count();
+    println!("60 hosts behind one sshd: {:.1} s, dropped {dropped}", begun.elapsed().as_secs_f64());
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_is_tried_again_as_often_as_it_says() {
+    let folder = tempfile::Builder::new().prefix("rs").tempdir_in("/tmp").unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let words = |says: &str| format!("#!/bin/sh\necho x >> {}\necho '{says}' >&2\nexit 255\n", at("tries").display());
+    let executable = Some(PathBuf::from(env!("CARGO_BIN_EXE_rplay")));
+    let links =
+        Links::new(LinkOptions { executable, control_folder: Some(at("ctl")), ..LinkOptions::default() }).unwrap();
+    for (name, says, tries) in [
+        ("refused", "ssh: connect to host web1 port 22: Connection refused", 2),
+        ("denied", "web1: Permission denied (publickey).", 1),
+    ] {
+        let _ = fs::remove_file(at("tries"));
+        fs::write(at(name), words(says)).unwrap();
+        fs::set_permissions(at(name), fs::Permissions::from_mode(0o755)).unwrap();
+        let ssh =
+            SshOptions { retries: 1, executable: at(name).to_str().unwrap().to_owned(), ..SshOptions::new("web1") };
+        assert!(ping(&links, &target(name, ssh)).unwrap_err().unreachable);
+        assert_eq!(fs::read_to_string(at("tries")).unwrap().lines().count(), tries, "{name}");
+    }
+}
+
+#[test]
+fn what_an_earlier_agent_left_is_swept_by_the_next() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let old = std::time::SystemTime::now() - Duration::from_secs(3 * 24 * 60 * 60);
+    for (name, modified) in [("rplay-Old001", Some(old)), ("rplay-Young1", None)] {
+        fs::create_dir(sshd.at(name)).unwrap();
+        fs::write(sshd.at(name).join("content"), "x").unwrap();
+        if let Some(modified) = modified {
+            fs::File::open(sshd.at(name)).unwrap().set_modified(modified).unwrap();
+        }
+    }
+    let links = sshd.links();
+    ping(&links, &sshd.target("web1")).unwrap();
+    until("the old folder is swept", || !sshd.at("rplay-Old001").exists());
+    assert!(sshd.at("rplay-Young1/content").exists());
+}
+
+/// Waits until something holds, but not for ever.
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < end, "not so: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+mod lost {
+    use std::{
+        io::Read,
+        net::{Shutdown, TcpStream},
+        sync::atomic::{AtomicBool, Ordering},
+        thread,
+    };
+
+    use rplay_wire::Background;
+
+    use super::*;
+
+    /// Stands between ssh and sshd, and can stop passing anything on without closing a connection.
+    struct Relay {
+        port: u16,
+        frozen: Arc<AtomicBool>,
+    }
+
+    impl Relay {
+        fn before(port: u16) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let relay = Relay { port: listener.local_addr().unwrap().port(), frozen: Arc::default() };
+            let frozen = relay.frozen.clone();
+            thread::spawn(move || {
+                for near in listener.incoming().flatten() {
+                    let Ok(far) = TcpStream::connect(("127.0.0.1", port)) else { return };
+                    for (from, to) in [(near.try_clone(), far.try_clone()), (Ok(far), Ok(near))] {
+                        let (from, to, frozen) = (from.unwrap(), to.unwrap(), frozen.clone());
+                        thread::spawn(move || pass(from, to, &frozen));
+                    }
+                }
+            });
+            relay
+        }
+
+        fn freeze(&self, frozen: bool) {
+            self.frozen.store(frozen, Ordering::SeqCst);
+        }
+    }
+
+    fn pass(mut from: TcpStream, mut to: TcpStream, frozen: &AtomicBool) {
+        let mut piece = [0; 1 << 14];
+        loop {
+            let count = from.read(&mut piece).unwrap_or(0);
+            while frozen.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_millis(20));
+            }
+            if count == 0 || to.write_all(&piece[..count]).is_err() {
+                let _ = to.shutdown(Shutdown::Both);
+                return;
+            }
+        }
+    }
+
+    fn command(line: &str, background: Option<Background>) -> Call {
+        let args = data! { "_raw_params" => line };
+        Call { module: "command".into(), args, mode: Mode::default(), environment: Vec::new(), background }
+    }
+
+    fn begin(links: &Links, target: &Arc<Target>, calls: Vec<Call>) -> std::sync::mpsc::Receiver<LinkEvent> {
+        let (events, heard) = channel();
+        links.dispatch(Job {
+            key: 1,
+            target: target.clone(),
+            stages: vec![Stage { become_user: None, calls, parallel: 2, required: false }],
+            blobs: Arc::new(|_| Err(io::Error::other("there is none"))),
+            sinks: Arc::new(|_| None),
+            events: Arc::new(events),
+        });
+        heard
+    }
+
+    fn runs(line: &str) -> bool {
+        Command::new("pgrep").args(["-x", "-f", line]).output().unwrap().status.success()
+    }
+
+    #[test]
+    fn a_cut_network_ends_the_agent_and_its_task_but_no_background_job() {
+        let Some(sshd) = Sshd::start("") else { return };
+        let relay = Relay::before(sshd.port);
+        let links = Links::new(LinkOptions { silence: 4, ..sshd.options() }).unwrap();
+        let ssh = SshOptions { port: Some(relay.port), check_host_key: false, ..sshd.ssh() };
+        let id = std::process::id();
+        let (task, job) = (format!("sleep 300.1{id}"), format!("sleep 300.2{id}"));
+        let in_background = Background { id: format!("test.{id}"), seconds: 300 };
+        let heard = begin(&links, &target("web1", ssh), vec![command(&job, Some(in_background)), command(&task, None)]);
+        until("both run", || runs(&task) && runs(&job));
+        relay.freeze(true);
+        let begun = Instant::now();
+        let failure = end(&heard).unwrap_err();
+        assert!(failure.unreachable, "{failure}");
+        until("the task has ended", || !runs(&task));
+        println!("cut network: the task ended after {:.1} s", begun.elapsed().as_secs_f64());
+        assert!(runs(&job), "a job in the background lives on");
+        Command::new("pkill").args(["-x", "-f", &job]).status().unwrap();
+        relay.freeze(false);
+    }
+
+    #[test]
+    fn a_short_interruption_and_a_long_quiet_task_are_no_lost_link() {
+        let Some(sshd) = Sshd::start("") else { return };
+        let relay = Relay::before(sshd.port);
+        let links = Links::new(LinkOptions { silence: 8, ..sshd.options() }).unwrap();
+        let ssh = SshOptions { port: Some(relay.port), check_host_key: false, ..sshd.ssh() };
+        let task = format!("sleep 14.0{}", std::process::id());
+        let heard = begin(&links, &target("web1", ssh), vec![command(&task, None)]);
+        until("it runs", || runs(&task));
+        relay.freeze(true);
+        thread::sleep(Duration::from_secs(3));
+        relay.freeze(false);
+        assert!(end(&heard).unwrap()[0].failure.is_none());
+    }
+
+    /// Ctrl-Z for longer than an agent waits.
+    #[test]
+    fn a_controller_that_is_stopped_for_a_while_goes_on() {
+        use std::os::unix::process::CommandExt;
+        let Some(sshd) = Sshd::start("") else { return };
+        let at = |name: &str| sshd.at(name);
+        let task = format!("sleep 9.0{}", std::process::id());
+        fs::write(at("play.yml"), format!("- hosts: all\n  gather_facts: false\n  tasks:\n    - command: {task}\n"))
+            .unwrap();
+        let args = "-F /dev/null -o GlobalKnownHostsFile=/dev/null";
+        let known = format!("-o UserKnownHostsFile={}", at("known_hosts").display());
+        let host = format!(
+            "web1 ansible_host=127.0.0.1 ansible_port={} ansible_ssh_private_key_file={} \
+             ansible_ssh_common_args='{args} {known}'\n",
+            sshd.port,
+            at("user").display()
+        );
+        fs::write(at("hosts"), host).unwrap();
+        let mut run = Command::new(sshd::executable())
+            .args(["-i", "hosts", "play.yml"])
+            .current_dir(sshd.folder.path())
+            .env("RPLAY_LINK_TIMEOUT", "2")
+            .env("XDG_RUNTIME_DIR", sshd.folder.path())
+            .process_group(0)
+            .stdout(fs::File::create(at("out")).unwrap())
+            .spawn()
+            .unwrap();
+        until("it runs", || runs(&task));
+        let pid = nix::unistd::Pid::from_raw(run.id().cast_signed());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTSTP).unwrap();
+        let state = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        until("it is stopped", || state().rsplit_once(") ").unwrap().1.starts_with('T'));
+        thread::sleep(Duration::from_secs(6));
+        assert!(runs(&task), "the agent waits");
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT).unwrap();
+        let status = run.wait().unwrap();
+        assert!(status.success(), "{}", fs::read_to_string(at("out")).unwrap());
+    }
 }
 
 #[test]

@@ -49,6 +49,9 @@ pub enum Plays {
 /// Runs plays; the result is the exit code.
 pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
+    if *config.link_timeout > 0 {
+        rplay::link::hold_stops();
+    }
     faults::show(&warnings);
     let secrets = Arc::new(Secrets::default());
     let vault = passwords::vault(&args.sources.passwords, &config, &secrets)?;
@@ -137,7 +140,8 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     }
     let options = options(args, &config, &sources, allowed, &secrets)?;
     let stall = Duration::from_secs(u64::from(config.stall_timeout.value.max(1)));
-    let links = Links::new(LinkOptions { stall, ..LinkOptions::default() }).map_err(RunFault::Links)?;
+    let link_options = LinkOptions { stall, silence: *config.link_timeout, ..LinkOptions::default() };
+    let links = Links::new(link_options).map_err(RunFault::Links)?;
     let person = Box::new(Person { report: channel.clone() });
     let run = Run::new(options, resolver, inventory, links, vault, channel.clone(), person);
     ending::watch(&run, &channel);
@@ -215,6 +219,7 @@ fn options(
         password,
         check_host_key: *config.host_key_checking,
         timeout: connection.timeout.unwrap_or(*config.timeout),
+        retries: *config.ssh_retries,
         ssh_executable: Some(config.ssh_executable.value.clone()),
         become_: becoming.become_ || *config.become_,
         become_method: Some(becoming.become_method.clone().unwrap_or_else(|| config.become_method.value.clone())),

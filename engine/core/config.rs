@@ -160,7 +160,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "ssh_password_mechanism",
     "ssh_private_key",
     "ssh_private_key_passphrase",
-    "ssh_retries",
     "ssh_verbosity",
     "sshpass_prompt",
     "su_prompt_l10n",
@@ -272,8 +271,11 @@ settings! {
     ssh_executable: String = "ssh".to_owned(), ["ssh_connection.ssh_executable"], ["ANSIBLE_SSH_EXECUTABLE"];
     /// Seconds for which nothing may come in the middle of an agent's reply. Between replies there is no limit.
     stall_timeout: u32 = 60, ["rplay.stall_timeout"], ["RPLAY_STALL_TIMEOUT"];
-    /// Further attempts to connect.
+    /// Further attempts to connect, when the host could not be reached.
     ssh_retries: u32 = 0, ["ssh_connection.retries", "connection.retries"], ["ANSIBLE_SSH_RETRIES"];
+    /// Seconds after which an ssh connection over which nothing comes is lost, and what runs on its host is ended;
+    /// 0: never. Not of Ansible's, which leaves it to `ServerAliveInterval`.
+    link_timeout: u32 = 60, ["rplay.link_timeout"], ["RPLAY_LINK_TIMEOUT"];
 
     /// The provider of keys on smart cards.
     pkcs11_provider: Option<String> = None, ["ssh_connection.pkcs11_provider"], ["ANSIBLE_PKCS11_PROVIDER"];

@@ -69,6 +69,21 @@ impl Sshd {
         Self::run(folder, "PasswordAuthentication yes", &["unshare", "-m", "sh", "-c", &script, "sh"])
     }
 
+    /// An sshd in a mount namespace of its own, in which `script` has been run; `@` stands for the server's folder
+    /// there as well. `None`, with the reason printed, where that cannot be done.
+    pub fn with_mounts(script: &str) -> Option<Self> {
+        let can = Command::new("unshare").args(["-m", "true"]).output().is_ok_and(|output| output.status.success());
+        if !nix::unistd::getuid().is_root() || !can {
+            println!("skipped: needs root and unshare");
+            return None;
+        }
+        let folder = short_folder();
+        let script = script.replace('@', &folder.path().to_string_lossy());
+        let script = format!("{script} && exec \"$@\"");
+        let caches = "SetEnv XDG_CACHE_HOME=@/cache TMPDIR=@\nPasswordAuthentication no";
+        Self::run(folder, caches, &["unshare", "-m", "sh", "-c", &script, "sh"])
+    }
+
     /// Starts it, behind the words of `within`.
     fn run(folder: tempfile::TempDir, config: &str, within: &[&str]) -> Option<Self> {
         let program =

@@ -2,14 +2,14 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File, OpenOptions},
+    fs::{File, OpenOptions},
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-use rplay_modules::BlobSource;
+use rplay_modules::{BlobSource, scratch};
 use rplay_wire::{Blob, Reply};
 use sha2::{Digest, Sha256};
 
@@ -24,7 +24,7 @@ pub struct Blobs {
 
 #[derive(Default)]
 struct Inner {
-    folder: Option<PathBuf>,
+    folder: Option<scratch::Folder>,
     fetches: HashMap<String, Arc<Fetch>>,
     /// Nothing comes any more.
     closed: bool,
@@ -136,9 +136,7 @@ impl Blobs {
         for (_, fetch) in inner.fetches.drain() {
             fetch.end(State::Failed("the controller has gone".to_owned()));
         }
-        if let Some(folder) = inner.folder.take() {
-            let _ = fs::remove_dir_all(folder);
-        }
+        inner.folder = None;
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -152,12 +150,12 @@ impl BlobSource for Blobs {
     }
 }
 
-/// The folder, made when it is first needed. mkdtemp gives it mode 0700 and a name nobody can guess.
+/// The folder, made when it is first needed, with mode 0700 and a name nobody can guess.
 fn folder(inner: &mut Inner) -> io::Result<&Path> {
     if inner.folder.is_none() {
-        inner.folder = Some(nix::unistd::mkdtemp(&std::env::temp_dir().join("rplay-XXXXXX"))?);
+        inner.folder = Some(scratch::folder()?);
     }
-    inner.folder.as_deref().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    inner.folder.as_ref().map(scratch::Folder::path).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -166,7 +164,7 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::{os::unix::fs::PermissionsExt, sync::mpsc, thread, time::Duration};
+    use std::{fs, os::unix::fs::PermissionsExt, sync::mpsc, thread, time::Duration};
 
     use super::*;
 

@@ -2,13 +2,14 @@
 
 use std::{
     fs::{self, File},
-    io,
-    os::unix::fs::PermissionsExt,
+    io::{self, Read, Write},
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use nix::sys::statvfs::{FsFlags, statvfs};
+use sha2::{Digest, Sha256};
 
 /// Where a copy may lie: folders that every user can enter. Not $TMPDIR, which may be private to a user.
 const SHARED: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
@@ -68,16 +69,82 @@ fn copy_into(shared: &Path) -> io::Result<Executable> {
     Ok(executable)
 }
 
-/// Sets the modification time of this executable if it lies in a cache under its digest: what has not been
-/// used for a month is removed from there.
-pub fn mark_used() {
-    let Ok(own) = fs::read_link("/proc/self/exe") else { return };
-    let cached = own
-        .file_name()
-        .and_then(|name| name.to_str())
-        .is_some_and(|name| name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()));
-    if cached {
-        // Nothing depends on it.
-        let _ = File::open(own).and_then(|file| file.set_modified(SystemTime::now()));
+/// What `rplay agent probe WORD` and `rplay agent whole WORD` do, `None` for other words: say the word, to show that
+/// this file can be started, or say its SHA-256.
+pub fn main(words: &[String]) -> Option<io::Result<()>> {
+    let [what, word] = words else { return None };
+    match what.as_str() {
+        "probe" => Some(writeln!(io::stdout(), "{word}")),
+        "whole" => Some(digest().and_then(|sha256| writeln!(io::stdout(), "{sha256}"))),
+        _ => None,
+    }
+}
+
+/// What has not been used for a month is removed from the cache. That it is in use need not be noted more often.
+const NOTED_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Fails if this executable lies in a cache under its digest and holds something else: written to, cut short, or
+/// never whole.
+///
+/// To read it all at each start would take longer than all else. So the file's modification time, which is set to
+/// tell that it is in use, gets nanoseconds that are derived from the digest: any other who writes leaves other
+/// ones, and only then it is read. A file system that keeps whole seconds tells nothing. `is_fresh` says that it
+/// has just been checked.
+pub fn check(is_fresh: bool) -> Result<(), String> {
+    let Some(wanted) = cached() else { return Ok(()) };
+    let about = |error: io::Error| format!("its own file cannot be looked at: {error}");
+    let file = File::open("/proc/self/exe").map_err(about)?;
+    let found = file.metadata().map_err(about)?;
+    if found.uid() != nix::unistd::geteuid().as_raw() {
+        return Ok(());
+    }
+    let (noted, mark) = (found.mtime_nsec(), i64::from(mark(&wanted)));
+    if !is_fresh && noted != mark && noted != 0 && digest().map_err(about)? != wanted {
+        return Err("its own file is damaged".to_owned());
+    }
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let age = now.saturating_sub(u64::try_from(found.mtime()).unwrap_or_default());
+    if noted != mark || age > NOTED_EVERY.as_secs() {
+        // On a read-only file system it is read at each start.
+        let _ = file.set_modified(SystemTime::UNIX_EPOCH + Duration::new(now, mark as u32));
+    }
+    Ok(())
+}
+
+/// The digest for which this executable is named, if it lies in a cache.
+fn cached() -> Option<String> {
+    let own = fs::read_link("/proc/self/exe").ok()?;
+    let name = own.file_name()?.to_str()?;
+    (name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit())).then(|| name.to_owned())
+}
+
+/// Nanoseconds, never 0, that stand for a digest.
+fn mark(sha256: &str) -> u32 {
+    let number = sha256.get(..8).and_then(|head| u32::from_str_radix(head, 16).ok()).unwrap_or_default();
+    number % 999_999_999 + 1
+}
+
+/// The SHA-256 of this executable.
+fn digest() -> io::Result<String> {
+    let mut file = File::open("/proc/self/exe")?;
+    let mut digest = Sha256::new();
+    let mut piece = vec![0; 1 << 18];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            count => digest.update(&piece[..count]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_of_a_digest_is_a_number_of_nanoseconds_and_never_nought() {
+        for digest in ["00000000", "ffffffff", "3b9ac9ff", "3b9ac9fe", "odd"] {
+            assert!((1..1_000_000_000).contains(&mark(digest)), "{digest}");
+        }
     }
 }

@@ -12,11 +12,13 @@ mod escalation;
 mod executable;
 mod identity;
 mod part;
+mod patience;
 mod replies;
 mod running;
 mod serve;
+mod sweep;
 
-pub use serve::serve;
+pub use serve::{serve, serve_while_heard};
 
 use std::{
     fs::File,
@@ -25,20 +27,64 @@ use std::{
     process::ExitCode,
 };
 
+use nix::sys::signal::{SigSet, Signal};
+use rplay_modules::scratch;
+
 /// `rplay agent`: serves standard input and output until the controller hangs up, then ends whatever it
 /// had started.
 pub fn main() -> ExitCode {
+    // A controller on this machine keeps Ctrl-Z to itself; what is started here knows nothing of that.
+    let mut stop = SigSet::empty();
+    stop.add(Signal::SIGTSTP);
+    let _ = stop.thread_unblock();
     let words: Vec<String> = std::env::args().skip(2).collect();
     if let Some(done) = background::main(&words) {
         return ended(done);
     }
+    if let Some(done) = executable::main(&words) {
+        return ended(done);
+    }
+    let wishes = match Wishes::read(&words) {
+        Ok(wishes) => wishes,
+        Err(error) => return ended(Err(error)),
+    };
+    // Before the marker: without it the controller looks at the file.
+    if let Err(error) = executable::check(wishes.is_fresh) {
+        return ended(Err(error));
+    }
     // Without a terminal of its own, sudo and the like cannot ask there: the same on the controller's own
     // machine as over ssh. Fails when sshd has done it already.
     let _ = nix::unistd::setsid();
-    executable::mark_used();
-    let served = streams().map_err(Into::into).and_then(|(reader, writer)| serve(reader, writer));
+    let sweeping = sweep::begin();
+    let served =
+        streams().map_err(Into::into).and_then(|(reader, writer)| serve_while_heard(reader, writer, wishes.silence));
+    scratch::end();
     descendants::kill_all();
+    sweeping.end();
     ended(served)
+}
+
+/// What the controller says to an agent that it starts.
+#[derive(Debug, Default, PartialEq)]
+struct Wishes {
+    /// Seconds without a word of the controller after which it counts as gone; 0: never.
+    silence: u32,
+    /// The file has just been written and checked.
+    is_fresh: bool,
+}
+
+impl Wishes {
+    fn read(words: &[String]) -> Result<Self, String> {
+        let mut wishes = Wishes::default();
+        for word in words {
+            match word.strip_prefix("silence=").map(str::parse) {
+                Some(Ok(seconds)) => wishes.silence = seconds,
+                None if word == "fresh" => wishes.is_fresh = true,
+                _ => return Err(format!("`{word}` is nothing that an agent is told")),
+            }
+        }
+        Ok(wishes)
+    }
 }
 
 fn ended(done: Result<(), impl std::fmt::Display>) -> ExitCode {
@@ -59,4 +105,17 @@ fn streams() -> io::Result<(File, File)> {
     nix::unistd::dup2_stdin(File::open("/dev/null")?)?;
     nix::unistd::dup2_stdout(stderr().as_fd())?;
     Ok((reader, writer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_agent_is_told_is_understood_or_refused() {
+        let read = |words: &[&str]| Wishes::read(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        assert_eq!(read(&[]), Ok(Wishes::default()));
+        assert_eq!(read(&["silence=90", "fresh"]), Ok(Wishes { silence: 90, is_fresh: true }));
+        assert!(read(&["silence=long"]).is_err() && read(&["quiet"]).is_err());
+    }
 }

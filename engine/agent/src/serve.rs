@@ -4,20 +4,51 @@ use std::{
     collections::HashMap,
     fs,
     io::{BufReader, Read, Write},
+    os::fd::AsFd,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
+    time::{Duration, Instant},
 };
 
 use nix::unistd::getuid;
 use rplay_modules::BlobSource;
 use rplay_wire::{Batch, Failure, FrameError, Outcome, Reply, Request, read_frame};
 
-use crate::{batch, blobs::Blobs, identity::Identities, part::Part, replies::Replies, running::Running};
+use crate::{
+    batch,
+    blobs::Blobs,
+    identity::Identities,
+    part::Part,
+    patience::{Heard, Patience},
+    replies::Replies,
+    running::Running,
+};
+
+/// How long what has been stopped may take to put away what it had begun.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// Answers requests until the controller hangs up. Then nothing more is begun, what was begun is killed,
 /// and fetched content is removed. An error means that the controller's side of the conversation cannot
 /// be understood or broke off in the middle of a frame.
 pub fn serve(reader: impl Read + Send + 'static, writer: impl Write + Send + 'static) -> Result<(), FrameError> {
+    converse(reader, writer, &Patience::default())
+}
+
+/// As [`serve`]; that the controller has not been heard for so many seconds (0: for ever) is an error as well.
+pub fn serve_while_heard(
+    reader: impl Read + AsFd + Send + 'static,
+    writer: impl Write + Send + 'static,
+    seconds: u32,
+) -> Result<(), FrameError> {
+    let patience = Patience::new(seconds);
+    converse(Heard::new(reader, patience.clone()), writer, &patience)
+}
+
+fn converse(
+    reader: impl Read + Send + 'static,
+    writer: impl Write + Send + 'static,
+    patience: &Patience,
+) -> Result<(), FrameError> {
     let replies = Replies::new(writer);
     replies.begin()?;
     let user = own_name();
@@ -25,7 +56,7 @@ pub fn serve(reader: impl Read + Send + 'static, writer: impl Write + Send + 'st
     let blobs = Arc::new(Blobs::new(replies.clone()));
     let identities = Identities::new(user, replies.clone(), blobs.clone());
     let agent = Arc::new(Agent { replies, blobs, identities, running: Mutex::default() });
-    let listened = listen(&agent, reader);
+    let listened = listen(&agent, reader, patience);
     agent.close();
     listened
 }
@@ -37,7 +68,7 @@ struct Agent {
     running: Mutex<HashMap<u64, Running>>,
 }
 
-fn listen(agent: &Arc<Agent>, reader: impl Read) -> Result<(), FrameError> {
+fn listen(agent: &Arc<Agent>, reader: impl Read, patience: &Patience) -> Result<(), FrameError> {
     let mut reader = BufReader::with_capacity(1 << 16, reader);
     while let Some(request) = read_frame(&mut reader)? {
         match request {
@@ -50,6 +81,8 @@ fn listen(agent: &Arc<Agent>, reader: impl Read) -> Result<(), FrameError> {
                 }
                 agent.identities.cancel(batch);
             }
+            Request::Here => patience.set_away(false),
+            Request::Away => patience.set_away(true),
         }
     }
     Ok(())
@@ -103,6 +136,11 @@ impl Agent {
         }
         self.identities.close();
         self.blobs.close();
+        // Whoever has been stopped removes its temporary files.
+        let until = Instant::now() + GRACE;
+        while !self.running().is_empty() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 

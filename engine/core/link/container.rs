@@ -8,7 +8,7 @@ use tokio::process::Command;
 use super::{Container, arrival, executable::Executable, local, transport::Transport};
 
 /// Runs the script that starts the agent, with `ENGINE exec -i`.
-pub fn start(container: &Container, executable: &Executable) -> Result<Transport, Failure> {
+pub fn start(container: &Container, executable: &Executable, how: arrival::Start) -> Result<Transport, Failure> {
     let Container { engine, name, user } = container;
     if name.is_empty() || name.starts_with('-') {
         return Err(Failure::new(format!("`{name}` is no container's name")));
@@ -18,7 +18,7 @@ pub fn start(container: &Container, executable: &Executable) -> Result<Transport
     if let Some(user) = user {
         command.args(["-u", user]);
     }
-    command.args([name, "/bin/sh", "-c", &arrival::script(executable)]);
+    command.args([name, "/bin/sh", "-c", &arrival::script(executable, how, "")]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     local::running(command, &format!("`{engine} exec`"))
 }

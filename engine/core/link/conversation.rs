@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     io::{self, Read},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -23,6 +23,7 @@ use tokio::{
 use super::{
     BlobSource, ContentSink, ContentSinks, LinkEvent, Listener,
     boundary::{MAX_VALUES, MOST_WANTED, ReplyError, bounded, read_reply},
+    silence::Silence,
     transport::{Tail, Transport},
 };
 
@@ -86,12 +87,14 @@ pub struct Sending {
 
 impl Conversation {
     /// Hears the agent's hello, its marker having been read, and begins to listen and to write.
-    /// `patience` bounds the wait for the hello, `stall` the time without a byte inside a reply.
+    /// `patience` bounds the wait for the hello, `stall` the time without a byte inside a reply. The agent is told
+    /// that we are there as often as `silence` says.
     pub async fn begin(
         name: String,
         transport: Transport,
         patience: Duration,
         stall: Duration,
+        silence: Silence,
     ) -> Result<Arc<Self>, Failure> {
         let Transport { mut reader, mut writer, stderr, process } = transport;
         let hello = tokio::time::timeout(patience, read_reply(&mut reader, stall)).await;
@@ -128,6 +131,9 @@ impl Conversation {
             listener.end(heard.err(), &writing).await;
             drop(process);
         });
+        if let Some(interval) = silence.interval() {
+            tokio::spawn(assure(Arc::downgrade(&conversation), interval));
+        }
         Ok(conversation)
     }
 
@@ -165,6 +171,13 @@ impl Conversation {
         if let (Some(batch), Some(frames)) = (batch, self.frames())
             && let Ok(frame) = encode(&Request::Cancel { batch })
         {
+            let _ = frames.send(frame).await;
+        }
+    }
+
+    /// Sends what needs no answer.
+    pub async fn tell(&self, request: &Request) {
+        if let (Some(frames), Ok(frame)) = (self.frames(), encode(request)) {
             let _ = frames.send(frame).await;
         }
     }
@@ -358,6 +371,17 @@ impl Running {
         }
         let (answered, left) = (vec![false; batch.len()], batch.len());
         Running { key, events, answered, left, offered, blobs, sinks, open, parts: HashMap::new() }
+    }
+}
+
+/// Says again and again that we are there, until the conversation is over. Nothing is said when much waits to be
+/// written already, since the agent counts bytes.
+async fn assure(conversation: Weak<Conversation>, interval: Duration) {
+    let Ok(frame) = encode(&Request::Here) else { return };
+    loop {
+        tokio::time::sleep(interval).await;
+        let Some(frames) = conversation.upgrade().and_then(|conversation| conversation.frames()) else { return };
+        let _ = frames.try_send(frame.clone());
     }
 }
 

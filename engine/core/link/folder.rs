@@ -2,8 +2,12 @@
 
 use std::{
     env, fs, io,
-    os::unix::fs::{DirBuilderExt, MetadataExt},
+    os::unix::{
+        fs::{DirBuilderExt, MetadataExt},
+        net::UnixStream,
+    },
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use nix::unistd::getuid;
@@ -44,9 +48,66 @@ pub fn make_private(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// What a run that was killed left behind is of nobody after this.
+const OLD: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A digest is noted anew from time to time; that of an executable that is no more goes.
+const OLD_NOTE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Removes what runs that have ended left in the folder: sockets at which nobody listens, logs, halves of notes.
+/// Other files stay, for a host's cache may be the same folder.
+pub fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(kind) = name.to_str().and_then(Kind::of) else { continue };
+        let modified = entry.metadata().and_then(|found| found.modified()).ok();
+        let age = modified.and_then(|modified| SystemTime::now().duration_since(modified).ok()).unwrap_or_default();
+        let is_over = match kind {
+            // A master may live for days; one that has just been started does not listen yet.
+            Kind::Socket => age > OLD && UnixStream::connect(entry.path()).is_err(),
+            Kind::Half => age > OLD,
+            Kind::Note => age > OLD_NOTE,
+        };
+        if is_over {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// What is put into the folder.
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    /// A master's, also while it is new, or one at which ssh asks for a password.
+    Socket,
+    /// What is written while something is made: the log of a login, a note without its name yet.
+    Half,
+    /// An executable's digest.
+    Note,
+}
+
+impl Kind {
+    /// By the name; `None` for what is of others.
+    fn of(name: &str) -> Option<Self> {
+        let is_hex = |text: &str, length: usize| text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let is_new = |text: &str| text.split_once('.').is_some_and(|(name, new)| is_hex(name, 16) && is_hex(new, 8));
+        if is_hex(name, 16) || is_new(name) || name.strip_prefix("ask").is_some_and(|rest| is_hex(rest, 8)) {
+            return Some(Kind::Socket);
+        }
+        match name.rsplit_once('.')? {
+            (control, "log") if is_new(control) => Some(Kind::Half),
+            (_, "digest") => Some(Kind::Note),
+            (processor, new) if is_hex(new, 8) && !processor.contains('.') => Some(Kind::Half),
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::{
+        fs::{PermissionsExt, symlink},
+        net::UnixListener,
+    };
 
     use super::*;
 
@@ -60,5 +121,47 @@ mod tests {
         assert!(make_private(&there.path().join("link")).is_err());
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
         assert!(make_private(&folder).is_err());
+    }
+
+    #[test]
+    fn what_dead_runs_left_is_swept_and_nothing_else() {
+        let there = tempfile::tempdir().unwrap();
+        let at = |name: &str| there.path().join(name);
+        let (control, new) = ("0123456789abcdef", "0123456789abcdef.01234567");
+        let listening = UnixListener::bind(at("fedcba9876543210")).unwrap();
+        for dead in [control, new, "ask01234567"] {
+            drop(UnixListener::bind(at(dead)).unwrap());
+        }
+        let log = format!("{new}.log");
+        let cached = "ab".repeat(32);
+        for file in [&log, "x86_64.89abcdef", "x86_64.digest", &cached, ".new.12", "notes"] {
+            fs::write(at(file), "").unwrap();
+        }
+        let names = || {
+            let mut names: Vec<_> =
+                fs::read_dir(there.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        let all = names();
+        sweep(there.path());
+        assert_eq!(names(), all, "all of it is young");
+        let age = |age: Duration| {
+            for name in names() {
+                let modified = (SystemTime::now() - age).duration_since(SystemTime::UNIX_EPOCH).unwrap();
+                let at = nix::sys::time::TimeSpec::from_duration(modified);
+                let follow = nix::sys::stat::UtimensatFlags::NoFollowSymlink;
+                nix::sys::stat::utimensat(nix::fcntl::AT_FDCWD, &there.path().join(name), &at, &at, follow).unwrap();
+            }
+        };
+        age(OLD * 2);
+        sweep(there.path());
+        let mut left = [".new.12", cached.as_str(), "fedcba9876543210", "notes", "x86_64.digest"];
+        left.sort_unstable();
+        assert_eq!(names(), left);
+        drop(listening);
+        age(OLD_NOTE * 2);
+        sweep(there.path());
+        assert_eq!(names(), [".new.12", &cached, "notes"]);
     }
 }

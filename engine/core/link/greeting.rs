@@ -13,33 +13,51 @@ use super::{
 /// More than this before a marker is no greeting but something else altogether. Bytes.
 const MOST_NOISE: usize = 1 << 16;
 
+/// Why a process is no agent, or no longer one.
+#[derive(Debug)]
+pub enum NoAgent {
+    /// There is no way to the host, or nothing to send there.
+    Way(Failure),
+    /// It ended, or says something else: its file may be damaged.
+    Ended(Failure),
+    /// It says nothing: the host may hang, or its file is damaged.
+    Silent(Failure),
+}
+
+impl From<NoAgent> for Failure {
+    fn from(why: NoAgent) -> Self {
+        let (NoAgent::Way(failure) | NoAgent::Ended(failure) | NoAgent::Silent(failure)) = why;
+        failure
+    }
+}
+
 /// Reads up to and including the first of `markers`, and says which one it was. `patience` bounds the wait.
 pub async fn wait_for(
     markers: &[&[u8]],
     transport: &mut Transport,
     name: &str,
     patience: Duration,
-) -> Result<usize, Failure> {
+) -> Result<usize, NoAgent> {
     let mut noise = Vec::new();
     let found = timeout(patience, scan(markers, transport, &mut noise)).await;
     match found {
         Ok(Some(which)) => Ok(which),
-        Ok(None) if noise.len() >= MOST_NOISE => Err(Failure {
+        Ok(None) if noise.len() >= MOST_NOISE => Err(NoAgent::Ended(Failure {
             help: Some("make its shell's start files print nothing when the shell is not interactive".to_owned()),
             ..unreachable(format!("{name} prints without end instead of starting the agent{}", quote(&noise)))
-        }),
+        })),
         Ok(None) => {
             let words = transport.stderr.last_words().await;
-            Err(unreachable(match words {
+            Err(NoAgent::Ended(unreachable(match words {
                 Some(words) => format!("the agent on {name} did not start: {words}{}", quote(&noise)),
                 None => format!("the agent on {name} did not start{}", quote(&noise)),
-            }))
+            })))
         }
-        Err(_) => Err(unreachable(format!(
+        Err(_) => Err(NoAgent::Silent(unreachable(format!(
             "the agent on {name} did not start within {} s{}",
             patience.as_secs_f32(),
             quote(&noise)
-        ))),
+        )))),
     }
 }
 

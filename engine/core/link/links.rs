@@ -12,15 +12,22 @@ use std::{
     time::Duration,
 };
 
-use rplay_wire::{Batch, Blob, Failure, MARKER, Outcome, Stage};
+use rplay_wire::{Batch, Blob, Failure, MARKER, Outcome, Request, Stage};
 use tokio::runtime::Runtime;
 
 use super::{
-    Connection, Target, arrival, container,
+    Connection, Container, Target,
+    arrival::{self, Start},
+    container,
     conversation::{Conversation, Sending, answer_all},
     executable::Executables,
-    folder, greeting, local,
+    folder,
+    greeting::{self, NoAgent},
+    local,
+    silence::Silence,
     ssh::Masters,
+    stops,
+    transport::Transport,
 };
 
 /// Opens the content that a call mentions. Called on a thread that may block.
@@ -96,6 +103,9 @@ pub struct LinkOptions {
     pub control_folder: Option<PathBuf>,
     /// Seconds for which an ssh connection is kept when nothing uses it, so that the next run finds it.
     pub persist: u32,
+    /// Seconds after which an ssh connection over which nothing comes is lost, and with it what runs on its host;
+    /// 0: never.
+    pub silence: u32,
 }
 
 impl Default for LinkOptions {
@@ -106,6 +116,7 @@ impl Default for LinkOptions {
             stall: Duration::from_secs(60),
             control_folder: None,
             persist: 60,
+            silence: Silence::default().0,
         }
     }
 }
@@ -116,7 +127,7 @@ pub struct Links {
     shared: Arc<Shared>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     options: LinkOptions,
     executables: Arc<Executables>,
     masters: Masters,
@@ -142,10 +153,17 @@ impl Links {
             Some(folder) => folder::make_private(folder).map(|()| folder.clone())?,
             None => folder::control_folder()?,
         };
+        let swept = folder.clone();
+        runtime.spawn_blocking(move || folder::sweep(&swept));
         let executables = Arc::new(Executables::new(options.executable.clone(), Some(folder.clone())));
-        let masters = Masters::new(folder, options.persist, executables.clone());
+        let silence = Silence(options.silence);
+        let masters = Masters::new(folder, options.persist, silence, executables.clone());
         let shared = Shared { options, executables, masters, hosts: Mutex::default(), next_batch: AtomicU64::new(1) };
-        Ok(Links { runtime: Some(runtime), shared: Arc::new(shared) })
+        let shared = Arc::new(shared);
+        if silence.interval().is_some() {
+            stops::follow(Arc::downgrade(&shared), runtime.handle().clone());
+        }
+        Ok(Links { runtime: Some(runtime), shared })
     }
 
     /// Sends a job on its way and returns at once. Jobs for one target run side by side: who needs an
@@ -218,6 +236,21 @@ impl Drop for Links {
 }
 
 impl Shared {
+    /// Sends the same to all agents behind a network.
+    pub(super) async fn tell_all(&self, request: &Request) {
+        let behind_ssh = |(target, host): (&Arc<Target>, &Arc<Host>)| {
+            matches!(target.connection, Connection::Ssh(_)).then(|| host.clone())
+        };
+        let hosts: Vec<_> = self.hosts().iter().filter_map(behind_ssh).collect();
+        for host in hosts {
+            // One that is being connected has no agent yet that could count our silence.
+            let conversation = host.conversation.try_lock().ok().and_then(|conversation| conversation.clone());
+            if let Some(conversation) = conversation {
+                conversation.tell(request).await;
+            }
+        }
+    }
+
     async fn run(&self, host: &Host, job: Job) {
         crate::panics::trap("link");
         let batch = Batch { id: self.next_batch.fetch_add(1, Ordering::Relaxed), stages: job.stages };
@@ -258,30 +291,57 @@ impl Shared {
         if let Some(conversation) = slot.as_ref().filter(|conversation| !conversation.is_over()) {
             return Ok(conversation.clone());
         }
-        let conversation = self.connect(target).await?;
+        // One that ended by itself may have had a damaged file.
+        let how = if slot.is_some() { Start::Checking } else { Start::Trusting };
+        let conversation = match self.begin(target, how).await {
+            // The file may be damaged behind what makes it start.
+            Err((failure, true)) if how == Start::Trusting => {
+                self.begin(target, Start::Checking).await.map_err(|_| failure)?
+            }
+            begun => begun.map_err(|(failure, _)| failure)?,
+        };
         *slot = Some(conversation.clone());
         Ok(conversation)
     }
 
-    async fn connect(&self, target: &Target) -> Result<Arc<Conversation>, Failure> {
+    /// Starts an agent and hears its hello. A failure comes with whether the agent had started.
+    async fn begin(&self, target: &Target, how: Start) -> Result<Arc<Conversation>, (Failure, bool)> {
+        let transport = self.connect(target, how).await.map_err(|failure| (failure, false))?;
+        let silence = match &target.connection {
+            Connection::Ssh(_) => Silence(self.options.silence),
+            // There is no network in between, and stopping us may stop `docker exec` as well.
+            Connection::Local | Connection::Container(_) => Silence(0),
+        };
+        let LinkOptions { patience, stall, .. } = self.options;
+        let begun = Conversation::begin(target.name.clone(), transport, patience, stall, silence).await;
+        begun.map_err(|failure| (failure, !matches!(target.connection, Connection::Local)))
+    }
+
+    async fn connect(&self, target: &Target, how: Start) -> Result<Transport, Failure> {
         let patience = self.options.patience;
-        let transport = match &target.connection {
+        match &target.connection {
             Connection::Local => {
                 let mut transport = local::start(self.executables.own_path())?;
                 greeting::wait_for(&[MARKER], &mut transport, &target.name, patience).await?;
-                transport
+                Ok(transport)
             }
-            Connection::Ssh(ssh) => self.masters.start(target, ssh, patience).await?,
-            Connection::Container(container) => {
-                let executables = self.executables.clone();
-                let own = tokio::task::spawn_blocking(move || executables.own()).await;
-                let own = own.map_err(|error| Failure::new(error.to_string()))??;
-                let mut transport = container::start(container, &own)?;
-                arrival::arrive(&mut transport, &self.executables, &target.name, patience).await?;
-                transport
-            }
-        };
-        Conversation::begin(target.name.clone(), transport, patience, self.options.stall).await
+            Connection::Ssh(ssh) => self.masters.start(target, ssh, patience, how).await,
+            Connection::Container(container) => match self.enter(container, &target.name, how).await {
+                Err(NoAgent::Ended(_) | NoAgent::Silent(_)) if how == Start::Trusting => {
+                    self.enter(container, &target.name, Start::Checking).await.map_err(Failure::from)
+                }
+                entered => entered.map_err(Failure::from),
+            },
+        }
+    }
+
+    async fn enter(&self, container: &Container, name: &str, how: Start) -> Result<Transport, NoAgent> {
+        let executables = self.executables.clone();
+        let own = tokio::task::spawn_blocking(move || executables.own()).await;
+        let own = own.map_err(|error| Failure::new(error.to_string())).and_then(|own| own).map_err(NoAgent::Way)?;
+        let mut transport = container::start(container, &own, how).map_err(NoAgent::Way)?;
+        arrival::arrive(&mut transport, &self.executables, name, self.options.patience).await?;
+        Ok(transport)
     }
 
     fn hosts(&self) -> MutexGuard<'_, HashMap<Arc<Target>, Arc<Host>>> {

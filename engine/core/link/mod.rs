@@ -15,10 +15,14 @@ mod folder;
 mod greeting;
 mod links;
 mod local;
+mod pace;
+mod silence;
 mod ssh;
 mod ssh_words;
+mod stops;
 mod target;
 mod transport;
 
 pub use links::{BlobSource, ContentSink, ContentSinks, Job, LinkEvent, LinkOptions, Links, Listener};
+pub use stops::hold as hold_stops;
 pub use target::{Connection, Container, Secret, SshOptions, Target};

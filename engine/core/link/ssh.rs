@@ -11,33 +11,51 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio as ProcessStdio,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use openssh::{Session, Stdio};
 use rplay_wire::Failure;
-use tokio::{process::Command, sync::Semaphore, time::timeout};
+use tokio::{process::Command, time::timeout};
 
 use super::{
-    SshOptions, Target, arrival,
+    SshOptions, Target,
+    arrival::{self, Start},
     askpass::Answers,
     conversation::unreachable,
     executable::Executables,
+    greeting::NoAgent,
+    pace::Pace,
+    silence::Silence,
     ssh_words::{self, Cause},
     transport::Transport,
 };
 
-/// sshd drops connections at random beyond 10 that have not logged in yet (MaxStartups 10:30:100).
+/// Connections to one address: fewer than 10 that have not logged in yet, where sshd begins to drop them at random
+/// (MaxStartups 10:30:100).
 const CONNECTS_AT_ONCE: usize = 8;
 
-/// How often a dropped connection is tried again.
-const RETRIES: u32 = 6;
+/// How many that were dropped may be tried again at a time: at first, and when that goes well. They may have one
+/// jump host or one sshd in common, whatever their addresses are.
+const RETRIED_AT_ONCE: (usize, usize) = (8, 64);
+
+/// For how long a host that drops connections is tried again, and how often at least.
+const BUSY_FOR: Duration = Duration::from_secs(60);
+const BUSY_TRIES: u32 = 10;
+
+/// A host that was dropped more often is busy for reasons of its own, and slows down no others.
+const DROPS_THAT_COUNT: u32 = 5;
+
+/// The longest rest before a host is tried again because it drops connections, and because ansible_ssh_retries says
+/// so. Milliseconds.
+const LONGEST_REST: u64 = 3_000;
+const LONGEST_PAUSE: u64 = 30_000;
 
 /// What logging in may take beyond connecting: name look-ups and slow PAM modules on the host. Seconds.
 const LOGIN: u64 = 30;
 
 /// By host and port: how many may connect there at a time.
-type Gates = HashMap<(String, Option<u16>), Arc<Semaphore>>;
+type Gates = HashMap<(String, Option<u16>), Arc<Pace>>;
 
 /// All masters of a run.
 pub struct Masters {
@@ -45,33 +63,67 @@ pub struct Masters {
     folder: PathBuf,
     /// Seconds that a master stays without a session.
     persist: u32,
+    /// After how long a link that says nothing is lost.
+    silence: Silence,
     executables: Arc<Executables>,
     gates: Mutex<Gates>,
+    /// For all that are tried again because sshd dropped them.
+    retried: Arc<Pace>,
 }
 
 impl Masters {
-    pub fn new(folder: PathBuf, persist: u32, executables: Arc<Executables>) -> Self {
-        Masters { folder, persist, executables, gates: Mutex::default() }
+    pub fn new(folder: PathBuf, persist: u32, silence: Silence, executables: Arc<Executables>) -> Self {
+        let retried = Pace::new(RETRIED_AT_ONCE.0, RETRIED_AT_ONCE.1);
+        Masters { folder, persist, silence, executables, gates: Mutex::default(), retried }
     }
 
     /// Starts the agent on a host: over the master that is there already, or a new one. Returns with the
-    /// agent's marker read.
-    pub async fn start(&self, target: &Target, ssh: &SshOptions, patience: Duration) -> Result<Transport, Failure> {
+    /// agent's marker read. An executable on the host that does not start is replaced.
+    pub async fn start(
+        &self,
+        target: &Target,
+        ssh: &SshOptions,
+        patience: Duration,
+        how: Start,
+    ) -> Result<Transport, Failure> {
         refuse_odd(ssh)?;
         // Its digest is wanted as soon as we are connected.
         let executables = self.executables.clone();
         tokio::task::spawn_blocking(move || executables.own());
         let control = self.control(target, ssh);
+        // A host that hangs, or a master whose host has gone and which answers for itself, does not get all the
+        // patience.
+        let little = patience.min(Duration::from_secs(10));
         if self.is_alive(&control).await {
-            // A master whose host has gone still answers for itself, so it does not get all the patience.
-            let begun = self.session(&control, target, patience.min(Duration::from_secs(10))).await;
-            if let Ok(transport) = begun {
+            if let Ok(transport) = self.agent(&control, target, little, how).await {
                 return Ok(transport);
             }
             self.end(ssh, &control).await;
         }
         self.connect(target, ssh, &control).await?;
-        self.session(&control, target, patience).await
+        match self.agent(&control, target, patience, how).await {
+            Err(NoAgent::Silent(_)) if how == Start::Trusting => {
+                self.session(&control, target, little, Start::Checking).await
+            }
+            other => other,
+        }
+        .map_err(Failure::from)
+    }
+
+    /// Starts the agent over a master; once more, with its file looked at, if it ends at once.
+    async fn agent(
+        &self,
+        control: &Path,
+        target: &Target,
+        patience: Duration,
+        how: Start,
+    ) -> Result<Transport, NoAgent> {
+        match self.session(control, target, patience, how).await {
+            Err(NoAgent::Ended(_)) if how == Start::Trusting => {
+                self.session(control, target, patience, Start::Checking).await
+            }
+            other => other,
+        }
     }
 
     /// Ends the master of a target.
@@ -86,8 +138,18 @@ impl Masters {
     /// ten sessions for each connection.
     fn control(&self, target: &Target, ssh: &SshOptions) -> PathBuf {
         let mut hasher = DefaultHasher::new();
-        let SshOptions { host, port, user, private_key, args, password: _, check_host_key, executable, timeout: _ } =
-            ssh;
+        let SshOptions {
+            host,
+            port,
+            user,
+            private_key,
+            args,
+            password: _,
+            check_host_key,
+            executable,
+            timeout: _,
+            retries: _,
+        } = ssh;
         (&target.name, host, port, user, private_key, args, check_host_key, executable).hash(&mut hasher);
         self.folder.join(format!("{:016x}", hasher.finish()))
     }
@@ -114,67 +176,103 @@ impl Masters {
         let _ = std::fs::remove_file(control);
     }
 
-    async fn session(&self, control: &Path, target: &Target, patience: Duration) -> Result<Transport, Failure> {
+    async fn session(
+        &self,
+        control: &Path,
+        target: &Target,
+        patience: Duration,
+        how: Start,
+    ) -> Result<Transport, NoAgent> {
+        let way = |msg: String| NoAgent::Way(unreachable(msg));
         let executables = self.executables.clone();
         let own = tokio::task::spawn_blocking(move || executables.own()).await;
-        let own = own.map_err(|error| Failure::new(error.to_string()))??;
+        let own = own.map_err(|error| Failure::new(error.to_string())).and_then(|own| own).map_err(NoAgent::Way)?;
         let session = Arc::new(Session::resume_mux(control.into(), None));
-        let mut command = session.arc_raw_command(arrival::command(&own));
+        let mut command = session.arc_raw_command(arrival::command(&own, how, &self.silence.words()));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let name = &target.name;
         let mut child = match timeout(patience, command.spawn()).await {
             Ok(Ok(child)) => child,
-            Ok(Err(error)) => return Err(unreachable(format!("ssh opens no session on {name}: {}", chain(&error)))),
-            Err(_) => {
-                return Err(unreachable(format!("ssh opens no session on {name} within {} s", patience.as_secs())));
-            }
+            Ok(Err(error)) => return Err(way(format!("ssh opens no session on {name}: {}", chain(&error)))),
+            Err(_) => return Err(way(format!("ssh opens no session on {name} within {} s", patience.as_secs()))),
         };
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin().take(), child.stdout().take(), child.stderr().take())
         else {
-            return Err(unreachable(format!("ssh opened a session on {name} without its streams")));
+            return Err(way(format!("ssh opened a session on {name} without its streams")));
         };
         let mut transport = Transport::new(stdout, stdin, stderr, child);
         arrival::arrive(&mut transport, &self.executables, name, patience).await?;
         Ok(transport)
     }
 
-    /// Starts a master, again if sshd was too busy.
+    /// Starts a master. One that sshd dropped because it was too busy is tried again for a while, together with few
+    /// others; any other failure as often as `ansible_ssh_retries` says.
     async fn connect(&self, target: &Target, ssh: &SshOptions, control: &Path) -> Result<(), Failure> {
         let gate = {
             let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
-            let gate =
-                gates.entry((ssh.host.clone(), ssh.port)).or_insert_with(|| Arc::new(Semaphore::new(CONNECTS_AT_ONCE)));
+            let gate = gates
+                .entry((ssh.host.clone(), ssh.port))
+                .or_insert_with(|| Pace::new(CONNECTS_AT_ONCE, CONNECTS_AT_ONCE));
             gate.clone()
         };
-        let mut tried = 0;
+        let (mut drops, mut retries) = (0, 0);
+        let mut dropped_first: Option<Instant> = None;
         loop {
-            let permit = gate.acquire().await;
-            // Under another name at first. Two runs may start at the same time, and an ssh that finds a
-            // socket of its name goes on without one, never to be reached again, and never to end.
-            let new = control.with_extension(format!("{:08x}", rand::random::<u32>()));
-            let said = match self.master(target, ssh, &new).await {
-                Ok(()) if self.is_alive(control).await => {
-                    self.end(ssh, &new).await;
-                    return Ok(());
-                }
+            let place = gate.place().await;
+            // Whoever has not been dropped waits for nobody else.
+            let turn = if drops > 0 { Some(self.retried.place().await) } else { None };
+            let since = turn.as_ref().map_or_else(|| self.retried.now(), |turn| turn.since());
+            let said = match self.new_master(target, ssh, control).await {
                 Ok(()) => {
-                    return std::fs::rename(&new, control).map_err(|error| {
-                        unreachable(format!("ssh's control socket {} is not there: {error}", new.display()))
-                    });
+                    gate.succeeded();
+                    if turn.is_some() {
+                        self.retried.succeeded();
+                    }
+                    return Ok(());
                 }
                 Err(Ended::Said(said)) => said,
                 Err(Ended::Failed(failure)) => return Err(failure),
             };
-            drop(permit);
             let (cause, failure) = ssh_words::explain(&target.name, ssh, &said);
-            if cause != Cause::Busy || tried == RETRIES {
-                return Err(failure);
-            }
-            let longest = 200u64 << tried;
+            let (tries, longest) = match cause {
+                Cause::Busy => {
+                    drops += 1;
+                    if drops <= DROPS_THAT_COUNT {
+                        gate.dropped(place.since());
+                        self.retried.dropped(since);
+                    }
+                    let for_long = dropped_first.get_or_insert_with(Instant::now).elapsed() >= BUSY_FOR;
+                    if for_long && drops > BUSY_TRIES {
+                        return Err(failure);
+                    }
+                    (drops, LONGEST_REST)
+                }
+                Cause::Other if retries < ssh.retries => {
+                    retries += 1;
+                    // As Ansible: 1 s, then twice as long each time, up to 30.
+                    (retries + 2, LONGEST_PAUSE)
+                }
+                Cause::Other | Cause::Refused => return Err(failure),
+            };
+            drop((place, turn));
+            let longest = (100u64 << tries.min(10)).min(longest);
             tokio::time::sleep(Duration::from_millis(rand::random_range(longest / 2..=longest))).await;
-            tried += 1;
         }
+    }
+
+    /// Starts a master, under another name at first. Two runs may start at the same time, and an ssh that finds a
+    /// socket of its name goes on without one, never to be reached again, and never to end.
+    async fn new_master(&self, target: &Target, ssh: &SshOptions, control: &Path) -> Result<(), Ended> {
+        let new = control.with_extension(format!("{:08x}", rand::random::<u32>()));
+        self.master(target, ssh, &new).await?;
+        if self.is_alive(control).await {
+            self.end(ssh, &new).await;
+            return Ok(());
+        }
+        std::fs::rename(&new, control).map_err(|error| {
+            Ended::Failed(unreachable(format!("ssh's control socket {} is not there: {error}", new.display())))
+        })
     }
 
     /// Runs `ssh -M -f`, which ends when the master has logged in and goes on by itself.
@@ -258,8 +356,8 @@ impl Masters {
         for default in [
             format!("ConnectTimeout={}", ssh.timeout),
             format!("ControlPersist={}", self.persist),
-            "ServerAliveInterval=15".to_owned(),
-            "ServerAliveCountMax=3".to_owned(),
+            format!("ServerAliveInterval={}", self.silence.server_alive_interval()),
+            format!("ServerAliveCountMax={}", Silence::SERVER_ALIVE_COUNT),
         ] {
             words.extend(["-o".to_owned(), default]);
         }
@@ -321,7 +419,7 @@ mod tests {
     use super::*;
 
     fn masters() -> Masters {
-        Masters::new("/run/x".into(), 60, Arc::new(Executables::new(None, None)))
+        Masters::new("/run/x".into(), 60, Silence::default(), Arc::new(Executables::new(None, None)))
     }
 
     #[test]

@@ -9,8 +9,28 @@ use super::{SshOptions, conversation::unreachable};
 pub enum Cause {
     /// sshd dropped the connection before anybody could log in: too many at a time.
     Busy,
+    /// The host is known, and will say the same again.
+    Refused,
     Other,
 }
+
+/// What says that the host, or one behind a jump host, is out of reach.
+const DEAD: [(&str, &str); 6] = [
+    ("Connection refused", "connection refused"),
+    ("Connection timed out", "connection timed out"),
+    ("Operation timed out", "connection timed out"),
+    ("timed out during banner exchange", "the host accepts connections but sshd does not answer"),
+    ("No route to host", "no route to the host"),
+    ("Network is unreachable", "the network is unreachable"),
+];
+
+/// What says that sshd, or that of a jump host, hung up before the keys were exchanged.
+const DROPPED: [&str; 4] = [
+    "kex_exchange_identification",
+    "ssh_exchange_identification",
+    "Connection reset by",
+    "open failed: resource shortage",
+];
 
 /// Puts ssh's standard error into a sentence, and says what to do about it where that is known.
 pub fn explain(name: &str, ssh: &SshOptions, said: &str) -> (Cause, Failure) {
@@ -19,7 +39,7 @@ pub fn explain(name: &str, ssh: &SshOptions, said: &str) -> (Cause, Failure) {
     let at = ssh.port.map(|port| format!("-p {port} ")).unwrap_or_default();
     let (cause, what, help) = if says("REMOTE HOST IDENTIFICATION HAS CHANGED") {
         (
-            Cause::Other,
+            Cause::Refused,
             "its host key is another one than before".to_owned(),
             Some(format!(
                 "if the host was installed anew, forget its old key: ssh-keygen -R {}; if not, somebody may be \
@@ -29,7 +49,7 @@ pub fn explain(name: &str, ssh: &SshOptions, said: &str) -> (Cause, Failure) {
         )
     } else if says("Host key verification failed") {
         (
-            Cause::Other,
+            Cause::Refused,
             "its host key is not known".to_owned(),
             Some(format!(
                 "look at it with `ssh-keyscan {at}{host} | ssh-keygen -lf -`, and accept it by logging in once: \
@@ -44,30 +64,22 @@ pub fn explain(name: &str, ssh: &SshOptions, said: &str) -> (Cause, Failure) {
             Some(_) => "check ansible_user and ansible_password",
             None => "check ansible_user and ansible_ssh_private_key_file, or give a password with -k",
         };
-        (Cause::Other, format!("permission denied{user}{methods}"), Some(help.to_owned()))
+        (Cause::Refused, format!("permission denied{user}{methods}"), Some(help.to_owned()))
     } else if says("Could not resolve hostname") {
         (
             Cause::Other,
             format!("the name {host} cannot be resolved"),
             Some("set ansible_host to its address".to_owned()),
         )
-    } else if says("kex_exchange_identification") || says("ssh_exchange_identification") {
-        (Cause::Busy, last_words(said).unwrap_or_else(|| "the connection was dropped".to_owned()), None)
     } else if says("Too many authentication failures") {
         let help = "choose the key with ansible_ssh_private_key_file, and add `-o IdentitiesOnly=yes`";
-        (Cause::Other, "too many keys were offered".to_owned(), Some(help.to_owned()))
+        (Cause::Refused, "too many keys were offered".to_owned(), Some(help.to_owned()))
+    } else if let Some((_, what)) = DEAD.iter().find(|(words, _)| says(words)) {
+        (Cause::Other, (*what).to_owned(), None)
+    } else if DROPPED.iter().any(|words| says(words)) && !says("open failed: connect failed") {
+        (Cause::Busy, last_words(said).unwrap_or_else(|| "the connection was dropped".to_owned()), None)
     } else {
-        let known = [
-            ("Connection refused", "connection refused"),
-            ("Connection timed out", "connection timed out"),
-            ("Operation timed out", "connection timed out"),
-            ("timed out during banner exchange", "the host accepts connections but sshd does not answer"),
-            ("No route to host", "no route to the host"),
-            ("Network is unreachable", "the network is unreachable"),
-        ];
-        let found = known.iter().find(|(words, _)| says(words)).map(|(_, what)| (*what).to_owned());
-        let what = found.or_else(|| last_words(said)).unwrap_or_else(|| "ssh ended and said nothing".to_owned());
-        (Cause::Other, what, None)
+        (Cause::Other, last_words(said).unwrap_or_else(|| "ssh ended and said nothing".to_owned()), None)
     };
     let port = ssh.port.map(|port| format!(" port {port}")).unwrap_or_default();
     let place = if host == name && port.is_empty() { String::new() } else { format!(" ({host}{port})") };
@@ -150,15 +162,40 @@ mod tests {
         for (said, expected) in cases {
             let (cause, msg) = sentence(said);
             assert_eq!(msg, format!("ssh cannot connect to web1 (10.0.0.9 port 2222): {expected}"));
-            assert_eq!(cause, Cause::Other);
+            assert_ne!(cause, Cause::Busy);
         }
     }
 
     #[test]
-    fn a_dropped_connection_is_worth_another_try() {
-        let said =
-            "kex_exchange_identification: Connection closed by remote host\r\nConnection closed by 10.0.0.9 port 2222";
-        assert_eq!(sentence(said).0, Cause::Busy);
+    fn a_dropped_connection_is_worth_another_try_and_a_dead_host_is_not() {
+        let cases = [
+            (
+                "kex_exchange_identification: Connection closed by remote host\r\nConnection closed by 10.0.0.9 port 2222",
+                Cause::Busy,
+            ),
+            ("kex_exchange_identification: read: Connection reset by peer\r\n", Cause::Busy),
+            ("Connection reset by 10.0.0.9 port 2222\r\n", Cause::Busy),
+            ("ssh_exchange_identification: Connection closed by remote host\r\n", Cause::Busy),
+            (
+                "channel 0: open failed: connect failed: Connection refused\r\nstdio forwarding failed\r\n\
+                 kex_exchange_identification: Connection closed by remote host\r\n",
+                Cause::Other,
+            ),
+            (
+                "channel 0: open failed: connect failed: Name or service not known\r\nstdio forwarding failed\r\n\
+                 kex_exchange_identification: Connection closed by remote host\r\n",
+                Cause::Other,
+            ),
+            (
+                "Received disconnect from 10.0.0.9 port 22:2: Too many authentication failures\r\n\
+                 Disconnected from 10.0.0.9 port 22",
+                Cause::Refused,
+            ),
+            ("Connection closed by 10.0.0.9 port 2222\r\n", Cause::Other),
+        ];
+        for (said, expected) in cases {
+            assert_eq!(sentence(said).0, expected, "{said}");
+        }
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct SshOptions {
     pub executable: String,
     /// Seconds to connect in.
     pub timeout: u32,
+    /// How often connecting is tried again (`ansible_ssh_retries`). That sshd is busy does not count.
+    pub retries: u32,
 }
 
 impl SshOptions {
@@ -51,6 +53,7 @@ impl SshOptions {
             check_host_key: true,
             executable: "ssh".to_owned(),
             timeout: 10,
+            retries: 0,
         }
     }
 }

@@ -34,6 +34,8 @@ pub struct Defaults {
     pub check_host_key: bool,
     /// Seconds.
     pub timeout: u32,
+    /// How often connecting is tried again.
+    pub retries: u32,
     pub ssh_executable: Option<String>,
     pub pkcs11_provider: Option<String>,
     pub become_: bool,
@@ -250,6 +252,8 @@ pub(super) fn target(
                 None => None,
             };
             ssh.timeout = timeout.unwrap_or(if defaults.timeout > 0 { defaults.timeout } else { ssh.timeout });
+            let retries = word(names::RETRIES, scope)?.and_then(|text| text.parse().ok());
+            ssh.retries = retries.unwrap_or(defaults.retries);
             Connection::Ssh(ssh)
         }
         other => return Err(WayFault::UnknownConnection { kind: other.to_owned(), host: name.to_string() }),

@@ -48,6 +48,7 @@ steering! {
     EXTRA_ARGS: "ansible_ssh_extra_args";
     EXECUTABLE: "ansible_ssh_executable";
     PKCS11: "ansible_ssh_pkcs11_provider";
+    RETRIES: "ansible_ssh_retries";
     BECOME: "ansible_become";
     BECOME_METHOD: "ansible_become_method";
     SUDO_USER: "ansible_sudo_user" "ansible_become_user";
