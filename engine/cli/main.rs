@@ -17,7 +17,7 @@ mod vault;
 use std::process::ExitCode;
 
 use args::{Cli, Command};
-use rplay::link::askpass;
+use rplay::link::{askpass, hold_stops, release_stops};
 
 fn main() -> ExitCode {
     let first = std::env::args().nth(1).unwrap_or_default();
@@ -29,6 +29,8 @@ fn main() -> ExitCode {
     if first == "agent" {
         return rplay_agent::main();
     }
+    // Before there are other threads: they would take the signal of Ctrl-Z, of which agents are to hear first.
+    hold_stops();
     ending::prepare();
     roomy(controller)
 }
@@ -63,6 +65,9 @@ fn command() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
+    if !matches!(cli.command, None | Some(Command::Adhoc(_))) {
+        release_stops();
+    }
     let result = match cli.command {
         None => run::run(&cli.run, run::Plays::Files),
         Some(Command::Adhoc(wanted)) => adhoc::command(&wanted),

@@ -49,8 +49,8 @@ pub enum Plays {
 /// Runs plays; the result is the exit code.
 pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
-    if *config.link_timeout > 0 {
-        rplay::link::hold_stops();
+    if *config.link_timeout == 0 {
+        rplay::link::release_stops();
     }
     faults::show(&warnings);
     let secrets = Arc::new(Secrets::default());

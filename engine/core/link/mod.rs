@@ -24,5 +24,5 @@ mod target;
 mod transport;
 
 pub use links::{BlobSource, ContentSink, ContentSinks, Job, LinkEvent, LinkOptions, Links, Listener};
-pub use stops::hold as hold_stops;
+pub use stops::{hold as hold_stops, release as release_stops};
 pub use target::{Connection, Container, Secret, SshOptions, Target};

@@ -27,6 +27,11 @@ pub fn hold() {
     let _ = stop().thread_block();
 }
 
+/// Lets Ctrl-Z stop us at once again: for commands that have no agents to tell.
+pub fn release() {
+    let _ = stop().thread_unblock();
+}
+
 /// Takes the signal from now on, as long as the links are there: tells all agents, stops this process, and tells
 /// them again when it goes on. Does nothing unless [`hold`] was called.
 pub(super) fn follow(links: Weak<Shared>, runtime: Handle) {
