@@ -4,7 +4,7 @@ use std::{io::BufWriter, sync::Arc};
 
 use rplay::{
     config::Config,
-    report::{Answers, Reader},
+    report::{Answers, Log, Reader},
     secrets::Secrets,
     source::{Problems, Source},
 };
@@ -18,9 +18,10 @@ use crate::{
 pub fn command(args: &AdhocArgs) -> Result<u8, Problems> {
     let module = args.module_name.rsplit('.').next().unwrap_or_default().to_owned();
     let one_line = args.one_line;
-    let reader = move |config: &Config, secrets: &Arc<Secrets>| -> Box<dyn Reader> {
+    let reader = move |config: &Config, secrets: &Arc<Secrets>, log: Option<Arc<Log>>| -> Box<dyn Reader> {
         let one_line = one_line || config.stdout_callback.value.rsplit('.').next() == Some("oneline");
-        Box::new(Answers::new(BufWriter::new(std::io::stdout()), &module, one_line, secrets.clone()))
+        let answers = Answers::new(BufWriter::new(std::io::stdout()), &module, one_line, secrets.clone());
+        Box::new(answers.with_log(log))
     };
     let folder = args.playbook_dir.clone().unwrap_or_else(|| ".".into());
     let plays = Plays::Text { source: playbook(args), folder, reader: Box::new(reader) };

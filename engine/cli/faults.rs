@@ -1,11 +1,36 @@
 //! How faults look: the one place that knows miette's graphics.
 
-use std::io::IsTerminal;
+use std::{
+    fmt,
+    io::IsTerminal,
+    sync::{Arc, LazyLock, OnceLock},
+};
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
-use rplay::{source::Problems, visible::Visible};
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, Severity, SourceCode};
+use rplay::{
+    report::{Level, Log},
+    secrets::Secrets,
+    source::{Problems, SECRET},
+    visible::Visible,
+};
 
 use crate::output;
+
+/// What this process must not show, in problems that end it either.
+static SECRETS: LazyLock<Arc<Secrets>> = LazyLock::new(Arc::default);
+/// Where problems are written to as well.
+static LOG: OnceLock<Arc<Log>> = OnceLock::new();
+
+/// The secrets of this process.
+pub fn secrets() -> &'static Arc<Secrets> {
+    &SECRETS
+}
+
+/// From now on problems are written to a log as well.
+pub fn log_to(log: Arc<Log>) {
+    // One process is one run.
+    let _ = LOG.set(log);
+}
 
 /// Shows problems on standard error.
 pub fn show(problems: &Problems) {
@@ -14,7 +39,10 @@ pub fn show(problems: &Problems) {
         if index > 0 {
             output::aside("\n");
         }
-        output::aside(&format!("{}\n", text(problem.as_ref(), colour, columns())));
+        output::aside(&format!("{}\n", SECRETS.mask(&text(problem.as_ref(), colour, columns()))));
+        if let Some(log) = LOG.get() {
+            log.record(Level::Error, &SECRETS.mask(&text(problem.as_ref(), false, columns())));
+        }
     }
 }
 
@@ -27,15 +55,96 @@ pub fn end(problems: &Problems, exit_code: u8) -> u8 {
     exit_code
 }
 
-/// A diagnostic with its place, drawn.
+/// A diagnostic with its place, drawn. Lines of a text that was decrypted are not shown.
 pub fn text(diagnostic: &dyn Diagnostic, colour: bool, columns: usize) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(columns).with_context_lines(1).with_links(false);
     let mut text = String::new();
-    let diagnostic = Visible::new(diagnostic);
-    match handler.render_report(&mut text, &diagnostic) {
+    let shown = Shown::of(diagnostic);
+    match handler.render_report(&mut text, &Visible::new(&shown)) {
         Ok(()) => text.trim_end().to_owned(),
         Err(_) => diagnostic.to_string(),
+    }
+}
+
+/// A diagnostic as it may be shown: in a text that was decrypted its place is named, but no line of it is shown, and
+/// no help, which may quote one.
+struct Shown<'d> {
+    inner: &'d dyn Diagnostic,
+    /// The message, masked before it is broken into lines.
+    message: String,
+    /// It stands in a decrypted text.
+    secret: bool,
+    related: Vec<Shown<'d>>,
+}
+
+impl<'d> Shown<'d> {
+    fn of(inner: &'d dyn Diagnostic) -> Self {
+        let place = decrypted_place(inner);
+        let message = SECRETS.mask(&inner.to_string()).into_owned();
+        Shown {
+            inner,
+            message: match &place {
+                Some(place) => format!("{message}\nat {place}; its lines are not shown because it is encrypted"),
+                None => message,
+            },
+            secret: place.is_some(),
+            related: inner.related().into_iter().flatten().map(Shown::of).collect(),
+        }
+    }
+}
+
+/// The place of a diagnostic in a decrypted text: `file:line:column`.
+fn decrypted_place(diagnostic: &dyn Diagnostic) -> Option<String> {
+    let label = diagnostic.labels()?.next()?;
+    let content = diagnostic.source_code()?.read_span(label.inner(), 0, 0).ok()?;
+    let at = || format!("{}:{}:{}", content.name().unwrap_or_default(), content.line() + 1, content.column() + 1);
+    (content.language() == Some(SECRET)).then(at)
+}
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Shown<'_> {}
+
+impl Diagnostic for Shown<'_> {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.inner.code()
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        self.inner.severity()
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.inner.help().filter(|_| !self.secret)
+    }
+
+    fn url<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.inner.url()
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.inner.source_code().filter(|_| !self.secret)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        self.inner.labels().filter(|_| !self.secret)
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        let related =
+            || Box::new(self.related.iter().map(|shown| shown as &dyn Diagnostic)) as Box<dyn Iterator<Item = _>>;
+        (!self.related.is_empty()).then(related)
     }
 }
 

@@ -1,15 +1,11 @@
 //! `rplay inventory`: hosts, groups and variables, as ansible-inventory shows them.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    sync::Arc,
-};
+use std::collections::{BTreeSet, HashSet};
 
 use miette::Diagnostic;
 use rplay::{
     config::Config,
     inventory::Inventory,
-    secrets::Secrets,
     source::{Problems, nearest},
     syntax::emit,
     visible::visible,
@@ -50,7 +46,7 @@ pub fn command(args: &InventoryArgs) -> Result<u8, Problems> {
 
 /// What is to be printed, and what is to be warned of. Where that fails, `exit_code` says how the process ends.
 fn shown(args: &InventoryArgs, config: &Config, exit_code: &mut u8) -> Result<(String, Vec<String>), Problems> {
-    let vault = passwords::vault(&args.sources.passwords, config, &Arc::new(Secrets::default()))?;
+    let vault = passwords::vault(&args.sources.passwords, config, faults::secrets())?;
     let sources = config.inventory_sources(&args.sources.inventory);
     let mut inventory = Inventory::load(&sources, vault.clone(), &config.source_rules())?;
     let folder = args.playbook_dir.as_deref();
@@ -134,7 +130,8 @@ fn nested_group<'l>(name: &str, listing: &'l Json, told: &mut HashSet<(&'static 
 
 fn yaml(json: &Json) -> Result<String, Fault> {
     let value = rplay::vars::from_wire(json.clone().into());
-    emit::to_yaml(&value, &emit::Options::nice()).map_err(|error| Fault::Yaml(error.to_string()))
+    emit::to_yaml(&value, &emit::Options { vaults: true, ..emit::Options::nice() })
+        .map_err(|error| Fault::Yaml(error.to_string()))
 }
 
 #[cfg(test)]
@@ -210,5 +207,29 @@ mod tests {
         let listing: Json = serde_json::from_str(&list(&given, &[])).unwrap();
         assert_eq!(serde_yaml::from_str::<Json>(&text).unwrap(), nested(&listing), "{text}");
         assert_eq!(list(&file(".yml", &text), &[]), list(&given, &[]), "{text}");
+    }
+
+    /// An encrypted value stays one, nested or not, and can be read again.
+    #[test]
+    fn encrypted_values_are_shown_as_such() {
+        let file = |text: &str| {
+            let file = tempfile::Builder::new().suffix(".yml").tempfile().unwrap();
+            std::fs::write(file.path(), text).unwrap();
+            file
+        };
+        let vault = "!vault |\n          $ANSIBLE_VAULT;1.1;AES256\n          6162\n          6364\n";
+        let given = format!(
+            "all:\n  hosts:\n    h:\n      pw: {vault}      conf: [{{a: 1}}]\n      deep:\n        - pw: {vault}"
+        );
+        let given = file(&given);
+        let host = |file: &tempfile::NamedTempFile, more: &[&str]| {
+            inventory(&[&["-i", file.path().to_str().unwrap(), "--host", "h"], more].concat()).unwrap()
+        };
+        let text = host(&given, &["--yaml"]);
+        assert_eq!(text.matches("!vault |\n").count(), 2, "{text}");
+        let again = text.lines().map(|line| format!("      {line}\n")).collect::<String>();
+        let again = file(&format!("all:\n  hosts:\n    h:\n{again}"));
+        assert_eq!(host(&again, &[]), host(&given, &[]), "{text}");
+        assert!(host(&given, &[]).contains("\"__ansible_vault\": \"$ANSIBLE_VAULT;1.1;AES256\\n6162\\n6364\\n\""));
     }
 }

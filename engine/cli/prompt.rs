@@ -12,7 +12,7 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr},
 };
-use rplay::{actions::Prompt, report::Channel, visible::visible};
+use rplay::{actions::Prompt, report::Channel, secrets::Secrets, visible::visible};
 
 use crate::output;
 
@@ -74,11 +74,13 @@ impl Drop for Unseen<'_> {
 /// `pause` and `vars_prompt`, in step with the report.
 pub struct Person {
     pub report: Arc<Channel>,
+    pub secrets: Arc<Secrets>,
 }
 
 impl Prompt for Person {
     fn ask(&self, text: &str, echo: bool) -> Option<String> {
         self.report.flush();
+        let text = &*self.secrets.mask(text);
         let stdin = io::stdin();
         if !stdin.is_terminal() {
             // Answers may come from a pipe; nothing at all means that nobody is there.
@@ -99,6 +101,7 @@ impl Prompt for Person {
 
     fn wait(&self, text: &str, duration: Duration) -> Result<(), String> {
         self.report.flush();
+        let text = &*self.secrets.mask(text);
         let stdin = io::stdin();
         output::tell(&format!("{}\n", visible(text)));
         if !stdin.is_terminal() {

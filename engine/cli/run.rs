@@ -15,7 +15,7 @@ use rplay::{
     inventory::{Inventory, Limit},
     link::{LinkOptions, Links},
     plan::{Play, Project, Resolver, TagSelection},
-    report::{Channel, Look, Reader, Terminal},
+    report::{Channel, Log, Look, Reader, Terminal},
     run::{Defaults, MethodDefaults, Options, Run},
     secrets::Secrets,
     source::{Problems, Source, Span},
@@ -38,12 +38,15 @@ enum RunFault {
     Unsupported { what: String },
 }
 
+/// Makes a report that masks secrets and writes to a log as well.
+type NewReader = dyn FnOnce(&Config, &Arc<Secrets>, Option<Arc<Log>>) -> Box<dyn Reader>;
+
 /// What is to be run.
 pub enum Plays {
     /// The files that the command line names.
     Files,
     /// Plays that are no file, with a report of their own.
-    Text { source: Arc<Source>, folder: PathBuf, reader: Box<dyn FnOnce(&Config, &Arc<Secrets>) -> Box<dyn Reader>> },
+    Text { source: Arc<Source>, folder: PathBuf, reader: Box<NewReader> },
 }
 
 /// Runs plays; the result is the exit code.
@@ -52,8 +55,9 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     if *config.link_timeout == 0 {
         rplay::link::release_stops();
     }
+    let log = log(&config);
     faults::show(&warnings);
-    let secrets = Arc::new(Secrets::default());
+    let secrets = faults::secrets().clone();
     let vault = passwords::vault(&args.sources.passwords, &config, &secrets)?;
     let (playbooks, text, reader) = match plays {
         Plays::Files => {
@@ -61,10 +65,10 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
                 return Err(RunFault::Unsupported { what: config.stdout_callback.value.clone() }.into());
             }
             let files = args.playbooks().map_err(|error| RunFault::Usage(error.to_string()))?;
-            let reader: Box<dyn Reader> = Box::new(terminal(args, &config, &secrets));
+            let reader: Box<dyn Reader> = Box::new(terminal(args, &config, &secrets).with_log(log));
             (files, None, reader)
         }
-        Plays::Text { source, folder, reader } => (Vec::new(), Some((source, folder)), reader(&config, &secrets)),
+        Plays::Text { source, folder, reader } => (Vec::new(), Some((source, folder)), reader(&config, &secrets, log)),
     };
     let sources = config.inventory_sources(&args.sources.inventory);
 
@@ -142,7 +146,7 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let stall = Duration::from_secs(u64::from(config.stall_timeout.value.max(1)));
     let link_options = LinkOptions { stall, silence: *config.link_timeout, ..LinkOptions::default() };
     let links = Links::new(link_options).map_err(RunFault::Links)?;
-    let person = Box::new(Person { report: channel.clone() });
+    let person = Box::new(Person { report: channel.clone(), secrets: secrets.clone() });
     let run = Run::new(options, resolver, inventory, links, vault, channel.clone(), person);
     ending::watch(&run, &channel);
     let result = run.playbooks(&resolved);
@@ -152,6 +156,22 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         Ok(recap) => recap.exit_code(),
         Err(error) => faults::end(&error.problems, error.exit_code),
     })
+}
+
+/// The log that the configuration names. As in Ansible, a run goes on without one that cannot be written.
+fn log(config: &Config) -> Option<Arc<Log>> {
+    let path = config.log_path.value.as_deref()?;
+    match Log::open(path) {
+        Ok(log) => {
+            let log = Arc::new(log);
+            faults::log_to(log.clone());
+            Some(log)
+        }
+        Err(message) => {
+            eprintln!("[WARNING]: {message}");
+            None
+        }
+    }
 }
 
 fn project(config: &Config, vault: &Arc<rplay::vault::Vault>, channel: &Arc<Channel>) -> Arc<Project> {

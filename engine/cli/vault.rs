@@ -10,7 +10,6 @@ use std::{
 use miette::Diagnostic;
 use rplay::{
     config::Config,
-    secrets::Secrets,
     source::{Problems, Source, Span},
     vault::{Vault, encrypt},
 };
@@ -51,7 +50,7 @@ pub fn command(args: &VaultArgs) -> Result<u8, Problems> {
 }
 
 fn open(config: &Config, args: &PasswordArgs) -> Result<Arc<Vault>, Problems> {
-    passwords::vault(args, config, &Arc::new(Secrets::default()))
+    passwords::vault(args, config, faults::secrets())
 }
 
 /// Carries out `rplay vault`; what is to be printed comes back.

@@ -153,7 +153,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "host_pattern_mismatch",
     "inject_facts_as_vars",
     "jinja2_extensions",
-    "log_path",
     "max_diff_size",
     "private_role_vars",
     "show_task_path_on_failure",

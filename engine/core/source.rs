@@ -21,7 +21,13 @@ pub struct Source {
     pub text: String,
     /// The text as diagnostics quote it, when it holds what a terminal would obey.
     shown: OnceLock<Option<String>>,
+    /// The text was decrypted: no diagnostic shows lines of it.
+    pub secret: bool,
 }
+
+/// What the content of a secret source says its language is. It holds no text: whoever draws a diagnostic names
+/// the place instead of showing it.
+pub const SECRET: &str = "secret";
 
 impl Source {
     /// Reads a file as UTF-8; a byte-order mark is dropped.
@@ -38,7 +44,12 @@ impl Source {
 
     /// A text that came from this file, or is said to.
     pub fn of(name: String, path: Option<PathBuf>, text: String) -> Arc<Self> {
-        Arc::new(Source { name, path, text, shown: OnceLock::new() })
+        Arc::new(Source { name, path, text, shown: OnceLock::new(), secret: false })
+    }
+
+    /// A decrypted text: its place is told, its lines never.
+    pub fn decrypted(name: String, path: Option<PathBuf>, text: String) -> Arc<Self> {
+        Arc::new(Source { name, path, text, shown: OnceLock::new(), secret: true })
     }
 
     /// The text as it may be shown, of the same length.
@@ -163,6 +174,12 @@ impl SourceCode for Span {
         lines_after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
         let inner = self.source.shown().read_span(span, lines_before, lines_after)?;
+        if self.source.secret {
+            let (line, column) = self.source.line_column(span.offset());
+            let name = visible::one_line(&self.source.name).into_owned();
+            let content = MietteSpanContents::new_named(name, &[], *span, line - 1, column - 1, 1);
+            return Ok(Box::new(content.with_language(SECRET)));
+        }
         Ok(Box::new(MietteSpanContents::new_named(
             visible::one_line(&self.source.name).into_owned(),
             inner.data(),
@@ -204,6 +221,19 @@ impl Problems {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// All messages on one line, each with its place unless that is in the file at hand: what a result says of a
+    /// file that was read during the run.
+    pub fn told(&self, at_hand: &Span) -> String {
+        let place = |problem: &Problem| {
+            let label = problem.labels()?.next()?;
+            let content = problem.source_code()?.read_span(label.inner(), 0, 0).ok()?;
+            let name = content.name().filter(|name| *name != at_hand.source.name)?;
+            Some(format!(" ({name}:{}:{})", content.line() + 1, content.column() + 1))
+        };
+        let told = |problem| format!("{problem}{}", place(problem).unwrap_or_default());
+        self.0.iter().map(told).collect::<Vec<_>>().join("; ")
     }
 
     /// `value`, unless something was found wrong.

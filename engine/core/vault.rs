@@ -3,10 +3,10 @@
 mod envelope;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     process::Command,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use miette::Diagnostic;
@@ -120,6 +120,8 @@ pub struct Vault {
     secrets: Arc<Secrets>,
     /// Deriving keys takes milliseconds, and hosts share their variables.
     opened: Mutex<HashMap<Box<str>, Arc<[u8]>>>,
+    /// What the encrypted values held.
+    values: Mutex<HashSet<Box<str>>>,
 }
 
 impl std::fmt::Debug for Vault {
@@ -201,10 +203,8 @@ impl Vault {
         let place = first_line(&source);
         let content = self.decrypt(&source.text, &place)?;
         let text = String::from_utf8(content.to_vec()).map_err(|_| VaultFault::NotText { place })?;
-        for value in text.lines().filter_map(secret_of_line) {
-            self.secrets.add(value);
-        }
-        Ok(Source::of(source.name.clone(), source.path.clone(), text))
+        self.secrets.add_file(&text);
+        Ok(Source::decrypted(source.name.clone(), source.path.clone(), text))
     }
 
     /// Decrypts the content of a file that is to be copied; content that is not encrypted stays as it is.
@@ -226,7 +226,13 @@ impl Vault {
         let content = self.decrypt(envelope, place)?;
         let text = std::str::from_utf8(&content).map_err(|_| VaultFault::NotText { place: place.clone() })?;
         self.secrets.add(text);
+        self.values.lock().unwrap_or_else(PoisonError::into_inner).insert(text.into());
         Ok(text.to_owned())
+    }
+
+    /// Whether a text is what an encrypted value held.
+    pub fn is_value(&self, text: &str) -> bool {
+        self.values.lock().unwrap_or_else(PoisonError::into_inner).contains(text)
     }
 
     /// Decrypts a text with the first password that fits.
@@ -262,20 +268,6 @@ impl Vault {
 
 fn first_line(source: &Arc<Source>) -> Span {
     Span::new(source, 0..source.text.lines().next().map_or(0, str::len))
-}
-
-/// The value of a `name: value` line in an encrypted file of variables, if it is likely to be secret:
-/// such files also hold words like `true` and `postgres`, and masking those would make outputs unreadable.
-fn secret_of_line(line: &str) -> Option<&str> {
-    let (name, value) = match line.split_once(": ") {
-        Some((name, value)) => (name.to_ascii_lowercase(), value),
-        None => (String::new(), line.trim_start().trim_start_matches("- ")),
-    };
-    let value = value.trim();
-    let bare = ['\'', '"'].iter().find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote)).unwrap_or(value);
-    let telling = ["pass", "secret", "token", "key", "cred", "auth"].iter().any(|word| name.contains(word));
-    let shortest = if telling { 4 } else { 8 };
-    (bare.chars().count() >= shortest && !bare.starts_with(['#', '{', '['])).then_some(bare)
 }
 
 fn password_file(path: &Path, id: &str) -> Result<Vec<u8>, String> {

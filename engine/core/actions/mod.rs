@@ -50,6 +50,8 @@ pub struct Context<'a> {
     pub prompt: &'a dyn Prompt,
     pub check: bool,
     pub diff: bool,
+    /// Nothing of the task may be shown.
+    pub no_log: bool,
     /// The number of `-v`.
     pub verbosity: u8,
 }
@@ -307,4 +309,18 @@ fn number_arg(args: &Rendered, name: &str) -> Result<Option<f64>> {
 /// A list of texts, or one text with commas.
 fn list_arg(args: &Rendered, name: &str) -> Option<Vec<String>> {
     parsed::<Vec<String>>(args, name).ok().flatten()
+}
+
+/// No output may show a secret argument, or what it holds if it is a list or mapping.
+pub fn conceal(secret: &Value, scope: &Scope) {
+    use minijinja::value::ValueKind;
+    match secret.kind() {
+        ValueKind::String => scope.magic.conceal(secret.as_str().unwrap_or_default()),
+        ValueKind::Number => scope.magic.conceal(&secret.to_string()),
+        ValueKind::Map => entries(secret).values().for_each(|part| conceal(part, scope)),
+        ValueKind::Seq | ValueKind::Iterable => {
+            secret.try_iter().into_iter().flatten().for_each(|part| conceal(&part, scope));
+        }
+        _ => {}
+    }
 }

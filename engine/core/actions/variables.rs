@@ -106,10 +106,8 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     };
     let mut vars = Layer::new();
     for file in &files {
-        let layer = context.project.vars(file, None).map_err(|problems| {
-            let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
-            Box::new(Answer::failed(told.join("; ")))
-        })?;
+        let failed = |problems: crate::source::Problems| Answer::failed(problems.told(&context.task.span));
+        let layer = context.project.vars(file, None).map_err(|problems| Box::new(failed(problems)))?;
         for (name, value) in layer.iter() {
             let value = match vars.get(name) {
                 Some(before) if merge => merged(before, value),
@@ -228,8 +226,8 @@ pub fn validate(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     };
     for (name, option) in options {
         let given = std::iter::once(name).chain(&option.aliases).find_map(|name| values.get(name));
-        if let Some(text) = given.filter(|_| option.no_log).and_then(|value| value.as_str()) {
-            context.scope.magic.conceal(text);
+        if let Some(secret) = given.filter(|_| option.no_log) {
+            super::conceal(secret, context.scope);
         }
     }
     let faults = spec::validate(options, &values);

@@ -10,7 +10,7 @@ use super::{After, Answer, Ask, Context, Rendered, Result, flag_arg, number_arg,
 
 pub fn pause(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     let echo = flag_arg(args, "echo")?.unwrap_or(true);
-    let prompt = text_arg(args, "prompt");
+    let prompt = text_arg(args, "prompt").filter(|_| !context.no_log);
     let given = |name: &str| super::parsed::<Wait>(args, name).map(|found| found.map(|wait| wait.0));
     let seconds = match (given("minutes")?, given("seconds")?) {
         (Some(_), Some(_)) => {
@@ -35,7 +35,11 @@ pub fn pause(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
             if typed.is_none() {
                 answer.warnings.push("Not waiting for response to prompt as stdin is not interactive".into());
             }
-            answer.set("user_input", typed.unwrap_or_default());
+            let typed = typed.unwrap_or_default();
+            if !echo {
+                context.scope.magic.conceal(&typed);
+            }
+            answer.set("user_input", typed);
             answer.set("stdout", format!("Paused for {:.1} minutes", begun.elapsed().as_secs_f64() / 60.0));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{io::Write, sync::Arc};
 
-use super::{Reader, words};
+use super::{Level, Log, Reader, words};
 use crate::{
     event::{Event, HostResult, Status},
     secrets::Secrets,
@@ -18,17 +18,32 @@ pub struct Answers<W: Write> {
     secrets: Arc<Secrets>,
     plain: bool,
     one_line: bool,
+    log: Option<Arc<Log>>,
 }
 
 impl<W: Write> Answers<W> {
     /// `module` is the short name of the module that is called.
     pub fn new(out: W, module: &str, one_line: bool, secrets: Arc<Secrets>) -> Self {
-        Answers { out, secrets, plain: PLAIN.contains(&module), one_line }
+        Answers { out, secrets, plain: PLAIN.contains(&module), one_line, log: None }
+    }
+
+    /// Writes all to a log as well.
+    pub fn with_log(self, log: Option<Arc<Log>>) -> Self {
+        Answers { log, ..self }
     }
 
     fn line(&mut self, text: &str) {
+        let masked = self.secrets.mask(text).into_owned();
+        self.masked_line(&masked);
+    }
+
+    /// A line in which nothing is to be masked any more.
+    fn masked_line(&mut self, text: &str) {
         // A closed pipe is no reason to stop in the middle of the work.
-        let _ = writeln!(self.out, "{}", visible(&self.secrets.mask(text)));
+        let _ = writeln!(self.out, "{}", visible(text));
+        if let Some(log) = &self.log {
+            log.record(Level::of(text), &visible(text));
+        }
     }
 
     fn answer(&mut self, result: &HostResult) {
@@ -67,8 +82,9 @@ impl<W: Write> Answers<W> {
             }
             _ => {
                 let mark = if matches!(word, "FAILED" | "UNREACHABLE") { "!" } else { "" };
-                let data = words::json(&result.data, !self.one_line, &[]);
-                self.line(&format!("{host} | {word}{mark} => {data}"));
+                let head = format!("{host} | {word}{mark} => ");
+                let data = words::json(&result.data, !self.one_line, &self.secrets);
+                self.masked_line(&format!("{}{data}", self.secrets.mask(&head)));
             }
         }
     }

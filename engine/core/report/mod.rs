@@ -2,9 +2,11 @@
 
 mod answers;
 mod channel;
+mod log;
 mod terminal;
 mod words;
 
 pub use answers::Answers;
 pub use channel::{Channel, Reader};
+pub use log::{Level, Log};
 pub use terminal::{Explain, Look, Terminal};

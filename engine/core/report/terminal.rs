@@ -1,11 +1,11 @@
 //! The run as Ansible's users know it: a line for each host and task, a recap at the end. On a terminal in
 //! colour, and with a last line that tells what is running and since when.
 
-use std::{collections::HashMap, io::Write, sync::Arc, time::Instant};
+use std::{borrow::Cow, collections::HashMap, io::Write, sync::Arc, time::Instant};
 
 use miette::Diagnostic;
 
-use super::{Reader, words};
+use super::{Level, Log, Reader, words};
 use crate::{
     event::{Counts, Event, HostResult, Item, Recap, Status, TaskId, TaskStarted},
     secrets::Secrets,
@@ -51,6 +51,7 @@ pub struct Terminal<W: Write> {
     live: bool,
     /// The task that the last banner named.
     shown: Option<TaskId>,
+    log: Option<Arc<Log>>,
 }
 
 #[derive(Clone, Copy)]
@@ -114,7 +115,13 @@ impl<W: Write> Terminal<W> {
             failures: Vec::new(),
             live: false,
             shown: None,
+            log: None,
         }
+    }
+
+    /// Writes all to a log as well.
+    pub fn with_log(self, log: Option<Arc<Log>>) -> Self {
+        Terminal { log, ..self }
     }
 }
 
@@ -154,13 +161,11 @@ impl<W: Write + Send> Reader for Terminal<W> {
                 let item = item.as_ref().map(|item| format!(" (item={})", self.label(item))).unwrap_or_default();
                 let host = self.name(host);
                 let more = match self.look.verbosity > 2 {
-                    true => format!(" Result was: {}", words::json(&result.data, false, &[])),
+                    true => format!(" Result was: {}", words::json(&result.data, false, &self.secrets)),
                     false => String::new(),
                 };
-                self.line(
-                    &format!("FAILED - RETRYING: [{host}]: {name}{item} ({retries_left} retries left).{more}"),
-                    Some(Colour::Dim),
-                );
+                let head = format!("FAILED - RETRYING: [{host}]: {name}{item} ({retries_left} retries left).");
+                self.line_and_data(&head, &more, Some(Colour::Dim));
             }
             Event::Included { task, hosts, file, item } => {
                 self.back_to(*task);
@@ -279,14 +284,15 @@ impl<W: Write> Terminal<W> {
             line += &format!(" => (item={label})");
         }
         let detailed = result.verbose_always && result.status != Status::Skipped;
-        if detailed || self.look.verbosity > 0 {
-            line += &format!(" => {}", self.data(result, detailed));
-        }
+        let data = match detailed || self.look.verbosity > 0 {
+            true => format!(" => {}", self.data(result, detailed)),
+            false => String::new(),
+        };
         // Ansible ends this line with a space; scripts compare whole lines.
         if result.status == Status::Skipped && item.is_some() && self.look.verbosity == 0 {
             line.push(' ');
         }
-        self.line(&line, Some(colour));
+        self.line_and_data(&line, &data, Some(colour));
         // A diff says it better where there is one.
         if result.status == Status::Changed && (self.look.verbosity > 0 || self.look.diff && result.diff.is_empty()) {
             for change in &result.changes {
@@ -298,8 +304,8 @@ impl<W: Write> Terminal<W> {
     /// A result's data in the form that was asked for.
     fn data(&self, result: &HostResult, indent: bool) -> String {
         match self.look.yaml {
-            true => words::yaml(&result.data),
-            false => words::json(&result.data, indent, &[]),
+            true => words::yaml(&result.data, &self.secrets),
+            false => words::json(&result.data, indent, &self.secrets),
         }
     }
 
@@ -310,11 +316,11 @@ impl<W: Write> Terminal<W> {
         let unreachable = matches!(result.status, Status::Unreachable | Status::UnreachableIgnored);
         let colour = if unreachable { Colour::Unreachable } else { Colour::Failed };
         let line = match label {
-            Some(label) => format!("failed: [{host}] (item={label}) => {data}"),
-            None if unreachable => format!("fatal: [{host}]: UNREACHABLE! => {data}"),
-            None => format!("fatal: [{host}]: FAILED! => {data}"),
+            Some(label) => format!("failed: [{host}] (item={label}) => "),
+            None if unreachable => format!("fatal: [{host}]: UNREACHABLE! => "),
+            None => format!("fatal: [{host}]: FAILED! => "),
         };
-        self.line(&line, Some(colour));
+        self.line_and_data(&line, &data, Some(colour));
         if result.status == Status::Failed
             && let Some(place) = &result.place
         {
@@ -329,6 +335,8 @@ impl<W: Write> Terminal<W> {
     fn place(&mut self, place: &Span, result: &HostResult) {
         let msg = result.data.get_attr("msg").ok().filter(|msg| !msg.is_undefined() && !msg.is_none());
         let msg = msg.map_or_else(|| "the task failed".to_owned(), |msg| words::label(&msg));
+        // Before it is laid out in lines: a secret that is broken in two is not found.
+        let msg = self.secrets.mask(&msg);
         let msg = msg.lines().next().unwrap_or_default();
         let alike = |known: &&mut Failures| known.msg == msg && known.place.to_string() == place.to_string();
         let host = result.host.clone();
@@ -338,7 +346,7 @@ impl<W: Write> Terminal<W> {
             None => self.failures.push(Failures {
                 msg: msg.to_owned(),
                 place: place.clone(),
-                help: result.help.as_ref().map(|help| help.to_string()),
+                help: result.help.as_ref().map(|help| self.secrets.mask(help).into_owned()),
                 hosts: vec![host],
             }),
         }
@@ -356,7 +364,8 @@ impl<W: Write> Terminal<W> {
             let fault = TaskFault { msg: alike.msg, at: alike.place, label, help: alike.help };
             let text = (self.explain)(&fault);
             // It has colours of its own, and what others wrote is visible in it (`Explain`).
-            self.write(text.trim_end(), None);
+            let masked = self.secrets.mask(text.trim_end()).into_owned();
+            self.write(&masked, None, Level::Error);
         }
     }
 
@@ -401,6 +410,9 @@ impl<W: Write> Terminal<W> {
         // Scripts read standard output; a closed standard error is no reason to stop.
         let _ = self.out.flush();
         let _ = writeln!(self.aside, "{shown}");
+        if let Some(log) = &self.log {
+            log.record(Level::Warning, &masked);
+        }
     }
 
     fn differences(&mut self, result: &HostResult) {
@@ -408,7 +420,7 @@ impl<W: Write> Terminal<W> {
             return;
         }
         for diff in &result.diff {
-            let lines = words::difference(diff);
+            let lines = words::difference(diff, &self.secrets);
             if lines.is_empty() {
                 continue;
             }
@@ -430,14 +442,16 @@ impl<W: Write> Terminal<W> {
         self.banner("PLAY RECAP");
         for (host, counts) in &recap.hosts {
             let line = self.recap_line(host, counts);
-            self.write(&line, None);
+            let masked = self.secrets.mask(&line).into_owned();
+            self.write(&masked, None, Level::Info);
         }
         self.line("", None);
         if self.look.custom_stats && !recap.custom.is_empty() {
             self.banner("CUSTOM STATS: ");
             for (host, data) in &recap.custom {
                 let whose = self.name(host.as_deref().unwrap_or("RUN"));
-                self.line(&format!("\t{whose}: {}", words::json(data, false, &[])), None);
+                let data = words::json(data, false, &self.secrets);
+                self.line_and_data(&format!("\t{whose}: "), &data, None);
             }
             self.line("", None);
         }
@@ -479,21 +493,28 @@ impl<W: Write> Terminal<W> {
         self.line(&format!("\n{text} {}", "*".repeat(stars)), None);
     }
 
-    /// A line, or several, of text that others wrote.
+    /// A line, or several, of text that others wrote. A secret is known by what it is, not by how it is shown: so
+    /// it is masked before control characters are made visible.
     fn line(&mut self, text: &str, colour: Option<Colour>) {
-        // A secret is known by what it is, not by how it is shown.
-        let masked = self.secrets.mask(text);
-        self.write(&visible(&masked), colour);
+        self.line_and_data(text, "", colour);
     }
 
-    /// Everything that is shown passes here, so that no secret does. What others wrote is visible already.
-    fn write(&mut self, text: &str, colour: Option<Colour>) {
-        let masked = self.secrets.mask(text);
+    /// A line that ends with data, in which secrets were masked before it was written.
+    fn line_and_data(&mut self, text: &str, data: &str, colour: Option<Colour>) {
+        let line = format!("{}{}", visible(&self.secrets.mask(text)), visible(data));
+        self.write(&line, colour, Level::Info);
+    }
+
+    /// Everything that is shown passes here, masked and visible.
+    fn write(&mut self, text: &str, colour: Option<Colour>, level: Level) {
         let shown = match colour {
-            Some(colour) => self.coloured(&masked, colour),
-            None => masked.into_owned(),
+            Some(colour) => Cow::Owned(self.coloured(text, colour)),
+            None => Cow::Borrowed(text),
         };
         // A closed pipe is no reason to stop the run in the middle of its work.
         let _ = writeln!(self.out, "{shown}");
+        if let Some(log) = &self.log {
+            log.record(level, text);
+        }
     }
 }

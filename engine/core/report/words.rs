@@ -4,14 +4,17 @@ use minijinja::value::{Value, ValueKind};
 use rplay_wire::Diff;
 use similar::TextDiff;
 
+use crate::secrets::Secrets;
+
 /// Keys that say nothing to a person.
 const HIDDEN: &[&str] = &["failed", "skipped", "invocation", "diff", "exception"];
 
-/// A result without what says nothing to a person; keys in order.
-fn shown(data: &Value, hide: &[&str]) -> serde_json::Value {
+/// A result without what says nothing to a person, and without secrets; keys in order.
+fn shown(data: &Value, secrets: &Secrets) -> serde_json::Value {
     let mut value = to_json(data);
+    secrets.mask_data(&mut value);
     if let serde_json::Value::Object(map) = &mut value {
-        for key in HIDDEN.iter().chain(hide) {
+        for key in HIDDEN {
             map.shift_remove(*key);
         }
         map.retain(|key, _| !key.starts_with("_ansible_"));
@@ -22,16 +25,16 @@ fn shown(data: &Value, hide: &[&str]) -> serde_json::Value {
 
 /// A result as YAML, beginning on a line of its own (`callback_result_format = yaml`). It is read by
 /// people only, so it need not follow YAML 1.1 as files do.
-pub fn yaml(data: &Value) -> String {
-    match serde_yaml::to_string(&shown(data, &[])) {
+pub fn yaml(data: &Value, secrets: &Secrets) -> String {
+    match serde_yaml::to_string(&shown(data, secrets)) {
         Ok(text) => text.trim_end().lines().map(|line| format!("\n    {line}")).collect(),
         Err(error) => error.to_string(),
     }
 }
 
 /// A result as JSON on one line, or indented by four; keys in order, as Ansible prints it.
-pub fn json(data: &Value, indent: bool, hide: &[&str]) -> String {
-    let value = shown(data, hide);
+pub fn json(data: &Value, indent: bool, secrets: &Secrets) -> String {
+    let value = shown(data, secrets);
     let mut text = Vec::new();
     let done = match indent {
         true => {
@@ -75,8 +78,9 @@ pub fn label(value: &Value) -> String {
     }
 }
 
-/// Lines of a difference, each with its sign; nothing when both sides are equal.
-pub fn difference(diff: &Diff) -> Vec<String> {
+/// Lines of a difference, each with its sign; nothing when both sides are equal. Secrets of one line are still
+/// in them.
+pub fn difference(diff: &Diff, secrets: &Secrets) -> Vec<String> {
     if diff.before == diff.after {
         return Vec::new();
     }
@@ -84,7 +88,8 @@ pub fn difference(diff: &Diff) -> Vec<String> {
         true => word.to_owned(),
         false => format!("{word}: {name}"),
     };
-    let text = TextDiff::from_lines(&diff.before, &diff.after)
+    let (before, after) = (secrets.mask_lines(&diff.before), secrets.mask_lines(&diff.after));
+    let text = TextDiff::from_lines(&*before, &*after)
         .unified_diff()
         .context_radius(3)
         .header(&header("before", &diff.before_header), &header("after", &diff.after_header))

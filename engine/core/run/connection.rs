@@ -169,6 +169,11 @@ fn truth(setting: Steering, scope: &Arc<Scope>, host: &str) -> Result<Option<boo
     }
 }
 
+/// A password, which no output may show from now on.
+fn password(setting: Steering, scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
+    Ok(word(setting, scope)?.inspect(|password| scope.magic.conceal(password)))
+}
+
 pub(super) fn word(setting: Steering, scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
     Ok(variable(setting, scope)?.map(|value| super::text_of(&value)).filter(|text| !text.is_empty()))
 }
@@ -232,7 +237,7 @@ pub(super) fn target(
                 args.extend(["-o".to_owned(), format!("PKCS11Provider={provider}")]);
             }
             ssh.args = args;
-            ssh.password = word(names::PASSWORD, scope)?.map(Secret::new).or_else(|| defaults.password.clone());
+            ssh.password = password(names::PASSWORD, scope)?.map(Secret::new).or_else(|| defaults.password.clone());
             ssh.check_host_key = truth(names::CHECK_HOST_KEY, scope, name)?.unwrap_or(defaults.check_host_key);
             let executable = word(names::EXECUTABLE, scope)?.or_else(|| defaults.ssh_executable.clone());
             ssh.executable = executable.unwrap_or(ssh.executable);
@@ -300,8 +305,8 @@ pub(super) fn become_user(
     let exe = pick(own_names.exe, conditions::BECOME_EXE, exe)?;
     let flags = setting(|own| own.flags.as_ref()).or(defaults.become_flags.as_ref());
     let flags = pick(own_names.flags, conditions::BECOME_FLAGS, flags)?;
-    let password = own.and_then(|own| own.password.as_ref()).or(defaults.become_password.as_ref());
-    let password = word(own_names.password, variables)?.or_else(|| password.map(|secret| secret.reveal().to_owned()));
+    let default = own.and_then(|own| own.password.as_ref()).or(defaults.become_password.as_ref());
+    let password = password(own_names.password, variables)?.or_else(|| default.map(|secret| secret.reveal().to_owned()));
     let user = user.unwrap_or_else(|| "root".to_owned());
     Ok(Some(Become { method: (*method).to_owned(), user, exe, flags, password }))
 }

@@ -304,7 +304,7 @@ impl<'r> Driver<'r> {
                 item: judged.item.clone(),
                 retries_left: retry.left,
                 delay: retry.delay,
-                result: Arc::new(judged.result.clone()),
+                result: Arc::new(judged.shown()),
             });
             work.open += 1;
             self.timers.push(Timer { due: Instant::now() + retry.delay, work: at, what: Due::Unit(unit) });

@@ -17,7 +17,7 @@ use super::{
     judge::Judged,
     looped::{self, Round},
     steps::{Hosts, contains, join},
-    task::TaskRun,
+    task::{CENSORED, TaskRun},
     unit::{Unit, skipped},
 };
 use crate::{
@@ -29,6 +29,7 @@ use crate::{
         action_args as args,
     },
     source::Span,
+    template,
     vars::{Layer, Lazy, Value, from_wire},
 };
 
@@ -39,6 +40,8 @@ struct Wish {
     name: String,
     at_index: usize,
     item: Option<Value>,
+    /// The item as it is shown.
+    label: Option<Value>,
     args: Map,
 }
 
@@ -153,7 +156,15 @@ impl Run {
             let Some(name) = name else {
                 return Err(Box::new(Answer::failed(format!("{} names nothing to include", run.task.written))));
             };
-            wishes.push((Wish { name, at_index: unit.index, item: unit.item, args }, unit.top));
+            let label = match (&unit.item, &run.task.control.label) {
+                (None, _) => None,
+                (Some(_), _) if self.hides(&run.task, &scope) => Some(CENSORED.into()),
+                (Some(item), None) => Some(item.clone()),
+                (Some(item), Some(label)) => {
+                    Some(template::render(&label.value, &scope).unwrap_or_else(|_| item.clone()))
+                }
+            };
+            wishes.push((Wish { name, at_index: unit.index, item: unit.item, label, args }, unit.top));
         }
         match (wishes.is_empty(), passed) {
             (true, Some(answer)) => Err(answer),
@@ -190,9 +201,9 @@ impl Run {
             }
         };
         if !found.problems.is_empty() {
-            let told: Vec<String> = found.problems.0.iter().map(|problem| problem.to_string()).collect();
+            let told = found.problems.told(&run.task.span);
             for host in hosts {
-                let mut answer = Answer::failed(told.join("; "));
+                let mut answer = Answer::failed(told.as_str());
                 answer.place = found.problems.0.first().and_then(|problem| span_of(problem.as_ref(), &run.task));
                 let unit = Unit { index: 0, item: None, top: None };
                 let round = Round { unit: &unit, attempt: 1, looped: false, delegated: None };
@@ -214,7 +225,7 @@ impl Run {
             task: run.id,
             hosts: hosts.iter().map(|host| host.name.clone()).collect(),
             file: file.into(),
-            item: group.wish.item.clone().map(|label| Item { index: group.wish.at_index, label }),
+            item: group.wish.label.clone().map(|label| Item { index: group.wish.at_index, label }),
         });
         for host in hosts {
             self.count(&host.name, |counts| counts.ok += 1);

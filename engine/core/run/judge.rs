@@ -15,7 +15,7 @@ use super::{
     play::Gone,
     registered::{NO_TRACEBACK, gathers, register_value},
     steering,
-    task::{TaskRun, censored, item},
+    task::{CENSORED, TaskRun, censored, item},
     text_of, unit,
 };
 use crate::{
@@ -178,11 +178,7 @@ impl Run {
         if wrong {
             registered = register_value(task_of, &answer, round);
         }
-        // A `no_log` that cannot be rendered hides: to show would be the worse mistake.
-        let no_log = match conditions::flag(conditions::NO_LOG, settings, &scope) {
-            Ok(flag) => flag.unwrap_or(self.options.no_log),
-            Err(_) => true,
-        };
+        let no_log = self.hides(task_of, &scope);
         let status = match () {
             () if answer.unreachable => Status::Unreachable,
             () if answer.failed => Status::Failed,
@@ -192,6 +188,7 @@ impl Run {
         };
         let label = match (&round.unit.item, &task.task.control.label) {
             (None, _) => Value::UNDEFINED,
+            (Some(_), _) if no_log => CENSORED.into(),
             (Some(item), None) => item.clone(),
             (Some(item), Some(label)) => template::render(&label.value, &scope).unwrap_or_else(|_| item.clone()),
         };
@@ -232,6 +229,15 @@ impl Run {
             stop,
             effects: std::mem::take(&mut answer.effects),
             notify,
+        }
+    }
+
+    /// Whether nothing of the task's results may be shown. A `no_log` that cannot be rendered hides: to show would
+    /// be the worse mistake.
+    pub(super) fn hides(&self, task: &Task, scope: &Arc<Scope>) -> bool {
+        match conditions::flag(conditions::NO_LOG, &task.settings, scope) {
+            Ok(flag) => flag.unwrap_or(self.options.no_log),
+            Err(_) => true,
         }
     }
 
@@ -334,7 +340,12 @@ impl Run {
                     judged.note_new(&task.task, new);
                 }
                 Effect::Stats { data, per_host, aggregate } => {
-                    self.add_stats(&host.name, data.into_iter().collect(), per_host, aggregate);
+                    let hidden = |(name, _)| (name, Value::from(CENSORED));
+                    let data = match judged.no_log {
+                        true => data.into_iter().map(hidden).collect(),
+                        false => data.into_iter().collect(),
+                    };
+                    self.add_stats(&host.name, data, per_host, aggregate);
                 }
             }
         }

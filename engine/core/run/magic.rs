@@ -137,6 +137,10 @@ impl Magic for HostMagic {
         self.run.vault.secrets().add(text);
     }
 
+    fn is_vaulted(&self, text: &str) -> bool {
+        self.run.vault.is_value(text)
+    }
+
     fn allows(&self, lenience: Lenience) -> bool {
         self.run.options.lenience.contains(&lenience)
     }

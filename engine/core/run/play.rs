@@ -441,7 +441,12 @@ impl Run {
                     break first;
                 }
             };
-            let value = answer.filter(|answer| !answer.is_empty()).or(default).unwrap_or_default();
+            let answer = answer.filter(|answer| !answer.is_empty());
+            // What is not shown while it is typed is not shown later.
+            if let Some(typed) = answer.as_ref().filter(|_| entry.private) {
+                scope.magic.conceal(typed);
+            }
+            let value = answer.or(default).unwrap_or_default();
             let value = match &entry.encrypt {
                 Some(scheme) => {
                     let given =

@@ -10,7 +10,7 @@ use super::{
     unit::Unit,
 };
 use crate::{
-    event::{Event, HostResult, Item, Status, TaskId, TaskStarted},
+    event::{Event, HostResult, Item, TaskId, TaskStarted},
     plan::{Controller, Task},
     template,
     vars::Value,
@@ -207,13 +207,19 @@ impl Run {
     }
 }
 
-/// What is shown of a result under `no_log`.
+/// What stands for an item and whatever else has no result of its own under `no_log`, in Ansible's words.
+pub(super) const CENSORED: &str = "(censored due to no_log)";
+
+/// What is shown of a result under `no_log`: that it is hidden, and what counts its attempts.
 pub(super) fn censored(result: &HostResult) -> HostResult {
     let note = "the output has been hidden due to the fact that 'no_log: true' was specified for this result";
-    let changed = matches!(result.status, Status::Changed);
-    let data = crate::vars::mapping([("censored", Value::from(note)), ("changed", Value::from(changed))]);
+    let changed = result.data.get_attr("changed").is_ok_and(|changed| changed.is_true());
+    let mut data = vec![("censored", Value::from(note)), ("changed", Value::from(changed))];
+    for name in ["attempts", "retries"] {
+        data.extend(result.data.get_attr(name).ok().filter(Value::is_number).map(|count| (name, count)));
+    }
     HostResult {
-        data,
+        data: crate::vars::mapping(data),
         diff: Vec::new(),
         changes: Vec::new(),
         warnings: Vec::new(),

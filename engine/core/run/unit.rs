@@ -87,6 +87,7 @@ impl Run {
                 self.scope(play, host, Some(task), top, check)
             }
         };
+        let no_log = conditions::flag(conditions::NO_LOG, &task.settings, &scope)?.unwrap_or(self.options.no_log);
         let diff = conditions::flag(conditions::DIFF, &task.settings, &scope)?.unwrap_or(self.options.diff);
         conditions::check(task, &scope)?;
         let resolved;
@@ -126,6 +127,7 @@ impl Run {
                     prompt: &*self.prompt,
                     check,
                     diff,
+                    no_log,
                     verbosity: self.options.verbosity,
                 };
                 match actions::act(entry.kind, args, &context) {
@@ -219,8 +221,8 @@ impl Run {
             args.insert(name.into(), template::render(&free.value, scope)?);
         }
         args.retain(|_, value| !is_omit(value));
-        for secret in task.secrets.iter().filter_map(|name| args.get(*name)?.as_str()) {
-            scope.magic.conceal(secret);
+        for secret in task.secrets.iter().filter_map(|name| args.get(*name)) {
+            actions::conceal(secret, scope);
         }
         Ok(args)
     }

@@ -26,6 +26,8 @@ pub struct Options {
     pub sort_keys: bool,
     pub explicit_start: bool,
     pub explicit_end: bool,
+    /// A mapping of nothing but `__ansible_vault`, as JSON has an encrypted value, is written as `!vault`.
+    pub vaults: bool,
 }
 
 impl Options {
@@ -41,6 +43,7 @@ impl Options {
             sort_keys: true,
             explicit_start: false,
             explicit_end: false,
+            vaults: false,
         }
     }
 
@@ -177,6 +180,11 @@ impl Representation<'_> {
                 self.events.push(Event::sequence_end());
                 return Ok(false);
             }
+            ValueKind::Map if self.options.vaults && envelope(value).is_some() => {
+                let text = envelope(value).unwrap_or_default();
+                self.events.push(Event::scalar(None, Some("!vault"), &text, false, false, ScalarStyle::Literal));
+                return Ok(false);
+            }
             ValueKind::Map => {
                 let start = self.events.len();
                 let mut all_plain = true;
@@ -238,6 +246,13 @@ impl Representation<'_> {
         };
         self.events.push(Event::scalar(None, Some(&tag(short)), text, short == read_as, short == "str", style));
     }
+}
+
+/// The text of an encrypted value in the form of JSON.
+fn envelope(map: &Value) -> Option<String> {
+    let only = map.len() == Some(1);
+    let text = map.get_attr("__ansible_vault").ok().filter(|_| only)?;
+    text.as_str().map(str::to_owned)
 }
 
 fn tag(short: &str) -> String {

@@ -120,8 +120,9 @@ const TESTS: &[(&str, Run)] = &[
     ("uri", |_, value, args| uri(value, args, None)),
     ("url", |_, value, args| uri(value, args, Some(false))),
     ("urn", |_, value, args| uri(value, args, Some(true))),
-    ("vault_encrypted", |_, value, args| {
-        unary(&args, value.as_str().is_some_and(|text| text.starts_with("$ANSIBLE_VAULT;")))
+    ("vault_encrypted", |machine, value, args| {
+        let vaulted = |text: &str| text.starts_with("$ANSIBLE_VAULT;") || machine.session.scope.magic.is_vaulted(text);
+        unary(&args, value.as_str().is_some_and(vaulted))
     }),
     ("vaulted_file", |machine, value, args| on_path(machine, value, &args, is_vaulted)),
 ];

@@ -65,6 +65,11 @@ pub trait Magic: Send + Sync {
     /// A text that no output may show from now on.
     fn conceal(&self, _text: &str) {}
 
+    /// Whether a text is what an encrypted value holds.
+    fn is_vaulted(&self, _text: &str) -> bool {
+        false
+    }
+
     /// The text in a vault envelope. Whoever implements this also sees to it that the text is masked in every
     /// output from now on. The error is a message in lower case.
     fn decrypt(&self, _envelope: &str) -> Result<String, String> {

@@ -1,0 +1,97 @@
+//! How a secret looks after the usual encodings.
+
+use std::collections::HashSet;
+
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD},
+};
+
+/// Characters of base64 that are looked for within a longer one; fewer stand in any text.
+const SHORTEST_CORE: usize = 8;
+/// Texts of fewer characters are looked for in their own case only.
+const SHORTEST_OF_ANY_CASE: usize = 8;
+
+/// The text itself and how it looks in JSON, YAML, Python, quoted for a shell, for HTML, in a URL, in base64.
+pub fn of(text: &str) -> HashSet<String> {
+    let mut all: HashSet<String> = HashSet::from([text.to_owned()]);
+    let mut add = |spelling: String| {
+        // What is left of an encoding that hides nothing is the text itself, or too short.
+        if spelling.len() >= 4 {
+            all.insert(spelling);
+        }
+    };
+    let json = inside_json(text);
+    add(ascii(&json));
+    add(inside_json(&json));
+    add(json);
+    let escaped = text.replace('\\', r"\\").replace('\n', r"\n").replace('\t', r"\t").replace('\r', r"\r");
+    add(escaped.replace('\'', r"\'"));
+    add(escaped);
+    add(text.replace('\'', "''"));
+    add(text.replace('\'', r#"'"'"'"#));
+    add(text.replace('\'', r"'\''"));
+    let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    add(html.replace('"', "&#34;").replace('\'', "&#39;"));
+    add(html.replace('"', "&quot;").replace('\'', "&#x27;"));
+    add(in_url(text, "/"));
+    add(in_url(text, ""));
+    add(in_url(text, "").replace("%20", "+"));
+    if text.chars().count() >= SHORTEST_OF_ANY_CASE {
+        add(text.to_uppercase());
+        add(text.to_lowercase());
+    }
+    add(BASE64_STANDARD.encode(text));
+    add(BASE64_STANDARD_NO_PAD.encode(text));
+    add(BASE64_URL_SAFE_NO_PAD.encode(text));
+    for before in 0..3 {
+        add_core(text, before, &mut add);
+    }
+    all
+}
+
+/// What is always there when the text is part of something longer that became base64, at each of the three ways in
+/// which its bytes can fall.
+fn add_core(text: &str, before: usize, add: &mut impl FnMut(String)) {
+    let mut bytes = vec![0; before];
+    bytes.extend(text.as_bytes());
+    // Six bits a character: the first ones hold bits of what stands before, the last one of what follows.
+    let (begin, end) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
+    if end.saturating_sub(begin) < SHORTEST_CORE {
+        return;
+    }
+    for encoded in [BASE64_STANDARD_NO_PAD.encode(&bytes), BASE64_URL_SAFE_NO_PAD.encode(&bytes)] {
+        add(encoded.get(begin..end).unwrap_or_default().to_owned());
+    }
+}
+
+/// Between the quotes of JSON.
+fn inside_json(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted).to_owned()
+}
+
+/// JSON with all that is not ASCII escaped, as Python writes it.
+fn ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c.is_ascii() {
+            true => text.push(c),
+            false => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}"))),
+        }
+    }
+    text
+}
+
+/// As in a URL, where `safe` stands for itself.
+fn in_url(text: &str, safe: &str) -> String {
+    let mut url = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => url.push(byte.into()),
+            _ if safe.as_bytes().contains(&byte) => url.push(byte.into()),
+            _ => url.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    url
+}
