@@ -70,10 +70,12 @@ VAULTED
     - include_tasks: included.yml
       loop: "{{ users }}"
       no_log: true
-    - include_tasks: "missing-{{ item.pw }}.yml"
-      loop: "{{ users }}"
-      no_log: true
-      ignore_errors: true
+    - block:
+        - include_tasks: "missing-{{ item.pw }}.yml"
+          loop: "{{ users }}"
+          no_log: true
+      rescue:
+        - meta: noop
     - include_role: {name: small}
       loop: "{{ users }}"
       loop_control: {label: "role {{ item.pw }}"}
@@ -95,7 +97,7 @@ VAULTED
     - copy: {content: "a\nzk9q-diff\n", dest: "{{ playbook_dir }}/out/diff"}
       no_log: true
       diff: true
-    - lineinfile: {path: "{{ playbook_dir }}/out/diff", line: zk9q-line}
+    - lineinfile: {path: "{{ playbook_dir }}/out/diff", line: zk9q-line, create: true}
       no_log: true
     - copy: {content: zk9q-unknown, dest: /nonexistent, mode: zk9q-mode}
       no_log: true

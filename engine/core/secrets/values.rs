@@ -147,7 +147,7 @@ fn of_yaml(text: &str, secrets: &Secrets) -> bool {
     // The parser cannot stand a block scalar that ends without a line break.
     parser.set_input(text.as_bytes().chain(&b"\n"[..]));
     let mut open: Vec<Open> = Vec::new();
-    let mut any = false;
+    let (mut any, mut of_tasks) = (false, false);
     loop {
         // Odd texts make the parser panic.
         let parsed = catch_unwind(AssertUnwindSafe(|| parser.parse()));
@@ -190,14 +190,33 @@ fn of_yaml(text: &str, secrets: &Secrets) -> bool {
             // The whole document.
             (Some(_), None) => return false,
             (Some(_), Some((_, _, true))) => {}
-            (Some(value), Some((telling, ..))) => of_value(&value, telling, secrets),
+            (Some(value), Some((telling, ..))) => {
+                of_value(&value, telling, secrets);
+                if of_tasks {
+                    of_command(&value, secrets);
+                }
+            }
             (None, around) => {
+                // A file of variables is a mapping, one of plays or tasks a list.
+                of_tasks |= around.is_none() && !mapping;
                 any = true;
                 let (telling, of_tasks, _) = around.unwrap_or((false, !mapping, false));
                 open.push(Open { mapping, key: None, telling, of_tasks });
             }
         }
     }
+}
+
+/// The words of a command that look like secrets: long, with a digit, and no path or option. A result has them one
+/// by one.
+fn of_command(command: &str, secrets: &Secrets) {
+    let words = command.split_ascii_whitespace().map(|word| word.trim_matches([';', ',', '"', '\'', '(', ')']));
+    let likely = |word: &&str| {
+        word.chars().count() >= SHORTEST_WORD
+            && word.bytes().any(|byte| byte.is_ascii_digit())
+            && !word.starts_with(['/', '-', '.', '~', '{'])
+    };
+    words.filter(likely).for_each(|word| secrets.add(word));
 }
 
 /// A line of `key: value`, `key = value` or of `key=value` words.
@@ -269,6 +288,8 @@ mod tests {
         assert_eq!(shown(file, text), text);
         assert_eq!(shown(file, "secret-value"), MASK);
         assert_eq!(shown(file, "curl -u x:secret-two"), MASK);
+        let file = "- shell: \"sh -c 'login hunter-22; exit 1'\"\n";
+        assert_eq!(shown(file, "login hunter-22; exit 1"), "login ********; exit 1");
     }
 
     #[test]
