@@ -306,7 +306,8 @@ pub(super) fn become_user(
     let flags = setting(|own| own.flags.as_ref()).or(defaults.become_flags.as_ref());
     let flags = pick(own_names.flags, conditions::BECOME_FLAGS, flags)?;
     let default = own.and_then(|own| own.password.as_ref()).or(defaults.become_password.as_ref());
-    let password = password(own_names.password, variables)?.or_else(|| default.map(|secret| secret.reveal().to_owned()));
+    let password =
+        password(own_names.password, variables)?.or_else(|| default.map(|secret| secret.reveal().to_owned()));
     let user = user.unwrap_or_else(|| "root".to_owned());
     Ok(Some(Become { method: (*method).to_owned(), user, exe, flags, password }))
 }
