@@ -91,6 +91,10 @@ const METHODS: [(&str, BecomeNames); 3] = [
     ),
 ];
 
+/// Collections whose plugins rplay has some of. One of the same name elsewhere is another one.
+const COLLECTIONS: [&str; 5] =
+    ["ansible.builtin.", "ansible.legacy.", "community.general.", "community.docker.", "containers.podman."];
+
 /// Variables of Ansible's ssh, sudo and su that change what a task does and that rplay does not follow.
 pub(super) const NOT_FOLLOWED: &[&str] = &[
     "ansible_local_become_strip_preamble",
@@ -197,7 +201,7 @@ pub(super) fn target(
             keyword(conditions::CONNECTION)?.or_else(|| defaults.connection.clone()).unwrap_or_else(|| "ssh".to_owned())
         }
     };
-    let short = kind.rsplit('.').next().unwrap_or(&kind);
+    let short = COLLECTIONS.iter().find_map(|collection| kind.strip_prefix(collection)).unwrap_or(&kind);
     let user = match word(names::USER, scope)? {
         Some(user) => Some(user),
         None => keyword(conditions::REMOTE_USER)?.or_else(|| defaults.user.clone()),
@@ -261,7 +265,7 @@ pub(super) fn target(
             ssh.retries = retries.unwrap_or(defaults.retries);
             Connection::Ssh(ssh)
         }
-        other => return Err(WayFault::UnknownConnection { kind: other.to_owned(), host: name.to_string() }),
+        _ => return Err(WayFault::UnknownConnection { kind, host: name.to_string() }),
     };
     Ok(Target { name: name.to_string(), connection })
 }
@@ -290,10 +294,7 @@ pub(super) fn become_user(
     };
     let method = pick(names::BECOME_METHOD, conditions::BECOME_METHOD, defaults.become_method.as_ref())?;
     let method = method.unwrap_or_else(|| "sudo".to_owned());
-    let short = ["ansible.builtin.", "ansible.legacy.", "community.general."]
-        .iter()
-        .find_map(|collection| method.strip_prefix(collection))
-        .unwrap_or(&method);
+    let short = COLLECTIONS.iter().find_map(|collection| method.strip_prefix(collection)).unwrap_or(&method);
     let Some((method, own_names)) = METHODS.iter().find(|(known, _)| *known == short) else {
         return Err(WayFault::UnknownMethod { method });
     };
@@ -412,6 +413,7 @@ mod tests {
             let scope = scope(vars);
             target(&"name".into(), None, &scope, &scope, &Defaults::default()).unwrap_err().to_string()
         };
+        assert!(refused(&[("ansible_connection", "my.own.local")]).contains("'my.own.local' of name"));
         assert!(refused(&[("ansible_connection", "nosuch")]).contains("'nosuch' of name is not supported"));
         assert!(refused(&[("ansible_ssh_port", "x")]).contains("port 'x'"));
         assert!(refused(&[("ansible_ssh_timeout", "x")]).contains("no whole number of seconds"));

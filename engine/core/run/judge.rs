@@ -190,7 +190,10 @@ impl Run {
             (None, _) => Value::UNDEFINED,
             (Some(_), _) if no_log => CENSORED.into(),
             (Some(item), None) => item.clone(),
-            (Some(item), Some(label)) => template::render(&label.value, &scope).unwrap_or_else(|_| item.clone()),
+            (Some(item), Some(label)) => {
+                let label = template::render(&label.value, &scope).ok();
+                label.filter(|label| !crate::vars::is_omit(label)).unwrap_or_else(|| item.clone())
+            }
         };
         let notify = match answer.changed && !answer.failed && !answer.unreachable {
             true => notified(&task.task, &scope),

@@ -64,6 +64,7 @@ impl Run {
         }
         problems.unless_any(()).map_err(|problems| RunError { problems, exit_code: 1 })?;
         let mut found = Found::default();
+        found.look_at(&self.resolver.extra, "-e");
         for play in plays {
             self.check_hosts(play, &mut found);
         }
