@@ -218,8 +218,9 @@ mod tests {
             file
         };
         let vault = "!vault |\n          $ANSIBLE_VAULT;1.1;AES256\n          6162\n          6364\n";
+        let deeper = vault.replace("          ", "            ");
         let given = format!(
-            "all:\n  hosts:\n    h:\n      pw: {vault}      conf: [{{a: 1}}]\n      deep:\n        - pw: {vault}"
+            "all:\n  hosts:\n    h:\n      pw: {vault}      conf: [{{a: 1}}]\n      deep:\n        - pw: {deeper}"
         );
         let given = file(&given);
         let host = |file: &tempfile::NamedTempFile, more: &[&str]| {

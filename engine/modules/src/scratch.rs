@@ -10,7 +10,7 @@ use std::{
     env,
     ffi::OsStr,
     fs::{self, File, Metadata, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::{
         ffi::{OsStrExt, OsStringExt},
         fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
@@ -20,8 +20,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use nix::unistd::geteuid;
+use nix::{
+    libc::{O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW},
+    unistd::geteuid,
+};
 use tempfile::{NamedTempFile, TempDir};
+
+use crate::regular;
 
 /// How the names begin: beside a destination, and in a folder for temporary files.
 const BESIDE: &str = ".rplay-";
@@ -103,8 +108,13 @@ pub fn folder() -> io::Result<Folder> {
     let place = private(SHARED).tempdir()?;
     with(|state| state.add(place.path()));
     // Without a lock it is safe for a day.
-    let lock = File::open(place.path()).ok().filter(|folder| folder.try_lock().is_ok());
+    let lock = open_folder(place.path()).ok().filter(|folder| folder.try_lock().is_ok());
     Ok(Folder { place, _lock: lock })
+}
+
+/// Opens a folder itself, to lock it; nothing else, and no link to one.
+fn open_folder(path: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC).open(path)
 }
 
 fn private(prefix: &str) -> tempfile::Builder<'_, 'static> {
@@ -145,12 +155,15 @@ pub fn sweep_shared() {
 /// Removes what is older than a day in the folders of a journal whose process has ended; the journal goes when
 /// nothing is left there.
 fn sweep_journal(path: &Path) {
-    let Ok(file) = File::open(path) else { return };
+    let Ok(mut file) = regular::open(path) else { return };
     // Its process holds the lock as long as it lives.
     if file.try_lock().is_err() {
         return;
     }
-    let Ok(noted) = fs::read(path) else { return };
+    let mut noted = Vec::new();
+    if file.read_to_end(&mut noted).is_err() {
+        return;
+    }
     let folders = noted.split(|byte| *byte == 0).filter(|folder| !folder.is_empty());
     let left: usize = folders.map(|folder| sweep(Path::new(OsStr::from_bytes(folder)))).sum();
     if left == 0 {
@@ -165,7 +178,7 @@ fn sweep(folder: &Path) -> usize {
         match found.modified().ok().and_then(|modified| SystemTime::now().duration_since(modified).ok()) {
             Some(age) if age > OLD => {
                 // One that is locked is in use.
-                let locked = found.is_dir() && File::open(&path).is_ok_and(|folder| folder.try_lock().is_err());
+                let locked = found.is_dir() && open_folder(&path).is_ok_and(|folder| folder.try_lock().is_err());
                 if !locked {
                     let _ = remove(&path);
                 }
