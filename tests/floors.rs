@@ -22,6 +22,45 @@ fn every_module_of_the_library_has_its_floor() {
     assert_eq!(modules, floors.iter().map(String::as_str).collect());
 }
 
+/// The rooms of the modules, and their order: as in the library, but what tests use may lie higher.
+#[test]
+fn no_room_of_the_modules_uses_one_above_its_own() {
+    let source = engine().join("modules/src");
+    let text = fs::read_to_string(source.join("lib.rs")).unwrap();
+    let rooms = said_in_order(&text, " Rooms");
+    let modules: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub ").unwrap_or(line).strip_prefix("mod ")?.strip_suffix(';'))
+        .collect();
+    assert_eq!(modules, rooms.iter().map(String::as_str).collect());
+    let place = |name: &str| rooms.iter().position(|room| room == name);
+    let mut upward = Vec::new();
+    for file in rust_files(&source).into_iter().filter(|file| !in_tests(file)) {
+        let own = first_part(&file, &source);
+        let Some(room) = place(&own) else { continue };
+        let text = fs::read_to_string(&file).unwrap();
+        let code: Vec<String> = before_tests(&text).into_iter().map(|(_, line)| line).collect();
+        for (line, used) in uses(&code.join("\n"), "crate") {
+            if place(&used).is_some_and(|other| other > room) {
+                upward.push(format!("{}:{line}: `{own}` uses `{used}`", file.display()));
+            }
+        }
+    }
+    assert!(upward.is_empty(), "{}", upward.join("\n"));
+}
+
+/// A room says in one sentence what belongs in it.
+#[test]
+fn every_room_of_the_modules_says_what_it_is_for() {
+    for entry in fs::read_dir(engine().join("modules/src")).unwrap() {
+        let room = entry.unwrap().path();
+        if room.is_dir() {
+            let text = fs::read_to_string(room.join("mod.rs")).unwrap();
+            assert!(text.starts_with("//! "), "{} does not say what it is for", room.display());
+        }
+    }
+}
+
 #[test]
 fn nothing_uses_a_floor_above_its_own() {
     let floors = floors();
@@ -109,11 +148,15 @@ fn engine() -> PathBuf {
 
 /// The floors of the library, lowest first: the words in backticks of the sentence that begins with "Floors".
 fn floors() -> Vec<String> {
-    let text = fs::read_to_string(engine().join("core/lib.rs")).unwrap();
+    said_in_order(&fs::read_to_string(engine().join("core/lib.rs")).unwrap(), " Floors")
+}
+
+/// The words in backticks of the sentence of a crate's page that begins so.
+fn said_in_order(text: &str, begin: &str) -> Vec<String> {
     let said: String = text
         .lines()
-        .map_while(|line| line.strip_prefix("//!"))
-        .skip_while(|line| !line.starts_with(" Floors"))
+        .filter_map(|line| line.strip_prefix("//!"))
+        .skip_while(|line| !line.starts_with(begin))
         .take_while(|line| !line.is_empty())
         .collect();
     said.split('`').skip(1).step_by(2).map(str::to_owned).collect()
@@ -121,7 +164,11 @@ fn floors() -> Vec<String> {
 
 /// The first part of a file's path below `engine/core`: the module of the library that it belongs to.
 fn own_floor(file: &Path) -> String {
-    let below = file.strip_prefix(engine().join("core")).unwrap();
+    first_part(file, &engine().join("core"))
+}
+
+fn first_part(file: &Path, root: &Path) -> String {
+    let below = file.strip_prefix(root).unwrap();
     Path::new(below.iter().next().unwrap()).file_stem().unwrap().to_string_lossy().into_owned()
 }
 

@@ -9,10 +9,11 @@ use std::{
 };
 
 use rplay_modules::{
-    Host, NoBlobs,
-    captured::MAX_JOB_OUTPUT,
-    jobs::{JobFile, Progress},
-    runner,
+    Host, NoBlobs, runner,
+    system::{
+        captured::MAX_JOB_OUTPUT,
+        jobs::{JobFile, Progress},
+    },
 };
 use rplay_wire::{Background, Call, Failure, Outcome, encode, read_frame};
 

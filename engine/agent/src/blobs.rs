@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
-use rplay_modules::{BlobSource, scratch};
+use rplay_modules::{BlobSource, system::scratch};
 use rplay_wire::{Blob, Reply};
 use sha2::{Digest, Sha256};
 

@@ -28,7 +28,7 @@ use std::{
 };
 
 use nix::sys::signal::{SigSet, Signal};
-use rplay_modules::scratch;
+use rplay_modules::system::scratch;
 
 /// `rplay agent`: serves standard input and output until the controller hangs up, then ends whatever it
 /// had started.

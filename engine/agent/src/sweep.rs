@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use rplay_modules::scratch;
+use rplay_modules::system::scratch;
 
 /// Half of an executable that did not arrive is given up after this.
 const OLD: Duration = Duration::from_secs(24 * 60 * 60);

@@ -14,7 +14,7 @@ use std::{
 };
 
 use md5::Md5;
-use rplay_modules::digest::hex;
+use rplay_modules::system::digest::hex;
 use sha1::{Digest, Sha1};
 use tempfile::NamedTempFile;
 

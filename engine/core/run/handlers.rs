@@ -128,5 +128,5 @@ pub(super) fn tasks(steps: &[Step]) -> Vec<&Arc<Task>> {
 
 /// Whether a name matches a shell pattern.
 pub(super) fn glob(pattern: &str, name: &str) -> bool {
-    rplay_modules::glob::Pattern::new(pattern).fits(name)
+    rplay_modules::system::glob::Pattern::new(pattern).fits(name)
 }

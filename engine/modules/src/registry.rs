@@ -1,66 +1,6 @@
 //! All modules, one line each. Their names, documentation and argument checks come from here.
 
-use rplay_wire::{Call, Map, Outcome};
-
-use crate::{Arg, ArgFault, Host, Module, args, runner};
-
-/// A module as the controller and the agent find it.
-pub struct Entry {
-    /// The short name.
-    pub name: &'static str,
-    /// The collection it is known under, `ansible.builtin` for most.
-    pub collection: &'static str,
-    /// The argument that takes free text (`command: echo hi`), if there is one.
-    pub free_form: Option<&'static str>,
-    /// Facts of the host may come with its result.
-    pub brings_facts: bool,
-    /// What it does, from the doc comment.
-    pub doc: &'static str,
-    pub args: fn() -> Vec<Arg>,
-    /// Faults that can be seen before a run; the second argument names those whose value is not known yet.
-    pub check: fn(&Map, &[String]) -> Vec<ArgFault>,
-    pub run: fn(&Call, &Host) -> Outcome,
-}
-
-const fn entry<M: Module>(name: &'static str, collection: &'static str) -> Entry {
-    Entry {
-        name,
-        collection,
-        free_form: None,
-        brings_facts: false,
-        doc: M::DOC,
-        args: M::args,
-        check: check::<M>,
-        run: runner::run_module::<M>,
-    }
-}
-
-impl Entry {
-    /// Answers with an outcome that no plan could give.
-    const fn answered_by(mut self, run: fn(&Call, &Host) -> Outcome) -> Self {
-        self.run = run;
-        self
-    }
-
-    const fn free_form(mut self, arg: &'static str) -> Self {
-        self.free_form = Some(arg);
-        self
-    }
-
-    const fn with_facts(mut self) -> Self {
-        self.brings_facts = true;
-        self
-    }
-}
-
-fn check<M: Module>(map: &Map, later: &[String]) -> Vec<ArgFault> {
-    let parse = |map: &Map| match M::from_map(map) {
-        Ok(module) if later.is_empty() => module.check().err().into_iter().collect(),
-        Ok(_) => Vec::new(),
-        Err(faults) => faults,
-    };
-    args::check(&M::args(), parse, map, later)
-}
+use crate::contract::entry::{Entry, entry};
 
 const BUILTIN: &str = "ansible.builtin";
 const DOCKER: &str = "community.docker";
@@ -71,23 +11,23 @@ const OWN: &str = "rplay.builtin";
 
 /// Sorted by name.
 pub static MODULES: &[Entry] = &[
-    entry::<crate::apt::Apt>("apt", BUILTIN),
-    entry::<crate::apt_key::AptKey>("apt_key", BUILTIN),
-    entry::<crate::apt_repository::AptRepository>("apt_repository", BUILTIN),
-    entry::<crate::assemble::Assemble>("assemble", BUILTIN),
-    entry::<crate::async_status::AsyncStatus>("async_status", BUILTIN)
-        .answered_by(crate::async_status::run)
+    entry::<crate::packages::apt::Apt>("apt", BUILTIN),
+    entry::<crate::packages::apt_key::AptKey>("apt_key", BUILTIN),
+    entry::<crate::packages::apt_repository::AptRepository>("apt_repository", BUILTIN),
+    entry::<crate::files::assemble::Assemble>("assemble", BUILTIN),
+    entry::<crate::commands::async_status::AsyncStatus>("async_status", BUILTIN)
+        .answered_by(crate::commands::async_status::run)
         // Those of the job.
         .with_facts(),
-    entry::<crate::authorized_key::AuthorizedKey>("authorized_key", POSIX),
-    entry::<crate::blockinfile::BlockInFile>("blockinfile", BUILTIN),
-    entry::<crate::command::Command>("command", BUILTIN).free_form("_raw_params"),
-    entry::<crate::copy::Copy>("copy", BUILTIN),
-    entry::<crate::cron::Cron>("cron", BUILTIN),
-    entry::<crate::deb822_repository::Deb822Repository>("deb822_repository", BUILTIN),
-    entry::<crate::debconf::Debconf>("debconf", BUILTIN),
-    entry::<crate::dnf::Dnf>("dnf", BUILTIN),
-    entry::<crate::dnf::Dnf>("dnf5", BUILTIN),
+    entry::<crate::accounts::authorized_key::AuthorizedKey>("authorized_key", POSIX),
+    entry::<crate::files::blockinfile::BlockInFile>("blockinfile", BUILTIN),
+    entry::<crate::commands::command::Command>("command", BUILTIN).free_form("_raw_params"),
+    entry::<crate::files::copy::Copy>("copy", BUILTIN),
+    entry::<crate::services::cron::Cron>("cron", BUILTIN),
+    entry::<crate::packages::deb822_repository::Deb822Repository>("deb822_repository", BUILTIN),
+    entry::<crate::packages::debconf::Debconf>("debconf", BUILTIN),
+    entry::<crate::packages::dnf::Dnf>("dnf", BUILTIN),
+    entry::<crate::packages::dnf::Dnf>("dnf5", BUILTIN),
     entry::<crate::docker::DockerContainer>("docker_container", DOCKER),
     entry::<crate::docker::DockerContainerExec>("docker_container_exec", DOCKER),
     entry::<crate::docker::DockerContainerInfo>("docker_container_info", DOCKER),
@@ -101,48 +41,48 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::docker::DockerPrune>("docker_prune", DOCKER),
     entry::<crate::docker::DockerVolume>("docker_volume", DOCKER),
     entry::<crate::docker::DockerVolumeInfo>("docker_volume_info", DOCKER),
-    entry::<crate::dpkg_selections::DpkgSelections>("dpkg_selections", BUILTIN),
-    entry::<crate::fetch::Fetch>("fetch", BUILTIN),
-    entry::<crate::file::File>("file", BUILTIN),
-    entry::<crate::find::Find>("find", BUILTIN),
-    entry::<crate::firewalld::Firewalld>("firewalld", POSIX),
-    entry::<crate::get_url::GetUrl>("get_url", BUILTIN),
-    entry::<crate::getent::Getent>("getent", BUILTIN).with_facts(),
-    entry::<crate::git::Git>("git", BUILTIN),
-    entry::<crate::group::Group>("group", BUILTIN),
-    entry::<crate::hostname::Hostname>("hostname", BUILTIN).with_facts(),
-    entry::<crate::ini_file::IniFile>("ini_file", GENERAL),
-    entry::<crate::iptables::Iptables>("iptables", BUILTIN),
-    entry::<crate::lineinfile::LineInFile>("lineinfile", BUILTIN),
-    entry::<crate::modprobe::Modprobe>("modprobe", GENERAL),
-    entry::<crate::mount::Mount>("mount", POSIX),
-    entry::<crate::package::Package>("package", BUILTIN),
-    entry::<crate::package_facts::PackageFacts>("package_facts", BUILTIN).with_facts(),
-    entry::<crate::ping::Ping>("ping", BUILTIN),
-    entry::<crate::pip::Pip>("pip", BUILTIN),
-    entry::<crate::raw::Raw>("raw", BUILTIN).free_form("_raw_params"),
-    entry::<crate::replace::Replace>("replace", BUILTIN),
-    entry::<crate::run_lock::RunLock>("run_lock", OWN),
-    entry::<crate::script::Script>("script", BUILTIN).free_form("_raw_params"),
-    entry::<crate::seboolean::SeBoolean>("seboolean", POSIX),
-    entry::<crate::selinux_state::Selinux>("selinux", POSIX),
-    entry::<crate::service::Service>("service", BUILTIN),
-    entry::<crate::service_facts::ServiceFacts>("service_facts", BUILTIN).with_facts(),
-    entry::<crate::setup::Setup>("setup", BUILTIN).with_facts(),
-    entry::<crate::shell::Shell>("shell", BUILTIN).free_form("_raw_params"),
-    entry::<crate::slurp::Slurp>("slurp", BUILTIN),
-    entry::<crate::stat::Stat>("stat", BUILTIN),
-    entry::<crate::sysctl::Sysctl>("sysctl", POSIX),
-    entry::<crate::systemd::Systemd>("systemd", BUILTIN),
-    entry::<crate::systemd::Systemd>("systemd_service", BUILTIN),
-    entry::<crate::tempfile::Tempfile>("tempfile", BUILTIN),
+    entry::<crate::packages::dpkg_selections::DpkgSelections>("dpkg_selections", BUILTIN),
+    entry::<crate::files::fetch::Fetch>("fetch", BUILTIN),
+    entry::<crate::files::file::File>("file", BUILTIN),
+    entry::<crate::files::find::Find>("find", BUILTIN),
+    entry::<crate::network::firewalld::Firewalld>("firewalld", POSIX),
+    entry::<crate::network::get_url::GetUrl>("get_url", BUILTIN),
+    entry::<crate::facts::getent::Getent>("getent", BUILTIN).with_facts(),
+    entry::<crate::files::git::Git>("git", BUILTIN),
+    entry::<crate::accounts::group::Group>("group", BUILTIN),
+    entry::<crate::kernel::hostname::Hostname>("hostname", BUILTIN).with_facts(),
+    entry::<crate::files::ini_file::IniFile>("ini_file", GENERAL),
+    entry::<crate::network::iptables::Iptables>("iptables", BUILTIN),
+    entry::<crate::files::lineinfile::LineInFile>("lineinfile", BUILTIN),
+    entry::<crate::kernel::modprobe::Modprobe>("modprobe", GENERAL),
+    entry::<crate::kernel::mount::Mount>("mount", POSIX),
+    entry::<crate::packages::package::Package>("package", BUILTIN),
+    entry::<crate::facts::package_facts::PackageFacts>("package_facts", BUILTIN).with_facts(),
+    entry::<crate::commands::ping::Ping>("ping", BUILTIN),
+    entry::<crate::packages::pip::Pip>("pip", BUILTIN),
+    entry::<crate::commands::raw::Raw>("raw", BUILTIN).free_form("_raw_params"),
+    entry::<crate::files::replace::Replace>("replace", BUILTIN),
+    entry::<crate::commands::run_lock::RunLock>("run_lock", OWN),
+    entry::<crate::commands::script::Script>("script", BUILTIN).free_form("_raw_params"),
+    entry::<crate::kernel::seboolean::SeBoolean>("seboolean", POSIX),
+    entry::<crate::kernel::selinux_state::Selinux>("selinux", POSIX),
+    entry::<crate::services::service::Service>("service", BUILTIN),
+    entry::<crate::facts::service_facts::ServiceFacts>("service_facts", BUILTIN).with_facts(),
+    entry::<crate::facts::setup::Setup>("setup", BUILTIN).with_facts(),
+    entry::<crate::commands::shell::Shell>("shell", BUILTIN).free_form("_raw_params"),
+    entry::<crate::files::slurp::Slurp>("slurp", BUILTIN),
+    entry::<crate::files::stat::Stat>("stat", BUILTIN),
+    entry::<crate::kernel::sysctl::Sysctl>("sysctl", POSIX),
+    entry::<crate::services::systemd::Systemd>("systemd", BUILTIN),
+    entry::<crate::services::systemd::Systemd>("systemd_service", BUILTIN),
+    entry::<crate::files::tempfile::Tempfile>("tempfile", BUILTIN),
     entry::<crate::tencent::TencentcloudApi>("tencentcloud_api", OWN),
-    entry::<crate::unarchive::Unarchive>("unarchive", BUILTIN),
-    entry::<crate::uri::Uri>("uri", BUILTIN),
-    entry::<crate::user::User>("user", BUILTIN),
-    entry::<crate::wait_for::WaitFor>("wait_for", BUILTIN),
-    entry::<crate::dnf::Dnf>("yum", BUILTIN),
-    entry::<crate::yum_repository::YumRepository>("yum_repository", BUILTIN),
+    entry::<crate::files::unarchive::Unarchive>("unarchive", BUILTIN),
+    entry::<crate::network::uri::Uri>("uri", BUILTIN),
+    entry::<crate::accounts::user::User>("user", BUILTIN),
+    entry::<crate::network::wait_for::WaitFor>("wait_for", BUILTIN),
+    entry::<crate::packages::dnf::Dnf>("yum", BUILTIN),
+    entry::<crate::packages::yum_repository::YumRepository>("yum_repository", BUILTIN),
 ];
 
 /// The module of that short name.

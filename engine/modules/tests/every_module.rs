@@ -17,9 +17,9 @@ use std::{
 use nix::sys::stat::{Mode as Bits, SFlag, makedev, mknod};
 use rplay_modules::{
     Arg, Entry, Host, NoBlobs,
-    jobs::{JobFile, Progress},
     registry::MODULES,
     runner,
+    system::jobs::{JobFile, Progress},
     wire::{Call, Map, Mode, Outcome, Value, data},
 };
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use minijinja::Value;
-use rplay_modules::glob::Pattern;
+use rplay_modules::system::glob::Pattern;
 
 use super::Table;
 use crate::{

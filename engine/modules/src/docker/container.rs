@@ -219,7 +219,7 @@ impl DockerContainer {
         let mut variables = Vec::new();
         if let Some(path) = &self.env_file {
             let path = expand(host, &path.0);
-            match crate::regular::read_to_string(&path) {
+            match crate::system::regular::read_to_string(&path) {
                 Ok(content) => {
                     variables = read_env(&content).map_err(|line| {
                         Failure::new(format!("line {line} of {path} is not NAME=value")).arg("env_file")

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, Text},
-    captured::{Budget, Captured, Excess},
+    system::captured::{Budget, Captured, Excess},
 };
 
 args! {

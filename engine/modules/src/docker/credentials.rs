@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::image_name::ImageName;
-use crate::{Host, regular};
+use crate::{Host, system::regular};
 
 /// The name under which logins to Docker's own registry are kept.
 pub const DOCKER_HUB: &str = "https://index.docker.io/v1/";
@@ -162,7 +162,7 @@ impl DockerConfig {
         self.json.serialize(&mut serde_json::Serializer::with_formatter(&mut text, tabs))?;
         text.push(b'\n');
         regular::refuse_special(&path)?;
-        let mut file = crate::scratch::file_in(folder)?;
+        let mut file = crate::system::scratch::file_in(folder)?;
         file.write_all(&text)?;
         if let Ok(old) = fs::metadata(&path) {
             let present = file.as_file().metadata()?;

@@ -213,7 +213,7 @@ impl DockerImage {
 }
 
 fn load(engine: &Engine, path: &Path, name: &str, data: &mut rplay_wire::Map) -> Result<(), Failure> {
-    let file = crate::regular::open(path)
+    let file = crate::system::regular::open(path)
         .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())).arg("load_path"))?;
     let mut said = Vec::new();
     engine.ask("POST", "/images/load").query("quiet", "true").patiently().send_file(file)?.progress(|message| {

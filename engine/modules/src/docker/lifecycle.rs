@@ -14,7 +14,10 @@ use super::{
     engine::{Engine, EngineError, encode},
     spec::Attachment,
 };
-use crate::captured::{Budget, Captured, MAX_OUTPUT};
+use crate::{
+    host::MAX_OUTPUT,
+    system::captured::{Budget, Captured},
+};
 
 /// A container's name, and how it is to be treated.
 #[derive(Clone)]

@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::{Account, Endpoint, signature::Signed};
 use crate::{
     Host,
-    http::{Address, Follow, Request as HttpRequest},
+    system::http::{Address, Follow, Request as HttpRequest},
 };
 
 const JSON: &str = "application/json; charset=utf-8";

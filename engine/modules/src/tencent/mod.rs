@@ -9,7 +9,7 @@ pub use client::{Client, Refusal, Request, Trouble, version_of};
 
 use rplay_wire::Failure;
 
-use crate::{argtypes::Secret, http::Address};
+use crate::{argtypes::Secret, system::http::Address};
 
 /// Whose calls they are.
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rplay_wire::{Map, Outcome};
 
 use crate::{
-    http::tests::{Seen, Server, response},
     runner::tests::{call, checked},
+    system::http::tests::{Seen, Server, response},
     wire::data,
 };
 

@@ -1,0 +1,354 @@
+//! `authorized_key`: who may log in to an account with which key.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rplay_wire::Failure;
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::{Flag, PathArg, Text},
+    cannot::cannot,
+    choice,
+    system::{
+        accounts::User,
+        attributes::Wanted,
+        http::{Request, Trust},
+        mode::Mode,
+        paths,
+        place::{Content, Placement},
+        text,
+    },
+};
+
+choice! {
+    /// Whether the keys are to be there.
+    pub enum State {
+        Present = "present",
+        Absent = "absent",
+    }
+}
+
+args! {
+    /// Adds and removes keys with which one may log in to an account.
+    pub struct AuthorizedKey {
+        /// The account.
+        user: Text,
+        /// The keys, a line each; or a URL of such lines.
+        key: Text,
+        /// Whether they are to be there.
+        state: State = State::Present,
+        /// The file; `~/.ssh/authorized_keys` of the account if not given.
+        path: Option<PathArg>,
+        /// Make the folder, and set its owner and permissions.
+        manage_dir: Flag = Flag(true),
+        /// Remove all other keys.
+        exclusive: Flag = Flag(false),
+        /// Options for the keys: `no-port-forwarding,from="10.0.1.1"`.
+        key_options: Option<Text>,
+        /// Another comment than the key has.
+        comment: Option<Text>,
+        /// Write through a symbolic link instead of replacing it.
+        follow: Flag = Flag(false),
+        /// Whether the certificate of the URL's server must be valid.
+        validate_certs: Flag = Flag(true),
+    }
+}
+
+impl Module for AuthorizedKey {
+    fn check(&self) -> Result<(), ArgFault> {
+        if is_url(&self.key) {
+            return Ok(());
+        }
+        for line in lines(&self.key) {
+            if Key::parse(line).is_none() {
+                return Err(ArgFault::new("key", "invalid key specified")
+                    .help("a key is a line such as `ssh-ed25519 AAAA... me@home`"));
+            }
+        }
+        if lines(&self.key).next().is_none() {
+            return Err(ArgFault::new("key", "holds no key"));
+        }
+        Ok(())
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let mut plan = Plan::unchanged().set("user", self.user.as_str()).set("exclusive", self.exclusive.0);
+        let user = User::named(&self.user);
+        let Some(user) = user else {
+            if host.check {
+                plan = plan.warn(format!(
+                    "check mode: there is no user {} yet; taken for one that an earlier task makes",
+                    self.user
+                ));
+                return Ok(plan.change(Change::new(format!("change the keys of {}", self.user), |_, _| Ok(()))));
+            }
+            return Err(Failure::new(format!("Failed to lookup user {}", self.user)).arg("user"));
+        };
+        let text = if is_url(&self.key) { self.fetch(host)? } else { self.key.clone() };
+        let mut keys = Vec::new();
+        for line in lines(&text) {
+            let mut key = Key::parse(line).ok_or_else(|| Failure::new("invalid key specified").arg("key"))?;
+            if let Some(options) = &self.key_options {
+                options.trim().clone_into(&mut key.options);
+            }
+            if let Some(comment) = &self.comment {
+                comment.clone_into(&mut key.comment);
+            }
+            keys.push(key);
+        }
+        let path = match &self.path {
+            Some(path) => path.on(host),
+            None => PathBuf::from(&user.home).join(".ssh/authorized_keys"),
+        };
+        let path = if self.follow.0 { paths::real(&path) } else { path };
+        plan = plan.set("keyfile", paths::text(&path)).set("key", self.key.as_str());
+        let before = text::read(&path)?.unwrap_or_default();
+        let after = edited(&before, &keys, self.named(), self.state == State::Present, self.exclusive.0);
+        let own =
+            Wanted { uid: Some(user.uid), gid: Some(user.gid), mode: Some(Mode::Bits(0o600)), ..Wanted::default() };
+        if self.manage_dir.0 && self.state == State::Present {
+            plan = plan_folder(paths::folder(&path), &own, plan)?;
+        }
+        if after == before && (path.exists() || after.is_empty()) {
+            return Ok(plan);
+        }
+        let mut placement = Placement::plain(&path, Content::Bytes(text::encode(&after)));
+        if !path.exists() {
+            placement.wanted = own;
+        }
+        if path.is_symlink() {
+            return Err(Failure::new(format!("{} is a symbolic link", path.display()))
+                .arg("path")
+                .help("say whether to write through it with `follow: true`"));
+        }
+        placement.plan(host, plan)
+    }
+}
+
+/// Which parts of a key arguments of their own give, be it as empty.
+#[derive(Clone, Copy, Default)]
+struct Named {
+    options: bool,
+    comment: bool,
+}
+
+impl AuthorizedKey {
+    fn named(&self) -> Named {
+        Named { options: self.key_options.is_some(), comment: self.comment.is_some() }
+    }
+
+    fn fetch(&self, host: &Host) -> Result<String, Failure> {
+        let mut request = Request::get(self.key.trim());
+        request.trust = Trust { validate: self.validate_certs.0, ..Trust::default() };
+        let about = |msg: String| Failure::new(msg).arg("key");
+        let mut answer =
+            request.send(host).map_err(|trouble| about(format!("Error getting key from: {}: {trouble}", self.key)))?;
+        if answer.status != 200 {
+            return Err(about(format!("Error getting key from: {}: HTTP Error {}", self.key, answer.status)));
+        }
+        Ok(String::from_utf8_lossy(&answer.content()?).into_owned())
+    }
+}
+
+fn is_url(key: &str) -> bool {
+    key.trim_start().starts_with("http://") || key.trim_start().starts_with("https://")
+}
+
+fn lines(keys: &str) -> impl Iterator<Item = &str> {
+    keys.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+/// The folder of the file: there, the account's own, closed to others.
+fn plan_folder(folder: &Path, own: &Wanted, plan: Plan) -> Result<Plan, Failure> {
+    let wanted = Wanted { mode: Some(Mode::Bits(0o700)), ..own.clone() };
+    if folder.is_dir() {
+        return wanted.plan(folder, true, plan);
+    }
+    let path = folder.to_owned();
+    Ok(plan.change(Change::new(format!("create directory {}", path.display()), move |_, _| {
+        fs::create_dir(&path).map_err(|error| cannot("create", &path, &error))?;
+        wanted.apply(&path, true).map(|_| ())
+    })))
+}
+
+/// A line of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Key {
+    options: String,
+    /// `ssh-ed25519` ...
+    kind: String,
+    data: String,
+    comment: String,
+}
+
+const KINDS: [&str; 9] = [
+    "ssh-ed25519",
+    "ssh-rsa",
+    "ssh-dss",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+    "ssh-xmss@openssh.com",
+];
+
+impl Key {
+    fn parse(line: &str) -> Option<Self> {
+        // The kind is the first word outside quotes that is one; options may hold spaces within quotes.
+        let (mut start, mut quoted, mut escaped) = (0, false, false);
+        let mut words = Vec::new();
+        for (at, c) in line.char_indices() {
+            match c {
+                '"' if !escaped => quoted = !quoted,
+                c if c.is_whitespace() && !quoted => {
+                    words.push((start, at));
+                    start = at + c.len_utf8();
+                }
+                _ => {}
+            }
+            escaped = c == '\\' && !escaped;
+        }
+        words.push((start, line.len()));
+        let (from, to) = words.into_iter().find(|(from, to)| line.get(*from..*to).is_some_and(is_kind))?;
+        let rest = line.get(to..)?.trim_start();
+        let (data, comment) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        let good = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c);
+        if data.is_empty() || !data.chars().all(good) {
+            return None;
+        }
+        Some(Key {
+            options: line.get(..from)?.trim().to_owned(),
+            kind: line.get(from..to)?.to_owned(),
+            data: data.to_owned(),
+            comment: comment.trim().to_owned(),
+        })
+    }
+
+    fn is(&self, other: &Key) -> bool {
+        self.kind == other.kind && self.data == other.data
+    }
+
+    fn line(&self) -> String {
+        let parts = [&self.options, &self.kind, &self.data, &self.comment];
+        parts.into_iter().filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" ")
+    }
+}
+
+fn is_kind(word: &str) -> bool {
+    KINDS.contains(&word) || word.ends_with("-cert-v01@openssh.com")
+}
+
+/// The text with the keys added or taken out. A key that is there keeps its options and its comment where the
+/// task gives none: options such as `command=` are what confines it.
+fn edited(text: &str, keys: &[Key], named: Named, present: bool, exclusive: bool) -> String {
+    let mut missing = keys.to_vec();
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let Some(found) = Key::parse(line.trim()).filter(|_| !line.trim_start().starts_with('#')) else {
+            lines.push(line.to_owned());
+            continue;
+        };
+        match (keys.iter().find(|key| key.is(&found)), present) {
+            (Some(key), true) => {
+                // Once only.
+                if let Some(at) = missing.iter().position(|key| key.is(&found)) {
+                    missing.remove(at);
+                    let mut wanted = key.clone();
+                    if wanted.options.is_empty() && !named.options {
+                        wanted.options.clone_from(&found.options);
+                    }
+                    if wanted.comment.is_empty() && !named.comment {
+                        wanted.comment.clone_from(&found.comment);
+                    }
+                    lines.push(if wanted == found { line.to_owned() } else { wanted.line() });
+                }
+            }
+            (Some(_), false) => {}
+            (None, true) if exclusive => {}
+            (None, _) => lines.push(line.to_owned()),
+        }
+    }
+    if present {
+        let mut added: Vec<&Key> = Vec::new();
+        for key in &missing {
+            if !added.iter().any(|known| known.is(key)) {
+                added.push(key);
+            }
+        }
+        lines.extend(added.into_iter().map(Key::line));
+    }
+    let edited = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    if edited.trim_end() == text.trim_end() { text.to_owned() } else { edited }
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay_wire::data;
+
+    use super::*;
+    use crate::runner::tests::{call, checked};
+
+    const ME: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMe me@home";
+    const YOU: &str = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABYou you";
+
+    fn key(line: &str) -> Key {
+        Key::parse(line).unwrap()
+    }
+
+    #[test]
+    fn lines_of_the_file() {
+        let found = key(r#"from="10.0.0.1",command="echo \"a b\"" ssh-rsa AAAAB3 two words"#);
+        assert_eq!((found.kind.as_str(), found.comment.as_str()), ("ssh-rsa", "two words"));
+        assert_eq!(found.options, r#"from="10.0.0.1",command="echo \"a b\"""#);
+        for wrong in ["", "ssh-rsa", "AAAAB3 me", "ssh-rsa not*base64"] {
+            assert_eq!(Key::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    fn edit(text: &str, key: Key, present: bool, exclusive: bool) -> String {
+        edited(text, &[key], Named::default(), present, exclusive)
+    }
+
+    #[test]
+    fn keys_come_and_go() {
+        let text = format!("# team\n{YOU}\n");
+        let both = edit(&text, key(ME), true, false);
+        assert_eq!(both, format!("# team\n{YOU}\n{ME}\n"));
+        assert_eq!(edit(&both, key(ME), true, false), both);
+        assert_eq!(edit(&both, key(ME), true, true), format!("# team\n{ME}\n"));
+        assert_eq!(edit(&both, key(ME), false, false), text);
+        let renamed = Key { comment: "new".into(), ..key(ME) };
+        assert_eq!(edit(&both, renamed, true, false), both.replace("me@home", "new"));
+    }
+
+    #[test]
+    fn options_and_comments_that_are_not_named_stay() {
+        let text = format!("command=\"true\",no-pty {ME}\n");
+        let bare = Key { comment: String::new(), ..key(ME) };
+        assert_eq!(edit(&text, key(ME), true, false), text);
+        assert_eq!(edit(&text, bare.clone(), true, true), text);
+        let named = Named { options: true, comment: false };
+        assert_eq!(edited(&text, &[bare], named, true, false), format!("{ME}\n"));
+        let other = key(&format!("no-pty {ME}"));
+        assert_eq!(edit(&text, other, true, false), format!("no-pty {ME}\n"));
+    }
+
+    #[test]
+    fn a_file_is_made_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(".ssh/authorized_keys");
+        let user = crate::system::accounts::user_name(nix::unistd::geteuid().as_raw());
+        let args = || data! { "user" => user.as_str(), "key" => ME, "path" => paths::text(&file) };
+        assert!(checked("authorized_key", args()).changed && !file.exists());
+        let done = call("authorized_key", args());
+        assert!(done.changed && done.failure.is_none(), "{done:?}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), format!("{ME}\n"));
+        assert!(!call("authorized_key", args()).changed);
+        let soft = checked("authorized_key", data! { "user" => "no-such-user", "key" => ME });
+        assert!(soft.changed && soft.warnings.len() == 1);
+    }
+}

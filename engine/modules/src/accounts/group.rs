@@ -1,0 +1,125 @@
+//! group: groups of the host.
+
+use rplay_wire::{Failure, Value, data};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::{Flag, Text},
+    choice,
+    system::{accounts::Group as Entry, tool::Tool},
+};
+
+choice! {
+    /// Whether the group is to be there.
+    pub enum State {
+        Present = "present",
+        Absent = "absent",
+    }
+}
+
+args! {
+    /// Sees to it that a group is there, or is not.
+    pub struct Group {
+        /// The group's name.
+        name: Text,
+        /// Its number.
+        gid: Option<u64>,
+        /// Whether it is to be there.
+        state: State = State::Present,
+        /// Whether a new group gets a number from those kept for the system.
+        system: Flag = Flag(false),
+        /// Use the tools that change local accounts alone, where the host has accounts elsewhere too.
+        local: Flag = Flag(false),
+        /// Whether the number may be one that another group has already.
+        non_unique: Flag = Flag(false),
+        /// Remove the group even if it is the first group of a user.
+        force: Flag = Flag(false),
+        /// The lowest number for a new group.
+        gid_min: Option<u64>,
+        /// The highest number for a new group.
+        gid_max: Option<u64>,
+    }
+}
+
+impl Module for Group {
+    fn check(&self) -> Result<(), ArgFault> {
+        if self.non_unique.0 && self.gid.is_none() {
+            return Err(ArgFault::new("gid", "non_unique is True but all of the following are missing: gid"));
+        }
+        if self.force.0 && self.local.0 {
+            return Err(ArgFault::new(
+                "force",
+                "force is not a valid option for local, force=True and local=True are mutually exclusive",
+            ));
+        }
+        Ok(())
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let present = Entry::named(&self.name);
+        let mut data = data! { "name" => self.name.as_str(), "state" => self.state.word() };
+        let tool = |name: &str| Tool::of_accounts(host, name, self.local.0);
+        let tool = match (self.state, &present) {
+            (State::Absent, None) => None,
+            (State::Absent, Some(_)) => {
+                let mut tool = tool("groupdel")?;
+                tool.flag_if(self.force.0, "-f");
+                Some(tool)
+            }
+            (State::Present, None) => {
+                let mut tool = tool("groupadd")?;
+                tool.option("-g", self.gid);
+                tool.flag_if(self.non_unique.0, "-o").flag_if(self.system.0, "-r");
+                for (key, limit) in [("GID_MIN", self.gid_min), ("GID_MAX", self.gid_max)] {
+                    tool.option("-K", limit.map(|limit| format!("{key}={limit}")));
+                }
+                Some(tool)
+            }
+            (State::Present, Some(group)) => match self.gid.filter(|gid| *gid != u64::from(group.gid)) {
+                None => None,
+                Some(gid) => {
+                    let mut tool = tool("groupmod")?;
+                    tool.option("-g", Some(gid));
+                    tool.flag_if(self.non_unique.0, "-o");
+                    Some(tool)
+                }
+            },
+        };
+        data.insert("system".to_owned(), self.system.0.into());
+        let mut plan = Plan { data, ..Plan::default() };
+        if let Some(mut tool) = tool {
+            tool.word(&self.name);
+            plan = plan.change(Change::new(tool.to_string(), move |host, _| tool.run(host).map(|_| ())));
+        }
+        Ok(plan.finish(move |_, data| {
+            if let Some(group) = Entry::named(&self.name).filter(|_| self.state == State::Present) {
+                data.insert("gid".to_owned(), group.gid.into());
+            } else {
+                data.shift_remove("system");
+                data.insert("gid".to_owned(), self.gid.into());
+                if data["gid"] == Value::Null {
+                    data.shift_remove("gid");
+                }
+            }
+            Ok(())
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay_wire::data;
+
+    use crate::runner::tests::checked;
+
+    #[test]
+    fn what_is_there_is_no_change_and_what_is_not_is_one() {
+        let outcome = checked("group", data! { "name" => "root", "gid" => 0 });
+        assert!(!outcome.changed && outcome.data["gid"] == 0.into(), "{outcome:?}");
+        assert!(checked("group", data! { "name" => "root", "gid" => 4711 }).changed);
+        assert!(checked("group", data! { "name" => "no-such-group" }).changed);
+        assert!(!checked("group", data! { "name" => "no-such-group", "state" => "absent" }).changed);
+        assert!(checked("group", data! { "name" => "root", "state" => "absent" }).changed);
+        assert!(checked("group", data! { "name" => "x", "non_unique" => true }).failure.is_some());
+    }
+}

@@ -1,0 +1,5 @@
+//! Modules for users, groups and their keys.
+
+pub(crate) mod authorized_key;
+pub(crate) mod group;
+pub(crate) mod user;

@@ -1,0 +1,537 @@
+//! user: users of the host.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rplay_wire::{Failure, Map, Value, data};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::{Flag, PathArg, Secret, Text},
+    cannot::cannot,
+    choice,
+    system::{
+        accounts::{Group, User as Entry, group_name},
+        attributes::Wanted,
+        folders::make_folders,
+        mode::Mode,
+        paths,
+        process::lines,
+        shadow::Shadow,
+        tool::Tool,
+    },
+};
+
+choice! {
+    /// Whether the user is to be there.
+    pub enum State {
+        Present = "present",
+        Absent = "absent",
+    }
+}
+
+choice! {
+    /// When the password is set.
+    pub enum UpdatePassword {
+        Always = "always",
+        OnCreate = "on_create",
+    }
+}
+
+args! {
+    /// Sees to it that a user is there, with home, groups and password, or is not.
+    pub struct User {
+        /// The user's name.
+        name: Text | "user",
+        /// Whether the user is to be there.
+        state: State = State::Present,
+        /// The user's number.
+        uid: Option<u64>,
+        /// Whether the number may be one that another user has already.
+        non_unique: Flag = Flag(false),
+        /// The first group, by name or number.
+        group: Option<Text>,
+        /// The other groups. An empty list takes the user out of all of them.
+        groups: Option<Vec<Text>>,
+        /// Whether the user also stays in groups that are not in the list.
+        append: Flag = Flag(false),
+        /// The home folder.
+        home: Option<PathArg>,
+        /// Whether a home folder is made for a new user.
+        create_home: Flag | "createhome" = Flag(true),
+        /// Whether what is in the old home folder moves into the new one.
+        move_home: Flag = Flag(false),
+        /// The folder whose content a new home folder gets.
+        skeleton: Option<PathArg>,
+        /// The umask a new home folder is made with.
+        umask: Option<Text>,
+        /// The login shell.
+        shell: Option<PathArg>,
+        /// Who it is.
+        comment: Option<Text>,
+        /// The encrypted password (crypt(5)).
+        password: Option<Secret>,
+        /// Whether a password that differs is set for a user who is there already.
+        update_password: UpdatePassword = UpdatePassword::Always,
+        /// Whether the user is locked out of logging in by password.
+        password_lock: Option<Flag>,
+        /// Days after which the password must be changed.
+        password_expire_max: Option<i64>,
+        /// Days before which it must not be changed.
+        password_expire_min: Option<i64>,
+        /// Days of warning before it must be changed.
+        password_expire_warn: Option<i64>,
+        /// Days after which the account is shut once the password has run out.
+        password_expire_account_disable: Option<i64>,
+        /// When the account ends, in seconds since 1970; negative: never.
+        expires: Option<f64>,
+        /// Whether a new user gets a number from those kept for the system.
+        system: Flag = Flag(false),
+        /// With `absent`: remove the user although processes of it run.
+        force: Flag = Flag(false),
+        /// With `absent`: remove the home folder and mail too.
+        remove: Flag = Flag(false),
+        /// Use the tools that change local accounts alone, where the host has accounts elsewhere too.
+        local: Flag = Flag(false),
+        /// The user of SELinux that the user is.
+        seuser: Option<Text>,
+        /// The lowest number for a new user.
+        uid_min: Option<u64>,
+        /// The highest number for a new user.
+        uid_max: Option<u64>,
+        /// Make an SSH key for the user, unless there is one.
+        generate_ssh_key: Flag = Flag(false),
+        /// The key's length in bits.
+        ssh_key_bits: Option<u64>,
+        /// The key's type: rsa, ed25519 ...
+        ssh_key_type: Text = "rsa".to_owned(),
+        /// The key's file, relative to the home folder; `.ssh/id_` and the type by default.
+        ssh_key_file: Option<PathArg>,
+        /// The key's comment.
+        ssh_key_comment: Option<Text>,
+        /// Not supported: a key is made without a passphrase.
+        ssh_key_passphrase: Option<Secret>,
+        /// Only on BSD; refused elsewhere.
+        login_class: Option<Text>,
+        /// Only on Solaris; refused elsewhere.
+        profile: Option<Text>,
+        /// Only on Solaris; refused elsewhere.
+        authorization: Option<Text>,
+        /// Only on Solaris; refused elsewhere.
+        role: Option<Text>,
+        /// Only on macOS; refused elsewhere.
+        hidden: Option<Flag>,
+    }
+}
+
+impl Module for User {
+    fn check(&self) -> Result<(), ArgFault> {
+        let elsewhere = [
+            ("login_class", self.login_class.is_some()),
+            ("profile", self.profile.is_some()),
+            ("authorization", self.authorization.is_some()),
+            ("role", self.role.is_some()),
+            ("hidden", self.hidden.is_some()),
+        ];
+        if let Some((name, _)) = elsewhere.into_iter().find(|(_, is_set)| *is_set) {
+            return Err(ArgFault::new(name, "means nothing on Linux"));
+        }
+        if self.ssh_key_passphrase.is_some() {
+            return Err(ArgFault::new("ssh_key_passphrase", "is not supported")
+                .help("make the key without one and run `ssh-keygen -p` yourself"));
+        }
+        if self.name.is_empty() || self.name.starts_with('-') || self.name.contains([':', '\n']) {
+            return Err(ArgFault::new("name", "cannot be the name of a user"));
+        }
+        match &self.password {
+            Some(Secret(hash)) if hash.contains([':', '\n']) => {
+                Err(ArgFault::new("password", "must be an encrypted password, without `:`")
+                    .help("encrypt it with the filter password_hash"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let present = Entry::named(&self.name);
+        let mut plan = match (self.state, &present) {
+            (State::Absent, None) => Plan::unchanged(),
+            (State::Absent, Some(_)) => {
+                let mut tool = Tool::of_accounts(host, "userdel", self.local.0)?;
+                tool.flag_if(self.force.0 && !self.local.0, "-f").flag_if(self.remove.0, "-r").word(&self.name);
+                Plan::unchanged().change(run(tool))
+            }
+            (State::Present, None) => self.create(host)?,
+            (State::Present, Some(user)) => self.modify(host, user)?,
+        };
+        if self.state == State::Present && self.generate_ssh_key.0 {
+            plan = self.ssh_key(host, present.as_ref(), plan)?;
+        }
+        let is_hash_like = self
+            .password
+            .as_ref()
+            .is_none_or(|Secret(hash)| hash.is_empty() || hash.starts_with(['$', '*', '!', '_']) || hash.len() == 13);
+        if !is_hash_like {
+            plan = plan.warn(
+                "The input password appears not to have been hashed. The 'password' argument must be encrypted for \
+                 this module to work properly.",
+            );
+        }
+        if self.append.0 && self.groups.is_none() {
+            plan = plan.warn("'append' is set, but no 'groups' are specified. Use 'groups' for appending new groups.");
+        }
+        let was_there = present.is_some();
+        Ok(plan.finish(move |host, data| {
+            data.extend(self.result(host, was_there));
+            Ok(())
+        }))
+    }
+}
+
+/// A change that runs a tool.
+fn run(tool: Tool) -> Change {
+    Change::new(tool.to_string(), move |host, _: &mut Map| tool.run(host).map(|_| ()))
+}
+
+/// A date as usermod takes it; empty for never.
+fn date(seconds: f64) -> String {
+    let timestamp = jiff::Timestamp::from_second(seconds as i64).unwrap_or_default();
+    if seconds < 0.0 { String::new() } else { timestamp.strftime("%Y-%m-%d").to_string() }
+}
+
+impl User {
+    /// The groups asked for; all must exist.
+    fn groups(&self) -> Result<Option<BTreeSet<String>>, Failure> {
+        let Some(groups) = &self.groups else { return Ok(None) };
+        let mut names = BTreeSet::new();
+        for group in groups.iter().filter(|group| !group.is_empty()) {
+            names.insert(named(group, "groups")?.name);
+        }
+        Ok(Some(names))
+    }
+
+    fn create(&self, host: &Host) -> Result<Plan, Failure> {
+        let mut tool = Tool::of_accounts(host, "useradd", self.local.0)?;
+        tool.option("-u", self.uid).flag_if(self.non_unique.0, "-o").option("-Z", self.seuser.as_deref());
+        match &self.group {
+            Some(group) => {
+                tool.option("-g", Some(named(group, "group")?.name));
+            }
+            // The group that a new user gets has the user's name; it is there already.
+            None if Group::named(&self.name).is_some() => {
+                tool.word(if self.local.0 { "-n" } else { "-N" });
+            }
+            None => {}
+        }
+        let groups = self.groups()?.unwrap_or_default();
+        if !groups.is_empty() && !self.local.0 {
+            tool.option("-G", Some(Vec::from_iter(groups.clone()).join(",")));
+        }
+        tool.option("-c", self.comment.as_deref());
+        let home = self.home.as_ref().map(|home| home.on(host));
+        tool.option("-d", home.as_ref().map(paths::text));
+        tool.option("-s", self.shell.as_ref().map(|shell| paths::text(shell.on(host))));
+        if let Some(expires) = self.expires.filter(|expires| *expires >= 0.0) {
+            tool.option("-e", Some(date(expires)));
+        }
+        if self.create_home.0 {
+            tool.flag_if(!self.local.0, "-m");
+            tool.option("-k", self.skeleton.as_ref().map(|skeleton| paths::text(skeleton.on(host))));
+            tool.option("-K", self.umask.as_ref().map(|umask| format!("UMASK={umask}")));
+        } else {
+            tool.word("-M");
+        }
+        tool.flag_if(self.system.0, "-r");
+        for (key, limit) in [("UID_MIN", self.uid_min), ("UID_MAX", self.uid_max)] {
+            tool.option("-K", limit.map(|limit| format!("{key}={limit}")));
+        }
+        tool.word(&self.name);
+        let mut plan = Plan::unchanged();
+        // useradd makes the home folder, but not those it stands in.
+        if let Some(folder) =
+            home.as_deref().and_then(Path::parent).filter(|folder| self.create_home.0 && !folder.exists())
+        {
+            plan = make_folders(folder, &Wanted::default(), plan)?;
+        }
+        plan = plan.change(run(tool));
+        if self.local.0 {
+            for group in &groups {
+                let mut tool = Tool::required(host, "lgroupmod")?;
+                tool.option("-M", Some(&self.name)).word(group);
+                plan = plan.change(run(tool));
+            }
+        }
+        if let Some(Secret(hash)) = &self.password {
+            plan = plan.change(self.set_password(host, hash, self.password_lock == Some(Flag(true)))?);
+        } else if self.password_lock == Some(Flag(true)) {
+            let mut tool = Tool::required(host, "usermod")?;
+            tool.word("-L").word(&self.name);
+            plan = plan.change(run(tool));
+        }
+        self.ageing(host, &Shadow::default(), plan)
+    }
+
+    fn modify(&self, host: &Host, user: &Entry) -> Result<Plan, Failure> {
+        let mut tool = Tool::of_accounts(host, "usermod", self.local.0)?;
+        if let Some(uid) = self.uid.filter(|uid| *uid != u64::from(user.uid)) {
+            tool.option("-u", Some(uid)).flag_if(self.non_unique.0, "-o");
+        }
+        if let Some(group) = &self.group {
+            let group = named(group, "group")?;
+            if group.gid != user.gid {
+                tool.option("-g", Some(group.gid));
+            }
+        }
+        if let Some(wanted) = self.groups()? {
+            let first = group_name(user.gid);
+            let present: BTreeSet<String> = memberships(&self.name).into_iter().filter(|name| *name != first).collect();
+            let wanted: BTreeSet<String> = wanted.into_iter().filter(|name| *name != first).collect();
+            let is_enough = if self.append.0 { wanted.is_subset(&present) } else { wanted == present };
+            if !is_enough {
+                tool.flag_if(self.append.0, "-a").option("-G", Some(Vec::from_iter(wanted).join(",")));
+            }
+        }
+        if let Some(comment) = self.comment.as_ref().filter(|comment| **comment != user.gecos) {
+            tool.option("-c", Some(comment));
+        }
+        if let Some(home) = self.home.as_ref().map(|home| paths::text(home.on(host))).filter(|home| *home != user.home)
+        {
+            tool.option("-d", Some(home)).flag_if(self.move_home.0, "-m");
+        }
+        if let Some(shell) = self.shell.as_ref().map(|shell| paths::text(shell.on(host))).filter(|s| *s != user.shell) {
+            tool.option("-s", Some(shell));
+        }
+        let shadow = Shadow::of(&self.name).unwrap_or_default();
+        if let Some(expires) = self.expires {
+            let day = (expires >= 0.0).then_some((expires / 86_400.0) as i64);
+            if day != shadow.expires {
+                tool.option("-e", Some(date(expires)));
+            }
+        }
+        let is_locked = shadow.hash.starts_with('!');
+        match self.password_lock {
+            Some(Flag(true)) if !is_locked => {
+                tool.word("-L");
+            }
+            // Unlocking a user without a password would let everybody in; usermod refuses it too.
+            Some(Flag(false)) if is_locked && self.password.is_none() => {
+                tool.word("-U");
+            }
+            _ => {}
+        }
+        tool.option("-Z", self.seuser.as_deref());
+        let mut plan = Plan::unchanged();
+        if !tool.is_bare() {
+            tool.word(&self.name);
+            plan = plan.change(run(tool));
+        }
+        if let Some(Secret(hash)) = &self.password {
+            let same = shadow.hash.trim_start_matches('!') == hash.trim_start_matches('!')
+                && !(self.password_lock == Some(Flag(false)) && is_locked);
+            if self.update_password == UpdatePassword::Always && !same {
+                // Without `password_lock` an account that is locked out stays so.
+                let locked = self.password_lock.map_or(locks_a_password(&shadow.hash), |Flag(lock)| lock);
+                plan = plan.change(self.set_password(host, hash, locked)?);
+            }
+        }
+        self.ageing(host, &shadow, plan)
+    }
+
+    /// Hands the hash to chpasswd's standard input: arguments can be read by everybody on the host.
+    fn set_password(&self, host: &Host, hash: &str, locked: bool) -> Result<Change, Failure> {
+        let lock = if locked && !hash.starts_with('!') { "!" } else { "" };
+        if hash.is_empty() && lock.is_empty() {
+            let mut tool = Tool::required(host, "passwd")?;
+            tool.word("-d").word(&self.name);
+            return Ok(run(tool));
+        }
+        let mut tool = Tool::required(host, "chpasswd")?;
+        tool.word("-e").input(format!("{}:{lock}{hash}\n", self.name));
+        Ok(run(tool))
+    }
+
+    fn ageing(&self, host: &Host, shadow: &Shadow, plan: Plan) -> Result<Plan, Failure> {
+        let wanted = [
+            ("-m", self.password_expire_min, shadow.min),
+            ("-M", self.password_expire_max, shadow.max),
+            ("-W", self.password_expire_warn, shadow.warn),
+            ("-I", self.password_expire_account_disable, shadow.inactive),
+        ];
+        if wanted.iter().all(|(_, wanted, present)| wanted.is_none() || wanted == present) {
+            return Ok(plan);
+        }
+        let mut tool = Tool::required(host, "chage")?;
+        for (option, days, _) in wanted.iter().filter(|(_, wanted, present)| wanted != present) {
+            tool.option(option, *days);
+        }
+        tool.word(&self.name);
+        Ok(plan.change(run(tool)))
+    }
+
+    fn key_file(&self, home: &Path) -> PathBuf {
+        let default = format!(".ssh/id_{}", self.ssh_key_type);
+        home.join(self.ssh_key_file.as_ref().map_or(default, |file| file.0.clone()))
+    }
+
+    fn ssh_key(&self, host: &Host, present: Option<&Entry>, plan: Plan) -> Result<Plan, Failure> {
+        let home = self.home.as_ref().map(|home| home.on(host)).or(present.map(|user| PathBuf::from(&user.home)));
+        if let Some(file) = home.map(|home| self.key_file(&home)).filter(|file| file.exists()) {
+            crate::system::regular::refuse_special_target(&file)
+                .map_err(|error| cannot("read", &file, &error).arg("ssh_key_file"))?;
+            return Ok(plan);
+        }
+        let keygen = Tool::required(host, "ssh-keygen")?;
+        let module = self.clone();
+        Ok(plan.change(Change::new(format!("make an SSH key for {}", self.name), move |host, _| {
+            let gone = || Failure::new(format!("the user {} is not there", module.name));
+            let user = Entry::named(&module.name).ok_or_else(gone)?;
+            let file = module.key_file(Path::new(&user.home));
+            if file.exists() {
+                return Ok(());
+            }
+            let owned = |mode| Wanted { uid: Some(user.uid), gid: Some(user.gid), mode, ..Wanted::default() };
+            let folder = paths::folder(&file);
+            if !folder.exists() {
+                fs::create_dir(folder).map_err(|error| cannot("create", folder, &error))?;
+                owned(Some(Mode::Bits(0o700))).apply(folder, false)?;
+            }
+            let mut tool = keygen;
+            tool.word("-q").option("-t", Some(&module.ssh_key_type)).option("-b", module.ssh_key_bits);
+            let comment = module.ssh_key_comment.clone().unwrap_or_else(|| {
+                let name = nix::unistd::gethostname().unwrap_or_default();
+                format!("ansible-generated on {}", name.to_string_lossy())
+            });
+            tool.option("-C", Some(comment)).option("-f", Some(paths::text(&file))).option("-N", Some(""));
+            tool.run(host)?;
+            owned(None).apply(&file, false)?;
+            owned(None).apply(&public(&file), false).map(|_| ())
+        })))
+    }
+
+    fn result(&self, host: &Host, was_there: bool) -> Map {
+        let mut data = data! { "name" => self.name.as_str(), "state" => self.state.word() };
+        if self.state == State::Absent {
+            if was_there {
+                data.extend(data! { "force" => self.force.0, "remove" => self.remove.0 });
+            }
+            return data;
+        }
+        data.extend(match was_there {
+            true => data! { "append" => self.append.0, "move_home" => self.move_home.0 },
+            false => data! { "create_home" => self.create_home.0, "system" => self.system.0 },
+        });
+        if self.password.is_some() {
+            data.insert("password".to_owned(), "NOT_LOGGING_PASSWORD".into());
+        }
+        if let Some(groups) = &self.groups {
+            data.insert("groups".to_owned(), groups.join(",").into());
+        }
+        let Some(user) = Entry::named(&self.name) else { return data };
+        data.extend(data! {
+            "uid" => user.uid,
+            "group" => user.gid,
+            "comment" => user.gecos,
+            "home" => user.home.as_str(),
+            "shell" => user.shell,
+        });
+        let file = self.key_file(Path::new(&user.home));
+        if self.generate_ssh_key.0 && file.is_file() {
+            data.insert("ssh_key_file".to_owned(), paths::text(&file).into());
+            if let Ok(key) = crate::system::regular::read_to_string(public(&file)) {
+                data.insert("ssh_public_key".to_owned(), key.trim().into());
+            }
+            let print = Tool::find(host, "ssh-keygen").and_then(|mut tool| {
+                tool.word("-l").option("-f", Some(paths::text(&file)));
+                tool.output(host).ok()
+            });
+            if let Some(print) = print.filter(|print| print.rc == 0) {
+                let first = lines(&print.stdout).as_list().and_then(|lines| lines.first().cloned());
+                data.insert("ssh_fingerprint".to_owned(), first.unwrap_or(Value::Null));
+            }
+        }
+        data
+    }
+}
+
+/// Whether a hash is that of a password which was locked; an account that never had one has `!` alone.
+fn locks_a_password(hash: &str) -> bool {
+    hash.strip_prefix('!').is_some_and(|rest| !matches!(rest, "" | "!" | "*"))
+}
+
+fn public(file: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.pub", file.display()))
+}
+
+/// A group given by name or number.
+fn named(group: &str, arg: &str) -> Result<Group, Failure> {
+    let numbered = || group.parse().ok().and_then(Group::numbered);
+    let missing = || Failure::new(format!("Group {group} does not exist")).arg(arg);
+    Group::named(group).or_else(numbered).ok_or_else(missing)
+}
+
+/// The groups that name a user as a member.
+fn memberships(user: &str) -> BTreeSet<String> {
+    let text = crate::system::regular::read_to_string("/etc/group").unwrap_or_default();
+    let groups = text.lines().filter_map(Group::read);
+    groups.filter(|group| group.members.iter().any(|member| member == user)).map(|group| group.name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runner::tests::checked;
+
+    #[test]
+    fn what_is_there_is_no_change_and_what_is_not_is_one() {
+        let root = Entry::named("root").unwrap();
+        let outcome = checked("user", data! { "name" => "root", "uid" => 0, "home" => "/root", "group" => "root" });
+        assert!(!outcome.changed && outcome.failure.is_none(), "{outcome:?}");
+        assert_eq!((&outcome.data["uid"], &outcome.data["home"]), (&0.into(), &root.home.into()));
+        assert!(checked("user", data! { "name" => "root", "shell" => "/bin/none" }).changed);
+        assert!(checked("user", data! { "name" => "root", "groups" => "daemon", "append" => true }).changed);
+        assert!(checked("user", data! { "name" => "root", "state" => "absent" }).changed);
+        assert!(!checked("user", data! { "name" => "no-such", "state" => "absent" }).changed);
+        let new = checked("user", data! { "name" => "no-such", "password" => "$6$secret" });
+        assert!(new.changed && new.data["password"] == "NOT_LOGGING_PASSWORD".into());
+    }
+
+    #[test]
+    fn a_password_is_never_an_argument() {
+        let args = data! { "name" => "no-such", "password" => "$6$salt$hash" };
+        let user: User = args::Args::from_map(&args).unwrap();
+        let host = Host::new(Vec::new(), std::sync::Arc::new(crate::NoBlobs));
+        let plan = user.plan(&host).unwrap();
+        assert_eq!(plan.changes.len(), 2);
+        assert!(plan.changes.iter().all(|change| !change.what.contains("salt")));
+        assert!(plan.changes[1].what.contains("chpasswd -e"));
+    }
+
+    #[test]
+    fn only_a_password_that_was_locked_stays_locked() {
+        assert!(locks_a_password("!$6$salt$hash"));
+        for open in ["", "!", "!!", "!*", "*", "$6$salt$hash"] {
+            assert!(!locks_a_password(open), "{open}");
+        }
+    }
+
+    #[test]
+    fn dates_are_written_for_usermod() {
+        assert_eq!(date(86_400.0 * 20_000.0), "2024-10-04");
+        assert_eq!(date(-1.0), "");
+    }
+
+    #[test]
+    fn faults_are_named() {
+        for (args, arg) in [
+            (data! { "name" => "x", "group" => "no-such-group" }, "group"),
+            (data! { "name" => "x", "groups" => "no-such-group" }, "groups"),
+            (data! { "name" => "x", "ssh_key_passphrase" => "p" }, "ssh_key_passphrase"),
+            (data! { "name" => "-x" }, "name"),
+        ] {
+            assert_eq!(checked("user", args).failure.unwrap().arg.as_deref(), Some(arg));
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! command: runs a program, without a shell.
+
+use std::{path::Path, process::Command as Process};
+
+use jiff::Zoned;
+use rplay_wire::{Failure, Map, Value, data};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::{Flag, PathArg, Text},
+    system::{
+        captured::Excess,
+        glob, paths,
+        process::{self, Finished},
+        times,
+    },
+};
+
+args! {
+    /// Runs a program with its arguments. No shell looks at them: `|`, `>`, `&&` have no meaning.
+    pub struct Command {
+        /// The command as one line, split into words as a shell would.
+        _raw_params: Option<Text>,
+        /// The command as one line; another way to write the free text.
+        cmd: Option<Text>,
+        /// The program and its arguments as a list.
+        argv: Option<Vec<Text>>,
+        /// A path or pattern; if it exists, the command is not run.
+        creates: Option<PathArg>,
+        /// A path or pattern; if it does not exist, the command is not run.
+        removes: Option<PathArg>,
+        /// The folder to run it in.
+        chdir: Option<PathArg>,
+        /// Not used by command; write shell to choose one.
+        executable: Option<PathArg>,
+        /// What the command reads from its standard input.
+        stdin: Option<Text>,
+        /// Whether a newline ends the standard input.
+        stdin_add_newline: Flag = Flag(true),
+        /// Whether empty lines at the end of stdout and stderr are taken off.
+        strip_empty_ends: Flag = Flag(true),
+        /// Whether `$VARIABLE` and `~` in the arguments are replaced.
+        expand_argument_vars: Flag = Flag(true),
+    }
+}
+
+impl Module for Command {
+    fn check(&self) -> Result<(), ArgFault> {
+        match (&self._raw_params, &self.cmd, &self.argv) {
+            (Some(_), Some(_), _) => Err(ArgFault::new("cmd", "only one of the free text and `cmd` can be given")),
+            (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
+                Err(ArgFault::new("argv", "only one of the command line and `argv` can be given"))
+            }
+            (None, None, None) => Err(ArgFault {
+                arg: None,
+                msg: "one of the following is required: _raw_params, cmd, argv".to_owned(),
+                help: Some("write the command after `command:`, or in `cmd` or `argv`".to_owned()),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let no_command = || Failure::new("no command given").data(data! { "rc" => 256 });
+        let words = match (self.argv, self._raw_params.or(self.cmd)) {
+            (Some(words), _) => words,
+            (None, Some(line)) => shell_words::split(&line)
+                .map_err(|error| Failure::new(format!("cannot split the command into words: {error}")).arg("cmd"))?,
+            (None, None) => Vec::new(),
+        };
+        if words.first().is_none_or(String::is_empty) {
+            return Err(no_command());
+        }
+        let expanded = match self.expand_argument_vars.0 {
+            true => words.iter().map(|word| paths::expand(word, host)).collect(),
+            false => words.clone(),
+        };
+        let execution = Execution {
+            shown: words.into(),
+            words: expanded,
+            chdir: self.chdir,
+            creates: self.creates,
+            removes: self.removes,
+            stdin: self.stdin.map(|text| input(text, self.stdin_add_newline.0)),
+            strip_empty_ends: self.strip_empty_ends.0,
+        };
+        let plan = execution.plan(host)?;
+        Ok(match self.executable {
+            Some(_) => plan.warn("command does not use `executable`; write shell to choose one"),
+            None => plan,
+        })
+    }
+}
+
+/// The standard input for `stdin` and `stdin_add_newline`.
+pub(crate) fn input(mut text: String, add_newline: bool) -> Vec<u8> {
+    if add_newline {
+        text.push('\n');
+    }
+    text.into_bytes()
+}
+
+/// A process that a task asks for, and when not to run it.
+pub(crate) struct Execution {
+    /// As the result's `cmd` shows it.
+    pub shown: Value,
+    pub words: Vec<String>,
+    pub chdir: Option<PathArg>,
+    pub creates: Option<PathArg>,
+    pub removes: Option<PathArg>,
+    pub stdin: Option<Vec<u8>>,
+    pub strip_empty_ends: bool,
+}
+
+impl Execution {
+    /// A change that runs the process, unless `creates` or `removes` says that it has nothing to do.
+    pub fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let folder = self.chdir.as_ref().map(|chdir| chdir.on(host));
+        if let Some(folder) = folder.as_deref().filter(|folder| !folder.is_dir()) {
+            let msg = format!("Unable to change directory before execution: {} is no directory", folder.display());
+            return Err(Failure::new(msg).arg("chdir").data(data! { "cmd" => self.shown }));
+        }
+        let mut plan = Plan { data: result(self.shown.clone(), String::new(), String::new()), ..Plan::default() };
+        if let Some(reason) = not_needed(&self.creates, &self.removes, folder.as_deref(), host) {
+            plan.data.insert("msg".to_owned(), format!("Did not run command since {reason}").into());
+            let stdout = format!("skipped, since {}", reason.replace('\'', ""));
+            plan.data.insert("stdout".to_owned(), stdout.into());
+            return Ok(plan);
+        }
+        const CHECKED: &str = "Command would have run if not in check mode";
+        plan.data.insert("msg".to_owned(), CHECKED.into());
+        let is_guarded = self.creates.is_some() || self.removes.is_some();
+        let what = format!("run {}", self.words.first().map_or("", String::as_str));
+        let change = Change::new(what, move |host, data| {
+            let mut process = host.command(self.words.first().map_or("", String::as_str));
+            process.args(self.words.iter().skip(1));
+            if let Some(folder) = &folder {
+                process.current_dir(folder);
+            }
+            execute(host, &mut process, self.shown, self.stdin, self.strip_empty_ends, data)
+        });
+        Ok(plan.change(if is_guarded { change.deed() } else { change.deed().unpredictable(CHECKED) }))
+    }
+}
+
+/// Why there is nothing to run: "'/x' exists"; `None` if there is.
+pub(crate) fn not_needed(
+    creates: &Option<PathArg>,
+    removes: &Option<PathArg>,
+    folder: Option<&Path>,
+    host: &Host,
+) -> Option<String> {
+    let exists = |pattern: &PathArg| {
+        let pattern = folder.unwrap_or(Path::new("")).join(pattern.on(host));
+        glob::exists(&pattern)
+    };
+    let created = creates.as_ref().filter(|path| exists(path));
+    let removed = removes.as_ref().filter(|path| !exists(path));
+    created
+        .map(|path| format!("'{}' exists", paths::text(path.on(host))))
+        .or_else(|| removed.map(|path| format!("'{}' does not exist", paths::text(path.on(host)))))
+}
+
+/// The controller adds the lines of both texts.
+fn result(shown: Value, stdout: String, stderr: String) -> Map {
+    data! {
+        "cmd" => shown,
+        "rc" => 0,
+        "stdout" => stdout,
+        "stderr" => stderr,
+        "start" => Value::Null,
+        "end" => Value::Null,
+        "delta" => Value::Null,
+        "msg" => "",
+    }
+}
+
+/// Runs the process now and puts what came of it into `data`; an exit code other than 0 is a failure.
+pub(crate) fn execute(
+    host: &Host,
+    process: &mut Process,
+    shown: Value,
+    stdin: Option<Vec<u8>>,
+    strip_empty_ends: bool,
+    data: &mut Map,
+) -> Result<(), Failure> {
+    let start = times::now();
+    let mut finished = process::run(process, stdin, host.max_output()).map_err(|error| {
+        let program = paths::text(process.get_program());
+        let reason = error
+            .raw_os_error()
+            .map_or_else(|| error.to_string(), |code| nix::errno::Errno::from_raw(code).desc().to_owned());
+        Failure::new(format!("Error executing command: cannot run {program}: {reason}"))
+            .data(data! { "cmd" => shown.clone(), "rc" => 2 })
+    })?;
+    let end = times::now();
+    let (mut stdout, mut stderr) = (std::mem::take(&mut finished.stdout), std::mem::take(&mut finished.stderr));
+    if strip_empty_ends {
+        strip_end(&mut stdout);
+        strip_end(&mut stderr);
+    }
+    data.extend(result(shown, stdout, stderr));
+    data.insert("start".to_owned(), moment(&start).into());
+    data.insert("end".to_owned(), moment(&end).into());
+    let micros = end.timestamp().as_microsecond() - start.timestamp().as_microsecond();
+    data.insert("delta".to_owned(), span(micros).into());
+    succeed(host, &finished, "the command", data)
+}
+
+/// Notes the exit code; fails unless it is 0, or if the process had to be killed because it printed without end.
+pub(crate) fn succeed(host: &Host, finished: &Finished, what: &str, data: &mut Map) -> Result<(), Failure> {
+    data.insert("rc".to_owned(), finished.rc.into());
+    match &finished.excess {
+        Some(excess) if excess.was_killed() => {
+            data.shift_remove("msg");
+            return Err(Failure::new(excess.sentence(what)).help(Excess::help()));
+        }
+        Some(excess) => host.warn(format!("{}; {}", excess.sentence(what), Excess::help())),
+        None => {}
+    }
+    match finished.rc {
+        0 => Ok(()),
+        _ => {
+            data.shift_remove("msg");
+            Err(Failure::new("non-zero return code"))
+        }
+    }
+}
+
+/// Takes line ends off the end.
+fn strip_end(text: &mut String) {
+    text.truncate(text.trim_end_matches(['\r', '\n']).len());
+}
+
+fn moment(time: &Zoned) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
+}
+
+/// A time span as Python writes it: `0:00:01.002003`.
+fn span(micros: i64) -> String {
+    let micros = micros.max(0);
+    let (seconds, rest) = (micros / 1_000_000, micros % 1_000_000);
+    format!("{}:{:02}:{:02}.{rest:06}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        runner::tests::{call, checked},
+        wire::Value,
+    };
+    use rplay_wire::data;
+
+    #[test]
+    fn the_words_reach_the_program_without_a_shell() {
+        let outcome = call("command", data! { "_raw_params" => "printf '%s|' 'a b' $HOME/x '|' \"c\"" });
+        let home = std::env::var("HOME").unwrap();
+        assert_eq!(outcome.data["stdout"], format!("a b|{home}/x|||c|").into());
+        assert_eq!(outcome.data["rc"], 0.into());
+        assert!(outcome.changed && outcome.failure.is_none());
+        let raw = call("command", data! { "argv" => vec!["echo", "$HOME"], "expand_argument_vars" => false });
+        assert_eq!(raw.data["stdout"], "$HOME".into());
+        assert_eq!(raw.data["cmd"], vec!["echo", "$HOME"].into());
+    }
+
+    #[test]
+    fn a_failed_command_keeps_its_data_and_has_changed_something() {
+        let outcome = call("command", data! { "argv" => vec!["sh", "-c", "echo out; echo err >&2; exit 3"] });
+        assert_eq!(outcome.failure.unwrap().msg, "non-zero return code");
+        assert!(outcome.changed);
+        assert_eq!(outcome.data["rc"], 3.into());
+        assert_eq!(outcome.data["stdout"], "out".into());
+        assert_eq!(outcome.data["stderr"], "err".into());
+    }
+
+    #[test]
+    fn what_exists_need_not_be_created() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("made.txt"), "").unwrap();
+        let chdir = folder.path().to_str().unwrap();
+        let outcome = call("command", data! { "cmd" => "false", "creates" => "made.*", "chdir" => chdir });
+        assert!(!outcome.changed && outcome.failure.is_none() && outcome.skipped.is_none());
+        assert_eq!(outcome.data["stdout"], "skipped, since made.* exists".into());
+        let outcome = call("command", data! { "cmd" => "false", "removes" => "gone", "chdir" => chdir });
+        assert_eq!(outcome.data["msg"], "Did not run command since 'gone' does not exist".into());
+    }
+
+    #[test]
+    fn check_mode_runs_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("f");
+        let line = format!("touch {}", file.display());
+        let outcome = checked("command", data! { "cmd" => line.clone() });
+        assert!(outcome.skipped.is_some() && !outcome.changed);
+        let outcome = checked("command", data! { "cmd" => line, "creates" => file.to_str().unwrap() });
+        assert!(outcome.skipped.is_none() && outcome.changed);
+        assert!(!file.exists());
+    }
+
+    #[test]
+    fn input_is_handed_over_and_output_stripped_as_asked() {
+        let outcome = call("command", data! { "cmd" => "cat", "stdin" => "in", "strip_empty_ends" => false });
+        assert_eq!(outcome.data["stdout"], "in\n".into());
+        let outcome = call("command", data! { "cmd" => "cat", "stdin" => "in", "stdin_add_newline" => false });
+        assert_eq!(outcome.data["stdout"], "in".into());
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let outcome = call("command", data! { "cmd" => "no-such-program --x" });
+        assert!(outcome.failure.unwrap().msg.contains("no-such-program"));
+        assert_eq!(outcome.data["rc"], 2.into());
+        assert_eq!(call("command", data! { "cmd" => " " }).data["rc"], 256.into());
+        assert!(call("command", data! {}).failure.unwrap().msg.contains("one of the following is required"));
+        assert_ne!(outcome.data["cmd"], Value::Null);
+    }
+}

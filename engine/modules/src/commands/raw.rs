@@ -1,0 +1,46 @@
+//! raw: runs a command line as it is, and says no more than what came out.
+
+use rplay_wire::{Failure, data};
+
+use crate::{Change, Host, Module, Plan, args, argtypes::Text, commands::command::succeed, system::process};
+
+args! {
+    /// Runs a command line in the host's shell. shell does more; raw is for hosts that have little.
+    pub struct Raw {
+        /// The command line.
+        _raw_params: Text,
+        /// The shell, as an absolute path; `/bin/sh` otherwise.
+        executable: Option<Text>,
+    }
+}
+
+impl Module for Raw {
+    fn plan(self, _host: &Host) -> Result<Plan, Failure> {
+        let change = Change::new("run a command line", move |host, data| {
+            let shell = self.executable.as_deref().filter(|shell| !shell.is_empty()).unwrap_or("/bin/sh");
+            let mut command = host.command(shell);
+            let mut finished = process::run(command.args(["-c", &self._raw_params]), None, host.max_output())
+                .map_err(|error| Failure::new(format!("cannot run {shell}: {error}")).arg("executable"))?;
+            data.extend(data! {
+                "stdout" => std::mem::take(&mut finished.stdout), "stderr" => std::mem::take(&mut finished.stderr),
+            });
+            succeed(host, &finished, "the command", data)
+        });
+        Ok(Plan::unchanged().change(change.deed().unpredictable("Command would have run if not in check mode")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::runner::tests::{call, checked};
+    use rplay_wire::data;
+
+    #[test]
+    fn a_line_runs_and_its_end_stays() {
+        let outcome = call("raw", data! { "_raw_params" => "echo a | cat; exit 2" });
+        assert_eq!(outcome.data["stdout"], "a\n".into());
+        assert_eq!(outcome.data["rc"], 2.into());
+        assert!(outcome.failure.is_some());
+        assert!(checked("raw", data! { "_raw_params" => "true" }).skipped.is_some());
+    }
+}

@@ -1,0 +1,265 @@
+//! `run_lock`: one run at a time on a host, without a lock that outlives its run.
+//!
+//! The agent lives as long as the run does, so it is the agent that holds the lock (flock): the kernel
+//! lets go of it when the agent ends, however it ends. The file's content is only for people.
+
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use rplay_wire::{Failure, Map, data};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::{PathArg, Text},
+    cannot::cannot,
+    choice,
+    system::{paths, regular},
+};
+
+choice! {
+    /// Whether the lock is to be held.
+    pub enum State {
+        Present = "present",
+        Absent = "absent",
+    }
+}
+
+args! {
+    /// Keeps other runs away from what this one works on. The lock is held until the run ends, whichever way,
+    /// or until it is given back; a run that finds it held fails and says who holds it and since when.
+    pub struct RunLock {
+        /// What is locked: runs that give the same name exclude each other on a host.
+        name: Text,
+        /// Whether the lock is to be held.
+        state: State = State::Present,
+        /// Who holds it, for the one that is refused: a user and a machine.
+        holder: Option<Text>,
+        /// What is being done, for the one that is refused: a playbook and its tags.
+        purpose: Option<Text>,
+        /// The file of the lock; by default one in /run named for the lock.
+        path: Option<PathArg>,
+    }
+}
+
+/// What is held by this agent.
+static HELD: Mutex<BTreeMap<PathBuf, File>> = Mutex::new(BTreeMap::new());
+
+/// Somebody who only looks (check mode) holds the lock for a moment.
+const TRIES: u32 = 10;
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
+
+/// What stands in the file.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Note {
+    holder: String,
+    purpose: String,
+    since: String,
+    /// The agent's process on this host.
+    agent: u32,
+}
+
+impl Module for RunLock {
+    fn check(&self) -> Result<(), ArgFault> {
+        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if self.name.is_empty() || !self.name.chars().all(good) {
+            return Err(ArgFault::new("name", "must be made of letters, digits, `-`, `_` and `.`"));
+        }
+        Ok(())
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let path = match &self.path {
+            Some(path) => path.on(host),
+            None => PathBuf::from(format!("/run/rplay-{}.lock", self.name)),
+        };
+        let plan = Plan::unchanged().set("path", paths::text(&path).as_str());
+        if self.state == State::Absent {
+            let release = Change::new("give the lock back", move |_, _| {
+                if let Some(file) = held().remove(&path) {
+                    // A note of who held it would mislead whoever looks at the file.
+                    let _ = file.set_len(0);
+                }
+                Ok(())
+            });
+            return Ok(plan.change(release.beside()));
+        }
+        if host.check {
+            let holder = look(&path)?;
+            let plan = plan.set("held_by", holder.as_ref().map(Note::to_map));
+            return Ok(match holder {
+                Some(note) => plan.warn(format!("{}: a run now would be refused", note.refusal(&self.name))),
+                None => plan,
+            });
+        }
+        let note = Note {
+            holder: self.holder.unwrap_or_default(),
+            purpose: self.purpose.unwrap_or_default(),
+            since: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            agent: std::process::id(),
+        };
+        let take = Change::new(format!("lock {}", self.name), move |_, _| take(&path, &self.name, &note));
+        Ok(plan.change(take.beside()))
+    }
+}
+
+fn held() -> MutexGuard<'static, BTreeMap<PathBuf, File>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn take(path: &Path, name: &str, note: &Note) -> Result<(), Failure> {
+    let mut held = held();
+    if held.contains_key(path) {
+        return Ok(());
+    }
+    regular::refuse_special(path).map_err(|error| cannot("open", path, &error).arg("path"))?;
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o644)
+        .custom_flags(nix::libc::O_NOFOLLOW)
+        .open(path)
+        .map_err(|error| cannot("open", path, &error).arg("path"))?;
+    let mut tries = 0;
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if tries < TRIES => tries += 1,
+            Err(TryLockError::WouldBlock) => {
+                let other = Note::read(&mut file);
+                return Err(Failure::new(other.refusal(name))
+                    .help("wait until that run has ended; one that crashed or was killed holds nothing any more")
+                    .data(data! { "held_by" => other.to_map() }));
+            }
+            Err(TryLockError::Error(error)) => return Err(cannot("lock", path, &error).arg("path")),
+        }
+        thread::sleep(BETWEEN_TRIES);
+    }
+    note.write(&mut file).map_err(|error| cannot("write", path, &error).arg("path"))?;
+    held.insert(path.to_owned(), file);
+    Ok(())
+}
+
+/// Who holds the lock, without taking it.
+fn look(path: &Path) -> Result<Option<Note>, Failure> {
+    if held().contains_key(path) {
+        return Ok(None);
+    }
+    regular::refuse_special(path).map_err(|error| cannot("open", path, &error).arg("path"))?;
+    let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
+    let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(cannot("open", path, &error).arg("path")),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => Ok(Some(Note::read(&mut file))),
+        Err(TryLockError::Error(error)) => Err(cannot("lock", path, &error).arg("path")),
+    }
+}
+
+impl Note {
+    /// The note in a file; nothing is known if it is just being written.
+    fn read(file: &mut File) -> Note {
+        let mut text = String::new();
+        let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_string(&mut text));
+        read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_default()
+    }
+
+    fn write(&self, file: &mut File) -> io::Result<()> {
+        let text = serde_json::to_string(self).map_err(io::Error::other)?;
+        file.set_len(0)?;
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(text.as_bytes())?;
+        file.write_all(b"\n")
+    }
+
+    fn to_map(&self) -> Map {
+        data! {
+            "holder" => self.holder.as_str(), "purpose" => self.purpose.as_str(), "since" => self.since.as_str(),
+            "agent" => self.agent,
+        }
+    }
+
+    fn refusal(&self, name: &str) -> String {
+        let or = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
+        let purpose = if self.purpose.is_empty() { String::new() } else { format!(" for {}", self.purpose) };
+        let agent =
+            if self.agent == 0 { String::new() } else { format!(" (its agent here is process {})", self.agent) };
+        format!(
+            "{name} is locked on this host by {} since {}{purpose}{agent}",
+            or(&self.holder, "somebody who gave no name"),
+            or(&self.since, "a moment ago")
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+    use crate::runner::tests::{call, checked};
+
+    #[test]
+    fn a_lock_is_held_once_and_its_holder_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let args = data! {
+            "name" => "todo", "path" => path.to_str().unwrap(), "holder" => "ann@desk", "purpose" => "site.yml",
+        };
+        assert!(checked("run_lock", args.clone()).failure.is_none());
+        assert!(!path.exists(), "check mode takes nothing");
+        let first = call("run_lock", args.clone());
+        assert!(first.failure.is_none() && !first.changed, "{first:?}");
+        // The same run again: it has it already.
+        assert!(call("run_lock", args.clone()).failure.is_none());
+        // Another agent, which here is a file of its own opened by another process.
+        let other = Command::new("flock").args(["-n", path.to_str().unwrap(), "true"]).status().unwrap();
+        assert!(!other.success());
+        let mut absent = args.clone();
+        absent.insert("state".into(), "absent".into());
+        assert!(call("run_lock", absent).failure.is_none());
+        let other = Command::new("flock").args(["-n", path.to_str().unwrap(), "true"]).status().unwrap();
+        assert!(other.success());
+    }
+
+    #[test]
+    fn who_is_refused_hears_by_whom_until_that_one_is_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let note = Note { holder: "bob@desk".into(), purpose: "site.yml".into(), since: "noon".into(), agent: 7 };
+        note.write(&mut File::create(&path).unwrap()).unwrap();
+        let mut other = Command::new("flock")
+            .args(["-n", "--no-fork", path.to_str().unwrap(), "sh", "-c", "echo locked; exec sleep 60"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        other.stdout.as_mut().unwrap().read_exact(&mut [0; 7]).unwrap();
+        let args = data! { "name" => "todo", "path" => path.to_str().unwrap() };
+        let refused = call("run_lock", args.clone());
+        let said = "todo is locked on this host by bob@desk since noon for site.yml (its agent here is process 7)";
+        assert_eq!(refused.failure.unwrap().msg, said);
+        assert!(checked("run_lock", args.clone()).warnings[0].starts_with(said));
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert!(call("run_lock", args).failure.is_none());
+    }
+
+    #[test]
+    fn a_name_is_no_path() {
+        assert!(call("run_lock", data! { "name" => "../x" }).failure.is_some());
+    }
+}

@@ -1,0 +1,79 @@
+//! shell: runs a command line in a shell.
+
+use rplay_wire::Failure;
+
+use crate::{
+    ArgFault, Host, Module, Plan, args,
+    argtypes::{Flag, PathArg, Text},
+    commands::command::{Execution, input},
+    system::paths,
+};
+
+args! {
+    /// Runs a command line in a shell, so that pipes, redirections and variables work.
+    pub struct Shell {
+        /// The command line.
+        _raw_params: Option<Text>,
+        /// The command line; another way to write the free text.
+        cmd: Option<Text>,
+        /// A path or pattern; if it exists, the command is not run.
+        creates: Option<PathArg>,
+        /// A path or pattern; if it does not exist, the command is not run.
+        removes: Option<PathArg>,
+        /// The folder to run it in.
+        chdir: Option<PathArg>,
+        /// The shell, as an absolute path; `/bin/sh` otherwise.
+        executable: Option<PathArg>,
+        /// What the command reads from its standard input.
+        stdin: Option<Text>,
+        /// Whether a newline ends the standard input.
+        stdin_add_newline: Flag = Flag(true),
+    }
+}
+
+impl Module for Shell {
+    fn check(&self) -> Result<(), ArgFault> {
+        match (&self._raw_params, &self.cmd) {
+            (Some(_), Some(_)) => Err(ArgFault::new("cmd", "only one of the free text and `cmd` can be given")),
+            _ => Ok(()),
+        }
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let line = self._raw_params.or(self.cmd).filter(|line| !line.trim().is_empty());
+        let line = line.ok_or_else(|| Failure::new("no command given").data(rplay_wire::data! { "rc" => 256 }))?;
+        let shell = self.executable.map_or_else(|| "/bin/sh".to_owned(), |shell| paths::text(shell.on(host)));
+        Execution {
+            shown: line.clone().into(),
+            words: vec![shell, "-c".to_owned(), line],
+            chdir: self.chdir,
+            creates: self.creates,
+            removes: self.removes,
+            stdin: self.stdin.map(|text| input(text, self.stdin_add_newline.0)),
+            strip_empty_ends: true,
+        }
+        .plan(host)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::runner::tests::call;
+    use rplay_wire::data;
+
+    #[test]
+    fn the_line_is_the_shells() {
+        let outcome = call("shell", data! { "_raw_params" => "x=1; echo $x | tr 1 2 && cat", "stdin" => "in" });
+        assert_eq!(outcome.data["stdout"], "2\nin".into());
+        assert_eq!(outcome.data["cmd"], "x=1; echo $x | tr 1 2 && cat".into());
+        let outcome = call("shell", data! { "cmd" => "exit 5" });
+        assert_eq!(outcome.data["rc"], 5.into());
+        assert!(outcome.failure.is_some() && outcome.changed);
+    }
+
+    #[test]
+    fn another_shell_can_be_chosen() {
+        let outcome = call("shell", data! { "cmd" => "echo ${BASH_VERSION:+bash}", "executable" => "/bin/bash" });
+        assert_eq!(outcome.data["stdout"], "bash".into());
+    }
+}

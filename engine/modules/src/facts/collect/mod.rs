@@ -1,0 +1,230 @@
+//! What can be known about a host, gathered without starting processes wherever that is possible. One
+//! file a topic; names are Ansible's, without the prefix `ansible_`.
+
+mod accounts;
+mod date_time;
+mod devices;
+mod distribution;
+mod dmi;
+mod local;
+mod memory;
+mod mounts;
+mod network;
+mod platform;
+mod processor;
+mod security;
+mod service;
+mod virtualization;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rplay_wire::Map;
+
+use crate::{Host, argtypes::PathArg};
+
+/// Where facts are read from.
+pub struct Source<'h> {
+    pub host: &'h Host,
+    /// `/`, except in tests.
+    pub root: PathBuf,
+    /// Where facts of the host's own making are.
+    pub fact_path: PathArg,
+    /// How long to wait for what may hang, such as the size of a network mount.
+    pub timeout: Duration,
+}
+
+impl Source<'_> {
+    /// A path below the root.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    /// The text of a file; empty if it cannot be read.
+    pub fn text(&self, path: &str) -> String {
+        text(&self.path(path))
+    }
+
+    pub fn exists(&self, path: &str) -> bool {
+        self.path(path).exists()
+    }
+
+    /// The first line of a file without the space around it; `None` if there is none.
+    pub fn line(&self, path: &str) -> Option<String> {
+        let line = self.text(path).lines().next().unwrap_or_default().trim().to_owned();
+        (!line.is_empty()).then_some(line)
+    }
+
+    /// Whether a program of that name is where programs are.
+    pub fn program(&self, name: &str) -> Option<PathBuf> {
+        let folders = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/local/sbin"];
+        folders.iter().map(|folder| self.path(folder).join(name)).find(|path| path.is_file())
+    }
+}
+
+/// The text of a file, whatever its bytes; empty if it cannot be read.
+fn text(path: &Path) -> String {
+    crate::system::regular::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+/// The files and folders in a folder by name, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// `KEY=value` lines as a shell would read them.
+fn assignments(text: &str) -> Vec<(String, String)> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let pairs = lines.filter_map(|line| line.split_once('='));
+    pairs
+        .map(|(key, value)| {
+            let words = shell_words::split(value).unwrap_or_else(|_| vec![value.to_owned()]);
+            (key.trim().to_owned(), words.join(" "))
+        })
+        .collect()
+}
+
+/// Facts that belong together.
+struct Topic {
+    name: &'static str,
+    /// The larger subset it belongs to: `min`, `hardware`, `network`, `virtual`; empty for none.
+    group: &'static str,
+    /// Facts by whose names it can be asked for too.
+    facts: &'static [&'static str],
+    gather: fn(&Source) -> Map,
+}
+
+const fn topic(
+    name: &'static str,
+    group: &'static str,
+    facts: &'static [&'static str],
+    gather: fn(&Source) -> Map,
+) -> Topic {
+    Topic { name, group, facts, gather }
+}
+
+static TOPICS: &[Topic] = &[
+    topic("apparmor", "min", &[], security::apparmor),
+    topic("caps", "min", &["system_capabilities", "system_capabilities_enforced"], security::capabilities),
+    topic("chroot", "", &["is_chroot"], security::chroot),
+    topic("cmdline", "min", &["proc_cmdline"], platform::cmdline),
+    topic("date_time", "min", &[], date_time::gather),
+    topic(
+        "distribution",
+        "min",
+        &["os_family", "distribution_release", "distribution_version", "distribution_major_version"],
+        distribution::gather,
+    ),
+    topic("dns", "min", &[], network::dns),
+    topic("env", "min", &[], platform::environment),
+    topic("fips", "min", &[], security::fips),
+    topic(
+        "hardware",
+        "hardware",
+        &["processor", "processor_cores", "processor_count", "flags", "processor_vcpus"],
+        processor::gather,
+    ),
+    topic("memory", "hardware", &["memtotal_mb", "memfree_mb", "swaptotal_mb", "memory_mb"], memory::gather),
+    topic("dmi", "hardware", &["bios_version", "product_name", "system_vendor", "form_factor"], dmi::gather),
+    topic("devices", "hardware", &["device_links"], devices::gather),
+    topic("mounts", "hardware", &[], mounts::gather),
+    topic("uptime", "hardware", &["uptime_seconds"], platform::uptime),
+    topic("loadavg", "", &[], platform::load),
+    topic("local", "min", &[], local::gather),
+    topic("lsb", "min", &[], distribution::lsb),
+    topic(
+        "network",
+        "network",
+        &["interfaces", "default_ipv4", "default_ipv6", "all_ipv4_addresses", "all_ipv6_addresses"],
+        network::gather,
+    ),
+    topic("pkg_mgr", "min", &[], service::package_manager),
+    topic("platform", "min", &["machine_id", "architecture", "kernel", "fqdn", "hostname"], platform::gather),
+    topic("python", "min", &["python_version"], platform::python),
+    topic("selinux", "min", &[], security::selinux),
+    topic("service_mgr", "min", &[], service::service_manager),
+    topic("ssh_pub_keys", "min", &[], security::ssh_keys),
+    topic("user", "min", &["user_id", "user_dir"], accounts::gather),
+    topic(
+        "virtual",
+        "virtual",
+        &["virtualization_type", "virtualization_role", "virtualization_tech_guest", "virtualization_tech_host"],
+        virtualization::gather,
+    ),
+];
+
+/// Subsets that Ansible knows and that have nothing to add here: their programs would have to be run.
+const NOTHING_TO_ADD: &[&str] = &["facter", "ohai", "fibre_channel_wwn", "iscsi", "nvme", "systemd"];
+
+/// All facts of the subsets. Fails on a subset that does not exist, with its name.
+pub fn gather(source: &Source, subsets: &[String]) -> Result<Map, String> {
+    let chosen = chosen(subsets)?;
+    let topics = TOPICS.iter().filter(|topic| chosen.contains(topic.name));
+    Ok(topics.flat_map(|topic| (topic.gather)(source)).collect())
+}
+
+/// The names of the topics that subsets such as `min`, `!hardware` or `mounts` stand for.
+fn chosen(subsets: &[String]) -> Result<BTreeSet<&'static str>, String> {
+    let named = |name: &str| -> Result<Vec<&'static str>, String> {
+        let found: Vec<_> = TOPICS
+            .iter()
+            .filter(|topic| name == "all" || topic.name == name || topic.group == name || topic.facts.contains(&name))
+            .map(|topic| topic.name)
+            .collect();
+        if found.is_empty() && !NOTHING_TO_ADD.contains(&name) {
+            return Err(name.to_owned());
+        }
+        Ok(found)
+    };
+    let (without, with): (Vec<_>, Vec<_>) = subsets.iter().map(|s| s.trim()).partition(|name| name.starts_with('!'));
+    let without: Vec<&str> = without.into_iter().map(|name| name.trim_start_matches('!')).collect();
+    // What is left out is taken from everything, unless something is asked for by name.
+    let mut all: BTreeSet<_> = if with.is_empty() { named("all")? } else { named("min")? }.into_iter().collect();
+    for name in &without {
+        let minimum = named("min")?;
+        let gone = named(name)?;
+        // `!all` leaves the least there is, which only `!min` takes away.
+        all.retain(|topic| !gone.contains(topic) || *name == "all" && minimum.contains(topic));
+    }
+    if without.contains(&"min") && with.is_empty() {
+        all.clear();
+    }
+    for name in with {
+        let gone =
+            without.iter().filter(|gone| **gone != "all").map(|gone| named(gone)).collect::<Result<Vec<_>, _>>()?;
+        let gone = gone.concat();
+        all.extend(named(name)?.into_iter().filter(|topic| !gone.contains(topic) || *topic == name));
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subset(written: &[&str]) -> Vec<&'static str> {
+        let written: Vec<_> = written.iter().map(|s| s.to_string()).collect();
+        chosen(&written).unwrap().into_iter().collect()
+    }
+
+    #[test]
+    fn subsets_add_and_leave_out() {
+        assert_eq!(subset(&["all"]).len(), TOPICS.len());
+        assert_eq!(subset(&[]).len(), TOPICS.len());
+        assert!(subset(&["!all"]).contains(&"distribution") && !subset(&["!all"]).contains(&"mounts"));
+        assert!(subset(&["!all", "!min"]).is_empty());
+        assert_eq!(subset(&["!all", "!min", "network"]), ["network"]);
+        assert!(subset(&["mounts"]).contains(&"mounts") && !subset(&["mounts"]).contains(&"devices"));
+        assert!(!subset(&["all", "!hardware"]).contains(&"devices"));
+        assert!(subset(&["!hardware"]).contains(&"network"));
+        assert!(subset(&["hardware", "!devices"]).contains(&"mounts"));
+        assert_eq!(chosen(&["nope".to_owned()]), Err("nope".to_owned()));
+    }
+}

@@ -1,0 +1,214 @@
+//! assemble: makes one file of the pieces in a folder.
+
+use std::{
+    fs::File,
+    io::{self, BufWriter, Read, Write},
+    path::Path,
+};
+
+use rplay_wire::{Failure, Value, data};
+use tempfile::TempPath;
+
+use crate::{
+    ArgFault, Host, Module, Plan, args,
+    argtypes::{Flag, PathArg, Text},
+    cannot::cannot,
+    system::{
+        attributes::{Attributes, describe},
+        digest::Algorithm,
+        glob, paths,
+        pattern::{Flags, Pattern},
+        place::{Content, Placement},
+        regular,
+    },
+};
+
+args! {
+    /// Makes one file of the pieces in a folder, in the order of their names.
+    pub struct Assemble {
+        ..attributes: Attributes,
+        /// The folder with the pieces.
+        src: Text,
+        /// The file to make.
+        dest: PathArg,
+        /// What goes between two pieces.
+        delimiter: Option<Text>,
+        /// Only pieces in whose names this regular expression stands.
+        regexp: Option<Text>,
+        /// Leave out pieces whose names begin with a dot.
+        ignore_hidden: Flag = Flag(false),
+        /// Keep the file that is replaced.
+        backup: Flag = Flag(false),
+        /// A command that must accept the new file, named by `%s`.
+        validate: Option<Text>,
+        /// Whether the folder is on the host rather than on the controller.
+        remote_src: Flag = Flag(true),
+        /// Whether the controller decrypts pieces that are kept in a vault.
+        decrypt: Flag = Flag(true),
+        _content: Option<Value>,
+    }
+}
+
+impl Module for Assemble {
+    fn check(&self) -> Result<(), ArgFault> {
+        self.attributes.check()
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let src = paths::expand(&self.src, host);
+        let content = match &self._content {
+            Some(Value::Bytes(bytes)) => temporary(|new| new.write_all(bytes))?,
+            Some(Value::Str(text)) => temporary(|new| new.write_all(text.as_bytes()))?,
+            Some(_) => return Err(Failure::new("the assembled content must come at once")),
+            None if self.remote_src.0 => self.pieces(Path::new(&src))?,
+            None => return Err(Failure::new(format!("the controller did not send the pieces in {src}")).arg("src")),
+        };
+        let dest = self.dest.on(host);
+        let folder = paths::folder(&dest);
+        if !folder.is_dir() {
+            let msg = format!("Destination directory {} does not exist", folder.display());
+            return Err(Failure::new(msg).arg("dest"));
+        }
+        let checksum = Algorithm::Sha1.of_file(&content)?;
+        let md5sum = Algorithm::Md5.of_file(&content)?;
+        let placement = Placement::new(paths::real(&dest), Content::File(content.to_path_buf()), &self.attributes)?;
+        let mut plan = placement.backup(self.backup.0).validate(self.validate).plan(host, Plan::unchanged())?;
+        plan.data = data! {
+            "src" => src, "dest" => paths::text(&dest), "checksum" => checksum, "md5sum" => md5sum, "msg" => "OK",
+        };
+        Ok(plan.finish(move |_, data| {
+            // Until here it was needed.
+            drop(content);
+            data.extend(describe(&dest));
+            Ok(())
+        }))
+    }
+}
+
+impl Assemble {
+    /// The pieces in one file, which goes away when it is dropped.
+    fn pieces(&self, folder: &Path) -> Result<TempPath, Failure> {
+        if !folder.is_dir() {
+            let what = if folder.exists() { "is not a directory" } else { "does not exist" };
+            return Err(Failure::new(format!("Source ({}) {what}", folder.display())).arg("src"));
+        }
+        let pattern = self.regexp.as_deref().map(|regexp| Pattern::new(regexp, Flags::default(), "regexp"));
+        let pattern = pattern.transpose()?;
+        let delimiter = self.delimiter.as_deref().map(unescaped);
+        let mut files = glob::matching(&folder.join("*"));
+        if !self.ignore_hidden.0 {
+            files.extend(glob::matching(&folder.join(".*")));
+        }
+        files.sort_by_key(|file| file.file_name().map(ToOwned::to_owned));
+        files.retain(|file| {
+            let name = paths::text(file.file_name().unwrap_or_default());
+            file.is_file() && pattern.as_ref().is_none_or(|pattern| pattern.is_in(&name))
+        });
+        let mut unreadable = None;
+        let joined = temporary(|new| {
+            let mut pieces = files.iter().map(|file| {
+                regular::open(file).inspect_err(|error| unreadable = Some(cannot("read", file, error).arg("src")))
+            });
+            join(&mut pieces, delimiter.as_deref(), new)
+        });
+        match unreadable {
+            Some(failure) => Err(failure),
+            None => joined,
+        }
+    }
+}
+
+/// A file with what `fill` writes into it.
+fn temporary(fill: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> Result<TempPath, Failure> {
+    let mut new = tempfile::Builder::new().prefix(".rplay-").tempfile()?;
+    let mut writer = BufWriter::with_capacity(1 << 16, new.as_file_mut());
+    fill(&mut writer).and_then(|()| writer.flush()).map_err(|error| {
+        Failure::new(format!("the pieces cannot be put together in {}: {error}", std::env::temp_dir().display()))
+    })?;
+    drop(writer);
+    Ok(new.into_temp_path())
+}
+
+/// The pieces one after the other; the delimiter begins and ends a line of its own.
+fn join<R: Read>(
+    pieces: &mut dyn Iterator<Item = io::Result<R>>,
+    delimiter: Option<&str>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 16];
+    let mut is_open = false;
+    for (number, piece) in pieces.enumerate() {
+        let mut piece = piece?;
+        if is_open {
+            out.write_all(b"\n")?;
+        }
+        if let Some(delimiter) = delimiter.filter(|_| number > 0) {
+            out.write_all(delimiter.as_bytes())?;
+            if !delimiter.ends_with('\n') {
+                out.write_all(b"\n")?;
+            }
+        }
+        is_open = true;
+        loop {
+            let read = match piece.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => buffer.get(..length).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            out.write_all(read)?;
+            is_open = !read.ends_with(b"\n");
+        }
+    }
+    Ok(())
+}
+
+/// `\n`, `\t`, `\r` and `\\` as one character each.
+fn unescaped(text: &str) -> String {
+    let mut out = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (c, c == '\\') {
+            (_, true) => match chars.next() {
+                Some('n') => out.push('\n'),
+                Some('t') => out.push('\t'),
+                Some('r') => out.push('\r'),
+                Some('\\') | None => out.push('\\'),
+                Some(other) => out.extend(['\\', other]),
+            },
+            (c, false) => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rplay_wire::{Map, data};
+
+    use crate::runner::tests::call;
+
+    #[test]
+    fn pieces_are_joined_in_the_order_of_their_names() {
+        let base = tempfile::tempdir().unwrap();
+        let (src, dest) = (base.path().join("d"), base.path().join("f"));
+        fs::create_dir(&src).unwrap();
+        for (name, text) in [("b", "2\n"), ("a", "1"), (".h", "0\n"), ("c", "3\n")] {
+            fs::write(src.join(name), text).unwrap();
+        }
+        let assembled = |more: Map| {
+            let mut args = data! { "src" => src.to_str().unwrap(), "dest" => dest.to_str().unwrap() };
+            args.extend(more);
+            let outcome = call("assemble", args.clone());
+            assert!(outcome.failure.is_none() && !call("assemble", args).changed, "{outcome:?}");
+            fs::read_to_string(&dest).unwrap()
+        };
+        assert_eq!(assembled(data! {}), "0\n1\n2\n3\n");
+        assert_eq!(assembled(data! { "ignore_hidden" => true, "delimiter" => "--" }), "1\n--\n2\n--\n3\n");
+        assert_eq!(assembled(data! { "regexp" => "^[ac]$", "delimiter" => r"-\n" }), "1\n-\n3\n");
+        let failure = call("assemble", data! { "src" => "/no/such", "dest" => "/tmp/x" }).failure.unwrap();
+        assert_eq!(failure.msg, "Source (/no/such) does not exist");
+    }
+}

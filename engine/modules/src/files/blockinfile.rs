@@ -1,0 +1,228 @@
+//! blockinfile: keeps a block of lines between two marker lines in a file.
+
+use rplay_wire::Failure;
+
+use crate::{
+    ArgFault, Host, Module, Plan, args,
+    argtypes::{Flag, PathArg, Text},
+    choice,
+    system::{
+        attributes::Attributes,
+        pattern::{self, Pattern},
+        text::{self, TextFile},
+    },
+};
+
+choice! {
+    /// Whether the block is to be there.
+    pub enum State {
+        Present = "present",
+        Absent = "absent",
+    }
+}
+
+args! {
+    /// Keeps a block of lines, between two marker lines, in a file.
+    pub struct BlockInFile {
+        ..attributes: Attributes,
+        /// The file.
+        path: PathArg | "dest" | "destfile" | "name",
+        /// Whether the block is to be there.
+        state: State = State::Present,
+        /// The lines. An empty block is removed with its markers.
+        block: Text | "content" = String::new(),
+        /// The marker lines; `{mark}` stands for `marker_begin` and `marker_end`.
+        marker: Text = "# {mark} ANSIBLE MANAGED BLOCK".to_owned(),
+        /// What `{mark}` stands for before the block.
+        marker_begin: Text = "BEGIN".to_owned(),
+        /// What `{mark}` stands for after the block.
+        marker_end: Text = "END".to_owned(),
+        /// A new block goes after the last line in which this regular expression stands; `EOF` is the end.
+        insertafter: Option<Text>,
+        /// A new block goes before the last line in which this regular expression stands; `BOF` is the start.
+        insertbefore: Option<Text>,
+        /// Make the file if there is none.
+        create: Flag = Flag(false),
+        /// Keep the file that is replaced.
+        backup: Flag = Flag(false),
+        /// A command that must accept the new file, named by `%s`.
+        validate: Option<Text>,
+        /// Whether an empty line follows the block, unless it ends the file.
+        append_newline: Flag = Flag(false),
+        /// Whether an empty line goes before the block, unless it begins the file.
+        prepend_newline: Flag = Flag(false),
+        /// The character set of the file; only `utf-8` is known. Bytes that are none are kept.
+        encoding: Text = "utf-8".to_owned(),
+    }
+}
+
+impl Module for BlockInFile {
+    fn check(&self) -> Result<(), ArgFault> {
+        self.attributes.check()?;
+        if self.insertafter.is_some() && self.insertbefore.is_some() {
+            let msg = "parameters are mutually exclusive: insertbefore|insertafter";
+            return Err(ArgFault::new("insertafter", msg));
+        }
+        match self.encoding.to_ascii_lowercase().as_str() {
+            "utf-8" | "utf8" | "ascii" | "us-ascii" => Ok(()),
+            other => Err(ArgFault::new("encoding", format!("knows only utf-8, not `{other}`"))),
+        }
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let file = TextFile::read(self.path.on(host))?;
+        let is_wanted = self.state == State::Present && !self.block.is_empty();
+        if file.before.is_none() && self.state == State::Absent {
+            return Ok(Plan::unchanged().set("msg", format!("File {} not present", file.path.display())));
+        }
+        if file.before.is_none() && !self.create.0 {
+            return Err(file.missing("Path").help("write `create: true` to make it"));
+        }
+        let before = file.before.clone().unwrap_or_default();
+        let after = self.edit(&before, is_wanted)?;
+        let msg = match &file.before {
+            Some(before) if *before == after => "",
+            None => "File created",
+            Some(_) if is_wanted => "Block inserted",
+            Some(_) => "Block removed",
+        };
+        let plan = file.plan(host, &after, msg.to_owned(), &self.attributes, self.backup.0, self.validate)?;
+        Ok(match self.marker.trim_end_matches('\n').contains('\n') {
+            true => plan.warn("a marker of several lines is never found again: the block is inserted each time"),
+            false => plan,
+        })
+    }
+}
+
+impl BlockInFile {
+    fn edit(&self, before: &str, is_wanted: bool) -> Result<String, Failure> {
+        let marker = |mark: &str| self.marker.trim_end_matches('\n').replace("{mark}", mark);
+        let (begin, end) = (marker(&self.marker_begin), marker(&self.marker_end));
+        let mut lines = text::lines(before);
+        let last = |marker: &str| lines.iter().rposition(|line| line.strip_suffix('\n').unwrap_or(line) == marker);
+        let at = match (last(&begin), last(&end)) {
+            (Some(from), Some(to)) => {
+                let (from, to) = (from.min(to), from.max(to));
+                lines.drain(from..=to);
+                from
+            }
+            _ if !is_wanted => return Ok(before.to_owned()),
+            _ => self.place(before, &lines)?,
+        };
+        if !is_wanted {
+            return Ok(lines.concat());
+        }
+        if let Some(line) = at.checked_sub(1).and_then(|above| lines.get_mut(above))
+            && !line.ends_with('\n')
+        {
+            line.push('\n');
+        }
+        let ended = if self.block.ends_with('\n') { "" } else { "\n" };
+        let mut block = format!("{begin}\n{}{ended}{end}\n", self.block);
+        if self.prepend_newline.0 && at > 0 && lines[at - 1] != "\n" {
+            block.insert(0, '\n');
+        }
+        if self.append_newline.0 && lines.get(at).is_some_and(|below| below != "\n") {
+            block.push('\n');
+        }
+        lines.insert(at, block);
+        Ok(lines.concat())
+    }
+
+    /// Before which line a new block goes.
+    fn place(&self, text: &str, lines: &[String]) -> Result<usize, Failure> {
+        let (written, arg, below) = match (self.insertafter.as_deref(), self.insertbefore.as_deref()) {
+            (_, Some("BOF")) => return Ok(0),
+            (_, Some(before)) => (before, "insertbefore", 0),
+            (Some(after), _) if after != "EOF" => (after, "insertafter", 1),
+            _ => return Ok(lines.len()),
+        };
+        let pattern = Pattern::new(written, pattern::Flags::default(), arg)?;
+        let line = if pattern::is_multi_line(written) {
+            // Such a pattern may reach over several lines of the file.
+            pattern.find(text).and_then(|found| found.get(0)).map(|whole| {
+                let reach = if below == 1 { whole.end() } else { whole.start() };
+                text[..reach].matches('\n').count()
+            })
+        } else {
+            lines.iter().rposition(|line| pattern.is_in(line))
+        };
+        Ok(line.map_or(lines.len(), |line| (line + below).min(lines.len())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay_wire::{Map, data};
+
+    use crate::runner::tests::{call, checked};
+
+    const OPEN: &str = "# BEGIN ANSIBLE MANAGED BLOCK\n";
+    const CLOSE: &str = "# END ANSIBLE MANAGED BLOCK\n";
+
+    fn edited(before: &str, args: Map) -> (String, String) {
+        let base = tempfile::tempdir().unwrap();
+        let file = base.path().join("f");
+        std::fs::write(&file, before).unwrap();
+        let mut args = args;
+        args.insert("path".into(), file.to_str().unwrap().into());
+        let foretold = checked("blockinfile", args.clone());
+        let outcome = call("blockinfile", args.clone());
+        assert!(outcome.failure.is_none(), "{outcome:?}");
+        let after = std::fs::read_to_string(&file).unwrap();
+        assert!(outcome.changed == foretold.changed && outcome.changed == (after != before));
+        assert!(!call("blockinfile", args).changed, "a second run changes nothing");
+        (after, outcome.data["msg"].as_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn a_new_block_goes_where_it_belongs() {
+        let block = format!("{OPEN}x\n{CLOSE}");
+        for (args, after) in [
+            (data! {}, format!("a\nb\nc\n{block}")),
+            (data! { "insertafter" => "^a" }, format!("a\n{block}b\nc\n")),
+            (data! { "insertbefore" => "^b" }, format!("a\n{block}b\nc\n")),
+            (data! { "insertbefore" => "BOF" }, format!("{block}a\nb\nc\n")),
+            (data! { "insertbefore" => "nope" }, format!("a\nb\nc\n{block}")),
+            (data! { "insertafter" => "(?m)a\nb" }, format!("a\nb\n{block}c\n")),
+            (data! { "insertbefore" => "(?m)b\nc" }, format!("a\n{block}b\nc\n")),
+            (
+                data! { "insertafter" => "^a", "append_newline" => true, "prepend_newline" => true },
+                format!("a\n\n{block}\nb\nc\n"),
+            ),
+        ] {
+            let mut args = args;
+            args.insert("block".into(), "x".into());
+            assert_eq!(edited("a\nb\nc\n", args.clone()), (after, "Block inserted".to_owned()), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn a_block_is_replaced_in_its_place_and_removed_with_its_markers() {
+        let before = format!("a\n{OPEN}x\n{CLOSE}b\n");
+        assert_eq!(edited(&before, data! { "block" => "y\nz\n" }).0, format!("a\n{OPEN}y\nz\n{CLOSE}b\n"));
+        assert_eq!(edited(&before, data! { "block" => "x" }), (before.clone(), String::new()));
+        assert_eq!(edited(&before, data! { "block" => "" }), ("a\nb\n".to_owned(), "Block removed".to_owned()));
+        assert_eq!(edited(&before, data! { "state" => "absent" }).0, "a\nb\n");
+        assert_eq!(edited("a", data! { "state" => "absent" }).0, "a");
+        let custom = data! { "block" => "x", "marker" => "<!-- {mark} -->", "marker_begin" => "B" };
+        assert_eq!(edited("", custom).0, "<!-- B -->\nx\n<!-- END -->\n");
+    }
+
+    #[test]
+    fn a_missing_file_is_made_only_if_asked() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("f");
+        let args = |more: Map| {
+            let mut args = data! { "path" => path.to_str().unwrap(), "block" => "x" };
+            args.extend(more);
+            args
+        };
+        assert_eq!(call("blockinfile", args(data! {})).data["rc"], 257.into());
+        let gone = call("blockinfile", args(data! { "state" => "absent" }));
+        assert!(gone.failure.is_none() && !gone.changed);
+        let made = call("blockinfile", args(data! { "create" => true, "mode" => "0600" }));
+        assert_eq!((&made.data["msg"], made.changed), (&"File created".into(), true));
+        assert_eq!(crate::system::attributes::describe(&path)["mode"], "0600".into());
+    }
+}

@@ -1,0 +1,505 @@
+//! copy: puts content from the controller, or from elsewhere on the host, into files.
+
+use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
+
+use rplay_wire::{Failure, Map, Value, data};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::{Flag, PathArg, Text},
+    cannot::cannot,
+    system::{
+        attributes::{Attributes, Wanted, describe},
+        digest::Algorithm,
+        folders::make_folders,
+        mode::Mode,
+        paths,
+        place::{Content, Placement},
+        tree::{self, Kind, Node},
+    },
+};
+
+args! {
+    /// Copies files to the host. Folders are copied with all they hold.
+    pub struct Copy {
+        ..attributes: Attributes,
+        /// The file or folder to copy: on the controller, or on the host with `remote_src`. A folder that
+        /// ends in `/` stands for what it holds.
+        src: Option<Text>,
+        /// The text to write, instead of `src`.
+        content: Option<Value>,
+        /// Where to put it. A path that ends in `/`, or is a folder, takes the file under its own name.
+        dest: PathArg,
+        /// Keep the file that is replaced.
+        backup: Flag = Flag(false),
+        /// Whether a file that is there already may be replaced.
+        force: Flag | "thirsty" = Flag(true),
+        /// A command that must accept the new file, named by `%s`.
+        validate: Option<Text>,
+        /// The permissions of folders that are made.
+        directory_mode: Option<Mode>,
+        /// Whether `src` is on the host.
+        remote_src: Flag = Flag(false),
+        /// Whether a symbolic link at `dest` stands for the file it leads to.
+        follow: Flag = Flag(false),
+        /// Whether symbolic links in `src` are followed, or copied as links. By default they are followed on
+        /// the controller, and copied with `remote_src`.
+        local_follow: Option<Flag>,
+        /// The SHA-1 that the content must have.
+        checksum: Option<Text>,
+        /// Whether the controller decrypts a `src` that is kept in a vault.
+        decrypt: Flag = Flag(true),
+        _content: Option<Value>,
+        _original_basename: Option<Text>,
+        _tree: Option<Vec<Value>>,
+    }
+}
+
+impl Module for Copy {
+    fn check(&self) -> Result<(), ArgFault> {
+        let is_sent = self._content.is_some() || self._tree.is_some();
+        match (&self.src, &self.content) {
+            (None, None) if !is_sent => Err(ArgFault::new("src", "src (or content) is required")),
+            (Some(_), Some(_)) => Err(ArgFault::new("content", "src and content are mutually exclusive")),
+            (None, Some(_)) if self.dest.0.ends_with('/') => {
+                Err(ArgFault::new("dest", "can not use content with a dir as dest"))
+            }
+            _ if self.attributes.mode == Some(Mode::Preserve) => Ok(()),
+            _ => self.attributes.check(),
+        }
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let dest = self.dest.on(host);
+        let ends_in_slash = self.dest.0.ends_with('/');
+        let job = Job {
+            wanted: self.attributes.resolve()?,
+            directory_mode: self.directory_mode.clone(),
+            attributes: self.attributes.clone(),
+            backup: self.backup.0,
+            force: self.force.0,
+            follow: self.follow.0,
+            validate: self.validate.clone(),
+            checksum: self.checksum.clone(),
+            keeps_modes: false,
+        };
+        let src = self.src.clone();
+        if let Some(entries) = &self._tree {
+            let nodes = entries.iter().map(Node::read).collect::<Result<Vec<_>, _>>()?;
+            return job.tree(host, nodes, dest, src);
+        }
+        if self.remote_src.0 {
+            let src = src.ok_or_else(|| Failure::new("src is required with remote_src").arg("src"))?;
+            return self.within_host(host, job, &src, dest, ends_in_slash);
+        }
+        let content = match (self._content, self.content, &src) {
+            (Some(Value::Bytes(bytes)), ..) => Content::Bytes(bytes),
+            (Some(Value::Blob(blob)), ..) => Content::Blob(blob),
+            (Some(value), ..) | (None, Some(value), _) => Content::Bytes(
+                <Text as args::ArgType>::parse(&value)
+                    .map_err(|expected| Failure::new(format!("`content` {expected}")).arg("content"))?
+                    .into_bytes(),
+            ),
+            (None, None, Some(src)) => {
+                return Err(Failure::new(format!("the controller did not send the content of {src}")).arg("src"));
+            }
+            (None, None, None) => return Err(Failure::new("src (or content) is required").arg("src")),
+        };
+        if src.is_none() && self._original_basename.is_none() && (ends_in_slash || dest.is_dir()) {
+            return Err(Failure::new("can not use content with a dir as dest").arg("dest"));
+        }
+        let name = self._original_basename.filter(|_| ends_in_slash || dest.is_dir());
+        let (dest, makes_folder) = match name {
+            Some(name) => (dest.join(name), ends_in_slash),
+            None => (dest, false),
+        };
+        job.one(host, content, dest, src, makes_folder)
+    }
+}
+
+impl Copy {
+    fn within_host(
+        &self,
+        host: &Host,
+        mut job: Job,
+        src: &str,
+        dest: PathBuf,
+        ends_in_slash: bool,
+    ) -> Result<Plan, Failure> {
+        let path = PathBuf::from(paths::expand(src, host));
+        let meta = fs::metadata(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Failure::new(format!("Source {src} not found")).arg("src"),
+            _ => cannot("read", &path, &error).arg("src"),
+        })?;
+        if meta.is_dir() {
+            let mut nodes = tree::walk(&path, self.local_follow.is_some_and(|follow| follow.0))?;
+            let mut top = dest.clone();
+            if let Some(name) = path.file_name().filter(|_| !src.ends_with('/')) {
+                nodes.iter_mut().for_each(|node| node.path = PathBuf::from(name).join(&node.path));
+                let node = Node { path: name.into(), mode: Some(meta.mode() & 0o7777), kind: Kind::Folder };
+                nodes.insert(0, node);
+                if ends_in_slash || dest.is_dir() {
+                    top.push(name);
+                }
+            }
+            // What is in the folder keeps its permissions; `mode` is for the folder itself.
+            let mode = match job.wanted.mode.clone() {
+                Some(Mode::Preserve) => Some(Mode::Bits(meta.mode() & 0o7777)),
+                mode => mode.inspect(|_| job.wanted.mode = None),
+            };
+            job.keeps_modes = true;
+            if !ends_in_slash {
+                job.directory_mode = None;
+            }
+            let wanted = Wanted { mode, flags: None, ..job.wanted.clone() };
+            let plan = job.tree(host, nodes, dest, Some(src.to_owned()))?;
+            return match top.exists() {
+                true => wanted.plan(&top, true, plan),
+                false => {
+                    let what = format!("set owner and mode of {}", top.display());
+                    Ok(plan.change(Change::new(what, move |_, _| wanted.apply(&top, true).map(|_| ()))))
+                }
+            };
+        }
+        if !meta.is_file() {
+            return Err(Failure::new(format!("Source {src} is not a file")).arg("src"));
+        }
+        if job.wanted.mode == Some(Mode::Preserve) {
+            job.wanted.mode = Some(Mode::Bits(meta.mode() & 0o7777));
+        }
+        // A file that is replaced gets the permissions of the new one.
+        if job.wanted.mode.is_none() && dest.symlink_metadata().is_ok() && !dest.is_dir() && !ends_in_slash {
+            let target = if job.follow { paths::real(&dest) } else { dest.clone() };
+            if job.placement(target, Content::File(path.clone()), Wanted::default()).differs()? {
+                job.wanted.mode = Some(Mode::Bits(meta.mode() & 0o7777));
+            }
+        }
+        let into_folder = ends_in_slash || dest.is_dir();
+        let dest = match path.file_name().filter(|_| into_folder) {
+            Some(name) => dest.join(name),
+            None => dest,
+        };
+        job.one(host, Content::File(path), dest, Some(src.to_owned()), ends_in_slash)
+    }
+}
+
+struct Job {
+    wanted: Wanted,
+    directory_mode: Option<Mode>,
+    attributes: Attributes,
+    backup: bool,
+    force: bool,
+    follow: bool,
+    validate: Option<String>,
+    checksum: Option<String>,
+    /// Whether folders get the permissions they have at the source.
+    keeps_modes: bool,
+}
+
+impl Job {
+    /// Owner and mode of folders that are made.
+    fn folders(&self) -> Wanted {
+        Wanted { mode: self.directory_mode.clone(), flags: None, ..self.wanted.clone() }
+    }
+
+    fn placement(&self, path: PathBuf, content: Content, wanted: Wanted) -> Placement {
+        Placement {
+            path,
+            content,
+            wanted,
+            backup: self.backup,
+            validate: self.validate.clone(),
+            unsafe_writes: self.attributes.unsafe_writes.0,
+            shown: true,
+        }
+    }
+
+    fn one(
+        self,
+        host: &Host,
+        content: Content,
+        dest: PathBuf,
+        src: Option<String>,
+        makes_folder: bool,
+    ) -> Result<Plan, Failure> {
+        let dest = if self.follow && dest.is_symlink() && dest.exists() { paths::real(&dest) } else { dest };
+        let mut data = data! { "dest" => paths::text(&dest) };
+        if let Some(src) = src {
+            data.insert("src".to_owned(), src.into());
+        }
+        if !self.force && dest.exists() {
+            data.insert("msg".to_owned(), "file already exists".into());
+            data.extend(describe(&dest));
+            return Ok(Plan { data, ..Plan::default() });
+        }
+        let sum = match &content {
+            Content::Bytes(bytes) => Some(Algorithm::Sha1.of_bytes(bytes)),
+            Content::File(file) => Some(Algorithm::Sha1.of_file(file).map_err(|e| cannot("read", file, &e))?),
+            Content::Blob(_) => None,
+        };
+        if let Some(checksum) = &self.checksum {
+            let sum = match (&sum, &content) {
+                (None, Content::Blob(blob)) => host.fetch(blob).and_then(|file| Algorithm::Sha1.of_file(&file))?,
+                (sum, _) => sum.clone().unwrap_or_default(),
+            };
+            if !sum.eq_ignore_ascii_case(checksum) {
+                let msg = "Copied file does not match the expected checksum. Transfer failed.";
+                let data = data! { "checksum" => sum, "expected_checksum" => checksum.as_str() };
+                return Err(Failure::new(msg).arg("checksum").data(data));
+            }
+        }
+        let mut plan = Plan::unchanged();
+        let folder = paths::folder(&dest).to_owned();
+        if !folder.is_dir() {
+            if makes_folder {
+                plan = make_folders(&folder, &self.folders(), plan)?;
+            } else if host.check {
+                // An earlier task of a real run may have made it.
+                plan = plan.warn(format!("{} does not exist yet", folder.display()));
+            } else {
+                let msg = format!("Destination directory {} does not exist", folder.display());
+                return Err(Failure::new(msg).arg("dest").help("make it first with file and `state: directory`"));
+            }
+        }
+        let placement = self.placement(dest.clone(), content, self.wanted.clone());
+        let differs = placement.differs()?;
+        plan = placement.plan(host, plan)?;
+        if let Some(sum) = sum {
+            data.insert("checksum".to_owned(), sum.into());
+        }
+        if !differs {
+            data.insert("path".to_owned(), paths::text(&dest).into());
+        }
+        plan.data = data;
+        Ok(plan.finish(move |_, data| {
+            if dest.is_file() && (differs || !data.contains_key("checksum")) {
+                // In check mode these are the old file's; the new one's are known only for short content.
+                if !data.contains_key("checksum") {
+                    data.insert("checksum".to_owned(), Algorithm::Sha1.of_file(&dest)?.into());
+                }
+                data.insert("md5sum".to_owned(), Algorithm::Md5.of_file(&dest).ok().into());
+            }
+            data.extend(describe(&dest));
+            Ok(())
+        }))
+    }
+
+    fn tree(self, host: &Host, nodes: Vec<Node>, dest: PathBuf, src: Option<String>) -> Result<Plan, Failure> {
+        if dest.exists() && !dest.is_dir() {
+            return Err(Failure::new(format!("{} is not a directory", dest.display())).arg("dest"));
+        }
+        let mut plan = Plan::unchanged();
+        if !dest.is_dir() {
+            plan = make_folders(&dest, &self.folders(), plan)?;
+        }
+        for node in nodes {
+            let path = dest.join(&node.path);
+            plan = match node.kind {
+                Kind::Folder => self.folder(&node, path, plan)?,
+                Kind::Link(target) => self.link(target, path, plan)?,
+                Kind::File(content) => self.file(host, content, node.mode, path, plan)?,
+            };
+        }
+        let mut data = data! { "dest" => paths::text(&dest) };
+        if let Some(src) = src {
+            data.insert("src".to_owned(), src.into());
+        }
+        plan.data = data;
+        Ok(plan.finish(move |_, data| {
+            data.extend(describe(&dest));
+            Ok(())
+        }))
+    }
+
+    fn folder(&self, node: &Node, path: PathBuf, plan: Plan) -> Result<Plan, Failure> {
+        let mut wanted = self.folders();
+        if self.keeps_modes || wanted.mode.is_none() && self.wanted.mode == Some(Mode::Preserve) {
+            wanted.mode = node.mode.map(Mode::Bits);
+        }
+        if path.is_dir() {
+            // A folder that is there keeps its mode; only its owner is set.
+            let wanted = Wanted { mode: None, ..wanted };
+            return wanted.plan(&path, true, plan);
+        }
+        make_folders(&path, &wanted, plan)
+    }
+
+    fn file(
+        &self,
+        host: &Host,
+        content: Content,
+        mode: Option<u32>,
+        path: PathBuf,
+        plan: Plan,
+    ) -> Result<Plan, Failure> {
+        let path = if self.follow && path.is_symlink() { paths::real(&path) } else { path };
+        let exists = path.symlink_metadata().is_ok();
+        if exists && !self.force {
+            return Ok(plan);
+        }
+        let mut wanted = self.wanted.clone();
+        wanted.mode = match wanted.mode {
+            Some(Mode::Preserve) => mode.map(Mode::Bits),
+            None if !exists => mode.map(Mode::Bits),
+            set => set,
+        };
+        self.placement(path, content, wanted).plan(host, plan)
+    }
+
+    fn link(&self, target: PathBuf, path: PathBuf, plan: Plan) -> Result<Plan, Failure> {
+        if fs::read_link(&path).is_ok_and(|found| found == target) {
+            return Ok(plan);
+        }
+        if path.symlink_metadata().is_ok() && !self.force {
+            return Ok(plan);
+        }
+        if path.is_dir() && !path.is_symlink() {
+            return Err(Failure::new(format!("{} is a directory where a link is to be", path.display())).arg("dest"));
+        }
+        let wanted = Wanted { mode: None, flags: None, ..self.wanted.clone() };
+        let what = format!("link {} to {}", path.display(), target.display());
+        Ok(plan.change(Change::new(what, move |_, _: &mut Map| {
+            crate::files::link::in_place(&path, |temporary| std::os::unix::fs::symlink(&target, temporary))?;
+            wanted.apply(&path, false).map(|_| ())
+        })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use std::path::Path;
+
+    use super::*;
+    use crate::runner::tests::{call, checked};
+    use crate::system::attributes::octal;
+
+    fn text(path: &Path) -> Value {
+        path.to_str().unwrap().into()
+    }
+
+    fn mode(path: &Path) -> String {
+        octal(fs::metadata(path).unwrap().mode())
+    }
+
+    #[test]
+    fn content_is_put_once_with_its_mode() {
+        let base = tempfile::tempdir().unwrap();
+        let dest = base.path().join("f");
+        let args = data! { "dest" => text(&dest), "_content" => Value::Bytes(b"abc".to_vec()), "mode" => "0640" };
+        assert!(checked("copy", args.clone()).changed && !dest.exists());
+        let made = call("copy", args.clone());
+        assert!(made.changed && made.failure.is_none(), "{made:?}");
+        assert_eq!(made.data["checksum"], "a9993e364706816aba3e25717850c26c9cd0d89d".into());
+        assert_eq!(made.data["md5sum"], "900150983cd24fb0d6963f7d28e17f72".into());
+        assert_eq!((&made.data["mode"], &made.data["size"]), (&"0640".into(), &3.into()));
+        assert_eq!(made.diff[0].after, "abc");
+        let again = call("copy", args.clone());
+        assert!(!again.changed && again.data["path"] == text(&dest));
+        let mut other = args;
+        other.insert("mode".into(), "u=rw,g=,o=".into());
+        assert!(call("copy", other).changed);
+        assert_eq!(mode(&dest), "0600");
+    }
+
+    #[test]
+    fn a_folder_takes_the_file_under_its_own_name() {
+        let base = tempfile::tempdir().unwrap();
+        let args = |dest: &str| data! { "dest" => dest, "_content" => "x", "_original_basename" => "name" };
+        let dest = base.path().to_str().unwrap();
+        assert_eq!(call("copy", args(dest)).data["dest"], format!("{dest}/name").into());
+        let made = call("copy", args(&format!("{dest}/new/er/")));
+        assert_eq!(made.data["dest"], format!("{dest}/new/er/name").into());
+        let failure = call("copy", args(&format!("{dest}/none/x"))).failure.unwrap();
+        assert_eq!(failure.msg, format!("Destination directory {dest}/none does not exist"));
+    }
+
+    #[test]
+    fn without_force_what_is_there_stays_and_backups_keep_what_goes() {
+        let base = tempfile::tempdir().unwrap();
+        let dest = base.path().join("f");
+        fs::write(&dest, "old").unwrap();
+        let outcome = call("copy", data! { "dest" => text(&dest), "_content" => "new", "force" => "no" });
+        assert!(!outcome.changed && fs::read_to_string(&dest).unwrap() == "old");
+        let outcome = call("copy", data! { "dest" => text(&dest), "content" => "new", "backup" => "yes" });
+        assert_eq!(fs::read_to_string(outcome.data["backup_file"].as_str().unwrap()).unwrap(), "old");
+        let outcome = call("copy", data! { "dest" => text(&dest), "content" => "bad", "validate" => "grep good %s" });
+        assert!(outcome.failure.unwrap().msg.starts_with("failed to validate"));
+        let wrong = call("copy", data! { "dest" => text(&dest), "content" => "x", "checksum" => "00" });
+        assert!(wrong.failure.unwrap().msg.contains("expected checksum"));
+        assert_eq!(fs::read_to_string(&dest).unwrap(), "new");
+    }
+
+    #[test]
+    fn a_tree_is_copied_with_folders_files_and_links() {
+        let base = tempfile::tempdir().unwrap();
+        let dest = base.path().join("to");
+        let tree: Vec<Value> = vec![
+            data! { "path" => "sub", "kind" => "dir", "mode" => 0o700 }.into(),
+            data! { "path" => "sub/deep", "kind" => "dir", "mode" => 0o711 }.into(),
+            data! { "path" => "sub/f", "kind" => "file", "mode" => 0o604, "content" => Value::Bytes(b"1".to_vec()) }
+                .into(),
+            data! { "path" => "l", "kind" => "link", "target" => "sub/f" }.into(),
+        ];
+        let args = data! { "dest" => text(&dest), "_tree" => tree, "mode" => "preserve", "directory_mode" => "0750" };
+        assert!(checked("copy", args.clone()).changed && !dest.exists());
+        let made = call("copy", args.clone());
+        assert!(made.changed && made.failure.is_none(), "{made:?}");
+        assert_eq!((mode(&dest.join("sub")), mode(&dest.join("sub/f"))), ("0750".into(), "0604".into()));
+        assert_eq!(fs::read_to_string(dest.join("l")).unwrap(), "1");
+        let preserved = base.path().join("preserved");
+        let again = data! { "dest" => text(&preserved), "_tree" => args["_tree"].clone(), "mode" => "preserve" };
+        call("copy", again);
+        assert_eq!((mode(&preserved.join("sub")), mode(&preserved.join("sub/deep"))), ("0700".into(), "0711".into()));
+        assert!(!call("copy", args).changed);
+        let up: Vec<Value> = vec![data! { "path" => "../up", "kind" => "dir" }.into()];
+        assert!(call("copy", data! { "dest" => text(&dest), "_tree" => up }).failure.is_some());
+    }
+
+    #[test]
+    fn files_and_folders_of_the_host_are_copied() {
+        let base = tempfile::tempdir().unwrap();
+        let (src, dest) = (base.path().join("src"), base.path().join("dest"));
+        fs::create_dir_all(src.join("d")).unwrap();
+        fs::write(src.join("d/f"), "1").unwrap();
+        fs::set_permissions(src.join("d/f"), fs::Permissions::from_mode(0o751)).unwrap();
+        symlink("d/f", src.join("l")).unwrap();
+        let args = data! { "src" => text(&src), "dest" => text(&dest), "remote_src" => true, "local_follow" => false };
+        assert!(call("copy", args.clone()).changed);
+        assert_eq!(mode(&dest.join("src/d/f")), "0751");
+        assert!(dest.join("src/l").is_symlink());
+        assert!(!call("copy", args).changed);
+        let one = base.path().join("one");
+        let args =
+            data! { "src" => text(&src.join("d/f")), "dest" => text(&one), "remote_src" => true, "mode" => "preserve" };
+        assert!(call("copy", args.clone()).changed && mode(&one) == "0751");
+        assert!(!call("copy", args).changed);
+        let gone = call("copy", data! { "src" => "/no/such", "dest" => text(&one), "remote_src" => true });
+        assert_eq!(gone.failure.unwrap().msg, "Source /no/such not found");
+    }
+
+    #[test]
+    fn a_link_is_followed_only_if_asked() {
+        let base = tempfile::tempdir().unwrap();
+        let (file, link) = (base.path().join("f"), base.path().join("l"));
+        fs::write(&file, "old").unwrap();
+        symlink("f", &link).unwrap();
+        let args = |follow: bool| data! { "dest" => text(&link), "content" => "new", "follow" => follow };
+        assert!(call("copy", args(true)).changed && link.is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+        assert!(call("copy", args(false)).changed && !link.is_symlink());
+    }
+
+    #[test]
+    fn arguments_that_do_not_go_together_are_refused() {
+        for (args, word) in [
+            (data! { "dest" => "/x" }, "required"),
+            (data! { "dest" => "/x", "src" => "a", "content" => "b" }, "mutually exclusive"),
+            (data! { "dest" => "/x/", "content" => "b" }, "can not use content with a dir"),
+        ] {
+            let failure = call("copy", args).failure.unwrap();
+            assert!(failure.msg.contains(word), "{failure}");
+        }
+    }
+}

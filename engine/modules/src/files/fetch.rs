@@ -1,0 +1,185 @@
+//! fetch, the host's half: the content of a file, on its way to the controller.
+
+use std::{
+    fs::{File, Metadata},
+    io::{self, Read},
+    path::Path,
+};
+
+use rplay_wire::{Failure, PIECE, Value, data};
+use sha1::{Digest, Sha1};
+
+use crate::{
+    ContentTarget, Host, Module, Plan, args,
+    argtypes::{Flag, PathArg, Text},
+    cannot::cannot,
+    files::slurp,
+    system::{
+        digest::{Algorithm, hex},
+        paths, regular,
+    },
+};
+
+args! {
+    /// Copies a file from the host to the controller.
+    pub struct Fetch {
+        /// The file on the host.
+        src: PathArg,
+        /// Where to put it on the controller.
+        dest: Option<Text>,
+        /// Put it at `dest` itself, without folders for host and path.
+        flat: Flag = Flag(false),
+        /// Whether a file that cannot be read is a failure.
+        fail_on_missing: Flag = Flag(true),
+        /// Whether the checksum is compared after the transfer.
+        validate_checksum: Flag = Flag(true),
+        /// The SHA-1 of what the controller has already; the same content is then not sent again.
+        _checksum: Option<Text>,
+        /// Where the controller puts content that comes in pieces: its own affair.
+        _sink: Option<i64>,
+    }
+}
+
+impl Module for Fetch {
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let path = self.src.on(host);
+        let mut data = data! { "source" => paths::text(&path), "remote_checksum" => Value::Null };
+        // The controller's business.
+        let _ = self._sink;
+        match open(&path) {
+            Ok((mut file, meta)) => {
+                let failed = |error: io::Error| cannot("read", &path, &error).arg("src");
+                if let Some(known) = &self._checksum
+                    && meta.len() > 0
+                {
+                    let checksum = Algorithm::Sha1.of_reader(&file).map_err(failed)?;
+                    if checksum == *known {
+                        data.insert("remote_checksum".to_owned(), checksum.into());
+                        return Ok(Plan { data, ..Plan::default() });
+                    }
+                    io::Seek::rewind(&mut file).map_err(failed)?;
+                }
+                let checksum = match host.content().filter(|_| meta.len() > PIECE as u64) {
+                    Some(target) => send(file, meta.len(), target).map_err(failed)?,
+                    // Short, or of a file system such as /proc, where the length is not known beforehand.
+                    None => {
+                        let content = slurp::read(&path, host.max_output())?;
+                        let checksum = Algorithm::Sha1.of_bytes(&content);
+                        if self._checksum.as_deref() == Some(checksum.as_str()) {
+                            data.insert("remote_checksum".to_owned(), checksum.into());
+                            return Ok(Plan { data, ..Plan::default() });
+                        }
+                        match host.content().filter(|_| content.len() > PIECE) {
+                            Some(target) => send(content.as_slice(), content.len() as u64, target).map_err(failed)?,
+                            None => {
+                                data.insert("content".to_owned(), Value::Bytes(content));
+                                checksum
+                            }
+                        }
+                    }
+                };
+                data.insert("remote_checksum".to_owned(), checksum.into());
+            }
+            Err(failure) if self.fail_on_missing.0 => {
+                return Err(failure.arg("src").data(data! { "file" => paths::text(&path) }));
+            }
+            Err(failure) => {
+                data.insert("msg".to_owned(), format!("{}, not transferring, ignored", failure.msg).into());
+                data.insert("file".to_owned(), paths::text(&path).into());
+            }
+        }
+        Ok(Plan { data, ..Plan::default() })
+    }
+}
+
+/// The file, if it is one.
+fn open(path: &Path) -> Result<(File, Metadata), Failure> {
+    if path.is_dir() {
+        return Err(Failure::new("remote file is a directory, fetch cannot work on directories"));
+    }
+    let opened = regular::open(path).and_then(|file| Ok((file.metadata()?, file)));
+    opened.map(|(meta, file)| (file, meta)).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Failure::new("the remote file does not exist"),
+        _ => cannot("read", path, &error),
+    })
+}
+
+/// Sends so many bytes of content, and returns their SHA-1. What a file has grown by meanwhile is left out.
+fn send(content: impl Read, length: u64, target: &dyn ContentTarget) -> io::Result<String> {
+    let mut content = content.take(length);
+    let mut digest = Sha1::new();
+    let mut left = length;
+    while left > 0 {
+        let mut piece = Vec::with_capacity(PIECE);
+        content.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
+        if piece.is_empty() {
+            return Err(io::Error::other("it became shorter while it was read"));
+        }
+        left -= piece.len() as u64;
+        digest.update(&piece);
+        target.send(piece, left)?;
+    }
+    Ok(hex(&digest.finalize()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use rplay_wire::{Call, Mode, Outcome};
+
+    use super::*;
+    use crate::{NoBlobs, runner, runner::tests::call};
+
+    #[test]
+    fn content_is_sent_once_and_a_missing_file_fails_unless_it_may_be_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("f");
+        std::fs::write(&file, "abc").unwrap();
+        let src = file.to_str().unwrap();
+        let outcome = call("fetch", data! { "src" => src });
+        assert_eq!(outcome.data["content"], Value::Bytes(b"abc".to_vec()));
+        let outcome = call("fetch", data! { "src" => src, "_checksum" => outcome.data["remote_checksum"].clone() });
+        assert!(!outcome.data.contains_key("content"));
+        assert!(call("fetch", data! { "src" => "/no/such" }).failure.is_some());
+        let outcome = call("fetch", data! { "src" => "/no/such", "fail_on_missing" => "no" });
+        assert!(outcome.failure.is_none() && outcome.data["msg"].as_str().unwrap().contains("not transferring"));
+        assert!(call("fetch", data! { "src" => "/dev/zero" }).failure.unwrap().msg.contains("not a regular file"));
+    }
+
+    #[derive(Default)]
+    struct Sent(Mutex<Vec<(Vec<u8>, u64)>>);
+
+    impl ContentTarget for Sent {
+        fn send(&self, piece: Vec<u8>, left: u64) -> io::Result<()> {
+            self.0.lock().unwrap().push((piece, left));
+            Ok(())
+        }
+    }
+
+    fn sent(args: rplay_wire::Map) -> (Outcome, Vec<(Vec<u8>, u64)>) {
+        let target = Arc::new(Sent::default());
+        let host = Host::new(Vec::new(), Arc::new(NoBlobs)).sends_to(target.clone());
+        let call =
+            Call { module: "fetch".into(), args, mode: Mode::default(), environment: Vec::new(), background: None };
+        let outcome = runner::run(&call, &host);
+        let sent = std::mem::take(&mut *target.0.lock().unwrap());
+        (outcome, sent)
+    }
+
+    #[test]
+    fn long_content_goes_in_pieces_that_say_how_much_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("f");
+        let content: Vec<u8> = (0..PIECE * 2 + 7).map(|n| n as u8).collect();
+        std::fs::write(&file, &content).unwrap();
+        let src = file.to_str().unwrap();
+        let (outcome, pieces) = sent(data! { "src" => src });
+        assert_eq!(pieces.iter().map(|(_, left)| *left).collect::<Vec<_>>(), [PIECE as u64 + 7, 7, 0]);
+        assert_eq!(pieces.into_iter().flat_map(|(piece, _)| piece).collect::<Vec<_>>(), content);
+        let checksum = outcome.data["remote_checksum"].clone();
+        assert_eq!(checksum, Algorithm::Sha1.of_bytes(&content).into());
+        assert!(!outcome.data.contains_key("content"));
+        assert!(sent(data! { "src" => src, "_checksum" => checksum }).1.is_empty());
+    }
+}

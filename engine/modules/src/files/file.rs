@@ -1,0 +1,386 @@
+//! file: makes files, folders and links, sets their owner and mode, takes them away.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use rplay_wire::{Failure, Map, data};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::{Flag, PathArg, Text},
+    cannot::cannot,
+    choice,
+    system::{
+        attributes::{Attributes, Wanted, describe, state_diff, state_word},
+        folders::{make_folders, turned},
+        paths,
+        times::{FORMAT, Moment, Times},
+    },
+};
+
+choice! {
+    /// What is to be at the path.
+    pub enum State {
+        /// A file that is there already: its owner and mode are set.
+        File = "file",
+        /// A folder, with the folders it stands in.
+        Directory = "directory",
+        /// A symbolic link.
+        Link = "link",
+        /// A hard link.
+        Hard = "hard",
+        /// A file, empty if it is new; its times are set to now.
+        Touch = "touch",
+        /// Nothing.
+        Absent = "absent",
+    }
+}
+
+args! {
+    /// Makes files, folders and links, sets their owner and mode, or takes them away.
+    pub struct File {
+        ..attributes: Attributes,
+        /// The file, folder or link.
+        path: PathArg | "dest" | "name",
+        /// What is to be there. By default what is there; a folder with `recurse`.
+        state: Option<State>,
+        /// What a link leads to.
+        src: Option<PathArg>,
+        /// Set owner and mode of everything in the folder too.
+        recurse: Flag = Flag(false),
+        /// Make a link although its target does not exist or something else is in its place.
+        force: Flag = Flag(false),
+        /// Whether a symbolic link at the path stands for what it leads to.
+        follow: Flag = Flag(true),
+        /// `preserve`, `now`, or a time. `now` for `touch`, `preserve` otherwise.
+        modification_time: Option<Text>,
+        /// The format of `modification_time`, as strptime(3) takes it.
+        modification_time_format: Text = FORMAT.to_owned(),
+        /// `preserve`, `now`, or a time. `now` for `touch`, `preserve` otherwise.
+        access_time: Option<Text>,
+        /// The format of `access_time`, as strptime(3) takes it.
+        access_time_format: Text = FORMAT.to_owned(),
+        _original_basename: Option<Text>,
+    }
+}
+
+/// What is at a path now: `absent`, `link`, `directory`, `hard` or `file`.
+pub(crate) fn present(path: &Path) -> &'static str {
+    fs::symlink_metadata(path).map_or("absent", |meta| state_word(&meta))
+}
+
+impl Module for File {
+    fn check(&self) -> Result<(), ArgFault> {
+        self.attributes.check()?;
+        if self.recurse.0 && self.state.is_some_and(|state| state != State::Directory) {
+            return Err(ArgFault::new("recurse", "recurse option requires state to be 'directory'"));
+        }
+        match self.state {
+            Some(State::Link | State::Hard) | None => Ok(()),
+            Some(_) if self.src.is_some() => {
+                Err(ArgFault::new("src", "src option requires state to be 'link' or 'hard'"))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn plan(mut self, host: &Host) -> Result<Plan, Failure> {
+        let mut path = self.path.on(host);
+        let state = self.state.unwrap_or_else(|| match present(&path) {
+            _ if self.recurse.0 => State::Directory,
+            "link" => State::Link,
+            "hard" => State::Hard,
+            "directory" => State::Directory,
+            _ => State::File,
+        });
+        // A file said to be at a folder is meant to be in it, under the name it comes from.
+        if !matches!(state, State::Link | State::Absent | State::Directory) && path.is_dir() {
+            let name = self._original_basename.take().map(PathBuf::from);
+            let src = self.src.as_ref().and_then(|src| src.on(host).file_name().map(PathBuf::from));
+            if let Some(name) = name.or(src) {
+                path.push(name);
+            }
+        }
+        let default = if state == State::Touch { "now" } else { "preserve" };
+        let times = Times {
+            modified: Moment::read(
+                self.modification_time.as_deref().unwrap_or(default),
+                &self.modification_time_format,
+                "modification_time",
+            )?,
+            accessed: Moment::read(
+                self.access_time.as_deref().unwrap_or(default),
+                &self.access_time_format,
+                "access_time",
+            )?,
+        };
+        let job = Job {
+            wanted: if state == State::Absent { Wanted::default() } else { self.attributes.resolve()? },
+            src: self.src.as_ref().map(|src| src.on(host)),
+            follow: self.follow.0,
+            force: self.force.0,
+            times,
+        };
+        let key = if matches!(state, State::Link | State::Hard | State::Touch) { "dest" } else { "path" };
+        let shown = path.clone();
+        let plan = match state {
+            State::File => job.file(path),
+            State::Directory => job.directory(path, self.recurse.0),
+            State::Touch => job.touch(path),
+            State::Link => job.link(path),
+            State::Hard => job.hard(path),
+            State::Absent => absent(&path),
+        };
+        let plan =
+            plan.map_err(|failure| failure.data(data! { "path" => paths::text(&shown) }).data(describe(&shown)))?;
+        Ok(plan.finish(move |_, data| {
+            let path = data.get(key).and_then(|path| path.as_str()).map(PathBuf::from).unwrap_or(shown);
+            data.insert(key.to_owned(), paths::text(&path).into());
+            if state == State::Absent {
+                data.insert("state".to_owned(), "absent".into());
+            } else {
+                data.extend(describe(&path));
+            }
+            Ok(())
+        }))
+    }
+}
+
+/// What is to be done at a path.
+pub(crate) struct Job {
+    pub wanted: Wanted,
+    pub src: Option<PathBuf>,
+    pub follow: bool,
+    pub force: bool,
+    pub times: Times,
+}
+
+impl Job {
+    fn file(self, path: PathBuf) -> Result<Plan, Failure> {
+        let path = if self.follow && path.is_symlink() { paths::real(&path) } else { path };
+        let found = present(&path);
+        if !matches!(found, "file" | "hard") {
+            return Err(Failure::new(format!("file ({}) is {found}, cannot continue", path.display()))
+                .arg("path")
+                .help(match found {
+                    "absent" => "write `state: touch` to make an empty file, or use copy or template",
+                    _ => "say what it is to be with `state`",
+                }));
+        }
+        let plan = self.settled(&path, Plan::unchanged())?;
+        Ok(plan.set("path", paths::text(path)))
+    }
+
+    /// Owner, mode and times of what is there.
+    pub(crate) fn settled(&self, path: &Path, plan: Plan) -> Result<Plan, Failure> {
+        let plan = self.wanted.plan(path, self.follow, plan)?;
+        let differs = self.times.difference(path, self.follow);
+        let (mut before, mut after) = differs.map_err(|error| cannot("look at", path, &error))?;
+        if after.is_empty() {
+            return Ok(plan);
+        }
+        before.insert("path".to_owned(), paths::text(path).into());
+        after.insert("path".to_owned(), paths::text(path).into());
+        let (times, target, follow) = (self.times, path.to_owned(), self.follow);
+        let change =
+            Change::new(format!("set the times of {}", path.display()), move |_, _| times.apply(&target, follow));
+        Ok(plan.change(change.diff(state_diff(&before, &after))))
+    }
+
+    fn touch(self, path: PathBuf) -> Result<Plan, Failure> {
+        let target = if self.follow && path.is_symlink() { paths::real(&path) } else { path.clone() };
+        if present(&target) != "absent" {
+            return self.settled(&target, Plan::unchanged());
+        }
+        let (wanted, times, made) = (self.wanted, self.times, target.clone());
+        let change = Change::new(format!("create {}", target.display()), move |_, _| {
+            let open = fs::File::options().write(true).create_new(true).open(&made);
+            open.map_err(|error| cannot("create", &made, &error))?;
+            wanted.apply(&made, false)?;
+            times.apply(&made, false)
+        });
+        Ok(Plan::unchanged().change(change.diff(turned(&target, "absent", "touch"))))
+    }
+
+    fn directory(self, path: PathBuf, recurse: bool) -> Result<Plan, Failure> {
+        let path = if self.follow && path.is_symlink() { paths::real(&path) } else { path };
+        let found = present(&path);
+        let mut plan = match found {
+            "absent" => make_folders(&path, &self.wanted, Plan::unchanged())?,
+            "directory" => self.settled(&path, Plan::unchanged())?,
+            other => {
+                let msg = format!("{} already exists as a {other}", path.display());
+                return Err(Failure::new(msg).arg("path"));
+            }
+        };
+        if recurse && found == "directory" {
+            plan = self.recurse(&path, plan)?;
+        }
+        Ok(plan.set("path", paths::text(path)))
+    }
+
+    fn recurse(&self, folder: &Path, mut plan: Plan) -> Result<Plan, Failure> {
+        let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+        let mut entries = entries.map_err(|error| cannot("read", folder, &error))?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let path = entry.path();
+            plan = self.wanted.plan(&path, false, plan)?;
+            let is_link = path.is_symlink();
+            if path.is_dir() && (!is_link || self.follow) {
+                if is_link {
+                    plan = self.wanted.plan(&path, true, plan)?;
+                    if folder.starts_with(paths::real(&path)) {
+                        // It leads back to where we come from.
+                        continue;
+                    }
+                }
+                plan = self.recurse(&path, plan)?;
+            } else if is_link && self.follow && path.exists() {
+                plan = self.wanted.plan(&path, true, plan)?;
+            }
+        }
+        Ok(plan)
+    }
+}
+
+fn absent(path: &Path) -> Result<Plan, Failure> {
+    let found = present(path);
+    if found == "absent" {
+        return Ok(Plan::unchanged());
+    }
+    let gone = path.to_owned();
+    let change = Change::new(format!("remove {}", path.display()), move |_, _: &mut Map| {
+        let removed = match fs::symlink_metadata(&gone) {
+            Ok(meta) if meta.is_dir() => fs::remove_dir_all(&gone),
+            Ok(_) => fs::remove_file(&gone),
+            Err(error) => Err(error),
+        };
+        match removed {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(cannot("remove", &gone, &error)),
+            _ => Ok(()),
+        }
+    });
+    Ok(Plan::unchanged().change(change.diff(turned(path, found, "absent"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use rplay_wire::{Outcome, Value};
+
+    use super::*;
+    use crate::runner::tests::{call, checked};
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    /// Check mode foretells the change and makes none; the first run makes it; the second finds nothing.
+    fn thrice(args: Map, untouched: impl Fn() -> bool) -> Outcome {
+        let foretold = checked("file", args.clone());
+        assert!(foretold.changed && untouched(), "{foretold:?}");
+        let made = call("file", args.clone());
+        assert!(made.changed && made.failure.is_none(), "{made:?}");
+        assert_eq!(made.diff.len(), foretold.diff.len());
+        let again = call("file", args);
+        assert!(!again.changed && again.failure.is_none(), "{again:?}");
+        made
+    }
+
+    fn text(path: &Path) -> Value {
+        path.to_str().unwrap().into()
+    }
+
+    #[test]
+    fn folders_are_made_with_those_they_stand_in() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("a/b");
+        let args = data! { "path" => text(&path), "state" => "directory", "mode" => "u=rwx,g=rx,o=" };
+        let made = thrice(args, || !path.exists());
+        assert_eq!((mode(&path), mode(&base.path().join("a"))), (0o750, 0o750));
+        assert_eq!((&made.data["state"], &made.data["mode"]), (&"directory".into(), &"0750".into()));
+        assert!(made.diff[0].before.contains("absent"));
+    }
+
+    #[test]
+    fn recurse_sets_all_that_differs() {
+        let base = tempfile::tempdir().unwrap();
+        let file = base.path().join("d/f");
+        fs::create_dir(base.path().join("d")).unwrap();
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        let args = data! { "path" => text(base.path()), "recurse" => true, "mode" => "u=rwX,g=rX,o=rX" };
+        thrice(args, || mode(&file) == 0o600);
+        assert_eq!((mode(&file), mode(&base.path().join("d"))), (0o644, 0o755));
+    }
+
+    #[test]
+    fn a_file_must_be_there_already_and_touch_makes_it() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("f");
+        let failure = call("file", data! { "path" => text(&path), "mode" => "0600" }).failure.unwrap();
+        assert_eq!(failure.msg, format!("file ({}) is absent, cannot continue", path.display()));
+        let touched = call("file", data! { "path" => text(&path), "state" => "touch", "mode" => "0600" });
+        assert!(touched.changed && mode(&path) == 0o600);
+        assert_eq!(touched.data["dest"], text(&path));
+        assert!(call("file", data! { "path" => text(&path), "state" => "touch" }).changed);
+        let args = data! {
+            "path" => text(&path), "state" => "touch",
+            "modification_time" => "202601020304.05", "access_time" => "preserve",
+        };
+        thrice(args, || true);
+    }
+
+    #[test]
+    fn links_are_made_turned_and_refused() {
+        let base = tempfile::tempdir().unwrap();
+        let (one, two, link) = (base.path().join("one"), base.path().join("two"), base.path().join("link"));
+        fs::write(&one, "1").unwrap();
+        fs::write(&two, "2").unwrap();
+        let to = |target: &str, force: bool| data! { "path" => text(&link), "src" => target, "state" => "link", "force" => force };
+        thrice(to("one", false), || !link.exists());
+        thrice(to("two", false), || fs::read_link(&link).unwrap() == Path::new("one"));
+        assert!(call("file", to("gone", false)).failure.unwrap().msg.contains("src file does not exist"));
+        thrice(to("gone", true), || fs::read_link(&link).unwrap() == Path::new("two"));
+        let onto_file =
+            |force: bool| data! { "path" => text(&one), "src" => text(&two), "state" => "link", "force" => force };
+        assert!(call("file", onto_file(false)).failure.unwrap().msg.contains("refusing to convert"));
+        thrice(onto_file(true), || !one.is_symlink());
+    }
+
+    #[test]
+    fn hard_links_share_what_they_are() {
+        let base = tempfile::tempdir().unwrap();
+        let (one, two) = (base.path().join("one"), base.path().join("two"));
+        fs::write(&one, "1").unwrap();
+        let made = thrice(data! { "path" => text(&two), "src" => text(&one), "state" => "hard" }, || !two.exists());
+        assert_eq!(made.data["state"], "hard".into());
+        let failure = call("file", data! { "path" => text(&two), "src" => "/no/such", "state" => "hard" }).failure;
+        assert_eq!(failure.unwrap().msg, "src does not exist");
+    }
+
+    #[test]
+    fn absent_takes_away_folders_and_links_but_not_what_links_lead_to() {
+        let base = tempfile::tempdir().unwrap();
+        let (folder, link) = (base.path().join("d"), base.path().join("l"));
+        fs::create_dir_all(folder.join("e")).unwrap();
+        symlink(&folder, &link).unwrap();
+        thrice(data! { "path" => text(&link), "state" => "absent" }, || link.is_symlink());
+        assert!(folder.is_dir());
+        let made = thrice(data! { "path" => text(&folder), "state" => "absent" }, || folder.is_dir());
+        assert_eq!(made.data["state"], "absent".into());
+    }
+
+    #[test]
+    fn arguments_that_do_not_go_together_are_refused() {
+        let failure = call("file", data! { "path" => "/x", "state" => "touch", "recurse" => true }).failure.unwrap();
+        assert_eq!(failure.arg.as_deref(), Some("recurse"));
+        let failure = call("file", data! { "path" => "/x", "state" => "absent", "src" => "/y" }).failure.unwrap();
+        assert!(failure.msg.contains("src option requires state to be"));
+        assert!(call("file", data! { "path" => "/x", "setype" => "etc_t" }).failure.is_some());
+    }
+}

@@ -1,0 +1,391 @@
+//! find: files on the host by name, age, size, content.
+
+use std::{
+    fs::{self, Metadata},
+    io::BufReader,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use rplay_wire::{Failure, Map, Value};
+
+use crate::{
+    ArgFault, Host, Module, Plan, args,
+    argtypes::{Flag, PathArg, Text},
+    choice,
+    files::stat,
+    system::{
+        bounded,
+        digest::Algorithm,
+        glob,
+        mode::Mode,
+        paths,
+        pattern::{Flags, Pattern},
+        text,
+    },
+};
+
+/// Bytes; what a longer line has beyond is not searched.
+const LONGEST_LINE: usize = 1 << 20;
+
+choice! {
+    /// What to look for.
+    pub enum Kind {
+        Any = "any",
+        Directory = "directory",
+        File = "file",
+        Link = "link",
+    }
+}
+
+choice! {
+    /// Which of a file's times its age is counted from.
+    pub enum Stamp {
+        Accessed = "atime",
+        Changed = "ctime",
+        Modified = "mtime",
+    }
+}
+
+args! {
+    /// Finds files and folders by name, age, size and content.
+    pub struct Find {
+        /// The folders to look in.
+        paths: Vec<PathArg> | "name" | "path",
+        /// Shell patterns, or regular expressions with `use_regex`, for the names. All by default.
+        patterns: Vec<Text> | "pattern" = Vec::new(),
+        /// Patterns for names that are left out.
+        excludes: Vec<Text> | "exclude" = Vec::new(),
+        /// A regular expression that must stand in a line of the file.
+        contains: Option<Text>,
+        /// Whether `contains` is looked for in the whole file rather than line by line.
+        read_whole_file: Flag = Flag(false),
+        /// What to look for.
+        file_type: Kind = Kind::File,
+        /// Look in the folders below too.
+        recurse: Flag = Flag(false),
+        /// How many folders deep to look, with `recurse`.
+        depth: Option<i64>,
+        /// Only files older than this, or with a minus younger: `2d`, `-1h`; units s, m, h, d, w.
+        age: Option<Text>,
+        /// Which time the age is counted from.
+        age_stamp: Stamp = Stamp::Modified,
+        /// Only files at least as long as this, or with a minus at most: `10m`; units b, k, m, g, t.
+        size: Option<Text>,
+        /// Whether names that begin with a dot count.
+        hidden: Flag = Flag(false),
+        /// Whether symbolic links to folders are followed.
+        follow: Flag = Flag(false),
+        /// Whether to make checksums of files.
+        get_checksum: Flag = Flag(false),
+        /// How checksums are made.
+        checksum_algorithm: Algorithm | "checksum" | "checksum_algo" = Algorithm::Sha1,
+        /// Whether patterns are regular expressions.
+        use_regex: Flag = Flag(false),
+        /// Only files with these permissions.
+        mode: Option<Mode>,
+        /// Whether the permissions must be exactly `mode`; otherwise they must include it.
+        exact_mode: Flag = Flag(true),
+        /// How many to find at most.
+        limit: Option<u64>,
+        /// The character set that `contains` is looked for in; only `utf-8` is known.
+        encoding: Text = "utf-8".to_owned(),
+    }
+}
+
+impl Module for Find {
+    fn check(&self) -> Result<(), ArgFault> {
+        if self.mode == Some(Mode::Preserve) {
+            return Err(ArgFault::new("mode", "cannot be `preserve` here"));
+        }
+        match self.encoding.to_ascii_lowercase().as_str() {
+            "utf-8" | "utf8" | "ascii" | "us-ascii" => Ok(()),
+            other => Err(ArgFault::new("encoding", format!("knows only utf-8, not `{other}`"))),
+        }
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let names = |patterns: &[String], arg| {
+            let read = |pattern: &String| match self.use_regex.0 {
+                true => Pattern::new(pattern, Flags::default(), arg).map(Name::Regex),
+                false => Ok(Name::Glob(glob::Pattern::new(pattern))),
+            };
+            patterns.iter().map(read).collect::<Result<Vec<_>, Failure>>()
+        };
+        let flags = Flags { multi_line: self.read_whole_file.0, dot_all: false };
+        let mut search = Search {
+            patterns: names(&self.patterns, "patterns")?,
+            excludes: names(&self.excludes, "excludes")?,
+            contains: self.contains.as_deref().map(|text| Pattern::new(text, flags, "contains")).transpose()?,
+            age: self.age.as_deref().map(age).transpose()?,
+            size: self.size.as_deref().map(size).transpose()?,
+            now: jiff::Timestamp::now().as_second(),
+            asked: &self,
+            files: Vec::new(),
+            skipped: Map::new(),
+            examined: 0,
+        };
+        for path in &self.paths {
+            let folder = path.on(host);
+            if folder.is_dir() {
+                search.look(&folder, 1)?;
+            } else {
+                let why = format!("'{}' is not a directory", folder.display());
+                search.skipped.insert(paths::text(&folder), why.into());
+            }
+        }
+        let msg = match () {
+            () if search.is_full() => "Limit of matches reached",
+            () if search.skipped.is_empty() => "All paths examined",
+            () => "Not all paths examined, check warnings for details",
+        };
+        let warnings = search.skipped.iter().map(|(path, why)| {
+            format!("Skipped '{path}' path due to this access issue: {}\n", why.as_str().unwrap_or_default())
+        });
+        let warnings: Vec<String> = warnings.collect();
+        let mut plan = Plan::unchanged()
+            .set("matched", search.files.len())
+            .set("files", search.files)
+            .set("examined", search.examined)
+            .set("msg", msg)
+            .set("skipped_paths", search.skipped);
+        plan.warnings = warnings;
+        Ok(plan)
+    }
+}
+
+enum Name {
+    Glob(glob::Pattern),
+    Regex(Pattern),
+}
+
+impl Name {
+    fn fits(&self, name: &str) -> bool {
+        match self {
+            Name::Glob(pattern) => pattern.fits(name),
+            // As Python's `match`: from the start of the name.
+            Name::Regex(pattern) => pattern.find(name).and_then(|found| found.get(0)).is_some_and(|m| m.start() == 0),
+        }
+    }
+}
+
+struct Search<'a> {
+    asked: &'a Find,
+    patterns: Vec<Name>,
+    excludes: Vec<Name>,
+    contains: Option<Pattern>,
+    age: Option<i64>,
+    size: Option<i64>,
+    now: i64,
+    files: Vec<Value>,
+    skipped: Map,
+    examined: usize,
+}
+
+impl Search<'_> {
+    fn is_full(&self) -> bool {
+        self.asked.limit.is_some_and(|limit| self.files.len() as u64 >= limit)
+    }
+
+    fn look(&mut self, folder: &Path, depth: i64) -> Result<(), Failure> {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.skipped.insert(paths::text(folder), error.to_string().into());
+                return Ok(());
+            }
+        };
+        let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        found.sort();
+        self.examined += found.len();
+        let mut below = Vec::new();
+        for path in found {
+            if self.is_full() {
+                return Ok(());
+            }
+            let name = paths::text(path.file_name().unwrap_or_default());
+            let Ok(meta) = fs::symlink_metadata(&path) else { continue };
+            let is_folder = meta.is_dir() || self.asked.follow.0 && path.is_dir();
+            if name.starts_with('.') && !self.asked.hidden.0 {
+                // A hidden folder is looked into all the same, as Ansible does.
+                if is_folder {
+                    below.push(path);
+                }
+                continue;
+            }
+            if self.fits(&path, &name, &meta)? {
+                self.files.push(self.describe(&path, &meta)?.into());
+            }
+            if is_folder {
+                below.push(path);
+            }
+        }
+        if self.asked.recurse.0 && self.asked.depth.is_none_or(|deepest| depth < deepest) {
+            for path in below {
+                self.look(&path, depth + 1)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fits(&self, path: &Path, name: &str, meta: &Metadata) -> Result<bool, Failure> {
+        let is_kind = match self.asked.file_type {
+            Kind::Any => true,
+            Kind::Directory => meta.is_dir(),
+            Kind::File => meta.is_file(),
+            Kind::Link => meta.is_symlink(),
+        };
+        let is_named = self.patterns.is_empty() || self.patterns.iter().any(|pattern| pattern.fits(name));
+        if !is_kind || !is_named || self.excludes.iter().any(|pattern| pattern.fits(name)) {
+            return Ok(false);
+        }
+        Ok(self.is_old(meta) && self.is_long(meta) && self.has_mode(meta) && self.holds(path, meta))
+    }
+
+    fn is_old(&self, meta: &Metadata) -> bool {
+        let time = match self.asked.age_stamp {
+            Stamp::Accessed => meta.atime(),
+            Stamp::Changed => meta.ctime(),
+            Stamp::Modified => meta.mtime(),
+        };
+        match self.age {
+            None => true,
+            Some(age) if age >= 0 => self.now - time >= age,
+            Some(age) => self.now - time <= -age,
+        }
+    }
+
+    fn is_long(&self, meta: &Metadata) -> bool {
+        match self.size {
+            // Only files have a length that says anything.
+            None => true,
+            Some(_) if !meta.is_file() => self.asked.file_type == Kind::Any,
+            Some(size) if size >= 0 => meta.len() as i64 >= size,
+            Some(size) => meta.len() as i64 <= -size,
+        }
+    }
+
+    fn has_mode(&self, meta: &Metadata) -> bool {
+        let Some(mode) = &self.asked.mode else { return true };
+        let wanted = mode.applied(0, false, 0);
+        let present = meta.mode() & 0o7777;
+        if self.asked.exact_mode.0 { present == wanted } else { present & wanted == wanted }
+    }
+
+    fn holds(&self, path: &Path, meta: &Metadata) -> bool {
+        let Some(pattern) = &self.contains else { return true };
+        if !meta.is_file() {
+            return self.asked.file_type != Kind::File;
+        }
+        if self.asked.read_whole_file.0 {
+            return bounded::any_part(path, |text| pattern.is_in(text)).unwrap_or(false);
+        }
+        let Ok(file) = crate::system::regular::open(path) else { return false };
+        let mut reader = BufReader::new(file);
+        let mut line = Vec::new();
+        while bounded::read_line(&mut reader, &mut line, LONGEST_LINE).unwrap_or(false) {
+            let line_text = text::decode(&line);
+            // As Python's `match`: from the start of the line.
+            if pattern.find(&line_text).and_then(|found| found.get(0)).is_some_and(|m| m.start() == 0) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn describe(&self, path: &Path, meta: &Metadata) -> Result<Map, Failure> {
+        let mut map = stat::describe(path, meta);
+        for key in ["exists", "blocks", "block_size", "device_type", "readable", "writeable", "executable"] {
+            map.shift_remove(key);
+        }
+        if meta.is_file() && self.asked.get_checksum.0 {
+            map.insert("checksum".to_owned(), self.asked.checksum_algorithm.of_file(path).ok().into());
+        }
+        Ok(map)
+    }
+}
+
+/// `2d`, `-1h`, `30`: seconds.
+fn age(text: &str) -> Result<i64, Failure> {
+    let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 604_800)];
+    amount(text, &units).ok_or_else(|| Failure::new(format!("failed to process age: {text}")).arg("age"))
+}
+
+/// `10m`, `-1k`, `30`: bytes.
+fn size(text: &str) -> Result<i64, Failure> {
+    let units = [('b', 1), ('k', 1 << 10), ('m', 1 << 20), ('g', 1 << 30), ('t', 1 << 40)];
+    amount(text, &units).ok_or_else(|| Failure::new(format!("failed to process size: {text}")).arg("size"))
+}
+
+fn amount(text: &str, units: &[(char, i64)]) -> Option<i64> {
+    let text = text.trim().to_ascii_lowercase();
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].chars().next() {
+        None => 1,
+        Some(letter) => units.iter().find(|(known, _)| *known == letter)?.1,
+    };
+    digits.parse::<i64>().ok()?.checked_mul(unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay_wire::data;
+
+    use super::*;
+    use crate::runner::tests::call;
+
+    fn found(base: &Path, more: Map) -> Vec<String> {
+        let mut args = data! { "paths" => base.to_str().unwrap() };
+        args.extend(more);
+        let outcome = call("find", args);
+        assert!(outcome.failure.is_none(), "{outcome:?}");
+        let files = outcome.data["files"].as_list().unwrap();
+        assert_eq!(outcome.data["matched"], files.len().into());
+        let path = |file: &Value| file.as_map().unwrap()["path"].as_str().unwrap().to_owned();
+        files.iter().map(|file| path(file)[base.to_str().unwrap().len() + 1..].to_owned()).collect()
+    }
+
+    #[test]
+    fn files_are_found_by_what_is_known_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path();
+        fs::create_dir_all(base.join("d/e")).unwrap();
+        for (name, text) in
+            [("a.log", "one\ntwo\n"), ("b.txt", "x"), (".h", ""), ("d/c.log", "1234567890"), ("d/e/f.log", "")]
+        {
+            fs::write(base.join(name), text).unwrap();
+        }
+        std::os::unix::fs::symlink("a.log", base.join("l")).unwrap();
+        for (args, names) in [
+            (data! {}, vec!["a.log", "b.txt"]),
+            (data! { "hidden" => true, "patterns" => ".*" }, vec![".h"]),
+            (data! { "recurse" => true, "patterns" => "*.log" }, vec!["a.log", "d/c.log", "d/e/f.log"]),
+            (data! { "recurse" => true, "patterns" => "*.log", "depth" => 2 }, vec!["a.log", "d/c.log"]),
+            (data! { "recurse" => true, "size" => "10b" }, vec!["d/c.log"]),
+            (data! { "size" => "-1" }, vec!["b.txt"]),
+            (data! { "file_type" => "directory", "recurse" => true }, vec!["d", "d/e"]),
+            (data! { "file_type" => "link" }, vec!["l"]),
+            (data! { "contains" => "tw" }, vec!["a.log"]),
+            (data! { "contains" => "wo" }, vec![]),
+            (data! { "contains" => "e\nt", "read_whole_file" => true }, vec!["a.log"]),
+            (data! { "use_regex" => true, "patterns" => "[ab]\\..*" }, vec!["a.log", "b.txt"]),
+            (data! { "excludes" => "a*" }, vec!["b.txt"]),
+            (data! { "age" => "1h" }, vec![]),
+            (data! { "age" => "-1h", "limit" => 1 }, vec!["a.log"]),
+        ] {
+            assert_eq!(found(base, args.clone()), names, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_said_and_no_failure() {
+        let outcome = call("find", data! { "paths" => "/no/such/folder" });
+        assert!(outcome.failure.is_none());
+        assert_eq!(outcome.data["matched"], 0.into());
+        assert!(outcome.data["skipped_paths"].as_map().unwrap().contains_key("/no/such/folder"));
+        assert_eq!(
+            call("find", data! { "paths" => "/etc", "age" => "1y" }).failure.unwrap().arg.as_deref(),
+            Some("age")
+        );
+    }
+}

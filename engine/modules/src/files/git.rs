@@ -1,0 +1,350 @@
+//! `git`: a checkout of a repository at a certain version.
+
+mod remote;
+
+use std::path::PathBuf;
+
+use rplay_wire::{Diff, Failure};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::{Flag, PathArg, Text},
+    system::{
+        paths,
+        program::{Output, Program},
+    },
+};
+use remote::{Heads, Version};
+
+args! {
+    /// Checks out a repository, or brings a checkout to a version.
+    pub struct Git {
+        /// The repository's address.
+        repo: Text | "name",
+        /// Where the checkout is.
+        dest: PathArg,
+        /// A branch, a tag, a commit's whole digest, or `HEAD` for the default branch.
+        version: Text = "HEAD".to_owned(),
+        /// What the repository is called in the checkout.
+        remote: Text = "origin".to_owned(),
+        /// Throw away what was changed in the checkout.
+        force: Flag = Flag(false),
+        /// Bring a checkout that is there to the version.
+        update: Flag = Flag(true),
+        /// Make the checkout if it is not there.
+        clone: Flag = Flag(true),
+        /// Only the repository, without files.
+        bare: Flag = Flag(false),
+        /// Only so many commits.
+        depth: Option<u64>,
+        /// Only the history of the version's branch.
+        single_branch: Flag = Flag(false),
+        /// Submodules too.
+        recursive: Flag = Flag(true),
+        /// More to fetch.
+        refspec: Option<Text>,
+        /// A repository on the host to borrow from.
+        reference: Option<Text>,
+        /// A key to log in with.
+        key_file: Option<PathArg>,
+        /// Options for ssh.
+        ssh_opts: Option<Text>,
+        /// Accept any server's key.
+        accept_hostkey: Flag = Flag(false),
+        /// Accept the key of a server that is not known yet.
+        accept_newhostkey: Flag = Flag(false),
+        /// The git to run.
+        executable: Option<PathArg>,
+        /// Not supported.
+        archive: Option<PathArg>,
+        /// Not supported.
+        archive_prefix: Option<Text>,
+        /// Not supported.
+        separate_git_dir: Option<PathArg>,
+        /// Not supported.
+        verify_commit: Flag = Flag(false),
+        /// Not supported.
+        gpg_allowlist: Vec<Text> | "gpg_whitelist" = Vec::new(),
+        /// Not supported.
+        track_submodules: Flag = Flag(false),
+        /// Not supported.
+        umask: Option<Text>,
+    }
+}
+
+impl Module for Git {
+    fn check(&self) -> Result<(), ArgFault> {
+        let refused = [
+            ("archive", self.archive.is_some()),
+            ("archive_prefix", self.archive_prefix.is_some()),
+            ("separate_git_dir", self.separate_git_dir.is_some()),
+            ("verify_commit", self.verify_commit.0),
+            ("gpg_allowlist", !self.gpg_allowlist.is_empty()),
+            ("track_submodules", self.track_submodules.0),
+            ("umask", self.umask.is_some()),
+        ];
+        if let Some((name, _)) = refused.iter().find(|(_, given)| *given) {
+            return Err(ArgFault::new(name, "is not supported"));
+        }
+        for (name, value) in [("repo", &self.repo), ("version", &self.version), ("remote", &self.remote)] {
+            if value.is_empty() || value.starts_with('-') {
+                return Err(ArgFault::new(name, format!("`{value}` would be taken for a flag or nothing")));
+            }
+        }
+        if self.accept_hostkey.0 && self.accept_newhostkey.0 {
+            return Err(ArgFault::new("accept_newhostkey", "cannot be combined with `accept_hostkey`"));
+        }
+        Ok(())
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let dest = self.dest.on(host);
+        let mut plan = Plan::unchanged();
+        if self.executable.is_none() && !host.has_program("git") {
+            if !host.check {
+                return Err(Failure::new("the host has no program `git`").help("install it with `package` first"));
+            }
+            let change = Change::new(format!("check out {}", dest.display()), |_, _| Ok(()));
+            return Ok(plan
+                .change(change)
+                .warn("check mode: there is no git yet; taken for one that an earlier task installs"));
+        }
+        let git = Checkout { task: self, dest };
+        let before = git.present(host)?;
+        plan = plan.set("before", before.clone());
+        if before.is_some() && !git.task.update.0 {
+            return Ok(plan.set("after", before));
+        }
+        let heads = git.heads(host)?;
+        let version = heads.version(&git.task.version);
+        let wanted = version.commit().map(str::to_owned);
+        let Some(present) = before else {
+            plan = plan.set("after", wanted.clone());
+            if !git.task.clone.0 {
+                return Ok(plan);
+            }
+            let diff = Diff { after: format!("{}\n", wanted.unwrap_or_default()), ..Diff::default() };
+            let change = Change::new(format!("check out {}", git.dest.display()), move |host, data| {
+                git.clone_it(&version, host)?;
+                data.insert("after".to_owned(), git.present(host)?.into());
+                Ok(())
+            });
+            return Ok(plan.change(change.diff(diff)));
+        };
+        let is_dirty = !git.task.bare.0 && git.is_dirty(host)?;
+        if is_dirty && !git.task.force.0 {
+            return Err(Failure::new(format!(
+                "Local modifications exist in the destination: {} (force=no).",
+                git.dest.display()
+            ))
+            .arg("dest")
+            .help("`force: true` throws them away"));
+        }
+        let url = git.run(host, &["config", "--get", &format!("remote.{}.url", git.task.remote)])?.stdout;
+        let moves = url.trim() != git.task.repo;
+        plan = plan.set("remote_url_changed", moves);
+        let is_there = wanted.as_ref().is_some_and(|wanted| *wanted == present);
+        // A commit by a short name is known only to the checkout.
+        let is_there = is_there || (wanted.is_none() && git.resolve(&git.task.version, host)? == Some(present.clone()));
+        let submodules = git.task.recursive.0 && !git.task.bare.0 && git.has_stale_submodules(host)?;
+        if is_there && !is_dirty && !moves && !submodules {
+            return Ok(plan.set("after", present));
+        }
+        plan = plan.set("after", wanted.clone());
+        let diff = Diff {
+            before: format!("{present}\n"),
+            after: format!("{}\n", wanted.unwrap_or_default()),
+            ..Diff::default()
+        };
+        let change = Change::new(format!("update {}", git.dest.display()), move |host, data| {
+            git.update(&version, moves, host)?;
+            data.insert("after".to_owned(), git.present(host)?.into());
+            Ok(())
+        });
+        Ok(plan.change(change.diff(diff)))
+    }
+}
+
+/// The checkout of a task.
+struct Checkout {
+    task: Git,
+    dest: PathBuf,
+}
+
+impl Checkout {
+    fn program(&self, host: &Host) -> Program {
+        let executable = self.task.executable.as_ref().map(|path| paths::text(path.on(host)));
+        let mut ssh = vec!["ssh".to_owned(), "-o".to_owned(), "BatchMode=yes".to_owned()];
+        if self.task.accept_hostkey.0 {
+            ssh.extend(["-o".to_owned(), "StrictHostKeyChecking=no".to_owned()]);
+        } else if self.task.accept_newhostkey.0 {
+            ssh.extend(["-o".to_owned(), "StrictHostKeyChecking=accept-new".to_owned()]);
+        }
+        if let Some(key) = &self.task.key_file {
+            ssh.extend(["-i".to_owned(), paths::text(key.on(host)), "-o".to_owned(), "IdentitiesOnly=yes".to_owned()]);
+        }
+        let mut line = shell_words::join(ssh);
+        if let Some(options) = &self.task.ssh_opts {
+            line = format!("{line} {options}");
+        }
+        host.program(executable.as_deref().unwrap_or("git"))
+            .untranslated()
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_SSH_COMMAND", line)
+    }
+
+    /// Runs git in the checkout.
+    fn run(&self, host: &Host, args: &[&str]) -> Result<Output, Failure> {
+        self.program(host).current_dir(&self.dest).args(args).run()
+    }
+
+    /// As `run`; a failure is one of the task, without any password of the repository's address.
+    fn must(&self, host: &Host, args: &[&str], what: &str) -> Result<Output, Failure> {
+        self.clean(self.run(host, args)?).success(what)
+    }
+
+    fn clean(&self, mut done: Output) -> Output {
+        let login = self.task.repo.split_once("://").and_then(|(_, rest)| rest.split('/').next()?.rsplit_once('@'));
+        if let Some((login, _)) = login.filter(|(login, _)| !login.is_empty()) {
+            done.stdout = done.stdout.replace(login, "***");
+            done.stderr = done.stderr.replace(login, "***");
+        }
+        done
+    }
+
+    /// The commit that is checked out; `None` if there is no checkout.
+    fn present(&self, host: &Host) -> Result<Option<String>, Failure> {
+        let sign = if self.task.bare.0 { self.dest.join("objects") } else { self.dest.join(".git") };
+        if !sign.exists() {
+            return Ok(None);
+        }
+        // An account that does not own the checkout is told so by git.
+        let done = self.run(host, &["rev-parse", "HEAD"])?;
+        if done.rc != 0 && done.stderr.contains("dubious ownership") {
+            return Err(done.failure("cannot read the checkout").arg("dest"));
+        }
+        Ok(Some(done.stdout.trim().to_owned()))
+    }
+
+    fn resolve(&self, version: &str, host: &Host) -> Result<Option<String>, Failure> {
+        let done = self.run(host, &["rev-parse", "--verify", "--quiet", &format!("{version}^{{commit}}")])?;
+        Ok((done.rc == 0).then(|| done.stdout.trim().to_owned()))
+    }
+
+    fn is_dirty(&self, host: &Host) -> Result<bool, Failure> {
+        let done = self.must(
+            host,
+            &["status", "--porcelain", "--untracked-files=no", "--ignore-submodules"],
+            "cannot see what was changed in the checkout",
+        )?;
+        Ok(!done.stdout.trim().is_empty())
+    }
+
+    fn has_stale_submodules(&self, host: &Host) -> Result<bool, Failure> {
+        if !self.dest.join(".gitmodules").exists() {
+            return Ok(false);
+        }
+        let done = self.must(host, &["submodule", "status", "--recursive"], "cannot look at the submodules")?;
+        Ok(done.stdout.lines().any(|line| line.starts_with(['-', '+'])))
+    }
+
+    fn heads(&self, host: &Host) -> Result<Heads, Failure> {
+        let done = self.program(host).args(["ls-remote", "--symref", "--", &self.task.repo]).run()?;
+        let done = self.clean(done);
+        if done.rc != 0 {
+            return Err(done.failure("cannot ask the repository").arg("repo"));
+        }
+        Ok(Heads::parse(&done.stdout))
+    }
+
+    fn depth(&self) -> Vec<String> {
+        self.task.depth.map(|depth| vec![format!("--depth={depth}")]).unwrap_or_default()
+    }
+
+    fn clone_it(&self, version: &Version, host: &Host) -> Result<(), Failure> {
+        let mut args = vec!["clone".to_owned(), "--origin".to_owned(), self.task.remote.clone()];
+        args.extend(self.depth());
+        if self.task.bare.0 {
+            args.push("--bare".to_owned());
+        }
+        if self.task.single_branch.0 {
+            args.push("--single-branch".to_owned());
+        }
+        if let Some(reference) = &self.task.reference {
+            args.push(format!("--reference={reference}"));
+        }
+        if let Version::Branch { name, .. } | Version::Tag { name, .. } = version {
+            args.extend(["--branch".to_owned(), name.clone()]);
+        }
+        args.extend(["--".to_owned(), self.task.repo.clone(), paths::text(&self.dest)]);
+        self.clean(self.program(host).args(&args).run()?).success("cannot clone the repository")?;
+        if let Some(refspec) = &self.task.refspec {
+            self.must(host, &["fetch", &self.task.remote, refspec], "cannot fetch the refspec")?;
+        }
+        if self.task.bare.0 {
+            return Ok(());
+        }
+        if let Version::Commit(commit) = version {
+            self.check_out_commit(commit, host)?;
+        }
+        self.update_submodules(host)
+    }
+
+    fn update(&self, version: &Version, moves: bool, host: &Host) -> Result<(), Failure> {
+        let remote = self.task.remote.as_str();
+        if moves {
+            let known = self.run(host, &["config", "--get", &format!("remote.{remote}.url")])?.rc == 0;
+            let verb = if known { "set-url" } else { "add" };
+            self.must(host, &["remote", verb, remote, &self.task.repo], "cannot set the repository's address")?;
+        }
+        let heads = format!("+refs/heads/*:refs/{}", if self.task.bare.0 { "heads/*" } else { "remotes/" });
+        let heads = if self.task.bare.0 { heads } else { format!("{heads}{remote}/*") };
+        let depth = self.depth();
+        let mut args = vec!["fetch", "--force", "--tags"];
+        args.extend(depth.iter().map(String::as_str));
+        args.extend([remote, &heads]);
+        args.extend(self.task.refspec.as_deref());
+        self.must(host, &args, "cannot fetch from the repository")?;
+        if self.task.bare.0 {
+            return Ok(());
+        }
+        match version {
+            Version::Branch { name, .. } => {
+                let there = format!("{remote}/{name}");
+                self.must(host, &["checkout", "--force", "-B", name, &there], "cannot check out the branch")?;
+                self.must(host, &["reset", "--hard", &there], "cannot bring the branch forward")?;
+            }
+            Version::Tag { name, .. } => {
+                let tag = format!("refs/tags/{name}");
+                self.must(host, &["checkout", "--force", "--detach", &tag], "cannot check out the tag")?;
+            }
+            Version::Commit(commit) => self.check_out_commit(commit, host)?,
+        }
+        self.update_submodules(host)
+    }
+
+    fn check_out_commit(&self, commit: &str, host: &Host) -> Result<(), Failure> {
+        if self.resolve(commit, host)?.is_none() {
+            // In no branch, or beyond the depth.
+            let depth = self.depth();
+            let mut args = vec!["fetch"];
+            args.extend(depth.iter().map(String::as_str));
+            args.extend([self.task.remote.as_str(), commit]);
+            self.must(host, &args, "cannot fetch the commit").map_err(|failure| failure.arg("version"))?;
+        }
+        let done = self.must(host, &["checkout", "--force", "--detach", commit], "cannot check out the commit");
+        done.map(|_| ()).map_err(|failure| failure.arg("version"))
+    }
+
+    fn update_submodules(&self, host: &Host) -> Result<(), Failure> {
+        if !self.task.recursive.0 || !self.dest.join(".gitmodules").exists() {
+            return Ok(());
+        }
+        self.must(host, &["submodule", "sync", "--recursive"], "cannot set the submodules' addresses")?;
+        self.must(host, &["submodule", "update", "--init", "--recursive", "--force"], "cannot update the submodules")?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

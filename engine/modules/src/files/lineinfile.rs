@@ -1,0 +1,331 @@
+//! lineinfile: sees to it that a file has a line, or does not.
+
+use rplay_wire::Failure;
+
+use crate::{
+    ArgFault, Host, Module, Plan, args,
+    argtypes::{Flag, PathArg, Text},
+    choice,
+    system::{
+        attributes::Attributes,
+        pattern::{Flags, Pattern, Template},
+        text::{self, TextFile},
+    },
+};
+
+choice! {
+    /// Whether the line is to be there.
+    pub enum State {
+        Present = "present",
+        Absent = "absent",
+    }
+}
+
+args! {
+    /// Sees to it that a line is in a file, or that none like it is.
+    pub struct LineInFile {
+        ..attributes: Attributes,
+        /// The file.
+        path: PathArg | "dest" | "destfile" | "name",
+        /// Whether the line is to be there.
+        state: State = State::Present,
+        /// The line.
+        line: Option<Text> | "value",
+        /// A regular expression; the last line it stands in is replaced, or all of them removed.
+        regexp: Option<Text> | "regex",
+        /// A text; the last line that has it is replaced, or all of them removed.
+        search_string: Option<Text>,
+        /// Whether `\1` and the like in the line stand for what `regexp` found. The file is left alone
+        /// when it finds nothing.
+        backrefs: Flag = Flag(false),
+        /// A new line goes after the last line in which this regular expression stands; `EOF` is the end.
+        insertafter: Option<Text>,
+        /// A new line goes before the last line in which this regular expression stands; `BOF` is the start.
+        insertbefore: Option<Text>,
+        /// Whether the first match counts rather than the last.
+        firstmatch: Flag = Flag(false),
+        /// Make the file if there is none.
+        create: Flag = Flag(false),
+        /// Keep the file that is replaced.
+        backup: Flag = Flag(false),
+        /// A command that must accept the new file, named by `%s`.
+        validate: Option<Text>,
+    }
+}
+
+impl Module for LineInFile {
+    fn check(&self) -> Result<(), ArgFault> {
+        self.attributes.check()?;
+        let exclusive = |arg: &str, other: &str| {
+            Err(ArgFault::new(arg, format!("parameters are mutually exclusive: {other}|{arg}")))
+        };
+        if self.insertafter.is_some() && self.insertbefore.is_some() {
+            return exclusive("insertafter", "insertbefore");
+        }
+        if self.regexp.is_some() && self.search_string.is_some() {
+            return exclusive("search_string", "regexp");
+        }
+        if self.backrefs.0 && self.search_string.is_some() {
+            return exclusive("backrefs", "search_string");
+        }
+        match self.state {
+            State::Present if self.backrefs.0 && self.regexp.is_none() => {
+                Err(ArgFault::new("backrefs", "regexp is required with backrefs=true"))
+            }
+            State::Present if self.line.is_none() => Err(ArgFault::new("line", "line is required with state=present")),
+            State::Absent if self.line.is_none() && self.regexp.is_none() && self.search_string.is_none() => {
+                let msg = "one of line, search_string, or regexp is required with state=absent";
+                Err(ArgFault::new("state", msg))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let file = TextFile::read(self.path.on(host))?;
+        let regexp = self.regexp.as_deref().map(|regexp| Pattern::new(regexp, Flags::default(), "regexp"));
+        let search = match (regexp.transpose()?, self.search_string.clone()) {
+            (Some(pattern), _) => Search::Pattern(pattern),
+            (None, Some(text)) => Search::Text(text),
+            (None, None) => Search::Line,
+        };
+        match self.state {
+            State::Present => self.present(host, file, search),
+            State::Absent => self.absent(host, file, search),
+        }
+    }
+}
+
+enum Search {
+    Pattern(Pattern),
+    Text(String),
+    /// The line itself.
+    Line,
+}
+
+impl Search {
+    fn finds(&self, present: &str, line: Option<&str>) -> bool {
+        match self {
+            Search::Pattern(pattern) => pattern.is_in(present),
+            Search::Text(text) => present.contains(text),
+            Search::Line => line == Some(bare(present)),
+        }
+    }
+}
+
+/// A line without its end.
+fn bare(line: &str) -> &str {
+    line.trim_end_matches(['\r', '\n'])
+}
+
+impl LineInFile {
+    fn absent(self, host: &Host, file: TextFile, search: Search) -> Result<Plan, Failure> {
+        let Some(before) = &file.before else {
+            return Ok(Plan::unchanged().set("found", 0).set("msg", "file not present"));
+        };
+        let lines = text::lines(before);
+        let kept: Vec<_> = lines.iter().filter(|line| !search.finds(line, self.line.as_deref())).collect();
+        let found = lines.len() - kept.len();
+        let after: String = kept.into_iter().map(String::as_str).collect();
+        let msg = if found > 0 { format!("{found} line(s) removed") } else { String::new() };
+        let plan = file.plan(host, &after, msg, &self.attributes, self.backup.0, self.validate)?;
+        Ok(plan.set("found", found).finish(|_, data| {
+            text::also_backup(data);
+            Ok(())
+        }))
+    }
+
+    fn present(self, host: &Host, file: TextFile, search: Search) -> Result<Plan, Failure> {
+        if file.before.is_none() && !self.create.0 {
+            return Err(file.missing("Destination").help("write `create: true` to make it"));
+        }
+        let mut lines = text::lines(file.before.as_deref().unwrap_or_default());
+        let msg = self.edit(&mut lines, &search)?;
+        let plan = file.plan(host, &lines.concat(), msg.to_owned(), &self.attributes, self.backup.0, self.validate)?;
+        Ok(plan.finish(|_, data| {
+            text::also_backup(data);
+            Ok(())
+        }))
+    }
+
+    /// Puts the line into `lines`, and says how; nothing when it is there already.
+    fn edit(&self, lines: &mut Vec<String>, search: &Search) -> Result<&'static str, Failure> {
+        let line = self.line.as_deref().unwrap_or_default();
+        let (matched, anchor) = self.places(lines, search, line)?;
+        if let Some(at) = matched {
+            let mut new = match search {
+                Search::Pattern(pattern) if self.backrefs.0 => {
+                    let template = Template::new(line, pattern, "line")?;
+                    pattern.find(&lines[at]).map_or_else(|| line.to_owned(), |found| template.expand(&found))
+                }
+                _ => line.to_owned(),
+            };
+            if !new.ends_with('\n') {
+                new.push('\n');
+            }
+            if lines[at] == new {
+                return Ok("");
+            }
+            lines[at] = new;
+            return Ok("line replaced");
+        }
+        // Without a match there is nothing that the references could stand for.
+        if self.backrefs.0 {
+            return Ok("");
+        }
+        let is_start = [&self.insertbefore, &self.insertafter].iter().any(|place| place.as_deref() == Some("BOF"));
+        let at = match anchor {
+            _ if is_start => 0,
+            Some(at) if self.insertbefore.is_some() => at,
+            Some(at) => at + 1,
+            None => lines.len(),
+        };
+        if at == lines.len()
+            && let Some(last) = lines.last_mut()
+            && !last.ends_with(['\n', '\r'])
+        {
+            last.push('\n');
+        }
+        lines.insert(at, format!("{line}\n"));
+        Ok("line added")
+    }
+
+    /// The line to replace, and failing that the one to insert at.
+    fn places(&self, lines: &[String], search: &Search, line: &str) -> Result<(Option<usize>, Option<usize>), Failure> {
+        let pick = |is_it: &dyn Fn(&str) -> bool| {
+            let mut all = (0..lines.len()).filter(|at| is_it(&lines[*at]));
+            if self.firstmatch.0 { all.next() } else { all.next_back() }
+        };
+        if !matches!(search, Search::Line)
+            && let Some(at) = pick(&|present| search.finds(present, None))
+        {
+            return Ok((Some(at), None));
+        }
+        if self.backrefs.0 {
+            return Ok((None, None));
+        }
+        let exact = (0..lines.len()).rev().find(|at| bare(&lines[*at]) == line);
+        let place = match (&self.insertafter, &self.insertbefore) {
+            (Some(after), _) if after != "EOF" && after != "BOF" => Some((after, "insertafter")),
+            (_, Some(before)) if before != "BOF" => Some((before, "insertbefore")),
+            _ => None,
+        };
+        let anchor = match place {
+            Some((pattern, arg)) => {
+                let pattern = Pattern::new(pattern, Flags::default(), arg)?;
+                pick(&|present| pattern.is_in(present))
+            }
+            None => None,
+        };
+        Ok((exact, anchor))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay_wire::{Map, Value, data};
+
+    use crate::runner::tests::{call, checked};
+
+    /// The text that comes out, and what is said; check mode must foretell it and a second run find nothing.
+    fn edited(before: &str, args: Map) -> (String, String) {
+        let base = tempfile::tempdir().unwrap();
+        let file = base.path().join("f");
+        std::fs::write(&file, before).unwrap();
+        let mut args = args;
+        args.insert("path".into(), file.to_str().unwrap().into());
+        let foretold = checked("lineinfile", args.clone());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+        let outcome = call("lineinfile", args.clone());
+        assert!(outcome.failure.is_none(), "{outcome:?}");
+        assert_eq!(outcome.changed, foretold.changed);
+        let after = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(outcome.changed, after != before);
+        if args.get("backrefs") != Some(&Value::Bool(true)) {
+            assert!(!call("lineinfile", args).changed, "a second run changes nothing");
+        }
+        (after, outcome.data["msg"].as_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn lines_are_added_where_they_belong() {
+        for (before, args, after) in [
+            ("a\nb", data! { "line" => "c" }, "a\nb\nc\n"),
+            ("", data! { "line" => "c" }, "c\n"),
+            ("a\n", data! { "line" => "c", "insertbefore" => "BOF" }, "c\na\n"),
+            ("a\nb\na\n", data! { "line" => "c", "insertafter" => "^a" }, "a\nb\na\nc\n"),
+            ("a\nb\na\n", data! { "line" => "c", "insertafter" => "^a", "firstmatch" => true }, "a\nc\nb\na\n"),
+            ("a\nb\na\n", data! { "line" => "c", "insertbefore" => "^a" }, "a\nb\nc\na\n"),
+            ("a\n", data! { "line" => "c", "insertafter" => "^nope" }, "a\nc\n"),
+            ("a\n", data! { "line" => "c", "insertafter" => "EOF" }, "a\nc\n"),
+            ("a\n", data! { "line" => "c", "insertbefore" => "^nope" }, "a\nc\n"),
+            ("x=1\n", data! { "line" => "x=2", "regexp" => "^y=", "insertbefore" => "^x" }, "x=2\nx=1\n"),
+        ] {
+            assert_eq!(edited(before, args.clone()), (after.to_owned(), "line added".to_owned()), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn the_matching_line_is_replaced() {
+        for (before, args, after) in [
+            ("x=1\nx=2\nz\n", data! { "line" => "x=3", "regexp" => "^x=" }, "x=1\nx=3\nz\n"),
+            ("x=1\nx=2\nz\n", data! { "line" => "x=3", "regexp" => "^x=", "firstmatch" => true }, "x=3\nx=2\nz\n"),
+            ("#x=1\n", data! { "line" => r"x=\1", "regexp" => r"^#x=(\d)$", "backrefs" => true }, "x=1\n"),
+            ("a.b\n", data! { "line" => "new", "search_string" => "a.b" }, "new\n"),
+            ("a", data! { "line" => "a" }, "a\n"),
+        ] {
+            assert_eq!(edited(before, args.clone()), (after.to_owned(), "line replaced".to_owned()), "{args:?}");
+        }
+        let none = data! { "line" => r"x=\1", "regexp" => "^y(.)", "backrefs" => true };
+        assert_eq!(edited("a\n", none), ("a\n".to_owned(), String::new()));
+        let there = data! { "line" => "b", "regexp" => "^nope" };
+        assert_eq!(edited("b\na\n", there), ("b\na\n".to_owned(), String::new()));
+    }
+
+    #[test]
+    fn lines_are_removed() {
+        let args = data! { "regexp" => "^x", "state" => "absent" };
+        assert_eq!(edited("x1\na\nx2\n", args), ("a\n".to_owned(), "2 line(s) removed".to_owned()));
+        let args = data! { "line" => "x", "state" => "absent" };
+        assert_eq!(edited("xx\nx\r\n", args), ("xx\n".to_owned(), "1 line(s) removed".to_owned()));
+    }
+
+    #[test]
+    fn a_missing_file_is_made_only_if_asked() {
+        let base = tempfile::tempdir().unwrap();
+        let path = base.path().join("d/f");
+        let args = |create: bool| data! { "path" => path.to_str().unwrap(), "line" => "a", "create" => create };
+        let outcome = call("lineinfile", args(false));
+        assert_eq!(outcome.data["rc"], 257.into());
+        assert!(outcome.failure.unwrap().msg.ends_with("does not exist !"));
+        assert!(call("lineinfile", args(true)).changed);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a\n");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_stay_and_links_stay_links() {
+        let base = tempfile::tempdir().unwrap();
+        let (file, link) = (base.path().join("f"), base.path().join("l"));
+        std::fs::write(&file, b"\xff\xfe\nx\n").unwrap();
+        std::os::unix::fs::symlink("f", &link).unwrap();
+        call(
+            "lineinfile",
+            data! { "path" => link.to_str().unwrap(), "line" => "y", "regexp" => "x", "backup" => true },
+        );
+        assert_eq!(std::fs::read(&file).unwrap(), b"\xff\xfe\ny\n");
+        assert!(link.is_symlink());
+    }
+
+    #[test]
+    fn arguments_that_do_not_go_together_are_refused() {
+        for args in [
+            data! { "path" => "/x" },
+            data! { "path" => "/x", "state" => "absent" },
+            data! { "path" => "/x", "line" => "a", "backrefs" => true },
+            data! { "path" => "/x", "line" => "a", "insertbefore" => "a", "insertafter" => "b" },
+            data! { "path" => "/x", "line" => "a", "mode" => "preserve" },
+        ] {
+            assert!(call("lineinfile", args.clone()).failure.unwrap().arg.is_some(), "{args:?}");
+        }
+    }
+}

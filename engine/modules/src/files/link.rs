@@ -1,0 +1,124 @@
+//! Symbolic and hard links, the half of the module `file` that makes them.
+
+use std::{
+    fs, io,
+    os::unix::fs::{MetadataExt, symlink},
+    path::{Path, PathBuf},
+};
+
+use rplay_wire::{Failure, data};
+
+use crate::{
+    Change, Plan,
+    cannot::cannot,
+    files::file::{Job, present},
+    system::{attributes::state_diff, folders::turned, paths, scratch},
+};
+
+impl Job {
+    pub fn link(mut self, path: PathBuf) -> Result<Plan, Failure> {
+        let found = present(&path);
+        let mut data = data! { "dest" => paths::text(&path) };
+        let is_kept = self.src.is_none() && found == "link" && self.follow;
+        if is_kept {
+            self.src = fs::read_link(&path).ok();
+        }
+        let Some(src) = self.src.take() else {
+            if found == "absent" {
+                let msg = "src is required for creating new symlinks";
+                return Err(Failure::new(msg).arg("src"));
+            }
+            if found != "link" {
+                return Err(Failure::new(format!("{} is a {found}, not a link", path.display())).arg("src"));
+            }
+            return Ok(Plan { data, ..self.wanted.plan(&path, false, Plan::unchanged())? });
+        };
+        let is_folder = path.is_dir() && !path.is_symlink();
+        let base = if is_folder { path.clone() } else { paths::folder(&path).to_owned() };
+        if !self.force && !is_kept && !base.join(&src).exists() {
+            let msg = format!(
+                "src file does not exist, use 'force=yes' if you really want to create the link: {}",
+                base.join(&src).display()
+            );
+            return Err(Failure::new(msg).arg("src").data(data! { "src" => paths::text(&src) }));
+        }
+        data.insert("src".to_owned(), paths::text(&src).into());
+        if found == "link" && fs::read_link(&path).is_ok_and(|target| target == src) {
+            let target = self.follow && path.exists();
+            let plan = self.wanted.plan(&path, target, Plan::unchanged())?;
+            return Ok(Plan { data, ..plan });
+        }
+        self.refuse_conversion(&path, found, "symlink")?;
+        let before = match fs::read_link(&path) {
+            Ok(target) => data! { "path" => paths::text(&path), "src" => paths::text(target) },
+            Err(_) => data! { "path" => paths::text(&path), "state" => found },
+        };
+        let after = data! { "path" => paths::text(&path), "state" => "link", "src" => paths::text(&src) };
+        let (wanted, follow, made) = (self.wanted, self.follow, path.clone());
+        let change = Change::new(format!("link {} to {}", path.display(), src.display()), move |_, _| {
+            in_place(&made, |temporary| symlink(&src, temporary))?;
+            wanted.apply(&made, follow && made.exists()).map(|_| ())
+        });
+        Ok(Plan { data, ..Plan::unchanged().change(change.diff(state_diff(&before, &after))) })
+    }
+
+    pub fn hard(mut self, path: PathBuf) -> Result<Plan, Failure> {
+        let found = present(&path);
+        let mut data = data! { "dest" => paths::text(&path) };
+        let Some(src) = self.src.take() else {
+            if found != "hard" {
+                return Err(Failure::new("src is required for creating new hardlinks").arg("src"));
+            }
+            return Ok(Plan { data, ..self.settled(&path, Plan::unchanged())? });
+        };
+        data.insert("src".to_owned(), paths::text(&src).into());
+        let origin = fs::metadata(&src).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Failure::new("src does not exist").arg("src"),
+            _ => cannot("look at", &src, &error).arg("src"),
+        })?;
+        let is_same = |meta: fs::Metadata| (meta.dev(), meta.ino()) == (origin.dev(), origin.ino());
+        if found != "link" && fs::symlink_metadata(&path).is_ok_and(is_same) {
+            return Ok(Plan { data, ..self.settled(&path, Plan::unchanged())? });
+        }
+        if found == "hard" && !self.force {
+            let msg = "Cannot link, different hard link exists at destination";
+            return Err(Failure::new(msg).arg("src").help("write `force: true` to replace it"));
+        }
+        self.refuse_conversion(&path, found, "hard link")?;
+        let (wanted, made) = (self.wanted, path.clone());
+        let diff = turned(&path, found, "hard");
+        let change = Change::new(format!("link {} to {}", path.display(), src.display()), move |_, _| {
+            in_place(&made, |temporary| fs::hard_link(&src, temporary))?;
+            wanted.apply(&made, false).map(|_| ())
+        });
+        Ok(Plan { data, ..Plan::unchanged().change(change.diff(diff)) })
+    }
+
+    /// Something else in the place of a link is taken away only with `force`, and a folder only when empty.
+    fn refuse_conversion(&self, path: &Path, found: &str, to: &str) -> Result<(), Failure> {
+        let is_link = matches!((found, to), ("link", _) | ("absent", _)) || (found == "hard" && to == "hard link");
+        if is_link {
+            return Ok(());
+        }
+        if !self.force {
+            let msg = format!("refusing to convert from {found} to {to} for {}", path.display());
+            return Err(Failure::new(msg).arg("path").help("write `force: true` to replace it"));
+        }
+        if found == "directory" && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) {
+            let msg = format!("the directory {} is not empty, refusing to convert it", path.display());
+            return Err(Failure::new(msg).arg("path"));
+        }
+        Ok(())
+    }
+}
+
+/// Makes something new under another name and puts it in the place of what is there, in one step.
+pub(crate) fn in_place(path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> Result<(), Failure> {
+    let failed = |error: io::Error| cannot("create", path, &error);
+    if path.is_dir() && !path.is_symlink() {
+        fs::remove_dir(path).map_err(failed)?;
+    }
+    let folder = scratch::folder_in(paths::folder(path)).map_err(failed)?;
+    let temporary = folder.path().join("new");
+    make(&temporary).and_then(|()| fs::rename(&temporary, path)).map_err(failed)
+}

@@ -1,0 +1,17 @@
+//! Modules for files, folders and their content.
+
+pub mod assemble;
+pub(crate) mod blockinfile;
+pub mod copy;
+pub mod fetch;
+pub(crate) mod file;
+pub(crate) mod find;
+pub(crate) mod git;
+pub(crate) mod ini_file;
+pub(crate) mod lineinfile;
+pub(crate) mod link;
+pub(crate) mod replace;
+pub(crate) mod slurp;
+pub(crate) mod stat;
+pub(crate) mod tempfile;
+pub mod unarchive;

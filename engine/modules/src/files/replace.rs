@@ -1,0 +1,150 @@
+//! replace: replaces every place in a file where a regular expression stands.
+
+use rplay_wire::Failure;
+
+use crate::{
+    ArgFault, Host, Module, Plan, args,
+    argtypes::{Flag, PathArg, Text},
+    system::{
+        attributes::Attributes,
+        pattern::{Flags, Pattern, Template},
+        text::{self, TextFile},
+    },
+};
+
+args! {
+    /// Replaces every place in a file where a regular expression stands.
+    pub struct Replace {
+        ..attributes: Attributes,
+        /// The file.
+        path: PathArg | "dest" | "destfile" | "name",
+        /// The regular expression, in Python's syntax; `^` and `$` stand at line ends too.
+        regexp: Text,
+        /// What to write instead; `\1` and `\g<name>` stand for what the groups found. Nothing by default.
+        replace: Text = String::new(),
+        /// Only what comes after this regular expression is replaced.
+        after: Option<Text>,
+        /// Only what comes before this regular expression is replaced.
+        before: Option<Text>,
+        /// Keep the file that is replaced.
+        backup: Flag = Flag(false),
+        /// A command that must accept the new file, named by `%s`.
+        validate: Option<Text>,
+        /// The character set of the file; only `utf-8` is known. Bytes that are none are kept.
+        encoding: Text = "utf-8".to_owned(),
+    }
+}
+
+impl Module for Replace {
+    fn check(&self) -> Result<(), ArgFault> {
+        self.attributes.check()?;
+        match self.encoding.to_ascii_lowercase().as_str() {
+            "utf-8" | "utf8" | "ascii" | "us-ascii" => Ok(()),
+            other => Err(ArgFault::new("encoding", format!("knows only utf-8, not `{other}`"))),
+        }
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let file = TextFile::read(self.path.on(host))?;
+        let Some(before) = file.before.clone() else { return Err(file.missing("Path")) };
+        let pattern = Pattern::new(&self.regexp, Flags { multi_line: true, dot_all: false }, "regexp")?;
+        let template = Template::new(&self.replace, &pattern, "replace").map_err(|mut failure| {
+            failure.msg = format!("Unable to process replace: {}", failure.msg);
+            failure
+        })?;
+        let Some((start, end)) = self.section(&before)? else {
+            let section = section_pattern(&self.after, &self.before);
+            let msg = format!("Pattern for before/after params did not match the given file: {section}");
+            return Ok(Plan::unchanged().set("msg", msg).set("rc", 0));
+        };
+        let (middle, count) = pattern.replace_all(&before[start..end], &template)?;
+        let after = format!("{}{middle}{}", &before[..start], &before[end..]);
+        let msg = if count > 0 && after != before { format!("{count} replacements made") } else { String::new() };
+        let plan = file.plan(host, &after, msg, &self.attributes, self.backup.0, self.validate)?;
+        Ok(plan.set("rc", 0).finish(|_, data| {
+            if data.contains_key("backup_file") {
+                text::also_backup(data);
+            }
+            Ok(())
+        }))
+    }
+}
+
+fn section_pattern(after: &Option<String>, before: &Option<String>) -> String {
+    match (after, before) {
+        (Some(after), Some(before)) => format!("{after}(?P<subsection>.*?){before}"),
+        (Some(after), None) => format!("{after}(?P<subsection>.*)"),
+        (None, Some(before)) => format!("(?P<subsection>.*){before}"),
+        (None, None) => "(?P<subsection>.*)".to_owned(),
+    }
+}
+
+impl Replace {
+    /// From which to which byte things are replaced; `None` if `after` and `before` do not stand in the text.
+    fn section(&self, text: &str) -> Result<Option<(usize, usize)>, Failure> {
+        if self.after.is_none() && self.before.is_none() {
+            return Ok(Some((0, text.len())));
+        }
+        let arg = if self.after.is_some() { "after" } else { "before" };
+        let pattern = section_pattern(&self.after, &self.before);
+        let pattern = Pattern::new(&pattern, Flags { multi_line: false, dot_all: true }, arg)?;
+        let found = pattern.find(text);
+        Ok(found.and_then(|found| found.name("subsection").map(|section| (section.start(), section.end()))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay_wire::{Map, data};
+
+    use crate::runner::tests::{call, checked};
+
+    fn edited(before: &str, args: Map) -> (String, String) {
+        let base = tempfile::tempdir().unwrap();
+        let file = base.path().join("f");
+        std::fs::write(&file, before).unwrap();
+        let mut args = args;
+        args.insert("path".into(), file.to_str().unwrap().into());
+        let foretold = checked("replace", args.clone());
+        let outcome = call("replace", args);
+        assert!(outcome.failure.is_none(), "{outcome:?}");
+        let after = std::fs::read_to_string(&file).unwrap();
+        assert!(outcome.changed == foretold.changed && outcome.changed == (after != before));
+        (after, outcome.data["msg"].as_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn every_place_is_replaced_and_counted() {
+        let args = data! { "regexp" => r"^(\w+)=(.*)$", "replace" => r"\g<2>=\1" };
+        assert_eq!(edited("a=1\nb=2\n", args), ("1=a\n2=b\n".to_owned(), "2 replacements made".to_owned()));
+        assert_eq!(edited("a\n", data! { "regexp" => "x" }), ("a\n".to_owned(), String::new()));
+        assert_eq!(edited("a\n", data! { "regexp" => "a", "replace" => "a" }).1, "");
+        assert_eq!(edited("a\nb\n", data! { "regexp" => "^a\n" }).0, "b\n");
+    }
+
+    #[test]
+    fn only_the_section_is_touched() {
+        let text = "x\n[one]\nx\n[two]\nx\n";
+        let replaced = |args: Map| {
+            let mut args = args;
+            args.extend(data! { "regexp" => "^x$", "replace" => "y" });
+            edited(text, args).0
+        };
+        assert_eq!(replaced(data! { "after" => r"\[one\]", "before" => r"\[two\]" }), "x\n[one]\ny\n[two]\nx\n");
+        assert_eq!(replaced(data! { "after" => r"\[two\]" }), "x\n[one]\nx\n[two]\ny\n");
+        assert_eq!(replaced(data! { "before" => r"\[one\]" }), "y\n[one]\nx\n[two]\nx\n");
+        let (after, msg) = edited(text, data! { "regexp" => "x", "after" => "nope" });
+        assert!(after == text && msg.starts_with("Pattern for before/after"));
+    }
+
+    #[test]
+    fn faults_are_named() {
+        assert_eq!(call("replace", data! { "path" => "/no/such", "regexp" => "a" }).data["rc"], 257.into());
+        assert_eq!(call("replace", data! { "path" => "/etc", "regexp" => "a" }).data["rc"], 256.into());
+        let failure = call("replace", data! { "path" => "/etc/passwd", "regexp" => "(" }).failure.unwrap();
+        assert_eq!(failure.arg.as_deref(), Some("regexp"));
+        let failure =
+            call("replace", data! { "path" => "/x", "regexp" => "a", "encoding" => "utf-16" }).failure.unwrap();
+        assert_eq!(failure.arg.as_deref(), Some("encoding"));
+    }
+}

@@ -1,0 +1,170 @@
+//! stat: what is known about a file.
+
+use std::{
+    fs::{self, Metadata},
+    os::unix::fs::{FileTypeExt, MetadataExt},
+    path::Path,
+};
+
+use nix::{
+    sys::stat::{major, minor},
+    unistd::{AccessFlags, access},
+};
+use rplay_wire::{Failure, Map, Value, data};
+
+use crate::{
+    Host, Module, Plan, args,
+    argtypes::{Flag, PathArg},
+    cannot::cannot,
+    system::{
+        accounts::{Group, User},
+        digest::Algorithm,
+        flags, paths, process, times,
+    },
+};
+
+args! {
+    /// Reads what is known about a file: whether it exists, its type, owner, times, checksum.
+    pub struct Stat {
+        /// The file.
+        path: PathArg | "dest" | "name",
+        /// Whether a symbolic link stands for the file it leads to.
+        follow: Flag = Flag(false),
+        /// Whether to make a checksum of a plain file.
+        get_checksum: Flag = Flag(true),
+        /// How the checksum is made.
+        checksum_algorithm: Algorithm | "checksum" | "checksum_algo" = Algorithm::Sha1,
+        /// Whether to find out the kind of content, where the host has file(1).
+        get_mime: Flag | "mime" | "mime_type" | "mime-type" = Flag(true),
+        /// Whether to read the attributes that lsattr(1) shows.
+        get_attributes: Flag | "attr" | "attributes" = Flag(true),
+    }
+}
+
+impl Module for Stat {
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let path = self.path.on(host);
+        let meta = if self.follow.0 { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
+        let meta = match meta {
+            Ok(meta) => meta,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Plan::unchanged().set("stat", data! { "exists" => false }));
+            }
+            Err(error) => return Err(cannot("look at", &path, &error)),
+        };
+        let mut stat = describe(&path, &meta);
+        if meta.is_symlink() {
+            stat.insert("lnk_source".to_owned(), paths::text(paths::real(&path)).into());
+            stat.insert("lnk_target".to_owned(), fs::read_link(&path).map(paths::text).ok().into());
+        }
+        if meta.is_file() && self.get_checksum.0 && access(&path, AccessFlags::R_OK).is_ok() {
+            let digest = self.checksum_algorithm.of_file(&path).map_err(|error| cannot("read", &path, &error))?;
+            stat.insert("checksum".to_owned(), digest.into());
+        }
+        if self.get_mime.0 {
+            let (kind, charset) = kind_of(host, &path, self.follow.0);
+            stat.insert("mimetype".to_owned(), kind.into());
+            stat.insert("charset".to_owned(), charset.into());
+        }
+        if self.get_attributes.0 {
+            let target = if self.follow.0 { paths::real(&path) } else { path.clone() };
+            let bits = flags::of(&target).unwrap_or_default();
+            stat.insert("attr_flags".to_owned(), flags::letters(bits).into());
+            stat.insert("attributes".to_owned(), flags::names(bits).into());
+        }
+        Ok(Plan::unchanged().set("stat", stat))
+    }
+}
+
+/// What is known about a file, as results of stat and find show it.
+pub(crate) fn describe(path: &Path, meta: &Metadata) -> Map {
+    let bit = |bit: u32| Value::from(meta.mode() & bit != 0);
+    let may = |flags| Value::from(access(path, flags).is_ok());
+    let kind = meta.file_type();
+    data! {
+        "exists" => true,
+        "path" => paths::text(path),
+        "mode" => format!("{:04o}", meta.mode() & 0o7777),
+        "isdir" => meta.is_dir(),
+        "ischr" => kind.is_char_device(),
+        "isblk" => kind.is_block_device(),
+        "isreg" => meta.is_file(),
+        "isfifo" => kind.is_fifo(),
+        "islnk" => meta.is_symlink(),
+        "issock" => kind.is_socket(),
+        "uid" => meta.uid(),
+        "gid" => meta.gid(),
+        "size" => meta.size(),
+        "inode" => meta.ino(),
+        "dev" => meta.dev(),
+        "nlink" => meta.nlink(),
+        "atime" => times::seconds(meta.atime(), meta.atime_nsec()),
+        "mtime" => times::seconds(meta.mtime(), meta.mtime_nsec()),
+        "ctime" => times::seconds(meta.ctime(), meta.ctime_nsec()),
+        "wusr" => bit(0o200),
+        "rusr" => bit(0o400),
+        "xusr" => bit(0o100),
+        "wgrp" => bit(0o020),
+        "rgrp" => bit(0o040),
+        "xgrp" => bit(0o010),
+        "woth" => bit(0o002),
+        "roth" => bit(0o004),
+        "xoth" => bit(0o001),
+        "isuid" => bit(0o4000),
+        "isgid" => bit(0o2000),
+        "blocks" => meta.blocks(),
+        "block_size" => meta.blksize(),
+        // As Ansible has it, the device that a device file stands for.
+        "device_type" => major(meta.rdev()) << 8 | minor(meta.rdev()),
+        "readable" => may(AccessFlags::R_OK),
+        "writeable" => may(AccessFlags::W_OK),
+        "executable" => may(AccessFlags::X_OK),
+        "pw_name" => User::numbered(meta.uid()).map(|user| user.name),
+        "gr_name" => Group::numbered(meta.gid()).map(|group| group.name),
+    }
+}
+
+/// The MIME type and the character set as file(1) sees them; "unknown" where it is not there.
+fn kind_of(host: &Host, path: &Path, follow: bool) -> (String, String) {
+    let mut file = host.command("file");
+    if follow {
+        file.arg("-L");
+    }
+    let said = process::run(file.args(["--mime-type", "--mime-encoding", "--"]).arg(path), None, 1 << 16);
+    let said = said.map(|done| done.stdout).unwrap_or_default();
+    let kind = said.rsplit_once(": ").and_then(|(_, kind)| kind.trim().split_once("; charset="));
+    match kind {
+        Some((kind, charset)) => (kind.to_owned(), charset.to_owned()),
+        None => ("unknown".to_owned(), "unknown".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runner::tests::call;
+
+    fn stat(args: Map) -> Map {
+        call("stat", args).data["stat"].as_map().unwrap().clone()
+    }
+
+    #[test]
+    fn files_links_and_what_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("f"), folder.path().join("l"));
+        fs::write(&file, "abc").unwrap();
+        std::os::unix::fs::symlink("f", &link).unwrap();
+        let found = stat(data! { "path" => file.to_str().unwrap() });
+        assert_eq!(found["checksum"], "a9993e364706816aba3e25717850c26c9cd0d89d".into());
+        assert_eq!((&found["isreg"], &found["size"]), (&true.into(), &3.into()));
+        let found = stat(data! { "path" => link.to_str().unwrap(), "checksum_algorithm" => "sha256" });
+        assert_eq!((&found["islnk"], &found["lnk_target"]), (&true.into(), &"f".into()));
+        assert_eq!(found["lnk_source"], paths::real(&file).to_str().unwrap().into());
+        assert!(!found.contains_key("checksum"));
+        let found = stat(data! { "path" => link.to_str().unwrap(), "follow" => "yes", "get_checksum" => "no" });
+        assert_eq!(found["isreg"], true.into());
+        assert!(!found.contains_key("checksum") && !found.contains_key("lnk_source"));
+        let found = stat(data! { "path" => folder.path().join("gone").to_str().unwrap() });
+        assert_eq!(found, data! { "exists" => false });
+    }
+}

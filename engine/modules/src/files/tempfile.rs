@@ -1,0 +1,111 @@
+//! tempfile: makes a file or folder of its own for a while.
+
+use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::PathBuf};
+
+use rplay_wire::{Failure, data};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::{PathArg, Text},
+    cannot::cannot,
+    choice,
+    system::{attributes::describe, paths},
+};
+
+choice! {
+    /// What to make.
+    pub enum State {
+        File = "file",
+        Directory = "directory",
+    }
+}
+
+args! {
+    /// Makes a file or a folder with a name that nobody else has; later tasks remove it.
+    pub struct Tempfile {
+        /// What to make.
+        state: State = State::File,
+        /// Where; by default the host's folder for such things.
+        path: Option<PathArg>,
+        /// How its name begins.
+        prefix: Text = "ansible.".to_owned(),
+        /// How its name ends.
+        suffix: Text = String::new(),
+    }
+}
+
+impl Module for Tempfile {
+    fn check(&self) -> Result<(), ArgFault> {
+        for (name, part) in [("prefix", &self.prefix), ("suffix", &self.suffix)] {
+            if part.contains(['/', '\0']) {
+                return Err(ArgFault::new(name, "is part of a file's name and cannot hold a slash")
+                    .help("name the folder in `path`"));
+            }
+        }
+        Ok(())
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let folder = match &self.path {
+            Some(path) => path.on(host),
+            None => host.variable("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from),
+        };
+        let plan = Plan::unchanged().set("path", rplay_wire::Value::Null);
+        Ok(plan.change(Change::new(format!("make a temporary {}", self.state.word()), move |_, data| {
+            let mut name = tempfile::Builder::new();
+            name.prefix(&self.prefix).suffix(&self.suffix).rand_bytes(8);
+            let made = match self.state {
+                State::File => {
+                    name.tempfile_in(&folder).and_then(|file| file.into_temp_path().keep().map_err(|error| error.error))
+                }
+                State::Directory => {
+                    name.permissions(Permissions::from_mode(0o700)).tempdir_in(&folder).map(|made| made.keep())
+                }
+            };
+            let made = made.map_err(|error| cannot("make something in", &folder, &error).arg("path"))?;
+            data.extend(data! { "path" => paths::text(&made) });
+            data.extend(describe(&made));
+            Ok(())
+        })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rplay_wire::data;
+
+    use crate::runner::tests::{call, checked};
+
+    #[test]
+    fn what_is_made_stays_in_its_folder() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = base.path().join("inner");
+        std::fs::create_dir(&folder).unwrap();
+        for part in ["prefix", "suffix"] {
+            for text in ["../x", "/tmp/x", "a/b", "../../"] {
+                for state in ["file", "directory"] {
+                    let args = data! { "path" => folder.to_str().unwrap(), "state" => state, part => text };
+                    let failure = call("tempfile", args).failure.unwrap();
+                    assert!(failure.msg.contains("cannot hold a slash"), "{part} {text}: {}", failure.msg);
+                }
+            }
+        }
+        assert_eq!(base.path().read_dir().unwrap().count() + folder.read_dir().unwrap().count(), 1);
+    }
+
+    #[test]
+    fn files_and_folders_are_made_for_the_user_alone() {
+        let base = tempfile::tempdir().unwrap();
+        let args = |state: &str| data! { "path" => base.path().to_str().unwrap(), "state" => state, "suffix" => ".x" };
+        assert!(checked("tempfile", args("file")).changed);
+        assert_eq!(base.path().read_dir().unwrap().count(), 0);
+        let file = call("tempfile", args("file"));
+        let path = file.data["path"].as_str().unwrap();
+        assert!(Path::new(path).is_file() && path.ends_with(".x") && path.contains("/ansible."));
+        assert_eq!(file.data["mode"], "0600".into());
+        let folder = call("tempfile", args("directory"));
+        assert_eq!((&folder.data["mode"], &folder.data["state"]), (&"0700".into(), &"directory".into()));
+    }
+}

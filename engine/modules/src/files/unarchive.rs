@@ -1,0 +1,375 @@
+//! unarchive: unpacks archives, with the host's own tar and unzip.
+
+use std::{
+    io::Read,
+    path::{Component, Path, PathBuf},
+};
+
+use rplay_wire::{Failure, Map, Value, data};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::{Flag, PathArg, Text},
+    cannot::cannot,
+    system::{
+        attributes::{Attributes, describe},
+        glob, paths,
+        tool::Tool,
+        zip,
+    },
+};
+
+args! {
+    /// Unpacks an archive (tar with any compression the host knows, zip) into a folder of the host.
+    pub struct Unarchive {
+        ..attributes: Attributes,
+        /// The archive: on the controller, or on the host with `remote_src`.
+        src: Text,
+        /// The folder to unpack it into; it must be there.
+        dest: PathArg,
+        /// Whether the archive is on the host.
+        remote_src: Flag = Flag(false),
+        /// An older way to write the opposite of `remote_src`.
+        copy: Option<Flag>,
+        /// A path; if it exists, nothing is unpacked.
+        creates: Option<PathArg>,
+        /// Files that are left out.
+        exclude: Vec<Text> = Vec::new(),
+        /// The only files to unpack.
+        include: Vec<Text> = Vec::new(),
+        /// More options for tar or unzip.
+        extra_opts: Vec<Text> = Vec::new(),
+        /// Whether files that are newer than those in the archive stay.
+        keep_newer: Flag = Flag(false),
+        /// Whether the names of the files are part of the result.
+        list_files: Flag = Flag(false),
+        /// Whether the controller decrypts an archive that is kept in a vault.
+        decrypt: Flag = Flag(true),
+        _content: Option<Value>,
+    }
+}
+
+impl Module for Unarchive {
+    fn check(&self) -> Result<(), ArgFault> {
+        self.attributes.check()?;
+        if !self.include.is_empty() && !self.exclude.is_empty() {
+            return Err(ArgFault::new("include", "parameters are mutually exclusive: include|exclude"));
+        }
+        if self.src.contains("://") {
+            return Err(ArgFault::new("src", "cannot be a URL").help("fetch it first with get_url"));
+        }
+        Ok(())
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let dest = self.dest.on(host);
+        if let Some(creates) = self.creates.as_ref().map(|creates| creates.on(host)).filter(|path| path.exists()) {
+            let reason = format!("skipped, since {} exists", creates.display());
+            return Ok(Plan { skipped: Some(reason), ..Plan::default() });
+        }
+        if !dest.is_dir() {
+            let msg = format!("dest '{}' must be an existing dir", dest.display());
+            return Err(Failure::new(msg).arg("dest"));
+        }
+        let archive = Archive::open(self.archive(host)?)?;
+        let job = Job { dest: dest.clone(), archive, asked: self.clone() };
+        let names = job.names(host)?;
+        let wanted = self.attributes.resolve()?;
+        // tar does not unpack what leads out of the folder, and nothing there is touched afterwards.
+        let is_within = |name: &&String| !Path::new(name).components().any(|part| part == Component::ParentDir);
+        let places: Vec<PathBuf> = names.iter().filter(is_within).map(|name| dest.join(name)).collect();
+        let mut data = data! {
+            "dest" => paths::text(&dest), "src" => self.src.as_str(), "handler" => job.archive.kind.handler(),
+        };
+        if self.list_files.0 {
+            data.insert("files".to_owned(), names.into());
+        }
+        let mut plan = Plan { data, ..Plan::default() };
+        if job.is_unpacked(host)? {
+            for place in places.iter().filter(|place| place.symlink_metadata().is_ok()) {
+                plan = wanted.plan(place, false, plan)?;
+            }
+        } else {
+            let what = format!("unpack {} into {}", self.src, dest.display());
+            plan = plan.change(Change::new(what, move |host, data| {
+                let tool = job.unpacking(host)?;
+                let finished = tool.run(host).map_err(|mut failure| {
+                    failure.msg =
+                        format!("failed to unpack {} to {}: {}", job.asked.src, job.dest.display(), failure.msg);
+                    failure
+                })?;
+                let results = data! {
+                    "cmd" => tool.to_string(), "rc" => finished.rc, "out" => finished.stdout, "err" => finished.stderr,
+                };
+                data.insert("extract_results".to_owned(), results.into());
+                for place in places.iter().filter(|place| place.symlink_metadata().is_ok()) {
+                    wanted.apply(place, false)?;
+                }
+                Ok(())
+            }));
+        }
+        Ok(plan.finish(move |_, data: &mut Map| {
+            data.extend(describe(&dest));
+            Ok(())
+        }))
+    }
+}
+
+impl Unarchive {
+    fn archive(&self, host: &Host) -> Result<Source, Failure> {
+        match &self._content {
+            Some(Value::Blob(blob)) => Ok(Source::Path(host.fetch(blob)?)),
+            Some(Value::Bytes(bytes)) => {
+                let mut file = crate::system::scratch::file("")?;
+                std::io::Write::write_all(&mut file, bytes)?;
+                Ok(Source::Temporary(file.into_temp_path()))
+            }
+            Some(_) => Err(Failure::new("the archive's content is no bytes").arg("src")),
+            None if self.remote_src.0 || self.copy == Some(Flag(false)) => {
+                Ok(Source::Path(PathBuf::from(paths::expand(&self.src, host))))
+            }
+            None => Err(Failure::new(format!("the controller did not send {}", self.src)).arg("src")),
+        }
+    }
+}
+
+enum Source {
+    Path(PathBuf),
+    /// Goes away with the plan.
+    Temporary(tempfile::TempPath),
+}
+
+impl AsRef<Path> for Source {
+    fn as_ref(&self) -> &Path {
+        match self {
+            Source::Path(path) => path,
+            Source::Temporary(path) => path,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Tar,
+    Gzip,
+    Bzip2,
+    Xz,
+    Zstd,
+    Zip,
+}
+
+impl Kind {
+    /// By the first bytes; what has no known ones is taken for a plain tar.
+    fn of(start: &[u8]) -> Kind {
+        let starts: [(&[u8], Kind); 6] = [
+            (b"PK\x03\x04", Kind::Zip),
+            (b"PK\x05\x06", Kind::Zip),
+            (b"\x1f\x8b", Kind::Gzip),
+            (b"BZh", Kind::Bzip2),
+            (b"\xfd7zXZ\0", Kind::Xz),
+            (b"\x28\xb5\x2f\xfd", Kind::Zstd),
+        ];
+        starts.iter().find(|(magic, _)| start.starts_with(magic)).map_or(Kind::Tar, |(_, kind)| *kind)
+    }
+
+    /// What Ansible calls it in results.
+    fn handler(self) -> &'static str {
+        match self {
+            // Its handler for plain tar takes these too, before the ones made for them are asked.
+            Kind::Tar | Kind::Bzip2 | Kind::Xz => "TarArchive",
+            Kind::Gzip => "TgzArchive",
+            Kind::Zstd => "TarZstdArchive",
+            Kind::Zip => "ZipArchive",
+        }
+    }
+}
+
+struct Archive {
+    source: Source,
+    kind: Kind,
+}
+
+impl Archive {
+    fn open(source: Source) -> Result<Archive, Failure> {
+        let path = source.as_ref();
+        let mut start = Vec::new();
+        let read = crate::system::regular::open(path).and_then(|file| file.take(6).read_to_end(&mut start));
+        read.map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Failure::new(format!("Source '{}' does not exist", path.display())),
+            _ => cannot("read", path, &error),
+        })
+        .map_err(|failure| failure.arg("src"))?;
+        if start.is_empty() {
+            return Err(Failure::new(format!("Invalid archive '{}', the file is 0 bytes", path.display())).arg("src"));
+        }
+        let kind = Kind::of(&start);
+        Ok(Archive { source, kind })
+    }
+
+    fn path(&self) -> String {
+        paths::text(&self.source)
+    }
+}
+
+struct Job {
+    archive: Archive,
+    dest: PathBuf,
+    asked: Unarchive,
+}
+
+impl Job {
+    /// tar with what all of its uses have in common.
+    fn tar(&self, host: &Host, action: &str) -> Result<Tool, Failure> {
+        let mut tool = Tool::find(host, "gtar").map_or_else(|| Tool::required(host, "tar"), Ok)?;
+        tool.word(action).option("-C", Some(paths::text(&self.dest)));
+        for option in &self.asked.extra_opts {
+            tool.word(option);
+        }
+        for pattern in &self.asked.exclude {
+            tool.word(format!("--exclude={pattern}"));
+        }
+        tool.option("-f", Some(self.archive.path()));
+        for name in &self.asked.include {
+            tool.word(name);
+        }
+        Ok(tool)
+    }
+
+    fn is_chosen(&self, name: &str) -> bool {
+        let fits = |pattern: &String| glob::Pattern::new(pattern).fits(name);
+        !self.asked.exclude.iter().any(fits) && (self.asked.include.is_empty() || self.asked.include.iter().any(fits))
+    }
+
+    fn entries(&self) -> Result<Vec<zip::Entry>, Failure> {
+        let all = zip::entries(self.archive.source.as_ref());
+        let all = all.map_err(|error| cannot("read", self.archive.source.as_ref(), &error).arg("src"))?;
+        Ok(all.into_iter().filter(|entry| self.is_chosen(&entry.name)).collect())
+    }
+
+    /// The names of what is unpacked, relative to the folder.
+    fn names(&self, host: &Host) -> Result<Vec<String>, Failure> {
+        if self.archive.kind == Kind::Zip {
+            return Ok(self.entries()?.into_iter().map(|entry| entry.name).collect());
+        }
+        let mut tool = self.tar(host, "--list")?;
+        tool.word("--show-transformed-names");
+        let finished = tool.run(host).map_err(|failure| {
+            Failure { msg: format!("cannot list {}: {}", self.asked.src, failure.msg), ..failure }.arg("src")
+        })?;
+        let names = finished.stdout.lines().map(|name| name.trim_start_matches("./").trim_start_matches('/'));
+        Ok(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
+    }
+
+    /// Whether the folder holds already what would be unpacked.
+    fn is_unpacked(&self, host: &Host) -> Result<bool, Failure> {
+        if self.archive.kind == Kind::Zip {
+            let with_mode = self.asked.attributes.mode.is_none();
+            let is_there =
+                |entry: &zip::Entry| entry.place(&self.dest).is_some_and(|place| entry.is_at(&place, with_mode));
+            return Ok(self.entries()?.iter().all(is_there));
+        }
+        let finished = self.tar(host, "--diff")?.output(host)?;
+        if finished.rc == 0 {
+            return Ok(true);
+        }
+        let attributes = &self.asked.attributes;
+        let is_root = nix::unistd::geteuid().is_root();
+        // What is set anyway, or cannot be, is no difference.
+        let is_nothing = |line: &str| {
+            line.is_empty()
+                || line.ends_with("Uid differs") && (attributes.owner.is_some() || !is_root)
+                || line.ends_with("Gid differs") && (attributes.group.is_some() || !is_root)
+                || line.ends_with("Mode differs") && attributes.mode.is_some()
+                || line.contains("Exiting with failure status")
+                // A name of which `--strip-components` leaves nothing.
+                || line.starts_with(": ") || line.contains("tar: : ")
+        };
+        Ok(finished.stdout.lines().chain(finished.stderr.lines()).all(is_nothing))
+    }
+
+    fn unpacking(&self, host: &Host) -> Result<Tool, Failure> {
+        let asked = &self.asked;
+        if self.archive.kind != Kind::Zip {
+            let mut tool = self.tar(host, "--extract")?;
+            tool.flag_if(asked.keep_newer.0, "--keep-newer-files");
+            tool.option("--owner", asked.attributes.owner.as_deref());
+            tool.option("--group", asked.attributes.group.as_deref());
+            return Ok(tool);
+        }
+        let mut tool = Tool::required(host, "unzip")?;
+        tool.word("-o").flag_if(asked.keep_newer.0, "-u");
+        for option in &asked.extra_opts {
+            tool.word(option);
+        }
+        tool.word(self.archive.path());
+        for name in &asked.include {
+            tool.word(name);
+        }
+        for name in &asked.exclude {
+            tool.option("-x", Some(name));
+        }
+        tool.option("-d", Some(paths::text(&self.dest)));
+        Ok(tool)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, process::Command};
+
+    use super::*;
+    use crate::runner::tests::{call, checked};
+
+    fn archive(base: &Path, options: &[&str], name: &str) -> String {
+        let src = base.join("src");
+        fs::create_dir_all(src.join("d")).unwrap();
+        fs::write(src.join("d/f"), "one").unwrap();
+        fs::write(src.join("g"), "two").unwrap();
+        let file = base.join(name);
+        let packed = Command::new("tar").args(options).arg(&file).arg("-C").arg(&src).args(["d", "g"]).status();
+        assert!(packed.unwrap().success());
+        file.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn an_archive_is_unpacked_once() {
+        let base = tempfile::tempdir().unwrap();
+        for (options, name, handler) in [("-cf", "a.tar", "TarArchive"), ("-czf", "a.tgz", "TgzArchive")] {
+            let src = archive(base.path(), &[options], name);
+            let dest = base.path().join(handler);
+            fs::create_dir(&dest).unwrap();
+            let args = data! {
+                "src" => src, "dest" => dest.to_str().unwrap(), "remote_src" => true, "list_files" => true,
+            };
+            assert!(checked("unarchive", args.clone()).changed && !dest.join("g").exists());
+            let made = call("unarchive", args.clone());
+            assert!(made.changed && made.failure.is_none(), "{made:?}");
+            assert_eq!((&made.data["handler"], &made.data["files"]), (&handler.into(), &vec!["d/", "d/f", "g"].into()));
+            assert!(!call("unarchive", args.clone()).changed);
+            fs::write(dest.join("g"), "changed").unwrap();
+            assert!(call("unarchive", args.clone()).changed);
+            assert_eq!(fs::read_to_string(dest.join("g")).unwrap(), "two");
+            let mut with_mode = args;
+            with_mode.insert("mode".into(), "u=rwX,go=".into());
+            assert!(call("unarchive", with_mode.clone()).changed);
+            assert!(!call("unarchive", with_mode).changed);
+            assert_eq!(describe(&dest.join("d/f"))["mode"], "0600".into());
+        }
+    }
+
+    #[test]
+    fn faults_are_named_and_creates_skips() {
+        let base = tempfile::tempdir().unwrap();
+        let src = archive(base.path(), &["-cf"], "a.tar");
+        let args = |dest: &str| data! { "src" => src.as_str(), "dest" => dest, "remote_src" => true };
+        assert!(call("unarchive", args("/no/such")).failure.unwrap().msg.contains("must be an existing dir"));
+        let mut skipped = args(base.path().to_str().unwrap());
+        skipped.insert("creates".into(), "/etc".into());
+        assert!(call("unarchive", skipped).skipped.is_some());
+        let broken = base.path().join("broken.tgz");
+        fs::write(&broken, b"\x1f\x8bnonsense").unwrap();
+        let args =
+            data! { "src" => broken.to_str().unwrap(), "dest" => base.path().to_str().unwrap(), "remote_src" => true };
+        assert!(call("unarchive", args).failure.unwrap().msg.starts_with("cannot list"));
+    }
+}

@@ -1,0 +1,100 @@
+//! `hostname`: what the host calls itself, now and after the next boot.
+
+use std::path::Path;
+
+use rplay_wire::{Diff, Failure, data};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::Text,
+    choice,
+    system::place::{Content, Placement},
+};
+
+choice! {
+    /// How the name is kept.
+    pub enum Use {
+        Systemd = "systemd",
+        File = "debian" | "generic" | "redhat",
+    }
+}
+
+args! {
+    /// Sets the host's name.
+    pub struct Hostname {
+        /// The name.
+        name: Text,
+        /// How it is kept; found out by itself.
+        r#use: Option<Use>,
+    }
+}
+
+const FILE: &str = "/etc/hostname";
+
+impl Module for Hostname {
+    fn check(&self) -> Result<(), ArgFault> {
+        let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+        if self.name.is_empty()
+            || self.name.len() > 64
+            || !self.name.chars().all(good)
+            || self.name.starts_with(['-', '.'])
+        {
+            return Err(ArgFault::new("name", format!("`{}` is not a host name of at most 64 characters", self.name)));
+        }
+        Ok(())
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let name = self.name;
+        let now = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let kept = crate::system::regular::read_to_string(FILE).unwrap_or_default();
+        let (short, domain) = name.split_once('.').unwrap_or((&name, ""));
+        let mut plan = Plan::unchanged().set("name", name.as_str());
+        plan.facts = data! {
+            "hostname" => short, "nodename" => name.as_str(), "fqdn" => name.as_str(), "domain" => domain,
+        };
+        if now == name && kept.trim() == name {
+            return Ok(plan);
+        }
+        let systemd = match self.r#use {
+            Some(Use::Systemd) => true,
+            Some(Use::File) => false,
+            None => Path::new("/run/systemd/system").is_dir() && host.has_program("hostnamectl"),
+        };
+        let diff =
+            Diff { before: format!("hostname = {now}\n"), after: format!("hostname = {name}\n"), ..Diff::default() };
+        if systemd {
+            let change = Change::new(format!("name the host {name}"), move |host, _| {
+                let done = host.program("hostnamectl").args(["set-hostname", "--", &name]).untranslated().run()?;
+                done.success("cannot set the host's name").map(|_| ())
+            });
+            return Ok(plan.change(change.diff(diff)));
+        }
+        let content = Content::Bytes(format!("{name}\n").into_bytes());
+        plan = Placement::plain(FILE, content).plan(host, plan)?;
+        if now != name {
+            let change = Change::new(format!("name the host {name}"), move |_, _| {
+                nix::unistd::sethostname(&name)
+                    .map_err(|error| Failure::new(format!("cannot set the host's name: {error}")))
+            });
+            plan = plan.change(change.diff(diff));
+        }
+        Ok(plan)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Args, runner::tests::checked};
+
+    #[test]
+    fn facts_and_names() {
+        let done = checked("hostname", data! { "name" => "web1.example.org" });
+        assert!(done.changed && done.failure.is_none());
+        assert_eq!((&done.facts["hostname"], &done.facts["domain"]), (&"web1".into(), &"example.org".into()));
+        for wrong in ["", "a_b", "-a", "a b"] {
+            assert!(Hostname::from_map(&data! { "name" => wrong }).unwrap().check().is_err(), "{wrong}");
+        }
+    }
+}

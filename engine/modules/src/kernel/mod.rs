@@ -1,0 +1,8 @@
+//! Modules for what the kernel holds: host name, loaded modules, mounts, parameters, SELinux.
+
+pub(crate) mod hostname;
+pub(crate) mod modprobe;
+pub(crate) mod mount;
+pub(crate) mod seboolean;
+pub(crate) mod selinux_state;
+pub(crate) mod sysctl;

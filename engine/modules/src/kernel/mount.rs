@@ -1,0 +1,285 @@
+//! `mount`: what is mounted where, now and after the next boot.
+
+mod fstab;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rplay_wire::{Diff, Failure};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::{Flag, PathArg, Text},
+    cannot::cannot,
+    choice,
+    system::{
+        paths,
+        place::{Content, Placement},
+        text,
+    },
+};
+use fstab::{Entry, Fstab};
+
+choice! {
+    /// What is wanted of a mount point.
+    pub enum State {
+        /// In fstab, and mounted.
+        Mounted = "mounted",
+        /// In fstab.
+        Present = "present",
+        /// Not mounted; fstab stays as it is.
+        Unmounted = "unmounted",
+        /// Not mounted, not in fstab, and the folder removed.
+        Absent = "absent",
+        /// Not in fstab.
+        AbsentFromFstab = "absent_from_fstab",
+        /// Mounted anew.
+        Remounted = "remounted",
+        /// Mounted, without fstab.
+        Ephemeral = "ephemeral",
+    }
+}
+
+args! {
+    /// Mounts and unmounts filesystems, and keeps fstab.
+    pub struct Mount {
+        /// The mount point.
+        path: PathArg | "name",
+        /// The device, image or remote folder.
+        src: Option<Text>,
+        /// The kind of filesystem: `ext4`, `nfs`, `none`.
+        fstype: Option<Text>,
+        /// Options: `defaults,noatime`. Those in the table stay if none are given.
+        opts: Option<Text>,
+        /// Do not show the options: they hold a password.
+        opts_no_log: Flag = Flag(false),
+        /// Whether dump(8) saves it; 0 for a new entry.
+        dump: Option<Text>,
+        /// The order in which it is checked at boot, 0 for not at all; 0 for a new entry.
+        passno: Option<Text>,
+        /// What is wanted of it.
+        state: State,
+        /// The table; `/etc/fstab` if not given.
+        fstab: Option<Text>,
+        /// Whether it is mounted at boot: `false` adds the option `noauto`.
+        boot: Flag = Flag(true),
+        /// Keep the table that is replaced.
+        backup: Flag = Flag(false),
+    }
+}
+
+impl Module for Mount {
+    fn check(&self) -> Result<(), ArgFault> {
+        if matches!(self.state, State::Mounted | State::Present | State::Ephemeral) {
+            for (name, given) in [("src", &self.src), ("fstype", &self.fstype)] {
+                if given.as_deref().is_none_or(|value| value.trim().is_empty()) {
+                    return Err(ArgFault::new(
+                        name,
+                        format!("missing required argument `{name}` for `state: {}`", self.state.word()),
+                    ));
+                }
+            }
+        }
+        if self.state == State::Ephemeral && self.fstab.is_some() {
+            return Err(ArgFault::new("fstab", "cannot be combined with `state: ephemeral`"));
+        }
+        let words = [
+            ("opts", self.opts.as_ref()),
+            ("fstype", self.fstype.as_ref()),
+            ("dump", self.dump.as_ref()),
+            ("passno", self.passno.as_ref()),
+        ];
+        for (name, value) in words {
+            if value.is_some_and(|value| value.contains(char::is_whitespace)) {
+                return Err(ArgFault::new(name, "must not hold spaces"));
+            }
+        }
+        Ok(())
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let point = self.path.on(host);
+        let point =
+            if point == Path::new("/") { point } else { PathBuf::from(paths::text(&point).trim_end_matches('/')) };
+        let table = PathBuf::from(self.fstab.as_deref().unwrap_or("/etc/fstab"));
+        let mounted =
+            fstab::mounted(&crate::system::regular::read_to_string("/proc/self/mounts").unwrap_or_default(), &point);
+        let mut plan = Plan::unchanged()
+            .set("name", paths::text(&point))
+            .set("fstab", paths::text(&table))
+            .set("boot", self.boot.0);
+        let text = text::read(&table).map_err(|failure| failure.arg("fstab"))?.unwrap_or_default();
+        let mut edited = Fstab::parse(&text);
+        let entry = self.entry(&point, &edited);
+        if let (Some(entry), false) = (&entry, self.opts_no_log.0) {
+            plan = plan
+                .set("src", entry.source.as_str())
+                .set("fstype", entry.kind.as_str())
+                .set("opts", entry.options.as_str());
+        }
+        match (self.state, &entry) {
+            (State::Mounted | State::Present, Some(entry)) => edited.set(entry),
+            (State::Absent | State::AbsentFromFstab, _) => edited.remove(&point, self.src.as_deref()),
+            _ => {}
+        }
+        let is_swap = self.fstype.as_deref() == Some("swap");
+        let is_new = edited.text() != text;
+        // Unmounted first, so that fstab still says how.
+        if matches!(self.state, State::Absent | State::Unmounted) && mounted.is_some() {
+            plan = plan.change(run(format!("unmount {}", point.display()), "umount", vec![paths::text(&point)]));
+        }
+        if matches!(self.state, State::Mounted | State::Ephemeral) && !point.exists() && !is_swap {
+            let folder = point.clone();
+            plan = plan.change(Change::new(format!("create directory {}", folder.display()), move |_, _| {
+                fs::create_dir_all(&folder).map_err(|error| cannot("create", &folder, &error))
+            }));
+        }
+        if is_new {
+            let mut placement = Placement::plain(paths::real(&table), Content::Bytes(text::encode(&edited.text())));
+            placement.shown = !self.opts_no_log.0;
+            plan = placement.backup(self.backup.0).plan(host, plan)?;
+        }
+        let there = mounted.is_some();
+        match (self.state, entry) {
+            (State::Mounted, Some(entry)) if !is_swap => {
+                let other_source = mounted.as_ref().is_some_and(|now| !entry.has_source(now));
+                if !there || other_source {
+                    if other_source {
+                        plan = plan.change(run(
+                            format!("unmount {}", point.display()),
+                            "umount",
+                            vec![paths::text(&point)],
+                        ));
+                    }
+                    plan = plan.change(self.mount(&entry));
+                } else if is_new {
+                    plan = plan.change(self.remount(&point, Some(&entry)));
+                }
+            }
+            (State::Ephemeral, Some(entry)) => match mounted {
+                None => plan = plan.change(self.mount(&entry)),
+                Some(now) if entry.has_source(&now) => plan = plan.change(self.remount(&point, Some(&entry))),
+                Some(now) => {
+                    return Err(Failure::new(format!(
+                        "Ephemeral mount point is already mounted with a different source: {}",
+                        now.source
+                    ))
+                    .arg("src"));
+                }
+            },
+            (State::Remounted, entry) => {
+                if !there && !host.check {
+                    return Err(Failure::new(format!("{} is not mounted", point.display())).arg("path"));
+                }
+                plan = plan.change(self.remount(&point, entry.as_ref()));
+            }
+            (State::Absent, _) if point.is_dir() => {
+                let folder = point.clone();
+                plan = plan.change(Change::new(format!("remove directory {}", folder.display()), move |_, _| {
+                    fs::remove_dir(&folder).map_err(|error| cannot("remove", &folder, &error))
+                }));
+            }
+            _ => {}
+        }
+        Ok(plan)
+    }
+}
+
+impl Mount {
+    /// The entry that is wanted. What the task does not name stays as the table has it.
+    fn entry(&self, point: &Path, table: &Fstab) -> Option<Entry> {
+        let (source, kind) = (self.src.clone()?, self.fstype.clone()?);
+        let blank = Entry {
+            source,
+            point: paths::text(point),
+            kind,
+            options: "defaults".to_owned(),
+            dump: "0".to_owned(),
+            pass: "0".to_owned(),
+        };
+        let known = table.find(&blank).filter(|_| self.state != State::Ephemeral).unwrap_or_else(|| blank.clone());
+        let mut options = self.opts.clone().unwrap_or(known.options);
+        if !self.boot.0 && !options.split(',').any(|option| option == "noauto") {
+            options.push_str(",noauto");
+        }
+        Some(Entry {
+            options,
+            dump: self.dump.clone().unwrap_or(known.dump),
+            pass: self.passno.clone().unwrap_or(known.pass),
+            ..blank
+        })
+    }
+
+    /// By the table, if it is in one; helpers such as mount.nfs look there too.
+    fn mount(&self, entry: &Entry) -> Change {
+        let mut args = Vec::new();
+        if self.state == State::Ephemeral {
+            args.extend([
+                "-t".to_owned(),
+                entry.kind.clone(),
+                "-o".to_owned(),
+                entry.options.clone(),
+                entry.source.clone(),
+            ]);
+        } else if let Some(table) = &self.fstab {
+            args.extend(["-T".to_owned(), table.clone()]);
+        }
+        args.push(entry.point.clone());
+        run(format!("mount {}", entry.point), "mount", args).diff(Diff {
+            before: String::new(),
+            after: format!("{} on {}\n", entry.source, entry.point),
+            ..Diff::default()
+        })
+    }
+
+    fn remount(&self, point: &Path, entry: Option<&Entry>) -> Change {
+        let options = match entry {
+            Some(entry) if self.opts.is_some() => format!("remount,{}", entry.options),
+            _ => "remount".to_owned(),
+        };
+        let mut args = vec!["-o".to_owned(), options];
+        if let Some(table) = &self.fstab {
+            args.extend(["-T".to_owned(), table.clone()]);
+        }
+        args.push(paths::text(point));
+        run(format!("remount {}", point.display()), "mount", args)
+    }
+}
+
+fn run(what: String, program: &'static str, args: Vec<String>) -> Change {
+    Change::new(what.clone(), move |host, _| {
+        host.program(program).args(&args).untranslated().run()?.success(&format!("cannot {what}")).map(|_| ())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay_wire::{Map, data};
+
+    use super::*;
+    use crate::runner::tests::call;
+
+    #[test]
+    fn what_is_not_named_stays_in_the_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = folder.path().join("fstab");
+        let text = "# keep\n/dev/sdb1 /srv ext4 noatime,errors=remount-ro 0 2\n";
+        fs::write(&table, text).unwrap();
+        let set = |more: Map| {
+            let mut args = data! {
+                "path" => "/srv", "src" => "/dev/sdb1", "fstype" => "ext4", "state" => "present",
+                "fstab" => paths::text(&table),
+            };
+            args.extend(more);
+            call("mount", args)
+        };
+        let same = set(data! {});
+        assert!(!same.changed && same.data["opts"] == "noatime,errors=remount-ro".into(), "{same:?}");
+        assert!(set(data! { "src" => "/dev/sdc1" }).changed);
+        assert_eq!(fs::read_to_string(&table).unwrap(), text.replace("sdb1", "sdc1"));
+        assert!(set(data! { "opts" => "defaults", "passno" => "1" }).changed);
+        assert_eq!(fs::read_to_string(&table).unwrap(), "# keep\n/dev/sdb1 /srv ext4 defaults 0 1\n");
+    }
+}

@@ -1,0 +1,213 @@
+//! `sysctl`: a kernel setting, now and after the next boot.
+
+use std::{fs, path::PathBuf};
+
+use rplay_wire::{Diff, Failure};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::{Flag, PathArg, Text},
+    choice,
+    system::{
+        paths,
+        place::{Content, Placement},
+        text,
+    },
+};
+
+choice! {
+    /// Whether the setting is to be in the file.
+    pub enum State {
+        Present = "present",
+        Absent = "absent",
+    }
+}
+
+args! {
+    /// Sets a kernel setting in a file that is read at boot, and at once.
+    pub struct Sysctl {
+        /// The setting: `net.ipv4.ip_forward`.
+        name: Text | "key",
+        /// Its value; `yes` and `no` stand for 1 and 0.
+        value: Option<Text> | "val",
+        /// Whether it is to be in the file.
+        state: State = State::Present,
+        /// The file.
+        sysctl_file: PathArg = PathArg("/etc/sysctl.conf".to_owned()),
+        /// Have the file read when something changed.
+        reload: Flag = Flag(true),
+        /// Set it at once too, if the kernel has another value.
+        sysctl_set: Flag = Flag(false),
+        /// Go on when the kernel knows a setting of the file not.
+        ignoreerrors: Flag = Flag(false),
+    }
+}
+
+impl Module for Sysctl {
+    fn check(&self) -> Result<(), ArgFault> {
+        if self.name.trim().is_empty() || self.name.contains(['\n', '=']) || self.name.contains("..") {
+            return Err(ArgFault::new("name", format!("`{}` is not the name of a kernel setting", self.name)));
+        }
+        if self.state == State::Present && self.value.as_deref().is_none_or(|value| value.trim().is_empty()) {
+            return Err(ArgFault::new("value", "is required to set a value"));
+        }
+        Ok(())
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let name = self.name.trim().to_owned();
+        let value = plain(self.value.as_deref().unwrap_or_default());
+        // A link (Debian keeps one in /etc/sysctl.d) stays one.
+        let path = paths::real(&self.sysctl_file.on(host));
+        let present = text::read(&path)?.unwrap_or_default();
+        let text = edited(&present, &name, (self.state == State::Present).then_some(&value));
+        let mut plan = Plan::unchanged();
+        if !path.parent().is_some_and(|folder| folder.is_dir()) && host.check {
+            plan = plan.warn(format!("check mode: the folder of {} is not there yet", path.display()));
+        }
+        if text != present {
+            plan = Placement::plain(&path, Content::Bytes(text::encode(&text))).plan(host, plan)?;
+        }
+        if self.state == State::Present && self.sysctl_set.0 {
+            let file = kernel_file(&name);
+            let now = crate::system::regular::read_to_string(&file).ok();
+            if now.as_deref().is_none_or(|now| !same(now, &value)) {
+                let diff = Diff {
+                    before_header: name.clone(),
+                    after_header: name.clone(),
+                    before: now.map(|now| format!("{}\n", now.trim())).unwrap_or_default(),
+                    after: format!("{value}\n"),
+                };
+                let (ignore, what) = (self.ignoreerrors.0, format!("set {name} to {value}"));
+                plan = plan.change(
+                    Change::new(what.clone(), move |_, _| match fs::write(&file, &value) {
+                        Err(error) if !ignore => Err(Failure::new(format!("cannot {what}: {error}")).arg("name")),
+                        _ => Ok(()),
+                    })
+                    .diff(diff),
+                );
+            }
+        }
+        if self.reload.0 && !plan.changes.is_empty() {
+            let ignore = self.ignoreerrors.0;
+            let reload = Change::new(format!("read {} anew", path.display()), move |host, _| {
+                let program = host.program("sysctl").untranslated();
+                let program = if ignore { program.arg("-e") } else { program };
+                let done = program.arg("-p").arg(&path).run()?;
+                // Older ones exit with 0 although a setting was refused.
+                let is_refused = done.rc != 0 || (!ignore && refused(&done.stderr));
+                if is_refused { Err(done.failure("Failed to reload sysctl").arg("reload")) } else { Ok(()) }
+            });
+            plan = plan.change(reload.beside());
+        }
+        Ok(plan)
+    }
+}
+
+/// Words for true and false are 1 and 0 to the kernel.
+fn plain(value: &str) -> String {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" | "on" | "true" | "t" => "1".to_owned(),
+        "n" | "no" | "off" | "false" | "f" => "0".to_owned(),
+        _ => value.trim().to_owned(),
+    }
+}
+
+fn same(one: &str, other: &str) -> bool {
+    one.split_whitespace().eq(other.split_whitespace())
+}
+
+/// `net.ipv4.ip_forward` as a file; slashes instead of dots leave dots for names of interfaces.
+fn kernel_file(name: &str) -> PathBuf {
+    let first = name.find(['.', '/']).and_then(|at| name.get(at..=at));
+    let below = match first {
+        Some("/") => name.to_owned(),
+        _ => name
+            .chars()
+            .map(|c| match c {
+                '.' => '/',
+                '/' => '.',
+                c => c,
+            })
+            .collect(),
+    };
+    PathBuf::from("/proc/sys").join(below.trim_start_matches('/'))
+}
+
+fn refused(stderr: &str) -> bool {
+    ["cannot stat", "setting key", "unknown key", "Invalid argument", "permission denied"]
+        .iter()
+        .any(|sign| stderr.to_ascii_lowercase().contains(&sign.to_ascii_lowercase()))
+}
+
+/// The file with `name=value`, once, where it stood first or at the end; `None` takes it out.
+fn edited(text: &str, name: &str, value: Option<&String>) -> String {
+    let is_it = |line: &str| {
+        let bare = line.trim_start();
+        let (key, _) = bare.split_once('=').unwrap_or_default();
+        !bare.starts_with(['#', ';']) && key.trim().trim_start_matches('-') == name
+    };
+    let mut wanted = value;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if !is_it(line) {
+            lines.push(line.to_owned());
+        } else if let Some(value) = wanted.take() {
+            let (_, present) = line.split_once('=').unwrap_or_default();
+            lines.push(if same(present, value) { line.to_owned() } else { format!("{name}={value}") });
+        }
+    }
+    lines.extend(wanted.map(|value| format!("{name}={value}")));
+    let mut edited = lines.join("\n");
+    if !edited.is_empty() {
+        edited.push('\n');
+    }
+    // A file without its last newline, and nothing to change in it, stays so.
+    if edited.trim_end_matches('\n') == text.trim_end_matches('\n') { text.to_owned() } else { edited }
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay_wire::data;
+
+    use super::*;
+    use crate::runner::tests::{call, checked};
+
+    #[test]
+    fn lines_are_set_once_and_taken_out() {
+        let one = &"1".to_owned();
+        let text = "# net.ipv4.ip_forward=0\nvm.swappiness = 10\nnet.ipv4.ip_forward = 0\nnet.ipv4.ip_forward=0\n";
+        let set = edited(text, "net.ipv4.ip_forward", Some(one));
+        assert_eq!(set, "# net.ipv4.ip_forward=0\nvm.swappiness = 10\nnet.ipv4.ip_forward=1\n");
+        assert_eq!(edited(&set, "net.ipv4.ip_forward", Some(one)), set);
+        assert_eq!(edited("a = 1", "a", Some(one)), "a = 1");
+        assert_eq!(edited("", "a", Some(one)), "a=1\n");
+        assert_eq!(edited("a=1\n", "a", None), "");
+        assert_eq!(edited("r = 4096  87380\n", "r", Some(&"4096\t87380".to_owned())), "r = 4096  87380\n");
+    }
+
+    #[test]
+    fn names_and_values() {
+        assert_eq!(kernel_file("net.ipv4.ip_forward"), PathBuf::from("/proc/sys/net/ipv4/ip_forward"));
+        assert_eq!(
+            kernel_file("net/ipv4/conf/eth0.1/rp_filter"),
+            PathBuf::from("/proc/sys/net/ipv4/conf/eth0.1/rp_filter")
+        );
+        assert_eq!((plain("True").as_str(), plain("off").as_str(), plain(" 5 ").as_str()), ("1", "0", "5"));
+    }
+
+    #[test]
+    fn the_file_is_changed_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("90-test.conf");
+        let args = || data! { "name" => "net.ipv4.ip_forward", "value" => 1, "sysctl_file" => paths::text(&file), "reload" => false };
+        assert!(checked("sysctl", args()).changed && !file.exists());
+        assert!(call("sysctl", args()).changed && !call("sysctl", args()).changed);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "net.ipv4.ip_forward=1\n");
+        let mut gone = args();
+        gone.insert("state".into(), "absent".into());
+        assert!(call("sysctl", gone.clone()).changed && !call("sysctl", gone).changed);
+        let none = call("sysctl", data! { "name" => "a.b" });
+        assert!(none.failure.is_some_and(|failure| failure.arg.as_deref() == Some("value")));
+    }
+}

@@ -1,0 +1,404 @@
+//! `get_url`: a file from the net.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Instant, SystemTime},
+};
+
+use jiff::{Timestamp, tz::TimeZone};
+use rplay_wire::{Failure, Map, data};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    args::ArgType,
+    argtypes::{Flag, PathArg, Text},
+    cannot::cannot,
+    network::web::Web,
+    system::{
+        attributes::{Attributes, describe},
+        digest::Algorithm,
+        http::{Address, Answer, Request},
+        paths,
+        place::{Content, Placement},
+        regular, scratch,
+    },
+};
+
+args! {
+    /// Fetches a file by http or https onto the host.
+    pub struct GetUrl {
+        ..web: Web,
+        ..attributes: Attributes,
+        /// The file, or a folder in which it gets the name it has on the server.
+        dest: PathArg,
+        /// What the content's digest must be: `sha256:HEX`, or `sha256:URL` of a list of digests. A file
+        /// that has it already is not fetched.
+        checksum: Text = String::new(),
+        /// Fetch even if the server says the file is no newer.
+        force: Flag = Flag(false),
+        /// Keep the file that is replaced.
+        backup: Flag = Flag(false),
+        /// Seconds to wait for the connection, for the answer, for its next piece.
+        timeout: u64 = 10,
+        /// The folder for the file while it is fetched; that of `dest`, if not given.
+        tmp_dest: Option<PathArg>,
+    }
+}
+
+impl Module for GetUrl {
+    fn check(&self) -> Result<(), ArgFault> {
+        self.web.check()?;
+        self.attributes.check()?;
+        if !self.checksum.is_empty() {
+            wanted(&self.checksum)?;
+        }
+        Address::parse(&self.web.url).map(|_| ()).map_err(|fault| ArgFault::new("url", fault))
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let dest = paths::real(&self.dest.on(host));
+        let shown = Address::parse(&self.web.url).map(|address| address.without_login()).unwrap_or_default();
+        let mut plan = Plan::unchanged().set("url", shown.as_str()).set("dest", paths::text(&dest));
+        let file = match dest.is_dir() || self.dest.0.ends_with('/') {
+            true => Target::In(dest.clone()),
+            false => Target::At(dest.clone()),
+        };
+        if let Target::At(path) = &file {
+            regular::refuse_special(path).map_err(|error| cannot("replace", path, &error).arg("dest"))?;
+        }
+        let folder = file.folder();
+        if !folder.is_dir() {
+            if !host.check {
+                return Err(Failure::new(format!("Destination {} does not exist", folder.display())).arg("dest"));
+            }
+            plan = plan.warn(format!(
+                "check mode: {} is not there yet; taken for a folder that an earlier task makes",
+                folder.display()
+            ));
+        }
+        let wanted = self.attributes.resolve()?;
+        let checksum = match self.checksum.as_str() {
+            "" => None,
+            text => Some(wanted_digest(text, &self, host)),
+        };
+        let checksum = match checksum {
+            Some(Err(failure)) if host.check => {
+                plan = plan.warn(format!("check mode: {failure}"));
+                None
+            }
+            other => other.transpose()?,
+        };
+        let present = match &file {
+            Target::At(path) => path.is_file(),
+            Target::In(_) => false,
+        };
+        let mut force = self.force.0;
+        if present && let Some((algorithm, hex)) = &checksum {
+            let found = algorithm.of_file(&dest)?;
+            if found == *hex && !force {
+                plan = plan.set("msg", "file already exists");
+                let plan = wanted.plan(&dest, true, plan)?;
+                return Ok(plan.finish(move |_, data| {
+                    data.extend(describe(&dest));
+                    Ok(())
+                }));
+            }
+            // The server's file may be older than this one and still be the right one.
+            force |= found != *hex;
+        }
+        let since = if present && !force { modified(&dest) } else { None };
+        if host.check
+            && let Some(since) = &since
+        {
+            // What a conditional request says can be seen without fetching.
+            let mut ask = self.request(host, Some(since));
+            "HEAD".clone_into(&mut ask.method);
+            match ask.send(host) {
+                Ok(answer) if answer.status == 304 => {
+                    plan = plan.set("status_code", 304).set("msg", "HTTP Error 304: Not Modified");
+                    return wanted.plan(&dest, true, plan);
+                }
+                Ok(_) => {}
+                Err(trouble) => plan = plan.warn(format!("check mode: {shown} cannot be asked: {trouble}")),
+            }
+        }
+        let fetch = Fetch { module: self, file, since, checksum };
+        Ok(plan.change(Change::maybe(format!("fetch {shown}"), move |host, data| fetch.make(host, data))))
+    }
+}
+
+/// Where the file goes.
+enum Target {
+    At(PathBuf),
+    /// Into this folder, under the name it has on the server.
+    In(PathBuf),
+}
+
+impl Target {
+    fn folder(&self) -> &Path {
+        match self {
+            Target::At(path) => paths::folder(path),
+            Target::In(path) => path,
+        }
+    }
+}
+
+struct Fetch {
+    module: GetUrl,
+    file: Target,
+    since: Option<String>,
+    checksum: Option<(Algorithm, String)>,
+}
+
+impl GetUrl {
+    fn request(&self, host: &Host, since: Option<&String>) -> Request {
+        let mut request = self.web.request(host, self.timeout);
+        if let Some(since) = since {
+            request.default_header("If-Modified-Since", since);
+        } else if self.force.0 {
+            request.default_header("Cache-Control", "no-cache");
+        }
+        request
+    }
+}
+
+impl Fetch {
+    fn make(self, host: &Host, data: &mut Map) -> Result<bool, Failure> {
+        let begun = Instant::now();
+        let module = self.module;
+        let answer = module.request(host, self.since.as_ref()).send(host);
+        let elapsed = || begun.elapsed().as_secs();
+        let mut answer = answer.map_err(|trouble| {
+            Failure::new(format!("Request failed: {trouble}"))
+                .arg("url")
+                .data(data! { "status_code" => -1, "elapsed" => elapsed() })
+        })?;
+        data.extend(data! { "status_code" => answer.status, "elapsed" => elapsed() });
+        let path = match &self.file {
+            Target::At(path) => path.clone(),
+            Target::In(folder) => folder.join(file_name(&answer)?),
+        };
+        data.insert("dest".to_owned(), paths::text(&path).into());
+        let wanted = module.attributes.resolve()?;
+        if answer.status == 304 {
+            data.insert("msg".to_owned(), "HTTP Error 304: Not Modified".into());
+            let changed = wanted.apply(&path, true)?;
+            data.extend(describe(&path));
+            return Ok(changed);
+        }
+        if answer.status != 200 {
+            let msg = format!("HTTP Error {}: {}", answer.status, answer.reason);
+            return Err(Failure::new(format!("Request failed: {msg}")).arg("url").data(data! {
+                "response" => msg, "status_code" => answer.status,
+            }));
+        }
+        let nearby = module.tmp_dest.as_ref().map_or(self.file.folder().to_owned(), |folder| folder.on(host));
+        let cannot = |error: io::Error| place_failure(&nearby, &error);
+        let mut new = scratch::file_in(&nearby).map_err(cannot)?;
+        let size = io::copy(&mut answer.reader(), new.as_file_mut())
+            .map_err(|error| Failure::new(format!("the answer of {} broke off: {error}", answer.url)).arg("url"))?;
+        let source = Algorithm::Sha1.of_file(new.path())?;
+        data.extend(data! {
+            "msg" => format!("OK ({} bytes)", answer.length.map_or_else(|| "unknown".to_owned(), |length| length.to_string())),
+            "src" => paths::text(new.path()), "size" => size, "checksum_src" => source.as_str(),
+        });
+        if let Some((algorithm, hex)) = &self.checksum {
+            let found = algorithm.of_file(new.path())?;
+            if found != *hex {
+                return Err(Failure::new(format!(
+                    "The checksum for {} did not match {hex}; it was {found}.",
+                    paths::text(&path)
+                ))
+                .arg("checksum"));
+            }
+        }
+        let before = if path.is_file() { Some(Algorithm::Sha1.of_file(&path)?) } else { None };
+        data.insert("checksum_dest".to_owned(), before.clone().into());
+        let changed = if before.as_ref() == Some(&source) {
+            wanted.apply(&path, true)?
+        } else {
+            Placement::new(&path, Content::File(new.path().to_owned()), &module.attributes)?
+                .backup(module.backup.0)
+                .put(host, data)?;
+            true
+        };
+        data.insert("md5sum".to_owned(), Algorithm::Md5.of_file(&path).ok().into());
+        data.extend(describe(&path));
+        Ok(changed)
+    }
+}
+
+fn place_failure(folder: &Path, error: &io::Error) -> Failure {
+    crate::cannot::cannot("write into", folder, error)
+}
+
+/// The name the server gives the file, without any folder it may try to slip in.
+fn file_name(answer: &Answer) -> Result<String, Failure> {
+    let from_header = answer.header("content-disposition").and_then(|header| {
+        let name = header.split(';').map(str::trim).find_map(|part| part.strip_prefix("filename="))?;
+        Some(name.trim_matches('"').to_owned())
+    });
+    let name = from_header.or_else(|| Address::parse(&answer.url).ok()?.file_name());
+    let name = name.and_then(|name| Path::new(&name).file_name().map(|name| name.to_string_lossy().into_owned()));
+    name.ok_or_else(|| {
+        Failure::new(format!("{} does not say how the file is called", answer.url))
+            .arg("dest")
+            .help("write the whole path")
+    })
+}
+
+/// `If-Modified-Since` for a file.
+fn modified(path: &Path) -> Option<String> {
+    let time = fs::metadata(path).and_then(|meta| meta.modified()).ok()?;
+    http_date(time)
+}
+
+fn http_date(time: SystemTime) -> Option<String> {
+    let time = Timestamp::try_from(time).ok()?.to_zoned(TimeZone::UTC);
+    Some(time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+}
+
+/// The parts of `algorithm:what`.
+fn wanted(checksum: &str) -> Result<(Algorithm, &str), ArgFault> {
+    let help = "write it as `sha256:` and the digest, or `sha256:` and the URL of a list of digests";
+    let fault = |msg: String| ArgFault::new("checksum", msg).help(help);
+    let (algorithm, what) =
+        checksum.split_once(':').ok_or_else(|| fault(format!("`{checksum}` names no algorithm")))?;
+    let algorithm = Algorithm::parse(&algorithm.trim().into()).map_err(fault)?;
+    let what = what.trim();
+    if !what.contains("://") && (what.is_empty() || !what.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+        return Err(fault(format!("`{what}` is neither a digest in hexadecimal nor a URL")));
+    }
+    Ok((algorithm, what))
+}
+
+fn wanted_digest(checksum: &str, module: &GetUrl, host: &Host) -> Result<(Algorithm, String), Failure> {
+    let (algorithm, what) = wanted(checksum).map_err(|fault| Failure::new(fault.msg).arg("checksum"))?;
+    if !what.contains("://") {
+        return Ok((algorithm, what.to_ascii_lowercase()));
+    }
+    let mut request = module.web.request(host, module.timeout);
+    what.clone_into(&mut request.url);
+    let about = |msg: String| Failure::new(msg).arg("checksum");
+    let mut answer =
+        request.send(host).map_err(|trouble| about(format!("cannot fetch the list of digests: {trouble}")))?;
+    if answer.status != 200 {
+        return Err(about(format!(
+            "cannot fetch the list of digests: HTTP Error {}: {}",
+            answer.status, answer.reason
+        )));
+    }
+    let list = String::from_utf8_lossy(&answer.content()?).into_owned();
+    let name = Address::parse(&module.web.url).ok().and_then(|address| address.file_name()).unwrap_or_default();
+    match digest_in(&list, &name) {
+        Some(hex) => Ok((algorithm, hex)),
+        None => Err(about(format!("unable to find a checksum for file '{name}' in '{}'", answer.url))),
+    }
+}
+
+/// The digest for `name` in a list such as `sha256sum` writes; a lone digest is for any name.
+fn digest_in(list: &str, name: &str) -> Option<String> {
+    let is_digest = |word: &&str| word.len() >= 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let lines = list.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>();
+    if let [line] = lines.as_slice()
+        && is_digest(line)
+    {
+        return Some(line.to_ascii_lowercase());
+    }
+    lines.iter().find_map(|line| {
+        // BSD's way: `SHA256 (name) = digest`.
+        if let Some((about, digest)) = line.rsplit_once(" = ") {
+            return about.ends_with(&format!("({name})")).then(|| digest.to_ascii_lowercase());
+        }
+        let (digest, file) = line.split_once(char::is_whitespace)?;
+        let file = file.trim().trim_start_matches('*');
+        let file = file.rsplit('/').next().unwrap_or(file);
+        (file == name && is_digest(&digest)).then(|| digest.to_ascii_lowercase())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+    use crate::{
+        runner::tests::{call, checked},
+        system::http::tests::{Server, response},
+    };
+
+    const SHA256: &str = "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4"; // of "hi"
+
+    fn server() -> Server {
+        Server::start(|seen| match seen.line.as_str() {
+            line if line.contains("/missing") => response("404 Not Found", "", ""),
+            line if line.contains("/SUMS") => response("200 OK", "", &format!("{SHA256}  ./f.txt\n{SHA256}x  other\n")),
+            _ if seen.headers.contains("if-modified-since") => response("304 Not Modified", "", ""),
+            _ => response("200 OK", "", "hi"),
+        })
+    }
+
+    #[test]
+    fn a_file_is_fetched_once() {
+        let server = server();
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("{}/f.txt", server.url);
+        let args = || data! { "url" => url.as_str(), "dest" => paths::text(folder.path()), "mode" => "0600", "use_proxy" => false };
+        assert!(checked("get_url", args()).changed);
+        let first = call("get_url", args());
+        assert!(first.changed && first.failure.is_none(), "{first:?}");
+        assert_eq!(first.data["mode"], "0600".into());
+        let file = folder.path().join("f.txt");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "hi");
+        assert!(!call("get_url", args()).changed, "the same content is no change");
+        let mut exact = args();
+        exact.insert("dest".into(), paths::text(&file).into());
+        let again = call("get_url", exact.clone());
+        assert_eq!((again.changed, &again.data["status_code"]), (false, &304.into()));
+        assert!(!checked("get_url", exact.clone()).changed);
+        exact.insert("mode".into(), "0644".into());
+        assert!(call("get_url", exact).changed, "another mode is a change");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
+    }
+
+    #[test]
+    fn the_digest_decides() {
+        let server = server();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("f.txt");
+        let args = |checksum: &str| {
+            data! { "url" => format!("{}/f.txt", server.url), "dest" => paths::text(&file), "checksum" => checksum, "use_proxy" => false }
+        };
+        let wrong = call("get_url", args(&format!("sha256:{}", SHA256.replace('8', "9"))));
+        assert!(wrong.failure.is_some_and(|failure| failure.msg.contains("did not match")) && !file.exists());
+        fs::write(&file, "changed by hand").unwrap();
+        assert!(call("get_url", args(&format!("sha256:{}/SUMS", server.url))).changed);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "hi");
+        let requests = server.seen.lock().unwrap().len();
+        assert!(!call("get_url", args(&format!("sha256:{SHA256}"))).changed);
+        assert_eq!(server.seen.lock().unwrap().len(), requests, "nothing is fetched");
+    }
+
+    #[test]
+    fn a_missing_file_and_a_missing_folder() {
+        let server = server();
+        let args = |url: &str, dest: &str| data! { "url" => format!("{}{url}", server.url), "dest" => dest, "use_proxy" => false };
+        let missing = call("get_url", args("/missing", "/tmp/rplay-never"));
+        assert_eq!(missing.failure.unwrap().msg, "Request failed: HTTP Error 404: Not Found");
+        assert_eq!(missing.data["status_code"], 404.into());
+        assert!(call("get_url", args("/f", "/nonexistent/f")).failure.is_some());
+        let soft = checked("get_url", args("/f", "/nonexistent/f"));
+        assert!(soft.changed && soft.failure.is_none() && soft.warnings.len() == 1);
+    }
+
+    #[test]
+    fn lists_of_digests() {
+        let digest = "a".repeat(40);
+        assert_eq!(digest_in(&format!("{digest}\n"), "any"), Some(digest.clone()));
+        assert_eq!(digest_in(&format!("{digest} *dist/f\n{digest} g\n"), "f"), Some(digest.clone()));
+        assert_eq!(digest_in(&format!("SHA1 (f) = {digest}\nSHA1 (g) = b\n"), "f"), Some(digest.clone()));
+        assert_eq!(digest_in(&format!("{digest} f\n{digest} g"), "h"), None);
+        assert_eq!(http_date(UNIX_EPOCH + Duration::from_secs(784_111_777)).unwrap(), "Sun, 06 Nov 1994 08:49:37 GMT");
+    }
+}

@@ -1,0 +1,321 @@
+//! `iptables`: rules, chains and policies of the kernel's packet filter.
+
+mod rule;
+
+use rplay_wire::{Failure, Value, data};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::{Flag, Text},
+    choice,
+    system::program::Program,
+};
+
+choice! {
+    /// Which of the two filters.
+    pub enum IpVersion {
+        V4 = "ipv4",
+        V6 = "ipv6",
+        Both = "both",
+    }
+}
+
+choice! {
+    /// What is wanted of the rule or the chain.
+    pub enum State {
+        Present = "present",
+        Absent = "absent",
+    }
+}
+
+choice! {
+    /// Where in the chain a new rule goes.
+    pub enum Where {
+        Append = "append",
+        Insert = "insert",
+    }
+}
+
+choice! {
+    /// Whether a packet begins a connection.
+    pub enum Syn {
+        Ignore = "ignore",
+        Match = "match",
+        Negate = "negate",
+    }
+}
+
+args! {
+    /// Adds and removes rules of the packet filter; they last until the host starts anew.
+    pub struct Iptables {
+        /// The table.
+        table: Text = "filter".to_owned(),
+        /// The chain.
+        chain: Option<Text>,
+        /// Whether the rule is to be there, or the chain where no rule is given.
+        state: State = State::Present,
+        /// Where in the chain a new rule goes.
+        action: Where = Where::Append,
+        /// The place of an inserted rule, from 1.
+        rule_num: Option<Text>,
+        /// IPv4, IPv6 or both.
+        ip_version: IpVersion = IpVersion::V4,
+        /// Make the chain if it is missing, and remove it with `state: absent`.
+        chain_management: Flag = Flag(false),
+        /// Remove all rules of the chain, or of the table.
+        flush: Flag = Flag(false),
+        /// What becomes of packets that no rule of the chain takes.
+        policy: Option<Text>,
+        /// The protocol; `!` before it negates, as in most of what follows.
+        protocol: Option<Text>,
+        /// Where packets come from.
+        source: Option<Text>,
+        /// Where packets go to.
+        destination: Option<Text>,
+        /// Extensions to load.
+        r#match: Vec<Text> = Vec::new(),
+        /// `flags` to look at and `flags_set` of them that must be set.
+        tcp_flags: Option<rplay_wire::Map>,
+        /// What becomes of a packet: a target or a chain.
+        jump: Option<Text>,
+        /// The chain to go on in without coming back.
+        goto: Option<Text>,
+        /// With `jump: LOG`, the text before each line.
+        log_prefix: Option<Text>,
+        /// With `jump: LOG`, the level.
+        log_level: Option<Text>,
+        /// With `jump: TEE`, where copies go.
+        gateway: Option<Text>,
+        /// With `jump: DNAT`, the new destination.
+        to_destination: Option<Text>,
+        /// With `jump: SNAT`, the new source.
+        to_source: Option<Text>,
+        /// With `jump: REDIRECT` and the like, the new ports.
+        to_ports: Option<Text>,
+        /// With `jump: DSCP`, the mark.
+        set_dscp_mark: Option<Text>,
+        /// With `jump: DSCP`, the class.
+        set_dscp_mark_class: Option<Text>,
+        /// With `jump: REJECT`, the answer.
+        reject_with: Option<Text>,
+        /// The interface by which packets come.
+        in_interface: Option<Text>,
+        /// The interface by which packets go.
+        out_interface: Option<Text>,
+        /// Whether only later fragments are meant.
+        fragment: Option<Text>,
+        /// The counters to begin with.
+        set_counters: Option<Text>,
+        /// The port packets come from.
+        source_port: Option<Text>,
+        /// The port packets go to.
+        destination_port: Option<Text>,
+        /// Several ports packets go to.
+        destination_ports: Vec<Text> = Vec::new(),
+        /// Whether packets begin a connection.
+        syn: Syn = Syn::Ignore,
+        /// States of the connection.
+        ctstate: Vec<Text> = Vec::new(),
+        /// A range of addresses packets come from.
+        src_range: Option<Text>,
+        /// A range of addresses packets go to.
+        dst_range: Option<Text>,
+        /// A set of addresses.
+        match_set: Option<Text>,
+        /// What of a packet is looked for in the set.
+        match_set_flags: Option<Text>,
+        /// At most so many packets in a time.
+        limit: Option<Text>,
+        /// How many before the limit holds.
+        limit_burst: Option<Text>,
+        /// The user whose packets are meant.
+        uid_owner: Option<Text>,
+        /// The group whose packets are meant.
+        gid_owner: Option<Text>,
+        /// The kind of ICMP.
+        icmp_type: Option<Text>,
+        /// A comment kept with the rule.
+        comment: Option<Text>,
+        /// Seconds to wait for others who change the filter.
+        wait: Option<Text>,
+        /// Do not look names up when listing.
+        numeric: Flag = Flag(false),
+    }
+}
+
+impl Module for Iptables {
+    fn check(&self) -> Result<(), ArgFault> {
+        if self.flush.0 && self.policy.is_some() {
+            return Err(ArgFault::new("policy", "cannot be combined with `flush`"));
+        }
+        if self.chain.is_none() && !self.flush.0 {
+            return Err(ArgFault::new("chain", "is needed, except with `flush`"));
+        }
+        if self.jump.is_some() && self.goto.is_some() {
+            return Err(ArgFault::new("goto", "cannot be combined with `jump`"));
+        }
+        let logs = self.log_prefix.is_some() || self.log_level.is_some();
+        if logs && self.jump.as_deref().is_some_and(|jump| jump != "LOG") {
+            return Err(ArgFault::new("jump", "must be LOG for `log_prefix` and `log_level`"));
+        }
+        if self.match_set.is_some() != self.match_set_flags.is_some() {
+            return Err(ArgFault::new("match_set_flags", "goes with `match_set`, and that with it"));
+        }
+        if self.set_dscp_mark.is_some() && self.set_dscp_mark_class.is_some() {
+            return Err(ArgFault::new("set_dscp_mark_class", "cannot be combined with `set_dscp_mark`"));
+        }
+        if let Some(policy) = &self.policy
+            && !["ACCEPT", "DROP", "QUEUE", "RETURN"].contains(&policy.as_str())
+        {
+            return Err(ArgFault::new("policy", format!("must be one of ACCEPT, DROP, QUEUE, RETURN, not `{policy}`")));
+        }
+        for (name, value) in
+            [("chain", self.chain.as_ref()), ("table", Some(&self.table)), ("jump", self.jump.as_ref())]
+        {
+            if value.is_some_and(|value| value.is_empty() || value.starts_with('-')) {
+                return Err(ArgFault::new(name, "would be taken for a flag or nothing"));
+            }
+        }
+        self.flags_of_tcp().map(drop)
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let programs: &[&'static str] = match self.ip_version {
+            IpVersion::V4 => &["iptables"],
+            IpVersion::V6 => &["ip6tables"],
+            IpVersion::Both => &["iptables", "ip6tables"],
+        };
+        let mut plan = Plan {
+            data: data! {
+                "ip_version" => self.ip_version.word(),
+                "table" => self.table.as_str(),
+                "chain" => self.chain.clone(),
+                "flush" => self.flush.0,
+                "rule" => self.rule(programs[0]).join(" "),
+                "state" => self.state.word(),
+                "chain_management" => self.chain_management.0,
+            },
+            ..Plan::default()
+        };
+        for program in programs {
+            if !host.has_program(program) {
+                return Err(Failure::new(format!("the host has no program `{program}`"))
+                    .help("install it with `package` first"));
+            }
+            plan = Filter { task: &self, program, host }.plan(plan)?;
+        }
+        Ok(plan)
+    }
+}
+
+/// One of the two filters, as the task is to have it.
+struct Filter<'a> {
+    task: &'a Iptables,
+    program: &'static str,
+    host: &'a Host,
+}
+
+impl Filter<'_> {
+    fn plan(&self, plan: Plan) -> Result<Plan, Failure> {
+        let task = self.task;
+        let chain = task.chain.clone().unwrap_or_default();
+        let rule = task.rule(self.program);
+        if task.flush.0 {
+            let chain = task.chain.iter().cloned();
+            return Ok(plan.change(self.change("-F", chain.collect())));
+        }
+        if let Some(policy) = &task.policy {
+            let present = self.policy(&chain)?;
+            return Ok(match present.as_ref() == Some(policy) {
+                true => plan,
+                false => plan.change(self.change("-P", vec![chain, policy.clone()])),
+            });
+        }
+        let has_chain = !task.chain_management.0 || self.has_chain(&chain)?;
+        let with = |operation: &str, number: Option<&String>| {
+            let mut words = vec![chain.clone()];
+            words.extend(number.cloned());
+            words.extend(rule.iter().cloned());
+            self.change(operation, words)
+        };
+        if rule.is_empty() && task.chain_management.0 {
+            return Ok(match (task.state, has_chain) {
+                (State::Present, false) => plan.change(self.change("-N", vec![chain])),
+                (State::Absent, true) => plan.change(self.change("-X", vec![chain])),
+                _ => plan,
+            });
+        }
+        let mut check = vec!["-C".to_owned(), chain.clone()];
+        check.extend(rule.iter().cloned());
+        let has_rule = has_chain && self.says(&check)?;
+        Ok(match (task.state, has_rule) {
+            (State::Present, false) => {
+                let plan = match has_chain {
+                    true => plan,
+                    false => plan.change(self.change("-N", vec![chain.clone()])),
+                };
+                match task.action {
+                    Where::Append => plan.change(with("-A", None)),
+                    Where::Insert => plan.change(with("-I", task.rule_num.as_ref())),
+                }
+            }
+            (State::Absent, true) => plan.change(with("-D", None)),
+            _ => plan,
+        })
+    }
+
+    fn has_chain(&self, chain: &str) -> Result<bool, Failure> {
+        let numeric = self.task.numeric.0.then_some("-n");
+        self.says(&["-L", chain].into_iter().chain(numeric).collect::<Vec<_>>())
+    }
+
+    fn begin(&self) -> Program {
+        begin(self.program, &self.task.table, self.task.wait.as_deref(), self.host)
+    }
+
+    /// Whether the program says yes.
+    fn says<T: AsRef<std::ffi::OsStr>>(&self, words: &[T]) -> Result<bool, Failure> {
+        Ok(self.begin().args(words).run()?.rc == 0)
+    }
+
+    fn policy(&self, chain: &str) -> Result<Option<String>, Failure> {
+        let listed = self.begin().args(["-S", chain]).run()?.success(&format!("cannot list the chain {chain}"))?;
+        let found = listed.stdout.lines().find_map(|line| line.strip_prefix("-P ")?.split_whitespace().nth(1));
+        Ok(found.map(str::to_owned))
+    }
+
+    fn change(&self, operation: &str, words: Vec<String>) -> Change {
+        let (program, table, wait) = (self.program, self.task.table.clone(), self.task.wait.clone());
+        let words: Vec<String> = std::iter::once(operation.to_owned()).chain(words).collect();
+        let what = format!("{program} -t {table} {}", words.join(" "));
+        Change::new(what, move |host, _| {
+            let done = begin(program, &table, wait.as_deref(), host).args(&words).run()?;
+            done.success(&format!("`{program}` cannot do this")).map(drop)
+        })
+    }
+}
+
+fn begin(program: &str, table: &str, wait: Option<&str>, host: &Host) -> Program {
+    let begun = host.program(program).untranslated().args(["-t", table]);
+    match wait {
+        Some(seconds) => begun.args(["-w", seconds]),
+        None => begun,
+    }
+}
+
+impl Iptables {
+    /// `flags` and `flags_set` of `tcp_flags`.
+    fn flags_of_tcp(&self) -> Result<Option<[String; 2]>, ArgFault> {
+        let Some(map) = &self.tcp_flags else { return Ok(None) };
+        if let Some(other) = map.keys().find(|key| !["flags", "flags_set"].contains(&key.as_str())) {
+            return Err(ArgFault::new("tcp_flags", format!("has no `{other}`, only `flags` and `flags_set`")));
+        }
+        let list = |name: &str| {
+            let value = map.get(name).filter(|value| **value != Value::Null);
+            let value = value.ok_or_else(|| ArgFault::new("tcp_flags", "wants both `flags` and `flags_set`"))?;
+            let words = <Vec<String> as crate::args::ArgType>::parse(value);
+            words.map(|words| words.join(",")).map_err(|wrong| ArgFault::new("tcp_flags", wrong))
+        };
+        Ok(Some([list("flags")?, list("flags_set")?]))
+    }
+}

@@ -1,0 +1,302 @@
+//! `uri`: a request to a web service, and what it answers.
+
+mod body;
+
+use std::{
+    io::{self, Read},
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use rplay_wire::{Failure, Map, Value, data};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    args::ArgType,
+    argtypes::{Flag, PathArg, Text},
+    cannot::cannot,
+    network::web::Web,
+    system::{
+        attributes::{Attributes, describe},
+        bounded, glob,
+        http::{Address, Answer, Follow},
+        paths,
+        place::{Content, Placement},
+        regular,
+    },
+};
+use body::{BodyFormat, Payload};
+
+/// Bytes; a longer answer is not taken apart as JSON, which takes many times its length.
+const MAX_JSON: usize = 8 << 20;
+
+/// A status that counts as success.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status(u16);
+
+impl ArgType for Status {
+    const KIND: &'static str = "int";
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        u16::try_from(i64::parse(value)?).map(Status).map_err(|_| "must be an HTTP status".to_owned())
+    }
+}
+
+args! {
+    /// Sends a request to a web service.
+    pub struct Uri {
+        ..web: Web,
+        ..attributes: Attributes,
+        /// The method, in capitals.
+        method: Text = "GET".to_owned(),
+        /// What is sent: text, or a structure for the formats that make text of it.
+        body: Option<Value>,
+        /// How a structure in `body` becomes text.
+        body_format: BodyFormat = BodyFormat::Raw,
+        /// A file on the host that is sent instead of `body`.
+        src: Option<Value>,
+        /// The file on `src` is on the host already, as it always is here.
+        remote_src: Flag = Flag(false),
+        /// The statuses that count as success.
+        status_code: Vec<Status> = vec![Status(200)],
+        /// Return the content in `content`; JSON is always returned in `json`.
+        return_content: Flag = Flag(false),
+        /// Which redirections are followed.
+        follow_redirects: Follow = Follow::Safe,
+        /// Do nothing if this file is there.
+        creates: Option<PathArg>,
+        /// Do nothing if this file is not there.
+        removes: Option<PathArg>,
+        /// Put the content into this file, or into a file in this folder.
+        dest: Option<PathArg>,
+        /// Ask every cache on the way to fetch anew.
+        force: Flag = Flag(false),
+        /// Seconds to wait for the connection, for the answer, for its next piece.
+        timeout: u64 = 30,
+        /// A Unix socket to talk through.
+        unix_socket: Option<PathArg>,
+    }
+}
+
+impl Module for Uri {
+    fn check(&self) -> Result<(), ArgFault> {
+        self.web.check()?;
+        self.attributes.check()?;
+        if !self.method.bytes().all(|byte| byte.is_ascii_uppercase()) || self.method.is_empty() {
+            return Err(ArgFault::new(
+                "method",
+                format!("`{}` is not a method: only capital letters make one", self.method),
+            ));
+        }
+        if self.body.is_some() && self.src.is_some() {
+            return Err(ArgFault::new("src", "cannot be combined with `body`"));
+        }
+        Address::parse(&self.web.url).map(|_| ()).map_err(|fault| ArgFault::new("url", fault))
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        // Nothing follows from it: a file is always on the host by now.
+        let _ = self.remote_src;
+        for (path, stops_when) in [(&self.creates, true), (&self.removes, false)] {
+            let Some(path) = path else { continue };
+            let there = glob::exists(&path.on(host));
+            if there == stops_when {
+                let state = if there { "exists" } else { "does not exist" };
+                let msg = format!("skipped, since '{}' {state}", path.0);
+                return Ok(Plan::unchanged().set("msg", msg).set("stdout", "skipped"));
+            }
+        }
+        let what = format!(
+            "{} {}",
+            self.method,
+            Address::parse(&self.web.url).map(|url| url.without_login()).unwrap_or_default()
+        );
+        if let Some(dest) = self.dest.as_ref().map(|dest| paths::real(&dest.on(host))) {
+            regular::refuse_special(&dest).map_err(|error| cannot("replace", &dest, &error).arg("dest"))?;
+        }
+        let change = Change::maybe(what, move |host, data| self.make(host, data));
+        Ok(Plan::unchanged().change(change.unpredictable("a request is not sent in check mode")))
+    }
+}
+
+impl Uri {
+    fn make(self, host: &Host, data: &mut Map) -> Result<bool, Failure> {
+        let mut request = self.web.request(host, self.timeout);
+        self.method.clone_into(&mut request.method);
+        request.follow = self.follow_redirects;
+        request.unix_socket = self.unix_socket.as_ref().map(|path| path.on(host));
+        if self.force.0 {
+            request.default_header("Cache-Control", "no-cache");
+        }
+        if let Some(Payload { content, kind }) = body::payload(&self, host)? {
+            match content {
+                body::Content::Bytes(bytes) => request.body = Some(bytes),
+                body::Content::File(path) => request.body_file = Some(path),
+            }
+            if let Some(kind) = kind {
+                request.default_header("Content-Type", kind);
+            }
+        }
+        let begun = Instant::now();
+        let sent = request.send(host);
+        data.insert("elapsed".to_owned(), begun.elapsed().as_secs().into());
+        let shown = Address::parse(&self.web.url).map(|address| address.without_login()).unwrap_or_default();
+        let mut answer = match sent {
+            Ok(answer) => answer,
+            Err(trouble) => {
+                let msg = format!("Status code was -1 and not {}: Request failed: {trouble}", self.expected());
+                return Err(Failure::new(msg).arg("url").data(data! {
+                    "status" => -1, "url" => shown, "redirected" => false,
+                }));
+            }
+        };
+        let status = answer.status;
+        let is_expected = self.status_code.contains(&Status(status));
+        data.extend(described(&answer));
+        let dest =
+            self.dest.as_ref().filter(|_| is_expected && status != 304).map(|dest| target(&dest.on(host), &answer));
+        let kept = match &dest {
+            Some(path) => Some(download(&mut answer, path)?),
+            None => None,
+        };
+        self.show(&mut answer, kept.as_deref(), host, data)?;
+        let said = match status {
+            100..400 => format!(
+                "OK ({} bytes)",
+                answer.length.map_or_else(|| "unknown".to_owned(), |length| length.to_string())
+            ),
+            _ => format!("HTTP Error {status}: {}", answer.reason),
+        };
+        if !is_expected {
+            let msg = format!("Status code was {status} and not {}: {said}", self.expected());
+            return Err(Failure::new(msg).arg("url"));
+        }
+        data.insert("msg".to_owned(), said.into());
+        match (dest, kept) {
+            (Some(path), Some(new)) => self.keep(&path, &new, host, data),
+            _ => Ok(false),
+        }
+    }
+
+    /// Puts the content into the result, as far as it is wanted there: from the file that it was put into, if
+    /// there is one.
+    fn show(&self, answer: &mut Answer, kept: Option<&Path>, host: &Host, data: &mut Map) -> Result<(), Failure> {
+        let is_json = is_json(answer);
+        if !self.return_content.0 && !is_json {
+            // A short answer is read to its end, for the sake of the server.
+            if kept.is_none() {
+                let _ = io::copy(&mut answer.reader().take(1 << 16), &mut io::sink());
+            }
+            return Ok(());
+        }
+        let most = if self.return_content.0 { host.max_output() } else { MAX_JSON };
+        let read = match kept {
+            Some(path) => bounded::read_file(path, most),
+            None if answer.length.is_some_and(|length| length > most as u64) => {
+                Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most} bytes")))
+            }
+            None => bounded::read(answer.reader(), most),
+        };
+        let content = match read {
+            Ok(content) => content,
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge && !self.return_content.0 => {
+                host.warn(format!("the answer of {} is too long to be read as JSON: {error}", answer.url));
+                return Ok(());
+            }
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                let msg = format!("the answer of {} is too long for a result: {error}", answer.url);
+                let help = "write it into a file with `dest`, or set `rplay_max_output`";
+                return Err(Failure::new(msg).arg("return_content").help(help));
+            }
+            Err(error) => return Err(Failure::new(format!("the answer of {} broke off: {error}", answer.url))),
+        };
+        let text = match String::from_utf8(content) {
+            Ok(text) => text,
+            Err(broken) => String::from_utf8_lossy(broken.as_bytes()).into_owned(),
+        };
+        if is_json && text.len() > MAX_JSON {
+            host.warn(format!(
+                "the answer of {} is too long to be read as JSON: it has {} bytes",
+                answer.url,
+                text.len()
+            ));
+        } else if is_json && let Ok(json) = serde_json::from_str::<serde_json::Value>(&text) {
+            data.insert("json".to_owned(), json.into());
+        }
+        if self.return_content.0 {
+            data.insert("content".to_owned(), text.into());
+        }
+        Ok(())
+    }
+
+    /// Puts the file with the content in its place, unless the one there holds the same.
+    fn keep(&self, path: &Path, new: &Path, host: &Host, data: &mut Map) -> Result<bool, Failure> {
+        data.insert("path".to_owned(), paths::text(path).into());
+        let placement = Placement::new(path, Content::File(new.to_owned()), &self.attributes)?;
+        let changed = if placement.differs()? {
+            placement.put(host, data)?;
+            true
+        } else {
+            self.attributes.resolve()?.apply(path, true)?
+        };
+        data.extend(describe(path));
+        Ok(changed)
+    }
+
+    fn expected(&self) -> String {
+        let codes = self.status_code.iter().map(|status| status.0.to_string()).collect::<Vec<_>>();
+        format!("[{}]", codes.join(", "))
+    }
+}
+
+/// The file for the content: `dest`, or one in it under the name it has on the server.
+fn target(dest: &Path, answer: &Answer) -> PathBuf {
+    let path = paths::real(dest);
+    if !path.is_dir() {
+        return path;
+    }
+    let name = Address::parse(&answer.url).ok().and_then(|address| address.file_name());
+    // The server may have led us elsewhere: what it says is a name and no path.
+    let name = name.filter(|name| paths::is_file_name(name));
+    path.join(name.unwrap_or_else(|| "index.html".to_owned()))
+}
+
+/// The content in a file beside the one it is for.
+fn download(answer: &mut Answer, path: &Path) -> Result<tempfile::TempPath, Failure> {
+    let folder = paths::folder(path);
+    let failed = |error: io::Error| cannot("write into", folder, &error).arg("dest");
+    let mut new = tempfile::Builder::new().prefix(".rplay-uri-").tempfile_in(folder).map_err(failed)?;
+    io::copy(&mut answer.reader(), new.as_file_mut())
+        .map_err(|error| Failure::new(format!("the answer of {} broke off: {error}", answer.url)).arg("url"))?;
+    Ok(new.into_temp_path())
+}
+
+/// What the result holds of every answer: status, address, cookies, and the headers as variables.
+fn described(answer: &Answer) -> Map {
+    let mut data = Map::new();
+    for (name, value) in &answer.headers {
+        let value = match (name.as_str(), Address::parse(&answer.url)) {
+            ("location", Ok(here)) => here.join(value).map_or_else(|_| value.clone(), |there| there.without_login()),
+            _ => value.clone(),
+        };
+        data.insert(name.replace('-', "_"), value.into());
+    }
+    let cookies: Map = answer.cookies.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    let line = answer.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
+    data.extend(data! {
+        "status" => answer.status, "url" => answer.url.as_str(), "redirected" => answer.redirected,
+        "cookies" => cookies, "cookies_string" => line,
+    });
+    data
+}
+
+/// `application/json`, `application/problem+json` ...
+fn is_json(answer: &Answer) -> bool {
+    let kind = answer.header("content-type").unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let (_, subtype) = kind.split_once('/').unwrap_or_default();
+    matches!(subtype, "json" | "javascript") || subtype.ends_with("+json")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! What `uri` sends: text as it is, or a structure made into text.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use rplay_wire::{Failure, Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::Uri;
+use crate::{
+    Host,
+    args::ArgType,
+    argtypes::{PathArg, Text},
+    choice,
+    system::{bounded, digest::hex, http::form_encoded, regular},
+};
+
+choice! {
+    /// How a structure becomes text.
+    pub enum BodyFormat {
+        Raw = "raw",
+        Json = "json",
+        FormUrlencoded = "form-urlencoded",
+        FormMultipart = "form-multipart",
+    }
+}
+
+/// What is sent, and what it is said to be.
+pub struct Payload {
+    pub content: Content,
+    /// The `Content-Type`, unless the task names one.
+    pub kind: Option<String>,
+}
+
+/// Content in memory, or in a file of the host.
+pub enum Content {
+    Bytes(Vec<u8>),
+    File(PathBuf),
+}
+
+/// The payload of the task, if it has one.
+pub fn payload(task: &Uri, host: &Host) -> Result<Option<Payload>, Failure> {
+    if let Some(src) = &task.src {
+        let content = source(src, host).map_err(|msg| Failure::new(msg).arg("src"))?;
+        if let Content::File(path) = &content {
+            // Whether it can be read is to be known before anything is sent.
+            regular::open(path).map_err(|error| Failure::new(unreadable(path, &error)).arg("src"))?;
+        }
+        return Ok(Some(Payload { content, kind: None }));
+    }
+    let Some(body) = &task.body else { return Ok(None) };
+    let about = |msg: String| Failure::new(msg).arg("body");
+    Ok(Some(match (task.body_format, body) {
+        (BodyFormat::Json, Value::Str(text)) => text_of(text, Some("application/json")),
+        (BodyFormat::Json, body) => text_of(&serde_json::Value::from(body).to_string(), Some("application/json")),
+        (BodyFormat::FormUrlencoded, Value::Str(text)) => text_of(text, Some("application/x-www-form-urlencoded")),
+        (BodyFormat::FormUrlencoded, body) => {
+            text_of(&form(body).map_err(about)?, Some("application/x-www-form-urlencoded"))
+        }
+        (BodyFormat::FormMultipart, Value::Map(parts)) => multipart(parts, host).map_err(about)?,
+        (BodyFormat::FormMultipart, other) => {
+            return Err(about(format!("must be a dict for `body_format: form-multipart`, not {}", other.type_name())));
+        }
+        (BodyFormat::Raw, Value::Bytes(bytes)) => Payload { content: Content::Bytes(bytes.clone()), kind: None },
+        (BodyFormat::Raw, Value::Map(_) | Value::List(_)) => {
+            return Err(about("is a structure, which cannot be sent as it is".to_owned())
+                .help("say what to make of it: `body_format: json`, or form-urlencoded, or form-multipart"));
+        }
+        (BodyFormat::Raw, body) => text_of(&Text::parse(body).map_err(about)?, None),
+    }))
+}
+
+fn text_of(text: &str, kind: Option<&str>) -> Payload {
+    Payload { content: Content::Bytes(text.as_bytes().to_vec()), kind: kind.map(str::to_owned) }
+}
+
+/// A path on the host, or content that the controller sent along.
+fn source(source: &Value, host: &Host) -> Result<Content, String> {
+    Ok(match source {
+        Value::Bytes(bytes) => Content::Bytes(bytes.clone()),
+        Value::Blob(blob) => Content::File(host.fetch(blob).map_err(|error| format!("did not arrive: {error}"))?),
+        other => Content::File(PathArg(Text::parse(other)?).on(host)),
+    })
+}
+
+/// The content of a part, which is put together with the others.
+fn file(value: &Value, host: &Host) -> Result<Vec<u8>, String> {
+    match source(value, host)? {
+        Content::Bytes(bytes) => Ok(bytes),
+        Content::File(path) => bounded::read_file(&path, host.max_output()).map_err(|error| unreadable(&path, &error)),
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> String {
+    format!("cannot be read: {}: {error}", path.display())
+}
+
+/// `a=1&b=2` of a dict, or of a list of pairs; a list as a value repeats the name.
+fn form(body: &Value) -> Result<String, String> {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    let mut add = |name: &str, value: &Value| -> Result<(), String> {
+        match value {
+            Value::List(items) => {
+                for item in items {
+                    pairs.push((name.to_owned(), Text::parse(item)?));
+                }
+            }
+            Value::Null => pairs.push((name.to_owned(), "None".to_owned())),
+            value => pairs.push((name.to_owned(), Text::parse(value)?)),
+        }
+        Ok(())
+    };
+    match body {
+        Value::Map(map) => {
+            for (name, value) in map {
+                add(name, value)?;
+            }
+        }
+        Value::List(items) => {
+            for item in items {
+                let Some([name, value]) = item.as_list() else {
+                    return Err("must be a dict, or a list of pairs".to_owned());
+                };
+                add(&Text::parse(name)?, value)?;
+            }
+        }
+        other => return Err(format!("must be a dict or a list of pairs, not {}", other.type_name())),
+    }
+    let encoded = pairs.iter().map(|(name, value)| format!("{}={}", form_encoded(name), form_encoded(value)));
+    Ok(encoded.collect::<Vec<_>>().join("&"))
+}
+
+/// A part for each key: text, or a dict with `content` or `filename`, and `mime_type`.
+fn multipart(parts: &Map, host: &Host) -> Result<Payload, String> {
+    let mut rendered = Vec::new();
+    for (name, part) in parts {
+        let (content, filename, kind) = match part {
+            Value::Map(part) => {
+                let filename = part.get("filename").map(Text::parse).transpose()?;
+                let content = match (part.get("content"), &filename) {
+                    (Some(Value::Str(text)), _) => text.as_bytes().to_vec(),
+                    (Some(content), _) => file(content, host)?,
+                    (None, Some(path)) => file(&Value::from(path.as_str()), host)?,
+                    (None, None) => return Err(format!("`{name}` needs `content` or `filename`")),
+                };
+                let kind = part.get("mime_type").map(Text::parse).transpose()?;
+                (content, filename, kind.unwrap_or_else(|| "application/octet-stream".to_owned()))
+            }
+            other => (Text::parse(other)?.into_bytes(), None, "text/plain".to_owned()),
+        };
+        let mut head = format!("Content-Disposition: form-data; name=\"{}\"", quoted(name));
+        if let Some(filename) = filename {
+            let bare = filename.rsplit('/').next().unwrap_or(&filename);
+            head.push_str(&format!("; filename=\"{}\"", quoted(bare)));
+        }
+        head.push_str(&format!("\r\nContent-Type: {kind}\r\n\r\n"));
+        rendered.push((head, content));
+    }
+    let boundary = boundary(&rendered);
+    let mut content = Vec::with_capacity(rendered.iter().map(|(head, part)| head.len() + part.len() + 100).sum());
+    for (head, part) in rendered {
+        content.extend_from_slice(format!("--{boundary}\r\n{head}").as_bytes());
+        content.extend_from_slice(&part);
+        content.extend_from_slice(b"\r\n");
+    }
+    content.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+    Ok(Payload { content: Content::Bytes(content), kind: Some(format!("multipart/form-data; boundary={boundary}")) })
+}
+
+fn quoted(text: &str) -> String {
+    text.replace('"', "%22").replace(['\r', '\n'], " ")
+}
+
+/// A line that stands in no part: the digest of all of them.
+fn boundary(parts: &[(String, Vec<u8>)]) -> String {
+    let mut digest = Sha256::new();
+    for (head, content) in parts {
+        digest.update(head);
+        digest.update(content);
+    }
+    format!("rplay-{}", hex(&digest.finalize()))
+}

@@ -1,0 +1,97 @@
+use std::fs;
+
+use super::*;
+use crate::{
+    runner::tests::{call, checked},
+    system::http::tests::{Server, response},
+};
+
+fn args(url: &str) -> Map {
+    data! { "url" => url, "use_proxy" => false, "use_netrc" => false }
+}
+
+fn with(url: &str, more: Map) -> Map {
+    let mut args = args(url);
+    args.extend(more);
+    args
+}
+
+#[test]
+fn json_comes_back_as_a_structure() {
+    let server = Server::start(|_| {
+        response("200 OK", "Content-Type: application/json; charset=utf-8\r\nX-Rate-Limit: 5\r\n", r#"{"a": [1, "b"]}"#)
+    });
+    let done = call("uri", args(&server.url));
+    assert!(!done.changed && done.failure.is_none(), "{done:?}");
+    assert_eq!(done.data["json"], data! { "a" => Value::List(vec![1.into(), "b".into()]) }.into());
+    assert_eq!(done.data["x_rate_limit"], "5".into());
+    assert_eq!(done.data["content_type"], "application/json; charset=utf-8".into());
+    assert_eq!(done.data["msg"], "OK (15 bytes)".into());
+    assert!(!done.data.contains_key("content"));
+    let kept = call("uri", with(&server.url, data! { "return_content" => true }));
+    assert_eq!(kept.data["content"], r#"{"a": [1, "b"]}"#.into());
+    assert!(server.last().headers.contains("user-agent: ansible-httpget"));
+}
+
+#[test]
+fn another_status_is_a_failure_with_all_its_data() {
+    let server =
+        Server::start(|_| response("503 Service Unavailable", "Content-Type: application/json\r\n", r#"{"e":1}"#));
+    let done = call("uri", args(&server.url));
+    assert_eq!(done.failure.unwrap().msg, "Status code was 503 and not [200]: HTTP Error 503: Service Unavailable");
+    assert_eq!((&done.data["status"], &done.data["json"]), (&503.into(), &data! { "e" => 1 }.into()));
+    let wanted = call("uri", with(&server.url, data! { "status_code" => "200, 503" }));
+    assert!(wanted.failure.is_none());
+    let none = call("uri", args("http://127.0.0.1:1/"));
+    assert!(none.failure.unwrap().msg.starts_with("Status code was -1 and not [200]: Request failed: "));
+    assert_eq!(none.data["status"], (-1).into());
+}
+
+#[test]
+fn bodies() {
+    let server = Server::start(|_| response("200 OK", "", ""));
+    let send = |more: Map| {
+        let done = call("uri", with(&server.url, more));
+        assert!(done.failure.is_none(), "{:?}", done.failure);
+        server.last()
+    };
+    let body = || data! { "name" => "ä b", "ids" => vec![1, 2] };
+    let seen = send(data! { "method" => "POST", "body" => body(), "body_format" => "json" });
+    assert_eq!(seen.body, r#"{"name":"ä b","ids":[1,2]}"#);
+    assert!(seen.headers.contains("content-type: application/json"));
+    let seen = send(data! { "method" => "POST", "body" => body(), "body_format" => "form-urlencoded" });
+    assert_eq!(seen.body, "name=%C3%A4+b&ids=1&ids=2");
+    let seen =
+        send(data! { "method" => "PUT", "body" => "as it is", "headers" => data! { "Content-Type" => "text/x" } });
+    assert_eq!(seen.body, "as it is");
+    assert!(seen.headers.contains("content-type: text/x"));
+    let seen = send(data! { "method" => "POST", "body_format" => "form-multipart", "body" => data! {
+        "text" => "plain", "file" => data! { "content" => "data", "filename" => "dir/f.bin", "mime_type" => "image/x" },
+    } });
+    assert!(seen.body.contains("name=\"text\"\r\nContent-Type: text/plain\r\n\r\nplain\r\n--rplay-"), "{}", seen.body);
+    assert!(seen.body.contains("filename=\"f.bin\"\r\nContent-Type: image/x\r\n\r\ndata\r\n"), "{}", seen.body);
+    let wrong = call("uri", with(&server.url, data! { "method" => "POST", "body" => body() }));
+    assert!(wrong.failure.unwrap().help.unwrap().contains("body_format"));
+}
+
+#[test]
+fn a_file_is_kept_and_changes_once() {
+    let server = Server::start(|_| response("200 OK", "", "content"));
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("{}/f.txt", server.url);
+    let args = || with(&url, data! { "dest" => paths::text(folder.path()) });
+    let done = call("uri", args());
+    assert!(done.changed && done.failure.is_none(), "{done:?}");
+    assert_eq!(fs::read_to_string(folder.path().join("f.txt")).unwrap(), "content");
+    assert!(!call("uri", args()).changed);
+}
+
+#[test]
+fn check_mode_and_creates_send_nothing() {
+    let server = Server::start(|_| response("200 OK", "", ""));
+    let checked = checked("uri", with(&server.url, data! { "method" => "DELETE" }));
+    assert!(checked.skipped.is_some() && !checked.changed);
+    assert!(!call("uri", with(&server.url, data! { "creates" => "/etc/passw*" })).changed);
+    assert!(!call("uri", with(&server.url, data! { "removes" => "/nonexistent" })).changed);
+    assert!(server.seen.lock().unwrap().is_empty());
+}

@@ -1,0 +1,89 @@
+//! `apt: deb=...`: a package file.
+
+use std::{cmp::Ordering, fs, io, os::unix::fs::PermissionsExt};
+
+use rplay_wire::Failure;
+
+use super::{Apt, dpkg};
+use crate::{
+    Host, Plan,
+    cannot::cannot,
+    system::{
+        http::{Address, Request},
+        regular, scratch,
+    },
+};
+
+impl Apt {
+    pub(super) fn plan_deb(&self, host: &Host, deb: &str) -> Result<Plan, Failure> {
+        if deb.contains("://") {
+            return self.plan_fetched(host, deb);
+        }
+        let path = std::path::absolute(deb)?;
+        regular::refuse_special_target(&path).map_err(|error| cannot("read", &path, &error).arg("deb"))?;
+        let path = path.to_string_lossy().into_owned();
+        let what = format!("install {path}");
+        if host.check && !std::path::Path::new(&path).exists() {
+            return Ok(Plan::unchanged()
+                .change(self.get().args(["install", "--", &path]).change(what))
+                .warn(format!("check mode: {path} is not there yet; taken for one that an earlier task brings")));
+        }
+        let done = host
+            .program("dpkg-deb")
+            .args(["-W", "--showformat=${Package}\\t${Architecture}\\t${Version}\\n", "--", &path])
+            .untranslated()
+            .run()?
+            .success(&format!("{path} is not a package file"))
+            .map_err(|failure| failure.arg("deb"))?;
+        let line = done.stdout.trim().to_owned();
+        let mut parts = line.split('\t');
+        let (Some(name), Some(architecture), Some(version)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(done.failure(&format!("{path} does not say which package it is")).arg("deb"));
+        };
+        let qualified = if architecture == "all" { name.to_owned() } else { format!("{name}:{architecture}") };
+        let installed = dpkg::Installed::named(host, [name])?;
+        if let Some(present) = installed.version(&qualified) {
+            match dpkg::compare(host, present, version)? {
+                Ordering::Equal => return Ok(Plan::unchanged()),
+                Ordering::Greater if !self.allow_downgrade.0 && !self.force.0 => {
+                    return Err(Failure::new(format!(
+                        "a later version of {name} is already installed: {present}, not {version}"
+                    ))
+                    .arg("deb")
+                    .help("`allow_downgrade: true` installs the older one"));
+                }
+                _ => {}
+            }
+        }
+        self.get().args(["install", "--", &path]).plan(host, &what)
+    }
+
+    /// A package file on a server: it is fetched into a temporary file, which says which package it is.
+    fn plan_fetched(&self, host: &Host, url: &str) -> Result<Plan, Failure> {
+        let about = |msg: String| Failure::new(msg).arg("deb");
+        let shown = Address::parse(url).map_err(about)?.without_login();
+        let answer = Request::get(url).send(host).and_then(|answer| match answer.status {
+            200 => Ok(answer),
+            status => Err(format!("HTTP Error {status}: {}", answer.reason)),
+        });
+        let mut answer = match answer {
+            Ok(answer) => answer,
+            Err(trouble) if host.check => {
+                let what = format!("install {shown}");
+                let change = self.get().args(["install", "--", url]).change(what);
+                return Ok(Plan::unchanged()
+                    .change(change)
+                    .warn(format!("check mode: {shown} cannot be fetched: {trouble}")));
+            }
+            Err(trouble) => return Err(about(format!("cannot fetch {shown}: {trouble}"))),
+        };
+        let mut file = scratch::file(".deb")?;
+        io::copy(&mut answer.reader(), &mut file)
+            .map_err(|error| about(format!("the answer of {shown} broke off: {error}")))?;
+        // apt reads it under an account of its own.
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+        let plan = self.plan_deb(host, &file.path().to_string_lossy())?;
+        // The file has to be there for as long as the plan is.
+        Ok(plan.finish(move |_, _| file.close().map_err(Failure::from)))
+    }
+}

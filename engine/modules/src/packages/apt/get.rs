@@ -1,0 +1,233 @@
+//! One run of apt-get: never asking questions, waiting for locks, simulated first.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use rplay_wire::{Diff, Failure, data};
+
+use crate::{Change, Host, Plan, system::program::Output};
+
+/// An apt-get command line that is being put together.
+#[derive(Clone, Debug)]
+pub struct AptGet {
+    args: Vec<String>,
+    lock_timeout: Duration,
+    policy_rc_d: Option<i64>,
+}
+
+impl AptGet {
+    /// `lock_timeout`: seconds to wait while another apt or dpkg works.
+    pub fn new(lock_timeout: u64) -> Self {
+        AptGet { args: Vec::new(), lock_timeout: Duration::from_secs(lock_timeout), policy_rc_d: None }
+    }
+
+    /// The exit code that `policy-rc.d` has meanwhile.
+    pub fn policy_rc_d(mut self, code: Option<i64>) -> Self {
+        self.policy_rc_d = code;
+        self
+    }
+
+    pub fn arg(mut self, arg: impl AsRef<str>) -> Self {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    pub fn args<I: IntoIterator<Item: AsRef<str>>>(mut self, args: I) -> Self {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// What it would do.
+    pub fn simulate(&self, host: &Host) -> Result<Output, Failure> {
+        self.start(host, &["-s"])
+    }
+
+    /// Does it.
+    pub fn run(&self, host: &Host) -> Result<Output, Failure> {
+        let _policy = self.policy_rc_d.map(PolicyRcD::install).transpose()?;
+        self.start(host, &[])
+    }
+
+    fn start(&self, host: &Host, first: &[&str]) -> Result<Output, Failure> {
+        let deadline = Instant::now() + self.lock_timeout;
+        loop {
+            let done = host
+                .program("apt-get")
+                .args(first)
+                .args(["-q", "-y"])
+                .args(&self.args)
+                .env("DEBIAN_FRONTEND", "noninteractive")
+                .env("DEBIAN_PRIORITY", "critical")
+                // Maintainer scripts see this too and create databases and the like by it: UTF-8.
+                .env("LC_ALL", "C.UTF-8")
+                .env("LANGUAGE", "C")
+                .run()?;
+            if done.rc == 0 || !is_locked(&done.stderr) || Instant::now() >= deadline {
+                return Ok(done);
+            }
+            std::thread::sleep(Duration::from_secs(1).min(deadline.saturating_duration_since(Instant::now())));
+        }
+    }
+
+    /// The change that runs it; `what` is said of it in an error.
+    pub fn change(self, what: impl Into<String>) -> Change {
+        let what = what.into();
+        Change::new(what.clone(), move |host, outcome| {
+            let done = self.run(host)?.success(&format!("cannot {what}"))?;
+            outcome.extend(data! { "stdout" => done.stdout, "stderr" => done.stderr });
+            Ok(())
+        })
+    }
+
+    /// Simulates it and plans it if it would do anything.
+    pub fn plan(self, host: &Host, what: &str) -> Result<Plan, Failure> {
+        let simulated = self.simulate(host)?.success(&format!("cannot {what}"))?;
+        Ok(self.plan_simulated(&simulated, what))
+    }
+
+    /// The plan after a simulation that succeeded.
+    pub fn plan_simulated(self, simulated: &Output, what: &str) -> Plan {
+        let transaction = Transaction::parse(&simulated.stdout);
+        if transaction.is_empty() {
+            return Plan::unchanged();
+        }
+        let mut plan = Plan::unchanged().change(self.change(what).diff(transaction.diff()));
+        plan.data.extend(data! { "stdout" => simulated.stdout.as_str(), "stderr" => simulated.stderr.as_str() });
+        plan
+    }
+}
+
+/// Whether apt-get failed because another one is at work.
+fn is_locked(stderr: &str) -> bool {
+    ["Could not get lock", "Unable to lock", "is another process using it", "Unable to acquire the dpkg frontend lock"]
+        .iter()
+        .any(|sign| stderr.contains(sign))
+}
+
+/// The packages a run of apt-get touches, from `apt-get -s`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Transaction {
+    /// Name, version before, version after.
+    pub packages: Vec<(String, Option<String>, Option<String>)>,
+}
+
+impl Transaction {
+    /// Reads the `Inst`, `Remv` and `Purg` lines of a simulation.
+    pub fn parse(stdout: &str) -> Self {
+        let package = |line: &str| {
+            let (verb, rest) = line.split_once(' ')?;
+            let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+            let before = between(rest, '[', ']').filter(|_| rest.starts_with('['));
+            let after = between(rest, '(', ')').and_then(|found| found.split(' ').next().map(str::to_owned));
+            match verb {
+                "Inst" => Some((name.to_owned(), before, after)),
+                "Remv" | "Purg" => Some((name.to_owned(), before, None)),
+                _ => None,
+            }
+        };
+        Transaction { packages: stdout.lines().filter_map(package).collect() }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.packages.is_empty()
+    }
+
+    /// The packages' versions before and after, a line each.
+    pub fn diff(&self) -> Diff {
+        let mut diff =
+            Diff { before_header: "packages".to_owned(), after_header: "packages".to_owned(), ..Diff::default() };
+        for (name, before, after) in &self.packages {
+            for (text, version) in [(&mut diff.before, before), (&mut diff.after, after)] {
+                if let Some(version) = version {
+                    text.push_str(&format!("{name} {version}\n"));
+                }
+            }
+        }
+        diff
+    }
+}
+
+fn between(text: &str, open: char, close: char) -> Option<String> {
+    let (_, rest) = text.split_once(open)?;
+    rest.split_once(close).map(|(inside, _)| inside.to_owned())
+}
+
+/// `/usr/sbin/policy-rc.d` for as long as this lives; what was there before comes back.
+struct PolicyRcD {
+    aside: Option<PathBuf>,
+}
+
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+impl PolicyRcD {
+    fn install(code: i64) -> Result<Self, Failure> {
+        let cannot = |error| Failure::new(format!("cannot put {POLICY} in place: {error}")).arg("policy_rc_d");
+        let aside = PathBuf::from(format!("{POLICY}.rplay-{}", std::process::id()));
+        let aside = match fs::rename(POLICY, &aside) {
+            Ok(()) => Some(aside),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(cannot(error)),
+        };
+        // From here on the drop puts the former one back.
+        let policy = PolicyRcD { aside };
+        fs::write(POLICY, format!("#!/bin/sh\nexit {code}\n")).map_err(cannot)?;
+        fs::set_permissions(POLICY, fs::Permissions::from_mode(0o755)).map_err(cannot)?;
+        Ok(policy)
+    }
+}
+
+impl Drop for PolicyRcD {
+    fn drop(&mut self) {
+        // Nothing sensible is left to be done if this fails.
+        let _ = match &self.aside {
+            Some(aside) => fs::rename(aside, Path::new(POLICY)),
+            None => fs::remove_file(POLICY),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From `apt-get -s -y` on Debian 12.
+    const RECORDED: &str = "\
+Reading package lists...
+The following NEW packages will be installed:
+  sl
+0 upgraded, 1 newly installed, 0 to remove and 131 not upgraded.
+Inst sl (5.02-1+b1 Debian:12.15/oldstable [amd64])
+Inst base-files [12.4+deb12u11] (12.4+deb12u15 Debian:12.15/oldstable [amd64])
+Inst libfoo [1] (2 Debian:12 [amd64]) []
+Purg mmdebstrap [1.3.5-7]
+Remv nullmailer [1:2.2-4] [cron:amd64 ]
+Conf sl (5.02-1+b1 Debian:12.15/oldstable [amd64])
+";
+
+    #[test]
+    fn a_simulation_is_read() {
+        let transaction = Transaction::parse(RECORDED);
+        let versions = |name: &str| {
+            let (_, before, after) = transaction.packages.iter().find(|(found, ..)| found == name).unwrap();
+            (before.as_deref(), after.as_deref())
+        };
+        assert_eq!(transaction.packages.len(), 5);
+        assert_eq!(versions("sl"), (None, Some("5.02-1+b1")));
+        assert_eq!(versions("base-files"), (Some("12.4+deb12u11"), Some("12.4+deb12u15")));
+        assert_eq!(versions("mmdebstrap"), (Some("1.3.5-7"), None));
+        assert_eq!(versions("nullmailer"), (Some("1:2.2-4"), None));
+        let diff = transaction.diff();
+        assert!(diff.before.contains("libfoo 1\n") && diff.after.contains("libfoo 2\n"));
+        assert!(Transaction::parse("sl is already the newest version (5.02-1+b1).\n").is_empty());
+    }
+
+    #[test]
+    fn locks_are_told_from_other_errors() {
+        assert!(is_locked("E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (apt-get)"));
+        assert!(!is_locked("E: Unable to locate package nosuch"));
+    }
+}

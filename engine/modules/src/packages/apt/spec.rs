@@ -1,0 +1,80 @@
+//! How a package is named in a playbook: `name[:arch]`, with `=version` (which may end in `*`) or
+//! `>=version`, and with wildcards.
+
+use crate::system::glob::{self, Pattern};
+
+/// One item of `name`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// With the architecture, if one was given; may hold `*`, `?` and `[..]`.
+    pub name: String,
+    pub version: Wanted,
+}
+
+/// Which version is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    Any,
+    /// `=`: exactly this one, or those that match its wildcards.
+    Is(String),
+    /// `>=`
+    AtLeast(String),
+}
+
+impl Spec {
+    /// Reads an item, or says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (name, version) = match text.split_once('=') {
+            Some((name, version)) => match name.strip_suffix('>') {
+                Some(name) => (name, Wanted::AtLeast(version.trim().to_owned())),
+                None => (name, Wanted::Is(version.trim().to_owned())),
+            },
+            None => (text, Wanted::Any),
+        };
+        let name = name.trim();
+        let good = |c: char| c.is_ascii_alphanumeric() || "+-._:*?[]!~^/".contains(c);
+        match &version {
+            _ if name.is_empty() || name.starts_with('-') || !name.chars().all(good) => {
+                Err(format!("`{text}` is not a package name"))
+            }
+            Wanted::Is(version) | Wanted::AtLeast(version) if version.is_empty() => {
+                Err(format!("`{text}` names no version after `=`"))
+            }
+            _ => Ok(Spec { name: name.to_owned(), version }),
+        }
+    }
+
+    /// Whether the name stands for several.
+    pub fn is_pattern(&self) -> bool {
+        glob::is_pattern(&self.name)
+    }
+}
+
+/// Whether `text` fits `pattern`, wildcards and all.
+pub fn matches(pattern: &str, text: &str) -> bool {
+    if glob::is_pattern(pattern) { Pattern::new(pattern).fits(text) } else { pattern == text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_versions() {
+        let spec = |name: &str, version| Ok(Spec { name: name.into(), version });
+        assert_eq!(Spec::parse("nginx"), spec("nginx", Wanted::Any));
+        assert_eq!(Spec::parse("g++:i386"), spec("g++:i386", Wanted::Any));
+        assert_eq!(Spec::parse("nginx=1.2*"), spec("nginx", Wanted::Is("1.2*".into())));
+        assert_eq!(Spec::parse("nginx >= 1.2"), spec("nginx", Wanted::AtLeast("1.2".into())));
+        for wrong in ["", "=1", "-y", "a b", "nginx=", "a;b"] {
+            assert!(Spec::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn wildcards() {
+        assert!(matches("1.2*", "1.22.1-9+deb12u1"));
+        assert!(!matches("1.2", "1x2") && matches("1.?", "1.2"));
+        assert!(matches("php[78].[0-9]", "php8.2") && !matches("php[!8].2", "php8.2"));
+    }
+}

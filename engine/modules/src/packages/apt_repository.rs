@@ -1,0 +1,275 @@
+//! `apt_repository`: a package source of apt in the one-line format.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rplay_wire::{Failure, Map};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::{Flag, Text},
+    packages::{apt::Refresh, deb822_repository::State},
+    system::{
+        mode::Mode,
+        paths,
+        place::{Content, Placement, removal},
+        text,
+    },
+};
+
+const APT: &str = "/etc/apt";
+
+args! {
+    /// Adds and removes a line of apt's package sources.
+    pub struct AptRepository {
+        /// The line: `deb [signed-by=/etc/apt/keyrings/x.asc] https://example.org/debian bookworm main`.
+        repo: Text,
+        /// Whether it is to be there.
+        state: State = State::Present,
+        /// The file in `/etc/apt/sources.list.d`, without `.list`; made of the address if not given.
+        filename: Option<Text>,
+        /// The permissions of the file.
+        mode: Option<Mode>,
+        /// Refresh the package index when something changed.
+        update_cache: Flag | "update-cache" = Flag(true),
+        /// How often a refresh that failed is tried again.
+        update_cache_retries: u64 = 5,
+        /// The longest pause between two tries, in seconds.
+        update_cache_retry_max_delay: u64 = 12,
+        /// Only for `ppa:`, which is not supported.
+        codename: Option<Text>,
+        /// Without meaning here: nothing is installed for apt's sake.
+        install_python_apt: Flag = Flag(true),
+        /// Only for `ppa:`, which is not supported.
+        validate_certs: Flag = Flag(true),
+    }
+}
+
+impl Module for AptRepository {
+    fn check(&self) -> Result<(), ArgFault> {
+        if self.repo.starts_with("ppa:") || self.codename.is_some() {
+            return Err(ArgFault::new("repo", "`ppa:` is not supported")
+                .help("use deb822_repository with the archive's address in `uris` and its key in `signed_by`"));
+        }
+        if self.filename.as_ref().is_some_and(|name| !name.starts_with('/') && !paths::is_file_name(name)) {
+            return Err(ArgFault::new("filename", "must be the name of a file of sources.list.d, or a whole path"));
+        }
+        if Line::parse(&self.repo).is_none_or(|line| !line.enabled) {
+            return Err(ArgFault::new("repo", format!("`{}` is not a line of apt's sources", self.repo))
+                .help("write it as `deb https://example.org/debian bookworm main`"));
+        }
+        Ok(())
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        // Nothing follows from these two: the one is for python-apt, the other for `ppa:`.
+        let _ = (self.install_python_apt, self.validate_certs);
+        let refresh = self
+            .update_cache
+            .0
+            .then(|| Refresh::wanted(true, 0, self.update_cache_retries, self.update_cache_retry_max_delay, 60));
+        let (mut plan, before) = self.plan_below(Path::new(APT), host)?;
+        if let (false, Some(refresh)) = (plan.changes.is_empty(), refresh.flatten()) {
+            // A source that apt cannot read is taken back, so that the next run tries again and everything
+            // else that needs apt goes on working.
+            let refreshing = Change::new("refresh the package index", move |host, _| {
+                refresh.run(host).inspect_err(|_| restore(before, host))
+            });
+            plan = plan.change(refreshing.beside());
+        }
+        Ok(plan)
+    }
+}
+
+/// Files as they were: path, content if there was a file.
+type Before = Vec<(PathBuf, Option<Vec<u8>>)>;
+
+fn restore(before: Before, host: &Host) {
+    for (path, content) in before {
+        // The refresh's failure is what is reported; a failure here has nothing to add.
+        let _ = match content {
+            Some(content) => Placement::plain(path, Content::Bytes(content)).put(host, &mut Map::new()),
+            None => fs::remove_file(&path).map_err(Failure::from),
+        };
+    }
+}
+
+impl AptRepository {
+    fn plan_below(&self, apt: &Path, host: &Host) -> Result<(Plan, Before), Failure> {
+        let wanted = Line::parse(&self.repo).ok_or_else(|| Failure::new("not a line of apt's sources").arg("repo"))?;
+        let mut plan = Plan::unchanged().set("repo", self.repo.as_str());
+        let (mut added, mut removed, mut before) = (Vec::new(), Vec::new(), Vec::new());
+        let mut found = false;
+        for path in files(apt) {
+            let Ok(Some(text)) = text::read(&path) else { continue };
+            let mut lines = Vec::new();
+            let mut changed = false;
+            for line in text.lines() {
+                match Line::parse(line).filter(|line| line.source == wanted.source) {
+                    Some(_) if self.state == State::Absent => changed = true,
+                    Some(present) if !present.enabled => {
+                        found = true;
+                        changed = true;
+                        lines.push(line.trim_start().trim_start_matches('#').trim_start().to_owned());
+                    }
+                    Some(_) => {
+                        found = true;
+                        lines.push(line.to_owned());
+                    }
+                    None => lines.push(line.to_owned()),
+                }
+            }
+            if !changed {
+                continue;
+            }
+            before.push((path.clone(), Some(text::encode(&text))));
+            let is_empty = lines.iter().all(|line| line.trim().is_empty());
+            if is_empty && path != apt.join("sources.list") {
+                removed.push(paths::text(&path));
+                plan = plan.change(removal(path));
+            } else {
+                plan = self.place(&path, &lines, false, plan, host)?;
+            }
+        }
+        if self.state == State::Present && !found {
+            let path = apt.join("sources.list.d").join(format!("{}.list", self.file_name()));
+            let present = text::read(&path)?;
+            let mut lines = present.iter().flat_map(|text| text.lines()).map(str::to_owned).collect::<Vec<_>>();
+            lines.push(self.repo.split_whitespace().collect::<Vec<_>>().join(" "));
+            if present.is_none() {
+                added.push(paths::text(&path));
+            }
+            before.push((path.clone(), present.as_deref().map(text::encode)));
+            plan = self.place(&path, &lines, present.is_none(), plan, host)?;
+        }
+        Ok((plan.set("sources_added", added).set("sources_removed", removed), before))
+    }
+
+    fn place(&self, path: &Path, lines: &[String], is_new: bool, plan: Plan, host: &Host) -> Result<Plan, Failure> {
+        let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        let mut placement = Placement::plain(path, Content::Bytes(text::encode(&text)));
+        placement.wanted.mode = self.mode.clone().or(is_new.then_some(Mode::Bits(0o644)));
+        // A line may hold a login.
+        placement.shown = !self.repo.contains('@');
+        placement.plan(host, plan)
+    }
+
+    /// The file's name: server and path, with `_` for everything that is no letter or digit.
+    fn file_name(&self) -> String {
+        if let Some(name) = &self.filename {
+            return name.strip_suffix(".list").unwrap_or(name).to_owned();
+        }
+        let address = Line::parse(&self.repo).map(|line| line.address).unwrap_or_default();
+        let address = address.split_once("://").map_or(address.as_str(), |(_, rest)| rest);
+        let address = address.split_once('@').map_or(address, |(_, rest)| rest);
+        let words = address.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        words.collect::<Vec<_>>().join("_")
+    }
+}
+
+/// `sources.list`, and the files of `sources.list.d` in order.
+fn files(apt: &Path) -> Vec<PathBuf> {
+    let mut files = vec![apt.join("sources.list")];
+    let entries = fs::read_dir(apt.join("sources.list.d")).into_iter().flatten().flatten();
+    let mut more = entries.map(|entry| entry.path()).collect::<Vec<_>>();
+    more.retain(|path| path.extension().is_some_and(|suffix| suffix == "list"));
+    more.sort();
+    files.extend(more);
+    files
+}
+
+/// A line of apt's sources.
+#[derive(Debug, PartialEq, Eq)]
+struct Line {
+    /// Not commented out.
+    enabled: bool,
+    /// Type, options, address, suite and components, one space between them.
+    source: String,
+    address: String,
+}
+
+impl Line {
+    /// Reads a line; `None` for comments and everything else that is no source.
+    fn parse(line: &str) -> Option<Self> {
+        let bare = line.trim_start();
+        let enabled = !bare.starts_with('#');
+        let bare = bare.trim_start_matches('#').split('#').next()?;
+        let mut words = bare.split_whitespace();
+        let kind = words.next().filter(|word| matches!(*word, "deb" | "deb-src"))?;
+        let rest = bare.trim_start().strip_prefix(kind)?.trim();
+        let (options, rest) = match rest.strip_prefix('[') {
+            Some(rest) => rest.split_once(']')?,
+            None => ("", rest),
+        };
+        let words = rest.split_whitespace().collect::<Vec<_>>();
+        let (address, suite) = (words.first()?, words.get(1)?);
+        // Prose behind a comment sign is not a source: "deb packages are kept here".
+        if !address.contains(':') || (words.len() < 3 && !suite.ends_with('/')) {
+            return None;
+        }
+        let options = options.split_whitespace().collect::<Vec<_>>().join(" ");
+        let options = if options.is_empty() { String::new() } else { format!("[{options}] ") };
+        Some(Line { enabled, source: format!("{kind} {options}{}", words.join(" ")), address: (*address).to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay_wire::data;
+
+    use super::*;
+    use crate::{Args, system::http::tests::host};
+
+    #[test]
+    fn lines() {
+        let line = Line::parse("deb  [ arch=amd64  signed-by=/k ] https://a.org/debian  bookworm main # mine").unwrap();
+        assert_eq!(line.source, "deb [arch=amd64 signed-by=/k] https://a.org/debian bookworm main");
+        assert!(Line::parse("# deb http://a.org/debian bookworm main").is_some_and(|line| !line.enabled));
+        assert!(Line::parse("deb http://a.org/ ./").is_some());
+        for other in ["", "# deb packages are kept here", "deb http://a.org bookworm", "rpm http://a b c"] {
+            assert_eq!(Line::parse(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_added_once_enabled_and_removed() {
+        let apt = tempfile::tempdir().unwrap();
+        fs::create_dir(apt.path().join("sources.list.d")).unwrap();
+        fs::write(apt.path().join("sources.list"), "deb http://deb.debian.org/debian bookworm main\n").unwrap();
+        let repository = |state: &str| {
+            let repo = "deb [arch=amd64]  https://download.docker.com/linux/debian bookworm stable";
+            AptRepository::from_map(&data! { "repo" => repo, "state" => state }).unwrap()
+        };
+        let apply = |state: &str| {
+            let (plan, _) = repository(state).plan_below(apt.path(), &host()).unwrap();
+            let count = plan.changes.len();
+            for change in plan.changes {
+                change.make(&host(), &mut Map::new()).unwrap();
+            }
+            count
+        };
+        let file = apt.path().join("sources.list.d/download_docker_com_linux_debian.list");
+        assert_eq!((apply("present"), apply("present")), (1, 0));
+        let line = "deb [arch=amd64] https://download.docker.com/linux/debian bookworm stable\n";
+        assert_eq!(fs::read_to_string(&file).unwrap(), line);
+        fs::write(&file, format!("# note\n# {line}")).unwrap();
+        assert_eq!((apply("present"), apply("present")), (1, 0));
+        assert_eq!(fs::read_to_string(&file).unwrap(), format!("# note\n{line}"));
+        fs::write(&file, line).unwrap();
+        assert_eq!((apply("absent"), apply("absent"), file.exists()), (1, 0, false));
+    }
+
+    #[test]
+    fn what_is_refused() {
+        for (repo, expected) in [("ppa:nginx/stable", "ppa"), ("http://x bookworm main", "line of apt's sources")] {
+            let fault = AptRepository::from_map(&data! { "repo" => repo }).unwrap().check().unwrap_err();
+            assert!(fault.msg.contains(expected), "{}", fault.msg);
+        }
+        for (name, good) in [("../x", false), ("a/b", false), ("..", false), ("x", true), ("/etc/apt/x", true)] {
+            let args = data! { "repo" => "deb http://x bookworm main", "filename" => name };
+            assert_eq!(AptRepository::from_map(&args).unwrap().check().is_ok(), good, "{name}");
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! `deb822_repository`: a package source of apt in the newer format, with its key.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rplay_wire::{Failure, Value};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::{Flag, Text},
+    choice,
+    system::{
+        attributes::Wanted,
+        http::{Address, Request},
+        mode::Mode,
+        paths,
+        place::{Content, Placement, removal},
+    },
+};
+
+const SOURCES: &str = "/etc/apt/sources.list.d";
+const KEYRINGS: &str = "/etc/apt/keyrings";
+
+choice! {
+    /// Whether it is to be there.
+    pub enum State {
+        Present = "present",
+        Absent = "absent",
+    }
+}
+
+choice! {
+    /// What a source has.
+    pub enum Kind {
+        Deb = "deb",
+        DebSrc = "deb-src",
+    }
+}
+
+args! {
+    /// Adds and removes a package source of apt in `/etc/apt/sources.list.d/NAME.sources`.
+    pub struct Deb822Repository {
+        /// Its name; the file is called after it.
+        name: Text,
+        /// Whether it is to be there.
+        state: State = State::Present,
+        /// Accept that a source which once was signed no longer is.
+        allow_downgrade_to_insecure: Option<Flag>,
+        /// Accept a source that is not signed.
+        allow_insecure: Option<Flag>,
+        /// Accept a weak signature.
+        allow_weak: Option<Flag>,
+        /// The architectures; the host's own if not given.
+        architectures: Option<Vec<Text>>,
+        /// Fetch index files by their digest.
+        by_hash: Option<Flag>,
+        /// Whether an index from the future is refused.
+        check_date: Option<Flag>,
+        /// Whether an index that is too old is refused.
+        check_valid_until: Option<Flag>,
+        /// `main`, `contrib` ...; none for a suite that ends in `/`.
+        components: Option<Vec<Text>>,
+        /// How far in the future an index may be, in seconds.
+        date_max_future: Option<i64>,
+        /// Whether the source is used.
+        enabled: Option<Flag>,
+        /// Where the `InRelease` file is, from the suite.
+        inrelease_path: Option<Text>,
+        /// The languages of translations to fetch.
+        languages: Option<Vec<Text>>,
+        /// Fetch differences of indexes.
+        pdiffs: Option<Flag>,
+        /// The key: a URL, a file on the host, a fingerprint, or the key itself in armour.
+        signed_by: Option<Text>,
+        /// `bookworm`, `stable` ..., or a path that ends in `/`.
+        suites: Option<Vec<Text>>,
+        /// What is fetched.
+        targets: Option<Vec<Text>>,
+        /// Believe the source without a signature, or never.
+        trusted: Option<Flag>,
+        /// `deb`, `deb-src`.
+        types: Vec<Kind> = vec![Kind::Deb],
+        /// Where the packages are.
+        uris: Option<Vec<Text>>,
+        /// The permissions of the file.
+        mode: Option<Mode>,
+    }
+}
+
+impl Module for Deb822Repository {
+    fn check(&self) -> Result<(), ArgFault> {
+        if slug(&self.name).is_empty() {
+            return Err(ArgFault::new("name", format!("`{}` has no letter or digit to name a file after", self.name)));
+        }
+        if let Some(Mode::Preserve) = self.mode {
+            return Err(ArgFault::new("mode", "cannot be `preserve` here"));
+        }
+        Ok(())
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        self.plan_below(Path::new(SOURCES), Path::new(KEYRINGS), host)
+    }
+}
+
+impl Deb822Repository {
+    fn plan_below(self, sources: &Path, keyrings: &Path, host: &Host) -> Result<Plan, Failure> {
+        let slug = slug(&self.name);
+        let dest = sources.join(format!("{slug}.sources"));
+        let mut plan = Plan::unchanged().set("dest", paths::text(&dest)).set("key_filename", Value::Null);
+        if self.state == State::Absent {
+            plan = plan.set("repo", Value::Null);
+            for path in [dest, keyrings.join(format!("{slug}.asc")), keyrings.join(format!("{slug}.gpg"))] {
+                if fs::symlink_metadata(&path).is_ok() {
+                    plan = plan.change(removal(path));
+                }
+            }
+            return Ok(plan);
+        }
+        let wanted = Wanted { mode: Some(self.mode.clone().unwrap_or(Mode::Bits(0o644))), ..Wanted::default() };
+        let signed_by = match self.signed_by.as_deref() {
+            Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
+                let (path, planned) = plan_key(url, keyrings, &slug, plan, host)?;
+                plan = planned.set("key_filename", paths::text(&path));
+                Some(paths::text(&path))
+            }
+            other => other.map(str::to_owned),
+        };
+        let text = self.text(signed_by);
+        plan = plan.set("repo", text.as_str());
+        let mut placement = Placement::plain(&dest, Content::Bytes(text.into_bytes()));
+        placement.wanted = wanted;
+        placement.plan(host, plan)
+    }
+
+    /// The file, its fields in the order in which Ansible writes them: by the names of the arguments.
+    fn text(&self, signed_by: Option<String>) -> String {
+        let word = |flag: &Option<Flag>| flag.map(|flag| if flag.0 { "yes" } else { "no" }.to_owned());
+        let list = |items: &Option<Vec<Text>>| items.as_ref().map(|items| items.join(" "));
+        let types = self.types.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(" ");
+        let fields = [
+            ("Allow-Downgrade-To-Insecure", word(&self.allow_downgrade_to_insecure)),
+            ("Allow-Insecure", word(&self.allow_insecure)),
+            ("Allow-Weak", word(&self.allow_weak)),
+            ("Architectures", list(&self.architectures)),
+            ("By-Hash", word(&self.by_hash)),
+            ("Check-Date", word(&self.check_date)),
+            ("Check-Valid-Until", word(&self.check_valid_until)),
+            ("Components", list(&self.components)),
+            ("Date-Max-Future", self.date_max_future.map(|seconds| seconds.to_string())),
+            ("Enabled", word(&self.enabled)),
+            ("Inrelease-Path", self.inrelease_path.clone()),
+            ("Languages", list(&self.languages)),
+            ("X-Repolib-Name", Some(self.name.clone())),
+            ("Pdiffs", word(&self.pdiffs)),
+            ("Signed-By", signed_by),
+            ("Suites", list(&self.suites)),
+            ("Targets", list(&self.targets)),
+            ("Trusted", word(&self.trusted)),
+            ("Types", Some(types)),
+            ("URIs", list(&self.uris)),
+        ];
+        let mut text = String::new();
+        for (field, value) in fields {
+            let Some(value) = value else { continue };
+            text.push_str(field);
+            text.push(':');
+            match value.trim() {
+                "" => {}
+                lines if lines.contains('\n') => {
+                    for line in lines.lines().map(str::trim) {
+                        text.push_str("\n    ");
+                        text.push_str(if line.is_empty() { "." } else { line });
+                    }
+                }
+                line => {
+                    text.push(' ');
+                    text.push_str(line);
+                }
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
+fn slug(name: &str) -> String {
+    let mut slug = String::new();
+    for c in name.to_lowercase().chars() {
+        match c {
+            'a'..='z' | '0'..='9' | '-' => slug.push(c),
+            c if (c == '_' || c.is_whitespace()) && !slug.ends_with('-') => slug.push('-'),
+            _ => {}
+        }
+    }
+    slug
+}
+
+/// Fetches the key and plans its file, called `.asc` or `.gpg` by what it is.
+fn plan_key(url: &str, keyrings: &Path, slug: &str, mut plan: Plan, host: &Host) -> Result<(PathBuf, Plan), Failure> {
+    let about = |msg: String| Failure::new(msg).arg("signed_by");
+    let shown = Address::parse(url).map_err(about)?.without_login();
+    let key = Request::get(url).send(host).and_then(|mut answer| match answer.status {
+        200 => answer.content().map_err(|failure| failure.msg),
+        status => Err(format!("HTTP Error {status}: {}", answer.reason)),
+    });
+    let key = match key {
+        Ok(key) => key,
+        Err(trouble) if host.check => {
+            return Ok((
+                keyrings.join(format!("{slug}.asc")),
+                plan.warn(format!("check mode: {shown} cannot be fetched: {trouble}")),
+            ));
+        }
+        Err(trouble) => return Err(about(format!("cannot fetch the key from {shown}: {trouble}"))),
+    };
+    let suffix = if key.starts_with(b"-----BEGIN PGP") { "asc" } else { "gpg" };
+    let path = keyrings.join(format!("{slug}.{suffix}"));
+    if !keyrings.is_dir() {
+        let folder = keyrings.to_owned();
+        plan = plan.change(Change::new(format!("create directory {}", folder.display()), move |_, _| {
+            fs::create_dir_all(&folder).map_err(|error| crate::cannot::cannot("create", &folder, &error))
+        }));
+    }
+    let mut placement = Placement::plain(&path, Content::Bytes(key));
+    placement.wanted.mode = Some(Mode::Bits(0o644));
+    Ok((path, placement.plan(host, plan)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay_wire::data;
+
+    use super::*;
+    use crate::{
+        Args,
+        system::http::tests::{Server, host, response},
+    };
+
+    fn repository(args: rplay_wire::Map) -> Deb822Repository {
+        Deb822Repository::from_map(&args).unwrap()
+    }
+
+    /// What ansible-core 2.19 writes for the same arguments.
+    #[test]
+    fn the_file_is_the_one_that_ansible_writes() {
+        let all = repository(data! {
+            "name" => "Docker CE_x.y", "uris" => "https://download.docker.com/linux/debian", "suites" => vec!["bookworm", "b2"],
+            "components" => "stable", "architectures" => "amd64", "signed_by" => "/etc/apt/keyrings/d.asc", "enabled" => true,
+            "check_valid_until" => false, "types" => vec!["deb", "deb-src"], "pdiffs" => true, "by_hash" => true,
+            "date_max_future" => 5, "allow_insecure" => false, "inrelease_path" => "x", "languages" => vec!["en", "none"],
+            "trusted" => false,
+        });
+        assert_eq!(slug(&all.name), "docker-ce-xy");
+        assert_eq!(
+            all.text(all.signed_by.clone()),
+            "Allow-Insecure: no\nArchitectures: amd64\nBy-Hash: yes\nCheck-Valid-Until: no\nComponents: stable\n\
+             Date-Max-Future: 5\nEnabled: yes\nInrelease-Path: x\nLanguages: en none\nX-Repolib-Name: Docker CE_x.y\n\
+             Pdiffs: yes\nSigned-By: /etc/apt/keyrings/d.asc\nSuites: bookworm b2\nTrusted: no\nTypes: deb deb-src\n\
+             URIs: https://download.docker.com/linux/debian\n"
+        );
+        let inline = repository(data! {
+            "name" => "k", "uris" => "http://x", "suites" => "./", "components" => Value::List(vec![]),
+            "signed_by" => "-----BEGIN PGP\n\nabc\n def\n-----END",
+        });
+        assert_eq!(
+            inline.text(inline.signed_by.clone()),
+            "Components:\nX-Repolib-Name: k\nSigned-By:\n    -----BEGIN PGP\n    .\n    abc\n    def\n    -----END\n\
+             Suites: ./\nTypes: deb\nURIs: http://x\n"
+        );
+    }
+
+    #[test]
+    fn the_key_is_fetched_and_named_by_what_it_is() {
+        let server = Server::start(|_| response("200 OK", "", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n"));
+        let root = tempfile::tempdir().unwrap();
+        let keyrings = root.path().join("keyrings");
+        let wanted = || {
+            repository(
+                data! { "name" => "d", "uris" => "http://x", "suites" => "s", "signed_by" => server.url.as_str() },
+            )
+        };
+        let plan = wanted().plan_below(root.path(), &keyrings, &host()).unwrap();
+        assert_eq!(plan.changes.len(), 3, "the folder, the key, the file");
+        for change in plan.changes {
+            change.make(&host(), &mut rplay_wire::Map::new()).unwrap();
+        }
+        assert!(fs::read_to_string(root.path().join("d.sources")).unwrap().contains("keyrings/d.asc\n"));
+        assert!(wanted().plan_below(root.path(), &keyrings, &host()).unwrap().changes.is_empty());
+        let gone = Deb822Repository { state: State::Absent, ..wanted() };
+        assert_eq!(gone.plan_below(root.path(), &keyrings, &host()).unwrap().changes.len(), 2);
+    }
+}

@@ -1,0 +1,12 @@
+//! Modules for packages and the repositories they come from.
+
+pub(crate) mod apt;
+pub(crate) mod apt_key;
+pub(crate) mod apt_repository;
+pub(crate) mod deb822_repository;
+pub(crate) mod debconf;
+pub(crate) mod dnf;
+pub(crate) mod dpkg_selections;
+pub(crate) mod package;
+pub(crate) mod pip;
+pub(crate) mod yum_repository;

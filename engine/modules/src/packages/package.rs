@@ -1,0 +1,127 @@
+//! `package`: packages under whatever manager the host has. Everything else is that manager's module.
+
+use rplay_wire::{Failure, Map};
+
+use crate::{
+    Arg, ArgFault, Args, Host, Module, Plan,
+    args::{self, ArgType},
+    choice,
+    packages::{apt::Apt, dnf::Dnf},
+};
+
+choice! {
+    /// The package manager.
+    pub enum Use {
+        Auto = "auto",
+        Apt = "apt" | "ansible.builtin.apt",
+        Dnf = "dnf" | "dnf5" | "yum" | "ansible.builtin.dnf" | "ansible.builtin.dnf5" | "ansible.builtin.yum",
+    }
+}
+
+/// Installs, upgrades and removes packages with the host's own package manager.
+#[derive(Clone, Debug)]
+pub struct Package {
+    manager: Use,
+    /// All other arguments, for the manager's module.
+    rest: Map,
+}
+
+const USE: Arg = Arg {
+    name: "use",
+    aliases: &[],
+    doc: "The package manager; found out by itself.",
+    kind: "str",
+    choices: &["auto", "apt", "dnf", "dnf5", "yum"],
+    required: false,
+    default: Some("auto"),
+    secret: false,
+};
+
+impl Args for Package {
+    const DOC: &'static str = "Installs, upgrades and removes packages with the host's own package manager. Takes the arguments of its module.\n";
+
+    /// Those of all managers; which of them are right is known on the host.
+    fn args() -> Vec<Arg> {
+        let mut all = vec![USE];
+        for arg in Apt::args().into_iter().chain(Dnf::args()) {
+            if !all.iter().any(|known| known.is_called(arg.name)) {
+                all.push(arg);
+            }
+        }
+        all
+    }
+
+    fn from_map(map: &Map) -> Result<Self, Vec<ArgFault>> {
+        let mut rest = map.clone();
+        let manager = match rest.shift_remove("use") {
+            Some(word) => Use::parse(&word).map_err(|expected| vec![ArgFault::new("use", expected)])?,
+            None => Use::Auto,
+        };
+        // What no manager takes is wrong on every host.
+        match (Apt::from_map(&rest), Dnf::from_map(&rest)) {
+            (Err(faults), Err(_)) => Err(faults),
+            _ => Ok(Package { manager, rest }),
+        }
+    }
+}
+
+impl Module for Package {
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let has = |program| host.has_program(program);
+        let manager = match self.manager {
+            Use::Auto if has("apt-get") && std::path::Path::new("/var/lib/dpkg").is_dir() => Use::Apt,
+            Use::Auto if has("dnf") || has("dnf5") || has("yum") => Use::Dnf,
+            Use::Auto => {
+                return Err(Failure::new("this host has none of the package managers apt, dnf and yum")
+                    .help("others are not supported; use `command`"));
+            }
+            chosen => chosen,
+        };
+        match manager {
+            Use::Apt => plan_with::<Apt>("apt", &self.rest, host),
+            _ => plan_with::<Dnf>("dnf", &self.rest, host),
+        }
+    }
+}
+
+fn plan_with<M: Module>(name: &str, map: &Map, host: &Host) -> Result<Plan, Failure> {
+    let failure = |fault: ArgFault| Failure {
+        msg: format!("{} ({name})", fault.msg),
+        arg: fault.arg,
+        help: fault.help,
+        ..Failure::default()
+    };
+    // All are checked, as they are for a task that names the manager's module itself.
+    let faults = args::check(&M::args(), |map| M::from_map(map).err().unwrap_or_default(), map, &[]);
+    if let Some(fault) = faults.into_iter().next() {
+        return Err(failure(fault));
+    }
+    let module = M::from_map(map).map_err(|faults| {
+        faults.into_iter().next().map_or_else(|| Failure::new(format!("the arguments do not fit ({name})")), failure)
+    })?;
+    module.check().map_err(failure)?;
+    module.plan(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay_wire::data;
+
+    use super::*;
+
+    #[test]
+    fn arguments_of_any_manager_are_taken_and_others_are_not() {
+        for good in [
+            data! { "name" => "nginx" },
+            data! { "name" => "x", "enablerepo" => "epel" },
+            data! { "name" => "x", "cache_valid_time" => 5 },
+        ] {
+            assert!(Package::from_map(&good).is_ok(), "{good:?}");
+        }
+        assert!(Package::from_map(&data! { "name" => "x", "state" => "somewhere" }).is_err());
+        assert!(Package::from_map(&data! { "name" => "x", "use" => "portage" }).is_err());
+        let host = crate::system::http::tests::host();
+        let failure = plan_with::<Dnf>("dnf", &data! { "name" => "x", "cache_valid_time" => 5 }, &host).err().unwrap();
+        assert_eq!(failure.msg, "unknown argument `cache_valid_time` (dnf)");
+    }
+}

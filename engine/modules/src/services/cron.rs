@@ -1,0 +1,211 @@
+//! `cron`: a job or a variable in a user's crontab, or in a file of `/etc/cron.d`.
+
+mod crontab;
+
+use std::path::PathBuf;
+
+use rplay_wire::{Diff, Failure};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::{Flag, PathArg, Text},
+    choice,
+    system::{
+        paths,
+        place::{self, Content, Placement},
+        text,
+    },
+};
+use crontab::Crontab;
+
+choice! {
+    /// Whether it is to be there.
+    pub enum State {
+        Present = "present",
+        Absent = "absent",
+    }
+}
+
+choice! {
+    /// A time by name.
+    pub enum SpecialTime {
+        Annually = "annually",
+        Daily = "daily",
+        Hourly = "hourly",
+        Monthly = "monthly",
+        Reboot = "reboot",
+        Weekly = "weekly",
+        Yearly = "yearly",
+    }
+}
+
+args! {
+    /// Adds and removes a job or a variable in a crontab.
+    pub struct Cron {
+        /// The job's name, written above it; or the variable's.
+        name: Text,
+        /// The command; or the variable's value.
+        job: Option<Text> | "value",
+        /// Whether it is to be there.
+        state: State = State::Present,
+        /// Whose crontab; in a file, as whom the job runs.
+        user: Option<Text>,
+        /// A file of `/etc/cron.d` instead, by name or path.
+        cron_file: Option<PathArg>,
+        /// Keep the crontab as it was, and report where as `backup_file`.
+        backup: Flag = Flag(false),
+        /// Minute.
+        minute: Text = "*".to_owned(),
+        /// Hour.
+        hour: Text = "*".to_owned(),
+        /// Day of the month.
+        day: Text | "dom" = "*".to_owned(),
+        /// Month.
+        month: Text = "*".to_owned(),
+        /// Day of the week; Sunday is 0.
+        weekday: Text | "dow" = "*".to_owned(),
+        /// A time by name instead.
+        special_time: Option<SpecialTime>,
+        /// Keep the job, but do not run it.
+        disabled: Flag = Flag(false),
+        /// It is a variable.
+        env: Flag = Flag(false),
+        /// The variable below which it goes.
+        insertafter: Option<Text>,
+        /// The variable above which it goes.
+        insertbefore: Option<Text>,
+    }
+}
+
+impl Module for Cron {
+    fn check(&self) -> Result<(), ArgFault> {
+        if self.state == State::Present && self.job.is_none() {
+            return Err(ArgFault::new("job", "is required, unless `state` is absent"));
+        }
+        if let Some(file) = &self.cron_file
+            && !file.0.starts_with(['/', '~', '$'])
+            && !paths::is_file_name(&file.0)
+        {
+            return Err(ArgFault::new("cron_file", "must be the name of a file of /etc/cron.d, or a whole path"));
+        }
+        for (name, text) in [("name", Some(&self.name)), ("job", self.job.as_ref())] {
+            if text.is_some_and(|text| text.contains(['\n', '\r'])) {
+                return Err(ArgFault::new(name, "must be one line"));
+            }
+        }
+        let times = [&self.minute, &self.hour, &self.day, &self.month, &self.weekday];
+        if self.special_time.is_some() && times.iter().any(|time| *time != "*") {
+            return Err(ArgFault::new("special_time", "cannot be combined with minute, hour, day, month and weekday"));
+        }
+        if (self.insertafter.is_some() || self.insertbefore.is_some()) && !self.env.0 {
+            return Err(ArgFault::new("insertafter", "is for variables only").help("set `env: true`"));
+        }
+        if self.env.0 && !self.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            return Err(ArgFault::new("name", format!("`{}` is not the name of a variable", self.name)));
+        }
+        if self.cron_file.is_some() && self.user.is_none() && self.state == State::Present && !self.env.0 {
+            return Err(ArgFault::new("user", "is required with `cron_file`: the file says as whom a job runs"));
+        }
+        Ok(())
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        if self.cron_file.as_ref().is_some_and(|file| matches!(file.0.as_str(), "crontab" | "/etc/crontab")) {
+            // The system's own table: what removes a file of jobs would remove it.
+            let msg = "Will not manage /etc/crontab via cron_file, see documentation.";
+            return Err(Failure::new(msg).arg("cron_file"));
+        }
+        let file = self.cron_file.as_ref().map(|file| match file.0.contains('/') {
+            true => file.on(host),
+            false => PathBuf::from("/etc/cron.d").join(&file.0),
+        });
+        let mut plan = Plan::unchanged();
+        let before = match &file {
+            Some(path) => text::read(path).map_err(|failure| failure.arg("cron_file"))?.unwrap_or_default(),
+            None => match self.list(host) {
+                Ok(text) => text,
+                Err(failure) if host.check => {
+                    plan = plan.warn(format!("check mode: {failure}"));
+                    String::new()
+                }
+                Err(failure) => return Err(failure),
+            },
+        };
+        let mut crontab = Crontab::parse(&before);
+        let value = self.job.clone().unwrap_or_default();
+        match (self.env.0, self.state) {
+            (true, State::Present) => crontab
+                .set_variable(&self.name, &value, self.insertafter.as_deref(), self.insertbefore.as_deref())
+                .map_err(|fault| Failure::new(fault).arg("insertafter"))?,
+            (true, State::Absent) => crontab.remove_variable(&self.name),
+            (false, State::Present) => crontab.set_job(&self.name, &self.line(&value)),
+            (false, State::Absent) => crontab.remove_job(&self.name),
+        }
+        let after = crontab.text();
+        plan = plan.set("jobs", crontab.jobs()).set("envs", crontab.variables());
+        if after == before || (after.trim().is_empty() && before.trim().is_empty()) {
+            return Ok(plan);
+        }
+        let Some(path) = file else {
+            let shown = format!("crontab of {}", self.user.as_deref().unwrap_or("the user"));
+            let diff = Diff::text(&shown, before.as_str(), after.as_str());
+            let change = Change::new(format!("change the {shown}"), move |host, outcome| {
+                if self.backup.0 {
+                    let kept = tempfile::Builder::new().prefix("crontab").tempfile()?;
+                    std::fs::write(kept.path(), &before)?;
+                    let (_, path) = kept.keep().map_err(|error| Failure::from(error.error))?;
+                    outcome.insert("backup_file".to_owned(), paths::text(path).into());
+                }
+                let done = self.crontab(host).arg("-").stdin(after).run()?;
+                done.success("cannot install the crontab").map(|_| ())
+            });
+            return Ok(plan.change(change.diff(diff)));
+        };
+        if crontab.is_empty() && self.state == State::Absent {
+            return Ok(plan.change(place::removal(path)));
+        }
+        let is_new = !path.exists();
+        let mut placement =
+            Placement::plain(path, Content::Bytes(text::encode(&after))).backup(self.backup.0 && !is_new);
+        if is_new {
+            placement.wanted.mode = Some(crate::system::mode::Mode::Bits(0o644));
+        }
+        placement.plan(host, plan)
+    }
+}
+
+impl Cron {
+    fn crontab(&self, host: &Host) -> crate::system::program::Program {
+        let program = host.program("crontab").untranslated();
+        match &self.user {
+            Some(user) => program.args(["-u", user]),
+            None => program,
+        }
+    }
+
+    fn list(&self, host: &Host) -> Result<String, Failure> {
+        let done = self.crontab(host).arg("-l").run()?;
+        match done.rc {
+            0 => Ok(crontab::without_header(&done.stdout)),
+            1 if done.stderr.contains("no crontab for") => Ok(String::new()),
+            _ => Err(done.failure("Unable to read crontab").arg("user")),
+        }
+    }
+
+    /// The line of the job.
+    fn line(&self, job: &str) -> String {
+        let disabled = if self.disabled.0 { "#" } else { "" };
+        let user = match (&self.cron_file, &self.user) {
+            (Some(_), Some(user)) => format!("{user} "),
+            _ => String::new(),
+        };
+        match self.special_time {
+            Some(time) => format!("{disabled}@{} {user}{job}", time.word()),
+            None => {
+                let times = [&self.minute, &self.hour, &self.day, &self.month, &self.weekday];
+                let times = times.map(String::as_str).join(" ");
+                format!("{disabled}{times} {user}{job}")
+            }
+        }
+    }
+}

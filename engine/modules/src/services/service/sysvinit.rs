@@ -1,0 +1,167 @@
+//! `service` where init scripts start services: Debian's update-rc.d, Red Hat's chkconfig.
+
+use std::{fs, path::Path, time::Duration};
+
+use rplay_wire::{Diff, Failure, Map};
+
+use super::Service;
+use crate::{Change, Host, Plan, services::systemd::State, system::program::Output};
+
+const SCRIPTS: &str = "/etc/init.d";
+
+impl Service {
+    pub(super) fn plan_sysvinit(self, host: &Host) -> Result<Plan, Failure> {
+        let name = self.name.as_str();
+        if name.contains('/') || name.starts_with('-') {
+            return Err(Failure::new(format!("`{name}` is not the name of a service")).arg("name"));
+        }
+        let mut plan = Plan::unchanged().set("name", name);
+        let exists = Path::new(SCRIPTS).join(name).exists();
+        if !exists {
+            if !host.check {
+                return Err(Failure::new(format!(
+                    "Could not find the requested service {name}: there is no {SCRIPTS}/{name}"
+                ))
+                .arg("name"));
+            }
+            plan = plan.warn(format!(
+                "check mode: there is no {SCRIPTS}/{name} yet; taken for one that an earlier task brings"
+            ));
+        }
+        if let Some(enabled) = self.enabled.map(|flag| flag.0) {
+            plan = plan.set("enabled", enabled);
+            if !exists || is_enabled(Path::new("/etc"), name) != enabled {
+                plan = plan.change(boot_change(name.to_owned(), enabled));
+            }
+        }
+        let Some(state) = self.state else { return Ok(plan) };
+        plan = plan.set("state", if state == State::Stopped { "stopped" } else { "started" });
+        let running = exists && self.is_running(host)?;
+        let verbs: &[&str] = match state {
+            State::Started if running => return Ok(plan),
+            State::Stopped if !running => return Ok(plan),
+            State::Stopped => &["stop"],
+            State::Restarted if running && self.sleep.is_some() => &["stop", "start"],
+            State::Restarted if running => &["restart"],
+            State::Reloaded if running => &["reload"],
+            _ => &["start"],
+        };
+        let word = |running| if running { "state: started\n" } else { "state: stopped\n" };
+        let diff = Diff {
+            before: word(running).to_owned(),
+            after: word(state != State::Stopped).to_owned(),
+            ..Diff::default()
+        };
+        let change = Change::new(format!("{} {name}", verbs.join(", ")), move |host, _: &mut Map| {
+            for (at, verb) in verbs.iter().enumerate() {
+                if let Some(pause) = self.sleep.filter(|_| at > 0) {
+                    std::thread::sleep(Duration::from_secs(pause));
+                }
+                self.script(host, verb)?.success(&format!("unable to {verb} {}", self.name))?;
+            }
+            Ok(())
+        });
+        Ok(plan.change(change.diff(diff)))
+    }
+
+    fn script(&self, host: &Host, verb: &str) -> Result<Output, Failure> {
+        let arguments = shell_words::split(&self.arguments)
+            .map_err(|error| Failure::new(format!("cannot be split into words: {error}")).arg("arguments"))?;
+        let process = match host.has_program("service") {
+            true => host.program("service").args([self.name.as_str(), verb]),
+            false => host.program(&format!("{SCRIPTS}/{}", self.name)).arg(verb),
+        };
+        process.args(arguments).untranslated().run()
+    }
+
+    fn is_running(&self, host: &Host) -> Result<bool, Failure> {
+        if let Some(pattern) = &self.pattern {
+            return Ok(some_command_line_holds(Path::new("/proc"), pattern));
+        }
+        let done = self.script(host, "status")?;
+        Ok(says_running(done.rc, &done.stdout))
+    }
+}
+
+/// By LSB, `status` exits with 0 when running and 3 when not; older scripts only say so.
+fn says_running(rc: i64, stdout: &str) -> bool {
+    let said = stdout.to_ascii_lowercase();
+    match rc {
+        0 => !["not running", "is stopped", "stop/waiting"].iter().any(|sign| said.contains(sign)),
+        _ => false,
+    }
+}
+
+fn some_command_line_holds(proc: &Path, pattern: &str) -> bool {
+    let own = std::process::id().to_string();
+    let Ok(entries) = fs::read_dir(proc) else { return false };
+    entries.flatten().any(|entry| {
+        let name = entry.file_name();
+        let is_process =
+            name.to_str().is_some_and(|name| name != own && name.bytes().all(|byte| byte.is_ascii_digit()));
+        is_process
+            && crate::system::regular::read(entry.path().join("cmdline"))
+                .is_ok_and(|line| String::from_utf8_lossy(&line).replace('\0', " ").contains(pattern))
+    })
+}
+
+/// Whether a start link stands in one of the runlevels 2 to 5.
+fn is_enabled(etc: &Path, name: &str) -> bool {
+    (2..=5).any(|level| {
+        [format!("rc{level}.d"), format!("rc.d/rc{level}.d")].iter().any(|folder| {
+            let Ok(entries) = fs::read_dir(etc.join(folder)) else { return false };
+            entries.flatten().any(|entry| {
+                let link = entry.file_name();
+                let link = link.to_string_lossy();
+                link.get(..1) == Some("S") && link.get(3..) == Some(name)
+            })
+        })
+    })
+}
+
+fn boot_change(name: String, enabled: bool) -> Change {
+    let verb = if enabled { "enable" } else { "disable" };
+    let diff =
+        Diff { before: format!("enabled: {}\n", !enabled), after: format!("enabled: {enabled}\n"), ..Diff::default() };
+    Change::new(format!("{verb} {name}"), move |host, _| {
+        let what = format!("unable to {verb} {name}");
+        if host.has_program("update-rc.d") {
+            if enabled {
+                host.program("update-rc.d").args([name.as_str(), "defaults"]).run()?.success(&what)?;
+            }
+            host.program("update-rc.d").args([name.as_str(), verb]).run()?.success(&what)?;
+        } else if host.has_program("chkconfig") {
+            if enabled {
+                host.program("chkconfig").args(["--add", name.as_str()]).run()?.success(&what)?;
+            }
+            let level = if enabled { "on" } else { "off" };
+            host.program("chkconfig").args([name.as_str(), level]).run()?.success(&what)?;
+        } else {
+            return Err(Failure::new(format!("{what}: the host has neither update-rc.d nor chkconfig")).arg("enabled"));
+        }
+        Ok(())
+    })
+    .diff(diff)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn start_links() {
+        let etc = tempfile::tempdir().unwrap();
+        fs::create_dir_all(etc.path().join("rc3.d")).unwrap();
+        fs::write(etc.path().join("rc3.d/S01cron"), "").unwrap();
+        fs::write(etc.path().join("rc3.d/K01nginx"), "").unwrap();
+        assert!(is_enabled(etc.path(), "cron"));
+        assert!(!is_enabled(etc.path(), "nginx") && !is_enabled(etc.path(), "cro"));
+    }
+
+    #[test]
+    fn status_in_its_dialects() {
+        assert!(says_running(0, "cron is running."));
+        assert!(!says_running(3, "cron is not running ... failed!"));
+        assert!(!says_running(0, "foo is stopped"));
+    }
+}

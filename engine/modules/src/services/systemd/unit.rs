@@ -1,0 +1,188 @@
+//! One unit as systemctl describes it.
+
+use rplay_wire::{Failure, Map, Value};
+
+use crate::{Host, system::program::Program};
+
+/// Whose service manager is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    System,
+    User,
+    Global,
+}
+
+impl Scope {
+    /// `systemctl`, in this scope.
+    pub fn systemctl(self, host: &Host) -> Program {
+        let process = host.program("systemctl").untranslated().env("SYSTEMD_COLORS", "0").env("SYSTEMD_PAGER", "");
+        match self {
+            Scope::System => process,
+            Scope::Global => process.arg("--global"),
+            Scope::User => {
+                let process = process.arg("--user");
+                match host.variable("XDG_RUNTIME_DIR") {
+                    Some(_) => process,
+                    // A session without a login shell lacks it; without it the user's manager is not found.
+                    None => process.env("XDG_RUNTIME_DIR", format!("/run/user/{}", nix::unistd::geteuid())),
+                }
+            }
+        }
+    }
+}
+
+/// What is known of a unit.
+pub struct Unit {
+    name: String,
+    scope: Scope,
+    /// All properties of `systemctl show`; empty when systemd does not run.
+    pub status: Map,
+    /// Whether a unit file is there although systemd does not run.
+    on_disk: bool,
+}
+
+impl Unit {
+    /// Asks systemd about the unit. A unit that does not exist is no error.
+    pub fn look(name: &str, scope: Scope, host: &Host) -> Result<Self, Failure> {
+        if scope == Scope::Global {
+            let file = scope.systemctl(host).args(["cat", "--", name]).run()?;
+            return Ok(Unit { name: name.to_owned(), scope, status: Map::new(), on_disk: file.rc == 0 });
+        }
+        let done = scope.systemctl(host).args(["show", "--no-pager", "--", name]).run()?;
+        if done.rc != 0 {
+            let offline =
+                ["not been booted with systemd", "Failed to connect to bus", "Failed to get D-Bus connection"];
+            if !offline.iter().any(|sign| done.stderr.contains(sign)) {
+                return Err(done.failure(&format!("cannot ask systemd about {name}")));
+            }
+            let file = scope.systemctl(host).args(["is-enabled", "--", name]).run()?;
+            return Ok(Unit {
+                name: name.to_owned(),
+                scope,
+                status: Map::new(),
+                on_disk: !file.stdout.trim().is_empty() && file.stdout.trim() != "not-found",
+            });
+        }
+        Ok(Unit { name: name.to_owned(), scope, status: properties(&done.stdout), on_disk: false })
+    }
+
+    fn property(&self, name: &str) -> &str {
+        self.status.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Whether systemd answered, so that the unit can be started and stopped.
+    pub fn is_managed(&self) -> bool {
+        !self.status.is_empty()
+    }
+
+    pub fn exists(&self) -> bool {
+        self.on_disk || !matches!(self.property("LoadState"), "not-found" | "")
+    }
+
+    pub fn is_masked(&self) -> bool {
+        self.property("LoadState") == "masked"
+    }
+
+    /// `active`, `inactive`, `failed`, `activating` ...
+    pub fn active_state(&self) -> &str {
+        match self.property("ActiveState") {
+            "" => "unknown",
+            state => state,
+        }
+    }
+
+    pub fn is_running(&self) -> bool {
+        matches!(self.active_state(), "active" | "activating" | "reloading")
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.active_state() == "deactivating"
+    }
+
+    /// Whether it starts at boot; `None` for units that can be neither enabled nor disabled.
+    pub fn is_enabled(&self, host: &Host) -> Result<Option<bool>, Failure> {
+        let done = self.scope.systemctl(host).args(["is-enabled", "-l", "--", &self.name]).run()?;
+        Ok(enabled(done.rc, &done.stdout))
+    }
+}
+
+/// Reads the answer of `systemctl is-enabled`.
+fn enabled(rc: i64, stdout: &str) -> Option<bool> {
+    match stdout.trim() {
+        "static" | "generated" | "transient" => None,
+        // Enabled under another name, or through another unit, but not itself.
+        "alias" | "indirect" => Some(false),
+        // For an init script the answer follows the lines of another program.
+        other => Some(rc == 0 || other.lines().last() == Some("enabled")),
+    }
+}
+
+/// Reads `systemctl show`: `Key=value` lines, where a value that begins with `{` goes on until `}` ends a
+/// line.
+fn properties(text: &str) -> Map {
+    let mut properties = Map::new();
+    let mut open: Option<(String, String)> = None;
+    for line in text.lines() {
+        if let Some((key, mut value)) = open.take() {
+            value.push('\n');
+            value.push_str(line);
+            if line.trim_end().ends_with('}') {
+                properties.insert(key, Value::Str(value));
+            } else {
+                open = Some((key, value));
+            }
+            continue;
+        }
+        let Some((key, value)) = line.split_once('=') else { continue };
+        if key.starts_with("Exec") && value.starts_with('{') && !value.trim_end().ends_with('}') {
+            open = Some((key.to_owned(), value.to_owned()));
+        } else {
+            properties.insert(key.to_owned(), value.trim().into());
+        }
+    }
+    properties
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn show_is_read() {
+        let said = "Type=forking\nExecStart={ path=/bin/sh ; argv[]=/bin/sh -c a\nB=2 ; pid=0 }\nActiveState=active\n\
+                    LoadState=loaded\nEnvironment=A=1 C=2\nExecReload={ path=/bin/kill ; argv[]=/bin/kill }\n";
+        let properties = properties(said);
+        assert_eq!(properties["ActiveState"], Value::from("active"));
+        assert_eq!(properties["Environment"], Value::from("A=1 C=2"));
+        assert!(properties["ExecStart"].as_str().is_some_and(|exec| exec.ends_with("B=2 ; pid=0 }")));
+        assert!(!properties.contains_key("B"));
+    }
+
+    #[test]
+    fn is_enabled_is_read() {
+        for (rc, said, expected) in [
+            (0, "enabled\n", Some(true)),
+            (0, "enabled-runtime\n", Some(true)),
+            (1, "disabled\n", Some(false)),
+            (1, "masked\n", Some(false)),
+            (0, "static\n", None),
+            (0, "indirect\n", Some(false)),
+            (0, "ssh.service is not a native service, redirecting.\nenabled\n", Some(true)),
+        ] {
+            assert_eq!(enabled(rc, said), expected, "{said}");
+        }
+    }
+
+    #[test]
+    fn states() {
+        let unit =
+            |text: &str| Unit { name: "a".into(), scope: Scope::System, status: properties(text), on_disk: false };
+        assert!(!unit("LoadState=not-found\nActiveState=inactive\n").exists());
+        let masked = unit("LoadState=masked\nActiveState=inactive\n");
+        assert!(masked.exists() && masked.is_masked() && !masked.is_running());
+        assert!(unit("LoadState=loaded\nActiveState=activating\n").is_running());
+        // A unit that is gone but still runs.
+        let gone = unit("LoadState=not-found\nActiveState=active\n");
+        assert!(!gone.exists() && gone.is_running());
+    }
+}

@@ -1,0 +1,165 @@
+//! Users and groups of the host, read from its own files; `getent` is asked only where the host keeps
+//! accounts elsewhere (LDAP, sssd). The C library's lookups are never called: the executable is linked
+//! statically and would load the host's plugins into itself.
+
+use std::process::Command;
+
+use rplay_wire::Failure;
+
+use crate::system::{kept_text::KeptText, process};
+
+/// What `getent` says of one account is longer only by mistake. Bytes.
+const LONGEST_ANSWER: usize = 1 << 20;
+
+/// One line of `/etc/passwd`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub name: String,
+    pub uid: u32,
+    pub gid: u32,
+    pub gecos: String,
+    pub home: String,
+    pub shell: String,
+}
+
+/// One line of `/etc/group`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    pub name: String,
+    pub gid: u32,
+    pub members: Vec<String>,
+}
+
+impl User {
+    /// The user of that name.
+    pub fn named(name: &str) -> Option<User> {
+        find("passwd", name, User::read, |user| user.name == name)
+    }
+
+    /// The user with that number.
+    pub fn numbered(uid: u32) -> Option<User> {
+        find("passwd", &uid.to_string(), User::read, |user| user.uid == uid)
+    }
+
+    /// Reads `name:password:uid:gid:gecos:home:shell`.
+    pub fn read(line: &str) -> Option<User> {
+        let mut fields = line.split(':');
+        let name = fields.next()?.to_owned();
+        let uid = fields.nth(1)?.parse().ok()?;
+        let gid = fields.next()?.parse().ok()?;
+        let mut text = || fields.next().unwrap_or_default().to_owned();
+        Some(User { name, uid, gid, gecos: text(), home: text(), shell: text() })
+    }
+}
+
+impl Group {
+    /// The group of that name.
+    pub fn named(name: &str) -> Option<Group> {
+        find("group", name, Group::read, |group| group.name == name)
+    }
+
+    /// The group with that number.
+    pub fn numbered(gid: u32) -> Option<Group> {
+        find("group", &gid.to_string(), Group::read, |group| group.gid == gid)
+    }
+
+    /// Reads `name:password:gid:member,member`.
+    pub fn read(line: &str) -> Option<Group> {
+        let mut fields = line.split(':');
+        let name = fields.next()?.to_owned();
+        let gid = fields.nth(1)?.parse().ok()?;
+        let members = fields.next().unwrap_or_default();
+        let members = members.split(',').filter(|m| !m.is_empty()).map(str::to_owned).collect();
+        Some(Group { name, gid, members })
+    }
+}
+
+/// The number of a user given by name or number.
+pub fn uid_of(owner: &str) -> Result<u32, Failure> {
+    if let Ok(uid) = owner.parse() {
+        return Ok(uid);
+    }
+    User::named(owner)
+        .map(|user| user.uid)
+        .ok_or_else(|| Failure::new(format!("chown failed: failed to look up user {owner}")).arg("owner"))
+}
+
+/// The number of a group given by name or number.
+pub fn gid_of(group: &str) -> Result<u32, Failure> {
+    if let Ok(gid) = group.parse() {
+        return Ok(gid);
+    }
+    Group::named(group)
+        .map(|group| group.gid)
+        .ok_or_else(|| Failure::new(format!("chgrp failed: failed to look up group {group}")).arg("group"))
+}
+
+/// The name of a user, or the number where it has none.
+pub fn user_name(uid: u32) -> String {
+    User::numbered(uid).map_or_else(|| uid.to_string(), |user| user.name)
+}
+
+/// The name of a group, or the number where it has none.
+pub fn group_name(gid: u32) -> String {
+    Group::numbered(gid).map_or_else(|| gid.to_string(), |group| group.name)
+}
+
+fn find<T>(database: &str, key: &str, read: fn(&str) -> Option<T>, is_it: impl Fn(&T) -> bool) -> Option<T> {
+    static PASSWD: KeptText = KeptText::new();
+    static GROUP: KeptText = KeptText::new();
+    let text = match database {
+        "passwd" => PASSWD.of("/etc/passwd"),
+        _ => GROUP.of("/etc/group"),
+    };
+    text.lines().filter_map(read).find(&is_it).or_else(|| {
+        if !is_kept_elsewhere(
+            database,
+            &crate::system::regular::read_to_string("/etc/nsswitch.conf").unwrap_or_default(),
+        ) {
+            return None;
+        }
+        let answer = process::run(Command::new("getent").args(["--", database, key]), None, LONGEST_ANSWER).ok()?;
+        answer.stdout.lines().filter_map(read).find(&is_it)
+    })
+}
+
+/// Whether nsswitch.conf names a source for the database that is not the file just read.
+fn is_kept_elsewhere(database: &str, nsswitch: &str) -> bool {
+    nsswitch
+        .lines()
+        .filter_map(|line| line.split('#').next().unwrap_or_default().split_once(':'))
+        .filter(|(name, _)| name.trim() == database)
+        .flat_map(|(_, sources)| sources.split_whitespace())
+        .any(|source| !matches!(source, "files" | "compat") && !source.starts_with('['))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_both_files_are_read() {
+        let user = User::read("www-data:x:33:33:www-data,,,:/var/www:/usr/sbin/nologin").unwrap();
+        assert_eq!((user.uid, user.gid, user.home.as_str()), (33, 33, "/var/www"));
+        assert_eq!(user.shell, "/usr/sbin/nologin");
+        assert_eq!(User::read("+::::::"), None);
+        assert_eq!(Group::read("adm:x:4:syslog,me").unwrap().members, ["syslog", "me"]);
+        assert!(Group::read("root:x:0:").unwrap().members.is_empty());
+    }
+
+    #[test]
+    fn root_is_found_both_ways_and_nobody_else_is_made_up() {
+        assert_eq!(User::named("root").unwrap().uid, 0);
+        assert_eq!(user_name(0), "root");
+        assert_eq!(user_name(3_999_999_999), "3999999999");
+        assert_eq!(uid_of("0").unwrap(), 0);
+        assert_eq!(uid_of("no-such-user").unwrap_err().msg, "chown failed: failed to look up user no-such-user");
+    }
+
+    #[test]
+    fn getent_is_asked_only_where_accounts_are_kept_elsewhere() {
+        assert!(!is_kept_elsewhere("passwd", "passwd: files\ngroup: files sss # sss\n"));
+        assert!(is_kept_elsewhere("group", "passwd: files\ngroup: files sss # sss\n"));
+        assert!(!is_kept_elsewhere("passwd", "passwd: compat [NOTFOUND=return]"));
+    }
+}

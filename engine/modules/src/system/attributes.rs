@@ -1,0 +1,316 @@
+//! Who owns a file and what may be done with it: the arguments that all modules share which write files,
+//! and the one place that finds out what of it differs and sets it.
+
+use std::{
+    fs::{self, Metadata},
+    io,
+    os::{
+        fd::AsRawFd,
+        unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
+    },
+    path::Path,
+    sync::OnceLock,
+};
+
+use nix::unistd::{Gid, Uid};
+use rplay_wire::{Diff, Failure, Map, Value, data};
+
+use crate::{
+    ArgFault, Change, Plan, args,
+    argtypes::{Flag, Text},
+    cannot::cannot,
+    system::{
+        accounts::{gid_of, group_name, uid_of, user_name},
+        flags,
+        mode::Mode,
+        paths,
+        selinux::{self, Label},
+    },
+};
+
+args! {
+    /// Owner, group and permissions of a file.
+    pub struct Attributes {
+        /// The permissions: `"0644"`, or `u=rw,g=r,o=r`. Quote octal numbers.
+        mode: Option<Mode>,
+        /// Name or number of the user who is to own the file.
+        owner: Option<Text>,
+        /// Name or number of the group that is to own the file.
+        group: Option<Text>,
+        /// The user part of the SELinux label.
+        seuser: Option<Text>,
+        /// The role part of the SELinux label.
+        serole: Option<Text>,
+        /// The type part of the SELinux label.
+        setype: Option<Text>,
+        /// The level part (MLS/MCS range) of the SELinux label.
+        selevel: Option<Text>,
+        /// File attributes as chattr(1) takes them: `+i`, `-i`, `=ai`; without a sign, exactly these.
+        attributes: Option<Text> | "attr",
+        /// Write into the file in place when it cannot be replaced at once (a bind mount, for instance).
+        unsafe_writes: Flag = Flag(false),
+    }
+}
+
+impl Attributes {
+    /// What a module's own `check` should ask: `mode: preserve` means something only where a file is copied.
+    pub fn check(&self) -> Result<(), ArgFault> {
+        match self.mode {
+            Some(Mode::Preserve) => Err(ArgFault::new("mode", "cannot be `preserve` here")
+                .help("write the permissions themselves, such as \"0644\"; only copy and template know `preserve`")),
+            _ => match self.attributes.as_deref().map(flags::check) {
+                Some(Err(msg)) => Err(ArgFault::new("attributes", msg)),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// Looks up names on this host. Fails when a user or group does not exist, and when an SELinux label
+    /// is asked for where there is no SELinux.
+    pub fn resolve(&self) -> Result<Wanted, Failure> {
+        let parts = [&self.seuser, &self.serole, &self.setype, &self.selevel];
+        Ok(Wanted {
+            uid: self.owner.as_deref().map(uid_of).transpose()?,
+            gid: self.group.as_deref().map(gid_of).transpose()?,
+            mode: self.mode.clone(),
+            flags: self.attributes.clone().filter(|flags| !flags.is_empty()),
+            label: Label::wanted(parts)?,
+        })
+    }
+}
+
+/// Owner, group, mode ... as they should be; what is `None` may stay as it is.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
+    pub mode: Option<Mode>,
+    /// As chattr takes them.
+    pub flags: Option<String>,
+    pub label: Option<Label>,
+}
+
+impl Wanted {
+    /// What has to change on the file at `path`, before and after; two empty maps when nothing has to.
+    /// With `follow` a symbolic link stands for the file it leads to.
+    pub fn difference(&self, path: &Path, follow: bool) -> io::Result<(Map, Map)> {
+        let meta = if follow { fs::metadata(path)? } else { fs::symlink_metadata(path)? };
+        let (mut before, mut after) = (Map::new(), Map::new());
+        let mut differs = |key: &str, old: Value, new: Value| {
+            if old != new {
+                before.insert(key.to_owned(), old);
+                after.insert(key.to_owned(), new);
+            }
+        };
+        if let Some(uid) = self.uid {
+            differs("owner", meta.uid().into(), uid.into());
+        }
+        if let Some(gid) = self.gid {
+            differs("group", meta.gid().into(), gid.into());
+        }
+        if let Some(mode) = self.mode_for(&meta) {
+            differs("mode", octal(meta.mode()).into(), octal(mode).into());
+        }
+        if let Some(flags) = self.flags.as_deref().filter(|_| !meta.is_symlink()) {
+            let present = flags::of(path).unwrap_or_default();
+            differs(
+                "attributes",
+                flags::letters(present).into(),
+                flags::letters(flags::applied(present, flags)).into(),
+            );
+        }
+        if let Some(label) = &self.label {
+            let present = selinux::label_of(path, follow);
+            differs("secontext", present.clone().into(), label.applied(present.as_deref()).into());
+        }
+        Ok((before, after))
+    }
+
+    /// Adds the change of what differs at `path`, which exists, if anything does.
+    pub fn plan(&self, path: &Path, follow: bool, plan: Plan) -> Result<Plan, Failure> {
+        let (mut before, mut after) = self.difference(path, follow).map_err(|e| cannot("look at", path, &e))?;
+        if after.is_empty() {
+            return Ok(plan);
+        }
+        let what = after.keys().cloned().collect::<Vec<_>>().join(", ");
+        before.insert("path".to_owned(), paths::text(path).into());
+        after.insert("path".to_owned(), paths::text(path).into());
+        let (wanted, target) = (self.clone(), path.to_owned());
+        let change = Change::new(format!("set {what} of {}", path.display()), move |_, _| {
+            wanted.apply(&target, follow).map(|_| ())
+        });
+        Ok(plan.change(change.diff(state_diff(&before, &after))))
+    }
+
+    /// Sets what differs, and says whether anything did. For files that a change has just made, and for
+    /// those found by [`Wanted::plan`].
+    pub fn apply(&self, path: &Path, follow: bool) -> Result<bool, Failure> {
+        let (before, after) = self.difference(path, follow).map_err(|e| cannot("look at", path, &e))?;
+        let owner = self.uid.filter(|_| after.contains_key("owner")).map(Uid::from_raw);
+        let group = self.gid.filter(|_| after.contains_key("group")).map(Gid::from_raw);
+        if owner.is_some() || group.is_some() {
+            chown(path, owner, group, follow).map_err(|e| cannot("change the owner of", path, &e))?;
+        }
+        // Looked at again: changing the owner may have taken setuid and setgid away.
+        let meta = if follow { fs::metadata(path) } else { fs::symlink_metadata(path) };
+        let meta = meta.map_err(|e| cannot("look at", path, &e))?;
+        if let Some(mode) = self.mode_for(&meta).filter(|mode| *mode != meta.mode() & 0o7777) {
+            chmod(path, mode, follow).map_err(|e| cannot("change the mode of", path, &e))?;
+        }
+        if let Some(Value::Str(label)) = after.get("secontext") {
+            selinux::set_label(path, label, follow).map_err(|e| cannot("label", path, &e))?;
+        }
+        if let Some(flags) = self.flags.as_deref().filter(|_| after.contains_key("attributes")) {
+            flags::change(path, flags)?;
+        }
+        Ok(!before.is_empty())
+    }
+
+    /// The permission bits a file with this metadata should have; `None` where that is left open. A link
+    /// has none of its own on Linux.
+    pub fn mode_for(&self, meta: &Metadata) -> Option<u32> {
+        let mode = self.mode.as_ref().filter(|mode| !meta.is_symlink() && **mode != Mode::Preserve)?;
+        Some(mode.applied(meta.mode() & 0o7777, meta.is_dir(), umask()))
+    }
+
+    /// The permission bits of a file that would otherwise have the bits `present`.
+    pub fn mode_over(&self, present: u32) -> u32 {
+        self.mode.as_ref().map_or(present, |mode| mode.applied(present, false, umask()))
+    }
+
+    /// The permission bits of a file or folder that does not exist yet.
+    pub fn mode_of_new(&self, is_folder: bool) -> u32 {
+        let default = if is_folder { 0o777 } else { 0o666 } & !umask();
+        self.mode.as_ref().map_or(default, |mode| mode.applied(default, is_folder, umask()))
+    }
+}
+
+/// The state of a file as all modules report it: path, owner, group, mode, size, state ...; empty if there
+/// is nothing. Links are not followed.
+pub fn describe(path: &Path) -> Map {
+    let Ok(meta) = fs::symlink_metadata(path) else { return Map::new() };
+    let mut map = data! {
+        "uid" => meta.uid(),
+        "gid" => meta.gid(),
+        "owner" => user_name(meta.uid()),
+        "group" => group_name(meta.gid()),
+        "mode" => octal(meta.mode()),
+        "state" => state_word(&meta),
+        "size" => meta.size(),
+    };
+    if let Some(label) = selinux::label_of(path, false) {
+        map.insert("secontext".to_owned(), label.into());
+    }
+    map
+}
+
+/// `file`, `directory`, `link` or `hard`, as the argument `state` of the module `file` names them.
+pub fn state_word(meta: &Metadata) -> &'static str {
+    if meta.is_symlink() {
+        "link"
+    } else if meta.is_dir() {
+        "directory"
+    } else if meta.nlink() > 1 {
+        "hard"
+    } else {
+        "file"
+    }
+}
+
+/// Permission bits as results show them: `0644`, and with setuid `04755`.
+pub fn octal(mode: u32) -> String {
+    format!("0{:03o}", mode & 0o7777)
+}
+
+/// Two states of something that is not text, shown as JSON.
+pub fn state_diff(before: &Map, after: &Map) -> Diff {
+    let text = |map: &Map| {
+        let mut map = map.clone();
+        map.sort_keys();
+        let json = serde_json::to_string_pretty(&serde_json::Value::from(&Value::Map(map)));
+        json.map(|json| json.replace("\n  ", "\n    ") + "\n").unwrap_or_default()
+    };
+    Diff { before: text(before), after: text(after), ..Diff::default() }
+}
+
+/// The bits that new files do not get. Read once; the agent never changes its own.
+pub fn umask() -> u32 {
+    static UMASK: OnceLock<u32> = OnceLock::new();
+    *UMASK.get_or_init(|| {
+        let status = crate::system::regular::read_to_string("/proc/self/status").unwrap_or_default();
+        let known = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+        known.and_then(|bits| u32::from_str_radix(bits.trim(), 8).ok()).unwrap_or_else(|| {
+            // Linux before 4.7 tells it only to who sets it; meanwhile files come out too private, never too open.
+            let present = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+            nix::sys::stat::umask(present);
+            present.bits()
+        })
+    })
+}
+
+/// Changes the owner of a file, or with `follow` of what a link leads to.
+pub fn chown(path: &Path, owner: Option<Uid>, group: Option<Gid>, follow: bool) -> io::Result<()> {
+    let result = if follow {
+        nix::unistd::chown(path, owner, group)
+    } else {
+        let flag = nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW;
+        nix::unistd::fchownat(nix::fcntl::AT_FDCWD, path, owner, group, flag)
+    };
+    result.map_err(io::Error::from)
+}
+
+/// Changes the permission bits of a file. Without `follow` a symbolic link that somebody has put in its place
+/// meanwhile is not followed.
+fn chmod(path: &Path, mode: u32, follow: bool) -> io::Result<()> {
+    let permissions = fs::Permissions::from_mode(mode);
+    if follow {
+        return fs::set_permissions(path, permissions);
+    }
+    // chmod(2) knows no such flag before Linux 6.6: the file is held by O_PATH and named by its descriptor.
+    let flags = nix::libc::O_PATH | nix::libc::O_NOFOLLOW | nix::libc::O_CLOEXEC;
+    let file = fs::File::options().read(true).custom_flags(flags).open(path)?;
+    if file.metadata()?.is_symlink() {
+        return Err(nix::errno::Errno::ELOOP.into());
+    }
+    match fs::set_permissions(format!("/proc/self/fd/{}", file.as_raw_fd()), permissions.clone()) {
+        // There is no /proc, as in some change roots.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => fs::set_permissions(path, permissions),
+        done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(mode: &str) -> Wanted {
+        Wanted { mode: Some(args::ArgType::parse(&mode.into()).unwrap()), ..Wanted::default() }
+    }
+
+    #[test]
+    fn only_what_differs_is_changed_and_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("f");
+        fs::write(&file, "x").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(wanted("0600").plan(&file, false, Plan::unchanged()).unwrap().changes.is_empty());
+        let plan = wanted("g+r").plan(&file, false, Plan::unchanged()).unwrap();
+        let diff = plan.changes[0].diff.clone().unwrap();
+        assert_eq!(diff.before, format!("{{\n    \"mode\": \"0600\",\n    \"path\": \"{}\"\n}}\n", file.display()));
+        assert!(wanted("g+r").apply(&file, false).unwrap());
+        assert_eq!(describe(&file)["mode"], "0640".into());
+        assert!(!wanted("g+r").apply(&file, false).unwrap());
+    }
+
+    #[test]
+    fn a_link_has_no_mode_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("f"), folder.path().join("l"));
+        fs::write(&file, "x").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(!wanted("0777").apply(&link, false).unwrap());
+        assert!(wanted("0777").apply(&link, true).unwrap());
+        assert_eq!(describe(&file)["mode"], "0777".into());
+        assert_eq!(describe(&link)["state"], "link".into());
+    }
+}

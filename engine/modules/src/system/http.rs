@@ -1,0 +1,365 @@
+//! HTTP and HTTPS requests from the host, as `uri`, `get_url` and others make them.
+
+mod address;
+mod login;
+mod names;
+mod tls;
+mod unix;
+
+pub use address::{Address, form_encoded};
+pub use login::Login;
+pub use tls::Trust;
+
+use std::{collections::BTreeMap, io::Read, time::Duration};
+
+use rplay_wire::Failure;
+use ureq::{Agent, Proxy, http, unversioned::transport::DefaultConnector};
+
+use crate::{
+    Host, choice,
+    host::MAX_OUTPUT,
+    system::{bounded, regular},
+};
+
+choice! {
+    /// Which redirections are followed.
+    pub enum Follow {
+        /// Those of GET and HEAD.
+        Safe = "safe",
+        All = "all" | "yes" | "true",
+        None = "none" | "no" | "false",
+        /// As Python's urllib2 did: like `all`, but 307 and 308 only for GET and HEAD.
+        Urllib2 = "urllib2",
+    }
+}
+
+/// How many redirections in a row are followed.
+const MAX_REDIRECTS: usize = 10;
+
+/// A request, with all that is wanted of it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub method: String,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    /// Names of headers that only the first server gets, not those it redirects to.
+    pub unredirected: Vec<String>,
+    pub body: Option<Vec<u8>>,
+    /// A file that is sent instead of `body`.
+    pub body_file: Option<std::path::PathBuf>,
+    /// For each wait: to connect, for the answer to begin, for its next piece.
+    pub timeout: Duration,
+    pub follow: Follow,
+    pub login: Option<Login>,
+    /// Send the login at once, not only when the server asks.
+    pub force_basic_auth: bool,
+    /// Look into `~/.netrc` for a login.
+    pub use_netrc: bool,
+    pub trust: Trust,
+    /// Talk through this socket instead of the address in the URL.
+    pub unix_socket: Option<std::path::PathBuf>,
+    /// Honour `http_proxy`, `https_proxy` and `no_proxy`.
+    pub use_proxy: bool,
+    /// Ask for gzip, and unpack it.
+    pub decompress: bool,
+}
+
+/// What a server answered.
+pub struct Answer {
+    pub status: u16,
+    /// `OK`, `Not Found` ...
+    pub reason: String,
+    /// After all redirections.
+    pub url: String,
+    pub redirected: bool,
+    /// Names in lower case; several of one name are joined by `, `.
+    pub headers: Vec<(String, String)>,
+    /// In the order they were set, those set on the way too.
+    pub cookies: Vec<(String, String)>,
+    /// The announced length of the content. Bytes.
+    pub length: Option<u64>,
+    body: Option<ureq::Body>,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The content, to be read once.
+    pub fn reader(&mut self) -> Box<dyn Read> {
+        match self.body.take() {
+            Some(body) => Box::new(body.into_reader()),
+            None => Box::new(std::io::empty()),
+        }
+    }
+
+    /// The whole content, which must not be longer than [`MAX_OUTPUT`].
+    pub fn content(&mut self) -> Result<Vec<u8>, Failure> {
+        bounded::read(self.reader(), MAX_OUTPUT).map_err(|error| match error.kind() {
+            std::io::ErrorKind::FileTooLarge => {
+                Failure::new(format!("the answer of {} is too long: {error}", self.url))
+            }
+            _ => Failure::new(format!("the answer of {} broke off: {error}", self.url)),
+        })
+    }
+}
+
+impl Request {
+    /// A GET with a time limit of 10 seconds for each wait, as `get_url` has it.
+    pub fn get(url: impl Into<String>) -> Self {
+        Request {
+            method: "GET".to_owned(),
+            url: url.into(),
+            headers: Vec::new(),
+            unredirected: Vec::new(),
+            body: None,
+            body_file: None,
+            timeout: Duration::from_secs(10),
+            follow: Follow::Urllib2,
+            login: None,
+            force_basic_auth: false,
+            use_netrc: true,
+            trust: Trust::default(),
+            unix_socket: None,
+            use_proxy: true,
+            decompress: true,
+        }
+    }
+
+    /// Adds a header unless one of that name is there already.
+    pub fn default_header(&mut self, name: &str, value: impl Into<String>) {
+        if !self.headers.iter().any(|(found, _)| found.eq_ignore_ascii_case(name)) {
+            self.headers.push((name.to_owned(), value.into()));
+        }
+    }
+
+    /// Sends it, follows redirections, and logs in where it is asked for. Every status is an answer; only
+    /// where there is no answer there is an error, in one sentence.
+    pub fn send(mut self, host: &Host) -> Result<Answer, String> {
+        let mut address = Address::parse(&self.url)?;
+        if let Some(login) = address.take_login() {
+            self.login.get_or_insert(login);
+        }
+        let has_authorization = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        if self.login.is_none() && self.use_netrc && !has_authorization {
+            self.login = Login::from_netrc(host, &address.host);
+            self.force_basic_auth |= self.login.is_some();
+        }
+        if self.force_basic_auth
+            && let Some(login) = &self.login
+        {
+            self.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
+            self.headers.push(("Authorization".to_owned(), login.basic()));
+        }
+        let first = address.clone();
+        let mut cookies: BTreeMap<(String, String), String> = BTreeMap::new();
+        let mut order: Vec<(String, String)> = Vec::new();
+        let mut redirects = 0;
+        loop {
+            let response = self.exchange(&self.agent(host, &address)?, &address, &cookies)?;
+            for value in response.headers().get_all(http::header::SET_COOKIE) {
+                let Ok(text) = value.to_str() else { continue };
+                let pair = text.split(';').next().and_then(|pair| pair.split_once('='));
+                if let Some((name, value)) = pair {
+                    cookies.insert((address.host.clone(), name.trim().to_owned()), value.trim().to_owned());
+                    order.retain(|(found, _)| found != name.trim());
+                    order.push((name.trim().to_owned(), value.trim().to_owned()));
+                }
+            }
+            let status = response.status().as_u16();
+            if status == 401
+                && self.asks_for_basic(&response)
+                && let Some(login) = &self.login
+            {
+                self.headers.push(("Authorization".to_owned(), login.basic()));
+                continue;
+            }
+            let location = response.headers().get(http::header::LOCATION).and_then(|value| value.to_str().ok());
+            match location {
+                Some(location) if self.follows(status) => {
+                    redirects += 1;
+                    if redirects > MAX_REDIRECTS {
+                        return Err(format!("{} redirects more than {MAX_REDIRECTS} times", first.without_login()));
+                    }
+                    let next = address.join(location)?;
+                    self.redirect(status, next.origin() == address.origin());
+                    address = next;
+                }
+                _ => return Ok(answer(response, &address, redirects > 0, order)),
+            }
+        }
+    }
+
+    fn asks_for_basic(&self, response: &http::Response<ureq::Body>) -> bool {
+        let sent = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        let asked = response.headers().get_all(http::header::WWW_AUTHENTICATE);
+        !sent && asked.iter().any(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"basic"))
+    }
+
+    fn follows(&self, status: u16) -> bool {
+        let is_safe = matches!(self.method.as_str(), "GET" | "HEAD");
+        matches!(status, 301 | 302 | 303 | 307 | 308)
+            && match self.follow {
+                Follow::None => false,
+                Follow::Safe => is_safe,
+                Follow::All => true,
+                Follow::Urllib2 => is_safe || (self.method == "POST" && status < 304),
+            }
+    }
+
+    /// Changes the request into the one that a redirection asks for.
+    fn redirect(&mut self, status: u16, same_origin: bool) {
+        let becomes_get = match status {
+            302 | 303 => self.method != "HEAD",
+            301 => self.method == "POST",
+            _ => false,
+        };
+        if becomes_get {
+            "GET".clone_into(&mut self.method);
+        }
+        if !matches!(status, 307 | 308) {
+            self.body = None;
+            self.body_file = None;
+            self.headers.retain(|(name, _)| {
+                !["content-length", "content-type", "transfer-encoding"].contains(&name.to_ascii_lowercase().as_str())
+            });
+        }
+        let dropped = std::mem::take(&mut self.unredirected);
+        self.headers.retain(|(name, _)| {
+            !dropped.iter().any(|found| found.eq_ignore_ascii_case(name))
+                // A password is not for whoever the server points at.
+                && (same_origin || !["authorization", "cookie"].contains(&name.to_ascii_lowercase().as_str()))
+        });
+        if !same_origin {
+            self.login = None;
+        }
+    }
+
+    fn exchange(
+        &self,
+        agent: &Agent,
+        address: &Address,
+        cookies: &BTreeMap<(String, String), String>,
+    ) -> Result<http::Response<ureq::Body>, String> {
+        let mut request = http::Request::builder().method(self.method.as_str()).uri(address.without_login());
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let kept = cookies
+            .iter()
+            .filter(|((host, _), _)| *host == address.host)
+            .map(|((_, name), value)| format!("{name}={value}"))
+            .collect::<Vec<_>>();
+        if !kept.is_empty() && !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("cookie")) {
+            request = request.header("Cookie", kept.join("; "));
+        }
+        let wrong = |error: http::Error| format!("this cannot be sent: {error}");
+        let response = match (&self.body_file, &self.body) {
+            (Some(path), _) => {
+                let file = regular::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+                agent.run(request.body(&file).map_err(wrong)?)
+            }
+            (None, Some(body)) => agent.run(request.body(body.as_slice()).map_err(wrong)?),
+            (None, None) => agent.run(request.body(()).map_err(wrong)?),
+        };
+        response.map_err(|error| self.trouble(&error))
+    }
+
+    fn trouble(&self, error: &ureq::Error) -> String {
+        match error {
+            ureq::Error::Timeout(_) => format!("timed out after {} s", self.timeout.as_secs()),
+            ureq::Error::HostNotFound => "the host name is not known".to_owned(),
+            ureq::Error::Io(error) => error.to_string(),
+            ureq::Error::ConnectionFailed => "connection failed".to_owned(),
+            other => other.to_string(),
+        }
+    }
+
+    /// One for each server, because a redirection may lead behind a proxy, or to https.
+    fn agent(&self, host: &Host, address: &Address) -> Result<Agent, String> {
+        let limit = Some(self.timeout);
+        let proxy = match self.use_proxy && self.unix_socket.is_none() {
+            true => proxy(host, address)?,
+            false => None,
+        };
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .allow_non_standard_methods(true)
+            .user_agent("")
+            .accept("")
+            .timeout_connect(limit)
+            .timeout_recv_response(limit)
+            .timeout_per_read(limit)
+            .timeout_per_write(limit)
+            .max_idle_connections(0)
+            .proxy(proxy);
+        if !self.decompress {
+            config = config.accept_encoding("");
+        }
+        // Reading the host's certificates takes a while.
+        if address.scheme == "https" {
+            config = config.tls_config(self.trust.config(host)?);
+        }
+        let names = names::Names::new(host, self.timeout);
+        Ok(match &self.unix_socket {
+            Some(path) => Agent::with_parts(config.build(), unix::Socket(path.clone()), names),
+            None => Agent::with_parts(config.build(), DefaultConnector::new(), names),
+        })
+    }
+}
+
+/// The proxy that the environment names for this address.
+fn proxy(host: &Host, address: &Address) -> Result<Option<Proxy>, String> {
+    let either = |name: &str| {
+        [name.to_owned(), name.to_ascii_uppercase()]
+            .iter()
+            .find_map(|name| host.variable(name))
+            .filter(|value| !value.trim().is_empty())
+    };
+    let Some(proxy) = either(&format!("{}_proxy", address.scheme)).or_else(|| either("all_proxy")) else {
+        return Ok(None);
+    };
+    let direct = either("no_proxy").is_some_and(|names| address::is_among(&address.host, &names));
+    if direct {
+        return Ok(None);
+    }
+    // Not repeated in the message: it may hold a password.
+    Proxy::new(&proxy)
+        .map(Some)
+        .map_err(|_| format!("the environment's {}_proxy is not the URL of a proxy", address.scheme))
+}
+
+fn answer(
+    response: http::Response<ureq::Body>,
+    address: &Address,
+    redirected: bool,
+    cookies: Vec<(String, String)>,
+) -> Answer {
+    let (head, body) = response.into_parts();
+    let mut headers: Vec<(String, String)> = Vec::new();
+    for (name, value) in &head.headers {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        match headers.iter_mut().find(|(found, _)| found == name.as_str()) {
+            Some((_, joined)) => {
+                joined.push_str(", ");
+                joined.push_str(&value);
+            }
+            None => headers.push((name.as_str().to_owned(), value)),
+        }
+    }
+    Answer {
+        status: head.status.as_u16(),
+        reason: head.status.canonical_reason().unwrap_or_default().to_owned(),
+        url: address.without_login(),
+        redirected,
+        headers,
+        cookies,
+        length: body.content_length(),
+        body: Some(body),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,87 @@
+//! Work in the background: each job has a file of the user who runs it, which says how far it is.
+
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use rplay_wire::{Failure, Outcome, Value, read_frame, write_frame};
+use serde::{Deserialize, Serialize};
+
+use crate::{Host, cannot::cannot, system::paths};
+
+/// Names the folder of the files, in the environment of the call.
+const FOLDER: &str = "ANSIBLE_ASYNC_DIR";
+
+/// How far a job is.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Progress {
+    /// Ordered; its process has not begun yet.
+    Ordered,
+    /// This process works at it.
+    Running(u32),
+    Done(Box<Outcome>),
+}
+
+/// The file of one job.
+pub struct JobFile {
+    path: PathBuf,
+}
+
+impl JobFile {
+    /// The file of the job with that id, which may not be there.
+    pub fn of(id: &str, host: &Host) -> Result<Self, Failure> {
+        if id.is_empty() || id.starts_with('.') || id.contains(['/', '\0']) {
+            return Err(Failure::new(format!("`{id}` is no id of a job")).arg("jid"));
+        }
+        let folder = host.variable(FOLDER).unwrap_or_else(|| "~/.ansible_async".to_owned());
+        Ok(JobFile { path: PathBuf::from(paths::expand(&folder, host)).join(id) })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn write(&self, progress: &Progress) -> io::Result<()> {
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        if !folder.is_dir() {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let mut new = tempfile::Builder::new().prefix(".job").tempfile_in(folder)?;
+        new.as_file().set_permissions(fs::Permissions::from_mode(0o600))?;
+        write_frame(new.as_file_mut(), progress).map_err(io::Error::other)?;
+        new.persist(&self.path).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    /// `None`: there is no such job.
+    pub fn read(&self) -> Result<Option<Progress>, Failure> {
+        let mut file = match crate::system::regular::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(cannot("read", &self.path, &error)),
+        };
+        match read_frame(&mut file) {
+            Ok(Some(progress)) => Ok(Some(progress)),
+            Ok(None) | Err(_) => {
+                Err(Failure::new(format!("{} does not hold the outcome of a job", self.path.display())))
+            }
+        }
+    }
+
+    pub fn remove(&self) -> Result<(), Failure> {
+        fs::remove_file(&self.path).map_err(|error| cannot("remove", &self.path, &error))
+    }
+
+    /// What a result says of a job.
+    pub fn describe(&self, finished: bool) -> Vec<(String, Value)> {
+        let id = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        vec![
+            ("ansible_job_id".to_owned(), id.into()),
+            ("started".to_owned(), true.into()),
+            ("finished".to_owned(), finished.into()),
+            ("results_file".to_owned(), paths::text(&self.path).into()),
+        ]
+    }
+}

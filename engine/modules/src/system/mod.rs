@@ -1,0 +1,31 @@
+//! What modules use of a host: files and their attributes, processes, accounts, HTTP, patterns of text.
+
+pub mod accounts;
+pub(crate) mod acl;
+pub mod attributes;
+pub(crate) mod bounded;
+pub mod captured;
+pub mod digest;
+pub mod flags;
+pub mod folders;
+pub mod glob;
+pub mod http;
+pub mod jobs;
+pub(crate) mod kept_text;
+pub mod mode;
+pub mod paths;
+pub mod pattern;
+pub mod place;
+pub(crate) mod preserved;
+pub mod process;
+pub mod program;
+pub mod regular;
+pub mod resolve;
+pub mod scratch;
+pub mod selinux;
+pub(crate) mod shadow;
+pub mod text;
+pub(crate) mod times;
+pub mod tool;
+pub(crate) mod tree;
+pub(crate) mod zip;

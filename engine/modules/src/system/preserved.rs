@@ -1,0 +1,207 @@
+//! What a file hands on to the one that replaces it: owner, permissions, access control list, extended
+//! attributes and inode flags. Ansible keeps all of them but the flags.
+
+use std::{
+    ffi::{CStr, CString},
+    fs::{self, File, Permissions},
+    io,
+    os::unix::fs::{MetadataExt, PermissionsExt, fchown},
+    path::Path,
+};
+
+use rplay_wire::Failure;
+use rustix::fs::{XattrFlags, fgetxattr, fremovexattr, fsetxattr, lgetxattr, llistxattr};
+
+use crate::{
+    cannot::cannot,
+    system::{
+        acl::{ACCESS, Acl},
+        attributes::Wanted,
+        flags,
+    },
+};
+
+/// Hashes of the content, which the kernel (IMA, EVM) makes anew for other content.
+const OF_CONTENT: [&CStr; 2] = [c"security.ima", c"security.evm"];
+
+/// Taken away by the kernel when the owner changes, as setuid is: it was given to that owner's file.
+const CAPABILITY: &CStr = c"security.capability";
+
+/// Where people and security modules keep attributes; what else a file system lists is its own.
+const KEPT: [&str; 4] = ["user.", "trusted.", "security.", "system."];
+
+/// The traits of a file that is about to be replaced.
+pub struct Preserved {
+    uid: u32,
+    gid: u32,
+    /// Permission bits, with setuid, setgid and sticky.
+    mode: u32,
+    acl: Option<Acl>,
+    /// Without the access control list.
+    attributes: Vec<(CString, Vec<u8>)>,
+    flags: u32,
+}
+
+impl Preserved {
+    /// Looks at the file at `path`, which is no symbolic link.
+    pub fn of(path: &Path) -> io::Result<Preserved> {
+        let meta = fs::symlink_metadata(path)?;
+        let mut preserved = Preserved {
+            uid: meta.uid(),
+            gid: meta.gid(),
+            mode: meta.mode() & 0o7777,
+            acl: None,
+            attributes: Vec::new(),
+            flags: flags::of(path).unwrap_or_default() & flags::KEPT,
+        };
+        for name in names(path) {
+            // Gone meanwhile, or not to be read by this user.
+            let Some(value) = value(path, &name) else { continue };
+            if name.as_c_str() == ACCESS {
+                preserved.acl = Acl::read(&value);
+            } else if !OF_CONTENT.contains(&name.as_c_str()) {
+                preserved.attributes.push((name, value));
+            }
+        }
+        Ok(preserved)
+    }
+
+    /// Gives all this to `file`, an empty-handed new file that only its maker may read yet; `wanted` goes before
+    /// it. At no moment does the file have wider permissions than in the end. `path` is for messages. Returns
+    /// what could not be kept; what `wanted` asks for and cannot be done is a failure.
+    pub fn give(&self, file: &File, wanted: &Wanted, path: &Path) -> Result<Vec<String>, Failure> {
+        let mut lost = Vec::new();
+        let failed = |error: &io::Error| cannot("write", path, error);
+        let mut base = self.mode;
+        let mut group_bits = 0o070;
+        let is_handed_over =
+            wanted.uid.is_some_and(|uid| uid != self.uid) || wanted.gid.is_some_and(|gid| gid != self.gid);
+        if is_handed_over {
+            base &= !0o6000;
+        }
+        // First the owner: changing it later would take setuid and capabilities away.
+        let (uid, gid) = (wanted.uid.unwrap_or(self.uid), wanted.gid.unwrap_or(self.gid));
+        if let Err(error) = own(file, Some(uid), Some(gid)) {
+            if wanted.uid.is_some() && own(file, wanted.uid, None).is_err()
+                || wanted.gid.is_some() && own(file, None, wanted.gid).is_err()
+            {
+                return Err(cannot("change the owner of", path, &error));
+            }
+            if !is_refused(&error) {
+                return Err(failed(&error));
+            }
+            let _ = own(file, None, Some(gid));
+            let present = file.metadata().map_err(|error| failed(&error))?;
+            if present.uid() != uid {
+                base &= !0o4000;
+                lost.push(format!("the owner {uid} of {} could not be kept", path.display()));
+            }
+            if present.gid() != gid {
+                // These were the rights of another group: the new one gets no more than everybody.
+                base &= !0o2000;
+                group_bits = (base & 0o007) << 3;
+                lost.push(format!("the group {gid} of {} could not be kept", path.display()));
+            }
+        }
+        let narrowed = |mode: u32| mode & (0o7707 | group_bits);
+        let final_mode = |base: u32| wanted.mode_over(base);
+        let mut mode = final_mode(if self.acl.is_some() { base } else { narrowed(base) });
+        match &self.acl {
+            Some(acl) => {
+                let acl = acl.with_mode(mode, group_bits >> 3);
+                if let Err(error) = fsetxattr(file, ACCESS, &acl.bytes(), XattrFlags::empty()) {
+                    let _ = fremovexattr(file, ACCESS);
+                    // The mask stood where the group's bits are; without the list they would be the group's.
+                    mode = final_mode(base & !0o070 | acl.group_rights() << 3);
+                    lost.push(lost_attribute(ACCESS, path, error.into()));
+                }
+            }
+            // One that the folder's default gave to the new file.
+            None => drop(fremovexattr(file, ACCESS)),
+        }
+        for (name, value) in &self.attributes {
+            if is_handed_over && name.as_c_str() == CAPABILITY {
+                continue;
+            }
+            if of_file(file, name).as_ref() == Some(value) {
+                continue;
+            }
+            let set = fsetxattr(file, name.as_c_str(), value, XattrFlags::empty());
+            let Err(error) = set else { continue };
+            if KEPT.iter().any(|space| name.as_bytes().starts_with(space.as_bytes())) {
+                lost.push(lost_attribute(name, path, error.into()));
+            }
+        }
+        set_mode(file, mode).map_err(|error| cannot("change the mode of", path, &error))?;
+        if self.flags != 0
+            && let Err(error) = flags::add(file, self.flags)
+        {
+            let letters = flags::letters(self.flags);
+            lost.push(format!("the attributes `{letters}` of {} could not be kept: {error}", path.display()));
+        }
+        Ok(lost)
+    }
+}
+
+/// Gives a file that replaces none its owner and mode.
+pub fn give_new(file: &File, wanted: &Wanted, path: &Path) -> Result<(), Failure> {
+    own(file, wanted.uid, wanted.gid).map_err(|error| cannot("change the owner of", path, &error))?;
+    set_mode(file, wanted.mode_of_new(false)).map_err(|error| cannot("change the mode of", path, &error))
+}
+
+/// Changes the owner unless it is that one already.
+fn own(file: &File, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
+    let present = file.metadata()?;
+    let uid = uid.filter(|uid| *uid != present.uid());
+    let gid = gid.filter(|gid| *gid != present.gid());
+    if uid.is_none() && gid.is_none() { Ok(()) } else { fchown(file, uid, gid) }
+}
+
+fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    if file.metadata()?.mode() & 0o7777 == mode { Ok(()) } else { file.set_permissions(Permissions::from_mode(mode)) }
+}
+
+/// Whether the owner cannot be changed by this user or on this file system, rather than by some fault.
+fn is_refused(error: &io::Error) -> bool {
+    use nix::libc::{EINVAL, ENOSYS, ENOTSUP, EPERM};
+    error.kind() == io::ErrorKind::PermissionDenied
+        || matches!(error.raw_os_error(), Some(EPERM | EINVAL | ENOTSUP | ENOSYS))
+}
+
+fn lost_attribute(name: &CStr, path: &Path, error: io::Error) -> String {
+    let what = match () {
+        () if name == ACCESS => "the access control list".to_owned(),
+        () if name == CAPABILITY => "the capabilities".to_owned(),
+        () => format!("the extended attribute {}", name.to_string_lossy()),
+    };
+    format!("{what} of {} could not be kept: {error}", path.display())
+}
+
+/// The names of a file's extended attributes; none where there are none to be had.
+fn names(path: &Path) -> Vec<CString> {
+    let list = sized(|buffer| llistxattr(path, buffer)).unwrap_or_default();
+    list.split(|byte| *byte == 0).filter(|name| !name.is_empty()).filter_map(|name| CString::new(name).ok()).collect()
+}
+
+fn value(path: &Path, name: &CStr) -> Option<Vec<u8>> {
+    sized(|buffer| lgetxattr(path, name, buffer))
+}
+
+fn of_file(file: &File, name: &CStr) -> Option<Vec<u8>> {
+    sized(|buffer| fgetxattr(file, name, buffer))
+}
+
+/// What a call reads that tells the length it needs. `None` on any error.
+fn sized(mut call: impl FnMut(&mut [u8]) -> rustix::io::Result<usize>) -> Option<Vec<u8>> {
+    // Most are short; the kernel allows 64 KiB.
+    let mut buffer = vec![0; 512];
+    let length = match call(&mut buffer) {
+        Err(rustix::io::Errno::RANGE) => {
+            buffer.resize(1 << 16, 0);
+            call(&mut buffer)
+        }
+        result => result,
+    };
+    buffer.truncate(length.ok()?);
+    Some(buffer)
+}

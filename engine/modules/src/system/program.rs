@@ -1,0 +1,197 @@
+//! A program of the host that a module uses: how it is started, what it says, what its failure means.
+
+use std::{
+    ffi::OsStr,
+    io,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use rplay_wire::{Failure, Map, data};
+
+use crate::{Host, system::process};
+
+/// A program about to run on the host.
+pub struct Program {
+    command: Command,
+    name: String,
+    stdin: Vec<u8>,
+    timeout: Option<Duration>,
+    /// Bytes of output that are kept.
+    most: usize,
+}
+
+/// How a program ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    /// The exit code; for a process ended by signal N, -N as in Python.
+    pub rc: i64,
+    pub stdout: String,
+    pub stderr: String,
+    /// The program's name, for messages.
+    pub name: String,
+}
+
+impl Host {
+    /// A program to run to its end with [`Program::run`]. It starts with the call's environment and an
+    /// empty standard input.
+    pub fn program(&self, program: &str) -> Program {
+        let found = if program.contains('/') { None } else { self.find_program(program) };
+        let command = found.map_or_else(|| self.command(program), |path| self.command(&path.to_string_lossy()));
+        Program { command, name: program.to_owned(), stdin: Vec::new(), timeout: None, most: self.max_output() }
+    }
+
+    /// Whether the host has `program`.
+    pub fn has_program(&self, program: &str) -> bool {
+        self.find_program(program).is_some()
+    }
+
+    /// Where `program` is: in `PATH`, or in the folders where system programs live.
+    pub fn find_program(&self, program: &str) -> Option<PathBuf> {
+        let path = self.variable("PATH").unwrap_or_default();
+        std::env::split_paths(&path)
+            .chain(["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(Into::into))
+            .map(|folder| folder.join(program))
+            .find(|path| nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok() && path.is_file())
+    }
+}
+
+impl Program {
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
+        self.command.arg(arg);
+        self
+    }
+
+    pub fn args<I: IntoIterator<Item: AsRef<OsStr>>>(mut self, args: I) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// The program's messages are to be parsed: not translated.
+    pub fn untranslated(self) -> Self {
+        self.env("LC_ALL", "C").env("LANGUAGE", "C")
+    }
+
+    pub fn current_dir(mut self, folder: impl AsRef<Path>) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
+    /// What the program reads from its standard input: the way for secrets, which must not be arguments.
+    pub fn stdin(mut self, content: impl Into<Vec<u8>>) -> Self {
+        self.stdin = content.into();
+        self
+    }
+
+    /// After that time the program and all it started are killed, and [`Program::run`] fails.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Runs the program to its end. An exit code other than 0 is no error here: see [`Output::success`]; more
+    /// output than is kept is one.
+    pub fn run(self) -> Result<Output, Failure> {
+        let name = self.name.clone();
+        let done = self.output()?;
+        let output = Output { rc: done.rc, stdout: done.stdout, stderr: done.stderr, name };
+        match done.excess {
+            // Half a list would be taken for a whole one.
+            Some(excess) => Err(Failure::new(excess.sentence(&format!("`{}`", output.name))).data(output.data())),
+            None => Ok(output),
+        }
+    }
+
+    fn output(mut self) -> Result<process::Finished, Failure> {
+        let name = &self.name;
+        let input = (!self.stdin.is_empty()).then_some(self.stdin);
+        process::run_within(&mut self.command, input, self.most, self.timeout).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Failure::new(format!("the host has no program `{name}`")),
+            io::ErrorKind::TimedOut => Failure::new(format!(
+                "`{name}` did not end within {} s and was killed",
+                self.timeout.unwrap_or_default().as_secs()
+            )),
+            _ => Failure::new(format!("cannot run `{name}`: {error}")),
+        })
+    }
+}
+
+impl Output {
+    /// This, if the program succeeded, else a failure that says `what` could not be done, with the
+    /// program's last words and `rc`, `stdout`, `stderr`.
+    pub fn success(self, what: &str) -> Result<Self, Failure> {
+        if self.rc == 0 { Ok(self) } else { Err(self.failure(what)) }
+    }
+
+    /// The failure that says `what` could not be done.
+    pub fn failure(&self, what: &str) -> Failure {
+        let said = [&self.stderr, &self.stdout].into_iter().map(|text| text.trim()).find(|text| !text.is_empty());
+        let msg = match said {
+            Some(said) => format!("{what}: {said}"),
+            None => format!("{what}: `{}` ended with {}", self.name, self.rc),
+        };
+        Failure::new(msg).data(self.data())
+    }
+
+    /// `rc`, `stdout` and `stderr` for an outcome.
+    pub fn data(&self) -> Map {
+        data! { "rc" => self.rc, "stdout" => self.stdout.as_str(), "stderr" => self.stderr.as_str() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Instant};
+
+    use super::*;
+    use crate::NoBlobs;
+
+    fn sh(script: &str) -> Program {
+        Host::new(vec![("GREETING".into(), "hello".into())], Arc::new(NoBlobs)).program("sh").args(["-c", script])
+    }
+
+    #[test]
+    fn output_exit_code_and_environment() {
+        let done = sh("echo $GREETING; echo oh >&2; exit 3").run().unwrap();
+        assert_eq!((done.rc, done.stdout.as_str(), done.stderr.as_str()), (3, "hello\n", "oh\n"));
+        assert_eq!(done.success("cannot greet").unwrap_err().msg, "cannot greet: oh");
+        assert_eq!(sh("kill -9 $$").run().unwrap().rc, -9);
+    }
+
+    #[test]
+    fn more_input_and_output_than_a_pipe_holds() {
+        let text = "0123456789abcdef".repeat(40_000);
+        assert_eq!(sh("cat").stdin(text.as_str()).run().unwrap().stdout.len(), text.len());
+        // A reader that leaves early is no error.
+        assert_eq!(sh("head -c 3").stdin(text).run().unwrap().stdout, "012");
+    }
+
+    #[test]
+    fn a_daemon_left_behind_does_not_hold_up_the_call() {
+        let begun = Instant::now();
+        assert_eq!(sh("sleep 20 & echo started").run().unwrap().stdout, "started\n");
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn time_runs_out() {
+        let begun = Instant::now();
+        let failure = sh("sleep 20; echo late").timeout(Duration::from_millis(200)).run().unwrap_err();
+        assert!(failure.msg.contains("was killed"), "{}", failure.msg);
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let host = Host::new(Vec::new(), Arc::new(NoBlobs));
+        let failure = host.program("no-such-program").run().unwrap_err();
+        assert_eq!(failure.msg, "the host has no program `no-such-program`");
+        assert!(host.has_program("sh") && !host.has_program("no-such-program"));
+    }
+}

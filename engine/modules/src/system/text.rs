@@ -1,0 +1,140 @@
+//! The text of a file for modules that edit it: whatever bytes it has, they all come back.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use rplay_wire::{Failure, Map, data};
+
+use crate::{
+    Host, Plan,
+    cannot::cannot,
+    system::{
+        attributes::Attributes,
+        bounded,
+        folders::make_folders,
+        paths,
+        place::{Content, Placement},
+    },
+};
+
+/// Bytes that are no UTF-8 stand as these private characters, one each, while the text is edited.
+const ESCAPE: u32 = 0x0010_FE00;
+
+/// Bytes; a longer file is not edited, since all of it is in memory then, several times.
+const MAX_TEXT: usize = 32 << 20;
+
+/// The bytes as text.
+pub fn decode(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().filter_map(|byte| char::from_u32(ESCAPE + u32::from(*byte))));
+    }
+    text
+}
+
+/// The bytes that `decode` made text of.
+pub fn encode(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        match u32::from(c).checked_sub(ESCAPE) {
+            Some(byte @ 0..=0xff) => bytes.push(byte as u8),
+            _ => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+    bytes
+}
+
+/// The text of a regular file; `None` if there is none. What cannot be read is a failure, never an empty text:
+/// it would be replaced by what is written next.
+pub fn read(path: &Path) -> Result<Option<String>, Failure> {
+    match bounded::read_file(path, MAX_TEXT) {
+        Ok(bytes) => Ok(Some(decode(&bytes))),
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            let msg = format!("{} is too long to be edited: {error}", path.display());
+            Err(Failure::new(msg).help("edit it with a program of the host, such as sed"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(cannot("read", path, &error)),
+    }
+}
+
+/// A text file that is being edited.
+pub struct TextFile {
+    /// As the task names it.
+    pub path: PathBuf,
+    /// `None` if there is no file.
+    pub before: Option<String>,
+}
+
+impl TextFile {
+    /// Reads the file. A folder is refused; no file is not.
+    pub fn read(path: PathBuf) -> Result<TextFile, Failure> {
+        if path.is_dir() {
+            let msg = format!("Path {} is a directory !", path.display());
+            return Err(Failure::new(msg).arg("path").data(data! { "rc" => 256 }));
+        }
+        let before = read(&path).map_err(|failure| failure.arg("path"))?;
+        Ok(TextFile { path, before })
+    }
+
+    /// That there is no such file, and it may not be made.
+    pub fn missing(&self, what: &str) -> Failure {
+        let msg = format!("{what} {} does not exist !", self.path.display());
+        Failure::new(msg).arg("path").data(data! { "rc" => 257 })
+    }
+
+    /// The plan that gives the file this text, owner and mode. A link at the path stays one. `msg` says
+    /// what the edit is; it goes into the data, as does `backup_file`.
+    pub fn plan(
+        self,
+        host: &Host,
+        text: &str,
+        msg: String,
+        attributes: &Attributes,
+        backup: bool,
+        validate: Option<String>,
+    ) -> Result<Plan, Failure> {
+        let path = paths::real(&self.path);
+        let mut placement = Placement::new(&path, Content::Bytes(encode(text)), attributes)?.validate(validate);
+        placement.backup = backup && self.before.is_some();
+        let is_edited = self.before.as_deref() != Some(text);
+        let mut plan = Plan::unchanged();
+        let folder = paths::folder(&path);
+        if !folder.is_dir() {
+            plan = make_folders(folder, &crate::system::attributes::Wanted::default(), plan)?;
+        }
+        plan = if is_edited { placement.plan(host, plan)? } else { placement.wanted.plan(&path, false, plan)? };
+        let mut msg = msg;
+        if plan.changes.len() > usize::from(is_edited) && self.before.is_some() {
+            msg.push_str(if msg.is_empty() { "" } else { " and " });
+            msg.push_str("ownership, perms or SE linux context changed");
+        }
+        plan.data.insert("msg".to_owned(), msg.into());
+        Ok(plan)
+    }
+}
+
+/// Puts `backup_file`, where there is one, also under the older name `backup`.
+pub fn also_backup(data: &mut Map) {
+    let kept = data.get("backup_file").cloned().unwrap_or_else(|| "".into());
+    data.insert("backup".to_owned(), kept);
+}
+
+/// The lines of a file, each with its end.
+pub fn lines(text: &str) -> Vec<String> {
+    text.split_inclusive('\n').map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_bytes_come_back() {
+        let bytes: Vec<u8> = "ü€😀\u{10fffd}".bytes().chain(0..=255).collect();
+        assert_eq!(encode(&decode(&bytes)), bytes);
+    }
+}

@@ -1,0 +1,138 @@
+//! The times of a file as `modification_time` and `access_time` ask for them.
+
+use std::{fs, io, os::unix::fs::MetadataExt, path::Path, sync::OnceLock};
+
+use jiff::{Timestamp, Zoned, civil::DateTime, tz::TimeZone};
+use nix::{
+    fcntl::AT_FDCWD,
+    sys::{
+        stat::{UtimensatFlags, utimensat},
+        time::TimeSpec,
+    },
+};
+use rplay_wire::{Failure, Map};
+
+use crate::cannot::cannot;
+
+/// A time of a file as a fraction of seconds, as Python gives it.
+pub(crate) fn seconds(whole: i64, nanos: i64) -> f64 {
+    whole as f64 + nanos as f64 * 1e-9
+}
+
+/// The host's own time zone. Read from the file itself: finding out its name too means reading the whole of
+/// /usr/share/zoneinfo.
+pub fn local_zone() -> TimeZone {
+    static ZONE: OnceLock<TimeZone> = OnceLock::new();
+    let read = || match std::env::var_os("TZ") {
+        None => TimeZone::tzif("local", &crate::system::regular::read("/etc/localtime").ok()?).ok(),
+        Some(_) => None,
+    };
+    ZONE.get_or_init(|| read().unwrap_or_else(TimeZone::system)).clone()
+}
+
+/// What a clock on the host's wall shows.
+pub fn now() -> Zoned {
+    Timestamp::now().to_zoned(local_zone())
+}
+
+/// How Ansible writes a moment when no format is given.
+pub const FORMAT: &str = "%Y%m%d%H%M.%S";
+
+/// One of a file's times as it should be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Moment {
+    /// As it is.
+    Preserve,
+    /// When the file is touched.
+    Now,
+    /// Seconds since 1970.
+    At(i64),
+}
+
+impl Moment {
+    /// Reads `preserve`, `now`, or a time in this zone in the given format of strptime(3).
+    pub fn read(text: &str, format: &str, arg: &str) -> Result<Moment, Failure> {
+        match text {
+            "preserve" => Ok(Moment::Preserve),
+            "now" => Ok(Moment::Now),
+            text => {
+                // `%Y%m%d%H%M`: Python knows that a year has four digits, other readers take all there are.
+                let wide = format.replace("%Y%m", "%4Y%m");
+                let time = DateTime::strptime(wide.as_bytes(), text)
+                    .or_else(|_| DateTime::strptime(format.as_bytes(), text))
+                    .and_then(|time| time.to_zoned(local_zone()));
+                let wrong = |error| {
+                    let msg = format!("Error while obtaining timestamp for time {text} using format {format}: {error}");
+                    Failure::new(msg).arg(arg).help("write `preserve`, `now` or a time such as 202612312359.59")
+                };
+                time.map(|time| Moment::At(time.timestamp().as_second())).map_err(wrong)
+            }
+        }
+    }
+
+    fn spec(self, now: TimeSpec) -> TimeSpec {
+        match self {
+            Moment::Preserve => TimeSpec::UTIME_OMIT,
+            Moment::Now => now,
+            Moment::At(seconds) => TimeSpec::new(seconds, 0),
+        }
+    }
+}
+
+/// Modification and access time together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Times {
+    pub modified: Moment,
+    pub accessed: Moment,
+}
+
+impl Times {
+    /// The times that would change, before and after, for a diff; empty if none would.
+    pub fn difference(self, path: &Path, follow: bool) -> io::Result<(Map, Map)> {
+        let meta = if follow { fs::metadata(path)? } else { fs::symlink_metadata(path)? };
+        let now = Timestamp::now();
+        let (mut before, mut after) = (Map::new(), Map::new());
+        for (key, wanted, whole, nanos) in [
+            ("mtime", self.modified, meta.mtime(), meta.mtime_nsec()),
+            ("atime", self.accessed, meta.atime(), meta.atime_nsec()),
+        ] {
+            let new = match wanted {
+                Moment::Preserve => continue,
+                Moment::Now => seconds(now.as_second(), now.subsec_nanosecond().into()),
+                Moment::At(at) if at == whole && nanos == 0 => continue,
+                Moment::At(at) => at as f64,
+            };
+            before.insert(key.to_owned(), seconds(whole, nanos).into());
+            after.insert(key.to_owned(), new.into());
+        }
+        Ok((before, after))
+    }
+
+    /// Sets them.
+    pub fn apply(self, path: &Path, follow: bool) -> Result<(), Failure> {
+        if self.modified == Moment::Preserve && self.accessed == Moment::Preserve {
+            return Ok(());
+        }
+        let now = Timestamp::now();
+        let now = TimeSpec::new(now.as_second(), now.subsec_nanosecond().into());
+        let flag = if follow { UtimensatFlags::FollowSymlink } else { UtimensatFlags::NoFollowSymlink };
+        utimensat(AT_FDCWD, path, &self.accessed.spec(now), &self.modified.spec(now), flag)
+            .map_err(|error| cannot("change the times of", path, &error.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_read_in_the_hosts_zone() {
+        let at = |text: &str, format: &str| Moment::read(text, format, "modification_time").unwrap();
+        let local = |text: &str| text.parse::<DateTime>().unwrap().to_zoned(TimeZone::system()).unwrap();
+        let seconds = local("2026-02-03T04:05:06").timestamp().as_second();
+        assert_eq!(at("202602030405.06", FORMAT), Moment::At(seconds));
+        assert_eq!(at("2026-02-03 04:05:06", "%Y-%m-%d %H:%M:%S"), Moment::At(seconds));
+        assert_eq!(at("now", FORMAT), Moment::Now);
+        assert!(Moment::read("yesterday", FORMAT, "modification_time").is_err());
+    }
+}

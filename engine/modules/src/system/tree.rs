@@ -1,0 +1,105 @@
+//! A folder with all it holds, on its way into another folder.
+
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt,
+    path::{Component, Path, PathBuf},
+};
+
+use rplay_wire::{Failure, Value};
+
+use crate::{cannot::cannot, system::place::Content};
+
+/// One file, folder or link of a tree. Folders come before what they hold.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Relative to the top of the tree.
+    pub path: PathBuf,
+    /// The permission bits at the source.
+    pub mode: Option<u32>,
+    pub kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+pub enum Kind {
+    Folder,
+    File(Content),
+    /// A symbolic link and what it leads to.
+    Link(PathBuf),
+}
+
+impl Node {
+    /// Reads what the controller sends: a map of path, kind (dir, file, link), mode, target, content.
+    pub fn read(value: &Value) -> Result<Node, Failure> {
+        let wrong = |what: &str| Failure::new(format!("an entry of the folder to copy {what}"));
+        let map = value.as_map().ok_or_else(|| wrong("is no dict"))?;
+        let text = |key: &str| map.get(key).and_then(Value::as_str);
+        let path = PathBuf::from(text("path").ok_or_else(|| wrong("has no path"))?);
+        if !path.components().all(|part| matches!(part, Component::Normal(_))) {
+            return Err(wrong(&format!("leads outside of it: {}", path.display())));
+        }
+        let kind = match text("kind") {
+            Some("dir") => Kind::Folder,
+            Some("link") => Kind::Link(text("target").ok_or_else(|| wrong("is a link to nothing"))?.into()),
+            Some("file") => Kind::File(match map.get("content") {
+                Some(Value::Bytes(bytes)) => Content::Bytes(bytes.clone()),
+                Some(Value::Str(text)) => Content::Bytes(text.clone().into_bytes()),
+                Some(Value::Blob(blob)) => Content::Blob(blob.clone()),
+                _ => return Err(wrong("has no content")),
+            }),
+            _ => return Err(wrong("is of no known kind")),
+        };
+        let mode = match map.get("mode") {
+            Some(Value::Int(bits)) => u32::try_from(*bits).ok(),
+            _ => None,
+        };
+        Ok(Node { path, mode, kind })
+    }
+}
+
+/// All that a folder of this host holds. With `follow`, links stand for what they lead to.
+pub fn walk(top: &Path, follow: bool) -> Result<Vec<Node>, Failure> {
+    let mut nodes = Vec::new();
+    descend(top, Path::new(""), follow, &mut Vec::new(), &mut nodes)?;
+    Ok(nodes)
+}
+
+fn descend(
+    top: &Path,
+    under: &Path,
+    follow: bool,
+    above: &mut Vec<(u64, u64)>,
+    nodes: &mut Vec<Node>,
+) -> Result<(), Failure> {
+    let folder = top.join(under);
+    let failed = |error: io::Error| cannot("read", &folder, &error);
+    let meta = fs::metadata(&folder).map_err(failed)?;
+    let id = (meta.dev(), meta.ino());
+    if above.contains(&id) {
+        return Err(Failure::new(format!("{} leads back into itself", folder.display())));
+    }
+    above.push(id);
+    let entries = fs::read_dir(&folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+    let mut names: Vec<_> = entries.map_err(failed)?.into_iter().map(|entry| entry.file_name()).collect();
+    names.sort();
+    for name in names {
+        let path = under.join(name);
+        let source = top.join(&path);
+        let looked = if follow && source.exists() { fs::metadata(&source) } else { fs::symlink_metadata(&source) };
+        let meta = looked.map_err(|error| cannot("read", &source, &error))?;
+        let mode = Some(meta.mode() & 0o7777);
+        if meta.is_symlink() {
+            let target = fs::read_link(&source).map_err(|error| cannot("read", &source, &error))?;
+            nodes.push(Node { path, mode: None, kind: Kind::Link(target) });
+        } else if meta.is_dir() {
+            nodes.push(Node { path: path.clone(), mode, kind: Kind::Folder });
+            descend(top, &path, follow, above, nodes)?;
+        } else if meta.is_file() {
+            nodes.push(Node { path, mode, kind: Kind::File(Content::File(source)) });
+        } else {
+            return Err(Failure::new(format!("{} is not a file, a folder or a link", source.display())));
+        }
+    }
+    above.pop();
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! What a ZIP archive holds, from its central directory, and whether a folder holds the same.
+
+use std::{
+    fs,
+    io::{self, BufRead, Read, Seek, SeekFrom},
+    os::unix::fs::PermissionsExt,
+    path::{Component, Path, PathBuf},
+};
+
+/// One file or folder in the archive.
+#[derive(Debug, PartialEq)]
+pub struct Entry {
+    pub name: String,
+    crc: u32,
+    /// Bytes, unpacked; `u32::MAX` where the length does not fit and stands elsewhere.
+    size: u32,
+    /// Permission bits, if the archive was made on a Unix.
+    mode: Option<u32>,
+}
+
+const END: [u8; 4] = *b"PK\x05\x06";
+const HEADER: [u8; 4] = *b"PK\x01\x02";
+/// Bytes of an entry before its name.
+const HEAD: usize = 46;
+/// Bytes that all entries may take in memory.
+const MAX_DIRECTORY: usize = 32 << 20;
+
+/// The entries of an archive (APPNOTE.TXT of PKWARE, 4.3.12 and 4.3.16).
+pub fn entries(path: &Path) -> io::Result<Vec<Entry>> {
+    let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("not a ZIP archive: {what}"));
+    let mut file = crate::system::regular::open(path)?;
+    let length = file.metadata()?.len();
+    // The end record has 22 bytes and a comment of at most 64 KiB.
+    let tail_length = length.min(22 + 0xffff);
+    file.seek(SeekFrom::Start(length - tail_length))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    let end = tail.windows(4).rposition(|window| window == END).ok_or_else(|| wrong("it has no end record"))?;
+    let end = &tail[end..];
+    let (size, start) = (long(end, 12), long(end, 16));
+    let (Some(size), Some(start)) = (size, start) else { return Err(wrong("its end record is cut short")) };
+    if u64::from(start) + u64::from(size) > length {
+        return Err(wrong("its directory is not where it should be"));
+    }
+    file.seek(SeekFrom::Start(start.into()))?;
+    let mut directory = io::BufReader::with_capacity(1 << 16, file.take(size.into()));
+    let mut all = Vec::new();
+    // Of an entry its name is kept, and what else is known of it.
+    let mut kept = 0;
+    let cut_short = |error: io::Error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => wrong("its directory is cut short"),
+        _ => error,
+    };
+    loop {
+        let mut head = [0; HEAD];
+        if directory.fill_buf()?.is_empty() {
+            return Ok(all);
+        }
+        // What follows the entries is none.
+        directory.read_exact(&mut head[..4]).map_err(cut_short)?;
+        if !head.starts_with(&HEADER) {
+            return Ok(all);
+        }
+        directory.read_exact(&mut head[4..]).map_err(cut_short)?;
+        let entry = read(&head, &mut directory).map_err(cut_short)?;
+        kept += size_of::<Entry>() + entry.name.len();
+        if kept > MAX_DIRECTORY {
+            return Err(io::Error::other(format!("its directory takes more than {MAX_DIRECTORY} bytes")));
+        }
+        all.push(entry);
+    }
+}
+
+fn short(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn long(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}
+
+/// The entry that begins with this head; its name and what else belongs to it is read.
+fn read(head: &[u8; HEAD], rest: &mut impl Read) -> io::Result<Entry> {
+    let [name, extra, comment] = [28, 30, 32].map(|at| short(head, at).unwrap_or_default());
+    let is_unix = head[5] == 3;
+    let mode = long(head, 38).unwrap_or_default() >> 16;
+    let mut bytes = vec![0; name.into()];
+    rest.read_exact(&mut bytes)?;
+    let skipped = u64::from(extra) + u64::from(comment);
+    if io::copy(&mut rest.take(skipped), &mut io::sink())? < skipped {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Entry {
+        name: String::from_utf8_lossy(&bytes).into_owned(),
+        crc: long(head, 16).unwrap_or_default(),
+        size: long(head, 24).unwrap_or_default(),
+        mode: (is_unix && mode != 0).then_some(mode),
+    })
+}
+
+impl Entry {
+    pub fn is_folder(&self) -> bool {
+        self.name.ends_with('/')
+    }
+
+    /// Where it goes in a folder; `None` if its name leads out of it.
+    pub fn place(&self, folder: &Path) -> Option<PathBuf> {
+        let path = Path::new(&self.name);
+        path.components()
+            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+            .then(|| folder.join(path))
+    }
+
+    /// Whether that is there already, with the same content, and with `with_mode` the same permissions.
+    pub fn is_at(&self, path: &Path, with_mode: bool) -> bool {
+        let Ok(meta) = fs::symlink_metadata(path) else { return false };
+        let bits = self.mode.filter(|_| with_mode && !meta.is_symlink()).map(|mode| mode & 0o777);
+        if bits.is_some_and(|bits| bits != meta.permissions().mode() & 0o777) {
+            return false;
+        }
+        let is_link = self.mode.is_some_and(|mode| mode & 0o170_000 == 0o120_000);
+        match () {
+            () if self.is_folder() => meta.is_dir(),
+            // A link is kept as a file that holds its target.
+            () if is_link => {
+                fs::read_link(path).is_ok_and(|target| crc(target.as_os_str().as_encoded_bytes()) == Ok(self.crc))
+            }
+            () if !meta.is_file() || self.size != u32::MAX && meta.len() != u64::from(self.size) => false,
+            () => crate::system::regular::open(path).is_ok_and(|file| crc(file) == Ok(self.crc)),
+        }
+    }
+}
+
+/// The CRC-32 of ISO 3309, as ZIP has it.
+fn crc(mut reader: impl Read) -> Result<u32, io::ErrorKind> {
+    let table: [u32; 256] = std::array::from_fn(|byte| {
+        (0..8).fold(byte as u32, |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
+    });
+    let mut crc = u32::MAX;
+    let mut buffer = [0u8; 1 << 16];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(!crc),
+            Ok(length) => {
+                for byte in &buffer[..length] {
+                    crc = crc >> 8 ^ table[((crc ^ u32::from(*byte)) & 0xff) as usize];
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.kind()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_crc_is_the_published_one() {
+        assert_eq!(crc(b"123456789".as_slice()), Ok(0xcbf4_3926));
+    }
+
+    #[test]
+    fn what_is_no_archive_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.zip");
+        for bytes in [&b""[..], b"PK", b"PK\x05\x06", b"PK\x05\x06\0\0\0\0\0\0\0\0\xff\xff\0\0\0\0\0\0\0\0"] {
+            fs::write(&path, bytes).unwrap();
+            assert!(entries(&path).is_err(), "{bytes:?}");
+        }
+    }
+}
