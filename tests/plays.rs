@@ -61,3 +61,11 @@ fn tasks_go_on_in_the_background() {
     let shown = shown(path);
     assert!(shown.ends_with("--- exit code 0\n"), "{shown}");
 }
+
+/// Its items wait for each other.
+#[test]
+fn items_run_side_by_side() {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plays/parallel/play.yml"));
+    let shown = shown(path);
+    assert!(shown.ends_with("--- exit code 0\n"), "{shown}");
+}

@@ -307,7 +307,7 @@ impl Resolver {
                 extended: task.loop_control.extended.as_ref().map(field),
                 extended_allitems: task.loop_control.extended_allitems.as_ref().map(field),
                 break_when: Condition::all_of(task.loop_control.break_when.as_ref()),
-                parallel: task.loop_control.parallel.as_ref().map(field),
+                parallel: parallel(task).map(field),
             },
             register: task.register.as_ref().and_then(|node| node.as_str().map(Arc::from)),
             changed_when: Condition::all_of(task.changed_when.as_ref()),
@@ -373,6 +373,12 @@ impl Resolver {
             }
         }
     }
+}
+
+/// How many items of a loop run side by side: `loop_control: parallel`, or the task's own variable `rplay_parallel`,
+/// which ansible-core accepts, too.
+fn parallel(task: &syntax::Task) -> Option<&Node> {
+    task.loop_control.parallel.as_ref().or_else(|| task.keywords.vars.as_ref()?.get("rplay_parallel"))
 }
 
 /// The names of an action's secret arguments, aliases too.
