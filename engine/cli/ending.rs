@@ -88,9 +88,8 @@ pub fn wait() -> ! {
 /// What is said after a panic.
 fn fault(place: &str) -> String {
     format!(
-        "rplay has a fault and cannot go on{place}. Please report it with your playbook's task at {}/issues; \
-         RUST_BACKTRACE=1 tells more",
-        env!("CARGO_PKG_REPOSITORY")
+        "rplay has a fault and cannot go on{place}. Please report it with your playbook's task; RUST_BACKTRACE=1 tells \
+         more"
     )
 }
 

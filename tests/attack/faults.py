@@ -253,7 +253,7 @@ class Attack:
         }
 
     def lose(self, what, fault, detail=""):
-        self.lost.append(what)
+        self.lost.append((self.round, what))
         print(f"lost: {what} after {fault} (round {self.round}, seed {self.options.seed}) {detail}", flush=True)
 
     def settle(self):
@@ -348,10 +348,11 @@ class Attack:
         print(f"\n{'fault':<34}{'tried':>7}")
         for fault, count in sorted(self.table.items()):
             print(f"{fault:<34}{count:>7}")
-        lost = collections.Counter(self.lost)
-        print(f"{'lost':<34}{len(self.lost):>7}")
-        for what, count in lost.items():
-            print(f"  {what:<32}{count:>7}")
+        for what, count in collections.Counter(what for _, what in self.lost).items():
+            print(f"  lost: {what:<26}{count:>7}")
+        tried, lost = self.table.total(), len({number for number, _ in self.lost})
+        print(f"{'':<6}{'tried':>10} {'survived':>10} {'lost':>6}")
+        print(f"{'all':<6}{tried:>10} {tried - lost:>10} {lost:>6}")
         return 1 if self.lost else 0
 
 
