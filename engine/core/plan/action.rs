@@ -60,6 +60,8 @@ pub struct ControllerEntry {
     pub free_form: Option<&'static str>,
     /// Takes arguments of any name (`set_fact`).
     pub open: bool,
+    /// As [`Entry::keeps_to_host`].
+    keeps_to_host: bool,
     /// What is known of the arguments; `None` for those of the agent's module of the same name, for which
     /// the controller only brings the content along.
     arguments: Option<Definition>,
@@ -75,7 +77,7 @@ struct Definition {
 
 const fn entry<A: Args>(kind: Controller, name: &'static str, free_form: Option<&'static str>) -> ControllerEntry {
     let arguments = Some(Definition { doc: A::DOC, args: A::args, check: check::<A> });
-    ControllerEntry { kind, name, free_form, open: false, arguments }
+    ControllerEntry { kind, name, free_form, open: false, keeps_to_host: false, arguments }
 }
 
 const fn open<A: Args>(kind: Controller, name: &'static str) -> ControllerEntry {
@@ -84,7 +86,14 @@ const fn open<A: Args>(kind: Controller, name: &'static str) -> ControllerEntry 
 
 /// An action that ends in a call to the module of the same name.
 const fn relayed(kind: Controller, name: &'static str, free_form: Option<&'static str>) -> ControllerEntry {
-    ControllerEntry { kind, name, free_form, open: false, arguments: None }
+    ControllerEntry { kind, name, free_form, open: false, keeps_to_host: false, arguments: None }
+}
+
+impl ControllerEntry {
+    const fn keeps_to_host(mut self) -> Self {
+        self.keeps_to_host = true;
+        self
+    }
 }
 
 fn check<A: Args>(map: &Map, later: &[String]) -> Vec<ArgFault> {
@@ -94,11 +103,11 @@ fn check<A: Args>(map: &Map, later: &[String]) -> Vec<ArgFault> {
 /// Sorted by name.
 pub static CONTROLLER: &[ControllerEntry] = &[
     open::<a::AddHost>(Controller::AddHost, "add_host"),
-    entry::<a::Assert>(Controller::Assert, "assert", None),
-    relayed(Controller::Copy, "copy", None),
-    entry::<a::Debug>(Controller::Debug, "debug", None),
+    entry::<a::Assert>(Controller::Assert, "assert", None).keeps_to_host(),
+    relayed(Controller::Copy, "copy", None).keeps_to_host(),
+    entry::<a::Debug>(Controller::Debug, "debug", None).keeps_to_host(),
     entry::<a::Fail>(Controller::Fail, "fail", None),
-    relayed(Controller::Fetch, "fetch", None),
+    relayed(Controller::Fetch, "fetch", None).keeps_to_host(),
     open::<a::GatherFacts>(Controller::GatherFacts, "gather_facts"),
     entry::<a::GroupBy>(Controller::GroupBy, "group_by", None),
     entry::<a::ImportPlaybook>(Controller::ImportPlaybook, "import_playbook", Some("file")),
@@ -109,11 +118,11 @@ pub static CONTROLLER: &[ControllerEntry] = &[
     entry::<a::IncludeVars>(Controller::IncludeVars, "include_vars", Some("file")),
     entry::<a::Meta>(Controller::Meta, "meta", Some("free_form")),
     entry::<a::Pause>(Controller::Pause, "pause", None),
-    relayed(Controller::Script, "script", Some("_raw_params")),
-    open::<a::SetFact>(Controller::SetFact, "set_fact"),
+    relayed(Controller::Script, "script", Some("_raw_params")).keeps_to_host(),
+    open::<a::SetFact>(Controller::SetFact, "set_fact").keeps_to_host(),
     entry::<a::SetStats>(Controller::SetStats, "set_stats", None),
-    entry::<a::Template>(Controller::Template, "template", None),
-    relayed(Controller::Unarchive, "unarchive", None),
+    entry::<a::Template>(Controller::Template, "template", None).keeps_to_host(),
+    relayed(Controller::Unarchive, "unarchive", None).keeps_to_host(),
     entry::<a::ValidateArgumentSpec>(Controller::ValidateArgumentSpec, "validate_argument_spec", None),
     entry::<a::WaitForConnection>(Controller::WaitForConnection, "wait_for_connection", None),
 ];
@@ -124,6 +133,7 @@ static LATE: ControllerEntry = ControllerEntry {
     name: "action",
     free_form: Some("_raw_params"),
     open: true,
+    keeps_to_host: false,
     arguments: Some(Definition { doc: "", args: Vec::new, check: |_, _| Vec::new() }),
 };
 
@@ -165,6 +175,14 @@ impl Action {
             Action::Module(entry) => entry.brings_facts,
             // What a template names is known only when it is sent.
             Action::Controller(entry) => matches!(entry.kind, Controller::GatherFacts | Controller::Late),
+        }
+    }
+
+    /// Whether it works on its own host alone, as far as its arguments do not say otherwise.
+    pub fn keeps_to_host(&self) -> bool {
+        match self {
+            Action::Module(entry) => entry.keeps_to_host,
+            Action::Controller(entry) => entry.keeps_to_host,
         }
     }
 
@@ -247,5 +265,31 @@ impl Action {
     pub fn nearest(written: &str) -> Option<&'static str> {
         let short = written.rsplit('.').next().unwrap_or(written);
         nearest(short, Action::names()).filter(|meant| *meant != short)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_wait_for_each_other_only_where_a_task_reaches_beyond_its_host() {
+        let keeps = |name: &str| Action::find(name).unwrap().keeps_to_host();
+        for name in ["command", "copy", "template", "ansible.builtin.set_fact", "stat"] {
+            assert!(keeps(name), "{name}");
+        }
+        for name in ["add_host", "apt", "docker_container", "pause", "run_lock", "wait_for"] {
+            assert!(!keeps(name), "{name}");
+        }
+        assert!(!Action::late().keeps_to_host());
+    }
+
+    /// The controller only brings the content along.
+    #[test]
+    fn a_relayed_action_reaches_as_far_as_its_module() {
+        for entry in CONTROLLER.iter().filter(|entry| entry.arguments.is_none()) {
+            let module = registry::find(entry.name).unwrap();
+            assert_eq!(entry.keeps_to_host, module.keeps_to_host, "{}", entry.name);
+        }
     }
 }

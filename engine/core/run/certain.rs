@@ -28,53 +28,7 @@ pub(super) fn holds_others_up(task: &Task) -> bool {
     task.settings.run_once.is_some()
         || task.settings.throttle.is_some()
         || task.settings.delegate_to.is_some()
-        || !stays_at_home(task.action.name())
-}
-
-/// Whether a task of that action works on its own host alone, as far as its arguments do not say otherwise.
-fn stays_at_home(action: &str) -> bool {
-    matches!(
-        action,
-        "assemble"
-            | "assert"
-            | "authorized_key"
-            | "blockinfile"
-            | "command"
-            | "copy"
-            | "cron"
-            | "debconf"
-            | "debug"
-            | "dpkg_selections"
-            | "fetch"
-            | "file"
-            | "find"
-            | "firewalld"
-            | "getent"
-            | "group"
-            | "hostname"
-            | "ini_file"
-            | "lineinfile"
-            | "modprobe"
-            | "package_facts"
-            | "ping"
-            | "raw"
-            | "replace"
-            | "script"
-            | "seboolean"
-            | "selinux"
-            | "service_facts"
-            | "set_fact"
-            | "setup"
-            | "shell"
-            | "slurp"
-            | "stat"
-            | "sysctl"
-            | "tempfile"
-            | "template"
-            | "unarchive"
-            | "user"
-            | "yum_repository"
-    )
+        || !task.action.keeps_to_host()
 }
 
 /// Whether one host may end these steps for others that are elsewhere in them.

@@ -14,6 +14,9 @@ pub struct Entry {
     pub free_form: Option<&'static str>,
     /// Facts of the host may come with its result.
     pub brings_facts: bool,
+    /// It works on its own host alone, as far as its arguments do not say otherwise: hosts need not wait for
+    /// each other at such a task.
+    pub keeps_to_host: bool,
     /// What it does, from the doc comment.
     pub doc: &'static str,
     pub args: fn() -> Vec<Arg>,
@@ -28,6 +31,7 @@ pub(crate) const fn entry<M: Module>(name: &'static str, collection: &'static st
         collection,
         free_form: None,
         brings_facts: false,
+        keeps_to_host: false,
         doc: M::DOC,
         args: M::args,
         check: check::<M>,
@@ -44,6 +48,11 @@ impl Entry {
 
     pub(crate) const fn free_form(mut self, arg: &'static str) -> Self {
         self.free_form = Some(arg);
+        self
+    }
+
+    pub(crate) const fn keeps_to_host(mut self) -> Self {
+        self.keeps_to_host = true;
         self
     }
 
