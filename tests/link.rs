@@ -115,12 +115,28 @@ fn jobs_that_come_at_once_share_one_agent() {
 /// The controller goes while a file is half made.
 #[test]
 fn what_was_begun_is_removed_when_the_controller_goes() {
+    what_was_begun_is_removed(4, |links, _| {
+        links.close();
+        None
+    });
+}
+
+#[test]
+fn what_was_begun_is_removed_when_the_agent_is_told_to_end() {
+    what_was_begun_is_removed(5, |links, agent| {
+        assert!(std::process::Command::new("kill").arg(agent).status().unwrap().success());
+        Some(links)
+    });
+}
+
+/// `end` gets the links and the process of the agent, and gives back links that are to stay open.
+fn what_was_begun_is_removed(number: u32, end: impl FnOnce(Links, &str) -> Option<Links>) {
     let folder = tempfile::tempdir().unwrap();
     let names = || {
         let listed = fs::read_dir(folder.path()).unwrap();
         listed.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
     };
-    let sleep = format!("sleep 300.3{}", std::process::id());
+    let sleep = format!("sleep 300.{number}{}", std::process::id());
     let args = data! {
         "content" => "x", "dest" => folder.path().join("file").to_str().unwrap(),
         "validate" => format!("sh -c '{sleep}; test -f %s'"),
@@ -136,9 +152,15 @@ fn what_was_begun_is_removed_when_the_controller_goes() {
             std::thread::sleep(Duration::from_millis(20));
         }
     };
-    let runs = || std::process::Command::new("pgrep").args(["-x", "-f", &sleep]).output().unwrap().status.success();
+    let output = |command: &str, args: &[&str]| {
+        let output = std::process::Command::new(command).args(args).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let pid = || output("pgrep", &["-x", "-f", &sleep]);
+    let runs = || !pid().is_empty();
+    let parent = |pid: &str| output("ps", &["-o", "ppid=", "-p", pid]);
     wait("it is being made", &|| names().iter().any(|name| name.starts_with(".rplay-")) && runs());
-    links.close();
+    let _open = end(links, &parent(&parent(&pid())));
     wait("nothing is left", &|| names().is_empty() && !runs());
 }
 

@@ -34,13 +34,15 @@ pub fn serve(reader: impl Read + Send + 'static, writer: impl Write + Send + 'st
     converse(reader, writer, &Patience::default())
 }
 
-/// As [`serve`]; that the controller has not been heard for so many seconds (0: for ever) is an error as well.
+/// As [`serve`], for a process of its own: that the controller has not been heard for so many seconds (0: for ever)
+/// is an error as well, and so is a signal that ends a process.
 pub fn serve_while_heard(
     reader: impl Read + AsFd + Send + 'static,
     writer: impl Write + Send + 'static,
     seconds: u32,
 ) -> Result<(), FrameError> {
-    let patience = Patience::new(seconds);
+    let mut patience = Patience::new(seconds);
+    patience.heed_signals();
     converse(Heard::new(reader, patience.clone()), writer, &patience)
 }
 
