@@ -104,7 +104,15 @@ fn readers(root: &Path) -> Result<Vec<Target>, String> {
 
 /// Input number `at` and its reader.
 fn input(readers: &[Target], seed: u64, at: u64) -> Option<(&Target, Vec<u8>)> {
-    let reader = readers.get((at % readers.len().max(1) as u64) as usize)?;
+    let round: usize = readers.iter().map(|reader| reader.turns).sum();
+    let mut turn = (at % round.max(1) as u64) as usize;
+    let reader = readers.iter().find(|reader| match turn.checked_sub(reader.turns) {
+        Some(rest) => {
+            turn = rest;
+            false
+        }
+        None => true,
+    })?;
     Some((reader, mutate::mutated(&reader.seeds, &mut Random::of(seed, at))))
 }
 
@@ -155,9 +163,13 @@ fn report(options: &Options, readers: &[Target], lost: &[Loss], took: Duration) 
         println!("lost: {} at input {}: {}\n      {}", reader.name, loss.at, loss.how, path.display());
     }
     println!("\n{:<18} {:>10} {:>10} {:>6}", "reader", "tried", "survived", "lost");
-    let count = readers.len().max(1) as u64;
-    for (at, reader) in readers.iter().enumerate() {
-        let tried = (options.count + count - 1 - at as u64) / count;
+    let round = readers.iter().map(|reader| reader.turns as u64).sum::<u64>().max(1);
+    let mut first = 0;
+    for reader in readers {
+        // Whole rounds, and what the last one, which may be cut, holds of this reader's turns.
+        let turns = reader.turns as u64;
+        let tried = options.count / round * turns + (options.count % round).saturating_sub(first).min(turns);
+        first += turns;
         let lost = by_reader.get(reader.name).copied().unwrap_or(0);
         println!("{:<18} {tried:>10} {:>10} {lost:>6}", reader.name, tried.saturating_sub(lost));
     }

@@ -27,6 +27,8 @@ use crate::seeds::Seeds;
 pub struct Target {
     pub name: &'static str,
     pub seeds: Vec<Vec<u8>>,
+    /// Its turns in a round: those that take microseconds have more of them.
+    pub turns: usize,
     run: fn(&Bench, &[u8]),
 }
 
@@ -103,7 +105,8 @@ impl Bench {
 /// All readers with their seeds.
 pub fn all(seeds: &Seeds) -> Vec<Target> {
     let texts = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>();
-    let target = |name, seeds, run| Target { name, seeds, run };
+    let target = |name, seeds, run| Target { name, seeds, turns: 1, run };
+    let often = |turns, name, seeds, run| Target { name, seeds, turns, run };
     let with = |more: &[&str]| [texts(more), seeds.yaml.clone()].concat();
     let expressions: Vec<Vec<u8>> = seeds.expressions.iter().filter_map(|line| inner(line)).collect();
     vec![
@@ -134,7 +137,7 @@ pub fn all(seeds: &Seeds) -> Vec<Target> {
             ]),
             inventory,
         ),
-        target("pattern", texts(PATTERNS), pattern),
+        often(8, "pattern", texts(PATTERNS), pattern),
         target("template", [seeds.expressions.clone(), seeds.templates.clone()].concat(), template_text),
         target(
             "template file",
@@ -147,10 +150,10 @@ pub fn all(seeds: &Seeds) -> Vec<Target> {
             condition,
         ),
         target("filtered", texts(DATA), filtered),
-        target("vault", texts(VAULT), vault),
+        often(4, "vault", texts(VAULT), vault),
         target("settings", texts(SETTINGS), settings),
-        target("extra vars", texts(&["a=1 b='c d' e=\"f\"", "{\"a\": [1]}", "a: {b: c}", "@file"]), extra),
-        target("frames", frames(), wire),
+        often(4, "extra vars", texts(&["a=1 b='c d' e=\"f\"", "{\"a\": [1]}", "a: {b: c}", "@file"]), extra),
+        often(16, "frames", frames(), wire),
         target("files of modules", texts(FILES), files),
     ]
 }
@@ -200,9 +203,20 @@ const DATA: &[&str] = &[
     "<a href='b'>",
     "Wörter",
     "1 + 2 * x",
+    "registry:5000/a/b:1.2@sha256:00ff",
+    "2:1.0~rc1-2+deb12u1",
+    "1.0.0-alpha.1+b.2",
+    "10.0.0.1-10.0.0.9",
+    "2001:db8::1/128",
+    "a=b c='d e' f=\"g\\\"h\"",
 ];
 const FILES: &[&str] = &[
     "# a\n[s]\nk = v\nk2=v2 ; c\n[t]\n",
+    "#Ansible: j\n@daily root /bin/true % in\nMAILTO=\"a\"\n#Ansible: k\n#1-5,7 */2 * jan mon root x\n",
+    "Types: deb\nURIs: http://a\nSuites: stable\nComponents: main\nSigned-By:\n -----BEGIN PGP-----\n .\n",
+    "root:$6$s$h:19000:0:99999:7:::\nu:!:::::::\n+::::::\n",
+    "g:x:100:a,b\nu:x:1000:1000:U,,,:/home/u:/bin/sh\n",
+    "|1|AAAA=|BBBB= ssh-rsa CCCC\n[h]:22,10.0.0.1 ssh-ed25519 DDDD c\n@revoked * ssh-rsa E\n",
     "kernel.x = 1\n# net.y=2\n",
     "UUID=ab / ext4 defaults,noatime 0 1\nnone /p proc defaults 0 0\n",
     "deb [arch=amd64 signed-by=/k] http://a/b stable main\n",
