@@ -5,10 +5,12 @@
 
 Each host is an sshd of its own with a folder of its own. A round runs a play that copies, edits, unpacks and runs
 commands, and at a random moment something dies: the controller, an agent, an sshd session, an ssh master; or it is
-frozen for a while, or interrupted. Then, for every round:
+frozen for a while, or interrupted; or a link says nothing for longer than the agent waits; or, as root, the disk of a
+host or the controller's folder for temporary files is full. Then, for every round:
 
-- no file is half-written: each one is absent, as it was, or as it is to be;
-- nothing is left behind: no process of ours, no temporary file beside a destination;
+- no file is half-written: each one is absent, as it was, or as it is to be (but for members of archives, which the
+  host's own tar writes);
+- nothing is left behind: no process of ours, no temporary file beside a destination or with the controller;
 - the controller ends in bounded time and prints no panic;
 - the next run completes, and the one after it changes nothing.
 
@@ -33,6 +35,12 @@ HOSTS = 3
 SETTLE = 15
 # Seconds after which a run counts as hanging.
 PATIENCE = 90
+# `link_timeout` of a run whose link is cut, and seconds after which its agent must have ended: half as many more, and
+# some for a busy machine.
+LINK_TIMEOUT = 2
+SILENCE = 9
+# What a host's disk and the controller's folder hold, where they can be mounted.
+DISK = "64m"
 
 SSHD_CONFIG = """\
 Port {port}
@@ -83,13 +91,40 @@ PLAY = """\
 """
 
 
+class Disk:
+    """A folder that can be full, if this user may mount one."""
+
+    def __init__(self, path: Path):
+        path.mkdir(parents=True)
+        self.path = path
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=755", "tmpfs", path]
+        self.mounted = os.geteuid() == 0 and subprocess.run(mount, stderr=subprocess.DEVNULL).returncode == 0
+        self.filler = path / "filler"
+
+    def fill(self):
+        with open(self.filler, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(bytes(1 << 16))
+            except OSError:
+                pass
+
+    def clear(self):
+        self.filler.unlink(missing_ok=True)
+
+    def unmount(self):
+        if self.mounted:
+            subprocess.run(["umount", "-l", self.path])
+
+
 class Host:
     def __init__(self, work: Path, number: int, port: int):
         self.name = f"host{number}"
         self.port = port
         self.home = work / self.name
-        self.folder = self.home / "files"
-        self.folder.mkdir(parents=True)
+        self.disk = Disk(self.home / "disk")
+        self.folder = self.disk.path / "files"
+        self.folder.mkdir()
         config = work / f"{self.name}.sshd"
         config.write_text(SSHD_CONFIG.format(port=port, work=work, home=self.home))
         self.config = config
@@ -178,17 +213,18 @@ class Attack:
         (self.play / "hosts").write_text(
             "\n".join(lines) + f"\n[all:vars]\nansible_user=root\nansible_ssh_common_args='{common}'\n"
         )
-        self.home = work / "controller"
-        self.home.mkdir()
+        self.disk = Disk(work / "controller")
+        self.home = self.disk.path
         self.lost = []
         self.table = collections.Counter()
 
-    def start(self):
+    def start(self, **more):
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
             "TMPDIR": str(self.home),
             "NO_COLOR": "1",
+            **more,
         }
         return subprocess.Popen(
             [self.options.binary, "-i", "hosts", "play.yml"],
@@ -238,7 +274,18 @@ class Attack:
         def masters():
             return [pid for pid, line in processes() if "ssh" in line[:1] and str(self.work) in " ".join(line)]
 
-        return {
+        def cut(run):
+            """The agent ends although nobody tells it that its controller is out of reach."""
+            sessions = host.sessions()
+            each(sessions, signal.SIGSTOP)
+            until = time.monotonic() + SILENCE
+            while host.agents() and time.monotonic() < until:
+                time.sleep(0.05)
+            if host.agents() and run.poll() is None:
+                self.lose("an agent without a link goes on", "link cut")
+            each(sessions, signal.SIGCONT)
+
+        faults = {
             "controller killed": lambda run: kill(run.pid, signal.SIGKILL),
             "controller interrupted": lambda run: kill(run.pid, signal.SIGINT),
             "controller terminated": lambda run: kill(run.pid, signal.SIGTERM),
@@ -250,7 +297,12 @@ class Attack:
             "session killed": lambda run: each(host.sessions(), signal.SIGKILL),
             "ssh master killed": lambda run: each(masters(), signal.SIGKILL),
             "all processes of a host killed": lambda run: each([pid for pid, _ in host.everything()], signal.SIGKILL),
+            "link cut": cut,
         }
+        if host.disk.mounted and self.disk.mounted:
+            faults["disk of a host full"] = lambda run: host.disk.fill()
+            faults["disk of the controller full"] = lambda run: self.disk.fill()
+        return faults
 
     def lose(self, what, fault, detail=""):
         self.lost.append((self.round, what))
@@ -272,6 +324,7 @@ class Attack:
         if code != 0:
             sys.exit(f"the play does not work without a fault: {code}\n{output}")
         self.duration = time.monotonic() - begun
+        self.own = set(os.listdir(self.home))
         return {host.name: self.contents(host) for host in self.hosts}
 
     def one(self, number, wanted):
@@ -287,11 +340,12 @@ class Attack:
                 (host.folder / "d" / "f3").write_text("old")
             before = {host.name: self.contents(host) for host in self.hosts}
         fault, act = self.random.choice(sorted(self.faults().items()))
-        self.table[fault] += 1
-        run = self.start()
+        run = self.start(**({"RPLAY_LINK_TIMEOUT": str(LINK_TIMEOUT)} if fault == "link cut" else {}))
         time.sleep(self.random.uniform(0, self.duration * 1.1))
         act(run)
         code, output = self.end(run)
+        for disk in (self.disk, *(host.disk for host in self.hosts)):
+            disk.clear()
         if code == "hangs":
             self.lose("the run hangs", fault, output[-500:])
         if "panicked" in output or code in (101, 134, -6, -11):
@@ -299,6 +353,10 @@ class Attack:
         for pid, line in self.settle():
             self.lose("an orphan", fault, " ".join(line)[:200])
             kill(pid, signal.SIGKILL)
+        for name in set(os.listdir(self.home)) - self.own:
+            if fault != "controller killed":
+                self.lose("a temporary file of the controller", fault, name)
+            self.own.add(name)
         for host in self.hosts:
             for path, digest in self.contents(host).items():
                 if ".rplay-" in path or path.endswith(".tmp") and path != "ran.tmp":
@@ -307,7 +365,9 @@ class Attack:
                         self.lose("a temporary file", fault, f"{host.name}:{path}")
                     continue
                 fine = {wanted[host.name].get(path), before[host.name].get(path)}
-                if digest not in fine and path not in ("lines", "ran.tmp"):
+                # The host's own tar writes members in place; the next run compares and unpacks again.
+                unpacked = path.startswith("d/a")
+                if digest not in fine and path not in ("lines", "ran.tmp") and not unpacked:
                     self.lose("a half-written file", fault, f"{host.name}:{path}")
                 if path == "lines" and not (host.folder / path).read_bytes().endswith(b"\n"):
                     self.lose("a half-written file", fault, f"{host.name}:{path}")
@@ -327,6 +387,7 @@ class Attack:
             code, output = self.end(self.start())
             if code != 0 or any(f"changed={n}" in output for n in range(1, 40)):
                 self.lose("a second run changes something", fault, output[-800:])
+        self.table[fault] += 1
 
     def run(self):
         for host in self.hosts:
@@ -336,6 +397,8 @@ class Attack:
             wanted = self.expected()
             for number in range(self.options.count):
                 self.one(number, wanted)
+        except KeyboardInterrupt:
+            print(f"interrupted in round {self.round}", flush=True)
         finally:
             for host in self.hosts:
                 host.sshd.terminate()
@@ -345,6 +408,8 @@ class Attack:
             for pid, line in processes():
                 if line and line[0].startswith("ssh") and str(self.work) in " ".join(line):
                     kill(pid, signal.SIGTERM)
+            for disk in (self.disk, *(host.disk for host in self.hosts)):
+                disk.unmount()
         print(f"\n{'fault':<34}{'tried':>7}")
         for fault, count in sorted(self.table.items()):
             print(f"{fault:<34}{count:>7}")
@@ -365,6 +430,9 @@ def main():
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(1 << 32)
     print(f"seed {options.seed}", flush=True)
+    # Either way sshds end, disks are unmounted, and the table is shown.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="rplay-attack-", dir="/var/tmp") as work:
         os.chmod(work, 0o755)
         return Attack(options, Path(work)).run()
