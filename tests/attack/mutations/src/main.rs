@@ -120,12 +120,12 @@ fn attack(options: &Options) -> Result<ExitCode, String> {
     let readers = readers(&options.root)?;
     println!("seed {}, {} inputs for {} readers", options.seed, options.count, readers.len());
     let begun = Instant::now();
-    let next = AtomicU64::new(0);
+    let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
     let lost: Mutex<Vec<Loss>> = Mutex::default();
     let failed: Mutex<Option<String>> = Mutex::default();
     thread::scope(|scope| {
         for worker in 0..options.workers {
-            let (next, lost, failed) = (&next, &lost, &failed);
+            let (next, done, lost, failed) = (&next, &done, &lost, &failed);
             scope.spawn(move || {
                 loop {
                     let from = next.fetch_add(SHARE, Ordering::Relaxed);
@@ -134,7 +134,15 @@ fn attack(options: &Options) -> Result<ExitCode, String> {
                     }
                     let share = Share { from, to: (from + SHARE).min(options.count), worker };
                     match work::supervise(options, &share) {
-                        Ok(more) => lost.lock().unwrap_or_else(PoisonError::into_inner).extend(more),
+                        Ok(more) => {
+                            // At once: an attack that is ended early has still shown what it found.
+                            more.iter().for_each(|loss| println!("lost: input {}: {}", loss.at, loss.how));
+                            lost.lock().unwrap_or_else(PoisonError::into_inner).extend(more);
+                            let done = done.fetch_add(share.to - share.from, Ordering::Relaxed) + share.to - share.from;
+                            if done % (50 * SHARE) == 0 {
+                                println!("{done} inputs, {:.0} s", begun.elapsed().as_secs_f64());
+                            }
+                        }
                         Err(message) => {
                             *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(message);
                             break;
