@@ -373,7 +373,7 @@ fn new_hosts_are_reached_in_the_same_run() {
     let after = account.folder.path().join("after.yml");
     let play = "- hosts: todo\n  gather_facts: false\n  tasks:\n    - shell: echo {{ inventory_hostname }} in $SSH_CONNECTION\n";
     fs::write(&after, play).unwrap();
-    let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name;
+    let user = rplay_modules::system::accounts::User::numbered(nix::unistd::getuid().as_raw()).unwrap().name;
     let run = account.run("provision", &[after.to_str().unwrap(), "-v", "-e", &format!("tencent_user={user}")]);
     assert_eq!(run.code, Some(0), "{}\n{}", run.text, server.log());
     for host in ["todo-1 in 127.0.0.1", "todo-2 in 127.0.0.1"] {

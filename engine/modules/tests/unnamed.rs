@@ -35,7 +35,7 @@ fn text(path: &Path) -> Value {
 fn lines_of_others_stay_to_the_byte() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().name;
+    let user = rplay_modules::system::accounts::User::numbered(nix::unistd::geteuid().as_raw()).unwrap().name;
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMe me@home";
     let cases: Vec<(&str, &str, &[u8], Map)> = vec![
         (
@@ -107,9 +107,9 @@ fn lines_of_others_stay_to_the_byte() {
 
 #[test]
 fn an_account_changes_in_what_is_named_alone() {
-    let root = nix::unistd::User::from_name("root").unwrap().unwrap();
+    let root = rplay_modules::system::accounts::User::named("root").unwrap();
     assert!(!run("user", data! { "name" => "root" }, true, None).changed);
-    let other = format!("{} once more", root.gecos.to_string_lossy());
+    let other = format!("{} once more", root.gecos);
     let outcome = run("user", data! { "name" => "root", "comment" => other.as_str() }, true, None);
     assert_eq!(outcome.changes.len(), 1, "{:?}", outcome.changes);
     assert!(outcome.changes[0].contains(" -c "), "{:?}", outcome.changes);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use minijinja::Value;
-use nix::unistd::User;
+use rplay_modules::system::accounts::User;
 
 use super::Table;
 use crate::{
@@ -92,10 +92,8 @@ pub(crate) fn expanduser(path: &str) -> String {
     let Some(rest) = path.strip_prefix('~') else { return path.to_owned() };
     let (name, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let home = match name {
-        "" => env::var("HOME").ok().or_else(|| {
-            User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.dir.display().to_string())
-        }),
-        name => User::from_name(name).ok().flatten().map(|user| user.dir.display().to_string()),
+        "" => env::var("HOME").ok().or_else(|| User::numbered(nix::unistd::getuid().as_raw()).map(|user| user.home)),
+        name => User::named(name).map(|user| user.home),
     };
     match home {
         Some(home) => format!("{}{rest}", home.trim_end_matches('/')),
@@ -376,4 +374,15 @@ fn urldecode(_: &mut Machine<'_>, value: Value, args: Args) -> Answer {
         }
     }
     Ok(Value::from(String::from_utf8_lossy(&out).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn homes_are_found_without_the_name_services_of_the_c_library() {
+        assert_eq!(expanduser("~root/x"), "/root/x");
+        assert_eq!(expanduser("~nobody-of-that-name/x"), "~nobody-of-that-name/x");
+    }
 }

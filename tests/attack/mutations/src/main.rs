@@ -139,7 +139,7 @@ fn attack(options: &Options) -> Result<ExitCode, String> {
                             more.iter().for_each(|loss| println!("lost: input {}: {}", loss.at, loss.how));
                             lost.lock().unwrap_or_else(PoisonError::into_inner).extend(more);
                             let done = done.fetch_add(share.to - share.from, Ordering::Relaxed) + share.to - share.from;
-                            if done % (50 * SHARE) == 0 {
+                            if done.is_multiple_of(50 * SHARE) {
                                 println!("{done} inputs, {:.0} s", begun.elapsed().as_secs_f64());
                             }
                         }
