@@ -13,7 +13,7 @@ use std::{
 };
 
 use rplay::link::{BlobSource, Connection, Container, ContentSink, Job, LinkEvent, LinkOptions, Links, Target};
-use rplay_wire::{Blob, Call, Failure, MARKER, Mode, Outcome, Reply, Stage, Value, data, encode};
+use rplay_wire::{Blob, Call, Failure, MARKER, Mode, Outcome, Reply, Stage, Value, data, encode, hex};
 use sha2::{Digest, Sha256};
 
 fn options() -> LinkOptions {
@@ -303,7 +303,7 @@ impl Content {
     }
 
     fn blob(&self) -> Blob {
-        let sha256 = Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hex::encode(Sha256::digest(&self.bytes));
         Blob { sha256, size: self.bytes.len() as u64 }
     }
 

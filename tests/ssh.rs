@@ -14,7 +14,7 @@ use std::{
 };
 
 use rplay::link::{Job, LinkEvent, LinkOptions, Links, Secret, SshOptions, Target};
-use rplay_wire::{Call, Failure, Mode, Outcome, Stage, data};
+use rplay_wire::{Call, Failure, Mode, Outcome, Stage, data, hex};
 use sshd::{Sshd, target};
 
 fn dispatch(links: &Links, target: &Arc<Target>, calls: usize) -> std::sync::mpsc::Receiver<LinkEvent> {
@@ -294,7 +294,7 @@ fn with_executable(folder: &str, script: &str) -> String {
     use sha2::Digest;
     let executable = sshd::executable();
     let digest = sha2::Sha256::digest(fs::read(&executable).unwrap());
-    let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = hex::encode(digest);
     let executable = executable.display();
     format!(
         "{script} && mkdir -m 700 {folder}/rplay && cp {executable} {folder}/rplay/{name} && chmod 700 {folder}/rplay/{name}"

@@ -7,12 +7,13 @@
 use std::{
     io::{IsTerminal, Write},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use rplay::{event::Event, report::Channel, run::Run};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
@@ -67,7 +68,7 @@ pub fn prepare() {
 
 /// Shows this run if it ends early.
 pub fn watch(run: &Arc<Run>, channel: &Arc<Channel>) {
-    *UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner) = Some((run.clone(), channel.clone()));
+    *UNDER_WAY.lock() = Some((run.clone(), channel.clone()));
 }
 
 /// The run is over. Does not return when something else ends the process already.
@@ -75,7 +76,7 @@ pub fn run_is_over() {
     if ENDING.load(Ordering::Acquire) {
         wait();
     }
-    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner).take();
+    UNDER_WAY.lock().take();
 }
 
 /// Waits for the thread that ends the process.
@@ -121,7 +122,7 @@ fn end(code: i32, text: String) {
 
 /// Tells why the run ends, and what has come of it so far.
 fn show(text: &str) {
-    let under_way = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let under_way = UNDER_WAY.lock().take();
     if let Some((_, channel)) = &under_way {
         channel.close_to_others();
         channel.flush_within(PATIENCE);

@@ -4,7 +4,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, IsTerminal, Write},
     os::fd::AsFd,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,6 +12,7 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr},
 };
+use parking_lot::{Mutex, MutexGuard};
 use rplay::{actions::Prompt, report::Channel, secrets::Secrets, visible::visible};
 
 use crate::output;
@@ -37,7 +38,7 @@ pub fn secret(question: &str) -> io::Result<String> {
 static HIDDEN: Mutex<Option<Termios>> = Mutex::new(None);
 
 fn hidden() -> MutexGuard<'static, Option<Termios>> {
-    HIDDEN.lock().unwrap_or_else(PoisonError::into_inner)
+    HIDDEN.lock()
 }
 
 /// Makes the terminal show what is typed again, when the process ends in the middle of a question.

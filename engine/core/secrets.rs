@@ -4,13 +4,10 @@ mod finder;
 mod spellings;
 mod values;
 
-use std::{
-    borrow::Cow,
-    collections::HashSet,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
 use finder::Finder;
+use parking_lot::RwLock;
 pub use values::values_of_file;
 
 /// What stands in place of a secret, as in Ansible.
@@ -57,7 +54,7 @@ impl Secrets {
         if whole.is_empty() || self.read(|known| known.given.contains(whole)) {
             return;
         }
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.write();
         known.given.insert(whole.into());
         if !is_long_enough(whole) {
             if is_telling(whole) {
@@ -76,7 +73,7 @@ impl Secrets {
     pub fn add_whole(&self, secret: &str) {
         let whole = secret.trim();
         if is_telling(whole) && !self.read(|known| known.whole.contains(whole)) {
-            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.known.write();
             known.whole.insert(whole.into());
         }
     }
@@ -191,7 +188,7 @@ impl Secrets {
     }
 
     fn read<T>(&self, look: impl FnOnce(&Known) -> T) -> T {
-        look(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+        look(&self.known.read())
     }
 
     fn finders(&self) -> Option<Arc<[Arc<Finder>]>> {
@@ -201,7 +198,7 @@ impl Secrets {
             return None;
         }
         Some(ready.unwrap_or_else(|| {
-            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.known.write();
             known.make_finder();
             known.finders.clone()
         }))

@@ -6,10 +6,11 @@ use std::{
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     process::Command,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use miette::Diagnostic;
+use parking_lot::Mutex;
 use thiserror::Error;
 
 use envelope::Envelope;
@@ -226,18 +227,18 @@ impl Vault {
         let content = self.decrypt(envelope, place)?;
         let text = std::str::from_utf8(&content).map_err(|_| VaultFault::NotText { place: place.clone() })?;
         self.secrets.add(text);
-        self.values.lock().unwrap_or_else(PoisonError::into_inner).insert(text.into());
+        self.values.lock().insert(text.into());
         Ok(text.to_owned())
     }
 
     /// Whether a text is what an encrypted value held.
     pub fn is_value(&self, text: &str) -> bool {
-        self.values.lock().unwrap_or_else(PoisonError::into_inner).contains(text)
+        self.values.lock().contains(text)
     }
 
     /// Decrypts a text with the first password that fits.
     pub fn decrypt(&self, envelope: &str, place: &Span) -> Result<Arc<[u8]>, VaultFault> {
-        let lock = || self.opened.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let lock = || self.opened.lock();
         if let Some(content) = lock().get(envelope) {
             return Ok(content.clone());
         }

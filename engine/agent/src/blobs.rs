@@ -6,11 +6,13 @@ use std::{
     io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
 use rplay_modules::{BlobSource, system::scratch};
-use rplay_wire::{Blob, Reply};
+use rplay_wire::{Blob, Reply, hex};
 use sha2::{Digest, Sha256};
 
 use crate::replies::Replies;
@@ -43,7 +45,7 @@ enum State {
 
 impl Fetch {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn end(&self, state: State) {
@@ -53,7 +55,8 @@ impl Fetch {
 
     fn wait(&self) -> io::Result<PathBuf> {
         let arriving = |state: &mut State| matches!(state, State::Arriving { .. });
-        let state = self.over.wait_while(self.state(), arriving).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
+        self.over.wait_while(&mut state, arriving);
         match &*state {
             State::Ready(path) => Ok(path.clone()),
             State::Failed(reason) => Err(io::Error::other(reason.clone())),
@@ -70,7 +73,7 @@ impl Blobs {
     /// The file with the content of that SHA-256. Blocks until the controller has sent all of it.
     pub fn fetch_digest(&self, sha256: &str) -> io::Result<PathBuf> {
         // It becomes a file name.
-        if sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
+        if !hex::is_sha256(sha256) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a sha256 digest"));
         }
         let (fetch, first) = self.join(sha256)?;
@@ -110,7 +113,7 @@ impl Blobs {
         let ended = match file.write_all(piece) {
             Err(error) => Some(Err(format!("{} cannot be written: {error}", path.display()))),
             Ok(()) if !last => None,
-            Ok(()) if hex(&digest.finalize_reset()) == sha256 => Some(Ok(path.clone())),
+            Ok(()) if hex::encode(digest.finalize_reset()) == sha256 => Some(Ok(path.clone())),
             Ok(()) => Some(Err(format!("the content arrived damaged: its sha256 is not {sha256}"))),
         };
         drop(state);
@@ -140,7 +143,7 @@ impl Blobs {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 }
 
@@ -156,10 +159,6 @@ fn folder(inner: &mut Inner) -> io::Result<&Path> {
         inner.folder = Some(scratch::folder()?);
     }
     inner.folder.as_ref().map(scratch::Folder::path).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -188,7 +187,7 @@ mod tests {
     }
 
     fn digest(content: &[u8]) -> String {
-        hex(&Sha256::digest(content))
+        hex::encode(Sha256::digest(content))
     }
 
     #[test]

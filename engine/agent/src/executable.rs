@@ -9,6 +9,7 @@ use std::{
 };
 
 use nix::sys::statvfs::{FsFlags, statvfs};
+use rplay_wire::hex;
 use sha2::{Digest, Sha256};
 
 /// Where a copy may lie: folders that every user can enter. Not $TMPDIR, which may be private to a user.
@@ -115,7 +116,7 @@ pub fn check(is_fresh: bool) -> Result<(), String> {
 fn cached() -> Option<String> {
     let own = fs::read_link("/proc/self/exe").ok()?;
     let name = own.file_name()?.to_str()?;
-    (name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit())).then(|| name.to_owned())
+    hex::is_sha256(name).then(|| name.to_owned())
 }
 
 /// Nanoseconds, never 0, that stand for a digest.
@@ -131,7 +132,7 @@ fn digest() -> io::Result<String> {
     let mut piece = vec![0; 1 << 18];
     loop {
         match file.read(&mut piece)? {
-            0 => return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            0 => return Ok(hex::encode(digest.finalize())),
             count => digest.update(&piece[..count]),
         }
     }

@@ -5,9 +5,11 @@ use std::{
     fs::File,
     io::{self, Read, Write},
     process::{Child, ChildStdin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc::Receiver},
+    sync::{Arc, mpsc::Receiver},
     thread,
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use rplay_modules::Cancel;
 use rplay_wire::{Become, Failure, Outcome, PIECE, Reply, Request, encode, read_reply};
@@ -77,7 +79,7 @@ impl Identities {
     pub fn cancel(&self, batch: u64) {
         for slot in self.slots().values() {
             // One that is just starting looks at the batch's own token.
-            if let Ok(slot) = slot.try_lock()
+            if let Some(slot) = slot.try_lock()
                 && let Slot::Running(other) = &*slot
             {
                 other.cancel(batch);
@@ -88,9 +90,9 @@ impl Identities {
     /// Hangs up on all of them, and so ends them. What is locked is left to the end of the process.
     pub fn close(&self) {
         for slot in self.slots().values() {
-            if let Ok(slot) = slot.try_lock()
+            if let Some(slot) = slot.try_lock()
                 && let Slot::Running(other) = &*slot
-                && let Ok(mut writer) = other.writer.try_lock()
+                && let Some(mut writer) = other.writer.try_lock()
             {
                 writer.take();
             }
@@ -99,7 +101,7 @@ impl Identities {
 
     fn other(&self, wanted: &Become) -> Result<Arc<Other>, Failure> {
         let slot = self.slots().entry(wanted.clone()).or_default().clone();
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = slot.lock();
         match &*slot {
             Slot::Running(other) if other.is_alive() => return Ok(other.clone()),
             Slot::Refused(failure) => return Err(failure.clone()),
@@ -124,7 +126,7 @@ impl Identities {
     }
 
     fn slots(&self) -> MutexGuard<'_, HashMap<Become, Arc<Mutex<Slot>>>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock()
     }
 }
 
@@ -281,10 +283,10 @@ impl Other {
     }
 
     fn open(&self) -> MutexGuard<'_, Option<HashMap<u64, Open>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 
     fn writer(&self) -> MutexGuard<'_, Option<ChildStdin>> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writer.lock()
     }
 }

@@ -2,10 +2,12 @@
 
 use std::{
     io::Write,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use rplay_wire::{Failure, FrameError, MARKER, Outcome, Reply, encode, outcome_frames};
 
@@ -118,7 +120,7 @@ impl Replies {
     }
 
     fn write(&self) -> Result<(), FrameError> {
-        let mut writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.0.writer.lock();
         let waiting = std::mem::take(&mut self.queue().waiting);
         if !waiting.is_empty() {
             writer.write_all(&waiting)?;
@@ -129,7 +131,7 @@ impl Replies {
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.queue.lock()
     }
 }
 

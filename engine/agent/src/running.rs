@@ -1,13 +1,9 @@
 //! A batch that is being carried out, and how it is stopped.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, thread, time::Duration};
 
 use nix::unistd::{Pid, gettid};
+use parking_lot::{Mutex, MutexGuard};
 use rplay_modules::Cancel;
 
 use crate::descendants;
@@ -51,7 +47,7 @@ impl Running {
     }
 
     fn threads(&self) -> MutexGuard<'_, HashSet<Pid>> {
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+        self.threads.lock()
     }
 }
 

@@ -5,12 +5,13 @@ use std::{
     fs,
     io::{BufReader, Read, Write},
     os::fd::AsFd,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use nix::unistd::getuid;
+use parking_lot::{Mutex, MutexGuard};
 use rplay_modules::BlobSource;
 use rplay_wire::{Batch, Failure, FrameError, Outcome, Reply, Request, read_frame};
 
@@ -129,7 +130,7 @@ impl Agent {
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<u64, Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock()
     }
 
     fn close(&self) {

@@ -5,11 +5,14 @@ use std::{
     fs::File,
     io::{self, Cursor, Read},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::SystemTime,
 };
 
+use parking_lot::Mutex;
+
 use rplay_modules::wire::{self, Blob};
+use rplay_wire::hex;
 use sha2::{Digest, Sha256};
 
 use super::download::Downloads;
@@ -43,7 +46,7 @@ impl Blobs {
             return Ok(self.bytes(files::read(path)?));
         }
         let modified = about.modified().ok();
-        if let Some((size, when, value)) = self.by_path.lock().unwrap_or_else(PoisonError::into_inner).get(path)
+        if let Some((size, when, value)) = self.by_path.lock().get(path)
             && *size == about.len()
             && *when == modified
         {
@@ -64,9 +67,9 @@ impl Blobs {
                 size += n as u64;
                 digest.update(&piece[..n]);
             }
-            self.offer(hex(&digest.finalize()), size, BlobData::File(path.to_owned()))
+            self.offer(hex::encode(digest.finalize()), size, BlobData::File(path.to_owned()))
         };
-        let mut known = self.by_path.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.by_path.lock();
         known.insert(path.to_owned(), (about.len(), modified, value.clone()));
         Ok(value)
     }
@@ -76,28 +79,23 @@ impl Blobs {
         if content.len() as u64 <= INLINE {
             return wire::Value::Bytes(content);
         }
-        let digest = hex(&Sha256::digest(&content));
+        let digest = hex::encode(Sha256::digest(&content));
         let size = content.len() as u64;
         self.offer(digest, size, BlobData::Bytes(content.into()))
     }
 
     fn offer(&self, sha256: String, size: u64, data: BlobData) -> wire::Value {
-        self.by_digest.lock().unwrap_or_else(PoisonError::into_inner).insert(sha256.clone(), data);
+        self.by_digest.lock().insert(sha256.clone(), data);
         wire::Value::Blob(Blob { sha256, size })
     }
 
     /// The content of a blob that an agent asks for.
     pub fn open(&self, sha256: &str) -> io::Result<Box<dyn Read + Send>> {
-        let data = self.by_digest.lock().unwrap_or_else(PoisonError::into_inner).get(sha256).cloned();
+        let data = self.by_digest.lock().get(sha256).cloned();
         match data {
             Some(BlobData::File(path)) => Ok(Box::new(File::open(path)?)),
             Some(BlobData::Bytes(bytes)) => Ok(Box::new(Cursor::new(bytes))),
             None => Err(io::Error::new(io::ErrorKind::NotFound, "this content was never offered")),
         }
     }
-}
-
-/// Bytes in lower-case hexadecimal.
-pub(super) fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -8,13 +8,14 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Weak,
         atomic::{AtomicI64, Ordering},
     },
 };
 
 use md5::Md5;
-use rplay_modules::system::digest::hex;
+use parking_lot::{Mutex, MutexGuard};
+use rplay_wire::hex;
 use sha1::{Digest, Sha1};
 use tempfile::NamedTempFile;
 
@@ -46,7 +47,7 @@ impl Downloads {
     }
 
     fn expected(&self) -> MutexGuard<'_, HashMap<i64, Weak<Download>>> {
-        self.expected.lock().unwrap_or_else(PoisonError::into_inner)
+        self.expected.lock()
     }
 }
 
@@ -90,7 +91,7 @@ impl Digesting {
     }
 
     fn end(self) -> Digests {
-        Digests { sha1: hex(&self.sha1.finalize()), md5: hex(&self.md5.finalize()) }
+        Digests { sha1: hex::encode(self.sha1.finalize()), md5: hex::encode(self.md5.finalize()) }
     }
 }
 
@@ -228,7 +229,7 @@ impl Download {
     }
 
     fn arriving(&self) -> MutexGuard<'_, Arriving> {
-        self.arriving.lock().unwrap_or_else(PoisonError::into_inner)
+        self.arriving.lock()
     }
 }
 

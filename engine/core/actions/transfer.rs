@@ -150,7 +150,7 @@ fn template_scope(path: &Path, args: &Rendered, context: &Context<'_>) -> std::s
 
 /// The present time as Python's `str` of a datetime begins.
 fn now() -> String {
-    jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S").to_string()
+    jiff::ZonedDateTime::now().strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 fn host_name() -> String {

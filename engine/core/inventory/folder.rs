@@ -4,8 +4,10 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
+
+use parking_lot::Mutex;
 
 use super::InventoryFault;
 use crate::{
@@ -86,7 +88,7 @@ impl Listing {
 
     fn layer(&self, name: &str, vault: &Vault) -> Result<Arc<Layer>, Problems> {
         let Some((_, path)) = self.paths.get(name) else { return Ok(Arc::default()) };
-        let lock = || self.loaded.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let lock = || self.loaded.lock();
         if let Some(layer) = lock().get(name) {
             return Ok(layer.clone());
         }

@@ -3,10 +3,11 @@
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, OnceLock},
+    sync::{Arc, OnceLock},
 };
 
 use indexmap::IndexSet;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     Inventory,
@@ -87,7 +88,7 @@ impl Layers {
 
 /// What is locked here is whole at every moment, so a panic elsewhere does not spoil it.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex.lock()
 }
 
 impl Inventory {

@@ -4,11 +4,13 @@ use std::{
     collections::{HashMap, HashSet},
     io::{self, Read},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Weak,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use rplay_wire::{Batch, Blob, Call, Failure, MAX_OUTCOME, Map, Outcome, PIECE, Pieces, Reply, Request, Value, encode};
 use tokio::{
@@ -188,7 +190,7 @@ impl Conversation {
 
     /// Hangs up: the agent kills what it has started and ends.
     pub fn close(&self) {
-        self.frames.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.frames.lock().take();
     }
 
     async fn listen(
@@ -295,7 +297,7 @@ impl Conversation {
     /// Keeps in mind what a batch that has ended had offered.
     fn remember(&self, ended: Running) {
         if !ended.offered.is_empty() {
-            self.past.lock().unwrap_or_else(PoisonError::into_inner).extend(ended.offered.into_keys());
+            self.past.lock().extend(ended.offered.into_keys());
         }
     }
 
@@ -305,7 +307,7 @@ impl Conversation {
         let offer = self.running().as_ref().and_then(|running| {
             running.values().find_map(|found| Some((found.offered.get(&sha256)?.clone(), found.blobs.clone())))
         });
-        if offer.is_none() && !self.past.lock().unwrap_or_else(PoisonError::into_inner).contains(&sha256) {
+        if offer.is_none() && !self.past.lock().contains(&sha256) {
             return Err(ReplyError::NotOffered);
         }
         if self.wanted.fetch_add(1, Ordering::AcqRel) >= MOST_WANTED {
@@ -348,11 +350,11 @@ impl Conversation {
     }
 
     fn frames(&self) -> Option<Sender<Vec<u8>>> {
-        self.frames.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.frames.lock().clone()
     }
 
     fn running(&self) -> MutexGuard<'_, Option<HashMap<u64, Running>>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock()
     }
 }
 

@@ -5,11 +5,12 @@ use std::{
     io::{self, Write},
     os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
 
 use flate2::{Compression, write::GzEncoder};
-use rplay_wire::Failure;
+use parking_lot::Mutex;
+use rplay_wire::{Failure, hex};
 use sha2::{Digest, Sha256};
 
 /// All executables that may be needed: our own, and those for other processors beside it.
@@ -65,7 +66,7 @@ impl Executables {
     }
 
     fn load(&self, processor: &str, path: &Path) -> Result<Arc<Executable>, Failure> {
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut read = self.read.lock();
         if let Some((_, executable)) = read.iter().find(|(known, _)| known == processor) {
             return Ok(executable.clone());
         }
@@ -140,8 +141,7 @@ fn digest(file: &File, note: Option<PathBuf>) -> io::Result<String> {
     );
     let noted = note.as_deref().and_then(|note| fs::read_to_string(note).ok());
     if let Some(sha256) = noted.as_deref().and_then(|noted| noted.strip_prefix(&state)).map(str::trim_end)
-        && sha256.len() == 64
-        && sha256.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && hex::is_sha256(sha256)
     {
         return Ok(sha256.to_owned());
     }
@@ -150,7 +150,7 @@ fn digest(file: &File, note: Option<PathBuf>) -> io::Result<String> {
         hasher.update(piece);
         Ok(())
     })?;
-    let sha256: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hex::encode(hasher.finalize());
     if let Some(note) = note {
         // Without it the next run reckons again.
         let _ = write_note(&note, &format!("{state}{sha256}\n"));
@@ -209,7 +209,7 @@ mod tests {
     fn a_noted_digest_holds_until_the_file_changes() {
         let there = tempfile::tempdir().unwrap();
         let (path, note) = (there.path().join("file"), there.path().join("note"));
-        let of = |content: &str| Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let of = |content: &str| hex::encode(Sha256::digest(content));
         let asked = || digest(&File::open(&path).unwrap(), Some(note.clone())).unwrap();
         fs::write(&path, "one").unwrap();
         assert_eq!(asked(), of("one"));

@@ -11,6 +11,7 @@ use std::{
 };
 
 use nix::unistd::getuid;
+use rplay_wire::hex::is_hex;
 
 /// A socket's path may have 107 bytes; ssh adds 17 while it binds one, we name ours with 16 and, while it is
 /// new, 9 more.
@@ -88,7 +89,6 @@ enum Kind {
 impl Kind {
     /// By the name; `None` for what is of others.
     fn of(name: &str) -> Option<Self> {
-        let is_hex = |text: &str, length: usize| text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit());
         let is_new = |text: &str| text.split_once('.').is_some_and(|(name, new)| is_hex(name, 16) && is_hex(new, 8));
         if is_hex(name, 16) || is_new(name) || name.strip_prefix("ask").is_some_and(|rest| is_hex(rest, 8)) {
             return Some(Kind::Socket);

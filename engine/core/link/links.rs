@@ -5,12 +5,14 @@ use std::{
     io::{self, Read},
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
         mpsc::Sender,
     },
     time::Duration,
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use rplay_wire::{Batch, Blob, Failure, MARKER, Outcome, Request, Stage};
 use tokio::runtime::Runtime;
@@ -345,13 +347,13 @@ impl Shared {
     }
 
     fn hosts(&self) -> MutexGuard<'_, HashMap<Arc<Target>, Arc<Host>>> {
-        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.hosts.lock()
     }
 }
 
 impl Host {
     fn cancelled(&self) -> MutexGuard<'_, HashSet<u64>> {
-        self.cancelled.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cancelled.lock()
     }
 }
 

@@ -4,8 +4,9 @@
 //! nobody can ask it for its limit. So the number is found as TCP finds the capacity of a line: it grows a little
 //! with each connection that gets through, and is halved when one is dropped.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A number of places that follows successes and drops.
@@ -74,7 +75,7 @@ impl Pace {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -10,11 +10,12 @@ use std::{
     io,
     path::{Path, PathBuf},
     process::Stdio as ProcessStdio,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use openssh::{Session, Stdio};
+use parking_lot::Mutex;
 use rplay_wire::Failure;
 use tokio::{process::Command, time::timeout};
 
@@ -210,7 +211,7 @@ impl Masters {
     /// others; any other failure as often as `ansible_ssh_retries` says.
     async fn connect(&self, target: &Target, ssh: &SshOptions, control: &Path) -> Result<(), Failure> {
         let gate = {
-            let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut gates = self.gates.lock();
             let gate = gates
                 .entry((ssh.host.clone(), ssh.port))
                 .or_insert_with(|| Pace::new(CONNECTS_AT_ONCE, CONNECTS_AT_ONCE));

@@ -1,10 +1,8 @@
 //! The streams of an agent's process, wherever it runs.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, BufReader},
     sync::watch,
@@ -67,7 +65,7 @@ impl Tail {
         let reading = tokio::spawn(async move {
             let mut piece = [0u8; 1024];
             while let Ok(count @ 1..) = stderr.read(&mut piece).await {
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut kept = kept.lock();
                 kept.extend_from_slice(piece.get(..count).unwrap_or_default());
                 let surplus = kept.len().saturating_sub(TAIL);
                 kept.drain(..surplus);
@@ -82,7 +80,7 @@ impl Tail {
     pub async fn last_words(&self) -> Option<String> {
         let mut ended = self.ended.clone();
         let _ = timeout(Duration::from_millis(200), ended.wait_for(|ended| *ended)).await;
-        last_words(&String::from_utf8_lossy(&self.kept.lock().unwrap_or_else(PoisonError::into_inner)))
+        last_words(&String::from_utf8_lossy(&self.kept.lock()))
     }
 }
 

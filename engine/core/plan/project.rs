@@ -5,8 +5,10 @@ use std::{
     hash::Hash,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
+
+use parking_lot::Mutex;
 
 use super::{Action, PlanError, Play};
 use crate::{
@@ -59,7 +61,7 @@ impl Project {
     /// Does work that reads files on several threads; what there is to warn of comes afterwards, in the order
     /// of the files.
     pub fn at_once<R>(&self, work: impl FnOnce() -> R) -> R {
-        let held = || self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = || self.held.lock();
         *held() = Some(Vec::new());
         let done = work();
         let mut warnings = held().take().unwrap_or_default();
@@ -194,7 +196,7 @@ impl Project {
     }
 
     fn pass_on(&self, warnings: Vec<YamlWarning>) {
-        if let Some(held) = &mut *self.held.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(held) = &mut *self.held.lock() {
             return held.extend(warnings);
         }
         for warning in warnings {
@@ -217,8 +219,8 @@ impl<K, T> Default for Shelf<K, T> {
 
 impl<K: Eq + Hash, T: Clone> Shelf<K, T> {
     fn take(&self, key: K, read: impl FnOnce() -> Result<T, Problems>) -> Result<T, Problems> {
-        let slot = self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = self.0.lock().entry(key).or_default().clone();
+        let mut slot = slot.lock();
         if let Some(there) = &*slot {
             return Ok(there.clone());
         }

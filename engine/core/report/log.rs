@@ -5,8 +5,9 @@ use std::{
     io::{self, Write},
     os::unix::fs::{FileTypeExt, OpenOptionsExt},
     path::Path,
-    sync::{Mutex, PoisonError},
 };
+
+use parking_lot::Mutex;
 
 /// How much an entry matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,12 +68,12 @@ impl Log {
         if text.is_empty() {
             return;
         }
-        let now = jiff::Zoned::now();
+        let now = jiff::ZonedDateTime::now();
         let time = now.strftime("%Y-%m-%d %H:%M:%S");
         // Ansible's warnings and errors end with an empty line.
         let end = if level == Level::Info { "" } else { "\n" };
         let entry = format!("{time},{:03} {} {}| {text}\n{end}", now.millisecond(), self.who, level.name());
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = self.file.lock();
         let _: io::Result<()> = file.write_all(entry.as_bytes());
     }
 }

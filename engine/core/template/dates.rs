@@ -3,7 +3,7 @@
 use std::{cmp::Ordering, fmt, sync::Arc};
 
 use jiff::{
-    Timestamp, Zoned,
+    Timestamp, ZonedDateTime,
     civil::DateTime,
     fmt::strtime::{BrokenDownTime, format},
     tz::TimeZone,
@@ -33,7 +33,7 @@ impl Moment {
     /// The present, in the zone of the controller or in UTC.
     pub fn now(utc: bool) -> Self {
         let zone = if utc { TimeZone::UTC } else { TimeZone::system() };
-        Moment { at: Timestamp::now().to_zoned(zone).datetime(), zone: None }
+        Moment { at: Timestamp::now().to_zoned_datetime(zone).datetime(), zone: None }
     }
 
     /// A number of seconds after the beginning of 1970.
@@ -41,7 +41,7 @@ impl Moment {
         let zone = if utc { TimeZone::UTC } else { TimeZone::system() };
         let micros = (seconds * 1e6).round() as i64;
         let at = Timestamp::from_microsecond(micros).map_err(|_| Fault::new(format!("{seconds} is no time")))?;
-        Ok(Moment { at: at.to_zoned(zone).datetime(), zone: None })
+        Ok(Moment { at: at.to_zoned_datetime(zone).datetime(), zone: None })
     }
 
     /// Reads a text by a format of `strptime`.
@@ -54,8 +54,8 @@ impl Moment {
         Ok(Moment { at: date.to_datetime(time), zone })
     }
 
-    fn zoned(&self) -> Option<Zoned> {
-        self.at.to_zoned(self.zone.clone().unwrap_or_else(TimeZone::system)).ok()
+    fn zoned(&self) -> Option<ZonedDateTime> {
+        self.at.to_zoned_datetime(self.zone.clone().unwrap_or_else(TimeZone::system)).ok()
     }
 
     /// Writes it by a format of `strftime`.
@@ -69,7 +69,7 @@ impl Moment {
 
     fn micros(&self) -> i128 {
         let zone = self.zone.clone().unwrap_or(TimeZone::UTC);
-        let nanos = self.at.to_zoned(zone).map_or(0, |zoned| zoned.timestamp().as_nanosecond());
+        let nanos = self.at.to_zoned_datetime(zone).map_or(0, |zoned| zoned.timestamp().as_nanosecond());
         nanos.div_euclid(1000)
     }
 

@@ -3,6 +3,7 @@
 
 use ctr::cipher::{KeyIvInit, StreamCipher};
 use hmac::{Hmac, KeyInit, Mac};
+use rplay_wire::hex;
 use sha2::Sha256;
 
 use super::DEFAULT_ID;
@@ -87,7 +88,8 @@ pub fn encrypt(content: &[u8], password: &[u8], id: Option<&str>) -> Result<Stri
     ciphertext.resize(content.len() + padding, padding as u8);
     keys.apply(&mut ciphertext)?;
     let digest = keys.mac(&ciphertext).ok_or("the key has the wrong length")?.finalize().into_bytes();
-    let inner = hex(format!("{}\n{}\n{}", hex(&salt), hex(&digest), hex(&ciphertext)).as_bytes());
+    let parts = [hex::encode(salt), hex::encode(digest), hex::encode(ciphertext)];
+    let inner = hex::encode(parts.join("\n"));
     let mut text = match id.filter(|id| *id != DEFAULT_ID) {
         Some(id) => format!("{MAGIC};1.2;AES256;{id}\n"),
         None => format!("{MAGIC};1.1;AES256\n"),
@@ -102,19 +104,6 @@ pub fn encrypt(content: &[u8], password: &[u8], id: Option<&str>) -> Result<Stri
     Ok(text)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn unhex(text: &str) -> Result<Vec<u8>, String> {
-    let bytes = text.as_bytes();
-    if !bytes.len().is_multiple_of(2) {
-        return Err("it has an odd number of hexadecimal digits".to_owned());
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16).map(|d| d as u8);
-    bytes
-        .chunks_exact(2)
-        .map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?))
-        .collect::<Option<Vec<u8>>>()
-        .ok_or_else(|| "it holds characters that are not hexadecimal".to_owned())
+    hex::decode(text).map_err(|error| error.to_string())
 }

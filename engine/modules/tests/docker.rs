@@ -167,7 +167,7 @@ fn archive(name: &str, note: &str) -> Vec<u8> {
     let mut layer = Vec::new();
     tar(&mut layer, "app", 0o755, &fs::read(std::env::current_exe().unwrap()).unwrap());
     layer.extend_from_slice(&[0; 1024]);
-    let sum: String = Sha256::digest(&layer).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sum = rplay_wire::hex::encode(Sha256::digest(&layer));
     let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
     let config = json!({
         "architecture": arch, "os": "linux",

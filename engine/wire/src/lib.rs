@@ -7,6 +7,7 @@
 mod bounds;
 mod call;
 mod frame;
+pub mod hex;
 mod outcome;
 mod pieces;
 mod value;

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use minijinja::Value;
+use rplay_wire::hex;
 use sha2::Digest;
 
 use super::Table;
@@ -32,21 +33,16 @@ fn bytes(value: &Value) -> Answer<Vec<u8>> {
     }
 }
 
-/// Bytes in lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn digest(value: &Value, args: &Args, kind: &str) -> Answer {
     args.finish()?;
     let bytes = bytes(value)?;
     Ok(Value::from(match kind {
-        "md5" => hex(&md5::Md5::digest(&bytes)),
-        "sha1" => hex(&sha1::Sha1::digest(&bytes)),
-        "sha224" => hex(&sha2::Sha224::digest(&bytes)),
-        "sha256" => hex(&sha2::Sha256::digest(&bytes)),
-        "sha384" => hex(&sha2::Sha384::digest(&bytes)),
-        "sha512" => hex(&sha2::Sha512::digest(&bytes)),
+        "md5" => hex::encode(md5::Md5::digest(&bytes)),
+        "sha1" => hex::encode(sha1::Sha1::digest(&bytes)),
+        "sha224" => hex::encode(sha2::Sha224::digest(&bytes)),
+        "sha256" => hex::encode(sha2::Sha256::digest(&bytes)),
+        "sha384" => hex::encode(sha2::Sha384::digest(&bytes)),
+        "sha512" => hex::encode(sha2::Sha512::digest(&bytes)),
         _ => {
             return Err(Fault::with_help(
                 format!("unsupported hash type '{kind}'"),
@@ -108,7 +104,7 @@ fn to_uuid(_: &mut Machine<'_>, value: Value, mut args: Args) -> Answer {
     }
     id[6] = id[6] & 0x0f | 0x50;
     id[8] = id[8] & 0x3f | 0x80;
-    let text = hex(&id);
+    let text = hex::encode(id);
     Ok(Value::from(format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])))
 }
 

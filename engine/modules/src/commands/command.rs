@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::Command as Process};
 
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 use rplay_wire::{Failure, Map, Value, data};
 
 use crate::{
@@ -232,7 +232,7 @@ fn strip_end(text: &mut String) {
     text.truncate(text.trim_end_matches(['\r', '\n']).len());
 }
 
-fn moment(time: &Zoned) -> String {
+fn moment(time: &ZonedDateTime) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
 }
 

@@ -9,10 +9,11 @@ use std::{
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use rplay_wire::{Failure, Map, data};
 use serde::{Deserialize, Serialize};
@@ -113,7 +114,7 @@ impl Module for RunLock {
 }
 
 fn held() -> MutexGuard<'static, BTreeMap<PathBuf, File>> {
-    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+    HELD.lock()
 }
 
 fn take(path: &Path, name: &str, note: &Note) -> Result<(), Failure> {

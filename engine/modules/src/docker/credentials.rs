@@ -5,10 +5,10 @@ use std::{
     io::Write,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
 };
 
 use base64::{Engine as _, engine::general_purpose};
+use parking_lot::Mutex;
 use rplay_wire::Failure;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -128,7 +128,7 @@ impl DockerConfig {
     /// do not lose each other's: the file is read again under a lock.
     pub fn store(&self, registry: &str, login: Option<&Login>) -> Result<(), Failure> {
         static WRITING: Mutex<()> = Mutex::new(());
-        let _turn = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = WRITING.lock();
         let mut config = Self::read_at(self.path.clone())?;
         if let Some(root) = config.json.as_object_mut() {
             let auths = root.entry("auths").or_insert_with(|| json!({}));

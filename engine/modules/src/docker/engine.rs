@@ -5,9 +5,11 @@ use std::{
     cell::Cell,
     collections::HashMap,
     io::{self, Read},
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::OnceLock,
     time::Duration,
 };
+
+use parking_lot::Mutex;
 
 use rplay_wire::Failure;
 use serde_json::Value as Json;
@@ -117,7 +119,7 @@ pub struct Engine {
 fn agent(socket: &Socket) -> Agent {
     static AGENTS: OnceLock<Mutex<HashMap<Socket, Agent>>> = OnceLock::new();
     let agents = AGENTS.get_or_init(Mutex::default);
-    let mut agents = agents.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut agents = agents.lock();
     agents
         .entry(socket.clone())
         .or_insert_with(|| {

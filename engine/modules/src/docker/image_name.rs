@@ -1,5 +1,7 @@
 //! The name of an image: where it comes from, what it is called, which one of that name.
 
+use rplay_wire::hex;
+
 /// `registry.example:5000/team/todo:v2`, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageName {
@@ -49,9 +51,8 @@ impl std::fmt::Display for ImageName {
 
 /// Whether this is the id of an image and not its name.
 pub fn is_id(name: &str) -> bool {
-    let hex = name.strip_prefix("sha256:");
-    hex.is_some_and(|hex| hex.len() >= 12 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
-        || (name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()))
+    name.strip_prefix("sha256:").is_some_and(|digits| digits.len() >= 12 && hex::is_hex(digits, digits.len()))
+        || hex::is_sha256(name)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rplay_wire::{Failure, Map, Value};
+use rplay_wire::{Failure, Map, Value, hex};
 use serde_json::{Value as Json, json};
 
 use super::{
@@ -361,7 +361,7 @@ fn keep_nameless_volumes(old: &Json, body: &mut Json) {
     for mount in old.get("Mounts").and_then(Json::as_array).into_iter().flatten() {
         let text = |key: &str| mount.get(key).and_then(Json::as_str).unwrap_or_default();
         let (name, target) = (text("Name"), text("Destination"));
-        let nameless = text("Type") == "volume" && name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
+        let nameless = text("Type") == "volume" && hex::is_sha256(name);
         if nameless && !taken.iter().any(|path| path == target) {
             binds.push(format!("{name}:{target}:rw"));
         }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use rplay_wire::hex;
 use serde_json::{Value as Json, json};
 use sha2::{Digest, Sha256};
 
@@ -337,7 +338,7 @@ fn full_name(image: &str) -> String {
 }
 
 fn short_hash(value: &Json) -> String {
-    hex(&Sha256::digest(value.to_string().as_bytes())).chars().take(8).collect()
+    hex::encode(Sha256::digest(value.to_string().as_bytes())).chars().take(8).collect()
 }
 
 fn config_hash(entries: &BTreeMap<String, Entry>) -> String {
@@ -347,11 +348,7 @@ fn config_hash(entries: &BTreeMap<String, Entry>) -> String {
         let value = if entry.live { String::new() } else { entry.value.to_string() };
         sum.update(format!("{name}\0{value}\n"));
     }
-    hex(&sum.finalize())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(sum.finalize())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use rplay_wire::{Failure, PIECE, Value, data};
+use rplay_wire::{Failure, PIECE, Value, data, hex};
 use sha1::{Digest, Sha1};
 
 use crate::{
@@ -14,10 +14,7 @@ use crate::{
     argtypes::{Flag, PathArg, Text},
     cannot::cannot,
     files::slurp,
-    system::{
-        digest::{Algorithm, hex},
-        paths, regular,
-    },
+    system::{digest::Algorithm, paths, regular},
 };
 
 args! {
@@ -119,12 +116,14 @@ fn send(content: impl Read, length: u64, target: &dyn ContentTarget) -> io::Resu
         digest.update(&piece);
         target.send(piece, left)?;
     }
-    Ok(hex(&digest.finalize()))
+    Ok(hex::encode(digest.finalize()))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
 
     use rplay_wire::{Call, Mode, Outcome};
 
@@ -152,7 +151,7 @@ mod tests {
 
     impl ContentTarget for Sent {
         fn send(&self, piece: Vec<u8>, left: u64) -> io::Result<()> {
-            self.0.lock().unwrap().push((piece, left));
+            self.0.lock().push((piece, left));
             Ok(())
         }
     }
@@ -163,7 +162,7 @@ mod tests {
         let call =
             Call { module: "fetch".into(), args, mode: Mode::default(), environment: Vec::new(), background: None };
         let outcome = runner::run(&call, &host);
-        let sent = std::mem::take(&mut *target.0.lock().unwrap());
+        let sent = std::mem::take(&mut *target.0.lock());
         (outcome, sent)
     }
 

@@ -255,7 +255,7 @@ fn modified(path: &Path) -> Option<String> {
 }
 
 fn http_date(time: SystemTime) -> Option<String> {
-    let time = Timestamp::try_from(time).ok()?.to_zoned(TimeZone::UTC);
+    let time = Timestamp::try_from(time).ok()?.to_zoned_datetime(TimeZone::UTC);
     Some(time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
 }
 
@@ -375,9 +375,9 @@ mod tests {
         fs::write(&file, "changed by hand").unwrap();
         assert!(call("get_url", args(&format!("sha256:{}/SUMS", server.url))).changed);
         assert_eq!(fs::read_to_string(&file).unwrap(), "hi");
-        let requests = server.seen.lock().unwrap().len();
+        let requests = server.seen.lock().len();
         assert!(!call("get_url", args(&format!("sha256:{SHA256}"))).changed);
-        assert_eq!(server.seen.lock().unwrap().len(), requests, "nothing is fetched");
+        assert_eq!(server.seen.lock().len(), requests, "nothing is fetched");
     }
 
     #[test]

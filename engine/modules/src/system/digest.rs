@@ -6,6 +6,7 @@ use std::{
 };
 
 use md5::Md5;
+use rplay_wire::hex;
 use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
@@ -56,12 +57,7 @@ fn digest<D: Digest>(reader: &mut impl Read) -> io::Result<String> {
             Err(error) => return Err(error),
         }
     }
-    Ok(hex(&digest.finalize()))
-}
-
-/// Bytes in lower-case hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(hex::encode(digest.finalize()))
 }
 
 #[cfg(test)]

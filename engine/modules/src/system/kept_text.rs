@@ -4,9 +4,11 @@ use std::{
     fs::{self, Metadata},
     os::unix::fs::MetadataExt,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
+
+use parking_lot::Mutex;
 
 /// A file that changed less than this ago may change again without a sign: the kernel's clock for files
 /// ticks every 10 ms at worst.
@@ -32,7 +34,7 @@ impl KeptText {
     /// What is in the file at `path`, which is always the same one; empty if it cannot be read. Bytes that are
     /// no UTF-8 are replaced.
     pub fn of(&self, path: &str) -> Arc<str> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0.lock();
         let stamp = fs::metadata(path).ok().and_then(|meta| Stamp::settled(&meta));
         if let (Some(stamp), Some((known, text))) = (&stamp, &*kept)
             && stamp == known
@@ -77,7 +79,7 @@ mod tests {
         }
         std::thread::sleep(2 * SETTLED);
         assert_eq!(&*kept.of(path), "299");
-        assert!(kept.0.lock().unwrap().is_some());
+        assert!(kept.0.lock().is_some());
         // Of the same size, and within the same tick of the clock.
         for number in 0..300 {
             fs::write(&file, format!("{number:03}")).unwrap();

@@ -16,7 +16,6 @@ use std::{
         fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     },
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -24,6 +23,7 @@ use nix::{
     libc::{O_CLOEXEC, O_DIRECTORY, O_NOFOLLOW},
     unistd::geteuid,
 };
+use parking_lot::{Mutex, MutexGuard};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::system::regular;
@@ -221,7 +221,7 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 fn with<R>(work: impl FnOnce(&mut State) -> R) -> R {
-    let mut state: MutexGuard<'_, Option<State>> = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut state: MutexGuard<'_, Option<State>> = STATE.lock();
     work(state.get_or_insert_default())
 }
 

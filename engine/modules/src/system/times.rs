@@ -2,7 +2,7 @@
 
 use std::{fs, io, os::unix::fs::MetadataExt, path::Path, sync::OnceLock};
 
-use jiff::{Timestamp, Zoned, civil::DateTime, tz::TimeZone};
+use jiff::{Timestamp, ZonedDateTime, civil::DateTime, tz::TimeZone};
 use nix::{
     fcntl::AT_FDCWD,
     sys::{
@@ -31,8 +31,8 @@ pub fn local_zone() -> TimeZone {
 }
 
 /// What a clock on the host's wall shows.
-pub fn now() -> Zoned {
-    Timestamp::now().to_zoned(local_zone())
+pub fn now() -> ZonedDateTime {
+    Timestamp::now().to_zoned_datetime(local_zone())
 }
 
 /// How Ansible writes a moment when no format is given.
@@ -60,7 +60,7 @@ impl Moment {
                 let wide = format.replace("%Y%m", "%4Y%m");
                 let time = DateTime::strptime(wide.as_bytes(), text)
                     .or_else(|_| DateTime::strptime(format.as_bytes(), text))
-                    .and_then(|time| time.to_zoned(local_zone()));
+                    .and_then(|time| time.to_zoned_datetime(local_zone()));
                 let wrong = |error| {
                     let msg = format!("Error while obtaining timestamp for time {text} using format {format}: {error}");
                     Failure::new(msg).arg(arg).help("write `preserve`, `now` or a time such as 202612312359.59")
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn moments_are_read_in_the_hosts_zone() {
         let at = |text: &str, format: &str| Moment::read(text, format, "modification_time").unwrap();
-        let local = |text: &str| text.parse::<DateTime>().unwrap().to_zoned(TimeZone::system()).unwrap();
+        let local = |text: &str| text.parse::<DateTime>().unwrap().to_zoned_datetime(TimeZone::system()).unwrap();
         let seconds = local("2026-02-03T04:05:06").timestamp().as_second();
         assert_eq!(at("202602030405.06", FORMAT), Moment::At(seconds));
         assert_eq!(at("2026-02-03 04:05:06", "%Y-%m-%d %H:%M:%S"), Moment::At(seconds));

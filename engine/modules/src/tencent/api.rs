@@ -2,7 +2,7 @@
 
 use std::{fs::File, io::Read, time::Duration};
 
-use rplay_wire::{Failure, Map, Value, data};
+use rplay_wire::{Failure, Map, Value, data, hex};
 use serde_json::Value as Json;
 
 use super::{Account, Client, Endpoint, Refusal, Request, Trouble, version_of};
@@ -191,7 +191,7 @@ fn answered(response: Map) -> Map {
 fn fresh_token() -> std::io::Result<String> {
     let mut bytes = [0; 16];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(bytes))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{Timestamp, tz::TimeZone};
+use rplay_wire::hex;
 use sha2::{Digest, Sha256};
 
 use super::Account;
@@ -21,17 +22,18 @@ pub struct Signed<'r> {
 impl Signed<'_> {
     /// The value of the header `Authorization`.
     pub fn authorization(&self, account: &Account, service: &str, at: Timestamp) -> String {
-        let date = at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d").to_string();
+        let date = at.to_zoned_datetime(TimeZone::UTC).strftime("%Y-%m-%d").to_string();
         let scope = format!("{date}/{service}/tc3_request");
         let names = self.headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
         let lines: String =
             self.headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim().to_lowercase())).collect();
-        let request = [self.method, "/", self.query, &lines, &names, &hex(&Sha256::digest(self.body))].join("\n");
-        let text = [ALGORITHM, &at.as_second().to_string(), &scope, &hex(&Sha256::digest(request))].join("\n");
+        let request =
+            [self.method, "/", self.query, &lines, &names, &hex::encode(Sha256::digest(self.body))].join("\n");
+        let text = [ALGORITHM, &at.as_second().to_string(), &scope, &hex::encode(Sha256::digest(request))].join("\n");
         let first = format!("TC3{}", account.secret_key.0);
         let key =
             [date.as_str(), service, "tc3_request"].iter().fold(first.into_bytes(), |key, part| keyed(&key, part));
-        let signature = hex(&keyed(&key, &text));
+        let signature = hex::encode(keyed(&key, &text));
         format!("{ALGORITHM} Credential={}/{scope}, SignedHeaders={names}, Signature={signature}", account.secret_id.0)
     }
 }
@@ -41,10 +43,6 @@ fn keyed(key: &[u8], text: &str) -> Vec<u8> {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Vec::new() };
     mac.update(text.as_bytes());
     mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -67,7 +65,7 @@ mod tests {
     #[test]
     fn the_body_is_the_documentations() {
         let wanted = "35e9c5b0e3ae67532d3c9f17ead6c90222632e5b1ff7f6e89887f1398934f064";
-        assert_eq!(hex(&Sha256::digest(BODY)), wanted);
+        assert_eq!(hex::encode(Sha256::digest(BODY)), wanted);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The host's clock.
 
-use jiff::{Zoned, civil::date, tz::TimeZone};
+use jiff::{ZonedDateTime, civil::date, tz::TimeZone};
 use rplay_wire::{Map, Value, data};
 
 use super::Source;
@@ -10,7 +10,7 @@ pub fn gather(_: &Source) -> Map {
     data! { "date_time" => facts(&times::now()) }
 }
 
-fn facts(now: &Zoned) -> Map {
+fn facts(now: &ZonedDateTime) -> Map {
     let utc = now.with_time_zone(TimeZone::UTC);
     let local = |format: &str| Value::from(now.strftime(format).to_string());
     let universal = |format: &str| Value::from(utc.strftime(format).to_string());
@@ -39,9 +39,9 @@ fn facts(now: &Zoned) -> Map {
 }
 
 /// What the zone is called while clocks are put forward; its one name where they never are.
-fn summer_name(now: &Zoned) -> String {
+fn summer_name(now: &ZonedDateTime) -> String {
     let name = |month| {
-        let noon = date(now.year(), month, 1).at(12, 0, 0, 0).to_zoned(now.time_zone().clone()).ok()?;
+        let noon = date(now.year(), month, 1).at(12, 0, 0, 0).to_zoned_datetime(now.time_zone().clone()).ok()?;
         let info = now.time_zone().to_offset_info(noon.timestamp());
         Some((info.dst().is_dst(), info.abbreviation().to_owned()))
     };

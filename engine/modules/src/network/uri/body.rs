@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rplay_wire::{Failure, Map, Value};
+use rplay_wire::{Failure, Map, Value, hex};
 use sha2::{Digest, Sha256};
 
 use super::Uri;
@@ -14,7 +14,7 @@ use crate::{
     args::ArgType,
     argtypes::{PathArg, Text},
     choice,
-    system::{bounded, digest::hex, http::form_encoded, regular},
+    system::{bounded, http::form_encoded, regular},
 };
 
 choice! {
@@ -180,5 +180,5 @@ fn boundary(parts: &[(String, Vec<u8>)]) -> String {
         digest.update(head);
         digest.update(content);
     }
-    format!("rplay-{}", hex(&digest.finalize()))
+    format!("rplay-{}", hex::encode(digest.finalize()))
 }

@@ -93,5 +93,5 @@ fn check_mode_and_creates_send_nothing() {
     assert!(checked.skipped.is_some() && !checked.changed);
     assert!(!call("uri", with(&server.url, data! { "creates" => "/etc/passw*" })).changed);
     assert!(!call("uri", with(&server.url, data! { "removes" => "/nonexistent" })).changed);
-    assert!(server.seen.lock().unwrap().is_empty());
+    assert!(server.seen.lock().is_empty());
 }

@@ -4,9 +4,11 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
     os::unix::net::UnixListener,
-    sync::{Arc, Mutex},
+    sync::Arc,
     thread,
 };
+
+use parking_lot::Mutex;
 
 use super::*;
 use crate::NoBlobs;
@@ -40,7 +42,7 @@ impl Server {
     }
 
     pub fn last(&self) -> Seen {
-        self.seen.lock().unwrap().last().cloned().unwrap()
+        self.seen.lock().last().cloned().unwrap()
     }
 }
 
@@ -56,7 +58,7 @@ fn serve<S: Read + Write>(mut stream: S, seen: &Mutex<Vec<Seen>>, answer: &impl 
     reader.read_exact(&mut body).unwrap();
     let body = String::from_utf8_lossy(&body).into_owned();
     let request = Seen { line: line.trim().to_owned(), headers, body };
-    seen.lock().unwrap().push(request.clone());
+    seen.lock().push(request.clone());
     stream.write_all(answer(&request).as_bytes()).unwrap();
 }
 
@@ -117,7 +119,7 @@ fn a_login_is_sent_when_asked_for() {
     let mut request = Request::get(&server.url);
     request.login = Some(Login::new("me", "pw"));
     assert_eq!(request.send(&host()).unwrap().status, 200);
-    assert_eq!(server.seen.lock().unwrap().len(), 2);
+    assert_eq!(server.seen.lock().len(), 2);
     let wrong = Request { login: Some(Login::new("me", "no")), ..Request::get(&server.url) };
     assert_eq!(wrong.send(&host()).unwrap().status, 401);
 }

@@ -35,7 +35,7 @@ fn server(answer: impl Fn(usize, &Seen) -> String + Send + 'static) -> Server {
 }
 
 fn requests(server: &Server) -> usize {
-    server.seen.lock().unwrap().len()
+    server.seen.lock().len()
 }
 
 fn msg(outcome: Outcome) -> String {
@@ -76,7 +76,7 @@ fn what_passes_is_tried_again_as_the_same_call() {
     let more = data! { "action" => "RunInstances", "changes" => true, "client_token" => true };
     let outcome = call(MODULE, args(&server, more));
     assert!(outcome.changed && outcome.failure.is_none(), "{outcome:?}");
-    let seen = server.seen.lock().unwrap();
+    let seen = server.seen.lock();
     let token = seen[0].body.clone();
     assert!(token.contains("ClientToken") && seen.len() == 5);
     assert!(seen.iter().all(|request| request.body == token));
