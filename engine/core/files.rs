@@ -18,6 +18,7 @@ use nix::{
     errno::Errno,
     libc,
     poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::statfs::{FsType, statfs},
 };
 
 use crate::limits;
@@ -53,6 +54,28 @@ pub fn read_text(path: &Path) -> io::Result<String> {
         let at = error.utf8_error().valid_up_to();
         io::Error::new(io::ErrorKind::InvalidData, format!("not UTF-8 at byte {at}"))
     })
+}
+
+/// What is copied to hosts comes from regular files, or through a pipe (`/dev/stdin`, `<(command)`). A FIFO with a
+/// name is a mistake, and nobody may ever write to it: it is refused at once, as are sockets and devices.
+///
+/// # Errors
+/// It is one of these, or cannot be looked at.
+pub fn refuse_special(path: &Path) -> io::Result<()> {
+    /// Anonymous pipes live in a file system of their own; the number is the kernel's PIPEFS_MAGIC.
+    const PIPES: FsType = FsType(0x5049_5045);
+    let about = path.metadata()?;
+    let kind = about.file_type();
+    let what = if kind.is_fifo() && statfs(path).is_ok_and(|system| system.filesystem_type() != PIPES) {
+        "a FIFO"
+    } else if kind.is_socket() {
+        "a socket"
+    } else if kind.is_block_device() || (kind.is_char_device() && !is_null(&about)) {
+        "a device"
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, not a file")))
 }
 
 /// Whether a regular file begins with these bytes. What else there is is not touched: what is read of a FIFO is gone.
@@ -183,6 +206,22 @@ mod tests {
         });
         assert_eq!(read(&path).unwrap().len(), 100_004);
         writer.join().unwrap();
+    }
+
+    #[test]
+    fn what_is_copied_comes_from_files_and_pipes() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = |path: &Path| refuse_special(path).map_err(|error| error.to_string());
+        assert_eq!(refused(&fifo(&folder)).unwrap_err(), "it is a FIFO, not a file");
+        assert_eq!(refused(Path::new("/dev/zero")).unwrap_err(), "it is a device, not a file");
+        let socket = folder.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert_eq!(refused(&socket).unwrap_err(), "it is a socket, not a file");
+        let (reader, _writer) = io::pipe().unwrap();
+        let pipe = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&reader));
+        for fine in [folder.path(), Path::new("/dev/null"), Path::new("/proc/self/status"), Path::new(&pipe)] {
+            assert_eq!(refused(fine), Ok(()));
+        }
     }
 
     #[test]

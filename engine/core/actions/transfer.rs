@@ -10,7 +10,7 @@ use rplay_modules::wire::{Map, Value as Wire, data};
 
 use super::{After, Answer, Ask, Context, Digests, Rendered, Result, flag_arg, required, text_arg, text_of, wire_args};
 use crate::{
-    files::Descent,
+    files::{self, Descent},
     source::{absolute, display_name},
     template::{self, FileOptions},
     vars::{Layer, Lazy, Scope, Value},
@@ -265,13 +265,19 @@ pub fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
 }
 
 fn find(context: &Context<'_>, kind: &str, name: &str) -> Result<PathBuf> {
-    context.path(kind, name).ok_or_else(|| {
+    let path = context.path(kind, name).ok_or_else(|| {
         let looked: Vec<String> = context.candidates(kind, name).iter().map(|path| display_name(path)).collect();
         let mut answer = Answer::failed(format!("Could not find or access '{name}'"));
         answer.place = Some(context.span("src"));
         answer.help = Some(format!("looked for {}", looked.join(", ")));
         Box::new(answer)
-    })
+    })?;
+    files::refuse_special(&path).map_err(|error| {
+        let mut answer = Answer::failed(format!("cannot read {}: {error}", display_name(&path)));
+        answer.place = Some(context.span("src"));
+        Box::new(answer)
+    })?;
+    Ok(path)
 }
 
 fn name_of(path: &Path) -> Wire {
@@ -338,6 +344,8 @@ fn tree(
                 .within(&path, |descent| tree(&path, &relative, follow, context, nodes, descent))
                 .unwrap_or(Ok(()))?;
         } else {
+            files::refuse_special(&path)
+                .map_err(|error| Box::new(Answer::failed(format!("cannot read {}: {error}", path.display()))))?;
             let Wire::Map(mut file) = node(&relative, "file", &path)? else { continue };
             file.insert("content".into(), context.blobs.file(&path).map_err(failed)?);
             nodes.push(Wire::Map(file));
