@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The first condition that does not hold, if there is one.
-pub(super) fn first_false<'c>(
+pub(crate) fn first_false<'c>(
     conditions: &'c [Condition],
     scope: &Arc<Scope>,
 ) -> Result<Option<&'c Condition>, (TemplateError, &'c Condition)> {
@@ -22,7 +22,7 @@ pub(super) fn first_false<'c>(
 }
 
 /// Whether all conditions hold.
-pub(super) fn all_hold(conditions: &[Condition], scope: &Arc<Scope>) -> Result<bool, TemplateError> {
+pub(crate) fn all_hold(conditions: &[Condition], scope: &Arc<Scope>) -> Result<bool, TemplateError> {
     first_false(conditions, scope).map(|found| found.is_none()).map_err(|(error, _)| error)
 }
 
@@ -31,11 +31,11 @@ fn holds(condition: &Condition, scope: &Arc<Scope>) -> Result<bool, TemplateErro
 }
 
 /// A keyword as playbooks write it, and where it is kept.
-pub(super) type Keyword = (&'static str, fn(&Settings) -> Option<&Field>);
+pub(crate) type Keyword = (&'static str, fn(&Settings) -> Option<&Field>);
 
 macro_rules! keywords {
     ($($(#[$doc:meta])* $constant:ident = $name:literal $field:ident;)*) => {
-        $($(#[$doc])* pub(super) const $constant: Keyword = ($name, |settings| settings.$field.as_ref());)*
+        $($(#[$doc])* pub(crate) const $constant: Keyword = ($name, |settings| settings.$field.as_ref());)*
     };
 }
 
@@ -83,7 +83,7 @@ fn value<'s>(
 
 /// The keyword's value is of another type than it must be.
 fn wrong(name: &str, value: &Value, kind: &str, field: &Field) -> TemplateError {
-    let text = super::text_of(value);
+    let text = crate::run::text_of(value);
     let message = format!("Error processing keyword '{name}': The value '{text}' could not be converted to '{kind}'.");
     TemplateError::Failed { message, at: field.span.clone(), help: None, via: vec![] }
 }
@@ -92,7 +92,7 @@ fn wrong(name: &str, value: &Value, kind: &str, field: &Field) -> TemplateError 
 ///
 /// # Errors
 /// It cannot be rendered, or is neither.
-pub(super) fn flag(keyword: Keyword, settings: &Settings, scope: &Arc<Scope>) -> Result<Option<bool>, TemplateError> {
+pub(crate) fn flag(keyword: Keyword, settings: &Settings, scope: &Arc<Scope>) -> Result<Option<bool>, TemplateError> {
     let Some((value, field)) = value(keyword, settings, scope)? else { return Ok(None) };
     truth_of(&value).map(Some).ok_or_else(|| wrong(keyword.0, &value, "bool", field))
 }
@@ -101,15 +101,15 @@ pub(super) fn flag(keyword: Keyword, settings: &Settings, scope: &Arc<Scope>) ->
 ///
 /// # Errors
 /// It cannot be rendered.
-pub(super) fn text(keyword: Keyword, settings: &Settings, scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
-    Ok(value(keyword, settings, scope)?.map(|(value, _)| super::text_of(&value)))
+pub(crate) fn text(keyword: Keyword, settings: &Settings, scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
+    Ok(value(keyword, settings, scope)?.map(|(value, _)| crate::run::text_of(&value)))
 }
 
 /// A keyword that is a number.
 ///
 /// # Errors
 /// It cannot be rendered, or is none.
-pub(super) fn number(keyword: Keyword, settings: &Settings, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
+pub(crate) fn number(keyword: Keyword, settings: &Settings, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
     let Some((value, field)) = value(keyword, settings, scope)? else { return Ok(None) };
     parsed(&value).map(Some).ok_or_else(|| wrong(keyword.0, &value, "int", field))
 }
@@ -118,7 +118,7 @@ pub(super) fn number(keyword: Keyword, settings: &Settings, scope: &Arc<Scope>) 
 ///
 /// # Errors
 /// It cannot be rendered, is no number or out of the range that Ansible has.
-pub(super) fn timeout(settings: &Settings, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
+pub(crate) fn timeout(settings: &Settings, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
     let Some((value, field)) = value(TIMEOUT, settings, scope)? else { return Ok(None) };
     let seconds = parsed(&value).ok_or_else(|| wrong(TIMEOUT.0, &value, "int", field))?;
     if !(0.0..=100_000_000.0).contains(&seconds) {
@@ -129,7 +129,7 @@ pub(super) fn timeout(settings: &Settings, scope: &Arc<Scope>) -> Result<Option<
 }
 
 fn parsed(value: &Value) -> Option<f64> {
-    super::text_of(value).trim().parse().ok().filter(|number: &f64| number.is_finite())
+    crate::run::text_of(value).trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 /// Whether the keywords that are read only when the task is done are what they must be: a task whose result nobody
@@ -137,7 +137,7 @@ fn parsed(value: &Value) -> Option<f64> {
 ///
 /// # Errors
 /// One of them is of another type.
-pub(super) fn check(task: &Task, scope: &Arc<Scope>) -> Result<(), TemplateError> {
+pub(crate) fn check(task: &Task, scope: &Arc<Scope>) -> Result<(), TemplateError> {
     let settings = &task.settings;
     for keyword in [ANY_ERRORS_FATAL, DELEGATE_FACTS, IGNORE_ERRORS, IGNORE_UNREACHABLE, NO_LOG] {
         if let Ok(Some((value, field))) = value(keyword, settings, scope)
@@ -156,7 +156,7 @@ pub(super) fn check(task: &Task, scope: &Arc<Scope>) -> Result<(), TemplateError
 }
 
 /// A boolean, or a word for one; `None` for null and for what is neither.
-pub(super) fn truth_of(value: &Value) -> Option<bool> {
+pub(crate) fn truth_of(value: &Value) -> Option<bool> {
     use rplay_modules::{args::ArgType, argtypes::Flag};
     match value.is_none() || value.is_undefined() {
         true => None,
@@ -168,7 +168,7 @@ pub(super) fn truth_of(value: &Value) -> Option<bool> {
 ///
 /// # Errors
 /// It cannot be rendered, or is neither true nor false.
-pub(super) fn own_flag(name: &str, field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<bool>, TemplateError> {
+pub(crate) fn own_flag(name: &str, field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<bool>, TemplateError> {
     let Some((value, field)) = own(field, scope)? else { return Ok(None) };
     truth_of(&value).map(Some).ok_or_else(|| wrong(name, &value, "bool", field))
 }
@@ -177,15 +177,15 @@ pub(super) fn own_flag(name: &str, field: Option<&Field>, scope: &Arc<Scope>) ->
 ///
 /// # Errors
 /// It cannot be rendered.
-pub(super) fn own_text(field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
-    Ok(own(field, scope)?.map(|(value, _)| super::text_of(&value)))
+pub(crate) fn own_text(field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
+    Ok(own(field, scope)?.map(|(value, _)| crate::run::text_of(&value)))
 }
 
 /// A field of a task or its loop that is a number.
 ///
 /// # Errors
 /// It cannot be rendered, or is none.
-pub(super) fn own_number(name: &str, field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
+pub(crate) fn own_number(name: &str, field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
     let Some((value, field)) = own(field, scope)? else { return Ok(None) };
     let kind = if matches!(name, "retries" | "poll" | "async") { "int" } else { "float" };
     parsed(&value).map(Some).ok_or_else(|| wrong(name, &value, kind, field))

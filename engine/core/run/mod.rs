@@ -3,38 +3,17 @@
 //! A run walks the steps of a play with a set of hosts. A task goes to all hosts of the set at once; who
 //! fails leaves the set, for the block's rescue or for good. Nothing here prints: see [`crate::event`].
 
-mod advance;
-mod ahead;
-mod certain;
 mod conditions;
 mod connection;
-mod driver;
-mod facts;
-mod flight;
-mod following;
-mod growth;
-mod handler_list;
-mod handlers;
-mod host;
-mod include;
-mod judge;
-mod looped;
-mod losses;
-mod magic;
-mod meta;
-mod party;
-mod play;
-mod preflight;
-mod registered;
-mod scopes;
-mod sending;
+mod dispatch;
+mod lookahead;
+mod plays;
+mod reads;
+mod scope;
+mod state;
 mod steering;
-mod steps;
 mod task;
-mod timer;
-mod unit;
-mod watch;
-mod work;
+mod walk;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -47,10 +26,10 @@ use std::{
 };
 
 use crate::actions::text_of;
-pub use connection::{Defaults, MethodDefaults};
-use host::HostState;
-pub use play::PlayRun;
-pub use preflight::RunError;
+pub use connection::target::{Defaults, MethodDefaults};
+pub use plays::play::PlayRun;
+pub use plays::preflight::RunError;
+use state::host::HostState;
 
 use crate::{
     actions::{Blobs, Prompt, entries},
@@ -102,24 +81,24 @@ pub struct Options {
 pub struct Run {
     pub options: Options,
     pub resolver: Resolver,
-    inventory: RwLock<Inventory>,
-    links: Links,
-    vault: Arc<Vault>,
-    sink: Arc<dyn Sink>,
-    pub(super) prompt: Box<dyn Prompt>,
-    blobs: Arc<Blobs>,
-    hosts: Mutex<HashMap<Arc<str>, Arc<HostState>>>,
-    groups: Mutex<Option<Value>>,
-    additions: Mutex<Vec<growth::Addition>>,
-    recap: Mutex<Recap>,
-    losses: Mutex<losses::Losses>,
-    next_task: AtomicU64,
-    next_key: AtomicU64,
+    pub(crate) inventory: RwLock<Inventory>,
+    pub(crate) links: Links,
+    pub(crate) vault: Arc<Vault>,
+    pub(crate) sink: Arc<dyn Sink>,
+    pub(crate) prompt: Box<dyn Prompt>,
+    pub(crate) blobs: Arc<Blobs>,
+    pub(crate) hosts: Mutex<HashMap<Arc<str>, Arc<HostState>>>,
+    pub(crate) groups: Mutex<Option<Value>>,
+    pub(crate) additions: Mutex<Vec<state::growth::Addition>>,
+    pub(crate) recap: Mutex<Recap>,
+    pub(crate) losses: Mutex<state::losses::Losses>,
+    pub(crate) next_task: AtomicU64,
+    pub(crate) next_key: AtomicU64,
     /// `--start-at-task` has not met its task yet.
-    waiting: AtomicBool,
-    begun: Instant,
+    pub(crate) waiting: AtomicBool,
+    pub(crate) begun: Instant,
     /// Warnings of templates that were given, with their places.
-    warned: Mutex<HashSet<(String, String)>>,
+    pub(crate) warned: Mutex<HashSet<(String, String)>>,
 }
 
 impl Run {
@@ -191,40 +170,40 @@ impl Run {
         let mut recap = lock(&self.recap).clone();
         recap.elapsed = self.begun.elapsed();
         let last = lock(&self.losses).last();
-        recap.failed = last == losses::PlayResult::Failed;
-        recap.unreachable = last == losses::PlayResult::Unreachable;
+        recap.failed = last == state::losses::PlayResult::Failed;
+        recap.unreachable = last == state::losses::PlayResult::Unreachable;
         recap.hosts.sort_unstable_keys();
         recap
     }
 
-    fn send(&self, event: Event) {
+    pub(crate) fn send(&self, event: Event) {
         self.sink.send(event);
     }
 
     /// Warns of something at a place, unless that was done before.
-    fn warn_once(&self, message: &str, place: &Span) {
+    pub(crate) fn warn_once(&self, message: &str, place: &Span) {
         if lock(&self.warned).insert((message.to_owned(), place.to_string())) {
             self.warn(message, Some(place.clone()));
         }
     }
 
-    fn warn(&self, message: impl Into<Arc<str>>, place: Option<Span>) {
+    pub(crate) fn warn(&self, message: impl Into<Arc<str>>, place: Option<Span>) {
         self.send(Event::Warning { message: message.into(), place });
     }
 
-    pub(super) fn inventory(&self) -> RwLockReadGuard<'_, Inventory> {
+    pub(crate) fn inventory(&self) -> RwLockReadGuard<'_, Inventory> {
         self.inventory.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the inventory; what was put together from it is put together anew.
-    pub(super) fn change_inventory<T>(&self, change: impl FnOnce(&mut Inventory) -> T) -> T {
+    pub(crate) fn change_inventory<T>(&self, change: impl FnOnce(&mut Inventory) -> T) -> T {
         let result = change(&mut self.inventory.write().unwrap_or_else(PoisonError::into_inner));
         *lock(&self.groups) = None;
         result
     }
 
     /// A host's state; made when it is first asked for. `None` for a name that no source knows.
-    pub(super) fn host(&self, name: &str, play: &PlayRun) -> Option<Arc<HostState>> {
+    pub(crate) fn host(&self, name: &str, play: &PlayRun) -> Option<Arc<HostState>> {
         if let Some(host) = lock(&self.hosts).get(name) {
             return Some(host.clone());
         }
@@ -238,7 +217,7 @@ impl Run {
     }
 
     /// A host that a task is delegated to; one that no source knows is reached by its name.
-    pub(super) fn host_or_stranger(&self, name: &str, play: &PlayRun) -> Arc<HostState> {
+    pub(crate) fn host_or_stranger(&self, name: &str, play: &PlayRun) -> Arc<HostState> {
         self.host(name, play).unwrap_or_else(|| {
             let host = Arc::new(HostState::new(name.into(), Vec::new()));
             lock(&self.hosts).entry(name.into()).or_insert(host).clone()
@@ -246,7 +225,7 @@ impl Run {
     }
 
     /// Reads the inventory's variables of all hosts seen so far anew.
-    pub(super) fn refresh_layers(&self, playbook_dir: &Path) {
+    pub(crate) fn refresh_layers(&self, playbook_dir: &Path) {
         let hosts: Vec<Arc<HostState>> = lock(&self.hosts).values().cloned().collect();
         for host in hosts {
             match self.inventory_layers(&host.name, playbook_dir) {
@@ -257,7 +236,7 @@ impl Run {
     }
 
     /// The variable `groups`.
-    pub(super) fn groups(&self) -> Value {
+    pub(crate) fn groups(&self) -> Value {
         let mut kept = lock(&self.groups);
         kept.get_or_insert_with(|| {
             let inventory = self.inventory();
@@ -267,20 +246,20 @@ impl Run {
         .clone()
     }
 
-    pub(super) fn task_id(&self) -> TaskId {
+    pub(crate) fn task_id(&self) -> TaskId {
         TaskId(self.next_task.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub(super) fn key(&self) -> u64 {
+    pub(crate) fn key(&self) -> u64 {
         self.next_key.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Counts something for a host.
-    pub(super) fn count(&self, host: &Arc<str>, count: impl FnOnce(&mut Counts)) {
+    pub(crate) fn count(&self, host: &Arc<str>, count: impl FnOnce(&mut Counts)) {
         count(lock(&self.recap).hosts.entry(host.clone()).or_default());
     }
 
-    pub(super) fn add_stats(&self, host: &Arc<str>, data: Vec<(Arc<str>, Value)>, per_host: bool, aggregate: bool) {
+    pub(crate) fn add_stats(&self, host: &Arc<str>, data: Vec<(Arc<str>, Value)>, per_host: bool, aggregate: bool) {
         let mut recap = lock(&self.recap);
         let whose = per_host.then(|| host.clone());
         let at = match recap.custom.iter().position(|(name, _)| *name == whose) {
@@ -326,11 +305,11 @@ fn aggregated(old: &Value, new: &Value) -> Value {
 }
 
 /// Nothing here leaves a lock in a broken state, so a panic elsewhere does no harm to it.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A variable set to data.
-pub(super) fn data(value: impl Into<Value>) -> Lazy {
+pub(crate) fn data(value: impl Into<Value>) -> Lazy {
     Lazy::Data(value.into())
 }

@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::magic;
+use crate::run::scope::magic;
 use crate::{template, vars::Value};
 
 /// A setting made by variables: the names it goes by, the first that is set wins.
 #[derive(Clone, Copy)]
-pub(super) struct Steering(&'static [&'static str]);
+pub(crate) struct Steering(&'static [&'static str]);
 
 impl Steering {
     pub fn names(self) -> &'static [&'static str] {
@@ -28,7 +28,7 @@ impl Steering {
 
 macro_rules! steering {
     ($($name:ident: $($variable:literal)+;)+) => {
-        $(pub(super) const $name: Steering = Steering(&[$($variable),+]);)+
+        $(pub(crate) const $name: Steering = Steering(&[$($variable),+]);)+
         const ALL: &[Steering] = &[$($name),+];
     };
 }
@@ -132,7 +132,7 @@ fn is_fact_after_all(name: &str) -> bool {
 }
 
 /// Whether a variable is none that a host may set.
-pub(super) fn steers(name: &str) -> bool {
+pub(crate) fn steers(name: &str) -> bool {
     let listed = ALL.iter().flat_map(|setting| setting.0).chain(OTHERS).any(|known| *known == name);
     let interpreter = name.starts_with("ansible_") && name.ends_with("_interpreter");
     let family = || FAMILIES.iter().any(|family| name.starts_with(family)) && !is_fact_after_all(name);
@@ -140,7 +140,7 @@ pub(super) fn steers(name: &str) -> bool {
 }
 
 /// A fact's variable. Those that were gathered (`prefixed`) come without the `ansible_` that their variables have.
-pub(super) fn variable_of(fact: &Arc<str>, prefixed: bool) -> Arc<str> {
+pub(crate) fn variable_of(fact: &Arc<str>, prefixed: bool) -> Arc<str> {
     match prefixed && !fact.starts_with("ansible_") {
         true => format!("ansible_{fact}").into(),
         false => fact.clone(),
@@ -148,7 +148,7 @@ pub(super) fn variable_of(fact: &Arc<str>, prefixed: bool) -> Arc<str> {
 }
 
 /// Facts of a host as variables, and the names of those that it may not set.
-pub(super) fn from_host(facts: &IndexMap<Arc<str>, Value>, prefixed: bool) -> (Vec<(Arc<str>, Value)>, Vec<Arc<str>>) {
+pub(crate) fn from_host(facts: &IndexMap<Arc<str>, Value>, prefixed: bool) -> (Vec<(Arc<str>, Value)>, Vec<Arc<str>>) {
     let mut refused = Vec::new();
     let mut taken = Vec::with_capacity(facts.len());
     for (name, value) in facts {
@@ -162,7 +162,7 @@ pub(super) fn from_host(facts: &IndexMap<Arc<str>, Value>, prefixed: bool) -> (V
 }
 
 /// The warning about names that a host tried to set. It may have tried many, and long ones.
-pub(super) fn warning(host: &str, refused: &[Arc<str>]) -> String {
+pub(crate) fn warning(host: &str, refused: &[Arc<str>]) -> String {
     let name = |name: &Arc<str>| match name.char_indices().nth(60) {
         Some((end, _)) => format!("{}...", &name[..end]),
         None => name.to_string(),

@@ -1,0 +1,125 @@
+//! What comes after a step if nothing fails: out of blocks and roles, and into others.
+
+use std::sync::Arc;
+
+use crate::plan::{RoleSteps, Step, Task};
+
+/// The steps after the one at hand, and those after what it stands in.
+#[derive(Clone, Copy)]
+pub(crate) struct Following<'a> {
+    pub steps: &'a [Step],
+    /// How many hosts go on with them.
+    pub hosts: usize,
+    pub outer: Option<&'a Following<'a>>,
+}
+
+/// What is next.
+pub(crate) enum Turn<'a> {
+    Task(&'a Arc<Task>),
+    /// A role; whoever walks on says whether it is entered.
+    Role(&'a RoleSteps),
+    Flush,
+}
+
+/// Walks on as hosts do on which nothing fails.
+pub(crate) struct Walk<'a> {
+    /// How many there are.
+    hosts: usize,
+    /// What is left of the steps on each level, the innermost last.
+    inner: Vec<&'a [Step]>,
+    outer: Option<&'a Following<'a>>,
+}
+
+impl<'a> Walk<'a> {
+    pub fn new(following: &'a Following<'a>, hosts: usize) -> Self {
+        Walk { hosts, inner: Vec::new(), outer: Some(following) }
+    }
+
+    pub fn enter(&mut self, role: &'a RoleSteps) {
+        self.inner.push(&role.steps);
+    }
+
+    pub fn next(&mut self) -> Option<Turn<'a>> {
+        loop {
+            let Some(steps) = self.inner.pop() else {
+                // Where others join, they are waited for.
+                let outer = self.outer.take().filter(|outer| outer.hosts == self.hosts)?;
+                self.inner.push(outer.steps);
+                self.outer = outer.outer;
+                continue;
+            };
+            let Some((step, rest)) = steps.split_first() else { continue };
+            self.inner.push(rest);
+            match step {
+                Step::Task(task) => return Some(Turn::Task(task)),
+                Step::Role(role) => return Some(Turn::Role(role)),
+                Step::Flush => return Some(Turn::Flush),
+                // One that fails there comes back after its rescue, and the others wait for it.
+                Step::Block(block) if self.hosts > 1 && !block.rescue.is_empty() => {
+                    (self.inner, self.outer) = (vec![block.body.as_slice()], None);
+                }
+                Step::Block(block) => self.inner.extend([block.always.as_slice(), &block.body]),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        plan::{Action, Block, Settings},
+        source::{Source, Span},
+    };
+
+    fn task(name: &str) -> Step {
+        let span = Span::new(&Source::inline("a test", ""), 0..0);
+        let action = Action::find("ping").unwrap();
+        Step::Task(Arc::new(Task::implied(action, "ping", name, span, Settings::default(), Arc::default())))
+    }
+
+    fn block(body: &[&str], rescue: &[&str], always: &[&str]) -> Step {
+        let steps = |names: &[&str]| names.iter().map(|name| task(name)).collect();
+        let span = Span::new(&Source::inline("a test", ""), 0..0);
+        Step::Block(Arc::new(Block { span, body: steps(body), rescue: steps(rescue), always: steps(always) }))
+    }
+
+    fn names(following: &Following<'_>, hosts: usize) -> String {
+        let mut walk = Walk::new(following, hosts);
+        let mut names = Vec::new();
+        while let Some(turn) = walk.next() {
+            names.push(match turn {
+                Turn::Task(task) => task.name.as_ref().unwrap().value.data().unwrap().to_string(),
+                Turn::Flush => "flush".to_owned(),
+                Turn::Role(_) => "role".to_owned(),
+            });
+        }
+        names.join(" ")
+    }
+
+    #[test]
+    fn blocks_are_walked_through_and_out_of() {
+        let steps = [task("1"), block(&["2", "3"], &[], &["4"]), Step::Flush, task("5")];
+        let outer = [task("6")];
+        let outer = Following { steps: &outer, hosts: 2, outer: None };
+        let following = Following { steps: &steps, hosts: 2, outer: Some(&outer) };
+        assert_eq!(names(&following, 2), "1 2 3 4 flush 5 6");
+    }
+
+    #[test]
+    fn a_rescue_is_passed_by_and_several_hosts_wait_for_it() {
+        let steps = [task("1"), block(&["2"], &["never"], &["3"]), task("4")];
+        let following = Following { steps: &steps, hosts: 1, outer: None };
+        assert_eq!(names(&following, 1), "1 2 3 4");
+        let following = Following { hosts: 2, ..following };
+        assert_eq!(names(&following, 2), "1 2");
+    }
+
+    #[test]
+    fn where_others_join_they_are_waited_for() {
+        let (steps, outer) = ([task("1")], [task("2")]);
+        let outer = Following { steps: &outer, hosts: 3, outer: None };
+        let following = Following { steps: &steps, hosts: 2, outer: Some(&outer) };
+        assert_eq!(names(&following, 2), "1");
+    }
+}

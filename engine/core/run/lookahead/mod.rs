@@ -1,0 +1,4 @@
+pub(crate) mod continuation;
+pub(crate) mod interference;
+pub(crate) mod look_ahead;
+pub(crate) mod rules;

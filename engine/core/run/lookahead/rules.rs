@@ -1,0 +1,93 @@
+//! What is certain of a task before its turn: what it is written to do, whatever any host may answer.
+
+use crate::plan::{Action, Condition, Controller, Field, Step, Task};
+use crate::run::conditions;
+
+/// Whether a task is of a kind that can be made ready before its turn.
+pub(crate) fn may_follow(task: &Task) -> bool {
+    let kind = match task.action {
+        Action::Module(_) => true,
+        Action::Controller(entry) => matches!(
+            entry.kind,
+            Controller::Assert
+                | Controller::Copy
+                | Controller::Debug
+                | Controller::Fetch
+                | Controller::SetFact
+                | Controller::Script
+                | Controller::Template
+                | Controller::Unarchive
+        ),
+    };
+    kind && task.settings.delegate_to.is_none() && task.settings.timeout.is_none() && task.asynchronous.is_none()
+}
+
+/// Whether hosts wait for each other at this task: it is one host's for all, or not all at once may do it, or
+/// it reaches beyond its host.
+pub(crate) fn holds_others_up(task: &Task) -> bool {
+    task.settings.run_once.is_some()
+        || task.settings.throttle.is_some()
+        || task.settings.delegate_to.is_some()
+        || !task.action.keeps_to_host()
+}
+
+/// Whether one host may end these steps for others that are elsewhere in them.
+pub(crate) fn may_end_play(steps: &[Step]) -> bool {
+    steps.iter().any(|step| match step {
+        Step::Task(task) => match task.action.controller() {
+            // Nobody knows yet what is in there.
+            Some(Controller::IncludeTasks | Controller::IncludeRole) => true,
+            Some(Controller::Meta) => {
+                let word = task.args.free.as_ref().and_then(|field| field.value.data());
+                word.is_none_or(|word| word.as_str().is_none_or(|word| word.trim().starts_with("end_")))
+            }
+            _ => false,
+        },
+        Step::Block(block) => [&block.body, &block.rescue, &block.always].into_iter().any(|steps| may_end_play(steps)),
+        Step::Role(role) => may_end_play(&role.steps),
+        Step::Flush => false,
+    })
+}
+
+/// Whether no facts of the host come with its result.
+pub(crate) fn keeps_facts(task: &Task) -> bool {
+    match task.action {
+        Action::Module(entry) => !entry.brings_facts,
+        Action::Controller(entry) => entry.kind != Controller::GatherFacts,
+    }
+}
+
+/// `meta: flush_handlers` without conditions.
+pub(crate) fn is_flush(task: &Task) -> bool {
+    let word = || task.args.free.as_ref().and_then(|field| field.value.data());
+    task.action.controller() == Some(Controller::Meta)
+        && task.settings.when.is_empty()
+        && word().is_some_and(|word| word.as_str().map(str::trim) == Some("flush_handlers"))
+}
+
+/// Whether a condition is true or false already; text is an expression.
+pub(crate) fn is_constant(condition: &Condition) -> bool {
+    constant(condition).is_some()
+}
+
+fn constant(condition: &Condition) -> Option<bool> {
+    let value = condition.value.data()?;
+    (value.kind() == minijinja::value::ValueKind::Bool).then(|| value.is_true())
+}
+
+/// Whether `failed_when` says so.
+pub(crate) fn never_fails(task: &Task) -> bool {
+    task.failed_when.iter().any(|condition| constant(condition) == Some(false))
+        && task.failed_when.iter().all(is_constant)
+}
+
+/// Whether the tasks after it go on when a call of it fails, as far as the agent can know.
+pub(crate) fn is_required(task: &Task) -> bool {
+    let ignored = task.settings.ignore_errors.as_ref().and_then(|field| field.value.data());
+    !never_fails(task) && ignored.and_then(|value| conditions::truth_of(&value)) != Some(true)
+}
+
+/// Whether a keyword is there and not simply false.
+pub(crate) fn may_be_true(field: Option<&Field>) -> bool {
+    field.is_some_and(|field| field.value.data().and_then(|value| conditions::truth_of(&value)) != Some(false))
+}

@@ -1,0 +1,2 @@
+pub(crate) mod play;
+pub(crate) mod preflight;

@@ -1,0 +1,181 @@
+//! What can be known of a run before any host is touched: whether the variables of its hosts can be read, and whether
+//! its plays can be played at all.
+
+use std::{collections::HashSet, path::Path, sync::Arc};
+
+use miette::Diagnostic;
+
+use crate::run::connection::target as connection;
+use crate::run::plays::play;
+use crate::run::{PlayRun, Run, text_of};
+use crate::{
+    inventory::Pattern,
+    plan::{Block, Field, Play, Step},
+    source::{Problems, Span, nearest},
+    template,
+    vars::Layer,
+};
+
+/// Strategies by their names in playbooks.
+const STRATEGIES: [&str; 3] = ["linear", "free", "host_pinned"];
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+enum PreflightError {
+    #[error("Invalid play strategy specified: {name}")]
+    Strategy {
+        name: String,
+        #[source_code]
+        #[label("there is no such strategy")]
+        at: Span,
+        #[help]
+        help: Option<String>,
+    },
+    #[error("Invalid play strategy specified: {name}")]
+    #[diagnostic(help("the setting `strategy` takes linear, free or host_pinned"))]
+    StrategySetting { name: String },
+}
+
+/// Why a run ends before its first play or between two, with the exit code that Ansible has for it.
+#[derive(Debug)]
+pub struct RunError {
+    pub problems: Problems,
+    pub exit_code: u8,
+}
+
+/// Ansible's exit code for what stands wrongly in a file.
+pub const UNREADABLE: u8 = 4;
+
+impl From<Problems> for RunError {
+    fn from(problems: Problems) -> Self {
+        RunError { problems, exit_code: UNREADABLE }
+    }
+}
+
+impl Run {
+    /// Checks all plays before the first one: nothing runs on half an inventory. What waits for a template that
+    /// cannot be rendered yet is checked when its play begins.
+    ///
+    /// # Errors
+    /// A strategy is unknown, or variables of a host that takes part cannot be read.
+    pub(crate) fn preflight(self: &Arc<Self>, plays: &[&Arc<Play>]) -> Result<(), RunError> {
+        let mut problems = Problems::default();
+        for play in plays {
+            let scope = self.scope_of_play(&Arc::new(PlayRun::of(play)));
+            let checks = [self.strategy(play).map(drop), play::check_serial(play, &scope)];
+            problems.0.extend(checks.into_iter().filter_map(Result::err).flat_map(|found| found.0));
+        }
+        problems.unless_any(()).map_err(|problems| RunError { problems, exit_code: 1 })?;
+        let mut found = Found::default();
+        found.look_at(&self.resolver.extra, "-e");
+        for play in plays {
+            self.check_hosts(play, &mut found);
+        }
+        found.problems.unless_any(())?;
+        for (name, host) in found.not_followed {
+            self.warn(format!("the variable `{name}` ({host}) has no effect: it is not supported"), None);
+        }
+        Ok(())
+    }
+
+    /// The strategy of a play, by its short name. One that depends on facts or prompts is not known before.
+    pub(crate) fn strategy(self: &Arc<Self>, play: &Arc<Play>) -> Result<&'static str, Problems> {
+        let known = |name: &str| {
+            let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
+            STRATEGIES.into_iter().find(|known| *known == short.unwrap_or(name))
+        };
+        let Some(field) = &play.strategy else {
+            let name = &self.options.strategy;
+            return known(name).ok_or_else(|| PreflightError::StrategySetting { name: name.clone() }.into());
+        };
+        let base = PlayRun::of(play);
+        let name = text_of(&play::rendered(field, &self.scope_of_play(&Arc::new(base)), "strategy")?);
+        known(&name).ok_or_else(|| {
+            let help = nearest(&name, STRATEGIES).map(|meant| format!("did you mean `{meant}`?"));
+            let help = help.or_else(|| Some("there are linear, free and host_pinned".to_owned()));
+            PreflightError::Strategy { name, at: field.span.clone(), help }.into()
+        })
+    }
+
+    fn check_hosts(self: &Arc<Self>, play: &Arc<Play>, found: &mut Found) {
+        found.look_at(&play.vars, "in a play");
+        each_layer(&play.steps, &mut |layer| found.look_at(layer, "in a task"));
+        let Some(pattern) = self.pattern(play, &play.hosts) else { return };
+        let inventory = self.inventory();
+        let matched = Pattern::parse(&pattern).ok().and_then(|pattern| {
+            // What is wrong with the pattern itself is told when the play begins.
+            inventory.matching(&pattern, self.options.allowed.as_ref()).ok()
+        });
+        for host in matched.into_iter().flat_map(|matched| matched.hosts) {
+            match inventory.layers(&host, Some(&play.folder)) {
+                Ok(layers) => layers.iter().for_each(|layer| found.look_at(layer, &host)),
+                Err(problems) => found.add(problems),
+            }
+        }
+    }
+
+    /// The hosts of a play as they are written; `None` as long as they cannot be rendered.
+    fn pattern(self: &Arc<Self>, play: &Arc<Play>, hosts: &Field) -> Option<String> {
+        let scope = self.scope_of_play(&Arc::new(PlayRun::of(play)));
+        let value = template::render(&hosts.value, &scope).ok()?;
+        match value.as_str() {
+            Some(text) => Some(text.to_owned()),
+            None => Some(value.try_iter().ok()?.map(|item| text_of(&item)).collect::<Vec<_>>().join(",")),
+        }
+    }
+
+    /// The variables of a host as the inventory has them.
+    ///
+    /// # Errors
+    /// A file of `group_vars` or `host_vars` cannot be read.
+    pub(crate) fn inventory_layers(&self, name: &str, playbook_dir: &Path) -> Result<Vec<Arc<Layer>>, Problems> {
+        self.inventory().layers(name, Some(playbook_dir)).map(|layers| layers.to_vec())
+    }
+}
+
+/// What was found so far. Hosts share layers, so each is looked at once, and each problem is told once.
+#[derive(Default)]
+struct Found {
+    problems: Problems,
+    told: HashSet<String>,
+    seen: HashSet<*const Layer>,
+    not_followed: Vec<(&'static str, String)>,
+}
+
+impl Found {
+    fn add(&mut self, problems: Problems) {
+        for problem in problems.0 {
+            if self.told.insert(crate::source::one_line(&*problem)) {
+                self.problems.0.push(problem);
+            }
+        }
+    }
+
+    fn look_at(&mut self, layer: &Arc<Layer>, whose: &str) {
+        if !self.seen.insert(Arc::as_ptr(layer)) {
+            return;
+        }
+        for name in connection::NOT_FOLLOWED {
+            if layer.contains_key(*name) && !self.not_followed.iter().any(|(known, _)| known == name) {
+                self.not_followed.push((name, whose.to_owned()));
+            }
+        }
+    }
+}
+
+fn each_layer(steps: &[Step], look: &mut dyn FnMut(&Arc<Layer>)) {
+    for step in steps {
+        match step {
+            Step::Task(task) => task.settings.vars.iter().for_each(&mut *look),
+            Step::Block(block) => {
+                let Block { body, rescue, always, .. } = &**block;
+                [body, rescue, always].into_iter().for_each(|steps| each_layer(steps, look));
+            }
+            Step::Role(role) => {
+                look(&role.role.vars);
+                look(&role.role.defaults);
+                each_layer(&role.steps, look);
+            }
+            Step::Flush => {}
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What is noticed while a task is rendered before its time.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use crate::vars::Outside;
+
+/// Variables that tell of other hosts, or of what has become of them.
+const OF_OTHERS: [&str; 6] =
+    ["groups", "hostvars", "play_hosts", "ansible_play_batch", "ansible_play_hosts", "ansible_play_hosts_all"];
+
+/// Sees what the templates of one task read on one host.
+pub(crate) struct Watch {
+    /// Names whose values are only known when the tasks before have been done.
+    pending: Arc<HashSet<Arc<str>>>,
+    /// Whether the task's turn is still to come.
+    ahead: bool,
+    /// The tasks before may change files of the controller.
+    files_change: bool,
+    /// The name that the task itself registers, when it is a loop: one item may read what the one before came to.
+    own: Option<Arc<str>>,
+    too_early: AtomicBool,
+    others: AtomicBool,
+    saw_own: AtomicBool,
+}
+
+impl Watch {
+    /// For a task whose turn it is: everything may be read.
+    pub fn of_turn() -> Self {
+        Watch {
+            pending: Arc::default(),
+            ahead: false,
+            files_change: false,
+            own: None,
+            too_early: AtomicBool::new(false),
+            others: AtomicBool::new(false),
+            saw_own: AtomicBool::new(false),
+        }
+    }
+
+    pub fn ahead(pending: Arc<HashSet<Arc<str>>>, files_change: bool) -> Self {
+        Watch { pending, ahead: true, files_change, ..Watch::of_turn() }
+    }
+
+    /// Looks for reads of the name that a loop registers.
+    pub fn with_own(self, own: Option<Arc<str>>) -> Self {
+        Watch { own, ..self }
+    }
+
+    pub fn name(&self, name: &str) {
+        if self.own.as_deref() == Some(name) {
+            self.saw_own.store(true, Ordering::Relaxed);
+        }
+        if self.pending.contains(name) {
+            self.too_early.store(true, Ordering::Relaxed);
+        }
+        if OF_OTHERS.contains(&name) {
+            self.others.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// All names are asked for.
+    pub fn names(&self) {
+        if self.own.is_some() {
+            self.saw_own.store(true, Ordering::Relaxed);
+        }
+        if !self.pending.is_empty() {
+            self.too_early.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it may be looked at.
+    pub fn outside(&self, outside: Outside) -> bool {
+        let may = !self.ahead || outside == Outside::Files && !self.files_change;
+        if !may {
+            self.too_early.store(true, Ordering::Relaxed);
+        }
+        may
+    }
+
+    /// Whether something was wanted that is not known yet.
+    pub fn was_too_early(&self) -> bool {
+        self.too_early.load(Ordering::Relaxed)
+    }
+
+    /// Whether an item may read what the one before it came to.
+    pub fn saw_own(&self) -> bool {
+        self.saw_own.load(Ordering::Relaxed)
+    }
+
+    /// Whether other hosts were read about.
+    pub fn saw_others(&self) -> bool {
+        self.others.load(Ordering::Relaxed)
+    }
+}

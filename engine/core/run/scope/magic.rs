@@ -1,0 +1,347 @@
+//! Variables that are not stored but known: the inventory, the play, the task at hand.
+
+use std::sync::Arc;
+
+use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
+
+use crate::run::reads::Watch;
+use crate::run::state::host::HostState;
+use crate::run::steering::steers;
+use crate::run::{PlayRun, Run};
+use crate::{
+    plan::{Role, Task},
+    source::{Source, Span, absolute},
+    template,
+    vars::{Lazy, Lenience, Magic, Outside, Scope, mapping, omit},
+};
+
+/// What one host knows in one task.
+pub(crate) struct HostMagic {
+    pub run: Arc<Run>,
+    pub play: Arc<PlayRun>,
+    pub host: Arc<HostState>,
+    pub task: Option<Arc<Task>>,
+    pub check: bool,
+    /// Sees what is read.
+    pub watch: Option<Arc<Watch>>,
+    /// As an entry of `hostvars`, which shows what belongs to the host and not what belongs to the play.
+    pub entry: bool,
+}
+
+const NAMES: &[&str] = &[
+    "ansible_check_mode",
+    "ansible_config_file",
+    "ansible_dependent_role_names",
+    "ansible_diff_mode",
+    "ansible_forks",
+    "ansible_inventory_sources",
+    "ansible_limit",
+    "ansible_parent_role_names",
+    "ansible_parent_role_paths",
+    "ansible_play_batch",
+    "ansible_play_hosts",
+    "ansible_play_hosts_all",
+    "ansible_play_name",
+    "ansible_play_role_names",
+    "ansible_playbook_python",
+    "ansible_role_name",
+    "ansible_role_names",
+    "ansible_run_tags",
+    "ansible_search_path",
+    "ansible_skip_tags",
+    "ansible_verbosity",
+    "ansible_version",
+    "group_names",
+    "groups",
+    "hostvars",
+    "inventory_dir",
+    "inventory_file",
+    "inventory_hostname",
+    "inventory_hostname_short",
+    "omit",
+    "play_hosts",
+    "playbook_dir",
+    "role_name",
+    "role_names",
+    "role_path",
+];
+
+/// Whether a variable is one of these.
+pub(crate) fn is_one(name: &str) -> bool {
+    NAMES.binary_search(&name).is_ok()
+}
+
+/// What an entry of `hostvars` shows of these. `hostvars` itself is not among them: whoever shows all of it comes to
+/// an end.
+const OF_HOSTS: &[&str] = &[
+    "ansible_check_mode",
+    "ansible_config_file",
+    "ansible_diff_mode",
+    "ansible_forks",
+    "ansible_inventory_sources",
+    "ansible_limit",
+    "ansible_playbook_python",
+    "ansible_run_tags",
+    "ansible_skip_tags",
+    "ansible_verbosity",
+    "ansible_version",
+    "group_names",
+    "groups",
+    "inventory_dir",
+    "inventory_file",
+    "inventory_hostname",
+    "inventory_hostname_short",
+    "playbook_dir",
+];
+
+/// Whether a variable may come with gathering. To ask for one that facts never have is no reason to gather.
+fn may_be_fact(name: &str) -> bool {
+    name.starts_with("ansible_") && name != "ansible_managed" && !steers(name)
+}
+
+impl Magic for HostMagic {
+    fn get(&self, name: &str) -> Option<Lazy> {
+        if let Some(watch) = &self.watch {
+            watch.name(name);
+        }
+        // Most names are not ours: one search in a sorted table says so.
+        if !is_one(name) {
+            return match name {
+                "ansible_facts" => self.facts(),
+                _ => None,
+            };
+        }
+        self.value(name).map(Lazy::Data)
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        if let Some(watch) = &self.watch {
+            watch.names();
+        }
+        let names = if self.entry { OF_HOSTS } else { NAMES };
+        // Outside of a role there is no `role_name`.
+        names.iter().copied().filter(|name| self.value(name).is_some()).map(Arc::from).collect()
+    }
+
+    fn owner(&self) -> Option<&str> {
+        Some(&self.host.name)
+    }
+
+    fn decrypt(&self, envelope: &str) -> Result<String, String> {
+        let source = Source::inline("a vault value", "");
+        self.run.vault.decrypt_value(envelope, &Span::new(&source, 0..0)).map_err(|fault| fault.to_string())
+    }
+
+    fn look_outside(&self, outside: Outside) -> bool {
+        self.watch.as_ref().is_none_or(|watch| watch.outside(outside))
+    }
+
+    fn conceal(&self, text: &str) {
+        self.run.vault.secrets().add(text);
+    }
+
+    fn is_vaulted(&self, text: &str) -> bool {
+        self.run.vault.is_value(text)
+    }
+
+    fn allows(&self, lenience: Lenience) -> bool {
+        self.run.options.lenience.contains(&lenience)
+    }
+
+    fn warn(&self, message: &str, place: &Span) {
+        self.run.warn_once(message, place);
+    }
+
+    fn deprecated(&self, message: &str, place: &Span) {
+        if self.run.options.deprecation_warnings {
+            self.warn(message, place);
+        }
+    }
+
+    fn missing(&self, name: &str) {
+        if may_be_fact(name) {
+            self.host.want_facts();
+        }
+    }
+}
+
+impl HostMagic {
+    /// Without facts `ansible_facts` is empty, and worth gathering for.
+    fn facts(&self) -> Option<Lazy> {
+        let known = self.host.layers().facts.get("ansible_facts").cloned();
+        if !self.host.gathered() {
+            self.host.want_facts();
+        }
+        Some(known.unwrap_or_else(|| Lazy::Data(mapping::<&str, Value>([]))))
+    }
+
+    /// The names of the play's roles, each once.
+    fn role_names(&self, which: impl Fn(&Role) -> bool) -> Value {
+        let mut names: Vec<Arc<str>> = Vec::new();
+        for role in self.play.play.roles.iter().filter(|role| which(role)) {
+            if !names.contains(&role.name) {
+                names.push(role.name.clone());
+            }
+        }
+        names.into_iter().map(Value::from).collect()
+    }
+
+    /// The roles that led to the present one, if any did.
+    fn parents(&self) -> Option<&[Arc<Role>]> {
+        Some(self.role()?.parents.as_slice()).filter(|parents| !parents.is_empty())
+    }
+
+    fn role(&self) -> Option<&Arc<Role>> {
+        self.task.as_ref()?.role.as_ref()
+    }
+
+    fn value(&self, name: &str) -> Option<Value> {
+        let names = |list: &[Arc<str>]| list.iter().cloned().map(Value::from).collect::<Value>();
+        let inventory = || self.run.inventory();
+        Some(match name {
+            "omit" => omit(),
+            "inventory_hostname" => self.host.name.clone().into(),
+            "inventory_hostname_short" => self.host.name.split('.').next().unwrap_or_default().into(),
+            "group_names" => names(&inventory().group_names(&self.host.name)),
+            "groups" => self.run.groups(),
+            "hostvars" => Value::from_object(HostVars {
+                run: self.run.clone(),
+                play: self.play.clone(),
+                level: template::Level::now(),
+            }),
+            "playbook_dir" => absolute(&self.play.play.folder).into(),
+            "inventory_dir" => self.run.options.inventory_dir.clone().map_or(Value::from(()), Value::from),
+            "inventory_file" => self.run.options.inventory_file.clone().map_or(Value::from(()), Value::from),
+            "ansible_inventory_sources" => {
+                self.run.options.inventory_sources.iter().cloned().map(Value::from).collect()
+            }
+            "play_hosts" | "ansible_play_batch" => names(&self.play.present(&self.play.batch)),
+            "ansible_play_hosts" => names(&self.play.present(&self.play.all)),
+            "ansible_play_hosts_all" => names(&self.play.all),
+            "ansible_play_name" => self.play.name.clone().into(),
+            // rplay runs without Python; playbooks use this to name the controller's.
+            "ansible_playbook_python" => python().into(),
+            "ansible_check_mode" => self.check.into(),
+            "ansible_diff_mode" => self.run.options.diff.into(),
+            "ansible_forks" => self.run.options.forks.into(),
+            "ansible_verbosity" => self.run.options.verbosity.into(),
+            "ansible_limit" => self.run.options.limit.clone()?.into(),
+            "ansible_config_file" => self.run.options.config_file.clone().map_or(Value::from(()), Value::from),
+            "ansible_run_tags" => match self.run.resolver.tags.only.as_slice() {
+                [] => Value::from(vec!["all"]),
+                tags => tags.to_vec().into(),
+            },
+            "ansible_skip_tags" => self.run.resolver.tags.skip.clone().into(),
+            "ansible_version" => version(),
+            "role_name" | "ansible_role_name" => self.role()?.name.clone().into(),
+            "role_path" => absolute(&self.role()?.path).into(),
+            "role_names" | "ansible_play_role_names" => self.role_names(|role| !role.dependency),
+            "ansible_role_names" => self.role_names(|_| true),
+            "ansible_dependent_role_names" => self.role_names(|role| role.dependency),
+            "ansible_parent_role_names" => self.parents()?.iter().map(|role| Value::from(role.name.clone())).collect(),
+            "ansible_parent_role_paths" => {
+                self.parents()?.iter().map(|role| Value::from(absolute(&role.path))).collect()
+            }
+            "ansible_search_path" => {
+                self.task.as_ref()?.folders.iter().map(|folder| Value::from(absolute(folder))).collect()
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// The controller's Python, if it has one.
+fn python() -> String {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join("python3")).find(|file| file.is_file());
+    found.map_or_else(|| "/usr/bin/python3".to_owned(), |file| file.display().to_string())
+}
+
+/// The version of Ansible whose behaviour this is; playbooks compare it.
+fn version() -> Value {
+    mapping([
+        ("full", Value::from("2.19.0")),
+        ("major", Value::from(2)),
+        ("minor", Value::from(19)),
+        ("revision", Value::from(0)),
+        ("string", Value::from("2.19.0")),
+    ])
+}
+
+/// `hostvars`: every host's variables, rendered when they are read.
+#[derive(Clone)]
+struct HostVars {
+    run: Arc<Run>,
+    play: Arc<PlayRun>,
+    level: template::Level,
+}
+
+impl std::fmt::Debug for HostVars {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("hostvars")
+    }
+}
+
+impl Object for HostVars {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let host = self.run.host(key.as_str()?, &self.play)?;
+        if let Some(why) = host.why_broken() {
+            return Some(template::failed_value(&why));
+        }
+        Some(template::scope_value(self.run.host_scope(&self.play, &host), self.level))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.run.inventory().hosts().map(|host| Value::from(host.name.clone())).collect())
+    }
+}
+
+impl Run {
+    /// What `hostvars` shows of a host: everything but the variables of plays and tasks.
+    pub(crate) fn host_scope(self: &Arc<Self>, play: &Arc<PlayRun>, host: &Arc<HostState>) -> Arc<Scope> {
+        let state = host.layers();
+        let mut layers = Vec::with_capacity(4 + state.inventory.len());
+        layers.extend([self.resolver.extra.clone(), state.set, state.included, state.facts]);
+        layers.extend(state.inventory.iter().cloned());
+        let magic = HostMagic {
+            run: self.clone(),
+            play: play.clone(),
+            host: host.clone(),
+            task: None,
+            check: self.options.check,
+            watch: host.watch(),
+            entry: true,
+        };
+        Arc::new(Scope::new(layers, Arc::new(magic), Arc::new([])))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted_so_that_each_is_found() {
+        assert!(NAMES.is_sorted());
+    }
+
+    #[test]
+    fn an_entry_of_hostvars_does_not_hold_hostvars() {
+        assert!(OF_HOSTS.iter().all(|name| NAMES.contains(name)));
+        assert!(!OF_HOSTS.contains(&"hostvars"));
+    }
+
+    #[test]
+    fn facts_are_told_from_settings() {
+        for fact in ["ansible_hostname", "ansible_user_id", "ansible_default_ipv4", "ansible_os_family"] {
+            assert!(may_be_fact(fact), "{fact}");
+        }
+        for setting in ["ansible_user", "ansible_host", "ansible_become_password", "ansible_failed_task", "hostname"] {
+            assert!(!may_be_fact(setting), "{setting}");
+        }
+    }
+}

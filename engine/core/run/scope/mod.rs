@@ -1,0 +1,2 @@
+pub(crate) mod magic;
+pub(crate) mod precedence;

@@ -1,0 +1,85 @@
+//! The one order of precedence, as a list of layers.
+//!
+//! The rule is Ansible's ("Understanding variable precedence"), from the strongest: items of loops, extra
+//! vars, include params, role params, set_fact and register, include_vars, task and block vars, role vars,
+//! vars_files, vars_prompt, play vars, facts, the inventory's, role defaults.
+
+use std::sync::Arc;
+
+use crate::run::scope::magic::HostMagic;
+use crate::run::state::host::HostState;
+use crate::run::{PlayRun, Run};
+use crate::{
+    plan::{Role, Task},
+    vars::{Layer, Scope},
+};
+
+impl Run {
+    /// What a host sees in a task. `top` holds what belongs to the moment: the item of a loop, the result
+    /// that a condition is about.
+    pub(crate) fn scope(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        host: &Arc<HostState>,
+        task: Option<&Arc<Task>>,
+        top: Option<Arc<Layer>>,
+        check: bool,
+    ) -> Arc<Scope> {
+        let state = host.layers();
+        let mut layers: Vec<Arc<Layer>> = Vec::with_capacity(24);
+        layers.extend(top);
+        layers.push(self.resolver.extra.clone());
+        let role = task.and_then(|task| task.role.as_ref());
+        if let Some(task) = task {
+            layers.extend(task.settings.params.iter().cloned());
+        }
+        for role in with_parents(role) {
+            layers.push(role.params.clone());
+        }
+        layers.push(state.set);
+        layers.push(state.included);
+        if let Some(task) = task {
+            layers.extend(task.settings.vars.iter().cloned());
+        }
+        for role in with_parents(role) {
+            layers.push(role.vars.clone());
+            layers.extend(role.dependencies.iter().rev().map(|role| role.vars.clone()));
+        }
+        for role in play.roles().iter().rev() {
+            layers.push(role.vars.clone());
+        }
+        layers.extend(play.files_of(&host.name));
+        layers.push(play.prompted.clone());
+        layers.push(play.play.vars.clone());
+        layers.push(state.facts);
+        layers.extend(state.inventory.iter().cloned());
+        for role in with_parents(role) {
+            layers.push(role.defaults.clone());
+            layers.extend(role.dependencies.iter().rev().map(|role| role.defaults.clone()));
+        }
+        for role in play.roles().iter().rev() {
+            layers.push(role.defaults.clone());
+        }
+        // Weakest of all: what a host has without anybody's saying so.
+        layers.push(host.itself.clone());
+        layers.retain(|layer| !layer.is_empty());
+        let folders = match task {
+            Some(task) => task.folders.clone(),
+            None => Arc::from([play.play.folder.clone()]),
+        };
+        let magic = HostMagic {
+            run: self.clone(),
+            play: play.clone(),
+            host: host.clone(),
+            task: task.cloned(),
+            check,
+            watch: host.watch(),
+            entry: false,
+        };
+        Arc::new(Scope::new(layers, Arc::new(magic), folders))
+    }
+}
+
+fn with_parents(role: Option<&Arc<Role>>) -> impl Iterator<Item = &Arc<Role>> {
+    role.into_iter().flat_map(|role| std::iter::once(role).chain(role.parents.iter()))
+}

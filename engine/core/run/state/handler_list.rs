@@ -1,0 +1,209 @@
+//! The handlers of a play with an index of their names: a notify must not look at each of them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::run::task::handlers::tasks;
+use crate::run::text_of;
+use crate::{
+    plan::{Field, Step, Task},
+    vars::Value,
+};
+
+/// Handlers in the order they are defined, included ones at the end.
+#[derive(Clone, Default)]
+pub(crate) struct HandlerList {
+    tasks: Vec<Arc<Task>>,
+    /// The number of the file that each of them stands in, in the order in which they were loaded.
+    files: Vec<usize>,
+    /// The handler that each name without a template means: with its role, and without.
+    names: HashMap<Arc<str>, usize>,
+    /// Handlers by what they listen to, as far as that holds no template.
+    topics: HashMap<Arc<str>, Vec<usize>>,
+    /// Handlers with a template in their name or in what they listen to: each host may see another one.
+    late: Vec<usize>,
+}
+
+impl HandlerList {
+    pub fn of(steps: &[Step]) -> Self {
+        let mut list = HandlerList::default();
+        list.extend(steps);
+        list
+    }
+
+    pub fn extend(&mut self, steps: &[Step]) {
+        for task in tasks(steps) {
+            let at = self.tasks.len();
+            let same = self.tasks.last().is_some_and(|last| Arc::ptr_eq(&last.span.source, &task.span.source));
+            let file = self.files.last().map_or(0, |last| if same { *last } else { last + 1 });
+            self.tasks.push(task.clone());
+            self.files.push(file);
+            let mut late = false;
+            let own = match &task.name {
+                Some(name) => name.value.data().map(|name| text_of(&name)),
+                None => Some(task.written.to_string()),
+            };
+            match own {
+                Some(own) => {
+                    let full = full_name(task, own);
+                    for name in [short_name(&full), &full] {
+                        let known = self.names.get(name).copied();
+                        self.names.insert(name.into(), self.chosen(known, at));
+                    }
+                }
+                None => late = true,
+            }
+            for topic in &task.listen {
+                match topic.value.data() {
+                    Some(topic) => {
+                        for word in words(&topic) {
+                            let places = self.topics.entry(word.into()).or_default();
+                            if places.last() != Some(&at) {
+                                places.push(at);
+                            }
+                        }
+                    }
+                    None => late = true,
+                }
+            }
+            if late {
+                self.late.push(at);
+            }
+        }
+    }
+
+    pub fn tasks(&self) -> &[Arc<Task>] {
+        &self.tasks
+    }
+
+    /// Which of two handlers of one name counts: as in Ansible the one whose file was loaded last, and in one file
+    /// the first.
+    fn chosen(&self, known: Option<usize>, other: usize) -> usize {
+        let file = |at: usize| self.files.get(at).copied().unwrap_or_default();
+        match known {
+            Some(known) if file(known) > file(other) || file(known) == file(other) && known < other => known,
+            _ => other,
+        }
+    }
+
+    /// The handlers that have this name or listen to it, by their places; of several with one name one counts.
+    ///
+    /// `name_of` renders the full name of a handler, `topics_of` what one listens to.
+    pub fn find(
+        &self,
+        name: &str,
+        name_of: impl Fn(&Arc<Task>) -> String,
+        topics_of: impl Fn(&Field) -> Option<Value>,
+    ) -> Vec<usize> {
+        let mut named = self.names.get(name).copied();
+        let mut found = self.topics.get(name).cloned().unwrap_or_default();
+        for at in &self.late {
+            let Some(task) = self.tasks.get(*at) else { continue };
+            let full = name_of(task);
+            if full == name || short_name(&full) == name {
+                named = Some(self.chosen(named, *at));
+            }
+            let mut topics = task.listen.iter().filter_map(&topics_of).flat_map(|topic| words(&topic));
+            if topics.any(|topic| topic == name) && !found.contains(at) {
+                found.push(*at);
+            }
+        }
+        if found.len() > 1 {
+            let mut of_name: HashMap<String, usize> = HashMap::new();
+            for at in found {
+                let Some(task) = self.tasks.get(at) else { continue };
+                let own = short_name(&name_of(task)).to_owned();
+                let known = of_name.get(&own).copied();
+                of_name.insert(own, self.chosen(known, at));
+            }
+            found = of_name.into_values().collect();
+        }
+        found.sort_unstable();
+        found.extend(named.filter(|named| !found.contains(named)));
+        found
+    }
+
+    /// Names and topics without templates, for "did you mean".
+    pub fn known(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().chain(self.topics.keys()).map(|name| &**name)
+    }
+}
+
+/// A handler's name with that of its role.
+fn full_name(task: &Task, own: String) -> String {
+    match &task.role {
+        Some(role) => format!("{} : {own}", role.name),
+        None => own,
+    }
+}
+
+fn short_name(full: &str) -> &str {
+    full.rsplit(" : ").next().unwrap_or(full)
+}
+
+/// The topics that a `listen` names: one, or a list of them.
+fn words(topic: &Value) -> Vec<String> {
+    match topic.as_str() {
+        Some(text) => vec![text.to_owned()],
+        None => topic.try_iter().into_iter().flatten().map(|word| text_of(&word)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        plan::{Action, Settings},
+        source::{Source, Span, Spanned},
+        template,
+        vars::{Lazy, Scope},
+    };
+
+    fn field(text: &str) -> Field {
+        let span = Span::new(&Source::inline("a test", text), 0..text.len());
+        Field { value: Lazy::from_text(&Spanned { value: text.into(), span: span.clone() }), span }
+    }
+
+    fn handler(name: &str, listen: &[&str]) -> Step {
+        let span = field(name).span;
+        let task =
+            Task::implied(Action::find("ping").unwrap(), "ping", name, span, Settings::default(), Arc::default());
+        let listen = listen.iter().map(|topic| field(topic)).collect();
+        Step::Task(Arc::new(Task { name: Some(field(name)), listen, ..task }))
+    }
+
+    struct Nothing;
+
+    impl crate::vars::Magic for Nothing {
+        fn get(&self, _: &str) -> Option<Lazy> {
+            None
+        }
+
+        fn names(&self) -> Vec<Arc<str>> {
+            Vec::new()
+        }
+    }
+
+    fn found(list: &HandlerList, name: &str) -> Vec<usize> {
+        let layer = [("x".into(), Lazy::Data("seen".into()))].into_iter().collect();
+        let scope = Arc::new(Scope::new(vec![Arc::new(layer)], Arc::new(Nothing), Arc::new([])));
+        let render = |field: &Field| template::render(&field.value, &scope).ok();
+        list.find(name, |task| task.name.as_ref().and_then(render).map_or_else(String::new, |v| text_of(&v)), render)
+    }
+
+    #[test]
+    fn names_and_topics_are_found_with_and_without_templates() {
+        let steps = [
+            handler("restart", &["all", "all"]),
+            handler("{{ x }}", &[]),
+            handler("other", &["{{ x }}", "all"]),
+            handler("restart", &[]),
+        ];
+        let mut list = HandlerList::of(&steps[..2]);
+        list.extend(&steps[2..]);
+        assert_eq!(found(&list, "restart"), [3]);
+        assert_eq!(found(&list, "all"), [0, 2]);
+        assert_eq!(found(&list, "seen"), [2, 1]);
+        assert_eq!(found(&list, "none"), [0; 0]);
+        assert_eq!(list.tasks().len(), 4);
+    }
+}

@@ -1,0 +1,308 @@
+//! What is known of a host during a run: facts, variables that were set, roles that ran.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use indexmap::IndexMap;
+
+use crate::run::dispatch::pipeline::Sent;
+use crate::run::lock;
+use crate::run::reads::Watch;
+use crate::run::steering;
+use crate::{
+    actions::entries,
+    source::{Problems, one_line},
+    vars::{Layer, Lazy, Value, mapping},
+};
+
+/// A host of the inventory over the whole run. Layers are shared with the scopes made from them and
+/// replaced, never changed, while somebody reads them.
+pub struct HostState {
+    pub name: Arc<str>,
+    /// `ansible_host`, where no variable says otherwise.
+    pub itself: Arc<Layer>,
+    layers: RwLock<Layers>,
+    /// Why its variables cannot be read: nothing may be done on it then, nor known of it.
+    broken: Mutex<Option<Arc<str>>>,
+    /// Facts have been gathered, or must not be.
+    gathered: AtomicBool,
+    /// Something asked for a fact that is not there yet.
+    wants_facts: AtomicBool,
+    /// A task failed here and nothing has rescued it since.
+    failed: AtomicBool,
+    /// It failed together with a `run_once` of another host, which counts as a failure in the rescue, too.
+    failed_twice: AtomicBool,
+    /// A handler failed here: no others run, not even forced ones.
+    handlers_over: AtomicBool,
+    /// The blocks that the host is in, the innermost last.
+    shelters: Mutex<Vec<Shelter>>,
+    /// The identities of roles whose tasks this host ran in the present play.
+    roles: Mutex<HashSet<String>>,
+    /// The identities of roles of which at least one task was run here.
+    ran: Mutex<HashSet<String>>,
+    /// Roles that this host has left by `end_role`.
+    left: Mutex<HashSet<String>>,
+    /// Variables that its facts tried to set and may not.
+    refused: Mutex<HashSet<Arc<str>>>,
+    /// Sees what templates read for this host.
+    watch: Mutex<Option<Arc<Watch>>>,
+    /// Tasks whose calls are on their way before their turn, the next one first.
+    sent: Mutex<VecDeque<Sent>>,
+}
+
+/// What follows a failure in a part of a block.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shelter {
+    pub rescue: bool,
+    pub always: bool,
+}
+
+/// The layers that change during a run, weakest last.
+#[derive(Clone, Default)]
+pub struct Layers {
+    /// set_fact and register.
+    pub set: Arc<Layer>,
+    /// include_vars.
+    pub included: Arc<Layer>,
+    /// Facts with their prefix, and `ansible_facts` itself.
+    pub facts: Arc<Layer>,
+    /// From the inventory, the strongest first.
+    pub inventory: Arc<[Arc<Layer>]>,
+}
+
+impl HostState {
+    pub fn new(name: Arc<str>, inventory: Vec<Arc<Layer>>) -> Self {
+        let itself = Layer::from_iter([("ansible_host".into(), Lazy::Data(Value::from(name.clone())))]);
+        HostState {
+            name,
+            itself: Arc::new(itself),
+            layers: RwLock::new(Layers { inventory: inventory.into(), ..Layers::default() }),
+            broken: Mutex::default(),
+            gathered: AtomicBool::new(false),
+            wants_facts: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+            failed_twice: AtomicBool::new(false),
+            handlers_over: AtomicBool::new(false),
+            shelters: Mutex::default(),
+            roles: Mutex::default(),
+            ran: Mutex::default(),
+            left: Mutex::default(),
+            refused: Mutex::default(),
+            watch: Mutex::default(),
+            sent: Mutex::default(),
+        }
+    }
+
+    /// A host whose variables cannot be read.
+    pub fn broken(name: Arc<str>, problems: &Problems) -> Self {
+        let host = HostState::new(name, Vec::new());
+        host.set_broken(problems);
+        host
+    }
+
+    /// The variables of the inventory cannot be read any more.
+    pub fn set_broken(&self, problems: &Problems) {
+        let text = problems.0.iter().map(|problem| one_line(&**problem)).collect::<Vec<_>>().join("; ");
+        *lock(&self.broken) = Some(text.into());
+    }
+
+    /// Why nothing is known of it, if that is so.
+    pub fn why_broken(&self) -> Option<Arc<str>> {
+        lock(&self.broken).clone()
+    }
+
+    /// The layers as they are now.
+    pub fn layers(&self) -> Layers {
+        self.layers.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Layers)) {
+        change(&mut self.layers.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Sets variables as `set_fact` and `register` do.
+    pub fn set(&self, vars: impl IntoIterator<Item = (Arc<str>, Lazy)>) {
+        self.change(|layers| Arc::make_mut(&mut layers.set).extend(vars));
+    }
+
+    pub fn include(&self, vars: Layer) {
+        self.change(|layers| Arc::make_mut(&mut layers.included).extend(vars));
+    }
+
+    /// The inventory has changed (`add_host`, `group_by`).
+    pub fn set_inventory(&self, inventory: Vec<Arc<Layer>>) {
+        *lock(&self.broken) = None;
+        self.change(|layers| layers.inventory = inventory.into());
+    }
+
+    /// Adds facts that the playbook itself made (`set_fact` with `cacheable`); `ansible_facts` holds them all.
+    pub fn add_facts(&self, facts: IndexMap<Arc<str>, Value>) {
+        let variables = facts.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        self.keep_facts(variables, facts);
+    }
+
+    /// Adds facts that came from a host, as far as it may set their variables ([`steering`]); `ansible_facts` holds
+    /// them all, for nothing is steered by it. Those of `setup` (`prefixed`) come without the `ansible_` that the
+    /// variables of their names have. Gives back the names that were refused for the first time.
+    pub(crate) fn add_facts_from_host(&self, facts: IndexMap<Arc<str>, Value>, prefixed: bool) -> Vec<Arc<str>> {
+        let (variables, refused) = steering::from_host(&facts, prefixed);
+        self.keep_facts(variables, facts);
+        self.refuse(refused)
+    }
+
+    /// Notes names that the host may not set, and gives back those that are new.
+    pub(crate) fn refuse(&self, names: impl IntoIterator<Item = Arc<str>>) -> Vec<Arc<str>> {
+        let mut known = lock(&self.refused);
+        names.into_iter().filter(|name| known.insert(name.clone())).collect()
+    }
+
+    fn keep_facts(&self, variables: Vec<(Arc<str>, Value)>, facts: IndexMap<Arc<str>, Value>) {
+        self.change(|layers| {
+            let known = Arc::make_mut(&mut layers.facts);
+            let mut all: IndexMap<Arc<str>, Value> = match known.get("ansible_facts").and_then(Lazy::data) {
+                Some(old) => entries(&old),
+                None => IndexMap::new(),
+            };
+            known.extend(variables.into_iter().map(|(name, value)| (name, Lazy::Data(value))));
+            for (name, value) in facts {
+                let short = name.strip_prefix("ansible_").map(Arc::from);
+                all.insert(short.unwrap_or(name), value);
+            }
+            known.insert("ansible_facts".into(), Lazy::Data(mapping(all)));
+        });
+    }
+
+    pub fn clear_facts(&self) {
+        self.change(|layers| layers.facts = Arc::default());
+        self.set_gathered(false);
+    }
+
+    /// A play begins: what roles ran and what failed is the last play's.
+    pub fn begin_play(&self) {
+        self.roles().clear();
+        self.set_failed(false);
+        lock(&self.shelters).clear();
+    }
+
+    /// Whether a task failed here that nothing has rescued or cleared since.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Whether a handler failed here that nothing has rescued since.
+    pub fn handlers_are_over(&self) -> bool {
+        self.handlers_over.load(Ordering::Acquire)
+    }
+
+    pub fn end_handlers(&self) {
+        self.handlers_over.store(true, Ordering::Release);
+    }
+
+    pub fn set_failed(&self, yes: bool) {
+        if !yes {
+            self.handlers_over.store(false, Ordering::Release);
+        }
+        self.failed.store(yes, Ordering::Release);
+        self.failed_twice.store(false, Ordering::Release);
+    }
+
+    /// It failed because another host's `run_once` did.
+    pub fn fail_twice(&self) {
+        self.set_failed(true);
+        self.failed_twice.store(true, Ordering::Release);
+    }
+
+    /// Whether the failure takes away the rescue, or the part of the block that comes next.
+    pub fn take_second_failure(&self) -> bool {
+        self.failed_twice.swap(false, Ordering::AcqRel)
+    }
+
+    pub fn forget_second_failure(&self) {
+        self.failed_twice.store(false, Ordering::Release);
+    }
+
+    /// Enters a part of a block.
+    pub fn enter(&self, shelter: Shelter) {
+        lock(&self.shelters).push(shelter);
+    }
+
+    pub fn leave_shelter(&self) {
+        lock(&self.shelters).pop();
+    }
+
+    /// What a failure meets here: whether a block rescues it, and whether anything else is still to run for it.
+    pub fn shelter(&self) -> Shelter {
+        let shelters = lock(&self.shelters);
+        Shelter {
+            rescue: shelters.iter().any(|shelter| shelter.rescue),
+            always: shelters.iter().any(|shelter| shelter.always),
+        }
+    }
+
+    pub fn gathered(&self) -> bool {
+        self.gathered.load(Ordering::Acquire)
+    }
+
+    pub fn set_gathered(&self, yes: bool) {
+        self.gathered.store(yes, Ordering::Release);
+    }
+
+    /// Notes that a fact was asked for which may come with gathering.
+    pub fn want_facts(&self) {
+        if !self.gathered() {
+            self.wants_facts.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether facts were asked for since the last call.
+    pub fn take_want(&self) -> bool {
+        self.wants_facts.swap(false, Ordering::AcqRel)
+    }
+
+    /// A task of the role was run, not only passed over.
+    pub fn ran_in_role(&self, identity: &str) {
+        self.ran.lock().unwrap_or_else(PoisonError::into_inner).insert(identity.to_owned());
+    }
+
+    /// Whether any task of the role was run.
+    pub fn has_run(&self, identity: &str) -> bool {
+        self.ran.lock().unwrap_or_else(PoisonError::into_inner).contains(identity)
+    }
+
+    /// The remaining tasks of the role are not for this host.
+    pub fn end_role(&self, identity: &str) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).insert(identity.to_owned());
+    }
+
+    pub fn has_left(&self, identity: &str) -> bool {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).contains(identity)
+    }
+
+    /// The host enters the role again.
+    pub fn enter_role(&self, identity: &str) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).remove(identity);
+    }
+
+    pub(crate) fn watch_with(&self, watch: Option<Arc<Watch>>) {
+        *lock(&self.watch) = watch;
+    }
+
+    pub(crate) fn watch(&self) -> Option<Arc<Watch>> {
+        lock(&self.watch).clone()
+    }
+
+    /// Tasks whose calls are on their way before their turn.
+    pub(crate) fn sent(&self) -> MutexGuard<'_, VecDeque<Sent>> {
+        lock(&self.sent)
+    }
+
+    /// The roles that this host has run in the play.
+    pub fn roles(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.roles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

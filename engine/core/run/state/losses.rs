@@ -1,0 +1,82 @@
+//! Hosts that failed or could not be reached, over all plays of a run.
+//!
+//! The rules are Ansible's: who failed or was unreachable stays out of later plays until `clear_host_errors`; the
+//! exit code is that of the last play that ran; a play whose whole batch is lost ends the run.
+
+use std::{collections::HashSet, sync::Arc};
+
+use crate::run::plays::play::Gone;
+
+/// Hosts that later plays go on without.
+#[derive(Default)]
+pub(crate) struct Losses {
+    failed: HashSet<Arc<str>>,
+    unreachable: HashSet<Arc<str>>,
+    /// Found unreachable in any batch so far. `clear_host_errors` brings them back for its own play only.
+    ever_unreachable: HashSet<Arc<str>>,
+    last: PlayResult,
+}
+
+/// What a play came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum PlayResult {
+    #[default]
+    Ok,
+    Failed,
+    Unreachable,
+}
+
+impl Losses {
+    /// A play begins.
+    pub fn begin_play(&mut self) {
+        self.unreachable.extend(self.ever_unreachable.iter().cloned());
+    }
+
+    /// Why a host takes no part in a play that begins.
+    pub fn why(&self, host: &str) -> Option<Gone> {
+        match () {
+            () if self.unreachable.contains(host) => Some(Gone::Unreachable),
+            () if self.failed.contains(host) => Some(Gone::Failed),
+            () => None,
+        }
+    }
+
+    /// A batch begins: returns the hosts that failed before.
+    pub fn take_failed(&mut self) -> HashSet<Arc<str>> {
+        std::mem::take(&mut self.failed)
+    }
+
+    pub fn add_unreachable(&mut self, host: Arc<str>) {
+        self.unreachable.insert(host);
+    }
+
+    /// A batch has ended with these hosts failed. `condemned` are those that failed with others, even if a rescue
+    /// let them go on; `broken` says that too many hosts failed.
+    pub fn end_batch(&mut self, failed: HashSet<Arc<str>>, condemned: HashSet<Arc<str>>, broken: bool) {
+        self.last = match () {
+            () if broken => PlayResult::Failed,
+            () if !self.unreachable.is_empty() => PlayResult::Unreachable,
+            () if !failed.is_empty() => PlayResult::Failed,
+            () => PlayResult::Ok,
+        };
+        self.failed.extend(failed);
+        self.failed.extend(condemned);
+        self.ever_unreachable.extend(self.unreachable.iter().cloned());
+    }
+
+    /// `clear_host_errors`.
+    pub fn clear_unreachable(&mut self, hosts: &[Arc<str>]) {
+        hosts.iter().for_each(|host| {
+            self.unreachable.remove(host);
+        });
+    }
+
+    /// How many there are; a host that is both counts twice, as in Ansible.
+    pub fn count(&self) -> usize {
+        self.failed.len() + self.unreachable.len()
+    }
+
+    pub fn last(&self) -> PlayResult {
+        self.last
+    }
+}

@@ -1,0 +1,230 @@
+//! `loop`, `with_*` and `loop_control`: from a task to its rounds on a host, and back to one result.
+
+use std::{sync::Arc, time::Duration};
+
+use minijinja::value::ValueKind;
+
+use crate::run::conditions;
+use crate::run::state::host::HostState;
+use crate::run::task::evaluate::Judged;
+use crate::run::task::prepare::{Unit, skipped};
+use crate::run::{PlayRun, Run, data, text_of};
+use crate::{
+    actions::{Answer, failed_by},
+    event::{HostResult, Status},
+    plan::{Action, Controller, Task},
+    template::{self, TemplateError},
+    vars::{Layer, Scope, Value, mapping},
+};
+
+/// One round as its answer is judged.
+pub(crate) struct Round<'w> {
+    pub unit: &'w Unit,
+    /// From 1.
+    pub attempt: u32,
+    pub looped: bool,
+    pub delegated: Option<&'w Arc<HostState>>,
+}
+
+/// All rounds of a task on a host.
+pub(crate) struct Rounds {
+    pub looped: bool,
+    pub units: Vec<Unit>,
+    /// None of them depends on what another one does on the controller: they can be sent together.
+    pub independent: bool,
+    pub parallel: u32,
+    pub pause: Option<Duration>,
+}
+
+/// The rounds of a task on a host, or the answer that stands for them.
+pub(crate) fn rounds(
+    run: &Arc<Run>,
+    play: &Arc<PlayRun>,
+    task: &Arc<Task>,
+    host: &Arc<HostState>,
+) -> Result<Rounds, Box<Answer>> {
+    let scope = run.scope(play, host, Some(task), None, run.options.check);
+    let Some(items) = items(task, &scope)? else {
+        let unit = Unit { index: 0, item: None, top: None };
+        return Ok(Rounds { looped: false, units: vec![unit], independent: false, parallel: 1, pause: None });
+    };
+    let failed = |error: TemplateError| Box::new(failed_by(&error));
+    let control = &task.control;
+    let name: Arc<str> = loop_var(task, &scope).map_err(failed)?;
+    let index_var = conditions::own_text(control.index_var.as_ref(), &scope).map_err(failed)?;
+    let extended =
+        conditions::own_flag("extended", control.extended.as_ref(), &scope).map_err(failed)?.unwrap_or(false);
+    let all_items = conditions::own_flag("extended_allitems", control.extended_allitems.as_ref(), &scope);
+    let all_items = all_items.map_err(failed)?.unwrap_or(true);
+    let pause = conditions::own_number("pause", control.pause.as_ref(), &scope).map_err(failed)?;
+    let pause = pause.filter(|seconds| *seconds > 0.0);
+    let parallel =
+        conditions::own_number("parallel", control.parallel.as_ref(), &scope).map_err(failed)?.unwrap_or(1.0);
+    let all: Option<Value> = (extended && all_items).then(|| items.iter().cloned().collect());
+    let units = items
+        .iter()
+        .enumerate()
+        .map(|(index, item)| {
+            let mut top = Layer::new();
+            top.insert(name.clone(), data(item.clone()));
+            top.insert("ansible_loop_var".into(), data(name.clone()));
+            if let Some(index_var) = &index_var {
+                top.insert(index_var.as_str().into(), data(index));
+                top.insert("ansible_index_var".into(), data(index_var.clone()));
+            }
+            if extended {
+                top.insert("ansible_loop".into(), data(about(index, &items, all.as_ref())));
+            }
+            Unit { index, item: Some(item.clone()), top: Some(Arc::new(top)) }
+        })
+        .collect();
+    Ok(Rounds {
+        looped: true,
+        units,
+        independent: independent(task, parallel > 1.0) && pause.is_none() && (run.options.batch || parallel > 1.0),
+        parallel: parallel.max(1.0) as u32,
+        pause: pause.map(Duration::from_secs_f64),
+    })
+}
+
+/// The name of the loop variable.
+pub(crate) fn loop_var(task: &Task, scope: &Arc<Scope>) -> Result<Arc<str>, TemplateError> {
+    Ok(conditions::own_text(task.control.loop_var.as_ref(), scope)?.map_or_else(|| "item".into(), Arc::from))
+}
+
+/// The items of a task's loop; `None` when it has none.
+pub(crate) fn items(task: &Task, scope: &Arc<Scope>) -> Result<Option<Vec<Value>>, Box<Answer>> {
+    let Some(looped) = &task.looped else { return Ok(None) };
+    let result = match &looped.lookup {
+        None => template::render(&looped.items.value, scope),
+        Some(name) => template::render_terms(&looped.items.value, scope)
+            .and_then(|terms| template::lookup(name, terms, Vec::new(), scope))
+            .map(Value::from),
+    };
+    match result {
+        Ok(value) if matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) => {
+            Ok(Some(value.try_iter().into_iter().flatten().collect()))
+        }
+        Ok(value) => {
+            let shown = text_of(&value);
+            let mut answer = Answer::failed(format!(
+                "Invalid data passed to 'loop', it requires a list, got this instead: {shown}. Hint: If you passed a \
+                 list/dict of just one element, try adding wantlist=True to your lookup invocation or use q/query \
+                 instead of lookup."
+            ));
+            answer.place = Some(looped.items.span.clone());
+            Err(Box::new(answer))
+        }
+        // A task that is skipped anyway need not have its items.
+        Err(error) => match conditions::first_false(&task.settings.when, scope) {
+            Ok(Some(condition)) => Err(Box::new(skipped(condition))),
+            _ => Err(Box::new(failed_by(&error))),
+        },
+    }
+}
+
+/// Whether no round changes what another one is made from. Rounds that are tried again keep their order,
+/// unless the task has them run side by side anyway.
+fn independent(task: &Task, parallel: bool) -> bool {
+    let once = task.until.is_empty() && task.retries.is_none();
+    // A time limit is each round's own.
+    let limited = task.settings.timeout.is_some() || task.asynchronous.is_some();
+    let alone = !limited && (once || parallel) && task.control.break_when.is_empty();
+    let on_host = match task.action {
+        Action::Module(_) => true,
+        Action::Controller(entry) => matches!(
+            entry.kind,
+            Controller::Copy | Controller::Template | Controller::Script | Controller::Unarchive | Controller::Fetch
+        ),
+    };
+    alone && on_host
+}
+
+/// `ansible_loop` of `loop_control.extended`.
+fn about(index: usize, items: &[Value], all: Option<&Value>) -> Value {
+    let length = items.len();
+    let mut about: Vec<(&str, Value)> = vec![
+        ("index", Value::from(index + 1)),
+        ("index0", Value::from(index)),
+        ("first", Value::from(index == 0)),
+        ("last", Value::from(index + 1 == length)),
+        ("length", Value::from(length)),
+        ("revindex", Value::from(length - index)),
+        ("revindex0", Value::from(length - index - 1)),
+    ];
+    if let Some(all) = all {
+        about.push(("allitems", all.clone()));
+    }
+    if let Some(previous) = index.checked_sub(1).and_then(|before| items.get(before)) {
+        about.push(("previtem", previous.clone()));
+    }
+    if let Some(next) = items.get(index + 1) {
+        about.push(("nextitem", next.clone()));
+    }
+    mapping(about)
+}
+
+/// One result for all items.
+pub(crate) fn sum(host: &Arc<HostState>, judged: Vec<Judged>) -> Judged {
+    let any = |status: fn(&Judged) -> bool| judged.iter().any(status);
+    let unreachable = any(|j| j.result.status == Status::Unreachable);
+    let failed = any(|j| j.failed && j.result.status != Status::Unreachable);
+    let skipped = judged.iter().all(|j| j.result.status == Status::Skipped);
+    let changed = any(|j| j.changed);
+    let results: Value = judged.iter().map(|j| j.registered.clone()).collect();
+    let mut fields: Vec<(&str, Value)> = vec![("results", results), ("changed", Value::from(changed))];
+    let msg = match () {
+        () if failed => "One or more items failed",
+        () if skipped => "All items skipped",
+        () => "All items completed",
+    };
+    if failed {
+        fields.push(("failed", Value::from(true)));
+    }
+    if unreachable {
+        fields.push(("unreachable", Value::from(true)));
+    }
+    fields.push(("skipped", Value::from(skipped)));
+    match judged.is_empty() {
+        true => fields.push(("skipped_reason", Value::from("No items in the list"))),
+        false => fields.push(("msg", Value::from(msg))),
+    }
+    let status = match () {
+        () if unreachable => Status::Unreachable,
+        () if failed => Status::Failed,
+        () if skipped => Status::Skipped,
+        () if changed => Status::Changed,
+        () => Status::Ok,
+    };
+    let first_bad = judged.iter().find(|j| j.failed);
+    let data = mapping(fields);
+    let unreachable_data =
+        judged.iter().find(|j| j.result.status == Status::Unreachable).map(|j| j.result.data.clone());
+    Judged {
+        result: HostResult {
+            host: host.name.clone(),
+            delegated_to: None,
+            status,
+            data: unreachable_data.unwrap_or_else(|| data.clone()),
+            diff: Vec::new(),
+            changes: Vec::new(),
+            warnings: Vec::new(),
+            verbose_always: false,
+            looped: !judged.is_empty() && !unreachable,
+            place: first_bad.and_then(|j| j.result.place.clone()),
+            help: first_bad.and_then(|j| j.result.help.clone()),
+            elapsed: Duration::ZERO,
+        },
+        item: None,
+        registered: data,
+        changed,
+        failed,
+        no_log: any(|j| j.no_log),
+        ignore_errors: judged.iter().all(|j| j.ignore_errors) && !judged.is_empty(),
+        ignore_unreachable: judged.iter().all(|j| j.ignore_unreachable) && !judged.is_empty(),
+        retry: None,
+        stop: false,
+        effects: Vec::new(),
+        notify: judged.into_iter().flat_map(|j| j.notify).collect(),
+    }
+}

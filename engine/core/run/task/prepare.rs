@@ -1,0 +1,322 @@
+//! One task on one host for one item: from conditions and arguments to a call, or straight to an answer.
+
+use std::{sync::Arc, time::Duration};
+
+use rplay_modules::{
+    ArgFault,
+    wire::{Background, Become, Call, Mode},
+};
+
+use crate::run::conditions;
+use crate::run::connection::target as connection;
+use crate::run::connection::target::WayFault;
+use crate::run::state::host::HostState;
+use crate::run::steering;
+use crate::run::{PlayRun, Run, text_of};
+use crate::{
+    actions::{self, Act, After, Answer, Rendered, failed_by, wire_args},
+    link::Target,
+    plan::{Action, Controller, Task},
+    source::Spanned,
+    template::{self, TemplateError},
+    vars::{Layer, Lazy, Scope, Value, is_omit, mapping},
+};
+
+/// One round of a task on a host.
+#[derive(Clone)]
+pub(crate) struct Unit {
+    pub index: usize,
+    pub item: Option<Value>,
+    /// Loop variables; strongest of all.
+    pub top: Option<Arc<Layer>>,
+}
+
+/// What is to be done about a unit.
+pub(crate) enum Ready {
+    /// Without asking an agent; with the host it was delegated to.
+    Done(Answer, Option<Arc<HostState>>),
+    Call(Box<Prepared>),
+}
+
+/// A call on its way.
+pub(crate) struct Prepared {
+    pub call: Call,
+    pub target: Arc<Target>,
+    pub become_user: Option<Become>,
+    pub after: After,
+    pub delegated: Option<Arc<HostState>>,
+    /// How long it may take: `timeout`, or `async` with its polling done for it.
+    pub limit: Option<Duration>,
+}
+
+impl Run {
+    /// Decides what a unit comes to. Pure but for the reading of files: it may be done again once facts
+    /// have been gathered.
+    pub(crate) fn prepare(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        task: &Arc<Task>,
+        host: &Arc<HostState>,
+        unit: &Unit,
+    ) -> Ready {
+        match self.try_prepare(play, task, host, unit) {
+            Ok(ready) => ready,
+            Err(fault) => Ready::Done(fault.answer(), None),
+        }
+    }
+
+    fn try_prepare(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        task: &Arc<Task>,
+        host: &Arc<HostState>,
+        unit: &Unit,
+    ) -> Result<Ready, WayFault> {
+        let scope = self.scope(play, host, Some(task), unit.top.clone(), self.options.check);
+        if let Some(skipped) = when(task, &scope) {
+            return Ok(Ready::Done(skipped, None));
+        }
+        let delegated = match conditions::text(conditions::DELEGATE_TO, &task.settings, &scope)? {
+            Some(name) if *name != *host.name => Some(self.host_or_stranger(&name, play)),
+            _ => None,
+        };
+        // Without its variables it is not known where it is.
+        if let Some(why) = delegated.as_ref().and_then(|other| other.why_broken()) {
+            return Ok(Ready::Done(Answer::failed(why.to_string()), delegated));
+        }
+        let check = conditions::flag(conditions::CHECK_MODE, &task.settings, &scope)?.unwrap_or(self.options.check);
+        let scope = match check == self.options.check && delegated.is_none() {
+            true => scope,
+            false => {
+                let top = self.with_delegated(play, unit.top.clone(), delegated.as_ref());
+                self.scope(play, host, Some(task), top, check)
+            }
+        };
+        let no_log = conditions::flag(conditions::NO_LOG, &task.settings, &scope)?.unwrap_or(self.options.no_log);
+        let diff = conditions::flag(conditions::DIFF, &task.settings, &scope)?.unwrap_or(self.options.diff);
+        conditions::check(task, &scope)?;
+        let resolved;
+        let task = match task.action.controller() {
+            Some(Controller::Late) => match late(task, &scope)? {
+                Ok(found) => {
+                    resolved = Arc::new(found);
+                    &resolved
+                }
+                Err(answer) => return Ok(Ready::Done(answer, delegated)),
+            },
+            _ => task,
+        };
+        let args = self.arguments(task, &scope)?;
+        let ask = match &task.action {
+            Action::Module(entry) => actions::Ask { module: entry.name, args: wire_args(args), after: After::Nothing },
+            Action::Controller(entry) => {
+                if seconds(task, &scope)?.is_some() {
+                    let msg = format!("This action ({}) does not support async.", task.written);
+                    return Ok(Ready::Done(Answer::failed(msg), delegated));
+                }
+                // What could be told beforehand was told; templates have their values only now. (A role's
+                // own check has no arguments: it brings its specification along.)
+                let fault = match task.spec {
+                    None => task.action.check(&wire_args(args.clone()), &[]).into_iter().next(),
+                    Some(_) => None,
+                };
+                if let Some(fault) = fault {
+                    return Ok(Ready::Done(refused(&task.action, fault), delegated));
+                }
+                let context = actions::Context {
+                    task,
+                    scope: &scope,
+                    host: &host.name,
+                    project: &self.resolver.project,
+                    blobs: &self.blobs,
+                    prompt: &*self.prompt,
+                    check,
+                    diff,
+                    no_log,
+                    verbosity: self.options.verbosity,
+                };
+                match actions::act(entry.kind, args, &context) {
+                    Act::Done(answer) => return Ok(Ready::Done(answer, delegated)),
+                    Act::Call(ask) => ask,
+                }
+            }
+        };
+        let mut call = Call {
+            module: ask.module.to_owned(),
+            args: ask.args,
+            mode: Mode { check, diff, max_output: connection::max_output(&scope)? },
+            environment: self.environment(task, &scope)?,
+            background: self.background(task, &scope)?,
+        };
+        if call.background.is_some() || call.module == "async_status" {
+            call.environment.extend(self.jobs_folder(&scope)?);
+        }
+        // A delegated task goes where the other host's variables say; keywords about the way there are
+        // those of the host at hand.
+        let (target, variables) = match &delegated {
+            Some(other) => {
+                let theirs = self.host_scope(play, other);
+                (connection::target(&other.name, None, &scope, &theirs, &self.options.connection)?, theirs)
+            }
+            None => (
+                connection::target(&host.name, Some(&task.settings), &scope, &scope, &self.options.connection)?,
+                scope.clone(),
+            ),
+        };
+        let become_user = {
+            let acting = delegated.as_ref().map_or(&host.name, |other| &other.name);
+            connection::become_user(&task.settings, &scope, &variables, &self.options.connection, acting)?
+        };
+        let target = Arc::new(target);
+        let waited_for = task.asynchronous.as_ref().filter(|_| call.background.is_none());
+        let waited_for = conditions::own_number("async", waited_for, &scope)?.filter(|seconds| *seconds > 0.0);
+        let limits = [conditions::timeout(&task.settings, &scope)?, waited_for].into_iter().flatten();
+        let limit = limits.filter_map(|seconds| Duration::try_from_secs_f64(seconds).ok()).min();
+        Ok(Ready::Call(Box::new(Prepared { call, target, become_user, after: ask.after, delegated, limit })))
+    }
+
+    /// What belongs to the moment, with `ansible_delegated_vars` when another host does the work.
+    pub(crate) fn with_delegated(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        top: Option<Arc<Layer>>,
+        delegated: Option<&Arc<HostState>>,
+    ) -> Option<Arc<Layer>> {
+        let Some(other) = delegated else { return top };
+        let known = self.host_scope(play, other);
+        let layers = known.layers.iter().cloned().chain([other.itself.clone()]).collect();
+        let known = Scope::new(layers, known.magic.clone(), known.folders.clone());
+        let vars = mapping([(other.name.clone(), template::scope_value(Arc::new(known), template::Level::now()))]);
+        let mut layer = top.as_deref().cloned().unwrap_or_default();
+        layer.insert("ansible_delegated_vars".into(), Lazy::Data(vars));
+        Some(Arc::new(layer))
+    }
+
+    /// The arguments: module_defaults, then a whole template, then what stands in the task.
+    pub(crate) fn arguments(&self, task: &Task, scope: &Arc<Scope>) -> Result<Rendered, TemplateError> {
+        let mut args = Rendered::new();
+        for field in &task.settings.module_defaults {
+            let defaults = template::render(&field.value, scope)?;
+            for (name, values) in actions::entries(&defaults) {
+                let short = name.rsplit('.').next().unwrap_or(&name);
+                let whole_group =
+                    name.starts_with("group/") && task.action.group() == short.trim_start_matches("group/");
+                if short == task.action.name() || whole_group {
+                    args.extend(actions::entries(&values));
+                }
+            }
+        }
+        if let Some(whole) = &task.args.whole {
+            args.extend(actions::entries(&template::render(&whole.value, scope)?));
+        }
+        // `set_fact` may make up its names.
+        let made_up = task.action.controller() == Some(Controller::SetFact);
+        for (name, argument) in &task.args.named {
+            let name = match made_up && name.contains("{{") {
+                true => {
+                    let written = Lazy::from_text(&Spanned { value: name.clone(), span: argument.name_span.clone() });
+                    text_of(&template::render(&written, scope)?).into()
+                }
+                false => name.clone(),
+            };
+            args.insert(name, template::render(&argument.value, scope)?);
+        }
+        if let Some(free) = &task.args.free {
+            let name = task.action.free_form().unwrap_or("_raw_params");
+            args.insert(name.into(), template::render(&free.value, scope)?);
+        }
+        args.retain(|_, value| !is_omit(value));
+        for secret in task.secrets.iter().filter_map(|name| args.get(*name)) {
+            actions::conceal(secret, scope);
+        }
+        Ok(args)
+    }
+
+    /// `async` with `poll: 0`: the task goes on by itself.
+    fn background(&self, task: &Task, scope: &Arc<Scope>) -> Result<Option<Background>, TemplateError> {
+        let Some(seconds) = seconds(task, scope)? else { return Ok(None) };
+        let poll = conditions::own_number("poll", task.poll.as_ref(), scope)?;
+        if poll.unwrap_or(f64::from(self.options.poll_interval)) > 0.0 {
+            return Ok(None);
+        }
+        Ok(Some(Background { id: job_id(), seconds: seconds.ceil() as u64 }))
+    }
+
+    /// Where the host keeps what becomes of jobs, unless it is the usual place.
+    fn jobs_folder(&self, scope: &Arc<Scope>) -> Result<Option<(String, String)>, TemplateError> {
+        let folder = connection::word(steering::ASYNC_DIR, scope)?.or_else(|| self.options.async_dir.clone());
+        Ok(folder.map(|folder| ("ANSIBLE_ASYNC_DIR".to_owned(), folder)))
+    }
+
+    fn environment(&self, task: &Task, scope: &Arc<Scope>) -> Result<Vec<(String, String)>, TemplateError> {
+        let mut environment: Vec<(String, String)> = Vec::new();
+        for field in &task.settings.environment {
+            let value = template::render(&field.value, scope)?;
+            for (name, value) in actions::entries(&value) {
+                environment.retain(|(known, _)| *known != *name);
+                if !is_omit(&value) {
+                    environment.push((name.to_string(), text_of(&value)));
+                }
+            }
+        }
+        Ok(environment)
+    }
+}
+
+/// The task with the action that its template names.
+fn late(task: &Arc<Task>, scope: &Arc<Scope>) -> Result<Result<Task, Answer>, TemplateError> {
+    let written = Lazy::from_text(&Spanned { value: task.written.clone(), span: task.span.clone() });
+    let name = text_of(&template::render(&written, scope)?);
+    let Some(action) = Action::find(name.trim()) else {
+        return Ok(Err(Answer::failed(format!("Cannot resolve '{name}' to an action or module."))));
+    };
+    let secrets = crate::plan::secrets(&action);
+    Ok(Ok(Task { action, secrets, written: name.trim().into(), ..Task::clone(task) }))
+}
+
+/// How long a task with `async` may take; `None` without it.
+fn seconds(task: &Task, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
+    Ok(conditions::own_number("async", task.asynchronous.as_ref(), scope)?.filter(|seconds| *seconds > 0.0))
+}
+
+/// A new id of a job, in the form that playbooks know.
+pub(crate) fn job_id() -> String {
+    format!("j{}.{}", rand::random_range(0..1_000_000_000_000_u64), std::process::id())
+}
+
+/// The answer of a task whose arguments are wrong.
+fn refused(action: &Action, fault: ArgFault) -> Answer {
+    let msg = match &fault.arg {
+        Some(name) if fault.msg.starts_with("unknown argument") => {
+            // Ansible's words, which playbooks look for.
+            format!("Invalid options for {}: {name}", action.name())
+        }
+        Some(name) if fault.msg.starts_with("missing required") && action.name() == "copy" => {
+            format!("{name} is required")
+        }
+        Some(_) if fault.stands_alone() => fault.msg.clone(),
+        Some(name) => format!("argument `{name}` of `{}` {}", action.name(), fault.msg),
+        None => format!("`{}`: {}", action.name(), fault.msg),
+    };
+    let mut answer = Answer::failed(msg);
+    answer.blame = fault.arg;
+    answer.help = fault.help;
+    answer
+}
+
+/// The answer of a task whose conditions do not hold.
+fn when(task: &Task, scope: &Arc<Scope>) -> Option<Answer> {
+    match conditions::first_false(&task.settings.when, scope) {
+        Ok(None) => None,
+        Ok(Some(condition)) => Some(skipped(condition)),
+        Err((error, _)) => Some(failed_by(&error)),
+    }
+}
+
+/// Skipped because a condition does not hold.
+pub(crate) fn skipped(condition: &crate::plan::Condition) -> Answer {
+    let shown = condition.value.data().unwrap_or_else(|| Value::from(condition.span.text()));
+    Answer { skipped: Some("Conditional result was False".to_owned()), ..Answer::default() }
+        .with("false_condition", shown)
+        .with("skip_reason", "Conditional result was False")
+}

@@ -1,0 +1,97 @@
+//! What `register` keeps of an answer.
+
+use std::sync::Arc;
+
+use crate::run::task::iteration::Round;
+use crate::run::text_of;
+use crate::{
+    actions::{Answer, Effect},
+    plan::{Action, Task},
+    vars::{Value, mapping},
+};
+
+/// What a failed result says of its traceback, for playbooks that ask whether there is an `exception`.
+pub(crate) const NO_TRACEBACK: &str = "(traceback unavailable)";
+
+/// Whether a task gathers facts, whose variables begin with `ansible_`.
+pub(crate) fn gathers(task: &Task) -> bool {
+    matches!(task.action.name(), "setup" | "gather_facts")
+}
+
+/// Whether the host was asked and its module found that check mode leaves nothing to do. (In Ansible `uri` skips
+/// before it asks.)
+fn skipped_by_module(task: &Task, answer: &Answer) -> bool {
+    matches!(task.action, Action::Module(_))
+        && task.action.name() != "uri"
+        && !answer.data.contains_key("false_condition")
+}
+
+/// The value that the name after `register` gets.
+pub(crate) fn register_value(task: &Task, answer: &Answer, round: &Round<'_>) -> Value {
+    let mut fields = answer.data.clone();
+    fields.insert("changed".into(), Value::from(answer.changed));
+    // What was skipped or never reached tells nothing of failure, unless a module itself has skipped in check mode.
+    if !answer.unreachable && (answer.skipped.is_none() || skipped_by_module(task, answer)) {
+        fields.insert("failed".into(), Value::from(answer.failed));
+    }
+    if answer.unreachable {
+        fields.insert("unreachable".into(), Value::from(true));
+    }
+    if answer.failed && !answer.unreachable {
+        fields.entry("exception".into()).or_insert_with(|| Value::from(NO_TRACEBACK));
+    }
+    if !answer.diff.is_empty() {
+        let diffs = answer.diff.iter().map(|diff| {
+            mapping(
+                [
+                    ("before", &diff.before),
+                    ("after", &diff.after),
+                    ("before_header", &diff.before_header),
+                    ("after_header", &diff.after_header),
+                ]
+                .map(|(name, text)| (name, Value::from(text.as_str()))),
+            )
+        });
+        fields.insert("diff".into(), diffs.collect());
+    }
+    if answer.skipped.is_some() {
+        fields.insert("skipped".into(), Value::from(true));
+        if let Some(why) =
+            answer.skipped.as_ref().filter(|_| !fields.contains_key("skip_reason") && !fields.contains_key("msg"))
+        {
+            fields.insert("msg".into(), Value::from(why.as_str()));
+        }
+    }
+    if !answer.warnings.is_empty() {
+        fields.insert("warnings".into(), answer.warnings.iter().cloned().map(Value::from).collect());
+    }
+    for effect in &answer.effects {
+        let facts: Value = match effect {
+            Effect::Facts(facts) => mapping(facts.iter().map(|(name, value)| {
+                let plain = name.starts_with("ansible_") || !gathers(task);
+                (if plain { name.to_string() } else { format!("ansible_{name}") }, value.clone())
+            })),
+            Effect::SetFacts { vars, .. } | Effect::IncludeVars(vars) => {
+                mapping(vars.iter().filter_map(|(k, v)| Some((k.clone(), v.data()?))))
+            }
+            _ => continue,
+        };
+        fields.insert("ansible_facts".into(), facts);
+    }
+    if let Some(item) = &round.unit.item {
+        let name = round.unit.top.as_ref().and_then(|top| top.get("ansible_loop_var")).and_then(|lazy| lazy.data());
+        let name: Arc<str> = name.map_or_else(|| "item".into(), |value| text_of(&value).into());
+        fields.insert(name.clone(), item.clone());
+        fields.insert("ansible_loop_var".into(), Value::from(name));
+        for extra in ["ansible_index_var", "ansible_loop"] {
+            let value = round.unit.top.as_ref().and_then(|top| top.get(extra)).and_then(|lazy| lazy.data());
+            if let Some(value) = value {
+                if extra == "ansible_index_var" {
+                    fields.insert(text_of(&value).into(), Value::from(round.unit.index));
+                }
+                fields.insert(extra.into(), value);
+            }
+        }
+    }
+    mapping(fields)
+}

@@ -1,0 +1,379 @@
+//! `include_tasks` and `include_role`: decided for each host while the run goes on.
+
+use std::{
+    cell::Cell,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rplay_modules::{
+    Args,
+    wire::{Map, Value as Wire},
+};
+
+use crate::run::conditions;
+use crate::run::state::host::HostState;
+use crate::run::task::evaluate::Judged;
+use crate::run::task::iteration::{self, Round};
+use crate::run::task::prepare::{Unit, skipped};
+use crate::run::task::task_run::{CENSORED, TaskRun};
+use crate::run::walk::walk::{Hosts, contains, join};
+use crate::run::{PlayRun, Run, data};
+use crate::{
+    actions::{Answer, failed_by, wire_args},
+    event::{Event, Item},
+    limits,
+    plan::{
+        self, Controller, Field, Found, Place, PlanError, RoleCall, RoleFiles, Settings, Step, Task,
+        action_args as args,
+    },
+    source::Span,
+    template,
+    vars::{Layer, Lazy, Value, from_wire},
+};
+
+/// What one host wants included, for one item.
+#[derive(Clone, PartialEq)]
+struct Wish {
+    /// The file, or the role's name.
+    name: String,
+    at_index: usize,
+    item: Option<Value>,
+    /// The item as it is shown.
+    label: Option<Value>,
+    args: Map,
+}
+
+thread_local! {
+    /// Includes within each other.
+    static LEVELS: limits::Counter = const { Cell::new(0) };
+}
+
+/// Hosts that want the same.
+struct Group {
+    wish: Wish,
+    top: Option<Arc<Layer>>,
+    hosts: Hosts,
+}
+
+impl Run {
+    pub(crate) fn include(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        task: &Arc<Task>,
+        hosts: &[Arc<HostState>],
+        name: String,
+    ) -> Hosts {
+        let run = TaskRun::new(self, play, task);
+        let once = hosts.first().is_some_and(|first| self.is_once(play, task, first));
+        let hosts = if once { &hosts[..1] } else { hosts };
+        let mut failed = Hosts::new();
+        let mut groups: Vec<Group> = Vec::new();
+        let wishes: Vec<_> = hosts
+            .iter()
+            .map(|host| {
+                let wishes = self.wishes(&run, host);
+                match host.take_want() && self.gather_wanted(play) {
+                    true => self.wishes(&run, host),
+                    false => wishes,
+                }
+            })
+            .collect();
+        self.start(&run, name);
+        for (host, wishes) in hosts.iter().zip(wishes) {
+            self.send(Event::HostStarted { task: run.id, host: host.name.clone() });
+            match wishes {
+                Ok(wishes) => {
+                    for (wish, top) in wishes {
+                        match groups.iter_mut().find(|group| group.wish == wish) {
+                            Some(group) => group.hosts.push(host.clone()),
+                            None => groups.push(Group { wish, top, hosts: vec![host.clone()] }),
+                        }
+                    }
+                }
+                Err(answer) => {
+                    let unit = Unit { index: 0, item: None, top: None };
+                    let round = Round { unit: &unit, attempt: 1, looped: false, delegated: None };
+                    let judged: Judged = self.judge(&run, host, &round, *answer);
+                    if self.conclude(&run, host, judged, Default::default()) {
+                        failed.push(host.clone());
+                    }
+                }
+            }
+        }
+        groups.sort_by_key(|group| group.wish.at_index);
+        let mut included: Vec<(Vec<Step>, Hosts)> = Vec::new();
+        for mut group in groups {
+            group.hosts.retain(|host| !contains(&failed, host));
+            match self.included(&run, &group) {
+                Some(steps) => included.push((steps, group.hosts)),
+                None => failed.extend(group.hosts),
+            }
+        }
+        for (steps, hosts) in included {
+            let there: Hosts =
+                hosts.into_iter().filter(|h| !contains(&failed, h) && play.gone(&h.name).is_none()).collect();
+            if there.is_empty() {
+                continue;
+            }
+            let more = limits::deeper(&LEVELS, || self.steps(play, &steps, &there, None)).unwrap_or(there);
+            more.iter().for_each(|host| host.forget_second_failure());
+            join(&mut failed, more);
+        }
+        failed
+    }
+
+    /// What a host wants included; the error is the answer for the host (skipped, or failed).
+    #[allow(clippy::type_complexity)]
+    fn wishes(
+        self: &Arc<Self>,
+        run: &TaskRun,
+        host: &Arc<HostState>,
+    ) -> Result<Vec<(Wish, Option<Arc<Layer>>)>, Box<Answer>> {
+        let rounds = iteration::rounds(self, &run.play, &run.task, host)?;
+        let mut wishes = Vec::new();
+        let mut passed = None;
+        for unit in rounds.units {
+            let scope = self.scope(&run.play, host, Some(&run.task), unit.top.clone(), self.options.check);
+            match conditions::first_false(&run.task.settings.when, &scope) {
+                Ok(None) => {}
+                Ok(Some(condition)) => {
+                    passed = Some(Box::new(skipped(condition)));
+                    continue;
+                }
+                Err((error, _)) => return Err(Box::new(failed_by(&error))),
+            }
+            let args = wire_args(self.arguments(&run.task, &scope).map_err(|error| Box::new(failed_by(&error)))?);
+            let key = match run.task.action.controller() {
+                Some(Controller::IncludeRole) => ["name", "role"],
+                _ => ["file", "_raw_params"],
+            };
+            let name = key.iter().find_map(|key| args.get(*key)).map(|value| match value {
+                Wire::Str(text) => text.trim().to_owned(),
+                other => serde_json::Value::from(other).to_string(),
+            });
+            let Some(name) = name else {
+                return Err(Box::new(Answer::failed(format!("{} names nothing to include", run.task.written))));
+            };
+            let label = match (&unit.item, &run.task.control.label) {
+                (None, _) => None,
+                (Some(_), _) if self.hides(&run.task, &scope) => Some(CENSORED.into()),
+                (Some(item), None) => Some(item.clone()),
+                (Some(item), Some(label)) => {
+                    Some(template::render(&label.value, &scope).unwrap_or_else(|_| item.clone()))
+                }
+            };
+            wishes.push((Wish { name, at_index: unit.index, item: unit.item, label, args }, unit.top));
+        }
+        match (wishes.is_empty(), passed) {
+            (true, Some(answer)) => Err(answer),
+            (true, None) => Err(Box::new(Answer { skipped: Some("No items in the list".into()), ..Answer::default() })),
+            _ => Ok(wishes),
+        }
+    }
+
+    /// The steps that some hosts want; `None` when they cannot be had, which is told for each host.
+    fn included(self: &Arc<Self>, run: &TaskRun, group: &Group) -> Option<Vec<Step>> {
+        let hosts = &group.hosts;
+        if hosts.is_empty() {
+            return None;
+        }
+        let role = run.task.action.controller() == Some(Controller::IncludeRole);
+        let place = self.place(run, group);
+        let mut found = Found::default();
+        let mut file = group.wish.name.clone();
+        let steps = match role {
+            // Refused here, where it can be told; a task may rescue it.
+            _ if LEVELS.with(Cell::get) >= limits::depth() => {
+                found.problems.push(PlanError::TooDeep {
+                    most: limits::depth(),
+                    at: place_of(&run.task),
+                    help: Some("the setting `recursion_limit` allows more levels".to_owned()),
+                });
+                Vec::new()
+            }
+            true => self.role_steps(run, group, &place, &mut found),
+            false => {
+                let path = plan::task_file(&place, &group.wish.name);
+                file = crate::source::absolute(&path);
+                self.resolver.task_file(&path, Some(&place_of(&run.task)), &place, &mut found)
+            }
+        };
+        if !found.problems.is_empty() {
+            let told = found.problems.told(&run.task.span);
+            for host in hosts {
+                let mut answer = Answer::failed(told.as_str());
+                answer.place = found.problems.0.first().and_then(|problem| span_of(problem.as_ref(), &run.task));
+                let unit = Unit { index: 0, item: None, top: None };
+                let round = Round { unit: &unit, attempt: 1, looped: false, delegated: None };
+                let judged = self.judge(run, host, &round, answer);
+                self.conclude(run, host, judged, Default::default());
+                // Ansible gives such a host up, even where a block rescues it.
+                if host.shelter().rescue {
+                    self.count(&host.name, |counts| {
+                        counts.rescued = counts.rescued.saturating_sub(1);
+                        counts.failed += 1;
+                    });
+                }
+                run.play.remove(&host.name);
+                run.play.give_up(&host.name);
+            }
+            return None;
+        }
+        self.send(Event::Included {
+            task: run.id,
+            hosts: hosts.iter().map(|host| host.name.clone()).collect(),
+            file: file.into(),
+            item: group.wish.label.clone().map(|label| Item { index: group.wish.at_index, label }),
+        });
+        for host in hosts {
+            self.count(&host.name, |counts| counts.ok += 1);
+        }
+        run.play.add_handlers(&found.handlers);
+        Some(steps)
+    }
+
+    /// What surrounds included tasks: what surrounds the include itself, what `apply` says, its variables
+    /// and the item of its loop.
+    fn place(self: &Arc<Self>, run: &TaskRun, group: &Group) -> Place {
+        // The include's own keywords are its own (its conditions, its tags); only its variables go along.
+        let mut settings: Settings = (*run.task.around).clone();
+        let own = run.task.settings.vars.len().saturating_sub(settings.vars.len());
+        settings.params.splice(0..0, run.task.settings.vars.iter().take(own).cloned());
+        if let Some(top) = &group.top {
+            settings.params.insert(0, top.clone());
+        }
+        if let Some(Wire::Map(apply)) = group.wish.args.get("apply") {
+            let written = run.task.args.named.get("apply").map(|argument| &argument.value);
+            apply_to(&mut settings, apply, written, &place_of(&run.task));
+        }
+        let folder = run.task.file_folder().map_or_else(|| run.play.play.folder.clone(), Path::to_owned);
+        Place {
+            settings: Arc::new(settings),
+            role: run.task.role.clone(),
+            playbook: run.play.play.folder.clone(),
+            folder,
+            handler: run.task.handler,
+            may_fail: true,
+            play_vars: run.play.play.vars.clone(),
+            trail: Vec::<PathBuf>::new(),
+        }
+    }
+
+    fn role_steps(self: &Arc<Self>, run: &TaskRun, group: &Group, place: &Place, found: &mut Found) -> Vec<Step> {
+        let wanted = match args::IncludeRole::from_map(&group.wish.args) {
+            Ok(wanted) => wanted,
+            Err(_) => return Vec::new(),
+        };
+        let files = RoleFiles {
+            tasks: wanted.tasks_from,
+            vars: wanted.vars_from,
+            defaults: wanted.defaults_from,
+            handlers: wanted.handlers_from,
+            validate: wanted.rolespec_validate.0,
+        };
+        let at = place_of(&run.task);
+        let call = RoleCall {
+            name: &group.wish.name,
+            at: &at,
+            params: Arc::default(),
+            files,
+            allow_duplicates: Some(wanted.allow_duplicates.0),
+            dependency: false,
+        };
+        let parents = plan::line_of(run.task.role.as_ref());
+        let Some((role, step)) = self.resolver.role(&call, place, &parents, found) else { return Vec::new() };
+        if wanted.public.is_some_and(|public| public.0) {
+            run.play.publish(role);
+        }
+        vec![step]
+    }
+}
+
+fn place_of(task: &Task) -> Span {
+    task.args
+        .free
+        .as_ref()
+        .map(|field| field.span.clone())
+        .or_else(|| ["file", "name"].iter().find_map(|name| task.args.named.get(*name)).map(|arg| arg.span.clone()))
+        .unwrap_or_else(|| task.span.clone())
+}
+
+/// Where a problem of another file is, as far as it can be told.
+fn span_of(_problem: &dyn miette::Diagnostic, task: &Task) -> Option<Span> {
+    Some(place_of(task))
+}
+
+/// The keywords of `apply`, which were rendered with the include's arguments.
+///
+/// `written` is `apply` before it was rendered: conditions are taken from there, because what a template
+/// yields is data and must not become an expression.
+fn apply_to(settings: &mut Settings, apply: &Map, written: Option<&Lazy>, at: &Span) {
+    for (name, value) in apply {
+        let field = || Field { value: Lazy::Data(from_wire(value.clone())), span: at.clone() };
+        let slot = match name.as_str() {
+            "tags" => {
+                let words: Vec<Wire> = match value {
+                    Wire::List(items) => items.clone(),
+                    Wire::Str(text) => text.split(',').map(|tag| Wire::Str(tag.trim().to_owned())).collect(),
+                    other => vec![other.clone()],
+                };
+                settings
+                    .tags
+                    .extend(words.into_iter().map(|tag| Field { value: data(from_wire(tag)), span: at.clone() }));
+                continue;
+            }
+            "when" => {
+                let conditions: Vec<Lazy> = match written {
+                    Some(Lazy::Data(_)) => vec![Lazy::Data(from_wire(value.clone()))],
+                    Some(Lazy::Map(entries)) => match entries.get("when") {
+                        Some(Lazy::List(items)) => items.to_vec(),
+                        Some(one) => vec![one.clone()],
+                        None => Vec::new(),
+                    },
+                    // The whole of `apply` is a template: only true and false can be told from expressions.
+                    _ => vec![Lazy::Data(minijinja::Value::from(matches!(value, Wire::Bool(true))))],
+                };
+                settings.when.extend(conditions.into_iter().map(|value| plan::Condition { value, span: at.clone() }));
+                continue;
+            }
+            "vars" => {
+                if let Wire::Map(vars) = value {
+                    let layer: Layer =
+                        vars.iter().map(|(k, v)| (k.as_str().into(), data(from_wire(v.clone())))).collect();
+                    settings.vars.insert(0, Arc::new(layer));
+                }
+                continue;
+            }
+            "notify" => {
+                settings.notify.push(field());
+                continue;
+            }
+            "environment" => {
+                settings.environment.push(field());
+                continue;
+            }
+            "become" => &mut settings.become_,
+            "become_user" => &mut settings.become_user,
+            "become_method" => &mut settings.become_method,
+            "become_flags" => &mut settings.become_flags,
+            "become_exe" => &mut settings.become_exe,
+            "delegate_to" => &mut settings.delegate_to,
+            "delegate_facts" => &mut settings.delegate_facts,
+            "ignore_errors" => &mut settings.ignore_errors,
+            "ignore_unreachable" => &mut settings.ignore_unreachable,
+            "no_log" => &mut settings.no_log,
+            "run_once" => &mut settings.run_once,
+            "check_mode" => &mut settings.check_mode,
+            "diff" => &mut settings.diff,
+            "connection" => &mut settings.connection,
+            "remote_user" => &mut settings.remote_user,
+            "port" => &mut settings.port,
+            "any_errors_fatal" => &mut settings.any_errors_fatal,
+            "throttle" => &mut settings.throttle,
+            "timeout" => &mut settings.timeout,
+            _ => continue,
+        };
+        *slot = Some(field());
+    }
+}
