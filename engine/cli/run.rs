@@ -10,6 +10,7 @@ use std::{
 
 use miette::Diagnostic;
 use rplay::{
+    collections::Collections,
     config::{Config, Gathering},
     event::{Event, Sink},
     inventory::{Inventory, Limit},
@@ -103,7 +104,9 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         base: Arc::default(),
     };
     let mut resolved: Vec<(PathBuf, Vec<Arc<Play>>)> = Vec::new();
-    for path in playbooks {
+    for written in playbooks {
+        let named = written.to_str().and_then(|name| resolver.project.collections.playbook(name));
+        let path = named.map_or(written, |(path, _)| path);
         match resolver.playbook(&path) {
             Ok(plays) => resolved.push((path, plays)),
             Err(found) => problems.0.extend(found.0),
@@ -181,7 +184,13 @@ fn project(config: &Config, vault: &Arc<rplay::vault::Vault>, channel: &Arc<Chan
     let warn = Box::new(move |message: String, place: Option<Span>| {
         told.send(Event::Warning { message: message.into(), place });
     });
-    Arc::new(Project::new(config.roles_path.0.clone(), decrypt, warn))
+    let collections = Collections::new(config.collections_path.0.clone(), *config.collections_scan_sys_path);
+    let mismatch = *config.collections_on_ansible_version_mismatch;
+    Arc::new(Project::new(config.roles_path.0.clone(), decrypt, warn).with_collections(
+        Arc::new(collections),
+        mismatch,
+        *config.deprecation_warnings,
+    ))
 }
 
 fn terminal(args: &RunArgs, config: &Config, secrets: &Arc<Secrets>) -> Terminal<BufWriter<Stdout>> {

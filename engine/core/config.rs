@@ -18,6 +18,7 @@ use kinds::Kind;
 pub use kinds::{Folders, Gathering, HashBehaviour, Identities, Patterns, Secret, Sources};
 
 use crate::{
+    collections::Mismatch,
     inventory::{GroupNames, SourceRules},
     limits::Limits,
     source::{Problems, Source, Span, nearest},
@@ -144,7 +145,6 @@ macro_rules! settings {
 const WITHOUT_EFFECT: &[&str] = &[
     "ansible_managed",
     "check_mode_markers",
-    "collections_path",
     "diff_context",
     "display_failed_stderr",
     "error_on_missing_handler",
@@ -199,7 +199,13 @@ settings! {
     roles_path: Folders = Folders::usual("roles"), ["defaults.roles_path"], ["ANSIBLE_ROLES_PATH"];
     /// Folders with collections, for roles and playbooks in them.
     collections_path: Folders = Folders::usual("collections"),
-        ["defaults.collections_path", "defaults.collections_paths"], ["ANSIBLE_COLLECTIONS_PATH"];
+        ["defaults.collections_paths", "defaults.collections_path"], ["ANSIBLE_COLLECTIONS_PATH"];
+    /// Look for collections among the packages of Python, too.
+    collections_scan_sys_path: bool = true,
+        ["defaults.collections_scan_sys_path"], ["ANSIBLE_COLLECTIONS_SCAN_SYS_PATH"];
+    /// What a collection is that does not support this version of Ansible.
+    collections_on_ansible_version_mismatch: Mismatch = Mismatch::Warning,
+        ["defaults.collections_on_ansible_version_mismatch"], ["ANSIBLE_COLLECTIONS_ON_ANSIBLE_VERSION_MISMATCH"];
     /// Hosts to work on at once; rplay's own default is higher than Ansible's 5.
     forks: Option<u32> = None, ["defaults.forks"], ["ANSIBLE_FORKS"];
     /// When facts are gathered.

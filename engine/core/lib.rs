@@ -1,10 +1,11 @@
 //! The engine as a library; it knows no terminal.
 //!
 //! Floors, each using only those before it: `limits`, `panics`, `quiet`, `visible`, `files`, `program`, `source`,
-//! `secrets`, `vault`, `syntax`, `vars`, `inventory`, `config`, `template`, `plan`, `event`, `link`, `actions`, `run`,
-//! `report`.
+//! `secrets`, `vault`, `syntax`, `vars`, `collections`, `inventory`, `config`, `template`, `plan`, `event`, `link`,
+//! `actions`, `run`, `report`.
 
 pub mod actions;
+pub mod collections;
 pub mod config;
 pub mod event;
 pub mod files;

@@ -111,8 +111,6 @@ pub const HARMLESS: &[&str] = &[
     "defaults.callback_plugins",
     "defaults.callback_whitelist",
     "defaults.callbacks_enabled",
-    "defaults.collections_on_ansible_version_mismatch",
-    "defaults.collections_scan_sys_path",
     "defaults.command_warnings",
     "defaults.connection_plugins",
     "defaults.cow_selection",

@@ -7,6 +7,7 @@ use rplay_modules::{args::ArgType, argtypes::Flag, wire::Value};
 
 use super::Surroundings;
 use crate::{
+    collections::Mismatch,
     inventory::GroupNames,
     vault::{PasswordFrom, PasswordSource},
 };
@@ -100,12 +101,13 @@ impl Kind for Vec<String> {
 pub struct Folders(pub Vec<PathBuf>);
 
 impl Folders {
-    /// Where Ansible looks when nothing is set: `~/.ansible/WHAT`, /usr/share/ansible/WHAT,
-    /// /etc/ansible/WHAT.
+    /// Where Ansible looks when nothing is set: `~/.ansible/WHAT`, /usr/share/ansible/WHAT, and for all but
+    /// collections /etc/ansible/WHAT.
     pub fn usual(what: &str) -> Self {
         let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".ansible").join(what));
         let shared = ["/usr/share/ansible", "/etc/ansible"].map(|folder| Path::new(folder).join(what));
-        Folders(home.into_iter().chain(shared).collect())
+        let count = if what == "collections" { 1 } else { 2 };
+        Folders(home.into_iter().chain(shared.into_iter().take(count)).collect())
     }
 }
 
@@ -206,6 +208,17 @@ impl Kind for Gathering {
             "explicit" => Ok(Gathering::Explicit),
             "smart" => Ok(Gathering::Smart),
             other => Err(format!("must be one of implicit, explicit, smart, not `{other}`")),
+        }
+    }
+}
+
+impl Kind for Mismatch {
+    fn parse(text: &str, _base: &Base<'_>) -> Result<Self, String> {
+        match unquoted(text) {
+            "error" => Ok(Mismatch::Error),
+            "warning" => Ok(Mismatch::Warning),
+            "ignore" => Ok(Mismatch::Ignore),
+            other => Err(format!("must be one of error, warning, ignore, not `{other}`")),
         }
     }
 }

@@ -155,7 +155,8 @@ impl Action {
         registry::find(name)
             .filter(|entry| match collection {
                 None => true,
-                Some("ansible.builtin" | "ansible.legacy") => entry.collection == "ansible.builtin",
+                // Ansible leads old names of what moved into collections there.
+                Some("ansible.builtin" | "ansible.legacy") => !entry.collection.starts_with("rplay."),
                 Some(collection) => collection == entry.collection,
             })
             .map(Action::Module)

@@ -4,6 +4,13 @@ use miette::Diagnostic;
 
 use crate::source::Span;
 
+impl PlanError {
+    /// Something of a collection cannot be used; the message says why.
+    pub fn unusable(msg: String, at: &Span) -> Self {
+        PlanError::Argument { msg, at: at.clone(), label: "named here".to_owned(), help: None }
+    }
+}
+
 /// A fault in how plays, roles and files fit together.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum PlanError {

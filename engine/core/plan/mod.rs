@@ -3,6 +3,7 @@
 mod action;
 pub mod action_args;
 mod arguments;
+mod catalogue;
 mod error;
 mod project;
 mod resolve;
@@ -14,6 +15,7 @@ mod tags;
 
 pub use action::{Action, CONTROLLER, Controller, ControllerEntry};
 
+pub use catalogue::{Meant, Named};
 pub use error::PlanError;
 pub use project::{Decrypt, Project, Warn, vars_file, yaml_file};
 pub use resolve::{Found, Place, Resolver, secrets, task_file};

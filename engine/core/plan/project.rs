@@ -1,7 +1,7 @@
 //! The files of a project: each is read and parsed once, however often it is used.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::Hash,
     io,
     path::{Path, PathBuf},
@@ -10,30 +10,18 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{Action, PlanError, Play};
+use super::{
+    PlanError, Play,
+    catalogue::{Catalogue, Named},
+};
 use crate::{
+    collections::{ANSIBLE_VERSION, Collection, Collections, Mismatch, Qualified, supports},
     files::Descent,
     source::{Problems, Source, Span},
     syntax::spec::ArgumentSpecs,
-    syntax::{self, Entry, Known, Modules, Playbook, RoleMeta, YamlWarning},
+    syntax::{self, Entry, Playbook, RoleMeta, YamlWarning},
     vars::{Layer, Lazy},
 };
-
-/// The modules and actions there are, for the reader of tasks.
-struct Catalogue;
-
-impl Modules for Catalogue {
-    fn find(&self, name: &str) -> Known {
-        match Action::find(name) {
-            Some(action) => Known::Module { free_form: action.free_form().is_some() },
-            None => Known::No,
-        }
-    }
-
-    fn names(&self) -> Vec<&str> {
-        Action::names().collect()
-    }
-}
 
 /// Turns the content of an encrypted file into text.
 pub type Decrypt = dyn Fn(&Arc<Source>) -> Result<Arc<Source>, Problems> + Send + Sync;
@@ -45,9 +33,17 @@ pub type Warn = dyn Fn(String, Option<Span>) + Send + Sync;
 pub struct Project {
     /// Searched for roles after the playbook's own `roles/`.
     roles_path: Vec<PathBuf>,
+    /// The installed collections.
+    pub collections: Arc<Collections>,
+    /// What becomes of one that is for other versions of Ansible.
+    mismatch: Mismatch,
+    /// Whether to tell of names that are deprecated.
+    tells_deprecated: bool,
+    /// The collections that are in use, and the warnings that were told.
+    told: Mutex<HashSet<String>>,
     decrypt: Box<Decrypt>,
     warn: Box<Warn>,
-    tasks: Shelf<(PathBuf, bool), Arc<[Entry]>>,
+    tasks: Shelf<(PathBuf, bool, Arc<[Arc<str>]>), Arc<[Entry]>>,
     vars: Shelf<PathBuf, Arc<Layer>>,
     /// Warnings that are told later.
     held: Mutex<Option<Vec<YamlWarning>>>,
@@ -55,7 +51,74 @@ pub struct Project {
 
 impl Project {
     pub fn new(roles_path: Vec<PathBuf>, decrypt: Box<Decrypt>, warn: Box<Warn>) -> Self {
-        Project { roles_path, decrypt, warn, tasks: Shelf::default(), vars: Shelf::default(), held: Mutex::default() }
+        Project {
+            roles_path,
+            collections: Arc::default(),
+            mismatch: Mismatch::default(),
+            tells_deprecated: true,
+            told: Mutex::default(),
+            decrypt,
+            warn,
+            tasks: Shelf::default(),
+            vars: Shelf::default(),
+            held: Mutex::default(),
+        }
+    }
+
+    /// The same project with collections.
+    pub fn with_collections(self, collections: Arc<Collections>, mismatch: Mismatch, tells_deprecated: bool) -> Self {
+        Project { collections, mismatch, tells_deprecated, ..self }
+    }
+
+    /// Says once what is odd about a collection that is used.
+    ///
+    /// # Errors
+    /// It does not support this version of Ansible, and the settings make that an error.
+    pub fn begin_to_use(&self, collection: &Collection) -> Result<(), String> {
+        if !self.told.lock().insert(collection.name.to_string()) {
+            return Ok(());
+        }
+        if let Some(fault) = &collection.fault {
+            self.warn(format!("the metadata of the collection {} cannot be read: {fault}", collection.name), None);
+        }
+        let Some(wanted) = collection.runtime.requires_ansible.as_deref().filter(|_| self.mismatch != Mismatch::Ignore)
+        else {
+            return Ok(());
+        };
+        let message = match supports(wanted, ANSIBLE_VERSION) {
+            Ok(true) => return Ok(()),
+            Ok(false) => format!("Collection {} does not support Ansible version {ANSIBLE_VERSION}", collection.name),
+            Err(part) => {
+                format!(
+                    "Error parsing collection metadata requires_ansible value from collection {}: {part}",
+                    collection.name
+                )
+            }
+        };
+        if self.mismatch == Mismatch::Error {
+            return Err(message);
+        }
+        self.warn(message, None);
+        Ok(())
+    }
+
+    /// What a task's module means; what there is to say of its collection is told.
+    ///
+    /// # Errors
+    /// As [`Project::begin_to_use`].
+    pub fn named(&self, written: &str, search: &[Arc<str>]) -> Result<Named, String> {
+        let named = Named::find(written, &self.collections, search);
+        if let Some(collection) = named.collection.as_deref().and_then(|name| self.collections.find(name)) {
+            self.begin_to_use(&collection)?;
+        }
+        if self.tells_deprecated {
+            for message in &named.deprecated {
+                if self.told.lock().insert(message.clone()) {
+                    self.warn(message.as_str(), None);
+                }
+            }
+        }
+        Ok(named)
     }
 
     /// Does work that reads files on several threads; what there is to warn of comes afterwards, in the order
@@ -83,22 +146,35 @@ impl Project {
         }
     }
 
-    pub fn playbook(&self, path: &Path, at: Option<&Span>) -> Result<Playbook, Problems> {
-        self.playbook_of(&self.source(path, at)?)
+    /// A file of plays; `home` is the collection it lies in.
+    pub fn playbook(&self, path: &Path, home: Option<&Arc<str>>, at: Option<&Span>) -> Result<Playbook, Problems> {
+        self.read_plays(&self.source(path, at)?, home)
     }
 
     /// A playbook that is no file.
     pub fn playbook_of(&self, source: &Arc<Source>) -> Result<Playbook, Problems> {
-        let (playbook, warnings) = syntax::read_playbook(source, &Catalogue)?;
+        self.read_plays(source, None)
+    }
+
+    fn read_plays(&self, source: &Arc<Source>, home: Option<&Arc<str>>) -> Result<Playbook, Problems> {
+        let catalogue = Catalogue { collections: &self.collections, search: home.map_or(&[], std::slice::from_ref) };
+        let (playbook, warnings) = syntax::read_playbook(source, &catalogue)?;
         self.pass_on(warnings);
         Ok(playbook)
     }
 
-    /// The entries of a file of tasks or handlers.
-    pub fn tasks(&self, path: &Path, handlers: bool, at: Option<&Span>) -> Result<Arc<[Entry]>, Problems> {
-        self.tasks.take((path.to_owned(), handlers), || {
+    /// The entries of a file of tasks or handlers, whose modules are looked for in these collections.
+    pub fn tasks(
+        &self,
+        path: &Path,
+        handlers: bool,
+        search: &Arc<[Arc<str>]>,
+        at: Option<&Span>,
+    ) -> Result<Arc<[Entry]>, Problems> {
+        self.tasks.take((path.to_owned(), handlers, search.clone()), || {
             let source = self.source(path, at)?;
-            let (entries, warnings) = syntax::read_tasks(&source, &Catalogue, handlers)?;
+            let catalogue = Catalogue { collections: &self.collections, search };
+            let (entries, warnings) = syntax::read_tasks(&source, &catalogue, handlers)?;
             self.pass_on(warnings);
             Ok(entries.into())
         })
@@ -170,8 +246,22 @@ impl Project {
         Ok(Some(Arc::new(all)))
     }
 
-    /// The folder of a role, looked for beside the playbook, beside the role that asks, and in the roles path.
-    pub fn role(&self, name: &str, playbook: &Path, asking: Option<&Path>, at: &Span) -> Result<PathBuf, PlanError> {
+    /// The folder of a role, and the collection it belongs to: looked for in the collection that its name says or
+    /// those to search, then beside the playbook, beside the role that asks, and in the roles path.
+    pub fn role(
+        &self,
+        name: &str,
+        playbook: &Path,
+        asking: Option<&Path>,
+        search: &[Arc<str>],
+        at: &Span,
+    ) -> Result<(PathBuf, Option<Arc<str>>), PlanError> {
+        if let Some((path, collection)) = self.collections.role(name, search) {
+            return match self.begin_to_use(&collection) {
+                Ok(()) => Ok((path, Some(collection.name.clone()))),
+                Err(msg) => Err(PlanError::unusable(msg, at)),
+            };
+        }
         let beside = asking.and_then(Path::parent).map(Path::to_owned);
         let mut folders: Vec<PathBuf> = vec![playbook.join("roles")];
         folders.extend(beside);
@@ -180,16 +270,27 @@ impl Project {
         let given = Path::new(name);
         let candidates = folders.iter().map(|folder| folder.join(given));
         if let Some(found) = candidates.clone().find(|path| path.is_dir()) {
-            return Ok(found);
+            return Ok((found, None));
         }
+        let of_collection = Qualified::parse(name).map(|qualified| match self.collections.find(&qualified.collection) {
+            Some(collection) => format!("the collection is in {}, without such a role", collection.path.display()),
+            None => {
+                let places = self.collections.places();
+                let places = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ");
+                format!(
+                    "the collection `{0}` is in none of {places}; `rplay galaxy collection install {0}` installs it",
+                    qualified.collection
+                )
+            }
+        });
         let known: Vec<String> = folders.iter().flat_map(|folder| names_in(folder)).collect();
         let nearest = crate::source::nearest(name, known.iter().map(String::as_str));
         let looked = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
         Err(PlanError::RoleNotFound {
             name: name.to_owned(),
             at: at.clone(),
-            help: match nearest {
-                Some(nearest) => format!("did you mean `{nearest}`?"),
+            help: match of_collection.or(nearest.map(|nearest| format!("did you mean `{nearest}`?"))) {
+                Some(help) => help,
                 None => format!("looked in {looked}"),
             },
         })

@@ -11,9 +11,10 @@ use std::{
 use rayon::prelude::*;
 
 use super::{
-    Action, PlanError, Project, TagSelection, action::Controller, arguments, settings::layer, statics, step::*,
+    Action, Meant, PlanError, Project, TagSelection, action::Controller, arguments, settings::layer, statics, step::*,
 };
 use crate::{
+    collections::Collection,
     limits,
     source::{self, Problems, Source, Span},
     syntax::{self, Entry, Node, PlaybookEntry},
@@ -31,6 +32,15 @@ pub struct Resolver {
     pub extra: Arc<Layer>,
     /// From the command line; what plays say wins over it.
     pub base: Arc<Settings>,
+}
+
+/// What surrounds a playbook.
+struct In<'p> {
+    /// The collection it lies in.
+    home: Option<&'p Arc<Collection>>,
+    settings: &'p Arc<Settings>,
+    /// Where it is imported.
+    at: Option<&'p Span>,
 }
 
 /// What surrounds the entries that are being resolved.
@@ -63,7 +73,10 @@ impl Resolver {
     pub fn playbook(&self, path: &Path) -> Result<Vec<Arc<Play>>, Problems> {
         let mut plays = Vec::new();
         let mut problems = Problems::default();
-        self.playbook_into(path, None, &self.base, &mut Vec::new(), &mut plays, &mut problems);
+        self.project.collections.add_playbooks(&folder_of(path));
+        let home = self.project.collections.of_path(path);
+        let at = In { home: home.as_ref(), settings: &self.base, at: None };
+        self.playbook_into(path, &at, &mut Vec::new(), &mut plays, &mut problems);
         problems.unless_any(plays)
     }
 
@@ -82,13 +95,19 @@ impl Resolver {
     fn playbook_into(
         &self,
         path: &Path,
-        at: Option<&Span>,
-        settings: &Arc<Settings>,
+        surroundings: &In<'_>,
         trail: &mut Vec<PathBuf>,
         plays: &mut Vec<Arc<Play>>,
         problems: &mut Problems,
     ) {
-        let playbook = match self.project.playbook(path, at) {
+        let home = surroundings.home.map(|collection| collection.name.clone());
+        if let Some(Err(msg)) = surroundings.home.map(|collection| self.project.begin_to_use(collection)) {
+            let source = Source::inline(path.display().to_string(), "");
+            let at = surroundings.at.cloned().unwrap_or_else(|| Span::new(&source, 0..0));
+            return problems.push(PlanError::unusable(msg, &at));
+        }
+        let settings = &surroundings.settings.at_home(home.clone());
+        let playbook = match self.project.playbook(path, home.as_ref(), surroundings.at) {
             Ok(playbook) => playbook,
             Err(more) => return problems.0.extend(more.0),
         };
@@ -102,14 +121,23 @@ impl Resolver {
                     let scope = statics::scope(&self.extra, &settings, None, &Arc::default(), &folder);
                     match statics::text(&field(&import.file), &scope, "import_playbook") {
                         Ok(file) => {
-                            let next = folder.join(file);
+                            let (next, home) = match self.project.collections.playbook(&file) {
+                                Some((path, collection)) => (path, Some(collection)),
+                                None => {
+                                    let next = folder.join(file);
+                                    let home = self.project.collections.of_path(&next);
+                                    (next, home)
+                                }
+                            };
                             if trail.contains(&real(&next)) || trail.len() >= limits::depth() {
                                 problems.push(PlanError::Endless {
                                     file: next.display().to_string(),
                                     at: import.file.span.clone(),
                                 });
                             } else {
-                                self.playbook_into(&next, Some(&import.file.span), &settings, trail, plays, problems);
+                                let at = Some(&import.file.span);
+                                let inner = In { home: home.as_ref(), settings: &settings, at };
+                                self.playbook_into(&next, &inner, trail, plays, problems);
                             }
                         }
                         Err(problem) => problems.push(problem),
@@ -220,16 +248,11 @@ impl Resolver {
     }
 
     fn task(&self, task: &syntax::Task, place: &Place, found: &mut Found, steps: &mut Vec<Step>) {
-        let named = match task.action.name.value.contains("{{") {
-            true => Some(Action::late()),
-            false => Action::find(&task.action.name),
-        };
-        let Some(action) = named else {
-            // The reader has refused unknown names already; a name can still be unknown in an include's text.
-            found.problems.push(arguments::unknown_action(&task.action.name));
-            return;
-        };
         let settings = place.settings.with(&task.keywords, None);
+        let action = match self.action(&task.action.name, &settings) {
+            Ok(action) => action,
+            Err(problem) => return found.problems.push(problem),
+        };
         match action.controller() {
             Some(Controller::ImportTasks) => {
                 let place = Place { settings, ..place.clone() };
@@ -255,6 +278,24 @@ impl Resolver {
                 Ok(_) => {}
                 Err(problem) => found.problems.push(problem),
             },
+        }
+    }
+
+    fn action(&self, name: &syntax::Word, settings: &Settings) -> Result<Action, PlanError> {
+        if name.value.contains("{{") {
+            return Ok(Action::late());
+        }
+        let unusable = |msg| PlanError::unusable(msg, &name.span);
+        match self.project.named(name, &settings.collections).map_err(unusable)?.meant {
+            Meant::Action(action) => Ok(action),
+            Meant::Removed(msg) => Err(unusable(msg)),
+            Meant::Content { name: full, file } => Err(PlanError::Unsupported {
+                what: full,
+                at: name.span.clone(),
+                help: Some(format!("rplay does not have this module itself, and cannot run {}", file.display())),
+            }),
+            // The reader has refused unknown names already; a name can still be unknown in an include's text.
+            Meant::Nothing => Err(arguments::unknown_action(name)),
         }
     }
 
@@ -361,7 +402,7 @@ impl Resolver {
             }
             return Vec::new();
         }
-        match self.project.tasks(path, place.handler, at) {
+        match self.project.tasks(path, place.handler, &place.settings.collections, at) {
             Ok(entries) => {
                 let mut place = Place { folder: folder_of(path), ..place.clone() };
                 place.trail.push(own);

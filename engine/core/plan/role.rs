@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use super::{
     Action, PlanError, arguments,
     resolve::{Found, Place, Resolver, search_folders},
+    settings::searched,
     statics,
     step::*,
 };
@@ -117,19 +118,21 @@ impl Resolver {
         found: &mut Found,
     ) -> Option<(Arc<Role>, Step)> {
         let asking = place.role.as_ref().map(|role| role.path.clone());
-        let path = match self.project.role(wanted.name, &place.playbook, asking.as_deref(), wanted.at) {
-            Ok(path) => path,
-            Err(problem) => {
-                found.problems.push(problem);
-                return None;
-            }
-        };
+        let searched = &place.settings.collections;
+        let (path, collection) =
+            match self.project.role(wanted.name, &place.playbook, asking.as_deref(), searched, wanted.at) {
+                Ok(found) => found,
+                Err(problem) => {
+                    found.problems.push(problem);
+                    return None;
+                }
+            };
         // An include may lead back to its role: a condition will end it.
         if wanted.dependency && parents.iter().any(|parent| parent.path == path) {
             found.problems.push(PlanError::Endless { file: wanted.name.to_owned(), at: wanted.at.clone() });
             return None;
         }
-        match self.role_at(path, wanted, place, parents, found) {
+        match self.role_at(path, collection, wanted, place, parents, found) {
             Ok(role) => Some(role),
             Err(more) => {
                 found.problems.0.extend(more.0);
@@ -141,16 +144,24 @@ impl Resolver {
     fn role_at(
         &self,
         path: PathBuf,
+        collection: Option<Arc<str>>,
         wanted: &RoleCall<'_>,
         place: &Place,
         parents: &[Arc<Role>],
         found: &mut Found,
     ) -> Result<(Arc<Role>, Step), Problems> {
         let meta = self.project.role_meta(&path)?;
+        let listed = meta.collections.as_ref().map(syntax::collection_names).unwrap_or_default();
         let short: Arc<str> =
             path.file_name().map_or_else(|| wanted.name.into(), |name| name.to_string_lossy().into_owned().into());
         let mut role = Role {
-            name: if wanted.name.contains('/') { short } else { wanted.name.into() },
+            name: match &collection {
+                Some(collection) => format!("{collection}.{short}").into(),
+                None if wanted.name.contains('/') => short,
+                None => wanted.name.into(),
+            },
+            collections: searched(collection.as_ref().or(place.settings.home.as_ref()), &listed),
+            collection,
             identity: format!(
                 "{}|{:?}|{:?}|{:?}",
                 path.display(),
@@ -176,7 +187,8 @@ impl Resolver {
             std::iter::once(parent).chain(parents.iter().cloned()).collect()
         };
         for dependency in &meta.dependencies {
-            let inner = Place { role: Some(line[0].clone()), ..place.clone() };
+            let settings = place.settings.searching(&role.collections);
+            let inner = Place { role: Some(line[0].clone()), settings, ..place.clone() };
             if let Some(step) = self.role_use(dependency, &inner, &line, found) {
                 if let Step::Role(inner) = &step {
                     role.dependencies.push(inner.role.clone());
@@ -186,7 +198,8 @@ impl Resolver {
         }
         let role = Arc::new(role);
         let tasks_folder = role.path.join("tasks");
-        let inner = Place { role: Some(role.clone()), folder: tasks_folder.clone(), ..place.clone() };
+        let settings = place.settings.searching(&role.collections);
+        let inner = Place { role: Some(role.clone()), folder: tasks_folder.clone(), settings, ..place.clone() };
         let mut own = Vec::new();
         if wanted.files.validate
             && let Some(spec) =

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::step::{Condition, Settings, field, fields};
 use crate::{
-    syntax::{Keywords, Node},
+    syntax::{Keywords, Node, collection_names},
     vars::{Layer, Lazy},
 };
 
@@ -28,6 +28,9 @@ impl Settings {
         }
         inner.environment.extend(keywords.environment.iter().flat_map(fields));
         inner.module_defaults.extend(keywords.module_defaults.iter().flat_map(fields));
+        if let Some(node) = &keywords.collections {
+            inner.collections = searched(inner.home.as_ref(), &collection_names(node));
+        }
         inner.notify.extend(notify.into_iter().flat_map(fields));
         macro_rules! nearest {
             ($($name:ident)*) => {$(
@@ -43,6 +46,30 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// These settings with other collections to search.
+    pub fn searching(self: &Arc<Self>, collections: &Arc<[Arc<str>]>) -> Arc<Self> {
+        match self.collections == *collections {
+            true => self.clone(),
+            false => Arc::new(Settings { collections: collections.clone(), ..Settings::clone(self) }),
+        }
+    }
+
+    /// The settings for a playbook that lies in this collection, or in none.
+    pub fn at_home(self: &Arc<Self>, home: Option<Arc<str>>) -> Arc<Self> {
+        match self.home == home {
+            true => self.clone(),
+            false => Arc::new(Settings { collections: searched(home.as_ref(), &[]), home, ..Settings::clone(self) }),
+        }
+    }
+}
+
+/// The collections to search: the one that something belongs to, then those it lists.
+pub fn searched(own: Option<&Arc<str>>, listed: &[Arc<str>]) -> Arc<[Arc<str>]> {
+    let others = listed.iter().filter(|name| Some(*name) != own);
+    own.into_iter().chain(others).cloned().collect()
+}
+
 /// Whether a keyword may be `omit`, which leaves what was said further out.
 fn may_omit(keywords: &Keywords) -> bool {
     macro_rules! any {
@@ -56,7 +83,7 @@ fn says_nothing(keywords: &Keywords) -> bool {
     macro_rules! all_none {
         ($($name:ident)*) => { true $(&& keywords.$name.is_none())* };
     }
-    all_none!(when tags vars any_errors_fatal become_ become_exe become_flags become_method become_user check_mode
+    all_none!(collections when tags vars any_errors_fatal become_ become_exe become_flags become_method become_user check_mode
         connection delegate_facts delegate_to diff environment ignore_errors ignore_unreachable module_defaults no_log
         port remote_user run_once throttle timeout)
 }

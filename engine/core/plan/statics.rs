@@ -75,13 +75,17 @@ impl Magic for Places {
         let value = match name {
             "playbook_dir" => self.playbook.clone(),
             "role_path" => self.role.as_ref()?.path.display().to_string(),
-            "role_name" | "ansible_role_name" => self.role.as_ref()?.name.to_string(),
+            "role_name" => self.role.as_ref()?.short_name().to_owned(),
+            "ansible_role_name" => self.role.as_ref()?.name.to_string(),
+            "ansible_collection_name" => self.role.as_ref()?.collection.as_deref()?.to_owned(),
             _ => return None,
         };
         Some(Lazy::Data(value.into()))
     }
 
     fn names(&self) -> Vec<Arc<str>> {
-        ["playbook_dir", "role_path", "role_name", "ansible_role_name"].map(Arc::from).to_vec()
+        ["playbook_dir", "role_path", "role_name", "ansible_role_name", "ansible_collection_name"]
+            .map(Arc::from)
+            .to_vec()
     }
 }

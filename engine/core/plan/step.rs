@@ -133,7 +133,12 @@ pub struct RoleSteps {
 /// A role as one play uses it.
 #[derive(Debug)]
 pub struct Role {
+    /// With its collection, if it has one.
     pub name: Arc<str>,
+    /// `NAMESPACE.NAME` of the collection it belongs to.
+    pub collection: Option<Arc<str>>,
+    /// Where its names of modules and roles are looked for.
+    pub collections: Arc<[Arc<str>]>,
     pub path: PathBuf,
     /// Name and parameters: two uses with the same identity run once on a host.
     pub identity: String,
@@ -252,6 +257,10 @@ pub struct Settings {
     pub run_once: Option<Field>,
     pub throttle: Option<Field>,
     pub timeout: Option<Field>,
+    /// Collections in which short names of modules and roles are looked for, in order.
+    pub collections: Arc<[Arc<str>]>,
+    /// The collection of the playbook, when it lies in one.
+    pub home: Option<Arc<str>>,
     /// What blocks round the task notify when it changes something.
     pub notify: Vec<Field>,
     /// The settings round these, kept only where one of these may turn out to be `omit`.
@@ -259,10 +268,20 @@ pub struct Settings {
 }
 
 impl Role {
+    /// The name without its collection.
+    pub fn short_name(&self) -> &str {
+        match &self.collection {
+            Some(collection) => self.name.strip_prefix(&**collection).map_or(&*self.name, |rest| &rest[1..]),
+            None => &self.name,
+        }
+    }
+
     /// The same role before its dependencies are known.
     pub(super) fn shallow(&self) -> Role {
         Role {
             name: self.name.clone(),
+            collection: self.collection.clone(),
+            collections: self.collections.clone(),
             path: self.path.clone(),
             identity: self.identity.clone(),
             allow_duplicates: self.allow_duplicates,

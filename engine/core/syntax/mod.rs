@@ -16,8 +16,8 @@ pub use fault::{YamlFault, YamlWarning};
 pub use locate::locate;
 pub use node::{Kind, Node, Style, Text};
 pub use read::{
-    Known, Modules, ReadFault, argument_specs, read_argument_specs, read_playbook, read_role_meta, read_tasks,
-    read_vars,
+    Known, Modules, ReadFault, argument_specs, collection_names, read_argument_specs, read_playbook, read_role_meta,
+    read_tasks, read_vars,
 };
 pub use tree::{
     Action, Block, Entry, ImportPlaybook, Keywords, Loop, LoopControl, Play, Playbook, PlaybookEntry, RoleMeta,

@@ -172,6 +172,8 @@ pub struct Keywords {
 pub struct RoleMeta {
     pub dependencies: Vec<RoleUse>,
     pub allow_duplicates: Option<Node>,
+    /// Where names of modules and roles are looked for.
+    pub collections: Option<Node>,
     /// `argument_specs:` here or in `meta/argument_specs.yml`.
     pub argument_specs: Option<Node>,
     /// Where `meta/main.yml` stands.

@@ -30,6 +30,7 @@ pub(crate) struct HostMagic {
 
 const NAMES: &[&str] = &[
     "ansible_check_mode",
+    "ansible_collection_name",
     "ansible_config_file",
     "ansible_dependent_role_names",
     "ansible_diff_mode",
@@ -75,6 +76,7 @@ pub(crate) fn is_one(name: &str) -> bool {
 /// an end.
 const OF_HOSTS: &[&str] = &[
     "ansible_check_mode",
+    "ansible_collection_name",
     "ansible_config_file",
     "ansible_diff_mode",
     "ansible_forks",
@@ -233,7 +235,10 @@ impl HostMagic {
             },
             "ansible_skip_tags" => self.run.resolver.tags.skip.clone().into(),
             "ansible_version" => version(),
-            "role_name" | "ansible_role_name" => self.role()?.name.clone().into(),
+            "role_name" => self.role()?.short_name().into(),
+            "ansible_role_name" => self.role()?.name.clone().into(),
+            // As in Ansible it is there in every role, null outside of collections.
+            "ansible_collection_name" => self.role()?.collection.clone().map_or(Value::from(()), Value::from),
             "role_path" => absolute(&self.role()?.path).into(),
             "role_names" | "ansible_play_role_names" => self.role_names(|role| !role.dependency),
             "ansible_role_names" => self.role_names(|_| true),

@@ -198,10 +198,7 @@ impl Run {
         for field in &task.settings.module_defaults {
             let defaults = template::render(&field.value, scope)?;
             for (name, values) in actions::entries(&defaults) {
-                let short = name.rsplit('.').next().unwrap_or(&name);
-                let whole_group =
-                    name.starts_with("group/") && task.action.group() == short.trim_start_matches("group/");
-                if short == task.action.name() || whole_group {
+                if self.resolver.project.has_defaults(&name, &task.action) {
                     args.extend(actions::entries(&values));
                 }
             }

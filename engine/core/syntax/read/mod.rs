@@ -27,6 +27,11 @@ pub trait Modules {
     /// Whether there is a module or action of that name, short or with its collection.
     fn find(&self, name: &str) -> Known;
 
+    /// The same for a name that stands where `collections:` lists these; nothing was said where it is empty.
+    fn find_among(&self, name: &str, _collections: &[Arc<str>]) -> Known {
+        self.find(name)
+    }
+
     /// All names, for "did you mean"; asked for only when something was misspelt.
     fn names(&self) -> Vec<&str>;
 }
@@ -39,6 +44,12 @@ pub enum Known {
         /// Whether it takes text that is not `key=value` (`command: echo hi`).
         free_form: bool,
     },
+}
+
+/// The names in the value of `collections:`, a list or a single name.
+pub fn collection_names(node: &Node) -> Arc<[Arc<str>]> {
+    let items = node.as_seq().unwrap_or(std::slice::from_ref(node));
+    items.iter().filter_map(Node::as_str).map(|name| Arc::from(name.trim())).collect()
 }
 
 /// What was read, and what should be looked at.
@@ -67,7 +78,7 @@ pub fn read_vars(source: &Arc<Source>) -> Outcome<Vec<(Word, Node)>> {
 
 fn read<T>(source: &Arc<Source>, modules: &dyn Modules, read: impl FnOnce(&mut Reader, Node) -> T) -> Outcome<T> {
     let Loaded { node, warnings } = yaml::load(source)?;
-    let mut reader = Reader { modules, problems: Problems::default() };
+    let mut reader = Reader { modules, collections: Arc::default(), problems: Problems::default() };
     let value = read(&mut reader, node);
     reader.problems.unless_any((value, warnings))
 }
@@ -75,6 +86,8 @@ fn read<T>(source: &Arc<Source>, modules: &dyn Modules, read: impl FnOnce(&mut R
 /// Reads nodes and collects what is wrong.
 struct Reader<'m> {
     modules: &'m dyn Modules,
+    /// What the nearest `collections:` lists.
+    collections: Arc<[Arc<str>]>,
     problems: Problems,
 }
 
@@ -82,6 +95,20 @@ impl Reader<'_> {
     fn fault(&mut self, problem: impl Into<String>, label: &'static str, at: &Span, help: Option<&str>) {
         let help = help.map(str::to_owned);
         self.problems.push(ReadFault::Other { problem: problem.into(), label, at: head(at), help });
+    }
+
+    /// Reads a play, block or task; names of modules in it are looked for in the collections that it lists.
+    fn within<T>(&mut self, node: Node, read: impl FnOnce(&mut Self, Node) -> T) -> T {
+        let Some(listed) = node.get("collections").filter(|node| !node.is_null()) else { return read(self, node) };
+        let outer = std::mem::replace(&mut self.collections, collection_names(listed));
+        let value = read(self, node);
+        self.collections = outer;
+        value
+    }
+
+    /// Whether there is a module of that name.
+    fn module(&self, name: &str) -> Known {
+        self.modules.find_among(name, &self.collections)
     }
 
     /// The entries of a mapping whose keys are names.

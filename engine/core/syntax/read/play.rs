@@ -43,7 +43,7 @@ impl Reader<'_> {
                 if entries.iter().any(|(key, _)| key.as_str().is_some_and(|key| import.contains(&key))) {
                     return self.import_playbook(node).map(|import| PlaybookEntry::Import(Box::new(import)));
                 }
-                self.play(node).map(|play| PlaybookEntry::Play(Box::new(play)))
+                self.within(node, |reader, node| reader.play(node)).map(|play| PlaybookEntry::Play(Box::new(play)))
             }
             _ => {
                 self.problems.push(ReadFault::Other {
@@ -189,7 +189,7 @@ impl Reader<'_> {
 
     /// A module among the keys of a play: its task stands at the wrong place.
     fn misplaced_task(&mut self, name: &str, key: &Word) -> bool {
-        if Place::Play.knows(name) || self.modules.find(name) == super::Known::No {
+        if Place::Play.knows(name) || self.module(name) == super::Known::No {
             return false;
         }
         self.problems.push(ReadFault::UnknownKeyword {
@@ -290,6 +290,7 @@ impl Reader<'_> {
                     meta.allow_duplicates = given(value);
                 }
                 "argument_specs" => meta.argument_specs = given(value),
+                "collections" => meta.collections = given(value),
                 _ => {}
             }
         }

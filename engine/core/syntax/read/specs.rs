@@ -43,7 +43,7 @@ pub fn read_argument_specs(source: &Arc<Source>) -> Outcome<ArgumentSpecs> {
 
 /// Reads the value of `argument_specs:` in a role's `meta/main.yml`.
 pub fn argument_specs(node: Node) -> Result<ArgumentSpecs, Problems> {
-    let mut reader = Reader { modules: &NoModules, problems: Problems::default() };
+    let mut reader = Reader { modules: &NoModules, collections: Arc::default(), problems: Problems::default() };
     let specs = reader.specs(node);
     reader.problems.unless_any(specs)
 }

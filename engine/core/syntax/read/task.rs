@@ -45,12 +45,12 @@ impl Reader<'_> {
                 let is_block =
                     entries.iter().any(|(key, _)| matches!(key.as_str(), Some("block" | "rescue" | "always")));
                 if is_block {
-                    return Some(Entry::Block(Box::new(self.block(node, place))));
+                    return Some(Entry::Block(Box::new(self.within(node, |reader, node| reader.block(node, place)))));
                 }
-                self.task(node, place).map(|task| Entry::Task(Box::new(task)))
+                self.within(node, |reader, node| reader.task(node, place)).map(|task| Entry::Task(Box::new(task)))
             }
             Kind::Str(text) => {
-                let help = match self.modules.find(text.value.split([' ', '=']).next().unwrap_or_default()) {
+                let help = match self.module(text.value.split([' ', '=']).next().unwrap_or_default()) {
                     Known::Module { .. } => Some(format!("write `- {}:`", text.value)),
                     Known::No => None,
                 };
@@ -91,7 +91,7 @@ impl Reader<'_> {
                     self.check("notify", &value);
                     block.notify = given(value);
                 }
-                name if !Place::Block.knows(name) && self.modules.find(name) != Known::No => {
+                name if !Place::Block.knows(name) && self.module(name) != Known::No => {
                     self.problems.push(ReadFault::UnknownKeyword {
                         at: key.span.clone(),
                         name: name.to_owned(),
@@ -160,7 +160,7 @@ impl Reader<'_> {
                         self.set_loop(&mut looped, Some(lookup), &key, value);
                     } else if place.knows(name) {
                         self.common(name, &key, value, &mut keywords, place);
-                    } else if removed(name).is_none() && self.modules.find(name) != Known::No {
+                    } else if removed(name).is_none() && self.module(name) != Known::No {
                         calls.push(Call { name: key, value });
                     } else {
                         unknown.push(key);
@@ -402,7 +402,7 @@ impl Reader<'_> {
     /// The name, if it is one of a module.
     fn known(&mut self, name: Word) -> Option<Word> {
         // A name that is a template is looked for when it is known.
-        if self.modules.find(&name.value) != Known::No || is_template(&name.value) {
+        if self.module(&name.value) != Known::No || is_template(&name.value) {
             return Some(name);
         }
         let near = nearest(&name.value, self.modules.names()).map(|near| format!("did you mean `{near}`?"));
@@ -418,7 +418,7 @@ impl Reader<'_> {
     /// Takes the arguments of a module apart.
     fn action(&mut self, call: Call, args: Option<Node>) -> Option<Action> {
         let Call { name, value } = call;
-        let free_form = matches!(self.modules.find(&name.value), Known::Module { free_form: true });
+        let free_form = matches!(self.module(&name.value), Known::Module { free_form: true });
         let mut action = Action { name, args: Vec::new(), free: None, whole: None };
         // What the module is given directly is stronger than `args`.
         match args {

@@ -1,0 +1,68 @@
+//! The packages of the Python that has Ansible: `pip install ansible` brings collections.
+
+use std::{
+    env,
+    ffi::OsStr,
+    fs::{self, File},
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+/// The folders of packages that hold collections: those of the virtual environment, else of the interpreter of an
+/// `ansible` command in PATH, else of `python3`. No Python is started.
+pub fn site_packages() -> Vec<PathBuf> {
+    let prefixes = [env::var_os("VIRTUAL_ENV").map(PathBuf::from), of_command("ansible"), of_command("python3")];
+    let home = env::var_os("HOME").map(|home| Path::new(&home).join(".local"));
+    let mut found = Vec::new();
+    for prefix in prefixes.into_iter().flatten().chain(home) {
+        for folder in packages_below(&prefix) {
+            if folder.join("ansible_collections").is_dir() && !found.contains(&folder) {
+                found.push(folder);
+            }
+        }
+    }
+    found
+}
+
+/// The prefix of the interpreter that a command in PATH is run by.
+fn of_command(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    let command = env::split_paths(&path).map(|folder| folder.join(name)).find(|command| command.is_file())?;
+    let interpreter = match name.starts_with("python") {
+        true => command,
+        false => interpreter(&command)?,
+    };
+    Some(interpreter.parent()?.parent()?.to_owned())
+}
+
+/// The program after `#!`. One that is found by `env` is looked for beside the command.
+fn interpreter(command: &Path) -> Option<PathBuf> {
+    let mut head = Vec::new();
+    File::open(command).ok()?.take(512).read_to_end(&mut head).ok()?;
+    let head = String::from_utf8_lossy(&head);
+    let line = head.strip_prefix("#!")?.lines().next()?;
+    let program = PathBuf::from(line.split_whitespace().next()?);
+    match program.file_name() == Some(OsStr::new("env")) {
+        true => Some(command.to_owned()),
+        false => Some(program),
+    }
+}
+
+/// `PREFIX/lib/python3*/site-packages` and what distributions have instead.
+fn packages_below(prefix: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for lib in ["lib", "lib64", "local/lib"] {
+        let lib = prefix.join(lib);
+        let Ok(entries) = fs::read_dir(&lib) else { continue };
+        let mut versions: Vec<PathBuf> = entries
+            .flatten()
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("python3"))
+            .map(|entry| entry.path())
+            .collect();
+        versions.sort();
+        for version in versions.into_iter().rev() {
+            found.extend(["site-packages", "dist-packages"].map(|folder| version.join(folder)));
+        }
+    }
+    found
+}

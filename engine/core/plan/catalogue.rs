@@ -1,0 +1,111 @@
+//! Names of modules as tasks write them: short, with a collection, or with the collections to search.
+
+use std::{path::PathBuf, sync::Arc};
+
+use super::{Action, Project};
+use crate::{
+    collections::{BUILTIN, Collections, Qualified, Routed},
+    syntax::{Known, Modules},
+};
+
+/// What a name of a module means.
+pub struct Named {
+    pub meant: Meant,
+    /// What the collections say of deprecated names on the way there.
+    pub deprecated: Vec<String>,
+    /// The collections on the way there, as far as they are installed.
+    pub collection: Option<String>,
+}
+
+pub enum Meant {
+    Action(Action),
+    /// A module of a collection that rplay does not have itself: its full name and file.
+    Content {
+        name: String,
+        file: PathBuf,
+    },
+    /// It was removed; the message says so.
+    Removed(String),
+    Nothing,
+}
+
+impl Named {
+    /// Looks a name up. A short one is looked for in the collections to search before anything else.
+    pub fn find(written: &str, collections: &Collections, search: &[Arc<str>]) -> Named {
+        if Qualified::parse(written).is_some() {
+            return Named::qualified(written, collections);
+        }
+        let before_builtin = search.iter().take_while(|name| !BUILTIN.contains(&&***name));
+        for collection in before_builtin {
+            let named = Named::qualified(&format!("{collection}.{written}"), collections);
+            if !matches!(named.meant, Meant::Nothing) {
+                return named;
+            }
+        }
+        let meant = Action::find(written).map_or(Meant::Nothing, Meant::Action);
+        Named { meant, deprecated: Vec::new(), collection: None }
+    }
+
+    fn qualified(written: &str, collections: &Collections) -> Named {
+        let collection = Qualified::parse(written).map(|qualified| qualified.collection);
+        match collections.route(written) {
+            Routed::To { name, deprecated } => {
+                let meant = match Action::find(&name) {
+                    Some(action) => Meant::Action(action),
+                    None => match collections.module_file(&name) {
+                        Some(file) => Meant::Content { name, file },
+                        None => Meant::Nothing,
+                    },
+                };
+                Named { meant, deprecated, collection }
+            }
+            Routed::Removed(message) => Named { meant: Meant::Removed(message), deprecated: Vec::new(), collection },
+            Routed::Circle => Named { meant: Meant::Nothing, deprecated: Vec::new(), collection },
+        }
+    }
+}
+
+impl Project {
+    /// Whether a key of `module_defaults` means an action: its name, or a group (`group/NAME`) that it is in.
+    pub fn has_defaults(&self, key: &str, action: &Action) -> bool {
+        let same = |name: &str| {
+            let meant = match Qualified::parse(name) {
+                // A short name is that of the action itself.
+                None => return name == action.name(),
+                Some(_) => Named::find(name, &self.collections, &[]).meant,
+            };
+            matches!(meant, Meant::Action(found) if found.name() == action.name())
+        };
+        let Some(group) = key.strip_prefix("group/") else { return same(key) };
+        let short = group.rsplit('.').next().unwrap_or(group);
+        // The groups of what rplay has itself are named for their collections.
+        action.group() == short || self.collections.group(group).iter().any(|member| same(member))
+    }
+}
+
+/// The modules and actions there are, for the reader of a file.
+pub(super) struct Catalogue<'c> {
+    pub collections: &'c Collections,
+    /// Those to search where the file says nothing else.
+    pub search: &'c [Arc<str>],
+}
+
+impl Modules for Catalogue<'_> {
+    fn find(&self, name: &str) -> Known {
+        self.find_among(name, &[])
+    }
+
+    fn find_among(&self, name: &str, listed: &[Arc<str>]) -> Known {
+        let search = if listed.is_empty() { self.search } else { listed };
+        match Named::find(name, self.collections, search).meant {
+            Meant::Action(action) => Known::Module { free_form: action.free_form().is_some() },
+            // What is wrong with these is told where the task is resolved.
+            Meant::Content { .. } | Meant::Removed(_) => Known::Module { free_form: true },
+            Meant::Nothing => Known::No,
+        }
+    }
+
+    fn names(&self) -> Vec<&str> {
+        Action::names().collect()
+    }
+}
