@@ -217,7 +217,7 @@ impl Run {
     }
 
     /// A host that a task is delegated to; one that no source knows is reached by its name.
-    pub(crate) fn host_or_stranger(&self, name: &str, play: &PlayRun) -> Arc<HostState> {
+    pub(crate) fn host_or_ad_hoc(&self, name: &str, play: &PlayRun) -> Arc<HostState> {
         self.host(name, play).unwrap_or_else(|| {
             let host = Arc::new(HostState::new(name.into(), Vec::new()));
             lock(&self.hosts).entry(name.into()).or_insert(host).clone()

@@ -15,7 +15,7 @@ const OF_OTHERS: [&str; 6] =
     ["groups", "hostvars", "play_hosts", "ansible_play_batch", "ansible_play_hosts", "ansible_play_hosts_all"];
 
 /// Sees what the templates of one task read on one host.
-pub(crate) struct Watch {
+pub(crate) struct ReadTracker {
     /// Names whose values are only known when the tasks before have been done.
     pending: Arc<HashSet<Arc<str>>>,
     /// Whether the task's turn is still to come.
@@ -29,10 +29,10 @@ pub(crate) struct Watch {
     saw_own: AtomicBool,
 }
 
-impl Watch {
+impl ReadTracker {
     /// For a task whose turn it is: everything may be read.
     pub fn of_turn() -> Self {
-        Watch {
+        ReadTracker {
             pending: Arc::default(),
             ahead: false,
             files_change: false,
@@ -44,12 +44,12 @@ impl Watch {
     }
 
     pub fn ahead(pending: Arc<HashSet<Arc<str>>>, files_change: bool) -> Self {
-        Watch { pending, ahead: true, files_change, ..Watch::of_turn() }
+        ReadTracker { pending, ahead: true, files_change, ..ReadTracker::of_turn() }
     }
 
     /// Looks for reads of the name that a loop registers.
     pub fn with_own(self, own: Option<Arc<str>>) -> Self {
-        Watch { own, ..self }
+        ReadTracker { own, ..self }
     }
 
     pub fn name(&self, name: &str) {

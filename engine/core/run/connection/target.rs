@@ -118,7 +118,7 @@ pub(crate) const NOT_FOLLOWED: &[&str] = &[
 
 /// Why it is not known how to reach a host.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum WayFault {
+pub(crate) enum ConnectionError {
     #[error(transparent)]
     Template(#[from] TemplateError),
     #[error("the connection type '{kind}' of {host} is not supported; there are ssh, local, docker and podman")]
@@ -135,11 +135,11 @@ pub(crate) enum WayFault {
     NoPort { text: String, host: String },
 }
 
-impl WayFault {
+impl ConnectionError {
     /// The answer of a task that cannot reach its host.
     pub fn answer(&self) -> Answer {
         match self {
-            WayFault::Template(error) => failed_by(error),
+            ConnectionError::Template(error) => failed_by(error),
             other => Answer::failed(other.to_string()),
         }
     }
@@ -159,14 +159,14 @@ fn variable(setting: Steering, scope: &Arc<Scope>) -> Result<Option<Value>, Temp
 }
 
 /// The first variable of a setting that is set, as true or false.
-fn truth(setting: Steering, scope: &Arc<Scope>, host: &str) -> Result<Option<bool>, WayFault> {
+fn truth(setting: Steering, scope: &Arc<Scope>, host: &str) -> Result<Option<bool>, ConnectionError> {
     let Some(value) = variable(setting, scope)? else { return Ok(None) };
     match truth_of(&value) {
         Some(truth) => Ok(Some(truth)),
         None => {
             let name = setting.names().iter().find(|name| scope.find(name).is_some()).copied().unwrap_or_default();
             let (text, wanted) = (crate::run::text_of(&value), "neither true nor false");
-            Err(WayFault::WrongVariable { name, text, host: host.to_owned(), wanted })
+            Err(ConnectionError::WrongVariable { name, text, host: host.to_owned(), wanted })
         }
     }
 }
@@ -188,7 +188,7 @@ pub(crate) fn target(
     keyword_scope: &Arc<Scope>,
     scope: &Arc<Scope>,
     defaults: &Defaults,
-) -> Result<Target, WayFault> {
+) -> Result<Target, ConnectionError> {
     let keyword = |keyword| match settings {
         Some(settings) => conditions::text(keyword, settings, keyword_scope),
         None => Ok(None),
@@ -218,7 +218,7 @@ pub(crate) fn target(
             ssh.port = match port {
                 Some(text) => match text.trim().parse() {
                     Ok(port) => Some(port),
-                    Err(_) => return Err(WayFault::NoPort { text, host: name.to_string() }),
+                    Err(_) => return Err(ConnectionError::NoPort { text, host: name.to_string() }),
                 },
                 None => defaults.port,
             };
@@ -248,7 +248,7 @@ pub(crate) fn target(
                     Ok(seconds) => Some(seconds),
                     Err(_) => {
                         let wanted = "no whole number of seconds";
-                        return Err(WayFault::WrongVariable {
+                        return Err(ConnectionError::WrongVariable {
                             name: "ansible_ssh_timeout",
                             text,
                             host: name.to_string(),
@@ -263,7 +263,7 @@ pub(crate) fn target(
             ssh.retries = retries.unwrap_or(defaults.retries);
             Connection::Ssh(ssh)
         }
-        _ => return Err(WayFault::UnknownConnection { kind, host: name.to_string() }),
+        _ => return Err(ConnectionError::UnknownConnection { kind, host: name.to_string() }),
     };
     Ok(Target { name: name.to_string(), connection })
 }
@@ -278,7 +278,7 @@ pub(crate) fn become_user(
     variables: &Arc<Scope>,
     defaults: &Defaults,
     host: &str,
-) -> Result<Option<Become>, WayFault> {
+) -> Result<Option<Become>, ConnectionError> {
     let wanted = match truth(names::BECOME, variables, host)? {
         Some(wanted) => wanted,
         None => conditions::flag(conditions::BECOME, settings, scope)?.unwrap_or(defaults.become_),
@@ -294,7 +294,7 @@ pub(crate) fn become_user(
     let method = method.unwrap_or_else(|| "sudo".to_owned());
     let short = COLLECTIONS.iter().find_map(|collection| method.strip_prefix(collection)).unwrap_or(&method);
     let Some((method, own_names)) = METHODS.iter().find(|(known, _)| *known == short) else {
-        return Err(WayFault::UnknownMethod { method });
+        return Err(ConnectionError::UnknownMethod { method });
     };
     let own = defaults.methods.get(method);
     let setting = |field: fn(&MethodDefaults) -> Option<&String>| own.and_then(field);
@@ -313,7 +313,7 @@ pub(crate) fn become_user(
 
 /// How much of what a process prints is kept, from the variable `rplay_max_output`: bytes, or with a K, M or G
 /// behind them. 0 where it is not set.
-pub(crate) fn max_output(scope: &Arc<Scope>) -> Result<u64, WayFault> {
+pub(crate) fn max_output(scope: &Arc<Scope>) -> Result<u64, ConnectionError> {
     let Some(text) = word(names::MAX_OUTPUT, scope)? else { return Ok(0) };
     let trimmed = text.trim().trim_end_matches(['b', 'B']).trim_end_matches('i');
     let (digits, factor) = match trimmed.char_indices().next_back() {
@@ -323,7 +323,7 @@ pub(crate) fn max_output(scope: &Arc<Scope>) -> Result<u64, WayFault> {
         _ => (trimmed, 1),
     };
     let bytes = digits.trim().parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
-    bytes.filter(|bytes| (1..=MAX_OUTPUT).contains(bytes)).ok_or(WayFault::NoBytes(text))
+    bytes.filter(|bytes| (1..=MAX_OUTPUT).contains(bytes)).ok_or(ConnectionError::NoBytes(text))
 }
 
 fn split(text: &str) -> Vec<String> {

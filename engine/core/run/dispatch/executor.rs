@@ -15,16 +15,16 @@ use rplay_modules::wire::Failure;
 
 use crate::run::Run;
 use crate::run::conditions;
-use crate::run::dispatch::host_task::Work;
-use crate::run::dispatch::in_flight::Flight;
-use crate::run::dispatch::pipeline::Advance;
+use crate::run::dispatch::host_task::HostTask;
+use crate::run::dispatch::in_flight::InFlight;
+use crate::run::dispatch::pipeline::PipelinedBatch;
 use crate::run::dispatch::timer::{Due, Timer};
-use crate::run::lookahead::continuation::Following;
-use crate::run::plays::play::Gone;
-use crate::run::reads::Watch;
+use crate::run::lookahead::continuation::Continuation;
+use crate::run::plays::play::HostExit;
+use crate::run::reads::ReadTracker;
 use crate::run::state::host::HostState;
-use crate::run::task::evaluate::Judged;
-use crate::run::task::iteration::{self, Round};
+use crate::run::task::evaluate::TaskResult;
+use crate::run::task::iteration::{self, Attempt};
 use crate::run::task::task_run::TaskRun;
 use crate::run::walk::walk::Hosts;
 use crate::{
@@ -36,65 +36,65 @@ use crate::{
 };
 
 /// Takes all hosts of a task from beginning to end.
-pub(crate) struct Driver<'r> {
+pub(crate) struct Executor<'r> {
     pub(crate) run: &'r Arc<Run>,
     pub(crate) task: TaskRun,
-    pub(crate) works: Vec<Work>,
+    pub(crate) host_tasks: Vec<HostTask>,
     waiting: VecDeque<usize>,
     active: usize,
     limit: usize,
-    pub(crate) flights: HashMap<u64, Flight>,
+    pub(crate) in_flight: HashMap<u64, InFlight>,
     pub(crate) timers: BinaryHeap<Timer>,
     pub(crate) sender: Sender<LinkEvent>,
     receiver: Receiver<LinkEvent>,
     failed: Hosts,
     done: HashSet<usize>,
     /// The batch in which a host has the task's calls and others.
-    pub(crate) trains: HashMap<usize, Arc<Advance>>,
+    pub(crate) batches: HashMap<usize, Arc<PipelinedBatch>>,
     /// Hosts that are done with the task and still busy with others, by the key under which their end is told.
     busy: HashSet<u64>,
 }
 
-impl<'r> Driver<'r> {
+impl<'r> Executor<'r> {
     pub(crate) fn new(
         run: &'r Arc<Run>,
         task: TaskRun,
         hosts: &[Arc<HostState>],
-        following: Option<&Following<'_>>,
+        continuation: Option<&Continuation<'_>>,
     ) -> Self {
         let (sender, receiver) = mpsc::channel();
-        let mut driver = Driver {
+        let mut driver = Executor {
             run,
             task,
-            works: Vec::new(),
+            host_tasks: Vec::new(),
             waiting: (0..hosts.len()).collect(),
             active: 0,
             limit: run.options.forks.max(1),
-            flights: HashMap::new(),
+            in_flight: HashMap::new(),
             timers: BinaryHeap::new(),
             sender,
             receiver,
             failed: Hosts::new(),
             done: HashSet::new(),
-            trains: HashMap::new(),
+            batches: HashMap::new(),
             busy: HashSet::new(),
         };
-        driver.works = driver.make_ready(hosts);
-        if let Some(following) = following {
-            run.look_ahead(&driver.task.play, &driver.task.task, &mut driver.works, following);
+        driver.host_tasks = driver.make_ready(hosts);
+        if let Some(continuation) = continuation {
+            run.look_ahead(&driver.task.play, &driver.task.task, &mut driver.host_tasks, continuation);
         }
         driver
     }
 
     /// Renders the task for all hosts side by side; once more for those that turned out to need facts.
-    fn make_ready(&mut self, hosts: &[Arc<HostState>]) -> Vec<Work> {
+    fn make_ready(&mut self, hosts: &[Arc<HostState>]) -> Vec<HostTask> {
         let (run, task) = (self.run, &self.task);
         let make = |host: &Arc<HostState>| {
             panics::trap("render");
             let sent = run.next_sent(&task.task, host);
-            sent.unwrap_or_else(|| Work::of(run, &task.play, &task.task, host, Watch::of_turn()))
+            sent.unwrap_or_else(|| HostTask::of(run, &task.play, &task.task, host, ReadTracker::of_turn()))
         };
-        let mut works: Vec<Work> = match hosts {
+        let mut host_tasks: Vec<HostTask> = match hosts {
             [host] => vec![make(host)],
             hosts => hosts.par_iter().map(make).collect(),
         };
@@ -102,7 +102,7 @@ impl<'r> Driver<'r> {
             hosts.iter().enumerate().filter(|(_, host)| host.take_want()).map(|(at, _)| at).collect();
         if !wanting.is_empty() && run.gather_wanted(&task.play) {
             for at in wanting {
-                works[at] = make(&hosts[at]);
+                host_tasks[at] = make(&hosts[at]);
                 hosts[at].take_want();
             }
         }
@@ -117,7 +117,7 @@ impl<'r> Driver<'r> {
                 self.limit = self.limit.min(limit as usize);
             }
         }
-        works
+        host_tasks
     }
 
     pub(crate) fn run(&mut self) -> Hosts {
@@ -126,7 +126,7 @@ impl<'r> Driver<'r> {
                 && let Some(next) = self.waiting.pop_front()
             {
                 // Facts were gathered for this task, and the host did not live to see it.
-                if self.task.play.gone(&self.works[next].host.name).is_some_and(|why| why != Gone::Failed) {
+                if self.task.play.exit_of(&self.host_tasks[next].host.name).is_some_and(|why| why != HostExit::Failed) {
                     continue;
                 }
                 self.active += 1;
@@ -141,8 +141,8 @@ impl<'r> Driver<'r> {
     }
 
     fn begin(&mut self, at: usize) {
-        self.works[at].begun = Instant::now();
-        let host = self.works[at].host.name.clone();
+        self.host_tasks[at].begun = Instant::now();
+        let host = self.host_tasks[at].host.name.clone();
         self.run.send(Event::HostStarted { task: self.task.id, host });
         self.advance(at);
     }
@@ -154,9 +154,9 @@ impl<'r> Driver<'r> {
                 Ok(event) => event,
                 Err(RecvTimeoutError::Timeout) => {
                     match self.timers.pop() {
-                        Some(Timer { work, what: Due::Unit(unit), .. }) => {
-                            self.works[work].open -= 1;
-                            self.again(work, unit);
+                        Some(Timer { host_task, what: Due::Iteration(iteration), .. }) => {
+                            self.host_tasks[host_task].open -= 1;
+                            self.again(host_task, iteration);
                         }
                         Some(Timer { what: Due::Limit { key, limit }, .. }) => self.timed_out(key, limit),
                         None => {}
@@ -172,41 +172,44 @@ impl<'r> Driver<'r> {
         };
         match event {
             LinkEvent::Outcome { key, index, outcome } => {
-                let Some(flight) = self.flights.get_mut(&key) else { return };
+                let Some(job) = self.in_flight.get_mut(&key) else { return };
                 let index = index as usize;
-                let (Some(unit), Some(after)) =
-                    (flight.units.get(index).copied(), flight.afters.get_mut(index).map(std::mem::take))
+                let (Some(iteration), Some(after)) =
+                    (job.iterations.get(index).copied(), job.afters.get_mut(index).map(std::mem::take))
                 else {
                     return;
                 };
-                let (work, delegated) = (flight.work, flight.delegated.clone());
-                self.works[work].spent += Duration::from_micros(outcome.micros);
+                let (host_task, delegated) = (job.host_task, job.delegated.clone());
+                self.host_tasks[host_task].spent += Duration::from_micros(outcome.micros);
                 let answer = crate::actions::finish(after, Answer::from_outcome(outcome));
-                self.judge(work, unit, answer, delegated);
+                self.evaluate(host_task, iteration, answer, delegated);
             }
             LinkEvent::Done { key } => {
                 if self.busy.remove(&key) {
                     self.active -= 1;
                 }
-                if let Some(flight) = self.flights.remove(&key) {
-                    self.works[flight.work].open -= 1;
-                    self.advance(flight.work);
+                if let Some(job) = self.in_flight.remove(&key) {
+                    self.host_tasks[job.host_task].open -= 1;
+                    self.advance(job.host_task);
                 }
             }
             LinkEvent::Stopped { key } => {
-                if let Some(flight) = self.flights.remove(&key) {
-                    self.works[flight.work].open -= 1;
-                    let nothing = flight.units.iter().all(|unit| self.works[flight.work].judged[*unit].is_none());
-                    match flight.alone && nothing {
-                        true => self.unreachable(flight, Failure::new("the agent began nothing and said no reason")),
-                        false => self.begin_anew(flight.work, &flight.units),
+                if let Some(job) = self.in_flight.remove(&key) {
+                    self.host_tasks[job.host_task].open -= 1;
+                    let nothing = job
+                        .iterations
+                        .iter()
+                        .all(|iteration| self.host_tasks[job.host_task].judged[*iteration].is_none());
+                    match job.alone && nothing {
+                        true => self.unreachable(job, Failure::new("the agent began nothing and said no reason")),
+                        false => self.send_again(job.host_task, &job.iterations),
                     }
                 }
             }
             LinkEvent::Unreachable { key, failure } => {
-                if let Some(flight) = self.flights.remove(&key) {
-                    self.works[flight.work].open -= 1;
-                    self.unreachable(flight, failure);
+                if let Some(job) = self.in_flight.remove(&key) {
+                    self.host_tasks[job.host_task].open -= 1;
+                    self.unreachable(job, failure);
                 }
             }
         }
@@ -215,85 +218,97 @@ impl<'r> Driver<'r> {
     /// Sends what can be sent now; finishes the host when nothing is left.
     pub(crate) fn advance(&mut self, at: usize) {
         loop {
-            let work = &mut self.works[at];
-            if work.next >= work.units.len() || work.stopped {
-                if work.open == 0 {
+            let host_task = &mut self.host_tasks[at];
+            if host_task.next >= host_task.iterations.len() || host_task.stopped {
+                if host_task.open == 0 {
                     self.finish(at);
                 }
                 return;
             }
-            if work.together {
-                if work.open > 0 {
+            if host_task.together {
+                if host_task.open > 0 {
                     return;
                 }
                 self.send_all(at);
-                if self.works[at].open > 0 {
+                if self.host_tasks[at].open > 0 {
                     return;
                 }
                 continue;
             }
-            let unit = work.next;
-            if work.open > 0 {
+            let iteration = host_task.next;
+            if host_task.open > 0 {
                 return;
             }
-            work.next += 1;
-            if unit > 0
-                && let Some(pause) = work.pause
+            host_task.next += 1;
+            if iteration > 0
+                && let Some(pause) = host_task.pause
             {
-                work.open += 1;
-                self.timers.push(Timer { due: Instant::now() + pause, work: at, what: Due::Unit(unit) });
+                host_task.open += 1;
+                self.timers.push(Timer { due: Instant::now() + pause, host_task: at, what: Due::Iteration(iteration) });
                 return;
             }
-            if !self.send_one(at, unit) {
+            if !self.send_one(at, iteration) {
                 return;
             }
         }
     }
 
     /// It is time for a retry, or for an item after a pause.
-    pub(crate) fn again(&mut self, at: usize, unit: usize) {
-        if self.send_one(at, unit) {
+    pub(crate) fn again(&mut self, at: usize, iteration: usize) {
+        if self.send_one(at, iteration) {
             self.advance(at);
         }
     }
 
     /// Calls that went out with an earlier task's were not begun: they go out now, as they are to be by now.
-    fn begin_anew(&mut self, at: usize, units: &[usize]) {
+    fn send_again(&mut self, at: usize, iterations: &[usize]) {
         let (run, play, task) = (self.run, &self.task.play, &self.task.task);
-        let work = &mut self.works[at];
-        let host = work.host.clone();
+        let host_task = &mut self.host_tasks[at];
+        let host = host_task.host.clone();
         run.forget_sent(&host);
-        let open: Vec<usize> = units.iter().copied().filter(|unit| work.judged[*unit].is_none()).collect();
-        if let (false, [unit]) = (work.together, open.as_slice()) {
-            return self.again(at, *unit);
+        let open: Vec<usize> =
+            iterations.iter().copied().filter(|iteration| host_task.judged[*iteration].is_none()).collect();
+        if let (false, [iteration]) = (host_task.together, open.as_slice()) {
+            return self.again(at, *iteration);
         }
         let mut prepare = || {
-            for unit in &open {
-                work.ready[*unit] = Some(run.prepare(play, task, &host, &work.units[*unit]));
+            for iteration in &open {
+                host_task.ready[*iteration] = Some(run.prepare(play, task, &host, &host_task.iterations[*iteration]));
             }
         };
         prepare();
         if host.take_want() && run.gather_wanted(play) {
             prepare();
         }
-        work.next = open.first().copied().unwrap_or(work.units.len());
+        host_task.next = open.first().copied().unwrap_or(host_task.iterations.len());
         self.advance(at);
     }
 
     /// An answer is there: apply the task's own conditions, try again or keep it.
-    pub(crate) fn judge(&mut self, at: usize, unit: usize, mut answer: Answer, delegated: Option<Arc<HostState>>) {
-        let work = &mut self.works[at];
+    pub(crate) fn evaluate(
+        &mut self,
+        at: usize,
+        iteration: usize,
+        mut answer: Answer,
+        delegated: Option<Arc<HostState>>,
+    ) {
+        let host_task = &mut self.host_tasks[at];
         if self.task.task.action.controller() == Some(Controller::WaitForConnection) && answer.skipped.is_none() {
             answer.data.shift_remove("ping");
-            answer.set("elapsed", work.begun.elapsed().as_secs());
+            answer.set("elapsed", host_task.begun.elapsed().as_secs());
         }
-        work.attempts[unit] += 1;
-        let attempt = work.attempts[unit];
-        let host = work.host.clone();
-        let round = Round { unit: &work.units[unit], attempt, looped: work.looped, delegated: delegated.as_ref() };
-        let mut judged = self.run.judge(&self.task, &host, &round, answer.clone());
+        host_task.attempts[iteration] += 1;
+        let number = host_task.attempts[iteration];
+        let host = host_task.host.clone();
+        let attempt = Attempt {
+            iteration: &host_task.iterations[iteration],
+            number,
+            looped: host_task.looped,
+            delegated: delegated.as_ref(),
+        };
+        let mut judged = self.run.evaluate(&self.task, &host, &attempt, answer.clone());
         if host.take_want() && self.run.gather_wanted(&self.task.play) {
-            judged = self.run.judge(&self.task, &host, &round, answer);
+            judged = self.run.evaluate(&self.task, &host, &attempt, answer);
         }
         if let Some(retry) = judged.retry.take() {
             self.run.send(Event::Retrying {
@@ -304,30 +319,34 @@ impl<'r> Driver<'r> {
                 delay: retry.delay,
                 result: Arc::new(judged.shown()),
             });
-            work.open += 1;
-            self.timers.push(Timer { due: Instant::now() + retry.delay, work: at, what: Due::Unit(unit) });
+            host_task.open += 1;
+            self.timers.push(Timer {
+                due: Instant::now() + retry.delay,
+                host_task: at,
+                what: Due::Iteration(iteration),
+            });
             return;
         }
         if judged.result.status != Status::Unreachable {
             self.run.apply(&self.task, &host, delegated.as_ref(), &mut judged);
         }
         if judged.stop {
-            work.stopped = true;
+            host_task.stopped = true;
         }
-        if let (Some(name), true, false) = (&self.task.task.register, work.looped, work.together) {
+        if let (Some(name), true, false) = (&self.task.task.register, host_task.looped, host_task.together) {
             // The items after this one may read it.
             host.set([(name.clone(), crate::run::data(judged.registered.clone()))]);
         }
-        work.judged[unit] = Some(judged);
+        host_task.judged[iteration] = Some(judged);
         self.show(at);
     }
 
     /// Shows the items that are done, in their order.
     fn show(&mut self, at: usize) {
-        let work = &mut self.works[at];
-        while let Some(Some(judged)) = work.judged.get(work.shown) {
-            work.shown += 1;
-            if work.looped
+        let host_task = &mut self.host_tasks[at];
+        while let Some(Some(judged)) = host_task.judged.get(host_task.shown) {
+            host_task.shown += 1;
+            if host_task.looped
                 && let Some(item) = &judged.item
             {
                 self.run.send(Event::ItemDone { task: self.task.id, item: item.clone(), result: judged.shown() });
@@ -342,20 +361,20 @@ impl<'r> Driver<'r> {
         if !self.stays_busy(at) {
             self.active -= 1;
         }
-        let work = &mut self.works[at];
-        let judged: Vec<Judged> = work.judged.iter_mut().filter_map(Option::take).collect();
+        let host_task = &mut self.host_tasks[at];
+        let judged: Vec<TaskResult> = host_task.judged.iter_mut().filter_map(Option::take).collect();
         // What was sent beforehand may have been done before its turn.
-        let elapsed = match self.trains.contains_key(&at) {
-            true => work.begun.elapsed().max(work.spent),
-            false => work.begun.elapsed(),
+        let elapsed = match self.batches.contains_key(&at) {
+            true => host_task.begun.elapsed().max(host_task.spent),
+            false => host_task.begun.elapsed(),
         };
-        let host = work.host.clone();
-        let whole = match work.looped {
+        let host = host_task.host.clone();
+        let whole = match host_task.looped {
             true => iteration::sum(&host, judged),
             false => judged.into_iter().next().unwrap_or_else(|| iteration::sum(&host, Vec::new())),
         };
-        let failed = self.run.conclude(&self.task, &host, whole, elapsed);
-        if failed || self.task.play.gone(&host.name).is_some() {
+        let failed = self.run.commit(&self.task, &host, whole, elapsed);
+        if failed || self.task.play.exit_of(&host.name).is_some() {
             self.run.forget_sent(&host);
         }
         if failed {
@@ -365,9 +384,9 @@ impl<'r> Driver<'r> {
 
     /// Whether a host that is done with the task works on what went out with it, while others wait for a place.
     fn stays_busy(&mut self, at: usize) -> bool {
-        let Some(advance) = self.trains.get(&at).filter(|_| !self.waiting.is_empty()) else { return false };
+        let Some(advance) = self.batches.get(&at).filter(|_| !self.waiting.is_empty()) else { return false };
         let key = self.run.key();
-        let busy = !advance.is_over_or_tells(key, &self.sender);
+        let busy = !advance.notify_when_done(key, &self.sender);
         if busy {
             self.busy.insert(key);
         }

@@ -6,28 +6,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::run::dispatch::pipeline::{Advance, Sent};
-use crate::run::reads::Watch;
+use crate::run::dispatch::pipeline::{PipelinedBatch, PipelinedTask};
+use crate::run::reads::ReadTracker;
 use crate::run::state::host::HostState;
-use crate::run::task::evaluate::Judged;
+use crate::run::task::evaluate::TaskResult;
 use crate::run::task::iteration as looped;
-use crate::run::task::prepare::{Prepared, Ready, Unit};
+use crate::run::task::prepare::{Iteration, Prepared, Ready};
 use crate::run::{PlayRun, Run};
 use crate::{actions::Answer, link::Target, plan::Task};
 
 /// A host on its way through the task.
-pub(crate) struct Work {
+pub(crate) struct HostTask {
     pub host: Arc<HostState>,
     pub looped: bool,
     /// All units can be sent before any is answered.
     pub together: bool,
     pub parallel: u32,
     pub pause: Option<Duration>,
-    pub units: Vec<Unit>,
+    pub iterations: Vec<Iteration>,
     /// Made ready beforehand; taken when their turn comes.
     pub ready: Vec<Option<Ready>>,
     pub attempts: Vec<u32>,
-    pub judged: Vec<Option<Judged>>,
+    pub judged: Vec<Option<TaskResult>>,
     /// The next unit to be sent.
     pub next: usize,
     /// The next unit to be shown.
@@ -48,24 +48,30 @@ pub(crate) struct Work {
     /// Its templates read what was not known yet: it must be made again at its turn.
     pub too_early: bool,
     /// The calls went out with an earlier task's: the batch, and which of its calls they are.
-    pub advance: Option<(Arc<Advance>, Range<usize>)>,
+    pub advance: Option<(Arc<PipelinedBatch>, Range<usize>)>,
     /// Tasks whose calls are to go out with this one's, the next one first.
-    pub train: Vec<Sent>,
+    pub pipeline: Vec<PipelinedTask>,
 }
 
-impl Work {
+impl HostTask {
     /// The units of a task, made ready where that does not depend on earlier ones.
-    pub fn of(run: &Arc<Run>, play: &Arc<PlayRun>, task: &Arc<Task>, host: &Arc<HostState>, watch: Watch) -> Work {
+    pub fn of(
+        run: &Arc<Run>,
+        play: &Arc<PlayRun>,
+        task: &Arc<Task>,
+        host: &Arc<HostState>,
+        reads: ReadTracker,
+    ) -> HostTask {
         let own = task.register.clone().filter(|_| task.looped.is_some());
-        let watch = Arc::new(watch.with_own(own));
-        host.watch_with(Some(watch.clone()));
-        let mut work = Work {
+        let reads = Arc::new(reads.with_own(own));
+        host.track_reads_with(Some(reads.clone()));
+        let mut host_task = HostTask {
             host: host.clone(),
             looped: task.looped.is_some(),
             together: false,
             parallel: 1,
             pause: None,
-            units: Vec::new(),
+            iterations: Vec::new(),
             ready: Vec::new(),
             attempts: Vec::new(),
             judged: Vec::new(),
@@ -80,41 +86,45 @@ impl Work {
             saw_others: false,
             too_early: false,
             advance: None,
-            train: Vec::new(),
+            pipeline: Vec::new(),
         };
-        match looped::rounds(run, play, task, host) {
-            Ok(rounds) => {
-                work.parallel = rounds.parallel;
-                work.pause = rounds.pause;
-                work.looped = rounds.looped;
-                work.units = rounds.units;
-                work.together = rounds.independent;
-                if work.together || !work.looped {
-                    work.ready = work.units.iter().map(|unit| Some(run.prepare(play, task, host, unit))).collect();
+        match looped::iterations(run, play, task, host) {
+            Ok(iterations) => {
+                host_task.parallel = iterations.parallel;
+                host_task.pause = iterations.pause;
+                host_task.looped = iterations.looped;
+                host_task.iterations = iterations.iterations;
+                host_task.together = iterations.independent;
+                if host_task.together || !host_task.looped {
+                    host_task.ready = host_task
+                        .iterations
+                        .iter()
+                        .map(|iteration| Some(run.prepare(play, task, host, iteration)))
+                        .collect();
                 }
             }
             Err(answer) => {
-                work.looped = false;
-                work.units = vec![Unit { index: 0, item: None, top: None }];
-                work.ready = vec![Some(Ready::Done(*answer, None))];
+                host_task.looped = false;
+                host_task.iterations = vec![Iteration { index: 0, item: None, top: None }];
+                host_task.ready = vec![Some(Ready::Done(*answer, None))];
             }
         }
-        if watch.saw_own() && work.units.len() > 1 {
+        if reads.saw_own() && host_task.iterations.len() > 1 {
             // Each item is made ready when the one before it is done.
-            work.together = false;
-            work.ready.clear();
+            host_task.together = false;
+            host_task.ready.clear();
         }
-        work.ready.resize_with(work.units.len(), || None);
-        work.attempts = vec![0; work.units.len()];
-        work.judged.resize_with(work.units.len(), || None);
-        host.watch_with(None);
-        work.saw_others = watch.saw_others();
-        work.too_early = watch.was_too_early();
-        work
+        host_task.ready.resize_with(host_task.iterations.len(), || None);
+        host_task.attempts = vec![0; host_task.iterations.len()];
+        host_task.judged.resize_with(host_task.iterations.len(), || None);
+        host.track_reads_with(None);
+        host_task.saw_others = reads.saw_others();
+        host_task.too_early = reads.was_too_early();
+        host_task
     }
 
     /// What an item comes to whose way has broken off.
-    pub fn lost_way(&self, prepared: &Prepared) -> Option<Answer> {
+    pub fn lost_connection(&self, prepared: &Prepared) -> Option<Answer> {
         self.lost.iter().find(|(target, _)| *target == prepared.target).map(|(_, answer)| answer.clone())
     }
 

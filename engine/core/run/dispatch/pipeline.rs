@@ -7,7 +7,7 @@ use std::{
 
 use rplay_modules::wire::{Call, Failure, Outcome, Stage};
 
-use crate::run::dispatch::host_task::Work;
+use crate::run::dispatch::host_task::HostTask;
 use crate::run::lookahead::rules as certain;
 use crate::run::state::host::HostState;
 use crate::run::{Run, lock};
@@ -17,13 +17,13 @@ use crate::{
 };
 
 /// A task that was made ready and sent before its turn.
-pub(crate) struct Sent {
+pub(crate) struct PipelinedTask {
     pub task: Arc<Task>,
-    pub work: Work,
+    pub host_task: HostTask,
 }
 
 /// One batch on its way, the calls of several tasks.
-pub(crate) struct Advance {
+pub(crate) struct PipelinedBatch {
     pub key: u64,
     pub target: Arc<Target>,
     state: Mutex<State>,
@@ -54,7 +54,7 @@ enum End {
     Unreachable(Option<Failure>),
 }
 
-impl Advance {
+impl PipelinedBatch {
     pub fn new(key: u64, target: Arc<Target>, calls: usize) -> Self {
         let state = State {
             kept: (0..calls).map(|_| None).collect(),
@@ -63,7 +63,7 @@ impl Advance {
             reader: None,
             at_end: None,
         };
-        Advance { key, target, state: Mutex::new(state) }
+        PipelinedBatch { key, target, state: Mutex::new(state) }
     }
 
     /// Has the events of one task's calls sent as if they were a job of their own, with this key.
@@ -89,7 +89,7 @@ impl Advance {
     }
 
     /// Whether nothing more comes. If something does, its end is told as that of a job with this key.
-    pub fn is_over_or_tells(&self, key: u64, sender: &Sender<LinkEvent>) -> bool {
+    pub fn notify_when_done(&self, key: u64, sender: &Sender<LinkEvent>) -> bool {
         let mut state = lock(&self.state);
         if state.end.is_none() {
             state.at_end = Some((key, sender.clone()));
@@ -103,27 +103,32 @@ impl Advance {
 }
 
 /// Puts the calls of these tasks behind those that are in `stages` already.
-pub(crate) fn couple(
+pub(crate) fn append_stages(
     key: u64,
     target: &Arc<Target>,
     stages: &mut Vec<Stage>,
-    train: Vec<Sent>,
+    pipeline: Vec<PipelinedTask>,
     host: &HostState,
-) -> Arc<Advance> {
+) -> Arc<PipelinedBatch> {
     let mut first: usize = stages.iter().map(|stage| stage.calls.len()).sum();
-    let mut ranges = Vec::with_capacity(train.len());
-    for Sent { task, work } in &train {
-        let calls: Vec<Call> = work.calls().map(|prepared| prepared.call.clone()).collect();
+    let mut ranges = Vec::with_capacity(pipeline.len());
+    for PipelinedTask { task, host_task } in &pipeline {
+        let calls: Vec<Call> = host_task.calls().map(|prepared| prepared.call.clone()).collect();
         ranges.push(first..first + calls.len());
         first += calls.len();
-        if let Some(one) = work.calls().next() {
+        if let Some(one) = host_task.calls().next() {
             let become_user = one.become_user.clone();
-            stages.push(Stage { become_user, calls, parallel: work.parallel, required: certain::is_required(task) });
+            stages.push(Stage {
+                become_user,
+                calls,
+                parallel: host_task.parallel,
+                required: certain::is_required(task),
+            });
         }
     }
-    let advance = Arc::new(Advance::new(key, target.clone(), first));
-    let sent = train.into_iter().zip(ranges).map(|(mut sent, calls)| {
-        sent.work.advance = Some((advance.clone(), calls));
+    let advance = Arc::new(PipelinedBatch::new(key, target.clone(), first));
+    let sent = pipeline.into_iter().zip(ranges).map(|(mut sent, calls)| {
+        sent.host_task.advance = Some((advance.clone(), calls));
         sent
     });
     host.sent().extend(sent);
@@ -132,10 +137,10 @@ pub(crate) fn couple(
 
 impl Run {
     /// The task's share of a host, if it went out before its turn.
-    pub(crate) fn next_sent(&self, task: &Arc<Task>, host: &HostState) -> Option<Work> {
+    pub(crate) fn next_sent(&self, task: &Arc<Task>, host: &HostState) -> Option<HostTask> {
         let mut sent = host.sent();
         if Arc::ptr_eq(&sent.front()?.task, task) {
-            return sent.pop_front().map(|sent| sent.work);
+            return sent.pop_front().map(|sent| sent.host_task);
         }
         // Facts are gathered whenever they are needed.
         debug_assert!(task.action.name() == "setup", "another task was foreseen than {task:?}");
@@ -144,8 +149,8 @@ impl Run {
 
     /// Forgets what was sent before its turn, because its turn will not come, or differently.
     pub(crate) fn forget_sent(&self, host: &HostState) {
-        let sent: Vec<Sent> = host.sent().drain(..).collect();
-        if let Some((advance, _)) = sent.iter().find_map(|sent| sent.work.advance.as_ref())
+        let sent: Vec<PipelinedTask> = host.sent().drain(..).collect();
+        if let Some((advance, _)) = sent.iter().find_map(|sent| sent.host_task.advance.as_ref())
             && !advance.is_over()
         {
             self.links.cancel(&advance.target, advance.key);
@@ -153,7 +158,7 @@ impl Run {
     }
 }
 
-impl Listener for Advance {
+impl Listener for PipelinedBatch {
     fn hear(&self, event: LinkEvent) {
         let mut state = lock(&self.state);
         let state = &mut *state;
@@ -214,17 +219,17 @@ mod tests {
     use super::*;
     use crate::link::Connection;
 
-    fn advance(calls: usize) -> Advance {
-        Advance::new(7, Arc::new(Target { name: "h".into(), connection: Connection::Local }), calls)
+    fn advance(calls: usize) -> PipelinedBatch {
+        PipelinedBatch::new(7, Arc::new(Target { name: "h".into(), connection: Connection::Local }), calls)
     }
 
-    fn outcome(advance: &Advance, index: u32) {
+    fn outcome(advance: &PipelinedBatch, index: u32) {
         let outcome = Outcome { data: data! { "n" => i64::from(index) }, ..Outcome::default() };
         advance.hear(LinkEvent::Outcome { key: 7, index, outcome });
     }
 
     /// What a task hears of calls by now, one word each.
-    fn heard(advance: &Advance, calls: Range<usize>, more: impl FnOnce()) -> String {
+    fn heard(advance: &PipelinedBatch, calls: Range<usize>, more: impl FnOnce()) -> String {
         let (sender, receiver) = channel();
         advance.read(calls, 3, sender);
         more();
@@ -286,11 +291,11 @@ mod tests {
     fn the_end_is_told_to_who_asks() {
         let advance = advance(1);
         let (sender, receiver) = channel();
-        assert!(!advance.is_over_or_tells(9, &sender));
+        assert!(!advance.notify_when_done(9, &sender));
         outcome(&advance, 0);
         assert!(receiver.try_recv().is_err());
         advance.hear(LinkEvent::Done { key: 7 });
         assert!(matches!(receiver.try_recv(), Ok(LinkEvent::Done { key: 9 })));
-        assert!(advance.is_over_or_tells(9, &sender));
+        assert!(advance.notify_when_done(9, &sender));
     }
 }

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 #[derive(PartialEq, Eq)]
 pub(crate) struct Timer {
     pub due: Instant,
-    pub work: usize,
+    pub host_task: usize,
     pub what: Due,
 }
 
 #[derive(PartialEq, Eq)]
 pub(crate) enum Due {
     /// A retry, or an item after a pause.
-    Unit(usize),
+    Iteration(usize),
     /// A job has had its time.
     Limit { key: u64, limit: Duration },
 }
@@ -21,7 +21,7 @@ pub(crate) enum Due {
 impl Ord for Timer {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         // The heap gives the greatest first: the earliest is to be the greatest.
-        other.due.cmp(&self.due).then(other.work.cmp(&self.work))
+        other.due.cmp(&self.due).then(other.host_task.cmp(&self.host_task))
     }
 }
 

@@ -6,11 +6,11 @@ use crate::plan::{RoleSteps, Step, Task};
 
 /// The steps after the one at hand, and those after what it stands in.
 #[derive(Clone, Copy)]
-pub(crate) struct Following<'a> {
+pub(crate) struct Continuation<'a> {
     pub steps: &'a [Step],
     /// How many hosts go on with them.
     pub hosts: usize,
-    pub outer: Option<&'a Following<'a>>,
+    pub outer: Option<&'a Continuation<'a>>,
 }
 
 /// What is next.
@@ -27,12 +27,12 @@ pub(crate) struct Walk<'a> {
     hosts: usize,
     /// What is left of the steps on each level, the innermost last.
     inner: Vec<&'a [Step]>,
-    outer: Option<&'a Following<'a>>,
+    outer: Option<&'a Continuation<'a>>,
 }
 
 impl<'a> Walk<'a> {
-    pub fn new(following: &'a Following<'a>, hosts: usize) -> Self {
-        Walk { hosts, inner: Vec::new(), outer: Some(following) }
+    pub fn new(continuation: &'a Continuation<'a>, hosts: usize) -> Self {
+        Walk { hosts, inner: Vec::new(), outer: Some(continuation) }
     }
 
     pub fn enter(&mut self, role: &'a RoleSteps) {
@@ -84,8 +84,8 @@ mod tests {
         Step::Block(Arc::new(Block { span, body: steps(body), rescue: steps(rescue), always: steps(always) }))
     }
 
-    fn names(following: &Following<'_>, hosts: usize) -> String {
-        let mut walk = Walk::new(following, hosts);
+    fn names(continuation: &Continuation<'_>, hosts: usize) -> String {
+        let mut walk = Walk::new(continuation, hosts);
         let mut names = Vec::new();
         while let Some(turn) = walk.next() {
             names.push(match turn {
@@ -101,25 +101,25 @@ mod tests {
     fn blocks_are_walked_through_and_out_of() {
         let steps = [task("1"), block(&["2", "3"], &[], &["4"]), Step::Flush, task("5")];
         let outer = [task("6")];
-        let outer = Following { steps: &outer, hosts: 2, outer: None };
-        let following = Following { steps: &steps, hosts: 2, outer: Some(&outer) };
-        assert_eq!(names(&following, 2), "1 2 3 4 flush 5 6");
+        let outer = Continuation { steps: &outer, hosts: 2, outer: None };
+        let continuation = Continuation { steps: &steps, hosts: 2, outer: Some(&outer) };
+        assert_eq!(names(&continuation, 2), "1 2 3 4 flush 5 6");
     }
 
     #[test]
     fn a_rescue_is_passed_by_and_several_hosts_wait_for_it() {
         let steps = [task("1"), block(&["2"], &["never"], &["3"]), task("4")];
-        let following = Following { steps: &steps, hosts: 1, outer: None };
-        assert_eq!(names(&following, 1), "1 2 3 4");
-        let following = Following { hosts: 2, ..following };
-        assert_eq!(names(&following, 2), "1 2");
+        let continuation = Continuation { steps: &steps, hosts: 1, outer: None };
+        assert_eq!(names(&continuation, 1), "1 2 3 4");
+        let continuation = Continuation { hosts: 2, ..continuation };
+        assert_eq!(names(&continuation, 2), "1 2");
     }
 
     #[test]
     fn where_others_join_they_are_waited_for() {
         let (steps, outer) = ([task("1")], [task("2")]);
-        let outer = Following { steps: &outer, hosts: 3, outer: None };
-        let following = Following { steps: &steps, hosts: 2, outer: Some(&outer) };
-        assert_eq!(names(&following, 2), "1");
+        let outer = Continuation { steps: &outer, hosts: 3, outer: None };
+        let continuation = Continuation { steps: &steps, hosts: 2, outer: Some(&outer) };
+        assert_eq!(names(&continuation, 2), "1");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rplay_modules::wire::{Call, Map, Value};
 
 use crate::link::{Connection, Target};
-use crate::run::dispatch::host_task::Work;
+use crate::run::dispatch::host_task::HostTask;
 
 /// Programs that speak to other hosts, or set something going that may. Commands that run them keep the order
 /// between hosts.
@@ -89,7 +89,7 @@ const REACHING: &[&str] = &[
 ];
 
 /// The hosts of a task.
-pub(crate) struct Party {
+pub(crate) struct Interference {
     hosts: usize,
     /// Names and addresses, with the place of the host they belong to; `None` when there are several.
     words: HashMap<String, Option<usize>>,
@@ -97,16 +97,19 @@ pub(crate) struct Party {
     ours: bool,
 }
 
-impl Party {
+impl Interference {
     /// `None` when there are several of which some are the same machine: each of them sees what the other does.
-    pub fn of(works: &[Work]) -> Option<Self> {
-        let targets: Vec<(&str, &Target)> =
-            works.iter().filter_map(|work| Some((&*work.host.name, &*work.calls().next()?.target))).collect();
-        Party::made(&targets)
+    pub fn of(host_tasks: &[HostTask]) -> Option<Self> {
+        let targets: Vec<(&str, &Target)> = host_tasks
+            .iter()
+            .filter_map(|host_task| Some((&*host_task.host.name, &*host_task.calls().next()?.target)))
+            .collect();
+        Interference::made(&targets)
     }
 
     fn made(targets: &[(&str, &Target)]) -> Option<Self> {
-        let mut party = Party { hosts: targets.len(), words: HashMap::new(), places: HashMap::new(), ours: false };
+        let mut interference =
+            Interference { hosts: targets.len(), words: HashMap::new(), places: HashMap::new(), ours: false };
         let mut machines: Vec<(&str, Option<u16>)> = Vec::new();
         for (at, (name, target)) in targets.iter().enumerate() {
             let address = match &target.connection {
@@ -118,11 +121,11 @@ impl Party {
                 Connection::Ssh(ssh) => ssh.port,
                 _ => None,
             };
-            party.ours |= !matches!(&target.connection, Connection::Ssh(ssh) if !is_this_machine(&ssh.host));
+            interference.ours |= !matches!(&target.connection, Connection::Ssh(ssh) if !is_this_machine(&ssh.host));
             machines.push((address, port));
-            party.places.insert((*name).to_owned(), at);
+            interference.places.insert((*name).to_owned(), at);
             for word in [*name, address] {
-                let owner = party.words.entry(word.to_lowercase()).or_insert(Some(at));
+                let owner = interference.words.entry(word.to_lowercase()).or_insert(Some(at));
                 if *owner != Some(at) {
                     *owner = None;
                 }
@@ -130,7 +133,7 @@ impl Party {
         }
         machines.sort_unstable();
         let shared = machines.windows(2).any(|pair| pair[0] == pair[1]);
-        (!shared).then_some(party)
+        (!shared).then_some(interference)
     }
 
     /// Whether there are others at all.
@@ -219,7 +222,7 @@ mod tests {
     use super::*;
     use crate::link::SshOptions;
 
-    fn party(hosts: &[(&str, &str, Option<u16>)]) -> Option<Party> {
+    fn interference(hosts: &[(&str, &str, Option<u16>)]) -> Option<Interference> {
         let target = |(name, address, port): &(&str, &str, Option<u16>)| Target {
             name: (*name).to_owned(),
             connection: match *address {
@@ -228,7 +231,7 @@ mod tests {
             },
         };
         let targets: Vec<Target> = hosts.iter().map(target).collect();
-        Party::made(&hosts.iter().map(|host| host.0).zip(&targets).collect::<Vec<_>>())
+        Interference::made(&hosts.iter().map(|host| host.0).zip(&targets).collect::<Vec<_>>())
     }
 
     fn call(module: &str, text: &str) -> Call {
@@ -243,26 +246,26 @@ mod tests {
 
     #[test]
     fn several_hosts_on_one_machine_are_no_party() {
-        assert!(party(&[("a", "10.0.0.1", None), ("b", "10.0.0.2", None)]).is_some());
-        assert!(party(&[("a", "10.0.0.1", Some(22)), ("b", "10.0.0.1", Some(2222))]).is_some());
-        assert!(party(&[("a", "10.0.0.1", None), ("b", "10.0.0.1", None)]).is_none());
-        assert!(party(&[("a", "", None), ("b", "", None)]).is_none());
-        assert!(party(&[("a", "", None)]).is_some());
+        assert!(interference(&[("a", "10.0.0.1", None), ("b", "10.0.0.2", None)]).is_some());
+        assert!(interference(&[("a", "10.0.0.1", Some(22)), ("b", "10.0.0.1", Some(2222))]).is_some());
+        assert!(interference(&[("a", "10.0.0.1", None), ("b", "10.0.0.1", None)]).is_none());
+        assert!(interference(&[("a", "", None), ("b", "", None)]).is_none());
+        assert!(interference(&[("a", "", None)]).is_some());
     }
 
     #[test]
     fn our_own_machine_is_known() {
         for (address, ours) in [("", true), ("127.0.0.2", true), ("localhost", true), ("10.0.0.1", false)] {
-            assert_eq!(party(&[("a", address, None)]).unwrap().changes_our_files(), ours, "{address}");
+            assert_eq!(interference(&[("a", address, None)]).unwrap().changes_our_files(), ours, "{address}");
         }
     }
 
     #[test]
     fn who_names_another_host_does_not_keep_to_its_own() {
-        let party =
-            party(&[("db1", "10.0.0.1", None), ("web10", "10.0.0.2", None), ("web1", "fd00::7", None)]).unwrap();
+        let interference =
+            interference(&[("db1", "10.0.0.1", None), ("web10", "10.0.0.2", None), ("web1", "fd00::7", None)]).unwrap();
         for quiet in ["true", "touch /srv/web10/x", "echo 10.0.0.2", "echo web100 mydb1 10.0.0.11", "./db1_dump"] {
-            assert!(party.keeps_to("web10", &call("command", quiet)), "{quiet}");
+            assert!(interference.keeps_to("web10", &call("command", quiet)), "{quiet}");
         }
         for loud in [
             "nmap db1",
@@ -276,32 +279,34 @@ mod tests {
             "x [fd00::7]:80",
             "x db1.",
         ] {
-            assert!(!party.keeps_to("web10", &call("command", loud)), "{loud}");
+            assert!(!interference.keeps_to("web10", &call("command", loud)), "{loud}");
         }
         let mut call = call("command", "true");
         call.environment.push(("PRIMARY".into(), "db1".into()));
-        assert!(!party.keeps_to("web10", &call));
-        assert!(party.keeps_to("db1", &call));
+        assert!(!interference.keeps_to("web10", &call));
+        assert!(interference.keeps_to("db1", &call));
     }
 
     #[test]
     fn commands_that_reach_out_keep_their_order_and_texts_about_them_do_not_matter() {
-        let party = party(&[("a1", "10.0.0.1", None), ("b1", "10.0.0.2", None)]).unwrap();
+        let interference = interference(&[("a1", "10.0.0.1", None), ("b1", "10.0.0.2", None)]).unwrap();
         for loud in ["systemctl restart x", "cd /x && docker compose up", "/usr/bin/curl x", "get http://x", "(ssh x)"]
         {
-            assert!(!party.keeps_to("a1", &call("shell", loud)), "{loud}");
+            assert!(!interference.keeps_to("a1", &call("shell", loud)), "{loud}");
         }
         for quiet in ["echo curly", "make", "ls /srv/x.docker.d"] {
-            assert!(party.keeps_to("a1", &call("shell", quiet)), "{quiet}");
+            assert!(interference.keeps_to("a1", &call("shell", quiet)), "{quiet}");
         }
-        assert!(party.keeps_to("a1", &call("copy", "curl http://b1")));
-        assert!(!party.keeps_to("a1", &Call { args: data! { "src" => "http://x/y.tar" }, ..call("unarchive", "") }));
+        assert!(interference.keeps_to("a1", &call("copy", "curl http://b1")));
+        assert!(
+            !interference.keeps_to("a1", &Call { args: data! { "src" => "http://x/y.tar" }, ..call("unarchive", "") })
+        );
         let mut script = call("script", "x.sh");
         script.args.insert("_content".into(), Value::Bytes(b"ssh elsewhere".to_vec()));
-        assert!(!party.keeps_to("a1", &script));
+        assert!(!interference.keeps_to("a1", &script));
         script
             .args
             .insert("_content".into(), Value::Blob(rplay_modules::wire::Blob { sha256: String::new(), size: 9 }));
-        assert!(!party.keeps_to("a1", &script));
+        assert!(!interference.keeps_to("a1", &script));
     }
 }

@@ -15,14 +15,14 @@ use rayon::prelude::*;
 use rplay_modules::wire::Value as Wire;
 
 use crate::run::conditions;
-use crate::run::dispatch::host_task::Work;
-use crate::run::dispatch::pipeline::Sent;
-use crate::run::lookahead::continuation::{Following, Turn, Walk};
-use crate::run::lookahead::interference::Party;
+use crate::run::dispatch::host_task::HostTask;
+use crate::run::dispatch::pipeline::PipelinedTask;
+use crate::run::lookahead::continuation::{Continuation, Turn, Walk};
+use crate::run::lookahead::interference::Interference;
 use crate::run::lookahead::rules::{
     holds_others_up, is_constant, is_flush, keeps_facts, may_be_true, may_follow, never_fails,
 };
-use crate::run::reads::Watch;
+use crate::run::reads::ReadTracker;
 use crate::run::{PlayRun, Run, lock};
 use crate::{
     actions::{After, Effect},
@@ -39,10 +39,10 @@ const MOST_CALLS: usize = 10_000;
 const MOST_BYTES: usize = 4 << 20;
 
 /// What the tasks so far leave behind for those after them.
-struct Train<'r> {
+struct LookAhead<'r> {
     run: &'r Arc<Run>,
     play: &'r Arc<PlayRun>,
-    party: Party,
+    interference: Interference,
     /// Names of variables that they set.
     pending: Arc<HashSet<Arc<str>>>,
     /// One of them may notify handlers.
@@ -57,40 +57,50 @@ impl Run {
         self: &Arc<Self>,
         play: &Arc<PlayRun>,
         task: &Arc<Task>,
-        works: &mut [Work],
-        following: &Following<'_>,
+        host_tasks: &mut [HostTask],
+        continuation: &Continuation<'_>,
     ) {
-        if play.unsteady.load(Ordering::Acquire) {
+        if play.hosts_diverge.load(Ordering::Acquire) {
             return;
         }
         // Some of them are on a train already: the others wait for them at its end.
-        if !self.options.batch || works.iter().any(|work| work.advance.is_some() || work.calls().next().is_none()) {
+        if !self.options.batch
+            || host_tasks.iter().any(|host_task| host_task.advance.is_some() || host_task.calls().next().is_none())
+        {
             return;
         }
-        let Some(party) = Party::of(works) else { return };
-        let mut train =
-            Train { run: self, play, party, pending: Arc::default(), notifies: false, handlers: HashMap::new() };
-        if !train.takes(task, works) || !train.leads(task, works) {
+        let Some(interference) = Interference::of(host_tasks) else { return };
+        let mut pipeline = LookAhead {
+            run: self,
+            play,
+            interference,
+            pending: Arc::default(),
+            notifies: false,
+            handlers: HashMap::new(),
+        };
+        if !pipeline.takes(task, host_tasks) || !pipeline.leads(task, host_tasks) {
             return;
         }
         let around = task.role.iter().flat_map(|role| std::iter::once(role).chain(&role.parents));
         let mut roles: HashSet<&str> = around.map(|role| role.identity.as_str()).collect();
-        let mut calls: usize = works.iter().map(|work| work.calls().count()).sum();
+        let mut calls: usize = host_tasks.iter().map(|host_task| host_task.calls().count()).sum();
         let mut bytes = 0;
-        let mut walk = Walk::new(following, works.len());
+        let mut walk = Walk::new(continuation, host_tasks.len());
         for _ in 0..MOST_TASKS {
             let task = loop {
                 match walk.next() {
                     None => return,
-                    Some(Turn::Flush) if train.flushes(works) => return,
-                    Some(Turn::Task(task)) if is_flush(task) && train.flushes(works) => return,
+                    Some(Turn::Flush) if pipeline.flushes(host_tasks) => return,
+                    Some(Turn::Task(task)) if is_flush(task) && pipeline.flushes(host_tasks) => return,
                     Some(Turn::Flush) => {}
                     Some(Turn::Task(task)) if is_flush(task) => {}
                     Some(Turn::Task(task)) => break task,
                     Some(Turn::Role(step)) => {
                         let identity = step.role.identity.as_str();
-                        let ran = |work: &Work| work.host.roles().contains(identity) || work.host.has_left(identity);
-                        if !step.role.allow_duplicates && (roles.contains(identity) || works.iter().any(ran)) {
+                        let ran = |host_task: &HostTask| {
+                            host_task.host.roles().contains(identity) || host_task.host.has_left(identity)
+                        };
+                        if !step.role.allow_duplicates && (roles.contains(identity) || host_tasks.iter().any(ran)) {
                             return;
                         }
                         roles.insert(identity);
@@ -98,15 +108,19 @@ impl Run {
                     }
                 }
             };
-            let Some(next) = train.made(task, works) else { return };
-            calls += next.iter().map(|work| work.calls().count()).sum::<usize>();
-            bytes += next.iter().map(|work| work.calls().map(|call| size(&call.call.args)).sum()).max().unwrap_or(0);
+            let Some(next) = pipeline.made(task, host_tasks) else { return };
+            calls += next.iter().map(|host_task| host_task.calls().count()).sum::<usize>();
+            bytes += next
+                .iter()
+                .map(|host_task| host_task.calls().map(|call| size(&call.call.args)).sum())
+                .max()
+                .unwrap_or(0);
             if calls > MOST_CALLS || bytes > MOST_BYTES {
                 return;
             }
-            let leads = train.leads(task, &next);
-            for (work, next) in works.iter_mut().zip(next) {
-                work.train.push(Sent { task: task.clone(), work: next });
+            let leads = pipeline.leads(task, &next);
+            for (host_task, next) in host_tasks.iter_mut().zip(next) {
+                host_task.pipeline.push(PipelinedTask { task: task.clone(), host_task: next });
             }
             if !leads {
                 return;
@@ -115,13 +129,17 @@ impl Run {
     }
 }
 
-impl Train<'_> {
+impl LookAhead<'_> {
     /// The task made ready on all hosts, if it can go along.
-    fn made(&self, task: &Arc<Task>, works: &[Work]) -> Option<Vec<Work>> {
-        if !may_follow(task) || self.party.is_many() && holds_others_up(task) {
+    fn made(&self, task: &Arc<Task>, host_tasks: &[HostTask]) -> Option<Vec<HostTask>> {
+        if !may_follow(task) || self.interference.is_many() && holds_others_up(task) {
             return None;
         }
-        if task.role.as_ref().is_some_and(|role| works.iter().any(|work| work.host.has_left(&role.identity))) {
+        if task
+            .role
+            .as_ref()
+            .is_some_and(|role| host_tasks.iter().any(|host_task| host_task.host.has_left(&role.identity)))
+        {
             return None;
         }
         let reads_files = match task.action.controller() {
@@ -129,53 +147,54 @@ impl Train<'_> {
             Some(Controller::Template | Controller::Script | Controller::Unarchive) => true,
             _ => false,
         };
-        if reads_files && self.party.changes_our_files() {
+        if reads_files && self.interference.changes_our_files() {
             return None;
         }
-        let make = |work: &Work| {
-            let watch = Watch::ahead(self.pending.clone(), self.party.changes_our_files());
-            Work::of(self.run, self.play, task, &work.host, watch)
+        let make = |host_task: &HostTask| {
+            let reads = ReadTracker::ahead(self.pending.clone(), self.interference.changes_our_files());
+            HostTask::of(self.run, self.play, task, &host_task.host, reads)
         };
-        let next: Vec<Work> = match works {
-            [work] => vec![make(work)],
-            works => works.par_iter().map(make).collect(),
+        let next: Vec<HostTask> = match host_tasks {
+            [host_task] => vec![make(host_task)],
+            host_tasks => host_tasks.par_iter().map(make).collect(),
         };
-        if self.wants_facts(&next) || next.iter().any(|work| work.too_early) {
+        if self.wants_facts(&next) || next.iter().any(|host_task| host_task.too_early) {
             return None;
         }
-        let certain = |(work, first): (&Work, &Work)| {
-            (work.together || !work.looped)
-                && goes_with(work, first)
-                && work.answers().all(|answer| {
+        let certain = |(host_task, first): (&HostTask, &HostTask)| {
+            (host_task.together || !host_task.looped)
+                && goes_with(host_task, first)
+                && host_task.answers().all(|answer| {
                     let harmless = |effect: &Effect| matches!(effect, Effect::SetFacts { cacheable: false, .. });
                     !answer.failed && !answer.unreachable && answer.effects.iter().all(harmless)
                 })
         };
-        (next.iter().zip(works).all(certain) && self.takes(task, &next)).then_some(next)
+        (next.iter().zip(host_tasks).all(certain) && self.takes(task, &next)).then_some(next)
     }
 
     /// Whether facts were asked for that could still be gathered.
-    fn wants_facts(&self, works: &[Work]) -> bool {
-        let wanted = works.iter().filter(|work| work.host.take_want()).count() > 0;
+    fn wants_facts(&self, host_tasks: &[HostTask]) -> bool {
+        let wanted = host_tasks.iter().filter(|host_task| host_task.host.take_want()).count() > 0;
         wanted && !self.play.never_gather.load(Ordering::Acquire)
     }
 
     /// Whether no other host can see when the task is done on one.
-    fn takes(&self, task: &Task, works: &[Work]) -> bool {
-        if !self.party.is_many() {
+    fn takes(&self, task: &Task, host_tasks: &[HostTask]) -> bool {
+        if !self.interference.is_many() {
             return true;
         }
-        let acting = works.iter().filter(|work| work.calls().next().is_some()).count();
-        (acting == 0 || acting == works.len())
+        let acting = host_tasks.iter().filter(|host_task| host_task.calls().next().is_some()).count();
+        (acting == 0 || acting == host_tasks.len())
             && !holds_others_up(task)
-            && works.iter().all(|work| {
-                !work.saw_others && work.calls().all(|call| self.party.keeps_to(&work.host.name, &call.call))
+            && host_tasks.iter().all(|host_task| {
+                !host_task.saw_others
+                    && host_task.calls().all(|call| self.interference.keeps_to(&host_task.host.name, &call.call))
             })
     }
 
     /// Whether tasks after this one can be begun without hearing of it: the agent can tell whether it has
     /// failed, and it changes nothing but what is known to be pending then.
-    fn leads(&mut self, task: &Arc<Task>, works: &[Work]) -> bool {
+    fn leads(&mut self, task: &Arc<Task>, host_tasks: &[HostTask]) -> bool {
         let settings = &task.settings;
         let unsure = !task.until.is_empty()
             || task.retries.is_some()
@@ -187,25 +206,25 @@ impl Train<'_> {
             || settings.delegate_to.is_some()
             || may_be_true(settings.ignore_unreachable.as_ref())
             || !keeps_facts(task)
-            || !works.iter().all(|work| goes_with(work, work))
-            || works.iter().any(|work| {
-                work.looped && !work.together
-                    || work.pause.is_some()
-                    || work.calls().any(|call| !matches!(call.after, After::Nothing))
+            || !host_tasks.iter().all(|host_task| goes_with(host_task, host_task))
+            || host_tasks.iter().any(|host_task| {
+                host_task.looped && !host_task.together
+                    || host_task.pause.is_some()
+                    || host_task.calls().any(|call| !matches!(call.after, After::Nothing))
             });
-        if unsure || self.party.is_many() && self.binds_others(task) {
+        if unsure || self.interference.is_many() && self.binds_others(task) {
             return false;
         }
         let pending = Arc::make_mut(&mut self.pending);
         pending.extend(task.register.clone());
-        for answer in works.iter().flat_map(Work::answers) {
+        for answer in host_tasks.iter().flat_map(HostTask::answers) {
             for effect in &answer.effects {
                 if let Effect::SetFacts { vars, .. } = effect {
                     pending.extend(vars.keys().cloned());
                 }
             }
         }
-        self.is_judged_alone(task, works) && self.handlers_are_there(task, works)
+        self.is_judged_alone(task, host_tasks) && self.handlers_are_there(task, host_tasks)
     }
 
     /// Whether a failure of one host is one of all.
@@ -219,34 +238,34 @@ impl Train<'_> {
 
     /// Whether the keywords that are read with its result need nothing that is not known by now: what they
     /// ask for would be gathered while the tasks after it run.
-    fn is_judged_alone(&self, task: &Arc<Task>, works: &[Work]) -> bool {
+    fn is_judged_alone(&self, task: &Arc<Task>, host_tasks: &[HostTask]) -> bool {
         let settings = &task.settings;
         let waits = |field: &Option<Field>| field.as_ref().is_some_and(|field| field.value.data().is_none());
         let keywords = [conditions::NO_LOG, conditions::IGNORE_ERRORS];
         if ![&settings.no_log, &settings.ignore_errors, &task.control.label].into_iter().any(waits) {
             return true;
         }
-        let read = |work: &Work| {
-            let top = work.units.first().and_then(|unit| unit.top.clone());
-            let scope = self.run.scope(self.play, &work.host, Some(task), top, self.run.options.check);
+        let read = |host_task: &HostTask| {
+            let top = host_task.iterations.first().and_then(|iteration| iteration.top.clone());
+            let scope = self.run.scope(self.play, &host_task.host, Some(task), top, self.run.options.check);
             keywords.into_iter().for_each(|keyword| drop(conditions::flag(keyword, settings, &scope)));
             drop(conditions::own_text(task.control.label.as_ref(), &scope));
         };
-        works.iter().all(|work| self.certainly(work, || read(work)).is_some())
+        host_tasks.iter().all(|host_task| self.certainly(host_task, || read(host_task)).is_some())
     }
 
     /// What something comes to that reads variables of a host, unless it may be something else later.
-    fn certainly<T>(&self, work: &Work, read: impl FnOnce() -> T) -> Option<T> {
-        let watch = Arc::new(Watch::ahead(self.pending.clone(), self.party.changes_our_files()));
-        work.host.watch_with(Some(watch.clone()));
+    fn certainly<T>(&self, host_task: &HostTask, read: impl FnOnce() -> T) -> Option<T> {
+        let reads = Arc::new(ReadTracker::ahead(self.pending.clone(), self.interference.changes_our_files()));
+        host_task.host.track_reads_with(Some(reads.clone()));
         let found = read();
-        work.host.watch_with(None);
-        let wants = self.wants_facts(std::slice::from_ref(work));
-        (!watch.was_too_early() && !wants).then_some(found)
+        host_task.host.track_reads_with(None);
+        let wants = self.wants_facts(std::slice::from_ref(host_task));
+        (!reads.was_too_early() && !wants).then_some(found)
     }
 
     /// Whether what it notifies is there: to notify nobody is a failure.
-    fn handlers_are_there(&mut self, task: &Task, works: &[Work]) -> bool {
+    fn handlers_are_there(&mut self, task: &Task, host_tasks: &[HostTask]) -> bool {
         for field in task.notify.iter().chain(&task.settings.notify) {
             self.notifies = true;
             let Some(value) = field.value.data() else { return false };
@@ -255,10 +274,12 @@ impl Train<'_> {
                 None => value.try_iter().into_iter().flatten().map(|name| crate::run::text_of(&name)).collect(),
             };
             for name in names {
-                let found = |work: &Work| self.run.wanted(self.play, &work.host, &name).is_ok();
+                let found = |host_task: &HostTask| self.run.wanted(self.play, &host_task.host, &name).is_ok();
                 let known = match self.handlers.get(&name) {
                     Some(known) => *known,
-                    None => works.iter().all(|work| self.certainly(work, || found(work)) == Some(true)),
+                    None => {
+                        host_tasks.iter().all(|host_task| self.certainly(host_task, || found(host_task)) == Some(true))
+                    }
                 };
                 self.handlers.insert(name, known);
                 if !known {
@@ -270,10 +291,10 @@ impl Train<'_> {
     }
 
     /// Whether handlers may have to run before what comes next.
-    fn flushes(&self, works: &[Work]) -> bool {
+    fn flushes(&self, host_tasks: &[HostTask]) -> bool {
         let (notified, pending) = (lock(&self.play.notified), lock(&self.play.pending));
         self.notifies
-            || works.iter().map(|work| &work.host.name).any(|host| {
+            || host_tasks.iter().map(|host_task| &host_task.host.name).any(|host| {
                 notified.get(host).is_some_and(|names| !names.is_empty())
                     || pending.get(host).is_some_and(|places| !places.is_empty())
             })
@@ -281,11 +302,11 @@ impl Train<'_> {
 }
 
 /// Whether all calls of a task can be one stage of a batch that has the first ones.
-fn goes_with(work: &Work, first: &Work) -> bool {
-    let (Some(head), Some(own)) = (first.calls().next(), work.calls().next()) else {
-        return work.calls().next().is_none();
+fn goes_with(host_task: &HostTask, first: &HostTask) -> bool {
+    let (Some(head), Some(own)) = (first.calls().next(), host_task.calls().next()) else {
+        return host_task.calls().next().is_none();
     };
-    work.calls().all(|call| {
+    host_task.calls().all(|call| {
         call.target == head.target
             && call.become_user == own.become_user
             && call.limit.is_none()

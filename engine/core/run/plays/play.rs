@@ -46,7 +46,7 @@ pub struct PlayRun {
     /// Handlers run on failed hosts as well.
     pub force_handlers: bool,
     /// Hosts that take no further part, and why.
-    gone: Mutex<HashMap<Arc<str>, Gone>>,
+    exit_of: Mutex<HashMap<Arc<str>, HostExit>>,
     /// Hosts that are none of the play's any more: `ansible_play_hosts` is without them.
     removed: Mutex<HashSet<Arc<str>>>,
     /// Hosts of this batch that are given up, as far as `max_fail_percentage` counts them.
@@ -66,14 +66,14 @@ pub struct PlayRun {
     /// The play says that no facts are to be gathered.
     pub never_gather: AtomicBool,
     /// Hosts go their own ways, and one of them may end the play for all at any time.
-    pub unsteady: AtomicBool,
+    pub hosts_diverge: AtomicBool,
     /// Held while facts are gathered, so that hosts on their own ways do not do it twice.
     pub gathering: Mutex<()>,
 }
 
 /// Why a host takes no further part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gone {
+pub enum HostExit {
     Failed,
     Unreachable,
     /// `end_host` and the like: not for later plays.
@@ -119,7 +119,7 @@ impl PlayRun {
             notified: Mutex::default(),
             pending: Mutex::default(),
             force_handlers: false,
-            gone: Mutex::default(),
+            exit_of: Mutex::default(),
             removed: Mutex::default(),
             failed: Mutex::default(),
             failed_before: Mutex::default(),
@@ -129,7 +129,7 @@ impl PlayRun {
             end_play: AtomicBool::new(false),
             free: AtomicBool::new(false),
             never_gather: AtomicBool::new(false),
-            unsteady: AtomicBool::new(false),
+            hosts_diverge: AtomicBool::new(false),
             gathering: Mutex::default(),
         }
     }
@@ -160,8 +160,8 @@ impl PlayRun {
         self.files.read().unwrap_or_else(PoisonError::into_inner).get(host).cloned().unwrap_or_default()
     }
 
-    pub fn leave(&self, host: &Arc<str>, why: Gone) {
-        lock(&self.gone).insert(host.clone(), why);
+    pub fn leave(&self, host: &Arc<str>, why: HostExit) {
+        lock(&self.exit_of).insert(host.clone(), why);
     }
 
     /// A host is none of the play's hosts any more, as its variables tell them.
@@ -198,10 +198,10 @@ impl PlayRun {
     /// `clear_host_errors`: those that could not be reached take part again at once; those that failed do so in the
     /// next play.
     pub fn clear_errors(&self) {
-        let mut gone = lock(&self.gone);
-        gone.retain(|_, why| *why != Gone::Unreachable);
-        gone.values_mut().for_each(|why| *why = Gone::Ended);
-        drop(gone);
+        let mut exit_of = lock(&self.exit_of);
+        exit_of.retain(|_, why| *why != HostExit::Unreachable);
+        exit_of.values_mut().for_each(|why| *why = HostExit::Ended);
+        drop(exit_of);
         lock(&self.failed).clear();
         lock(&self.failed_before).retain(|host| !self.batch.contains(host));
     }
@@ -211,17 +211,17 @@ impl PlayRun {
         for host in hosts {
             lock(&self.failed_before).remove(host);
             self.remove(host);
-            self.leave(host, Gone::Ended);
+            self.leave(host, HostExit::Ended);
         }
     }
 
-    pub fn gone(&self, host: &str) -> Option<Gone> {
-        lock(&self.gone).get(host).copied()
+    pub fn exit_of(&self, host: &str) -> Option<HostExit> {
+        lock(&self.exit_of).get(host).copied()
     }
 
     pub fn left_of(&self, hosts: &[Arc<str>]) -> Vec<Arc<str>> {
-        let gone = lock(&self.gone);
-        hosts.iter().filter(|host| !gone.contains_key(*host)).cloned().collect()
+        let exit_of = lock(&self.exit_of);
+        hosts.iter().filter(|host| !exit_of.contains_key(*host)).cloned().collect()
     }
 
     pub fn end(&self) {
@@ -298,7 +298,7 @@ impl Run {
     /// Notes what became of a batch for the plays after it.
     fn end_batch(&self, run: &Arc<PlayRun>) {
         let mut failed = std::mem::take(&mut *lock(&run.failed_before));
-        failed.extend(run.batch.iter().filter(|host| run.gone(host) == Some(Gone::Failed)).cloned());
+        failed.extend(run.batch.iter().filter(|host| run.exit_of(host) == Some(HostExit::Failed)).cloned());
         let condemned = std::mem::take(&mut *lock(&run.failed));
         let broken = run.broken.load(Ordering::Acquire);
         lock(&self.losses).end_batch(failed, condemned, broken);
@@ -321,7 +321,7 @@ impl Run {
             host.begin_play();
             host.set_inventory(self.inventory_layers(&host.name, &play.play.folder)?);
         }
-        let alive: Vec<_> = hosts.iter().filter(|host| play.gone(&host.name).is_none()).cloned().collect();
+        let alive: Vec<_> = hosts.iter().filter(|host| play.exit_of(&host.name).is_none()).cloned().collect();
         self.begin_gathering(play, &alive)?;
         self.read_vars_files(play, &hosts)?;
         // Those that are gone may come back by `clear_host_errors`.
@@ -341,7 +341,7 @@ impl Run {
     /// Strategy free: every host goes through the play as fast as it can.
     fn each_on_its_own(self: &Arc<Self>, play: &Arc<PlayRun>, hosts: &[Arc<HostState>]) {
         let ends = certain::may_end_play(&play.play.steps) || certain::may_end_play(&play.play.handlers);
-        play.unsteady.store(hosts.len() > 1 && ends, Ordering::Release);
+        play.hosts_diverge.store(hosts.len() > 1 && ends, Ordering::Release);
         let queue = Mutex::new(hosts.iter().cloned().collect::<std::collections::VecDeque<_>>());
         std::thread::scope(|threads| {
             for _ in 0..self.options.forks.min(hosts.len()).max(1) {
@@ -355,7 +355,7 @@ impl Run {
                 });
             }
         });
-        if hosts.iter().all(|host| play.gone(&host.name) == Some(Gone::Unreachable)) {
+        if hosts.iter().all(|host| play.exit_of(&host.name) == Some(HostExit::Unreachable)) {
             self.send(Event::NoHostsLeft);
         }
     }
@@ -363,8 +363,8 @@ impl Run {
     /// Hosts that have failed outside any block that could rescue them, unless that was forgiven since.
     pub(crate) fn drop_failed(&self, play: &PlayRun, failed: &[Arc<HostState>]) {
         for host in failed.iter().filter(|host| host.has_failed()) {
-            if play.gone(&host.name).is_none() {
-                play.leave(&host.name, Gone::Failed);
+            if play.exit_of(&host.name).is_none() {
+                play.leave(&host.name, HostExit::Failed);
             }
         }
     }

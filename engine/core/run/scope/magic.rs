@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 
-use crate::run::reads::Watch;
+use crate::run::reads::ReadTracker;
 use crate::run::state::host::HostState;
 use crate::run::steering::steers;
 use crate::run::{PlayRun, Run};
@@ -23,7 +23,7 @@ pub(crate) struct HostMagic {
     pub task: Option<Arc<Task>>,
     pub check: bool,
     /// Sees what is read.
-    pub watch: Option<Arc<Watch>>,
+    pub reads: Option<Arc<ReadTracker>>,
     /// As an entry of `hostvars`, which shows what belongs to the host and not what belongs to the play.
     pub entry: bool,
 }
@@ -103,8 +103,8 @@ fn may_be_fact(name: &str) -> bool {
 
 impl Magic for HostMagic {
     fn get(&self, name: &str) -> Option<Lazy> {
-        if let Some(watch) = &self.watch {
-            watch.name(name);
+        if let Some(reads) = &self.reads {
+            reads.name(name);
         }
         // Most names are not ours: one search in a sorted table says so.
         if !is_one(name) {
@@ -117,8 +117,8 @@ impl Magic for HostMagic {
     }
 
     fn names(&self) -> Vec<Arc<str>> {
-        if let Some(watch) = &self.watch {
-            watch.names();
+        if let Some(reads) = &self.reads {
+            reads.names();
         }
         let names = if self.entry { OF_HOSTS } else { NAMES };
         // Outside of a role there is no `role_name`.
@@ -135,7 +135,7 @@ impl Magic for HostMagic {
     }
 
     fn look_outside(&self, outside: Outside) -> bool {
-        self.watch.as_ref().is_none_or(|watch| watch.outside(outside))
+        self.reads.as_ref().is_none_or(|reads| reads.outside(outside))
     }
 
     fn conceal(&self, text: &str) {
@@ -318,7 +318,7 @@ impl Run {
             host: host.clone(),
             task: None,
             check: self.options.check,
-            watch: host.watch(),
+            reads: host.reads(),
             entry: true,
         };
         Arc::new(Scope::new(layers, Arc::new(magic), Arc::new([])))

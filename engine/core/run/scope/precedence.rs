@@ -73,7 +73,7 @@ impl Run {
             host: host.clone(),
             task: task.cloned(),
             check,
-            watch: host.watch(),
+            reads: host.reads(),
             entry: false,
         };
         Arc::new(Scope::new(layers, Arc::new(magic), folders))

@@ -10,9 +10,9 @@ use std::{
 
 use indexmap::IndexMap;
 
-use crate::run::dispatch::pipeline::Sent;
+use crate::run::dispatch::pipeline::PipelinedTask;
 use crate::run::lock;
-use crate::run::reads::Watch;
+use crate::run::reads::ReadTracker;
 use crate::run::steering;
 use crate::{
     actions::entries,
@@ -50,9 +50,9 @@ pub struct HostState {
     /// Variables that its facts tried to set and may not.
     refused: Mutex<HashSet<Arc<str>>>,
     /// Sees what templates read for this host.
-    watch: Mutex<Option<Arc<Watch>>>,
+    reads: Mutex<Option<Arc<ReadTracker>>>,
     /// Tasks whose calls are on their way before their turn, the next one first.
-    sent: Mutex<VecDeque<Sent>>,
+    sent: Mutex<VecDeque<PipelinedTask>>,
 }
 
 /// What follows a failure in a part of a block.
@@ -93,7 +93,7 @@ impl HostState {
             ran: Mutex::default(),
             left: Mutex::default(),
             refused: Mutex::default(),
-            watch: Mutex::default(),
+            reads: Mutex::default(),
             sent: Mutex::default(),
         }
     }
@@ -288,16 +288,16 @@ impl HostState {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).remove(identity);
     }
 
-    pub(crate) fn watch_with(&self, watch: Option<Arc<Watch>>) {
-        *lock(&self.watch) = watch;
+    pub(crate) fn track_reads_with(&self, reads: Option<Arc<ReadTracker>>) {
+        *lock(&self.reads) = reads;
     }
 
-    pub(crate) fn watch(&self) -> Option<Arc<Watch>> {
-        lock(&self.watch).clone()
+    pub(crate) fn reads(&self) -> Option<Arc<ReadTracker>> {
+        lock(&self.reads).clone()
     }
 
     /// Tasks whose calls are on their way before their turn.
-    pub(crate) fn sent(&self) -> MutexGuard<'_, VecDeque<Sent>> {
+    pub(crate) fn sent(&self) -> MutexGuard<'_, VecDeque<PipelinedTask>> {
         lock(&self.sent)
     }
 

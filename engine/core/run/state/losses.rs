@@ -5,7 +5,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use crate::run::plays::play::Gone;
+use crate::run::plays::play::HostExit;
 
 /// Hosts that later plays go on without.
 #[derive(Default)]
@@ -33,10 +33,10 @@ impl Losses {
     }
 
     /// Why a host takes no part in a play that begins.
-    pub fn why(&self, host: &str) -> Option<Gone> {
+    pub fn why(&self, host: &str) -> Option<HostExit> {
         match () {
-            () if self.unreachable.contains(host) => Some(Gone::Unreachable),
-            () if self.failed.contains(host) => Some(Gone::Failed),
+            () if self.unreachable.contains(host) => Some(HostExit::Unreachable),
+            () if self.failed.contains(host) => Some(HostExit::Failed),
             () => None,
         }
     }

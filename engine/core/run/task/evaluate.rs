@@ -7,12 +7,12 @@ use std::{
 };
 
 use crate::run::conditions;
-use crate::run::plays::play::Gone;
+use crate::run::plays::play::HostExit;
 use crate::run::state::growth::Addition;
 use crate::run::state::host::HostState;
 use crate::run::steering;
-use crate::run::task::iteration::Round;
-use crate::run::task::prepare as unit;
+use crate::run::task::iteration::Attempt;
+use crate::run::task::prepare as iteration;
 use crate::run::task::register::{NO_TRACEBACK, gathers, register_value};
 use crate::run::task::task_run::{CENSORED, TaskRun, censored, item};
 use crate::run::{PlayRun, Run, data, lock, text_of};
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// An answer with the task's own conditions applied.
-pub(crate) struct Judged {
+pub(crate) struct TaskResult {
     pub result: HostResult,
     pub item: Option<Item>,
     /// What `register` keeps.
@@ -50,7 +50,7 @@ pub(crate) struct Retry {
     pub delay: Duration,
 }
 
-impl Judged {
+impl TaskResult {
     /// Only now is it known whether the inventory was changed.
     fn note_new(&mut self, task: &Task, new: bool) {
         if new || self.result.status != Status::Changed || !task.changed_when.is_empty() {
@@ -82,13 +82,13 @@ impl Judged {
 
 impl Run {
     /// Applies the task's conditions to an answer.
-    pub(crate) fn judge(
+    pub(crate) fn evaluate(
         self: &Arc<Self>,
         task: &TaskRun,
         host: &Arc<HostState>,
-        round: &Round<'_>,
+        attempt: &Attempt<'_>,
         mut answer: Answer,
-    ) -> Judged {
+    ) -> TaskResult {
         let task_of = &task.task;
         // A task that was waited for; one that goes on by itself has said so.
         if task_of.asynchronous.is_some()
@@ -96,51 +96,51 @@ impl Run {
             && answer.skipped.is_none()
             && !answer.data.iter().any(|(name, _)| &**name == "finished")
         {
-            answer.set("ansible_job_id", unit::job_id());
+            answer.set("ansible_job_id", iteration::job_id());
             answer.set("started", true);
             answer.set("finished", true);
         }
         let tries = !task_of.until.is_empty() || task_of.retries.is_some();
         if tries && !answer.unreachable && answer.skipped.is_none() {
-            answer.set("attempts", round.attempt);
+            answer.set("attempts", attempt.number);
         }
-        let mut registered = register_value(task_of, &answer, round);
+        let mut registered = register_value(task_of, &answer, attempt);
         let mut retry = None;
         let mut gave_up = false;
         let mut stop = false;
-        let scope = self.judging_scope(task, host, round, &registered);
+        let scope = self.evaluation_scope(task, host, attempt, &registered);
         if !answer.unreachable && answer.skipped.is_none() {
             let had = (answer.failed, answer.changed);
-            if let Err(error) = conclude_conditions(&task.task, &scope, &mut answer) {
+            if let Err(error) = apply_conditions(&task.task, &scope, &mut answer) {
                 answer.failed = true;
                 answer.set("msg", error.to_string());
                 answer.place = Some(error.at().clone());
             }
             if had != (answer.failed, answer.changed) || !task.task.failed_when.is_empty() {
-                registered = register_value(task_of, &answer, round);
+                registered = register_value(task_of, &answer, attempt);
             }
-            match self.until(task, host, round, &answer, &registered) {
+            match self.until(task, host, attempt, &answer, &registered) {
                 Ok(Verdict::Enough) => {}
                 Ok(Verdict::Again(again)) => {
-                    answer.set("retries", round.attempt + again.left);
+                    answer.set("retries", attempt.number + again.left);
                     retry = Some(again);
                 }
                 Ok(Verdict::GiveUp) => {
                     // Where `failed_when` decides, only the registered result is a failed one.
                     gave_up = true;
                     answer.failed |= task_of.failed_when.is_empty();
-                    answer.set("attempts", round.attempt.saturating_sub(1).max(1));
-                    registered = register_value(task_of, &answer, round);
+                    answer.set("attempts", attempt.number.saturating_sub(1).max(1));
+                    registered = register_value(task_of, &answer, attempt);
                 }
                 Err(error) => {
                     answer.failed = true;
                     answer.set("msg", error.to_string());
                     answer.place = Some(error.at().clone());
-                    registered = register_value(task_of, &answer, round);
+                    registered = register_value(task_of, &answer, attempt);
                 }
             }
-            if !task.task.control.break_when.is_empty() && round.looped {
-                let scope = self.judging_scope(task, host, round, &registered);
+            if !task.task.control.break_when.is_empty() && attempt.looped {
+                let scope = self.evaluation_scope(task, host, attempt, &registered);
                 match conditions::all_hold(&task.task.control.break_when, &scope) {
                     Ok(enough) => stop = enough,
                     Err(error) => {
@@ -148,7 +148,7 @@ impl Run {
                         answer.failed = true;
                         answer.set("msg", error.to_string());
                         answer.place = Some(error.at().clone());
-                        registered = register_value(task_of, &answer, round);
+                        registered = register_value(task_of, &answer, attempt);
                     }
                 }
             }
@@ -174,7 +174,7 @@ impl Run {
         let ignore_errors = flag(conditions::IGNORE_ERRORS);
         let ignore_unreachable = flag(conditions::IGNORE_UNREACHABLE);
         if wrong {
-            registered = register_value(task_of, &answer, round);
+            registered = register_value(task_of, &answer, attempt);
         }
         let no_log = self.hides(task_of, &scope);
         let status = match () {
@@ -184,7 +184,7 @@ impl Run {
             () if answer.changed => Status::Changed,
             () => Status::Ok,
         };
-        let label = match (&round.unit.item, &task.task.control.label) {
+        let label = match (&attempt.iteration.item, &task.task.control.label) {
             (None, _) => Value::UNDEFINED,
             (Some(_), _) if no_log => CENSORED.into(),
             (Some(item), None) => item.clone(),
@@ -198,10 +198,10 @@ impl Run {
             false => Vec::new(),
         };
         let place = (answer.failed || answer.unreachable).then(|| place(&task.task, &answer));
-        Judged {
+        TaskResult {
             result: HostResult {
                 host: host.name.clone(),
-                delegated_to: round.delegated.map(|host| host.name.clone()),
+                delegated_to: attempt.delegated.map(|host| host.name.clone()),
                 status,
                 // Of `debug` nothing is of interest but what it was to show.
                 data: match task_of.action.controller() {
@@ -219,7 +219,7 @@ impl Run {
                 help: answer.help.take().map(Arc::from),
                 elapsed: Duration::from_micros(answer.micros),
             },
-            item: item(round.unit, label),
+            item: item(attempt.iteration, label),
             registered,
             changed: answer.changed,
             failed: answer.failed,
@@ -242,14 +242,14 @@ impl Run {
         }
     }
 
-    fn judging_scope(
+    fn evaluation_scope(
         self: &Arc<Self>,
         task: &TaskRun,
         host: &Arc<HostState>,
-        round: &Round<'_>,
+        attempt: &Attempt<'_>,
         registered: &Value,
     ) -> Arc<Scope> {
-        let top = match (&task.task.register, &round.unit.top) {
+        let top = match (&task.task.register, &attempt.iteration.top) {
             (None, top) => top.clone(),
             (Some(name), top) => {
                 let mut layer = top.as_deref().cloned().unwrap_or_default();
@@ -257,7 +257,7 @@ impl Run {
                 Some(Arc::new(layer))
             }
         };
-        let top = self.with_delegated(&task.play, top, round.delegated);
+        let top = self.with_delegated(&task.play, top, attempt.delegated);
         self.scope(&task.play, host, Some(&task.task), top, self.options.check)
     }
 
@@ -265,14 +265,14 @@ impl Run {
         self: &Arc<Self>,
         task: &TaskRun,
         host: &Arc<HostState>,
-        round: &Round<'_>,
+        attempt: &Attempt<'_>,
         answer: &Answer,
         registered: &Value,
     ) -> Result<Verdict, TemplateError> {
         if task.task.until.is_empty() && task.task.retries.is_none() {
             return Ok(Verdict::Enough);
         }
-        let scope = self.judging_scope(task, host, round, registered);
+        let scope = self.evaluation_scope(task, host, attempt, registered);
         let enough = match task.task.until.is_empty() {
             true => !answer.failed,
             false => conditions::all_hold(&task.task.until, &scope)?,
@@ -283,10 +283,10 @@ impl Run {
         let retries =
             conditions::own_number("retries", task.task.retries.as_ref(), &scope)?.unwrap_or(3.0).max(0.0) as u32;
         let delay = conditions::own_number("delay", task.task.delay.as_ref(), &scope)?.unwrap_or(5.0).max(0.0);
-        if round.attempt > retries {
+        if attempt.number > retries {
             return Ok(Verdict::GiveUp);
         }
-        let left = retries + 1 - round.attempt;
+        let left = retries + 1 - attempt.number;
         Ok(Verdict::Again(Retry { left, delay: Duration::try_from_secs_f64(delay).unwrap_or_default() }))
     }
 
@@ -296,7 +296,7 @@ impl Run {
         task: &TaskRun,
         host: &Arc<HostState>,
         delegated: Option<&Arc<HostState>>,
-        judged: &mut Judged,
+        judged: &mut TaskResult,
     ) {
         if judged.effects.is_empty() {
             return;
@@ -378,11 +378,11 @@ impl Run {
     }
 
     /// Ends a task on a host: registers, counts, notifies, tells. True when the host failed.
-    pub(crate) fn conclude(
+    pub(crate) fn commit(
         self: &Arc<Self>,
         task: &TaskRun,
         host: &Arc<HostState>,
-        mut judged: Judged,
+        mut judged: TaskResult,
         elapsed: Duration,
     ) -> bool {
         judged.result.elapsed = elapsed;
@@ -408,7 +408,7 @@ impl Run {
                 });
             }
             Status::Unreachable => {
-                task.play.leave(name, Gone::Unreachable);
+                task.play.leave(name, HostExit::Unreachable);
                 task.play.remove(name);
                 lock(&self.losses).add_unreachable(name.clone());
                 self.count(name, |counts| counts.unreachable += 1);
@@ -451,7 +451,7 @@ enum Verdict {
 }
 
 /// `changed_when` and `failed_when`.
-fn conclude_conditions(task: &Task, scope: &Arc<Scope>, answer: &mut Answer) -> Result<(), TemplateError> {
+fn apply_conditions(task: &Task, scope: &Arc<Scope>, answer: &mut Answer) -> Result<(), TemplateError> {
     if !task.changed_when.is_empty() {
         answer.changed = conditions::all_hold(&task.changed_when, scope)
             .inspect_err(|error| answer.set("changed_when_result", error.to_string()))?;

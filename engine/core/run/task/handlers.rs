@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::run::plays::play::Gone;
+use crate::run::plays::play::HostExit;
 use crate::run::state::host::HostState;
 use crate::run::walk::walk::{Hosts, contains};
 use crate::run::{PlayRun, Run, lock};
@@ -63,10 +63,10 @@ impl Run {
         failed: &[Arc<HostState>],
     ) -> Hosts {
         let forced = play.force_handlers;
-        let takes_part = |host: &Arc<HostState>| match play.gone(&host.name) {
+        let takes_part = |host: &Arc<HostState>| match play.exit_of(&host.name) {
             _ if host.handlers_are_over() => false,
             None => forced || !contains(failed, host),
-            Some(why) => forced && why == Gone::Failed,
+            Some(why) => forced && why == HostExit::Failed,
         };
         let mut lost = Hosts::new();
         // A handler may notify handlers. As in Ansible, those behind it run now, it and those before it the next time:

@@ -6,8 +6,8 @@ use minijinja::value::ValueKind;
 
 use crate::run::conditions;
 use crate::run::state::host::HostState;
-use crate::run::task::evaluate::Judged;
-use crate::run::task::prepare::{Unit, skipped};
+use crate::run::task::evaluate::TaskResult;
+use crate::run::task::prepare::{Iteration, skipped};
 use crate::run::{PlayRun, Run, data, text_of};
 use crate::{
     actions::{Answer, failed_by},
@@ -18,18 +18,18 @@ use crate::{
 };
 
 /// One round as its answer is judged.
-pub(crate) struct Round<'w> {
-    pub unit: &'w Unit,
+pub(crate) struct Attempt<'w> {
+    pub iteration: &'w Iteration,
     /// From 1.
-    pub attempt: u32,
+    pub number: u32,
     pub looped: bool,
     pub delegated: Option<&'w Arc<HostState>>,
 }
 
 /// All rounds of a task on a host.
-pub(crate) struct Rounds {
+pub(crate) struct Iterations {
     pub looped: bool,
-    pub units: Vec<Unit>,
+    pub iterations: Vec<Iteration>,
     /// None of them depends on what another one does on the controller: they can be sent together.
     pub independent: bool,
     pub parallel: u32,
@@ -37,16 +37,22 @@ pub(crate) struct Rounds {
 }
 
 /// The rounds of a task on a host, or the answer that stands for them.
-pub(crate) fn rounds(
+pub(crate) fn iterations(
     run: &Arc<Run>,
     play: &Arc<PlayRun>,
     task: &Arc<Task>,
     host: &Arc<HostState>,
-) -> Result<Rounds, Box<Answer>> {
+) -> Result<Iterations, Box<Answer>> {
     let scope = run.scope(play, host, Some(task), None, run.options.check);
     let Some(items) = items(task, &scope)? else {
-        let unit = Unit { index: 0, item: None, top: None };
-        return Ok(Rounds { looped: false, units: vec![unit], independent: false, parallel: 1, pause: None });
+        let iteration = Iteration { index: 0, item: None, top: None };
+        return Ok(Iterations {
+            looped: false,
+            iterations: vec![iteration],
+            independent: false,
+            parallel: 1,
+            pause: None,
+        });
     };
     let failed = |error: TemplateError| Box::new(failed_by(&error));
     let control = &task.control;
@@ -61,7 +67,7 @@ pub(crate) fn rounds(
     let parallel =
         conditions::own_number("parallel", control.parallel.as_ref(), &scope).map_err(failed)?.unwrap_or(1.0);
     let all: Option<Value> = (extended && all_items).then(|| items.iter().cloned().collect());
-    let units = items
+    let iterations = items
         .iter()
         .enumerate()
         .map(|(index, item)| {
@@ -75,12 +81,12 @@ pub(crate) fn rounds(
             if extended {
                 top.insert("ansible_loop".into(), data(about(index, &items, all.as_ref())));
             }
-            Unit { index, item: Some(item.clone()), top: Some(Arc::new(top)) }
+            Iteration { index, item: Some(item.clone()), top: Some(Arc::new(top)) }
         })
         .collect();
-    Ok(Rounds {
+    Ok(Iterations {
         looped: true,
-        units,
+        iterations,
         independent: independent(task, parallel > 1.0) && pause.is_none() && (run.options.batch || parallel > 1.0),
         parallel: parallel.max(1.0) as u32,
         pause: pause.map(Duration::from_secs_f64),
@@ -165,8 +171,8 @@ fn about(index: usize, items: &[Value], all: Option<&Value>) -> Value {
 }
 
 /// One result for all items.
-pub(crate) fn sum(host: &Arc<HostState>, judged: Vec<Judged>) -> Judged {
-    let any = |status: fn(&Judged) -> bool| judged.iter().any(status);
+pub(crate) fn sum(host: &Arc<HostState>, judged: Vec<TaskResult>) -> TaskResult {
+    let any = |status: fn(&TaskResult) -> bool| judged.iter().any(status);
     let unreachable = any(|j| j.result.status == Status::Unreachable);
     let failed = any(|j| j.failed && j.result.status != Status::Unreachable);
     let skipped = judged.iter().all(|j| j.result.status == Status::Skipped);
@@ -200,7 +206,7 @@ pub(crate) fn sum(host: &Arc<HostState>, judged: Vec<Judged>) -> Judged {
     let data = mapping(fields);
     let unreachable_data =
         judged.iter().find(|j| j.result.status == Status::Unreachable).map(|j| j.result.data.clone());
-    Judged {
+    TaskResult {
         result: HostResult {
             host: host.name.clone(),
             delegated_to: None,

@@ -9,7 +9,7 @@ use rplay_modules::{
 
 use crate::run::conditions;
 use crate::run::connection::target as connection;
-use crate::run::connection::target::WayFault;
+use crate::run::connection::target::ConnectionError;
 use crate::run::state::host::HostState;
 use crate::run::steering;
 use crate::run::{PlayRun, Run, text_of};
@@ -24,7 +24,7 @@ use crate::{
 
 /// One round of a task on a host.
 #[derive(Clone)]
-pub(crate) struct Unit {
+pub(crate) struct Iteration {
     pub index: usize,
     pub item: Option<Value>,
     /// Loop variables; strongest of all.
@@ -57,9 +57,9 @@ impl Run {
         play: &Arc<PlayRun>,
         task: &Arc<Task>,
         host: &Arc<HostState>,
-        unit: &Unit,
+        iteration: &Iteration,
     ) -> Ready {
-        match self.try_prepare(play, task, host, unit) {
+        match self.try_prepare(play, task, host, iteration) {
             Ok(ready) => ready,
             Err(fault) => Ready::Done(fault.answer(), None),
         }
@@ -70,14 +70,14 @@ impl Run {
         play: &Arc<PlayRun>,
         task: &Arc<Task>,
         host: &Arc<HostState>,
-        unit: &Unit,
-    ) -> Result<Ready, WayFault> {
-        let scope = self.scope(play, host, Some(task), unit.top.clone(), self.options.check);
+        iteration: &Iteration,
+    ) -> Result<Ready, ConnectionError> {
+        let scope = self.scope(play, host, Some(task), iteration.top.clone(), self.options.check);
         if let Some(skipped) = when(task, &scope) {
             return Ok(Ready::Done(skipped, None));
         }
         let delegated = match conditions::text(conditions::DELEGATE_TO, &task.settings, &scope)? {
-            Some(name) if *name != *host.name => Some(self.host_or_stranger(&name, play)),
+            Some(name) if *name != *host.name => Some(self.host_or_ad_hoc(&name, play)),
             _ => None,
         };
         // Without its variables it is not known where it is.
@@ -88,7 +88,7 @@ impl Run {
         let scope = match check == self.options.check && delegated.is_none() {
             true => scope,
             false => {
-                let top = self.with_delegated(play, unit.top.clone(), delegated.as_ref());
+                let top = self.with_delegated(play, iteration.top.clone(), delegated.as_ref());
                 self.scope(play, host, Some(task), top, check)
             }
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::run::task::iteration::Round;
+use crate::run::task::iteration::Attempt;
 use crate::run::text_of;
 use crate::{
     actions::{Answer, Effect},
@@ -27,7 +27,7 @@ fn skipped_by_module(task: &Task, answer: &Answer) -> bool {
 }
 
 /// The value that the name after `register` gets.
-pub(crate) fn register_value(task: &Task, answer: &Answer, round: &Round<'_>) -> Value {
+pub(crate) fn register_value(task: &Task, answer: &Answer, attempt: &Attempt<'_>) -> Value {
     let mut fields = answer.data.clone();
     fields.insert("changed".into(), Value::from(answer.changed));
     // What was skipped or never reached tells nothing of failure, unless a module itself has skipped in check mode.
@@ -78,16 +78,17 @@ pub(crate) fn register_value(task: &Task, answer: &Answer, round: &Round<'_>) ->
         };
         fields.insert("ansible_facts".into(), facts);
     }
-    if let Some(item) = &round.unit.item {
-        let name = round.unit.top.as_ref().and_then(|top| top.get("ansible_loop_var")).and_then(|lazy| lazy.data());
+    if let Some(item) = &attempt.iteration.item {
+        let name =
+            attempt.iteration.top.as_ref().and_then(|top| top.get("ansible_loop_var")).and_then(|lazy| lazy.data());
         let name: Arc<str> = name.map_or_else(|| "item".into(), |value| text_of(&value).into());
         fields.insert(name.clone(), item.clone());
         fields.insert("ansible_loop_var".into(), Value::from(name));
         for extra in ["ansible_index_var", "ansible_loop"] {
-            let value = round.unit.top.as_ref().and_then(|top| top.get(extra)).and_then(|lazy| lazy.data());
+            let value = attempt.iteration.top.as_ref().and_then(|top| top.get(extra)).and_then(|lazy| lazy.data());
             if let Some(value) = value {
                 if extra == "ansible_index_var" {
-                    fields.insert(text_of(&value).into(), Value::from(round.unit.index));
+                    fields.insert(text_of(&value).into(), Value::from(attempt.iteration.index));
                 }
                 fields.insert(extra.into(), value);
             }

@@ -6,11 +6,11 @@ use std::sync::{
 };
 
 use crate::run::conditions;
-use crate::run::dispatch::executor::Driver;
-use crate::run::lookahead::continuation::Following;
-use crate::run::plays::play::Gone;
+use crate::run::dispatch::executor::Executor;
+use crate::run::lookahead::continuation::Continuation;
+use crate::run::plays::play::HostExit;
 use crate::run::state::host::HostState;
-use crate::run::task::prepare::Unit;
+use crate::run::task::prepare::Iteration;
 use crate::run::walk::walk::Hosts;
 use crate::run::{PlayRun, Run, text_of};
 use crate::{
@@ -43,7 +43,7 @@ impl Run {
         play: &Arc<PlayRun>,
         task: &Arc<Task>,
         hosts: &[Arc<HostState>],
-        following: Option<&Following<'_>>,
+        continuation: Option<&Continuation<'_>>,
     ) -> Hosts {
         let Some(first) = hosts.first() else { return Hosts::new() };
         let scope = self.scope(play, first, Some(task), None, self.options.check);
@@ -67,7 +67,7 @@ impl Run {
         if single {
             self.start(&run, name.clone());
         }
-        let mut driver = Driver::new(self, run, &actors, following.filter(|_| actors.len() == hosts.len()));
+        let mut driver = Executor::new(self, run, &actors, continuation.filter(|_| actors.len() == hosts.len()));
         if !single {
             self.start(&driver.task, name);
         }
@@ -189,14 +189,14 @@ impl Run {
             }
             // Who has just become unreachable counts among both, as in Ansible.
             let here = hosts.iter().find(|host| host.name == *name);
-            let gone = play.gone(name);
-            if gone == Some(Gone::Failed) || gone == Some(Gone::Unreachable) && here.is_none() {
+            let exit_of = play.exit_of(name);
+            if exit_of == Some(HostExit::Failed) || exit_of == Some(HostExit::Unreachable) && here.is_none() {
                 continue;
             }
             play.remove(name);
             play.give_up(name);
             match here {
-                _ if gone.is_some() => {}
+                _ if exit_of.is_some() => {}
                 None => play.strike(name),
                 Some(host) => {
                     if twice {
@@ -235,6 +235,6 @@ pub(crate) fn censored(result: &HostResult) -> HostResult {
 }
 
 /// An item as it is shown.
-pub(crate) fn item(unit: &Unit, label: Value) -> Option<Item> {
-    unit.item.as_ref().map(|_| Item { index: unit.index, label })
+pub(crate) fn item(iteration: &Iteration, label: Value) -> Option<Item> {
+    iteration.item.as_ref().map(|_| Item { index: iteration.index, label })
 }

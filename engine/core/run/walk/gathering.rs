@@ -3,7 +3,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use crate::run::conditions;
-use crate::run::plays::play::Gone;
+use crate::run::plays::play::HostExit;
 use crate::run::plays::play::rendered;
 use crate::run::state::host::HostState;
 use crate::run::walk::walk::Hosts;
@@ -69,7 +69,7 @@ impl Run {
         for host in failed {
             play.give_up(&host.name);
             play.remove(&host.name);
-            play.leave(&host.name, Gone::Failed);
+            play.leave(&host.name, HostExit::Failed);
         }
     }
 

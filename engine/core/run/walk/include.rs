@@ -13,9 +13,9 @@ use rplay_modules::{
 
 use crate::run::conditions;
 use crate::run::state::host::HostState;
-use crate::run::task::evaluate::Judged;
-use crate::run::task::iteration::{self, Round};
-use crate::run::task::prepare::{Unit, skipped};
+use crate::run::task::evaluate::TaskResult;
+use crate::run::task::iteration::{self, Attempt};
+use crate::run::task::prepare::{Iteration, skipped};
 use crate::run::task::task_run::{CENSORED, TaskRun};
 use crate::run::walk::walk::{Hosts, contains, join};
 use crate::run::{PlayRun, Run, data};
@@ -92,10 +92,10 @@ impl Run {
                     }
                 }
                 Err(answer) => {
-                    let unit = Unit { index: 0, item: None, top: None };
-                    let round = Round { unit: &unit, attempt: 1, looped: false, delegated: None };
-                    let judged: Judged = self.judge(&run, host, &round, *answer);
-                    if self.conclude(&run, host, judged, Default::default()) {
+                    let iteration = Iteration { index: 0, item: None, top: None };
+                    let attempt = Attempt { iteration: &iteration, number: 1, looped: false, delegated: None };
+                    let judged: TaskResult = self.evaluate(&run, host, &attempt, *answer);
+                    if self.commit(&run, host, judged, Default::default()) {
                         failed.push(host.clone());
                     }
                 }
@@ -112,7 +112,7 @@ impl Run {
         }
         for (steps, hosts) in included {
             let there: Hosts =
-                hosts.into_iter().filter(|h| !contains(&failed, h) && play.gone(&h.name).is_none()).collect();
+                hosts.into_iter().filter(|h| !contains(&failed, h) && play.exit_of(&h.name).is_none()).collect();
             if there.is_empty() {
                 continue;
             }
@@ -130,11 +130,11 @@ impl Run {
         run: &TaskRun,
         host: &Arc<HostState>,
     ) -> Result<Vec<(Wish, Option<Arc<Layer>>)>, Box<Answer>> {
-        let rounds = iteration::rounds(self, &run.play, &run.task, host)?;
+        let iterations = iteration::iterations(self, &run.play, &run.task, host)?;
         let mut wishes = Vec::new();
         let mut passed = None;
-        for unit in rounds.units {
-            let scope = self.scope(&run.play, host, Some(&run.task), unit.top.clone(), self.options.check);
+        for iteration in iterations.iterations {
+            let scope = self.scope(&run.play, host, Some(&run.task), iteration.top.clone(), self.options.check);
             match conditions::first_false(&run.task.settings.when, &scope) {
                 Ok(None) => {}
                 Ok(Some(condition)) => {
@@ -155,7 +155,7 @@ impl Run {
             let Some(name) = name else {
                 return Err(Box::new(Answer::failed(format!("{} names nothing to include", run.task.written))));
             };
-            let label = match (&unit.item, &run.task.control.label) {
+            let label = match (&iteration.item, &run.task.control.label) {
                 (None, _) => None,
                 (Some(_), _) if self.hides(&run.task, &scope) => Some(CENSORED.into()),
                 (Some(item), None) => Some(item.clone()),
@@ -163,7 +163,7 @@ impl Run {
                     Some(template::render(&label.value, &scope).unwrap_or_else(|_| item.clone()))
                 }
             };
-            wishes.push((Wish { name, at_index: unit.index, item: unit.item, label, args }, unit.top));
+            wishes.push((Wish { name, at_index: iteration.index, item: iteration.item, label, args }, iteration.top));
         }
         match (wishes.is_empty(), passed) {
             (true, Some(answer)) => Err(answer),
@@ -204,10 +204,10 @@ impl Run {
             for host in hosts {
                 let mut answer = Answer::failed(told.as_str());
                 answer.place = found.problems.0.first().and_then(|problem| span_of(problem.as_ref(), &run.task));
-                let unit = Unit { index: 0, item: None, top: None };
-                let round = Round { unit: &unit, attempt: 1, looped: false, delegated: None };
-                let judged = self.judge(run, host, &round, answer);
-                self.conclude(run, host, judged, Default::default());
+                let iteration = Iteration { index: 0, item: None, top: None };
+                let attempt = Attempt { iteration: &iteration, number: 1, looped: false, delegated: None };
+                let judged = self.evaluate(run, host, &attempt, answer);
+                self.commit(run, host, judged, Default::default());
                 // Ansible gives such a host up, even where a block rescues it.
                 if host.shelter().rescue {
                     self.count(&host.name, |counts| {

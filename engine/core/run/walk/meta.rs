@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::run::conditions;
 use crate::run::connection::target as connection;
-use crate::run::plays::play::Gone;
+use crate::run::plays::play::HostExit;
 use crate::run::state::host::HostState;
 use crate::run::task::task_run::TaskRun;
 use crate::run::walk::walk::Hosts;
@@ -64,7 +64,7 @@ impl Run {
             "end_host" => play.end_hosts(willing.iter().map(|host| &host.name)),
             word @ ("end_play" | "end_batch") => {
                 for host in play.batch.iter().filter_map(|name| self.host(name, play)) {
-                    let lost = play.gone(&host.name).is_some_and(|why| why != Gone::Ended);
+                    let lost = play.exit_of(&host.name).is_some_and(|why| why != HostExit::Ended);
                     // What failed stays so; where handlers are forced, Ansible forgets it.
                     if !lost && (!host.has_failed() || play.force_handlers) {
                         play.end_hosts(std::iter::once(&host.name));

@@ -3,7 +3,7 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use crate::plan::{Block, RoleSteps, Step};
-use crate::run::lookahead::continuation::Following;
+use crate::run::lookahead::continuation::Continuation;
 use crate::run::state::host::{HostState, Shelter};
 use crate::run::{PlayRun, Run, data};
 
@@ -18,7 +18,7 @@ impl Run {
         play: &Arc<PlayRun>,
         steps: &[Step],
         hosts: &[Arc<HostState>],
-        outer: Option<&Following<'_>>,
+        outer: Option<&Continuation<'_>>,
     ) -> Hosts {
         let mut failed = Hosts::new();
         for (at, step) in steps.iter().enumerate() {
@@ -26,7 +26,7 @@ impl Run {
             // Made anew at each step: `clear_host_errors` brings back hosts that could not be reached.
             let left: Hosts = hosts
                 .iter()
-                .filter(|host| play.gone(&host.name).is_none() && !contains(&failed, host))
+                .filter(|host| play.exit_of(&host.name).is_none() && !contains(&failed, host))
                 .cloned()
                 .collect();
             // Handlers may be forced on hosts that failed.
@@ -38,17 +38,17 @@ impl Run {
                 continue;
             }
             let rest = steps.get(at + 1..).unwrap_or_default();
-            let following = Following { steps: rest, hosts: left.len(), outer };
+            let continuation = Continuation { steps: rest, hosts: left.len(), outer };
             let more = match step {
                 Step::Task(task) => match &task.role {
                     Some(role) => {
                         let there: Hosts = left.iter().filter(|host| !host.has_left(&role.identity)).cloned().collect();
-                        self.task(play, task, &there, Some(&following))
+                        self.task(play, task, &there, Some(&continuation))
                     }
-                    None => self.task(play, task, &left, Some(&following)),
+                    None => self.task(play, task, &left, Some(&continuation)),
                 },
-                Step::Block(block) => self.block(play, block, &left, &following),
-                Step::Role(role) => self.role(play, role, &left, &following),
+                Step::Block(block) => self.block(play, block, &left, &continuation),
+                Step::Role(role) => self.role(play, role, &left, &continuation),
                 Step::Flush => {
                     let all: Hosts =
                         hosts.iter().filter(|h| contains(&left, h) || contains(&failed, h)).cloned().collect();
@@ -64,7 +64,7 @@ impl Run {
     /// Fails those of the hosts that were to fail because of others.
     fn fail_struck(&self, play: &PlayRun, hosts: &[Arc<HostState>], failed: &mut Hosts) {
         for host in hosts {
-            if play.take_strike(&host.name) && play.gone(&host.name).is_none() && !contains(failed, host) {
+            if play.take_strike(&host.name) && play.exit_of(&host.name).is_none() && !contains(failed, host) {
                 host.set_failed(true);
                 failed.push(host.clone());
             }
@@ -78,7 +78,7 @@ impl Run {
         steps: &[Step],
         hosts: &[Arc<HostState>],
         shelter: Shelter,
-        outer: Option<&Following<'_>>,
+        outer: Option<&Continuation<'_>>,
     ) -> Hosts {
         hosts.iter().for_each(|host| host.enter(shelter));
         let failed = self.steps(play, steps, hosts, outer);
@@ -91,15 +91,15 @@ impl Run {
         play: &Arc<PlayRun>,
         block: &Block,
         hosts: &[Arc<HostState>],
-        following: &Following<'_>,
+        continuation: &Continuation<'_>,
     ) -> Hosts {
-        let always = Following { steps: &block.always, hosts: hosts.len(), outer: Some(following) };
+        let always = Continuation { steps: &block.always, hosts: hosts.len(), outer: Some(continuation) };
         // A host that fails comes back after its rescue, and the others wait for it.
         let waits = hosts.len() > 1 && !block.rescue.is_empty();
         let (rescue, follows) = (!block.rescue.is_empty(), !block.always.is_empty());
         let shelter = Shelter { rescue, always: follows };
         let mut failed = self.part(play, &block.body, hosts, shelter, (!waits).then_some(&always));
-        failed.retain(|host| play.gone(&host.name).is_none());
+        failed.retain(|host| play.exit_of(&host.name).is_none());
         // Whom another host's `run_once` takes along fails twice, and so misses what would come next.
         let mut missing: Hosts = failed.iter().filter(|host| host.take_second_failure()).cloned().collect();
         if rescue && !failed.is_empty() {
@@ -122,7 +122,7 @@ impl Run {
         if follows && !play.is_over() {
             // Those that failed too: that is what `always` is for.
             let there: Hosts = hosts.iter().filter(|host| !contains(&missing, host)).cloned().collect();
-            let next = failed.is_empty().then_some(following);
+            let next = failed.is_empty().then_some(continuation);
             let more = self.part(play, &block.always, &there, Shelter::default(), next);
             more.iter().for_each(|host| host.forget_second_failure());
             // `clear_host_errors` may have forgiven what failed before.
@@ -137,7 +137,7 @@ impl Run {
         play: &Arc<PlayRun>,
         steps: &RoleSteps,
         hosts: &[Arc<HostState>],
-        following: &Following<'_>,
+        continuation: &Continuation<'_>,
     ) -> Hosts {
         let role = &steps.role;
         let fresh: Hosts = hosts
@@ -146,7 +146,7 @@ impl Run {
             .cloned()
             .collect();
         fresh.iter().for_each(|host| host.enter_role(&role.identity));
-        let failed = self.steps(play, &steps.steps, &fresh, Some(following));
+        let failed = self.steps(play, &steps.steps, &fresh, Some(continuation));
         // A role that was skipped altogether may still be run.
         for host in fresh.iter().filter(|host| !contains(&failed, host) && host.has_run(&role.identity)) {
             host.roles().insert(role.identity.clone());
