@@ -22,7 +22,7 @@ use crate::{
     plan::{Project, Task},
     source::Span,
     template::TemplateError,
-    vars::{Layer, Lines, Scope, Value, to_wire},
+    vars::{Layer, Lines, Scope, Value, mapping, to_wire},
 };
 
 /// An answer that ends the task at once is the error.
@@ -178,6 +178,20 @@ impl Answer {
     /// Failed, with one sentence.
     pub fn failed(msg: impl Into<String>) -> Self {
         Answer::default().and_failed(msg)
+    }
+
+    /// The connection to the host failed.
+    pub fn unreachable(failure: wire::Failure) -> Self {
+        Answer { unreachable: true, help: failure.help, ..Answer::failed(failure.msg) }
+    }
+
+    /// The task took longer than `limit`.
+    pub fn timed_out(limit: Duration) -> Self {
+        let seconds = limit.as_secs_f64();
+        // Whole seconds, as `timeout` is given, stay a whole number.
+        let period = if seconds.fract() == 0.0 { Value::from(seconds as u64) } else { Value::from(seconds) };
+        let period = mapping([("period", period)]);
+        Answer::failed(format!("Timed out after {seconds} second(s).")).with("timedout", period)
     }
 
     pub fn and_failed(mut self, msg: impl Into<String>) -> Self {

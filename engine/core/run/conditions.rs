@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    actions::text_of,
     plan::{Condition, Field, Settings, Task},
     template::{self, TemplateError},
     vars::{Scope, Value, is_omit},
@@ -83,7 +84,7 @@ fn value<'s>(
 
 /// The keyword's value is of another type than it must be.
 fn wrong(name: &str, value: &Value, kind: &str, field: &Field) -> TemplateError {
-    let text = crate::run::text_of(value);
+    let text = text_of(value);
     let message = format!("Error processing keyword '{name}': The value '{text}' could not be converted to '{kind}'.");
     TemplateError::Failed { message, at: field.span.clone(), help: None, via: vec![] }
 }
@@ -102,7 +103,7 @@ pub(crate) fn flag(keyword: Keyword, settings: &Settings, scope: &Arc<Scope>) ->
 /// # Errors
 /// It cannot be rendered.
 pub(crate) fn text(keyword: Keyword, settings: &Settings, scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
-    Ok(value(keyword, settings, scope)?.map(|(value, _)| crate::run::text_of(&value)))
+    Ok(value(keyword, settings, scope)?.map(|(value, _)| text_of(&value)))
 }
 
 /// A keyword that is a number.
@@ -129,7 +130,7 @@ pub(crate) fn timeout(settings: &Settings, scope: &Arc<Scope>) -> Result<Option<
 }
 
 fn parsed(value: &Value) -> Option<f64> {
-    crate::run::text_of(value).trim().parse().ok().filter(|number: &f64| number.is_finite())
+    text_of(value).trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 /// Whether the keywords that are read only when the task is done are what they must be: a task whose result nobody
@@ -178,7 +179,7 @@ pub(crate) fn own_flag(name: &str, field: Option<&Field>, scope: &Arc<Scope>) ->
 /// # Errors
 /// It cannot be rendered.
 pub(crate) fn own_text(field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
-    Ok(own(field, scope)?.map(|(value, _)| crate::run::text_of(&value)))
+    Ok(own(field, scope)?.map(|(value, _)| text_of(&value)))
 }
 
 /// A field of a task or its loop that is a number.

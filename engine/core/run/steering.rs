@@ -13,8 +13,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::run::scope::magic;
-use crate::{template, vars::Value};
+use crate::{run::scope::names, template, vars::Value};
 
 /// A setting made by variables: the names it goes by, the first that is set wins.
 #[derive(Clone, Copy)]
@@ -136,7 +135,7 @@ pub(crate) fn steers(name: &str) -> bool {
     let listed = ALL.iter().flat_map(|setting| setting.0).chain(OTHERS).any(|known| *known == name);
     let interpreter = name.starts_with("ansible_") && name.ends_with("_interpreter");
     let family = || FAMILIES.iter().any(|family| name.starts_with(family)) && !is_fact_after_all(name);
-    listed || interpreter || magic::is_one(name) || template::is_function(name) || family()
+    listed || interpreter || names::is_one(name) || template::is_function(name) || family()
 }
 
 /// A fact's variable. Those that were gathered (`prefixed`) come without the `ansible_` that their variables have.

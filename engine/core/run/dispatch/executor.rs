@@ -1,141 +1,104 @@
-//! Takes all hosts of a task from beginning to end: units made ready side by side, calls sent in batches,
-//! answers judged as they come.
+//! Takes all hosts of a task from beginning to end: iterations made ready side by side, calls sent in batches, answers
+//! evaluated as they come.
 
-use std::{
-    collections::{BinaryHeap, HashMap, HashSet, VecDeque},
-    sync::{
-        Arc,
-        mpsc::{self, Receiver, RecvTimeoutError, Sender},
-    },
-    time::{Duration, Instant},
-};
+use std::{collections::{HashSet, VecDeque}, sync::{atomic::Ordering, Arc}, time::{Duration, Instant}};
 
 use rayon::prelude::*;
 use rplay_modules::wire::Failure;
 
-use crate::run::Run;
-use crate::run::conditions;
-use crate::run::dispatch::host_task::HostTask;
-use crate::run::dispatch::in_flight::InFlight;
-use crate::run::dispatch::pipeline::PipelinedBatch;
-use crate::run::dispatch::timer::{Due, Timer};
-use crate::run::lookahead::continuation::Continuation;
-use crate::run::plays::play::HostExit;
-use crate::run::reads::ReadTracker;
-use crate::run::state::host::HostState;
-use crate::run::task::evaluate::TaskResult;
-use crate::run::task::iteration::{self, Attempt};
-use crate::run::task::task_run::TaskRun;
-use crate::run::walk::walk::Hosts;
-use crate::{
-    actions::Answer,
-    event::{Event, Status},
-    link::LinkEvent,
-    panics,
-    plan::Controller,
-};
+use crate::{actions::{self, After, Answer}, event::{Event, Status}, panics, plan::Controller, run::{dispatch::{host_task::HostTask, outbox::{InFlight, Outbox, Signal}, parcel::{pack, Parcel}, pipeline::SentAhead}, facts::{with_facts, Facts}, lookahead::{continuation::Continuation, look_ahead::look_ahead}, reads::ReadTracker, shorthand::data, state::{host::{HostState, Hosts}, play::HostExit, run::Run}, task::{evaluate, iteration::Attempt, prepare::{Prepared, Ready}, task_run::TaskRun}}};
 
-/// Takes all hosts of a task from beginning to end.
+/// Runs one task on all its hosts.
 pub(crate) struct Executor<'r> {
-    pub(crate) run: &'r Arc<Run>,
-    pub(crate) task: TaskRun,
-    pub(crate) host_tasks: Vec<HostTask>,
+    run: &'r Arc<Run>,
+    facts: &'r dyn Facts,
+    sent: &'r SentAhead,
+    pub task: TaskRun,
+    host_tasks: Vec<HostTask>,
     waiting: VecDeque<usize>,
     active: usize,
     limit: usize,
-    pub(crate) in_flight: HashMap<u64, InFlight>,
-    pub(crate) timers: BinaryHeap<Timer>,
-    pub(crate) sender: Sender<LinkEvent>,
-    receiver: Receiver<LinkEvent>,
+    outbox: Outbox<'r>,
     failed: Hosts,
     done: HashSet<usize>,
-    /// The batch in which a host has the task's calls and others.
-    pub(crate) batches: HashMap<usize, Arc<PipelinedBatch>>,
-    /// Hosts that are done with the task and still busy with others, by the key under which their end is told.
-    busy: HashSet<u64>,
 }
 
 impl<'r> Executor<'r> {
-    pub(crate) fn new(
+    /// Makes the task ready on its hosts, and those after it that may go along.
+    pub fn new(
         run: &'r Arc<Run>,
+        facts: &'r dyn Facts,
+        sent: &'r SentAhead,
         task: TaskRun,
         hosts: &[Arc<HostState>],
         continuation: Option<&Continuation<'_>>,
     ) -> Self {
-        let (sender, receiver) = mpsc::channel();
-        let mut driver = Executor {
+        let mut executor = Executor {
             run,
+            facts,
+            sent,
             task,
             host_tasks: Vec::new(),
             waiting: (0..hosts.len()).collect(),
             active: 0,
             limit: run.options.forks.max(1),
-            in_flight: HashMap::new(),
-            timers: BinaryHeap::new(),
-            sender,
-            receiver,
+            outbox: Outbox::new(run),
             failed: Hosts::new(),
             done: HashSet::new(),
-            batches: HashMap::new(),
-            busy: HashSet::new(),
         };
-        driver.host_tasks = driver.make_ready(hosts);
+        executor.host_tasks = executor.make_ready(hosts);
         if let Some(continuation) = continuation {
-            run.look_ahead(&driver.task.play, &driver.task.task, &mut driver.host_tasks, continuation);
+            look_ahead(run, &executor.task.play, &executor.task.task, &mut executor.host_tasks, continuation);
         }
-        driver
+        executor
     }
 
-    /// Renders the task for all hosts side by side; once more for those that turned out to need facts.
+    /// Renders the task for all hosts side by side, and again for those that turn out to need facts.
     fn make_ready(&mut self, hosts: &[Arc<HostState>]) -> Vec<HostTask> {
         let (run, task) = (self.run, &self.task);
-        let make = |host: &Arc<HostState>| {
+        let make = |(host, sent): (&Arc<HostState>, Option<HostTask>)| {
             panics::trap("render");
-            let sent = run.next_sent(&task.task, host);
             sent.unwrap_or_else(|| HostTask::of(run, &task.play, &task.task, host, ReadTracker::of_turn()))
         };
+        let sent = self.sent.take(&task.task, hosts);
         let mut host_tasks: Vec<HostTask> = match hosts {
-            [host] => vec![make(host)],
-            hosts => hosts.par_iter().map(make).collect(),
+            [_] => hosts.iter().zip(sent).map(make).collect(),
+            hosts => hosts.par_iter().zip(sent).map(make).collect(),
         };
         let wanting: Vec<usize> =
             hosts.iter().enumerate().filter(|(_, host)| host.take_want()).map(|(at, _)| at).collect();
-        if !wanting.is_empty() && run.gather_wanted(&task.play) {
+        if !wanting.is_empty() && self.facts.gather() {
             for at in wanting {
-                host_tasks[at] = make(&hosts[at]);
+                host_tasks[at] = make((&hosts[at], None));
                 hosts[at].take_want();
             }
         }
-        if task.task.settings.throttle.is_some()
-            && let Some(first) = hosts.first()
-        {
-            let scope = run.scope(&task.play, first, Some(&task.task), None, run.options.check);
-            // A value that is no number fails the task itself.
-            if let Ok(Some(limit)) = conditions::number(conditions::THROTTLE, &task.task.settings, &scope)
-                && limit >= 1.0
-            {
-                self.limit = self.limit.min(limit as usize);
-            }
+        if let Some(limit) = run.throttle(task, hosts) {
+            self.limit = self.limit.min(limit);
         }
         host_tasks
     }
 
-    pub(crate) fn run(&mut self) -> Hosts {
+    /// Runs the task to its end; returns the hosts it failed on.
+    pub fn run(&mut self) -> Hosts {
         loop {
             while self.active < self.limit
                 && let Some(next) = self.waiting.pop_front()
             {
                 // Facts were gathered for this task, and the host did not live to see it.
-                if self.task.play.exit_of(&self.host_tasks[next].host.name).is_some_and(|why| why != HostExit::Failed) {
+                let exit = self.task.play.exit_of(&self.host_tasks[next].host.name);
+                if exit.is_some_and(|why| why != HostExit::Failed) {
                     continue;
                 }
                 self.active += 1;
                 self.begin(next);
             }
-            if self.active == self.busy.len() && self.waiting.is_empty() {
+            if self.active == self.outbox.busy() && self.waiting.is_empty() {
                 break;
             }
-            self.wait();
+            if let Some(signal) = self.outbox.next() {
+                self.handle(signal);
+            }
         }
         std::mem::take(&mut self.failed)
     }
@@ -147,76 +110,47 @@ impl<'r> Executor<'r> {
         self.advance(at);
     }
 
-    /// Waits for an answer or a timer and deals with it.
-    fn wait(&mut self) {
-        let event = match self.timers.peek() {
-            Some(timer) => match self.receiver.recv_timeout(timer.due.saturating_duration_since(Instant::now())) {
-                Ok(event) => event,
-                Err(RecvTimeoutError::Timeout) => {
-                    match self.timers.pop() {
-                        Some(Timer { host_task, what: Due::Iteration(iteration), .. }) => {
-                            self.host_tasks[host_task].open -= 1;
-                            self.again(host_task, iteration);
-                        }
-                        Some(Timer { what: Due::Limit { key, limit }, .. }) => self.timed_out(key, limit),
-                        None => {}
-                    }
-                    return;
-                }
-                Err(RecvTimeoutError::Disconnected) => return,
-            },
-            None => match self.receiver.recv() {
-                Ok(event) => event,
-                Err(_) => return,
-            },
-        };
-        match event {
-            LinkEvent::Outcome { key, index, outcome } => {
-                let Some(job) = self.in_flight.get_mut(&key) else { return };
-                let index = index as usize;
-                let (Some(iteration), Some(after)) =
-                    (job.iterations.get(index).copied(), job.afters.get_mut(index).map(std::mem::take))
-                else {
-                    return;
-                };
-                let (host_task, delegated) = (job.host_task, job.delegated.clone());
+    fn handle(&mut self, signal: Signal) {
+        match signal {
+            Signal::Answered { host_task, iteration, outcome, after, delegated } => {
                 self.host_tasks[host_task].spent += Duration::from_micros(outcome.micros);
-                let answer = crate::actions::finish(after, Answer::from_outcome(outcome));
+                let answer = actions::finish(after, Answer::from_outcome(outcome));
                 self.evaluate(host_task, iteration, answer, delegated);
             }
-            LinkEvent::Done { key } => {
-                if self.busy.remove(&key) {
-                    self.active -= 1;
-                }
-                if let Some(job) = self.in_flight.remove(&key) {
-                    self.host_tasks[job.host_task].open -= 1;
-                    self.advance(job.host_task);
-                }
+            Signal::Idle => self.active -= 1,
+            Signal::Done(job) => {
+                self.host_tasks[job.host_task].open -= 1;
+                self.advance(job.host_task);
             }
-            LinkEvent::Stopped { key } => {
-                if let Some(job) = self.in_flight.remove(&key) {
-                    self.host_tasks[job.host_task].open -= 1;
-                    let nothing = job
-                        .iterations
-                        .iter()
-                        .all(|iteration| self.host_tasks[job.host_task].judged[*iteration].is_none());
-                    match job.alone && nothing {
-                        true => self.unreachable(job, Failure::new("the agent began nothing and said no reason")),
-                        false => self.send_again(job.host_task, &job.iterations),
+            Signal::Stopped(job) => {
+                let host_task = &mut self.host_tasks[job.host_task];
+                host_task.open -= 1;
+                let nothing = job.iterations.iter().all(|iteration| host_task.results[*iteration].is_none());
+                match job.alone && nothing {
+                    true => {
+                        let why = "the agent stopped before starting any call and gave no reason";
+                        self.unreachable(job, Failure::new(why));
                     }
+                    false => self.send_again(job.host_task, &job.iterations),
                 }
             }
-            LinkEvent::Unreachable { key, failure } => {
-                if let Some(job) = self.in_flight.remove(&key) {
-                    self.host_tasks[job.host_task].open -= 1;
-                    self.unreachable(job, failure);
-                }
+            Signal::Lost(job, failure) => {
+                self.host_tasks[job.host_task].open -= 1;
+                self.unreachable(job, failure);
+            }
+            Signal::TimedOut(job, limit) => {
+                self.host_tasks[job.host_task].open -= 1;
+                self.timed_out(job, limit);
+            }
+            Signal::Due { host_task, iteration } => {
+                self.host_tasks[host_task].open -= 1;
+                self.again(host_task, iteration);
             }
         }
     }
 
     /// Sends what can be sent now; finishes the host when nothing is left.
-    pub(crate) fn advance(&mut self, at: usize) {
+    fn advance(&mut self, at: usize) {
         loop {
             let host_task = &mut self.host_tasks[at];
             if host_task.next >= host_task.iterations.len() || host_task.stopped {
@@ -225,10 +159,10 @@ impl<'r> Executor<'r> {
                 }
                 return;
             }
+            if host_task.open > 0 {
+                return;
+            }
             if host_task.together {
-                if host_task.open > 0 {
-                    return;
-                }
                 self.send_all(at);
                 if self.host_tasks[at].open > 0 {
                     return;
@@ -236,15 +170,11 @@ impl<'r> Executor<'r> {
                 continue;
             }
             let iteration = host_task.next;
-            if host_task.open > 0 {
-                return;
-            }
             host_task.next += 1;
             if iteration > 0
                 && let Some(pause) = host_task.pause
             {
-                host_task.open += 1;
-                self.timers.push(Timer { due: Instant::now() + pause, host_task: at, what: Due::Iteration(iteration) });
+                self.wake(at, iteration, Instant::now() + pause);
                 return;
             }
             if !self.send_one(at, iteration) {
@@ -253,103 +183,174 @@ impl<'r> Executor<'r> {
         }
     }
 
+    fn wake(&mut self, at: usize, iteration: usize, due: Instant) {
+        self.host_tasks[at].open += 1;
+        self.outbox.wake(at, iteration, due);
+    }
+
     /// It is time for a retry, or for an item after a pause.
-    pub(crate) fn again(&mut self, at: usize, iteration: usize) {
+    fn again(&mut self, at: usize, iteration: usize) {
         if self.send_one(at, iteration) {
             self.advance(at);
         }
     }
 
-    /// Calls that went out with an earlier task's were not begun: they go out now, as they are to be by now.
+    /// Calls that went out with an earlier task's were not begun: they are made ready and sent again.
     fn send_again(&mut self, at: usize, iterations: &[usize]) {
         let (run, play, task) = (self.run, &self.task.play, &self.task.task);
         let host_task = &mut self.host_tasks[at];
         let host = host_task.host.clone();
-        run.forget_sent(&host);
-        let open: Vec<usize> =
-            iterations.iter().copied().filter(|iteration| host_task.judged[*iteration].is_none()).collect();
+        self.sent.forget(&run.links, &host);
+        let open = host_task.open_of(iterations);
         if let (false, [iteration]) = (host_task.together, open.as_slice()) {
             return self.again(at, *iteration);
         }
-        let mut prepare = || {
-            for iteration in &open {
-                host_task.ready[*iteration] = Some(run.prepare(play, task, &host, &host_task.iterations[*iteration]));
-            }
-        };
-        prepare();
-        if host.take_want() && run.gather_wanted(play) {
-            prepare();
+        let prepare = |iteration: &usize| run.prepare(play, task, &host, &host_task.iterations[*iteration], None);
+        let ready: Vec<Ready> = with_facts(self.facts, &host, || open.iter().map(prepare).collect());
+        for (iteration, ready) in open.iter().zip(ready) {
+            host_task.ready[*iteration] = Some(ready);
         }
         host_task.next = open.first().copied().unwrap_or(host_task.iterations.len());
         self.advance(at);
     }
 
-    /// An answer is there: apply the task's own conditions, try again or keep it.
-    pub(crate) fn evaluate(
-        &mut self,
-        at: usize,
-        iteration: usize,
-        mut answer: Answer,
-        delegated: Option<Arc<HostState>>,
-    ) {
+    /// The iterations that are left, in as few jobs as can be.
+    fn send_all(&mut self, at: usize) {
+        let (jobs, done) = pack(&mut self.host_tasks[at]);
+        for job in jobs {
+            self.send(at, job);
+        }
+        for (iteration, answer, delegated) in done {
+            self.evaluate(at, iteration, answer, delegated);
+        }
+    }
+
+    /// One iteration. True when it is done at once, so that the next may follow.
+    fn send_one(&mut self, at: usize, iteration: usize) -> bool {
+        let (run, play, task) = (self.run, &self.task.play, &self.task.task);
         let host_task = &mut self.host_tasks[at];
-        if self.task.task.action.controller() == Some(Controller::WaitForConnection) && answer.skipped.is_none() {
+        let ready = match host_task.ready.get_mut(iteration).and_then(Option::take) {
+            Some(ready) => ready,
+            // An iteration that may read what earlier ones registered is made ready when its turn comes.
+            None => {
+                let (host, iteration) = (&host_task.host, &host_task.iterations[iteration]);
+                with_facts(self.facts, host, || run.prepare(play, task, host, iteration, None))
+            }
+        };
+        let mut prepared = match ready {
+            Ready::Done(answer, delegated) => {
+                self.evaluate(at, iteration, answer, delegated);
+                return self.host_tasks[at].open == 0;
+            }
+            Ready::Call(prepared) => *prepared,
+        };
+        if let Some(answer) = host_task.lost_connection(&prepared) {
+            self.evaluate(at, iteration, answer, prepared.delegated);
+            return self.host_tasks[at].open == 0;
+        }
+        let after = std::mem::take(&mut prepared.after);
+        if let After::Patience { timeout, delay, sleep } = after
+            && host_task.patience.is_none()
+        {
+            let begin = Instant::now() + delay;
+            host_task.patience = Some((begin + timeout, sleep));
+            self.wake(at, iteration, begin);
+            return false;
+        }
+        self.send(at, Parcel::of(iteration, Prepared { after, ..prepared }, 1));
+        false
+    }
+
+    fn send(&mut self, at: usize, parcel: Parcel) {
+        let host_task = &mut self.host_tasks[at];
+        host_task.open += 1;
+        self.outbox.send(at, &self.task.task, host_task, parcel, self.sent);
+    }
+
+    /// The connection to the host broke off: what was not answered never will be.
+    fn unreachable(&mut self, job: InFlight, failure: Failure) {
+        let at = job.host_task;
+        if let (Some((deadline, sleep)), [iteration]) = (self.host_tasks[at].patience, job.iterations.as_slice())
+            && Instant::now() < deadline
+        {
+            self.run.links.reset(&job.target);
+            return self.wake(at, *iteration, Instant::now() + sleep);
+        }
+        let answer = Answer::unreachable(failure);
+        self.host_tasks[at].lost.push((job.target.clone(), answer.clone()));
+        self.evaluate_open(job, &answer);
+        self.advance(at);
+    }
+
+    /// A job took longer than it may; whatever it would still answer is not waited for.
+    fn timed_out(&mut self, job: InFlight, limit: Duration) {
+        let at = job.host_task;
+        self.evaluate_open(job, &Answer::timed_out(limit));
+        self.advance(at);
+    }
+
+    /// The same answer for all that has none yet.
+    fn evaluate_open(&mut self, job: InFlight, answer: &Answer) {
+        for iteration in self.host_tasks[job.host_task].open_of(&job.iterations) {
+            self.evaluate(job.host_task, iteration, answer.clone(), job.delegated.clone());
+        }
+    }
+
+    /// An answer is there: apply the task's own conditions, try again or keep it.
+    fn evaluate(&mut self, at: usize, iteration: usize, mut answer: Answer, delegated: Option<Arc<HostState>>) {
+        let (run, task) = (self.run, &self.task);
+        let host_task = &mut self.host_tasks[at];
+        if task.task.action.controller() == Some(Controller::WaitForConnection) && answer.skipped.is_none() {
             answer.data.shift_remove("ping");
             answer.set("elapsed", host_task.begun.elapsed().as_secs());
         }
         host_task.attempts[iteration] += 1;
         let number = host_task.attempts[iteration];
         let host = host_task.host.clone();
-        let attempt = Attempt {
-            iteration: &host_task.iterations[iteration],
-            number,
-            looped: host_task.looped,
-            delegated: delegated.as_ref(),
-        };
-        let mut judged = self.run.evaluate(&self.task, &host, &attempt, answer.clone());
-        if host.take_want() && self.run.gather_wanted(&self.task.play) {
-            judged = self.run.evaluate(&self.task, &host, &attempt, answer);
+        let (looped, delegated) = (host_task.looped, delegated.as_ref());
+        let attempt = Attempt { iteration: &host_task.iterations[iteration], number, looped, delegated };
+        // Kept only where conditions may ask for facts that are not there yet.
+        let facts_may_come = !host.gathered() && !task.play.never_gather.load(Ordering::Acquire);
+        let spare = (facts_may_come && evaluate::may_read(&task.task)).then(|| answer.clone());
+        let mut result = run.evaluate(task, &host, &attempt, answer);
+        if host.take_want()
+            && let Some(answer) = spare
+            && self.facts.gather()
+        {
+            result = run.evaluate(task, &host, &attempt, answer);
         }
-        if let Some(retry) = judged.retry.take() {
-            self.run.send(Event::Retrying {
-                task: self.task.id,
+        if let Some(retry) = result.retry.take() {
+            run.send(Event::Retrying {
+                task: task.id,
                 host: host.name.clone(),
-                item: judged.item.clone(),
+                item: result.item.clone(),
                 retries_left: retry.left,
                 delay: retry.delay,
-                result: Arc::new(judged.shown()),
+                result: Arc::new(result.shown()),
             });
-            host_task.open += 1;
-            self.timers.push(Timer {
-                due: Instant::now() + retry.delay,
-                host_task: at,
-                what: Due::Iteration(iteration),
-            });
-            return;
+            return self.wake(at, iteration, Instant::now() + retry.delay);
         }
-        if judged.result.status != Status::Unreachable {
-            self.run.apply(&self.task, &host, delegated.as_ref(), &mut judged);
+        if result.report.status != Status::Unreachable {
+            run.apply_effects(task, &host, delegated, &mut result);
         }
-        if judged.stop {
-            host_task.stopped = true;
-        }
-        if let (Some(name), true, false) = (&self.task.task.register, host_task.looped, host_task.together) {
+        host_task.stopped |= result.stop;
+        if let (Some(name), true, false) = (&task.task.register, host_task.looped, host_task.together) {
             // The items after this one may read it.
-            host.set([(name.clone(), crate::run::data(judged.registered.clone()))]);
+            host.set([(name.clone(), data(result.registered.clone()))]);
         }
-        host_task.judged[iteration] = Some(judged);
+        host_task.results[iteration] = Some(result);
         self.show(at);
     }
 
     /// Shows the items that are done, in their order.
     fn show(&mut self, at: usize) {
         let host_task = &mut self.host_tasks[at];
-        while let Some(Some(judged)) = host_task.judged.get(host_task.shown) {
+        while let Some(Some(result)) = host_task.results.get(host_task.shown) {
             host_task.shown += 1;
             if host_task.looped
-                && let Some(item) = &judged.item
+                && let Some(item) = &result.item
             {
-                self.run.send(Event::ItemDone { task: self.task.id, item: item.clone(), result: judged.shown() });
+                self.run.send(Event::ItemDone { task: self.task.id, item: item.clone(), result: result.shown() });
             }
         }
     }
@@ -358,38 +359,20 @@ impl<'r> Executor<'r> {
         if !self.done.insert(at) {
             return;
         }
-        if !self.stays_busy(at) {
+        // Others may wait for its place.
+        if self.waiting.is_empty() || !self.outbox.stays_busy(at) {
             self.active -= 1;
         }
         let host_task = &mut self.host_tasks[at];
-        let judged: Vec<TaskResult> = host_task.judged.iter_mut().filter_map(Option::take).collect();
-        // What was sent beforehand may have been done before its turn.
-        let elapsed = match self.batches.contains_key(&at) {
-            true => host_task.begun.elapsed().max(host_task.spent),
-            false => host_task.begun.elapsed(),
-        };
         let host = host_task.host.clone();
-        let whole = match host_task.looped {
-            true => iteration::sum(&host, judged),
-            false => judged.into_iter().next().unwrap_or_else(|| iteration::sum(&host, Vec::new())),
-        };
+        let elapsed = host_task.elapsed(self.outbox.has_batch(at));
+        let whole = host_task.take_result();
         let failed = self.run.commit(&self.task, &host, whole, elapsed);
         if failed || self.task.play.exit_of(&host.name).is_some() {
-            self.run.forget_sent(&host);
+            self.sent.forget(&self.run.links, &host);
         }
         if failed {
             self.failed.push(host);
         }
-    }
-
-    /// Whether a host that is done with the task works on what went out with it, while others wait for a place.
-    fn stays_busy(&mut self, at: usize) -> bool {
-        let Some(advance) = self.batches.get(&at).filter(|_| !self.waiting.is_empty()) else { return false };
-        let key = self.run.key();
-        let busy = !advance.notify_when_done(key, &self.sender);
-        if busy {
-            self.busy.insert(key);
-        }
-        busy
     }
 }

@@ -1,19 +1,8 @@
 //! A host's share of a task.
 
-use std::{
-    ops::Range,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{ops::Range, sync::Arc, time::{Duration, Instant}};
 
-use crate::run::dispatch::pipeline::{PipelinedBatch, PipelinedTask};
-use crate::run::reads::ReadTracker;
-use crate::run::state::host::HostState;
-use crate::run::task::evaluate::TaskResult;
-use crate::run::task::iteration as looped;
-use crate::run::task::prepare::{Iteration, Prepared, Ready};
-use crate::run::{PlayRun, Run};
-use crate::{actions::Answer, link::Target, plan::Task};
+use crate::{actions::Answer, link::Target, plan::Task, run::{dispatch::batch::PipelinedBatch, reads::ReadTracker, state::{host::HostState, play::PlayRun, run::Run}, task::{iteration::{iterations, Iteration}, prepare::{Prepared, Ready}, result::{sum, TaskResult}}}};
 
 /// A host on its way through the task.
 pub(crate) struct HostTask {
@@ -27,7 +16,7 @@ pub(crate) struct HostTask {
     /// Made ready beforehand; taken when their turn comes.
     pub ready: Vec<Option<Ready>>,
     pub attempts: Vec<u32>,
-    pub judged: Vec<Option<TaskResult>>,
+    pub results: Vec<Option<TaskResult>>,
     /// The next unit to be sent.
     pub next: usize,
     /// The next unit to be shown.
@@ -48,7 +37,7 @@ pub(crate) struct HostTask {
     /// Its templates read what was not known yet: it must be made again at its turn.
     pub too_early: bool,
     /// The calls went out with an earlier task's: the batch, and which of its calls they are.
-    pub advance: Option<(Arc<PipelinedBatch>, Range<usize>)>,
+    pub batch: Option<(Arc<PipelinedBatch>, Range<usize>)>,
     /// Tasks whose calls are to go out with this one's, the next one first.
     pub pipeline: Vec<PipelinedTask>,
 }
@@ -64,7 +53,6 @@ impl HostTask {
     ) -> HostTask {
         let own = task.register.clone().filter(|_| task.looped.is_some());
         let reads = Arc::new(reads.with_own(own));
-        host.track_reads_with(Some(reads.clone()));
         let mut host_task = HostTask {
             host: host.clone(),
             looped: task.looped.is_some(),
@@ -74,7 +62,7 @@ impl HostTask {
             iterations: Vec::new(),
             ready: Vec::new(),
             attempts: Vec::new(),
-            judged: Vec::new(),
+            results: Vec::new(),
             next: 0,
             shown: 0,
             stopped: false,
@@ -85,10 +73,10 @@ impl HostTask {
             spent: Duration::ZERO,
             saw_others: false,
             too_early: false,
-            advance: None,
+            batch: None,
             pipeline: Vec::new(),
         };
-        match looped::iterations(run, play, task, host) {
+        match iterations(run, play, task, host, Some(&reads)) {
             Ok(iterations) => {
                 host_task.parallel = iterations.parallel;
                 host_task.pause = iterations.pause;
@@ -99,7 +87,7 @@ impl HostTask {
                     host_task.ready = host_task
                         .iterations
                         .iter()
-                        .map(|iteration| Some(run.prepare(play, task, host, iteration)))
+                        .map(|iteration| Some(run.prepare(play, task, host, iteration, Some(&reads))))
                         .collect();
                 }
             }
@@ -116,8 +104,7 @@ impl HostTask {
         }
         host_task.ready.resize_with(host_task.iterations.len(), || None);
         host_task.attempts = vec![0; host_task.iterations.len()];
-        host_task.judged.resize_with(host_task.iterations.len(), || None);
-        host.track_reads_with(None);
+        host_task.results.resize_with(host_task.iterations.len(), || None);
         host_task.saw_others = reads.saw_others();
         host_task.too_early = reads.was_too_early();
         host_task
@@ -126,6 +113,28 @@ impl HostTask {
     /// What an item comes to whose way has broken off.
     pub fn lost_connection(&self, prepared: &Prepared) -> Option<Answer> {
         self.lost.iter().find(|(target, _)| *target == prepared.target).map(|(_, answer)| answer.clone())
+    }
+
+    /// Those of the iterations that have no result yet.
+    pub fn open_of(&self, iterations: &[usize]) -> Vec<usize> {
+        iterations.iter().copied().filter(|iteration| self.results[*iteration].is_none()).collect()
+    }
+
+    /// How long the host took. What was sent in a batch may have been done before its turn.
+    pub fn elapsed(&self, has_batch: bool) -> Duration {
+        match has_batch {
+            true => self.begun.elapsed().max(self.spent),
+            false => self.begun.elapsed(),
+        }
+    }
+
+    /// Takes the results: that of the task, or the sum of those of its items.
+    pub fn take_result(&mut self) -> TaskResult {
+        let mut results = self.results.iter_mut().filter_map(Option::take);
+        match self.looped {
+            true => sum(&self.host, results.collect()),
+            false => results.next().unwrap_or_else(|| sum(&self.host, Vec::new())),
+        }
     }
 
     /// The calls that are ready.
@@ -143,4 +152,10 @@ impl HostTask {
             Ready::Done(answer, _) => Some(answer),
         })
     }
+}
+
+/// A task that was made ready and sent before its turn.
+pub(crate) struct PipelinedTask {
+    pub task: Arc<Task>,
+    pub host_task: HostTask,
 }

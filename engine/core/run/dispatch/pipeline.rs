@@ -1,114 +1,76 @@
-//! Calls that went out with those of an earlier task: their outcomes wait here until their task begins.
+//! Tasks whose calls go out with those of an earlier task.
 
 use std::{
-    ops::Range,
-    sync::{Arc, Mutex, mpsc::Sender},
+    collections::{HashMap, VecDeque},
+    sync::Arc,
 };
 
-use rplay_modules::wire::{Call, Failure, Outcome, Stage};
+use parking_lot::Mutex;
+use rplay_modules::wire::{Call, Stage};
 
-use crate::run::dispatch::host_task::HostTask;
-use crate::run::lookahead::rules as certain;
-use crate::run::state::host::HostState;
-use crate::run::{Run, lock};
 use crate::{
-    link::{LinkEvent, Listener, Target},
+    link::{Links, Target},
     plan::Task,
+    run::{
+        dispatch::{
+            batch::PipelinedBatch,
+            host_task::{HostTask, PipelinedTask},
+        },
+        lookahead::rules,
+        state::host::HostState,
+    },
 };
 
-/// A task that was made ready and sent before its turn.
-pub(crate) struct PipelinedTask {
-    pub task: Arc<Task>,
-    pub host_task: HostTask,
-}
+/// Tasks whose calls are on their way before their turn, by host, the next one first.
+#[derive(Default)]
+pub(crate) struct SentAhead(Mutex<HashMap<Arc<str>, VecDeque<PipelinedTask>>>);
 
-/// One batch on its way, the calls of several tasks.
-pub(crate) struct PipelinedBatch {
-    pub key: u64,
-    pub target: Arc<Target>,
-    state: Mutex<State>,
-}
-
-struct State {
-    /// By index: those that have come and were not asked for yet.
-    kept: Vec<Option<Outcome>>,
-    answered: Vec<bool>,
-    end: Option<End>,
-    /// The task whose turn it is.
-    reader: Option<Reader>,
-    /// Who wants to know when nothing more comes.
-    at_end: Option<(u64, Sender<LinkEvent>)>,
-}
-
-struct Reader {
-    key: u64,
-    calls: Range<usize>,
-    left: usize,
-    sender: Sender<LinkEvent>,
-}
-
-enum End {
-    Done,
-    Stopped,
-    /// Told once: whoever goes on in spite of it begins anew.
-    Unreachable(Option<Failure>),
-}
-
-impl PipelinedBatch {
-    pub fn new(key: u64, target: Arc<Target>, calls: usize) -> Self {
-        let state = State {
-            kept: (0..calls).map(|_| None).collect(),
-            answered: vec![false; calls],
-            end: None,
-            reader: None,
-            at_end: None,
-        };
-        PipelinedBatch { key, target, state: Mutex::new(state) }
-    }
-
-    /// Has the events of one task's calls sent as if they were a job of their own, with this key.
-    pub fn read(&self, calls: Range<usize>, key: u64, sender: Sender<LinkEvent>) {
-        let mut state = lock(&self.state);
-        for index in calls.clone() {
-            if let Some(outcome) = state.kept.get_mut(index).and_then(Option::take) {
-                sender.hear(LinkEvent::Outcome { key, index: (index - calls.start) as u32, outcome });
+impl SentAhead {
+    /// The shares of the hosts in a task, where it went out before its turn.
+    pub fn take(&self, task: &Arc<Task>, hosts: &[Arc<HostState>]) -> Vec<Option<HostTask>> {
+        let mut by_host = self.0.lock();
+        if by_host.is_empty() {
+            return hosts.iter().map(|_| None).collect();
+        }
+        let take = |host: &Arc<HostState>| {
+            let queue = by_host.get_mut(&host.name)?;
+            if !Arc::ptr_eq(&queue.front()?.task, task) {
+                // Facts are gathered whenever they are needed.
+                debug_assert!(task.action.name() == "setup", "another task was foreseen than {task:?}");
+                return None;
             }
-        }
-        let left = state.answered.get(calls.clone()).unwrap_or_default().iter().filter(|done| !**done).count();
-        if left == 0 {
-            return sender.hear(LinkEvent::Done { key });
-        }
-        match &mut state.end {
-            None => state.reader = Some(Reader { key, calls, left, sender }),
-            Some(End::Unreachable(failure)) => match failure.take() {
-                Some(failure) => sender.hear(LinkEvent::Unreachable { key, failure }),
-                None => sender.hear(LinkEvent::Stopped { key }),
-            },
-            Some(End::Done | End::Stopped) => sender.hear(LinkEvent::Stopped { key }),
-        }
+            let share = queue.pop_front().map(|next| next.host_task);
+            if queue.is_empty() {
+                by_host.remove(&host.name);
+            }
+            share
+        };
+        hosts.iter().map(take).collect()
     }
 
-    /// Whether nothing more comes. If something does, its end is told as that of a job with this key.
-    pub fn notify_when_done(&self, key: u64, sender: &Sender<LinkEvent>) -> bool {
-        let mut state = lock(&self.state);
-        if state.end.is_none() {
-            state.at_end = Some((key, sender.clone()));
-        }
-        state.end.is_some()
+    fn add(&self, host: &HostState, tasks: impl Iterator<Item = PipelinedTask>) {
+        self.0.lock().entry(host.name.clone()).or_default().extend(tasks);
     }
 
-    pub fn is_over(&self) -> bool {
-        lock(&self.state).end.is_some()
+    /// Forgets what was sent before its turn, because its turn will not come, or differently.
+    pub fn forget(&self, links: &Links, host: &HostState) {
+        let Some(tasks) = self.0.lock().remove(&host.name) else { return };
+        if let Some((batch, _)) = tasks.iter().find_map(|sent| sent.host_task.batch.as_ref())
+            && !batch.is_over()
+        {
+            links.cancel(&batch.target, batch.key);
+        }
     }
 }
 
-/// Puts the calls of these tasks behind those that are in `stages` already.
+/// Appends the calls of later tasks to the stages of a batch, and notes the tasks as sent.
 pub(crate) fn append_stages(
     key: u64,
     target: &Arc<Target>,
     stages: &mut Vec<Stage>,
     pipeline: Vec<PipelinedTask>,
     host: &HostState,
+    sent: &SentAhead,
 ) -> Arc<PipelinedBatch> {
     let mut first: usize = stages.iter().map(|stage| stage.calls.len()).sum();
     let mut ranges = Vec::with_capacity(pipeline.len());
@@ -118,184 +80,15 @@ pub(crate) fn append_stages(
         first += calls.len();
         if let Some(one) = host_task.calls().next() {
             let become_user = one.become_user.clone();
-            stages.push(Stage {
-                become_user,
-                calls,
-                parallel: host_task.parallel,
-                required: certain::is_required(task),
-            });
+            let required = rules::is_required(task);
+            stages.push(Stage { become_user, calls, parallel: host_task.parallel, required });
         }
     }
-    let advance = Arc::new(PipelinedBatch::new(key, target.clone(), first));
-    let sent = pipeline.into_iter().zip(ranges).map(|(mut sent, calls)| {
-        sent.host_task.advance = Some((advance.clone(), calls));
-        sent
+    let batch = Arc::new(PipelinedBatch::new(key, target.clone(), first));
+    let with_batch = pipeline.into_iter().zip(ranges).map(|(mut task, calls)| {
+        task.host_task.batch = Some((batch.clone(), calls));
+        task
     });
-    host.sent().extend(sent);
-    advance
-}
-
-impl Run {
-    /// The task's share of a host, if it went out before its turn.
-    pub(crate) fn next_sent(&self, task: &Arc<Task>, host: &HostState) -> Option<HostTask> {
-        let mut sent = host.sent();
-        if Arc::ptr_eq(&sent.front()?.task, task) {
-            return sent.pop_front().map(|sent| sent.host_task);
-        }
-        // Facts are gathered whenever they are needed.
-        debug_assert!(task.action.name() == "setup", "another task was foreseen than {task:?}");
-        None
-    }
-
-    /// Forgets what was sent before its turn, because its turn will not come, or differently.
-    pub(crate) fn forget_sent(&self, host: &HostState) {
-        let sent: Vec<PipelinedTask> = host.sent().drain(..).collect();
-        if let Some((advance, _)) = sent.iter().find_map(|sent| sent.host_task.advance.as_ref())
-            && !advance.is_over()
-        {
-            self.links.cancel(&advance.target, advance.key);
-        }
-    }
-}
-
-impl Listener for PipelinedBatch {
-    fn hear(&self, event: LinkEvent) {
-        let mut state = lock(&self.state);
-        let state = &mut *state;
-        match event {
-            LinkEvent::Outcome { index, outcome, .. } => {
-                let index = index as usize;
-                if let Some(answered) = state.answered.get_mut(index) {
-                    *answered = true;
-                }
-                match &mut state.reader {
-                    Some(reader) if reader.calls.contains(&index) => {
-                        let (key, first) = (reader.key, reader.calls.start);
-                        reader.sender.hear(LinkEvent::Outcome { key, index: (index - first) as u32, outcome });
-                        reader.left -= 1;
-                        if reader.left == 0 {
-                            reader.sender.hear(LinkEvent::Done { key });
-                            state.reader = None;
-                        }
-                    }
-                    _ => {
-                        if let Some(slot) = state.kept.get_mut(index) {
-                            *slot = Some(outcome);
-                        }
-                    }
-                }
-                return;
-            }
-            LinkEvent::Done { .. } => state.end = Some(End::Done),
-            LinkEvent::Stopped { .. } => {
-                if let Some(reader) = state.reader.take() {
-                    reader.sender.hear(LinkEvent::Stopped { key: reader.key });
-                }
-                state.end = Some(End::Stopped);
-            }
-            LinkEvent::Unreachable { failure, .. } => {
-                let untold = match state.reader.take() {
-                    Some(reader) => {
-                        reader.sender.hear(LinkEvent::Unreachable { key: reader.key, failure });
-                        None
-                    }
-                    None => Some(failure),
-                };
-                state.end = Some(End::Unreachable(untold));
-            }
-        }
-        if let Some((key, sender)) = state.at_end.take() {
-            sender.hear(LinkEvent::Done { key });
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc::channel;
-
-    use rplay_modules::wire::data;
-
-    use super::*;
-    use crate::link::Connection;
-
-    fn advance(calls: usize) -> PipelinedBatch {
-        PipelinedBatch::new(7, Arc::new(Target { name: "h".into(), connection: Connection::Local }), calls)
-    }
-
-    fn outcome(advance: &PipelinedBatch, index: u32) {
-        let outcome = Outcome { data: data! { "n" => i64::from(index) }, ..Outcome::default() };
-        advance.hear(LinkEvent::Outcome { key: 7, index, outcome });
-    }
-
-    /// What a task hears of calls by now, one word each.
-    fn heard(advance: &PipelinedBatch, calls: Range<usize>, more: impl FnOnce()) -> String {
-        let (sender, receiver) = channel();
-        advance.read(calls, 3, sender);
-        more();
-        let words = receiver.try_iter().map(|event| match event {
-            LinkEvent::Outcome { key: 3, index, outcome } => {
-                format!("{index}:{}", serde_json::Value::from(&outcome.data["n"]))
-            }
-            LinkEvent::Done { key: 3 } => "done".to_owned(),
-            LinkEvent::Stopped { key: 3 } => "stopped".to_owned(),
-            LinkEvent::Unreachable { key: 3, failure } => failure.msg,
-            other => panic!("{other:?}"),
-        });
-        words.collect::<Vec<_>>().join(" ")
-    }
-
-    #[test]
-    fn each_task_hears_its_own_calls_whenever_they_come() {
-        let advance = advance(5);
-        (0..3).for_each(|index| outcome(&advance, index));
-        assert_eq!(heard(&advance, 0..2, || ()), "0:0 1:1 done");
-        let rest = || {
-            outcome(&advance, 4);
-            outcome(&advance, 3);
-            advance.hear(LinkEvent::Done { key: 7 });
-        };
-        assert_eq!(heard(&advance, 2..4, rest), "0:2 1:3 done");
-        assert_eq!(heard(&advance, 4..5, || ()), "0:4 done");
-        assert!(advance.is_over());
-    }
-
-    #[test]
-    fn what_was_not_begun_is_told_at_its_turn() {
-        for early in [true, false] {
-            let advance = advance(2);
-            outcome(&advance, 0);
-            let stop = || advance.hear(LinkEvent::Stopped { key: 7 });
-            if early {
-                stop();
-                assert_eq!(heard(&advance, 0..1, || ()), "0:0 done");
-                assert_eq!(heard(&advance, 1..2, || ()), "stopped");
-            } else {
-                assert_eq!(heard(&advance, 1..2, stop), "stopped");
-            }
-        }
-    }
-
-    #[test]
-    fn a_lost_host_is_told_once() {
-        let advance = advance(3);
-        let lost = LinkEvent::Unreachable { key: 7, failure: Failure::new("gone") };
-        outcome(&advance, 0);
-        advance.hear(lost);
-        assert_eq!(heard(&advance, 0..1, || ()), "0:0 done");
-        assert_eq!(heard(&advance, 1..2, || ()), "gone");
-        assert_eq!(heard(&advance, 2..3, || ()), "stopped");
-    }
-
-    #[test]
-    fn the_end_is_told_to_who_asks() {
-        let advance = advance(1);
-        let (sender, receiver) = channel();
-        assert!(!advance.notify_when_done(9, &sender));
-        outcome(&advance, 0);
-        assert!(receiver.try_recv().is_err());
-        advance.hear(LinkEvent::Done { key: 7 });
-        assert!(matches!(receiver.try_recv(), Ok(LinkEvent::Done { key: 9 })));
-        assert!(advance.notify_when_done(9, &sender));
-    }
+    sent.add(host, with_batch);
+    batch
 }

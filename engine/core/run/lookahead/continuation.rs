@@ -22,7 +22,7 @@ pub(crate) enum Turn<'a> {
 }
 
 /// Walks on as hosts do on which nothing fails.
-pub(crate) struct Walk<'a> {
+pub(crate) struct NextSteps<'a> {
     /// How many there are.
     hosts: usize,
     /// What is left of the steps on each level, the innermost last.
@@ -30,9 +30,9 @@ pub(crate) struct Walk<'a> {
     outer: Option<&'a Continuation<'a>>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> NextSteps<'a> {
     pub fn new(continuation: &'a Continuation<'a>, hosts: usize) -> Self {
-        Walk { hosts, inner: Vec::new(), outer: Some(continuation) }
+        NextSteps { hosts, inner: Vec::new(), outer: Some(continuation) }
     }
 
     pub fn enter(&mut self, role: &'a RoleSteps) {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     fn names(continuation: &Continuation<'_>, hosts: usize) -> String {
-        let mut walk = Walk::new(continuation, hosts);
+        let mut walk = NextSteps::new(continuation, hosts);
         let mut names = Vec::new();
         while let Some(turn) = walk.next() {
             names.push(match turn {

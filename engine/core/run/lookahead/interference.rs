@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use rplay_modules::wire::{Call, Map, Value};
 
 use crate::link::{Connection, Target};
-use crate::run::dispatch::host_task::HostTask;
 
 /// Programs that speak to other hosts, or set something going that may. Commands that run them keep the order
 /// between hosts.
@@ -98,16 +97,9 @@ pub(crate) struct Interference {
 }
 
 impl Interference {
-    /// `None` when there are several of which some are the same machine: each of them sees what the other does.
-    pub fn of(host_tasks: &[HostTask]) -> Option<Self> {
-        let targets: Vec<(&str, &Target)> = host_tasks
-            .iter()
-            .filter_map(|host_task| Some((&*host_task.host.name, &*host_task.calls().next()?.target)))
-            .collect();
-        Interference::made(&targets)
-    }
-
-    fn made(targets: &[(&str, &Target)]) -> Option<Self> {
+    /// Of hosts with their targets. `None` when there are several of which some are the same machine: each of them sees
+    /// what the other does.
+    pub fn of(targets: &[(&str, &Target)]) -> Option<Self> {
         let mut interference =
             Interference { hosts: targets.len(), words: HashMap::new(), places: HashMap::new(), ours: false };
         let mut machines: Vec<(&str, Option<u16>)> = Vec::new();
@@ -231,7 +223,7 @@ mod tests {
             },
         };
         let targets: Vec<Target> = hosts.iter().map(target).collect();
-        Interference::made(&hosts.iter().map(|host| host.0).zip(&targets).collect::<Vec<_>>())
+        Interference::of(&hosts.iter().map(|host| host.0).zip(&targets).collect::<Vec<_>>())
     }
 
     fn call(module: &str, text: &str) -> Call {

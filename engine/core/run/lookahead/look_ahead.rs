@@ -14,19 +14,21 @@ use std::{
 use rayon::prelude::*;
 use rplay_modules::wire::Value as Wire;
 
-use crate::run::conditions;
-use crate::run::dispatch::host_task::HostTask;
-use crate::run::dispatch::pipeline::PipelinedTask;
-use crate::run::lookahead::continuation::{Continuation, Turn, Walk};
-use crate::run::lookahead::interference::Interference;
-use crate::run::lookahead::rules::{
-    holds_others_up, is_constant, is_flush, keeps_facts, may_be_true, may_follow, never_fails,
-};
-use crate::run::reads::ReadTracker;
-use crate::run::{PlayRun, Run, lock};
 use crate::{
-    actions::{After, Effect},
+    actions::{After, Effect, text_of},
+    link::Target,
     plan::{Controller, Field, Task},
+    run::{
+        conditions,
+        dispatch::host_task::{HostTask, PipelinedTask},
+        lookahead::{
+            continuation::{Continuation, NextSteps, Turn},
+            interference::Interference,
+            rules::{holds_others_up, is_constant, is_flush, keeps_facts, may_be_true, may_follow, never_fails},
+        },
+        reads::ReadTracker,
+        state::{play::PlayRun, run::Run},
+    },
 };
 
 /// So many tasks go out together at most.
@@ -51,80 +53,69 @@ struct LookAhead<'r> {
     handlers: HashMap<String, bool>,
 }
 
-impl Run {
-    /// Makes tasks after this one ready as well, as many as can go out with it.
-    pub(crate) fn look_ahead(
-        self: &Arc<Self>,
-        play: &Arc<PlayRun>,
-        task: &Arc<Task>,
-        host_tasks: &mut [HostTask],
-        continuation: &Continuation<'_>,
-    ) {
-        if play.hosts_diverge.load(Ordering::Acquire) {
-            return;
-        }
-        // Some of them are on a train already: the others wait for them at its end.
-        if !self.options.batch
-            || host_tasks.iter().any(|host_task| host_task.advance.is_some() || host_task.calls().next().is_none())
-        {
-            return;
-        }
-        let Some(interference) = Interference::of(host_tasks) else { return };
-        let mut pipeline = LookAhead {
-            run: self,
-            play,
-            interference,
-            pending: Arc::default(),
-            notifies: false,
-            handlers: HashMap::new(),
-        };
-        if !pipeline.takes(task, host_tasks) || !pipeline.leads(task, host_tasks) {
-            return;
-        }
-        let around = task.role.iter().flat_map(|role| std::iter::once(role).chain(&role.parents));
-        let mut roles: HashSet<&str> = around.map(|role| role.identity.as_str()).collect();
-        let mut calls: usize = host_tasks.iter().map(|host_task| host_task.calls().count()).sum();
-        let mut bytes = 0;
-        let mut walk = Walk::new(continuation, host_tasks.len());
-        for _ in 0..MOST_TASKS {
-            let task = loop {
-                match walk.next() {
-                    None => return,
-                    Some(Turn::Flush) if pipeline.flushes(host_tasks) => return,
-                    Some(Turn::Task(task)) if is_flush(task) && pipeline.flushes(host_tasks) => return,
-                    Some(Turn::Flush) => {}
-                    Some(Turn::Task(task)) if is_flush(task) => {}
-                    Some(Turn::Task(task)) => break task,
-                    Some(Turn::Role(step)) => {
-                        let identity = step.role.identity.as_str();
-                        let ran = |host_task: &HostTask| {
-                            host_task.host.roles().contains(identity) || host_task.host.has_left(identity)
-                        };
-                        if !step.role.allow_duplicates && (roles.contains(identity) || host_tasks.iter().any(ran)) {
-                            return;
-                        }
-                        roles.insert(identity);
-                        walk.enter(step);
+/// Makes tasks after this one ready as well, as many as can go out with it.
+pub(crate) fn look_ahead(
+    run: &Arc<Run>,
+    play: &Arc<PlayRun>,
+    task: &Arc<Task>,
+    host_tasks: &mut [HostTask],
+    continuation: &Continuation<'_>,
+) {
+    if play.hosts_diverge.load(Ordering::Acquire) {
+        return;
+    }
+    // Where some of them have a batch already, the others wait for them at its end.
+    if !run.options.batch
+        || host_tasks.iter().any(|host_task| host_task.batch.is_some() || host_task.calls().next().is_none())
+    {
+        return;
+    }
+    let Some(interference) = Interference::of(&targets_of(host_tasks)) else { return };
+    let mut ahead =
+        LookAhead { run, play, interference, pending: Arc::default(), notifies: false, handlers: HashMap::new() };
+    if !ahead.takes(task, host_tasks) || !ahead.leads(task, host_tasks) {
+        return;
+    }
+    let around = task.role.iter().flat_map(|role| std::iter::once(role).chain(&role.parents));
+    let mut roles: HashSet<&str> = around.map(|role| role.identity.as_str()).collect();
+    let mut calls: usize = host_tasks.iter().map(|host_task| host_task.calls().count()).sum();
+    let mut bytes = 0;
+    let mut walk = NextSteps::new(continuation, host_tasks.len());
+    for _ in 0..MOST_TASKS {
+        let task = loop {
+            match walk.next() {
+                None => return,
+                Some(Turn::Flush) if ahead.flushes(host_tasks) => return,
+                Some(Turn::Task(task)) if is_flush(task) && ahead.flushes(host_tasks) => return,
+                Some(Turn::Flush) => {}
+                Some(Turn::Task(task)) if is_flush(task) => {}
+                Some(Turn::Task(task)) => break task,
+                Some(Turn::Role(step)) => {
+                    let identity = step.role.identity.as_str();
+                    let ran = |host_task: &HostTask| {
+                        host_task.host.roles().contains(identity) || host_task.host.has_left(identity)
+                    };
+                    if !step.role.allow_duplicates && (roles.contains(identity) || host_tasks.iter().any(ran)) {
+                        return;
                     }
+                    roles.insert(identity);
+                    walk.enter(step);
                 }
-            };
-            let Some(next) = pipeline.made(task, host_tasks) else { return };
-            calls += next.iter().map(|host_task| host_task.calls().count()).sum::<usize>();
-            bytes += next
-                .iter()
-                .map(|host_task| host_task.calls().map(|call| size(&call.call.args)).sum())
-                .max()
-                .unwrap_or(0);
-            if calls > MOST_CALLS || bytes > MOST_BYTES {
-                return;
             }
-            let leads = pipeline.leads(task, &next);
-            for (host_task, next) in host_tasks.iter_mut().zip(next) {
-                host_task.pipeline.push(PipelinedTask { task: task.clone(), host_task: next });
-            }
-            if !leads {
-                return;
-            }
+        };
+        let Some(next) = ahead.made(task, host_tasks) else { return };
+        calls += next.iter().map(|host_task| host_task.calls().count()).sum::<usize>();
+        bytes +=
+            next.iter().map(|host_task| host_task.calls().map(|call| size(&call.call.args)).sum()).max().unwrap_or(0);
+        if calls > MOST_CALLS || bytes > MOST_BYTES {
+            return;
+        }
+        let leads = ahead.leads(task, &next);
+        for (host_task, next) in host_tasks.iter_mut().zip(next) {
+            host_task.pipeline.push(PipelinedTask { task: task.clone(), host_task: next });
+        }
+        if !leads {
+            return;
         }
     }
 }
@@ -245,21 +236,26 @@ impl LookAhead<'_> {
         if ![&settings.no_log, &settings.ignore_errors, &task.control.label].into_iter().any(waits) {
             return true;
         }
-        let read = |host_task: &HostTask| {
+        let read = |host_task: &HostTask, reads: &Arc<ReadTracker>| {
             let top = host_task.iterations.first().and_then(|iteration| iteration.top.clone());
-            let scope = self.run.scope(self.play, &host_task.host, Some(task), top, self.run.options.check);
+            let scope = self.run.tracked_scope(
+                self.play,
+                &host_task.host,
+                Some(task),
+                top,
+                self.run.options.check,
+                Some(reads),
+            );
             keywords.into_iter().for_each(|keyword| drop(conditions::flag(keyword, settings, &scope)));
             drop(conditions::own_text(task.control.label.as_ref(), &scope));
         };
-        host_tasks.iter().all(|host_task| self.certainly(host_task, || read(host_task)).is_some())
+        host_tasks.iter().all(|host_task| self.certainly(host_task, |reads| read(host_task, reads)).is_some())
     }
 
     /// What something comes to that reads variables of a host, unless it may be something else later.
-    fn certainly<T>(&self, host_task: &HostTask, read: impl FnOnce() -> T) -> Option<T> {
+    fn certainly<T>(&self, host_task: &HostTask, read: impl FnOnce(&Arc<ReadTracker>) -> T) -> Option<T> {
         let reads = Arc::new(ReadTracker::ahead(self.pending.clone(), self.interference.changes_our_files()));
-        host_task.host.track_reads_with(Some(reads.clone()));
-        let found = read();
-        host_task.host.track_reads_with(None);
+        let found = read(&reads);
         let wants = self.wants_facts(std::slice::from_ref(host_task));
         (!reads.was_too_early() && !wants).then_some(found)
     }
@@ -271,15 +267,17 @@ impl LookAhead<'_> {
             let Some(value) = field.value.data() else { return false };
             let names: Vec<String> = match value.as_str() {
                 Some(name) => vec![name.to_owned()],
-                None => value.try_iter().into_iter().flatten().map(|name| crate::run::text_of(&name)).collect(),
+                None => value.try_iter().into_iter().flatten().map(|name| text_of(&name)).collect(),
             };
             for name in names {
-                let found = |host_task: &HostTask| self.run.wanted(self.play, &host_task.host, &name).is_ok();
+                let found = |host_task: &HostTask, reads: &Arc<ReadTracker>| {
+                    self.run.wanted(self.play, &host_task.host, &name, Some(reads)).is_ok()
+                };
                 let known = match self.handlers.get(&name) {
                     Some(known) => *known,
-                    None => {
-                        host_tasks.iter().all(|host_task| self.certainly(host_task, || found(host_task)) == Some(true))
-                    }
+                    None => host_tasks
+                        .iter()
+                        .all(|host_task| self.certainly(host_task, |reads| found(host_task, reads)) == Some(true)),
                 };
                 self.handlers.insert(name, known);
                 if !known {
@@ -292,7 +290,7 @@ impl LookAhead<'_> {
 
     /// Whether handlers may have to run before what comes next.
     fn flushes(&self, host_tasks: &[HostTask]) -> bool {
-        let (notified, pending) = (lock(&self.play.notified), lock(&self.play.pending));
+        let (notified, pending) = (self.play.notified.lock(), self.play.pending.lock());
         self.notifies
             || host_tasks.iter().map(|host_task| &host_task.host.name).any(|host| {
                 notified.get(host).is_some_and(|names| !names.is_empty())
@@ -328,4 +326,12 @@ fn size_of(value: &Wire) -> usize {
         Wire::Map(map) => size(map),
         _ => 8,
     }
+}
+
+/// The hosts that have calls, and where these go.
+fn targets_of(host_tasks: &[HostTask]) -> Vec<(&str, &Target)> {
+    host_tasks
+        .iter()
+        .filter_map(|host_task| Some((&*host_task.host.name, &*host_task.calls().next()?.target)))
+        .collect()
 }

@@ -1,3 +1,5 @@
+//! Which tasks may go out before their turn.
+
 pub(crate) mod continuation;
 pub(crate) mod interference;
 pub(crate) mod look_ahead;

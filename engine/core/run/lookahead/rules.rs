@@ -1,7 +1,9 @@
 //! What is certain of a task before its turn: what it is written to do, whatever any host may answer.
 
-use crate::plan::{Action, Condition, Controller, Field, Step, Task};
-use crate::run::conditions;
+use crate::{
+    plan::{Action, Condition, Controller, Field, Step, Task},
+    run::conditions,
+};
 
 /// Whether a task is of a kind that can be made ready before its turn.
 pub(crate) fn may_follow(task: &Task) -> bool {

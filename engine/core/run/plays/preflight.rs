@@ -1,39 +1,21 @@
 //! What can be known of a run before any host is touched: whether the variables of its hosts can be read, and whether
 //! its plays can be played at all.
 
-use std::{collections::HashSet, path::Path, sync::Arc};
+use std::{collections::HashSet, sync::Arc};
 
-use miette::Diagnostic;
-
-use crate::run::connection::target as connection;
-use crate::run::plays::play;
-use crate::run::{PlayRun, Run, text_of};
 use crate::{
+    actions::text_of,
     inventory::Pattern,
     plan::{Block, Field, Play, Step},
-    source::{Problems, Span, nearest},
+    run::{
+        connection::variables::NOT_FOLLOWED,
+        plays::serial::check_serial,
+        state::{play::PlayRun, run::Run},
+    },
+    source::Problems,
     template,
     vars::Layer,
 };
-
-/// Strategies by their names in playbooks.
-const STRATEGIES: [&str; 3] = ["linear", "free", "host_pinned"];
-
-#[derive(Debug, thiserror::Error, Diagnostic)]
-enum PreflightError {
-    #[error("Invalid play strategy specified: {name}")]
-    Strategy {
-        name: String,
-        #[source_code]
-        #[label("there is no such strategy")]
-        at: Span,
-        #[help]
-        help: Option<String>,
-    },
-    #[error("Invalid play strategy specified: {name}")]
-    #[diagnostic(help("the setting `strategy` takes linear, free or host_pinned"))]
-    StrategySetting { name: String },
-}
 
 /// Why a run ends before its first play or between two, with the exit code that Ansible has for it.
 #[derive(Debug)]
@@ -61,7 +43,7 @@ impl Run {
         let mut problems = Problems::default();
         for play in plays {
             let scope = self.scope_of_play(&Arc::new(PlayRun::of(play)));
-            let checks = [self.strategy(play).map(drop), play::check_serial(play, &scope)];
+            let checks = [self.strategy(play).map(drop), check_serial(play, &scope)];
             problems.0.extend(checks.into_iter().filter_map(Result::err).flat_map(|found| found.0));
         }
         problems.unless_any(()).map_err(|problems| RunError { problems, exit_code: 1 })?;
@@ -75,25 +57,6 @@ impl Run {
             self.warn(format!("the variable `{name}` ({host}) has no effect: it is not supported"), None);
         }
         Ok(())
-    }
-
-    /// The strategy of a play, by its short name. One that depends on facts or prompts is not known before.
-    pub(crate) fn strategy(self: &Arc<Self>, play: &Arc<Play>) -> Result<&'static str, Problems> {
-        let known = |name: &str| {
-            let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
-            STRATEGIES.into_iter().find(|known| *known == short.unwrap_or(name))
-        };
-        let Some(field) = &play.strategy else {
-            let name = &self.options.strategy;
-            return known(name).ok_or_else(|| PreflightError::StrategySetting { name: name.clone() }.into());
-        };
-        let base = PlayRun::of(play);
-        let name = text_of(&play::rendered(field, &self.scope_of_play(&Arc::new(base)), "strategy")?);
-        known(&name).ok_or_else(|| {
-            let help = nearest(&name, STRATEGIES).map(|meant| format!("did you mean `{meant}`?"));
-            let help = help.or_else(|| Some("there are linear, free and host_pinned".to_owned()));
-            PreflightError::Strategy { name, at: field.span.clone(), help }.into()
-        })
     }
 
     fn check_hosts(self: &Arc<Self>, play: &Arc<Play>, found: &mut Found) {
@@ -122,14 +85,6 @@ impl Run {
             None => Some(value.try_iter().ok()?.map(|item| text_of(&item)).collect::<Vec<_>>().join(",")),
         }
     }
-
-    /// The variables of a host as the inventory has them.
-    ///
-    /// # Errors
-    /// A file of `group_vars` or `host_vars` cannot be read.
-    pub(crate) fn inventory_layers(&self, name: &str, playbook_dir: &Path) -> Result<Vec<Arc<Layer>>, Problems> {
-        self.inventory().layers(name, Some(playbook_dir)).map(|layers| layers.to_vec())
-    }
 }
 
 /// What was found so far. Hosts share layers, so each is looked at once, and each problem is told once.
@@ -154,7 +109,7 @@ impl Found {
         if !self.seen.insert(Arc::as_ptr(layer)) {
             return;
         }
-        for name in connection::NOT_FOLLOWED {
+        for name in NOT_FOLLOWED {
             if layer.contains_key(*name) && !self.not_followed.iter().any(|(known, _)| known == name) {
                 self.not_followed.push((name, whose.to_owned()));
             }

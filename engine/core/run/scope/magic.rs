@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 
-use crate::run::reads::ReadTracker;
-use crate::run::state::host::HostState;
-use crate::run::steering::steers;
-use crate::run::{PlayRun, Run};
 use crate::{
     plan::{Role, Task},
+    run::{
+        reads::ReadTracker,
+        scope::names,
+        state::{host::HostState, play::PlayRun, run::Run},
+        steering,
+    },
     source::{Source, Span, absolute},
     template,
     vars::{Lazy, Lenience, Magic, Outside, Scope, mapping, omit},
@@ -28,77 +30,9 @@ pub(crate) struct HostMagic {
     pub entry: bool,
 }
 
-const NAMES: &[&str] = &[
-    "ansible_check_mode",
-    "ansible_collection_name",
-    "ansible_config_file",
-    "ansible_dependent_role_names",
-    "ansible_diff_mode",
-    "ansible_forks",
-    "ansible_inventory_sources",
-    "ansible_limit",
-    "ansible_parent_role_names",
-    "ansible_parent_role_paths",
-    "ansible_play_batch",
-    "ansible_play_hosts",
-    "ansible_play_hosts_all",
-    "ansible_play_name",
-    "ansible_play_role_names",
-    "ansible_playbook_python",
-    "ansible_role_name",
-    "ansible_role_names",
-    "ansible_run_tags",
-    "ansible_search_path",
-    "ansible_skip_tags",
-    "ansible_verbosity",
-    "ansible_version",
-    "group_names",
-    "groups",
-    "hostvars",
-    "inventory_dir",
-    "inventory_file",
-    "inventory_hostname",
-    "inventory_hostname_short",
-    "omit",
-    "play_hosts",
-    "playbook_dir",
-    "role_name",
-    "role_names",
-    "role_path",
-];
-
-/// Whether a variable is one of these.
-pub(crate) fn is_one(name: &str) -> bool {
-    NAMES.binary_search(&name).is_ok()
-}
-
-/// What an entry of `hostvars` shows of these. `hostvars` itself is not among them: whoever shows all of it comes to
-/// an end.
-const OF_HOSTS: &[&str] = &[
-    "ansible_check_mode",
-    "ansible_collection_name",
-    "ansible_config_file",
-    "ansible_diff_mode",
-    "ansible_forks",
-    "ansible_inventory_sources",
-    "ansible_limit",
-    "ansible_playbook_python",
-    "ansible_run_tags",
-    "ansible_skip_tags",
-    "ansible_verbosity",
-    "ansible_version",
-    "group_names",
-    "groups",
-    "inventory_dir",
-    "inventory_file",
-    "inventory_hostname",
-    "inventory_hostname_short",
-    "playbook_dir",
-];
-
 /// Whether a variable may come with gathering. To ask for one that facts never have is no reason to gather.
 fn may_be_fact(name: &str) -> bool {
-    name.starts_with("ansible_") && name != "ansible_managed" && !steers(name)
+    name.starts_with("ansible_") && name != "ansible_managed" && !steering::steers(name)
 }
 
 impl Magic for HostMagic {
@@ -107,7 +41,7 @@ impl Magic for HostMagic {
             reads.name(name);
         }
         // Most names are not ours: one search in a sorted table says so.
-        if !is_one(name) {
+        if !names::is_one(name) {
             return match name {
                 "ansible_facts" => self.facts(),
                 _ => None,
@@ -120,9 +54,9 @@ impl Magic for HostMagic {
         if let Some(reads) = &self.reads {
             reads.names();
         }
-        let names = if self.entry { OF_HOSTS } else { NAMES };
+        let known = if self.entry { names::OF_HOSTS } else { names::NAMES };
         // Outside of a role there is no `role_name`.
-        names.iter().copied().filter(|name| self.value(name).is_some()).map(Arc::from).collect()
+        known.iter().copied().filter(|name| self.value(name).is_some()).map(Arc::from).collect()
     }
 
     fn owner(&self) -> Option<&str> {
@@ -209,6 +143,7 @@ impl HostMagic {
             "hostvars" => Value::from_object(HostVars {
                 run: self.run.clone(),
                 play: self.play.clone(),
+                reads: self.reads.clone(),
                 level: template::Level::now(),
             }),
             "playbook_dir" => absolute(&self.play.play.folder).into(),
@@ -278,6 +213,7 @@ fn version() -> Value {
 struct HostVars {
     run: Arc<Run>,
     play: Arc<PlayRun>,
+    reads: Option<Arc<ReadTracker>>,
     level: template::Level,
 }
 
@@ -297,7 +233,7 @@ impl Object for HostVars {
         if let Some(why) = host.why_broken() {
             return Some(template::failed_value(&why));
         }
-        Some(template::scope_value(self.run.host_scope(&self.play, &host), self.level))
+        Some(template::scope_value(self.run.host_scope(&self.play, &host, self.reads.clone()), self.level))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
@@ -307,7 +243,12 @@ impl Object for HostVars {
 
 impl Run {
     /// What `hostvars` shows of a host: everything but the variables of plays and tasks.
-    pub(crate) fn host_scope(self: &Arc<Self>, play: &Arc<PlayRun>, host: &Arc<HostState>) -> Arc<Scope> {
+    pub(crate) fn host_scope(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        host: &Arc<HostState>,
+        reads: Option<Arc<ReadTracker>>,
+    ) -> Arc<Scope> {
         let state = host.layers();
         let mut layers = Vec::with_capacity(4 + state.inventory.len());
         layers.extend([self.resolver.extra.clone(), state.set, state.included, state.facts]);
@@ -318,7 +259,7 @@ impl Run {
             host: host.clone(),
             task: None,
             check: self.options.check,
-            reads: host.reads(),
+            reads,
             entry: true,
         };
         Arc::new(Scope::new(layers, Arc::new(magic), Arc::new([])))
@@ -331,13 +272,13 @@ mod tests {
 
     #[test]
     fn names_are_sorted_so_that_each_is_found() {
-        assert!(NAMES.is_sorted());
+        assert!(names::NAMES.is_sorted());
     }
 
     #[test]
     fn an_entry_of_hostvars_does_not_hold_hostvars() {
-        assert!(OF_HOSTS.iter().all(|name| NAMES.contains(name)));
-        assert!(!OF_HOSTS.contains(&"hostvars"));
+        assert!(names::OF_HOSTS.iter().all(|name| names::NAMES.contains(name)));
+        assert!(!names::OF_HOSTS.contains(&"hostvars"));
     }
 
     #[test]

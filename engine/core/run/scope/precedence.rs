@@ -6,11 +6,12 @@
 
 use std::sync::Arc;
 
-use crate::run::scope::magic::HostMagic;
-use crate::run::state::host::HostState;
-use crate::run::{PlayRun, Run};
 use crate::{
     plan::{Role, Task},
+    run::{
+        reads::ReadTracker,
+        state::{host::HostState, play::PlayRun, run::Run},
+    },
     vars::{Layer, Scope},
 };
 
@@ -24,6 +25,19 @@ impl Run {
         task: Option<&Arc<Task>>,
         top: Option<Arc<Layer>>,
         check: bool,
+    ) -> Arc<Scope> {
+        self.tracked_scope(play, host, task, top, check, None)
+    }
+
+    /// The same; `reads` notes what is read through it.
+    pub(crate) fn tracked_scope(
+        self: &Arc<Self>,
+        play: &Arc<PlayRun>,
+        host: &Arc<HostState>,
+        task: Option<&Arc<Task>>,
+        top: Option<Arc<Layer>>,
+        check: bool,
+        reads: Option<&Arc<ReadTracker>>,
     ) -> Arc<Scope> {
         let state = host.layers();
         let mut layers: Vec<Arc<Layer>> = Vec::with_capacity(24);
@@ -67,13 +81,13 @@ impl Run {
             Some(task) => task.folders.clone(),
             None => Arc::from([play.play.folder.clone()]),
         };
-        let magic = HostMagic {
+        let magic = super::magic::HostMagic {
             run: self.clone(),
             play: play.clone(),
             host: host.clone(),
             task: task.cloned(),
             check,
-            reads: host.reads(),
+            reads: reads.cloned(),
             entry: false,
         };
         Arc::new(Scope::new(layers, Arc::new(magic), folders))

@@ -2,10 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::run::task::handlers::tasks;
-use crate::run::text_of;
 use crate::{
-    plan::{Field, Step, Task},
+    actions::text_of,
+    plan::{Block, Field, Step, Task},
     vars::Value,
 };
 
@@ -146,6 +145,22 @@ fn words(topic: &Value) -> Vec<String> {
         Some(text) => vec![text.to_owned()],
         None => topic.try_iter().into_iter().flatten().map(|word| text_of(&word)).collect(),
     }
+}
+
+/// The handlers in a list of steps, whatever blocks they stand in.
+fn tasks(steps: &[Step]) -> Vec<&Arc<Task>> {
+    fn of_block(block: &Block) -> Vec<&Arc<Task>> {
+        [&block.body, &block.rescue, &block.always].into_iter().flat_map(|steps| tasks(steps)).collect()
+    }
+    steps
+        .iter()
+        .flat_map(|step| match step {
+            Step::Task(task) => vec![task],
+            Step::Block(block) => of_block(block),
+            Step::Role(role) => tasks(&role.steps),
+            Step::Flush => Vec::new(),
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,21 +1,19 @@
 //! What is known of a host during a run: facts, variables that were set, roles that ran.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::HashSet,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use indexmap::IndexMap;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
-use crate::run::dispatch::pipeline::PipelinedTask;
-use crate::run::lock;
-use crate::run::reads::ReadTracker;
-use crate::run::steering;
 use crate::{
     actions::entries,
+    run::steering,
     source::{Problems, one_line},
     vars::{Layer, Lazy, Value, mapping},
 };
@@ -49,10 +47,6 @@ pub struct HostState {
     left: Mutex<HashSet<String>>,
     /// Variables that its facts tried to set and may not.
     refused: Mutex<HashSet<Arc<str>>>,
-    /// Sees what templates read for this host.
-    reads: Mutex<Option<Arc<ReadTracker>>>,
-    /// Tasks whose calls are on their way before their turn, the next one first.
-    sent: Mutex<VecDeque<PipelinedTask>>,
 }
 
 /// What follows a failure in a part of a block.
@@ -93,8 +87,6 @@ impl HostState {
             ran: Mutex::default(),
             left: Mutex::default(),
             refused: Mutex::default(),
-            reads: Mutex::default(),
-            sent: Mutex::default(),
         }
     }
 
@@ -108,21 +100,21 @@ impl HostState {
     /// The variables of the inventory cannot be read any more.
     pub fn set_broken(&self, problems: &Problems) {
         let text = problems.0.iter().map(|problem| one_line(&**problem)).collect::<Vec<_>>().join("; ");
-        *lock(&self.broken) = Some(text.into());
+        *self.broken.lock() = Some(text.into());
     }
 
     /// Why nothing is known of it, if that is so.
     pub fn why_broken(&self) -> Option<Arc<str>> {
-        lock(&self.broken).clone()
+        self.broken.lock().clone()
     }
 
     /// The layers as they are now.
     pub fn layers(&self) -> Layers {
-        self.layers.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.layers.read().clone()
     }
 
     fn change(&self, change: impl FnOnce(&mut Layers)) {
-        change(&mut self.layers.write().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.layers.write());
     }
 
     /// Sets variables as `set_fact` and `register` do.
@@ -136,7 +128,7 @@ impl HostState {
 
     /// The inventory has changed (`add_host`, `group_by`).
     pub fn set_inventory(&self, inventory: Vec<Arc<Layer>>) {
-        *lock(&self.broken) = None;
+        *self.broken.lock() = None;
         self.change(|layers| layers.inventory = inventory.into());
     }
 
@@ -157,7 +149,7 @@ impl HostState {
 
     /// Notes names that the host may not set, and gives back those that are new.
     pub(crate) fn refuse(&self, names: impl IntoIterator<Item = Arc<str>>) -> Vec<Arc<str>> {
-        let mut known = lock(&self.refused);
+        let mut known = self.refused.lock();
         names.into_iter().filter(|name| known.insert(name.clone())).collect()
     }
 
@@ -186,7 +178,7 @@ impl HostState {
     pub fn begin_play(&self) {
         self.roles().clear();
         self.set_failed(false);
-        lock(&self.shelters).clear();
+        self.shelters.lock().clear();
     }
 
     /// Whether a task failed here that nothing has rescued or cleared since.
@@ -228,16 +220,16 @@ impl HostState {
 
     /// Enters a part of a block.
     pub fn enter(&self, shelter: Shelter) {
-        lock(&self.shelters).push(shelter);
+        self.shelters.lock().push(shelter);
     }
 
     pub fn leave_shelter(&self) {
-        lock(&self.shelters).pop();
+        self.shelters.lock().pop();
     }
 
     /// What a failure meets here: whether a block rescues it, and whether anything else is still to run for it.
     pub fn shelter(&self) -> Shelter {
-        let shelters = lock(&self.shelters);
+        let shelters = self.shelters.lock();
         Shelter {
             rescue: shelters.iter().any(|shelter| shelter.rescue),
             always: shelters.iter().any(|shelter| shelter.always),
@@ -266,43 +258,46 @@ impl HostState {
 
     /// A task of the role was run, not only passed over.
     pub fn ran_in_role(&self, identity: &str) {
-        self.ran.lock().unwrap_or_else(PoisonError::into_inner).insert(identity.to_owned());
+        self.ran.lock().insert(identity.to_owned());
     }
 
     /// Whether any task of the role was run.
     pub fn has_run(&self, identity: &str) -> bool {
-        self.ran.lock().unwrap_or_else(PoisonError::into_inner).contains(identity)
+        self.ran.lock().contains(identity)
     }
 
     /// The remaining tasks of the role are not for this host.
     pub fn end_role(&self, identity: &str) {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).insert(identity.to_owned());
+        self.left.lock().insert(identity.to_owned());
     }
 
     pub fn has_left(&self, identity: &str) -> bool {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).contains(identity)
+        self.left.lock().contains(identity)
     }
 
     /// The host enters the role again.
     pub fn enter_role(&self, identity: &str) {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner).remove(identity);
-    }
-
-    pub(crate) fn track_reads_with(&self, reads: Option<Arc<ReadTracker>>) {
-        *lock(&self.reads) = reads;
-    }
-
-    pub(crate) fn reads(&self) -> Option<Arc<ReadTracker>> {
-        lock(&self.reads).clone()
-    }
-
-    /// Tasks whose calls are on their way before their turn.
-    pub(crate) fn sent(&self) -> MutexGuard<'_, VecDeque<PipelinedTask>> {
-        lock(&self.sent)
+        self.left.lock().remove(identity);
     }
 
     /// The roles that this host has run in the play.
     pub fn roles(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.roles.lock().unwrap_or_else(PoisonError::into_inner)
+        self.roles.lock()
     }
+}
+
+/// Hosts in the order of the play.
+pub(crate) type Hosts = Vec<Arc<HostState>>;
+
+/// Adds those that are not among them yet.
+pub(crate) fn join(hosts: &mut Hosts, more: Hosts) {
+    for host in more {
+        if !contains(hosts, &host) {
+            hosts.push(host);
+        }
+    }
+}
+
+pub(crate) fn contains(hosts: &[Arc<HostState>], host: &Arc<HostState>) -> bool {
+    hosts.iter().any(|other| Arc::ptr_eq(other, host))
 }

@@ -5,7 +5,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use crate::run::plays::play::HostExit;
+use crate::run::state::play::HostExit;
 
 /// Hosts that later plays go on without.
 #[derive(Default)]

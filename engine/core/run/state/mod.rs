@@ -1,4 +1,9 @@
-pub(crate) mod growth;
+//! What is known of a run, its plays and its hosts.
+
+pub(crate) mod addition;
 pub(crate) mod handler_list;
 pub(crate) mod host;
+pub(crate) mod inventory;
 pub(crate) mod losses;
+pub(crate) mod play;
+pub(crate) mod run;

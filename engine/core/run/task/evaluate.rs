@@ -1,84 +1,29 @@
 //! From an answer to a result: failed_when, changed_when, until, ignore_errors, no_log; and what follows
 //! from it: register, notify, facts, counts.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use crate::run::conditions;
-use crate::run::plays::play::HostExit;
-use crate::run::state::growth::Addition;
-use crate::run::state::host::HostState;
-use crate::run::steering;
-use crate::run::task::iteration::Attempt;
-use crate::run::task::prepare as iteration;
-use crate::run::task::register::{NO_TRACEBACK, gathers, register_value};
-use crate::run::task::task_run::{CENSORED, TaskRun, censored, item};
-use crate::run::{PlayRun, Run, data, lock, text_of};
 use crate::{
-    actions::{Answer, Effect, entries},
-    event::{Event, HostResult, Item, Status},
-    plan::{Controller, Task},
+    actions::{Answer, entries, text_of},
+    event::{HostResult, Status},
+    plan::{Controller, Field, Task},
+    run::{
+        conditions,
+        lookahead::rules,
+        shorthand::data,
+        state::{host::HostState, run::Run},
+        task::{
+            iteration::Attempt,
+            prepare::job_id,
+            register::{NO_TRACEBACK, register_value},
+            result::{CENSORED, Retry, TaskResult, item},
+            task_run::TaskRun,
+        },
+    },
     source::Span,
     template::{self, TemplateError},
-    vars::{Layer, Scope, Value, mapping},
+    vars::{Scope, Value, mapping},
 };
-
-/// An answer with the task's own conditions applied.
-pub(crate) struct TaskResult {
-    pub result: HostResult,
-    pub item: Option<Item>,
-    /// What `register` keeps.
-    pub registered: Value,
-    pub changed: bool,
-    pub failed: bool,
-    pub no_log: bool,
-    pub ignore_errors: bool,
-    pub ignore_unreachable: bool,
-    pub retry: Option<Retry>,
-    /// `break_when` holds: no further items.
-    pub stop: bool,
-    pub effects: Vec<Effect>,
-    /// Names to notify, rendered.
-    pub notify: Vec<(String, Span)>,
-}
-
-/// Another attempt is due.
-pub(crate) struct Retry {
-    pub left: u32,
-    pub delay: Duration,
-}
-
-impl TaskResult {
-    /// Only now is it known whether the inventory was changed.
-    fn note_new(&mut self, task: &Task, new: bool) {
-        if new || self.result.status != Status::Changed || !task.changed_when.is_empty() {
-            return;
-        }
-        self.changed = false;
-        self.result.status = Status::Ok;
-        let mut data = entries(&self.registered);
-        data.insert("changed".into(), Value::from(false));
-        self.registered = mapping(data);
-        self.result.data = self.registered.clone();
-        self.notify.clear();
-    }
-
-    /// Failed after all, for a reason that has its own place.
-    fn fail(&mut self, msg: &str, at: Span) {
-        self.failed = true;
-        self.result.status = Status::Failed;
-        self.result.data = mapping([("msg", Value::from(msg)), ("changed", Value::from(self.changed))]);
-        self.result.place = Some(at);
-        self.result.looped = false;
-    }
-
-    /// The result as it may be shown.
-    pub fn shown(&self) -> HostResult {
-        if self.no_log { censored(&self.result) } else { self.result.clone() }
-    }
-}
 
 impl Run {
     /// Applies the task's conditions to an answer.
@@ -96,7 +41,7 @@ impl Run {
             && answer.skipped.is_none()
             && !answer.data.iter().any(|(name, _)| &**name == "finished")
         {
-            answer.set("ansible_job_id", iteration::job_id());
+            answer.set("ansible_job_id", job_id());
             answer.set("started", true);
             answer.set("finished", true);
         }
@@ -199,7 +144,7 @@ impl Run {
         };
         let place = (answer.failed || answer.unreachable).then(|| place(&task.task, &answer));
         TaskResult {
-            result: HostResult {
+            report: HostResult {
                 host: host.name.clone(),
                 delegated_to: attempt.delegated.map(|host| host.name.clone()),
                 status,
@@ -257,7 +202,7 @@ impl Run {
                 Some(Arc::new(layer))
             }
         };
-        let top = self.with_delegated(&task.play, top, attempt.delegated);
+        let top = self.with_delegated(&task.play, top, attempt.delegated, None);
         self.scope(&task.play, host, Some(&task.task), top, self.options.check)
     }
 
@@ -288,159 +233,6 @@ impl Run {
         }
         let left = retries + 1 - attempt.number;
         Ok(Verdict::Again(Retry { left, delay: Duration::try_from_secs_f64(delay).unwrap_or_default() }))
-    }
-
-    /// What a unit's answer does to the run: facts, variables, inventory.
-    pub(crate) fn apply(
-        self: &Arc<Self>,
-        task: &TaskRun,
-        host: &Arc<HostState>,
-        delegated: Option<&Arc<HostState>>,
-        judged: &mut TaskResult,
-    ) {
-        if judged.effects.is_empty() {
-            return;
-        }
-        let scope = self.scope(&task.play, host, Some(&task.task), None, self.options.check);
-        let delegate_facts =
-            conditions::flag(conditions::DELEGATE_FACTS, &task.task.settings, &scope).ok().flatten().unwrap_or(false);
-        let target = match (delegate_facts, delegated) {
-            (true, Some(other)) => other,
-            _ => host,
-        };
-        for effect in std::mem::take(&mut judged.effects) {
-            match effect {
-                Effect::SetFacts { vars, cacheable } => {
-                    if cacheable {
-                        let facts = vars.iter().filter_map(|(k, v)| Some((k.clone(), v.data()?)));
-                        target.add_facts(facts.collect());
-                    }
-                    target.set(vars);
-                }
-                Effect::Facts(facts) => {
-                    let gathered = gathers(&task.task);
-                    let refused = match task.task.action.brings_facts() {
-                        true => target.add_facts_from_host(facts, gathered),
-                        // No agent of ours would say so.
-                        false => target.refuse(facts.into_keys()),
-                    };
-                    if !refused.is_empty() {
-                        self.warn(steering::warning(&host.name, &refused), None);
-                    }
-                    if gathered {
-                        target.set_gathered(true);
-                    }
-                }
-                Effect::IncludeVars(vars) => target.include(vars),
-                Effect::AddHost { name, groups, vars } => {
-                    let new = self.add_host(&task.play, &name, &groups, vars);
-                    judged.note_new(&task.task, new);
-                }
-                Effect::GroupBy { group, parents } => {
-                    let new = self.group_by(&task.play, host, &group, &parents);
-                    judged.note_new(&task.task, new);
-                }
-                Effect::Stats { data, per_host, aggregate } => {
-                    let hidden = |(name, _)| (name, Value::from(CENSORED));
-                    let data = match judged.no_log {
-                        true => data.into_iter().map(hidden).collect(),
-                        false => data.into_iter().collect(),
-                    };
-                    self.add_stats(&host.name, data, per_host, aggregate);
-                }
-            }
-        }
-    }
-
-    /// Says whether the inventory has changed; so does `group_by`.
-    fn add_host(&self, play: &PlayRun, name: &str, groups: &[String], vars: Layer) -> bool {
-        let addition = Addition::Host { name: name.to_owned(), groups: groups.to_vec(), vars };
-        let new = self.change_inventory(|inventory| addition.apply(inventory)).unwrap_or(false);
-        self.keep(addition);
-        self.refresh_layers(&play.play.folder);
-        new
-    }
-
-    fn group_by(&self, play: &PlayRun, host: &HostState, group: &str, parents: &[String]) -> bool {
-        let addition =
-            Addition::Group { name: group.to_owned(), parents: parents.to_vec(), host: host.name.to_string() };
-        match self.change_inventory(|inventory| addition.apply(inventory)) {
-            Ok(new) => {
-                self.keep(addition);
-                self.refresh_layers(&play.play.folder);
-                new
-            }
-            Err(error) => {
-                self.warn(error.to_string(), None);
-                false
-            }
-        }
-    }
-
-    /// Ends a task on a host: registers, counts, notifies, tells. True when the host failed.
-    pub(crate) fn commit(
-        self: &Arc<Self>,
-        task: &TaskRun,
-        host: &Arc<HostState>,
-        mut judged: TaskResult,
-        elapsed: Duration,
-    ) -> bool {
-        judged.result.elapsed = elapsed;
-        if let Some(name) = &task.task.register {
-            host.set([(name.clone(), data(judged.registered.clone()))]);
-        }
-        let name = &host.name;
-        for (handler, at) in std::mem::take(&mut judged.notify) {
-            if let Err(problem) = self.notify(&task.play, host, &handler) {
-                judged.fail(&problem, at);
-            }
-        }
-        let mut failed = false;
-        if judged.result.status == Status::Unreachable {
-            task.unreachable.store(true, Ordering::Release);
-        }
-        match judged.result.status {
-            Status::Unreachable if judged.ignore_unreachable => {
-                judged.result.status = Status::UnreachableIgnored;
-                self.count(name, |counts| {
-                    counts.ok += 1;
-                    counts.ignored += 1;
-                });
-            }
-            Status::Unreachable => {
-                task.play.leave(name, HostExit::Unreachable);
-                task.play.remove(name);
-                lock(&self.losses).add_unreachable(name.clone());
-                self.count(name, |counts| counts.unreachable += 1);
-            }
-            Status::Failed if judged.ignore_errors => {
-                judged.result.status = Status::Ignored;
-                self.count(name, |counts| {
-                    counts.ok += 1;
-                    counts.ignored += 1;
-                    counts.changed += u32::from(judged.changed);
-                });
-            }
-            Status::Failed => {
-                failed = true;
-                self.fail(&task.play, host);
-                self.note_failure(host, about(task), judged.registered.clone());
-            }
-            Status::Skipped => self.count(name, |counts| counts.skipped += 1),
-            Status::Ok | Status::Changed | Status::Ignored | Status::UnreachableIgnored => {
-                self.count(name, |counts| {
-                    counts.ok += 1;
-                    counts.changed += u32::from(judged.changed);
-                });
-            }
-        }
-        if let Some(role) = &task.task.role
-            && !matches!(judged.result.status, Status::Skipped | Status::Unreachable | Status::UnreachableIgnored)
-        {
-            host.ran_in_role(&role.identity);
-        }
-        self.send(Event::HostDone { task: task.id, result: judged.shown() });
-        failed
     }
 }
 
@@ -494,9 +286,21 @@ fn place(task: &Task, answer: &Answer) -> Span {
     task.span.at(task.span.start as usize..task.span.start as usize + first_line)
 }
 
-/// `ansible_failed_task`.
-fn about(task: &TaskRun) -> Value {
-    let name =
-        task.task.name.as_ref().and_then(|name| name.value.data()).map_or_else(String::new, |name| text_of(&name));
-    mapping([("name", Value::from(name)), ("action", Value::from(task.task.written.clone()))])
+/// Whether the conditions and keywords that are read with a task's result hold any template or expression.
+pub(crate) fn may_read(task: &Task) -> bool {
+    let settings = &task.settings;
+    let control = &task.control;
+    let fields = [
+        &task.retries,
+        &task.delay,
+        &control.label,
+        &settings.no_log,
+        &settings.ignore_errors,
+        &settings.ignore_unreachable,
+    ];
+    let conditions = [&task.changed_when, &task.failed_when, &task.until, &control.break_when];
+    let is_open = |field: &Field| field.value.data().is_none();
+    !conditions.into_iter().flatten().all(rules::is_constant)
+        || fields.into_iter().flatten().any(is_open)
+        || task.notify.iter().chain(&settings.notify).any(is_open)
 }

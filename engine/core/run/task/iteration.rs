@@ -4,20 +4,30 @@ use std::{sync::Arc, time::Duration};
 
 use minijinja::value::ValueKind;
 
-use crate::run::conditions;
-use crate::run::state::host::HostState;
-use crate::run::task::evaluate::TaskResult;
-use crate::run::task::prepare::{Iteration, skipped};
-use crate::run::{PlayRun, Run, data, text_of};
 use crate::{
-    actions::{Answer, failed_by},
-    event::{HostResult, Status},
+    actions::{Answer, failed_by, text_of},
     plan::{Action, Controller, Task},
+    run::{
+        conditions,
+        reads::ReadTracker,
+        shorthand::data,
+        state::{host::HostState, play::PlayRun, run::Run},
+    },
     template::{self, TemplateError},
     vars::{Layer, Scope, Value, mapping},
 };
 
 /// One round as its answer is judged.
+/// One round of a task on a host.
+#[derive(Clone)]
+pub(crate) struct Iteration {
+    pub index: usize,
+    pub item: Option<Value>,
+    /// Loop variables; strongest of all.
+    pub top: Option<Arc<Layer>>,
+}
+
+/// One attempt at an iteration, as its answer is evaluated.
 pub(crate) struct Attempt<'w> {
     pub iteration: &'w Iteration,
     /// From 1.
@@ -42,8 +52,9 @@ pub(crate) fn iterations(
     play: &Arc<PlayRun>,
     task: &Arc<Task>,
     host: &Arc<HostState>,
+    reads: Option<&Arc<ReadTracker>>,
 ) -> Result<Iterations, Box<Answer>> {
-    let scope = run.scope(play, host, Some(task), None, run.options.check);
+    let scope = run.tracked_scope(play, host, Some(task), None, run.options.check, reads);
     let Some(items) = items(task, &scope)? else {
         let iteration = Iteration { index: 0, item: None, top: None };
         return Ok(Iterations {
@@ -170,67 +181,10 @@ fn about(index: usize, items: &[Value], all: Option<&Value>) -> Value {
     mapping(about)
 }
 
-/// One result for all items.
-pub(crate) fn sum(host: &Arc<HostState>, judged: Vec<TaskResult>) -> TaskResult {
-    let any = |status: fn(&TaskResult) -> bool| judged.iter().any(status);
-    let unreachable = any(|j| j.result.status == Status::Unreachable);
-    let failed = any(|j| j.failed && j.result.status != Status::Unreachable);
-    let skipped = judged.iter().all(|j| j.result.status == Status::Skipped);
-    let changed = any(|j| j.changed);
-    let results: Value = judged.iter().map(|j| j.registered.clone()).collect();
-    let mut fields: Vec<(&str, Value)> = vec![("results", results), ("changed", Value::from(changed))];
-    let msg = match () {
-        () if failed => "One or more items failed",
-        () if skipped => "All items skipped",
-        () => "All items completed",
-    };
-    if failed {
-        fields.push(("failed", Value::from(true)));
-    }
-    if unreachable {
-        fields.push(("unreachable", Value::from(true)));
-    }
-    fields.push(("skipped", Value::from(skipped)));
-    match judged.is_empty() {
-        true => fields.push(("skipped_reason", Value::from("No items in the list"))),
-        false => fields.push(("msg", Value::from(msg))),
-    }
-    let status = match () {
-        () if unreachable => Status::Unreachable,
-        () if failed => Status::Failed,
-        () if skipped => Status::Skipped,
-        () if changed => Status::Changed,
-        () => Status::Ok,
-    };
-    let first_bad = judged.iter().find(|j| j.failed);
-    let data = mapping(fields);
-    let unreachable_data =
-        judged.iter().find(|j| j.result.status == Status::Unreachable).map(|j| j.result.data.clone());
-    TaskResult {
-        result: HostResult {
-            host: host.name.clone(),
-            delegated_to: None,
-            status,
-            data: unreachable_data.unwrap_or_else(|| data.clone()),
-            diff: Vec::new(),
-            changes: Vec::new(),
-            warnings: Vec::new(),
-            verbose_always: false,
-            looped: !judged.is_empty() && !unreachable,
-            place: first_bad.and_then(|j| j.result.place.clone()),
-            help: first_bad.and_then(|j| j.result.help.clone()),
-            elapsed: Duration::ZERO,
-        },
-        item: None,
-        registered: data,
-        changed,
-        failed,
-        no_log: any(|j| j.no_log),
-        ignore_errors: judged.iter().all(|j| j.ignore_errors) && !judged.is_empty(),
-        ignore_unreachable: judged.iter().all(|j| j.ignore_unreachable) && !judged.is_empty(),
-        retry: None,
-        stop: false,
-        effects: Vec::new(),
-        notify: judged.into_iter().flat_map(|j| j.notify).collect(),
-    }
+/// Skipped because a condition does not hold.
+pub(crate) fn skipped(condition: &crate::plan::Condition) -> Answer {
+    let shown = condition.value.data().unwrap_or_else(|| Value::from(condition.span.text()));
+    Answer { skipped: Some("Conditional result was False".to_owned()), ..Answer::default() }
+        .with("false_condition", shown)
+        .with("skip_reason", "Conditional result was False")
 }

@@ -1,6 +1,11 @@
+//! One task on one host: from its conditions and arguments to a call, and from the answer to what follows from it.
+
+pub(crate) mod commit;
 pub(crate) mod evaluate;
+pub(crate) mod failure;
 pub(crate) mod handlers;
 pub(crate) mod iteration;
 pub(crate) mod prepare;
 pub(crate) mod register;
+pub(crate) mod result;
 pub(crate) mod task_run;

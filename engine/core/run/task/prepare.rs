@@ -7,29 +7,26 @@ use rplay_modules::{
     wire::{Background, Become, Call, Mode},
 };
 
-use crate::run::conditions;
-use crate::run::connection::target as connection;
-use crate::run::connection::target::ConnectionError;
-use crate::run::state::host::HostState;
-use crate::run::steering;
-use crate::run::{PlayRun, Run, text_of};
 use crate::{
-    actions::{self, Act, After, Answer, Rendered, failed_by, wire_args},
+    actions::{self, Act, After, Answer, Rendered, failed_by, text_of, wire_args},
     link::Target,
     plan::{Action, Controller, Task},
+    run::{
+        conditions,
+        connection::{
+            privilege::become_user,
+            target::target,
+            variables::{ConnectionError, max_output, word},
+        },
+        reads::ReadTracker,
+        state::{host::HostState, play::PlayRun, run::Run},
+        steering,
+        task::iteration::{Iteration, skipped},
+    },
     source::Spanned,
     template::{self, TemplateError},
-    vars::{Layer, Lazy, Scope, Value, is_omit, mapping},
+    vars::{Layer, Lazy, Scope, is_omit, mapping},
 };
-
-/// One round of a task on a host.
-#[derive(Clone)]
-pub(crate) struct Iteration {
-    pub index: usize,
-    pub item: Option<Value>,
-    /// Loop variables; strongest of all.
-    pub top: Option<Arc<Layer>>,
-}
 
 /// What is to be done about a unit.
 pub(crate) enum Ready {
@@ -58,8 +55,9 @@ impl Run {
         task: &Arc<Task>,
         host: &Arc<HostState>,
         iteration: &Iteration,
+        reads: Option<&Arc<ReadTracker>>,
     ) -> Ready {
-        match self.try_prepare(play, task, host, iteration) {
+        match self.try_prepare(play, task, host, iteration, reads) {
             Ok(ready) => ready,
             Err(fault) => Ready::Done(fault.answer(), None),
         }
@@ -71,8 +69,9 @@ impl Run {
         task: &Arc<Task>,
         host: &Arc<HostState>,
         iteration: &Iteration,
+        reads: Option<&Arc<ReadTracker>>,
     ) -> Result<Ready, ConnectionError> {
-        let scope = self.scope(play, host, Some(task), iteration.top.clone(), self.options.check);
+        let scope = self.tracked_scope(play, host, Some(task), iteration.top.clone(), self.options.check, reads);
         if let Some(skipped) = when(task, &scope) {
             return Ok(Ready::Done(skipped, None));
         }
@@ -88,8 +87,8 @@ impl Run {
         let scope = match check == self.options.check && delegated.is_none() {
             true => scope,
             false => {
-                let top = self.with_delegated(play, iteration.top.clone(), delegated.as_ref());
-                self.scope(play, host, Some(task), top, check)
+                let top = self.with_delegated(play, iteration.top.clone(), delegated.as_ref(), reads);
+                self.tracked_scope(play, host, Some(task), top, check, reads)
             }
         };
         let no_log = conditions::flag(conditions::NO_LOG, &task.settings, &scope)?.unwrap_or(self.options.no_log);
@@ -144,7 +143,7 @@ impl Run {
         let mut call = Call {
             module: ask.module.to_owned(),
             args: ask.args,
-            mode: Mode { check, diff, max_output: connection::max_output(&scope)? },
+            mode: Mode { check, diff, max_output: max_output(&scope)? },
             environment: self.environment(task, &scope)?,
             background: self.background(task, &scope)?,
         };
@@ -155,17 +154,16 @@ impl Run {
         // those of the host at hand.
         let (target, variables) = match &delegated {
             Some(other) => {
-                let theirs = self.host_scope(play, other);
-                (connection::target(&other.name, None, &scope, &theirs, &self.options.connection)?, theirs)
+                let theirs = self.host_scope(play, other, reads.cloned());
+                (target(&other.name, None, &scope, &theirs, &self.options.connection)?, theirs)
             }
-            None => (
-                connection::target(&host.name, Some(&task.settings), &scope, &scope, &self.options.connection)?,
-                scope.clone(),
-            ),
+            None => {
+                (target(&host.name, Some(&task.settings), &scope, &scope, &self.options.connection)?, scope.clone())
+            }
         };
         let become_user = {
             let acting = delegated.as_ref().map_or(&host.name, |other| &other.name);
-            connection::become_user(&task.settings, &scope, &variables, &self.options.connection, acting)?
+            become_user(&task.settings, &scope, &variables, &self.options.connection, acting)?
         };
         let target = Arc::new(target);
         let waited_for = task.asynchronous.as_ref().filter(|_| call.background.is_none());
@@ -181,9 +179,10 @@ impl Run {
         play: &Arc<PlayRun>,
         top: Option<Arc<Layer>>,
         delegated: Option<&Arc<HostState>>,
+        reads: Option<&Arc<ReadTracker>>,
     ) -> Option<Arc<Layer>> {
         let Some(other) = delegated else { return top };
-        let known = self.host_scope(play, other);
+        let known = self.host_scope(play, other, reads.cloned());
         let layers = known.layers.iter().cloned().chain([other.itself.clone()]).collect();
         let known = Scope::new(layers, known.magic.clone(), known.folders.clone());
         let vars = mapping([(other.name.clone(), template::scope_value(Arc::new(known), template::Level::now()))]);
@@ -241,7 +240,7 @@ impl Run {
 
     /// Where the host keeps what becomes of jobs, unless it is the usual place.
     fn jobs_folder(&self, scope: &Arc<Scope>) -> Result<Option<(String, String)>, TemplateError> {
-        let folder = connection::word(steering::ASYNC_DIR, scope)?.or_else(|| self.options.async_dir.clone());
+        let folder = word(steering::ASYNC_DIR, scope)?.or_else(|| self.options.async_dir.clone());
         Ok(folder.map(|folder| ("ANSIBLE_ASYNC_DIR".to_owned(), folder)))
     }
 
@@ -308,12 +307,4 @@ fn when(task: &Task, scope: &Arc<Scope>) -> Option<Answer> {
         Ok(Some(condition)) => Some(skipped(condition)),
         Err((error, _)) => Some(failed_by(&error)),
     }
-}
-
-/// Skipped because a condition does not hold.
-pub(crate) fn skipped(condition: &crate::plan::Condition) -> Answer {
-    let shown = condition.value.data().unwrap_or_else(|| Value::from(condition.span.text()));
-    Answer { skipped: Some("Conditional result was False".to_owned()), ..Answer::default() }
-        .with("false_condition", shown)
-        .with("skip_reason", "Conditional result was False")
 }

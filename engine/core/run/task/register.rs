@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::run::task::iteration::Attempt;
-use crate::run::text_of;
 use crate::{
-    actions::{Answer, Effect},
+    actions::{Answer, Effect, text_of},
     plan::{Action, Task},
+    run::task::iteration::Attempt,
     vars::{Value, mapping},
 };
 

@@ -11,14 +11,6 @@ use rplay_modules::{
     wire::{Map, Value as Wire},
 };
 
-use crate::run::conditions;
-use crate::run::state::host::HostState;
-use crate::run::task::evaluate::TaskResult;
-use crate::run::task::iteration::{self, Attempt};
-use crate::run::task::prepare::{Iteration, skipped};
-use crate::run::task::task_run::{CENSORED, TaskRun};
-use crate::run::walk::walk::{Hosts, contains, join};
-use crate::run::{PlayRun, Run, data};
 use crate::{
     actions::{Answer, failed_by, wire_args},
     event::{Event, Item},
@@ -26,6 +18,21 @@ use crate::{
     plan::{
         self, Controller, Field, Found, Place, PlanError, RoleCall, RoleFiles, Settings, Step, Task,
         action_args as args,
+    },
+    run::{
+        conditions,
+        facts::{Facts, with_facts},
+        shorthand::data,
+        state::{
+            host::{HostState, Hosts, contains},
+            play::PlayRun,
+            run::Run,
+        },
+        task::{
+            iteration::{Attempt, Iteration, iterations, skipped},
+            result::CENSORED,
+            task_run::{TaskRun, is_once},
+        },
     },
     source::Span,
     template,
@@ -56,29 +63,33 @@ struct Group {
     hosts: Hosts,
 }
 
+/// What an include comes to: steps with the hosts that are to run them, and the hosts on which it failed.
+pub(crate) struct Included {
+    pub parts: Vec<(Vec<Step>, Hosts)>,
+    pub failed: Hosts,
+}
+
+/// Runs what was included one level deeper; `None` when that is deeper than the setting allows.
+pub(crate) fn deeper<T>(run: impl FnOnce() -> T) -> Option<T> {
+    limits::deeper(&LEVELS, run)
+}
+
 impl Run {
-    pub(crate) fn include(
+    /// Decides for each host what it includes.
+    pub(crate) fn resolve_include(
         self: &Arc<Self>,
+        facts: &dyn Facts,
         play: &Arc<PlayRun>,
         task: &Arc<Task>,
         hosts: &[Arc<HostState>],
         name: String,
-    ) -> Hosts {
+    ) -> Included {
         let run = TaskRun::new(self, play, task);
-        let once = hosts.first().is_some_and(|first| self.is_once(play, task, first));
+        let once = hosts.first().is_some_and(|first| is_once(self, facts, play, task, first));
         let hosts = if once { &hosts[..1] } else { hosts };
         let mut failed = Hosts::new();
         let mut groups: Vec<Group> = Vec::new();
-        let wishes: Vec<_> = hosts
-            .iter()
-            .map(|host| {
-                let wishes = self.wishes(&run, host);
-                match host.take_want() && self.gather_wanted(play) {
-                    true => self.wishes(&run, host),
-                    false => wishes,
-                }
-            })
-            .collect();
+        let wishes: Vec<_> = hosts.iter().map(|host| with_facts(facts, host, || self.wishes(&run, host))).collect();
         self.start(&run, name);
         for (host, wishes) in hosts.iter().zip(wishes) {
             self.send(Event::HostStarted { task: run.id, host: host.name.clone() });
@@ -94,33 +105,23 @@ impl Run {
                 Err(answer) => {
                     let iteration = Iteration { index: 0, item: None, top: None };
                     let attempt = Attempt { iteration: &iteration, number: 1, looped: false, delegated: None };
-                    let judged: TaskResult = self.evaluate(&run, host, &attempt, *answer);
-                    if self.commit(&run, host, judged, Default::default()) {
+                    let result = self.evaluate(&run, host, &attempt, *answer);
+                    if self.commit(&run, host, result, Default::default()) {
                         failed.push(host.clone());
                     }
                 }
             }
         }
         groups.sort_by_key(|group| group.wish.at_index);
-        let mut included: Vec<(Vec<Step>, Hosts)> = Vec::new();
+        let mut parts: Vec<(Vec<Step>, Hosts)> = Vec::new();
         for mut group in groups {
             group.hosts.retain(|host| !contains(&failed, host));
             match self.included(&run, &group) {
-                Some(steps) => included.push((steps, group.hosts)),
+                Some(steps) => parts.push((steps, group.hosts)),
                 None => failed.extend(group.hosts),
             }
         }
-        for (steps, hosts) in included {
-            let there: Hosts =
-                hosts.into_iter().filter(|h| !contains(&failed, h) && play.exit_of(&h.name).is_none()).collect();
-            if there.is_empty() {
-                continue;
-            }
-            let more = limits::deeper(&LEVELS, || self.steps(play, &steps, &there, None)).unwrap_or(there);
-            more.iter().for_each(|host| host.forget_second_failure());
-            join(&mut failed, more);
-        }
-        failed
+        Included { parts, failed }
     }
 
     /// What a host wants included; the error is the answer for the host (skipped, or failed).
@@ -130,10 +131,10 @@ impl Run {
         run: &TaskRun,
         host: &Arc<HostState>,
     ) -> Result<Vec<(Wish, Option<Arc<Layer>>)>, Box<Answer>> {
-        let iterations = iteration::iterations(self, &run.play, &run.task, host)?;
+        let found = iterations(self, &run.play, &run.task, host, None)?;
         let mut wishes = Vec::new();
         let mut passed = None;
-        for iteration in iterations.iterations {
+        for iteration in found.iterations {
             let scope = self.scope(&run.play, host, Some(&run.task), iteration.top.clone(), self.options.check);
             match conditions::first_false(&run.task.settings.when, &scope) {
                 Ok(None) => {}
@@ -206,8 +207,8 @@ impl Run {
                 answer.place = found.problems.0.first().and_then(|problem| span_of(problem.as_ref(), &run.task));
                 let iteration = Iteration { index: 0, item: None, top: None };
                 let attempt = Attempt { iteration: &iteration, number: 1, looped: false, delegated: None };
-                let judged = self.evaluate(run, host, &attempt, answer);
-                self.commit(run, host, judged, Default::default());
+                let result = self.evaluate(run, host, &attempt, answer);
+                self.commit(run, host, result, Default::default());
                 // Ansible gives such a host up, even where a block rescues it.
                 if host.shelter().rescue {
                     self.count(&host.name, |counts| {

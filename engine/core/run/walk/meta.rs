@@ -2,34 +2,52 @@
 
 use std::sync::Arc;
 
-use crate::run::conditions;
-use crate::run::connection::target as connection;
-use crate::run::plays::play::HostExit;
-use crate::run::state::host::HostState;
-use crate::run::task::task_run::TaskRun;
-use crate::run::walk::walk::Hosts;
-use crate::run::{PlayRun, Run, text_of};
 use crate::{
+    actions::text_of,
     event::{Event, HostResult, Status},
     plan::Task,
+    run::{
+        conditions,
+        connection::target::target,
+        facts::{Facts, with_facts},
+        state::{
+            host::{HostState, Hosts},
+            play::{HostExit, PlayRun},
+            run::Run,
+        },
+        task::task_run::TaskRun,
+    },
     source::Span,
     template,
 };
 
+/// What is left to do after a meta task.
+pub(crate) enum MetaResult {
+    Done,
+    /// It failed on these hosts.
+    Failed(Hosts),
+    /// These hosts are to run the handlers that were notified.
+    Flush(Hosts),
+}
+
 impl Run {
+    /// Carries a meta task out on hosts.
     pub(crate) fn meta(
         self: &Arc<Self>,
+        facts: &dyn Facts,
         play: &Arc<PlayRun>,
         task: &Arc<Task>,
         hosts: &[Arc<HostState>],
-        name: String,
-    ) -> Hosts {
-        let Some(first) = hosts.first() else { return Hosts::new() };
+        name: &str,
+    ) -> MetaResult {
+        let Some(first) = hosts.first() else { return MetaResult::Done };
         let scope = self.scope(play, first, Some(task), None, self.options.check);
-        let Some(field) = task.args.free.clone().or_else(|| task.args.field("free_form")) else { return Hosts::new() };
+        let Some(field) = task.args.free.clone().or_else(|| task.args.field("free_form")) else {
+            return MetaResult::Done;
+        };
         let word = match template::render(&field.value, &scope) {
             Ok(value) => text_of(&value),
-            Err(error) => return self.refuse(hosts, &error.to_string(), &field.span),
+            Err(error) => return self.fail_meta(hosts, &error.to_string(), &field.span),
         };
         // Where a meta task has conditions, they are asked of each host; of the first one when it acts on all.
         let for_all = matches!(word.trim(), "end_play" | "end_batch" | "clear_host_errors");
@@ -42,25 +60,22 @@ impl Run {
         let mut willing = Hosts::new();
         let mut skipping = Vec::new();
         for host in asked {
-            let scope = self.scope(play, host, Some(task), None, self.options.check);
-            let mut holds = conditions::all_hold(conditions, &scope);
-            if host.take_want() && self.gather_wanted(play) {
-                let scope = self.scope(play, host, Some(task), None, self.options.check);
-                holds = conditions::all_hold(conditions, &scope);
-            }
+            let holds = with_facts(facts, host, || {
+                conditions::all_hold(conditions, &self.scope(play, host, Some(task), None, self.options.check))
+            });
             match holds {
                 Ok(true) => willing.push(host.clone()),
                 Ok(false) => skipping.push(host.name.clone()),
-                Err(error) => return self.refuse(std::slice::from_ref(host), &error.to_string(), error.at()),
+                Err(error) => return self.fail_meta(std::slice::from_ref(host), &error.to_string(), error.at()),
             }
         }
-        self.tell_skipped(play, task, &name, skipping);
+        self.tell_skipped(play, task, name, skipping);
         if willing.is_empty() {
-            return Hosts::new();
+            return MetaResult::Done;
         }
         match word.trim() {
             "noop" => {}
-            "flush_handlers" => return self.flush(play, &willing, &[]),
+            "flush_handlers" => return MetaResult::Flush(willing),
             "end_host" => play.end_hosts(willing.iter().map(|host| &host.name)),
             word @ ("end_play" | "end_batch") => {
                 for host in play.batch.iter().filter_map(|name| self.host(name, play)) {
@@ -73,9 +88,9 @@ impl Run {
                 play.end_play.store(word == "end_play", std::sync::atomic::Ordering::Release);
                 play.end();
             }
-            "end_role" => return self.end_role(task, &willing),
+            "end_role" => self.end_role(task, &willing),
             "clear_host_errors" => {
-                crate::run::lock(&self.losses).clear_unreachable(&play.batch);
+                self.losses.lock().clear_unreachable(&play.batch);
                 play.clear_errors();
                 for host in play.batch.iter().filter_map(|name| self.host(name, play)) {
                     host.set_failed(false);
@@ -85,22 +100,22 @@ impl Run {
             "refresh_inventory" => {
                 if let Err(problems) = self.reload_inventory(play) {
                     let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
-                    return self.refuse(hosts, &told.join("; "), &field.span);
+                    return self.fail_meta(hosts, &told.join("; "), &field.span);
                 }
             }
             "reset_connection" => {
                 for host in &willing {
                     let scope = self.scope(play, host, Some(task), None, self.options.check);
                     let settings = Some(&*task.settings);
-                    match connection::target(&host.name, settings, &scope, &scope, &self.options.connection) {
+                    match target(&host.name, settings, &scope, &scope, &self.options.connection) {
                         Ok(target) => self.links.reset(&target),
                         Err(fault) => self.warn(fault.to_string(), Some(task.span.clone())),
                     }
                 }
             }
-            other => return self.refuse(hosts, &format!("invalid meta action requested: {other}"), &field.span),
+            other => return self.fail_meta(hosts, &format!("invalid meta action requested: {other}"), &field.span),
         }
-        Hosts::new()
+        MetaResult::Done
     }
 
     /// Tells which hosts a condition leaves out. Nothing is counted, as in Ansible.
@@ -117,19 +132,18 @@ impl Run {
     }
 
     /// Leaves the role on these hosts: its remaining tasks are passed over.
-    fn end_role(&self, task: &Task, hosts: &[Arc<HostState>]) -> Hosts {
+    fn end_role(&self, task: &Task, hosts: &[Arc<HostState>]) {
         match &task.role {
             Some(role) => hosts.iter().for_each(|host| host.end_role(&role.identity)),
             None => self.warn("end_role stands outside any role", Some(task.span.clone())),
         }
-        Hosts::new()
     }
 
-    fn refuse(&self, hosts: &[Arc<HostState>], message: &str, at: &Span) -> Hosts {
+    fn fail_meta(&self, hosts: &[Arc<HostState>], message: &str, at: &Span) -> MetaResult {
         self.send(Event::Warning { message: message.into(), place: Some(at.clone()) });
         for host in hosts {
             self.count(&host.name, |counts| counts.failed += 1);
         }
-        hosts.to_vec()
+        MetaResult::Failed(hosts.to_vec())
     }
 }

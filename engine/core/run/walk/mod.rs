@@ -1,4 +1,336 @@
+//! The walk of hosts over the steps of a play: who fails leaves the set, blocks rescue, `always` always runs.
+//!
+//! All recursion of a run is in this file: steps hold blocks and roles, tasks include steps, meta tasks and steps run
+//! handlers, and whatever is rendered may ask for facts, which a task gathers.
+
 pub(crate) mod gathering;
 pub(crate) mod include;
 pub(crate) mod meta;
-pub(crate) mod walk;
+
+use std::sync::{Arc, atomic::Ordering};
+
+use rplay_modules::system::glob::Pattern;
+
+use crate::{
+    panics,
+    plan::{Block, Controller, RoleSteps, Step, Task},
+    run::{
+        dispatch::{executor::Executor, pipeline::SentAhead},
+        facts::Facts,
+        lookahead::continuation::Continuation,
+        state::{
+            host::{HostState, Hosts, Shelter, contains, join},
+            play::{HostExit, PlayRun},
+            run::Run,
+        },
+        task::task_run::{TaskRun, is_once},
+    },
+    source::Problems,
+};
+use include::Included;
+use meta::MetaResult;
+
+/// The walk of one batch of hosts over the steps of their play.
+pub(crate) struct Walk {
+    run: Arc<Run>,
+    play: Arc<PlayRun>,
+    sent: SentAhead,
+}
+
+impl Facts for Walk {
+    fn gather(&self) -> bool {
+        if self.play.never_gather.load(Ordering::Acquire) {
+            return false;
+        }
+        let _one_at_a_time = self.play.gathering.lock();
+        let missing = gathering::missing(&self.run, &self.play);
+        if missing.is_empty() {
+            return false;
+        }
+        self.gather_for(&missing);
+        true
+    }
+}
+
+impl Walk {
+    pub fn new(run: Arc<Run>, play: Arc<PlayRun>) -> Self {
+        Walk { run, play, sent: SentAhead::default() }
+    }
+
+    /// Gathers facts if the play wants them at its start.
+    ///
+    /// # Errors
+    /// `gather_facts` cannot be rendered.
+    pub fn begin(&self, hosts: &[Arc<HostState>]) -> Result<(), Problems> {
+        if gathering::at_start(&self.run, &self.play, hosts)? {
+            self.gather_for(hosts);
+        }
+        Ok(())
+    }
+
+    /// Walks these hosts through the whole play.
+    pub fn through(&self, hosts: &[Arc<HostState>]) {
+        let failed = self.steps(&self.play.play.steps, hosts, None);
+        self.drop_failed(&failed);
+    }
+
+    fn gather_for(&self, hosts: &[Arc<HostState>]) {
+        for host in hosts {
+            // Set beforehand: whatever the gathering itself reads is no reason to gather.
+            host.set_gathered(true);
+        }
+        let Some(task) = gathering::task_of(&self.play.play) else { return };
+        for host in self.task(&Arc::new(task), hosts, None) {
+            self.play.give_up(&host.name);
+            self.play.remove(&host.name);
+            self.play.leave(&host.name, HostExit::Failed);
+        }
+    }
+
+    /// Runs steps on hosts and returns those that failed on the way.
+    /// `outer` is what comes after them.
+    fn steps(&self, steps: &[Step], hosts: &[Arc<HostState>], outer: Option<&Continuation<'_>>) -> Hosts {
+        let play = &self.play;
+        let mut failed = Hosts::new();
+        for (at, step) in steps.iter().enumerate() {
+            self.fail_struck(hosts, &mut failed);
+            // Made anew at each step: `clear_host_errors` brings back hosts that could not be reached.
+            let left: Hosts = hosts
+                .iter()
+                .filter(|host| play.exit_of(&host.name).is_none() && !contains(&failed, host))
+                .cloned()
+                .collect();
+            // Handlers may be forced on hosts that failed.
+            let flush = matches!(step, Step::Flush);
+            if play.is_over() {
+                break;
+            }
+            if left.is_empty() && !flush {
+                continue;
+            }
+            let rest = steps.get(at + 1..).unwrap_or_default();
+            let continuation = Continuation { steps: rest, hosts: left.len(), outer };
+            let more = match step {
+                Step::Task(task) => match &task.role {
+                    Some(role) => {
+                        let there: Hosts = left.iter().filter(|host| !host.has_left(&role.identity)).cloned().collect();
+                        self.task(task, &there, Some(&continuation))
+                    }
+                    None => self.task(task, &left, Some(&continuation)),
+                },
+                Step::Block(block) => self.block(block, &left, &continuation),
+                Step::Role(role) => self.role(role, &left, &continuation),
+                Step::Flush => {
+                    let all: Hosts =
+                        hosts.iter().filter(|h| contains(&left, h) || contains(&failed, h)).cloned().collect();
+                    self.flush(&all, &failed)
+                }
+            };
+            join(&mut failed, more);
+        }
+        self.fail_struck(hosts, &mut failed);
+        failed
+    }
+
+    /// Runs a task on hosts and returns those it failed on.
+    /// `continuation` are the steps after it, so far as they may go along.
+    fn task(&self, task: &Arc<Task>, hosts: &[Arc<HostState>], continuation: Option<&Continuation<'_>>) -> Hosts {
+        let (run, play) = (&self.run, &self.play);
+        let Some(first) = hosts.first() else { return Hosts::new() };
+        let scope = run.scope(play, first, Some(task), None, run.options.check);
+        let name = run.task_name(task, &scope);
+        if self.still_waiting(&name) {
+            return Hosts::new();
+        }
+        match task.action.controller() {
+            Some(Controller::Meta) => {
+                return match run.meta(self, play, task, hosts, &name) {
+                    MetaResult::Done => Hosts::new(),
+                    MetaResult::Failed(hosts) => hosts,
+                    MetaResult::Flush(hosts) => self.flush(&hosts, &[]),
+                };
+            }
+            Some(Controller::IncludeTasks | Controller::IncludeRole) => {
+                return self.included(run.resolve_include(self, play, task, hosts, name));
+            }
+            _ => {}
+        }
+        panics::trap("task");
+        let started = TaskRun::new(run, play, task);
+        let once = is_once(run, self, play, task, first);
+        // What concerns the run as a whole is done for one host.
+        let single = matches!(task.action.controller(), Some(Controller::AddHost | Controller::Pause));
+        let actors: Hosts = if once || single { vec![first.clone()] } else { hosts.to_vec() };
+        // A pause asks while it is made ready: the task must have been announced by then. Everything else
+        // is announced afterwards, because facts may have to be gathered first.
+        if single {
+            run.start(&started, name.clone());
+        }
+        let continuation = continuation.filter(|_| actors.len() == hosts.len());
+        let mut executor = Executor::new(run, self, &self.sent, started, &actors, continuation);
+        if !single {
+            run.start(&executor.task, name);
+        }
+        let failed = executor.run();
+        let started = executor.task;
+        if once || single {
+            run.share(task, first, hosts);
+        }
+        run.after_task(&started, failed, (once, once || single), hosts)
+    }
+
+    /// Runs what was included; returns the hosts that failed.
+    fn included(&self, Included { mut failed, parts }: Included) -> Hosts {
+        for (steps, hosts) in parts {
+            let is_there = |host: &Arc<HostState>| !contains(&failed, host) && self.play.exit_of(&host.name).is_none();
+            let there: Hosts = hosts.into_iter().filter(is_there).collect();
+            if there.is_empty() {
+                continue;
+            }
+            let more = include::deeper(|| self.steps(&steps, &there, None)).unwrap_or(there);
+            more.iter().for_each(|host| host.forget_second_failure());
+            join(&mut failed, more);
+        }
+        failed
+    }
+
+    /// Fails those of the hosts that were to fail because of others.
+    fn fail_struck(&self, hosts: &[Arc<HostState>], failed: &mut Hosts) {
+        for host in hosts {
+            if self.play.take_strike(&host.name) && self.play.exit_of(&host.name).is_none() && !contains(failed, host) {
+                host.set_failed(true);
+                failed.push(host.clone());
+            }
+        }
+    }
+
+    /// Runs one part of a block.
+    fn part(
+        &self,
+        steps: &[Step],
+        hosts: &[Arc<HostState>],
+        shelter: Shelter,
+        outer: Option<&Continuation<'_>>,
+    ) -> Hosts {
+        hosts.iter().for_each(|host| host.enter(shelter));
+        let failed = self.steps(steps, hosts, outer);
+        hosts.iter().for_each(|host| host.leave_shelter());
+        failed
+    }
+
+    fn block(&self, block: &Block, hosts: &[Arc<HostState>], continuation: &Continuation<'_>) -> Hosts {
+        let always = Continuation { steps: &block.always, hosts: hosts.len(), outer: Some(continuation) };
+        // A host that fails comes back after its rescue, and the others wait for it.
+        let waits = hosts.len() > 1 && !block.rescue.is_empty();
+        let (rescue, follows) = (!block.rescue.is_empty(), !block.always.is_empty());
+        let shelter = Shelter { rescue, always: follows };
+        let mut failed = self.part(&block.body, hosts, shelter, (!waits).then_some(&always));
+        failed.retain(|host| self.play.exit_of(&host.name).is_none());
+        // Whom another host's `run_once` takes along fails twice, and so misses what would come next.
+        let mut missing: Hosts = failed.iter().filter(|host| host.take_second_failure()).cloned().collect();
+        if rescue && !failed.is_empty() {
+            let mut fallen = std::mem::replace(&mut failed, missing.clone());
+            let mut seen = fallen.clone();
+            // Once more for those that a rescue took along which ends all (`any_errors_fatal`).
+            while !fallen.is_empty() {
+                fallen.retain(|host| !contains(&missing, host));
+                fallen.iter().for_each(|host| host.set_failed(false));
+                let shelter = Shelter { rescue: false, always: follows };
+                let more = self.part(&block.rescue, &fallen, shelter, None);
+                missing = more.iter().filter(|host| host.take_second_failure()).cloned().collect();
+                join(&mut failed, more);
+                let others: Hosts = hosts.iter().filter(|host| !contains(&seen, host)).cloned().collect();
+                fallen = Hosts::new();
+                self.fail_struck(&others, &mut fallen);
+                join(&mut seen, fallen.clone());
+            }
+        }
+        if follows && !self.play.is_over() {
+            // Those that failed too: that is what `always` is for.
+            let there: Hosts = hosts.iter().filter(|host| !contains(&missing, host)).cloned().collect();
+            let next = failed.is_empty().then_some(continuation);
+            let more = self.part(&block.always, &there, Shelter::default(), next);
+            more.iter().for_each(|host| host.forget_second_failure());
+            // `clear_host_errors` may have forgiven what failed before.
+            failed.retain(|host| host.has_failed());
+            join(&mut failed, more);
+        }
+        failed
+    }
+
+    fn role(&self, steps: &RoleSteps, hosts: &[Arc<HostState>], continuation: &Continuation<'_>) -> Hosts {
+        let role = &steps.role;
+        let fresh: Hosts = hosts
+            .iter()
+            .filter(|host| role.allow_duplicates || !host.roles().contains(&role.identity))
+            .cloned()
+            .collect();
+        fresh.iter().for_each(|host| host.enter_role(&role.identity));
+        let failed = self.steps(&steps.steps, &fresh, Some(continuation));
+        // A role that was skipped altogether may still be run.
+        for host in fresh.iter().filter(|host| !contains(&failed, host) && host.has_run(&role.identity)) {
+            host.roles().insert(role.identity.clone());
+        }
+        failed
+    }
+
+    /// Runs what was notified. `failed` are hosts that failed before: handlers run there only when forced.
+    fn flush(&self, hosts: &[Arc<HostState>], failed: &[Arc<HostState>]) -> Hosts {
+        let (run, play) = (&self.run, &self.play);
+        let forced = play.force_handlers;
+        let takes_part = |host: &Arc<HostState>| match play.exit_of(&host.name) {
+            _ if host.handlers_are_over() => false,
+            None => forced || !contains(failed, host),
+            Some(why) => forced && why == HostExit::Failed,
+        };
+        let mut lost = Hosts::new();
+        // A handler may notify handlers. As in Ansible, those behind it run now, it and those before it the next time:
+        // handlers that notify each other come to an end.
+        let handlers = play.handlers();
+        for (at, task) in handlers.tasks().iter().enumerate() {
+            if play.is_over() {
+                break;
+            }
+            let wanting: Hosts = hosts
+                .iter()
+                .filter(|host| takes_part(host) && !contains(&lost, host) && run.take_notified(play, host, at))
+                .cloned()
+                .collect();
+            if wanting.is_empty() {
+                continue;
+            }
+            for host in self.task(task, &wanting, None) {
+                host.end_handlers();
+                if !contains(&lost, &host) {
+                    lost.push(host);
+                }
+            }
+        }
+        lost
+    }
+
+    /// Hosts that have failed outside any block that could rescue them, unless that was forgiven since.
+    fn drop_failed(&self, failed: &[Arc<HostState>]) {
+        for host in failed.iter().filter(|host| host.has_failed()) {
+            if self.play.exit_of(&host.name).is_none() {
+                self.play.leave(&host.name, HostExit::Failed);
+            }
+        }
+    }
+
+    /// Whether `--start-at-task` still waits for its task; the task of that name ends the wait.
+    fn still_waiting(&self, name: &str) -> bool {
+        let run = &self.run;
+        if !run.waiting.load(Ordering::Acquire) {
+            return false;
+        }
+        let Some(wanted) = &run.options.start_at else { return false };
+        let short = name.rsplit(" : ").next().unwrap_or(name);
+        let pattern = Pattern::new(wanted);
+        if wanted == name || wanted == short || pattern.fits(name) || pattern.fits(short) {
+            run.waiting.store(false, Ordering::Release);
+            return false;
+        }
+        true
+    }
+}

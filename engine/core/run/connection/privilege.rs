@@ -1,0 +1,177 @@
+//! As whom a task runs: from variables, keywords, the command line and the configuration.
+
+use std::sync::Arc;
+
+use rplay_modules::wire::Become;
+
+use crate::{
+    plan::Settings,
+    run::{
+        conditions,
+        connection::variables::{COLLECTIONS, ConnectionError, password, truth, word},
+        options::{Defaults, MethodDefaults},
+        steering,
+    },
+    template::TemplateError,
+    vars::Scope,
+};
+
+/// The variables of a become plugin.
+struct BecomeNames {
+    user: steering::Steering,
+    exe: steering::Steering,
+    flags: steering::Steering,
+    password: steering::Steering,
+}
+
+/// The ways to become another user, and their variables. Others are refused.
+const METHODS: [(&str, BecomeNames); 3] = [
+    (
+        "sudo",
+        BecomeNames {
+            user: steering::SUDO_USER,
+            exe: steering::SUDO_EXE,
+            flags: steering::SUDO_FLAGS,
+            password: steering::SUDO_PASSWORD,
+        },
+    ),
+    (
+        "su",
+        BecomeNames {
+            user: steering::SU_USER,
+            exe: steering::SU_EXE,
+            flags: steering::SU_FLAGS,
+            password: steering::SU_PASSWORD,
+        },
+    ),
+    (
+        "doas",
+        BecomeNames {
+            user: steering::DOAS_USER,
+            exe: steering::DOAS_EXE,
+            flags: steering::DOAS_FLAGS,
+            password: steering::DOAS_PASSWORD,
+        },
+    ),
+];
+
+/// As whom a task runs; `None` is the login user. `variables` are those of the host that does the work.
+///
+/// # Errors
+/// What the keywords and variables say is not to be understood, or cannot be done.
+pub(crate) fn become_user(
+    settings: &Settings,
+    scope: &Arc<Scope>,
+    variables: &Arc<Scope>,
+    defaults: &Defaults,
+    host: &str,
+) -> Result<Option<Become>, ConnectionError> {
+    let wanted = match truth(steering::BECOME, variables, host)? {
+        Some(wanted) => wanted,
+        None => conditions::flag(conditions::BECOME, settings, scope)?.unwrap_or(defaults.become_),
+    };
+    if !wanted {
+        return Ok(None);
+    }
+    let pick = |setting: steering::Steering, keyword, default: Option<&String>| match word(setting, variables)? {
+        Some(found) => Ok(Some(found)),
+        None => Ok::<_, TemplateError>(conditions::text(keyword, settings, scope)?.or_else(|| default.cloned())),
+    };
+    let method = pick(steering::BECOME_METHOD, conditions::BECOME_METHOD, defaults.become_method.as_ref())?;
+    let method = method.unwrap_or_else(|| "sudo".to_owned());
+    let short = COLLECTIONS.iter().find_map(|collection| method.strip_prefix(collection)).unwrap_or(&method);
+    let Some((method, own_names)) = METHODS.iter().find(|(known, _)| *known == short) else {
+        return Err(ConnectionError::UnknownMethod { method });
+    };
+    let own = defaults.methods.get(method);
+    let setting = |field: fn(&MethodDefaults) -> Option<&String>| own.and_then(field);
+    let user = setting(|own| own.user.as_ref()).or(defaults.become_user.as_ref());
+    let user = pick(own_names.user, conditions::BECOME_USER, user)?;
+    let exe = setting(|own| own.exe.as_ref()).or(defaults.become_exe.as_ref());
+    let exe = pick(own_names.exe, conditions::BECOME_EXE, exe)?;
+    let flags = setting(|own| own.flags.as_ref()).or(defaults.become_flags.as_ref());
+    let flags = pick(own_names.flags, conditions::BECOME_FLAGS, flags)?;
+    let default = own.and_then(|own| own.password.as_ref()).or(defaults.become_password.as_ref());
+    let password =
+        password(own_names.password, variables)?.or_else(|| default.map(|secret| secret.reveal().to_owned()));
+    let user = user.unwrap_or_else(|| "root".to_owned());
+    Ok(Some(Become { method: (*method).to_owned(), user, exe, flags, password }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::{
+        run::options::MethodDefaults,
+        vars::{Layer, Lazy, Magic},
+    };
+
+    struct Nothing;
+
+    impl Magic for Nothing {
+        fn get(&self, _: &str) -> Option<Lazy> {
+            None
+        }
+
+        fn names(&self) -> Vec<Arc<str>> {
+            vec![]
+        }
+    }
+
+    fn scope(vars: &[(&str, &str)]) -> Arc<Scope> {
+        let layer: Layer = vars.iter().map(|(name, value)| ((*name).into(), Lazy::Data((*value).into()))).collect();
+        Arc::new(Scope::new(vec![Arc::new(layer)], Arc::new(Nothing), Arc::from([])))
+    }
+
+    fn becomes(vars: &[(&str, &str)], defaults: &Defaults) -> Result<Option<Become>, String> {
+        let scope = scope(vars);
+        become_user(&Settings::default(), &scope, &scope, defaults, "name").map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn each_way_of_becoming_has_its_own_names() {
+        let defaults = Defaults::default();
+        assert_eq!(becomes(&[], &defaults), Ok(None));
+        let start = |method| [("ansible_become", "yes"), ("ansible_become_method", method)];
+        for method in ["sudo", "su", "doas", "ansible.builtin.sudo", "community.general.doas"] {
+            let short = method.rsplit('.').next().unwrap();
+            let own = |what: &str| format!("ansible_{short}_{what}");
+            let (user, exe, flags, pass) = (own("user"), own("exe"), own("flags"), own("pass"));
+            let mut vars = start(method).to_vec();
+            vars.extend([("ansible_become_user", "general"), ("ansible_become_password", "general")]);
+            assert_eq!(becomes(&vars, &defaults).unwrap().unwrap().user, "general");
+            vars.extend([(&*user, "u"), (&*exe, "/e"), (&*flags, "-f"), (&*pass, "p")]);
+            let found = becomes(&vars, &defaults).unwrap().unwrap();
+            let wanted = Become {
+                method: short.into(),
+                user: "u".into(),
+                exe: Some("/e".into()),
+                flags: Some("-f".into()),
+                password: Some("p".into()),
+            };
+            assert_eq!(found, wanted, "{method}");
+            // Those of another way do not count.
+            let other = if short == "su" { "ansible_sudo_user" } else { "ansible_su_user" };
+            let mut vars = start(method).to_vec();
+            vars.push((other, "x"));
+            assert_eq!(becomes(&vars, &defaults).unwrap().unwrap().user, "root");
+        }
+        let methods = HashMap::from([("su", MethodDefaults { user: Some("s".into()), ..MethodDefaults::default() })]);
+        let defaults = Defaults { become_user: Some("all".into()), methods, ..Defaults::default() };
+        assert_eq!(becomes(&start("su"), &defaults).unwrap().unwrap().user, "s");
+        assert_eq!(becomes(&start("sudo"), &defaults).unwrap().unwrap().user, "all");
+    }
+
+    #[test]
+    fn nobody_is_left_who_he_is_in_silence() {
+        for method in ["runas", "pbrun", "nosuch", "my.own.sudo"] {
+            let vars = [("ansible_become", "yes"), ("ansible_become_method", method)];
+            assert!(becomes(&vars, &Defaults::default()).unwrap_err().contains("Invalid become method"), "{method}");
+        }
+        let vars = [("ansible_become", "no"), ("ansible_become_method", "nosuch")];
+        assert_eq!(becomes(&vars, &Defaults::default()), Ok(None));
+        assert!(becomes(&[("ansible_become", "maybe")], &Defaults::default()).unwrap_err().contains("neither true"));
+    }
+}

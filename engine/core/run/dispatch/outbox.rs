@@ -1,0 +1,231 @@
+//! What a task has under way: jobs, timers, and the channel on which the links answer.
+
+use std::{
+    collections::{BinaryHeap, HashMap, HashSet},
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
+    time::{Duration, Instant},
+};
+
+use rplay_modules::wire::{Failure, Outcome};
+
+use crate::{
+    actions::After,
+    event::Event,
+    link::{Job, LinkEvent, Listener, Target},
+    plan::Task,
+    run::{
+        dispatch::{
+            batch::PipelinedBatch,
+            host_task::HostTask,
+            parcel::Parcel,
+            pipeline::{SentAhead, append_stages},
+        },
+        lookahead::rules,
+        state::{host::HostState, run::Run},
+    },
+};
+
+/// Sends the jobs of one task and waits for what comes back.
+pub(crate) struct Outbox<'r> {
+    run: &'r Run,
+    jobs: HashMap<u64, InFlight>,
+    timers: BinaryHeap<Timer>,
+    /// The batch in which a host has the task's calls and others.
+    batches: HashMap<usize, Arc<PipelinedBatch>>,
+    /// Hosts that are done with the task and still busy with others, by the key under which their end is told.
+    busy: HashSet<u64>,
+    sender: Sender<LinkEvent>,
+    receiver: Receiver<LinkEvent>,
+}
+
+/// A job on its way: whose it is, and which iterations.
+pub(crate) struct InFlight {
+    pub host_task: usize,
+    pub iterations: Vec<usize>,
+    afters: Vec<After>,
+    pub target: Arc<Target>,
+    pub delegated: Option<Arc<HostState>>,
+    /// They are a job of their own, and not a part of a batch.
+    pub alone: bool,
+}
+
+/// What has happened.
+pub(crate) enum Signal {
+    /// One call was answered.
+    Answered { host_task: usize, iteration: usize, outcome: Outcome, after: After, delegated: Option<Arc<HostState>> },
+    /// All calls of a job were answered.
+    Done(InFlight),
+    /// A job ended before all its calls were begun.
+    Stopped(InFlight),
+    /// The connection to the host broke off.
+    Lost(InFlight, Failure),
+    /// A job took longer than it may; it was cancelled.
+    TimedOut(InFlight, Duration),
+    /// It is time for a retry, or for an item after a pause.
+    Due { host_task: usize, iteration: usize },
+    /// A host that is done with the task is done with the rest of its batch, too.
+    Idle,
+}
+
+/// Something to be done later.
+#[derive(PartialEq, Eq)]
+struct Timer {
+    due: Instant,
+    host_task: usize,
+    what: Due,
+}
+
+#[derive(PartialEq, Eq)]
+enum Due {
+    /// A retry, or an item after a pause.
+    Iteration(usize),
+    /// A job has had its time.
+    Limit { key: u64, limit: Duration },
+}
+
+impl Ord for Timer {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        // The heap gives the greatest first: the earliest is to be the greatest.
+        other.due.cmp(&self.due).then(other.host_task.cmp(&self.host_task))
+    }
+}
+
+impl PartialOrd for Timer {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<'r> Outbox<'r> {
+    pub fn new(run: &'r Run) -> Self {
+        let (sender, receiver) = mpsc::channel();
+        Outbox {
+            run,
+            jobs: HashMap::new(),
+            timers: BinaryHeap::new(),
+            batches: HashMap::new(),
+            busy: HashSet::new(),
+            sender,
+            receiver,
+        }
+    }
+
+    /// Signals an iteration when it is due.
+    pub fn wake(&mut self, host_task: usize, iteration: usize, due: Instant) {
+        self.timers.push(Timer { due, host_task, what: Due::Iteration(iteration) });
+    }
+
+    /// Waits for the next signal; `None` when what came concerns no job any more.
+    pub fn next(&mut self) -> Option<Signal> {
+        let event = match self.timers.peek() {
+            None => self.receiver.recv().ok()?,
+            Some(timer) => match self.receiver.recv_timeout(timer.due.saturating_duration_since(Instant::now())) {
+                Ok(event) => event,
+                Err(RecvTimeoutError::Timeout) => return self.timer(),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            },
+        };
+        match event {
+            LinkEvent::Outcome { key, index, outcome } => {
+                let job = self.jobs.get_mut(&key)?;
+                let iteration = *job.iterations.get(index as usize)?;
+                let after = std::mem::take(job.afters.get_mut(index as usize)?);
+                let (host_task, delegated) = (job.host_task, job.delegated.clone());
+                Some(Signal::Answered { host_task, iteration, outcome, after, delegated })
+            }
+            LinkEvent::Done { key } if self.busy.remove(&key) => Some(Signal::Idle),
+            LinkEvent::Done { key } => self.jobs.remove(&key).map(Signal::Done),
+            LinkEvent::Stopped { key } => self.jobs.remove(&key).map(Signal::Stopped),
+            LinkEvent::Unreachable { key, failure } => self.jobs.remove(&key).map(|job| Signal::Lost(job, failure)),
+        }
+    }
+
+    fn timer(&mut self) -> Option<Signal> {
+        let Timer { host_task, what, .. } = self.timers.pop()?;
+        match what {
+            Due::Iteration(iteration) => Some(Signal::Due { host_task, iteration }),
+            Due::Limit { key, limit } => {
+                let job = self.jobs.remove(&key)?;
+                self.run.links.cancel(&job.target, key);
+                Some(Signal::TimedOut(job, limit))
+            }
+        }
+    }
+
+    /// Sends the calls of one job, and with them those of the tasks in the pipeline. Calls that went out with an
+    /// earlier task's are only listened for.
+    pub fn send(&mut self, at: usize, task: &Task, host_task: &mut HostTask, parcel: Parcel, sent: &SentAhead) {
+        let Parcel { prepared, iterations, mut stages, afters } = parcel;
+        let key = self.run.key();
+        if let Some(limit) = prepared.limit {
+            let what = Due::Limit { key, limit };
+            self.timers.push(Timer { due: Instant::now() + limit, host_task: at, what });
+        }
+        let in_flight = InFlight {
+            host_task: at,
+            iterations,
+            afters,
+            target: prepared.target.clone(),
+            delegated: prepared.delegated,
+            alone: host_task.batch.is_none() && host_task.pipeline.is_empty(),
+        };
+        self.jobs.insert(key, in_flight);
+        if let Some((batch, calls)) = host_task.batch.take() {
+            batch.read(calls, key, self.sender.clone());
+            self.batches.insert(at, batch);
+            return;
+        }
+        if let Some(stage) = stages.last_mut() {
+            stage.required = rules::is_required(task);
+        }
+        let pipeline = std::mem::take(&mut host_task.pipeline);
+        let tasks = 1 + pipeline.iter().filter(|next| next.host_task.calls().next().is_some()).count();
+        let (mut job, mut events): (u64, Arc<dyn Listener>) = (key, Arc::new(self.sender.clone()));
+        if !pipeline.is_empty() {
+            let first = 0..stages.iter().map(|stage| stage.calls.len()).sum();
+            let key_of_all = self.run.key();
+            let batch = append_stages(key_of_all, &prepared.target, &mut stages, pipeline, &host_task.host, sent);
+            batch.read(first, key, self.sender.clone());
+            self.batches.insert(at, batch.clone());
+            (job, events) = (batch.key, batch);
+        }
+        if self.run.options.verbosity >= 3 {
+            let calls: usize = stages.iter().map(|stage| stage.calls.len()).sum();
+            let text = format!("<{}> sent together: tasks {tasks}, calls {calls}", host_task.host.name);
+            self.run.send(Event::Message { text: text.into() });
+        }
+        let (blobs, downloads) = (self.run.blobs.clone(), self.run.blobs.clone());
+        self.run.links.dispatch(Job {
+            key: job,
+            target: prepared.target,
+            stages,
+            blobs: Arc::new(move |blob| blobs.open(&blob.sha256)),
+            sinks: Arc::new(move |number| downloads.downloads.sink(number)),
+            events,
+        });
+    }
+
+    /// Whether a host has the task's calls and others in one batch.
+    pub fn has_batch(&self, host_task: usize) -> bool {
+        self.batches.contains_key(&host_task)
+    }
+
+    /// Whether a host that is done with the task still works on the rest of its batch; [`Signal::Idle`] follows then.
+    pub fn stays_busy(&mut self, host_task: usize) -> bool {
+        let Some(batch) = self.batches.get(&host_task) else { return false };
+        let key = self.run.key();
+        let busy = batch.notify_when_done(key, &self.sender);
+        if busy {
+            self.busy.insert(key);
+        }
+        busy
+    }
+
+    /// How many hosts are done with the task and still busy.
+    pub fn busy(&self) -> usize {
+        self.busy.len()
+    }
+}

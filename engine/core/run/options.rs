@@ -1,0 +1,82 @@
+//! What the command line and the configuration say about a run.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use crate::{
+    inventory::{Matched, SourceRules},
+    link::Secret,
+    vars::Lenience,
+};
+
+/// What the command line and the configuration say about a run.
+pub struct Options {
+    pub check: bool,
+    pub diff: bool,
+    pub forks: usize,
+    pub verbosity: u8,
+    /// `--limit` as it was given.
+    pub limit: Option<String>,
+    /// The hosts that `--limit` allows.
+    pub allowed: Option<Matched>,
+    pub force_handlers: bool,
+    pub start_at: Option<String>,
+    /// Whether facts are gathered for plays that do not say: `implicit` (when first read) or `explicit`.
+    pub gather: bool,
+    pub any_errors_fatal: bool,
+    pub no_log: bool,
+    /// The strategy of plays that name none.
+    pub strategy: String,
+    /// Whether calls of several tasks or items may go out together.
+    pub batch: bool,
+    pub connection: Defaults,
+    pub inventory_dir: Option<String>,
+    pub inventory_file: Option<String>,
+    pub inventory_sources: Vec<String>,
+    pub config_file: Option<String>,
+    /// Where hosts keep what becomes of jobs, unless it is the usual place.
+    pub async_dir: Option<String>,
+    /// Seconds; 0 lets tasks with `async` go on by themselves when they say nothing else.
+    pub poll_interval: u32,
+    pub source_rules: SourceRules,
+    pub deprecation_warnings: bool,
+    /// What is deprecated and let through all the same.
+    pub lenience: Vec<Lenience>,
+}
+
+/// What holds where neither a variable nor a keyword says otherwise.
+#[derive(Clone, Debug, Default)]
+pub struct Defaults {
+    pub connection: Option<String>,
+    pub user: Option<String>,
+    pub port: Option<u16>,
+    pub private_key: Option<PathBuf>,
+    /// In place of rplay's own for connection sharing.
+    pub ssh_args: Vec<String>,
+    pub common_args: Vec<String>,
+    pub extra_args: Vec<String>,
+    pub password: Option<Secret>,
+    pub check_host_key: bool,
+    /// Seconds.
+    pub timeout: u32,
+    /// How often connecting is tried again.
+    pub retries: u32,
+    pub ssh_executable: Option<String>,
+    pub pkcs11_provider: Option<String>,
+    pub become_: bool,
+    pub become_method: Option<String>,
+    pub become_user: Option<String>,
+    pub become_exe: Option<String>,
+    pub become_flags: Option<String>,
+    pub become_password: Option<Secret>,
+    /// What holds for one way of becoming another user alone, by its name; stronger than what holds for all.
+    pub methods: HashMap<&'static str, MethodDefaults>,
+}
+
+/// Settings of one become plugin (`ANSIBLE_SUDO_USER`, `[su_become_plugin]` ...).
+#[derive(Clone, Debug, Default)]
+pub struct MethodDefaults {
+    pub user: Option<String>,
+    pub exe: Option<String>,
+    pub flags: Option<String>,
+    pub password: Option<Secret>,
+}

@@ -1,0 +1,60 @@
+//! The hosts of a play: its pattern, and the order in which they go.
+
+use std::sync::Arc;
+
+use crate::{
+    actions::text_of,
+    inventory::Pattern,
+    plan::Play,
+    run::{
+        plays::keywords::{PlayError, rendered},
+        state::run::Run,
+    },
+    source::Problems,
+    vars::Scope,
+};
+
+impl Run {
+    /// The hosts of a play in the inventory's order, as its variables tell them, and in the one they go in.
+    pub(crate) fn pick_hosts(
+        &self,
+        pattern: &str,
+        play: &Play,
+        scope: &Arc<Scope>,
+    ) -> Result<(Vec<Arc<str>>, Vec<Arc<str>>), Problems> {
+        let inventory = self.inventory();
+        let matched = inventory.matching(&Pattern::parse(pattern)?, self.options.allowed.as_ref())?;
+        for warning in &matched.warnings {
+            self.warn(warning.as_str(), Some(play.hosts.span.clone()));
+        }
+        let all = matched.hosts;
+        let mut hosts = all.clone();
+        match &play.order {
+            None => {}
+            Some(order) => match text_of(&rendered(order, scope, "order")?).as_str() {
+                "inventory" | "None" => {}
+                "reverse_inventory" => hosts.reverse(),
+                "sorted" => hosts.sort(),
+                "reverse_sorted" => {
+                    hosts.sort();
+                    hosts.reverse();
+                }
+                "shuffle" => {
+                    use rand::seq::SliceRandom;
+                    hosts.shuffle(&mut rand::rng());
+                }
+                other => {
+                    return Err(PlayError::Keyword {
+                        name: "order",
+                        reason: format!(
+                            "`{other}` is none of inventory, reverse_inventory, sorted, reverse_sorted, shuffle"
+                        ),
+                        at: order.span.clone(),
+                    }
+                    .into());
+                }
+            },
+        }
+        Ok((all, hosts))
+    }
+}

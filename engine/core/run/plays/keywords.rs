@@ -1,0 +1,60 @@
+//! The values of a play's keywords.
+
+use std::sync::Arc;
+
+use miette::Diagnostic;
+
+use crate::{
+    actions::text_of,
+    plan::Field,
+    run::state::{host::HostState, play::PlayRun, run::Run},
+    source::{Problems, Span},
+    template,
+    vars::{Scope, Value},
+};
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub(crate) enum PlayError {
+    #[error("`{name}` cannot be rendered: {reason}")]
+    Keyword {
+        name: &'static str,
+        reason: String,
+        #[source_code]
+        #[label("here")]
+        at: Span,
+    },
+    #[error("`serial` takes numbers of hosts or percentages")]
+    Serial {
+        #[source_code]
+        #[label("neither")]
+        at: Span,
+    },
+    #[error("none of these files of variables can be found")]
+    VarsFiles {
+        #[source_code]
+        #[label("looked beside the playbook")]
+        at: Span,
+    },
+}
+
+impl Run {
+    pub(crate) fn scope_of_play(self: &Arc<Self>, play: &Arc<PlayRun>) -> Arc<Scope> {
+        let host = Arc::new(HostState::new("localhost".into(), Vec::new()));
+        host.set_gathered(true);
+        self.scope(play, &host, None, None, self.options.check)
+    }
+}
+
+/// The rendered value of a play's keyword.
+pub(crate) fn rendered(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<Value, Problems> {
+    template::render(&field.value, scope)
+        .map_err(|error| PlayError::Keyword { name, reason: error.to_string(), at: field.span.clone() }.into())
+}
+
+pub(crate) fn words(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<Vec<String>, Problems> {
+    let value = rendered(field, scope, name)?;
+    Ok(match value.as_str() {
+        Some(text) => vec![text.to_owned()],
+        None => value.try_iter().into_iter().flatten().map(|item| text_of(&item)).collect(),
+    })
+}

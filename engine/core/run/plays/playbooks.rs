@@ -1,0 +1,45 @@
+//! All plays of all playbooks, one after the other.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+};
+
+use crate::{
+    event::{Event, Recap},
+    plan::Play,
+    run::{plays::preflight::RunError, state::run::Run},
+};
+
+impl Run {
+    /// Runs playbooks that were resolved before. The recap tells what it came to; an error is one that
+    /// ends the run at once (a variables file that cannot be read, an unknown pattern): before any host is touched
+    /// where that can be known.
+    pub fn playbooks(self: &Arc<Self>, playbooks: &[(PathBuf, Vec<Arc<Play>>)]) -> Result<Recap, RunError> {
+        let all: Vec<&Arc<Play>> = playbooks.iter().flat_map(|(_, plays)| plays).collect();
+        self.preflight(&all)?;
+        let mut result = Ok(());
+        'all: for (path, plays) in playbooks {
+            let name = path.display().to_string().into();
+            self.send(Event::PlaybookStarted { name, plays: plays.len() });
+            for play in plays {
+                match self.play(play) {
+                    Ok(true) => {}
+                    Ok(false) => break 'all,
+                    Err(problems) => {
+                        result = Err(problems);
+                        break 'all;
+                    }
+                }
+            }
+        }
+        let recap = self.recap();
+        self.send(Event::RunEnded(Arc::new(recap.clone())));
+        if let (true, Some(name)) = (self.waiting.load(Ordering::Acquire), &self.options.start_at) {
+            let message =
+                format!("No matching task \"{name}\" found. Note: --start-at-task can only follow static includes.");
+            self.warn(message, None);
+        }
+        result.map(|()| recap).map_err(RunError::from)
+    }
+}

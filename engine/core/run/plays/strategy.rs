@@ -1,0 +1,55 @@
+//! The strategy of a play.
+
+use std::sync::Arc;
+
+use miette::Diagnostic;
+
+use crate::{
+    actions::text_of,
+    plan::Play,
+    run::{
+        plays::keywords::rendered,
+        state::{play::PlayRun, run::Run},
+    },
+    source::{Problems, Span, nearest},
+};
+
+/// Strategies by their names in playbooks.
+const STRATEGIES: [&str; 3] = ["linear", "free", "host_pinned"];
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+enum StrategyError {
+    #[error("Invalid play strategy specified: {name}")]
+    Strategy {
+        name: String,
+        #[source_code]
+        #[label("there is no such strategy")]
+        at: Span,
+        #[help]
+        help: Option<String>,
+    },
+    #[error("Invalid play strategy specified: {name}")]
+    #[diagnostic(help("the setting `strategy` takes linear, free or host_pinned"))]
+    StrategySetting { name: String },
+}
+
+impl Run {
+    /// The strategy of a play, by its short name. One that depends on facts or prompts is not known before.
+    pub(crate) fn strategy(self: &Arc<Self>, play: &Arc<Play>) -> Result<&'static str, Problems> {
+        let known = |name: &str| {
+            let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
+            STRATEGIES.into_iter().find(|known| *known == short.unwrap_or(name))
+        };
+        let Some(field) = &play.strategy else {
+            let name = &self.options.strategy;
+            return known(name).ok_or_else(|| StrategyError::StrategySetting { name: name.clone() }.into());
+        };
+        let base = PlayRun::of(play);
+        let name = text_of(&rendered(field, &self.scope_of_play(&Arc::new(base)), "strategy")?);
+        known(&name).ok_or_else(|| {
+            let help = nearest(&name, STRATEGIES).map(|meant| format!("did you mean `{meant}`?"));
+            let help = help.or_else(|| Some("there are linear, free and host_pinned".to_owned()));
+            StrategyError::Strategy { name, at: field.span.clone(), help }.into()
+        })
+    }
+}

@@ -1,0 +1,26 @@
+//! What a run adds to its inventory (`add_host`, `group_by`), kept so that it outlives a refresh.
+
+use crate::{
+    inventory::{Inventory, InventoryFault},
+    vars::Layer,
+};
+
+/// One addition.
+#[derive(Clone)]
+pub(crate) enum Addition {
+    Host { name: String, groups: Vec<String>, vars: Layer },
+    Group { name: String, parents: Vec<String>, host: String },
+}
+
+impl Addition {
+    /// Adds it; says whether anything is new.
+    pub fn add_to(&self, inventory: &mut Inventory) -> Result<bool, InventoryFault> {
+        fn words(list: &[String]) -> Vec<&str> {
+            list.iter().map(String::as_str).collect()
+        }
+        match self {
+            Addition::Host { name, groups, vars } => Ok(inventory.add_host(name, &words(groups), vars.clone())),
+            Addition::Group { name, parents, host } => inventory.add_group(name, &words(parents), &[host]),
+        }
+    }
+}

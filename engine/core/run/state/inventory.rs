@@ -1,0 +1,59 @@
+//! The inventory of a run changes while it goes on.
+
+use std::{path::Path, sync::Arc};
+
+use crate::{
+    inventory::Inventory,
+    run::state::{addition::Addition, host::HostState, play::PlayRun, run::Run},
+    source::Problems,
+};
+
+impl Run {
+    /// Changes the inventory; what was put together from it is put together anew.
+    pub(crate) fn change_inventory<T>(&self, change: impl FnOnce(&mut Inventory) -> T) -> T {
+        let result = change(&mut self.inventory.write());
+        *self.groups.lock() = None;
+        result
+    }
+
+    /// Reads the inventory's variables of all hosts seen so far anew.
+    pub(crate) fn refresh_layers(&self, playbook_dir: &Path) {
+        let hosts: Vec<Arc<HostState>> = self.hosts.lock().values().cloned().collect();
+        for host in hosts {
+            match self.inventory_layers(&host.name, playbook_dir) {
+                Ok(layers) => host.set_inventory(layers),
+                Err(problems) => host.set_broken(&problems),
+            }
+        }
+    }
+
+    /// Adds to the inventory, and keeps the addition for when its sources are read anew. True when anything is new.
+    pub(crate) fn add_to_inventory(&self, play: &PlayRun, addition: Addition) -> bool {
+        match self.change_inventory(|inventory| addition.add_to(inventory)) {
+            Ok(new) => {
+                self.additions.lock().push(addition);
+                self.refresh_layers(&play.play.folder);
+                new
+            }
+            Err(error) => {
+                self.warn(error.to_string(), None);
+                false
+            }
+        }
+    }
+
+    /// `refresh_inventory`: reads all sources anew and adds what the run added.
+    pub(crate) fn reload_inventory(&self, play: &PlayRun) -> Result<(), Problems> {
+        let mut fresh =
+            Inventory::load(&self.options.inventory_sources, self.vault.clone(), &self.options.source_rules)?;
+        for warning in std::mem::take(&mut fresh.warnings) {
+            self.warn(warning, None);
+        }
+        for addition in self.additions.lock().iter() {
+            addition.add_to(&mut fresh)?;
+        }
+        self.change_inventory(|inventory| *inventory = fresh);
+        self.refresh_layers(&play.play.folder);
+        Ok(())
+    }
+}

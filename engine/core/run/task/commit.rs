@@ -1,0 +1,166 @@
+//! What follows from the result of a task: variables, facts, the inventory, handlers, counts, events.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use crate::{
+    actions::{Effect, text_of},
+    event::{Event, Status},
+    run::{
+        conditions,
+        shorthand::data,
+        state::{addition::Addition, host::HostState, play::HostExit, run::Run},
+        steering,
+        task::{
+            register::gathers,
+            result::{CENSORED, TaskResult},
+            task_run::TaskRun,
+        },
+    },
+    vars::{Value, mapping},
+};
+
+impl Run {
+    /// What a unit's answer does to the run: facts, variables, inventory.
+    pub(crate) fn apply_effects(
+        self: &Arc<Self>,
+        task: &TaskRun,
+        host: &Arc<HostState>,
+        delegated: Option<&Arc<HostState>>,
+        result: &mut TaskResult,
+    ) {
+        if result.effects.is_empty() {
+            return;
+        }
+        let scope = self.scope(&task.play, host, Some(&task.task), None, self.options.check);
+        let delegate_facts =
+            conditions::flag(conditions::DELEGATE_FACTS, &task.task.settings, &scope).ok().flatten().unwrap_or(false);
+        let target = match (delegate_facts, delegated) {
+            (true, Some(other)) => other,
+            _ => host,
+        };
+        for effect in std::mem::take(&mut result.effects) {
+            match effect {
+                Effect::SetFacts { vars, cacheable } => {
+                    if cacheable {
+                        let facts = vars.iter().filter_map(|(k, v)| Some((k.clone(), v.data()?)));
+                        target.add_facts(facts.collect());
+                    }
+                    target.set(vars);
+                }
+                Effect::Facts(facts) => {
+                    let gathered = gathers(&task.task);
+                    let refused = match task.task.action.brings_facts() {
+                        true => target.add_facts_from_host(facts, gathered),
+                        // No agent of ours would say so.
+                        false => target.refuse(facts.into_keys()),
+                    };
+                    if !refused.is_empty() {
+                        self.warn(steering::warning(&host.name, &refused), None);
+                    }
+                    if gathered {
+                        target.set_gathered(true);
+                    }
+                }
+                Effect::IncludeVars(vars) => target.include(vars),
+                Effect::AddHost { name, groups, vars } => {
+                    let new = self.add_to_inventory(&task.play, Addition::Host { name, groups, vars });
+                    result.note_new(&task.task, new);
+                }
+                Effect::GroupBy { group, parents } => {
+                    let addition = Addition::Group { name: group, parents, host: host.name.to_string() };
+                    let new = self.add_to_inventory(&task.play, addition);
+                    result.note_new(&task.task, new);
+                }
+                Effect::Stats { data, per_host, aggregate } => {
+                    let hidden = |(name, _)| (name, Value::from(CENSORED));
+                    let data = match result.no_log {
+                        true => data.into_iter().map(hidden).collect(),
+                        false => data.into_iter().collect(),
+                    };
+                    self.add_stats(&host.name, data, per_host, aggregate);
+                }
+            }
+        }
+    }
+
+    /// Ends a task on a host: registers, counts, notifies, tells. True when the host failed.
+    pub(crate) fn commit(
+        self: &Arc<Self>,
+        task: &TaskRun,
+        host: &Arc<HostState>,
+        mut result: TaskResult,
+        elapsed: Duration,
+    ) -> bool {
+        result.report.elapsed = elapsed;
+        if let Some(name) = &task.task.register {
+            host.set([(name.clone(), data(result.registered.clone()))]);
+        }
+        let name = &host.name;
+        for (handler, at) in std::mem::take(&mut result.notify) {
+            if let Err(problem) = self.notify(&task.play, host, &handler) {
+                result.fail(&problem, at);
+            }
+        }
+        let mut failed = false;
+        if result.report.status == Status::Unreachable {
+            task.unreachable.store(true, Ordering::Release);
+        }
+        match result.report.status {
+            Status::Unreachable if result.ignore_unreachable => {
+                result.report.status = Status::UnreachableIgnored;
+                self.count(name, |counts| {
+                    counts.ok += 1;
+                    counts.ignored += 1;
+                });
+            }
+            Status::Unreachable => {
+                task.play.leave(name, HostExit::Unreachable);
+                task.play.remove(name);
+                self.losses.lock().add_unreachable(name.clone());
+                self.count(name, |counts| counts.unreachable += 1);
+            }
+            Status::Failed if result.ignore_errors => {
+                result.report.status = Status::Ignored;
+                self.count(name, |counts| {
+                    counts.ok += 1;
+                    counts.ignored += 1;
+                    counts.changed += u32::from(result.changed);
+                });
+            }
+            Status::Failed => {
+                failed = true;
+                self.fail(&task.play, host);
+                self.note_failure(host, about(task), result.registered.clone());
+            }
+            Status::Skipped => self.count(name, |counts| counts.skipped += 1),
+            Status::Ok | Status::Changed | Status::Ignored | Status::UnreachableIgnored => {
+                self.count(name, |counts| {
+                    counts.ok += 1;
+                    counts.changed += u32::from(result.changed);
+                });
+            }
+        }
+        if let Some(role) = &task.task.role
+            && !matches!(result.report.status, Status::Skipped | Status::Unreachable | Status::UnreachableIgnored)
+        {
+            host.ran_in_role(&role.identity);
+        }
+        self.send(Event::HostDone { task: task.id, result: result.into_shown() });
+        failed
+    }
+
+    /// Lets rescue and always know what went wrong.
+    pub(crate) fn note_failure(&self, host: &HostState, task: minijinja::Value, result: minijinja::Value) {
+        host.set([("ansible_failed_task".into(), data(task)), ("ansible_failed_result".into(), data(result))]);
+    }
+}
+
+/// `ansible_failed_task`.
+fn about(task: &TaskRun) -> Value {
+    let name =
+        task.task.name.as_ref().and_then(|name| name.value.data()).map_or_else(String::new, |name| text_of(&name));
+    mapping([("name", Value::from(name)), ("action", Value::from(task.task.written.clone()))])
+}
