@@ -127,6 +127,8 @@ fn more(module: &str, tree: &Tree) -> Map {
             "user" => "root", "path" => tree.path("file"),
             "key" => "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8h8d2o3Yk3YwQ1o4S9pC3tQk0h8bqf5u4z0m7c8d9e x",
         },
+        "expect" => data! { "command" => "true", "responses" => Map::new() },
+        "known_hosts" => data! { "name" => "h", "key" => "h ssh-rsa A", "path" => tree.path("file") },
         "command" | "shell" | "raw" => data! { "_raw_params" => "true" },
         "script" => data! { "_raw_params" => "true", "_content" => "true" },
         "copy" => data! { "src" => tree.path("dir/f"), "dest" => tree.path("file"), "remote_src" => true },
