@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use rplay_modules::external::DEPRECATED;
+
 use crate::run::conditions;
 use crate::run::plays::play::Gone;
 use crate::run::state::growth::Addition;
@@ -19,7 +21,7 @@ use crate::run::{PlayRun, Run, data, lock, text_of};
 use crate::{
     actions::{Answer, Effect, entries},
     event::{Event, HostResult, Item, Status},
-    plan::{Controller, Task},
+    plan::{Action, Controller, Task},
     source::Span,
     template::{self, TemplateError},
     vars::{Layer, Scope, Value, mapping},
@@ -177,6 +179,9 @@ impl Run {
             registered = register_value(task_of, &answer, round);
         }
         let no_log = self.hides(task_of, &scope);
+        if !self.options.deprecation_warnings {
+            answer.warnings.retain(|warning| !warning.starts_with(DEPRECATED));
+        }
         let status = match () {
             () if answer.unreachable => Status::Unreachable,
             () if answer.failed => Status::Failed,
@@ -329,6 +334,10 @@ impl Run {
                     }
                     if gathered {
                         target.set_gathered(true);
+                    }
+                    if matches!(task.task.action, Action::External(_)) {
+                        // What was made ready before may read them.
+                        self.forget_sent(host);
                     }
                 }
                 Effect::IncludeVars(vars) => target.include(vars),

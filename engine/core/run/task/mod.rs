@@ -1,4 +1,5 @@
 pub(crate) mod evaluate;
+pub(crate) mod external;
 pub(crate) mod handlers;
 pub(crate) mod iteration;
 pub(crate) mod prepare;
