@@ -13,6 +13,7 @@ use rplay::{
     collections::Collections,
     config::{Config, Gathering},
     event::{Event, Sink},
+    external,
     inventory::{Inventory, Limit},
     link::{LinkOptions, Links},
     plan::{Play, Project, Resolver, TagSelection},
@@ -184,13 +185,20 @@ fn project(config: &Config, vault: &Arc<rplay::vault::Vault>, channel: &Arc<Chan
     let warn = Box::new(move |message: String, place: Option<Span>| {
         told.send(Event::Warning { message: message.into(), place });
     });
-    let collections = Collections::new(config.collections_path.0.clone(), *config.collections_scan_sys_path);
+    let python = config.ansible_python.value.clone();
+    let collections = Collections::new(config.collections_path.0.clone(), *config.collections_scan_sys_path)
+        .with_interpreter(python.clone());
     let mismatch = *config.collections_on_ansible_version_mismatch;
-    Arc::new(Project::new(config.roles_path.0.clone(), decrypt, warn).with_collections(
-        Arc::new(collections),
-        mismatch,
-        *config.deprecation_warnings,
-    ))
+    let project = Project::new(config.roles_path.0.clone(), decrypt, warn);
+    let project = project.with_collections(Arc::new(collections), mismatch, *config.deprecation_warnings);
+    Arc::new(project.with_external(external::Settings {
+        library: config.library.0.clone(),
+        module_utils: config.module_utils.0.clone(),
+        roles: config.roles_path.0.clone(),
+        ansible_python: python,
+        interpreter: config.interpreter_python.value.clone(),
+        remote_tmp: config.remote_tmp.value.clone(),
+    }))
 }
 
 fn terminal(args: &RunArgs, config: &Config, secrets: &Arc<Secrets>) -> Terminal<BufWriter<Stdout>> {

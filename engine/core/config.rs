@@ -206,6 +206,16 @@ settings! {
     /// What a collection is that does not support this version of Ansible.
     collections_on_ansible_version_mismatch: Mismatch = Mismatch::Warning,
         ["defaults.collections_on_ansible_version_mismatch"], ["ANSIBLE_COLLECTIONS_ON_ANSIBLE_VERSION_MISMATCH"];
+    /// Folders with modules, after those beside playbooks and in roles.
+    library: Folders = Folders::usual("plugins/modules"), ["defaults.library"], ["ANSIBLE_LIBRARY"];
+    /// Folders with code that modules import as `ansible.module_utils`.
+    module_utils: Folders = Folders::usual("plugins/module_utils"), ["defaults.module_utils"], ["ANSIBLE_MODULE_UTILS"];
+    /// The Python of hosts: a path, or `auto`.
+    interpreter_python: Option<String> = None, ["defaults.interpreter_python"], ["ANSIBLE_PYTHON_INTERPRETER"];
+    /// Where modules in Python and other languages make temporary folders on hosts.
+    remote_tmp: Option<String> = None, ["defaults.remote_tmp"], ["ANSIBLE_REMOTE_TMP", "ANSIBLE_REMOTE_TEMP"];
+    /// The Python on this machine that has ansible-core, for modules in Python. Not of Ansible's.
+    ansible_python: Option<PathBuf> = None, ["rplay.ansible_python"], ["RPLAY_ANSIBLE_PYTHON"];
     /// Hosts to work on at once; rplay's own default is higher than Ansible's 5.
     forks: Option<u32> = None, ["defaults.forks"], ["ANSIBLE_FORKS"];
     /// When facts are gathered.

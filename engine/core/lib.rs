@@ -1,13 +1,14 @@
 //! The engine as a library; it knows no terminal.
 //!
 //! Floors, each using only those before it: `limits`, `panics`, `quiet`, `visible`, `files`, `program`, `source`,
-//! `secrets`, `vault`, `syntax`, `vars`, `collections`, `inventory`, `config`, `template`, `plan`, `event`, `link`,
-//! `actions`, `run`, `report`.
+//! `secrets`, `vault`, `syntax`, `vars`, `collections`, `inventory`, `config`, `template`, `python`, `external`, `plan`,
+//! `event`, `link`, `actions`, `run`, `report`.
 
 pub mod actions;
 pub mod collections;
 pub mod config;
 pub mod event;
+pub mod external;
 pub mod files;
 pub mod inventory;
 pub mod limits;
@@ -15,6 +16,7 @@ pub mod link;
 pub mod panics;
 pub mod plan;
 pub mod program;
+pub mod python;
 pub mod quiet;
 pub mod report;
 pub mod run;

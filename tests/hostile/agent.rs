@@ -159,14 +159,28 @@ impl Agent {
                 let mut body = vec![0, 0, 0, 0, 0, 1, 1, b'x', 7, 0x80, 0x87, 0xa7, 0x0e];
                 body.resize(body.len() + 30_000_000, 0);
                 for piece in body.chunks(1 << 19) {
-                    let part = Reply::Part { batch: id, index: 0, piece: piece.into(), last: false, failed: false };
+                    let part = Reply::Part {
+                        batch: id,
+                        index: 0,
+                        piece: piece.into(),
+                        last: false,
+                        failed: false,
+                        holds_up: false,
+                    };
                     self.say(&part)?;
                 }
-                self.say(&Reply::Part { batch: id, index: 0, piece: vec![0; 3], last: true, failed: false })?;
+                self.say(&Reply::Part {
+                    batch: id,
+                    index: 0,
+                    piece: vec![0; 3],
+                    last: true,
+                    failed: false,
+                    holds_up: false,
+                })?;
             }
             "endless-parts" => loop {
                 let piece = vec![0; 1 << 19];
-                self.say(&Reply::Part { batch: id, index: 0, piece, last: false, failed: false })?;
+                self.say(&Reply::Part { batch: id, index: 0, piece, last: false, failed: false, holds_up: false })?;
             },
             "unasked-content" => {
                 self.say(&Reply::Content { batch: id + 7, index: 0, piece: b"PWNED".to_vec(), left: 0 })?;

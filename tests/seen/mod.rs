@@ -25,6 +25,8 @@ pub fn rplay() -> Command {
     let built = env!("CARGO_BIN_EXE_rplay").into();
     let mut command = Command::new(std::env::var_os("RPLAY").unwrap_or(built));
     command.env_clear().envs([("NO_COLOR", "1"), ("COLUMNS", "100"), ("LC_ALL", "C.UTF-8")]);
+    // Whatever Python content this machine has.
+    command.envs([("RPLAY_ANSIBLE_PYTHON", "/nowhere/python3"), ("ANSIBLE_COLLECTIONS_PATH", "/nowhere")]);
     command.envs(std::env::vars().filter(|(name, _)| name == "PATH" || name == "HOME" || name.starts_with("LAB_")));
     command.stdin(std::process::Stdio::null());
     command

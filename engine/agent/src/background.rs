@@ -9,7 +9,7 @@ use std::{
 };
 
 use rplay_modules::{
-    Host, NoBlobs, runner,
+    Host, NoBlobs, external, runner,
     system::{
         captured::MAX_JOB_OUTPUT,
         jobs::{JobFile, Progress},
@@ -25,11 +25,19 @@ const START: &str = "start-job";
 /// The words that make the job itself.
 const RUN: &str = "run-job";
 
-/// Begins a call as a job. The outcome says that it has begun.
-pub fn begin(call: &Call, job: &Background) -> Outcome {
+/// Begins a call as a job. The outcome says that it has begun. What the job needs of the controller is fetched by way of
+/// `host` before.
+pub fn begin(call: &Call, job: &Background, host: &Host) -> Outcome {
     let begun = || -> Result<Outcome, Failure> {
-        let host = host(call);
-        let file = JobFile::of(&job.id, &host)?;
+        let whole;
+        let call = match call.module == external::MODULE {
+            true => {
+                whole = external::with_content(call, host)?;
+                &whole
+            }
+            false => call,
+        };
+        let file = JobFile::of(&job.id, host)?;
         file.write(&Progress::Ordered)?;
         start(call, job).map_err(|error| {
             let _ = file.remove();

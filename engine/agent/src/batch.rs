@@ -29,20 +29,30 @@ pub fn run(part: &Part, running: &Running, blobs: &Arc<dyn BlobSource>, replies:
     for stage in &part.stages {
         let first = part.first + come.calls;
         let sending = Sending { replies, batch: part.batch, first };
-        let failed = run_stage(stage, running, blobs, sending, &|index, outcome| {
+        let ended = run_stage(stage, running, blobs, sending, &|index, outcome| {
             let index = first + index;
             match index + 1 == end {
                 true => replies.last_outcome(part.batch, index as u32, outcome),
                 false => replies.outcome(part.batch, index as u32, outcome),
             }
         });
-        come.calls += stage.calls.len();
-        if failed && stage.required {
+        come.calls += ended.calls;
+        if ended.failed && stage.required || ended.held_up {
             come.goes_on = false;
             break;
         }
     }
     come
+}
+
+/// How a stage came to its end.
+struct Ended {
+    /// So many of its calls were answered.
+    calls: usize,
+    /// One of them failed.
+    failed: bool,
+    /// The controller is to hear one of them before anything more is begun.
+    held_up: bool,
 }
 
 /// Where the calls of a stage send content to.
@@ -72,22 +82,24 @@ impl ContentTarget for Outgoing {
 }
 
 /// Runs the calls in order, `stage.parallel` of them side by side, and tells each outcome when it is there.
-/// Says whether any has failed.
+/// After one that holds up what follows, no further call is begun unless they run side by side.
 fn run_stage(
     stage: &Stage,
     running: &Running,
     blobs: &Arc<dyn BlobSource>,
     Sending { replies, batch, first }: Sending<'_>,
     tell: &(dyn Fn(usize, Outcome) + Sync),
-) -> bool {
+) -> Ended {
     let next = AtomicUsize::new(0);
-    let failed = AtomicBool::new(false);
+    let (failed, held_up) = (AtomicBool::new(false), AtomicBool::new(false));
+    let workers = (stage.parallel as usize).min(stage.calls.len()).min(MOST_WORKERS);
     let work = || {
         while let Some((index, call)) = take(&next, &stage.calls) {
             let outcome = if running.is_cancelled() {
                 Outcome { skipped: Some("cancelled".to_owned()), ..Outcome::default() }
             } else if let Some(job) = &call.background {
-                running.at_work(|| background::begin(call, job))
+                let host = Host::new(call.environment.clone(), blobs.clone()).cancelled_by(running.cancel.clone());
+                running.at_work(|| background::begin(call, job, &host))
             } else {
                 let (replies, cancel) = (replies.clone(), running.cancel.clone());
                 let outgoing = Outgoing { replies, batch, index: (first + index) as u32, cancel };
@@ -99,10 +111,16 @@ fn run_stage(
             if outcome.failure.is_some() {
                 failed.store(true, Ordering::SeqCst);
             }
+            let holds_up = outcome.holds_up;
             tell(index, outcome);
+            if holds_up {
+                held_up.store(true, Ordering::SeqCst);
+                if workers <= 1 {
+                    break;
+                }
+            }
         }
     };
-    let workers = (stage.parallel as usize).min(stage.calls.len()).min(MOST_WORKERS);
     thread::scope(|scope| {
         for _ in 1..workers {
             // With fewer threads than wished for it only takes longer.
@@ -110,7 +128,8 @@ fn run_stage(
         }
         work();
     });
-    failed.into_inner()
+    let calls = next.into_inner().min(stage.calls.len());
+    Ended { calls, failed: failed.into_inner(), held_up: held_up.into_inner() }
 }
 
 fn take<'a>(next: &AtomicUsize, calls: &'a [Call]) -> Option<(usize, &'a Call)> {

@@ -182,7 +182,9 @@ impl Other {
             match reply {
                 Reply::Hello { .. } => {}
                 Reply::Outcome { batch, index, outcome } => self.answered(batch, index, outcome),
-                Reply::Part { batch, index, piece, last, failed } => self.part(batch, index, piece, last, failed),
+                Reply::Part { batch, index, piece, last, failed, holds_up } => {
+                    self.part(batch, index, piece, last, (failed, holds_up));
+                }
                 Reply::Content { batch, index, piece, left } => {
                     if let Some(index) = self.number_of(batch, index) {
                         let _ = self.replies.send(&Reply::Content { batch, index, piece, left });
@@ -211,7 +213,7 @@ impl Other {
         let mut open = self.open();
         let Some(open) = open.as_mut() else { return };
         let Some(found) = open.get_mut(&batch) else { return };
-        if !found.note(index as usize, outcome.failure.is_some()) {
+        if !found.note(index as usize, outcome.failure.is_some(), outcome.holds_up) {
             return;
         }
         let index = found.first as u32 + index;
@@ -232,16 +234,16 @@ impl Other {
     }
 
     /// Passes on a piece of a long answer that is waited for, without looking into it.
-    fn part(&self, batch: u64, index: u32, piece: Vec<u8>, last: bool, failed: bool) {
+    fn part(&self, batch: u64, index: u32, piece: Vec<u8>, last: bool, (failed, holds_up): (bool, bool)) {
         let Some(index_there) = self.number_of(batch, index) else { return };
-        let _ = self.replies.send(&Reply::Part { batch, index: index_there, piece, last, failed });
+        let _ = self.replies.send(&Reply::Part { batch, index: index_there, piece, last, failed, holds_up });
         if !last {
             return;
         }
         let mut open = self.open();
         let Some(open) = open.as_mut() else { return };
         let Some(found) = open.get_mut(&batch) else { return };
-        found.note(index as usize, failed);
+        found.note(index as usize, failed, holds_up);
         if found.is_complete()
             && let Some(done) = open.remove(&batch)
         {

@@ -60,8 +60,8 @@ pub struct Open {
     /// For each stage the number of its calls, and whether those after it depend on it.
     stages: Vec<(usize, bool)>,
     answered: Vec<bool>,
-    /// One failed on which those after it depend.
-    failed: bool,
+    /// One failed on which those after it depend, or is to be heard before they are begun.
+    ends: bool,
     done: Sender<Come>,
 }
 
@@ -71,18 +71,18 @@ impl Open {
         let (done, come) = channel();
         let stages = part.stages.iter().map(|stage| (stage.calls.len(), stage.required)).collect();
         let answered = vec![false; part.calls()];
-        (Open { batch: part.batch, first: part.first, stages, answered, failed: false, done }, come)
+        (Open { batch: part.batch, first: part.first, stages, answered, ends: false, done }, come)
     }
 
     /// Notes an answer; false if none was expected.
-    pub fn note(&mut self, index: usize, failed: bool) -> bool {
+    pub fn note(&mut self, index: usize, failed: bool, holds_up: bool) -> bool {
         let Some(answered) = self.answered.get_mut(index) else { return false };
         let mut end = 0;
         let stage = self.stages.iter().find(|(calls, _)| {
             end += calls;
             index < end
         });
-        self.failed |= failed && stage.is_some_and(|(_, required)| *required);
+        self.ends |= holds_up || failed && stage.is_some_and(|(_, required)| *required);
         !std::mem::replace(answered, true)
     }
 
@@ -98,7 +98,7 @@ impl Open {
     /// Nothing more comes of it. Even where that is all, what follows is not begun after a failure.
     pub fn end(self, goes_on: bool) -> Come {
         let calls = self.answered.iter().take_while(|answered| **answered).count();
-        let come = Come { calls, goes_on: goes_on && !self.failed };
+        let come = Come { calls, goes_on: goes_on && !self.ends };
         // Nobody waits for one that was never sent.
         let _ = self.done.send(come);
         come
@@ -164,8 +164,8 @@ mod tests {
     fn what_another_agent_left_open_fails_for_one_stage_and_the_rest_is_not_begun() {
         let part = Part::of(batch(&[Some("a"); 3])).remove(0);
         let (mut open, come) = Open::of(&part);
-        assert!(open.note(0, false) && open.note(1, false) && open.note(2, false));
-        assert!(!open.note(2, false) && !open.note(9, false));
+        assert!(open.note(0, false, false) && open.note(1, false, false) && open.note(2, false, false));
+        assert!(!open.note(2, false, false) && !open.note(9, false, false));
         let expected = Come { calls: 4, goes_on: false };
         assert_eq!(open.break_off(&Failure::new("gone"), &Replies::new(std::io::sink())), expected);
         assert_eq!(come.recv(), Ok(expected));
@@ -174,12 +174,12 @@ mod tests {
     #[test]
     fn a_failure_at_the_very_end_keeps_the_next_part_from_being_begun() {
         let part = Part::of(batch(&[Some("a")])).remove(0);
-        for failed in [false, true] {
+        for (failed, holds_up) in [(false, false), (true, false), (false, true)] {
             let (mut open, _) = Open::of(&part);
-            open.note(0, failed);
-            open.note(1, false);
+            open.note(0, failed, holds_up);
+            open.note(1, false, false);
             assert!(open.is_complete());
-            assert_eq!(open.end(true), Come { calls: 2, goes_on: !failed });
+            assert_eq!(open.end(true), Come { calls: 2, goes_on: !failed && !holds_up });
         }
     }
 }

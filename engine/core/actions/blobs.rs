@@ -84,6 +84,13 @@ impl Blobs {
         self.offer(digest, size, BlobData::Bytes(content.into()))
     }
 
+    /// A file whose content is named by its digest and will not change: whatever its size, a host asks for it only if it
+    /// does not have it.
+    pub fn lasting(&self, sha256: &str, path: &Path) -> io::Result<wire::Value> {
+        let size = std::fs::metadata(path)?.len();
+        Ok(self.offer(sha256.to_owned(), size, BlobData::File(path.to_owned())))
+    }
+
     fn offer(&self, sha256: String, size: u64, data: BlobData) -> wire::Value {
         self.by_digest.lock().insert(sha256.clone(), data);
         wire::Value::Blob(Blob { sha256, size })

@@ -59,6 +59,8 @@ pub struct Collections {
     beside: RwLock<Vec<PathBuf>>,
     /// Whether the packages of Python are a place.
     with_python: bool,
+    /// The interpreter whose packages these are, if the settings name one.
+    interpreter: Option<PathBuf>,
     packages: OnceLock<Vec<PathBuf>>,
     known: Mutex<HashMap<String, Option<Arc<Collection>>>>,
 }
@@ -84,6 +86,11 @@ impl Collections {
         Collections { places: places.into_iter().map(above).collect(), with_python, ..Collections::default() }
     }
 
+    /// The same with the packages of this interpreter instead of the one that is looked for.
+    pub fn with_interpreter(self, interpreter: Option<PathBuf>) -> Self {
+        Collections { interpreter, ..self }
+    }
+
     /// Adds the collections beside the playbooks of a folder.
     pub fn add_playbooks(&self, folder: &Path) {
         let place = folder.join("collections");
@@ -98,7 +105,7 @@ impl Collections {
     /// The folders in which collections are looked for, in order.
     pub fn places(&self) -> Vec<PathBuf> {
         let packages: &[PathBuf] = match self.with_python {
-            true => self.packages.get_or_init(site_packages),
+            true => self.packages.get_or_init(|| site_packages(self.interpreter.as_deref())),
             false => &[],
         };
         self.beside.read().iter().chain(&self.places).chain(packages).cloned().collect()

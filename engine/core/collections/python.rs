@@ -9,8 +9,12 @@ use std::{
 };
 
 /// The folders of packages that hold collections: those of the virtual environment, else of the interpreter of an
-/// `ansible` command in PATH, else of `python3`. No Python is started.
-pub fn site_packages() -> Vec<PathBuf> {
+/// `ansible` command in PATH, else of `python3`; or of one that is named alone. No Python is started.
+pub fn site_packages(named: Option<&Path>) -> Vec<PathBuf> {
+    if let Some(interpreter) = named {
+        let prefix = interpreter.parent().and_then(Path::parent).unwrap_or(interpreter);
+        return packages_below(prefix).into_iter().filter(|f| f.join("ansible_collections").is_dir()).collect();
+    }
     let prefixes = [env::var_os("VIRTUAL_ENV").map(PathBuf::from), of_command("ansible"), of_command("python3")];
     let home = env::var_os("HOME").map(|home| Path::new(&home).join(".local"));
     let mut found = Vec::new();

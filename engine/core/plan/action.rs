@@ -8,13 +8,15 @@ use rplay_modules::{
 };
 
 use super::action_args as a;
-use crate::source::nearest;
+use crate::{external::ExternalModule, source::nearest};
 
 /// What a task does.
 #[derive(Clone, Copy)]
 pub enum Action {
     Module(&'static Entry),
     Controller(&'static ControllerEntry),
+    /// A module that rplay has not natively.
+    External(&'static ExternalModule),
 }
 
 impl std::fmt::Debug for Action {
@@ -167,6 +169,7 @@ impl Action {
         match self {
             Action::Module(entry) => entry.name,
             Action::Controller(entry) => entry.name,
+            Action::External(module) => &module.name,
         }
     }
 
@@ -176,6 +179,7 @@ impl Action {
             Action::Module(entry) => entry.brings_facts,
             // What a template names is known only when it is sent.
             Action::Controller(entry) => matches!(entry.kind, Controller::GatherFacts | Controller::Late),
+            Action::External(_) => true,
         }
     }
 
@@ -184,6 +188,7 @@ impl Action {
         match self {
             Action::Module(entry) => entry.keeps_to_host,
             Action::Controller(entry) => entry.keeps_to_host,
+            Action::External(_) => false,
         }
     }
 
@@ -192,6 +197,8 @@ impl Action {
         match self {
             Action::Module(entry) => entry.collection.rsplit('.').next().unwrap_or_default(),
             Action::Controller(_) => "builtin",
+            // Whether it is in one, its collection says.
+            Action::External(_) => "",
         }
     }
 
@@ -199,6 +206,7 @@ impl Action {
         match self {
             Action::Module(entry) => entry.free_form,
             Action::Controller(entry) => entry.free_form,
+            Action::External(_) => None,
         }
     }
 
@@ -222,6 +230,7 @@ impl Action {
         match self {
             Action::Module(entry) => entry.collection,
             Action::Controller(_) => "ansible.builtin",
+            Action::External(module) => module.collection().unwrap_or("ansible.legacy"),
         }
     }
 
@@ -229,6 +238,8 @@ impl Action {
     pub fn check(&self, map: &Map, later: &[String]) -> Vec<ArgFault> {
         match self.definition() {
             _ if matches!(self, Action::Controller(entry) if entry.open) => Vec::new(),
+            // The module checks them itself.
+            _ if matches!(self, Action::External(_)) => Vec::new(),
             Ok(definition) => (definition.check)(map, later),
             Err(module) => module.map(|entry| (entry.check)(map, later)).unwrap_or_default(),
         }
@@ -239,6 +250,7 @@ impl Action {
         match self {
             Action::Module(entry) => Err(Some(entry)),
             Action::Controller(entry) => entry.arguments.as_ref().ok_or_else(|| registry::find(entry.name)),
+            Action::External(_) => Err(None),
         }
     }
 
@@ -253,7 +265,7 @@ impl Action {
     pub fn controller(&self) -> Option<Controller> {
         match self {
             Action::Controller(entry) => Some(entry.kind),
-            Action::Module(_) => None,
+            Action::Module(_) | Action::External(_) => None,
         }
     }
 

@@ -7,6 +7,7 @@ use super::{
     step::{Argument, Arguments, Field, Task, field},
 };
 use crate::{
+    external::{Missing, Reason},
     source::{Problems, Span, nearest},
     syntax::{self, Word},
     vars::{Lazy, to_wire, to_wire_map},
@@ -148,17 +149,15 @@ fn defaults_exist(task: &Task) -> bool {
     })
 }
 
-/// A task names something that is neither a module nor an action.
-pub fn unknown_action(name: &Word) -> PlanError {
-    PlanError::Argument {
-        msg: format!("there is no module or action `{}`", name.value),
-        at: name.span.clone(),
-        label: "unknown module".to_owned(),
-        help: Some(match Action::nearest(name) {
-            Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => "`rplay doc` lists all modules".to_owned(),
-        }),
-    }
+/// A task names something that is neither a module nor an action, or none that can be used.
+pub fn unknown_action(name: &Word, missing: Missing) -> PlanError {
+    let nearest = || Action::nearest(name).map(|nearest| format!("did you mean `{nearest}`?"));
+    let (label, help) = match missing.reason {
+        Reason::Unknown => ("unknown module", nearest().or(missing.help)),
+        Reason::Elsewhere => ("not found", missing.help.or_else(nearest)),
+        Reason::Refused => ("this module", missing.help),
+    };
+    PlanError::Argument { msg: missing.msg, at: name.span.clone(), label: label.to_owned(), help }
 }
 
 /// An argument that an import cannot do without.

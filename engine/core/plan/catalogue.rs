@@ -1,10 +1,14 @@
 //! Names of modules as tasks write them: short, with a collection, or with the collections to search.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{Action, Project};
 use crate::{
     collections::{BUILTIN, Collections, Qualified, Routed},
+    external::Around,
     syntax::{Known, Modules},
 };
 
@@ -76,6 +80,15 @@ impl Project {
             };
             matches!(meant, Meant::Action(found) if found.name() == action.name())
         };
+        let same = |name: &str| match action {
+            Action::External(module) => {
+                let leads_here = |found| matches!(found, Ok(Action::External(found)) if std::ptr::eq(found, *module));
+                name == module.full_name
+                    || module.collection().is_none() && name == module.name
+                    || leads_here(self.action(name, Around::default()))
+            }
+            _ => same(name),
+        };
         let Some(group) = key.strip_prefix("group/") else { return same(key) };
         let short = group.rsplit('.').next().unwrap_or(group);
         // The groups of what rplay has itself are named for their collections.
@@ -85,7 +98,9 @@ impl Project {
 
 /// The modules and actions there are, for the reader of a file.
 pub(super) struct Catalogue<'c> {
-    pub collections: &'c Collections,
+    pub project: &'c Project,
+    /// The file.
+    pub file: Option<&'c Path>,
     /// Those to search where the file says nothing else.
     pub search: &'c [Arc<str>],
 }
@@ -97,12 +112,25 @@ impl Modules for Catalogue<'_> {
 
     fn find_among(&self, name: &str, listed: &[Arc<str>]) -> Known {
         let search = if listed.is_empty() { self.search } else { listed };
-        match Named::find(name, self.collections, search).meant {
+        let finder = self.project.finder();
+        match Named::find(name, &self.project.collections, search).meant {
             Meant::Action(action) => Known::Module { free_form: action.free_form().is_some() },
             // What is wrong with these is told where the task is resolved.
-            Meant::Content { .. } | Meant::Removed(_) => Known::Module { free_form: true },
-            Meant::Nothing => Known::No,
+            Meant::Content { .. } | Meant::Removed(_) => Known::Module { free_form: false },
+            Meant::Nothing if finder.acts(name).is_some() => Known::Module { free_form: false },
+            Meant::Nothing => {
+                let short = BUILTIN.iter().find_map(|builtin| name.strip_prefix(builtin)?.strip_prefix('.'));
+                match finder.may_be(short.unwrap_or(name), self.file) {
+                    true => Known::Module { free_form: false },
+                    false => Known::No,
+                }
+            }
         }
+    }
+
+    fn about(&self, name: &str) -> Option<(String, Option<String>)> {
+        let missing = self.project.finder().lacks(name);
+        Some((missing.msg, missing.help))
     }
 
     fn names(&self) -> Vec<&str> {

@@ -5,6 +5,7 @@ pub mod action_args;
 mod arguments;
 mod catalogue;
 mod error;
+mod names;
 mod project;
 mod resolve;
 mod role;

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     collections::{ANSIBLE_VERSION, Collection, Collections, Mismatch, Qualified, supports},
+    external::{self, Finder},
     files::Descent,
     source::{Problems, Source, Span},
     syntax::spec::ArgumentSpecs,
@@ -37,6 +38,8 @@ pub struct Project {
     pub collections: Arc<Collections>,
     /// What becomes of one that is for other versions of Ansible.
     mismatch: Mismatch,
+    /// Looks for modules that rplay has not natively.
+    finder: Finder,
     /// Whether to tell of names that are deprecated.
     tells_deprecated: bool,
     /// The collections that are in use, and the warnings that were told.
@@ -55,6 +58,7 @@ impl Project {
             roles_path,
             collections: Arc::default(),
             mismatch: Mismatch::default(),
+            finder: Finder::new(external::Settings::default(), Arc::default()),
             tells_deprecated: true,
             told: Mutex::default(),
             decrypt,
@@ -68,6 +72,23 @@ impl Project {
     /// The same project with collections.
     pub fn with_collections(self, collections: Arc<Collections>, mismatch: Mismatch, tells_deprecated: bool) -> Self {
         Project { collections, mismatch, tells_deprecated, ..self }
+    }
+
+    /// The same project, with modules that rplay has not natively looked for as these settings say.
+    pub fn with_external(self, settings: external::Settings) -> Self {
+        Project { finder: Finder::new(settings, self.collections.clone()), ..self }
+    }
+
+    /// Where modules that rplay has not natively come from.
+    pub fn finder(&self) -> &Finder {
+        &self.finder
+    }
+
+    /// Tells a warning about a deprecated name, once, unless the settings say otherwise.
+    pub(super) fn deprecated(&self, message: &str) {
+        if self.tells_deprecated && self.told.lock().insert(message.to_owned()) {
+            self.warn(message, None);
+        }
     }
 
     /// Says once what is odd about a collection that is used.
@@ -111,13 +132,7 @@ impl Project {
         if let Some(collection) = named.collection.as_deref().and_then(|name| self.collections.find(name)) {
             self.begin_to_use(&collection)?;
         }
-        if self.tells_deprecated {
-            for message in &named.deprecated {
-                if self.told.lock().insert(message.clone()) {
-                    self.warn(message.as_str(), None);
-                }
-            }
-        }
+        named.deprecated.iter().for_each(|message| self.deprecated(message));
         Ok(named)
     }
 
@@ -157,7 +172,8 @@ impl Project {
     }
 
     fn read_plays(&self, source: &Arc<Source>, home: Option<&Arc<str>>) -> Result<Playbook, Problems> {
-        let catalogue = Catalogue { collections: &self.collections, search: home.map_or(&[], std::slice::from_ref) };
+        let search = home.map_or(&[][..], std::slice::from_ref);
+        let catalogue = Catalogue { project: self, file: source.path.as_deref(), search };
         let (playbook, warnings) = syntax::read_playbook(source, &catalogue)?;
         self.pass_on(warnings);
         Ok(playbook)
@@ -173,7 +189,7 @@ impl Project {
     ) -> Result<Arc<[Entry]>, Problems> {
         self.tasks.take((path.to_owned(), handlers, search.clone()), || {
             let source = self.source(path, at)?;
-            let catalogue = Catalogue { collections: &self.collections, search };
+            let catalogue = Catalogue { project: self, file: source.path.as_deref(), search };
             let (entries, warnings) = syntax::read_tasks(&source, &catalogue, handlers)?;
             self.pass_on(warnings);
             Ok(entries.into())

@@ -11,10 +11,11 @@ use std::{
 use rayon::prelude::*;
 
 use super::{
-    Action, Meant, PlanError, Project, TagSelection, action::Controller, arguments, settings::layer, statics, step::*,
+    Action, PlanError, Project, TagSelection, action::Controller, arguments, settings::layer, statics, step::*,
 };
 use crate::{
     collections::Collection,
+    external::Around,
     limits,
     source::{self, Problems, Source, Span},
     syntax::{self, Entry, Node, PlaybookEntry},
@@ -249,9 +250,15 @@ impl Resolver {
 
     fn task(&self, task: &syntax::Task, place: &Place, found: &mut Found, steps: &mut Vec<Step>) {
         let settings = place.settings.with(&task.keywords, None);
-        let action = match self.action(&task.action.name, &settings) {
+        let role = place.role.as_ref().map(|role| role.path.as_path());
+        let around = Around { playbook: Some(&place.playbook), role, collections: &settings.collections };
+        let named = match task.action.name.value.contains("{{") {
+            true => Ok(Action::late()),
+            false => self.project.action(&task.action.name, around),
+        };
+        let action = match named {
             Ok(action) => action,
-            Err(problem) => return found.problems.push(problem),
+            Err(missing) => return found.problems.push(arguments::unknown_action(&task.action.name, missing)),
         };
         match action.controller() {
             Some(Controller::ImportTasks) => {
@@ -278,24 +285,6 @@ impl Resolver {
                 Ok(_) => {}
                 Err(problem) => found.problems.push(problem),
             },
-        }
-    }
-
-    fn action(&self, name: &syntax::Word, settings: &Settings) -> Result<Action, PlanError> {
-        if name.value.contains("{{") {
-            return Ok(Action::late());
-        }
-        let unusable = |msg| PlanError::unusable(msg, &name.span);
-        match self.project.named(name, &settings.collections).map_err(unusable)?.meant {
-            Meant::Action(action) => Ok(action),
-            Meant::Removed(msg) => Err(unusable(msg)),
-            Meant::Content { name: full, file } => Err(PlanError::Unsupported {
-                what: full,
-                at: name.span.clone(),
-                help: Some(format!("rplay does not have this module itself, and cannot run {}", file.display())),
-            }),
-            // The reader has refused unknown names already; a name can still be unknown in an include's text.
-            Meant::Nothing => Err(arguments::unknown_action(name)),
         }
     }
 

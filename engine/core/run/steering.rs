@@ -64,6 +64,8 @@ steering! {
     DOAS_PASSWORD: "ansible_doas_pass" "ansible_become_pass" "ansible_become_password";
     ASYNC_DIR: "ansible_async_dir";
     MAX_OUTPUT: "rplay_max_output";
+    PYTHON: "ansible_python_interpreter";
+    REMOTE_TMP: "ansible_remote_tmp";
 }
 
 /// Names of the kind that rplay itself does not read (yet), but Ansible and its plugins do, and those that the
@@ -83,7 +85,6 @@ const OTHERS: &[&str] = &[
     "ansible_pipelining",
     "ansible_private_key",
     "ansible_private_key_passphrase",
-    "ansible_remote_tmp",
     "ansible_rsync_path",
     "ansible_su",
     "ansible_sudo",

@@ -215,6 +215,7 @@ impl<'s> Machine<'s> {
                     if python::is_map(&key) || (python::is_list(&key) && !key.is_tuple()) {
                         return Err(Fault::new(format!("unhashable type: '{}'", python::type_name(&key))));
                     }
+                    let key = twin(&entries, &key).unwrap_or(key);
                     entries.insert(key, self.expr(value)?);
                 }
                 python::nests(entries.values())?;
@@ -631,6 +632,17 @@ fn nth(value: &Value, at: i128) -> Option<Value> {
             _ => value.as_object()?.get_value(&Value::from(at)),
         },
     }
+}
+
+/// The key that stands there already for one of another kind that Python takes for the same: `1` and `true`.
+fn twin(entries: &IndexMap<Value, Value>, key: &Value) -> Option<Value> {
+    let other = match (key.kind(), Number::of(key)?.float()) {
+        (ValueKind::Bool, number) => Value::from(number as i64),
+        (_, 0.0) => Value::from(false),
+        (_, 1.0) => Value::from(true),
+        _ => return None,
+    };
+    entries.get_key_value(&other).map(|(known, _)| known.clone())
 }
 
 fn compared(op: ast::CompareOpKind, left: &Value, right: &Value) -> Answer<bool> {

@@ -1,5 +1,7 @@
 //! From what a template works with to plain data.
 
+use std::cell::Cell;
+
 use indexmap::IndexMap;
 use minijinja::{Value, value::ValueKind};
 
@@ -17,22 +19,58 @@ pub(crate) fn freeze(value: Value) -> Answer {
     if is_omit(&value) {
         return Err(Box::new(Fault { cause: Cause::Omitted, range: None }));
     }
-    if plain(&value) { Ok(value) } else { rebuild(value) }
+    frozen(value)
 }
 
-/// Whether nothing has to be changed. Most results are such.
-fn plain(value: &Value) -> bool {
-    match value.kind() {
-        ValueKind::None | ValueKind::Bool | ValueKind::Number | ValueKind::Bytes => true,
-        ValueKind::String => !value.is_safe(),
-        ValueKind::Seq => {
-            value.downcast_object_ref::<Vec<Value>>().is_some_and(|items| items.iter().all(plain))
-                || value.downcast_object_ref::<Lines>().is_some()
+fn frozen(value: Value) -> Answer {
+    let mut survey = Survey::default();
+    match survey.is_plain(&value) {
+        true => Ok(value),
+        false if survey.parts > python::MOST_ITEMS => Err(python::too_large_value()),
+        false => rebuild(value),
+    }
+}
+
+/// Looks through a value, not further than it may be large or deep: lists that hold others more than once are small
+/// in memory and without an end as trees.
+#[derive(Default)]
+struct Survey {
+    parts: usize,
+    level: usize,
+}
+
+impl Survey {
+    /// Whether nothing has to be changed. Most results are such.
+    fn is_plain(&mut self, value: &Value) -> bool {
+        match value.kind() {
+            ValueKind::None | ValueKind::Bool | ValueKind::Number | ValueKind::Bytes => true,
+            ValueKind::String => !value.is_safe(),
+            ValueKind::Seq => match value.downcast_object_ref::<Vec<Value>>() {
+                Some(items) => self.within(items.len(), |survey| items.iter().all(|item| survey.is_plain(item))),
+                None => value.downcast_object_ref::<Lines>().is_some(),
+            },
+            ValueKind::Map => value.downcast_object_ref::<IndexMap<Value, Value>>().is_some_and(|entries| {
+                let plain = |survey: &mut Self| {
+                    entries.iter().all(|(key, value)| survey.is_plain(key) && survey.is_plain(value))
+                };
+                self.within(entries.len(), plain)
+            }),
+            _ => value.downcast_object_ref::<super::dates::Moment>().is_some(),
         }
-        ValueKind::Map => value
-            .downcast_object_ref::<IndexMap<Value, Value>>()
-            .is_some_and(|entries| entries.iter().all(|(key, value)| plain(key) && plain(value))),
-        _ => value.downcast_object_ref::<super::dates::Moment>().is_some(),
+    }
+
+    fn within(&mut self, parts: usize, is_plain: impl FnOnce(&mut Self) -> bool) -> bool {
+        self.parts = self.parts.saturating_add(parts);
+        if self.parts > python::MOST_ITEMS || self.level >= limits::depth() {
+            return false;
+        }
+        self.level += 1;
+        let plain = match self.level % 16 {
+            0 => limits::with_stack(|| is_plain(self)),
+            _ => is_plain(self),
+        };
+        self.level -= 1;
+        plain
     }
 }
 
@@ -50,7 +88,7 @@ fn rebuild(value: Value) -> Answer {
             limits::deeper(&LEVELS, || rebuild_parts(&value)).unwrap_or_else(|| Err(python::too_deep()))
         }
         ValueKind::String => Ok(Value::from(value.as_str().unwrap_or_default())),
-        _ if plain(&value) => Ok(value),
+        _ if Survey::default().is_plain(&value) => Ok(value),
         _ => {
             let kind = match value.downcast_object_ref::<super::objects::Range>() {
                 Some(_) => "range".to_owned(),
@@ -69,18 +107,26 @@ fn rebuild(value: Value) -> Answer {
 
 thread_local! {
     /// Containers within each other that are being rebuilt: a list may hold itself.
-    static LEVELS: limits::Counter = const { std::cell::Cell::new(0) };
+    static LEVELS: limits::Counter = const { Cell::new(0) };
+    /// The parts of the value that is being rebuilt, so far.
+    static REBUILT: Cell<usize> = const { Cell::new(0) };
 }
 
 fn rebuild_parts(value: &Value) -> Answer {
-    let part = |part: Value| if plain(&part) { Ok(part) } else { rebuild(part) };
+    let parts = value.len().unwrap_or(0);
+    let rebuilt = REBUILT.with(|rebuilt| {
+        let before = if LEVELS.with(Cell::get) <= 1 { 0 } else { rebuilt.get() };
+        rebuilt.set(before.saturating_add(parts));
+        rebuilt.get()
+    });
+    python::items_fit(rebuilt)?;
     if !python::is_map(value) {
         let items = python::items(value)?.into_iter().filter(|item| !is_omit(item));
-        return items.map(part).collect::<Answer<Vec<_>>>().map(Value::from);
+        return items.map(frozen).collect::<Answer<Vec<_>>>().map(Value::from);
     }
     let mut entries = IndexMap::new();
     for (key, value) in python::pairs(value).into_iter().filter(|(_, value)| !is_omit(value)) {
-        entries.insert(freeze(key)?, part(value)?);
+        entries.insert(freeze(key)?, frozen(value)?);
     }
     Ok(Value::from_object(entries))
 }
@@ -89,12 +135,12 @@ fn rebuild_parts(value: &Value) -> Answer {
 pub fn drop_omitted(value: Value) -> Value {
     match value.kind() {
         ValueKind::Seq => {
-            let items = python::items(&value).unwrap_or_default().into_iter();
-            Value::from(items.filter(|item| !is_omit(item)).map(drop_omitted).collect::<Vec<_>>())
+            let items = python::items(&value).unwrap_or_default().into_iter().filter(|item| !is_omit(item));
+            Value::from(limits::with_stack(|| items.map(drop_omitted).collect::<Vec<_>>()))
         }
         ValueKind::Map => {
             let entries = python::pairs(&value).into_iter().filter(|(_, value)| !is_omit(value));
-            python::map(entries.map(|(key, value)| (key, drop_omitted(value))))
+            limits::with_stack(|| python::map(entries.map(|(key, value)| (key, drop_omitted(value)))))
         }
         _ => value,
     }

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use minijinja::{
     Value,
     machinery::ast,
-    value::{Enumerator, Object, ObjectRepr},
+    value::{Enumerator, Object, ObjectRepr, ValueKind},
 };
 
 use super::{
@@ -183,8 +183,19 @@ pub(crate) struct Pending {
     level: Level,
 }
 
+/// The most parts of variables that one rendering renders. Lists that name others twice, which name others twice ...
+/// double with every step, and would go on until the memory is full.
+const MOST_PARTS: usize = if cfg!(test) { 1 << 12 } else { 1 << 20 };
+
 thread_local! {
     static LEVEL: Cell<usize> = const { Cell::new(0) };
+    /// The parts rendered since the outermost rendering on this thread began.
+    static PARTS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The outermost rendering on this thread begins.
+pub(super) fn begin_counting() {
+    PARTS.with(|parts| parts.set(0));
 }
 
 /// How many values that wait were rendered to come to one that waits. `cfg: {all: "{{ cfg }}"}` is no error until
@@ -214,6 +225,19 @@ impl Level {
                 return broken(TemplateError::Recursive { chain, at: template.span.clone(), via: vec![] });
             }
             _ => {}
+        }
+        let rendered = PARTS.with(|parts| parts.replace(parts.get().saturating_add(1)));
+        if rendered >= MOST_PARTS
+            && let Lazy::Template(template) = part
+        {
+            return broken(TemplateError::Failed {
+                message: format!(
+                    "the value is too large: more than {MOST_PARTS} parts of variables were rendered for it"
+                ),
+                at: template.span.clone(),
+                help: Some("lists that name each other more than once double in size with every step".into()),
+                via: vec![],
+            });
         }
         let _back = Back(LEVEL.with(|level| level.replace(self.0 + 1)));
         Pending::wrap(part, scope)
@@ -345,12 +369,50 @@ pub(crate) fn changeable(value: &Value) -> bool {
     value.downcast_object_ref::<List>().is_some() || value.downcast_object_ref::<Dict>().is_some()
 }
 
-/// The first part of a list or mapping that can be changed for which something holds.
-pub(crate) fn first(value: &Value, holds: impl Fn(&Value) -> bool) -> Option<Value> {
-    if let Some(list) = value.downcast_object_ref::<List>() {
-        return list.items().iter().find(|item| holds(item)).cloned();
+/// The first container within a container.
+pub(crate) fn first_container(value: &Value) -> Option<Value> {
+    let container = |value: &&Value| matches!(value.kind(), ValueKind::Seq | ValueKind::Map);
+    if let Some(items) = value.downcast_object_ref::<Vec<Value>>() {
+        items.iter().find(container).cloned()
+    } else if let Some(entries) = value.downcast_object_ref::<IndexMap<Value, Value>>() {
+        entries.values().find(container).cloned()
+    } else if let Some(list) = value.downcast_object_ref::<List>() {
+        list.items().iter().find(container).cloned()
+    } else if let Some(dict) = value.downcast_object_ref::<Dict>() {
+        dict.entries().values().find(container).cloned()
+    } else if value.is_tuple() {
+        value.try_iter().ok()?.find(|item| container(&item))
+    } else {
+        None
     }
-    value.downcast_object_ref::<Dict>()?.entries().values().find(|item| holds(item)).cloned()
+}
+
+/// Whether two values are the same list or mapping that can be changed.
+pub(crate) fn same(a: &Value, b: &Value) -> bool {
+    let list = |value: &Value| value.downcast_object_ref::<List>().map(std::ptr::from_ref);
+    let dict = |value: &Value| value.downcast_object_ref::<Dict>().map(std::ptr::from_ref);
+    list(a).is_some_and(|own| list(b) == Some(own)) || dict(a).is_some_and(|own| dict(b) == Some(own))
+}
+
+/// The containers within a container, as far as they are there: what waits to be rendered is passed over.
+pub(crate) fn containers(value: &Value) -> Vec<Value> {
+    fn pick<'v>(parts: impl IntoIterator<Item = &'v Value>) -> Vec<Value> {
+        let container = |value: &&Value| matches!(value.kind(), ValueKind::Seq | ValueKind::Map);
+        parts.into_iter().filter(container).cloned().collect()
+    }
+    if let Some(items) = value.downcast_object_ref::<Vec<Value>>() {
+        pick(items)
+    } else if let Some(entries) = value.downcast_object_ref::<IndexMap<Value, Value>>() {
+        pick(entries.values())
+    } else if let Some(list) = value.downcast_object_ref::<List>() {
+        pick(list.items().iter())
+    } else if let Some(dict) = value.downcast_object_ref::<Dict>() {
+        pick(dict.entries().values())
+    } else if value.is_tuple() {
+        pick(&value.try_iter().into_iter().flatten().collect::<Vec<_>>())
+    } else {
+        vec![]
+    }
 }
 
 /// The same value as lists and mappings that can be changed, all the way down.
@@ -359,11 +421,13 @@ pub(crate) fn thaw(value: &Value) -> Value {
         return value.clone();
     }
     match value.kind() {
-        minijinja::value::ValueKind::Map => {
-            Dict::of(python::pairs(value).into_iter().map(|(key, value)| (key, thaw(&value))).collect())
+        ValueKind::Map => {
+            let pairs = python::pairs(value).into_iter();
+            Dict::of(limits::with_stack(|| pairs.map(|(key, value)| (key, thaw(&value))).collect()))
         }
-        minijinja::value::ValueKind::Seq if !value.is_tuple() => {
-            List::of(python::items(value).unwrap_or_default().iter().map(thaw).collect())
+        ValueKind::Seq if !value.is_tuple() => {
+            let items = python::items(value).unwrap_or_default();
+            List::of(limits::with_stack(|| items.iter().map(thaw).collect()))
         }
         _ => value.clone(),
     }

@@ -312,15 +312,15 @@ pub(crate) fn items(value: &Value) -> Answer<Vec<Value>> {
 
 /// Whether two values are equal.
 pub(crate) fn equal(a: &Value, b: &Value) -> bool {
-    let container = |value: &Value| matches!(value.kind(), ValueKind::Seq | ValueKind::Map);
-    if !container(a) || !container(b) {
+    if !is_container(a) || !is_container(b) {
         return a == b;
     }
-    // What holds itself equals nothing but itself.
-    if nests([a]).is_err() || nests([b]).is_err() {
-        return a.as_object().zip(b.as_object()).is_some_and(|(a, b)| std::ptr::eq(a, b));
+    let levels = depth(a).min(depth(b));
+    if levels > limits::depth() {
+        // What holds itself equals nothing but itself.
+        return super::objects::same(a, b);
     }
-    a == b
+    limits::with_stack_for(levels, || a == b)
 }
 
 fn unsupported(op: &str, a: &Value, b: &Value) -> Box<Fault> {
@@ -346,7 +346,7 @@ pub(crate) fn order(op: &str, a: &Value, b: &Value) -> Answer<Option<Ordering>> 
         let (x, y) = (items(a)?, items(b)?);
         for (a, b) in x.iter().zip(&y) {
             if !equal(a, b) {
-                return order(op, a, b);
+                return limits::with_stack(|| order(op, a, b));
             }
         }
         return Ok(Some(x.len().cmp(&y.len())));
@@ -397,7 +397,7 @@ pub(crate) fn sub(a: &Value, b: &Value) -> Answer {
 }
 
 /// The most items of a list that one operation makes.
-const MOST_ITEMS: usize = limits::LARGEST / size_of::<Value>();
+pub(crate) const MOST_ITEMS: usize = limits::LARGEST / size_of::<Value>();
 
 /// A number of bytes or characters that are to be made: none if it is negative.
 ///
@@ -418,25 +418,55 @@ pub(crate) fn items_fit(items: usize) -> Answer<()> {
     if items > MOST_ITEMS { Err(too_large_value()) } else { Ok(()) }
 }
 
-/// Refuses a value that is nested too deeply, as far as its first containers tell: a loop that wraps a value into
-/// a list again and again would end in a value that nobody can drop.
+/// Refuses a value that is nested too deeply: a loop that wraps a value into a list again and again would end in one
+/// that nobody can compare, write or drop.
+///
+/// To look through all of a value whenever it is put into another one would cost too much. The first containers are
+/// followed each time; all of it is looked through now and then, which is often enough to stop a loop in time.
 pub(crate) fn nests<'v>(parts: impl IntoIterator<Item = &'v Value>) -> Answer<()> {
-    let container = |value: &Value| matches!(value.kind(), ValueKind::Seq | ValueKind::Map);
-    let Some(mut value) = parts.into_iter().find(|part| container(part)).cloned() else { return Ok(()) };
+    let parts: Vec<&Value> = parts.into_iter().filter(|part| is_container(part)).collect();
+    let Some(mut value) = parts.first().map(|first| Value::clone(first)) else { return Ok(()) };
+    if is_looked_through() && parts.iter().any(|part| depth(part) >= limits::depth()) {
+        return Err(too_deep());
+    }
     for _ in 1..limits::depth() {
-        let next = if let Some(items) = value.downcast_object_ref::<Vec<Value>>() {
-            items.iter().find(|item| container(item)).cloned()
-        } else if let Some(entries) = value.downcast_object_ref::<IndexMap<Value, Value>>() {
-            entries.values().find(|item| container(item)).cloned()
-        } else {
-            super::objects::first(&value, container)
-        };
-        match next {
+        match super::objects::first_container(&value) {
             Some(next) => value = next,
             None => return Ok(()),
         }
     }
     Err(too_deep())
+}
+
+fn is_container(value: &Value) -> bool {
+    matches!(value.kind(), ValueKind::Seq | ValueKind::Map)
+}
+
+/// Whether this time all of a value is looked through: for one in 32, at places without a pattern.
+fn is_looked_through() -> bool {
+    thread_local! {
+        static STATE: std::cell::Cell<u32> = const { std::cell::Cell::new(1) };
+    }
+    // The constants are those of Numerical Recipes; the upper bits are the good ones.
+    let state = STATE.with(|state| state.replace(state.get().wrapping_mul(1_664_525).wrapping_add(1_013_904_223)));
+    state >> 27 == 0
+}
+
+/// How deep containers are nested, at most [`limits::depth`] or a little more.
+fn depth(value: &Value) -> usize {
+    /// Of a larger value only a part is looked at.
+    const MOST: usize = 100_000;
+    let (mut deepest, mut seen) = (0, 0);
+    let mut open = vec![(value.clone(), 1)];
+    while let Some((value, level)) = open.pop() {
+        deepest = deepest.max(level);
+        seen += 1;
+        if deepest > limits::depth() || seen > MOST {
+            break;
+        }
+        open.extend(super::objects::containers(&value).into_iter().map(|part| (part, level + 1)));
+    }
+    deepest
 }
 
 /// Refuses a replacement that would make too large a text.

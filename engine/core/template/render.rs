@@ -10,7 +10,7 @@ use super::{
     fault::{Answer, Cause, Fault},
     machine::{Machine, Session},
     native,
-    objects::Pending,
+    objects::{Pending, begin_counting},
     origin::Origin,
     output::Output,
     page::{Page, Reading},
@@ -139,6 +139,9 @@ fn guarded(
     let deepest = limits::depth();
     let chain = ACTIVE.with(|active| {
         let mut active = active.borrow_mut();
+        if active.is_empty() {
+            begin_counting();
+        }
         let same = |known: &Active| known.template == Arc::as_ptr(template) && known.scope.is_same(scope);
         let again = active.iter().position(same);
         let again = again.or_else(|| (active.len() >= deepest).then_some(deepest - 3));

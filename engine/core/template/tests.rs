@@ -327,3 +327,53 @@ fn a_hundred_thousand_renders() {
     }
     println!("100,000 conditions: {:?}", started.elapsed());
 }
+
+#[test]
+fn lists_that_name_others_twice_end_in_an_error_at_their_place() {
+    let mut text = String::new();
+    for at in 0..40 {
+        text += &format!("v{at}: ['{{{{ v{next} }}}}', '{{{{ v{next} }}}}']\n", next = at + 1);
+    }
+    text +=
+        "v40: [1]\nlen: '{{ v0 | length }}'\nfirst: '{{ v0[0][1][0] | length }}'\nall: '{{ v0 }}'\ntext: '{{ v0 }}!'\n";
+    assert_eq!(shown(&text, "len").expect("nothing is rendered for that"), "2");
+    assert_eq!(shown(&text, "first").expect("four are rendered"), "2");
+    for name in ["all", "text", "v0"] {
+        let error = fails(&text, name);
+        assert!(error.to_string().contains("too large"), "{error}");
+        assert!(error.at().text().starts_with("'{{ v"), "{}", error.at().text());
+    }
+}
+
+#[test]
+fn values_that_share_their_parts_are_no_larger_than_their_trees() {
+    let mut text = String::from("shared: '{{ [v0] }}'\ntext: '{{ v0 }}!'\n");
+    for at in 0..60 {
+        text += &format!("v{at}: '{{{{ [v{next}, v{next}] }}}}'\n", next = at + 1);
+    }
+    text += "v60: '{{ [1] }}'\n";
+    assert!(fails(&text, "shared").to_string().contains("too large"));
+}
+
+/// What a play nests deeper and deeper ends in an error, however it does that, and what is left can be dropped.
+#[test]
+fn deep_values_end_in_an_error() {
+    let wraps = ["[ns.x]", "[[], ns.x]", "[[], ns.x, []]", "(ns.x,)", "{'a': 1, 'b': {}, 'c': ns.x}", "[[]] + [ns.x]"];
+    for wrap in wraps.iter().chain(&["[[]] | zip([ns.x]) | list", "dict(a={}, b=ns.x)", "[[], ns.x] | batch(1) | list"])
+    {
+        let text = format!(
+            "x: '{{% set ns = namespace(x=[]) %}}{{% for i in range(30000) %}}{{% set ns.x = {} %}}{{% endfor %}}{{{{ ns.x }}}}'\n",
+            wrap.replace('\'', "\"")
+        );
+        let error = fails(&text, "x");
+        assert!(error.to_string().contains("levels deep"), "{wrap}: {error}");
+    }
+    let text = "x: '{% set l = [] %}{% set ns = namespace(x=l) %}{% for i in range(30000) %}{% set m = [[], ns.x] %}\
+                {% set _ = m.append(1) %}{% set ns.x = m %}{% endfor %}{{ ns.x }}'\n";
+    assert!(fails(text, "x").to_string().contains("levels deep"));
+}
+
+#[test]
+fn one_and_true_are_one_key() {
+    assert_eq!(shown("m: '{{ {1: 2, true: 3, 0.0: 4, false: 5} }}'\n", "m").expect("a mapping"), "{1: 3, 0.0: 5}");
+}

@@ -12,6 +12,7 @@ use super::{
     python::{self, Number},
 };
 use crate::{
+    limits,
     source::Source,
     syntax::{Kind, Node, yaml},
 };
@@ -138,7 +139,7 @@ impl Writer<'_> {
                     false => SequenceStyle::Block,
                 };
                 self.emit(Event::sequence_start(None, Some(SEQ_TAG), true, style))?;
-                items.iter().try_for_each(|item| self.value(item))?;
+                limits::with_stack(|| items.iter().try_for_each(|item| self.value(item)))?;
                 self.emit(Event::sequence_end())
             }
             ValueKind::Map => {
@@ -155,10 +156,9 @@ impl Writer<'_> {
                     false => MappingStyle::Block,
                 };
                 self.emit(Event::mapping_start(None, Some(MAP_TAG), true, style))?;
-                for (key, item) in &pairs {
-                    self.value(key)?;
-                    self.value(item)?;
-                }
+                limits::with_stack(|| {
+                    pairs.iter().try_for_each(|(key, item)| self.value(key).and_then(|()| self.value(item)))
+                })?;
                 self.emit(Event::mapping_end())
             }
             _ => {

@@ -5,6 +5,7 @@ use minijinja::value::{Value, ValueKind};
 use rplay_modules::wire::{self, Map};
 
 use super::is_omit;
+use crate::limits;
 
 /// A rendered value as a module gets it; omitted entries of mappings and lists are dropped.
 pub fn to_wire(value: &Value) -> wire::Value {
@@ -17,9 +18,12 @@ pub fn to_wire(value: &Value) -> wire::Value {
         },
         ValueKind::String => wire::Value::Str(value.as_str().unwrap_or_default().to_owned()),
         ValueKind::Bytes => wire::Value::Bytes(value.as_bytes().unwrap_or_default().to_vec()),
-        ValueKind::Map => wire::Value::Map(to_wire_map(value)),
+        ValueKind::Map => wire::Value::Map(limits::with_stack(|| to_wire_map(value))),
         ValueKind::Seq | ValueKind::Iterable => match value.try_iter() {
-            Ok(items) => wire::Value::List(items.filter(|item| !is_omit(item)).map(|item| to_wire(&item)).collect()),
+            Ok(items) => {
+                let items = items.filter(|item| !is_omit(item));
+                wire::Value::List(limits::with_stack(|| items.map(|item| to_wire(&item)).collect()))
+            }
             Err(_) => wire::Value::Null,
         },
         _ => wire::Value::Str(value.to_string()),

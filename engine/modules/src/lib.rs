@@ -5,7 +5,7 @@
 //! forget the one or claim the other. To add a module: write its file, add its line to [`registry`].
 //!
 //! Rooms, each using only those before it: `contract`, `system`, `files`, `packages`, `services`, `accounts`, `kernel`,
-//! `network`, `commands`, `facts`, `docker`, `tencent`, `registry`, `runner`.
+//! `network`, `commands`, `facts`, `docker`, `tencent`, `external`, `registry`, `runner`.
 
 // A failure ends a call: what it costs to hand it on is nothing beside what the module did before.
 #![allow(clippy::result_large_err)]
@@ -14,6 +14,7 @@ pub mod accounts;
 pub mod commands;
 pub mod contract;
 mod docker;
+pub mod external;
 pub mod facts;
 pub mod files;
 mod kernel;

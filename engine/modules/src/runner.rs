@@ -4,27 +4,34 @@ use std::time::Instant;
 
 use rplay_wire::{Call, Failure, Outcome};
 
-use crate::{Host, registry};
+use crate::{Host, external, registry};
 
 /// Carries out a call on this host. Never panics outwards: a module's panic is a failed outcome.
 pub fn run(call: &Call, host: &Host) -> Outcome {
     let begun = Instant::now();
     let host = &host.in_mode(call.mode);
-    let mut outcome = match registry::find(&call.module) {
-        Some(entry) => std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (entry.run)(call, host)))
-            .unwrap_or_else(|panic| {
+    let run: Option<fn(&Call, &Host) -> Outcome> = match call.module.as_str() {
+        external::MODULE => Some(external::run),
+        name => registry::find(name).map(|entry| entry.run),
+    };
+    let mut outcome = match run {
+        Some(run) => {
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(call, host))).unwrap_or_else(|panic| {
                 let what = panic.downcast_ref::<String>().map(String::as_str);
                 let what = what.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
                 Outcome::failed(Failure::new(format!(
                     "the module {} broke down: {what}; this is a bug in rplay",
                     call.module
                 )))
-            }),
+            })
+        }
         None => Outcome::failed(Failure::new(format!("this agent has no module `{}`", call.module))),
     };
     // Who plans ahead relies on it.
     debug_assert!(
-        outcome.facts.is_empty() || registry::find(&call.module).is_some_and(|entry| entry.brings_facts),
+        outcome.facts.is_empty()
+            || outcome.holds_up
+            || registry::find(&call.module).is_some_and(|entry| entry.brings_facts),
         "the registry does not say that {} brings facts",
         call.module
     );

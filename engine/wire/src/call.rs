@@ -137,8 +137,8 @@ pub enum Reply {
     Stopped { batch: u64 },
     /// Send this blob.
     Want { sha256: String },
-    /// Takes the place of an `Outcome` that is too long for one frame: its encoding, in pieces. `failed` says
-    /// what the outcome says, for whoever passes the pieces on without looking into them.
+    /// Takes the place of an `Outcome` that is too long for one frame: its encoding, in pieces. `failed` and `holds_up`
+    /// say what the outcome says, for whoever passes the pieces on without looking into them.
     Part {
         batch: u64,
         index: u32,
@@ -146,6 +146,7 @@ pub enum Reply {
         piece: Vec<u8>,
         last: bool,
         failed: bool,
+        holds_up: bool,
     },
     /// The next piece of the file that call `index` sends, before its outcome; so many bytes are left after it.
     Content {

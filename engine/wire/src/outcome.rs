@@ -24,6 +24,9 @@ pub struct Outcome {
     pub facts: Map,
     #[serde(deserialize_with = "bounds::list::deserialize")]
     pub warnings: Vec<String>,
+    /// It may change the tasks after it in a way that only the controller can tell: nothing more of its batch is begun
+    /// before that has heard it.
+    pub holds_up: bool,
     /// Microseconds on the host.
     pub micros: u64,
 }

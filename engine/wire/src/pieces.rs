@@ -26,8 +26,8 @@ pub fn outcome_frames(
     if size > MAX_OUTCOME as u64 {
         return Err(FrameError::TooLong(size));
     }
-    let failed = outcome.failure.is_some();
-    let mut part = |piece, last| send(encode(&Reply::Part { batch, index, piece, last, failed })?);
+    let (failed, holds_up) = (outcome.failure.is_some(), outcome.holds_up);
+    let mut part = |piece, last| send(encode(&Reply::Part { batch, index, piece, last, failed, holds_up })?);
     let mut unsent = None;
     let cutter = Cutter {
         piece: Vec::with_capacity(PIECE),

@@ -1,12 +1,44 @@
 //! Takes all hosts of a task from beginning to end: iterations made ready side by side, calls sent in batches, answers
 //! evaluated as they come.
 
-use std::{collections::{HashSet, VecDeque}, sync::{atomic::Ordering, Arc}, time::{Duration, Instant}};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
 
 use rayon::prelude::*;
 use rplay_modules::wire::Failure;
 
-use crate::{actions::{self, After, Answer}, event::{Event, Status}, panics, plan::Controller, run::{dispatch::{host_task::HostTask, outbox::{InFlight, Outbox, Signal}, parcel::{pack, Parcel}, pipeline::SentAhead}, facts::{with_facts, Facts}, lookahead::{continuation::Continuation, look_ahead::look_ahead}, reads::ReadTracker, shorthand::data, state::{host::{HostState, Hosts}, play::HostExit, run::Run}, task::{evaluate, iteration::Attempt, prepare::{Prepared, Ready}, task_run::TaskRun}}};
+use crate::{
+    actions::{self, After, Answer},
+    event::{Event, Status},
+    panics,
+    plan::Controller,
+    run::{
+        dispatch::{
+            host_task::HostTask,
+            outbox::{InFlight, Outbox, Signal},
+            parcel::{Parcel, pack},
+            pipeline::SentAhead,
+        },
+        facts::{Facts, with_facts},
+        lookahead::{continuation::Continuation, look_ahead::look_ahead},
+        reads::ReadTracker,
+        shorthand::data,
+        state::{
+            host::{HostState, Hosts},
+            play::HostExit,
+            run::Run,
+        },
+        task::{
+            evaluate,
+            iteration::Attempt,
+            prepare::{Prepared, Ready},
+            task_run::TaskRun,
+        },
+    },
+};
 
 /// Runs one task on all its hosts.
 pub(crate) struct Executor<'r> {
@@ -330,8 +362,8 @@ impl<'r> Executor<'r> {
             });
             return self.wake(at, iteration, Instant::now() + retry.delay);
         }
-        if result.report.status != Status::Unreachable {
-            run.apply_effects(task, &host, delegated, &mut result);
+        if result.report.status != Status::Unreachable && run.apply_effects(task, &host, delegated, &mut result) {
+            self.sent.forget(&run.links, &host);
         }
         host_task.stopped |= result.stop;
         if let (Some(name), true, false) = (&task.task.register, host_task.looped, host_task.together) {

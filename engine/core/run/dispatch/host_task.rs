@@ -1,8 +1,26 @@
 //! A host's share of a task.
 
-use std::{ops::Range, sync::Arc, time::{Duration, Instant}};
+use std::{
+    ops::Range,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use crate::{actions::Answer, link::Target, plan::Task, run::{dispatch::batch::PipelinedBatch, reads::ReadTracker, state::{host::HostState, play::PlayRun, run::Run}, task::{iteration::{iterations, Iteration}, prepare::{Prepared, Ready}, result::{sum, TaskResult}}}};
+use crate::{
+    actions::Answer,
+    link::Target,
+    plan::Task,
+    run::{
+        dispatch::batch::PipelinedBatch,
+        reads::ReadTracker,
+        state::{host::HostState, play::PlayRun, run::Run},
+        task::{
+            iteration::{Iteration, iterations},
+            prepare::{Prepared, Ready},
+            result::{TaskResult, sum},
+        },
+    },
+};
 
 /// A host on its way through the task.
 pub(crate) struct HostTask {

@@ -8,7 +8,7 @@ use crate::{
 /// Whether a task is of a kind that can be made ready before its turn.
 pub(crate) fn may_follow(task: &Task) -> bool {
     let kind = match task.action {
-        Action::Module(_) => true,
+        Action::Module(_) | Action::External(_) => true,
         Action::Controller(entry) => matches!(
             entry.kind,
             Controller::Assert
@@ -55,6 +55,8 @@ pub(crate) fn may_end_play(steps: &[Step]) -> bool {
 pub(crate) fn keeps_facts(task: &Task) -> bool {
     match task.action {
         Action::Module(entry) => !entry.brings_facts,
+        // The agent ends the batch where one brings facts (`Outcome::holds_up`).
+        Action::External(_) => true,
         Action::Controller(entry) => entry.kind != Controller::GatherFacts,
     }
 }

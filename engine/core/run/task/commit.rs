@@ -8,6 +8,7 @@ use std::{
 use crate::{
     actions::{Effect, text_of},
     event::{Event, Status},
+    plan::Action,
     run::{
         conditions,
         shorthand::data,
@@ -23,17 +24,19 @@ use crate::{
 };
 
 impl Run {
-    /// What a unit's answer does to the run: facts, variables, inventory.
+    /// What the answer does to the run: facts, variables, the inventory. True when later tasks that were made ready
+    /// before may now come to something else.
     pub(crate) fn apply_effects(
         self: &Arc<Self>,
         task: &TaskRun,
         host: &Arc<HostState>,
         delegated: Option<&Arc<HostState>>,
         result: &mut TaskResult,
-    ) {
+    ) -> bool {
         if result.effects.is_empty() {
-            return;
+            return false;
         }
+        let mut brings_facts = false;
         let scope = self.scope(&task.play, host, Some(&task.task), None, self.options.check);
         let delegate_facts =
             conditions::flag(conditions::DELEGATE_FACTS, &task.task.settings, &scope).ok().flatten().unwrap_or(false);
@@ -51,6 +54,7 @@ impl Run {
                     target.set(vars);
                 }
                 Effect::Facts(facts) => {
+                    brings_facts = true;
                     let gathered = gathers(&task.task);
                     let refused = match task.task.action.brings_facts() {
                         true => target.add_facts_from_host(facts, gathered),
@@ -84,6 +88,8 @@ impl Run {
                 }
             }
         }
+        // Of other modules it is known beforehand whether facts come with their results.
+        brings_facts && matches!(task.task.action, Action::External(_))
     }
 
     /// Ends a task on a host: registers, counts, notifies, tells. True when the host failed.

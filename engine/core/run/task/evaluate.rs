@@ -3,6 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use rplay_modules::external::DEPRECATED;
+
 use crate::{
     actions::{Answer, entries, text_of},
     event::{HostResult, Status},
@@ -122,6 +124,9 @@ impl Run {
             registered = register_value(task_of, &answer, attempt);
         }
         let no_log = self.hides(task_of, &scope);
+        if !self.options.deprecation_warnings {
+            answer.warnings.retain(|warning| !warning.starts_with(DEPRECATED));
+        }
         let status = match () {
             () if answer.unreachable => Status::Unreachable,
             () if answer.failed => Status::Failed,

@@ -148,7 +148,7 @@ fn independent(task: &Task, parallel: bool) -> bool {
     let limited = task.settings.timeout.is_some() || task.asynchronous.is_some();
     let alone = !limited && (once || parallel) && task.control.break_when.is_empty();
     let on_host = match task.action {
-        Action::Module(_) => true,
+        Action::Module(_) | Action::External(_) => true,
         Action::Controller(entry) => matches!(
             entry.kind,
             Controller::Copy | Controller::Template | Controller::Script | Controller::Unarchive | Controller::Fetch

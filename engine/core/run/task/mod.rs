@@ -2,6 +2,7 @@
 
 pub(crate) mod commit;
 pub(crate) mod evaluate;
+pub(crate) mod external;
 pub(crate) mod failure;
 pub(crate) mod handlers;
 pub(crate) mod iteration;

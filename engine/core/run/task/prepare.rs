@@ -3,12 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use rplay_modules::{
-    ArgFault,
+    ArgFault, external,
     wire::{Background, Become, Call, Mode},
 };
 
 use crate::{
     actions::{self, Act, After, Answer, Rendered, failed_by, text_of, wire_args},
+    external::{Around, Reason},
     link::Target,
     plan::{Action, Controller, Task},
     run::{
@@ -21,7 +22,10 @@ use crate::{
         reads::ReadTracker,
         state::{host::HostState, play::PlayRun, run::Run},
         steering,
-        task::iteration::{Iteration, skipped},
+        task::{
+            external::Caller,
+            iteration::{Iteration, skipped},
+        },
     },
     source::Spanned,
     template::{self, TemplateError},
@@ -96,7 +100,7 @@ impl Run {
         conditions::check(task, &scope)?;
         let resolved;
         let task = match task.action.controller() {
-            Some(Controller::Late) => match late(task, &scope)? {
+            Some(Controller::Late) => match self.late(play, task, &scope)? {
                 Ok(found) => {
                     resolved = Arc::new(found);
                     &resolved
@@ -108,6 +112,9 @@ impl Run {
         let args = self.arguments(task, &scope)?;
         let ask = match &task.action {
             Action::Module(entry) => actions::Ask { module: entry.name, args: wire_args(args), after: After::Nothing },
+            Action::External(_) => {
+                actions::Ask { module: external::MODULE, args: wire_args(args), after: After::Nothing }
+            }
             Action::Controller(entry) => {
                 if seconds(task, &scope)?.is_some() {
                     let msg = format!("This action ({}) does not support async.", task.written);
@@ -165,6 +172,13 @@ impl Run {
             let acting = delegated.as_ref().map_or(&host.name, |other| &other.name);
             become_user(&task.settings, &scope, &variables, &self.options.connection, acting)?
         };
+        if let Action::External(module) = &task.action {
+            let caller = Caller { module, target: &target, variables: &variables, no_log };
+            match self.order(&caller, std::mem::take(&mut call.args)) {
+                Ok(args) => call.args = args,
+                Err(answer) => return Ok(Ready::Done(*answer, delegated)),
+            }
+        }
         let target = Arc::new(target);
         let waited_for = task.asynchronous.as_ref().filter(|_| call.background.is_none());
         let waited_for = conditions::own_number("async", waited_for, &scope)?.filter(|seconds| *seconds > 0.0);
@@ -244,6 +258,28 @@ impl Run {
         Ok(folder.map(|folder| ("ANSIBLE_ASYNC_DIR".to_owned(), folder)))
     }
 
+    /// The task with the action that its template names.
+    fn late(
+        &self,
+        play: &PlayRun,
+        task: &Arc<Task>,
+        scope: &Arc<Scope>,
+    ) -> Result<Result<Task, Answer>, TemplateError> {
+        let written = Lazy::from_text(&Spanned { value: task.written.clone(), span: task.span.clone() });
+        let name = text_of(&template::render(&written, scope)?);
+        let role = task.role.as_ref().map(|role| role.path.as_path());
+        let around = Around { playbook: Some(&play.play.folder), role, collections: &task.settings.collections };
+        let action = match self.resolver.project.action(name.trim(), around) {
+            Ok(action) => action,
+            Err(missing) if missing.reason == Reason::Unknown => {
+                return Ok(Err(Answer::failed(format!("Cannot resolve '{name}' to an action or module."))));
+            }
+            Err(missing) => return Ok(Err(Answer { help: missing.help, ..Answer::failed(missing.msg) })),
+        };
+        let secrets = crate::plan::secrets(&action);
+        Ok(Ok(Task { action, secrets, written: name.trim().into(), ..Task::clone(task) }))
+    }
+
     fn environment(&self, task: &Task, scope: &Arc<Scope>) -> Result<Vec<(String, String)>, TemplateError> {
         let mut environment: Vec<(String, String)> = Vec::new();
         for field in &task.settings.environment {
@@ -257,17 +293,6 @@ impl Run {
         }
         Ok(environment)
     }
-}
-
-/// The task with the action that its template names.
-fn late(task: &Arc<Task>, scope: &Arc<Scope>) -> Result<Result<Task, Answer>, TemplateError> {
-    let written = Lazy::from_text(&Spanned { value: task.written.clone(), span: task.span.clone() });
-    let name = text_of(&template::render(&written, scope)?);
-    let Some(action) = Action::find(name.trim()) else {
-        return Ok(Err(Answer::failed(format!("Cannot resolve '{name}' to an action or module."))));
-    };
-    let secrets = crate::plan::secrets(&action);
-    Ok(Ok(Task { action, secrets, written: name.trim().into(), ..Task::clone(task) }))
 }
 
 /// How long a task with `async` may take; `None` without it.

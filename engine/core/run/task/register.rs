@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rplay_modules::external::DEPRECATED;
+
 use crate::{
     actions::{Answer, Effect, text_of},
     plan::{Action, Task},
@@ -20,7 +22,7 @@ pub(crate) fn gathers(task: &Task) -> bool {
 /// Whether the host was asked and its module found that check mode leaves nothing to do. (In Ansible `uri` skips
 /// before it asks.)
 fn skipped_by_module(task: &Task, answer: &Answer) -> bool {
-    matches!(task.action, Action::Module(_))
+    matches!(task.action, Action::Module(_) | Action::External(_))
         && task.action.name() != "uri"
         && !answer.data.contains_key("false_condition")
 }
@@ -51,7 +53,8 @@ pub(crate) fn register_value(task: &Task, answer: &Answer, attempt: &Attempt<'_>
                 .map(|(name, text)| (name, Value::from(text.as_str()))),
             )
         });
-        fields.insert("diff".into(), diffs.collect());
+        // Of a module that is not rplay's own as it was given.
+        fields.entry("diff".into()).or_insert_with(|| diffs.collect());
     }
     if answer.skipped.is_some() {
         fields.insert("skipped".into(), Value::from(true));
@@ -61,8 +64,9 @@ pub(crate) fn register_value(task: &Task, answer: &Answer, attempt: &Attempt<'_>
             fields.insert("msg".into(), Value::from(why.as_str()));
         }
     }
-    if !answer.warnings.is_empty() {
-        fields.insert("warnings".into(), answer.warnings.iter().cloned().map(Value::from).collect());
+    if answer.warnings.iter().any(|warning| !warning.starts_with(DEPRECATED)) {
+        let told = answer.warnings.iter().filter(|warning| !warning.starts_with(DEPRECATED));
+        fields.insert("warnings".into(), told.cloned().map(Value::from).collect());
     }
     for effect in &answer.effects {
         let facts: Value = match effect {

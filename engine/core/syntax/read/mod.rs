@@ -32,6 +32,11 @@ pub trait Modules {
         self.find(name)
     }
 
+    /// Why there is none of that name, as far as more is known than that: a sentence, and what to do.
+    fn about(&self, _name: &str) -> Option<(String, Option<String>)> {
+        None
+    }
+
     /// All names, for "did you mean"; asked for only when something was misspelt.
     fn names(&self) -> Vec<&str>;
 }

@@ -253,12 +253,12 @@ impl Reader<'_> {
                 None => nearest(name, keywords.iter().copied().chain(modules.iter().copied())).map(str::to_owned),
             };
             if near.is_none() && name.matches('.').count() >= 2 {
-                self.problems.push(ReadFault::Other {
-                    problem: format!("there is no module `{name}`"),
-                    label: "not a module that rplay has",
-                    at: key.span.clone(),
-                    help: Some("`rplay doc` lists the modules there are".to_owned()),
+                let about = self.modules.about(name);
+                let (problem, help) = about.unwrap_or_else(|| {
+                    let help = "`rplay doc` lists the modules there are".to_owned();
+                    (format!("there is no module `{name}`"), Some(help))
                 });
+                self.problems.push(ReadFault::Other { problem, label: "not found", at: key.span.clone(), help });
                 continue;
             }
             let help = match (near, calls.first()) {

@@ -4,11 +4,14 @@ use indexmap::IndexMap;
 use minijinja::{Value, value::Tuple};
 
 use super::{Table, list::attribute};
-use crate::template::{
-    args::Args,
-    fault::{Answer, Fault, is_undefined, present},
-    machine::Machine,
-    python,
+use crate::{
+    limits,
+    template::{
+        args::Args,
+        fault::{Answer, Fault, is_undefined, present},
+        machine::Machine,
+        python,
+    },
 };
 
 pub(super) const FILTERS: Table = &[
@@ -78,7 +81,7 @@ fn merge(low: &Value, high: &Value, recursive: bool, lists: Lists) -> Answer {
     for (key, value) in python::pairs(high) {
         let value = match merged.get(&key) {
             Some(known) if recursive && python::is_map(known) && python::is_map(&value) => {
-                merge(known, &value, recursive, lists)?
+                limits::with_stack(|| merge(known, &value, recursive, lists))?
             }
             Some(known) if lists != Lists::Replace && python::is_list(known) && python::is_list(&value) => {
                 Value::from(merge_lists(python::items(known)?, python::items(&value)?, lists))

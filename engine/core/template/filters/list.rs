@@ -8,12 +8,15 @@ use minijinja::{
 };
 
 use super::Table;
-use crate::template::{
-    args::Args,
-    fault::{Answer, Fault, What, present},
-    machine::Machine,
-    python,
-    twister::Chance,
+use crate::{
+    limits,
+    template::{
+        args::Args,
+        fault::{Answer, Fault, What, present},
+        machine::Machine,
+        python,
+        twister::Chance,
+    },
 };
 
 pub(super) const FILTERS: Table = &[
@@ -324,9 +327,10 @@ pub(crate) fn flat(items: Vec<Value>, levels: Option<i128>, skip_nulls: bool, ou
             continue;
         }
         match (python::is_list(&item), levels) {
-            (true, None) => flat(python::items(&item)?, None, skip_nulls, out)?,
-            (true, Some(levels)) if levels >= 1 => {
-                flat(python::items(&item)?, Some(levels - 1), skip_nulls, out)?;
+            (true, levels) if levels.is_none_or(|levels| levels >= 1) => {
+                let inner = python::items(&item)?;
+                limits::with_stack(|| flat(inner, levels.map(|levels| levels - 1), skip_nulls, out))?;
+                python::items_fit(out.len())?;
             }
             _ => out.push(item),
         }

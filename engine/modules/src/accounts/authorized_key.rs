@@ -78,14 +78,10 @@ impl Module for AuthorizedKey {
         let mut plan = Plan::unchanged().set("user", self.user.as_str()).set("exclusive", self.exclusive.0);
         let user = User::named(&self.user);
         let Some(user) = user else {
-            if host.check {
-                plan = plan.warn(format!(
-                    "check mode: there is no user {} yet; taken for one that an earlier task makes",
-                    self.user
-                ));
-                return Ok(plan.change(Change::new(format!("change the keys of {}", self.user), |_, _| Ok(()))));
-            }
-            return Err(Failure::new(format!("Failed to lookup user {}", self.user)).arg("user"));
+            plan = plan.assumes(host, format!("the user {}", self.user), || {
+                Failure::new(format!("Failed to lookup user {}", self.user)).arg("user")
+            })?;
+            return Ok(plan.change(Change::new(format!("change the keys of {}", self.user), |_, _| Ok(()))));
         };
         let text = if is_url(&self.key) { self.fetch(host)? } else { self.key.clone() };
         let mut keys = Vec::new();

@@ -2,4 +2,5 @@
 
 pub(crate) mod authorized_key;
 pub(crate) mod group;
+pub(crate) mod known_hosts;
 pub(crate) mod user;

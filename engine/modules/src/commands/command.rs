@@ -232,12 +232,12 @@ fn strip_end(text: &mut String) {
     text.truncate(text.trim_end_matches(['\r', '\n']).len());
 }
 
-fn moment(time: &ZonedDateTime) -> String {
+pub(crate) fn moment(time: &ZonedDateTime) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
 }
 
 /// A time span as Python writes it: `0:00:01.002003`.
-fn span(micros: i64) -> String {
+pub(crate) fn span(micros: i64) -> String {
     let micros = micros.max(0);
     let (seconds, rest) = (micros / 1_000_000, micros % 1_000_000);
     format!("{}:{:02}:{:02}.{rest:06}", seconds / 3600, seconds / 60 % 60, seconds % 60)

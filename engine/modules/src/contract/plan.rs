@@ -1,5 +1,7 @@
 //! What a module returns: the changes it would make, each with how to make it.
 
+use std::fmt::Display;
+
 use rplay_wire::{Diff, Failure, Map, Value};
 
 use crate::{ArgFault, Args, Host};
@@ -135,10 +137,45 @@ impl Plan {
         self
     }
 
+    /// Takes what is missing for what an earlier task creates: a warning in check mode, elsewhere `failure`. So a
+    /// play can be checked on a host where it has never run. `missing` names the thing with its article: "the
+    /// program git".
+    pub fn assumes(
+        mut self,
+        host: &Host,
+        missing: impl Display,
+        failure: impl FnOnce() -> Failure,
+    ) -> Result<Self, Failure> {
+        self.assume(host, missing, failure)?;
+        Ok(self)
+    }
+
+    /// As [`Plan::assumes`], for a plan that somebody else holds.
+    pub fn assume(
+        &mut self,
+        host: &Host,
+        missing: impl Display,
+        failure: impl FnOnce() -> Failure,
+    ) -> Result<(), Failure> {
+        if !host.check {
+            return Err(failure());
+        }
+        self.warnings.push(assumption(missing));
+        Ok(())
+    }
+
+    /// As [`Plan::assumes`], where it is known that this is check mode.
+    pub fn assumption(self, missing: impl Display) -> Self {
+        self.warn(assumption(missing))
+    }
+
     /// What can only be planned once these changes are made: packages after their index was refreshed. In
-    /// check mode it is planned on the host as it is.
+    /// check mode it is planned on the host as it is. Several follow each other in the order they were given.
     pub fn then(mut self, plan: impl FnOnce(&Host) -> Result<Plan, Failure> + 'static) -> Self {
-        self.then = Some(Box::new(plan));
+        self.then = Some(match self.then.take() {
+            None => Box::new(plan),
+            Some(earlier) => Box::new(move |host| Ok(earlier(host)?.then(plan))),
+        });
         self
     }
 
@@ -156,12 +193,47 @@ impl Plan {
     }
 }
 
+/// The one sentence for what check mode misses because no earlier task has created it.
+fn assumption(missing: impl Display) -> String {
+    format!("check mode: {missing} does not exist yet; assuming an earlier task creates it")
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
     use crate::NoBlobs;
+
+    #[test]
+    fn what_is_missing_is_assumed_in_check_mode_and_a_failure_elsewhere() {
+        let mut host = Host::new(Vec::new(), Arc::new(NoBlobs));
+        let missing = || Failure::new("the host has no program `git`").help("install it");
+        let failure = Plan::unchanged().assumes(&host, "the program git", missing).err().unwrap();
+        assert_eq!(
+            (failure.msg.as_str(), failure.help.as_deref()),
+            ("the host has no program `git`", Some("install it"))
+        );
+        host.check = true;
+        let plan = Plan::unchanged().warn("first").assumes(&host, "the program git", missing).unwrap();
+        let said = "check mode: the program git does not exist yet; assuming an earlier task creates it";
+        assert_eq!(plan.warnings, ["first", said]);
+        assert!(plan.changes.is_empty());
+    }
+
+    #[test]
+    fn a_second_plan_that_follows_does_not_replace_the_first() {
+        let host = Host::new(Vec::new(), Arc::new(NoBlobs));
+        let plan = Plan::unchanged()
+            .then(|_| Ok(Plan::unchanged().warn("first").then(|_| Ok(Plan::unchanged().warn("its own")))))
+            .then(|_| Ok(Plan::unchanged().warn("second")));
+        let (mut next, mut order) = (Some(plan), Vec::new());
+        while let Some(plan) = next {
+            order.extend(plan.warnings);
+            next = plan.then.map(|then| then(&host)).transpose().unwrap();
+        }
+        assert_eq!(order, ["first", "its own", "second"]);
+    }
 
     #[test]
     fn a_second_finish_does_not_replace_the_first() {

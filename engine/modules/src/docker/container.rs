@@ -182,15 +182,13 @@ impl DockerContainer {
         let missing = || format!("image {name} is not on this host");
         let wants = match (&local, self.pull, &full) {
             (Some(_), PullPolicy::Missing | PullPolicy::Never, _) | (Some(_), _, None) => None,
-            (None, PullPolicy::Never, _) | (None, _, None) if host.check => {
-                plan.warnings.push(format!("{}; in check mode an earlier task is taken to bring it", missing()));
+            (None, policy, None) | (None, policy @ PullPolicy::Never, _) => {
+                let help = match policy {
+                    PullPolicy::Never => "load it first, or write `pull: missing`",
+                    _ => "write its name, to have it pulled",
+                };
+                plan.assume(host, format!("the image {name}"), || Failure::new(missing()).arg("image").help(help))?;
                 None
-            }
-            (None, PullPolicy::Never, _) => {
-                return Err(Failure::new(missing()).arg("image").help("load it first, or write `pull: missing`"));
-            }
-            (None, _, None) => {
-                return Err(Failure::new(missing()).arg("image").help("write its name, to have it pulled"));
             }
             (None, _, Some(full)) => Some(full),
             (Some(local), PullPolicy::Always, Some(full)) => match local.is_current(engine, host, full) {

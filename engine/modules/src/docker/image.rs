@@ -117,13 +117,11 @@ impl Module for DockerImage {
         }
         let mut plan = Plan::unchanged();
         let gets = match (self.source, &found) {
-            (Some(Source::Local), None) if host.check => {
-                plan =
-                    plan.warn(format!("image {name} is not there; in check mode an earlier task is taken to make it"));
-                None
-            }
             (Some(Source::Local), None) => {
-                return Err(Failure::new(format!("image {name} is not on this host")).arg("name"));
+                plan = plan.assumes(host, format!("the image {name}"), || {
+                    Failure::new(format!("image {name} is not on this host")).arg("name")
+                })?;
+                None
             }
             (Some(Source::Load), found) if found.is_none() || self.force_source.0 => self.load(&engine, &name, host),
             (Some(Source::Pull), found) => match &full {

@@ -7,6 +7,7 @@ use serde_json::{Map as JsonMap, Value as Json, json};
 
 use super::{
     difference::is_empty,
+    endpoint::endpoint,
     fields::{CONFIG_LABEL, FIELDS, Field, Kind, Place, SPEC_LABEL, split},
     spec::{Attachment, Spec},
 };
@@ -152,27 +153,14 @@ impl Spec {
         let id = found.get("Id").and_then(Json::as_str).unwrap_or_default();
         let there = found.pointer("/NetworkSettings/Networks").and_then(Json::as_object);
         for (network, settings) in there.into_iter().flatten() {
-            let of = |key: &str| settings.get(key).filter(|value| !is_empty(value));
             let known = |other: &Attachment| {
-                other.network == *network || of("NetworkID").and_then(Json::as_str) == Some(other.network.as_str())
+                let id = settings.get("NetworkID").and_then(Json::as_str);
+                other.network == *network || id == Some(other.network.as_str())
             };
             if ["bridge", "host", "none"].contains(&network.as_str()) || self.networks.iter().any(known) {
                 continue;
             }
-            let mut endpoint = json!({});
-            for key in ["IPAMConfig", "Links", "DriverOpts"] {
-                if let Some(value) = of(key) {
-                    endpoint[key] = value.clone();
-                }
-            }
-            let aliases = of("Aliases").and_then(Json::as_array).into_iter().flatten();
-            // The Engine adds the container's short id by itself.
-            let aliases: Vec<_> =
-                aliases.filter(|alias| alias.as_str().is_some_and(|alias| !id.starts_with(alias))).cloned().collect();
-            if !aliases.is_empty() {
-                endpoint["Aliases"] = Json::Array(aliases);
-            }
-            self.networks.push(Attachment { network: network.clone(), endpoint });
+            self.networks.push(Attachment { network: network.clone(), endpoint: endpoint(settings, id) });
         }
     }
 }

@@ -12,6 +12,7 @@ mod container_spec;
 mod container_steps;
 mod credentials;
 mod difference;
+mod endpoint;
 mod engine;
 mod fields;
 mod host_info;
@@ -54,7 +55,7 @@ fn without_engine(what: impl Into<String>) -> crate::Plan {
 
 /// The warning that goes with check mode on such a host.
 fn nothing_yet(plan: crate::Plan) -> crate::Plan {
-    plan.warn("no Docker Engine answers; in check mode it is taken to be installed by an earlier task")
+    plan.assumption("an answering Docker Engine")
 }
 
 /// Puts what is planned into the result as `actions`, so that a playbook can say why something was changed.

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::{
     difference::{Difference, covers, is_empty, map_differences, reasons},
+    endpoint::endpoint,
     engine::{Engine, EngineArgs, EngineError, encode},
     nested::Nested,
     units::{Options, Texts},
@@ -217,13 +218,11 @@ impl DockerNetwork {
                     }
                     id
                 }
-                None if host.check => {
-                    plan.warnings
-                        .push(format!("container {container} is not there; an earlier task is taken to make it"));
-                    container.clone()
-                }
                 None => {
-                    return Err(Failure::new(format!("there is no container {container} to connect")).arg("connected"));
+                    plan.assume(host, format!("the container {container}"), || {
+                        Failure::new(format!("there is no container {container} to connect")).arg("connected")
+                    })?;
+                    container.clone()
                 }
             };
             let (engine, name) = (engine.clone(), self.name.clone());
@@ -349,17 +348,8 @@ fn recreate(engine: &Engine, old: &Json, body: &Json, data: &mut Map) -> Result<
     for container in members(old) {
         let inspect = engine.get(format!("/containers/{}/json", encode(&container)))?;
         let settings = inspect.pointer("/NetworkSettings/Networks").and_then(|all| all.get(name));
-        let pick = |key: &str| settings.and_then(|settings| settings.get(key)).cloned().unwrap_or(Json::Null);
-        let short: String = container.chars().take(12).collect();
-        // The Engine adds the short id itself.
-        let aliases: Vec<_> = pick("Aliases")
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter(|alias| **alias != short.as_str())
-            .cloned()
-            .collect();
-        inside.push((container, json!({"Aliases": aliases, "Links": pick("Links"), "IPAMConfig": pick("IPAMConfig")})));
+        let endpoint = endpoint(settings.unwrap_or(&Json::Null), &container);
+        inside.push((container, endpoint));
     }
     for (container, _) in &inside {
         disconnect(engine, old, container)?;

@@ -253,12 +253,11 @@ impl Job {
         if !folder.is_dir() {
             if makes_folder {
                 plan = make_folders(&folder, &self.folders(), plan)?;
-            } else if host.check {
-                // An earlier task of a real run may have made it.
-                plan = plan.warn(format!("{} does not exist yet", folder.display()));
             } else {
-                let msg = format!("Destination directory {} does not exist", folder.display());
-                return Err(Failure::new(msg).arg("dest").help("make it first with file and `state: directory`"));
+                plan = plan.assumes(host, format!("the folder {}", folder.display()), || {
+                    let msg = format!("Destination directory {} does not exist", folder.display());
+                    Failure::new(msg).arg("dest").help("make it first with file and `state: directory`")
+                })?;
             }
         }
         let placement = self.placement(dest.clone(), content, self.wanted.clone());

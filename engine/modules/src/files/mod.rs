@@ -13,5 +13,6 @@ pub(crate) mod link;
 pub(crate) mod replace;
 pub(crate) mod slurp;
 pub(crate) mod stat;
+pub(crate) mod subversion;
 pub(crate) mod tempfile;
 pub mod unarchive;

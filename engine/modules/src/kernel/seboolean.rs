@@ -60,7 +60,7 @@ impl Module for SeBoolean {
         let diff = Diff { before: shown(now), after: shown(Some(wanted)), ..Diff::default() };
         let mut plan = plan;
         if now.is_none() && is_enabled {
-            plan = plan.warn(format!("check mode: there is no SELinux boolean {} yet", self.name));
+            plan = plan.assumption(format!("the SELinux boolean {}", self.name));
         }
         let what = format!("turn the SELinux boolean {} {}", self.name, word(wanted));
         Ok(plan.change(

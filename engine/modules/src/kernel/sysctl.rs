@@ -63,7 +63,7 @@ impl Module for Sysctl {
         let text = edited(&present, &name, (self.state == State::Present).then_some(&value));
         let mut plan = Plan::unchanged();
         if !path.parent().is_some_and(|folder| folder.is_dir()) && host.check {
-            plan = plan.warn(format!("check mode: the folder of {} is not there yet", path.display()));
+            plan = plan.assumption(format!("the folder of {}", path.display()));
         }
         if text != present {
             plan = Placement::plain(&path, Content::Bytes(text::encode(&text))).plan(host, plan)?;

@@ -112,12 +112,11 @@ impl Module for Firewalld {
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let Some(firewall) = Firewall::find(host, self.offline.0)? else {
-            if !host.check {
-                return Err(Failure::new("firewall is not currently running, unable to perform immediate actions without a running firewall daemon")
-                    .help("start firewalld first, or set `offline: true` with `permanent: true`"));
-            }
             let plan = Plan::unchanged().change(Change::new("change the firewall", |_, _| Ok(())));
-            return Ok(plan.warn("check mode: firewalld does not run yet; taken for one that an earlier task starts"));
+            return plan.assumes(host, "a running firewalld", || {
+                Failure::new("firewall is not currently running, unable to perform immediate actions without a running firewall daemon")
+                    .help("start firewalld first, or set `offline: true` with `permanent: true`")
+            });
         };
         let immediate = (self.immediate.0 || !self.permanent.0) && firewall.runs;
         if !firewall.runs && !self.permanent.0 {

@@ -69,13 +69,9 @@ impl Module for GetUrl {
         }
         let folder = file.folder();
         if !folder.is_dir() {
-            if !host.check {
-                return Err(Failure::new(format!("Destination {} does not exist", folder.display())).arg("dest"));
-            }
-            plan = plan.warn(format!(
-                "check mode: {} is not there yet; taken for a folder that an earlier task makes",
-                folder.display()
-            ));
+            plan = plan.assumes(host, format!("the folder {}", folder.display()), || {
+                Failure::new(format!("Destination {} does not exist", folder.display())).arg("dest")
+            })?;
         }
         let wanted = self.attributes.resolve()?;
         let checksum = match self.checksum.as_str() {

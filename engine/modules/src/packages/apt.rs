@@ -280,9 +280,9 @@ impl Apt {
         };
         if !unknown.is_empty() {
             let names = unknown.iter().map(|missing| missing.name.as_str()).collect::<Vec<_>>().join(", ");
-            warnings.push(format!(
-                "check mode: no package matching {names} is known yet; taken for one that an earlier task's repository brings"
-            ));
+            for missing in &unknown {
+                plan = plan.assumes(host, format!("the package {}", missing.name), || missing.failure())?;
+            }
             // Never made: this is check mode.
             plan =
                 plan.change(get.args(unknown.iter().map(|missing| &missing.name)).change(format!("install {names}")));

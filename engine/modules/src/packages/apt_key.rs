@@ -80,15 +80,15 @@ impl Module for AptKey {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let mut plan = Plan::unchanged();
         if !host.has_program("apt-key") || !host.has_program("gpg") {
-            let missing = if host.has_program("apt-key") { "gpg" } else { "apt-key" };
-            if host.check && missing == "gpg" {
-                let change = Change::new("change apt's keys", |_, _| Ok(()));
-                return Ok(plan
-                    .change(change)
-                    .warn("check mode: there is no gpg yet; taken for one that an earlier task installs"));
+            let lacks = |program: &str| {
+                Failure::new(format!("the host has no program `{program}`"))
+                    .help("use deb822_repository with `signed_by`, or install gnupg")
+            };
+            if !host.has_program("apt-key") {
+                return Err(lacks("apt-key"));
             }
-            return Err(Failure::new(format!("the host has no program `{missing}`"))
-                .help("use deb822_repository with `signed_by`, or install gnupg"));
+            let plan = plan.assumes(host, "the program gpg", || lacks("gpg"))?;
+            return Ok(plan.change(Change::new("change apt's keys", |_, _| Ok(()))));
         }
         let key = match self.key(host) {
             Err(failure) if host.check => {

@@ -305,16 +305,8 @@ impl Job {
             let transaction = Transaction::parse(&done.stdout);
             let missing = transaction::missing(&done, &names);
             if !missing.is_empty() {
-                if !host.check {
-                    let failures =
-                        missing.iter().map(|name| format!("No package {name} available.")).collect::<Vec<_>>();
-                    return Err(Failure::new(format!(
-                        "Failed to install some of the specified packages: {}",
-                        missing.join(", ")
-                    ))
-                    .arg("name")
-                    .help("look at the host's package sources, or enable the right one with `enablerepo`")
-                    .data(data! { "failures" => failures, "rc" => 1, "results" => Value::List(Vec::new()) }));
+                for name in &missing {
+                    plan = plan.assumes(host, format!("the package {name}"), || unavailable(&missing))?;
                 }
                 names.retain(|name| !missing.contains(name));
                 unknown.extend(missing);
@@ -324,6 +316,9 @@ impl Job {
                 continue;
             }
             if host.check && command == "install" && transaction::lacks_repositories(&done) {
+                for name in &names {
+                    plan = plan.assumes(host, format!("the package {name}"), || unavailable(&names))?;
+                }
                 unknown.append(&mut names);
                 break None;
             }
@@ -334,10 +329,6 @@ impl Job {
         };
         let is_guess = !unknown.is_empty();
         if is_guess {
-            plan = plan.warn(format!(
-                "check mode: no package matching {} is known yet; taken for one that an earlier task's repository brings",
-                unknown.join(", ")
-            ));
             names.extend(unknown);
         }
         let transaction = simulated.unwrap_or_default();
@@ -370,4 +361,13 @@ impl Job {
         line.extend(names.iter().cloned());
         line
     }
+}
+
+/// The failure to install packages that no source of the host has.
+fn unavailable(names: &[String]) -> Failure {
+    let failures = names.iter().map(|name| format!("No package {name} available.")).collect::<Vec<_>>();
+    Failure::new(format!("Failed to install some of the specified packages: {}", names.join(", ")))
+        .arg("name")
+        .help("look at the host's package sources, or enable the right one with `enablerepo`")
+        .data(data! { "failures" => failures, "rc" => 1, "results" => Value::List(Vec::new()) })
 }

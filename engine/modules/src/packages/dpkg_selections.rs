@@ -42,14 +42,10 @@ impl Module for DpkgSelections {
             return Ok(plan);
         }
         if now == "not present" {
-            if !host.check {
-                return Err(Failure::new(format!(
-                    "Failed to find package '{}' to perform selection '{wanted}'.",
-                    self.name
-                ))
-                .arg("name"));
-            }
-            plan = plan.warn(format!("check mode: dpkg does not know {} yet", self.name));
+            plan = plan.assumes(host, format!("the package {}", self.name), || {
+                let msg = format!("Failed to find package '{}' to perform selection '{wanted}'.", self.name);
+                Failure::new(msg).arg("name")
+            })?;
         }
         let diff = Diff {
             before: format!("{} {now}\n", self.name),

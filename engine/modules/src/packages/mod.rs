@@ -9,4 +9,5 @@ pub(crate) mod dnf;
 pub(crate) mod dpkg_selections;
 pub(crate) mod package;
 pub(crate) mod pip;
+pub(crate) mod rpm_key;
 pub(crate) mod yum_repository;

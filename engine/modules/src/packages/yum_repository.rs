@@ -179,12 +179,9 @@ impl Module for YumRepository {
             }
         };
         if !folder.is_dir() {
-            if !host.check {
-                return Err(
-                    Failure::new(format!("Repo directory '{}' does not exist.", folder.display())).arg("reposdir")
-                );
-            }
-            plan = plan.warn(format!("check mode: {} is not there yet", folder.display()));
+            plan = plan.assumes(host, format!("the folder {}", folder.display()), || {
+                Failure::new(format!("Repo directory '{}' does not exist.", folder.display())).arg("reposdir")
+            })?;
         }
         let mut placement = Placement::new(&path, Content::Bytes(text::encode(&text)), &self.attributes)?;
         // The file holds them in clear; a diff must not.

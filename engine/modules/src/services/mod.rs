@@ -3,3 +3,4 @@
 pub(crate) mod cron;
 pub(crate) mod service;
 pub(crate) mod systemd;
+pub(crate) mod sysvinit;

@@ -125,15 +125,11 @@ impl Wish {
         let unit = Unit::look(name, self.scope, host)?;
         let mut plan = Plan::unchanged().set("name", name).set("status", unit.status.clone());
         if !unit.exists() && self.masked.is_none() {
-            if !host.check {
-                return Err(Failure::new(format!("Could not find the requested service {name}: host"))
+            plan = plan.assumes(host, format!("the unit {name}"), || {
+                Failure::new(format!("Could not find the requested service {name}: host"))
                     .arg("name")
-                    .help(
-                        "is the package installed, and the name spelt right? `systemctl list-unit-files` lists all",
-                    ));
-            }
-            plan = plan
-                .warn(format!("check mode: there is no unit {name} yet; taken for one that an earlier task brings"));
+                    .help("is the package installed, and the name spelt right? `systemctl list-unit-files` lists all")
+            })?;
         }
         let force = if self.force { vec!["--force".to_owned()] } else { Vec::new() };
         let act = |verb: &str, flags: &[String]| {

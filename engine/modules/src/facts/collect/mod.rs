@@ -8,7 +8,7 @@ mod distribution;
 mod dmi;
 mod local;
 mod memory;
-mod mounts;
+pub(crate) mod mounts;
 mod network;
 mod platform;
 mod processor;

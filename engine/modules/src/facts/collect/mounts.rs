@@ -16,7 +16,7 @@ pub fn gather(source: &Source) -> Map {
 }
 
 /// Devices and the names they have in a folder of links.
-pub(super) fn by_id(folder: &Path) -> HashMap<String, String> {
+pub(crate) fn by_id(folder: &Path) -> HashMap<String, String> {
     let link = |name: String| {
         let target = fs::canonicalize(folder.join(&name)).ok()?;
         Some((target.to_string_lossy().into_owned(), unescaped_hex(&name)))
@@ -86,7 +86,7 @@ impl Mount {
 }
 
 /// Sizes of a file system. Asked for aside: a network mount whose server is gone never answers.
-fn room(mount: String, timeout: Duration) -> Option<Map> {
+pub(crate) fn room(mount: String, timeout: Duration) -> Option<Map> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         let room = statvfs(mount.as_str()).ok().map(|found| {
@@ -112,7 +112,7 @@ fn room(mount: String, timeout: Duration) -> Option<Map> {
 }
 
 /// The kernel writes space, tab, newline and backslash as octal numbers.
-fn unescaped(text: &str) -> String {
+pub(crate) fn unescaped(text: &str) -> String {
     text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
 

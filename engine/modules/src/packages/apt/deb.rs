@@ -26,7 +26,7 @@ impl Apt {
         if host.check && !std::path::Path::new(&path).exists() {
             return Ok(Plan::unchanged()
                 .change(self.get().args(["install", "--", &path]).change(what))
-                .warn(format!("check mode: {path} is not there yet; taken for one that an earlier task brings")));
+                .assumption(format!("the package file {path}")));
         }
         let done = host
             .program("dpkg-deb")

@@ -18,15 +18,10 @@ impl Service {
         let mut plan = Plan::unchanged().set("name", name);
         let exists = Path::new(SCRIPTS).join(name).exists();
         if !exists {
-            if !host.check {
-                return Err(Failure::new(format!(
-                    "Could not find the requested service {name}: there is no {SCRIPTS}/{name}"
-                ))
-                .arg("name"));
-            }
-            plan = plan.warn(format!(
-                "check mode: there is no {SCRIPTS}/{name} yet; taken for one that an earlier task brings"
-            ));
+            plan = plan.assumes(host, format!("the script {SCRIPTS}/{name}"), || {
+                let msg = format!("Could not find the requested service {name}: there is no {SCRIPTS}/{name}");
+                Failure::new(msg).arg("name")
+            })?;
         }
         if let Some(enabled) = self.enabled.map(|flag| flag.0) {
             plan = plan.set("enabled", enabled);

@@ -1,0 +1,90 @@
+//! In which language a module is, and how it wants its arguments.
+
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+
+/// By the conventions of Ansible; told by what is in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Python that uses module_utils: it has to be bundled with them.
+    Python,
+    /// A program that is given a file with JSON: a binary, or a text that says `WANT_JSON`.
+    Json,
+    /// A text in which a word stands for the arguments.
+    JsonArgs,
+    /// Any other text: a program that is given a file with `key=value` words.
+    Pairs,
+    /// For Windows.
+    PowerShell,
+}
+
+static IMPORTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    // At any depth: an import may stand in a function or in `try`.
+    Regex::new(concat!(
+        r"(?m)^[ \t]*(?:from[ \t]+(?:ansible\.module_utils|ansible_collections\.[\w.]+\.module_utils|\.+[\w.]*)[\w.]*[ \t]+import\b",
+        r"|from[ \t]+ansible[ \t]+import[ \t]+module_utils\b",
+        r"|import[ \t]+(?:ansible\.module_utils|ansible_collections\.[\w.]+\.module_utils)\b)"
+    ))
+    .ok()
+});
+
+impl Style {
+    /// The style of a file with this name and content.
+    pub fn of(name: &str, content: &[u8]) -> Style {
+        let holds = |what: &[u8]| content.windows(what.len()).any(|window| window == what);
+        if name.ends_with(".ps1") || holds(b"#Requires -Module") || holds(b"# POWERSHELL_COMMON") {
+            return Style::PowerShell;
+        }
+        if is_binary(content) {
+            return Style::Json;
+        }
+        if holds(b"#<<INCLUDE_ANSIBLE_MODULE_COMMON>>")
+            || IMPORTS.as_ref().is_some_and(|imports| imports.is_match(content))
+        {
+            return Style::Python;
+        }
+        if holds(b"<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>") {
+            return Style::JsonArgs;
+        }
+        if holds(b"WANT_JSON") { Style::Json } else { Style::Pairs }
+    }
+}
+
+/// Whether the beginning holds bytes that are in no text.
+fn is_binary(content: &[u8]) -> bool {
+    let head = content.get(..1024).unwrap_or(content);
+    head.iter().any(|byte| matches!(byte, 0..=6 | 14..=26 | 28..=31 | 127))
+}
+
+/// The program that the first line names, without `#!`.
+pub(super) fn shebang(content: &[u8]) -> Option<String> {
+    let line = content.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    Some(String::from_utf8_lossy(line).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_content_tells_the_style() {
+        for (content, style) in [
+            ("from ansible.module_utils.basic import AnsibleModule\n", Style::Python),
+            ("def main():\n    import ansible.module_utils.basic\n", Style::Python),
+            ("from ansible_collections.a.b.plugins.module_utils.x import y\n", Style::Python),
+            ("from ..module_utils.x import y\n", Style::Python),
+            ("from ansible.module_utils import basic\n", Style::Python),
+            ("#<<INCLUDE_ANSIBLE_MODULE_COMMON>>\n", Style::Python),
+            ("# from ansible.module_utils.basic import x, WANT_JSON\n", Style::Json),
+            ("#!/usr/bin/python\nprint('<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>')\n", Style::JsonArgs),
+            ("#!/bin/sh\necho from x import\n", Style::Pairs),
+            ("\u{7f}ELF\u{2}", Style::Json),
+            ("#Requires -Module Ansible.ModuleUtils.Legacy\n", Style::PowerShell),
+        ] {
+            assert_eq!(Style::of("m", content.as_bytes()), style, "{content}");
+        }
+        assert_eq!(Style::of("m.ps1", b"x"), Style::PowerShell);
+        assert_eq!(shebang(b"#! /usr/bin/env ruby \nx"), Some("/usr/bin/env ruby".to_owned()));
+    }
+}

@@ -1,0 +1,168 @@
+//! What is worth keeping between runs: notes in JSON, each with the files that it was made of.
+
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
+
+/// A folder that only this user can write to.
+#[derive(Clone, Debug)]
+pub struct Cache(PathBuf);
+
+/// A file as it was when something was made of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    pub path: PathBuf,
+    pub size: u64,
+    /// Nanoseconds since 1970.
+    pub modified: i128,
+}
+
+impl Stamp {
+    /// The file as it is now; `None` if it is none.
+    pub fn of(path: &Path) -> Option<Stamp> {
+        let found = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+        let modified = i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec());
+        Some(Stamp { path: path.to_owned(), size: found.len(), modified })
+    }
+
+    /// From `[path, size, nanoseconds]`.
+    pub fn read(json: &Json) -> Option<Stamp> {
+        let part = json.as_array()?;
+        let path = PathBuf::from(part.first()?.as_str()?);
+        Some(Stamp { path, size: part.get(1)?.as_u64()?, modified: i128::from(part.get(2)?.as_i64()?) })
+    }
+
+    pub fn to_json(&self) -> Json {
+        Json::from(vec![
+            Json::from(self.path.display().to_string()),
+            Json::from(self.size),
+            Json::from(i64::try_from(self.modified).unwrap_or_default()),
+        ])
+    }
+
+    pub fn is_current(&self) -> bool {
+        Stamp::of(&self.path).as_ref() == Some(self)
+    }
+}
+
+impl Cache {
+    /// The user's cache, made if need be; where it cannot be used, a folder for temporary files.
+    ///
+    /// # Errors
+    /// Neither can be made, or it is another's.
+    pub fn open() -> io::Result<Cache> {
+        let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let caches = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+        let own = nix::unistd::geteuid();
+        let mut last = io::Error::from(io::ErrorKind::NotFound);
+        let shared = std::env::temp_dir().join(format!("rplay-cache-{own}"));
+        for folder in caches.map(|cache| cache.join("rplay/external")).into_iter().chain([shared]) {
+            match Cache::at(&folder) {
+                Ok(cache) => return Ok(cache),
+                Err(error) => last = io::Error::new(error.kind(), format!("{}: {error}", folder.display())),
+            }
+        }
+        Err(last)
+    }
+
+    /// A folder as a cache. Nobody else may write there: it holds what is run.
+    ///
+    /// # Errors
+    /// It cannot be made or written, or others may write into it.
+    pub fn at(folder: &Path) -> io::Result<Cache> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let found = fs::symlink_metadata(folder)?;
+        if !found.is_dir() || found.uid() != nix::unistd::geteuid().as_raw() || found.mode() & 0o022 != 0 {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "others may write there"));
+        }
+        nix::unistd::access(folder, nix::unistd::AccessFlags::W_OK)?;
+        Ok(Cache(folder.to_owned()))
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.0
+    }
+
+    /// The name under which something is kept that depends on these texts.
+    pub fn key<'t>(parts: impl IntoIterator<Item = &'t str>) -> String {
+        let mut digest = Sha256::new();
+        for part in parts {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part.as_bytes());
+        }
+        hex(&digest.finalize())
+    }
+
+    /// A note; `None` if there is none that can be read.
+    pub fn note(&self, key: &str) -> Option<Json> {
+        serde_json::from_slice(&crate::files::read(&self.0.join(format!("{key}.json"))).ok()?).ok()
+    }
+
+    /// Keeps a note. Without it the next run takes longer, so a failure is none.
+    pub fn keep(&self, key: &str, note: &Json) {
+        let new = self.0.join(format!("{key}.json.{}", std::process::id()));
+        let written =
+            fs::write(&new, note.to_string()).and_then(|()| fs::rename(&new, self.0.join(format!("{key}.json"))));
+        if written.is_err() {
+            let _ = fs::remove_file(&new);
+        }
+    }
+
+    /// The file that is named by its SHA-256, if it is whole.
+    pub fn file(&self, sha256: &str) -> Option<PathBuf> {
+        let is_name = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let path = self.0.join(sha256);
+        (is_name && hex(&Sha256::digest(crate::files::read(&path).ok()?)) == sha256).then_some(path)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn notes_and_whole_files_come_back_and_damaged_ones_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(folder.path()).unwrap();
+        let key = Cache::key(["a", "b"]);
+        assert_ne!(key, Cache::key(["ab", ""]));
+        assert_eq!(cache.note(&key), None);
+        cache.keep(&key, &Json::from(vec![1]));
+        assert_eq!(cache.note(&key), Some(Json::from(vec![1])));
+        let sha256 = hex(&Sha256::digest(b"x"));
+        fs::write(folder.path().join(&sha256), "x").unwrap();
+        assert!(cache.file(&sha256).is_some() && cache.file("../x").is_none());
+        fs::write(folder.path().join(&sha256), "cut").unwrap();
+        assert!(cache.file(&sha256).is_none());
+    }
+
+    #[test]
+    fn a_stamp_sees_that_a_file_has_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        assert!(Stamp::of(&path).is_none());
+        fs::write(&path, "one").unwrap();
+        let stamp = Stamp::read(&Stamp::of(&path).unwrap().to_json()).unwrap();
+        assert!(stamp.is_current());
+        fs::write(&path, "three").unwrap();
+        assert!(!stamp.is_current());
+    }
+
+    #[test]
+    fn a_folder_that_others_may_write_to_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(Cache::at(folder.path()).is_err());
+    }
+}

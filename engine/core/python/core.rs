@@ -1,0 +1,220 @@
+//! ansible-core as the user has it: which Python has it, what it is, and the plugin host within it.
+
+use std::{
+    env,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use parking_lot::{Mutex, MutexGuard};
+use serde_json::{Value as Json, json};
+
+use super::{Cache, HostError, PluginHost, Stamp};
+
+/// What is known of an installed ansible-core.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Core {
+    /// The interpreter that has it.
+    pub python: PathBuf,
+    pub version: String,
+    /// The folder of the Python package `ansible`.
+    pub package: PathBuf,
+    /// Folders called `ansible_collections` beside it.
+    pub collections: Vec<PathBuf>,
+}
+
+/// There is no ansible-core to be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{why}")]
+pub struct CoreError {
+    /// What was looked at, and what is wrong with it.
+    why: String,
+}
+
+impl CoreError {
+    /// What to do about it.
+    pub fn help() -> &'static str {
+        "install it for a Python on this machine (`pip install ansible-core`), or name the interpreter that has it: the \
+         setting `ansible_python` in the section [rplay], or RPLAY_ANSIBLE_PYTHON"
+    }
+}
+
+/// Finds ansible-core when it is first asked for, and keeps its plugin host.
+pub struct Pythons {
+    /// The interpreter that the settings name.
+    named: Option<PathBuf>,
+    cache: OnceLock<Result<Cache, String>>,
+    core: OnceLock<Result<Core, CoreError>>,
+    host: Mutex<Option<PluginHost>>,
+}
+
+impl Pythons {
+    pub fn new(named: Option<PathBuf>) -> Self {
+        Pythons { named, cache: OnceLock::new(), core: OnceLock::new(), host: Mutex::default() }
+    }
+
+    /// Where things are kept between runs.
+    ///
+    /// # Errors
+    /// There is no folder for it.
+    pub fn cache(&self) -> Result<&Cache, String> {
+        let open = || Cache::open().map_err(|error| format!("there is no cache: {error}"));
+        self.cache.get_or_init(open).as_ref().map_err(Clone::clone)
+    }
+
+    /// ansible-core, looked for once.
+    ///
+    /// # Errors
+    /// None of the interpreters has one that can be used.
+    pub fn core(&self) -> Result<&Core, CoreError> {
+        self.core.get_or_init(|| self.find()).as_ref().map_err(Clone::clone)
+    }
+
+    /// Asks the plugin host, which is started if need be. After a failure the next request starts another one.
+    ///
+    /// # Errors
+    /// There is no ansible-core, or no answer.
+    pub fn ask(&self, op: &str, with: Json) -> Result<Json, HostError> {
+        let core = self.core().map_err(|error| HostError::Refused(error.to_string()))?;
+        let mut slot = self.host();
+        let mut host = match slot.take() {
+            Some(host) => host,
+            None => PluginHost::start(&core.python)?.0,
+        };
+        let answer = host.ask(op, with);
+        if !matches!(answer, Err(HostError::Broken { .. })) {
+            *slot = Some(host);
+        }
+        answer
+    }
+
+    fn host(&self) -> MutexGuard<'_, Option<PluginHost>> {
+        self.host.lock()
+    }
+
+    fn find(&self) -> Result<Core, CoreError> {
+        let candidates = match &self.named {
+            Some(named) => vec![named.clone()],
+            None => candidates(),
+        };
+        if candidates.is_empty() {
+            return Err(CoreError { why: "there is no Python on this machine".to_owned() });
+        }
+        let mut looked = Vec::new();
+        for python in candidates {
+            match self.look_at(&python) {
+                Ok(core) => return Ok(core),
+                Err(HostError::Refused(why)) => looked.push(format!("{}: {why}", python.display())),
+                Err(broken) => looked.push(broken.to_string()),
+            }
+        }
+        Err(CoreError { why: format!("no ansible-core was found ({})", looked.join("; ")) })
+    }
+
+    /// What an interpreter has, from the cache if nothing has changed since.
+    fn look_at(&self, python: &Path) -> Result<Core, HostError> {
+        let cache = self.cache().ok();
+        let key = Cache::key(["core", &python.display().to_string(), super::host::VERSIONS]);
+        if let Some(core) = cache.and_then(|cache| known(&cache.note(&key)?, python)) {
+            return Ok(core);
+        }
+        let (host, hello) = PluginHost::start(python)?;
+        *self.host() = Some(host);
+        let core = read(&hello, python).ok_or_else(|| HostError::Refused("it answers strangely".to_owned()))?;
+        let stamp = Stamp::of(&core.package.join("release.py")).map(|stamp| stamp.to_json());
+        if let (Some(cache), Some(stamp)) = (cache, stamp) {
+            cache.keep(&key, &json!({ "hello": hello, "release": stamp }));
+        }
+        Ok(core)
+    }
+}
+
+fn known(note: &Json, python: &Path) -> Option<Core> {
+    let core = read(note.get("hello")?, python)?;
+    let is_current = Stamp::read(note.get("release")?)?.is_current() && python.exists();
+    (is_current && core.collections.iter().all(|folder| folder.is_dir())).then_some(core)
+}
+
+fn read(hello: &Json, python: &Path) -> Option<Core> {
+    let text = |name: &str| hello.get(name).and_then(Json::as_str);
+    let folders = hello.get("collections")?.as_array()?.iter().filter_map(Json::as_str).map(PathBuf::from);
+    let (version, package) = (text("version")?.to_owned(), PathBuf::from(text("package")?));
+    Some(Core { python: python.to_owned(), version, package, collections: folders.collect() })
+}
+
+/// Interpreters that may have it, the likeliest first: of the virtual environment, of the `ansible` in PATH, `python3`.
+fn candidates() -> Vec<PathBuf> {
+    let in_environment = env::var_os("VIRTUAL_ENV").map(|folder| PathBuf::from(folder).join("bin/python3"));
+    let of_ansible =
+        ["ansible", "ansible-playbook"].into_iter().filter_map(in_path).find_map(|path| interpreter_of(&path));
+    let mut found: Vec<PathBuf> = Vec::new();
+    for path in [in_environment, of_ansible, in_path("python3")].into_iter().flatten().filter(|path| path.is_file()) {
+        if !found.contains(&path) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn in_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file() && nix::unistd::access(file, nix::unistd::AccessFlags::X_OK).is_ok())
+}
+
+/// The interpreter that a script's first lines name. pip writes long paths behind `exec`, in the second line.
+fn interpreter_of(script: &Path) -> Option<PathBuf> {
+    let script = script.canonicalize().ok()?;
+    let mut lines = BufReader::new(std::fs::File::open(&script).ok()?.take(4096)).lines().map_while(Result::ok);
+    let first = lines.next()?;
+    let mut words = first.strip_prefix("#!")?.split_whitespace();
+    let program = PathBuf::from(words.next()?);
+    match program.file_name()?.to_str()? {
+        name if name.starts_with("python") => Some(program),
+        "env" => in_path(words.find(|word| !word.starts_with('-'))?),
+        "sh" => {
+            let second = lines.next()?;
+            let path = second.strip_prefix("'''exec' ").or_else(|| second.strip_prefix("''''exec "))?.trim_start();
+            let path = match path.strip_prefix('"') {
+                Some(quoted) => quoted.split('"').next()?,
+                None => path.split_whitespace().next()?,
+            };
+            Some(PathBuf::from(path))
+        }
+        // One made by pipx or a distribution may be a link into its environment.
+        _ => script.parent().map(|folder| folder.join("python3")).filter(|path| path.is_file()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interpreter_of_a_script_is_read_from_its_first_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("ansible");
+        for (text, python) in [
+            ("#!/opt/x/bin/python3.11\n", "/opt/x/bin/python3.11"),
+            ("#! /opt/x/bin/python -s\n", "/opt/x/bin/python"),
+            ("#!/bin/sh\n'''exec' \"/a b/bin/python3\" \"$0\" \"$@\"\n' '''\n", "/a b/bin/python3"),
+            ("#!/bin/sh\n'''exec' /long/bin/python3 \"$0\" \"$@\"\n", "/long/bin/python3"),
+        ] {
+            std::fs::write(&script, text).unwrap();
+            assert_eq!(interpreter_of(&script), Some(PathBuf::from(python)), "{text}");
+        }
+        std::fs::write(&script, "#!/bin/bash\n").unwrap();
+        assert_eq!(interpreter_of(&script), None);
+    }
+
+    #[test]
+    fn an_interpreter_without_ansible_core_is_named_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let named = folder.path().join("python-of-nobody");
+        let error = Pythons::new(Some(named.clone())).core().unwrap_err().to_string();
+        assert!(error.contains(&named.display().to_string()) && error.contains("no ansible-core was found"), "{error}");
+        assert!(CoreError::help().contains("pip install ansible-core"));
+    }
+}

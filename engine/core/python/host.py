@@ -1,0 +1,394 @@
+"""rplay's plugin host: answers what only the Python that has ansible-core can tell.
+
+The controller starts it once a run, when something first needs it. Frames go both ways: four bytes with the length
+(little-endian), then JSON; requests come on standard input, answers leave by a copy of standard output, which itself
+leads to standard error, so that nothing that is imported here can print into an answer. A request has an `id`, which
+its answer repeats, and an `op`, the name of a function in `OPERATIONS`. An answer has `result`, or `error` with a
+sentence.
+
+`versions` is what depends on ansible-core's version; it is the text of the file versions.py, given by the controller.
+"""
+
+import ast
+import hashlib
+import importlib.machinery
+import io
+import json
+import os
+import struct
+import sys
+import threading
+import traceback
+import types
+import zipfile
+
+CORE = 'ansible.module_utils'
+COLLECTIONS = 'ansible_collections'
+PLACEHOLDER = b'#<<INCLUDE_ANSIBLE_MODULE_COMMON>>'
+
+
+class Wrong(Exception):
+    """Something is wrong with what was asked for: a sentence for the user."""
+
+
+class Core(object):
+    """The ansible-core that is installed, and nothing of it imported but its version."""
+
+    def __init__(self, versions):
+        spec = importlib.machinery.PathFinder.find_spec('ansible')
+        origin = spec.origin if spec is not None else None
+        release = os.path.join(os.path.dirname(origin), 'release.py') if origin else None
+        if not release or not os.path.isfile(release):
+            raise Wrong('there is no ansible-core')
+        self.package = os.path.dirname(origin)
+        names = {}
+        with io.open(release, 'rb') as source:
+            exec(compile(source.read(), release, 'exec'), names)
+        self.version = names['__version__']
+        self.versions = versions
+        if not versions.is_supported(self.version):
+            raise Wrong('ansible-core %s is not supported; %s' % (self.version, versions.SUPPORTED))
+        self.routes = {}
+
+    def module_utils(self):
+        return os.path.join(self.package, 'module_utils')
+
+    def routing(self, path, kind):
+        """What a runtime.yml says of a kind of plugins: {name: {...}}."""
+        if path not in self.routes:
+            self.routes[path] = read_yaml(path)
+        found = self.routes[path].get('plugin_routing') or {}
+        return found.get(kind) or {}
+
+
+def read_yaml(path):
+    import yaml
+
+    loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+    try:
+        with io.open(path, 'rb') as source:
+            content = yaml.load(source, Loader=loader)
+    except (IOError, OSError):
+        return {}
+    except yaml.YAMLError as error:
+        raise Wrong('%s: %s' % (path, ' '.join(str(error).split())))
+    return content if isinstance(content, dict) else {}
+
+
+class Imports(ast.NodeVisitor):
+    """Names of module_utils that a source imports: for each what may be one, the longest first, and whether it may be
+    missing."""
+
+    def __init__(self, package):
+        self.package = package
+        self.found = []
+        self.optional = 0
+
+    def visit_Try(self, node):
+        caught = any(handles_import_error(handler.type) for handler in node.handlers)
+        self.optional += caught
+        for child in node.body:
+            self.visit(child)
+        self.optional -= caught
+        for child in node.handlers + node.orelse + node.finalbody:
+            self.visit(child)
+
+    def visit_Import(self, node):
+        for alias in node.names:
+            self.add(alias.name, None)
+
+    def visit_ImportFrom(self, node):
+        module = node.module or ''
+        if node.level:
+            if self.package is None:
+                return
+            words = self.package.split('.')
+            if node.level > len(words):
+                return
+            start = '.'.join(words[:len(words) - node.level + 1])
+            module = '%s.%s' % (start, module) if module else start
+        for alias in node.names:
+            self.add(module, alias.name)
+
+    def add(self, module, name):
+        whole = module if name in (None, '*') else '%s.%s' % (module, name)
+        words = whole.split('.')
+        in_core = words[:2] == CORE.split('.')
+        in_collection = words[0] == COLLECTIONS and words[3:5] == ['plugins', 'module_utils']
+        if not in_core and not in_collection:
+            return
+        self.found.append((whole, None if name in (None, '*') else module, bool(self.optional)))
+
+
+def handles_import_error(node):
+    if node is None:
+        return True
+    if isinstance(node, ast.Tuple):
+        return any(handles_import_error(element) for element in node.elts)
+    return getattr(node, 'id', None) in ('ImportError', 'ModuleNotFoundError', 'Exception', 'BaseException')
+
+
+class Closure(object):
+    """Files that a module needs, by the paths they get in its bundle."""
+
+    def __init__(self, core, utils, collections, without=()):
+        self.core = core
+        self.utils = utils
+        self.collections = collections
+        self.without = without
+        self.content = {}
+        # Paths on this machine: with size and time of those that were read; those that were looked for and are not there.
+        self.read = []
+        self.absent = []
+        self.waiting = []
+        self.seen = set()
+
+    def add_source(self, name, is_package, source, path):
+        """Takes a module in, and notes what it imports."""
+        words = name.split('.')
+        inner = '/'.join(words + ['__init__.py'] if is_package else words) + ('' if is_package else '.py')
+        if inner in self.content:
+            return
+        self.content[inner] = source
+        package = name if is_package else '.'.join(words[:-1])
+        try:
+            tree = ast.parse(source)
+        except (SyntaxError, ValueError) as error:
+            line = getattr(error, 'lineno', None)
+            raise Wrong('%s%s: %s' % (path or name, ':%d' % line if line else '', getattr(error, 'msg', None) or error))
+        imports = Imports(package)
+        imports.visit(tree)
+        self.waiting.extend((whole, module, optional, name) for whole, module, optional in imports.found)
+        self.add_packages(words[:-1])
+
+    def add_packages(self, words):
+        """The packages round a module: their own files where there are some."""
+        for depth in range(1, len(words) + 1):
+            name = '.'.join(words[:depth])
+            inner = '/'.join(words[:depth] + ['__init__.py'])
+            if inner in self.content or inner in self.without:
+                continue
+            found = None
+            if depth > (4 if words[0] == COLLECTIONS else 1):
+                found = self.find(words[:depth])
+            if found is not None and found[1]:
+                self.add_source(name, True, found[0], found[2])
+            else:
+                self.content[inner] = self.core_init() if name == 'ansible' else b''
+
+    def core_init(self):
+        return ('__version__ = %r\n' % self.core.version).encode('utf-8')
+
+    def follow(self):
+        """Takes in what is imported, until nothing is left."""
+        while self.waiting:
+            whole, module, optional, by = self.waiting.pop()
+            if (whole, module) in self.seen:
+                continue
+            self.seen.add((whole, module))
+            candidates = [whole] if module is None or module == whole else [whole, module]
+            if whole.startswith(CORE + '.six.') or whole == CORE + '.six':
+                # It makes modules of its own below it.
+                candidates = [CORE + '.six']
+            if module is None:
+                # `import a.b.c` needs each of them, which add_packages sees to.
+                candidates = [whole]
+            for candidate in candidates:
+                if self.take(candidate):
+                    break
+            else:
+                if not optional:
+                    raise Wrong('%s imports %s, which cannot be found' % (by, whole))
+
+    def take(self, name):
+        words = name.split('.')
+        root = 2 if words[0] == 'ansible' else 5
+        if len(words) < root:
+            return False
+        if len(words) == root:
+            self.add_packages(words)
+            return True
+        base = '/'.join(words)
+        ends = (base + '.py', base + '/__init__.py')
+        if any(end in self.content for end in ends):
+            return True
+        # The user's own comes before what all modules share.
+        found = self.find(words, self.utils) if words[0] == 'ansible' else None
+        if found is None and any(end in self.without for end in ends):
+            return True
+        found = found or self.find(words)
+        if found is None:
+            redirect = self.redirect(words, root)
+            if redirect is None:
+                return False
+            shim = 'import sys\nimport %s\nsys.modules[%r] = sys.modules[%r]\n' % (redirect, name, redirect)
+            found = (shim.encode('utf-8'), False, None)
+        self.add_source(name, found[1], found[0], found[2])
+        return True
+
+    def find(self, words, folders=None):
+        """Source, whether it is a package, path."""
+        places = self.places(words) if folders is None else [(folder, words[2:]) for folder in folders]
+        for start, rest in places:
+            path = os.path.join(start, *rest)
+            for end, is_package in (('/__init__.py', True), ('.py', False)):
+                source = self.source(path + end)
+                if source is not None:
+                    return source, is_package, path + end
+        return None
+
+    def places(self, words):
+        """Folders to look in, and what to look for in each."""
+        if words[0] == 'ansible':
+            own = [(folder, words[2:]) for folder in self.utils]
+            return own + [(self.core.module_utils(), words[2:])]
+        return [(os.path.join(root, *words[1:3]), words[3:]) for root in self.collections]
+
+    def source(self, path):
+        try:
+            with io.open(path, 'rb') as source:
+                about = os.fstat(source.fileno())
+                content = source.read()
+        except (IOError, OSError):
+            self.absent.append(path)
+            return None
+        self.read.append([path, about.st_size, int(about.st_mtime_ns)])
+        return content
+
+    def redirect(self, words, root):
+        """Where a name of module_utils has gone, by the collection's or ansible-core's own meta data."""
+        if words[0] == 'ansible':
+            paths = [os.path.join(self.core.package, 'config', 'ansible_builtin_runtime.yml')]
+        else:
+            paths = [os.path.join(start, *(words[1:3] + ['meta', 'runtime.yml'])) for start in self.collections]
+        for path in paths:
+            entry = self.core.routing(path, 'module_utils').get('.'.join(words[root:])) or {}
+            if entry.get('tombstone'):
+                raise Wrong('%s was removed. %s' % ('.'.join(words), entry['tombstone'].get('warning_text', '')))
+            to = entry.get('redirect')
+            if to:
+                if not to.startswith(COLLECTIONS + '.') and not to.startswith('ansible.'):
+                    # `ns.collection.name` is short for the full path.
+                    parts = to.split('.')
+                    to = '.'.join([COLLECTIONS] + parts[:2] + ['plugins', 'module_utils'] + parts[2:])
+                self.waiting.append((to, None, False, '.'.join(words)))
+                return to
+        return None
+
+    def bundle(self, folder):
+        """Writes the files as one ZIP, named by its SHA-256. Equal content makes an equal file."""
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, 'w', zipfile.ZIP_DEFLATED) as archive:
+            for name in sorted(self.content):
+                about = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+                about.compress_type = zipfile.ZIP_DEFLATED
+                archive.writestr(about, self.content[name])
+        content = buffer.getvalue()
+        digest = hashlib.sha256(content).hexdigest()
+        path = os.path.join(folder, digest)
+        if not os.path.exists(path):
+            new = '%s.%d' % (path, os.getpid())
+            with io.open(new, 'wb') as file:
+                file.write(content)
+            os.rename(new, path)
+        return digest
+
+
+class Host(object):
+    def __init__(self):
+        self.core = None
+        self.base = None
+
+    def hello(self, versions):
+        """Which ansible-core this is, and where its Python keeps collections."""
+        module = types.ModuleType('versions')
+        exec(compile(versions, 'versions.py', 'exec'), module.__dict__)
+        self.core = Core(module)
+        collections = [os.path.join(folder, COLLECTIONS) for folder in sys.path if folder]
+        return {
+            'version': self.core.version,
+            'package': self.core.package,
+            'collections': [folder for folder in collections if os.path.isdir(folder)],
+            'python': sys.executable,
+        }
+
+    def shared(self):
+        """What all modules share."""
+        if self.base is None:
+            base = Closure(self.core, [], [])
+            for name in self.core.versions.base_modules(self.core.package, self.core.version):
+                base.waiting.append((name, None, False, 'rplay'))
+            base.follow()
+            self.base = base
+        return self.base
+
+    def build(self, path, package, utils, collections, folder):
+        """Bundles of a module: what all share, and what it brings itself. `read` and `absent` say by which files to see
+        whether they are still right."""
+        base = self.shared()
+        closure = Closure(self.core, utils, collections, base.content)
+        source = closure.source(path)
+        if source is None:
+            raise Wrong('%s cannot be read' % path)
+        source = source.replace(PLACEHOLDER, b'from ansible.module_utils.basic import *')
+        closure.add_source(package, False, source, path)
+        closure.follow()
+        return {
+            'base': base.bundle(folder),
+            'bundle': closure.bundle(folder),
+            'read': base.read + closure.read,
+            'absent': closure.absent,
+        }
+
+
+OPERATIONS = ('hello', 'build')
+
+
+def answer(host, request):
+    if request.get('op') not in OPERATIONS:
+        return {'error': 'there is no operation %r' % request.get('op')}
+    try:
+        return {'result': getattr(host, request['op'])(**request.get('with', {}))}
+    except Wrong as wrong:
+        return {'error': str(wrong)}
+    except Exception as error:
+        traceback.print_exc()
+        return {'error': '%s: %s' % (type(error).__name__, ' '.join(str(error).split()))}
+
+
+def exactly(stream, length):
+    content = b''
+    while len(content) < length:
+        part = stream.read(length - len(content))
+        if not part:
+            return None
+        content += part
+    return content
+
+
+def main():
+    requests = os.fdopen(os.dup(0), 'rb')
+    answers = os.fdopen(os.dup(1), 'wb')
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    sys.path = [entry for entry in sys.path if entry not in ('', '.')]
+    host = Host()
+    lock = threading.Lock()
+    while True:
+        head = exactly(requests, 4)
+        if head is None:
+            return
+        body = exactly(requests, struct.unpack('<I', head)[0])
+        if body is None:
+            return
+        request = json.loads(body.decode('utf-8'))
+        told = answer(host, request)
+        told['id'] = request.get('id')
+        content = json.dumps(told).encode('utf-8')
+        with lock:
+            answers.write(struct.pack('<I', len(content)) + content)
+            answers.flush()
+
+
+main()

@@ -1,0 +1,12 @@
+//! The Python that has ansible-core: where it is, and the process of ours that answers from it.
+//!
+//! ansible-core is used where the user has it installed, by [`host.py`](host) alone, in a process of its own. What of
+//! it depends on its version stands in `versions.py`.
+
+mod cache;
+mod core;
+mod host;
+
+pub use cache::{Cache, Stamp};
+pub use core::{Core, CoreError, Pythons};
+pub use host::{HostError, PluginHost};

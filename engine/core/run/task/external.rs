@@ -1,0 +1,153 @@
+//! Calls of modules that rplay has not natively: what goes along with the arguments.
+
+use std::{path::Path, sync::Arc};
+
+use rplay_modules::{
+    external::{Order, Style as Way},
+    wire::{Map, data},
+};
+
+use crate::{
+    actions::{self, Answer, failed_by, text_of},
+    external::{ExternalModule, Payload, Style},
+    link::{Connection, Target},
+    run::{connection::variables, state::run::Run, steering},
+    template::{self, TemplateError},
+    vars::Scope,
+};
+
+/// Names under which Python is looked for on hosts whose variables name none, in Ansible's order.
+const CANDIDATES: [&str; 11] = [
+    "python3.14",
+    "python3.13",
+    "python3.12",
+    "python3.11",
+    "python3.10",
+    "python3.9",
+    "python3.8",
+    "/usr/bin/python3",
+    "python3",
+    "/usr/libexec/platform-python",
+    "python",
+];
+
+/// Whose call it is.
+pub(crate) struct Caller<'a> {
+    pub module: &'static ExternalModule,
+    pub target: &'a Target,
+    /// The variables of the host that runs it.
+    pub variables: &'a Arc<Scope>,
+    pub no_log: bool,
+}
+
+impl Run {
+    /// The arguments of a call that has a host run a module.
+    pub(crate) fn order(&self, caller: &Caller<'_>, args: Map) -> actions::Result<Map> {
+        let Caller { module, variables, .. } = *caller;
+        let finder = self.resolver.project.finder();
+        let style = match module.style {
+            Style::Python => Way::Python,
+            Style::Json => Way::Json,
+            Style::JsonArgs => Way::JsonArgs,
+            Style::Pairs => Way::Pairs,
+            Style::PowerShell => {
+                let msg = format!("the module {} is written in PowerShell, which is not supported", module.full_name);
+                return Err(Box::new(Answer::failed(msg)));
+            }
+        };
+        let payload = finder
+            .payload(module)
+            .map_err(|error| Box::new(Answer { help: error.help.map(str::to_owned), ..Answer::failed(error.msg) }))?;
+        let unreadable = |path: &Path, error: std::io::Error| {
+            Box::new(Answer::failed(format!("cannot read {}: {error}", path.display())))
+        };
+        let (content, base) = match &payload {
+            Payload::File(path) => (self.blobs.file(path).map_err(|error| unreadable(path, error))?, None),
+            Payload::Bundles { base: (base, base_path), own: (own, own_path) } => {
+                let offer =
+                    |sha256, path: &Path| self.blobs.lasting(sha256, path).map_err(|error| unreadable(path, error));
+                (offer(own, own_path)?, Some(offer(base, base_path)?))
+            }
+        };
+        let fault = |error: TemplateError| Box::new(failed_by(&error));
+        let settings = data! {
+            "no_log" => caller.no_log,
+            "debug" => false,
+            "verbosity" => i64::from(self.options.verbosity),
+            "version" => finder.version(),
+            "syslog_facility" => "LOG_USER",
+            "shell_executable" => "/bin/sh",
+            "string_conversion_action" => "warn",
+        };
+        let remote_tmp = variables::word(steering::REMOTE_TMP, variables).map_err(fault)?;
+        let order = Order {
+            name: match module.collection() {
+                Some(_) => module.full_name.clone(),
+                None => module.name.clone(),
+            },
+            style,
+            content,
+            base,
+            package: module.package(),
+            interpreter: self.interpreter(caller).map_err(fault)?,
+            candidates: CANDIDATES.map(str::to_owned).to_vec(),
+            args,
+            settings,
+            remote_tmp: remote_tmp.or_else(|| finder.settings.remote_tmp.clone()),
+        };
+        Ok(order.into_args())
+    }
+
+    /// The program that is to run it, if variables or settings name one.
+    fn interpreter(&self, caller: &Caller<'_>) -> Result<Option<String>, TemplateError> {
+        let language = match caller.module.style {
+            Style::Python => "python",
+            _ => match caller.module.shebang.as_deref().and_then(language) {
+                Some(language) => language,
+                None => return Ok(None),
+            },
+        };
+        let is_path =
+            |named: &String| !matches!(named.as_str(), "auto" | "auto_silent" | "auto_legacy" | "auto_legacy_silent");
+        if !language.starts_with("python") {
+            let name = format!("ansible_{language}_interpreter");
+            let Some(lazy) = caller.variables.find(&name) else { return Ok(None) };
+            return Ok(
+                Some(text_of(&template::render(&lazy, caller.variables)?)).filter(|named| !named.trim().is_empty())
+            );
+        }
+        if let Some(named) = variables::word(steering::PYTHON, caller.variables)? {
+            return Ok(Some(named).filter(is_path));
+        }
+        let finder = self.resolver.project.finder();
+        if let Some(named) = finder.settings.interpreter.clone() {
+            return Ok(Some(named).filter(is_path));
+        }
+        // The controller itself, which no inventory names: as in Ansible the Python that has ansible-core.
+        let implicit = matches!(caller.target.connection, Connection::Local)
+            && self.inventory().host(&caller.target.name).is_none_or(|host| host.implicit)
+            && caller.module.style == Style::Python;
+        Ok(implicit.then(|| finder.python()).flatten().map(|path| path.display().to_string()))
+    }
+}
+
+/// The name of the program that a first line names, also behind `env`.
+fn language(shebang: &str) -> Option<&str> {
+    let mut words = shebang.split_whitespace();
+    match words.next()?.rsplit('/').next()? {
+        "env" => words.find(|word| !word.starts_with('-') && !word.contains('=')),
+        name => Some(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_language_is_the_name_of_the_program() {
+        for (line, name) in [("/usr/bin/ruby -w", "ruby"), ("/usr/bin/env -S node --x", "node"), ("/bin/sh", "sh")] {
+            assert_eq!(language(line), Some(name));
+        }
+    }
+}

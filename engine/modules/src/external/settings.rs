@@ -1,0 +1,58 @@
+//! What a module is told beside its arguments (`_ansible_check_mode` and the like), and its temporary folder.
+
+use std::path::{Path, PathBuf};
+
+use rplay_wire::{Failure, Map, Mode, Value};
+
+use super::Order;
+use crate::{
+    Host,
+    system::{paths, scratch},
+};
+
+/// The folder of one call, which goes away when this is dropped.
+pub(super) enum Folder {
+    Shared(scratch::Folder),
+    Chosen(tempfile::TempDir),
+}
+
+impl Folder {
+    /// In `remote_tmp` if the controller names one, which is made if need be; else in the folder for temporary files.
+    pub fn make(order: &Order, host: &Host) -> Result<Self, Failure> {
+        let Some(chosen) = &order.remote_tmp else { return Ok(Folder::Shared(scratch::folder()?)) };
+        let chosen = PathBuf::from(paths::expand(chosen, host));
+        let failed = |error: std::io::Error| {
+            Failure::new(format!("the remote_tmp folder {} cannot be used: {error}", chosen.display()))
+        };
+        if !chosen.is_dir() {
+            use std::os::unix::fs::DirBuilderExt;
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&chosen).map_err(failed)?;
+        }
+        scratch::folder_in(&chosen).map(Folder::Chosen).map_err(failed)
+    }
+
+    pub fn path(&self) -> &Path {
+        match self {
+            Folder::Shared(folder) => folder.path(),
+            Folder::Chosen(folder) => folder.path(),
+        }
+    }
+}
+
+/// The settings of a call, by their names without `_ansible_`.
+pub(super) fn of(order: &Order, mode: Mode, folder: &Path) -> Map {
+    let mut settings = order.settings.clone();
+    let mut set = |name: &str, value: Value| drop(settings.insert(name.to_owned(), value));
+    set("check_mode", mode.check.into());
+    set("diff", mode.diff.into());
+    set("module_name", order.name.clone().into());
+    set("tmpdir", format!("{}/", folder.display()).into());
+    set("remote_tmp", order.remote_tmp.clone().unwrap_or_else(|| paths::text(std::env::temp_dir())).into());
+    set("keep_remote_files", false.into());
+    set("socket", Value::Null);
+    set("target_log_info", Value::Null);
+    set("ignore_unknown_opts", false.into());
+    set("tracebacks_for", Value::List(Vec::new()));
+    set("selinux_special_fs", ["fuse", "nfs", "vboxsf", "ramfs", "9p", "vfat"].map(Value::from).to_vec().into());
+    settings
+}

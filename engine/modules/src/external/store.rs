@@ -1,0 +1,179 @@
+//! What has been sent to a host for modules, kept in the user's cache: a second run sends nothing.
+//!
+//! Each file goes by its SHA-256 and is checked before its first use in a process: one that is damaged is had anew. What
+//! has not been used for a month goes. Where the cache cannot be written, files live as long as the agent.
+
+use std::{
+    collections::HashMap,
+    env, fs, io,
+    io::Write,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use parking_lot::{Mutex, MutexGuard};
+use rplay_wire::{Failure, Value};
+
+use crate::{
+    Host,
+    system::{digest::Algorithm, scratch},
+};
+
+/// What has not been used for so long is removed.
+const OLD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// That a file is in use need not be noted more often.
+const NOTED_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[derive(Default)]
+struct Store {
+    folder: Option<PathBuf>,
+    /// Used when there is no cache.
+    scratch: Option<scratch::Folder>,
+    /// Files that have been checked, by their digests.
+    known: HashMap<String, PathBuf>,
+}
+
+static STORE: Mutex<Option<Store>> = Mutex::new(None);
+
+/// The file with that content.
+///
+/// # Errors
+/// The controller cannot send it, or it cannot be written anywhere.
+pub(super) fn path_of(content: &Value, host: &Host) -> Result<PathBuf, Failure> {
+    let bytes = match content {
+        Value::Bytes(bytes) => Some(bytes.as_slice()),
+        Value::Str(text) => Some(text.as_bytes()),
+        _ => None,
+    };
+    let sha256 = match (content, bytes) {
+        (Value::Blob(blob), _) => blob.sha256.clone(),
+        (_, Some(bytes)) => Algorithm::Sha256.of_bytes(bytes),
+        _ => return Err(Failure::new("the controller sent no content for a module")),
+    };
+    // Not locked while it comes: others may need what is here.
+    let folder = {
+        let mut store = store();
+        let store = store.get_or_insert_default();
+        if let Some(path) = store.known.get(&sha256).filter(|path| path.exists()) {
+            return Ok(path.clone());
+        }
+        store.folder()?
+    };
+    let path = folder.join(&sha256);
+    if !is_whole(&path, &sha256) {
+        let failed =
+            |error: io::Error| Failure::new(format!("the module cannot be kept in {}: {error}", folder.display()));
+        let mut new = scratch::file_in(&folder).map_err(failed)?;
+        match (content, bytes) {
+            (_, Some(bytes)) => new.write_all(bytes).map_err(failed)?,
+            (Value::Blob(blob), None) => {
+                let come =
+                    host.fetch(blob).map_err(|error| Failure::new(format!("the module did not come: {error}")))?;
+                io::copy(&mut crate::system::regular::open(come)?, &mut new).map_err(failed)?;
+            }
+            _ => {}
+        }
+        new.persist(&path).map_err(|error| failed(error.error))?;
+    }
+    store().get_or_insert_default().known.insert(sha256, path.clone());
+    Ok(path)
+}
+
+fn store() -> MutexGuard<'static, Option<Store>> {
+    STORE.lock()
+}
+
+impl Store {
+    fn folder(&mut self) -> io::Result<PathBuf> {
+        if let Some(folder) = self.folder.as_ref().filter(|folder| folder.is_dir()) {
+            return Ok(folder.clone());
+        }
+        let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+        let folder = match cache.map(|cache| cache.join("rplay/external")).filter(|folder| is_ours(folder)) {
+            Some(folder) => {
+                sweep(&folder);
+                folder
+            }
+            None => {
+                let folder = scratch::folder()?;
+                let path = folder.path().to_owned();
+                self.scratch = Some(folder);
+                path
+            }
+        };
+        self.folder = Some(folder.clone());
+        Ok(folder)
+    }
+}
+
+/// Makes the folder if need be. Nobody else may write there: it holds what is run.
+fn is_ours(folder: &Path) -> bool {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    let own = nix::unistd::geteuid().as_raw();
+    made.is_ok()
+        && folder
+            .symlink_metadata()
+            .is_ok_and(|found| found.is_dir() && found.uid() == own && found.mode() & 0o022 == 0)
+        && nix::unistd::access(folder, nix::unistd::AccessFlags::W_OK).is_ok()
+}
+
+fn is_whole(path: &Path, sha256: &str) -> bool {
+    let is_whole = Algorithm::Sha256.of_file(path).is_ok_and(|found| found == sha256);
+    if is_whole && age(path).is_none_or(|age| age > NOTED_EVERY) {
+        let _ = fs::File::options().append(true).open(path).and_then(|file| file.set_modified(SystemTime::now()));
+    }
+    is_whole
+}
+
+fn age(path: &Path) -> Option<Duration> {
+    SystemTime::now().duration_since(path.symlink_metadata().ok()?.modified().ok()?).ok()
+}
+
+/// Removes what is old. What Python made of a file goes by the file's name and goes with it.
+fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let of = folder.join(name.split('.').next().unwrap_or_default());
+        if age(&entry.path()).is_some_and(|own| own > OLD) && age(&of).is_none_or(|age| age > OLD) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::NoBlobs;
+
+    #[test]
+    fn old_files_go_with_what_was_made_of_them_and_used_ones_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["aa", "aa.cpython-311", "bb", "bb.cpython-311"] {
+            fs::write(at(name), "").unwrap();
+            fs::File::options().append(true).open(at(name)).unwrap().set_modified(SystemTime::now() - OLD * 2).unwrap();
+        }
+        fs::File::options().append(true).open(at("bb")).unwrap().set_modified(SystemTime::now()).unwrap();
+        sweep(folder.path());
+        let mut left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["bb", "bb.cpython-311"]);
+    }
+
+    #[test]
+    fn a_damaged_file_is_written_anew() {
+        let host = Host::new(Vec::new(), Arc::new(NoBlobs));
+        let content = Value::Bytes(b"a module of the store's test".to_vec());
+        let path = path_of(&content, &host).unwrap();
+        fs::write(&path, "cut").unwrap();
+        // As another process would.
+        store().get_or_insert_default().known.clear();
+        assert_eq!(fs::read(path_of(&content, &host).unwrap()).unwrap(), b"a module of the store's test");
+        fs::remove_file(path).unwrap();
+    }
+}

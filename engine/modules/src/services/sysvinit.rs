@@ -1,0 +1,106 @@
+//! `sysvinit`: services that init scripts start, and the runlevels in which they do.
+
+use std::time::Duration;
+
+use rplay_wire::{Failure, Map};
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::{Flag, Text},
+    services::{
+        service::{Service, Use},
+        systemd::State,
+    },
+};
+
+args! {
+    /// Starts, stops and enables services that have an init script.
+    pub struct Sysvinit {
+        /// The service.
+        name: Text | "service",
+        /// `started` and `stopped` do nothing if it is so already; `restarted` and `reloaded` always act.
+        state: Option<State>,
+        /// Whether it starts at boot.
+        enabled: Option<Flag>,
+        /// The runlevels in which it starts, if not those that the script names.
+        runlevels: Option<Vec<Text>>,
+        /// Text in the command line of its process, for init scripts that have no `status`.
+        pattern: Option<Text>,
+        /// Seconds between stop and start of a restart.
+        sleep: u64 = 1,
+        /// More arguments for the init script.
+        arguments: Text | "args" = String::new(),
+        /// Not supported, and not needed: what a script leaves running holds nothing up.
+        daemonize: Flag = Flag(false),
+    }
+}
+
+impl Module for Sysvinit {
+    fn check(&self) -> Result<(), ArgFault> {
+        if self.state.is_none() && self.enabled.is_none() {
+            return Err(ArgFault::new("state", "one of the following is required: state, enabled"));
+        }
+        if self.daemonize.0 {
+            return Err(ArgFault::new("daemonize", "is not supported")
+                .help("what a script leaves running holds nothing up; for a script that does not end use `async`"));
+        }
+        match self
+            .runlevels
+            .iter()
+            .flatten()
+            .find(|level| !matches!(level.as_str(), "0" | "1" | "2" | "3" | "4" | "5" | "6" | "S"))
+        {
+            Some(level) => Err(ArgFault::new("runlevels", format!("`{level}` is not a runlevel"))),
+            None => Ok(()),
+        }
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let levels = self.runlevels.filter(|levels| !levels.is_empty());
+        let service = Service {
+            name: self.name.clone(),
+            state: self.state,
+            enabled: self.enabled.filter(|_| levels.is_none()),
+            pattern: self.pattern,
+            sleep: Some(self.sleep),
+            arguments: self.arguments,
+            runlevel: "default".to_owned(),
+            daemon_reload: Flag(false),
+            masked: None,
+            no_block: Flag(false),
+            r#use: Use::Sysvinit,
+        };
+        let mut plan = service.plan(host)?;
+        if let (Some(levels), Some(enabled)) = (levels, self.enabled) {
+            plan = in_levels(&self.name, &levels, enabled.0, plan, host);
+        }
+        Ok(plan)
+    }
+}
+
+/// The service on or off in these runlevels.
+fn in_levels(name: &str, levels: &[String], enabled: bool, plan: Plan, host: &Host) -> Plan {
+    let starts_in = |level: &String| {
+        let folder = format!("/etc/rc{level}.d");
+        let links = crate::system::glob::matching(format!("{folder}/S[0-9][0-9]{name}").as_ref());
+        !links.is_empty()
+    };
+    let plan = plan.set("enabled", enabled).set("runlevels", levels.to_vec());
+    if levels.iter().all(|level| starts_in(level) == enabled) {
+        return plan;
+    }
+    let (name, levels) = (name.to_owned(), levels.to_vec());
+    let by_chkconfig = host.has_program("chkconfig");
+    let word = if enabled { "enable" } else { "disable" };
+    plan.change(Change::new(format!("{word} {name} in runlevels {}", levels.join(", ")), move |host, _: &mut Map| {
+        let program = match by_chkconfig {
+            true => {
+                let word = if enabled { "on" } else { "off" };
+                host.program("chkconfig").args(["--level", &levels.concat(), &name, word])
+            }
+            false => host.program("update-rc.d").args([name.as_str(), word]).args(&levels),
+        };
+        let done = program.untranslated().timeout(Duration::from_secs(60)).run()?;
+        done.success(&format!("cannot {word} {name}")).map(|_| ())
+    }))
+}

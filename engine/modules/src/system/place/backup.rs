@@ -1,0 +1,52 @@
+//! A copy of a file that is about to be replaced.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use rplay_wire::Failure;
+
+use crate::{
+    Host,
+    cannot::cannot,
+    system::{attributes::Wanted, paths, preserved::Preserved, regular, times},
+};
+
+/// Keeps a copy beside the file, under the name that Ansible gives it, with its times and all else that it
+/// hands on, and returns its path. What could not be kept becomes a warning.
+pub fn backup(path: &Path, host: &Host) -> Result<PathBuf, Failure> {
+    let failed = |error: io::Error| cannot("make a backup of", path, &error);
+    let time = times::now().strftime("%Y-%m-%d@%H:%M:%S").to_string();
+    let mut source = regular::open(path).map_err(failed)?;
+    // Several changes of one file within a second keep a backup each.
+    let mut number = std::process::id();
+    let (mut copy, kept) = loop {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{number}.{time}~"));
+        let kept = path.with_file_name(name);
+        match File::options().write(true).create_new(true).mode(0o600).open(&kept) {
+            Ok(file) => break (file, kept),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number = number.wrapping_add(1),
+            Err(error) => return Err(failed(error)),
+        }
+    };
+    let mut fill = || -> Result<(), Failure> {
+        io::copy(&mut source, &mut copy).map_err(failed)?;
+        let old = Preserved::of(&paths::real(path)).map_err(failed)?;
+        old.give(&copy, &Wanted::default(), path)?.into_iter().for_each(|lost| host.warn(format!("backup: {lost}")));
+        let meta = source.metadata().map_err(failed)?;
+        let times = fs::FileTimes::new();
+        let times = meta.modified().map_or(times, |time| times.set_modified(time));
+        let times = meta.accessed().map_or(times, |time| times.set_accessed(time));
+        copy.set_times(times).map_err(failed)
+    };
+    let filled = fill();
+    if filled.is_err() {
+        // Half a backup is none.
+        let _ = fs::remove_file(&kept);
+    }
+    filled.map(|()| kept)
+}

@@ -1,0 +1,273 @@
+//! A file and what it is to hold: whether that is so, and how it comes to be so.
+
+use std::{
+    fs::{self, File},
+    io::{self, Seek},
+    os::{fd::AsRawFd, unix::fs::OpenOptionsExt},
+    path::PathBuf,
+};
+
+use rplay_wire::{Diff, Failure, Map};
+use rustix::fs::{AtFlags, CWD, linkat};
+use tempfile::NamedTempFile;
+
+use super::{
+    backup::backup,
+    content::{Content, fetched},
+    shown::{MAX_DIFF, as_text, readable, too_long},
+    validation::validate,
+};
+use crate::{
+    Change, Host, Plan,
+    cannot::{Lock, cannot, locked},
+    system::{
+        attributes::{Attributes, Wanted},
+        flags, paths,
+        preserved::{self, Preserved},
+        regular, scratch,
+    },
+};
+
+/// A file and what it is to hold. A symbolic link at `path` is replaced by a file; who wants to follow it
+/// gives [`paths::real`].
+pub struct Placement {
+    pub path: PathBuf,
+    pub content: Content,
+    /// Owner, mode ...; what is left open stays as it is, or is the default for a new file.
+    pub wanted: Wanted,
+    /// Keep the file that is replaced, and report its name as `backup_file`.
+    pub backup: bool,
+    /// A command, with `%s` for the new file, that must succeed before it is taken.
+    pub validate: Option<String>,
+    /// Write into the old file if it cannot be replaced.
+    pub unsafe_writes: bool,
+    /// Whether content may be shown in a diff.
+    pub shown: bool,
+}
+
+impl Placement {
+    /// As [`Placement::new`], with nothing said about owner and mode.
+    pub fn plain(path: impl Into<PathBuf>, content: Content) -> Self {
+        Placement {
+            path: path.into(),
+            content,
+            wanted: Wanted::default(),
+            backup: false,
+            validate: None,
+            unsafe_writes: false,
+            shown: true,
+        }
+    }
+
+    /// No backup, no validation.
+    pub fn new(path: impl Into<PathBuf>, content: Content, attributes: &Attributes) -> Result<Self, Failure> {
+        Ok(Placement {
+            path: path.into(),
+            content,
+            wanted: attributes.resolve()?,
+            backup: false,
+            validate: None,
+            unsafe_writes: attributes.unsafe_writes.0,
+            shown: true,
+        })
+    }
+
+    pub fn backup(mut self, backup: bool) -> Self {
+        self.backup = backup;
+        self
+    }
+
+    pub fn validate(mut self, command: Option<String>) -> Self {
+        self.validate = command;
+        self
+    }
+
+    /// Whether the host's file holds something else, or is no plain file.
+    pub fn differs(&self) -> Result<bool, Failure> {
+        let Ok(meta) = fs::symlink_metadata(&self.path) else { return Ok(true) };
+        if !meta.is_file() {
+            return Ok(true);
+        }
+        let differs = self.content.differs(&self.path, &meta);
+        differs.map_err(|error| cannot("read", &self.path, &error))
+    }
+
+    /// Adds what is to be done to the plan: nothing, a change of owner and mode, or the file's replacement.
+    /// Fails when the folder is not there, or the path is one.
+    pub fn plan(mut self, host: &Host, mut plan: Plan) -> Result<Plan, Failure> {
+        if let Some(command) = &self.validate
+            && !command.contains("%s")
+        {
+            return Err(Failure::new(format!("validate must contain %s: {command}")).arg("validate"));
+        }
+        self.refuse_other_kinds()?;
+        let exists = self.path.exists();
+        if self.differs()? {
+            let diff = self.diff(host)?;
+            let verb = if exists { "replace" } else { "create" };
+            let what = format!("{verb} {}", self.path.display());
+            let (path, wanted) = (self.path.clone(), self.wanted.clone());
+            plan = plan.change(Change::new(what, move |host, data| self.put(host, data)).diff(diff));
+            if !exists || path.is_symlink() {
+                return Ok(plan);
+            }
+            return wanted.plan(&path, false, plan);
+        }
+        self.wanted.plan(&self.path, false, plan)
+    }
+
+    fn diff(&mut self, host: &Host) -> Result<Diff, Failure> {
+        let path = paths::text(&self.path);
+        let mut diff = Diff { before_header: path.clone(), after_header: path, ..Diff::default() };
+        if !self.shown {
+            return Ok(diff);
+        }
+        // Small enough to be shown; it is needed on the host anyway.
+        if let Content::Blob(blob) = &self.content
+            && blob.size <= MAX_DIFF
+        {
+            self.content = Content::File(fetched(blob, host)?);
+        }
+        if self.path.exists() {
+            match readable(regular::open(&self.path).and_then(|f| f.metadata()), || regular::read(&self.path)) {
+                Ok(text) => diff.before = text,
+                Err(why) => diff.before_header = why,
+            }
+        }
+        let after = match &self.content {
+            Content::Bytes(bytes) if bytes.len() as u64 > MAX_DIFF => Err(too_long()),
+            Content::Bytes(bytes) => as_text(bytes.clone()),
+            Content::File(file) => readable(fs::metadata(file), || regular::read(file)),
+            Content::Blob(_) => Err(too_long()),
+        };
+        match after {
+            Ok(text) => diff.after = text,
+            Err(why) => diff.after_header = why,
+        }
+        Ok(diff)
+    }
+
+    /// Fails when a directory, a FIFO, a socket or a device stands where the file is to be.
+    pub fn refuse_other_kinds(&self) -> Result<(), Failure> {
+        if self.path.is_dir() && !self.path.is_symlink() {
+            return Err(Failure::new(format!("{} is a directory, not a file", self.path.display())));
+        }
+        regular::refuse_special(&self.path).map_err(|error| cannot("replace", &self.path, &error))
+    }
+
+    /// Writes the file now. For modules that learn the content only while they change things. The new file is
+    /// for its maker alone until it has all that the old one hands on; then it takes the old one's place.
+    pub fn put(self, host: &Host, data: &mut Map) -> Result<(), Failure> {
+        self.refuse_other_kinds()?;
+        let failed = |error: &io::Error| cannot("write", &self.path, error);
+        let is_there = fs::symlink_metadata(&self.path).is_ok_and(|meta| !meta.is_symlink());
+        if is_there && let Some(lock) = locked(&self.path) {
+            return Err(lock.failure("replace", &self.path));
+        }
+        let (mut new, is_beside) = self.temporary(is_there)?;
+        self.content.write_to(new.as_file_mut(), &self.path, host)?;
+        if let Some(command) = &self.validate {
+            validate(command, new.path(), host)?;
+        }
+        let old = is_there.then(|| Preserved::of(&self.path)).transpose().map_err(|e| failed(&e))?;
+        if self.backup && self.path.is_file() {
+            let kept = backup(&self.path, host)?;
+            data.insert("backup_file".to_owned(), paths::text(kept).into());
+        }
+        match &old {
+            Some(old) if is_beside => {
+                old.give(new.as_file(), &self.wanted, &self.path)?.into_iter().for_each(|lost| host.warn(lost))
+            }
+            Some(_) => {}
+            None if is_beside => preserved::give_new(new.as_file(), &self.wanted, &self.path)?,
+            None => {}
+        }
+        if is_beside && self.wanted.label.is_some() {
+            let label = Wanted { label: self.wanted.label.clone(), ..Wanted::default() };
+            label.apply(new.path(), false)?;
+        }
+        let file = match old {
+            Some(old) if !is_beside => self.overwrite(new, &old, host)?,
+            None if !is_beside => self.add_name(new)?,
+            old => match (new.persist(&self.path), old) {
+                (Ok(file), _) => file,
+                (Err(error), Some(old)) if self.unsafe_writes => self.overwrite(error.file, &old, host)?,
+                (Err(error), _) => {
+                    let failure = cannot("replace", &self.path, &error.error);
+                    return Err(match failure.help {
+                        Some(_) => failure,
+                        None => failure.help("if it is a bind mount, write `unsafe_writes: true`"),
+                    });
+                }
+            },
+        };
+        // Last of all: an immutable file could not have been moved to its place.
+        match &self.wanted.flags {
+            Some(written) => flags::change_open(&file, written, &self.path),
+            None => Ok(()),
+        }
+    }
+
+    /// A new file for the content, readable by its maker alone, and whether it is beside the one to replace.
+    /// It is elsewhere when nothing can be made beside it: for `unsafe_writes`, if there is a file to write into,
+    /// and for a new name in an append-only folder.
+    fn temporary(&self, is_there: bool) -> Result<(NamedTempFile, bool), Failure> {
+        let folder = paths::folder(&self.path);
+        let lock = locked(folder);
+        // What is made in an append-only folder could neither be moved nor removed again.
+        let made = match &lock {
+            None => scratch::file_in(folder),
+            Some(_) => Err(io::Error::from(nix::errno::Errno::EPERM)),
+        };
+        match made {
+            Ok(new) => Ok((new, true)),
+            Err(_) if self.unsafe_writes && is_there || !is_there && lock.as_ref().is_some_and(Lock::takes_names) => {
+                let new = scratch::file("").map_err(|error| cannot("make a temporary file for", &self.path, &error))?;
+                Ok((new, false))
+            }
+            Err(error) => Err(match lock {
+                Some(lock) => lock.failure("create a file in", folder),
+                None if error.kind() == io::ErrorKind::PermissionDenied => {
+                    let help =
+                        "a file is replaced by a new one beside it; `unsafe_writes: true` writes into it as it stands";
+                    cannot("create a file in", folder, &error).help(help)
+                }
+                None => cannot("write", &self.path, &error),
+            }),
+        }
+    }
+
+    /// Puts a file into an append-only folder, where it must have its name from the start: it gets it when it is
+    /// whole, having had none before.
+    fn add_name(&self, mut new: NamedTempFile) -> Result<File, Failure> {
+        let failed = |error: io::Error| cannot("create", &self.path, &error);
+        let flags = nix::libc::O_TMPFILE | nix::libc::O_CLOEXEC;
+        let mut nameless = File::options();
+        nameless.read(true).write(true).mode(0o600).custom_flags(flags);
+        let mut file = nameless.open(paths::folder(&self.path)).map_err(failed)?;
+        let source = new.as_file_mut();
+        source.rewind().and_then(|()| io::copy(source, &mut file)).map_err(failed)?;
+        preserved::give_new(&file, &self.wanted, &self.path)?;
+        let held = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let linked = linkat(CWD, held, CWD, &self.path, AtFlags::SYMLINK_FOLLOW);
+        linked.map_err(|error| failed(error.into()))?;
+        let label = Wanted { label: self.wanted.label.clone(), ..Wanted::default() };
+        label.apply(&self.path, false)?;
+        Ok(file)
+    }
+
+    /// Writes into the old file as it stands: a mount point cannot be renamed over.
+    fn overwrite(&self, mut new: NamedTempFile, old: &Preserved, host: &Host) -> Result<File, Failure> {
+        let failed = |error: io::Error| cannot("write into", &self.path, &error);
+        let mut file = regular::open_to_overwrite(&self.path).map_err(failed)?;
+        let source = new.as_file_mut();
+        source.rewind().map_err(failed)?;
+        let length = io::copy(source, &mut file).map_err(failed)?;
+        file.set_len(length).map_err(failed)?;
+        // Writing takes setuid and capabilities away.
+        old.give(&file, &self.wanted, &self.path)?.into_iter().for_each(|lost| host.warn(lost));
+        let label = Wanted { label: self.wanted.label.clone(), ..Wanted::default() };
+        label.apply(&self.path, false)?;
+        Ok(file)
+    }
+}

@@ -1,0 +1,49 @@
+//! Content as a diff shows it.
+
+use std::{
+    fs::{self, Metadata},
+    io,
+    path::PathBuf,
+};
+
+use rplay_wire::{Diff, Map};
+
+use crate::{
+    Change, Host,
+    cannot::cannot,
+    system::{paths, regular},
+};
+
+/// Content longer than this is not shown in a diff. Bytes.
+pub const MAX_DIFF: u64 = 104_448;
+
+/// The removal of a file, shown with what it held.
+pub fn removal(path: PathBuf) -> Change {
+    let shown = paths::text(&path);
+    let held = readable(fs::metadata(&path), || regular::read(&path)).unwrap_or_default();
+    let diff = Diff { before: held, before_header: shown.clone(), after_header: shown.clone(), ..Diff::default() };
+    let remove = move |_: &Host, _: &mut Map| fs::remove_file(&path).map_err(|error| cannot("remove", &path, &error));
+    Change::new(format!("remove {shown}"), remove).diff(diff)
+}
+
+/// The text of a file of which the metadata is known, or why it is not shown.
+pub(super) fn readable(
+    meta: io::Result<Metadata>,
+    read: impl FnOnce() -> io::Result<Vec<u8>>,
+) -> Result<String, String> {
+    match meta {
+        Ok(meta) if meta.len() > MAX_DIFF => Err(too_long()),
+        _ => read().map_err(|error| format!("diff skipped: {error}")).and_then(as_text),
+    }
+}
+
+pub(super) fn as_text(bytes: Vec<u8>) -> Result<String, String> {
+    if bytes.contains(&0) {
+        return Err("diff skipped: the content is binary".to_owned());
+    }
+    String::from_utf8(bytes).map_err(|_| "diff skipped: the content is binary".to_owned())
+}
+
+pub(super) fn too_long() -> String {
+    format!("diff skipped: the content is longer than {MAX_DIFF} bytes")
+}

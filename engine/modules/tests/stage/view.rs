@@ -1,0 +1,128 @@
+//! A view of the host that is a fixture's own: folders of the fixture lie over those of the host, for its thread alone.
+
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use nix::{
+    mount::{MntFlags, MsFlags, mount, umount2},
+    sched::{CloneFlags, unshare},
+};
+
+/// Over these folders lie the fixture's own.
+const FOLDERS: [&str; 9] = ["/etc", "/var", "/run", "/root", "/home", "/srv", "/opt", "/boot", "/sys"];
+/// Where programs are. Of the host's own only those of [`PROGRAMS`] are left.
+const BIN: [&str; 6] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/local/sbin"];
+/// What scripts and modules may take for granted.
+const PROGRAMS: [&str; 37] = [
+    "sh", "bash", "dash", "busybox", "cat", "cp", "mv", "rm", "ls", "mkdir", "rmdir", "chmod", "chown", "touch",
+    "true", "false", "env", "sleep", "echo", "printf", "sed", "grep", "sort", "head", "tail", "tar", "gzip",
+    "readlink", "tr", "cut", "date", "dirname", "basename", "id", "stat", "mktemp", "ln",
+];
+
+thread_local! {
+    static IS_LEFT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this process can have views at all.
+pub fn has_views() -> bool {
+    nix::unistd::geteuid().is_root()
+        && std::thread::spawn(|| unshare(CloneFlags::CLONE_NEWNS).is_ok()).join().unwrap_or_default()
+}
+
+/// Gives the thread mounts and a host name of its own.
+pub fn leave_the_host() {
+    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS).unwrap();
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
+    nix::unistd::sethostname("fixture").unwrap();
+    IS_LEFT.set(true);
+}
+
+/// Whether the thread has a view of its own.
+pub fn is_left() -> bool {
+    IS_LEFT.get()
+}
+
+/// The folders of the view: as they are called, and where they lie.
+pub fn folders(at: &Path) -> Vec<(String, PathBuf)> {
+    if !is_left() {
+        return Vec::new();
+    }
+    let there = FOLDERS.iter().filter(|path| Path::new(path).is_dir() && !Path::new(path).is_symlink());
+    there.map(|path| ((*path).to_owned(), at.join("view").join(path.trim_start_matches('/')))).collect()
+}
+
+/// What every host has.
+pub fn seed(at: &Path) {
+    let view = at.join("view");
+    for folder in FOLDERS {
+        fs::create_dir_all(view.join(folder.trim_start_matches('/'))).unwrap();
+    }
+    fs::create_dir_all(view.join("home/me")).unwrap();
+    let files = [
+        ("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nme:x:1000:1000:Me,,,:/home/me:/bin/sh\n"),
+        ("etc/group", "root:x:0:\nadm:x:4:me\nme:x:1000:\n"),
+        ("etc/shadow", "root:*:19000:0:99999:7:::\nme:!:19000:0:99999:7:::\n"),
+        ("etc/hosts", "127.0.0.1 localhost\n"),
+    ];
+    for (path, text) in files {
+        fs::write(view.join(path), text).unwrap();
+    }
+}
+
+fn bind(from: &Path, to: &Path) {
+    mount(Some(from), to, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)
+        .unwrap_or_else(|error| panic!("cannot mount {} at {}: {error}", from.display(), to.display()));
+}
+
+/// Lays the fixture's folders over the host's, and single files over those of `/proc`.
+pub fn enter(views: &[(String, PathBuf)], at: &Path) {
+    let bin = at.join("programs");
+    fs::create_dir(&bin).unwrap();
+    // File by file: a folder of the host's that is mounted below one that is removed afterwards would be in danger.
+    for (name, program) in programs() {
+        fs::write(bin.join(&name), "").unwrap();
+        bind(&program, &bin.join(name));
+    }
+    for folder in BIN.iter().filter(|folder| is_own(folder)) {
+        bind(&bin, Path::new(folder));
+    }
+    for (path, own) in views {
+        bind(own, Path::new(path));
+    }
+    let mut folders = vec![at.join("view/proc")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(&folder).into_iter().flatten().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let to = Path::new("/").join(path.strip_prefix(at.join("view")).unwrap());
+                bind(&path, &to);
+            }
+        }
+    }
+}
+
+/// Those of [`PROGRAMS`] that the host has, by name.
+fn programs() -> BTreeMap<String, PathBuf> {
+    let places = PROGRAMS.iter().flat_map(|name| BIN.map(|folder| ((*name).to_owned(), Path::new(folder).join(name))));
+    places.filter(|(_, program)| program.is_file()).collect()
+}
+
+fn is_own(folder: &str) -> bool {
+    Path::new(folder).is_dir() && !Path::new(folder).is_symlink()
+}
+
+/// Takes the mounts away, so that the fixture's folder can be removed.
+pub fn exit(views: &[(String, PathBuf)], at: &Path) {
+    let paths = views.iter().map(|(path, _)| path.as_str()).chain(BIN.into_iter().filter(|folder| is_own(folder)));
+    for path in paths {
+        let _ = umount2(path, MntFlags::MNT_DETACH);
+    }
+    for program in PROGRAMS {
+        let _ = umount2(&at.join("programs").join(program), MntFlags::MNT_DETACH);
+    }
+}

@@ -1,0 +1,376 @@
+//! Modules written in Python, over a real sshd, with the ansible-core of this machine: the one that
+//! RPLAY_ANSIBLE_PYTHON names, or that of the `ansible` in PATH. Where there is none, these tests are skipped.
+//!
+//! Those of collections need the package `ansible`, which brings them.
+
+#[allow(dead_code)]
+mod seen;
+mod sshd;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use sshd::Sshd;
+
+/// The interpreter that has ansible-core; `None`, with the reason printed, where there is none.
+fn ansible() -> Option<PathBuf> {
+    let has_it = |python: &PathBuf| {
+        let mut command = Command::new(python);
+        let status = command.args(["-c", "import ansible.release"]).stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    };
+    let named = std::env::var_os("RPLAY_ANSIBLE_PYTHON").map(PathBuf::from);
+    let in_path = || {
+        let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
+        let script = folders.iter().map(|folder| folder.join("ansible")).find(|path| path.is_file())?;
+        let first = fs::read_to_string(script).ok()?;
+        Some(PathBuf::from(first.lines().next()?.strip_prefix("#!")?.split_whitespace().next()?))
+    };
+    let found = named.or_else(in_path).filter(has_it);
+    if found.is_none() {
+        println!("skipped: no ansible-core was found; RPLAY_ANSIBLE_PYTHON names a Python that has it");
+    }
+    found
+}
+
+/// Whether that Python has a collection too.
+fn has_collection(python: &Path, name: &str) -> bool {
+    let import = format!("import ansible_collections.{name}");
+    let has = Command::new(python).args(["-c", &import]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
+    if !has {
+        println!("skipped: the collection {name} is not installed beside ansible-core");
+    }
+    has
+}
+
+/// A project, and hosts behind an sshd.
+struct Project {
+    folder: tempfile::TempDir,
+    python: PathBuf,
+}
+
+impl Project {
+    fn new(sshd: &Sshd, python: &Path, more: &str) -> Project {
+        let folder = tempfile::tempdir().unwrap();
+        let options = format!(
+            "-F /dev/null -o UserKnownHostsFile={} -o GlobalKnownHostsFile=/dev/null -o IdentitiesOnly=yes",
+            sshd.at("known_hosts").display()
+        );
+        let hosts = format!(
+            "host ansible_host=127.0.0.1 home={}\n[all:vars]\nansible_port={}\nansible_ssh_private_key_file={}\n\
+             ansible_ssh_common_args='{options}'\n{more}\n",
+            folder.path().display(),
+            sshd.port,
+            sshd.at("user").display(),
+        );
+        fs::write(folder.path().join("hosts"), hosts).unwrap();
+        Project { folder, python: python.to_owned() }
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// Runs a play with these tasks on the host: what is said, and the exit code.
+    fn run(&self, head: &str, tasks: &str, more: &[&str]) -> (String, i32) {
+        let head = if head.is_empty() { "" } else { head };
+        self.write("site.yml", &format!("- hosts: host\n  gather_facts: false\n{head}  tasks:\n{tasks}"));
+        let mut command = seen::rplay();
+        command.env("RPLAY_ANSIBLE_PYTHON", &self.python).env("XDG_CACHE_HOME", self.at("cache"));
+        command.env("XDG_RUNTIME_DIR", self.folder.path());
+        let output =
+            command.args(["-i", "hosts", "site.yml"]).args(more).current_dir(self.folder.path()).output().unwrap();
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (text, output.status.code().unwrap_or(-1))
+    }
+
+    #[track_caller]
+    fn passes(&self, tasks: &str, more: &[&str]) -> String {
+        let (text, code) = self.run("", tasks, more);
+        assert_eq!(code, 0, "{text}");
+        text
+    }
+}
+
+const MINE: &str = r#"
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.words import shout
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(
+            word=dict(type='str', required=True), times=dict(type='int', default=1),
+            secret=dict(type='str', no_log=True), do=dict(choices=['say', 'break', 'print', 'respawn', 'exit']),
+        ),
+        supports_check_mode=True,
+    )
+    do = module.params['do']
+    if do == 'break':
+        raise ValueError('out of order')
+    if do == 'exit':
+        return
+    if do == 'print':
+        print('noise before')
+    if do == 'respawn':
+        import sys
+        from ansible.module_utils.common.respawn import has_respawned, respawn_module
+        if not has_respawned():
+            respawn_module(sys.executable)
+        module.exit_json(changed=False, respawned=has_respawned())
+    import os, pwd
+    module.warn('mind the gap')
+    module.exit_json(
+        changed=not module.check_mode, said=shout(module.params['word']) * module.params['times'], secret=module.params['secret'],
+        environment=os.environ.get('WORD'), user=pwd.getpwuid(os.geteuid()).pw_name, tmpdir=os.path.isdir(module.tmpdir),
+        diff=dict(before='a\n', after='b\n'),
+    )
+
+if __name__ == '__main__':
+    main()
+"#;
+
+#[test]
+fn a_module_of_ones_own_has_all_that_a_task_can_ask_for() {
+    let Some(python) = ansible() else { return };
+    let Some(sshd) = Sshd::start("") else { return };
+    let project = Project::new(&sshd, &python, "");
+    project.write("library/mine.py", MINE);
+    project.write("module_utils/words.py", "def shout(word):\n    return word.upper()\n");
+    let tasks = "
+  - mine: {word: hi, times: 2, secret: S3CR3T}
+    environment: {WORD: given}
+    register: r
+  - assert: {that: [r.said == 'HIHI', r is changed, r.environment == 'given', r.tmpdir, r.secret != 'S3CR3T']}
+  - mine: {word: hi}
+    check_mode: true
+    diff: true
+    register: r
+  - assert: {that: r is not changed}
+  - mine: {word: '{{ item }}'}
+    loop: [a, b, c]
+    register: r
+  - assert: {that: \"r.results | map(attribute='said') | list == ['A', 'B', 'C']\"}
+  - mine: {word: x, times: many, wrong: 1}
+    register: r
+    ignore_errors: true
+  - mine: {do: say}
+    register: missing
+    ignore_errors: true
+  - mine: {word: x, do: nothing}
+    register: choice
+    ignore_errors: true
+  - assert:
+      that:
+        - r.msg is search('unable to convert to int')
+        - missing.msg is search('missing required arguments. word')
+        - choice.msg is search('value of do must be one of')
+  - mine: {word: x, do: break}
+    register: r
+    ignore_errors: true
+  - assert: {that: [r.msg is search('Module failed. out of order'), r.exception is search('ValueError')]}
+  - mine: {word: x, do: exit}
+    register: r
+    ignore_errors: true
+  - assert: {that: r.msg is search('did not handle its own exit')}
+  - mine: {word: x, do: print}
+    register: r
+  - assert: {that: r.said == 'X'}
+  - mine: {word: x, do: respawn}
+    register: r
+  - assert: {that: r.respawned}
+  - mine: {word: bg}
+    async: 30
+    poll: 0
+    register: job
+  - async_status: {jid: '{{ job.ansible_job_id }}'}
+    register: done
+    until: done is finished
+    retries: 300
+    delay: 0.1
+  - assert: {that: done.said == 'BG'}
+  - assert: {that: ansible_facts.discovered_interpreter_python is defined}
+";
+    let text = project.passes(tasks, &[]);
+    assert!(text.contains("[WARNING]: mind the gap") && text.contains("-a\n+b") && !text.contains("S3CR3T"), "{text}");
+    // All that was sent is kept: bundles by their digests, and what Python made of them.
+    let kept = fs::read_dir(sshd.at("cache/rplay/external")).unwrap().flatten().count();
+    assert!(kept >= 4, "{kept}");
+    // A damaged one is had anew.
+    for entry in fs::read_dir(sshd.at("cache/rplay/external")).unwrap().flatten() {
+        fs::write(entry.path(), "damaged").unwrap();
+    }
+    project.passes("  - mine: {word: hi}\n", &[]);
+    // An edit of what it imports is seen.
+    project.write("module_utils/words.py", "def shout(word):\n    return word + '!!!'\n");
+    project.passes("  - mine: {word: hi}\n    register: r\n  - assert: {that: r.said == 'hi!!!'}\n", &[]);
+}
+
+#[test]
+fn interpreters_are_chosen_by_variables_and_a_host_without_python_is_told_what_to_do() {
+    let Some(python) = ansible() else { return };
+    let Some(sshd) = Sshd::start("") else { return };
+    let project = Project::new(&sshd, &python, "");
+    project.write("library/mine.py", MINE);
+    project.write("module_utils/words.py", "shout = str\n");
+    let tasks = "
+  - mine: {word: hi}
+    vars: {ansible_python_interpreter: /nowhere/python3}
+";
+    let (text, code) = project.run("", tasks, &[]);
+    assert_eq!(code, 2, "{text}");
+    assert!(
+        text.contains("the module mine needs the interpreter /nowhere/python3") && text.contains("site.yml:5:5"),
+        "{text}"
+    );
+    // One that is no Python at all.
+    let (text, code) =
+        project.run("", "  - mine: {word: hi}\n    vars: {ansible_python_interpreter: /bin/false}\n", &[]);
+    assert!(code == 2 && text.contains("/bin/false cannot run the module mine"), "{text}");
+    project.write("library/broken.py", "from ansible.module_utils.basic import AnsibleModule\ndef (:\n");
+    let (text, code) = project.run("", "  - broken:\n", &[]);
+    assert!(
+        code == 2
+            && text.contains("the module ansible.legacy.broken cannot be prepared")
+            && text.contains("broken.py:2"),
+        "{text}"
+    );
+    project.write("library/lacks.py", "from ansible.module_utils.nothing import x\n");
+    let (text, code) = project.run("", "  - lacks:\n", &[]);
+    assert!(code == 2 && text.contains("imports ansible.module_utils.nothing.x, which cannot be found"), "{text}");
+}
+
+#[test]
+fn other_users_run_python_modules_too() {
+    let Some(python) = ansible() else { return };
+    let Some(sshd) = Sshd::with_accounts() else { return };
+    let project = Project::new(&sshd, &python, "");
+    project.write("library/mine.py", MINE);
+    project.write("module_utils/words.py", "shout = str\n");
+    let tasks = "
+  - mine: {word: a}
+    register: root
+  - mine: {word: b}
+    become: true
+    become_user: deploy
+    register: deploy
+  - mine: {word: c}
+    become: true
+    become_user: guest
+    register: guest
+  - mine: {word: d}
+    register: again
+  - assert: {that: [root.user == again.user, deploy.user == 'deploy', guest.user == 'guest', guest.said == 'c']}
+";
+    project.passes(tasks, &[]);
+}
+
+#[test]
+fn modules_of_collections_do_their_work() {
+    let Some(python) = ansible() else { return };
+    let wanted = ["community.general", "community.crypto", "ansible.posix"];
+    if !wanted.iter().all(|name| has_collection(&python, name)) {
+        return;
+    }
+    let Some(sshd) = Sshd::start("") else { return };
+    let project = Project::new(&sshd, &python, &format!("ansible_python_interpreter={}", python.display()));
+    project.write("tree/one", "1");
+    project.write("x.xml", "<a><b>1</b></a>\n");
+    project.write("tool-a", "#!/bin/sh\n");
+    // Its own name is native: here the collection's is asked for.
+    let general = Command::new(&python)
+        .args(["-c", "import ansible_collections.community.general as c; print(list(c.__path__)[0])"])
+        .output()
+        .unwrap();
+    let general = PathBuf::from(String::from_utf8_lossy(&general.stdout).trim());
+    fs::create_dir_all(project.at("library")).unwrap();
+    fs::copy(general.join("plugins/modules/ini_file.py"), project.at("library/ini_file.py")).unwrap();
+    let tasks = "
+  - ini_file: {path: '{{ home }}/x.ini', section: s, option: o, value: v, mode: '0600'}
+  - community.general.archive: {path: '{{ home }}/tree', dest: '{{ home }}/tree.tgz'}
+    register: archive
+  - community.general.git_config: {name: user.email, value: x@example.org, scope: file, file: '{{ home }}/gitconfig'}
+    when: git.rc == 0
+  - community.general.alternatives: {name: rplay-test-tool, link: '{{ home }}/tool', path: '{{ home }}/tool-a'}
+    when: alternatives.rc == 0
+    check_mode: true
+  - community.crypto.openssl_privatekey: {path: '{{ home }}/key.pem', size: 2048}
+  - community.crypto.openssl_csr: {path: '{{ home }}/a.csr', privatekey_path: '{{ home }}/key.pem', common_name: example.org}
+  - community.crypto.x509_certificate: {path: '{{ home }}/a.pem', privatekey_path: '{{ home }}/key.pem', csr_path: '{{ home }}/a.csr', provider: selfsigned}
+  - community.crypto.x509_certificate_info: {path: '{{ home }}/a.pem'}
+    register: info
+  - assert: {that: [info.subject.commonName == 'example.org', \"info.serial_number | string is match('[0-9]{20}')\"]}
+  - ansible.posix.acl: {path: '{{ home }}/probe', entity: daemon, etype: user, permissions: r, state: present}
+    when: acl.rc == 0
+    register: acl_set
+  - ansible.posix.mount: {path: '{{ home }}/m', src: tmpfs, fstype: tmpfs, state: present, fstab: '{{ home }}/fstab'}
+";
+    let asked = "
+  - command: git --version
+    register: git
+    failed_when: false
+    changed_when: false
+  - command: update-alternatives --version
+    register: alternatives
+    failed_when: false
+    changed_when: false
+  - shell: touch {{ home }}/probe && setfacl -m u:daemon:r {{ home }}/probe
+    register: acl
+    failed_when: false
+    changed_when: false
+";
+    let tasks = format!("{asked}{tasks}");
+    let first = project.passes(&tasks, &[]);
+    assert!(first.contains("changed=") && !first.contains("changed=0"), "{first}");
+    assert_eq!(fs::read_to_string(project.at("x.ini")).unwrap().trim(), "[s]\no = v");
+    let shown =
+        Command::new("openssl").args(["x509", "-noout", "-subject", "-in"]).arg(project.at("a.pem")).output().unwrap();
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("example.org"));
+    let valid = Command::new("openssl")
+        .args(["verify", "-CAfile"])
+        .arg(project.at("a.pem"))
+        .arg(project.at("a.pem"))
+        .output()
+        .unwrap();
+    assert!(valid.status.success(), "{valid:?}");
+    assert!(project.at("tree.tgz").exists() && fs::read_to_string(project.at("fstab")).unwrap().contains("tmpfs"));
+    // The second run changes nothing (alternatives is only looked at).
+    let second = project.passes(
+        &tasks
+            .replace("community.general.alternatives", "ansible.builtin.debug")
+            .replace("name: rplay-test-tool, link: '{{ home }}/tool', path: '{{ home }}/tool-a'", "msg: x"),
+        &[],
+    );
+    assert!(second.contains("changed=0"), "{second}");
+}
+
+#[test]
+fn a_hundred_tasks_of_a_python_module_go_out_together() {
+    let Some(python) = ansible() else { return };
+    let Some(sshd) = Sshd::start("") else { return };
+    let project = Project::new(&sshd, &python, "");
+    project.write("library/mine.py", MINE);
+    project.write("module_utils/words.py", "shout = str\n");
+    let tasks: String = (0..100).map(|number| format!("  - mine: {{word: w{number}}}\n")).collect();
+    let begun = Instant::now();
+    project.passes(&tasks, &[]);
+    println!("100 tasks, first run: {:.2} s", begun.elapsed().as_secs_f64());
+    let begun = Instant::now();
+    let text = project.passes(&tasks, &["-vvv"]);
+    println!("100 tasks, second run: {:.2} s", begun.elapsed().as_secs_f64());
+    // The first one alone, since it says which Python was found; all others at once.
+    let together = text.lines().filter(|line| line.contains("> sent together: ")).collect::<Vec<_>>();
+    assert!(
+        together.len() <= 2 && together.iter().any(|line| line.contains("tasks 99,") || line.contains("tasks 100,")),
+        "{together:?}"
+    );
+}
