@@ -96,10 +96,18 @@ enum PlayError {
         #[label("neither")]
         at: Span,
     },
-    #[error("none of these files of variables can be found")]
+    #[error("an undefined variable was found when attempting to template the vars_files item: {reason}")]
     VarsFiles {
+        reason: String,
         #[source_code]
-        #[label("looked beside the playbook")]
+        #[label("in this item")]
+        at: Span,
+    },
+    #[error("Invalid `vars_files` value of type '{kind}'")]
+    VarsFileType {
+        kind: String,
+        #[source_code]
+        #[label("must be the name of a file")]
         at: Span,
     },
 }
@@ -489,19 +497,30 @@ impl Run {
         host: &Arc<HostState>,
         candidates: &[Field],
     ) -> Result<Arc<Layer>, Problems> {
-        let mut named = None;
         for candidate in candidates {
-            let name = self.with_facts(play, host, |scope| template::render(&candidate.value, scope));
-            let name = text_of(&name.map_err(Problems::from)?);
-            named.get_or_insert_with(|| candidate.span.clone());
-            if let Some(found) = crate::plan::vars_file(&play.play.folder, &name) {
+            let at = || candidate.span.clone();
+            let name = match self.with_facts(play, host, |scope| template::render(&candidate.value, scope)) {
+                Ok(name) => name,
+                Err(error) if error.undefined().is_some() => {
+                    // With facts at hand the name will not become known later.
+                    if host.gathered() || !play.never_gather.load(Ordering::Acquire) {
+                        return Err(PlayError::VarsFiles { reason: error.to_string(), at: at() }.into());
+                    }
+                    self.warn_once("skipping vars_files item due to an undefined variable", &candidate.span);
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let Some(name) = name.as_str() else {
+                let kind = name.kind().to_string();
+                return Err(PlayError::VarsFileType { kind, at: at() }.into());
+            };
+            if let Some(found) = crate::plan::vars_file(&play.play.folder, name) {
                 return self.resolver.project.vars(&found, Some(&candidate.span));
             }
         }
-        match named {
-            Some(at) => Err(PlayError::VarsFiles { at }.into()),
-            None => Ok(Arc::default()),
-        }
+        // As in Ansible, a file that is not there says nothing.
+        Ok(Arc::default())
     }
 }
 

@@ -10,7 +10,7 @@ use crate::run::plays::play;
 use crate::run::{PlayRun, Run, text_of};
 use crate::{
     inventory::Pattern,
-    plan::{Block, Field, Play, Step},
+    plan::{self, Block, Field, Play, Step},
     source::{Problems, Span, nearest},
     template,
     vars::Layer,
@@ -42,12 +42,10 @@ pub struct RunError {
     pub exit_code: u8,
 }
 
-/// Ansible's exit code for what stands wrongly in a file.
-pub const UNREADABLE: u8 = 4;
-
 impl From<Problems> for RunError {
     fn from(problems: Problems) -> Self {
-        RunError { problems, exit_code: UNREADABLE }
+        let exit_code = plan::exit_code(&problems);
+        RunError { problems, exit_code }
     }
 }
 
@@ -70,7 +68,7 @@ impl Run {
         for play in plays {
             self.check_hosts(play, &mut found);
         }
-        found.problems.unless_any(())?;
+        found.problems.unless_any(()).map_err(|problems| RunError { problems, exit_code: 4 })?;
         for (name, host) in found.not_followed {
             self.warn(format!("the variable `{name}` ({host}) has no effect: it is not supported"), None);
         }

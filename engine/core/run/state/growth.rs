@@ -2,7 +2,7 @@
 
 use crate::run::{PlayRun, Run, lock};
 use crate::{
-    inventory::{Inventory, InventoryFault},
+    inventory::{Inventory, InventoryError},
     source::Problems,
     vars::Layer,
 };
@@ -16,7 +16,7 @@ pub(crate) enum Addition {
 
 impl Addition {
     /// Adds it; says whether anything is new.
-    pub fn apply(&self, inventory: &mut Inventory) -> Result<bool, InventoryFault> {
+    pub fn apply(&self, inventory: &mut Inventory) -> Result<bool, InventoryError> {
         fn words(list: &[String]) -> Vec<&str> {
             list.iter().map(String::as_str).collect()
         }
