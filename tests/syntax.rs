@@ -39,6 +39,10 @@ impl Modules for Dozen {
     fn names(&self) -> Vec<&str> {
         MODULES.to_vec()
     }
+
+    fn lookups(&self) -> Vec<&str> {
+        vec!["dict", "file", "fileglob", "first_found", "flattened", "items", "nested", "sequence", "subelements"]
+    }
 }
 
 #[test]

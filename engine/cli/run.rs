@@ -30,7 +30,7 @@ use crate::{args::RunArgs, ending, faults, listing, passwords, prompt::Person};
 const FORKS: u32 = 50;
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
-enum RunFault {
+enum RunError {
     #[error("{0}")]
     Usage(String),
     #[error("the threads that serve the hosts cannot be started: {0}")]
@@ -64,9 +64,9 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let (playbooks, text, reader) = match plays {
         Plays::Files => {
             if !matches!(config.stdout_callback.value.as_str(), "default" | "ansible.builtin.default") {
-                return Err(RunFault::Unsupported { what: config.stdout_callback.value.clone() }.into());
+                return Err(RunError::Unsupported { what: config.stdout_callback.value.clone() }.into());
             }
-            let files = args.playbooks().map_err(|error| RunFault::Usage(error.to_string()))?;
+            let files = args.playbooks().map_err(|error| RunError::Usage(error.to_string()))?;
             let reader: Box<dyn Reader> = Box::new(terminal(args, &config, &secrets).with_log(log));
             (files, None, reader)
         }
@@ -75,14 +75,13 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let sources = config.inventory_sources(&args.sources.inventory);
 
     let mut problems = Problems::default();
-    let mut exit_code = 1;
+    let mut exit_code = None;
     let extra = extra_vars(&args.sources.extra_vars, &vault).unwrap_or_else(|found| {
         problems.0.extend(found.0);
         // As Ansible has it: no such file is 1.
-        let files = args.sources.extra_vars.iter().filter_map(|arg| arg.strip_prefix('@'));
-        if files.map(std::path::Path::new).all(|path| path.exists()) {
-            exit_code = faults::UNREADABLE;
-        }
+        let mut files = args.sources.extra_vars.iter().filter_map(|arg| arg.strip_prefix('@'));
+        let all_there = files.all(|path| std::path::Path::new(path).exists());
+        exit_code = Some(if all_there { faults::UNREADABLE } else { 1 });
         Default::default()
     });
     let mut inventory = Inventory::load(&sources, vault.clone(), &config.source_rules()).unwrap_or_else(|found| {
@@ -90,7 +89,6 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         Inventory::default()
     });
     let channel = Arc::new(Channel::new(reader));
-    let was_told = !inventory.warnings.is_empty();
     for warning in std::mem::take(&mut inventory.warnings) {
         channel.send(Event::Warning { message: warning.into(), place: None });
     }
@@ -114,11 +112,7 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         }
     }
     for play in resolved.iter().flat_map(|(_, plays)| plays) {
-        let found = resolver.project.check_vars_files(play);
-        if !found.is_empty() {
-            exit_code = faults::UNREADABLE;
-            problems.0.extend(found.0);
-        }
+        problems.0.extend(resolver.project.check_vars_files(play).0);
     }
     if let Some((source, folder)) = text {
         match resolver.playbook_text(&source, &folder) {
@@ -129,6 +123,7 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     // Everything that is wrong is told at once, and before any host is touched.
     if !problems.is_empty() {
         channel.flush();
+        let exit_code = exit_code.unwrap_or_else(|| rplay::plan::exit_code(&problems));
         return Ok(faults::end(&problems, exit_code));
     }
     let allowed = match &args.limit {
@@ -142,14 +137,15 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         std::mem::forget((resolved, resolver, inventory));
         return Ok(0);
     }
-    if inventory.hosts().len() == 0 && !was_told {
-        let message = "there are no hosts in the inventory: only localhost can be used, and `all` does not mean it";
+    if inventory.hosts().len() == 0 {
+        let message = "provided hosts list is empty, only localhost is available. Note that the implicit localhost \
+            does not match 'all'";
         channel.send(Event::Warning { message: message.into(), place: None });
     }
     let options = options(args, &config, &sources, allowed, &secrets)?;
     let stall = Duration::from_secs(u64::from(config.stall_timeout.value.max(1)));
     let link_options = LinkOptions { stall, silence: *config.link_timeout, ..LinkOptions::default() };
-    let links = Links::new(link_options).map_err(RunFault::Links)?;
+    let links = Links::new(link_options).map_err(RunError::Links)?;
     let person = Box::new(Person { report: channel.clone(), secrets: secrets.clone() });
     let run = Run::new(options, resolver, inventory, links, vault, channel.clone(), person);
     ending::watch(&run, &channel);
@@ -229,7 +225,7 @@ fn options(
     secrets: &Secrets,
 ) -> Result<Options, Problems> {
     let (connection, becoming) = (&args.connection, &args.becoming);
-    let words = |text: &str| shell_words::split(text).map_err(|error| RunFault::Usage(format!("`{text}`: {error}")));
+    let words = |text: &str| shell_words::split(text).map_err(|error| RunError::Usage(format!("`{text}`: {error}")));
     let ssh_args = config.ssh_args.value.as_deref().map_or_else(|| Ok(Vec::new()), words)?;
     let common = connection.ssh_common_args.as_ref().or(config.ssh_common_args.value.as_ref());
     let common_args = common.map_or_else(|| Ok(Vec::new()), |text| words(text))?;

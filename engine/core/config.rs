@@ -59,7 +59,7 @@ impl fmt::Display for Origin {
 
 /// What can be wrong with settings.
 #[derive(Debug, Error, Diagnostic)]
-pub enum ConfigFault {
+pub enum ConfigError {
     #[error("configuration file `{}` cannot be read: {error}", path.display())]
     Unreadable { path: PathBuf, error: std::io::Error },
 
@@ -417,7 +417,7 @@ fn setting<T: Kind>(
         let base = kinds::Base { folder: around.folder, around };
         match T::parse(&text, &base) {
             Ok(value) => return Some(Setting { value, origin: Origin::Environment(name) }),
-            Err(message) => problems.push(ConfigFault::Environment { name, message }),
+            Err(message) => problems.push(ConfigError::Environment { name, message }),
         }
     }
     let entry = keys.iter().rev().find_map(|key| file.get(key))?;
@@ -426,7 +426,7 @@ fn setting<T: Kind>(
     match T::parse(&entry.value, &base) {
         Ok(value) => Some(Setting { value, origin: Origin::File(entry.place.clone()) }),
         Err(message) => {
-            problems.push(ConfigFault::Line { message, place: entry.place.clone(), help: None });
+            problems.push(ConfigError::Line { message, place: entry.place.clone(), help: None });
             None
         }
     }
@@ -437,7 +437,7 @@ impl Config {
     pub fn load() -> Result<(Self, Problems), Problems> {
         let env = |name: &str| std::env::var(name).ok();
         let folder =
-            std::env::current_dir().map_err(|error| ConfigFault::Unreadable { path: PathBuf::from("."), error })?;
+            std::env::current_dir().map_err(|error| ConfigError::Unreadable { path: PathBuf::from("."), error })?;
         let home = std::env::var_os("HOME").map(PathBuf::from);
         let (config, warnings) = Config::read(&Surroundings { env: &env, folder: &folder, home: home.as_deref() })?;
         config.limits().set();
@@ -482,7 +482,7 @@ impl Config {
         let mut warnings = Problems::default();
         let file = match find(around, &mut warnings) {
             Some(path) => {
-                let source = Source::read(&path).map_err(|error| ConfigFault::Unreadable { path, error })?;
+                let source = Source::read(&path).map_err(|error| ConfigError::Unreadable { path, error })?;
                 file::ConfigFile::parse(source)?
             }
             None => file::ConfigFile::default(),
@@ -506,7 +506,7 @@ impl Config {
                 Some(meant) => Some(format!("did you mean `{meant}`?")),
                 None => elsewhere().map(|(section, key)| format!("`{key}` belongs into the section [{section}]")),
             };
-            warnings.push(ConfigFault::Unknown {
+            warnings.push(ConfigError::Unknown {
                 section: entry.section.clone(),
                 key: entry.key.clone(),
                 place: entry.place.clone(),
@@ -515,7 +515,7 @@ impl Config {
         }
         for (name, _, origin) in config.changed() {
             if WITHOUT_EFFECT.contains(&name) {
-                warnings.push(ConfigFault::WithoutEffect { name, origin: origin.to_string() });
+                warnings.push(ConfigError::WithoutEffect { name, origin: origin.to_string() });
             }
         }
         problems.unless_any((config, warnings))
@@ -536,7 +536,7 @@ fn find(around: &Surroundings<'_>, warnings: &mut Problems) -> Option<PathBuf> {
     if here.is_file() {
         use std::os::unix::fs::PermissionsExt;
         if around.folder.metadata().is_ok_and(|about| about.permissions().mode() & 0o002 != 0) {
-            warnings.push(ConfigFault::WorldWritable { path: here });
+            warnings.push(ConfigError::WorldWritable { path: here });
         } else {
             return Some(here);
         }

@@ -263,6 +263,20 @@ pub fn one_line(problem: &(dyn Diagnostic + Send + Sync)) -> String {
     text
 }
 
+/// The place of a problem; `None` when it has none, or none whose text may be shown.
+pub fn span_of(problem: &(dyn Diagnostic + Send + Sync)) -> Option<Span> {
+    const WHOLE: usize = u32::MAX as usize;
+    let label = problem.labels()?.next()?;
+    let content = problem.source_code()?.read_span(label.inner(), WHOLE, WHOLE).ok()?;
+    if content.language() == Some(SECRET) {
+        return None;
+    }
+    let text = std::str::from_utf8(content.data()).ok()?;
+    let source = Source::of(content.name().unwrap_or_default().to_owned(), None, text.to_owned());
+    let start = label.offset().checked_sub(content.span().offset())?;
+    Some(Span::new(&source, start..start + label.len()))
+}
+
 /// Longer names in bytes are not misspelt ones.
 const LONGEST_NAME: usize = 256;
 

@@ -27,7 +27,7 @@ pub const DEFAULT_ID: &str = "default";
 
 /// What can be wrong with an encrypted text or with the passwords.
 #[derive(Debug, Error, Diagnostic)]
-pub enum VaultFault {
+pub enum VaultError {
     #[error("this is encrypted, but no vault password was given")]
     #[diagnostic(help("give --vault-password-file FILE, --vault-id NAME@FILE or --ask-vault-password"))]
     NoPassword {
@@ -138,10 +138,10 @@ impl Vault {
         strict_ids: bool,
         secrets: Arc<Secrets>,
         mut prompt: impl FnMut(&str) -> std::io::Result<String>,
-    ) -> Result<Self, VaultFault> {
+    ) -> Result<Self, VaultError> {
         let mut vault = Vault { strict_ids, secrets, ..Vault::default() };
         for source in sources {
-            let fault = |origin: String, message: String| VaultFault::Password { origin, message };
+            let fault = |origin: String, message: String| VaultError::Password { origin, message };
             let (origin, password) = match &source.from {
                 PasswordFrom::Prompt => {
                     let origin = format!("for `{}`", source.id);
@@ -192,7 +192,7 @@ impl Vault {
     /// Reads a file that may be encrypted as a whole. What it holds then counts as secret.
     pub fn read(&self, path: &Path) -> Result<Arc<Source>, Problems> {
         let source = Source::read(path)
-            .map_err(|error| VaultFault::Unreadable { path: path.to_owned(), message: error.to_string() })?;
+            .map_err(|error| VaultError::Unreadable { path: path.to_owned(), message: error.to_string() })?;
         self.open(source)
     }
 
@@ -203,13 +203,13 @@ impl Vault {
         }
         let place = first_line(&source);
         let content = self.decrypt(&source.text, &place)?;
-        let text = String::from_utf8(content.to_vec()).map_err(|_| VaultFault::NotText { place })?;
+        let text = String::from_utf8(content.to_vec()).map_err(|_| VaultError::NotText { place })?;
         self.secrets.add_file(&text);
         Ok(Source::decrypted(source.name.clone(), source.path.clone(), text))
     }
 
     /// Decrypts the content of a file that is to be copied; content that is not encrypted stays as it is.
-    pub fn open_bytes(&self, path: &Path, content: Vec<u8>) -> Result<Vec<u8>, VaultFault> {
+    pub fn open_bytes(&self, path: &Path, content: Vec<u8>) -> Result<Vec<u8>, VaultError> {
         if !Vault::is_encrypted(&content) {
             return Ok(content);
         }
@@ -223,9 +223,9 @@ impl Vault {
     }
 
     /// Decrypts a `!vault` value, which then counts as secret.
-    pub fn decrypt_value(&self, envelope: &str, place: &Span) -> Result<String, VaultFault> {
+    pub fn decrypt_value(&self, envelope: &str, place: &Span) -> Result<String, VaultError> {
         let content = self.decrypt(envelope, place)?;
-        let text = std::str::from_utf8(&content).map_err(|_| VaultFault::NotText { place: place.clone() })?;
+        let text = std::str::from_utf8(&content).map_err(|_| VaultError::NotText { place: place.clone() })?;
         self.secrets.add(text);
         self.values.lock().insert(text.into());
         Ok(text.to_owned())
@@ -237,15 +237,15 @@ impl Vault {
     }
 
     /// Decrypts a text with the first password that fits.
-    pub fn decrypt(&self, envelope: &str, place: &Span) -> Result<Arc<[u8]>, VaultFault> {
+    pub fn decrypt(&self, envelope: &str, place: &Span) -> Result<Arc<[u8]>, VaultError> {
         let lock = || self.opened.lock();
         if let Some(content) = lock().get(envelope) {
             return Ok(content.clone());
         }
         let parts =
-            Envelope::parse(envelope).map_err(|message| VaultFault::Malformed { message, place: place.clone() })?;
+            Envelope::parse(envelope).map_err(|message| VaultError::Malformed { message, place: place.clone() })?;
         if self.passwords.is_empty() {
-            return Err(VaultFault::NoPassword { place: place.clone() });
+            return Err(VaultError::NoPassword { place: place.clone() });
         }
         let same_id = |(id, _): &&(String, Vec<u8>)| parts.id.as_deref() == Some(id);
         let likely = self.passwords.iter().filter(same_id);
@@ -253,13 +253,13 @@ impl Vault {
         for (_, password) in likely.chain(others) {
             if let Some(opened) = parts.open(password) {
                 let content: Arc<[u8]> =
-                    opened.map_err(|message| VaultFault::Malformed { message, place: place.clone() })?.into();
+                    opened.map_err(|message| VaultError::Malformed { message, place: place.clone() })?.into();
                 lock().insert(envelope.into(), content.clone());
                 return Ok(content);
             }
         }
         let tried: Vec<&str> = self.passwords.iter().map(|(id, _)| id.as_str()).collect();
-        Err(VaultFault::WrongPassword {
+        Err(VaultError::WrongPassword {
             place: place.clone(),
             id: parts.id.map(|id| format!(" with the id `{id}`")).unwrap_or_default(),
             help: format!("the passwords given are for: {}", tried.join(", ")),
@@ -319,7 +319,7 @@ mod tests {
         vault
     }
 
-    fn open(vault: &Vault, text: &str) -> Result<String, VaultFault> {
+    fn open(vault: &Vault, text: &str) -> Result<String, VaultError> {
         let source = Source::inline("test", text);
         vault.decrypt_value(text, &Span::new(&source, 0..text.len()))
     }
@@ -335,7 +335,7 @@ mod tests {
         assert_eq!(open(&misnamed, BY_ANSIBLE_ID).unwrap(), "hunter2");
         misnamed = vault(&[("prod", "other")]);
         misnamed.strict_ids = true;
-        assert!(matches!(open(&misnamed, BY_ANSIBLE_ID), Err(VaultFault::WrongPassword { .. })));
+        assert!(matches!(open(&misnamed, BY_ANSIBLE_ID), Err(VaultError::WrongPassword { .. })));
     }
 
     #[test]
@@ -356,14 +356,14 @@ mod tests {
         let one = vault(&[("default", "wrong")]);
         let wrong = open(&one, BY_ANSIBLE).unwrap_err().to_string();
         assert_eq!(wrong, "Decryption failed (no vault secrets were found that could decrypt)");
-        assert!(matches!(open(&Vault::default(), BY_ANSIBLE), Err(VaultFault::NoPassword { .. })));
+        assert!(matches!(open(&Vault::default(), BY_ANSIBLE), Err(VaultError::NoPassword { .. })));
         let right = vault(&[("default", "secret")]);
         let tampered = BY_ANSIBLE.trim_end().to_owned();
         let last = if tampered.ends_with('0') { "1" } else { "0" };
         let tampered = format!("{}{last}", &tampered[..tampered.len() - 1]);
         assert!(matches!(
             open(&right, &tampered),
-            Err(VaultFault::WrongPassword { .. } | VaultFault::Malformed { .. })
+            Err(VaultError::WrongPassword { .. } | VaultError::Malformed { .. })
         ));
         for (text, message) in [
             ("$ANSIBLE_VAULT;1.1;AES256\nxyz1", "not hexadecimal"),

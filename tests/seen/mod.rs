@@ -10,6 +10,8 @@ pub fn seen(folder: &Path, args: &str) -> String {
     text += &in_order(&String::from_utf8_lossy(&output.stdout));
     text += &in_order(&String::from_utf8_lossy(&output.stderr));
     let times = regex::Regex::new(r#""(delta|start|end)": "[^"]*""#).unwrap();
+    let jobs = regex::Regex::new(r#""j[0-9]+\.[0-9]+""#).unwrap();
+    text = jobs.replace_all(&text, r#""JOB""#).into_owned();
     // However wide a heading is.
     text = regex::Regex::new(r"\*{4,}").unwrap().replace_all(&text, "****").into_owned();
     text = times.replace_all(&text, r#""$1": "TIME""#).replace(&*folder.to_string_lossy(), "FOLDER");

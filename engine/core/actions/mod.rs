@@ -194,6 +194,16 @@ impl Answer {
         Answer::failed(format!("Timed out after {seconds} second(s).")).with("timedout", period)
     }
 
+    /// The failure of a task that read a faulty file; `at_hand` is the task's own place. It keeps the place and the
+    /// help of the first problem.
+    pub fn of_problems(problems: &crate::source::Problems, at_hand: &crate::source::Span) -> Self {
+        let mut answer = Answer::failed(problems.told(at_hand));
+        let first = problems.0.first();
+        answer.place = first.and_then(|problem| crate::source::span_of(&**problem));
+        answer.help = first.and_then(|problem| problem.help()).map(|help| help.to_string());
+        answer
+    }
+
     pub fn and_failed(mut self, msg: impl Into<String>) -> Self {
         self.failed = true;
         self.set("msg", Value::from(msg.into()));

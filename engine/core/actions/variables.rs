@@ -106,7 +106,7 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     };
     let mut vars = Layer::new();
     for file in &files {
-        let failed = |problems: crate::source::Problems| Answer::failed(problems.told(&context.task.span));
+        let failed = |problems: crate::source::Problems| Answer::of_problems(&problems, &context.task.span);
         let layer = context.project.vars(file, None).map_err(|problems| Box::new(failed(problems)))?;
         for (name, value) in layer.iter() {
             let value = match vars.get(name) {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{ConfigFault, Problems, Source, Span};
+use super::{ConfigError, Problems, Source, Span};
 
 /// An `ansible.cfg`, read but not yet understood.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl ConfigFile {
             let place = Span::new(&source, begin..begin + bare.len());
             let mut fault = |message: &str, help: &str| {
                 let place = place.clone();
-                problems.push(ConfigFault::Line { message: message.to_owned(), place, help: Some(help.to_owned()) });
+                problems.push(ConfigError::Line { message: message.to_owned(), place, help: Some(help.to_owned()) });
             };
             // An indented line goes on with the value before it.
             if text.starts_with([' ', '\t'])

@@ -9,7 +9,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::InventoryFault;
+use super::InventoryError;
 use crate::{
     files::Descent,
     source::Problems,
@@ -132,8 +132,8 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>, descent: &mut Descent) -> Resu
 }
 
 /// What a folder holds, sorted by name; nothing if there is no such folder.
-pub(super) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, InventoryFault> {
-    let unreadable = |error| InventoryFault::Unreadable { path: folder.to_owned(), error };
+pub(super) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, InventoryError> {
+    let unreadable = |error| InventoryError::Unreadable { path: folder.to_owned(), error };
     let listed = match std::fs::read_dir(folder) {
         Ok(listed) => listed,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -162,7 +162,7 @@ pub fn vars_file(path: &Path, vault: &Vault) -> Result<Layer, Problems> {
         Kind::Map(entries) => {
             Ok(entries.iter().map(|(key, value)| (super::key::key(key), Lazy::from_node(value))).collect())
         }
-        _ => Err(InventoryFault::syntax(loaded.node.span.clone(), "a file of variables must be a mapping")
+        _ => Err(InventoryError::syntax(loaded.node.span.clone(), "a file of variables must be a mapping")
             .help("write one `name: value` a line")
             .into()),
     }

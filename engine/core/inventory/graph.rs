@@ -7,7 +7,7 @@ use std::{
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::{GroupNames, InventoryFault, layers::Layers, rules::is_valid_group};
+use super::{GroupNames, InventoryError, layers::Layers, rules::is_valid_group};
 use crate::{
     source::Span,
     vars::{Layer, Lazy, Value},
@@ -36,8 +36,14 @@ pub struct Inventory {
     pub(super) refused: bool,
 }
 
+/// The hosts and groups of one moment.
+pub(super) struct Snapshot {
+    hosts: IndexMap<Arc<str>, Host>,
+    groups: IndexMap<Arc<str>, Group>,
+}
+
 /// A machine, or whatever else tasks run on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Host {
     pub name: Arc<str>,
     /// What the sources say of it, without its groups' variables and `host_vars`.
@@ -49,7 +55,7 @@ pub struct Host {
 }
 
 /// Hosts, and groups of hosts.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Group {
     pub name: Arc<str>,
     pub vars: Arc<Layer>,
@@ -214,13 +220,13 @@ impl Inventory {
 
     /// Adds a group while the play runs (`group_by`) with some hosts and parents; says whether anything
     /// is new.
-    pub fn add_group(&mut self, name: &str, parents: &[&str], hosts: &[&str]) -> Result<bool, InventoryFault> {
+    pub fn add_group(&mut self, name: &str, parents: &[&str], hosts: &[&str]) -> Result<bool, InventoryError> {
         let before = self.groups.len();
         let group = self.group_index(name);
         let mut changed = self.groups.len() != before;
         for parent in parents {
             let parent = self.group_index(parent);
-            changed |= self.add_child(parent, group).map_err(|message| InventoryFault::Loop { message })?;
+            changed |= self.add_child(parent, group).map_err(|message| InventoryError::Loop { message })?;
         }
         for host in hosts {
             if let Some(host) = self.hosts.get_index_of(*host) {
@@ -346,7 +352,7 @@ impl Inventory {
         name: &str,
         value: Lazy,
         place: &Span,
-    ) -> Result<(), InventoryFault> {
+    ) -> Result<(), InventoryError> {
         let Some((_, group)) = self.groups.get_index_mut(group) else { return Ok(()) };
         if name != "ansible_group_priority" {
             Arc::make_mut(&mut group.vars).insert(name.into(), value);
@@ -360,7 +366,7 @@ impl Inventory {
             Some(number) => group.priority = number,
             None => {
                 let message = "ansible_group_priority must be a whole number";
-                return Err(InventoryFault::syntax(place.clone(), message));
+                return Err(InventoryError::syntax(place.clone(), message));
             }
         }
         Ok(())
@@ -422,6 +428,15 @@ impl Inventory {
             odd.push("Invalid characters were found in group names but not replaced".to_owned());
         }
         self.warnings.extend(odd);
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        Snapshot { hosts: self.hosts.clone(), groups: self.groups.clone() }
+    }
+
+    pub(super) fn restore(&mut self, snapshot: Snapshot) {
+        self.hosts = snapshot.hosts;
+        self.groups = snapshot.groups;
     }
 
     /// Remembers that `group_vars` and `host_vars` may stand in this folder.

@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::{Inventory, InventoryFault, address, graph::UNGROUPED, literal, words};
+use super::{Inventory, InventoryError, address, error::Faults, graph::UNGROUPED, literal, words};
 use crate::{
     source::{Problems, Source, Span, nearest},
     vars::{Layer, Lazy},
@@ -22,7 +22,7 @@ enum Lines {
 
 struct Reader<'i> {
     inventory: &'i mut Inventory,
-    problems: Problems,
+    faults: Faults,
     /// Groups that have a section of hosts or children so far.
     declared: IndexSet<String>,
     /// Groups that were named and not declared by then.
@@ -31,18 +31,18 @@ struct Reader<'i> {
 
 /// What a group that is not declared was named for.
 enum Awaited {
-    Vars(InventoryFault),
+    Vars(InventoryError),
     Child { place: Span, parent: String },
 }
 
 impl Awaited {
     /// The fault, now that it is known which groups there are.
-    fn fault(self, name: &str, inventory: &Inventory, guess: bool) -> InventoryFault {
+    fn fault(self, name: &str, inventory: &Inventory, guess: bool) -> InventoryError {
         let (place, parent) = match self {
             Awaited::Vars(fault) => return fault,
             Awaited::Child { place, parent } => (place, parent),
         };
-        let fault = InventoryFault::syntax(place, format!("group `{name}` does not exist"));
+        let fault = InventoryError::syntax(place, format!("group `{name}` does not exist"));
         // Naming it has made it known.
         let known = inventory.groups().map(|group| &*group.name).filter(|known| guess && *known != name);
         match nearest(name, known) {
@@ -52,10 +52,10 @@ impl Awaited {
     }
 }
 
-/// Reads a whole file into the inventory; all that is wrong with it is found at once.
+/// Reads a file into the inventory, up to its first fault; all that is wrong with it is found at once.
 pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Problems> {
     let declared = inventory.groups().map(|group| group.name.to_string()).collect();
-    let mut reader = Reader { inventory, problems: Problems::default(), declared, awaited: IndexMap::new() };
+    let mut reader = Reader { inventory, faults: Faults::default(), declared, awaited: IndexMap::new() };
     let mut section = (UNGROUPED.to_owned(), Lines::Hosts);
     let mut start = 0;
     for line in source.text.split_inclusive('\n') {
@@ -73,7 +73,7 @@ pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Probl
             }
             None if text.starts_with('[') && !begins_with_address(text) => {
                 section = (String::new(), Lines::Unknown);
-                Err(InventoryFault::syntax(place, format!("`{text}` is not a section"))
+                Err(InventoryError::syntax(place, format!("`{text}` is not a section"))
                     .help("write [group], [group:children] or [group:vars], without spaces"))
             }
             None => match section.1 {
@@ -84,16 +84,17 @@ pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Probl
             },
         };
         if let Err(fault) = read {
-            reader.problems.push(fault);
+            reader.faults.push(reader.inventory, fault);
         }
     }
-    let Reader { inventory, mut problems, awaited, declared } = reader;
+    let Reader { inventory, mut faults, awaited, declared } = reader;
     let missing = awaited.into_iter().filter(|(name, _)| !declared.contains(name));
     // To look for what was meant takes a while; of very many mistakes the first ones tell the reason.
     for (at, (name, awaited)) in missing.enumerate() {
-        problems.push(awaited.fault(&name, inventory, at < 100));
+        let fault = awaited.fault(&name, inventory, at < 100);
+        faults.push(inventory, fault);
     }
-    problems.unless_any(())
+    faults.end(inventory)
 }
 
 /// The bytes of a line without the spaces round it.
@@ -125,14 +126,14 @@ fn section_header(text: &str) -> Option<(&str, Option<&str>)> {
 }
 
 impl Reader<'_> {
-    fn section(&mut self, (name, kind): (&str, Option<&str>), place: &Span) -> Result<(String, Lines), InventoryFault> {
+    fn section(&mut self, (name, kind): (&str, Option<&str>), place: &Span) -> Result<(String, Lines), InventoryError> {
         let lines = match kind {
             None | Some("hosts") => Lines::Hosts,
             Some("children") => Lines::Children,
             Some("vars") => Lines::Vars,
             Some(other) => {
                 let fault =
-                    InventoryFault::syntax(place.clone(), format!("section `[{name}:{other}]` has an unknown kind"));
+                    InventoryError::syntax(place.clone(), format!("section `[{name}:{other}]` has an unknown kind"));
                 return Err(match nearest(other, ["vars", "children", "hosts"]) {
                     Some(meant) => fault.help(format!("did you mean [{name}:{meant}]?")),
                     None => fault.help("the kinds are vars, children and hosts"),
@@ -143,7 +144,7 @@ impl Reader<'_> {
             self.declare(name);
         } else if !self.declared.contains(name) {
             let fault =
-                InventoryFault::syntax(place.clone(), format!("variables for group `{name}`, which does not exist"));
+                InventoryError::syntax(place.clone(), format!("variables for group `{name}`, which does not exist"));
             let fault = fault.help(format!("declare it with a section [{name}]"));
             self.awaited.entry(name.to_owned()).or_insert(Awaited::Vars(fault));
         }
@@ -155,15 +156,15 @@ impl Reader<'_> {
         self.declared.insert(name.to_owned());
     }
 
-    fn hosts(&mut self, group: &str, text: &str, place: &Span) -> Result<(), InventoryFault> {
+    fn hosts(&mut self, group: &str, text: &str, place: &Span) -> Result<(), InventoryError> {
         let words = words::split(text).map_err(|open| {
             let at = place.range().start + open.0;
-            InventoryFault::syntax(place.at(at..place.range().end), "this quote is never closed")
+            InventoryError::syntax(place.at(at..place.range().end), "this quote is never closed")
         })?;
         let Some((entry, pairs)) = words.split_first() else { return Ok(()) };
         let at = |range: &Range<usize>| place.at(place.range().start + range.start..place.range().start + range.end);
         let (names, port) =
-            address::expand(&entry.text).map_err(|message| InventoryFault::syntax(at(&entry.range), message))?;
+            address::expand(&entry.text).map_err(|message| InventoryError::syntax(at(&entry.range), message))?;
         let mut vars = Layer::new();
         if let Some(port) = port {
             vars.insert("ansible_port".into(), Lazy::Data(port.into()));
@@ -171,7 +172,7 @@ impl Reader<'_> {
         for pair in pairs {
             let Some((key, value)) = pair.text.split_once('=') else {
                 let message = format!("expected key=value after the host, not `{}`", pair.text);
-                return Err(InventoryFault::syntax(at(&pair.range), message).help("quote values that hold spaces"));
+                return Err(InventoryError::syntax(at(&pair.range), message).help("quote values that hold spaces"));
             };
             let written = at(&pair.range);
             let value_start = written.text().find('=').map_or(0, |at| at + 1);
@@ -187,9 +188,9 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn var(&mut self, group: &str, text: &str, place: &Span) -> Result<(), InventoryFault> {
+    fn var(&mut self, group: &str, text: &str, place: &Span) -> Result<(), InventoryError> {
         let Some((key, value)) = text.split_once('=') else {
-            return Err(InventoryFault::syntax(place.clone(), format!("expected key=value, not `{text}`")));
+            return Err(InventoryError::syntax(place.clone(), format!("expected key=value, not `{text}`")));
         };
         let start = place.range().start + key.len() + 1;
         let range = trimmed(value, start);
@@ -199,10 +200,10 @@ impl Reader<'_> {
         self.inventory.set_group_var(group, key.trim(), value, &place)
     }
 
-    fn child(&mut self, group: &str, text: &str, place: &Span) -> Result<(), InventoryFault> {
+    fn child(&mut self, group: &str, text: &str, place: &Span) -> Result<(), InventoryError> {
         let name = text.split_once('#').map_or(text, |(name, _)| name).trim_end();
         if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c == ':' || c == ']') {
-            return Err(InventoryFault::syntax(place.clone(), format!("expected the name of a group, not `{text}`")));
+            return Err(InventoryError::syntax(place.clone(), format!("expected the name of a group, not `{text}`")));
         }
         let place = place.at(place.range().start..place.range().start + name.len());
         if !self.declared.contains(name) && !self.awaited.contains_key(name) {
@@ -210,7 +211,7 @@ impl Reader<'_> {
             self.awaited.insert(name.to_owned(), awaited);
         }
         let (parent, child) = (self.inventory.group_index(group), self.inventory.group_index(name));
-        self.inventory.add_child(parent, child).map(|_| ()).map_err(|message| InventoryFault::syntax(place, message))
+        self.inventory.add_child(parent, child).map(|_| ()).map_err(|message| InventoryError::syntax(place, message))
     }
 }
 

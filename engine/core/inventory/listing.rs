@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
 use super::{
-    Inventory, InventoryFault,
+    Inventory, InventoryError,
     graph::{ALL, Group},
     json,
 };
@@ -89,7 +89,7 @@ impl Inventory {
     ) -> Result<(), Problems> {
         if text.len() > limits::LARGEST {
             // A group is told of below each of its parents.
-            return Err(InventoryFault::TooLarge { most: limits::LARGEST >> 20 }.into());
+            return Err(InventoryError::TooLarge { most: limits::LARGEST >> 20 }.into());
         }
         line(text, depth, &format!("@{}:", group.name));
         for child in self.children(group) {

@@ -6,7 +6,7 @@
 //! [`Inventory::layers`] puts all of a host's variables in Ansible's order.
 
 mod address;
-mod fault;
+mod error;
 mod folder;
 mod graph;
 mod ini;
@@ -23,7 +23,7 @@ mod tencent;
 mod words;
 mod yaml;
 
-pub use fault::InventoryFault;
+pub use error::InventoryError;
 pub use folder::vars_file;
 pub use graph::{Group, Host, Inventory};
 pub use pattern::{Limit, Matched, Pattern};

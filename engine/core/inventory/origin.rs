@@ -1,121 +1,109 @@
 //! Where inventories come from: what `-i` may name.
 
 use std::{
-    collections::HashSet,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use super::{GroupNames, Inventory, InventoryFault, SourceRules, address, folder::entries, ini, script, yaml};
+use super::{GroupNames, Inventory, InventoryError, SourceRules, address, folder::entries, ini, script, yaml};
 use crate::{
     files::{self, Descent},
-    source::{Problems, Source, Span, one_line},
+    source::{self, Problems, Source, Span, one_line},
     vars::{Layer, Lazy},
     vault::Vault,
 };
 
-/// What reading a source came to.
+/// What reading the sources came to.
 #[derive(Default)]
 struct Sources {
     /// How many were understood.
     parsed: usize,
-    /// What is not to be understood, by source; it is left out altogether.
+    /// What is not to be understood, by source: told with warnings.
     malformed: Vec<(String, Problems)>,
-    /// What ends the run: sources that cannot be read at all, or that rplay does not support.
+    /// What ends the run: kinds of sources that rplay does not support.
     problems: Problems,
 }
 
 impl Inventory {
     /// Reads all sources in order: files, folders, executables, lists of names with commas.
     ///
-    /// A source that is not to be understood gives no hosts at all: it is left out with warnings, or ends the run, as
-    /// the rules say.
+    /// As in Ansible, a source that is missing or malformed only warns. The hosts that it named before its first
+    /// fault stay. The rules may turn that into an error.
     ///
     /// # Errors
-    /// A source cannot be read (there is no such file, it may not be read or not be decrypted), is of a kind that is
-    /// not supported, or is malformed and the rules want all sources.
+    /// A source is of a kind that is not supported, or is malformed and the rules want all sources, or none could be
+    /// read and the rules want one.
     pub fn load(sources: &[String], vault: Arc<Vault>, rules: &SourceRules) -> Result<Self, Problems> {
-        let mut left_out: HashSet<String> = HashSet::new();
-        let mut told: Vec<(String, Problems)> = Vec::new();
-        let (mut inventory, found) = loop {
-            let mut inventory = Inventory::default();
-            inventory.layers.vault = vault.clone();
-            inventory.group_names = rules.group_names;
-            let mut found = Sources::default();
-            for source in sources {
-                inventory.read(source, rules, &left_out, &mut found);
-            }
-            if found.malformed.is_empty() || !found.problems.is_empty() {
-                break (inventory, found);
-            }
-            // What such a source said before its fault must not count: once more, without it.
-            left_out.extend(found.malformed.iter().map(|(source, _)| source.clone()));
-            told.append(&mut found.malformed);
-            if rules.any_unparsed_fails {
-                break (inventory, found);
-            }
-        };
-        told.extend(found.malformed);
-        let none_parsed = found.parsed == 0 && !sources.is_empty();
+        let mut inventory = Inventory::default();
+        inventory.layers.vault = vault;
+        inventory.group_names = rules.group_names;
+        let mut found = Sources::default();
+        for source in sources {
+            inventory.read(source, rules, &mut found);
+        }
+        let none_parsed = found.parsed == 0;
         let fails = !found.problems.is_empty()
-            || rules.any_unparsed_fails && !told.is_empty()
-            || rules.none_parsed_fails && none_parsed;
+            || rules.any_unparsed_fails && !found.malformed.is_empty()
+            || rules.none_parsed_fails && none_parsed && !sources.is_empty();
         if fails {
             let mut problems = Problems::default();
-            for (path, more) in told {
+            for (path, more) in found.malformed {
                 problems.0.extend(more.0);
                 if rules.any_unparsed_fails {
-                    problems.push(InventoryFault::Unparsed { path });
+                    problems.push(InventoryError::Unparsed { path });
                 }
             }
             problems.0.extend(found.problems.0);
             if rules.none_parsed_fails && none_parsed {
-                problems.push(InventoryFault::NoneParsed);
+                problems.push(InventoryError::NoneParsed);
             }
             return Err(problems);
         }
-        for (source, more) in told {
+        for (source, more) in found.malformed {
             inventory.warnings.extend(more.0.iter().map(|problem| one_line(&**problem)));
             inventory.warnings.push(format!("Unable to parse {source} as an inventory source"));
         }
         if none_parsed && rules.warns_of_none {
             inventory.warnings.push("No inventory was parsed, only implicit localhost is available".to_owned());
         }
-        inventory.settle();
+        // Ansible ties loose groups and hosts to `all` only after it has read a source to its end.
+        if !none_parsed {
+            inventory.settle();
+        }
         inventory.warn_of_names();
         inventory.group_names = GroupNames::default();
         Ok(inventory)
     }
 
-    fn read(&mut self, text: &str, rules: &SourceRules, left_out: &HashSet<String>, found: &mut Sources) {
+    fn read(&mut self, text: &str, rules: &SourceRules, found: &mut Sources) {
         let path = Path::new(text);
         if !path.exists() {
             let read = match text.contains(',') {
                 true => self.read_names(text),
-                false => Err(InventoryFault::Missing { path: text.to_owned() }.into()),
+                false => Err(InventoryError::Missing { path: text.to_owned() }.into()),
             };
             match read {
                 Ok(()) => found.parsed += 1,
-                Err(problems) => found.problems.0.extend(problems.0),
+                Err(problems) => {
+                    let name = if text.contains(',') { text.to_owned() } else { source::absolute(path) };
+                    found.malformed.push((name, problems));
+                }
             }
             return;
         }
         if path.is_dir() {
             self.add_folder(path);
-            let before = (found.parsed, found.malformed.len(), found.problems.0.len(), left_out.len());
-            Descent::default().within(path, |descent| self.read_folder(path, rules, left_out, found, descent));
-            if before == (found.parsed, found.malformed.len(), found.problems.0.len(), 0) {
-                let warning = format!("Unable to parse {text} as an inventory source: there are no files in it");
-                match rules.any_unparsed_fails {
-                    true => found.problems.push(InventoryFault::Unparsed { path: text.to_owned() }),
-                    false => self.warnings.push(warning),
-                }
+            let before = (found.parsed, found.malformed.len(), found.problems.0.len());
+            Descent::default().within(path, |descent| self.read_folder(path, rules, found, descent));
+            if before == (found.parsed, found.malformed.len(), found.problems.0.len()) {
+                let empty = InventoryError::EmptyFolder { path: text.to_owned() };
+                found.malformed.push((source::absolute(path), empty.into()));
             }
             return;
         }
         self.add_folder(&path.parent().map_or_else(PathBuf::new, Path::to_owned));
-        self.read_file(path, left_out, found);
+        self.read_file(path, found);
     }
 
     /// `a,b,c[1:3]`: only hosts, in no group.
@@ -138,7 +126,7 @@ impl Inventory {
                 }
                 Err(message) => {
                     let place = Span::new(&source, start..start + entry.len());
-                    problems.push(InventoryFault::syntax(place, message));
+                    problems.push(InventoryError::syntax(place, message));
                 }
             }
         }
@@ -146,14 +134,7 @@ impl Inventory {
     }
 
     /// Reads all files of a folder and of those in it.
-    fn read_folder(
-        &mut self,
-        folder: &Path,
-        rules: &SourceRules,
-        left_out: &HashSet<String>,
-        found: &mut Sources,
-        descent: &mut Descent,
-    ) {
+    fn read_folder(&mut self, folder: &Path, rules: &SourceRules, found: &mut Sources, descent: &mut Descent) {
         let members = match entries(folder) {
             Ok(members) => members,
             Err(fault) => return found.problems.push(fault),
@@ -165,60 +146,66 @@ impl Inventory {
             }
             match path.is_dir() {
                 true => {
-                    descent.within(&path, |descent| self.read_folder(&path, rules, left_out, found, descent));
+                    descent.within(&path, |descent| self.read_folder(&path, rules, found, descent));
                 }
-                false => self.read_file(&path, left_out, found),
+                false => self.read_file(&path, found),
             }
         }
     }
 
-    fn read_file(&mut self, path: &Path, left_out: &HashSet<String>, found: &mut Sources) {
-        let name = path.display().to_string();
-        if left_out.contains(&name) {
-            return;
+    fn read_file(&mut self, path: &Path, found: &mut Sources) {
+        let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned());
+        if extension.as_deref() == Some("toml") {
+            return found.problems.push(InventoryError::Toml { path: path.display().to_string() });
         }
         let read = match is_program(path) {
             true => script::read(self, path),
-            false => match self.readable(path) {
-                Ok((source, in_yaml)) => self.read_source(path, &source, in_yaml),
-                Err(problems) => return found.problems.0.extend(problems.0),
-            },
+            false => self.read_text(path, extension.as_deref()),
         };
         match read {
             Ok(()) => found.parsed += 1,
-            // Only what is wrong with the file itself; what rplay lacks ends the run.
+            // Only what is wrong with the file itself; what rplay does not support ends the run.
             Err(problems) if self.refused => found.problems.0.extend(problems.0),
-            Err(problems) => found.malformed.push((name, problems)),
+            Err(problems) => found.malformed.push((source::absolute(path), problems)),
         }
         self.refused = false;
     }
 
-    /// The text of a file, and whether it is in YAML.
-    fn readable(&self, path: &Path) -> Result<(Arc<Source>, bool), Problems> {
-        let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned());
-        if extension.as_deref() == Some("toml") {
-            return Err(InventoryFault::Toml { path: path.display().to_string() }.into());
-        }
-        let source = self.layers.vault.clone().read(path)?;
-        let in_yaml = match extension.as_deref() {
-            Some("yml" | "yaml" | "json") => true,
-            Some(_) => false,
-            None => looks_like_yaml(&source.text),
+    /// Reads a file in the format that it seems to be in; where that fails, in the other one that Ansible tries.
+    fn read_text(&mut self, path: &Path, extension: Option<&str>) -> Result<(), Problems> {
+        let source = &self.layers.vault.clone().read(path)?;
+        let read = match extension {
+            Some("yml" | "yaml" | "json") => {
+                yaml::read(self, source).or_else(|faults| self.instead(faults, ini::read, source))
+            }
+            Some(_) => ini::read(self, source),
+            None if looks_like_yaml(&source.text) => {
+                yaml::read(self, source).or_else(|faults| self.instead(faults, ini::read, source))
+            }
+            None => ini::read(self, source).or_else(|faults| self.instead(faults, yaml::read, source)),
         };
-        Ok((source, in_yaml))
-    }
-
-    fn read_source(&mut self, path: &Path, source: &Arc<Source>, in_yaml: bool) -> Result<(), Problems> {
-        let read = if in_yaml { yaml::read(self, source) } else { ini::read(self, source) };
-        read.map_err(|mut problems| {
-            if source.text.starts_with("#!") {
+        read.map_err(|problems| match source.text.starts_with("#!") {
+            true => {
                 let message = "this is a program, but not executable";
                 let place = Span::new(source, 0..source.text.lines().next().map_or(0, str::len));
                 let help = format!("chmod +x {}", path.display());
-                problems = InventoryFault::syntax(place, message).help(help).into();
+                InventoryError::syntax(place, message).help(help).into()
             }
-            problems
+            false => problems,
         })
+    }
+
+    /// Reads a source with another reader; if that fails too, the faults are those of the first one.
+    fn instead(
+        &mut self,
+        faults: Problems,
+        reader: fn(&mut Inventory, &Arc<Source>) -> Result<(), Problems>,
+        source: &Arc<Source>,
+    ) -> Result<(), Problems> {
+        if self.refused || source.text.starts_with("#!") {
+            return Err(faults);
+        }
+        reader(self, source).map_err(|_| faults)
     }
 }
 
@@ -228,8 +215,8 @@ fn is_program(path: &Path) -> bool {
     executable && (files::begins_with(path, b"#!") || files::begins_with(path, b"\x7fELF"))
 }
 
-/// Which of the two a file without an extension is in, judged by its first telling line: Ansible tries
-/// one after the other, but then cannot say what was wrong.
+/// Whether a file without an extension seems to be in YAML, judged by its first telling line. That format is tried
+/// first, and its faults are those that are told.
 fn looks_like_yaml(text: &str) -> bool {
     for line in text.lines() {
         let bare = line.split(" #").next().unwrap_or_default().trim_end();

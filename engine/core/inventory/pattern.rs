@@ -6,7 +6,7 @@ use indexmap::IndexSet;
 use regex::Regex;
 
 use super::{
-    Inventory, InventoryFault,
+    Inventory, InventoryError,
     graph::{ALL, LOCALHOST},
 };
 use crate::{files, source::nearest};
@@ -54,7 +54,7 @@ pub struct Matched {
 
 impl Pattern {
     /// Reads a pattern; terms stand between commas or colons (those of IPv6 addresses excepted).
-    pub fn parse(text: &str) -> Result<Self, InventoryFault> {
+    pub fn parse(text: &str) -> Result<Self, InventoryError> {
         let mut terms = Vec::new();
         for part in cut(text) {
             terms.push(Term::parse(&part)?);
@@ -68,7 +68,7 @@ impl Pattern {
     }
 
     /// The hosts it matches, in the order Ansible runs them. A subscript beyond the last host is an error.
-    pub fn matches(&self, inventory: &Inventory) -> Result<Matched, InventoryFault> {
+    pub fn matches(&self, inventory: &Inventory) -> Result<Matched, InventoryError> {
         let mut warnings = Vec::new();
         let mut hosts: IndexSet<Arc<str>> = IndexSet::new();
         for term in &self.terms {
@@ -84,13 +84,13 @@ impl Pattern {
 }
 
 impl Term {
-    fn parse(text: &str) -> Result<Self, InventoryFault> {
+    fn parse(text: &str) -> Result<Self, InventoryError> {
         let (role, rest) = match text.chars().next() {
             Some('!') => (Role::Exclude, &text[1..]),
             Some('&') => (Role::Intersect, &text[1..]),
             _ => (Role::Include, text),
         };
-        let bad_regex = |error: regex::Error| InventoryFault::Regex {
+        let bad_regex = |error: regex::Error| InventoryError::Regex {
             pattern: rest.to_owned(),
             // The first line and the drawing say little more than the last line.
             message: error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
@@ -108,7 +108,7 @@ impl Term {
         Ok(Term { role, text: rest.to_owned(), matcher, pick })
     }
 
-    fn matches(&self, inventory: &Inventory, warnings: &mut Vec<String>) -> Result<IndexSet<Arc<str>>, InventoryFault> {
+    fn matches(&self, inventory: &Inventory, warnings: &mut Vec<String>) -> Result<IndexSet<Arc<str>>, InventoryError> {
         // Hosts of several groups count as often as they are named; Ansible's subscripts see them so.
         let mut found: Vec<Arc<str>> = Vec::new();
         let mut a_group = false;
@@ -136,7 +136,7 @@ impl Term {
         match self.pick {
             // Of nothing there is nothing to pick, and that was told above.
             Some(pick) if !found.is_empty() => {
-                pick.of(&found).ok_or_else(|| InventoryFault::Subscript { pattern: self.text.clone() })
+                pick.of(&found).ok_or_else(|| InventoryError::Subscript { pattern: self.text.clone() })
             }
             _ => Ok(found.into_iter().collect()),
         }
@@ -250,14 +250,14 @@ pub struct Limit {
 
 impl Limit {
     /// Reads `--limit`; a term `@file` stands for the lines of that file.
-    pub fn parse(text: &str) -> Result<Self, InventoryFault> {
+    pub fn parse(text: &str) -> Result<Self, InventoryError> {
         let mut terms = Vec::new();
         for part in cut(text) {
             let Some(path) = part.strip_prefix('@') else {
                 terms.push(part);
                 continue;
             };
-            let unreadable = |message: String| InventoryFault::LimitFile { path: path.to_owned(), message };
+            let unreadable = |message: String| InventoryError::LimitFile { path: path.to_owned(), message };
             if Path::new(path).is_dir() {
                 return Err(unreadable("it must be a file".to_owned()));
             }
@@ -269,10 +269,10 @@ impl Limit {
     }
 
     /// The hosts that `--limit` allows. None at all is an error, unless the inventory is empty.
-    pub fn allowed(&self, inventory: &Inventory) -> Result<Matched, InventoryFault> {
+    pub fn allowed(&self, inventory: &Inventory) -> Result<Matched, InventoryError> {
         let matched = self.pattern.matches(inventory)?;
         if matched.hosts.is_empty() && inventory.hosts().len() > 0 {
-            return Err(InventoryFault::NothingLeft { help: self.meant(inventory) });
+            return Err(InventoryError::NothingLeft { help: self.meant(inventory) });
         }
         Ok(matched)
     }
@@ -292,7 +292,7 @@ impl Limit {
 
 impl Inventory {
     /// The hosts a play's pattern matches, cut down to those that `--limit` allows.
-    pub fn matching(&self, pattern: &Pattern, allowed: Option<&Matched>) -> Result<Matched, InventoryFault> {
+    pub fn matching(&self, pattern: &Pattern, allowed: Option<&Matched>) -> Result<Matched, InventoryError> {
         let mut matched = pattern.matches(self)?;
         if let Some(allowed) = allowed {
             let allowed: std::collections::HashSet<&Arc<str>> = allowed.hosts.iter().collect();
@@ -387,13 +387,13 @@ mod tests {
         assert_eq!(limited("!north,!2001:db8::1"), "web1 s1");
         assert_eq!(limited(""), names(&all.matches(&inventory).unwrap()));
         assert!(
-            matches!(allowed("nosuch"), Err(InventoryFault::NothingLeft { help }) if help.contains("rplay inventory --graph"))
+            matches!(allowed("nosuch"), Err(InventoryError::NothingLeft { help }) if help.contains("rplay inventory --graph"))
         );
-        assert!(matches!(allowed("wbe1"), Err(InventoryFault::NothingLeft { help }) if help == "did you mean `web1`?"));
+        assert!(matches!(allowed("wbe1"), Err(InventoryError::NothingLeft { help }) if help == "did you mean `web1`?"));
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "db2\n\nweb2\n").unwrap();
         assert_eq!(limited(&format!("@{}", file.path().display())), "web2 db2");
-        assert!(matches!(allowed("@/nosuch"), Err(InventoryFault::LimitFile { .. })));
-        assert!(matches!(allowed("@/"), Err(InventoryFault::LimitFile { .. })));
+        assert!(matches!(allowed("@/nosuch"), Err(InventoryError::LimitFile { .. })));
+        assert!(matches!(allowed("@/"), Err(InventoryError::LimitFile { .. })));
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use indexmap::IndexSet;
 
-use super::{Inventory, InventoryFault, key::key};
+use super::{Inventory, InventoryError, error::Faults, key::key};
 use crate::{
     program,
     source::{Problems, Source, Span},
@@ -19,14 +19,14 @@ use crate::{
 /// Runs the program and reads what it prints into the inventory.
 pub fn read(inventory: &mut Inventory, path: &Path) -> Result<(), Problems> {
     let list = run(path, &["--list"])?;
-    let mut problems = Problems::default();
+    let mut faults = Faults::default();
     let Some(groups) = list.as_map() else {
-        return Err(InventoryFault::syntax(list.span.clone(), "an inventory script must print a JSON object").into());
+        return Err(InventoryError::syntax(list.span.clone(), "an inventory script must print a JSON object").into());
     };
     let mut hosts = IndexSet::new();
     for (name, data) in groups.iter().filter(|(name, _)| name.as_str() != Some("_meta")) {
         if let Err(fault) = group(inventory, name, data, &mut hosts) {
-            problems.push(fault);
+            faults.push(inventory, fault);
         }
     }
     match list.get("_meta").and_then(|meta| meta.get("hostvars")) {
@@ -46,13 +46,13 @@ pub fn read(inventory: &mut Inventory, path: &Path) -> Result<(), Problems> {
             }
         }
     }
-    problems.unless_any(())
+    faults.end(inventory)
 }
 
 fn run(path: &Path, args: &[&str]) -> Result<Node, Problems> {
     let shown = path.display().to_string();
     let fault =
-        |message: String, stderr: Option<String>| InventoryFault::Script { path: shown.clone(), message, stderr };
+        |message: String, stderr: Option<String>| InventoryError::Script { path: shown.clone(), message, stderr };
     let program = std::path::absolute(path).map_err(|error| fault(error.to_string(), None))?;
     let output = program::run(Command::new(program).args(args).stderr(Stdio::piped()))
         .map_err(|error| fault(error.to_string(), None))?;
@@ -73,7 +73,7 @@ fn run(path: &Path, args: &[&str]) -> Result<Node, Problems> {
         let lines = source.text.split_inclusive('\n').take(error.line().saturating_sub(1));
         let start = lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
         let place = Span::new(&source, start..start + 1);
-        return Err(InventoryFault::syntax(place, format!("an inventory script must print JSON: {error}")).into());
+        return Err(InventoryError::syntax(place, format!("an inventory script must print JSON: {error}")).into());
     }
     Ok(syntax::yaml::load(&source)?.node)
 }
@@ -88,13 +88,13 @@ fn group(
     name: &Node,
     data: &Node,
     all: &mut IndexSet<Arc<str>>,
-) -> Result<(), InventoryFault> {
+) -> Result<(), InventoryError> {
     let group_name = key(name);
     let at = inventory.group_index(&group_name);
     let names = |node: &Node, what: &str| match &node.kind {
         Kind::Seq(items) => Ok(items.iter().map(key).collect::<Vec<_>>()),
         Kind::Null => Ok(Vec::new()),
-        _ => Err(InventoryFault::syntax(node.span.clone(), format!("{what} of group `{group_name}` must be a list"))),
+        _ => Err(InventoryError::syntax(node.span.clone(), format!("{what} of group `{group_name}` must be a list"))),
     };
     let mut put = |inventory: &mut Inventory, hosts: Vec<Arc<str>>| {
         for name in hosts {
@@ -109,7 +109,7 @@ fn group(
     }
     if data.as_map().is_none() {
         let message = format!("group `{group_name}` must be an object or a list of hosts");
-        return Err(InventoryFault::syntax(data.span.clone(), message));
+        return Err(InventoryError::syntax(data.span.clone(), message));
     }
     let (hosts, vars, children) = (data.get("hosts"), data.get("vars"), data.get("children"));
     if hosts.is_none() && vars.is_none() && children.is_none() {
@@ -129,7 +129,7 @@ fn group(
     if let Some(children) = children {
         for child in names(children, "the children")? {
             let child = inventory.group_index(&child);
-            inventory.add_child(at, child).map_err(|message| InventoryFault::syntax(children.span.clone(), message))?;
+            inventory.add_child(at, child).map_err(|message| InventoryError::syntax(children.span.clone(), message))?;
         }
     }
     Ok(())

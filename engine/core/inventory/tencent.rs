@@ -9,7 +9,7 @@ use rplay_modules::{
 };
 use serde_json::{Value as Json, json};
 
-use super::{Inventory, InventoryFault, graph::ALL, key::key};
+use super::{Inventory, InventoryError, graph::ALL, key::key};
 use crate::{
     source::{Problems, Span, nearest},
     syntax::Node,
@@ -77,7 +77,7 @@ impl Settings {
         for (name, _) in file.as_map().unwrap_or_default() {
             let word = key(name);
             if !KEYS.contains(&&*word) {
-                let fault = InventoryFault::syntax(name.span.clone(), format!("`{word}` is no setting of {PLUGIN}"));
+                let fault = InventoryError::syntax(name.span.clone(), format!("`{word}` is no setting of {PLUGIN}"));
                 problems.push(match nearest(&word, KEYS) {
                     Some(meant) => fault.help(format!("did you mean `{meant}`?")),
                     None => fault.help(format!("its settings are {}", KEYS.join(", "))),
@@ -88,13 +88,13 @@ impl Settings {
             (Some(node), _) => match node.as_str().filter(|text| !text.is_empty()) {
                 Some(text) => text.to_owned(),
                 None => {
-                    problems.push(InventoryFault::syntax(node.span.clone(), format!("`{name}` must be text")));
+                    problems.push(InventoryError::syntax(node.span.clone(), format!("`{name}` must be text")));
                     String::new()
                 }
             },
             (None, Some(default)) => default.to_owned(),
             (None, None) => {
-                let fault = InventoryFault::syntax(file.span.clone(), format!("`{name}` is missing"));
+                let fault = InventoryError::syntax(file.span.clone(), format!("`{name}` is missing"));
                 problems.push(fault.help("name the region and the stack that playbooks/provision.yml made"));
                 String::new()
             }
@@ -104,23 +104,23 @@ impl Settings {
         let endpoint = Endpoint(Some(text("endpoint", Some(""))).filter(|url| !url.is_empty()));
         let place = |name: &str| file.get(name).map_or_else(|| file.span.clone(), |node| node.span.clone());
         if !["public", "private"].contains(&address.as_str()) {
-            problems.push(InventoryFault::syntax(place("address"), "`address` must be public or private"));
+            problems.push(InventoryError::syntax(place("address"), "`address` must be public or private"));
         }
         if let Err(message) = endpoint.check() {
-            problems.push(InventoryFault::syntax(place("endpoint"), format!("`endpoint` {message}")));
+            problems.push(InventoryError::syntax(place("endpoint"), format!("`endpoint` {message}")));
         }
         if file.get("vars").is_some_and(|vars| vars.as_map().is_none()) {
-            problems.push(InventoryFault::syntax(place("vars"), "`vars` must be a mapping"));
+            problems.push(InventoryError::syntax(place("vars"), "`vars` must be a mapping"));
         }
         problems.unless_any(Settings { region, stack, group, is_private: address == "private", endpoint })
     }
 
     /// The running hosts, in the order of their names, with their variables.
-    fn instances(&self, place: &Span) -> Result<Vec<(Arc<str>, Layer)>, InventoryFault> {
+    fn instances(&self, place: &Span) -> Result<Vec<(Arc<str>, Layer)>, InventoryError> {
         let given = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let (Some(id), Some(secret)) = (given(KEY_ID), given(KEY)) else {
             let message = format!("there is no key to ask the cloud with: {KEY_ID} and {KEY} are not both set");
-            return Err(InventoryFault::syntax(place.clone(), message).help("export them, or give another inventory"));
+            return Err(InventoryError::syntax(place.clone(), message).help("export them, or give another inventory"));
         };
         let client = Client {
             account: Account { secret_id: Secret(id), secret_key: Secret(secret), token: given(TOKEN).map(Secret) },
@@ -143,7 +143,7 @@ impl Settings {
                 }),
             };
             let answer = client.call(&machine, &request).map_err(|trouble| {
-                let fault = InventoryFault::syntax(place.clone(), trouble.to_string());
+                let fault = InventoryError::syntax(place.clone(), trouble.to_string());
                 match trouble.help() {
                     Some(help) => fault.help(help),
                     None => fault,

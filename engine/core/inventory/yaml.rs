@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Inventory, InventoryFault, address, key::key, tencent};
+use super::{Inventory, InventoryError, address, error::Faults, key::key, tencent};
 use crate::{
     source::{Problems, Source, nearest},
     syntax::{self, Kind, Node},
@@ -20,7 +20,7 @@ pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Probl
             return Ok(());
         }
         _ => {
-            return Err(InventoryFault::syntax(
+            return Err(InventoryError::syntax(
                 loaded.node.span.clone(),
                 "an inventory in YAML must be a mapping of groups",
             )
@@ -35,7 +35,7 @@ pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Probl
         if name == tencent::PLUGIN {
             return tencent::read(inventory, &loaded.node);
         }
-        return Err(InventoryFault::syntax(
+        return Err(InventoryError::syntax(
             plugin.span.clone(),
             format!("the inventory plugin `{name}` is not supported"),
         )
@@ -45,35 +45,45 @@ pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Probl
         ))
         .into());
     }
-    let mut problems = Problems::default();
+    let mut faults = Faults::default();
     for (name, data) in groups {
         if !matches!(data.kind, Kind::Null | Kind::Map(_)) {
             let message = format!("{}: Skipping '{}' as this is not a valid group definition", data.span, key(name));
             inventory.warnings.push(message);
             continue;
         }
-        group(inventory, name, data, &mut problems);
+        group(inventory, name, data, &mut faults);
     }
-    problems.unless_any(())
+    faults.end(inventory)
 }
 
 /// Reads a group and those below it; gives its index.
-fn group(inventory: &mut Inventory, name: &Node, data: &Node, problems: &mut Problems) -> usize {
+fn group(inventory: &mut Inventory, name: &Node, data: &Node, faults: &mut Faults) -> usize {
     let at = inventory.group_index(&key(name));
     let entries = match &data.kind {
         Kind::Null => return at,
         Kind::Map(entries) => entries,
         _ => {
             let message = format!("group `{}` must be a mapping", key(name));
-            problems
-                .push(InventoryFault::syntax(data.span.clone(), message).help("its keys are hosts, children and vars"));
+            let fault = InventoryError::syntax(data.span.clone(), message);
+            faults.push(inventory, fault.help("its keys are hosts, children and vars"));
             return at;
         }
     };
+    // As in Ansible, a section of the wrong type is found before any of them is read.
+    for (section, content) in entries {
+        if matches!(section.as_str(), Some("vars" | "children" | "hosts"))
+            && !matches!(content.kind, Kind::Null | Kind::Map(_) | Kind::Str(_))
+        {
+            let message = format!("`{}` must be a mapping", key(section));
+            let fault = InventoryError::syntax(content.span.clone(), message);
+            faults.push(inventory, fault.help("write each name with a colon after it and no dash before it"));
+        }
+    }
     for (section, content) in entries {
         match section.as_str() {
             Some("vars") => {
-                for (name, value) in named(content, section, problems) {
+                for (name, value) in named(content) {
                     let set = inventory.set_group_var(
                         at,
                         &key(name),
@@ -81,23 +91,23 @@ fn group(inventory: &mut Inventory, name: &Node, data: &Node, problems: &mut Pro
                         &name.span,
                     );
                     if let Err(fault) = set {
-                        problems.push(fault);
+                        faults.push(inventory, fault);
                     }
                 }
             }
             Some("children") => {
-                for (name, data) in named(content, section, problems) {
+                for (name, data) in named(content) {
                     let nothing = Node { span: name.span.clone(), kind: Kind::Null };
-                    let child = group(inventory, name, data.unwrap_or(&nothing), problems);
+                    let child = group(inventory, name, data.unwrap_or(&nothing), faults);
                     if let Err(message) = inventory.add_child(at, child) {
-                        problems.push(InventoryFault::syntax(name.span.clone(), message));
+                        faults.push(inventory, InventoryError::syntax(name.span.clone(), message));
                     }
                 }
             }
             Some("hosts") => {
-                for (name, vars) in named(content, section, problems) {
+                for (name, vars) in named(content) {
                     if let Err(fault) = hosts(inventory, at, name, vars) {
-                        problems.push(fault);
+                        faults.push(inventory, fault);
                     }
                 }
             }
@@ -120,27 +130,22 @@ fn group(inventory: &mut Inventory, name: &Node, data: &Node, problems: &mut Pro
 }
 
 /// The entries of a section; a single name stands for a mapping with nothing in it.
-fn named<'n>(content: &'n Node, section: &Node, problems: &mut Problems) -> Vec<(&'n Node, Option<&'n Node>)> {
+fn named(content: &Node) -> Vec<(&Node, Option<&Node>)> {
     match &content.kind {
-        Kind::Null => Vec::new(),
         Kind::Map(entries) => entries.iter().map(|(name, value)| (name, Some(value))).collect(),
         Kind::Str(_) => vec![(content, None)],
-        _ => {
-            let message = format!("`{}` must be a mapping", key(section));
-            let fault = InventoryFault::syntax(content.span.clone(), message);
-            problems.push(fault.help("write each name with a colon after it and no dash before it"));
-            Vec::new()
-        }
+        // Nothing, or told already.
+        _ => Vec::new(),
     }
 }
 
-fn hosts(inventory: &mut Inventory, group: usize, name: &Node, vars: Option<&Node>) -> Result<(), InventoryFault> {
+fn hosts(inventory: &mut Inventory, group: usize, name: &Node, vars: Option<&Node>) -> Result<(), InventoryError> {
     if matches!(name.kind, Kind::Int(_) | Kind::Float(_) | Kind::Bool(_) | Kind::Null | Kind::Time(_)) {
         let message = format!("host name {} must be a string", name.span.text());
-        return Err(InventoryFault::syntax(name.span.clone(), message).help("enclose it in quotation marks"));
+        return Err(InventoryError::syntax(name.span.clone(), message).help("enclose it in quotation marks"));
     }
     let (names, port) =
-        address::expand(&key(name)).map_err(|message| InventoryFault::syntax(name.span.clone(), message))?;
+        address::expand(&key(name)).map_err(|message| InventoryError::syntax(name.span.clone(), message))?;
     let mut layer = Layer::new();
     if let Some(port) = port {
         layer.insert("ansible_port".into(), Lazy::Data(port.into()));
@@ -152,7 +157,7 @@ fn hosts(inventory: &mut Inventory, group: usize, name: &Node, vars: Option<&Nod
         }
         Some((_, place)) => {
             let message = format!("the variables of host `{}` must be a mapping", key(name));
-            return Err(InventoryFault::syntax(place.clone(), message));
+            return Err(InventoryError::syntax(place.clone(), message));
         }
     }
     for name in names {

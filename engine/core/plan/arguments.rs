@@ -1,5 +1,7 @@
 //! A task's arguments: as fields, and checked as far as they are constant.
 
+use std::sync::Arc;
+
 use rplay_modules::wire::Map;
 
 use super::{
@@ -105,6 +107,15 @@ pub fn check(task: &Task, problems: &mut Problems) {
             },
         });
     }
+}
+
+/// The first argument of a task that its module does not have.
+pub fn unknown<'n>(action: &Action, mut names: impl Iterator<Item = &'n Arc<str>>) -> Option<Arc<str>> {
+    if !matches!(action, Action::Module(_)) {
+        return None;
+    }
+    let args = action.args();
+    names.find(|name| !args.iter().any(|arg| arg.is_called(name))).cloned()
 }
 
 /// The accepted word that was probably meant.

@@ -136,4 +136,8 @@ impl Modules for Catalogue<'_> {
     fn names(&self) -> Vec<&str> {
         Action::names().collect()
     }
+
+    fn lookups(&self) -> Vec<&str> {
+        crate::template::lookup_names().collect()
+    }
 }

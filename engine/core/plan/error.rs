@@ -1,8 +1,29 @@
 //! What can be wrong with a play before it is run.
 
+use std::error::Error;
+
 use miette::Diagnostic;
 
-use crate::source::Span;
+use crate::{
+    inventory::InventoryError,
+    source::{Problems, Span},
+    vault::VaultError,
+};
+
+/// Ansible's exit code for a run that ends before its first task: 1 where something is missing (a file, a role, an
+/// inventory, a vault password), 4 where a file is there and says something wrong. The first problem decides. The
+/// variables of hosts and groups are 4 whatever is wrong with them.
+pub fn exit_code(problems: &Problems) -> u8 {
+    let Some(first) = problems.0.first() else { return 0 };
+    let error: &(dyn Error + 'static) = &**first;
+    let missing = match error.downcast_ref::<PlanError>() {
+        Some(PlanError::RoleNotFound { .. } | PlanError::Missing { .. } | PlanError::NoFile { .. }) => true,
+        Some(PlanError::NotConstant { name, .. }) => *name == "tags",
+        Some(_) => false,
+        None => error.is::<InventoryError>() || error.is::<VaultError>(),
+    };
+    if missing { 1 } else { 4 }
+}
 
 impl PlanError {
     /// Something of a collection cannot be used; the message says why.
@@ -23,6 +44,13 @@ pub enum PlanError {
         #[help]
         help: String,
     },
+    #[error("cannot read {path}: there is no such file")]
+    Missing {
+        path: String,
+        #[source_code]
+        #[label("named here")]
+        at: Span,
+    },
     #[error("cannot read {path}: {reason}")]
     Unreadable {
         path: String,
@@ -33,6 +61,16 @@ pub enum PlanError {
     },
     #[error("cannot read {path}: {reason}")]
     NoFile { path: String, reason: String },
+    #[error("Could not find specified file in role: {kind}/{file}")]
+    NotInRole {
+        kind: &'static str,
+        file: String,
+        #[source_code]
+        #[label("the role has no such file")]
+        at: Span,
+        #[help]
+        help: Option<String>,
+    },
     #[error("{msg}")]
     Argument {
         msg: String,

@@ -15,9 +15,10 @@ mod step;
 mod tags;
 
 pub use action::{Action, CONTROLLER, Controller, ControllerEntry};
+pub use arguments::unknown;
 
 pub use catalogue::{Meant, Named};
-pub use error::PlanError;
+pub use error::{PlanError, exit_code};
 pub use project::{Decrypt, Project, Warn, vars_file, yaml_file};
 pub use resolve::{Found, Place, Resolver, secrets, task_file};
 pub use role::{RoleCall, RoleFiles, line_of};

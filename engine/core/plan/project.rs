@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use miette::Diagnostic;
 use parking_lot::Mutex;
 
 use super::{
@@ -18,9 +19,9 @@ use crate::{
     collections::{ANSIBLE_VERSION, Collection, Collections, Mismatch, Qualified, supports},
     external::{self, Finder},
     files::Descent,
-    source::{Problems, Source, Span},
+    source::{self, Problems, Source, Span},
     syntax::spec::ArgumentSpecs,
-    syntax::{self, Entry, Playbook, RoleMeta, YamlWarning},
+    syntax::{self, Entry, Playbook, RoleMeta, Warning},
     vars::{Layer, Lazy},
 };
 
@@ -49,7 +50,7 @@ pub struct Project {
     tasks: Shelf<(PathBuf, bool, Arc<[Arc<str>]>), Arc<[Entry]>>,
     vars: Shelf<PathBuf, Arc<Layer>>,
     /// Warnings that are told later.
-    held: Mutex<Option<Vec<YamlWarning>>>,
+    held: Mutex<Option<Vec<Warning>>>,
 }
 
 impl Project {
@@ -143,13 +144,24 @@ impl Project {
         *held() = Some(Vec::new());
         let done = work();
         let mut warnings = held().take().unwrap_or_default();
-        warnings.sort_by_key(|YamlWarning::DuplicateKey { again, .. }| (again.source.name.clone(), again.start));
+        warnings.sort_by_key(|warning| (warning.place.source.name.clone(), warning.place.start));
         self.pass_on(warnings);
         done
     }
 
     pub fn warn(&self, message: impl Into<String>, place: Option<Span>) {
         (self.warn)(message.into(), place);
+    }
+
+    /// Warns of a problem that does not end the run, once however often its file is used.
+    pub fn warn_of(&self, problem: &(dyn Diagnostic + Send + Sync)) {
+        let place = source::span_of(problem);
+        let help = problem.help().map(|help| format!("; {help}")).unwrap_or_default();
+        let message = format!("{problem}{help}");
+        let key = format!("{message} {}", place.as_ref().map(Span::to_string).unwrap_or_default());
+        if self.told.lock().insert(key) {
+            self.warn(message, place);
+        }
     }
 
     /// Reads a file, decrypting it when it is a vault. `at` is where it is named.
@@ -312,14 +324,12 @@ impl Project {
         })
     }
 
-    fn pass_on(&self, warnings: Vec<YamlWarning>) {
+    fn pass_on(&self, warnings: Vec<Warning>) {
         if let Some(held) = &mut *self.held.lock() {
             return held.extend(warnings);
         }
-        for warning in warnings {
-            let message = warning.to_string();
-            let YamlWarning::DuplicateKey { again, .. } = warning;
-            self.warn(message, Some(again));
+        for Warning { message, place } in warnings {
+            self.warn(message, Some(place));
         }
     }
 }
@@ -354,6 +364,9 @@ fn unreadable(path: &Path, error: &io::Error, at: Option<&Span>) -> PlanError {
         _ => error.to_string(),
     };
     match at {
+        Some(at) if error.kind() == io::ErrorKind::NotFound => {
+            PlanError::Missing { path: path.display().to_string(), at: at.clone() }
+        }
         Some(at) => PlanError::Unreadable { path: path.display().to_string(), reason, at: at.clone() },
         None => PlanError::NoFile { path: path.display().to_string(), reason },
     }
@@ -361,7 +374,7 @@ fn unreadable(path: &Path, error: &io::Error, at: Option<&Span>) -> PlanError {
 
 /// Where a file of `vars_files` is: the folder `vars` beside the playbook comes first.
 pub fn vars_file(folder: &Path, name: &str) -> Option<PathBuf> {
-    [folder.join("vars").join(name), folder.join(name)].into_iter().find(|path| path.exists() && !path.is_dir())
+    [folder.join("vars").join(name), folder.join(name)].into_iter().find(|path| path.exists())
 }
 
 /// `name` in a folder with one of the endings that Ansible looks for, or as it stands.

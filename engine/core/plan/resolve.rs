@@ -67,6 +67,8 @@ pub struct Found {
     pub handlers: Vec<Step>,
     pub roles: Vec<Arc<Role>>,
     pub problems: Problems,
+    /// Faults that Ansible meets only when the task runs: worth a warning before the run, but no reason to refuse it.
+    pub foreseen: Problems,
 }
 
 impl Resolver {
@@ -175,6 +177,9 @@ impl Resolver {
         let own = self.steps(&play.handlers, &Place { handler: true, ..place }, &mut found);
         found.handlers.extend(own);
         problems.0.append(&mut found.problems.0);
+        for problem in found.foreseen.0 {
+            self.project.warn_of(&*problem);
+        }
         Play {
             span: play.span.clone(),
             name: play.keywords.name.as_ref().map(field),
@@ -217,6 +222,7 @@ impl Resolver {
             found.handlers.append(&mut more.handlers);
             found.roles.append(&mut more.roles);
             found.problems.0.append(&mut more.problems.0);
+            found.foreseen.0.append(&mut more.foreseen.0);
         }
         steps.into_iter().flatten().collect()
     }
@@ -273,11 +279,11 @@ impl Resolver {
                 // Handlers run when they are notified, whatever their tags.
                 Ok(tags) if place.handler || self.tags.takes(&tags) => {
                     let task = Task { tags: tags.into(), ..self.resolved(task, action, settings, place) };
-                    // What is expected to fail may do so when its time comes.
+                    // What is expected to fail needs no warning.
                     if !place.may_fail && !task.may_fail() {
-                        arguments::check(&task, &mut found.problems);
+                        arguments::check(&task, &mut found.foreseen);
                         if let Some(problem) = no_async(&task) {
-                            found.problems.push(problem);
+                            found.foreseen.push(problem);
                         }
                     }
                     steps.push(Step::Task(Arc::new(task)));
@@ -354,6 +360,7 @@ impl Resolver {
             handler: place.handler,
             tags: Arc::default(),
             around: place.settings.clone(),
+            unknown: arguments::unknown(&action, task.action.args.iter().map(|(name, _)| &name.value)),
         }
     }
 
@@ -424,10 +431,11 @@ fn no_async(task: &Task) -> Option<PlanError> {
     let value = field.value.data()?;
     let written = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     written.trim().parse::<f64>().ok().filter(|seconds| *seconds > 0.0)?;
-    Some(PlanError::Unsupported {
-        what: format!("`async` of `{}`", task.written),
+    Some(PlanError::Argument {
+        msg: format!("This action ({}) does not support async.", task.written),
         at: field.span.clone(),
-        help: Some("only what a host does by itself can go on in the background".to_owned()),
+        label: "no effect here".to_owned(),
+        help: Some("only modules, which run on the host, can go on in the background".to_owned()),
     })
 }
 

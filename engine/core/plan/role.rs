@@ -1,6 +1,9 @@
 //! Roles as plays and tasks use them: found, read, with their dependencies before them.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
     Action, PlanError, arguments,
@@ -10,7 +13,7 @@ use super::{
     step::*,
 };
 use crate::{
-    source::{Problems, Span},
+    source::{Problem, Problems, Span, nearest},
     syntax::{self, spec::ArgumentSpec},
     vars::{Layer, Lazy},
 };
@@ -173,8 +176,8 @@ impl Resolver {
                 meta.allow_duplicates.as_ref().is_some_and(|n| matches!(n.kind, syntax::Kind::Bool(true)))
             }),
             params: wanted.params.clone(),
-            vars: self.project.role_vars(&path, "vars", &wanted.files.vars)?.unwrap_or_default(),
-            defaults: self.project.role_vars(&path, "defaults", &wanted.files.defaults)?.unwrap_or_default(),
+            vars: self.role_vars(&path, "vars", &wanted.files.vars, wanted.at)?,
+            defaults: self.role_vars(&path, "defaults", &wanted.files.defaults, wanted.at)?,
             parents: parents.to_vec(),
             dependency: wanted.dependency,
             dependencies: Vec::new(),
@@ -209,23 +212,29 @@ impl Resolver {
         }
         match super::project::yaml_file(&tasks_folder, &wanted.files.tasks) {
             Some(file) => own.extend(self.task_file(&file, Some(wanted.at), &inner, found)),
-            None if wanted.files.tasks != "main" => {
-                found.problems.push(PlanError::Unreadable {
-                    path: tasks_folder.join(&wanted.files.tasks).display().to_string(),
-                    reason: format!("the role `{}` has no such file of tasks", role.name),
-                    at: wanted.at.clone(),
-                });
-            }
-            None => {}
+            None => found.problems.0.extend(not_in_role(&tasks_folder, "tasks", &wanted.files.tasks, wanted.at)),
         }
         let handlers = Place { handler: true, folder: role.path.join("handlers"), ..inner };
         if let Some(file) = super::project::yaml_file(&handlers.folder, &wanted.files.handlers) {
             let steps = self.task_file(&file, Some(wanted.at), &handlers, found);
             found.handlers.extend(steps);
+        } else {
+            let missing = not_in_role(&handlers.folder, "handlers", &wanted.files.handlers, wanted.at);
+            found.problems.0.extend(missing);
         }
         steps.extend(own);
         let step = Step::Role(Arc::new(RoleSteps { role: role.clone(), steps }));
         Ok((role, step))
+    }
+
+    fn role_vars(&self, role: &Path, kind: &'static str, name: &str, at: &Span) -> Result<Arc<Layer>, Problems> {
+        match self.project.role_vars(role, kind, name)? {
+            Some(vars) => Ok(vars),
+            None => match not_in_role(&role.join(kind), kind, name, at) {
+                Some(missing) => Err(Problems(vec![missing])),
+                None => Ok(Arc::default()),
+            },
+        }
     }
 
     /// The task that checks a role's arguments; always there, whatever the tags.
@@ -249,6 +258,18 @@ impl Resolver {
             ..task
         })))
     }
+}
+
+/// The error for a file that `tasks_from` and the like name. As in Ansible, a role without such a folder lacks nothing.
+fn not_in_role(folder: &Path, kind: &'static str, file: &str, at: &Span) -> Option<Problem> {
+    if file == "main" || !folder.is_dir() {
+        return None;
+    }
+    let listed = std::fs::read_dir(folder).ok()?.flatten();
+    let names: Vec<String> = listed.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let stems = names.iter().map(|name| name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem));
+    let help = nearest(file, stems).map(|meant| format!("did you mean `{meant}`?"));
+    Some(Box::new(PlanError::NotInRole { kind, file: file.to_owned(), at: at.clone(), help }))
 }
 
 /// A role as something asks for it.

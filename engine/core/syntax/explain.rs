@@ -3,18 +3,18 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::{event::ParseFault, fault::YamlFault};
+use super::{error::YamlError, event::ParseFault};
 use crate::source::{Source, Span};
 
 /// Turns a fault of the parser into one that says what to write.
-pub(super) fn explain(source: &Arc<Source>, fault: ParseFault) -> YamlFault {
+pub(super) fn explain(source: &Arc<Source>, fault: ParseFault) -> YamlError {
     let text = source.text.as_str();
     let at = Line::around(text, fault.at);
     let span = |range: Range<usize>| Span::new(source, range);
     let began = fault.began.map(|began| Line::around(text, began));
 
     if let Some(tabs) = at.tabs(fault.at) {
-        return YamlFault::Tab { at: span(tabs) };
+        return YamlError::Tab { at: span(tabs) };
     }
     match fault.problem {
         "found unexpected end of stream" | "found unexpected document indicator" => {
@@ -22,7 +22,7 @@ pub(super) fn explain(source: &Arc<Source>, fault: ParseFault) -> YamlFault {
         }
         "found unknown escape character" => {
             let escape: String = text.get(fault.at..).unwrap_or_default().chars().take(2).collect();
-            return YamlFault::UnknownEscape {
+            return YamlError::UnknownEscape {
                 at: span(fault.at..fault.at + escape.len()),
                 help: format!("write `\\{escape}` for a backslash, or use single quotes"),
                 escape,
@@ -30,19 +30,19 @@ pub(super) fn explain(source: &Arc<Source>, fault: ParseFault) -> YamlFault {
         }
         "control characters are not allowed" => {
             let width = text.get(fault.at..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-            return YamlFault::ControlCharacter { at: span(fault.at..fault.at + width) };
+            return YamlError::ControlCharacter { at: span(fault.at..fault.at + width) };
         }
         _ => {}
     }
     if let Some(start) = [Some(at), began].into_iter().flatten().find_map(|line| line.bare_template(fault.at)) {
         let range = unquoted_template(text, start);
-        return YamlFault::UnquotedTemplate { help: corrected(text, range.clone()), at: span(range) };
+        return YamlError::UnquotedTemplate { help: corrected(text, range.clone()), at: span(range) };
     }
     match fault.problem {
         "found character that cannot start any token" => {
             let c = text.get(fault.at..).and_then(|rest| rest.chars().next()).unwrap_or_default();
             let value = fault.at..at.value_end();
-            YamlFault::ReservedCharacter {
+            YamlError::ReservedCharacter {
                 at: span(fault.at..fault.at + c.len_utf8()),
                 c,
                 help: corrected(text, value),
@@ -50,14 +50,14 @@ pub(super) fn explain(source: &Arc<Source>, fault: ParseFault) -> YamlFault {
         }
         "mapping values are not allowed in this context" => second_colon(source, at, fault.at),
         "block sequence entries are not allowed in this context" => match at.first_colon(fault.at) {
-            Some(_) => YamlFault::ListBesideKey {
+            Some(_) => YamlError::ListBesideKey {
                 at: span(fault.at..at.value_end()),
                 help: format!(
                     "put `{}` on a line of its own, below the key and indented",
                     at.text(text, fault.at..at.value_end())
                 ),
             },
-            None => YamlFault::Indentation {
+            None => YamlError::Indentation {
                 at: span(at.content()),
                 label: "no list can begin here".to_owned(),
                 help: "the value of the key above is complete; a list would have to be its only value".to_owned(),
@@ -71,19 +71,19 @@ pub(super) fn explain(source: &Arc<Source>, fault: ParseFault) -> YamlFault {
             let (open_c, close_c) = if fault.problem.ends_with("'}'") { ('{', '}') } else { ('[', ']') };
             let closed = at.text(text, fault.at..at.end).contains(close_c);
             if closed && began.is_some_and(|began| began.start == at.start) {
-                YamlFault::Other {
+                YamlError::Other {
                     at: span(fault.at..fault.at + 1),
                     problem: format!("a `,` or `{close_c}` is missing"),
                     help: Some("a value that holds brackets, commas or colons needs quotes".to_owned()),
                 }
             } else {
-                YamlFault::UnclosedBracket {
+                YamlError::UnclosedBracket {
                     at: span(open..open + 1),
                     help: format!("close it with `{close_c}`; a value that begins with `{open_c}` needs quotes"),
                 }
             }
         }
-        problem => YamlFault::Other {
+        problem => YamlError::Other {
             at: span(fault.at..at.end.max(fault.at)),
             problem: problem
                 .replace("did not find expected", "expected")
@@ -238,29 +238,29 @@ impl<'t> Line<'t> {
     }
 }
 
-fn unclosed_quote(source: &Arc<Source>, open: usize) -> YamlFault {
+fn unclosed_quote(source: &Arc<Source>, open: usize) -> YamlError {
     let line = Line::around(&source.text, open);
     let quote = source.text.get(open..).and_then(|rest| rest.chars().next()).unwrap_or('"');
     let written = line.text(&source.text, line.content().start..line.end);
-    YamlFault::UnclosedQuote {
+    YamlError::UnclosedQuote {
         at: Span::new(source, open..open + 1),
         help: format!("close it: `{}{quote}`", written.trim_end()),
     }
 }
 
 /// `key: value: more`, or a line that was taken for a part of the value above.
-fn second_colon(source: &Arc<Source>, line: Line, at: usize) -> YamlFault {
+fn second_colon(source: &Arc<Source>, line: Line, at: usize) -> YamlError {
     let text = source.text.as_str();
     if let Some(colon) = line.first_colon(at) {
         let rest = line.text(text, colon + 1..line.value_end());
         let start = line.value_end() - rest.trim_start().len();
-        return YamlFault::ColonInValue {
+        return YamlError::ColonInValue {
             at: Span::new(source, at..at + 1),
             help: corrected(text, start..line.value_end()),
         };
     }
     let Some(above) = line.above() else {
-        return YamlFault::Other {
+        return YamlError::Other {
             at: Span::new(source, at..at + 1),
             problem: "a colon where no key can end".to_owned(),
             help: None,
@@ -272,25 +272,25 @@ fn second_colon(source: &Arc<Source>, line: Line, at: usize) -> YamlFault {
     let key = line.text(text, line.entry().start..at);
     let spaces = above.entry().start - above.start;
     let above_key = line.text(text, above.entry().start..above.first_colon(usize::MAX).unwrap_or(above.end));
-    YamlFault::Indentation {
+    YamlError::Indentation {
         at: Span::new(source, line.entry().start..at),
         label: "indented more than the key above, so YAML reads it as part of that value".to_owned(),
         help: format!("line `{key}` up with `{above_key}`: indent it by {spaces} spaces"),
     }
 }
 
-fn missing_colon(source: &Arc<Source>, line: Line) -> YamlFault {
+fn missing_colon(source: &Arc<Source>, line: Line) -> YamlError {
     let entry = line.entry();
     let text = line.text(&source.text, entry.clone());
     let key_end = text.find([' ', '=', ':']).unwrap_or(text.len());
     let (key, rest) = text.split_at(key_end);
     let value = rest.trim_start_matches([' ', '=', ':']);
     let help = if value.is_empty() { format!("write `{key}:`") } else { format!("write `{key}: {value}`") };
-    YamlFault::MissingColon { at: Span::new(source, entry.start..entry.start + key_end), help }
+    YamlError::MissingColon { at: Span::new(source, entry.start..entry.start + key_end), help }
 }
 
 /// Something in a mapping that is no key.
-fn expected_key(source: &Arc<Source>, line: Line, fault: &ParseFault) -> YamlFault {
+fn expected_key(source: &Arc<Source>, line: Line, fault: &ParseFault) -> YamlError {
     let text = source.text.as_str();
     let before = line.text(text, line.content().start..fault.at).trim_end();
     if let Some(quote @ ('"' | '\'')) = before.chars().last() {
@@ -302,13 +302,13 @@ fn expected_key(source: &Arc<Source>, line: Line, fault: &ParseFault) -> YamlFau
         let start = line.first_colon(fault.at).map_or(line.entry().start, |colon| colon + 1);
         let rest = line.text(text, start..line.value_end());
         let value = line.value_end() - rest.trim_start().len()..line.value_end();
-        return YamlFault::TextAfterQuote {
+        return YamlError::TextAfterQuote {
             at: Span::new(source, fault.at..line.value_end()),
             help: corrected(text, value).replacen("quote it", "quote the whole value", 1),
         };
     }
     if !before.is_empty() {
-        return YamlFault::Other {
+        return YamlError::Other {
             at: Span::new(source, fault.at..line.value_end()),
             problem: "text after a value that is complete".to_owned(),
             help: Some("a value that holds brackets or braces needs quotes".to_owned()),
@@ -329,13 +329,13 @@ fn opening_quote_above(line: Line, quote: char) -> Option<usize> {
 }
 
 /// A line that belongs to nothing above.
-fn outside(source: &Arc<Source>, line: Line, fault: &ParseFault) -> YamlFault {
+fn outside(source: &Arc<Source>, line: Line, fault: &ParseFault) -> YamlError {
     let text = source.text.as_str();
     let content = line.content();
     let column = content.start - line.start;
     let item = line.text(text, content.clone()).starts_with("- ");
     let Some(began) = fault.began else {
-        return YamlFault::Indentation {
+        return YamlError::Indentation {
             at: Span::new(source, content),
             label: "the value above has ended before this line".to_owned(),
             help:
@@ -345,7 +345,7 @@ fn outside(source: &Arc<Source>, line: Line, fault: &ParseFault) -> YamlFault {
     };
     let expected = began - Line::around(text, began).start;
     if fault.problem.contains("'-'") && !item && column == expected {
-        return YamlFault::Indentation {
+        return YamlError::Indentation {
             at: Span::new(source, content),
             label: "neither an item of the list nor a part of the item above".to_owned(),
             help: format!("indent it by {} spaces, to belong to the item above, or begin it with `- `", expected + 2),
@@ -364,7 +364,7 @@ fn outside(source: &Arc<Source>, line: Line, fault: &ParseFault) -> YamlFault {
         ),
         None => ("nothing like this can stand here".to_owned(), "line it up with the block it belongs to".to_owned()),
     };
-    YamlFault::Indentation { at: Span::new(source, content), label, help }
+    YamlError::Indentation { at: Span::new(source, content), label, help }
 }
 
 /// The line above whose item or key stands at the column nearest to this one's, and that column.

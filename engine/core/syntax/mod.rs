@@ -1,9 +1,9 @@
 //! YAML 1.1 text -> events -> spanned nodes -> plays, blocks, tasks, roles.
 
 pub mod emit;
+mod error;
 mod event;
 mod explain;
-mod fault;
 mod locate;
 mod node;
 mod read;
@@ -12,12 +12,12 @@ pub mod spec;
 mod tree;
 pub mod yaml;
 
-pub use fault::{YamlFault, YamlWarning};
+pub use error::{YamlError, YamlWarning};
 pub use locate::locate;
 pub use node::{Kind, Node, Style, Text};
 pub use read::{
-    Known, Modules, ReadFault, argument_specs, collection_names, read_argument_specs, read_playbook, read_role_meta,
-    read_tasks, read_vars,
+    Known, Modules, ReadError, Warning, argument_specs, collection_names, read_argument_specs, read_playbook,
+    read_role_meta, read_tasks, read_vars,
 };
 pub use tree::{
     Action, Block, Entry, ImportPlaybook, Keywords, Loop, LoopControl, Play, Playbook, PlaybookEntry, RoleMeta,

@@ -8,9 +8,9 @@ use std::{
 
 use super::{
     Kind, Node, Style, Text,
+    error::{YamlError, YamlWarning},
     event::{Event, EventKind, Events, ParseFault},
     explain::{self, corrected},
-    fault::{YamlFault, YamlWarning},
     scalar::{self, ScalarFault},
 };
 use crate::source::{Problems, Source, Span};
@@ -54,7 +54,7 @@ pub fn load(source: &Arc<Source>) -> Result<Loaded, Problems> {
         Err(Stop::Parse(fault)) => {
             match explain::explain(source, fault) {
                 // Told already, when it was read as a mapping in a mapping.
-                YamlFault::UnquotedTemplate { at, .. } if reader.unquoted.contains(&at.range().start) => {}
+                YamlError::UnquotedTemplate { at, .. } if reader.unquoted.contains(&at.range().start) => {}
                 fault => reader.problems.push(fault),
             }
             Err(reader.problems)
@@ -69,7 +69,7 @@ pub fn load(source: &Arc<Source>) -> Result<Loaded, Problems> {
 /// Why nothing more can be read; lesser faults are collected.
 enum Stop {
     Parse(ParseFault),
-    Fault(YamlFault),
+    Fault(YamlError),
 }
 
 impl From<ParseFault> for Stop {
@@ -111,7 +111,7 @@ impl Reader<'_> {
                     return Ok(document.unwrap_or_else(|| self.node(Kind::Null, end..end)));
                 }
                 EventKind::DocumentStart if document.is_some() => {
-                    return Err(Stop::Fault(YamlFault::SecondDocument { at: self.span(event.range) }));
+                    return Err(Stop::Fault(YamlError::SecondDocument { at: self.span(event.range) }));
                 }
                 EventKind::DocumentStart => {
                     let event = self.events.read()?;
@@ -130,14 +130,14 @@ impl Reader<'_> {
         Node { span: self.span(range), kind }
     }
 
-    fn fault(&mut self, fault: YamlFault) {
+    fn fault(&mut self, fault: YamlError) {
         self.problems.push(fault);
     }
 
     fn item(&mut self, event: Event, depth: usize, key: bool) -> Result<Item, Stop> {
         let Event { kind, range } = event;
         if depth > DEEPEST {
-            return Err(Stop::Fault(YamlFault::TooDeep { at: self.span(range), most: DEEPEST }));
+            return Err(Stop::Fault(YamlError::TooDeep { at: self.span(range), most: DEEPEST }));
         }
         match kind {
             EventKind::Alias(name) => self.alias(&name, range),
@@ -228,11 +228,11 @@ impl Reader<'_> {
                 for item in items.into_iter().rev() {
                     match item.kind {
                         Kind::Map(entries) => merged.extend(entries),
-                        _ => self.fault(YamlFault::MergeOfOther { at: item.span }),
+                        _ => self.fault(YamlError::MergeOfOther { at: item.span }),
                     }
                 }
             }
-            _ => self.fault(YamlFault::MergeOfOther { at: value.span }),
+            _ => self.fault(YamlError::MergeOfOther { at: value.span }),
         }
     }
 
@@ -269,10 +269,10 @@ impl Reader<'_> {
             let at = explain::unquoted_template(text, outer.start);
             let help = corrected(text, at.clone());
             self.unquoted.push(at.start);
-            let fault = YamlFault::UnquotedTemplate { at: self.span(at), help };
+            let fault = YamlError::UnquotedTemplate { at: self.span(at), help };
             self.fault(fault);
         } else {
-            self.fault(YamlFault::CollectionAsKey { at: key.span.clone() });
+            self.fault(YamlError::CollectionAsKey { at: key.span.clone() });
         }
     }
 
@@ -302,7 +302,7 @@ impl Reader<'_> {
             Some(tag @ ("!vault" | "!vault-encrypted" | UNSAFE)) => {
                 let vault = tag != UNSAFE;
                 if vault && !value.trim_start().starts_with("$ANSIBLE_VAULT;") {
-                    self.fault(YamlFault::NoVaultEnvelope { at: self.span(range.clone()) });
+                    self.fault(YamlError::NoVaultEnvelope { at: self.span(range.clone()) });
                 }
                 let value = self.word(value);
                 return Kind::Str(Text { value, style, vault, no_template: !vault });
@@ -324,10 +324,10 @@ impl Reader<'_> {
             Err(fault) => {
                 let at = self.span(range.clone());
                 self.fault(match fault {
-                    ScalarFault::BigInt => YamlFault::BigInt { at, value },
-                    ScalarFault::NoSuchDate => YamlFault::NoSuchDate { at, value },
-                    ScalarFault::Indicator => YamlFault::Indicator { at, value },
-                    ScalarFault::Mismatch => YamlFault::TagMismatch { at, tag: shown_tag(tag.unwrap_or_default()) },
+                    ScalarFault::BigInt => YamlError::BigInt { at, value },
+                    ScalarFault::NoSuchDate => YamlError::NoSuchDate { at, value },
+                    ScalarFault::Indicator => YamlError::Indicator { at, value },
+                    ScalarFault::Mismatch => YamlError::TagMismatch { at, tag: shown_tag(tag.unwrap_or_default()) },
                 });
                 Kind::Null
             }
@@ -347,7 +347,7 @@ impl Reader<'_> {
         let tag = shown_tag(tag);
         let before = self.source.text.get(..range.start).unwrap_or_default();
         let at = before.rfind(tag.as_str()).map_or(range.clone(), |at| at..at + tag.len());
-        self.fault(YamlFault::UnknownTag { at: self.span(at), tag });
+        self.fault(YamlError::UnknownTag { at: self.span(at), tag });
     }
 
     fn begin(&mut self, anchor: Option<&String>) {
@@ -368,13 +368,13 @@ impl Reader<'_> {
             Some(Some((node, size))) => {
                 self.aliased += size;
                 if self.aliased > MOST_ALIASED {
-                    return Err(Stop::Fault(YamlFault::TooManyAliased { at, most: MOST_ALIASED }));
+                    return Err(Stop::Fault(YamlError::TooManyAliased { at, most: MOST_ALIASED }));
                 }
                 // A key that is an alias is text like any other.
                 Ok(Item { node: Node { span: at, kind: node.kind.clone() }, size: *size, merge: false })
             }
             Some(None) => {
-                self.fault(YamlFault::AliasWithin { at, name: name.to_owned() });
+                self.fault(YamlError::AliasWithin { at, name: name.to_owned() });
                 Ok(Item { node: self.node(Kind::Null, range), size: 1, merge: false })
             }
             None => {
@@ -383,7 +383,7 @@ impl Reader<'_> {
                     Some(known) => format!("did you mean `*{known}`?"),
                     None => format!("an anchor `&{name}` must come before it"),
                 };
-                self.fault(YamlFault::UnknownAlias { at, name: name.to_owned(), help });
+                self.fault(YamlError::UnknownAlias { at, name: name.to_owned(), help });
                 Ok(Item { node: self.node(Kind::Null, range), size: 1, merge: false })
             }
         }
@@ -440,7 +440,7 @@ fn json_document(source: &Arc<Source>) -> Result<Loaded, Problems> {
     let span = Span::new(source, 0..source.text.len());
     match serde_json::from_str(&source.text) {
         Ok(value) => Ok(Loaded { node: json_node(value, &span), warnings: Vec::new() }),
-        Err(error) => Err(YamlFault::Other { at: span, problem: error.to_string(), help: None }.into()),
+        Err(error) => Err(YamlError::Other { at: span, problem: error.to_string(), help: None }.into()),
     }
 }
 

@@ -45,7 +45,7 @@ pub use condition::condition;
 pub use error::{TemplateError, Via};
 pub use file::{FileOptions, render_file};
 pub(crate) use functions::exists as is_function;
-pub use lookups::lookup;
+pub use lookups::{lookup, names as lookup_names};
 pub use native::drop_omitted;
 pub use objects::Level;
 pub use render::render;

@@ -29,10 +29,18 @@ pub(crate) enum PlayError {
         #[label("neither")]
         at: Span,
     },
-    #[error("none of these files of variables can be found")]
+    #[error("an undefined variable was found when attempting to template the vars_files item: {reason}")]
     VarsFiles {
+        reason: String,
         #[source_code]
-        #[label("looked beside the playbook")]
+        #[label("in this item")]
+        at: Span,
+    },
+    #[error("Invalid `vars_files` value of type '{kind}'")]
+    VarsFileType {
+        kind: String,
+        #[source_code]
+        #[label("must be the name of a file")]
         at: Span,
     },
 }

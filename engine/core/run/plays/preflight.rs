@@ -6,7 +6,7 @@ use std::{collections::HashSet, sync::Arc};
 use crate::{
     actions::text_of,
     inventory::Pattern,
-    plan::{Block, Field, Play, Step},
+    plan::{self, Block, Field, Play, Step},
     run::{
         connection::variables::NOT_FOLLOWED,
         plays::serial::check_serial,
@@ -24,12 +24,10 @@ pub struct RunError {
     pub exit_code: u8,
 }
 
-/// Ansible's exit code for what stands wrongly in a file.
-pub const UNREADABLE: u8 = 4;
-
 impl From<Problems> for RunError {
     fn from(problems: Problems) -> Self {
-        RunError { problems, exit_code: UNREADABLE }
+        let exit_code = plan::exit_code(&problems);
+        RunError { problems, exit_code }
     }
 }
 
@@ -52,7 +50,7 @@ impl Run {
         for play in plays {
             self.check_hosts(play, &mut found);
         }
-        found.problems.unless_any(())?;
+        found.problems.unless_any(()).map_err(|problems| RunError { problems, exit_code: 4 })?;
         for (name, host) in found.not_followed {
             self.warn(format!("the variable `{name}` ({host}) has no effect: it is not supported"), None);
         }

@@ -1,9 +1,8 @@
 //! `vars_files`, for each host.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use crate::{
-    actions::text_of,
     plan::Field,
     run::{
         facts::{Facts, with_facts},
@@ -45,20 +44,32 @@ impl Run {
         host: &Arc<HostState>,
         candidates: &[Field],
     ) -> Result<Arc<Layer>, Problems> {
-        let mut named = None;
         for candidate in candidates {
+            let at = || candidate.span.clone();
             let name = with_facts(facts, host, || {
                 template::render(&candidate.value, &self.scope(play, host, None, None, self.options.check))
             });
-            let name = text_of(&name.map_err(Problems::from)?);
-            named.get_or_insert_with(|| candidate.span.clone());
-            if let Some(found) = crate::plan::vars_file(&play.play.folder, &name) {
+            let name = match name {
+                Ok(name) => name,
+                Err(error) if error.undefined().is_some() => {
+                    // With facts at hand the name will not become known later.
+                    if host.gathered() || !play.never_gather.load(Ordering::Acquire) {
+                        return Err(PlayError::VarsFiles { reason: error.to_string(), at: at() }.into());
+                    }
+                    self.warn_once("skipping vars_files item due to an undefined variable", &candidate.span);
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            let Some(name) = name.as_str() else {
+                let kind = name.kind().to_string();
+                return Err(PlayError::VarsFileType { kind, at: at() }.into());
+            };
+            if let Some(found) = crate::plan::vars_file(&play.play.folder, name) {
                 return self.resolver.project.vars(&found, Some(&candidate.span));
             }
         }
-        match named {
-            Some(at) => Err(PlayError::VarsFiles { at }.into()),
-            None => Ok(Arc::default()),
-        }
+        // As in Ansible, a file that is not there says nothing.
+        Ok(Arc::default())
     }
 }

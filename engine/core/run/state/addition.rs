@@ -1,7 +1,7 @@
 //! What a run adds to its inventory (`add_host`, `group_by`), kept so that it outlives a refresh.
 
 use crate::{
-    inventory::{Inventory, InventoryFault},
+    inventory::{Inventory, InventoryError},
     vars::Layer,
 };
 
@@ -14,7 +14,7 @@ pub(crate) enum Addition {
 
 impl Addition {
     /// Adds it; says whether anything is new.
-    pub fn add_to(&self, inventory: &mut Inventory) -> Result<bool, InventoryFault> {
+    pub fn add_to(&self, inventory: &mut Inventory) -> Result<bool, InventoryError> {
         fn words(list: &[String]) -> Vec<&str> {
             list.iter().map(String::as_str).collect()
         }

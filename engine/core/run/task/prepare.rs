@@ -109,6 +109,9 @@ impl Run {
             },
             _ => task,
         };
+        if let Some(name) = &task.unknown {
+            return Ok(Ready::Done(unsupported(&task.action, name), delegated));
+        }
         let args = self.arguments(task, &scope)?;
         let ask = match &task.action {
             Action::Module(entry) => actions::Ask { module: entry.name, args: wire_args(args), after: After::Nothing },
@@ -277,7 +280,8 @@ impl Run {
             Err(missing) => return Ok(Err(Answer { help: missing.help, ..Answer::failed(missing.msg) })),
         };
         let secrets = crate::plan::secrets(&action);
-        Ok(Ok(Task { action, secrets, written: name.trim().into(), ..Task::clone(task) }))
+        let unknown = crate::plan::unknown(&action, task.args.named.keys());
+        Ok(Ok(Task { action, secrets, unknown, written: name.trim().into(), ..Task::clone(task) }))
     }
 
     fn environment(&self, task: &Task, scope: &Arc<Scope>) -> Result<Vec<(String, String)>, TemplateError> {
@@ -303,6 +307,22 @@ fn seconds(task: &Task, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError
 /// A new id of a job, in the form that playbooks know.
 pub(crate) fn job_id() -> String {
     format!("j{}.{}", rand::random_range(0..1_000_000_000_000_u64), std::process::id())
+}
+
+/// The answer of a task with an argument that its module does not have.
+fn unsupported(action: &Action, name: &str) -> Answer {
+    let args = action.args();
+    let mut known: Vec<&str> = args.iter().map(|arg| arg.name).filter(|name| !name.starts_with('_')).collect();
+    known.sort_unstable();
+    let msg = format!(
+        "Unsupported parameters for ({}) module: {name}. Supported parameters include: {}.",
+        action.name(),
+        known.join(", ")
+    );
+    let mut answer = Answer::failed(msg);
+    answer.blame = Some(name.to_owned());
+    answer.help = crate::source::nearest(name, known).map(|near| format!("did you mean `{near}`?"));
+    answer
 }
 
 /// The answer of a task whose arguments are wrong.

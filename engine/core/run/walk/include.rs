@@ -201,10 +201,9 @@ impl Run {
             }
         };
         if !found.problems.is_empty() {
-            let told = found.problems.told(&run.task.span);
             for host in hosts {
-                let mut answer = Answer::failed(told.as_str());
-                answer.place = found.problems.0.first().and_then(|problem| span_of(problem.as_ref(), &run.task));
+                let mut answer = Answer::of_problems(&found.problems, &run.task.span);
+                answer.place.get_or_insert_with(|| place_of(&run.task));
                 let iteration = Iteration { index: 0, item: None, top: None };
                 let attempt = Attempt { iteration: &iteration, number: 1, looped: false, delegated: None };
                 let result = self.evaluate(run, host, &attempt, answer);
@@ -298,11 +297,6 @@ fn place_of(task: &Task) -> Span {
         .map(|field| field.span.clone())
         .or_else(|| ["file", "name"].iter().find_map(|name| task.args.named.get(*name)).map(|arg| arg.span.clone()))
         .unwrap_or_else(|| task.span.clone())
-}
-
-/// Where a problem of another file is, as far as it can be told.
-fn span_of(_problem: &dyn miette::Diagnostic, task: &Task) -> Option<Span> {
-    Some(place_of(task))
 }
 
 /// The keywords of `apply`, which were rendered with the include's arguments.

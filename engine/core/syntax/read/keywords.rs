@@ -1,6 +1,6 @@
 //! The keywords of each place, and what their values may be.
 
-use super::{ReadFault, Reader};
+use super::{ReadError, Reader, Warning};
 use crate::{
     source::{Span, nearest},
     syntax::{Keywords, Kind, Node},
@@ -190,6 +190,20 @@ enum Shape {
     Any,
 }
 
+impl Shape {
+    /// Whether Ansible reads a keyword's value only when a task runs: a wrong one fails the task, if it runs at all.
+    fn is_read_late(self, keyword: &str) -> bool {
+        match self {
+            Shape::Bool | Shape::Whole | Shape::Number => {
+                !matches!(keyword, "gather_facts" | "gather_timeout" | "force_handlers" | "max_fail_percentage")
+            }
+            Shape::Condition | Shape::Environment => true,
+            Shape::Words => matches!(keyword, "notify" | "listen" | "collections"),
+            _ => false,
+        }
+    }
+}
+
 fn shape(name: &str) -> Shape {
     match name {
         "any_errors_fatal" | "become" | "check_mode" | "delegate_facts" | "diff" | "ignore_errors"
@@ -198,7 +212,7 @@ fn shape(name: &str) -> Shape {
         "port" | "throttle" | "timeout" | "retries" | "poll" | "async" | "gather_timeout" | "parallel" => Shape::Whole,
         "delay" | "pause" | "max_fail_percentage" => Shape::Number,
         "name" | "become_exe" | "become_flags" | "become_method" | "become_user" | "connection" | "delegate_to"
-        | "remote_user" | "strategy" | "fact_path" => Shape::Text,
+        | "remote_user" | "strategy" | "fact_path" | "label" => Shape::Text,
         "order" => Shape::Order,
         "tags" | "collections" | "gather_subset" | "notify" | "listen" => Shape::Words,
         "when" | "changed_when" | "failed_when" | "until" | "break_when" => Shape::Condition,
@@ -264,7 +278,7 @@ impl Reader<'_> {
                 Kind::Str(_) => true,
                 Kind::Seq(items) => {
                     for item in items.iter().filter(|item| matches!(item.kind, Kind::Map(_) | Kind::Seq(_))) {
-                        self.wrong_type(format!("an item of `{name}`"), "text", item, None);
+                        self.misfit(name, shape, format!("an item of `{name}`"), "text", item, None);
                     }
                     true
                 }
@@ -280,6 +294,8 @@ impl Reader<'_> {
                 }
                 true
             }
+            // As in Ansible, the variables of a loop may have any name.
+            Shape::Variable if name != "register" => scalar,
             Shape::Variable => match node.as_str() {
                 Some(variable) => {
                     self.variable_name(variable, &node.span);
@@ -307,7 +323,7 @@ impl Reader<'_> {
                 Kind::Seq(items) => {
                     for item in items {
                         if !matches!(item.kind, Kind::Map(_)) && !item.as_str().is_some_and(is_template) {
-                            self.wrong_type("an item of `environment`".to_owned(), "a mapping", item, None);
+                            self.misfit(name, shape, "an item of `environment`".to_owned(), "a mapping", item, None);
                         }
                     }
                     true
@@ -346,7 +362,24 @@ impl Reader<'_> {
             }
             Shape::Files => ("a file or a list of files", None),
         };
-        self.wrong_type(format!("`{name}`"), expected, node, help);
+        self.misfit(name, shape, format!("`{name}`"), expected, node, help);
+    }
+
+    /// A value of the wrong type: an error, or a warning where Ansible finds it only when the task runs.
+    fn misfit(
+        &mut self,
+        keyword: &str,
+        shape: Shape,
+        name: String,
+        expected: &'static str,
+        node: &Node,
+        help: Option<String>,
+    ) {
+        if !shape.is_read_late(keyword) {
+            return self.wrong_type(name, expected, node, help);
+        }
+        let at = head(&node.span);
+        self.foresee(&ReadError::WrongType { name, expected, found: found(node), at: at.clone(), help }, &at);
     }
 
     fn condition(&mut self, name: &str, node: &Node) {
@@ -361,11 +394,11 @@ impl Reader<'_> {
             }),
             _ => None,
         };
-        self.wrong_type(format!("`{name}`"), "an expression", node, help);
+        self.misfit(name, Shape::Condition, format!("`{name}`"), "an expression", node, help);
     }
 
     pub(super) fn wrong_type(&mut self, name: String, expected: &'static str, node: &Node, help: Option<String>) {
-        self.problems.push(ReadFault::WrongType { name, expected, found: found(node), at: head(&node.span), help });
+        self.problems.push(ReadError::WrongType { name, expected, found: found(node), at: head(&node.span), help });
     }
 
     pub(super) fn variable_name(&mut self, name: &str, at: &Span) {
@@ -379,21 +412,21 @@ impl Reader<'_> {
                 true => String::new(),
                 false => format!("; for instance `{plain}`"),
             };
-            self.problems.push(ReadFault::VariableName { at: at.clone(), name: name.to_owned(), also });
+            self.problems.push(ReadError::VariableName { at: at.clone(), name: name.to_owned(), also });
         }
     }
 
     /// A keyword that this place does not have.
     pub(super) fn unknown_keyword(&mut self, name: &str, at: &Span, place: Place) {
         if let Some(help) = removed(name) {
-            self.problems.push(ReadFault::Removed { at: at.clone(), name: name.to_owned(), help });
+            self.problems.push(ReadError::Removed { at: at.clone(), name: name.to_owned(), help });
             return;
         }
         let help = match nearest(name, place.keywords()) {
             Some(near) => Some(format!("did you mean `{near}`?")),
             None => belongs_to(name, place),
         };
-        self.problems.push(ReadFault::UnknownKeyword {
+        self.problems.push(ReadError::UnknownKeyword {
             at: at.clone(),
             name: name.to_owned(),
             place: place.name(),
@@ -401,16 +434,15 @@ impl Reader<'_> {
         });
     }
 
-    /// Keywords of Ansible that this engine refuses.
-    pub(super) fn refused(&mut self, name: &str, at: &Span) -> bool {
+    /// Keywords of Ansible that have no effect here.
+    pub(super) fn passes_over(&mut self, name: &str, value: &Node) -> bool {
         if name != "debugger" {
             return false;
         }
-        self.problems.push(ReadFault::Unsupported {
-            at: at.clone(),
-            name: name.to_owned(),
-            help: Some("there is no interactive debugger; remove the keyword".to_owned()),
-        });
+        if value.as_str() != Some("never") {
+            let message = "`debugger` has no effect: rplay has no interactive debugger".to_owned();
+            self.warnings.push(Warning { message, place: value.span.clone() });
+        }
         true
     }
 }

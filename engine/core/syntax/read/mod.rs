@@ -1,16 +1,19 @@
 //! From nodes to plays, roles, blocks and tasks. Every fault of a file is found, not just the first one.
 
-mod fault;
+mod error;
 mod freeform;
 mod keywords;
 mod play;
 mod specs;
 mod task;
 
-pub use fault::ReadFault;
+pub use error::ReadError;
 pub use specs::{argument_specs, read_argument_specs};
 
 use std::sync::Arc;
+
+use miette::Diagnostic;
+use thiserror::Error;
 
 use self::{
     keywords::{Place, found, head},
@@ -39,6 +42,9 @@ pub trait Modules {
 
     /// All names, for "did you mean"; asked for only when something was misspelt.
     fn names(&self) -> Vec<&str>;
+
+    /// The names of all lookups, for `with_NAME`.
+    fn lookups(&self) -> Vec<&str>;
 }
 
 /// What is known of a name.
@@ -57,8 +63,27 @@ pub fn collection_names(node: &Node) -> Arc<[Arc<str>]> {
     items.iter().filter_map(Node::as_str).map(|name| Arc::from(name.trim())).collect()
 }
 
-/// What was read, and what should be looked at.
-pub type Outcome<T> = Result<(T, Vec<YamlWarning>), Problems>;
+/// Something that can be read but is probably a mistake.
+#[derive(Debug, Diagnostic, Error)]
+#[error("{message}")]
+#[diagnostic(severity(Warning))]
+pub struct Warning {
+    pub message: String,
+    #[source_code]
+    #[label]
+    pub place: Span,
+}
+
+impl From<YamlWarning> for Warning {
+    fn from(warning: YamlWarning) -> Self {
+        let message = warning.to_string();
+        let YamlWarning::DuplicateKey { again, .. } = warning;
+        Warning { message, place: again }
+    }
+}
+
+/// What was read, and what to warn about.
+pub type Outcome<T> = Result<(T, Vec<Warning>), Problems>;
 
 /// Reads a file of plays.
 pub fn read_playbook(source: &Arc<Source>, modules: &dyn Modules) -> Outcome<Playbook> {
@@ -83,9 +108,10 @@ pub fn read_vars(source: &Arc<Source>) -> Outcome<Vec<(Word, Node)>> {
 
 fn read<T>(source: &Arc<Source>, modules: &dyn Modules, read: impl FnOnce(&mut Reader, Node) -> T) -> Outcome<T> {
     let Loaded { node, warnings } = yaml::load(source)?;
-    let mut reader = Reader { modules, collections: Arc::default(), problems: Problems::default() };
+    let warnings = warnings.into_iter().map(Warning::from).collect();
+    let mut reader = Reader { modules, collections: Arc::default(), problems: Problems::default(), warnings };
     let value = read(&mut reader, node);
-    reader.problems.unless_any((value, warnings))
+    reader.problems.unless_any((value, reader.warnings))
 }
 
 /// Reads nodes and collects what is wrong.
@@ -94,12 +120,19 @@ struct Reader<'m> {
     /// What the nearest `collections:` lists.
     collections: Arc<[Arc<str>]>,
     problems: Problems,
+    warnings: Vec<Warning>,
 }
 
 impl Reader<'_> {
     fn fault(&mut self, problem: impl Into<String>, label: &'static str, at: &Span, help: Option<&str>) {
         let help = help.map(str::to_owned);
-        self.problems.push(ReadFault::Other { problem: problem.into(), label, at: head(at), help });
+        self.problems.push(ReadError::Other { problem: problem.into(), label, at: head(at), help });
+    }
+
+    /// Warns of what Ansible meets only when the task runs: the task then fails, if it runs at all.
+    fn foresee(&mut self, fault: &ReadError, at: &Span) {
+        let help = miette::Diagnostic::help(fault).map(|help| format!("; {help}")).unwrap_or_default();
+        self.warnings.push(Warning { message: format!("{fault}{help}"), place: at.clone() });
     }
 
     /// Reads a play, block or task; names of modules in it are looked for in the collections that it lists.
@@ -131,7 +164,7 @@ impl Reader<'_> {
             }
             _ => {
                 let problem = format!("{what} must be a mapping");
-                self.problems.push(ReadFault::Other {
+                self.problems.push(ReadError::Other {
                     problem,
                     label: found(&node),
                     at: head(&node.span),
@@ -174,6 +207,10 @@ mod tests {
 
         fn names(&self) -> Vec<&str> {
             vec!["command", "shell", "include_tasks", "meta", "debug", "copy", "apt"]
+        }
+
+        fn lookups(&self) -> Vec<&str> {
+            vec!["items", "first_found"]
         }
     }
 

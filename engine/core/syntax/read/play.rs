@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{
-    ReadFault, Reader,
+    ReadError, Reader,
     keywords::{Place, found, head, is_template, shared},
 };
 use crate::{
@@ -46,7 +46,7 @@ impl Reader<'_> {
                 self.within(node, |reader, node| reader.play(node)).map(|play| PlaybookEntry::Play(Box::new(play)))
             }
             _ => {
-                self.problems.push(ReadFault::Other {
+                self.problems.push(ReadError::Other {
                     problem: "an entry of a playbook must be a play or `import_playbook`".to_owned(),
                     label: found(&node),
                     at: head(&node.span),
@@ -77,7 +77,7 @@ impl Reader<'_> {
 
     /// A keyword that several places share, or a fault.
     pub(super) fn common(&mut self, name: &str, key: &Word, value: Node, keywords: &mut Keywords, place: Place) {
-        if self.refused(name, &key.span) {
+        if self.passes_over(name, &value) {
             return;
         }
         match shared(keywords, name).filter(|_| place.knows(name)) {
@@ -192,7 +192,7 @@ impl Reader<'_> {
         if Place::Play.knows(name) || self.module(name) == super::Known::No {
             return false;
         }
-        self.problems.push(ReadFault::UnknownKeyword {
+        self.problems.push(ReadError::UnknownKeyword {
             at: key.span.clone(),
             name: name.to_owned(),
             place: Place::Play.name(),

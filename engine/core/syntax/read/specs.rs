@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::{Known, Modules, Outcome, ReadFault, Reader, read};
+use super::{Known, Modules, Outcome, ReadError, Reader, read};
 use crate::{
     source::{Problems, Source, nearest},
     syntax::{
@@ -43,7 +43,12 @@ pub fn read_argument_specs(source: &Arc<Source>) -> Outcome<ArgumentSpecs> {
 
 /// Reads the value of `argument_specs:` in a role's `meta/main.yml`.
 pub fn argument_specs(node: Node) -> Result<ArgumentSpecs, Problems> {
-    let mut reader = Reader { modules: &NoModules, collections: Arc::default(), problems: Problems::default() };
+    let mut reader = Reader {
+        modules: &NoModules,
+        collections: Arc::default(),
+        problems: Problems::default(),
+        warnings: Vec::new(),
+    };
     let specs = reader.specs(node);
     reader.problems.unless_any(specs)
 }
@@ -57,6 +62,10 @@ impl Modules for NoModules {
     }
 
     fn names(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    fn lookups(&self) -> Vec<&str> {
         Vec::new()
     }
 }
@@ -108,7 +117,7 @@ impl Reader<'_> {
                 },
                 "options" => option.options = self.options(value),
                 "required_if" | "required_one_of" | "required_together" | "required_by" | "mutually_exclusive" => {
-                    self.problems.push(ReadFault::Unsupported {
+                    self.problems.push(ReadError::Unsupported {
                         at: key.span.clone(),
                         name: key.value.to_string(),
                         help: Some("check it with `assert` in the first task of the role".to_owned()),
@@ -125,7 +134,7 @@ impl Reader<'_> {
             return;
         }
         if let Some(near) = nearest(name, known.iter().copied()) {
-            self.problems.push(ReadFault::UnknownKeyword {
+            self.problems.push(ReadError::UnknownKeyword {
                 at: key.span.clone(),
                 name: name.to_owned(),
                 place: "an argument spec",

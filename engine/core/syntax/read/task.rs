@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Known, ReadFault, Reader,
+    Known, ReadError, Reader,
     freeform::{self, Unbalanced},
     keywords::{Place, belongs_to, found, head, is_template, removed},
     play::given,
@@ -45,6 +45,11 @@ impl Reader<'_> {
                 let is_block =
                     entries.iter().any(|(key, _)| matches!(key.as_str(), Some("block" | "rescue" | "always")));
                 if is_block {
+                    let alone = |name| entries.iter().find(|(key, _)| key.as_str() == Some(name));
+                    if let (None, Some((key, _))) = (alone("block"), alone("rescue").or_else(|| alone("always"))) {
+                        let problem = format!("`{}` without `block`", key.span.text());
+                        self.fault(problem, "no `block` beside it", &key.span, Some("put the tasks below `block:`"));
+                    }
                     return Some(Entry::Block(Box::new(self.within(node, |reader, node| reader.block(node, place)))));
                 }
                 self.within(node, |reader, node| reader.task(node, place)).map(|task| Entry::Task(Box::new(task)))
@@ -92,7 +97,7 @@ impl Reader<'_> {
                     block.notify = given(value);
                 }
                 name if !Place::Block.knows(name) && self.module(name) != Known::No => {
-                    self.problems.push(ReadFault::UnknownKeyword {
+                    self.problems.push(ReadError::UnknownKeyword {
                         at: key.span.clone(),
                         name: name.to_owned(),
                         place: Place::Block.name(),
@@ -178,12 +183,12 @@ impl Reader<'_> {
         let Some(call) = calls.next() else {
             if unknown.is_empty() && !named {
                 let help = "name a module with its arguments, such as `debug:` with `msg: ...`".to_owned();
-                self.problems.push(ReadFault::NoAction { at: head(&span), help });
+                self.problems.push(ReadError::NoAction { at: head(&span), help });
             }
             return None;
         };
         if let Some(second) = calls.next() {
-            self.problems.push(ReadFault::TwoActions {
+            self.problems.push(ReadError::TwoActions {
                 names: format!("{}, {}", call.name.value, second.name.value),
                 first: call.name.span,
                 second: second.name.span,
@@ -218,7 +223,7 @@ impl Reader<'_> {
         let Some(include) = names().map(|(_, name)| builtin(name)).find(|name| INCLUDES.contains(name)) else { return };
         for (key, name) in names() {
             if Place::Handler.knows(name) && !OF_INCLUDES.contains(&name) {
-                self.problems.push(ReadFault::UnknownKeyword {
+                self.problems.push(ReadError::UnknownKeyword {
                     at: key.span.clone(),
                     name: name.to_owned(),
                     place: if include == "include_tasks" { "include_tasks" } else { "include_role" },
@@ -240,7 +245,7 @@ impl Reader<'_> {
         for key in unknown {
             let name = &*key.value;
             if let Some(help) = removed(name) {
-                self.problems.push(ReadFault::Removed { at: key.span.clone(), name: name.to_owned(), help });
+                self.problems.push(ReadError::Removed { at: key.span.clone(), name: name.to_owned(), help });
                 continue;
             }
             let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
@@ -258,7 +263,7 @@ impl Reader<'_> {
                     let help = "`rplay doc` lists the modules there are".to_owned();
                     (format!("there is no module `{name}`"), Some(help))
                 });
-                self.problems.push(ReadFault::Other { problem, label: "not found", at: key.span.clone(), help });
+                self.problems.push(ReadError::Other { problem, label: "not found", at: key.span.clone(), help });
                 continue;
             }
             let help = match (near, calls.first()) {
@@ -268,7 +273,7 @@ impl Reader<'_> {
                     Some(format!("if it is an argument of `{0}`, indent it below `{0}:`", call.name.value))
                 }),
             };
-            self.problems.push(ReadFault::NeitherKeywordNorModule {
+            self.problems.push(ReadError::NeitherKeywordNorModule {
                 at: key.span.clone(),
                 name: name.to_owned(),
                 place: place.name(),
@@ -279,13 +284,26 @@ impl Reader<'_> {
 
     fn set_loop(&mut self, looped: &mut Option<Loop>, lookup: Option<Word>, key: &Word, items: Node) {
         if items.is_null() {
-            self.fault(
-                format!("`{}` without items", key.value),
-                "nothing to loop over",
-                &key.span,
-                Some("write a list below it"),
-            );
+            // As in Ansible, `loop:` alone is no loop.
+            if lookup.is_some() {
+                let help = Some("write a list below it");
+                self.fault(format!("`{}` without items", key.value), "nothing to loop over", &key.span, help);
+            }
             return;
+        }
+        if let Some(lookup) = &lookup {
+            let short = lookup.strip_prefix("ansible.builtin.").or_else(|| lookup.strip_prefix("ansible.legacy."));
+            let lookups = self.modules.lookups();
+            // Those of collections are looked for when the task runs.
+            if !lookups.contains(&short.unwrap_or(lookup)) && (short.is_some() || !lookup.contains('.')) {
+                let near = nearest(lookup, lookups).map(|near| format!("did you mean `with_{near}`?"));
+                self.problems.push(ReadError::UnknownKeyword {
+                    at: key.span.clone(),
+                    name: key.value.to_string(),
+                    place: Place::Task.name(),
+                    help: near.or_else(|| Some(format!("there is no lookup `{}`", &**lookup))),
+                });
+            }
         }
         if lookup.is_none() && !matches!(items.kind, Kind::Seq(_)) && !items.as_str().is_some_and(is_template) {
             let help = match &items.kind {
@@ -295,7 +313,10 @@ impl Reader<'_> {
                 }
                 _ => None,
             };
-            self.wrong_type("`loop`".to_owned(), "a list", &items, help);
+            let at = head(&items.span);
+            let name = "`loop`".to_owned();
+            let fault = ReadError::WrongType { name, expected: "a list", found: found(&items), at: at.clone(), help };
+            self.foresee(&fault, &at);
         }
         if looped.is_some() {
             self.fault(
@@ -406,7 +427,7 @@ impl Reader<'_> {
             return Some(name);
         }
         let near = nearest(&name.value, self.modules.names()).map(|near| format!("did you mean `{near}`?"));
-        self.problems.push(ReadFault::Other {
+        self.problems.push(ReadError::Other {
             problem: format!("there is no module `{}`", name.value),
             label: "unknown module",
             at: name.span,
@@ -446,7 +467,7 @@ impl Reader<'_> {
                         false => "close it, or write the arguments as `name: value` lines below the module".to_owned(),
                     };
                     let module = action.name.value.to_string();
-                    self.problems.push(ReadFault::Unbalanced { at, module, help });
+                    self.problems.push(ReadError::Unbalanced { at, module, help });
                     return None;
                 }
                 // Free text for an action that takes none is told when its arguments are checked.

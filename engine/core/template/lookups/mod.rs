@@ -33,6 +33,11 @@ fn tables() -> impl Iterator<Item = &'static (&'static str, Run)> {
     [collections::LOOKUPS, files::LOOKUPS, password::LOOKUPS, values::LOOKUPS].into_iter().flatten()
 }
 
+/// The names of all lookups, without their collection.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    tables().map(|(name, _)| *name)
+}
+
 pub(super) use files::glob;
 
 /// `key=value` pairs and bare words of a term, as `lookup('password', 'file length=20')` has them. Values may

@@ -7,7 +7,7 @@ use crate::source::Span;
 
 /// A fault of a playbook, a task file or a role's metadata at its place.
 #[derive(Debug, Diagnostic, Error)]
-pub enum ReadFault {
+pub enum ReadError {
     #[error("`{name}` is not a keyword of {place}")]
     UnknownKeyword {
         #[source_code]

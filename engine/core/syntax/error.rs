@@ -7,7 +7,7 @@ use crate::source::Span;
 
 /// A fault of a YAML text at its place.
 #[derive(Debug, Diagnostic, Error)]
-pub enum YamlFault {
+pub enum YamlError {
     #[error("a tab where YAML expects spaces")]
     #[diagnostic(help("YAML is indented with spaces; this is a tab"))]
     Tab {

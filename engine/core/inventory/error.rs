@@ -5,14 +5,18 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use crate::source::Span;
+use super::{Inventory, graph::Snapshot};
+use crate::source::{Problems, Span};
 
 /// What can be wrong with an inventory or a host pattern.
 #[derive(Debug, Error, Diagnostic)]
-pub enum InventoryFault {
+pub enum InventoryError {
     #[error("inventory `{path}` does not exist")]
     #[diagnostic(help("a list of hosts needs a comma: `-i {path},`"))]
     Missing { path: String },
+
+    #[error("the inventory folder `{path}` contains no inventory files")]
+    EmptyFolder { path: String },
 
     #[error("inventory `{}` cannot be read: {error}", path.display())]
     Unreadable { path: PathBuf, error: std::io::Error },
@@ -67,15 +71,37 @@ pub enum InventoryFault {
     NothingLeft { help: String },
 }
 
-impl InventoryFault {
+impl InventoryError {
     pub(super) fn syntax(place: Span, message: impl Into<String>) -> Self {
-        InventoryFault::Syntax { message: message.into(), place, help: None }
+        InventoryError::Syntax { message: message.into(), place, help: None }
     }
 
     pub(super) fn help(mut self, text: impl Into<String>) -> Self {
-        if let InventoryFault::Syntax { help, .. } = &mut self {
+        if let InventoryError::Syntax { help, .. } = &mut self {
             *help = Some(text.into());
         }
         self
+    }
+}
+
+/// The faults of one source. What the source says after the first one is read for more faults, but does not count.
+#[derive(Default)]
+pub(super) struct Faults {
+    problems: Problems,
+    before: Option<Snapshot>,
+}
+
+impl Faults {
+    pub fn push(&mut self, inventory: &Inventory, fault: InventoryError) {
+        self.before.get_or_insert_with(|| inventory.snapshot());
+        self.problems.push(fault);
+    }
+
+    /// Ends the reading of the source: after a fault, hosts and groups are again as they were before it.
+    pub fn end(self, inventory: &mut Inventory) -> Result<(), Problems> {
+        if let Some(before) = self.before {
+            inventory.restore(before);
+        }
+        self.problems.unless_any(())
     }
 }
