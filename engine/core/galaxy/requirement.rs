@@ -106,7 +106,7 @@ impl Wanted {
         if node.as_map().is_none() {
             return Err(GalaxyError::new("an entry of `collections` must be a name or a mapping"));
         }
-        let text = |key: &str| node.get(key).filter(|node| !node.is_null()).map(|node| plain(node));
+        let text = |key: &str| node.get(key).filter(|node| !node.is_null()).map(plain);
         let (name, source, version, kind) = (text("name"), text("source"), text("version"), text("type"));
         let signatures: Vec<String> = match node.get("signatures") {
             Some(node) if node.as_seq().is_some() => node.as_seq().unwrap_or_default().iter().map(plain).collect(),
