@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{ConfigFault, Problems, Surroundings, file::ConfigFile, kinds::unquoted};
+use super::{ConfigError, Problems, Surroundings, file::ConfigFile, kinds::unquoted};
 
 /// What the settings say of one server.
 #[derive(Clone, Default)]
@@ -44,7 +44,7 @@ pub(super) fn sections(
     };
     let sections: Vec<ServerSection> = names.iter().map(section).collect();
     for without in sections.iter().filter(|section| section.get("url").is_none()) {
-        problems.push(ConfigFault::ServerWithoutUrl { name: without.name.clone() });
+        problems.push(ConfigError::ServerWithoutUrl { name: without.name.clone() });
     }
     sections
 }
