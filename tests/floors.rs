@@ -379,17 +379,23 @@ fn first_part(file: &Path, root: &Path) -> String {
     Path::new(below.iter().next().unwrap()).file_stem().unwrap().to_string_lossy().into_owned()
 }
 
+/// The files of code in a folder and those below, some of which hold fixtures alone.
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files = files_below(folder);
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    let mut files = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
     assert!(!files.is_empty(), "{} has no code", folder.display());
     files.sort();
     files
-}
-
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
 fn in_tests(file: &Path) -> bool {

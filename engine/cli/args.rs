@@ -43,6 +43,8 @@ pub enum Command {
     Adhoc(AdhocArgs),
     /// List modules, or show how one is used
     Doc(DocArgs),
+    /// Install, list, build and check collections and roles
+    Galaxy(crate::galaxy_args::GalaxyArgs),
     /// Show hosts, groups and variables
     Inventory(InventoryArgs),
     /// Encrypt and decrypt files and values

@@ -5,6 +5,8 @@ mod args;
 mod doc;
 mod ending;
 mod faults;
+mod galaxy;
+mod galaxy_args;
 mod inventory;
 mod listing;
 mod output;
@@ -72,6 +74,7 @@ fn command() -> ExitCode {
         None => run::run(&cli.run, run::Plays::Files),
         Some(Command::Adhoc(wanted)) => adhoc::command(&wanted),
         Some(Command::Doc(wanted)) => doc::command(&wanted),
+        Some(Command::Galaxy(wanted)) => galaxy::command(&wanted),
         Some(Command::Inventory(wanted)) => inventory::command(&wanted),
         Some(Command::Vault(wanted)) => vault::command(&wanted),
         Some(Command::Agent) => return rplay_agent::main(),

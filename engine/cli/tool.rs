@@ -10,7 +10,8 @@ pub fn words(mut words: Vec<OsString>) -> Result<Vec<OsString>, String> {
         Some("ansible") => "adhoc",
         Some("ansible-inventory") => "inventory",
         Some("ansible-vault") => "vault",
-        Some(name @ ("ansible-config" | "ansible-doc" | "ansible-galaxy" | "ansible-pull" | "ansible-console")) => {
+        Some("ansible-galaxy") => "galaxy",
+        Some(name @ ("ansible-config" | "ansible-doc" | "ansible-pull" | "ansible-console")) => {
             return Err(format!("ERROR: rplay has no counterpart of {name}"));
         }
         _ => return Ok(words),
@@ -37,6 +38,7 @@ mod tests {
         assert_eq!(called("rplay a.yml").unwrap(), "rplay a.yml");
         assert_eq!(called("ansible all -m ping").unwrap(), "ansible adhoc all -m ping");
         assert_eq!(called("/x/ansible-vault view f").unwrap(), "/x/ansible-vault vault view f");
-        assert!(called("ansible-galaxy install x").unwrap_err().contains("ansible-galaxy"));
+        assert_eq!(called("ansible-galaxy install x").unwrap(), "ansible-galaxy galaxy install x");
+        assert!(called("ansible-pull x").unwrap_err().contains("ansible-pull"));
     }
 }

@@ -2,6 +2,7 @@
 
 mod file;
 mod kinds;
+mod servers;
 
 use std::{
     fmt,
@@ -15,6 +16,8 @@ use thiserror::Error;
 
 pub use file::HARMLESS;
 use kinds::Kind;
+pub use servers::ServerSection;
+
 pub use kinds::{Folders, Gathering, HashBehaviour, Identities, Patterns, Secret, Sources};
 
 use crate::{
@@ -87,6 +90,10 @@ pub enum ConfigError {
     #[diagnostic(severity(Warning))]
     WithoutEffect { name: &'static str, origin: String },
 
+    #[error("the server `{name}` of Galaxy has no url")]
+    #[diagnostic(help("add a section [galaxy_server.{name}] with `url = https://...`"))]
+    ServerWithoutUrl { name: String },
+
     #[error("unknown setting `{key}` in section [{section}]")]
     #[diagnostic(severity(Warning))]
     Unknown {
@@ -117,6 +124,8 @@ macro_rules! settings {
         pub struct Config {
             /// The file that was read.
             pub file: Option<PathBuf>,
+            /// What is said of each server in `galaxy_server_list`.
+            pub galaxy_sections: Vec<ServerSection>,
             $( $(#[doc = $doc])* pub $name: Setting<$ty>, )*
         }
 
@@ -127,6 +136,7 @@ macro_rules! settings {
             fn from(file: &file::ConfigFile, around: &Surroundings<'_>, problems: &mut Problems) -> Self {
                 Config {
                     file: file.source.as_ref().and_then(|source| source.path.clone()),
+                    galaxy_sections: Vec::new(),
                     $( $name: setting(file, around, &[$($ini),*], &[$($env),*], problems)
                         .unwrap_or_else(|| Setting { value: $default, origin: Origin::Default }), )*
                 }
@@ -216,6 +226,26 @@ settings! {
     remote_tmp: Option<String> = None, ["defaults.remote_tmp"], ["ANSIBLE_REMOTE_TMP", "ANSIBLE_REMOTE_TEMP"];
     /// The Python on this machine that has ansible-core, for modules in Python. Not of Ansible's.
     ansible_python: Option<PathBuf> = None, ["rplay.ansible_python"], ["RPLAY_ANSIBLE_PYTHON"];
+    /// The server of Galaxy, where no list of servers says otherwise.
+    galaxy_server: Option<String> = None, ["galaxy.server"], ["ANSIBLE_GALAXY_SERVER"];
+    /// Names of servers, each with a section [galaxy_server.NAME], in the order in which they are asked.
+    galaxy_server_list: Vec<String> = Vec::new(), ["galaxy.server_list"], ["ANSIBLE_GALAXY_SERVER_LIST"];
+    /// The file with the token for Galaxy, instead of `~/.ansible/galaxy_token`.
+    galaxy_token_path: Option<PathBuf> = None, ["galaxy.token_path"], ["ANSIBLE_GALAXY_TOKEN_PATH"];
+    /// Believe servers of Galaxy whatever their certificates.
+    galaxy_ignore_certs: bool = false, ["galaxy.ignore_certs"], ["ANSIBLE_GALAXY_IGNORE"];
+    /// Seconds that servers of Galaxy may take.
+    galaxy_server_timeout: u32 = 60, ["galaxy.server_timeout"], ["ANSIBLE_GALAXY_SERVER_TIMEOUT"];
+    /// The keys that sign collections.
+    galaxy_gpg_keyring: Option<PathBuf> = None, ["galaxy.gpg_keyring"], ["ANSIBLE_GALAXY_GPG_KEYRING"];
+    /// Check no signatures of collections.
+    galaxy_disable_gpg_verify: bool = false, ["galaxy.disable_gpg_verify"], ["ANSIBLE_GALAXY_DISABLE_GPG_VERIFY"];
+    /// How many signatures of a collection must be valid.
+    galaxy_required_valid_signature_count: String = "1".to_owned(),
+        ["galaxy.required_valid_signature_count"], ["ANSIBLE_GALAXY_REQUIRED_VALID_SIGNATURE_COUNT"];
+    /// What gpg may say of a signature without making it invalid.
+    galaxy_ignore_signature_status_codes: Vec<String> = Vec::new(),
+        ["galaxy.ignore_signature_status_codes"], ["ANSIBLE_GALAXY_IGNORE_SIGNATURE_STATUS_CODES"];
     /// Hosts to work on at once; rplay's own default is higher than Ansible's 5.
     forks: Option<u32> = None, ["defaults.forks"], ["ANSIBLE_FORKS"];
     /// When facts are gathered.
@@ -492,6 +522,7 @@ impl Config {
         if (around.env)("NO_COLOR").is_some_and(|value| !value.is_empty()) {
             config.nocolor = Setting { value: true, origin: Origin::Environment("NO_COLOR") };
         }
+        config.galaxy_sections = servers::sections(&config.galaxy_server_list, &file, around, &mut problems);
         for entry in file.entries() {
             let name = format!("{}.{}", entry.section, entry.key);
             if KNOWN.contains(&&*name) || file::is_harmless(&entry.section, &entry.key) {

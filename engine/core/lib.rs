@@ -1,8 +1,8 @@
 //! The engine as a library; it knows no terminal.
 //!
 //! Floors, each using only those before it: `limits`, `panics`, `quiet`, `visible`, `files`, `program`, `source`,
-//! `secrets`, `vault`, `syntax`, `vars`, `collections`, `inventory`, `config`, `template`, `python`, `external`, `plan`,
-//! `event`, `link`, `actions`, `run`, `report`.
+//! `secrets`, `vault`, `syntax`, `vars`, `collections`, `inventory`, `config`, `galaxy`, `template`, `python`, `external`,
+//! `plan`, `event`, `link`, `actions`, `run`, `report`.
 
 pub mod actions;
 pub mod collections;
@@ -10,6 +10,7 @@ pub mod config;
 pub mod event;
 pub mod external;
 pub mod files;
+pub mod galaxy;
 pub mod inventory;
 pub mod limits;
 pub mod link;

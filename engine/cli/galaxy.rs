@@ -1,0 +1,283 @@
+//! `rplay galaxy`: from the command line to what is installed.
+
+use std::path::{Path, PathBuf};
+
+use rplay::{
+    config::Config,
+    galaxy::{
+        BuildOptions, CODES, Count, DownloadOptions, Galaxy, GalaxyError, InitOptions, InstallOptions, Requirements,
+        RoleOptions, Said, Server, Servers, SignatureOptions, VerifyOptions, Wanted, WantedRole, token_in,
+    },
+    source::{Problems, absolute},
+};
+
+use crate::{
+    faults,
+    galaxy_args::{
+        CollectionAction, CollectionInstallArgs, CommonArgs, GalaxyAction, GalaxyArgs, RoleAction, RoleInstallArgs,
+        SignatureArgs,
+    },
+    output,
+};
+
+/// Does what the command line says; the result is the exit code.
+pub fn command(args: &GalaxyArgs) -> Result<u8, Problems> {
+    let (config, warnings) = Config::load()?;
+    faults::show(&warnings);
+    let result = match &args.action {
+        GalaxyAction::Collection { action } => collection(action, &config),
+        GalaxyAction::Role { action } => role(action, &config, false),
+        GalaxyAction::Either(action) => role(action, &config, true),
+    };
+    Ok(u8::from(!result?))
+}
+
+type Done = Result<bool, GalaxyError>;
+
+fn collection(action: &CollectionAction, config: &Config) -> Done {
+    match action {
+        CollectionAction::Install(args) => install_collections(args, config)?,
+        CollectionAction::List(args) => {
+            let given = folders(&args.collections_path);
+            let mut galaxy = galaxy(config, &args.common);
+            galaxy.collections_path = all_places(&given, config);
+            galaxy.list_collections(args.collection.as_deref(), args.format.into(), &given)?;
+        }
+        CollectionAction::Init(args) => {
+            let options = InitOptions { name: args.name.clone(), path: args.init_path.clone(), force: args.force };
+            galaxy(config, &args.common).init_collection(&options)?;
+        }
+        CollectionAction::Build(args) => {
+            let options =
+                BuildOptions { folders: args.folders.clone(), output: args.output_path.clone(), force: args.force };
+            galaxy(config, &args.common).build(&options)?;
+        }
+        CollectionAction::Verify(args) => {
+            let mut galaxy = galaxy(config, &args.common);
+            galaxy.collections_path = all_places(&folders(&args.collections_path), config);
+            return galaxy.verify(&VerifyOptions {
+                wanted: wanted(&args.collections, args.requirements_file.as_deref())?,
+                offline: args.offline,
+                ignore_errors: args.ignore_errors,
+                signatures: signatures(&args.signatures, config)?,
+                more_signatures: args.signatures.signature.clone(),
+            });
+        }
+        CollectionAction::Download(args) => galaxy(config, &args.common).download_collections(&DownloadOptions {
+            wanted: wanted(&args.collections, args.requirements_file.as_deref())?,
+            path: args.download_path.clone(),
+            no_deps: args.no_deps,
+            prereleases: args.pre,
+        })?,
+    }
+    Ok(true)
+}
+
+fn install_collections(args: &CollectionInstallArgs, config: &Config) -> Result<(), GalaxyError> {
+    let options = InstallOptions {
+        wanted: wanted(&args.collections, args.requirements_file.as_deref())?,
+        force: args.force,
+        force_with_deps: args.force_with_deps,
+        no_deps: args.no_deps,
+        upgrade: args.upgrade,
+        prereleases: args.pre,
+        offline: args.offline,
+        ignore_errors: args.ignore_errors,
+        signatures: signatures(&args.signatures, config)?,
+        more_signatures: args.signatures.signature.clone(),
+    };
+    let mut galaxy = galaxy(config, &args.common);
+    if let Some(path) = &args.collections_path {
+        let path = PathBuf::from(absolute(path));
+        if !config.collections_path.0.iter().any(|known| known == &path || known.join("ansible_collections") == path) {
+            let known: Vec<String> = config.collections_path.0.iter().map(|path| path.display().to_string()).collect();
+            tell(Said::Warning(format!(
+                "The specified collections path '{}' is not part of the configured Ansible collections paths '{}'. The \
+                 installed collection will not be picked up in an Ansible run, unless within a playbook-adjacent \
+                 collections directory.",
+                path.display(),
+                known.join(":")
+            )));
+        }
+        galaxy.collections_path = vec![path];
+    }
+    galaxy.install_collections(&options)
+}
+
+/// `either`: nothing said that it is about roles alone.
+fn role(action: &RoleAction, config: &Config, either: bool) -> Done {
+    match action {
+        RoleAction::Install(args) => install_roles(args, config, either)?,
+        RoleAction::List(args) => {
+            let given = folders(&args.roles_path);
+            roles_in(&given, config, &args.common).list_roles(args.role.as_deref(), &given)?;
+        }
+        RoleAction::Init(args) => {
+            let options = InitOptions { name: args.name.clone(), path: args.init_path.clone(), force: args.force };
+            galaxy(config, &args.common).init_role(&options)?;
+        }
+        RoleAction::Remove(args) => {
+            roles_in(&folders(&args.roles_path), config, &args.common).remove_roles(&args.roles)?
+        }
+        RoleAction::Info(args) => {
+            let names = &args.names;
+            roles_in(&folders(&names.roles_path), config, &names.common).role_info(&names.roles, args.offline)?;
+        }
+        RoleAction::Search(args) => {
+            let filters = [("platforms", &args.platforms), ("tags", &args.galaxy_tags), ("author", &args.author)];
+            let filters: Vec<(&str, String)> =
+                filters.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect();
+            galaxy(config, &args.common).search_roles(&args.words, &filters)?;
+        }
+    }
+    Ok(true)
+}
+
+fn install_roles(args: &RoleInstallArgs, config: &Config, either: bool) -> Result<(), GalaxyError> {
+    let found = match &args.role_file {
+        Some(file) => Requirements::read(file)?,
+        None if args.roles.is_empty() => {
+            return Err(GalaxyError::new("- you must specify a user/role name or a roles file"));
+        }
+        None => Requirements {
+            roles: args.roles.iter().map(|text| WantedRole::parse(text)).collect::<Result<_, _>>()?,
+            collections: Vec::new(),
+        },
+    };
+    let with_collections = either && args.roles_path.is_none() && !found.collections.is_empty();
+    if !with_collections && !found.collections.is_empty() && either {
+        tell(Said::Warning(
+            "The requirements file contains collections which will be ignored. To install them, run \
+             'rplay galaxy collection install -r', or both at once without a custom install path."
+                .to_owned(),
+        ));
+    }
+    let mut galaxy = galaxy(config, &args.common);
+    if let Some(path) = &args.roles_path {
+        galaxy.roles_path = vec![PathBuf::from(absolute(path))];
+    }
+    if found.roles.is_empty() && !with_collections {
+        tell(Said::Line("Skipping install, no requirements found".to_owned()));
+        return Ok(());
+    }
+    if !found.roles.is_empty() {
+        galaxy.install_roles(&RoleOptions {
+            wanted: found.roles,
+            force: args.force,
+            force_with_deps: args.force_with_deps,
+            no_deps: args.no_deps,
+            ignore_errors: args.ignore_errors,
+            keep_scm_meta: args.keep_scm_meta,
+        })?;
+    }
+    if with_collections {
+        galaxy.install_collections(&InstallOptions {
+            wanted: found.collections,
+            force: args.force,
+            force_with_deps: args.force_with_deps,
+            no_deps: args.no_deps,
+            ignore_errors: args.ignore_errors,
+            signatures: signatures(&args.signatures, config)?,
+            ..InstallOptions::default()
+        })?;
+    }
+    Ok(())
+}
+
+fn tell(said: Said) {
+    let secrets = faults::secrets();
+    match said {
+        Said::Line(line) => output::tell(&format!("{}\n", secrets.mask(&line))),
+        Said::Warning(message) => output::aside(&format!("[WARNING]: {}\n", secrets.mask(&message))),
+    }
+}
+
+fn galaxy(config: &Config, common: &CommonArgs) -> Galaxy {
+    Galaxy::new(config.collections_path.0.clone(), config.roles_path.0.clone(), servers(config, common), tell)
+}
+
+/// With the roles of these folders before the others.
+fn roles_in(given: &[PathBuf], config: &Config, common: &CommonArgs) -> Galaxy {
+    let mut galaxy = galaxy(config, common);
+    galaxy.roles_path.splice(0..0, given.iter().cloned());
+    galaxy
+}
+
+/// Every place in which collections are found by a run, too.
+fn all_places(given: &[PathBuf], config: &Config) -> Vec<PathBuf> {
+    let scan = *config.collections_scan_sys_path;
+    let found = rplay::collections::Collections::new(config.collections_path.0.clone(), scan).places();
+    given.iter().cloned().chain(found).collect()
+}
+
+/// Folders, some with colons between.
+fn folders(given: &[String]) -> Vec<PathBuf> {
+    given.iter().flat_map(|text| text.split(':')).map(|path| PathBuf::from(absolute(Path::new(path)))).collect()
+}
+
+fn servers(config: &Config, common: &CommonArgs) -> Vec<Server> {
+    let listed = config.galaxy_sections.iter().map(|section| {
+        let text = |key: &str| section.get(key).map(str::to_owned);
+        let mut server = Server::new(&section.name, section.get("url").unwrap_or_default());
+        server.token = text("token");
+        server.username = text("username");
+        server.password = text("password");
+        server.auth_url = text("auth_url");
+        server.client_id = text("client_id").unwrap_or(server.client_id);
+        let refuses = |text: &str| matches!(text.to_ascii_lowercase().as_str(), "false" | "no" | "off" | "0");
+        server.validate_certs = !section.get("validate_certs").is_some_and(refuses);
+        server.timeout =
+            section.get("timeout").and_then(|text| text.parse().ok()).unwrap_or(*config.galaxy_server_timeout);
+        server
+    });
+    let usual = std::env::var_os("HOME").map(|home| Path::new(&home).join(".ansible/galaxy_token"));
+    let token =
+        common.token.clone().or_else(|| token_in(config.galaxy_token_path.value.as_deref().or(usual.as_deref())?));
+    let servers = Servers {
+        listed: listed.collect(),
+        usual: config.galaxy_server.value.clone(),
+        chosen: common.server.clone(),
+        token,
+        timeout: common.timeout.or(Some(*config.galaxy_server_timeout).filter(|_| config.galaxy_sections.is_empty())),
+        ignore_certs: common.ignore_certs || *config.galaxy_ignore_certs,
+    }
+    .asked();
+    for server in &servers {
+        for secret in [&server.token, &server.password].into_iter().flatten() {
+            faults::secrets().add(secret);
+        }
+    }
+    servers
+}
+
+fn wanted(names: &[String], file: Option<&Path>) -> Result<Vec<Wanted>, GalaxyError> {
+    match file {
+        Some(file) => Ok(Requirements::read(file)?.collections),
+        None if names.is_empty() => Err(GalaxyError::new("You must specify a collection name or a requirements file.")),
+        None => names.iter().map(|text| Wanted::parse(text)).collect(),
+    }
+}
+
+fn signatures(args: &SignatureArgs, config: &Config) -> Result<SignatureOptions, GalaxyError> {
+    let count = args.required_valid_signature_count.as_ref().unwrap_or(&config.galaxy_required_valid_signature_count);
+    let mut ignored = args.ignore_signature_status_code.clone();
+    ignored.extend(args.ignore_signature_status_codes.iter().cloned());
+    if ignored.is_empty() {
+        ignored.clone_from(&config.galaxy_ignore_signature_status_codes);
+    }
+    if let Some(unknown) = ignored.iter().find(|code| !CODES.contains(&code.as_str())) {
+        return Err(GalaxyError::new(format!("gpg knows no status `{unknown}`; it is one of {}", CODES.join(", "))));
+    }
+    let keyring = args.keyring.clone().or_else(|| config.galaxy_gpg_keyring.value.clone());
+    if keyring.is_none() && !args.signature.is_empty() {
+        return Err(GalaxyError::new(
+            "Signatures were provided to verify but no keyring was configured: use --keyring.",
+        ));
+    }
+    Ok(SignatureOptions {
+        keyring: keyring.map(|path| PathBuf::from(absolute(&path))),
+        count: Count::parse(count)?,
+        ignored,
+        disabled: args.disable_gpg_verify || *config.galaxy_disable_gpg_verify,
+    })
+}

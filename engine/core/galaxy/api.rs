@@ -1,0 +1,256 @@
+//! Galaxy's API: version 3 for collections, version 1 for roles.
+
+use std::{cell::OnceCell, collections::BTreeMap};
+
+use serde_json::Value as Json;
+
+use super::{Galaxy, GalaxyError, Result, request::RequestError, server::Server, version::Version};
+
+/// More pages than any list of versions has.
+const MOST_PAGES: usize = 500;
+
+/// A server during one run of the command.
+pub struct Api<'g> {
+    galaxy: &'g Galaxy,
+    pub server: &'g Server,
+    /// The root of its API, and the versions it has with their paths.
+    root: OnceCell<(String, BTreeMap<String, String>)>,
+    authorization: OnceCell<Option<String>>,
+}
+
+/// One version of a collection on a server.
+#[derive(Clone, Debug)]
+pub struct Detail {
+    pub download_url: String,
+    pub sha256: Option<String>,
+    pub dependencies: Vec<(String, String)>,
+    /// Detached signatures of `MANIFEST.json`.
+    pub signatures: Vec<String>,
+    pub version_url: String,
+}
+
+/// A role on a server.
+#[derive(Clone, Debug)]
+pub struct RoleEntry {
+    pub json: Json,
+    pub github_user: String,
+    pub github_repo: String,
+    pub branch: Option<String>,
+    /// Names, and addresses where the server says them.
+    pub versions: Vec<(String, Option<String>)>,
+}
+
+impl<'g> Api<'g> {
+    pub fn new(galaxy: &'g Galaxy, server: &'g Server) -> Self {
+        Api { galaxy, server, root: OnceCell::new(), authorization: OnceCell::new() }
+    }
+
+    /// What is sent with each request, fetched once.
+    pub fn authorization(&self) -> Result<Option<&str>> {
+        if let Some(known) = self.authorization.get() {
+            return Ok(known.as_deref());
+        }
+        let made = match (&self.server.auth_url, &self.server.token, &self.server.username) {
+            (Some(url), Some(token), _) => Some(format!("Bearer {}", self.exchanged(url, token)?)),
+            (None, Some(token), _) => Some(format!("Token {token}")),
+            (_, None, Some(user)) => {
+                let password = self.server.password.clone().unwrap_or_default();
+                Some(rplay_modules::system::http::Login::new(user, password).basic())
+            }
+            (_, None, None) => None,
+        };
+        Ok(self.authorization.get_or_init(|| made).as_deref())
+    }
+
+    /// The token that an authority gives for the one that lasts.
+    fn exchanged(&self, url: &str, token: &str) -> Result<String> {
+        let mut request = self.galaxy.request(self.server.validate_certs, self.server.timeout, url);
+        request.method = "POST".to_owned();
+        request.headers.push(("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
+        let fields = [("grant_type", "refresh_token"), ("client_id", &self.server.client_id), ("refresh_token", token)];
+        let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        request.body = Some(body.join("&").into_bytes());
+        let json = self.galaxy.json_of(request)?;
+        let token = json.get("access_token").and_then(Json::as_str).map(str::to_owned);
+        token.ok_or_else(|| GalaxyError::new(format!("{url} gave no access_token")))
+    }
+
+    fn get(&self, url: &str) -> std::result::Result<Json, RequestError> {
+        let authorization = self.authorization().map_err(|error| RequestError::Other(error.0))?;
+        self.galaxy.json(self.server, authorization, url)
+    }
+
+    /// The root of the API: the address itself, or `api/` below it.
+    fn root(&self) -> Result<&(String, BTreeMap<String, String>)> {
+        if let Some(known) = self.root.get() {
+            return Ok(known);
+        }
+        let bare = self.server.url.trim_end_matches('/');
+        let below = format!("{bare}/api/");
+        let itself = format!("{bare}/");
+        let first = if bare.ends_with("/api") { [itself, below] } else { [below, itself] };
+        let mut told = None;
+        for root in first {
+            match self.get(&root) {
+                Ok(json) => {
+                    if let Some(versions) = json.get("available_versions").and_then(Json::as_object) {
+                        let path = |path: &Json| path.as_str().unwrap_or_default().to_owned();
+                        let versions = versions.iter().map(|(name, json)| (name.clone(), path(json))).collect();
+                        return Ok(self.root.get_or_init(|| (root, versions)));
+                    }
+                }
+                Err(RequestError::NotFound) => {}
+                Err(RequestError::Other(message)) => {
+                    told.get_or_insert(message);
+                    break;
+                }
+            }
+        }
+        Err(GalaxyError::new(told.unwrap_or_else(|| {
+            format!(
+                "Tried to find galaxy API root at {} but no 'available_versions' are available on {bare}",
+                self.server.url
+            )
+        })))
+    }
+
+    /// The root of the API, without the slash at its end.
+    pub fn root_url(&self) -> Result<&str> {
+        Ok(self.root()?.0.trim_end_matches('/'))
+    }
+
+    fn version_root(&self, version: &str) -> Result<String> {
+        let (root, versions) = self.root()?;
+        match versions.get(version) {
+            Some(path) => Ok(format!("{root}{}/", path.trim_matches('/'))),
+            None => {
+                let there = versions.keys().cloned().collect::<Vec<_>>().join(", ");
+                Err(GalaxyError::new(format!(
+                    "Galaxy action requires API versions '{version}' but only '{there}' are available on {} {root}",
+                    self.server.name
+                )))
+            }
+        }
+    }
+
+    /// An address that the server gave, which may lack the server.
+    fn absolute(&self, url: &str) -> Result<String> {
+        if url.contains("://") {
+            return Ok(url.to_owned());
+        }
+        let root = &self.root()?.0;
+        let after = root.find("://").map_or(0, |at| at + 3);
+        let end = root[after..].find('/').map_or(root.len(), |at| after + at);
+        Ok(format!("{}/{}", &root[..end], url.trim_start_matches('/')))
+    }
+
+    /// The versions of a collection; none when the server does not have it.
+    pub fn versions(&self, name: &str) -> Result<Vec<Version>> {
+        let (namespace, short) = name.split_once('.').unwrap_or((name, ""));
+        let mut url = format!("{}collections/{namespace}/{short}/versions/?limit=100", self.version_root("v3")?);
+        let mut versions = Vec::new();
+        for _ in 0..MOST_PAGES {
+            let json = match self.get(&url) {
+                Ok(json) => json,
+                Err(RequestError::NotFound) => return Ok(Vec::new()),
+                Err(error) => return Err(error.into()),
+            };
+            let entries = json.get("data").or_else(|| json.get("results")).and_then(Json::as_array);
+            for entry in entries.into_iter().flatten() {
+                // A version that is none is passed over: others may still do.
+                versions.extend(entry.get("version").and_then(Json::as_str).and_then(|text| Version::parse(text).ok()));
+            }
+            match json.pointer("/links/next").or_else(|| json.get("next")).and_then(Json::as_str) {
+                Some(next) => url = self.absolute(next)?,
+                None => return Ok(versions),
+            }
+        }
+        Err(GalaxyError::new(format!("the list of versions of {name} on {} has no end", self.server.url)))
+    }
+
+    /// All about one version of a collection.
+    pub fn detail(&self, name: &str, version: &Version) -> Result<Detail> {
+        let (namespace, short) = name.split_once('.').unwrap_or((name, ""));
+        let url = format!("{}collections/{namespace}/{short}/versions/{version}/", self.version_root("v3")?);
+        let json = self.get(&url)?;
+        let text = |pointer: &str| json.pointer(pointer).and_then(Json::as_str).map(str::to_owned);
+        let download = text("/download_url").ok_or_else(|| GalaxyError::new(format!("{url} has no download_url")))?;
+        let dependencies = json.pointer("/metadata/dependencies").and_then(Json::as_object);
+        let signatures = json.get("signatures").and_then(Json::as_array).into_iter().flatten();
+        Ok(Detail {
+            download_url: self.absolute(&download)?,
+            sha256: text("/artifact/sha256"),
+            dependencies: dependencies
+                .into_iter()
+                .flatten()
+                .map(|(name, range)| (name.clone(), range.as_str().unwrap_or("*").to_owned()))
+                .collect(),
+            signatures: signatures.filter_map(|entry| Some(entry.get("signature")?.as_str()?.to_owned())).collect(),
+            version_url: text("/href").unwrap_or(url),
+        })
+    }
+
+    /// A role `USER.NAME`; `None` when the server does not have it.
+    pub fn role(&self, name: &str) -> Result<Option<RoleEntry>> {
+        let Some((user, short)) = name.rsplit_once('.') else {
+            return Err(GalaxyError::new(format!(
+                "Invalid role name ({name}). Specify role as format: username.rolename"
+            )));
+        };
+        let root = self.version_root("v1")?;
+        let url = format!("{root}roles/?owner__username={}&name={}", encoded(user), encoded(short));
+        let json = match self.get(&url) {
+            Ok(json) => json,
+            Err(RequestError::NotFound) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let Some(json) = json.pointer("/results/0").cloned() else { return Ok(None) };
+        let text = |key: &str| json.get(key).and_then(Json::as_str).filter(|text| !text.is_empty()).map(str::to_owned);
+        let mut versions = Vec::new();
+        if let Some(id) = json.get("id") {
+            let mut url = format!("{root}roles/{id}/versions/?page_size=50");
+            for _ in 0..MOST_PAGES {
+                let page = match self.get(&url) {
+                    Ok(page) => page,
+                    Err(RequestError::NotFound) => break,
+                    Err(error) => return Err(error.into()),
+                };
+                for entry in page.get("results").and_then(Json::as_array).into_iter().flatten() {
+                    if let Some(name) = entry.get("name").and_then(Json::as_str) {
+                        let download = entry.get("download_url").and_then(Json::as_str).map(str::to_owned);
+                        versions.push((name.to_owned(), download));
+                    }
+                }
+                match page.get("next_link").or_else(|| page.get("next")).and_then(Json::as_str) {
+                    Some(next) => url = self.absolute(next)?,
+                    None => break,
+                }
+            }
+        }
+        Ok(Some(RoleEntry {
+            github_user: text("github_user").unwrap_or_default(),
+            github_repo: text("github_repo").unwrap_or_default(),
+            branch: text("github_branch"),
+            versions,
+            json,
+        }))
+    }
+
+    /// Roles that hold all these words.
+    pub fn search_roles(&self, words: &[String], filters: &[(&str, String)]) -> Result<Json> {
+        let mut url = format!("{}search/roles/?", self.version_root("v1")?);
+        if !words.is_empty() {
+            url += &format!("&autocomplete={}", encoded(&words.join(" ")));
+        }
+        for (name, value) in filters {
+            url += &format!("&{name}={}", encoded(value));
+        }
+        Ok(self.get(&url)?)
+    }
+}
+
+/// A value for an address: what is not unreserved becomes `%XX`.
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}

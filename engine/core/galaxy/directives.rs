@@ -1,0 +1,262 @@
+//! Which files belong to a collection: patterns of `build_ignore`, and directives as a `MANIFEST.in` has them.
+
+use std::path::Path;
+
+use super::{GalaxyError, Result};
+
+/// Whether a name matches a shell pattern; `*` matches slashes, too, as Python's fnmatch has it.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut at, mut on) = (0, 0);
+    // Where the last star was, and how far it reached.
+    let mut star: Option<(usize, usize)> = None;
+    while on < name.len() {
+        let step = match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, on));
+                at += 1;
+                continue;
+            }
+            Some('?') => Some(1),
+            Some('[') => set(&pattern[at..], name[on]),
+            Some(c) if *c == name[on] => Some(1),
+            _ => None,
+        };
+        match (step, &mut star) {
+            (Some(step), _) => {
+                at += step;
+                on += 1;
+            }
+            (None, Some((begin, reached))) => {
+                *reached += 1;
+                (at, on) = (*begin + 1, *reached);
+            }
+            (None, None) => return false,
+        }
+    }
+    pattern[at..].iter().all(|c| *c == '*')
+}
+
+/// The length of a `[...]` that takes the character.
+fn set(pattern: &[char], c: char) -> Option<usize> {
+    let negated = pattern.get(1) == Some(&'!');
+    let begin = if negated { 2 } else { 1 };
+    // A bracket right at the beginning stands for itself.
+    let end = (begin + 1..pattern.len()).find(|at| pattern[*at] == ']');
+    let Some(end) = end else { return (c == '[').then_some(1) };
+    let inner = &pattern[begin..end];
+    let mut at = 0;
+    let mut taken = false;
+    while at < inner.len() {
+        match inner.get(at + 1..at + 3) {
+            Some(['-', last]) => {
+                taken |= (inner[at]..=*last).contains(&c);
+                at += 3;
+            }
+            _ => {
+                taken |= inner[at] == c;
+                at += 1;
+            }
+        }
+    }
+    (taken != negated).then_some(end + 1)
+}
+
+/// One line of a `MANIFEST.in`.
+enum Directive {
+    Include(Vec<String>),
+    Exclude(Vec<String>),
+    RecursiveInclude(String, Vec<String>),
+    RecursiveExclude(String, Vec<String>),
+    GlobalInclude(Vec<String>),
+    GlobalExclude(Vec<String>),
+    Graft(String),
+    Prune(String),
+}
+
+/// Directives in order; each adds files or takes them away.
+pub struct Directives(Vec<Directive>);
+
+/// Those that hold before a collection's own: all content that Ansible knows.
+fn usual_before() -> Vec<String> {
+    let mut lines: Vec<String> =
+        ["include meta/*.yml", "include *.txt *.md *.rst *.license COPYING LICENSE"].map(str::to_owned).into();
+    lines.push("recursive-include .reuse **".to_owned());
+    lines.push("recursive-include LICENSES **".to_owned());
+    lines.push("recursive-include tests **".to_owned());
+    lines.push("recursive-include docs **.rst **.yml **.yaml **.json **.j2 **.txt **.license".to_owned());
+    lines.push("recursive-include roles **.yml **.yaml **.json **.j2 **.license".to_owned());
+    lines.push("recursive-include playbooks **.yml **.yaml **.json **.license".to_owned());
+    lines.push("recursive-include changelogs **.yml **.yaml **.license".to_owned());
+    lines.push("recursive-include plugins */**.py */**.license */**.yml */**.yaml */**.ps1".to_owned());
+    lines
+}
+
+/// Those that hold after them.
+fn usual_after(namespace: &str, name: &str) -> Vec<String> {
+    vec![
+        format!("exclude galaxy.yml galaxy.yaml MANIFEST.json FILES.json {namespace}-{name}-*.tar.gz"),
+        "recursive-exclude tests/output **".to_owned(),
+        "global-exclude /.* /__pycache__ *.pyc *.pyo *.bak *~ *.swp".to_owned(),
+    ]
+}
+
+impl Directives {
+    /// A collection's own directives among the usual ones.
+    ///
+    /// # Errors
+    /// A line is no directive.
+    pub fn parse(own: &[String], omit_usual: bool, namespace: &str, name: &str) -> Result<Self> {
+        let mut lines = if omit_usual { Vec::new() } else { usual_before() };
+        lines.extend(own.iter().cloned());
+        if !omit_usual {
+            lines.extend(usual_after(namespace, name));
+        }
+        let lines = lines.iter().filter(|line| !line.trim().is_empty() && !line.trim().starts_with('#'));
+        lines.map(|line| Directive::parse(line)).collect::<Result<_>>().map(Directives)
+    }
+
+    /// Whether a file belongs to the collection; the name is relative to its folder.
+    pub fn take(&self, name: &str) -> bool {
+        let mut taken = false;
+        for directive in &self.0 {
+            match directive {
+                Directive::Include(patterns) if any(patterns, name) => taken = true,
+                Directive::Exclude(patterns) if any(patterns, name) => taken = false,
+                Directive::RecursiveInclude(folder, patterns) if below(folder, patterns, name) => taken = true,
+                Directive::RecursiveExclude(folder, patterns) if below(folder, patterns, name) => taken = false,
+                Directive::GlobalInclude(patterns) if anywhere(patterns, name) => taken = true,
+                Directive::GlobalExclude(patterns) if anywhere(patterns, name) => taken = false,
+                Directive::Graft(folder) if in_folder(folder, name).is_some() => taken = true,
+                Directive::Prune(folder) if in_folder(folder, name).is_some() => taken = false,
+                _ => {}
+            }
+        }
+        taken
+    }
+}
+
+impl Directive {
+    fn parse(line: &str) -> Result<Self> {
+        let mut words = line.split_whitespace().map(str::to_owned);
+        let wrong = || GalaxyError::new(format!("`{line}` is no directive of a manifest"));
+        let action = words.next().unwrap_or_default();
+        let mut folder = String::new();
+        if action.starts_with("recursive-") || matches!(action.as_str(), "graft" | "prune") {
+            folder = words.next().ok_or_else(wrong)?.trim_matches('/').to_owned();
+        }
+        let patterns: Vec<String> = words.collect();
+        if patterns.is_empty() != matches!(action.as_str(), "graft" | "prune") {
+            return Err(wrong());
+        }
+        Ok(match action.as_str() {
+            "include" => Directive::Include(patterns),
+            "exclude" => Directive::Exclude(patterns),
+            "recursive-include" => Directive::RecursiveInclude(folder, patterns),
+            "recursive-exclude" => Directive::RecursiveExclude(folder, patterns),
+            "global-include" => Directive::GlobalInclude(patterns),
+            "global-exclude" => Directive::GlobalExclude(patterns),
+            "graft" => Directive::Graft(folder),
+            "prune" => Directive::Prune(folder),
+            _ => return Err(wrong()),
+        })
+    }
+}
+
+/// A pattern against a path: `*` stays within a folder, `**` does not.
+fn path_matches(pattern: &str, name: &str) -> bool {
+    let pattern: Vec<&str> = pattern.trim_matches('/').split('/').collect();
+    let name: Vec<&str> = name.split('/').collect();
+    parts_match(&pattern, &name)
+}
+
+fn parts_match(pattern: &[&str], name: &[&str]) -> bool {
+    match pattern {
+        [] => name.is_empty(),
+        // The last part `**.py` matches files of any depth.
+        [last] if last.starts_with("**") => name.last().is_some_and(|name| matches(&last[1..], name)),
+        [first, rest @ ..] if *first == "**" => (0..=name.len()).any(|skip| parts_match(rest, &name[skip..])),
+        [first, rest @ ..] => name.first().is_some_and(|part| matches(first, part)) && parts_match(rest, &name[1..]),
+    }
+}
+
+fn any(patterns: &[String], name: &str) -> bool {
+    patterns.iter().any(|pattern| path_matches(pattern, name))
+}
+
+fn in_folder<'n>(folder: &str, name: &'n str) -> Option<&'n str> {
+    match folder {
+        "" | "." => Some(name),
+        folder => {
+            let depth = folder.split('/').count();
+            let parts: Vec<&str> = name.split('/').collect();
+            let head = parts.get(..depth).filter(|_| parts.len() > depth)?;
+            let rest = &name[head.iter().map(|part| part.len() + 1).sum()..];
+            path_matches(folder, &head.join("/")).then_some(rest)
+        }
+    }
+}
+
+fn below(folder: &str, patterns: &[String], name: &str) -> bool {
+    in_folder(folder, name).is_some_and(|rest| {
+        patterns.iter().any(|pattern| path_matches(pattern, rest) || path_matches(&format!("**/{pattern}"), rest))
+    })
+}
+
+/// A pattern that any part of the path, or the path, matches.
+fn anywhere(patterns: &[String], name: &str) -> bool {
+    patterns.iter().any(|pattern| {
+        let pattern = pattern.trim_start_matches('/');
+        Path::new(name).iter().any(|part| matches(pattern, &part.to_string_lossy())) || path_matches(pattern, name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_those_of_fnmatch() {
+        for (pattern, name, taken) in [
+            ("*.pyc", "a/b.pyc", true),
+            ("a?c", "abc", true),
+            ("[!a]b", "ab", false),
+            ("[a-c]b", "bb", true),
+            ("[]]", "]", true),
+            ("[", "[", true),
+            ("a*b*c", "aXbXbXc", true),
+            ("a*b*c", "aXbX", false),
+            ("tests/output*", "tests/output/x", true),
+        ] {
+            assert_eq!(matches(pattern, name), taken, "{pattern} {name}");
+        }
+        // No pattern makes it go through all ways to match.
+        assert!(!matches(&("a*".repeat(50) + "b"), &"a".repeat(2000)));
+    }
+
+    #[test]
+    fn directives_choose_in_order() {
+        let own = ["include extra/*.sh", "recursive-exclude plugins/modules **", "prune docs"].map(str::to_owned);
+        let directives = Directives::parse(&own, false, "my", "coll").unwrap();
+        for (name, taken) in [
+            ("README.md", true),
+            ("meta/runtime.yml", true),
+            ("plugins/filter/x.py", true),
+            ("plugins/filter/deep/x.py", true),
+            ("plugins/filter/x.sh", false),
+            ("plugins/modules/x.py", false),
+            ("extra/x.sh", true),
+            ("extra/deep/x.sh", false),
+            ("docs/x.rst", false),
+            ("tests/unit/x", true),
+            ("tests/output/x", false),
+            ("tests/__pycache__/x", false),
+            ("my-coll-1.0.0.tar.gz", false),
+            ("galaxy.yml", false),
+        ] {
+            assert_eq!(directives.take(name), taken, "{name}");
+        }
+        assert!(Directives::parse(&["includes x".to_owned()], true, "a", "b").is_err());
+        assert!(!Directives::parse(&[], true, "a", "b").unwrap().take("README.md"));
+    }
+}

@@ -1,0 +1,83 @@
+//! Takes collections with what they need into a folder, to be installed where no server is reached.
+
+use std::{collections::HashSet, fs, path::PathBuf};
+
+use super::{
+    Galaxy, GalaxyError, Result, Wanted,
+    api::Api,
+    archive::{self, Content},
+    install::Hand,
+    resolve::{From, Question, resolve},
+};
+
+/// `galaxy collection download`.
+#[derive(Debug, Default)]
+pub struct DownloadOptions {
+    pub wanted: Vec<Wanted>,
+    pub path: PathBuf,
+    pub no_deps: bool,
+    pub prereleases: bool,
+}
+
+impl Galaxy {
+    /// Downloads archives and writes a requirements.yml beside them.
+    ///
+    /// # Errors
+    /// As those of an installation.
+    pub fn download_collections(&self, options: &DownloadOptions) -> Result<()> {
+        let folder = PathBuf::from(crate::source::absolute(&options.path));
+        let unwritten = |error: std::io::Error| GalaxyError::file(&folder, error);
+        let scratch = tempfile::tempdir().map_err(|error| GalaxyError::new(error.to_string()))?;
+        self.say("Process download dependency map");
+        let (roots, at_hand) = self.at_hand(&options.wanted, scratch.path())?;
+        let apis: Vec<Api<'_>> = self.servers.iter().map(|server| Api::new(self, server)).collect();
+        let question = Question {
+            roots,
+            at_hand: at_hand.iter().map(|one| one.about.clone()).collect(),
+            installed: &[],
+            forced: HashSet::new(),
+            forces_all: true,
+            upgrade: false,
+            prereleases: options.prereleases,
+            with_dependencies: !options.no_deps,
+        };
+        let chosen = resolve(self, &apis, &question)?;
+        fs::create_dir_all(&folder).map_err(unwritten)?;
+        self.say(format!("Starting collection download process to '{}'", folder.display()));
+        let mut text = "collections:\n".to_owned();
+        for one in &chosen {
+            let file = format!("{}-{}.tar.gz", one.name.replacen('.', "-", 1), one.version);
+            let path = folder.join(&file);
+            self.say(format!("Downloading collection '{}:{}' to '{}'", one.name, one.version, folder.display()));
+            let new = tempfile::Builder::new().prefix(".rplay-").tempfile_in(&folder).map_err(unwritten)?;
+            match &one.from {
+                From::Server(at, detail) => {
+                    let authorization = apis[*at].authorization()?;
+                    let login = authorization.map(|word| (apis[*at].server, word));
+                    self.take(&detail.download_url, login, detail.sha256.as_deref(), new.path())?;
+                }
+                From::AtHand(at) => match &at_hand[*at].content {
+                    Hand::Archive(from) => drop(fs::copy(from, new.path()).map_err(unwritten)?),
+                    Hand::Folder(from) => {
+                        let built = self.built(from)?;
+                        let mut entries = vec![
+                            ("MANIFEST.json".to_owned(), Content::Bytes(built.manifest)),
+                            ("FILES.json".to_owned(), Content::Bytes(built.files)),
+                        ];
+                        entries.extend(built.entries);
+                        archive::pack(new.path(), &entries, 0)?;
+                    }
+                },
+                From::Installed => continue,
+            }
+            new.persist(&path).map_err(|error| unwritten(error.error))?;
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+            fs::set_permissions(&path, mode).map_err(unwritten)?;
+            self.say(format!("Collection '{}:{}' was downloaded successfully", one.name, one.version));
+            text += &format!("- name: {file}\n  version: {}\n", one.version);
+        }
+        let path = folder.join("requirements.yml");
+        self.say(format!("Writing requirements.yml file of downloaded collections to '{}'", path.display()));
+        fs::write(&path, text).map_err(unwritten)
+    }
+}

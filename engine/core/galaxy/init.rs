@@ -1,0 +1,126 @@
+//! The first files of a new collection or role.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{Galaxy, GalaxyError, Result};
+use crate::collections::is_collection_name;
+
+/// `galaxy collection init` and `galaxy role init`.
+#[derive(Debug, Default)]
+pub struct InitOptions {
+    pub name: String,
+    /// The folder in which it is made.
+    pub path: PathBuf,
+    pub force: bool,
+}
+
+impl Galaxy {
+    /// Makes the folder of a new collection.
+    ///
+    /// # Errors
+    /// It is there already, or its name is none.
+    pub fn init_collection(&self, options: &InitOptions) -> Result<()> {
+        let name = &options.name;
+        let Some((namespace, short)) = name.split_once('.').filter(|_| is_collection_name(name)) else {
+            return Err(GalaxyError::new(format!(
+                "Invalid collection name '{name}', name must be in the format <namespace>.<collection>. Please make sure \
+                 namespace and collection name contains characters from [a-zA-Z0-9_] only."
+            )));
+        };
+        let folder = options.path.join(namespace).join(short);
+        begin(&folder, "collection", options.force)?;
+        let readme = format!("# Collection {name}\n\nWhat is in this collection, and how it is used.\n");
+        let galaxy = format!(
+            "# What Galaxy is told about this collection. These five are needed.\n\
+             namespace: {namespace}\nname: {short}\n# A semantic version.\nversion: 1.0.0\nreadme: README.md\n\
+             authors:\n- your name <you@example.com>\n\n\
+             # These are optional.\ndescription: what this collection is for\nlicense:\n- GPL-2.0-or-later\n\
+             license_file: ''\ntags: []\n\
+             # Names of collections that must be there, each with a range such as '>=1.0.0,<2.0.0'.\ndependencies: {{}}\n\
+             repository: https://example.com/repository\ndocumentation: https://example.com/documentation\n\
+             homepage: https://example.com\nissues: https://example.com/issues\n\
+             # Patterns of files that do not go into the archive.\nbuild_ignore: []\n"
+        );
+        let runtime = "---\n# The versions of Ansible it is for; Galaxy wants them to be said.\nrequires_ansible: '>=2.16.0'\n\n\
+                       # Names that moved, will go or went, and groups of modules that share defaults:\n\
+                       # plugin_routing:\n# action_groups:\n";
+        let plugins = "Plugins and modules lie here, each kind in a folder of its own: modules, module_utils, action, filter,\nlookup, test, inventory, callback, connection, become, cache, vars and so on.\n";
+        let files = [
+            ("README.md", readme.as_str()),
+            ("galaxy.yml", &galaxy),
+            ("meta/runtime.yml", runtime),
+            ("plugins/README.md", plugins),
+        ];
+        write(&folder, &files, &["docs", "roles"])?;
+        self.say(format!("- Collection {name} was created successfully"));
+        Ok(())
+    }
+
+    /// Makes the folder of a new role.
+    ///
+    /// # Errors
+    /// It is there already, or its name cannot be that of a folder.
+    pub fn init_role(&self, options: &InitOptions) -> Result<()> {
+        let name = &options.name;
+        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
+            return Err(GalaxyError::new(format!("`{name}` cannot be the name of a role")));
+        }
+        let folder = options.path.join(name);
+        begin(&folder, "role", options.force)?;
+        let readme = format!(
+            "{name}\n{}\n\nWhat this role does, the variables it reads, and an example of its use.\n",
+            "=".repeat(name.len())
+        );
+        let meta = "---\ngalaxy_info:\n  author: your name\n  description: what this role is for\n  license: MIT\n  min_ansible_version: '2.16'\n  galaxy_tags: []\n\n# Roles that run before this one.\ndependencies: []\n";
+        let part = |what: &str| format!("---\n# {what} of {name}\n");
+        let (defaults, handlers, tasks, vars) = (part("defaults"), part("handlers"), part("tasks"), part("variables"));
+        let test = format!("---\n- hosts: localhost\n  roles:\n    - {name}\n");
+        let files = [
+            ("README.md", readme.as_str()),
+            ("defaults/main.yml", &defaults),
+            ("handlers/main.yml", &handlers),
+            ("meta/main.yml", meta),
+            ("tasks/main.yml", &tasks),
+            ("vars/main.yml", &vars),
+            ("tests/inventory", "localhost\n"),
+            ("tests/test.yml", &test),
+        ];
+        write(&folder, &files, &["files", "templates"])?;
+        self.say(format!("- Role {name} was created successfully"));
+        Ok(())
+    }
+}
+
+fn begin(folder: &Path, what: &str, force: bool) -> Result<()> {
+    if folder.is_file() {
+        return Err(GalaxyError::new(format!(
+            "- the path {} already exists, but is a file - aborting",
+            folder.display()
+        )));
+    }
+    if folder.exists() && !force {
+        return Err(GalaxyError::new(format!(
+            "- the directory {} already exists. You can use --force to re-initialize this directory; what is in the files of a new {what} is then lost.",
+            folder.display()
+        )));
+    }
+    Ok(())
+}
+
+fn write(folder: &Path, files: &[(&str, &str)], folders: &[&str]) -> Result<()> {
+    for name in folders {
+        let path = folder.join(name);
+        fs::create_dir_all(&path).map_err(|error| GalaxyError::file(&path, error))?;
+    }
+    for (name, text) in files {
+        let path = folder.join(name);
+        let parent = path.parent().unwrap_or(folder);
+        fs::create_dir_all(parent)
+            .and_then(|()| fs::write(&path, text))
+            .map_err(|error| GalaxyError::file(&path, error))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! The collections that are installed, and their list.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{Galaxy, GalaxyError, Result, manifest::About};
+use crate::collections::is_collection_name;
+
+/// How `galaxy collection list` shows them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ListFormat {
+    #[default]
+    Human,
+    Json,
+    Yaml,
+}
+
+/// An installed collection.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    pub name: String,
+    pub path: PathBuf,
+    /// `None` where nothing says what it is: a tree somebody works on.
+    pub about: Option<About>,
+}
+
+impl Installed {
+    /// As it is shown; `*` where it is not known.
+    pub fn version(&self) -> &str {
+        self.about.as_ref().map_or("*", |about| &about.version)
+    }
+}
+
+/// The folder `ansible_collections` of a place, which may be it itself.
+pub fn collections_folder(place: &Path) -> PathBuf {
+    match place.file_name() {
+        Some(name) if name == "ansible_collections" => place.to_owned(),
+        _ => place.join("ansible_collections"),
+    }
+}
+
+/// The collections of one folder `ansible_collections`, by name. Files and hidden folders are none.
+pub fn in_folder(folder: &Path) -> BTreeMap<String, Installed> {
+    let folders = |path: &Path| -> Vec<(String, PathBuf)> {
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        let named = entries.filter_map(|entry| Some((entry.file_name().to_str()?.to_owned(), entry.path())));
+        named.filter(|(_, path)| path.is_dir()).collect()
+    };
+    let mut found = BTreeMap::new();
+    for (namespace, path) in folders(folder) {
+        for (short, path) in folders(&path) {
+            let name = format!("{namespace}.{short}");
+            if is_collection_name(&name) {
+                let about = About::read(&path).ok().filter(|about| about.full_name() == name);
+                found.insert(name.clone(), Installed { name, path, about });
+            }
+        }
+    }
+    found
+}
+
+impl Galaxy {
+    /// All installed collections, those of the first places first.
+    pub(super) fn installed(&self) -> Vec<Installed> {
+        let folders = self.collections_path.iter().map(|place| collections_folder(place));
+        folders.flat_map(|folder| in_folder(&folder).into_values()).collect()
+    }
+
+    /// Lists all collections, or one.
+    ///
+    /// # Errors
+    /// Its name is none, or no place of collections is there.
+    pub fn list_collections(&self, only: Option<&str>, format: ListFormat, given: &[PathBuf]) -> Result<()> {
+        if let Some(name) = only.filter(|name| !is_collection_name(name)) {
+            return Err(GalaxyError::new(format!(
+                "Invalid collection name '{name}', it must be in the format namespace.collection."
+            )));
+        }
+        let mut json = Map::new();
+        let mut shown = false;
+        let mut there = false;
+        for place in &self.collections_path {
+            let folder = collections_folder(place);
+            if !folder.is_dir() {
+                if given.contains(place) {
+                    self.warn(format!(
+                        "- the configured path {}, exists, but it is not a directory.",
+                        folder.display()
+                    ));
+                }
+                continue;
+            }
+            there = true;
+            let mut found = in_folder(&folder);
+            if let Some(name) = only {
+                found.retain(|found, _| found == name);
+            }
+            if found.is_empty() {
+                continue;
+            }
+            shown = true;
+            match format {
+                ListFormat::Human => self.say(table(&folder, &found)),
+                _ => drop(
+                    json.insert(
+                        folder.display().to_string(),
+                        found
+                            .iter()
+                            .map(|(name, one)| (name.clone(), json!({ "version": one.version() })))
+                            .collect::<Map<_, _>>()
+                            .into(),
+                    ),
+                ),
+            }
+        }
+        match (only, format) {
+            (Some(name), ListFormat::Human) if !shown => {
+                self.warn(format!("- unable to find {name} in collection paths"));
+                Ok(())
+            }
+            (None, ListFormat::Human) if !there => Err(GalaxyError::new(format!(
+                "- None of the provided paths were usable. Please specify a valid path with --collections-path. Looked in {}",
+                self.collections_path.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+            ))),
+            (_, ListFormat::Json) => {
+                self.say(python_json(&Json::Object(json)));
+                Ok(())
+            }
+            (_, ListFormat::Yaml) => {
+                self.say(yaml_of(&json));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn table(folder: &Path, found: &BTreeMap<String, Installed>) -> String {
+    let width = found.keys().map(String::len).max().unwrap_or(0).max("Collection".len());
+    let versions = found.values().map(|one| one.version().len()).max().unwrap_or(0).max("Version".len());
+    let mut text = format!("\n# {}\n{:width$} {:versions$}\n", folder.display(), "Collection", "Version");
+    let _ = writeln!(text, "{} {}", "-".repeat(width), "-".repeat(versions));
+    for (name, one) in found {
+        let _ = writeln!(text, "{name:width$} {:versions$}", one.version());
+    }
+    text.truncate(text.trim_end_matches('\n').len());
+    text
+}
+
+/// One line, with spaces as Python's json writes them.
+fn python_json(json: &Json) -> String {
+    match json {
+        Json::Object(entries) => {
+            let inner: Vec<String> = entries
+                .iter()
+                .map(|(name, value)| format!("{}: {}", Json::from(name.as_str()), python_json(value)))
+                .collect();
+            format!("{{{}}}", inner.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+fn yaml_of(places: &Map<String, Json>) -> String {
+    if places.is_empty() {
+        return "{}".to_owned();
+    }
+    let mut text = String::new();
+    for (folder, collections) in places {
+        let _ = writeln!(text, "{folder}:");
+        for (name, about) in collections.as_object().into_iter().flatten() {
+            let version = about.get("version").and_then(Json::as_str).unwrap_or_default();
+            let shown = if version == "*" { "'*'" } else { version };
+            let _ = writeln!(text, "  {name}:\n    version: {shown}");
+        }
+    }
+    text.truncate(text.trim_end().len());
+    text
+}

@@ -1,0 +1,403 @@
+//! Which versions to install: the newest that fit together, as resolvo finds them.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+    future::{Future, ready},
+};
+
+use resolvo::{
+    Candidates, Condition, ConditionId, Dependencies, DependencyProvider, Interner, KnownDependencies, NameId, Problem,
+    SolvableId, Solver, SolverCache, StringId, UnsolvableOrCancelled, VersionSetId, VersionSetUnionId,
+    utils::{Pool, VersionSet},
+};
+
+use super::{
+    Galaxy, GalaxyError, Result,
+    api::{Api, Detail},
+    installed::Installed,
+    manifest::About,
+    version::{Range, Version},
+};
+
+/// What is to be found.
+pub struct Question<'q> {
+    /// Names, ranges and the server that somebody insists on.
+    pub roots: Vec<(String, Range, Option<String>)>,
+    /// Collections that are at hand already, such as unpacked archives: nothing else is taken for their names.
+    pub at_hand: Vec<About>,
+    pub installed: &'q [Installed],
+    /// Names of which an installed version does not count.
+    pub forced: HashSet<String>,
+    /// No installed version counts.
+    pub forces_all: bool,
+    /// Newer ones go before installed ones.
+    pub upgrade: bool,
+    pub prereleases: bool,
+    pub with_dependencies: bool,
+}
+
+/// A collection to have.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    pub name: String,
+    pub version: Version,
+    pub from: From,
+}
+
+/// Where it comes from.
+#[derive(Clone, Debug)]
+pub enum From {
+    Installed,
+    /// The place in [`Question::at_hand`].
+    AtHand(usize),
+    /// The place of the server, and what it says.
+    Server(usize, Box<Detail>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    Installed,
+    AtHand(usize),
+    Server(usize),
+}
+
+/// A version as the solver sees it.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    version: Version,
+    source: Source,
+}
+
+impl fmt::Display for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.version.fmt(f)
+    }
+}
+
+impl VersionSet for Range {
+    type V = Candidate;
+}
+
+struct Provider<'p> {
+    galaxy: &'p Galaxy,
+    apis: &'p [Api<'p>],
+    question: &'p Question<'p>,
+    pool: Pool<Range, String>,
+    details: RefCell<HashMap<SolvableId, Detail>>,
+    /// Who wants what: name, range, the one that wants it.
+    edges: RefCell<Vec<(String, Range, Option<String>)>>,
+    known: RefCell<BTreeMap<String, Vec<Version>>>,
+    /// Why a server could not be asked.
+    failed: RefCell<Option<GalaxyError>>,
+}
+
+/// Finds the versions; dependencies come before those that need them.
+///
+/// # Errors
+/// Nothing fits, and what does not; or no server could be asked.
+pub fn resolve(galaxy: &Galaxy, apis: &[Api<'_>], question: &Question<'_>) -> Result<Vec<Chosen>> {
+    let provider = Provider {
+        galaxy,
+        apis,
+        question,
+        pool: Pool::new(),
+        details: RefCell::default(),
+        edges: RefCell::default(),
+        known: RefCell::default(),
+        failed: RefCell::default(),
+    };
+    let mut wanted = Vec::new();
+    for (name, range, _) in &question.roots {
+        let id = provider.pool.intern_package_name(name.clone());
+        wanted.push(provider.pool.intern_version_set(id, range.clone()).into());
+        provider.edges.borrow_mut().push((name.clone(), range.clone(), None));
+    }
+    let mut solver = Solver::new(provider);
+    let solved = solver.solve(Problem::new().requirements(wanted));
+    if let Some(error) = solver.provider().failed.borrow_mut().take() {
+        return Err(error);
+    }
+    let found = match solved {
+        Ok(found) => found,
+        Err(UnsolvableOrCancelled::Unsolvable(conflict)) => {
+            let why = conflict.display_user_friendly(&solver).to_string();
+            return Err(unsolvable(solver.provider(), &why));
+        }
+        Err(UnsolvableOrCancelled::Cancelled(_)) => {
+            return Err(GalaxyError::new("the search for versions was given up"));
+        }
+    };
+    let provider = solver.provider();
+    let mut by_name = BTreeMap::new();
+    for id in found {
+        by_name.insert(provider.name(id).clone(), id);
+    }
+    let mut ordered = Vec::new();
+    let mut seen = HashSet::new();
+    for (name, ..) in &question.roots {
+        provider.after_dependencies(name, &by_name, &mut seen, &mut ordered);
+    }
+    Ok(ordered)
+}
+
+fn unsolvable(provider: &Provider<'_>, why: &str) -> GalaxyError {
+    let edges = provider.edges.borrow();
+    let known = provider.known.borrow();
+    let mut lines = Vec::new();
+    let mut names: Vec<&String> = edges.iter().map(|(name, ..)| name).collect();
+    names.dedup();
+    for name in names {
+        let wishes: Vec<_> = edges.iter().filter(|(wanted, ..)| wanted == name).collect();
+        let versions = known.get(name).map(Vec::as_slice).unwrap_or_default();
+        if versions.iter().any(|version| wishes.iter().all(|(_, range, _)| range.takes(version))) {
+            continue;
+        }
+        for (name, range, from) in wishes {
+            let from =
+                from.as_ref().map_or_else(|| "direct request".to_owned(), |from| format!("dependency of {from}"));
+            let line = format!("* {name}:{range} ({from})");
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+    }
+    GalaxyError::new(format!(
+        "Failed to resolve the requested dependencies map. Could not satisfy the following requirements:\n{}\n\
+         Hint: pre-releases are installed only when their version is requested exactly, or with --pre.\n{}",
+        lines.join("\n"),
+        why.trim_end()
+    ))
+}
+
+impl<'p> Provider<'p> {
+    fn name(&self, id: SolvableId) -> &String {
+        self.pool.resolve_package_name(self.pool.resolve_solvable(id).name)
+    }
+
+    fn candidate(&self, id: SolvableId) -> &Candidate {
+        &self.pool.resolve_solvable(id).record
+    }
+
+    /// The versions of a name, from wherever they may be taken.
+    fn all(&self, name: &str) -> Result<Vec<Candidate>> {
+        let mut found: Vec<Candidate> = Vec::new();
+        for (at, about) in self.question.at_hand.iter().enumerate().filter(|(_, about)| about.full_name() == name) {
+            found.push(Candidate { version: Version::parse(&about.version)?, source: Source::AtHand(at) });
+        }
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        if !self.question.forces_all && !self.question.forced.contains(name) {
+            // The first place goes before the others.
+            let version = self
+                .question
+                .installed
+                .iter()
+                .find(|one| one.name == name)
+                .and_then(|one| super::requirement::version_or_none(one.version()));
+            found.extend(version.map(|version| Candidate { version, source: Source::Installed }));
+        }
+        let insisted =
+            self.question.roots.iter().find(|(root, ..)| root == name).and_then(|(.., server)| server.as_ref());
+        let mut last = None;
+        let mut answered = false;
+        for (at, api) in self.apis.iter().enumerate() {
+            if insisted.is_some_and(|wanted| {
+                *wanted != api.server.name && wanted.trim_end_matches('/') != api.server.url.trim_end_matches('/')
+            }) {
+                continue;
+            }
+            match api.versions(name) {
+                Ok(versions) => {
+                    answered = true;
+                    for version in versions {
+                        if !found.iter().any(|known| known.version == version) {
+                            found.push(Candidate { version, source: Source::Server(at) });
+                        }
+                    }
+                }
+                Err(error) => {
+                    self.galaxy.warn(format!(
+                        "Skipping Galaxy server {}. Got an unexpected error when getting available versions of collection {name}: {error}",
+                        api.server.url
+                    ));
+                    last = Some(error);
+                }
+            }
+        }
+        match last {
+            Some(error) if !answered && found.is_empty() => Err(error),
+            _ => Ok(found),
+        }
+    }
+
+    fn candidates(&self, id: NameId) -> Option<Candidates> {
+        let name = self.pool.resolve_package_name(id);
+        let found = match self.all(name) {
+            Ok(found) => found,
+            Err(error) => {
+                self.failed.borrow_mut().get_or_insert(error);
+                return None;
+            }
+        };
+        let versions = found.iter().map(|candidate| candidate.version.clone()).collect();
+        self.known.borrow_mut().insert(name.clone(), versions);
+        let mut candidates = Candidates::default();
+        for candidate in found {
+            let installed = candidate.source == Source::Installed;
+            let solvable = self.pool.intern_solvable(id, candidate);
+            candidates.candidates.push(solvable);
+            if installed && !self.question.upgrade {
+                candidates.favored = Some(solvable);
+            }
+        }
+        Some(candidates)
+    }
+
+    fn takes(&self, id: SolvableId, set: VersionSetId) -> bool {
+        let candidate = self.candidate(id);
+        let range = self.pool.resolve_version_set(set);
+        let is_free = self.question.prereleases
+            || !candidate.version.is_prerelease()
+            || !matches!(candidate.source, Source::Server(_));
+        range.takes(&candidate.version) && (is_free || range.pinned() == Some(&candidate.version))
+    }
+
+    fn needs(&self, id: SolvableId) -> Result<Vec<(String, String)>> {
+        let candidate = self.candidate(id);
+        let name = self.name(id);
+        match candidate.source {
+            Source::AtHand(at) => Ok(self.question.at_hand[at].dependencies.clone()),
+            Source::Installed => {
+                let one = self.question.installed.iter().find(|one| one.name == *name);
+                Ok(one.and_then(|one| one.about.as_ref()).map(|about| about.dependencies.clone()).unwrap_or_default())
+            }
+            Source::Server(at) => {
+                let detail = self.apis[at].detail(name, &candidate.version)?;
+                let needs = detail.dependencies.clone();
+                self.details.borrow_mut().insert(id, detail);
+                Ok(needs)
+            }
+        }
+    }
+
+    fn dependencies(&self, id: SolvableId) -> Dependencies {
+        let mut known = KnownDependencies::default();
+        let needs = match self.needs(id) {
+            Ok(needs) => needs,
+            Err(error) => {
+                let reason = self.pool.intern_string(error.0.clone());
+                self.failed.borrow_mut().get_or_insert(error);
+                return Dependencies::Unknown(reason);
+            }
+        };
+        if !self.question.with_dependencies {
+            return Dependencies::Known(known);
+        }
+        let own = format!("{}:{}", self.name(id), self.candidate(id).version);
+        for (name, range) in needs {
+            match (crate::collections::is_collection_name(&name), Range::parse(&range)) {
+                (true, Ok(range)) => {
+                    let package = self.pool.intern_package_name(name.clone());
+                    known.requirements.push(self.pool.intern_version_set(package, range.clone()).into());
+                    self.edges.borrow_mut().push((name, range, Some(own.clone())));
+                }
+                (true, Err(error)) => {
+                    return Dependencies::Unknown(self.pool.intern_string(format!("{own} needs {name}: {error}")));
+                }
+                (false, _) => {
+                    let reason = format!("{own} needs `{name}`, which is no name of a collection; install it before");
+                    return Dependencies::Unknown(self.pool.intern_string(reason));
+                }
+            }
+        }
+        Dependencies::Known(known)
+    }
+
+    fn after_dependencies(
+        &self,
+        name: &str,
+        found: &BTreeMap<String, SolvableId>,
+        seen: &mut HashSet<String>,
+        ordered: &mut Vec<Chosen>,
+    ) {
+        let Some(id) = found.get(name).copied().filter(|_| seen.insert(name.to_owned())) else { return };
+        let version = self.candidate(id).version.clone();
+        let own = Some(format!("{name}:{version}"));
+        let needs: Vec<String> =
+            self.edges.borrow().iter().filter(|(.., from)| *from == own).map(|(name, ..)| name.clone()).collect();
+        for need in needs {
+            self.after_dependencies(&need, found, seen, ordered);
+        }
+        let from = match &self.candidate(id).source {
+            Source::Installed => From::Installed,
+            Source::AtHand(at) => From::AtHand(*at),
+            Source::Server(at) => match self.details.borrow().get(&id) {
+                Some(detail) => From::Server(*at, Box::new(detail.clone())),
+                None => return,
+            },
+        };
+        ordered.push(Chosen { name: name.to_owned(), version, from });
+    }
+}
+
+impl Interner for Provider<'_> {
+    fn display_solvable(&self, solvable: SolvableId) -> impl fmt::Display + '_ {
+        format!("{}:{}", self.name(solvable), self.candidate(solvable))
+    }
+
+    fn display_name(&self, name: NameId) -> impl fmt::Display + '_ {
+        self.pool.resolve_package_name(name)
+    }
+
+    fn display_version_set(&self, set: VersionSetId) -> impl fmt::Display + '_ {
+        self.pool.resolve_version_set(set)
+    }
+
+    fn display_string(&self, id: StringId) -> impl fmt::Display + '_ {
+        self.pool.resolve_string(id)
+    }
+
+    fn version_set_name(&self, set: VersionSetId) -> NameId {
+        self.pool.resolve_version_set_package_name(set)
+    }
+
+    fn solvable_name(&self, solvable: SolvableId) -> NameId {
+        self.pool.resolve_solvable(solvable).name
+    }
+
+    fn version_sets_in_union(&self, union: VersionSetUnionId) -> impl Iterator<Item = VersionSetId> {
+        self.pool.resolve_version_set_union(union)
+    }
+
+    fn resolve_condition(&self, condition: ConditionId) -> Condition {
+        self.pool.resolve_condition(condition).clone()
+    }
+}
+
+/// All answers are there at once: requests block.
+impl DependencyProvider for Provider<'_> {
+    fn filter_candidates(
+        &self,
+        candidates: &[SolvableId],
+        set: VersionSetId,
+        inverse: bool,
+    ) -> impl Future<Output = Vec<SolvableId>> {
+        ready(candidates.iter().copied().filter(|id| self.takes(*id, set) != inverse).collect())
+    }
+
+    fn get_candidates(&self, name: NameId) -> impl Future<Output = Option<Candidates>> {
+        ready(self.candidates(name))
+    }
+
+    fn sort_candidates(&self, _: &SolverCache<Self>, solvables: &mut [SolvableId]) -> impl Future<Output = ()> {
+        solvables.sort_by(|left, right| self.candidate(*right).version.cmp(&self.candidate(*left).version));
+        ready(())
+    }
+
+    fn get_dependencies(&self, solvable: SolvableId) -> impl Future<Output = Dependencies> {
+        ready(self.dependencies(solvable))
+    }
+}
