@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use crate::{
     event::Event,
-    plan::{Field, Task},
+    plan::Task,
     run::{
         reads::ReadTracker,
         state::{host::HostState, play::PlayRun, run::Run},
     },
     source::nearest,
-    template,
 };
 
 impl Run {
@@ -41,12 +40,7 @@ impl Run {
         let name_of = |task: &Arc<Task>| {
             self.task_name(task, &self.tracked_scope(play, host, Some(task), None, self.options.check, reads))
         };
-        let scope = std::cell::OnceCell::new();
-        let topics_of = |topic: &Field| {
-            let scope = scope.get_or_init(|| self.tracked_scope(play, host, None, None, self.options.check, reads));
-            template::render(&topic.value, scope).ok()
-        };
-        let found = handlers.find(name, name_of, topics_of);
+        let found = handlers.find(name, name_of);
         if !found.is_empty() {
             return Ok(found);
         }
