@@ -16,6 +16,7 @@ pub fn act(kind: Controller, args: Rendered, context: &Context<'_>) -> Act {
         Controller::SetStats => variables::set_stats(&args).map(Act::Done),
         Controller::ValidateArgumentSpec => variables::validate(&args, context).map(Act::Done),
         Controller::Pause => waiting::pause(&args, context).map(Act::Done),
+        Controller::Reboot => waiting::reboot(args, context),
         Controller::WaitForConnection => waiting::for_connection(&args).map(Act::Call),
         Controller::GatherFacts => Ok(Act::Call(super::Ask {
             module: "setup",

@@ -121,6 +121,8 @@ pub enum After {
     Keep(Arc<Download>),
     /// The host may be out of reach for so long: try again (`wait_for_connection`).
     Patience { timeout: Duration, delay: Duration, sleep: Duration },
+    /// The host is to restart, for so long at most, and is first looked for after the delay (`reboot`).
+    Restart { timeout: Duration, delay: Duration },
 }
 
 /// The result of a task on a host before the task's own conditions are applied.
@@ -261,7 +263,7 @@ impl Answer {
 pub fn finish(after: After, answer: Answer) -> Answer {
     match after {
         After::Keep(download) => download.finish(answer),
-        After::Nothing | After::Patience { .. } => answer,
+        After::Nothing | After::Patience { .. } | After::Restart { .. } => answer,
     }
 }
 

@@ -1,4 +1,4 @@
-//! pause and wait_for_connection.
+//! pause, reboot and wait_for_connection.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use rplay_modules::wire::Map;
 
 use crate::plan::action_args::Wait;
 
-use super::{After, Answer, Ask, Context, Rendered, Result, flag_arg, number_arg, text_arg};
+use super::{Act, After, Answer, Ask, Context, Rendered, Result, flag_arg, number_arg, text_arg, wire_args};
 
 pub fn pause(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     let echo = flag_arg(args, "echo")?.unwrap_or(true);
@@ -62,4 +62,21 @@ pub fn for_connection(args: &Rendered) -> Result<Ask> {
         sleep: seconds("sleep", 1.0)?,
     };
     Ok(Ask { module: "ping", args: Map::new(), after })
+}
+
+/// The run asks the host at each step of the restart.
+pub fn reboot(args: Rendered, context: &Context<'_>) -> Result<Act> {
+    if context.check {
+        let mut answer = Answer { changed: true, ..Answer::default() };
+        answer.set("elapsed", 0);
+        answer.set("rebooted", true);
+        return Ok(Act::Done(answer));
+    }
+    let seconds = |name: &str, default: f64| -> Result<Duration> {
+        let seconds = number_arg(&args, name)?.unwrap_or(default).max(0.0);
+        Ok(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+    };
+    let after =
+        After::Restart { timeout: seconds("reboot_timeout", 600.0)?, delay: seconds("post_reboot_delay", 0.0)? };
+    Ok(Act::Call(Ask { module: "reboot", args: wire_args(args), after }))
 }

@@ -64,6 +64,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::commands::ping::Ping>("ping", BUILTIN).keeps_to_host(),
     entry::<crate::packages::pip::Pip>("pip", BUILTIN),
     entry::<crate::commands::raw::Raw>("raw", BUILTIN).keeps_to_host().free_form("_raw_params"),
+    entry::<crate::kernel::reboot::Reboot>("reboot", BUILTIN),
     entry::<crate::files::replace::Replace>("replace", BUILTIN).keeps_to_host(),
     entry::<crate::packages::rpm_key::RpmKey>("rpm_key", BUILTIN),
     entry::<crate::commands::run_lock::RunLock>("run_lock", OWN),

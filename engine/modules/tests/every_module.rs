@@ -127,6 +127,7 @@ fn more(module: &str, tree: &Tree) -> Map {
             "user" => "root", "path" => tree.path("file"),
             "key" => "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8h8d2o3Yk3YwQ1o4S9pC3tQk0h8bqf5u4z0m7c8d9e x",
         },
+        "reboot" => data! { "boot_time_command" => format!("cat {}", tree.path("file")) },
         "rpm_key" => data! { "key" => tree.path("file") },
         "subversion" => data! { "repo" => format!("file://{}", tree.path("dir")), "dest" => tree.path("home/svn") },
         "sysvinit" => data! { "name" => "x", "state" => "started" },

@@ -21,6 +21,7 @@ use crate::{
             outbox::{InFlight, Outbox, Signal},
             parcel::{Parcel, pack},
             pipeline::SentAhead,
+            restart::Restart,
         },
         facts::{Facts, with_facts},
         lookahead::{continuation::Continuation, look_ahead::look_ahead},
@@ -289,6 +290,13 @@ impl<'r> Executor<'r> {
             self.wake(at, iteration, begin);
             return false;
         }
+        if let Some(restart) = Restart::of(&after, &prepared.target) {
+            if let Some(answer) = restart.refusal() {
+                self.evaluate(at, iteration, answer, prepared.delegated);
+                return self.host_tasks[at].open == 0;
+            }
+            self.host_tasks[at].restart.get_or_insert(restart).ask(&mut prepared.call);
+        }
         self.send(at, Parcel::of(iteration, Prepared { after, ..prepared }, 1));
         false
     }
@@ -309,7 +317,9 @@ impl<'r> Executor<'r> {
             return self.wake(at, *iteration, Instant::now() + sleep);
         }
         let answer = Answer::unreachable(failure);
-        self.host_tasks[at].lost.push((job.target.clone(), answer.clone()));
+        if !self.host_tasks[at].restart.as_ref().is_some_and(Restart::has_begun) {
+            self.host_tasks[at].lost.push((job.target.clone(), answer.clone()));
+        }
         self.evaluate_open(job, &answer);
         self.advance(at);
     }
@@ -335,6 +345,15 @@ impl<'r> Executor<'r> {
         if task.task.action.controller() == Some(Controller::WaitForConnection) && answer.skipped.is_none() {
             answer.data.shift_remove("ping");
             answer.set("elapsed", host_task.begun.elapsed().as_secs());
+        }
+        if let Some(restart) = &mut host_task.restart {
+            if let Some(due) = restart.next(&mut answer) {
+                if restart.has_begun() && answer.failed {
+                    run.links.reset(&restart.target);
+                }
+                return self.wake(at, iteration, due);
+            }
+            host_task.restart = None;
         }
         host_task.attempts[iteration] += 1;
         let number = host_task.attempts[iteration];

@@ -11,7 +11,7 @@ use crate::{
     link::Target,
     plan::Task,
     run::{
-        dispatch::batch::PipelinedBatch,
+        dispatch::{batch::PipelinedBatch, restart::Restart},
         reads::ReadTracker,
         state::{host::HostState, play::PlayRun, run::Run},
         task::{
@@ -47,6 +47,8 @@ pub(crate) struct HostTask {
     pub lost: Vec<(Arc<Target>, Answer)>,
     /// Until when the host may be out of reach, and how long to wait between attempts.
     pub patience: Option<(Instant, Duration)>,
+    /// How far a restart of the host has got.
+    pub restart: Option<Restart>,
     pub begun: Instant,
     /// Time that the host itself took, as far as it is known.
     pub spent: Duration,
@@ -87,6 +89,7 @@ impl HostTask {
             open: 0,
             lost: Vec::new(),
             patience: None,
+            restart: None,
             begun: Instant::now(),
             spent: Duration::ZERO,
             saw_others: false,

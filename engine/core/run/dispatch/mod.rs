@@ -6,3 +6,4 @@ pub(crate) mod host_task;
 pub(crate) mod outbox;
 pub(crate) mod parcel;
 pub(crate) mod pipeline;
+pub(crate) mod restart;

@@ -3,6 +3,7 @@
 pub(crate) mod hostname;
 pub(crate) mod modprobe;
 pub(crate) mod mount;
+pub(crate) mod reboot;
 pub(crate) mod seboolean;
 pub(crate) mod selinux_state;
 pub(crate) mod sysctl;

@@ -1,0 +1,147 @@
+//! A host on its way through a restart (`reboot`): it says which boot it is in, is told to restart, and is asked again
+//! and again until it is in another boot and ready.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rplay_modules::wire::Call;
+
+use crate::{
+    actions::{After, Answer, text_of},
+    link::{Connection, Target},
+};
+
+/// How far a restart has got.
+pub(crate) struct Restart {
+    step: Step,
+    timeout: Duration,
+    delay: Duration,
+    /// Where the host is.
+    pub target: Arc<Target>,
+    begun: Instant,
+}
+
+enum Step {
+    Look,
+    Begin { before: String },
+    Verify { before: String, deadline: Instant },
+}
+
+impl Restart {
+    /// Between two tries to reach the host.
+    const PAUSE: Duration = Duration::from_secs(1);
+
+    /// The restart that a call stands for, if it stands for one.
+    pub fn of(after: &After, target: &Arc<Target>) -> Option<Restart> {
+        let After::Restart { timeout, delay } = *after else { return None };
+        Some(Restart { step: Step::Look, timeout, delay, target: target.clone(), begun: Instant::now() })
+    }
+
+    /// Why there can be none: the host is the controller.
+    pub fn refusal(&self) -> Option<Answer> {
+        matches!(self.target.connection, Connection::Local).then(|| {
+            let mut answer = Answer::failed("Running reboot with local connection would reboot the control node.");
+            answer.set("elapsed", 0);
+            answer.set("rebooted", false);
+            answer
+        })
+    }
+
+    /// Puts into the call what the host is asked at this step.
+    pub fn ask(&self, call: &mut Call) {
+        let (step, before) = match &self.step {
+            Step::Look => ("look", None),
+            Step::Begin { .. } => ("begin", None),
+            Step::Verify { before, .. } => ("verify", Some(before)),
+        };
+        call.args.insert("_step".to_owned(), step.into());
+        if let Some(before) = before {
+            call.args.insert("_before".to_owned(), before.as_str().into());
+        }
+    }
+
+    /// Whether the host may be out of reach now.
+    pub fn has_begun(&self) -> bool {
+        !matches!(self.step, Step::Look)
+    }
+
+    /// When the host is asked next; `None` if the answer is the task's, which it then is made.
+    pub fn next(&mut self, answer: &mut Answer) -> Option<Instant> {
+        let now = Instant::now();
+        match &self.step {
+            Step::Look if !answer.failed => {
+                let before = answer.data.get("boot").map(text_of).unwrap_or_default();
+                self.step = Step::Begin { before };
+                return Some(now);
+            }
+            // A host that goes down at once may take the answer with it.
+            Step::Begin { before } if !answer.failed || answer.unreachable => {
+                let deadline = now + self.delay + self.timeout;
+                self.step = Step::Verify { before: before.clone(), deadline };
+                return Some(now + self.delay + Self::PAUSE);
+            }
+            Step::Verify { deadline, .. } if answer.failed && now < *deadline => return Some(now + Self::PAUSE),
+            Step::Verify { .. } if answer.failed => {
+                let last = answer.data.get("msg").map(text_of).unwrap_or_default();
+                let msg = format!("Timed out waiting for the host (timeout={}): {last}", self.timeout.as_secs());
+                answer.set("msg", msg);
+                answer.set("rebooted", true);
+                answer.unreachable = false;
+            }
+            Step::Verify { .. } => {
+                answer.changed = true;
+                answer.data.clear();
+                answer.set("rebooted", true);
+            }
+            Step::Look | Step::Begin { .. } => answer.set("rebooted", false),
+        }
+        answer.set("elapsed", self.begun.elapsed().as_secs());
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay_modules::wire::Failure;
+
+    use super::*;
+
+    fn restart(timeout: u64) -> Restart {
+        let target = Arc::new(Target { name: "h".into(), connection: Connection::Local });
+        let after = After::Restart { timeout: Duration::from_secs(timeout), delay: Duration::ZERO };
+        Restart::of(&after, &target).unwrap()
+    }
+
+    fn answer(boot: &str) -> Answer {
+        let mut answer = Answer::default();
+        answer.set("boot", boot);
+        answer
+    }
+
+    #[test]
+    fn a_host_that_is_lost_while_it_goes_down_is_looked_for_again() {
+        let mut restart = restart(60);
+        assert!(restart.next(&mut answer("one")).is_some());
+        let mut lost = Answer::unreachable(Failure::new("gone"));
+        assert!(restart.next(&mut lost).is_some() && restart.has_begun());
+        assert!(restart.next(&mut Answer::failed("boot time has not changed")).is_some());
+        let mut last = answer("unused");
+        assert!(restart.next(&mut last).is_none());
+        assert!(last.changed && last.data.contains_key("elapsed") && !last.data.contains_key("boot"));
+    }
+
+    #[test]
+    fn what_fails_before_or_for_too_long_is_the_answer() {
+        let mut unreachable = Answer::unreachable(Failure::new("gone"));
+        assert!(restart(60).next(&mut unreachable).is_none() && unreachable.unreachable);
+        let mut restart = restart(0);
+        restart.next(&mut answer("one"));
+        restart.next(&mut Answer::default());
+        let mut late = Answer::unreachable(Failure::new("gone"));
+        assert!(restart.next(&mut late).is_none());
+        assert!(late.failed && !late.unreachable);
+        assert_eq!(text_of(&late.data["msg"]), "Timed out waiting for the host (timeout=0): gone");
+    }
+}

@@ -1,0 +1,163 @@
+//! `reboot`: what the controller asks of the host before and after a restart.
+
+use rplay_wire::Failure;
+
+use crate::{
+    ArgFault, Change, Host, Module, Plan, args,
+    argtypes::Text,
+    choice,
+    system::program::{Output, Program},
+};
+
+choice! {
+    /// What the controller asks for; it does the waiting.
+    pub enum Step {
+        /// Which boot the host is in.
+        Look = "look",
+        /// To restart.
+        Begin = "begin",
+        /// Whether it is in another boot, and ready.
+        Verify = "verify",
+    }
+}
+
+args! {
+    /// Restarts the host and waits until it is back.
+    pub struct Reboot {
+        /// A command that prints something else after each boot.
+        boot_time_command: Text = "cat /proc/sys/kernel/random/boot_id".to_owned(),
+        /// Seconds that one try to connect may take; by default as for every other task.
+        connect_timeout: Option<i64>,
+        /// What users of the host are told.
+        msg: Text = "Reboot initiated by Ansible".to_owned(),
+        /// Seconds to wait before the host is first looked for.
+        post_reboot_delay: i64 = 0,
+        /// Seconds before the restart; whole minutes of them count.
+        pre_reboot_delay: i64 = 0,
+        /// The command that restarts the host, in place of shutdown(8).
+        reboot_command: Option<Text>,
+        /// Seconds that the restart may take.
+        reboot_timeout: i64 = 600,
+        /// The folders where shutdown is looked for.
+        search_paths: Vec<Text> =
+            ["/sbin", "/bin", "/usr/sbin", "/usr/bin", "/usr/local/sbin"].map(str::to_owned).to_vec(),
+        /// A command that succeeds once the host is ready.
+        test_command: Text = "whoami".to_owned(),
+        _step: Step = Step::Look,
+        /// What `boot_time_command` printed before.
+        _before: Option<Text>,
+    }
+}
+
+impl Module for Reboot {
+    fn check(&self) -> Result<(), ArgFault> {
+        let seconds = [
+            ("connect_timeout", self.connect_timeout.unwrap_or(0)),
+            ("post_reboot_delay", self.post_reboot_delay),
+            ("pre_reboot_delay", self.pre_reboot_delay),
+            ("reboot_timeout", self.reboot_timeout),
+        ];
+        match seconds.into_iter().find(|(_, seconds)| *seconds < 0) {
+            Some((name, _)) => Err(ArgFault::new(name, "must not be negative")),
+            None => Ok(()),
+        }
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        match self._step {
+            Step::Look => Ok(Plan::unchanged().set("boot", self.boot(host)?)),
+            Step::Begin => {
+                let change = Change::new("restart the host", move |host, _| {
+                    let done = self.restart(host)?.run()?;
+                    match done.rc {
+                        // shutdown may end itself with all other processes.
+                        0 | -15 => Ok(()),
+                        _ => Err(said(&done, "Reboot command failed. Error was: ")),
+                    }
+                });
+                Ok(Plan::unchanged().change(change))
+            }
+            Step::Verify => {
+                if Some(self.boot(host)?) == self._before {
+                    return Err(Failure::new("boot time has not changed"));
+                }
+                let tested = shell(host, &self.test_command).run()?;
+                match tested.rc {
+                    0 => Ok(Plan::unchanged()),
+                    _ => Err(said(&tested, "Test command failed: ")),
+                }
+            }
+        }
+    }
+}
+
+impl Reboot {
+    fn boot(&self, host: &Host) -> Result<String, Failure> {
+        let told = shell(host, &self.boot_time_command).run()?;
+        match told.rc {
+            0 => Ok(told.stdout.trim().to_owned()),
+            _ => Err(said(&told, "failed to get host boot time info: ").arg("boot_time_command")),
+        }
+    }
+
+    fn restart(&self, host: &Host) -> Result<Program, Failure> {
+        if let Some(command) = &self.reboot_command {
+            return Ok(shell(host, command));
+        }
+        let mut all = self.search_paths.iter().map(|folder| format!("{}/shutdown", folder.trim_end_matches('/')));
+        let Some(shutdown) = all.find(|path| is_program(path)) else {
+            let msg = format!("Unable to find command \"shutdown\" in search paths: {:?}", self.search_paths);
+            return Err(Failure::new(msg).arg("search_paths"));
+        };
+        let minutes = self.pre_reboot_delay / 60;
+        let when = if minutes == 0 { "now".to_owned() } else { format!("+{minutes}") };
+        Ok(host.program(&shutdown).args(["-r", when.as_str(), self.msg.as_str()]))
+    }
+}
+
+fn is_program(path: &str) -> bool {
+    nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok()
+}
+
+fn shell(host: &Host, command: &str) -> Program {
+    host.program("/bin/sh").args(["-c", command])
+}
+
+fn said(output: &Output, what: &str) -> Failure {
+    let msg = format!("{what}'{}, {}'", output.stdout.trim(), output.stderr.trim());
+    Failure::new(msg).data(output.data())
+}
+
+#[cfg(test)]
+mod tests {
+    use rplay_wire::{Map, data};
+
+    use crate::runner::tests::call;
+
+    #[test]
+    fn a_restart_is_begun_and_verified() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("boot");
+        std::fs::write(&file, "one\n").unwrap();
+        let step = |step: &str, more: Map| {
+            let mut args = data! {
+                "boot_time_command" => format!("cat {}", file.display()),
+                "reboot_command" => format!("echo two > {}", file.display()),
+                "_step" => step,
+            };
+            args.extend(more);
+            call("reboot", args)
+        };
+        assert_eq!(step("look", Map::new()).data["boot"], "one".into());
+        let early = step("verify", data! { "_before" => "one" });
+        assert_eq!(early.failure.unwrap().msg, "boot time has not changed");
+        assert!(step("begin", Map::new()).changed);
+        let not_ready = step("verify", data! { "_before" => "one", "test_command" => "echo no; false" });
+        assert_eq!(not_ready.failure.unwrap().msg, "Test command failed: 'no, '");
+        assert!(step("verify", data! { "_before" => "one" }).failure.is_none());
+        let failed = step("begin", data! { "reboot_command" => "echo no >&2; exit 3" });
+        assert_eq!(failed.failure.unwrap().msg, "Reboot command failed. Error was: ', no'");
+        let lacks = call("reboot", data! { "_step" => "begin", "search_paths" => "/nowhere" });
+        assert!(lacks.failure.unwrap().msg.starts_with("Unable to find command \"shutdown\" in search paths"));
+    }
+}
