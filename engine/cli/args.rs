@@ -41,6 +41,8 @@ pub struct Cli {
 pub enum Command {
     /// Run one module on hosts
     Adhoc(AdhocArgs),
+    /// Show the settings, where each comes from, and whether it works
+    Config(ConfigArgs),
     /// List modules, or show how one is used
     Doc(DocArgs),
     /// Install, list, build and check collections and roles
@@ -266,6 +268,27 @@ impl AdhocArgs {
             ..RunArgs::default()
         }
     }
+}
+
+/// `rplay config`
+#[derive(Clone, Debug, Args)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    pub action: ConfigAction,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigAction {
+    /// All settings of ansible-core: keys, value, source, and whether rplay follows it
+    List,
+    /// One line a setting: NAME(source) = value
+    Dump {
+        /// Only settings that are not at their default
+        #[arg(long, alias = "changed-only")]
+        only_changed: bool,
+    },
+    /// The configuration file as it is
+    View,
 }
 
 /// `rplay doc`

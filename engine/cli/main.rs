@@ -2,6 +2,7 @@
 
 mod adhoc;
 mod args;
+mod config;
 mod doc;
 mod ending;
 mod faults;
@@ -73,6 +74,7 @@ fn command() -> ExitCode {
     let result = match cli.command {
         None => run::run(&cli.run, run::Plays::Files),
         Some(Command::Adhoc(wanted)) => adhoc::command(&wanted),
+        Some(Command::Config(wanted)) => config::command(&wanted),
         Some(Command::Doc(wanted)) => doc::command(&wanted),
         Some(Command::Galaxy(wanted)) => galaxy::command(&wanted),
         Some(Command::Inventory(wanted)) => inventory::command(&wanted),

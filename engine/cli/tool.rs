@@ -11,7 +11,8 @@ pub fn words(mut words: Vec<OsString>) -> Result<Vec<OsString>, String> {
         Some("ansible-inventory") => "inventory",
         Some("ansible-vault") => "vault",
         Some("ansible-galaxy") => "galaxy",
-        Some(name @ ("ansible-config" | "ansible-doc" | "ansible-pull" | "ansible-console")) => {
+        Some("ansible-config") => "config",
+        Some(name @ ("ansible-doc" | "ansible-pull" | "ansible-console")) => {
             return Err(format!("ERROR: rplay has no counterpart of {name}"));
         }
         _ => return Ok(words),

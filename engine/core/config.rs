@@ -2,6 +2,7 @@
 
 mod file;
 mod kinds;
+mod overview;
 mod servers;
 
 use std::{
@@ -19,6 +20,7 @@ use kinds::Kind;
 pub use servers::ServerSection;
 
 pub use kinds::{Folders, Gathering, HashBehaviour, Identities, Patterns, Secret, Sources};
+pub use overview::{Effect, Overview, Shown};
 
 use crate::{
     collections::Mismatch,
@@ -86,7 +88,7 @@ pub enum ConfigError {
     #[diagnostic(severity(Warning), help("chmod o-w the folder, or name the file in ANSIBLE_CONFIG"))]
     WorldWritable { path: PathBuf },
 
-    #[error("the setting `{name}` ({origin}) has no effect: rplay does not follow it yet")]
+    #[error("the setting `{name}` ({origin}) has no effect: rplay does not support it yet")]
     #[diagnostic(severity(Warning))]
     WithoutEffect { name: &'static str, origin: String },
 
@@ -131,6 +133,9 @@ macro_rules! settings {
 
         /// Section and key of every setting, with a dot between.
         const KNOWN: &[&str] = &[$( $($ini,)* )*];
+
+        /// Each setting's field, its keys and its variables.
+        const FOLLOWED: &[(&str, &[&str], &[&str])] = &[$( (stringify!($name), &[$($ini),*], &[$($env),*]), )*];
 
         impl Config {
             fn from(file: &file::ConfigFile, around: &Surroundings<'_>, problems: &mut Problems) -> Self {
