@@ -530,7 +530,7 @@ impl Config {
         config.galaxy_sections = servers::sections(&config.galaxy_server_list, &file, around, &mut problems);
         for entry in file.entries() {
             let name = format!("{}.{}", entry.section, entry.key);
-            if KNOWN.contains(&&*name) || file::is_harmless(&entry.section, &entry.key) {
+            if KNOWN.contains(&&*name) || file::is_harmless(&entry.section, &entry.key) || overview::has_key(&name) {
                 continue;
             }
             let in_section =
@@ -548,6 +548,9 @@ impl Config {
                 place: entry.place.clone(),
                 help,
             });
+        }
+        for (name, origin) in overview::ignored(&file, around) {
+            warnings.push(ConfigError::WithoutEffect { name, origin });
         }
         for (name, _, origin) in config.changed() {
             if WITHOUT_EFFECT.contains(&name) {

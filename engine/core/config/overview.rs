@@ -35,6 +35,7 @@ pub struct Shown {
     pub keys: Vec<&'static str>,
     pub variables: Vec<&'static str>,
     pub value: String,
+    pub default: &'static str,
     /// `default`, `env: NAME` or the file.
     pub origin: String,
     pub effect: Effect,
@@ -61,9 +62,42 @@ impl Overview {
             }
             None => file::ConfigFile::default(),
         };
-        let settings = SETTINGS.lines().filter_map(|line| shown(line, &file, around)).collect();
-        Ok(Overview { file: path, settings })
+        Ok(Overview { file: path, settings: settings(&file, around).collect() })
     }
+}
+
+/// All settings as they stand.
+fn settings<'s>(file: &'s file::ConfigFile, around: &'s Surroundings<'_>) -> impl Iterator<Item = Shown> {
+    SETTINGS.lines().filter_map(move |line| shown(line, file, around))
+}
+
+/// Settings of Ansible that somebody has changed and that have no effect here, each with where it comes from.
+pub(super) fn ignored(
+    file: &file::ConfigFile,
+    around: &Surroundings<'_>,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let default = |setting: &Shown| setting.origin == "default" || setting.value == setting.default;
+    let followed = |setting: &Shown| {
+        FOLLOWED.iter().any(|(_, keys, env)| {
+            keys.iter().any(|key| setting.keys.contains(key)) || env.iter().any(|name| setting.variables.contains(name))
+        })
+    };
+    // The reader of settings tells of those that it knows itself.
+    let ignored =
+        move |setting: &Shown| setting.effect == Effect::NotSupported && !default(setting) && !followed(setting);
+    settings(file, around)
+        .filter(ignored)
+        .map(|setting| {
+            let name = setting.keys.first().and_then(|key| key.split_once('.')).map_or(setting.name, |(_, key)| key);
+            (name, setting.origin.strip_prefix("env: ").map(str::to_owned).unwrap_or(setting.origin))
+        })
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+/// Whether ansible-core has a setting with this section and key.
+pub(super) fn has_key(name: &str) -> bool {
+    SETTINGS.lines().any(|line| line.split('\t').nth(1).is_some_and(|keys| keys.split(',').any(|key| key == name)))
 }
 
 fn shown(line: &'static str, file: &file::ConfigFile, around: &Surroundings<'_>) -> Option<Shown> {
@@ -83,7 +117,7 @@ fn shown(line: &'static str, file: &file::ConfigFile, around: &Surroundings<'_>)
         None => (default.to_owned(), "default".to_owned()),
     };
     let effect = effect(&keys, &variables);
-    Some(Shown { name, keys, variables, value, origin, effect })
+    Some(Shown { name, keys, variables, value, default, origin, effect })
 }
 
 /// A text in the form of the default: booleans and lists as Python writes them.

@@ -117,3 +117,17 @@ fn unknown_keys_are_warned_of_with_what_was_meant() {
         ["did you mean `roles_path`?", "`become_method` belongs into the section [privilege_escalation]", ""]
     );
 }
+
+/// What Ansible has and rplay does not follow is never passed over in silence.
+#[test]
+fn ignored_settings_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "[defaults]\ncallbacks_enabled = timer\nfact_caching = memory\nretry_files_enabled = no\nnocows = 1\n";
+    std::fs::write(folder.path().join("ansible.cfg"), text).unwrap();
+    let env = |name: &str| (name == "ANSIBLE_CACHE_PLUGIN_TIMEOUT").then(|| "5".to_owned());
+    let (_, warnings) = Config::read(&Surroundings { env: &env, folder: folder.path(), home: None }).unwrap();
+    let told: Vec<String> = warnings.0.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().any(|warning| warning.contains("`callbacks_enabled`") && warning.contains("ansible.cfg")));
+    assert!(told.iter().any(|warning| warning.contains("ANSIBLE_CACHE_PLUGIN_TIMEOUT")), "{told:?}");
+}
