@@ -166,7 +166,10 @@ pub fn unknown_action(name: &Word, missing: Missing) -> PlanError {
     let (label, help) = match missing.reason {
         Reason::Unknown => ("unknown module", nearest().or(missing.help)),
         Reason::Elsewhere => ("not found", missing.help.or_else(nearest)),
-        Reason::Refused => ("this module", missing.help),
+        Reason::Refused => {
+            let at = name.span.clone();
+            return PlanError::Unusable { msg: missing.msg, at, label: "this module", help: missing.help };
+        }
     };
     PlanError::Argument { msg: missing.msg, at: name.span.clone(), label: label.to_owned(), help }
 }

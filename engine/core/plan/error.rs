@@ -11,13 +11,18 @@ use crate::{
 };
 
 /// Ansible's exit code for a run that ends before its first task: 1 where something is missing (a file, a role, an
-/// inventory, a vault password), 4 where a file is there and says something wrong. The first problem decides. The
+/// inventory, a vault password) or was removed from its collection, 4 where a file is there and says something wrong. The first problem decides. The
 /// variables of hosts and groups are 4 whatever is wrong with them.
 pub fn exit_code(problems: &Problems) -> u8 {
     let Some(first) = problems.0.first() else { return 0 };
     let error: &(dyn Error + 'static) = &**first;
     let missing = match error.downcast_ref::<PlanError>() {
-        Some(PlanError::RoleNotFound { .. } | PlanError::Missing { .. } | PlanError::NoFile { .. }) => true,
+        Some(
+            PlanError::RoleNotFound { .. }
+            | PlanError::Missing { .. }
+            | PlanError::NoFile { .. }
+            | PlanError::Unusable { .. },
+        ) => true,
         Some(PlanError::NotConstant { name, .. }) => *name == "tags",
         Some(_) => false,
         None => error.is::<InventoryError>() || error.is::<VaultError>(),
@@ -28,13 +33,24 @@ pub fn exit_code(problems: &Problems) -> u8 {
 impl PlanError {
     /// Something of a collection cannot be used; the message says why.
     pub fn unusable(msg: String, at: &Span) -> Self {
-        PlanError::Argument { msg, at: at.clone(), label: "named here".to_owned(), help: None }
+        PlanError::Unusable { msg, at: at.clone(), label: "named here", help: None }
     }
 }
 
 /// A fault in how plays, roles and files fit together.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum PlanError {
+    /// It is there, or was once, and is not for use.
+    #[error("{msg}")]
+    Unusable {
+        msg: String,
+        #[source_code]
+        #[label("{label}")]
+        at: Span,
+        label: &'static str,
+        #[help]
+        help: Option<String>,
+    },
     #[error("the role `{name}` was not found")]
     RoleNotFound {
         name: String,
