@@ -31,7 +31,7 @@ pub use contract::{
     args::{self, Arg, ArgFault, Args},
     argtypes,
     cancel::Cancel,
-    entry::Entry,
+    entry::{Entry, entry},
     host::{BlobSource, ContentTarget, Host, NoBlobs},
     plan::{Change, Module, Plan},
 };

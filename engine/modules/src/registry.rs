@@ -17,11 +17,15 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::files::assemble::Assemble>("assemble", BUILTIN).keeps_to_host(),
     entry::<crate::commands::async_status::AsyncStatus>("async_status", BUILTIN)
         .answered_by(crate::commands::async_status::run)
+        .asks_about_jobs()
         // Those of the job.
         .with_facts(),
     entry::<crate::accounts::authorized_key::AuthorizedKey>("authorized_key", POSIX).keeps_to_host(),
     entry::<crate::files::blockinfile::BlockInFile>("blockinfile", BUILTIN).keeps_to_host(),
-    entry::<crate::commands::command::Command>("command", BUILTIN).keeps_to_host().free_form("_raw_params"),
+    entry::<crate::commands::command::Command>("command", BUILTIN)
+        .keeps_to_host()
+        .runs_commands()
+        .free_form("_raw_params"),
     entry::<crate::files::copy::Copy>("copy", BUILTIN).keeps_to_host(),
     entry::<crate::services::cron::Cron>("cron", BUILTIN).keeps_to_host(),
     entry::<crate::packages::deb822_repository::Deb822Repository>("deb822_repository", BUILTIN),
@@ -42,7 +46,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::docker::DockerVolume>("docker_volume", DOCKER),
     entry::<crate::docker::DockerVolumeInfo>("docker_volume_info", DOCKER),
     entry::<crate::packages::dpkg_selections::DpkgSelections>("dpkg_selections", BUILTIN).keeps_to_host(),
-    entry::<crate::commands::expect::Expect>("expect", BUILTIN).keeps_to_host(),
+    entry::<crate::commands::expect::Expect>("expect", BUILTIN).keeps_to_host().runs_commands(),
     entry::<crate::files::fetch::Fetch>("fetch", BUILTIN).keeps_to_host(),
     entry::<crate::files::file::File>("file", BUILTIN).keeps_to_host(),
     entry::<crate::files::find::Find>("find", BUILTIN).keeps_to_host(),
@@ -63,18 +67,21 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::facts::package_facts::PackageFacts>("package_facts", BUILTIN).keeps_to_host().with_facts(),
     entry::<crate::commands::ping::Ping>("ping", BUILTIN).keeps_to_host(),
     entry::<crate::packages::pip::Pip>("pip", BUILTIN),
-    entry::<crate::commands::raw::Raw>("raw", BUILTIN).keeps_to_host().free_form("_raw_params"),
+    entry::<crate::commands::raw::Raw>("raw", BUILTIN).keeps_to_host().runs_commands().free_form("_raw_params"),
     entry::<crate::kernel::reboot::Reboot>("reboot", BUILTIN),
     entry::<crate::files::replace::Replace>("replace", BUILTIN).keeps_to_host(),
     entry::<crate::packages::rpm_key::RpmKey>("rpm_key", BUILTIN),
     entry::<crate::commands::run_lock::RunLock>("run_lock", OWN),
-    entry::<crate::commands::script::Script>("script", BUILTIN).keeps_to_host().free_form("_raw_params"),
+    entry::<crate::commands::script::Script>("script", BUILTIN)
+        .keeps_to_host()
+        .runs_commands()
+        .free_form("_raw_params"),
     entry::<crate::kernel::seboolean::SeBoolean>("seboolean", POSIX).keeps_to_host(),
     entry::<crate::kernel::selinux_state::Selinux>("selinux", POSIX).keeps_to_host(),
     entry::<crate::services::service::Service>("service", BUILTIN),
     entry::<crate::facts::service_facts::ServiceFacts>("service_facts", BUILTIN).keeps_to_host().with_facts(),
     entry::<crate::facts::setup::Setup>("setup", BUILTIN).keeps_to_host().with_facts(),
-    entry::<crate::commands::shell::Shell>("shell", BUILTIN).keeps_to_host().free_form("_raw_params"),
+    entry::<crate::commands::shell::Shell>("shell", BUILTIN).keeps_to_host().runs_commands().free_form("_raw_params"),
     entry::<crate::files::slurp::Slurp>("slurp", BUILTIN).keeps_to_host(),
     entry::<crate::files::stat::Stat>("stat", BUILTIN).keeps_to_host(),
     entry::<crate::files::subversion::Subversion>("subversion", BUILTIN),
@@ -84,7 +91,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::services::sysvinit::Sysvinit>("sysvinit", BUILTIN),
     entry::<crate::files::tempfile::Tempfile>("tempfile", BUILTIN).keeps_to_host(),
     entry::<crate::tencent::TencentcloudApi>("tencentcloud_api", OWN),
-    entry::<crate::files::unarchive::Unarchive>("unarchive", BUILTIN).keeps_to_host(),
+    entry::<crate::files::unarchive::Unarchive>("unarchive", BUILTIN).keeps_to_host().fetches_from("src"),
     entry::<crate::network::uri::Uri>("uri", BUILTIN),
     entry::<crate::accounts::user::User>("user", BUILTIN).keeps_to_host(),
     entry::<crate::network::wait_for::WaitFor>("wait_for", BUILTIN),

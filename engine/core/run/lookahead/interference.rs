@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use rplay_modules::wire::{Call, Map, Value};
+use rplay_modules::{
+    registry,
+    wire::{Call, Map, Value},
+};
 
 use crate::link::{Connection, Target};
 
@@ -141,14 +144,14 @@ impl Interference {
     /// Whether a call on one host has nothing to do with the others.
     pub fn keeps_to(&self, host: &str, call: &Call) -> bool {
         let own = self.places.get(host).copied();
+        let Some(module) = registry::find(&call.module) else { return false };
+        let fetched = module.fetches_from.and_then(|arg| call.args.get(arg)?.as_str());
+        if fetched.is_some_and(|from| from.contains("://")) {
+            return false;
+        }
         // What others write to files speaks to nobody.
-        match call.module.as_str() {
-            "command" | "shell" | "raw" | "script" => {}
-            "unarchive" => {
-                let src = call.args.get("src").and_then(Value::as_str);
-                return !src.is_some_and(|src| src.contains("://"));
-            }
-            _ => return true,
+        if !module.runs_commands {
+            return true;
         }
         let text_is_quiet = |text: &str| !self.mentions(text, own) && !reaches(text);
         all_texts(&call.args, &text_is_quiet) && call.environment.iter().all(|(_, value)| text_is_quiet(value))
@@ -286,6 +289,7 @@ mod tests {
         {
             assert!(!interference.keeps_to("a1", &call("shell", loud)), "{loud}");
         }
+        assert!(!party.keeps_to("a1", &call("expect", "ssh b1")), "whatever runs commands");
         for quiet in ["echo curly", "make", "ls /srv/x.docker.d"] {
             assert!(interference.keeps_to("a1", &call("shell", quiet)), "{quiet}");
         }

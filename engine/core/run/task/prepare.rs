@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rplay_modules::{
-    ArgFault, external,
+    ArgFault, external, registry,
     wire::{Background, Become, Call, Mode},
 };
 
@@ -157,7 +157,7 @@ impl Run {
             environment: self.environment(task, &scope)?,
             background: self.background(task, &scope)?,
         };
-        if call.background.is_some() || call.module == "async_status" {
+        if call.background.is_some() || registry::find(&call.module).is_some_and(|entry| entry.asks_about_jobs) {
             call.environment.extend(self.jobs_folder(&scope)?);
         }
         // A delegated task goes where the other host's variables say; keywords about the way there are

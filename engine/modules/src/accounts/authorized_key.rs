@@ -1,12 +1,10 @@
 //! `authorized_key`: who may log in to an account with which key.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use rplay_wire::Failure;
 
+use crate::system::fs;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},

@@ -1,12 +1,11 @@
 //! `known_hosts`: the keys by which ssh knows hosts.
 
-use std::{fs::File, io::Read};
-
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use rplay_wire::{Failure, Value};
 use sha1::Sha1;
 
+use crate::system::machine;
 use crate::{
     ArgFault, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
@@ -168,7 +167,7 @@ impl KnownHosts {
             match self.hash_host.0 && !line.is_hashed() {
                 true => {
                     let mut salt = [0; 20];
-                    File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut salt))?;
+                    machine::random(&mut salt)?;
                     let name = format!("|1|{}|{}", STANDARD.encode(salt), hashed(&salt, &host));
                     after.push_str(&text.replacen(line.hosts, &name, 1));
                 }

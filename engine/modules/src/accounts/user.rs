@@ -2,12 +2,13 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
     path::{Path, PathBuf},
 };
 
 use rplay_wire::{Failure, Map, Value, data};
 
+use crate::system::fs;
+use crate::system::machine;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Secret, Text},
@@ -401,7 +402,7 @@ impl User {
             let mut tool = keygen;
             tool.word("-q").option("-t", Some(&module.ssh_key_type)).option("-b", module.ssh_key_bits);
             let comment = module.ssh_key_comment.clone().unwrap_or_else(|| {
-                let name = nix::unistd::gethostname().unwrap_or_default();
+                let name = machine::gethostname().unwrap_or_default();
                 format!("ansible-generated on {}", name.to_string_lossy())
             });
             tool.option("-C", Some(comment)).option("-f", Some(paths::text(&file))).option("-N", Some(""));

@@ -1,7 +1,6 @@
 //! `expect`: runs a program at a terminal of its own and answers what it asks.
 
 use std::{
-    fs::File,
     io::{self, Read, Write},
     os::fd::{AsFd, OwnedFd},
     process::{Child, Stdio},
@@ -19,6 +18,7 @@ use nix::{
 };
 use rplay_wire::{Failure, Map, Value, data};
 
+use crate::system::fs::File;
 use crate::{
     Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},

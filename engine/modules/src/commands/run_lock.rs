@@ -5,7 +5,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{File, OpenOptions, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -18,6 +17,8 @@ use parking_lot::{Mutex, MutexGuard};
 use rplay_wire::{Failure, Map, data};
 use serde::{Deserialize, Serialize};
 
+use crate::system::fs::{File, OpenOptions, TryLockError};
+use crate::system::machine;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{PathArg, Text},
@@ -105,8 +106,8 @@ impl Module for RunLock {
         let note = Note {
             holder: self.holder.unwrap_or_default(),
             purpose: self.purpose.unwrap_or_default(),
-            since: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            agent: std::process::id(),
+            since: machine::timestamp().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+            agent: machine::process_id(),
         };
         let take = Change::new(format!("lock {}", self.name), move |_, _| take(&path, &self.name, &note));
         Ok(plan.change(take.beside()))

@@ -1,9 +1,10 @@
 //! script, the host's half: runs a script that the controller sends.
 
-use std::{fs, io::Write, os::unix::fs::PermissionsExt};
+use std::{io::Write, os::unix::fs::PermissionsExt};
 
 use rplay_wire::{Failure, Value};
 
+use crate::system::fs;
 use crate::{
     Change, Host, Module, Plan, args,
     argtypes::{PathArg, Text},

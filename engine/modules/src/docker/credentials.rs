@@ -1,7 +1,7 @@
 //! The registry logins that the docker command keeps in `~/.docker/config.json`, shared with it.
 
 use std::{
-    fs, io,
+    io,
     io::Write,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -14,6 +14,8 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::image_name::ImageName;
+use crate::system::fs;
+use crate::system::machine;
 use crate::{Host, system::regular};
 
 /// The name under which logins to Docker's own registry are kept.
@@ -167,7 +169,7 @@ impl DockerConfig {
         if let Ok(old) = fs::metadata(&path) {
             let present = file.as_file().metadata()?;
             if (old.uid(), old.gid()) != (present.uid(), present.gid()) {
-                std::os::unix::fs::fchown(file.as_file(), Some(old.uid()), Some(old.gid()))?;
+                fs::fchown(file.as_file(), Some(old.uid()), Some(old.gid()))?;
             }
         }
         file.persist(&path).map(drop).map_err(|error| error.error)
@@ -179,7 +181,7 @@ pub fn home(host: &Host) -> Result<PathBuf, Failure> {
     if let Some(home) = host.variable("HOME").filter(|home| home.starts_with('/')) {
         return Ok(home.into());
     }
-    let uid = nix::unistd::geteuid().as_raw().to_string();
+    let uid = machine::geteuid().as_raw().to_string();
     let passwd = regular::read_to_string("/etc/passwd").unwrap_or_default();
     let found = passwd.lines().find_map(|line| {
         let fields: Vec<_> = line.split(':').collect();

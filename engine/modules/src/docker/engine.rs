@@ -16,6 +16,7 @@ use serde_json::Value as Json;
 use ureq::{Agent, AsSendBody, Body, http};
 
 use super::socket::{NoNames, Socket, SocketConnector};
+use crate::system::fs;
 use crate::{Host, args, argtypes::Text};
 
 /// The newest version of the API that these modules were written for. Engines keep old versions for
@@ -299,7 +300,7 @@ impl Ask<'_> {
     }
 
     /// Sends a file as the body (`docker load`).
-    pub fn send_file(self, file: std::fs::File) -> Result<Answer, EngineError> {
+    pub fn send_file(self, file: fs::File) -> Result<Answer, EngineError> {
         self.header("content-type", "application/x-tar").send_with(file)
     }
 

@@ -1,6 +1,6 @@
 //! docker_prune: what nothing uses any more goes away.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use rplay_wire::{Failure, Map, Value};
 use serde_json::{Value as Json, json};
@@ -9,6 +9,7 @@ use super::{
     engine::{Engine, EngineArgs, Version},
     units::Span,
 };
+use crate::system::machine;
 use crate::{ArgFault, Change, Host, Module, Plan, args, args::ArgType, argtypes::Flag};
 
 /// From this version on only volumes without a name are pruned, unless `all` is among the filters.
@@ -56,7 +57,7 @@ impl Filters {
     /// Seconds since 1970 before which something must have been made.
     fn until(&self) -> Result<Option<i64>, String> {
         let Some(text) = self.get("until") else { return Ok(None) };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
+        let now = machine::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
         match (Span::parse(&text.into()), text.parse()) {
             (Ok(Span(nanos)), _) => Ok(Some(now - nanos / 1_000_000_000)),
             (_, Ok(seconds)) => Ok(Some(seconds)),

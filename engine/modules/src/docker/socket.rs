@@ -7,8 +7,7 @@
 use std::{
     fmt, io,
     io::{Read, Write},
-    net::{SocketAddr, TcpStream},
-    os::unix::net::UnixStream,
+    net::SocketAddr,
     path::PathBuf,
     time::Duration,
 };
@@ -21,6 +20,8 @@ use ureq::{
         transport::{Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport},
     },
 };
+
+use crate::system::machine::{TcpStream, UnixStream};
 
 /// Where an Engine listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

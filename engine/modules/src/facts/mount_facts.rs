@@ -4,6 +4,7 @@ use std::{collections::HashSet, path::PathBuf, time::Duration};
 
 use rplay_wire::{Failure, Map, Value, data};
 
+use crate::system::fs;
 use crate::{
     ArgFault, Host, Module, Plan, args,
     argtypes::{Flag, Text},
@@ -121,7 +122,7 @@ impl Module for MountFacts {
             if !fits(&self.devices, &line.device) || !fits(&self.fstypes, &line.fstype) {
                 continue;
             }
-            let uuid = std::fs::canonicalize(&line.device).ok().and_then(|path| ids.get(&paths::text(path)).cloned());
+            let uuid = fs::canonicalize(&line.device).ok().and_then(|path| ids.get(&paths::text(path)).cloned());
             let mut facts = data! {
                 "ansible_context" => data! { "source" => line.source, "source_data" => line.text },
                 "device" => line.device, "dump" => line.dump, "fstype" => line.fstype, "mount" => line.mount.clone(),
@@ -169,7 +170,7 @@ impl MountFacts {
         let mut lines = Vec::new();
         let mut seen: HashSet<PathBuf> = HashSet::new();
         let mut table = |path: &str, lines: &mut Vec<Line>| {
-            let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
+            let real = fs::canonicalize(path).unwrap_or_else(|_| path.into());
             // /proc/mounts is a link to what each process sees of it.
             let real = if real.starts_with("/proc") && real.ends_with("mounts") { "/proc/mounts".into() } else { real };
             if !seen.insert(real) {

@@ -1,14 +1,14 @@
 //! assemble: makes one file of the pieces in a folder.
 
 use std::{
-    fs::File,
     io::{self, BufWriter, Read, Write},
     path::Path,
 };
 
 use rplay_wire::{Failure, Value, data};
-use tempfile::TempPath;
 
+use crate::system::machine;
+use crate::system::{fs::File, scratch, scratch::TempPath};
 use crate::{
     ArgFault, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
@@ -120,10 +120,10 @@ impl Assemble {
 
 /// A file with what `fill` writes into it.
 fn temporary(fill: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> Result<TempPath, Failure> {
-    let mut new = tempfile::Builder::new().prefix(".rplay-").tempfile()?;
+    let mut new = scratch::Builder::new().prefix(".rplay-").tempfile()?;
     let mut writer = BufWriter::with_capacity(1 << 16, new.as_file_mut());
     fill(&mut writer).and_then(|()| writer.flush()).map_err(|error| {
-        Failure::new(format!("the pieces cannot be put together in {}: {error}", std::env::temp_dir().display()))
+        Failure::new(format!("the pieces cannot be put together in {}: {error}", machine::temp_dir().display()))
     })?;
     drop(writer);
     Ok(new.into_temp_path())

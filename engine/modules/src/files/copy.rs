@@ -1,9 +1,10 @@
 //! copy: puts content from the controller, or from elsewhere on the host, into files.
 
-use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
+use std::{os::unix::fs::MetadataExt, path::PathBuf};
 
 use rplay_wire::{Failure, Map, Value, data};
 
+use crate::system::fs;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
@@ -358,7 +359,7 @@ impl Job {
         let wanted = Wanted { mode: None, flags: None, ..self.wanted.clone() };
         let what = format!("link {} to {}", path.display(), target.display());
         Ok(plan.change(Change::new(what, move |_, _: &mut Map| {
-            crate::files::link::in_place(&path, |temporary| std::os::unix::fs::symlink(&target, temporary))?;
+            crate::files::link::in_place(&path, |temporary| fs::symlink(&target, temporary))?;
             wanted.apply(&path, false).map(|_| ())
         })))
     }

@@ -1,7 +1,6 @@
 //! fetch, the host's half: the content of a file, on its way to the controller.
 
 use std::{
-    fs::{File, Metadata},
     io::{self, Read},
     path::Path,
 };
@@ -9,6 +8,7 @@ use std::{
 use rplay_wire::{Failure, PIECE, Value, data, hex};
 use sha1::{Digest, Sha1};
 
+use crate::system::fs::{File, Metadata};
 use crate::{
     ContentTarget, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},

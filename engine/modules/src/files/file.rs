@@ -1,12 +1,13 @@
 //! file: makes files, folders and links, sets their owner and mode, takes them away.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
 use rplay_wire::{Failure, Map, data};
 
+use crate::system::fs;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},

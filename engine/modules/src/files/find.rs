@@ -1,7 +1,6 @@
 //! find: files on the host by name, age, size, content.
 
 use std::{
-    fs::{self, Metadata},
     io::BufReader,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -9,6 +8,8 @@ use std::{
 
 use rplay_wire::{Failure, Map, Value};
 
+use crate::system::fs::{self, Metadata};
+use crate::system::machine;
 use crate::{
     ArgFault, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
@@ -119,7 +120,7 @@ impl Module for Find {
             contains: self.contains.as_deref().map(|text| Pattern::new(text, flags, "contains")).transpose()?,
             age: self.age.as_deref().map(age).transpose()?,
             size: self.size.as_deref().map(size).transpose()?,
-            now: jiff::Timestamp::now().as_second(),
+            now: machine::timestamp().as_second(),
             asked: &self,
             files: Vec::new(),
             skipped: Map::new(),

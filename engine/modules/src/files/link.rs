@@ -1,13 +1,14 @@
 //! Symbolic and hard links, the half of the module `file` that makes them.
 
 use std::{
-    fs, io,
-    os::unix::fs::{MetadataExt, symlink},
+    io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 use rplay_wire::{Failure, data};
 
+use crate::system::fs::{self, symlink};
 use crate::{
     Change, Plan,
     cannot::cannot,

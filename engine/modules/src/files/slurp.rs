@@ -1,7 +1,6 @@
 //! slurp: the content of a file, in the result.
 
 use std::{
-    fs::File,
     io::{self, Read},
     path::Path,
 };
@@ -9,6 +8,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rplay_wire::{Failure, data};
 
+use crate::system::fs::File;
 use crate::{
     Host, Module, Plan, args,
     argtypes::PathArg,

@@ -1,17 +1,14 @@
 //! stat: what is known about a file.
 
 use std::{
-    fs::{self, Metadata},
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::Path,
 };
 
-use nix::{
-    sys::stat::{major, minor},
-    unistd::{AccessFlags, access},
-};
 use rplay_wire::{Failure, Map, Value, data};
 
+use crate::system::fs::{self, Metadata};
+use crate::system::machine::{AccessFlags, access, major, minor};
 use crate::{
     Host, Module, Plan, args,
     argtypes::{Flag, PathArg},

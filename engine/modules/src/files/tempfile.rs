@@ -1,9 +1,10 @@
 //! tempfile: makes a file or folder of its own for a while.
 
-use std::{fs::Permissions, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{os::unix::fs::PermissionsExt, path::PathBuf};
 
 use rplay_wire::{Failure, data};
 
+use crate::system::fs::Permissions;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{PathArg, Text},
@@ -52,7 +53,7 @@ impl Module for Tempfile {
         };
         let plan = Plan::unchanged().set("path", rplay_wire::Value::Null);
         Ok(plan.change(Change::new(format!("make a temporary {}", self.state.word()), move |_, data| {
-            let mut name = tempfile::Builder::new();
+            let mut name = crate::system::scratch::Builder::new();
             name.prefix(&self.prefix).suffix(&self.suffix).rand_bytes(8);
             let made = match self.state {
                 State::File => {

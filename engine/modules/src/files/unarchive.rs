@@ -7,6 +7,7 @@ use std::{
 
 use rplay_wire::{Failure, Map, Value, data};
 
+use crate::system::machine;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
@@ -136,7 +137,7 @@ impl Unarchive {
 enum Source {
     Path(PathBuf),
     /// Goes away with the plan.
-    Temporary(tempfile::TempPath),
+    Temporary(crate::system::scratch::TempPath),
 }
 
 impl AsRef<Path> for Source {
@@ -273,7 +274,7 @@ impl Job {
             return Ok(true);
         }
         let attributes = &self.asked.attributes;
-        let is_root = nix::unistd::geteuid().is_root();
+        let is_root = machine::geteuid().is_root();
         // What is set anyway, or cannot be, is no difference.
         let is_nothing = |line: &str| {
             line.is_empty()

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use rplay_wire::{Diff, Failure, data};
 
+use crate::system::machine;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::Text,
@@ -46,7 +47,7 @@ impl Module for Hostname {
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let name = self.name;
-        let now = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let now = machine::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let kept = crate::system::regular::read_to_string(FILE).unwrap_or_default();
         let (short, domain) = name.split_once('.').unwrap_or((&name, ""));
         let mut plan = Plan::unchanged().set("name", name.as_str());
@@ -74,7 +75,7 @@ impl Module for Hostname {
         plan = Placement::plain(FILE, content).plan(host, plan)?;
         if now != name {
             let change = Change::new(format!("name the host {name}"), move |_, _| {
-                nix::unistd::sethostname(&name)
+                machine::sethostname(&name)
                     .map_err(|error| Failure::new(format!("cannot set the host's name: {error}")))
             });
             plan = plan.change(change.diff(diff));

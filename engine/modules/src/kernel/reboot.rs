@@ -116,7 +116,7 @@ impl Reboot {
 }
 
 fn is_program(path: &str) -> bool {
-    nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok()
+    crate::system::machine::access(path, crate::system::machine::AccessFlags::X_OK).is_ok()
 }
 
 fn shell(host: &Host, command: &str) -> Program {

@@ -1,9 +1,10 @@
 //! `sysctl`: a kernel setting, now and after the next boot.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use rplay_wire::{Diff, Failure};
 
+use crate::system::fs;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},

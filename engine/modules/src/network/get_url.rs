@@ -1,7 +1,7 @@
 //! `get_url`: a file from the net.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     time::{Instant, SystemTime},
 };
@@ -9,6 +9,7 @@ use std::{
 use jiff::{Timestamp, tz::TimeZone};
 use rplay_wire::{Failure, Map, data};
 
+use crate::system::fs;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     args::ArgType,

@@ -10,6 +10,7 @@ use std::{
 
 use rplay_wire::{Failure, Map, Value, data};
 
+use crate::system::scratch;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     args::ArgType,
@@ -262,10 +263,10 @@ fn target(dest: &Path, answer: &Answer) -> PathBuf {
 }
 
 /// The content in a file beside the one it is for.
-fn download(answer: &mut Answer, path: &Path) -> Result<tempfile::TempPath, Failure> {
+fn download(answer: &mut Answer, path: &Path) -> Result<scratch::TempPath, Failure> {
     let folder = paths::folder(path);
     let failed = |error: io::Error| cannot("write into", folder, &error).arg("dest");
-    let mut new = tempfile::Builder::new().prefix(".rplay-uri-").tempfile_in(folder).map_err(failed)?;
+    let mut new = scratch::Builder::new().prefix(".rplay-uri-").tempfile_in(folder).map_err(failed)?;
     io::copy(&mut answer.reader(), new.as_file_mut())
         .map_err(|error| Failure::new(format!("the answer of {} broke off: {error}", answer.url)).arg("url"))?;
     Ok(new.into_temp_path())

@@ -2,7 +2,7 @@
 
 use std::{
     io::Read,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
     thread,
     time::{Duration, Instant},
@@ -10,6 +10,7 @@ use std::{
 
 use rplay_wire::{Failure, Map, Value, data};
 
+use crate::system::machine::TcpStream;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{PathArg, Text},

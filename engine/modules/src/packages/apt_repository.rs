@@ -1,12 +1,10 @@
 //! `apt_repository`: a package source of apt in the one-line format.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use rplay_wire::{Failure, Map};
 
+use crate::system::fs;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, Text},

@@ -1,12 +1,10 @@
 //! `deb822_repository`: a package source of apt in the newer format, with its key.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use rplay_wire::{Failure, Value};
 
+use crate::system::fs;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, Text},

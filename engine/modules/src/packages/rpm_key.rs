@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rplay_wire::Failure;
 
+use crate::system::fs;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, Text},
@@ -68,8 +69,8 @@ impl Module for RpmKey {
         match (self.state, found.is_empty()) {
             (State::Present, false) | (State::Absent, true) => Ok(plan),
             (State::Present, true) => Ok(plan.change(Change::new(format!("import the key {id}"), move |host, _| {
-                let file = tempfile::NamedTempFile::new()?;
-                std::fs::write(file.path(), &content)?;
+                let file = crate::system::scratch::NamedTempFile::new()?;
+                fs::write(file.path(), &content)?;
                 let done = host.program("rpm").arg("--import").arg(file.path()).untranslated().run()?;
                 done.success("cannot import the key").map(|_| ())
             }))),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use rplay_wire::{Diff, Failure};
 
+use crate::system::fs;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
@@ -151,8 +152,8 @@ impl Module for Cron {
             let diff = Diff::text(&shown, before.as_str(), after.as_str());
             let change = Change::new(format!("change the {shown}"), move |host, outcome| {
                 if self.backup.0 {
-                    let kept = tempfile::Builder::new().prefix("crontab").tempfile()?;
-                    std::fs::write(kept.path(), &before)?;
+                    let kept = crate::system::scratch::Builder::new().prefix("crontab").tempfile()?;
+                    fs::write(kept.path(), &before)?;
                     let (_, path) = kept.keep().map_err(|error| Failure::from(error.error))?;
                     outcome.insert("backup_file".to_owned(), paths::text(path).into());
                 }

@@ -24,7 +24,9 @@ use nix::{
     unistd::geteuid,
 };
 use parking_lot::{Mutex, MutexGuard};
-use tempfile::{NamedTempFile, TempDir};
+// The door to temporary files of other names and places.
+use tempfile::TempDir;
+pub use tempfile::{Builder, NamedTempFile, TempPath};
 
 use crate::system::regular;
 

@@ -1,11 +1,12 @@
 //! `tencentcloud_api`: one call of Tencent Cloud's API.
 
-use std::{fs::File, io::Read, time::Duration};
+use std::time::Duration;
 
 use rplay_wire::{Failure, Map, Value, data, hex};
 use serde_json::Value as Json;
 
 use super::{Account, Client, Endpoint, Refusal, Request, Trouble, version_of};
+use crate::system::machine;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, Secret, Text},
@@ -190,7 +191,7 @@ fn answered(response: Map) -> Map {
 /// 32 characters that nobody used before.
 fn fresh_token() -> std::io::Result<String> {
     let mut bytes = [0; 16];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    machine::random(&mut bytes)?;
     Ok(hex::encode(bytes))
 }
 

@@ -2,12 +2,12 @@
 
 use std::{thread, time::Duration};
 
-use jiff::Timestamp;
 use rplay_wire::{Map, data};
 use serde_json::Value as Json;
 use thiserror::Error;
 
 use super::{Account, Endpoint, signature::Signed};
+use crate::system::machine;
 use crate::{
     Host,
     system::http::{Address, Follow, Request as HttpRequest},
@@ -144,7 +144,7 @@ impl Client {
         let address = Address::parse(&url).map_err(unanswered)?;
         let origin = address.origin();
         let server = origin.split_once("://").map_or(origin.as_str(), |(_, server)| server);
-        let now = Timestamp::now();
+        let now = machine::timestamp();
         let headers = [("content-type", JSON), ("host", server), ("x-tc-action", request.action.as_str())];
         let signed = Signed { method: "POST", query: "", headers: &headers, body: body.as_bytes() };
         let mut sent = HttpRequest::get(&url);

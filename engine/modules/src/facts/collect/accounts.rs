@@ -1,10 +1,10 @@
 //! As whom we are here.
 
-use nix::unistd::{getegid, geteuid, getgid, getuid};
 use rplay_wire::{Map, data};
 
 use super::Source;
 use crate::system::accounts::User;
+use crate::system::machine::{getegid, geteuid, getgid, getuid};
 
 pub fn gather(_: &Source) -> Map {
     let (uid, gid) = (getuid().as_raw(), getgid().as_raw());

@@ -1,10 +1,11 @@
 //! Disks and their partitions, from /sys/block.
 
-use std::{collections::HashMap, fs, path::Path};
+use std::{collections::HashMap, path::Path};
 
 use rplay_wire::{Map, Value, data};
 
 use super::{Source, mounts::by_id, names, text};
+use crate::system::fs;
 
 /// What names a device goes by, from the links udev makes.
 struct Links {

@@ -18,13 +18,13 @@ mod virtualization;
 
 use std::{
     collections::BTreeSet,
-    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use rplay_wire::Map;
 
+use crate::system::fs;
 use crate::{Host, argtypes::PathArg};
 
 /// Where facts are read from.

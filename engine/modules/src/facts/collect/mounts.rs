@@ -1,11 +1,12 @@
 //! What is mounted where, and how much room there is.
 
-use std::{collections::HashMap, fs, path::Path, sync::mpsc, time::Duration};
+use std::{collections::HashMap, path::Path, sync::mpsc, time::Duration};
 
-use nix::sys::statvfs::statvfs;
 use rplay_wire::{Map, Value, data};
 
 use super::{Source, names};
+use crate::system::fs;
+use crate::system::machine::statvfs;
 
 pub fn gather(source: &Source) -> Map {
     let ids = by_id(&source.path("/dev/disk/by-uuid"));

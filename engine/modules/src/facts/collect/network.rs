@@ -6,10 +6,10 @@ use std::{
     path::Path,
 };
 
-use nix::ifaddrs::getifaddrs;
 use rplay_wire::{Map, Value, data};
 
 use super::{Source, names, text};
+use crate::system::machine::getifaddrs;
 
 /// One IPv4 address of an interface.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use nix::sys::utsname::uname;
 use rplay_wire::{Map, Value, data};
 
 use super::Source;
+use crate::system::machine::{self, uname};
 
 pub fn gather(source: &Source) -> Map {
     let mut facts = Map::new();
@@ -68,7 +68,7 @@ fn name_in_hosts(hosts: &str, nodename: &str) -> Option<String> {
 }
 
 pub fn environment(source: &Source) -> Map {
-    let mut all: Map = std::env::vars_os()
+    let mut all: Map = machine::environment()
         .map(|(key, value)| (key.to_string_lossy().into_owned(), value.to_string_lossy().into_owned().into()))
         .collect();
     all.extend(source.host.environment.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))));

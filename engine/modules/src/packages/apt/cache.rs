@@ -1,10 +1,9 @@
 //! apt's package index: how old it is, refreshing it, what it knows.
 
 use std::{
-    fs,
     os::unix::fs::MetadataExt,
     path::Path,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use rplay_wire::{Failure, data};
@@ -14,6 +13,8 @@ use super::{
     dpkg::{self, Installed},
     spec::{self, Spec, Wanted},
 };
+use crate::system::fs;
+use crate::system::machine;
 use crate::{Change, Host, system::program::Output};
 
 /// Made by apt's own hook on some systems; where it is missing, the folder of the lists tells the time.
@@ -66,7 +67,7 @@ impl Refresh {
     /// The change that refreshes the index, unless it is fresh enough. `counts`: whether a refresh that
     /// brought something is itself a change of the task; beside packages only those count, as in Ansible.
     pub fn change_if_due(self, counts: bool) -> Option<Change> {
-        let age = SystemTime::now()
+        let age = machine::now()
             .duration_since(UNIX_EPOCH + Duration::from_secs(update_time().unsigned_abs()))
             .unwrap_or_default();
         if !self.valid.is_zero() && age < self.valid {

@@ -1,10 +1,11 @@
 //! `apt: deb=...`: a package file.
 
-use std::{cmp::Ordering, fs, io, os::unix::fs::PermissionsExt};
+use std::{cmp::Ordering, io, os::unix::fs::PermissionsExt};
 
 use rplay_wire::Failure;
 
 use super::{Apt, dpkg};
+use crate::system::fs;
 use crate::{
     Host, Plan,
     cannot::cannot,

@@ -1,7 +1,6 @@
 //! One run of apt-get: never asking questions, waiting for locks, simulated first.
 
 use std::{
-    fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -9,6 +8,8 @@ use std::{
 
 use rplay_wire::{Diff, Failure, data};
 
+use crate::system::fs;
+use crate::system::machine;
 use crate::{Change, Host, Plan, system::program::Output};
 
 /// An apt-get command line that is being put together.
@@ -166,7 +167,7 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 impl PolicyRcD {
     fn install(code: i64) -> Result<Self, Failure> {
         let cannot = |error| Failure::new(format!("cannot put {POLICY} in place: {error}")).arg("policy_rc_d");
-        let aside = PathBuf::from(format!("{POLICY}.rplay-{}", std::process::id()));
+        let aside = PathBuf::from(format!("{POLICY}.rplay-{}", machine::process_id()));
         let aside = match fs::rename(POLICY, &aside) {
             Ok(()) => Some(aside),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,

@@ -1,10 +1,12 @@
 //! `service` where init scripts start services: Debian's update-rc.d, Red Hat's chkconfig.
 
-use std::{fs, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use rplay_wire::{Diff, Failure, Map};
 
 use super::Service;
+use crate::system::fs;
+use crate::system::machine;
 use crate::{Change, Host, Plan, services::systemd::State, system::program::Output};
 
 const SCRIPTS: &str = "/etc/init.d";
@@ -88,7 +90,7 @@ fn says_running(rc: i64, stdout: &str) -> bool {
 }
 
 fn some_command_line_holds(proc: &Path, pattern: &str) -> bool {
-    let own = std::process::id().to_string();
+    let own = machine::process_id().to_string();
     let Ok(entries) = fs::read_dir(proc) else { return false };
     entries.flatten().any(|entry| {
         let name = entry.file_name();

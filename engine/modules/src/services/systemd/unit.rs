@@ -2,6 +2,7 @@
 
 use rplay_wire::{Failure, Map, Value};
 
+use crate::system::machine;
 use crate::{Host, system::program::Program};
 
 /// Whose service manager is meant.
@@ -24,7 +25,7 @@ impl Scope {
                 match host.variable("XDG_RUNTIME_DIR") {
                     Some(_) => process,
                     // A session without a login shell lacks it; without it the user's manager is not found.
-                    None => process.env("XDG_RUNTIME_DIR", format!("/run/user/{}", nix::unistd::geteuid())),
+                    None => process.env("XDG_RUNTIME_DIR", format!("/run/user/{}", machine::geteuid())),
                 }
             }
         }

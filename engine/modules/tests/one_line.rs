@@ -1,0 +1,78 @@
+//! A module is its file and its line in the registry. This file is such a module, written outside of the crate: it uses
+//! what the contract gives to everybody, and the one line below makes of it what the engine needs.
+
+use std::sync::Arc;
+
+use rplay_modules::{
+    ArgFault, Change, Entry, Host, Module, NoBlobs, Plan, args,
+    argtypes::{PathArg, Text},
+    entry, registry,
+    system::fs,
+    wire::{Call, Failure, Map, Mode, Outcome, data},
+};
+
+args! {
+    /// Writes a greeting.
+    pub struct Greeting {
+        /// Whom to greet.
+        name: Text | "who",
+        /// The folder of the greeting.
+        path: PathArg,
+    }
+}
+
+impl Module for Greeting {
+    fn check(&self) -> Result<(), ArgFault> {
+        if self.name.is_empty() { Err(ArgFault::new("name", "must not be empty")) } else { Ok(()) }
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        let path = self.path.on(host).join("greeting");
+        if fs::metadata(&path).is_ok() {
+            return Ok(Plan::unchanged());
+        }
+        let who = self.name;
+        let what = format!("greet {who}");
+        Ok(Plan::unchanged().change(Change::new(what, move |_, _| Ok(fs::write(&path, format!("hello {who}"))?))))
+    }
+}
+
+/// The line.
+static LINE: Entry = entry::<Greeting>("greeting", "my.own").keeps_to_host();
+
+fn run(args: Map, check: bool) -> Outcome {
+    let mode = Mode { check, ..Mode::default() };
+    let call = Call { module: LINE.name.to_owned(), args, mode, environment: Vec::new(), background: None };
+    let mut host = Host::new(Vec::new(), Arc::new(NoBlobs));
+    host.check = check;
+    (LINE.run)(&call, &host)
+}
+
+#[test]
+fn a_module_is_one_file_and_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = data! { "who" => "you", "path" => folder.path().to_str().unwrap() };
+    let planned = run(args.clone(), true);
+    assert!(planned.changed && planned.changes == ["greet you"] && !folder.path().join("greeting").exists());
+    assert!(run(args.clone(), false).changed);
+    assert_eq!(std::fs::read_to_string(folder.path().join("greeting")).unwrap(), "hello you");
+    assert!(!run(args, false).changed);
+}
+
+#[test]
+fn the_line_brings_documentation_and_checks() {
+    assert_eq!(LINE.doc.trim(), "Writes a greeting.");
+    let args: Vec<_> = (LINE.args)().iter().map(|arg| (arg.name, arg.required)).collect();
+    assert_eq!(args, [("name", true), ("path", true)]);
+    let faults = |map: Map| (LINE.check)(&map, &[]).into_iter().map(|fault| fault.msg).collect::<Vec<_>>();
+    assert_eq!(faults(data! { "name" => "", "path" => "/x" }), ["must not be empty"]);
+    assert!(faults(data! { "name" => "x", "path" => "/x", "nam" => 1 })[0].contains("unknown argument `nam`"));
+    assert!(LINE.keeps_to_host && !LINE.runs_commands && !LINE.brings_facts);
+}
+
+/// The short names lead to the entries, so a line is all that a search needs.
+#[test]
+fn every_line_is_found_by_its_name() {
+    assert!(registry::MODULES.iter().all(|entry| registry::find(entry.name).is_some()));
+    assert!(registry::find("greeting").is_none());
+}
