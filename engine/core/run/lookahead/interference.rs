@@ -289,7 +289,7 @@ mod tests {
         {
             assert!(!interference.keeps_to("a1", &call("shell", loud)), "{loud}");
         }
-        assert!(!party.keeps_to("a1", &call("expect", "ssh b1")), "whatever runs commands");
+        assert!(!interference.keeps_to("a1", &call("expect", "ssh b1")), "whatever runs commands");
         for quiet in ["echo curly", "make", "ls /srv/x.docker.d"] {
             assert!(interference.keeps_to("a1", &call("shell", quiet)), "{quiet}");
         }
