@@ -6,8 +6,9 @@ use super::*;
 use crate::vault::{PasswordFrom, PasswordSource};
 
 fn read(folder: &Path, env: &[(&str, &str)]) -> Result<(Config, Problems), Problems> {
-    let env = |name: &str| env.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-    Config::read(&Surroundings { env: &env, folder, home: Some(Path::new("/home/me")) })
+    let home = ("HOME", "/home/me");
+    let env = |name: &str| env.iter().chain([&home]).find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
+    Config::read(&Surroundings { env: &env, folder })
 }
 
 fn folder(text: &str) -> tempfile::TempDir {

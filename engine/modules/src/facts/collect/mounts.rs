@@ -6,6 +6,7 @@ use nix::sys::statvfs::statvfs;
 use rplay_wire::{Map, Value, data};
 
 use super::{Source, names};
+use crate::system::octal;
 
 pub fn gather(source: &Source) -> Map {
     let ids = by_id(&source.path("/dev/disk/by-uuid"));
@@ -51,8 +52,8 @@ impl Mount {
             all.push("bind");
         }
         Some(Mount {
-            device: unescaped(device),
-            mount: unescaped(mount),
+            device: octal::unescaped(device),
+            mount: octal::unescaped(mount),
             kind: kind.to_owned(),
             options: all.join(","),
         })
@@ -109,11 +110,6 @@ pub(crate) fn room(mount: String, timeout: Duration) -> Option<Map> {
         let _ = sender.send(room);
     });
     receiver.recv_timeout(timeout).ok().flatten()
-}
-
-/// The kernel writes space, tab, newline and backslash as octal numbers.
-pub(crate) fn unescaped(text: &str) -> String {
-    text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
 
 #[cfg(test)]
