@@ -144,7 +144,7 @@ mod tests {
     fn inventory(words: &[&str]) -> Result<String, String> {
         let words = ["rplay", "inventory"].iter().chain(words);
         let Some(Command::Inventory(args)) = Cli::read(words).unwrap().command else { panic!("not inventory") };
-        let around = rplay::config::Surroundings { env: &|_| None, folder: Path::new("/"), home: None };
+        let around = rplay::config::Surroundings { env: &|_| None, folder: Path::new("/") };
         shown(&args, &Config::read(&around).unwrap().0, &mut 0)
             .map(|(text, _)| text)
             .map_err(|problems| problems.0[0].to_string())

@@ -160,7 +160,7 @@ mod tests {
     use crate::args::{Cli, Command};
 
     fn config(folder: &Path) -> Config {
-        Config::read(&rplay::config::Surroundings { env: &|_| None, folder, home: None }).unwrap().0
+        Config::read(&rplay::config::Surroundings { env: &|_| None, folder }).unwrap().0
     }
 
     fn vault(folder: &Path, words: &[&str], mut input: &[u8]) -> Result<String, String> {

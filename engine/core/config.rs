@@ -13,6 +13,7 @@ use std::{
 };
 
 use miette::Diagnostic;
+use rplay_modules::system::expand;
 use thiserror::Error;
 
 pub use file::HARMLESS;
@@ -113,7 +114,6 @@ pub enum ConfigError {
 pub struct Surroundings<'s> {
     pub env: &'s dyn Fn(&str) -> Option<String>,
     pub folder: &'s Path,
-    pub home: Option<&'s Path>,
 }
 
 macro_rules! settings {
@@ -470,11 +470,10 @@ fn setting<T: Kind>(
 impl Config {
     /// Reads the settings of this process; the second value are warnings.
     pub fn load() -> Result<(Self, Problems), Problems> {
-        let env = |name: &str| std::env::var(name).ok();
+        let env = expand::own_environment;
         let folder =
             std::env::current_dir().map_err(|error| ConfigError::Unreadable { path: PathBuf::from("."), error })?;
-        let home = std::env::var_os("HOME").map(PathBuf::from);
-        let (config, warnings) = Config::read(&Surroundings { env: &env, folder: &folder, home: home.as_deref() })?;
+        let (config, warnings) = Config::read(&Surroundings { env: &env, folder: &folder })?;
         config.limits().set();
         Ok((config, warnings))
     }
@@ -580,7 +579,7 @@ fn find(around: &Surroundings<'_>, warnings: &mut Problems) -> Option<PathBuf> {
             return Some(here);
         }
     }
-    let of_user = around.home.map(|home| home.join(".ansible.cfg"));
+    let of_user = (around.env)("HOME").map(|home| Path::new(&home).join(".ansible.cfg"));
     of_user.into_iter().chain([PathBuf::from("/etc/ansible/ansible.cfg")]).find(|path| path.is_file())
 }
 

@@ -10,7 +10,7 @@ use std::{
         fd::AsFd,
         unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
     },
-    path::Path,
+    path::{Path, PathBuf},
     time::Instant,
 };
 
@@ -21,7 +21,21 @@ use nix::{
     sys::statfs::{FsType, statfs},
 };
 
+use rplay_modules::system::expand;
+
 use crate::limits;
+
+/// The path of a file of the controller that a task names, as Ansible reads it: in a name that begins with `/` or `~`,
+/// home folders and variables of the environment are filled in; a relative one is looked for as it is written.
+pub fn named(name: &str) -> PathBuf {
+    if name.starts_with(['/', '~']) { filled_in(name) } else { PathBuf::from(name) }
+}
+
+/// A path with home folders and variables of the environment filled in, also in a relative one: files that are
+/// included or imported, roles named by their path, files with passwords.
+pub fn filled_in(name: &str) -> PathBuf {
+    PathBuf::from(expand::path(name, &expand::own_environment))
+}
 
 /// Reads a file as a whole.
 ///

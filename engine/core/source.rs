@@ -226,14 +226,21 @@ impl Problems {
     /// All messages on one line, each with its place unless that is in the file at hand: what a result says of a
     /// file that was read during the run.
     pub fn told(&self, at_hand: &Span) -> String {
-        let place = |problem: &Problem| {
-            let label = problem.labels()?.next()?;
-            let content = problem.source_code()?.read_span(label.inner(), 0, 0).ok()?;
-            let name = content.name().filter(|name| *name != at_hand.source.name)?;
-            Some(format!(" ({name}:{}:{})", content.line() + 1, content.column() + 1))
+        let told = |problem: &Problem| match Place::of(&**problem).filter(|place| place.name != at_hand.source.name) {
+            Some(Place { name, line, column }) => format!("{problem} ({name}:{line}:{column})"),
+            None => problem.to_string(),
         };
-        let told = |problem| format!("{problem}{}", place(problem).unwrap_or_default());
         self.0.iter().map(told).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The messages alone, on one line: for problems of a text that no file holds.
+    pub fn messages(&self) -> String {
+        self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+
+    /// All problems on one line, each as [`one_line`] has it: for what has no file at hand.
+    pub fn one_line(&self) -> String {
+        self.0.iter().map(|problem| one_line(&**problem)).collect::<Vec<_>>().join("; ")
     }
 
     /// `value`, unless something was found wrong.
@@ -248,15 +255,26 @@ impl<E: Diagnostic + Send + Sync + 'static> From<E> for Problems {
     }
 }
 
+/// Where a problem stands: its first label. Line and column count from 1.
+struct Place {
+    name: String,
+    line: usize,
+    column: usize,
+}
+
+impl Place {
+    fn of(problem: &(dyn Diagnostic + Send + Sync)) -> Option<Self> {
+        let label = problem.labels()?.next()?;
+        let content = problem.source_code()?.read_span(label.inner(), 0, 0).ok()?;
+        let name = content.name().unwrap_or("?").to_owned();
+        Some(Place { name, line: content.line() + 1, column: content.column() + 1 })
+    }
+}
+
 /// A problem in one line, with its place (`file:line`) behind it as far as it has one, and its help.
 pub fn one_line(problem: &(dyn Diagnostic + Send + Sync)) -> String {
     let mut text = problem.to_string();
-    let label = problem.labels().and_then(|mut labels| labels.next());
-    let place = problem.source_code().zip(label).and_then(|(source, label)| {
-        let contents = source.read_span(label.inner(), 0, 0).ok()?;
-        Some(format!(" ({}:{})", contents.name().unwrap_or("?"), contents.line() + 1))
-    });
-    text.extend(place);
+    text.extend(Place::of(problem).map(|place| format!(" ({}:{})", place.name, place.line)));
     if let Some(help) = problem.help() {
         text.push_str(&format!("; {help}"));
     }

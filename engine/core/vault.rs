@@ -93,22 +93,14 @@ impl PasswordSource {
         };
         let from = match from {
             "prompt" | "prompt_ask_vault_pass" => PasswordFrom::Prompt,
-            file => PasswordFrom::File(home(file)),
+            file => PasswordFrom::File(files::filled_in(file)),
         };
         PasswordSource { id: id.to_owned(), from }
     }
 
     /// The password without a name that a file holds or a program prints.
     pub fn file(path: &str) -> Self {
-        PasswordSource { id: DEFAULT_ID.to_owned(), from: PasswordFrom::File(home(path)) }
-    }
-}
-
-/// `~/` at the beginning means the user's home.
-fn home(path: &str) -> PathBuf {
-    match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
-        (Some(rest), Some(home)) => Path::new(&home).join(rest),
-        _ => PathBuf::from(path),
+        PasswordSource { id: DEFAULT_ID.to_owned(), from: PasswordFrom::File(files::filled_in(path)) }
     }
 }
 

@@ -19,6 +19,7 @@ use indexmap::IndexMap;
 use rplay_modules::wire::{self, Diff, Map};
 
 use crate::{
+    files,
     plan::{Project, Task},
     source::Span,
     template::TemplateError,
@@ -74,10 +75,7 @@ impl Context<'_> {
     /// The places where a file of the controller may be: in the `kind` folder (`files`, `templates`,
     /// `vars`) of the role, of the task file's folder and of the playbook, and beside each of these.
     pub fn candidates(&self, kind: &str, name: &str) -> Vec<PathBuf> {
-        let name = match (name.strip_prefix("~/"), std::env::var_os("HOME")) {
-            (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
-            _ => PathBuf::from(name),
-        };
+        let name = files::named(name);
         if name.is_absolute() {
             return vec![name];
         }

@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::{Component, Path, PathBuf},
+    sync::Arc,
 };
 
 use rplay_modules::wire::{Map, Value as Wire, data};
@@ -11,7 +12,7 @@ use rplay_modules::wire::{Map, Value as Wire, data};
 use super::{After, Answer, Ask, Context, Digests, Rendered, Result, flag_arg, required, text_arg, text_of, wire_args};
 use crate::{
     files::{self, Descent},
-    source::{absolute, display_name},
+    source::{Problems, Source, absolute, display_name},
     template::{self, FileOptions},
     vars::{Layer, Lazy, Scope, Value},
 };
@@ -79,9 +80,7 @@ pub fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
 pub fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let src = text_of(&required(&args, "src")?);
     let path = find(context, "templates", &src)?;
-    let source = context.project.source(&path, None).map_err(|problems| {
-        Box::new(Answer::failed(problems.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
-    })?;
+    let source = source_of(&path, context)?;
     let mut options = FileOptions::default();
     macro_rules! text_options {
         ($($name:ident)*) => {$(
@@ -232,9 +231,9 @@ pub fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let dest = text_of(&required(&args, "dest")?);
     let flat = flag_arg(&args, "flat")?.unwrap_or(false);
     let name = Path::new(&src).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let base = |path: &str| match path.starts_with('/') {
-        true => PathBuf::from(path),
-        false => context.scope.folders.last().map(|folder| folder.join(path)).unwrap_or_else(|| PathBuf::from(path)),
+    let base = |path: &str| {
+        let path = files::named(path);
+        context.scope.folders.last().map(|folder| folder.join(&path)).unwrap_or(path)
     };
     let path = match flat {
         true if dest.ends_with('/') => base(&dest).join(name),
@@ -285,6 +284,12 @@ fn name_of(path: &Path) -> Wire {
 }
 
 /// A file as an argument; a vault is decrypted on the way unless the task forbids it.
+/// A file that `src` names, decrypted if need be.
+fn source_of(path: &Path, context: &Context<'_>) -> Result<Arc<Source>> {
+    let told = |problems: Problems| Box::new(Answer::failed(problems.told(&context.span("src"))));
+    context.project.source(path, None).map_err(told)
+}
+
 fn content_of(path: &Path, args: &Rendered, context: &Context<'_>) -> Result<Wire> {
     let unreadable = |error: std::io::Error| {
         let mut answer = Answer::failed(format!("cannot read {}: {error}", path.display()));
@@ -292,9 +297,7 @@ fn content_of(path: &Path, args: &Rendered, context: &Context<'_>) -> Result<Wir
         Box::new(answer)
     };
     if flag_arg(args, "decrypt")?.unwrap_or(true) && is_vault(path) {
-        let source = context.project.source(path, None).map_err(|problems| {
-            Box::new(Answer::failed(problems.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
-        })?;
+        let source = source_of(path, context)?;
         return Ok(context.blobs.bytes(source.text.clone().into_bytes()));
     }
     context.blobs.file(path).map_err(unreadable)

@@ -246,8 +246,7 @@ fn options_of(value: &Value) -> Result<IndexMap<Arc<str>, spec::ArgumentOption>>
     let options: serde_json::Value = (&crate::vars::to_wire(value)).into();
     let text = serde_json::json!({ "main": { "options": options } }).to_string();
     let wrong = |problems: crate::source::Problems| {
-        let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
-        Box::new(Answer::failed(format!("the argument spec is not valid: {}", told.join("; "))))
+        Box::new(Answer::failed(format!("the argument spec is not valid: {}", problems.messages())))
     };
     let loaded = syntax::yaml::load(&Source::inline("argument_spec", text)).map_err(wrong)?;
     let mut specs = syntax::argument_specs(loaded.node).map_err(wrong)?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
-use rplay_modules::{args::ArgType, argtypes::Flag, wire::Value};
+use rplay_modules::{args::ArgType, argtypes::Flag, system::expand, wire::Value};
 
 use super::Surroundings;
 use crate::{
@@ -21,35 +21,8 @@ pub struct Base<'b> {
 impl Base<'_> {
     /// A path with `~`, `$VARIABLES` and `{{CWD}}` filled in, made absolute.
     pub fn path(&self, text: &str) -> PathBuf {
-        let text = self.filled_in(text.trim());
-        match (text.strip_prefix('~'), self.around.home) {
-            (Some(""), Some(home)) => home.to_owned(),
-            (Some(rest), Some(home)) if rest.starts_with('/') => home.join(&rest[1..]),
-            _ => self.folder.join(text),
-        }
-    }
-
-    fn filled_in(&self, text: &str) -> String {
-        let mut found = String::new();
-        let text = text.replace("{{CWD}}", &self.around.folder.display().to_string());
-        let mut rest = text.as_str();
-        while let Some(at) = rest.find('$') {
-            found.push_str(&rest[..at]);
-            let after = &rest[at + 1..];
-            let (name, length) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
-                Some((name, _)) => (name, name.len() + 2),
-                None => {
-                    let length = after.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
-                    (&after[..length], length)
-                }
-            };
-            match (self.around.env)(name) {
-                Some(value) => found.push_str(&value),
-                None => found.push_str(&rest[at..at + 1 + length]),
-            }
-            rest = &after[length..];
-        }
-        found + rest
+        let text = text.trim().replace("{{CWD}}", &self.around.folder.display().to_string());
+        self.folder.join(expand::path(&text, self.around.env))
     }
 }
 

@@ -164,7 +164,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ansible.cfg"), "[defaults]\nforks = 7\nroles_path = a:b\n").unwrap();
         let env = |name: &str| (name == "ANSIBLE_HOST_KEY_CHECKING").then(|| "no".to_owned());
-        let around = Surroundings { env: &env, folder: folder.path(), home: None };
+        let around = Surroundings { env: &env, folder: folder.path() };
         let overview = Overview::read(&around).unwrap();
         assert!(overview.settings.len() > 200);
         let find = |name: &str| overview.settings.iter().find(|setting| setting.name == name).unwrap();

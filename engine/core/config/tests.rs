@@ -6,8 +6,9 @@ use super::*;
 use crate::vault::{PasswordFrom, PasswordSource};
 
 fn read(folder: &Path, env: &[(&str, &str)]) -> Result<(Config, Problems), Problems> {
-    let env = |name: &str| env.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-    Config::read(&Surroundings { env: &env, folder, home: Some(Path::new("/home/me")) })
+    let home = ("HOME", "/home/me");
+    let env = |name: &str| env.iter().chain([&home]).find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
+    Config::read(&Surroundings { env: &env, folder })
 }
 
 fn folder(text: &str) -> tempfile::TempDir {
@@ -125,7 +126,7 @@ fn ignored_settings_are_told() {
     let text = "[defaults]\ncallbacks_enabled = timer\nfact_caching = memory\nretry_files_enabled = no\nnocows = 1\n";
     std::fs::write(folder.path().join("ansible.cfg"), text).unwrap();
     let env = |name: &str| (name == "ANSIBLE_CACHE_PLUGIN_TIMEOUT").then(|| "5".to_owned());
-    let (_, warnings) = Config::read(&Surroundings { env: &env, folder: folder.path(), home: None }).unwrap();
+    let (_, warnings) = Config::read(&Surroundings { env: &env, folder: folder.path() }).unwrap();
     let told: Vec<String> = warnings.0.iter().map(ToString::to_string).collect();
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told.iter().any(|warning| warning.contains("`callbacks_enabled`") && warning.contains("ansible.cfg")));

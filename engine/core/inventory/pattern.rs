@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use indexmap::IndexSet;
 use regex::Regex;
+use rplay_modules::system::glob;
 
 use super::{
     Inventory, InventoryError,
@@ -35,7 +36,18 @@ enum Role {
 #[derive(Clone, Debug)]
 enum Matcher {
     Name(String),
+    Glob(glob::Pattern),
     Regex(Regex),
+}
+
+impl Matcher {
+    fn fits(&self, name: &str) -> bool {
+        match self {
+            Matcher::Name(own) => own == name,
+            Matcher::Glob(pattern) => pattern.fits(name),
+            Matcher::Regex(regex) => regex.is_match(name),
+        }
+    }
 }
 
 /// Some of the hosts that a term matches: `[0]`, `[-1]`, `[1:3]` (both ends count).
@@ -100,8 +112,8 @@ impl Term {
             return Ok(Term { role, text: rest.to_owned(), matcher: Matcher::Regex(regex), pick: None });
         }
         let (name, pick) = subscript(rest);
-        let matcher = if name.contains(['*', '?', '[']) {
-            Matcher::Regex(Regex::new(&glob(name)).map_err(bad_regex)?)
+        let matcher = if glob::is_pattern(name) {
+            Matcher::Glob(glob::Pattern::new(name))
         } else {
             Matcher::Name(name.to_owned())
         };
@@ -122,12 +134,12 @@ impl Term {
                     found.push(host.name.clone());
                 }
             }
-            Matcher::Regex(regex) => {
-                for group in inventory.groups().filter(|group| regex.is_match(&group.name)) {
+            shape => {
+                for group in inventory.groups().filter(|group| shape.fits(&group.name)) {
                     a_group = true;
                     found.extend(inventory.hosts_of(&group.name));
                 }
-                found.extend(inventory.hosts().filter(|host| regex.is_match(&host.name)).map(|host| host.name.clone()));
+                found.extend(inventory.hosts().filter(|host| shape.fits(&host.name)).map(|host| host.name.clone()));
             }
         }
         if found.is_empty() && !a_group && self.text != ALL {
@@ -179,36 +191,6 @@ fn subscript(text: &str) -> (&str, Option<Pick>) {
         Some(pick) => (name, Some(pick)),
         None => whole,
     }
-}
-
-/// A shell pattern as a regular expression over the whole name.
-fn glob(pattern: &str) -> String {
-    let mut expression = String::from("(?s)^");
-    let mut rest = pattern;
-    while let Some(c) = rest.chars().next() {
-        rest = &rest[c.len_utf8()..];
-        match c {
-            '*' => expression.push_str(".*"),
-            '?' => expression.push('.'),
-            // `[]a]` and `[!]a]` hold the bracket itself, so the end is looked for after them.
-            '[' => match rest.char_indices().skip(if rest.starts_with('!') { 2 } else { 1 }).find(|(_, c)| *c == ']') {
-                Some((end, _)) => {
-                    let class = rest[..end].replace('\\', "\\\\").replace('[', "\\[").replace("&&", "&\\&");
-                    let class = class.replace("~~", "~\\~").replace("--", "-\\-").replace(']', "\\]");
-                    match class.strip_prefix('!') {
-                        Some(others) => expression.push_str(&format!("[^{others}]")),
-                        None if class.starts_with('^') => expression.push_str(&format!("[\\{class}]")),
-                        None => expression.push_str(&format!("[{class}]")),
-                    }
-                    rest = &rest[end + 1..];
-                }
-                None => expression.push_str("\\["),
-            },
-            other => expression.push_str(&regex::escape(other.encode_utf8(&mut [0; 4]))),
-        }
-    }
-    expression.push('$');
-    expression
 }
 
 /// Cuts at commas; where there is none, at colons outside brackets, unless the text is an IPv6 address.

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     collections::{ANSIBLE_VERSION, Collection, Collections, Mismatch, Qualified, supports},
     external::{self, Finder},
-    files::Descent,
+    files::{self, Descent},
     source::{self, Problems, Source, Span},
     syntax::spec::ArgumentSpecs,
     syntax::{self, Entry, Playbook, RoleMeta, Warning},
@@ -295,8 +295,8 @@ impl Project {
         folders.extend(beside);
         folders.extend(self.roles_path.iter().cloned());
         folders.push(playbook.to_owned());
-        let given = Path::new(name);
-        let candidates = folders.iter().map(|folder| folder.join(given));
+        let given = files::filled_in(name);
+        let candidates = folders.iter().map(|folder| folder.join(&given));
         if let Some(found) = candidates.clone().find(|path| path.is_dir()) {
             return Ok((found, None));
         }
@@ -374,7 +374,8 @@ fn unreadable(path: &Path, error: &io::Error, at: Option<&Span>) -> PlanError {
 
 /// Where a file of `vars_files` is: the folder `vars` beside the playbook comes first.
 pub fn vars_file(folder: &Path, name: &str) -> Option<PathBuf> {
-    [folder.join("vars").join(name), folder.join(name)].into_iter().find(|path| path.exists())
+    let name = files::named(name);
+    [folder.join("vars").join(&name), folder.join(name)].into_iter().find(|path| path.exists())
 }
 
 /// `name` in a folder with one of the endings that Ansible looks for, or as it stands.

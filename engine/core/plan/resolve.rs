@@ -16,7 +16,7 @@ use super::{
 use crate::{
     collections::Collection,
     external::Around,
-    limits,
+    files, limits,
     source::{self, Problems, Source, Span},
     syntax::{self, Entry, Node, PlaybookEntry},
     vars::Layer,
@@ -127,7 +127,7 @@ impl Resolver {
                             let (next, home) = match self.project.collections.playbook(&file) {
                                 Some((path, collection)) => (path, Some(collection)),
                                 None => {
-                                    let next = folder.join(file);
+                                    let next = folder.join(files::filled_in(&file));
                                     let home = self.project.collections.of_path(&next);
                                     (next, home)
                                 }
@@ -441,6 +441,7 @@ fn no_async(task: &Task) -> Option<PlanError> {
 
 /// The file that an include or import names: beside the file it stands in, or in the role's `tasks/`.
 pub fn task_file(place: &Place, name: &str) -> PathBuf {
+    let name = &files::filled_in(name);
     // A handler may include a file of the role's tasks.
     let kinds: &[&str] = if place.handler { &["handlers", "tasks"] } else { &["tasks"] };
     let role = |kind: &&str| place.role.as_ref().map(|role| role.path.join(kind).join(name));

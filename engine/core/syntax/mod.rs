@@ -2,6 +2,7 @@
 
 pub mod emit;
 mod error;
+mod escapes;
 mod event;
 mod explain;
 mod locate;
@@ -13,6 +14,7 @@ mod tree;
 pub mod yaml;
 
 pub use error::{YamlError, YamlWarning};
+pub(crate) use escapes::unescaped;
 pub use locate::locate;
 pub use node::{Kind, Node, Style, Text};
 pub use read::{

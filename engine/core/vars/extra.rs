@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::{Layer, Lazy};
 use crate::{
     source::{Problems, Source, Span},
-    syntax::{self, Kind, Node, Style, Text},
+    syntax::{self, Kind, Node, Style, Text, unescaped},
     vault::Vault,
 };
 
@@ -133,40 +133,6 @@ fn unquoted(value: &str) -> &str {
         .unwrap_or(value)
 }
 
-/// Python's escapes, which Ansible honours in `key=value` text; others keep their backslash.
-fn unescaped(text: &str) -> String {
-    let mut found = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        found.push_str(&rest[..at]);
-        let after = &rest[at + 1..];
-        let code = |length: usize| {
-            let digits = after.get(1..1 + length)?;
-            let c = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32)?;
-            Some((c, 1 + length))
-        };
-        let meant = match after.chars().next() {
-            Some(c @ ('\\' | '\'' | '"')) => Some((c, 1)),
-            Some('n') => Some(('\n', 1)),
-            Some('t') => Some(('\t', 1)),
-            Some('r') => Some(('\r', 1)),
-            Some('a') => Some(('\x07', 1)),
-            Some('b') => Some(('\x08', 1)),
-            Some('f') => Some(('\x0c', 1)),
-            Some('v') => Some(('\x0b', 1)),
-            Some('x') => code(2),
-            Some('u') => code(4),
-            Some('U') => code(8),
-            _ => None,
-        };
-        let (c, length) = meant.unwrap_or(('\\', 0));
-        found.push(c);
-        rest = &after[length..];
-    }
-    found.push_str(rest);
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,7 +149,7 @@ mod tests {
         };
         match extra_vars(&args, &Vault::default()) {
             Ok(layer) => layer.iter().map(show).collect::<Vec<_>>().join(" "),
-            Err(problems) => problems.0.iter().map(|problem| problem.to_string()).collect::<Vec<_>>().join("; "),
+            Err(problems) => problems.messages(),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::{ops::Range, sync::Arc};
 
+use crate::syntax::unescaped;
+
 /// What a line of arguments holds.
 #[derive(Debug, Default)]
 pub(super) struct Line {
@@ -163,49 +165,6 @@ fn pair(text: &str, word: Range<usize>, command: bool) -> Option<Pair> {
 }
 
 /// Resolves `\n`, `\t`, `\x41`, `\u00e9` and escaped quotes; other backslashes stay.
-fn unescaped(text: &str) -> String {
-    if !text.contains('\\') {
-        return text.to_owned();
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let (c, length) = match rest[1..].chars().next() {
-            Some(c @ ('\\' | '\'' | '"')) => (Some(c), 2),
-            Some('a') => (Some('\x07'), 2),
-            Some('b') => (Some('\x08'), 2),
-            Some('f') => (Some('\x0c'), 2),
-            Some('n') => (Some('\n'), 2),
-            Some('r') => (Some('\r'), 2),
-            Some('t') => (Some('\t'), 2),
-            Some('v') => (Some('\x0b'), 2),
-            Some(kind @ ('x' | 'u' | 'U')) => {
-                let digits = match kind {
-                    'x' => 2,
-                    'u' => 4,
-                    _ => 8,
-                };
-                let code = rest.get(2..2 + digits).and_then(|hex| u32::from_str_radix(hex, 16).ok());
-                (code.and_then(char::from_u32), 2 + digits)
-            }
-            _ => (None, 1),
-        };
-        match c {
-            Some(c) => {
-                out.push(c);
-                rest = &rest[length..];
-            }
-            None => {
-                out.push('\\');
-                rest = &rest[1..];
-            }
-        }
-    }
-    out.push_str(rest);
-    out
-}
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, Text},
     choice,
-    system::{accounts::Group as Entry, tool::Tool},
+    system::accounts::{Group as Entry, editor},
 };
 
 choice! {
@@ -58,20 +58,20 @@ impl Module for Group {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let present = Entry::named(&self.name);
         let mut data = data! { "name" => self.name.as_str(), "state" => self.state.word() };
-        let tool = |name: &str| Tool::of_accounts(host, name, self.local.0);
+        let tool = |name: &str| editor(host, name, self.local.0);
         let tool = match (self.state, &present) {
             (State::Absent, None) => None,
             (State::Absent, Some(_)) => {
                 let mut tool = tool("groupdel")?;
-                tool.flag_if(self.force.0, "-f");
+                tool = tool.arg_if(self.force.0, "-f");
                 Some(tool)
             }
             (State::Present, None) => {
                 let mut tool = tool("groupadd")?;
-                tool.option("-g", self.gid);
-                tool.flag_if(self.non_unique.0, "-o").flag_if(self.system.0, "-r");
+                tool = tool.option("-g", self.gid);
+                tool = tool.arg_if(self.non_unique.0, "-o").arg_if(self.system.0, "-r");
                 for (key, limit) in [("GID_MIN", self.gid_min), ("GID_MAX", self.gid_max)] {
-                    tool.option("-K", limit.map(|limit| format!("{key}={limit}")));
+                    tool = tool.option("-K", limit.map(|limit| format!("{key}={limit}")));
                 }
                 Some(tool)
             }
@@ -79,8 +79,8 @@ impl Module for Group {
                 None => None,
                 Some(gid) => {
                     let mut tool = tool("groupmod")?;
-                    tool.option("-g", Some(gid));
-                    tool.flag_if(self.non_unique.0, "-o");
+                    tool = tool.option("-g", Some(gid));
+                    tool = tool.arg_if(self.non_unique.0, "-o");
                     Some(tool)
                 }
             },
@@ -88,8 +88,8 @@ impl Module for Group {
         data.insert("system".to_owned(), self.system.0.into());
         let mut plan = Plan { data, ..Plan::default() };
         if let Some(mut tool) = tool {
-            tool.word(&self.name);
-            plan = plan.change(Change::new(tool.to_string(), move |host, _| tool.run(host).map(|_| ())));
+            tool = tool.arg(&self.name);
+            plan = plan.change(Change::new(tool.to_string(), move |_, _| tool.succeed().map(|_| ())));
         }
         Ok(plan.finish(move |_, data| {
             if let Some(group) = Entry::named(&self.name).filter(|_| self.state == State::Present) {

@@ -15,14 +15,14 @@ use crate::{
     cannot::cannot,
     choice,
     system::{
-        accounts::{Group, User as Entry, group_name},
+        accounts::{Group, User as Entry, editor, group_name},
         attributes::Wanted,
         folders::make_folders,
         mode::Mode,
         paths,
         process::lines,
+        program::Program,
         shadow::Shadow,
-        tool::Tool,
     },
 };
 
@@ -161,8 +161,8 @@ impl Module for User {
         let mut plan = match (self.state, &present) {
             (State::Absent, None) => Plan::unchanged(),
             (State::Absent, Some(_)) => {
-                let mut tool = Tool::of_accounts(host, "userdel", self.local.0)?;
-                tool.flag_if(self.force.0 && !self.local.0, "-f").flag_if(self.remove.0, "-r").word(&self.name);
+                let mut tool = editor(host, "userdel", self.local.0)?;
+                tool = tool.arg_if(self.force.0 && !self.local.0, "-f").arg_if(self.remove.0, "-r").arg(&self.name);
                 Plan::unchanged().change(run(tool))
             }
             (State::Present, None) => self.create(host)?,
@@ -193,8 +193,8 @@ impl Module for User {
 }
 
 /// A change that runs a tool.
-fn run(tool: Tool) -> Change {
-    Change::new(tool.to_string(), move |host, _: &mut Map| tool.run(host).map(|_| ()))
+fn run(tool: Program) -> Change {
+    Change::new(tool.to_string(), move |_, _: &mut Map| tool.succeed().map(|_| ()))
 }
 
 /// A date as usermod takes it; empty for never.
@@ -215,41 +215,41 @@ impl User {
     }
 
     fn create(&self, host: &Host) -> Result<Plan, Failure> {
-        let mut tool = Tool::of_accounts(host, "useradd", self.local.0)?;
-        tool.option("-u", self.uid).flag_if(self.non_unique.0, "-o").option("-Z", self.seuser.as_deref());
+        let mut tool = editor(host, "useradd", self.local.0)?;
+        tool = tool.option("-u", self.uid).arg_if(self.non_unique.0, "-o").option("-Z", self.seuser.as_deref());
         match &self.group {
             Some(group) => {
-                tool.option("-g", Some(named(group, "group")?.name));
+                tool = tool.option("-g", Some(named(group, "group")?.name));
             }
             // The group that a new user gets has the user's name; it is there already.
             None if Group::named(&self.name).is_some() => {
-                tool.word(if self.local.0 { "-n" } else { "-N" });
+                tool = tool.arg(if self.local.0 { "-n" } else { "-N" });
             }
             None => {}
         }
         let groups = self.groups()?.unwrap_or_default();
         if !groups.is_empty() && !self.local.0 {
-            tool.option("-G", Some(Vec::from_iter(groups.clone()).join(",")));
+            tool = tool.option("-G", Some(Vec::from_iter(groups.clone()).join(",")));
         }
-        tool.option("-c", self.comment.as_deref());
+        tool = tool.option("-c", self.comment.as_deref());
         let home = self.home.as_ref().map(|home| home.on(host));
-        tool.option("-d", home.as_ref().map(paths::text));
-        tool.option("-s", self.shell.as_ref().map(|shell| paths::text(shell.on(host))));
+        tool = tool.option("-d", home.as_ref().map(paths::text));
+        tool = tool.option("-s", self.shell.as_ref().map(|shell| paths::text(shell.on(host))));
         if let Some(expires) = self.expires.filter(|expires| *expires >= 0.0) {
-            tool.option("-e", Some(date(expires)));
+            tool = tool.option("-e", Some(date(expires)));
         }
         if self.create_home.0 {
-            tool.flag_if(!self.local.0, "-m");
-            tool.option("-k", self.skeleton.as_ref().map(|skeleton| paths::text(skeleton.on(host))));
-            tool.option("-K", self.umask.as_ref().map(|umask| format!("UMASK={umask}")));
+            tool = tool.arg_if(!self.local.0, "-m");
+            tool = tool.option("-k", self.skeleton.as_ref().map(|skeleton| paths::text(skeleton.on(host))));
+            tool = tool.option("-K", self.umask.as_ref().map(|umask| format!("UMASK={umask}")));
         } else {
-            tool.word("-M");
+            tool = tool.arg("-M");
         }
-        tool.flag_if(self.system.0, "-r");
+        tool = tool.arg_if(self.system.0, "-r");
         for (key, limit) in [("UID_MIN", self.uid_min), ("UID_MAX", self.uid_max)] {
-            tool.option("-K", limit.map(|limit| format!("{key}={limit}")));
+            tool = tool.option("-K", limit.map(|limit| format!("{key}={limit}")));
         }
-        tool.word(&self.name);
+        tool = tool.arg(&self.name);
         let mut plan = Plan::unchanged();
         // useradd makes the home folder, but not those it stands in.
         if let Some(folder) =
@@ -260,30 +260,30 @@ impl User {
         plan = plan.change(run(tool));
         if self.local.0 {
             for group in &groups {
-                let mut tool = Tool::required(host, "lgroupmod")?;
-                tool.option("-M", Some(&self.name)).word(group);
+                let mut tool = host.required_program("lgroupmod")?;
+                tool = tool.option("-M", Some(&self.name)).arg(group);
                 plan = plan.change(run(tool));
             }
         }
         if let Some(Secret(hash)) = &self.password {
             plan = plan.change(self.set_password(host, hash, self.password_lock == Some(Flag(true)))?);
         } else if self.password_lock == Some(Flag(true)) {
-            let mut tool = Tool::required(host, "usermod")?;
-            tool.word("-L").word(&self.name);
+            let mut tool = host.required_program("usermod")?;
+            tool = tool.arg("-L").arg(&self.name);
             plan = plan.change(run(tool));
         }
         self.ageing(host, &Shadow::default(), plan)
     }
 
     fn modify(&self, host: &Host, user: &Entry) -> Result<Plan, Failure> {
-        let mut tool = Tool::of_accounts(host, "usermod", self.local.0)?;
+        let mut tool = editor(host, "usermod", self.local.0)?;
         if let Some(uid) = self.uid.filter(|uid| *uid != u64::from(user.uid)) {
-            tool.option("-u", Some(uid)).flag_if(self.non_unique.0, "-o");
+            tool = tool.option("-u", Some(uid)).arg_if(self.non_unique.0, "-o");
         }
         if let Some(group) = &self.group {
             let group = named(group, "group")?;
             if group.gid != user.gid {
-                tool.option("-g", Some(group.gid));
+                tool = tool.option("-g", Some(group.gid));
             }
         }
         if let Some(wanted) = self.groups()? {
@@ -292,41 +292,41 @@ impl User {
             let wanted: BTreeSet<String> = wanted.into_iter().filter(|name| *name != first).collect();
             let is_enough = if self.append.0 { wanted.is_subset(&present) } else { wanted == present };
             if !is_enough {
-                tool.flag_if(self.append.0, "-a").option("-G", Some(Vec::from_iter(wanted).join(",")));
+                tool = tool.arg_if(self.append.0, "-a").option("-G", Some(Vec::from_iter(wanted).join(",")));
             }
         }
         if let Some(comment) = self.comment.as_ref().filter(|comment| **comment != user.gecos) {
-            tool.option("-c", Some(comment));
+            tool = tool.option("-c", Some(comment));
         }
         if let Some(home) = self.home.as_ref().map(|home| paths::text(home.on(host))).filter(|home| *home != user.home)
         {
-            tool.option("-d", Some(home)).flag_if(self.move_home.0, "-m");
+            tool = tool.option("-d", Some(home)).arg_if(self.move_home.0, "-m");
         }
         if let Some(shell) = self.shell.as_ref().map(|shell| paths::text(shell.on(host))).filter(|s| *s != user.shell) {
-            tool.option("-s", Some(shell));
+            tool = tool.option("-s", Some(shell));
         }
         let shadow = Shadow::of(&self.name).unwrap_or_default();
         if let Some(expires) = self.expires {
             let day = (expires >= 0.0).then_some((expires / 86_400.0) as i64);
             if day != shadow.expires {
-                tool.option("-e", Some(date(expires)));
+                tool = tool.option("-e", Some(date(expires)));
             }
         }
         let is_locked = shadow.hash.starts_with('!');
         match self.password_lock {
             Some(Flag(true)) if !is_locked => {
-                tool.word("-L");
+                tool = tool.arg("-L");
             }
             // Unlocking a user without a password would let everybody in; usermod refuses it too.
             Some(Flag(false)) if is_locked && self.password.is_none() => {
-                tool.word("-U");
+                tool = tool.arg("-U");
             }
             _ => {}
         }
-        tool.option("-Z", self.seuser.as_deref());
+        tool = tool.option("-Z", self.seuser.as_deref());
         let mut plan = Plan::unchanged();
         if !tool.is_bare() {
-            tool.word(&self.name);
+            tool = tool.arg(&self.name);
             plan = plan.change(run(tool));
         }
         if let Some(Secret(hash)) = &self.password {
@@ -345,12 +345,12 @@ impl User {
     fn set_password(&self, host: &Host, hash: &str, locked: bool) -> Result<Change, Failure> {
         let lock = if locked && !hash.starts_with('!') { "!" } else { "" };
         if hash.is_empty() && lock.is_empty() {
-            let mut tool = Tool::required(host, "passwd")?;
-            tool.word("-d").word(&self.name);
+            let mut tool = host.required_program("passwd")?;
+            tool = tool.arg("-d").arg(&self.name);
             return Ok(run(tool));
         }
-        let mut tool = Tool::required(host, "chpasswd")?;
-        tool.word("-e").input(format!("{}:{lock}{hash}\n", self.name));
+        let mut tool = host.required_program("chpasswd")?;
+        tool = tool.arg("-e").stdin(format!("{}:{lock}{hash}\n", self.name));
         Ok(run(tool))
     }
 
@@ -364,11 +364,11 @@ impl User {
         if wanted.iter().all(|(_, wanted, present)| wanted.is_none() || wanted == present) {
             return Ok(plan);
         }
-        let mut tool = Tool::required(host, "chage")?;
+        let mut tool = host.required_program("chage")?;
         for (option, days, _) in wanted.iter().filter(|(_, wanted, present)| wanted != present) {
-            tool.option(option, *days);
+            tool = tool.option(option, *days);
         }
-        tool.word(&self.name);
+        tool = tool.arg(&self.name);
         Ok(plan.change(run(tool)))
     }
 
@@ -384,9 +384,9 @@ impl User {
                 .map_err(|error| cannot("read", &file, &error).arg("ssh_key_file"))?;
             return Ok(plan);
         }
-        let keygen = Tool::required(host, "ssh-keygen")?;
+        let keygen = host.required_program("ssh-keygen")?;
         let module = self.clone();
-        Ok(plan.change(Change::new(format!("make an SSH key for {}", self.name), move |host, _| {
+        Ok(plan.change(Change::new(format!("make an SSH key for {}", self.name), move |_, _| {
             let gone = || Failure::new(format!("the user {} is not there", module.name));
             let user = Entry::named(&module.name).ok_or_else(gone)?;
             let file = module.key_file(Path::new(&user.home));
@@ -400,13 +400,13 @@ impl User {
                 owned(Some(Mode::Bits(0o700))).apply(folder, false)?;
             }
             let mut tool = keygen;
-            tool.word("-q").option("-t", Some(&module.ssh_key_type)).option("-b", module.ssh_key_bits);
+            tool = tool.arg("-q").option("-t", Some(&module.ssh_key_type)).option("-b", module.ssh_key_bits);
             let comment = module.ssh_key_comment.clone().unwrap_or_else(|| {
                 let name = machine::gethostname().unwrap_or_default();
                 format!("ansible-generated on {}", name.to_string_lossy())
             });
-            tool.option("-C", Some(comment)).option("-f", Some(paths::text(&file))).option("-N", Some(""));
-            tool.run(host)?;
+            tool = tool.option("-C", Some(comment)).option("-f", Some(paths::text(&file))).option("-N", Some(""));
+            tool.succeed()?;
             owned(None).apply(&file, false)?;
             owned(None).apply(&public(&file), false).map(|_| ())
         })))
@@ -444,11 +444,10 @@ impl User {
             if let Ok(key) = crate::system::regular::read_to_string(public(&file)) {
                 data.insert("ssh_public_key".to_owned(), key.trim().into());
             }
-            let print = Tool::find(host, "ssh-keygen").and_then(|mut tool| {
-                tool.word("-l").option("-f", Some(paths::text(&file)));
-                tool.output(host).ok()
-            });
-            if let Some(print) = print.filter(|print| print.rc == 0) {
+            let print = host
+                .required_program("ssh-keygen")
+                .and_then(|tool| tool.arg("-l").option("-f", Some(paths::text(&file))).run());
+            if let Some(print) = print.ok().filter(|print| print.rc == 0) {
                 let first = lines(&print.stdout).as_list().and_then(|lines| lines.first().cloned());
                 data.insert("ssh_fingerprint".to_owned(), first.unwrap_or(Value::Null));
             }

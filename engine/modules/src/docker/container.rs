@@ -8,7 +8,6 @@ use super::{
     container_args::{PullPolicy, State},
     container_spec::read_env,
     container_steps::Step,
-    credentials::home,
     difference::reasons,
     engine::Engine,
     image_name::ImageName,
@@ -16,7 +15,10 @@ use super::{
     pull::{LocalImage, pull},
     spec::{Comparison, Spec},
 };
-use crate::{ArgFault, Change, Host, Module, Plan};
+use crate::{
+    ArgFault, Change, Host, Module, Plan,
+    system::{expand, paths},
+};
 
 impl Module for DockerContainer {
     fn check(&self) -> Result<(), ArgFault> {
@@ -216,7 +218,7 @@ impl DockerContainer {
     fn resolve_spec(&self, host: &Host, lifecycle: &Lifecycle, image: &str) -> Result<Spec, Failure> {
         let mut variables = Vec::new();
         if let Some(path) = &self.env_file {
-            let path = expand(host, &path.0);
+            let path = paths::text(path.on(host));
             match crate::system::regular::read_to_string(&path) {
                 Ok(content) => {
                     variables = read_env(&content).map_err(|line| {
@@ -228,7 +230,7 @@ impl DockerContainer {
                 Err(error) => return Err(Failure::new(format!("cannot read {path}: {error}")).arg("env_file")),
             }
         }
-        let mut spec = self.spec(image, &variables, &|path| expand(host, path)).map_err(fault)?;
+        let mut spec = self.spec(image, &variables, &|path| bind_source(host, path)).map_err(fault)?;
         for key in ["NetworkMode", "IpcMode", "PidMode"] {
             let mode = spec.get(key).and_then(Json::as_str).and_then(|mode| mode.strip_prefix("container:"));
             let Some(other) = mode.map(str::to_owned) else { continue };
@@ -315,16 +317,14 @@ fn text(json: &Json, pointer: &str) -> String {
     json.pointer(pointer).and_then(Json::as_str).unwrap_or_default().to_owned()
 }
 
-/// A path of the host: `~` is the user's home, a relative one begins where the agent runs; a volume's
-/// name is none.
-fn expand(host: &Host, path: &str) -> String {
-    if let Some(rest) = path.strip_prefix("~/") {
-        return home(host).map_or_else(|_| path.to_owned(), |home| home.join(rest).to_string_lossy().into_owned());
+/// What is mounted, as community.docker reads it: what begins with `.` or `~` is a path, so a relative one begins where
+/// the agent runs. Anything else may be a volume's name and stays as it is.
+fn bind_source(host: &Host, written: &str) -> String {
+    if !written.starts_with(['.', '~']) {
+        return written.to_owned();
     }
-    if path.starts_with("./") || path.starts_with("../") {
-        return std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| path.to_string_lossy().into_owned());
-    }
-    path.to_owned()
+    let path = expand::home(written, &|name| host.variable(name));
+    std::path::absolute(&path).map_or(path, paths::text)
 }
 
 fn fault(fault: ArgFault) -> Failure {

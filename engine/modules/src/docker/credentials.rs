@@ -14,9 +14,11 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::image_name::ImageName;
-use crate::system::fs;
-use crate::system::machine;
-use crate::{Host, system::regular};
+use crate::{
+    Host,
+    argtypes::PathArg,
+    system::{expand, fs, regular},
+};
 
 /// The name under which logins to Docker's own registry are kept.
 pub const DOCKER_HUB: &str = "https://index.docker.io/v1/";
@@ -54,12 +56,9 @@ pub struct DockerConfig {
 impl DockerConfig {
     /// Reads the file at `path`, else in the folder DOCKER_CONFIG, else in the user's home; a file that is
     /// not there is empty.
-    pub fn read(host: &Host, path: Option<&str>) -> Result<DockerConfig, Failure> {
+    pub fn read(host: &Host, path: Option<&PathArg>) -> Result<DockerConfig, Failure> {
         let path = match path {
-            Some(path) => match path.strip_prefix("~/") {
-                Some(rest) => home(host)?.join(rest),
-                None => PathBuf::from(path),
-            },
+            Some(path) => path.on(host),
             None => match host.variable("DOCKER_CONFIG").filter(|folder| !folder.is_empty()) {
                 Some(folder) => PathBuf::from(folder).join("config.json"),
                 None => home(host)?.join(".docker/config.json"),
@@ -176,20 +175,10 @@ impl DockerConfig {
     }
 }
 
-/// The user's home folder: HOME, else what /etc/passwd says.
-pub fn home(host: &Host) -> Result<PathBuf, Failure> {
-    if let Some(home) = host.variable("HOME").filter(|home| home.starts_with('/')) {
-        return Ok(home.into());
-    }
-    let uid = machine::geteuid().as_raw().to_string();
-    let passwd = regular::read_to_string("/etc/passwd").unwrap_or_default();
-    let found = passwd.lines().find_map(|line| {
-        let fields: Vec<_> = line.split(':').collect();
-        match fields.as_slice() {
-            [_, _, id, _, _, home, ..] if *id == uid && home.starts_with('/') => Some(PathBuf::from(home)),
-            _ => None,
-        }
-    });
+/// The user's home folder.
+fn home(host: &Host) -> Result<PathBuf, Failure> {
+    let found = expand::own_home(&|name| host.variable(name)).filter(|home| home.starts_with('/'));
+    let found = found.map(PathBuf::from);
     found.ok_or_else(|| Failure::new("this user has no home folder").help("set HOME or DOCKER_CONFIG"))
 }
 

@@ -198,11 +198,7 @@ impl DockerImage {
     }
 
     fn load(&self, engine: &Engine, name: &str, host: &Host) -> Option<Change> {
-        let path = self.load_path.as_ref()?.0.clone();
-        let path = match path.strip_prefix("~/") {
-            Some(rest) => super::credentials::home(host).ok()?.join(rest),
-            None => path.into(),
-        };
+        let path = self.load_path.as_ref()?.on(host);
         let (engine, name) = (engine.clone(), name.to_owned());
         Some(Change::new(format!("load image {name} from {}", path.display()), move |_, data| {
             load(&engine, &path, &name, data)

@@ -52,7 +52,7 @@ impl Module for DockerLogin {
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let registry = registry_key(&self.registry_url);
-        let config = DockerConfig::read(host, self.config_path.as_ref().map(|path| path.0.as_str()))?;
+        let config = DockerConfig::read(host, self.config_path.as_ref())?;
         let stored = config.login(&registry);
         if let Some(helper) = config.credential_helper(&registry) {
             return Err(refuse_helper(&config, &registry, helper));

@@ -5,7 +5,6 @@ use rplay_wire::{Failure, Map, Value};
 use crate::{
     Host, Module, Plan, args,
     argtypes::{Flag, Text},
-    system::tool::Tool,
 };
 
 args! {
@@ -26,13 +25,13 @@ args! {
 
 impl Module for Getent {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let mut tool = Tool::required(host, "getent")?;
-        tool.word(&self.database);
+        let mut tool = host.required_program("getent")?;
+        tool = tool.arg(&self.database);
         if let Some(key) = self.key.as_deref().filter(|key| !key.is_empty()) {
-            tool.word(key);
+            tool = tool.arg(key);
         }
-        tool.option("-s", self.service.as_deref());
-        let finished = tool.output(host)?;
+        tool = tool.option("-s", self.service.as_deref());
+        let finished = tool.run()?;
         let name = format!("getent_{}", self.database);
         let msg = match finished.rc {
             0 => {

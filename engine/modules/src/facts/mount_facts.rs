@@ -9,7 +9,8 @@ use crate::{
     ArgFault, Host, Module, Plan, args,
     argtypes::{Flag, Text},
     choice,
-    facts::collect::mounts::{by_id, room, unescaped},
+    facts::collect::mounts::{by_id, room},
+    system::octal::unescaped,
     system::{glob::Pattern, paths, regular},
 };
 

@@ -4,12 +4,12 @@ use rplay_wire::Failure;
 
 use crate::{
     ArgFault, Host, Module, Plan, args,
-    argtypes::{Flag, PathArg, Text},
+    argtypes::{Flag, Text},
     choice,
+    files::edited::{Edited, Encoding},
     system::{
-        attributes::Attributes,
         pattern::{self, Pattern},
-        text::{self, TextFile},
+        text,
     },
 };
 
@@ -24,9 +24,7 @@ choice! {
 args! {
     /// Keeps a block of lines, between two marker lines, in a file.
     pub struct BlockInFile {
-        ..attributes: Attributes,
-        /// The file.
-        path: PathArg | "dest" | "destfile" | "name",
+        ..file: Edited,
         /// Whether the block is to be there.
         state: State = State::Present,
         /// The lines. An empty block is removed with its markers.
@@ -43,34 +41,29 @@ args! {
         insertbefore: Option<Text>,
         /// Make the file if there is none.
         create: Flag = Flag(false),
-        /// Keep the file that is replaced.
-        backup: Flag = Flag(false),
-        /// A command that must accept the new file, named by `%s`.
-        validate: Option<Text>,
         /// Whether an empty line follows the block, unless it ends the file.
         append_newline: Flag = Flag(false),
         /// Whether an empty line goes before the block, unless it begins the file.
         prepend_newline: Flag = Flag(false),
         /// The character set of the file; only `utf-8` is known. Bytes that are none are kept.
-        encoding: Text = "utf-8".to_owned(),
+        encoding: Encoding = Encoding,
     }
 }
 
 impl Module for BlockInFile {
     fn check(&self) -> Result<(), ArgFault> {
-        self.attributes.check()?;
+        self.file.check()?;
         if self.insertafter.is_some() && self.insertbefore.is_some() {
             let msg = "parameters are mutually exclusive: insertbefore|insertafter";
             return Err(ArgFault::new("insertafter", msg));
         }
-        match self.encoding.to_ascii_lowercase().as_str() {
-            "utf-8" | "utf8" | "ascii" | "us-ascii" => Ok(()),
-            other => Err(ArgFault::new("encoding", format!("knows only utf-8, not `{other}`"))),
-        }
+        Ok(())
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let file = TextFile::read(self.path.on(host))?;
+        // Text is UTF-8, whatever name for it is given.
+        let Encoding = self.encoding;
+        let file = self.file.read(host)?;
         let is_wanted = self.state == State::Present && !self.block.is_empty();
         if file.before.is_none() && self.state == State::Absent {
             return Ok(Plan::unchanged().set("msg", format!("File {} not present", file.path.display())));
@@ -86,7 +79,7 @@ impl Module for BlockInFile {
             Some(_) if is_wanted => "Block inserted",
             Some(_) => "Block removed",
         };
-        let plan = file.plan(host, &after, msg.to_owned(), &self.attributes, self.backup.0, self.validate)?;
+        let plan = self.file.plan(file, host, &after, msg.to_owned())?;
         Ok(match self.marker.trim_end_matches('\n').contains('\n') {
             true => plan.warn("a marker of several lines is never found again: the block is inserted each time"),
             false => plan,
@@ -155,24 +148,13 @@ impl BlockInFile {
 mod tests {
     use rplay_wire::{Map, data};
 
-    use crate::runner::tests::{call, checked};
+    use crate::{files::edited::tests::edited as edit, runner::tests::call};
 
     const OPEN: &str = "# BEGIN ANSIBLE MANAGED BLOCK\n";
     const CLOSE: &str = "# END ANSIBLE MANAGED BLOCK\n";
 
     fn edited(before: &str, args: Map) -> (String, String) {
-        let base = tempfile::tempdir().unwrap();
-        let file = base.path().join("f");
-        std::fs::write(&file, before).unwrap();
-        let mut args = args;
-        args.insert("path".into(), file.to_str().unwrap().into());
-        let foretold = checked("blockinfile", args.clone());
-        let outcome = call("blockinfile", args.clone());
-        assert!(outcome.failure.is_none(), "{outcome:?}");
-        let after = std::fs::read_to_string(&file).unwrap();
-        assert!(outcome.changed == foretold.changed && outcome.changed == (after != before));
-        assert!(!call("blockinfile", args).changed, "a second run changes nothing");
-        (after, outcome.data["msg"].as_str().unwrap().to_owned())
+        edit("blockinfile", before, args, true)
     }
 
     #[test]

@@ -4,10 +4,10 @@ use rplay_wire::Failure;
 
 use crate::{
     ArgFault, Host, Module, Plan, args,
-    argtypes::{Flag, PathArg, Text},
+    argtypes::{Flag, Text},
     choice,
+    files::edited::Edited,
     system::{
-        attributes::Attributes,
         pattern::{Flags, Pattern, Template},
         text::{self, TextFile},
     },
@@ -24,9 +24,7 @@ choice! {
 args! {
     /// Sees to it that a line is in a file, or that none like it is.
     pub struct LineInFile {
-        ..attributes: Attributes,
-        /// The file.
-        path: PathArg | "dest" | "destfile" | "name",
+        ..file: Edited,
         /// Whether the line is to be there.
         state: State = State::Present,
         /// The line.
@@ -46,16 +44,12 @@ args! {
         firstmatch: Flag = Flag(false),
         /// Make the file if there is none.
         create: Flag = Flag(false),
-        /// Keep the file that is replaced.
-        backup: Flag = Flag(false),
-        /// A command that must accept the new file, named by `%s`.
-        validate: Option<Text>,
     }
 }
 
 impl Module for LineInFile {
     fn check(&self) -> Result<(), ArgFault> {
-        self.attributes.check()?;
+        self.file.check()?;
         let exclusive = |arg: &str, other: &str| {
             Err(ArgFault::new(arg, format!("parameters are mutually exclusive: {other}|{arg}")))
         };
@@ -82,7 +76,7 @@ impl Module for LineInFile {
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let file = TextFile::read(self.path.on(host))?;
+        let file = self.file.read(host)?;
         let regexp = self.regexp.as_deref().map(|regexp| Pattern::new(regexp, Flags::default(), "regexp"));
         let search = match (regexp.transpose()?, self.search_string.clone()) {
             (Some(pattern), _) => Search::Pattern(pattern),
@@ -128,7 +122,7 @@ impl LineInFile {
         let found = lines.len() - kept.len();
         let after: String = kept.into_iter().map(String::as_str).collect();
         let msg = if found > 0 { format!("{found} line(s) removed") } else { String::new() };
-        let plan = file.plan(host, &after, msg, &self.attributes, self.backup.0, self.validate)?;
+        let plan = self.file.plan(file, host, &after, msg)?;
         Ok(plan.set("found", found).finish(|_, data| {
             text::also_backup(data);
             Ok(())
@@ -141,7 +135,7 @@ impl LineInFile {
         }
         let mut lines = text::lines(file.before.as_deref().unwrap_or_default());
         let msg = self.edit(&mut lines, &search)?;
-        let plan = file.plan(host, &lines.concat(), msg.to_owned(), &self.attributes, self.backup.0, self.validate)?;
+        let plan = self.file.plan(file, host, &lines.concat(), msg.to_owned())?;
         Ok(plan.finish(|_, data| {
             text::also_backup(data);
             Ok(())
@@ -225,26 +219,11 @@ impl LineInFile {
 mod tests {
     use rplay_wire::{Map, Value, data};
 
-    use crate::runner::tests::{call, checked};
+    use crate::{files::edited::tests::edited as edit, runner::tests::call};
 
-    /// The text that comes out, and what is said; check mode must foretell it and a second run find nothing.
     fn edited(before: &str, args: Map) -> (String, String) {
-        let base = tempfile::tempdir().unwrap();
-        let file = base.path().join("f");
-        std::fs::write(&file, before).unwrap();
-        let mut args = args;
-        args.insert("path".into(), file.to_str().unwrap().into());
-        let foretold = checked("lineinfile", args.clone());
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
-        let outcome = call("lineinfile", args.clone());
-        assert!(outcome.failure.is_none(), "{outcome:?}");
-        assert_eq!(outcome.changed, foretold.changed);
-        let after = std::fs::read_to_string(&file).unwrap();
-        assert_eq!(outcome.changed, after != before);
-        if args.get("backrefs") != Some(&Value::Bool(true)) {
-            assert!(!call("lineinfile", args).changed, "a second run changes nothing");
-        }
-        (after, outcome.data["msg"].as_str().unwrap().to_owned())
+        let settles = args.get("backrefs") != Some(&Value::Bool(true));
+        edit("lineinfile", before, args, settles)
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod assemble;
 pub(crate) mod blockinfile;
 pub mod copy;
+pub(crate) mod edited;
 pub mod fetch;
 pub(crate) mod file;
 pub(crate) mod find;

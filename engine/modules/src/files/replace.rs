@@ -4,20 +4,18 @@ use rplay_wire::Failure;
 
 use crate::{
     ArgFault, Host, Module, Plan, args,
-    argtypes::{Flag, PathArg, Text},
+    argtypes::Text,
+    files::edited::{Edited, Encoding},
     system::{
-        attributes::Attributes,
         pattern::{Flags, Pattern, Template},
-        text::{self, TextFile},
+        text,
     },
 };
 
 args! {
     /// Replaces every place in a file where a regular expression stands.
     pub struct Replace {
-        ..attributes: Attributes,
-        /// The file.
-        path: PathArg | "dest" | "destfile" | "name",
+        ..file: Edited,
         /// The regular expression, in Python's syntax; `^` and `$` stand at line ends too.
         regexp: Text,
         /// What to write instead; `\1` and `\g<name>` stand for what the groups found. Nothing by default.
@@ -26,26 +24,20 @@ args! {
         after: Option<Text>,
         /// Only what comes before this regular expression is replaced.
         before: Option<Text>,
-        /// Keep the file that is replaced.
-        backup: Flag = Flag(false),
-        /// A command that must accept the new file, named by `%s`.
-        validate: Option<Text>,
         /// The character set of the file; only `utf-8` is known. Bytes that are none are kept.
-        encoding: Text = "utf-8".to_owned(),
+        encoding: Encoding = Encoding,
     }
 }
 
 impl Module for Replace {
     fn check(&self) -> Result<(), ArgFault> {
-        self.attributes.check()?;
-        match self.encoding.to_ascii_lowercase().as_str() {
-            "utf-8" | "utf8" | "ascii" | "us-ascii" => Ok(()),
-            other => Err(ArgFault::new("encoding", format!("knows only utf-8, not `{other}`"))),
-        }
+        self.file.check()
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let file = TextFile::read(self.path.on(host))?;
+        // Text is UTF-8, whatever name for it is given.
+        let Encoding = self.encoding;
+        let file = self.file.read(host)?;
         let Some(before) = file.before.clone() else { return Err(file.missing("Path")) };
         let pattern = Pattern::new(&self.regexp, Flags { multi_line: true, dot_all: false }, "regexp")?;
         let template = Template::new(&self.replace, &pattern, "replace").map_err(|mut failure| {
@@ -60,7 +52,7 @@ impl Module for Replace {
         let (middle, count) = pattern.replace_all(&before[start..end], &template)?;
         let after = format!("{}{middle}{}", &before[..start], &before[end..]);
         let msg = if count > 0 && after != before { format!("{count} replacements made") } else { String::new() };
-        let plan = file.plan(host, &after, msg, &self.attributes, self.backup.0, self.validate)?;
+        let plan = self.file.plan(file, host, &after, msg)?;
         Ok(plan.set("rc", 0).finish(|_, data| {
             if data.contains_key("backup_file") {
                 text::also_backup(data);
@@ -97,20 +89,10 @@ impl Replace {
 mod tests {
     use rplay_wire::{Map, data};
 
-    use crate::runner::tests::{call, checked};
+    use crate::{files::edited::tests::edited as edit, runner::tests::call};
 
     fn edited(before: &str, args: Map) -> (String, String) {
-        let base = tempfile::tempdir().unwrap();
-        let file = base.path().join("f");
-        std::fs::write(&file, before).unwrap();
-        let mut args = args;
-        args.insert("path".into(), file.to_str().unwrap().into());
-        let foretold = checked("replace", args.clone());
-        let outcome = call("replace", args);
-        assert!(outcome.failure.is_none(), "{outcome:?}");
-        let after = std::fs::read_to_string(&file).unwrap();
-        assert!(outcome.changed == foretold.changed && outcome.changed == (after != before));
-        (after, outcome.data["msg"].as_str().unwrap().to_owned())
+        edit("replace", before, args, false)
     }
 
     #[test]

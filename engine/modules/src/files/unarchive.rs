@@ -15,7 +15,7 @@ use crate::{
     system::{
         attributes::{Attributes, describe},
         glob, paths,
-        tool::Tool,
+        program::Program,
         zip,
     },
 };
@@ -94,13 +94,14 @@ impl Module for Unarchive {
             let what = format!("unpack {} into {}", self.src, dest.display());
             plan = plan.change(Change::new(what, move |host, data| {
                 let tool = job.unpacking(host)?;
-                let finished = tool.run(host).map_err(|mut failure| {
+                let cmd = tool.to_string();
+                let finished = tool.succeed().map_err(|mut failure| {
                     failure.msg =
                         format!("failed to unpack {} to {}: {}", job.asked.src, job.dest.display(), failure.msg);
                     failure
                 })?;
                 let results = data! {
-                    "cmd" => tool.to_string(), "rc" => finished.rc, "out" => finished.stdout, "err" => finished.stderr,
+                    "cmd" => cmd, "rc" => finished.rc, "out" => finished.stdout, "err" => finished.stderr,
                 };
                 data.insert("extract_results".to_owned(), results.into());
                 for place in places.iter().filter(|place| place.symlink_metadata().is_ok()) {
@@ -220,18 +221,18 @@ struct Job {
 
 impl Job {
     /// tar with what all of its uses have in common.
-    fn tar(&self, host: &Host, action: &str) -> Result<Tool, Failure> {
-        let mut tool = Tool::find(host, "gtar").map_or_else(|| Tool::required(host, "tar"), Ok)?;
-        tool.word(action).option("-C", Some(paths::text(&self.dest)));
+    fn tar(&self, host: &Host, action: &str) -> Result<Program, Failure> {
+        let mut tool = host.required_program(if host.has_program("gtar") { "gtar" } else { "tar" })?;
+        tool = tool.arg(action).option("-C", Some(paths::text(&self.dest)));
         for option in &self.asked.extra_opts {
-            tool.word(option);
+            tool = tool.arg(option);
         }
         for pattern in &self.asked.exclude {
-            tool.word(format!("--exclude={pattern}"));
+            tool = tool.arg(format!("--exclude={pattern}"));
         }
-        tool.option("-f", Some(self.archive.path()));
+        tool = tool.option("-f", Some(self.archive.path()));
         for name in &self.asked.include {
-            tool.word(name);
+            tool = tool.arg(name);
         }
         Ok(tool)
     }
@@ -253,8 +254,8 @@ impl Job {
             return Ok(self.entries()?.into_iter().map(|entry| entry.name).collect());
         }
         let mut tool = self.tar(host, "--list")?;
-        tool.word("--show-transformed-names");
-        let finished = tool.run(host).map_err(|failure| {
+        tool = tool.arg("--show-transformed-names");
+        let finished = tool.succeed().map_err(|failure| {
             Failure { msg: format!("cannot list {}: {}", self.asked.src, failure.msg), ..failure }.arg("src")
         })?;
         let names = finished.stdout.lines().map(|name| name.trim_start_matches("./").trim_start_matches('/'));
@@ -269,7 +270,7 @@ impl Job {
                 |entry: &zip::Entry| entry.place(&self.dest).is_some_and(|place| entry.is_at(&place, with_mode));
             return Ok(self.entries()?.iter().all(is_there));
         }
-        let finished = self.tar(host, "--diff")?.output(host)?;
+        let finished = self.tar(host, "--diff")?.run()?;
         if finished.rc == 0 {
             return Ok(true);
         }
@@ -288,28 +289,28 @@ impl Job {
         Ok(finished.stdout.lines().chain(finished.stderr.lines()).all(is_nothing))
     }
 
-    fn unpacking(&self, host: &Host) -> Result<Tool, Failure> {
+    fn unpacking(&self, host: &Host) -> Result<Program, Failure> {
         let asked = &self.asked;
         if self.archive.kind != Kind::Zip {
             let mut tool = self.tar(host, "--extract")?;
-            tool.flag_if(asked.keep_newer.0, "--keep-newer-files");
-            tool.option("--owner", asked.attributes.owner.as_deref());
-            tool.option("--group", asked.attributes.group.as_deref());
+            tool = tool.arg_if(asked.keep_newer.0, "--keep-newer-files");
+            tool = tool.option("--owner", asked.attributes.owner.as_deref());
+            tool = tool.option("--group", asked.attributes.group.as_deref());
             return Ok(tool);
         }
-        let mut tool = Tool::required(host, "unzip")?;
-        tool.word("-o").flag_if(asked.keep_newer.0, "-u");
+        let mut tool = host.required_program("unzip")?;
+        tool = tool.arg("-o").arg_if(asked.keep_newer.0, "-u");
         for option in &asked.extra_opts {
-            tool.word(option);
+            tool = tool.arg(option);
         }
-        tool.word(self.archive.path());
+        tool = tool.arg(self.archive.path());
         for name in &asked.include {
-            tool.word(name);
+            tool = tool.arg(name);
         }
         for name in &asked.exclude {
-            tool.option("-x", Some(name));
+            tool = tool.option("-x", Some(name));
         }
-        tool.option("-d", Some(paths::text(&self.dest)));
+        tool = tool.option("-d", Some(paths::text(&self.dest)));
         Ok(tool)
     }
 }

@@ -36,8 +36,6 @@ args! {
         /// What the content's digest must be: `sha256:HEX`, or `sha256:URL` of a list of digests. A file
         /// that has it already is not fetched.
         checksum: Text = String::new(),
-        /// Fetch even if the server says the file is no newer.
-        force: Flag = Flag(false),
         /// Keep the file that is replaced.
         backup: Flag = Flag(false),
         /// Seconds to wait for the connection, for the answer, for its next piece.
@@ -54,12 +52,12 @@ impl Module for GetUrl {
         if !self.checksum.is_empty() {
             wanted(&self.checksum)?;
         }
-        Address::parse(&self.web.url).map(|_| ()).map_err(|fault| ArgFault::new("url", fault))
+        Ok(())
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let dest = paths::real(&self.dest.on(host));
-        let shown = Address::parse(&self.web.url).map(|address| address.without_login()).unwrap_or_default();
+        let shown = self.web.shown();
         let mut plan = Plan::unchanged().set("url", shown.as_str()).set("dest", paths::text(&dest));
         let file = match dest.is_dir() || self.dest.0.ends_with('/') {
             true => Target::In(dest.clone()),
@@ -90,7 +88,7 @@ impl Module for GetUrl {
             Target::At(path) => path.is_file(),
             Target::In(_) => false,
         };
-        let mut force = self.force.0;
+        let mut force = self.web.force.0;
         if present && let Some((algorithm, hex)) = &checksum {
             let found = algorithm.of_file(&dest)?;
             if found == *hex && !force {
@@ -153,7 +151,7 @@ impl GetUrl {
         let mut request = self.web.request(host, self.timeout);
         if let Some(since) = since {
             request.default_header("If-Modified-Since", since);
-        } else if self.force.0 {
+        } else if self.web.force.0 {
             request.default_header("Cache-Control", "no-cache");
         }
         request

@@ -70,8 +70,6 @@ args! {
         removes: Option<PathArg>,
         /// Put the content into this file, or into a file in this folder.
         dest: Option<PathArg>,
-        /// Ask every cache on the way to fetch anew.
-        force: Flag = Flag(false),
         /// Seconds to wait for the connection, for the answer, for its next piece.
         timeout: u64 = 30,
         /// A Unix socket to talk through.
@@ -92,7 +90,7 @@ impl Module for Uri {
         if self.body.is_some() && self.src.is_some() {
             return Err(ArgFault::new("src", "cannot be combined with `body`"));
         }
-        Address::parse(&self.web.url).map(|_| ()).map_err(|fault| ArgFault::new("url", fault))
+        Ok(())
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
@@ -107,11 +105,7 @@ impl Module for Uri {
                 return Ok(Plan::unchanged().set("msg", msg).set("stdout", "skipped"));
             }
         }
-        let what = format!(
-            "{} {}",
-            self.method,
-            Address::parse(&self.web.url).map(|url| url.without_login()).unwrap_or_default()
-        );
+        let what = format!("{} {}", self.method, self.web.shown());
         if let Some(dest) = self.dest.as_ref().map(|dest| paths::real(&dest.on(host))) {
             regular::refuse_special(&dest).map_err(|error| cannot("replace", &dest, &error).arg("dest"))?;
         }
@@ -126,7 +120,7 @@ impl Uri {
         self.method.clone_into(&mut request.method);
         request.follow = self.follow_redirects;
         request.unix_socket = self.unix_socket.as_ref().map(|path| path.on(host));
-        if self.force.0 {
+        if self.web.force.0 {
             request.default_header("Cache-Control", "no-cache");
         }
         if let Some(Payload { content, kind }) = body::payload(&self, host)? {

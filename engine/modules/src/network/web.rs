@@ -8,7 +8,7 @@ use crate::{
     ArgFault, Host, args,
     args::ArgType,
     argtypes::{Flag, PathArg, Secret, Text},
-    system::http::{Follow, Login, Request, Trust},
+    system::http::{Address, Follow, Login, Request, Trust},
 };
 
 args! {
@@ -22,6 +22,8 @@ args! {
         url_password: Option<Secret> | "password",
         /// Send the login at once; some servers never ask for it.
         force_basic_auth: Flag = Flag(false),
+        /// Whether a copy that a cache on the way has, or the host, does not do.
+        force: Flag = Flag(false),
         /// Headers to send.
         headers: Map = Map::new(),
         /// Headers that servers to which the first one redirects do not get.
@@ -57,7 +59,12 @@ impl Web {
         if !self.ciphers.is_empty() {
             return Err(ArgFault::new("ciphers", "is not supported: only modern ciphers are ever used"));
         }
-        Ok(())
+        Address::parse(&self.url).map(drop).map_err(|fault| ArgFault::new("url", fault))
+    }
+
+    /// The address as it may be shown: without a login.
+    pub fn shown(&self) -> String {
+        Address::parse(&self.url).map(|address| address.without_login()).unwrap_or_default()
     }
 
     /// The request, a GET so far.

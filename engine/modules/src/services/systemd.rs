@@ -10,6 +10,7 @@ use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, Text},
     choice,
+    system::glob,
 };
 
 choice! {
@@ -67,7 +68,7 @@ impl Module for Systemd {
                 _ => Err(ArgFault::new("name", "missing required arguments: name")),
             };
         };
-        if name.contains(['*', '?', '[']) {
+        if glob::is_pattern(name) {
             return Err(ArgFault::new("name", format!("`{name}` must be one unit, not a pattern")));
         }
         if self.scope == ScopeArg::Global && self.state.is_some() {

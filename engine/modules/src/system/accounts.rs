@@ -6,7 +6,10 @@ use std::process::Command;
 
 use rplay_wire::Failure;
 
-use crate::system::{kept_text::KeptText, process};
+use crate::{
+    Host,
+    system::{kept_text::KeptText, process, program::Program},
+};
 
 /// What `getent` says of one account is longer only by mistake. Bytes.
 const LONGEST_ANSWER: usize = 1 << 20;
@@ -72,6 +75,14 @@ impl Group {
         let members = members.split(',').filter(|m| !m.is_empty()).map(str::to_owned).collect();
         Some(Group { name, gid, members })
     }
+}
+
+/// A program that changes accounts; `local` wants libuser's, whose names begin with an l.
+///
+/// # Errors
+/// If the host does not have it.
+pub fn editor(host: &Host, name: &str, local: bool) -> Result<Program, Failure> {
+    if local { host.required_program(&format!("l{name}")) } else { host.required_program(name) }
 }
 
 /// The number of a user given by name or number.

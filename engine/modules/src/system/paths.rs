@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{Host, argtypes::PathArg, system::accounts::User};
+use crate::{Host, argtypes::PathArg, system::expand};
 
 impl PathArg {
-    /// The path with `$VARIABLE`, `${VARIABLE}`, `~` and `~user` replaced, as Python's `expandvars` and
-    /// `expanduser` would: what is not known stays as it is written.
+    /// The path on this host; see [`expand::path`].
     pub fn on(&self, host: &Host) -> PathBuf {
         PathBuf::from(expand(&self.0, host))
     }
@@ -17,51 +16,9 @@ pub fn is_file_name(text: &str) -> bool {
     !text.contains(['/', '\0']) && !matches!(text, "" | "." | "..")
 }
 
-/// `text` with variables and a leading `~` replaced.
+/// `text` with variables and a leading `~` filled in, as the call's environment has them.
 pub fn expand(text: &str, host: &Host) -> String {
-    expand_home(&expand_variables(text, |name| host.variable(name)), host)
-}
-
-/// A leading `~` or `~user` replaced by the home folder.
-fn expand_home(text: &str, host: &Host) -> String {
-    let Some(rest) = text.strip_prefix('~') else { return text.to_owned() };
-    let (user, tail) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let home = if user.is_empty() {
-        host.variable("HOME").or_else(|| User::numbered(nix::unistd::getuid().as_raw()).map(|user| user.home))
-    } else {
-        User::named(user).map(|user| user.home)
-    };
-    match home {
-        Some(home) if home == "/" && !tail.is_empty() => tail.to_owned(),
-        Some(home) => format!("{}{tail}", home.trim_end_matches('/')),
-        None => text.to_owned(),
-    }
-}
-
-fn expand_variables(text: &str, lookup: impl Fn(&str) -> Option<String>) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        let after = &rest[at + 1..];
-        let (name, end) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
-            Some((name, _)) => (name, name.len() + 2),
-            None => {
-                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
-                (&after[..end], end)
-            }
-        };
-        match lookup(name).filter(|_| !name.is_empty()) {
-            Some(value) => out.push_str(&value),
-            None => {
-                out.push('$');
-                out.push_str(&after[..end]);
-            }
-        }
-        rest = &after[end..];
-    }
-    out.push_str(rest);
-    out
+    expand::path(text, &|name| host.variable(name))
 }
 
 /// Where the path leads once all symbolic links are followed; the part that does not exist stays.
@@ -104,19 +61,10 @@ mod tests {
     use crate::NoBlobs;
 
     #[test]
-    fn variables_and_homes_are_replaced_and_the_unknown_stays() {
-        let environment = vec![("HOME".to_owned(), "/home/me/".to_owned()), ("X".to_owned(), "x".to_owned())];
-        let host = Host::new(environment, Arc::new(NoBlobs));
-        for (written, meant) in [
-            ("~/a", "/home/me/a"),
-            ("~", "/home/me"),
-            ("~root/a", "/root/a"),
-            ("~no-such-user/a", "~no-such-user/a"),
-            ("/$X/${X}y/$NO_SUCH_ONE/${NO_SUCH_ONE}/$", "/x/xy/$NO_SUCH_ONE/${NO_SUCH_ONE}/$"),
-            ("a~", "a~"),
-        ] {
-            assert_eq!(expand(written, &host), meant);
-        }
+    fn a_path_is_filled_in_from_the_environment_of_the_call() {
+        let host = Host::new(vec![("HOME".to_owned(), "/home/me".to_owned())], Arc::new(NoBlobs));
+        assert_eq!(PathArg("~/a".to_owned()).on(&host), Path::new("/home/me/a"));
+        assert_eq!(PathArg("$HOME/a".to_owned()).on(&host), Path::new("/home/me/a"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    io,
+    fmt, io,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -42,6 +42,15 @@ impl Host {
         Program { command, name: program.to_owned(), stdin: Vec::new(), timeout: None, most: self.max_output() }
     }
 
+    /// As [`Host::program`], for a program without which nothing can be planned. Its messages are not translated.
+    ///
+    /// # Errors
+    /// If the host has no such program.
+    pub fn required_program(&self, program: &str) -> Result<Program, Failure> {
+        let found = self.find_program(program).ok_or_else(|| missing(program))?;
+        Ok(Program { name: program.to_owned(), ..self.program(&found.to_string_lossy()) }.untranslated())
+    }
+
     /// Whether the host has `program`.
     pub fn has_program(&self, program: &str) -> bool {
         self.find_program(program).is_some()
@@ -66,6 +75,24 @@ impl Program {
     pub fn args<I: IntoIterator<Item: AsRef<OsStr>>>(mut self, args: I) -> Self {
         self.command.args(args);
         self
+    }
+
+    /// An argument that is there only if `wanted`.
+    pub fn arg_if(self, wanted: bool, arg: &str) -> Self {
+        if wanted { self.arg(arg) } else { self }
+    }
+
+    /// An option with its value, if there is one.
+    pub fn option(self, option: &str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.arg(option).arg(value.to_string()),
+            None => self,
+        }
+    }
+
+    /// Whether it has no argument so far.
+    pub fn is_bare(&self) -> bool {
+        self.command.get_args().len() == 0
     }
 
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
@@ -108,17 +135,46 @@ impl Program {
         }
     }
 
+    /// Runs the program to its end.
+    ///
+    /// # Errors
+    /// Those of [`Program::run`], and an exit code other than 0: what the program said is the message, as for the
+    /// programs that change accounts and unpack archives in Ansible.
+    pub fn succeed(self) -> Result<Output, Failure> {
+        let cmd = self.to_string();
+        let output = self.run()?;
+        if output.rc == 0 {
+            return Ok(output);
+        }
+        let mut data = output.data();
+        data.insert("cmd".to_owned(), cmd.into());
+        Err(Failure::new(output.said().unwrap_or_default()).data(data))
+    }
+
     fn output(mut self) -> Result<process::Finished, Failure> {
         let name = &self.name;
         let input = (!self.stdin.is_empty()).then_some(self.stdin);
         process::run_within(&mut self.command, input, self.most, self.timeout).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Failure::new(format!("the host has no program `{name}`")),
+            io::ErrorKind::NotFound => missing(name),
             io::ErrorKind::TimedOut => Failure::new(format!(
                 "`{name}` did not end within {} s and was killed",
                 self.timeout.unwrap_or_default().as_secs()
             )),
             _ => Failure::new(format!("cannot run `{name}`: {error}")),
         })
+    }
+}
+
+fn missing(program: &str) -> Failure {
+    Failure::new(format!("the host has no program `{program}`"))
+}
+
+/// The program and its arguments, as one would type them.
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
+        let words: Vec<_> = words.map(OsStr::to_string_lossy).collect();
+        f.write_str(&shell_words::join(&words))
     }
 }
 
@@ -131,12 +187,16 @@ impl Output {
 
     /// The failure that says `what` could not be done.
     pub fn failure(&self, what: &str) -> Failure {
-        let said = [&self.stderr, &self.stdout].into_iter().map(|text| text.trim()).find(|text| !text.is_empty());
-        let msg = match said {
+        let msg = match self.said() {
             Some(said) => format!("{what}: {said}"),
             None => format!("{what}: `{}` ended with {}", self.name, self.rc),
         };
         Failure::new(msg).data(self.data())
+    }
+
+    /// What it says about a failure: its errors, else its output.
+    fn said(&self) -> Option<&str> {
+        [&self.stderr, &self.stdout].into_iter().map(|text| text.trim()).find(|text| !text.is_empty())
     }
 
     /// `rc`, `stdout` and `stderr` for an outcome.
@@ -185,6 +245,20 @@ mod tests {
         let failure = sh("sleep 20; echo late").timeout(Duration::from_millis(200)).run().unwrap_err();
         assert!(failure.msg.contains("was killed"), "{}", failure.msg);
         assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_program_that_must_succeed_says_itself_why_it_did_not() {
+        let host = Host::new(Vec::new(), Arc::new(NoBlobs));
+        let program = |script: &str| host.required_program("sh").unwrap().option("-c", Some(script));
+        assert_eq!(program("echo $LC_ALL").succeed().unwrap().stdout, "C\n");
+        let failure = program("echo no; exit 2").succeed().unwrap_err();
+        assert_eq!((failure.msg.as_str(), &failure.data["rc"]), ("no", &2.into()));
+        assert!(failure.data["cmd"].as_str().unwrap().ends_with("sh -c 'echo no; exit 2'"), "{failure:?}");
+        let bare = || host.required_program("true").unwrap();
+        assert!(bare().arg_if(false, "-x").option("-y", None::<u32>).is_bare() && !bare().arg_if(true, "-x").is_bare());
+        let failure = host.required_program("no-such-program").err().unwrap();
+        assert_eq!(failure.msg, "the host has no program `no-such-program`");
     }
 
     #[test]

@@ -389,7 +389,7 @@ fn vault(bench: &Bench, input: &[u8]) {
 
 fn settings(bench: &Bench, input: &[u8]) {
     bench.file("ansible.cfg", input);
-    drawn(Config::read(&Surroundings { env: &|_| None, folder: &bench.folder, home: None }));
+    drawn(Config::read(&Surroundings { env: &|_| None, folder: &bench.folder }));
 }
 
 fn extra(bench: &Bench, input: &[u8]) {

@@ -5,8 +5,7 @@ use std::{collections::HashMap, path::Path, sync::mpsc, time::Duration};
 use rplay_wire::{Map, Value, data};
 
 use super::{Source, names};
-use crate::system::fs;
-use crate::system::machine::statvfs;
+use crate::system::{fs, machine::statvfs, octal};
 
 pub fn gather(source: &Source) -> Map {
     let ids = by_id(&source.path("/dev/disk/by-uuid"));
@@ -52,8 +51,8 @@ impl Mount {
             all.push("bind");
         }
         Some(Mount {
-            device: unescaped(device),
-            mount: unescaped(mount),
+            device: octal::unescaped(device),
+            mount: octal::unescaped(mount),
             kind: kind.to_owned(),
             options: all.join(","),
         })
@@ -110,11 +109,6 @@ pub(crate) fn room(mount: String, timeout: Duration) -> Option<Map> {
         let _ = sender.send(room);
     });
     receiver.recv_timeout(timeout).ok().flatten()
-}
-
-/// The kernel writes space, tab, newline and backslash as octal numbers.
-pub(crate) fn unescaped(text: &str) -> String {
-    text.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::system::octal::{escaped, unescaped};
+
 /// A mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -100,19 +102,6 @@ impl Fstab {
 /// What is mounted at `point`; of several the last, which hides the others.
 pub fn mounted(mounts: &str, point: &Path) -> Option<Entry> {
     mounts.lines().rev().filter_map(Entry::parse).find(|entry| Path::new(&entry.point) == point)
-}
-
-/// Spaces and the like are written as octal numbers.
-fn escaped(word: &str) -> String {
-    word.replace('\\', "\\134").replace(' ', "\\040").replace('\t', "\\011").replace('#', "\\043")
-}
-
-fn unescaped(word: &str) -> String {
-    word.replace("\\040", " ")
-        .replace("\\011", "\t")
-        .replace("\\043", "#")
-        .replace("\\012", "\n")
-        .replace("\\134", "\\")
 }
 
 #[cfg(test)]

@@ -1,0 +1,110 @@
+//! The arguments that lineinfile, blockinfile and replace share: which file is edited, and how the new one takes its
+//! place.
+
+use rplay_wire::{Failure, Value};
+
+use crate::{
+    ArgFault, Host, Plan, args,
+    args::ArgType,
+    argtypes::{Flag, PathArg, Text},
+    system::{attributes::Attributes, text::TextFile},
+};
+
+args! {
+    /// A file of text that is edited.
+    pub struct Edited {
+        ..attributes: Attributes,
+        /// The file.
+        path: PathArg | "dest" | "destfile" | "name",
+        /// Keep the file that is replaced.
+        backup: Flag = Flag(false),
+        /// A command that must accept the new file, named by `%s`.
+        validate: Option<Text>,
+    }
+}
+
+impl Edited {
+    pub fn check(&self) -> Result<(), ArgFault> {
+        self.attributes.check()
+    }
+
+    /// The file as it is; it may not be there.
+    pub fn read(&self, host: &Host) -> Result<TextFile, Failure> {
+        TextFile::read(self.path.on(host))
+    }
+
+    /// Makes `after` the text of the file that was read.
+    pub fn plan(self, file: TextFile, host: &Host, after: &str, msg: String) -> Result<Plan, Failure> {
+        file.plan(host, after, msg, &self.attributes, self.backup.0, self.validate)
+    }
+}
+
+/// The character set of a file. Only UTF-8 and what is part of it is known; bytes that are none are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoding;
+
+impl ArgType for Encoding {
+    const KIND: &'static str = "str";
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        let name = Text::parse(value)?;
+        match name.to_ascii_lowercase().as_str() {
+            "utf-8" | "utf8" | "ascii" | "us-ascii" => Ok(Encoding),
+            _ => Err(format!("knows only utf-8, not `{name}`")),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use rplay_wire::{Map, data};
+
+    use super::*;
+    use crate::runner::tests::{call, checked};
+
+    /// The text that comes out, and what is said. Check mode must foretell it, and a second run find nothing to do,
+    /// unless a module may go on for ever (`settles`).
+    pub(crate) fn edited(module: &str, before: &str, mut args: Map, settles: bool) -> (String, String) {
+        let base = tempfile::tempdir().unwrap();
+        let file = base.path().join("f");
+        std::fs::write(&file, before).unwrap();
+        args.insert("path".into(), file.to_str().unwrap().into());
+        let foretold = checked(module, args.clone());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), before, "check mode changes nothing");
+        let outcome = call(module, args.clone());
+        assert!(outcome.failure.is_none(), "{outcome:?}");
+        let after = std::fs::read_to_string(&file).unwrap();
+        assert!(outcome.changed == foretold.changed && outcome.changed == (after != before));
+        if settles {
+            assert!(!call(module, args).changed, "a second run changes nothing");
+        }
+        (after, outcome.data["msg"].as_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn what_editors_share_is_read_by_each_of_them() {
+        let base = tempfile::tempdir().unwrap();
+        let file = base.path().join("f");
+        for (module, args) in [
+            ("lineinfile", data! { "line" => "new" }),
+            ("blockinfile", data! { "block" => "new" }),
+            ("replace", data! { "regexp" => "old", "replace" => "new" }),
+        ] {
+            for (name, refused) in [("path", false), ("dest", false), ("destfile", false), ("name", true)] {
+                std::fs::write(&file, "old\n").unwrap();
+                let mut args = args.clone();
+                let validate = if refused { "false %s" } else { "grep -q new %s" };
+                args.extend(data! { name => file.to_str().unwrap(), "validate" => validate, "backup" => true });
+                let outcome = call(module, args);
+                assert_eq!(outcome.failure.is_some(), refused, "{module}: {outcome:?}");
+                assert_eq!(std::fs::read_to_string(&file).unwrap().contains("new"), !refused, "{module}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_is_a_part_of_utf_8_is_a_known_encoding() {
+        assert_eq!(Encoding::parse(&"UTF-8".into()), Ok(Encoding));
+        assert_eq!(Encoding::parse(&"latin-1".into()), Err("knows only utf-8, not `latin-1`".to_owned()));
+    }
+}

@@ -1,0 +1,111 @@
+//! `~`, `~user`, `$NAME` and `${NAME}` in paths, as Python's `os.path` reads them.
+//!
+//! Ansible fills in arguments of the type `path`, and the paths of its settings, in one way: variables first, then a
+//! home folder at the beginning. What is not known stays as it is written.
+
+use nix::unistd::getuid;
+
+use crate::system::accounts::User;
+
+/// Says what a variable of the environment holds.
+pub type Environment<'e> = dyn Fn(&str) -> Option<String> + 'e;
+
+/// The environment of this process. A variable that is no UTF-8 counts as not set.
+pub fn own_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// A path as it is meant: [`variables`], then [`home`].
+pub fn path(text: &str, environment: &Environment<'_>) -> String {
+    home(&variables(text, environment), environment)
+}
+
+/// A leading `~` or `~user` becomes the home folder: `HOME`, else what the accounts say.
+pub fn home(text: &str, environment: &Environment<'_>) -> String {
+    let Some(rest) = text.strip_prefix('~') else { return text.to_owned() };
+    let (user, tail) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let home = if user.is_empty() { own_home(environment) } else { User::named(user).map(|user| user.home) };
+    match home {
+        Some(home) => match format!("{}{tail}", home.trim_end_matches('/')) {
+            root if root.is_empty() => "/".to_owned(),
+            path => path,
+        },
+        None => text.to_owned(),
+    }
+}
+
+/// The home folder of this process's user: `HOME`, else what the accounts say.
+pub fn own_home(environment: &Environment<'_>) -> Option<String> {
+    environment("HOME").or_else(|| User::numbered(getuid().as_raw()).map(|user| user.home))
+}
+
+/// `$NAME` and `${NAME}` become what the environment has.
+pub fn variables(text: &str, environment: &Environment<'_>) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        let after = &rest[at + 1..];
+        let (name, end) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+            Some((name, _)) => (name, name.len() + 2),
+            None => {
+                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+                (&after[..end], end)
+            }
+        };
+        // The standard library panics at names that no variable can have.
+        let can_be = !name.is_empty() && !name.contains(['=', '\0']);
+        match can_be.then(|| environment(name)).flatten() {
+            Some(value) => out.push_str(&value),
+            None => {
+                out.push('$');
+                out.push_str(&after[..end]);
+            }
+        }
+        rest = &after[end..];
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_and_homes_are_filled_in_and_the_unknown_stays() {
+        let environment = |name: &str| match name {
+            "HOME" => Some("/home/me/".to_owned()),
+            "X" => Some("x".to_owned()),
+            "TILDE" => Some("~".to_owned()),
+            "EMPTY" => Some(String::new()),
+            "=" | "A=B" | "\0" | "" => panic!("no variable is called `{name}`"),
+            _ => None,
+        };
+        for (written, meant) in [
+            ("~/a", "/home/me/a"),
+            ("~", "/home/me"),
+            ("~root/a", "/root/a"),
+            ("~no-such-user/a", "~no-such-user/a"),
+            ("/$X/${X}y/$NO_SUCH_ONE/${NO_SUCH_ONE}/$", "/x/xy/$NO_SUCH_ONE/${NO_SUCH_ONE}/$"),
+            ("a~", "a~"),
+            ("/~", "/~"),
+            // Variables come first, so that they may bring the home.
+            ("$TILDE/a", "/home/me/a"),
+            ("a$EMPTY/b", "a/b"),
+            ("${X", "${X"),
+            ("${}${=}${A=B}$", "${}${=}${A=B}$"),
+            ("$X$X", "xx"),
+            ("$Xé", "xé"),
+        ] {
+            assert_eq!(path(written, &environment), meant, "{written}");
+        }
+    }
+
+    #[test]
+    fn the_root_folder_is_a_home_like_any_other() {
+        let environment = |name: &str| (name == "HOME").then(|| "/".to_owned());
+        assert_eq!(home("~", &environment), "/");
+        assert_eq!(home("~/a", &environment), "/a");
+    }
+}
