@@ -14,8 +14,7 @@ use crate::{
 pub fn command(args: &ConfigArgs) -> Result<u8, Problems> {
     let env = |name: &str| std::env::var(name).ok();
     let folder = std::env::current_dir().map_err(|error| ConfigError::Unreadable { path: ".".into(), error })?;
-    let home = std::env::var_os("HOME").map(std::path::PathBuf::from);
-    let overview = Overview::read(&Surroundings { env: &env, folder: &folder, home: home.as_deref() })?;
+    let overview = Overview::read(&Surroundings { env: &env, folder: &folder })?;
     let text = match &args.action {
         ConfigAction::View => match &overview.file {
             Some(path) => {
