@@ -380,16 +380,21 @@ fn first_part(file: &Path, root: &Path) -> String {
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let files = rust_files_below(folder);
+    assert!(!files.is_empty(), "{} has no code", folder.display());
+    files
+}
+
+fn rust_files_below(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            files.extend(rust_files(&path));
+            files.extend(rust_files_below(&path));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             files.push(path);
         }
     }
-    assert!(!files.is_empty(), "{} has no code", folder.display());
     files.sort();
     files
 }

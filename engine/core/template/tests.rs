@@ -380,3 +380,19 @@ fn deep_values_end_in_an_error() {
 fn one_and_true_are_one_key() {
     assert_eq!(shown("m: '{{ {1: 2, true: 3, 0.0: 4, false: 5} }}'\n", "m").expect("a mapping"), "{1: 3, 0.0: 5}");
 }
+
+/// Templates and modules read a pattern alike.
+#[test]
+fn patterns_mean_what_python_means() {
+    let cases = [
+        (r"'a<b' | regex_replace('\<', '#')", "'a#b'"),
+        (r"'x{y}' | regex_replace('{y}', '')", "'x'"),
+        (r"'a.b' | regex_search('[[.]')", "'.'"),
+        (r"'aXbx' | regex_findall('(?i)x')", "['X', 'x']"),
+        (r"'a\nb' | regex_findall('(?m)^.$') | length", "1"),
+    ];
+    for (expression, want) in cases {
+        let text = format!("v: |-\n  {{{{ {expression} }}}}\n");
+        assert_eq!(shown(&text, "v").expect(expression), want, "{expression}");
+    }
+}

@@ -31,7 +31,7 @@ use crate::{
 };
 
 impl Machine<'_> {
-    pub fn extend(&mut self, extends: &'static ast::Extends<'static>, out: &mut Output) -> EvalResult<()> {
+    pub fn extend_template(&mut self, extends: &'static ast::Extends<'static>, out: &mut Output) -> EvalResult<()> {
         let name = self.value(&extends.name)?;
         let (page, origin, folder) =
             self.load(&show::text(&name)?).map_err(|fault| fault.at(range(extends.name.span())))?;
@@ -39,7 +39,7 @@ impl Machine<'_> {
         (self.page, self.origin, self.folder) = (page, origin, folder);
         let result = match &page.body {
             Body::Template(ast::Stmt::Template(template)) => {
-                self.collect(&template.children);
+                self.collect_blocks(&template.children);
                 self.guarded(|machine| machine.scoped(|machine| machine.body(&template.children, out)))
             }
             _ => Ok(()),
@@ -65,7 +65,7 @@ impl Machine<'_> {
             .get(range(include.span()))
             .is_some_and(|tag| tag.split_whitespace().rev().any(|word| word == "without"));
         for name in &names {
-            if self.find(name).is_none() {
+            if self.find_template(name).is_none() {
                 continue;
             }
             let (page, origin, folder) = self.load(name)?;
@@ -119,7 +119,7 @@ impl Machine<'_> {
     }
 
     /// The file of another template: beside this one, then in the folders of the role and the play.
-    pub fn find(&self, name: &str) -> Option<PathBuf> {
+    pub fn find_template(&self, name: &str) -> Option<PathBuf> {
         let name = Path::new(name);
         if name.is_absolute() {
             return name.is_file().then(|| name.to_owned());
@@ -135,7 +135,7 @@ impl Machine<'_> {
 
     fn load(&self, name: &str) -> EvalResult<(&'static ParsedTemplate, Arc<Origin>, Option<PathBuf>)> {
         self.look_outside(Outside::Files)?;
-        let path = self.find(name).ok_or_else(|| self.not_found(name))?;
+        let path = self.find_template(name).ok_or_else(|| self.not_found(name))?;
         let source = Source::read(&path).map_err(|error| EvalError::new(format!("cannot read `{name}`: {error}")))?;
         let folder = path.parent().map(Path::to_owned);
         let origin = Arc::new(Origin::File(source.clone(), 0));

@@ -122,7 +122,7 @@ impl Machine<'_> {
                     return Ok(out);
                 }
                 self.frames.push(Arc::default());
-                self.collect(&template.children);
+                self.collect_blocks(&template.children);
                 self.body(&template.children, &mut out)?;
             }
             Body::Template(statement) => self.statement(statement, &mut out)?,
@@ -131,7 +131,7 @@ impl Machine<'_> {
     }
 
     /// Makes the blocks of a page known, those of deriving templates first.
-    pub fn collect(&mut self, body: &'static [ast::Stmt<'static>]) {
+    pub fn collect_blocks(&mut self, body: &'static [ast::Stmt<'static>]) {
         for statement in body {
             if let ast::Stmt::EmitRaw(_) | ast::Stmt::EmitExpr(_) | ast::Stmt::Set(_) = statement {
                 continue;
@@ -140,19 +140,19 @@ impl Machine<'_> {
                 ast::Stmt::Block(block) => {
                     let definition = Block { page: self.page, origin: self.origin.clone(), body: &block.body };
                     self.blocks.entry(block.name).or_default().push(definition);
-                    self.collect(&block.body);
+                    self.collect_blocks(&block.body);
                 }
                 ast::Stmt::ForLoop(node) => {
-                    self.collect(&node.body);
-                    self.collect(&node.else_body);
+                    self.collect_blocks(&node.body);
+                    self.collect_blocks(&node.else_body);
                 }
                 ast::Stmt::IfCond(node) => {
-                    self.collect(&node.true_body);
-                    self.collect(&node.false_body);
+                    self.collect_blocks(&node.true_body);
+                    self.collect_blocks(&node.false_body);
                 }
-                ast::Stmt::WithBlock(node) => self.collect(&node.body),
-                ast::Stmt::FilterBlock(node) => self.collect(&node.body),
-                ast::Stmt::AutoEscape(node) => self.collect(&node.body),
+                ast::Stmt::WithBlock(node) => self.collect_blocks(&node.body),
+                ast::Stmt::FilterBlock(node) => self.collect_blocks(&node.body),
+                ast::Stmt::AutoEscape(node) => self.collect_blocks(&node.body),
                 _ => {}
             });
         }
@@ -176,7 +176,7 @@ impl Machine<'_> {
                         self.statement(statement, &mut Output::default())?;
                     }
                 }
-                return self.extend(extends, out);
+                return self.extend_template(extends, out);
             }
             self.statement(statement, out)?;
         }
@@ -256,7 +256,7 @@ impl Machine<'_> {
                 let value = self.block(block.name, 0)?;
                 out.value(value, range(block.span()))
             }
-            ast::Stmt::Extends(extends) => self.extend(extends, out),
+            ast::Stmt::Extends(extends) => self.extend_template(extends, out),
             ast::Stmt::Include(include) => self.include(include, out).map_err(|fault| fault.at(range(include.span()))),
             ast::Stmt::Import(import) => {
                 let at = range(import.span());
