@@ -92,7 +92,7 @@ pub(crate) fn write(root: &Value, style: &Style) -> EvalResult<String> {
     let mut writer = Writer { emitter, style };
     writer.emit(Event::stream_start(Encoding::Utf8))?;
     writer.emit(Event::document_start(None, &[], !style.begin))?;
-    writer.value(root)?;
+    writer.write_value(root)?;
     writer.emit(Event::document_end(!style.end))?;
     writer.emit(Event::stream_end())?;
     drop(writer);
@@ -127,7 +127,7 @@ impl Writer<'_> {
         self.style.flow.unwrap_or_else(|| self.style.quotes.is_none() && parts.all(|part| scalar(&part)))
     }
 
-    fn value(&mut self, value: &Value) -> EvalResult<()> {
+    fn write_value(&mut self, value: &Value) -> EvalResult<()> {
         match value.kind() {
             ValueKind::None => self.scalar(NULL_TAG, "null", true),
             ValueKind::Bool => self.scalar(BOOL_TAG, if value.is_true() { "true" } else { "false" }, true),
@@ -142,7 +142,7 @@ impl Writer<'_> {
                     false => SequenceStyle::Block,
                 };
                 self.emit(Event::sequence_start(None, Some(SEQ_TAG), true, style))?;
-                limits::with_stack(|| items.iter().try_for_each(|item| self.value(item)))?;
+                limits::with_stack(|| items.iter().try_for_each(|item| self.write_value(item)))?;
                 self.emit(Event::sequence_end())
             }
             ValueKind::Map => {
@@ -160,7 +160,7 @@ impl Writer<'_> {
                 };
                 self.emit(Event::mapping_start(None, Some(MAP_TAG), true, style))?;
                 limits::with_stack(|| {
-                    pairs.iter().try_for_each(|(key, item)| self.value(key).and_then(|()| self.value(item)))
+                    pairs.iter().try_for_each(|(key, item)| self.write_value(key).and_then(|()| self.write_value(item)))
                 })?;
                 self.emit(Event::mapping_end())
             }

@@ -118,7 +118,7 @@ fn rebuild_parts(value: &Value) -> EvalResult {
     let parts = value.len().unwrap_or(0);
     let rebuilt = REBUILT.with(|rebuilt| {
         let before = if LEVELS.with(Cell::get) <= 1 { 0 } else { rebuilt.get() };
-        rebuilt.set(before.saturating_add(parts));
+        rebuilt.replace(before.saturating_add(parts));
         rebuilt.get()
     });
     size::items_fit(rebuilt)?;
