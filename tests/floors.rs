@@ -11,7 +11,7 @@ use std::{
 const CRATES: [&str; 5] = ["rplay_wire", "rplay_modules", "rplay_agent", "rplay", "cli"];
 
 /// Folders of the library whose page tells the order of their files, in a sentence that begins with "Order".
-const ORDERED: [&str; 1] = ["run"];
+const ORDERED: [&str; 2] = ["run", "template"];
 
 /// What a report may read: what happened, and the values in it.
 const READ_BY_REPORT: [&str; 8] = ["event", "panics", "report", "secrets", "source", "template", "vars", "visible"];

@@ -2,9 +2,12 @@
 
 use minijinja::Value;
 
-use super::{
-    fault::{Answer, Fault, present},
-    python::{self, Number},
+use crate::template::value::{
+    error::{EvalError, EvalResult},
+    items,
+    number::Number,
+    show,
+    undefined::present,
 };
 
 /// Arguments not yet taken.
@@ -31,12 +34,12 @@ impl Args {
     }
 
     /// The argument, if it is given.
-    pub fn optional(&mut self, name: &str) -> Answer<Option<Value>> {
+    pub fn optional(&mut self, name: &str) -> EvalResult<Option<Value>> {
         self.raw(name).map(present).transpose()
     }
 
     /// An argument that can only be given by name.
-    pub fn keyword(&mut self, name: &str) -> Answer<Option<Value>> {
+    pub fn keyword(&mut self, name: &str) -> EvalResult<Option<Value>> {
         match self.named.iter().position(|(known, _)| known == name) {
             Some(at) => present(self.named.remove(at).1).map(Some),
             None => Ok(None),
@@ -44,29 +47,29 @@ impl Args {
     }
 
     /// The argument, which must be given.
-    pub fn required(&mut self, name: &str) -> Answer {
-        self.optional(name)?.ok_or_else(|| Fault::new(format!("missing 1 required argument: '{name}'")))
+    pub fn required(&mut self, name: &str) -> EvalResult {
+        self.optional(name)?.ok_or_else(|| EvalError::new(format!("missing 1 required argument: '{name}'")))
     }
 
     /// A text; other values count as what they print.
-    pub fn text(&mut self, name: &str) -> Answer<Option<String>> {
+    pub fn text(&mut self, name: &str) -> EvalResult<Option<String>> {
         match self.optional(name)? {
             Some(value) if value.is_none() => Ok(None),
-            Some(value) => python::text(&value).map(Some),
+            Some(value) => show::text(&value).map(Some),
             None => Ok(None),
         }
     }
 
-    pub fn text_or(&mut self, name: &str, default: &str) -> Answer<String> {
+    pub fn text_or(&mut self, name: &str, default: &str) -> EvalResult<String> {
         Ok(self.text(name)?.unwrap_or_else(|| default.to_owned()))
     }
 
-    pub fn flag(&mut self, name: &str, default: bool) -> Answer<bool> {
-        Ok(self.optional(name)?.map_or(default, |value| python::truth(&value)))
+    pub fn flag(&mut self, name: &str, default: bool) -> EvalResult<bool> {
+        Ok(self.optional(name)?.map_or(default, |value| items::truth(&value)))
     }
 
     /// An integer; `none` counts as not given.
-    pub fn int(&mut self, name: &str) -> Answer<Option<i128>> {
+    pub fn int(&mut self, name: &str) -> EvalResult<Option<i128>> {
         match self.optional(name)? {
             None => Ok(None),
             Some(value) if value.is_none() => Ok(None),
@@ -76,33 +79,33 @@ impl Args {
                 _ => {
                     let text = value.as_str().and_then(|text| text.trim().parse().ok());
                     text.map(Some).ok_or_else(|| {
-                        let kind = python::type_name(&value);
-                        Fault::new(format!("argument '{name}' must be an integer, not '{kind}'"))
+                        let kind = show::type_name(&value);
+                        EvalError::new(format!("argument '{name}' must be an integer, not '{kind}'"))
                     })
                 }
             },
         }
     }
 
-    pub fn int_or(&mut self, name: &str, default: i128) -> Answer<i128> {
+    pub fn int_or(&mut self, name: &str, default: i128) -> EvalResult<i128> {
         Ok(self.int(name)?.unwrap_or(default))
     }
 
     /// All remaining arguments that have no name.
-    pub fn rest(&mut self) -> Answer<Vec<Value>> {
+    pub fn rest(&mut self) -> EvalResult<Vec<Value>> {
         let rest = self.positional.get(self.taken..).unwrap_or_default().to_vec();
         self.taken = self.positional.len();
         rest.into_iter().map(present).collect()
     }
 
     /// Refuses what nobody has taken.
-    pub fn finish(&self) -> Answer<()> {
+    pub fn finish(&self) -> EvalResult<()> {
         if let Some((name, _)) = self.named.first() {
-            return Err(Fault::new(format!("got an unexpected keyword argument '{name}'")));
+            return Err(EvalError::new(format!("got an unexpected keyword argument '{name}'")));
         }
         match self.positional.len() - self.taken {
             0 => Ok(()),
-            extra => Err(Fault::new(format!("got {extra} argument{} too many", if extra == 1 { "" } else { "s" }))),
+            extra => Err(EvalError::new(format!("got {extra} argument{} too many", if extra == 1 { "" } else { "s" }))),
         }
     }
 }

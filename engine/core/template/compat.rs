@@ -5,7 +5,13 @@ use std::{path::PathBuf, sync::Arc};
 
 use minijinja::{Value, value::ValueKind};
 
-use super::{FileOptions, TemplateError, condition, file::file_value, python, render};
+use super::{
+    FileOptions, TemplateError, condition,
+    eval::template_file::file_value,
+    library::built_in,
+    render,
+    value::{containers, items, number, show},
+};
 use crate::{
     source::{Source, Span, Spanned},
     syntax::Style,
@@ -53,7 +59,7 @@ fn value(json: &serde_json::Value) -> Value {
         serde_json::Value::Null => Value::from(()),
         serde_json::Value::Bool(b) => Value::from(*b),
         serde_json::Value::Number(number) => match number.to_string().parse::<i128>() {
-            Ok(i) => python::int(i),
+            Ok(i) => number::int(i),
             // serde_json reads what is beyond 64 bits as a float; the fixture has one such number.
             Err(_) if number.as_f64() == Some(1.234_567_890_123_456_7e22) => Value::from(12345678901234567890123_i128),
             Err(_) => Value::from(number.as_f64().unwrap_or(f64::NAN)),
@@ -61,7 +67,7 @@ fn value(json: &serde_json::Value) -> Value {
         serde_json::Value::String(text) => Value::from(text.as_str()),
         serde_json::Value::Array(items) => Value::from(items.iter().map(value).collect::<Vec<_>>()),
         serde_json::Value::Object(map) => {
-            python::map(map.iter().map(|(key, item)| (Value::from(key.as_str()), value(item))))
+            containers::map(map.iter().map(|(key, item)| (Value::from(key.as_str()), value(item))))
         }
     }
 }
@@ -114,7 +120,7 @@ fn run(mode: &str, text: &str, scope: &Arc<Scope>) -> Result<Value, TemplateErro
                 false => Ok(value),
             })
         }
-        _ => file_value(&source, scope, &FileOptions::default()),
+        _ => file_value(&source, scope, &FileOptions::default(), built_in()),
     }
 }
 
@@ -123,13 +129,13 @@ fn json(value: &Value) -> serde_json::Value {
         ValueKind::None => serde_json::Value::Null,
         ValueKind::Bool => value.is_true().into(),
         ValueKind::Number => {
-            python::repr(value).parse::<serde_json::Number>().map_or_else(|_| python::repr(value).into(), Into::into)
+            show::repr(value).parse::<serde_json::Number>().map_or_else(|_| show::repr(value).into(), Into::into)
         }
         ValueKind::String => value.as_str().into(),
         ValueKind::Map => {
-            python::pairs(value).iter().map(|(key, item)| (python::plain_text(key), json(item))).collect()
+            containers::pairs(value).iter().map(|(key, item)| (show::plain_text(key), json(item))).collect()
         }
-        ValueKind::Seq => python::items(value).unwrap_or_default().iter().map(json).collect::<Vec<_>>().into(),
+        ValueKind::Seq => items::items(value).unwrap_or_default().iter().map(json).collect::<Vec<_>>().into(),
         _ => serde_json::json!({"__datetime__": value.to_string()}),
     }
 }
@@ -161,7 +167,7 @@ fn answers_as_ansible_does() {
             Ok(value) => {
                 let got = json(value);
                 let want: serde_json::Value = serde_json::from_str(want).expect("the answer is JSON");
-                let type_name = python::type_name(value).to_lowercase();
+                let type_name = show::type_name(value).to_lowercase();
                 // As text, because mappings are compared with their order.
                 let (shown, wanted) = (got.to_string(), want.to_string());
                 (shown == wanted && type_name == *kind, format!("{type_name} {got}"))

@@ -4,17 +4,21 @@ use std::sync::Arc;
 
 use minijinja::{Value, value::ValueKind};
 
-use super::{
-    TemplateError,
-    fault::Cause,
-    machine::{Machine, Session},
-    origin::Origin,
-    page::{Page, Reading},
-    python, render,
-};
 use crate::{
     source::Span,
     syntax::Style,
+    template::{
+        error::TemplateError,
+        eval::{
+            machine::{Machine, Session},
+            render,
+        },
+        library::built_in,
+        origin::Origin,
+        page::{parsed_template::ParsedTemplate, reading::Reading},
+        render::render,
+        value::{error::Cause, items, show},
+    },
     vars::{Lazy, Lenience, Scope, Template, is_omit},
 };
 
@@ -71,7 +75,7 @@ pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<boo
     if is_omit(&value) {
         return Err(TemplateError::Omitted { at: at.clone(), via: vec![] });
     }
-    let kind = python::type_name(&value);
+    let kind = show::type_name(&value);
     let help = match &*kind {
         "str" => "compare it, as in `x == 'yes'`, test `x | length > 0`, or convert it: `x | bool`",
         "list" | "dict" => "write `x | length > 0`",
@@ -82,7 +86,7 @@ pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<boo
         Origin::Nowhere => at.clone(),
         origin => origin.span(None),
     };
-    let holds = python::truth(&value);
+    let holds = items::truth(&value);
     let truth = if holds { "True" } else { "False" };
     if trusted && scope.magic.allows(Lenience::BrokenConditionals) {
         let message = format!(
@@ -103,7 +107,7 @@ fn is_whole_template(text: &str) -> bool {
 
 /// The value of the expression of a condition, of any type.
 fn expression_value(text: &str, origin: &Arc<Origin>, scope: &Arc<Scope>) -> Result<Value, TemplateError> {
-    let page = Page::of(text, &Reading::CONDITION).map_err(|mut fault| {
+    let page = ParsedTemplate::of(text, &Reading::CONDITION).map_err(|mut fault| {
         if let Cause::Syntax { help, .. } = &mut fault.cause
             && text.contains("{{")
         {
@@ -111,7 +115,7 @@ fn expression_value(text: &str, origin: &Arc<Origin>, scope: &Arc<Scope>) -> Res
         }
         fault.place(origin, scope)
     })?;
-    let session = Session::new(scope);
+    let session = Session::new(scope, built_in());
     let mut machine = Machine::new(&session, page, origin.clone());
     match machine.run().and_then(|output| render::finish(output, "", false)) {
         Ok(value) => Ok(value),

@@ -4,49 +4,38 @@
 //!
 //! - [`render`] renders a value as written, [`condition`] decides `when` and its like, [`render_file`] renders a
 //!   template file, [`lookup`] runs a lookup plugin.
-//! - What templates can call: `filters`, `predicates` (tests), `functions`, `methods` (of values), `lookups`.
+//! - What templates can call lies in `library`. The evaluator finds it by name in a `Library` that it is given.
+//!
+//! Order, each using only those before it: `error`, `origin`, `value/error`, `value/undefined`, `value/size`,
+//! `value/number`, `value/containers`, `value/time`, `value/show`, `value/place`, `value/items`, `value/depth`,
+//! `value/text`, `value/format`, `value/ops`, `value/sort`, `value/freeze`, `args`, `page/reading`, `page/nesting`,
+//! `page/parsed_template`, `output`, `yaml`, `regex`, `eval`, `library/crypt`, `library/mersenne_twister`,
+//! `library/versions`, `library/paths`, `library/methods`, `library/filters`, `library/tests`, `library/lookups`,
+//! `library/functions`, `library`, `render`, `condition`, `view`.
 
 mod args;
 #[cfg(test)]
 mod compat;
 mod condition;
-mod crypt;
-mod dates;
 mod error;
-mod fault;
-mod file;
-mod files;
-mod filters;
-mod frame;
-mod functions;
-mod lookups;
-mod machine;
-mod methods;
-mod native;
-mod nesting;
-mod objects;
+mod eval;
+mod library;
 mod origin;
 mod output;
 mod page;
-mod predicates;
-mod printf;
-mod python;
-mod regexes;
+mod regex;
 mod render;
-mod statements;
 #[cfg(test)]
 mod tests;
-mod twister;
-mod versions;
+mod value;
 mod view;
 mod yaml;
 
 pub use condition::condition;
 pub use error::{TemplateError, Via};
-pub use file::{FileOptions, render_file};
-pub(crate) use functions::exists as is_function;
-pub use lookups::{lookup, names as lookup_names};
-pub use native::drop_omitted;
-pub use objects::Level;
-pub use render::render;
-pub use view::{expression, failed_value, render_terms, scope_value, text};
+pub use eval::{lazy::Level, template_file::FileOptions};
+pub(crate) use library::functions::exists as is_function;
+pub use library::lookups::names as lookup_names;
+pub use render::{render, render_file};
+pub use value::freeze::drop_omitted;
+pub use view::{expression, failed_value, lookup, render_terms, scope_value, text};

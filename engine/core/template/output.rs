@@ -4,11 +4,14 @@ use std::ops::Range;
 
 use minijinja::Value;
 
-use super::{
-    fault::{Answer, present},
-    python,
+use crate::{
+    template::value::{
+        error::{EvalError, EvalResult},
+        show, size,
+        undefined::present,
+    },
+    vars::is_omit,
 };
-use crate::vars::is_omit;
 
 /// What was written so far.
 #[derive(Debug, Default)]
@@ -21,7 +24,7 @@ pub(crate) enum Output {
 
 impl Output {
     /// Writes text of the template itself.
-    pub fn text(&mut self, text: &str) -> Answer<()> {
+    pub fn text(&mut self, text: &str) -> EvalResult<()> {
         if !text.is_empty() {
             append(self.buffer()?, text)?;
         }
@@ -29,7 +32,7 @@ impl Output {
     }
 
     /// Writes a value, which must be there.
-    pub fn value(&mut self, value: Value, range: Range<usize>) -> Answer<()> {
+    pub fn value(&mut self, value: Value, range: Range<usize>) -> EvalResult<()> {
         let value = match value.is_undefined() {
             true => value,
             false => present(value).map_err(|fault| fault.at(range.clone()))?,
@@ -48,7 +51,7 @@ impl Output {
         Ok(())
     }
 
-    fn buffer(&mut self) -> Answer<&mut String> {
+    fn buffer(&mut self) -> EvalResult<&mut String> {
         let text = match std::mem::take(self) {
             Output::Text(text) => text,
             Output::Nothing => String::new(),
@@ -57,17 +60,17 @@ impl Output {
         *self = Output::Text(text);
         match self {
             Output::Text(text) => Ok(text),
-            _ => Err(super::fault::Fault::new("no text")),
+            _ => Err(EvalError::new("no text")),
         }
     }
 
     /// All of it as text.
-    pub fn into_text(mut self) -> Answer<String> {
+    pub fn into_text(mut self) -> EvalResult<String> {
         self.buffer().map(std::mem::take)
     }
 
     /// The value of a macro or of `{% set %}...{% endset %}`.
-    pub fn captured(self) -> Answer {
+    pub fn captured(self) -> EvalResult {
         Ok(match self {
             Output::Nothing => Value::from(()),
             Output::One(value, _) => value,
@@ -76,16 +79,16 @@ impl Output {
     }
 }
 
-fn append(buffer: &mut String, text: &str) -> Answer<()> {
-    python::fits(buffer.len() + text.len())?;
+fn append(buffer: &mut String, text: &str) -> EvalResult<()> {
+    size::fits(buffer.len() + text.len())?;
     buffer.push_str(text);
     Ok(())
 }
 
 /// A value within text: nothing for `none` and `omit`.
-fn written(value: &Value) -> Answer<String> {
+fn written(value: &Value) -> EvalResult<String> {
     match value.is_none() || value.is_undefined() || is_omit(value) {
         true => Ok(String::new()),
-        false => python::text(value),
+        false => show::text(value),
     }
 }

@@ -1,194 +1,42 @@
-//! Values as written become data.
+//! Rendering, as the engine asks for it: values as written and template files become data.
 
-use std::{cell::RefCell, path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
-use indexmap::IndexMap;
 use minijinja::Value;
 
-use super::{
-    TemplateError,
-    fault::{Answer, Cause, Fault},
-    machine::{Machine, Session},
-    native,
-    objects::{Pending, begin_counting},
-    origin::Origin,
-    output::Output,
-    page::{Page, Reading},
-};
 use crate::{
-    limits,
-    vars::{Lazy, Scope, Template, is_omit},
+    source::Source,
+    template::{
+        error::TemplateError,
+        eval::{
+            render,
+            template_file::{self, FileOptions},
+        },
+        library::built_in,
+        value::show,
+    },
+    vars::{Lazy, Scope},
 };
 
 /// Renders a value all the way down. One whole `{{ }}` keeps its type. `omit` stays `omit` where it is the whole
 /// value of an entry; see [`super::drop_omitted`].
-pub fn render(lazy: &Lazy, scope: &Arc<Scope>) -> Result<Value, TemplateError> {
-    match lazy {
-        Lazy::Data(value) => Ok(value.clone()),
-        Lazy::Template(template) => guarded(template, scope, None, || render_template(template, scope, true)),
-        Lazy::Vaulted(vaulted) => scope.magic.decrypt(&vaulted.envelope).map(Value::from).map_err(|message| {
-            let help = Some("give the password with --vault-id or --vault-password-file".into());
-            TemplateError::Failed { message, at: vaulted.span.clone(), help, via: vec![] }
-        }),
-        Lazy::List(items) => {
-            items.iter().map(|item| render(item, scope)).collect::<Result<Vec<_>, _>>().map(Value::from)
-        }
-        Lazy::Map(entries) => {
-            let mut rendered = IndexMap::with_capacity(entries.len());
-            for (key, value) in entries.iter() {
-                rendered.insert(key_of(key), render(value, scope)?);
-            }
-            Ok(Value::from_object(rendered))
-        }
-    }
-}
-
-fn key_of(key: &Arc<str>) -> Value {
-    Value::from(key.clone())
-}
-
-/// Renders a value only as far as its own text goes: what it yields may have parts that wait, as the value of a
-/// variable has. `name` is the variable's.
-pub(super) fn render_lazily(lazy: &Lazy, scope: &Arc<Scope>, name: Option<&str>) -> Result<Value, TemplateError> {
-    match lazy {
-        Lazy::Template(template) => guarded(template, scope, name, || render_template(template, scope, false)),
-        Lazy::List(_) | Lazy::Map(_) => Ok(Pending::wrap(lazy, scope)),
-        Lazy::Data(_) | Lazy::Vaulted(_) => render(lazy, scope),
-    }
-}
-
-fn render_template(template: &Arc<Template>, scope: &Arc<Scope>, deep: bool) -> Result<Value, TemplateError> {
-    let origin = Arc::new(Origin::Scalar(template.clone()));
-    let page = match Page::of(&template.text, &Reading::SCALAR) {
-        Ok(page) => page,
-        Err(fault) => return Err(fault.place(&origin, scope)),
-    };
-    let session = Session::new(scope);
-    let mut machine = Machine::new(&session, page, origin);
-    let result = machine.run().and_then(|output| match output {
-        Output::One(value, _) if !deep && !value.is_undefined() && value.as_str().is_none() => Ok(value),
-        output => finish(output, &template.text, true),
-    });
-    match result {
-        Ok(value) => Ok(value),
-        Err(fault) => Err(machine.place(fault)),
-    }
-}
-
-/// The result of a template, with the newlines at the end that its text has.
-pub(super) fn finish(output: Output, text: &str, omit: bool) -> Answer {
-    let value = match output {
-        // As in Ansible: what writes nothing is no empty text.
-        Output::Nothing => Value::from(()),
-        Output::Text(text) => Value::from(text),
-        Output::One(value, _) if omit && is_omit(&value) => return Ok(value),
-        Output::One(value, range) => native::freeze(value).map_err(|fault| fault.at(range))?,
-    };
-    let newlines = |text: &str| text.len() - text.trim_end_matches('\n').len();
-    let wanted = newlines(text);
-    Ok(match value.as_str() {
-        Some(result) if wanted > newlines(result) => {
-            Value::from(format!("{result}{}", "\n".repeat(wanted - newlines(result))))
-        }
-        _ => value,
-    })
-}
-
-/// A template that is being rendered on this thread: its text, by address, and its scope.
-struct Active {
-    template: *const Template,
-    scope: Arc<Scope>,
-    /// The variable's name, or the text.
-    label: Arc<str>,
-}
-
-thread_local! {
-    static ACTIVE: RefCell<Vec<Active>> = const { RefCell::new(Vec::new()) };
-    /// Macros, blocks and files within each other.
-    static CALLS: limits::Counter = const { std::cell::Cell::new(0) };
-}
-
-/// Runs one more level of calls: a macro, a block, a file that another one names.
 ///
 /// # Errors
-/// There are more levels than [`limits::depth`] allows.
-pub(super) fn deeper<T>(run: impl FnOnce() -> Answer<T>) -> Answer<T> {
-    limits::deeper(&CALLS, run).unwrap_or_else(|| {
-        let most = limits::depth();
-        Err(Fault::with_help(
-            format!("recursive loop detected in template: maximum recursion depth of {most} exceeded"),
-            "something calls or includes itself without an end; the setting `recursion_limit` allows more levels",
-        ))
+/// A template is wrong, or something that it needs has no value.
+pub fn render(lazy: &Lazy, scope: &Arc<Scope>) -> Result<Value, TemplateError> {
+    render::render(lazy, scope, built_in())
+}
+
+/// Renders a template file. Its first line may be a `#jinja2:` header that overrides the options. Other
+/// templates it names are searched beside it, then in the scope's folders.
+pub fn render_file(source: &Arc<Source>, scope: &Arc<Scope>, options: &FileOptions) -> Result<String, TemplateError> {
+    let value = template_file::file_value(source, scope, options, built_in())?;
+    let text = match value.is_none() {
+        true => String::new(),
+        false => show::plain_text(&value),
+    };
+    Ok(match options.newline_sequence.as_str() {
+        "\n" => text,
+        other => text.replace('\n', other),
     })
-}
-
-/// Renders, unless that is what is being done already.
-fn guarded(
-    template: &Arc<Template>,
-    scope: &Arc<Scope>,
-    name: Option<&str>,
-    run: impl FnOnce() -> Result<Value, TemplateError>,
-) -> Result<Value, TemplateError> {
-    /// Takes the mark away, even when something panics.
-    struct Mark;
-    impl Drop for Mark {
-        fn drop(&mut self) {
-            ACTIVE.with(|active| active.borrow_mut().pop());
-        }
-    }
-    let deepest = limits::depth();
-    let chain = ACTIVE.with(|active| {
-        let mut active = active.borrow_mut();
-        if active.is_empty() {
-            begin_counting();
-        }
-        let same = |known: &Active| known.template == Arc::as_ptr(template) && known.scope.is_same(scope);
-        let again = active.iter().position(same);
-        let again = again.or_else(|| (active.len() >= deepest).then_some(deepest - 3));
-        match again {
-            Some(first) => {
-                let mut labels: Vec<Arc<str>> = active.iter().skip(first).map(|known| known.label.clone()).collect();
-                // The first one and its repetition are the same; one of them may know the name.
-                let last = match (name, labels.first_mut()) {
-                    (Some(name), Some(first)) if active.len() < deepest => {
-                        *first = name.into();
-                        name.into()
-                    }
-                    (Some(name), _) => name.into(),
-                    (None, first) => first.map_or_else(|| template.text.clone(), |first| first.clone()),
-                };
-                labels.push(last);
-                Some(labels.join(" -> "))
-            }
-            None => {
-                let label = name.map_or_else(|| template.text.trim().into(), Arc::from);
-                active.push(Active { template: Arc::as_ptr(template), scope: scope.clone(), label });
-                None
-            }
-        }
-    });
-    if let Some(chain) = chain {
-        return Err(TemplateError::Recursive { chain, at: template.span.clone(), via: vec![] });
-    }
-    let _mark = Mark;
-    limits::with_stack(run)
-}
-
-/// Renders a text that some plugin was given as a template, such as the file of `lookup('template')`.
-pub(super) fn render_page(
-    page: &'static Page,
-    origin: Arc<Origin>,
-    folder: Option<PathBuf>,
-    scope: &Arc<Scope>,
-) -> Result<Output, TemplateError> {
-    let session = Session::new(scope);
-    let mut machine = Machine::new(&session, page, origin);
-    machine.folder = folder;
-    deeper(|| machine.run()).map_err(|fault| machine.place(fault))
-}
-
-impl From<Cause> for Box<Fault> {
-    fn from(cause: Cause) -> Self {
-        Box::new(Fault { cause, range: None })
-    }
 }

@@ -7,7 +7,10 @@ use std::{
 
 use minijinja::Value;
 
-use super::{FileOptions, TemplateError, condition, drop_omitted, lookup, python, render, render_file};
+use super::{
+    FileOptions, TemplateError, condition, drop_omitted, lookup, render, render_file,
+    value::{containers, show},
+};
 use crate::{
     source::{Source, Span},
     syntax::{Node, yaml},
@@ -53,7 +56,7 @@ fn play(text: &str, folders: &[PathBuf]) -> (Node, Arc<Scope>) {
 
 fn shown(text: &str, name: &str) -> Result<String, TemplateError> {
     let (_, scope) = play(text, &[]);
-    render(&scope.get(name).expect("the variable is there"), &scope).map(|value| python::repr(&value))
+    render(&scope.get(name).expect("the variable is there"), &scope).map(|value| show::repr(&value))
 }
 
 fn fails(text: &str, name: &str) -> TemplateError {
@@ -200,11 +203,11 @@ fn conditions_may_be_whole_templates() {
 
 #[test]
 fn omitted_entries_are_dropped() {
-    let value = python::map([("a".into(), omit()), ("b".into(), Value::from(vec![Value::from(1), omit()]))]);
-    assert_eq!(python::repr(&drop_omitted(value)), "{'b': [1]}");
+    let value = containers::map([("a".into(), omit()), ("b".into(), Value::from(vec![Value::from(1), omit()]))]);
+    assert_eq!(show::repr(&drop_omitted(value)), "{'b': [1]}");
     let (_, scope) = play("x: {mode: '{{ nope | default(omit) }}', path: /x}\n", &[]);
     let value = render(&scope.get("x").expect("x"), &scope).expect("omit is a value of an argument");
-    assert_eq!(python::repr(&drop_omitted(value)), "{'path': '/x'}");
+    assert_eq!(show::repr(&drop_omitted(value)), "{'path': '/x'}");
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
@@ -258,7 +261,7 @@ fn lookups_find_files_of_roles() {
                 none: \"{{ lookup('file', 'nope', errors='ignore') | default('d', true) }}\"\n\
                 fails: \"{{ lookup('file', 'nope') }}\"\n";
     let (_, scope) = play(text, &[base.to_owned()]);
-    let get = |name: &str| render(&scope.get(name).expect("there"), &scope).map(|value| python::repr(&value));
+    let get = |name: &str| render(&scope.get(name).expect("there"), &scope).map(|value| show::repr(&value));
     for (name, want) in [
         ("empty", "''"),
         ("silent", "None"),
@@ -275,7 +278,7 @@ fn lookups_find_files_of_roles() {
     }
     assert!(get("fails").expect_err("not there").to_string().contains("File not found"));
     let rows = lookup("nested", vec![Value::from(vec![1, 2]), Value::from(vec!["a"])], vec![], &scope).expect("rows");
-    assert_eq!(python::repr(&Value::from(rows)), "[[1, 'a'], [2, 'a']]");
+    assert_eq!(show::repr(&Value::from(rows)), "[[1, 'a'], [2, 'a']]");
 }
 
 #[test]
@@ -376,4 +379,19 @@ fn deep_values_end_in_an_error() {
 #[test]
 fn one_and_true_are_one_key() {
     assert_eq!(shown("m: '{{ {1: 2, true: 3, 0.0: 4, false: 5} }}'\n", "m").expect("a mapping"), "{1: 3, 0.0: 5}");
+}
+
+/// Templates and modules read a pattern alike.
+#[test]
+fn patterns_mean_what_python_means() {
+    let cases = [
+        (r"'a<b' | regex_replace('\<', '#')", "'a#b'"),
+        (r"'x{y}' | regex_replace('{y}', '')", "'x'"),
+        (r"'a.b' | regex_search('[[.]')", "'.'"),
+        (r"'aXbx' | regex_findall('(?i)x')", "['X', 'x']"),
+    ];
+    for (expression, want) in cases {
+        let text = format!("v: |-\n  {{{{ {expression} }}}}\n");
+        assert_eq!(shown(&text, "v").expect(expression), want, "{expression}");
+    }
 }

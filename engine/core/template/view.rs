@@ -7,18 +7,27 @@ use minijinja::{
     value::{Enumerator, Object, ObjectRepr},
 };
 
-use super::{
-    TemplateError,
-    fault::{Absent, What},
-    machine::{Machine, Session},
-    objects::{Level, entry},
-    origin::Origin,
-    page::{Page, Reading},
-    python, render,
-};
 use crate::{
     source::{Source, Span},
     syntax::Style,
+    template::{
+        args::Args,
+        error::TemplateError,
+        eval::{
+            lazy::{Level, entry},
+            machine::{Machine, Session},
+            render,
+        },
+        library::{built_in, lookups},
+        origin::Origin,
+        page::{parsed_template::ParsedTemplate, reading::Reading},
+        render::render,
+        value::{
+            error::EvalError,
+            freeze, show,
+            undefined::{Undefined, UndefinedReason},
+        },
+    },
     vars::{Lazy, Scope, Template},
 };
 
@@ -26,8 +35,8 @@ use crate::{
 pub fn expression(text: &str, at: Span, scope: &Arc<Scope>) -> Result<Value, TemplateError> {
     let template = Template { text: text.into(), span: at, style: Style::Plain };
     let origin = Arc::new(Origin::Scalar(Arc::new(template)));
-    let page = Page::of(text, &Reading::BARE).map_err(|fault| fault.place(&origin, scope))?;
-    let session = Session::new(scope);
+    let page = ParsedTemplate::of(text, &Reading::BARE).map_err(|fault| fault.place(&origin, scope))?;
+    let session = Session::new(scope, built_in());
     let mut machine = Machine::new(&session, page, origin);
     match machine.run().and_then(|output| render::finish(output, "", false)) {
         Ok(value) => Ok(value),
@@ -44,9 +53,28 @@ pub fn render_terms(lazy: &Lazy, scope: &Arc<Scope>) -> Result<Vec<Value>, Templ
     }
 }
 
+/// Runs a lookup as `with_NAME` does, and yields the items. When the keyword's value is a list, its items are the
+/// terms; any other value is the one term. A name may have its collection: `ansible.builtin.dict`.
+///
+/// # Errors
+/// The lookup is unknown or fails; errors have no place of their own.
+pub fn lookup(
+    name: &str,
+    terms: Vec<Value>,
+    options: Vec<(String, Value)>,
+    scope: &Arc<Scope>,
+) -> Result<Vec<Value>, TemplateError> {
+    let session = Session::new(scope, built_in());
+    let place = |fault: Box<EvalError>| fault.place(&Origin::Nowhere, scope);
+    let page = ParsedTemplate::of("", &Reading::SCALAR).map_err(place)?;
+    let mut machine = Machine::new(&session, page, Arc::new(Origin::Nowhere));
+    let found = lookups::run(&mut machine, name, terms, Args::new(vec![], options));
+    found.and_then(|found| found.into_iter().map(freeze::freeze).collect()).map_err(place)
+}
+
 /// A value as Python's `str` writes it.
 pub fn text(value: &Value) -> String {
-    python::plain_text(value)
+    show::plain_text(value)
 }
 
 /// All variables of a scope as one mapping, each rendered when it is read: an entry of `hostvars`.
@@ -60,7 +88,11 @@ pub fn scope_value(scope: Arc<Scope>, level: Level) -> Value {
 pub fn failed_value(message: &str) -> Value {
     let at = Span::new(&Source::inline("<inventory>", ""), 0..0);
     let error = TemplateError::Failed { message: message.to_owned(), at, help: None, via: vec![] };
-    Value::from_object(Absent { what: What::Broken(error), origin: Arc::new(Origin::Nowhere), range: 0..0 })
+    Value::from_object(Undefined {
+        what: UndefinedReason::Broken(error),
+        origin: Arc::new(Origin::Nowhere),
+        range: 0..0,
+    })
 }
 
 struct View {
@@ -80,7 +112,7 @@ impl Object for View {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        Some(entry(&self.scope.get(key.as_str()?)?, &self.scope, self.level))
+        Some(entry(&self.scope.get(key.as_str()?)?, &self.scope, self.level, built_in()))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {

@@ -6,15 +6,18 @@ use libyaml_safer::{
 };
 use minijinja::{Value, value::ValueKind};
 
-use super::{
-    fault::{Answer, Fault},
-    filters::sort_pairs,
-    python::{self, Number},
-};
 use crate::{
     limits,
     source::Source,
     syntax::{Kind, Node, yaml},
+    template::value::{
+        containers,
+        error::{EvalError, EvalResult},
+        items,
+        number::{self, Number},
+        show,
+        sort::sort_pairs,
+    },
 };
 
 /// How YAML is laid out; the fields are the arguments of PyYAML's `dump`.
@@ -31,7 +34,7 @@ pub(crate) struct Style {
 }
 
 /// The documents of a text.
-pub(crate) fn read(text: &str) -> Answer<Vec<Value>> {
+pub(crate) fn read(text: &str) -> EvalResult<Vec<Value>> {
     let mut documents = vec![String::new()];
     for line in text.split_inclusive('\n') {
         let marker = line.trim_end();
@@ -54,13 +57,13 @@ pub(crate) fn read(text: &str) -> Answer<Vec<Value>> {
     documents.into_iter().map(|text| document(&text)).collect()
 }
 
-fn document(text: &str) -> Answer<Value> {
+fn document(text: &str) -> EvalResult<Value> {
     let source = Source::inline("<template>", text);
     match yaml::load(&source) {
         Ok(loaded) => Ok(value(&loaded.node)),
         Err(problems) => {
             let first = problems.0.first().map_or_else(String::new, ToString::to_string);
-            Err(Fault::new(format!("not YAML: {first}")))
+            Err(EvalError::new(format!("not YAML: {first}")))
         }
     }
 }
@@ -69,17 +72,17 @@ fn value(node: &Node) -> Value {
     match &node.kind {
         Kind::Null => Value::from(()),
         Kind::Bool(b) => Value::from(*b),
-        Kind::Int(i) => python::int(*i),
+        Kind::Int(i) => number::int(*i),
         Kind::Float(f) => Value::from(*f),
         Kind::Time(text) => Value::from(text.clone()),
         Kind::Str(text) => Value::from(text.value.clone()),
         Kind::Seq(items) => Value::from(items.iter().map(value).collect::<Vec<_>>()),
-        Kind::Map(entries) => python::map(entries.iter().map(|(key, item)| (value(key), value(item)))),
+        Kind::Map(entries) => containers::map(entries.iter().map(|(key, item)| (value(key), value(item)))),
     }
 }
 
 /// The value as a document.
-pub(crate) fn write(root: &Value, style: &Style) -> Answer<String> {
+pub(crate) fn write(root: &Value, style: &Style) -> EvalResult<String> {
     let mut out = Vec::new();
     let mut emitter = Emitter::new();
     emitter.set_output_string(&mut out);
@@ -89,11 +92,11 @@ pub(crate) fn write(root: &Value, style: &Style) -> Answer<String> {
     let mut writer = Writer { emitter, style };
     writer.emit(Event::stream_start(Encoding::Utf8))?;
     writer.emit(Event::document_start(None, &[], !style.begin))?;
-    writer.value(root)?;
+    writer.write_value(root)?;
     writer.emit(Event::document_end(!style.end))?;
     writer.emit(Event::stream_end())?;
     drop(writer);
-    String::from_utf8(out).map_err(|_| Fault::new("the YAML is not UTF-8"))
+    String::from_utf8(out).map_err(|_| EvalError::new("the YAML is not UTF-8"))
 }
 
 struct Writer<'w> {
@@ -102,11 +105,11 @@ struct Writer<'w> {
 }
 
 impl Writer<'_> {
-    fn emit(&mut self, event: Event) -> Answer<()> {
-        self.emitter.emit(event).map_err(|error| Fault::new(format!("cannot write YAML: {error}")))
+    fn emit(&mut self, event: Event) -> EvalResult<()> {
+        self.emitter.emit(event).map_err(|error| EvalError::new(format!("cannot write YAML: {error}")))
     }
 
-    fn scalar(&mut self, tag: &str, text: &str, plain: bool) -> Answer<()> {
+    fn scalar(&mut self, tag: &str, text: &str, plain: bool) -> EvalResult<()> {
         let style = match self.style.quotes {
             Some('\'') => ScalarStyle::SingleQuoted,
             Some('"') => ScalarStyle::DoubleQuoted,
@@ -120,30 +123,30 @@ impl Writer<'_> {
 
     /// Whether a collection goes on one line.
     fn flow(&self, mut parts: impl Iterator<Item = Value>) -> bool {
-        let scalar = |value: &Value| !python::is_list(value) && !python::is_map(value);
+        let scalar = |value: &Value| !containers::is_list(value) && !containers::is_map(value);
         self.style.flow.unwrap_or_else(|| self.style.quotes.is_none() && parts.all(|part| scalar(&part)))
     }
 
-    fn value(&mut self, value: &Value) -> Answer<()> {
+    fn write_value(&mut self, value: &Value) -> EvalResult<()> {
         match value.kind() {
             ValueKind::None => self.scalar(NULL_TAG, "null", true),
             ValueKind::Bool => self.scalar(BOOL_TAG, if value.is_true() { "true" } else { "false" }, true),
             ValueKind::Number => match Number::of(value) {
                 Some(Number::Float(f)) => self.scalar(FLOAT_TAG, &float(f), true),
-                _ => self.scalar(INT_TAG, &python::repr(value), true),
+                _ => self.scalar(INT_TAG, &show::repr(value), true),
             },
             ValueKind::Seq | ValueKind::Iterable => {
-                let items = python::items(value)?;
+                let items = items::items(value)?;
                 let style = match self.flow(items.iter().cloned()) {
                     true => SequenceStyle::Flow,
                     false => SequenceStyle::Block,
                 };
                 self.emit(Event::sequence_start(None, Some(SEQ_TAG), true, style))?;
-                limits::with_stack(|| items.iter().try_for_each(|item| self.value(item)))?;
+                limits::with_stack(|| items.iter().try_for_each(|item| self.write_value(item)))?;
                 self.emit(Event::sequence_end())
             }
             ValueKind::Map => {
-                let mut pairs = python::pairs(value);
+                let mut pairs = containers::pairs(value);
                 if self.style.sort {
                     // PyYAML leaves the order as it is when keys cannot be compared.
                     let unsorted = pairs.clone();
@@ -157,12 +160,12 @@ impl Writer<'_> {
                 };
                 self.emit(Event::mapping_start(None, Some(MAP_TAG), true, style))?;
                 limits::with_stack(|| {
-                    pairs.iter().try_for_each(|(key, item)| self.value(key).and_then(|()| self.value(item)))
+                    pairs.iter().try_for_each(|(key, item)| self.write_value(key).and_then(|()| self.write_value(item)))
                 })?;
                 self.emit(Event::mapping_end())
             }
             _ => {
-                let text = python::text(value)?;
+                let text = show::text(value)?;
                 let plain = reads_as_text(&text);
                 self.scalar(STR_TAG, &text, plain)
             }
@@ -196,7 +199,7 @@ fn float(f: f64) -> String {
     if f.is_infinite() {
         return if f > 0.0 { ".inf".into() } else { "-.inf".into() };
     }
-    let text = python::float_repr(f);
+    let text = number::float_repr(f);
     // YAML 1.1 wants a point in the mantissa.
     match text.split_once('e') {
         Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0e{exponent}"),

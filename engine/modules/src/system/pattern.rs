@@ -1,4 +1,4 @@
-//! Regular expressions and replacement texts as Python writes them, for the modules that edit text.
+//! Regular expressions and replacement texts as Python writes them, for the modules that edit text and for templates.
 
 use fancy_regex::{Captures, Regex, RegexBuilder};
 use rplay_wire::Failure;
@@ -76,8 +76,9 @@ pub fn is_multi_line(pattern: &str) -> bool {
     inner.is_some_and(|(flags, _)| flags.chars().all(|c| c.is_ascii_alphabetic()) && flags.contains('m'))
 }
 
-/// Python's syntax in that of the crate: what means the same stays.
-fn translate(pattern: &str, multi_line: bool) -> String {
+/// Python's syntax in that of the crate `fancy_regex`: what means the same stays. `multi_line` says that `$` stands at
+/// every line end.
+pub fn translate(pattern: &str, multi_line: bool) -> String {
     let chars: Vec<char> = pattern.chars().collect();
     let mut out = String::with_capacity(pattern.len() + 8);
     let (mut at, mut in_class) = (0, false);

@@ -1,0 +1,55 @@
+//! What a template can call: functions and methods by name, and macros.
+
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
+
+use minijinja::{
+    Value,
+    machinery::ast,
+    value::{Object, ObjectRepr},
+};
+
+use crate::template::{eval::frame::Frame, origin::Origin, page::parsed_template::ParsedTemplate};
+
+/// A method of a value, named but not yet called; or a function of Jinja.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    /// The value whose method it is; `None` for functions.
+    pub receiver: Option<Value>,
+    pub name: Arc<str>,
+}
+
+impl Object for Bound {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<built-in method {}>", self.name)
+    }
+}
+
+/// A macro and what it sees.
+pub(crate) struct Macro {
+    pub page: &'static ParsedTemplate,
+    pub origin: Arc<Origin>,
+    pub decl: &'static ast::Macro<'static>,
+    /// The frames round its definition; the session keeps them alive.
+    pub frames: Vec<Weak<Frame>>,
+    /// Whether it sees the variables of the play.
+    pub with_scope: bool,
+}
+
+impl fmt::Debug for Macro {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<macro {}>", self.decl.name)
+    }
+}
+
+impl Object for Macro {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+}

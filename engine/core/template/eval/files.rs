@@ -1,0 +1,151 @@
+//! Statements that bring in other template files: `extends`, `include`, `import`.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use minijinja::machinery::ast;
+
+use crate::{
+    source::Source,
+    template::{
+        error::Via,
+        eval::{
+            frame::Frame,
+            machine::{Machine, range},
+            render,
+        },
+        origin::Origin,
+        output::Output,
+        page::{
+            parsed_template::{Body, ParsedTemplate},
+            reading::Reading,
+        },
+        value::{
+            error::{Cause, EvalError, EvalResult},
+            items, show,
+        },
+    },
+    vars::Outside,
+};
+
+impl Machine<'_> {
+    pub fn extend_template(&mut self, extends: &'static ast::Extends<'static>, out: &mut Output) -> EvalResult<()> {
+        let name = self.value(&extends.name)?;
+        let (page, origin, folder) =
+            self.load(&show::text(&name)?).map_err(|fault| fault.at(range(extends.name.span())))?;
+        let before = (self.page, self.origin.clone(), self.folder.clone());
+        (self.page, self.origin, self.folder) = (page, origin, folder);
+        let result = match &page.body {
+            Body::Template(ast::Stmt::Template(template)) => {
+                self.collect_blocks(&template.children);
+                self.guarded(|machine| machine.scoped(|machine| machine.body(&template.children, out)))
+            }
+            _ => Ok(()),
+        };
+        let result = result.map_err(|fault| self.place(fault).into());
+        (self.page, self.origin, self.folder) = before;
+        result
+    }
+
+    pub fn include(
+        &mut self,
+        include: &'static ast::Spanned<ast::Include<'static>>,
+        out: &mut Output,
+    ) -> EvalResult<()> {
+        let name = self.value(&include.name)?;
+        let names = match name.as_str() {
+            Some(name) => vec![name.to_owned()],
+            None => items::items(&name)?.iter().map(show::text).collect::<EvalResult<_>>()?,
+        };
+        let without = self
+            .page
+            .masked
+            .get(range(include.span()))
+            .is_some_and(|tag| tag.split_whitespace().rev().any(|word| word == "without"));
+        for name in &names {
+            if self.find_template(name).is_none() {
+                continue;
+            }
+            let (page, origin, folder) = self.load(name)?;
+            let mut machine = Machine::new(self.session, page, origin);
+            machine.folder = folder;
+            machine.with_scope = self.with_scope && !without;
+            if !without {
+                machine.frames = self.frames.clone();
+            }
+            let result = render::deeper(|| machine.run()).and_then(Output::into_text);
+            return match result {
+                Ok(text) => out.text(&text),
+                Err(fault) => {
+                    let at = self.origin.span(Some(range(include.span())));
+                    Err(machine.place(fault).through(Via { what: format!("template `{name}`"), at }).into())
+                }
+            };
+        }
+        match include.ignore_missing {
+            true => Ok(()),
+            false => Err(self.not_found(&names.join("`, `"))),
+        }
+    }
+
+    pub fn import(&mut self, name: &'static ast::Expr<'static>, with_context: bool) -> EvalResult<Arc<Frame>> {
+        let name = show::text(&self.value(name)?)?;
+        let (page, origin, folder) = self.load(&name)?;
+        let mut machine = Machine::new(self.session, page, origin);
+        machine.folder = folder;
+        machine.with_scope = self.with_scope && with_context;
+        let module: Arc<Frame> = Arc::default();
+        machine.frames = if with_context { self.frames.clone() } else { vec![] };
+        machine.frames.push(module.clone());
+        let result = match &page.body {
+            Body::Template(ast::Stmt::Template(template)) => {
+                render::deeper(|| machine.body(&template.children, &mut Output::default()))
+            }
+            _ => Ok(()),
+        };
+        self.session.keep.borrow_mut().push(module.clone());
+        match result {
+            Ok(()) => Ok(module),
+            Err(fault) => Err(machine.place(fault).into()),
+        }
+    }
+
+    /// Whether an import says `with context`.
+    pub fn with_context(&self, tag: &std::ops::Range<usize>) -> bool {
+        let words = self.page.masked.get(tag.clone()).unwrap_or_default();
+        words.split_whitespace().rev().take(2).eq(["context", "with"])
+    }
+
+    /// The file of another template: beside this one, then in the folders of the role and the play.
+    pub fn find_template(&self, name: &str) -> Option<PathBuf> {
+        let name = Path::new(name);
+        if name.is_absolute() {
+            return name.is_file().then(|| name.to_owned());
+        }
+        let folders = self.session.scope.folders.iter().flat_map(|folder| [folder.join("templates"), folder.clone()]);
+        self.folder.iter().cloned().chain(folders).map(|folder| folder.join(name)).find(|path| path.is_file())
+    }
+
+    fn not_found(&self, name: &str) -> Box<EvalError> {
+        let help = "templates are searched beside this one, then in `templates/` of the role and of the playbook";
+        EvalError::with_help(format!("template not found: `{name}`"), help)
+    }
+
+    fn load(&self, name: &str) -> EvalResult<(&'static ParsedTemplate, Arc<Origin>, Option<PathBuf>)> {
+        self.look_outside(Outside::Files)?;
+        let path = self.find_template(name).ok_or_else(|| self.not_found(name))?;
+        let source = Source::read(&path).map_err(|error| EvalError::new(format!("cannot read `{name}`: {error}")))?;
+        let folder = path.parent().map(Path::to_owned);
+        let origin = Arc::new(Origin::File(source.clone(), 0));
+        let reading = Reading { escapes: true, bare: false, ..self.page.reading.clone() };
+        match ParsedTemplate::of(&source.text, &reading) {
+            Ok(page) => Ok((page, origin, folder)),
+            Err(fault) => Err(match fault.cause {
+                Cause::Placed(_) => fault,
+                _ => fault.place(&origin, &self.session.scope).into(),
+            }),
+        }
+    }
+}

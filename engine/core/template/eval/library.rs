@@ -1,0 +1,135 @@
+//! What templates can call by name, as data: the evaluator asks here and knows no filter, test, function or lookup
+//! itself.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use minijinja::Value;
+
+use crate::template::{args::Args, eval::machine::Machine, value::error::EvalResult};
+
+/// Applies a filter to a value.
+type FilterRun = dyn Fn(&mut Machine<'_>, Value, Args) -> EvalResult + Send + Sync;
+/// Tests a value: `is ...`.
+type TestRun = dyn Fn(&mut Machine<'_>, &Value, Args) -> EvalResult<bool> + Send + Sync;
+/// Calls a function of Jinja.
+type FunctionRun = dyn Fn(&mut Machine<'_>, Args) -> EvalResult + Send + Sync;
+/// Runs a lookup: terms and options to a list.
+type LookupRun = dyn Fn(&mut Machine<'_>, Vec<Value>, Args) -> EvalResult<Vec<Value>> + Send + Sync;
+
+/// A filter.
+pub(crate) struct Filter {
+    pub run: Box<FilterRun>,
+    /// Whether its input may be undefined.
+    pub accepts_undefined: bool,
+}
+
+/// A test.
+pub(crate) struct Test {
+    pub run: Box<TestRun>,
+    /// Whether its subject may be undefined.
+    pub accepts_undefined: bool,
+}
+
+/// The methods of values.
+#[derive(Clone, Copy)]
+pub(crate) struct Methods {
+    /// Whether the value has a method of that name.
+    pub exists: fn(&Value, &str) -> bool,
+    /// Whether a method of that name changes its list or mapping.
+    pub changes: fn(&str) -> bool,
+    pub call: fn(&Value, &str, Args) -> EvalResult,
+}
+
+/// Filters, tests, functions and lookups by name, and the methods of values.
+///
+/// What is built in is added like anything else would be: a name and something that can be called.
+pub(crate) struct Library {
+    filters: HashMap<Cow<'static, str>, Filter>,
+    tests: HashMap<Cow<'static, str>, Test>,
+    functions: HashMap<Cow<'static, str>, Box<FunctionRun>>,
+    lookups: HashMap<Cow<'static, str>, Box<LookupRun>>,
+    pub methods: Methods,
+}
+
+impl Library {
+    /// A library of methods alone.
+    pub fn new(methods: Methods) -> Self {
+        Library {
+            filters: HashMap::new(),
+            tests: HashMap::new(),
+            functions: HashMap::new(),
+            lookups: HashMap::new(),
+            methods,
+        }
+    }
+
+    /// Adds a filter, or replaces the one of that name.
+    pub fn add_filter(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        accepts_undefined: bool,
+        run: impl Fn(&mut Machine<'_>, Value, Args) -> EvalResult + Send + Sync + 'static,
+    ) {
+        self.filters.insert(name.into(), Filter { run: Box::new(run), accepts_undefined });
+    }
+
+    /// Adds a test, or replaces the one of that name.
+    pub fn add_test(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        accepts_undefined: bool,
+        run: impl Fn(&mut Machine<'_>, &Value, Args) -> EvalResult<bool> + Send + Sync + 'static,
+    ) {
+        self.tests.insert(name.into(), Test { run: Box::new(run), accepts_undefined });
+    }
+
+    /// Adds a function, or replaces the one of that name.
+    pub fn add_function(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        run: impl Fn(&mut Machine<'_>, Args) -> EvalResult + Send + Sync + 'static,
+    ) {
+        self.functions.insert(name.into(), Box::new(run));
+    }
+
+    /// Adds a lookup, or replaces the one of that name.
+    pub fn add_lookup(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        run: impl Fn(&mut Machine<'_>, Vec<Value>, Args) -> EvalResult<Vec<Value>> + Send + Sync + 'static,
+    ) {
+        self.lookups.insert(name.into(), Box::new(run));
+    }
+
+    /// The filter of that name. `ansible.builtin.` must be gone from it.
+    pub fn filter(&self, name: &str) -> Option<&Filter> {
+        self.filters.get(name)
+    }
+
+    /// The test of that name. `ansible.builtin.` must be gone from it.
+    pub fn test(&self, name: &str) -> Option<&Test> {
+        self.tests.get(name)
+    }
+
+    pub fn function(&self, name: &str) -> Option<&FunctionRun> {
+        self.functions.get(name).map(|run| &**run)
+    }
+
+    /// The lookup of that name, which may begin with `ansible.builtin.`.
+    pub fn lookup(&self, name: &str) -> Option<&LookupRun> {
+        let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
+        self.lookups.get(short.unwrap_or(name)).map(|run| &**run)
+    }
+
+    pub fn filter_names(&self) -> impl Iterator<Item = &str> {
+        self.filters.keys().map(|name| &**name)
+    }
+
+    pub fn test_names(&self) -> impl Iterator<Item = &str> {
+        self.tests.keys().map(|name| &**name)
+    }
+
+    pub fn lookup_names(&self) -> impl Iterator<Item = &str> {
+        self.lookups.keys().map(|name| &**name)
+    }
+}

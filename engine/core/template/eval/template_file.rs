@@ -1,0 +1,145 @@
+//! Template files, as the module `template` reads them.
+
+use std::{borrow::Cow, path::Path, sync::Arc};
+
+use minijinja::Value;
+
+use crate::{
+    source::Source,
+    template::{
+        error::TemplateError,
+        eval::{library::Library, render},
+        origin::Origin,
+        output::Output,
+        page::{parsed_template::ParsedTemplate, reading::Reading},
+        value::error::{EvalError, EvalResult},
+    },
+    vars::Scope,
+};
+
+/// How a template file is read. The arguments of the module `template` have the same names.
+#[derive(Clone, Debug)]
+pub struct FileOptions {
+    /// The newline behind a block is dropped.
+    pub trim_blocks: bool,
+    /// Blanks before a block are dropped.
+    pub lstrip_blocks: bool,
+    /// What newlines of the result become.
+    pub newline_sequence: String,
+    /// Whether the newline at the end of the file is kept.
+    pub keep_trailing_newline: bool,
+    pub variable_start_string: String,
+    pub variable_end_string: String,
+    pub block_start_string: String,
+    pub block_end_string: String,
+    pub comment_start_string: String,
+    pub comment_end_string: String,
+}
+
+impl Default for FileOptions {
+    fn default() -> Self {
+        FileOptions {
+            trim_blocks: true,
+            lstrip_blocks: false,
+            newline_sequence: "\n".into(),
+            keep_trailing_newline: true,
+            variable_start_string: "{{".into(),
+            variable_end_string: "}}".into(),
+            block_start_string: "{%".into(),
+            block_end_string: "%}".into(),
+            comment_start_string: "{#".into(),
+            comment_end_string: "#}".into(),
+        }
+    }
+}
+
+/// What a template file yields, with its type: a file with nothing but one `{{ }}` keeps it.
+pub(crate) fn file_value(
+    source: &Arc<Source>,
+    scope: &Arc<Scope>,
+    options: &FileOptions,
+    library: &'static Library,
+) -> Result<Value, TemplateError> {
+    // An empty file is an empty text, as in Ansible; one of comments and statements alone is none.
+    if source.text.is_empty() {
+        return Ok(Value::from(""));
+    }
+    let mut options = options.clone();
+    let begin = options.header(&source.text).map_err(|fault| {
+        let origin = Origin::File(source.clone(), 0);
+        fault.at(0..source.text.lines().next().map_or(0, str::len)).place(&origin, scope)
+    })?;
+    let text = source.text.get(begin..).unwrap_or_default();
+    let origin = Arc::new(Origin::File(source.clone(), begin));
+    let page = ParsedTemplate::of(text, &options.reading()).map_err(|fault| fault.place(&origin, scope))?;
+    let folder = source.path.as_deref().and_then(Path::parent).map(Path::to_owned);
+    let output: Output = render::render_page(page, origin.clone(), folder, scope, library)?;
+    let newlines = if options.keep_trailing_newline { text } else { "" };
+    render::finish(output, newlines, false).map_err(|fault| fault.place(&origin, scope))
+}
+
+impl FileOptions {
+    fn reading(&self) -> Reading {
+        let delimiters = [
+            &self.variable_start_string,
+            &self.variable_end_string,
+            &self.block_start_string,
+            &self.block_end_string,
+            &self.comment_start_string,
+            &self.comment_end_string,
+        ];
+        Reading {
+            bare: false,
+            escapes: true,
+            embedded: false,
+            trim_blocks: self.trim_blocks,
+            lstrip_blocks: self.lstrip_blocks,
+            delimiters: delimiters.map(|delimiter| Cow::Owned(delimiter.clone())),
+        }
+    }
+
+    /// Reads the header, if there is one, and says where the template begins.
+    fn header(&mut self, text: &str) -> EvalResult<usize> {
+        let Some(rest) = text.strip_prefix("#jinja2:") else { return Ok(0) };
+        let (line, begin) = match rest.find('\n') {
+            Some(at) => (&rest[..at], "#jinja2:".len() + at + 1),
+            None => (rest, text.len()),
+        };
+        for pair in line.split(',') {
+            let Some((key, value)) = pair.split_once(':') else {
+                return Err(EvalError::syntax(
+                    format!("the header has `{}`, which is not of the form key:value", pair.trim()),
+                    Some("write `#jinja2: trim_blocks:False, lstrip_blocks:True`".into()),
+                ));
+            };
+            self.set(key.trim(), value.trim())?;
+        }
+        Ok(begin)
+    }
+
+    fn set(&mut self, key: &str, value: &str) -> EvalResult<()> {
+        let text = || {
+            let quoted = |quote| value.strip_prefix(quote).and_then(|value| value.strip_suffix(quote));
+            quoted('"').or_else(|| quoted('\'')).unwrap_or(value).replace("\\n", "\n").replace("\\r", "\r")
+        };
+        let flag = || match value {
+            "True" | "true" => Ok(true),
+            "False" | "false" => Ok(false),
+            _ => Err(EvalError::syntax(format!("`{key}` is True or False, not `{value}`"), None)),
+        };
+        match key {
+            "trim_blocks" => self.trim_blocks = flag()?,
+            "lstrip_blocks" => self.lstrip_blocks = flag()?,
+            "keep_trailing_newline" => self.keep_trailing_newline = flag()?,
+            "newline_sequence" => self.newline_sequence = text(),
+            "variable_start_string" => self.variable_start_string = text(),
+            "variable_end_string" => self.variable_end_string = text(),
+            "block_start_string" => self.block_start_string = text(),
+            "block_end_string" => self.block_end_string = text(),
+            "comment_start_string" => self.comment_start_string = text(),
+            "comment_end_string" => self.comment_end_string = text(),
+            _ => return Err(EvalError::syntax(format!("the header sets `{key}`, which templates do not have"), None)),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,197 @@
+//! Defaults, types and conversions.
+
+use minijinja::{Value, value::ValueKind};
+
+use super::{Eval, Pure, Table};
+
+use crate::template::{
+    args::Args,
+    eval::machine::Machine,
+    value::{
+        error::{EvalError, EvalResult},
+        items,
+        number::{self, Number},
+        show,
+        undefined::{UndefinedReason, as_undefined, is_undefined, present},
+    },
+};
+
+pub(super) const FILTERS: Table = &[
+    ("default", Pure(default)),
+    ("d", Pure(default)),
+    ("mandatory", Eval(mandatory)),
+    ("type_debug", Pure(type_debug)),
+    ("bool", Pure(bool)),
+    ("int", Pure(int)),
+    ("float", Pure(float)),
+    ("string", Pure(string)),
+    ("list", Pure(list)),
+    ("ternary", Pure(ternary)),
+    ("attr", Eval(attr)),
+    ("safe", Pure(string)),
+    ("forceescape", Pure(escape)),
+    ("escape", Pure(escape)),
+    ("e", Pure(escape)),
+    ("vault", Pure(unsupported_vault)),
+    ("unvault", Pure(unsupported_vault)),
+];
+
+fn default(value: Value, mut args: Args) -> EvalResult {
+    let default = args.raw("default_value").unwrap_or_else(|| Value::from(""));
+    let boolean = match args.optional("boolean")? {
+        None => false,
+        Some(value) if value.kind() == ValueKind::Bool => value.is_true(),
+        Some(value) => {
+            let kind = show::type_name(&value);
+            return Err(EvalError::new(format!("The 'boolean' argument must be of type 'bool', not '{kind}'.")));
+        }
+    };
+    args.finish()?;
+    if let Some(absence) = as_undefined(&value)
+        && !absence.undefined()
+    {
+        // The variable is there, but its template is wrong: no default hides that.
+        return present(value);
+    }
+    Ok(if is_undefined(&value) || (boolean && !items::truth(&value)) { default } else { value })
+}
+
+fn mandatory(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
+    let message = args.text("msg")?;
+    args.finish()?;
+    let Some(absence) = as_undefined(&value) else { return Ok(value) };
+    let name = match &absence.what {
+        UndefinedReason::Variable(name) => format!("'{name}' "),
+        _ => String::new(),
+    };
+    let message = message.unwrap_or_else(|| format!("Mandatory variable {name} not defined.").replace("  ", " "));
+    present(machine.undefined(UndefinedReason::Told(message), absence.range.clone()))
+}
+
+fn type_debug(value: Value, args: Args) -> EvalResult {
+    args.finish()?;
+    Ok(Value::from(show::type_name(&value)))
+}
+
+/// Ansible's idea of a boolean: some words are true, some false, and `none` stays what it is.
+fn bool(value: Value, args: Args) -> EvalResult {
+    args.finish()?;
+    if value.is_none() || value.kind() == ValueKind::Bool {
+        return Ok(value);
+    }
+    if let Some(number) = Number::of(&value) {
+        return match number.float() {
+            1.0 => Ok(Value::from(true)),
+            0.0 => Ok(Value::from(false)),
+            _ => Ok(Value::from(false)),
+        };
+    }
+    let word = show::text(&value)?.to_lowercase();
+    Ok(Value::from(matches!(&*word, "yes" | "on" | "1" | "true" | "t" | "y" | "1.0")))
+}
+
+fn int(value: Value, mut args: Args) -> EvalResult {
+    let default = args.optional("default")?.unwrap_or_else(|| Value::from(0));
+    let base = u32::try_from(args.int_or("base", 10)?).unwrap_or(10);
+    args.finish()?;
+    Ok(match (value.as_str(), Number::of(&value)) {
+        (Some(text), _) => match parse_int(text, base) {
+            Some(i) => number::int(i),
+            None => match text.trim().replace('_', "").parse::<f64>() {
+                Ok(f) if f.is_finite() => number::int(f as i128),
+                _ => default,
+            },
+        },
+        (None, Some(Number::Int(i))) => number::int(i),
+        (None, Some(Number::Float(f))) if f.is_finite() => number::int(f as i128),
+        _ => default,
+    })
+}
+
+/// `int(text, base)` of Python.
+pub(crate) fn parse_int(text: &str, base: u32) -> Option<i128> {
+    let text = text.trim();
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let prefixed = |mark: &str, of: u32| if base == of || base == 0 { lower.strip_prefix(mark) } else { None };
+    let (digits, base) = if let Some(rest) = prefixed("0x", 16) {
+        (rest, 16)
+    } else if let Some(rest) = prefixed("0o", 8) {
+        (rest, 8)
+    } else if let Some(rest) = prefixed("0b", 2) {
+        (rest, 2)
+    } else {
+        (&*lower, if base == 0 { 10 } else { base })
+    };
+    if !(2..=36).contains(&base) || digits.starts_with(['+', '-', '_']) || digits.ends_with('_') {
+        return None;
+    }
+    let value = i128::from_str_radix(&digits.replace('_', ""), base).ok()?;
+    Some(if negative { -value } else { value })
+}
+
+fn float(value: Value, mut args: Args) -> EvalResult {
+    let default = args.optional("default")?.unwrap_or_else(|| Value::from(0.0));
+    args.finish()?;
+    Ok(match (value.as_str(), Number::of(&value)) {
+        (Some(text), _) => text.trim().replace('_', "").parse::<f64>().map_or(default, Value::from),
+        (None, Some(number)) => Value::from(number.float()),
+        _ => default,
+    })
+}
+
+fn string(value: Value, args: Args) -> EvalResult {
+    args.finish()?;
+    show::text(&value).map(Value::from)
+}
+
+fn list(value: Value, args: Args) -> EvalResult {
+    args.finish()?;
+    items::items(&value).map(Value::from)
+}
+
+fn ternary(value: Value, mut args: Args) -> EvalResult {
+    let yes = args.raw("true_val").ok_or_else(|| EvalError::new("missing 1 required argument: 'true_val'"))?;
+    let no = args.raw("false_val").ok_or_else(|| EvalError::new("missing 1 required argument: 'false_val'"))?;
+    let none = args.raw("none_val");
+    args.finish()?;
+    Ok(match none {
+        Some(none) if value.is_none() && !none.is_none() => none,
+        _ if items::truth(&value) => yes,
+        _ => no,
+    })
+}
+
+fn attr(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
+    let name = args.required("name")?;
+    args.finish()?;
+    let range = 0..machine.page.text.len();
+    machine.attribute(&value, &show::text(&name)?, range)
+}
+
+fn escape(value: Value, args: Args) -> EvalResult {
+    args.finish()?;
+    let text = show::text(&value)?;
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&#34;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    Ok(Value::from(out))
+}
+
+fn unsupported_vault(_: Value, _: Args) -> EvalResult {
+    Err(EvalError::with_help(
+        "templates cannot encrypt or decrypt here",
+        "keep the value as `!vault` in a file of variables: it is decrypted when it is read",
+    ))
+}

@@ -1,0 +1,297 @@
+//! JSON and YAML, read and written as Python's libraries do.
+
+use indexmap::IndexMap;
+use minijinja::{Value, value::ValueKind};
+
+use super::{Pure, Table};
+
+use crate::{
+    limits,
+    template::{
+        args::Args,
+        value::{
+            containers,
+            error::{EvalError, EvalResult},
+            freeze, items,
+            number::{self, Number},
+            show, size,
+            sort::sort_pairs,
+            undefined::present,
+        },
+        yaml,
+    },
+};
+
+pub(super) const FILTERS: Table = &[
+    ("to_json", Pure(to_json)),
+    ("to_nice_json", Pure(to_nice_json)),
+    ("tojson", Pure(tojson)),
+    ("from_json", Pure(from_json)),
+    ("to_yaml", Pure(to_yaml)),
+    ("to_nice_yaml", Pure(to_nice_yaml)),
+    ("from_yaml", Pure(from_yaml)),
+    ("from_yaml_all", Pure(from_yaml_all)),
+    ("pprint", Pure(pprint)),
+];
+
+/// How JSON is laid out.
+struct Layout {
+    indent: Option<String>,
+    item: String,
+    key: String,
+    sort: bool,
+    ascii: bool,
+}
+
+fn layout(args: &mut Args, indent: Option<usize>, sort: bool) -> EvalResult<Layout> {
+    let indent = match args.keyword("indent")? {
+        None => indent.map(|width| " ".repeat(width)),
+        Some(value) if value.is_none() => None,
+        Some(value) => Some(match value.as_str() {
+            Some(text) => text.to_owned(),
+            None => " ".repeat(match number::Number::of(&value) {
+                // Each line has it, more than once.
+                Some(number::Number::Int(width)) => size::room(width.saturating_mul(1 << 10))? >> 10,
+                _ => 0,
+            }),
+        }),
+    };
+    let sort = args.keyword("sort_keys")?.map_or(sort, |sort| items::truth(&sort));
+    let ascii = args.keyword("ensure_ascii")?.is_none_or(|ascii| items::truth(&ascii));
+    let (mut item, mut key) = (if indent.is_some() { "," } else { ", " }.to_owned(), ": ".to_owned());
+    if let Some(separators) = args.keyword("separators")?.filter(|separators| !separators.is_none())
+        && let [first, second] = items::items(&separators)?.as_slice()
+    {
+        (item, key) = (show::text(first)?, show::text(second)?);
+    }
+    // Accepted because real playbooks give them; they change nothing here.
+    for name in ["vault_to_text", "preprocess_unsafe", "skipkeys", "allow_nan", "check_circular"] {
+        args.keyword(name)?;
+    }
+    Ok(Layout { indent, item, key, sort, ascii })
+}
+
+fn to_json(value: Value, mut args: Args) -> EvalResult {
+    let layout = layout(&mut args, None, false)?;
+    args.finish()?;
+    dump(value, &layout)
+}
+
+fn to_nice_json(value: Value, mut args: Args) -> EvalResult {
+    if let Some(indent) = args.positional.pop() {
+        args.named.push(("indent".into(), indent));
+    }
+    let layout = layout(&mut args, Some(4), true)?;
+    args.finish()?;
+    dump(value, &layout)
+}
+
+/// Jinja's own: what HTML minds is escaped.
+fn tojson(value: Value, mut args: Args) -> EvalResult {
+    if let Some(indent) = args.positional.pop() {
+        args.named.push(("indent".into(), indent));
+    }
+    let layout = layout(&mut args, None, true)?;
+    args.finish()?;
+    let json = dump(value, &layout)?;
+    let json = show::text(&json)?;
+    Ok(Value::from(
+        json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").replace('\'', "\\u0027"),
+    ))
+}
+
+fn dump(value: Value, layout: &Layout) -> EvalResult {
+    let mut out = String::new();
+    write(&freeze::freeze(value)?, layout, 0, &mut out)?;
+    Ok(Value::from(out))
+}
+
+fn newline(layout: &Layout, depth: usize, out: &mut String) {
+    if let Some(indent) = &layout.indent {
+        out.push('\n');
+        for _ in 0..depth {
+            out.push_str(indent);
+        }
+    }
+}
+
+fn write(value: &Value, layout: &Layout, depth: usize, out: &mut String) -> EvalResult<()> {
+    match value.kind() {
+        ValueKind::None => out.push_str("null"),
+        ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),
+        ValueKind::Number => match Number::of(value) {
+            Some(Number::Float(f)) if f.is_nan() => out.push_str("NaN"),
+            Some(Number::Float(f)) if f.is_infinite() => out.push_str(if f > 0.0 { "Infinity" } else { "-Infinity" }),
+            _ => out.push_str(&show::repr(value)),
+        },
+        ValueKind::String => quoted(value.as_str().unwrap_or_default(), layout.ascii, out),
+        _ => {
+            size::fits(out.len())?;
+            return limits::with_stack(|| write_container(value, layout, depth, out));
+        }
+    }
+    Ok(())
+}
+
+fn write_container(value: &Value, layout: &Layout, depth: usize, out: &mut String) -> EvalResult<()> {
+    match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => {
+            let items = items::items(value)?;
+            if items.is_empty() {
+                out.push_str("[]");
+                return Ok(());
+            }
+            out.push('[');
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    out.push_str(&layout.item);
+                }
+                newline(layout, depth + 1, out);
+                write(item, layout, depth + 1, out)?;
+            }
+            newline(layout, depth, out);
+            out.push(']');
+        }
+        ValueKind::Map => {
+            let mut pairs = containers::pairs(value);
+            if pairs.is_empty() {
+                out.push_str("{}");
+                return Ok(());
+            }
+            if layout.sort {
+                sort_pairs(&mut pairs)?;
+            }
+            out.push('{');
+            for (at, (key, item)) in pairs.iter().enumerate() {
+                if at > 0 {
+                    out.push_str(&layout.item);
+                }
+                newline(layout, depth + 1, out);
+                let name = match key.kind() {
+                    ValueKind::None => "null".into(),
+                    ValueKind::Bool => if key.is_true() { "true" } else { "false" }.into(),
+                    _ => show::text(key)?,
+                };
+                quoted(&name, layout.ascii, out);
+                out.push_str(&layout.key);
+                write(item, layout, depth + 1, out)?;
+            }
+            newline(layout, depth, out);
+            out.push('}');
+        }
+        _ => quoted(&show::text(value)?, layout.ascii, out),
+    }
+    Ok(())
+}
+
+fn quoted(text: &str, ascii: bool, out: &mut String) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\x08' => out.push_str("\\b"),
+            '\x0c' => out.push_str("\\f"),
+            c if (c as u32) < 0x20 || (ascii && (c as u32) > 0x7e) => {
+                let mut units = [0; 2];
+                for unit in c.encode_utf16(&mut units) {
+                    out.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+fn from_json(value: Value, mut args: Args) -> EvalResult {
+    args.keyword("profile")?;
+    args.finish()?;
+    let text = value.as_str().map(str::to_owned).map_or_else(|| show::text(&value), Ok)?;
+    let parsed: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| EvalError::new(format!("not JSON: {error}")))?;
+    Ok(json_value(&parsed))
+}
+
+fn json_value(json: &serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::from(()),
+        serde_json::Value::Bool(b) => Value::from(*b),
+        serde_json::Value::Number(number) => match number.to_string().parse::<i128>() {
+            Ok(i) => number::int(i),
+            Err(_) => Value::from(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        serde_json::Value::String(text) => Value::from(text.as_str()),
+        serde_json::Value::Array(items) => Value::from(items.iter().map(json_value).collect::<Vec<_>>()),
+        serde_json::Value::Object(map) => {
+            let entries: IndexMap<Value, Value> =
+                map.iter().map(|(key, item)| (Value::from(key.as_str()), json_value(item))).collect();
+            Value::from_object(entries)
+        }
+    }
+}
+
+fn yaml_style(args: &mut Args, nice: bool) -> EvalResult<yaml::Style> {
+    let indent = match args.keyword("indent")? {
+        Some(indent) => indent.as_usize().unwrap_or(4),
+        None if nice => 4,
+        None => 2,
+    };
+    let mut flag = |name: &str, default: Option<bool>| -> EvalResult<Option<bool>> {
+        Ok(match args.keyword(name)? {
+            None => default,
+            Some(value) if value.is_none() => None,
+            Some(value) => Some(items::truth(&value)),
+        })
+    };
+    let flow = flag("default_flow_style", if nice { Some(false) } else { None })?;
+    let sort = flag("sort_keys", Some(true))?.unwrap_or(true);
+    let unicode = flag("allow_unicode", Some(true))?.unwrap_or(true);
+    let begin = flag("explicit_start", Some(false))?.unwrap_or(false);
+    let end = flag("explicit_end", Some(false))?.unwrap_or(false);
+    for name in ["vault_behavior", "dump_vault_tags", "redact_sensitive_values", "redact_value", "canonical"] {
+        args.keyword(name)?;
+    }
+    let width = args.keyword("width")?.and_then(|width| width.as_i64()).unwrap_or(80);
+    let quotes = args.keyword("default_style")?.and_then(|style| style.as_str().and_then(|style| style.chars().next()));
+    args.finish()?;
+    Ok(yaml::Style { indent, flow, sort, unicode, begin, end, width, quotes })
+}
+
+fn to_yaml(value: Value, mut args: Args) -> EvalResult {
+    let style = yaml_style(&mut args, false)?;
+    yaml::write(&freeze::freeze(value)?, &style).map(Value::from)
+}
+
+fn to_nice_yaml(value: Value, mut args: Args) -> EvalResult {
+    if let Some(indent) = args.positional.pop() {
+        args.named.push(("indent".into(), indent));
+    }
+    let style = yaml_style(&mut args, true)?;
+    yaml::write(&freeze::freeze(value)?, &style).map(Value::from)
+}
+
+fn from_yaml(value: Value, args: Args) -> EvalResult {
+    args.finish()?;
+    match value.as_str() {
+        Some(text) => Ok(yaml::read(text)?.into_iter().next().unwrap_or_else(|| Value::from(()))),
+        // What is no text was read already.
+        None => Ok(value),
+    }
+}
+
+fn from_yaml_all(value: Value, args: Args) -> EvalResult {
+    args.finish()?;
+    match value.as_str() {
+        Some(text) => yaml::read(text).map(Value::from),
+        None => Ok(value),
+    }
+}
+
+fn pprint(value: Value, args: Args) -> EvalResult {
+    args.finish()?;
+    present(value).map(|value| Value::from(show::repr(&value)))
+}

@@ -1,0 +1,315 @@
+//! Mappings: merging, turning into lists and back.
+
+use indexmap::IndexMap;
+use minijinja::{Value, value::Tuple};
+
+use super::{Eval, Pure, Table, list::attribute};
+
+use crate::{
+    limits,
+    template::{
+        args::Args,
+        eval::machine::Machine,
+        value::{
+            containers,
+            error::{EvalError, EvalResult},
+            items, ops, show,
+            undefined::{is_undefined, present},
+        },
+    },
+};
+
+pub(super) const FILTERS: Table = &[
+    ("combine", Pure(combine)),
+    ("dict2items", Pure(dict2items)),
+    ("items2dict", Eval(items2dict)),
+    ("dictsort", Pure(dictsort)),
+    ("items", Pure(items)),
+    ("extract", Eval(extract)),
+    ("rekey_on_member", Eval(rekey_on_member)),
+    ("community.general.dict", Pure(from_pairs)),
+    ("community.general.keep_keys", Pure(keep_keys)),
+    ("community.general.remove_keys", Pure(remove_keys)),
+    ("xmlattr", Eval(xmlattr)),
+];
+
+/// What becomes of lists that both mappings have.
+#[derive(Clone, Copy, PartialEq)]
+enum Lists {
+    Replace,
+    Keep,
+    Append,
+    Prepend,
+    AppendNew,
+    PrependNew,
+}
+
+fn combine(value: Value, mut args: Args) -> EvalResult {
+    let recursive = args.keyword("recursive")?.is_some_and(|value| items::truth(&value));
+    let lists = match args.keyword("list_merge")? {
+        None => Lists::Replace,
+        Some(name) => match name.as_str() {
+            Some("replace") => Lists::Replace,
+            Some("keep") => Lists::Keep,
+            Some("append") => Lists::Append,
+            Some("prepend") => Lists::Prepend,
+            Some("append_rp") => Lists::AppendNew,
+            Some("prepend_rp") => Lists::PrependNew,
+            _ => {
+                return Err(EvalError::with_help(
+                    format!("'list_merge' cannot be {}", show::repr(&name)),
+                    "it is one of replace, keep, append, prepend, append_rp, prepend_rp",
+                ));
+            }
+        },
+    };
+    let others = args.rest()?;
+    args.finish()?;
+    let mut maps = Vec::new();
+    super::list::flat([value].into_iter().chain(others).collect(), None, false, &mut maps)?;
+    let mut merged: Option<Value> = None;
+    for map in maps {
+        if !containers::is_map(&map) {
+            let kind = show::type_name(&map);
+            return Err(EvalError::new(format!("can only combine dictionaries, not {kind}")));
+        }
+        merged = Some(match merged {
+            Some(known) => merge(&known, &map, recursive, lists)?,
+            None => map,
+        });
+    }
+    Ok(merged.unwrap_or_else(|| Value::from_object(IndexMap::<Value, Value>::new())))
+}
+
+fn merge(low: &Value, high: &Value, recursive: bool, lists: Lists) -> EvalResult {
+    let mut merged: IndexMap<Value, Value> = containers::pairs(low).into_iter().collect();
+    for (key, value) in containers::pairs(high) {
+        let value = match merged.get(&key) {
+            Some(known) if recursive && containers::is_map(known) && containers::is_map(&value) => {
+                limits::with_stack(|| merge(known, &value, recursive, lists))?
+            }
+            Some(known) if lists != Lists::Replace && containers::is_list(known) && containers::is_list(&value) => {
+                Value::from(merge_lists(items::items(known)?, items::items(&value)?, lists))
+            }
+            _ => value,
+        };
+        merged.insert(key, value);
+    }
+    Ok(Value::from_object(merged))
+}
+
+fn merge_lists(mut low: Vec<Value>, mut high: Vec<Value>, lists: Lists) -> Vec<Value> {
+    match lists {
+        Lists::Replace => high,
+        Lists::Keep => low,
+        Lists::Append => {
+            low.append(&mut high);
+            low
+        }
+        Lists::Prepend => {
+            high.append(&mut low);
+            high
+        }
+        Lists::AppendNew => {
+            low.retain(|item| !high.contains(item));
+            low.append(&mut high);
+            low
+        }
+        Lists::PrependNew => {
+            low.retain(|item| !high.contains(item));
+            high.append(&mut low);
+            high
+        }
+    }
+}
+
+fn map_of(value: &Value) -> EvalResult<Vec<(Value, Value)>> {
+    match containers::is_map(value) {
+        true => Ok(containers::pairs(value)),
+        false => Err(EvalError::new(format!("requires a dictionary, got {} instead", show::type_name(value)))),
+    }
+}
+
+fn dict2items(value: Value, mut args: Args) -> EvalResult {
+    let (key_name, value_name) = (args.text_or("key_name", "key")?, args.text_or("value_name", "value")?);
+    args.finish()?;
+    let item = |(key, value): (Value, Value)| -> Value {
+        containers::map([(Value::from(key_name.clone()), key), (Value::from(value_name.clone()), value)])
+    };
+    Ok(Value::from(map_of(&value)?.into_iter().map(item).collect::<Vec<_>>()))
+}
+
+fn items2dict(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
+    let key_name = args.optional("key_name")?.unwrap_or_else(|| Value::from("key"));
+    let value_name = args.optional("value_name")?.unwrap_or_else(|| Value::from("value"));
+    args.finish()?;
+    if !containers::is_list(&value) {
+        return Err(EvalError::new(format!("requires a list, got {} instead", show::type_name(&value))));
+    }
+    let mut map = IndexMap::new();
+    let range = 0..machine.page.text.len();
+    for item in items::items(&value)? {
+        let mut part = |name: &Value| {
+            let found = machine.item(&item, name, range.clone())?;
+            match is_undefined(&found) {
+                true => Err(EvalError::new(format!(
+                    "items need the keys {} and {}, one has not",
+                    show::repr(&key_name),
+                    show::repr(&value_name)
+                ))),
+                false => Ok(found),
+            }
+        };
+        let key = part(&key_name)?;
+        map.insert(key, part(&value_name)?);
+    }
+    Ok(Value::from_object(map))
+}
+
+fn dictsort(value: Value, mut args: Args) -> EvalResult {
+    let case_sensitive = args.flag("case_sensitive", false)?;
+    let by = args.text_or("by", "key")?;
+    let reverse = args.flag("reverse", false)?;
+    args.finish()?;
+    let by_value = match &*by {
+        "key" => false,
+        "value" => true,
+        _ => return Err(EvalError::new("You can only sort by either \"key\" or \"value\"")),
+    };
+    let mut pairs = map_of(&value)?;
+    let mut fault = None;
+    let fold = |value: &Value| match value.as_str() {
+        Some(text) if !case_sensitive => Value::from(text.to_lowercase()),
+        _ => value.clone(),
+    };
+    pairs.sort_by(|a, b| {
+        let (a, b) = if by_value { (&a.1, &b.1) } else { (&a.0, &b.0) };
+        let order = ops::order("<", &fold(a), &fold(b)).unwrap_or_else(|error| {
+            fault.get_or_insert(error);
+            None
+        });
+        let order = order.unwrap_or(std::cmp::Ordering::Equal);
+        if reverse { order.reverse() } else { order }
+    });
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
+    Ok(Value::from(pairs.into_iter().map(pair).collect::<Vec<_>>()))
+}
+
+fn pair((key, value): (Value, Value)) -> Value {
+    Value::from(Tuple::from(vec![key, value]))
+}
+
+fn items(value: Value, args: Args) -> EvalResult {
+    args.finish()?;
+    match containers::is_map(&value) {
+        true => Ok(Value::from(containers::pairs(&value).into_iter().map(pair).collect::<Vec<_>>())),
+        false => Err(EvalError::new("Can only get item pairs from a mapping.")),
+    }
+}
+
+/// `key | extract(container, more)`.
+fn extract(machine: &mut Machine<'_>, key: Value, mut args: Args) -> EvalResult {
+    let container = args.required("container")?;
+    let more = args.optional("morekeys")?.filter(|more| !more.is_none());
+    args.finish()?;
+    let range = 0..machine.page.text.len();
+    let mut value = machine.item(&container, &key, range.clone())?;
+    let more = match more {
+        Some(more) if containers::is_list(&more) => items::items(&more)?,
+        Some(more) => vec![more],
+        None => vec![],
+    };
+    for key in more {
+        value = machine.item(&value, &key, range.clone())?;
+    }
+    Ok(value)
+}
+
+fn rekey_on_member(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
+    let key = args.required("key")?;
+    let duplicates = args.text_or("duplicates", "error")?;
+    args.finish()?;
+    let overwrite = match &*duplicates {
+        "error" => false,
+        "overwrite" => true,
+        _ => return Err(EvalError::new("'duplicates' is error or overwrite")),
+    };
+    let items = match containers::is_map(&value) {
+        true => containers::pairs(&value).into_iter().map(|(_, value)| value).collect(),
+        false => items::items(&value)?,
+    };
+    let mut map = IndexMap::new();
+    for item in items {
+        if !containers::is_map(&item) {
+            return Err(EvalError::new("every item must be a dictionary"));
+        }
+        let name = attribute(machine, &item, &key)?;
+        if is_undefined(&name) {
+            return Err(EvalError::new(format!("Key {} was not found", show::plain_text(&key))));
+        }
+        if !overwrite && map.contains_key(&name) {
+            return Err(EvalError::new(format!(
+                "Key {} is not unique, cannot correctly turn into dict",
+                show::repr(&name)
+            )));
+        }
+        map.insert(name, item);
+    }
+    Ok(Value::from_object(map))
+}
+
+fn from_pairs(value: Value, args: Args) -> EvalResult {
+    args.finish()?;
+    let mut map = IndexMap::new();
+    for pair in items::items(&value)? {
+        match items::items(&pair)?.as_slice() {
+            [key, value] => map.insert(key.clone(), value.clone()),
+            _ => return Err(EvalError::new("every item must be a pair")),
+        };
+    }
+    Ok(Value::from_object(map))
+}
+
+fn keep_keys(value: Value, args: Args) -> EvalResult {
+    choose_keys(value, args, true)
+}
+
+fn remove_keys(value: Value, args: Args) -> EvalResult {
+    choose_keys(value, args, false)
+}
+
+fn choose_keys(value: Value, mut args: Args, keep: bool) -> EvalResult {
+    let target = args.required("target")?;
+    if let Some(matching) = args.text("matching_parameter")?
+        && matching != "equal"
+    {
+        return Err(EvalError::new("only matching_parameter='equal' is supported"));
+    }
+    args.finish()?;
+    let targets = if containers::is_list(&target) { items::items(&target)? } else { vec![target] };
+    let choose = |item: Value| -> Value {
+        containers::map(containers::pairs(&item).into_iter().filter(|(key, _)| targets.contains(key) == keep))
+    };
+    Ok(Value::from(items::items(&value)?.into_iter().map(choose).collect::<Vec<_>>()))
+}
+
+fn xmlattr(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
+    let space = args.flag("autospace", true)?;
+    args.finish()?;
+    let mut parts = Vec::new();
+    for (key, value) in map_of(&value)? {
+        if value.is_none() || is_undefined(&value) {
+            continue;
+        }
+        let key = show::text(&key)?;
+        if key.contains([' ', '\t', '\n', '/', '>', '=']) {
+            return Err(EvalError::new(format!("invalid character in attribute name: '{key}'")));
+        }
+        let value = machine.filter("escape", present(value)?, Args::default())?;
+        parts.push(format!("{key}=\"{}\"", show::text(&value)?));
+    }
+    let text = parts.join(" ");
+    Ok(Value::from(if space && !text.is_empty() { format!(" {text}") } else { text }))
+}

@@ -1,0 +1,526 @@
+//! Lists: order, parts, combinations.
+
+use std::cmp::Ordering;
+
+use minijinja::{
+    Value,
+    value::{Tuple, ValueKind},
+};
+
+use super::{Eval, Pure, Table};
+
+use crate::{
+    limits,
+    template::{
+        args::Args,
+        eval::machine::Machine,
+        library::mersenne_twister::Chance,
+        value::{
+            containers,
+            error::{EvalError, EvalResult},
+            items, number, ops, show, size,
+            sort::{folded, sort_keyed},
+            undefined::{UndefinedReason, is_undefined, present},
+        },
+    },
+};
+
+pub(super) const FILTERS: Table = &[
+    ("first", Eval(first)),
+    ("last", Eval(last)),
+    ("length", Pure(length)),
+    ("count", Pure(length)),
+    ("join", Eval(join)),
+    ("sort", Eval(sort)),
+    ("reverse", Pure(reverse)),
+    ("unique", Eval(unique)),
+    ("min", Eval(min)),
+    ("max", Eval(max)),
+    ("sum", Eval(sum)),
+    ("batch", Pure(batch)),
+    ("slice", Pure(slice)),
+    ("flatten", Pure(flatten)),
+    ("groupby", Eval(groupby)),
+    ("zip", Pure(zip)),
+    ("zip_longest", Pure(zip_longest)),
+    ("product", Pure(product)),
+    ("combinations", Pure(combinations)),
+    ("permutations", Pure(permutations)),
+    ("subelements", Eval(subelements)),
+    ("shuffle", Pure(shuffle)),
+    ("random", Pure(random)),
+    ("community.general.version_sort", Pure(version_sort)),
+    ("version_sort", Pure(version_sort)),
+];
+
+/// `a.b.0` of an item, as `attribute=` arguments name it.
+pub(crate) fn attribute(machine: &mut Machine<'_>, item: &Value, path: &Value) -> EvalResult {
+    let range = 0..machine.page.text.len();
+    let Some(text) = path.as_str() else { return machine.item(item, path, range) };
+    let mut value = item.clone();
+    for part in text.split('.') {
+        value = match part.parse::<i64>() {
+            Ok(at) => machine.item(&value, &Value::from(at), range.clone())?,
+            Err(_) => {
+                // Entries come before methods here: `map(attribute='items')` means the key.
+                let found = value.as_object().and_then(|object| object.get_value_by_str(part));
+                match found {
+                    Some(found) => found,
+                    None => {
+                        let what = UndefinedReason::Attribute { parent: value.clone(), key: part.into() };
+                        if is_undefined(&value) { value } else { machine.undefined(what, range.clone()) }
+                    }
+                }
+            }
+        };
+    }
+    Ok(value)
+}
+
+fn first(machine: &mut Machine<'_>, value: Value, args: Args) -> EvalResult {
+    args.finish()?;
+    match items::items(&value)?.into_iter().next() {
+        Some(item) => Ok(item),
+        None => Ok(nothing(machine, "No first item, sequence was empty.")),
+    }
+}
+
+fn last(machine: &mut Machine<'_>, value: Value, args: Args) -> EvalResult {
+    args.finish()?;
+    match items::items(&value)?.pop() {
+        Some(item) => Ok(item),
+        None => Ok(nothing(machine, "No last item, sequence was empty.")),
+    }
+}
+
+fn nothing(machine: &Machine<'_>, message: &str) -> Value {
+    machine.undefined(UndefinedReason::Told(message.into()), 0..machine.page.text.len())
+}
+
+fn length(value: Value, args: Args) -> EvalResult {
+    args.finish()?;
+    match (value.as_str(), value.kind()) {
+        (Some(text), _) => Ok(Value::from(text.chars().count())),
+        (None, ValueKind::Map | ValueKind::Seq | ValueKind::Iterable | ValueKind::Bytes) => match value.len() {
+            Some(len) => Ok(Value::from(len)),
+            None => Ok(Value::from(items::items(&value)?.len())),
+        },
+        _ => Err(EvalError::new(format!("object of type '{}' has no len()", show::type_name(&value)))),
+    }
+}
+
+fn join(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
+    let separator = args.text_or("d", "")?;
+    let path = args.optional("attribute")?;
+    args.finish()?;
+    let mut out = String::new();
+    for (at, item) in items::items(&value)?.into_iter().enumerate() {
+        if at > 0 {
+            out.push_str(&separator);
+        }
+        let item = match &path {
+            Some(path) => attribute(machine, &item, path)?,
+            None => item,
+        };
+        out.push_str(&show::text(&item)?);
+        size::fits(out.len())?;
+    }
+    Ok(Value::from(out))
+}
+
+fn sort(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
+    let reverse = args.flag("reverse", false)?;
+    let case_sensitive = args.flag("case_sensitive", false)?;
+    let path = args.optional("attribute")?;
+    args.finish()?;
+    let mut keyed = Vec::new();
+    for item in items::items(&value)? {
+        let key = sort_key(machine, &item, path.as_ref(), case_sensitive)?;
+        keyed.push((key, item));
+    }
+    sort_keyed(&mut keyed, reverse)?;
+    Ok(Value::from(keyed.into_iter().map(|(_, item)| item).collect::<Vec<_>>()))
+}
+
+/// The value one sorts by; several attributes are parted by commas.
+fn sort_key(machine: &mut Machine<'_>, item: &Value, path: Option<&Value>, case_sensitive: bool) -> EvalResult {
+    let Some(path) = path else { return present(item.clone()).map(|item| folded(&item, case_sensitive)) };
+    match path.as_str() {
+        Some(paths) if paths.contains(',') => {
+            let keys = paths.split(',').map(|path| {
+                let key = attribute(machine, item, &Value::from(path.trim()))?;
+                present(key).map(|key| folded(&key, case_sensitive))
+            });
+            keys.collect::<EvalResult<Vec<_>>>().map(Value::from)
+        }
+        _ => {
+            let key = attribute(machine, item, path)?;
+            present(key).map(|key| folded(&key, case_sensitive))
+        }
+    }
+}
+
+fn reverse(value: Value, args: Args) -> EvalResult {
+    args.finish()?;
+    if let Some(text) = value.as_str() {
+        return Ok(Value::from(text.chars().rev().collect::<String>()));
+    }
+    let mut items = items::items(&value)?;
+    items.reverse();
+    Ok(Value::from(items))
+}
+
+fn unique(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
+    let told = args.optional("case_sensitive")?;
+    let case_sensitive = told.as_ref().is_some_and(items::truth);
+    let path = args.optional("attribute")?;
+    args.finish()?;
+    let special = path.is_some() || told.is_some_and(|told| !items::truth(&told));
+    let (mut seen, mut kept) = (Vec::new(), Vec::new());
+    for item in items::items(&value)? {
+        let key = match &path {
+            Some(path) => present(attribute(machine, &item, path)?)?,
+            None => present(item.clone())?,
+        };
+        // Python compares by hash, which lists and dicts have none of; only without options is there another way.
+        if special && matches!(key.kind(), ValueKind::Seq | ValueKind::Map) {
+            let msg = "Jinja2's unique filter failed and we cannot fall back to Ansible's version as it does not \
+                       support the parameters supplied: lists and dicts have no hash";
+            return Err(EvalError::new(msg));
+        }
+        let key = folded(&key, case_sensitive);
+        if !seen.contains(&key) {
+            seen.push(key);
+            kept.push(item);
+        }
+    }
+    Ok(Value::from(kept))
+}
+
+fn min(machine: &mut Machine<'_>, value: Value, args: Args) -> EvalResult {
+    extreme(machine, value, args, Ordering::Less)
+}
+
+fn max(machine: &mut Machine<'_>, value: Value, args: Args) -> EvalResult {
+    extreme(machine, value, args, Ordering::Greater)
+}
+
+fn extreme(machine: &mut Machine<'_>, value: Value, mut args: Args, wanted: Ordering) -> EvalResult {
+    let case_sensitive = args.flag("case_sensitive", false)?;
+    let path = args.optional("attribute")?;
+    args.finish()?;
+    let mut best: Option<(Value, Value)> = None;
+    for item in items::items(&value)? {
+        let key = sort_key(machine, &item, path.as_ref(), case_sensitive)?;
+        let better = match &best {
+            Some((known, _)) => ops::order("<", &key, known)? == Some(wanted),
+            None => true,
+        };
+        if better {
+            best = Some((key, item));
+        }
+    }
+    Ok(match best {
+        Some((_, item)) => item,
+        None => nothing(machine, "No aggregated item, sequence was empty."),
+    })
+}
+
+fn sum(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
+    let path = args.optional("attribute")?.filter(|path| !path.is_none());
+    let mut total = args.optional("start")?.unwrap_or_else(|| Value::from(0));
+    args.finish()?;
+    for item in items::items(&value)? {
+        let item = match &path {
+            Some(path) => attribute(machine, &item, path)?,
+            None => item,
+        };
+        total = ops::add(&total, &present(item)?)?;
+    }
+    Ok(total)
+}
+
+fn count_of(args: &mut Args, name: &str) -> EvalResult<usize> {
+    let count = args.int(name)?.ok_or_else(|| EvalError::new(format!("missing 1 required argument: '{name}'")))?;
+    usize::try_from(count)
+        .ok()
+        .filter(|count| *count > 0)
+        .ok_or_else(|| EvalError::new(format!("'{name}' must be above 0")))
+}
+
+fn batch(value: Value, mut args: Args) -> EvalResult {
+    let size = count_of(&mut args, "linecount")?;
+    let fill = args.optional("fill_with")?.filter(|fill| !fill.is_none());
+    args.finish()?;
+    let items = items::items(&value)?;
+    if fill.is_some() {
+        size::items_fit(size.saturating_add(items.len()))?;
+    }
+    let rows = items.chunks(size).map(|row| {
+        let mut row = row.to_vec();
+        if let Some(fill) = &fill {
+            row.resize(size, fill.clone());
+        }
+        Value::from(row)
+    });
+    Ok(Value::from(rows.collect::<Vec<_>>()))
+}
+
+fn slice(value: Value, mut args: Args) -> EvalResult {
+    let count = count_of(&mut args, "slices")?;
+    let fill = args.optional("fill_with")?.filter(|fill| !fill.is_none());
+    args.finish()?;
+    let items = items::items(&value)?;
+    size::items_fit(count)?;
+    let (size, longer) = (items.len() / count, items.len() % count);
+    let mut rest = items.as_slice();
+    let mut columns = Vec::with_capacity(count.min(items.len() + 1));
+    for at in 0..count {
+        let (column, after) = rest.split_at(size + usize::from(at < longer));
+        let mut column = column.to_vec();
+        rest = after;
+        if let Some(fill) = fill.as_ref().filter(|_| at >= longer && longer > 0) {
+            column.push(fill.clone());
+        }
+        columns.push(Value::from(column));
+    }
+    Ok(Value::from(columns))
+}
+
+/// All items of lists within lists, down to a depth. `none` is dropped, as Ansible does.
+pub(crate) fn flat(items: Vec<Value>, levels: Option<i128>, skip_nulls: bool, out: &mut Vec<Value>) -> EvalResult<()> {
+    for item in items {
+        let null = item.is_none() || matches!(item.as_str(), Some("None" | "null"));
+        if skip_nulls && null {
+            continue;
+        }
+        match (containers::is_list(&item), levels) {
+            (true, levels) if levels.is_none_or(|levels| levels >= 1) => {
+                let inner = items::items(&item)?;
+                limits::with_stack(|| flat(inner, levels.map(|levels| levels - 1), skip_nulls, out))?;
+                size::items_fit(out.len())?;
+            }
+            _ => out.push(item),
+        }
+    }
+    Ok(())
+}
+
+fn flatten(value: Value, mut args: Args) -> EvalResult {
+    let levels = args.int("levels")?;
+    let skip_nulls = args.flag("skip_nulls", true)?;
+    args.finish()?;
+    let mut out = Vec::new();
+    flat(items::items(&value)?, levels, skip_nulls, &mut out)?;
+    Ok(Value::from(out))
+}
+
+fn groupby(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
+    let path = args.required("attribute")?;
+    let default = args.optional("default")?;
+    let case_sensitive = args.flag("case_sensitive", false)?;
+    args.finish()?;
+    let mut keyed = Vec::new();
+    for item in items::items(&value)? {
+        let key = attribute(machine, &item, &path)?;
+        let key = match (&default, is_undefined(&key)) {
+            (Some(default), true) => default.clone(),
+            _ => present(key)?,
+        };
+        keyed.push((folded(&key, case_sensitive), Value::from(Tuple::from(vec![key, item]))));
+    }
+    sort_keyed(&mut keyed, false)?;
+    let mut groups: Vec<(Value, Value, Vec<Value>)> = Vec::new();
+    for (folded, pair) in keyed {
+        let [key, item] = <[Value; 2]>::try_from(items::items(&pair)?).unwrap_or_default();
+        match groups.last_mut() {
+            Some((known, _, items)) if *known == folded => items.push(item),
+            _ => groups.push((folded, key, vec![item])),
+        }
+    }
+    let groups = groups.into_iter().map(|(_, key, items)| {
+        let (grouper, list) = (key, Value::from(items));
+        Value::from(Tuple::from(vec![grouper, list]))
+    });
+    Ok(Value::from(groups.collect::<Vec<_>>()))
+}
+
+fn all_lists(value: &Value, args: &mut Args) -> EvalResult<Vec<Vec<Value>>> {
+    let mut lists = vec![items::items(value)?];
+    for other in args.rest()? {
+        lists.push(items::items(&other)?);
+    }
+    Ok(lists)
+}
+
+fn tuple(items: Vec<Value>) -> Value {
+    Value::from(Tuple::from(items))
+}
+
+fn zip(value: Value, mut args: Args) -> EvalResult {
+    let lists = all_lists(&value, &mut args)?;
+    args.finish()?;
+    let len = lists.iter().map(Vec::len).min().unwrap_or(0);
+    let rows = (0..len).map(|at| tuple(lists.iter().filter_map(|list| list.get(at)).cloned().collect()));
+    Ok(Value::from(rows.collect::<Vec<_>>()))
+}
+
+fn zip_longest(value: Value, mut args: Args) -> EvalResult {
+    let fill = args.keyword("fillvalue")?.unwrap_or_else(|| Value::from(()));
+    let lists = all_lists(&value, &mut args)?;
+    args.finish()?;
+    Ok(Value::from(longest(&lists, &fill)))
+}
+
+/// Rows over lists, as many as the longest one has.
+pub(crate) fn longest(lists: &[Vec<Value>], fill: &Value) -> Vec<Value> {
+    let len = lists.iter().map(Vec::len).max().unwrap_or(0);
+    let row = |at: usize| lists.iter().map(|list| list.get(at).unwrap_or(fill).clone()).collect();
+    (0..len).map(|at| tuple(row(at))).collect()
+}
+
+/// More rows than that are refused: they would fill the memory.
+const MOST_ROWS: usize = 5_000_000;
+
+/// More columns than that are refused, too.
+const MOST_COLUMNS: usize = 1000;
+
+/// Every way to take one item of each list, the last list changing fastest.
+pub(crate) fn cartesian(lists: &[Vec<Value>]) -> EvalResult<Vec<Vec<Value>>> {
+    let mut rows = vec![vec![]];
+    for list in lists {
+        if rows.len().saturating_mul(list.len()) > MOST_ROWS {
+            return Err(EvalError::new("there are too many combinations"));
+        }
+        rows = rows
+            .iter()
+            .flat_map(|row: &Vec<Value>| {
+                list.iter().map(move |item| row.iter().cloned().chain([item.clone()]).collect())
+            })
+            .collect();
+    }
+    Ok(rows)
+}
+
+fn product(value: Value, mut args: Args) -> EvalResult {
+    let repeat = usize::try_from(args.keyword("repeat")?.and_then(|repeat| repeat.as_i64()).unwrap_or(1)).unwrap_or(0);
+    let lists = all_lists(&value, &mut args)?;
+    args.finish()?;
+    if repeat.saturating_mul(lists.len()) > MOST_COLUMNS {
+        return Err(EvalError::new("there are too many combinations"));
+    }
+    let lists: Vec<_> = std::iter::repeat_n(lists, repeat).flatten().collect();
+    Ok(Value::from(cartesian(&lists)?.into_iter().map(tuple).collect::<Vec<_>>()))
+}
+
+fn combinations(value: Value, args: Args) -> EvalResult {
+    chosen(value, args, true)
+}
+
+fn permutations(value: Value, args: Args) -> EvalResult {
+    chosen(value, args, false)
+}
+
+/// Choices of some items: in their order, or in every order.
+fn chosen(value: Value, mut args: Args, ordered: bool) -> EvalResult {
+    let items = items::items(&value)?;
+    let size = match args.int("r")? {
+        Some(size) => usize::try_from(size).map_err(|_| EvalError::new("r must be non-negative"))?,
+        None if ordered => return Err(EvalError::new("missing 1 required argument: 'r'")),
+        None => items.len(),
+    };
+    args.finish()?;
+    let mut rows: Vec<Vec<usize>> = vec![vec![]];
+    if size > items.len() {
+        rows.clear();
+    }
+    for _ in 0..size.min(items.len()) {
+        if rows.len().saturating_mul(items.len()) > MOST_ROWS {
+            return Err(EvalError::new("there are too many combinations"));
+        }
+        let next = |row: &Vec<usize>| -> Vec<Vec<usize>> {
+            let begin = if ordered { row.last().map_or(0, |last| last + 1) } else { 0 };
+            let free = (begin..items.len()).filter(|at| !row.contains(at));
+            free.map(|at| row.iter().copied().chain([at]).collect()).collect()
+        };
+        rows = rows.iter().flat_map(next).collect();
+    }
+    let rows = rows.into_iter().map(|row| tuple(row.iter().filter_map(|at| items.get(*at)).cloned().collect()));
+    Ok(Value::from(rows.collect::<Vec<_>>()))
+}
+
+fn subelements(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
+    let path = args.required("subelements")?;
+    let skip_missing = args.flag("skip_missing", false)?;
+    args.finish()?;
+    let items = if containers::is_map(&value) {
+        containers::pairs(&value).into_iter().map(|(_, value)| value).collect()
+    } else {
+        items::items(&value)?
+    };
+    let path = match path.as_str() {
+        Some(_) => path,
+        None => Value::from(items::items(&path)?.iter().map(show::text).collect::<EvalResult<Vec<_>>>()?.join(".")),
+    };
+    let mut rows = Vec::new();
+    for item in items {
+        let inner = attribute(machine, &item, &path)?;
+        if is_undefined(&inner) {
+            if skip_missing {
+                continue;
+            }
+            return Err(EvalError::new(format!("could not find {} key in iterated item", show::repr(&path))));
+        }
+        if !containers::is_list(&inner) {
+            return Err(EvalError::new(format!("the key {} should point to a list", show::plain_text(&path))));
+        }
+        rows.extend(items::items(&inner)?.into_iter().map(|sub| tuple(vec![item.clone(), sub])));
+    }
+    Ok(Value::from(rows))
+}
+
+fn shuffle(value: Value, mut args: Args) -> EvalResult {
+    let seed = args.optional("seed")?.filter(|seed| !seed.is_none());
+    args.finish()?;
+    let mut items = items::items(&value)?;
+    let mut chance = Chance::new(seed.as_ref());
+    for at in (1..items.len()).rev() {
+        items.swap(at, chance.index(at + 1));
+    }
+    Ok(Value::from(items))
+}
+
+fn random(value: Value, mut args: Args) -> EvalResult {
+    let start = args.int("start")?;
+    let step = args.int("step")?;
+    let seed = args.optional("seed")?.filter(|seed| !seed.is_none());
+    args.finish()?;
+    let mut chance = Chance::new(seed.as_ref());
+    if let Some(number::Number::Int(end)) = number::Number::of(&value) {
+        let (start, step) = (start.unwrap_or(0), step.unwrap_or(1).max(1));
+        let count = end.checked_sub(start).map_or(0, |distance| (distance + step - 1) / step);
+        return match u128::try_from(count) {
+            Ok(count) if count > 0 => Ok(number::int(start + step * chance.below(count) as i128)),
+            _ => Err(EvalError::new("there is no number in that range")),
+        };
+    }
+    if start.is_some() || step.is_some() {
+        return Err(EvalError::new("start and step can only be used with integer values"));
+    }
+    let items = items::items(&value)?;
+    match items.len() {
+        0 => Err(EvalError::new("there is no item to choose from")),
+        len => Ok(items.get(chance.index(len)).cloned().unwrap_or_default()),
+    }
+}
+
+fn version_sort(value: Value, mut args: Args) -> EvalResult {
+    let reverse = args.flag("reverse", false)?;
+    args.finish()?;
+    let mut items: Vec<(crate::template::library::versions::Loose, Value)> = Vec::new();
+    for item in items::items(&value)? {
+        items.push((crate::template::library::versions::Loose::of(&show::text(&item)?), item));
+    }
+    items.sort_by(|(a, _), (b, _)| if reverse { b.cmp(a) } else { a.cmp(b) });
+    Ok(Value::from(items.into_iter().map(|(_, item)| item).collect::<Vec<_>>()))
+}

@@ -1,0 +1,187 @@
+//! Numbers and sizes.
+
+use minijinja::Value;
+
+use super::{Pure, Table};
+
+use crate::template::{
+    args::Args,
+    value::{
+        error::{EvalError, EvalResult},
+        number::{self, Number},
+        show,
+    },
+};
+
+pub(super) const FILTERS: Table = &[
+    ("abs", Pure(abs)),
+    ("round", Pure(round)),
+    ("log", Pure(log)),
+    ("pow", Pure(pow)),
+    ("root", Pure(root)),
+    ("filesizeformat", Pure(filesizeformat)),
+    ("human_readable", Pure(human_readable)),
+    ("human_to_bytes", Pure(human_to_bytes)),
+];
+
+fn number(value: &Value, what: &str) -> EvalResult<Number> {
+    Number::of(value)
+        .ok_or_else(|| EvalError::new(format!("{what} must be a real number, not {}", show::type_name(value))))
+}
+
+fn abs(value: Value, args: Args) -> EvalResult {
+    args.finish()?;
+    Ok(match number(&value, "the input")? {
+        Number::Int(i) => number::int(i.checked_abs().ok_or_else(|| EvalError::new("the number is too large"))?),
+        Number::Float(f) => Value::from(f.abs()),
+    })
+}
+
+/// Rounds half to even, on the decimal digits the float really has, as Python does.
+fn rounded(f: f64, precision: i128) -> f64 {
+    if precision >= 0 {
+        // Formatting rounds the exact value of the float, and ties to even.
+        let digits = usize::try_from(precision.min(300)).unwrap_or(0);
+        return format!("{f:.digits$}").parse().unwrap_or(f);
+    }
+    let scale = 10f64.powi(-(precision.max(-300) as i32));
+    (f / scale).round_ties_even() * scale
+}
+
+fn round(value: Value, mut args: Args) -> EvalResult {
+    let precision = args.int_or("precision", 0)?;
+    let method = args.text_or("method", "common")?;
+    args.finish()?;
+    let input = number(&value, "the input")?;
+    let scale = 10f64.powi(precision.clamp(-300, 300) as i32);
+    match (&*method, input) {
+        ("common", Number::Int(i)) if precision >= 0 => Ok(Value::from(i as f64)),
+        ("common", input) => Ok(Value::from(rounded(input.float(), precision))),
+        ("ceil", input) => Ok(Value::from((input.float() * scale).ceil() / scale)),
+        ("floor", input) => Ok(Value::from((input.float() * scale).floor() / scale)),
+        _ => Err(EvalError::new("method must be common, ceil or floor")),
+    }
+}
+
+fn log(value: Value, mut args: Args) -> EvalResult {
+    let base = args.optional("base")?;
+    args.finish()?;
+    let x = number(&value, "log() input")?.float();
+    if x <= 0.0 {
+        return Err(EvalError::new("math domain error"));
+    }
+    let base = base.map(|base| number(&base, "the base")).transpose()?.map(Number::float);
+    Ok(Value::from(match base {
+        None => x.ln(),
+        Some(10.0) => x.log10(),
+        Some(2.0) => x.log2(),
+        Some(base) => x.ln() / base.ln(),
+    }))
+}
+
+fn pow(value: Value, mut args: Args) -> EvalResult {
+    let exponent = args.required("y")?;
+    args.finish()?;
+    Ok(Value::from(number(&value, "pow() input")?.float().powf(number(&exponent, "the exponent")?.float())))
+}
+
+fn root(value: Value, mut args: Args) -> EvalResult {
+    let base = args.optional("base")?.map_or(Ok(Number::Int(2)), |base| number(&base, "the base"))?.float();
+    args.finish()?;
+    let x = number(&value, "root() input")?.float();
+    Ok(Value::from(if base == 2.0 { x.sqrt() } else { x.powf(1.0 / base) }))
+}
+
+fn filesizeformat(value: Value, mut args: Args) -> EvalResult {
+    let binary = args.flag("binary", false)?;
+    args.finish()?;
+    let bytes = match value.as_str() {
+        Some(text) => text.trim().parse().map_err(|_| EvalError::new(format!("'{text}' is no number")))?,
+        None => number(&value, "the input")?.float(),
+    };
+    let (base, units) = match binary {
+        true => (1024.0, ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"]),
+        false => (1000.0, ["kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"]),
+    };
+    if bytes == 1.0 {
+        return Ok(Value::from("1 Byte"));
+    }
+    if bytes < base {
+        return Ok(Value::from(format!("{} Bytes", bytes as i64)));
+    }
+    let (mut size, mut name) = (base, "");
+    for unit in units {
+        name = unit;
+        size *= base;
+        if bytes < size {
+            break;
+        }
+    }
+    Ok(Value::from(format!("{:.1} {name}", base * bytes / size)))
+}
+
+/// Units and how many bytes (or bits) they stand for.
+const UNITS: [(char, f64); 9] = [
+    ('Y', 1208925819614629174706176.0),
+    ('Z', 1180591620717411303424.0),
+    ('E', 1152921504606846976.0),
+    ('P', 1125899906842624.0),
+    ('T', 1099511627776.0),
+    ('G', 1073741824.0),
+    ('M', 1048576.0),
+    ('K', 1024.0),
+    ('B', 1.0),
+];
+
+fn human_readable(value: Value, mut args: Args) -> EvalResult {
+    let bits = args.flag("isbits", false)?;
+    let unit = args.text("unit")?;
+    args.finish()?;
+    let size = match value.as_str() {
+        Some(text) => text
+            .trim()
+            .parse()
+            .map_err(|_| EvalError::new(format!("human_readable() can't interpret following string: {text}")))?,
+        None => number(&value, "the input")?.float(),
+    };
+    let base = if bits { "bits" } else { "Bytes" };
+    let wanted = unit.as_deref().and_then(|unit| unit.chars().next()).map(|unit| unit.to_ascii_uppercase());
+    let found = UNITS.into_iter().find(|(mark, limit)| match wanted {
+        Some(wanted) => *mark == wanted,
+        None => size >= *limit,
+    });
+    let (mark, limit) = found.unwrap_or(('B', 1.0));
+    let suffix = match mark {
+        'B' => base.to_owned(),
+        mark => format!("{mark}{}", base.chars().next().unwrap_or_default()),
+    };
+    Ok(Value::from(format!("{:.2} {suffix}", size / limit)))
+}
+
+fn human_to_bytes(value: Value, mut args: Args) -> EvalResult {
+    let default = args.text("default_unit")?;
+    let bits = args.flag("isbits", false)?;
+    args.finish()?;
+    let text = show::text(&value)?;
+    let refuse = || EvalError::new(format!("human_to_bytes() can't interpret following string: {text}"));
+    let trimmed = text.trim();
+    let end = trimmed.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(trimmed.len());
+    let (digits, unit) = trimmed.split_at(end);
+    let amount: f64 = digits.parse().map_err(|_| refuse())?;
+    let unit = match unit.trim() {
+        "" => default.unwrap_or_default(),
+        unit => unit.to_owned(),
+    };
+    let Some(mark) = unit.chars().next() else { return Ok(number::int(amount.round_ties_even() as i128)) };
+    let (_, limit) = UNITS.into_iter().find(|(known, _)| *known == mark.to_ascii_uppercase()).ok_or_else(refuse)?;
+    let rest = unit.get(1..).unwrap_or_default();
+    let expected = if bits { ["b", "bit", "bits"] } else { ["B", "byte", "bytes"] };
+    let fits = match mark.to_ascii_uppercase() {
+        'B' => rest.is_empty() || ["yte", "ytes", "it", "its"].contains(&&*rest.to_lowercase()),
+        _ => rest.is_empty() || expected.contains(&rest),
+    };
+    if !fits {
+        return Err(refuse());
+    }
+    Ok(number::int((amount * limit).round_ties_even() as i128))
+}

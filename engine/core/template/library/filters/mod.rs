@@ -1,0 +1,66 @@
+//! Filters by name. Each file has its table; a filter takes its input and the arguments one by one.
+
+use minijinja::Value;
+
+mod basic;
+mod data;
+mod dict;
+mod hash;
+pub(crate) mod list;
+mod math;
+mod net;
+mod path;
+mod select;
+mod sets;
+mod text;
+mod time;
+
+pub(crate) use basic::parse_int;
+
+/// How a filter is called.
+#[derive(Clone, Copy)]
+enum Run {
+    /// By its input and arguments alone.
+    Pure(fn(Value, Args) -> EvalResult),
+    /// With the machine, because it reads attributes, calls other filters or looks outside.
+    Eval(fn(&mut Machine<'_>, Value, Args) -> EvalResult),
+}
+
+use Run::{Eval, Pure};
+
+use crate::template::{
+    args::Args,
+    eval::{library::Library, machine::Machine},
+    value::error::EvalResult,
+};
+
+/// Names and filters of one file.
+type Table = &'static [(&'static str, Run)];
+
+/// Filters that do not mind undefined input.
+const LENIENT: [&str; 4] = ["default", "d", "mandatory", "type_debug"];
+
+/// Adds all filters.
+pub(crate) fn add_to(library: &mut Library) {
+    let tables: [Table; 12] = [
+        basic::FILTERS,
+        data::FILTERS,
+        dict::FILTERS,
+        hash::FILTERS,
+        list::FILTERS,
+        math::FILTERS,
+        net::FILTERS,
+        path::FILTERS,
+        select::FILTERS,
+        sets::FILTERS,
+        text::FILTERS,
+        time::FILTERS,
+    ];
+    for (name, run) in tables.into_iter().flatten() {
+        let lenient = LENIENT.contains(name);
+        match *run {
+            Pure(run) => library.add_filter(*name, lenient, move |_, value, args| run(value, args)),
+            Eval(run) => library.add_filter(*name, lenient, run),
+        }
+    }
+}

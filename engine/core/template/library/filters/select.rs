@@ -1,0 +1,95 @@
+//! `map`, `select` and their kin: filters that apply others to every item.
+
+use minijinja::Value;
+
+use super::{Eval, Table, list::attribute};
+
+use crate::template::{
+    args::Args,
+    eval::machine::Machine,
+    value::{
+        error::{EvalError, EvalResult},
+        items,
+        undefined::{is_undefined, present},
+    },
+};
+
+pub(super) const FILTERS: Table = &[
+    ("map", Eval(map)),
+    ("select", Eval(select)),
+    ("reject", Eval(reject)),
+    ("selectattr", Eval(selectattr)),
+    ("rejectattr", Eval(rejectattr)),
+];
+
+fn map(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
+    if args.positional.is_empty()
+        && let Some(path) = args.keyword("attribute")?
+    {
+        let default = match args.named.iter().position(|(name, _)| name == "default") {
+            Some(at) => Some(args.named.remove(at).1),
+            None => None,
+        };
+        args.finish()?;
+        let mut mapped = Vec::new();
+        for item in items::items(&value)? {
+            let found = attribute(machine, &item, &path)?;
+            mapped.push(match &default {
+                Some(default) if is_undefined(&found) => default.clone(),
+                _ => found,
+            });
+        }
+        return Ok(Value::from(mapped));
+    }
+    let name = args.required("filter")?;
+    let name = name.as_str().ok_or_else(|| EvalError::new("map requires a filter argument"))?.to_owned();
+    let rest = Args::new(args.positional.split_off(1), args.named);
+    let items = items::items(&value)?.into_iter();
+    items.map(|item| machine.filter(&name, item, rest.clone())).collect::<EvalResult<Vec<_>>>().map(Value::from)
+}
+
+fn select(machine: &mut Machine<'_>, value: Value, args: Args) -> EvalResult {
+    choose(machine, value, args, false, true)
+}
+
+fn reject(machine: &mut Machine<'_>, value: Value, args: Args) -> EvalResult {
+    choose(machine, value, args, false, false)
+}
+
+fn selectattr(machine: &mut Machine<'_>, value: Value, args: Args) -> EvalResult {
+    choose(machine, value, args, true, true)
+}
+
+fn rejectattr(machine: &mut Machine<'_>, value: Value, args: Args) -> EvalResult {
+    choose(machine, value, args, true, false)
+}
+
+fn choose(machine: &mut Machine<'_>, value: Value, mut args: Args, by_attribute: bool, wanted: bool) -> EvalResult {
+    let path = match by_attribute {
+        true => Some(args.required("attribute")?),
+        false => None,
+    };
+    let test = args.optional("test")?;
+    let skip = usize::from(path.is_some()) + usize::from(test.is_some());
+    let test = match &test {
+        Some(test) => Some(test.as_str().ok_or_else(|| EvalError::new("the name of a test must be a text"))?),
+        None => None,
+    };
+    let positional = args.positional.get(skip..).unwrap_or_default().to_vec();
+    let rest = Args::new(positional, args.named);
+    let mut kept = Vec::new();
+    for item in items::items(&value)? {
+        let subject = match &path {
+            Some(path) => attribute(machine, &item, path)?,
+            None => item.clone(),
+        };
+        let holds = match test {
+            Some(test) => machine.test(test, &subject, rest.clone())?,
+            None => items::truth(&present(subject)?),
+        };
+        if holds == wanted {
+            kept.push(item);
+        }
+    }
+    Ok(Value::from(kept))
+}

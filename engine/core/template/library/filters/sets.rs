@@ -1,0 +1,55 @@
+//! Lists as sets.
+
+use minijinja::Value;
+
+use super::{Pure, Table};
+
+use crate::template::{
+    args::Args,
+    value::{error::EvalResult, items, undefined::present},
+};
+
+pub(super) const FILTERS: Table = &[
+    ("union", Pure(union)),
+    ("intersect", Pure(intersect)),
+    ("difference", Pure(difference)),
+    ("symmetric_difference", Pure(symmetric_difference)),
+];
+
+fn two(value: &Value, mut args: Args) -> EvalResult<(Vec<Value>, Vec<Value>)> {
+    let other = args.required("b")?;
+    args.finish()?;
+    Ok((distinct(items::items(value)?)?, distinct(items::items(&other)?)?))
+}
+
+/// Every item once, in the order they first appear.
+fn distinct(items: Vec<Value>) -> EvalResult<Vec<Value>> {
+    let mut seen: indexmap::IndexSet<Value> = indexmap::IndexSet::with_capacity(items.len());
+    for item in items {
+        seen.insert(present(item)?);
+    }
+    Ok(seen.into_iter().collect())
+}
+
+fn union(value: Value, args: Args) -> EvalResult {
+    let (mut a, b) = two(&value, args)?;
+    a.extend(b);
+    distinct(a).map(Value::from)
+}
+
+fn intersect(value: Value, args: Args) -> EvalResult {
+    let (a, b) = two(&value, args)?;
+    Ok(Value::from(a.into_iter().filter(|item| b.contains(item)).collect::<Vec<_>>()))
+}
+
+fn difference(value: Value, args: Args) -> EvalResult {
+    let (a, b) = two(&value, args)?;
+    Ok(Value::from(a.into_iter().filter(|item| !b.contains(item)).collect::<Vec<_>>()))
+}
+
+fn symmetric_difference(value: Value, args: Args) -> EvalResult {
+    let (a, b) = two(&value, args)?;
+    let left = a.iter().filter(|item| !b.contains(item));
+    let right = b.iter().filter(|item| !a.contains(item));
+    Ok(Value::from(left.chain(right).cloned().collect::<Vec<_>>()))
+}

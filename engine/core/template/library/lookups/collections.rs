@@ -1,0 +1,297 @@
+//! Lookups that arrange their terms: what `with_items`, `with_nested` and the like run over.
+
+use minijinja::{Value, value::Tuple};
+
+use super::Table;
+
+use crate::template::{
+    args::Args,
+    eval::machine::Machine,
+    library::{
+        filters::{list, parse_int},
+        mersenne_twister::Chance,
+    },
+    regex,
+    value::{
+        containers,
+        error::{EvalError, EvalResult},
+        format, items, number, show,
+        undefined::{is_undefined, present},
+    },
+};
+
+pub(super) const LOOKUPS: Table = &[
+    ("items", items),
+    ("list", |_, terms, options| options.finish().map(|()| terms)),
+    ("dict", dict),
+    ("sequence", sequence),
+    ("nested", nested),
+    ("together", together),
+    ("subelements", subelements),
+    ("indexed_items", indexed_items),
+    ("flattened", flattened),
+    ("community.general.flattened", flattened),
+    ("random_choice", random_choice),
+];
+
+fn tuple(items: Vec<Value>) -> Value {
+    Value::from(Tuple::from(items))
+}
+
+/// One level of lists opened.
+fn opened(terms: Vec<Value>) -> EvalResult<Vec<Value>> {
+    let mut out = Vec::new();
+    for term in terms {
+        match containers::is_list(&term) {
+            true => out.extend(items::items(&term)?),
+            false => out.push(term),
+        }
+    }
+    Ok(out)
+}
+
+fn items(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
+    options.finish()?;
+    opened(terms)
+}
+
+fn dict(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
+    options.finish()?;
+    let mut out = Vec::new();
+    for term in terms {
+        if !containers::is_map(&term) {
+            return Err(EvalError::new("expected a dict"));
+        }
+        for (key, value) in containers::pairs(&term) {
+            out.push(containers::map([(Value::from("key"), key), (Value::from("value"), value)]));
+        }
+    }
+    Ok(out)
+}
+
+fn nested(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
+    options.finish()?;
+    if terms.is_empty() {
+        return Err(EvalError::new("with_nested requires at least one element in the nested list"));
+    }
+    let lists = terms.iter().map(own_items).collect::<EvalResult<Vec<_>>>()?;
+    let mut rows = Vec::new();
+    for row in list::cartesian(&lists)? {
+        let mut flat = Vec::new();
+        for item in row {
+            flat.extend(opened(vec![item])?);
+        }
+        rows.push(tuple(flat));
+    }
+    Ok(rows)
+}
+
+/// The items of a list; anything else is a list of itself.
+fn own_items(value: &Value) -> EvalResult<Vec<Value>> {
+    match containers::is_list(value) || containers::is_map(value) {
+        true => items::items(value),
+        false => Ok(vec![value.clone()]),
+    }
+}
+
+fn together(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
+    options.finish()?;
+    if terms.is_empty() {
+        return Err(EvalError::new("with_together requires at least one element in each list"));
+    }
+    let lists = terms.iter().map(own_items).collect::<EvalResult<Vec<_>>>()?;
+    Ok(list::longest(&lists, &Value::from(())))
+}
+
+/// The records, the key of the lists in them, and flags.
+fn subelements(machine: &mut Machine<'_>, mut terms: Vec<Value>, mut options: Args) -> EvalResult<Vec<Value>> {
+    let usage = || EvalError::new("subelements lookup expects a list of two or three items");
+    // `with_subelements: [users, keys]` gives the pair as terms, or as one list.
+    if let [only] = terms.as_slice()
+        && containers::is_list(only)
+    {
+        terms = items::items(only)?;
+    }
+    let (records, path, flags) = match terms.as_slice() {
+        [records, path] => (records.clone(), path.clone(), None),
+        [records, path, flags] => (records.clone(), path.clone(), Some(flags.clone())),
+        _ => return Err(usage()),
+    };
+    let mut skip_missing = options.flag("skip_missing", false)?;
+    if let Some(flags) = flags {
+        skip_missing |= containers::is_map(&flags)
+            && flags
+                .as_object()
+                .and_then(|flags| flags.get_value_by_str("skip_missing"))
+                .is_some_and(|flag| items::truth(&flag));
+    }
+    options.finish()?;
+    let path = show::text(&path)?;
+    let records = match containers::is_map(&records) {
+        true => containers::pairs(&records).into_iter().map(|(_, record)| record).collect(),
+        false => items::items(&records)?,
+    };
+    let mut rows = Vec::new();
+    for record in records {
+        if !containers::is_map(&record) {
+            return Err(EvalError::new("subelements lookup expects a list of dictionaries"));
+        }
+        if record
+            .as_object()
+            .and_then(|record| record.get_value_by_str("skipped"))
+            .is_some_and(|skipped| items::truth(&skipped))
+        {
+            continue;
+        }
+        let inner = list::attribute(machine, &record, &Value::from(path.as_str()))?;
+        if is_undefined(&inner) {
+            if skip_missing {
+                continue;
+            }
+            return Err(EvalError::new(format!("could not find '{path}' key in iterated item")));
+        }
+        if !containers::is_list(&inner) {
+            return Err(EvalError::new(format!("the key {path} should point to a list")));
+        }
+        let first = path.split('.').next().unwrap_or(&path).to_owned();
+        let rest = containers::pairs(&record).into_iter().filter(|(key, _)| key.as_str() != Some(&*first));
+        let rest = containers::map(rest);
+        rows.extend(items::items(&inner)?.into_iter().map(|item| tuple(vec![rest.clone(), item])));
+    }
+    Ok(rows)
+}
+
+fn indexed_items(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
+    options.finish()?;
+    let items = opened(terms)?;
+    Ok(items.into_iter().enumerate().map(|(at, item)| tuple(vec![Value::from(at), item])).collect())
+}
+
+fn flattened(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
+    options.finish()?;
+    let mut out = Vec::new();
+    list::flat(terms, None, true, &mut out)?;
+    Ok(out)
+}
+
+fn random_choice(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
+    options.finish()?;
+    // `lookup('random_choice', [a, b])` gives one list, `with_random_choice` the items.
+    let items = match terms.as_slice() {
+        [only] if containers::is_list(only) => items::items(only)?,
+        _ => terms,
+    };
+    match items.len() {
+        0 => Ok(vec![]),
+        len => Ok(items.get(Chance::Free.index(len)).cloned().into_iter().collect()),
+    }
+}
+
+/// The numbers of one term: `start=1 end=5 stride=2 format=x%02d`, or `1-5/2:x%02d`.
+fn sequence(_: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> EvalResult<Vec<Value>> {
+    let named = Numbers {
+        start: options.int("start")?.unwrap_or(1),
+        end: options.int("end")?,
+        count: options.int("count")?,
+        stride: options.int("stride")?.unwrap_or(1),
+        format: options.text("format")?.unwrap_or_else(|| "%d".into()),
+    };
+    options.finish()?;
+    if terms.is_empty() {
+        return match named.end.or(named.count) {
+            Some(_) => named.run(),
+            None => Ok(Vec::new()),
+        };
+    }
+    let mut out = Vec::new();
+    for term in terms {
+        out.extend(Numbers::read(&show::text(&present(term)?)?, named.clone())?.run()?);
+    }
+    Ok(out)
+}
+
+#[derive(Clone)]
+struct Numbers {
+    start: i128,
+    end: Option<i128>,
+    count: Option<i128>,
+    stride: i128,
+    format: String,
+}
+
+impl Numbers {
+    fn read(term: &str, mut numbers: Numbers) -> EvalResult<Self> {
+        let number = |text: &str| {
+            parse_int(text, 0)
+                .ok_or_else(|| EvalError::new(format!("an option has an invalid value: '{text}' is no integer")))
+        };
+        let short = regex::find(
+            r"^(?:(?P<start>0[xX][0-9a-fA-F]+|\d+)-)?(?P<end>0[xX][0-9a-fA-F]+|\d+)(?:/(?P<stride>\d+))?(?::(?P<format>.+))?$",
+            false,
+            false,
+        )?;
+        if let Ok(Some(found)) = short.captures(term.trim()) {
+            let part = |name: &str| found.name(name).map(|part| part.as_str());
+            if let Some(start) = part("start") {
+                numbers.start = number(start)?;
+            }
+            numbers.end = part("end").map(number).transpose()?;
+            if let Some(stride) = part("stride") {
+                numbers.stride = number(stride)?;
+            }
+            if let Some(format) = part("format") {
+                numbers.format = format.to_owned();
+            }
+            return Ok(numbers);
+        }
+        for pair in super::key_values(term) {
+            match pair {
+                (Some(key), value) => match &*key {
+                    "start" => numbers.start = number(&value)?,
+                    "end" => numbers.end = Some(number(&value)?),
+                    "count" => numbers.count = Some(number(&value)?),
+                    "stride" => numbers.stride = number(&value)?,
+                    "format" => numbers.format = value,
+                    other => return Err(EvalError::new(format!("unrecognized arguments to with_sequence: {other}"))),
+                },
+                (None, word) => {
+                    return Err(EvalError::new(format!("the sequence has an invalid value: '{word}'")));
+                }
+            }
+        }
+        Ok(numbers)
+    }
+
+    fn run(mut self) -> EvalResult<Vec<Value>> {
+        let end = match (self.end, self.count) {
+            (Some(_), Some(_)) => return Err(EvalError::new("can't specify both count and end in with_sequence")),
+            (None, None) => return Err(EvalError::new("must specify count or end in with_sequence")),
+            (Some(end), None) => end,
+            (None, Some(0)) => return Ok(vec![]),
+            (None, Some(count)) => self.start + count * self.stride - 1,
+        };
+        if self.stride == 0 {
+            return Ok(vec![]);
+        }
+        if self.stride > 0 && end < self.start {
+            return Err(EvalError::new("to count backwards make stride negative"));
+        }
+        if self.stride < 0 && end > self.start {
+            return Err(EvalError::new("to count forward don't make stride negative"));
+        }
+        if (end - self.start).unsigned_abs() / self.stride.unsigned_abs() > 10_000_000 {
+            return Err(EvalError::new("the sequence is too long"));
+        }
+        if !self.format.contains('%') {
+            return Err(EvalError::new(format!("bad formatting string: {}", self.format)));
+        }
+        let mut out = Vec::new();
+        while (self.stride > 0 && self.start <= end) || (self.stride < 0 && self.start >= end) {
+            let text = format::format(&self.format, &[number::int(self.start)])
+                .map_err(|_| EvalError::new(format!("problem formatting {} with {}", self.start, self.format)))?;
+            out.push(Value::from(text));
+            self.start += self.stride;
+        }
+        Ok(out)
+    }
+}

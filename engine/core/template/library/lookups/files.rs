@@ -1,0 +1,397 @@
+//! Lookups of files and of what commands print.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+};
+
+use minijinja::Value;
+
+use super::Table;
+
+use crate::{
+    files, program,
+    source::Source,
+    template::{
+        args::Args,
+        eval::{
+            machine::Machine,
+            template_file::{self, FileOptions},
+        },
+        library::paths,
+        value::{
+            containers,
+            error::{EvalError, EvalResult},
+            items, show,
+            undefined::present,
+        },
+    },
+    vars::{Layer, Lazy, Scope},
+};
+
+pub(super) const LOOKUPS: Table = &[
+    ("file", file),
+    ("unvault", unvault),
+    ("template", template),
+    ("fileglob", fileglob),
+    ("first_found", first_found),
+    ("lines", lines),
+    ("pipe", pipe),
+    ("csvfile", csvfile),
+    ("ini", ini),
+    ("url", url),
+];
+
+/// Where Ansible would look for a file: in a sub-folder of each folder, then in the folder itself.
+fn search(machine: &Machine<'_>, kind: &str, name: &str) -> Option<PathBuf> {
+    let name = paths::expanduser(name);
+    let name = Path::new(&name);
+    if name.is_absolute() {
+        return name.exists().then(|| name.to_owned());
+    }
+    let folders = machine.session.scope.folders.iter();
+    folders.flat_map(|folder| [folder.join(kind).join(name), folder.join(name)]).find(|path| path.exists())
+}
+
+fn missing(kind: &str, name: &str) -> Box<EvalError> {
+    EvalError::with_help(
+        format!("Unable to access the file '{name}': File not found."),
+        format!("files are searched in `{kind}/` of the role, of the task file and of the playbook"),
+    )
+}
+
+fn read(machine: &Machine<'_>, kind: &str, name: &str) -> EvalResult<String> {
+    let path = search(machine, kind, name).ok_or_else(|| missing(kind, name))?;
+    let bytes = files::read(&path).map_err(|error| EvalError::new(format!("cannot read '{name}': {error}")))?;
+    let text = String::from_utf8(bytes).map_err(|_| EvalError::new(format!("'{name}' is not UTF-8")))?;
+    match text.starts_with("$ANSIBLE_VAULT;") {
+        true => machine.session.scope.magic.decrypt(&text).map_err(EvalError::new),
+        false => Ok(text),
+    }
+}
+
+fn file(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> EvalResult<Vec<Value>> {
+    let (lstrip, rstrip) = (options.flag("lstrip", false)?, options.flag("rstrip", true)?);
+    options.finish()?;
+    let mut found = Vec::new();
+    for term in terms {
+        let text = read(machine, "files", &show::text(&term)?)?;
+        let text = if lstrip { text.trim_start() } else { &text };
+        let text = if rstrip { text.trim_end() } else { text };
+        found.push(Value::from(text));
+    }
+    Ok(found)
+}
+
+fn unvault(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
+    options.finish()?;
+    terms.iter().map(|term| read(machine, "files", &show::text(term)?).map(Value::from)).collect()
+}
+
+fn template(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> EvalResult<Vec<Value>> {
+    let mut layout = FileOptions::default();
+    let text = |options: &mut Args, name: &str, slot: &mut String| -> EvalResult<()> {
+        if let Some(value) = options.text(name)? {
+            *slot = value;
+        }
+        Ok(())
+    };
+    text(&mut options, "variable_start_string", &mut layout.variable_start_string)?;
+    text(&mut options, "variable_end_string", &mut layout.variable_end_string)?;
+    text(&mut options, "comment_start_string", &mut layout.comment_start_string)?;
+    text(&mut options, "comment_end_string", &mut layout.comment_end_string)?;
+    layout.trim_blocks = options.flag("trim_blocks", true)?;
+    layout.lstrip_blocks = options.flag("lstrip_blocks", false)?;
+    // What a template yields keeps its type here anyway.
+    options.flag("convert_data", true)?;
+    options.flag("jinja2_native", false)?;
+    let vars = options.optional("template_vars")?.filter(|vars| !vars.is_none());
+    options.finish()?;
+    let mut found = Vec::new();
+    for term in terms {
+        let name = show::text(&term)?;
+        let path = search(machine, "templates", &name)
+            .ok_or_else(|| EvalError::new(format!("the template file {name} could not be found for the lookup")))?;
+        let source = Source::read(&path).map_err(|error| EvalError::new(format!("cannot read '{name}': {error}")))?;
+        let scope = &machine.session.scope;
+        let mut layer = Layer::new();
+        if let Some(vars) = &vars {
+            for (key, value) in containers::pairs(vars) {
+                layer.insert(show::text(&key)?.into(), Lazy::Data(present(value)?));
+            }
+        }
+        let path_text = path.display().to_string();
+        layer.insert("template_path".into(), Lazy::Data(path_text.clone().into()));
+        layer.insert("template_fullpath".into(), Lazy::Data(path_text.into()));
+        if scope.find("ansible_managed").is_none() {
+            layer.insert("ansible_managed".into(), Lazy::Data("Ansible managed".into()));
+        }
+        let layers = [Arc::new(layer)].into_iter().chain(scope.layers.iter().cloned()).collect();
+        let scope = Arc::new(Scope { layers, magic: scope.magic.clone(), folders: scope.folders.clone() });
+        found.push(template_file::file_value(&source, &scope, &layout, machine.session.library)?);
+    }
+    Ok(found)
+}
+
+fn fileglob(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
+    options.finish()?;
+    let mut found = Vec::new();
+    for term in terms {
+        let pattern = paths::expanduser(&show::text(&term)?);
+        let path = Path::new(&pattern);
+        let files =
+            |path: &Path| -> Vec<PathBuf> { paths::glob(path).into_iter().filter(|path| path.is_file()).collect() };
+        let paths = match path.is_absolute() {
+            true => files(path),
+            false => {
+                let folders = machine.session.scope.folders.iter();
+                let places = folders.flat_map(|folder| [folder.join("files").join(path), folder.join(path)]);
+                places.map(|place| files(&place)).find(|files| !files.is_empty()).unwrap_or_default()
+            }
+        };
+        found.extend(paths.into_iter().map(|path| Value::from(path.display().to_string())));
+    }
+    Ok(found)
+}
+
+/// The first file that is there. Terms are names, or mappings with `files` and `paths`.
+fn first_found(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> EvalResult<Vec<Value>> {
+    let mut skip = options.flag("skip", false)?;
+    let files = options.optional("files")?;
+    let paths = options.optional("paths")?;
+    options.finish()?;
+    let words = |value: &Value| -> EvalResult<Vec<String>> {
+        let all = if containers::is_list(value) { items::items(value)? } else { vec![value.clone()] };
+        let mut words = Vec::new();
+        for word in all {
+            let text = show::text(&word)?;
+            words
+                .extend(text.split([',', ':', ';']).map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()));
+        }
+        Ok(words)
+    };
+    let join = |files: &[String], paths: &[String]| -> Vec<String> {
+        match paths.is_empty() {
+            true => files.to_vec(),
+            false => paths.iter().flat_map(|path| files.iter().map(move |file| format!("{path}/{file}"))).collect(),
+        }
+    };
+    let own = |value: &Option<Value>| value.as_ref().map(words).transpose().map(Option::unwrap_or_default);
+    let (own_files, own_paths) = (own(&files)?, own(&paths)?);
+    let mut names = Vec::new();
+    let mut queue: Vec<Value> = terms;
+    queue.reverse();
+    while let Some(term) = queue.pop() {
+        if containers::is_list(&term) {
+            let mut items = items::items(&term)?;
+            items.reverse();
+            queue.extend(items);
+        } else if containers::is_map(&term) {
+            let part = |name: &str| term.as_object().and_then(|term| term.get_value_by_str(name));
+            let (files, paths) =
+                (own(&part("files").map(present).transpose()?)?, own(&part("paths").map(present).transpose()?)?);
+            skip |= part("skip").is_some_and(|skip| items::truth(&skip));
+            names.extend(join(&files, if paths.is_empty() { &own_paths } else { &paths }));
+        } else {
+            let name = show::text(&term)?;
+            names.extend(join(&[name], &own_paths));
+        }
+    }
+    names.extend(join(&own_files, &own_paths));
+    for name in &names {
+        let found = ["files", "templates", "vars", "tasks"].iter().find_map(|kind| search(machine, kind, name));
+        if let Some(path) = found {
+            return Ok(vec![Value::from(paths::normpath(&path.display().to_string()))]);
+        }
+    }
+    match skip {
+        true => Ok(vec![]),
+        false => Err(EvalError::with_help(
+            "No file was found when using first_found.",
+            "give `skip: true` if there need not be one",
+        )),
+    }
+}
+
+/// What a command prints. Like Ansible, on the controller, with the shell.
+fn printed(command: &str, folder: Option<&PathBuf>) -> EvalResult<String> {
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(command);
+    if let Some(folder) = folder.filter(|folder| folder.is_dir()) {
+        shell.current_dir(folder);
+    }
+    let output = program::run(shell.stdin(Stdio::inherit()).stderr(Stdio::piped()))
+        .map_err(|error| EvalError::new(format!("the command `{command}` failed: {error}")))?;
+    if !output.status.success() {
+        let code = output.status.code().unwrap_or(-1);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let why = stderr.lines().next().map(|line| format!(": {line}")).unwrap_or_default();
+        return Err(EvalError::new(format!("the command `{command}` returned {code}{why}")));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn pipe(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
+    options.finish()?;
+    let folder = machine.session.scope.folders.last();
+    terms.iter().map(|term| Ok(Value::from(printed(&show::text(term)?, folder)?.trim_end()))).collect()
+}
+
+fn lines(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
+    options.finish()?;
+    let mut found = Vec::new();
+    let folder = machine.session.scope.folders.last();
+    for term in terms {
+        found.extend(printed(&show::text(&term)?, folder)?.lines().map(Value::from));
+    }
+    Ok(found)
+}
+
+/// The options of a term such as `key file=x.csv col=2`, laid over those of the call.
+fn term_options(term: &str, options: &Args) -> (String, Args) {
+    let mut options = options.clone();
+    let mut words = Vec::new();
+    for (key, value) in super::key_values(term) {
+        match key {
+            Some(key) => {
+                options.named.retain(|(known, _)| *known != key);
+                options.named.push((key, Value::from(value)));
+            }
+            None => words.push(value),
+        }
+    }
+    (words.join(" "), options)
+}
+
+fn csvfile(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
+    let mut found = Vec::new();
+    if terms.is_empty() {
+        return Err(EvalError::new("Search key is required but was not found"));
+    }
+    for term in terms {
+        let (key, mut options) = term_options(&show::text(&term)?, &options);
+        let name = options.text_or("file", "ansible.csv")?;
+        let column = usize::try_from(options.int_or("col", 1)?).unwrap_or(1);
+        let key_column = usize::try_from(options.int_or("keycol", 0)?).unwrap_or(0);
+        let delimiter = match &*options.text_or("delimiter", "TAB")? {
+            "TAB" | "\\t" => '\t',
+            other => other.chars().next().unwrap_or('\t'),
+        };
+        let default = options.optional("default")?;
+        options.text("encoding")?;
+        if let Some((name, _)) = options.named.first() {
+            return Err(EvalError::new(format!("{name} is not a valid option")));
+        }
+        options.finish()?;
+        if key.is_empty() {
+            return Err(EvalError::new("Search key is required but was not found"));
+        }
+        let text = read(machine, "files", &name)?;
+        let row = rows(&text, delimiter).into_iter().find(|row| row.get(key_column) == Some(&key));
+        match (row.and_then(|row| row.get(column).cloned()), default) {
+            (Some(value), _) => found.push(Value::from(value)),
+            (None, Some(default)) => found.push(default),
+            (None, None) => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Rows of separated values; quoted fields may hold the delimiter and newlines.
+fn rows(text: &str, delimiter: char) -> Vec<Vec<String>> {
+    let (mut rows, mut row, mut field, mut quoted) = (vec![], vec![], String::new(), false);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if quoted && chars.next_if_eq(&'"').is_some() => field.push('"'),
+            '"' => quoted = !quoted,
+            c if c == delimiter && !quoted => row.push(std::mem::take(&mut field)),
+            '\r' if !quoted => {}
+            '\n' if !quoted => {
+                row.push(std::mem::take(&mut field));
+                rows.push(std::mem::take(&mut row));
+            }
+            c => field.push(c),
+        }
+    }
+    if !field.is_empty() || !row.is_empty() {
+        row.push(field);
+        rows.push(row);
+    }
+    rows
+}
+
+fn ini(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
+    let mut found = Vec::new();
+    for term in terms {
+        let (key, mut options) = term_options(&show::text(&term)?, &options);
+        let name = options.text_or("file", "ansible.ini")?;
+        let section = options.text_or("section", "global")?;
+        let kind = options.text_or("type", "ini")?;
+        let by_regex = options.flag("re", false)?;
+        let case_sensitive = options.flag("case_sensitive", false)?;
+        let default = options.optional("default")?.unwrap_or_else(|| Value::from(""));
+        let allow_none = options.flag("allow_no_value", false)? || options.flag("allow_none", false)?;
+        options.text("encoding")?;
+        options.finish()?;
+        let text = read(machine, "files", &name)?;
+        let wanted = if kind == "properties" { "" } else { &section };
+        let values = settings(&text, wanted, kind == "properties", allow_none);
+        let fold = |key: &str| if case_sensitive { key.to_owned() } else { key.to_lowercase() };
+        if by_regex {
+            let regex = crate::template::regex::find(&key, false, false)?;
+            found.extend(
+                values
+                    .into_iter()
+                    .filter(|(key, _)| regex.is_match(key).unwrap_or(false))
+                    .map(|(_, value)| Value::from(value)),
+            );
+        } else {
+            let value = values.into_iter().find(|(known, _)| fold(known) == fold(&key));
+            found.push(value.map_or(default, |(_, value)| Value::from(value)));
+        }
+    }
+    Ok(found)
+}
+
+/// The settings of one section.
+fn settings(text: &str, section: &str, properties: bool, allow_none: bool) -> Vec<(String, String)> {
+    let mut values: Vec<(String, String)> = Vec::new();
+    let mut inside = properties;
+    for line in text.lines() {
+        let trimmed = line.trim();
+        if trimmed.is_empty() || trimmed.starts_with(['#', ';']) {
+            continue;
+        }
+        if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            inside = properties || name == section || name == "DEFAULT";
+            continue;
+        }
+        if !inside {
+            continue;
+        }
+        // A line that begins with blanks goes on with the value before it.
+        if line.starts_with([' ', '\t'])
+            && let Some((_, value)) = values.last_mut()
+        {
+            value.push('\n');
+            value.push_str(trimmed);
+            continue;
+        }
+        match trimmed.split_once(['=', ':']) {
+            Some((key, value)) => values.push((key.trim().to_owned(), value.trim().to_owned())),
+            None if allow_none => values.push((trimmed.to_owned(), String::new())),
+            None => {}
+        }
+    }
+    values
+}
+
+fn url(_: &mut Machine<'_>, terms: Vec<Value>, _: Args) -> EvalResult<Vec<Value>> {
+    let urls = terms.iter().map(show::text).collect::<EvalResult<Vec<_>>>()?.join("`, `");
+    Err(EvalError::with_help(
+        format!("`{urls}` is not fetched: the controller makes no requests while it renders"),
+        "fetch it with the module `uri`, `delegate_to: localhost` and `register`",
+    ))
+}

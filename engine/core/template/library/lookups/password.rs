@@ -1,0 +1,197 @@
+//! The lookup `password`: a password made once and kept in a file.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
+
+use minijinja::Value;
+
+use super::Table;
+
+use crate::template::{
+    args::Args,
+    eval::machine::Machine,
+    library::{crypt, mersenne_twister::Chance, paths},
+    value::{
+        containers,
+        error::{EvalError, EvalResult},
+        items, show, size,
+    },
+};
+
+pub(super) const LOOKUPS: Table = &[("password", password)];
+
+/// Hosts render at once; the first one makes the password, the others read it.
+static MAKING: Mutex<()> = Mutex::new(());
+
+const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+const DIGITS: &str = "0123456789";
+const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
+
+/// What the file holds: `PASSWORD salt=SALT ident=IDENT`.
+#[derive(Debug, PartialEq)]
+struct Kept {
+    password: String,
+    salt: Option<String>,
+    ident: Option<String>,
+}
+
+impl Kept {
+    fn read(text: &str) -> Self {
+        let text = text.trim_end_matches('\n');
+        let (text, ident) = match text.rsplit_once(" ident=") {
+            Some((text, ident)) => (text, Some(ident.to_owned())),
+            None => (text, None),
+        };
+        let (password, salt) = match text.rsplit_once(" salt=") {
+            Some((password, salt)) => (password, Some(salt.to_owned())),
+            None => (text, None),
+        };
+        Kept { password: password.to_owned(), salt, ident }
+    }
+
+    fn text(&self) -> String {
+        let mut text = self.password.clone();
+        for (name, value) in [("salt", &self.salt), ("ident", &self.ident)] {
+            if let Some(value) = value {
+                text.push_str(&format!(" {name}={value}"));
+            }
+        }
+        text + "\n"
+    }
+}
+
+/// The characters a name stands for, or the characters themselves.
+fn characters(words: &[String]) -> Vec<char> {
+    let mut out: Vec<char> = Vec::new();
+    for word in words {
+        let set = match &**word {
+            "ascii_letters" => LETTERS.to_owned(),
+            "ascii_lowercase" => LETTERS.get(..26).unwrap_or_default().to_owned(),
+            "ascii_uppercase" => LETTERS.get(26..).unwrap_or_default().to_owned(),
+            "digits" => DIGITS.to_owned(),
+            "hexdigits" => "0123456789abcdefABCDEF".to_owned(),
+            "octdigits" => "01234567".to_owned(),
+            "punctuation" => PUNCTUATION.to_owned(),
+            other => other.replace(['"', '\''], ""),
+        };
+        out.extend(set.chars().filter(|c| !out.contains(c)).collect::<Vec<_>>());
+    }
+    out
+}
+
+fn made(length: usize, characters: &[char], seed: Option<&Value>) -> EvalResult<String> {
+    if characters.is_empty() {
+        return Err(EvalError::new("there are no characters to make a password of"));
+    }
+    let mut chance = Chance::new(seed);
+    Ok((0..length).filter_map(|_| characters.get(chance.index(characters.len()))).collect())
+}
+
+/// Splits at the options that end a term, for paths may hold blanks.
+fn split_term(term: &str) -> (String, Vec<(String, String)>) {
+    let known = ["length", "encrypt", "chars", "ident", "seed"];
+    let mut path = Vec::new();
+    let mut options = Vec::new();
+    for (key, value) in super::key_values(term) {
+        match key {
+            Some(key) if known.contains(&&*key) => options.push((key, value)),
+            Some(key) => path.push(format!("{key}={value}")),
+            None => path.push(value),
+        }
+    }
+    (path.join(" "), options)
+}
+
+fn password(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
+    let mut found = Vec::new();
+    for term in terms {
+        let (path, own) = split_term(&show::text(&term)?);
+        let mut options = options.clone();
+        for (key, value) in own {
+            options.named.retain(|(known, _)| *known != key);
+            options.named.push((key, Value::from(value)));
+        }
+        let password = one(machine, &path, options)?;
+        machine.session.scope.magic.conceal(&password);
+        found.push(Value::from(password));
+    }
+    Ok(found)
+}
+
+fn one(machine: &Machine<'_>, path: &str, mut options: Args) -> EvalResult<String> {
+    let length = size::room(options.int_or("length", 20)?)?;
+    // An empty name means none.
+    let encrypt = options.text("encrypt")?.filter(|kind| !kind.is_empty());
+    let chars = match options.optional("chars")? {
+        None => vec!["ascii_letters".to_owned(), "digits".to_owned(), ".,:-_".to_owned()],
+        Some(value) if containers::is_list(&value) => {
+            items::items(&value)?.iter().map(show::text).collect::<EvalResult<Vec<_>>>()?
+        }
+        Some(value) => {
+            let text = show::text(&value)?;
+            // Two commas stand for a comma among the characters.
+            let comma = text.contains(",,").then(|| ",".to_owned());
+            text.replace(",,", ",").split(',').map(str::to_owned).filter(|word| !word.is_empty()).chain(comma).collect()
+        }
+    };
+    let seed = options.optional("seed")?.filter(|seed| !seed.is_none());
+    let ident = options.text("ident")?;
+    options.finish()?;
+    let characters = characters(&chars);
+    let _making = MAKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let file = place(machine, path);
+    let known = match crate::files::read_text(&file) {
+        Ok(text) if file != Path::new("/dev/null") => Some(Kept::read(&text)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(EvalError::new(format!("cannot read `{}`: {error}", file.display())));
+        }
+        _ => None,
+    };
+    let fresh = known.is_none();
+    let mut kept = match known {
+        Some(kept) => kept,
+        None => Kept { password: made(length, &characters, seed.as_ref())?, salt: None, ident: None },
+    };
+    let salted = encrypt.is_some() && kept.salt.is_none();
+    if salted {
+        let len = if encrypt.as_deref().is_some_and(|kind| kind.starts_with("md5")) { 8 } else { 16 };
+        kept.salt = Some(crypt::random_salt(len));
+        kept.ident = ident.clone();
+    }
+    if (fresh || salted) && file != Path::new("/dev/null") {
+        write(&file, &kept.text())
+            .map_err(|error| EvalError::new(format!("cannot write `{}`: {error}", file.display())))?;
+    }
+    match encrypt {
+        None => Ok(kept.password),
+        Some(kind) => {
+            let ident = ident.or(kept.ident);
+            crypt::hash(&kept.password, &kind, kept.salt.as_deref(), None, ident.as_deref()).map_err(EvalError::new)
+        }
+    }
+}
+
+/// Relative paths begin at the playbook's folder.
+fn place(machine: &Machine<'_>, path: &str) -> PathBuf {
+    let path = paths::expanduser(path);
+    match (Path::new(&path).is_absolute(), machine.session.scope.folders.last()) {
+        (false, Some(folder)) => folder.join(path),
+        _ => PathBuf::from(path),
+    }
+}
+
+/// Only the user who runs the play may read the file.
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let temporary = file.with_extension(format!("rplay-{}", std::process::id()));
+    let mut new = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    new.write_all(text.as_bytes())?;
+    fs::rename(&temporary, file)
+}

@@ -1,0 +1,28 @@
+//! What templates can call by name: Ansible's and Jinja's filters, tests, functions, methods and lookups.
+
+use std::sync::OnceLock;
+
+use crate::template::eval::library::Library;
+
+pub(crate) mod crypt;
+pub(crate) mod filters;
+pub(crate) mod functions;
+pub(crate) mod lookups;
+pub(crate) mod mersenne_twister;
+pub(crate) mod methods;
+pub(crate) mod paths;
+pub(crate) mod tests;
+pub(crate) mod versions;
+
+/// Everything that is built in, by its name.
+pub(crate) fn built_in() -> &'static Library {
+    static BUILT_IN: OnceLock<Library> = OnceLock::new();
+    BUILT_IN.get_or_init(|| {
+        let mut library = Library::new(methods::METHODS);
+        filters::add_to(&mut library);
+        tests::add_to(&mut library);
+        lookups::add_to(&mut library);
+        functions::add_to(&mut library);
+        library
+    })
+}

@@ -1,0 +1,111 @@
+//! Paths on the controller: homes, variables, patterns.
+
+use std::{
+    env,
+    path::{Component, Path, PathBuf},
+};
+
+use rplay_modules::system::{accounts::User, glob::Pattern};
+
+/// The path without `.`, `..` and doubled slashes, by its letters alone.
+pub(crate) fn normpath(path: &str) -> String {
+    let root = match path {
+        _ if path.starts_with("//") && !path.starts_with("///") => "//",
+        _ if path.starts_with('/') => "/",
+        _ => "",
+    };
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if !root.is_empty() => {}
+            part => parts.push(part),
+        }
+    }
+    match format!("{root}{}", parts.join("/")) {
+        empty if empty.is_empty() => ".".into(),
+        path => path,
+    }
+}
+
+/// `~` and `~name` become home folders.
+pub(crate) fn expanduser(path: &str) -> String {
+    let Some(rest) = path.strip_prefix('~') else { return path.to_owned() };
+    let (name, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let home = match name {
+        "" => env::var("HOME").ok().or_else(|| User::numbered(nix::unistd::getuid().as_raw()).map(|user| user.home)),
+        name => User::named(name).map(|user| user.home),
+    };
+    match home {
+        Some(home) => format!("{}{rest}", home.trim_end_matches('/')),
+        None => path.to_owned(),
+    }
+}
+
+/// `$NAME` and `${NAME}` become what the environment has; unknown ones stay.
+pub(crate) fn expandvars(path: &str) -> String {
+    let mut out = String::new();
+    let mut rest = path;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        let after = &rest[at + 1..];
+        let (name, len) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
+            Some((name, _)) => (name, name.len() + 2),
+            None => {
+                let len = after.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+                (&after[..len], len)
+            }
+        };
+        match env::var(name) {
+            Ok(value) if !name.is_empty() => out.push_str(&value),
+            _ => out.push_str(&rest[at..at + 1 + len]),
+        }
+        rest = &after[len..];
+    }
+    out + rest
+}
+
+/// The paths that fit a pattern, in the order of their names.
+pub(crate) fn glob(pattern: &Path) -> Vec<PathBuf> {
+    let mut found = vec![PathBuf::new()];
+    for part in pattern.components() {
+        let Component::Normal(part) = part else {
+            found.iter_mut().for_each(|path| path.push(part.as_os_str()));
+            continue;
+        };
+        let part = part.to_string_lossy();
+        if !part.contains(['*', '?', '[']) {
+            found.iter_mut().for_each(|path| path.push(&*part));
+            continue;
+        }
+        let pattern = Pattern::new(&part);
+        found = found
+            .into_iter()
+            .flat_map(|folder| {
+                let here = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
+                let entries = std::fs::read_dir(here).into_iter().flatten().flatten();
+                let mut names: Vec<String> =
+                    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+                names.retain(|name| (part.starts_with('.') || !name.starts_with('.')) && pattern.fits(name));
+                names.sort();
+                names.into_iter().map(move |name| folder.join(name))
+            })
+            .collect();
+    }
+    found.retain(|path| path.exists());
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn homes_are_found_without_the_name_services_of_the_c_library() {
+        assert_eq!(expanduser("~root/x"), "/root/x");
+        assert_eq!(expanduser("~nobody-of-that-name/x"), "~nobody-of-that-name/x");
+    }
+}

@@ -1,0 +1,202 @@
+//! Versions and their order: the test `version`.
+
+use std::cmp::Ordering;
+
+use minijinja::Value;
+
+use crate::template::{
+    args::Args,
+    value::{
+        error::{EvalError, EvalResult},
+        items, show,
+    },
+};
+
+/// A version as `distutils` read it loosely: numbers and words.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Loose(Vec<Piece>);
+
+/// The order of two loose versions. Words and numbers at the same place have none.
+fn loose_order(a: &str, b: &str) -> EvalResult<Ordering> {
+    let (a, b) = (Loose::of(a), Loose::of(b));
+    for pair in a.0.iter().zip(&b.0) {
+        match pair {
+            (Piece::Word(_), Piece::Number(_)) | (Piece::Number(_), Piece::Word(_)) => {
+                return Err(EvalError::with_help(
+                    "Version comparison failed: a word and a number stand at the same place",
+                    "give a version_type, such as 'semver' or 'pep440'",
+                ));
+            }
+            (x, y) if x != y => return Ok(x.cmp(y)),
+            _ => {}
+        }
+    }
+    Ok(a.0.len().cmp(&b.0.len()))
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Piece {
+    Word(String),
+    Number(u128),
+}
+
+impl Loose {
+    pub fn of(text: &str) -> Self {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some(c) = rest.chars().next() {
+            let digits = c.is_ascii_digit();
+            let end = rest
+                .find(|other: char| match digits {
+                    true => !other.is_ascii_digit(),
+                    false => other.is_ascii_digit() || other == '.',
+                })
+                .unwrap_or(rest.len());
+            if c == '.' {
+                rest = &rest[1..];
+                continue;
+            }
+            let (piece, after) = rest.split_at(end);
+            pieces.push(match piece.parse() {
+                Ok(number) => Piece::Number(number),
+                Err(_) => Piece::Word(piece.to_owned()),
+            });
+            rest = after;
+        }
+        Loose(pieces)
+    }
+}
+
+/// A version of two or three numbers, maybe before its release: `1.2`, `1.2.3b4`.
+fn strict(text: &str) -> EvalResult<(Vec<u128>, (u8, u128))> {
+    let refuse = || EvalError::new(format!("Version comparison failed: invalid version number '{text}'"));
+    let end = text.find(['a', 'b']).unwrap_or(text.len());
+    let (numbers, before) = text.split_at(end);
+    let mut numbers = numbers.split('.').map(str::parse).collect::<Result<Vec<u128>, _>>().map_err(|_| refuse())?;
+    if !(2..=3).contains(&numbers.len()) {
+        return Err(refuse());
+    }
+    numbers.resize(3, 0);
+    let before = match before.split_at_checked(1) {
+        None => (2, 0),
+        Some((letter, number)) => (u8::from(letter == "b"), number.parse().map_err(|_| refuse())?),
+    };
+    Ok((numbers, before))
+}
+
+/// A semantic version: numbers, then what marks it as one before a release.
+fn semver(text: &str) -> EvalResult<([u128; 3], Vec<String>)> {
+    let refuse = || EvalError::new(format!("invalid semantic version '{text}'"));
+    let body = text.split('+').next().unwrap_or(text);
+    let (numbers, before) = body.split_once('-').unwrap_or((body, ""));
+    let numbers = numbers.split('.').map(str::parse).collect::<Result<Vec<u128>, _>>().map_err(|_| refuse())?;
+    let before = if before.is_empty() { vec![] } else { before.split('.').map(str::to_owned).collect() };
+    Ok((<[u128; 3]>::try_from(numbers).map_err(|_| refuse())?, before))
+}
+
+fn semver_order(a: &str, b: &str) -> EvalResult<Ordering> {
+    let ((a, a_before), (b, b_before)) = (semver(a)?, semver(b)?);
+    let identifiers = || {
+        for (x, y) in a_before.iter().zip(&b_before) {
+            let order = match (x.parse::<u128>(), y.parse::<u128>()) {
+                (Ok(x), Ok(y)) => x.cmp(&y),
+                (Ok(_), Err(_)) => Ordering::Less,
+                (Err(_), Ok(_)) => Ordering::Greater,
+                _ => x.cmp(y),
+            };
+            if order.is_ne() {
+                return order;
+            }
+        }
+        a_before.len().cmp(&b_before.len())
+    };
+    Ok(a.cmp(&b).then_with(|| match (a_before.is_empty(), b_before.is_empty()) {
+        (true, true) => Ordering::Equal,
+        (true, false) => Ordering::Greater,
+        (false, true) => Ordering::Less,
+        (false, false) => identifiers(),
+    }))
+}
+
+/// The order of Python's packages (PEP 440): epoch, release, then dev < a < b < rc < release < post.
+fn pep440(text: &str) -> EvalResult<(u64, Vec<u64>, Vec<i64>)> {
+    let refuse = || EvalError::new(format!("invalid version '{text}'"));
+    let lower = text.trim().trim_start_matches('v').to_lowercase();
+    let (epoch, rest) = lower.split_once('!').unwrap_or(("0", &lower));
+    let public = rest.split('+').next().unwrap_or(rest);
+    let end = public.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(public.len());
+    let (release, suffix) = public.split_at(end);
+    let mut numbers = Vec::new();
+    for part in release.trim_end_matches('.').split('.') {
+        numbers.push(part.parse().map_err(|_| refuse())?);
+    }
+    while numbers.len() > 1 && numbers.last() == Some(&0) {
+        numbers.pop();
+    }
+    // Phase and number before a release, number after it, number of a development version.
+    let (mut phase, mut before, mut after, mut dev) = (3, 0, -1, i64::MAX);
+    let mut rest = suffix.trim_start_matches(['.', '-', '_']);
+    while !rest.is_empty() {
+        let words = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        let (word, tail) = rest.split_at(words);
+        let tail = tail.trim_start_matches(['.', '-', '_']);
+        let digits = tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len());
+        let number = tail.get(..digits).unwrap_or_default().parse().unwrap_or(0);
+        match word {
+            "a" | "alpha" => (phase, before) = (0, number),
+            "b" | "beta" => (phase, before) = (1, number),
+            "rc" | "c" | "pre" | "preview" => (phase, before) = (2, number),
+            "post" | "rev" | "r" | "" if digits > 0 || !word.is_empty() => after = number,
+            "dev" => dev = number,
+            _ => return Err(refuse()),
+        }
+        rest = tail.get(digits..).unwrap_or_default().trim_start_matches(['.', '-', '_']);
+    }
+    if dev != i64::MAX && phase == 3 && after < 0 {
+        phase = -1;
+    }
+    Ok((epoch.parse().map_err(|_| refuse())?, numbers, vec![phase, before, after, dev]))
+}
+
+/// `is version(...)`.
+pub(crate) fn version(value: &Value, mut args: Args) -> EvalResult<bool> {
+    let other = args.required("version")?;
+    let operator = args.text_or("operator", "eq")?;
+    let by_rule = args.optional("strict")?.filter(|strict| !strict.is_none()).map(|strict| items::truth(&strict));
+    let kind = args.text("version_type")?;
+    args.finish()?;
+    let (a, b) = (show::text(value)?, show::text(&other)?);
+    if a.is_empty() {
+        return Err(EvalError::new("Input version value cannot be empty"));
+    }
+    if b.is_empty() {
+        return Err(EvalError::new("Version parameter to compare against cannot be empty"));
+    }
+    let order = match (kind.as_deref(), by_rule) {
+        (Some(_), Some(_)) => return Err(EvalError::new("Cannot specify both 'strict' and 'version_type'")),
+        (None, None | Some(false)) | (Some("loose"), _) => loose_order(&a, &b)?,
+        (None, Some(true)) | (Some("strict"), _) => strict(&a)?.cmp(&strict(&b)?),
+        (Some("semver" | "semantic"), _) => semver_order(&a, &b)?,
+        (Some("pep440"), _) => pep440(&a)?.cmp(&pep440(&b)?),
+        (Some(other), _) => {
+            return Err(EvalError::with_help(
+                format!("Invalid version type ({other})"),
+                "it is one of loose, strict, semver, semantic, pep440",
+            ));
+        }
+    };
+    Ok(match &*operator {
+        "==" | "=" | "eq" => order.is_eq(),
+        "<" | "lt" => order.is_lt(),
+        "<=" | "le" => order.is_le(),
+        ">" | "gt" => order.is_gt(),
+        ">=" | "ge" => order.is_ge(),
+        "!=" | "<>" | "ne" => order.is_ne(),
+        _ => {
+            return Err(EvalError::with_help(
+                format!("Invalid operator type ({operator})"),
+                "it is one of ==, =, eq, <, lt, <=, le, >, gt, >=, ge, !=, <>, ne",
+            ));
+        }
+    })
+}

@@ -1,0 +1,284 @@
+//! Templates parsed once per process. The parser is minijinja's; what it makes of escapes, which Python and
+//! Ansible read otherwise, is kept from it by a spelling of the same length.
+
+use crate::template::page::nesting;
+use std::{
+    collections::{HashMap, hash_map::RandomState},
+    hash::BuildHasher,
+    sync::{OnceLock, PoisonError, RwLock},
+};
+
+use minijinja::machinery::{ast, parse, parse_expr};
+
+use crate::{
+    limits,
+    template::{
+        page::reading::{Reading, find, tag_name},
+        value::error::{EvalError, EvalResult},
+    },
+};
+
+/// A parsed template. Texts come from files and the command line only, so that pages are few and may stay
+/// for the life of the process.
+pub(crate) struct ParsedTemplate {
+    pub text: &'static str,
+    /// As the parser saw it.
+    pub masked: &'static str,
+    pub body: Body<'static>,
+    pub reading: Reading,
+    /// Whether some expression calls a method that changes a list or a mapping.
+    pub mutates: bool,
+}
+
+pub(crate) enum Body<'t> {
+    Template(ast::Stmt<'t>),
+    Expression(ast::Expr<'t>),
+}
+
+/// Stand-ins for `\`, `'` and `"` within string literals: of the same length, and no parser minds them.
+const BACKSLASH: u8 = 0x01;
+const SINGLE: u8 = 0x02;
+const DOUBLE: u8 = 0x03;
+
+/// Many threads render at once, and nearly all only read.
+const SHARDS: usize = 16;
+
+type Shard = RwLock<HashMap<&'static str, Vec<&'static ParsedTemplate>>>;
+
+static PAGES: OnceLock<(RandomState, [Shard; SHARDS])> = OnceLock::new();
+
+impl ParsedTemplate {
+    /// The page of a text; parsed when it is seen for the first time.
+    pub fn of(text: &str, reading: &Reading) -> EvalResult<&'static ParsedTemplate> {
+        let (hasher, shards) = PAGES.get_or_init(|| (RandomState::new(), Default::default()));
+        let at = hasher.hash_one(text) as usize % SHARDS;
+        let Some(shard) = shards.get(at) else { return ParsedTemplate::parse(text, reading) };
+        let known = |pages: &Vec<&'static ParsedTemplate>| pages.iter().find(|page| page.reading == *reading).copied();
+        let found = shard.read().unwrap_or_else(PoisonError::into_inner).get(text).and_then(known);
+        if let Some(page) = found {
+            return Ok(page);
+        }
+        let page = ParsedTemplate::parse(text, reading)?;
+        shard.write().unwrap_or_else(PoisonError::into_inner).entry(page.text).or_default().push(page);
+        Ok(page)
+    }
+
+    fn parse(text: &str, reading: &Reading) -> EvalResult<&'static ParsedTemplate> {
+        let masked = mask(text, reading);
+        let nesting = nesting::measure(&masked, reading)?;
+        // The parser takes a dozen frames for a bracket or a tag, and refuses more than 150 of them.
+        let levels = nesting.depth + 12 * nesting.brackets.min(150);
+        limits::with_stack_for(levels, || ParsedTemplate::parse_masked(text, masked, reading))
+    }
+
+    fn parse_masked(text: &str, mut masked: String, reading: &Reading) -> EvalResult<&'static ParsedTemplate> {
+        // The parser knows no unary plus. Where it trips over one, a blank means the same. Each costs a look at
+        // the whole text, so that there is an end to it.
+        let mut left = limits::depth();
+        while let Err(error) = body(&masked, reading) {
+            match unary_plus(&masked, &error).filter(|_| left > 0) {
+                Some(at) => masked.replace_range(at..at + 1, " "),
+                None => return Err(syntax_fault(&error).at(error.range().unwrap_or(0..text.len()))),
+            }
+            left -= 1;
+        }
+        // Only what is a template is kept for ever.
+        let text: &'static str = String::leak(text.to_owned());
+        let masked: &'static str = if masked == text { text } else { String::leak(masked) };
+        let body = body(masked, reading).map_err(|error| syntax_fault(&error))?;
+        let mutates = MUTATING.iter().any(|name| {
+            masked.match_indices(name).any(|(at, _)| {
+                masked[..at].trim_end().ends_with('.') && masked[at + name.len()..].trim_start().starts_with('(')
+            })
+        });
+        Ok(Box::leak(Box::new(ParsedTemplate { text, masked, body, reading: reading.clone(), mutates })))
+    }
+}
+
+fn body<'t>(masked: &'t str, reading: &Reading) -> Result<Body<'t>, minijinja::Error> {
+    Ok(match reading.bare {
+        true => Body::Expression(parse_expr(masked)?),
+        false => Body::Template(parse(masked, "<template>", reading.syntax()?)?),
+    })
+}
+
+/// Methods that change what they are called on.
+const MUTATING: [&str; 11] =
+    ["append", "extend", "insert", "pop", "remove", "update", "clear", "setdefault", "popitem", "sort", "reverse"];
+
+/// The text with escapes in string literals spelt so that the parser leaves them alone.
+fn mask(text: &str, reading: &Reading) -> String {
+    if !text.contains('\\') {
+        return text.to_owned();
+    }
+    let mut bytes = text.as_bytes().to_vec();
+    if reading.bare {
+        mask_code(&mut bytes, 0, None);
+        return String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned());
+    }
+    let [variable, variable_end, block, block_end, comment, comment_end] =
+        reading.delimiters.each_ref().map(|delimiter| delimiter.as_bytes());
+    let mut at = 0;
+    while at < bytes.len() {
+        let rest = bytes.get(at..).unwrap_or_default();
+        if rest.starts_with(comment) {
+            at = find(rest, comment_end).map_or(bytes.len(), |end| at + end + comment_end.len());
+        } else if rest.starts_with(variable) {
+            at = mask_code(&mut bytes, at + variable.len(), Some(variable_end));
+        } else if rest.starts_with(block) {
+            let tag = tag_name(rest.get(block.len()..).unwrap_or_default());
+            let raw = tag == b"raw";
+            at = mask_code(&mut bytes, at + block.len(), Some(block_end));
+            while raw && at < bytes.len() {
+                let rest = bytes.get(at..).unwrap_or_default();
+                let Some(next) = find(rest, block) else { break };
+                let ends = tag_name(rest.get(next + block.len()..).unwrap_or_default()) == b"endraw";
+                at += next + block.len();
+                if ends {
+                    break;
+                }
+            }
+        } else {
+            at += 1;
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
+/// Masks from `at` to the delimiter (or the end) and returns the place behind it.
+fn mask_code(bytes: &mut [u8], mut at: usize, end: Option<&[u8]>) -> usize {
+    let mut quote = None;
+    while let Some(&byte) = bytes.get(at) {
+        match quote {
+            Some(open) if byte == open => quote = None,
+            Some(_) if byte == b'\\' => {
+                if let Some(pair) = bytes.get_mut(at..at + 2) {
+                    pair[0] = BACKSLASH;
+                    pair[1] = match pair[1] {
+                        b'\\' => BACKSLASH,
+                        b'\'' => SINGLE,
+                        b'"' => DOUBLE,
+                        other => other,
+                    };
+                }
+                at += 1;
+            }
+            Some(_) => {}
+            None if byte == b'\'' || byte == b'"' => quote = Some(byte),
+            None => {
+                if let Some(end) = end
+                    && bytes.get(at..).is_some_and(|rest| rest.starts_with(end))
+                {
+                    return at + end.len();
+                }
+            }
+        }
+        at += 1;
+    }
+    bytes.len()
+}
+
+impl ParsedTemplate {
+    /// A string literal as it is meant; `None` when that is how it stands there.
+    ///
+    /// # Errors
+    /// An escape is cut short or names no character.
+    pub fn unmask(&self, literal: &str) -> EvalResult<Option<String>> {
+        if !literal.bytes().any(|byte| matches!(byte, BACKSLASH | SINGLE | DOUBLE)) {
+            return Ok(None);
+        }
+        let raw: String = literal
+            .chars()
+            .map(|c| match c {
+                '\x01' => '\\',
+                '\x02' => '\'',
+                '\x03' => '"',
+                c => c,
+            })
+            .collect();
+        Ok(Some(if self.reading.escapes { unescape(&raw)? } else { raw }))
+    }
+}
+
+/// A string literal without its escapes, as Python's `unicode_escape` reads it: what is no escape stays.
+fn unescape(raw: &str) -> EvalResult<String> {
+    let mut out = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let Some(kind) = rest.chars().next() else {
+            out.push('\\');
+            break;
+        };
+        // Digits from the byte `from` on, at most `most` of them.
+        let digits = |radix: u32, from: usize, most: usize| -> &str {
+            let tail = &rest[from..];
+            let end = tail.char_indices().take(most).take_while(|(_, c)| c.is_digit(radix)).count();
+            &tail[..end]
+        };
+        let exact = |most: usize| {
+            let digits = digits(16, 1, most);
+            if digits.len() < most {
+                return Err(EvalError::syntax(format!("the escape `\\{kind}` needs {most} hexadecimal digits"), None));
+            }
+            match u32::from_str_radix(digits, 16).ok().and_then(char::from_u32) {
+                Some(c) => Ok(Some((Some(c), 1 + most))),
+                None => Err(EvalError::syntax(format!("the escape `\\{kind}{digits}` is no character"), None)),
+            }
+        };
+        let simple = |c: char| Some((Some(c), 1));
+        let read = match kind {
+            '\n' => Some((None, 1)),
+            '\\' | '\'' | '"' => simple(kind),
+            'a' => simple('\x07'),
+            'b' => simple('\x08'),
+            'f' => simple('\x0c'),
+            'n' => simple('\n'),
+            'r' => simple('\r'),
+            't' => simple('\t'),
+            'v' => simple('\x0b'),
+            'x' => exact(2)?,
+            'u' => exact(4)?,
+            'U' => exact(8)?,
+            '0'..='7' => {
+                let digits = digits(8, 0, 3);
+                let c = u32::from_str_radix(digits, 8).ok().and_then(char::from_u32);
+                c.map(|c| (Some(c), digits.len()))
+            }
+            'N' => {
+                let help = "write the character itself, or its number: `\\u2022`".to_owned();
+                return Err(EvalError::syntax("characters by name (`\\N{...}`) are not supported", Some(help)));
+            }
+            _ => None,
+        };
+        match read {
+            Some((c, len)) => {
+                out.extend(c);
+                rest = &rest[len..];
+            }
+            None => out.push('\\'),
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// Where the parser met a `+` it did not expect.
+fn unary_plus(masked: &str, error: &minijinja::Error) -> Option<usize> {
+    if !error.detail()?.contains("unexpected `+`") {
+        return None;
+    }
+    let range = error.range()?;
+    let at = range.start + masked.get(range.clone())?.find('+')?;
+    Some(at)
+}
+
+/// The parser's complaint, in the words known from Jinja where they differ.
+fn syntax_fault(error: &minijinja::Error) -> Box<EvalError> {
+    let detail = error.detail().unwrap_or("not a template").replace(['\x01', '\x02', '\x03'], "\\");
+    if let Some(tag) = detail.strip_prefix("unknown statement ") {
+        return EvalError::syntax(format!("Encountered unknown tag '{tag}'."), None);
+    }
+    EvalError::syntax(detail, None)
+}

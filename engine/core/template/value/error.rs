@@ -1,0 +1,65 @@
+//! Errors while a template runs, before they are given their place in a file.
+
+use std::ops::Range;
+
+use minijinja::Value;
+
+use crate::template::error::TemplateError;
+
+/// What evaluating yields.
+pub(crate) type EvalResult<T = Value> = Result<T, Box<EvalError>>;
+
+/// An error while a template runs.
+#[derive(Debug)]
+pub(crate) struct EvalError {
+    pub cause: Cause,
+    /// Bytes of the template's text. The innermost expression that knows its place sets it.
+    pub range: Option<Range<usize>>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Cause {
+    Failed {
+        message: String,
+        help: Option<String>,
+    },
+    Syntax {
+        message: String,
+        help: Option<String>,
+    },
+    Undefined(Value),
+    Omitted,
+    /// An error that has its place already.
+    Placed(Box<TemplateError>),
+}
+
+impl EvalError {
+    pub fn new(message: impl Into<String>) -> Box<Self> {
+        Box::new(EvalError { cause: Cause::Failed { message: message.into(), help: None }, range: None })
+    }
+
+    pub fn with_help(message: impl Into<String>, help: impl Into<String>) -> Box<Self> {
+        Box::new(EvalError { cause: Cause::Failed { message: message.into(), help: Some(help.into()) }, range: None })
+    }
+
+    pub fn syntax(message: impl Into<String>, help: Option<String>) -> Box<Self> {
+        Box::new(EvalError { cause: Cause::Syntax { message: message.into(), help }, range: None })
+    }
+
+    pub fn at(mut self: Box<Self>, range: Range<usize>) -> Box<Self> {
+        self.range.get_or_insert(range);
+        self
+    }
+}
+
+impl From<TemplateError> for Box<EvalError> {
+    fn from(error: TemplateError) -> Self {
+        Box::new(EvalError { cause: Cause::Placed(Box::new(error)), range: None })
+    }
+}
+
+impl From<Cause> for Box<EvalError> {
+    fn from(cause: Cause) -> Self {
+        Box::new(EvalError { cause, range: None })
+    }
+}

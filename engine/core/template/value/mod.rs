@@ -1,0 +1,18 @@
+//! Values as Python has them, over minijinja's: how they are shown, compared, added and sorted, and what stands for
+//! a value that is missing.
+
+pub(crate) mod containers;
+pub(crate) mod depth;
+pub(crate) mod error;
+pub(crate) mod format;
+pub(crate) mod freeze;
+pub(crate) mod items;
+pub(crate) mod number;
+pub(crate) mod ops;
+pub(crate) mod place;
+pub(crate) mod show;
+pub(crate) mod size;
+pub(crate) mod sort;
+pub(crate) mod text;
+pub(crate) mod time;
+pub(crate) mod undefined;

@@ -1,0 +1,249 @@
+//! Python's operators: comparing, arithmetic, slices.
+
+use std::cmp::Ordering;
+
+use minijinja::{
+    Value,
+    value::{Tuple, ValueKind},
+};
+
+use crate::{
+    limits,
+    template::value::{
+        containers::{self, is_container, is_list},
+        depth::depth,
+        error::{EvalError, EvalResult},
+        format,
+        items::items,
+        number::{Number, int},
+        show::type_name,
+        size::{MOST_ITEMS, fits, items_fit, too_large_value},
+        time,
+    },
+};
+
+/// Whether two values are equal.
+pub(crate) fn equal(a: &Value, b: &Value) -> bool {
+    if !is_container(a) || !is_container(b) {
+        return a == b;
+    }
+    let levels = depth(a).min(depth(b));
+    if levels > limits::depth() {
+        // What holds itself equals nothing but itself.
+        return containers::same(a, b);
+    }
+    limits::with_stack_for(levels, || a == b)
+}
+
+fn unsupported(op: &str, a: &Value, b: &Value) -> Box<EvalError> {
+    EvalError::new(format!("unsupported operand type(s) for {op}: '{}' and '{}'", type_name(a), type_name(b)))
+}
+
+fn too_large() -> Box<EvalError> {
+    EvalError::new("the number is too large: integers have 128 bits here")
+}
+
+/// `<`, `>` and their like. Only values of one kind have an order.
+pub(crate) fn order(op: &str, a: &Value, b: &Value) -> EvalResult<Option<Ordering>> {
+    if let (Some(x), Some(y)) = (Number::of(a), Number::of(b)) {
+        return Ok(match (x, y) {
+            (Number::Int(x), Number::Int(y)) => Some(x.cmp(&y)),
+            _ => x.float().partial_cmp(&y.float()),
+        });
+    }
+    if let (Some(x), Some(y)) = (a.as_str(), b.as_str()) {
+        return Ok(Some(x.cmp(y)));
+    }
+    if is_list(a) && is_list(b) {
+        let (x, y) = (items(a)?, items(b)?);
+        for (a, b) in x.iter().zip(&y) {
+            if !equal(a, b) {
+                return limits::with_stack(|| order(op, a, b));
+            }
+        }
+        return Ok(Some(x.len().cmp(&y.len())));
+    }
+    if let Some(ordering) = time::order(a, b) {
+        return Ok(Some(ordering));
+    }
+    Err(EvalError::new(format!("'{op}' not supported between instances of '{}' and '{}'", type_name(a), type_name(b))))
+}
+
+pub(crate) fn add(a: &Value, b: &Value) -> EvalResult {
+    match (Number::of(a), Number::of(b)) {
+        (Some(Number::Int(x)), Some(Number::Int(y))) => return x.checked_add(y).map(int).ok_or_else(too_large),
+        (Some(x), Some(y)) => return Ok(Value::from(x.float() + y.float())),
+        _ => {}
+    }
+    if let (Some(x), Some(y)) = (a.as_str(), b.as_str()) {
+        fits(x.len() + y.len())?;
+        return Ok(Value::from([x, y].concat()));
+    }
+    if is_list(a) && is_list(b) {
+        let mut all = items(a)?;
+        all.extend(items(b)?);
+        items_fit(all.len())?;
+        return Ok(match a.is_tuple() && b.is_tuple() {
+            true => Value::from(Tuple::from(all)),
+            false => Value::from(all),
+        });
+    }
+    if let Some(sum) = time::add(a, b) {
+        return Ok(sum);
+    }
+    match a.as_str() {
+        Some(_) => Err(EvalError::with_help(
+            format!("can only concatenate str (not \"{}\") to str", type_name(b)),
+            "write `~` instead of `+`, or make a text of it: `x | string`",
+        )),
+        None => Err(unsupported("+", a, b)),
+    }
+}
+
+pub(crate) fn sub(a: &Value, b: &Value) -> EvalResult {
+    match (Number::of(a), Number::of(b)) {
+        (Some(Number::Int(x)), Some(Number::Int(y))) => x.checked_sub(y).map(int).ok_or_else(too_large),
+        (Some(x), Some(y)) => Ok(Value::from(x.float() - y.float())),
+        _ => time::sub(a, b).ok_or_else(|| unsupported("-", a, b)),
+    }
+}
+
+pub(crate) fn mul(a: &Value, b: &Value) -> EvalResult {
+    match (Number::of(a), Number::of(b)) {
+        (Some(Number::Int(x)), Some(Number::Int(y))) => return x.checked_mul(y).map(int).ok_or_else(too_large),
+        (Some(x), Some(y)) => return Ok(Value::from(x.float() * y.float())),
+        (None, Some(Number::Int(times))) => repeat(a, times),
+        (Some(Number::Int(times)), None) => repeat(b, times),
+        _ => None,
+    }
+    .ok_or_else(|| unsupported("*", a, b))?
+}
+
+fn repeat(value: &Value, times: i128) -> Option<EvalResult> {
+    let times = usize::try_from(times.max(0)).unwrap_or(usize::MAX);
+    let fits = |len: usize, most: usize| len.checked_mul(times).is_some_and(|len| len <= most);
+    if let Some(text) = value.as_str() {
+        return Some(if fits(text.len(), limits::LARGEST) {
+            Ok(Value::from(text.repeat(times)))
+        } else {
+            Err(too_large_value())
+        });
+    }
+    if !is_list(value) {
+        return None;
+    }
+    Some(items(value).and_then(|items| match fits(items.len(), MOST_ITEMS) {
+        true => Ok(Value::from(std::iter::repeat_n(items, times).flatten().collect::<Vec<_>>())),
+        false => Err(too_large_value()),
+    }))
+}
+
+fn numbers(op: &str, a: &Value, b: &Value) -> EvalResult<(Number, Number)> {
+    Number::of(a).zip(Number::of(b)).ok_or_else(|| unsupported(op, a, b))
+}
+
+pub(crate) fn div(a: &Value, b: &Value) -> EvalResult {
+    let (x, y) = numbers("/", a, b)?;
+    if y.float() == 0.0 {
+        return Err(EvalError::new("division by zero"));
+    }
+    Ok(Value::from(x.float() / y.float()))
+}
+
+pub(crate) fn floor_div(a: &Value, b: &Value) -> EvalResult {
+    match numbers("//", a, b)? {
+        (_, Number::Int(0)) => Err(EvalError::new("integer division or modulo by zero")),
+        (Number::Int(x), Number::Int(y)) => {
+            let quotient = x.checked_div(y).ok_or_else(too_large)?;
+            Ok(int(if x % y != 0 && (x < 0) != (y < 0) { quotient - 1 } else { quotient }))
+        }
+        (_, y) if y.float() == 0.0 => Err(EvalError::new("float floor division by zero")),
+        (x, y) => Ok(Value::from((x.float() / y.float()).floor())),
+    }
+}
+
+pub(crate) fn rem(a: &Value, b: &Value) -> EvalResult {
+    if let Some(format) = a.as_str() {
+        let args = if b.is_tuple() { items(b)? } else { vec![b.clone()] };
+        return format::format(format, &args).map(Value::from);
+    }
+    match numbers("%", a, b)? {
+        (_, Number::Int(0)) => Err(EvalError::new("integer modulo by zero")),
+        (Number::Int(x), Number::Int(y)) => {
+            let rest = x.checked_rem(y).unwrap_or(0);
+            Ok(int(if rest != 0 && (rest < 0) != (y < 0) { rest + y } else { rest }))
+        }
+        (_, y) if y.float() == 0.0 => Err(EvalError::new("float modulo by zero")),
+        (x, y) => {
+            let rest = x.float() % y.float();
+            Ok(Value::from(if rest != 0.0 && (rest < 0.0) != (y.float() < 0.0) { rest + y.float() } else { rest }))
+        }
+    }
+}
+
+pub(crate) fn pow(a: &Value, b: &Value) -> EvalResult {
+    match numbers("** or pow()", a, b)? {
+        (Number::Int(x), Number::Int(y)) if y >= 0 => {
+            u32::try_from(y).ok().and_then(|y| x.checked_pow(y)).map(int).ok_or_else(too_large)
+        }
+        (x, y) => Ok(Value::from(x.float().powf(y.float()))),
+    }
+}
+
+pub(crate) fn neg(value: &Value) -> EvalResult {
+    match Number::of(value) {
+        Some(Number::Int(i)) => i.checked_neg().map(int).ok_or_else(too_large),
+        Some(Number::Float(f)) => Ok(Value::from(-f)),
+        None => Err(EvalError::new(format!("bad operand type for unary -: '{}'", type_name(value)))),
+    }
+}
+
+/// `item in container`.
+pub(crate) fn contains(container: &Value, item: &Value) -> EvalResult<bool> {
+    match container.kind() {
+        ValueKind::String => match item.as_str() {
+            Some(part) => Ok(container.as_str().unwrap_or_default().contains(part)),
+            None => {
+                Err(EvalError::new(format!("'in <string>' requires string as left operand, not {}", type_name(item))))
+            }
+        },
+        ValueKind::Map => Ok(container.as_object().is_some_and(|object| object.get_value(item).is_some())),
+        ValueKind::Seq | ValueKind::Iterable => Ok(items(container)?.iter().any(|known| equal(known, item))),
+        _ => Err(EvalError::new(format!("argument of type '{}' is not iterable", type_name(container)))),
+    }
+}
+
+/// `value[start:stop:step]`.
+pub(crate) fn slice(value: &Value, start: Option<i128>, stop: Option<i128>, step: Option<i128>) -> EvalResult {
+    let step = step.unwrap_or(1);
+    if step == 0 {
+        return Err(EvalError::new("slice step cannot be zero"));
+    }
+    if value.kind() == ValueKind::Map || !(value.as_str().is_some() || is_list(value)) {
+        return Err(EvalError::new(format!("'{}' object cannot be sliced", type_name(value))));
+    }
+    let all = items(value)?;
+    let len = all.len() as i128;
+    let clamp = |at: i128, low: i128, high: i128| (if at < 0 { at + len } else { at }).clamp(low, high);
+    let mut picked = Vec::new();
+    if step > 0 {
+        let mut at = start.map_or(0, |at| clamp(at, 0, len));
+        let stop = stop.map_or(len, |at| clamp(at, 0, len));
+        while at < stop {
+            picked.extend(all.get(at as usize).cloned());
+            at = at.saturating_add(step);
+        }
+    } else {
+        let mut at = start.map_or(len - 1, |at| clamp(at, -1, len - 1));
+        let stop = stop.map_or(-1, |at| clamp(at, -1, len - 1));
+        while at > stop {
+            picked.extend(all.get(at as usize).cloned());
+            at = at.saturating_add(step);
+        }
+    }
+    Ok(match value.as_str() {
+        Some(_) => Value::from(picked.iter().filter_map(|c| c.as_str()).collect::<String>()),
+        None if value.is_tuple() => Value::from(Tuple::from(picked)),
+        None => Value::from(picked),
+    })
+}

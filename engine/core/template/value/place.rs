@@ -1,0 +1,76 @@
+//! Gives errors their place in a file, and what is undefined its message.
+
+use minijinja::Value;
+
+use crate::{
+    source::nearest,
+    template::{
+        error::TemplateError,
+        origin::Origin,
+        value::{
+            error::{Cause, EvalError},
+            show,
+            undefined::{Undefined, UndefinedReason},
+        },
+    },
+    vars::Scope,
+};
+
+impl EvalError {
+    /// The error at its place in the file.
+    pub fn place(self, origin: &Origin, scope: &Scope) -> TemplateError {
+        let at = || origin.span(self.range.clone());
+        match self.cause {
+            Cause::Placed(error) => *error,
+            Cause::Omitted => TemplateError::Omitted { at: at(), via: vec![] },
+            Cause::Failed { message, help } => TemplateError::Failed { message, at: at(), help, via: vec![] },
+            Cause::Syntax { message, help } => TemplateError::Syntax { message, at: at(), help, via: vec![] },
+            Cause::Undefined(value) => match value.downcast_object_ref::<Undefined>() {
+                Some(absent) => absent.error(scope, at),
+                None => TemplateError::Failed { message: "no value".into(), at: at(), help: None, via: vec![] },
+            },
+        }
+    }
+}
+
+impl Undefined {
+    pub fn message(&self) -> String {
+        match &self.what {
+            UndefinedReason::Variable(name) => format!("'{name}' is undefined"),
+            UndefinedReason::Attribute { parent, key } => {
+                format!("object of type '{}' has no attribute {}", show::type_name(parent), show::repr(key))
+            }
+            UndefinedReason::Told(message) => message.clone(),
+            UndefinedReason::Broken(error) => error.to_string(),
+        }
+    }
+
+    fn error(&self, scope: &Scope, user: impl Fn() -> crate::source::Span) -> TemplateError {
+        let at = match &*self.origin {
+            Origin::Nowhere => user(),
+            origin => origin.span(Some(self.range.clone())),
+        };
+        let (name, help) = match &self.what {
+            UndefinedReason::Broken(error) => return error.clone(),
+            UndefinedReason::Variable(name) => {
+                let names = scope.names();
+                let near = nearest(name, names.iter().map(|known| &**known));
+                (name.to_string(), near.map(|near| format!("did you mean `{near}`?")))
+            }
+            UndefinedReason::Attribute { parent, key } => {
+                let keys: Vec<Value> = match parent.kind() {
+                    minijinja::value::ValueKind::Map => {
+                        parent.try_iter().map(|keys| keys.collect()).unwrap_or_default()
+                    }
+                    _ => vec![],
+                };
+                let name = show::plain_text(key);
+                let near = nearest(&name, keys.iter().filter_map(|known| known.as_str()));
+                let help = near.map(|near| format!("did you mean `{near}`?"));
+                (name, help)
+            }
+            UndefinedReason::Told(_) => (String::new(), None),
+        };
+        TemplateError::Undefined { name, message: self.message(), at, help, via: vec![] }
+    }
+}

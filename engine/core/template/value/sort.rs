@@ -1,0 +1,54 @@
+//! Sorts values in Python's order.
+
+use std::cmp::Ordering;
+
+use minijinja::Value;
+
+use crate::template::value::{error::EvalResult, ops};
+
+/// A sort key: texts without regard to case, unless told otherwise.
+pub(crate) fn folded(value: &Value, case_sensitive: bool) -> Value {
+    match value.as_str() {
+        Some(text) if !case_sensitive => Value::from(text.to_lowercase()),
+        _ => value.clone(),
+    }
+}
+
+/// Sorts in Python's order; values of different kinds have none.
+pub(crate) fn sort_values(items: &mut [Value], case_sensitive: bool, reverse: bool) -> EvalResult<()> {
+    let mut keyed: Vec<(Value, Value)> =
+        items.iter().map(|item| (folded(item, case_sensitive), item.clone())).collect();
+    sort_keyed(&mut keyed, reverse)?;
+    for (slot, (_, value)) in items.iter_mut().zip(keyed) {
+        *slot = value;
+    }
+    Ok(())
+}
+
+pub(crate) fn sort_keyed(keyed: &mut [(Value, Value)], reverse: bool) -> EvalResult<()> {
+    let mut fault = None;
+    keyed.sort_by(|(a, _), (b, _)| match ops::order("<", a, b) {
+        Ok(order) => {
+            let order = order.unwrap_or(Ordering::Equal);
+            if reverse { order.reverse() } else { order }
+        }
+        Err(error) => {
+            fault.get_or_insert(error);
+            Ordering::Equal
+        }
+    });
+    fault.map_or(Ok(()), Err)
+}
+
+/// Keys in order; those of different kinds cannot be sorted, as in Python.
+pub(crate) fn sort_pairs(pairs: &mut [(Value, Value)]) -> EvalResult<()> {
+    let mut fault = None;
+    pairs.sort_by(|(a, _), (b, _)| match ops::order("<", a, b) {
+        Ok(order) => order.unwrap_or(std::cmp::Ordering::Equal),
+        Err(error) => {
+            fault.get_or_insert(error);
+            std::cmp::Ordering::Equal
+        }
+    });
+    fault.map_or(Ok(()), Err)
+}

@@ -1,0 +1,198 @@
+//! Dates and times: what `now()` and `to_datetime` yield.
+
+use std::{cmp::Ordering, fmt, sync::Arc};
+
+use jiff::{
+    Timestamp, ZonedDateTime,
+    civil::DateTime,
+    fmt::strtime::{BrokenDownTime, format},
+    tz::TimeZone,
+};
+use minijinja::{
+    Value,
+    value::{Object, ObjectRepr},
+};
+
+use crate::template::value::{
+    error::{EvalError, EvalResult},
+    number,
+};
+
+/// A date and time, without a zone unless it was given one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Moment {
+    pub at: DateTime,
+    pub zone: Option<TimeZone>,
+}
+
+/// The time between two moments, in microseconds.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Span(pub i128);
+
+impl Moment {
+    /// The present, in the zone of the controller or in UTC.
+    pub fn now(utc: bool) -> Self {
+        let zone = if utc { TimeZone::UTC } else { TimeZone::system() };
+        Moment { at: Timestamp::now().to_zoned_datetime(zone).datetime(), zone: None }
+    }
+
+    /// A number of seconds after the beginning of 1970.
+    pub fn since_epoch(seconds: f64, utc: bool) -> EvalResult<Self> {
+        let zone = if utc { TimeZone::UTC } else { TimeZone::system() };
+        let micros = (seconds * 1e6).round() as i64;
+        let at = Timestamp::from_microsecond(micros).map_err(|_| EvalError::new(format!("{seconds} is no time")))?;
+        Ok(Moment { at: at.to_zoned_datetime(zone).datetime(), zone: None })
+    }
+
+    /// Reads a text by a format of `strptime`.
+    pub fn parse(text: &str, pattern: &str) -> EvalResult<Self> {
+        let refuse = || EvalError::new(format!("time data '{text}' does not match format '{pattern}'"));
+        let parsed = BrokenDownTime::parse(pattern, text).map_err(|_| refuse())?;
+        let date = parsed.to_date().or_else(|_| jiff::civil::Date::new(1900, 1, 1)).map_err(|_| refuse())?;
+        let time = parsed.to_time().unwrap_or_default();
+        let zone = parsed.offset().map(TimeZone::fixed);
+        Ok(Moment { at: date.to_datetime(time), zone })
+    }
+
+    pub fn zoned(&self) -> Option<ZonedDateTime> {
+        self.at.to_zoned_datetime(self.zone.clone().unwrap_or_else(TimeZone::system)).ok()
+    }
+
+    /// Writes it by a format of `strftime`.
+    pub fn format(&self, pattern: &str) -> EvalResult<String> {
+        let refuse = |error: jiff::Error| EvalError::new(format!("cannot write a time as '{pattern}': {error}"));
+        match self.zoned() {
+            Some(zoned) => format(pattern, &zoned).map_err(refuse),
+            None => format(pattern, self.at).map_err(refuse),
+        }
+    }
+
+    fn micros(&self) -> i128 {
+        let zone = self.zone.clone().unwrap_or(TimeZone::UTC);
+        let nanos = self.at.to_zoned_datetime(zone).map_or(0, |zoned| zoned.timestamp().as_nanosecond());
+        nanos.div_euclid(1000)
+    }
+
+    pub fn iso(&self, separator: char) -> String {
+        let at = self.at;
+        let mut text = format!(
+            "{:04}-{:02}-{:02}{separator}{:02}:{:02}:{:02}",
+            at.year(),
+            at.month(),
+            at.day(),
+            at.hour(),
+            at.minute(),
+            at.second()
+        );
+        let micros = at.subsec_nanosecond() / 1000;
+        if micros != 0 {
+            text.push_str(&format!(".{micros:06}"));
+        }
+        if let Some(zoned) = self.zone.as_ref().and_then(|_| self.zoned()) {
+            let seconds = zoned.offset().seconds();
+            let sign = if seconds < 0 { '-' } else { '+' };
+            let minutes = seconds.abs() / 60;
+            text.push_str(&format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60));
+        }
+        text
+    }
+}
+
+impl Object for Moment {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        Some(match key {
+            "year" => Value::from(self.at.year()),
+            "month" => Value::from(self.at.month()),
+            "day" => Value::from(self.at.day()),
+            "hour" => Value::from(self.at.hour()),
+            "minute" => Value::from(self.at.minute()),
+            "second" => Value::from(self.at.second()),
+            "microsecond" => Value::from(self.at.subsec_nanosecond() / 1000),
+            _ => return None,
+        })
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.iso(' '))
+    }
+}
+
+impl Object for Span {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        let (days, rest) = (self.0.div_euclid(86_400_000_000), self.0.rem_euclid(86_400_000_000));
+        Some(match key {
+            "days" => number::int(days),
+            "seconds" => number::int(rest / 1_000_000),
+            "microseconds" => number::int(rest % 1_000_000),
+            _ => return None,
+        })
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, rest) = (self.0.div_euclid(86_400_000_000), self.0.rem_euclid(86_400_000_000));
+        let (seconds, micros) = (rest / 1_000_000, rest % 1_000_000);
+        match days {
+            0 => {}
+            1 | -1 => write!(f, "{days} day, ")?,
+            _ => write!(f, "{days} days, ")?,
+        }
+        write!(f, "{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)?;
+        if micros != 0 {
+            write!(f, ".{micros:06}")?;
+        }
+        Ok(())
+    }
+}
+
+fn moments<'v>(a: &'v Value, b: &'v Value) -> Option<(&'v Moment, &'v Moment)> {
+    Some((a.downcast_object_ref()?, b.downcast_object_ref()?))
+}
+
+/// The order of two moments or of two spans.
+pub(crate) fn order(a: &Value, b: &Value) -> Option<Ordering> {
+    if let Some((a, b)) = moments(a, b) {
+        return Some(a.micros().cmp(&b.micros()));
+    }
+    let (a, b) = (a.downcast_object_ref::<Span>()?, b.downcast_object_ref::<Span>()?);
+    Some(a.0.cmp(&b.0))
+}
+
+/// Moment or span plus span.
+pub(crate) fn add(a: &Value, b: &Value) -> Option<Value> {
+    let (a, b) = if b.downcast_object_ref::<Span>().is_some() { (a, b) } else { (b, a) };
+    let span = b.downcast_object_ref::<Span>()?;
+    shifted(a, span.0)
+}
+
+/// The span between moments, or a moment or span less a span.
+pub(crate) fn sub(a: &Value, b: &Value) -> Option<Value> {
+    if let Some((a, b)) = moments(a, b) {
+        return Some(Value::from_object(Span(a.micros() - b.micros())));
+    }
+    shifted(a, -b.downcast_object_ref::<Span>()?.0)
+}
+
+fn shifted(value: &Value, micros: i128) -> Option<Value> {
+    if let Some(span) = value.downcast_object_ref::<Span>() {
+        return Some(Value::from_object(Span(span.0 + micros)));
+    }
+    let moment = value.downcast_object_ref::<Moment>()?;
+    let by = jiff::SignedDuration::from_micros(i64::try_from(micros).ok()?);
+    Some(Value::from_object(Moment { at: moment.at.checked_add(by).ok()?, zone: moment.zone.clone() }))
+}

@@ -1,0 +1,75 @@
+//! The value of what has none.
+
+use std::{ops::Range, sync::Arc};
+
+use minijinja::{Value, value::Object};
+
+use crate::template::{
+    error::TemplateError,
+    origin::Origin,
+    value::error::{Cause, EvalError, EvalResult},
+};
+
+/// The value of what has none. It may be stored, passed and tested, but not used.
+#[derive(Debug)]
+pub(crate) struct Undefined {
+    pub what: UndefinedReason,
+    /// Where the name stands.
+    pub origin: Arc<Origin>,
+    pub range: Range<usize>,
+}
+
+#[derive(Debug)]
+pub(crate) enum UndefinedReason {
+    Variable(Arc<str>),
+    Attribute {
+        parent: Value,
+        key: Value,
+    },
+    /// `undef(hint=...)` and the like.
+    Told(String),
+    /// A variable was found, but rendering it failed. Only what failed for want of a value counts as undefined.
+    Broken(TemplateError),
+}
+
+impl Object for Undefined {
+    fn repr(self: &Arc<Self>) -> minijinja::value::ObjectRepr {
+        minijinja::value::ObjectRepr::Plain
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        false
+    }
+
+    fn render(self: &Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("undefined")
+    }
+}
+
+impl Undefined {
+    /// Whether `default()` may stand in for it.
+    pub fn undefined(&self) -> bool {
+        !matches!(&self.what, UndefinedReason::Broken(error) if error.undefined().is_none())
+    }
+}
+
+/// The absence, if the value is one.
+pub(crate) fn as_undefined(value: &Value) -> Option<&Undefined> {
+    value.downcast_object_ref::<Undefined>()
+}
+
+/// Whether `is defined` says no.
+pub(crate) fn is_undefined(value: &Value) -> bool {
+    value.is_undefined() || as_undefined(value).is_some()
+}
+
+/// The value, unless it is an absence.
+pub(crate) fn present(value: Value) -> EvalResult {
+    if as_undefined(&value).is_some() {
+        return Err(Box::new(EvalError { cause: Cause::Undefined(value), range: None }));
+    }
+    if value.is_undefined() {
+        return Err(EvalError::new("the value is undefined"));
+    }
+    Ok(value)
+}
