@@ -22,10 +22,11 @@ HERE = pathlib.Path(__file__).resolve().parent / "results"
 DROPPED = {"invocation", "exception", "warnings", "deprecations", "discovered_interpreter_python"}
 VARYING = {
     "start", "end", "delta", "elapsed", "atime", "mtime", "ctime", "birthtime", "inode", "dev", "blocks", "block_size",
-    "attr_flags", "attributes", "version", "date", "server", "connection", "keep_alive", "mimetype", "charset",
+    "attr_flags", "attributes", "version", "date", "server", "connection", "keep_alive", "mimetype", "charset", "stop",
 }  # fmt: skip
 HIDDEN = [
     (re.compile(r"/\S*/\.?(ansible[-_.]|source|rplay)[^\s'\"]*"), "TEMPORARY"),
+    (re.compile(r"Paused for 1\.\d+"), "Paused for 1.0"),
     (re.compile(r"\.\d+\.\d{4}-\d\d-\d\d@[\d:]+~"), "BACKUP"),
 ]
 
@@ -47,14 +48,14 @@ def plain(value, here, key=None):
     if key in VARYING and value not in (None, ""):
         return "VARIES"
     if isinstance(value, dict):
-        value = {name: plain(item, here, name) for name, item in value.items() if name not in DROPPED}
+        value = {name.replace(here[0], "HERE"): plain(item, here, name) for name, item in value.items() if name not in DROPPED}
         if value.get("state") == "directory" and "size" in value:
             value["size"] = "VARIES"
         return value
     if isinstance(value, list):
         return [plain(item, here) for item in value]
     if isinstance(value, str):
-        value = value.replace(here[0], "HERE").replace(here[1], "SERVER")
+        value = value.replace(here[0], "HERE").replace(here[1], "SERVER").replace(here[2], "FOLDER")
         for pattern, word in HIDDEN:
             value = pattern.sub(word, value)
     return value
@@ -116,7 +117,7 @@ def main():
             if os.environ.get("SHOW") or not (folder / "out.json").exists():
                 print(done.stdout, done.stderr)
             results = json.loads((folder / "out.json").read_text())
-            results = plain(results, (str(folder / "work"), address))
+            results = plain(results, (str(folder / "work"), address, str(folder)))
             text = "".join(json.dumps(result, sort_keys=True) + "\n" for result in results)
             path.with_suffix(".json").write_text(text)
             print(path.stem, len(results))

@@ -1,3 +1,4 @@
+pub(crate) mod diffs;
 pub(crate) mod evaluate;
 pub(crate) mod handlers;
 pub(crate) mod iteration;
