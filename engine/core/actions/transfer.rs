@@ -27,7 +27,7 @@ pub fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
         let text = match content.as_str() {
             Some(text) => text.to_owned(),
             None if matches!(content.kind(), minijinja::value::ValueKind::Map | minijinja::value::ValueKind::Seq) => {
-                serde_json::Value::from(&crate::vars::to_wire(&content)).to_string()
+                rplay_wire::json_text(&crate::vars::to_wire(&content))
             }
             None => text_of(&content),
         };

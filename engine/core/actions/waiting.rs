@@ -19,7 +19,7 @@ pub fn pause(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
         (Some(minutes), _) => Some(minutes * 60.0),
         (None, seconds) => seconds,
     };
-    let begun = Instant::now();
+    let (begun, started) = (Instant::now(), jiff::ZonedDateTime::now());
     let mut answer = Answer::default();
     match seconds {
         Some(seconds) => {
@@ -27,7 +27,8 @@ pub fn pause(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
             let duration = Duration::try_from_secs_f64(seconds.max(1.0)).unwrap_or_default();
             let text = prompt.unwrap_or_else(|| format!("Pausing for {} seconds", duration.as_secs()));
             context.prompt.wait(&text, duration).map_err(|stopped| Box::new(Answer::failed(stopped)))?;
-            answer.set("stdout", format!("Paused for {:.1} seconds", begun.elapsed().as_secs_f64()));
+            answer.set("stdout", format!("Paused for {} seconds", hundredths(begun.elapsed().as_secs_f64())));
+            answer.set("user_input", "");
         }
         None => {
             let text = prompt.unwrap_or_else(|| "Press enter to continue, Ctrl+C to interrupt".to_owned());
@@ -40,14 +41,26 @@ pub fn pause(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
                 context.scope.magic.conceal(&typed);
             }
             answer.set("user_input", typed);
-            answer.set("stdout", format!("Paused for {:.1} minutes", begun.elapsed().as_secs_f64() / 60.0));
+            answer.set("stdout", format!("Paused for {} minutes", hundredths(begun.elapsed().as_secs_f64() / 60.0)));
         }
     }
+    answer.set("start", moment(&started));
+    answer.set("stop", moment(&jiff::ZonedDateTime::now()));
     answer.set("echo", echo);
     answer.set("stderr", "");
     answer.set("rc", 0);
     answer.set("delta", begun.elapsed().as_secs());
     Ok(answer)
+}
+
+/// As Python shows a number that is rounded to two places: `1.0`, `1.01`.
+fn hundredths(number: f64) -> String {
+    let text = format!("{number:.2}");
+    text.strip_suffix('0').map(str::to_owned).unwrap_or(text)
+}
+
+fn moment(at: &jiff::ZonedDateTime) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
 }
 
 /// The run repeats this call until the host answers or the time is over.

@@ -10,6 +10,7 @@ mod frame;
 pub mod hex;
 mod outcome;
 mod pieces;
+mod text;
 mod value;
 
 pub use bounds::MAX_DEPTH;
@@ -19,4 +20,5 @@ pub use frame::{
 };
 pub use outcome::{Diff, Failure, Outcome};
 pub use pieces::{MAX_OUTCOME, PIECE, Pieces, outcome_frames};
+pub use text::{json_text, python_text};
 pub use value::{Blob, Map, Value};

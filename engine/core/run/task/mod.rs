@@ -1,6 +1,7 @@
 //! One task on one host: from its conditions and arguments to a call, and from the answer to what follows from it.
 
 pub(crate) mod commit;
+pub(crate) mod diffs;
 pub(crate) mod evaluate;
 pub(crate) mod external;
 pub(crate) mod failure;

@@ -7,7 +7,7 @@ use rplay_modules::external::DEPRECATED;
 use crate::{
     actions::{Answer, Effect, text_of},
     plan::{Action, Task},
-    run::task::iteration::Attempt,
+    run::task::{diffs, iteration::Attempt},
     vars::{Value, mapping},
 };
 
@@ -32,7 +32,8 @@ pub(crate) fn register_value(task: &Task, answer: &Answer, attempt: &Attempt<'_>
     let mut fields = answer.data.clone();
     fields.insert("changed".into(), Value::from(answer.changed));
     // What was skipped or never reached tells nothing of failure, unless a module itself has skipped in check mode.
-    if !answer.unreachable && (answer.skipped.is_none() || skipped_by_module(task, answer)) {
+    let is_quiet_debug = task.action.name() == "debug" && !answer.data.contains_key("false_condition");
+    if !answer.unreachable && (answer.skipped.is_none() || skipped_by_module(task, answer) || is_quiet_debug) {
         fields.insert("failed".into(), Value::from(answer.failed));
     }
     if answer.unreachable {
@@ -41,25 +42,19 @@ pub(crate) fn register_value(task: &Task, answer: &Answer, attempt: &Attempt<'_>
     if answer.failed && !answer.unreachable {
         fields.entry("exception".into()).or_insert_with(|| Value::from(NO_TRACEBACK));
     }
-    if !answer.diff.is_empty() {
-        let diffs = answer.diff.iter().map(|diff| {
-            mapping(
-                [
-                    ("before", &diff.before),
-                    ("after", &diff.after),
-                    ("before_header", &diff.before_header),
-                    ("after_header", &diff.after_header),
-                ]
-                .map(|(name, text)| (name, Value::from(text.as_str()))),
-            )
-        });
-        // Of a module that is not rplay's own as it was given.
-        fields.entry("diff".into()).or_insert_with(|| diffs.collect());
+    // A module that is not rplay's own says itself what its `diff` is.
+    let is_own = !matches!(task.action, Action::External(_));
+    if let Some(diff) = diffs::value(fields.get("diff"), &answer.diff)
+        && (is_own || !fields.contains_key("diff"))
+    {
+        fields.insert("diff".into(), diff);
     }
     if answer.skipped.is_some() {
         fields.insert("skipped".into(), Value::from(true));
-        if let Some(why) =
-            answer.skipped.as_ref().filter(|_| !fields.contains_key("skip_reason") && !fields.contains_key("msg"))
+        if let Some(why) = answer
+            .skipped
+            .as_ref()
+            .filter(|_| !["skip_reason", "skipped_reason", "msg"].iter().any(|key| fields.contains_key(*key)))
         {
             fields.insert("msg".into(), Value::from(why.as_str()));
         }

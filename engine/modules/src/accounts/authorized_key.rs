@@ -12,7 +12,7 @@ use crate::{
     choice,
     system::{
         accounts::User,
-        attributes::Wanted,
+        attributes::{Wanted, describe},
         http::{Request, Trust},
         mode::Mode,
         paths,
@@ -62,7 +62,7 @@ impl Module for AuthorizedKey {
         }
         for line in lines(&self.key) {
             if Key::parse(line).is_none() {
-                return Err(ArgFault::new("key", "invalid key specified")
+                return Err(ArgFault::new("key", format!("invalid key specified: {line}"))
                     .help("a key is a line such as `ssh-ed25519 AAAA... me@home`"));
             }
         }
@@ -77,14 +77,15 @@ impl Module for AuthorizedKey {
         let user = User::named(&self.user);
         let Some(user) = user else {
             plan = plan.assumes(host, format!("the user {}", self.user), || {
-                Failure::new(format!("Failed to lookup user {}", self.user)).arg("user")
+                Failure::new(format!("Failed to lookup user {0}: name not found: '{0}'", self.user)).arg("user")
             })?;
             return Ok(plan.change(Change::new(format!("change the keys of {}", self.user), |_, _| Ok(()))));
         };
         let text = if is_url(&self.key) { self.fetch(host)? } else { self.key.clone() };
         let mut keys = Vec::new();
         for line in lines(&text) {
-            let mut key = Key::parse(line).ok_or_else(|| Failure::new("invalid key specified").arg("key"))?;
+            let mut key =
+                Key::parse(line).ok_or_else(|| Failure::new(format!("invalid key specified: {line}")).arg("key"))?;
             if let Some(options) = &self.key_options {
                 options.trim().clone_into(&mut key.options);
             }
@@ -98,7 +99,21 @@ impl Module for AuthorizedKey {
             None => PathBuf::from(&user.home).join(".ssh/authorized_keys"),
         };
         let path = if self.follow.0 { paths::real(&path) } else { path };
-        plan = plan.set("keyfile", paths::text(&path)).set("key", self.key.as_str());
+        plan = plan
+            .set("keyfile", paths::text(&path))
+            .set("key", self.key.as_str())
+            .set("path", self.path.as_ref().map(|path| paths::text(path.on(host))))
+            .set("comment", self.comment.clone())
+            .set("key_options", self.key_options.clone())
+            .set("manage_dir", self.manage_dir.0)
+            .set("follow", self.follow.0)
+            .set("validate_certs", self.validate_certs.0);
+        if let Some(path) = self.path.as_ref().map(|path| path.on(host)) {
+            plan = plan.finish(move |_, data| {
+                data.extend(describe(&path));
+                Ok(())
+            });
+        }
         let before = text::read(&path)?.unwrap_or_default();
         let after = edited(&before, &keys, self.named(), self.state == State::Present, self.exclusive.0);
         let own =

@@ -66,7 +66,10 @@ fn status(id: &str, host: &Host) -> Result<Outcome, Failure> {
 
 fn known(file: &JobFile, id: &str) -> Result<Progress, Failure> {
     file.read()?.ok_or_else(|| {
-        let data = data! { "ansible_job_id" => id, "started" => true, "finished" => true };
+        let data = data! {
+            "ansible_job_id" => id, "started" => true, "finished" => true, "stdout" => "", "stderr" => "",
+            "results_file" => paths::text(file.path()),
+        };
         Failure::new("could not find job").data(data)
     })
 }

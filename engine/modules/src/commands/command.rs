@@ -117,12 +117,20 @@ impl Execution {
     pub fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let folder = self.chdir.as_ref().map(|chdir| chdir.on(host));
         if let Some(folder) = folder.as_deref().filter(|folder| !folder.is_dir()) {
-            let msg = format!("Unable to change directory before execution: {} is no directory", folder.display());
-            return Err(Failure::new(msg).arg("chdir").data(data! { "cmd" => self.shown }));
+            let mut data = result(self.shown, String::new(), String::new());
+            data.shift_remove("msg");
+            data.insert("rc".to_owned(), Value::Null);
+            return Err(Failure::new("Unable to change directory before execution.")
+                .arg("chdir")
+                .help(format!("{} is no directory", folder.display()))
+                .data(data));
         }
         let mut plan = Plan { data: result(self.shown.clone(), String::new(), String::new()), ..Plan::default() };
         if let Some(reason) = not_needed(&self.creates, &self.removes, folder.as_deref(), host) {
-            plan.data.insert("msg".to_owned(), format!("Did not run command since {reason}").into());
+            plan.data.insert(
+                "msg".to_owned(),
+                format!("{} command since {reason}", if host.check { "Would not run" } else { "Did not run" }).into(),
+            );
             let stdout = format!("skipped, since {}", reason.replace('\'', ""));
             plan.data.insert("stdout".to_owned(), stdout.into());
             return Ok(plan);

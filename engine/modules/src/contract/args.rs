@@ -49,7 +49,19 @@ impl ArgFault {
 
     /// Whether the message is a whole sentence, which needs no name of an argument before it.
     pub fn stands_alone(&self) -> bool {
-        self.msg.starts_with(|c: char| c.is_uppercase()) || self.msg.starts_with("missing required")
+        const BEGINNINGS: [&str; 10] = [
+            "missing required",
+            "parameters are ",
+            "one of ",
+            "state is ",
+            "line is ",
+            "regexp is ",
+            "src ",
+            "port ",
+            "invalid key",
+            "can not use ",
+        ];
+        self.msg.starts_with(|c: char| c.is_uppercase()) || BEGINNINGS.iter().any(|begun| self.msg.starts_with(begun))
     }
 }
 

@@ -71,7 +71,7 @@ impl ArgType for String {
             Value::Float(f) => python_float(*f),
             Value::Bytes(b) => String::from_utf8(b.clone()).map_err(|_| "must be text in UTF-8".to_owned())?,
             // Ansible hands structures given for text over as JSON.
-            Value::List(_) | Value::Map(_) => serde_json::Value::from(value).to_string(),
+            Value::List(_) | Value::Map(_) => rplay_wire::python_text(value),
             Value::Null => String::new(),
             Value::Blob(_) => return Err("must be text".to_owned()),
         })

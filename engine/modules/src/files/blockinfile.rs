@@ -65,9 +65,6 @@ impl Module for BlockInFile {
         let Encoding = self.encoding;
         let file = self.file.read(host)?;
         let is_wanted = self.state == State::Present && !self.block.is_empty();
-        if file.before.is_none() && self.state == State::Absent {
-            return Ok(Plan::unchanged().set("msg", format!("File {} not present", file.path.display())));
-        }
         if file.before.is_none() && !self.create.0 {
             return Err(file.missing("Path").help("write `create: true` to make it"));
         }

@@ -270,6 +270,10 @@ impl Job {
         if !differs {
             data.insert("path".to_owned(), paths::text(&dest).into());
         }
+        if !differs {
+            data.shift_remove("src");
+        }
+        data.insert("diff".to_owned(), Value::List(Vec::new()));
         plan.data = data;
         Ok(plan.finish(move |_, data| {
             if dest.is_file() && (differs || !data.contains_key("checksum")) {

@@ -117,15 +117,31 @@ impl Module for File {
                 "access_time",
             )?,
         };
+        let shown = path.clone();
+        let about = |failure: Failure| match state {
+            // What is told is where the link is to be and what it leads to.
+            State::Hard => failure,
+            _ => {
+                let real = if self.follow.0 && shown.is_symlink() { paths::real(&shown) } else { shown.clone() };
+                let found = if present(&real) == "absent" {
+                    data! { "state" => "absent" }
+                } else {
+                    describe(&real)
+                };
+                failure.data(data! { "path" => paths::text(&real) }).data(found)
+            }
+        };
         let job = Job {
-            wanted: if state == State::Absent { Wanted::default() } else { self.attributes.resolve()? },
+            wanted: match state {
+                State::Absent => Wanted::default(),
+                _ => self.attributes.resolve().map_err(about)?,
+            },
             src: self.src.as_ref().map(|src| src.on(host)),
             follow: self.follow.0,
             force: self.force.0,
             times,
         };
         let key = if matches!(state, State::Link | State::Hard | State::Touch) { "dest" } else { "path" };
-        let shown = path.clone();
         let plan = match state {
             State::File => job.file(path),
             State::Directory => job.directory(path, self.recurse.0),
@@ -134,14 +150,14 @@ impl Module for File {
             State::Hard => job.hard(path),
             State::Absent => absent(&path),
         };
-        let plan =
-            plan.map_err(|failure| failure.data(data! { "path" => paths::text(&shown) }).data(describe(&shown)))?;
+        let plan = plan.map_err(about)?;
         Ok(plan.finish(move |_, data| {
             let path = data.get(key).and_then(|path| path.as_str()).map(PathBuf::from).unwrap_or(shown);
             data.insert(key.to_owned(), paths::text(&path).into());
-            if state == State::Absent {
+            if state == State::Absent && !path.exists() {
                 data.insert("state".to_owned(), "absent".into());
-            } else {
+            } else if path.exists() {
+                // In check mode what is to go is still there.
                 data.extend(describe(&path));
             }
             Ok(())

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rplay_wire::{Failure, Map, Value};
+use rplay_wire::{Failure, Map, Value, data};
 
 use crate::system::fs::{self, Metadata};
 use crate::system::machine;
@@ -309,13 +309,14 @@ impl Search<'_> {
 /// `2d`, `-1h`, `30`: seconds.
 fn age(text: &str) -> Result<i64, Failure> {
     let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 604_800)];
-    amount(text, &units).ok_or_else(|| Failure::new(format!("failed to process age: {text}")).arg("age"))
+    amount(text, &units).ok_or_else(|| Failure::new("failed to process age").arg("age").data(data! { "age" => text }))
 }
 
 /// `10m`, `-1k`, `30`: bytes.
 fn size(text: &str) -> Result<i64, Failure> {
     let units = [('b', 1), ('k', 1 << 10), ('m', 1 << 20), ('g', 1 << 30), ('t', 1 << 40)];
-    amount(text, &units).ok_or_else(|| Failure::new(format!("failed to process size: {text}")).arg("size"))
+    amount(text, &units)
+        .ok_or_else(|| Failure::new("failed to process size").arg("size").data(data! { "size" => text }))
 }
 
 fn amount(text: &str, units: &[(char, i64)]) -> Option<i64> {

@@ -1,13 +1,13 @@
 //! `ini_file`: one setting in a file of sections.
 
-use rplay_wire::Failure;
+use rplay_wire::{Failure, data};
 
 use crate::{
     ArgFault, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
     choice,
     system::{
-        attributes::Attributes,
+        attributes::{Attributes, describe},
         paths,
         place::{Content, Placement},
         text,
@@ -70,7 +70,10 @@ impl Module for IniFile {
         }
         let needs_value = self.state == State::Present && self.option.is_some() && !self.allow_no_value.0;
         if needs_value && self.value.is_none() && self.values.as_ref().is_none_or(Vec::is_empty) {
-            return Err(ArgFault::new("value", "is required with `option`").help("or set `allow_no_value: true`"));
+            return Err(ArgFault::new(
+                "value",
+                "Parameter 'value(s)' must be defined if state=present and allow_no_value=False.",
+            ));
         }
         for value in self.value.iter().chain(self.values.iter().flatten()).chain(&self.option).chain(&self.section) {
             if value.contains('\n') {
@@ -88,7 +91,8 @@ impl Module for IniFile {
             Some(text) => text,
             None => {
                 if !self.create.0 && !host.check {
-                    return Err(Failure::new(format!("Destination {} does not exist!", path.display())).arg("path"));
+                    let msg = format!("Destination {} does not exist!", path.display());
+                    return Err(Failure::new(msg).arg("path").data(data! { "rc" => 257 }));
                 }
                 if self.state == State::Absent {
                     return Ok(plan.set("msg", "OK"));
@@ -97,8 +101,12 @@ impl Module for IniFile {
             }
         };
         let edited = self.edited(&text);
-        let msg = if edited == text { "OK" } else { "changed" };
-        plan = plan.set("msg", msg);
+        let msg = if edited == text { "OK" } else { self.edit(&text) };
+        let shown = path.clone();
+        plan = plan.set("msg", msg).set("diff", text::content_frame(&path)).finish(move |_, data| {
+            data.extend(describe(&shown));
+            Ok(())
+        });
         let wanted = self.attributes.resolve()?;
         if edited == text && path.exists() {
             return wanted.plan(&path, true, plan);
@@ -109,6 +117,24 @@ impl Module for IniFile {
 }
 
 impl IniFile {
+    /// What the edit is.
+    fn edit(&self, text: &str) -> &'static str {
+        let lines = text.lines().map(str::to_owned).collect::<Vec<_>>();
+        let range = self.section.as_deref().map_or_else(|| Some((0, end_of(&lines, 0))), |name| find(&lines, name));
+        let has_option = |option: &str| {
+            let own = range.map_or(&[][..], |(from, to)| &lines[from..to]);
+            own.iter().any(|line| active(line).is_some_and(|(name, _)| name == option))
+        };
+        match (self.state, &self.option) {
+            (State::Absent, None) => "section removed",
+            (State::Absent, Some(_)) => "option changed",
+            (State::Present, None) => "only section added",
+            (State::Present, Some(_)) if range.is_none() => "section and option added",
+            (State::Present, Some(option)) if has_option(option) => "option changed",
+            (State::Present, Some(_)) => "option added",
+        }
+    }
+
     /// The file as it should be.
     fn edited(&self, text: &str) -> String {
         let mut lines = text.lines().map(str::to_owned).collect::<Vec<_>>();

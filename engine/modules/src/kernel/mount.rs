@@ -71,13 +71,14 @@ args! {
 impl Module for Mount {
     fn check(&self) -> Result<(), ArgFault> {
         if matches!(self.state, State::Mounted | State::Present | State::Ephemeral) {
-            for (name, given) in [("src", &self.src), ("fstype", &self.fstype)] {
-                if given.as_deref().is_none_or(|value| value.trim().is_empty()) {
-                    return Err(ArgFault::new(
-                        name,
-                        format!("missing required argument `{name}` for `state: {}`", self.state.word()),
-                    ));
-                }
+            let given = [("src", &self.src), ("fstype", &self.fstype)];
+            let is_missing =
+                |given: &&(&str, &Option<Text>)| given.1.as_deref().is_none_or(|value| value.trim().is_empty());
+            let missing: Vec<&str> = given.iter().filter(is_missing).map(|given| given.0).collect();
+            if let Some(first) = missing.first() {
+                let (word, missing) = (self.state.word(), missing.join(", "));
+                let msg = format!("state is {word} but all of the following are missing: {missing}");
+                return Err(ArgFault::new(first, msg));
             }
         }
         if self.state == State::Ephemeral && self.fstab.is_some() {
@@ -107,7 +108,13 @@ impl Module for Mount {
         let mut plan = Plan::unchanged()
             .set("name", paths::text(&point))
             .set("fstab", paths::text(&table))
-            .set("boot", self.boot.0);
+            .set("boot", if self.boot.0 { "yes" } else { "no" })
+            .set("dump", self.dump.as_deref().unwrap_or("0"))
+            .set("passno", self.passno.as_deref().unwrap_or("0"))
+            .set("backup_file", "");
+        if !self.opts_no_log.0 {
+            plan = plan.set("opts", self.opts.as_deref().unwrap_or("defaults"));
+        }
         let text = text::read(&table).map_err(|failure| failure.arg("fstab"))?.unwrap_or_default();
         let mut edited = Fstab::parse(&text);
         let entry = self.entry(&point, &edited);

@@ -17,6 +17,7 @@ use crate::{
     cannot::cannot,
     choice,
     system::{
+        attributes::describe,
         bounded, paths,
         pattern::{Flags, Pattern},
         regular, resolve, text,
@@ -139,6 +140,9 @@ impl Module for WaitFor {
             let outcome = wait.wait(host, begun);
             data.insert("elapsed".to_owned(), begun.elapsed().as_secs().into());
             data.extend(std::mem::take(&mut wait.found));
+            if let Some(path) = &wait.path {
+                data.extend(describe(path));
+            }
             outcome
         });
         Ok(plan.change(change.harmless("waiting means nothing in check mode")))

@@ -88,6 +88,8 @@ impl TextFile {
 
     /// The plan that gives the file this text, owner and mode. A link at the path stays one. `msg` says
     /// what the edit is; it goes into the data, as does `backup_file`.
+    ///
+    /// The result's `diff` has two parts, for the content and for the attributes, whether they are shown or not.
     pub fn plan(
         self,
         host: &Host,
@@ -113,8 +115,18 @@ impl TextFile {
             msg.push_str("ownership, perms or SE linux context changed");
         }
         plan.data.insert("msg".to_owned(), msg.into());
+        let named = |part: &str| format!("{} ({part})", self.path.display());
+        let attributes = named("file attributes");
+        let attributes = data! { "before_header" => attributes.as_str(), "after_header" => attributes.as_str() };
+        plan.data.insert("diff".to_owned(), vec![content_frame(&self.path), attributes].into());
         Ok(plan)
     }
+}
+
+/// What the `diff` of a file's content holds where it is not shown.
+pub fn content_frame(path: &Path) -> Map {
+    let header = format!("{} (content)", path.display());
+    data! { "before" => "", "after" => "", "before_header" => header.as_str(), "after_header" => header.as_str() }
 }
 
 /// Puts `backup_file`, where there is one, also under the older name `backup`.

@@ -54,7 +54,7 @@ pub fn payload(task: &Uri, host: &Host) -> Result<Option<Payload>, Failure> {
     let about = |msg: String| Failure::new(msg).arg("body");
     Ok(Some(match (task.body_format, body) {
         (BodyFormat::Json, Value::Str(text)) => text_of(text, Some("application/json")),
-        (BodyFormat::Json, body) => text_of(&serde_json::Value::from(body).to_string(), Some("application/json")),
+        (BodyFormat::Json, body) => text_of(&rplay_wire::json_text(body), Some("application/json")),
         (BodyFormat::FormUrlencoded, Value::Str(text)) => text_of(text, Some("application/x-www-form-urlencoded")),
         (BodyFormat::FormUrlencoded, body) => {
             text_of(&form(body).map_err(about)?, Some("application/x-www-form-urlencoded"))

@@ -95,14 +95,12 @@ impl Placement {
     /// Adds what is to be done to the plan: nothing, a change of owner and mode, or the file's replacement.
     /// Fails when the folder is not there, or the path is one.
     pub fn plan(mut self, host: &Host, mut plan: Plan) -> Result<Plan, Failure> {
-        if let Some(command) = &self.validate
-            && !command.contains("%s")
-        {
-            return Err(Failure::new(format!("validate must contain %s: {command}")).arg("validate"));
-        }
         self.refuse_other_kinds()?;
         let exists = self.path.exists();
         if self.differs()? {
+            if let Some(command) = self.validate.as_ref().filter(|command| !command.contains("%s")) {
+                return Err(Failure::new(format!("validate must contain %s: {command}")).arg("validate"));
+            }
             let diff = self.diff(host)?;
             let verb = if exists { "replace" } else { "create" };
             let what = format!("{verb} {}", self.path.display());

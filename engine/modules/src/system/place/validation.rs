@@ -21,7 +21,7 @@ pub(super) fn validate(command: &str, file: &Path, host: &Host) -> Result<(), Fa
     let said = if done.stderr.trim().is_empty() { &done.stdout } else { &done.stderr };
     // Of a program that prints without end only the last words count.
     let said = if done.excess.is_some() { said.lines().next_back().unwrap_or_default() } else { said.trim() };
-    Err(about(format!("failed to validate: {said}")).data(data! {
+    Err(about(format!("failed to validate: rc:{} error:{said}", done.rc)).data(data! {
         "exit_status" => done.rc, "stdout" => done.stdout.as_str(), "stderr" => done.stderr.as_str(),
     }))
 }

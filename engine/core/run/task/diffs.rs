@@ -1,0 +1,119 @@
+//! What a result's `diff` holds.
+
+use rplay_wire::Diff;
+
+use crate::vars::{Value, from_wire, mapping};
+
+/// The value of `diff`, in the shape that the module's result has in Ansible; `None` without one. `frame` is what the
+/// module says of its own: a list for those that list all differences, a mapping with headers for those that show one
+/// file, a list of two such for those that show a file's content and its attributes.
+///
+/// What is no text (owner, mode, state) is two mappings.
+pub(crate) fn value(frame: Option<&Value>, diffs: &[Diff]) -> Option<Value> {
+    let (states, contents): (Vec<&Diff>, Vec<&Diff>) = diffs.iter().partition(|diff| state(diff).is_some());
+    let items = |value: &Value| value.try_iter().map(Iterator::collect::<Vec<_>>).unwrap_or_default();
+    let is_list = |value: &Value| matches!(value.kind(), minijinja::value::ValueKind::Seq);
+    match frame {
+        Some(frame) if is_list(frame) && !items(frame).is_empty() => {
+            let mut parts = items(frame);
+            if let (Some(diff), Some(part)) = (contents.first(), parts.first_mut()) {
+                *part = filled(part, text(diff));
+            }
+            if let (Some((before, after)), Some(part)) = (states.first().and_then(|diff| state(diff)), parts.get_mut(1))
+            {
+                *part = filled(part, [("before", without_path(&before)), ("after", without_path(&after))]);
+            }
+            Some(parts.into_iter().collect())
+        }
+        Some(frame) if !is_list(frame) => {
+            Some(contents.first().map_or(frame.clone(), |diff| filled(frame, text(diff))))
+        }
+        _ if diffs.is_empty() => None,
+        _ if contents.is_empty() => states.first().map(|diff| shown(diff)),
+        None if diffs.len() == 1 => contents.first().map(|diff| shown(diff)),
+        _ => Some(diffs.iter().map(shown).collect()),
+    }
+}
+
+/// Both sides of a difference that is no text.
+fn state(diff: &Diff) -> Option<(Value, Value)> {
+    let read = |text: &str| match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(json @ serde_json::Value::Object(_)) => Some(from_wire(json.into())),
+        _ => None,
+    };
+    let has_header = !diff.before_header.is_empty() || !diff.after_header.is_empty();
+    if has_header { None } else { Some((read(&diff.before)?, read(&diff.after)?)) }
+}
+
+fn shown(diff: &Diff) -> Value {
+    match state(diff) {
+        Some((before, after)) => mapping([("before", before), ("after", after)]),
+        None => {
+            let headers = [("before_header", &diff.before_header), ("after_header", &diff.after_header)];
+            let headers = headers.map(|(name, text)| (name, Value::from(text.as_str())));
+            mapping(text(diff).into_iter().chain(headers))
+        }
+    }
+}
+
+fn text(diff: &Diff) -> [(&'static str, Value); 2] {
+    [("before", Value::from(diff.before.as_str())), ("after", Value::from(diff.after.as_str()))]
+}
+
+/// The mapping with these fields put in.
+fn filled(frame: &Value, fields: [(&'static str, Value); 2]) -> Value {
+    let own = frame.try_iter().into_iter().flatten().filter_map(|key| {
+        let value = frame.get_item(&key).ok()?;
+        Some((key.as_str()?.to_owned(), value))
+    });
+    let own: Vec<(String, Value)> = own.filter(|(key, _)| fields.iter().all(|(name, _)| name != key)).collect();
+    mapping(own.into_iter().chain(fields.map(|(name, value)| (name.to_owned(), value))))
+}
+
+fn without_path(side: &Value) -> Value {
+    let keys = side.try_iter().into_iter().flatten().filter(|key| key.as_str() != Some("path"));
+    mapping(keys.filter_map(|key| Some((key.as_str()?.to_owned(), side.get_item(&key).ok()?))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(value: Option<Value>) -> serde_json::Value {
+        value.map_or(serde_json::Value::Null, |value| (&crate::vars::to_wire(&value)).into())
+    }
+
+    #[test]
+    fn the_shape_is_that_of_the_module() {
+        let content = Diff::text("/f", "a\n", "b\n");
+        let mode = Diff {
+            before: r#"{"mode": "0644", "path": "/f"}"#.to_owned(),
+            after: r#"{"mode": "0600", "path": "/f"}"#.to_owned(),
+            ..Diff::default()
+        };
+        let both = [content.clone(), mode.clone()];
+        let shown = |frame: serde_json::Value, diffs: &[Diff]| {
+            let frame = from_wire(frame.into());
+            json(value((!frame.is_none()).then_some(&frame), diffs))
+        };
+        let maps =
+            serde_json::json!({"before": {"mode": "0644", "path": "/f"}, "after": {"mode": "0600", "path": "/f"}});
+        let text = serde_json::json!({"before": "a\n", "after": "b\n", "before_header": "/f", "after_header": "/f"});
+        let none = serde_json::Value::Null;
+        assert_eq!(shown(none.clone(), &[]), none);
+        assert_eq!(shown(none.clone(), std::slice::from_ref(&mode)), maps);
+        assert_eq!(shown(none.clone(), std::slice::from_ref(&content)), text);
+        assert_eq!(shown(serde_json::json!([]), &both), serde_json::json!([text, maps]));
+        assert_eq!(shown(serde_json::json!([]), &[]), none);
+        let frame =
+            serde_json::json!([{"before": "", "after": "", "before_header": "/f (content)"}, {"before_header": "x"}]);
+        assert_eq!(shown(frame.clone(), &[]), frame);
+        assert_eq!(
+            shown(frame, &both),
+            serde_json::json!([
+                {"before_header": "/f (content)", "before": "a\n", "after": "b\n"},
+                {"before_header": "x", "before": {"mode": "0644"}, "after": {"mode": "0600"}},
+            ])
+        );
+    }
+}
