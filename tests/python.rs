@@ -200,7 +200,7 @@ fn a_module_of_ones_own_has_all_that_a_task_can_ask_for() {
   - assert: {that: done.said == 'BG'}
   - assert: {that: ansible_facts.discovered_interpreter_python is defined}
 ";
-    let text = project.passes(tasks, &[]);
+    let text = project.passes(tasks, &["--diff"]);
     assert!(text.contains("[WARNING]: mind the gap") && text.contains("-a\n+b") && !text.contains("S3CR3T"), "{text}");
     // All that was sent is kept: bundles by their digests, and what Python made of them.
     let kept = fs::read_dir(sshd.at("cache/rplay/external")).unwrap().flatten().count();
