@@ -110,7 +110,7 @@ def main():
     module = AnsibleModule(
         argument_spec=dict(
             word=dict(type='str', required=True), times=dict(type='int', default=1),
-            secret=dict(type='str', no_log=True), do=dict(choices=['say', 'break', 'print', 'respawn', 'exit']),
+            secret=dict(type='str', no_log=True), do=dict(choices=['say', 'break', 'print', 'respawn', 'exit', 'hang']),
         ),
         supports_check_mode=True,
     )
@@ -119,6 +119,9 @@ def main():
         raise ValueError('out of order')
     if do == 'exit':
         return
+    if do == 'hang':
+        import subprocess
+        subprocess.call(['sh', '-c', 'sleep 300; : mine-hangs'])
     if do == 'print':
         print('noise before')
     if do == 'respawn':
@@ -198,6 +201,14 @@ fn a_module_of_ones_own_has_all_that_a_task_can_ask_for() {
     retries: 300
     delay: 0.1
   - assert: {that: done.said == 'BG'}
+  - mine: {word: x, do: hang}
+    timeout: 2
+    register: late
+    ignore_errors: true
+  - assert: {that: late is failed}
+  - shell: pgrep -f '[m]ine-hangs' || true
+    register: left
+  - assert: {that: left.stdout == ''}
   - assert: {that: ansible_facts.discovered_interpreter_python is defined}
 ";
     let text = project.passes(tasks, &["--diff"]);

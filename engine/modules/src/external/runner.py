@@ -384,7 +384,15 @@ def main():
     wrong = runner.prepare(first['base'])
     send(control, {'python': '.'.join(map(str, sys.version_info[:3])), 'executable': sys.executable, 'wrong': wrong})
     if wrong is None:
-        runner.serve()
+        try:
+            runner.serve()
+        finally:
+            # Nobody waits for them any more.
+            for pid in runner.running:
+                try:
+                    os.killpg(pid, signal.SIGKILL)
+                except OSError:
+                    pass
 
 
 main()
