@@ -110,7 +110,7 @@ def main():
     module = AnsibleModule(
         argument_spec=dict(
             word=dict(type='str', required=True), times=dict(type='int', default=1),
-            secret=dict(type='str', no_log=True), do=dict(choices=['say', 'break', 'print', 'respawn', 'exit']),
+            secret=dict(type='str', no_log=True), do=dict(choices=['say', 'break', 'print', 'respawn', 'exit', 'hang']),
         ),
         supports_check_mode=True,
     )
@@ -119,6 +119,9 @@ def main():
         raise ValueError('out of order')
     if do == 'exit':
         return
+    if do == 'hang':
+        import subprocess
+        subprocess.call(['sh', '-c', 'sleep 300; : mine-hangs'])
     if do == 'print':
         print('noise before')
     if do == 'respawn':
@@ -198,9 +201,20 @@ fn a_module_of_ones_own_has_all_that_a_task_can_ask_for() {
     retries: 300
     delay: 0.1
   - assert: {that: done.said == 'BG'}
+  - mine: {word: x, do: hang}
+    timeout: 2
+    register: late
+    ignore_errors: true
+  - assert: {that: late is failed}
+  # It is killed while this runs.
+  - shell: pgrep -f '[m]ine-hangs' || true
+    register: left
+    until: left.stdout == ''
+    retries: 100
+    delay: 0.1
   - assert: {that: ansible_facts.discovered_interpreter_python is defined}
 ";
-    let text = project.passes(tasks, &[]);
+    let text = project.passes(tasks, &["--diff"]);
     assert!(text.contains("[WARNING]: mind the gap") && text.contains("-a\n+b") && !text.contains("S3CR3T"), "{text}");
     // All that was sent is kept: bundles by their digests, and what Python made of them.
     let kept = fs::read_dir(sshd.at("cache/rplay/external")).unwrap().flatten().count();

@@ -43,6 +43,12 @@ class Bundle(object):
             self.compiled = self.compile()
             self.keep()
 
+    def files(self):
+        import zipfile
+
+        with zipfile.ZipFile(self.path) as archive:
+            return archive.namelist()
+
     def code_path(self):
         return '%s.%s' % (self.path, sys.implementation.cache_tag)
 
@@ -78,10 +84,10 @@ class Bundle(object):
         The code is None where this Python does not understand the source: who imports it will hear so.
         """
         compiled = {}
-        for path in self.archive._files:
+        for path in self.files():
             if not path.endswith('.py'):
                 continue
-            words = path[:-3].split(os.sep)
+            words = path[:-3].split('/')
             package = words[-1] == '__init__'
             name = '.'.join(words[:-1] if package else words)
             try:
@@ -144,7 +150,7 @@ class Bundle(object):
 
 def whole(base, bundle):
     """Another file with the content of both bundles: what a process is given that imports from one place."""
-    path = '%s.whole' % bundle.path
+    path = '%s.with-%s' % (bundle.path, os.path.basename(base.path))
     if not os.path.exists(path):
         import zipfile
 
@@ -152,7 +158,7 @@ def whole(base, bundle):
         with zipfile.ZipFile(new, 'w') as archive:
             seen = set()
             for part in (bundle, base):
-                for name in part.archive._files:
+                for name in part.files():
                     if name not in seen:
                         seen.add(name)
                         archive.writestr(name, part.get_data(os.path.join(part.path, name)))
@@ -378,7 +384,15 @@ def main():
     wrong = runner.prepare(first['base'])
     send(control, {'python': '.'.join(map(str, sys.version_info[:3])), 'executable': sys.executable, 'wrong': wrong})
     if wrong is None:
-        runner.serve()
+        try:
+            runner.serve()
+        finally:
+            # Nobody waits for them any more.
+            for pid in runner.running:
+                try:
+                    os.killpg(pid, signal.SIGKILL)
+                except OSError:
+                    pass
 
 
 main()

@@ -88,8 +88,10 @@ pub(super) fn run(order: &Order, mode: Mode, host: &Host, found: &mut Map) -> Re
     let sent = write_frame(&mut runner.control.lock(), &call);
     match sent.and_then(|()| pipes.wait(host)) {
         Ok(rc) => {
-            let Pipes { stdout, stderr, budget, .. } = pipes;
-            let excess = budget.excess(false).map(|excess| excess.sentence(&format!("the module {}", order.name)));
+            let Pipes { stdout, stderr, budget, killed, .. } = pipes;
+            let excess = budget
+                .excess(killed && budget.is_endless())
+                .map(|excess| excess.sentence(&format!("the module {}", order.name)));
             Ok(Ended { rc, stdout: stdout.text(), stderr: stderr.text(), excess })
         }
         Err(error) => {
@@ -223,6 +225,8 @@ struct Pipes {
     stdout: Captured,
     stderr: Captured,
     budget: Budget,
+    /// It was cancelled, or printed without end.
+    killed: bool,
 }
 
 impl Pipes {
@@ -238,14 +242,13 @@ impl Pipes {
         };
         let (stdout, stderr) = (Captured::default(), Captured::default());
         let (status, out, err) = (open("status")?, Some(open("out")?), Some(open("err")?));
-        Ok(Pipes { status, out, err, stdout, stderr, budget: Budget::new(most) })
+        Ok(Pipes { status, out, err, stdout, stderr, budget: Budget::new(most), killed: false })
     }
 
     /// Takes in what it prints until it has ended; the exit code, or a signal's number, negated.
     fn wait(&mut self, host: &Host) -> io::Result<i64> {
         let mut said = String::new();
         let mut ended: Option<(i64, Instant)> = None;
-        let mut killed = false;
         loop {
             let status = ended.is_none().then(|| self.status.as_fd());
             let watched = [status, self.out.as_ref().map(AsFd::as_fd), self.err.as_ref().map(AsFd::as_fd)];
@@ -261,8 +264,9 @@ impl Pipes {
                 Err(Errno::EINTR) => continue,
                 Err(error) => return Err(error.into()),
             };
-            if (host.cancel().is_cancelled() || self.budget.is_endless()) && !killed {
-                killed = true;
+            if ended.is_none() && (host.cancel().is_cancelled() || self.budget.is_endless()) {
+                self.killed = true;
+                // Again and again: it may just have been forked.
                 kill(&said);
             }
             if ready == 0 {
@@ -321,5 +325,6 @@ fn kill(said: &str) {
     let pid = said.lines().find_map(|line| line.strip_prefix("pid ")?.parse::<i32>().ok());
     if let Some(pid) = pid.filter(|pid| *pid > 1) {
         let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+        let _ = nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL);
     }
 }
