@@ -232,6 +232,7 @@ fn results(folder: &Path, play: &str, sources: &Path, server: &str) -> Vec<Value
 }
 
 #[test]
+#[ignore = "recorded on Debian 12 with its tar, unzip and shadow: cargo test --test results -- --ignored"]
 fn results_are_those_of_ansible() {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/results");

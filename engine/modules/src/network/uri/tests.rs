@@ -57,7 +57,7 @@ fn bodies() {
     };
     let body = || data! { "name" => "ä b", "ids" => vec![1, 2] };
     let seen = send(data! { "method" => "POST", "body" => body(), "body_format" => "json" });
-    assert_eq!(seen.body, r#"{"name":"ä b","ids":[1,2]}"#);
+    assert_eq!(seen.body, r#"{"name": "\u00e4 b", "ids": [1, 2]}"#);
     assert!(seen.headers.contains("content-type: application/json"));
     let seen = send(data! { "method" => "POST", "body" => body(), "body_format" => "form-urlencoded" });
     assert_eq!(seen.body, "name=%C3%A4+b&ids=1&ids=2");
