@@ -164,8 +164,6 @@ fn pair(text: &str, word: Range<usize>, command: bool) -> Option<Pair> {
     })
 }
 
-/// Resolves `\n`, `\t`, `\x41`, `\u00e9` and escaped quotes; other backslashes stay.
-
 #[cfg(test)]
 mod tests {
     use super::*;
