@@ -210,7 +210,7 @@ impl Collections {
                 .flatten()
                 .map(|entry| entry.path())
                 .filter(|path| path.file_stem() == Some(stem) && path.is_file())
-                // Documentation of a module in another language lies beside it.
+                // The documentation of a module that is not Python is a file beside it.
                 .filter(|path| {
                     !path.extension().is_some_and(|end| ["yml", "yaml", "pyc", "md"].iter().any(|e| end == *e))
                 })

@@ -249,7 +249,7 @@ impl Finder {
         }
         match self.of_core(name, Around::default()) {
             Ok(_) => true,
-            // What is refused, or only elsewhere, is told with what surrounds it.
+            // A module that is refused, or found only elsewhere, is reported where its surroundings are known.
             Err(missing) => missing.reason != Reason::Unknown,
         }
     }

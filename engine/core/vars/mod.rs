@@ -3,6 +3,8 @@
 mod convert;
 mod lazy;
 mod lines;
+#[cfg(test)]
+pub(crate) mod sample;
 mod scope;
 
 pub use convert::{from_wire, from_wire_map, mapping, to_wire, to_wire_map};

@@ -103,27 +103,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::{
-        run::options::MethodDefaults,
-        vars::{Layer, Lazy, Magic},
-    };
-
-    struct Nothing;
-
-    impl Magic for Nothing {
-        fn get(&self, _: &str) -> Option<Lazy> {
-            None
-        }
-
-        fn names(&self) -> Vec<Arc<str>> {
-            vec![]
-        }
-    }
-
-    fn scope(vars: &[(&str, &str)]) -> Arc<Scope> {
-        let layer: Layer = vars.iter().map(|(name, value)| ((*name).into(), Lazy::Data((*value).into()))).collect();
-        Arc::new(Scope::new(vec![Arc::new(layer)], Arc::new(Nothing), Arc::from([])))
-    }
+    use crate::{run::options::MethodDefaults, vars::sample::scope};
 
     fn becomes(vars: &[(&str, &str)], defaults: &Defaults) -> Result<Option<Become>, String> {
         let scope = scope(vars);

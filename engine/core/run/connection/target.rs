@@ -117,24 +117,7 @@ fn expand_home(path: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vars::{Layer, Lazy, Magic};
-
-    struct Nothing;
-
-    impl Magic for Nothing {
-        fn get(&self, _: &str) -> Option<Lazy> {
-            None
-        }
-
-        fn names(&self) -> Vec<Arc<str>> {
-            vec![]
-        }
-    }
-
-    fn scope(vars: &[(&str, &str)]) -> Arc<Scope> {
-        let layer: Layer = vars.iter().map(|(name, value)| ((*name).into(), Lazy::Data((*value).into()))).collect();
-        Arc::new(Scope::new(vec![Arc::new(layer)], Arc::new(Nothing), Arc::from([])))
-    }
+    use crate::vars::sample::scope;
 
     fn ssh(vars: &[(&str, &str)]) -> SshOptions {
         let defaults = Defaults {

@@ -160,7 +160,7 @@ mod tests {
         plan::{Action, Field, Settings},
         source::{Source, Span, Spanned},
         template,
-        vars::{Lazy, Scope},
+        vars::Lazy,
     };
 
     fn field(text: &str) -> Field {
@@ -176,21 +176,8 @@ mod tests {
         Step::Task(Arc::new(Task { name: Some(field(name)), listen, ..task }))
     }
 
-    struct Nothing;
-
-    impl crate::vars::Magic for Nothing {
-        fn get(&self, _: &str) -> Option<Lazy> {
-            None
-        }
-
-        fn names(&self) -> Vec<Arc<str>> {
-            Vec::new()
-        }
-    }
-
     fn found(list: &HandlerList, name: &str) -> Vec<usize> {
-        let layer = [("x".into(), Lazy::Data("seen".into()))].into_iter().collect();
-        let scope = Arc::new(Scope::new(vec![Arc::new(layer)], Arc::new(Nothing), Arc::new([])));
+        let scope = crate::vars::sample::scope(&[("x", "seen")]);
         let render = |field: &Field| template::render(&field.value, &scope).ok();
         list.find(name, |task| task.name.as_ref().and_then(render).map_or_else(String::new, |v| text_of(&v)))
     }

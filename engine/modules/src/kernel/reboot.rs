@@ -26,7 +26,7 @@ args! {
     pub struct Reboot {
         /// A command that prints something else after each boot.
         boot_time_command: Text = "cat /proc/sys/kernel/random/boot_id".to_owned(),
-        /// Seconds that one try to connect may take; by default as for every other task.
+        /// Has no effect, with a warning: a try to connect takes as long as for every other task.
         connect_timeout: Option<i64>,
         /// What users of the host are told.
         msg: Text = "Reboot initiated by Ansible".to_owned(),
@@ -83,6 +83,10 @@ impl Module for Reboot {
                 }
                 let tested = shell(host, &self.test_command).run()?;
                 match tested.rc {
+                    0 if self.connect_timeout.is_some() => {
+                        Ok(Plan::unchanged()
+                            .warn("`connect_timeout` has no effect: the setting `timeout` is what counts"))
+                    }
                     0 => Ok(Plan::unchanged()),
                     _ => Err(said(&tested, "Test command failed: ")),
                 }
@@ -105,7 +109,7 @@ impl Reboot {
             return Ok(shell(host, command));
         }
         let mut all = self.search_paths.iter().map(|folder| format!("{}/shutdown", folder.trim_end_matches('/')));
-        let Some(shutdown) = all.find(|path| is_program(path)) else {
+        let Some(shutdown) = all.find(|path| host.find_program(path).is_some()) else {
             let msg = format!("Unable to find command \"shutdown\" in search paths: {:?}", self.search_paths);
             return Err(Failure::new(msg).arg("search_paths"));
         };
@@ -113,10 +117,6 @@ impl Reboot {
         let when = if minutes == 0 { "now".to_owned() } else { format!("+{minutes}") };
         Ok(host.program(&shutdown).args(["-r", when.as_str(), self.msg.as_str()]))
     }
-}
-
-fn is_program(path: &str) -> bool {
-    crate::system::machine::access(path, crate::system::machine::AccessFlags::X_OK).is_ok()
 }
 
 fn shell(host: &Host, command: &str) -> Program {

@@ -4,16 +4,15 @@ use std::path::PathBuf;
 
 use rplay_wire::Failure;
 
-use crate::system::fs;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, Text},
     choice,
     host::MAX_OUTPUT,
     system::{
-        bounded,
+        bounded, fs,
         http::{Request, Trust},
-        paths,
+        paths, scratch,
     },
 };
 
@@ -69,7 +68,7 @@ impl Module for RpmKey {
         match (self.state, found.is_empty()) {
             (State::Present, false) | (State::Absent, true) => Ok(plan),
             (State::Present, true) => Ok(plan.change(Change::new(format!("import the key {id}"), move |host, _| {
-                let file = crate::system::scratch::NamedTempFile::new()?;
+                let file = scratch::file("")?;
                 fs::write(file.path(), &content)?;
                 let done = host.program("rpm").arg("--import").arg(file.path()).untranslated().run()?;
                 done.success("cannot import the key").map(|_| ())

@@ -1,0 +1,24 @@
+//! A scope for tests.
+
+use std::sync::Arc;
+
+use super::{Layer, Lazy, Magic, Scope};
+
+/// No variable that the run itself provides.
+struct Nothing;
+
+impl Magic for Nothing {
+    fn get(&self, _: &str) -> Option<Lazy> {
+        None
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        Vec::new()
+    }
+}
+
+/// A scope of these variables alone.
+pub(crate) fn scope(vars: &[(&str, &str)]) -> Arc<Scope> {
+    let layer: Layer = vars.iter().map(|(name, value)| ((*name).into(), Lazy::Data((*value).into()))).collect();
+    Arc::new(Scope::new(vec![Arc::new(layer)], Arc::new(Nothing), Arc::from([])))
+}
