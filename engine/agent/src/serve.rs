@@ -134,6 +134,7 @@ impl Agent {
     }
 
     fn close(&self) {
+        rplay_modules::tell_locks_end();
         for running in self.running().values() {
             running.stop();
         }

@@ -27,6 +27,7 @@ pub mod system;
 pub mod tencent;
 
 // The contract is used everywhere, so its parts are named without it.
+pub use commands::run_lock::tell_locks_end;
 pub use contract::{
     args::{self, Arg, ArgFault, Args},
     argtypes,

@@ -9,7 +9,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use parking_lot::{Mutex, MutexGuard};
@@ -55,8 +55,11 @@ args! {
 /// What is held by this agent.
 static HELD: Mutex<BTreeMap<PathBuf, File>> = Mutex::new(BTreeMap::new());
 
-/// Somebody who only looks (check mode) holds the lock for a moment.
-const TRIES: u32 = 10;
+/// How long a lock that is held is tried for. Somebody who only looks (check mode) holds it for a moment, and a busy host
+/// takes a while to hear that a controller was killed.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The same once its holder puts away what it had begun, for which an agent has 5 seconds.
+const PATIENCE_WITH_ENDING: Duration = Duration::from_secs(10);
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 /// What stands in the file.
@@ -68,6 +71,16 @@ struct Note {
     since: String,
     /// The agent's process on this host.
     agent: u32,
+    /// Its run is over, and the agent is about to end.
+    ending: bool,
+}
+
+/// Tells whoever waits for a lock of this process that it is about to be free.
+pub fn tell_locks_end() {
+    for file in held().values_mut() {
+        // The next run only waits less long if this fails.
+        let _ = Note { ending: true, ..Note::read(file) }.write(file);
+    }
 }
 
 impl Module for RunLock {
@@ -108,6 +121,7 @@ impl Module for RunLock {
             purpose: self.purpose.unwrap_or_default(),
             since: machine::timestamp().strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
             agent: machine::process_id(),
+            ending: false,
         };
         let take = Change::new(format!("lock {}", self.name), move |_, _| take(&path, &self.name, &note));
         Ok(plan.change(take.beside()))
@@ -133,20 +147,23 @@ fn take(path: &Path, name: &str, note: &Note) -> Result<(), Failure> {
         .custom_flags(nix::libc::O_NOFOLLOW)
         .open(path)
         .map_err(|error| cannot("open", path, &error).arg("path"))?;
-    let mut tries = 0;
+    let begun = Instant::now();
     loop {
         match file.try_lock() {
             Ok(()) => break,
-            Err(TryLockError::WouldBlock) if tries < TRIES => tries += 1,
             Err(TryLockError::WouldBlock) => {
                 let other = Note::read(&mut file);
+                let patience = if other.ending { PATIENCE_WITH_ENDING } else { PATIENCE };
+                if begun.elapsed() < patience {
+                    thread::sleep(BETWEEN_TRIES);
+                    continue;
+                }
                 return Err(Failure::new(other.refusal(name))
                     .help("wait until that run has ended; one that crashed or was killed holds nothing any more")
                     .data(data! { "held_by" => other.to_map() }));
             }
             Err(TryLockError::Error(error)) => return Err(cannot("lock", path, &error).arg("path")),
         }
-        thread::sleep(BETWEEN_TRIES);
     }
     note.write(&mut file).map_err(|error| cannot("write", path, &error).arg("path"))?;
     held.insert(path.to_owned(), file);
@@ -242,7 +259,13 @@ mod tests {
     fn who_is_refused_hears_by_whom_until_that_one_is_killed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        let note = Note { holder: "bob@desk".into(), purpose: "site.yml".into(), since: "noon".into(), agent: 7 };
+        let note = Note {
+            holder: "bob@desk".into(),
+            purpose: "site.yml".into(),
+            since: "noon".into(),
+            agent: 7,
+            ending: false,
+        };
         note.write(&mut File::create(&path).unwrap()).unwrap();
         let mut other = Command::new("flock")
             .args(["-n", "--no-fork", path.to_str().unwrap(), "sh", "-c", "echo locked; exec sleep 60"])
@@ -258,6 +281,27 @@ mod tests {
         other.kill().unwrap();
         other.wait().unwrap();
         assert!(call("run_lock", args).failure.is_none());
+    }
+
+    #[test]
+    fn a_run_that_is_ending_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let note = Note { agent: 7, ending: true, ..Note::default() };
+        note.write(&mut File::create(&path).unwrap()).unwrap();
+        let held_for = (PATIENCE + Duration::from_secs(1)).as_secs().to_string();
+        let mut other = Command::new("flock")
+            .args(["-n", "--no-fork", path.to_str().unwrap(), "sh", "-c"])
+            .arg(format!("echo locked; exec sleep {held_for}"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        other.stdout.as_mut().unwrap().read_exact(&mut [0; 7]).unwrap();
+        let taken = call("run_lock", data! { "name" => "todo", "path" => path.to_str().unwrap() });
+        other.wait().unwrap();
+        assert!(taken.failure.is_none(), "{taken:?}");
+        tell_locks_end();
+        assert!(Note::read(&mut File::open(&path).unwrap()).ending);
     }
 
     #[test]
