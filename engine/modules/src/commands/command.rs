@@ -147,7 +147,11 @@ impl Execution {
             }
             execute(host, &mut process, self.shown, self.stdin, self.strip_empty_ends, data)
         });
-        Ok(plan.change(if is_guarded { change.deed() } else { change.deed().unpredictable(CHECKED) }))
+        Ok(plan.change(if is_guarded {
+            change.changed_even_if_failed()
+        } else {
+            change.changed_even_if_failed().unpredictable(CHECKED)
+        }))
     }
 }
 

@@ -150,7 +150,9 @@ impl Module for Expect {
                 (None, None) => Err(Failure::new("command exceeded timeout")),
             }
         });
-        Ok(Plan::unchanged().change(change.deed().unpredictable("remote module (expect) does not support check mode")))
+        Ok(Plan::unchanged().change(
+            change.changed_even_if_failed().unpredictable("remote module (expect) does not support check mode"),
+        ))
     }
 }
 

@@ -82,7 +82,11 @@ impl Module for Script {
             succeed(host, &finished, "the script", data)
         });
         let reason = "Command would have run if not in check mode";
-        Ok(Plan::unchanged().change(if is_guarded { change.deed() } else { change.deed().unpredictable(reason) }))
+        Ok(Plan::unchanged().change(if is_guarded {
+            change.changed_even_if_failed()
+        } else {
+            change.changed_even_if_failed().unpredictable(reason)
+        }))
     }
 }
 

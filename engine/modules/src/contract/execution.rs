@@ -35,7 +35,7 @@ fn carry_out<M: Module>(module: M, mode: Mode, host: &Host, outcome: &mut Outcom
                 outcome.skipped = change.unpredictable.take();
                 continue;
             }
-            outcome.changed |= change.is_deed;
+            outcome.changed |= change.changed_even_if_failed;
             let what = std::mem::take(&mut change.what);
             let counts = if mode.check { change.counts() } else { change.make(host, &mut outcome.data)? };
             if counts {

@@ -29,7 +29,7 @@ pub struct Change {
     /// Whether making it makes the task "changed".
     counts: bool,
     /// Counts as a change even when it fails: a command has been run, whatever came of it.
-    pub(crate) is_deed: bool,
+    pub(crate) changed_even_if_failed: bool,
     /// Set when only doing it shows what it changes; says so in check mode, where the call is then skipped.
     pub(crate) unpredictable: Option<String>,
     make: Make,
@@ -51,15 +51,15 @@ impl Change {
             what: what.into(),
             diff: None,
             counts: true,
-            is_deed: false,
+            changed_even_if_failed: false,
             unpredictable: None,
             make: Box::new(make),
         }
     }
 
     /// Counts as a change even when it fails.
-    pub fn deed(mut self) -> Self {
-        self.is_deed = true;
+    pub fn changed_even_if_failed(mut self) -> Self {
+        self.changed_even_if_failed = true;
         self
     }
 
