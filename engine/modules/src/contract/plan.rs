@@ -64,7 +64,7 @@ impl Change {
     }
 
     /// Does not count as a change: only waits. In check mode it is not done, and the call is skipped.
-    pub fn harmless(self, reason: impl Into<String>) -> Self {
+    pub fn wait_only(self, reason: impl Into<String>) -> Self {
         self.beside().unpredictable(reason)
     }
 

@@ -145,7 +145,7 @@ impl Module for WaitFor {
             }
             outcome
         });
-        Ok(plan.change(change.harmless("waiting means nothing in check mode")))
+        Ok(plan.change(change.wait_only("waiting means nothing in check mode")))
     }
 }
 
