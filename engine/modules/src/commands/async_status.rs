@@ -37,7 +37,7 @@ impl Module for AsyncStatus {
         let erased = paths::text(file.path());
         let plan = Plan { data: data! { "ansible_job_id" => self.jid, "erased" => &*erased }, ..Plan::default() };
         // Bookkeeping of rplay's own: the host is not changed by it.
-        Ok(plan.change(Change::new(format!("remove {erased}"), move |_, _| file.remove()).beside()))
+        Ok(plan.change(Change::new(format!("remove {erased}"), move |_, _| file.remove()).auxiliary()))
     }
 }
 

@@ -106,7 +106,7 @@ impl Module for RunLock {
                 }
                 Ok(())
             });
-            return Ok(plan.change(release.beside()));
+            return Ok(plan.change(release.auxiliary()));
         }
         if host.check {
             let holder = look(&path)?;
@@ -124,7 +124,7 @@ impl Module for RunLock {
             ending: false,
         };
         let take = Change::new(format!("lock {}", self.name), move |_, _| take(&path, &self.name, &note));
-        Ok(plan.change(take.beside()))
+        Ok(plan.change(take.auxiliary()))
     }
 }
 

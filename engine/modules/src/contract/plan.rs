@@ -65,7 +65,7 @@ impl Change {
 
     /// Does not count as a change: only waits. In check mode it is not done, and the call is skipped.
     pub fn wait_only(self, reason: impl Into<String>) -> Self {
-        self.beside().unpredictable(reason)
+        self.auxiliary().unpredictable(reason)
     }
 
     /// Cannot be foreseen: in check mode the call is skipped, for this reason, and nothing has changed.
@@ -76,7 +76,7 @@ impl Change {
 
     /// A change that serves another one (refreshing an index before packages are installed): it is made
     /// like any other, but does not by itself make the task "changed".
-    pub fn beside(mut self) -> Self {
+    pub fn auxiliary(mut self) -> Self {
         self.counts = false;
         self
     }

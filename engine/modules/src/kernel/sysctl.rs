@@ -99,7 +99,7 @@ impl Module for Sysctl {
                 let is_refused = done.rc != 0 || (!ignore && refused(&done.stderr));
                 if is_refused { Err(done.failure("Failed to reload sysctl").arg("reload")) } else { Ok(()) }
             });
-            plan = plan.change(reload.beside());
+            plan = plan.change(reload.auxiliary());
         }
         Ok(plan)
     }

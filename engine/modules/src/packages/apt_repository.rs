@@ -75,7 +75,7 @@ impl Module for AptRepository {
             let refreshing = Change::new("refresh the package index", move |host, _| {
                 refresh.run(host).inspect_err(|_| restore(before, host))
             });
-            plan = plan.change(refreshing.beside());
+            plan = plan.change(refreshing.auxiliary());
         }
         Ok(plan)
     }

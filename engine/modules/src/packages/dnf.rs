@@ -135,7 +135,7 @@ impl Module for Dnf {
             let refresh = Change::new("refresh the package indexes", move |host, _| {
                 manager.run(host, "-y", &args)?.success("cannot refresh the package indexes").map(|_| ())
             });
-            plan = plan.change(refresh.beside());
+            plan = plan.change(refresh.auxiliary());
             if self.names().next().is_none() && !self.autoremove.0 {
                 return Ok(plan.set("msg", "Cache updated"));
             }

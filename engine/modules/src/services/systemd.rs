@@ -92,7 +92,7 @@ impl Module for Systemd {
         // As in Ansible, reading configuration anew does not count as a change.
         for (wanted, verb) in [(self.daemon_reload.0, "daemon-reload"), (self.daemon_reexec.0, "daemon-reexec")] {
             if wanted && scope != Scope::Global {
-                plan = plan.change(scope.change(vec![verb.to_owned()], verb.to_owned()).beside());
+                plan = plan.change(scope.change(vec![verb.to_owned()], verb.to_owned()).auxiliary());
             }
         }
         let Some(name) = self.name else { return Ok(plan) };

@@ -85,7 +85,7 @@ impl Refresh {
             outcome.extend(data! { "cache_updated" => updated, "cache_update_time" => update_time() });
             Ok(counts && updated)
         });
-        if counts { change } else { change.beside() }
+        if counts { change } else { change.auxiliary() }
     }
 
     /// Refreshes the index, with retries.
