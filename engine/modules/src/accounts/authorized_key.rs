@@ -8,8 +8,8 @@ use crate::system::fs;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
-    cannot::cannot,
     choice,
+    io_failure::io_failure,
     system::{
         accounts::User,
         attributes::{Wanted, describe},
@@ -178,7 +178,7 @@ fn plan_folder(folder: &Path, own: &Wanted, plan: Plan) -> Result<Plan, Failure>
     }
     let path = folder.to_owned();
     Ok(plan.change(Change::new(format!("create directory {}", path.display()), move |_, _| {
-        fs::create_dir(&path).map_err(|error| cannot("create", &path, &error))?;
+        fs::create_dir(&path).map_err(|error| io_failure("create", &path, &error))?;
         wanted.apply(&path, true).map(|_| ())
     })))
 }

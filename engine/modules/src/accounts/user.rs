@@ -12,8 +12,8 @@ use crate::system::machine;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Secret, Text},
-    cannot::cannot,
     choice,
+    io_failure::io_failure,
     system::{
         accounts::{Group, User as Entry, editor, group_name},
         attributes::Wanted,
@@ -381,7 +381,7 @@ impl User {
         let home = self.home.as_ref().map(|home| home.on(host)).or(present.map(|user| PathBuf::from(&user.home)));
         if let Some(file) = home.map(|home| self.key_file(&home)).filter(|file| file.exists()) {
             crate::system::regular::refuse_special_target(&file)
-                .map_err(|error| cannot("read", &file, &error).arg("ssh_key_file"))?;
+                .map_err(|error| io_failure("read", &file, &error).arg("ssh_key_file"))?;
             return Ok(plan);
         }
         let keygen = host.required_program("ssh-keygen")?;
@@ -396,7 +396,7 @@ impl User {
             let owned = |mode| Wanted { uid: Some(user.uid), gid: Some(user.gid), mode, ..Wanted::default() };
             let folder = paths::folder(&file);
             if !folder.exists() {
-                fs::create_dir(folder).map_err(|error| cannot("create", folder, &error))?;
+                fs::create_dir(folder).map_err(|error| io_failure("create", folder, &error))?;
                 owned(Some(Mode::Bits(0o700))).apply(folder, false)?;
             }
             let mut tool = keygen;

@@ -22,8 +22,8 @@ use crate::system::machine;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{PathArg, Text},
-    cannot::cannot,
     choice,
+    io_failure::io_failure,
     system::{paths, regular},
 };
 
@@ -137,7 +137,7 @@ fn take(path: &Path, name: &str, note: &Note) -> Result<(), Failure> {
     if held.contains_key(path) {
         return Ok(());
     }
-    regular::refuse_special(path).map_err(|error| cannot("open", path, &error).arg("path"))?;
+    regular::refuse_special(path).map_err(|error| io_failure("open", path, &error).arg("path"))?;
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -146,7 +146,7 @@ fn take(path: &Path, name: &str, note: &Note) -> Result<(), Failure> {
         .mode(0o644)
         .custom_flags(nix::libc::O_NOFOLLOW)
         .open(path)
-        .map_err(|error| cannot("open", path, &error).arg("path"))?;
+        .map_err(|error| io_failure("open", path, &error).arg("path"))?;
     let begun = Instant::now();
     loop {
         match file.try_lock() {
@@ -162,10 +162,10 @@ fn take(path: &Path, name: &str, note: &Note) -> Result<(), Failure> {
                     .help("wait until that run has ended; one that crashed or was killed holds nothing any more")
                     .data(data! { "held_by" => other.to_map() }));
             }
-            Err(TryLockError::Error(error)) => return Err(cannot("lock", path, &error).arg("path")),
+            Err(TryLockError::Error(error)) => return Err(io_failure("lock", path, &error).arg("path")),
         }
     }
-    note.write(&mut file).map_err(|error| cannot("write", path, &error).arg("path"))?;
+    note.write(&mut file).map_err(|error| io_failure("write", path, &error).arg("path"))?;
     held.insert(path.to_owned(), file);
     Ok(())
 }
@@ -175,17 +175,17 @@ fn look(path: &Path) -> Result<Option<Note>, Failure> {
     if held().contains_key(path) {
         return Ok(None);
     }
-    regular::refuse_special(path).map_err(|error| cannot("open", path, &error).arg("path"))?;
+    regular::refuse_special(path).map_err(|error| io_failure("open", path, &error).arg("path"))?;
     let flags = nix::libc::O_NOFOLLOW | nix::libc::O_NONBLOCK;
     let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(cannot("open", path, &error).arg("path")),
+        Err(error) => return Err(io_failure("open", path, &error).arg("path")),
     };
     match file.try_lock_shared() {
         Ok(()) => Ok(None),
         Err(TryLockError::WouldBlock) => Ok(Some(Note::read(&mut file))),
-        Err(TryLockError::Error(error)) => Err(cannot("lock", path, &error).arg("path")),
+        Err(TryLockError::Error(error)) => Err(io_failure("lock", path, &error).arg("path")),
     }
 }
 

@@ -3,8 +3,8 @@
 pub mod args;
 pub mod argtypes;
 pub(crate) mod cancel;
-pub(crate) mod cannot;
 pub mod entry;
 pub mod execution;
 pub(crate) mod host;
+pub(crate) mod io_failure;
 pub(crate) mod plan;

@@ -12,7 +12,7 @@ use crate::system::{fs::File, scratch, scratch::TempPath};
 use crate::{
     ArgFault, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
-    cannot::cannot,
+    io_failure::io_failure,
     system::{
         attributes::{Attributes, describe},
         digest::Algorithm,
@@ -107,7 +107,7 @@ impl Assemble {
         let mut unreadable = None;
         let joined = temporary(|new| {
             let mut pieces = files.iter().map(|file| {
-                regular::open(file).inspect_err(|error| unreadable = Some(cannot("read", file, error).arg("src")))
+                regular::open(file).inspect_err(|error| unreadable = Some(io_failure("read", file, error).arg("src")))
             });
             join(&mut pieces, delimiter.as_deref(), new)
         });

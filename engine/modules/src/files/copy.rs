@@ -8,7 +8,7 @@ use crate::system::fs;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
-    cannot::cannot,
+    io_failure::io_failure,
     system::{
         attributes::{Attributes, Wanted, describe},
         digest::Algorithm,
@@ -130,7 +130,7 @@ impl Copy {
         let path = PathBuf::from(paths::expand(src, host));
         let meta = fs::metadata(&path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Failure::new(format!("Source {src} not found")).arg("src"),
-            _ => cannot("read", &path, &error).arg("src"),
+            _ => io_failure("read", &path, &error).arg("src"),
         })?;
         if meta.is_dir() {
             let mut nodes = tree::walk(&path, self.local_follow.is_some_and(|follow| follow.0))?;
@@ -235,7 +235,7 @@ impl Job {
         }
         let sum = match &content {
             Content::Bytes(bytes) => Some(Algorithm::Sha1.of_bytes(bytes)),
-            Content::File(file) => Some(Algorithm::Sha1.of_file(file).map_err(|e| cannot("read", file, &e))?),
+            Content::File(file) => Some(Algorithm::Sha1.of_file(file).map_err(|e| io_failure("read", file, &e))?),
             Content::Blob(_) => None,
         };
         if let Some(checksum) = &self.checksum {

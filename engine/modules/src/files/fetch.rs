@@ -12,8 +12,8 @@ use crate::system::fs::{File, Metadata};
 use crate::{
     ContentTarget, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
-    cannot::cannot,
     files::slurp,
+    io_failure::io_failure,
     system::{digest::Algorithm, paths, regular},
 };
 
@@ -45,7 +45,7 @@ impl Module for Fetch {
         let _ = self._sink;
         match open(&path) {
             Ok((mut file, meta)) => {
-                let failed = |error: io::Error| cannot("read", &path, &error).arg("src");
+                let failed = |error: io::Error| io_failure("read", &path, &error).arg("src");
                 if let Some(known) = &self._checksum
                     && meta.len() > 0
                 {
@@ -97,7 +97,7 @@ fn open(path: &Path) -> Result<(File, Metadata), Failure> {
     let opened = regular::open(path).and_then(|file| Ok((file.metadata()?, file)));
     opened.map(|(meta, file)| (file, meta)).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Failure::new("the remote file does not exist"),
-        _ => cannot("read", path, &error),
+        _ => io_failure("read", path, &error),
     })
 }
 

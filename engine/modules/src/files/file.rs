@@ -11,8 +11,8 @@ use crate::system::fs;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
-    cannot::cannot,
     choice,
+    io_failure::io_failure,
     system::{
         attributes::{Attributes, Wanted, describe, state_diff, state_word},
         folders::{make_folders, turned},
@@ -194,7 +194,7 @@ impl Job {
     pub(crate) fn settled(&self, path: &Path, plan: Plan) -> Result<Plan, Failure> {
         let plan = self.wanted.plan(path, self.follow, plan)?;
         let differs = self.times.difference(path, self.follow);
-        let (mut before, mut after) = differs.map_err(|error| cannot("look at", path, &error))?;
+        let (mut before, mut after) = differs.map_err(|error| io_failure("look at", path, &error))?;
         if after.is_empty() {
             return Ok(plan);
         }
@@ -214,7 +214,7 @@ impl Job {
         let (wanted, times, made) = (self.wanted, self.times, target.clone());
         let change = Change::new(format!("create {}", target.display()), move |_, _| {
             let open = fs::File::options().write(true).create_new(true).open(&made);
-            open.map_err(|error| cannot("create", &made, &error))?;
+            open.map_err(|error| io_failure("create", &made, &error))?;
             wanted.apply(&made, false)?;
             times.apply(&made, false)
         });
@@ -240,7 +240,7 @@ impl Job {
 
     fn recurse(&self, folder: &Path, mut plan: Plan) -> Result<Plan, Failure> {
         let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
-        let mut entries = entries.map_err(|error| cannot("read", folder, &error))?;
+        let mut entries = entries.map_err(|error| io_failure("read", folder, &error))?;
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let path = entry.path();
@@ -276,7 +276,7 @@ fn absent(path: &Path) -> Result<Plan, Failure> {
             Err(error) => Err(error),
         };
         match removed {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(cannot("remove", &gone, &error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_failure("remove", &gone, &error)),
             _ => Ok(()),
         }
     });

@@ -11,8 +11,8 @@ use rplay_wire::{Failure, data};
 use crate::system::fs::{self, symlink};
 use crate::{
     Change, Plan,
-    cannot::cannot,
     files::file::{Job, present},
+    io_failure::io_failure,
     system::{attributes::state_diff, folders::turned, paths, scratch},
 };
 
@@ -75,7 +75,7 @@ impl Job {
         data.insert("src".to_owned(), paths::text(&src).into());
         let origin = fs::metadata(&src).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Failure::new("src does not exist").arg("src"),
-            _ => cannot("look at", &src, &error).arg("src"),
+            _ => io_failure("look at", &src, &error).arg("src"),
         })?;
         let is_same = |meta: fs::Metadata| (meta.dev(), meta.ino()) == (origin.dev(), origin.ino());
         if found != "link" && fs::symlink_metadata(&path).is_ok_and(is_same) {
@@ -115,7 +115,7 @@ impl Job {
 
 /// Makes something new under another name and puts it in the place of what is there, in one step.
 pub(crate) fn in_place(path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> Result<(), Failure> {
-    let failed = |error: io::Error| cannot("create", path, &error);
+    let failed = |error: io::Error| io_failure("create", path, &error);
     if path.is_dir() && !path.is_symlink() {
         fs::remove_dir(path).map_err(failed)?;
     }

@@ -12,7 +12,7 @@ use crate::system::fs::File;
 use crate::{
     Host, Module, Plan, args,
     argtypes::PathArg,
-    cannot::cannot,
+    io_failure::io_failure,
     system::{paths, regular},
 };
 
@@ -93,7 +93,7 @@ fn unreadable(path: &Path, error: &io::Error, most: usize) -> Failure {
         io::ErrorKind::PermissionDenied => Failure::new(format!("File is not readable: {}", path.display())),
         io::ErrorKind::FileTooLarge => return too_long(path, most as u64 + 1, most),
         _ => {
-            let mut failure = cannot("read", path, error);
+            let mut failure = io_failure("read", path, error);
             failure.msg = format!("Unable to slurp file: {}", failure.msg);
             failure
         }

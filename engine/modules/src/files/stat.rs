@@ -12,7 +12,7 @@ use crate::system::machine::{AccessFlags, access, major, minor};
 use crate::{
     Host, Module, Plan, args,
     argtypes::{Flag, PathArg},
-    cannot::cannot,
+    io_failure::io_failure,
     system::{
         accounts::{Group, User},
         digest::Algorithm,
@@ -47,7 +47,7 @@ impl Module for Stat {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Plan::unchanged().set("stat", data! { "exists" => false }));
             }
-            Err(error) => return Err(cannot("look at", &path, &error)),
+            Err(error) => return Err(io_failure("look at", &path, &error)),
         };
         let mut stat = describe(&path, &meta);
         if meta.is_symlink() {
@@ -55,7 +55,7 @@ impl Module for Stat {
             stat.insert("lnk_target".to_owned(), fs::read_link(&path).map(paths::text).ok().into());
         }
         if meta.is_file() && self.get_checksum.0 && access(&path, AccessFlags::R_OK).is_ok() {
-            let digest = self.checksum_algorithm.of_file(&path).map_err(|error| cannot("read", &path, &error))?;
+            let digest = self.checksum_algorithm.of_file(&path).map_err(|error| io_failure("read", &path, &error))?;
             stat.insert("checksum".to_owned(), digest.into());
         }
         if self.get_mime.0 {

@@ -8,8 +8,8 @@ use crate::system::fs::Permissions;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{PathArg, Text},
-    cannot::cannot,
     choice,
+    io_failure::io_failure,
     system::{attributes::describe, paths},
 };
 
@@ -63,7 +63,7 @@ impl Module for Tempfile {
                     name.permissions(Permissions::from_mode(0o700)).tempdir_in(&folder).map(|made| made.keep())
                 }
             };
-            let made = made.map_err(|error| cannot("make something in", &folder, &error).arg("path"))?;
+            let made = made.map_err(|error| io_failure("make something in", &folder, &error).arg("path"))?;
             data.extend(data! { "path" => paths::text(&made) });
             data.extend(describe(&made));
             Ok(())

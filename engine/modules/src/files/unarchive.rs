@@ -11,7 +11,7 @@ use crate::system::machine;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
-    cannot::cannot,
+    io_failure::io_failure,
     system::{
         attributes::{Attributes, describe},
         glob, paths,
@@ -198,7 +198,7 @@ impl Archive {
         let read = crate::system::regular::open(path).and_then(|file| file.take(6).read_to_end(&mut start));
         read.map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => Failure::new(format!("Source '{}' does not exist", path.display())),
-            _ => cannot("read", path, &error),
+            _ => io_failure("read", path, &error),
         })
         .map_err(|failure| failure.arg("src"))?;
         if start.is_empty() {
@@ -244,7 +244,7 @@ impl Job {
 
     fn entries(&self) -> Result<Vec<zip::Entry>, Failure> {
         let all = zip::entries(self.archive.source.as_ref());
-        let all = all.map_err(|error| cannot("read", self.archive.source.as_ref(), &error).arg("src"))?;
+        let all = all.map_err(|error| io_failure("read", self.archive.source.as_ref(), &error).arg("src"))?;
         Ok(all.into_iter().filter(|entry| self.is_chosen(&entry.name)).collect())
     }
 

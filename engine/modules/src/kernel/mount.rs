@@ -10,8 +10,8 @@ use crate::system::fs;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
-    cannot::cannot,
     choice,
+    io_failure::io_failure,
     system::{
         paths,
         place::{Content, Placement},
@@ -138,7 +138,7 @@ impl Module for Mount {
         if matches!(self.state, State::Mounted | State::Ephemeral) && !point.exists() && !is_swap {
             let folder = point.clone();
             plan = plan.change(Change::new(format!("create directory {}", folder.display()), move |_, _| {
-                fs::create_dir_all(&folder).map_err(|error| cannot("create", &folder, &error))
+                fs::create_dir_all(&folder).map_err(|error| io_failure("create", &folder, &error))
             }));
         }
         if is_new {
@@ -183,7 +183,7 @@ impl Module for Mount {
             (State::Absent, _) if point.is_dir() => {
                 let folder = point.clone();
                 plan = plan.change(Change::new(format!("remove directory {}", folder.display()), move |_, _| {
-                    fs::remove_dir(&folder).map_err(|error| cannot("remove", &folder, &error))
+                    fs::remove_dir(&folder).map_err(|error| io_failure("remove", &folder, &error))
                 }));
             }
             _ => {}

@@ -14,7 +14,7 @@ use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     args::ArgType,
     argtypes::{Flag, PathArg, Text},
-    cannot::cannot,
+    io_failure::io_failure,
     network::web::Web,
     system::{
         attributes::{Attributes, describe},
@@ -64,7 +64,7 @@ impl Module for GetUrl {
             false => Target::At(dest.clone()),
         };
         if let Target::At(path) = &file {
-            regular::refuse_special(path).map_err(|error| cannot("replace", path, &error).arg("dest"))?;
+            regular::refuse_special(path).map_err(|error| io_failure("replace", path, &error).arg("dest"))?;
         }
         let folder = file.folder();
         if !folder.is_dir() {
@@ -189,8 +189,8 @@ impl Fetch {
             }));
         }
         let nearby = module.tmp_dest.as_ref().map_or(self.file.folder().to_owned(), |folder| folder.on(host));
-        let cannot = |error: io::Error| place_failure(&nearby, &error);
-        let mut new = scratch::file_in(&nearby).map_err(cannot)?;
+        let failed = |error: io::Error| place_failure(&nearby, &error);
+        let mut new = scratch::file_in(&nearby).map_err(failed)?;
         let size = io::copy(&mut answer.reader(), new.as_file_mut())
             .map_err(|error| Failure::new(format!("the answer of {} broke off: {error}", answer.url)).arg("url"))?;
         let source = Algorithm::Sha1.of_file(new.path())?;
@@ -225,7 +225,7 @@ impl Fetch {
 }
 
 fn place_failure(folder: &Path, error: &io::Error) -> Failure {
-    crate::cannot::cannot("write into", folder, error)
+    crate::io_failure::io_failure("write into", folder, error)
 }
 
 /// The name the server gives the file, without any folder it may try to slip in.

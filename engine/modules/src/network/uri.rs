@@ -15,7 +15,7 @@ use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     args::ArgType,
     argtypes::{Flag, PathArg, Text},
-    cannot::cannot,
+    io_failure::io_failure,
     network::web::Web,
     system::{
         attributes::{Attributes, describe},
@@ -107,7 +107,7 @@ impl Module for Uri {
         }
         let what = format!("{} {}", self.method, self.web.shown());
         if let Some(dest) = self.dest.as_ref().map(|dest| paths::real(&dest.on(host))) {
-            regular::refuse_special(&dest).map_err(|error| cannot("replace", &dest, &error).arg("dest"))?;
+            regular::refuse_special(&dest).map_err(|error| io_failure("replace", &dest, &error).arg("dest"))?;
         }
         let change = Change::maybe(what, move |host, data| self.make(host, data));
         Ok(Plan::unchanged().change(change.unpredictable("a request is not sent in check mode")))
@@ -259,7 +259,7 @@ fn target(dest: &Path, answer: &Answer) -> PathBuf {
 /// The content in a file beside the one it is for.
 fn download(answer: &mut Answer, path: &Path) -> Result<scratch::TempPath, Failure> {
     let folder = paths::folder(path);
-    let failed = |error: io::Error| cannot("write into", folder, &error).arg("dest");
+    let failed = |error: io::Error| io_failure("write into", folder, &error).arg("dest");
     let mut new = scratch::Builder::new().prefix(".rplay-uri-").tempfile_in(folder).map_err(failed)?;
     io::copy(&mut answer.reader(), new.as_file_mut())
         .map_err(|error| Failure::new(format!("the answer of {} broke off: {error}", answer.url)).arg("url"))?;

@@ -14,8 +14,8 @@ use crate::system::machine::TcpStream;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{PathArg, Text},
-    cannot::cannot,
     choice,
+    io_failure::io_failure,
     system::{
         attributes::describe,
         bounded, paths,
@@ -187,7 +187,7 @@ impl Wait {
         if let Some(path) = &self.path {
             let Some(regex) = &self.regex else { return Ok(path.exists() == is_wanted) };
             // What can never be read is not waited for.
-            regular::refuse_special_target(path).map_err(|error| cannot("read", path, &error).arg("path"))?;
+            regular::refuse_special_target(path).map_err(|error| io_failure("read", path, &error).arg("path"))?;
             let mut groups_found = None;
             let found = bounded::any_part(path, |text| {
                 groups_found = regex.find(text).map(|found| groups(regex, &found));

@@ -5,9 +5,9 @@ use rplay_wire::{Failure, data};
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
-    cannot::cannot,
     choice,
     host::MAX_OUTPUT,
+    io_failure::io_failure,
     system::{
         bounded,
         http::{Request, Trust},
@@ -113,7 +113,7 @@ impl Module for AptKey {
         };
         let keyring = self.keyring.as_ref().map(|keyring| keyring.on(host));
         if let Some(path) = &keyring {
-            regular::refuse_special_target(path).map_err(|error| cannot("read", path, &error).arg("keyring"))?;
+            regular::refuse_special_target(path).map_err(|error| io_failure("read", path, &error).arg("keyring"))?;
         }
         // apt-key makes a keyring that is not there, even to list it.
         let before = match keyring.is_some_and(|path| !path.exists()) {
@@ -174,7 +174,7 @@ impl AptKey {
         if let Some(file) = &self.file {
             let path = file.on(host);
             let read = bounded::read_file(&path, MAX_OUTPUT);
-            return read.map(Some).map_err(|error| cannot("read", &path, &error).arg("file"));
+            return read.map(Some).map_err(|error| io_failure("read", &path, &error).arg("file"));
         }
         let Some(url) = &self.url else { return Ok(None) };
         let mut request = Request::get(url);

@@ -219,7 +219,7 @@ fn plan_key(url: &str, keyrings: &Path, slug: &str, mut plan: Plan, host: &Host)
     if !keyrings.is_dir() {
         let folder = keyrings.to_owned();
         plan = plan.change(Change::new(format!("create directory {}", folder.display()), move |_, _| {
-            fs::create_dir_all(&folder).map_err(|error| crate::cannot::cannot("create", &folder, &error))
+            fs::create_dir_all(&folder).map_err(|error| crate::io_failure::io_failure("create", &folder, &error))
         }));
     }
     let mut placement = Placement::plain(&path, Content::Bytes(key));

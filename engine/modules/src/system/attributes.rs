@@ -18,7 +18,7 @@ use rplay_wire::{Diff, Failure, Map, Value, data};
 use crate::{
     ArgFault, Change, Plan, args,
     argtypes::{Flag, Text},
-    cannot::cannot,
+    io_failure::io_failure,
     system::{
         accounts::{gid_of, group_name, uid_of, user_name},
         flags,
@@ -128,7 +128,7 @@ impl Wanted {
 
     /// Adds the change of what differs at `path`, which exists, if anything does.
     pub fn plan(&self, path: &Path, follow: bool, plan: Plan) -> Result<Plan, Failure> {
-        let (mut before, mut after) = self.difference(path, follow).map_err(|e| cannot("look at", path, &e))?;
+        let (mut before, mut after) = self.difference(path, follow).map_err(|e| io_failure("look at", path, &e))?;
         if after.is_empty() {
             return Ok(plan);
         }
@@ -145,20 +145,20 @@ impl Wanted {
     /// Sets what differs, and says whether anything did. For files that a change has just made, and for
     /// those found by [`Wanted::plan`].
     pub fn apply(&self, path: &Path, follow: bool) -> Result<bool, Failure> {
-        let (before, after) = self.difference(path, follow).map_err(|e| cannot("look at", path, &e))?;
+        let (before, after) = self.difference(path, follow).map_err(|e| io_failure("look at", path, &e))?;
         let owner = self.uid.filter(|_| after.contains_key("owner")).map(Uid::from_raw);
         let group = self.gid.filter(|_| after.contains_key("group")).map(Gid::from_raw);
         if owner.is_some() || group.is_some() {
-            chown(path, owner, group, follow).map_err(|e| cannot("change the owner of", path, &e))?;
+            chown(path, owner, group, follow).map_err(|e| io_failure("change the owner of", path, &e))?;
         }
         // Looked at again: changing the owner may have taken setuid and setgid away.
         let meta = if follow { fs::metadata(path) } else { fs::symlink_metadata(path) };
-        let meta = meta.map_err(|e| cannot("look at", path, &e))?;
+        let meta = meta.map_err(|e| io_failure("look at", path, &e))?;
         if let Some(mode) = self.mode_for(&meta).filter(|mode| *mode != meta.mode() & 0o7777) {
-            chmod(path, mode, follow).map_err(|e| cannot("change the mode of", path, &e))?;
+            chmod(path, mode, follow).map_err(|e| io_failure("change the mode of", path, &e))?;
         }
         if let Some(Value::Str(label)) = after.get("secontext") {
-            selinux::set_label(path, label, follow).map_err(|e| cannot("label", path, &e))?;
+            selinux::set_label(path, label, follow).map_err(|e| io_failure("label", path, &e))?;
         }
         if let Some(flags) = self.flags.as_deref().filter(|_| after.contains_key("attributes")) {
             flags::change(path, flags)?;

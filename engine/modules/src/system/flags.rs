@@ -6,7 +6,7 @@ use std::{fs::File, io, os::unix::fs::OpenOptionsExt, path::Path};
 use rplay_wire::Failure;
 use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 
-use crate::cannot::cannot;
+use crate::io_failure::io_failure;
 
 /// Letter, bit (FS_..._FL of linux/fs.h), and the name that `stat` reports.
 const FLAGS: &[(char, u32, &str)] = &[
@@ -81,14 +81,14 @@ pub fn applied(present: u32, written: &str) -> u32 {
 
 /// Sets them on a file.
 pub fn change(path: &Path, written: &str) -> Result<(), Failure> {
-    let file = open(path).map_err(|error| cannot("change the attributes of", path, &error).arg("attributes"))?;
+    let file = open(path).map_err(|error| io_failure("change the attributes of", path, &error).arg("attributes"))?;
     change_open(&file, written, path)
 }
 
 /// Sets them on an open file; `path` is for messages.
 pub fn change_open(file: &File, written: &str, path: &Path) -> Result<(), Failure> {
     set(file, |present| applied(present, written))
-        .map_err(|error| cannot("change the attributes of", path, &error).arg("attributes"))
+        .map_err(|error| io_failure("change the attributes of", path, &error).arg("attributes"))
 }
 
 /// Adds these bits to those of an open file.

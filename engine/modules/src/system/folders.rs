@@ -10,7 +10,7 @@ use rplay_wire::{Failure, data};
 
 use crate::{
     Change, Plan,
-    cannot::cannot,
+    io_failure::io_failure,
     system::{
         attributes::{Wanted, state_diff},
         paths,
@@ -43,7 +43,7 @@ pub(crate) fn make_folders(path: &Path, wanted: &Wanted, plan: Plan) -> Result<P
             match fs::DirBuilder::new().mode(wanted.mode_of_new(true)).create(folder) {
                 // An earlier change of the same plan made it, with an owner and mode of its own.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => continue,
-                made => made.map_err(|error| cannot("create", folder, &error))?,
+                made => made.map_err(|error| io_failure("create", folder, &error))?,
             }
             wanted.apply(folder, false)?;
         }

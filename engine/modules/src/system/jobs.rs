@@ -9,7 +9,7 @@ use std::{
 use rplay_wire::{Failure, Outcome, Value, read_frame, write_frame};
 use serde::{Deserialize, Serialize};
 
-use crate::{Host, cannot::cannot, system::paths};
+use crate::{Host, io_failure::io_failure, system::paths};
 
 /// Names the folder of the files, in the environment of the call.
 const FOLDER: &str = "ANSIBLE_ASYNC_DIR";
@@ -60,7 +60,7 @@ impl JobFile {
         let mut file = match crate::system::regular::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(cannot("read", &self.path, &error)),
+            Err(error) => return Err(io_failure("read", &self.path, &error)),
         };
         match read_frame(&mut file) {
             Ok(Some(progress)) => Ok(Some(progress)),
@@ -71,7 +71,7 @@ impl JobFile {
     }
 
     pub fn remove(&self) -> Result<(), Failure> {
-        fs::remove_file(&self.path).map_err(|error| cannot("remove", &self.path, &error))
+        fs::remove_file(&self.path).map_err(|error| io_failure("remove", &self.path, &error))
     }
 
     /// What a result says of a job.

@@ -13,7 +13,7 @@ use rplay_wire::Failure;
 use rustix::fs::{XattrFlags, fgetxattr, fremovexattr, fsetxattr, lgetxattr, llistxattr};
 
 use crate::{
-    cannot::cannot,
+    io_failure::io_failure,
     system::{
         acl::{ACCESS, Acl},
         attributes::Wanted,
@@ -71,7 +71,7 @@ impl Preserved {
     /// what could not be kept; what `wanted` asks for and cannot be done is a failure.
     pub fn give(&self, file: &File, wanted: &Wanted, path: &Path) -> Result<Vec<String>, Failure> {
         let mut lost = Vec::new();
-        let failed = |error: &io::Error| cannot("write", path, error);
+        let failed = |error: &io::Error| io_failure("write", path, error);
         let mut base = self.mode;
         let mut group_bits = 0o070;
         let is_handed_over =
@@ -85,7 +85,7 @@ impl Preserved {
             if wanted.uid.is_some() && own(file, wanted.uid, None).is_err()
                 || wanted.gid.is_some() && own(file, None, wanted.gid).is_err()
             {
-                return Err(cannot("change the owner of", path, &error));
+                return Err(io_failure("change the owner of", path, &error));
             }
             if !is_refused(&error) {
                 return Err(failed(&error));
@@ -132,7 +132,7 @@ impl Preserved {
                 lost.push(lost_attribute(name, path, error.into()));
             }
         }
-        set_mode(file, mode).map_err(|error| cannot("change the mode of", path, &error))?;
+        set_mode(file, mode).map_err(|error| io_failure("change the mode of", path, &error))?;
         if self.flags != 0
             && let Err(error) = flags::add(file, self.flags)
         {
@@ -145,8 +145,8 @@ impl Preserved {
 
 /// Gives a file that replaces none its owner and mode.
 pub fn give_new(file: &File, wanted: &Wanted, path: &Path) -> Result<(), Failure> {
-    own(file, wanted.uid, wanted.gid).map_err(|error| cannot("change the owner of", path, &error))?;
-    set_mode(file, wanted.mode_of_new(false)).map_err(|error| cannot("change the mode of", path, &error))
+    own(file, wanted.uid, wanted.gid).map_err(|error| io_failure("change the owner of", path, &error))?;
+    set_mode(file, wanted.mode_of_new(false)).map_err(|error| io_failure("change the mode of", path, &error))
 }
 
 /// Changes the owner unless it is that one already.

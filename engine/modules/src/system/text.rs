@@ -9,7 +9,7 @@ use rplay_wire::{Failure, Map, data};
 
 use crate::{
     Host, Plan,
-    cannot::cannot,
+    io_failure::io_failure,
     system::{
         attributes::Attributes,
         bounded,
@@ -57,7 +57,7 @@ pub fn read(path: &Path) -> Result<Option<String>, Failure> {
             Err(Failure::new(msg).help("edit it with a program of the host, such as sed"))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(cannot("read", path, &error)),
+        Err(error) => Err(io_failure("read", path, &error)),
     }
 }
 

@@ -12,7 +12,7 @@ use nix::{
 };
 use rplay_wire::{Failure, Map};
 
-use crate::cannot::cannot;
+use crate::io_failure::io_failure;
 
 /// A time of a file as a fraction of seconds, as Python gives it.
 pub(crate) fn seconds(whole: i64, nanos: i64) -> f64 {
@@ -117,7 +117,7 @@ impl Times {
         let now = TimeSpec::new(now.as_second(), now.subsec_nanosecond().into());
         let flag = if follow { UtimensatFlags::FollowSymlink } else { UtimensatFlags::NoFollowSymlink };
         utimensat(AT_FDCWD, path, &self.accessed.spec(now), &self.modified.spec(now), flag)
-            .map_err(|error| cannot("change the times of", path, &error.into()))
+            .map_err(|error| io_failure("change the times of", path, &error.into()))
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use rplay_wire::{Failure, Value};
 
-use crate::{cannot::cannot, system::place::Content};
+use crate::{io_failure::io_failure, system::place::Content};
 
 /// One file, folder or link of a tree. Folders come before what they hold.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ fn descend(
     nodes: &mut Vec<Node>,
 ) -> Result<(), Failure> {
     let folder = top.join(under);
-    let failed = |error: io::Error| cannot("read", &folder, &error);
+    let failed = |error: io::Error| io_failure("read", &folder, &error);
     let meta = fs::metadata(&folder).map_err(failed)?;
     let id = (meta.dev(), meta.ino());
     if above.contains(&id) {
@@ -86,10 +86,10 @@ fn descend(
         let path = under.join(name);
         let source = top.join(&path);
         let looked = if follow && source.exists() { fs::metadata(&source) } else { fs::symlink_metadata(&source) };
-        let meta = looked.map_err(|error| cannot("read", &source, &error))?;
+        let meta = looked.map_err(|error| io_failure("read", &source, &error))?;
         let mode = Some(meta.mode() & 0o7777);
         if meta.is_symlink() {
-            let target = fs::read_link(&source).map_err(|error| cannot("read", &source, &error))?;
+            let target = fs::read_link(&source).map_err(|error| io_failure("read", &source, &error))?;
             nodes.push(Node { path, mode: None, kind: Kind::Link(target) });
         } else if meta.is_dir() {
             nodes.push(Node { path: path.clone(), mode, kind: Kind::Folder });

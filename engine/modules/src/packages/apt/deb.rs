@@ -8,7 +8,7 @@ use super::{Apt, dpkg};
 use crate::system::fs;
 use crate::{
     Host, Plan,
-    cannot::cannot,
+    io_failure::io_failure,
     system::{
         http::{Address, Request},
         regular, scratch,
@@ -21,7 +21,7 @@ impl Apt {
             return self.plan_fetched(host, deb);
         }
         let path = std::path::absolute(deb)?;
-        regular::refuse_special_target(&path).map_err(|error| cannot("read", &path, &error).arg("deb"))?;
+        regular::refuse_special_target(&path).map_err(|error| io_failure("read", &path, &error).arg("deb"))?;
         let path = path.to_string_lossy().into_owned();
         let what = format!("install {path}");
         if host.check && !std::path::Path::new(&path).exists() {

@@ -166,17 +166,17 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 impl PolicyRcD {
     fn install(code: i64) -> Result<Self, Failure> {
-        let cannot = |error| Failure::new(format!("cannot put {POLICY} in place: {error}")).arg("policy_rc_d");
+        let failed = |error| Failure::new(format!("cannot put {POLICY} in place: {error}")).arg("policy_rc_d");
         let aside = PathBuf::from(format!("{POLICY}.rplay-{}", machine::process_id()));
         let aside = match fs::rename(POLICY, &aside) {
             Ok(()) => Some(aside),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(cannot(error)),
+            Err(error) => return Err(io_failure(error)),
         };
         // From here on the drop puts the former one back.
         let policy = PolicyRcD { aside };
-        fs::write(POLICY, format!("#!/bin/sh\nexit {code}\n")).map_err(cannot)?;
-        fs::set_permissions(POLICY, fs::Permissions::from_mode(0o755)).map_err(cannot)?;
+        fs::write(POLICY, format!("#!/bin/sh\nexit {code}\n")).map_err(failed)?;
+        fs::set_permissions(POLICY, fs::Permissions::from_mode(0o755)).map_err(failed)?;
         Ok(policy)
     }
 }

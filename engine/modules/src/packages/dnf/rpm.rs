@@ -25,7 +25,7 @@ pub fn partition(host: &Host, root: &str, names: Vec<String>) -> Result<(Vec<Str
         } else if name.ends_with(".rpm") && name.contains('/') {
             let path = std::path::Path::new(&name);
             crate::system::regular::refuse_special_target(path)
-                .map_err(|error| crate::cannot::cannot("read", path, &error).arg("name"))?;
+                .map_err(|error| crate::io_failure::io_failure("read", path, &error).arg("name"))?;
             let done = rpm(&["-qp", "--nosignature", "--qf", "%{NAME}-%{EVR}.%{ARCH}", "--", &name]).run()?;
             let installed = done.rc == 0 && rpm(&["-q", "--", done.stdout.trim()]).run()?.rc == 0;
             if installed { there.push(name) } else { absent.push(name) }

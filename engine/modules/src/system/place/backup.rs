@@ -11,14 +11,14 @@ use rplay_wire::Failure;
 
 use crate::{
     Host,
-    cannot::cannot,
+    io_failure::io_failure,
     system::{attributes::Wanted, paths, preserved::Preserved, regular, times},
 };
 
 /// Keeps a copy beside the file, under the name that Ansible gives it, with its times and all else that it
 /// hands on, and returns its path. What could not be kept becomes a warning.
 pub fn backup(path: &Path, host: &Host) -> Result<PathBuf, Failure> {
-    let failed = |error: io::Error| cannot("make a backup of", path, &error);
+    let failed = |error: io::Error| io_failure("make a backup of", path, &error);
     let time = times::now().strftime("%Y-%m-%d@%H:%M:%S").to_string();
     let mut source = regular::open(path).map_err(failed)?;
     // Several changes of one file within a second keep a backup each.

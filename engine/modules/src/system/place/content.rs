@@ -11,7 +11,7 @@ use rplay_wire::{Blob, Failure};
 
 use crate::{
     Host,
-    cannot::cannot,
+    io_failure::io_failure,
     system::{digest::Algorithm, regular},
 };
 
@@ -47,7 +47,7 @@ impl Content {
             Content::File(file) => copy_into(file, new),
             Content::Blob(blob) => copy_into(&fetched(blob, host)?, new),
         };
-        written.map_err(|error| cannot("write", path, &error))
+        written.map_err(|error| io_failure("write", path, &error))
     }
 }
 

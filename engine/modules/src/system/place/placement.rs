@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     Change, Host, Plan,
-    cannot::{Lock, cannot, locked},
+    io_failure::{Lock, io_failure, locked},
     system::{
         attributes::{Attributes, Wanted},
         flags, paths,
@@ -89,7 +89,7 @@ impl Placement {
             return Ok(true);
         }
         let differs = self.content.differs(&self.path, &meta);
-        differs.map_err(|error| cannot("read", &self.path, &error))
+        differs.map_err(|error| io_failure("read", &self.path, &error))
     }
 
     /// Adds what is to be done to the plan: nothing, a change of owner and mode, or the file's replacement.
@@ -150,14 +150,14 @@ impl Placement {
         if self.path.is_dir() && !self.path.is_symlink() {
             return Err(Failure::new(format!("{} is a directory, not a file", self.path.display())));
         }
-        regular::refuse_special(&self.path).map_err(|error| cannot("replace", &self.path, &error))
+        regular::refuse_special(&self.path).map_err(|error| io_failure("replace", &self.path, &error))
     }
 
     /// Writes the file now. For modules that learn the content only while they change things. The new file is
     /// for its maker alone until it has all that the old one hands on; then it takes the old one's place.
     pub fn put(self, host: &Host, data: &mut Map) -> Result<(), Failure> {
         self.refuse_other_kinds()?;
-        let failed = |error: &io::Error| cannot("write", &self.path, error);
+        let failed = |error: &io::Error| io_failure("write", &self.path, error);
         let is_there = fs::symlink_metadata(&self.path).is_ok_and(|meta| !meta.is_symlink());
         if is_there && let Some(lock) = locked(&self.path) {
             return Err(lock.failure("replace", &self.path));
@@ -191,7 +191,7 @@ impl Placement {
                 (Ok(file), _) => file,
                 (Err(error), Some(old)) if self.unsafe_writes => self.overwrite(error.file, &old, host)?,
                 (Err(error), _) => {
-                    let failure = cannot("replace", &self.path, &error.error);
+                    let failure = io_failure("replace", &self.path, &error.error);
                     return Err(match failure.help {
                         Some(_) => failure,
                         None => failure.help("if it is a bind mount, write `unsafe_writes: true`"),
@@ -220,7 +220,8 @@ impl Placement {
         match made {
             Ok(new) => Ok((new, true)),
             Err(_) if self.unsafe_writes && is_there || !is_there && lock.as_ref().is_some_and(Lock::takes_names) => {
-                let new = scratch::file("").map_err(|error| cannot("make a temporary file for", &self.path, &error))?;
+                let new =
+                    scratch::file("").map_err(|error| io_failure("make a temporary file for", &self.path, &error))?;
                 Ok((new, false))
             }
             Err(error) => Err(match lock {
@@ -228,9 +229,9 @@ impl Placement {
                 None if error.kind() == io::ErrorKind::PermissionDenied => {
                     let help =
                         "a file is replaced by a new one beside it; `unsafe_writes: true` writes into it as it stands";
-                    cannot("create a file in", folder, &error).help(help)
+                    io_failure("create a file in", folder, &error).help(help)
                 }
-                None => cannot("write", &self.path, &error),
+                None => io_failure("write", &self.path, &error),
             }),
         }
     }
@@ -238,7 +239,7 @@ impl Placement {
     /// Puts a file into an append-only folder, where it must have its name from the start: it gets it when it is
     /// whole, having had none before.
     fn add_name(&self, mut new: NamedTempFile) -> Result<File, Failure> {
-        let failed = |error: io::Error| cannot("create", &self.path, &error);
+        let failed = |error: io::Error| io_failure("create", &self.path, &error);
         let flags = nix::libc::O_TMPFILE | nix::libc::O_CLOEXEC;
         let mut nameless = File::options();
         nameless.read(true).write(true).mode(0o600).custom_flags(flags);
@@ -256,7 +257,7 @@ impl Placement {
 
     /// Writes into the old file as it stands: a mount point cannot be renamed over.
     fn overwrite(&self, mut new: NamedTempFile, old: &Preserved, host: &Host) -> Result<File, Failure> {
-        let failed = |error: io::Error| cannot("write into", &self.path, &error);
+        let failed = |error: io::Error| io_failure("write into", &self.path, &error);
         let mut file = regular::open_to_overwrite(&self.path).map_err(failed)?;
         let source = new.as_file_mut();
         source.rewind().map_err(failed)?;

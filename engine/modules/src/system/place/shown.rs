@@ -10,7 +10,7 @@ use rplay_wire::{Diff, Map};
 
 use crate::{
     Change, Host,
-    cannot::cannot,
+    io_failure::io_failure,
     system::{paths, regular},
 };
 
@@ -22,7 +22,8 @@ pub fn removal(path: PathBuf) -> Change {
     let shown = paths::text(&path);
     let held = readable(fs::metadata(&path), || regular::read(&path)).unwrap_or_default();
     let diff = Diff { before: held, before_header: shown.clone(), after_header: shown.clone(), ..Diff::default() };
-    let remove = move |_: &Host, _: &mut Map| fs::remove_file(&path).map_err(|error| cannot("remove", &path, &error));
+    let remove =
+        move |_: &Host, _: &mut Map| fs::remove_file(&path).map_err(|error| io_failure("remove", &path, &error));
     Change::new(format!("remove {shown}"), remove).diff(diff)
 }
 

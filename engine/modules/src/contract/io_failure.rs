@@ -7,7 +7,7 @@ use rplay_wire::Failure;
 use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
 /// A failure that names the file: "cannot replace /etc/x: Permission denied".
-pub fn cannot(what: &str, path: &Path, error: &io::Error) -> Failure {
+pub fn io_failure(what: &str, path: &Path, error: &io::Error) -> Failure {
     let reason = match error.raw_os_error() {
         Some(code) => Errno::from_raw(code).desc().to_owned(),
         None => error.to_string(),
