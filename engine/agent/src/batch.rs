@@ -14,7 +14,7 @@ use rplay_wire::{Call, Outcome, Reply, Stage};
 
 use crate::{
     background,
-    part::{Come, Part},
+    part::{Part, Progress},
     replies::Replies,
     running::Running,
 };
@@ -23,11 +23,11 @@ use crate::{
 const MOST_WORKERS: usize = 64;
 
 /// Runs the stages one after the other, until one fails on which the others depend.
-pub fn run(part: &Part, running: &Running, blobs: &Arc<dyn BlobSource>, replies: &Replies) -> Come {
-    let mut come = Come { calls: 0, goes_on: true };
+pub fn run(part: &Part, running: &Running, blobs: &Arc<dyn BlobSource>, replies: &Replies) -> Progress {
+    let mut progress = Progress { calls: 0, goes_on: true };
     let end = part.first + part.calls();
     for stage in &part.stages {
-        let first = part.first + come.calls;
+        let first = part.first + progress.calls;
         let sending = Sending { replies, batch: part.batch, first };
         let ended = run_stage(stage, running, blobs, sending, &|index, outcome| {
             let index = first + index;
@@ -36,13 +36,13 @@ pub fn run(part: &Part, running: &Running, blobs: &Arc<dyn BlobSource>, replies:
                 false => replies.outcome(part.batch, index as u32, outcome),
             }
         });
-        come.calls += ended.calls;
+        progress.calls += ended.calls;
         if ended.failed && stage.required || ended.held_up {
-            come.goes_on = false;
+            progress.goes_on = false;
             break;
         }
     }
-    come
+    progress
 }
 
 /// How a stage came to its end.

@@ -18,7 +18,7 @@ use crate::{
     blobs::Blobs,
     escalation::{self, Started},
     executable::Executable,
-    part::{Come, Open, Part},
+    part::{Open, Part, Progress},
     replies::Replies,
 };
 
@@ -51,8 +51,8 @@ impl Identities {
     }
 
     /// Has the agent of that identity carry out a part of a batch, and waits for it. Whatever happens, what it
-    /// has come to is answered.
-    pub fn run(&self, wanted: &Become, part: Part, cancel: &Cancel) -> Come {
+    /// has progress to is answered.
+    pub fn run(&self, wanted: &Become, part: Part, cancel: &Cancel) -> Progress {
         match self.other(wanted) {
             Err(failure) => Open::of(&part).0.break_off(&failure, &self.replies),
             Ok(_) if cancel.is_cancelled() => {
@@ -60,17 +60,17 @@ impl Identities {
                 for index in part.first..part.first + part.calls() {
                     self.replies.outcome(part.batch, index as u32, outcome.clone());
                 }
-                Come { calls: part.calls(), goes_on: true }
+                Progress { calls: part.calls(), goes_on: true }
             }
             Ok(other) => {
                 let id = part.batch;
-                let come = other.hand(part);
-                // It may have come between the question and the sending.
+                let progress = other.hand(part);
+                // It may have progress between the question and the sending.
                 if cancel.is_cancelled() {
                     other.cancel(id);
                 }
                 // Whoever listens to the other agent answers for everything before he ends.
-                come.recv().unwrap_or(Come { calls: 0, goes_on: false })
+                progress.recv().unwrap_or(Progress { calls: 0, goes_on: false })
             }
         }
     }
@@ -155,19 +155,19 @@ impl Other {
         self.open().is_some()
     }
 
-    /// Sends it a part of a batch; the receiver hears how far that has come.
-    fn hand(&self, part: Part) -> Receiver<Come> {
-        let (new, come) = Open::of(&part);
+    /// Sends it a part of a batch; the receiver hears how far that has progress.
+    fn hand(&self, part: Part) -> Receiver<Progress> {
+        let (new, progress) = Open::of(&part);
         match self.open().as_mut() {
             Some(open) => drop(open.insert(part.batch, new)),
             None => {
                 self.break_off(new);
-                return come;
+                return progress;
             }
         }
         // When it cannot be sent the agent has ended, and `listen` answers.
         let _ = self.send(&Request::Batch(part.for_other()));
-        come
+        progress
     }
 
     fn cancel(&self, batch: u64) {

@@ -14,9 +14,9 @@ pub struct Part {
     pub stages: Vec<Stage>,
 }
 
-/// How far a part has come when nothing more of it will be done.
+/// How far a part has progress when nothing more of it will be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Come {
+pub struct Progress {
     /// So many of its calls are answered, from the first on.
     pub calls: usize,
     /// Whether what follows may be begun.
@@ -62,16 +62,16 @@ pub struct Open {
     answered: Vec<bool>,
     /// One failed on which those after it depend, or is to be heard before they are begun.
     ends: bool,
-    done: Sender<Come>,
+    done: Sender<Progress>,
 }
 
 impl Open {
-    /// And who hears how far it has come.
-    pub fn of(part: &Part) -> (Self, Receiver<Come>) {
-        let (done, come) = channel();
+    /// And who hears how far it has progress.
+    pub fn of(part: &Part) -> (Self, Receiver<Progress>) {
+        let (done, progress) = channel();
         let stages = part.stages.iter().map(|stage| (stage.calls.len(), stage.required)).collect();
         let answered = vec![false; part.calls()];
-        (Open { batch: part.batch, first: part.first, stages, answered, ends: false, done }, come)
+        (Open { batch: part.batch, first: part.first, stages, answered, ends: false, done }, progress)
     }
 
     /// Notes an answer; false if none was expected.
@@ -96,17 +96,17 @@ impl Open {
     }
 
     /// Nothing more comes of it. Even where that is all, what follows is not begun after a failure.
-    pub fn end(self, goes_on: bool) -> Come {
+    pub fn end(self, goes_on: bool) -> Progress {
         let calls = self.answered.iter().take_while(|answered| **answered).count();
-        let come = Come { calls, goes_on: goes_on && !self.ends };
+        let progress = Progress { calls, goes_on: goes_on && !self.ends };
         // Nobody waits for one that was never sent.
-        let _ = self.done.send(come);
-        come
+        let _ = self.done.send(progress);
+        progress
     }
 
-    /// It cannot go on: what is open of the stage that it has come to gets this failure, the stages after that
+    /// It cannot go on: what is open of the stage that it has progress to gets this failure, the stages after that
     /// are not begun.
-    pub fn break_off(mut self, failure: &Failure, replies: &Replies) -> Come {
+    pub fn break_off(mut self, failure: &Failure, replies: &Replies) -> Progress {
         let mut end = 0;
         for (calls, _) in &self.stages {
             let stage = end..end + calls;
@@ -163,12 +163,12 @@ mod tests {
     #[test]
     fn what_another_agent_left_open_fails_for_one_stage_and_the_rest_is_not_begun() {
         let part = Part::of(batch(&[Some("a"); 3])).remove(0);
-        let (mut open, come) = Open::of(&part);
+        let (mut open, progress) = Open::of(&part);
         assert!(open.note(0, false, false) && open.note(1, false, false) && open.note(2, false, false));
         assert!(!open.note(2, false, false) && !open.note(9, false, false));
-        let expected = Come { calls: 4, goes_on: false };
+        let expected = Progress { calls: 4, goes_on: false };
         assert_eq!(open.break_off(&Failure::new("gone"), &Replies::new(std::io::sink())), expected);
-        assert_eq!(come.recv(), Ok(expected));
+        assert_eq!(progress.recv(), Ok(expected));
     }
 
     #[test]
@@ -179,7 +179,7 @@ mod tests {
             open.note(0, failed, holds_up);
             open.note(1, false, false);
             assert!(open.is_complete());
-            assert_eq!(open.end(true), Come { calls: 2, goes_on: !failed && !holds_up });
+            assert_eq!(open.end(true), Progress { calls: 2, goes_on: !failed && !holds_up });
         }
     }
 }
