@@ -7,7 +7,7 @@ use minijinja::{Error, ErrorKind, Value, value::ValueKind};
 
 use super::{
     Kind,
-    scalar::{self, ScalarFault},
+    scalar::{self, ScalarError},
 };
 
 /// How YAML is laid out; the names are those of PyYAML's `dump`.
@@ -239,9 +239,9 @@ impl Representation<'_> {
             Ok(None) => "str",
             Ok(Some(Kind::Null)) => "null",
             Ok(Some(Kind::Bool(_))) => "bool",
-            Ok(Some(Kind::Int(_))) | Err(ScalarFault::BigInt) => "int",
+            Ok(Some(Kind::Int(_))) | Err(ScalarError::BigInt) => "int",
             Ok(Some(Kind::Float(_))) => "float",
-            Ok(Some(_)) | Err(ScalarFault::NoSuchDate) => "timestamp",
+            Ok(Some(_)) | Err(ScalarError::NoSuchDate) => "timestamp",
             Err(_) => "",
         };
         self.events.push(Event::scalar(None, Some(&tag(short)), text, short == read_as, short == "str", style));

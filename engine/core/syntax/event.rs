@@ -30,7 +30,7 @@ pub(super) enum EventKind {
 }
 
 /// Why a text is no YAML, in the words of the parser.
-pub(super) struct ParseFault {
+pub(super) struct ParseError {
     pub problem: &'static str,
     /// Byte offset of what is wrong.
     pub at: usize,
@@ -56,14 +56,14 @@ impl<'t> Events<'t> {
         Events { text, parser, last: 0 }
     }
 
-    pub fn read(&mut self) -> Result<Event, ParseFault> {
+    pub fn read(&mut self) -> Result<Event, ParseError> {
         // The parser has a few panics left, such as for a comma behind a tag.
-        let parsed = quiet::catch(|| self.parser.parse()).ok_or(ParseFault {
+        let parsed = quiet::catch(|| self.parser.parse()).ok_or(ParseError {
             problem: "this cannot be read as YAML",
             at: self.last,
             began: None,
         })?;
-        let event = parsed.map_err(|error| ParseFault {
+        let event = parsed.map_err(|error| ParseError {
             problem: error.problem(),
             at: error.problem_mark().map_or_else(|| control_character(self.text), |mark| self.offset(mark)),
             began: error.context_mark().map(|mark| self.offset(mark)),

@@ -3,11 +3,11 @@
 
 use std::{ops::Range, sync::Arc};
 
-use super::{error::YamlError, event::ParseFault};
+use super::{error::YamlError, event::ParseError};
 use crate::source::{Source, Span};
 
 /// Turns a fault of the parser into one that says what to write.
-pub(super) fn explain(source: &Arc<Source>, fault: ParseFault) -> YamlError {
+pub(super) fn explain(source: &Arc<Source>, fault: ParseError) -> YamlError {
     let text = source.text.as_str();
     let at = Line::around(text, fault.at);
     let span = |range: Range<usize>| Span::new(source, range);
@@ -290,7 +290,7 @@ fn missing_colon(source: &Arc<Source>, line: Line) -> YamlError {
 }
 
 /// Something in a mapping that is no key.
-fn expected_key(source: &Arc<Source>, line: Line, fault: &ParseFault) -> YamlError {
+fn expected_key(source: &Arc<Source>, line: Line, fault: &ParseError) -> YamlError {
     let text = source.text.as_str();
     let before = line.text(text, line.content().start..fault.at).trim_end();
     if let Some(quote @ ('"' | '\'')) = before.chars().last() {
@@ -329,7 +329,7 @@ fn opening_quote_above(line: Line, quote: char) -> Option<usize> {
 }
 
 /// A line that belongs to nothing above.
-fn outside(source: &Arc<Source>, line: Line, fault: &ParseFault) -> YamlError {
+fn outside(source: &Arc<Source>, line: Line, fault: &ParseError) -> YamlError {
     let text = source.text.as_str();
     let content = line.content();
     let column = content.start - line.start;

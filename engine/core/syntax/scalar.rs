@@ -4,31 +4,31 @@
 use super::Kind;
 
 /// What a plain scalar without a tag means; `None` when it is text.
-pub(super) fn resolve(text: &str) -> Result<Option<Kind>, ScalarFault> {
+pub(super) fn resolve(text: &str) -> Result<Option<Kind>, ScalarError> {
     let Some(first) = text.bytes().next() else { return Ok(Some(Kind::Null)) };
     Ok(match first {
         b'0'..=b'9' | b'+' | b'-' | b'.' => {
             if is_int(text) {
-                Some(Kind::Int(int(text).ok_or(ScalarFault::BigInt)?))
+                Some(Kind::Int(int(text).ok_or(ScalarError::BigInt)?))
             } else if is_float(text) {
                 float(text).map(Kind::Float)
             } else if first.is_ascii_digit() && is_timestamp(text) {
-                Some(Kind::Time(timestamp(text).ok_or(ScalarFault::NoSuchDate)?.into()))
+                Some(Kind::Time(timestamp(text).ok_or(ScalarError::NoSuchDate)?.into()))
             } else {
                 None
             }
         }
         b'~' | b'n' | b'N' | b'y' | b'Y' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' => word(text),
-        b'=' if text == "=" => return Err(ScalarFault::Indicator),
-        b'<' if text == "<<" => return Err(ScalarFault::Indicator),
+        b'=' if text == "=" => return Err(ScalarError::Indicator),
+        b'<' if text == "<<" => return Err(ScalarError::Indicator),
         _ => None,
     })
 }
 
 /// What a scalar means whose tag says its type (`!!int "3"`); `None` for a tag that is not one of YAML's
 /// scalar types.
-pub(super) fn resolve_tagged(tag: &str, text: &str) -> Option<Result<Kind, ScalarFault>> {
-    let mismatch = ScalarFault::Mismatch;
+pub(super) fn resolve_tagged(tag: &str, text: &str) -> Option<Result<Kind, ScalarError>> {
+    let mismatch = ScalarError::Mismatch;
     Some(match tag {
         "null" => Ok(Kind::Null),
         "bool" => match word(&text.to_ascii_lowercase()) {
@@ -36,12 +36,12 @@ pub(super) fn resolve_tagged(tag: &str, text: &str) -> Option<Result<Kind, Scala
             _ => Err(mismatch),
         },
         "int" if is_int(text) || text.bytes().all(|b| b.is_ascii_digit()) => {
-            int(text).map(Kind::Int).ok_or(ScalarFault::BigInt)
+            int(text).map(Kind::Int).ok_or(ScalarError::BigInt)
         }
         "int" => Err(mismatch),
         "float" => float(text).map(Kind::Float).ok_or(mismatch),
         "timestamp" if is_timestamp(text) => {
-            timestamp(text).map(|time| Kind::Time(time.into())).ok_or(ScalarFault::NoSuchDate)
+            timestamp(text).map(|time| Kind::Time(time.into())).ok_or(ScalarError::NoSuchDate)
         }
         "timestamp" => Err(mismatch),
         _ => return None,
@@ -50,7 +50,7 @@ pub(super) fn resolve_tagged(tag: &str, text: &str) -> Option<Result<Kind, Scala
 
 /// Why a scalar has no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ScalarFault {
+pub(super) enum ScalarError {
     /// More digits than the engine calculates with.
     BigInt,
     /// `2024-13-45`.
@@ -362,13 +362,13 @@ mod tests {
 
     #[test]
     fn dates_that_do_not_exist_are_refused() {
-        assert_eq!(resolve("2023-02-29").err(), Some(ScalarFault::NoSuchDate));
-        assert_eq!(resolve("2024-02-29 24:00:00").err(), Some(ScalarFault::NoSuchDate));
+        assert_eq!(resolve("2023-02-29").err(), Some(ScalarError::NoSuchDate));
+        assert_eq!(resolve("2024-02-29 24:00:00").err(), Some(ScalarError::NoSuchDate));
         assert!(matches!(resolve("2024-02-29"), Ok(Some(Kind::Time(time))) if &*time == "2024-02-29"));
     }
 
     #[test]
     fn whole_numbers_have_a_limit() {
-        assert_eq!(resolve(&"9".repeat(60)).err(), Some(ScalarFault::BigInt));
+        assert_eq!(resolve(&"9".repeat(60)).err(), Some(ScalarError::BigInt));
     }
 }

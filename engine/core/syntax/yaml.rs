@@ -9,9 +9,9 @@ use std::{
 use super::{
     Kind, Node, Style, Text,
     error::{YamlError, YamlWarning},
-    event::{Event, EventKind, Events, ParseFault},
+    event::{Event, EventKind, Events, ParseError},
     explain::{self, corrected},
-    scalar::{self, ScalarFault},
+    scalar::{self, ScalarError},
 };
 use crate::source::{Problems, Source, Span};
 
@@ -59,7 +59,7 @@ pub fn load(source: &Arc<Source>) -> Result<Loaded, Problems> {
             }
             Err(reader.problems)
         }
-        Err(Stop::Fault(fault)) => {
+        Err(Stop::Error(fault)) => {
             reader.problems.push(fault);
             Err(reader.problems)
         }
@@ -68,12 +68,12 @@ pub fn load(source: &Arc<Source>) -> Result<Loaded, Problems> {
 
 /// Why nothing more can be read; lesser faults are collected.
 enum Stop {
-    Parse(ParseFault),
-    Fault(YamlError),
+    Parse(ParseError),
+    Error(YamlError),
 }
 
-impl From<ParseFault> for Stop {
-    fn from(fault: ParseFault) -> Self {
+impl From<ParseError> for Stop {
+    fn from(fault: ParseError) -> Self {
         Stop::Parse(fault)
     }
 }
@@ -111,7 +111,7 @@ impl Reader<'_> {
                     return Ok(document.unwrap_or_else(|| self.node(Kind::Null, end..end)));
                 }
                 EventKind::DocumentStart if document.is_some() => {
-                    return Err(Stop::Fault(YamlError::SecondDocument { at: self.span(event.range) }));
+                    return Err(Stop::Error(YamlError::SecondDocument { at: self.span(event.range) }));
                 }
                 EventKind::DocumentStart => {
                     let event = self.events.read()?;
@@ -137,7 +137,7 @@ impl Reader<'_> {
     fn item(&mut self, event: Event, depth: usize, key: bool) -> Result<Item, Stop> {
         let Event { kind, range } = event;
         if depth > DEEPEST {
-            return Err(Stop::Fault(YamlError::TooDeep { at: self.span(range), most: DEEPEST }));
+            return Err(Stop::Error(YamlError::TooDeep { at: self.span(range), most: DEEPEST }));
         }
         match kind {
             EventKind::Alias(name) => self.alias(&name, range),
@@ -324,10 +324,10 @@ impl Reader<'_> {
             Err(fault) => {
                 let at = self.span(range.clone());
                 self.fault(match fault {
-                    ScalarFault::BigInt => YamlError::BigInt { at, value },
-                    ScalarFault::NoSuchDate => YamlError::NoSuchDate { at, value },
-                    ScalarFault::Indicator => YamlError::Indicator { at, value },
-                    ScalarFault::Mismatch => YamlError::TagMismatch { at, tag: shown_tag(tag.unwrap_or_default()) },
+                    ScalarError::BigInt => YamlError::BigInt { at, value },
+                    ScalarError::NoSuchDate => YamlError::NoSuchDate { at, value },
+                    ScalarError::Indicator => YamlError::Indicator { at, value },
+                    ScalarError::Mismatch => YamlError::TagMismatch { at, tag: shown_tag(tag.unwrap_or_default()) },
                 });
                 Kind::Null
             }
@@ -368,7 +368,7 @@ impl Reader<'_> {
             Some(Some((node, size))) => {
                 self.aliased += size;
                 if self.aliased > MOST_ALIASED {
-                    return Err(Stop::Fault(YamlError::TooManyAliased { at, most: MOST_ALIASED }));
+                    return Err(Stop::Error(YamlError::TooManyAliased { at, most: MOST_ALIASED }));
                 }
                 // A key that is an alias is text like any other.
                 Ok(Item { node: Node { span: at, kind: node.kind.clone() }, size: *size, merge: false })

@@ -14,7 +14,7 @@ use crate::{
 
 /// What can be wrong with an `-e` argument.
 #[derive(Debug, Error, Diagnostic)]
-pub enum ExtraFault {
+pub enum ExtraVarsError {
     #[error("expected key=value, not `{word}`")]
     #[diagnostic(help("write -e 'key=value other=\"two words\"', -e '{{\"key\": [1, 2]}}' or -e @file.yml"))]
     NoPair {
@@ -63,10 +63,10 @@ fn read(arg: &str, vault: &Vault) -> Result<Layer, Problems> {
     }
     let mut layer = Layer::new();
     let mut problems = Problems::default();
-    for range in cut(arg).map_err(|open| ExtraFault::OpenQuote { place: Span::new(&source, open..arg.len()) })? {
+    for range in cut(arg).map_err(|open| ExtraVarsError::OpenQuote { place: Span::new(&source, open..arg.len()) })? {
         let word = arg.get(range.clone()).unwrap_or_default();
         let Some((key, value)) = word.split_once('=').filter(|(key, _)| !key.is_empty()) else {
-            problems.push(ExtraFault::NoPair { word: word.to_owned(), place: Span::new(&source, range) });
+            problems.push(ExtraVarsError::NoPair { word: word.to_owned(), place: Span::new(&source, range) });
             continue;
         };
         let bare = unquoted(value);
@@ -91,7 +91,7 @@ fn mapping(source: &Arc<Source>) -> Result<Layer, Problems> {
             .iter()
             .map(|(key, value)| (key.as_str().unwrap_or(key.span.text()).into(), Lazy::from_node(value)))
             .collect()),
-        _ => Err(ExtraFault::NoMapping { place: node.span.clone() }.into()),
+        _ => Err(ExtraVarsError::NoMapping { place: node.span.clone() }.into()),
     }
 }
 

@@ -9,7 +9,7 @@ mod scope;
 
 pub use convert::{from_wire, from_wire_map, mapping, to_wire, to_wire_map};
 mod extra;
-pub use extra::{ExtraFault, extra_vars};
+pub use extra::{ExtraVarsError, extra_vars};
 pub use lazy::{Lazy, Template, Vaulted, holds_template, is_omit, omit};
 pub use lines::Lines;
 pub use minijinja::Value;
