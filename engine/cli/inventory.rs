@@ -16,7 +16,7 @@ use thiserror::Error;
 use crate::{args::InventoryArgs, faults, output, passwords};
 
 #[derive(Debug, Error, Diagnostic)]
-enum Fault {
+enum InventoryCommandError {
     #[error("there is no {what} `{name}` in the inventory")]
     Unknown {
         what: &'static str,
@@ -50,7 +50,7 @@ fn shown(args: &InventoryArgs, config: &Config, exit_code: &mut u8) -> Result<(S
     let sources = config.inventory_sources(&args.sources.inventory);
     let mut inventory = Inventory::load(&sources, vault.clone(), &config.source_rules())?;
     let folder = args.playbook_dir.as_deref();
-    let unknown = |what, name: &str, known: Vec<&str>| Fault::Unknown {
+    let unknown = |what, name: &str, known: Vec<&str>| InventoryCommandError::Unknown {
         what,
         name: name.to_owned(),
         help: nearest(name, known).map(|meant| format!("did you mean `{meant}`?")),
@@ -128,10 +128,10 @@ fn nested_group<'l>(name: &str, listing: &'l Json, told: &mut HashSet<(&'static 
     Json::Object(group)
 }
 
-fn yaml(json: &Json) -> Result<String, Fault> {
+fn yaml(json: &Json) -> Result<String, InventoryCommandError> {
     let value = rplay::vars::from_wire(json.clone().into());
     emit::to_yaml(&value, &emit::Options { vaults: true, ..emit::Options::nice() })
-        .map_err(|error| Fault::Yaml(error.to_string()))
+        .map_err(|error| InventoryCommandError::Yaml(error.to_string()))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use rplay::{
 use crate::{args::PasswordArgs, prompt};
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
-enum PasswordFault {
+enum PasswordError {
     #[error("the password file {path} cannot be read: {reason}")]
     File { path: String, reason: String },
     #[error("no password was given: {0}")]
@@ -47,9 +47,9 @@ pub fn password(file: Option<&Path>, ask: bool, question: &str, secrets: &Secret
     let text = match (file, ask) {
         (Some(path), _) => Some(
             rplay::files::read_text(path)
-                .map_err(|error| PasswordFault::File { path: path.display().to_string(), reason: error.to_string() })?,
+                .map_err(|error| PasswordError::File { path: path.display().to_string(), reason: error.to_string() })?,
         ),
-        (None, true) => Some(prompt::secret(question).map_err(|error| PasswordFault::Asked(error.to_string()))?),
+        (None, true) => Some(prompt::secret(question).map_err(|error| PasswordError::Asked(error.to_string()))?),
         (None, false) => None,
     };
     Ok(text.map(|text| {

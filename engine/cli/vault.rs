@@ -22,7 +22,7 @@ use crate::{
 
 /// What can go wrong beside the vault's own faults.
 #[derive(Debug, Error, Diagnostic)]
-enum Fault {
+enum VaultCommandError {
     #[error("`{}`: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
 
@@ -58,7 +58,7 @@ fn run(args: &VaultArgs, config: &Config, input: &mut dyn Read) -> Result<Vec<u8
     match &args.action {
         VaultAction::Encrypt(files) => each(files, config, input, |vault, name, content| {
             if Vault::is_encrypted(&content) {
-                return Err(Fault::Encrypted { name: name.to_owned() }.into());
+                return Err(VaultCommandError::Encrypted { name: name.to_owned() }.into());
             }
             encrypted(vault, &content, &files.with, config).map(String::into_bytes)
         }),
@@ -104,13 +104,14 @@ fn each(
 
 fn encrypted(vault: &Vault, content: &[u8], with: &EncryptArgs, config: &Config) -> Result<String, Problems> {
     let id = with.encrypt_vault_id.as_deref().or(config.vault_encrypt_identity.as_deref());
-    let (id, password) = vault.password(id).ok_or_else(|| Fault::NoPassword { id: id.map(str::to_owned) })?;
-    Ok(encrypt(content, password, Some(id)).map_err(|message| Fault::Cipher { message })?)
+    let (id, password) =
+        vault.password(id).ok_or_else(|| VaultCommandError::NoPassword { id: id.map(str::to_owned) })?;
+    Ok(encrypt(content, password, Some(id)).map_err(|message| VaultCommandError::Cipher { message })?)
 }
 
 fn decrypted(vault: &Vault, name: &str, content: Vec<u8>) -> Result<Vec<u8>, Problems> {
     if !Vault::is_encrypted(&content) {
-        return Err(Fault::NotEncrypted { name: name.to_owned() }.into());
+        return Err(VaultCommandError::NotEncrypted { name: name.to_owned() }.into());
     }
     let source = Source::inline(name, String::from_utf8_lossy(&content));
     let first = source.text.lines().next().map_or(0, str::len);
@@ -119,13 +120,13 @@ fn decrypted(vault: &Vault, name: &str, content: Vec<u8>) -> Result<Vec<u8>, Pro
 
 fn all(input: &mut dyn Read) -> Result<Vec<u8>, Problems> {
     let mut content = Vec::new();
-    let failed = |error| Fault::File { path: PathBuf::from("standard input"), error };
+    let failed = |error| VaultCommandError::File { path: PathBuf::from("standard input"), error };
     input.read_to_end(&mut content).map_err(failed)?;
     Ok(content)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Problems> {
-    Ok(rplay::files::read(path).map_err(|error| Fault::File { path: path.to_owned(), error })?)
+    Ok(rplay::files::read(path).map_err(|error| VaultCommandError::File { path: path.to_owned(), error })?)
 }
 
 /// Puts new content in a file's place in one step, with the file's mode and, if possible, its owner. The
@@ -151,7 +152,7 @@ fn replace(path: &Path, content: &[u8]) -> Result<(), Problems> {
         }
         written
     };
-    Ok(put().map_err(|error| Fault::File { path: path.to_owned(), error })?)
+    Ok(put().map_err(|error| VaultCommandError::File { path: path.to_owned(), error })?)
 }
 
 #[cfg(test)]

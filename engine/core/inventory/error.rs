@@ -86,12 +86,12 @@ impl InventoryError {
 
 /// The faults of one source. What the source says after the first one is read for more faults, but does not count.
 #[derive(Default)]
-pub(super) struct Faults {
+pub(super) struct InventoryErrors {
     problems: Problems,
     before: Option<Snapshot>,
 }
 
-impl Faults {
+impl InventoryErrors {
     pub fn push(&mut self, inventory: &Inventory, fault: InventoryError) {
         self.before.get_or_insert_with(|| inventory.snapshot());
         self.problems.push(fault);

@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::{Inventory, InventoryError, address, error::Faults, graph::UNGROUPED, literal, words};
+use super::{Inventory, InventoryError, address, error::InventoryErrors, graph::UNGROUPED, literal, words};
 use crate::{
     source::{Problems, Source, Span, nearest},
     vars::{Layer, Lazy},
@@ -22,7 +22,7 @@ enum Lines {
 
 struct Reader<'i> {
     inventory: &'i mut Inventory,
-    faults: Faults,
+    faults: InventoryErrors,
     /// Groups that have a section of hosts or children so far.
     declared: IndexSet<String>,
     /// Groups that were named and not declared by then.
@@ -55,7 +55,7 @@ impl Awaited {
 /// Reads a file into the inventory, up to its first fault; all that is wrong with it is found at once.
 pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Problems> {
     let declared = inventory.groups().map(|group| group.name.to_string()).collect();
-    let mut reader = Reader { inventory, faults: Faults::default(), declared, awaited: IndexMap::new() };
+    let mut reader = Reader { inventory, faults: InventoryErrors::default(), declared, awaited: IndexMap::new() };
     let mut section = (UNGROUPED.to_owned(), Lines::Hosts);
     let mut start = 0;
     for line in source.text.split_inclusive('\n') {

@@ -8,7 +8,7 @@ use std::{
 
 use indexmap::IndexSet;
 
-use super::{Inventory, InventoryError, error::Faults, key::key};
+use super::{Inventory, InventoryError, error::InventoryErrors, key::key};
 use crate::{
     program,
     source::{Problems, Source, Span},
@@ -19,7 +19,7 @@ use crate::{
 /// Runs the program and reads what it prints into the inventory.
 pub fn read(inventory: &mut Inventory, path: &Path) -> Result<(), Problems> {
     let list = run(path, &["--list"])?;
-    let mut faults = Faults::default();
+    let mut faults = InventoryErrors::default();
     let Some(groups) = list.as_map() else {
         return Err(InventoryError::syntax(list.span.clone(), "an inventory script must print a JSON object").into());
     };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Inventory, InventoryError, address, error::Faults, key::key, tencent};
+use super::{Inventory, InventoryError, address, error::InventoryErrors, key::key, tencent};
 use crate::{
     source::{Problems, Source, nearest},
     syntax::{self, Kind, Node},
@@ -45,7 +45,7 @@ pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Probl
         ))
         .into());
     }
-    let mut faults = Faults::default();
+    let mut faults = InventoryErrors::default();
     for (name, data) in groups {
         if !matches!(data.kind, Kind::Null | Kind::Map(_)) {
             let message = format!("{}: Skipping '{}' as this is not a valid group definition", data.span, key(name));
@@ -58,7 +58,7 @@ pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Probl
 }
 
 /// Reads a group and those below it; gives its index.
-fn group(inventory: &mut Inventory, name: &Node, data: &Node, faults: &mut Faults) -> usize {
+fn group(inventory: &mut Inventory, name: &Node, data: &Node, faults: &mut InventoryErrors) -> usize {
     let at = inventory.group_index(&key(name));
     let entries = match &data.kind {
         Kind::Null => return at,

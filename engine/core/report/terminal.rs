@@ -92,7 +92,7 @@ struct Failures {
 /// A failed task, as a diagnostic at its place.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("{msg}")]
-struct TaskFault {
+struct TaskError {
     msg: String,
     #[source_code]
     #[label("{label}")]
@@ -361,7 +361,7 @@ impl<W: Write> Terminal<W> {
                 all => format!("{} and {} more hosts", alike.hosts[..3].join(", "), all - 3),
             };
             let label = format!("failed on {hosts}");
-            let fault = TaskFault { msg: alike.msg, at: alike.place, label, help: alike.help };
+            let fault = TaskError { msg: alike.msg, at: alike.place, label, help: alike.help };
             let text = (self.explain)(&fault);
             // It has colours of its own, and what others wrote is visible in it (`Explain`).
             let masked = self.secrets.mask(text.trim_end()).into_owned();

@@ -113,7 +113,7 @@ impl ArgumentType {
 
 /// What is wrong with the arguments that a role was given.
 #[derive(Clone, Debug)]
-pub struct ArgumentFault {
+pub struct ArgumentError {
     /// As Ansible says it, one entry of `argument_errors`.
     pub msg: String,
     /// Where the option is specified; `None` for arguments that are not.
@@ -125,7 +125,7 @@ pub struct ArgumentFault {
 pub fn validate(
     options: &IndexMap<Arc<str>, ArgumentOption>,
     values: &IndexMap<Arc<str>, Value>,
-) -> Vec<ArgumentFault> {
+) -> Vec<ArgumentError> {
     let mut faults = Vec::new();
     check(options, values, &[], &mut faults);
     faults
@@ -135,7 +135,7 @@ fn check(
     options: &IndexMap<Arc<str>, ArgumentOption>,
     values: &IndexMap<Arc<str>, Value>,
     path: &[&str],
-    faults: &mut Vec<ArgumentFault>,
+    faults: &mut Vec<ArgumentError>,
 ) {
     let found_in = match path {
         [] => String::new(),
@@ -151,7 +151,7 @@ fn check(
     if let Some((_, first)) = missing.first() {
         let names: Vec<&str> = missing.iter().map(|(name, _)| &***name).collect();
         let msg = format!("missing required arguments: {}{found_in}", names.join(", "));
-        faults.push(ArgumentFault { msg, option: Some(first.span.clone()) });
+        faults.push(ArgumentError { msg, option: Some(first.span.clone()) });
     }
 
     let mut converted = Vec::new();
@@ -177,13 +177,13 @@ fn check(
                     type_name(&value),
                     option.kind.name()
                 );
-                faults.push(ArgumentFault { msg, option: Some(option.span.clone()) });
+                faults.push(ArgumentError { msg, option: Some(option.span.clone()) });
             }
         }
     }
     for (name, option, value) in &converted {
         if let Some(msg) = outside_choices(name, option, value) {
-            faults.push(ArgumentFault { msg: format!("{msg}{found_in}"), option: Some(option.span.clone()) });
+            faults.push(ArgumentError { msg: format!("{msg}{found_in}"), option: Some(option.span.clone()) });
         }
     }
     for (name, option, value) in &converted {
@@ -207,12 +207,12 @@ fn check(
         let mut known: Vec<&str> = options.keys().map(|name| &**name).collect();
         known.sort_unstable();
         let msg = format!("{}. Supported parameters include: {}.", unknown.join(", "), known.join(", "));
-        faults.push(ArgumentFault { msg, option: None });
+        faults.push(ArgumentError { msg, option: None });
     }
 }
 
 /// The items of a list as the spec's element type.
-fn elements(name: &str, option: &ArgumentOption, value: &Value, faults: &mut Vec<ArgumentFault>) -> Option<Value> {
+fn elements(name: &str, option: &ArgumentOption, value: &Value, faults: &mut Vec<ArgumentError>) -> Option<Value> {
     let kind = option.elements.filter(|_| option.kind == ArgumentType::List)?;
     let mut converted = Vec::new();
     for item in items(value) {
@@ -225,7 +225,7 @@ fn elements(name: &str, option: &ArgumentOption, value: &Value, faults: &mut Vec
                     type_name(&item),
                     kind.name()
                 );
-                faults.push(ArgumentFault { msg, option: Some(option.span.clone()) });
+                faults.push(ArgumentError { msg, option: Some(option.span.clone()) });
             }
         }
     }
