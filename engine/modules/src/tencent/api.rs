@@ -5,7 +5,7 @@ use std::time::Duration;
 use rplay_wire::{Failure, Map, Value, data, hex};
 use serde_json::Value as Json;
 
-use super::{Account, Client, Endpoint, Refusal, Request, Trouble, version_of};
+use super::{Account, Client, ClientError, Endpoint, Refusal, Request, version_of};
 use crate::system::machine;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
@@ -106,7 +106,7 @@ impl Module for TencentcloudApi {
             }
             let answer = match client.call(host, &trial) {
                 // How some actions say that all is well.
-                Err(Trouble::Refused { refusal, .. }) if refusal.is("DryRunOperation") => Ok(Json::Null),
+                Err(ClientError::Refused { refusal, .. }) if refusal.is("DryRunOperation") => Ok(Json::Null),
                 other => other,
             };
             plan.data = tolerated.sort(answer)?.0;
@@ -163,7 +163,7 @@ struct Tolerated {
 
 impl Tolerated {
     /// The task's data, and whether the call did anything.
-    fn sort(&self, answer: Result<Json, Trouble>) -> Result<(Map, bool), Failure> {
+    fn sort(&self, answer: Result<Json, ClientError>) -> Result<(Map, bool), Failure> {
         let among = |refusal: &Refusal, codes: &[String]| codes.iter().any(|code| refusal.is(code));
         match answer {
             Ok(Json::Object(response)) => {
@@ -171,13 +171,13 @@ impl Tolerated {
                 Ok((answered(response), true))
             }
             Ok(_) => Ok((answered(Map::new()), true)),
-            Err(Trouble::Refused { refusal, .. }) if among(&refusal, &self.ok) || among(&refusal, &self.absent) => {
+            Err(ClientError::Refused { refusal, .. }) if among(&refusal, &self.ok) || among(&refusal, &self.absent) => {
                 let mut data = answered(Map::new());
                 data.insert("absent".to_owned(), among(&refusal, &self.absent).into());
                 data.extend(refusal.data());
                 Ok((data, false))
             }
-            Err(trouble) => Err(trouble.into()),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -77,7 +77,7 @@ impl Refusal {
 
 /// Why a call came to nothing.
 #[derive(Clone, Debug, Error)]
-pub enum Trouble {
+pub enum ClientError {
     #[error("{action}: {}: {} (request {})", refusal.code, refusal.message, refusal.request_id)]
     Refused { action: String, refusal: Refusal },
 
@@ -91,17 +91,17 @@ pub enum Trouble {
     },
 }
 
-impl Trouble {
+impl ClientError {
     /// What may be done about it.
     pub fn help(&self) -> Option<&'static str> {
         match self {
-            Trouble::Refused { refusal, .. } if refusal.is("AuthFailure.SignatureExpire") => {
+            ClientError::Refused { refusal, .. } if refusal.is("AuthFailure.SignatureExpire") => {
                 Some("set this machine's clock: it may be at most five minutes off")
             }
-            Trouble::Refused { refusal, .. } if refusal.code.starts_with("AuthFailure") => {
+            ClientError::Refused { refusal, .. } if refusal.code.starts_with("AuthFailure") => {
                 Some("see that the key is one of this account and in use, and that its secret is right")
             }
-            Trouble::Unanswered { is_open: true, .. } => {
+            ClientError::Unanswered { is_open: true, .. } => {
                 Some("it may have been carried out; run again, what is there is found")
             }
             _ => None,
@@ -112,20 +112,20 @@ impl Trouble {
 impl Client {
     /// Makes a call and gives the answer's `Response`. The same body is sent each time, so a `ClientToken` in
     /// it makes all tries one call.
-    pub fn call(&self, host: &Host, request: &Request) -> Result<Json, Trouble> {
+    pub fn call(&self, host: &Host, request: &Request) -> Result<Json, ClientError> {
         let body = request.payload.to_string();
         let (mut tries, mut pause) = (0, self.pause);
         loop {
-            let trouble = match self.once(host, request, &body) {
+            let error = match self.once(host, request, &body) {
                 Ok(response) => return Ok(response),
-                Err(trouble) => trouble,
+                Err(error) => error,
             };
-            let again = match &trouble {
-                Trouble::Refused { refusal, .. } => refusal.passes(),
-                Trouble::Unanswered { is_open, .. } => !is_open,
+            let again = match &error {
+                ClientError::Refused { refusal, .. } => refusal.passes(),
+                ClientError::Unanswered { is_open, .. } => !is_open,
             };
             if !again || tries >= self.retries || host.cancel().is_cancelled() {
-                return Err(trouble);
+                return Err(error);
             }
             tries += 1;
             sleep(host, pause);
@@ -133,9 +133,9 @@ impl Client {
         }
     }
 
-    fn once(&self, host: &Host, request: &Request, body: &str) -> Result<Json, Trouble> {
+    fn once(&self, host: &Host, request: &Request, body: &str) -> Result<Json, ClientError> {
         let url = self.endpoint.url(&request.service);
-        let unanswered = |message: String| Trouble::Unanswered {
+        let unanswered = |message: String| ClientError::Unanswered {
             action: request.action.clone(),
             url: url.clone(),
             message,
@@ -180,7 +180,7 @@ impl Client {
         };
         let text = |json: Option<&Json>| json.and_then(Json::as_str).unwrap_or_default().to_owned();
         match response.get("Error") {
-            Some(error) => Err(Trouble::Refused {
+            Some(error) => Err(ClientError::Refused {
                 action: request.action.clone(),
                 refusal: Refusal {
                     code: text(error.get("Code")),

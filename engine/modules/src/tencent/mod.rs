@@ -5,7 +5,7 @@ mod client;
 mod signature;
 
 pub use api::TencentcloudApi;
-pub use client::{Client, Refusal, Request, Trouble, version_of};
+pub use client::{Client, ClientError, Refusal, Request, version_of};
 
 use rplay_wire::Failure;
 
@@ -43,16 +43,16 @@ impl Endpoint {
     }
 }
 
-impl From<Trouble> for Failure {
-    fn from(trouble: Trouble) -> Failure {
-        let failure = Failure::new(trouble.to_string());
-        let failure = match trouble.help() {
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Failure {
+        let failure = Failure::new(error.to_string());
+        let failure = match error.help() {
             Some(help) => failure.help(help),
             None => failure,
         };
-        match trouble {
-            Trouble::Refused { refusal, .. } => failure.data(refusal.data()),
-            Trouble::Unanswered { .. } => failure,
+        match error {
+            ClientError::Refused { refusal, .. } => failure.data(refusal.data()),
+            ClientError::Unanswered { .. } => failure,
         }
     }
 }
