@@ -50,8 +50,8 @@ impl Identities {
         &self.own
     }
 
-    /// Has the agent of that identity carry out a part of a batch, and waits for it. Whatever happens, what it
-    /// has progress to is answered.
+    /// Hands a part of a batch to the agent that runs as `wanted` and waits until it ends. Every call of the part is
+    /// answered, whatever happens.
     pub fn run(&self, wanted: &Become, part: Part, cancel: &Cancel) -> Progress {
         match self.other(wanted) {
             Err(failure) => Open::of(&part).0.break_off(&failure, &self.replies),
@@ -65,7 +65,7 @@ impl Identities {
             Ok(other) => {
                 let id = part.batch;
                 let progress = other.hand(part);
-                // It may have progress between the question and the sending.
+                // It may have ended between the question and the sending.
                 if cancel.is_cancelled() {
                     other.cancel(id);
                 }
@@ -155,7 +155,7 @@ impl Other {
         self.open().is_some()
     }
 
-    /// Sends it a part of a batch; the receiver hears how far that has progress.
+    /// Sends it a part of a batch; the receiver hears how far that has come.
     fn hand(&self, part: Part) -> Receiver<Progress> {
         let (new, progress) = Open::of(&part);
         match self.open().as_mut() {

@@ -14,7 +14,7 @@ pub struct Part {
     pub stages: Vec<Stage>,
 }
 
-/// How far a part has progress when nothing more of it will be done.
+/// How far a part has come when nothing more of it will be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// So many of its calls are answered, from the first on.
@@ -66,7 +66,7 @@ pub struct Open {
 }
 
 impl Open {
-    /// And who hears how far it has progress.
+    /// And who hears how far it has come.
     pub fn of(part: &Part) -> (Self, Receiver<Progress>) {
         let (done, progress) = channel();
         let stages = part.stages.iter().map(|stage| (stage.calls.len(), stage.required)).collect();
@@ -104,7 +104,7 @@ impl Open {
         progress
     }
 
-    /// It cannot go on: what is open of the stage that it has progress to gets this failure, the stages after that
+    /// It cannot go on: what is open of the stage that it has come to gets this failure, the stages after that
     /// are not begun.
     pub fn break_off(mut self, failure: &Failure, replies: &Replies) -> Progress {
         let mut end = 0;

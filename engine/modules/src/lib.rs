@@ -36,5 +36,5 @@ pub use contract::{
     host::{BlobSource, ContentTarget, Host, NoBlobs},
     plan::{Change, Module, Plan},
 };
-pub(crate) use contract::{cannot, execution, host};
+pub(crate) use contract::{execution, host, io_failure};
 pub use rplay_wire as wire;

@@ -171,7 +171,7 @@ impl PolicyRcD {
         let aside = match fs::rename(POLICY, &aside) {
             Ok(()) => Some(aside),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(io_failure(error)),
+            Err(error) => return Err(failed(error)),
         };
         // From here on the drop puts the former one back.
         let policy = PolicyRcD { aside };
