@@ -4,13 +4,13 @@ use std::{
     env,
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value as Json, json};
 
-use super::{Cache, HostError, PluginHost, Stamp};
+use super::{Cache, HostError, PluginHost, Serve, Stamp};
 
 /// What is known of an installed ansible-core.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,12 +46,29 @@ pub struct Pythons {
     named: Option<PathBuf>,
     cache: OnceLock<Result<Cache, String>>,
     core: OnceLock<Result<Core, CoreError>>,
-    host: Mutex<Option<PluginHost>>,
+    host: Mutex<Option<Arc<PluginHost>>>,
+    /// What every host is asked before anything else, in this order.
+    preparation: Mutex<Vec<(String, Json)>>,
+}
+
+/// What becomes of a request that another one may have taken along when the host died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// It changes nothing, so a host of its own is asked once more.
+    Yes,
+    /// It may have done something already: it fails.
+    No,
 }
 
 impl Pythons {
     pub fn new(named: Option<PathBuf>) -> Self {
-        Pythons { named, cache: OnceLock::new(), core: OnceLock::new(), host: Mutex::default() }
+        Pythons {
+            named,
+            cache: OnceLock::new(),
+            core: OnceLock::new(),
+            host: Mutex::default(),
+            preparation: Mutex::default(),
+        }
     }
 
     /// Where things are kept between runs.
@@ -71,25 +88,70 @@ impl Pythons {
         self.core.get_or_init(|| self.find()).as_ref().map_err(Clone::clone)
     }
 
-    /// Asks the plugin host, which is started if need be. After a failure the next request starts another one.
+    /// Asks the plugin host, which is started if need be. After a failure the next request starts another one. Several
+    /// threads may ask at a time.
     ///
     /// # Errors
     /// There is no ansible-core, or no answer.
     pub fn ask(&self, op: &str, with: Json) -> Result<Json, HostError> {
-        let core = self.core().map_err(|error| HostError::Refused(error.to_string()))?;
-        let mut slot = self.host();
-        let mut host = match slot.take() {
-            Some(host) => host,
-            None => PluginHost::start(&core.python)?.0,
-        };
-        let answer = host.ask(op, with);
-        if !matches!(answer, Err(HostError::Broken { .. })) {
-            *slot = Some(host);
-        }
-        answer
+        let nothing = |op: &str, _: Json| Err(format!("nobody answers `{op}` here"));
+        self.converse(op, &with, Repeat::Yes, nothing)
     }
 
-    fn host(&self) -> MutexGuard<'_, Option<PluginHost>> {
+    /// The same; `serve` answers on this thread what the host asks while it works on the request. A request that
+    /// fails because the host died with several under way may be repeated: then `serve` is asked from the beginning.
+    ///
+    /// # Errors
+    /// There is no ansible-core, or no answer.
+    pub fn converse(
+        &self,
+        op: &str,
+        with: &Json,
+        repeat: Repeat,
+        mut serve: impl FnMut(&str, Json) -> Result<Json, String>,
+    ) -> Result<Json, HostError> {
+        let core = self.core().map_err(|error| HostError::Refused(error.to_string()))?;
+        let host = self.running(core)?;
+        let answer = self.prepare(&host).and_then(|()| host.ask(op, with, Some(&mut serve as Serve<'_>)));
+        drop(host);
+        match answer {
+            Err(HostError::Broken { with_others: true, .. }) if repeat == Repeat::Yes => {
+                let host = PluginHost::start(&core.python)?.0;
+                self.prepare(&host)?;
+                host.ask(op, with, Some(&mut serve as Serve<'_>))
+            }
+            answer => answer,
+        }
+    }
+
+    /// Has every host, the running one and those to come, asked this before the next request. Starts none.
+    pub fn prepare_with(&self, op: &str, with: Json) {
+        self.preparation.lock().push((op.to_owned(), with));
+    }
+
+    fn prepare(&self, host: &PluginHost) -> Result<(), HostError> {
+        let mut prepared = host.prepared.lock();
+        loop {
+            let Some((op, with)) = self.preparation.lock().get(*prepared).cloned() else { return Ok(()) };
+            host.ask(&op, &with, None)?;
+            *prepared += 1;
+        }
+    }
+
+    fn running(&self, core: &Core) -> Result<Arc<PluginHost>, HostError> {
+        let mut slot = self.host();
+        match &*slot {
+            Some(host) if !host.is_useless() => Ok(host.clone()),
+            _ => {
+                let host = Arc::new(PluginHost::start(&core.python)?.0);
+                // Whoever waits for the other one keeps it until it answers.
+                *slot = Some(host.clone());
+                Ok(host)
+            }
+        }
+    }
+
+    fn host(&self) -> MutexGuard<'_, Option<Arc<PluginHost>>> {
         self.host.lock()
     }
 
@@ -115,12 +177,13 @@ impl Pythons {
     /// What an interpreter has, from the cache if nothing has changed since.
     fn look_at(&self, python: &Path) -> Result<Core, HostError> {
         let cache = self.cache().ok();
-        let key = Cache::key(["core", &python.display().to_string(), super::host::VERSIONS]);
+        let path = python.display().to_string();
+        let key = Cache::key(["core", path.as_str()].into_iter().chain(super::host::program()));
         if let Some(core) = cache.and_then(|cache| known(&cache.note(&key)?, python)) {
             return Ok(core);
         }
         let (host, hello) = PluginHost::start(python)?;
-        *self.host() = Some(host);
+        *self.host() = Some(Arc::new(host));
         let core = read(&hello, python).ok_or_else(|| HostError::Refused("it answers strangely".to_owned()))?;
         let stamp = Stamp::of(&core.package.join("release.py")).map(|stamp| stamp.to_json());
         if let (Some(cache), Some(stamp)) = (cache, stamp) {

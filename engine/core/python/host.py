@@ -1,20 +1,28 @@
 """rplay's plugin host: answers what only the Python that has ansible-core can tell.
 
 The controller starts it once a run, when something first needs it. Frames go both ways: four bytes with the length
-(little-endian), then JSON; requests come on standard input, answers leave by a copy of standard output, which itself
-leads to standard error, so that nothing that is imported here can print into an answer. A request has an `id`, which
-its answer repeats, and an `op`, the name of a function in `OPERATIONS`. An answer has `result`, or `error` with a
-sentence.
+(little-endian), then JSON. They come on standard input and leave by a copy of standard output, which itself leads to
+standard error, so that nothing that is imported here can print into an answer.
 
-`versions` is what depends on ansible-core's version; it is the text of the file versions.py, given by the controller.
+A request is {id, op, with}: `op` names a function in `OPERATIONS`, or PART.NAME one in the `OPERATIONS` of a part,
+which takes the host and what `with` has. Its answer is {id, result} or {id, error}, with a sentence. Each request has a
+thread of its own while it is under way, the main thread where that is free, so functions must bear company.
+
+While it works on a request a function may ask the controller: `host.controller.call(op, ...)` sends {call, for, op,
+with}, `for` being the request, and waits for {call, result} or {call, error}, which is raised as `Wrong`.
+
+Parts are further files, whose texts come with `hello`. Each is loaded with its first operation, and finds `Wrong` here
+as `from __main__ import Wrong`. `versions` is what depends on ansible-core's version.
 """
 
 import ast
 import hashlib
 import importlib.machinery
 import io
+import itertools
 import json
 import os
+import queue
 import struct
 import sys
 import threading
@@ -287,23 +295,83 @@ class Closure(object):
         digest = hashlib.sha256(content).hexdigest()
         path = os.path.join(folder, digest)
         if not os.path.exists(path):
-            new = '%s.%d' % (path, os.getpid())
+            new = '%s.%d.%d' % (path, os.getpid(), threading.get_ident())
             with io.open(new, 'wb') as file:
                 file.write(content)
             os.rename(new, path)
         return digest
 
 
+class Controller(object):
+    """The way to the controller."""
+
+    def __init__(self, out):
+        self.out = out
+        self.writing = threading.Lock()
+        self.numbers = itertools.count()
+        self.waiting = {}
+        self.local = threading.local()
+
+    def send(self, message):
+        content = json.dumps(message).encode('utf-8')
+        with self.writing:
+            self.out.write(struct.pack('<I', len(content)) + content)
+            self.out.flush()
+
+    def request(self):
+        """The request that this thread works on, which threads of its own need for their calls; None outside of one."""
+        return getattr(self.local, 'request', None)
+
+    def call(self, op, request=None, **arguments):
+        """Asks the controller, and gives back what it answers."""
+        if request is None:
+            request = self.request()
+        if request is None:
+            raise Wrong('%r can only be asked while a request is under way' % op)
+        number = next(self.numbers)
+        slot = self.waiting[number] = queue.SimpleQueue()
+        try:
+            self.send({'call': number, 'for': request, 'op': op, 'with': arguments})
+            answer = slot.get()
+        finally:
+            del self.waiting[number]
+        if 'error' in answer:
+            raise Wrong(answer['error'])
+        return answer.get('result')
+
+    def answered(self, message):
+        slot = self.waiting.get(message['call'])
+        if slot is not None:
+            slot.put(message)
+
+
 class Host(object):
-    def __init__(self):
+    def __init__(self, controller):
+        self.controller = controller
         self.core = None
         self.base = None
+        self.texts = {}
+        self.parts = {}
+        # What threads without a request wait at.
+        self.idle = []
+        self.lock = threading.RLock()
 
-    def hello(self, versions):
+    def part(self, name):
+        """A part of this program, loaded once."""
+        with self.lock:
+            if name not in self.parts:
+                if name not in self.texts:
+                    raise Wrong('there is no part %r' % name)
+                module = types.ModuleType('rplay_' + name)
+                sys.modules[module.__name__] = module
+                exec(compile(self.texts[name], 'rplay/%s.py' % name, 'exec'), module.__dict__)
+                self.parts[name] = module
+            return self.parts[name]
+
+    def hello(self, parts):
         """Which ansible-core this is, and where its Python keeps collections."""
-        module = types.ModuleType('versions')
-        exec(compile(versions, 'versions.py', 'exec'), module.__dict__)
-        self.core = Core(module)
+        self.texts = parts
+        self.core = Core(self.part('versions'))
         collections = [os.path.join(folder, COLLECTIONS) for folder in sys.path if folder]
         return {
             'version': self.core.version,
@@ -314,13 +382,14 @@ class Host(object):
 
     def shared(self):
         """What all modules share."""
-        if self.base is None:
-            base = Closure(self.core, [], [])
-            for name in self.core.versions.base_modules(self.core.package, self.core.version):
-                base.waiting.append((name, None, False, 'rplay'))
-            base.follow()
-            self.base = base
-        return self.base
+        with self.lock:
+            if self.base is None:
+                base = Closure(self.core, [], [])
+                for name in self.core.versions.base_modules(self.core.package, self.core.version):
+                    base.waiting.append((name, None, False, 'rplay'))
+                base.follow()
+                self.base = base
+            return self.base
 
     def build(self, path, package, utils, collections, folder):
         """Bundles of a module: what all share, and what it brings itself. `read` and `absent` say by which files to see
@@ -341,19 +410,63 @@ class Host(object):
         }
 
 
-OPERATIONS = ('hello', 'build')
+OPERATIONS = {'hello': Host.hello, 'build': Host.build}
+
+
+def operation(host, name):
+    part, _, short = name.rpartition('.')
+    known = host.part(part).OPERATIONS if part else OPERATIONS
+    if short not in known:
+        raise Wrong('there is no operation %r' % name)
+    return known[short]
 
 
 def answer(host, request):
-    if request.get('op') not in OPERATIONS:
-        return {'error': 'there is no operation %r' % request.get('op')}
     try:
-        return {'result': getattr(host, request['op'])(**request.get('with', {}))}
+        return {'result': operation(host, request['op'])(host, **request.get('with', {}))}
     except Wrong as wrong:
         return {'error': str(wrong)}
     except Exception as error:
         traceback.print_exc()
         return {'error': '%s: %s' % (type(error).__name__, ' '.join(str(error).split()))}
+
+
+def work(host, requests, is_main=False):
+    """Answers requests one after the other. The main thread is the first one that is taken when it is free, since some
+    things work there alone."""
+    controller = host.controller
+    while True:
+        request = requests.get()
+        number = controller.local.request = request.get('id')
+        try:
+            controller.send(dict(answer(host, request), id=number))
+        except (TypeError, ValueError, RecursionError) as error:
+            controller.send({'id': number, 'error': 'what it yields cannot be passed on: %s' % error})
+        except BaseException as error:
+            # A plugin wants to exit, which is not its to do.
+            controller.send({'id': number, 'error': '%s: %s' % (type(error).__name__, error)})
+        controller.local.request = None
+        host.idle.insert(0 if is_main else len(host.idle), requests)
+
+
+def receive(host, stream):
+    """Hands out what comes: answers to who waits for them, requests to the threads."""
+    while True:
+        head = exactly(stream, 4)
+        body = exactly(stream, struct.unpack('<I', head)[0]) if head is not None else None
+        if body is None:
+            # The controller is gone.
+            os._exit(0)
+        message = json.loads(body.decode('utf-8'))
+        if 'call' in message:
+            host.controller.answered(message)
+            continue
+        try:
+            waiting = host.idle.pop(0)
+        except IndexError:
+            waiting = queue.SimpleQueue()
+            threading.Thread(target=work, args=(host, waiting), daemon=True).start()
+        waiting.put(message)
 
 
 def exactly(stream, length):
@@ -373,22 +486,11 @@ def main():
     os.dup2(null, 0)
     os.dup2(2, 1)
     sys.path = [entry for entry in sys.path if entry not in ('', '.')]
-    host = Host()
-    lock = threading.Lock()
-    while True:
-        head = exactly(requests, 4)
-        if head is None:
-            return
-        body = exactly(requests, struct.unpack('<I', head)[0])
-        if body is None:
-            return
-        request = json.loads(body.decode('utf-8'))
-        told = answer(host, request)
-        told['id'] = request.get('id')
-        content = json.dumps(told).encode('utf-8')
-        with lock:
-            answers.write(struct.pack('<I', len(content)) + content)
-            answers.flush()
+    host = Host(Controller(answers))
+    own = queue.SimpleQueue()
+    host.idle.append(own)
+    threading.Thread(target=receive, args=(host, requests), daemon=True).start()
+    work(host, own, is_main=True)
 
 
 main()

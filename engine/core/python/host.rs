@@ -1,26 +1,34 @@
 //! The plugin host: a process of ours in the Python that has ansible-core.
+//!
+//! Any number of threads may ask at a time, and while it works on a request, the host may ask back: what it asks is
+//! answered by the thread that waits for that request, which can therefore lend what it has.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     io::{BufRead, BufReader, Read, Write},
     path::Path,
     process::{Child, ChildStdin, Command, Stdio},
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        mpsc::{self, RecvTimeoutError, Sender},
+    },
     thread,
+    time::Duration,
 };
 
 use parking_lot::Mutex;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use crate::limits;
 
 /// The program; it goes to the interpreter by its arguments, since standard input belongs to requests.
 const PROGRAM: &str = include_str!("host.py");
 
-/// What depends on the version of ansible-core.
-pub(super) const VERSIONS: &str = include_str!("versions.py");
+/// Further files of the program, by name. Operations of a part are called `PART.NAME`; it is loaded with the first.
+const PARTS: [(&str, &str); 1] = [("versions", include_str!("versions.py"))];
 
-/// Bytes of an answer at most.
+/// Bytes of a message at most.
 const MOST: u32 = 256 << 20;
 
 /// Lines of what it prints that are kept for messages.
@@ -34,17 +42,47 @@ pub enum HostError {
     Refused(String),
     /// It cannot be started, has died, or says nothing.
     #[error("{python} does not answer: {reason}")]
-    Broken { python: String, reason: String },
+    Broken {
+        python: String,
+        reason: String,
+        /// Whether it died while it worked on other requests, too: any of them may be the cause.
+        with_others: bool,
+    },
+}
+
+/// Answers what the host asks while it works on a request: by the operation and its arguments.
+pub type Serve<'s> = &'s mut dyn FnMut(&str, Json) -> Result<Json, String>;
+
+/// What comes for a request.
+enum Incoming {
+    Answer(Result<Json, String>),
+    /// A question of the host's own.
+    Call {
+        call: u64,
+        op: String,
+        with: Json,
+    },
+}
+
+/// The requests under way, by their ids.
+#[derive(Default)]
+struct Waiting {
+    askers: HashMap<u64, Sender<Incoming>>,
+    /// How many there were when the process ended.
+    at_end: Option<usize>,
 }
 
 /// The process. It ends with this.
 pub struct PluginHost {
     python: String,
-    child: Child,
-    requests: ChildStdin,
-    answers: mpsc::Receiver<Json>,
+    child: Mutex<Child>,
+    requests: Mutex<ChildStdin>,
+    waiting: Arc<Mutex<Waiting>>,
     last_words: Arc<Mutex<VecDeque<String>>>,
-    next: u64,
+    next: AtomicU64,
+    useless: AtomicBool,
+    /// How many of the requests that every host is to have had it has had.
+    pub(super) prepared: Mutex<usize>,
 }
 
 impl PluginHost {
@@ -54,85 +92,179 @@ impl PluginHost {
     /// The interpreter cannot be started, or has no ansible-core that is supported. What there is instead is the
     /// answer to `hello`.
     pub fn start(python: &Path) -> Result<(PluginHost, Json), HostError> {
-        let name = python.display().to_string();
-        let broken = |reason: std::io::Error| HostError::Broken { python: name.clone(), reason: reason.to_string() };
         let mut command = Command::new(python);
-        command.args(["-c", PROGRAM]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(broken)?;
-        let missing = || broken(std::io::ErrorKind::BrokenPipe.into());
-        let requests = child.stdin.take().ok_or_else(missing)?;
-        let stdout = child.stdout.take().ok_or_else(missing)?;
-        let stderr = child.stderr.take().ok_or_else(missing)?;
-        let (sender, answers) = mpsc::channel();
-        let last_words = Arc::<Mutex<VecDeque<String>>>::default();
-        let words = last_words.clone();
-        thread::Builder::new().spawn(move || receive(stdout, &sender)).map_err(broken)?;
-        thread::Builder::new().spawn(move || listen(stderr, &words)).map_err(broken)?;
-        let mut host = PluginHost { python: name.clone(), child, requests, answers, last_words, next: 0 };
-        let hello = host.ask("hello", json!({ "versions": VERSIONS }))?;
+        command.args(["-c", PROGRAM]);
+        let host = PluginHost::launch(command, &python.display().to_string())?;
+        let parts: Map<String, Json> =
+            PARTS.iter().map(|(name, text)| ((*name).to_owned(), Json::from(*text))).collect();
+        let hello = host.ask("hello", &json!({ "parts": parts }), None)?;
         Ok((host, hello))
     }
 
-    /// Asks for an operation and waits for the answer.
+    fn launch(mut command: Command, python: &str) -> Result<PluginHost, HostError> {
+        let broken = |reason: std::io::Error| HostError::Broken {
+            python: python.to_owned(),
+            reason: reason.to_string(),
+            with_others: false,
+        };
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(broken)?;
+        let missing = || broken(std::io::ErrorKind::BrokenPipe.into());
+        let requests = Mutex::new(child.stdin.take().ok_or_else(missing)?);
+        let stdout = child.stdout.take().ok_or_else(missing)?;
+        let stderr = child.stderr.take().ok_or_else(missing)?;
+        let host = PluginHost {
+            python: python.to_owned(),
+            child: Mutex::new(child),
+            requests,
+            waiting: Arc::default(),
+            last_words: Arc::default(),
+            next: AtomicU64::new(0),
+            useless: AtomicBool::new(false),
+            prepared: Mutex::default(),
+        };
+        let (waiting, words) = (host.waiting.clone(), host.last_words.clone());
+        thread::Builder::new().spawn(move || receive(stdout, &waiting)).map_err(broken)?;
+        thread::Builder::new().spawn(move || listen(stderr, &words)).map_err(broken)?;
+        Ok(host)
+    }
+
+    /// Whether nothing new should be asked of it: it has died, or something in it hangs.
+    pub fn is_useless(&self) -> bool {
+        self.useless.load(Relaxed) || self.waiting.lock().at_end.is_some()
+    }
+
+    /// Asks for an operation and waits for the answer; `serve` answers what the host asks in the meantime.
     ///
     /// # Errors
-    /// It says what is wrong with the request, or does not answer in time or at all; then it is of no use any more.
-    pub fn ask(&mut self, op: &str, with: Json) -> Result<Json, HostError> {
-        let id = self.next;
-        self.next += 1;
-        let body = json!({ "id": id, "op": op, "with": with }).to_string().into_bytes();
-        let length = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes();
-        let sent = self.requests.write_all(&length).and_then(|()| self.requests.write_all(&body));
-        if let Err(error) = sent.and_then(|()| self.requests.flush()) {
-            return Err(self.broken(error.to_string()));
-        }
-        loop {
-            let mut answer = match self.answers.recv_timeout(limits::program_time()) {
-                Ok(answer) => answer,
-                Err(mpsc::RecvTimeoutError::Disconnected) => return Err(self.broken("it has ended".to_owned())),
-                Err(mpsc::RecvTimeoutError::Timeout) => {
-                    let _ = self.child.kill();
-                    return Err(self.broken(format!("nothing came for {} s", limits::program_time().as_secs())));
-                }
-            };
-            if answer.get("id").and_then(Json::as_u64) != Some(id) {
-                continue;
+    /// It says what is wrong with the request, or does not answer in time or at all; then nothing new should be
+    /// asked of it. Others that wait for an answer may still get theirs.
+    pub fn ask(&self, op: &str, with: &Json, serve: Option<Serve<'_>>) -> Result<Json, HostError> {
+        self.ask_within(op, with, serve, limits::program_time())
+    }
+
+    /// The same; `limit` is how long the host may say nothing.
+    fn ask_within(
+        &self,
+        op: &str,
+        with: &Json,
+        mut serve: Option<Serve<'_>>,
+        limit: Duration,
+    ) -> Result<Json, HostError> {
+        /// Takes the request out when nobody waits any more.
+        struct Asker<'h>(&'h PluginHost, u64);
+        impl Drop for Asker<'_> {
+            fn drop(&mut self) {
+                self.0.waiting.lock().askers.remove(&self.1);
             }
-            return match answer.get_mut("result").map(Json::take) {
-                Some(result) => Ok(result),
-                None => Err(HostError::Refused(answer["error"].as_str().unwrap_or("it gave no reason").to_owned())),
-            };
+        }
+        let id = self.next.fetch_add(1, Relaxed);
+        let (sender, incoming) = mpsc::channel();
+        {
+            let mut waiting = self.waiting.lock();
+            if waiting.at_end.is_some() {
+                drop(waiting);
+                return Err(self.broken("it has ended"));
+            }
+            waiting.askers.insert(id, sender);
+        }
+        let _asker = Asker(self, id);
+        let told = |message: &Json| match self.send(message) {
+            // It has ended, which the loop below learns with all that there is to say of it.
+            Err(HostError::Broken { .. }) | Ok(()) => Ok(()),
+            refused => refused,
+        };
+        told(&json!({ "id": id, "op": op, "with": with }))?;
+        loop {
+            match incoming.recv_timeout(limit) {
+                Ok(Incoming::Answer(answer)) => return answer.map_err(HostError::Refused),
+                Ok(Incoming::Call { call, op, with }) => {
+                    let answer = match &mut serve {
+                        Some(serve) => serve(&op, with),
+                        None => Err(format!("nobody answers `{op}` here")),
+                    };
+                    told(&match answer {
+                        Ok(result) => json!({ "call": call, "result": result }),
+                        Err(error) => json!({ "call": call, "error": error }),
+                    })?;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(self.broken("it has ended")),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.useless.store(true, Relaxed);
+                    return Err(self.broken(&format!("nothing came for {} s", limit.as_secs())));
+                }
+            }
         }
     }
 
-    fn broken(&mut self, reason: String) -> HostError {
+    fn send(&self, message: &Json) -> Result<(), HostError> {
+        let body = message.to_string().into_bytes();
+        let Some(length) = u32::try_from(body.len()).ok().filter(|length| *length <= MOST) else {
+            return Err(HostError::Refused(format!("more than {} MiB cannot be passed to Python", MOST >> 20)));
+        };
+        let mut requests = self.requests.lock();
+        let sent = requests.write_all(&length.to_le_bytes()).and_then(|()| requests.write_all(&body));
+        let sent = sent.and_then(|()| requests.flush());
+        drop(requests);
+        sent.map_err(|error| {
+            self.useless.store(true, Relaxed);
+            self.broken(&error.to_string())
+        })
+    }
+
+    fn broken(&self, reason: &str) -> HostError {
         let words = self.last_words.lock().back().cloned();
-        let reason = words.map_or_else(|| reason.clone(), |words| format!("{reason}; its last words: {words}"));
-        HostError::Broken { python: self.python.clone(), reason }
+        let reason = words.map_or_else(|| reason.to_owned(), |words| format!("{reason}; its last words: {words}"));
+        let with_others = self.waiting.lock().at_end.is_some_and(|requests| requests > 1);
+        HostError::Broken { python: self.python.clone(), reason, with_others }
     }
 }
 
 impl Drop for PluginHost {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let child = self.child.get_mut();
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 
-/// Passes on answers until there is none that can be understood.
-fn receive(mut stdout: impl Read, answers: &mpsc::Sender<Json>) {
+/// What the versions of the program's files are: what was learnt by another is learnt anew.
+pub(super) fn program<'p>() -> impl Iterator<Item = &'p str> {
+    std::iter::once(PROGRAM).chain(PARTS.iter().map(|(_, text)| *text))
+}
+
+/// Passes on what comes until there is nothing that can be understood.
+fn receive(mut stdout: impl Read, waiting: &Mutex<Waiting>) {
     let mut head = [0; 4];
     while stdout.read_exact(&mut head).is_ok() {
         let length = u32::from_le_bytes(head);
         let mut body = Vec::new();
         if length > MOST || stdout.by_ref().take(length.into()).read_to_end(&mut body).is_err() {
-            return;
+            break;
         }
-        let Ok(answer) = serde_json::from_slice(&body) else { return };
-        if answers.send(answer).is_err() {
-            return;
+        let Some((request, message)) = serde_json::from_slice(&body).ok().and_then(understood) else { break };
+        // Who asked may have given up; then nobody wants it.
+        if let Some(asker) = waiting.lock().askers.get(&request) {
+            let _ = asker.send(message);
         }
     }
+    let mut waiting = waiting.lock();
+    waiting.at_end = Some(waiting.askers.len());
+    waiting.askers.clear();
+}
+
+/// The request that a message belongs to, and what it says.
+fn understood(mut message: Json) -> Option<(u64, Incoming)> {
+    let mut take = |name: &str| message.get_mut(name).map(Json::take);
+    if let Some(call) = take("call") {
+        let (request, op, with) = (take("for")?.as_u64()?, take("op")?.as_str()?.to_owned(), take("with")?);
+        return Some((request, Incoming::Call { call: call.as_u64()?, op, with }));
+    }
+    let answer = match take("result") {
+        Some(result) => Ok(result),
+        None => Err(take("error").and_then(|e| e.as_str().map(str::to_owned)).unwrap_or("it gave no reason".into())),
+    };
+    Some((take("id")?.as_u64()?, Incoming::Answer(answer)))
 }
 
 fn listen(stderr: impl Read, words: &Mutex<VecDeque<String>>) {
@@ -148,5 +280,105 @@ fn listen(stderr: impl Read, words: &Mutex<VecDeque<String>>) {
             words.pop_front();
         }
         line.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers by the program's own wire, without ansible-core: `None` where there is no Python.
+    fn stand_in() -> Option<PluginHost> {
+        let own = "
+def echo(host, what):
+    return what
+
+def ask(host, times):
+    return sum(host.controller.call('double', of=number) for number in range(times))
+
+def inner(host):
+    return host.controller.call('nest')
+
+def hang(host):
+    threading.Event().wait()
+
+def die(host):
+    os.write(2, b'I am ill')
+    os._exit(1)
+
+def noise(host):
+    print('noise')
+    raise Wrong('it is too loud')
+
+OPERATIONS.update(echo=echo, ask=ask, inner=inner, hang=hang, die=die, noise=noise)
+main()
+";
+        let program = PROGRAM.strip_suffix("main()\n").unwrap();
+        let mut command = Command::new("python3");
+        command.args(["-c", &format!("{program}{own}")]);
+        PluginHost::launch(command, "python3").ok()
+    }
+
+    #[test]
+    fn many_threads_ask_at_a_time_and_each_gets_its_own_answer() {
+        let Some(host) = stand_in() else { return };
+        thread::scope(|scope| {
+            for thread in 0..8 {
+                let host = &host;
+                scope.spawn(move || {
+                    for number in 0..50 {
+                        let what = json!([thread, number]);
+                        assert_eq!(host.ask("echo", &json!({ "what": what }), None), Ok(what));
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn what_it_asks_is_answered_by_the_thread_that_waits_and_may_ask_again() {
+        let Some(host) = stand_in() else { return };
+        let mut seen = 0;
+        let mut double = |op: &str, with: Json| {
+            assert_eq!(op, "double");
+            seen += 1;
+            Ok(json!(with["of"].as_u64().unwrap_or_default() * 2))
+        };
+        assert_eq!(host.ask("ask", &json!({ "times": 4 }), Some(&mut double)), Ok(json!(12)));
+        assert_eq!(seen, 4);
+        let mut nest = |_: &str, _: Json| host.ask("echo", &json!({ "what": 7 }), None).map_err(|e| e.to_string());
+        assert_eq!(host.ask("inner", &json!({}), Some(&mut nest)), Ok(json!(7)));
+        let refused = |error: &str| Err(HostError::Refused(error.to_owned()));
+        assert_eq!(host.ask("inner", &json!({}), None), refused("nobody answers `nest` here"));
+        assert_eq!(host.ask("noise", &json!({}), None), refused("it is too loud"));
+        assert_eq!(host.ask("nothing", &json!({}), None), refused("there is no operation 'nothing'"));
+    }
+
+    #[test]
+    fn one_that_hangs_fails_alone_and_one_that_dies_says_whether_others_were_under_way() {
+        let Some(host) = stand_in() else { return };
+        let late = host.ask_within("hang", &json!({}), None, Duration::from_millis(200)).unwrap_err();
+        assert!(matches!(&late, HostError::Broken { reason, with_others: false, .. } if reason.starts_with("nothing")));
+        // Nothing new is asked of it, but what is under way comes to its end.
+        assert!(host.is_useless());
+        assert_eq!(host.ask("echo", &json!({ "what": 1 }), None), Ok(json!(1)));
+
+        let Some(host) = stand_in() else { return };
+        let died = host.ask("die", &json!({}), None).unwrap_err();
+        let HostError::Broken { reason, with_others, .. } = died else { panic!("{died}") };
+        assert!(reason.starts_with("it has ended") && !with_others, "{reason}");
+        assert!(host.is_useless() && host.ask("echo", &json!({ "what": 1 }), None).is_err());
+
+        let Some(host) = stand_in() else { return };
+        thread::scope(|scope| {
+            let other = scope.spawn(|| host.ask("hang", &json!({}), None));
+            while host.waiting.lock().askers.is_empty() {
+                thread::yield_now();
+            }
+            let died = host.ask("die", &json!({}), None);
+            for answer in [died, other.join().unwrap()] {
+                assert!(matches!(answer, Err(HostError::Broken { with_others: true, .. })), "{answer:?}");
+            }
+        });
     }
 }

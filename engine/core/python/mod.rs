@@ -8,5 +8,5 @@ mod core;
 mod host;
 
 pub use cache::{Cache, Stamp};
-pub use core::{Core, CoreError, Pythons};
-pub use host::{HostError, PluginHost};
+pub use core::{Core, CoreError, Pythons, Repeat};
+pub use host::{HostError, PluginHost, Serve};
