@@ -144,7 +144,8 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     }
     let options = options(args, &config, &sources, allowed, &secrets)?;
     let stall = Duration::from_secs(u64::from(config.stall_timeout.value.max(1)));
-    let link_options = LinkOptions { stall, silence: *config.link_timeout, ..LinkOptions::default() };
+    let agent_build = Some(rplay_agent::BUILD.to_owned());
+    let link_options = LinkOptions { stall, silence: *config.link_timeout, agent_build, ..LinkOptions::default() };
     let links = Links::new(link_options).map_err(RunError::Links)?;
     let person = Box::new(Person { report: channel.clone(), secrets: secrets.clone() });
     let run = Run::new(options, resolver, inventory, links, vault, channel.clone(), person);

@@ -153,7 +153,12 @@ impl Sshd {
     }
 
     pub fn options(&self) -> LinkOptions {
-        LinkOptions { executable: Some(executable()), control_folder: Some(self.at("ctl")), ..LinkOptions::default() }
+        LinkOptions {
+            executable: Some(executable()),
+            agent_build: Some(rplay_agent::BUILD.to_owned()),
+            control_folder: Some(self.at("ctl")),
+            ..LinkOptions::default()
+        }
     }
 
     pub fn links(&self) -> Links {

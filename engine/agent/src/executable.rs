@@ -70,12 +70,13 @@ fn copy_into(shared: &Path) -> io::Result<Executable> {
     Ok(executable)
 }
 
-/// What `rplay agent probe WORD` and `rplay agent whole WORD` do, `None` for other words: say the word, to show that
-/// this file can be started, or say its SHA-256.
+/// What `rplay agent probe WORD`, `rplay agent whole WORD` and `rplay agent build -` do, `None` for other words: say the
+/// word, to show that this file can be started; say its SHA-256; or say which build it is.
 pub fn main(words: &[String]) -> Option<io::Result<()>> {
     let [what, word] = words else { return None };
     match what.as_str() {
         "probe" => Some(writeln!(io::stdout(), "{word}")),
+        "build" => Some(writeln!(io::stdout(), "{}", crate::BUILD)),
         "whole" => Some(digest().and_then(|sha256| writeln!(io::stdout(), "{sha256}"))),
         _ => None,
     }

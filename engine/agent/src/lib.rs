@@ -30,6 +30,10 @@ use std::{
 use nix::sys::signal::{SigSet, Signal};
 use rplay_modules::system::scratch;
 
+/// What stands in every executable that holds this build of the agent, and in no other: a prefix and a SHA-256 over the
+/// agent's sources in hexadecimal. Only agents of the controller's own build understand it.
+pub const BUILD: &str = concat!("rplay-agent-build:", env!("RPLAY_AGENT_BUILD"));
+
 /// `rplay agent`: serves standard input and output until the controller hangs up, then ends whatever it
 /// had started.
 pub fn main() -> ExitCode {

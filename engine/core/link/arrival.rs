@@ -11,7 +11,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 
 use super::{
     conversation::unreachable,
-    executable::{Executable, Executables},
+    executable::Executable,
+    executables::Executables,
     greeting::{NoAgent, wait_for},
     transport::Transport,
 };

@@ -1,106 +1,118 @@
-//! This executable as something to be put on a host.
+//! An executable that is put on hosts as their agent.
 
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
-    path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    path::Path,
+    sync::OnceLock,
 };
 
-use flate2::{Compression, write::GzEncoder};
-use parking_lot::Mutex;
-use rplay_wire::{Failure, hex};
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use memchr::memmem;
+use rplay_wire::hex;
 use sha2::{Digest, Sha256};
-
-/// All executables that may be needed: our own, and those for other processors beside it.
-pub struct Executables {
-    /// `None` is the one that is running.
-    own: Option<PathBuf>,
-    /// Where the digest of our own is noted from one run to the next; a folder of ours alone.
-    notes: Option<PathBuf>,
-    read: Mutex<Vec<(String, Arc<Executable>)>>,
-}
 
 /// One executable. Its content is read only when a host has not got it yet.
 pub struct Executable {
     /// Its name in a host's cache: the SHA-256 in lower-case hexadecimal.
     pub sha256: String,
     pub size: u64,
+    /// Whether it needs no libc of its host.
+    pub is_static: bool,
+    /// The build of the agent that it holds.
+    pub build: Option<String>,
     file: File,
+    /// Where the packed content is, if it is embedded in another file: its first byte and its length.
+    packed: Option<(u64, u64)>,
     content: OnceLock<io::Result<Vec<u8>>>,
     gzip: OnceLock<io::Result<Vec<u8>>>,
 }
 
-impl Executables {
-    pub fn new(own: Option<PathBuf>, notes: Option<PathBuf>) -> Self {
-        Executables { own, notes, read: Mutex::default() }
-    }
+/// What a name of a build begins with; 64 hexadecimal digits follow.
+const BUILD_PREFIX: &[u8] = b"rplay-agent-build:";
+const BUILD_LENGTH: usize = BUILD_PREFIX.len() + 64;
 
-    /// Where our own lies; also if it has been replaced since it was started.
-    pub fn own_path(&self) -> &Path {
-        self.own.as_deref().unwrap_or(Path::new("/proc/self/exe"))
-    }
+/// The end of a file in which an agent is embedded: so many bytes of text, `MAGIC SHA256 SIZE PACKED BUILD` and spaces.
+/// Before them come PACKED bytes, the agent in gzip's format. `dist/build` writes it.
+const TAIL: u64 = 512;
+const MAGIC: &str = "rplay-embedded-agent 1";
 
-    /// Our own, for hosts like this one. Reads the file at most once; blocks.
-    pub fn own(&self) -> Result<Arc<Executable>, Failure> {
-        self.load(std::env::consts::ARCH, self.own_path())
-    }
-
-    /// The one for a processor as `uname -m` names it.
-    pub fn for_processor(&self, processor: &str) -> Result<Arc<Executable>, Failure> {
-        if processor == std::env::consts::ARCH {
-            return self.own();
-        }
-        let own = self.own.clone().map_or_else(std::env::current_exe, Ok)?;
-        let plain = processor.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        let beside = own.with_file_name(format!("rplay-{processor}"));
-        if !plain || !beside.exists() {
-            return Err(Failure::new(format!(
-                "the host has another processor: {processor}, not {}",
-                std::env::consts::ARCH
-            ))
-            .help(format!("put an rplay built for it at {}", beside.display())));
-        }
-        self.load(processor, &beside)
-    }
-
-    fn load(&self, processor: &str, path: &Path) -> Result<Arc<Executable>, Failure> {
-        let mut read = self.read.lock();
-        if let Some((_, executable)) = read.iter().find(|(known, _)| known == processor) {
-            return Ok(executable.clone());
-        }
-        let unreadable = |error| Failure::new(format!("{} cannot be read: {error}", path.display()));
-        let file = File::open(path).map_err(unreadable)?;
-        // What is looked at stands at its beginning.
-        let mut head = vec![0; 1 << 16];
-        let filled = file.read_at(&mut head, 0).map_err(unreadable)?;
-        head.truncate(filled);
-        if needs_loader(&head) {
-            return Err(Failure::new("this rplay is not linked statically, so it cannot be put on other hosts")
-                .help("build it with the project's own .cargo/config.toml; RUSTFLAGS in the environment replace it"));
-        }
-        let sha256 = digest(&file, self.notes.as_deref().map(|folder| folder.join(format!("{processor}.digest"))))
-            .map_err(unreadable)?;
-        let size = file.metadata().map_err(unreadable)?.len();
-        let executable = Arc::new(Executable { sha256, size, file, content: OnceLock::new(), gzip: OnceLock::new() });
-        read.push((processor.to_owned(), executable.clone()));
-        Ok(executable)
-    }
+/// What all of a file tells.
+struct Known {
+    sha256: String,
+    build: Option<String>,
 }
 
 impl Executable {
+    /// A file of its own. What is known of its content is noted down at `note`.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn open(path: &Path, note: Option<&Path>) -> io::Result<Self> {
+        let file = File::open(path)?;
+        // The headers are at its beginning.
+        let mut head = vec![0; 1 << 16];
+        let filled = file.read_at(&mut head, 0)?;
+        head.truncate(filled);
+        let Known { sha256, build } = known(&file, note)?;
+        let size = file.metadata()?.len();
+        let is_static = !needs_loader(&head);
+        let (content, gzip) = Default::default();
+        Ok(Executable { sha256, size, is_static, build, file, packed: None, content, gzip })
+    }
+
+    /// The agent that is embedded at the end of a file, if it is there and of that build.
+    ///
+    /// # Errors
+    /// The file cannot be read; one that is not there holds none.
+    pub fn embedded(path: &Path, build: &str) -> io::Result<Option<Self>> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let Some(tail_at) = file.metadata()?.len().checked_sub(TAIL) else { return Ok(None) };
+        let mut tail = [0; TAIL as usize];
+        file.read_exact_at(&mut tail, tail_at)?;
+        let found = || {
+            let words = str::from_utf8(&tail).ok()?.strip_prefix(MAGIC)?;
+            let [sha256, size, packed, its_build] = words.split_whitespace().collect::<Vec<_>>().try_into().ok()?;
+            let (size, packed) = (size.parse().ok()?, packed.parse().ok()?);
+            (hex::is_sha256(sha256) && its_build == build).then_some((
+                sha256,
+                size,
+                tail_at.checked_sub(packed)?,
+                packed,
+            ))
+        };
+        let Some((sha256, size, at, packed)) = found() else { return Ok(None) };
+        let (sha256, build) = (sha256.to_owned(), Some(build.to_owned()));
+        let (content, gzip) = Default::default();
+        Ok(Some(Executable { sha256, size, is_static: true, build, file, packed: Some((at, packed)), content, gzip }))
+    }
+
     /// The content as it is, or in gzip's format; made once, however many hosts wait for it.
     pub fn content(&self, gzip: bool) -> io::Result<&[u8]> {
-        let made = match gzip {
-            true => self.gzip.get_or_init(|| {
+        let made = match (self.packed, gzip) {
+            (Some((at, length)), true) => self.gzip.get_or_init(|| {
+                let mut packed = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+                self.file.read_exact_at(&mut packed, at)?;
+                Ok(packed)
+            }),
+            (Some(_), false) => self.content.get_or_init(|| {
+                let mut content = Vec::new();
+                GzDecoder::new(self.content(true)?).read_to_end(&mut content)?;
+                Ok(content)
+            }),
+            (None, true) => self.gzip.get_or_init(|| {
                 // 18.9 MB become 8.3 in 0.2 s. Level 1 makes 10.2 in half the time, 6 makes 8.1 in half as
                 // long again.
                 let mut encoder = GzEncoder::new(Vec::new(), Compression::new(3));
                 pour(&self.file, |piece| encoder.write_all(piece))?;
                 encoder.finish()
             }),
-            false => self.content.get_or_init(|| {
+            (None, false) => self.content.get_or_init(|| {
                 let mut content = Vec::new();
                 pour(&self.file, |piece| content.write_all(piece))?;
                 Ok(content)
@@ -125,9 +137,9 @@ fn pour(file: &File, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Resul
     }
 }
 
-/// A file's SHA-256. It takes as long as all else that is done before the first connection, so it is noted down,
-/// together with what tells that the file is still the same: nobody can set the time of a file's last change.
-fn digest(file: &File, note: Option<PathBuf>) -> io::Result<String> {
+/// What a file's content tells. Reading it takes as long as all else that is done before the first connection, so it is
+/// noted down, together with what shows that the file is still the same: nobody can set the time of a file's last change.
+fn known(file: &File, note: Option<&Path>) -> io::Result<Known> {
     let found = file.metadata()?;
     let state = format!(
         "{} {} {} {}.{:09} {}.{:09} ",
@@ -139,23 +151,41 @@ fn digest(file: &File, note: Option<PathBuf>) -> io::Result<String> {
         found.ctime(),
         found.ctime_nsec()
     );
-    let noted = note.as_deref().and_then(|note| fs::read_to_string(note).ok());
-    if let Some(sha256) = noted.as_deref().and_then(|noted| noted.strip_prefix(&state)).map(str::trim_end)
+    let noted = note.and_then(|note| fs::read_to_string(note).ok());
+    let noted = noted.as_deref().and_then(|noted| noted.strip_prefix(&state)?.trim_end().split_once(' '));
+    if let Some((sha256, build)) = noted
         && hex::is_sha256(sha256)
     {
-        return Ok(sha256.to_owned());
+        return Ok(Known { sha256: sha256.to_owned(), build: (build != "-").then(|| build.to_owned()) });
     }
     let mut hasher = Sha256::new();
+    let mut build = None;
+    // The end of the piece before, in which a name may have begun.
+    let mut seam = Vec::new();
     pour(file, |piece| {
         hasher.update(piece);
+        if build.is_none() {
+            seam.extend(piece.iter().take(BUILD_LENGTH));
+            build = build_in(&seam).or_else(|| build_in(piece));
+            seam.clear();
+            seam.extend(&piece[piece.len().saturating_sub(BUILD_LENGTH)..]);
+        }
         Ok(())
     })?;
     let sha256 = hex::encode(hasher.finalize());
     if let Some(note) = note {
-        // Without it the next run reckons again.
-        let _ = write_note(&note, &format!("{state}{sha256}\n"));
+        // Without it the next run reads the file again.
+        let _ = write_note(note, &format!("{state}{sha256} {}\n", build.as_deref().unwrap_or("-")));
     }
-    Ok(sha256)
+    Ok(Known { sha256, build })
+}
+
+/// The first whole name of a build in some bytes.
+fn build_in(bytes: &[u8]) -> Option<String> {
+    memmem::find_iter(bytes, BUILD_PREFIX)
+        .filter_map(|at| str::from_utf8(bytes.get(at..at + BUILD_LENGTH)?).ok())
+        .find(|name| name.as_bytes()[BUILD_PREFIX.len()..].iter().all(u8::is_ascii_hexdigit))
+        .map(str::to_owned)
 }
 
 /// Other runs may read or write it at the same time.
@@ -199,18 +229,11 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_processor_says_what_is_missing() {
-        let executables = Executables::new(Some("/opt/rplay".into()), None);
-        let failure = executables.for_processor("riscv64").err().unwrap();
-        assert_eq!(failure.help.unwrap(), "put an rplay built for it at /opt/rplay-riscv64");
-        assert!(executables.for_processor("../x").is_err());
-    }
-    #[test]
     fn a_noted_digest_holds_until_the_file_changes() {
         let there = tempfile::tempdir().unwrap();
         let (path, note) = (there.path().join("file"), there.path().join("note"));
         let of = |content: &str| hex::encode(Sha256::digest(content));
-        let asked = || digest(&File::open(&path).unwrap(), Some(note.clone())).unwrap();
+        let asked = || known(&File::open(&path).unwrap(), Some(&note)).unwrap().sha256;
         fs::write(&path, "one").unwrap();
         assert_eq!(asked(), of("one"));
         // That it comes from the note, and not from the file, shows with a note that is not true.
@@ -226,12 +249,11 @@ mod tests {
 
     #[test]
     fn content_comes_whole_packed_or_not() {
-        use std::io::Read;
         let there = tempfile::tempdir().unwrap();
         let path = there.path().join("rplay");
         let content: Vec<u8> = (0..700_000u32).flat_map(u32::to_le_bytes).collect();
         fs::write(&path, &content).unwrap();
-        let executable = Executables::new(Some(path), None).own().unwrap();
+        let executable = Executable::open(&path, None).unwrap();
         assert_eq!(executable.size, content.len() as u64);
         assert_eq!(executable.content(false).unwrap(), content);
         let mut unpacked = Vec::new();

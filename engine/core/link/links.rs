@@ -22,7 +22,7 @@ use super::{
     arrival::{self, Start},
     container,
     conversation::{Conversation, Sending, answer_all},
-    executable::Executables,
+    executables::Executables,
     folder,
     greeting::{self, NoAgent},
     local,
@@ -97,6 +97,9 @@ pub enum LinkEvent {
 pub struct LinkOptions {
     /// The executable to start as agent; `None` is this very one.
     pub executable: Option<PathBuf>,
+    /// The name of its agent's build, by which an agent alone is known as one that understands this controller. `None`:
+    /// hosts get the whole executable.
+    pub agent_build: Option<String>,
     /// How long an agent may take to say hello once its process is being started.
     pub patience: Duration,
     /// How long no byte may come in the middle of an agent's reply. Between replies there is no such limit.
@@ -114,6 +117,7 @@ impl Default for LinkOptions {
     fn default() -> Self {
         LinkOptions {
             executable: None,
+            agent_build: None,
             patience: Duration::from_secs(30),
             stall: Duration::from_secs(60),
             control_folder: None,
@@ -157,7 +161,8 @@ impl Links {
         };
         let swept = folder.clone();
         runtime.spawn_blocking(move || folder::sweep(&swept));
-        let executables = Arc::new(Executables::new(options.executable.clone(), Some(folder.clone())));
+        let executables =
+            Arc::new(Executables::new(options.executable.clone(), options.agent_build.clone(), Some(folder.clone())));
         let silence = Silence(options.silence);
         let masters = Masters::new(folder, options.persist, silence, executables.clone());
         let shared = Shared { options, executables, masters, hosts: Mutex::default(), next_batch: AtomicU64::new(1) };

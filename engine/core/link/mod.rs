@@ -11,6 +11,7 @@ mod boundary;
 mod container;
 mod conversation;
 mod executable;
+mod executables;
 mod folder;
 mod greeting;
 mod links;

@@ -24,7 +24,7 @@ use super::{
     arrival::{self, Start},
     askpass::Answers,
     conversation::unreachable,
-    executable::Executables,
+    executables::Executables,
     greeting::NoAgent,
     pace::Pace,
     silence::Silence,
@@ -420,7 +420,7 @@ mod tests {
     use super::*;
 
     fn masters() -> Masters {
-        Masters::new("/run/x".into(), 60, Silence::default(), Arc::new(Executables::new(None, None)))
+        Masters::new("/run/x".into(), 60, Silence::default(), Arc::new(Executables::new(None, None, None)))
     }
 
     #[test]

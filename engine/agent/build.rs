@@ -1,0 +1,58 @@
+//! Names this build of the agent by all that decides what it understands and does: the sources of the crates that it is
+//! made of, and the versions that they are built with.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+/// Folders of `engine` that the agent has nothing of.
+const OTHERS: [&str; 2] = ["core", "cli"];
+
+fn main() -> io::Result<()> {
+    let agent = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let engine = agent.join("..");
+    let mut sources = vec![engine.join("../Cargo.lock")];
+    for folder in fs::read_dir(&engine)? {
+        let folder = folder?;
+        if !OTHERS.iter().any(|other| folder.file_name() == *other) {
+            collect(&folder.path(), &mut sources)?;
+        }
+    }
+    sources.sort();
+    let mut hasher = Sha256::new();
+    for source in &sources {
+        println!("cargo::rerun-if-changed={}", source.display());
+        // Without a Cargo.lock, as in a package, the sources alone tell builds apart.
+        let Ok(content) = fs::read(source) else { continue };
+        hasher.update(source.strip_prefix(&engine).unwrap_or(source).to_string_lossy().as_bytes());
+        hasher.update([0]);
+        hasher.update(Sha256::digest(&content));
+    }
+    let name: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    println!("cargo::rustc-env=RPLAY_AGENT_BUILD={name}");
+    Ok(())
+}
+
+/// Adds all files of a crate's `src`, and its manifest.
+fn collect(folder: &Path, sources: &mut Vec<PathBuf>) -> io::Result<()> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    let mut folders = vec![folder.join("src")];
+    sources.push(folder.join("Cargo.toml"));
+    while let Some(folder) = folders.pop() {
+        println!("cargo::rerun-if-changed={}", folder.display());
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for entry in entries {
+            let entry = entry?;
+            match entry.file_type()?.is_dir() {
+                true => folders.push(entry.path()),
+                false => sources.push(entry.path()),
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! `rplay-agent`: the agent alone, for hosts. It takes the same words as `rplay agent`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rplay_agent::main()
+}

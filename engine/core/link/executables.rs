@@ -1,0 +1,194 @@
+//! Which executable a host gets as its agent.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use rplay_wire::Failure;
+
+use super::executable::Executable;
+
+/// All executables that may be needed: for hosts like this one, and for those with other processors.
+///
+/// For each processor there is the whole of rplay, which is an agent as well, and the agent alone, which is much smaller:
+/// embedded in the whole, or `rplay-agent` beside it. An agent of another build is passed over, since only one of the
+/// controller's own build understands it.
+pub struct Executables {
+    /// `None` is the one that is running.
+    own: Option<PathBuf>,
+    /// The name of the build ([`LinkOptions::agent_build`](super::LinkOptions)). `None`: no agent alone is looked for.
+    build: Option<String>,
+    /// Where digests are noted from one run to the next; a folder that only this user can write to.
+    notes: Option<PathBuf>,
+    read: Mutex<Vec<(String, Arc<Executable>)>>,
+}
+
+impl Executables {
+    pub fn new(own: Option<PathBuf>, build: Option<String>, notes: Option<PathBuf>) -> Self {
+        Executables { own, build, notes, read: Mutex::default() }
+    }
+
+    /// The path of the running executable, which works even if the file has been replaced since it was started.
+    pub fn own_path(&self) -> &Path {
+        self.own.as_deref().unwrap_or(Path::new("/proc/self/exe"))
+    }
+
+    /// The agent for hosts with this machine's processor. Reads each file at most once; blocks.
+    ///
+    /// # Errors
+    /// The executable cannot be read, or is not linked statically.
+    pub fn own(&self) -> Result<Arc<Executable>, Failure> {
+        self.for_processor(std::env::consts::ARCH)
+    }
+
+    /// The agent for a processor as `uname -m` names it.
+    ///
+    /// # Errors
+    /// There is none for that processor, it is of another build, cannot be read, or is not linked statically.
+    pub fn for_processor(&self, processor: &str) -> Result<Arc<Executable>, Failure> {
+        let mut read = self.read.lock();
+        if let Some((_, executable)) = read.iter().find(|(known, _)| known == processor) {
+            return Ok(executable.clone());
+        }
+        let executable = Arc::new(self.find(processor)?);
+        read.push((processor.to_owned(), executable.clone()));
+        Ok(executable)
+    }
+
+    fn find(&self, processor: &str) -> Result<Executable, Failure> {
+        let is_own = processor == std::env::consts::ARCH;
+        let own = self.own.clone().map_or_else(std::env::current_exe, Ok)?;
+        let beside = |name: String| own.with_file_name(name);
+        let whole = if is_own { self.own_path().to_owned() } else { beside(format!("rplay-{processor}")) };
+        let mut other_build = None;
+        if is_own || processor.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            if let Some(build) = &self.build {
+                if let Some(agent) = Executable::embedded(&whole, build).map_err(unreadable(&whole))? {
+                    return Ok(agent);
+                }
+                let alone = [
+                    is_own.then(|| beside("rplay-agent".to_owned())),
+                    Some(beside(format!("rplay-agent-{processor}"))),
+                ];
+                for path in alone.into_iter().flatten().filter(|path| path.exists()) {
+                    match self.open(processor, "agent", &path)? {
+                        agent if agent.is_static && agent.build.as_deref() == Some(build) => return Ok(agent),
+                        _ => other_build = Some(path),
+                    }
+                }
+            }
+            if is_own || whole.exists() {
+                let executable = self.open(processor, "whole", &whole)?;
+                if !executable.is_static {
+                    return Err(Failure::new(
+                        "this rplay is not linked statically, so it cannot be put on other hosts",
+                    )
+                    .help(
+                        "build it with the project's own .cargo/config.toml; RUSTFLAGS in the environment replace it",
+                    ));
+                }
+                if is_own || self.build.is_none() || executable.build == self.build {
+                    return Ok(executable);
+                }
+                other_build = Some(whole.clone());
+            }
+        }
+        if let Some(path) = other_build {
+            return Err(Failure::new(format!("{} is of another build than this rplay", path.display()))
+                .help("build it from the same sources"));
+        }
+        Err(Failure::new(format!("the host has another processor: {processor}, not {}", std::env::consts::ARCH))
+            .help(format!("put an rplay built for it at {}", whole.display())))
+    }
+
+    fn open(&self, processor: &str, what: &str, path: &Path) -> Result<Executable, Failure> {
+        let note = self.notes.as_deref().map(|folder| folder.join(format!("{processor}-{what}.digest")));
+        Executable::open(path, note.as_deref()).map_err(unreadable(path))
+    }
+}
+
+fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> Failure + '_ {
+    |error| Failure::new(format!("{} cannot be read: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Write};
+
+    use flate2::{Compression, write::GzEncoder};
+    use rplay_wire::hex;
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    const BUILD: &str = "rplay-agent-build:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    fn all(own: &Path) -> Executables {
+        Executables::new(Some(own.to_owned()), Some(BUILD.to_owned()), None)
+    }
+
+    fn sha256(content: &[u8]) -> String {
+        hex::encode(Sha256::digest(content))
+    }
+
+    #[test]
+    fn an_unknown_processor_says_what_is_missing() {
+        let executables = all(Path::new("/opt/rplay"));
+        let failure = executables.for_processor("riscv64").err().unwrap();
+        assert_eq!(failure.help.unwrap(), "put an rplay built for it at /opt/rplay-riscv64");
+        assert!(executables.for_processor("../x").is_err());
+    }
+
+    #[test]
+    fn the_agent_alone_is_taken_if_it_is_of_this_build() {
+        let there = tempfile::tempdir().unwrap();
+        let own = there.path().join("rplay");
+        let agent = there.path().join("rplay-agent");
+        fs::write(&own, "whole").unwrap();
+        assert_eq!(all(&own).own().unwrap().sha256, sha256(b"whole"));
+        // The name of the build may lie across the borders of what is read at a time.
+        for at in [0, (1 << 18) - 5, 1 << 18, (1 << 19) - 80] {
+            let content = [vec![b'x'; at].as_slice(), BUILD.as_bytes(), b"rest"].concat();
+            fs::write(&agent, &content).unwrap();
+            assert_eq!(all(&own).own().unwrap().sha256, sha256(&content), "{at}");
+        }
+        fs::write(&agent, BUILD.replace('0', "1")).unwrap();
+        assert_eq!(all(&own).own().unwrap().sha256, sha256(b"whole"), "another build");
+        assert_eq!(Executables::new(Some(own), None, None).own().unwrap().sha256, sha256(b"whole"));
+    }
+
+    #[test]
+    fn another_build_for_another_processor_is_refused() {
+        let there = tempfile::tempdir().unwrap();
+        let own = there.path().join("rplay");
+        let other = there.path().join("rplay-riscv64");
+        fs::write(&other, "old").unwrap();
+        let failure = all(&own).for_processor("riscv64").err().unwrap();
+        assert_eq!(failure.msg, format!("{} is of another build than this rplay", other.display()));
+        fs::write(&other, BUILD).unwrap();
+        assert_eq!(all(&own).for_processor("riscv64").unwrap().sha256, sha256(BUILD.as_bytes()));
+        let alone = there.path().join("rplay-agent-riscv64");
+        fs::write(alone, [BUILD, " alone"].concat()).unwrap();
+        assert_eq!(all(&own).for_processor("riscv64").unwrap().size, BUILD.len() as u64 + 6);
+    }
+
+    #[test]
+    fn an_embedded_agent_is_found_at_the_end() {
+        let there = tempfile::tempdir().unwrap();
+        let own = there.path().join("rplay");
+        let agent: Vec<u8> = (0..100_000u32).flat_map(u32::to_le_bytes).collect();
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::new(9));
+        encoder.write_all(&agent).unwrap();
+        let packed = encoder.finish().unwrap();
+        let (sha256, size, length) = (sha256(&agent), agent.len(), packed.len());
+        let tail = |build: &str| format!("{:<512}", format!("rplay-embedded-agent 1 {sha256} {size} {length} {build}"));
+        fs::write(&own, [b"whole", packed.as_slice(), tail(BUILD).as_bytes()].concat()).unwrap();
+        let found = all(&own).own().unwrap();
+        assert_eq!((&found.sha256, found.size), (&sha256, size as u64));
+        assert!(found.content(true).unwrap() == packed && found.content(false).unwrap() == agent);
+        fs::write(&own, [b"whole", packed.as_slice(), tail("other").as_bytes()].concat()).unwrap();
+        assert_ne!(all(&own).own().unwrap().sha256, sha256);
+    }
+}
