@@ -49,6 +49,9 @@ pub enum Command {
     Galaxy(crate::galaxy_args::GalaxyArgs),
     /// Show hosts, groups and variables
     Inventory(InventoryArgs),
+    /// Show this installation; links for Ansible's names, completions, man pages
+    #[command(name = "self")]
+    Own(SelfArgs),
     /// Encrypt and decrypt files and values
     Vault(VaultArgs),
     /// Serve calls on standard input and output, on a host
@@ -275,6 +278,33 @@ impl AdhocArgs {
 pub struct ConfigArgs {
     #[command(subcommand)]
     pub action: ConfigAction,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct SelfArgs {
+    #[command(subcommand)]
+    pub action: Option<SelfAction>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum SelfAction {
+    /// Make links with the names of Ansible's tools; a file that is there is never replaced
+    Link {
+        /// The folder for the links; one in PATH
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+    /// Print the completions for a shell
+    Completions {
+        #[arg(value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages
+    Man {
+        /// The folder for the pages: share/man/man1 of an installation
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
 }
 
 #[derive(Clone, Debug, Subcommand)]

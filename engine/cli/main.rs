@@ -11,6 +11,7 @@ mod galaxy_args;
 mod inventory;
 mod listing;
 mod output;
+mod own;
 mod passwords;
 mod prompt;
 mod run;
@@ -78,6 +79,7 @@ fn command() -> ExitCode {
         Some(Command::Doc(wanted)) => doc::command(&wanted),
         Some(Command::Galaxy(wanted)) => galaxy::command(&wanted),
         Some(Command::Inventory(wanted)) => inventory::command(&wanted),
+        Some(Command::Own(wanted)) => own::command(&wanted),
         Some(Command::Vault(wanted)) => vault::command(&wanted),
         Some(Command::Agent) => return rplay_agent::main(),
     };

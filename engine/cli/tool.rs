@@ -2,6 +2,10 @@
 
 use std::{ffi::OsString, path::Path};
 
+/// The names under which rplay is one of Ansible's tools.
+pub const TOOLS: [&str; 6] =
+    ["ansible", "ansible-config", "ansible-galaxy", "ansible-inventory", "ansible-playbook", "ansible-vault"];
+
 /// The command line as `rplay` has it, whatever name it was called by. The error says which of Ansible's
 /// tools has no counterpart.
 pub fn words(mut words: Vec<OsString>) -> Result<Vec<OsString>, String> {

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
     sync::OnceLock,
 };
 
@@ -18,6 +18,8 @@ pub struct Executable {
     /// Its name in a host's cache: the SHA-256 in lower-case hexadecimal.
     pub sha256: String,
     pub size: u64,
+    /// The file that it is, or is embedded in.
+    pub path: PathBuf,
     /// Whether it needs no libc of its host.
     pub is_static: bool,
     /// The build of the agent that it holds.
@@ -59,7 +61,8 @@ impl Executable {
         let size = file.metadata()?.len();
         let is_static = !needs_loader(&head);
         let (content, gzip) = Default::default();
-        Ok(Executable { sha256, size, is_static, build, file, packed: None, content, gzip })
+        let path = path.to_owned();
+        Ok(Executable { sha256, size, path, is_static, build, file, packed: None, content, gzip })
     }
 
     /// The agent that is embedded at the end of a file, if it is there and of that build.
@@ -88,8 +91,23 @@ impl Executable {
         };
         let Some((sha256, size, at, packed)) = found() else { return Ok(None) };
         let (sha256, build) = (sha256.to_owned(), Some(build.to_owned()));
-        let (content, gzip) = Default::default();
-        Ok(Some(Executable { sha256, size, is_static: true, build, file, packed: Some((at, packed)), content, gzip }))
+        let (path, (content, gzip)) = (path.to_owned(), Default::default());
+        Ok(Some(Executable {
+            sha256,
+            size,
+            path,
+            is_static: true,
+            build,
+            file,
+            packed: Some((at, packed)),
+            content,
+            gzip,
+        }))
+    }
+
+    /// Bytes of its packed form, if it is embedded.
+    pub fn packed_size(&self) -> Option<u64> {
+        self.packed.map(|(_, length)| length)
     }
 
     /// The content as it is, or in gzip's format; made once, however many hosts wait for it.

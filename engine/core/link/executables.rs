@@ -25,6 +25,32 @@ pub struct Executables {
     read: Mutex<Vec<(String, Arc<Executable>)>>,
 }
 
+/// What hosts with this machine's processor get as their agent; sizes in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostAgent {
+    /// The agent that is embedded in the executable, which is sent packed.
+    Embedded { size: u64, packed: u64 },
+    /// The agent alone, a file beside the executable.
+    Beside { path: PathBuf, size: u64 },
+    /// The executable.
+    Whole { size: u64 },
+}
+
+/// What a controller with that build of the agent puts on hosts.
+///
+/// # Errors
+/// As [`Executables::own`].
+pub fn host_agent(build: &str) -> Result<HostAgent, Failure> {
+    let executables = Executables::new(None, Some(build.to_owned()), None);
+    let own = executables.own()?;
+    let size = own.size;
+    Ok(match (own.packed_size(), &own.path) {
+        (Some(packed), _) => HostAgent::Embedded { size, packed },
+        (None, path) if path == executables.own_path() => HostAgent::Whole { size },
+        (None, path) => HostAgent::Beside { path: path.clone(), size },
+    })
+}
+
 impl Executables {
     pub fn new(own: Option<PathBuf>, build: Option<String>, notes: Option<PathBuf>) -> Self {
         Executables { own, build, notes, read: Mutex::default() }

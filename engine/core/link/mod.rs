@@ -24,6 +24,7 @@ mod stops;
 mod target;
 mod transport;
 
+pub use executables::{HostAgent, host_agent};
 pub use links::{BlobSource, ContentSink, ContentSinks, Job, LinkEvent, LinkOptions, Links, Listener};
 pub use stops::{hold as hold_stops, release as release_stops};
 pub use target::{Connection, Container, Secret, SshOptions, Target};

@@ -1,0 +1,30 @@
+"""Embeds the agent into rplay: embed.py RPLAY AGENT RESULT
+
+The result is RPLAY, then AGENT in gzip's format, then 512 bytes of text: what engine/core/link/executable.rs reads.
+"""
+
+import gzip
+import hashlib
+import os
+import re
+import sys
+
+whole_path, agent_path, result_path = sys.argv[1:]
+with open(whole_path, 'rb') as file:
+    whole = file.read()
+with open(agent_path, 'rb') as file:
+    agent = file.read()
+
+BUILD = re.compile(rb'rplay-agent-build:[0-9a-f]{64}')
+builds = [BUILD.search(content) for content in (whole, agent)]
+if None in builds or builds[0].group() != builds[1].group():
+    sys.exit('%s and %s are not of the same build' % (whole_path, agent_path))
+
+packed = gzip.compress(agent, 9, mtime=0)
+digest = hashlib.sha256(agent).hexdigest()
+text = 'rplay-embedded-agent 1 %s %d %d %s' % (digest, len(agent), len(packed), builds[0].group().decode())
+new = result_path + '.new'
+with open(new, 'wb') as file:
+    file.write(whole + packed + text.encode().ljust(512))
+os.chmod(new, 0o755)
+os.replace(new, result_path)
