@@ -1,11 +1,16 @@
 //! `rplay inventory`: hosts, groups and variables, as ansible-inventory shows them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    path::Path,
+    sync::Arc,
+};
 
 use miette::Diagnostic;
 use rplay::{
     config::Config,
-    inventory::Inventory,
+    inventory::{Inventory, SourceRules},
+    python::InventoryPlugins,
     source::{Problems, nearest},
     syntax::emit,
     visible::visible,
@@ -48,8 +53,11 @@ pub fn command(args: &InventoryArgs) -> Result<u8, Problems> {
 fn shown(args: &InventoryArgs, config: &Config, exit_code: &mut u8) -> Result<(String, Vec<String>), Problems> {
     let vault = passwords::vault(&args.sources.passwords, config, faults::secrets())?;
     let sources = config.inventory_sources(&args.sources.inventory);
-    let mut inventory = Inventory::load(&sources, vault.clone(), &config.source_rules())?;
     let folder = args.playbook_dir.as_deref();
+    let folders = folder.map(Path::to_owned).into_iter().collect();
+    let plugins = InventoryPlugins::new(config.ansible_python.value.clone(), folders, true);
+    let rules = SourceRules { plugins: Some(Arc::new(plugins)), ..config.source_rules() };
+    let mut inventory = Inventory::load(&sources, vault.clone(), &rules)?;
     let unknown = |what, name: &str, known: Vec<&str>| InventoryCommandError::Unknown {
         what,
         name: name.to_owned(),

@@ -14,9 +14,10 @@ use rplay::{
     config::{Config, Gathering},
     event::{Event, Sink},
     external,
-    inventory::{Inventory, Limit},
+    inventory::{Inventory, Limit, SourceRules},
     link::{LinkOptions, Links},
     plan::{Play, Project, Resolver, TagSelection},
+    python::InventoryPlugins,
     report::{Channel, Log, Look, Reader, Terminal},
     run::{Defaults, MethodDefaults, Options, Run},
     secrets::Secrets,
@@ -84,7 +85,8 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         exit_code = Some(if all_there { faults::UNREADABLE } else { 1 });
         Default::default()
     });
-    let mut inventory = Inventory::load(&sources, vault.clone(), &config.source_rules()).unwrap_or_else(|found| {
+    let rules = source_rules(args, &config, &playbooks, text.as_ref().map(|(_, folder)| folder));
+    let mut inventory = Inventory::load(&sources, vault.clone(), &rules).unwrap_or_else(|found| {
         problems.0.extend(found.0);
         Inventory::default()
     });
@@ -142,7 +144,7 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
             does not match 'all'";
         channel.send(Event::Warning { message: message.into(), place: None });
     }
-    let options = options(args, &config, &sources, allowed, &secrets)?;
+    let options = options(args, &config, &sources, rules, allowed, &secrets)?;
     let stall = Duration::from_secs(u64::from(config.stall_timeout.value.max(1)));
     let agent_build = Some(rplay_agent::BUILD.to_owned());
     let link_options = LinkOptions { stall, silence: *config.link_timeout, agent_build, ..LinkOptions::default() };
@@ -157,6 +159,15 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         Ok(recap) => recap.exit_code(),
         Err(error) => faults::end(&error.problems, error.exit_code),
     })
+}
+
+/// How sources of the inventory are read; plugins may stand beside the playbooks.
+fn source_rules(args: &RunArgs, config: &Config, playbooks: &[PathBuf], folder: Option<&PathBuf>) -> SourceRules {
+    let mut folders: Vec<PathBuf> = playbooks.iter().filter_map(|path| path.parent()).map(PathBuf::from).collect();
+    folders.extend(folder.cloned());
+    folders.dedup();
+    let plugins = InventoryPlugins::new(config.ansible_python.value.clone(), folders, !args.flush_cache);
+    SourceRules { plugins: Some(Arc::new(plugins)), ..config.source_rules() }
 }
 
 /// The log that the configuration names. As in Ansible, a run goes on without one that cannot be written.
@@ -222,6 +233,7 @@ fn options(
     args: &RunArgs,
     config: &Config,
     sources: &[String],
+    source_rules: SourceRules,
     allowed: Option<rplay::inventory::Matched>,
     secrets: &Secrets,
 ) -> Result<Options, Problems> {
@@ -292,7 +304,7 @@ fn options(
         config_file: config.file.as_deref().map(absolute),
         async_dir: config.async_dir.value.clone(),
         poll_interval: config.poll_interval.value,
-        source_rules: config.source_rules(),
+        source_rules,
         deprecation_warnings: *config.deprecation_warnings,
         lenience: [
             (*config.allow_embedded_templates).then_some(Lenience::EmbeddedTemplates),

@@ -193,6 +193,8 @@ settings! {
     /// Warn when no source of the inventory is to be understood.
     inventory_unparsed_warning: bool = true,
         ["inventory.inventory_unparsed_warning"], ["ANSIBLE_INVENTORY_UNPARSED_WARNING"];
+    /// The plugins that may read sources of the inventory, in order.
+    inventory_enabled: Option<Vec<String>> = None, ["inventory.enable_plugins"], ["ANSIBLE_INVENTORY_ENABLED"];
     /// Files of inventory folders that end so are passed over.
     inventory_ignore_extensions: Option<Vec<String>> = None,
         ["defaults.inventory_ignore_extensions", "inventory.ignore_extensions"], ["ANSIBLE_INVENTORY_IGNORE"];
@@ -508,6 +510,8 @@ impl Config {
             ignored_extensions: self.inventory_ignore_extensions.value.clone().unwrap_or(usual.ignored_extensions),
             ignored_patterns: self.inventory_ignore_patterns.0.clone(),
             group_names: *self.force_valid_group_names,
+            enabled: self.inventory_enabled.value.clone(),
+            plugins: None,
         }
     }
 

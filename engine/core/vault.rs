@@ -162,7 +162,12 @@ impl Vault {
         self.passwords.push((id.to_owned(), password.to_owned()));
     }
 
-    /// What must not be shown.
+    /// The passwords with their ids, as they are tried.
+    pub fn passwords(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.passwords.iter().map(|(id, password)| (id.as_str(), password.as_slice()))
+    }
+
+    /// What no output may show.
     pub fn secrets(&self) -> &Arc<Secrets> {
         &self.secrets
     }

@@ -134,7 +134,6 @@ pub const HARMLESS: &[&str] = &[
     "defaults.terminal_plugins",
     "defaults.use_persistent_connections",
     "defaults.vault_identity",
-    "inventory.enable_plugins",
     "privilege_escalation.agnostic_become_prompt",
     "privilege_escalation.become_allow_same_user",
     "ssh_connection.control_path",

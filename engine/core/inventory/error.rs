@@ -35,6 +35,14 @@ pub enum InventoryError {
     #[diagnostic(help("write it in YAML or INI"))]
     Toml { path: String },
 
+    /// What a plugin says, or ansible-core of it.
+    #[error("{message}")]
+    Plugin { message: String },
+
+    #[error("{message}")]
+    #[diagnostic(help("{help}"))]
+    Unavailable { message: String, help: &'static str },
+
     #[error("Completely failed to parse inventory source {path}")]
     #[diagnostic(help("any_unparsed_is_failed (ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED) is set"))]
     Unparsed { path: String },

@@ -7,7 +7,7 @@ use std::{
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::{GroupNames, InventoryError, layers::Layers, rules::is_valid_group};
+use super::{GroupNames, InventoryError, Plugins, layers::Layers, rules::is_valid_group};
 use crate::{
     source::Span,
     vars::{Layer, Lazy, Value},
@@ -34,6 +34,12 @@ pub struct Inventory {
     pub(super) group_names: GroupNames,
     /// The source at hand is of a kind that is not supported: not its own fault.
     pub(super) refused: bool,
+    /// The source at hand is for plugins: no other reader is tried.
+    pub(super) is_plugins: bool,
+    /// What reads sources with plugins written in Python, while sources are read.
+    pub(super) plugins: Option<Arc<dyn Plugins>>,
+    /// The sources that were understood, in order.
+    pub(super) processed: Vec<String>,
 }
 
 /// The hosts and groups of one moment.
@@ -76,6 +82,9 @@ impl Default for Inventory {
             layers: Layers::default(),
             group_names: GroupNames::default(),
             refused: false,
+            is_plugins: false,
+            plugins: None,
+            processed: Vec::new(),
         };
         let all = inventory.group_index(ALL);
         let ungrouped = inventory.group_index(UNGROUPED);

@@ -16,7 +16,7 @@ pub fn of(value: &Lazy) -> Json {
     }
 }
 
-fn of_data(value: &Value) -> Json {
+pub(super) fn of_data(value: &Value) -> Json {
     let items = || value.try_iter().into_iter().flatten();
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => Json::Null,

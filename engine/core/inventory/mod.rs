@@ -1,7 +1,8 @@
 //! Hosts and groups, from sources that people already have, and the patterns that choose among them.
 //!
 //! A source is a file in INI or YAML (or JSON), a folder of such files, an executable, a list of names
-//! with commas, or a file that says what to ask Tencent Cloud for ([`Inventory::load`]). Variables of groups
+//! with commas, a file that says what to ask Tencent Cloud for, or what a plugin written in Python reads
+//! ([`Plugins`], [`Inventory::load`]). Variables of groups
 //! and hosts may stand in `group_vars` and `host_vars` beside a source or beside the playbook;
 //! [`Inventory::layers`] puts all of a host's variables in Ansible's order.
 
@@ -17,6 +18,7 @@ mod listing;
 mod literal;
 mod origin;
 mod pattern;
+mod plugins;
 mod rules;
 mod script;
 mod tencent;
@@ -27,6 +29,7 @@ pub use error::InventoryError;
 pub use folder::vars_file;
 pub use graph::{Group, Host, Inventory};
 pub use pattern::{Limit, Matched, Pattern};
+pub use plugins::{Plugins, PluginsError};
 pub use rules::{GroupNames, SourceRules};
 
 #[cfg(test)]

@@ -6,7 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{GroupNames, Inventory, InventoryError, SourceRules, address, folder::entries, ini, script, yaml};
+use super::{
+    GroupNames, Inventory, InventoryError, SourceRules, address, folder::entries, ini, plugins::has_foreign, script,
+    yaml,
+};
 use crate::{
     files::{self, Descent},
     source::{self, Problems, Source, Span, one_line},
@@ -38,6 +41,7 @@ impl Inventory {
         let mut inventory = Inventory::default();
         inventory.layers.vault = vault;
         inventory.group_names = rules.group_names;
+        inventory.plugins = rules.plugins.clone();
         let mut found = Sources::default();
         for source in sources {
             inventory.read(source, rules, &mut found);
@@ -73,18 +77,22 @@ impl Inventory {
         }
         inventory.warn_of_names();
         inventory.group_names = GroupNames::default();
+        inventory.plugins = None;
         Ok(inventory)
     }
 
     fn read(&mut self, text: &str, rules: &SourceRules, found: &mut Sources) {
         let path = Path::new(text);
         if !path.exists() {
-            let read = match text.contains(',') {
+            let read = self.with_enabled(text, rules).unwrap_or_else(|| match text.contains(',') {
                 true => self.read_names(text),
                 false => Err(InventoryError::Missing { path: text.to_owned() }.into()),
-            };
+            });
             match read {
-                Ok(()) => found.parsed += 1,
+                Ok(()) => {
+                    found.parsed += 1;
+                    self.processed.push(text.to_owned());
+                }
                 Err(problems) => {
                     let name = if text.contains(',') { text.to_owned() } else { source::absolute(path) };
                     found.malformed.push((name, problems));
@@ -103,7 +111,26 @@ impl Inventory {
             return;
         }
         self.add_folder(&path.parent().map_or_else(PathBuf::new, Path::to_owned));
-        self.read_file(path, found);
+        self.read_file(path, rules, found);
+    }
+
+    /// Reads a source with the plugins that the settings enable; `None` when all of them are built in, or no other can
+    /// be run here.
+    fn with_enabled(&mut self, source: &str, rules: &SourceRules) -> Option<Result<(), Problems>> {
+        let enabled = rules.enabled.as_deref().filter(|enabled| has_foreign(enabled))?;
+        let plugins = self.plugins.clone()?;
+        let read = self.read_with_plugins(&*plugins, source, None);
+        if !self.refused {
+            return Some(read);
+        }
+        self.refused = false;
+        for problem in read.err().into_iter().flat_map(|problems| problems.0) {
+            let warning = format!("Failed to load inventory plugins of {}: {problem}", enabled.join(", "));
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+        None
     }
 
     /// `a,b,c[1:3]`: only hosts, in no group.
@@ -148,27 +175,35 @@ impl Inventory {
                 true => {
                     descent.within(&path, |descent| self.read_folder(&path, rules, found, descent));
                 }
-                false => self.read_file(&path, found),
+                false => self.read_file(&path, rules, found),
             }
         }
     }
 
-    fn read_file(&mut self, path: &Path, found: &mut Sources) {
+    fn read_file(&mut self, path: &Path, rules: &SourceRules, found: &mut Sources) {
         let extension = path.extension().map(|extension| extension.to_string_lossy().into_owned());
-        if extension.as_deref() == Some("toml") {
-            return found.problems.push(InventoryError::Toml { path: path.display().to_string() });
-        }
-        let read = match is_program(path) {
+        let text = path.to_string_lossy();
+        let read = self.with_enabled(&text, rules).unwrap_or_else(|| match is_program(path) {
             true => script::read(self, path),
+            false if extension.as_deref() == Some("toml") => match self.plugins.clone() {
+                Some(plugins) => self.read_with_plugins(&*plugins, &text, None),
+                None => {
+                    self.refused = true;
+                    Err(InventoryError::Toml { path: path.display().to_string() }.into())
+                }
+            },
             false => self.read_text(path, extension.as_deref()),
-        };
+        });
         match read {
-            Ok(()) => found.parsed += 1,
+            Ok(()) => {
+                found.parsed += 1;
+                self.processed.push(source::absolute(path));
+            }
             // Only what is wrong with the file itself; what rplay does not support ends the run.
             Err(problems) if self.refused => found.problems.0.extend(problems.0),
             Err(problems) => found.malformed.push((source::absolute(path), problems)),
         }
-        self.refused = false;
+        (self.refused, self.is_plugins) = (false, false);
     }
 
     /// Reads a file in the format that it seems to be in; where that fails, in the other one that Ansible tries.
@@ -202,7 +237,7 @@ impl Inventory {
         reader: fn(&mut Inventory, &Arc<Source>) -> Result<(), Problems>,
         source: &Arc<Source>,
     ) -> Result<(), Problems> {
-        if self.refused || source.text.starts_with("#!") {
+        if self.refused || self.is_plugins || source.text.starts_with("#!") {
             return Err(faults);
         }
         reader(self, source).map_err(|_| faults)

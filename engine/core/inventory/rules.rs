@@ -1,6 +1,10 @@
 //! What the settings say about sources that are not to be understood, about names, and about files to pass over.
 
+use std::sync::Arc;
+
 use regex::Regex;
+
+use super::Plugins;
 
 /// Files of an inventory folder that end so are not read (INVENTORY_IGNORE_EXTS).
 const IGNORED: [&str; 12] =
@@ -20,6 +24,10 @@ pub struct SourceRules {
     /// Files of folders whose names match are passed over.
     pub ignored_patterns: Vec<Regex>,
     pub group_names: GroupNames,
+    /// The plugins that may read sources, in order (INVENTORY_ENABLED); `None` stands for those that are built in.
+    pub enabled: Option<Vec<String>>,
+    /// What reads sources with plugins that are not built in.
+    pub plugins: Option<Arc<dyn Plugins>>,
 }
 
 impl Default for SourceRules {
@@ -31,6 +39,8 @@ impl Default for SourceRules {
             ignored_extensions: IGNORED.map(str::to_owned).to_vec(),
             ignored_patterns: Vec::new(),
             group_names: GroupNames::Never,
+            enabled: None,
+            plugins: None,
         }
     }
 }

@@ -35,6 +35,10 @@ pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Probl
         if name == tencent::PLUGIN {
             return tencent::read(inventory, &loaded.node);
         }
+        if let (Some(plugins), Some(path)) = (inventory.plugins.clone(), &source.path) {
+            inventory.refused = false;
+            return inventory.read_with_plugins(&*plugins, &path.display().to_string(), Some(&plugin.span));
+        }
         return Err(InventoryError::syntax(
             plugin.span.clone(),
             format!("the inventory plugin `{name}` is not supported"),

@@ -6,7 +6,9 @@
 mod cache;
 mod core;
 mod host;
+mod inventory;
 
 pub use cache::{Cache, Stamp};
 pub use core::{Core, CoreError, Pythons, Repeat};
 pub use host::{HostError, PluginHost, Serve};
+pub use inventory::InventoryPlugins;

@@ -27,3 +27,58 @@ def base_modules(package, version):
         if os.path.exists(os.path.join(internal, '_ansiballz', '_loader.py')):
             names += ['_internal._ansiballz._loader']
     return ['ansible.module_utils.' + name for name in names]
+
+
+def trusted(text):
+    """Text that may be a template."""
+    try:
+        from ansible.template import trust_as_template
+    except ImportError:
+        # Before 2.19 all text may be one that is not marked otherwise.
+        return text
+    return trust_as_template(text)
+
+
+def is_trusted(text):
+    """Whether a text may be a template."""
+    try:
+        from ansible.template import is_trusted_as_template
+    except ImportError:
+        return not getattr(text, '__UNSAFE__', False)
+    return is_trusted_as_template(text)
+
+
+def encrypted(envelope):
+    """A value that is encrypted until it is used."""
+    try:
+        from ansible.parsing.vault import EncryptedString
+    except ImportError:
+        from ansible.parsing.yaml.objects import AnsibleVaultEncryptedUnicode
+
+        return AnsibleVaultEncryptedUnicode(envelope)
+    return EncryptedString(ciphertext=envelope)
+
+
+def envelope(value):
+    """The envelope of an encrypted value; None for others."""
+    try:
+        from ansible.parsing.vault import VaultHelper
+    except ImportError:
+        found = getattr(value, '_ciphertext', None)
+        return found.decode('utf-8') if isinstance(found, bytes) else found
+    return VaultHelper.get_ciphertext(value, with_tags=False)
+
+
+def set_passwords(loader, passwords):
+    """Has encrypted values decrypted with these (id, password)."""
+    from ansible.parsing import vault
+
+    secrets = [(name, vault.VaultSecret(password)) for name, password in passwords]
+    loader.set_vault_secrets(secrets)
+    context = getattr(vault, 'VaultSecretsContext', None)
+    if context is not None:
+        try:
+            context.initialize(context(secrets))
+        except RuntimeError:
+            # It was set already, with the same ones.
+            pass

@@ -1,0 +1,169 @@
+"""Inventory sources that only a plugin written in Python understands.
+
+`parse` has ansible-core's own InventoryManager read one source into the hosts and groups that are known so far, so that
+`enable_plugins`, `verify_file`, `auto`, caches and messages are those of the version installed.
+
+Values on the way: scalars and lists as they are; a mapping is {"map": {...}}, text that may be a template is
+{"template": text}, an encrypted value {"vault": envelope}. So what a cloud answers can never pass for a template.
+"""
+
+import base64
+import datetime
+import threading
+
+from __main__ import Wrong
+
+# What every host gets from where it is added; the controller knows these itself.
+OWN = ('inventory_hostname', 'inventory_hostname_short', 'inventory_file', 'inventory_dir')
+LOCK = threading.Lock()
+
+
+class Words(object):
+    """What is displayed meanwhile: warnings, deprecations and errors; nothing of it reaches a terminal."""
+
+    def __init__(self):
+        from ansible.utils.display import Display
+
+        self.kept = []
+        words = self
+
+        def display(self, msg, *args, **kwargs):
+            words.kept.append(str(msg))
+
+        Display.display = display
+        # Lines are cut where they are shown.
+        Display().columns = 1 << 20
+
+    def take(self):
+        kept, self.kept = self.kept, []
+        found = []
+        for text in kept:
+            text = text.strip()
+            for head in ('[WARNING]: ', '[DEPRECATION WARNING]: ', '[ERROR]: '):
+                if text.startswith(head):
+                    found.append(text[len(head):].strip())
+        return found
+
+
+def ready(folders):
+    """The collection loader, and plugins beside playbooks."""
+    from ansible.plugins.loader import add_all_plugin_dirs, init_plugin_loader
+    from ansible.utils.collection_loader import AnsibleCollectionConfig
+
+    if AnsibleCollectionConfig.collection_finder is None:
+        init_plugin_loader()
+    AnsibleCollectionConfig.playbook_paths = folders
+    for folder in folders:
+        add_all_plugin_dirs(folder)
+
+
+def parse(host, source, folders, secrets, groups, hosts, processed, cache):
+    """Reads a source. `secrets` are ids with passwords in base64, `processed` the sources that were read before."""
+    try:
+        with LOCK:
+            return read(host.part('versions'), source, folders, secrets, groups, hosts, processed, cache)
+    except ImportError as error:
+        raise Wrong('ansible-core cannot be imported: %s' % error)
+
+
+def read(versions, source, folders, secrets, groups, hosts, processed, cache):
+    from ansible.errors import AnsibleError
+    from ansible.inventory.manager import InventoryManager
+    from ansible.parsing.dataloader import DataLoader
+
+    words = Words()
+    ready(folders)
+    words.take()
+    loader = DataLoader()
+    versions.set_passwords(loader, [(name, base64.b64decode(secret)) for name, secret in secrets])
+    manager = InventoryManager(loader=loader, sources=None, parse=False)
+    data = manager._inventory
+    seed(data, versions, groups, hosts)
+    data.processed_sources.extend(processed)
+    before = {id(entity): dict(entity.vars) for entity in list(data.groups.values()) + list(data.hosts.values())}
+    # What there is to say of the names so far was said by the controller.
+    words.take()
+    try:
+        parsed = manager.parse_source(source, cache=cache)
+    except AnsibleError as error:
+        # The settings make it an error that a source is not to be understood; why was said before.
+        return {'parsed': False, 'warnings': words.take() or [str(error)]}
+    return {
+        'parsed': bool(parsed),
+        'groups': [
+            {
+                'name': group.name,
+                'vars': changed(group, before, versions),
+                'hosts': [host.name for host in group.hosts],
+                'children': [child.name for child in group.child_groups],
+                'priority': group.priority,
+            }
+            for group in data.groups.values()
+        ],
+        'hosts': [{'name': host.name, 'vars': changed(host, before, versions)} for host in data.hosts.values()],
+        'warnings': words.take(),
+    }
+
+
+def seed(data, versions, groups, hosts):
+    for group in groups:
+        data.add_group(group['name'])
+    for host in hosts:
+        data.add_host(host['name'])
+        data.hosts[host['name']].vars.update(take(host['vars'], versions))
+    for group in groups:
+        known = data.groups[group['name']]
+        known.vars.update(take(group['vars'], versions))
+        known.set_priority(group['priority'])
+        for child in group['children'] + group['hosts']:
+            data.add_child(group['name'], child)
+
+
+def changed(entity, before, versions):
+    known = before.get(id(entity), {})
+    missing = object()
+    found = {}
+    for name, value in entity.vars.items():
+        if name not in OWN and known.get(name, missing) is not value:
+            found[str(name)] = give(value, versions)
+    return found
+
+
+def take(value, versions):
+    """A value of the controller's."""
+    if isinstance(value, list):
+        return [take(item, versions) for item in value]
+    if isinstance(value, dict):
+        if 'template' in value:
+            return versions.trusted(value['template'])
+        if 'vault' in value:
+            return versions.encrypted(value['vault'])
+        return {key: take(item, versions) for key, item in value['map'].items()}
+    return value
+
+
+def give(value, versions):
+    """A value for the controller."""
+    if value is None or isinstance(value, bool):
+        return value
+    envelope = versions.envelope(value)
+    if envelope is not None:
+        return {'vault': envelope}
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, str):
+        return {'template': str(value)} if versions.is_trusted(value) else str(value)
+    if isinstance(value, bytes):
+        return value.decode('utf-8', 'surrogateescape').encode('utf-8', 'replace').decode('utf-8')
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        return value.isoformat()
+    if hasattr(value, 'items'):
+        return {'map': {str(key): give(item, versions) for key, item in value.items()}}
+    if hasattr(value, '__iter__'):
+        return [give(item, versions) for item in value]
+    return str(value)
+
+
+OPERATIONS = {'parse': parse}
