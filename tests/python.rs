@@ -3,6 +3,7 @@
 //!
 //! Those of collections need the package `ansible`, which brings them.
 
+mod ansible;
 #[allow(dead_code)]
 mod seen;
 mod sshd;
@@ -10,42 +11,12 @@ mod sshd;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
     time::Instant,
 };
 
+use ansible::{ansible, has_collection};
 use sshd::Sshd;
-
-/// The interpreter that has ansible-core; `None`, with the reason printed, where there is none.
-fn ansible() -> Option<PathBuf> {
-    let has_it = |python: &PathBuf| {
-        let mut command = Command::new(python);
-        let status = command.args(["-c", "import ansible.release"]).stderr(Stdio::null()).status();
-        status.is_ok_and(|status| status.success())
-    };
-    let named = std::env::var_os("RPLAY_ANSIBLE_PYTHON").map(PathBuf::from);
-    let in_path = || {
-        let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
-        let script = folders.iter().map(|folder| folder.join("ansible")).find(|path| path.is_file())?;
-        let first = fs::read_to_string(script).ok()?;
-        Some(PathBuf::from(first.lines().next()?.strip_prefix("#!")?.split_whitespace().next()?))
-    };
-    let found = named.or_else(in_path).filter(has_it);
-    if found.is_none() {
-        println!("skipped: no ansible-core was found; RPLAY_ANSIBLE_PYTHON names a Python that has it");
-    }
-    found
-}
-
-/// Whether that Python has a collection too.
-fn has_collection(python: &Path, name: &str) -> bool {
-    let import = format!("import ansible_collections.{name}");
-    let has = Command::new(python).args(["-c", &import]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
-    if !has {
-        println!("skipped: the collection {name} is not installed beside ansible-core");
-    }
-    has
-}
 
 /// A project, and hosts behind an sshd.
 struct Project {

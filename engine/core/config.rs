@@ -227,6 +227,10 @@ settings! {
     library: Folders = Folders::usual("plugins/modules"), ["defaults.library"], ["ANSIBLE_LIBRARY"];
     /// Folders with code that modules import as `ansible.module_utils`.
     module_utils: Folders = Folders::usual("plugins/module_utils"), ["defaults.module_utils"], ["ANSIBLE_MODULE_UTILS"];
+    /// Folders with filters, tests and lookups in Python, after those beside playbooks and in roles.
+    filter_plugins: Folders = Folders::usual("plugins/filter"), ["defaults.filter_plugins"], ["ANSIBLE_FILTER_PLUGINS"];
+    test_plugins: Folders = Folders::usual("plugins/test"), ["defaults.test_plugins"], ["ANSIBLE_TEST_PLUGINS"];
+    lookup_plugins: Folders = Folders::usual("plugins/lookup"), ["defaults.lookup_plugins"], ["ANSIBLE_LOOKUP_PLUGINS"];
     /// The Python of hosts: a path, or `auto`.
     interpreter_python: Option<String> = None, ["defaults.interpreter_python"], ["ANSIBLE_PYTHON_INTERPRETER"];
     /// Where modules in Python and other languages make temporary folders on hosts.

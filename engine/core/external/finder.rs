@@ -12,12 +12,13 @@ use super::{
     ExternalModule, Payload, PayloadError, Style,
     library::{Library, folders_in},
     payload,
+    plugins::Plugged,
     style::shebang,
 };
 use crate::{
     collections::{Collections, Qualified, Runtime},
     files,
-    python::{CoreError, Pythons},
+    python::{Core, CoreError, Pythons},
 };
 
 /// Where modules are looked for, and what is said of how they run.
@@ -29,6 +30,10 @@ pub struct Settings {
     pub module_utils: Vec<PathBuf>,
     /// Folders with roles, whose `library/` is looked into as well.
     pub roles: Vec<PathBuf>,
+    /// Folders with plugins, after those beside playbooks and in roles.
+    pub filter_plugins: Vec<PathBuf>,
+    pub test_plugins: Vec<PathBuf>,
+    pub lookup_plugins: Vec<PathBuf>,
     /// The Python on this machine that has ansible-core.
     pub ansible_python: Option<PathBuf>,
     /// The Python of hosts whose variables name none: a path, or `auto`.
@@ -88,9 +93,10 @@ pub enum OfCore {
 /// Finds modules; each is read once a run.
 pub struct Finder {
     pub settings: Settings,
-    collections: Arc<Collections>,
-    pythons: Pythons,
-    library: Library,
+    pub(super) collections: Arc<Collections>,
+    pub(super) pythons: Pythons,
+    pub(super) library: Library,
+    pub(super) plugged: Plugged,
     /// What ansible-core says of its names.
     runtime: OnceLock<Runtime>,
     /// By the path and the full name.
@@ -103,7 +109,8 @@ impl Finder {
         let pythons = Pythons::new(settings.ansible_python.clone());
         let (known, payloads) = (Mutex::default(), Mutex::default());
         let (library, runtime) = (Library::default(), OnceLock::new());
-        Finder { settings, collections, pythons, library, runtime, known, payloads }
+        let plugged = Plugged::default();
+        Finder { settings, collections, pythons, library, plugged, runtime, known, payloads }
     }
 
     /// The module in a `library/` that a short name stands for: beside the playbook, in the role, in the configured
@@ -192,8 +199,7 @@ impl Finder {
             }
             return self.module(path, full, around).map(OfCore::Module);
         }
-        let read = || Runtime::read(&core.package.join("config/ansible_builtin_runtime.yml")).unwrap_or_default();
-        let Some(route) = self.runtime.get_or_init(read).route("modules", name) else {
+        let Some(route) = self.core_runtime(core).route("modules", name) else {
             let full = self.anywhere(name);
             let reason = if full.is_some() { Reason::Elsewhere } else { Reason::Unknown };
             let help =
@@ -208,6 +214,12 @@ impl Finder {
             Some(to) => Ok(OfCore::Moved { to: to.clone(), deprecated }),
             None => Err(Missing { msg: format!("there is no module `{name}`"), help: None, reason: Reason::Unknown }),
         }
+    }
+
+    /// What ansible-core says of its names.
+    pub(super) fn core_runtime(&self, core: &Core) -> &Runtime {
+        let read = || Runtime::read(&core.package.join("config/ansible_builtin_runtime.yml")).unwrap_or_default();
+        self.runtime.get_or_init(read)
     }
 
     /// The full name of a module of any collection that is here.

@@ -7,6 +7,7 @@
 mod finder;
 mod library;
 mod payload;
+mod plugins;
 mod style;
 
 pub use finder::{Around, Finder, Missing, OfCore, Reason, Settings};

@@ -140,4 +140,8 @@ impl Modules for Catalogue<'_> {
     fn lookups(&self) -> Vec<&str> {
         crate::template::lookup_names().collect()
     }
+
+    fn has_lookup(&self, name: &str) -> bool {
+        self.project.finder().may_be_lookup(name, self.file)
+    }
 }

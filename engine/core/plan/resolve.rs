@@ -110,6 +110,7 @@ impl Resolver {
             return problems.push(PlanError::unusable(msg, &at));
         }
         let settings = &surroundings.settings.at_home(home.clone());
+        self.project.finder().add_plugins(&folder_of(path), true);
         let playbook = match self.project.playbook(path, home.as_ref(), surroundings.at) {
             Ok(playbook) => playbook,
             Err(more) => return problems.0.extend(more.0),

@@ -153,6 +153,10 @@ impl Resolver {
         parents: &[Arc<Role>],
         found: &mut Found,
     ) -> Result<(Arc<Role>, Step), Problems> {
+        // The plugins of a role in a collection have full names.
+        if collection.is_none() {
+            self.project.finder().add_plugins(&path, false);
+        }
         let meta = self.project.role_meta(&path)?;
         let listed = meta.collections.as_ref().map(syntax::collection_names).unwrap_or_default();
         let short: Arc<str> =

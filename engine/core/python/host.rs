@@ -26,8 +26,11 @@ use crate::limits;
 const PROGRAM: &str = include_str!("host.py");
 
 /// Further files of the program, by name. Operations of a part are called `PART.NAME`; it is loaded with the first.
-const PARTS: [(&str, &str); 2] =
-    [("versions", include_str!("versions.py")), ("inventory", include_str!("inventory.py"))];
+const PARTS: [(&str, &str); 3] = [
+    ("versions", include_str!("versions.py")),
+    ("inventory", include_str!("inventory.py")),
+    ("values", include_str!("values.py")),
+];
 
 /// Bytes of a message at most.
 const MOST: u32 = 256 << 20;

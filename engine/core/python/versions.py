@@ -82,3 +82,165 @@ def set_passwords(loader, passwords):
         except RuntimeError:
             # It was set already, with the same ones.
             pass
+
+
+def templates(version):
+    """What calls filters, tests and lookups as the templates of this ansible-core do."""
+    return Since219() if numbers(version) >= (2, 19) else Before219()
+
+
+class Since219(object):
+    """Undefined values and errors are markers, which travel through templates as values."""
+
+    def __init__(self):
+        from ansible._internal._datatag._tags import TrustedAsTemplate
+        from ansible._internal._errors import _error_utils
+        from ansible._internal._templating import _engine, _jinja_bits, _jinja_common, _jinja_plugins, _utils
+        from ansible.template import Templar
+
+        self.common = _jinja_common
+        self.engines = _engine
+        self.bits = _jinja_bits
+        self.plugins = _jinja_plugins
+        self.utils = _utils
+        self.trusted = TrustedAsTemplate
+        self.message = _error_utils.format_exception_message
+        self.from_engine = Templar._from_template_engine
+        self.omit = _utils.Omit
+        flatten = _jinja_bits._flatten_and_lazify_vars
+
+        def flattened(mapping):
+            # Variables that are fetched when they are read stay such.
+            if getattr(mapping, 'is_fetched', False):
+                yield mapping
+            elif hasattr(mapping, 'maps'):
+                for each in mapping.maps:
+                    yield from flattened(each)
+            else:
+                yield from flatten(mapping)
+
+        _jinja_bits._flatten_and_lazify_vars = flattened
+
+        class Engine(_engine.TemplateEngine):
+            """Values that are copied deeply have it in them; it is the same for the copy."""
+
+            def __deepcopy__(self, memo):
+                return self
+
+        self.engine = Engine
+
+    def environment(self, loader):
+        return self.bits.AnsibleEnvironment(ansible_basedir=loader.get_basedir())
+
+    def marker(self, hint):
+        return self.common.UndefinedMarker(hint=hint, _no_template_source=True)
+
+    def is_marker(self, value):
+        return isinstance(value, self.common.Marker)
+
+    def failure(self, marker):
+        """The exception that a marker stands for; None where it stands for something undefined."""
+        return None if isinstance(marker, self.common.UndefinedMarker) else marker._as_exception()
+
+    def hint(self, marker):
+        return marker._undefined_message
+
+    def call(self, environment, loader, variables, run):
+        """Runs as within a template: run(function to get a context of Jinja)."""
+        engine = self.engine(loader=loader, variables=variables)
+        engine._environment = environment
+        options = self.engines.TemplateOptions.DEFAULT
+        with self.utils.TemplateContext(template_value='', templar=engine, options=options):
+            try:
+                return run(lambda: self.bits._new_context(
+                    environment=environment, template_name=None, blocks={}, jinja_vars=variables,
+                    jinja_globals=environment.globals,
+                ), engine)
+            except self.common.MarkerError as error:
+                return error.source
+
+    def lookup(self, engine, name, terms, named, is_loop):
+        return self.plugins._invoke_lookup(
+            plugin_name=name, lookup_terms=terms, lookup_kwargs=named, invoked_as_with=is_loop)
+
+    def plain(self, engine, text):
+        """A text as what it is: a plugin may return templates that it trusts."""
+        if self.trusted.is_tagged_on(text) and self.engines.is_possibly_template(text):
+            return engine.template(text)
+        return str.__str__(text)
+
+    def is_trusted(self, text):
+        return self.trusted.is_tagged_on(text)
+
+    def missing(self, error):
+        """Whether an error says that there is no such plugin."""
+        return type(error).__name__ == 'AnsibleTemplatePluginNotFoundError'
+
+    def watch(self, display, tell):
+        """Has warnings told to tell(kind, text) instead of shown."""
+        from ansible.utils.display import _display_utils
+
+        def text(summary):
+            # Where it comes from is the template, which the controller knows.
+            return _display_utils.format_message(summary, False).split('\nOrigin: ')[0]
+
+        display._warning = lambda warning: tell('warning', text(warning))
+        display._deprecated = lambda warning: tell('deprecated', text(warning))
+        display._error = lambda error, stderr=True: tell('warning', text(error))
+
+
+class Before219(object):
+    """Undefined values are Jinja's, and errors are raised."""
+
+    def __init__(self):
+        from ansible.template import AnsibleUndefined, Templar
+        from jinja2.runtime import Undefined
+
+        self.undefined = AnsibleUndefined
+        self.base = Undefined
+        self.templar = Templar
+        self.omit = object()
+
+    def message(self, error):
+        return str(error)
+
+    def environment(self, loader):
+        return self.templar(loader=loader).environment
+
+    def marker(self, hint):
+        return self.undefined(hint=hint)
+
+    def is_marker(self, value):
+        return isinstance(value, self.base)
+
+    def failure(self, marker):
+        return None
+
+    def hint(self, marker):
+        return marker._undefined_message
+
+    def call(self, environment, loader, variables, run):
+        from jinja2.exceptions import UndefinedError
+
+        templar = self.templar(loader=loader, variables=variables)
+        try:
+            return run(lambda: templar.environment.context_class(templar.environment, dict(variables), None, {}), templar)
+        except UndefinedError as error:
+            return self.marker(str(error))
+
+    def lookup(self, templar, name, terms, named, is_loop):
+        return templar._lookup(name, *terms, **named)
+
+    def plain(self, engine, text):
+        return str.__str__(text)
+
+    def is_trusted(self, text):
+        return False
+
+    def missing(self, error):
+        text = str(error)
+        return 'not found' in text and 'lookup' in text or text.startswith('Could not load')
+
+    def watch(self, display, tell):
+        display.warning = lambda msg, *more, **named: tell('warning', str(msg))
+        display.deprecated = lambda msg, *more, **named: tell('deprecated', str(msg))

@@ -98,6 +98,13 @@ impl Args {
         rest.into_iter().map(present).collect()
     }
 
+    /// The same as they are: any of them may be undefined.
+    pub fn raw_rest(&mut self) -> Vec<Value> {
+        let rest = self.positional.get(self.taken..).unwrap_or_default().to_vec();
+        self.taken = self.positional.len();
+        rest
+    }
+
     /// Refuses what nobody has taken.
     pub fn finish(&self) -> EvalResult<()> {
         if let Some((name, _)) = self.named.first() {

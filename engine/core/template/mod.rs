@@ -8,7 +8,7 @@
 //!
 //! Order, each using only those before it: `error`, `origin`, `value/error`, `value/undefined`, `value/size`,
 //! `value/number`, `value/containers`, `value/time`, `value/show`, `value/place`, `value/items`, `value/depth`,
-//! `value/text`, `value/format`, `value/ops`, `value/sort`, `value/freeze`, `args`, `page/reading`, `page/nesting`,
+//! `value/text`, `value/format`, `value/ops`, `value/sort`, `value/freeze`, `value/exchange`, `args`, `page/reading`, `page/nesting`,
 //! `page/parsed_template`, `output`, `yaml`, `regex`, `eval`, `library/crypt`, `library/mersenne_twister`,
 //! `library/versions`, `library/paths`, `library/methods`, `library/filters`, `library/tests`, `library/lookups`,
 //! `library/functions`, `library`, `render`, `condition`, `view`.
@@ -37,5 +37,5 @@ pub use eval::{lazy::Level, template_file::FileOptions};
 pub(crate) use library::functions::exists as is_function;
 pub use library::lookups::names as lookup_names;
 pub use render::{render, render_file};
-pub use value::freeze::drop_omitted;
-pub use view::{expression, failed_value, lookup, render_terms, scope_value, text};
+pub use value::{exchange::Exchange, freeze::drop_omitted};
+pub use view::{expression, failed_value, lookup, render_terms, scope_value, text, variable};

@@ -95,6 +95,14 @@ pub fn failed_value(message: &str) -> Value {
     })
 }
 
+/// The value of a variable, or of what a path leads to within it: of a host in `hostvars`. It may be undefined, and parts
+/// of it are rendered when they are read.
+pub fn variable(scope: &Arc<Scope>, path: &[&str]) -> Option<Value> {
+    let (name, path) = path.split_first()?;
+    let value = entry(&scope.get(name)?, scope, Level::now(), built_in());
+    path.iter().try_fold(value, |value, key| value.as_object()?.get_value(&Value::from(*key)))
+}
+
 struct View {
     scope: Arc<Scope>,
     level: Level,

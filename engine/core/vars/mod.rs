@@ -3,6 +3,7 @@
 mod convert;
 mod lazy;
 mod lines;
+mod plugins;
 #[cfg(test)]
 pub(crate) mod sample;
 mod scope;
@@ -13,4 +14,5 @@ pub use extra::{ExtraVarsError, extra_vars};
 pub use lazy::{Lazy, Template, Vaulted, holds_template, is_omit, omit};
 pub use lines::Lines;
 pub use minijinja::Value;
+pub use plugins::{PluginCall, PluginError, PluginKind, Plugins};
 pub use scope::{Layer, Lenience, Magic, Outside, Scope};

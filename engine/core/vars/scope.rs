@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::Lazy;
+use super::{Lazy, Plugins};
 use crate::source::Span;
 
 /// Variables of one origin.
@@ -61,6 +61,11 @@ pub trait Magic: Send + Sync {
 
     /// Tells of something that will not be accepted for ever, unless nobody wants to hear it.
     fn deprecated(&self, _message: &str, _place: &Span) {}
+
+    /// What calls plugins that are not native, if any can be called.
+    fn plugins(&self) -> Option<&dyn Plugins> {
+        None
+    }
 
     /// A text that no output may show from now on.
     fn conceal(&self, _text: &str) {}

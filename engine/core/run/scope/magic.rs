@@ -14,7 +14,7 @@ use crate::{
     },
     source::{Source, Span, absolute},
     template,
-    vars::{Lazy, Lenience, Magic, Outside, Scope, mapping, omit},
+    vars::{Lazy, Lenience, Magic, Outside, Plugins, Scope, mapping, omit},
 };
 
 /// What one host knows in one task.
@@ -92,6 +92,10 @@ impl Magic for HostMagic {
         if self.run.options.deprecation_warnings {
             self.warn(message, place);
         }
+    }
+
+    fn plugins(&self) -> Option<&dyn Plugins> {
+        Some(self.run.resolver.project.finder())
     }
 
     fn missing(&self, name: &str) {

@@ -45,6 +45,11 @@ pub trait Modules {
 
     /// The names of all lookups, for `with_NAME`.
     fn lookups(&self) -> Vec<&str>;
+
+    /// Whether there is another lookup of that short name, in Python.
+    fn has_lookup(&self, _name: &str) -> bool {
+        false
+    }
 }
 
 /// What is known of a name.

@@ -295,7 +295,10 @@ impl Reader<'_> {
             let short = lookup.strip_prefix("ansible.builtin.").or_else(|| lookup.strip_prefix("ansible.legacy."));
             let lookups = self.modules.lookups();
             // Those of collections are looked for when the task runs.
-            if !lookups.contains(&short.unwrap_or(lookup)) && (short.is_some() || !lookup.contains('.')) {
+            let is_known = lookups.contains(&short.unwrap_or(lookup))
+                || short.is_none() && lookup.contains('.')
+                || self.modules.has_lookup(short.unwrap_or(lookup));
+            if !is_known {
                 let near = nearest(lookup, lookups).map(|near| format!("did you mean `with_{near}`?"));
                 self.problems.push(ReadError::UnknownKeyword {
                     at: key.span.clone(),

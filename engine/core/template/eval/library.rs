@@ -14,7 +14,7 @@ type TestRun = dyn Fn(&mut Machine<'_>, &Value, Args) -> EvalResult<bool> + Send
 /// Calls a function of Jinja.
 type FunctionRun = dyn Fn(&mut Machine<'_>, Args) -> EvalResult + Send + Sync;
 /// Runs a lookup: terms and options to a list.
-type LookupRun = dyn Fn(&mut Machine<'_>, Vec<Value>, Args) -> EvalResult<Vec<Value>> + Send + Sync;
+pub(crate) type LookupRun = dyn Fn(&mut Machine<'_>, Vec<Value>, Args) -> EvalResult<Vec<Value>> + Send + Sync;
 
 /// A filter.
 pub(crate) struct Filter {

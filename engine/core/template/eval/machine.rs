@@ -21,7 +21,7 @@ use crate::{
             frame::Frame,
             lazy,
             library::Library,
-            render,
+            plugins, render,
             statements::{Block, Loop},
         },
         origin::Origin,
@@ -35,7 +35,7 @@ use crate::{
             undefined::{Undefined, UndefinedReason, as_undefined, is_undefined, present},
         },
     },
-    vars::{Lazy, Lenience, Outside, Scope, Template, holds_template},
+    vars::{Lazy, Lenience, Outside, PluginKind, Scope, Template, holds_template},
 };
 
 /// What one rendering and the renderings of the variables it reads share.
@@ -574,11 +574,14 @@ impl<'s> Machine<'s> {
 
     /// Applies a filter by name.
     pub fn filter(&mut self, name: &str, input: Value, args: Args) -> EvalResult {
-        let name = plain_name(name);
+        let (written, name) = names(name);
         let library = self.session.library;
-        let Some(filter) = library.filter(&name) else {
-            let near = nearest(&name, library.filter_names()).map(|near| format!("did you mean `{near}`?"));
-            return Err(EvalError::syntax(format!("No filter named '{name}'."), near));
+        let native = library.filter(&name).filter(|_| !plugins::replaces(self, PluginKind::Filter, &written));
+        let Some(filter) = native else {
+            return plugins::filter(self, &written, input, args)?.map_err(|help| {
+                let near = nearest(&name, library.filter_names()).map(|near| format!("did you mean `{near}`?"));
+                EvalError::syntax(format!("No filter named '{written}'."), help.or(near))
+            });
         };
         let input = if filter.accepts_undefined { input } else { present(input)? };
         (filter.run)(self, input, args).map_err(|fault| named("filter", &name, fault))
@@ -586,11 +589,14 @@ impl<'s> Machine<'s> {
 
     /// Performs a test by name.
     pub fn test(&mut self, name: &str, input: &Value, args: Args) -> EvalResult<bool> {
-        let name = plain_name(name);
+        let (written, name) = names(name);
         let library = self.session.library;
-        let Some(test) = library.test(&name) else {
-            let near = nearest(&name, library.test_names()).map(|near| format!("did you mean `{near}`?"));
-            return Err(EvalError::syntax(format!("No test named '{name}'."), near));
+        let native = library.test(&name).filter(|_| !plugins::replaces(self, PluginKind::Test, &written));
+        let Some(test) = native else {
+            return plugins::test(self, &written, input, args)?.map_err(|help| {
+                let near = nearest(&name, library.test_names()).map(|near| format!("did you mean `{near}`?"));
+                EvalError::syntax(format!("No test named '{written}'."), help.or(near))
+            });
         };
         if !test.accepts_undefined {
             present(input.clone())?;
@@ -621,11 +627,12 @@ fn named(kind: &str, name: &str, mut fault: Box<EvalError>) -> Box<EvalError> {
     fault
 }
 
-/// The name without blanks and without the collection that every name has.
-fn plain_name(name: &str) -> String {
+/// The name without blanks, and the same without the collection that every name has.
+fn names(name: &str) -> (String, String) {
     let name: String = name.split_whitespace().collect();
     let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
-    short.map(str::to_owned).unwrap_or(name)
+    let short = short.unwrap_or(&name).to_owned();
+    (name, short)
 }
 
 fn range_of_filter(filter: &'static ast::Filter<'static>) -> Range<usize> {

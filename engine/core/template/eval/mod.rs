@@ -9,6 +9,7 @@ pub(crate) mod frame;
 pub(crate) mod lazy;
 pub(crate) mod library;
 pub(crate) mod machine;
+pub(crate) mod plugins;
 pub(crate) mod render;
 pub(crate) mod statements;
 pub(crate) mod template_file;

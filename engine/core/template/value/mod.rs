@@ -4,6 +4,7 @@
 pub(crate) mod containers;
 pub(crate) mod depth;
 pub(crate) mod error;
+pub(crate) mod exchange;
 pub(crate) mod format;
 pub(crate) mod freeze;
 pub(crate) mod items;

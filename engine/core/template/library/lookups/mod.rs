@@ -6,14 +6,18 @@ use crate::{
     source::nearest,
     template::{
         args::Args,
-        eval::{library::Library, machine::Machine},
+        eval::{
+            library::{Library, LookupRun},
+            machine::Machine,
+            plugins::{self, Called},
+        },
         value::{
             error::{Cause, EvalError, EvalResult},
             items, show,
             undefined::present,
         },
     },
-    vars::Outside,
+    vars::{Outside, PluginKind},
 };
 
 mod collections;
@@ -87,23 +91,49 @@ fn look(machine: &Machine<'_>, name: &str) -> EvalResult<()> {
 /// The lookup is unknown or fails.
 pub(crate) fn run(machine: &mut Machine<'_>, name: &str, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
     let library = machine.session.library;
-    let Some(run) = library.lookup(name) else { return Err(unknown(name, library)) };
+    let Some(run) = native(machine, name) else {
+        let mut named = options.named;
+        named.push(("wantlist".to_owned(), Value::from(true)));
+        return match plugins::call(machine, PluginKind::Lookup, name, &terms, &named, true)? {
+            Called::Value(value) => items::items(&present(value)?),
+            Called::Missing(help) => Err(unknown(name, library, help)),
+        };
+    };
     look(machine, name)?;
     run(machine, terms, options)
 }
 
-fn unknown(name: &str, library: &Library) -> Box<EvalError> {
-    let help = nearest(name, library.lookup_names()).map_or_else(
-        || "only the lookups of ansible.builtin are supported".to_owned(),
-        |near| format!("did you mean `{near}`?"),
-    );
-    EvalError::with_help(format!("The lookup plugin '{name}' was not found."), help)
+/// The native lookup of a name, unless a plugin of the user's comes before it.
+fn native<'m>(machine: &Machine<'m>, name: &str) -> Option<&'m LookupRun> {
+    let found = machine.session.library.lookup(name)?;
+    (!plugins::replaces(machine, PluginKind::Lookup, name)).then_some(found)
+}
+
+fn unknown(name: &str, library: &Library, help: Option<String>) -> Box<EvalError> {
+    let near = || nearest(name, library.lookup_names()).map(|near| format!("did you mean `{near}`?"));
+    let message = format!("The lookup plugin '{name}' was not found.");
+    match help.or_else(near) {
+        Some(help) => EvalError::with_help(message, help),
+        None => EvalError::new(message),
+    }
 }
 
 /// `lookup(...)`, or `query(...)` when a list is wanted.
 pub(crate) fn call(machine: &mut Machine<'_>, mut args: Args, query: bool) -> EvalResult {
     let name = args.required("plugin_name")?;
     let name = show::text(&name)?;
+    let library = machine.session.library;
+    let Some(lookup) = native(machine, &name) else {
+        let terms = args.raw_rest();
+        if query {
+            args.named.retain(|(name, _)| name != "wantlist");
+            args.named.push(("wantlist".to_owned(), Value::from(true)));
+        }
+        return match plugins::call(machine, PluginKind::Lookup, &name, &terms, &args.named, false)? {
+            Called::Value(value) => Ok(value),
+            Called::Missing(help) => Err(unknown(&name, library, help)),
+        };
+    };
     let wantlist = args.keyword("wantlist")?.map_or(query, |wanted| items::truth(&wanted));
     let errors = match args.keyword("errors")? {
         Some(errors) => show::text(&errors)?,
@@ -114,8 +144,6 @@ pub(crate) fn call(machine: &mut Machine<'_>, mut args: Args, query: bool) -> Ev
     }
     let terms = args.rest()?.into_iter().map(present).collect::<EvalResult<Vec<_>>>()?;
     let options = Args::new(vec![], std::mem::take(&mut args.named));
-    let library = machine.session.library;
-    let Some(lookup) = library.lookup(&name) else { return Err(unknown(&name, library)) };
     look(machine, &name)?;
     let found = match lookup(machine, terms, options) {
         Ok(found) => found,

@@ -1,0 +1,254 @@
+//! Filters, tests and lookups in Python: the user's, of roles, of collections, of ansible-core.
+//!
+//! ansible-core's own loaders find them. Here stands only what is needed to start no Python before a template names a
+//! plugin that is not native: which native names may lead to one of the user's is told from the texts of his files.
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use parking_lot::{Mutex, RwLock};
+use serde_json::{Map, Value as Json, json};
+
+use super::{Finder, library::folders_in};
+use crate::{
+    files,
+    python::{CoreError, HostError, Repeat},
+    source::absolute,
+    template::{Exchange, variable},
+    vars::{PluginCall, PluginError, PluginKind, Plugins, Value},
+};
+
+/// Where plugins may lie, and what is known of them.
+#[derive(Default)]
+pub(super) struct Plugged {
+    /// Folders of playbooks and of roles that were loaded.
+    folders: RwLock<Vec<PathBuf>>,
+    /// Words in the files of a folder.
+    words: Mutex<HashMap<PathBuf, Arc<HashSet<String>>>>,
+    /// Native names, and whether they lead to a plugin of the user's.
+    replaced: Mutex<HashMap<(PluginKind, String), bool>>,
+}
+
+impl Finder {
+    /// From now on everybody may use the plugins beside a playbook or in a role.
+    pub fn add_plugins(&self, folder: &Path, is_playbook: bool) {
+        let mut folders = self.plugged.folders.write();
+        if folders.iter().any(|known| known == folder) {
+            return;
+        }
+        folders.push(folder.to_owned());
+        drop(folders);
+        self.plugged.replaced.lock().clear();
+        self.pythons.prepare_with("values.folder", json!({ "path": absolute(folder), "is_playbook": is_playbook }));
+    }
+
+    /// Folders with plugins of a kind that are there, in the order in which they are searched.
+    fn plugin_folders(&self, kind: PluginKind) -> Vec<PathBuf> {
+        let inner = format!("{}_plugins", kind.word());
+        let own = self.plugged.folders.read();
+        let near = own.iter().map(|folder| folder.join(&inner)).filter(|folder| folder.is_dir());
+        let configured = match kind {
+            PluginKind::Filter => &self.settings.filter_plugins,
+            PluginKind::Test => &self.settings.test_plugins,
+            PluginKind::Lookup => &self.settings.lookup_plugins,
+        };
+        let deeper = configured.iter().filter(|folder| folder.is_dir()).flat_map(|folder| {
+            let inner = folders_in(folder);
+            let deepest: Vec<PathBuf> = inner.iter().flat_map(|folder| folders_in(folder)).collect();
+            inner.into_iter().chain(deepest).chain([folder.clone()])
+        });
+        near.chain(deeper).collect()
+    }
+
+    /// Whether some file of these folders may define a filter or test of that name.
+    fn may_define(&self, folders: &[PathBuf], name: &str) -> bool {
+        folders.iter().any(|folder| {
+            let known = self.plugged.words.lock().get(folder).cloned();
+            let words = known.unwrap_or_else(|| {
+                let read = Arc::new(words_in(folder));
+                self.plugged.words.lock().insert(folder.clone(), read.clone());
+                read
+            });
+            words.contains(name)
+        })
+    }
+
+    fn find_replacement(&self, kind: PluginKind, name: &str) -> bool {
+        let folders = self.plugin_folders(kind);
+        if kind == PluginKind::Lookup {
+            return folders.iter().any(|folder| self.library.find(folder, name).is_some_and(|path| is_python(&path)));
+        }
+        // Only ansible-core can tell what a file defines.
+        self.may_define(&folders, name)
+            && self
+                .pythons
+                .ask("values.replaces", json!({ "kind": kind.word(), "name": name }))
+                .is_ok_and(|found| found == Json::Bool(true))
+    }
+
+    /// Whether there may be a lookup of a short name that is not native, for a reader that does not know what surrounds
+    /// the task. `file` is where it stands.
+    pub fn may_be_lookup(&self, name: &str, file: Option<&Path>) -> bool {
+        if !crate::collections::is_name(name) {
+            return false;
+        }
+        let has = |folder: &Path| self.library.find(folder, name).is_some_and(|path| is_python(&path));
+        let above: Vec<&Path> = file.into_iter().flat_map(Path::ancestors).skip(1).take(4).collect();
+        let beside = above.iter().map(|folder| folder.join("lookup_plugins"));
+        let in_roles = above.iter().map(|folder| folder.join("roles")).chain(self.settings.roles.iter().cloned());
+        let in_roles = in_roles.flat_map(|roles| folders_in(&roles)).map(|role| role.join("lookup_plugins"));
+        if beside.chain(in_roles).any(|folder| has(&folder))
+            || self.plugin_folders(PluginKind::Lookup).iter().any(|folder| has(folder))
+        {
+            return true;
+        }
+        let Ok(core) = self.pythons.core() else { return false };
+        has(&core.package.join("plugins/lookup")) || self.core_runtime(core).route("lookup", name).is_some()
+    }
+
+    fn failed(&self, call: &PluginCall<'_>, why: &str) -> PluginError {
+        PluginError::Failed(format!("The {} plugin '{}' failed: {why}", call.kind.word(), call.name))
+    }
+
+    /// Without ansible-core, or where nothing has the name.
+    fn lacking(&self, call: &PluginCall<'_>) -> PluginError {
+        let core = self.pythons.core().err().map(|error| {
+            format!("only native ones are known, since ansible-core was not found: {error}; {}", CoreError::help())
+        });
+        let collection = crate::collections::Qualified::parse(call.name).map(|qualified| qualified.collection);
+        let absent = collection.filter(|name| self.collections.find(name).is_none());
+        let help = absent.map(|name| format!("install its collection: `ansible-galaxy collection install {name}`"));
+        PluginError::Missing { help: help.or(core) }
+    }
+}
+
+impl Plugins for Finder {
+    fn replaces(&self, kind: PluginKind, name: &str) -> bool {
+        let name = name.strip_prefix("ansible.legacy.").unwrap_or(name);
+        if name.contains('.') {
+            return false;
+        }
+        let key = (kind, name.to_owned());
+        if let Some(known) = self.plugged.replaced.lock().get(&key) {
+            return *known;
+        }
+        let found = self.find_replacement(kind, name);
+        self.plugged.replaced.lock().insert(key, found);
+        found
+    }
+
+    fn call(&self, call: &PluginCall<'_>) -> Result<Value, PluginError> {
+        if self.pythons.core().is_err() {
+            return Err(self.lacking(call));
+        }
+        let mut exchange = Exchange::default();
+        let mut encode = |value: &Value| exchange.encode(value).map_err(|why| self.failed(call, &why));
+        let args = call.positional.iter().map(&mut encode).collect::<Result<Vec<_>, _>>()?;
+        let named = call.named.iter().map(|(name, value)| Ok((name.clone(), encode(value)?)));
+        let named = named.collect::<Result<Map<_, _>, PluginError>>()?;
+        let mut with = json!({ "name": call.name, "args": args, "named": named });
+        if call.is_loop {
+            with["is_loop"] = Json::from(true);
+        }
+        let op = format!("values.{}", call.kind.word());
+        let asked = &mut exchange;
+        let told = self.pythons.converse(&op, &with, Repeat::Yes, |op, with| serve(call, asked, op, &with));
+        let mut told = told.map_err(|error| match error {
+            HostError::Refused(why) => self.failed(call, &why),
+            broken => self.failed(call, &broken.to_string()),
+        })?;
+        if let Some(error) = told.get("error").and_then(Json::as_str) {
+            return Err(PluginError::Failed(error.to_owned()));
+        }
+        match told.get_mut("value").map(Json::take) {
+            Some(value) => exchange.decode(value).map_err(|why| self.failed(call, &why)),
+            None => Err(self.lacking(call)),
+        }
+    }
+}
+
+/// Answers what a plugin asks.
+fn serve(call: &PluginCall<'_>, exchange: &mut Exchange, op: &str, with: &Json) -> Result<Json, String> {
+    let text = |name: &str| with.get(name).and_then(Json::as_str).ok_or_else(|| format!("`{op}` without {name}"));
+    let path: Vec<&str> =
+        with.get("path").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect();
+    let scope = call.scope;
+    match op {
+        "variable" => match variable(scope, &path) {
+            Some(value) => Ok(json!({ "value": exchange.encode(&value)? })),
+            None => Ok(Json::Null),
+        },
+        "has" => Ok(Json::from(match path.as_slice() {
+            [name] => scope.get(name).is_some(),
+            path => variable(scope, path).is_some(),
+        })),
+        "names" => Ok(match path.as_slice() {
+            [] => scope.names().iter().map(|name| Json::from(&**name)).collect(),
+            path => {
+                let names = variable(scope, path).and_then(|value| Some(value.try_iter().ok()?.collect::<Vec<_>>()));
+                names.unwrap_or_default().iter().filter_map(|name| name.as_str().map(Json::from)).collect()
+            }
+        }),
+        "decrypt" => scope.magic.decrypt(text("envelope")?).map(Json::from),
+        "tell" => {
+            match text("kind")? {
+                "deprecated" => scope.magic.deprecated(text("text")?.trim(), call.at),
+                _ => scope.magic.warn(text("text")?.trim(), call.at),
+            }
+            Ok(Json::Null)
+        }
+        other => Err(format!("nobody answers `{other}` here")),
+    }
+}
+
+fn is_python(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "py")
+}
+
+/// The identifiers in the Python files of a folder: what may be names of filters and tests.
+fn words_in(folder: &Path) -> HashSet<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let texts = entries.filter(|path| is_python(path)).filter_map(|path| files::read(&path).ok());
+    let mut words = HashSet::new();
+    for text in texts {
+        let text = String::from_utf8_lossy(&text);
+        let found = text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
+        words.extend(found.map(str::to_owned));
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::external::Settings;
+
+    #[test]
+    fn a_native_name_is_replaced_only_where_a_file_may_do_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("filter_plugins/mine.py", "class FilterModule:\n    def filters(self):\n        return {'upper': str}\n");
+        write("lookup_plugins/env.py", "");
+        write("lookup_plugins/file.yml", "");
+        // An interpreter that is not there: whoever would ask it learns nothing.
+        let python = Some(folder.path().join("python"));
+        let finder = Finder::new(Settings { ansible_python: python, ..Settings::default() }, Arc::default());
+        assert!(!finder.replaces(PluginKind::Lookup, "env"));
+        finder.add_plugins(folder.path(), true);
+        assert!(
+            finder.replaces(PluginKind::Lookup, "env") && finder.replaces(PluginKind::Lookup, "ansible.legacy.env")
+        );
+        assert!(!finder.replaces(PluginKind::Lookup, "ansible.builtin.env"));
+        assert!(!finder.replaces(PluginKind::Lookup, "file"));
+        let folders = finder.plugin_folders(PluginKind::Filter);
+        assert!(finder.may_define(&folders, "upper") && !finder.may_define(&folders, "lower"));
+        assert!(finder.may_be_lookup("env", None) && !finder.may_be_lookup("nothing", None));
+    }
+}

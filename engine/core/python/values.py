@@ -1,0 +1,402 @@
+"""Plugins that give values: filters, tests and lookups, called as ansible-core's own templates call them.
+
+ansible-core's loaders find them, so that names, redirections and what several plugins in one file come to are as there.
+Values travel as JSON; what JSON has no word for is a mapping with the key `$` (see `decoded` and `encoded`). What comes
+from the controller is data: nothing of it is trusted as a template. Variables are fetched when a plugin reads them.
+"""
+
+import base64
+import datetime
+import math
+import os
+import threading
+
+from collections.abc import Mapping, Set
+from __main__ import Wrong
+
+STATE = {}
+FOLDERS = []
+LOCK = threading.RLock()
+
+# JSON nested deeper is not read at the other end.
+MOST_LEVELS = 100
+
+
+class World(object):
+    """ansible-core, ready for use in this process."""
+
+    def __init__(self, host):
+        from ansible import constants
+        from ansible.parsing.dataloader import DataLoader
+        from ansible.parsing.vault import VaultLib
+        from ansible.plugins import loader
+        from ansible.utils.collection_loader import AnsibleCollectionConfig
+        from ansible.utils.display import Display
+
+        if AnsibleCollectionConfig.collection_finder is None:
+            loader.init_plugin_loader()
+        self.host = host
+        self.collections = AnsibleCollectionConfig
+        self.loader = loader
+        self.loaders = {'filter': loader.filter_loader, 'test': loader.test_loader, 'lookup': loader.lookup_loader}
+        self.templates = host.core.versions.templates(host.core.version)
+        self.package = os.path.realpath(host.core.package)
+        self.data = DataLoader()
+        self.shared = None
+        self.playbooks = []
+
+        class Vault(VaultLib):
+            """The passwords stay with the controller, which decrypts."""
+
+            def decrypt(self, vaulttext, *more, **named):
+                text = vaulttext if isinstance(vaulttext, str) else bytes(vaulttext).decode('utf-8')
+                return host.controller.call('decrypt', envelope=text).encode('utf-8')
+
+        self.data._vault = Vault([('default', object())])
+        self.templates.watch(Display(), self.tell)
+
+    def tell(self, kind, text):
+        if self.host.controller.request() is not None:
+            try:
+                self.host.controller.call('tell', kind=kind, text=text)
+            except Wrong:
+                pass
+
+    def environment(self):
+        with LOCK:
+            if self.shared is None:
+                self.shared = self.templates.environment(self.data)
+            return self.shared
+
+    def add(self, path, is_playbook):
+        with LOCK:
+            # What was found in the folders before is looked for again.
+            self.shared = None
+            self.loader.add_all_plugin_dirs(path)
+            if is_playbook:
+                if not self.playbooks:
+                    self.data.set_basedir(path)
+                self.playbooks.append(path)
+                self.collections.playbook_paths = self.playbooks
+
+
+def world(host):
+    """ansible-core is imported when it is first needed: to bundle a module it is not."""
+    with LOCK:
+        if 'world' not in STATE:
+            STATE['world'] = World(host)
+        while FOLDERS:
+            STATE['world'].add(*FOLDERS.pop(0))
+        return STATE['world']
+
+
+def folder(host, path, is_playbook):
+    """A playbook's or role's folder, whose plugins everybody may use from now on."""
+    with LOCK:
+        FOLDERS.append((path, is_playbook))
+
+
+class Fetched(dict):
+    """A mapping of the controller's whose entries come when they are read: all variables, `hostvars`, a host's."""
+
+    is_fetched = True
+
+    def __init__(self, call, path):
+        dict.__init__(self)
+        self.call = call
+        self.path = path
+        self.own = {}
+        self.names = None
+
+    def fetch(self, name):
+        if name in self.own:
+            return self.own[name]
+        if not isinstance(name, str):
+            raise KeyError(name)
+        path = self.path + [name]
+        if path[0] in ('hostvars', 'vars') and len(path) < (3 if path[0] == 'hostvars' else 2):
+            if path[0] not in self.call.known() or len(path) == 2 and name not in self:
+                raise KeyError(name)
+            value = Fetched(self.call, path if path[0] == 'hostvars' else [])
+        else:
+            answer = self.call.ask('variable', path=path)
+            if answer is None:
+                raise KeyError(name)
+            value = self.call.decoded(answer['value'])
+        self.own[name] = value
+        return value
+
+    def __getitem__(self, name):
+        return self.fetch(name)
+
+    def get(self, name, default=None):
+        try:
+            return self.fetch(name)
+        except KeyError:
+            return default
+
+    def __contains__(self, name):
+        if name in self.own:
+            return True
+        return isinstance(name, str) and bool(self.call.ask('has', path=self.path + [name]))
+
+    def keys(self):
+        if self.names is None:
+            self.names = self.call.ask('names', path=self.path)
+        more = [name for name in self.own if name not in self.names]
+        return dict.fromkeys(list(self.names) + more).keys()
+
+    def __iter__(self):
+        return iter(self.keys())
+
+    def __len__(self):
+        return len(self.keys())
+
+    def __bool__(self):
+        return True
+
+    def values(self):
+        return [self[name] for name in self.keys()]
+
+    def items(self):
+        return [(name, self[name]) for name in self.keys()]
+
+    def copy(self):
+        copied = Fetched(self.call, self.path)
+        copied.own = dict(self.own)
+        return copied
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo):
+        return self.copy()
+
+    def __setitem__(self, name, value):
+        self.own[name] = value
+
+    def update(self, *more, **named):
+        self.own.update(*more, **named)
+
+    def setdefault(self, name, default=None):
+        if name not in self:
+            self.own[name] = default
+        return self[name]
+
+    def __or__(self, other):
+        return {**dict(self.items()), **other}
+
+    def __ror__(self, other):
+        return {**other, **dict(self.items())}
+
+    def __eq__(self, other):
+        return self is other or dict(self.items()) == other
+
+    __hash__ = None
+
+    def __repr__(self):
+        return repr(dict(self.items()))
+
+
+class Call(object):
+    """A plugin is called."""
+
+    def __init__(self, host):
+        self.host = host
+        self.world = world(host)
+        self.templates = self.world.templates
+        # So that threads of the plugin can read variables, too.
+        self.request = host.controller.request()
+        # Undefined values of the controller's, by their identity: they go back as what they are.
+        self.markers = {}
+        self.all = None
+        self.engine = None
+
+    def ask(self, op, **arguments):
+        return self.host.controller.call(op, request=self.request, **arguments)
+
+    def known(self):
+        return ('hostvars', 'vars')
+
+    def decoded(self, json):
+        if isinstance(json, list):
+            return [self.decoded(item) for item in json]
+        if not isinstance(json, dict):
+            return json
+        kind = json.get('$')
+        if kind is None:
+            return {key: self.decoded(value) for key, value in json.items()}
+        value = json.get('v')
+        if kind == 'dict':
+            return {self.key(key): self.decoded(item) for key, item in value}
+        if kind == 'tuple':
+            return tuple(self.decoded(item) for item in value)
+        if kind == 'bytes':
+            return base64.b64decode(value)
+        if kind == 'int':
+            return int(value)
+        if kind == 'float':
+            return float(value)
+        if kind == 'datetime':
+            return datetime.datetime.fromisoformat(value)
+        if kind == 'timedelta':
+            return datetime.timedelta(microseconds=value)
+        if kind == 'omit':
+            return self.templates.omit
+        if kind == 'undefined':
+            marker = self.templates.marker(value)
+            self.markers[id(marker)] = (json['n'], marker)
+            return marker
+        raise Wrong('there is no kind of value %r' % kind)
+
+    def key(self, json):
+        key = self.decoded(json)
+        return tuple(key) if isinstance(key, list) else key
+
+    def encoded(self, value, level=0):
+        if level > MOST_LEVELS:
+            raise Wrong('its value is nested deeper than %d levels' % MOST_LEVELS)
+        level += 1
+        if value is None or value is True or value is False:
+            return value
+        if isinstance(value, str):
+            if self.templates.is_trusted(value):
+                plain = self.templates.plain(self.engine, value)
+                return self.encoded(plain, level) if not isinstance(plain, str) else str.__str__(plain)
+            return str.__str__(value)
+        if isinstance(value, int):
+            number = int(value)
+            return number if -2 ** 63 <= number < 2 ** 63 else {'$': 'int', 'v': str(number)}
+        if isinstance(value, float):
+            return {'$': 'float', 'v': repr(float(value))} if not math.isfinite(value) else float(value)
+        if self.templates.is_marker(value):
+            return self.marked(value)
+        if isinstance(value, Mapping):
+            entries = [(self.encoded(key, level), self.encoded(item, level)) for key, item in value.items()]
+            if all(isinstance(key, str) and key != '$' for key, _ in entries):
+                return dict(entries)
+            return {'$': 'dict', 'v': entries}
+        if isinstance(value, list):
+            return [self.encoded(item, level) for item in value]
+        if isinstance(value, tuple):
+            return {'$': 'tuple', 'v': [self.encoded(item, level) for item in value]}
+        if isinstance(value, (bytes, bytearray)):
+            return {'$': 'bytes', 'v': base64.b64encode(bytes(value)).decode('ascii')}
+        if isinstance(value, datetime.datetime):
+            return {'$': 'datetime', 'v': value.isoformat()}
+        if isinstance(value, datetime.timedelta):
+            return {'$': 'timedelta', 'v': value // datetime.timedelta(microseconds=1)}
+        if isinstance(value, (datetime.date, datetime.time)):
+            return value.isoformat()
+        if value is self.templates.omit:
+            return {'$': 'omit'}
+        if isinstance(value, Set):
+            return [self.encoded(item, level) for item in value]
+        if hasattr(value, '__next__') or isinstance(value, range):
+            return [self.encoded(item, level) for item in value]
+        if isinstance(getattr(value, 'data', None), str):
+            # A text that is decrypted when it is read.
+            return str(value)
+        if callable(getattr(value, '_decrypt', None)):
+            return str(value)
+        raise Wrong("Type '%s' is unsupported for variable storage." % type(value).__name__)
+
+    def marked(self, marker):
+        known = self.markers.get(id(marker))
+        if known is not None:
+            return {'$': 'undefined', 'n': known[0]}
+        failure = self.templates.failure(marker)
+        if failure is not None:
+            raise failure
+        return {'$': 'undefined', 'v': str(self.templates.hint(marker))}
+
+    def run(self, within):
+        """What a plugin comes to: {value}, {error} or {missing}."""
+        variables = Fetched(self, [])
+
+        def inside(context, engine):
+            self.engine = engine
+            return {'value': self.encoded(within(context, engine))}
+
+        try:
+            told = self.templates.call(self.world.environment(), self.world.data, variables, inside)
+            return told if isinstance(told, dict) else {'value': self.marked(told)}
+        except Wrong:
+            raise
+        except Exception as error:
+            if self.templates.missing(error):
+                return {'missing': True}
+            return {'error': self.templates.message(error)}
+
+
+def function(environment, kind, name):
+    from jinja2.exceptions import TemplateSyntaxError
+
+    functions = environment.filters if kind == 'filter' else environment.tests
+    try:
+        return functions[name]
+    except KeyError:
+        return None
+    except TemplateSyntaxError:
+        return None
+
+
+def invoke(host, kind, name, args, named):
+    """Calls a filter or a test."""
+    from jinja2.utils import _PassArg
+
+    call = Call(host)
+    args = [call.decoded(arg) for arg in args]
+    named = {key: call.decoded(value) for key, value in named.items()}
+
+    def within(context, engine):
+        environment = call.world.environment()
+        plugin = function(environment, kind, name)
+        wanted = _PassArg.from_obj(plugin)
+        if wanted is _PassArg.context:
+            args.insert(0, context())
+        elif wanted is _PassArg.eval_context:
+            args.insert(0, context().eval_ctx)
+        elif wanted is _PassArg.environment:
+            args.insert(0, environment)
+        return plugin(*args, **named)
+
+    try:
+        with LOCK:
+            found = function(call.world.environment(), kind, name)
+    except Exception as error:
+        if call.templates.missing(error):
+            return {'missing': True}
+        return {'error': call.templates.message(error)}
+    return call.run(within) if found is not None else {'missing': True}
+
+
+def filter_(host, name, args, named):
+    return invoke(host, 'filter', name, args, named)
+
+
+def test(host, name, args, named):
+    return invoke(host, 'test', name, args, named)
+
+
+def lookup(host, name, args, named, is_loop=False):
+    """Runs a lookup. `named` may have `wantlist` and `errors`, as in a template."""
+    call = Call(host)
+    terms = [call.decoded(arg) for arg in args]
+    named = {key: call.decoded(value) for key, value in named.items()}
+    return call.run(lambda context, engine: call.templates.lookup(engine, name, terms, named, is_loop))
+
+
+def replaces(host, kind, name):
+    """Whether a name that ansible-core has itself leads to a plugin of the user's."""
+    own = world(host)
+    try:
+        with LOCK:
+            found = own.loaders[kind].get(name)
+    except Exception:
+        # It is there and cannot be loaded, which calling it tells.
+        return True
+    path = getattr(found, '_original_path', None)
+    return bool(path) and not os.path.realpath(path).startswith(own.package + os.sep)
+
+
+OPERATIONS = {'folder': folder, 'filter': filter_, 'test': test, 'lookup': lookup, 'replaces': replaces}

@@ -1,0 +1,82 @@
+//! Plugins that are not native, as the evaluator calls them.
+
+use minijinja::Value;
+
+use crate::{
+    template::{
+        args::Args,
+        eval::machine::Machine,
+        value::{
+            error::{EvalError, EvalResult},
+            items,
+            undefined::present,
+        },
+    },
+    vars::{Outside, PluginCall, PluginError, PluginKind},
+};
+
+/// What became of a call.
+pub(crate) enum Called {
+    /// It may be undefined.
+    Value(Value),
+    /// There is no such plugin; what may be done about it.
+    Missing(Option<String>),
+}
+
+/// Whether a name that is native leads to a plugin of the user's.
+pub(crate) fn replaces(machine: &Machine<'_>, kind: PluginKind, name: &str) -> bool {
+    let magic = &machine.session.scope.magic;
+    magic.plugins().is_some_and(|plugins| plugins.replaces(kind, name))
+}
+
+/// Calls a plugin by name.
+///
+/// # Errors
+/// It fails, or may not be called now.
+pub(crate) fn call(
+    machine: &Machine<'_>,
+    kind: PluginKind,
+    name: &str,
+    positional: &[Value],
+    named: &[(String, Value)],
+    is_loop: bool,
+) -> EvalResult<Called> {
+    let scope = &machine.session.scope;
+    let Some(plugins) = scope.magic.plugins() else { return Ok(Called::Missing(None)) };
+    // Filters and tests compute; what a lookup looks at nobody knows.
+    machine.look_outside(if kind == PluginKind::Lookup { Outside::Moment } else { Outside::Files })?;
+    let at = machine.origin.span(None);
+    match plugins.call(&PluginCall { kind, name, positional, named, is_loop, scope, at: &at }) {
+        Ok(value) => Ok(Called::Value(value)),
+        Err(PluginError::Missing { help }) => Ok(Called::Missing(help)),
+        Err(PluginError::Failed(message)) => Err(EvalError::new(message)),
+    }
+}
+
+/// The value of a filter; `Err` of the outer result is what may be done where there is none.
+pub(crate) fn filter(
+    machine: &Machine<'_>,
+    name: &str,
+    input: Value,
+    args: Args,
+) -> EvalResult<Result<Value, Option<String>>> {
+    let positional: Vec<Value> = std::iter::once(input).chain(args.positional).collect();
+    Ok(match call(machine, PluginKind::Filter, name, &positional, &args.named, false)? {
+        Called::Value(value) => Ok(value),
+        Called::Missing(help) => Err(help),
+    })
+}
+
+/// What a test says.
+pub(crate) fn test(
+    machine: &Machine<'_>,
+    name: &str,
+    subject: &Value,
+    args: Args,
+) -> EvalResult<Result<bool, Option<String>>> {
+    let positional: Vec<Value> = std::iter::once(subject.clone()).chain(args.positional).collect();
+    Ok(match call(machine, PluginKind::Test, name, &positional, &args.named, false)? {
+        Called::Value(value) => Ok(items::truth(&present(value)?)),
+        Called::Missing(help) => Err(help),
+    })
+}

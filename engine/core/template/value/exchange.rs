@@ -1,0 +1,256 @@
+//! Values on their way to a plugin in Python and back, as JSON. What JSON has no word for is an object with the key `$`,
+//! which says what it is; `engine/core/python/values.py` has the other end.
+
+use std::sync::Arc;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use indexmap::IndexMap;
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use minijinja::{
+    Value,
+    value::{Tuple, ValueKind},
+};
+use serde_json::{Map, Value as Json, json};
+
+use crate::{
+    limits,
+    template::{
+        origin::Origin,
+        value::{
+            containers, number,
+            number::Number,
+            show,
+            time::{Moment, Span},
+            undefined::{Undefined, UndefinedReason, as_undefined},
+        },
+    },
+    vars::{is_omit, omit},
+};
+
+/// How deep values may be nested on the way: both ends read JSON no deeper.
+const MOST_LEVELS: usize = 100;
+
+/// The values of one call. What is undefined stays here and comes back as what it was.
+#[derive(Default)]
+pub struct Exchange {
+    undefined: Vec<Value>,
+}
+
+impl Exchange {
+    /// A value as JSON, with everything in it rendered.
+    ///
+    /// # Errors
+    /// A plugin can make nothing of it.
+    pub fn encode(&mut self, value: &Value) -> Result<Json, String> {
+        self.encode_at(value, 0)
+    }
+
+    fn encode_at(&mut self, value: &Value, level: usize) -> Result<Json, String> {
+        if level > MOST_LEVELS {
+            return Err(format!("it is nested deeper than {MOST_LEVELS} levels"));
+        }
+        if value.is_undefined() || as_undefined(value).is_some() {
+            let hint = as_undefined(value).map_or_else(|| "the value is undefined".to_owned(), Undefined::message);
+            self.undefined.push(value.clone());
+            return Ok(json!({ "$": "undefined", "n": self.undefined.len() - 1, "v": hint }));
+        }
+        if is_omit(value) {
+            return Ok(json!({ "$": "omit" }));
+        }
+        let mut items = |value: &Value| {
+            let items = value.try_iter().into_iter().flatten();
+            limits::with_stack(|| items.map(|item| self.encode_at(&item, level + 1)).collect::<Result<Vec<_>, _>>())
+        };
+        match value.kind() {
+            ValueKind::None => Ok(Json::Null),
+            ValueKind::Bool => Ok(Json::Bool(value.is_true())),
+            ValueKind::Number => Ok(match Number::of(value) {
+                Some(Number::Int(int)) => match i64::try_from(int) {
+                    Ok(small) => Json::from(small),
+                    Err(_) => json!({ "$": "int", "v": int.to_string() }),
+                },
+                // What is larger than that is written in digits.
+                Some(Number::Float(_)) if value.is_integer() => json!({ "$": "int", "v": value.to_string() }),
+                Some(Number::Float(float)) => json!({ "$": "float", "v": number::float_repr(float) }),
+                None => json!({ "$": "int", "v": value.to_string() }),
+            }),
+            ValueKind::String => Ok(Json::from(value.as_str().unwrap_or_default())),
+            ValueKind::Bytes => Ok(json!({ "$": "bytes", "v": STANDARD.encode(value.as_bytes().unwrap_or_default()) })),
+            ValueKind::Seq if value.is_tuple() => Ok(json!({ "$": "tuple", "v": items(value)? })),
+            ValueKind::Seq | ValueKind::Iterable => items(value).map(Json::from),
+            ValueKind::Map => limits::with_stack(|| self.encode_map(value, level)),
+            _ => self.encode_object(value),
+        }
+    }
+
+    fn encode_map(&mut self, value: &Value, level: usize) -> Result<Json, String> {
+        let pairs = containers::pairs(value);
+        if pairs.iter().all(|(key, _)| key.as_str().is_some_and(|key| key != "$")) {
+            let mut entries = Map::new();
+            for (key, value) in &pairs {
+                entries.insert(key.as_str().unwrap_or_default().to_owned(), self.encode_at(value, level + 1)?);
+            }
+            return Ok(Json::Object(entries));
+        }
+        let mut entries = Vec::with_capacity(pairs.len());
+        for (key, value) in &pairs {
+            entries.push(json!([self.encode_at(key, level + 1)?, self.encode_at(value, level + 1)?]));
+        }
+        Ok(json!({ "$": "dict", "v": entries }))
+    }
+
+    fn encode_object(&self, value: &Value) -> Result<Json, String> {
+        if let Some(moment) = value.downcast_object_ref::<Moment>() {
+            return Ok(json!({ "$": "datetime", "v": moment.iso('T') }));
+        }
+        if let Some(span) = value.downcast_object_ref::<Span>() {
+            return Ok(json!({ "$": "timedelta", "v": i64::try_from(span.0).unwrap_or(i64::MAX) }));
+        }
+        Err(format!("a value of type '{}' cannot be passed to a plugin in Python", show::type_name(value)))
+    }
+
+    /// The value that a plugin gives.
+    ///
+    /// # Errors
+    /// It is none that both sides know.
+    pub fn decode(&self, json: Json) -> Result<Value, String> {
+        let entries = match json {
+            Json::Array(items) => return self.decode_all(items).map(Value::from),
+            Json::Object(entries) => entries,
+            Json::Number(number) => {
+                let int = number.as_i64().map(Value::from).or_else(|| number.as_u64().map(Value::from));
+                return Ok(int.unwrap_or_else(|| Value::from(number.as_f64().unwrap_or(f64::NAN))));
+            }
+            Json::String(text) => return Ok(Value::from(text)),
+            Json::Bool(truth) => return Ok(Value::from(truth)),
+            Json::Null => return Ok(Value::from(())),
+        };
+        let Some(kind) = entries.get("$") else {
+            let mut map = IndexMap::with_capacity(entries.len());
+            for (key, value) in entries {
+                map.insert(Value::from(key), self.decode(value)?);
+            }
+            return Ok(Value::from_object(map));
+        };
+        let strange = || format!("a plugin's value of kind {kind} cannot be read");
+        let told = entries.get("v");
+        let text = || told.and_then(Json::as_str).ok_or_else(strange);
+        Ok(match kind.as_str().unwrap_or_default() {
+            "dict" => {
+                let mut map = IndexMap::new();
+                for pair in told.and_then(Json::as_array).ok_or_else(strange)? {
+                    let part = |at: usize| self.decode(pair.get(at).cloned().unwrap_or_default());
+                    map.insert(part(0)?, part(1)?);
+                }
+                Value::from_object(map)
+            }
+            "tuple" => {
+                Value::from(Tuple::from(self.decode_all(told.and_then(Json::as_array).ok_or_else(strange)?.clone())?))
+            }
+            "bytes" => Value::from_bytes(STANDARD.decode(text()?).map_err(|_| strange())?),
+            "int" => match text()?.parse::<i128>() {
+                Ok(int) => number::int(int),
+                Err(_) => return Err("an integer of a plugin's is larger than 128 bits".to_owned()),
+            },
+            "float" => Value::from(text()?.parse::<f64>().map_err(|_| strange())?),
+            "datetime" => Value::from_object(moment(text()?).ok_or_else(strange)?),
+            "timedelta" => Value::from_object(Span(told.and_then(Json::as_i64).ok_or_else(strange)?.into())),
+            "omit" => omit(),
+            "undefined" => {
+                let known = entries.get("n").and_then(Json::as_u64).and_then(|n| self.undefined.get(n as usize));
+                match known {
+                    Some(known) => known.clone(),
+                    None => undefined(text()?),
+                }
+            }
+            _ => return Err(strange()),
+        })
+    }
+
+    fn decode_all(&self, items: Vec<Json>) -> Result<Vec<Value>, String> {
+        items.into_iter().map(|item| self.decode(item)).collect()
+    }
+}
+
+fn undefined(message: &str) -> Value {
+    let what = UndefinedReason::Told(message.to_owned());
+    Value::from_object(Undefined { what, origin: Arc::new(Origin::Nowhere), range: 0..0 })
+}
+
+/// Reads what `datetime.isoformat()` writes.
+fn moment(text: &str) -> Option<Moment> {
+    let signs = text.get(10..)?;
+    let Some(at) = signs.rfind(['+', '-', 'Z']) else {
+        return Some(Moment { at: text.parse::<DateTime>().ok()?, zone: None });
+    };
+    let zoned: Timestamp = text.parse().ok()?;
+    let civil: DateTime = text.get(..10 + at)?.parse().ok()?;
+    let seconds = civil.to_zoned_datetime(TimeZone::UTC).ok()?.timestamp().as_second() - zoned.as_second();
+    let offset = jiff::tz::Offset::from_seconds(i32::try_from(seconds).ok()?).ok()?;
+    Some(Moment { at: civil, zone: Some(TimeZone::fixed(offset)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn goes_and_comes(value: Value) {
+        let mut exchange = Exchange::default();
+        let json = exchange.encode(&value).unwrap();
+        let back = exchange.decode(json.clone()).unwrap();
+        assert_eq!(show::repr(&back), show::repr(&value), "{json}");
+        assert_eq!(show::type_name(&back), show::type_name(&value), "{json}");
+    }
+
+    #[test]
+    fn values_keep_their_types() {
+        for value in [
+            Value::from(()),
+            Value::from(true),
+            Value::from(-5),
+            Value::from(u64::MAX),
+            Value::from(i128::MAX),
+            Value::from(0.1),
+            Value::from(1.0),
+            Value::from(1e300),
+            Value::from("text"),
+            Value::from_bytes(vec![0, 255]),
+            Value::from(vec![Value::from(1), Value::from("a")]),
+            Value::from(Tuple::from(vec![Value::from(1)])),
+            containers::map([(Value::from("$"), Value::from(1))]),
+            containers::map([(Value::from(1), Value::from("one")), (Value::from("b"), Value::from(()))]),
+            Value::from_object(moment("2024-02-29T12:30:00").unwrap()),
+            Value::from_object(moment("2024-02-29T12:30:00.25+05:30").unwrap()),
+            Value::from_object(moment("2024-02-29T12:30:00-08:00").unwrap()),
+            Value::from_object(Span(-1_500_000)),
+        ] {
+            goes_and_comes(value);
+        }
+        let nan = Exchange::default().decode(json!({ "$": "float", "v": "nan" })).unwrap();
+        assert!(f64::try_from(nan).is_ok_and(f64::is_nan));
+        let mut exchange = Exchange::default();
+        let json = exchange.encode(&omit()).unwrap();
+        assert!(is_omit(&exchange.decode(json).unwrap()));
+    }
+
+    #[test]
+    fn what_is_undefined_comes_back_as_itself_and_what_is_new_has_its_message() {
+        let mut exchange = Exchange::default();
+        let own = undefined("'a' is undefined");
+        let json = exchange.encode(&Value::from(vec![Value::from(1), own.clone()])).unwrap();
+        let back = exchange.decode(json).unwrap();
+        assert_eq!(as_undefined(&back.get_item_by_index(1).unwrap()).unwrap().message(), "'a' is undefined");
+        let new = exchange.decode(json!({ "$": "undefined", "v": "no such thing" })).unwrap();
+        assert_eq!(as_undefined(&new).unwrap().message(), "no such thing");
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_or_strange_is_refused() {
+        let deep = (0..200).fold(Value::from(1), |inner, _| Value::from(vec![inner]));
+        assert!(Exchange::default().encode(&deep).unwrap_err().contains("nested deeper"));
+        assert!(Exchange::default().decode(json!({ "$": "riddle" })).unwrap_err().contains("riddle"));
+        let huge = json!({ "$": "int", "v": "9".repeat(60) });
+        assert!(Exchange::default().decode(huge).unwrap_err().contains("128 bits"));
+    }
+}
