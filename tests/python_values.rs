@@ -324,6 +324,32 @@ fn one_that_dies_or_hangs_fails_its_own_task_alone() {
 }
 
 #[test]
+fn hosts_call_at_the_same_time_and_each_sees_its_own_variables() {
+    let Some(python) = ansible() else { return };
+    let project = Project::new(&python);
+    project.write("filter_plugins/own.py", FILTERS);
+    project.write("lookup_plugins/mine.py", LOOKUP);
+    let hosts: String = (0..24).map(|number| format!("h{number} who=w{number} mine_times=2\n")).collect();
+    project.write("inventory", &hosts);
+    project.write("ansible.cfg", "[defaults]\ninventory = inventory\n");
+    let tasks = "
+  - assert:
+      that:
+        - 1 | of_context == [1, 'w' ~ inventory_hostname[1:]]
+        - lookup('mine', who) == who ~ who
+        - query('mine', 'hosts')[0] == inventory_hostname
+        - who | same == who
+    vars: {unused: '{{ 1 | fails }}'}
+";
+    project.write("site.yml", &format!("- hosts: all\n  gather_facts: false\n  tasks:\n{tasks}"));
+    let mut command = seen::rplay();
+    command.env("RPLAY_ANSIBLE_PYTHON", &project.python).env("XDG_CACHE_HOME", project.at("cache"));
+    let output = command.arg("site.yml").current_dir(project.folder.path()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn no_python_starts_before_a_template_names_a_plugin() {
     let Some(python) = ansible() else { return };
     let project = Project::new(&python);

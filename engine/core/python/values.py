@@ -114,10 +114,12 @@ class Fetched(dict):
         if not isinstance(name, str):
             raise KeyError(name)
         path = self.path + [name]
-        if path[0] in ('hostvars', 'vars') and len(path) < (3 if path[0] == 'hostvars' else 2):
-            if path[0] not in self.call.known() or len(path) == 2 and name not in self:
+        if path == ['vars']:
+            value = Fetched(self.call, [])
+        elif path[0] == 'hostvars' and len(path) < 3:
+            if len(path) == 2 and name not in self:
                 raise KeyError(name)
-            value = Fetched(self.call, path if path[0] == 'hostvars' else [])
+            value = Fetched(self.call, path)
         else:
             answer = self.call.ask('variable', path=path)
             if answer is None:
@@ -200,22 +202,22 @@ class Fetched(dict):
 class Call(object):
     """A plugin is called."""
 
-    def __init__(self, host):
+    def __init__(self, host, kind, name):
         self.host = host
+        self.kind = kind
+        self.name = name
         self.world = world(host)
         self.templates = self.world.templates
         # So that threads of the plugin can read variables, too.
         self.request = host.controller.request()
         # Undefined values of the controller's, by their identity: they go back as what they are.
         self.markers = {}
-        self.all = None
+        # The engine of the template, and what makes a context of Jinja.
         self.engine = None
+        self.context = None
 
     def ask(self, op, **arguments):
         return self.host.controller.call(op, request=self.request, **arguments)
-
-    def known(self):
-        return ('hostvars', 'vars')
 
     def decoded(self, json):
         if isinstance(json, list):
@@ -243,7 +245,7 @@ class Call(object):
         if kind == 'omit':
             return self.templates.omit
         if kind == 'undefined':
-            marker = self.templates.marker(value)
+            marker = self.templates.failed(value) if json.get('failed') else self.templates.marker(value)
             self.markers[id(marker)] = (json['n'], marker)
             return marker
         raise Wrong('there is no kind of value %r' % kind)
@@ -315,7 +317,8 @@ class Call(object):
 
         def inside(context, engine):
             self.engine = engine
-            return {'value': self.encoded(within(context, engine))}
+            self.context = context
+            return {'value': self.encoded(within(engine))}
 
         try:
             told = self.templates.call(self.world.environment(), self.world.data, variables, inside)
@@ -325,7 +328,7 @@ class Call(object):
         except Exception as error:
             if self.templates.missing(error):
                 return {'missing': True}
-            return {'error': self.templates.message(error)}
+            return {'error': self.templates.message(error, self.kind, self.name)}
 
 
 def function(environment, kind, name):
@@ -344,21 +347,20 @@ def invoke(host, kind, name, args, named):
     """Calls a filter or a test."""
     from jinja2.utils import _PassArg
 
-    call = Call(host)
-    args = [call.decoded(arg) for arg in args]
-    named = {key: call.decoded(value) for key, value in named.items()}
+    call = Call(host, kind, name)
 
-    def within(context, engine):
+    def within(engine):
         environment = call.world.environment()
         plugin = function(environment, kind, name)
         wanted = _PassArg.from_obj(plugin)
+        given = [call.decoded(arg) for arg in args]
         if wanted is _PassArg.context:
-            args.insert(0, context())
+            given.insert(0, call.context())
         elif wanted is _PassArg.eval_context:
-            args.insert(0, context().eval_ctx)
+            given.insert(0, call.context().eval_ctx)
         elif wanted is _PassArg.environment:
-            args.insert(0, environment)
-        return plugin(*args, **named)
+            given.insert(0, environment)
+        return plugin(*given, **{key: call.decoded(value) for key, value in named.items()})
 
     try:
         with LOCK:
@@ -366,7 +368,7 @@ def invoke(host, kind, name, args, named):
     except Exception as error:
         if call.templates.missing(error):
             return {'missing': True}
-        return {'error': call.templates.message(error)}
+        return {'error': call.templates.message(error, kind, name)}
     return call.run(within) if found is not None else {'missing': True}
 
 
@@ -380,10 +382,14 @@ def test(host, name, args, named):
 
 def lookup(host, name, args, named, is_loop=False):
     """Runs a lookup. `named` may have `wantlist` and `errors`, as in a template."""
-    call = Call(host)
-    terms = [call.decoded(arg) for arg in args]
-    named = {key: call.decoded(value) for key, value in named.items()}
-    return call.run(lambda context, engine: call.templates.lookup(engine, name, terms, named, is_loop))
+    call = Call(host, 'lookup', name)
+
+    def within(engine):
+        terms = [call.decoded(arg) for arg in args]
+        return call.templates.lookup(
+            engine, name, terms, {key: call.decoded(value) for key, value in named.items()}, is_loop)
+
+    return call.run(within)
 
 
 def replaces(host, kind, name):

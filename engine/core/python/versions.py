@@ -96,16 +96,14 @@ class Since219(object):
         from ansible._internal._datatag._tags import TrustedAsTemplate
         from ansible._internal._errors import _error_utils
         from ansible._internal._templating import _engine, _jinja_bits, _jinja_common, _jinja_plugins, _utils
-        from ansible.template import Templar
 
+        self.error_utils = _error_utils
         self.common = _jinja_common
         self.engines = _engine
         self.bits = _jinja_bits
         self.plugins = _jinja_plugins
         self.utils = _utils
         self.trusted = TrustedAsTemplate
-        self.message = _error_utils.format_exception_message
-        self.from_engine = Templar._from_template_engine
         self.omit = _utils.Omit
         flatten = _jinja_bits._flatten_and_lazify_vars
 
@@ -129,11 +127,21 @@ class Since219(object):
 
         self.engine = Engine
 
+    def message(self, error, kind, name):
+        """The causes of an error as one sentence."""
+        return self.error_utils.format_exception_message(error)
+
     def environment(self, loader):
         return self.bits.AnsibleEnvironment(ansible_basedir=loader.get_basedir())
 
     def marker(self, hint):
         return self.common.UndefinedMarker(hint=hint, _no_template_source=True)
+
+    def failed(self, message):
+        """Stands for an error of the controller's."""
+        from ansible.errors import AnsibleTemplateError
+
+        return self.common.CapturedExceptionMarker(AnsibleTemplateError(message))
 
     def is_marker(self, value):
         return isinstance(value, self.common.Marker)
@@ -201,14 +209,20 @@ class Before219(object):
         self.templar = Templar
         self.omit = object()
 
-    def message(self, error):
-        return str(error)
+    def message(self, error, kind, name):
+        from ansible.errors import AnsibleUndefinedVariable
+
+        if isinstance(error, AnsibleUndefinedVariable):
+            return str(error)
+        return "The %s plugin '%s' failed: %s" % (kind, name, error)
 
     def environment(self, loader):
         return self.templar(loader=loader).environment
 
     def marker(self, hint):
         return self.undefined(hint=hint)
+
+    failed = marker
 
     def is_marker(self, value):
         return isinstance(value, self.base)
@@ -239,7 +253,7 @@ class Before219(object):
 
     def missing(self, error):
         text = str(error)
-        return 'not found' in text and 'lookup' in text or text.startswith('Could not load')
+        return text.startswith('lookup plugin (') and text.endswith('not found') or text.startswith('Could not load')
 
     def watch(self, display, tell):
         display.warning = lambda msg, *more, **named: tell('warning', str(msg))

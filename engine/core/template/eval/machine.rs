@@ -257,7 +257,9 @@ impl<'s> Machine<'s> {
             &place,
         );
         let template = Template { text: text.into(), span: place, style: Style::Plain };
-        let rendered = render::render(&Lazy::Template(Arc::new(template)), &self.session.scope, self.session.library);
+        // Parts may be undefined, which is told when they are used.
+        let template = Lazy::Template(Arc::new(template));
+        let rendered = render::render_lazily(&template, &self.session.scope, None, self.session.library);
         // What has no value is told when it is used: `is defined` may ask.
         Ok(rendered.unwrap_or_else(|error| self.undefined(UndefinedReason::Broken(error), at)))
     }

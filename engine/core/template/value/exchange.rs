@@ -51,8 +51,10 @@ impl Exchange {
         }
         if value.is_undefined() || as_undefined(value).is_some() {
             let hint = as_undefined(value).map_or_else(|| "the value is undefined".to_owned(), Undefined::message);
+            // What could not be rendered is an error that waits, not something undefined.
+            let failed = as_undefined(value).is_some_and(|undefined| !undefined.undefined());
             self.undefined.push(value.clone());
-            return Ok(json!({ "$": "undefined", "n": self.undefined.len() - 1, "v": hint }));
+            return Ok(json!({ "$": "undefined", "n": self.undefined.len() - 1, "v": hint, "failed": failed }));
         }
         if is_omit(value) {
             return Ok(json!({ "$": "omit" }));
