@@ -1,5 +1,8 @@
 //! `rplay-agent`: the agent alone, for hosts. It takes the same words as `rplay agent`.
 
+// A panic ends all plays or all calls; what cannot happen is an error like any other.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -156,11 +156,7 @@ pub fn columns() -> usize {
     terminal_columns().unwrap_or(100)
 }
 
-nix::ioctl_read_bad!(window_size, nix::libc::TIOCGWINSZ, nix::libc::winsize);
-
 fn terminal_columns() -> Option<usize> {
-    let mut size = nix::libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
-    // SAFETY: the kernel fills in the structure that it is given.
-    unsafe { window_size(nix::libc::STDOUT_FILENO, &mut size) }.ok()?;
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
     (size.ws_col > 20).then_some(size.ws_col.into())
 }

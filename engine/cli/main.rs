@@ -1,5 +1,8 @@
 //! The command `rplay`.
 
+// A panic ends all plays or all calls; what cannot happen is an error like any other.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 mod adhoc;
 mod args;
 mod config;

@@ -4,6 +4,9 @@
 //! `secrets`, `vault`, `syntax`, `vars`, `collections`, `inventory`, `config`, `galaxy`, `template`, `python`, `external`,
 //! `plan`, `event`, `link`, `actions`, `run`, `report`.
 
+// A panic ends all plays or all calls; what cannot happen is an error like any other.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 pub mod actions;
 pub mod collections;
 pub mod config;

@@ -3,6 +3,7 @@
 /// Panics if a test asks for a fault at this place. Release builds do nothing here.
 pub fn trap(place: &str) {
     #[cfg(debug_assertions)]
+    #[expect(clippy::panic, reason = "it is what was asked for")]
     if std::env::var_os("RPLAY_TEST_PANIC").is_some_and(|wanted| wanted == *place) {
         panic!("a test wants a fault: {place}");
     }

@@ -4,6 +4,9 @@
 //! runs on its own thread and shares nothing with others but the way back, so a slow one holds up no
 //! other. What needs another identity goes to a second agent that this one starts ([`identity`]).
 
+// A panic ends all plays or all calls; what cannot happen is an error like any other.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 mod background;
 mod batch;
 mod blobs;

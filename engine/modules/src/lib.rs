@@ -7,6 +7,8 @@
 //! Rooms, each using only those before it: `contract`, `system`, `files`, `packages`, `services`, `accounts`, `kernel`,
 //! `network`, `commands`, `facts`, `docker`, `tencent`, `external`, `registry`, `runner`.
 
+// A panic ends all plays or all calls; what cannot happen is an error like any other.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 // A failure ends a call: what it costs to hand it on is nothing beside what the module did before.
 #![allow(clippy::result_large_err)]
 

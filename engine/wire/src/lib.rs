@@ -4,6 +4,9 @@
 //! frames carry no version and no field is optional for the sake of an older peer. Everything that
 //! arrives is still checked: a frame that is too long or does not decode is a [`FrameError`].
 
+// A panic ends all plays or all calls; what cannot happen is an error like any other.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
 mod bounds;
 mod call;
 mod frame;
