@@ -1,0 +1,55 @@
+//! The documentation names files that exist.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use regex::Regex;
+
+/// Pages of the project: those at the top, and all of docs.
+fn pages() -> Vec<std::path::PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = [root.to_owned(), root.join("docs"), root.join("tests/lab")];
+    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|ending| ending == "md")).collect()
+}
+
+#[test]
+fn links_lead_to_files() {
+    let link = Regex::new(r"\]\(([^)#]+)(?:#[^)]*)?\)").unwrap();
+    let mut missing = Vec::new();
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for found in link.captures_iter(&text).map(|found| found.get(1).unwrap().as_str()) {
+            if !found.contains("://") && !page.with_file_name(found).exists() {
+                missing.push(format!("{}: {found}", page.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn paths_are_those_of_files() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // `engine/core/run`, `tests/plays.rs::name`, `tests/lab/deploy.sh PART`; patterns and placeholders are not looked for.
+    let path = Regex::new(r"`((?:engine|tests|playbooks|roles|inventory|docs|\.ci)/[A-Za-z0-9_./-]+)").unwrap();
+    let mut missing = BTreeSet::new();
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for found in path.captures_iter(&text) {
+            let after = text.as_bytes()[found.get(0).unwrap().end()];
+            let named = found[1].trim_end_matches(['.', '/']);
+            let is_pattern = matches!(after, b'*' | b'{' | b'<' | b'$');
+            // `tests/plays/NAME.yml`: the folder is what must exist.
+            let is_placeholder = |word: &&str| {
+                word.split('.').next().is_some_and(|stem| {
+                    stem.len() > 1 && stem != "README" && stem.bytes().all(|byte| byte.is_ascii_uppercase())
+                })
+            };
+            let named = named.split('/').take_while(|word| !is_placeholder(word)).collect::<Vec<_>>().join("/");
+            if !is_pattern && !root.join(&named).exists() {
+                missing.insert(format!("{}: {named}", page.strip_prefix(root).unwrap().display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.into_iter().collect::<Vec<_>>().join("\n"));
+}
