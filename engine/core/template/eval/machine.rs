@@ -582,7 +582,7 @@ impl<'s> Machine<'s> {
         let Some(filter) = native else {
             return plugins::filter(self, &written, input, args)?.map_err(|help| {
                 let near = nearest(&name, library.filter_names()).map(|near| format!("did you mean `{near}`?"));
-                EvalError::syntax(format!("No filter named '{written}'."), help.or(near))
+                EvalError::syntax(format!("No filter named '{written}'."), near.or(help))
             });
         };
         let input = if filter.accepts_undefined { input } else { present(input)? };
@@ -597,7 +597,7 @@ impl<'s> Machine<'s> {
         let Some(test) = native else {
             return plugins::test(self, &written, input, args)?.map_err(|help| {
                 let near = nearest(&name, library.test_names()).map(|near| format!("did you mean `{near}`?"));
-                EvalError::syntax(format!("No test named '{written}'."), help.or(near))
+                EvalError::syntax(format!("No test named '{written}'."), near.or(help))
             });
         };
         if !test.accepts_undefined {

@@ -110,9 +110,9 @@ fn native<'m>(machine: &Machine<'m>, name: &str) -> Option<&'m LookupRun> {
 }
 
 fn unknown(name: &str, library: &Library, help: Option<String>) -> Box<EvalError> {
-    let near = || nearest(name, library.lookup_names()).map(|near| format!("did you mean `{near}`?"));
+    let near = nearest(name, library.lookup_names()).map(|near| format!("did you mean `{near}`?"));
     let message = format!("The lookup plugin '{name}' was not found.");
-    match help.or_else(near) {
+    match near.or(help) {
         Some(help) => EvalError::with_help(message, help),
         None => EvalError::new(message),
     }
