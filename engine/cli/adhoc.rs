@@ -2,6 +2,7 @@
 
 use std::{io::BufWriter, sync::Arc};
 
+use miette::Diagnostic;
 use rplay::{
     config::Config,
     report::{Answers, Log, Reader},
@@ -11,43 +12,114 @@ use rplay::{
 
 use crate::{
     args::AdhocArgs,
+    faults,
     run::{self, Plays},
 };
 
+/// Modules that do nothing without arguments.
+const NEED_ARGUMENTS: &[&str] = &["command", "raw", "script", "shell", "win_command", "win_shell"];
+
+/// Actions that only stand in a playbook.
+const OF_PLAYBOOKS: &[&str] = &["import_playbook", "import_role", "import_tasks", "include_role"];
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("the folder {folder} for the answers cannot be made: {error}")]
+struct TreeError {
+    folder: String,
+    error: std::io::Error,
+}
+
 /// Runs the module; the result is the exit code.
 pub fn command(args: &AdhocArgs) -> Result<u8, Problems> {
-    let module = args.module_name.rsplit('.').next().unwrap_or_default().to_owned();
-    let one_line = args.one_line;
-    let reader = move |config: &Config, secrets: &Arc<Secrets>, log: Option<Arc<Log>>| -> Box<dyn Reader> {
-        let one_line = one_line || config.stdout_callback.value.rsplit('.').next() == Some("oneline");
-        let answers = Answers::new(BufWriter::new(std::io::stdout()), &module, one_line, secrets.clone());
-        Box::new(answers.with_log(log))
+    let (config, _) = Config::load()?;
+    let module = args.module_name.clone().unwrap_or_else(|| config.module_name.value.clone());
+    let given = args.args.clone().or_else(|| config.module_args.value.clone()).unwrap_or_default();
+    let short = module.strip_prefix("ansible.builtin.").or(module.strip_prefix("ansible.legacy.")).unwrap_or(&module);
+    if !args.list_hosts {
+        if NEED_ARGUMENTS.contains(&short) && given.trim().is_empty() {
+            let link = match args.pattern.contains(".yml") {
+                true => " (did you mean to run ansible-playbook?)",
+                false => "",
+            };
+            return Ok(faults::refuse(&format!("No argument passed to {module} module{link}")));
+        }
+        if OF_PLAYBOOKS.contains(&short) {
+            return Ok(faults::refuse(&format!("'{module}' is not a valid action for ad-hoc commands")));
+        }
+    }
+    if let Some(folder) = &args.tree {
+        std::fs::create_dir_all(folder).map_err(|error| TreeError { folder: folder.display().to_string(), error })?;
+    }
+    let asynchronous = args.background.filter(|seconds| *seconds > 0);
+    let task = Task {
+        module: &module,
+        args: &given,
+        asynchronous: asynchronous.map(|seconds| (seconds, args.poll.or(Some(*config.poll_interval)))),
+        none: args.list_hosts,
     };
-    let folder = args.playbook_dir.clone().unwrap_or_else(|| ".".into());
-    let plays = Plays::Text { source: playbook(args), folder, reader: Box::new(reader) };
+    let source = task.playbook(&args.pattern, "Ansible Ad-Hoc");
+    let (one_line, tree) = (args.one_line, args.tree.clone());
+    let reader = move |config: &Config, secrets: &Arc<Secrets>, log: Option<Arc<Log>>| -> Box<dyn Reader> {
+        Box::new(answers(&module, one_line, config, secrets, log).with_tree(tree))
+    };
+    let folder = args.playbook_dir.clone().or(config.playbook_dir.value.clone()).unwrap_or_else(|| ".".into());
+    let plays = Plays::Text { source, folder, reader: Box::new(reader) };
     run::run(&args.run_args(), plays)
 }
 
-/// The play of one task that stands for the command line.
-fn playbook(args: &AdhocArgs) -> Arc<Source> {
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    let written = args.args.trim();
-    // A mapping is YAML already; everything else is text that the module's reader takes apart.
-    let given = match written {
-        "" => "null".to_owned(),
-        mapping if mapping.starts_with('{') && mapping.ends_with('}') && !mapping.starts_with("{{") => {
-            mapping.to_owned()
-        }
-        text => quoted(text),
-    };
-    // Where hosts are only listed, nothing need be said about what to do on them.
-    let task = match args.list_hosts {
-        true => String::new(),
-        false => format!("{{{}: {given}}}", quoted(&args.module_name)),
-    };
-    let text = format!(
-        "[{{\"name\": \"Ansible Ad-Hoc\", \"hosts\": {}, \"gather_facts\": false, \"tasks\": [{task}]}}]\n",
-        quoted(&args.pattern)
-    );
-    Source::inline("the command line", text)
+/// The report of one module's answers.
+pub fn answers(
+    module: &str,
+    one_line: bool,
+    config: &Config,
+    secrets: &Arc<Secrets>,
+    log: Option<Arc<Log>>,
+) -> Answers<BufWriter<std::io::Stdout>> {
+    let one_line = one_line || config.stdout_callback.value.rsplit('.').next() == Some("oneline");
+    let short = module.rsplit('.').next().unwrap_or_default();
+    Answers::new(BufWriter::new(std::io::stdout()), short, one_line, secrets.clone()).with_log(log)
+}
+
+/// A task from the command line.
+pub struct Task<'t> {
+    pub module: &'t str,
+    /// As it was written: `key=value`, or YAML or JSON in braces.
+    pub args: &'t str,
+    /// Seconds that it may run by itself, and between looks at it.
+    pub asynchronous: Option<(u32, Option<u32>)>,
+    /// Hosts are only listed; nothing need be said about what to do on them.
+    pub none: bool,
+}
+
+impl Task<'_> {
+    /// The play of this one task.
+    pub fn playbook(&self, pattern: &str, name: &str) -> Arc<Source> {
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        let written = self.args.trim();
+        // A mapping is YAML already; everything else is text that the module's reader takes apart.
+        let given = match written {
+            "" => "null".to_owned(),
+            mapping if mapping.starts_with('{') && mapping.ends_with('}') && !mapping.starts_with("{{") => {
+                mapping.to_owned()
+            }
+            text => quoted(text),
+        };
+        let limits = match self.asynchronous {
+            Some((seconds, poll)) => {
+                let poll = poll.map(|poll| format!(", poll: {poll}")).unwrap_or_default();
+                format!(", async: {seconds}{poll}")
+            }
+            None => String::new(),
+        };
+        let task = match self.none {
+            true => String::new(),
+            false => format!("{{{}: {given}{limits}}}", quoted(self.module)),
+        };
+        let text = format!(
+            "[{{\"name\": {}, \"hosts\": {}, \"gather_facts\": false, \"tasks\": [{task}]}}]\n",
+            quoted(name),
+            quoted(pattern)
+        );
+        Source::inline("the command line", text)
+    }
 }

@@ -41,8 +41,10 @@ pub struct Cli {
 pub enum Command {
     /// Run one module on hosts
     Adhoc(AdhocArgs),
+    /// Run modules on hosts, one after the other, from a prompt
+    Console(crate::console_args::ConsoleArgs),
     /// Show the settings, where each comes from, and whether it works
-    Config(ConfigArgs),
+    Config(crate::config_args::ConfigArgs),
     /// List modules, or show how one is used
     Doc(DocArgs),
     /// Install, list, build and check collections and roles
@@ -52,8 +54,10 @@ pub enum Command {
     /// Show this installation; links for Ansible's names, completions, man pages
     #[command(name = "self")]
     Own(SelfArgs),
+    /// Fetch a repository and run a playbook of it on this machine
+    Pull(crate::pull_args::PullArgs),
     /// Encrypt and decrypt files and values
-    Vault(VaultArgs),
+    Vault(crate::vault_args::VaultArgs),
     /// Serve calls on standard input and output, on a host
     #[command(hide = true)]
     Agent,
@@ -108,6 +112,8 @@ pub struct RunArgs {
     #[command(flatten)]
     pub connection: ConnectionArgs,
     #[command(flatten)]
+    pub forks: ForksArgs,
+    #[command(flatten)]
     pub becoming: BecomeArgs,
     #[command(flatten)]
     pub sources: SourceArgs,
@@ -116,14 +122,14 @@ pub struct RunArgs {
     #[arg(long, hide = true)]
     pub flush_cache: bool,
 
+    /// Folders with modules, before the configured ones; colons between
+    #[arg(short = 'M', long, value_name = "PATH", help_heading = TASKS)]
+    pub module_path: Vec<String>,
+    /// Seconds that each task may take unless it says so itself; from `rplay adhoc`.
+    #[arg(skip)]
+    pub task_timeout: Option<u32>,
     #[arg(long, hide = true)]
-    step: bool,
-    #[arg(short = 'M', long, hide = true, value_name = "PATH")]
-    module_path: Vec<String>,
-    #[arg(long, hide = true, value_name = "ARGS", allow_hyphen_values = true)]
-    scp_extra_args: Option<String>,
-    #[arg(long, hide = true, value_name = "ARGS", allow_hyphen_values = true)]
-    sftp_extra_args: Option<String>,
+    pub step: bool,
 }
 
 /// Headings of the help text, each with its example.
@@ -194,9 +200,27 @@ pub struct ConnectionArgs {
     /// More arguments for ssh
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true, help_heading = CONNECTION)]
     pub ssh_extra_args: Option<String>,
+    /// Arguments for scp; rplay sends files over ssh itself, so nothing changes
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true, hide = true)]
+    pub scp_extra_args: Option<String>,
+    /// The same for sftp
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true, hide = true)]
+    pub sftp_extra_args: Option<String>,
+}
+
+/// How many hosts are worked on at once.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ForksArgs {
     /// Hosts to work on at once
-    #[arg(short, long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..), help_heading = CONNECTION)]
+    #[arg(short, long, value_name = "NUMBER", value_parser = forks, help_heading = CONNECTION)]
     pub forks: Option<u32>,
+}
+
+fn forks(text: &str) -> Result<u32, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("The number of processes (--forks) must be >= 1".to_owned()),
+        Ok(forks) => Ok(forks),
+    }
 }
 
 /// How tasks run as another user.
@@ -225,12 +249,29 @@ pub struct AdhocArgs {
     /// The hosts
     #[arg(value_name = "PATTERN")]
     pub pattern: String,
-    /// The module to run
-    #[arg(short, long, value_name = "MODULE", default_value = "command")]
-    pub module_name: String,
+    /// The module to run [default: command]
+    #[arg(short, long, value_name = "MODULE")]
+    pub module_name: Option<String>,
     /// Its arguments: `key=value ...`, or YAML or JSON in braces
-    #[arg(short, long, value_name = "ARGS", default_value = "", allow_hyphen_values = true)]
-    pub args: String,
+    #[arg(short, long, value_name = "ARGS", allow_hyphen_values = true)]
+    pub args: Option<String>,
+    /// Let the module run by itself, for at most so many seconds
+    #[arg(short = 'B', long, value_name = "SECONDS")]
+    pub background: Option<u32>,
+    /// Seconds between looks at what runs by itself; 0 does not wait for it [default: 15]
+    #[arg(short = 'P', long, value_name = "SECONDS")]
+    pub poll: Option<u32>,
+    /// Seconds that the module may take
+    #[arg(long, value_name = "SECONDS")]
+    pub task_timeout: Option<u32>,
+    /// Write each host's answer to a file of its name in this folder
+    #[arg(short, long, value_name = "FOLDER")]
+    pub tree: Option<PathBuf>,
+    /// Folders with modules, before the configured ones; colons between
+    #[arg(short = 'M', long, value_name = "PATH")]
+    pub module_path: Vec<String>,
+    #[arg(long, hide = true)]
+    pub flush_cache: bool,
     /// Each answer on one line
     #[arg(short, long)]
     pub one_line: bool,
@@ -252,6 +293,8 @@ pub struct AdhocArgs {
     #[command(flatten)]
     pub connection: ConnectionArgs,
     #[command(flatten)]
+    pub forks: ForksArgs,
+    #[command(flatten)]
     pub becoming: BecomeArgs,
     #[command(flatten)]
     pub sources: SourceArgs,
@@ -265,19 +308,16 @@ impl AdhocArgs {
             check: self.check,
             diff: self.diff,
             list_hosts: self.list_hosts,
+            task_timeout: self.task_timeout,
+            module_path: self.module_path.clone(),
+            flush_cache: self.flush_cache,
             connection: self.connection.clone(),
+            forks: self.forks.clone(),
             becoming: self.becoming.clone(),
             sources: self.sources.clone(),
             ..RunArgs::default()
         }
     }
-}
-
-/// `rplay config`
-#[derive(Clone, Debug, Args)]
-pub struct ConfigArgs {
-    #[command(subcommand)]
-    pub action: ConfigAction,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -307,20 +347,6 @@ pub enum SelfAction {
     },
 }
 
-#[derive(Clone, Debug, Subcommand)]
-pub enum ConfigAction {
-    /// All settings of ansible-core: keys, value, source, and whether rplay follows it
-    List,
-    /// One line a setting: NAME(source) = value
-    Dump {
-        /// Only settings that are not at their default
-        #[arg(long, alias = "changed-only")]
-        only_changed: bool,
-    },
-    /// The configuration file as it is
-    View,
-}
-
 /// `rplay doc`
 #[derive(Clone, Debug, Args)]
 pub struct DocArgs {
@@ -334,69 +360,45 @@ pub struct DocArgs {
 
 /// `rplay inventory`
 #[derive(Clone, Debug, Args)]
-#[command(group = clap::ArgGroup::new("what").required(true).args(["list", "graph", "host"]))]
 pub struct InventoryArgs {
+    /// The group to begin the tree with [default: all]
+    #[arg(value_name = "GROUP")]
+    pub group: Option<String>,
     /// All groups and variables as JSON
     #[arg(long)]
     pub list: bool,
-    /// Groups and hosts as a tree, from the group GROUP downwards
-    #[arg(long, value_name = "GROUP", num_args = 0..=1, default_missing_value = "all")]
-    pub graph: Option<String>,
+    /// Groups and hosts as a tree
+    #[arg(long)]
+    pub graph: bool,
     /// The variables of one host as JSON
     #[arg(long, value_name = "HOST")]
     pub host: Option<String>,
     /// With variables in the tree
-    #[arg(long, requires = "graph")]
+    #[arg(long)]
     pub vars: bool,
     /// YAML rather than JSON
-    #[arg(short, long, conflicts_with = "graph")]
+    #[arg(short, long)]
     pub yaml: bool,
+    /// TOML rather than JSON
+    #[arg(long)]
+    pub toml: bool,
+    /// Variables where they were defined, as in an inventory file, rather than all of them with each host
+    #[arg(long)]
+    pub export: bool,
+    /// Write to this file
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Only these of the hosts; for --list
+    #[arg(short, long, value_name = "PATTERN")]
+    pub limit: Option<String>,
     /// Folder with group_vars and host_vars of the playbook
     #[arg(long, value_name = "FOLDER")]
     pub playbook_dir: Option<PathBuf>,
+    /// Forget the facts that were kept of all hosts
+    #[arg(long, hide = true)]
+    pub flush_cache: bool,
     #[command(flatten)]
     pub sources: SourceArgs,
-}
-
-/// `rplay vault`
-#[derive(Clone, Debug, Args)]
-pub struct VaultArgs {
-    #[command(subcommand)]
-    pub action: VaultAction,
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub enum VaultAction {
-    /// Encrypt files in place; standard input to standard output when none is named
-    Encrypt(VaultFiles),
-    /// Decrypt files in place; standard input to standard output when none is named
-    Decrypt(VaultFiles),
-    /// Show what encrypted files hold
-    View(VaultFiles),
-    /// Encrypt a value read from standard input, for use in YAML
-    EncryptString {
-        /// The variable's name, to be written before the value
-        #[arg(short, long)]
-        name: Option<String>,
-        #[command(flatten)]
-        with: EncryptArgs,
-    },
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct VaultFiles {
-    pub files: Vec<PathBuf>,
-    #[command(flatten)]
-    pub with: EncryptArgs,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct EncryptArgs {
-    /// Encrypt with the password of this name
-    #[arg(long, value_name = "NAME")]
-    pub encrypt_vault_id: Option<String>,
-    #[command(flatten)]
-    pub passwords: PasswordArgs,
 }
 
 impl Cli {
@@ -417,22 +419,7 @@ impl Cli {
 impl RunArgs {
     /// Options of ansible-playbook that rplay does not have, each with what to do instead.
     fn refused(&self) -> Option<&'static str> {
-        let refused = [
-            (self.step, "--step is not supported; use --start-at-task, --tags or --check"),
-            (
-                !self.module_path.is_empty(),
-                "--module-path is not supported: rplay has its modules built in (see `rplay doc`)",
-            ),
-            (
-                self.scp_extra_args.is_some(),
-                "--scp-extra-args is not supported: rplay does not use scp; use --ssh-extra-args",
-            ),
-            (
-                self.sftp_extra_args.is_some(),
-                "--sftp-extra-args is not supported: rplay does not use sftp; use --ssh-extra-args",
-            ),
-        ];
-        refused.into_iter().find_map(|(given, message)| given.then_some(message))
+        self.step.then_some("--step is not supported; use --start-at-task, --tags or --check")
     }
 
     /// The playbooks to run: those given, else the site's own.
@@ -500,7 +487,7 @@ mod tests {
         assert_eq!(run.tags, ["x", "y", "z"]);
         assert_eq!(run.sources.extra_vars, ["a=1", "@f"]);
         assert!(run.check && run.diff && run.becoming.become_ && run.becoming.ask_become_pass && run.force_handlers);
-        assert_eq!((run.sources.verbose, run.connection.forks, run.connection.timeout), (3, Some(20), Some(5)));
+        assert_eq!((run.sources.verbose, run.forks.forks, run.connection.timeout), (3, Some(20), Some(5)));
         assert_eq!(run.connection.ssh_common_args.as_deref(), Some("-oX=y"));
         let ids: Vec<String> = run.sources.passwords.password_sources().into_iter().map(|source| source.id).collect();
         assert_eq!(ids, ["d", "default"]);
@@ -514,23 +501,19 @@ mod tests {
         assert!(matches!(read("doc copy").command, Some(Command::Doc(doc)) if doc.modules == ["copy"]));
         assert!(matches!(read("agent").command, Some(Command::Agent)));
         assert!(
-            matches!(read("inventory --graph").command, Some(Command::Inventory(InventoryArgs { graph: Some(from), .. })) if from == "all")
+            matches!(read("inventory --graph web").command, Some(Command::Inventory(InventoryArgs { graph: true, group: Some(from), .. })) if from == "web")
         );
         assert_eq!(read("./doc").run.playbooks, [PathBuf::from("./doc")]);
         assert_eq!(read("doc.yml").run.playbooks, [PathBuf::from("doc.yml")]);
         assert_eq!(read("site.yml doc").run.playbooks.len(), 2);
-        assert!(refusal("inventory").contains("required"));
     }
 
     #[test]
     fn what_is_not_supported_is_refused_with_advice() {
         for (line, message) in [
             ("x.yml --step", "--start-at-task"),
-            ("x.yml -M /modules", "built in"),
-            ("x.yml --scp-extra-args -l", "does not use scp"),
-            ("x.yml --sftp-extra-args -f", "does not use sftp"),
             ("x.yml --no-such", "unexpected argument"),
-            ("x.yml -f 0", "not in 1.."),
+            ("x.yml -f 0", "must be >= 1"),
             ("x.yml -J --vault-password-file f", "cannot be used with"),
             ("x.yml -K --become-password-file f", "cannot be used with"),
         ] {
@@ -545,7 +528,7 @@ mod tests {
         for heading in [HOSTS, TASKS, LOOK, VARIABLES, CONNECTION, BECOME] {
             assert!(heading.contains("(rplay ") && help.contains(heading), "{heading}");
         }
-        assert!(!help.contains("--step") && !help.contains("--module-path"));
+        assert!(!help.contains("--step"));
         assert!(help.contains("Examples:"));
     }
 }

@@ -1,51 +1,369 @@
 //! `rplay config`: the settings, as `ansible-config` shows them.
 
+use std::path::{Path, PathBuf};
+
+use miette::Diagnostic;
 use rplay::{
-    config::{ConfigError, Overview, Shown, Surroundings},
+    config::{Config, ConfigError, Overview, PLUGIN_TYPES, Shown, Surroundings},
     source::Problems,
+    syntax::emit,
 };
+use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    args::{ConfigAction, ConfigArgs},
-    output,
+    config_args::{ConfigAction, ConfigArgs, DumpArgs, InitArgs, SettingsArgs, ValidateArgs},
+    faults, output,
 };
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+enum ConfigCommandError {
+    /// The exit code is that of options.
+    #[error("{0}")]
+    Options(String),
+    #[error("{0}")]
+    Failed(String),
+}
 
 /// Prints settings; the result is the exit code.
 pub fn command(args: &ConfigArgs) -> Result<u8, Problems> {
-    let env = |name: &str| std::env::var(name).ok();
-    let folder = std::env::current_dir().map_err(|error| ConfigError::Unreadable { path: ".".into(), error })?;
-    let overview = Overview::read(&Surroundings { env: &env, folder: &folder })?;
-    let text = match &args.action {
-        ConfigAction::View => match &overview.file {
-            Some(path) => {
-                std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.clone(), error })?
-            }
-            None => {
-                output::aside("there is no configuration file\n");
-                return Ok(1);
-            }
-        },
-        ConfigAction::Dump { only_changed } => {
-            let mut text = match &overview.file {
-                Some(path) => format!("CONFIG_FILE() = {}\n", path.display()),
-                None => "CONFIG_FILE() = None\n".to_owned(),
-            };
-            let shown = overview.settings.iter().filter(|setting| !only_changed || setting.origin != "default");
-            text.extend(shown.map(|setting| format!("{}({}) = {}\n", setting.name, setting.origin, setting.value)));
-            text
+    match shown(args) {
+        Ok((text, code)) => {
+            output::show(text.as_bytes())?;
+            Ok(code)
         }
-        ConfigAction::List => overview.settings.iter().map(about).collect(),
+        Err(problems) => {
+            let first: Option<&(dyn std::error::Error + 'static)> = problems.0.first().map(|problem| &**problem as _);
+            let options = first.and_then(|error| error.downcast_ref::<ConfigCommandError>());
+            let code = match options {
+                Some(ConfigCommandError::Options(_)) => faults::OPTIONS,
+                Some(ConfigCommandError::Failed(_)) => 1,
+                None => faults::exit_code(&problems),
+            };
+            Ok(faults::end(&problems, code))
+        }
+    }
+}
+
+/// The text and the exit code.
+fn shown(args: &ConfigArgs) -> Result<(String, u8), Problems> {
+    match &args.action {
+        ConfigAction::View(settings) => {
+            let overview = read(settings)?;
+            let path = overview
+                .file
+                .ok_or_else(|| ConfigCommandError::Failed("Invalid or no config file was supplied".to_owned()))?;
+            let text = std::fs::read_to_string(&path).map_err(|error| ConfigError::Unreadable { path, error })?;
+            Ok((text, 0))
+        }
+        ConfigAction::Dump(wanted) => Ok((using(args.verbose, &wanted.settings)? + &dump(wanted)?, 0)),
+        ConfigAction::List(settings) => {
+            let mut text = String::new();
+            for (title, settings) in groups(&read(settings)?, settings)? {
+                text.push_str(&title.map(|(kind, plugin)| format!("# {kind} {plugin}\n")).unwrap_or_default());
+                text.extend(settings.iter().map(|setting| about(setting)));
+            }
+            Ok((text, 0))
+        }
+        ConfigAction::Init(wanted) => Ok((init(wanted)?, 0)),
+        ConfigAction::Validate(wanted) => {
+            let unknown = validate(wanted)?;
+            for message in &unknown {
+                output::aside(&format!("[ERROR]: {message}\n"));
+            }
+            match unknown.is_empty() {
+                true => Ok(("All configurations seem valid!\n".to_owned(), 0)),
+                false => Ok((String::new(), 1)),
+            }
+        }
+    }
+}
+
+/// At `-v`, the file that holds.
+fn using(verbose: u8, settings: &SettingsArgs) -> Result<String, Problems> {
+    Ok(match (verbose, read(settings)?.file) {
+        (0, _) => String::new(),
+        (_, Some(path)) => format!("Using {} as config file\n", path.display()),
+        (_, None) => "No config file found; using defaults\n".to_owned(),
+    })
+}
+
+fn own_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// All settings, of the file that is named if one is.
+fn read(settings: &SettingsArgs) -> Result<Overview, Problems> {
+    let folder = std::env::current_dir().map_err(|error| ConfigError::Unreadable { path: ".".into(), error })?;
+    let around = Surroundings { env: &own_environment, folder: &folder };
+    match &settings.config {
+        Some(path) => Overview::read_file(&checked(path, &folder)?, &around),
+        None => Overview::read(&around),
+    }
+}
+
+/// A configuration file that is there and can be one.
+fn checked(path: &Path, folder: &Path) -> Result<PathBuf, ConfigCommandError> {
+    let path = folder.join(rplay::files::filled_in(&path.to_string_lossy()));
+    if std::fs::File::open(&path).is_err() || path.is_dir() {
+        let message = format!("The provided configuration file is missing or not accessible: {}", path.display());
+        return Err(ConfigCommandError::Options(message));
+    }
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("cfg" | "ini") => Ok(path),
+        ending => {
+            let message = "Unsupported configuration file extension for";
+            Err(ConfigCommandError::Options(format!("{message} {}: {}", path.display(), ending.unwrap_or_default())))
+        }
+    }
+}
+
+/// Settings under a common title: type and name of a plugin, or none for those that are no plugin's.
+type Titled<'s> = (Option<(&'static str, &'static str)>, Vec<&'s Shown>);
+
+/// The settings that the type and the names of plugins choose.
+fn groups<'s>(overview: &'s Overview, wanted: &SettingsArgs) -> Result<Vec<Titled<'s>>, ConfigCommandError> {
+    let kind = wanted.kind.as_str();
+    if !matches!(kind, "all" | "base") && !PLUGIN_TYPES.contains(&kind) {
+        let choices: Vec<String> = ["all", "base"].iter().chain(PLUGIN_TYPES).map(|name| format!("'{name}'")).collect();
+        let message = format!("argument -t/--type: invalid choice: '{kind}' (choose from {})", choices.join(", "));
+        return Err(ConfigCommandError::Options(message));
+    }
+    let mut groups = Vec::new();
+    if matches!(kind, "all" | "base") {
+        groups.push((None, overview.settings.iter().collect()));
+    }
+    let of_kind = overview.plugins.iter().filter(|of| kind == "all" || kind == of.kind);
+    let short = |name: &str| name.strip_prefix("ansible.builtin.").unwrap_or(name).to_owned();
+    let named = |name: &str| wanted.plugins.is_empty() || wanted.plugins.iter().any(|plugin| short(plugin) == name);
+    for of in of_kind.filter(|of| named(of.plugin)) {
+        groups.push((Some((of.kind, of.plugin)), of.settings.iter().collect()));
+    }
+    if let Some(missing) = wanted.plugins.iter().find(|plugin| {
+        kind != "base"
+            && !overview.plugins.iter().any(|of| of.plugin == short(plugin) && (kind == "all" || kind == of.kind))
+    }) {
+        let message =
+            format!("{kind} plugin `{missing}` is none of ansible-core's; rplay knows the settings of those alone");
+        return Err(ConfigCommandError::Options(message));
+    }
+    Ok(groups)
+}
+
+fn dump(wanted: &DumpArgs) -> Result<String, Problems> {
+    let overview = read(&wanted.settings)?;
+    let mut groups = groups(&overview, &wanted.settings)?;
+    for (_, settings) in &mut groups {
+        settings.retain(|setting| !wanted.only_changed || setting.origin != "default");
+    }
+    let base = matches!(wanted.settings.kind.as_str(), "all" | "base");
+    let servers = if base { servers(&wanted.settings)? } else { Vec::new() };
+    if wanted.format == "display" {
+        let mut text = String::new();
+        if base {
+            let file = overview.file.as_ref().map_or_else(|| "None".to_owned(), |path| path.display().to_string());
+            text.push_str(&format!("CONFIG_FILE() = {file}\n"));
+        }
+        let line = |setting: &&Shown| {
+            let missing = setting.required && setting.origin == "default";
+            let origin = if missing { "REQUIRED" } else { &setting.origin };
+            format!("{}({origin}) = {}\n", setting.name, setting.value)
+        };
+        let mut last = None;
+        for (title, settings) in groups.iter().filter(|(title, settings)| title.is_none() || !settings.is_empty()) {
+            if let Some((kind, plugin)) = title {
+                if last != Some(kind) && wanted.settings.kind == "all" {
+                    let kind = kind.to_uppercase();
+                    text.push_str(&format!("\n\n{kind}:\n{}\n", "=".repeat(kind.len())));
+                }
+                text.push_str(&format!("\n{plugin}:\n{}\n", "_".repeat(plugin.len())));
+                last = Some(kind);
+            }
+            text.extend(settings.iter().map(line));
+            if title.is_none() {
+                text.push_str("\nGALAXY_SERVERS:\n");
+                for (name, entries) in &servers {
+                    text.push_str(&format!("\n{name}:\n{}\n", "_".repeat(name.len())));
+                    text.extend(entries.iter().map(|(key, value, origin)| {
+                        format!("{key}({origin}) = {}\n", value.as_deref().unwrap_or("None"))
+                    }));
+                }
+            }
+        }
+        return Ok(text);
+    }
+    let entry = |setting: &&Shown| json!({"name": setting.name, "origin": setting.origin, "value": setting.typed()});
+    let mut all: Vec<Json> = Vec::new();
+    let mut kinds: Map<String, Json> = Map::new();
+    for (title, settings) in groups.iter().filter(|(title, settings)| title.is_none() || !settings.is_empty()) {
+        let entries: Vec<Json> = settings.iter().map(entry).collect();
+        match title {
+            None => all.extend(entries),
+            Some((kind, plugin)) => {
+                let kind = kinds.entry(kind.to_uppercase()).or_insert_with(|| Json::Array(Vec::new()));
+                if let Json::Array(plugins) = kind {
+                    plugins.push(json!({*plugin: entries}));
+                }
+            }
+        }
+    }
+    if base {
+        let servers: Map<String, Json> = servers
+            .into_iter()
+            .map(|(name, entries)| {
+                let entry = |(key, value, origin): (&str, Option<String>, String)| {
+                    json!({"name": key, "origin": origin, "value": value})
+                };
+                (name, Json::from(entries.into_iter().map(entry).collect::<Vec<_>>()))
+            })
+            .collect();
+        all.push(json!({ "GALAXY_SERVERS": servers }));
+    }
+    match wanted.settings.kind.as_str() {
+        "all" => all.extend(kinds.into_iter().map(|(kind, plugins)| json!({ kind: plugins }))),
+        // Of one type alone the plugins need no title.
+        _ => all.extend(kinds.into_iter().flat_map(|(_, plugins)| plugins.as_array().cloned().unwrap_or_default())),
+    }
+    formatted(&Json::from(all), &wanted.format)
+}
+
+fn formatted(data: &Json, format: &str) -> Result<String, Problems> {
+    if format == "yaml" {
+        let value = rplay::vars::from_wire(data.clone().into());
+        let options = emit::Options { indent: None, ..emit::Options::nice() };
+        let text = emit::to_yaml(&value, &options).map_err(|error| ConfigCommandError::Failed(error.to_string()))?;
+        return Ok(text.trim_end().to_owned() + "\n");
+    }
+    let mut text = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut writer = serde_json::Serializer::with_formatter(&mut text, formatter);
+    serde::Serialize::serialize(data, &mut writer).map_err(|error| ConfigCommandError::Failed(error.to_string()))?;
+    Ok(String::from_utf8_lossy(&text).into_owned() + "\n")
+}
+
+/// What is said of each server of Galaxy: key, value and origin.
+fn servers(wanted: &SettingsArgs) -> Result<Vec<(String, Vec<(&'static str, Option<String>, String)>)>, Problems> {
+    const KEYS: [&str; 9] =
+        ["url", "username", "password", "token", "auth_url", "api_version", "validate_certs", "client_id", "timeout"];
+    let folder = std::env::current_dir().map_err(|error| ConfigError::Unreadable { path: ".".into(), error })?;
+    let named = wanted.config.as_ref().map(|path| checked(path, &folder)).transpose()?;
+    let env = |name: &str| match (&named, name) {
+        (Some(path), "ANSIBLE_CONFIG") => Some(path.display().to_string()),
+        _ => own_environment(name),
     };
-    output::show(text.as_bytes())?;
-    Ok(0)
+    let (config, _) = Config::read(&Surroundings { env: &env, folder: &folder })?;
+    let file = config.file.as_deref().map_or_else(|| "default".to_owned(), |path| path.display().to_string());
+    let shown = config.galaxy_sections.iter().map(|section| {
+        let entry = |key: &'static str| match section.get(key) {
+            Some(value) => (key, Some(value.to_owned()), file.clone()),
+            None => (key, None, "default".to_owned()),
+        };
+        (section.name.clone(), KEYS.into_iter().map(entry).collect())
+    });
+    Ok(shown.collect())
+}
+
+/// A file that sets all to their defaults: of each setting its own section and key, its variable, or its variable of
+/// plays.
+fn init(wanted: &InitArgs) -> Result<String, Problems> {
+    // Defaults alone: nothing that is set here counts.
+    let nothing = Surroundings { env: &|_| None, folder: Path::new("/") };
+    let overview = Overview::defaults(&nothing);
+    let groups = groups(&overview, &wanted.settings)?;
+    let settings = groups.into_iter().flat_map(|(_, settings)| settings);
+    let mark = if wanted.disabled { ";" } else { "" };
+    if wanted.format == "ini" {
+        // A key belongs into one section once, however many plugins read it.
+        let mut sections: Vec<(&str, Vec<(&str, &Shown)>)> = Vec::new();
+        for (section, key, setting) in settings
+            .filter_map(|setting| setting.keys.last()?.split_once('.').map(|(section, key)| (section, key, setting)))
+        {
+            let at = sections.iter().position(|(name, _)| *name == section).unwrap_or_else(|| {
+                sections.push((section, Vec::new()));
+                sections.len() - 1
+            });
+            if !sections[at].1.iter().any(|(known, _)| *known == key) {
+                sections[at].1.push((key, setting));
+            }
+        }
+        return Ok(sections
+            .into_iter()
+            .map(|(section, keys)| {
+                let line = |(key, setting): (&str, &Shown)| {
+                    format!("# ({}) {}\n{mark}{key}={}\n\n", setting.kind, setting.name, setting.plain())
+                };
+                format!("[{section}]\n{}\n", keys.into_iter().map(line).collect::<String>())
+            })
+            .collect());
+    }
+    let mark = if wanted.disabled { "#" } else { "" };
+    let mut told: Vec<&str> = Vec::new();
+    let mut text = String::new();
+    for setting in settings {
+        let name = match wanted.format.as_str() {
+            "env" => setting.variables.first(),
+            _ => setting.vars.first(),
+        };
+        let Some(name) = name.filter(|name| !told.contains(name)) else { continue };
+        told.push(name);
+        let about = format!("# {}({})\n", setting.name, setting.kind);
+        let value = match wanted.format.as_str() {
+            "env" => format!("{mark}{name}={}\n\n", setting.plain()),
+            _ => format!("{mark}{name}: {}\n\n", setting.typed()),
+        };
+        text.push_str(&(about + &value));
+    }
+    Ok(text)
+}
+
+/// What in the configuration file or the environment is no setting, in Ansible's words.
+fn validate(wanted: &ValidateArgs) -> Result<Vec<String>, Problems> {
+    let overview = read(&wanted.settings)?;
+    let groups = groups(&overview, &wanted.settings)?;
+    let known: Vec<&Shown> = groups.into_iter().flat_map(|(_, settings)| settings).collect();
+    if wanted.format == "env" {
+        let is_known = |name: &str| known.iter().any(|setting| setting.variables.contains(&name));
+        // Of galaxy's servers each has variables of its own name.
+        let other = |name: &str| {
+            name == "ANSIBLE_CONFIG" || name.starts_with("ANSIBLE_TEST_") || name.starts_with("ANSIBLE_GALAXY_SERVER_")
+        };
+        let mut unknown: Vec<String> = std::env::vars_os()
+            .filter_map(|(name, _)| name.into_string().ok())
+            .filter(|name| name.starts_with("ANSIBLE_") && !is_known(name) && !other(name))
+            .map(|name| format!("Found unknown environment variable '{name}'."))
+            .collect();
+        unknown.sort_unstable();
+        return Ok(unknown);
+    }
+    let Some(path) = &overview.file else { return Ok(Vec::new()) };
+    let mut unknown: Vec<String> = Vec::new();
+    for (section, key) in &overview.entries {
+        let mut of_section = known.iter().flat_map(|setting| setting.keys.iter()).filter_map(|key| key.split_once('.'));
+        let own = section == "rplay" || section.starts_with("galaxy_server.");
+        let message = match of_section.clone().any(|(name, _)| name == section) {
+            _ if own => continue,
+            false => format!("Found unknown section '{section}' in '{}.", path.display()),
+            true if of_section.any(|(name, known)| name == section && known == key) => continue,
+            true => format!("Found unknown key '{key}' in section '{section}' in '{}.", path.display()),
+        };
+        if !unknown.contains(&message) {
+            unknown.push(message);
+        }
+    }
+    Ok(unknown)
 }
 
 fn about(setting: &Shown) -> String {
     format!(
-        "{}:\n  ini: {}\n  env: {}\n  value: {}\n  source: {}\n  effect: {}\n",
+        "{}:\n  type: {}\n  ini: {}\n  env: {}\n{}  default: {}\n  value: {}\n  source: {}\n  effect: {}\n",
         setting.name,
+        setting.kind,
         setting.keys.join(", "),
         setting.variables.join(", "),
+        match setting.vars.is_empty() {
+            true => String::new(),
+            false => format!("  vars: {}\n", setting.vars.join(", ")),
+        },
+        setting.default,
         setting.value,
         setting.origin,
         setting.effect.words()

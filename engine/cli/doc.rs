@@ -18,6 +18,13 @@ pub fn command(args: &DocArgs) -> Result<u8, Problems> {
     Ok(0)
 }
 
+/// Shows a module's page, for the console.
+pub fn show(module: &str) {
+    if let Some(entry) = Action::find(module) {
+        crate::output::tell(&page(&entry));
+    }
+}
+
 /// What `rplay doc` prints, or what is wrong with the names given.
 fn doc(args: &DocArgs) -> Result<String, String> {
     let found = named(&args.modules)?;

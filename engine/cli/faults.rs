@@ -49,6 +49,24 @@ pub fn show(problems: &Problems) {
 /// Ansible's exit code for a file that cannot be read or understood.
 pub const UNREADABLE: u8 = 4;
 
+/// Ansible's exit code for options that make no sense.
+pub const OPTIONS: u8 = 5;
+
+/// The exit code of a command that ends with these problems: settings count as options.
+pub fn exit_code(problems: &Problems) -> u8 {
+    let of_settings = |problem: &rplay::source::Problem| {
+        let error: &(dyn std::error::Error + 'static) = &**problem;
+        error.is::<rplay::config::ConfigError>()
+    };
+    if problems.0.first().is_some_and(of_settings) { OPTIONS } else { 1 }
+}
+
+/// Says what is wrong with the command line, and gives the exit code.
+pub fn refuse(message: &str) -> u8 {
+    output::aside(&format!("[ERROR]: {}\n", SECRETS.mask(message)));
+    OPTIONS
+}
+
 /// Shows what ends the run, and gives the exit code back.
 pub fn end(problems: &Problems, exit_code: u8) -> u8 {
     show(problems);

@@ -9,7 +9,7 @@ use std::{
 use miette::Diagnostic;
 use rplay::{
     config::Config,
-    inventory::{Inventory, SourceRules},
+    inventory::{Inventory, Limit, Listing, SourceRules},
     python::InventoryPlugins,
     source::{Problems, nearest},
     syntax::emit,
@@ -18,80 +18,168 @@ use rplay::{
 use serde_json::{Map, Value as Json};
 use thiserror::Error;
 
-use crate::{args::InventoryArgs, faults, output, passwords};
+use crate::{args::InventoryArgs, faults, output, passwords, toml};
 
 #[derive(Debug, Error, Diagnostic)]
 enum InventoryCommandError {
-    #[error("there is no {what} `{name}` in the inventory")]
-    Unknown {
-        what: &'static str,
-        name: String,
+    #[error("No action selected, at least one of --host, --graph or --list needs to be specified.")]
+    NoAction,
+    #[error("Conflicting options used, only one of --host, --graph or --list can be used at the same time.")]
+    Conflict,
+    #[error("Pattern must be valid group name when using --graph")]
+    NoGroup {
+        #[help]
+        help: Option<String>,
+    },
+    #[error("You must pass a single valid host to --host parameter")]
+    NoHost {
         #[help]
         help: Option<String>,
     },
     #[error("the inventory cannot be written as YAML: {0}")]
     Yaml(String),
+    #[error("{path} cannot be written: {error}")]
+    File { path: String, error: std::io::Error },
+}
+
+/// Why the command ended, and its exit code.
+struct Ended(Problems, u8);
+
+impl From<Problems> for Ended {
+    fn from(problems: Problems) -> Self {
+        let code = faults::exit_code(&problems);
+        Ended(problems, code)
+    }
+}
+
+impl From<InventoryCommandError> for Ended {
+    fn from(fault: InventoryCommandError) -> Self {
+        let code = if matches!(fault, InventoryCommandError::Yaml(_) | InventoryCommandError::File { .. }) {
+            1
+        } else {
+            faults::OPTIONS
+        };
+        Ended(fault.into(), code)
+    }
 }
 
 /// Prints the inventory as `ansible-inventory` does.
 pub fn command(args: &InventoryArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
     faults::show(&warnings);
-    let mut exit_code = 1;
-    let (text, warnings) = match shown(args, &config, &mut exit_code) {
+    let (text, warnings) = match shown(args, &config) {
         Ok(shown) => shown,
-        Err(problems) => return Ok(faults::end(&problems, exit_code)),
+        Err(Ended(problems, code)) => return Ok(faults::end(&problems, code)),
     };
     for warning in warnings {
         output::aside(&format!("[WARNING]: {}\n", visible(&warning)));
     }
-    output::show(format!("{}\n", visible(text.trim_end())).as_bytes())?;
+    match &args.output {
+        Some(path) => {
+            let failed = |error| InventoryCommandError::File { path: path.display().to_string(), error };
+            std::fs::write(path, text.trim_end()).map_err(failed)?;
+        }
+        None => output::show(format!("{}\n", visible(text.trim_end())).as_bytes())?,
+    }
     Ok(0)
 }
 
-/// What is to be printed, and what is to be warned of. Where that fails, `exit_code` says how the process ends.
-fn shown(args: &InventoryArgs, config: &Config, exit_code: &mut u8) -> Result<(String, Vec<String>), Problems> {
+/// What is to be printed, and what is to be warned of.
+fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>), Ended> {
+    match usize::from(args.list) + usize::from(args.graph) + usize::from(args.host.is_some()) {
+        0 => return Err(InventoryCommandError::NoAction.into()),
+        1 => {}
+        _ => return Err(InventoryCommandError::Conflict.into()),
+    }
     let vault = passwords::vault(&args.sources.passwords, config, faults::secrets())?;
     let sources = config.inventory_sources(&args.sources.inventory);
-    let folder = args.playbook_dir.as_deref();
+    let folder = args.playbook_dir.as_deref().or(config.playbook_dir.as_deref());
     let folders = folder.map(Path::to_owned).into_iter().collect();
     let plugins = InventoryPlugins::new(config.ansible_python.value.clone(), folders, true);
     let rules = SourceRules { plugins: Some(Arc::new(plugins)), ..config.source_rules() };
     let mut inventory = Inventory::load(&sources, vault.clone(), &rules)?;
-    let unknown = |what, name: &str, known: Vec<&str>| InventoryCommandError::Unknown {
-        what,
-        name: name.to_owned(),
-        help: nearest(name, known).map(|meant| format!("did you mean `{meant}`?")),
-    };
-    let text = if let Some(group) = &args.graph {
+    let unreadable = |problems| Ended(problems, faults::UNREADABLE);
+    // What was odd before anything is shown.
+    let mut notes = Vec::new();
+    let text = if args.graph {
+        let group = args.group.as_deref().unwrap_or("all");
         let tree = inventory.tree(group, args.vars.then_some(folder));
-        let tree =
-            tree.ok_or_else(|| unknown("group", group, inventory.groups().map(|group| &*group.name).collect()))?;
-        tree.inspect_err(|_| *exit_code = faults::UNREADABLE)?
+        let help = || nearest(group, inventory.groups().map(|group| &*group.name));
+        tree.ok_or_else(|| InventoryCommandError::NoGroup {
+            help: help().map(|meant| format!("did you mean `{meant}`?")),
+        })?
+        .map_err(unreadable)?
     } else {
         // Extra variables win over all others, as in a play.
         let extra = rplay::vars::extra_vars(&args.sources.extra_vars, &vault)?;
         let json = match &args.host {
             Some(host) if inventory.host(host).is_none() => {
-                return Err(unknown("host", host, inventory.hosts().map(|host| &*host.name).collect()).into());
+                if inventory.group(host).is_none() {
+                    let message = format!("Could not match supplied host pattern, ignoring: {}", visible(host));
+                    output::aside(&format!("[WARNING]: {message}\n"));
+                }
+                let meant = nearest(host, inventory.hosts().map(|host| &*host.name));
+                return Err(InventoryCommandError::NoHost {
+                    help: meant.map(|meant| format!("did you mean `{meant}`?")),
+                }
+                .into());
             }
             Some(host) => inventory.host_vars(host, folder, &extra),
-            None => inventory.list(folder, &extra),
+            None => {
+                let limit = args.limit.as_ref().map(|limit| Limit::parse(limit)).transpose().map_err(Problems::from)?;
+                let allowed = limit.map(|limit| limit.matched(&inventory)).transpose().map_err(Problems::from)?;
+                notes.extend(allowed.iter().flat_map(|allowed| allowed.warnings.iter().cloned()));
+                let export = args.export || *config.inventory_export;
+                inventory.list(Listing { playbook_dir: folder, export, allowed: allowed.as_ref() }, &extra)
+            }
         };
-        let json = json.inspect_err(|_| *exit_code = faults::UNREADABLE)?;
-        let text = match (args.yaml, &args.host) {
-            (false, _) => pretty(&json),
-            (true, Some(_)) => yaml(&json)?,
-            (true, None) => yaml(&nested(&json))?,
+        let json = json.map_err(unreadable)?;
+        let text = match (args.yaml, args.toml, &args.host) {
+            (true, _, Some(_)) => yaml(&json)?,
+            (true, _, None) => yaml(&nested(&json))?,
+            (_, true, Some(_)) => toml::text(&json),
+            (_, true, None) => toml::text(&by_group(&json)),
+            _ => pretty(&json),
         };
         std::mem::forget(json);
         text
     };
     let mut warnings = std::mem::take(&mut inventory.warnings);
     warnings.extend(inventory.take_warnings());
+    warnings.extend(notes);
     // The process ends soon: to free it piece by piece would only take time.
     std::mem::forget(inventory);
     Ok((text, warnings))
+}
+
+/// The listing as a TOML inventory has it: one table a group; the variables of a host where it is named first.
+fn by_group(listing: &Json) -> Json {
+    let mut told = HashSet::new();
+    let mut groups = Map::new();
+    for (name, group) in listing.as_object().into_iter().flatten().filter(|(name, _)| *name != "_meta") {
+        let mut shown = Map::new();
+        for key in ["children", "vars"] {
+            if let Some(value) = group.get(key) {
+                shown.insert(key.to_owned(), value.clone());
+            }
+        }
+        let hosts = group.get("hosts").and_then(Json::as_array);
+        let about = |host: &str| listing["_meta"]["hostvars"].get(host).cloned();
+        let hosts: Map<String, Json> = hosts
+            .into_iter()
+            .flatten()
+            .filter_map(Json::as_str)
+            .map(|host| {
+                let vars = about(host).filter(|_| told.insert(host)).unwrap_or_else(|| Json::Object(Map::new()));
+                (host.to_owned(), vars)
+            })
+            .collect();
+        if !hosts.is_empty() {
+            shown.insert("hosts".to_owned(), Json::Object(hosts));
+        }
+        groups.insert(name.clone(), Json::Object(shown));
+    }
+    Json::Object(groups)
 }
 
 /// Indented by four, as Ansible indents.
@@ -122,23 +210,30 @@ fn nested_group<'l>(name: &str, listing: &'l Json, told: &mut HashSet<(&'static 
         // As the emitter sorts them, so that the first one says it all.
         let members: BTreeSet<&str> = members.into_iter().flatten().filter_map(Json::as_str).collect();
         for member in members {
-            let about = match (told.insert((kind, member)), kind) {
+            let first = told.insert((kind, member));
+            let about = match (first, kind) {
                 (false, _) => empty(),
                 (true, "children") => nested_group(member, listing, told),
                 (true, _) => listing["_meta"]["hostvars"].get(member).cloned().unwrap_or_else(empty),
             };
-            shown.insert(member.to_owned(), about);
+            // Groups with nothing in them are left out, as Ansible leaves them out.
+            if kind == "hosts" || about.as_object().is_some_and(|group| !group.is_empty()) || !first {
+                shown.insert(member.to_owned(), about);
+            }
         }
         if !shown.is_empty() {
             group.insert(kind.to_owned(), Json::Object(shown));
         }
+    }
+    if let Some(vars) = listing.get(name).and_then(|group| group.get("vars")) {
+        group.insert("vars".to_owned(), vars.clone());
     }
     Json::Object(group)
 }
 
 fn yaml(json: &Json) -> Result<String, InventoryCommandError> {
     let value = rplay::vars::from_wire(json.clone().into());
-    emit::to_yaml(&value, &emit::Options { vaults: true, ..emit::Options::nice() })
+    emit::to_yaml(&value, &emit::Options { vaults: true, indent: None, ..emit::Options::nice() })
         .map_err(|error| InventoryCommandError::Yaml(error.to_string()))
 }
 
@@ -153,9 +248,9 @@ mod tests {
         let words = ["rplay", "inventory"].iter().chain(words);
         let Some(Command::Inventory(args)) = Cli::read(words).unwrap().command else { panic!("not inventory") };
         let around = rplay::config::Surroundings { env: &|_| None, folder: Path::new("/") };
-        shown(&args, &Config::read(&around).unwrap().0, &mut 0)
+        shown(&args, &Config::read(&around).unwrap().0)
             .map(|(text, _)| text)
-            .map_err(|problems| problems.0[0].to_string())
+            .map_err(|Ended(problems, code)| format!("{} ({code})", problems.0[0]))
     }
 
     #[test]
@@ -165,9 +260,32 @@ mod tests {
         assert!(inventory(&["-i", "a,b", "--list", "-e", "x=1"]).unwrap().contains("\"x\": \"1\""));
         assert_eq!(
             inventory(&["-i", "web1,", "--host", "web2"]).unwrap_err(),
-            "there is no host `web2` in the inventory"
+            "You must pass a single valid host to --host parameter (5)"
         );
-        assert_eq!(inventory(&["-i", "a,", "--graph", "x"]).unwrap_err(), "there is no group `x` in the inventory");
+        let refused = |words: &[&str]| inventory(&[&["-i", "a,"], words].concat()).unwrap_err();
+        assert_eq!(refused(&["--graph", "x"]), "Pattern must be valid group name when using --graph (5)");
+        assert!(refused(&[]).starts_with("No action selected, at least one of --host, --graph or --list"));
+        assert!(refused(&["--graph", "--list"]).starts_with("Conflicting options used"));
+    }
+
+    /// `--export` leaves variables where they were defined; `--limit` leaves hosts out.
+    #[test]
+    fn listings_are_exported_and_limited() {
+        let file = tempfile::Builder::new().suffix(".ini").tempfile().unwrap();
+        std::fs::write(file.path(), "[web]\nw1 a=1\nw2\n[db]\nd1\n[web:vars]\ny=2\n[all:vars]\nx=1\n").unwrap();
+        let path = file.path().to_str().unwrap();
+        let list = |more: &[&str]| inventory(&[&["-i", path, "--list"], more].concat()).unwrap();
+        let json = |more: &[&str]| serde_json::from_str::<Json>(&list(more)).unwrap();
+        let exported = json(&["--export"]);
+        assert_eq!(exported["_meta"]["hostvars"], serde_json::json!({"w1": {"a": 1}}));
+        assert_eq!((&exported["web"]["vars"]["y"], &exported["all"]["vars"]["x"]), (&Json::from(2), &Json::from(1)));
+        assert!(list(&["--export", "-y"]).contains("w1:\n          a: 1\n"));
+        let limited = json(&["-l", "web:!w2"]);
+        assert_eq!(limited["web"]["hosts"], serde_json::json!(["w1"]));
+        assert!(limited["_meta"]["hostvars"].get("d1").is_none() && limited.get("db").is_none());
+        let toml = list(&["--toml"]);
+        assert!(toml.contains("[web.hosts.w1]\na = 1\nx = 1\ny = 2\n"), "{toml}");
+        assert!(toml.contains("[web.hosts.w2]\nx = 1\n") && toml.contains("[all]\nchildren = [\n    \"ungrouped\",\n"));
     }
     /// What reads as something else in YAML 1.1 must come back as the text that it was.
     #[test]
@@ -210,7 +328,7 @@ mod tests {
             inventory(&[&["-i", path, "--list"], more].concat()).unwrap()
         };
         let text = list(&given, &["--yaml"]);
-        assert!(text.starts_with("all:\n    children:\n"), "{text}");
+        assert!(text.starts_with("all:\n  children:\n"), "{text}");
         // Other readers of YAML see the same, too.
         let listing: Json = serde_json::from_str(&list(&given, &[])).unwrap();
         assert_eq!(serde_yaml::from_str::<Json>(&text).unwrap(), nested(&listing), "{text}");

@@ -6,7 +6,11 @@
 mod adhoc;
 mod args;
 mod config;
+mod config_args;
+mod console;
+mod console_args;
 mod doc;
+mod editor;
 mod ending;
 mod faults;
 mod galaxy;
@@ -17,9 +21,14 @@ mod output;
 mod own;
 mod passwords;
 mod prompt;
+mod pull;
+mod pull_args;
 mod run;
+mod toml;
 mod tool;
 mod vault;
+mod vault_args;
+mod version;
 
 use std::process::ExitCode;
 
@@ -61,28 +70,46 @@ fn controller() -> ExitCode {
 
 /// Reads the command line and does what it says.
 fn command() -> ExitCode {
-    let words = match tool::words(std::env::args_os().collect()) {
-        Ok(words) => words,
-        Err(refusal) => {
-            output::aside(&format!("{refusal}\n"));
-            return ExitCode::from(1);
+    let called = tool::Called::of(std::env::args_os().collect());
+    if called.wants_version() {
+        output::tell(&version::text(called.tool.unwrap_or_default()));
+        return ExitCode::SUCCESS;
+    }
+    let cli = match Cli::read(&called.words) {
+        Ok(cli) => cli,
+        Err(error) => {
+            if called.tool.is_none() {
+                error.exit();
+            }
+            let text = called.named(&error.render().to_string());
+            if !error.use_stderr() {
+                output::tell(&text);
+                return ExitCode::SUCCESS;
+            }
+            let said = called.usage_error(&error).map(|said| format!("{said}\n")).unwrap_or_default();
+            output::aside(&format!("{text}{said}"));
+            return ExitCode::from(2);
         }
     };
-    let cli = match Cli::read(words) {
-        Ok(cli) => cli,
-        Err(error) => error.exit(),
-    };
-    if !matches!(cli.command, None | Some(Command::Adhoc(_))) {
+    if called.tool == Some("ansible-playbook") && cli.command.is_none() && cli.run.playbooks.is_empty() {
+        // Only `rplay` itself takes the project's own playbook.
+        output::aside("usage: ansible-playbook [OPTIONS] PLAYBOOK...; --help shows the options\n");
+        output::aside("ansible-playbook: error: the following arguments are required: playbook\n");
+        return ExitCode::from(2);
+    }
+    if !matches!(cli.command, None | Some(Command::Adhoc(_) | Command::Console(_) | Command::Pull(_))) {
         release_stops();
     }
     let result = match cli.command {
         None => run::run(&cli.run, run::Plays::Files),
         Some(Command::Adhoc(wanted)) => adhoc::command(&wanted),
+        Some(Command::Console(wanted)) => console::command(&wanted),
         Some(Command::Config(wanted)) => config::command(&wanted),
         Some(Command::Doc(wanted)) => doc::command(&wanted),
         Some(Command::Galaxy(wanted)) => galaxy::command(&wanted),
         Some(Command::Inventory(wanted)) => inventory::command(&wanted),
         Some(Command::Own(wanted)) => own::command(&wanted),
+        Some(Command::Pull(wanted)) => pull::command(&wanted),
         Some(Command::Vault(wanted)) => vault::command(&wanted),
         Some(Command::Agent) => return rplay_agent::main(),
     };
@@ -90,7 +117,7 @@ fn command() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(problems) => {
             faults::show(&problems);
-            ExitCode::from(1)
+            ExitCode::from(faults::exit_code(&problems))
         }
     }
 }

@@ -18,8 +18,7 @@ use rplay::{
 
 use crate::{
     args::{Cli, SelfAction, SelfArgs},
-    output,
-    tool::TOOLS,
+    output, tool,
 };
 
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -122,7 +121,7 @@ fn link(folder: &Path) -> Result<String, SelfError> {
     };
     let own = std::env::current_exe().map_err(at(Path::new("rplay")))?;
     let missing: Vec<PathBuf> =
-        TOOLS.iter().map(|name| folder.join(name)).filter(|path| !leads_to(path, &own)).collect();
+        tool::names().map(|name| folder.join(name)).filter(|path| !leads_to(path, &own)).collect();
     if let Some(path) = missing.iter().find(|path| path.symlink_metadata().is_ok()) {
         return Err(SelfError::Taken { path: path.clone() });
     }
@@ -150,10 +149,10 @@ mod tests {
         assert!(matches!(link(there.path()), Err(SelfError::Taken { path }) if path == taken));
         assert_eq!(fs::read_dir(there.path()).unwrap().count(), 1);
         fs::remove_file(&taken).unwrap();
-        assert_eq!(link(there.path()).unwrap().lines().count(), TOOLS.len());
+        assert_eq!(link(there.path()).unwrap().lines().count(), tool::names().count());
         assert_eq!(link(there.path()).unwrap(), "", "they are there");
         let own = std::env::current_exe().unwrap();
-        assert!(TOOLS.iter().all(|name| leads_to(&there.path().join(name), &own)));
+        assert!(tool::names().all(|name| leads_to(&there.path().join(name), &own)));
     }
 
     #[test]

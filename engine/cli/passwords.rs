@@ -4,6 +4,7 @@
 use std::{path::Path, sync::Arc};
 
 use miette::Diagnostic;
+use parking_lot::Mutex;
 use rplay::{
     config::Config,
     link::Secret,
@@ -12,7 +13,7 @@ use rplay::{
     vault::{PasswordSource, Vault},
 };
 
-use crate::{args::PasswordArgs, prompt};
+use crate::{args::PasswordArgs, output, prompt};
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 enum PasswordError {
@@ -25,21 +26,62 @@ enum PasswordError {
     Asked(String),
 }
 
+/// What a vault password is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// Only if an option or a setting says so.
+    IfWanted,
+    /// To read what is encrypted; asked for when there is no other.
+    ToOpen,
+    /// To encrypt; asked for twice when there is no other.
+    ToEncrypt,
+}
+
 /// The vault with all passwords that the command line and the configuration name.
 pub fn vault(args: &PasswordArgs, config: &Config, secrets: &Arc<Secrets>) -> Result<Arc<Vault>, Problems> {
+    vault_for(args, config, secrets, Asked::IfWanted)
+}
+
+/// The same for a purpose.
+pub fn vault_for(
+    args: &PasswordArgs,
+    config: &Config,
+    secrets: &Arc<Secrets>,
+    purpose: Asked,
+) -> Result<Arc<Vault>, Problems> {
     let mut sources = config.vault_identity_list.0.clone();
     sources.extend(args.password_sources());
     if let Some(file) = &config.vault_password_file.value {
         sources.push(PasswordSource::file(&file.display().to_string()));
     }
-    if *config.ask_vault_pass && !args.ask_vault_password && sources.is_empty() {
+    let ask = *config.ask_vault_pass && !args.ask_vault_password || purpose != Asked::IfWanted;
+    if ask && sources.is_empty() {
         sources.push(PasswordSource::parse("prompt"));
     }
-    let ask = |id: &str| match id {
-        rplay::vault::DEFAULT_ID => prompt::secret("Vault password: "),
-        id => prompt::secret(&format!("Vault password ({id}): ")),
+    gather(&sources, config, secrets, purpose)
+}
+
+/// The passwords of these sources. A file without one is a warning as long as another gives one.
+pub fn gather(
+    sources: &[PasswordSource],
+    config: &Config,
+    secrets: &Arc<Secrets>,
+    purpose: Asked,
+) -> Result<Arc<Vault>, Problems> {
+    let ask = |id: &str| {
+        let named = match id {
+            rplay::vault::DEFAULT_ID => String::new(),
+            id => format!(" ({id})"),
+        };
+        let new = if purpose == Asked::ToEncrypt { "New Vault" } else { "Vault" };
+        let typed = once(&format!("{new} password{named}: "))?;
+        if purpose == Asked::ToEncrypt && prompt::secret(&format!("Confirm new vault password{named}: "))? != typed {
+            return Err(std::io::Error::other("Passwords do not match"));
+        }
+        Ok(typed)
     };
-    Ok(Arc::new(Vault::gather(&sources, *config.vault_id_match, secrets.clone(), ask)?))
+    let warn = |warning: &str| output::aside(&format!("[WARNING]: {warning}\n"));
+    Ok(Arc::new(Vault::gather(sources, *config.vault_id_match, secrets.clone(), ask, warn)?))
 }
 
 /// A password from a file, from a question, or none.
@@ -49,7 +91,7 @@ pub fn password(file: Option<&Path>, ask: bool, question: &str, secrets: &Secret
             rplay::files::read_text(path)
                 .map_err(|error| PasswordError::File { path: path.display().to_string(), reason: error.to_string() })?,
         ),
-        (None, true) => Some(prompt::secret(question).map_err(|error| PasswordError::Asked(error.to_string()))?),
+        (None, true) => Some(once(question).map_err(|error| PasswordError::Asked(error.to_string()))?),
         (None, false) => None,
     };
     Ok(text.map(|text| {
@@ -57,4 +99,16 @@ pub fn password(file: Option<&Path>, ask: bool, question: &str, secrets: &Secret
         secrets.add(text);
         Secret::new(text)
     }))
+}
+
+/// Asks a question once in the life of this process: `rplay console` and `rplay pull` run several plays.
+fn once(question: &str) -> std::io::Result<String> {
+    static ANSWERS: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+    let mut answers = ANSWERS.lock();
+    if let Some((_, answer)) = answers.iter().find(|(asked, _)| asked == question) {
+        return Ok(answer.clone());
+    }
+    let answer = prompt::secret(question)?;
+    answers.push((question.to_owned(), answer.clone()));
+    Ok(answer)
 }

@@ -17,20 +17,30 @@ use rplay::{actions::Prompt, report::Channel, secrets::Secrets, visible::visible
 
 use crate::output;
 
-/// Asks on the terminal itself, so that standard input and output may be pipes.
+/// Asks on the terminal itself, so that standard input and output may be pipes. Without a terminal the answer is a line
+/// of standard input, as with Ansible.
 pub fn secret(question: &str) -> io::Result<String> {
-    let terminal = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/tty")
-        .map_err(|_| io::Error::new(io::ErrorKind::NotFound, "there is no terminal to ask at"))?;
+    line(question, false)
+}
+
+/// The same; `echo` shows what is typed.
+pub fn line(question: &str, echo: bool) -> io::Result<String> {
     let mut answer = String::new();
+    let Ok(terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else {
+        output::aside(&visible(question));
+        if io::stdin().lock().read_line(&mut answer)? == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "there is no terminal to ask at, and no input"));
+        }
+        return Ok(answer.trim_end_matches(['\r', '\n']).to_owned());
+    };
     {
-        let _unseen = Unseen::on(&terminal)?;
+        let _unseen = if echo { None } else { Some(Unseen::on(&terminal)?) };
         write!(&terminal, "{}", visible(question))?;
         BufReader::new(&terminal).read_line(&mut answer)?;
     }
-    writeln!(&terminal)?;
+    if !echo {
+        writeln!(&terminal)?;
+    }
     Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
 }
 

@@ -28,7 +28,7 @@ use rplay::{
 use crate::{args::RunArgs, ending, faults, listing, passwords, prompt::Person};
 
 /// How many hosts are worked on at once when nobody says: connections cost the hosts more than us.
-const FORKS: u32 = 50;
+pub const FORKS: u32 = 50;
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 enum RunError {
@@ -55,6 +55,11 @@ pub enum Plays {
 /// Runs plays; the result is the exit code.
 pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
+    if args.connection.scp_extra_args.is_some() || args.connection.sftp_extra_args.is_some() {
+        let message = "--scp-extra-args and --sftp-extra-args have no effect: rplay sends files over the connection of \
+            ssh itself; use --ssh-extra-args";
+        crate::output::aside(&format!("[WARNING]: {message}\n"));
+    }
     if *config.link_timeout == 0 {
         rplay::link::release_stops();
     }
@@ -94,7 +99,7 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     for warning in std::mem::take(&mut inventory.warnings) {
         channel.send(Event::Warning { message: warning.into(), place: None });
     }
-    let project = project(&config, &vault, &channel);
+    let project = project(&config, &args.module_path, &vault, &channel);
     let resolver = Resolver {
         project,
         tags: TagSelection {
@@ -116,6 +121,7 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     for play in resolved.iter().flat_map(|(_, plays)| plays) {
         problems.0.extend(resolver.project.check_vars_files(play).0);
     }
+    let is_text = text.is_some();
     if let Some((source, folder)) = text {
         match resolver.playbook_text(&source, &folder) {
             Ok(plays) => resolved.push((folder, plays)),
@@ -139,7 +145,7 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         std::mem::forget((resolved, resolver, inventory));
         return Ok(0);
     }
-    if inventory.hosts().len() == 0 {
+    if inventory.hosts().len() == 0 && !is_text {
         let message = "provided hosts list is empty, only localhost is available. Note that the implicit localhost \
             does not match 'all'";
         channel.send(Event::Warning { message: message.into(), place: None });
@@ -186,7 +192,12 @@ fn log(config: &Config) -> Option<Arc<Log>> {
     }
 }
 
-fn project(config: &Config, vault: &Arc<rplay::vault::Vault>, channel: &Arc<Channel>) -> Arc<Project> {
+fn project(
+    config: &Config,
+    module_path: &[String],
+    vault: &Arc<rplay::vault::Vault>,
+    channel: &Arc<Channel>,
+) -> Arc<Project> {
     let vault = vault.clone();
     let decrypt = Box::new(move |source: &Arc<rplay::source::Source>| vault.open(source.clone()));
     let told = channel.clone();
@@ -199,8 +210,11 @@ fn project(config: &Config, vault: &Arc<rplay::vault::Vault>, channel: &Arc<Chan
     let mismatch = *config.collections_on_ansible_version_mismatch;
     let project = Project::new(config.roles_path.0.clone(), decrypt, warn);
     let project = project.with_collections(Arc::new(collections), mismatch, *config.deprecation_warnings);
+    // What the command line names comes first.
+    let named = module_path.iter().flat_map(|folders| folders.split(':')).filter(|folder| !folder.is_empty());
+    let library = named.map(rplay::files::filled_in).chain(config.library.0.iter().cloned()).collect();
     Arc::new(project.with_external(external::Settings {
-        library: config.library.0.clone(),
+        library,
         module_utils: config.module_utils.0.clone(),
         roles: config.roles_path.0.clone(),
         filter_plugins: config.filter_plugins.0.clone(),
@@ -279,12 +293,13 @@ fn options(
         pkcs11_provider: config.pkcs11_provider.value.clone(),
         methods: methods(config, secrets),
     };
+    let task_timeout = args.task_timeout.unwrap_or(*config.task_timeout);
     let first = sources.iter().map(PathBuf::from).find(|path| path.exists());
     let absolute = |path: &std::path::Path| rplay::source::absolute(path);
     Ok(Options {
         check: args.check,
         diff: args.diff || *config.diff_always,
-        forks: connection.forks.or(config.forks.value).unwrap_or(FORKS) as usize,
+        forks: args.forks.forks.or(config.forks.value).unwrap_or(FORKS) as usize,
         verbosity: args.sources.verbose.max(*config.verbosity as u8),
         limit: args.limit.clone(),
         allowed,
@@ -294,7 +309,9 @@ fn options(
         any_errors_fatal: *config.any_errors_fatal,
         no_log: *config.no_log,
         strategy: config.strategy.value.clone(),
-        batch: !args.no_batch,
+        // What goes out together cannot be timed one by one.
+        batch: !args.no_batch && task_timeout == 0,
+        task_timeout: (task_timeout > 0).then_some(task_timeout),
         connection: defaults,
         inventory_dir: first
             .as_deref()

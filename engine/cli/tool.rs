@@ -2,48 +2,118 @@
 
 use std::{ffi::OsString, path::Path};
 
-/// The names under which rplay is one of Ansible's tools.
-pub const TOOLS: [&str; 6] =
-    ["ansible", "ansible-config", "ansible-galaxy", "ansible-inventory", "ansible-playbook", "ansible-vault"];
+/// Ansible's tools and the commands that stand for them.
+const TOOLS: &[(&str, &str)] = &[
+    ("ansible", "adhoc"),
+    ("ansible-config", "config"),
+    ("ansible-console", "console"),
+    ("ansible-doc", "doc"),
+    ("ansible-galaxy", "galaxy"),
+    ("ansible-inventory", "inventory"),
+    ("ansible-playbook", ""),
+    ("ansible-pull", "pull"),
+    ("ansible-vault", "vault"),
+];
 
-/// The command line as `rplay` has it, whatever name it was called by. The error says which of Ansible's
-/// tools has no counterpart.
-pub fn words(mut words: Vec<OsString>) -> Result<Vec<OsString>, String> {
-    let name = words.first().map(Path::new).and_then(Path::file_name).and_then(|name| name.to_str());
-    let command = match name {
-        Some("ansible") => "adhoc",
-        Some("ansible-inventory") => "inventory",
-        Some("ansible-vault") => "vault",
-        Some("ansible-galaxy") => "galaxy",
-        Some("ansible-config") => "config",
-        Some(name @ ("ansible-doc" | "ansible-pull" | "ansible-console")) => {
-            return Err(format!("ERROR: rplay has no counterpart of {name}"));
+/// The names under which rplay is one of Ansible's tools.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    TOOLS.iter().map(|(tool, _)| *tool)
+}
+
+/// The command line as `rplay` has it, whatever name it was called by.
+pub struct Called {
+    /// The tool of Ansible's by whose name it was called.
+    pub tool: Option<&'static str>,
+    pub words: Vec<OsString>,
+}
+
+impl Called {
+    /// From the process's arguments, the program's name first.
+    pub fn of(mut words: Vec<OsString>) -> Self {
+        let name = words.first().map(Path::new).and_then(Path::file_name).and_then(|name| name.to_str());
+        let Some((tool, command)) = TOOLS.iter().find(|(tool, _)| Some(*tool) == name).copied() else {
+            return Called { tool: None, words };
+        };
+        if !command.is_empty() {
+            words.insert(1, command.into());
         }
-        _ => return Ok(words),
-    };
-    // The version is rplay's own, whatever it is called.
-    if words.get(1).is_none_or(|first| first != "--version") {
-        words.insert(1, command.into());
+        Called { tool: Some(tool), words }
     }
-    Ok(words)
+
+    /// A text of clap's with the tool's own name, where it has the command of `rplay` behind it.
+    pub fn named(&self, text: &str) -> String {
+        match TOOLS.iter().find(|(tool, command)| Some(*tool) == self.tool && !command.is_empty()) {
+            Some((tool, command)) => text.replace(&format!("{tool} {command}"), tool),
+            None => text.to_owned(),
+        }
+    }
+
+    /// Whether the version is asked for, in the shape that Ansible's tools have.
+    pub fn wants_version(&self) -> bool {
+        // The first word of its own: further on it may belong to a module's arguments.
+        let at = self.tool.map_or(1, |tool| 1 + usize::from(tool != "ansible-playbook"));
+        self.tool.is_some() && self.words.get(at).is_some_and(|word| word == "--version")
+    }
+
+    /// What argparse says where clap's words differ: scripts look for it.
+    pub fn usage_error(&self, error: &clap::Error) -> Option<String> {
+        use clap::error::{ContextKind, ContextValue, ErrorKind};
+        let tool = self.tool?;
+        let word = |kind| match error.get(kind) {
+            Some(ContextValue::String(text)) => vec![text.clone()],
+            Some(ContextValue::Strings(texts)) => texts.clone(),
+            _ => Vec::new(),
+        };
+        let plain = |text: &String| text.trim_matches(['<', '>', '[', ']', '.']).to_lowercase();
+        let said = match error.kind() {
+            ErrorKind::MissingRequiredArgument => {
+                let missing: Vec<String> = word(ContextKind::InvalidArg).iter().map(plain).collect();
+                format!("the following arguments are required: {}", missing.join(", "))
+            }
+            ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                "the following arguments are required: action".to_owned()
+            }
+            ErrorKind::UnknownArgument => {
+                format!("unrecognized arguments: {}", word(ContextKind::InvalidArg).join(" "))
+            }
+            ErrorKind::InvalidSubcommand => {
+                format!("argument action: invalid choice: '{}'", word(ContextKind::InvalidSubcommand).join(" "))
+            }
+            _ => return None,
+        };
+        Some(format!("{tool}: error: {said}"))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn called(line: &str) -> Result<String, String> {
-        let words = words(line.split(' ').map(OsString::from).collect())?;
-        Ok(words.into_iter().map(|word| word.into_string().unwrap()).collect::<Vec<_>>().join(" "))
+    fn called(line: &str) -> String {
+        let called = Called::of(line.split(' ').map(OsString::from).collect());
+        called.words.into_iter().map(|word| word.into_string().unwrap()).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn the_name_chooses_the_tool() {
-        assert_eq!(called("/bin/ansible-playbook a.yml").unwrap(), "/bin/ansible-playbook a.yml");
-        assert_eq!(called("rplay a.yml").unwrap(), "rplay a.yml");
-        assert_eq!(called("ansible all -m ping").unwrap(), "ansible adhoc all -m ping");
-        assert_eq!(called("/x/ansible-vault view f").unwrap(), "/x/ansible-vault vault view f");
-        assert_eq!(called("ansible-galaxy install x").unwrap(), "ansible-galaxy galaxy install x");
-        assert!(called("ansible-pull x").unwrap_err().contains("ansible-pull"));
+        assert_eq!(called("/bin/ansible-playbook a.yml"), "/bin/ansible-playbook a.yml");
+        assert_eq!(called("rplay a.yml"), "rplay a.yml");
+        assert_eq!(called("ansible all -m ping"), "ansible adhoc all -m ping");
+        assert_eq!(called("/x/ansible-vault view f"), "/x/ansible-vault vault view f");
+        assert_eq!(called("ansible-galaxy install x"), "ansible-galaxy galaxy install x");
+        assert_eq!(called("ansible-pull -U x"), "ansible-pull pull -U x");
+    }
+
+    #[test]
+    fn usage_errors_are_in_the_words_of_argparse() {
+        for (line, said) in [
+            ("ansible", "ansible: error: the following arguments are required: pattern"),
+            ("ansible-playbook --nosuch x", "ansible-playbook: error: unrecognized arguments: --nosuch"),
+            ("ansible-vault", "ansible-vault: error: the following arguments are required: action"),
+        ] {
+            let called = Called::of(line.split(' ').map(OsString::from).collect());
+            let error = crate::args::Cli::read(called.words.clone()).unwrap_err();
+            assert_eq!(called.usage_error(&error).as_deref(), Some(said), "{line}");
+        }
     }
 }

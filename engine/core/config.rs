@@ -21,7 +21,7 @@ use kinds::Kind;
 pub use servers::ServerSection;
 
 pub use kinds::{Folders, Gathering, HashBehaviour, Identities, Patterns, Secret, Sources};
-pub use overview::{Effect, Overview, Shown};
+pub use overview::{Effect, Overview, PLUGIN_TYPES, PluginSettings, Shown, Unknown, setting as one_setting};
 
 use crate::{
     collections::Mismatch,
@@ -79,7 +79,7 @@ pub enum ConfigError {
         help: Option<String>,
     },
 
-    #[error("environment variable {name}: {message}")]
+    #[error("Config '{}' from 'env: {name}' has an invalid value: {message}", overview::name_of(name))]
     Environment { name: &'static str, message: String },
 
     #[error(
@@ -178,7 +178,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "sshpass_prompt",
     "su_prompt_l10n",
     "sudo_chdir",
-    "task_timeout",
 ];
 
 settings! {
@@ -212,6 +211,14 @@ settings! {
     /// Let conditions be of any type.
     allow_broken_conditionals: bool = false,
         ["defaults.allow_broken_conditionals"], ["ANSIBLE_ALLOW_BROKEN_CONDITIONALS"];
+    /// The module that `ansible` runs when none is named.
+    module_name: String = "command".to_owned(), ["defaults.module_name"], [];
+    /// Its arguments.
+    module_args: Option<String> = None, ["defaults.module_args"], ["ANSIBLE_MODULE_ARGS"];
+    /// The folder that stands for a playbook's where there is none.
+    playbook_dir: Option<PathBuf> = None, ["defaults.playbook_dir"], ["ANSIBLE_PLAYBOOK_DIR"];
+    /// `rplay inventory --list` shows variables where they were defined.
+    inventory_export: bool = false, ["inventory.export"], ["ANSIBLE_INVENTORY_EXPORT"];
     /// Folders with roles, after those beside the playbook.
     roles_path: Folders = Folders::usual("roles"), ["defaults.roles_path"], ["ANSIBLE_ROLES_PATH"];
     /// Folders with collections, for roles and playbooks in them.
@@ -399,6 +406,10 @@ settings! {
     /// Which of them encrypts.
     vault_encrypt_identity: Option<String> = None,
         ["defaults.vault_encrypt_identity"], ["ANSIBLE_VAULT_ENCRYPT_IDENTITY"];
+    /// The salt of what is encrypted, in place of a random one.
+    vault_encrypt_salt: Option<String> = None, ["defaults.vault_encrypt_salt"], ["ANSIBLE_VAULT_ENCRYPT_SALT"];
+    /// The editor for encrypted files.
+    editor: String = "vi".to_owned(), ["defaults.editor"], ["ANSIBLE_EDITOR", "EDITOR"];
     /// Whether only the password of the same name may decrypt.
     vault_id_match: bool = false, ["defaults.vault_id_match"], ["ANSIBLE_VAULT_ID_MATCH"];
     /// Ask for the vault password.
@@ -445,7 +456,7 @@ settings! {
     program_timeout: u32 = 600, ["rplay.program_timeout"], ["RPLAY_PROGRAM_TIMEOUT"];
 }
 
-/// The environment before the file, the last key of a setting before the first.
+/// The environment before the file; of several variables or keys of a setting the last one counts.
 fn setting<T: Kind>(
     file: &file::ConfigFile,
     around: &Surroundings<'_>,
@@ -453,7 +464,9 @@ fn setting<T: Kind>(
     variables: &[&'static str],
     problems: &mut Problems,
 ) -> Option<Setting<T>> {
-    let environment = variables.iter().find_map(|name| Some((*name, (around.env)(name)?)));
+    // As Ansible has it: an empty variable is not set, unless the setting is a text.
+    let set = |text: &String| !text.is_empty() || T::TAKES_EMPTY;
+    let environment = variables.iter().rev().find_map(|name| Some((*name, (around.env)(name).filter(set)?)));
     if let Some((name, text)) = environment {
         let base = kinds::Base { folder: around.folder, around };
         match T::parse(&text, &base) {
@@ -467,6 +480,8 @@ fn setting<T: Kind>(
     match T::parse(&entry.value, &base) {
         Ok(value) => Some(Setting { value, origin: Origin::File(entry.place.clone()) }),
         Err(message) => {
+            let name = keys.first().map_or_else(|| entry.key.clone(), |key| overview::name_of(key).to_owned());
+            let message = format!("Config '{name}' has an invalid value: {message}");
             problems.push(ConfigError::Line { message, place: entry.place.clone(), help: None });
             None
         }

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 
 use envelope::Envelope;
-pub use envelope::encrypt;
+pub use envelope::{encrypt, encrypt_salted};
 
 use crate::{
     files, program,
@@ -28,7 +28,7 @@ pub const DEFAULT_ID: &str = "default";
 /// What can be wrong with an encrypted text or with the passwords.
 #[derive(Debug, Error, Diagnostic)]
 pub enum VaultError {
-    #[error("this is encrypted, but no vault password was given")]
+    #[error("Attempting to decrypt but no vault secrets found: this is encrypted, and no vault password was given")]
     #[diagnostic(help("give --vault-password-file FILE, --vault-id NAME@FILE or --ask-vault-password"))]
     NoPassword {
         #[source_code]
@@ -124,34 +124,61 @@ impl std::fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// Fetches the passwords; `prompt` is given the id and asks the user.
+    /// Fetches the passwords; `prompt` is given the id and asks the user, `warn` is told of a file that gives no
+    /// password while another one does.
+    ///
+    /// # Errors
+    /// A question stays without an answer, or all files and programs fail.
     pub fn gather(
         sources: &[PasswordSource],
         strict_ids: bool,
         secrets: Arc<Secrets>,
         mut prompt: impl FnMut(&str) -> std::io::Result<String>,
+        mut warn: impl FnMut(&str),
     ) -> Result<Self, VaultError> {
         let mut vault = Vault { strict_ids, secrets, ..Vault::default() };
+        let mut failed = None;
         for source in sources {
             let fault = |origin: String, message: String| VaultError::Password { origin, message };
-            let (origin, password) = match &source.from {
+            match &source.from {
                 PasswordFrom::Prompt => {
                     let origin = format!("for `{}`", source.id);
                     let typed = prompt(&source.id).map_err(|error| fault(origin.clone(), error.to_string()))?;
-                    (origin, typed.into_bytes())
+                    match typed.trim_ascii() {
+                        "" => return Err(fault(origin, "it is empty".to_owned())),
+                        typed => vault.add(&source.id, typed.as_bytes()),
+                    }
                 }
                 PasswordFrom::File(path) => {
-                    let origin = format!("from `{}`", path.display());
-                    (origin.clone(), password_file(path, &source.id).map_err(|message| fault(origin, message))?)
+                    let read =
+                        password_file(path, &source.id, &vault).and_then(|password| match password.trim_ascii() {
+                            [] => Err("it is empty".to_owned()),
+                            password => Ok(password.to_owned()),
+                        });
+                    match read {
+                        Ok(password) => vault.add(&source.id, &password),
+                        Err(message) => {
+                            let what = match path.exists() {
+                                true => "Error in vault password file loading",
+                                false => "Error getting vault password file",
+                            };
+                            let error = fault(format!("from `{}`", path.display()), message);
+                            warn(&format!("{what} ({}): {error}", source.id));
+                            failed = Some(error);
+                        }
+                    }
                 }
-            };
-            let password = password.trim_ascii();
-            if password.is_empty() {
-                return Err(fault(origin, "it is empty".to_owned()));
             }
-            vault.add(&source.id, password);
         }
-        Ok(vault)
+        match failed {
+            Some(error) if vault.passwords.is_empty() => Err(error),
+            _ => Ok(vault),
+        }
+    }
+
+    /// The ids of the passwords, in their order.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.passwords.iter().map(|(id, _)| id.as_str())
     }
 
     /// Adds a password under an id.
@@ -233,7 +260,17 @@ impl Vault {
         self.values.lock().contains(text)
     }
 
+    /// The id that an encrypted text names, and the first password that opens it.
+    pub fn opener(&self, envelope: &str) -> Option<(Option<String>, &[u8])> {
+        let parts = Envelope::parse(envelope).ok()?;
+        let (_, password) = self.passwords.iter().find(|(_, password)| matches!(parts.open(password), Some(Ok(_))))?;
+        Some((parts.id, password))
+    }
+
     /// Decrypts a text with the first password that fits.
+    ///
+    /// # Errors
+    /// The text is damaged, or no password fits.
     pub fn decrypt(&self, envelope: &str, place: &Span) -> Result<Arc<[u8]>, VaultError> {
         let lock = || self.opened.lock();
         if let Some(content) = lock().get(envelope) {
@@ -268,7 +305,8 @@ fn first_line(source: &Arc<Source>) -> Span {
     Span::new(source, 0..source.text.lines().next().map_or(0, str::len))
 }
 
-fn password_file(path: &Path, id: &str) -> Result<Vec<u8>, String> {
+/// `before` holds the passwords that were named before: one of them may open a file that is encrypted itself.
+fn password_file(path: &Path, id: &str, before: &Vault) -> Result<Vec<u8>, String> {
     use std::os::unix::fs::PermissionsExt;
     let about = std::fs::metadata(path).map_err(|error| error.to_string())?;
     if about.is_dir() {
@@ -276,10 +314,7 @@ fn password_file(path: &Path, id: &str) -> Result<Vec<u8>, String> {
     }
     if about.permissions().mode() & 0o111 == 0 {
         let content = files::read(path).map_err(|error| error.to_string())?;
-        if Vault::is_encrypted(&content) {
-            return Err("the file is encrypted itself".to_owned());
-        }
-        return Ok(content);
+        return before.open_bytes(path, content).map_err(|error| format!("the file is encrypted itself: {error}"));
     }
     let program = if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) };
     let mut command = Command::new(program);
@@ -363,8 +398,8 @@ mod tests {
             Err(VaultError::WrongPassword { .. } | VaultError::Malformed { .. })
         ));
         for (text, message) in [
-            ("$ANSIBLE_VAULT;1.1;AES256\nxyz1", "not hexadecimal"),
-            ("$ANSIBLE_VAULT;1.1;AES256\n616", "odd number"),
+            ("$ANSIBLE_VAULT;1.1;AES256\nxyz1", "unhexlify error: Non-hexadecimal digit found"),
+            ("$ANSIBLE_VAULT;1.1;AES256\n616", "unhexlify error: Odd-length string"),
             ("$ANSIBLE_VAULT;1.1;AES256\n6161", "cut short"),
             ("$ANSIBLE_VAULT;9.9;ROT13\n", "version 9.9 with ROT13"),
         ] {
@@ -385,13 +420,29 @@ mod tests {
             PasswordSource::parse(&format!("dev@{}", program.display())),
             PasswordSource::parse("ops@prompt"),
         ];
-        let gathered = Vault::gather(&sources, false, Arc::default(), |id| Ok(format!("typed for {id}"))).unwrap();
+        let gather = |sources: &[PasswordSource]| {
+            let mut warnings = Vec::new();
+            let warn = |warning: &str| warnings.push(warning.to_owned());
+            let vault = Vault::gather(sources, false, Arc::default(), |id| Ok(format!("typed for {id}")), warn);
+            (vault, warnings)
+        };
+        let gathered = gather(&sources).0.unwrap();
         assert_eq!(gathered.password(None).unwrap().1, b"secret");
         assert_eq!(gathered.password(Some("dev")).unwrap().1, b"--vault-id dev");
         assert_eq!(gathered.password(Some("ops")).unwrap().1, b"typed for ops");
         std::fs::write(&file, "\n").unwrap();
-        let empty = Vault::gather(&sources[..1], false, Arc::default(), |_| Ok(String::new())).unwrap_err();
+        let empty = gather(&sources[..1]).0.unwrap_err();
         assert!(empty.to_string().contains("it is empty"), "{empty}");
+        // As long as one gives a password, the others only warn.
+        let (some, warnings) = gather(&sources);
+        assert_eq!(some.unwrap().ids().collect::<Vec<_>>(), ["dev", "ops"]);
+        assert!(warnings[0].starts_with("Error in vault password file loading (default): "), "{warnings:?}");
+        let missing = [PasswordSource::parse("id1@/nowhere/at/all"), sources[1].clone()];
+        assert!(gather(&missing).1[0].starts_with("Error getting vault password file (id1): "));
+        // A password file may be encrypted with a password that was named before it.
+        std::fs::write(&file, encrypt(b"inner", b"--vault-id dev", None).unwrap()).unwrap();
+        let inner = [sources[1].clone(), sources[0].clone()];
+        assert_eq!(gather(&inner).0.unwrap().password(Some(DEFAULT_ID)).unwrap().1, b"inner");
     }
 
     #[test]

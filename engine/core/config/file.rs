@@ -124,7 +124,6 @@ pub const HARMLESS: &[&str] = &[
     "defaults.localhost_warning",
     "defaults.module_compression",
     "defaults.module_lang",
-    "defaults.module_name",
     "defaults.module_set_locale",
     "defaults.no_target_syslog",
     "defaults.nocows",

@@ -28,17 +28,25 @@ impl Base<'_> {
 
 /// The type of a setting.
 pub trait Kind: Sized {
+    /// Whether an empty environment variable is a value; else it counts as not set.
+    const TAKES_EMPTY: bool = true;
+
     /// Reads it, or says what is wrong.
     fn parse(text: &str, base: &Base<'_>) -> Result<Self, String>;
 }
 
 impl Kind for bool {
     fn parse(text: &str, _base: &Base<'_>) -> Result<Self, String> {
+        if text.is_empty() {
+            return Ok(false);
+        }
         Flag::parse(&Value::from(unquoted(text))).map(|flag| flag.0)
     }
 }
 
 impl Kind for u32 {
+    const TAKES_EMPTY: bool = false;
+
     fn parse(text: &str, _base: &Base<'_>) -> Result<Self, String> {
         unquoted(text).parse().map_err(|_| format!("must be a whole number, not `{text}`"))
     }
@@ -74,12 +82,12 @@ impl Kind for Vec<String> {
 pub struct Folders(pub Vec<PathBuf>);
 
 impl Folders {
-    /// Where Ansible looks when nothing is set: `~/.ansible/WHAT`, /usr/share/ansible/WHAT, and for all but
-    /// collections /etc/ansible/WHAT.
+    /// Where Ansible looks when nothing is set: `~/.ansible/WHAT`, /usr/share/ansible/WHAT, and for roles
+    /// /etc/ansible/WHAT.
     pub fn usual(what: &str) -> Self {
         let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".ansible").join(what));
         let shared = ["/usr/share/ansible", "/etc/ansible"].map(|folder| Path::new(folder).join(what));
-        let count = if what == "collections" { 1 } else { 2 };
+        let count = if what == "roles" { 2 } else { 1 };
         Folders(home.into_iter().chain(shared.into_iter().take(count)).collect())
     }
 }

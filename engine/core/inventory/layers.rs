@@ -127,6 +127,16 @@ impl Inventory {
         Ok(stack.into())
     }
 
+    /// The variables of one host alone, without those of its groups, the strongest first.
+    pub(super) fn layers_of_host(&self, host: &Host, playbook_dir: Option<&Path>) -> Result<Stack, Problems> {
+        let mut stack = Vec::new();
+        for folder in self.var_folders(playbook_dir) {
+            stack.push(self.layers.folder(folder)?.host(&host.name, &self.layers.vault)?);
+        }
+        stack.push(host.vars.clone());
+        Ok(stack.into())
+    }
+
     /// The playbook's folder, then those of the inventory, the strongest first.
     fn var_folders<'p>(&'p self, playbook_dir: Option<&'p Path>) -> impl Iterator<Item = &'p Path> {
         playbook_dir.into_iter().chain(self.folders.iter().rev().map(PathBuf::as_path))

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
 use super::{
-    Inventory, InventoryError,
+    Inventory, InventoryError, Matched,
     graph::{ALL, Group},
     json,
 };
@@ -16,41 +16,69 @@ use crate::{
     vars::{Layer, Lazy},
 };
 
+/// How an inventory is listed.
+#[derive(Clone, Copy, Default)]
+pub struct Listing<'l> {
+    /// The playbook's folder, for its `group_vars` and `host_vars`.
+    pub playbook_dir: Option<&'l Path>,
+    /// Variables stand where they were defined, rather than all of them with each host.
+    pub export: bool,
+    /// Only these hosts.
+    pub allowed: Option<&'l Matched>,
+}
+
 impl Inventory {
     /// All groups, and `_meta` with the hosts' variables; templates as they were written. `extra` wins
     /// over all other variables.
-    pub fn list(&self, playbook_dir: Option<&Path>, extra: &Layer) -> Result<Json, Problems> {
+    ///
+    /// # Errors
+    /// Variables cannot be read.
+    pub fn list(&self, how: Listing<'_>, extra: &Layer) -> Result<Json, Problems> {
         let mut groups = Map::new();
+        let allowed = how.allowed.map(|allowed| allowed.hosts.iter().map(|host| &**host).collect::<HashSet<&str>>());
+        let is_allowed = |host: &str| allowed.as_ref().is_none_or(|allowed| allowed.contains(host));
         if let Some(all) = self.group(ALL) {
-            self.list_group(all, &mut groups);
+            self.list_group(all, how, &is_allowed, &mut groups)?;
         }
         let mut hostvars = Map::new();
-        for host in self.hosts() {
-            let vars = self.host_vars(&host.name, playbook_dir, extra)?;
+        for host in self.hosts().filter(|host| is_allowed(&host.name)) {
+            let vars = match how.export {
+                true => merged(self.layers_of_host(host, how.playbook_dir)?.iter().map(|layer| &**layer)),
+                false => self.host_vars(&host.name, how.playbook_dir, extra)?,
+            };
             if vars.as_object().is_some_and(|vars| !vars.is_empty()) {
                 hostvars.insert(host.name.to_string(), vars);
             }
         }
-        let mut listing = Map::from_iter([(
-            "_meta".to_owned(),
-            Json::Object(Map::from_iter([("hostvars".to_owned(), Json::Object(hostvars))])),
-        )]);
+        let meta = Map::from_iter([
+            ("hostvars".to_owned(), Json::Object(hostvars)),
+            // How Ansible says which of its readers understands this JSON.
+            ("profile".to_owned(), Json::from("inventory_legacy")),
+        ]);
+        let mut listing = Map::from_iter([("_meta".to_owned(), Json::Object(meta))]);
         listing.extend(groups);
         let mut listing = Json::Object(listing);
         listing.sort_all_objects();
         Ok(listing)
     }
 
-    fn list_group(&self, group: &Group, listing: &mut Map<String, Json>) {
+    fn list_group(
+        &self,
+        group: &Group,
+        how: Listing<'_>,
+        is_allowed: &dyn Fn(&str) -> bool,
+        listing: &mut Map<String, Json>,
+    ) -> Result<(), Problems> {
         if listing.contains_key(&*group.name) {
-            return;
+            return Ok(());
         }
         let mut shown = Map::new();
         // Every host is in `all`; only those of other groups are worth saying.
         let hosts: Vec<Json> = if &*group.name == ALL {
             Vec::new()
         } else {
-            self.own_hosts(group).map(|host| Json::from(&*host.name)).collect()
+            let own = self.own_hosts(group).filter(|host| is_allowed(&host.name));
+            own.map(|host| Json::from(&*host.name)).collect()
         };
         if !hosts.is_empty() {
             shown.insert("hosts".to_owned(), Json::from(hosts));
@@ -59,12 +87,19 @@ impl Inventory {
         if !children.is_empty() {
             shown.insert("children".to_owned(), Json::from(children));
         }
+        if how.export {
+            let vars = merged(self.layers_of_group(group, how.playbook_dir)?.iter().map(|layer| &**layer));
+            if vars.as_object().is_some_and(|vars| !vars.is_empty()) {
+                shown.insert("vars".to_owned(), vars);
+            }
+        }
         if !shown.is_empty() {
             listing.insert(group.name.to_string(), Json::Object(shown));
         }
         for child in self.children(group) {
-            limits::with_stack(|| self.list_group(child, listing));
+            limits::with_stack(|| self.list_group(child, how, is_allowed, listing))?;
         }
+        Ok(())
     }
 
     /// The variables of one host, templates as they were written.

@@ -28,6 +28,7 @@ mod yaml;
 pub use error::InventoryError;
 pub use folder::vars_file;
 pub use graph::{Group, Host, Inventory};
+pub use listing::Listing;
 pub use pattern::{Limit, Matched, Pattern};
 pub use plugins::{Plugins, PluginsError};
 pub use rules::{GroupNames, SourceRules};

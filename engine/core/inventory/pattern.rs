@@ -259,6 +259,14 @@ impl Limit {
         Ok(matched)
     }
 
+    /// The hosts that the limit means, even if there are none.
+    ///
+    /// # Errors
+    /// A regular expression in it is not to be understood.
+    pub fn matched(&self, inventory: &Inventory) -> Result<Matched, InventoryError> {
+        self.pattern.matches(inventory)
+    }
+
     /// What was probably meant, or where the names are.
     fn meant(&self, inventory: &Inventory) -> String {
         let known: Vec<&str> =

@@ -1,6 +1,6 @@
 //! The answers of hosts to one ad-hoc task, as `ansible` prints them.
 
-use std::{io::Write, sync::Arc};
+use std::{io::Write, path::PathBuf, sync::Arc};
 
 use super::{Level, Log, Reader, words};
 use crate::{
@@ -19,17 +19,35 @@ pub struct Answers<W: Write> {
     plain: bool,
     one_line: bool,
     log: Option<Arc<Log>>,
+    /// A folder for the answers, too, each in a file of its host's name.
+    tree: Option<PathBuf>,
 }
 
 impl<W: Write> Answers<W> {
     /// `module` is the short name of the module that is called.
     pub fn new(out: W, module: &str, one_line: bool, secrets: Arc<Secrets>) -> Self {
-        Answers { out, secrets, plain: PLAIN.contains(&module), one_line, log: None }
+        Answers { out, secrets, plain: PLAIN.contains(&module), one_line, log: None, tree: None }
     }
 
     /// Writes all to a log as well.
     pub fn with_log(self, log: Option<Arc<Log>>) -> Self {
         Answers { log, ..self }
+    }
+
+    /// Writes each answer to a file as well.
+    pub fn with_tree(self, tree: Option<PathBuf>) -> Self {
+        Answers { tree, ..self }
+    }
+
+    /// Writes an answer to the file of its host.
+    fn keep(&mut self, result: &HostResult) {
+        let Some(tree) = &self.tree else { return };
+        // A host cannot be called so that its file lies elsewhere.
+        let path = tree.join(result.host.replace('/', "_"));
+        let text = words::json(&result.data, false, &self.secrets);
+        if let Err(error) = std::fs::write(&path, text) {
+            self.line(&format!("[WARNING]: the answer cannot be written to {}: {error}", path.display()));
+        }
     }
 
     fn line(&mut self, text: &str) {
@@ -93,7 +111,10 @@ impl<W: Write> Answers<W> {
 impl<W: Write + Send> Reader for Answers<W> {
     fn read(&mut self, event: &Event) {
         match event {
-            Event::HostDone { result, .. } => self.answer(result),
+            Event::HostDone { result, .. } => {
+                self.answer(result);
+                self.keep(result);
+            }
             Event::NoHosts { .. } => self.line("[WARNING]: No hosts matched, nothing to do"),
             Event::Warning { message, .. } => self.line(&format!("[WARNING]: {message}")),
             Event::Message { text } => self.line(text),

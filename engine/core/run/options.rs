@@ -28,6 +28,8 @@ pub struct Options {
     pub strategy: String,
     /// Whether calls of several tasks or items may go out together.
     pub batch: bool,
+    /// Seconds that a task may take which says nothing itself.
+    pub task_timeout: Option<u32>,
     pub connection: Defaults,
     pub inventory_dir: Option<String>,
     pub inventory_file: Option<String>,

@@ -82,7 +82,12 @@ impl Keys {
 pub fn encrypt(content: &[u8], password: &[u8], id: Option<&str>) -> Result<String, String> {
     let mut salt = [0; 32];
     rand::fill(&mut salt[..]);
-    let keys = Keys::derive(password, &salt);
+    encrypt_salted(content, password, id, &salt)
+}
+
+/// Encrypts content with a given salt (`vault_encrypt_salt`): the same input gives the same text.
+pub fn encrypt_salted(content: &[u8], password: &[u8], id: Option<&str>, salt: &[u8]) -> Result<String, String> {
+    let keys = Keys::derive(password, salt);
     let padding = BLOCK - content.len() % BLOCK;
     let mut ciphertext = content.to_vec();
     ciphertext.resize(content.len() + padding, padding as u8);
@@ -105,5 +110,10 @@ pub fn encrypt(content: &[u8], password: &[u8], id: Option<&str>) -> Result<Stri
 }
 
 fn unhex(text: &str) -> Result<Vec<u8>, String> {
-    hex::decode(text).map_err(|error| error.to_string())
+    // In Ansible's words, which scripts look for.
+    let fault = |what| format!("Vault format unhexlify error: {what}");
+    if text.len() % 2 == 1 {
+        return Err(fault("Odd-length string"));
+    }
+    hex::decode(text).map_err(|_| fault("Non-hexadecimal digit found"))
 }

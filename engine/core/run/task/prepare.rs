@@ -185,7 +185,11 @@ impl Run {
         let target = Arc::new(target);
         let waited_for = task.asynchronous.as_ref().filter(|_| call.background.is_none());
         let waited_for = conditions::own_number("async", waited_for, &scope)?.filter(|seconds| *seconds > 0.0);
-        let limits = [conditions::timeout(&task.settings, &scope)?, waited_for].into_iter().flatten();
+        let own = match (&task.settings.timeout, self.options.task_timeout) {
+            (None, usual) => usual.map(f64::from),
+            _ => conditions::timeout(&task.settings, &scope)?,
+        };
+        let limits = [own, waited_for].into_iter().flatten();
         let limit = limits.filter_map(|seconds| Duration::try_from_secs_f64(seconds).ok()).min();
         Ok(Ready::Call(Box::new(Prepared { call, target, become_user, after: ask.after, delegated, limit })))
     }

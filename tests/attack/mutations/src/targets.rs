@@ -287,7 +287,7 @@ fn load(bench: &Bench, path: &Path) {
     };
     // Ranges may name very many hosts.
     if inventory.hosts().len() < 1000 {
-        drawn(inventory.list(None, &Layer::new()));
+        drawn(inventory.list(rplay::inventory::Listing::default(), &Layer::new()));
         let _ = inventory.tree("all", None);
     }
 }

@@ -4,6 +4,8 @@ use minijinja::Value;
 
 use super::Table;
 
+use rplay_modules::system::expand;
+
 use crate::template::{
     args::Args,
     eval::{lazy::Pending, machine::Machine},
@@ -14,6 +16,10 @@ use crate::template::{
         items, show,
         undefined::{UndefinedReason, present},
     },
+};
+use crate::{
+    config::{PLUGIN_TYPES, Surroundings, Unknown, one_setting},
+    vars::{from_wire, to_wire},
 };
 
 pub(super) const LOOKUPS: Table = &[
@@ -130,10 +136,73 @@ fn inventory_hostnames(machine: &mut Machine<'_>, terms: Vec<Value>, options: Ar
     Ok(found.into_iter().map(Value::from).collect())
 }
 
-fn config(_: &mut Machine<'_>, terms: Vec<Value>, _: Args) -> EvalResult<Vec<Value>> {
-    let names = terms.iter().map(show::text).collect::<EvalResult<Vec<_>>>()?.join("`, `");
-    Err(EvalError::with_help(
-        format!("there is no setting `{names}`: Ansible's configuration is not read here"),
-        "put the value into a variable",
-    ))
+/// Values of settings, as the options of Ansible's lookup `config` choose them.
+fn config(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> EvalResult<Vec<Value>> {
+    let on_missing = options.text_or("on_missing", "error")?;
+    let kind = options.text("plugin_type")?;
+    let plugin = options.text("plugin_name")?;
+    let with_origin = options.flag("show_origin", false)?;
+    options.finish()?;
+    let invalid = |value: &str, option: &str, choices: &[&str]| {
+        let message = format!("Invalid value '{value}' for config '{option}' for 'config' lookup plugin.");
+        EvalError::new(format!("{message} Valid values are: {}", choices.join(", ")))
+    };
+    if !matches!(on_missing.as_str(), "error" | "warn" | "skip") {
+        return Err(invalid(&on_missing, "on_missing", &["error", "warn", "skip"]));
+    }
+    if let Some(kind) = kind.as_deref().filter(|kind| !PLUGIN_TYPES.contains(kind)) {
+        return Err(invalid(kind, "plugin_type", PLUGIN_TYPES));
+    }
+    if kind.is_some() != plugin.is_some() {
+        let message = "Both plugin_type and plugin_name are required, cannot use one without the other.";
+        return Err(EvalError::new(message));
+    }
+    let of = kind.as_deref().zip(plugin.as_deref());
+    let label = of.map(|(kind, plugin)| format!(" for '{plugin}' {kind} plugin")).unwrap_or_default();
+    let folder = std::env::current_dir().unwrap_or_default();
+    let around = Surroundings { env: &expand::own_environment, folder: &folder };
+    let mut found = Vec::new();
+    for term in terms {
+        let Some(name) = term.as_str() else {
+            let kind = show::type_name(&term);
+            let shown = show::text(&term)?;
+            let message =
+                format!("Invalid setting identifier, {shown} is not a <class 'str'>, its a <class '{kind}'>.");
+            return Err(EvalError::new(message));
+        };
+        let scope = machine.session.scope.clone();
+        let library = machine.session.library;
+        let variable = |name: &str| {
+            let value = present(Pending::wrap(&scope.get(name)?, &scope, library)).ok()?;
+            Some(serde_json::Value::from(&to_wire(&value)))
+        };
+        let asked = one_setting(name, of, &variable, &around).map_err(|problems| {
+            EvalError::new(problems.0.first().map(|first| first.to_string()).unwrap_or_default())
+        })?;
+        match asked {
+            Ok((_, shown)) if shown.required && shown.origin == "default" => {
+                return Err(EvalError::new(format!("Required config '{name}'{label} not provided.")));
+            }
+            Ok((value, shown)) if with_origin => {
+                found.push(Value::from(vec![from_wire(value.into()), Value::from(shown.origin)]));
+            }
+            Ok((value, _)) => found.push(from_wire(value.into())),
+            Err(Unknown::Plugin) => {
+                let (kind, plugin) = of.unwrap_or_default();
+                return Err(EvalError::new(format!("Unable to load {kind} plugin '{plugin}'.")));
+            }
+            Err(Unknown::Setting) => {
+                let message = format!("No config definition exists for '{name}'{label}.");
+                match on_missing.as_str() {
+                    "skip" => {}
+                    "warn" => {
+                        let place = machine.origin.span(None);
+                        machine.session.scope.magic.warn(&format!("Skipping {name}: {message}"), &place);
+                    }
+                    _ => return Err(EvalError::new(message)),
+                }
+            }
+        }
+    }
+    Ok(found)
 }

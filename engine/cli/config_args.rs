@@ -1,0 +1,76 @@
+//! The command line of `rplay config`, which is that of `ansible-config`.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Subcommand};
+
+/// `rplay config`
+#[derive(Clone, Debug, Args)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    pub action: ConfigAction,
+    /// Say more
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    pub verbose: u8,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigAction {
+    /// All settings of ansible-core: keys, value, source, and whether rplay follows it
+    List(SettingsArgs),
+    /// One line a setting: NAME(source) = value
+    Dump(DumpArgs),
+    /// The configuration file as it is
+    View(SettingsArgs),
+    /// A configuration file with all settings at their defaults
+    Init(InitArgs),
+    /// Check that all keys of the configuration file, or all variables of the environment, are settings
+    Validate(ValidateArgs),
+}
+
+/// Which settings.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SettingsArgs {
+    /// The configuration file, in place of the one that holds here
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Settings of this kind of plugin: `all`, `base`, `become`, `connection` ...
+    #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "base")]
+    pub kind: String,
+    /// Only these plugins
+    #[arg(value_name = "PLUGIN")]
+    pub plugins: Vec<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct DumpArgs {
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// Only settings that are not at their default
+    #[arg(long, alias = "changed-only")]
+    pub only_changed: bool,
+    /// `display`, `json` or `yaml`
+    #[arg(short, long, value_name = "FORMAT", default_value = "display", value_parser = ["json", "yaml", "display"])]
+    pub format: String,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct InitArgs {
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// `ini`, `env` or `vars`
+    #[arg(short, long, value_name = "FORMAT", default_value = "ini", value_parser = ["ini", "env", "vars"])]
+    pub format: String,
+    /// Each setting behind a comment sign
+    #[arg(long)]
+    pub disabled: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ValidateArgs {
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+    /// `ini`: the configuration file; `env`: the environment
+    #[arg(short, long, value_name = "FORMAT", default_value = "ini", value_parser = ["ini", "env"])]
+    pub format: String,
+}

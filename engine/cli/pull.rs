@@ -1,0 +1,247 @@
+//! `rplay pull`: fetches a repository and runs a playbook of it on this machine, as `ansible-pull` does.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use miette::Diagnostic;
+use rplay::{
+    config::Config,
+    event::{Event, Status},
+    report::{Log, Reader},
+    secrets::Secrets,
+    source::Problems,
+};
+
+use crate::{
+    adhoc::{self, Task},
+    args::{BecomeArgs, RunArgs},
+    faults, output,
+    pull_args::PullArgs,
+    run::{self, Plays},
+};
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+enum PullError {
+    #[error("{path}: {error}")]
+    File { path: String, error: std::io::Error },
+}
+
+/// Fetches and runs; the result is the exit code.
+pub fn command(args: &PullArgs) -> Result<u8, Problems> {
+    let Some(url) = &args.url else {
+        return Ok(faults::refuse("URL for repository not specified, use -h for help"));
+    };
+    if !matches!(args.module_name.as_str(), "git" | "subversion") {
+        let message = format!("Unsupported repo module {}, choices are git,subversion", args.module_name);
+        return Ok(faults::refuse(&message));
+    }
+    if let Some(most) = args.sleep.filter(|most| *most > 0) {
+        let seconds = rand::random_range(0..=most);
+        output::tell(&format!("Sleeping for {seconds} seconds...\n"));
+        std::thread::sleep(Duration::from_secs(seconds));
+    }
+    let names = Names::of_this_machine();
+    let folder = match &args.directory {
+        Some(folder) => folder.clone(),
+        None => rplay::files::filled_in("~/.ansible/pull").join(&names.short),
+    };
+    // A path that begins somewhere else would change with the folder that the playbook runs in.
+    let folder =
+        std::path::absolute(&folder).map_err(|error| PullError::File { path: folder.display().to_string(), error })?;
+    let now = jiff::ZonedDateTime::now().strftime("%F %H:%M:%S").to_string();
+    let said: Vec<String> = std::env::args().collect();
+    output::tell(&format!("Starting Ansible Pull at {now}\n{}\n", said.join(" ")));
+    let (code, changed) = fetch(args, url, &folder, &names)?;
+    if code != 0 && !args.force {
+        return Ok(code);
+    }
+    if code != 0 {
+        output::aside("[WARNING]: Unable to update repository. Continuing with (forced) run of playbook.\n");
+    } else if args.only_if_changed && !changed {
+        output::tell("Repository has not changed, quitting.\n");
+        return Ok(0);
+    }
+    let playbooks = match playbooks(args, &folder, &names) {
+        Ok(playbooks) => playbooks,
+        Err(message) => return Ok(faults::refuse(&message)),
+    };
+    let inside = |error| PullError::File { path: folder.display().to_string(), error };
+    let before = std::env::current_dir().map_err(inside)?;
+    // Sources that do not exist here may be meant to come from the repository.
+    let inventory = args.sources.inventory.iter().map(|source| match Path::new(source) {
+        path if path.is_relative() && !source.contains(',') && path.exists() => before.join(path).display().to_string(),
+        _ => source.clone(),
+    });
+    let mut run = run_args(args, inventory.collect());
+    run.playbooks = playbooks;
+    run.limit = Some(args.limit.clone().unwrap_or_else(|| names.limit()));
+    std::env::set_current_dir(&folder).map_err(inside)?;
+    let code = run::run(&run, Plays::Files)?;
+    if args.purge {
+        std::env::set_current_dir("/").map_err(inside)?;
+        if let Err(error) = std::fs::remove_dir_all(&folder) {
+            output::aside(&format!("[ERROR]: Failed to remove {}: {error}\n", folder.display()));
+        }
+    }
+    Ok(code)
+}
+
+/// Brings the repository into the folder: the exit code, and whether anything has changed.
+fn fetch(args: &PullArgs, url: &str, folder: &Path, names: &Names) -> Result<(u8, bool), Problems> {
+    let module = format!("ansible.builtin.{}", args.module_name);
+    let mut given = serde_json::json!({"dest": folder.display().to_string()});
+    let mut say = |name: &str, value: serde_json::Value| given[name] = value;
+    if args.module_name == "git" {
+        say("name", url.into());
+        if let Some(version) = &args.checkout {
+            say("version", version.as_str().into());
+        }
+        let flags = [
+            ("accept_hostkey", args.accept_host_key),
+            ("verify_commit", args.verify_commit),
+            ("track_submodules", args.track_subs),
+            ("force", args.clean),
+        ];
+        flags.into_iter().filter(|(_, given)| *given).for_each(|(name, _)| say(name, true.into()));
+        if let Some(key) = &args.connection.private_key {
+            say("key_file", key.display().to_string().into());
+        }
+        if !args.full {
+            say("depth", 1.into());
+        }
+    } else {
+        say("repo", url.into());
+        if let Some(revision) = &args.checkout {
+            say("revision", revision.as_str().into());
+        }
+        if args.clean {
+            say("force", true.into());
+        }
+    }
+    let text = given.to_string();
+    let task = Task { module: &module, args: &text, asynchronous: None, none: false };
+    let source = task.playbook("all", "Ansible Pull");
+    let changed = Arc::new(AtomicBool::new(false));
+    let seen = changed.clone();
+    let name = args.module_name.clone();
+    let reader = move |config: &Config, secrets: &Arc<Secrets>, log: Option<Arc<Log>>| -> Box<dyn Reader> {
+        Box::new(Watching { inner: adhoc::answers(&name, false, config, secrets, log), changed: seen })
+    };
+    // The repository may bring the inventory: until then there is only this machine.
+    let known = |source: &&String| source.contains(',') || Path::new(source).exists();
+    let mut inventory: Vec<String> = args.sources.inventory.iter().filter(known).cloned().collect();
+    if inventory.is_empty() {
+        inventory.push("localhost,".to_owned());
+    }
+    let mut run = run_args(args, inventory);
+    (run.tags, run.skip_tags, run.check, run.list_hosts) = (Vec::new(), Vec::new(), false, false);
+    run.limit = Some(names.limit());
+    let plays = Plays::Text { source, folder: PathBuf::from("."), reader: Box::new(reader) };
+    let code = run::run(&run, plays)?;
+    Ok((code, changed.load(Ordering::Acquire)))
+}
+
+/// The options that a run has in common with fetching.
+fn run_args(args: &PullArgs, inventory: Vec<String>) -> RunArgs {
+    let mut connection = args.connection.clone();
+    connection.connection.get_or_insert_with(|| "local".to_owned());
+    let mut sources = args.sources.clone();
+    sources.inventory = inventory;
+    RunArgs {
+        tags: args.tags.clone(),
+        skip_tags: args.skip_tags.clone(),
+        check: args.check,
+        diff: args.diff,
+        list_hosts: args.list_hosts,
+        module_path: args.module_path.clone(),
+        flush_cache: args.flush_cache,
+        becoming: BecomeArgs {
+            ask_become_pass: args.ask_become_pass,
+            become_password_file: args.become_password_file.clone(),
+            ..BecomeArgs::default()
+        },
+        connection,
+        sources,
+        ..RunArgs::default()
+    }
+}
+
+/// The playbooks: those given, else the first there is of FQDN.yml, HOSTNAME.yml and local.yml.
+fn playbooks(args: &PullArgs, folder: &Path, names: &Names) -> Result<Vec<PathBuf>, String> {
+    let readable = |path: &Path| match std::fs::File::open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err("File does not exist"),
+        Err(_) => Err("File is not readable"),
+    };
+    if !args.playbooks.is_empty() {
+        return args
+            .playbooks
+            .iter()
+            .map(|name| {
+                let path = folder.join(name);
+                readable(&path).map_err(|why| format!("{}: {why}", path.display()))?;
+                Ok(path)
+            })
+            .collect();
+    }
+    let usual = [&names.full, &names.short, "local"].map(|name| folder.join(format!("{name}.yml")));
+    let mut failed = Vec::new();
+    for path in usual {
+        match readable(&path) {
+            Ok(()) => return Ok(vec![path]),
+            Err(why) => failed.push(format!("{}: {why}", path.display())),
+        }
+    }
+    failed.dedup();
+    Err(format!("Could not find a playbook to run.\n{}", failed.join("\n")))
+}
+
+/// What this machine is called.
+struct Names {
+    full: String,
+    short: String,
+}
+
+impl Names {
+    fn of_this_machine() -> Self {
+        let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        // Names of /etc/hosts as the resolver gives them; the plain name where it has none.
+        let printed = std::process::Command::new("hostname").arg("-f").output().ok();
+        let full = printed.filter(|printed| printed.status.success());
+        let full = full.map(|printed| String::from_utf8_lossy(&printed.stdout).trim().to_owned());
+        let short = host.split('.').next().unwrap_or_default().to_owned();
+        Names { full: full.filter(|name| !name.is_empty()).unwrap_or(host), short }
+    }
+
+    /// The hosts of an inventory that mean this machine.
+    fn limit(&self) -> String {
+        format!("localhost,{},{},127.0.0.1,::1", self.full, self.short)
+    }
+}
+
+/// A report that notes whether anything changed.
+struct Watching<R> {
+    inner: R,
+    changed: Arc<AtomicBool>,
+}
+
+impl<R: Reader> Reader for Watching<R> {
+    fn read(&mut self, event: &Event) {
+        if let Event::HostDone { result, .. } = event
+            && result.status == Status::Changed
+        {
+            self.changed.store(true, Ordering::Release);
+        }
+        self.inner.read(event);
+    }
+
+    fn rest(&mut self) {
+        self.inner.rest();
+    }
+}
