@@ -23,6 +23,7 @@ pub fn act(kind: Controller, args: Rendered, context: &Context<'_>) -> Act {
             args: super::wire_args(args.into_iter().filter(|(name, _)| &**name != "parallel")),
             after: super::After::Nothing,
         })),
+        Controller::Assemble => transfer::assemble(args, context).map(Act::Call),
         Controller::Copy => transfer::copy(args, context).map(Act::Call),
         Controller::Fetch => transfer::fetch(args, context).map(Act::Call),
         Controller::Script => transfer::script(args, context).map(Act::Call),

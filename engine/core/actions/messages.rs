@@ -16,7 +16,7 @@ pub fn debug(args: Rendered, context: &Context<'_>) -> Result<Answer> {
     }
     let mut answer = Answer { verbose_always: true, ..Answer::default() };
     match (args.get("var"), args.get("msg")) {
-        (Some(_), Some(_)) => return Err(Box::new(Answer::failed("'msg' and 'var' are incompatible options"))),
+        (Some(_), Some(_)) => return Err(Box::new(Answer::failed("parameters are mutually exclusive: msg|var"))),
         (Some(var), None) => match var.as_str() {
             // What a template yielded may have come from a host: the name of a variable is all it can be.
             Some(name) if is_template(context) && !is_path(name) => answer.set(name, name),
@@ -25,7 +25,7 @@ pub fn debug(args: Rendered, context: &Context<'_>) -> Result<Answer> {
                 match value {
                     Ok(value) => answer.set(name, value),
                     Err(error) if error.undefined().is_some() => {
-                        answer.set(name, "VARIABLE IS NOT DEFINED!");
+                        answer.set(name, format!("<< error 1 - {error} >>"));
                     }
                     Err(error) => return Err(Box::new(super::failed_by(&error))),
                 }
@@ -92,6 +92,28 @@ fn conditions(args: &Rendered, context: &Context<'_>) -> Result<Vec<Lazy>> {
     Ok(given)
 }
 
+/// Fails unless the argument is left out, a text or a list of texts.
+fn only_text(args: &Rendered, name: &str) -> Result<()> {
+    let Some(value) = args.get(name).filter(|value| !value.is_none()) else { return Ok(()) };
+    let is_text = match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => {
+            value.try_iter().into_iter().flatten().all(|item| item.as_str().is_some())
+        }
+        _ => value.as_str().is_some(),
+    };
+    if is_text {
+        return Ok(());
+    }
+    let canonical = if name == "msg" { "fail_msg" } else { name };
+    let mut answer = Answer::failed(format!(
+        "argument '{canonical}' is of type {} and we were unable to convert to str_or_list_of_str: a string or list of \
+         strings is required",
+        python_type(value)
+    ));
+    answer.blame = Some(name.to_owned());
+    Err(Box::new(answer))
+}
+
 pub fn assert(args: Rendered, context: &Context<'_>) -> Result<Answer> {
     let quiet = flag_arg(&args, "quiet")?.unwrap_or(false);
     let conditions = conditions(&args, context)?;
@@ -99,6 +121,9 @@ pub fn assert(args: Rendered, context: &Context<'_>) -> Result<Answer> {
         ValueKind::Seq | ValueKind::Iterable => value.clone(),
         _ => Value::from(text_of(value)),
     };
+    for name in ["fail_msg", "msg", "success_msg"] {
+        only_text(&args, name)?;
+    }
     let fail_msg = args.get("fail_msg").or_else(|| args.get("msg")).filter(|msg| !msg.is_none());
     let at = context.span("that");
     for condition in conditions {

@@ -82,6 +82,22 @@ impl Context<'_> {
         self.scope.folders.iter().flat_map(|folder| [folder.join(kind).join(&name), folder.join(&name)]).collect()
     }
 
+    /// That none of the candidates exists, in the words of ansible-core.
+    pub fn not_found(&self, kind: &str, name: &str) -> String {
+        let mut looked = self.candidates(kind, name);
+        // The playbook's folder is the last to be searched, whatever else was.
+        let beside = self.scope.folders.len().min(1) * 2;
+        if !files::named(name).is_absolute() {
+            looked.extend_from_within(looked.len().saturating_sub(beside)..);
+        }
+        let looked: Vec<String> = looked.iter().map(|path| format!("\n\t{}", crate::source::absolute(path))).collect();
+        format!(
+            "Could not find or access '{name}'\nSearched in:{} on the Ansible Controller.\nIf you are using a module \
+             and expect the file to exist on the remote, see the remote_src option",
+            looked.concat()
+        )
+    }
+
     /// The first of the candidates that exists.
     pub fn path(&self, kind: &str, name: &str) -> Option<PathBuf> {
         self.candidates(kind, name).into_iter().find(|path| path.exists())
@@ -311,8 +327,13 @@ fn text_arg(args: &Rendered, name: &str) -> Option<String> {
 
 fn parsed<T: rplay_modules::args::ArgType>(args: &Rendered, name: &str) -> Result<Option<T>> {
     let Some(value) = given(args, name) else { return Ok(None) };
-    T::parse(&to_wire(value)).map(Some).map_err(|expected| {
-        let mut answer = Answer::failed(format!("argument `{name}` {expected}"));
+    let value = to_wire(value);
+    T::parse(&value).map(Some).map_err(|expected| {
+        let fault = rplay_modules::ArgFault::of_value(name, name, &value, &expected);
+        let mut answer = match fault.stands_alone() {
+            true => Answer::failed(fault.msg),
+            false => Answer::failed(format!("argument `{name}` {expected}")),
+        };
         answer.blame = Some(name.to_owned());
         Box::new(answer)
     })

@@ -45,7 +45,7 @@ pub fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     if src.is_empty() {
         return Err(Box::new(Answer::failed("src (or content) is required")));
     }
-    let path = find(context, "files", &src)?;
+    let path = find(context, "files", &src, "Unexpected AnsibleActionFail error: ")?;
     if path.is_dir() {
         let (root, prefix) = match src.ends_with('/') {
             true => (path.clone(), PathBuf::new()),
@@ -68,6 +68,10 @@ pub fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
                 }
             }
         }
+        let slash = if src.ends_with('/') { "/" } else { "" };
+        let shown = path.display().to_string();
+        let shown = if path.is_absolute() { shown } else { absolute(&path) };
+        sent.insert("src".into(), format!("{}{slash}", shown.trim_end_matches('/')).into());
         sent.insert("_tree".into(), Wire::List(nodes));
         return Ok(ask(sent));
     }
@@ -79,7 +83,7 @@ pub fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
 
 pub fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let src = text_of(&required(&args, "src")?);
-    let path = find(context, "templates", &src)?;
+    let path = find(context, "templates", &src, "")?;
     let source = source_of(&path, context)?;
     let mut options = FileOptions::default();
     macro_rules! text_options {
@@ -184,7 +188,7 @@ pub fn script(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     if name.is_empty() {
         return Err(Box::new(Answer::failed("one of the following is required: _raw_params, cmd")));
     }
-    let path = find(context, "files", name)?;
+    let path = find(context, "files", name, "")?;
     let own = ["_raw_params", "cmd", "decrypt"];
     let content = content_of(&path, &args, context)?;
     let mut sent = wire_args(args.into_iter().filter(|(name, _)| !own.contains(&&**name)));
@@ -200,13 +204,84 @@ pub fn unarchive(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     if remote || src.contains("://") {
         return Ok(Ask { module: "unarchive", args: wire_args(args), after: After::Nothing });
     }
-    let path = find(context, "files", &src)?;
+    let path = find(context, "files", &src, "Task failed: ")?;
     let content = content_of(&path, &args, context)?;
     let mut sent = wire_args(args);
     sent.shift_remove("decrypt");
     sent.insert("_content".into(), content);
     sent.insert("_original_basename".into(), name_of(&path));
     Ok(Ask { module: "unarchive", args: sent, after: After::Nothing })
+}
+
+/// With `remote_src: false` the pieces lie on the controller, which puts them together.
+pub fn assemble(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+    let ask = |module, args: Map| Ask { module, args, after: After::Nothing };
+    if flag_arg(&args, "remote_src")?.unwrap_or(true) {
+        return Ok(ask("assemble", wire_args(args)));
+    }
+    let src = text_of(&required(&args, "src")?);
+    let folder = find(context, "files", &src, "")?;
+    let at_src = |msg: String| {
+        let mut answer = Answer::failed(msg);
+        answer.place = Some(context.span("src"));
+        Box::new(answer)
+    };
+    if !folder.is_dir() {
+        return Err(at_src(format!("Source ({}) is not a directory", absolute(&folder))));
+    }
+    let pattern = text_arg(&args, "regexp").map(|regexp| {
+        fancy_regex::Regex::new(&regexp)
+            .map_err(|error| Box::new(Answer::failed(format!("`regexp` is no regular expression: {error}"))))
+    });
+    let pattern = pattern.transpose()?;
+    let ignore_hidden = flag_arg(&args, "ignore_hidden")?.unwrap_or(false);
+    let read = fs::read_dir(&folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    let mut pieces: Vec<PathBuf> =
+        read.map_err(|error| at_src(format!("cannot read {}: {error}", display_name(&folder))))?;
+    pieces.sort();
+    let delimiter = text_arg(&args, "delimiter").map(|text| rplay_modules::unescaped(&text));
+    let mut joined: Vec<u8> = Vec::new();
+    let mut is_open = false;
+    for (number, piece) in pieces.iter().filter(|piece| is_piece(piece, ignore_hidden, pattern.as_ref())).enumerate() {
+        if is_open {
+            joined.push(b'\n');
+        }
+        if let Some(delimiter) = delimiter.as_deref().filter(|_| number > 0) {
+            joined.extend_from_slice(delimiter.as_bytes());
+            if !delimiter.ends_with('\n') {
+                joined.push(b'\n');
+            }
+        }
+        files::refuse_special(piece)
+            .map_err(|error| at_src(format!("cannot read {}: {error}", display_name(piece))))?;
+        let content = match flag_arg(&args, "decrypt")?.unwrap_or(true) {
+            true => match fs::read(piece) {
+                Ok(content) if content.starts_with(b"$ANSIBLE_VAULT;") => {
+                    source_of(piece, context)?.text.as_bytes().to_vec()
+                }
+                other => other.map_err(|error| at_src(format!("cannot read {}: {error}", display_name(piece))))?,
+            },
+            false => {
+                fs::read(piece).map_err(|error| at_src(format!("cannot read {}: {error}", display_name(piece))))?
+            }
+        };
+        is_open = !content.ends_with(b"\n");
+        joined.extend(content);
+    }
+    let own = ["src", "remote_src", "delimiter", "regexp", "ignore_hidden", "decrypt"];
+    let mut sent = wire_args(args.into_iter().filter(|(name, _)| !own.contains(&&**name)));
+    sent.insert("_content".into(), context.blobs.bytes(joined));
+    sent.insert("_original_basename".into(), name_of(&folder));
+    sent.insert("_assembled".into(), true.into());
+    Ok(ask("copy", sent))
+}
+
+/// Whether a file of the folder is one of the pieces.
+fn is_piece(path: &Path, ignore_hidden: bool, pattern: Option<&fancy_regex::Regex>) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    path.is_file()
+        && !(ignore_hidden && name.starts_with('.'))
+        && pattern.is_none_or(|pattern| pattern.is_match(&name).unwrap_or(false))
 }
 
 /// A path as it is seen from the root: `..` leads no further up.
@@ -263,12 +338,10 @@ pub fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     Ok(Ask { module: "fetch", args: sent, after: After::Keep(download) })
 }
 
-fn find(context: &Context<'_>, kind: &str, name: &str) -> Result<PathBuf> {
+fn find(context: &Context<'_>, kind: &str, name: &str, prefix: &str) -> Result<PathBuf> {
     let path = context.path(kind, name).ok_or_else(|| {
-        let looked: Vec<String> = context.candidates(kind, name).iter().map(|path| display_name(path)).collect();
-        let mut answer = Answer::failed(format!("Could not find or access '{name}'"));
+        let mut answer = Answer::failed(format!("{prefix}{}", context.not_found(kind, name)));
         answer.place = Some(context.span("src"));
-        answer.help = Some(format!("looked for {}", looked.join(", ")));
         Box::new(answer)
     })?;
     files::refuse_special(&path).map_err(|error| {

@@ -36,10 +36,7 @@ pub fn set_fact(mut args: Rendered) -> Result<Answer> {
 }
 
 fn no_identifier(name: &str) -> String {
-    format!(
-        "Invalid variable name '{name}': variables begin with a letter or an underscore, hold letters, digits and \
-         underscores only, and are no keywords of Python"
-    )
+    format!("Task failed: Invalid variable name '{name}'.")
 }
 
 fn is_identifier(name: &str) -> bool {
@@ -73,10 +70,14 @@ pub fn set_stats(args: &Rendered) -> Result<Answer> {
 }
 
 pub fn include_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
-    // Playbooks find the reason under either name.
+    // As ansible-core: the reason is the `message`.
     read_vars(args, context).map_err(|mut answer| {
-        if let Some(msg) = answer.data.get("msg").cloned() {
-            answer.set("message", msg);
+        if let Some(reason) = answer.data.get("msg").cloned() {
+            answer.help.get_or_insert_with(|| super::text_of(&reason));
+            answer.set("message", reason);
+            answer.set("msg", "Task failed: Action failed: Unknown error.");
+            answer.set("ansible_facts", mapping::<&str, Value>([]));
+            answer.set("ansible_included_var_files", Vec::<Value>::new());
         }
         answer
     })
@@ -89,7 +90,7 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
         (Some(_), Some(_)) => return Err(Box::new(Answer::failed("`dir` and `file` exclude each other"))),
         (Some(dir), None) => files_of_folder(&dir, args, &extensions, context)?,
         (None, Some(file)) => vec![context.file("vars", file.trim()).ok_or_else(|| {
-            let mut answer = Answer::failed(format!("Could not find file '{file}' on the controller"));
+            let mut answer = Answer::failed(context.not_found("vars", file.trim()));
             answer.place = Some(context.span("file"));
             Box::new(answer)
         })?],
@@ -150,7 +151,10 @@ fn merged(before: &Lazy, after: &Lazy) -> Lazy {
 }
 
 fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &Context<'_>) -> Result<Vec<PathBuf>> {
-    let missing = || Box::new(Answer::failed(format!("{dir} directory does not exist")));
+    let missing = || {
+        let last = context.candidates("vars", dir).into_iter().next_back().unwrap_or_else(|| dir.into());
+        Box::new(Answer::failed(format!("{} directory does not exist", crate::source::absolute(&last))))
+    };
     let folder = context.folder("vars", dir).ok_or_else(missing)?;
     let depth = int_arg(args, "depth")?.unwrap_or(0);
     let ignored = list_arg(args, "ignore_files").unwrap_or_default();

@@ -28,6 +28,7 @@ impl std::fmt::Debug for Action {
 /// The actions that run on the controller, or prepare there what an agent is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Controller {
+    Assemble,
     AddHost,
     Assert,
     Copy,
@@ -106,6 +107,7 @@ fn check<A: Args>(map: &Map, later: &[String]) -> Vec<ArgFault> {
 /// Sorted by name.
 pub static CONTROLLER: &[ControllerEntry] = &[
     open::<a::AddHost>(Controller::AddHost, "add_host"),
+    relayed(Controller::Assemble, "assemble", None).keeps_to_host(),
     entry::<a::Assert>(Controller::Assert, "assert", None).keeps_to_host(),
     relayed(Controller::Copy, "copy", None).keeps_to_host(),
     entry::<a::Debug>(Controller::Debug, "debug", None).keeps_to_host(),

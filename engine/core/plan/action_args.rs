@@ -2,7 +2,7 @@
 
 use rplay_modules::{
     args,
-    args::ArgType,
+    args::{ArgType, NOT_CONVERTED},
     argtypes::{Flag, LooseFlag, PathArg, Text},
     wire::{Map, Value},
 };
@@ -181,7 +181,10 @@ impl ArgType for Wait {
     const KIND: &'static str = "int";
 
     fn parse(value: &Value) -> Result<Self, String> {
-        f64::parse(value).map(Wait).map_err(|wrong| format!("{wrong}: unable to convert to int"))
+        f64::parse(value).map(Wait).map_err(|_| {
+            let shown = Text::parse(value).unwrap_or_default();
+            format!("{NOT_CONVERTED}int: invalid literal for int() with base 10: '{shown}'")
+        })
     }
 }
 

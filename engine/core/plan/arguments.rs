@@ -109,13 +109,16 @@ pub fn check(task: &Task, problems: &mut Problems) {
     }
 }
 
-/// The first argument of a task that its module does not have.
-pub fn unknown<'n>(action: &Action, mut names: impl Iterator<Item = &'n Arc<str>>) -> Option<Arc<str>> {
+/// The arguments of a task that its module does not have, in order.
+pub fn unknown<'n>(action: &Action, names: impl Iterator<Item = &'n Arc<str>>) -> Vec<Arc<str>> {
     if !matches!(action, Action::Module(_)) {
-        return None;
+        return Vec::new();
     }
     let args = action.args();
-    names.find(|name| !args.iter().any(|arg| arg.is_called(name))).cloned()
+    let mut unknown: Vec<Arc<str>> =
+        names.filter(|name| !args.iter().any(|arg| arg.is_called(name))).cloned().collect();
+    unknown.sort_unstable();
+    unknown
 }
 
 /// The accepted word that was probably meant.

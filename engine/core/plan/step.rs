@@ -189,7 +189,7 @@ pub struct Task {
     /// The keywords of what is round the task, without its own: what an include hands to its tasks.
     pub around: Arc<Settings>,
     /// An argument that the module does not have: the task fails if it runs.
-    pub unknown: Option<Arc<str>>,
+    pub unknown: Vec<Arc<str>>,
 }
 
 /// Arguments by name, each with the places of its name and of its value.
@@ -334,7 +334,7 @@ impl Task {
             handler: false,
             tags: Arc::default(),
             around,
-            unknown: None,
+            unknown: Vec::new(),
         }
     }
 

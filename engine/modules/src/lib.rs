@@ -39,4 +39,5 @@ pub use contract::{
     plan::{Change, Module, Plan},
 };
 pub(crate) use contract::{execution, host, io_failure};
+pub use files::assemble::unescaped;
 pub use rplay_wire as wire;

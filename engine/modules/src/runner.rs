@@ -2,9 +2,14 @@
 
 use std::time::Instant;
 
-use rplay_wire::{Call, Failure, Outcome};
+use rplay_wire::{Call, Failure, Map, Outcome, Value};
 
-use crate::{Host, external, registry};
+use crate::{
+    Host,
+    argtypes::PathArg,
+    external, registry,
+    system::{attributes::describe, mode::NO_MODE, paths},
+};
 
 /// Carries out a call on this host. Never panics outwards: a module's panic is a failed outcome.
 pub fn run(call: &Call, host: &Host) -> Outcome {
@@ -27,6 +32,9 @@ pub fn run(call: &Call, host: &Host) -> Outcome {
         }
         None => Outcome::failed(Failure::new(format!("this agent has no module `{}`", call.module))),
     };
+    if let Some(failure) = outcome.failure.take_if(|failure| failure.msg == NO_MODE) {
+        outcome.fail(with_file(failure, &call.args, host));
+    }
     // Who plans ahead relies on it.
     debug_assert!(
         outcome.facts.is_empty()
@@ -37,6 +45,26 @@ pub fn run(call: &Call, host: &Host) -> Outcome {
     );
     outcome.micros = begun.elapsed().as_micros() as u64;
     outcome
+}
+
+/// The failure to give a file that mode, with what ansible-core tells of it: the file as it is, and what is wrong.
+fn with_file(mut failure: Failure, args: &Map, host: &Host) -> Failure {
+    match args.get("mode") {
+        Some(Value::Str(mode)) => {
+            failure.data.insert("details".to_owned(), format!("bad symbolic permission for mode: {mode}").into());
+        }
+        mode => {
+            let kind = mode.unwrap_or(&Value::Null).type_name();
+            failure.data.insert("details".to_owned(), format!("'{kind}' object has no attribute 'split'").into());
+        }
+    }
+    let path = ["path", "dest"].into_iter().find_map(|name| args.get(name).and_then(Value::as_str));
+    if let Some(path) = path {
+        let path = PathArg(path.to_owned()).on(host);
+        failure.data.extend(describe(&path));
+        failure.data.insert("path".to_owned(), paths::text(&path).into());
+    }
+    failure.help("quote octal numbers: \"0644\"; or write u=rw,g=r,o=r")
 }
 
 #[cfg(test)]

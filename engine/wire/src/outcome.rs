@@ -57,6 +57,9 @@ pub struct Failure {
     pub help: Option<String>,
     /// The host cannot be reached any more, or the other identity not taken.
     pub unreachable: bool,
+    /// Nothing was done before it came to this. Only the agent needs to know.
+    #[serde(skip)]
+    pub not_begun: bool,
     /// Joins the outcome's data: rc, stdout, stderr ...
     #[serde(with = "bounds::map")]
     pub data: Map,
@@ -75,6 +78,12 @@ impl Failure {
 
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// Nothing was done before it came to this.
+    pub fn not_begun(mut self) -> Self {
+        self.not_begun = true;
         self
     }
 

@@ -50,6 +50,7 @@ fn shown(diff: &Diff) -> Value {
         Some((before, after)) => mapping([("before", before), ("after", after)]),
         None => {
             let headers = [("before_header", &diff.before_header), ("after_header", &diff.after_header)];
+            let headers = headers.into_iter().filter(|(_, text)| !text.is_empty());
             let headers = headers.map(|(name, text)| (name, Value::from(text.as_str())));
             mapping(text(diff).into_iter().chain(headers))
         }

@@ -109,8 +109,8 @@ impl Run {
             },
             _ => task,
         };
-        if let Some(name) = &task.unknown {
-            return Ok(Ready::Done(unsupported(&task.action, name), delegated));
+        if !task.unknown.is_empty() {
+            return Ok(Ready::Done(unsupported(&task.action, &task.unknown), delegated));
         }
         let args = self.arguments(task, &scope)?;
         let ask = match &task.action {
@@ -126,7 +126,7 @@ impl Run {
                 // What could be told beforehand was told; templates have their values only now. (A role's
                 // own check has no arguments: it brings its specification along.)
                 let fault = match task.spec {
-                    None => task.action.check(&wire_args(args.clone()), &[]).into_iter().next(),
+                    None => ArgFault::foremost(task.action.check(&wire_args(args.clone()), &[])),
                     Some(_) => None,
                 };
                 if let Some(fault) = fault {
@@ -313,19 +313,34 @@ pub(crate) fn job_id() -> String {
     format!("j{}.{}", rand::random_range(0..1_000_000_000_000_u64), std::process::id())
 }
 
-/// The answer of a task with an argument that its module does not have.
-fn unsupported(action: &Action, name: &str) -> Answer {
+/// The answer of a task with arguments that its module does not have, in the words of ansible-core.
+fn unsupported(action: &Action, names: &[Arc<str>]) -> Answer {
+    /// What modules of ansible-core are handed by others than the task.
+    const HANDED: [(&str, &[&str]); 3] = [
+        ("command", &["_raw_params", "_uses_shell"]),
+        ("file", &["_diff_peek", "_original_basename"]),
+        ("shell", &["_raw_params", "_uses_shell", "argv", "expand_argument_vars", "strip_empty_ends"]),
+    ];
     let args = action.args();
     let mut known: Vec<&str> = args.iter().map(|arg| arg.name).filter(|name| !name.starts_with('_')).collect();
+    let near = names.first().and_then(|name| crate::source::nearest(name, known.iter().copied()));
+    known.extend(HANDED.iter().filter(|(name, _)| *name == action.name()).flat_map(|(_, handed)| handed.iter()));
     known.sort_unstable();
+    let mut aliases: Vec<&str> = args.iter().flat_map(|arg| arg.aliases).copied().collect();
+    aliases.sort_unstable();
+    let aliases = if aliases.is_empty() { String::new() } else { format!(" ({})", aliases.join(", ")) };
+    let module = match action.name() {
+        "command" | "shell" => "ansible.legacy.command",
+        name => name,
+    };
     let msg = format!(
-        "Unsupported parameters for ({}) module: {name}. Supported parameters include: {}.",
-        action.name(),
+        "Unsupported parameters for ({module}) module: {}. Supported parameters include: {}{aliases}.",
+        names.join(", "),
         known.join(", ")
     );
     let mut answer = Answer::failed(msg);
-    answer.blame = Some(name.to_owned());
-    answer.help = crate::source::nearest(name, known).map(|near| format!("did you mean `{near}`?"));
+    answer.blame = names.first().map(|name| name.to_string());
+    answer.help = near.map(|near| format!("did you mean `{near}`?"));
     answer
 }
 
@@ -336,9 +351,12 @@ fn refused(action: &Action, fault: ArgFault) -> Answer {
             // Ansible's words, which playbooks look for.
             format!("Invalid options for {}: {name}", action.name())
         }
-        Some(name) if fault.msg.starts_with("missing required") && action.name() == "copy" => {
-            format!("{name} is required")
-        }
+        Some(name) if fault.msg.starts_with("missing required") => match action.name() {
+            "copy" => format!("{name} is required"),
+            "assemble" | "fetch" | "template" => "src and dest are required".to_owned(),
+            "unarchive" => "src (or content) and dest are required".to_owned(),
+            _ => fault.msg.clone(),
+        },
         Some(_) if fault.stands_alone() => fault.msg.clone(),
         Some(name) => format!("argument `{name}` of `{}` {}", action.name(), fault.msg),
         None => format!("`{}`: {}", action.name(), fault.msg),

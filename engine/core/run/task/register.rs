@@ -22,9 +22,9 @@ pub(crate) fn gathers(task: &Task) -> bool {
 /// Whether the host was asked and its module found that check mode leaves nothing to do. (In Ansible `uri` skips
 /// before it asks.)
 fn skipped_by_module(task: &Task, answer: &Answer) -> bool {
-    matches!(task.action, Action::Module(_) | Action::External(_))
-        && task.action.name() != "uri"
-        && !answer.data.contains_key("false_condition")
+    let is_module = matches!(task.action, Action::Module(_) | Action::External(_))
+        || answer.skipped.as_deref().is_some_and(|why| why.starts_with("remote module"));
+    is_module && task.action.name() != "uri" && !answer.data.contains_key("false_condition")
 }
 
 /// The value that the name after `register` gets.
@@ -54,6 +54,7 @@ pub(crate) fn register_value(task: &Task, answer: &Answer, attempt: &Attempt<'_>
         if let Some(why) = answer
             .skipped
             .as_ref()
+            .filter(|why| !why.is_empty())
             .filter(|_| !["skip_reason", "skipped_reason", "msg"].iter().any(|key| fields.contains_key(*key)))
         {
             fields.insert("msg".into(), Value::from(why.as_str()));

@@ -77,7 +77,8 @@ impl Module for AuthorizedKey {
         let user = User::named(&self.user);
         let Some(user) = user else {
             plan = plan.assumes(host, format!("the user {}", self.user), || {
-                Failure::new(format!("Failed to lookup user {0}: name not found: '{0}'", self.user)).arg("user")
+                Failure::new(format!("Failed to lookup user {0}: \"getpwnam(): name not found: '{0}'\"", self.user))
+                    .arg("user")
             })?;
             return Ok(plan.change(Change::new(format!("change the keys of {}", self.user), |_, _| Ok(()))));
         };

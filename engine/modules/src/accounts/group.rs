@@ -89,7 +89,18 @@ impl Module for Group {
         let mut plan = Plan { data, ..Plan::default() };
         if let Some(mut tool) = tool {
             tool = tool.arg(&self.name);
-            plan = plan.change(Change::new(tool.to_string(), move |_, _| tool.succeed().map(|_| ())));
+            let name = self.name.clone();
+            plan = plan.change(Change::new(tool.to_string(), move |_, _| {
+                let output = tool.run()?;
+                let said = if output.stderr.is_empty() { output.stdout } else { output.stderr };
+                let told = || Failure::new(said).data(data! { "name" => name });
+                if output.rc == 0 { Ok(()) } else { Err(told()) }
+            }));
+            if host.check {
+                // As ansible-core: nothing is told of what it would be like.
+                plan.data.clear();
+                return Ok(plan);
+            }
         }
         Ok(plan.finish(move |_, data| {
             if let Some(group) = Entry::named(&self.name).filter(|_| self.state == State::Present) {

@@ -163,7 +163,7 @@ impl Module for User {
             (State::Absent, Some(_)) => {
                 let mut tool = editor(host, "userdel", self.local.0)?;
                 tool = tool.arg_if(self.force.0 && !self.local.0, "-f").arg_if(self.remove.0, "-r").arg(&self.name);
-                Plan::unchanged().change(run(tool))
+                Plan::unchanged().change(run(tool, &self.name))
             }
             (State::Present, None) => self.create(host)?,
             (State::Present, Some(user)) => self.modify(host, user)?,
@@ -185,6 +185,10 @@ impl Module for User {
             plan = plan.warn("'append' is set, but no 'groups' are specified. Use 'groups' for appending new groups.");
         }
         let was_there = present.is_some();
+        if host.check && (self.state == State::Absent && was_there || self.state == State::Present && !was_there) {
+            // As ansible-core: nothing is told of what it would be like.
+            return Ok(plan);
+        }
         Ok(plan.finish(move |host, data| {
             data.extend(self.result(host, was_there));
             Ok(())
@@ -193,8 +197,23 @@ impl Module for User {
 }
 
 /// A change that runs a tool.
-fn run(tool: Program) -> Change {
-    Change::new(tool.to_string(), move |_, _: &mut Map| tool.succeed().map(|_| ()))
+fn run(tool: Program, name: &str) -> Change {
+    let name = name.to_owned();
+    Change::new(tool.to_string(), move |_, data: &mut Map| {
+        let output = tool.run()?;
+        if output.rc != 0 {
+            let said = if output.stderr.is_empty() { output.stdout } else { output.stderr };
+            return Err(Failure::new(said).data(data! { "name" => name, "rc" => output.rc }));
+        }
+        // What the programs said is told only if they said something.
+        for (key, said) in [("stdout", output.stdout), ("stderr", output.stderr)] {
+            if !said.is_empty() {
+                let before = data.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+                data.insert(key.to_owned(), (before + &said).into());
+            }
+        }
+        Ok(())
+    })
 }
 
 /// A date as usermod takes it; empty for never.
@@ -257,12 +276,12 @@ impl User {
         {
             plan = make_folders(folder, &Wanted::default(), plan)?;
         }
-        plan = plan.change(run(tool));
+        plan = plan.change(run(tool, &self.name));
         if self.local.0 {
             for group in &groups {
                 let mut tool = host.required_program("lgroupmod")?;
                 tool = tool.option("-M", Some(&self.name)).arg(group);
-                plan = plan.change(run(tool));
+                plan = plan.change(run(tool, &self.name));
             }
         }
         if let Some(Secret(hash)) = &self.password {
@@ -270,7 +289,7 @@ impl User {
         } else if self.password_lock == Some(Flag(true)) {
             let mut tool = host.required_program("usermod")?;
             tool = tool.arg("-L").arg(&self.name);
-            plan = plan.change(run(tool));
+            plan = plan.change(run(tool, &self.name));
         }
         self.ageing(host, &Shadow::default(), plan)
     }
@@ -327,7 +346,7 @@ impl User {
         let mut plan = Plan::unchanged();
         if !tool.is_bare() {
             tool = tool.arg(&self.name);
-            plan = plan.change(run(tool));
+            plan = plan.change(run(tool, &self.name));
         }
         if let Some(Secret(hash)) = &self.password {
             let same = shadow.hash.trim_start_matches('!') == hash.trim_start_matches('!')
@@ -347,11 +366,11 @@ impl User {
         if hash.is_empty() && lock.is_empty() {
             let mut tool = host.required_program("passwd")?;
             tool = tool.arg("-d").arg(&self.name);
-            return Ok(run(tool));
+            return Ok(run(tool, &self.name));
         }
         let mut tool = host.required_program("chpasswd")?;
         tool = tool.arg("-e").stdin(format!("{}:{lock}{hash}\n", self.name));
-        Ok(run(tool))
+        Ok(run(tool, &self.name))
     }
 
     fn ageing(&self, host: &Host, shadow: &Shadow, plan: Plan) -> Result<Plan, Failure> {
@@ -369,7 +388,7 @@ impl User {
             tool = tool.option(option, *days);
         }
         tool = tool.arg(&self.name);
-        Ok(plan.change(run(tool)))
+        Ok(plan.change(run(tool, &self.name)))
     }
 
     fn key_file(&self, home: &Path) -> PathBuf {
@@ -495,7 +514,7 @@ mod tests {
         assert!(checked("user", data! { "name" => "root", "state" => "absent" }).changed);
         assert!(!checked("user", data! { "name" => "no-such", "state" => "absent" }).changed);
         let new = checked("user", data! { "name" => "no-such", "password" => "$6$secret" });
-        assert!(new.changed && new.data["password"] == "NOT_LOGGING_PASSWORD".into());
+        assert!(new.changed && new.data.is_empty());
     }
 
     #[test]

@@ -44,13 +44,13 @@ args! {
     }
 }
 
+const EXCLUSIVE: &str = "parameters are mutually exclusive: _raw_params|cmd|argv";
+
 impl Module for Command {
     fn check(&self) -> Result<(), ArgFault> {
         match (&self._raw_params, &self.cmd, &self.argv) {
-            (Some(_), Some(_), _) => Err(ArgFault::new("cmd", "only one of the free text and `cmd` can be given")),
-            (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
-                Err(ArgFault::new("argv", "only one of the command line and `argv` can be given"))
-            }
+            (Some(_), Some(_), _) => Err(ArgFault::new("cmd", EXCLUSIVE)),
+            (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => Err(ArgFault::new("argv", EXCLUSIVE)),
             (None, None, None) => Err(ArgFault {
                 arg: None,
                 msg: "one of the following is required: _raw_params, cmd, argv".to_owned(),
@@ -62,6 +62,10 @@ impl Module for Command {
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let no_command = || Failure::new("no command given").data(data! { "rc" => 256 });
+        if self.argv.as_ref().is_some_and(Vec::is_empty) {
+            let told = data! { "cmd" => "", "rc" => 257, "stdout" => "", "stderr" => "" };
+            return Err(Failure::new(NOT_EXECUTED).arg("argv").help("the list is empty").data(told));
+        }
         let words = match (self.argv, self._raw_params.or(self.cmd)) {
             (Some(words), _) => words,
             (None, Some(line)) => shell_words::split(&line)
@@ -99,6 +103,9 @@ pub(crate) fn input(mut text: String, add_newline: bool) -> Vec<u8> {
     }
     text.into_bytes()
 }
+
+/// What the result of a command that could not be started says; the reason is its help.
+const NOT_EXECUTED: &str = "Error executing command.";
 
 /// A process that a task asks for, and when not to run it.
 pub(crate) struct Execution {
@@ -147,7 +154,7 @@ impl Execution {
             }
             execute(host, &mut process, self.shown, self.stdin, self.strip_empty_ends, data)
         });
-        Ok(plan.change(if is_guarded {
+        Ok(plan.kept().change(if is_guarded {
             change.changed_even_if_failed()
         } else {
             change.changed_even_if_failed().unpredictable(CHECKED)
@@ -202,8 +209,14 @@ pub(crate) fn execute(
         let reason = error
             .raw_os_error()
             .map_or_else(|| error.to_string(), |code| nix::errno::Errno::from_raw(code).desc().to_owned());
-        Failure::new(format!("Error executing command: cannot run {program}: {reason}"))
-            .data(data! { "cmd" => shown.clone(), "rc" => 2 })
+        ["start", "end", "delta"].into_iter().for_each(|key| drop(data.shift_remove(key)));
+        let words = std::iter::once(process.get_program()).chain(process.get_args()).map(paths::text);
+        let line = words.map(|word| shell_words::quote(&word).into_owned()).collect::<Vec<_>>().join(" ");
+        let rc = error.raw_os_error().unwrap_or(2);
+        Failure::new(NOT_EXECUTED)
+            .help(format!("cannot run {program}: {reason}"))
+            .data(data! { "cmd" => line, "rc" => rc, "stdout" => "", "stderr" => "" })
+            .not_begun()
     })?;
     let end = times::now();
     let (mut stdout, mut stderr) = (std::mem::take(&mut finished.stdout), std::mem::take(&mut finished.stderr));
@@ -320,7 +333,9 @@ mod tests {
     #[test]
     fn a_program_that_is_not_there_is_named() {
         let outcome = call("command", data! { "cmd" => "no-such-program --x" });
-        assert!(outcome.failure.unwrap().msg.contains("no-such-program"));
+        let failure = outcome.failure.unwrap();
+        assert_eq!(failure.msg, "Error executing command.");
+        assert!(failure.help.unwrap().contains("no-such-program") && !outcome.changed);
         assert_eq!(outcome.data["rc"], 2.into());
         assert_eq!(call("command", data! { "cmd" => " " }).data["rc"], 256.into());
         assert!(call("command", data! {}).failure.unwrap().msg.contains("one of the following is required"));

@@ -26,8 +26,7 @@ impl Module for Raw {
             });
             succeed(host, &finished, "the command", data)
         });
-        Ok(Plan::unchanged()
-            .change(change.changed_even_if_failed().unpredictable("Command would have run if not in check mode")))
+        Ok(Plan::unchanged().change(change.changed_even_if_failed().unpredictable("")))
     }
 }
 

@@ -81,7 +81,7 @@ impl Module for Script {
             data.insert("stderr".to_owned(), std::mem::take(&mut finished.stderr).into());
             succeed(host, &finished, "the script", data)
         });
-        let reason = "Command would have run if not in check mode";
+        let reason = "Check mode is not supported for this task.";
         Ok(Plan::unchanged().change(if is_guarded {
             change.changed_even_if_failed()
         } else {

@@ -34,7 +34,7 @@ args! {
 impl Module for Shell {
     fn check(&self) -> Result<(), ArgFault> {
         match (&self._raw_params, &self.cmd) {
-            (Some(_), Some(_)) => Err(ArgFault::new("cmd", "only one of the free text and `cmd` can be given")),
+            (Some(_), Some(_)) => Err(ArgFault::new("cmd", "parameters are mutually exclusive: _raw_params|cmd|argv")),
             _ => Ok(()),
         }
     }

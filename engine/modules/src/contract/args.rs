@@ -28,6 +28,16 @@ impl Arg {
     }
 }
 
+/// How the reason begins that [`ArgType::parse`] gives for a value of another type ...
+pub const NOT_CONVERTED: &str = "unable to convert to ";
+/// ... for one of a list, whose type follows ...
+pub const ELEMENT: &str = "element of type ";
+/// ... for a word that is none of those accepted, or for some words.
+pub const NO_CHOICE: &str = "must be one of: ";
+pub const NO_CHOICES: &str = "must be one or more of: ";
+/// How the message about an argument that is not there begins.
+pub const MISSING: &str = "missing required arguments: ";
+
 /// What is wrong with an argument.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ArgFault {
@@ -47,10 +57,45 @@ impl ArgFault {
         self
     }
 
+    /// An argument whose value its type refuses, in the words of ansible-core, which playbooks look for. `name` is the
+    /// argument's own name, `used` the one that the task wrote, `reason` what [`ArgType::parse`] said.
+    pub fn of_value(name: &str, used: &str, value: &Value, reason: &str) -> Self {
+        let given = value.type_name();
+        let msg = if reason.starts_with(NO_CHOICE) || reason.starts_with(NO_CHOICES) {
+            format!("value of {name} {reason}")
+        } else if reason.starts_with(NOT_CONVERTED) {
+            format!("argument '{name}' is of type {given} and we were {reason}")
+        } else if let Some((given, reason)) = reason.strip_prefix(ELEMENT).and_then(|rest| rest.split_once(' ')) {
+            format!("Elements value for option '{name}' is of type {given} and we were {reason}")
+        } else {
+            reason.to_owned()
+        };
+        ArgFault::new(used, msg)
+    }
+
+    /// The one of several faults that a task is told of: ansible-core looks for what is missing first, then at types,
+    /// then at choices.
+    pub fn foremost(faults: Vec<ArgFault>) -> Option<ArgFault> {
+        let mut missing: Vec<&str> = faults.iter().filter_map(|fault| fault.msg.strip_prefix(MISSING)).collect();
+        if !missing.is_empty() {
+            missing.sort_unstable();
+            let msg = format!("{MISSING}{}", missing.join(", "));
+            let arg = faults.iter().find(|fault| fault.msg.starts_with(MISSING)).and_then(|fault| fault.arg.clone());
+            return Some(ArgFault { arg, msg, help: None });
+        }
+        let is_choice = |fault: &ArgFault| fault.msg.starts_with("value of ");
+        faults.into_iter().min_by_key(is_choice)
+    }
+
     /// Whether the message is a whole sentence, which needs no name of an argument before it.
     pub fn stands_alone(&self) -> bool {
-        const BEGINNINGS: [&str; 10] = [
+        const BEGINNINGS: [&str; 15] = [
             "missing required",
+            "missing parameter",
+            "argument '",
+            "value of ",
+            "mode must be in octal or symbolic form",
+            "unknown url type",
             "parameters are ",
             "one of ",
             "state is ",
@@ -213,7 +258,7 @@ macro_rules! args {
                         Some((used, value)) => match <$ty as $crate::args::ArgType>::parse(value) {
                             Ok(value) => Some(value),
                             Err(expected) => {
-                                faults.push($crate::args::ArgFault::new(used, expected));
+                                faults.push($crate::args::ArgFault::of_value(name, used, value, &expected));
                                 None
                             }
                         },
@@ -286,7 +331,7 @@ macro_rules! choice {
                         _ => None,
                     }) {
                         Some(found) => Ok(found),
-                        None => Err(format!("must be one of {}, not `{other}`", Self::choices().join(", "))),
+                        None => Err(format!("{}{}, got: {other}", $crate::args::NO_CHOICE, [$( $word ),*].join(", "))),
                     },
                 }
             }

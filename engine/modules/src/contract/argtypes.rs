@@ -3,7 +3,7 @@
 
 use rplay_wire::{Map, Value};
 
-use crate::args::ArgType;
+use crate::args::{ArgType, ELEMENT, NO_CHOICE, NO_CHOICES, NOT_CONVERTED};
 
 /// A boolean: yes, on, 1, true, y, t and their opposites, in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,14 +19,31 @@ impl ArgType for Flag {
             Value::Int(1) => return Ok(Flag(true)),
             Value::Float(f) if *f == 0.0 || *f == 1.0 => return Ok(Flag(*f == 1.0)),
             Value::Str(s) => s.trim().to_ascii_lowercase(),
-            other => return Err(format!("must be a boolean, not {}", other.type_name())),
+            Value::Int(_) | Value::Float(_) => return Err(no_boolean(value)),
+            other => return Err(not_converted("bool", &unconvertible(other, "a bool"))),
         };
         match word.as_str() {
             "y" | "yes" | "on" | "1" | "true" | "t" | "1.0" => Ok(Flag(true)),
             "n" | "no" | "off" | "0" | "false" | "f" | "0.0" => Ok(Flag(false)),
-            _ => Err(format!("must be yes or no; `{word}` is not a valid boolean")),
+            _ => Err(no_boolean(value)),
         }
     }
+}
+
+/// The reason why a value is not of that kind.
+fn not_converted(kind: &str, why: &str) -> String {
+    format!("{NOT_CONVERTED}{kind}: {why}")
+}
+
+/// That no value of that type becomes one of another, in Python's words.
+fn unconvertible(value: &Value, wanted: &str) -> String {
+    format!("<class '{}'> cannot be converted to {wanted}", value.type_name())
+}
+
+fn no_boolean(value: &Value) -> String {
+    let shown = String::parse(value).unwrap_or_default();
+    let words = "0, 1, '0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'";
+    not_converted("bool", &format!("The value '{shown}' is not a valid boolean. Valid booleans include: {words}"))
 }
 
 /// A boolean for which every word that is none means no.
@@ -89,7 +106,9 @@ impl ArgType for i64 {
 
     fn parse(value: &Value) -> Result<Self, String> {
         let wrong = || {
-            format!("must be a whole number: unable to convert to int: `{}`", String::parse(value).unwrap_or_default())
+            let shown = rplay_wire::python_text(&Value::List(vec![value.clone()]));
+            let shown = shown.strip_prefix('[').and_then(|shown| shown.strip_suffix(']')).unwrap_or(&shown);
+            not_converted("int", &format!("\"{shown}\" cannot be converted to an int"))
         };
         match value {
             Value::Int(i) => i64::try_from(*i).map_err(|_| wrong()),
@@ -116,8 +135,9 @@ impl ArgType for f64 {
         match value {
             Value::Int(i) => Ok(*i as f64),
             Value::Float(f) => Ok(*f),
-            Value::Str(s) => s.trim().parse().map_err(|_| format!("must be a number, not `{s}`")),
-            other => Err(format!("must be a number, not {}", other.type_name())),
+            Value::Str(s) => s.trim().parse().map_err(|_| not_converted("float", &unconvertible(value, "a float"))),
+            Value::Bool(set) => Ok(f64::from(u8::from(*set))),
+            other => Err(not_converted("float", &unconvertible(other, "a float"))),
         }
     }
 }
@@ -142,12 +162,25 @@ impl<T: ArgType> ArgType for Vec<T> {
 
     fn parse(value: &Value) -> Result<Self, String> {
         match value {
-            Value::List(items) => items.iter().map(T::parse).collect(),
+            Value::List(items) => items.iter().map(element).collect(),
             Value::Str(text) if text.is_empty() => Ok(Vec::new()),
-            Value::Str(text) => text.split(',').map(|part| T::parse(&Value::Str(part.trim().to_owned()))).collect(),
-            other => Ok(vec![T::parse(other)?]),
+            Value::Str(text) => text.split(',').map(|part| element(&Value::Str(part.trim().to_owned()))).collect(),
+            other => Ok(vec![element(other)?]),
         }
     }
+}
+
+/// One value of a list.
+fn element<T: ArgType>(value: &Value) -> Result<T, String> {
+    T::parse(value).map_err(|reason| {
+        if reason.starts_with(NOT_CONVERTED) {
+            return format!("{ELEMENT}{} {reason}", value.type_name());
+        }
+        match reason.strip_prefix(NO_CHOICE).and_then(|rest| rest.rsplit_once(", got: ")) {
+            Some((words, given)) => format!("{NO_CHOICES}{words}. Got no match for: {given}"),
+            None => reason,
+        }
+    })
 }
 
 /// A dict; text is read as JSON, or as `key=value` pairs.
@@ -161,9 +194,9 @@ impl ArgType for Map {
                 match serde_json::from_str::<serde_json::Value>(text) {
                     Ok(json) => match Value::from(json) {
                         Value::Map(map) => Ok(map),
-                        _ => Err("must be a dict".to_owned()),
+                        _ => Err(not_converted("dict", "unable to evaluate string as dictionary")),
                     },
-                    Err(error) => Err(format!("must be a dict: {error}")),
+                    Err(_) => Err(not_converted("dict", "unable to evaluate string as dictionary")),
                 }
             }
             Value::Str(text) if text.contains('=') => text
@@ -171,10 +204,11 @@ impl ArgType for Map {
                 .filter(|pair| !pair.is_empty())
                 .map(|pair| match pair.split_once('=') {
                     Some((key, value)) => Ok((key.to_owned(), Value::from(value))),
-                    None => Err(format!("must be a dict; `{pair}` is not key=value")),
+                    None => Err(not_converted("dict", &format!("`{pair}` is not key=value"))),
                 })
                 .collect(),
-            other => Err(format!("must be a dict, not {}", other.type_name())),
+            Value::Str(_) => Err(not_converted("dict", "dictionary requested, could not parse JSON or key=value")),
+            other => Err(not_converted("dict", &unconvertible(other, "a dict"))),
         }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) fn run_module<M: Module>(call: &Call, host: &Host) -> Outcome {
 fn carry_out<M: Module>(module: M, mode: Mode, host: &Host, outcome: &mut Outcome) -> Result<(), Failure> {
     let mut next = Some(module.plan(host)?);
     while let Some(plan) = next {
+        // A failure tells what failed, not what was to come about.
+        let planned: Vec<String> = if plan.is_kept { Vec::new() } else { plan.data.keys().cloned().collect() };
         outcome.data.extend(plan.data);
         outcome.facts.extend(plan.facts);
         outcome.warnings.extend(plan.warnings);
@@ -33,11 +35,19 @@ fn carry_out<M: Module>(module: M, mode: Mode, host: &Host, outcome: &mut Outcom
             }
             if mode.check && change.unpredictable.is_some() {
                 outcome.skipped = change.unpredictable.take();
+                planned.iter().for_each(|key| drop(outcome.data.shift_remove(key)));
                 continue;
             }
-            outcome.changed |= change.changed_even_if_failed;
+            let is_done_anyway = change.changed_even_if_failed;
             let what = std::mem::take(&mut change.what);
-            let counts = if mode.check { change.counts() } else { change.make(host, &mut outcome.data)? };
+            let counts = match mode.check {
+                true => change.counts(),
+                false => change.make(host, &mut outcome.data).inspect_err(|failure| {
+                    outcome.changed |= is_done_anyway && !failure.not_begun;
+                    planned.iter().for_each(|key| drop(outcome.data.shift_remove(key)));
+                })?,
+            };
+            outcome.changed |= is_done_anyway;
             if counts {
                 outcome.changed = true;
                 outcome.changes.push(what);
@@ -52,18 +62,12 @@ fn carry_out<M: Module>(module: M, mode: Mode, host: &Host, outcome: &mut Outcom
 }
 
 fn fault(faults: Vec<ArgFault>) -> Failure {
-    let msg = faults
-        .iter()
-        .map(|fault| match &fault.arg {
-            Some(arg) if !fault.stands_alone() && !fault.msg.contains(&format!("`{arg}`")) => {
-                format!("`{arg}` {}", fault.msg)
-            }
-            _ => fault.msg.clone(),
-        })
-        .collect::<Vec<_>>()
-        .join("; ");
-    let mut failure = Failure::new(msg);
-    failure.arg = faults.iter().find_map(|fault| fault.arg.clone());
-    failure.help = faults.into_iter().find_map(|fault| fault.help);
-    failure
+    let Some(fault) = ArgFault::foremost(faults) else { return Failure::new("the arguments are wrong") };
+    let msg = match &fault.arg {
+        Some(arg) if !fault.stands_alone() && !fault.msg.contains(&format!("`{arg}`")) => {
+            format!("`{arg}` {}", fault.msg)
+        }
+        _ => fault.msg,
+    };
+    Failure { msg, arg: fault.arg, help: fault.help, ..Failure::default() }
 }

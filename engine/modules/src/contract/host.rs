@@ -46,6 +46,8 @@ pub struct Host {
     /// earlier task would have made (a repository, a unit, a folder) is not there in check mode, and a
     /// module that misses it then plans a change with a warning instead of failing. The runner sets it.
     pub check: bool,
+    /// Whether the differences are shown. What takes long to find out for them is found out only then.
+    pub diff: bool,
     blobs: Arc<dyn BlobSource>,
     content: Option<Arc<dyn ContentTarget>>,
     cancel: Cancel,
@@ -57,13 +59,13 @@ pub struct Host {
 impl Host {
     pub fn new(environment: Vec<(String, String)>, blobs: Arc<dyn BlobSource>) -> Self {
         let (cancel, warnings) = (Cancel::default(), Arc::default());
-        Host { environment, check: false, blobs, content: None, cancel, max_output: MAX_OUTPUT, warnings }
+        Host { environment, check: false, diff: false, blobs, content: None, cancel, max_output: MAX_OUTPUT, warnings }
     }
 
     /// The same host for a call in that mode.
     pub(crate) fn in_mode(&self, mode: Mode) -> Self {
         let max_output = usize::try_from(mode.max_output).ok().filter(|most| *most > 0).unwrap_or(self.max_output);
-        Host { check: mode.check, max_output, warnings: Arc::default(), ..self.clone() }
+        Host { check: mode.check, diff: mode.diff, max_output, warnings: Arc::default(), ..self.clone() }
     }
 
     /// The same host for a call that may send the content of a file.

@@ -86,6 +86,12 @@ impl Change {
         self
     }
 
+    /// Tells the failure to make it in another way.
+    pub fn on_failure(self, tell: impl FnOnce(Failure) -> Failure + 'static) -> Self {
+        let make = self.make;
+        Change { make: Box::new(move |host, data| make(host, data).map_err(tell)), ..self }
+    }
+
     /// Whether the task is changed by it, when it is not made.
     pub(crate) fn counts(&self) -> bool {
         self.counts
@@ -112,6 +118,8 @@ pub struct Plan {
     pub warnings: Vec<String>,
     /// Set when there is nothing to do on purpose (`creates` exists); shown as "skipped" only if `skip`.
     pub skipped: Option<String>,
+    /// Whether a failure of a change leaves `data` in the result, as that of a command does.
+    pub(crate) is_kept: bool,
     pub(crate) finish: Option<Finish>,
     pub(crate) then: Option<Then>,
 }
@@ -134,6 +142,12 @@ impl Plan {
 
     pub fn warn(mut self, warning: impl Into<String>) -> Self {
         self.warnings.push(warning.into());
+        self
+    }
+
+    /// Keeps the data in the result when a change fails.
+    pub(crate) fn kept(mut self) -> Self {
+        self.is_kept = true;
         self
     }
 

@@ -73,6 +73,10 @@ impl Module for Assemble {
         let md5sum = Algorithm::Md5.of_file(&content)?;
         let placement = Placement::new(paths::real(&dest), Content::File(content.to_path_buf()), &self.attributes)?;
         let mut plan = placement.backup(self.backup.0).validate(self.validate).plan(host, Plan::unchanged())?;
+        if self.remote_src.0 {
+            // ansible-core shows a difference only of what it puts together itself.
+            plan.changes.iter_mut().for_each(|change| change.diff = None);
+        }
         plan.data = data! {
             "src" => src, "dest" => paths::text(&dest), "checksum" => checksum, "md5sum" => md5sum, "msg" => "OK",
         };
@@ -163,8 +167,8 @@ fn join<R: Read>(
     Ok(())
 }
 
-/// `\n`, `\t`, `\r` and `\\` as one character each.
-fn unescaped(text: &str) -> String {
+/// A delimiter in which `\n`, `\t`, `\r` and `\\` are one character each.
+pub fn unescaped(text: &str) -> String {
     let mut out = String::new();
     let mut chars = text.chars();
     while let Some(c) = chars.next() {

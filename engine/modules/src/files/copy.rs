@@ -53,6 +53,7 @@ args! {
         _content: Option<Value>,
         _original_basename: Option<Text>,
         _tree: Option<Vec<Value>>,
+        _assembled: Flag = Flag(false),
     }
 }
 
@@ -83,6 +84,8 @@ impl Module for Copy {
             validate: self.validate.clone(),
             checksum: self.checksum.clone(),
             keeps_modes: false,
+            is_assembled: self._assembled.0,
+            is_remote: self.remote_src.0 && self._content.is_none() && self._tree.is_none(),
         };
         let src = self.src.clone();
         if let Some(entries) = &self._tree {
@@ -184,6 +187,25 @@ impl Copy {
     }
 }
 
+/// The failure to put content in its place, with what ansible-core tells of that content.
+fn untransferred(mut failure: Failure, checksum: Option<Value>, is_remote: bool) -> Failure {
+    if failure.data.contains_key("exit_status") {
+        failure.help.get_or_insert_with(|| failure.msg.clone());
+        failure.msg = "failed to validate".to_owned();
+    }
+    failure.data.extend(checksum.map(|checksum| ("checksum".to_owned(), checksum)));
+    if !is_remote {
+        failure.data.insert("diff".to_owned(), Value::List(Vec::new()));
+    }
+    failure
+}
+
+/// The digest of content that lies on the controller.
+fn fetched_sum(content: &Content, host: &Host) -> Option<String> {
+    let Content::Blob(blob) = content else { return None };
+    Algorithm::Sha1.of_file(&host.fetch(blob).ok()?).ok()
+}
+
 struct Job {
     wanted: Wanted,
     directory_mode: Option<Mode>,
@@ -195,6 +217,10 @@ struct Job {
     checksum: Option<String>,
     /// Whether folders get the permissions they have at the source.
     keeps_modes: bool,
+    /// Whether it is what assemble puts together, whose result has a `diff` only where one is shown.
+    is_assembled: bool,
+    /// Whether the content was on the host already.
+    is_remote: bool,
 }
 
 impl Job {
@@ -229,8 +255,10 @@ impl Job {
             data.insert("src".to_owned(), src.into());
         }
         if !self.force && dest.exists() {
-            data.insert("msg".to_owned(), "file already exists".into());
-            data.extend(describe(&dest));
+            if self.is_remote {
+                data.insert("msg".to_owned(), "file already exists".into());
+                data.extend(describe(&dest));
+            }
             return Ok(Plan { data, ..Plan::default() });
         }
         let sum = match &content {
@@ -245,8 +273,9 @@ impl Job {
             };
             if !sum.eq_ignore_ascii_case(checksum) {
                 let msg = "Copied file does not match the expected checksum. Transfer failed.";
-                let data = data! { "checksum" => sum, "expected_checksum" => checksum.as_str() };
-                return Err(Failure::new(msg).arg("checksum").data(data));
+                let failure = Failure::new(msg).arg("checksum");
+                let failure = failure.data(data! { "expected_checksum" => checksum.as_str() });
+                return Err(untransferred(failure, Some(sum.into()), self.is_remote));
             }
         }
         let mut plan = Plan::unchanged();
@@ -257,7 +286,9 @@ impl Job {
             } else {
                 plan = plan.assumes(host, format!("the folder {}", folder.display()), || {
                     let msg = format!("Destination directory {} does not exist", folder.display());
-                    Failure::new(msg).arg("dest").help("make it first with file and `state: directory`")
+                    let failure = Failure::new(msg).arg("dest").help("make it first with file and `state: directory`");
+                    let sum = sum.clone().or_else(|| fetched_sum(&content, host));
+                    untransferred(failure, sum.map(Value::from), self.is_remote)
                 })?;
             }
         }
@@ -267,15 +298,36 @@ impl Job {
         if let Some(sum) = sum {
             data.insert("checksum".to_owned(), sum.into());
         }
-        if !differs {
+        if !differs && !self.is_remote {
             data.insert("path".to_owned(), paths::text(&dest).into());
-        }
-        if !differs {
             data.shift_remove("src");
         }
-        data.insert("diff".to_owned(), Value::List(Vec::new()));
+        let is_new = !dest.exists();
+        let (is_remote, kept) = (self.is_remote, data.get("checksum").cloned());
+        plan.changes = std::mem::take(&mut plan.changes)
+            .into_iter()
+            .map(|mut change| {
+                if let Some(diff) = change.diff.as_mut().filter(|diff| is_new && !diff.after_header.is_empty()) {
+                    diff.before_header.clear();
+                }
+                let kept = kept.clone();
+                change.on_failure(move |failure| untransferred(failure, kept, is_remote))
+            })
+            .collect();
+        if !is_remote {
+            if !self.is_assembled {
+                data.insert("diff".to_owned(), Value::List(Vec::new()));
+            }
+            if host.check && differs {
+                // What the file will be like is not looked at then.
+                return Ok(Plan { data: data! { "diff" => Vec::<Value>::new() }, ..plan });
+            }
+        }
         plan.data = data;
         Ok(plan.finish(move |_, data| {
+            if is_remote && dest.is_file() && !data.contains_key("md5sum") {
+                data.insert("md5sum".to_owned(), Algorithm::Md5.of_file(&dest).ok().into());
+            }
             if dest.is_file() && (differs || !data.contains_key("checksum")) {
                 // In check mode these are the old file's; the new one's are known only for short content.
                 if !data.contains_key("checksum") {
@@ -308,6 +360,14 @@ impl Job {
         if let Some(src) = src {
             data.insert("src".to_owned(), src.into());
         }
+        if !self.is_remote {
+            let dest = paths::text(&dest);
+            let slash = if dest.ends_with('/') { "" } else { "/" };
+            data.insert("dest".to_owned(), format!("{dest}{slash}").into());
+            plan.data = data;
+            return Ok(plan);
+        }
+        data.extend(data! { "checksum" => Value::Null, "md5sum" => Value::Null });
         plan.data = data;
         Ok(plan.finish(move |_, data| {
             data.extend(describe(&dest));

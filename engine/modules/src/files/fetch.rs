@@ -78,7 +78,10 @@ impl Module for Fetch {
                 data.insert("remote_checksum".to_owned(), checksum.into());
             }
             Err(failure) if self.fail_on_missing.0 => {
-                return Err(failure.arg("src").data(data! { "file" => paths::text(&path) }));
+                let is_missing = failure.msg == MISSING;
+                let told =
+                    if is_missing { format!("{MISSING}, not transferring, ignored") } else { failure.msg.clone() };
+                return Err(Failure { msg: told, ..failure }.arg("src"));
             }
             Err(failure) => {
                 data.insert("msg".to_owned(), format!("{}, not transferring, ignored", failure.msg).into());
@@ -89,6 +92,8 @@ impl Module for Fetch {
     }
 }
 
+const MISSING: &str = "the remote file does not exist";
+
 /// The file, if it is one.
 fn open(path: &Path) -> Result<(File, Metadata), Failure> {
     if path.is_dir() {
@@ -96,7 +101,7 @@ fn open(path: &Path) -> Result<(File, Metadata), Failure> {
     }
     let opened = regular::open(path).and_then(|file| Ok((file.metadata()?, file)));
     opened.map(|(meta, file)| (file, meta)).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Failure::new("the remote file does not exist"),
+        io::ErrorKind::NotFound => Failure::new(MISSING),
         _ => io_failure("read", path, &error),
     })
 }

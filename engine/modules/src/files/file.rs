@@ -15,7 +15,7 @@ use crate::{
     io_failure::io_failure,
     system::{
         attributes::{Attributes, Wanted, describe, state_diff, state_word},
-        folders::{make_folders, turned},
+        folders::{made_diff, make_folders},
         paths,
         times::{FORMAT, Moment, Times},
     },
@@ -24,18 +24,18 @@ use crate::{
 choice! {
     /// What is to be at the path.
     pub enum State {
-        /// A file that is there already: its owner and mode are set.
-        File = "file",
-        /// A folder, with the folders it stands in.
-        Directory = "directory",
-        /// A symbolic link.
-        Link = "link",
-        /// A hard link.
-        Hard = "hard",
-        /// A file, empty if it is new; its times are set to now.
-        Touch = "touch",
         /// Nothing.
         Absent = "absent",
+        /// A folder, with the folders it stands in.
+        Directory = "directory",
+        /// A file that is there already: its owner and mode are set.
+        File = "file",
+        /// A hard link.
+        Hard = "hard",
+        /// A symbolic link.
+        Link = "link",
+        /// A file, empty if it is new; its times are set to now.
+        Touch = "touch",
     }
 }
 
@@ -118,18 +118,15 @@ impl Module for File {
             )?,
         };
         let shown = path.clone();
-        let about = |failure: Failure| match state {
-            // What is told is where the link is to be and what it leads to.
-            State::Hard => failure,
-            _ => {
-                let real = if self.follow.0 && shown.is_symlink() { paths::real(&shown) } else { shown.clone() };
-                let found = if present(&real) == "absent" {
-                    data! { "state" => "absent" }
-                } else {
-                    describe(&real)
-                };
-                failure.data(data! { "path" => paths::text(&real) }).data(found)
-            }
+        let about = |failure: Failure| {
+            let is_followed = self.follow.0 && state != State::Link && shown.is_symlink();
+            let real = if is_followed { paths::real(&shown) } else { shown.clone() };
+            let found = if present(&real) == "absent" {
+                data! { "state" => "absent" }
+            } else {
+                describe(&real)
+            };
+            failure.data(data! { "path" => paths::text(&real) }).data(found)
         };
         let job = Job {
             wanted: match state {
@@ -148,9 +145,13 @@ impl Module for File {
             State::Touch => job.touch(path),
             State::Link => job.link(path),
             State::Hard => job.hard(path),
-            State::Absent => absent(&path),
+            State::Absent => absent(&path, host),
         };
-        let plan = plan.map_err(about)?;
+        let plan = match state {
+            // What is told is where the link is to be and what it leads to.
+            State::Hard => plan?,
+            _ => plan.map_err(about)?,
+        };
         Ok(plan.finish(move |_, data| {
             let path = data.get(key).and_then(|path| path.as_str()).map(PathBuf::from).unwrap_or(shown);
             data.insert(key.to_owned(), paths::text(&path).into());
@@ -212,13 +213,14 @@ impl Job {
             return self.settled(&target, Plan::unchanged());
         }
         let (wanted, times, made) = (self.wanted, self.times, target.clone());
+        let diff = made_diff(&target, &wanted, "touch");
         let change = Change::new(format!("create {}", target.display()), move |_, _| {
             let open = fs::File::options().write(true).create_new(true).open(&made);
             open.map_err(|error| io_failure("create", &made, &error))?;
             wanted.apply(&made, false)?;
             times.apply(&made, false)
         });
-        Ok(Plan::unchanged().change(change.diff(turned(&target, "absent", "touch"))))
+        Ok(Plan::unchanged().change(change.diff(diff)))
     }
 
     fn directory(self, path: PathBuf, recurse: bool) -> Result<Plan, Failure> {
@@ -263,7 +265,7 @@ impl Job {
     }
 }
 
-fn absent(path: &Path) -> Result<Plan, Failure> {
+fn absent(path: &Path, host: &Host) -> Result<Plan, Failure> {
     let found = present(path);
     if found == "absent" {
         return Ok(Plan::unchanged());
@@ -280,7 +282,25 @@ fn absent(path: &Path) -> Result<Plan, Failure> {
             _ => Ok(()),
         }
     });
-    Ok(Plan::unchanged().change(change.diff(turned(path, found, "absent"))))
+    let mut before = data! { "path" => paths::text(path), "state" => found };
+    if host.diff && found == "directory" {
+        let (mut folders, mut files) = (Vec::new(), Vec::new());
+        held(path, &mut folders, &mut files);
+        before.insert("path_content".to_owned(), data! { "directories" => folders, "files" => files }.into());
+    }
+    let after = data! { "path" => paths::text(path), "state" => "absent" };
+    Ok(Plan::unchanged().change(change.diff(state_diff(&before, &after))))
+}
+
+/// What is in a folder and those below: folders and anything else.
+fn held(folder: &Path, folders: &mut Vec<String>, files: &mut Vec<String>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut own: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    own.sort();
+    let (below, rest): (Vec<_>, Vec<_>) = own.into_iter().partition(|path| path.is_dir());
+    folders.extend(below.iter().map(paths::text));
+    files.extend(rest.iter().map(paths::text));
+    below.iter().filter(|path| !path.is_symlink()).for_each(|path| held(path, folders, files));
 }
 
 #[cfg(test)]

@@ -138,6 +138,10 @@ impl IniFile {
     /// The file as it should be.
     fn edited(&self, text: &str) -> String {
         let mut lines = text.lines().map(str::to_owned).collect::<Vec<_>>();
+        if lines.is_empty() && self.state == State::Present {
+            // As community.general: the first line of a new file is empty.
+            lines.push(String::new());
+        }
         let range = self.section.as_deref().map_or_else(|| Some((0, end_of(&lines, 0))), |name| find(&lines, name));
         match (self.state, &self.option, range) {
             (State::Absent, None, Some((from, to))) => {
@@ -292,7 +296,7 @@ mod tests {
             TEXT.replace("a=3\na=4", "a = 9\na = 4")
         );
         assert_eq!(edited(data! { "section" => "two", "option" => "flag", "allow_no_value" => true }, TEXT), TEXT);
-        assert_eq!(edited(data! { "section" => "s", "option" => "a", "value" => "b" }, ""), "[s]\na = b\n");
+        assert_eq!(edited(data! { "section" => "s", "option" => "a", "value" => "b" }, ""), "\n[s]\na = b\n");
     }
 
     #[test]
@@ -322,6 +326,6 @@ mod tests {
         let file = folder.path().join("x.ini");
         let args = || data! { "path" => paths::text(&file), "section" => "s", "option" => "a", "value" => true, "mode" => "0600" };
         assert!(call("ini_file", args()).changed && !call("ini_file", args()).changed);
-        assert_eq!(fs::read_to_string(&file).unwrap(), "[s]\na = True\n");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "\n[s]\na = True\n");
     }
 }

@@ -115,7 +115,7 @@ fn bare(line: &str) -> &str {
 impl LineInFile {
     fn absent(self, host: &Host, file: TextFile, search: Search) -> Result<Plan, Failure> {
         let Some(before) = &file.before else {
-            return Ok(Plan::unchanged().set("found", 0).set("msg", "file not present"));
+            return Ok(Plan::unchanged().set("msg", "file not present"));
         };
         let lines = text::lines(before);
         let kept: Vec<_> = lines.iter().filter(|line| !search.finds(line, self.line.as_deref())).collect();
@@ -124,7 +124,7 @@ impl LineInFile {
         let msg = if found > 0 { format!("{found} line(s) removed") } else { String::new() };
         let plan = self.file.plan(file, host, &after, msg)?;
         Ok(plan.set("found", found).finish(|_, data| {
-            text::also_backup(data);
+            text::as_backup(data);
             Ok(())
         }))
     }
@@ -137,7 +137,7 @@ impl LineInFile {
         let msg = self.edit(&mut lines, &search)?;
         let plan = self.file.plan(file, host, &lines.concat(), msg.to_owned())?;
         Ok(plan.finish(|_, data| {
-            text::also_backup(data);
+            text::as_backup(data);
             Ok(())
         }))
     }

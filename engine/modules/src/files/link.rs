@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rplay_wire::{Failure, data};
+use rplay_wire::{Failure, Map, data};
 
 use crate::system::fs::{self, symlink};
 use crate::{
@@ -70,9 +70,15 @@ impl Job {
             if found != "hard" {
                 return Err(Failure::new("src is required for creating new hardlinks").arg("src"));
             }
+            data.insert("src".to_owned(), rplay_wire::Value::Null);
             return Ok(Plan { data, ..self.settled(&path, Plan::unchanged())? });
         };
         data.insert("src".to_owned(), paths::text(&src).into());
+        let told = data.clone();
+        self.hard_to(path, src, found, data).map_err(|failure| failure.data(told))
+    }
+
+    fn hard_to(self, path: PathBuf, src: PathBuf, found: &str, data: Map) -> Result<Plan, Failure> {
         let origin = fs::metadata(&src).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Failure::new("src does not exist").arg("src"),
             _ => io_failure("look at", &src, &error).arg("src"),

@@ -6,10 +6,7 @@ use crate::{
     ArgFault, Host, Module, Plan, args,
     argtypes::Text,
     files::edited::{Edited, Encoding},
-    system::{
-        pattern::{Flags, Pattern, Template},
-        text,
-    },
+    system::pattern::{Flags, Pattern, Template},
 };
 
 args! {
@@ -53,12 +50,16 @@ impl Module for Replace {
         let after = format!("{}{middle}{}", &before[..start], &before[end..]);
         let msg = if count > 0 && after != before { format!("{count} replacements made") } else { String::new() };
         let plan = self.file.plan(file, host, &after, msg)?;
-        Ok(plan.set("rc", 0).finish(|_, data| {
-            if data.contains_key("backup_file") {
-                text::also_backup(data);
+        let mut plan = plan.set("rc", 0);
+        // One difference, of the text, and only where it is shown.
+        plan.data.shift_remove("diff");
+        plan.changes.retain_mut(|change| {
+            if change.diff.as_ref().is_some_and(|diff| diff.after_header.is_empty()) {
+                change.diff = None;
             }
-            Ok(())
-        }))
+            true
+        });
+        Ok(plan)
     }
 }
 

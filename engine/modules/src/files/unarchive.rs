@@ -3,6 +3,7 @@
 use std::{
     io::Read,
     path::{Component, Path, PathBuf},
+    time::Duration,
 };
 
 use rplay_wire::{Failure, Map, Value, data};
@@ -14,7 +15,9 @@ use crate::{
     io_failure::io_failure,
     system::{
         attributes::{Attributes, describe},
-        glob, paths,
+        glob,
+        http::{Follow, Request},
+        paths,
         program::Program,
         zip,
     },
@@ -46,6 +49,10 @@ args! {
         list_files: Flag = Flag(false),
         /// Whether the controller decrypts an archive that is kept in a vault.
         decrypt: Flag = Flag(true),
+        /// Whether the certificate of the server must be valid that `src` is fetched from.
+        validate_certs: Flag = Flag(true),
+        /// Bytes of the archive that are read at once from a server.
+        io_buffer_size: u64 = 65_536,
         _content: Option<Value>,
     }
 }
@@ -55,9 +62,6 @@ impl Module for Unarchive {
         self.attributes.check()?;
         if !self.include.is_empty() && !self.exclude.is_empty() {
             return Err(ArgFault::new("include", "parameters are mutually exclusive: include|exclude"));
-        }
-        if self.src.contains("://") {
-            return Err(ArgFault::new("src", "cannot be a URL").help("fetch it first with get_url"));
         }
         Ok(())
     }
@@ -73,6 +77,10 @@ impl Module for Unarchive {
             return Err(Failure::new(msg).arg("dest"));
         }
         let archive = Archive::open(self.archive(host)?)?;
+        if host.check && archive.kind != Kind::Zip {
+            let why = "remote module (ansible.legacy.unarchive) does not support check mode when using gtar";
+            return Ok(Plan { skipped: Some(why.to_owned()), ..Plan::default() });
+        }
         let job = Job { dest: dest.clone(), archive, asked: self.clone() };
         let names = job.names(host)?;
         let wanted = self.attributes.resolve()?;
@@ -94,10 +102,9 @@ impl Module for Unarchive {
             let what = format!("unpack {} into {}", self.src, dest.display());
             plan = plan.change(Change::new(what, move |host, data| {
                 let tool = job.unpacking(host)?;
-                let cmd = tool.to_string();
+                let cmd = tool.words();
                 let finished = tool.succeed().map_err(|mut failure| {
-                    failure.msg =
-                        format!("failed to unpack {} to {}: {}", job.asked.src, job.dest.display(), failure.msg);
+                    failure.msg = format!("failed to unpack {} to {}", job.asked.src, job.dest.display());
                     failure
                 })?;
                 let results = data! {
@@ -127,11 +134,34 @@ impl Unarchive {
                 Ok(Source::Temporary(file.into_temp_path()))
             }
             Some(_) => Err(Failure::new("the archive's content is no bytes").arg("src")),
+            None if self.src.contains("://") => self.fetched(host),
             None if self.remote_src.0 || self.copy == Some(Flag(false)) => {
                 Ok(Source::Path(PathBuf::from(paths::expand(&self.src, host))))
             }
             None => Err(Failure::new(format!("the controller did not send {}", self.src)).arg("src")),
         }
+    }
+}
+
+impl Unarchive {
+    /// The archive from a server, in a file that goes away with the plan.
+    fn fetched(&self, host: &Host) -> Result<Source, Failure> {
+        let failed = |why: String| Failure::new(format!("Failure downloading {}, {why}", self.src)).arg("src");
+        let mut request = Request::get(&self.src);
+        request.default_header("User-Agent", "ansible-httpget");
+        request.timeout = Duration::from_secs(10);
+        request.follow = Follow::Urllib2;
+        request.trust.validate = self.validate_certs.0;
+        let mut answer = request.send(host).map_err(|trouble| failed(format!("Request failed: {trouble}")))?;
+        if !(200..300).contains(&answer.status) {
+            return Err(failed(format!("HTTP Error {}: {}", answer.status, answer.reason)));
+        }
+        let mut file = crate::system::scratch::file("")?;
+        let size = usize::try_from(self.io_buffer_size.clamp(1 << 10, 16 << 20)).unwrap_or(1 << 16);
+        let mut reader = std::io::BufReader::with_capacity(size, answer.reader());
+        std::io::copy(&mut reader, &mut file).map_err(|error| failed(error.to_string()))?;
+        drop(reader);
+        Ok(Source::Temporary(file.into_temp_path()))
     }
 }
 
@@ -224,6 +254,7 @@ impl Job {
     fn tar(&self, host: &Host, action: &str) -> Result<Program, Failure> {
         let mut tool = host.required_program(if host.has_program("gtar") { "gtar" } else { "tar" })?;
         tool = tool.arg(action).option("-C", Some(paths::text(&self.dest)));
+        tool = tool.arg_if(self.archive.kind == Kind::Gzip, "-z");
         for option in &self.asked.extra_opts {
             tool = tool.arg(option);
         }
@@ -255,8 +286,15 @@ impl Job {
         }
         let mut tool = self.tar(host, "--list")?;
         tool = tool.arg("--show-transformed-names");
+        let program = tool.words().into_iter().next().unwrap_or_default();
         let finished = tool.succeed().map_err(|failure| {
-            Failure { msg: format!("cannot list {}: {}", self.asked.src, failure.msg), ..failure }.arg("src")
+            let stderr = failure.data.get("stderr").and_then(Value::as_str).unwrap_or_default();
+            Failure::new(format!(
+                "Failed to find handler for \"{}\". Make sure the required command to extract the file is \
+                 installed.\nCommand \"{program}\" could not handle archive: Unable to list files in the archive: {stderr}",
+                self.asked.src
+            ))
+            .arg("src")
         })?;
         let names = finished.stdout.lines().map(|name| name.trim_start_matches("./").trim_start_matches('/'));
         Ok(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
@@ -343,7 +381,7 @@ mod tests {
             let args = data! {
                 "src" => src, "dest" => dest.to_str().unwrap(), "remote_src" => true, "list_files" => true,
             };
-            assert!(checked("unarchive", args.clone()).changed && !dest.join("g").exists());
+            assert!(checked("unarchive", args.clone()).skipped.is_some() && !dest.join("g").exists());
             let made = call("unarchive", args.clone());
             assert!(made.changed && made.failure.is_none(), "{made:?}");
             assert_eq!((&made.data["handler"], &made.data["files"]), (&handler.into(), &vec!["d/", "d/f", "g"].into()));
@@ -372,6 +410,6 @@ mod tests {
         fs::write(&broken, b"\x1f\x8bnonsense").unwrap();
         let args =
             data! { "src" => broken.to_str().unwrap(), "dest" => base.path().to_str().unwrap(), "remote_src" => true };
-        assert!(call("unarchive", args).failure.unwrap().msg.starts_with("cannot list"));
+        assert!(call("unarchive", args).failure.unwrap().msg.starts_with("Failed to find handler"));
     }
 }

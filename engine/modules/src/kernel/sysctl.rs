@@ -50,7 +50,7 @@ impl Module for Sysctl {
             return Err(ArgFault::new("name", format!("`{}` is not the name of a kernel setting", self.name)));
         }
         if self.state == State::Present && self.value.as_deref().is_none_or(|value| value.trim().is_empty()) {
-            return Err(ArgFault::new("value", "is required to set a value"));
+            return Err(ArgFault::new("value", "state is present but all of the following are missing: value"));
         }
         Ok(())
     }

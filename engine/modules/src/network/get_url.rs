@@ -7,7 +7,7 @@ use std::{
 };
 
 use jiff::{Timestamp, tz::TimeZone};
-use rplay_wire::{Failure, Map, data};
+use rplay_wire::{Failure, Map, Value, data};
 
 use crate::system::fs;
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
         attributes::{Attributes, describe},
         digest::Algorithm,
         http::{Address, Answer, Request},
-        paths,
+        machine, paths,
         place::{Content, Placement},
         regular, scratch,
     },
@@ -49,16 +49,24 @@ impl Module for GetUrl {
     fn check(&self) -> Result<(), ArgFault> {
         self.web.check()?;
         self.attributes.check()?;
-        if !self.checksum.is_empty() {
-            wanted(&self.checksum)?;
-        }
         Ok(())
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        self.web.refuse_no_url()?;
         let dest = paths::real(&self.dest.on(host));
         let shown = self.web.shown();
-        let mut plan = Plan::unchanged().set("url", shown.as_str()).set("dest", paths::text(&dest));
+        let told = data! {
+            "url" => shown.as_str(), "dest" => paths::text(&dest), "elapsed" => 0,
+            "checksum_dest" => Value::Null, "checksum_src" => Value::Null,
+        };
+        if !self.checksum.is_empty() {
+            wanted(&self.checksum).map_err(|fault| {
+                let failure = Failure::new(fault.msg).arg("checksum").data(told.clone());
+                Failure { help: fault.help, ..failure }
+            })?;
+        }
+        let mut plan = Plan::unchanged().kept().set("url", shown.as_str()).set("dest", paths::text(&dest));
         let file = match dest.is_dir() || self.dest.0.ends_with('/') {
             true => Target::In(dest.clone()),
             false => Target::At(dest.clone()),
@@ -67,10 +75,8 @@ impl Module for GetUrl {
             regular::refuse_special(path).map_err(|error| io_failure("replace", path, &error).arg("dest"))?;
         }
         let folder = file.folder();
-        if !folder.is_dir() {
-            plan = plan.assumes(host, format!("the folder {}", folder.display()), || {
-                Failure::new(format!("Destination {} does not exist", folder.display())).arg("dest")
-            })?;
+        if !folder.is_dir() && host.check {
+            plan = plan.assumption(format!("the folder {}", folder.display()));
         }
         let wanted = self.attributes.resolve()?;
         let checksum = match self.checksum.as_str() {
@@ -92,6 +98,7 @@ impl Module for GetUrl {
         if present && let Some((algorithm, hex)) = &checksum {
             let found = algorithm.of_file(&dest)?;
             if found == *hex && !force {
+                plan.data.extend(told);
                 plan = plan.set("msg", "file already exists");
                 let plan = wanted.plan(&dest, true, plan)?;
                 return Ok(plan.finish(move |_, data| {
@@ -103,20 +110,8 @@ impl Module for GetUrl {
             force |= found != *hex;
         }
         let since = if present && !force { modified(&dest) } else { None };
-        if host.check
-            && let Some(since) = &since
-        {
-            // What a conditional request says can be seen without fetching.
-            let mut ask = self.request(host, Some(since));
-            "HEAD".clone_into(&mut ask.method);
-            match ask.send(host) {
-                Ok(answer) if answer.status == 304 => {
-                    plan = plan.set("status_code", 304).set("msg", "HTTP Error 304: Not Modified");
-                    return wanted.plan(&dest, true, plan);
-                }
-                Ok(_) => {}
-                Err(trouble) => plan = plan.warn(format!("check mode: {shown} cannot be asked: {trouble}")),
-            }
+        if host.check {
+            return self.foretell(host, file, since.as_ref(), plan);
         }
         let fetch = Fetch { module: self, file, since, checksum };
         Ok(plan.change(Change::maybe(format!("fetch {shown}"), move |host, data| fetch.make(host, data))))
@@ -158,18 +153,69 @@ impl GetUrl {
     }
 }
 
+impl GetUrl {
+    /// What check mode says: the server is asked for the file, which is not fetched.
+    fn foretell(self, host: &Host, file: Target, since: Option<&String>, plan: Plan) -> Result<Plan, Failure> {
+        let begun = Instant::now();
+        let mut ask = self.request(host, since);
+        "HEAD".clone_into(&mut ask.method);
+        let answer = ask.send(host);
+        let elapsed = begun.elapsed().as_secs();
+        let told = plan.data.clone();
+        let answer = answer.map_err(|trouble| unreachable(&trouble, elapsed).data(told.clone()))?;
+        let path = match &file {
+            Target::At(path) => path.clone(),
+            Target::In(folder) => folder.join(file_name(&answer)?),
+        };
+        let mut plan = plan.set("dest", paths::text(&path)).set("elapsed", elapsed);
+        match answer.status {
+            304 => {
+                plan = plan.set("status_code", 304).set("msg", "HTTP Error 304: Not Modified");
+                return self.attributes.resolve()?.plan(&path, true, plan);
+            }
+            200 => {}
+            _ => return Err(refused(&answer).data(plan.data)),
+        }
+        let before = if path.is_file() { Some(Algorithm::Sha1.of_file(&path)?) } else { None };
+        plan.data.extend(data! {
+            "msg" => size_message(&answer), "checksum_dest" => before,
+            "checksum_src" => Algorithm::Sha1.of_bytes(&[]), "src" => paths::text(scratch_name(&path)),
+        });
+        Ok(plan.change(Change::new(format!("fetch {}", self.web.shown()), |_, _| Ok(()))))
+    }
+}
+
+/// Where a file would lie on its way to that path.
+fn scratch_name(path: &Path) -> PathBuf {
+    paths::folder(path).join(".rplay-fetched")
+}
+
+/// The server could not be asked.
+fn unreachable(trouble: &str, elapsed: u64) -> Failure {
+    Failure::new(format!("Request failed: {trouble}")).arg("url").data(data! { "elapsed" => elapsed })
+}
+
+/// The server does not give the file.
+fn refused(answer: &Answer) -> Failure {
+    let response = format!("HTTP Error {}: {}", answer.status, answer.reason);
+    Failure::new("Request failed")
+        .arg("url")
+        .help(response.clone())
+        .data(data! { "response" => response, "status_code" => answer.status })
+}
+
+fn size_message(answer: &Answer) -> String {
+    format!("OK ({} bytes)", answer.length.map_or_else(|| "unknown".to_owned(), |length| length.to_string()))
+}
+
 impl Fetch {
     fn make(self, host: &Host, data: &mut Map) -> Result<bool, Failure> {
         let begun = Instant::now();
         let module = self.module;
         let answer = module.request(host, self.since.as_ref()).send(host);
         let elapsed = || begun.elapsed().as_secs();
-        let mut answer = answer.map_err(|trouble| {
-            Failure::new(format!("Request failed: {trouble}"))
-                .arg("url")
-                .data(data! { "status_code" => -1, "elapsed" => elapsed() })
-        })?;
-        data.extend(data! { "status_code" => answer.status, "elapsed" => elapsed() });
+        let mut answer = answer.map_err(|trouble| unreachable(&trouble, elapsed()))?;
+        data.insert("elapsed".to_owned(), elapsed().into());
         let path = match &self.file {
             Target::At(path) => path.clone(),
             Target::In(folder) => folder.join(file_name(&answer)?),
@@ -177,39 +223,47 @@ impl Fetch {
         data.insert("dest".to_owned(), paths::text(&path).into());
         let wanted = module.attributes.resolve()?;
         if answer.status == 304 {
-            data.insert("msg".to_owned(), "HTTP Error 304: Not Modified".into());
+            data.extend(data! { "status_code" => 304, "msg" => "HTTP Error 304: Not Modified" });
             let changed = wanted.apply(&path, true)?;
             data.extend(describe(&path));
             return Ok(changed);
         }
         if answer.status != 200 {
-            let msg = format!("HTTP Error {}: {}", answer.status, answer.reason);
-            return Err(Failure::new(format!("Request failed: {msg}")).arg("url").data(data! {
-                "response" => msg, "status_code" => answer.status,
-            }));
+            return Err(refused(&answer));
         }
-        let nearby = module.tmp_dest.as_ref().map_or(self.file.folder().to_owned(), |folder| folder.on(host));
+        let folder = self.file.folder();
+        let has_folder = folder.is_dir();
+        let nearby = match &module.tmp_dest {
+            Some(folder) => folder.on(host),
+            None if has_folder => folder.to_owned(),
+            // Only to tell of what was fetched.
+            None => machine::temp_dir(),
+        };
         let failed = |error: io::Error| place_failure(&nearby, &error);
         let mut new = scratch::file_in(&nearby).map_err(failed)?;
         let size = io::copy(&mut answer.reader(), new.as_file_mut())
             .map_err(|error| Failure::new(format!("the answer of {} broke off: {error}", answer.url)).arg("url"))?;
         let source = Algorithm::Sha1.of_file(new.path())?;
-        data.extend(data! {
-            "msg" => format!("OK ({} bytes)", answer.length.map_or_else(|| "unknown".to_owned(), |length| length.to_string())),
-            "src" => paths::text(new.path()), "size" => size, "checksum_src" => source.as_str(),
-        });
+        data.extend(data! { "src" => paths::text(new.path()), "checksum_src" => source.as_str() });
+        data.insert("checksum_dest".to_owned(), Value::Null);
+        if !has_folder {
+            return Err(Failure::new(format!("Destination {} does not exist", folder.display())).arg("dest"));
+        }
         if let Some((algorithm, hex)) = &self.checksum {
             let found = algorithm.of_file(new.path())?;
             if found != *hex {
                 return Err(Failure::new(format!(
                     "The checksum for {} did not match {hex}; it was {found}.",
-                    paths::text(&path)
+                    new.path().display()
                 ))
                 .arg("checksum"));
             }
         }
         let before = if path.is_file() { Some(Algorithm::Sha1.of_file(&path)?) } else { None };
-        data.insert("checksum_dest".to_owned(), before.clone().into());
+        data.extend(data! {
+            "msg" => size_message(&answer), "size" => size, "status_code" => answer.status,
+            "checksum_dest" => before.clone(),
+        });
         let changed = if before.as_ref() == Some(&source) {
             wanted.apply(&path, true)?
         } else {
@@ -254,12 +308,13 @@ fn http_date(time: SystemTime) -> Option<String> {
     Some(time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
 }
 
+const FORMAT: &str = "The checksum parameter has to be in format <algorithm>:<checksum>";
+
 /// The parts of `algorithm:what`.
 fn wanted(checksum: &str) -> Result<(Algorithm, &str), ArgFault> {
     let help = "write it as `sha256:` and the digest, or `sha256:` and the URL of a list of digests";
     let fault = |msg: String| ArgFault::new("checksum", msg).help(help);
-    let (algorithm, what) =
-        checksum.split_once(':').ok_or_else(|| fault(format!("`{checksum}` names no algorithm")))?;
+    let (algorithm, what) = checksum.split_once(':').ok_or_else(|| fault(FORMAT.to_owned()))?;
     let algorithm = Algorithm::parse(&algorithm.trim().into()).map_err(fault)?;
     let what = what.trim();
     if !what.contains("://") && (what.is_empty() || !what.bytes().all(|byte| byte.is_ascii_hexdigit())) {
@@ -380,7 +435,7 @@ mod tests {
         let server = server();
         let args = |url: &str, dest: &str| data! { "url" => format!("{}{url}", server.url), "dest" => dest, "use_proxy" => false };
         let missing = call("get_url", args("/missing", "/tmp/rplay-never"));
-        assert_eq!(missing.failure.unwrap().msg, "Request failed: HTTP Error 404: Not Found");
+        assert_eq!(missing.failure.unwrap().msg, "Request failed");
         assert_eq!(missing.data["status_code"], 404.into());
         assert!(call("get_url", args("/f", "/nonexistent/f")).failure.is_some());
         let soft = checked("get_url", args("/f", "/nonexistent/f"));

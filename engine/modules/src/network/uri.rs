@@ -94,6 +94,7 @@ impl Module for Uri {
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        self.web.refuse_no_url()?;
         // Nothing follows from it: a file is always on the host by now.
         let _ = self.remote_src;
         for (path, stops_when) in [(&self.creates, true), (&self.removes, false)] {
@@ -101,8 +102,7 @@ impl Module for Uri {
             let there = glob::exists(&path.on(host));
             if there == stops_when {
                 let state = if there { "exists" } else { "does not exist" };
-                let msg = format!("skipped, since '{}' {state}", path.0);
-                return Ok(Plan::unchanged().set("msg", msg).set("stdout", "skipped"));
+                return Ok(Plan::unchanged().set("stdout", format!("skipped, since '{}' {state}", path.0)));
             }
         }
         let what = format!("{} {}", self.method, self.web.shown());
@@ -110,7 +110,7 @@ impl Module for Uri {
             regular::refuse_special(&dest).map_err(|error| io_failure("replace", &dest, &error).arg("dest"))?;
         }
         let change = Change::maybe(what, move |host, data| self.make(host, data));
-        Ok(Plan::unchanged().change(change.unpredictable("a request is not sent in check mode")))
+        Ok(Plan::unchanged().change(change.unpredictable("This action (uri) does not support check mode.")))
     }
 }
 
@@ -135,7 +135,7 @@ impl Uri {
         let begun = Instant::now();
         let sent = request.send(host);
         data.insert("elapsed".to_owned(), begun.elapsed().as_secs().into());
-        let shown = Address::parse(&self.web.url).map(|address| address.without_login()).unwrap_or_default();
+        let shown = self.web.shown();
         let mut answer = match sent {
             Ok(answer) => answer,
             Err(trouble) => {
@@ -156,7 +156,7 @@ impl Uri {
         };
         self.show(&mut answer, kept.as_deref(), host, data)?;
         let said = match status {
-            100..400 => format!(
+            100..300 => format!(
                 "OK ({} bytes)",
                 answer.length.map_or_else(|| "unknown".to_owned(), |length| length.to_string())
             ),
@@ -167,6 +167,9 @@ impl Uri {
             return Err(Failure::new(msg).arg("url"));
         }
         data.insert("msg".to_owned(), said.into());
+        if (300..400).contains(&status) {
+            data.insert("body".to_owned(), "".into());
+        }
         match (dest, kept) {
             (Some(path), Some(new)) => self.keep(&path, &new, host, data),
             _ => Ok(false),
@@ -228,14 +231,14 @@ impl Uri {
     fn keep(&self, path: &Path, new: &Path, host: &Host, data: &mut Map) -> Result<bool, Failure> {
         data.insert("path".to_owned(), paths::text(path).into());
         let placement = Placement::new(path, Content::File(new.to_owned()), &self.attributes)?;
-        let changed = if placement.differs()? {
+        if placement.differs()? {
             placement.put(host, data)?;
-            true
         } else {
-            self.attributes.resolve()?.apply(path, true)?
-        };
+            self.attributes.resolve()?.apply(path, true)?;
+        }
         data.extend(describe(path));
-        Ok(changed)
+        // As ansible-core: what was fetched into a file is a change, whatever was in it.
+        Ok(true)
     }
 
     fn expected(&self) -> String {
@@ -280,8 +283,11 @@ fn described(answer: &Answer) -> Map {
     let line = answer.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
     data.extend(data! {
         "status" => answer.status, "url" => answer.url.as_str(), "redirected" => answer.redirected,
-        "cookies" => cookies, "cookies_string" => line,
     });
+    // An answer that is an error to ansible-core brings none.
+    if answer.status < 300 {
+        data.extend(data! { "cookies" => cookies, "cookies_string" => line });
+    }
     data
 }
 

@@ -71,6 +71,60 @@ const ACTIVE: &[(&str, u8)] =
 
 impl Module for WaitFor {
     fn check(&self) -> Result<(), ArgFault> {
+        let unknown = |state: &&String| !ACTIVE.iter().any(|(name, _)| name == *state);
+        match self.active_connection_states.iter().find(unknown) {
+            Some(state) => {
+                Err(ArgFault::new("active_connection_states", format!("unknown state of a connection `{state}`")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn plan(self, host: &Host) -> Result<Plan, Failure> {
+        self.refuse().map_err(|fault| {
+            let failure = Failure::new(fault.msg).data(data! { "elapsed" => 0 });
+            Failure { arg: fault.arg, help: fault.help, ..failure }
+        })?;
+        let regex = self.search_regex.as_deref().map(|regex| {
+            let flags = Flags { multi_line: true, dot_all: false };
+            Pattern::new(regex, flags, "search_regex")
+        });
+        let mut wait = Wait {
+            path: self.path.as_ref().map(|path| path.on(host)),
+            port: self.port.and_then(|port| u16::try_from(port).ok()),
+            regex: regex.transpose()?,
+            found: Map::new(),
+            asked: self,
+        };
+        let plan = Plan {
+            data: data! {
+                "state" => wait.asked.state.word(),
+                "port" => wait.asked.port,
+                "path" => wait.path.as_ref().map(paths::text),
+                "search_regex" => wait.asked.search_regex.clone(),
+                "match_groups" => Vec::<String>::new(),
+                "match_groupdict" => Map::new(),
+            },
+            ..Plan::default()
+        };
+        let change = Change::new("wait", move |host, data| {
+            let begun = Instant::now();
+            let outcome = wait.wait(host, begun);
+            data.insert("elapsed".to_owned(), begun.elapsed().as_secs().into());
+            outcome?;
+            data.extend(std::mem::take(&mut wait.found));
+            if let Some(path) = &wait.path {
+                data.extend(describe(path));
+            }
+            Ok(())
+        });
+        Ok(plan.change(change.wait_only("remote module (wait_for) does not support check mode")))
+    }
+}
+
+impl WaitFor {
+    /// What cannot be waited for; ansible-core tells the time that passed even then.
+    fn refuse(&self) -> Result<(), ArgFault> {
         if self.port.is_some() && self.path.is_some() {
             return Err(ArgFault::new("path", "port and path parameter can not both be passed to wait_for"));
         }
@@ -102,50 +156,7 @@ impl Module for WaitFor {
                 return Err(ArgFault::new(name, "must be a number of seconds, not negative"));
             }
         }
-        let unknown = |state: &&String| !ACTIVE.iter().any(|(name, _)| name == *state);
-        match self.active_connection_states.iter().find(unknown) {
-            Some(state) => {
-                Err(ArgFault::new("active_connection_states", format!("unknown state of a connection `{state}`")))
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let regex = self.search_regex.as_deref().map(|regex| {
-            let flags = Flags { multi_line: true, dot_all: false };
-            Pattern::new(regex, flags, "search_regex")
-        });
-        let mut wait = Wait {
-            path: self.path.as_ref().map(|path| path.on(host)),
-            port: self.port.and_then(|port| u16::try_from(port).ok()),
-            regex: regex.transpose()?,
-            found: Map::new(),
-            asked: self,
-        };
-        let plan = Plan {
-            data: data! {
-                "state" => wait.asked.state.word(),
-                "port" => wait.asked.port,
-                "path" => wait.path.as_ref().map(paths::text),
-                "search_regex" => wait.asked.search_regex.clone(),
-                "match_groups" => Vec::<String>::new(),
-                "match_groupdict" => Map::new(),
-                "elapsed" => 0,
-            },
-            ..Plan::default()
-        };
-        let change = Change::new("wait", move |host, data| {
-            let begun = Instant::now();
-            let outcome = wait.wait(host, begun);
-            data.insert("elapsed".to_owned(), begun.elapsed().as_secs().into());
-            data.extend(std::mem::take(&mut wait.found));
-            if let Some(path) = &wait.path {
-                data.extend(describe(path));
-            }
-            outcome
-        });
-        Ok(plan.change(change.wait_only("waiting means nothing in check mode")))
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rplay_wire::{Map, Value};
+use rplay_wire::{Failure, Map, Value, data};
 
 use crate::{
     ArgFault, Host, args,
@@ -59,12 +59,24 @@ impl Web {
         if !self.ciphers.is_empty() {
             return Err(ArgFault::new("ciphers", "is not supported: only modern ciphers are ever used"));
         }
-        Address::parse(&self.url).map(drop).map_err(|fault| ArgFault::new("url", fault))
+        Ok(())
+    }
+
+    /// Fails when the URL has no scheme at all, as ansible-core does; any other fault is one of the request.
+    pub fn refuse_no_url(&self) -> Result<(), Failure> {
+        let url = self.url.trim();
+        match url.split_once(':') {
+            Some((scheme, _)) if !scheme.is_empty() && !scheme.contains('/') => Ok(()),
+            _ => {
+                let told = data! { "status" => -1, "url" => url };
+                Err(Failure::new(format!("unknown url type: '{url}'")).arg("url").data(told))
+            }
+        }
     }
 
     /// The address as it may be shown: without a login.
     pub fn shown(&self) -> String {
-        Address::parse(&self.url).map(|address| address.without_login()).unwrap_or_default()
+        Address::parse(&self.url).map_or_else(|_| self.url.clone(), |address| address.without_login())
     }
 
     /// The request, a GET so far.

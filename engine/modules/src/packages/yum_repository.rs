@@ -1,6 +1,6 @@
 //! `yum_repository`: a package source of yum and dnf.
 
-use rplay_wire::Failure;
+use rplay_wire::{Failure, data};
 
 use crate::{
     ArgFault, Host, Module, Plan, args,
@@ -8,6 +8,7 @@ use crate::{
     packages::deb822_repository::State,
     system::{
         attributes::Attributes,
+        paths,
         place::{Content, Placement, removal},
         text,
     },
@@ -131,11 +132,13 @@ impl Module for YumRepository {
             return Err(ArgFault::new("file", "must be the name of a file, without its folder"));
         }
         if self.state == State::Present {
-            if self.description.is_none() {
-                return Err(ArgFault::new("description", "missing required arguments: description"));
-            }
             if self.baseurl.is_none() && self.mirrorlist.is_none() && self.metalink.is_none() {
-                return Err(ArgFault::new("baseurl", "one of baseurl, mirrorlist, metalink is required"));
+                let msg = "state is present but any of the following are missing: baseurl, mirrorlist, metalink";
+                return Err(ArgFault::new("baseurl", msg));
+            }
+            if self.description.is_none() {
+                let msg = "state is present but all of the following are missing: description";
+                return Err(ArgFault::new("description", msg));
             }
         }
         Ok(())
@@ -150,12 +153,21 @@ impl Module for YumRepository {
         let sections = Section::split(&present);
         let at = sections.iter().position(|section| section.name == self.name);
         let texts = sections.iter().map(|section| section.text.as_str());
+        let shown = self.password.is_none() && self.proxy_password.is_none();
+        let header = paths::text(&path);
+        let diff = |after: &str| {
+            let (before, after) = if shown { (present.as_str(), after) } else { ("", "") };
+            data! {
+                "before" => before, "after" => after,
+                "before_header" => header.as_str(), "after_header" => header.as_str(),
+            }
+        };
         let text = match (self.state, at) {
-            (State::Absent, None) => return Ok(plan),
+            (State::Absent, None) => return Ok(plan.set("diff", diff(&present))),
             (State::Absent, Some(at)) => {
                 let left = texts.enumerate().filter(|(i, _)| *i != at).map(|(_, text)| text).collect::<String>();
                 if left.trim().is_empty() {
-                    return Ok(plan.change(removal(path)));
+                    return Ok(plan.set("diff", diff("")).change(removal(path)));
                 }
                 left
             }
@@ -178,6 +190,7 @@ impl Module for YumRepository {
                 format!("{present}{gap}{}", self.text())
             }
         };
+        plan = plan.set("diff", diff(&text));
         if !folder.is_dir() {
             plan = plan.assumes(host, format!("the folder {}", folder.display()), || {
                 Failure::new(format!("Repo directory '{}' does not exist.", folder.display())).arg("reposdir")
@@ -185,7 +198,7 @@ impl Module for YumRepository {
         }
         let mut placement = Placement::new(&path, Content::Bytes(text::encode(&text)), &self.attributes)?;
         // The file holds them in clear; a diff must not.
-        placement.shown = self.password.is_none() && self.proxy_password.is_none();
+        placement.shown = shown;
         placement.plan(host, plan)
     }
 }

@@ -6,13 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rplay_wire::{Failure, data};
+use rplay_wire::{Failure, Value, data};
 
 use crate::{
     Change, Plan,
     io_failure::io_failure,
     system::{
-        attributes::{Wanted, state_diff},
+        attributes::{Wanted, octal, state_diff},
         paths,
     },
 };
@@ -21,6 +21,26 @@ use crate::{
 pub(crate) fn turned(path: &Path, before: &str, after: &str) -> rplay_wire::Diff {
     let state = |word: &str| data! { "path" => paths::text(path), "state" => word };
     state_diff(&state(before), &state(after))
+}
+
+/// The state of a path that is made, `as_what`, before and after, with the owner and mode that differ from those which
+/// it has at first.
+pub(crate) fn made_diff(path: &Path, wanted: &Wanted, as_what: &str) -> rplay_wire::Diff {
+    let state = |word: &str| data! { "path" => paths::text(path), "state" => word };
+    let (mut before, mut after) = (state("absent"), state(as_what));
+    let mut differs = |key: &str, old: Value, new: Value| {
+        if old != new {
+            before.insert(key.to_owned(), old);
+            after.insert(key.to_owned(), new);
+        }
+    };
+    let is_folder = as_what == "directory";
+    let first = Wanted::default().mode_of_new(is_folder);
+    differs("mode", octal(first).into(), octal(wanted.mode_of_new(is_folder)).into());
+    let (uid, gid) = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+    differs("owner", uid.into(), wanted.uid.unwrap_or(uid).into());
+    differs("group", gid.into(), wanted.gid.unwrap_or(gid).into());
+    state_diff(&before, &after)
 }
 
 /// Adds the change that makes a folder and those it stands in, all with the same owner and mode.
@@ -38,6 +58,7 @@ pub(crate) fn make_folders(path: &Path, wanted: &Wanted, plan: Plan) -> Result<P
     }
     missing.reverse();
     let wanted = wanted.clone();
+    let diff = made_diff(path, &wanted, "directory");
     let change = Change::new(format!("create directory {}", path.display()), move |_, _| {
         for folder in &missing {
             match fs::DirBuilder::new().mode(wanted.mode_of_new(true)).create(folder) {
@@ -49,5 +70,5 @@ pub(crate) fn make_folders(path: &Path, wanted: &Wanted, plan: Plan) -> Result<P
         }
         Ok(())
     });
-    Ok(plan.change(change.diff(turned(path, "absent", "directory"))))
+    Ok(plan.change(change.diff(diff)))
 }

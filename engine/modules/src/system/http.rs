@@ -137,7 +137,12 @@ impl Request {
     /// Sends it, follows redirections, and logs in where it is asked for. Every status is an answer; only
     /// where there is no answer there is an error, in one sentence.
     pub fn send(mut self, host: &Host) -> Result<Answer, String> {
-        let mut address = Address::parse(&self.url)?;
+        let mut address = Address::parse(&self.url).map_err(|wrong| match self.url.trim().split_once(':') {
+            Some((scheme, _)) if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") => {
+                urlopen_error(&format!("unknown url type: {scheme}"))
+            }
+            _ => wrong,
+        })?;
         if let Some(login) = address.take_login() {
             self.login.get_or_insert(login);
         }
@@ -269,9 +274,12 @@ impl Request {
     fn trouble(&self, error: &ureq::Error) -> String {
         match error {
             ureq::Error::Timeout(_) => format!("timed out after {} s", self.timeout.as_secs()),
-            ureq::Error::HostNotFound => "the host name is not known".to_owned(),
-            ureq::Error::Io(error) => error.to_string(),
-            ureq::Error::ConnectionFailed => "connection failed".to_owned(),
+            ureq::Error::HostNotFound => urlopen_error("[Errno -2] Name or service not known"),
+            ureq::Error::Io(error) => match error.raw_os_error() {
+                Some(code) => urlopen_error(&format!("[Errno {code}] {}", nix::errno::Errno::from_raw(code).desc())),
+                None => error.to_string(),
+            },
+            ureq::Error::ConnectionFailed => urlopen_error("[Errno 111] Connection refused"),
             other => other.to_string(),
         }
     }
@@ -308,6 +316,11 @@ impl Request {
             None => Agent::with_parts(config.build(), DefaultConnector::new(), names),
         })
     }
+}
+
+/// Why a server could not be reached, in Python's words, which playbooks look for.
+fn urlopen_error(reason: &str) -> String {
+    format!("<urlopen error {reason}>")
 }
 
 /// The proxy that the environment names for this address.
@@ -349,6 +362,7 @@ fn answer(
             None => headers.push((name.as_str().to_owned(), value)),
         }
     }
+    let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok());
     Answer {
         status: head.status.as_u16(),
         reason: head.status.canonical_reason().unwrap_or_default().to_owned(),
@@ -356,7 +370,7 @@ fn answer(
         redirected,
         headers,
         cookies,
-        length: body.content_length(),
+        length: body.content_length().or(length),
         body: Some(body),
     }
 }

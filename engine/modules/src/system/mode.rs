@@ -26,6 +26,9 @@ pub struct Clause {
     permissions: Vec<u8>,
 }
 
+/// What ansible-core says of a mode that is none.
+pub const NO_MODE: &str = "mode must be in octal or symbolic form";
+
 impl ArgType for Mode {
     const KIND: &'static str = "mode";
 
@@ -34,10 +37,10 @@ impl ArgType for Mode {
             // A number is taken as it is: YAML has already read 0644 as octal.
             Value::Int(bits) => match u32::try_from(*bits) {
                 Ok(bits) if bits <= 0o7777 => Ok(Mode::Bits(bits)),
-                _ => Err(format!("must be a mode such as \"0644\", not the number {bits}")),
+                _ => Err(NO_MODE.to_owned()),
             },
             Value::Str(text) => Mode::read(text.trim()),
-            other => Err(format!("must be a mode such as \"0644\", not {}", other.type_name())),
+            _ => Err(NO_MODE.to_owned()),
         }
     }
 }
@@ -51,13 +54,11 @@ impl Mode {
         if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
             return match u32::from_str_radix(digits, 8) {
                 Ok(bits) if bits <= 0o7777 => Ok(Mode::Bits(bits)),
-                _ => Err(format!("must be an octal mode such as \"0644\", not `{text}`")),
+                _ => Err(NO_MODE.to_owned()),
             };
         }
         let clauses: Option<Vec<Vec<Clause>>> = text.split(',').map(clauses).collect();
-        clauses
-            .map(|clauses| Mode::Symbolic(clauses.concat()))
-            .ok_or_else(|| format!("must be a mode such as \"0644\" or \"u=rw,g=r,o=r\", not `{text}`"))
+        clauses.map(|clauses| Mode::Symbolic(clauses.concat())).ok_or_else(|| NO_MODE.to_owned())
     }
 
     /// The bits that come out for a file with the bits `present`. `Preserve` keeps them.

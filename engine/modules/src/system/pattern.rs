@@ -16,6 +16,63 @@ pub struct Flags {
     pub dot_all: bool,
 }
 
+/// What Python says of a regular expression that it cannot read, for the mistakes that are made most.
+fn python_fault(pattern: &str) -> Option<String> {
+    let mut open: Vec<usize> = Vec::new();
+    let mut can_repeat = false;
+    let mut chars = pattern.chars().enumerate().peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                None => return Some(format!("bad escape (end of pattern) at position {at}")),
+                Some(_) => can_repeat = true,
+            },
+            '[' => {
+                if chars.peek().is_some_and(|(_, c)| *c == '^') {
+                    chars.next();
+                }
+                // A bracket that comes first stands for itself.
+                let mut is_first = true;
+                loop {
+                    match chars.next() {
+                        None => return Some(format!("unterminated character set at position {at}")),
+                        Some((_, ']')) if !is_first => break,
+                        Some((_, '\\')) => drop(chars.next()),
+                        Some(_) => {}
+                    }
+                    is_first = false;
+                }
+                can_repeat = true;
+            }
+            '(' => {
+                open.push(at);
+                can_repeat = false;
+                if chars.peek().is_some_and(|(_, c)| *c == '?') {
+                    chars.next();
+                }
+            }
+            ')' => {
+                if open.pop().is_none() {
+                    return Some(format!("unbalanced parenthesis at position {at}"));
+                }
+                can_repeat = true;
+            }
+            '*' | '+' | '?' if !can_repeat => return Some(format!("nothing to repeat at position {at}")),
+            '*' | '+' | '?' => {
+                if chars.peek().is_some_and(|(_, c)| matches!(c, '?' | '+')) {
+                    chars.next();
+                }
+                if let Some((next, '*' | '+')) = chars.peek() {
+                    return Some(format!("multiple repeat at position {next}"));
+                }
+            }
+            '|' => can_repeat = false,
+            _ => can_repeat = true,
+        }
+    }
+    open.last().map(|at| format!("missing ), unterminated subpattern at position {at}"))
+}
+
 impl Pattern {
     /// Reads a pattern; `arg` is named if it cannot be read.
     pub fn new(pattern: &str, flags: Flags, arg: &str) -> Result<Pattern, Failure> {
@@ -23,7 +80,11 @@ impl Pattern {
         let mut builder = RegexBuilder::new(&translate(pattern, multi_line));
         builder.multi_line(flags.multi_line).dot_matches_new_line(flags.dot_all);
         let regex = builder.build().map_err(|error| {
-            Failure::new(format!("cannot read the regular expression `{pattern}`: {error}")).arg(arg)
+            let help = format!("the regular expression `{pattern}` cannot be read: {error}");
+            match python_fault(pattern) {
+                Some(fault) => Failure::new(format!("Task failed: Module failed: {fault}")).arg(arg).help(help),
+                None => Failure::new(format!("cannot read the regular expression `{pattern}`: {error}")).arg(arg),
+            }
         })?;
         Ok(Pattern(regex))
     }

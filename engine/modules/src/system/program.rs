@@ -90,6 +90,12 @@ impl Program {
         }
     }
 
+    /// The program and its arguments.
+    pub fn words(&self) -> Vec<String> {
+        let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
+        words.map(|word| word.to_string_lossy().into_owned()).collect()
+    }
+
     /// Whether it has no argument so far.
     pub fn is_bare(&self) -> bool {
         self.command.get_args().len() == 0

@@ -8,7 +8,7 @@ use std::{
 use rplay_wire::{Failure, Map, data};
 
 use crate::{
-    Host, Plan,
+    Change, Host, Plan,
     io_failure::io_failure,
     system::{
         attributes::Attributes,
@@ -102,6 +102,7 @@ impl TextFile {
         let path = paths::real(&self.path);
         let mut placement = Placement::new(&path, Content::Bytes(encode(text)), attributes)?.validate(validate);
         placement.backup = backup && self.before.is_some();
+        let settings = placement.wanted.difference(&path, false);
         let is_edited = self.before.as_deref() != Some(text);
         let mut plan = Plan::unchanged();
         let folder = paths::folder(&path);
@@ -115,12 +116,32 @@ impl TextFile {
             msg.push_str("ownership, perms or SE linux context changed");
         }
         plan.data.insert("msg".to_owned(), msg.into());
+        plan.changes = std::mem::take(&mut plan.changes).into_iter().map(without_output).collect();
+        if host.check && self.before.is_none() {
+            plan.data.insert("diff".to_owned(), content_frame(&self.path).into());
+            return Ok(plan);
+        }
         let named = |part: &str| format!("{} ({part})", self.path.display());
         let attributes = named("file attributes");
-        let attributes = data! { "before_header" => attributes.as_str(), "after_header" => attributes.as_str() };
+        let mut attributes = data! { "before_header" => attributes.as_str(), "after_header" => attributes.as_str() };
+        if let Ok((before, after)) = settings
+            && !after.is_empty()
+        {
+            attributes.extend(data! { "before" => before, "after" => after });
+        }
         plan.data.insert("diff".to_owned(), vec![content_frame(&self.path), attributes].into());
         Ok(plan)
     }
+}
+
+/// The change that tells of a command that refuses the new text no more than its message.
+fn without_output(change: Change) -> Change {
+    change.on_failure(|mut failure| {
+        if failure.data.contains_key("exit_status") {
+            failure.data.clear();
+        }
+        failure
+    })
 }
 
 /// What the `diff` of a file's content holds where it is not shown.
@@ -129,9 +150,9 @@ pub fn content_frame(path: &Path) -> Map {
     data! { "before" => "", "after" => "", "before_header" => header.as_str(), "after_header" => header.as_str() }
 }
 
-/// Puts `backup_file`, where there is one, also under the older name `backup`.
-pub fn also_backup(data: &mut Map) {
-    let kept = data.get("backup_file").cloned().unwrap_or_else(|| "".into());
+/// Names the file that was kept `backup`, as lineinfile does; empty without one.
+pub fn as_backup(data: &mut Map) {
+    let kept = data.shift_remove("backup_file").unwrap_or_else(|| "".into());
     data.insert("backup".to_owned(), kept);
 }
 

@@ -18,9 +18,8 @@ pub(super) fn validate(command: &str, file: &Path, host: &Host) -> Result<(), Fa
     if done.rc == 0 {
         return Ok(());
     }
-    let said = if done.stderr.trim().is_empty() { &done.stdout } else { &done.stderr };
     // Of a program that prints without end only the last words count.
-    let said = if done.excess.is_some() { said.lines().next_back().unwrap_or_default() } else { said.trim() };
+    let said = if done.excess.is_some() { done.stderr.lines().next_back().unwrap_or_default() } else { &done.stderr };
     Err(about(format!("failed to validate: rc:{} error:{said}", done.rc)).data(data! {
         "exit_status" => done.rc, "stdout" => done.stdout.as_str(), "stderr" => done.stderr.as_str(),
     }))
