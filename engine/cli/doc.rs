@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use rplay::{plan::Action, source::Problems};
-use rplay_modules::Arg;
+use rplay_contract::Arg;
 use serde_json::{Map, Value as Json, json};
 
 use crate::args::DocArgs;

@@ -45,6 +45,7 @@ fn main() -> ExitCode {
     if first == "agent" {
         return rplay_agent::main();
     }
+    rplay_modules::registry::install();
     // Before there are other threads: they would take the signal of Ctrl-Z, of which agents are to hear first.
     hold_stops();
     ending::prepare();

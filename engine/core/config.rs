@@ -13,7 +13,7 @@ use std::{
 };
 
 use miette::Diagnostic;
-use rplay_modules::system::expand;
+use rplay_contract::system::expand;
 use thiserror::Error;
 
 pub use file::HARMLESS;

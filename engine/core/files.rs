@@ -21,7 +21,7 @@ use nix::{
     sys::statfs::{FsType, statfs},
 };
 
-use rplay_modules::system::expand;
+use rplay_contract::system::expand;
 
 use crate::limits;
 

@@ -11,7 +11,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use rplay_modules::wire::{self, Blob};
+use rplay_contract::wire::{self, Blob};
 use rplay_wire::hex;
 use sha2::{Digest, Sha256};
 

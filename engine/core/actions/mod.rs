@@ -16,7 +16,7 @@ pub use download::{Digests, Download, Downloads};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use indexmap::IndexMap;
-use rplay_modules::wire::{self, Diff, Map};
+use rplay_contract::wire::{self, Diff, Map};
 
 use crate::{
     files,
@@ -325,11 +325,11 @@ fn text_arg(args: &Rendered, name: &str) -> Option<String> {
     given(args, name).map(text_of)
 }
 
-fn parsed<T: rplay_modules::args::ArgType>(args: &Rendered, name: &str) -> Result<Option<T>> {
+fn parsed<T: rplay_contract::args::ArgType>(args: &Rendered, name: &str) -> Result<Option<T>> {
     let Some(value) = given(args, name) else { return Ok(None) };
     let value = to_wire(value);
     T::parse(&value).map(Some).map_err(|expected| {
-        let fault = rplay_modules::ArgFault::of_value(name, name, &value, &expected);
+        let fault = rplay_contract::ArgFault::of_value(name, name, &value, &expected);
         let mut answer = match fault.stands_alone() {
             true => Answer::failed(fault.msg),
             false => Answer::failed(format!("argument `{name}` {expected}")),
@@ -340,7 +340,7 @@ fn parsed<T: rplay_modules::args::ArgType>(args: &Rendered, name: &str) -> Resul
 }
 
 fn flag_arg(args: &Rendered, name: &str) -> Result<Option<bool>> {
-    Ok(parsed::<rplay_modules::argtypes::Flag>(args, name)?.map(|flag| flag.0))
+    Ok(parsed::<rplay_contract::argtypes::Flag>(args, name)?.map(|flag| flag.0))
 }
 
 fn int_arg(args: &Rendered, name: &str) -> Result<Option<i64>> {

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use rplay_modules::wire::{Map, Value as Wire, data};
+use rplay_contract::wire::{Map, Value as Wire, data};
 
 use super::{After, Answer, Ask, Context, Digests, Rendered, Result, flag_arg, required, text_arg, text_of, wire_args};
 use crate::{
@@ -239,7 +239,7 @@ pub fn assemble(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let mut pieces: Vec<PathBuf> =
         read.map_err(|error| at_src(format!("cannot read {}: {error}", display_name(&folder))))?;
     pieces.sort();
-    let delimiter = text_arg(&args, "delimiter").map(|text| rplay_modules::unescaped(&text));
+    let delimiter = text_arg(&args, "delimiter").map(|text| rplay_contract::system::text::unescaped(&text));
     let mut joined: Vec<u8> = Vec::new();
     let mut is_open = false;
     for (number, piece) in pieces.iter().filter(|piece| is_piece(piece, ignore_hidden, pattern.as_ref())).enumerate() {

@@ -7,7 +7,7 @@ use std::{
 
 use indexmap::IndexMap;
 
-use rplay_modules::argtypes::LooseFlag;
+use rplay_contract::argtypes::LooseFlag;
 
 use super::{Answer, Context, Effect, Rendered, Result, flag_arg, int_arg, list_arg, required, text_arg};
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rplay_modules::wire::Map;
+use rplay_contract::wire::Map;
 
 use crate::plan::action_args::Wait;
 

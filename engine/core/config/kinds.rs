@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
-use rplay_modules::{args::ArgType, argtypes::Flag, system::expand, wire::Value};
+use rplay_contract::{args::ArgType, argtypes::Flag, system::expand, wire::Value};
 
 use super::Surroundings;
 use crate::{

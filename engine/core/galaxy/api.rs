@@ -55,7 +55,7 @@ impl<'g> Api<'g> {
             (None, Some(token), _) => Some(format!("Token {token}")),
             (_, None, Some(user)) => {
                 let password = self.server.password.clone().unwrap_or_default();
-                Some(rplay_modules::system::http::Login::new(user, password).basic())
+                Some(rplay_contract::system::http::Login::new(user, password).basic())
             }
             (_, None, None) => None,
         };

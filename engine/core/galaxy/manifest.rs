@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use rplay_modules::wire::hex;
+use rplay_contract::wire::hex;
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 

@@ -24,7 +24,7 @@ mod version;
 use std::{cell::RefCell, path::PathBuf, sync::Arc};
 
 use miette::Diagnostic;
-use rplay_modules::{Host, NoBlobs};
+use rplay_contract::{Host, NoBlobs};
 
 pub use build::BuildOptions;
 pub use download::DownloadOptions;

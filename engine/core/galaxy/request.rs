@@ -2,7 +2,7 @@
 
 use std::{fs::File, io, path::Path, time::Duration};
 
-use rplay_modules::system::http::{Follow, Request, Trust};
+use rplay_contract::system::http::{Follow, Request, Trust};
 use serde_json::Value as Json;
 
 use super::{Galaxy, GalaxyError, Result, manifest::sha256_of, server::Server};

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use indexmap::IndexSet;
 use regex::Regex;
-use rplay_modules::system::glob;
+use rplay_contract::system::glob;
 
 use super::{
     Inventory, InventoryError,

@@ -2,11 +2,8 @@
 
 use std::{env, sync::Arc, time::Duration};
 
-use rplay_modules::{
-    Host as Machine, NoBlobs,
-    argtypes::Secret,
-    tencent::{Account, Client, Endpoint, Request, version_of},
-};
+use rplay_contract::{Host as Machine, NoBlobs, argtypes::Secret};
+use rplay_tencent::{Account, Client, Endpoint, Request, version_of};
 use serde_json::{Value as Json, json};
 
 use super::{Inventory, InventoryError, graph::ALL, key::key};

@@ -10,7 +10,7 @@ use crate::{source::Problems, vault::Vault};
 
 /// Every case, for one of its answers.
 fn cases(answer: &str, check: impl Fn(&str, &Inventory, Option<&Path>, &str)) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/inventory");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/inventory");
     let mut seen = 0;
     for case in std::fs::read_dir(folder).unwrap() {
         let case = case.unwrap().path();

@@ -1,6 +1,6 @@
 //! What a task can name: a module of the agent, or an action that needs the controller.
 
-use rplay_modules::{
+use rplay_contract::{
     Arg, ArgFault, Args, Entry,
     args::{self},
     registry,
@@ -143,6 +143,19 @@ static LATE: ControllerEntry = ControllerEntry {
     arguments: Some(Definition { doc: "", args: Vec::new, check: |_, _| Vec::new() }),
 };
 
+/// All modules that agents have.
+fn modules() -> &'static [Entry] {
+    // No executable hands them in before tests of this crate.
+    #[cfg(test)]
+    rplay_modules::registry::install();
+    registry::modules()
+}
+
+/// The agents' module of that short name.
+pub fn module(name: &str) -> Option<&'static Entry> {
+    registry::among(modules(), name)
+}
+
 impl Action {
     /// Stands for an action whose name is a template.
     pub fn late() -> Action {
@@ -158,7 +171,7 @@ impl Action {
         {
             return Some(Action::Controller(&CONTROLLER[at]));
         }
-        registry::find(name)
+        module(name)
             .filter(|entry| match collection {
                 None => true,
                 // Ansible leads old names of what moved into collections there.
@@ -253,7 +266,7 @@ impl Action {
     fn definition(&self) -> Result<&'static Definition, Option<&'static Entry>> {
         match self {
             Action::Module(entry) => Err(Some(entry)),
-            Action::Controller(entry) => entry.arguments.as_ref().ok_or_else(|| registry::find(entry.name)),
+            Action::Controller(entry) => entry.arguments.as_ref().ok_or_else(|| module(entry.name)),
             Action::External(_) => Err(None),
         }
     }
@@ -275,7 +288,7 @@ impl Action {
 
     /// All names that tasks may use, for suggestions.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        CONTROLLER.iter().map(|entry| entry.name).chain(registry::MODULES.iter().map(|entry| entry.name))
+        CONTROLLER.iter().map(|entry| entry.name).chain(modules().iter().map(|entry| entry.name))
     }
 
     /// The name that was probably meant.
@@ -305,7 +318,7 @@ mod tests {
     #[test]
     fn a_relayed_action_reaches_as_far_as_its_module() {
         for entry in CONTROLLER.iter().filter(|entry| entry.arguments.is_none()) {
-            let module = registry::find(entry.name).unwrap();
+            let module = module(entry.name).unwrap();
             assert_eq!(entry.keeps_to_host, module.keeps_to_host, "{}", entry.name);
         }
     }

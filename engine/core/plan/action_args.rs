@@ -1,6 +1,6 @@
 //! The arguments of the controller's actions.
 
-use rplay_modules::{
+use rplay_contract::{
     args,
     args::{ArgType, NOT_CONVERTED},
     argtypes::{Flag, LooseFlag, PathArg, Text},

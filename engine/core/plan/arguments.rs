@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rplay_modules::wire::Map;
+use rplay_contract::wire::Map;
 
 use super::{
     Action, PlanError,
@@ -147,7 +147,7 @@ fn called_at(task: &Task) -> Span {
     task.span.clone()
 }
 
-fn names(args: &[rplay_modules::Arg]) -> impl Iterator<Item = &str> {
+fn names(args: &[rplay_contract::Arg]) -> impl Iterator<Item = &str> {
     args.iter()
         .flat_map(|arg| std::iter::once(arg.name).chain(arg.aliases.iter().copied()))
         .filter(|name| !name.starts_with('_'))

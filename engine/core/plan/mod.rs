@@ -14,7 +14,7 @@ mod statics;
 mod step;
 mod tags;
 
-pub use action::{Action, CONTROLLER, Controller, ControllerEntry};
+pub use action::{Action, CONTROLLER, Controller, ControllerEntry, module};
 pub use arguments::unknown;
 
 pub use catalogue::{Meant, Named};

@@ -158,7 +158,7 @@ pub(crate) fn check(task: &Task, scope: &Arc<Scope>) -> Result<(), TemplateError
 
 /// A boolean, or a word for one; `None` for null and for what is neither.
 pub(crate) fn truth_of(value: &Value) -> Option<bool> {
-    use rplay_modules::{args::ArgType, argtypes::Flag};
+    use rplay_contract::{args::ArgType, argtypes::Flag};
     match value.is_none() || value.is_undefined() {
         true => None,
         false => Flag::parse(&crate::vars::to_wire(value)).ok().map(|flag| flag.0),

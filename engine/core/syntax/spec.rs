@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use minijinja::{Value, value::ValueKind};
-use rplay_modules::argtypes::python_float;
+use rplay_contract::argtypes::python_float;
 
 use super::{Kind, Node};
 use crate::source::Span;

@@ -51,7 +51,7 @@ impl Magic for Nothing {
 }
 
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/compat")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/compat")
 }
 
 fn value(json: &serde_json::Value) -> Value {

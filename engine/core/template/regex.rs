@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use fancy_regex::{Regex, RegexBuilder};
-use rplay_modules::system::pattern::{is_multi_line, translate};
+use rplay_contract::system::pattern::{is_multi_line, translate};
 
 use crate::template::value::error::{EvalError, EvalResult};
 

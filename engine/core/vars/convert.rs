@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 use minijinja::value::{Value, ValueKind};
-use rplay_modules::wire::{self, Map};
+use rplay_contract::wire::{self, Map};
 
 use super::is_omit;
 use crate::limits;
@@ -69,7 +69,7 @@ pub fn mapping<K: Into<Value>, V: Into<Value>>(entries: impl IntoIterator<Item =
 
 #[cfg(test)]
 mod tests {
-    use rplay_modules::wire::data;
+    use rplay_contract::wire::data;
 
     use super::*;
     use crate::vars::omit;

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
-use rplay_modules::system::process::split_line;
+use rplay_contract::system::process::split_line;
 
 /// A list of the lines of a text, split as Python's `splitlines` does when they are read.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 //! whether the changes are made. So check mode, diff and `changed` are written once, and no module can
 //! forget the one or claim the other. To add a module: write its file, add its line to [`registry`].
 //!
-//! Rooms, each using only those before it: `contract`, `system`, `files`, `packages`, `services`, `accounts`, `kernel`,
+//! Rooms, each using only those before it: `stand_in` (tests alone), `files`, `packages`, `services`, `accounts`, `kernel`,
 //! `network`, `commands`, `facts`, `docker`, `tencent`, `external`, `registry`, `runner`.
 
 // A panic ends all plays or all calls; what cannot happen is an error like any other.
@@ -14,7 +14,6 @@
 
 pub mod accounts;
 pub mod commands;
-pub mod contract;
 mod docker;
 pub mod external;
 pub mod facts;
@@ -25,19 +24,17 @@ mod packages;
 pub mod registry;
 pub mod runner;
 mod services;
-pub mod system;
-pub mod tencent;
+mod tencent;
 
-// The contract is used everywhere, so its parts are named without it.
+// What a module is, and what it uses of its host, in a crate that the engine can be built against without the modules.
 pub use commands::run_lock::tell_locks_end;
-pub use contract::{
-    args::{self, Arg, ArgFault, Args},
-    argtypes,
-    cancel::Cancel,
-    entry::{Entry, entry},
-    host::{BlobSource, ContentTarget, Host, NoBlobs},
-    plan::{Change, Module, Plan},
+pub use rplay_contract::{
+    Arg, ArgFault, Args, BlobSource, Cancel, Change, ContentTarget, Entry, Host, Module, NoBlobs, Plan, args, argtypes,
+    choice, entry, system, wire,
 };
-pub(crate) use contract::{execution, host, io_failure};
-pub use files::assemble::unescaped;
-pub use rplay_wire as wire;
+use rplay_contract::{execution, host, io_failure};
+
+/// A server on the loopback for tests of both crates.
+#[cfg(test)]
+#[path = "../../contract/src/system/http/stand_in.rs"]
+mod stand_in;

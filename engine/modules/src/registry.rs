@@ -1,6 +1,6 @@
 //! All modules, one line each. Their names, documentation and argument checks come from here.
 
-use crate::contract::entry::{Entry, entry};
+use rplay_contract::{Entry, entry};
 
 const BUILTIN: &str = "ansible.builtin";
 const DOCKER: &str = "community.docker";
@@ -99,9 +99,14 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::packages::yum_repository::YumRepository>("yum_repository", BUILTIN).keeps_to_host(),
 ];
 
+/// Tells the engine which modules there are: [`rplay_contract::registry::install`].
+pub fn install() {
+    rplay_contract::registry::install(MODULES);
+}
+
 /// The module of that short name.
 pub fn find(name: &str) -> Option<&'static Entry> {
-    MODULES.binary_search_by(|entry| entry.name.cmp(name)).ok().map(|at| &MODULES[at])
+    rplay_contract::registry::among(MODULES, name)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rplay_modules::wire::Become;
+use rplay_contract::wire::Become;
 
 use crate::{
     plan::Settings,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rplay_modules::wire::{Failure, Outcome};
+use rplay_contract::wire::{Failure, Outcome};
 
 use crate::link::{LinkEvent, Listener, Target};
 
@@ -147,7 +147,7 @@ impl Listener for PipelinedBatch {
 mod tests {
     use std::sync::mpsc::channel;
 
-    use rplay_modules::wire::data;
+    use rplay_contract::wire::data;
 
     use super::*;
     use crate::link::Connection;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use rayon::prelude::*;
-use rplay_modules::wire::Failure;
+use rplay_contract::wire::Failure;
 
 use crate::{
     actions::{self, After, Answer},

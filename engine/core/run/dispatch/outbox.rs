@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rplay_modules::wire::{Failure, Outcome};
+use rplay_contract::wire::{Failure, Outcome};
 
 use crate::{
     actions::After,

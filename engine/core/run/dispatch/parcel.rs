@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rplay_modules::wire::Stage;
+use rplay_contract::wire::Stage;
 
 use crate::{
     actions::{After, Answer},

@@ -6,7 +6,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rplay_modules::wire::{Call, Stage};
+use rplay_contract::wire::{Call, Stage};
 
 use crate::{
     link::{Links, Target},

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rplay_modules::wire::Call;
+use rplay_contract::wire::Call;
 
 use crate::{
     actions::{After, Answer, text_of},
@@ -104,7 +104,7 @@ impl Restart {
 
 #[cfg(test)]
 mod tests {
-    use rplay_modules::wire::Failure;
+    use rplay_contract::wire::Failure;
 
     use super::*;
 

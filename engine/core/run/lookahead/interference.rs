@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use rplay_modules::{
-    registry,
-    wire::{Call, Map, Value},
-};
+use rplay_contract::wire::{Call, Map, Value};
 
-use crate::link::{Connection, Target};
+use crate::{
+    link::{Connection, Target},
+    plan::module,
+};
 
 /// Programs that speak to other hosts, or set something going that may. Commands that run them keep the order
 /// between hosts.
@@ -144,7 +144,7 @@ impl Interference {
     /// Whether a call on one host has nothing to do with the others.
     pub fn keeps_to(&self, host: &str, call: &Call) -> bool {
         let own = self.places.get(host).copied();
-        let Some(module) = registry::find(&call.module) else { return false };
+        let Some(module) = module(&call.module) else { return false };
         let fetched = module.fetches_from.and_then(|arg| call.args.get(arg)?.as_str());
         if fetched.is_some_and(|from| from.contains("://")) {
             return false;
@@ -212,7 +212,7 @@ fn is_this_machine(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use rplay_modules::wire::{Mode, data};
+    use rplay_contract::wire::{Mode, data};
 
     use super::*;
     use crate::link::SshOptions;
@@ -302,7 +302,7 @@ mod tests {
         assert!(!interference.keeps_to("a1", &script));
         script
             .args
-            .insert("_content".into(), Value::Blob(rplay_modules::wire::Blob { sha256: String::new(), size: 9 }));
+            .insert("_content".into(), Value::Blob(rplay_contract::wire::Blob { sha256: String::new(), size: 9 }));
         assert!(!interference.keeps_to("a1", &script));
     }
 }

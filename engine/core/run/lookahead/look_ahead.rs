@@ -12,7 +12,7 @@ use std::{
 };
 
 use rayon::prelude::*;
-use rplay_modules::wire::Value as Wire;
+use rplay_contract::wire::Value as Wire;
 
 use crate::{
     actions::{After, Effect, text_of},
@@ -314,7 +314,7 @@ fn goes_with(host_task: &HostTask, first: &HostTask) -> bool {
 }
 
 /// About as many bytes as these arguments have on their way.
-fn size(args: &rplay_modules::wire::Map) -> usize {
+fn size(args: &rplay_contract::wire::Map) -> usize {
     args.iter().map(|(name, value)| name.len() + size_of(value)).sum()
 }
 

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rplay_modules::external::DEPRECATED;
+use rplay_contract::external::DEPRECATED;
 
 use crate::{
     actions::{Answer, entries, text_of},

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use rplay_modules::{
+use rplay_contract::{
     external::{Order, Style as Way},
     wire::{Map, data},
 };

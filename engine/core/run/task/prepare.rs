@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rplay_modules::{
-    ArgFault, external, registry,
+use rplay_contract::{
+    ArgFault, external,
     wire::{Background, Become, Call, Mode},
 };
 
@@ -11,7 +11,7 @@ use crate::{
     actions::{self, Act, After, Answer, Rendered, failed_by, text_of, wire_args},
     external::{Around, Reason},
     link::Target,
-    plan::{Action, Controller, Task},
+    plan::{Action, Controller, Task, module},
     run::{
         conditions,
         connection::{
@@ -157,7 +157,7 @@ impl Run {
             environment: self.environment(task, &scope)?,
             background: self.background(task, &scope)?,
         };
-        if call.background.is_some() || registry::find(&call.module).is_some_and(|entry| entry.asks_about_jobs) {
+        if call.background.is_some() || module(&call.module).is_some_and(|entry| entry.asks_about_jobs) {
             call.environment.extend(self.jobs_folder(&scope)?);
         }
         // A delegated task goes where the other host's variables say; keywords about the way there are

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rplay_modules::external::DEPRECATED;
+use rplay_contract::external::DEPRECATED;
 
 use crate::{
     actions::{Answer, Effect, text_of},

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use rplay_modules::{
+use rplay_contract::{
     Args,
     wire::{Map, Value as Wire},
 };

@@ -9,7 +9,7 @@ pub(crate) mod meta;
 
 use std::sync::{Arc, atomic::Ordering};
 
-use rplay_modules::system::glob::Pattern;
+use rplay_contract::system::glob::Pattern;
 
 use crate::{
     panics,

@@ -5,7 +5,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use rplay_modules::system::{accounts::User, glob::Pattern};
+use rplay_contract::system::{accounts::User, glob::Pattern};
 
 /// The path without `.`, `..` and doubled slashes, by its letters alone.
 pub(crate) fn normpath(path: &str) -> String {

@@ -5,16 +5,14 @@
 //! gets a file of arguments ([`program`]). What they print becomes an outcome in [`result`].
 
 mod interpreter;
-mod order;
 mod program;
 mod result;
 mod runner;
 mod settings;
 mod store;
 
-pub use order::{MODULE, Order, Style};
-pub use result::DEPRECATED;
-
+use rplay_contract::external::CONTENT;
+pub use rplay_contract::external::{MODULE, Order, Style};
 use rplay_wire::{Call, Failure, Map, Outcome, Value, data};
 
 use crate::Host;
@@ -57,7 +55,7 @@ pub(crate) fn run(call: &Call, host: &Host) -> Outcome {
 /// The content cannot be had or read.
 pub fn with_content(call: &Call, host: &Host) -> Result<Call, Failure> {
     let mut call = call.clone();
-    for name in order::CONTENT {
+    for name in CONTENT {
         if let Some(value @ Value::Blob(_)) = call.args.get_mut(*name) {
             let path = store::path_of(value, host)?;
             *value = Value::Bytes(crate::system::regular::read(path)?);

@@ -1,11 +1,9 @@
 //! What a module printed, as an outcome.
 
+use rplay_contract::external::DEPRECATED;
 use rplay_wire::{Diff, Failure, Map, Mode, Outcome, Value, data};
 
 use super::{Ended, Order};
-
-/// How warnings begin that tell of what will not be there for ever.
-pub const DEPRECATED: &str = "[DEPRECATED] ";
 
 /// Values in one result. The controller takes more of a reply, but others of the call are in there, too.
 const MOST_VALUES: usize = 1_000_000;

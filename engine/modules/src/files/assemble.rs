@@ -98,7 +98,7 @@ impl Assemble {
         }
         let pattern = self.regexp.as_deref().map(|regexp| Pattern::new(regexp, Flags::default(), "regexp"));
         let pattern = pattern.transpose()?;
-        let delimiter = self.delimiter.as_deref().map(unescaped);
+        let delimiter = self.delimiter.as_deref().map(crate::system::text::unescaped);
         let mut files = glob::matching(&folder.join("*"));
         if !self.ignore_hidden.0 {
             files.extend(glob::matching(&folder.join(".*")));
@@ -165,25 +165,6 @@ fn join<R: Read>(
         }
     }
     Ok(())
-}
-
-/// A delimiter in which `\n`, `\t`, `\r` and `\\` are one character each.
-pub fn unescaped(text: &str) -> String {
-    let mut out = String::new();
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match (c, c == '\\') {
-            (_, true) => match chars.next() {
-                Some('n') => out.push('\n'),
-                Some('t') => out.push('\t'),
-                Some('r') => out.push('\r'),
-                Some('\\') | None => out.push('\\'),
-                Some(other) => out.extend(['\\', other]),
-            },
-            (c, false) => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

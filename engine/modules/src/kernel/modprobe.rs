@@ -158,7 +158,7 @@ mod tests {
     use rplay_wire::{Map, data};
 
     use super::*;
-    use crate::{Args, system::http::tests::host};
+    use crate::{Args, stand_in::host};
 
     #[test]
     fn what_is_loaded() {

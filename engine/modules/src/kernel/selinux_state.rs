@@ -161,7 +161,7 @@ mod tests {
     use rplay_wire::data;
 
     use super::*;
-    use crate::{Args, system::http::tests::host};
+    use crate::{Args, stand_in::host};
 
     const CONFIG: &str = "# This file controls the state of SELinux on the system.\n# SELINUX= can take one of these\nSELINUX=enforcing\nSELINUXTYPE=targeted\n";
 

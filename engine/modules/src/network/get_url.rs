@@ -375,7 +375,7 @@ mod tests {
     use super::*;
     use crate::{
         runner::tests::{call, checked},
-        system::http::tests::{Server, response},
+        stand_in::{Server, response},
     };
 
     const SHA256: &str = "8f434346648f6b96df89dda901c5176b10a6d83961dd3c1ac88b59b2dc327aa4"; // of "hi"

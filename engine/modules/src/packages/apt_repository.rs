@@ -218,7 +218,7 @@ mod tests {
     use rplay_wire::data;
 
     use super::*;
-    use crate::{Args, system::http::tests::host};
+    use crate::{Args, stand_in::host};
 
     #[test]
     fn lines() {

@@ -234,7 +234,7 @@ mod tests {
     use super::*;
     use crate::{
         Args,
-        system::http::tests::{Server, host, response},
+        stand_in::{Server, host, response},
     };
 
     fn repository(args: rplay_wire::Map) -> Deb822Repository {

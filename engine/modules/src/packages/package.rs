@@ -120,7 +120,7 @@ mod tests {
         }
         assert!(Package::from_map(&data! { "name" => "x", "state" => "somewhere" }).is_err());
         assert!(Package::from_map(&data! { "name" => "x", "use" => "portage" }).is_err());
-        let host = crate::system::http::tests::host();
+        let host = crate::stand_in::host();
         let failure = plan_with::<Dnf>("dnf", &data! { "name" => "x", "cache_valid_time" => 5 }, &host).err().unwrap();
         assert_eq!(failure.msg, "unknown argument `cache_valid_time` (dnf)");
     }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use rplay_tencent::{Account, Client, ClientError, Endpoint, Refusal, Request, version_of};
 use rplay_wire::{Failure, Map, Value, data, hex};
 use serde_json::Value as Json;
 
-use super::{Account, Client, ClientError, Endpoint, Refusal, Request, version_of};
 use crate::system::machine;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,

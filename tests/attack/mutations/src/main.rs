@@ -48,6 +48,7 @@ pub struct Options {
 }
 
 fn main() -> ExitCode {
+    rplay_modules::registry::install();
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let result = match words.as_slice() {

@@ -4,7 +4,7 @@ use minijinja::Value;
 
 use super::Table;
 
-use rplay_modules::system::expand;
+use rplay_contract::system::expand;
 
 use crate::template::{
     args::Args,
@@ -100,7 +100,7 @@ fn inventory_hostnames(machine: &mut Machine<'_>, terms: Vec<Value>, options: Ar
         }
     }
     let matches = |pattern: &str| -> Vec<String> {
-        let shape = rplay_modules::system::glob::Pattern::new(pattern);
+        let shape = rplay_contract::system::glob::Pattern::new(pattern);
         let fits = |name: &str| shape.fits(name);
         let mut hosts: Vec<String> = Vec::new();
         let by_group = groups.iter().filter(|(name, _)| pattern == "all" || fits(name)).flat_map(|(_, hosts)| hosts);

@@ -3,7 +3,7 @@ use std::fs;
 use super::*;
 use crate::{
     runner::tests::{call, checked},
-    system::http::tests::{Server, response},
+    stand_in::{Server, response},
 };
 
 fn args(url: &str) -> Map {

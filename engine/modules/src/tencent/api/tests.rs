@@ -4,7 +4,7 @@ use rplay_wire::{Map, Outcome};
 
 use crate::{
     runner::tests::{call, checked},
-    system::http::tests::{Seen, Server, response},
+    stand_in::{Seen, Server, response},
     wire::data,
 };
 

@@ -15,7 +15,7 @@ use rplay_wire::{Failure, Map};
 use crate::io_failure::io_failure;
 
 /// A time of a file as a fraction of seconds, as Python gives it.
-pub(crate) fn seconds(whole: i64, nanos: i64) -> f64 {
+pub fn seconds(whole: i64, nanos: i64) -> f64 {
     whole as f64 + nanos as f64 * 1e-9
 }
 

@@ -48,7 +48,7 @@ fn keyed(key: &[u8], text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::argtypes::Secret;
+    use rplay_contract::argtypes::Secret;
 
     /// The body of the documentation's examples, with backslashes in it.
     const BODY: &str = r#"{"Limit": 1, "Filters": [{"Values": ["\u672a\u547d\u540d"], "Name": "instance-name"}]}"#;

@@ -98,7 +98,7 @@ impl Change {
     }
 
     /// Makes it; whether the task is changed by it.
-    pub(crate) fn make(self, host: &Host, data: &mut Map) -> Result<bool, Failure> {
+    pub fn make(self, host: &Host, data: &mut Map) -> Result<bool, Failure> {
         (self.make)(host, data).map(|different| different && self.counts)
     }
 }
@@ -119,9 +119,11 @@ pub struct Plan {
     /// Set when there is nothing to do on purpose (`creates` exists); shown as "skipped" only if `skip`.
     pub skipped: Option<String>,
     /// Whether a failure of a change leaves `data` in the result, as that of a command does.
-    pub(crate) is_kept: bool,
-    pub(crate) finish: Option<Finish>,
-    pub(crate) then: Option<Then>,
+    pub is_kept: bool,
+    /// See [`Plan::finish`], which adds to it.
+    pub finish: Option<Finish>,
+    /// See [`Plan::then`], which adds to it.
+    pub then: Option<Then>,
 }
 
 impl Plan {
@@ -146,7 +148,7 @@ impl Plan {
     }
 
     /// Keeps the data in the result when a change fails.
-    pub(crate) fn kept(mut self) -> Self {
+    pub fn kept(mut self) -> Self {
         self.is_kept = true;
         self
     }

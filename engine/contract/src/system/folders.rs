@@ -18,14 +18,14 @@ use crate::{
 };
 
 /// The state of a path before and after, shown as two dicts.
-pub(crate) fn turned(path: &Path, before: &str, after: &str) -> rplay_wire::Diff {
+pub fn turned(path: &Path, before: &str, after: &str) -> rplay_wire::Diff {
     let state = |word: &str| data! { "path" => paths::text(path), "state" => word };
     state_diff(&state(before), &state(after))
 }
 
 /// The state of a path that is made, `as_what`, before and after, with the owner and mode that differ from those which
 /// it has at first.
-pub(crate) fn made_diff(path: &Path, wanted: &Wanted, as_what: &str) -> rplay_wire::Diff {
+pub fn made_diff(path: &Path, wanted: &Wanted, as_what: &str) -> rplay_wire::Diff {
     let state = |word: &str| data! { "path" => paths::text(path), "state" => word };
     let (mut before, mut after) = (state("absent"), state(as_what));
     let mut differs = |key: &str, old: Value, new: Value| {
@@ -44,7 +44,7 @@ pub(crate) fn made_diff(path: &Path, wanted: &Wanted, as_what: &str) -> rplay_wi
 }
 
 /// Adds the change that makes a folder and those it stands in, all with the same owner and mode.
-pub(crate) fn make_folders(path: &Path, wanted: &Wanted, plan: Plan) -> Result<Plan, Failure> {
+pub fn make_folders(path: &Path, wanted: &Wanted, plan: Plan) -> Result<Plan, Failure> {
     let mut missing: Vec<PathBuf> = Vec::new();
     for folder in path.ancestors() {
         if folder.as_os_str().is_empty() || folder.is_dir() {

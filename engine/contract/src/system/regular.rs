@@ -139,7 +139,9 @@ mod tests {
     #[test]
     fn no_module_opens_files_by_itself() {
         let mut direct = Vec::new();
-        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+        let mut folders = ["src", "../modules/src", "../tencent/src"]
+            .map(|room| Path::new(env!("CARGO_MANIFEST_DIR")).join(room))
+            .to_vec();
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(&folder).unwrap() {
                 let path = entry.unwrap().path();
@@ -147,7 +149,7 @@ mod tests {
                     folders.push(path);
                     continue;
                 }
-                if path.ends_with("tests.rs") || path.ends_with("regular.rs") {
+                if path.ends_with("tests.rs") || path.ends_with("regular.rs") || path.ends_with("stand_in.rs") {
                     continue;
                 }
                 let text = fs::read_to_string(&path).unwrap();

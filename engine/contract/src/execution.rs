@@ -4,7 +4,7 @@ use rplay_wire::{Call, Failure, Mode, Outcome};
 
 use crate::{ArgFault, Host, Module};
 
-pub(crate) fn run_module<M: Module>(call: &Call, host: &Host) -> Outcome {
+pub fn run_module<M: Module>(call: &Call, host: &Host) -> Outcome {
     let module = match M::from_map(&call.args) {
         Ok(module) => module,
         Err(faults) => return Outcome::failed(fault(faults)),

@@ -2,16 +2,18 @@
 
 use std::{thread, time::Duration};
 
+use rplay_contract::{
+    Host,
+    system::{
+        http::{Address, Follow, Request as HttpRequest},
+        machine,
+    },
+};
 use rplay_wire::{Map, data};
 use serde_json::Value as Json;
 use thiserror::Error;
 
 use super::{Account, Endpoint, signature::Signed};
-use crate::system::machine;
-use crate::{
-    Host,
-    system::http::{Address, Follow, Request as HttpRequest},
-};
 
 const JSON: &str = "application/json; charset=utf-8";
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
@@ -68,7 +70,7 @@ impl Refusal {
             || self.code.contains("ResourceInOperating")
     }
 
-    pub(super) fn data(&self) -> Map {
+    pub fn data(&self) -> Map {
         data! {
             "code" => self.code.as_str(), "message" => self.message.as_str(), "request_id" => self.request_id.as_str(),
         }

@@ -63,7 +63,7 @@ impl Host {
     }
 
     /// The same host for a call in that mode.
-    pub(crate) fn in_mode(&self, mode: Mode) -> Self {
+    pub fn in_mode(&self, mode: Mode) -> Self {
         let max_output = usize::try_from(mode.max_output).ok().filter(|most| *most > 0).unwrap_or(self.max_output);
         Host { check: mode.check, diff: mode.diff, max_output, warnings: Arc::default(), ..self.clone() }
     }
@@ -75,7 +75,7 @@ impl Host {
     }
 
     /// Where the call sends the content of a file to; `None` for a job that goes on by itself.
-    pub(crate) fn content(&self) -> Option<&dyn ContentTarget> {
+    pub fn content(&self) -> Option<&dyn ContentTarget> {
         self.content.as_deref()
     }
 

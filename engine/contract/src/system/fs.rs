@@ -4,7 +4,7 @@
 //! What is not here goes through [`crate::system::regular`], which does not wait for a FIFO or read a device without
 //! end, or through [`crate::system::place`], which replaces a file in one step.
 
-#[cfg(test)]
+/// For tests: `no_module_opens_files_by_itself` keeps modules from these.
 pub use std::fs::{copy, read, read_to_string};
 pub use std::{
     fs::{

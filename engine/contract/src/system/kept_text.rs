@@ -26,6 +26,12 @@ struct Stamp {
     changed: (i64, i64),
 }
 
+impl Default for KeptText {
+    fn default() -> Self {
+        KeptText::new()
+    }
+}
+
 impl KeptText {
     pub const fn new() -> Self {
         KeptText(Mutex::new(None))

@@ -26,7 +26,7 @@ use crate::system::captured::{Budget, Captured, Excess};
 const LOOK_ROUND: u8 = 100;
 
 /// How long what a process has left behind may go on printing into its pipes.
-pub(crate) const AFTERMATH: Duration = Duration::from_secs(1);
+pub const AFTERMATH: Duration = Duration::from_secs(1);
 
 /// How a process ended and what it wrote.
 #[derive(Debug)]
@@ -163,7 +163,7 @@ fn kill(child: &mut Child) {
     let _ = child.wait();
 }
 
-pub(crate) fn do_not_block(fd: BorrowedFd<'_>) -> io::Result<()> {
+pub fn do_not_block(fd: BorrowedFd<'_>) -> io::Result<()> {
     let flags = OFlag::from_bits_truncate(fcntl(fd, FcntlArg::F_GETFL)?);
     fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
     Ok(())
@@ -180,7 +180,7 @@ fn let_go(command: &mut Command) {
 }
 
 /// Reads what is there, but not for ever; true at the pipe's end.
-pub(crate) fn is_drained(pipe: &mut impl Read, kept: &mut Captured, budget: &mut Budget) -> bool {
+pub fn is_drained(pipe: &mut impl Read, kept: &mut Captured, budget: &mut Budget) -> bool {
     let mut piece = [0u8; 16 << 10];
     for _ in 0..64 {
         match pipe.read(&mut piece) {

@@ -1,12 +1,15 @@
-//! What the controller orders: which module, in which style, with which arguments.
+//! Calls of modules that are not rplay's own: what the controller orders, in which style and with which arguments.
 
 use rplay_wire::{Failure, Map, Value, data};
 
 /// The name that such calls go by. No module of the registry can have it.
 pub const MODULE: &str = "rplay.external";
 
+/// How warnings begin that tell of what will not be there for ever.
+pub const DEPRECATED: &str = "[DEPRECATED] ";
+
 /// Arguments of the call that hold content.
-pub(super) const CONTENT: &[&str] = &["content", "base"];
+pub const CONTENT: &[&str] = &["content", "base"];
 
 /// How a module is run and takes its arguments, by the conventions of Ansible.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,29 @@
+//! What a module is: its arguments, its plan, the host that it looks at, how a plan is carried out, and what the engine
+//! knows of it. The engine is built against this crate alone, so an edit of a module's body does not rebuild it.
+//!
+//! Rooms, each using only those before it: `args`, `argtypes`, `cancel`, `io_failure`, `host`, `plan`, `execution`, `entry`,
+//! `registry`, `external`, `system`.
+
+// A panic ends all plays or all calls; what cannot happen is an error like any other.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+// A failure ends a call: what it costs to hand it on is nothing beside what the module did before.
+#![allow(clippy::result_large_err)]
+
+pub mod args;
+pub mod argtypes;
+pub mod cancel;
+pub mod entry;
+pub mod execution;
+pub mod external;
+pub mod host;
+pub mod io_failure;
+pub mod plan;
+pub mod registry;
+pub mod system;
+
+pub use args::{Arg, ArgFault, Args};
+pub use cancel::Cancel;
+pub use entry::{Entry, entry};
+pub use host::{BlobSource, ContentTarget, Host, NoBlobs};
+pub use plan::{Change, Module, Plan};
+pub use rplay_wire as wire;
