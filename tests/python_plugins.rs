@@ -190,3 +190,176 @@ fn an_inventory_that_needs_ansible_core_says_so_at_its_place() {
     let (_, err, code) = project.run(&["inventory", "-i", "x.yml", "--graph"], &[]);
     assert!(code != 0 && err.contains("x.yml:1:9") && err.contains("pip install ansible-core"), "{err}");
 }
+
+/// A callback that writes down what it is told.
+const RECORDER: &str = r#"
+DOCUMENTATION = '''
+name: recorder
+type: notification
+short_description: writes down what happens
+options:
+  path: {ini: [{section: callback_recorder, key: path}], default: record}
+'''
+from ansible.plugins.callback import CallbackBase
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = 'notification'
+    CALLBACK_NAME = 'recorder'
+
+    def say(self, *words):
+        with open(self.get_option('path'), 'a') as file:
+            file.write(' '.join(str(word) for word in words) + '\n')
+
+    def v2_playbook_on_start(self, playbook):
+        self.say('playbook', playbook._file_name)
+
+    def v2_playbook_on_play_start(self, play):
+        self.play = play
+        variables = play.get_variable_manager().get_vars(play=play)
+        self.say('play', play.get_name(), variables['own'], variables['ansible_play_batch'])
+
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        line = task.get_path().rsplit('/', 1)[-1]
+        assert len(task._uuid) >= 36
+        self.say('task', task.get_name(), '|', task.name, task.action, task.tags, line)
+        self.say('args', sorted(task.args.items()), task._role)
+
+    def v2_playbook_on_handler_task_start(self, task):
+        self.say('handler', task.get_name())
+
+    def v2_runner_on_start(self, host, task):
+        self.say('start', host.get_name(), task.name)
+
+    def v2_runner_on_ok(self, result):
+        data = {key: result._result.get(key) for key in ('msg', 'changed', 'censored') if key in result._result}
+        self.say('ok', result._host.get_name(), result._task.name, data, result.is_changed())
+
+    def v2_runner_on_failed(self, result, ignore_errors=False):
+        self.say('failed', result._task.name, result._result['msg'], ignore_errors)
+        if result._task.name == 'fails':
+            raise ValueError('out of order')
+
+    def v2_runner_on_skipped(self, result):
+        self.say('skipped', result._task.name)
+
+    def v2_runner_item_on_ok(self, result):
+        self.say('item', result._result.get('item'), result._result.get('_ansible_item_label'))
+
+    def v2_runner_retry(self, result):
+        self.say('retry', result._result['retries'] - result._result['attempts'])
+
+    def v2_playbook_on_include(self, included):
+        self.say('include', included._filename.rsplit('/', 1)[-1], [host.name for host in included._hosts])
+
+    def v2_playbook_on_notify(self, handler, host):
+        self.say('notify', handler.get_name(), host)
+
+    def v2_playbook_on_stats(self, stats):
+        self.say('stats', {host: stats.summarize(host) for host in sorted(stats.processed)}, stats.custom)
+        print('recorded')
+"#;
+
+const RECORDED: &str = "playbook site.yml
+play first yes ['h']
+task one | one debug ['t'] site.yml:6
+args [('msg', '{{ own }}')] None
+start h one
+ok h one {'msg': 'yes', 'changed': False} False
+task debug |  debug [] site.yml:7
+args [('msg', '{{ item }}')] None
+start h 
+item a a
+item b b
+ok h  {'msg': 'All items completed', 'changed': False} False
+task hidden | hidden debug [] site.yml:9
+args [] None
+start h hidden
+ok h hidden {'changed': False, 'censored': \"the output has been hidden due to the fact that 'no_log: true' was specified for this result\"} False
+task fails | fails fail [] site.yml:12
+args [('msg', 'no')] None
+start h fails
+failed fails no True
+task skips | skips debug [] site.yml:15
+args [] None
+start h skips
+skipped skips
+task r : in role | in role command [] main.yml:1
+args [('_raw_params', 'true')] r
+start h in role
+notify done h
+ok h in role {'msg': '', 'changed': True} True
+handler done
+start h done
+ok h done {'msg': 'handled', 'changed': False} False
+stats {'h': {'ok': 6, 'failures': 0, 'unreachable': 0, 'changed': 1, 'skipped': 1, 'rescued': 0, 'ignored': 1}} {}
+";
+
+#[test]
+fn a_callback_beside_the_playbook_is_told_what_happens() {
+    let Some(project) = Project::new() else { return };
+    project.write("callback_plugins/recorder.py", RECORDER);
+    project.write("ansible.cfg", "[callback_recorder]\npath = written\n");
+    project.write("roles/r/tasks/main.yml", "- name: in role\n  command: 'true'\n  notify: done\n");
+    let play = "- hosts: h
+  name: first
+  vars: {own: 'yes'}
+  tasks:
+    - {name: one, debug: {msg: '{{ own }}'}, tags: t}
+    # With items.
+    - debug: {msg: '{{ item }}'}
+      loop: [a, b]
+    - name: hidden
+      debug: {msg: S3CR3T}
+      no_log: true
+    - name: fails
+      fail: {msg: 'no'}
+      ignore_errors: true
+    - {name: skips, debug: {}, when: false}
+    - import_role: {name: r}
+  handlers:
+    - {name: done, debug: {msg: handled}}
+";
+    project.write(
+        "site.yml",
+        &play.replace("  tasks:", "  gather_facts: false\n  tasks:").replacen("    # With items.\n", "", 1),
+    );
+    let (out, err) = project.passes(&["-i", "h,", "-c", "local", "site.yml"], &[]);
+    assert_eq!(fs::read_to_string(project.folder.path().join("written")).unwrap(), RECORDED, "{out}{err}");
+    assert!(err.contains("Callback dispatch 'v2_runner_on_failed' failed for plugin 'recorder'"), "{err}");
+    // What plugins print comes after what was shown of the same event.
+    assert!(out.trim_end().ends_with("recorded") && out.contains("PLAY RECAP"), "{out}");
+    assert!(!out.contains("S3CR3T") && !err.contains("S3CR3T"), "{out}{err}");
+}
+
+#[test]
+fn a_callback_of_a_collection_writes_standard_output() {
+    let Some(project) = Project::new() else { return };
+    let tasks = "  - debug: {msg: told}\n  - {fail: {msg: broken}, ignore_errors: true}\n";
+    project.write("site.yml", &format!("- hosts: h\n  gather_facts: false\n  tasks:\n{tasks}"));
+    let words = ["-i", "h,", "-c", "local", "site.yml"];
+    let (out, err) = project.passes(&words, &[("ANSIBLE_STDOUT_CALLBACK", "minimal")]);
+    assert!(out.contains("h | SUCCESS => {") && out.contains("h | FAILED! => {"), "{out}{err}");
+    assert!(!out.contains("PLAY RECAP") && !err.contains("dispatch"), "{out}{err}");
+    let (_, err, code) = project.run(&words, &[("ANSIBLE_STDOUT_CALLBACK", "no.such.plugin")]);
+    assert!(code != 0 && err.contains("no.such.plugin"), "{err}");
+    let none = [("ANSIBLE_STDOUT_CALLBACK", "minimal"), ("RPLAY_ANSIBLE_PYTHON", "/nonexistent/python")];
+    let (_, err, code) = project.run(&words, &none);
+    assert!(code != 0 && err.contains("pip install ansible-core"), "{err}");
+}
+
+#[test]
+fn profile_tasks_and_timer_are_enabled_by_name() {
+    let Some(project) = Project::new() else { return };
+    let has = Command::new(&project.python).args(["-c", "import ansible_collections.ansible.posix"]).output().unwrap();
+    if !has.status.success() {
+        return println!("skipped: the collection ansible.posix is not installed beside ansible-core");
+    }
+    project.write("site.yml", "- hosts: h\n  gather_facts: false\n  tasks: [{name: one, debug: {msg: told}}]\n");
+    let enabled = [("ANSIBLE_CALLBACKS_ENABLED", "ansible.posix.profile_tasks, ansible.posix.timer, not.there.x")];
+    let (out, err) = project.passes(&["-i", "h,", "-c", "local", "site.yml"], &enabled);
+    let at = |text: &str| out.find(text).unwrap_or_else(|| panic!("{text}: {out}{err}"));
+    assert!(at("TASK [one]") < at("ok: [h]") && at("PLAY RECAP") < at("Playbook run took"), "{out}");
+    assert!(out.contains("one ---"), "{out}");
+    assert!(err.contains("not.there.x"), "{err}");
+}

@@ -5,6 +5,7 @@
 
 mod adhoc;
 mod args;
+mod callbacks;
 mod config;
 mod config_args;
 mod console;

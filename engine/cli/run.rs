@@ -25,7 +25,7 @@ use rplay::{
     vars::{Lenience, extra_vars},
 };
 
-use crate::{args::RunArgs, ending, faults, listing, passwords, prompt::Person};
+use crate::{args::RunArgs, callbacks, ending, faults, listing, passwords, prompt::Person};
 
 /// How many hosts are worked on at once when nobody says: connections cost the hosts more than us.
 pub const FORKS: u32 = 50;
@@ -36,9 +36,6 @@ enum RunError {
     Usage(String),
     #[error("the threads that serve the hosts cannot be started: {0}")]
     Links(std::io::Error),
-    #[error("strategy, callback or plugin `{what}` is not supported")]
-    #[diagnostic(help("rplay has linear and free strategies and the default output"))]
-    Unsupported { what: String },
 }
 
 /// Makes a report that masks secrets and writes to a log as well.
@@ -69,14 +66,16 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let vault = passwords::vault(&args.sources.passwords, &config, &secrets)?;
     let (playbooks, text, reader) = match plays {
         Plays::Files => {
-            if !matches!(config.stdout_callback.value.as_str(), "default" | "ansible.builtin.default") {
-                return Err(RunError::Unsupported { what: config.stdout_callback.value.clone() }.into());
-            }
             let files = args.playbooks().map_err(|error| RunError::Usage(error.to_string()))?;
-            let reader: Box<dyn Reader> = Box::new(terminal(args, &config, &secrets).with_log(log));
+            let own = Box::new(terminal(args, &config, &secrets).with_log(log));
+            let reader = callbacks::of_playbooks(args, &config, &secrets, &files, own)?;
             (files, None, reader)
         }
-        Plays::Text { source, folder, reader } => (Vec::new(), Some((source, folder)), reader(&config, &secrets, log)),
+        Plays::Text { source, folder, reader } => {
+            let own = reader(&config, &secrets, log);
+            let reader = callbacks::of_adhoc(args, &config, &secrets, &folder, own)?;
+            (Vec::new(), Some((source, folder)), reader)
+        }
     };
     let sources = config.inventory_sources(&args.sources.inventory);
 

@@ -436,6 +436,16 @@ settings! {
     show_custom_stats: bool = false, ["defaults.show_custom_stats"], ["ANSIBLE_SHOW_CUSTOM_STATS"];
     /// The form of the output: `default`, `json`, `junit` ...
     stdout_callback: String = "default".to_owned(), ["defaults.stdout_callback"], ["ANSIBLE_STDOUT_CALLBACK"];
+    /// Callback plugins, besides those that need not be enabled.
+    callbacks_enabled: Option<Vec<String>> = None,
+        ["defaults.callbacks_enabled", "defaults.callback_whitelist"],
+        ["ANSIBLE_CALLBACKS_ENABLED", "ANSIBLE_CALLBACK_WHITELIST"];
+    /// Folders with callback plugins.
+    callback_plugins: Folders = Folders::usual("plugins/callback"),
+        ["defaults.callback_plugins"], ["ANSIBLE_CALLBACK_PLUGINS"];
+    /// Call callback plugins for `rplay adhoc`, too.
+    load_callback_plugins: bool = false,
+        ["defaults.bin_ansible_callbacks"], ["ANSIBLE_LOAD_CALLBACK_PLUGINS"];
     /// How results are shown: `json` or `yaml`.
     result_format: String = "json".to_owned(),
         ["defaults.callback_result_format", "defaults.result_format"], ["ANSIBLE_CALLBACK_RESULT_FORMAT"];

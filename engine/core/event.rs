@@ -1,11 +1,14 @@
 //! All that ever happens in a run. The engine sends events, reporters read them; nothing else is shown.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use indexmap::IndexMap;
 use rplay_wire::Diff;
 
-use crate::{source::Span, vars::Value};
+use crate::{
+    source::Span,
+    vars::{Layer, Value},
+};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -80,6 +83,8 @@ pub struct PlayStarted {
     pub hosts: Vec<Arc<str>>,
     pub check_mode: bool,
     pub place: Span,
+    /// The play's own variables as they were written.
+    pub vars: Arc<Layer>,
 }
 
 #[derive(Clone, Debug)]
@@ -91,6 +96,22 @@ pub struct TaskStarted {
     pub handler: bool,
     pub check_mode: bool,
     pub place: Span,
+    pub about: TaskAbout,
+}
+
+/// What a task is, as it was written.
+#[derive(Clone, Debug, Default)]
+pub struct TaskAbout {
+    /// It has a name of its own, not only its action's.
+    pub named: bool,
+    /// Nothing where `no_log` holds or may hold.
+    pub args: Layer,
+    pub tags: Arc<[String]>,
+    /// The role it stands in: its name and folder.
+    pub role: Option<(Arc<str>, PathBuf)>,
+    pub looped: bool,
+    /// It stands under `no_log` for sure.
+    pub no_log: bool,
 }
 
 /// An item of a loop as it is shown.

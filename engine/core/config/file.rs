@@ -104,7 +104,6 @@ pub const HARMLESS: &[&str] = &[
     "defaults.action_warnings",
     "defaults.allow_world_readable_tmpfiles",
     "defaults.become_plugins",
-    "defaults.bin_ansible_callbacks",
     "defaults.cache_plugins",
     "defaults.callback_format_pretty",
     "defaults.command_warnings",

@@ -258,3 +258,47 @@ class Before219(object):
     def watch(self, display, tell):
         display.warning = lambda msg, *more, **named: tell('warning', str(msg))
         display.deprecated = lambda msg, *more, **named: tell('deprecated', str(msg))
+
+
+def version_info():
+    """What the variable `ansible_version` is made of."""
+    from ansible.cli import CLI
+
+    return CLI.version_info(gitinfo=False)
+
+
+def task_result(host, task, data, fields):
+    """A result as the TaskQueueManager takes it."""
+    from ansible.executor import task_result as module
+
+    kind = getattr(module, '_RawTaskResult', None) or module.TaskResult
+    return kind(host, task, data, fields)
+
+
+def messages(data):
+    """Makes of the texts of warnings, deprecations and errors what results have in this version."""
+    try:
+        from ansible.module_utils._internal import _messages
+    except ImportError:
+        return
+    if not hasattr(_messages, 'WarningSummary'):
+        return
+
+    def summary(kind, text, traceback=None):
+        return kind(event=_messages.Event(msg=text, formatted_traceback=traceback))
+
+    for result in [data] + [item for item in data.get('results') or () if isinstance(item, dict)]:
+        for name, kind in (('warnings', _messages.WarningSummary), ('deprecations', _messages.DeprecationSummary)):
+            if name in result:
+                told = [item.get('msg') if isinstance(item, dict) else item for item in result[name] or ()]
+                result[name] = [summary(kind, str(item)) for item in told]
+        if isinstance(result.get('exception'), str):
+            result['exception'] = summary(_messages.ErrorSummary, str(result.get('msg', '')), result['exception'])
+
+
+def set_resolved_action(task, name):
+    """The action's full name."""
+    try:
+        task.resolved_action = name
+    except AttributeError:
+        task._resolved_action = name

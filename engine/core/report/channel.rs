@@ -3,7 +3,7 @@
 use std::{
     sync::{
         atomic::{AtomicBool, Ordering},
-        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender},
     },
     thread::JoinHandle,
     time::Duration,
@@ -27,7 +27,7 @@ pub trait Reader: Send {
 
 /// Where the run sends its events. The thread behind it ends with [`Channel::close`].
 pub struct Channel {
-    sender: Sender<Message>,
+    sender: SyncSender<Message>,
     thread: Option<JoinHandle<()>>,
     /// The run is ended from outside: what its threads still send is not shown.
     closed: AtomicBool,
@@ -40,12 +40,15 @@ enum Message {
     End,
 }
 
+/// Events that may wait to be reported: a run is slowed down only when it is so far ahead of its report.
+const MOST_WAITING: usize = 1 << 14;
+
 /// How often the line of what is running is written anew.
 const TICK: Duration = Duration::from_millis(500);
 
 impl Channel {
     pub fn new(mut reader: Box<dyn Reader>) -> Self {
-        let (sender, receiver) = mpsc::channel();
+        let (sender, receiver) = mpsc::sync_channel(MOST_WAITING);
         let thread = std::thread::spawn(move || {
             loop {
                 match next(&receiver, &mut *reader) {

@@ -49,7 +49,8 @@ pub fn json(data: &Value, indent: bool, secrets: &Secrets) -> String {
     }
 }
 
-fn to_json(value: &Value) -> serde_json::Value {
+/// A value as JSON.
+pub fn to_json(value: &Value) -> serde_json::Value {
     (&crate::vars::to_wire(value)).into()
 }
 

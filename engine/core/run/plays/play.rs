@@ -100,6 +100,7 @@ impl Run {
             hosts: hosts.to_vec(),
             check_mode: self.options.check,
             place: play.span.clone(),
+            vars: play.vars.clone(),
         }
     }
 

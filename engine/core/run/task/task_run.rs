@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use crate::{
     actions::text_of,
-    event::{Event, TaskId, TaskStarted},
+    event::{Event, TaskAbout, TaskId, TaskStarted},
     plan::{Controller, Task},
     run::{
         conditions,
@@ -12,6 +12,7 @@ use crate::{
         state::{host::HostState, play::PlayRun, run::Run},
     },
     template,
+    vars::Value,
 };
 
 /// What holds for a task on all its hosts.
@@ -57,6 +58,7 @@ impl Run {
             handler: run.task.handler,
             check_mode: self.options.check,
             place: run.task.span.clone(),
+            about: about(&run.task),
         })));
     }
 
@@ -80,6 +82,26 @@ impl Run {
         for host in hosts.iter().filter(|host| !Arc::ptr_eq(host, first)) {
             host.set(names.iter().filter_map(|name| Some((name.clone(), layers.set.get(name)?.clone()))));
         }
+    }
+}
+
+/// What reports are told of a task as it was written.
+fn about(task: &Task) -> TaskAbout {
+    let no_log = task.settings.no_log.as_ref().map(|field| field.value.data());
+    let (may_hide, no_log) = match no_log {
+        Some(value) => (value.as_ref().is_none_or(Value::is_true), value.is_some_and(|value| value.is_true())),
+        None => (false, false),
+    };
+    let named = task.args.named.iter().map(|(name, argument)| (name.clone(), argument.value.clone()));
+    let free = task.args.free.iter().map(|free| ("_raw_params".into(), free.value.clone()));
+    let hidden = |name: &str| may_hide || task.secrets.contains(&name);
+    TaskAbout {
+        named: task.name.is_some(),
+        args: named.chain(free).filter(|(name, _)| !hidden(name)).collect(),
+        tags: task.tags.clone(),
+        role: task.role.as_ref().map(|role| (role.name.clone(), role.path.clone())),
+        looped: task.looped.is_some(),
+        no_log,
     }
 }
 

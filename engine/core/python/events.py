@@ -1,0 +1,311 @@
+"""rplay's callback host: tells callback plugins what happens in a run.
+
+The controller starts it when a run has callback plugins written in Python. Frames come on standard input, a socket: four
+bytes with the length (little-endian), then JSON. The first says how the run was started and is answered with the plugins
+that were loaded, or with what is wrong. Each further one is an event; those that say `wait` are answered once all plugins
+have had it. Standard output and standard error are those of the controller, so that what plugins print is seen.
+
+Plugins are loaded, chosen and called by ansible-core's own TaskQueueManager, and get its own classes.
+"""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+import traceback
+import types
+
+
+def load(text):
+    module = types.ModuleType('versions')
+    exec(compile(text, 'rplay/versions.py', 'exec'), module.__dict__)
+    return module
+
+
+class Callbacks(object):
+    def __init__(self, setup):
+        self.versions = load(setup['versions'])
+        self.native = setup['stdout'] is None
+        self.diff = setup['diff']
+        self.tasks = {}
+        self.playbook = self.play = self.current = None
+        sys.argv = setup['argv']
+        from ansible import context
+
+        context._init_global_context(argparse.Namespace(**setup['options']))
+        from ansible.inventory.manager import InventoryManager
+        from ansible.parsing.dataloader import DataLoader
+        from ansible.plugins.loader import add_all_plugin_dirs, init_plugin_loader
+        from ansible.utils.collection_loader import AnsibleCollectionConfig
+        from ansible.utils.display import Display
+        from ansible.vars.manager import VariableManager
+
+        Display().verbosity = setup['options']['verbosity']
+        init_plugin_loader()
+        AnsibleCollectionConfig.playbook_paths = setup['folders']
+        for folder in setup['folders']:
+            add_all_plugin_dirs(folder)
+        self.loader = DataLoader()
+        self.inventory = InventoryManager(loader=self.loader, sources=None, parse=False)
+        self.variables = VariableManager(
+            loader=self.loader, inventory=self.inventory, version_info=self.versions.version_info()
+        )
+        self.tqm = self.manager(setup)
+
+    def manager(self, setup):
+        from ansible.executor.task_queue_manager import TaskQueueManager
+
+        # The manager wants one; where the controller writes itself, that one keeps silent.
+        stdout = 'minimal' if self.native else setup['stdout']
+        manager = TaskQueueManager(self.inventory, self.variables, self.loader, {}, stdout, setup['additional'])
+        # A run that is interrupted is still told of to its end; plugins may set handlers of their own.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        manager.load_callbacks()
+        if self.native:
+            self.stdout(manager).disabled = True
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return manager
+
+    def stdout(self, manager):
+        plugin = getattr(manager, '_stdout_callback', None)
+        return plugin if plugin is not None else manager._callback_plugins[0]
+
+    def loaded(self):
+        plugins = [plugin for plugin in self.tqm._callback_plugins if not plugin.disabled]
+        return [str(getattr(plugin, '_load_name', type(plugin).__name__)) for plugin in plugins]
+
+    def host(self, name):
+        from ansible.inventory.host import Host
+
+        known = self.inventory._inventory.hosts.get(name)
+        return known if known is not None else Host(name)
+
+    # What happens, by the names of the controller's events.
+
+    def playbook_started(self, path):
+        from ansible.playbook import Playbook
+
+        self.playbook = Playbook(self.loader)
+        self.playbook._file_name = path
+        self.playbook._basedir = os.path.dirname(os.path.abspath(path))
+        self.loader.set_basedir(self.playbook._basedir)
+        self.tqm.send_callback('v2_playbook_on_start', self.playbook)
+
+    def play_started(self, name, hosts, variables, check_mode, place):
+        from ansible.playbook.play import Play
+        from ansible.playbook.play_context import PlayContext
+
+        for host in hosts:
+            if host not in self.inventory._inventory.hosts:
+                self.inventory._inventory.add_host(host)
+        self.inventory.reconcile_inventory()
+        play = Play()
+        play.name = name
+        play.hosts = hosts
+        play.check_mode = check_mode
+        play.vars = variables
+        play._loader = self.loader
+        play._variable_manager = self.variables
+        play._rplay_path = place
+        self.play, self.current = play, None
+        self.tasks.clear()
+        context = PlayContext(play, {}, self.tqm._connection_lockfile.fileno())
+        for plugin in self.tqm._callback_plugins:
+            plugin.set_play_context(context)
+        self.tqm.send_callback('v2_playbook_on_play_start', play)
+
+    def no_hosts(self):
+        self.tqm.send_callback('v2_playbook_on_no_hosts_matched')
+
+    def no_hosts_left(self):
+        self.tqm.send_callback('v2_playbook_on_no_hosts_remaining')
+
+    def task_started(self, id, name, action, handler, args, tags, role, role_path, looped, no_log, check_mode, place):
+        task = new_task(handler)
+        task._rplay_path = place
+        task.name = name
+        task.action = action
+        self.versions.set_resolved_action(task, action if '.' in action else 'ansible.builtin.' + action)
+        task.args = args
+        task.tags = tags
+        task.no_log = no_log
+        task.check_mode = check_mode
+        task._loader = self.loader
+        task._variable_manager = self.variables
+        if looped:
+            task.loop = '{{ items }}'
+        if role is not None:
+            from ansible.playbook.role import Role
+
+            task._role = Role()
+            task._role._role_name = role
+            task._role._role_path = role_path
+        if self.play is not None:
+            from ansible.playbook.block import Block
+
+            task._parent = Block(play=self.play)
+        self.tasks[id] = self.current = task
+        if handler:
+            self.tqm.send_callback('v2_playbook_on_handler_task_start', task)
+        else:
+            self.tqm.send_callback('v2_playbook_on_task_start', task, is_conditional=False)
+
+    def host_started(self, task, host):
+        self.tqm.send_callback('v2_runner_on_start', self.host(host), self.tasks[task])
+
+    def result(self, task, host, status, data, delegated_to, item, shown):
+        task = self.tasks[task]
+        if delegated_to is not None:
+            task.delegate_to = delegated_to
+            data.setdefault('_ansible_delegated_vars', {'ansible_delegated_host': delegated_to})
+        # What shows nothing of itself is left out by the controller.
+        data.setdefault('changed', status == 'changed')
+        for word in ('skipped', 'failed', 'unreachable'):
+            if status.startswith(word) or (word == 'failed' and status == 'ignored'):
+                data.setdefault(word, True)
+        if item is not None:
+            data['_ansible_item_result'] = True
+            data.setdefault('item', item['label'])
+            data.setdefault('ansible_loop_var', 'item')
+            data['_ansible_item_label'] = item['label']
+        if shown:
+            data['_ansible_verbose_always'] = True
+        if task.no_log:
+            data['_ansible_no_log'] = True
+        self.versions.messages(data)
+        fields = {'name': task.get_name(), 'action': task.action, 'args': task.args, 'loop': task.loop}
+        fields.update(no_log=task.no_log, delegate_to=task.delegate_to, ignore_errors=status.endswith('ignored'))
+        return self.versions.task_result(self.host(host), task, data, fields)
+
+    def item_done(self, status, **about):
+        result = self.result(status=status, **about)
+        self.differences(result, status)
+        event = {'ok': 'ok', 'changed': 'ok', 'skipped': 'skipped'}.get(status, 'failed')
+        self.tqm.send_callback('v2_runner_item_on_' + event, result)
+
+    def host_done(self, status, **about):
+        result = self.result(status=status, item=None, **about)
+        self.differences(result, status)
+        if status in ('failed', 'ignored'):
+            self.tqm.send_callback('v2_runner_on_failed', result, ignore_errors=status == 'ignored')
+        elif status.startswith('unreachable'):
+            self.tqm.send_callback('v2_runner_on_unreachable', result)
+        else:
+            self.tqm.send_callback('v2_runner_on_skipped' if status == 'skipped' else 'v2_runner_on_ok', result)
+
+    def differences(self, result, status):
+        if self.diff and status in ('ok', 'changed'):
+            self.tqm.send_callback('v2_on_file_diff', result)
+
+    def retrying(self, left, data, **about):
+        data['attempts'] = data.get('attempts') or 1
+        data['retries'] = data['attempts'] + left
+        self.tqm.send_callback('v2_runner_retry', self.result(data=data, status='failed', shown=False, **about))
+
+    def included(self, task, hosts, file, item):
+        from ansible.playbook.included_file import IncludedFile
+
+        variables = {} if item is None else {'item': item['label']}
+        included = IncludedFile(file, {}, variables, self.tasks[task])
+        for host in hosts:
+            included._hosts.append(self.host(host))
+        self.tqm.send_callback('v2_playbook_on_include', included)
+
+    def notified(self, handler, host):
+        task = new_task(True)
+        task.name = handler
+        self.tqm.send_callback('v2_playbook_on_notify', task, self.host(host))
+
+    def run_ended(self, hosts, custom):
+        from ansible.executor.stats import AggregateStats
+
+        stats = AggregateStats()
+        for host, counts in hosts.items():
+            stats.processed[host] = 1
+            for name, count in counts.items():
+                if count:
+                    getattr(stats, name)[host] = count
+        stats.custom.update(custom)
+        self.tqm.send_callback('v2_playbook_on_stats', stats)
+
+
+def new_task(handler):
+    from ansible.playbook.handler import Handler
+    from ansible.playbook.task import Task
+
+    if not hasattr(new_task, 'kinds'):
+        # They know from the controller where they stand.
+        path = {'get_path': lambda self: getattr(self, '_rplay_path', '')}
+        new_task.kinds = [type(kind.__name__, (kind,), dict(path)) for kind in (Task, Handler)]
+    return new_task.kinds[1 if handler else 0]()
+
+
+def receive(link):
+    head = exactly(link, 4)
+    body = exactly(link, struct.unpack('<I', head)[0]) if head is not None else None
+    return None if body is None else json.loads(body.decode('utf-8'))
+
+
+def exactly(link, length):
+    content = bytearray()
+    while len(content) < length:
+        part = link.recv(min(length - len(content), 1 << 20))
+        if not part:
+            return None
+        content += part
+    return bytes(content)
+
+
+def send(link, message):
+    content = json.dumps(message).encode('utf-8')
+    link.sendall(struct.pack('<I', len(content)) + content)
+
+
+def flush():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (IOError, OSError, ValueError):
+            # Nobody reads any more.
+            pass
+
+
+def main():
+    link = socket.socket(fileno=os.dup(0))
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    sys.path = [entry for entry in sys.path if entry not in ('', '.')]
+    setup = receive(link)
+    try:
+        callbacks = Callbacks(setup)
+    except BaseException as error:
+        flush()
+        send(link, {'error': ' '.join(str(error).split()) or type(error).__name__})
+        return
+    flush()
+    send(link, {'loaded': callbacks.loaded()})
+    while True:
+        event = receive(link)
+        if event is None:
+            break
+        wait = event.pop('wait', False)
+        name = event.pop('event')
+        error = None
+        try:
+            if name != 'flush':
+                getattr(callbacks, name)(**event)
+        except BaseException as raised:
+            # Plugins' own exceptions were told of by the manager; this one ends the run with Ansible.
+            error = '%s: %s' % (type(raised).__name__, raised)
+            traceback.print_exc()
+        if wait:
+            flush()
+            send(link, {'error': error} if error else {})
+    flush()
+
+
+main()

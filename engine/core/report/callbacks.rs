@@ -1,0 +1,358 @@
+//! Callback plugins written in Python: every event goes to a process of ours in the Python that has ansible-core,
+//! which calls them.
+//!
+//! Its output is the run's own: it writes where we write. So that lines stand in the order of events, the report's own
+//! thread waits until the plugins have had an event; the run itself waits for nobody.
+
+use std::{
+    collections::HashSet,
+    io::{self, Read, Write},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::Path,
+    process::{Child, Command},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Map, Value as Json, json};
+
+use super::{Reader, words};
+use crate::{
+    event::{Event, HostResult, Item, Recap, Status, TaskStarted},
+    secrets::Secrets,
+    vars::Lazy,
+};
+
+/// Bytes of an answer at most.
+const MOST: u32 = 1 << 20;
+
+/// How long the process may take to end by itself: plugins may still be sending to their servers.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How the plugins are to be loaded.
+pub struct CallbackSetup<'s> {
+    /// The interpreter that has ansible-core.
+    pub python: &'s Path,
+    /// The text of the program that calls plugins, and of what in it depends on the version.
+    pub program: &'s str,
+    pub versions: &'s str,
+    /// The plugin that writes to standard output in the place of our own report.
+    pub stdout: Option<&'s str>,
+    /// Whether other plugins are called as well.
+    pub additional: bool,
+    /// Folders of playbooks, in which `callback_plugins` may lie.
+    pub folders: Vec<String>,
+    /// What `context.CLIARGS` is to have.
+    pub options: Json,
+    pub diff: bool,
+    /// What the playbook is called where plays are no file.
+    pub playbook: Option<&'static str>,
+    /// How long plugins may take for one event.
+    pub patience: Duration,
+}
+
+/// Why no plugin was loaded, and the report that there is without them.
+pub struct CallbackError {
+    pub why: String,
+    pub own: Box<dyn Reader>,
+}
+
+/// Reads events for plugins, after our own report has read them.
+pub struct Callbacks {
+    /// Our own report; of what Python writes, it only tells warnings and messages.
+    own: Box<dyn Reader>,
+    is_stdout: bool,
+    secrets: Arc<Secrets>,
+    process: Option<Process>,
+    playbook: Option<&'static str>,
+    /// Tasks that have begun since the play began.
+    tasks: HashSet<u64>,
+}
+
+struct Process {
+    child: Child,
+    link: UnixStream,
+}
+
+impl Callbacks {
+    /// Loads the plugins. Where there are none, the report is given back as it is.
+    ///
+    /// # Errors
+    /// The interpreter does not start, or a plugin that is needed cannot be loaded: why.
+    pub fn load(
+        setup: &CallbackSetup<'_>,
+        own: Box<dyn Reader>,
+        secrets: &Arc<Secrets>,
+    ) -> Result<Box<dyn Reader>, CallbackError> {
+        let python = setup.python.display();
+        let mut process = match Process::start(setup) {
+            Ok(process) => process,
+            Err(error) => return Err(CallbackError { why: format!("{python}: {error}"), own }),
+        };
+        let argv: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+        let asked = json!({
+            "versions": setup.versions, "stdout": setup.stdout, "additional": setup.additional,
+            "folders": setup.folders, "options": setup.options, "diff": setup.diff, "argv": argv,
+        });
+        let answer = process.send(&asked).and_then(|()| process.receive());
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => return Err(CallbackError { why: format!("{python} does not answer: {error}"), own }),
+        };
+        if let Some(error) = answer["error"].as_str() {
+            return Err(CallbackError { why: error.to_owned(), own });
+        }
+        if setup.stdout.is_none() && answer["loaded"].as_array().is_none_or(Vec::is_empty) {
+            return Ok(own);
+        }
+        Ok(Box::new(Callbacks {
+            own,
+            is_stdout: setup.stdout.is_some(),
+            secrets: secrets.clone(),
+            process: Some(process),
+            playbook: setup.playbook,
+            tasks: HashSet::new(),
+        }))
+    }
+
+    /// Tells the plugins. What goes wrong with one is told by the process; when it has gone, nobody is told any more.
+    fn tell(&mut self, mut event: Json, waits: bool) {
+        let Some(process) = &mut self.process else { return };
+        if waits {
+            event["wait"] = Json::from(true);
+        }
+        self.secrets.mask_data(&mut event);
+        let told = process.send(&event).and_then(|()| if waits { process.receive().map(drop) } else { Ok(()) });
+        if let Err(error) = told {
+            self.process = None;
+            let message = format!("callback plugins are not told any more: {error}").into();
+            self.own.read(&Event::Warning { message, place: None });
+        }
+    }
+
+    fn event(&mut self, event: &Event) -> Option<Json> {
+        Some(match event {
+            Event::PlaybookStarted { name, .. } => {
+                json!({ "event": "playbook_started", "path": self.playbook.unwrap_or(name) })
+            }
+            Event::PlayStarted(play) => {
+                self.tasks.clear();
+                let hosts: Vec<&str> = play.hosts.iter().map(|host| &**host).collect();
+                json!({ "event": "play_started", "name": &*play.name, "hosts": hosts, "variables": raw(&play.vars),
+                    "check_mode": play.check_mode, "place": place(&play.place) })
+            }
+            Event::NoHosts { .. } => json!({ "event": "no_hosts" }),
+            Event::NoHostsLeft => json!({ "event": "no_hosts_left" }),
+            Event::TaskStarted(task) => {
+                self.tasks.insert(task.id.0);
+                started(task)
+            }
+            Event::HostStarted { task, host } if self.tasks.contains(&task.0) => {
+                json!({ "event": "host_started", "task": task.0, "host": &**host })
+            }
+            Event::ItemDone { task, item, result } if self.tasks.contains(&task.0) => {
+                let mut told = done("item_done", task.0, result);
+                told["item"] = label(item);
+                told
+            }
+            Event::HostDone { task, result } if self.tasks.contains(&task.0) => done("host_done", task.0, result),
+            Event::Retrying { task, host, item, retries_left, result, .. } if self.tasks.contains(&task.0) => {
+                json!({ "event": "retrying", "task": task.0, "host": &**host, "left": retries_left,
+                    "data": words::to_json(&result.data), "delegated_to": result.delegated_to.as_deref(),
+                    "item": item.as_ref().map(label) })
+            }
+            Event::Included { task, hosts, file, item } if self.tasks.contains(&task.0) => {
+                let hosts: Vec<&str> = hosts.iter().map(|host| &**host).collect();
+                json!({ "event": "included", "task": task.0, "hosts": hosts, "file": &**file,
+                    "item": item.as_ref().map(label) })
+            }
+            Event::Notified { handler, host } => {
+                json!({ "event": "notified", "handler": &**handler, "host": &**host })
+            }
+            Event::RunEnded(recap) => ended(recap),
+            _ => return None,
+        })
+    }
+}
+
+impl Reader for Callbacks {
+    fn read(&mut self, event: &Event) {
+        match (self.is_stdout && self.process.is_some(), event) {
+            (false, _) => self.own.read(event),
+            (true, Event::Warning { .. } | Event::Message { .. }) => {
+                // Standard output is Python's: what it holds back comes first.
+                self.tell(json!({ "event": "flush" }), true);
+                self.own.read(event);
+            }
+            (true, _) => {}
+        }
+        let Some(told) = self.event(event) else { return };
+        if !self.is_stdout {
+            self.own.clear();
+            self.own.rest();
+        }
+        let is_end = matches!(event, Event::RunEnded(_));
+        self.tell(told, !self.is_stdout || is_end);
+        if is_end {
+            // Now, since the process of the run may end at any time.
+            self.process = None;
+        }
+    }
+
+    fn rest(&mut self) {
+        if self.is_stdout {
+            self.tell(json!({ "event": "flush" }), true);
+        }
+        self.own.rest();
+    }
+
+    fn tick(&mut self) {
+        if !self.is_stdout {
+            self.own.tick();
+        }
+    }
+
+    fn clear(&mut self) {
+        self.own.clear();
+    }
+}
+
+impl Process {
+    fn start(setup: &CallbackSetup<'_>) -> io::Result<Process> {
+        let (link, theirs) = UnixStream::pair()?;
+        link.set_read_timeout(Some(setup.patience))?;
+        link.set_write_timeout(Some(setup.patience))?;
+        let mut command = Command::new(setup.python);
+        let child = command.args(["-c", setup.program]).stdin(OwnedFd::from(theirs)).spawn()?;
+        Ok(Process { child, link })
+    }
+
+    fn send(&mut self, message: &Json) -> io::Result<()> {
+        let body = message.to_string().into_bytes();
+        let length = u32::try_from(body.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        self.link.write_all(&[&length.to_le_bytes()[..], &body].concat()).map_err(described)
+    }
+
+    fn receive(&mut self) -> io::Result<Json> {
+        let mut head = [0; 4];
+        self.link.read_exact(&mut head).map_err(described)?;
+        let length = u32::from_le_bytes(head);
+        if length > MOST {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut body = Vec::new();
+        (&self.link).take(length.into()).read_to_end(&mut body).map_err(described)?;
+        serde_json::from_slice(&body).map_err(io::Error::from)
+    }
+}
+
+/// What the kinds of errors mean here.
+fn described(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => io::Error::other("one of them takes too long"),
+        io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+            io::Error::other("their process has ended")
+        }
+        _ => error,
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.link.shutdown(std::net::Shutdown::Both);
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            match self.child.try_wait() {
+                Ok(None) => std::thread::sleep(Duration::from_millis(2)),
+                _ => return,
+            }
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn started(task: &TaskStarted) -> Json {
+    let about = &task.about;
+    let name = match &about.role {
+        _ if !about.named => "",
+        // The role's name is told by itself.
+        Some((role, _)) => {
+            task.name.strip_prefix(&**role).and_then(|rest| rest.strip_prefix(" : ")).unwrap_or(&task.name)
+        }
+        None => &task.name,
+    };
+    let role = about.role.as_ref();
+    json!({
+        "event": "task_started", "id": task.id.0, "name": name, "action": &*task.action,
+        "handler": task.handler, "check_mode": task.check_mode, "place": place(&task.place),
+        "args": raw(&about.args), "tags": &*about.tags,
+        "role": role.map(|(name, _)| &**name), "role_path": role.map(|(_, path)| path.to_string_lossy()),
+        "looped": about.looped, "no_log": about.no_log,
+    })
+}
+
+fn done(event: &str, task: u64, result: &HostResult) -> Json {
+    let mut data = words::to_json(&result.data);
+    if let Json::Object(data) = &mut data {
+        if !result.diff.is_empty() && !data.contains_key("diff") {
+            let diffs = result.diff.iter().map(|diff| {
+                json!({ "before": diff.before, "after": diff.after, "before_header": diff.before_header,
+                    "after_header": diff.after_header })
+            });
+            data.insert("diff".to_owned(), diffs.collect());
+        }
+        if !result.warnings.is_empty() {
+            data.insert("warnings".to_owned(), result.warnings.iter().map(|warning| Json::from(&**warning)).collect());
+        }
+    }
+    let status = match result.status {
+        Status::Ok => "ok",
+        Status::Changed => "changed",
+        Status::Skipped => "skipped",
+        Status::Failed => "failed",
+        Status::Ignored => "ignored",
+        Status::Unreachable => "unreachable",
+        Status::UnreachableIgnored => "unreachable_ignored",
+    };
+    json!({ "event": event, "task": task, "host": &*result.host, "status": status, "data": data,
+        "delegated_to": result.delegated_to.as_deref(), "shown": result.verbose_always })
+}
+
+fn ended(recap: &Recap) -> Json {
+    let hosts: Map<String, Json> = recap.hosts.iter().map(|(host, counts)| {
+        let counts = json!({ "ok": counts.ok, "changed": counts.changed, "dark": counts.unreachable,
+            "failures": counts.failed, "skipped": counts.skipped, "rescued": counts.rescued, "ignored": counts.ignored });
+        (host.to_string(), counts)
+    }).collect();
+    let custom: Map<String, Json> = recap
+        .custom
+        .iter()
+        .map(|(host, data)| (host.as_deref().unwrap_or("_run").to_owned(), words::to_json(data)))
+        .collect();
+    json!({ "event": "run_ended", "hosts": hosts, "custom": custom })
+}
+
+fn label(item: &Item) -> Json {
+    json!({ "label": words::to_json(&item.label) })
+}
+
+/// `FILE:LINE`, as callbacks know places.
+fn place(span: &crate::source::Span) -> String {
+    let file = span.source.path.as_deref().map_or_else(|| span.source.name.clone(), crate::source::absolute);
+    format!("{file}:{}", span.line_column().0)
+}
+
+/// Values as they were written.
+fn raw(layer: &crate::vars::Layer) -> Json {
+    fn of(value: &Lazy) -> Json {
+        match value {
+            Lazy::Data(data) => words::to_json(data),
+            Lazy::Template(template) => Json::from(&*template.text),
+            Lazy::Vaulted(_) => Json::from("********"),
+            Lazy::List(items) => items.iter().map(of).collect(),
+            Lazy::Map(entries) => entries.iter().map(|(key, value)| (key.to_string(), of(value))).collect(),
+        }
+    }
+    Json::Object(layer.iter().map(|(name, value)| (name.to_string(), of(value))).collect())
+}
