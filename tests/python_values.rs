@@ -195,6 +195,11 @@ fn ones_own_plugins_and_those_of_roles_give_their_values() {
     vars: {mine_times: 3}
   - assert: {that: "item in ['a', 'b']"}
     with_mine: [a, b]
+  # Templates within a condition may hold what is undefined.
+  - assert:
+      that:
+        - lookup('list', '{{ [data.nothing, 42] }}')[1] == 42
+        - lookup('mine', '{{ nothing }}') is undefined
   # What a plugin gives is data.
   - set_fact: {given: "{{ 1 | template }}"}
   - assert: {that: "given == '{' ~ '{ who }}'"}

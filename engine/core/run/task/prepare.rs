@@ -228,7 +228,13 @@ impl Run {
         }
         // `set_fact` may make up its names.
         let made_up = task.action.controller() == Some(Controller::SetFact);
+        // What `assert` tests are expressions, also where they hold templates.
+        let tests = task.action.controller() == Some(Controller::Assert);
         for (name, argument) in &task.args.named {
+            if tests && &**name == "that" {
+                args.insert(name.clone(), argument.span.text().into());
+                continue;
+            }
             let name = match made_up && name.contains("{{") {
                 true => {
                     let written = Lazy::from_text(&Spanned { value: name.clone(), span: argument.name_span.clone() });
