@@ -83,8 +83,10 @@ impl ArgFault {
             let arg = faults.iter().find(|fault| fault.msg.starts_with(MISSING)).and_then(|fault| fault.arg.clone());
             return Some(ArgFault { arg, msg, help: None });
         }
-        let is_choice = |fault: &ArgFault| fault.msg.starts_with("value of ");
-        faults.into_iter().min_by_key(is_choice)
+        faults.into_iter().min_by_key(|fault| {
+            let is_of_type = fault.msg.starts_with("argument '") || fault.msg.starts_with("Elements value");
+            (!is_of_type, !fault.msg.starts_with("value of "))
+        })
     }
 
     /// Whether the message is a whole sentence, which needs no name of an argument before it.

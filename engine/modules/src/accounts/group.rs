@@ -12,8 +12,8 @@ use crate::{
 choice! {
     /// Whether the group is to be there.
     pub enum State {
-        Present = "present",
         Absent = "absent",
+        Present = "present",
     }
 }
 

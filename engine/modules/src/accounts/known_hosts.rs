@@ -21,8 +21,8 @@ use crate::{
 choice! {
     /// Whether it is to be there.
     pub enum State {
-        Present = "present",
         Absent = "absent",
+        Present = "present",
     }
 }
 

@@ -29,8 +29,8 @@ use crate::{
 choice! {
     /// Whether the user is to be there.
     pub enum State {
-        Present = "present",
         Absent = "absent",
+        Present = "present",
     }
 }
 

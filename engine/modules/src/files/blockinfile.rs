@@ -16,8 +16,8 @@ use crate::{
 choice! {
     /// Whether the block is to be there.
     pub enum State {
-        Present = "present",
         Absent = "absent",
+        Present = "present",
     }
 }
 

@@ -16,8 +16,8 @@ use crate::{
 choice! {
     /// Whether the line is to be there.
     pub enum State {
-        Present = "present",
         Absent = "absent",
+        Present = "present",
     }
 }
 

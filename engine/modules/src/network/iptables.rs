@@ -23,8 +23,8 @@ choice! {
 choice! {
     /// What is wanted of the rule or the chain.
     pub enum State {
-        Present = "present",
         Absent = "absent",
+        Present = "present",
     }
 }
 

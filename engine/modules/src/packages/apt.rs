@@ -22,11 +22,11 @@ use spec::Spec;
 choice! {
     /// What is wanted of packages.
     pub enum State {
-        Present = "present",
         Absent = "absent",
-        Latest = "latest",
         BuildDep = "build-dep",
         Fixed = "fixed",
+        Latest = "latest",
+        Present = "present",
     }
 }
 
@@ -101,7 +101,8 @@ impl Module for Apt {
             [("name", !self.name.is_empty()), ("deb", self.deb.is_some()), ("upgrade", self.upgrade != Upgrade::No)];
         let mut asked = asked.iter().filter(|(_, given)| *given).map(|(name, _)| *name);
         if let (Some(first), Some(second)) = (asked.next(), asked.next()) {
-            return Err(ArgFault::new(second, format!("cannot be combined with `{first}`")));
+            let help = format!("write either `{first}` or `{second}`");
+            return Err(ArgFault::new(second, "parameters are mutually exclusive: deb|package|upgrade").help(help));
         }
         if self.state == State::BuildDep && self.force.0 {
             return Err(ArgFault::new("force", "cannot be combined with `state: build-dep`"));

@@ -46,8 +46,9 @@ impl Module for Debconf {
         if self.name.is_empty() || self.name.starts_with('-') || self.name.contains(char::is_whitespace) {
             return Err(ArgFault::new("name", format!("`{}` is not the name of a package", self.name)));
         }
-        if self.question.is_some() && (self.vtype.is_none() || self.value.is_none()) {
-            return Err(ArgFault::new("vtype", "when supplying a question you must supply a valid vtype and value"));
+        let given = [self.question.is_some(), self.vtype.is_some(), self.value.is_some()];
+        if given.contains(&true) && given.contains(&false) {
+            return Err(ArgFault::new("vtype", "parameters are required together: question, vtype, value"));
         }
         if self.question.as_deref().is_some_and(|question| question.contains(char::is_whitespace)) {
             return Err(ArgFault::new("question", "must be one word"));

@@ -67,15 +67,15 @@ impl Module for Pip {
         if names.is_empty() && self.requirements.is_none() && self.virtualenv.is_none() {
             return Err(ArgFault {
                 arg: None,
-                msg: "one of `name`, `requirements` and `virtualenv` is needed".to_owned(),
+                msg: "one of the following is required: name, requirements".to_owned(),
                 help: None,
             });
         }
         if self.executable.is_some() && self.virtualenv.is_some() {
-            return Err(ArgFault::new("executable", "cannot be combined with `virtualenv`"));
+            return Err(ArgFault::new("executable", "parameters are mutually exclusive: executable|virtualenv"));
         }
         if self.requirements.is_some() && !names.is_empty() {
-            return Err(ArgFault::new("requirements", "cannot be combined with `name`"));
+            return Err(ArgFault::new("requirements", "parameters are mutually exclusive: name|requirements"));
         }
         if self.version.is_some() {
             let fits = match names {
@@ -382,7 +382,7 @@ esac
     #[test]
     fn arguments_that_do_not_fit() {
         for (args, part) in [
-            (data! { "state" => "present" }, "one of `name`"),
+            (data! { "state" => "present" }, "one of the following is required: name"),
             (data! { "name" => "a,b", "version" => "1" }, "exactly one"),
             (data! { "name" => "a", "version" => "1", "state" => "latest" }, "no sense"),
             (data! { "name" => "--index-url=x" }, "a flag"),

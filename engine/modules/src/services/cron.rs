@@ -30,13 +30,13 @@ choice! {
 choice! {
     /// A time by name.
     pub enum SpecialTime {
+        Reboot = "reboot",
+        Yearly = "yearly",
         Annually = "annually",
+        Monthly = "monthly",
+        Weekly = "weekly",
         Daily = "daily",
         Hourly = "hourly",
-        Monthly = "monthly",
-        Reboot = "reboot",
-        Weekly = "weekly",
-        Yearly = "yearly",
     }
 }
 

@@ -16,10 +16,10 @@ use crate::{
 choice! {
     /// What a service is to be doing.
     pub enum State {
+        Reloaded = "reloaded",
+        Restarted = "restarted",
         Started = "started",
         Stopped = "stopped",
-        Restarted = "restarted",
-        Reloaded = "reloaded",
     }
 }
 

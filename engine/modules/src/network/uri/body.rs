@@ -20,9 +20,9 @@ use crate::{
 choice! {
     /// How a structure becomes text.
     pub enum BodyFormat {
-        Raw = "raw",
-        Json = "json",
         FormUrlencoded = "form-urlencoded",
+        Json = "json",
+        Raw = "raw",
         FormMultipart = "form-multipart",
     }
 }
