@@ -1,8 +1,7 @@
 //! The variables a template sets itself, by block.
 
-use std::sync::{Mutex, PoisonError};
-
 use minijinja::Value;
+use parking_lot::Mutex;
 
 /// Names set in one block. Macros see the frames round them even when these change later.
 #[derive(Default)]
@@ -10,12 +9,12 @@ pub(crate) struct Frame(Mutex<Vec<(&'static str, Value)>>);
 
 impl Frame {
     pub fn get(&self, name: &str) -> Option<Value> {
-        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = self.0.lock();
         names.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
     }
 
     pub fn set(&self, name: &'static str, value: Value) {
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = self.0.lock();
         match names.iter_mut().find(|(known, _)| *known == name) {
             Some((_, old)) => *old = value,
             None => names.push((name, value)),
@@ -24,6 +23,6 @@ impl Frame {
 
     /// Everything that is set.
     pub fn all(&self) -> Vec<(&'static str, Value)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 }

@@ -1,9 +1,6 @@
 //! Runs the statements of a template: loops, conditions, macros, blocks, other files.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use indexmap::IndexMap;
 use minijinja::{
@@ -11,6 +8,7 @@ use minijinja::{
     machinery::ast,
     value::{Object, ObjectRepr, Tuple},
 };
+use parking_lot::Mutex;
 
 use crate::{
     limits,
@@ -95,7 +93,7 @@ impl Loop {
                 len => Ok(args.get(self.at % len).cloned().unwrap_or_default()),
             },
             _ => {
-                let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut last = self.last.lock();
                 let changed = last.as_ref() != Some(&args);
                 *last = Some(args);
                 Ok(Value::from(changed))

@@ -5,10 +5,11 @@ use crate::template::page::nesting;
 use std::{
     collections::{HashMap, hash_map::RandomState},
     hash::BuildHasher,
-    sync::{OnceLock, PoisonError, RwLock},
+    sync::OnceLock,
 };
 
 use minijinja::machinery::{ast, parse, parse_expr};
+use parking_lot::RwLock;
 
 use crate::{
     limits,
@@ -54,12 +55,12 @@ impl ParsedTemplate {
         let at = hasher.hash_one(text) as usize % SHARDS;
         let Some(shard) = shards.get(at) else { return ParsedTemplate::parse(text, reading) };
         let known = |pages: &Vec<&'static ParsedTemplate>| pages.iter().find(|page| page.reading == *reading).copied();
-        let found = shard.read().unwrap_or_else(PoisonError::into_inner).get(text).and_then(known);
+        let found = shard.read().get(text).and_then(known);
         if let Some(page) = found {
             return Ok(page);
         }
         let page = ParsedTemplate::parse(text, reading)?;
-        shard.write().unwrap_or_else(PoisonError::into_inner).entry(page.text).or_default().push(page);
+        shard.write().entry(page.text).or_default().push(page);
         Ok(page)
     }
 

@@ -1,22 +1,15 @@
 //! Lists, mappings and ranges.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use indexmap::IndexMap;
 use minijinja::{
     Value,
     value::{Enumerator, Object, ObjectRepr, ValueKind},
 };
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::vars::Lines;
-
-/// Whatever a thread that panicked left behind is still a value.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A list that `append` and its like change.
 pub(crate) struct List(Mutex<Vec<Value>>);
@@ -30,7 +23,7 @@ impl List {
     }
 
     pub fn items(&self) -> MutexGuard<'_, Vec<Value>> {
-        lock(&self.0)
+        self.0.lock()
     }
 }
 
@@ -40,7 +33,7 @@ impl Dict {
     }
 
     pub fn entries(&self) -> MutexGuard<'_, IndexMap<Value, Value>> {
-        lock(&self.0)
+        self.0.lock()
     }
 }
 

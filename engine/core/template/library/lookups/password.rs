@@ -5,10 +5,10 @@ use std::{
     io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::Mutex,
 };
 
 use minijinja::Value;
+use parking_lot::Mutex;
 
 use super::Table;
 
@@ -143,7 +143,7 @@ fn one(machine: &Machine<'_>, path: &str, mut options: Args) -> EvalResult<Strin
     let ident = options.text("ident")?;
     options.finish()?;
     let characters = characters(&chars);
-    let _making = MAKING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _making = MAKING.lock();
     let file = place(machine, path);
     let known = match crate::files::read_text(&file) {
         Ok(text) if file != Path::new("/dev/null") => Some(Kept::read(&text)),
