@@ -377,6 +377,14 @@ fn deep_values_end_in_an_error() {
 }
 
 #[test]
+fn a_list_or_mapping_takes_itself_as_an_argument() {
+    let updated = "x: '{% set d = {\"a\": 1} %}{% set _ = d.update(d) %}{{ d.a }}'\n";
+    assert_eq!(shown(updated, "x").expect("no error"), "1");
+    let removed = fails("x: '{% set l = [1] %}{% set _ = l.remove(l) %}{{ l }}'\n", "x");
+    assert!(removed.to_string().contains("x not in list"), "{removed}");
+}
+
+#[test]
 fn one_and_true_are_one_key() {
     assert_eq!(shown("m: '{{ {1: 2, true: 3, 0.0: 4, false: 5} }}'\n", "m").expect("a mapping"), "{1: 3, 0.0: 5}");
 }

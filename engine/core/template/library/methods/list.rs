@@ -61,9 +61,11 @@ pub(super) fn call(value: &Value, name: &str, mut args: Args) -> EvalResult {
         }
         "remove" => {
             let item = args.required("value")?;
-            let mut items = changing(value)?.items();
-            match items.iter().position(|known| ops::equal(known, &item)) {
-                Some(at) => items.remove(at),
+            let list = changing(value)?;
+            // Compared outside of the lock: the item may be the list itself.
+            let known = list.items().clone();
+            match known.iter().position(|known| ops::equal(known, &item)) {
+                Some(at) => list.items().remove(at),
                 None => return Err(EvalError::new("list.remove(x): x not in list")),
             };
             none

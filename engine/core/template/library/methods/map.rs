@@ -46,7 +46,9 @@ pub(super) fn call(value: &Value, name: &str, mut args: Args) -> EvalResult {
             let dict = changing_map(value)?;
             if let Some(other) = args.optional("other")? {
                 if containers::is_map(&other) {
-                    dict.entries().extend(containers::pairs(&other));
+                    // Read before the lock: it may be the mapping itself.
+                    let new = containers::pairs(&other);
+                    dict.entries().extend(new);
                 } else {
                     for pair in items::items(&other)? {
                         if let [key, value] = items::items(&pair)?.as_slice() {
