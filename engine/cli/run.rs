@@ -303,6 +303,7 @@ fn options(
         limit: args.limit.clone(),
         allowed,
         force_handlers: args.force_handlers || *config.force_handlers,
+        error_on_missing_handler: *config.error_on_missing_handler,
         start_at: args.start_at_task.clone(),
         gather: !matches!(config.gathering.value, Gathering::Explicit),
         any_errors_fatal: *config.any_errors_fatal,

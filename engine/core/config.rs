@@ -162,7 +162,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "check_mode_markers",
     "diff_context",
     "display_failed_stderr",
-    "error_on_missing_handler",
     "error_on_undefined_vars",
     "executable",
     "host_pattern_mismatch",

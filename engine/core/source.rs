@@ -160,6 +160,14 @@ impl fmt::Debug for Span {
     }
 }
 
+impl Span {
+    /// Whether the value here was written after the tag `!unsafe`.
+    pub fn is_unsafe(&self) -> bool {
+        let before = self.source.text.get(..self.range().start).unwrap_or_default();
+        before.trim_end().ends_with("!unsafe") || self.text().starts_with("!unsafe")
+    }
+}
+
 impl From<Span> for SourceSpan {
     fn from(span: Span) -> Self {
         span.range().into()

@@ -16,22 +16,43 @@ pub fn debug(args: Rendered, context: &Context<'_>) -> Result<Answer> {
     }
     let mut answer = Answer { verbose_always: true, ..Answer::default() };
     match (args.get("var"), args.get("msg")) {
-        (Some(_), Some(_)) => return Err(Box::new(Answer::failed("parameters are mutually exclusive: msg|var"))),
+        (Some(_), Some(_)) => {
+            return Err(Box::new(Answer::failed("parameters are mutually exclusive: msg|var")));
+        }
         (Some(var), None) => match var.as_str() {
             // What a template yielded may have come from a host: the name of a variable is all it can be.
-            Some(name) if is_template(context) && !is_path(name) => answer.set(name, name),
+            Some(name) if is_template(context) && (!is_path(name) || is_literal(context)) => {
+                return Err(Box::new(Answer::failed(UNTRUSTED)));
+            }
+            // `!unsafe` marks it as no expression.
+            Some(_) if is_unsafe(context) => return Err(Box::new(Answer::failed(UNTRUSTED))),
             Some(name) => {
-                let value = template::expression(name, context.span("var"), context.scope);
-                match value {
-                    Ok(value) => answer.set(name, value),
-                    Err(error) if error.undefined().is_some() => {
-                        answer.set(name, format!("<< error 1 - {error} >>"));
-                    }
-                    Err(error) => return Err(Box::new(super::failed_by(&error))),
+                let (value, missing) = template::shown(name, context.span("var"), context.scope)
+                    .map_err(|error| Box::new(super::failed_by(&error)))?;
+                for (at, why) in missing.iter().enumerate() {
+                    let number = at + 1;
+                    answer.warnings.push(format!("Encountered 1 template error. error {number} - {why}").into());
+                }
+                if crate::vars::is_omit(&value) {
+                    answer
+                        .warnings
+                        .push("A template was resolved to an Omit scalar. This could not be omitted here.".into());
+                    answer.set(name, "<<Omit>>");
+                } else {
+                    answer.set(name, value);
                 }
             }
-            // The template was rendered already: show what it gave under the name of its type.
-            None => answer.set(&format!("<class '{}'>", python_type(var)), var.clone()),
+            None => {
+                let msg = format!(
+                    "argument 'var' is of type {} and we were unable to convert to _check_type_str_no_conversion: '{}' \
+                     is not a string and conversion is not allowed",
+                    python_type(var),
+                    template::text(var),
+                );
+                let mut failed = Answer::failed(msg);
+                failed.place = Some(context.span("var"));
+                return Err(Box::new(failed));
+            }
         },
         (None, Some(msg)) => answer.set("msg", msg.clone()),
         (None, None) => answer.set("msg", "Hello world!"),
@@ -39,9 +60,23 @@ pub fn debug(args: Rendered, context: &Context<'_>) -> Result<Answer> {
     Ok(answer)
 }
 
+/// What Ansible says of an expression that no playbook wrote.
+pub(super) const UNTRUSTED: &str = "Encountered untrusted template or expression.";
+
+/// Whether `var` was written as `!unsafe`.
+fn is_unsafe(context: &Context<'_>) -> bool {
+    context.task.args.named.get("var").is_some_and(|argument| argument.span.is_unsafe())
+}
+
 /// Whether `var` was written as a template.
 fn is_template(context: &Context<'_>) -> bool {
     context.task.args.named.get("var").is_none_or(|argument| argument.value.data().is_none())
+}
+
+/// Whether `var` is a template that makes its text itself instead of reading it from a variable.
+fn is_literal(context: &Context<'_>) -> bool {
+    let written = context.task.args.named.get("var").map(|argument| &argument.value);
+    matches!(written, Some(Lazy::Template(template)) if template.text.contains(['\'', '"']))
 }
 
 /// `a`, `a.b`, `a.0.b`: names and nothing that could be called.

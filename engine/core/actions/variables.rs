@@ -27,7 +27,7 @@ pub fn set_fact(mut args: Rendered) -> Result<Answer> {
         )));
     }
     if let Some(bad) = args.keys().find(|name| !is_identifier(name)) {
-        return Err(Box::new(Answer::failed(no_identifier(bad))));
+        return Err(Box::new(bad_name(bad)));
     }
     let vars: Layer = args.into_iter().map(|(name, value)| (name, Lazy::Data(value))).collect();
     let mut answer = Answer::default();
@@ -35,8 +35,15 @@ pub fn set_fact(mut args: Rendered) -> Result<Answer> {
     Ok(answer)
 }
 
-fn no_identifier(name: &str) -> String {
-    format!("Task failed: Invalid variable name '{name}'.")
+/// The answer of a task that was to set a variable of such a name.
+fn bad_name(name: &str) -> Answer {
+    let mut answer = Answer::failed(format!("Task failed: Invalid variable name '{name}'."));
+    answer.help = Some(
+        "variables begin with a letter or an underscore, hold letters, digits and underscores only, and are no \
+         keywords of Python"
+            .to_owned(),
+    );
+    answer
 }
 
 fn is_identifier(name: &str) -> bool {
@@ -57,7 +64,7 @@ pub fn set_stats(args: &Rendered) -> Result<Answer> {
     let data = required(args, "data")?;
     let data: IndexMap<Arc<str>, Value> = super::entries(&data);
     if let Some(bad) = data.keys().find(|name| !is_identifier(name)) {
-        return Err(Box::new(Answer::failed(no_identifier(bad))));
+        return Err(Box::new(bad_name(bad)));
     }
     let loose = |name: &str| super::parsed::<LooseFlag>(args, name).map(|found| found.map(|flag| flag.0));
     let per_host = loose("per_host")?.unwrap_or(false);

@@ -37,6 +37,13 @@ impl PlanError {
     }
 }
 
+impl PlanError {
+    /// Something stands where it has no meaning; the message says what.
+    pub fn misplaced(msg: String, at: &Span) -> Self {
+        PlanError::Argument { msg, at: at.clone(), label: "not possible here".to_owned(), help: None }
+    }
+}
+
 /// A fault in how plays, roles and files fit together.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum PlanError {

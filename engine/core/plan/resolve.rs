@@ -54,6 +54,8 @@ pub struct Place {
     /// The folder of the file that holds the entries.
     pub folder: PathBuf,
     pub handler: bool,
+    /// A block of the same file is round it.
+    pub in_block: bool,
     /// A `rescue` deals with failures.
     pub may_fail: bool,
     pub play_vars: Arc<Layer>,
@@ -163,6 +165,7 @@ impl Resolver {
             playbook: folder.to_owned(),
             folder: folder.to_owned(),
             handler: false,
+            in_block: false,
             may_fail: false,
             play_vars: vars.clone(),
             trail: Vec::new(),
@@ -234,8 +237,13 @@ impl Resolver {
         for entry in entries {
             match entry {
                 Entry::Task(task) => self.task(task, place, found, &mut steps),
+                Entry::Block(block) if place.handler && place.in_block => {
+                    let msg = "Using a block as a handler is not supported.".to_owned();
+                    found.problems.push(PlanError::misplaced(msg, &block.span));
+                }
                 Entry::Block(block) => {
                     let place = Place {
+                        in_block: true,
                         settings: place.settings.with(&block.keywords, block.notify.as_ref()),
                         ..place.clone()
                     };
@@ -267,12 +275,25 @@ impl Resolver {
             Ok(action) => action,
             Err(missing) => return found.problems.push(arguments::unknown_action(&task.action.name, missing)),
         };
+        if action.controller() == Some(Controller::Meta)
+            && let Some(problem) = misplaced(task, place)
+        {
+            return found.problems.push(problem);
+        }
         match action.controller() {
+            Some(controller @ (Controller::IncludeRole | Controller::ImportRole)) if place.handler => {
+                let name = if controller == Controller::ImportRole { "import_role" } else { "include_role" };
+                let msg = format!("Using '{name}' as a handler is not supported.");
+                found.problems.push(PlanError::misplaced(msg, &task.action.name.span));
+            }
+            // What an import notifies, each of its tasks notifies when it changes something.
             Some(Controller::ImportTasks) => {
+                let settings = place.settings.with(&task.keywords, task.notify.as_ref());
                 let place = Place { settings, ..place.clone() };
                 self.import_tasks(task, &place, found, steps);
             }
             Some(Controller::ImportRole) => {
+                let settings = place.settings.with(&task.keywords, task.notify.as_ref());
                 let place = Place { settings, ..place.clone() };
                 self.import_role(task, &place, found, steps);
             }
@@ -401,7 +422,7 @@ impl Resolver {
         }
         match self.project.tasks(path, place.handler, &place.settings.collections, at) {
             Ok(entries) => {
-                let mut place = Place { folder: folder_of(path), ..place.clone() };
+                let mut place = Place { folder: folder_of(path), in_block: false, ..place.clone() };
                 place.trail.push(own);
                 self.steps(&entries, &place, found)
             }
@@ -423,6 +444,20 @@ fn parallel(task: &syntax::Task) -> Option<&Node> {
 pub fn secrets(action: &Action) -> Vec<&'static str> {
     let secret = action.args().into_iter().filter(|arg| arg.secret);
     secret.flat_map(|arg| std::iter::once(arg.name).chain(arg.aliases.iter().copied())).collect()
+}
+
+/// A meta task that cannot stand where it does, in Ansible's words.
+fn misplaced(task: &syntax::Task, place: &Place) -> Option<PlanError> {
+    let args = arguments::of(&task.action);
+    let field = args.free.clone().or_else(|| args.field("free_form"))?;
+    let word = field.value.data()?;
+    let msg = match (word.as_str()?.trim(), place.handler) {
+        ("flush_handlers", true) => "flush_handlers cannot be used as a handler",
+        ("end_role", true) => "Cannot execute 'end_role' from a handler",
+        ("end_role", false) if place.role.is_none() => "Cannot execute 'end_role' from outside of a role",
+        _ => return None,
+    };
+    Some(PlanError::misplaced(msg.to_owned(), &field.span))
 }
 
 /// `async` of an action that is the controller's.

@@ -95,11 +95,36 @@ struct Failures {
 struct TaskError {
     msg: String,
     #[source_code]
+    place: UpTo,
     #[label("{label}")]
-    at: Span,
+    at: miette::SourceSpan,
     label: String,
     #[help]
     help: Option<String>,
+}
+
+/// A place with two lines before it and none after, as Ansible quotes it: scripts look in the output for what tasks
+/// that stand further down would say.
+#[derive(Debug)]
+struct UpTo(Span);
+
+impl miette::SourceCode for UpTo {
+    fn read_span<'a>(
+        &'a self,
+        span: &miette::SourceSpan,
+        before: usize,
+        _after: usize,
+    ) -> Result<Box<dyn miette::SpanContents<'a> + 'a>, miette::MietteError> {
+        let seen = self.0.read_span(span, before.saturating_mul(2), 1)?;
+        let end = (span.offset() + span.len()).saturating_sub(seen.span().offset());
+        let rest = seen.data().get(end..).unwrap_or_default();
+        let Some(newline) = rest.iter().position(|byte| *byte == b'\n') else { return Ok(seen) };
+        let data = seen.data().get(..=end + newline).unwrap_or_default();
+        let shown = miette::SourceSpan::from((seen.span().offset(), data.len()));
+        let name = seen.name().unwrap_or_default().to_owned();
+        let (line, column) = (seen.line(), seen.column());
+        Ok(Box::new(miette::MietteSpanContents::new_named(name, data, shown, line, column, seen.line_count())))
+    }
 }
 
 impl<W: Write> Terminal<W> {
@@ -361,7 +386,8 @@ impl<W: Write> Terminal<W> {
                 all => format!("{} and {} more hosts", alike.hosts[..3].join(", "), all - 3),
             };
             let label = format!("failed on {hosts}");
-            let fault = TaskError { msg: alike.msg, at: alike.place, label, help: alike.help };
+            let at = miette::SourceSpan::from(alike.place.range());
+            let fault = TaskError { msg: alike.msg, at, place: UpTo(alike.place), label, help: alike.help };
             let text = (self.explain)(&fault);
             // It has colours of its own, and what others wrote is visible in it (`Explain`).
             let masked = self.secrets.mask(text.trim_end()).into_owned();

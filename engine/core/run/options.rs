@@ -19,6 +19,8 @@ pub struct Options {
     /// The hosts that `--limit` allows.
     pub allowed: Option<Matched>,
     pub force_handlers: bool,
+    /// Whether notifying a handler that does not exist fails the task, or is only told.
+    pub error_on_missing_handler: bool,
     pub start_at: Option<String>,
     /// Whether facts are gathered for plays that do not say: `implicit` (when first read) or `explicit`.
     pub gather: bool,

@@ -20,6 +20,7 @@ use crate::{
         },
         library::{built_in, lookups},
         origin::Origin,
+        output::Output,
         page::{parsed_template::ParsedTemplate, reading::Reading},
         render::render,
         value::{
@@ -28,7 +29,7 @@ use crate::{
             undefined::{Undefined, UndefinedReason},
         },
     },
-    vars::{Lazy, Scope, Template},
+    vars::{Lazy, Scope, Template, is_omit},
 };
 
 /// The value of a bare expression of any type, as `debug: var=` shows it.
@@ -41,6 +42,35 @@ pub fn expression(text: &str, at: Span, scope: &Arc<Scope>) -> Result<Value, Tem
     match machine.run().and_then(|output| render::finish(output, "", false)) {
         Ok(value) => Ok(value),
         Err(fault) => Err(machine.place(fault)),
+    }
+}
+
+/// The value of a bare expression for somebody who looks at it: in place of each part that has no value stands a note,
+/// and what the notes are about comes beside it.
+///
+/// # Errors
+/// The expression is wrong, or a part of it fails for another reason than a missing value.
+pub fn shown(text: &str, at: Span, scope: &Arc<Scope>) -> Result<(Value, Vec<String>), TemplateError> {
+    let template = Template { text: text.into(), span: at, style: Style::Plain };
+    let origin = Arc::new(Origin::Scalar(Arc::new(template)));
+    let page = ParsedTemplate::of(text, &Reading::BARE).map_err(|fault| fault.place(&origin, scope))?;
+    let session = Session::new(scope, built_in());
+    let mut machine = Machine::new(&session, page, origin);
+    let mut notes = Vec::new();
+    let result = machine.run().and_then(|output| match output {
+        Output::One(value, _) if is_omit(&value) => Ok(value),
+        Output::One(value, range) => freeze::freeze_noting(value, &mut notes).map_err(|fault| fault.at(range)),
+        output => render::finish(output, "", false),
+    });
+    match result {
+        Ok(value) => Ok((value, notes)),
+        Err(fault) => match machine.place(fault) {
+            error if error.undefined().is_some() => {
+                let value = freeze::note(&mut notes, error.to_string());
+                Ok((value, notes))
+            }
+            error => Err(error),
+        },
     }
 }
 
@@ -75,6 +105,11 @@ pub fn lookup(
 /// A value as Python's `str` writes it.
 pub fn text(value: &Value) -> String {
     show::plain_text(value)
+}
+
+/// The name that Python has for a value's type.
+pub fn type_name(value: &Value) -> String {
+    show::type_name(value).to_string()
 }
 
 /// All variables of a scope as one mapping, each rendered when it is read: an entry of `hostvars`.

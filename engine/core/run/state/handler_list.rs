@@ -43,15 +43,15 @@ impl HandlerList {
             };
             match own {
                 Some(own) => {
-                    let full = full_name(task, own);
-                    for name in [short_name(&full), &full] {
-                        let known = self.names.get(name).copied();
+                    for name in spellings(task, &own) {
+                        let known = self.names.get(&*name).copied();
                         self.names.insert(name.into(), self.chosen(known, at));
                     }
                 }
                 None => late = true,
             }
-            for word in task.listen.iter().flat_map(|topic| words(&topic.value)) {
+            let topics = task.listen.iter().flat_map(|topic| words(&topic.value));
+            for word in topics.flat_map(|topic| spellings(task, &topic)) {
                 let places = self.topics.entry(word.into()).or_default();
                 if places.last() != Some(&at) {
                     places.push(at);
@@ -86,19 +86,25 @@ impl HandlerList {
         for at in &self.late {
             let Some(task) = self.tasks.get(*at) else { continue };
             let full = name_of(task);
-            if full == name || short_name(&full) == name {
+            if spellings(task, short_name(&full)).iter().any(|spelling| spelling == name) {
                 named = Some(self.chosen(named, *at));
             }
         }
         if found.len() > 1 {
             let mut of_name: HashMap<String, usize> = HashMap::new();
+            let mut nameless = Vec::new();
             for at in found {
                 let Some(task) = self.tasks.get(at) else { continue };
+                // Handlers without a name cannot be the same.
+                if task.name.is_none() {
+                    nameless.push(at);
+                    continue;
+                }
                 let own = short_name(&name_of(task)).to_owned();
                 let known = of_name.get(&own).copied();
                 of_name.insert(own, self.chosen(known, at));
             }
-            found = of_name.into_values().collect();
+            found = of_name.into_values().chain(nameless).collect();
         }
         found.sort_unstable();
         found.extend(named.filter(|named| !found.contains(named)));
@@ -111,12 +117,14 @@ impl HandlerList {
     }
 }
 
-/// A handler's name with that of its role.
-fn full_name(task: &Task, own: String) -> String {
-    match &task.role {
-        Some(role) => format!("{} : {own}", role.name),
-        None => own,
+/// What a handler's name, or a topic of it, can be called by: alone, with its role, and with the role's collection.
+fn spellings(task: &Task, own: &str) -> Vec<String> {
+    let Some(role) = &task.role else { return vec![own.to_owned()] };
+    let mut spellings = vec![own.to_owned(), format!("{} : {own}", role.name)];
+    if role.short_name() != &*role.name {
+        spellings.push(format!("{} : {own}", role.short_name()));
     }
+    spellings
 }
 
 fn short_name(full: &str) -> &str {

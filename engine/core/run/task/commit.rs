@@ -106,8 +106,10 @@ impl Run {
         }
         let name = &host.name;
         for (handler, at) in std::mem::take(&mut result.notify) {
-            if let Err(problem) = self.notify(&task.play, host, &handler) {
-                result.fail(&problem, at);
+            match self.notify(&task.play, host, &handler) {
+                Err(problem) if self.options.error_on_missing_handler => result.fail(&problem, at),
+                Err(problem) => self.warn(problem, Some(at)),
+                Ok(()) => {}
             }
         }
         let mut failed = false;

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use crate::{
     event::Event,
-    plan::Task,
+    plan::{Field, Task},
     run::{
         reads::ReadTracker,
         state::{host::HostState, play::PlayRun, run::Run},
     },
     source::nearest,
+    template,
+    vars::{Lazy, Scope},
 };
 
 impl Run {
@@ -38,7 +40,9 @@ impl Run {
     ) -> Result<Vec<usize>, String> {
         let handlers = play.handlers();
         let name_of = |task: &Arc<Task>| {
-            self.task_name(task, &self.tracked_scope(play, host, Some(task), None, self.options.check, reads))
+            let scope = self.tracked_scope(play, host, Some(task), None, self.options.check, reads);
+            self.tell_unusable(task, &scope);
+            self.task_name(task, &scope)
         };
         let found = handlers.find(name, name_of);
         if !found.is_empty() {
@@ -49,6 +53,22 @@ impl Run {
             "The requested handler '{name}' was not found in either the main handlers list nor in the listening handlers list{}",
             help.unwrap_or_default()
         ))
+    }
+
+    /// Tells once of a handler that nothing can notify, because its name has no value.
+    fn tell_unusable(&self, task: &Task, scope: &Arc<Scope>) {
+        let Some(Field { value: value @ Lazy::Template(template), .. }) = &task.name else { return };
+        if !task.listen.is_empty() {
+            return;
+        }
+        if let Err(error) = template::render(value, scope) {
+            let message = format!(
+                "Handler '{}' is unusable because it has no listen topics and the name could not be templated \
+                 (host-specific variables are not supported in handler names). The error: {error}",
+                template.text
+            );
+            self.warn_once(&message, &template.span);
+        }
     }
 
     /// Whether a host was notified of the handler at this place. Names are looked up only now: a role that was

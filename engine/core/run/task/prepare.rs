@@ -238,7 +238,17 @@ impl Run {
             let name = match made_up && name.contains("{{") {
                 true => {
                     let written = Lazy::from_text(&Spanned { value: name.clone(), span: argument.name_span.clone() });
-                    text_of(&template::render(&written, scope)?).into()
+                    let rendered = template::render(&written, scope)?;
+                    if rendered.as_str().is_none() {
+                        let (name, kind) = (text_of(&rendered), template::type_name(&rendered));
+                        return Err(TemplateError::Failed {
+                            message: format!("Invalid variable name '{name}' of type '{kind}'."),
+                            at: argument.name_span.clone(),
+                            help: Some("the name of a variable is a text".to_owned()),
+                            via: vec![],
+                        });
+                    }
+                    text_of(&rendered).into()
                 }
                 false => name.clone(),
             };

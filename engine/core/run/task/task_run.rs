@@ -12,7 +12,7 @@ use crate::{
         state::{host::HostState, play::PlayRun, run::Run},
     },
     template,
-    vars::Value,
+    vars::{Lazy, Value},
 };
 
 /// What holds for a task on all its hosts.
@@ -42,7 +42,7 @@ impl Run {
                 },
                 |value| text_of(&value),
             ),
-            None => task.written.to_string(),
+            None => title(task),
         };
         match &task.role {
             Some(role) => format!("{} : {own}", role.name),
@@ -102,6 +102,22 @@ fn about(task: &Task) -> TaskAbout {
         role: task.role.as_ref().map(|role| (role.name.clone(), role.path.clone())),
         looped: task.looped.is_some(),
         no_log,
+    }
+}
+
+/// The title of a task without a name: its action; of `include_role` with the role, as it is written.
+fn title(task: &Task) -> String {
+    let role = match task.action.controller() {
+        Some(Controller::IncludeRole) => task.args.field("name").or_else(|| task.args.field("role")),
+        _ => None,
+    };
+    let written = |field: crate::plan::Field| match field.value {
+        Lazy::Template(template) => template.text.to_string(),
+        other => other.data().map_or_else(String::new, |value| text_of(&value)),
+    };
+    match role {
+        Some(role) => format!("{} : {}", task.written, written(role)),
+        None => task.written.to_string(),
     }
 }
 

@@ -254,6 +254,7 @@ impl Run {
             playbook: run.play.play.folder.clone(),
             folder,
             handler: run.task.handler,
+            in_block: false,
             may_fail: true,
             play_vars: run.play.play.vars.clone(),
             trail: Vec::<PathBuf>::new(),

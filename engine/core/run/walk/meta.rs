@@ -19,6 +19,7 @@ use crate::{
     },
     source::Span,
     template,
+    vars::{Value, mapping},
 };
 
 /// What is left to do after a meta task.
@@ -49,31 +50,50 @@ impl Run {
             Ok(value) => text_of(&value),
             Err(error) => return self.fail_meta(hosts, &error.to_string(), &field.span),
         };
+        let word = word.trim();
         // Where a meta task has conditions, they are asked of each host; of the first one when it acts on all.
-        let for_all = matches!(word.trim(), "end_play" | "end_batch" | "clear_host_errors");
-        let asked = if for_all { &hosts[..1] } else { hosts };
-        let unconditional = matches!(word.trim(), "noop" | "refresh_inventory" | "reset_connection");
+        let for_all = matches!(word, "end_play" | "end_batch" | "clear_host_errors" | "clear_facts");
+        let once = for_all || word == "refresh_inventory";
+        let asked = if once { &hosts[..1] } else { hosts };
+        let unconditional = matches!(word, "noop" | "refresh_inventory" | "reset_connection");
         if unconditional && !task.settings.when.is_empty() {
-            self.warn(format!("{} task does not support when conditional", word.trim()), Some(task.span.clone()));
+            self.warn(format!("{word} task does not support when conditional"), Some(task.span.clone()));
         }
         let conditions = if unconditional { &[][..] } else { task.settings.when.as_slice() };
         let mut willing = Hosts::new();
-        let mut skipping = Vec::new();
         for host in asked {
             let holds = with_facts(facts, host, || {
                 conditions::all_hold(conditions, &self.scope(play, host, Some(task), None, self.options.check))
             });
-            match holds {
-                Ok(true) => willing.push(host.clone()),
-                Ok(false) => skipping.push(host.name.clone()),
+            let holds = match holds {
+                Ok(holds) => holds,
                 Err(error) => return self.fail_meta(std::slice::from_ref(host), &error.to_string(), error.at()),
+            };
+            // As in Ansible, each host has its own title.
+            let run = TaskRun::new(self, play, task);
+            self.start(&run, name.to_owned());
+            let role = task.role.as_ref().map(|role| role.short_name());
+            match holds {
+                true => {
+                    self.detail(done(word, &host.name));
+                    willing.push(host.clone());
+                }
+                false => {
+                    let why = passed_over(word, &host.name, role);
+                    self.detail(Some(why.clone()));
+                    let mut result = HostResult::of(host.name.clone(), Status::Skipped);
+                    result.data = mapping([("msg", Value::from(word)), ("skip_reason", Value::from(why))]);
+                    self.send(Event::HostDone { task: run.id, result });
+                }
             }
         }
-        self.tell_skipped(play, task, name, skipping);
+        if unconditional {
+            willing = hosts.iter().cloned().collect();
+        }
         if willing.is_empty() {
             return MetaResult::Done;
         }
-        match word.trim() {
+        match word {
             "noop" => {}
             "flush_handlers" => return MetaResult::Flush(willing),
             "end_host" => play.end_hosts(willing.iter().map(|host| &host.name)),
@@ -96,7 +116,7 @@ impl Run {
                     host.set_failed(false);
                 }
             }
-            "clear_facts" => willing.iter().for_each(|host| host.clear_facts()),
+            "clear_facts" => hosts.iter().for_each(|host| host.clear_facts()),
             "refresh_inventory" => {
                 if let Err(problems) = self.reload_inventory(play) {
                     let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
@@ -118,16 +138,10 @@ impl Run {
         MetaResult::Done
     }
 
-    /// Tells which hosts a condition leaves out. Nothing is counted, as in Ansible.
-    fn tell_skipped(&self, play: &Arc<PlayRun>, task: &Arc<Task>, name: &str, hosts: Vec<Arc<str>>) {
-        if hosts.is_empty() {
-            return;
-        }
-        let run = TaskRun::new(self, play, task);
-        self.start(&run, name.to_owned());
-        for host in hosts {
-            let result = HostResult::of(host, Status::Skipped);
-            self.send(Event::HostDone { task: run.id, result });
+    /// Tells what became of a meta task, to those who want to know much.
+    fn detail(&self, text: Option<String>) {
+        if let Some(text) = text.filter(|_| self.options.verbosity > 1) {
+            self.send(Event::Message { text: format!("META: {text}").into() });
         }
     }
 
@@ -146,4 +160,35 @@ impl Run {
         }
         MetaResult::Failed(hosts.to_vec())
     }
+}
+
+/// What a meta task does on a host, in Ansible's words.
+fn done(word: &str, host: &str) -> Option<String> {
+    Some(match word {
+        "noop" => "noop".to_owned(),
+        "flush_handlers" => format!("triggered running handlers for {host}"),
+        "refresh_inventory" => "inventory successfully refreshed".to_owned(),
+        "clear_facts" => "facts cleared".to_owned(),
+        "clear_host_errors" => "cleared host errors".to_owned(),
+        "end_batch" => "ending batch".to_owned(),
+        "end_play" => "ending play".to_owned(),
+        "end_host" => format!("ending play for {host}"),
+        "reset_connection" => "reset connection".to_owned(),
+        _ => return None,
+    })
+}
+
+/// Why a meta task is passed over on a host, in Ansible's words.
+fn passed_over(word: &str, host: &str, role: Option<&str>) -> String {
+    let then = match word {
+        "flush_handlers" => format!(", not running handlers for {host}"),
+        "clear_facts" => format!(", not clearing facts and fact cache for {host}"),
+        "clear_host_errors" => format!(", not clearing host error state for {host}"),
+        "end_batch" => ", continuing current batch".to_owned(),
+        "end_play" => ", continuing play".to_owned(),
+        "end_host" => format!(", continuing execution for {host}"),
+        "end_role" => format!(", continuing role {} for {host}", role.unwrap_or_default()),
+        _ => String::new(),
+    };
+    format!("{word} conditional evaluated to False{then}")
 }

@@ -133,6 +133,36 @@ fn rebuild_parts(value: &Value) -> EvalResult {
     Ok(Value::from_object(entries))
 }
 
+/// Plain data as [`freeze`] makes it, with a note in place of each part that has no value; `notes` takes the reasons.
+pub(crate) fn freeze_noting(value: Value, notes: &mut Vec<String>) -> EvalResult {
+    match as_undefined(&value) {
+        Some(absent) if absent.undefined() => return Ok(note(notes, absent.message())),
+        _ => {}
+    }
+    match value.kind() {
+        ValueKind::Seq => {
+            let items = items::items(&value)?.into_iter().filter(|item| !is_omit(item));
+            let noted = items.map(|item| limits::with_stack(|| freeze_noting(item, notes)));
+            noted.collect::<EvalResult<Vec<_>>>().map(Value::from)
+        }
+        ValueKind::Map => {
+            let mut entries = IndexMap::new();
+            for (key, value) in containers::pairs(&value).into_iter().filter(|(_, value)| !is_omit(value)) {
+                entries.insert(freeze(key)?, limits::with_stack(|| freeze_noting(value, notes))?);
+            }
+            Ok(Value::from_object(entries))
+        }
+        _ => freeze(value),
+    }
+}
+
+/// What is shown in place of a value that is missing.
+pub(crate) fn note(notes: &mut Vec<String>, why: String) -> Value {
+    let shown = format!("<< error {} - {why} >>", notes.len() + 1);
+    notes.push(why);
+    Value::from(shown)
+}
+
 /// The value without entries and items that are `omit`, all the way down: what a module is given.
 pub fn drop_omitted(value: Value) -> Value {
     match value.kind() {
