@@ -69,6 +69,17 @@ pub enum VaultError {
     Password { origin: String, message: String },
 }
 
+/// The text in an envelope that this password opens.
+///
+/// # Errors
+/// The envelope is damaged, the password is another one, or the content is no text. The message says which.
+pub fn decrypt_with(envelope: &str, password: &[u8]) -> Result<String, String> {
+    let content = Envelope::parse(envelope)?
+        .open(password)
+        .ok_or("Decryption failed (no vault secrets were found that could decrypt).")??;
+    String::from_utf8(content).map_err(|_| "what was decrypted is not text in UTF-8".to_owned())
+}
+
 /// Where a vault password comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PasswordSource {

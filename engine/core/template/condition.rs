@@ -27,7 +27,6 @@ use crate::{
 ///
 /// `at` is the place of the condition.
 pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<bool, TemplateError> {
-    let mut trusted = true;
     let (value, origin) = match expression {
         Lazy::Data(value) => match value.as_str().or_else(|| value.is_none().then_some("")) {
             Some(text) if text.trim().is_empty() && scope.magic.allows(Lenience::BrokenConditionals) => {
@@ -42,6 +41,7 @@ pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<boo
                     via: vec![],
                 });
             }
+            Some(_) if at.is_unsafe() => return Err(untrusted(at)),
             Some(text) => {
                 let template = Arc::new(Template { text: text.into(), span: at.clone(), style: style_of(at) });
                 let origin = Arc::new(Origin::Scalar(template));
@@ -61,7 +61,9 @@ pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<boo
                     let trimmed = Template { text: template.text.trim().into(), ..Template::clone(template) };
                     let value = render(&Lazy::Template(Arc::new(trimmed)), scope)?;
                     // Text could be an expression, but may come from a host: nothing decides on it.
-                    trusted = value.as_str().is_none();
+                    if value.as_str().is_some() {
+                        return Err(untrusted(at));
+                    }
                     (value, origin)
                 }
                 false => (expression_value(&template.text, &origin, scope)?, origin),
@@ -88,7 +90,7 @@ pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<boo
     };
     let holds = items::truth(&value);
     let truth = if holds { "True" } else { "False" };
-    if trusted && scope.magic.allows(Lenience::BrokenConditionals) {
+    if scope.magic.allows(Lenience::BrokenConditionals) {
         let message = format!(
             "Conditional result ({truth}) was derived from value of type '{kind}'. \
              Conditionals must have a boolean result."
@@ -97,6 +99,19 @@ pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<boo
         return Ok(holds);
     }
     Err(TemplateError::NotBoolean { truth, kind, at, help: Some(help.into()) })
+}
+
+/// The error of an expression that no playbook wrote, in Ansible's words.
+fn untrusted(at: &Span) -> TemplateError {
+    TemplateError::Failed {
+        message: "Encountered untrusted template or expression.".into(),
+        at: at.clone(),
+        help: Some(
+            "templates and expressions stand in playbooks and roles; what a template yields, or `!unsafe` marks, is data"
+                .into(),
+        ),
+        via: vec![],
+    }
 }
 
 /// Whether delimiters stand round the whole text. `{'a': 1} == x` begins with a brace, too, but is an expression.

@@ -16,6 +16,10 @@ impl Reader<'_> {
     pub(super) fn plays(&mut self, node: Node) -> Vec<PlaybookEntry> {
         let span = node.span;
         match node.kind {
+            Kind::Seq(items) if items.is_empty() => {
+                self.fault("A playbook must contain at least one play", "no play here", &span, None);
+                Vec::new()
+            }
             Kind::Seq(items) => items.into_iter().filter_map(|item| self.playbook_entry(item)).collect(),
             Kind::Null => {
                 self.fault("empty playbook, nothing to do", "no play here", &span, None);
@@ -92,6 +96,7 @@ impl Reader<'_> {
     fn play(&mut self, node: Node) -> Option<Play> {
         let span = node.span.clone();
         let mut hosts = None;
+        let mut has_user = false;
         let mut play = Play {
             span: span.clone(),
             hosts: Node { span: span.clone(), kind: Kind::Null },
@@ -142,7 +147,16 @@ impl Reader<'_> {
                 }
                 // An old name, still read by Ansible.
                 "user" => {
+                    if play.keywords.remote_user.is_some() {
+                        self.both_users(&key);
+                        continue;
+                    }
+                    has_user = true;
                     self.common("remote_user", &key, value, &mut play.keywords, Place::Play);
+                    continue;
+                }
+                "remote_user" if has_user => {
+                    self.both_users(&key);
                     continue;
                 }
                 "gather_facts" => &mut play.gather_facts,
@@ -165,6 +179,9 @@ impl Reader<'_> {
                 }
             };
             self.check(name, &value);
+            if name == "vars_prompt" {
+                self.check_prompts(&value);
+            }
             *slot = given(value);
         }
         if hosts.is_none() && !self.problems.0.is_empty() {
@@ -185,6 +202,22 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    /// Every entry of `vars_prompt` names its variable.
+    fn check_prompts(&mut self, value: &Node) {
+        for entry in value.as_seq().unwrap_or_default() {
+            if entry.get("name").is_none() {
+                let problem = "Invalid vars_prompt data structure, missing 'name' key";
+                self.fault(problem, "no `name` here", &entry.span, Some("write `name: VARIABLE`"));
+            }
+        }
+    }
+
+    fn both_users(&mut self, key: &Word) {
+        let problem = "both 'user' and 'remote_user' are set for this play. The use of 'user' is deprecated, and should be \
+                       removed";
+        self.fault(problem, "and the other one", &key.span, None);
     }
 
     /// A module among the keys of a play: its task stands at the wrong place.
@@ -222,7 +255,8 @@ impl Reader<'_> {
             } else {
                 value.span.clone()
             };
-            self.fault("`hosts` is empty", "no host here", &at, Some("name hosts or groups, such as `hosts: all`"));
+            let help = Some("name hosts or groups, such as `hosts: all`");
+            self.fault("Hosts list cannot be empty. Please check your playbook", "no host here", &at, help);
         }
         Some(value)
     }
@@ -235,7 +269,8 @@ impl Reader<'_> {
             _ => {
                 let help =
                     node.as_str().filter(|text| !is_template(text)).map(|text| format!("write `{what}: [{text}]`"));
-                self.wrong_type(format!("`{what}`"), "a list", &node, help);
+                let problem = format!("A malformed role declaration was encountered. `{what}` must be a list");
+                self.problems.push(ReadError::Other { problem, label: found(&node), at: head(&node.span), help });
                 Vec::new()
             }
         }
@@ -244,6 +279,11 @@ impl Reader<'_> {
     fn role_use(&mut self, node: Node) -> Option<RoleUse> {
         let span = node.span.clone();
         if let Kind::Str(text) = node.kind {
+            if text.value.contains(',') && !is_template(&text.value) {
+                let problem = format!("Invalid old style role requirement: {}", text.value);
+                self.fault(problem, "no name of a role", &span, Some("write `role: NAME` with its parameters below"));
+                return None;
+            }
             let name = Spanned { value: text.value, span: span.clone() };
             return Some(RoleUse { span, name, keywords: Keywords::default(), params: Vec::new() });
         }

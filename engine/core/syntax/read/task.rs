@@ -25,13 +25,14 @@ impl Reader<'_> {
         match node.kind {
             Kind::Null => Vec::new(),
             Kind::Seq(items) => items.into_iter().filter_map(|item| self.entry(item, place)).collect(),
-            Kind::Map(_) => {
-                let help = "begin each task with `- `";
-                self.fault(format!("{what} must be a list of tasks"), "a mapping", &node.span, Some(help));
-                Vec::new()
-            }
             _ => {
-                self.fault(format!("{what} must be a list of tasks"), found(&node), &node.span, None);
+                let help = matches!(node.kind, Kind::Map(_)).then_some("begin each task with `- `");
+                let place = what.trim_matches('`');
+                let written = node.span.text().lines().next().unwrap_or_default().to_owned();
+                let problem = format!(
+                    "A malformed block was encountered while loading {place}: {written} should be a list or None"
+                );
+                self.fault(problem, found(&node), &node.span, help);
                 Vec::new()
             }
         }

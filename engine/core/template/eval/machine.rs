@@ -622,9 +622,10 @@ fn root(mut expr: &'static ast::Expr<'static>) -> Option<&'static str> {
 /// Says which filter or test refused its input.
 fn named(kind: &str, name: &str, mut fault: Box<EvalError>) -> Box<EvalError> {
     if let Cause::Failed { message, .. } = &mut fault.cause
-        && !message.starts_with("the ")
+        && !["The filter plugin", "The test plugin", "The lookup plugin"].iter().any(|said| message.starts_with(said))
     {
-        *message = format!("the {kind} '{name}' failed: {message}");
+        let collection = if name.contains('.') { "" } else { "ansible.builtin." };
+        *message = format!("The {kind} plugin '{collection}{name}' failed: {message}");
     }
     fault
 }

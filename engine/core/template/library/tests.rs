@@ -248,7 +248,7 @@ fn regex(value: &Value, mut args: Args, kind: Option<&str>) -> EvalResult<bool> 
 fn result(value: &Value, test: &str, keys: &[&str]) -> EvalResult<bool> {
     if !containers::is_map(value) {
         return Err(EvalError::with_help(
-            format!("the '{test}' test expects a dictionary, got {}", show::type_name(value)),
+            format!("The '{test}' test expects a dictionary, got {}", show::type_name(value)),
             "test the variable that `register` has set",
         ));
     }

@@ -4,16 +4,19 @@ use minijinja::{Value, value::ValueKind};
 
 use super::{Eval, Pure, Table};
 
-use crate::template::{
-    args::Args,
-    eval::machine::Machine,
-    value::{
-        error::{EvalError, EvalResult},
-        items,
-        number::{self, Number},
-        show,
-        undefined::{UndefinedReason, as_undefined, is_undefined, present},
+use crate::{
+    template::{
+        args::Args,
+        eval::machine::Machine,
+        value::{
+            error::{EvalError, EvalResult},
+            items,
+            number::{self, Number},
+            show,
+            undefined::{UndefinedReason, as_undefined, is_undefined, present},
+        },
     },
+    vault::{self, Vault},
 };
 
 pub(super) const FILTERS: Table = &[
@@ -32,8 +35,8 @@ pub(super) const FILTERS: Table = &[
     ("forceescape", Pure(escape)),
     ("escape", Pure(escape)),
     ("e", Pure(escape)),
-    ("vault", Pure(unsupported_vault)),
-    ("unvault", Pure(unsupported_vault)),
+    ("vault", Pure(encrypt)),
+    ("unvault", Pure(decrypt)),
 ];
 
 fn default(value: Value, mut args: Args) -> EvalResult {
@@ -73,11 +76,14 @@ fn type_debug(value: Value, args: Args) -> EvalResult {
     Ok(Value::from(show::type_name(&value)))
 }
 
-/// Ansible's idea of a boolean: some words are true, some false, and `none` stays what it is.
+/// Ansible's idea of a boolean: some words are true, some false, and `none` is false.
 fn bool(value: Value, args: Args) -> EvalResult {
     args.finish()?;
-    if value.is_none() || value.kind() == ValueKind::Bool {
+    if value.kind() == ValueKind::Bool {
         return Ok(value);
+    }
+    if value.is_none() {
+        return Ok(Value::from(false));
     }
     if let Some(number) = Number::of(&value) {
         return match number.float() {
@@ -189,9 +195,41 @@ fn escape(value: Value, args: Args) -> EvalResult {
     Ok(Value::from(out))
 }
 
-fn unsupported_vault(_: Value, _: Args) -> EvalResult {
-    Err(EvalError::with_help(
-        "templates cannot encrypt or decrypt here",
-        "keep the value as `!vault` in a file of variables: it is decrypted when it is read",
-    ))
+/// A text that a filter of vaults is given, or Ansible's words for what is none.
+fn vault_text<'v>(value: &'v Value, what: &str) -> EvalResult<&'v str> {
+    value.as_str().ok_or_else(|| {
+        let kind = show::type_name(value);
+        EvalError::new(format!("{what}, instead we got <class '{kind}'>."))
+    })
+}
+
+/// Encrypts a text with the password that is given.
+fn encrypt(value: Value, mut args: Args) -> EvalResult {
+    let secret = args.required("secret")?;
+    let salt = args.text("salt")?;
+    let id = args.text_or("vault_id", "filter_default")?;
+    args.flag("wrap_object", false)?;
+    args.text("vaultid")?;
+    args.finish()?;
+    let secret = vault_text(&secret, "Secret passed is required to be a string")?;
+    let text = vault_text(&value, "Can only vault strings")?;
+    let encrypted = match salt {
+        Some(salt) => vault::encrypt_salted(text.as_bytes(), secret.as_bytes(), Some(&id), salt.as_bytes()),
+        None => vault::encrypt(text.as_bytes(), secret.as_bytes(), Some(&id)),
+    };
+    encrypted.map(Value::from).map_err(EvalError::new)
+}
+
+/// Decrypts a text with the password that is given; what is not encrypted stays as it is.
+fn decrypt(value: Value, mut args: Args) -> EvalResult {
+    let secret = args.required("secret")?;
+    args.text("vault_id")?;
+    args.text("vaultid")?;
+    args.finish()?;
+    let secret = vault_text(&secret, "Secret passed is required to be as string")?;
+    let text = vault_text(&value, "Vault should be in the form of a string")?;
+    match Vault::is_encrypted(text.as_bytes()) {
+        true => vault::decrypt_with(text, secret.as_bytes()).map(Value::from).map_err(EvalError::new),
+        false => Ok(value),
+    }
 }

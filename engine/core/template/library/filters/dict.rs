@@ -70,8 +70,11 @@ fn combine(value: Value, mut args: Args) -> EvalResult {
     let mut merged: Option<Value> = None;
     for map in maps {
         if !containers::is_map(&map) {
+            let known = merged.as_ref().map_or_else(|| "dict".to_owned(), show::type_name);
             let kind = show::type_name(&map);
-            return Err(EvalError::new(format!("can only combine dictionaries, not {kind}")));
+            return Err(EvalError::new(format!(
+                "failed to combine variables, expected dicts but got a '{known}' and a '{kind}'."
+            )));
         }
         merged = Some(match merged {
             Some(known) => merge(&known, &map, recursive, lists)?,
@@ -126,7 +129,10 @@ fn merge_lists(mut low: Vec<Value>, mut high: Vec<Value>, lists: Lists) -> Vec<V
 fn map_of(value: &Value) -> EvalResult<Vec<(Value, Value)>> {
     match containers::is_map(value) {
         true => Ok(containers::pairs(value)),
-        false => Err(EvalError::new(format!("requires a dictionary, got {} instead", show::type_name(value)))),
+        false => Err(EvalError::new(format!(
+            "dict2items requires a dictionary, got <class '{}'> instead.",
+            show::type_name(value)
+        ))),
     }
 }
 
@@ -144,18 +150,25 @@ fn items2dict(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalRe
     let value_name = args.optional("value_name")?.unwrap_or_else(|| Value::from("value"));
     args.finish()?;
     if !containers::is_list(&value) {
-        return Err(EvalError::new(format!("requires a list, got {} instead", show::type_name(&value))));
+        let kind = show::type_name(&value);
+        return Err(EvalError::new(format!("items2dict requires a list, got <class '{kind}'> instead.")));
     }
     let mut map = IndexMap::new();
     let range = 0..machine.page.text.len();
-    for item in items::items(&value)? {
+    let all = items::items(&value)?;
+    if all.iter().any(|item| !containers::is_map(item)) {
+        let got = show::repr(&value);
+        return Err(EvalError::new(format!("items2dict requires a list of dictionaries, got {got} instead.")));
+    }
+    for item in all {
         let mut part = |name: &Value| {
             let found = machine.item(&item, name, range.clone())?;
             match is_undefined(&found) {
                 true => Err(EvalError::new(format!(
-                    "items need the keys {} and {}, one has not",
+                    "items2dict requires each dictionary in the list to contain the keys {} and {}, got {} instead.",
                     show::repr(&key_name),
-                    show::repr(&value_name)
+                    show::repr(&value_name),
+                    show::repr(&value)
                 ))),
                 false => Ok(found),
             }
@@ -234,26 +247,29 @@ fn rekey_on_member(machine: &mut Machine<'_>, value: Value, mut args: Args) -> E
     let overwrite = match &*duplicates {
         "error" => false,
         "overwrite" => true,
-        _ => return Err(EvalError::new("'duplicates' is error or overwrite")),
+        other => {
+            let msg = format!("duplicates parameter to rekey_on_member has unknown value '{other}'");
+            return Err(EvalError::new(msg));
+        }
     };
     let items = match containers::is_map(&value) {
         true => containers::pairs(&value).into_iter().map(|(_, value)| value).collect(),
-        false => items::items(&value)?,
+        false if value.as_str().is_some() => {
+            return Err(EvalError::new("Type is not a valid list, set, or dict"));
+        }
+        false => items::items(&value).map_err(|_| EvalError::new("Type is not a valid list, set, or dict"))?,
     };
     let mut map = IndexMap::new();
     for item in items {
         if !containers::is_map(&item) {
-            return Err(EvalError::new("every item must be a dictionary"));
+            return Err(EvalError::new("List item is not a valid dict"));
         }
         let name = attribute(machine, &item, &key)?;
         if is_undefined(&name) {
-            return Err(EvalError::new(format!("Key {} was not found", show::plain_text(&key))));
+            return Err(EvalError::new(format!("Key {} was not found.", show::repr(&key))));
         }
         if !overwrite && map.contains_key(&name) {
-            return Err(EvalError::new(format!(
-                "Key {} is not unique, cannot correctly turn into dict",
-                show::repr(&name)
-            )));
+            return Err(EvalError::new(format!("Key {} is not unique, cannot convert to dict.", show::repr(&name))));
         }
         map.insert(name, item);
     }

@@ -455,24 +455,35 @@ fn subelements(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalR
     args.finish()?;
     let items = if containers::is_map(&value) {
         containers::pairs(&value).into_iter().map(|(_, value)| value).collect()
-    } else {
+    } else if containers::is_list(&value) {
         items::items(&value)?
+    } else {
+        return Err(EvalError::new("obj must be a list of dicts or a nested dict"));
     };
     let path = match path.as_str() {
         Some(_) => path,
+        None if !containers::is_list(&path) => {
+            return Err(EvalError::new("subelements must be a list or a string"));
+        }
         None => Value::from(items::items(&path)?.iter().map(show::text).collect::<EvalResult<Vec<_>>>()?.join(".")),
     };
     let mut rows = Vec::new();
     for item in items {
+        if !containers::is_map(&item) {
+            let (path, got) = (show::plain_text(&path), show::repr(&item));
+            return Err(EvalError::new(format!("the key {path} should point to a dictionary, got '{got}'")));
+        }
         let inner = attribute(machine, &item, &path)?;
         if is_undefined(&inner) {
             if skip_missing {
                 continue;
             }
-            return Err(EvalError::new(format!("could not find {} key in iterated item", show::repr(&path))));
+            let (path, item) = (show::repr(&path), show::repr(&item));
+            return Err(EvalError::new(format!("could not find {path} key in iterated item {item}")));
         }
         if !containers::is_list(&inner) {
-            return Err(EvalError::new(format!("the key {} should point to a list", show::plain_text(&path))));
+            let (path, got) = (show::repr(&path), show::repr(&inner));
+            return Err(EvalError::new(format!("the key {path} should point to a list, got {got}")));
         }
         rows.extend(items::items(&inner)?.into_iter().map(|sub| tuple(vec![item.clone(), sub])));
     }
@@ -507,7 +518,8 @@ fn random(value: Value, mut args: Args) -> EvalResult {
     if start.is_some() || step.is_some() {
         return Err(EvalError::new("start and step can only be used with integer values"));
     }
-    let items = items::items(&value)?;
+    let items =
+        items::items(&value).map_err(|_| EvalError::new("random can only be used on sequences and integers"))?;
     match items.len() {
         0 => Err(EvalError::new("there is no item to choose from")),
         len => Ok(items.get(chance.index(len)).cloned().unwrap_or_default()),

@@ -29,6 +29,14 @@ fn number(value: &Value, what: &str) -> EvalResult<Number> {
         .ok_or_else(|| EvalError::new(format!("{what} must be a real number, not {}", show::type_name(value))))
 }
 
+/// A number for a function of this name, or Ansible's words for what is none.
+fn operand(value: &Value, function: &str) -> EvalResult<f64> {
+    Number::of(value).map(Number::float).ok_or_else(|| {
+        let kind = show::type_name(value);
+        EvalError::new(format!("{function}() can only be used on numbers: must be real number, not {kind}"))
+    })
+}
+
 fn abs(value: Value, args: Args) -> EvalResult {
     args.finish()?;
     Ok(match number(&value, "the input")? {
@@ -66,11 +74,11 @@ fn round(value: Value, mut args: Args) -> EvalResult {
 fn log(value: Value, mut args: Args) -> EvalResult {
     let base = args.optional("base")?;
     args.finish()?;
-    let x = number(&value, "log() input")?.float();
+    let x = operand(&value, "log")?;
     if x <= 0.0 {
         return Err(EvalError::new("math domain error"));
     }
-    let base = base.map(|base| number(&base, "the base")).transpose()?.map(Number::float);
+    let base = base.map(|base| operand(&base, "log")).transpose()?;
     Ok(Value::from(match base {
         None => x.ln(),
         Some(10.0) => x.log10(),
@@ -82,13 +90,13 @@ fn log(value: Value, mut args: Args) -> EvalResult {
 fn pow(value: Value, mut args: Args) -> EvalResult {
     let exponent = args.required("y")?;
     args.finish()?;
-    Ok(Value::from(number(&value, "pow() input")?.float().powf(number(&exponent, "the exponent")?.float())))
+    Ok(Value::from(operand(&value, "pow")?.powf(operand(&exponent, "pow")?)))
 }
 
 fn root(value: Value, mut args: Args) -> EvalResult {
-    let base = args.optional("base")?.map_or(Ok(Number::Int(2)), |base| number(&base, "the base"))?.float();
+    let base = args.optional("base")?.map_or(Ok(2.0), |base| operand(&base, "root"))?;
     args.finish()?;
-    let x = number(&value, "root() input")?.float();
+    let x = operand(&value, "root")?;
     Ok(Value::from(if base == 2.0 { x.sqrt() } else { x.powf(1.0 / base) }))
 }
 
@@ -138,11 +146,13 @@ fn human_readable(value: Value, mut args: Args) -> EvalResult {
     let unit = args.text("unit")?;
     args.finish()?;
     let size = match value.as_str() {
-        Some(text) => text
-            .trim()
-            .parse()
-            .map_err(|_| EvalError::new(format!("human_readable() can't interpret following string: {text}")))?,
-        None => number(&value, "the input")?.float(),
+        Some(text) => text.trim().parse().map_err(|_| {
+            EvalError::new(format!("human_readable() failed on bad input: '{text}' cannot be interpreted"))
+        })?,
+        None => Number::of(&value).map(Number::float).ok_or_else(|| {
+            let kind = show::type_name(&value);
+            EvalError::new(format!("human_readable() failed on bad input: a number is needed, not {kind}"))
+        })?,
     };
     let base = if bits { "bits" } else { "Bytes" };
     let wanted = unit.as_deref().and_then(|unit| unit.chars().next()).map(|unit| unit.to_ascii_uppercase());
@@ -163,7 +173,11 @@ fn human_to_bytes(value: Value, mut args: Args) -> EvalResult {
     let bits = args.flag("isbits", false)?;
     args.finish()?;
     let text = show::text(&value)?;
-    let refuse = || EvalError::new(format!("human_to_bytes() can't interpret following string: {text}"));
+    let refuse = || {
+        EvalError::new(format!(
+            "human_to_bytes() can't interpret the input: human_to_bytes() can't interpret following string: {text}"
+        ))
+    };
     let trimmed = text.trim();
     let end = trimmed.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(trimmed.len());
     let (digits, unit) = trimmed.split_at(end);

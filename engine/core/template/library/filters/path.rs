@@ -53,7 +53,10 @@ fn plain(value: &Value, args: &Args, change: impl Fn(&str) -> String) -> EvalRes
     args.finish()?;
     match value.as_str() {
         Some(path) => Ok(Value::from(change(path))),
-        None => Err(EvalError::new(format!("needs a path as a text, not '{}'", show::type_name(value)))),
+        None => {
+            let kind = show::type_name(value);
+            Err(EvalError::new(format!("expected str, bytes or os.PathLike object, not {kind}")))
+        }
     }
 }
 
@@ -116,7 +119,15 @@ fn path_join(value: Value, args: Args) -> EvalResult {
     args.finish()?;
     let parts = match value.as_str() {
         Some(part) => vec![part.to_owned()],
-        None => items::items(&value)?.iter().map(show::text).collect::<EvalResult<_>>()?,
+        None if containers::is_list(&value) => {
+            items::items(&value)?.iter().map(show::text).collect::<EvalResult<_>>()?
+        }
+        None => {
+            let kind = show::type_name(&value);
+            return Err(EvalError::new(format!(
+                "|path_join expects string or sequence, got <class '{kind}'> instead."
+            )));
+        }
     };
     let mut path = String::new();
     for part in parts {
@@ -134,6 +145,10 @@ fn path_join(value: Value, args: Args) -> EvalResult {
 
 fn commonpath(value: Value, args: Args) -> EvalResult {
     args.finish()?;
+    if !containers::is_list(&value) {
+        let kind = show::type_name(&value);
+        return Err(EvalError::new(format!("|commonpath expects sequence, got <class '{kind}'> instead.")));
+    }
     let paths = items::items(&value)?.iter().map(show::text).collect::<EvalResult<Vec<_>>>()?;
     let Some(first) = paths.first() else { return Err(EvalError::new("commonpath() arg is an empty sequence")) };
     let root = first.starts_with('/');
@@ -259,7 +274,7 @@ fn urlsplit(value: Value, mut args: Args) -> EvalResult {
         return Ok(containers::map(parts.map(|(name, value)| (Value::from(name), value))));
     }
     let found = parts.into_iter().find(|(name, _)| *name == query);
-    found.map(|(_, value)| value).ok_or_else(|| EvalError::new(format!("unknown URL component '{query}'")))
+    found.map(|(_, value)| value).ok_or_else(|| EvalError::new(format!("urlsplit: unknown URL component: {query}")))
 }
 
 fn percent(text: &str, safe: &str) -> String {

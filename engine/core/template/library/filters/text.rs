@@ -267,7 +267,7 @@ fn comment(value: Value, mut args: Args) -> EvalResult {
         "xml" => ("<!--", "-->", " - "),
         other => {
             return Err(EvalError::with_help(
-                format!("'{other}' is no style of comments"),
+                format!("Invalid style '{other}'."),
                 "it is one of plain, erlang, c, cblock, xml; `decoration` sets any other mark",
             ));
         }

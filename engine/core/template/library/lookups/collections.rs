@@ -60,7 +60,7 @@ fn dict(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec
     let mut out = Vec::new();
     for term in terms {
         if !containers::is_map(&term) {
-            return Err(EvalError::new("expected a dict"));
+            return Err(EvalError::new("the 'dict' lookup plugin expects a dictionary"));
         }
         for (key, value) in containers::pairs(&term) {
             out.push(containers::map([(Value::from("key"), key), (Value::from("value"), value)]));
@@ -105,7 +105,8 @@ fn together(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult
 
 /// The records, the key of the lists in them, and flags.
 fn subelements(machine: &mut Machine<'_>, mut terms: Vec<Value>, mut options: Args) -> EvalResult<Vec<Value>> {
-    let usage = || EvalError::new("subelements lookup expects a list of two or three items");
+    let usage = |more: &str| EvalError::new(format!("subelements lookup expects a list of two or three items, {more}"));
+    const FORM: &str = "first a dict or a list, second a string pointing to the subkey";
     // `with_subelements: [users, keys]` gives the pair as terms, or as one list.
     if let [only] = terms.as_slice()
         && containers::is_list(only)
@@ -115,8 +116,19 @@ fn subelements(machine: &mut Machine<'_>, mut terms: Vec<Value>, mut options: Ar
     let (records, path, flags) = match terms.as_slice() {
         [records, path] => (records.clone(), path.clone(), None),
         [records, path, flags] => (records.clone(), path.clone(), Some(flags.clone())),
-        _ => return Err(usage()),
+        _ => return Err(usage("")),
     };
+    if !(containers::is_map(&records) || containers::is_list(&records)) || path.as_str().is_none() {
+        return Err(usage(FORM));
+    }
+    if flags.as_ref().is_some_and(|flags| {
+        let known = |key: &Value| key.as_str() == Some("skip_missing");
+        !containers::is_map(flags) || !containers::pairs(flags).iter().all(|(key, _)| known(key))
+    }) {
+        return Err(EvalError::new(
+            "the optional third item must be a dict with flags {'skip_missing': True or False}",
+        ));
+    }
     let mut skip_missing = options.flag("skip_missing", false)?;
     if let Some(flags) = flags {
         skip_missing |= containers::is_map(&flags)
@@ -127,31 +139,54 @@ fn subelements(machine: &mut Machine<'_>, mut terms: Vec<Value>, mut options: Ar
     }
     options.finish()?;
     let path = show::text(&path)?;
+    let is_skipped = |record: &Value| {
+        let skipped = record.as_object().and_then(|record| record.get_value_by_str("skipped"));
+        skipped.is_some_and(|skipped| items::truth(&skipped))
+    };
     let records = match containers::is_map(&records) {
+        true if is_skipped(&records) => Vec::new(),
         true => containers::pairs(&records).into_iter().map(|(_, record)| record).collect(),
         false => items::items(&records)?,
     };
     let mut rows = Vec::new();
     for record in records {
         if !containers::is_map(&record) {
-            return Err(EvalError::new("subelements lookup expects a list of dictionaries"));
+            let got = show::repr(&record);
+            return Err(EvalError::new(format!("subelements lookup expects a dictionary, got '{got}'")));
         }
-        if record
-            .as_object()
-            .and_then(|record| record.get_value_by_str("skipped"))
-            .is_some_and(|skipped| items::truth(&skipped))
-        {
+        if is_skipped(&record) {
             continue;
         }
-        let inner = list::attribute(machine, &record, &Value::from(path.as_str()))?;
-        if is_undefined(&inner) {
-            if skip_missing {
-                continue;
+        let mut inner = record.clone();
+        let mut missing = false;
+        let keys: Vec<&str> = path.split('.').collect();
+        for (at, key) in keys.iter().enumerate() {
+            let next = list::attribute(machine, &inner, &Value::from(*key))?;
+            if is_undefined(&next) {
+                if skip_missing {
+                    missing = true;
+                    break;
+                }
+                let got = show::repr(&inner);
+                return Err(EvalError::new(format!("could not find '{key}' key in iterated item '{got}'")));
             }
-            return Err(EvalError::new(format!("could not find '{path}' key in iterated item")));
+            let last = at + 1 == keys.len();
+            if !last && !containers::is_map(&next) {
+                if skip_missing {
+                    missing = true;
+                    break;
+                }
+                let got = show::repr(&next);
+                return Err(EvalError::new(format!("the key {key} should point to a dictionary, got '{got}'")));
+            }
+            if last && !containers::is_list(&next) {
+                let got = show::repr(&next);
+                return Err(EvalError::new(format!("the key {key} should point to a list, got '{got}'")));
+            }
+            inner = next;
         }
-        if !containers::is_list(&inner) {
-            return Err(EvalError::new(format!("the key {path} should point to a list")));
+        if missing {
+            continue;
         }
         let first = path.split('.').next().unwrap_or(&path).to_owned();
         let rest = containers::pairs(&record).into_iter().filter(|(key, _)| key.as_str() != Some(&*first));

@@ -227,7 +227,7 @@ fn printed(command: &str, folder: Option<&PathBuf>) -> EvalResult<String> {
         let code = output.status.code().unwrap_or(-1);
         let stderr = String::from_utf8_lossy(&output.stderr);
         let why = stderr.lines().next().map(|line| format!(": {line}")).unwrap_or_default();
-        return Err(EvalError::new(format!("the command `{command}` returned {code}{why}")));
+        return Err(EvalError::new(format!("lookup_plugin.pipe({command}) returned {code}{why}")));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -281,13 +281,18 @@ fn csvfile(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalR
         let default = options.optional("default")?;
         options.text("encoding")?;
         if let Some((name, _)) = options.named.first() {
-            return Err(EvalError::new(format!("{name} is not a valid option")));
+            return Err(EvalError::new(format!("'{name}' is not a valid option")));
         }
         options.finish()?;
         if key.is_empty() {
             return Err(EvalError::new("Search key is required but was not found"));
         }
-        let text = read(machine, "files", &name)?;
+        let text = match search(machine, "files", &name) {
+            Some(_) => read(machine, "files", &name)?,
+            None => {
+                return Err(EvalError::new(format!("[Errno 2] No such file or directory: '{name}'")));
+            }
+        };
         let row = rows(&text, delimiter).into_iter().find(|row| row.get(key_column) == Some(&key));
         match (row.and_then(|row| row.get(column).cloned()), default) {
             (Some(value), _) => found.push(Value::from(value)),
