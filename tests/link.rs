@@ -526,6 +526,7 @@ exec "$@"
                 exe: Some(self.0.path().join("sudo").to_str().unwrap().to_owned()),
                 flags: None,
                 password: password.map(str::to_owned),
+                chdir: None,
             });
             links.dispatch(job);
             outcomes(&heard).unwrap()
@@ -577,7 +578,7 @@ exec "$@"
         let become_user = || {
             let (method, user) = ("sudo".to_owned(), "open".to_owned());
             let exe = Some(sudo.0.path().join("sudo").to_str().unwrap().to_owned());
-            Some(Become { method, user, exe, flags: None, password: None })
+            Some(Become { method, user, exe, flags: None, password: None, chdir: None })
         };
         let pid = sudo.0.path().join("pid");
         let sleep = || command(&format!("sh -c 'echo $$ > {}; sleep 60; true'", pid.display()));
@@ -635,8 +636,14 @@ exec "$@"
             let calls = vec![command("id -un"), content.copy_to(&file)];
             let (mut job, heard) = job(1, &local(), calls);
             job.blobs = content.source();
-            job.stages[0].become_user =
-                Some(Become { method: method.into(), user: user.into(), exe: None, flags: None, password: None });
+            job.stages[0].become_user = Some(Become {
+                method: method.into(),
+                user: user.into(),
+                exe: None,
+                flags: None,
+                password: None,
+                chdir: None,
+            });
             links.dispatch(job);
             let outcomes = outcomes(&heard).unwrap();
             assert_eq!(outcomes[0].data["stdout"].as_str(), Some(user), "{outcomes:?}");
@@ -646,7 +653,7 @@ exec "$@"
         let (mut job, heard) = job(1, &local(), vec![ping("pong")]);
         let user = "rplay-no-such-user".to_owned();
         job.stages[0].become_user =
-            Some(Become { method: "sudo".into(), user, exe: None, flags: None, password: None });
+            Some(Become { method: "sudo".into(), user, exe: None, flags: None, password: None, chdir: None });
         links.dispatch(job);
         let failure = outcomes(&heard).unwrap()[0].failure.clone().unwrap();
         assert_eq!(failure.msg, "there is no user `rplay-no-such-user` on this host");

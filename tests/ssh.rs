@@ -675,7 +675,7 @@ mod accounts {
 
     fn to(method: &str, user: &str, password: Option<&str>) -> Option<Become> {
         let (method, user, password) = (method.into(), user.into(), password.map(str::to_owned));
-        Some(Become { method, user, exe: None, flags: None, password })
+        Some(Become { method, user, exe: None, flags: None, password, chdir: None })
     }
 
     #[test]
@@ -698,9 +698,9 @@ mod accounts {
         assert_eq!(who(&links, &ops, to("su", "deploy", Some("deploy-pw"))), Ok(deploy));
         assert!(who(&links, &ops, to("sudo", "ops", None)).unwrap().starts_with("ops "));
         for (wanted, expected) in [
-            (to("sudo", "root", Some("wrong")), "incorrect sudo password for ops"),
+            (to("sudo", "root", Some("wrong")), "Incorrect sudo password for ops"),
             (to("sudo", "root", None), "sudo on this host asks for a password; give -K or ansible_become_password"),
-            (to("su", "deploy", Some("wrong")), "incorrect su password for deploy"),
+            (to("su", "deploy", Some("wrong")), "Incorrect su password for deploy"),
             (to("su", "deploy", None), "su on this host asks for a password; give -K or ansible_become_password"),
             (to("sudo", "ghost", Some("ops-pw")), "there is no user `ghost` on this host"),
             (to("su", "ghost", Some("ops-pw")), "there is no user `ghost` on this host"),

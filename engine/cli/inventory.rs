@@ -197,7 +197,10 @@ fn pretty(json: &Json) -> String {
 /// is named first.
 fn nested(listing: &Json) -> Json {
     let mut told = HashSet::new();
-    Json::Object(Map::from_iter([("all".to_owned(), nested_group("all", listing, &mut told))]))
+    let all = nested_group("all", listing, &mut told);
+    // As Ansible has it: an inventory of nothing is an empty mapping.
+    let all = Some(("all".to_owned(), all)).filter(|(_, all)| all.as_object().is_some_and(|all| !all.is_empty()));
+    Json::Object(Map::from_iter(all))
 }
 
 /// `told` holds the groups and hosts, told apart by their kind, of which all has been said.

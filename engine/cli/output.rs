@@ -28,10 +28,9 @@ pub fn aside(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Shows a text with the person's pager (`ANSIBLE_PAGER`, `PAGER`) on a terminal, else writes it to standard output.
-pub fn page(text: &[u8]) -> Result<(), Problems> {
-    let pager = ["ANSIBLE_PAGER", "PAGER"].into_iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
-    let words = shell_words::split(&pager).unwrap_or_default();
+/// Shows a text with a pager (a command line) on a terminal, else writes it to standard output.
+pub fn page(text: &[u8], pager: &str) -> Result<(), Problems> {
+    let words = shell_words::split(pager).unwrap_or_default();
     let Some((program, args)) = words.split_first().filter(|_| io::stdout().is_terminal()) else { return show(text) };
     let child = std::process::Command::new(program).args(args).stdin(std::process::Stdio::piped()).spawn();
     let Ok(mut child) = child else { return show(text) };

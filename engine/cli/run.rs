@@ -302,6 +302,7 @@ fn options(
         verbosity: args.sources.verbose.max(*config.verbosity as u8),
         limit: args.limit.clone(),
         allowed,
+        host_pattern_mismatch: *config.host_pattern_mismatch,
         force_handlers: args.force_handlers || *config.force_handlers,
         error_on_missing_handler: *config.error_on_missing_handler,
         start_at: args.start_at_task.clone(),
@@ -353,11 +354,15 @@ fn methods(config: &Config, secrets: &Secrets) -> HashMap<&'static str, MethodDe
                 exe: config.$exe.value.clone(),
                 flags: config.$flags.value.clone(),
                 password: secret(&config.$pass.value, secrets),
+                chdir: None,
             }
         };
     }
     HashMap::from([
-        ("sudo", of!(sudo_user sudo_exe sudo_flags sudo_pass)),
+        (
+            "sudo",
+            MethodDefaults { chdir: config.sudo_chdir.value.clone(), ..of!(sudo_user sudo_exe sudo_flags sudo_pass) },
+        ),
         ("su", of!(su_user su_exe su_flags su_pass)),
         ("doas", of!(doas_user doas_exe doas_flags doas_pass)),
     ])

@@ -98,7 +98,7 @@ pub fn command(args: &VaultArgs) -> Result<u8, Problems> {
     output::aside(&printed.aside);
     match &printed.file {
         Some(path) => write(path, &printed.text)?,
-        None if matches!(args.action, VaultAction::View(_)) => output::page(&printed.text)?,
+        None if matches!(args.action, VaultAction::View(_)) => output::page(&printed.text, &config.pager)?,
         None => output::show(&printed.text)?,
     }
     let done = match args.action {

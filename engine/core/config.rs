@@ -164,7 +164,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "display_failed_stderr",
     "error_on_undefined_vars",
     "executable",
-    "host_pattern_mismatch",
     "inject_facts_as_vars",
     "jinja2_extensions",
     "max_diff_size",
@@ -176,7 +175,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "ssh_verbosity",
     "sshpass_prompt",
     "su_prompt_l10n",
-    "sudo_chdir",
 ];
 
 settings! {
@@ -300,7 +298,7 @@ settings! {
     /// Tags to skip when no `--skip-tags` is given.
     tags_skip: Vec<String> = Vec::new(), ["tags.skip"], ["ANSIBLE_SKIP_TAGS"];
     /// What a host pattern that matches nothing is: `ignore`, `warning` or `error`.
-    host_pattern_mismatch: String = "warning".to_owned(),
+    host_pattern_mismatch: Mismatch = Mismatch::Warning,
         ["inventory.host_pattern_mismatch"], ["ANSIBLE_HOST_PATTERN_MISMATCH"];
 
     /// How hosts are reached: `ssh`, `local` ...
@@ -407,6 +405,8 @@ settings! {
         ["defaults.vault_encrypt_identity"], ["ANSIBLE_VAULT_ENCRYPT_IDENTITY"];
     /// The salt of what is encrypted, in place of a random one.
     vault_encrypt_salt: Option<String> = None, ["defaults.vault_encrypt_salt"], ["ANSIBLE_VAULT_ENCRYPT_SALT"];
+    /// The program that shows long texts on a terminal, a page at a time.
+    pager: String = "less".to_owned(), ["defaults.pager"], ["ANSIBLE_PAGER", "PAGER"];
     /// The editor for encrypted files.
     editor: String = "vi".to_owned(), ["defaults.editor"], ["ANSIBLE_EDITOR", "EDITOR"];
     /// Whether only the password of the same name may decrypt.

@@ -194,7 +194,7 @@ fn missing(program: &str) -> Refused {
 fn incorrect(wanted: &Become, program: &str, own: &str) -> Refused {
     // sudo asks who you are, su asks for the other one's password.
     let whose = if wanted.method == "su" { &wanted.user } else { own };
-    Refused { failure: Failure::new(format!("incorrect {program} password for {whose}")), wrong_password: true }
+    Refused { failure: Failure::new(format!("Incorrect {program} password for {whose}")), wrong_password: true }
 }
 
 /// What the program's last words mean.
@@ -278,7 +278,11 @@ fn way(wanted: &Become, executable: &Path) -> Result<Way, Failure> {
         }
     }
     // A folder that the other user may not enter is no place to start from.
-    command.current_dir("/");
+    let folder = wanted.chdir.as_deref().unwrap_or("/");
+    if let Err(error) = std::fs::read_dir(folder) {
+        return Err(Failure::new(format!("cannot cd to {folder}: {error}")));
+    }
+    command.current_dir(folder);
     Ok(Way { command, program, prompt })
 }
 
@@ -297,7 +301,7 @@ mod tests {
     use super::*;
 
     fn wanted(method: &str) -> Become {
-        Become { method: method.into(), user: "deploy".into(), exe: None, flags: None, password: None }
+        Become { method: method.into(), user: "deploy".into(), exe: None, flags: None, password: None, chdir: None }
     }
 
     fn words(wanted: &Become) -> Vec<String> {
@@ -312,6 +316,18 @@ mod tests {
             let with = Become { password: Some("s3cret".into()), ..wanted(method) };
             assert!(!words(&with).concat().contains("s3cret"));
         }
+    }
+
+    #[test]
+    fn a_folder_to_start_in_must_be_there() {
+        let there = Become { chdir: Some("/usr".into()), ..wanted("sudo") };
+        assert_eq!(
+            way(&there, Path::new("/x")).unwrap_or_else(|_| panic!("refused")).command.get_current_dir(),
+            Some(Path::new("/usr"))
+        );
+        let missing = Become { chdir: Some("/no/such/folder".into()), ..wanted("sudo") };
+        let refused = way(&missing, Path::new("/x")).err().unwrap_or_else(|| panic!("accepted"));
+        assert!(refused.msg.starts_with("cannot cd to /no/such/folder: "), "{}", refused.msg);
     }
 
     #[test]

@@ -145,6 +145,7 @@ mod tests {
                 exe: None,
                 flags: None,
                 password: None,
+                chdir: None,
             }),
             calls: vec![call(), call()],
             parallel: 1,

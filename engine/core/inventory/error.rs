@@ -11,6 +11,16 @@ use crate::source::{Problems, Span};
 /// What can be wrong with an inventory or a host pattern.
 #[derive(Debug, Error, Diagnostic)]
 pub enum InventoryError {
+    /// `host_pattern_mismatch = error`.
+    #[error("{message}")]
+    #[diagnostic(help("`host_pattern_mismatch` makes this an error"))]
+    PatternMismatch {
+        message: String,
+        #[source_code]
+        #[label]
+        at: Span,
+    },
+
     #[error("inventory `{path}` does not exist")]
     #[diagnostic(help("a list of hosts needs a comma: `-i {path},`"))]
     Missing { path: String },

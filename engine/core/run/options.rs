@@ -3,6 +3,7 @@
 use std::{collections::HashMap, path::PathBuf};
 
 use crate::{
+    collections::Mismatch,
     inventory::{Matched, SourceRules},
     link::Secret,
     vars::Lenience,
@@ -18,6 +19,8 @@ pub struct Options {
     pub limit: Option<String>,
     /// The hosts that `--limit` allows.
     pub allowed: Option<Matched>,
+    /// What a pattern of hosts is that matches none.
+    pub host_pattern_mismatch: Mismatch,
     pub force_handlers: bool,
     /// Whether notifying a handler that does not exist fails the task, or is only told.
     pub error_on_missing_handler: bool,
@@ -83,4 +86,6 @@ pub struct MethodDefaults {
     pub exe: Option<String>,
     pub flags: Option<String>,
     pub password: Option<Secret>,
+    /// The folder in which sudo starts.
+    pub chdir: Option<String>,
 }

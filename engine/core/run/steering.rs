@@ -53,6 +53,7 @@ steering! {
     SUDO_USER: "ansible_sudo_user" "ansible_become_user";
     SUDO_EXE: "ansible_sudo_exe" "ansible_become_exe";
     SUDO_FLAGS: "ansible_sudo_flags" "ansible_become_flags";
+    SUDO_CHDIR: "ansible_sudo_chdir";
     SUDO_PASSWORD: "ansible_sudo_pass" "ansible_become_pass" "ansible_become_password";
     SU_USER: "ansible_su_user" "ansible_become_user";
     SU_EXE: "ansible_su_exe" "ansible_become_exe";

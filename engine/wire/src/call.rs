@@ -84,6 +84,8 @@ pub struct Become {
     pub flags: Option<String>,
     /// Goes to the program's standard input, never to its arguments.
     pub password: Option<String>,
+    /// The folder in which the program starts.
+    pub chdir: Option<String>,
 }
 
 impl std::fmt::Debug for Become {

@@ -94,8 +94,13 @@ pub(crate) fn become_user(
     let default = own.and_then(|own| own.password.as_ref()).or(defaults.become_password.as_ref());
     let password =
         password(own_names.password, variables)?.or_else(|| default.map(|secret| secret.reveal().to_owned()));
-    let user = user.unwrap_or_else(|| "root".to_owned());
-    Ok(Some(Become { method: (*method).to_owned(), user, exe, flags, password }))
+    // Nobody in particular is root, as for sudo itself.
+    let user = user.filter(|user| !user.is_empty()).unwrap_or_else(|| "root".to_owned());
+    let chdir = match *method {
+        "sudo" => word(steering::SUDO_CHDIR, variables)?.or_else(|| own.and_then(|own| own.chdir.clone())),
+        _ => None,
+    };
+    Ok(Some(Become { method: (*method).to_owned(), user, exe, flags, password, chdir }))
 }
 
 #[cfg(test)]
@@ -130,6 +135,7 @@ mod tests {
                 exe: Some("/e".into()),
                 flags: Some("-f".into()),
                 password: Some("p".into()),
+                chdir: None,
             };
             assert_eq!(found, wanted, "{method}");
             // Those of another way do not count.

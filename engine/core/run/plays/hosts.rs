@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::{
     actions::text_of,
-    inventory::Pattern,
+    collections::Mismatch,
+    inventory::{InventoryError, Pattern},
     plan::Play,
     run::{
         plays::keywords::{PlayError, rendered},
@@ -25,7 +26,15 @@ impl Run {
         let inventory = self.inventory();
         let matched = inventory.matching(&Pattern::parse(pattern)?, self.options.allowed.as_ref())?;
         for warning in &matched.warnings {
-            self.warn(warning.as_str(), Some(play.hosts.span.clone()));
+            match self.options.host_pattern_mismatch {
+                Mismatch::Ignore => {}
+                Mismatch::Warning => self.warn(warning.as_str(), Some(play.hosts.span.clone())),
+                Mismatch::Error => {
+                    let error =
+                        InventoryError::PatternMismatch { message: warning.clone(), at: play.hosts.span.clone() };
+                    return Err(error.into());
+                }
+            }
         }
         let all = matched.hosts;
         let mut hosts = all.clone();

@@ -13,6 +13,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::{
     actions::entries,
+    link::Secret,
     run::steering,
     source::{Problems, one_line},
     vars::{Layer, Lazy, Value, mapping},
@@ -124,6 +125,14 @@ impl HostState {
 
     pub fn include(&self, vars: Layer) {
         self.change(|layers| Arc::make_mut(&mut layers.included).extend(vars));
+    }
+
+    /// The login password of the command line is `ansible_password`, where no variable says otherwise.
+    pub(crate) fn with_password(self, password: Option<&Secret>) -> Self {
+        let Some(password) = password else { return self };
+        let mut itself = (*self.itself).clone();
+        itself.insert("ansible_password".into(), Lazy::Data(Value::from(password.reveal())));
+        HostState { itself: Arc::new(itself), ..self }
     }
 
     /// The inventory has changed (`add_host`, `group_by`).

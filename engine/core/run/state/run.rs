@@ -126,7 +126,7 @@ impl Run {
         }
         self.inventory().host(name)?;
         let host = match self.inventory_layers(name, &play.play.folder) {
-            Ok(layers) => HostState::new(name.into(), layers),
+            Ok(layers) => HostState::new(name.into(), layers).with_password(self.options.connection.password.as_ref()),
             Err(problems) => HostState::broken(name.into(), &problems),
         };
         let host = Arc::new(host);
