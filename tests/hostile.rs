@@ -145,19 +145,19 @@ given_up! {
     nesting: "deep" => "broke the protocol: a reply is nested deeper than the 256 levels allowed";
     thirty_million_values: "wide" => "broke the protocol: a reply holds more than the";
     an_outcome_without_end: "endless-parts" => "broke the protocol: the outcome of a call is longer than the";
-    content_for_a_batch_of_nobody: "unasked-content" => "which it was never given or has answered already";
-    hanging_up: "hang-up" => "the connection to hostile broke off";
-    a_second_hello: "second-hello" => "broke the protocol: it said hello a second time";
-    something_before_hello: "no-hello" => "broke the protocol: it said something else before hello";
+    content_for_a_batch_of_nobody: "unasked-content" => "which it was never sent or has already answered";
+    hanging_up: "hang-up" => "the connection to hostile was lost";
+    a_second_hello: "second-hello" => "broke the protocol: it sent a second hello";
+    something_before_hello: "no-hello" => "broke the protocol: it sent something else before its hello";
     a_hello_cut_in_two: "cut-hello" => "broke the protocol: it stopped in the middle of a reply";
     an_answer_before_any_question: "unasked" => "broke the protocol: it answered ";
-    an_answer_for_a_batch_of_nobody: "unknown-batch" => "which it was never given or has answered already";
+    an_answer_for_a_batch_of_nobody: "unknown-batch" => "which it was never sent or has already answered";
     an_answer_for_a_call_of_nobody: "wrong-index" => "broke the protocol: it answered call 4000000000";
     a_batch_of_nobody_stopped: "stopped-unknown" => "broke the protocol: it answered for batch 0";
     content_that_nobody_offered: "never-offered" => "broke the protocol: it asked for content that was never offered";
     content_by_a_path: "wants-a-path" => "broke the protocol: it asked for content that was never offered";
     content_without_end: "wants-too-much" => "broke the protocol: it asked for more than 1024 contents";
-    a_banner_without_end: "endless-banner" => "hostile prints without end instead of starting the agent";
+    a_banner_without_end: "endless-banner" => "hostile keeps printing instead of starting the agent";
     a_line_without_end: "endless-line" => "hostile does not say which processor it has";
 }
 

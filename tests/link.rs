@@ -199,9 +199,9 @@ fn whatever_an_executable_says_the_job_ends_and_says_why() {
         ("sleep 30", "the agent on here did not start within 0.5 s"),
         ("echo sorry; exec sleep 30", "the agent on here did not start within 0.5 s; it printed: sorry"),
         ("echo out; echo err >&2", "the agent on here did not start: err; it printed: out"),
-        ("yes", "here prints without end instead of starting the agent; it printed: y; y; y"),
+        ("yes", "here keeps printing instead of starting the agent; it printed: y; y; y"),
         (&format!("{marker}; sleep 30"), "the agent on here does not answer"),
-        (&format!("{marker}; echo gone >&2"), "the connection to here broke off: gone"),
+        (&format!("{marker}; echo gone >&2"), "the connection to here was lost: gone"),
         (&format!("{marker}; printf '\\377\\377\\377\\377'"), "the agent on here broke the protocol: "),
         (&format!("{marker}; printf '\\002\\000\\000\\000MM'"), "the agent on here broke the protocol: "),
     ];

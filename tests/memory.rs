@@ -118,7 +118,7 @@ fn output_without_end_is_a_failure_and_much_output_is_cut() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&refused.stdout);
-    assert!(said.contains("`rplay_max_output` is 'much', which is no number of bytes"), "{said}");
+    assert!(said.contains("`rplay_max_output` is 'much', which is not a number of bytes"), "{said}");
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn a_host_that_goes_down_is_noticed_and_found_again() {
     sshd.drop_connections();
     let failure = end(&heard).unwrap_err();
     assert!(failure.unreachable);
-    assert!(failure.msg.starts_with("the connection to web1 broke off"), "{failure}");
+    assert!(failure.msg.starts_with("the connection to web1 was lost"), "{failure}");
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn where_nothing_takes_the_executable_the_reason_is_said() {
     let Some(sshd) = Sshd::with_mounts(script) else { return };
     let failure = ping(&sshd.links(), &sshd.target("web1")).unwrap_err();
     assert!(failure.unreachable);
-    assert!(failure.msg.contains("no folder for the agent: the home folder"), "{failure}");
+    assert!(failure.msg.contains("no directory for the agent: the home directory"), "{failure}");
     assert!(failure.msg.contains("No space left on device"), "{failure}");
 }
 
@@ -574,7 +574,7 @@ fn reasons_are_given_in_one_sentence() {
         (failure.msg.replace(&place, ""), failure.help.unwrap_or_default())
     };
     let stranger = SshOptions { private_key: Some(sshd.at("stranger")), ..sshd.ssh() };
-    assert_eq!(why("web1", stranger).0, "permission denied (it takes publickey)");
+    assert_eq!(why("web1", stranger).0, "permission denied (it accepts publickey)");
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let refused = why("web1", SshOptions { port: Some(closed), ..sshd.ssh() }).0;
     assert!(refused.ends_with("connection refused"), "{refused}");
@@ -583,11 +583,11 @@ fn reasons_are_given_in_one_sentence() {
 
     fs::write(sshd.at("known_hosts"), "").unwrap();
     let (unknown, help) = why("web1", sshd.ssh());
-    assert_eq!(unknown, "its host key is not known");
+    assert_eq!(unknown, "its host key is unknown");
     assert!(help.contains(&format!("ssh-keyscan -p {} 127.0.0.1", sshd.port)), "{help}");
     let stranger = fs::read_to_string(sshd.at("stranger.pub")).unwrap();
     fs::write(sshd.at("known_hosts"), format!("[127.0.0.1]:{} {stranger}", sshd.port)).unwrap();
-    assert_eq!(why("web1", sshd.ssh()).0, "its host key is another one than before");
+    assert_eq!(why("web1", sshd.ssh()).0, "its host key has changed");
     fs::write(sshd.at("known_hosts"), "").unwrap();
     ping(&links, &target("web1", SshOptions { check_host_key: false, ..sshd.ssh() })).unwrap();
 }
@@ -621,7 +621,7 @@ fn a_password_reaches_ssh_by_askpass_alone() {
     let control_folder = Some(at("ctl"));
     let links = Links::new(LinkOptions { executable, control_folder, ..LinkOptions::default() }).unwrap();
     let failure = ping(&links, &target("web1", ssh)).unwrap_err();
-    assert_eq!(failure.msg, "ssh cannot connect to web1: permission denied (it takes password)");
+    assert_eq!(failure.msg, "ssh cannot connect to web1: permission denied (it accepts password)");
     assert_eq!(fs::read_to_string(at("got")).unwrap(), "s3cret word\n");
     assert_eq!(fs::read_to_string(at("got.jump")).unwrap(), "");
     assert!(!fs::read_to_string(at("out")).unwrap().contains("s3cret"));
@@ -684,7 +684,7 @@ mod accounts {
         let home = format!("ops {}", sshd.at("ops").display());
         assert_eq!(who(&sshd.links(), &as_user(&sshd, "ops", Some("ops-pw")), None), Ok(home));
         let why = who(&sshd.links(), &as_user(&sshd, "guest", Some("wrong")), None).unwrap_err();
-        assert!(why.ends_with("permission denied as guest (it takes publickey,password)"), "{why}");
+        assert!(why.ends_with("permission denied as guest (it accepts publickey,password)"), "{why}");
     }
 
     #[test]

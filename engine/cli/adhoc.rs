@@ -1,4 +1,4 @@
-//! `rplay adhoc`: one module on hosts, without a playbook.
+//! `rplay adhoc`: runs one module on hosts, without a playbook.
 
 use std::{io::BufWriter, sync::Arc};
 

@@ -9,12 +9,12 @@ const EXAMPLES: &str = "\
 Examples:
   rplay -i hosts.yml site.yml             run a playbook
   rplay -i hosts.yml site.yml -C -D       show what would change
-  rplay -i web1,web2, site.yml -l web1    hosts from the command line, one of them
-  rplay site.yml -t deploy -e version=2   only tagged tasks, with a variable
-  rplay doc copy                          how a module is used
+  rplay -i web1,web2, site.yml -l web1    limit an inline inventory to one host
+  rplay site.yml -t deploy -e version=2   run only tagged tasks, set a variable
+  rplay doc copy                          show how to use a module
 
-`rplay doc` and other commands are words without a path; run a playbook of that name as ./doc.
-Exit codes: 0 all well, 1 error, 2 a host failed, 4 a host was unreachable, 250 unexpected.";
+Command names such as `doc` take precedence over playbooks; run a playbook named `doc` as ./doc.
+Exit codes: 0 success, 1 error, 2 a host failed, 4 a host was unreachable, 250 internal error.";
 
 /// Runs Ansible playbooks.
 #[derive(Debug, Parser)]
@@ -36,7 +36,7 @@ pub struct Cli {
     pub run: RunArgs,
 }
 
-/// Everything but running playbooks.
+/// The subcommands; running playbooks needs none.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run one module on hosts
@@ -63,49 +63,49 @@ pub enum Command {
     Agent,
 }
 
-/// What and how to run.
+/// Options for running playbooks.
 #[derive(Clone, Debug, Default, Args)]
 pub struct RunArgs {
     /// Playbooks to run, in order [default: playbooks/site.yml or site.yml]
     #[arg(value_name = "PLAYBOOK")]
     pub playbooks: Vec<PathBuf>,
 
-    /// Only these of the play's hosts; a pattern, or @FILE with one a line
+    /// Only these hosts: a pattern, or @FILE with one pattern per line
     #[arg(short, long, value_name = "PATTERN", help_heading = HOSTS, display_order = 2)]
     pub limit: Option<String>,
 
-    /// Only tasks with one of these tags
+    /// Only tasks with any of these tags
     #[arg(short, long, value_name = "TAGS", value_delimiter = ',', help_heading = TASKS)]
     pub tags: Vec<String>,
-    /// No tasks with one of these tags
+    /// Skip tasks with any of these tags
     #[arg(long, value_name = "TAGS", value_delimiter = ',', help_heading = TASKS)]
     pub skip_tags: Vec<String>,
     /// Begin at the task of this name (* and ? match)
     #[arg(long, value_name = "NAME", help_heading = TASKS)]
     pub start_at_task: Option<String>,
-    /// Change nothing, only say what would change
+    /// Do not change anything; show what would change
     #[arg(short = 'C', long, help_heading = TASKS)]
     pub check: bool,
-    /// Show how files change
+    /// Show the differences in changed files
     #[arg(short = 'D', long, help_heading = TASKS)]
     pub diff: bool,
-    /// Run notified handlers of a host even after a task failed on it
+    /// Run a host's notified handlers even after a task failed on it
     #[arg(long, help_heading = TASKS)]
     pub force_handlers: bool,
-    /// Send every task, and every item of a loop, to a host only when the one before is done
+    /// Send tasks and loop items to hosts one at a time, each after the previous one has finished
     #[arg(long, help_heading = TASKS)]
     pub no_batch: bool,
 
-    /// Only show the hosts of each play
+    /// Only list the hosts of each play
     #[arg(long, help_heading = LOOK)]
     pub list_hosts: bool,
-    /// Only show the tasks
+    /// Only list the tasks
     #[arg(long, help_heading = LOOK)]
     pub list_tasks: bool,
-    /// Only show the tags
+    /// Only list the tags
     #[arg(long, help_heading = LOOK)]
     pub list_tags: bool,
-    /// Only check that everything can be read and is valid
+    /// Only check that all files can be read and are valid
     #[arg(long, help_heading = LOOK)]
     pub syntax_check: bool,
 
@@ -118,7 +118,7 @@ pub struct RunArgs {
     #[command(flatten)]
     pub sources: SourceArgs,
 
-    /// Accepted for Ansible's sake: there is no cache between runs that could be flushed
+    /// Accepted for compatibility: rplay keeps no fact cache between runs
     #[arg(long, hide = true)]
     pub flush_cache: bool,
 
@@ -132,19 +132,19 @@ pub struct RunArgs {
     pub step: bool,
 }
 
-/// Headings of the help text, each with its example.
-const HOSTS: &str = "Which hosts (rplay site.yml -i hosts.yml -l 'web:!web3')";
-const TASKS: &str = "Which tasks, and how (rplay site.yml -t nginx -C -D)";
-const LOOK: &str = "Looking without running (rplay site.yml --list-tasks)";
+/// Headings of the help text, each with an example.
+const HOSTS: &str = "Hosts (rplay site.yml -i hosts.yml -l 'web:!web3')";
+const TASKS: &str = "Tasks and modes (rplay site.yml -t nginx -C -D)";
+const LOOK: &str = "Listing without running (rplay site.yml --list-tasks)";
 const VARIABLES: &str = "Variables and secrets (rplay site.yml -e version=2 -e @more.yml)";
-const CONNECTION: &str = "Connecting (rplay site.yml -u admin --private-key ~/.ssh/id_admin)";
-const BECOME: &str = "Becoming another user (rplay site.yml -b -K)";
+const CONNECTION: &str = "Connection (rplay site.yml -u admin --private-key ~/.ssh/id_admin)";
+const BECOME: &str = "Privilege escalation (rplay site.yml -b -K)";
 const OUTPUT: &str = "Output";
 
-/// Where hosts, variables and passwords of vaults come from: the same for several commands.
+/// Sources of hosts, variables and vault passwords, shared by several commands.
 #[derive(Clone, Debug, Default, Args)]
 pub struct SourceArgs {
-    /// Inventory file, folder or program, or a list of hosts with a comma; may be repeated
+    /// Inventory file, directory or script, or a comma-separated host list; may be repeated
     #[arg(short, long, alias = "inventory-file", value_name = "SOURCE", help_heading = HOSTS, display_order = 1)]
     pub inventory: Vec<String>,
 
@@ -154,18 +154,18 @@ pub struct SourceArgs {
     #[command(flatten)]
     pub passwords: PasswordArgs,
 
-    /// Say more; up to -vvvv
+    /// More verbose output; up to -vvvv
     #[arg(short, long, action = ArgAction::Count, help_heading = OUTPUT)]
     pub verbose: u8,
 }
 
-/// Passwords of vaults.
+/// Vault passwords.
 #[derive(Clone, Debug, Default, Args)]
 pub struct PasswordArgs {
-    /// File with the vault password, or program that prints it; may be repeated
+    /// File with the vault password, or a program that prints it; may be repeated
     #[arg(long, alias = "vault-pass-file", value_name = "FILE", help_heading = VARIABLES)]
     pub vault_password_file: Vec<String>,
-    /// Vault password with a name: NAME@FILE or NAME@prompt; may be repeated
+    /// Vault password with an ID: NAME@FILE or NAME@prompt; may be repeated
     #[arg(long, value_name = "NAME@SOURCE", help_heading = VARIABLES)]
     pub vault_id: Vec<String>,
     /// Ask for the vault password
@@ -176,28 +176,28 @@ pub struct PasswordArgs {
 /// How hosts are reached.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ConnectionArgs {
-    /// How to reach hosts [default: ssh]
+    /// Connection type [default: ssh]
     #[arg(short, long, value_name = "TYPE", help_heading = CONNECTION)]
     pub connection: Option<String>,
     /// Log in as this user
     #[arg(short, long, value_name = "NAME", help_heading = CONNECTION)]
     pub user: Option<String>,
-    /// Log in with this key
+    /// Log in with this private key
     #[arg(long, alias = "key-file", value_name = "FILE", help_heading = CONNECTION)]
     pub private_key: Option<PathBuf>,
-    /// Ask for the login password
+    /// Prompt for the login password
     #[arg(short = 'k', long, conflicts_with = "connection_password_file", help_heading = CONNECTION)]
     pub ask_pass: bool,
     /// File with the login password
     #[arg(long, alias = "conn-pass-file", value_name = "FILE", help_heading = CONNECTION)]
     pub connection_password_file: Option<PathBuf>,
-    /// Seconds to wait for a connection [default: 10]
+    /// Connection timeout in seconds [default: 10]
     #[arg(short = 'T', long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..), help_heading = CONNECTION)]
     pub timeout: Option<u32>,
     /// Arguments for ssh, such as "-o ProxyJump=gate"
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true, help_heading = CONNECTION)]
     pub ssh_common_args: Option<String>,
-    /// More arguments for ssh
+    /// Additional arguments for ssh
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true, help_heading = CONNECTION)]
     pub ssh_extra_args: Option<String>,
     /// Arguments for scp; rplay sends files over ssh itself, so nothing changes
@@ -226,19 +226,19 @@ fn forks(text: &str) -> Result<u32, String> {
 /// How tasks run as another user.
 #[derive(Clone, Debug, Default, Args)]
 pub struct BecomeArgs {
-    /// Run tasks as another user (root, unless told otherwise)
+    /// Run tasks as another user (root by default)
     #[arg(short = 'b', long = "become", help_heading = BECOME)]
     pub become_: bool,
-    /// The user to become [default: root]
+    /// User to become [default: root]
     #[arg(long, value_name = "NAME", help_heading = BECOME)]
     pub become_user: Option<String>,
-    /// How to become the user [default: sudo]
+    /// Privilege escalation method [default: sudo]
     #[arg(long, value_name = "METHOD", help_heading = BECOME)]
     pub become_method: Option<String>,
-    /// Ask for the password that becoming takes
+    /// Prompt for the privilege escalation password
     #[arg(short = 'K', long, conflicts_with = "become_password_file", help_heading = BECOME)]
     pub ask_become_pass: bool,
-    /// File with that password
+    /// File with the privilege escalation password
     #[arg(long, alias = "become-pass-file", value_name = "FILE", help_heading = BECOME)]
     pub become_password_file: Option<PathBuf>,
 }
@@ -246,7 +246,7 @@ pub struct BecomeArgs {
 /// `rplay adhoc`
 #[derive(Clone, Debug, Args)]
 pub struct AdhocArgs {
-    /// The hosts
+    /// Host pattern
     #[arg(value_name = "PATTERN")]
     pub pattern: String,
     /// The module to run [default: command]
@@ -278,16 +278,16 @@ pub struct AdhocArgs {
     /// Only these of the hosts
     #[arg(short, long, value_name = "PATTERN")]
     pub limit: Option<String>,
-    /// Change nothing, only say what would change
+    /// Do not change anything; show what would change
     #[arg(short = 'C', long)]
     pub check: bool,
-    /// Show how files change
+    /// Show the differences in changed files
     #[arg(short = 'D', long)]
     pub diff: bool,
-    /// Only show the hosts
+    /// Only list the hosts
     #[arg(long)]
     pub list_hosts: bool,
-    /// Folder with group_vars, host_vars and roles
+    /// Directory with group_vars, host_vars and roles
     #[arg(long, value_name = "FOLDER")]
     pub playbook_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -301,7 +301,7 @@ pub struct AdhocArgs {
 }
 
 impl AdhocArgs {
-    /// How to run it, in the words of a playbook's run.
+    /// The options of an equivalent playbook run.
     pub fn run_args(&self) -> RunArgs {
         RunArgs {
             limit: self.limit.clone(),
@@ -350,10 +350,10 @@ pub enum SelfAction {
 /// `rplay doc`
 #[derive(Clone, Debug, Args)]
 pub struct DocArgs {
-    /// Modules to show; all are listed when none is named
+    /// Modules to show; without any, all are listed
     #[arg(value_name = "MODULE")]
     pub modules: Vec<String>,
-    /// Print a JSON schema of the modules' arguments
+    /// Print a JSON schema of the module arguments
     #[arg(long)]
     pub json: bool,
 }
@@ -402,7 +402,7 @@ pub struct InventoryArgs {
 }
 
 impl Cli {
-    /// Reads the arguments, the program's name first. Help and version come as errors, too, as clap has it.
+    /// Parses the arguments, the program's name first. As usual with clap, `--help` and `--version` are errors too.
     pub fn read<I, T>(args: I) -> Result<Self, clap::Error>
     where
         I: IntoIterator<Item = T>,
@@ -417,12 +417,12 @@ impl Cli {
 }
 
 impl RunArgs {
-    /// Options of ansible-playbook that rplay does not have, each with what to do instead.
+    /// Options of ansible-playbook that rplay does not support, each with an alternative.
     fn refused(&self) -> Option<&'static str> {
         self.step.then_some("--step is not supported; use --start-at-task, --tags or --check")
     }
 
-    /// The playbooks to run: those given, else the site's own.
+    /// The playbooks to run: those given, else the default ones.
     pub fn playbooks(&self) -> Result<Vec<PathBuf>, clap::Error> {
         if !self.playbooks.is_empty() {
             return Ok(self.playbooks.clone());
@@ -431,24 +431,23 @@ impl RunArgs {
             Some(site) => Ok(vec![site]),
             None => Err(Cli::command().error(
                 ErrorKind::MissingRequiredArgument,
-                "no playbook given, and there is no playbooks/site.yml or site.yml here",
+                "no playbook given, and neither playbooks/site.yml nor site.yml exists here",
             )),
         }
     }
 
-    /// Whether the playbooks are only looked at.
+    /// Whether the playbooks are only listed or checked.
     pub fn only_looks(&self) -> bool {
         self.list_hosts || self.list_tasks || self.list_tags || self.syntax_check
     }
 }
 
 impl PasswordArgs {
-    /// Where the vault passwords come from, in the order in which they are tried. `--vault-id` comes
-    /// first, as in Ansible.
+    /// The sources of vault passwords, in the order in which they are tried. As in Ansible, `--vault-id` comes first.
     pub fn password_sources(&self) -> Vec<rplay::vault::PasswordSource> {
         use rplay::vault::{DEFAULT_ID, PasswordFrom, PasswordSource};
         let mut sources: Vec<PasswordSource> = self.vault_id.iter().map(|text| PasswordSource::parse(text)).collect();
-        // A file's name may hold an @, so these are not parsed.
+        // File names may contain an @, so these are not parsed.
         sources.extend(self.vault_password_file.iter().map(|file| PasswordSource::file(file)));
         if self.ask_vault_password {
             sources.push(PasswordSource { id: DEFAULT_ID.to_owned(), from: PasswordFrom::Prompt });
@@ -492,7 +491,7 @@ mod tests {
         let ids: Vec<String> = run.sources.passwords.password_sources().into_iter().map(|source| source.id).collect();
         assert_eq!(ids, ["d", "default"]);
         assert_eq!(read("x.yml --ssh-extra-args -C").run.connection.ssh_extra_args.as_deref(), Some("-C"));
-        // Ansible takes unambiguous beginnings of options.
+        // Ansible accepts unambiguous prefixes of options.
         assert!(read("x.yml --list-ho").run.list_hosts);
     }
 

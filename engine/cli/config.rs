@@ -1,4 +1,4 @@
-//! `rplay config`: the settings, as `ansible-config` shows them.
+//! `rplay config`: shows the settings, like `ansible-config`.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! `rplay doc`: the modules, from the definitions they are checked by.
+//! `rplay doc`: documents modules, from the definitions that also validate their arguments.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use crate::args::DocArgs;
 #[error("{0}")]
 struct NoSuchModule(String);
 
-/// Prints what was asked for.
+/// Prints the requested documentation.
 pub fn command(args: &DocArgs) -> Result<u8, Problems> {
     crate::output::show(doc(args).map_err(NoSuchModule)?.as_bytes())?;
     Ok(0)
@@ -35,14 +35,14 @@ fn doc(args: &DocArgs) -> Result<String, String> {
     Ok(if args.modules.is_empty() { list(&found) } else { found.iter().map(page).collect::<Vec<_>>().join("\n") })
 }
 
-/// The modules and actions of these names, short or with their collection; all when none is named.
+/// The modules and actions of these names, short or fully qualified; all if no name is given.
 fn named(names: &[String]) -> Result<Vec<Action>, String> {
     if names.is_empty() {
         return Ok(Action::all());
     }
     let unknown = |name: &String| match Action::nearest(name) {
         Some(meant) => format!("there is no module `{name}`; did you mean `{meant}`?"),
-        None => format!("there is no module `{name}`; `rplay doc` lists all"),
+        None => format!("there is no module `{name}`; `rplay doc` lists all modules"),
     };
     names.iter().map(|name| Action::find(name).ok_or_else(|| unknown(name))).collect()
 }
@@ -60,13 +60,13 @@ fn list(entries: &[Action]) -> String {
     text
 }
 
-/// Up to the first full stop that ends a sentence.
+/// The text up to the first full stop that ends a sentence.
 fn first_sentence(doc: &str) -> String {
     let line = one_line(doc);
     line.split_once(". ").map_or(line.trim_end_matches('.').to_owned(), |(first, _)| first.to_owned())
 }
 
-/// A doc comment as running text; its paragraphs are joined, too.
+/// A doc comment as one line; paragraphs are joined.
 fn one_line(doc: &str) -> String {
     doc.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -74,12 +74,12 @@ fn one_line(doc: &str) -> String {
 fn page(entry: &Action) -> String {
     let mut text = format!("{}\n\n{}\n", full_name(entry), wrapped(entry.doc(), 2));
     if let Some(free_form) = entry.free_form() {
-        let _ = writeln!(text, "\n  Text beside the module's name is the argument `{free_form}`.");
+        let _ = writeln!(text, "\n  Free-form text after the module's name sets the argument `{free_form}`.");
     }
     let all = entry.args();
     let args: Vec<&Arg> = all.iter().filter(|arg| !arg.name.starts_with('_')).collect();
     if !args.is_empty() {
-        text.push_str("\nArguments (= must be given):\n");
+        text.push_str("\nArguments (= is required):\n");
     }
     for arg in args {
         let mark = if arg.required { '=' } else { '-' };
@@ -100,7 +100,7 @@ fn page(entry: &Action) -> String {
     text
 }
 
-/// Paragraphs broken at some 90 columns, indented.
+/// Indented paragraphs, wrapped at about 90 columns.
 fn wrapped(doc: &str, indent: usize) -> String {
     const WIDTH: usize = 90;
     let margin = " ".repeat(indent);
@@ -122,8 +122,8 @@ fn wrapped(doc: &str, indent: usize) -> String {
     paragraphs.join("\n\n")
 }
 
-/// A default as people would write it in a playbook, made of the Rust expression of the definition:
-/// `Flag(false)`, `"pong".to_owned()`, `State::Present`, `vec![]`.
+/// A default value in playbook syntax, from the Rust expression in the definition: `Flag(false)`, `"pong".to_owned()`,
+/// `State::Present`, `vec![]`.
 fn plain_default(source: &str) -> String {
     let mut text = source.trim();
     for ending in [".to_owned()", ".to_string()", ".into()"] {
@@ -159,8 +159,8 @@ fn snake_case(name: &str) -> String {
     found
 }
 
-/// A module's arguments as a JSON schema. Numbers and booleans may be written as text, too, and most
-/// values as templates, as modules read them leniently.
+/// JSON schema of a module's arguments. Because modules read arguments leniently, numbers and booleans may also be
+/// strings, and most values may be templates.
 fn schema(entry: &Action) -> Json {
     let args = entry.args();
     let mut properties = Map::new();
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(run(&["pinh"], false).unwrap_err(), "there is no module `pinh`; did you mean `ping`?");
         assert_eq!(
             run(&["my.own.ping"], false).unwrap_err(),
-            "there is no module `my.own.ping`; `rplay doc` lists all"
+            "there is no module `my.own.ping`; `rplay doc` lists all modules"
         );
     }
 

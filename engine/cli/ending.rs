@@ -1,8 +1,8 @@
-//! Ends that come before a run is over: a signal, or a fault of rplay itself.
+//! Ends a run early: on a signal, or after an internal error.
 //!
-//! Either may come at any time and on any thread, while others wait for hosts, a person or each other. So a thread
-//! of its own ends the process: it shows what is known of the run until then and exits. The agents notice that
-//! their controller has gone and end what they started.
+//! Either may happen at any time and on any thread, while other threads wait for hosts, a person or each other.
+//! Therefore a dedicated thread ends the process: it shows what is known of the run so far and exits. The agents
+//! notice that the controller is gone and stop what they started.
 
 use std::{
     io::{IsTerminal, Write},
@@ -22,22 +22,22 @@ use signal_hook::{
 
 use crate::{output, prompt};
 
-/// The exit code after Ctrl-C, as Ansible's.
+/// Exit code after Ctrl-C, same as Ansible's.
 const INTERRUPTED: i32 = 99;
 
-/// The exit code after a fault of rplay itself, as Ansible's.
+/// Exit code after an internal error, same as Ansible's.
 const UNEXPECTED: i32 = 250;
 
 /// How long the report may take to show what is known.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The run that is under way, and where it is shown.
+/// The current run and the channel to its report.
 static UNDER_WAY: Mutex<Option<(Arc<Run>, Arc<Channel>)>> = Mutex::new(None);
 
-/// Somebody is ending the process already.
+/// Whether a thread is already ending the process.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
-/// Sees to signals and panics from now on.
+/// Installs the handlers for signals and panics.
 pub fn prepare() {
     std::panic::set_hook(Box::new({
         let told = std::env::var_os("RUST_BACKTRACE").is_some_and(|wanted| wanted != "0");
@@ -46,7 +46,7 @@ pub fn prepare() {
             if told {
                 default(panic);
             }
-            // The message may quote data of the run: only the place is told.
+            // The panic message may quote data of the run, so only the location is shown.
             let place = panic.location().map(|place| format!(" ({}:{})", place.file(), place.line()));
             end(UNEXPECTED, fault(&place.unwrap_or_default()));
         }
@@ -57,21 +57,21 @@ pub fn prepare() {
         for signal in signals.forever() {
             let (code, text) = match signal {
                 SIGINT => (INTERRUPTED, "User interrupted execution".to_owned()),
-                // As a shell tells of a process that a signal has ended.
-                SIGTERM => (128 + signal, "the run was ended by the signal TERM".to_owned()),
-                _ => (128 + signal, "the run was ended by the signal HUP".to_owned()),
+                // The convention of shells for a process that was ended by a signal.
+                SIGTERM => (128 + signal, "the run was ended by SIGTERM".to_owned()),
+                _ => (128 + signal, "the run was ended by SIGHUP".to_owned()),
             };
             end(code, text);
         }
     });
 }
 
-/// Shows this run if it ends early.
+/// Registers the run whose recap is shown if it ends early.
 pub fn watch(run: &Arc<Run>, channel: &Arc<Channel>) {
     *UNDER_WAY.lock() = Some((run.clone(), channel.clone()));
 }
 
-/// The run is over. Does not return when something else ends the process already.
+/// Marks the run as finished. Does not return if another thread is already ending the process.
 pub fn run_is_over() {
     if ENDING.load(Ordering::Acquire) {
         wait();
@@ -86,18 +86,18 @@ pub fn wait() -> ! {
     }
 }
 
-/// What is said after a panic.
+/// The message shown after a panic.
 fn fault(place: &str) -> String {
     format!(
-        "rplay has a fault and cannot go on{place}. Please report it with your playbook's task; RUST_BACKTRACE=1 tells \
-         more"
+        "internal error{place}. Please report it with the task that caused it; RUST_BACKTRACE=1 shows \
+         a backtrace"
     )
 }
 
 /// Ends the process, in a thread of its own; at once when asked for the second time.
 fn end(code: i32, text: String) {
     if ENDING.swap(true, Ordering::AcqRel) {
-        // A thread that panics while the run is ended is of no interest.
+        // A panic while the run is being ended is ignored.
         if code != UNEXPECTED {
             prompt::restore();
             std::process::exit(code);
@@ -120,7 +120,7 @@ fn end(code: i32, text: String) {
     });
 }
 
-/// Tells why the run ends, and what has come of it so far.
+/// Shows why the run ends and what is known of it so far.
 fn show(text: &str) {
     let under_way = UNDER_WAY.lock().take();
     if let Some((_, channel)) = &under_way {
@@ -129,7 +129,7 @@ fn show(text: &str) {
     }
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let text = match colour {
-        // After the `^C` that the terminal has shown.
+        // Starts a new line after the `^C` that the terminal echoed.
         true => format!("\r\n\x1b[0;31m[ERROR]: {text}\x1b[0m\n"),
         false => format!("[ERROR]: {text}\n"),
     };
@@ -139,13 +139,13 @@ fn show(text: &str) {
         let hosts: Vec<String> = recap.hosts.iter().map(|(host, counts)| format!("{host} : {counts}\n")).collect();
         channel.send_last(Event::RunEnded(Arc::new(recap)));
         if !channel.flush_within(PATIENCE) {
-            // The report itself has the fault.
+            // The report itself panicked.
             let _ = write!(std::io::stdout(), "\nPLAY RECAP\n{}", hosts.concat());
         }
     }
 }
 
-/// Whether the caller of rplay wants a signal ignored (`nohup`).
+/// Whether rplay's parent process ignores the signal (`nohup`).
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

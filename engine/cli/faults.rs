@@ -1,4 +1,4 @@
-//! How faults look: the one place that knows miette's graphics.
+//! Rendering of diagnostics; the only file that uses miette's graphics.
 
 use std::{
     fmt,
@@ -16,9 +16,9 @@ use rplay::{
 
 use crate::output;
 
-/// What this process must not show, in problems that end it either.
+/// Secrets to mask in all output of this process, including the errors that end it.
 static SECRETS: LazyLock<Arc<Secrets>> = LazyLock::new(Arc::default);
-/// Where problems are written to as well.
+/// The log that also receives problems.
 static LOG: OnceLock<Arc<Log>> = OnceLock::new();
 
 /// The secrets of this process.
@@ -26,9 +26,9 @@ pub fn secrets() -> &'static Arc<Secrets> {
     &SECRETS
 }
 
-/// From now on problems are written to a log as well.
+/// From now on, problems are also written to the log.
 pub fn log_to(log: Arc<Log>) {
-    // One process is one run.
+    // There is one run per process.
     let _ = LOG.set(log);
 }
 
@@ -46,7 +46,7 @@ pub fn show(problems: &Problems) {
     }
 }
 
-/// Ansible's exit code for a file that cannot be read or understood.
+/// Ansible's exit code for a file that cannot be read or parsed.
 pub const UNREADABLE: u8 = 4;
 
 /// Ansible's exit code for options that make no sense.
@@ -73,7 +73,7 @@ pub fn end(problems: &Problems, exit_code: u8) -> u8 {
     exit_code
 }
 
-/// A diagnostic with its place, drawn. Lines of a text that was decrypted are not shown.
+/// Renders a diagnostic with its source. Lines of decrypted files are not shown.
 pub fn text(diagnostic: &dyn Diagnostic, colour: bool, columns: usize) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(columns).with_context_lines(1).with_links(false);
@@ -85,13 +85,14 @@ pub fn text(diagnostic: &dyn Diagnostic, colour: bool, columns: usize) -> String
     }
 }
 
-/// A diagnostic as it may be shown: in a text that was decrypted its place is named, but no line of it is shown, and
-/// no help, which may quote one.
+/// A diagnostic that is safe to show: for a decrypted file it gives the location, but no source lines and no help,
+/// which
+/// might quote them.
 struct Shown<'d> {
     inner: &'d dyn Diagnostic,
-    /// The message, masked before it is broken into lines.
+    /// Masked before it is wrapped into lines.
     message: String,
-    /// It stands in a decrypted text.
+    /// Whether it points into a decrypted file.
     secret: bool,
     related: Vec<Shown<'d>>,
 }
@@ -112,7 +113,7 @@ impl<'d> Shown<'d> {
     }
 }
 
-/// The place of a diagnostic in a decrypted text: `file:line:column`.
+/// The location of a diagnostic in a decrypted file: `file:line:column`.
 fn decrypted_place(diagnostic: &dyn Diagnostic) -> Option<String> {
     let label = diagnostic.labels()?.next()?;
     let content = diagnostic.source_code()?.read_span(label.inner(), 0, 0).ok()?;

@@ -1,4 +1,4 @@
-//! `rplay galaxy`: from the command line to what is installed.
+//! `rplay galaxy`: translates the command line into calls of `rplay::galaxy`.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ use crate::{
     output,
 };
 
-/// Does what the command line says; the result is the exit code.
+/// Runs the subcommand and returns the exit code.
 pub fn command(args: &GalaxyArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
     faults::show(&warnings);
@@ -104,7 +104,7 @@ fn install_collections(args: &CollectionInstallArgs, config: &Config) -> Result<
     galaxy.install_collections(&options)
 }
 
-/// `either`: nothing said that it is about roles alone.
+/// `either`: the command line named neither `role` nor `collection`.
 fn role(action: &RoleAction, config: &Config, either: bool) -> Done {
     match action {
         RoleAction::Install(args) => install_roles(args, config, either)?,
@@ -196,21 +196,21 @@ fn galaxy(config: &Config, common: &CommonArgs) -> Galaxy {
     Galaxy::new(config.collections_path.0.clone(), config.roles_path.0.clone(), servers(config, common), tell)
 }
 
-/// With the roles of these folders before the others.
+/// The configuration with these role directories first.
 fn roles_in(given: &[PathBuf], config: &Config, common: &CommonArgs) -> Galaxy {
     let mut galaxy = galaxy(config, common);
     galaxy.roles_path.splice(0..0, given.iter().cloned());
     galaxy
 }
 
-/// Every place in which collections are found by a run, too.
+/// All places in which a run finds collections.
 fn all_places(given: &[PathBuf], config: &Config) -> Vec<PathBuf> {
     let scan = *config.collections_scan_sys_path;
     let found = rplay::collections::Collections::new(config.collections_path.0.clone(), scan).places();
     given.iter().cloned().chain(found).collect()
 }
 
-/// Folders, some with colons between.
+/// Directories; an argument may hold several, separated by colons.
 fn folders(given: &[String]) -> Vec<PathBuf> {
     given.iter().flat_map(|text| text.split(':')).map(|path| PathBuf::from(absolute(Path::new(path)))).collect()
 }
@@ -266,7 +266,10 @@ fn signatures(args: &SignatureArgs, config: &Config) -> Result<SignatureOptions,
         ignored.clone_from(&config.galaxy_ignore_signature_status_codes);
     }
     if let Some(unknown) = ignored.iter().find(|code| !CODES.contains(&code.as_str())) {
-        return Err(GalaxyError::new(format!("gpg knows no status `{unknown}`; it is one of {}", CODES.join(", "))));
+        return Err(GalaxyError::new(format!(
+            "unknown gpg status code `{unknown}`; expected one of {}",
+            CODES.join(", ")
+        )));
     }
     let keyring = args.keyring.clone().or_else(|| config.galaxy_gpg_keyring.value.clone());
     if keyring.is_none() && !args.signature.is_empty() {

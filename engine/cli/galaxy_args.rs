@@ -14,97 +14,97 @@ pub struct GalaxyArgs {
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum GalaxyAction {
-    /// Collections
+    /// Manage collections
     Collection {
         #[command(subcommand)]
         action: CollectionAction,
     },
-    /// Roles
+    /// Manage roles
     Role {
         #[command(subcommand)]
         action: RoleAction,
     },
-    /// Without a kind it is about roles; `install -r` installs the collections of the file, too
+    /// Without `collection` or `role`, commands apply to roles; `install -r` also installs the file's collections
     #[command(flatten)]
     Either(RoleAction),
 }
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum CollectionAction {
-    /// Install collections by name, from files, folders, URLs and git
+    /// Install collections by name, or from files, directories, URLs and git
     Install(CollectionInstallArgs),
     /// List installed collections
     List(CollectionListArgs),
-    /// Make the folder of a new collection
+    /// Create the skeleton of a collection
     Init(InitArgs),
-    /// Make archives of collections
+    /// Build collection archives
     Build(BuildArgs),
-    /// Compare installed collections with their manifests, and those with the server's
+    /// Compare installed collections with their manifests, and the manifests with the server's
     Verify(VerifyArgs),
-    /// Download collections and what they need, for where no server is reached
+    /// Download collections and their dependencies for offline installation
     Download(DownloadArgs),
 }
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum RoleAction {
-    /// Install roles by name, from files, URLs and git
+    /// Install roles by name, or from files, URLs and git
     Install(RoleInstallArgs),
     /// List installed roles
     List(RoleListArgs),
-    /// Make the folder of a new role
+    /// Create the skeleton of a role
     Init(InitArgs),
     /// Remove installed roles
     Remove(RoleNamesArgs),
-    /// Show what is known of roles
+    /// Show information about roles
     Info(RoleInfoArgs),
-    /// Look for roles on the server
+    /// Search for roles on the server
     Search(SearchArgs),
 }
 
-/// What all of them know.
+/// Options of all subcommands.
 #[derive(Clone, Debug, Default, Args)]
 pub struct CommonArgs {
-    /// A server of `server_list`, or the URL of one
+    /// Name of a server in `server_list`, or a URL
     #[arg(short, long, alias = "api-server", value_name = "SERVER")]
     pub server: Option<String>,
-    /// The token for the server
+    /// API token for the server
     #[arg(long, alias = "api-key", value_name = "TOKEN")]
     pub token: Option<String>,
-    /// Believe servers whatever their certificates
+    /// Do not verify TLS certificates
     #[arg(short = 'c', long)]
     pub ignore_certs: bool,
-    /// Seconds that the server may take [default: 60]
+    /// Server timeout in seconds [default: 60]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     pub timeout: Option<u32>,
-    /// Accepted for Ansible's sake: rplay keeps no answers of servers
+    /// Accepted for compatibility: rplay caches no server responses
     #[arg(long, hide = true)]
     pub clear_response_cache: bool,
     #[arg(long, hide = true)]
     pub no_cache: bool,
-    /// Accepted for Ansible's sake: all is said already
+    /// Accepted for compatibility: all messages are always shown
     #[arg(short, long, action = ArgAction::Count, hide = true)]
     pub verbose: u8,
 }
 
-/// How signatures are checked.
+/// Signature verification.
 #[derive(Clone, Debug, Default, Args)]
 pub struct SignatureArgs {
-    /// The keys that sign collections; without it no signature is checked
+    /// Keyring for verifying collection signatures; without it, signatures are not verified
     #[arg(long, value_name = "FILE")]
     pub keyring: Option<PathBuf>,
-    /// Check no signatures
+    /// Do not verify signatures
     #[arg(long)]
     pub disable_gpg_verify: bool,
-    /// More signatures of the collections: a file or a URL; may be repeated
+    /// Additional signature of the collections, a file or URL; may be repeated
     #[arg(long, value_name = "PLACE")]
     pub signature: Vec<String>,
-    /// How many must be valid: a number or `all`, with `+` before it even where there are none
+    /// How many signatures must be valid: a number or `all`; a leading `+` also rejects collections without signatures
     #[arg(long, value_name = "COUNT")]
     pub required_valid_signature_count: Option<String>,
-    /// What gpg may say of a signature without making it invalid; may be repeated
+    /// A gpg status code that does not invalidate a signature; may be repeated
     #[arg(long, value_name = "CODE")]
     pub ignore_signature_status_code: Vec<String>,
-    /// The same, several at once
+    /// Several such status codes
     #[arg(long, value_name = "CODE", num_args = 1..)]
     pub ignore_signature_status_codes: Vec<String>,
 }
@@ -114,31 +114,31 @@ pub struct CollectionInstallArgs {
     /// NAMESPACE.NAME[:RANGE], a file, folder or URL, or git+URL[#FOLDER][,VERSION]
     #[arg(value_name = "COLLECTION")]
     pub collections: Vec<String>,
-    /// A file that lists them
+    /// Requirements file
     #[arg(short, long, value_name = "FILE", conflicts_with = "collections")]
     pub requirements_file: Option<PathBuf>,
-    /// Where to install [default: the first of collections_path]
+    /// Where to install [default: the first directory of collections_path]
     #[arg(short = 'p', long, value_name = "FOLDER")]
     pub collections_path: Option<PathBuf>,
-    /// Install what is named even where it is installed
+    /// Reinstall the named collections
     #[arg(short, long)]
     pub force: bool,
-    /// The same for what it needs
+    /// Reinstall the named collections and their dependencies
     #[arg(long, conflicts_with = "no_deps")]
     pub force_with_deps: bool,
-    /// Do not install what it needs
+    /// Do not install dependencies
     #[arg(short, long)]
     pub no_deps: bool,
-    /// Take newer versions than those installed
+    /// Upgrade installed collections
     #[arg(short = 'U', long)]
     pub upgrade: bool,
-    /// Take pre-releases, too
+    /// Accept pre-releases
     #[arg(long)]
     pub pre: bool,
-    /// Ask no server
+    /// Do not contact any server
     #[arg(long)]
     pub offline: bool,
-    /// Go on with the next one when one fails
+    /// Continue with the next collection after an error
     #[arg(short, long)]
     pub ignore_errors: bool,
     #[command(flatten)]
@@ -167,10 +167,10 @@ impl From<Format> for ListFormat {
 
 #[derive(Clone, Debug, Args)]
 pub struct CollectionListArgs {
-    /// NAMESPACE.NAME; all when none is named
+    /// NAMESPACE.NAME; without it, all are listed
     #[arg(value_name = "COLLECTION")]
     pub collection: Option<String>,
-    /// One more place to look in, before the others; may be repeated
+    /// Additional directory to search first; may be repeated
     #[arg(short = 'p', long, value_name = "FOLDER")]
     pub collections_path: Vec<String>,
     #[arg(long, value_enum, default_value_t)]
@@ -183,10 +183,10 @@ pub struct CollectionListArgs {
 pub struct InitArgs {
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// The folder to make it in
+    /// Parent directory
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub init_path: PathBuf,
-    /// Even where it is already
+    /// Overwrite an existing one
     #[arg(short, long)]
     pub force: bool,
     #[command(flatten)]
@@ -195,13 +195,13 @@ pub struct InitArgs {
 
 #[derive(Clone, Debug, Args)]
 pub struct BuildArgs {
-    /// Folders with a galaxy.yml [default: the working folder]
+    /// Directories with a galaxy.yml [default: the working directory]
     #[arg(value_name = "FOLDER")]
     pub folders: Vec<PathBuf>,
-    /// Where the archives are put
+    /// Output directory for the archives
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub output_path: PathBuf,
-    /// Even where such an archive is already
+    /// Overwrite existing archives
     #[arg(short, long)]
     pub force: bool,
     #[command(flatten)]
@@ -213,16 +213,16 @@ pub struct VerifyArgs {
     /// NAMESPACE.NAME[:VERSION]
     #[arg(value_name = "COLLECTION")]
     pub collections: Vec<String>,
-    /// A file that lists them
+    /// Requirements file
     #[arg(short, long, value_name = "FILE", conflicts_with = "collections")]
     pub requirements_file: Option<PathBuf>,
-    /// Where they are installed, before the usual places; may be repeated
+    /// Additional directory to search first; may be repeated
     #[arg(short = 'p', long, value_name = "FOLDER")]
     pub collections_path: Vec<String>,
-    /// Ask no server: only the manifest that was installed
+    /// Do not contact any server; check only against the installed manifest
     #[arg(long)]
     pub offline: bool,
-    /// Go on with the next one when one fails
+    /// Continue with the next collection after an error
     #[arg(short, long)]
     pub ignore_errors: bool,
     #[command(flatten)]
@@ -233,19 +233,19 @@ pub struct VerifyArgs {
 
 #[derive(Clone, Debug, Args)]
 pub struct DownloadArgs {
-    /// As `install` takes them
+    /// Same syntax as for `install`
     #[arg(value_name = "COLLECTION")]
     pub collections: Vec<String>,
-    /// A file that lists them
+    /// Requirements file
     #[arg(short, long, value_name = "FILE", conflicts_with = "collections")]
     pub requirements_file: Option<PathBuf>,
-    /// Where the archives are put
+    /// Output directory for the archives
     #[arg(short = 'p', long, value_name = "FOLDER", default_value = "./collections")]
     pub download_path: PathBuf,
-    /// Without what they need
+    /// Do not download dependencies
     #[arg(short, long)]
     pub no_deps: bool,
-    /// Take pre-releases, too
+    /// Accept pre-releases
     #[arg(long)]
     pub pre: bool,
     #[command(flatten)]
@@ -257,25 +257,25 @@ pub struct RoleInstallArgs {
     /// USER.NAME[,VERSION[,FOLDER]], a file, a URL or git+URL
     #[arg(value_name = "ROLE")]
     pub roles: Vec<String>,
-    /// A file that lists them
+    /// Requirements file
     #[arg(short = 'r', long, alias = "requirements-file", value_name = "FILE", conflicts_with = "roles")]
     pub role_file: Option<PathBuf>,
-    /// Where to install [default: the first of roles_path]
+    /// Where to install [default: the first directory of roles_path]
     #[arg(short = 'p', long, value_name = "FOLDER")]
     pub roles_path: Option<PathBuf>,
-    /// Install what is named even where it is installed
+    /// Reinstall the named roles
     #[arg(short, long)]
     pub force: bool,
-    /// The same for the roles it needs
+    /// Reinstall the named roles and their dependencies
     #[arg(long, conflicts_with = "no_deps")]
     pub force_with_deps: bool,
-    /// Do not install the roles it needs
+    /// Do not install dependencies
     #[arg(short, long)]
     pub no_deps: bool,
-    /// Keep the repository with the role
+    /// Keep the .git directory of the role
     #[arg(short = 'g', long)]
     pub keep_scm_meta: bool,
-    /// Go on with the next one when one fails
+    /// Continue with the next role after an error
     #[arg(short, long)]
     pub ignore_errors: bool,
     #[command(flatten)]
@@ -286,10 +286,10 @@ pub struct RoleInstallArgs {
 
 #[derive(Clone, Debug, Args)]
 pub struct RoleListArgs {
-    /// All when none is named
+    /// Role name; without it, all are listed
     #[arg(value_name = "ROLE")]
     pub role: Option<String>,
-    /// One more place to look in, before the others; may be repeated
+    /// Additional directory to search first; may be repeated
     #[arg(short = 'p', long, value_name = "FOLDER")]
     pub roles_path: Vec<String>,
     #[command(flatten)]
@@ -300,7 +300,7 @@ pub struct RoleListArgs {
 pub struct RoleNamesArgs {
     #[arg(value_name = "ROLE")]
     pub roles: Vec<String>,
-    /// One more place to look in, before the others; may be repeated
+    /// Additional directory to search first; may be repeated
     #[arg(short = 'p', long, value_name = "FOLDER")]
     pub roles_path: Vec<String>,
     #[command(flatten)]
@@ -311,14 +311,14 @@ pub struct RoleNamesArgs {
 pub struct RoleInfoArgs {
     #[command(flatten)]
     pub names: RoleNamesArgs,
-    /// Ask no server
+    /// Do not contact any server
     #[arg(long)]
     pub offline: bool,
 }
 
 #[derive(Clone, Debug, Args)]
 pub struct SearchArgs {
-    /// Words that all must be there
+    /// Search terms; a role must match all of them
     #[arg(value_name = "WORD")]
     pub words: Vec<String>,
     /// Platforms
@@ -327,7 +327,7 @@ pub struct SearchArgs {
     /// Tags
     #[arg(long, value_name = "TAGS")]
     pub galaxy_tags: Option<String>,
-    /// Who made it
+    /// Author of the role
     #[arg(long, value_name = "NAME")]
     pub author: Option<String>,
     #[command(flatten)]

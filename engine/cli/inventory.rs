@@ -1,4 +1,4 @@
-//! `rplay inventory`: hosts, groups and variables, as ansible-inventory shows them.
+//! `rplay inventory`: shows hosts, groups and variables, like `ansible-inventory`.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -63,7 +63,7 @@ impl From<InventoryCommandError> for Ended {
     }
 }
 
-/// Prints the inventory as `ansible-inventory` does.
+/// Prints the inventory in the format of `ansible-inventory`.
 pub fn command(args: &InventoryArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
     faults::show(&warnings);
@@ -110,7 +110,7 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
         })?
         .map_err(unreadable)?
     } else {
-        // Extra variables win over all others, as in a play.
+        // As in a play, extra variables take precedence over all others.
         let extra = rplay::vars::extra_vars(&args.sources.extra_vars, &vault)?;
         let json = match &args.host {
             Some(host) if inventory.host(host).is_none() => {
@@ -193,8 +193,7 @@ fn pretty(json: &Json) -> String {
     }
 }
 
-/// The listing in the shape of an inventory file: groups within groups, and the variables of a host where it
-/// is named first.
+/// The listing in the format of an inventory file: nested groups, with a host's variables where the host first occurs.
 fn nested(listing: &Json) -> Json {
     let mut told = HashSet::new();
     let all = nested_group("all", listing, &mut told);
@@ -203,14 +202,14 @@ fn nested(listing: &Json) -> Json {
     Json::Object(Map::from_iter(all))
 }
 
-/// `told` holds the groups and hosts, told apart by their kind, of which all has been said.
+/// `told` holds the groups and hosts that have already been written in full, with their kind.
 fn nested_group<'l>(name: &str, listing: &'l Json, told: &mut HashSet<(&'static str, &'l str)>) -> Json {
     let empty = || Json::Object(Map::new());
     let mut group = Map::new();
     for kind in ["children", "hosts"] {
         let members = listing.get(name).and_then(|group| group.get(kind)).and_then(Json::as_array);
         let mut shown = Map::new();
-        // As the emitter sorts them, so that the first one says it all.
+        // Same order as the YAML emitter's, so that the first occurrence is the complete one.
         let members: BTreeSet<&str> = members.into_iter().flatten().filter_map(Json::as_str).collect();
         for member in members {
             let first = told.insert((kind, member));
@@ -290,7 +289,7 @@ mod tests {
         assert!(toml.contains("[web.hosts.w1]\na = 1\nx = 1\ny = 2\n"), "{toml}");
         assert!(toml.contains("[web.hosts.w2]\nx = 1\n") && toml.contains("[all]\nchildren = [\n    \"ungrouped\",\n"));
     }
-    /// What reads as something else in YAML 1.1 must come back as the text that it was.
+    /// Text that YAML 1.1 would parse as another type must round-trip as text.
     #[test]
     fn the_yaml_is_an_inventory_that_says_the_same() {
         let words = [
@@ -338,7 +337,7 @@ mod tests {
         assert_eq!(list(&file(".yml", &text), &[]), list(&given, &[]), "{text}");
     }
 
-    /// An encrypted value stays one, nested or not, and can be read again.
+    /// An encrypted value stays encrypted, nested or not, and can be read again.
     #[test]
     fn encrypted_values_are_shown_as_such() {
         let file = |text: &str| {

@@ -11,7 +11,7 @@ use rplay::{
 
 use crate::args::RunArgs;
 
-/// Prints what the options ask for; nothing for `--syntax-check` but the playbooks' names.
+/// Prints the requested lists; for `--syntax-check` only the names of the playbooks.
 pub fn show(
     args: &RunArgs,
     playbooks: &[(PathBuf, Vec<Arc<Play>>)],
@@ -47,7 +47,7 @@ pub fn show(
                 let tags: Vec<String> = tags.into_iter().collect();
                 all_tags.extend(tags.iter().cloned());
                 if args.list_tasks {
-                    // As Ansible lists them: the role stands before a task that has a name.
+                    // Like Ansible, the role precedes the task's name.
                     let name = match (&task.name, &task.role) {
                         (Some(name), Some(role)) => format!("{} : {}", role.name, words(name).join(",")),
                         (Some(name), None) => words(name).join(","),
@@ -80,7 +80,7 @@ fn each_task(steps: &[Step], found: &mut dyn FnMut(&rplay::plan::Task)) {
     }
 }
 
-/// A keyword's words: constants as they are, templates as they were written.
+/// The value of a keyword: constants as they are, templates unrendered.
 fn words(field: &rplay::plan::Field) -> Vec<String> {
     match field.value.data() {
         Some(value) if value.as_str().is_none() => match value.try_iter() {

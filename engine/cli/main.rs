@@ -38,11 +38,11 @@ use rplay::link::{askpass, hold_stops, release_stops};
 
 fn main() -> ExitCode {
     let first = std::env::args().nth(1).unwrap_or_default();
-    // ssh asks for a password: its question is the only argument.
+    // ssh runs this executable to ask for a password; the prompt is its only argument.
     if std::env::var_os(askpass::SOCKET).is_some() {
         return askpass::main(&first);
     }
-    // Before anything else: an agent starts on every host.
+    // First of all, since an agent starts on every host.
     if first == "agent" {
         return rplay_agent::main();
     }
@@ -53,11 +53,11 @@ fn main() -> ExitCode {
     roomy(controller)
 }
 
-/// Runs on a stack that has room for whatever nests as deep as the settings allow; only what is used of it costs
+/// Runs `run` on a large stack, enough for the deepest nesting that the settings allow. Only the part in use costs
 /// memory.
 fn roomy(run: fn() -> ExitCode) -> ExitCode {
     const STACK: usize = 256 << 20;
-    // Somebody else may have made the pool already: its threads are as good, with less room.
+    // If the global pool already exists, its threads serve as well, with less stack.
     let _ = rayon::ThreadPoolBuilder::new().stack_size(STACK / 4).build_global();
     match std::thread::Builder::new().name("controller".to_owned()).stack_size(STACK).spawn(run) {
         Ok(thread) => thread.join().unwrap_or_else(|_| ending::wait()),
@@ -66,11 +66,11 @@ fn roomy(run: fn() -> ExitCode) -> ExitCode {
 }
 
 fn controller() -> ExitCode {
-    // The panic hook has told what happened, and ends the process.
+    // The panic hook has reported the panic and ends the process.
     std::panic::catch_unwind(command).unwrap_or_else(|_| ending::wait())
 }
 
-/// Reads the command line and does what it says.
+/// Parses the command line and runs the command.
 fn command() -> ExitCode {
     let called = tool::Called::of(std::env::args_os().collect());
     if called.wants_version() {

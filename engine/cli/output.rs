@@ -1,4 +1,4 @@
-//! Standard output and standard error, which may be closed: `rplay doc | head`.
+//! Standard output and standard error, which may be closed early: `rplay doc | head`.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -8,7 +8,7 @@ use rplay::source::Problems;
 #[error("standard output: {0}")]
 struct OutputError(io::Error);
 
-/// Writes to standard output. Who has closed it has read enough, which is no fault; a full disk is one.
+/// Writes to standard output. A closed pipe is not an error; a full disk is.
 pub fn show(text: &[u8]) -> Result<(), Problems> {
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
@@ -17,13 +17,13 @@ pub fn show(text: &[u8]) -> Result<(), Problems> {
     }
 }
 
-/// Writes to standard output for a person, if one is there.
+/// Writes to standard output, ignoring errors.
 pub fn tell(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// Writes to standard error, if anybody reads it.
+/// Writes to standard error, ignoring errors.
 pub fn aside(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }

@@ -1,5 +1,4 @@
-//! Passwords: of vaults, of logins, of becoming another user. From files, programs or a question; never
-//! from the command line.
+//! Passwords for vaults, logins and privilege escalation, from files, programs or prompts; never from the command line.
 
 use std::{path::Path, sync::Arc};
 
@@ -17,11 +16,11 @@ use crate::{args::PasswordArgs, output, prompt};
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 enum PasswordError {
-    #[error("the password file {path} cannot be read: {reason}")]
+    #[error("cannot read the password file {path}: {reason}")]
     File { path: String, reason: String },
     #[error("no password was given: {0}")]
     #[diagnostic(help(
-        "give it in a file (--become-password-file, --connection-password-file) or as a variable from a vault"
+        "pass it in a file (--become-password-file, --connection-password-file) or as a vaulted variable"
     ))]
     Asked(String),
 }
@@ -84,7 +83,7 @@ pub fn gather(
     Ok(Arc::new(Vault::gather(sources, *config.vault_id_match, secrets.clone(), ask, warn)?))
 }
 
-/// A password from a file, from a question, or none.
+/// Reads a password from a file or a prompt, if one is given.
 pub fn password(file: Option<&Path>, ask: bool, question: &str, secrets: &Secrets) -> Result<Option<Secret>, Problems> {
     let text = match (file, ask) {
         (Some(path), _) => Some(

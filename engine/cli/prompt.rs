@@ -1,4 +1,4 @@
-//! Questions to the person at the terminal.
+//! Prompts on the terminal.
 
 use std::{
     fs::{File, OpenOptions},
@@ -44,21 +44,21 @@ pub fn line(question: &str, echo: bool) -> io::Result<String> {
     Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// How the terminal was before a question hid what is typed.
+/// The terminal's settings before a prompt turned off echo.
 static HIDDEN: Mutex<Option<Termios>> = Mutex::new(None);
 
 fn hidden() -> MutexGuard<'static, Option<Termios>> {
     HIDDEN.lock()
 }
 
-/// Makes the terminal show what is typed again, when the process ends in the middle of a question.
+/// Turns echo back on when the process ends during a prompt.
 pub fn restore() {
     if let (Some(before), Ok(terminal)) = (hidden().take(), File::open("/dev/tty")) {
         let _ = tcsetattr(&terminal, SetArg::TCSANOW, &before);
     }
 }
 
-/// What is typed is not shown while this lives.
+/// Turns off echo while it lives.
 struct Unseen<'t> {
     terminal: &'t File,
     before: Termios,
@@ -82,7 +82,7 @@ impl Drop for Unseen<'_> {
     }
 }
 
-/// `pause` and `vars_prompt`, in step with the report.
+/// Prompts for `pause` and `vars_prompt`, in order with the report.
 pub struct Person {
     pub report: Arc<Channel>,
     pub secrets: Arc<Secrets>,
@@ -94,7 +94,7 @@ impl Prompt for Person {
         let text = &*self.secrets.mask(text);
         let stdin = io::stdin();
         if !stdin.is_terminal() {
-            // Answers may come from a pipe; nothing at all means that nobody is there.
+            // Input may come from a pipe; end of input means that nobody is there.
             output::tell(&visible(text));
             let mut line = String::new();
             let read = stdin.lock().read_line(&mut line).unwrap_or(0);
@@ -119,7 +119,7 @@ impl Prompt for Person {
             std::thread::sleep(duration);
             return Ok(());
         }
-        output::tell("(press enter to go on, ctrl+C to end)\n");
+        output::tell("(press Enter to continue, Ctrl+C to abort)\n");
         let until = Instant::now() + duration;
         loop {
             let left = until.saturating_duration_since(Instant::now());

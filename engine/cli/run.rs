@@ -1,4 +1,4 @@
-//! Running playbooks: from the command line to a run and its exit code.
+//! Runs playbooks: from the command line to the exit code.
 
 use std::{
     collections::HashMap,
@@ -34,22 +34,22 @@ pub const FORKS: u32 = 50;
 enum RunError {
     #[error("{0}")]
     Usage(String),
-    #[error("the threads that serve the hosts cannot be started: {0}")]
+    #[error("cannot start the threads for host connections: {0}")]
     Links(std::io::Error),
 }
 
-/// Makes a report that masks secrets and writes to a log as well.
+/// Creates a report that masks secrets and also writes to a log.
 type NewReader = dyn FnOnce(&Config, &Arc<Secrets>, Option<Arc<Log>>) -> Box<dyn Reader>;
 
-/// What is to be run.
+/// The plays to run.
 pub enum Plays {
-    /// The files that the command line names.
+    /// The files on the command line.
     Files,
-    /// Plays that are no file, with a report of their own.
+    /// Plays that are not in a file, with their own report.
     Text { source: Arc<Source>, folder: PathBuf, reader: Box<NewReader> },
 }
 
-/// Runs plays; the result is the exit code.
+/// Runs plays and returns the exit code.
 pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
     if args.connection.scp_extra_args.is_some() || args.connection.sftp_extra_args.is_some() {
@@ -83,7 +83,7 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let mut exit_code = None;
     let extra = extra_vars(&args.sources.extra_vars, &vault).unwrap_or_else(|found| {
         problems.0.extend(found.0);
-        // As Ansible has it: no such file is 1.
+        // Ansible exits with 1 if such a file does not exist.
         let mut files = args.sources.extra_vars.iter().filter_map(|arg| arg.strip_prefix('@'));
         let all_there = files.all(|path| std::path::Path::new(path).exists());
         exit_code = Some(if all_there { faults::UNREADABLE } else { 1 });
@@ -127,7 +127,7 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
             Err(found) => problems.0.extend(found.0),
         }
     }
-    // Everything that is wrong is told at once, and before any host is touched.
+    // All errors are reported together, before any host is touched.
     if !problems.is_empty() {
         channel.flush();
         let exit_code = exit_code.unwrap_or_else(|| rplay::plan::exit_code(&problems));
@@ -140,7 +140,7 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     if args.only_looks() {
         channel.flush();
         listing::show(args, &resolved, &inventory, allowed.as_ref())?;
-        // The process ends here: to free them piece by piece takes a tenth of all the time.
+        // The process ends here; freeing them would take a tenth of the total time.
         std::mem::forget((resolved, resolver, inventory));
         return Ok(0);
     }
@@ -337,7 +337,7 @@ fn options(
     })
 }
 
-/// A password of the settings; no output shows it.
+/// A password from the settings, registered so that no output shows it.
 fn secret(setting: &Option<rplay::config::Secret>, secrets: &Secrets) -> Option<rplay::link::Secret> {
     setting.as_ref().map(|secret| {
         secrets.add(&secret.0);
@@ -345,7 +345,7 @@ fn secret(setting: &Option<rplay::config::Secret>, secrets: &Secrets) -> Option<
     })
 }
 
-/// What the settings say about single ways of becoming another user.
+/// The settings of the individual privilege escalation methods.
 fn methods(config: &Config, secrets: &Secrets) -> HashMap<&'static str, MethodDefaults> {
     macro_rules! of {
         ($user:ident $exe:ident $flags:ident $pass:ident) => {

@@ -1,4 +1,4 @@
-//! Ansible's own names: called by one of them, the command behaves as that tool.
+//! Ansible's command names: called by one of them, rplay behaves like that tool.
 
 use std::{ffi::OsString, path::Path};
 

@@ -1,4 +1,4 @@
-//! `rplay vault`: encrypts and decrypts files and values, as `ansible-vault` does.
+//! `rplay vault`: encrypts and decrypts files and values, like `ansible-vault`.
 
 use std::{
     io::{self, IsTerminal, Read, Write},
@@ -87,7 +87,7 @@ impl Printed {
     }
 }
 
-/// Carries out `rplay vault` and prints what is to be printed.
+/// Runs `rplay vault` and prints its output.
 pub fn command(args: &VaultArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
     faults::show(&warnings);
@@ -418,7 +418,7 @@ fn replace(path: &Path, content: &[u8]) -> Result<(), Problems> {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let written = options.write(true).create_new(true).open(&new).and_then(|mut file| {
             file.write_all(content)?;
-            // Only root may give files away; for others the owner is the same already.
+            // Only root may change the owner; for other users it is already the same.
             let _ = std::os::unix::fs::fchown(&file, Some(about.uid()), Some(about.gid()));
             file.set_permissions(std::fs::Permissions::from_mode(about.mode() & 0o7777))?;
             std::fs::rename(&new, &path)

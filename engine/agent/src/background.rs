@@ -1,4 +1,4 @@
-//! Work that goes on when the agent is gone: a process of its own, which writes down what came of it.
+//! Background jobs (`async`): each is a process of its own that outlives the agent and records its outcome.
 
 use std::{
     io::{self, Write, stdin},
@@ -19,14 +19,13 @@ use rplay_wire::{Background, Call, Failure, Outcome, encode, read_frame};
 
 use crate::descendants;
 
-/// The words after `rplay agent` that make a process which only starts the job and ends, so that the job
-/// is nobody's child and outlives the agent.
+/// `rplay agent start-job` only starts the job and exits, so that the job is reparented to init and outlives the agent.
 const START: &str = "start-job";
-/// The words that make the job itself.
+/// `rplay agent run-job` is the job itself.
 const RUN: &str = "run-job";
 
-/// Begins a call as a job. The outcome says that it has begun. What the job needs of the controller is fetched by way of
-/// `host` before.
+/// Starts a call as a job; the outcome only says that it has started. Content that the job needs from the controller is
+/// fetched through `host` first.
 pub fn begin(call: &Call, job: &Background, host: &Host) -> Outcome {
     let begun = || -> Result<Outcome, Failure> {
         let whole;
@@ -41,7 +40,7 @@ pub fn begin(call: &Call, job: &Background, host: &Host) -> Outcome {
         file.write(&Progress::Ordered)?;
         start(call, job).map_err(|error| {
             let _ = file.remove();
-            Failure::new(format!("the job could not be started: {error}"))
+            Failure::new(format!("cannot start the job: {error}"))
         })?;
         Ok(Outcome { changed: true, data: file.describe(false).into_iter().collect(), ..Outcome::default() })
     };
@@ -52,13 +51,13 @@ fn host(call: &Call) -> Host {
     Host::new(call.environment.clone(), Arc::new(NoBlobs))
 }
 
-/// The call goes in by standard input: arguments could be read by everybody.
+/// The call is passed on standard input, since other users can read arguments.
 fn start(call: &Call, job: &Background) -> io::Result<()> {
     let call = encode(call).map_err(io::Error::other)?;
     let mut starter =
         again(START, &job.id).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     let mut input = starter.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    // The starter passes its input on and does not wait, so this ends when the job has read it.
+    // The starter hands its standard input on without waiting, so this ends once the job has read it.
     let written = input.write_all(&call);
     drop(input);
     let output = starter.wait_with_output()?;
@@ -68,14 +67,14 @@ fn start(call: &Call, job: &Background) -> io::Result<()> {
     }
 }
 
-/// This executable, even if its file has gone.
+/// This executable, even if its file has been removed.
 fn again(word: &str, id: &str) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.args(["agent", word, id]);
     command
 }
 
-/// What `rplay agent start-job` and `rplay agent run-job` do; `None` for other words.
+/// Implements `rplay agent start-job` and `rplay agent run-job`; `None` for other words.
 pub fn main(words: &[String]) -> Option<io::Result<()>> {
     let [word, id] = words else { return None };
     match word.as_str() {
@@ -99,7 +98,8 @@ fn run(id: &str) -> io::Result<()> {
     file.write(&Progress::Done(Box::new(within(call, Duration::from_secs(seconds)))))
 }
 
-/// The outcome of a call, or that it took too long: then what it has started is killed.
+/// The outcome of a call. If it exceeds the limit, the processes that it started are killed and the outcome is a
+/// failure.
 fn within(call: Call, limit: Duration) -> Outcome {
     let (tell, told) = mpsc::channel();
     let worker = thread::Builder::new().spawn(move || {
@@ -110,6 +110,6 @@ fn within(call: Call, limit: Duration) -> Outcome {
             descendants::kill_all();
             Outcome::failed(Failure::new("Timeout exceeded"))
         }),
-        Err(error) => Outcome::failed(Failure::new(format!("the host has no room for another thread: {error}"))),
+        Err(error) => Outcome::failed(Failure::new(format!("cannot start a thread on the host: {error}"))),
     }
 }

@@ -1,4 +1,4 @@
-//! Carrying out stages of a batch under the agent's own identity.
+//! Runs the stages of a batch as the agent's own user.
 
 use std::{
     io,
@@ -19,10 +19,10 @@ use crate::{
     running::Running,
 };
 
-/// More would only stand in each other's way.
+/// More workers would only slow each other down.
 const MOST_WORKERS: usize = 64;
 
-/// Runs the stages one after the other, until one fails on which the others depend.
+/// Runs the stages in order, until a stage fails that later ones depend on.
 pub fn run(part: &Part, running: &Running, blobs: &Arc<dyn BlobSource>, replies: &Replies) -> Progress {
     let mut progress = Progress { calls: 0, goes_on: true };
     let end = part.first + part.calls();
@@ -45,17 +45,17 @@ pub fn run(part: &Part, running: &Running, blobs: &Arc<dyn BlobSource>, replies:
     progress
 }
 
-/// How a stage came to its end.
+/// How a stage ended.
 struct Ended {
-    /// So many of its calls were answered.
+    /// The number of calls that were answered.
     calls: usize,
-    /// One of them failed.
+    /// Whether one of them failed.
     failed: bool,
-    /// The controller is to hear one of them before anything more is begun.
+    /// Whether the controller must see one of the outcomes before anything more starts.
     held_up: bool,
 }
 
-/// Where the calls of a stage send content to.
+/// Where the calls of a stage send file content.
 struct Sending<'a> {
     replies: &'a Replies,
     batch: u64,
@@ -81,8 +81,8 @@ impl ContentTarget for Outgoing {
     }
 }
 
-/// Runs the calls in order, `stage.parallel` of them side by side, and tells each outcome when it is there.
-/// After one that holds up what follows, no further call is begun unless they run side by side.
+/// Runs the calls in order, up to `stage.parallel` of them concurrently, and sends each outcome as soon as it is there.
+/// After an outcome that holds up the batch, no further call starts, unless the calls are concurrent.
 fn run_stage(
     stage: &Stage,
     running: &Running,
@@ -123,7 +123,7 @@ fn run_stage(
     };
     thread::scope(|scope| {
         for _ in 1..workers {
-            // With fewer threads than wished for it only takes longer.
+            // With fewer threads the stage only takes longer.
             let _ = thread::Builder::new().spawn_scoped(scope, work);
         }
         work();

@@ -1,4 +1,4 @@
-//! Content that comes from the controller when a module asks for it.
+//! File content that modules fetch from the controller.
 
 use std::{
     collections::HashMap,
@@ -17,8 +17,8 @@ use sha2::{Digest, Sha256};
 
 use crate::replies::Replies;
 
-/// All content fetched so far: one transfer for each digest, however many calls wait for it. The files
-/// lie in a folder that only this user can enter and that goes away with the agent.
+/// All content fetched so far. Each digest is transferred once, however many calls need it. The files are in a private
+/// directory that is removed with the agent.
 pub struct Blobs {
     replies: Replies,
     inner: Mutex<Inner>,
@@ -28,7 +28,7 @@ pub struct Blobs {
 struct Inner {
     folder: Option<scratch::Folder>,
     fetches: HashMap<String, Arc<Fetch>>,
-    /// Nothing comes any more.
+    /// Set once the controller is gone.
     closed: bool,
 }
 
@@ -70,9 +70,9 @@ impl Blobs {
         Blobs { replies, inner: Mutex::default() }
     }
 
-    /// The file with the content of that SHA-256. Blocks until the controller has sent all of it.
+    /// Path of the file with the content of this SHA-256. Blocks until the controller has sent all of it.
     pub fn fetch_digest(&self, sha256: &str) -> io::Result<PathBuf> {
-        // It becomes a file name.
+        // The digest is used as a file name.
         if !hex::is_sha256(sha256) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a sha256 digest"));
         }
@@ -83,7 +83,7 @@ impl Blobs {
         fetch.wait()
     }
 
-    /// The transfer for a digest, and whether it is a new one.
+    /// The transfer for a digest, and whether this call started it.
     fn join(&self, sha256: &str) -> io::Result<(Arc<Fetch>, bool)> {
         let mut inner = self.inner();
         if inner.closed {
@@ -104,14 +104,14 @@ impl Blobs {
         Ok((fetch, true))
     }
 
-    /// Takes the next piece. Pieces of content that nobody asked for are dropped.
+    /// Adds a piece. Pieces of content that nobody asked for are dropped.
     pub fn piece(&self, sha256: &str, piece: &[u8], last: bool) {
         let Some(fetch) = self.inner().fetches.get(sha256).cloned() else { return };
         let mut state = fetch.state();
         let State::Arriving { path, file, digest } = &mut *state else { return };
         digest.update(piece);
         let ended = match file.write_all(piece) {
-            Err(error) => Some(Err(format!("{} cannot be written: {error}", path.display()))),
+            Err(error) => Some(Err(format!("cannot write {}: {error}", path.display()))),
             Ok(()) if !last => None,
             Ok(()) if hex::encode(digest.finalize_reset()) == sha256 => Some(Ok(path.clone())),
             Ok(()) => Some(Err(format!("the content arrived damaged: its sha256 is not {sha256}"))),
@@ -124,7 +124,7 @@ impl Blobs {
         }
     }
 
-    /// Ends a transfer in failure; whoever asks later asks the controller anew.
+    /// Fails a transfer; a later request asks the controller again.
     pub fn fail(&self, sha256: &str, reason: &str) {
         let fetch = self.inner().fetches.remove(sha256);
         if let Some(fetch) = fetch {
@@ -132,12 +132,12 @@ impl Blobs {
         }
     }
 
-    /// The controller has gone: nobody waits any longer, and the files go.
+    /// The controller is gone: fails all pending transfers and removes the files.
     pub fn close(&self) {
         let mut inner = self.inner();
         inner.closed = true;
         for (_, fetch) in inner.fetches.drain() {
-            fetch.end(State::Failed("the controller has gone".to_owned()));
+            fetch.end(State::Failed("the controller disconnected".to_owned()));
         }
         inner.folder = None;
     }
@@ -153,7 +153,7 @@ impl BlobSource for Blobs {
     }
 }
 
-/// The folder, made when it is first needed, with mode 0700 and a name nobody can guess.
+/// The directory, created on first use with mode 0700 and an unguessable name.
 fn folder(inner: &mut Inner) -> io::Result<&Path> {
     if inner.folder.is_none() {
         inner.folder = Some(scratch::folder()?);
@@ -223,7 +223,7 @@ mod tests {
         let answers: [(Answer, &str); 3] = [
             (|blobs, sha256| blobs.piece(sha256, b"other", true), "damaged"),
             (|blobs, sha256| blobs.fail(sha256, "the file has changed"), "the file has changed"),
-            (|blobs, _| blobs.close(), "the controller has gone"),
+            (|blobs, _| blobs.close(), "the controller disconnected"),
         ];
         for (answer, expected) in answers {
             let (asker, wanted) = (blobs.clone(), sha256.clone());

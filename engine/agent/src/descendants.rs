@@ -1,4 +1,4 @@
-//! The processes that this one has started, and those that they have started.
+//! The processes that this process started, and their descendants.
 
 use std::{collections::HashMap, fs};
 
@@ -11,10 +11,9 @@ use nix::{
     unistd::{Pid, getpid},
 };
 
-/// Kills them all: the end of an agent whose controller has gone. A daemon is not among them, since its
-/// parent is init by then.
+/// Kills all descendants, when the controller is gone. Daemons are not among them: init is their parent by then.
 pub fn kill_all() {
-    // Mostly there are none, and a host may have thousands of processes to look through.
+    // There are mostly none, and scanning the processes of a large host is expensive.
     let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     if waitid(Id::All, look) == Err(Errno::ECHILD) {
         return;
@@ -24,9 +23,9 @@ pub fn kill_all() {
     kill(own, &mut children);
 }
 
-/// Kills what the given threads of this process have started. The kernel keeps children by the thread that
-/// made them, so no module need say what it starts. (Kernels without CONFIG_PROC_CHILDREN do not tell; then
-/// a cancelled call runs on to its end.)
+/// Kills what the given threads of this process have started. The kernel lists children per thread, so modules need not
+/// register what they start. (Kernels without CONFIG_PROC_CHILDREN lack this list; there a cancelled call runs to its
+/// end.)
 pub fn kill_of_threads(threads: impl IntoIterator<Item = Pid>) {
     let mut found = Vec::new();
     for thread in threads {
@@ -45,7 +44,7 @@ fn kill(mut found: Vec<i32>, children: &mut HashMap<i32, Vec<i32>>) {
     }
 }
 
-/// All processes by their parent.
+/// All processes, by parent.
 fn processes() -> HashMap<i32, Vec<i32>> {
     let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
     for pid in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -58,7 +57,7 @@ fn processes() -> HashMap<i32, Vec<i32>> {
     children
 }
 
-/// `PID (NAME) STATE PARENT ...`, where the name may hold anything, brackets and blanks as well.
+/// `PID (NAME) STATE PARENT ...`; the name may contain anything, including brackets and spaces.
 fn parent(stat: &str) -> Option<i32> {
     stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! Starting an agent under another identity: sudo and its relatives, and what they say.
+//! Privilege escalation: starts an agent as another user through sudo, su or doas, and interprets their messages.
 
 use std::{
     io::{BufReader, Read, Write},
@@ -11,23 +11,23 @@ use std::{
 
 use rplay_wire::{Become, Failure, MARKER};
 
-/// How long sudo may take from one sign of life to the next, until the agent answers. Ansible waits as long.
+/// How long sudo may stay silent before the agent answers. Ansible uses the same limit.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What may stand on standard output before the agent's marker.
+/// Bytes of output that are allowed before the agent's marker.
 const MOST_NOISE: usize = 1 << 16;
 
-/// An agent under the other identity, its marker just read.
+/// An agent running as the other user, read up to and including its marker.
 pub struct Started {
     pub process: Child,
     pub stdin: ChildStdin,
     pub stdout: BufReader<ChildStdout>,
 }
 
-/// Why there is none.
+/// Why the agent could not be started.
 pub struct Refused {
     pub failure: Failure,
-    /// Asking again with the same password would lock accounts.
+    /// Set so that the password is not tried again: repeated failures lock accounts.
     pub wrong_password: bool,
 }
 
@@ -37,7 +37,7 @@ impl From<Failure> for Refused {
     }
 }
 
-/// The program to be started, and how it asks for a password.
+/// The command to start, and how it asks for a password.
 struct Way {
     command: Command,
     program: String,
@@ -45,11 +45,11 @@ struct Way {
 }
 
 enum Prompt {
-    /// These very words, chosen by us.
+    /// Exactly this prompt, which rplay chose itself.
     Words(String),
-    /// Words of su's own, in any language: a last line that ends in a colon.
+    /// su's prompt, in any language: a last line that ends in a colon.
     AnyColon,
-    /// It has been told not to ask.
+    /// It was told not to ask.
     Never,
 }
 
@@ -66,18 +66,18 @@ impl Prompt {
 
 fn ends_in_prompt(text: &str) -> bool {
     let line = text.rsplit('\n').next().unwrap_or_default().trim();
-    // The name before a message may come as a piece of its own.
+    // The program's name before a message may arrive on its own.
     line.ends_with([':', '：']) && line != "su:"
 }
 
-/// Starts `executable` as an agent, as `wanted` says. `own` is the name of the user who asks.
+/// Starts `executable` as an agent as specified by `wanted`. `own` is the name of the current user.
 pub fn start(wanted: &Become, executable: &Path, own: &str) -> Result<Started, Refused> {
     let mut way = way(wanted, executable)?;
     let spawned = way.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut process = spawned.map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Failure::new(format!("`{}` is not installed on this host", way.program))
-            .help(format!("install it, or connect as {} and do not become anybody", wanted.user)),
-        _ => Failure::new(format!("`{}` cannot be started: {error}", way.program)),
+            .help(format!("install it, or connect as {} without become", wanted.user)),
+        _ => Failure::new(format!("cannot start `{}`: {error}", way.program)),
     })?;
     let (Some(stdin), Some(stdout), Some(stderr)) =
         (process.stdin.take(), process.stdout.take(), process.stderr.take())
@@ -86,11 +86,11 @@ pub fn start(wanted: &Become, executable: &Path, own: &str) -> Result<Started, R
     };
     let (signs, seen) = channel();
     let begun = watch_stdout(stdout, signs.clone()).and_then(|()| watch_stderr(stderr, signs));
-    begun.map_err(|error| Failure::new(format!("the host has no room for another thread: {error}")))?;
+    begun.map_err(|error| Failure::new(format!("cannot start a thread on the host: {error}")))?;
     match converse(wanted, &way, own, stdin, &seen) {
         Ok((stdin, stdout)) => Ok(Started { process, stdin, stdout }),
         Err(refused) => {
-            // Its standard input is closed, so it ends; one that belongs to root cannot be killed by us.
+            // It exits because its standard input is closed; the kill may be denied if it runs as root.
             let _ = process.kill();
             let _ = thread::Builder::new().spawn(move || process.wait());
             Err(refused)
@@ -99,10 +99,10 @@ pub fn start(wanted: &Become, executable: &Path, own: &str) -> Result<Started, R
 }
 
 enum Sign {
-    /// On standard error.
+    /// Text on standard error.
     Text(String),
     Marker(BufReader<ChildStdout>),
-    /// Standard output has ended, or is no agent's; this is what stood there.
+    /// Standard output ended, or did not start with the agent's marker; this is what it contained.
     Ended(String),
 }
 
@@ -123,7 +123,7 @@ fn watch_stdout(stdout: ChildStdout, signs: Sender<Sign>) -> std::io::Result<()>
     Ok(())
 }
 
-/// Passes text on as long as somebody listens, then to our own standard error, so that it never fills up.
+/// Forwards standard error as long as somebody listens, then to this process's own, so that the pipe never fills up.
 fn watch_stderr(mut stderr: ChildStderr, signs: Sender<Sign>) -> std::io::Result<()> {
     thread::Builder::new().spawn(move || {
         let mut piece = [0u8; 4096];
@@ -139,7 +139,7 @@ fn watch_stderr(mut stderr: ChildStderr, signs: Sender<Sign>) -> std::io::Result
 
 type Streams = (ChildStdin, BufReader<ChildStdout>);
 
-/// Answers the prompt and waits for the marker.
+/// Answers the password prompt and waits for the marker.
 fn converse(
     wanted: &Become,
     way: &Way,
@@ -157,7 +157,7 @@ fn converse(
         match seen.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(Sign::Marker(stdout)) => return Ok((stdin, stdout)),
             Ok(Sign::Ended(text)) => {
-                // What it says about it may still be on its way: both threads end, and the channel with them.
+                // An explanation on standard error may still arrive; the channel closes when both threads end.
                 (ended, noise) = (true, text);
                 deadline = deadline.min(Instant::now() + Duration::from_millis(500));
             }
@@ -177,7 +177,7 @@ fn converse(
             }
             Err(RecvTimeoutError::Timeout) if !ended => {
                 let last = last_words(&said, way);
-                let msg = format!("{program} did not let us become {} within {} s", wanted.user, TIMEOUT.as_secs());
+                let msg = format!("{program} did not switch to user {} within {} s", wanted.user, TIMEOUT.as_secs());
                 let failure = Failure::new(if last.is_empty() { msg } else { format!("{msg}; it said: {last}") });
                 return Err(failure.into());
             }
@@ -187,17 +187,17 @@ fn converse(
 }
 
 fn missing(program: &str) -> Refused {
-    let msg = format!("{program} on this host asks for a password; give -K or ansible_become_password");
+    let msg = format!("{program} on this host requires a password; use -K or set ansible_become_password");
     Refused { failure: Failure::new(msg), wrong_password: true }
 }
 
 fn incorrect(wanted: &Become, program: &str, own: &str) -> Refused {
-    // sudo asks who you are, su asks for the other one's password.
+    // sudo asks for the current user's password, su for the other user's.
     let whose = if wanted.method == "su" { &wanted.user } else { own };
     Refused { failure: Failure::new(format!("Incorrect {program} password for {whose}")), wrong_password: true }
 }
 
-/// What the program's last words mean.
+/// Interprets the program's last messages.
 fn explain(wanted: &Become, way: &Way, own: &str, said: &str, noise: &str, answered: usize) -> Refused {
     let (program, user) = (&wanted.method, &wanted.user);
     let says = |what: &str| said.contains(what);
@@ -212,21 +212,22 @@ fn explain(wanted: &Become, way: &Way, own: &str, said: &str, noise: &str, answe
         last => last,
     };
     let failure = if says("unknown user") || says("does not exist") {
-        Failure::new(format!("there is no user `{user}` on this host")).help("create it first, or correct become_user")
+        Failure::new(format!("user `{user}` does not exist on this host"))
+            .help("create it first, or correct become_user")
     } else if says("must have a tty") {
-        Failure::new(format!("{program} on this host works only on a terminal"))
+        Failure::new(format!("{program} on this host requires a terminal"))
             .help("remove `requiretty` from its sudoers file")
     } else if says("not in the sudoers") || says("may not run") || says("not allowed to") {
-        Failure::new(format!("{own} may not become {user}: {last}")).help("allow it in the sudoers file")
+        Failure::new(format!("{own} is not allowed to become {user}: {last}")).help("allow it in the sudoers file")
     } else if last.is_empty() {
-        Failure::new(format!("{program} ended without letting us become {user}, and said nothing"))
+        Failure::new(format!("{program} exited without switching to user {user} and gave no reason"))
     } else {
-        Failure::new(format!("{program} did not let us become {user}: {last}"))
+        Failure::new(format!("{program} did not switch to user {user}: {last}"))
     };
     failure.into()
 }
 
-/// The last lines, without prompts and without the program's name before them. Short enough for one sentence.
+/// The last lines, without prompts and the program's own prefix, shortened to fit into a sentence.
 fn last_words(said: &str, way: &Way) -> String {
     let said = match &way.prompt {
         Prompt::Words(words) => said.replace(words.as_str(), "\n"),
@@ -259,15 +260,15 @@ fn way(wanted: &Become, executable: &Path) -> Result<Way, Failure> {
         }
         "su" => {
             if wanted.user.starts_with('-') {
-                return Err(Failure::new(format!("`{}` is no user name", wanted.user)));
+                return Err(Failure::new(format!("`{}` is not a valid user name", wanted.user)));
             }
             prompt = Prompt::AnyColon;
             let start = format!("exec {} agent", shell_words::quote(&executable.to_string_lossy()));
             command.args(flags).args([wanted.user.as_str(), "-c", &start]);
         }
         "doas" if wanted.password.is_some() => {
-            return Err(Failure::new("doas takes a password from a terminal only, so rplay cannot give it")
-                .help("write `permit nopass` in doas.conf, or use `become_method: sudo`"));
+            return Err(Failure::new("doas reads passwords only from a terminal, so rplay cannot supply one")
+                .help("use `permit nopass` in doas.conf, or `become_method: sudo`"));
         }
         "doas" => {
             command.args(flags).args(["-n", "-u", &wanted.user, "--"]).arg(executable).arg("agent");
@@ -286,7 +287,7 @@ fn way(wanted: &Become, executable: &Path) -> Result<Way, Failure> {
     Ok(Way { command, program, prompt })
 }
 
-/// The flags as words; what Ansible uses when none are given. The home folder becomes the other user's.
+/// The flags as words, or Ansible's defaults. The home directory becomes the other user's.
 fn flags(wanted: &Become) -> Result<Vec<String>, Failure> {
     match wanted.flags.as_deref() {
         Some(flags) => shell_words::split(flags)

@@ -1,4 +1,4 @@
-//! This executable, and how another user can run it.
+//! This executable, and how to run it as another user.
 
 use std::{
     fs::{self, File},
@@ -12,21 +12,24 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 use rplay_wire::hex;
 use sha2::{Digest, Sha256};
 
-/// Where a copy may lie: folders that every user can enter. Not $TMPDIR, which may be private to a user.
+/// Directories for a copy that every user can enter. $TMPDIR is not among them, since it may be private.
 const SHARED: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 
-/// The executable at a place from which the other user can start it; a copy goes away when this is dropped.
+/// A path from which the other user can start the executable. A copy is removed on drop.
 pub struct Executable {
     path: PathBuf,
     copy_in: Option<PathBuf>,
 }
 
 impl Executable {
-    /// The controller puts the executable into the login user's cache, a folder of mode 0700: root can
-    /// start it there, others cannot. They get a copy which is there only until they have started it, in a
-    /// new folder with an unguessable name: it can be entered by all, but written by the login user alone,
-    /// so nobody else can put something in its place. (Passing an open file is no way: sudo closes all but
-    /// the standard streams, and /proc/PID/exe of another user cannot be followed.)
+    /// The controller puts the executable into the login user's cache, a directory with mode 0700: root can start it
+    /// there,
+    /// other users cannot. For them it is copied, only until it has started, to a new directory with an unguessable
+    /// name. All
+    /// users can enter that directory, but only the login user can write to it, so nobody else can replace the file.
+    /// (An open
+    /// file cannot be passed on: sudo closes all but the standard streams, and /proc/PID/exe of another user is
+    /// unreadable.)
     pub fn runnable_by(user: &str) -> io::Result<Self> {
         let own = fs::read_link("/proc/self/exe")?;
         if user == "root" {
@@ -63,7 +66,7 @@ fn copy_into(shared: &Path) -> io::Result<Executable> {
     let folder = nix::unistd::mkdtemp(&shared.join("rplay-XXXXXX"))?;
     let path = folder.join("agent");
     let executable = Executable { path: path.clone(), copy_in: Some(folder.clone()) };
-    // Through /proc, since the file itself may have been replaced meanwhile.
+    // Through /proc, because the file itself may have been replaced meanwhile.
     io::copy(&mut File::open("/proc/self/exe")?, &mut File::create_new(&path)?)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o711))?;
@@ -82,19 +85,20 @@ pub fn main(words: &[String]) -> Option<io::Result<()>> {
     }
 }
 
-/// What has not been used for a month is removed from the cache. That it is in use need not be noted more often.
+/// The cache drops executables that were not used for a month, so recording use once a day is enough.
 const NOTED_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Fails if this executable lies in a cache under its digest and holds something else: written to, cut short, or
-/// never whole.
+/// Fails if this executable is in a cache under its digest but has different content: modified, truncated or never
+/// complete.
 ///
-/// To read it all at each start would take longer than all else. So the file's modification time, which is set to
-/// tell that it is in use, gets nanoseconds that are derived from the digest: any other who writes leaves other
-/// ones, and only then it is read. A file system that keeps whole seconds tells nothing. `is_fresh` says that it
-/// has just been checked.
+/// Hashing the file at each start would take longer than everything else. Therefore its modification time, which
+/// records
+/// its last use, has nanoseconds derived from the digest. Any other writer leaves different ones, and only then the
+/// file
+/// is hashed. On file systems with whole seconds nothing can be detected. `is_fresh` means it has just been verified.
 pub fn check(is_fresh: bool) -> Result<(), String> {
     let Some(wanted) = cached() else { return Ok(()) };
-    let about = |error: io::Error| format!("its own file cannot be looked at: {error}");
+    let about = |error: io::Error| format!("cannot check its own executable: {error}");
     let file = File::open("/proc/self/exe").map_err(about)?;
     let found = file.metadata().map_err(about)?;
     if found.uid() != nix::unistd::geteuid().as_raw() {
@@ -102,25 +106,25 @@ pub fn check(is_fresh: bool) -> Result<(), String> {
     }
     let (noted, mark) = (found.mtime_nsec(), i64::from(mark(&wanted)));
     if !is_fresh && noted != mark && noted != 0 && digest().map_err(about)? != wanted {
-        return Err("its own file is damaged".to_owned());
+        return Err("its own executable is damaged".to_owned());
     }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let age = now.saturating_sub(u64::try_from(found.mtime()).unwrap_or_default());
     if noted != mark || age > NOTED_EVERY.as_secs() {
-        // On a read-only file system it is read at each start.
+        // On a read-only file system the file is hashed at each start.
         let _ = file.set_modified(SystemTime::UNIX_EPOCH + Duration::new(now, mark as u32));
     }
     Ok(())
 }
 
-/// The digest for which this executable is named, if it lies in a cache.
+/// The digest in the executable's name, if it is in a cache.
 fn cached() -> Option<String> {
     let own = fs::read_link("/proc/self/exe").ok()?;
     let name = own.file_name()?.to_str()?;
     hex::is_sha256(name).then(|| name.to_owned())
 }
 
-/// Nanoseconds, never 0, that stand for a digest.
+/// Nanoseconds derived from a digest; never 0.
 fn mark(sha256: &str) -> u32 {
     let number = sha256.get(..8).and_then(|head| u32::from_str_radix(head, 16).ok()).unwrap_or_default();
     number % 999_999_999 + 1

@@ -1,4 +1,4 @@
-//! Agents under other identities: each is started once and gets all parts of batches for its user.
+//! Agents that run as other users. Each is started once and gets all parts of batches for its user.
 
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ use crate::{
     replies::Replies,
 };
 
-/// All of them.
+/// The agents of all users.
 pub struct Identities {
     own: String,
     replies: Replies,
@@ -30,13 +30,13 @@ pub struct Identities {
     slots: Mutex<HashMap<Become, Arc<Mutex<Slot>>>>,
 }
 
-/// Locked while the identity's agent starts, so that it starts once.
+/// Locked while the agent starts, so that it starts only once.
 #[derive(Default)]
 enum Slot {
     #[default]
     Empty,
     Running(Arc<Other>),
-    /// A wrong password is not tried twice: that would lock the account.
+    /// A wrong password is not tried twice, because that would lock the account.
     Refused(Failure),
 }
 
@@ -65,20 +65,20 @@ impl Identities {
             Ok(other) => {
                 let id = part.batch;
                 let progress = other.hand(part);
-                // It may have ended between the question and the sending.
+                // The batch may have been cancelled before the part was sent.
                 if cancel.is_cancelled() {
                     other.cancel(id);
                 }
-                // Whoever listens to the other agent answers for everything before he ends.
+                // `listen` answers for every call before it ends.
                 progress.recv().unwrap_or(Progress { calls: 0, goes_on: false })
             }
         }
     }
 
-    /// Passes a cancellation on to whoever has the batch.
+    /// Forwards a cancellation to the agents that have parts of the batch.
     pub fn cancel(&self, batch: u64) {
         for slot in self.slots().values() {
-            // One that is just starting looks at the batch's own token.
+            // An agent that is still starting checks the batch's own token.
             if let Some(slot) = slot.try_lock()
                 && let Slot::Running(other) = &*slot
             {
@@ -87,7 +87,7 @@ impl Identities {
         }
     }
 
-    /// Hangs up on all of them, and so ends them. What is locked is left to the end of the process.
+    /// Hangs up on all agents, which ends them. A locked one ends with the process.
     pub fn close(&self) {
         for slot in self.slots().values() {
             if let Some(slot) = slot.try_lock()
@@ -108,7 +108,7 @@ impl Identities {
             _ => {}
         }
         let executable = Executable::runnable_by(&wanted.user).map_err(|error| {
-            Failure::new(format!("the agent cannot be put where {} can start it: {error}", wanted.user))
+            Failure::new(format!("cannot put the agent where {} can start it: {error}", wanted.user))
         })?;
         match escalation::start(wanted, executable.path(), &self.own) {
             Ok(started) => {
@@ -130,13 +130,13 @@ impl Identities {
     }
 }
 
-/// An agent under another identity.
+/// An agent that runs as another user.
 struct Other {
     user: String,
     replies: Replies,
     blobs: Arc<Blobs>,
     writer: Mutex<Option<ChildStdin>>,
-    /// What is not answered altogether, by its batch; `None` once the agent has ended.
+    /// Parts with unanswered calls, by batch; `None` once the agent has ended.
     open: Mutex<Option<HashMap<u64, Open>>>,
 }
 
@@ -147,7 +147,7 @@ impl Other {
         let other = Arc::new(Other { user, replies, blobs, writer, open: Mutex::new(Some(HashMap::new())) });
         let listener = other.clone();
         let spawned = thread::Builder::new().spawn(move || listener.listen(stdout, process));
-        spawned.map_err(|error| Failure::new(format!("the host has no room for another thread: {error}")))?;
+        spawned.map_err(|error| Failure::new(format!("cannot start a thread on the host: {error}")))?;
         Ok(other)
     }
 
@@ -155,7 +155,7 @@ impl Other {
         self.open().is_some()
     }
 
-    /// Sends it a part of a batch; the receiver hears how far that has come.
+    /// Sends the agent a part of a batch. The receiver gets the progress once the part has ended.
     fn hand(&self, part: Part) -> Receiver<Progress> {
         let (new, progress) = Open::of(&part);
         match self.open().as_mut() {
@@ -165,7 +165,7 @@ impl Other {
                 return progress;
             }
         }
-        // When it cannot be sent the agent has ended, and `listen` answers.
+        // If sending fails, the agent has ended, and `listen` answers.
         let _ = self.send(&Request::Batch(part.for_other()));
         progress
     }
@@ -176,7 +176,7 @@ impl Other {
         }
     }
 
-    /// Passes on what the other agent says, until it ends.
+    /// Forwards what the other agent sends, until it ends.
     fn listen(self: &Arc<Self>, mut stdout: impl Read, mut process: Child) {
         while let Ok(Some(reply)) = read_reply(&mut stdout) {
             match reply {
@@ -208,7 +208,7 @@ impl Other {
         let _ = process.wait();
     }
 
-    /// Passes on an answer that is waited for.
+    /// Forwards an outcome that is waited for.
     fn answered(&self, batch: u64, index: u32, outcome: Outcome) {
         let mut open = self.open();
         let Some(open) = open.as_mut() else { return };
@@ -226,14 +226,14 @@ impl Other {
         }
     }
 
-    /// The index that the controller knows a call by, if an answer to it is awaited.
+    /// The index by which the controller knows a call, if its outcome is still awaited.
     fn number_of(&self, batch: u64, index: u32) -> Option<u32> {
         let open = self.open();
         let found = open.as_ref()?.get(&batch)?;
         found.is_open(index as usize).then_some(found.first as u32 + index)
     }
 
-    /// Passes on a piece of a long answer that is waited for, without looking into it.
+    /// Forwards a piece of a long outcome without decoding it.
     fn part(&self, batch: u64, index: u32, piece: Vec<u8>, last: bool, (failed, holds_up): (bool, bool)) {
         let Some(index_there) = self.number_of(batch, index) else { return };
         let _ = self.replies.send(&Reply::Part { batch, index: index_there, piece, last, failed, holds_up });
@@ -252,11 +252,11 @@ impl Other {
     }
 
     fn break_off(&self, open: Open) {
-        let failure = Failure::new(format!("the agent of {} has ended before it answered", self.user));
+        let failure = Failure::new(format!("the agent of {} ended before it answered", self.user));
         open.break_off(&failure, &self.replies);
     }
 
-    /// Sends content that the other agent asked for. It cannot read our file, so it gets its own.
+    /// Sends content that the other agent asked for. It cannot read this agent's files, so it gets its own copy.
     fn give(&self, sha256: &str) {
         let given = self.blobs.fetch_digest(sha256).and_then(|path| self.stream(sha256, &mut File::open(path)?));
         if let Err(error) = given {

@@ -1,8 +1,10 @@
-//! rplay's side on a host: answers calls until the controller hangs up.
+//! rplay's agent on a managed host: answers calls until the controller disconnects.
 //!
-//! [`serve`] is the conversation, over any pair of streams; [`main`] is the process around it. A batch
-//! runs on its own thread and shares nothing with others but the way back, so a slow one holds up no
-//! other. What needs another identity goes to a second agent that this one starts ([`identity`]).
+//! [`serve`] is the conversation, over any pair of streams; [`main`] is the process around it. Each batch runs on its
+//! own
+//! thread and shares only the reply stream with others, so a slow batch does not delay another. Calls that run as
+//! another
+//! user go to a second agent, which this one starts ([`identity`]).
 
 // A panic ends all plays or all calls; what cannot happen is an error like any other.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -40,7 +42,7 @@ pub const BUILD: &str = concat!("rplay-agent-build:", env!("RPLAY_AGENT_BUILD"))
 /// `rplay agent`: serves standard input and output until the controller hangs up, then ends whatever it
 /// had started.
 pub fn main() -> ExitCode {
-    // A controller on this machine keeps Ctrl-Z to itself; what is started here knows nothing of that.
+    // On the controller's own machine, Ctrl-Z must not stop the agent; its child processes must not inherit the mask.
     let mut stop = SigSet::empty();
     stop.add(Signal::SIGTSTP);
     let _ = stop.thread_unblock();
@@ -55,12 +57,13 @@ pub fn main() -> ExitCode {
         Ok(wishes) => wishes,
         Err(error) => return ended(Err(error)),
     };
-    // Before the marker: without it the controller looks at the file.
+    // Checked before the marker is sent: without a marker, the controller verifies the file.
     if let Err(error) = executable::check(wishes.is_fresh) {
         return ended(Err(error));
     }
-    // Without a terminal of its own, sudo and the like cannot ask there: the same on the controller's own
-    // machine as over ssh. Fails when sshd has done it already.
+    // Without a controlling terminal, sudo and su cannot prompt there; so local connections behave like ssh. Fails if
+    // sshd
+    // has already done it.
     let _ = nix::unistd::setsid();
     let sweeping = sweep::begin();
     let served =
@@ -71,12 +74,12 @@ pub fn main() -> ExitCode {
     ended(served)
 }
 
-/// What the controller says to an agent that it starts.
+/// The options that the controller passes to an agent at its start.
 #[derive(Debug, Default, PartialEq)]
 struct Wishes {
-    /// Seconds without a word of the controller after which it counts as gone; 0: never.
+    /// Seconds of silence after which the controller counts as gone; 0 for never.
     silence: u32,
-    /// The file has just been written and checked.
+    /// The executable has just been written and verified.
     is_fresh: bool,
 }
 
@@ -87,7 +90,7 @@ impl Wishes {
             match word.strip_prefix("silence=").map(str::parse) {
                 Some(Ok(seconds)) => wishes.silence = seconds,
                 None if word == "fresh" => wishes.is_fresh = true,
-                _ => return Err(format!("`{word}` is nothing that an agent is told")),
+                _ => return Err(format!("unknown agent option `{word}`")),
             }
         }
         Ok(wishes)
@@ -104,8 +107,8 @@ fn ended(done: Result<(), impl std::fmt::Display>) -> ExitCode {
     }
 }
 
-/// Takes the conversation off the standard streams: a process started by a module then cannot read or
-/// write in the middle of a frame, whatever it inherits.
+/// Moves the conversation away from the standard streams, so that a process started by a module cannot read or write in
+/// the middle of a frame, whatever it inherits.
 fn streams() -> io::Result<(File, File)> {
     let reader = File::from(stdin().as_fd().try_clone_to_owned()?);
     let writer = File::from(stdout().as_fd().try_clone_to_owned()?);

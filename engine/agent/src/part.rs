@@ -1,4 +1,4 @@
-//! A part of a batch: stages that follow each other and run as the same user.
+//! A part of a batch: consecutive stages that run as the same user.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -8,23 +8,23 @@ use crate::replies::Replies;
 
 pub struct Part {
     pub batch: u64,
-    /// The index of its first call in the batch.
+    /// The index of its first call within the batch.
     pub first: usize,
     pub become_user: Option<Become>,
     pub stages: Vec<Stage>,
 }
 
-/// How far a part has come when nothing more of it will be done.
+/// How far a part got before it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// So many of its calls are answered, from the first on.
+    /// The number of its calls that are answered, from the first on.
     pub calls: usize,
-    /// Whether what follows may be begun.
+    /// Whether the next part may start.
     pub goes_on: bool,
 }
 
 impl Part {
-    /// The parts of a batch, in their order.
+    /// Splits a batch into its parts, in order.
     pub fn of(batch: Batch) -> Vec<Part> {
         let mut parts: Vec<Part> = Vec::new();
         let mut first = 0;
@@ -46,27 +46,27 @@ impl Part {
         self.stages.iter().map(|stage| stage.calls.len()).sum()
     }
 
-    /// The same as a batch for an agent that runs as that user already.
+    /// The part as a batch for the agent that already runs as its user.
     pub fn for_other(self) -> Batch {
         let stages = self.stages.into_iter().map(|stage| Stage { become_user: None, ..stage }).collect();
         Batch { id: self.batch, stages }
     }
 }
 
-/// A part that another agent has.
+/// A part that was handed to another agent.
 pub struct Open {
     batch: u64,
     pub first: usize,
-    /// For each stage the number of its calls, and whether those after it depend on it.
+    /// For each stage its number of calls, and whether later stages depend on it.
     stages: Vec<(usize, bool)>,
     answered: Vec<bool>,
-    /// One failed on which those after it depend, or is to be heard before they are begun.
+    /// A stage that later ones depend on has failed, or an outcome must be seen by the controller first.
     ends: bool,
     done: Sender<Progress>,
 }
 
 impl Open {
-    /// And who hears how far it has come.
+    /// Also returns the receiver of its progress.
     pub fn of(part: &Part) -> (Self, Receiver<Progress>) {
         let (done, progress) = channel();
         let stages = part.stages.iter().map(|stage| (stage.calls.len(), stage.required)).collect();
@@ -74,7 +74,7 @@ impl Open {
         (Open { batch: part.batch, first: part.first, stages, answered, ends: false, done }, progress)
     }
 
-    /// Notes an answer; false if none was expected.
+    /// Records an answer; returns false if none was expected.
     pub fn note(&mut self, index: usize, failed: bool, holds_up: bool) -> bool {
         let Some(answered) = self.answered.get_mut(index) else { return false };
         let mut end = 0;
@@ -86,7 +86,7 @@ impl Open {
         !std::mem::replace(answered, true)
     }
 
-    /// Whether a call has no answer yet.
+    /// Whether the call is still unanswered.
     pub fn is_open(&self, index: usize) -> bool {
         self.answered.get(index) == Some(&false)
     }
@@ -95,17 +95,17 @@ impl Open {
         !self.answered.contains(&false)
     }
 
-    /// Nothing more comes of it. Even where that is all, what follows is not begun after a failure.
+    /// Ends the part. After a failure the next part does not start, even if this one is complete.
     pub fn end(self, goes_on: bool) -> Progress {
         let calls = self.answered.iter().take_while(|answered| **answered).count();
         let progress = Progress { calls, goes_on: goes_on && !self.ends };
-        // Nobody waits for one that was never sent.
+        // Nobody waits for a part that was never sent.
         let _ = self.done.send(progress);
         progress
     }
 
-    /// It cannot go on: what is open of the stage that it has come to gets this failure, the stages after that
-    /// are not begun.
+    /// Ends a part that cannot continue: unanswered calls of the current stage get this failure; later stages do not
+    /// start.
     pub fn break_off(mut self, failure: &Failure, replies: &Replies) -> Progress {
         let mut end = 0;
         for (calls, _) in &self.stages {

@@ -1,9 +1,10 @@
-//! How long the controller may be silent.
+//! Detects a controller that is gone.
 //!
-//! When the network between is cut nothing tells the host: sshd keeps the session open for hours. The controller
-//! therefore says from time to time that it is there, and an agent that hears nothing ends as if it had hung up.
-//! The same way ends one to which this machine sends a signal, when it shuts down for example: what it has begun is
-//! put away first.
+//! When the network is cut, nothing tells the host: sshd keeps the session open for hours. Therefore the controller
+//! sends
+//! a sign of life from time to time, and an agent that receives none ends as if the controller had disconnected. A
+//! signal
+//! to the agent, for example at shutdown, ends it the same way: it cleans up first.
 
 use std::{
     io::{self, Read},
@@ -21,14 +22,14 @@ use nix::{
 };
 use signal_hook::low_level::pipe;
 
-/// The seconds that a controller may be silent, shared by whoever reads and whoever understands what it says.
+/// The seconds that the controller may be silent, shared by the reading and the decoding side.
 #[derive(Clone, Default)]
 pub struct Patience {
-    /// 0: for ever.
+    /// 0 means forever.
     seconds: u32,
-    /// It has said that it will be silent for a while.
+    /// The controller announced a pause.
     away: Arc<AtomicBool>,
-    /// Readable once a signal has come.
+    /// Becomes readable when a signal arrives.
     told: Option<Arc<UnixStream>>,
 }
 
@@ -37,8 +38,9 @@ impl Patience {
         Patience { seconds, away: Arc::default(), told: None }
     }
 
-    /// Signals that end a process end the wait from now on. What is started does not inherit that. Without room for
-    /// a pipe they do what they always do.
+    /// From now on, terminating signals end the wait instead of the process. Child processes do not inherit this. If
+    /// the pipe
+    /// cannot be created, signals keep their default effect.
     pub fn heed_signals(&mut self) {
         let Ok((told, teller)) = UnixStream::pair() else { return };
         for signal in [SIGTERM, SIGHUP, SIGINT] {
@@ -51,7 +53,7 @@ impl Patience {
         self.away.store(away, Ordering::Relaxed);
     }
 
-    /// The wait for the next byte.
+    /// The time to wait for the next byte.
     fn timeout(&self) -> PollTimeout {
         match self.seconds {
             0 => PollTimeout::NONE,
@@ -61,8 +63,8 @@ impl Patience {
     }
 }
 
-/// A stream whose reading fails once nothing has come for too long. Only waiting counts: what has come and is not
-/// read yet is no silence.
+/// A reader that fails when nothing arrives for too long. Only waiting counts as silence, not data that is yet to be
+/// read.
 pub struct Heard<R> {
     reader: R,
     patience: Patience,
@@ -84,11 +86,11 @@ impl<R: Read + AsFd> Read for Heard<R> {
                 waits.extend(told.map(|told| PollFd::new(told.as_fd(), PollFlags::POLLIN)));
                 match poll(&mut waits, timeout) {
                     Ok(0) => {
-                        let text = format!("nothing was heard from the controller for {} s", self.patience.seconds);
+                        let text = format!("received nothing from the controller for {} s", self.patience.seconds);
                         return Err(io::Error::new(io::ErrorKind::TimedOut, text));
                     }
                     Ok(_) if waits.get(1).is_some_and(|told| told.any() == Some(true)) => {
-                        return Err(io::Error::other("a signal ended it"));
+                        return Err(io::Error::other("ended by a signal"));
                     }
                     Ok(_) => break,
                     Err(Errno::EINTR) => {}
@@ -133,6 +135,6 @@ mod tests {
         patience.heed_signals();
         let reading = thread::spawn(move || Heard::new(ours, patience).read(&mut [0; 8]));
         nix::sys::signal::raise(nix::sys::signal::Signal::SIGTERM).unwrap();
-        assert_eq!(reading.join().unwrap().unwrap_err().to_string(), "a signal ended it");
+        assert_eq!(reading.join().unwrap().unwrap_err().to_string(), "ended by a signal");
     }
 }

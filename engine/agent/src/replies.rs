@@ -1,4 +1,4 @@
-//! The way back to the controller, shared by all threads of an agent.
+//! The reply stream to the controller, shared by all threads of an agent.
 
 use std::{
     io::Write,
@@ -11,30 +11,32 @@ use parking_lot::{Mutex, MutexGuard};
 
 use rplay_wire::{Failure, FrameError, MARKER, Outcome, Reply, encode, outcome_frames};
 
-/// How long an outcome may wait for others that come right after it: each write wakes sshd, the controller's
-/// ssh, the controller and whoever reads its output, which costs more than many a small task. Nobody sees the
-/// difference; when an agent is killed, what it did in this last moment counts as not answered.
+/// How long an outcome waits for others right behind it. Each write wakes sshd, the controller's ssh and the
+/// controller,
+/// which costs more than many small tasks. The delay is not noticeable; if the agent is killed meanwhile, these calls
+/// count
+/// as unanswered.
 const PATIENCE: Duration = Duration::from_millis(20);
 
-/// Bytes that wait for nothing more.
+/// Bytes at which the queue is written without further delay.
 const ENOUGH: usize = 64 << 10;
 
-/// Writes whole frames in the order in which they were given.
+/// Writes whole frames in the order in which they were queued.
 #[derive(Clone)]
 pub struct Replies(Arc<Shared>);
 
 struct Shared {
     queue: Mutex<Queue>,
-    /// Locked before the queue by whoever writes, so that nobody overtakes.
+    /// Writers lock it before the queue, so that they keep their order.
     writer: Mutex<Box<dyn Write + Send>>,
 }
 
 #[derive(Default)]
 struct Queue {
     waiting: Vec<u8>,
-    /// When something was written last.
+    /// Time of the last write.
     written: Option<Instant>,
-    /// Whether a thread is there to write what waits.
+    /// Whether a thread is running that writes the queue.
     is_watched: bool,
 }
 
@@ -43,19 +45,21 @@ impl Replies {
         Replies(Arc::new(Shared { queue: Mutex::default(), writer: Mutex::new(Box::new(writer)) }))
     }
 
-    /// The marker by which the controller finds the first frame.
+    /// Writes the marker by which the controller finds the first frame.
     pub fn begin(&self) -> Result<(), FrameError> {
         self.write_with(MARKER)
     }
 
-    /// Sends a reply, and what waited before it, at once.
+    /// Queues a reply and writes the queue immediately.
     pub fn send(&self, reply: &Reply) -> Result<(), FrameError> {
         self.write_with(&encode(reply)?)
     }
 
-    /// Sends an outcome after which others may follow right away: one that follows another within some
-    /// milliseconds waits for the rest of these. One that does not fit into a frame becomes a failed one;
-    /// that the controller has gone is not reported, since the reading side notices it as well.
+    /// Sends an outcome that others may follow soon. If the previous one was sent within the last milliseconds, this
+    /// one waits
+    /// for others to be written with it. One that does not fit into a frame becomes a failure. Errors are not returned,
+    /// because
+    /// the reading side notices a lost controller as well.
     pub fn outcome(&self, batch: u64, index: u32, outcome: Outcome) {
         let Some(frame) = self.send_long(batch, index, outcome) else { return };
         let mut queue = self.queue();
@@ -72,15 +76,16 @@ impl Replies {
         }
     }
 
-    /// Sends an outcome after which no other is near, and what waited before it, at once.
+    /// Sends an outcome that no other will follow soon, and writes the queue immediately.
     pub fn last_outcome(&self, batch: u64, index: u32, outcome: Outcome) {
         if let Some(frame) = self.send_long(batch, index, outcome) {
             let _ = self.write_with(&frame);
         }
     }
 
-    /// Sends an outcome that takes several frames, each when the one before it is written, so that no more than
-    /// one is waiting. The frame of a shorter one comes back.
+    /// Sends an outcome that takes several frames, each after the previous one is written, so that only one is in
+    /// memory.
+    /// Returns the frame of a shorter outcome.
     fn send_long(&self, batch: u64, index: u32, outcome: Outcome) -> Option<Vec<u8>> {
         let mut last: Option<Vec<u8>> = None;
         let sent = outcome_frames(batch, index, outcome, |frame| match last.replace(frame) {
@@ -89,16 +94,16 @@ impl Replies {
         });
         match sent {
             Ok(()) => last,
-            // The reading side notices it as well.
+            // The reading side notices a lost controller as well.
             Err(FrameError::Io(_)) => None,
             Err(error) => {
-                let outcome = Outcome::failed(Failure::new(format!("the result cannot be sent: {error}")));
+                let outcome = Outcome::failed(Failure::new(format!("cannot send the result: {error}")));
                 encode(&Reply::Outcome { batch, index, outcome }).ok()
             }
         }
     }
 
-    /// Writes what waits from time to time, until nothing does.
+    /// Writes the queue at intervals until it is empty.
     fn watch(&self) {
         loop {
             thread::sleep(PATIENCE);
@@ -113,7 +118,7 @@ impl Replies {
         }
     }
 
-    /// Writes what waits, and this after it.
+    /// Writes the queue, then this frame.
     fn write_with(&self, frame: &[u8]) -> Result<(), FrameError> {
         self.queue().waiting.extend_from_slice(frame);
         self.write()
@@ -143,7 +148,7 @@ mod tests {
 
     use super::*;
 
-    /// Tells each write.
+    /// Reports each write.
     struct Told(Sender<Vec<u8>>);
 
     impl Write for Told {
@@ -188,12 +193,12 @@ mod tests {
         let (replies, writes) = replies();
         replies.outcome(1, 0, Outcome::default());
         assert_eq!(indexes(&writes.try_recv().unwrap()), [0]);
-        // Nothing comes after it that could take it along.
+        // No later frame is written with it.
         replies.outcome(1, 1, Outcome::default());
         assert_eq!(indexes(&writes.recv_timeout(Duration::from_secs(10)).unwrap()), [1]);
     }
 
-    /// Takes one write and then no more until it is told to.
+    /// Accepts one write, then blocks until released.
     struct Slow(Receiver<()>, Sender<usize>);
 
     impl Write for Slow {

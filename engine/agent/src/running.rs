@@ -1,4 +1,4 @@
-//! A batch that is being carried out, and how it is stopped.
+//! A running batch, and how it is stopped.
 
 use std::{collections::HashSet, sync::Arc, thread, time::Duration};
 
@@ -8,7 +8,7 @@ use rplay_modules::Cancel;
 
 use crate::descendants;
 
-/// Shared by the threads of a batch and whoever may stop it.
+/// Shared by the threads of a batch and by whoever may stop it.
 #[derive(Clone, Default)]
 pub struct Running {
     pub cancel: Cancel,
@@ -16,7 +16,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// Runs `work` on this thread; what it starts meanwhile is killed when the batch is stopped.
+    /// Runs `work` on this thread; processes that it starts are killed when the batch is stopped.
     pub fn at_work<R>(&self, work: impl FnOnce() -> R) -> R {
         let thread = gettid();
         self.threads().insert(thread);
@@ -29,8 +29,9 @@ impl Running {
         self.cancel.is_cancelled()
     }
 
-    /// Begins nothing more and kills what runs, again and again until all threads have left: a module may
-    /// start something else when its process has died.
+    /// Starts nothing more and kills running processes, repeatedly until all threads have ended: a module may start
+    /// another
+    /// process after its first one was killed.
     pub fn stop(&self) {
         self.cancel.cancel();
         let this = self.clone();
@@ -63,7 +64,7 @@ mod tests {
         let mut other = Command::new("sleep").arg("60").spawn().unwrap();
         let work = {
             let running = running.clone();
-            // The shell waits for a process of its own.
+            // The shell waits for its own child process.
             let wait = || Command::new("sh").args(["-c", "sleep 60; true"]).status().unwrap();
             thread::spawn(move || running.at_work(wait))
         };

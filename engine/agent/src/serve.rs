@@ -25,18 +25,18 @@ use crate::{
     running::Running,
 };
 
-/// How long what has been stopped may take to put away what it had begun.
+/// How long stopped calls may take to clean up.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Answers requests until the controller hangs up. Then nothing more is begun, what was begun is killed,
-/// and fetched content is removed. An error means that the controller's side of the conversation cannot
-/// be understood or broke off in the middle of a frame.
+/// Answers requests until the controller disconnects. Then no further call starts, running ones are killed, and fetched
+/// content is removed. Fails if the controller's data cannot be decoded or ends in the middle of a frame.
 pub fn serve(reader: impl Read + Send + 'static, writer: impl Write + Send + 'static) -> Result<(), FrameError> {
     converse(reader, writer, &Patience::default())
 }
 
-/// As [`serve`], for a process of its own: that the controller has not been heard for so many seconds (0: for ever)
-/// is an error as well, and so is a signal that ends a process.
+/// Like [`serve`], for a separate process: also fails when the controller is silent for so many seconds (0: forever),
+/// or on
+/// a terminating signal.
 pub fn serve_while_heard(
     reader: impl Read + AsFd + Send + 'static,
     writer: impl Write + Send + 'static,
@@ -91,7 +91,7 @@ fn listen(agent: &Arc<Agent>, reader: impl Read, patience: &Patience) -> Result<
     Ok(())
 }
 
-/// Runs a batch on a thread of its own.
+/// Runs a batch on its own thread.
 fn begin(agent: &Arc<Agent>, batch: Batch) {
     let running = Running::default();
     agent.running().insert(batch.id, running.clone());
@@ -103,7 +103,7 @@ fn begin(agent: &Arc<Agent>, batch: Batch) {
     });
     if let Err(error) = spawned {
         agent.running().remove(&id);
-        let failure = Failure::new(format!("the host has no room for another thread: {error}"));
+        let failure = Failure::new(format!("cannot start a thread on the host: {error}"));
         for index in 0..calls {
             agent.replies.outcome(id, index as u32, Outcome::failed(failure.clone()));
         }
@@ -140,7 +140,7 @@ impl Agent {
         }
         self.identities.close();
         self.blobs.close();
-        // Whoever has been stopped removes its temporary files.
+        // Stopped calls remove their temporary files.
         let until = Instant::now() + GRACE;
         while !self.running().is_empty() && Instant::now() < until {
             thread::sleep(Duration::from_millis(5));
@@ -148,8 +148,8 @@ impl Agent {
     }
 }
 
-/// The name of the user who runs this. Read from /etc/passwd, because a static executable must not load
-/// the host's name service libraries; `id` answers for users that are kept elsewhere.
+/// The name of the current user. It is read from /etc/passwd, because a static executable must not load the host's name
+/// service libraries; `id` answers for users that are defined elsewhere.
 fn own_name() -> String {
     let uid = getuid().to_string();
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What earlier agents left behind is removed while this one begins to work.
+//! Removes what earlier agents left behind, while this one starts working.
 
 use std::{
     env,
@@ -12,13 +12,13 @@ use std::{
 
 use rplay_modules::system::scratch;
 
-/// Half of an executable that did not arrive is given up after this.
+/// The age at which an incomplete executable is considered abandoned.
 const OLD: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// An agent that ends at once waits so long for it.
+/// How long an agent that ends at once waits for the sweeping.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Sweeping, on a thread of its own: nobody waits for it before he works.
+/// Sweeping, on its own thread, so that it delays no work.
 pub struct Sweeping(Option<Receiver<()>>);
 
 pub fn begin() -> Sweeping {
@@ -35,7 +35,7 @@ pub fn begin() -> Sweeping {
 }
 
 impl Sweeping {
-    /// Waits until it is done, but not for ever: a file system may hang.
+    /// Waits for the end, but not forever: a file system may hang.
     pub fn end(self) {
         if let Some(swept) = self.0 {
             let _ = swept.recv_timeout(GRACE);
@@ -43,7 +43,7 @@ impl Sweeping {
     }
 }
 
-/// Executables that were never whole lie in the cache as `.new.PID`.
+/// Incomplete executables are in the cache as `.new.PID`.
 fn sweep_arrivals(folder: &Path) {
     if folder.file_name().and_then(OsStr::to_str).is_none_or(|name| !name.starts_with("rplay")) {
         return;

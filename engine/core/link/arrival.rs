@@ -1,8 +1,9 @@
-//! Starting the agent on another machine, where this executable may not be yet.
+//! Starts the agent on another machine, to which the executable may have to be copied first.
 //!
-//! The first command is a shell script of one line. It starts the executable from a cache folder if it is
-//! there: then the agent's marker is the first thing we hear, and nothing was lost by asking. Otherwise it
-//! says so and reads the executable from the very same stream.
+//! The first command is a one-line shell script. If a cache directory on the host holds the executable, the script
+//! starts
+//! it: then the first output is the agent's marker, and no round trip is lost. Otherwise the script reports that it is
+//! absent and reads the executable from the same stream.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,35 +18,39 @@ use super::{
     transport::Transport,
 };
 
-/// Bytes in the line that follows it.
+/// Length limit in bytes of the line that follows it.
 const LONGEST_LINE: u64 = 200;
 
 /// Printed by the script when it has no executable of that name.
 const ABSENT: &[u8] = b"\n\0rplay-absent\0\n";
 
-/// Whether an executable that lies on the host is started at once.
+/// Whether an executable that is already on the host is started without verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// Yes: the ordinary case, one round trip. The agent itself notices that its file was written to.
+    /// Yes: the usual case, one round trip. The agent itself detects that its file was modified.
     Trusting,
-    /// Only if it is whole and can be started; otherwise it is sent again. For when the trusted one did not answer.
+    /// Only if it is complete and can be started; otherwise it is sent again. Used after a trusted one did not answer.
     Checking,
 }
 
-/// The script. It runs under any login shell, so it holds no quote ', no exclamation mark (csh), no double
+/// The script. It must work under any login shell, so it contains no single quote, no exclamation mark (csh), no double
 /// backslash (fish) and no newline.
 ///
-/// Cache folders, in this order: the user's own, then folders that are there on every Linux, should the
-/// home be missing, full, read-only, or mounted noexec. Those others can write to, so what lies in them is
-/// trusted only if folder and file belong to us: the folder has mode 0700 and /tmp's kin are sticky, so nobody
-/// can have put something else there.
+/// It tries these cache directories in order: the user's own, then directories that exist on every Linux system, in
+/// case
+/// the home is missing, full, read-only or mounted noexec. Because other users can write to the latter, their content
+/// is
+/// trusted only if directory and file belong to the login user: the directory has mode 0700, and /tmp and the like are
+/// sticky, so nobody else can have put a file there.
 ///
-/// After ABSENT the controller sends `SHA SENT SIZE HOW`: the file's digest,
-/// the bytes to come (0: only try), the bytes of the file, and whether they are packed. A folder in which the
-/// file cannot be written, or is not whole, or does not start, is not tried again, and ABSENT is said once more.
+/// After ABSENT the controller sends `SHA SENT SIZE HOW`: the file's digest, the number of bytes to come (0: only try
+/// to
+/// start it), the size of the file, and whether it is compressed. If the file cannot be written to a directory, or is
+/// incomplete there, or does not start, that directory is not tried again, and the script reports ABSENT once more.
 ///
-/// The file gets its name only when it is on the disk (`dd conv=fsync`, where there is none `sync`), so that a
-/// crash leaves no half of it under that name.
+/// The file gets its name only after it was written to disk (`dd conv=fsync`, or `sync`), so that a crash leaves no
+/// partial
+/// file under that name.
 const SCRIPT: &str = concat!(
     r#"c=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/rplay; "#,
     r#"own() { if [ -h "$1" ]; then false; else [ -d "$1" ] && [ -O "$1" ]; fi; }; "#,
@@ -54,32 +59,32 @@ const SCRIPT: &str = concat!(
     r#"start() { f="$d/$h"; own "$d" && [ -f "$f" ] && [ -O "$f" ] && [ -x "$f" ] || return 1; if [ -n "$k" ]; then good "$f" || return 1; fi; [ -n "$m" ] && umask "$m"; exec "$f" agent @WORDS@ $w; }; "#,
     r#"usable() { t="$d/.new.$$"; mkdir -p "$d" 2>/dev/null; own "$d" && chmod 700 "$d" && rm -rf "$t" && true 2>/dev/null >"$t" && chmod 700 "$t" && "$t" 2>/dev/null && return 0; own "$d" && rm -f "$t" 2>/dev/null; t=; return 1; }; "#,
     r#"fill() { head -c "$n" | { if [ "$z" = gzip ]; then gzip -dc >"$t"; else cat >"$t"; fi || { cat >/dev/null; false; }; }; }; "#,
-    r#"put() { e=$(fill 2>&1) || return 1; e="it did not arrive whole"; [ "$(wc -c <"$t")" -eq "$s" ] || return 1; e="it arrived damaged or does not start"; good "$t" || return 1; dd if=/dev/null of="$t" conv=notrunc,fsync 2>/dev/null || sync; if [ -d "$d/$h" ]; then rm -rf "$d/$h"; fi; e=$(mv -f "$t" "$d/$h" 2>&1) && [ -f "$d/$h" ]; }; "#,
+    r#"put() { e=$(fill 2>&1) || return 1; e="it arrived incomplete"; [ "$(wc -c <"$t")" -eq "$s" ] || return 1; e="it arrived damaged or does not start"; good "$t" || return 1; dd if=/dev/null of="$t" conv=notrunc,fsync 2>/dev/null || sync; if [ -d "$d/$h" ]; then rm -rf "$d/$h"; fi; e=$(mv -f "$t" "$d/$h" 2>&1) && [ -f "$d/$h" ]; }; "#,
     r#"fail() { echo "$1" >&2; exit 1; }; "#,
     r#"m=; x=; w=; e=; k=@CHECK@; h=@SHA@; d=$c; start; u=$(id -u); dirs start; m=$(umask); umask 077; "#,
     r#"while :; do z=raw; command -v gzip >/dev/null 2>&1 && z=gzip; "#,
     r#"printf "\n\000rplay-absent\000\n%s %s\n" "$(uname -m)" "$z"; "#,
     r#"read -r h n s z || exit 1; [ "$n" = 0 ] && { dirs start; continue; }; "#,
-    r#"dirs usable || fail "no folder for the agent: the home folder, ${TMPDIR:-/var/tmp}, /dev/shm and /tmp are read-only, full, or mounted noexec${e:+ ($e)}"; "#,
+    r#"dirs usable || fail "no directory for the agent: the home directory, ${TMPDIR:-/var/tmp}, /dev/shm and /tmp are read-only, full, or mounted noexec${e:+ ($e)}"; "#,
     r#"if put; then find "$d" -type f -mtime +30 -exec rm -f {} + 2>/dev/null; k=; w=fresh; start; fi; "#,
     r#"rm -f "$t" 2>/dev/null; x="$x:$d:"; done"#,
 );
 
-/// How often a host may ask: for another processor's file by name, then with its content for each folder.
+/// How often a host may ask: for another architecture's executable by name, then for its content for each directory.
 const MOST_ASKED: u32 = 6;
 
-/// The command that starts, or asks for, that executable. `words` are for the agent: plain words without quotes.
+/// The command that starts the executable or asks for it. `words` are the agent's arguments, without quotes.
 pub fn command(executable: &Executable, how: Start, words: &str) -> String {
     format!("exec /bin/sh -c '{}'", script(executable, how, words))
 }
 
-/// The same without the quotes around it, for whoever passes arguments and not a line.
+/// Like [`command`], but unquoted, for callers that pass an argument list instead of a command line.
 pub fn script(executable: &Executable, how: Start, words: &str) -> String {
     let check = if how == Start::Checking { "1" } else { "" };
     SCRIPT.replace("@SHA@", &executable.sha256).replace("@CHECK@", check).replace("@WORDS@", words)
 }
 
-/// Waits for the agent's marker, and hands over the executable if it is asked for.
+/// Waits for the agent's marker, and sends the executable if the host asks for it.
 pub async fn arrive(
     transport: &mut Transport,
     executables: &Arc<Executables>,
@@ -87,17 +92,17 @@ pub async fn arrive(
     patience: Duration,
 ) -> Result<(), NoAgent> {
     for tried in 0..MOST_ASKED {
-        // What we have written may still be on its way over a slow line.
+        // The data sent may still be in transit over a slow link.
         let patience = if tried == 0 { patience } else { patience * 5 };
         if wait_for(&[MARKER, ABSENT], transport, name, patience).await? == 0 {
             return Ok(());
         }
         let mut line = String::new();
-        // What the host writes there is bounded like all that it says.
+        // Limited, like everything that the host sends.
         let mut rest = (&mut transport.reader).take(LONGEST_LINE);
         let told = tokio::time::timeout(patience, rest.read_line(&mut line)).await;
         let (Ok(Ok(_)), Some((processor, packing))) = (told, line.trim().split_once(' ')) else {
-            return Err(NoAgent::Way(unreachable(format!("{name} does not say which processor it has"))));
+            return Err(NoAgent::Way(unreachable(format!("{name} did not report its processor architecture"))));
         };
         let (processor, gzip) = (processor.to_owned(), packing == "gzip");
         let only_try = tried == 0 && processor != std::env::consts::ARCH;
@@ -113,18 +118,18 @@ pub async fn arrive(
         let sending = async {
             writer.write_all(line.as_bytes()).await?;
             for piece in content.chunks(1 << 16) {
-                // A host that reads nothing is not written to for ever.
+                // Limits the wait for a host that does not read.
                 tokio::time::timeout(patience, writer.write_all(piece)).await??;
             }
             writer.flush().await
         };
-        // If it fails the script has said why, and `wait_for` finds it.
+        // If sending fails, the script reports why, and `wait_for` finds its message.
         let _ = sending.await;
     }
-    Err(NoAgent::Way(unreachable(format!("{name} asks for the agent again and again"))))
+    Err(NoAgent::Way(unreachable(format!("{name} keeps asking for the agent"))))
 }
 
-/// The answer to ABSENT: a line, and the executable that comes after it.
+/// The answer to ABSENT: a line, followed by the executable.
 fn prepare(
     executables: &Executables,
     processor: &str,

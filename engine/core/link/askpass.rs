@@ -1,10 +1,10 @@
-//! Giving ssh a password without showing it to anybody.
+//! Passes a password to ssh without exposing it.
 //!
-//! ssh asks a program of our choice (SSH_ASKPASS): this executable again, which finds a socket named in its
-//! environment and asks there. So the password is in no argument, no environment and no file. The socket
-//! lies in a folder that only we can enter, and answers only what the one ssh process itself has started:
-//! another ssh, on the way through a jump host, inherits the environment but must not hand our host's
-//! password to the other one.
+//! ssh runs the program named by SSH_ASKPASS: this executable again, which asks at a socket named in its environment.
+//! So
+//! the password is never an argument, an environment variable or a file. The socket is in a private directory and only
+//! answers direct children of the one ssh process: another ssh, for a jump host, inherits the environment, but must not
+//! get the password of the target host.
 
 use std::{
     io::{self, Read, Write},
@@ -28,23 +28,23 @@ use tokio::{
 
 use super::Secret;
 
-/// Names the socket. Its presence is what makes `rplay` an askpass program.
+/// Path of the socket. If it is set, `rplay` acts as an askpass program.
 pub const SOCKET: &str = "RPLAY_ASKPASS";
 
-/// Answers the questions of one ssh process, as long as it lives.
+/// Answers the prompts of one ssh process during its lifetime.
 pub struct Answers {
     socket: PathBuf,
-    /// The process of ssh; 0 while it has not been started.
+    /// PID of ssh; 0 until it has started.
     asker: Arc<AtomicU32>,
     listener: JoinHandle<()>,
 }
 
 impl Answers {
-    /// Listens for questions and tells `command` where to ask them.
+    /// Listens for prompts, and sets up `command` to ask here.
     pub fn to(password: Secret, folder: &Path, command: &mut Command, own: &Path) -> io::Result<Self> {
         let socket = folder.join(format!("ask{:08x}", rand::random::<u32>()));
         let listener = UnixListener::bind(&socket)?;
-        // /proc/self would be ssh's own.
+        // In ssh, /proc/self would mean ssh's own executable.
         let program = if own == Path::new("/proc/self/exe") { std::env::current_exe()? } else { own.to_owned() };
         command.env(SOCKET, &socket).env("SSH_ASKPASS", program).env("SSH_ASKPASS_REQUIRE", "force");
         let asker = Arc::new(AtomicU32::new(0));
@@ -62,7 +62,7 @@ impl Answers {
                 {
                     continue;
                 }
-                // Once: when ssh asks again it was the wrong one.
+                // Only once: if ssh asks again, the password was wrong.
                 let question = String::from_utf8_lossy(&question).to_lowercase();
                 if wants_password(&question)
                     && let Some(password) = password.take()
@@ -74,7 +74,7 @@ impl Answers {
         Ok(Answers { socket, asker, listener })
     }
 
-    /// Says which process may ask. Nothing is answered before.
+    /// Sets the process that may ask. Before that, nothing is answered.
     pub fn only_for(&self, ssh: u32) {
         self.asker.store(ssh, Ordering::SeqCst);
     }
@@ -87,18 +87,18 @@ impl Drop for Answers {
     }
 }
 
-/// Who started a process: `PID (NAME) STATE PARENT ...`, where the name may hold anything.
+/// A process's parent: `PID (NAME) STATE PARENT ...`; the name may contain anything.
 fn parent(pid: i32) -> Option<u32> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
 }
 
-/// Not the passphrase of a key, not a code from a telephone, not yes to an unknown host key.
+/// False for the passphrase of a key, a one-time code, or the confirmation of an unknown host key.
 fn wants_password(question: &str) -> bool {
     question.contains("password") && !question.contains("passphrase") && !question.contains("yes/no")
 }
 
-/// The other end: asks ssh's question at the socket and prints the answer. Fails when there is none.
+/// The other side: sends ssh's prompt to the socket and prints the answer. Fails if there is none.
 pub fn main(question: &str) -> ExitCode {
     let Some(socket) = std::env::var_os(SOCKET) else { return ExitCode::FAILURE };
     match ask(Path::new(&socket), question) {

@@ -1,10 +1,13 @@
-//! The trust boundary: what an agent may say before anything else of the engine sees it.
+//! The trust boundary: validates what an agent sends before any other part of the engine sees it.
 //!
-//! A host is not trusted. Whoever owns it can put any program in the agent's place, so a reply is data from a
-//! stranger: it has bounds on its size, its nesting, the number of its values and the time it takes to arrive, and it
-//! must belong to something that was asked of this very agent. Who breaks these rules has broken the protocol: the
-//! conversation ends, its host is unreachable, all others go on. What the variables of a host may come to hold is
-//! decided in `run/steering.rs`, what a terminal is shown in `report/visible.rs`; `docs/security.md` lists all rules.
+//! Hosts are not trusted. Whoever controls a host can run any program in the agent's place. Therefore a reply is
+//! untrusted
+//! data: its size, nesting, number of values and time of arrival are limited, and it must belong to a request that was
+//! sent
+//! to this very agent. An agent that violates these rules has broken the protocol: the conversation ends, the host
+//! becomes
+//! unreachable, and all others continue. `run/steering.rs` decides which variables a host may set, `report/visible.rs`
+//! what reaches the terminal; `docs/security.md` lists all rules.
 
 use std::{
     io,
@@ -17,28 +20,29 @@ use tokio::{
     time::timeout_at,
 };
 
-/// Items of lists and entries of mappings in one reply; in memory each takes about a hundred bytes. The facts of a
-/// machine with 3,000 packages are some 15,000.
+/// Limit on list items and mapping entries in one reply; each takes about a hundred bytes of memory. The facts of a
+/// machine
+/// with 3,000 packages have about 15,000.
 pub const MAX_VALUES: usize = 2_000_000;
 
-/// Bytes a second: a reply that arrives more slowly on the whole is a trickle and no slow line.
+/// Minimum speed in bytes per second of a whole reply; slower than that is an attack, not a slow link.
 const SLOWEST: u64 = 1024;
 
-/// Warnings and changes of one outcome that are kept; the rest is counted.
+/// Number of warnings that are kept per outcome; the rest is only counted.
 const MOST_WARNINGS: usize = 100;
 const MOST_CHANGES: usize = 10_000;
-/// Characters of a warning that are kept.
+/// Number of characters that are kept of a warning.
 const LONGEST_WARNING: usize = 4096;
 
-/// Contents that an agent may wait for at a time.
+/// Number of contents that an agent may wait for at a time.
 pub const MOST_WANTED: usize = 1024;
 
-/// What is wrong with a reply.
+/// Why a reply is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplyError {
-    #[error("the connection broke off: {0}")]
+    #[error("the connection was lost: {0}")]
     Io(#[from] io::Error),
-    #[error("it stopped in the middle of a reply: nothing came for {} s", .0.as_secs_f32())]
+    #[error("it stopped in the middle of a reply: no data for {} s", .0.as_secs_f32())]
     Stalled(Duration),
     #[error("a reply of {length} bytes did not arrive within {} s", within.as_secs_f32())]
     Trickle { length: u32, within: Duration },
@@ -50,15 +54,15 @@ pub enum ReplyError {
     TooDeep,
     #[error("a reply holds more than the {MAX_VALUES} values allowed")]
     TooMany,
-    #[error("a reply does not decode: {0}")]
+    #[error("a reply cannot be decoded: {0}")]
     Garbled(FrameError),
-    #[error("it said hello a second time")]
+    #[error("it sent a second hello")]
     SecondHello,
-    #[error("it said something else before hello")]
+    #[error("it sent something else before its hello")]
     NoHello,
-    #[error("it answered for batch {batch}, which it was never given or has answered already")]
+    #[error("it answered for batch {batch}, which it was never sent or has already answered")]
     UnknownBatch { batch: u64 },
-    #[error("it answered call {index} of a batch that has {calls}")]
+    #[error("it answered call {index} of a batch of {calls}")]
     UnknownCall { index: u32, calls: usize },
     #[error("it answered call {index} of batch {batch} twice")]
     AnsweredTwice { batch: u64, index: u32 },
@@ -68,10 +72,11 @@ pub enum ReplyError {
     WantsTooMuch,
 }
 
-/// Reads the next reply. `None` is a clean end: the agent hung up between two replies.
+/// Reads the next reply. `None` means that the agent disconnected cleanly, between two replies.
 ///
-/// Between replies an agent may be silent for as long as its work takes. Once one has begun, `stall` bounds the time
-/// without a byte, and its length the time as a whole. Memory grows as bytes arrive, not by what was announced.
+/// Between replies an agent may be silent for as long as its work takes. Within a reply, `stall` limits the time
+/// without
+/// data, and the reply's length the total time. Memory grows with the bytes received, not with the announced length.
 pub async fn read_reply(reader: &mut (impl AsyncRead + Unpin), stall: Duration) -> Result<Option<Reply>, ReplyError> {
     let mut head = [0u8; 4];
     let mut filled = reader.read(&mut head).await?;
@@ -99,7 +104,7 @@ pub async fn read_reply(reader: &mut (impl AsyncRead + Unpin), stall: Duration) 
 }
 
 impl From<FrameError> for ReplyError {
-    /// For a reply, or an outcome made of several, that has arrived whole.
+    /// For a reply that has arrived completely, or an outcome assembled from several.
     fn from(error: FrameError) -> Self {
         match error {
             FrameError::TooLong(_) => ReplyError::LongOutcome,
@@ -110,7 +115,7 @@ impl From<FrameError> for ReplyError {
     }
 }
 
-/// The next bytes of a reply that has begun.
+/// Reads the next bytes of a reply that has begun.
 async fn arrived(
     read: impl Future<Output = io::Result<usize>>,
     length: u32,
@@ -128,7 +133,7 @@ async fn arrived(
     }
 }
 
-/// An outcome without more warnings and changes than a person could read.
+/// Truncates warnings and changes of an outcome to a readable number.
 pub fn bounded(mut outcome: Outcome) -> Outcome {
     for warning in &mut outcome.warnings {
         if let Some((end, _)) = warning.char_indices().nth(LONGEST_WARNING) {
@@ -204,7 +209,7 @@ mod tests {
             });
             assert!(matches!(error, ReplyError::Stalled(_)), "{error}");
         }
-        // Without a byte there is no reply that could be late.
+        // Without a byte, no reply has begun that could time out.
         let silent = runtime().block_on(async {
             let (_host, mut controller) = tokio::io::duplex(64);
             tokio::time::timeout(stall * 3, read_reply(&mut controller, stall)).await

@@ -1,4 +1,4 @@
-//! An agent in a container on this machine.
+//! Starts an agent in a container on this machine.
 
 use std::process::Stdio;
 
@@ -7,11 +7,11 @@ use tokio::process::Command;
 
 use super::{Container, arrival, executable::Executable, local, transport::Transport};
 
-/// Runs the script that starts the agent, with `ENGINE exec -i`.
+/// Runs the script that starts the agent through `ENGINE exec -i`.
 pub fn start(container: &Container, executable: &Executable, how: arrival::Start) -> Result<Transport, Failure> {
     let Container { engine, name, user } = container;
     if name.is_empty() || name.starts_with('-') {
-        return Err(Failure::new(format!("`{name}` is no container's name")));
+        return Err(Failure::new(format!("`{name}` is not a valid container name")));
     }
     let mut command = Command::new(engine);
     command.args(["exec", "-i"]);

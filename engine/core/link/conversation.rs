@@ -1,4 +1,4 @@
-//! The conversation with one agent: many batches at a time over one pair of streams.
+//! The conversation with one agent: concurrent batches over one pair of streams.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -29,26 +29,27 @@ use super::{
     transport::{Tail, Transport},
 };
 
-/// Frames waiting to be written; who has more waits.
+/// Number of frames waiting to be written; further senders wait.
 const QUEUE: usize = 4;
 
-/// The argument that numbers the place for a call's content.
+/// The argument that numbers the destination of a call's content.
 const SINK: &str = "_sink";
 
-/// Contents that are read for one agent at a time. Each holds a thread and an open file, of which an agent that
-/// reads nothing must not take those of others.
+/// Number of contents that are read for one agent at a time. Each holds a thread and an open file; an agent that does
+/// not
+/// read must not take those of others.
 const GIVEN_AT_ONCE: usize = 2;
 
-/// An agent that has said hello.
+/// An agent that has sent its hello.
 pub struct Conversation {
     /// The inventory's name, for messages.
     name: String,
     frames: Mutex<Option<Sender<Vec<u8>>>>,
     /// `None` once the conversation is over.
     running: Mutex<Option<HashMap<u64, Running>>>,
-    /// Content that batches mentioned which have ended: a request for it may have crossed their end.
+    /// Content offered by batches that have ended, since a request for it may have crossed the last outcome.
     past: Mutex<HashSet<String>>,
-    /// Contents that the agent waits for.
+    /// Number of contents that the agent waits for.
     wanted: AtomicUsize,
     giving: Arc<Semaphore>,
     stderr: Tail,
@@ -58,27 +59,27 @@ pub struct Conversation {
 struct Running {
     key: u64,
     events: Arc<dyn Listener>,
-    /// By index: whether the call has been answered.
+    /// For each call, whether it has been answered.
     answered: Vec<bool>,
     left: usize,
-    /// The content that its calls mention: all that the host may ask for.
+    /// The content that its calls mention: only this may the host ask for.
     offered: HashMap<String, Blob>,
     blobs: BlobSource,
-    /// By the index of the call: where the content goes that it may send.
+    /// For each call, by index, the destination of the content that it may send.
     sinks: HashMap<u32, Sink>,
     open: ContentSinks,
-    /// By the index of the call: what has arrived of its outcome.
+    /// For each call, by index, the pieces of its outcome received so far.
     parts: HashMap<u32, Pieces>,
 }
 
-/// Where the content of a call goes.
+/// The destination of a call's content.
 enum Sink {
     /// Not opened yet.
     Numbered(i64),
     Open(Box<dyn ContentSink>),
 }
 
-/// What is needed to send a batch and to answer for it.
+/// Everything needed to send a batch and to report its outcomes.
 pub struct Sending {
     pub key: u64,
     pub batch: Batch,
@@ -88,9 +89,9 @@ pub struct Sending {
 }
 
 impl Conversation {
-    /// Hears the agent's hello, its marker having been read, and begins to listen and to write.
-    /// `patience` bounds the wait for the hello, `stall` the time without a byte inside a reply. The agent is told
-    /// that we are there as often as `silence` says.
+    /// Waits for the agent's hello, after its marker was read, and starts to read and write. `patience` limits the wait
+    /// for the
+    /// hello, `stall` the time without data inside a reply. The agent gets signs of life as often as `silence` says.
     pub async fn begin(
         name: String,
         transport: Transport,
@@ -105,7 +106,7 @@ impl Conversation {
             Ok(Err(ReplyError::Io(_)) | Ok(None)) => return Err(ended(&name, &stderr).await),
             Ok(Err(error)) => return Err(broken(&name, &error)),
             Ok(Ok(Some(_))) => return Err(broken(&name, &ReplyError::NoHello)),
-            Err(_) => return Err(unreachable(format!("the agent on {name} does not answer"))),
+            Err(_) => return Err(unreachable(format!("the agent on {name} is not responding"))),
         };
         let (frames, mut queue): (_, Receiver<Vec<u8>>) = channel(QUEUE);
         let conversation = Arc::new(Conversation {
@@ -119,7 +120,7 @@ impl Conversation {
         });
         let writing = tokio::spawn(async move {
             while let Some(frame) = queue.recv().await {
-                // Whoever listens notices that the agent has gone.
+                // The reader notices that the agent is gone.
                 if writer.write_all(&frame).await.and(writer.flush().await).is_err() {
                     break;
                 }
@@ -139,14 +140,14 @@ impl Conversation {
         Ok(conversation)
     }
 
-    /// Sends a batch. Gives it back when the conversation is over already, with nothing sent.
+    /// Sends a batch. If the conversation has already ended, nothing is sent and the batch is returned.
     pub async fn send(&self, sending: Sending) -> Result<(), Sending> {
         let id = sending.batch.id;
         let Some(frames) = self.frames() else { return Err(sending) };
         let frame = match encode(&Request::Batch(sending.batch.clone())) {
             Ok(frame) => frame,
             Err(error) => {
-                let failure = Failure::new(format!("the arguments cannot be sent to {}: {error}", self.name));
+                let failure = Failure::new(format!("cannot send the arguments to {}: {error}", self.name));
                 answer_all(&sending, &Outcome::failed(failure));
                 return Ok(());
             }
@@ -159,12 +160,12 @@ impl Conversation {
             None => return Err(sending),
             Some(running) => running.insert(id, Running::of(sending)),
         };
-        // If the agent goes meanwhile, `end` answers for the batch.
+        // If the agent is gone, `end` answers for the batch.
         let _ = frames.send(frame).await;
         Ok(())
     }
 
-    /// Asks the agent to stop the batch with that key; its calls are still answered.
+    /// Asks the agent to cancel the batch with that key; its calls are still answered.
     pub async fn cancel(&self, key: u64) {
         let batch = self
             .running()
@@ -177,7 +178,7 @@ impl Conversation {
         }
     }
 
-    /// Sends what needs no answer.
+    /// Sends a request that has no reply.
     pub async fn tell(&self, request: &Request) {
         if let (Some(frames), Ok(frame)) = (self.frames(), encode(request)) {
             let _ = frames.send(frame).await;
@@ -188,7 +189,7 @@ impl Conversation {
         self.running().is_none()
     }
 
-    /// Hangs up: the agent kills what it has started and ends.
+    /// Disconnects: the agent kills the processes that it started, and ends.
     pub fn close(&self) {
         self.frames.lock().take();
     }
@@ -211,8 +212,9 @@ impl Conversation {
         Ok(())
     }
 
-    /// Passes an outcome on. A batch is known until all its calls are answered or it was stopped, also when it was
-    /// cancelled, so an outcome that nobody waits for is never an honest agent's.
+    /// Reports an outcome. A batch, even a cancelled one, is kept until all its calls are answered or it was stopped;
+    /// so an
+    /// outcome that nobody waits for never comes from an honest agent.
     fn outcome(&self, batch: u64, index: u32, outcome: Outcome) -> Result<(), ReplyError> {
         let mut running = self.running();
         let Some(running) = running.as_mut() else { return Ok(()) };
@@ -223,7 +225,7 @@ impl Conversation {
             return Err(ReplyError::AnsweredTwice { batch, index });
         }
         found.left -= 1;
-        // A file that is not whole by now never will be.
+        // A file that is incomplete by now will never be complete.
         found.sinks.remove(&index);
         found.events.hear(LinkEvent::Outcome { key: found.key, index, outcome });
         if found.left == 0
@@ -235,7 +237,7 @@ impl Conversation {
         Ok(())
     }
 
-    /// Takes a piece of an outcome; with the last one the outcome is passed on.
+    /// Adds a piece of an outcome; the last piece completes it.
     fn part(&self, batch: u64, index: u32, piece: &[u8], last: bool) -> Result<(), ReplyError> {
         let whole = {
             let mut running = self.running();
@@ -247,7 +249,7 @@ impl Conversation {
                 None => return Err(ReplyError::UnknownCall { index, calls: found.answered.len() }),
             }
             found.parts.entry(index).or_default().add(piece)?;
-            // Calls that run side by side answer side by side.
+            // Concurrent calls may send their pieces interleaved.
             let held: usize = found.parts.values().map(Pieces::size).sum();
             if held > 2 * MAX_OUTCOME {
                 return Err(ReplyError::LongOutcome);
@@ -260,7 +262,8 @@ impl Conversation {
         Ok(())
     }
 
-    /// Takes content that a call was told to send. Other content is dropped: a host writes nowhere unless asked.
+    /// Takes content that a call was asked to send. Other content is dropped: a host can only write where a task asks
+    /// it to.
     fn content(&self, batch: u64, index: u32, piece: &[u8], left: u64) -> Result<(), ReplyError> {
         let mut sink = {
             let mut running = self.running();
@@ -275,7 +278,7 @@ impl Conversation {
                 None => return Ok(()),
             }
         };
-        // Nothing more is read from this host meanwhile, which holds the host back.
+        // Meanwhile nothing is read from this host, which throttles it.
         tokio::task::block_in_place(|| sink.piece(piece, left));
         if left > 0
             && let Some(found) = self.running().as_mut().and_then(|running| running.get_mut(&batch))
@@ -294,7 +297,7 @@ impl Conversation {
         Ok(())
     }
 
-    /// Keeps in mind what a batch that has ended had offered.
+    /// Remembers the content that an ended batch had offered.
     fn remember(&self, ended: Running) {
         if !ended.offered.is_empty() {
             self.past.lock().extend(ended.offered.into_keys());
@@ -333,11 +336,11 @@ impl Conversation {
         Ok(())
     }
 
-    /// The agent has gone, or is not listened to any more: batches that are not complete end as unreachable.
+    /// The agent is gone, or the conversation was ended: incomplete batches end as unreachable.
     async fn end(&self, error: Option<ReplyError>, writing: &AbortHandle) {
         let left = self.running().take().unwrap_or_default();
         self.close();
-        // An agent that reads nothing would hold its writer, and those who wait for it, for ever.
+        // An agent that does not read would block its writer, and everyone waiting for it, forever.
         writing.abort();
         self.giving.close();
         let failure = match error {
@@ -376,8 +379,8 @@ impl Running {
     }
 }
 
-/// Says again and again that we are there, until the conversation is over. Nothing is said when much waits to be
-/// written already, since the agent counts bytes.
+/// Sends signs of life until the conversation ends. None is sent while much data is queued, since the agent counts
+/// bytes.
 async fn assure(conversation: Weak<Conversation>, interval: Duration) {
     let Ok(frame) = encode(&Request::Here) else { return };
     loop {
@@ -407,14 +410,14 @@ fn stream(sha256: &str, mut content: Box<dyn Read + Send>, frames: &Sender<Vec<u
         let mut piece = Vec::with_capacity(PIECE);
         let last = content.by_ref().take(PIECE as u64).read_to_end(&mut piece)? < PIECE;
         let frame = encode(&Request::Blob { sha256: sha256.to_owned(), piece, last }).map_err(io::Error::other)?;
-        // Once nobody writes any more, nobody waits for the content either.
+        // When the writer is gone, nobody waits for the content either.
         if frames.blocking_send(frame).is_err() || last {
             return Ok(());
         }
     }
 }
 
-/// Answers every call of a batch that was never sent.
+/// Gives every call of a batch that was never sent this outcome.
 pub fn answer_all(sending: &Sending, outcome: &Outcome) {
     for index in 0..sending.batch.len() {
         let outcome = outcome.clone();
@@ -423,24 +426,22 @@ pub fn answer_all(sending: &Sending, outcome: &Outcome) {
     sending.events.hear(LinkEvent::Done { key: sending.key });
 }
 
-/// A failure that says the host is out of reach.
+/// A failure that marks the host as unreachable.
 pub fn unreachable(msg: impl Into<String>) -> Failure {
     Failure { unreachable: true, ..Failure::new(msg) }
 }
 
-/// The failure of a host whose agent said what no agent says.
+/// The failure for a host whose agent broke the protocol.
 fn broken(name: &str, error: &ReplyError) -> Failure {
     Failure {
-        help: Some(
-            "is that host still yours? the agent there does not behave as the one that was put there".to_owned(),
-        ),
+        help: Some("the host may be compromised: the program there does not behave like rplay's agent".to_owned()),
         ..unreachable(format!("the agent on {name} broke the protocol: {error}"))
     }
 }
 
 async fn ended(name: &str, stderr: &Tail) -> Failure {
     unreachable(match stderr.last_words().await {
-        Some(words) => format!("the connection to {name} broke off: {words}"),
-        None => format!("the connection to {name} broke off"),
+        Some(words) => format!("the connection to {name} was lost: {words}"),
+        None => format!("the connection to {name} was lost"),
     })
 }

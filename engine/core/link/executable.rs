@@ -140,7 +140,7 @@ impl Executable {
     }
 }
 
-/// Hands over a file from its beginning, piece by piece.
+/// Passes a file's content to `take` from its beginning, piece by piece.
 fn pour(file: &File, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     let mut piece = vec![0; 1 << 18];
     let mut at = 0;
@@ -206,7 +206,7 @@ fn build_in(bytes: &[u8]) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Other runs may read or write it at the same time.
+/// Atomic, since other runs may read or write it at the same time.
 fn write_note(note: &Path, text: &str) -> io::Result<()> {
     let new = note.with_extension(format!("{:08x}", rand::random::<u32>()));
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
@@ -217,7 +217,7 @@ fn write_note(note: &Path, text: &str) -> io::Result<()> {
     written
 }
 
-/// Whether an ELF file names a loader (a PT_INTERP header), so that it needs a libc on its host.
+/// Whether an ELF file names a loader (has a PT_INTERP header), so that it needs a libc on the host.
 fn needs_loader(elf: &[u8]) -> bool {
     const PT_INTERP: u64 = 3;
     let number = |at: usize, size: usize| {
@@ -254,7 +254,7 @@ mod tests {
         let asked = || known(&File::open(&path).unwrap(), Some(&note)).unwrap().sha256;
         fs::write(&path, "one").unwrap();
         assert_eq!(asked(), of("one"));
-        // That it comes from the note, and not from the file, shows with a note that is not true.
+        // A false note shows that the value comes from the note and not from the file.
         let noted = fs::read_to_string(&note).unwrap();
         fs::write(&note, noted.replace(&of("one"), &of("other"))).unwrap();
         assert_eq!(asked(), of("other"));

@@ -1,4 +1,4 @@
-//! The folder for control sockets: private, and with a short name.
+//! The directory for control sockets: private, with a short path.
 
 use std::{
     env, fs, io,
@@ -13,11 +13,12 @@ use std::{
 use nix::unistd::getuid;
 use rplay_wire::hex::is_hex;
 
-/// A socket's path may have 107 bytes; ssh adds 17 while it binds one, we name ours with 16 and, while it is
-/// new, 9 more.
+/// A socket's path may have 107 bytes. ssh adds 17 while it binds one; our names have 16 and, while the socket is new,
+/// 9
+/// more.
 const LONGEST: usize = 107 - 17 - 1 - 16 - 9;
 
-/// The first folder that will do, made if need be: in the session's runtime folder, the cache, or /tmp.
+/// The first suitable directory, created if necessary: in the session's runtime directory, the cache, or /tmp.
 pub fn control_folder() -> io::Result<PathBuf> {
     let uid = getuid();
     let variable = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -37,26 +38,28 @@ pub fn control_folder() -> io::Result<PathBuf> {
     Err(last)
 }
 
-/// Makes the folder with mode 0700. One that is there must be ours and nobody else's: in /tmp anybody can
-/// have made it.
+/// Creates the directory with mode 0700. An existing one must be owned by and private to the current user, since
+/// anybody
+/// can create one in /tmp.
 pub fn make_private(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let found = fs::symlink_metadata(folder)?;
     if !found.is_dir() || found.uid() != getuid().as_raw() || found.mode() & 0o077 != 0 {
-        let text = format!("{} is not a folder of ours alone (mode 0700)", folder.display());
+        let text = format!("{} is not a private directory of the current user (mode 0700)", folder.display());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
     }
     Ok(())
 }
 
-/// What a run that was killed left behind is of nobody after this.
+/// The age at which files of a killed run are considered abandoned.
 const OLD: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A digest is noted anew from time to time; that of an executable that is no more goes.
+/// Digests are noted again from time to time; older notes belong to executables that no longer exist.
 const OLD_NOTE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Removes what runs that have ended left in the folder: sockets at which nobody listens, logs, halves of notes.
-/// Other files stay, for a host's cache may be the same folder.
+/// Removes what ended runs left in the directory: sockets without a listener, logs, partial notes. Other files stay,
+/// since
+/// it may also be the cache directory of a managed host.
 pub fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -64,7 +67,7 @@ pub fn sweep(folder: &Path) {
         let modified = entry.metadata().and_then(|found| found.modified()).ok();
         let age = modified.and_then(|modified| SystemTime::now().duration_since(modified).ok()).unwrap_or_default();
         let is_over = match kind {
-            // A master may live for days; one that has just been started does not listen yet.
+            // A master may live for days; one that has just started does not listen yet.
             Kind::Socket => age > OLD && UnixStream::connect(entry.path()).is_err(),
             Kind::Half => age > OLD,
             Kind::Note => age > OLD_NOTE,
@@ -75,19 +78,19 @@ pub fn sweep(folder: &Path) {
     }
 }
 
-/// What is put into the folder.
+/// Kinds of files in the directory.
 #[derive(Debug, PartialEq, Eq)]
 enum Kind {
-    /// A master's, also while it is new, or one at which ssh asks for a password.
+    /// A master's socket, also under its temporary name, or an askpass socket.
     Socket,
-    /// What is written while something is made: the log of a login, a note without its name yet.
+    /// A temporary file: the log of a login, or a note that is being written.
     Half,
-    /// An executable's digest.
+    /// The digest of an executable.
     Note,
 }
 
 impl Kind {
-    /// By the name; `None` for what is of others.
+    /// Derived from the name; `None` for files that are not rplay's.
     fn of(name: &str) -> Option<Self> {
         let is_new = |text: &str| text.split_once('.').is_some_and(|(name, new)| is_hex(name, 16) && is_hex(new, 8));
         if is_hex(name, 16) || is_new(name) || name.strip_prefix("ask").is_some_and(|rest| is_hex(rest, 8)) {

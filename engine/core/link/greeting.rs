@@ -1,4 +1,4 @@
-//! Finding the first bytes that are meant for us, behind whatever a login shell prints.
+//! Finds the agent's first bytes after whatever a login shell prints.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use super::{
     transport::{Transport, last_words},
 };
 
-/// More than this before a marker is no greeting but something else altogether. Bytes.
+/// Maximum number of bytes before the marker.
 const MOST_NOISE: usize = 1 << 16;
 
-/// Why a process is no agent, or no longer one.
+/// Why a process is not, or no longer, an agent.
 #[derive(Debug)]
 pub enum NoAgent {
-    /// There is no way to the host, or nothing to send there.
+    /// The host cannot be reached, or no executable is available for it.
     Way(Failure),
-    /// It ended, or says something else: its file may be damaged.
+    /// It ended, or its output is not an agent's: its file may be damaged.
     Ended(Failure),
-    /// It says nothing: the host may hang, or its file is damaged.
+    /// It sends nothing: the host may hang, or its file is damaged.
     Silent(Failure),
 }
 
@@ -31,7 +31,7 @@ impl From<NoAgent> for Failure {
     }
 }
 
-/// Reads up to and including the first of `markers`, and says which one it was. `patience` bounds the wait.
+/// Reads up to and including the first of `markers`, and returns which one was found. `patience` limits the wait.
 pub async fn wait_for(
     markers: &[&[u8]],
     transport: &mut Transport,
@@ -43,8 +43,8 @@ pub async fn wait_for(
     match found {
         Ok(Some(which)) => Ok(which),
         Ok(None) if noise.len() >= MOST_NOISE => Err(NoAgent::Ended(Failure {
-            help: Some("make its shell's start files print nothing when the shell is not interactive".to_owned()),
-            ..unreachable(format!("{name} prints without end instead of starting the agent{}", quote(&noise)))
+            help: Some("make the shell's startup files print nothing in non-interactive shells".to_owned()),
+            ..unreachable(format!("{name} keeps printing instead of starting the agent{}", quote(&noise)))
         })),
         Ok(None) => {
             let words = transport.stderr.last_words().await;

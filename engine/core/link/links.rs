@@ -1,4 +1,4 @@
-//! All links of a run: from a job to the agent that carries it out.
+//! All links of a run: takes jobs and passes them to the agents that run them.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -32,46 +32,46 @@ use super::{
     transport::Transport,
 };
 
-/// Opens the content that a call mentions. Called on a thread that may block.
+/// Opens the content that a call mentions. Runs on a thread that may block.
 pub type BlobSource = Arc<dyn Fn(&Blob) -> io::Result<Box<dyn Read + Send>> + Send + Sync>;
 
-/// Takes the content of one file that a host sends.
+/// Receives the content of one file that a host sends.
 pub trait ContentSink: Send {
-    /// The next piece, of which `left` bytes follow. Called where it may block; whatever goes wrong is kept until
-    /// the call's outcome is there.
+    /// Receives the next piece, after which `left` bytes follow. May block. Errors are kept until the call's outcome is
+    /// there.
     fn piece(&mut self, piece: &[u8], left: u64);
 }
 
-/// Opens the place for the content that a call was told to send: by the number in its argument `_sink`. Each is
-/// opened once.
+/// Opens the destination for content that a call sends, by the number in its argument `_sink`. Each is opened once.
 pub type ContentSinks = Arc<dyn Fn(i64) -> Option<Box<dyn ContentSink>> + Send + Sync>;
 
-/// Where the events of a job go.
+/// Receives the events of a job.
 pub trait Listener: Send + Sync {
     fn hear(&self, event: LinkEvent);
 }
 
 impl Listener for Sender<LinkEvent> {
     fn hear(&self, event: LinkEvent) {
-        // Whoever has stopped listening does not miss it.
+        // A receiver that is gone needs no event.
         let _ = self.send(event);
     }
 }
 
-/// Calls for one host that go out together.
+/// Calls for one host that are sent together.
 pub struct Job {
-    /// The caller's name for it, unique among those for this target; comes back with every event.
+    /// The caller's name for it, unique per target; returned with every event.
     pub key: u64,
     pub target: Arc<Target>,
-    /// One after the other. Calls are counted through all of them.
+    /// Run in order. Calls are numbered across all stages.
     pub stages: Vec<Stage>,
     pub blobs: BlobSource,
     pub sinks: ContentSinks,
     pub events: Arc<dyn Listener>,
 }
 
-/// What becomes of a job. Each call gets one outcome, then comes `Done`; or, at any time, `Stopped` or
-/// `Unreachable`, which is then the last event of the job.
+/// Progress of a job. Each call gets one outcome, then `Done` follows. `Stopped` or `Unreachable` may come at any time
+/// and is
+/// then the last event of the job.
 #[derive(Clone, Debug)]
 pub enum LinkEvent {
     Outcome {
@@ -82,7 +82,7 @@ pub enum LinkEvent {
     Done {
         key: u64,
     },
-    /// What has no outcome was not begun, because of what became of a stage before it.
+    /// Calls without an outcome were not started, because of the outcome of an earlier stage.
     Stopped {
         key: u64,
     },
@@ -92,24 +92,24 @@ pub enum LinkEvent {
     },
 }
 
-/// What holds for all links of a run.
+/// Options of all links of a run.
 #[derive(Clone, Debug)]
 pub struct LinkOptions {
-    /// The executable to start as agent; `None` is this very one.
+    /// The executable to start as agent; `None` means this one.
     pub executable: Option<PathBuf>,
     /// The name of its agent's build, by which an agent alone is known as one that understands this controller. `None`:
     /// hosts get the whole executable.
     pub agent_build: Option<String>,
     /// How long an agent may take to say hello once its process is being started.
     pub patience: Duration,
-    /// How long no byte may come in the middle of an agent's reply. Between replies there is no such limit.
+    /// Maximum time without data in the middle of an agent's reply. Between replies there is no limit.
     pub stall: Duration,
-    /// Where ssh's control sockets lie: a folder of mode 0700 with a short path. `None`: found by itself.
+    /// Directory of ssh's control sockets: mode 0700, short path. `None` chooses one.
     pub control_folder: Option<PathBuf>,
-    /// Seconds for which an ssh connection is kept when nothing uses it, so that the next run finds it.
+    /// Seconds for which an idle ssh connection is kept open for the next run.
     pub persist: u32,
-    /// Seconds after which an ssh connection over which nothing comes is lost, and with it what runs on its host;
-    /// 0: never.
+    /// Seconds of silence after which an ssh connection is considered lost, including what runs on its host; 0 for
+    /// never.
     pub silence: u32,
 }
 
@@ -127,7 +127,7 @@ impl Default for LinkOptions {
     }
 }
 
-/// The links of a run. Dropping it hangs up on all agents.
+/// The links of a run. Dropping it disconnects from all agents.
 pub struct Links {
     runtime: Option<Runtime>,
     shared: Arc<Shared>,
@@ -141,17 +141,17 @@ pub(super) struct Shared {
     next_batch: AtomicU64,
 }
 
-/// One target's agent, if there is one.
+/// The agent of one target, if there is one.
 #[derive(Default)]
 struct Host {
-    /// Locked while connecting, so that jobs that come at the same time share the connection.
+    /// Locked while connecting, so that concurrent jobs share one connection.
     conversation: tokio::sync::Mutex<Option<Arc<Conversation>>>,
     /// Keys of jobs that were cancelled before they were sent.
     cancelled: Mutex<HashSet<u64>>,
 }
 
 impl Links {
-    /// Starts the threads that serve all links. Fails when there is no place for the control sockets.
+    /// Starts the threads that serve all links. Fails if there is no directory for control sockets.
     pub fn new(options: LinkOptions) -> io::Result<Self> {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("link").enable_all().build()?;
@@ -173,21 +173,20 @@ impl Links {
         Ok(Links { runtime: Some(runtime), shared })
     }
 
-    /// Sends a job on its way and returns at once. Jobs for one target run side by side: who needs an
-    /// order waits for `Done`.
+    /// Sends a job and returns at once. Jobs for the same target run concurrently; to keep an order, wait for `Done`.
     pub fn dispatch(&self, job: Job) {
         let shared = self.shared.clone();
-        // Here and not over there, so that a cancellation finds it in any case.
+        // Registered here, before the task starts, so that a cancellation always finds it.
         let host = shared.hosts().entry(job.target.clone()).or_default().clone();
         self.spawn(async move { shared.run(&host, job).await });
     }
 
-    /// Stops a job: what runs is killed, what has not begun is answered as skipped.
+    /// Cancels a job: running calls are killed, calls that have not started are answered as skipped.
     pub fn cancel(&self, target: &Target, key: u64) {
         let Some(host) = self.shared.hosts().get(target).cloned() else { return };
         host.cancelled().insert(key);
         self.spawn(async move {
-            // Not sent yet if this blocks: `run` looks at the set afterwards.
+            // If this blocks, the job has not been sent yet, and `run` checks the set afterwards.
             let conversation = host.conversation.lock().await.clone();
             if let Some(conversation) = conversation {
                 conversation.cancel(key).await;
@@ -195,7 +194,7 @@ impl Links {
         });
     }
 
-    /// Hangs up on a target, and on its ssh master; the next job connects anew (`meta: reset_connection`).
+    /// Disconnects from a target and ends its ssh master; the next job connects again (`meta: reset_connection`).
     pub fn reset(&self, target: &Target) {
         let host = self.shared.hosts().remove(target);
         let Some(runtime) = &self.runtime else { return };
@@ -211,7 +210,7 @@ impl Links {
         });
     }
 
-    /// Hangs up on all agents; what still runs is killed by them.
+    /// Disconnects from all agents, which kill what is still running.
     pub fn close(mut self) {
         self.shut_down();
     }
@@ -243,14 +242,14 @@ impl Drop for Links {
 }
 
 impl Shared {
-    /// Sends the same to all agents behind a network.
+    /// Sends a request to all agents behind a network.
     pub(super) async fn tell_all(&self, request: &Request) {
         let behind_ssh = |(target, host): (&Arc<Target>, &Arc<Host>)| {
             matches!(target.connection, Connection::Ssh(_)).then(|| host.clone())
         };
         let hosts: Vec<_> = self.hosts().iter().filter_map(behind_ssh).collect();
         for host in hosts {
-            // One that is being connected has no agent yet that could count our silence.
+            // While still connecting, there is no agent that could count the silence.
             let conversation = host.conversation.try_lock().ok().and_then(|conversation| conversation.clone());
             if let Some(conversation) = conversation {
                 conversation.tell(request).await;
@@ -262,7 +261,7 @@ impl Shared {
         crate::panics::trap("link");
         let batch = Batch { id: self.next_batch.fetch_add(1, Ordering::Relaxed), stages: job.stages };
         let mut sending = Sending { key: job.key, batch, events: job.events, blobs: job.blobs, sinks: job.sinks };
-        // The second time round when an agent went in the very moment it got the batch.
+        // The second attempt is for an agent that ended just when it received the batch.
         for _ in 0..2 {
             let conversation = match self.conversation(host, &job.target).await {
                 Ok(conversation) => conversation,
@@ -279,7 +278,7 @@ impl Shared {
             let key = sending.key;
             match conversation.send(sending).await {
                 Ok(()) => {
-                    // It may have come between the question and the sending.
+                    // The job may have been cancelled in the meantime.
                     if host.cancelled().remove(&key) {
                         conversation.cancel(key).await;
                     }
@@ -288,20 +287,20 @@ impl Shared {
                 Err(unsent) => sending = unsent,
             }
         }
-        let failure = super::conversation::unreachable(format!("the agent on {} ends at once", job.target.name));
+        let failure = super::conversation::unreachable(format!("the agent on {} exits immediately", job.target.name));
         sending.events.hear(LinkEvent::Unreachable { key: sending.key, failure });
     }
 
-    /// The host's conversation; begun, or begun anew, if there is none.
+    /// The host's conversation; connects if there is none, or if it has ended.
     async fn conversation(&self, host: &Host, target: &Target) -> Result<Arc<Conversation>, Failure> {
         let mut slot = host.conversation.lock().await;
         if let Some(conversation) = slot.as_ref().filter(|conversation| !conversation.is_over()) {
             return Ok(conversation.clone());
         }
-        // One that ended by itself may have had a damaged file.
+        // If the agent ended on its own, its file may be damaged.
         let how = if slot.is_some() { Start::Checking } else { Start::Trusting };
         let conversation = match self.begin(target, how).await {
-            // The file may be damaged behind what makes it start.
+            // The file may be damaged in a part that does not keep it from starting.
             Err((failure, true)) if how == Start::Trusting => {
                 self.begin(target, Start::Checking).await.map_err(|_| failure)?
             }
@@ -311,12 +310,12 @@ impl Shared {
         Ok(conversation)
     }
 
-    /// Starts an agent and hears its hello. A failure comes with whether the agent had started.
+    /// Starts an agent and waits for its hello. A failure also says whether the agent had started.
     async fn begin(&self, target: &Target, how: Start) -> Result<Arc<Conversation>, (Failure, bool)> {
         let transport = self.connect(target, how).await.map_err(|failure| (failure, false))?;
         let silence = match &target.connection {
             Connection::Ssh(_) => Silence(self.options.silence),
-            // There is no network in between, and stopping us may stop `docker exec` as well.
+            // There is no network in between, and Ctrl-Z may stop `docker exec` as well.
             Connection::Local | Connection::Container(_) => Silence(0),
         };
         let LinkOptions { patience, stall, .. } = self.options;

@@ -1,4 +1,4 @@
-//! An agent on this machine.
+//! Starts an agent on this machine.
 
 use std::{path::Path, process::Stdio};
 
@@ -7,22 +7,23 @@ use tokio::process::Command;
 
 use super::transport::Transport;
 
-/// Starts the executable as a child process. It could serve on a thread of ours just as well, but then a
-/// module that changes the folder or the umask, or runs out of memory, would hurt the whole run.
+/// Starts the executable as a child process. It could also serve on a thread of this process, but then a module that
+/// changes
+/// the working directory or the umask, or runs out of memory, would affect the whole run.
 pub fn start(executable: &Path) -> Result<Transport, Failure> {
     let mut command = Command::new(executable);
     command.arg("agent").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     running(command, "the local agent")
 }
 
-/// The transport of a command whose standard streams are all piped.
+/// The transport of a command with all standard streams piped.
 pub fn running(mut command: Command, what: &str) -> Result<Transport, Failure> {
-    let mut process = command.spawn().map_err(|error| Failure::new(format!("{what} cannot be started: {error}")))?;
+    let mut process = command.spawn().map_err(|error| Failure::new(format!("cannot start {what}: {error}")))?;
     let (Some(stdin), Some(stdout), Some(stderr)) =
         (process.stdin.take(), process.stdout.take(), process.stderr.take())
     else {
         return Err(Failure::new(format!("{what} was started without its streams")));
     };
-    // Left to end by itself when its standard input ends: an agent then kills what it has started.
+    // The process ends when its standard input closes; an agent then kills what it has started.
     Ok(Transport::new(stdout, stdin, stderr, process))
 }

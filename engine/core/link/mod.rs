@@ -1,9 +1,10 @@
-//! The way to an agent: starting one on a host, putting this executable there if it is not there yet, and
-//! the conversation with it.
+//! Links to agents: starts an agent on a host, copying this executable there if necessary, and talks to it.
 //!
-//! Everything asynchronous stays in here. The rest of the engine hands a [`Job`] to [`Links::dispatch`],
-//! which returns at once, and hears of it over a channel ([`LinkEvent`]). There is one agent for each
-//! [`Target`], started when the first job needs it; all jobs for the target share it.
+//! All asynchronous code is in this module. The rest of the engine passes a [`Job`] to [`Links::dispatch`], which
+//! returns at
+//! once, and receives [`LinkEvent`]s over a channel. There is one agent per [`Target`], started when its first job
+//! needs it
+//! and shared by all its jobs.
 
 mod arrival;
 pub mod askpass;

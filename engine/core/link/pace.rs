@@ -1,59 +1,60 @@
-//! How many may connect at a time, learnt from what becomes of it.
+//! Adapts the number of concurrent connection attempts to what sshd accepts.
 //!
-//! sshd drops connections at random when too many have not logged in yet (MaxStartups, 10:30:100 by default), and
-//! nobody can ask it for its limit. So the number is found as TCP finds the capacity of a line: it grows a little
-//! with each connection that gets through, and is halved when one is dropped.
+//! sshd drops connections at random when too many have not logged in yet (MaxStartups, 10:30:100 by default), and its
+//! limit
+//! cannot be queried. So the number is found the way TCP finds the capacity of a link: it grows slightly with each
+//! successful connection, and is halved when one is dropped.
 
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A number of places that follows successes and drops.
+/// A number of slots that adapts to successes and drops.
 pub struct Pace {
-    /// No more places than this.
+    /// Maximum number of slots.
     most: f64,
-    /// Hands out the places, in the order in which they were asked for.
+    /// Hands out the slots, in order of request.
     permits: Arc<Semaphore>,
     state: Mutex<State>,
 }
 
 struct State {
     places: f64,
-    /// Permits that there are, taken or not. More than `places` while some are still to be given back.
+    /// Permits in existence, taken or not. Exceeds `places` until surplus ones are returned.
     made: usize,
-    /// How often the number has been halved.
+    /// How often the number was halved.
     halved: u64,
 }
 
-/// A place. Dropping it makes room for the next one.
+/// A slot. Dropping it frees it for the next connection.
 pub struct Place {
     pace: Arc<Pace>,
-    /// `None` only while it is dropped.
+    /// `None` only during drop.
     permit: Option<OwnedSemaphorePermit>,
     since: u64,
 }
 
 impl Pace {
-    /// Begins with `first` places; there are never more than `most`.
+    /// Starts with `first` slots and never exceeds `most`.
     pub fn new(first: usize, most: usize) -> Arc<Self> {
         let state = State { places: first as f64, made: first, halved: 0 };
         Arc::new(Pace { most: most as f64, permits: Arc::new(Semaphore::new(first)), state: Mutex::new(state) })
     }
 
-    /// Waits for a place, behind those who came before.
+    /// Waits for a slot, in order of request.
     pub async fn place(self: &Arc<Self>) -> Place {
         // The semaphore is never closed.
         let permit = self.permits.clone().acquire_owned().await.ok();
         Place { since: self.now(), pace: self.clone(), permit }
     }
 
-    /// What to give to [`Pace::dropped`] for a connection that is begun now without a place.
+    /// The argument of [`Pace::dropped`] for a connection that starts now without a slot.
     pub fn now(&self) -> u64 {
         self.state().halved
     }
 
-    /// A connection got through.
+    /// Reports a successful connection.
     pub fn succeeded(&self) {
         let mut state = self.state();
         state.places = (state.places + 1.0 / state.places).min(self.most);
@@ -63,7 +64,7 @@ impl Pace {
         }
     }
 
-    /// A connection that began at `since` was dropped. Those dropped together count once.
+    /// Reports that a connection that started at `since` was dropped. Connections dropped together count once.
     pub fn dropped(&self, since: u64) {
         let mut state = self.state();
         if since == state.halved {
@@ -80,7 +81,7 @@ impl Pace {
 }
 
 impl Place {
-    /// When it was taken, for [`Pace::dropped`].
+    /// The time it was taken, for [`Pace::dropped`].
     pub fn since(&self) -> u64 {
         self.since
     }

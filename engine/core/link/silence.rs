@@ -1,13 +1,14 @@
-//! How long a link may be silent before it counts as lost, at either end.
+//! How long a link may be silent before either side considers it lost.
 
 use std::time::Duration;
 
-/// The seconds after which a link that says nothing is lost; 0: never.
+/// Seconds of silence after which a link is considered lost; 0 for never.
 ///
-/// At our end ssh asks the host whether it is there (ServerAliveInterval). At the other end the agent waits for a
-/// word of ours, and we say one three times as often as it must be heard. It waits half as long again as ssh does:
-/// a connection that ssh still counts on is never ended by the host, and after an interruption of half a minute TCP
-/// takes about as long again until it sends anew.
+/// On the controller, ssh probes the host (ServerAliveInterval). On the host, the agent waits for signs of life, which
+/// the
+/// controller sends at a third of the agent's limit. That limit is 1.5 times ssh's: the host never ends a connection
+/// that
+/// ssh still considers alive, and after an interruption of half a minute TCP needs about as long again to retransmit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Silence(pub u32);
 
@@ -18,25 +19,25 @@ impl Default for Silence {
 }
 
 impl Silence {
-    /// How many questions of ssh stay unanswered before it hangs up.
+    /// Number of unanswered probes after which ssh disconnects.
     pub const SERVER_ALIVE_COUNT: u32 = 3;
 
-    /// Seconds between two of its questions, the first of which comes after as many; 0: it asks none.
+    /// Seconds between two of ssh's probes; 0 for none.
     pub fn server_alive_interval(self) -> u32 {
         self.0.div_ceil(Self::SERVER_ALIVE_COUNT + 1)
     }
 
-    /// For how many seconds the agent waits for a word of ours; 0: for ever.
+    /// Seconds of silence that the agent accepts; 0 for unlimited.
     pub fn of_agent(self) -> u32 {
         self.0.saturating_add(self.0.div_ceil(2))
     }
 
-    /// The agent's arguments that say so.
+    /// The corresponding arguments of the agent.
     pub fn words(self) -> String {
         format!("silence={}", self.of_agent())
     }
 
-    /// How often we say a word; `None`: never.
+    /// Interval between signs of life; `None` for never.
     pub fn interval(self) -> Option<Duration> {
         (self.0 > 0).then(|| Duration::from_secs(self.of_agent().into()) / 3)
     }

@@ -1,8 +1,9 @@
-//! An agent at the other end of ssh.
+//! Starts agents over ssh.
 //!
-//! OpenSSH's own master process holds the connection, started by us with the user's own configuration and
-//! arguments; it stays for a while after the run, so that the next run finds it. Over its control socket a
-//! session costs no process and no key exchange.
+//! OpenSSH's master process holds the connection. It is started with the user's own configuration and arguments, and
+//! stays
+//! for a while after the run, so that the next run finds it. A session over its control socket needs no process and no
+//! key exchange.
 
 use std::{
     collections::{HashMap, hash_map::DefaultHasher},
@@ -32,43 +33,44 @@ use super::{
     transport::Transport,
 };
 
-/// Connections to one address: fewer than 10 that have not logged in yet, where sshd begins to drop them at random
+/// Concurrent connections to one address. Below 10, at which sshd starts to drop connections that have not logged in
+/// yet
 /// (MaxStartups 10:30:100).
 const CONNECTS_AT_ONCE: usize = 8;
 
-/// How many that were dropped may be tried again at a time: at first, and when that goes well. They may have one
-/// jump host or one sshd in common, whatever their addresses are.
+/// Number of dropped connections that are retried at a time: initially, and at most. They may share a jump host or an
+/// sshd,
+/// whatever their addresses are.
 const RETRIED_AT_ONCE: (usize, usize) = (8, 64);
 
-/// For how long a host that drops connections is tried again, and how often at least.
+/// How long, and how often at least, a host that drops connections is retried.
 const BUSY_FOR: Duration = Duration::from_secs(60);
 const BUSY_TRIES: u32 = 10;
 
-/// A host that was dropped more often is busy for reasons of its own, and slows down no others.
+/// A host that was dropped more often is busy for other reasons, and does not slow down others.
 const DROPS_THAT_COUNT: u32 = 5;
 
-/// The longest rest before a host is tried again because it drops connections, and because ansible_ssh_retries says
-/// so. Milliseconds.
+/// Maximum pause in milliseconds before a retry, after a drop or because of ansible_ssh_retries.
 const LONGEST_REST: u64 = 3_000;
 const LONGEST_PAUSE: u64 = 30_000;
 
-/// What logging in may take beyond connecting: name look-ups and slow PAM modules on the host. Seconds.
+/// Seconds that a login may take beyond connecting: name lookups and slow PAM modules on the host.
 const LOGIN: u64 = 30;
 
-/// By host and port: how many may connect there at a time.
+/// By host and port: limits concurrent connection attempts.
 type Gates = HashMap<(String, Option<u16>), Arc<Pace>>;
 
-/// All masters of a run.
+/// All ssh masters of a run.
 pub struct Masters {
-    /// Where the control sockets lie; only we can enter it.
+    /// Private directory of the control sockets.
     folder: PathBuf,
     /// Seconds that a master stays without a session.
     persist: u32,
-    /// After how long a link that says nothing is lost.
+    /// Silence after which a link is considered lost.
     silence: Silence,
     executables: Arc<Executables>,
     gates: Mutex<Gates>,
-    /// For all that are tried again because sshd dropped them.
+    /// Shared by all connections that are retried because sshd dropped them.
     retried: Arc<Pace>,
 }
 
@@ -78,8 +80,9 @@ impl Masters {
         Masters { folder, persist, silence, executables, gates: Mutex::default(), retried }
     }
 
-    /// Starts the agent on a host: over the master that is there already, or a new one. Returns with the
-    /// agent's marker read. An executable on the host that does not start is replaced.
+    /// Starts the agent on a host, over an existing master or a new one. Returns once the agent's marker was read. A
+    /// damaged
+    /// executable on the host is replaced.
     pub async fn start(
         &self,
         target: &Target,
@@ -88,12 +91,11 @@ impl Masters {
         how: Start,
     ) -> Result<Transport, Failure> {
         refuse_odd(ssh)?;
-        // Its digest is wanted as soon as we are connected.
+        // The digest is needed as soon as the connection is there.
         let executables = self.executables.clone();
         tokio::task::spawn_blocking(move || executables.own());
         let control = self.control(target, ssh);
-        // A host that hangs, or a master whose host has gone and which answers for itself, does not get all the
-        // patience.
+        // A host that hangs, or a master that outlived its host, does not get the full patience.
         let little = patience.min(Duration::from_secs(10));
         if self.is_alive(&control).await {
             if let Ok(transport) = self.agent(&control, target, little, how).await {
@@ -111,7 +113,7 @@ impl Masters {
         .map_err(Failure::from)
     }
 
-    /// Starts the agent over a master; once more, with its file looked at, if it ends at once.
+    /// Starts the agent over a master; if it ends at once, starts it again with its file verified.
     async fn agent(
         &self,
         control: &Path,
@@ -135,8 +137,9 @@ impl Masters {
         }
     }
 
-    /// The socket for a target. One for each inventory name, even if two mean the same host: sshd allows
-    /// ten sessions for each connection.
+    /// The control socket of a target. Each inventory name has its own, even if two names mean the same host, because
+    /// sshd
+    /// allows only ten sessions per connection.
     fn control(&self, target: &Target, ssh: &SshOptions) -> PathBuf {
         let mut hasher = DefaultHasher::new();
         let SshOptions {
@@ -155,7 +158,7 @@ impl Masters {
         self.folder.join(format!("{:016x}", hasher.finish()))
     }
 
-    /// Whether a master listens there; a socket that nobody listens on is removed.
+    /// Whether a master listens there; removes a socket without a listener.
     async fn is_alive(&self, control: &Path) -> bool {
         if !control.exists() {
             return false;
@@ -170,7 +173,7 @@ impl Masters {
 
     async fn end(&self, ssh: &SshOptions, control: &Path) {
         let mut command = Command::new(&ssh.executable);
-        // It wants a host's name, and does not look at it.
+        // ssh requires a host name here but ignores it.
         command.args(["-O", "exit", "-S"]).arg(control).arg("host").kill_on_drop(true);
         command.stdin(ProcessStdio::null()).stdout(ProcessStdio::null()).stderr(ProcessStdio::null());
         let _ = timeout(Duration::from_secs(2), command.status()).await;
@@ -194,8 +197,8 @@ impl Masters {
         let name = &target.name;
         let mut child = match timeout(patience, command.spawn()).await {
             Ok(Ok(child)) => child,
-            Ok(Err(error)) => return Err(way(format!("ssh opens no session on {name}: {}", chain(&error)))),
-            Err(_) => return Err(way(format!("ssh opens no session on {name} within {} s", patience.as_secs()))),
+            Ok(Err(error)) => return Err(way(format!("ssh cannot open a session on {name}: {}", chain(&error)))),
+            Err(_) => return Err(way(format!("ssh did not open a session on {name} within {} s", patience.as_secs()))),
         };
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin().take(), child.stdout().take(), child.stderr().take())
@@ -207,8 +210,9 @@ impl Masters {
         Ok(transport)
     }
 
-    /// Starts a master. One that sshd dropped because it was too busy is tried again for a while, together with few
-    /// others; any other failure as often as `ansible_ssh_retries` says.
+    /// Starts a master. A connection that a busy sshd dropped is retried for a while, together with few others; any
+    /// other
+    /// failure is retried as often as `ansible_ssh_retries` says.
     async fn connect(&self, target: &Target, ssh: &SshOptions, control: &Path) -> Result<(), Failure> {
         let gate = {
             let mut gates = self.gates.lock();
@@ -221,7 +225,7 @@ impl Masters {
         let mut dropped_first: Option<Instant> = None;
         loop {
             let place = gate.place().await;
-            // Whoever has not been dropped waits for nobody else.
+            // Connections that were not dropped wait for no others.
             let turn = if drops > 0 { Some(self.retried.place().await) } else { None };
             let since = turn.as_ref().map_or_else(|| self.retried.now(), |turn| turn.since());
             let said = match self.new_master(target, ssh, control).await {
@@ -251,7 +255,7 @@ impl Masters {
                 }
                 Cause::Other if retries < ssh.retries => {
                     retries += 1;
-                    // As Ansible: 1 s, then twice as long each time, up to 30.
+                    // As in Ansible: 1 s, then doubled each time, up to 30.
                     (retries + 2, LONGEST_PAUSE)
                 }
                 Cause::Other | Cause::Refused => return Err(failure),
@@ -262,8 +266,9 @@ impl Masters {
         }
     }
 
-    /// Starts a master, under another name at first. Two runs may start at the same time, and an ssh that finds a
-    /// socket of its name goes on without one, never to be reached again, and never to end.
+    /// Starts a master under a temporary name. Two runs may start at the same time, and an ssh that finds an existing
+    /// socket
+    /// runs on without one: it can never be reached and never ends.
     async fn new_master(&self, target: &Target, ssh: &SshOptions, control: &Path) -> Result<(), Ended> {
         let new = control.with_extension(format!("{:08x}", rand::random::<u32>()));
         self.master(target, ssh, &new).await?;
@@ -272,19 +277,19 @@ impl Masters {
             return Ok(());
         }
         std::fs::rename(&new, control).map_err(|error| {
-            Ended::Failed(unreachable(format!("ssh's control socket {} is not there: {error}", new.display())))
+            Ended::Failed(unreachable(format!("ssh's control socket {} is missing: {error}", new.display())))
         })
     }
 
-    /// Runs `ssh -M -f`, which ends when the master has logged in and goes on by itself.
+    /// Runs `ssh -M -f`, which returns once the master has logged in and runs in the background.
     async fn master(&self, target: &Target, ssh: &SshOptions, control: &Path) -> Result<(), Ended> {
         let name = &target.name;
-        // The master keeps its standard error, so a pipe would never end.
+        // The master keeps its standard error open, so a pipe would never end.
         let mut log = control.as_os_str().to_owned();
         log.push(".log");
         let log = PathBuf::from(log);
         let written = private_file(&log)
-            .map_err(|error| Ended::Failed(unreachable(format!("{} cannot be written: {error}", log.display()))))?;
+            .map_err(|error| Ended::Failed(unreachable(format!("cannot write {}: {error}", log.display()))))?;
         let _removed = Removed(&log);
         let mut command = Command::new(&ssh.executable);
         command.args(self.arguments(ssh, control));
@@ -295,7 +300,7 @@ impl Masters {
                 let answers = Answers::to(password.clone(), &self.folder, &mut command, self.executables.own_path());
                 Some(
                     answers.map_err(|error| {
-                        Ended::Failed(unreachable(format!("ssh cannot be given a password: {error}")))
+                        Ended::Failed(unreachable(format!("cannot pass a password to ssh: {error}")))
                     })?,
                 )
             }
@@ -303,9 +308,10 @@ impl Masters {
         let mut process = command.spawn().map_err(|error| {
             Ended::Failed(match error.kind() {
                 io::ErrorKind::NotFound => {
-                    Failure::new(format!("`{}` is not installed here", ssh.executable)).help("install OpenSSH's client")
+                    Failure::new(format!("`{}` is not installed on the controller", ssh.executable))
+                        .help("install the OpenSSH client")
                 }
-                _ => Failure::new(format!("`{}` cannot be started: {error}", ssh.executable)),
+                _ => Failure::new(format!("cannot start `{}`: {error}", ssh.executable)),
             })
         })?;
         if let (Some(answers), Some(pid)) = (&answers, process.id()) {
@@ -327,14 +333,15 @@ impl Masters {
         }
     }
 
-    /// The first value of an option is the one that counts: what we rely on comes first, then the inventory's
-    /// variables, then the user's arguments, then our defaults.
+    /// ssh uses the first value of an option: options that rplay relies on come first, then the inventory's variables,
+    /// the
+    /// user's arguments, and finally rplay's defaults.
     fn arguments(&self, ssh: &SshOptions, control: &Path) -> Vec<String> {
         let mut words: Vec<String> = ["-M", "-f", "-N", "-S"].map(str::to_owned).into();
         words.push(control.to_string_lossy().into_owned());
         let mut option = |option: String| words.extend(["-o".to_owned(), option]);
         match ssh.password {
-            // Never waits for somebody at a terminal: neither for a password nor for a look at a host key.
+            // Never prompts on a terminal, neither for a password nor for a host key.
             None => option("BatchMode=yes".to_owned()),
             Some(_) => {
                 option("BatchMode=no".to_owned());
@@ -367,14 +374,14 @@ impl Masters {
     }
 }
 
-/// Why there is no master.
+/// Why a master did not start.
 enum Ended {
-    /// ssh ended and said this.
+    /// ssh ended with this message.
     Said(String),
     Failed(Failure),
 }
 
-/// A file that goes away with this.
+/// Removes a file on drop.
 struct Removed<'a>(&'a Path);
 
 impl Drop for Removed<'_> {
@@ -388,23 +395,23 @@ fn private_file(path: &Path) -> io::Result<std::fs::File> {
     std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// What would be an option to ssh, or end one, is no name.
+/// Rejects names that ssh would take for an option.
 fn refuse_odd(ssh: &SshOptions) -> Result<(), Failure> {
     let odd = |text: &str| text.is_empty() || text.starts_with('-') || text.contains(['"', '\n', '\r', '\0']);
     if odd(&ssh.host) || ssh.host.contains(char::is_whitespace) {
-        return Err(Failure::new(format!("`{}` is no host name", ssh.host)).help("correct ansible_host"));
+        return Err(Failure::new(format!("`{}` is not a valid host name", ssh.host)).help("correct ansible_host"));
     }
     if let Some(user) = ssh.user.as_deref().filter(|user| odd(user)) {
-        return Err(Failure::new(format!("`{user}` is no user name")).help("correct ansible_user"));
+        return Err(Failure::new(format!("`{user}` is not a valid user name")).help("correct ansible_user"));
     }
     if let Some(key) = ssh.private_key.as_ref().filter(|key| key.to_str().is_none_or(odd)) {
-        return Err(Failure::new(format!("`{}` is no path to a key", key.display()))
+        return Err(Failure::new(format!("`{}` is not a valid key path", key.display()))
             .help("correct ansible_ssh_private_key_file"));
     }
     Ok(())
 }
 
-/// An error with those that caused it.
+/// An error with its causes.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,20 +1,20 @@
-//! What ssh says when it cannot connect, as one sentence.
+//! Turns ssh's error output into one sentence.
 
 use rplay_wire::Failure;
 
 use super::{SshOptions, conversation::unreachable};
 
-/// Whether it is worth trying again.
+/// Whether a retry is worthwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// sshd dropped the connection before anybody could log in: too many at a time.
+    /// sshd dropped the connection before the login: too many at a time.
     Busy,
-    /// The host is known, and will say the same again.
+    /// The host answered; a retry would give the same result.
     Refused,
     Other,
 }
 
-/// What says that the host, or one behind a jump host, is out of reach.
+/// Messages that mean that the host, or one behind a jump host, is unreachable.
 const DEAD: [(&str, &str); 6] = [
     ("Connection refused", "connection refused"),
     ("Connection timed out", "connection timed out"),
@@ -24,7 +24,7 @@ const DEAD: [(&str, &str); 6] = [
     ("Network is unreachable", "the network is unreachable"),
 ];
 
-/// What says that sshd, or that of a jump host, hung up before the keys were exchanged.
+/// Messages that mean that sshd, or a jump host's, hung up before the key exchange.
 const DROPPED: [&str; 4] = [
     "kex_exchange_identification",
     "ssh_exchange_identification",
@@ -32,7 +32,7 @@ const DROPPED: [&str; 4] = [
     "open failed: resource shortage",
 ];
 
-/// Puts ssh's standard error into a sentence, and says what to do about it where that is known.
+/// Turns ssh's standard error into a sentence, with advice where possible.
 pub fn explain(name: &str, ssh: &SshOptions, said: &str) -> (Cause, Failure) {
     let says = |words: &str| said.contains(words);
     let host = &ssh.host;
@@ -40,46 +40,42 @@ pub fn explain(name: &str, ssh: &SshOptions, said: &str) -> (Cause, Failure) {
     let (cause, what, help) = if says("REMOTE HOST IDENTIFICATION HAS CHANGED") {
         (
             Cause::Refused,
-            "its host key is another one than before".to_owned(),
+            "its host key has changed".to_owned(),
             Some(format!(
-                "if the host was installed anew, forget its old key: ssh-keygen -R {}; if not, somebody may be \
-                 listening in between",
+                "if the host was reinstalled, remove its old key: ssh-keygen -R {}; otherwise, the connection may be \
+                 intercepted",
                 known_as(ssh)
             )),
         )
     } else if says("Host key verification failed") {
         (
             Cause::Refused,
-            "its host key is not known".to_owned(),
+            "its host key is unknown".to_owned(),
             Some(format!(
-                "look at it with `ssh-keyscan {at}{host} | ssh-keygen -lf -`, and accept it by logging in once: \
+                "verify it with `ssh-keyscan {at}{host} | ssh-keygen -lf -`, and accept it by logging in once: \
                  ssh {at}{host}"
             )),
         )
     } else if says("Permission denied") {
         let methods = said.rsplit_once("Permission denied (").and_then(|(_, rest)| rest.split_once(')'));
-        let methods = methods.map(|(methods, _)| format!(" (it takes {methods})")).unwrap_or_default();
+        let methods = methods.map(|(methods, _)| format!(" (it accepts {methods})")).unwrap_or_default();
         let user = ssh.user.as_deref().map(|user| format!(" as {user}")).unwrap_or_default();
         let help = match ssh.password {
             Some(_) => "check ansible_user and ansible_password",
-            None => "check ansible_user and ansible_ssh_private_key_file, or give a password with -k",
+            None => "check ansible_user and ansible_ssh_private_key_file, or use -k for a password",
         };
         (Cause::Refused, format!("permission denied{user}{methods}"), Some(help.to_owned()))
     } else if says("Could not resolve hostname") {
-        (
-            Cause::Other,
-            format!("the name {host} cannot be resolved"),
-            Some("set ansible_host to its address".to_owned()),
-        )
+        (Cause::Other, format!("cannot resolve the name {host}"), Some("set ansible_host to its address".to_owned()))
     } else if says("Too many authentication failures") {
-        let help = "choose the key with ansible_ssh_private_key_file, and add `-o IdentitiesOnly=yes`";
-        (Cause::Refused, "too many keys were offered".to_owned(), Some(help.to_owned()))
+        let help = "select the key with ansible_ssh_private_key_file and add `-o IdentitiesOnly=yes`";
+        (Cause::Refused, "too many keys were tried".to_owned(), Some(help.to_owned()))
     } else if let Some((_, what)) = DEAD.iter().find(|(words, _)| says(words)) {
         (Cause::Other, (*what).to_owned(), None)
     } else if DROPPED.iter().any(|words| says(words)) && !says("open failed: connect failed") {
         (Cause::Busy, last_words(said).unwrap_or_else(|| "the connection was dropped".to_owned()), None)
     } else {
-        (Cause::Other, last_words(said).unwrap_or_else(|| "ssh ended and said nothing".to_owned()), None)
+        (Cause::Other, last_words(said).unwrap_or_else(|| "ssh exited without a message".to_owned()), None)
     };
     let port = ssh.port.map(|port| format!(" port {port}")).unwrap_or_default();
     let place = if host == name && port.is_empty() { String::new() } else { format!(" ({host}{port})") };
@@ -91,7 +87,7 @@ pub fn explain(name: &str, ssh: &SshOptions, said: &str) -> (Cause, Failure) {
     (cause, failure)
 }
 
-/// As ssh names it in known_hosts.
+/// The name as ssh writes it in known_hosts.
 fn known_as(ssh: &SshOptions) -> String {
     match ssh.port {
         Some(port) if port != 22 => format!("'[{}]:{port}'", ssh.host),
@@ -99,7 +95,7 @@ fn known_as(ssh: &SshOptions) -> String {
     }
 }
 
-/// The last lines that are ssh's own: a banner is for people who log in.
+/// The last lines that come from ssh itself, without a banner.
 fn last_words(said: &str) -> Option<String> {
     const OWN: [&str; 12] = [
         "ssh:",
@@ -139,25 +135,22 @@ mod tests {
             ("ssh: connect to host 10.0.0.9 port 2222: Connection refused\r\n", "connection refused"),
             (
                 "****\nWelcome!\n****\nops@10.0.0.9: Permission denied (publickey,password).\r\n",
-                "permission denied (it takes publickey,password)",
+                "permission denied (it accepts publickey,password)",
             ),
             (
                 "No ED25519 host key is known for [10.0.0.9]:2222 and you have requested strict checking.\r\nHost key verification failed.\r\n",
-                "its host key is not known",
+                "its host key is unknown",
             ),
             (
                 "@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n@@@\nHost key verification failed.",
-                "its host key is another one than before",
+                "its host key has changed",
             ),
-            (
-                "ssh: Could not resolve hostname 10.0.0.9: Name or service not known",
-                "the name 10.0.0.9 cannot be resolved",
-            ),
+            ("ssh: Could not resolve hostname 10.0.0.9: Name or service not known", "cannot resolve the name 10.0.0.9"),
             (
                 "command-line: line 0: Bad configuration option: nonsense\r\n",
                 "command-line: line 0: Bad configuration option: nonsense",
             ),
-            ("", "ssh ended and said nothing"),
+            ("", "ssh exited without a message"),
         ];
         for (said, expected) in cases {
             let (cause, msg) = sentence(said);

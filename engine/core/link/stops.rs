@@ -1,4 +1,4 @@
-//! Ctrl-Z: agents are told before we stop, so that our silence is no lost link to them.
+//! Ctrl-Z: tells the agents before the controller stops, so that they do not take its silence for a lost link.
 
 use std::{sync::Weak, thread, time::Duration};
 
@@ -8,10 +8,10 @@ use tokio::{runtime::Handle, time::timeout};
 
 use super::links::Shared;
 
-/// How long the agents' connections may take to pass it on; the terminal waits as long.
+/// How long passing it on to the agents may take; meanwhile the terminal waits.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// What is handed to a connection's writer goes out within this.
+/// Frames that were queued are written within this time.
 const WRITTEN: Duration = Duration::from_millis(50);
 
 fn stop() -> SigSet {
@@ -20,20 +20,20 @@ fn stop() -> SigSet {
     signals
 }
 
-/// Keeps the signal of Ctrl-Z waiting until [`follow`] takes it. To be called before other threads are started: they
-/// would take it themselves.
+/// Blocks SIGTSTP until [`follow`] takes it. Must be called before other threads start, since they would receive it.
 pub fn hold() {
-    // If it cannot be done, Ctrl-Z stops us at once.
+    // If this fails, Ctrl-Z stops the process at once.
     let _ = stop().thread_block();
 }
 
-/// Lets Ctrl-Z stop us at once again: for commands that have no agents to tell.
+/// Restores the default effect of Ctrl-Z, for commands without agents.
 pub fn release() {
     let _ = stop().thread_unblock();
 }
 
-/// Takes the signal from now on, as long as the links are there: tells all agents, stops this process, and tells
-/// them again when it goes on. Does nothing unless [`hold`] was called.
+/// Handles SIGTSTP while the links exist: tells all agents, stops this process, and tells them again when it continues.
+/// Does
+/// nothing unless [`hold`] was called.
 pub(super) fn follow(links: Weak<Shared>, runtime: Handle) {
     if !SigSet::thread_get_mask().is_ok_and(|mask| mask.contains(Signal::SIGTSTP)) {
         return;
@@ -50,7 +50,7 @@ pub(super) fn follow(links: Weak<Shared>, runtime: Handle) {
     let _ = thread::Builder::new().name("stops".to_owned()).spawn(move || {
         while stop().wait().is_ok() {
             tell(Request::Away);
-            // What Ctrl-Z does by itself, also that a process without a shell to continue it does not stop.
+            // The default effect, including that a process without a job-control shell does not stop.
             if stop().thread_unblock().is_ok() {
                 let _ = raise(Signal::SIGTSTP);
             }

@@ -1,8 +1,8 @@
-//! Where an agent is to run and how to get there.
+//! Where an agent runs and how to reach it.
 
 use std::path::PathBuf;
 
-/// A host as the inventory describes it. Two equal targets share one agent.
+/// A host as described by the inventory. Equal targets share one agent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     /// The inventory's name, for messages.
@@ -12,13 +12,13 @@ pub struct Target {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Connection {
-    /// This machine, as the present user.
+    /// This machine, as the current user.
     Local,
     Ssh(SshOptions),
     Container(Container),
 }
 
-/// What ssh is told. What is not set here comes from the user's own ssh configuration.
+/// Options for ssh. Everything else comes from the user's own ssh configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SshOptions {
     /// A name that ssh knows, or an address (`ansible_host`).
@@ -34,14 +34,14 @@ pub struct SshOptions {
     pub check_host_key: bool,
     /// The ssh program.
     pub executable: String,
-    /// Seconds to connect in.
+    /// Connection timeout in seconds.
     pub timeout: u32,
-    /// How often connecting is tried again (`ansible_ssh_retries`). That sshd is busy does not count.
+    /// Number of retries (`ansible_ssh_retries`). Retries because of a busy sshd do not count.
     pub retries: u32,
 }
 
 impl SshOptions {
-    /// Ansible's defaults: strict about host keys, 10 seconds.
+    /// Ansible's defaults: strict host key checking, 10 seconds.
     pub fn new(host: impl Into<String>) -> Self {
         SshOptions {
             host: host.into(),
@@ -76,7 +76,7 @@ impl Secret {
         Secret(text.into())
     }
 
-    /// The text itself; for the one place that needs it.
+    /// The text itself, for the one place that needs it.
     pub fn reveal(&self) -> &str {
         &self.0
     }

@@ -17,12 +17,12 @@ pub struct Transport {
     pub reader: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
     pub writer: Box<dyn AsyncWrite + Send + Unpin>,
     pub stderr: Tail,
-    /// Dropped with the conversation: handles whose going ends the process or its channel.
+    /// Handles that end the process or its channel when they are dropped; dropped with the conversation.
     pub process: Box<dyn Send>,
 }
 
 impl Transport {
-    /// `process` is what must live as long as the conversation.
+    /// `process` must live as long as the conversation.
     pub fn new(
         reader: impl AsyncRead + Send + Unpin + 'static,
         writer: impl AsyncWrite + Send + Unpin + 'static,
@@ -40,7 +40,7 @@ impl Transport {
     }
 }
 
-/// Reads standard error; ends with the conversation, for a process may write there without end.
+/// Reads standard error. Ends with the conversation, since a process may write there endlessly.
 struct Reading(tokio::task::AbortHandle);
 
 impl Drop for Reading {
@@ -49,7 +49,7 @@ impl Drop for Reading {
     }
 }
 
-/// The end of what a process has written to standard error.
+/// The end of what a process wrote to standard error.
 #[derive(Clone)]
 pub struct Tail {
     kept: Arc<Mutex<Vec<u8>>>,
@@ -75,8 +75,9 @@ impl Tail {
         (tail, Reading(reading.abort_handle()))
     }
 
-    /// The last lines in one, or nothing. For a process that has hung up: what it said before may still be on
-    /// its way, so the end is waited for, but not long, since a process it left behind may keep it open.
+    /// The last lines, joined, if any. For a process that has ended: its output may still be in transit, so its end is
+    /// awaited,
+    /// but not for long, since a descendant may keep the stream open.
     pub async fn last_words(&self) -> Option<String> {
         let mut ended = self.ended.clone();
         let _ = timeout(Duration::from_millis(200), ended.wait_for(|ended| *ended)).await;
@@ -84,7 +85,7 @@ impl Tail {
     }
 }
 
-/// The last lines that are not empty, in one, short enough for a sentence.
+/// The last non-empty lines, joined and shortened to fit into a sentence.
 pub fn last_words(text: &str) -> Option<String> {
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let last = lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join("; ");

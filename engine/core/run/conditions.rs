@@ -62,7 +62,7 @@ keywords! {
     TIMEOUT = "timeout" timeout;
 }
 
-/// The value of a keyword: `omit` and null leave what was said further out. With the field that gave it.
+/// The value of a keyword and the field that set it. `omit` and null fall back to the outer value.
 fn value<'s>(
     keyword: Keyword,
     settings: &'s Settings,
@@ -82,43 +82,43 @@ fn value<'s>(
     }
 }
 
-/// The keyword's value is of another type than it must be.
+/// The error for a keyword with a value of the wrong type.
 fn wrong(name: &str, value: &Value, kind: &str, field: &Field) -> TemplateError {
     let text = text_of(value);
     let message = format!("Error processing keyword '{name}': The value '{text}' could not be converted to '{kind}'.");
     TemplateError::Failed { message, at: field.span.clone(), help: None, via: vec![] }
 }
 
-/// A keyword that is true or false: a boolean, or a word for one.
+/// A boolean keyword: a boolean, or a word for one.
 ///
 /// # Errors
-/// It cannot be rendered, or is neither.
+/// If it cannot be rendered or is not a boolean.
 pub(crate) fn flag(keyword: Keyword, settings: &Settings, scope: &Arc<Scope>) -> Result<Option<bool>, TemplateError> {
     let Some((value, field)) = value(keyword, settings, scope)? else { return Ok(None) };
     truth_of(&value).map(Some).ok_or_else(|| wrong(keyword.0, &value, "bool", field))
 }
 
-/// A keyword that is text, or a number written as text.
+/// A text keyword; a number is converted to text.
 ///
 /// # Errors
-/// It cannot be rendered.
+/// If it cannot be rendered.
 pub(crate) fn text(keyword: Keyword, settings: &Settings, scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
     Ok(value(keyword, settings, scope)?.map(|(value, _)| text_of(&value)))
 }
 
-/// A keyword that is a number.
+/// A numeric keyword.
 ///
 /// # Errors
-/// It cannot be rendered, or is none.
+/// If it cannot be rendered or is not a number.
 pub(crate) fn number(keyword: Keyword, settings: &Settings, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
     let Some((value, field)) = value(keyword, settings, scope)? else { return Ok(None) };
     parsed(&value).map(Some).ok_or_else(|| wrong(keyword.0, &value, "int", field))
 }
 
-/// How long a task may take, in seconds; `None` for as long as it likes.
+/// The time limit of a task in seconds; `None` for no limit.
 ///
 /// # Errors
-/// It cannot be rendered, is no number or out of the range that Ansible has.
+/// If it cannot be rendered, is not a number, or is outside Ansible's range.
 pub(crate) fn timeout(settings: &Settings, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
     let Some((value, field)) = value(TIMEOUT, settings, scope)? else { return Ok(None) };
     let seconds = parsed(&value).ok_or_else(|| wrong(TIMEOUT.0, &value, "int", field))?;
@@ -133,11 +133,12 @@ fn parsed(value: &Value) -> Option<f64> {
     text_of(value).trim().parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// Whether the keywords that are read only when the task is done are what they must be: a task whose result nobody
-/// can judge does not start. What cannot be rendered yet may need that result.
+/// Checks the type of keywords that are only read after the task: a task whose result cannot be evaluated must not
+/// start.
+/// Keywords that cannot be rendered yet are accepted, since they may need the result.
 ///
 /// # Errors
-/// One of them is of another type.
+/// If one of them has the wrong type.
 pub(crate) fn check(task: &Task, scope: &Arc<Scope>) -> Result<(), TemplateError> {
     let settings = &task.settings;
     for keyword in [ANY_ERRORS_FATAL, DELEGATE_FACTS, IGNORE_ERRORS, IGNORE_UNREACHABLE, NO_LOG] {
@@ -156,7 +157,7 @@ pub(crate) fn check(task: &Task, scope: &Arc<Scope>) -> Result<(), TemplateError
     Ok(())
 }
 
-/// A boolean, or a word for one; `None` for null and for what is neither.
+/// A boolean, or a word for one; otherwise `None`.
 pub(crate) fn truth_of(value: &Value) -> Option<bool> {
     use rplay_contract::{args::ArgType, argtypes::Flag};
     match value.is_none() || value.is_undefined() {
@@ -165,27 +166,27 @@ pub(crate) fn truth_of(value: &Value) -> Option<bool> {
     }
 }
 
-/// The same for a field that belongs to a task or its loop alone.
+/// Like [`flag`], for a field of only a task or its loop.
 ///
 /// # Errors
-/// It cannot be rendered, or is neither true nor false.
+/// If it cannot be rendered or is not a boolean.
 pub(crate) fn own_flag(name: &str, field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<bool>, TemplateError> {
     let Some((value, field)) = own(field, scope)? else { return Ok(None) };
     truth_of(&value).map(Some).ok_or_else(|| wrong(name, &value, "bool", field))
 }
 
-/// A field of a task or its loop that is text.
+/// A text field of a task or its loop.
 ///
 /// # Errors
-/// It cannot be rendered.
+/// If it cannot be rendered.
 pub(crate) fn own_text(field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
     Ok(own(field, scope)?.map(|(value, _)| text_of(&value)))
 }
 
-/// A field of a task or its loop that is a number.
+/// A numeric field of a task or its loop.
 ///
 /// # Errors
-/// It cannot be rendered, or is none.
+/// If it cannot be rendered or is not a number.
 pub(crate) fn own_number(name: &str, field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
     let Some((value, field)) = own(field, scope)? else { return Ok(None) };
     let kind = if matches!(name, "retries" | "poll" | "async") { "int" } else { "float" };

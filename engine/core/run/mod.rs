@@ -1,4 +1,4 @@
-//! Plays over hosts: strategies, blocks, loops, retries, register, handlers.
+//! Runs plays on hosts: strategies, blocks, loops, retries, register, handlers.
 //!
 //! A run walks the steps of a play with a set of hosts. A task goes to all hosts of the set at once; a host that fails
 //! leaves the set, for the block's rescue or for good. Nothing here prints: see [`crate::event`].
@@ -13,9 +13,11 @@
 //! `plays/serial`, `plays/hosts`, `plays/prompts`, `plays/vars_files`, `plays/strategy`, `plays/preflight`, `plays/play`,
 //! `plays/playbooks`.
 //!
-//! What is known lies at the bottom (`state`, `scope`), one task on one host above it (`task`), then what sends it
-//! (`lookahead`, `dispatch`). All recursion of a run, through blocks, roles, includes, handlers and the gathering of facts,
-//! is in `walk`; what lies below it returns what is to be done next, or asks through the trait in `facts`.
+//! The state is at the bottom (`state`, `scope`), then comes one task on one host (`task`), then what sends it
+//! (`lookahead`,
+//! `dispatch`). All recursion of a run, through blocks, roles, includes, handlers and the gathering of facts, is in
+//! `walk`.
+//! The layers below return what to do next, or ask through the trait in `facts`.
 
 mod conditions;
 mod connection;

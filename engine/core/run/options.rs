@@ -1,4 +1,4 @@
-//! What the command line and the configuration say about a run.
+//! Options of a run, from the command line and the configuration.
 
 use std::{collections::HashMap, path::PathBuf};
 
@@ -9,7 +9,7 @@ use crate::{
     vars::Lenience,
 };
 
-/// What the command line and the configuration say about a run.
+/// Options of a run, from the command line and the configuration.
 pub struct Options {
     pub check: bool,
     pub diff: bool,
@@ -25,13 +25,13 @@ pub struct Options {
     /// Whether notifying a handler that does not exist fails the task, or is only told.
     pub error_on_missing_handler: bool,
     pub start_at: Option<String>,
-    /// Whether facts are gathered for plays that do not say: `implicit` (when first read) or `explicit`.
+    /// Fact gathering for plays that do not set `gather_facts`: `implicit` (when first read) or `explicit`.
     pub gather: bool,
     pub any_errors_fatal: bool,
     pub no_log: bool,
-    /// The strategy of plays that name none.
+    /// The strategy of plays without one.
     pub strategy: String,
-    /// Whether calls of several tasks or items may go out together.
+    /// Whether calls of several tasks or items may be sent together.
     pub batch: bool,
     /// Seconds that a task may take which says nothing itself.
     pub task_timeout: Option<u32>,
@@ -40,32 +40,32 @@ pub struct Options {
     pub inventory_file: Option<String>,
     pub inventory_sources: Vec<String>,
     pub config_file: Option<String>,
-    /// Where hosts keep what becomes of jobs, unless it is the usual place.
+    /// Directory of job results on hosts, if not the default.
     pub async_dir: Option<String>,
-    /// Seconds; 0 lets tasks with `async` go on by themselves when they say nothing else.
+    /// Seconds; with 0, tasks with `async` and without `poll` run in the background.
     pub poll_interval: u32,
     pub source_rules: SourceRules,
     pub deprecation_warnings: bool,
-    /// What is deprecated and let through all the same.
+    /// Deprecated behaviour that is still accepted.
     pub lenience: Vec<Lenience>,
 }
 
-/// What holds where neither a variable nor a keyword says otherwise.
+/// Defaults for what neither a variable nor a keyword sets.
 #[derive(Clone, Debug, Default)]
 pub struct Defaults {
     pub connection: Option<String>,
     pub user: Option<String>,
     pub port: Option<u16>,
     pub private_key: Option<PathBuf>,
-    /// In place of rplay's own for connection sharing.
+    /// Replaces rplay's own options for connection sharing.
     pub ssh_args: Vec<String>,
     pub common_args: Vec<String>,
     pub extra_args: Vec<String>,
     pub password: Option<Secret>,
     pub check_host_key: bool,
-    /// Seconds.
+    /// Connection timeout in seconds.
     pub timeout: u32,
-    /// How often connecting is tried again.
+    /// Number of connection retries.
     pub retries: u32,
     pub ssh_executable: Option<String>,
     pub pkcs11_provider: Option<String>,
@@ -75,7 +75,7 @@ pub struct Defaults {
     pub become_exe: Option<String>,
     pub become_flags: Option<String>,
     pub become_password: Option<Secret>,
-    /// What holds for one way of becoming another user alone, by its name; stronger than what holds for all.
+    /// Defaults of a single become method, by name; they take precedence over the general ones.
     pub methods: HashMap<&'static str, MethodDefaults>,
 }
 

@@ -1,4 +1,4 @@
-//! What is noticed while a task is rendered before its time.
+//! Records what is read while a task is rendered before its turn.
 
 use std::{
     collections::HashSet,
@@ -10,19 +10,19 @@ use std::{
 
 use crate::vars::Outside;
 
-/// Variables that tell of other hosts, or of what has become of them.
+/// Variables that depend on other hosts or their results.
 const OF_OTHERS: [&str; 6] =
     ["groups", "hostvars", "play_hosts", "ansible_play_batch", "ansible_play_hosts", "ansible_play_hosts_all"];
 
-/// Sees what the templates of one task read on one host.
+/// Records what the templates of one task read on one host.
 pub(crate) struct ReadTracker {
-    /// Names whose values are only known when the tasks before have been done.
+    /// Names whose values are known only after the earlier tasks.
     pending: Arc<HashSet<Arc<str>>>,
-    /// Whether the task's turn is still to come.
+    /// Whether the task is rendered before its turn.
     ahead: bool,
-    /// The tasks before may change files of the controller.
+    /// Whether earlier tasks may change files of the controller.
     files_change: bool,
-    /// The name that the task itself registers, when it is a loop: one item may read what the one before came to.
+    /// The name that a looped task registers: an item may read the result of the previous one.
     own: Option<Arc<str>>,
     too_early: AtomicBool,
     others: AtomicBool,
@@ -30,7 +30,7 @@ pub(crate) struct ReadTracker {
 }
 
 impl ReadTracker {
-    /// For a task whose turn it is: everything may be read.
+    /// For a task at its turn: everything may be read.
     pub fn of_turn() -> Self {
         ReadTracker {
             pending: Arc::default(),
@@ -47,7 +47,7 @@ impl ReadTracker {
         ReadTracker { pending, ahead: true, files_change, ..ReadTracker::of_turn() }
     }
 
-    /// Looks for reads of the name that a loop registers.
+    /// Also records reads of the name that a loop registers.
     pub fn with_own(self, own: Option<Arc<str>>) -> Self {
         ReadTracker { own, ..self }
     }
@@ -64,7 +64,7 @@ impl ReadTracker {
         }
     }
 
-    /// All names are asked for.
+    /// Records that all variable names were listed.
     pub fn names(&self) {
         if self.own.is_some() {
             self.saw_own.store(true, Ordering::Relaxed);
@@ -74,7 +74,7 @@ impl ReadTracker {
         }
     }
 
-    /// Whether it may be looked at.
+    /// Whether the outside may be read now.
     pub fn outside(&self, outside: Outside) -> bool {
         let may = !self.ahead || outside == Outside::Files && !self.files_change;
         if !may {
@@ -83,17 +83,17 @@ impl ReadTracker {
         may
     }
 
-    /// Whether something was wanted that is not known yet.
+    /// Whether something was read that is not known yet.
     pub fn was_too_early(&self) -> bool {
         self.too_early.load(Ordering::Relaxed)
     }
 
-    /// Whether an item may read what the one before it came to.
+    /// Whether an item may have read the result of the previous one.
     pub fn saw_own(&self) -> bool {
         self.saw_own.load(Ordering::Relaxed)
     }
 
-    /// Whether other hosts were read about.
+    /// Whether variables of other hosts were read.
     pub fn saw_others(&self) -> bool {
         self.others.load(Ordering::Relaxed)
     }

@@ -1,13 +1,17 @@
-//! Variables that steer how rplay reaches a host and what it does there, and the rule that no host sets them.
+//! Steering variables: they determine how rplay reaches a host and what it does there, and no host may set them.
 //!
-//! Facts become variables, and facts are what a host says. If it could say `ansible_connection: local`, the rest of its
-//! play would run on the controller; with `ansible_ssh_common_args` it could start any program here. Ansible drops
-//! such names from facts and warns; so does [`from_host`], through which all facts come: those of any module, of
-//! facts.d, of interfaces with odd names. What the playbook or the inventory sets by itself (`set_fact`,
-//! `include_vars`, `add_host`) is not a host's word and stays as it is.
+//! Facts become variables, and facts come from hosts. If a host could set `ansible_connection: local`, the rest of its
+//! play
+//! would run on the controller; with `ansible_ssh_common_args` it could start any program there. Ansible drops such
+//! names
+//! from facts and warns; so does [`from_host`], which all facts pass: those of any module, of facts.d, and of
+//! interfaces
+//! with odd names. Variables set by the playbook or the inventory (`set_fact`, `include_vars`, `add_host`) do not come
+//! from
+//! a host and are kept.
 //!
-//! Whatever the engine reads to steer by is read through a [`Steering`], and there are none but those of this table: a
-//! new one is refused from hosts by being here.
+//! The engine can read a steering variable only through a [`Steering`] of this table. So every new one is automatically
+//! refused from hosts.
 
 use std::sync::Arc;
 
@@ -15,7 +19,7 @@ use indexmap::IndexMap;
 
 use crate::{run::scope::names, template, vars::Value};
 
-/// A setting made by variables: the names it goes by, the first that is set wins.
+/// A setting made by variables, with its names; the first one that is set wins.
 #[derive(Clone, Copy)]
 pub(crate) struct Steering(&'static [&'static str]);
 
@@ -32,7 +36,7 @@ macro_rules! steering {
     };
 }
 
-// The strongest spelling first: of several that are set Ansible takes the one that its plugin's documentation names last.
+// The strongest name first. If several are set, Ansible uses the one that the plugin's documentation lists last.
 steering! {
     CONNECTION: "ansible_connection";
     HOST: "ansible_ssh_host" "ansible_host";
@@ -69,8 +73,9 @@ steering! {
     REMOTE_TMP: "ansible_remote_tmp";
 }
 
-/// Names of the kind that rplay itself does not read (yet), but Ansible and its plugins do, and those that the
-/// engine sets for a task.
+/// Steering variables that rplay does not read (yet), but Ansible and its plugins do, and variables that the engine
+/// sets for
+/// a task.
 const OTHERS: &[&str] = &[
     "ansible_delegated_vars",
     "ansible_executable",
@@ -93,7 +98,7 @@ const OTHERS: &[&str] = &[
     "vars",
 ];
 
-/// Settings of connections, shells and ways to become another user, whatever they are called behind this.
+/// Prefixes of settings of connections, shells and become plugins.
 const FAMILIES: &[&str] = &[
     "ansible_become_",
     "ansible_buildah_",
@@ -124,7 +129,7 @@ const FAMILIES: &[&str] = &[
     "ansible_zone_",
 ];
 
-/// Facts whose names look like settings: keys of sshd, and bridges of Docker and Podman.
+/// Facts whose names look like settings: sshd's host keys, and bridges of Docker and Podman.
 fn is_fact_after_all(name: &str) -> bool {
     match name.strip_prefix("ansible_ssh_") {
         Some(rest) => rest.strip_prefix("host_key_").is_some_and(|rest| rest != "checking"),
@@ -132,7 +137,7 @@ fn is_fact_after_all(name: &str) -> bool {
     }
 }
 
-/// Whether a variable is none that a host may set.
+/// Whether hosts may not set this variable.
 pub(crate) fn steers(name: &str) -> bool {
     let listed = ALL.iter().flat_map(|setting| setting.0).chain(OTHERS).any(|known| *known == name);
     let interpreter = name.starts_with("ansible_") && name.ends_with("_interpreter");
@@ -140,7 +145,7 @@ pub(crate) fn steers(name: &str) -> bool {
     listed || interpreter || names::is_one(name) || template::is_function(name) || family()
 }
 
-/// A fact's variable. Those that were gathered (`prefixed`) come without the `ansible_` that their variables have.
+/// The variable of a fact. Gathered facts (`prefixed`) lack the prefix `ansible_` of their variables.
 pub(crate) fn variable_of(fact: &Arc<str>, prefixed: bool) -> Arc<str> {
     match prefixed && !fact.starts_with("ansible_") {
         true => format!("ansible_{fact}").into(),
@@ -148,7 +153,7 @@ pub(crate) fn variable_of(fact: &Arc<str>, prefixed: bool) -> Arc<str> {
     }
 }
 
-/// Facts of a host as variables, and the names of those that it may not set.
+/// Facts of a host as variables, and the names that it may not set.
 pub(crate) fn from_host(facts: &IndexMap<Arc<str>, Value>, prefixed: bool) -> (Vec<(Arc<str>, Value)>, Vec<Arc<str>>) {
     let mut refused = Vec::new();
     let mut taken = Vec::with_capacity(facts.len());
@@ -162,7 +167,7 @@ pub(crate) fn from_host(facts: &IndexMap<Arc<str>, Value>, prefixed: bool) -> (V
     (taken, refused)
 }
 
-/// The warning about names that a host tried to set. It may have tried many, and long ones.
+/// The warning about names that a host tried to set; truncated, since they may be many and long.
 pub(crate) fn warning(host: &str, refused: &[Arc<str>]) -> String {
     let name = |name: &Arc<str>| match name.char_indices().nth(60) {
         Some((end, _)) => format!("{}...", &name[..end]),
@@ -173,7 +178,7 @@ pub(crate) fn warning(host: &str, refused: &[Arc<str>]) -> String {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!("variables that no host may set were dropped from the facts of {host}: {}{more}", shown.join(", "))
+    format!("dropped variables from the facts of {host} that a host may not set: {}{more}", shown.join(", "))
 }
 
 #[cfg(test)]
@@ -184,7 +189,7 @@ mod tests {
 
     #[test]
     fn no_host_sets_what_steers() {
-        // What Ansible 2.19 drops from facts.
+        // Names that Ansible 2.19 drops from facts.
         for name in "ansible_shell_type ansible_become_user ansible_ssh_executable ansible_password ansible_become_foo \
                      ansible_sftp_extra_args ansible_timeout ansible_become ansible_ssh_common_args ansible_user \
                      ansible_port ansible_connection ansible_winrm_x ansible_local_x ansible_ssh_foo ansible_psrp_x \
@@ -196,7 +201,7 @@ mod tests {
         {
             assert!(steers(name), "{name}");
         }
-        // What it keeps from a host in other ways, and what only rplay reads.
+        // Names that Ansible protects in other ways, and names that only rplay reads.
         for name in "inventory_hostname groups hostvars vars play_hosts role_name role_path omit ansible_facts \
                      ansible_play_hosts ansible_check_mode ansible_config_file ansible_search_path ansible_async_dir \
                      ansible_delegated_vars ansible_host_key_checking ansible_ssh_host_key_checking lookup query"
@@ -229,18 +234,18 @@ mod tests {
         }
     }
 
-    /// Whoever begins to read a variable finds here that it must be decided who may set it.
+    /// When the engine reads a new variable, this test forces a decision on who may set it.
     #[test]
     fn each_variable_that_the_engine_knows_is_refused_or_harmless() {
         let harmless = [
-            // What results and texts are called; nothing is done because of them.
+            // Names of results and text; nothing is steered by them.
             "ansible_",
             "ansible_failed_",
             "ansible_included_var_files",
             "ansible_job_id",
             "ansible_managed",
             "ansible_stats",
-            // Read from the inventory's own files alone.
+            // Only read from the inventory's own files.
             "ansible_group_priority",
         ];
         let core = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,4 +1,4 @@
-//! How deep values may be nested and how many a message may hold. Its sender has no say in this.
+//! Limits on how deep values may be nested and how many a message may hold. The sender cannot change them.
 //!
 //! serde decodes nested values by recursion, so a few kilobytes of opening brackets would overflow the stack, and
 //! one byte on the wire can become a hundred in memory. The functions here stand in for serde's own readers and
@@ -17,7 +17,7 @@ use crate::{Map, Value};
 /// Levels of lists and mappings in a message, both ways. JSON readers commonly stop at 128.
 pub const MAX_DEPTH: u32 = 256;
 
-/// A bound that a message has passed.
+/// A limit that a message exceeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Passed {
     Depth,
@@ -25,15 +25,16 @@ pub(crate) enum Passed {
 }
 
 thread_local! {
-    /// Levels that are open on this thread.
+    /// Current depth on this thread.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
-    /// Values that the message may still hold.
+    /// Number of values that the message may still hold.
     static LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
-    /// Errors of postcard carry no text; this says what ours was about.
+    /// postcard's errors carry no text; this is the limit that was exceeded.
     static PASSED: Cell<Option<Passed>> = const { Cell::new(None) };
 }
 
-/// Does `work`, the coding of one message that may hold `values` values, and says which bound it passed.
+/// Runs `work`, which encodes or decodes one message of at most `values` values, and returns the exceeded limit, if
+/// any.
 pub(crate) fn within<T>(values: usize, work: impl FnOnce() -> T) -> (T, Option<Passed>) {
     LEFT.set(values);
     PASSED.set(None);
@@ -42,7 +43,7 @@ pub(crate) fn within<T>(values: usize, work: impl FnOnce() -> T) -> (T, Option<P
     (done, PASSED.take())
 }
 
-/// One level of nesting while it lives.
+/// One level of nesting, for the guard's lifetime.
 struct Level;
 
 impl Level {
@@ -63,7 +64,7 @@ impl Drop for Level {
     }
 }
 
-/// Counts one more value.
+/// Counts one value.
 fn count<E: serde::de::Error>() -> Result<(), E> {
     match LEFT.get().checked_sub(1) {
         Some(left) => {
@@ -77,7 +78,7 @@ fn count<E: serde::de::Error>() -> Result<(), E> {
     }
 }
 
-/// Room to begin with: a length is only a claim.
+/// Initial capacity: a length on the wire is only a claim.
 fn room(claimed: Option<usize>) -> usize {
     claimed.unwrap_or_default().min(256)
 }

@@ -1,4 +1,4 @@
-//! What is asked of an agent, and what it answers.
+//! Calls, batches, and the messages in both directions.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,54 +14,53 @@ pub struct Call {
     pub mode: Mode,
     /// Added to the environment of every process that the module starts.
     pub environment: Vec<(String, String)>,
-    /// Set for work that goes on by itself: the outcome then only says that it has begun.
+    /// Set for background jobs; the outcome then only says that the job has started.
     pub background: Option<Background>,
 }
 
-/// Work in the background, which outlives the agent and is asked for by its id.
+/// A background job (`async`), which outlives the agent. Its ID identifies it later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Background {
-    /// Names the file that its outcome is written to.
+    /// Also the name of the file that its outcome is written to.
     pub id: String,
-    /// How long it may take.
+    /// Time limit.
     pub seconds: u64,
 }
 
-/// How a call is to be carried out.
+/// How a call is run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mode {
-    /// Plan only, change nothing.
+    /// Check mode: plan, but change nothing.
     pub check: bool,
-    /// Send the differences along.
+    /// Return the differences.
     pub diff: bool,
-    /// How much of the text that a process prints is kept, in bytes; 0 is the default.
+    /// Bytes of a process's output that are kept; 0 means the default.
     pub max_output: u64,
 }
 
-/// Calls that go out together: one task's, or those of several tasks that follow each other. Each answer is
-/// sent as soon as it is there.
+/// Calls that are sent together, of one task or of consecutive tasks. Each outcome is sent as soon as it is there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
-    /// Chosen by the controller, unique within one connection.
+    /// Chosen by the controller, unique within a connection.
     pub id: u64,
-    /// One after the other.
+    /// Run in order.
     pub stages: Vec<Stage>,
 }
 
-/// The calls of one task. They run in order, `parallel` of them side by side, whether one fails or not.
+/// The calls of one task. They run in order, up to `parallel` of them concurrently, even if some fail.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
-    /// As whom to run; `None` is the login user.
+    /// The user to run as; `None` is the login user.
     pub become_user: Option<Become>,
     pub calls: Vec<Call>,
-    /// How many calls may run at a time; at least 1.
+    /// Number of concurrent calls; at least 1.
     pub parallel: u32,
-    /// Once a call of this stage has failed, the stages after it are not begun.
+    /// If a call of this stage fails, later stages do not start.
     pub required: bool,
 }
 
 impl Batch {
-    /// How many calls it has; they are counted through all stages.
+    /// The number of calls. Their indexes continue through all stages of a batch.
     pub fn len(&self) -> usize {
         self.stages.iter().map(|stage| stage.calls.len()).sum()
     }
@@ -71,18 +70,17 @@ impl Batch {
     }
 }
 
-/// Another identity on the same host. The agent starts a second agent under it, once, and passes
-/// batches on.
+/// Another user on the same host. The agent starts a second agent as that user, once, and forwards batches to it.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Become {
     /// `sudo`, `su`, ...
     pub method: String,
     pub user: String,
-    /// The program to use instead of the method's own name.
+    /// The program to use instead of the one the method is named after.
     pub exe: Option<String>,
-    /// Flags instead of the method's default ones.
+    /// Flags instead of the method's defaults.
     pub flags: Option<String>,
-    /// Goes to the program's standard input, never to its arguments.
+    /// Passed on the program's standard input, never as an argument.
     pub password: Option<String>,
     /// The folder in which the program starts.
     pub chdir: Option<String>,
@@ -104,43 +102,44 @@ impl std::fmt::Debug for Become {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
     Batch(Batch),
-    /// The next piece of a blob that the agent asked for; `last` ends it.
+    /// The next piece of a blob that the agent asked for; `last` marks the final one.
     Blob {
         sha256: String,
         #[serde(with = "serde_bytes")]
         piece: Vec<u8>,
         last: bool,
     },
-    /// The blob cannot be had (its file changed or went away on the controller).
+    /// The blob is not available (its file changed or was removed on the controller).
     NoBlob {
         sha256: String,
         reason: String,
     },
-    /// Stop this batch: kill what it started, begin nothing more of it.
+    /// Cancel this batch: kill running processes and start nothing more.
     Cancel {
         batch: u64,
     },
-    /// The controller is there: said from time to time to an agent that was told after how much silence it is not.
+    /// Sign of life, sent regularly to an agent that was started with a limit of silence.
     Here,
-    /// The controller is about to be stopped (Ctrl-Z), and will say `Here` when it goes on. Its silence means
-    /// nothing until then.
+    /// The controller is about to be suspended (Ctrl-Z) and sends `Here` when it resumes. Until then the agent ignores
+    /// its
+    /// silence.
     Away,
 }
 
 /// From the agent to the controller.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Reply {
-    /// The first frame: who answers, from where.
+    /// The first frame: identifies the agent.
     Hello { user: String, uid: u32, pid: u32 },
-    /// The outcome of call `index` of a batch. Every call of a batch gets exactly one, unless `Stopped` comes.
+    /// The outcome of call `index` of a batch. Each call gets exactly one, unless `Stopped` is sent.
     Outcome { batch: u64, index: u32, outcome: Outcome },
-    /// The calls of a batch that have no outcome yet were not begun and never will be, because of what became
-    /// of a stage before them.
+    /// The remaining calls of a batch were not started and never will be, because of the outcome of an earlier stage.
     Stopped { batch: u64 },
-    /// Send this blob.
+    /// Request for a blob.
     Want { sha256: String },
-    /// Takes the place of an `Outcome` that is too long for one frame: its encoding, in pieces. `failed` and `holds_up`
-    /// say what the outcome says, for whoever passes the pieces on without looking into them.
+    /// A piece of an `Outcome` that is too long for one frame. `failed` and `holds_up` repeat the outcome's fields, for
+    /// agents
+    /// that forward the pieces without decoding them.
     Part {
         batch: u64,
         index: u32,
@@ -150,7 +149,7 @@ pub enum Reply {
         failed: bool,
         holds_up: bool,
     },
-    /// The next piece of the file that call `index` sends, before its outcome; so many bytes are left after it.
+    /// The next piece of the file that call `index` sends, before its outcome, and the number of bytes left after it.
     Content {
         batch: u64,
         index: u32,

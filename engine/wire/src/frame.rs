@@ -9,19 +9,19 @@ use crate::{
     bounds::{self, MAX_DEPTH, Passed},
 };
 
-/// The agent's very first bytes. What a login shell prints before it is skipped.
+/// The first bytes that an agent sends. Everything before them, such as a login shell's output, is skipped.
 pub const MARKER: &[u8] = b"\n\0rplay-agent\0\n";
 
-/// Bytes; a longer frame is refused before anything is allocated for it. Blobs go in pieces.
+/// Maximum frame size in bytes. A longer frame is rejected before memory is allocated for it; blobs are sent in pieces.
 pub const MAX_FRAME: u32 = 256 << 20;
 
-/// Bytes; the longest frame that an agent sends. What is longer goes in pieces.
+/// Maximum size in bytes of a frame that an agent sends. Longer replies are sent in pieces.
 pub const MAX_REPLY: u32 = 1 << 20;
 
 /// Why a frame could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
-    #[error("the connection broke off: {0}")]
+    #[error("the connection was lost: {0}")]
     Io(#[from] io::Error),
     #[error("a frame of {0} bytes is longer than allowed")]
     TooLong(u64),
@@ -29,16 +29,16 @@ pub enum FrameError {
     TooDeep,
     #[error("a frame holds more than {0} values")]
     TooMany(usize),
-    #[error("a frame does not decode: {0}")]
+    #[error("a frame cannot be decoded: {0}")]
     Garbled(postcard::Error),
 }
 
-/// Reads one frame. `None` is a clean end: the peer hung up between two frames.
+/// Reads one frame. `None` means that the peer disconnected cleanly, between two frames.
 pub fn read_frame<T: DeserializeOwned>(reader: &mut impl Read) -> Result<Option<T>, FrameError> {
     read_within(reader, MAX_FRAME)
 }
 
-/// As [`read_frame`], for what an agent sends.
+/// Like [`read_frame`], for frames that an agent sends.
 pub fn read_reply(reader: &mut impl Read) -> Result<Option<Reply>, FrameError> {
     read_within(reader, MAX_REPLY)
 }
@@ -59,7 +59,7 @@ fn read_within<T: DeserializeOwned>(reader: &mut impl Read, longest: u32) -> Res
     if length > longest {
         return Err(FrameError::TooLong(length.into()));
     }
-    // Grows as bytes arrive, so a lying length costs no memory.
+    // Grows as bytes arrive, so a false length costs no memory.
     let mut body = Vec::with_capacity((length as usize).min(1 << 16));
     if reader.take(length.into()).read_to_end(&mut body)? < length as usize {
         return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
@@ -67,7 +67,7 @@ fn read_within<T: DeserializeOwned>(reader: &mut impl Read, longest: u32) -> Res
     decode(&body).map(Some)
 }
 
-/// Writes one frame and flushes. The frame as a whole is never in memory.
+/// Writes one frame and flushes, without holding the whole frame in memory.
 pub fn write_frame<T: Serialize>(writer: &mut impl Write, message: &T) -> Result<(), FrameError> {
     let length = size_of(message)?;
     if length > u64::from(MAX_FRAME) {
@@ -80,14 +80,14 @@ pub fn write_frame<T: Serialize>(writer: &mut impl Write, message: &T) -> Result
     Ok(())
 }
 
-/// How many bytes a message has when it is encoded.
+/// The encoded size of a message in bytes.
 pub(crate) fn size_of<T: Serialize>(message: &T) -> Result<u64, FrameError> {
     let (size, passed) =
         bounds::within(usize::MAX, || postcard::serialize_with_flavor(message, postcard::ser_flavors::Size::default()));
     size.map(|size| size as u64).map_err(|error| error_of(error, passed, usize::MAX))
 }
 
-/// A whole frame, head and body.
+/// A whole frame: length and body.
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
     let (frame, passed) = bounds::within(usize::MAX, || postcard::to_extend(message, vec![0u8; 4]));
     let mut frame = frame.map_err(|error| error_of(error, passed, usize::MAX))?;
@@ -99,13 +99,14 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
     Ok(frame)
 }
 
-/// The message in a frame's body; bytes left over are an error.
+/// Decodes a frame's body; trailing bytes are an error.
 pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
     decode_at_most(usize::MAX, body)
 }
 
-/// As [`decode`], with an error once the message turns out to hold more than `values` items and entries: each
-/// takes about a hundred bytes of memory, and some of them a single byte of the frame.
+/// Like [`decode`], but fails if the message holds more than `values` items and entries. Each takes about a hundred
+/// bytes
+/// of memory, but may take a single byte of the frame.
 pub fn decode_at_most<T: DeserializeOwned>(values: usize, body: &[u8]) -> Result<T, FrameError> {
     let (taken, passed) = bounds::within(values, || postcard::take_from_bytes(body));
     match taken {
@@ -157,10 +158,10 @@ mod tests {
         let frame = encode(&deepest).unwrap();
         assert_eq!(decode::<Value>(&frame[4..]).unwrap(), deepest);
         assert!(matches!(encode(&nested(MAX_DEPTH as usize + 1)), Err(FrameError::TooDeep)));
-        // A list of one list of one list ...: two bytes a level.
+        // A list of one list of one list ...: two bytes per level.
         let bomb = [7u8, 1].repeat(1_000_000);
         assert!(matches!(decode::<Value>(&bomb), Err(FrameError::TooDeep)));
-        // The count begins anew with the next message.
+        // Counting starts again with the next message.
         assert!(decode::<Value>(&frame[4..]).is_ok());
     }
 
@@ -172,7 +173,7 @@ mod tests {
         let warnings = crate::Outcome { warnings: vec![String::new(); 1000], ..crate::Outcome::default() };
         let frame = encode(&warnings).unwrap();
         assert!(matches!(decode_at_most::<crate::Outcome>(999, &frame[4..]), Err(FrameError::TooMany(999))));
-        // A length that promises more than there is.
+        // A length that exceeds the data.
         assert!(matches!(decode::<Value>(&[7, 0xff, 0xff, 0xff, 0xff, 0x0f]), Err(FrameError::Garbled(_))));
         assert!(decode::<crate::Outcome>(&frame[4..]).is_ok());
     }

@@ -1,10 +1,10 @@
-//! Bytes as lower-case hexadecimal digits and back: digests, vaults, names of cached files.
+//! Bytes as lower-case hexadecimal digits and back: for digests, vaults and names of cached files.
 
 use thiserror::Error;
 
 const DIGITS: [u8; 16] = *b"0123456789abcdef";
 
-/// Why a text does not stand for bytes.
+/// Why a text is not valid hexadecimal.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum HexError {
     #[error("it has an odd number of hexadecimal digits")]
@@ -24,10 +24,10 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     text
 }
 
-/// The bytes that pairs of digits, of either case, stand for.
+/// Decodes pairs of digits, in either case.
 ///
 /// # Errors
-/// If a digit has no partner, or a character is not a digit.
+/// If the number of digits is odd, or a character is not a digit.
 pub fn decode(text: &str) -> Result<Vec<u8>, HexError> {
     let digits = text.as_bytes();
     if !digits.len().is_multiple_of(2) {
@@ -37,12 +37,12 @@ pub fn decode(text: &str) -> Result<Vec<u8>, HexError> {
     digits.chunks_exact(2).map(|pair| Ok(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
 }
 
-/// Whether the text is `digits` hexadecimal digits of either case.
+/// Whether the text consists of exactly `digits` hexadecimal digits, in either case.
 pub fn is_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Whether the text can be a SHA-256 digest, as Docker's ids are, too.
+/// Whether the text has the form of a SHA-256 digest, as Docker's IDs do.
 pub fn is_sha256(text: &str) -> bool {
     is_hex(text, 64)
 }

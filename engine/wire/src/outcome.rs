@@ -1,45 +1,46 @@
-//! What became of a call.
+//! The result of a call, as the agent reports it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Map, bounds};
 
-/// The result of one call. A failed one is an `Outcome` too: its data is still there to be read.
+/// The result of one call. A failed call has an `Outcome` too, and its data remains readable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     pub changed: bool,
-    /// Set when nothing was done on purpose; says why.
+    /// The reason, if nothing was done on purpose.
     pub skipped: Option<String>,
     pub failure: Option<Failure>,
     #[serde(deserialize_with = "bounds::list::deserialize")]
     pub diff: Vec<Diff>,
-    /// What was changed, or in check mode would be, one phrase each: "create directory /srv".
+    /// The changes made, or in check mode the changes that would be made, one phrase each: "create directory /srv".
     #[serde(deserialize_with = "bounds::list::deserialize")]
     pub changes: Vec<String>,
-    /// What `register` keeps: rc, stdout, stat ... without `changed`, `failed`, `msg` of a failure.
+    /// The data that `register` stores: rc, stdout, stat ... without `changed`, `failed` and the `msg` of a failure.
     #[serde(with = "bounds::map")]
     pub data: Map,
-    /// Facts for the host (without the prefix `ansible_`), from setup, service_facts and the like.
+    /// Facts about the host (without the prefix `ansible_`), from setup, service_facts and similar modules.
     #[serde(with = "bounds::map")]
     pub facts: Map,
     #[serde(deserialize_with = "bounds::list::deserialize")]
     pub warnings: Vec<String>,
-    /// It may change the tasks after it in a way that only the controller can tell: nothing more of its batch is begun
-    /// before that has heard it.
+    /// Whether the outcome may affect later tasks in a way that only the controller can tell. If so, the rest of the
+    /// batch does
+    /// not start until the controller has seen it.
     pub holds_up: bool,
-    /// Microseconds on the host.
+    /// Duration on the host in microseconds.
     pub micros: u64,
 }
 
 impl Outcome {
-    /// A failed outcome and nothing else.
+    /// A failed outcome without other data.
     pub fn failed(failure: Failure) -> Self {
         let mut outcome = Outcome::default();
         outcome.fail(failure);
         outcome
     }
 
-    /// Turns this outcome into a failed one; the failure's data joins what is there.
+    /// Marks this outcome as failed and merges the failure's data into its own.
     pub fn fail(&mut self, mut failure: Failure) {
         self.data.extend(std::mem::take(&mut failure.data));
         self.failure = Some(failure);
@@ -49,13 +50,13 @@ impl Outcome {
 /// Why a call failed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
-    /// One sentence, as Ansible's `msg`.
+    /// One sentence; Ansible's `msg`.
     pub msg: String,
-    /// The argument at fault, so that the controller can point at it.
+    /// The argument that caused it, so that the controller can point at it.
     pub arg: Option<String>,
-    /// What to write or do instead.
+    /// How to fix it.
     pub help: Option<String>,
-    /// The host cannot be reached any more, or the other identity not taken.
+    /// Whether the host became unreachable, or privilege escalation failed.
     pub unreachable: bool,
     /// Nothing was done before it came to this. Only the agent needs to know.
     #[serde(skip)]
@@ -70,7 +71,7 @@ impl Failure {
         Failure { msg: msg.into(), ..Failure::default() }
     }
 
-    /// Names the argument that is to blame.
+    /// Names the argument that caused the failure.
     pub fn arg(mut self, name: impl Into<String>) -> Self {
         self.arg = Some(name.into());
         self
@@ -107,7 +108,7 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// One thing before and after.
+/// One item before and after a change.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Diff {
     pub before_header: String,
@@ -117,7 +118,7 @@ pub struct Diff {
 }
 
 impl Diff {
-    /// The text of a file at `path`, before and after.
+    /// The text of a file before and after a change.
     pub fn text(path: &str, before: impl Into<String>, after: impl Into<String>) -> Self {
         Diff {
             before_header: path.to_owned(),

@@ -1,18 +1,19 @@
-//! Outcomes that are too long for one frame: they go in pieces, so that neither side, nor an agent in between,
-//! holds them twice.
+//! Outcomes that are too long for one frame are sent in pieces, so that no side, nor an agent in between, holds them
+//! twice.
 
 use postcard::ser_flavors::Flavor;
 
 use crate::{FrameError, Outcome, Reply, decode_at_most, encode, frame::size_of};
 
-/// Bytes of a file's content, or of an outcome that is sent in pieces, in one frame.
+/// Size in bytes of a piece of a file's content, or of a long outcome, in one frame.
 pub const PIECE: usize = 64 << 10;
 
-/// Bytes; a longer outcome is refused.
+/// Maximum size in bytes of an outcome; a longer one is rejected.
 pub const MAX_OUTCOME: usize = 256 << 20;
 
-/// Hands the frames that make up the outcome of a call to `send`, one after the other: a short outcome is one
-/// frame. Ends with the first error of `send`, or when the outcome is longer than [`MAX_OUTCOME`].
+/// Passes the frames of a call's outcome to `send`, in order; a short outcome is a single frame. Fails with the first
+/// error
+/// of `send`, or if the outcome is longer than [`MAX_OUTCOME`].
 pub fn outcome_frames(
     batch: u64,
     index: u32,
@@ -39,7 +40,7 @@ pub fn outcome_frames(
     }
 }
 
-/// Collects what is encoded until a piece is full.
+/// Buffers encoded data until a piece is full.
 struct Cutter<F> {
     piece: Vec<u8>,
     send: F,
@@ -83,7 +84,7 @@ impl<F: FnMut(Vec<u8>) -> Result<(), ()>> Flavor for Cutter<F> {
 pub struct Pieces(Vec<u8>);
 
 impl Pieces {
-    /// Takes the next piece. Fails when the outcome becomes longer than [`MAX_OUTCOME`].
+    /// Adds the next piece. Fails if the outcome becomes longer than [`MAX_OUTCOME`].
     pub fn add(&mut self, piece: &[u8]) -> Result<(), FrameError> {
         let length = self.0.len() + piece.len();
         if length > MAX_OUTCOME {
@@ -93,17 +94,17 @@ impl Pieces {
         Ok(())
     }
 
-    /// Bytes so far.
+    /// The number of bytes so far.
     pub fn size(&self) -> usize {
         self.0.len()
     }
 
-    /// The outcome that the pieces make up.
+    /// Decodes the outcome.
     pub fn outcome(self) -> Result<Outcome, FrameError> {
         self.outcome_at_most(usize::MAX)
     }
 
-    /// The same, with an error when it holds more than `values` items and entries.
+    /// Like [`Pieces::outcome`], but fails if it holds more than `values` items and entries.
     pub fn outcome_at_most(self, values: usize) -> Result<Outcome, FrameError> {
         decode_at_most(values, &self.0)
     }

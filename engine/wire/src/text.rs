@@ -1,4 +1,4 @@
-//! Values as the text that Python makes of them, which is what playbooks' files and results hold.
+//! Values as text in Python's format, which files and results of playbooks contain.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use serde_json::{Serializer, ser::Formatter};
 
 use crate::Value;
 
-/// What `json.dumps` writes: `{"a": 1, "b": [1, "\u00e9"]}`.
+/// The output of `json.dumps`: `{"a": 1, "b": [1, "\u00e9"]}`.
 pub fn json_text(value: &Value) -> String {
     let mut text = Vec::new();
     let json = serde_json::Value::from(value);
@@ -17,7 +17,7 @@ pub fn json_text(value: &Value) -> String {
     }
 }
 
-/// What `str` makes of a list or a mapping: `{'a': [1, None, True]}`. A text inside stands in quotes.
+/// The output of `str` for a list or a mapping: `{'a': [1, None, True]}`. Strings inside are quoted.
 pub fn python_text(value: &Value) -> String {
     let mut text = String::new();
     put(value, &mut text);

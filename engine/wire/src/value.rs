@@ -1,12 +1,12 @@
-//! Data as it goes over the wire: never a template, never a variable, only what was meant.
+//! Data on the wire: never a template or a variable, only plain values.
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-/// A mapping that keeps the order in which its keys were written.
+/// A mapping that keeps the order of its keys.
 pub type Map = IndexMap<String, Value>;
 
-/// One value of a module's arguments or of its result.
+/// An argument of a module, or a value in its result.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum Value {
     #[default]
@@ -15,21 +15,22 @@ pub enum Value {
     Int(i128),
     Float(f64),
     Str(String),
-    /// Content that is not text, or need not be looked at.
+    /// Binary content, or content that is not inspected.
     Bytes(#[serde(with = "serde_bytes")] Vec<u8>),
-    /// Content which stays with the controller until the agent asks for it.
+    /// Content that stays on the controller until the agent asks for it.
     Blob(Blob),
     List(#[serde(with = "crate::bounds::list")] Vec<Value>),
     Map(#[serde(with = "crate::bounds::map")] Map),
 }
 
-/// Content by its digest. The agent asks for it with [`crate::Reply::Want`] only when the host does not
-/// have it already, so an unchanged file of any size costs no transfer.
+/// Content identified by its digest. The agent asks for it with [`crate::Reply::Want`] only if the host does not have
+/// it
+/// yet, so an unchanged file of any size costs no transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Blob {
     /// SHA-256 in lower-case hexadecimal.
     pub sha256: String,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
@@ -58,7 +59,7 @@ impl Value {
         }
     }
 
-    /// What Python calls the type; users of playbooks know these names from error messages.
+    /// Python's name of the type, as playbook users know it from error messages.
     pub fn type_name(&self) -> &'static str {
         match self {
             Value::Null => "NoneType",
@@ -144,7 +145,7 @@ impl From<serde_json::Value> for Value {
 }
 
 impl From<&Value> for serde_json::Value {
-    /// Bytes become text (invalid UTF-8 replaced), numbers that JSON cannot hold become strings.
+    /// Bytes become text (invalid UTF-8 is replaced); numbers that JSON cannot represent become strings.
     fn from(v: &Value) -> Self {
         use serde_json::Value as Json;
         match v {

@@ -1,4 +1,4 @@
-//! How a host is reached, and as whom a task runs there.
+//! How a host is reached, and which user a task runs as.
 
 pub(crate) mod privilege;
 pub(crate) mod target;

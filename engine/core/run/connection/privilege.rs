@@ -1,4 +1,4 @@
-//! As whom a task runs: from variables, keywords, the command line and the configuration.
+//! The user that a task runs as: from variables, keywords, the command line and the configuration.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ struct BecomeNames {
     password: steering::Steering,
 }
 
-/// The ways to become another user, and their variables. Others are refused.
+/// The supported become methods and their variables. Others are rejected.
 const METHODS: [(&str, BecomeNames); 3] = [
     (
         "sudo",
@@ -55,10 +55,10 @@ const METHODS: [(&str, BecomeNames); 3] = [
     ),
 ];
 
-/// As whom a task runs; `None` is the login user. `variables` are those of the host that does the work.
+/// The user that a task runs as; `None` is the login user. `variables` are those of the host that runs the task.
 ///
 /// # Errors
-/// What the keywords and variables say is not to be understood, or cannot be done.
+/// If keywords or variables are invalid or ask for something unsupported.
 pub(crate) fn become_user(
     settings: &Settings,
     scope: &Arc<Scope>,
@@ -138,7 +138,7 @@ mod tests {
                 chdir: None,
             };
             assert_eq!(found, wanted, "{method}");
-            // Those of another way do not count.
+            // Variables of other methods do not apply.
             let other = if short == "su" { "ansible_sudo_user" } else { "ansible_su_user" };
             let mut vars = start(method).to_vec();
             vars.push((other, "x"));

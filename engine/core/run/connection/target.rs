@@ -1,4 +1,4 @@
-//! How a host is reached and as whom: from variables, keywords, the command line and the configuration.
+//! How a host is reached: from variables, keywords, the command line and the configuration.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -14,8 +14,7 @@ use crate::{
     vars::Scope,
 };
 
-/// Where the agent of a host is. `scope` is that of the host which is to be reached; `settings` are the
-/// task's, unless the task was delegated.
+/// The target of a host. `scope` is that of the host to reach; `settings` are the task's, unless it is delegated.
 pub(crate) fn target(
     name: &Arc<str>,
     settings: Option<&Settings>,
@@ -82,7 +81,7 @@ pub(crate) fn target(
                 Some(text) => match text.trim().parse() {
                     Ok(seconds) => Some(seconds),
                     Err(_) => {
-                        let wanted = "no whole number of seconds";
+                        let wanted = "not a whole number of seconds";
                         return Err(ConnectionError::WrongVariable {
                             name: "ansible_ssh_timeout",
                             text,
@@ -135,7 +134,7 @@ mod tests {
         }
     }
 
-    /// Who wins where several spellings are given was asked of ansible-core 2.19.
+    /// The precedence of the spellings is that of ansible-core 2.19, found by running it.
     #[test]
     fn every_spelling_counts_and_the_plugins_own_is_the_strongest() {
         assert_eq!(ssh(&[]).host, "name");
@@ -174,7 +173,7 @@ mod tests {
         assert!(refused(&[("ansible_connection", "my.own.local")]).contains("'my.own.local' of name"));
         assert!(refused(&[("ansible_connection", "nosuch")]).contains("'nosuch' of name is not supported"));
         assert!(refused(&[("ansible_ssh_port", "x")]).contains("port 'x'"));
-        assert!(refused(&[("ansible_ssh_timeout", "x")]).contains("no whole number of seconds"));
-        assert!(refused(&[("ansible_ssh_host_key_checking", "x")]).contains("neither true nor false"));
+        assert!(refused(&[("ansible_ssh_timeout", "x")]).contains("not a whole number of seconds"));
+        assert!(refused(&[("ansible_ssh_host_key_checking", "x")]).contains("not a boolean"));
     }
 }

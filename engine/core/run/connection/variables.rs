@@ -1,4 +1,4 @@
-//! The variables that say how a host is reached and as whom, read for one task.
+//! The variables that determine how a host is reached and which user a task runs as, read for one task.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use crate::{
     vars::{Scope, Value},
 };
 
-/// Collections whose plugins rplay has some of. One of the same name elsewhere is another one.
+/// Collections with plugins that rplay implements. A plugin of the same name in another collection is a different one.
 pub(crate) const COLLECTIONS: [&str; 5] =
     ["ansible.builtin.", "ansible.legacy.", "community.general.", "community.docker.", "containers.podman."];
 
-/// Variables of Ansible's ssh, sudo and su that change what a task does and that rplay does not follow.
+/// Variables of Ansible's ssh, sudo and su plugins that affect tasks and that rplay does not support.
 pub(crate) const NOT_FOLLOWED: &[&str] = &[
     "ansible_local_become_strip_preamble",
     "ansible_local_become_success_timeout",
@@ -36,27 +36,25 @@ pub(crate) const NOT_FOLLOWED: &[&str] = &[
     "ansible_sudo_chdir",
 ];
 
-/// Why it is not known how to reach a host.
+/// Why the connection to a host cannot be determined.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectionError {
     #[error(transparent)]
     Template(#[from] TemplateError),
-    #[error("the connection type '{kind}' of {host} is not supported; there are ssh, local, docker and podman")]
+    #[error("the connection type '{kind}' of {host} is not supported; use ssh, local, docker or podman")]
     UnknownConnection { kind: String, host: String },
-    #[error(
-        "Invalid become method specified, could not find matching plugin: '{method}'. There are sudo, su and doas."
-    )]
+    #[error("Invalid become method specified, could not find matching plugin: '{method}'. Use sudo, su or doas.")]
     UnknownMethod { method: String },
     #[error("the variable `{name}` of {host} is '{text}', which is {wanted}")]
     WrongVariable { name: &'static str, text: String, host: String, wanted: &'static str },
-    #[error("`rplay_max_output` is '{0}', which is no number of bytes from 1 to 128M")]
+    #[error("`rplay_max_output` is '{0}', which is not a number of bytes from 1 to 128M")]
     NoBytes(String),
-    #[error("the port '{text}' of {host} is no number from 0 to 65535")]
+    #[error("the port '{text}' of {host} is not a number from 0 to 65535")]
     NoPort { text: String, host: String },
 }
 
 impl ConnectionError {
-    /// The answer of a task that cannot reach its host.
+    /// The answer for a task that cannot reach its host.
     pub fn answer(&self) -> Answer {
         match self {
             ConnectionError::Template(error) => failed_by(error),
@@ -65,7 +63,7 @@ impl ConnectionError {
     }
 }
 
-/// The first variable of a setting that is set, rendered.
+/// The rendered value of the first variable of a setting that is set.
 pub(crate) fn variable(setting: steering::Steering, scope: &Arc<Scope>) -> Result<Option<Value>, TemplateError> {
     for name in setting.names() {
         if let Some(lazy) = scope.find(name) {
@@ -78,7 +76,7 @@ pub(crate) fn variable(setting: steering::Steering, scope: &Arc<Scope>) -> Resul
     Ok(None)
 }
 
-/// The first variable of a setting that is set, as true or false.
+/// The first variable of a setting that is set, as a boolean.
 pub(crate) fn truth(
     setting: steering::Steering,
     scope: &Arc<Scope>,
@@ -89,13 +87,13 @@ pub(crate) fn truth(
         Some(truth) => Ok(Some(truth)),
         None => {
             let name = setting.names().iter().find(|name| scope.find(name).is_some()).copied().unwrap_or_default();
-            let (text, wanted) = (text_of(&value), "neither true nor false");
+            let (text, wanted) = (text_of(&value), "not a boolean");
             Err(ConnectionError::WrongVariable { name, text, host: host.to_owned(), wanted })
         }
     }
 }
 
-/// A password, which no output may show from now on.
+/// A password; registered as a secret.
 pub(crate) fn password(setting: steering::Steering, scope: &Arc<Scope>) -> Result<Option<String>, TemplateError> {
     Ok(word(setting, scope)?.inspect(|password| scope.magic.conceal(password)))
 }
@@ -104,11 +102,12 @@ pub(crate) fn word(setting: steering::Steering, scope: &Arc<Scope>) -> Result<Op
     Ok(variable(setting, scope)?.map(|value| text_of(&value)).filter(|text| !text.is_empty()))
 }
 
-/// The most that `rplay_max_output` may be. Bytes; a result has to fit into what an agent may send.
+/// Maximum of `rplay_max_output` in bytes: a result must fit into what an agent may send.
 const MAX_OUTPUT: u64 = 128 << 20;
 
-/// How much of what a process prints is kept, from the variable `rplay_max_output`: bytes, or with a K, M or G
-/// behind them. 0 where it is not set.
+/// Number of bytes of a process's output that are kept, from the variable `rplay_max_output`; it accepts the suffixes
+/// K, M
+/// and G. 0 if not set.
 pub(crate) fn max_output(scope: &Arc<Scope>) -> Result<u64, ConnectionError> {
     let Some(text) = word(steering::MAX_OUTPUT, scope)? else { return Ok(0) };
     let trimmed = text.trim().trim_end_matches(['b', 'B']).trim_end_matches('i');

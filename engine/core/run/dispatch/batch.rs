@@ -1,4 +1,4 @@
-//! One batch that holds the calls of several tasks: their outcomes wait here until their task begins.
+//! A batch with calls of several tasks: their outcomes are kept here until their task starts.
 
 use std::{
     ops::Range,
@@ -10,7 +10,7 @@ use rplay_contract::wire::{Failure, Outcome};
 
 use crate::link::{LinkEvent, Listener, Target};
 
-/// One batch on its way, the calls of several tasks.
+/// A batch under way that holds the calls of several tasks.
 pub(crate) struct PipelinedBatch {
     pub key: u64,
     pub target: Arc<Target>,
@@ -18,13 +18,13 @@ pub(crate) struct PipelinedBatch {
 }
 
 struct State {
-    /// By index: those that have come and were not asked for yet.
+    /// By index: outcomes that arrived and were not read yet.
     kept: Vec<Option<Outcome>>,
     answered: Vec<bool>,
     end: Option<End>,
-    /// The task whose turn it is.
+    /// The task that is currently reading.
     reader: Option<Reader>,
-    /// Who wants to know when nothing more comes.
+    /// Whom to notify when the batch has ended.
     at_end: Option<(u64, Sender<LinkEvent>)>,
 }
 
@@ -38,7 +38,7 @@ struct Reader {
 enum End {
     Done,
     Stopped,
-    /// Told once: whoever goes on in spite of it begins anew.
+    /// Reported once: a task that continues in spite of it connects again.
     Unreachable(Option<Failure>),
 }
 
@@ -54,7 +54,7 @@ impl PipelinedBatch {
         PipelinedBatch { key, target, state: Mutex::new(state) }
     }
 
-    /// Has the events of one task's calls sent as if they were a job of their own, with this key.
+    /// Sends the events of one task's calls as if they were a separate job with this key.
     pub fn read(&self, calls: Range<usize>, key: u64, sender: Sender<LinkEvent>) {
         let mut state = self.state.lock();
         for index in calls.clone() {
@@ -76,7 +76,7 @@ impl PipelinedBatch {
         }
     }
 
-    /// Notifies when the batch is done, with the end of a job that has this key. False if it is done already.
+    /// Sends `Done` for this key once the batch has ended. Returns false if it has already ended.
     pub fn notify_when_done(&self, key: u64, sender: &Sender<LinkEvent>) -> bool {
         let mut state = self.state.lock();
         let is_open = state.end.is_none();
@@ -161,7 +161,7 @@ mod tests {
         batch.hear(LinkEvent::Outcome { key: 7, index, outcome });
     }
 
-    /// What a task hears of calls by now, one word each.
+    /// The events that a task received so far, one word each.
     fn heard(batch: &PipelinedBatch, calls: Range<usize>, more: impl FnOnce()) -> String {
         let (sender, receiver) = channel();
         batch.read(calls, 3, sender);

@@ -1,5 +1,6 @@
-//! Takes all hosts of a task from beginning to end: iterations made ready side by side, calls sent in batches, answers
-//! evaluated as they come.
+//! Runs a task on all its hosts: prepares its iterations in parallel, sends calls in batches, and evaluates answers as
+//! they
+//! arrive.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -57,7 +58,7 @@ pub(crate) struct Executor<'r> {
 }
 
 impl<'r> Executor<'r> {
-    /// Makes the task ready on its hosts, and those after it that may go along.
+    /// Prepares the task on its hosts, and later tasks that can be sent with it.
     pub fn new(
         run: &'r Arc<Run>,
         facts: &'r dyn Facts,
@@ -86,7 +87,7 @@ impl<'r> Executor<'r> {
         executor
     }
 
-    /// Renders the task for all hosts side by side, and again for those that turn out to need facts.
+    /// Renders the task for all hosts in parallel, and again for those that turn out to need facts.
     fn make_ready(&mut self, hosts: &[Arc<HostState>]) -> Vec<HostTask> {
         let (run, task) = (self.run, &self.task);
         let make = |(host, sent): (&Arc<HostState>, Option<HostTask>)| {
@@ -112,13 +113,13 @@ impl<'r> Executor<'r> {
         host_tasks
     }
 
-    /// Runs the task to its end; returns the hosts it failed on.
+    /// Runs the task to its end; returns the hosts on which it failed.
     pub fn run(&mut self) -> Hosts {
         loop {
             while self.active < self.limit
                 && let Some(next) = self.waiting.pop_front()
             {
-                // Facts were gathered for this task, and the host did not live to see it.
+                // The host was lost while facts were gathered for this task.
                 let exit = self.task.play.exit_of(&self.host_tasks[next].host.name);
                 if exit.is_some_and(|why| why != HostExit::Failed) {
                     continue;
@@ -221,14 +222,14 @@ impl<'r> Executor<'r> {
         self.outbox.wake(at, iteration, due);
     }
 
-    /// It is time for a retry, or for an item after a pause.
+    /// The time for a retry, or for an item after a pause, has come.
     fn again(&mut self, at: usize, iteration: usize) {
         if self.send_one(at, iteration) {
             self.advance(at);
         }
     }
 
-    /// Calls that went out with an earlier task's were not begun: they are made ready and sent again.
+    /// Calls that were sent with an earlier task were not started: prepares and sends them again.
     fn send_again(&mut self, at: usize, iterations: &[usize]) {
         let (run, play, task) = (self.run, &self.task.play, &self.task.task);
         let host_task = &mut self.host_tasks[at];
@@ -247,7 +248,7 @@ impl<'r> Executor<'r> {
         self.advance(at);
     }
 
-    /// The iterations that are left, in as few jobs as can be.
+    /// Sends the remaining iterations, in as few jobs as possible.
     fn send_all(&mut self, at: usize) {
         let (jobs, done) = pack(&mut self.host_tasks[at]);
         for job in jobs {
@@ -258,13 +259,13 @@ impl<'r> Executor<'r> {
         }
     }
 
-    /// One iteration. True when it is done at once, so that the next may follow.
+    /// Sends one iteration. Returns true if it finished at once, so that the next may follow.
     fn send_one(&mut self, at: usize, iteration: usize) -> bool {
         let (run, play, task) = (self.run, &self.task.play, &self.task.task);
         let host_task = &mut self.host_tasks[at];
         let ready = match host_task.ready.get_mut(iteration).and_then(Option::take) {
             Some(ready) => ready,
-            // An iteration that may read what earlier ones registered is made ready when its turn comes.
+            // An iteration that may read what earlier ones registered is only prepared now.
             None => {
                 let (host, iteration) = (&host_task.host, &host_task.iterations[iteration]);
                 with_facts(self.facts, host, || run.prepare(play, task, host, iteration, None))
@@ -307,7 +308,7 @@ impl<'r> Executor<'r> {
         self.outbox.send(at, &self.task.task, host_task, parcel, self.sent);
     }
 
-    /// The connection to the host broke off: what was not answered never will be.
+    /// The connection to the host was lost: unanswered calls fail as unreachable.
     fn unreachable(&mut self, job: InFlight, failure: Failure) {
         let at = job.host_task;
         if let (Some((deadline, sleep)), [iteration]) = (self.host_tasks[at].patience, job.iterations.as_slice())
@@ -324,21 +325,21 @@ impl<'r> Executor<'r> {
         self.advance(at);
     }
 
-    /// A job took longer than it may; whatever it would still answer is not waited for.
+    /// A job exceeded its time limit; later answers are ignored.
     fn timed_out(&mut self, job: InFlight, limit: Duration) {
         let at = job.host_task;
         self.evaluate_open(job, &Answer::timed_out(limit));
         self.advance(at);
     }
 
-    /// The same answer for all that has none yet.
+    /// Gives all unanswered iterations this answer.
     fn evaluate_open(&mut self, job: InFlight, answer: &Answer) {
         for iteration in self.host_tasks[job.host_task].open_of(&job.iterations) {
             self.evaluate(job.host_task, iteration, answer.clone(), job.delegated.clone());
         }
     }
 
-    /// An answer is there: apply the task's own conditions, try again or keep it.
+    /// Evaluates an answer: applies the task's conditions, then retries or keeps it.
     fn evaluate(&mut self, at: usize, iteration: usize, mut answer: Answer, delegated: Option<Arc<HostState>>) {
         let (run, task) = (self.run, &self.task);
         let host_task = &mut self.host_tasks[at];
@@ -360,7 +361,7 @@ impl<'r> Executor<'r> {
         let host = host_task.host.clone();
         let (looped, delegated) = (host_task.looped, delegated.as_ref());
         let attempt = Attempt { iteration: &host_task.iterations[iteration], number, looped, delegated };
-        // Kept only where conditions may ask for facts that are not there yet.
+        // A copy is needed only if conditions may read facts that are not gathered yet.
         let facts_may_come = !host.gathered() && !task.play.never_gather.load(Ordering::Acquire);
         let spare = (facts_may_come && evaluate::may_read(&task.task)).then(|| answer.clone());
         let mut result = run.evaluate(task, &host, &attempt, answer);
@@ -386,14 +387,14 @@ impl<'r> Executor<'r> {
         }
         host_task.stopped |= result.stop;
         if let (Some(name), true, false) = (&task.task.register, host_task.looped, host_task.together) {
-            // The items after this one may read it.
+            // Later items may read it.
             host.set([(name.clone(), data(result.registered.clone()))]);
         }
         host_task.results[iteration] = Some(result);
         self.show(at);
     }
 
-    /// Shows the items that are done, in their order.
+    /// Reports finished items in order.
     fn show(&mut self, at: usize) {
         let host_task = &mut self.host_tasks[at];
         while let Some(Some(result)) = host_task.results.get(host_task.shown) {
@@ -410,7 +411,7 @@ impl<'r> Executor<'r> {
         if !self.done.insert(at) {
             return;
         }
-        // Others may wait for its place.
+        // Other hosts may wait for its slot.
         if self.waiting.is_empty() || !self.outbox.stays_busy(at) {
             self.active -= 1;
         }

@@ -1,4 +1,4 @@
-//! A host's share of a task.
+//! A task on one host.
 
 use std::{
     ops::Range,
@@ -22,48 +22,48 @@ use crate::{
     },
 };
 
-/// A host on its way through the task.
+/// The state of one host in the task.
 pub(crate) struct HostTask {
     pub host: Arc<HostState>,
     pub looped: bool,
-    /// All units can be sent before any is answered.
+    /// Whether all iterations can be sent before any is answered.
     pub together: bool,
     pub parallel: u32,
     pub pause: Option<Duration>,
     pub iterations: Vec<Iteration>,
-    /// Made ready beforehand; taken when their turn comes.
+    /// Iterations prepared in advance; taken when they are sent.
     pub ready: Vec<Option<Ready>>,
     pub attempts: Vec<u32>,
     pub results: Vec<Option<TaskResult>>,
-    /// The next unit to be sent.
+    /// The next iteration to send.
     pub next: usize,
-    /// The next unit to be shown.
+    /// The next iteration to report.
     pub shown: usize,
-    /// Set when the loop ends before its last item.
+    /// Whether the loop ended before its last item.
     pub stopped: bool,
-    /// Jobs and timers that are still to come back.
+    /// Number of pending jobs and timers.
     pub open: usize,
-    /// Ways that broke off during the task: items that would go there again fail alike.
+    /// Connections lost during the task: later items for these targets fail too.
     pub lost: Vec<(Arc<Target>, Answer)>,
-    /// Until when the host may be out of reach, and how long to wait between attempts.
+    /// Until when the host may be unreachable, and how long to wait between attempts.
     pub patience: Option<(Instant, Duration)>,
-    /// How far a restart of the host has got.
+    /// The state of a `reboot`.
     pub restart: Option<Restart>,
     pub begun: Instant,
-    /// Time that the host itself took, as far as it is known.
+    /// Time spent on the host, as far as known.
     pub spent: Duration,
-    /// Its templates read about other hosts.
+    /// Whether its templates read variables of other hosts.
     pub saw_others: bool,
-    /// Its templates read what was not known yet: it must be made again at its turn.
+    /// Whether its templates read values that were not known yet, so that it must be prepared again later.
     pub too_early: bool,
-    /// The calls went out with an earlier task's: the batch, and which of its calls they are.
+    /// If the calls were sent with an earlier task: the batch, and the range of its calls.
     pub batch: Option<(Arc<PipelinedBatch>, Range<usize>)>,
-    /// Tasks whose calls are to go out with this one's, the next one first.
+    /// Tasks whose calls are sent with this one's, in order.
     pub pipeline: Vec<PipelinedTask>,
 }
 
 impl HostTask {
-    /// The units of a task, made ready where that does not depend on earlier ones.
+    /// The iterations of a task, prepared as far as they do not depend on earlier ones.
     pub fn of(
         run: &Arc<Run>,
         play: &Arc<PlayRun>,
@@ -119,7 +119,7 @@ impl HostTask {
             }
         }
         if reads.saw_own() && host_task.iterations.len() > 1 {
-            // Each item is made ready when the one before it is done.
+            // Each item is prepared after the previous one has finished.
             host_task.together = false;
             host_task.ready.clear();
         }
@@ -131,17 +131,17 @@ impl HostTask {
         host_task
     }
 
-    /// What an item comes to whose way has broken off.
+    /// The answer for an item whose connection was already lost.
     pub fn lost_connection(&self, prepared: &Prepared) -> Option<Answer> {
         self.lost.iter().find(|(target, _)| *target == prepared.target).map(|(_, answer)| answer.clone())
     }
 
-    /// Those of the iterations that have no result yet.
+    /// Those iterations that have no result yet.
     pub fn open_of(&self, iterations: &[usize]) -> Vec<usize> {
         iterations.iter().copied().filter(|iteration| self.results[*iteration].is_none()).collect()
     }
 
-    /// How long the host took. What was sent in a batch may have been done before its turn.
+    /// The time the host took. Calls in a batch may have finished before the task's turn.
     pub fn elapsed(&self, has_batch: bool) -> Duration {
         match has_batch {
             true => self.begun.elapsed().max(self.spent),
@@ -149,7 +149,7 @@ impl HostTask {
         }
     }
 
-    /// Takes the results: that of the task, or the sum of those of its items.
+    /// Takes the result: the task's own, or the combined result of its items.
     pub fn take_result(&mut self) -> TaskResult {
         let mut results = self.results.iter_mut().filter_map(Option::take);
         match self.looped {
@@ -158,7 +158,7 @@ impl HostTask {
         }
     }
 
-    /// The calls that are ready.
+    /// The prepared calls.
     pub fn calls(&self) -> impl Iterator<Item = &Prepared> {
         self.ready.iter().flatten().filter_map(|ready| match ready {
             Ready::Call(prepared) => Some(&**prepared),
@@ -166,7 +166,7 @@ impl HostTask {
         })
     }
 
-    /// What was answered without a host's doing.
+    /// The answers that needed no host.
     pub fn answers(&self) -> impl Iterator<Item = &Answer> {
         self.ready.iter().flatten().filter_map(|ready| match ready {
             Ready::Call(_) => None,
@@ -175,7 +175,7 @@ impl HostTask {
     }
 }
 
-/// A task that was made ready and sent before its turn.
+/// A task that was prepared and sent in advance.
 pub(crate) struct PipelinedTask {
     pub task: Arc<Task>,
     pub host_task: HostTask,

@@ -1,4 +1,4 @@
-//! A task on all its hosts: calls out, answers in.
+//! Runs a task on all its hosts: sends calls and receives answers.
 
 pub(crate) mod batch;
 pub(crate) mod executor;

@@ -1,4 +1,4 @@
-//! What a task has under way: jobs, timers, and the channel on which the links answer.
+//! Pending jobs and timers of a task, and the channel on which the links report.
 
 use std::{
     collections::{BinaryHeap, HashMap, HashSet},
@@ -28,49 +28,49 @@ use crate::{
     },
 };
 
-/// Sends the jobs of one task and waits for what comes back.
+/// Sends the jobs of one task and waits for their events.
 pub(crate) struct Outbox<'r> {
     run: &'r Run,
     jobs: HashMap<u64, InFlight>,
     timers: BinaryHeap<Timer>,
-    /// The batch in which a host has the task's calls and others.
+    /// For each host, the batch that holds the task's calls and those of others.
     batches: HashMap<usize, Arc<PipelinedBatch>>,
-    /// Hosts that are done with the task and still busy with others, by the key under which their end is told.
+    /// Hosts that finished the task but not the rest of their batch, by the key that reports its end.
     busy: HashSet<u64>,
     sender: Sender<LinkEvent>,
     receiver: Receiver<LinkEvent>,
 }
 
-/// A job on its way: whose it is, and which iterations.
+/// A pending job: its host, and its iterations.
 pub(crate) struct InFlight {
     pub host_task: usize,
     pub iterations: Vec<usize>,
     afters: Vec<After>,
     pub target: Arc<Target>,
     pub delegated: Option<Arc<HostState>>,
-    /// They are a job of their own, and not a part of a batch.
+    /// Whether this is a separate job and not part of a batch.
     pub alone: bool,
 }
 
-/// What has happened.
+/// What happened.
 pub(crate) enum Signal {
-    /// One call was answered.
+    /// A call was answered.
     Answered { host_task: usize, iteration: usize, outcome: Outcome, after: After, delegated: Option<Arc<HostState>> },
     /// All calls of a job were answered.
     Done(InFlight),
-    /// A job ended before all its calls were begun.
+    /// A job ended before all its calls were started.
     Stopped(InFlight),
-    /// The connection to the host broke off.
+    /// The connection to the host was lost.
     Lost(InFlight, Failure),
-    /// A job took longer than it may; it was cancelled.
+    /// A job exceeded its time limit and was cancelled.
     TimedOut(InFlight, Duration),
-    /// It is time for a retry, or for an item after a pause.
+    /// The time for a retry, or for an item after a pause, has come.
     Due { host_task: usize, iteration: usize },
-    /// A host that is done with the task is done with the rest of its batch, too.
+    /// A host that had finished the task finished the rest of its batch.
     Idle,
 }
 
-/// Something to be done later.
+/// An action at a later time.
 #[derive(PartialEq, Eq)]
 struct Timer {
     due: Instant,
@@ -82,13 +82,13 @@ struct Timer {
 enum Due {
     /// A retry, or an item after a pause.
     Iteration(usize),
-    /// A job has had its time.
+    /// The time limit of a job.
     Limit { key: u64, limit: Duration },
 }
 
 impl Ord for Timer {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        // The heap gives the greatest first: the earliest is to be the greatest.
+        // The heap returns the greatest element, so the earliest must compare as greatest.
         other.due.cmp(&self.due).then(other.host_task.cmp(&self.host_task))
     }
 }
@@ -113,12 +113,12 @@ impl<'r> Outbox<'r> {
         }
     }
 
-    /// Signals an iteration when it is due.
+    /// Schedules a signal for an iteration.
     pub fn wake(&mut self, host_task: usize, iteration: usize, due: Instant) {
         self.timers.push(Timer { due, host_task, what: Due::Iteration(iteration) });
     }
 
-    /// Waits for the next signal; `None` when what came concerns no job any more.
+    /// Waits for the next signal; `None` if the event concerned no current job.
     pub fn next(&mut self) -> Option<Signal> {
         let event = match self.timers.peek() {
             None => self.receiver.recv().ok()?,
@@ -155,8 +155,9 @@ impl<'r> Outbox<'r> {
         }
     }
 
-    /// Sends the calls of one job, and with them those of the tasks in the pipeline. Calls that went out with an
-    /// earlier task's are only listened for.
+    /// Sends the calls of a job, together with those of pipelined tasks. For calls that were sent with an earlier task,
+    /// it only
+    /// listens.
     pub fn send(&mut self, at: usize, task: &Task, host_task: &mut HostTask, parcel: Parcel, sent: &SentAhead) {
         let Parcel { prepared, iterations, mut stages, afters } = parcel;
         let key = self.run.key();
@@ -208,12 +209,12 @@ impl<'r> Outbox<'r> {
         });
     }
 
-    /// Whether a host has the task's calls and others in one batch.
+    /// Whether the batch of a host holds the task's calls and others.
     pub fn has_batch(&self, host_task: usize) -> bool {
         self.batches.contains_key(&host_task)
     }
 
-    /// Whether a host that is done with the task still works on the rest of its batch; [`Signal::Idle`] follows then.
+    /// Whether a host that finished the task still works on its batch; then [`Signal::Idle`] follows.
     pub fn stays_busy(&mut self, host_task: usize) -> bool {
         let Some(batch) = self.batches.get(&host_task) else { return false };
         let key = self.run.key();
@@ -224,7 +225,7 @@ impl<'r> Outbox<'r> {
         busy
     }
 
-    /// How many hosts are done with the task and still busy.
+    /// Number of hosts that finished the task and are still working.
     pub fn busy(&self) -> usize {
         self.busy.len()
     }

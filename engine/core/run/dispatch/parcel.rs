@@ -1,4 +1,4 @@
-//! Calls of a task that go out in one job.
+//! The calls of a task that are sent as one job.
 
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use crate::{
     },
 };
 
-/// Iterations that go out in one job.
+/// Iterations that are sent as one job.
 pub(crate) struct Parcel {
-    /// The first call, for what they have in common.
+    /// The first call, for the properties they share.
     pub prepared: Prepared,
     pub iterations: Vec<usize>,
     pub stages: Vec<Stage>,
@@ -33,7 +33,7 @@ impl Parcel {
         Parcel { prepared, iterations: vec![iteration], stages, afters: vec![after] }
     }
 
-    /// Appends a call; one that another user makes is a stage of its own.
+    /// Adds a call; one that runs as another user gets its own stage.
     fn add(&mut self, iteration: usize, prepared: Prepared, parallel: u32) {
         self.iterations.push(iteration);
         self.afters.push(prepared.after);
@@ -47,8 +47,9 @@ impl Parcel {
     }
 }
 
-/// Takes the iterations of a loop that are left and packs them into one job, as far as one host does them. Only if
-/// several may run at a time is there a job for each target and user.
+/// Packs the remaining iterations of a loop into one job, as far as one host runs them. If several may run
+/// concurrently,
+/// there is one job for each target and user.
 pub(crate) fn pack(host_task: &mut HostTask) -> (Vec<Parcel>, Vec<Answered>) {
     let mut jobs: Vec<Parcel> = Vec::new();
     let mut done = Vec::new();

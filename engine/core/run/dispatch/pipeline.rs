@@ -1,4 +1,4 @@
-//! Tasks whose calls go out with those of an earlier task.
+//! Tasks whose calls are sent with those of an earlier task.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -21,12 +21,12 @@ use crate::{
     },
 };
 
-/// Tasks whose calls are on their way before their turn, by host, the next one first.
+/// Tasks whose calls were sent in advance, by host, in order.
 #[derive(Default)]
 pub(crate) struct SentAhead(Mutex<HashMap<Arc<str>, VecDeque<PipelinedTask>>>);
 
 impl SentAhead {
-    /// The shares of the hosts in a task, where it went out before its turn.
+    /// The prepared host tasks, if the task was sent in advance.
     pub fn take(&self, task: &Arc<Task>, hosts: &[Arc<HostState>]) -> Vec<Option<HostTask>> {
         let mut by_host = self.0.lock();
         if by_host.is_empty() {
@@ -35,8 +35,8 @@ impl SentAhead {
         let take = |host: &Arc<HostState>| {
             let queue = by_host.get_mut(&host.name)?;
             if !Arc::ptr_eq(&queue.front()?.task, task) {
-                // Facts are gathered whenever they are needed.
-                debug_assert!(task.action.name() == "setup", "another task was foreseen than {task:?}");
+                // Gathering facts may come in between at any time.
+                debug_assert!(task.action.name() == "setup", "look-ahead expected another task than {task:?}");
                 return None;
             }
             let share = queue.pop_front().map(|next| next.host_task);
@@ -52,7 +52,7 @@ impl SentAhead {
         self.0.lock().entry(host.name.clone()).or_default().extend(tasks);
     }
 
-    /// Forgets what was sent before its turn, because its turn will not come, or differently.
+    /// Discards what was sent in advance, because its turn will not come, or in another form.
     pub fn forget(&self, links: &Links, host: &HostState) {
         let Some(tasks) = self.0.lock().remove(&host.name) else { return };
         if let Some((batch, _)) = tasks.iter().find_map(|sent| sent.host_task.batch.as_ref())
@@ -63,7 +63,7 @@ impl SentAhead {
     }
 }
 
-/// Appends the calls of later tasks to the stages of a batch, and notes the tasks as sent.
+/// Appends the calls of later tasks to the stages of a batch, and records them as sent.
 pub(crate) fn append_stages(
     key: u64,
     target: &Arc<Target>,

@@ -1,5 +1,5 @@
-//! A host on its way through a restart (`reboot`): it says which boot it is in, is told to restart, and is asked again
-//! and again until it is in another boot and ready.
+//! The steps of a `reboot`: reads the host's boot ID, restarts it, and asks again until it has another boot ID and is
+//! ready.
 
 use std::{
     sync::Arc,
@@ -13,12 +13,12 @@ use crate::{
     link::{Connection, Target},
 };
 
-/// How far a restart has got.
+/// The state of a restart.
 pub(crate) struct Restart {
     step: Step,
     timeout: Duration,
     delay: Duration,
-    /// Where the host is.
+    /// The target of the host.
     pub target: Arc<Target>,
     begun: Instant,
 }
@@ -30,16 +30,16 @@ enum Step {
 }
 
 impl Restart {
-    /// Between two tries to reach the host.
+    /// Pause between attempts to reach the host.
     const PAUSE: Duration = Duration::from_secs(1);
 
-    /// The restart that a call stands for, if it stands for one.
+    /// The restart that a call requests, if any.
     pub fn of(after: &After, target: &Arc<Target>) -> Option<Restart> {
         let After::Restart { timeout, delay } = *after else { return None };
         Some(Restart { step: Step::Look, timeout, delay, target: target.clone(), begun: Instant::now() })
     }
 
-    /// Why there can be none: the host is the controller.
+    /// Why the host cannot be restarted: it is the controller.
     pub fn refusal(&self) -> Option<Answer> {
         matches!(self.target.connection, Connection::Local).then(|| {
             let mut answer = Answer::failed("Running reboot with local connection would reboot the control node.");
@@ -49,7 +49,7 @@ impl Restart {
         })
     }
 
-    /// Puts into the call what the host is asked at this step.
+    /// Sets the arguments of the call for the current step.
     pub fn ask(&self, call: &mut Call) {
         let (step, before) = match &self.step {
             Step::Look => ("look", None),
@@ -62,12 +62,12 @@ impl Restart {
         }
     }
 
-    /// Whether the host may be out of reach now.
+    /// Whether the host may be unreachable now.
     pub fn has_begun(&self) -> bool {
         !matches!(self.step, Step::Look)
     }
 
-    /// When the host is asked next; `None` if the answer is the task's, which it then is made.
+    /// When to ask the host next; `None` if `answer` is now the result of the task.
     pub fn next(&mut self, answer: &mut Answer) -> Option<Instant> {
         let now = Instant::now();
         match &self.step {
@@ -76,7 +76,7 @@ impl Restart {
                 self.step = Step::Begin { before };
                 return Some(now);
             }
-            // A host that goes down at once may take the answer with it.
+            // A host that goes down immediately may not send its answer.
             Step::Begin { before } if !answer.failed || answer.unreachable => {
                 let deadline = now + self.delay + self.timeout;
                 self.step = Step::Verify { before: before.clone(), deadline };

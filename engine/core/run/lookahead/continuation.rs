@@ -1,31 +1,31 @@
-//! What comes after a step if nothing fails: out of blocks and roles, and into others.
+//! The steps that follow if nothing fails: out of blocks and roles, and into others.
 
 use std::sync::Arc;
 
 use crate::plan::{RoleSteps, Step, Task};
 
-/// The steps after the one at hand, and those after what it stands in.
+/// The steps after the current one, and those after its enclosing steps.
 #[derive(Clone, Copy)]
 pub(crate) struct Continuation<'a> {
     pub steps: &'a [Step],
-    /// How many hosts go on with them.
+    /// Number of hosts that continue with them.
     pub hosts: usize,
     pub outer: Option<&'a Continuation<'a>>,
 }
 
-/// What is next.
+/// The next step.
 pub(crate) enum Turn<'a> {
     Task(&'a Arc<Task>),
-    /// A role; whoever walks on says whether it is entered.
+    /// A role; the caller decides whether it is entered.
     Role(&'a RoleSteps),
     Flush,
 }
 
-/// Walks on as hosts do on which nothing fails.
+/// Iterates over the steps in the order of hosts on which nothing fails.
 pub(crate) struct NextSteps<'a> {
-    /// How many there are.
+    /// Number of hosts.
     hosts: usize,
-    /// What is left of the steps on each level, the innermost last.
+    /// The remaining steps on each level, the innermost last.
     inner: Vec<&'a [Step]>,
     outer: Option<&'a Continuation<'a>>,
 }
@@ -42,7 +42,7 @@ impl<'a> NextSteps<'a> {
     pub fn next(&mut self) -> Option<Turn<'a>> {
         loop {
             let Some(steps) = self.inner.pop() else {
-                // Where others join, they are waited for.
+                // Stops where other hosts join, since they are waited for.
                 let outer = self.outer.take().filter(|outer| outer.hosts == self.hosts)?;
                 self.inner.push(outer.steps);
                 self.outer = outer.outer;
@@ -54,7 +54,7 @@ impl<'a> NextSteps<'a> {
                 Step::Task(task) => return Some(Turn::Task(task)),
                 Step::Role(role) => return Some(Turn::Role(role)),
                 Step::Flush => return Some(Turn::Flush),
-                // One that fails there comes back after its rescue, and the others wait for it.
+                // Hosts that fail in this block return after its rescue, and the others wait for them.
                 Step::Block(block) if self.hosts > 1 && !block.rescue.is_empty() => {
                     (self.inner, self.outer) = (vec![block.body.as_slice()], None);
                 }

@@ -1,4 +1,4 @@
-//! Hosts that go through a play together, as far as they can get into each other's way.
+//! Whether the hosts of a play can affect each other.
 
 use std::collections::HashMap;
 
@@ -9,8 +9,8 @@ use crate::{
     plan::module,
 };
 
-/// Programs that speak to other hosts, or set something going that may. Commands that run them keep the order
-/// between hosts.
+/// Programs that contact other hosts, or may trigger something that does. Tasks that run them keep their order across
+/// hosts.
 const REACHING: &[&str] = &[
     "ansible",
     "apk",
@@ -93,15 +93,15 @@ const REACHING: &[&str] = &[
 /// The hosts of a task.
 pub(crate) struct Interference {
     hosts: usize,
-    /// Names and addresses, with the place of the host they belong to; `None` when there are several.
+    /// Names and addresses with the index of their host; `None` if several hosts share it.
     words: HashMap<String, Option<usize>>,
     places: HashMap<String, usize>,
     ours: bool,
 }
 
 impl Interference {
-    /// Of hosts with their targets. `None` when there are several of which some are the same machine: each of them sees
-    /// what the other does.
+    /// Of hosts with their targets. `None` if some of several targets are the same machine, so that they see each
+    /// other's changes.
     pub fn of(targets: &[(&str, &Target)]) -> Option<Self> {
         let mut interference =
             Interference { hosts: targets.len(), words: HashMap::new(), places: HashMap::new(), ours: false };
@@ -131,17 +131,17 @@ impl Interference {
         (!shared).then_some(interference)
     }
 
-    /// Whether there are others at all.
+    /// Whether there is more than one host.
     pub fn is_many(&self) -> bool {
         self.hosts > 1
     }
 
-    /// Whether what is done on these hosts may change files of the machine that we run on.
+    /// Whether tasks on these hosts may change files of the controller.
     pub fn changes_our_files(&self) -> bool {
         self.ours
     }
 
-    /// Whether a call on one host has nothing to do with the others.
+    /// Whether a call on one host does not concern the others.
     pub fn keeps_to(&self, host: &str, call: &Call) -> bool {
         let own = self.places.get(host).copied();
         let Some(module) = module(&call.module) else { return false };
@@ -149,7 +149,7 @@ impl Interference {
         if fetched.is_some_and(|from| from.contains("://")) {
             return false;
         }
-        // What others write to files speaks to nobody.
+        // File content written elsewhere cannot reach this host.
         if !module.runs_commands {
             return true;
         }
@@ -163,11 +163,11 @@ impl Interference {
         let is_other = |word: &str| self.words.get(word).is_some_and(|owner| owner.is_none() || *owner != own);
         let other_word = words(&text).any(|word| {
             let short = word.split('.').next().unwrap_or(word);
-            // `-hdb1` of many clients.
+            // For options such as `-hdb1`.
             let option = word.strip_prefix('-').and_then(|rest| rest.get(1..)).unwrap_or_default();
             [word.trim_matches(['-', '.']), short, option].into_iter().any(is_other)
         });
-        // Words hold no colon; addresses may.
+        // Words contain no colon, but addresses may.
         other_word
             || self
                 .words
@@ -195,7 +195,7 @@ fn all_texts(args: &Map, holds: &impl Fn(&str) -> bool) -> bool {
         match value {
             Value::Str(text) => holds(text),
             Value::Bytes(bytes) => std::str::from_utf8(bytes).is_ok_and(holds),
-            // Nobody has looked at it.
+            // Its content is not inspected.
             Value::Blob(_) => false,
             Value::List(items) => items.iter().all(|item| of_value(item, holds)),
             Value::Map(map) => all_texts(map, holds),

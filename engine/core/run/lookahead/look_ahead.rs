@@ -1,10 +1,13 @@
-//! Look-ahead: which tasks after the one at hand can be made ready now, so that their calls go out with its
-//! own, and a host works through them without hearing from us.
+//! Look-ahead: prepares tasks after the current one, so that their calls are sent together and a host can work through
+//! them without waiting for the controller.
 //!
-//! Nothing that anybody can see may depend on it. A task goes along only if what it comes to is certain when
-//! the tasks before it succeed, and if the agent can tell by itself that they did. Where several hosts go
-//! through a play together, one host may run before another only over tasks that keep to their own host.
-//! Whatever is not certain ends the train, and costs a round trip.
+//! It must not change any observable behaviour. A task is included only if its result is certain in case the earlier
+//! tasks
+//! succeed, and if the agent itself can tell whether they did. If several hosts go through a play together, one host
+//! may
+//! get ahead of another only in tasks that affect no other host. Look-ahead stops at the first task that cannot be
+//! proven
+//! safe; that costs one round trip.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -31,29 +34,29 @@ use crate::{
     },
 };
 
-/// So many tasks go out together at most.
+/// Maximum number of tasks that are sent together.
 const MOST_TASKS: usize = 256;
 
-/// So many calls are made ready at most before their turn, on all hosts together.
+/// Maximum number of calls prepared in advance, on all hosts together.
 const MOST_CALLS: usize = 10_000;
 
-/// Bytes of arguments that go out together to one host.
+/// Maximum bytes of arguments that are sent together to one host.
 const MOST_BYTES: usize = 4 << 20;
 
-/// What the tasks so far leave behind for those after them.
+/// The effects of the tasks so far on later ones.
 struct LookAhead<'r> {
     run: &'r Arc<Run>,
     play: &'r Arc<PlayRun>,
     interference: Interference,
     /// Names of variables that they set.
     pending: Arc<HashSet<Arc<str>>>,
-    /// One of them may notify handlers.
+    /// Whether one of them may notify handlers.
     notifies: bool,
-    /// Names of handlers: whether there is one.
+    /// By handler name, whether the handler exists.
     handlers: HashMap<String, bool>,
 }
 
-/// Makes tasks after this one ready as well, as many as can go out with it.
+/// Prepares as many later tasks as can be sent with this one.
 pub(crate) fn look_ahead(
     run: &Arc<Run>,
     play: &Arc<PlayRun>,
@@ -64,7 +67,7 @@ pub(crate) fn look_ahead(
     if play.hosts_diverge.load(Ordering::Acquire) {
         return;
     }
-    // Where some of them have a batch already, the others wait for them at its end.
+    // If only some hosts have a batch already, the others wait for them when it ends.
     if !run.options.batch
         || host_tasks.iter().any(|host_task| host_task.batch.is_some() || host_task.calls().next().is_none())
     {
@@ -121,7 +124,7 @@ pub(crate) fn look_ahead(
 }
 
 impl LookAhead<'_> {
-    /// The task made ready on all hosts, if it can go along.
+    /// The task prepared on all hosts, if it can be included.
     fn made(&self, task: &Arc<Task>, host_tasks: &[HostTask]) -> Option<Vec<HostTask>> {
         if !may_follow(task) || self.interference.is_many() && holds_others_up(task) {
             return None;
@@ -163,13 +166,13 @@ impl LookAhead<'_> {
         (next.iter().zip(host_tasks).all(certain) && self.takes(task, &next)).then_some(next)
     }
 
-    /// Whether facts were asked for that could still be gathered.
+    /// Whether facts were read that could still be gathered.
     fn wants_facts(&self, host_tasks: &[HostTask]) -> bool {
         let wanted = host_tasks.iter().filter(|host_task| host_task.host.take_want()).count() > 0;
         wanted && !self.play.never_gather.load(Ordering::Acquire)
     }
 
-    /// Whether no other host can see when the task is done on one.
+    /// Whether no other host can notice when the task is done on one host.
     fn takes(&self, task: &Task, host_tasks: &[HostTask]) -> bool {
         if !self.interference.is_many() {
             return true;
@@ -183,8 +186,9 @@ impl LookAhead<'_> {
             })
     }
 
-    /// Whether tasks after this one can be begun without hearing of it: the agent can tell whether it has
-    /// failed, and it changes nothing but what is known to be pending then.
+    /// Whether tasks after this one can start without the controller having seen its result: the agent can tell whether
+    /// it
+    /// failed, and it changes only what is known to be pending.
     fn leads(&mut self, task: &Arc<Task>, host_tasks: &[HostTask]) -> bool {
         let settings = &task.settings;
         let unsure = !task.until.is_empty()
@@ -218,7 +222,7 @@ impl LookAhead<'_> {
         self.is_judged_alone(task, host_tasks) && self.handlers_are_there(task, host_tasks)
     }
 
-    /// Whether a failure of one host is one of all.
+    /// Whether a failure on one host affects all.
     fn binds_others(&self, task: &Task) -> bool {
         let fatal = match &task.settings.any_errors_fatal {
             Some(field) => may_be_true(Some(field)),
@@ -227,8 +231,9 @@ impl LookAhead<'_> {
         fatal || self.play.play.max_fail_percentage.is_some()
     }
 
-    /// Whether the keywords that are read with its result need nothing that is not known by now: what they
-    /// ask for would be gathered while the tasks after it run.
+    /// Whether the keywords that are evaluated with its result only need values that are known now. Facts that they
+    /// read would
+    /// otherwise be gathered while the next tasks run.
     fn is_judged_alone(&self, task: &Arc<Task>, host_tasks: &[HostTask]) -> bool {
         let settings = &task.settings;
         let waits = |field: &Option<Field>| field.as_ref().is_some_and(|field| field.value.data().is_none());
@@ -252,7 +257,7 @@ impl LookAhead<'_> {
         host_tasks.iter().all(|host_task| self.certainly(host_task, |reads| read(host_task, reads)).is_some())
     }
 
-    /// What something comes to that reads variables of a host, unless it may be something else later.
+    /// The value that `read` yields for a host, unless it may change later.
     fn certainly<T>(&self, host_task: &HostTask, read: impl FnOnce(&Arc<ReadTracker>) -> T) -> Option<T> {
         let reads = Arc::new(ReadTracker::ahead(self.pending.clone(), self.interference.changes_our_files()));
         let found = read(&reads);
@@ -260,7 +265,7 @@ impl LookAhead<'_> {
         (!reads.was_too_early() && !wants).then_some(found)
     }
 
-    /// Whether what it notifies is there: to notify nobody is a failure.
+    /// Whether the handlers that it notifies exist: notifying an unknown handler is a failure.
     fn handlers_are_there(&mut self, task: &Task, host_tasks: &[HostTask]) -> bool {
         for field in task.notify.iter().chain(&task.settings.notify) {
             self.notifies = true;
@@ -288,7 +293,7 @@ impl LookAhead<'_> {
         true
     }
 
-    /// Whether handlers may have to run before what comes next.
+    /// Whether handlers may have to run before the next step.
     fn flushes(&self, host_tasks: &[HostTask]) -> bool {
         let (notified, pending) = (self.play.notified.lock(), self.play.pending.lock());
         self.notifies
@@ -299,7 +304,7 @@ impl LookAhead<'_> {
     }
 }
 
-/// Whether all calls of a task can be one stage of a batch that has the first ones.
+/// Whether all calls of a task fit into one stage of the batch of the first task.
 fn goes_with(host_task: &HostTask, first: &HostTask) -> bool {
     let (Some(head), Some(own)) = (first.calls().next(), host_task.calls().next()) else {
         return host_task.calls().next().is_none();
@@ -328,7 +333,7 @@ fn size_of(value: &Wire) -> usize {
     }
 }
 
-/// The hosts that have calls, and where these go.
+/// The hosts that have calls, with their targets.
 fn targets_of(host_tasks: &[HostTask]) -> Vec<(&str, &Target)> {
     host_tasks
         .iter()

@@ -1,4 +1,4 @@
-//! Which tasks may go out before their turn.
+//! Decides which tasks may be sent before their turn.
 
 pub(crate) mod continuation;
 pub(crate) mod interference;

@@ -1,11 +1,11 @@
-//! What is certain of a task before its turn: what it is written to do, whatever any host may answer.
+//! What is certain about a task in advance: from its definition alone, whatever a host may answer.
 
 use crate::{
     plan::{Action, Condition, Controller, Field, Step, Task},
     run::conditions,
 };
 
-/// Whether a task is of a kind that can be made ready before its turn.
+/// Whether this kind of task can be prepared in advance.
 pub(crate) fn may_follow(task: &Task) -> bool {
     let kind = match task.action {
         Action::Module(_) | Action::External(_) => true,
@@ -24,8 +24,8 @@ pub(crate) fn may_follow(task: &Task) -> bool {
     kind && task.settings.delegate_to.is_none() && task.settings.timeout.is_none() && task.asynchronous.is_none()
 }
 
-/// Whether hosts wait for each other at this task: it is one host's for all, or not all at once may do it, or
-/// it reaches beyond its host.
+/// Whether hosts wait for each other at this task: one host runs it for all, its concurrency is limited, or it reaches
+/// beyond its host.
 pub(crate) fn holds_others_up(task: &Task) -> bool {
     task.settings.run_once.is_some()
         || task.settings.throttle.is_some()
@@ -33,11 +33,11 @@ pub(crate) fn holds_others_up(task: &Task) -> bool {
         || !task.action.keeps_to_host()
 }
 
-/// Whether one host may end these steps for others that are elsewhere in them.
+/// Whether one host may end these steps for other hosts that are elsewhere in them.
 pub(crate) fn may_end_play(steps: &[Step]) -> bool {
     steps.iter().any(|step| match step {
         Step::Task(task) => match task.action.controller() {
-            // Nobody knows yet what is in there.
+            // The content is not known yet.
             Some(Controller::IncludeTasks | Controller::IncludeRole) => true,
             Some(Controller::Meta) => {
                 let word = task.args.free.as_ref().and_then(|field| field.value.data());
@@ -51,11 +51,11 @@ pub(crate) fn may_end_play(steps: &[Step]) -> bool {
     })
 }
 
-/// Whether no facts of the host come with its result.
+/// Whether its result brings no facts of the host.
 pub(crate) fn keeps_facts(task: &Task) -> bool {
     match task.action {
         Action::Module(entry) => !entry.brings_facts,
-        // The agent ends the batch where one brings facts (`Outcome::holds_up`).
+        // The agent ends the batch if a module brings facts (`Outcome::holds_up`).
         Action::External(_) => true,
         Action::Controller(entry) => entry.kind != Controller::GatherFacts,
     }
@@ -69,7 +69,7 @@ pub(crate) fn is_flush(task: &Task) -> bool {
         && word().is_some_and(|word| word.as_str().map(str::trim) == Some("flush_handlers"))
 }
 
-/// Whether a condition is true or false already; text is an expression.
+/// Whether a condition is already a boolean; text is an expression.
 pub(crate) fn is_constant(condition: &Condition) -> bool {
     constant(condition).is_some()
 }
@@ -79,19 +79,19 @@ fn constant(condition: &Condition) -> Option<bool> {
     (value.kind() == minijinja::value::ValueKind::Bool).then(|| value.is_true())
 }
 
-/// Whether `failed_when` says so.
+/// Whether `failed_when` is the constant false.
 pub(crate) fn never_fails(task: &Task) -> bool {
     task.failed_when.iter().any(|condition| constant(condition) == Some(false))
         && task.failed_when.iter().all(is_constant)
 }
 
-/// Whether the tasks after it go on when a call of it fails, as far as the agent can know.
+/// Whether a failure of one of its calls stops later tasks, as far as the agent can know.
 pub(crate) fn is_required(task: &Task) -> bool {
     let ignored = task.settings.ignore_errors.as_ref().and_then(|field| field.value.data());
     !never_fails(task) && ignored.and_then(|value| conditions::truth_of(&value)) != Some(true)
 }
 
-/// Whether a keyword is there and not simply false.
+/// Whether a keyword is set and not the constant false.
 pub(crate) fn may_be_true(field: Option<&Field>) -> bool {
     field.is_some_and(|field| field.value.data().and_then(|value| conditions::truth_of(&value)) != Some(false))
 }

@@ -1,4 +1,4 @@
-//! The hosts of a play: its pattern, and the order in which they go.
+//! The hosts of a play: its pattern and their order.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Run {
-    /// The hosts of a play in the inventory's order, as its variables tell them, and in the one they go in.
+    /// The hosts of a play, in the inventory's order (for its variables) and in execution order.
     pub(crate) fn pick_hosts(
         &self,
         pattern: &str,
@@ -56,7 +56,7 @@ impl Run {
                     return Err(PlayError::Keyword {
                         name: "order",
                         reason: format!(
-                            "`{other}` is none of inventory, reverse_inventory, sorted, reverse_sorted, shuffle"
+                            "`{other}` is not one of inventory, reverse_inventory, sorted, reverse_sorted, shuffle"
                         ),
                         at: order.span.clone(),
                     }

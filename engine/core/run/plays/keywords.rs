@@ -1,4 +1,4 @@
-//! The values of a play's keywords.
+//! Rendered values of a play's keywords.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub(crate) enum PlayError {
-    #[error("`{name}` cannot be rendered: {reason}")]
+    #[error("cannot render `{name}`: {reason}")]
     Keyword {
         name: &'static str,
         reason: String,
@@ -23,7 +23,7 @@ pub(crate) enum PlayError {
         #[label("here")]
         at: Span,
     },
-    #[error("`serial` takes numbers of hosts or percentages")]
+    #[error("`serial` must be a number of hosts or a percentage, or a list of these")]
     Serial {
         #[source_code]
         #[label("neither")]
@@ -40,7 +40,7 @@ pub(crate) enum PlayError {
     VarsFileType {
         kind: String,
         #[source_code]
-        #[label("must be the name of a file")]
+        #[label("must be a file name")]
         at: Span,
     },
 }

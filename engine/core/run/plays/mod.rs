@@ -1,4 +1,4 @@
-//! Plays: what they ask for at their start, and one after the other.
+//! Plays: their start, and their order.
 
 pub(crate) mod hosts;
 pub(crate) mod keywords;

@@ -1,4 +1,4 @@
-//! One play: its hosts, its batches, what is left of them.
+//! One play: its hosts, its batches, and the hosts it lost.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -24,7 +24,7 @@ use crate::{
 };
 
 impl Run {
-    /// Runs a play. False when nothing may follow it.
+    /// Runs a play. Returns false if no other play may follow.
     pub(crate) fn play(self: &Arc<Self>, play: &Arc<Play>) -> Result<bool, Problems> {
         let scope = self.scope_of_play(&Arc::new(PlayRun::of(play)));
         let pattern = words(&play.hosts, &scope, "hosts")?.join(",");
@@ -59,8 +59,9 @@ impl Run {
             self.batch(&run, &batch)?;
             self.end_batch(&run);
             let lost = self.losses.lock().count();
-            // The run goes on unless all of the batch are lost. Ansible counts those twice that could not be
-            // reached and failed with others.
+            // The run continues unless all hosts of the batch are lost. Ansible counts hosts twice that were
+            // unreachable and also
+            // failed because of others.
             if run.broken.load(Ordering::Acquire) || lost.saturating_sub(lost_before) == batch.len() {
                 return Ok(false);
             }
@@ -71,7 +72,7 @@ impl Run {
         Ok(true)
     }
 
-    /// Who failed or was unreachable in an earlier play or batch stays out. Returns how many there are.
+    /// Excludes hosts that failed or were unreachable in an earlier play or batch. Returns their number.
     fn losses_keep_out(&self, run: &PlayRun) -> usize {
         let mut losses = self.losses.lock();
         for host in run.all.iter() {
@@ -85,7 +86,7 @@ impl Run {
         count
     }
 
-    /// Notes what became of a batch for the plays after it.
+    /// Records the result of a batch for later plays.
     fn end_batch(&self, run: &Arc<PlayRun>) {
         let mut failed = std::mem::take(&mut *run.failed_before.lock());
         failed.extend(run.batch.iter().filter(|host| run.exit_of(host) == Some(HostExit::Failed)).cloned());
@@ -116,7 +117,7 @@ impl Run {
         let walk = Walk::new(self.clone(), play.clone());
         walk.begin(&alive)?;
         self.read_vars_files(&walk, play, &hosts)?;
-        // Those that are gone may come back by `clear_host_errors`.
+        // Excluded hosts may be brought back by `clear_host_errors`.
         match free {
             true => self.each_on_its_own(&walk, play, &hosts),
             // Strategy linear: all hosts do one task, then the next.
@@ -125,7 +126,7 @@ impl Run {
         Ok(())
     }
 
-    /// Strategy free: every host goes through the play as fast as it can.
+    /// Strategy free: each host goes through the play at its own pace.
     fn each_on_its_own(&self, walk: &Walk, play: &Arc<PlayRun>, hosts: &[Arc<HostState>]) {
         let ends = rules::may_end_play(&play.play.steps) || rules::may_end_play(&play.play.handlers);
         play.hosts_diverge.store(hosts.len() > 1 && ends, Ordering::Release);
@@ -134,7 +135,7 @@ impl Run {
             for _ in 0..self.options.forks.min(hosts.len()).max(1) {
                 threads.spawn(|| {
                     loop {
-                        // Bound first: in a `while let` the lock would last for the whole body.
+                        // A separate binding: in a `while let`, the lock would be held for the whole body.
                         let next = queue.lock().pop_front();
                         let Some(host) = next else { break };
                         walk.through(&[host]);

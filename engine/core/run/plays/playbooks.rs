@@ -1,4 +1,4 @@
-//! All plays of all playbooks, one after the other.
+//! Runs all plays of all playbooks, in order.
 
 use std::{
     path::PathBuf,
@@ -12,9 +12,9 @@ use crate::{
 };
 
 impl Run {
-    /// Runs playbooks that were resolved before. The recap tells what it came to; an error is one that
-    /// ends the run at once (a variables file that cannot be read, an unknown pattern): before any host is touched
-    /// where that can be known.
+    /// Runs resolved playbooks. The recap shows the result. An error ends the run at once (an unreadable variables
+    /// file, an
+    /// unknown pattern), before any host is touched where it can be detected by then.
     pub fn playbooks(self: &Arc<Self>, playbooks: &[(PathBuf, Vec<Arc<Play>>)]) -> Result<Recap, RunError> {
         let all: Vec<&Arc<Play>> = playbooks.iter().flat_map(|(_, plays)| plays).collect();
         self.preflight(&all)?;

@@ -1,5 +1,4 @@
-//! What can be known of a run before any host is touched: whether the variables of its hosts can be read, and whether
-//! its plays can be played at all.
+//! Checks before any host is touched: whether the variables of all hosts can be read, and whether the plays are valid.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -17,7 +16,7 @@ use crate::{
     vars::Layer,
 };
 
-/// Why a run ends before its first play or between two, with the exit code that Ansible has for it.
+/// Why a run ends before its first play or between plays, with Ansible's exit code for it.
 #[derive(Debug)]
 pub struct RunError {
     pub problems: Problems,
@@ -32,11 +31,12 @@ impl From<Problems> for RunError {
 }
 
 impl Run {
-    /// Checks all plays before the first one: nothing runs on half an inventory. What waits for a template that
-    /// cannot be rendered yet is checked when its play begins.
+    /// Checks all plays before the first one starts: nothing runs on a partial inventory. A play with templates that
+    /// cannot be
+    /// rendered yet is checked when it starts.
     ///
     /// # Errors
-    /// A strategy is unknown, or variables of a host that takes part cannot be read.
+    /// If a strategy is unknown, or the variables of one of its hosts cannot be read.
     pub(crate) fn preflight(self: &Arc<Self>, plays: &[&Arc<Play>]) -> Result<(), RunError> {
         let mut problems = Problems::default();
         for play in plays {
@@ -63,7 +63,7 @@ impl Run {
         let Some(pattern) = self.pattern(play, &play.hosts) else { return };
         let inventory = self.inventory();
         let matched = Pattern::parse(&pattern).ok().and_then(|pattern| {
-            // What is wrong with the pattern itself is told when the play begins.
+            // An invalid pattern is reported when the play starts.
             inventory.matching(&pattern, self.options.allowed.as_ref()).ok()
         });
         for host in matched.into_iter().flat_map(|matched| matched.hosts) {
@@ -74,7 +74,7 @@ impl Run {
         }
     }
 
-    /// The hosts of a play as they are written; `None` as long as they cannot be rendered.
+    /// The hosts pattern of a play; `None` if it cannot be rendered yet.
     fn pattern(self: &Arc<Self>, play: &Arc<Play>, hosts: &Field) -> Option<String> {
         let scope = self.scope_of_play(&Arc::new(PlayRun::of(play)));
         let value = template::render(&hosts.value, &scope).ok()?;
@@ -85,7 +85,7 @@ impl Run {
     }
 }
 
-/// What was found so far. Hosts share layers, so each is looked at once, and each problem is told once.
+/// The problems so far. Hosts share layers, so each layer is read once, and each problem reported once.
 #[derive(Default)]
 struct Found {
     problems: Problems,

@@ -40,7 +40,7 @@ impl Run {
                 }
             };
             let answer = answer.filter(|answer| !answer.is_empty());
-            // What is not shown while it is typed is not shown later.
+            // Input that was not echoed must not be shown later.
             if let Some(typed) = answer.as_ref().filter(|_| entry.private) {
                 scope.magic.conceal(typed);
             }

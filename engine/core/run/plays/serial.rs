@@ -1,4 +1,4 @@
-//! `serial`: cuts the hosts of a play into batches.
+//! `serial`: splits the hosts of a play into batches.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::{
     vars::{Scope, Value},
 };
 
-/// Whether `serial` is to be understood, as far as it is known before the play has hosts.
+/// Checks `serial`, as far as possible before the hosts of the play are known.
 ///
 /// # Errors
-/// It holds something that is neither a number nor a percentage.
+/// If it contains something other than a number or a percentage.
 pub(crate) fn check_serial(play: &Play, scope: &Arc<Scope>) -> Result<(), Problems> {
     match play.serial.iter().all(|field| field.value.data().is_some()) {
         true => batches(&[], &play.serial, scope).map(drop),
@@ -21,7 +21,7 @@ pub(crate) fn check_serial(play: &Play, scope: &Arc<Scope>) -> Result<(), Proble
     }
 }
 
-/// Cuts the hosts into the batches that `serial` asks for; the last size goes on until all are served.
+/// Splits the hosts into batches of the sizes in `serial`; the last size repeats.
 pub(crate) fn batches(
     hosts: &[Arc<str>],
     serial: &[Field],
@@ -41,7 +41,7 @@ pub(crate) fn batches(
             let text = text_of(&part);
             let size = match text.trim().strip_suffix('%') {
                 Some(percent) => percent.trim().parse::<f64>().ok().map(|p| (p / 100.0 * hosts.len() as f64) as usize),
-                // Fewer than none means all, as in Ansible.
+                // As in Ansible, a negative size means all hosts.
                 None => text.trim().parse::<i64>().ok().map(|size| usize::try_from(size).unwrap_or(0)),
             };
             match size {

@@ -23,18 +23,18 @@ enum StrategyError {
     Strategy {
         name: String,
         #[source_code]
-        #[label("there is no such strategy")]
+        #[label("unknown strategy")]
         at: Span,
         #[help]
         help: Option<String>,
     },
     #[error("Invalid play strategy specified: {name}")]
-    #[diagnostic(help("the setting `strategy` takes linear, free or host_pinned"))]
+    #[diagnostic(help("set `strategy` to linear, free or host_pinned"))]
     StrategySetting { name: String },
 }
 
 impl Run {
-    /// The strategy of a play, by its short name. One that depends on facts or prompts is not known before.
+    /// The short name of a play's strategy; unknown if it depends on facts or prompts that are not there yet.
     pub(crate) fn strategy(self: &Arc<Self>, play: &Arc<Play>) -> Result<&'static str, Problems> {
         let known = |name: &str| {
             let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
@@ -48,7 +48,7 @@ impl Run {
         let name = text_of(&rendered(field, &self.scope_of_play(&Arc::new(base)), "strategy")?);
         known(&name).ok_or_else(|| {
             let help = nearest(&name, STRATEGIES).map(|meant| format!("did you mean `{meant}`?"));
-            let help = help.or_else(|| Some("there are linear, free and host_pinned".to_owned()));
+            let help = help.or_else(|| Some("use linear, free or host_pinned".to_owned()));
             StrategyError::Strategy { name, at: field.span.clone(), help }.into()
         })
     }

@@ -29,7 +29,7 @@ impl Run {
             for candidates in &play.play.vars_files {
                 let layer = self.vars_file(facts, play, host, candidates)?;
                 layers.insert(0, layer);
-                // Later files may be named by what earlier ones say.
+                // The names of later files may depend on earlier files.
                 let mut files = play.files.write();
                 files.insert(host.name.clone(), layers.clone());
             }
@@ -52,7 +52,7 @@ impl Run {
             let name = match name {
                 Ok(name) => name,
                 Err(error) if error.undefined().is_some() => {
-                    // With facts at hand the name will not become known later.
+                    // If facts are already there, the name will not become known later.
                     if host.gathered() || !play.never_gather.load(Ordering::Acquire) {
                         return Err(PlayError::VarsFiles { reason: error.to_string(), at: at() }.into());
                     }
@@ -69,7 +69,7 @@ impl Run {
                 return self.resolver.project.vars(&found, Some(&candidate.span));
             }
         }
-        // As in Ansible, a file that is not there says nothing.
+        // As in Ansible, a missing file is ignored.
         Ok(Arc::default())
     }
 }

@@ -1,4 +1,4 @@
-//! Variables that are not stored but known: the inventory, the play, the task at hand.
+//! Magic variables: computed from the inventory, the play and the current task.
 
 use std::sync::Arc;
 
@@ -17,20 +17,20 @@ use crate::{
     vars::{Lazy, Lenience, Magic, Outside, Plugins, Scope, mapping, omit},
 };
 
-/// What one host knows in one task.
+/// The magic variables of one host in one task.
 pub(crate) struct HostMagic {
     pub run: Arc<Run>,
     pub play: Arc<PlayRun>,
     pub host: Arc<HostState>,
     pub task: Option<Arc<Task>>,
     pub check: bool,
-    /// Sees what is read.
+    /// Records what is read.
     pub reads: Option<Arc<ReadTracker>>,
-    /// As an entry of `hostvars`, which shows what belongs to the host and not what belongs to the play.
+    /// Whether this is an entry of `hostvars`, which shows the host's variables without the play's.
     pub entry: bool,
 }
 
-/// Whether a variable may come with gathering. To ask for one that facts never have is no reason to gather.
+/// Whether a variable may be a fact. Names that facts never have must not trigger gathering.
 fn may_be_fact(name: &str) -> bool {
     name.starts_with("ansible_") && name != "ansible_managed" && !steering::steers(name)
 }
@@ -40,7 +40,7 @@ impl Magic for HostMagic {
         if let Some(reads) = &self.reads {
             reads.name(name);
         }
-        // Most names are not ours: one search in a sorted table says so.
+        // Most names are not magic; a binary search rules them out.
         if !names::is_one(name) {
             return match name {
                 "ansible_facts" => self.facts(),
@@ -55,7 +55,7 @@ impl Magic for HostMagic {
             reads.names();
         }
         let known = if self.entry { names::OF_HOSTS } else { names::NAMES };
-        // Outside of a role there is no `role_name`.
+        // `role_name` exists only in roles.
         known.iter().copied().filter(|name| self.value(name).is_some()).map(Arc::from).collect()
     }
 
@@ -106,7 +106,7 @@ impl Magic for HostMagic {
 }
 
 impl HostMagic {
-    /// Without facts `ansible_facts` is empty, and worth gathering for.
+    /// Without facts, `ansible_facts` is empty and triggers gathering.
     fn facts(&self) -> Option<Lazy> {
         let known = self.host.layers().facts.get("ansible_facts").cloned();
         if !self.host.gathered() {
@@ -115,7 +115,7 @@ impl HostMagic {
         Some(known.unwrap_or_else(|| Lazy::Data(mapping::<&str, Value>([]))))
     }
 
-    /// The names of the play's roles, each once.
+    /// The names of the play's roles, without duplicates.
     fn role_names(&self, which: impl Fn(&Role) -> bool) -> Value {
         let mut names: Vec<Arc<str>> = Vec::new();
         for role in self.play.play.roles.iter().filter(|role| which(role)) {
@@ -126,7 +126,7 @@ impl HostMagic {
         names.into_iter().map(Value::from).collect()
     }
 
-    /// The roles that led to the present one, if any did.
+    /// The roles that include the current one, if any.
     fn parents(&self) -> Option<&[Arc<Role>]> {
         Some(self.role()?.parents.as_slice()).filter(|parents| !parents.is_empty())
     }
@@ -160,7 +160,7 @@ impl HostMagic {
             "ansible_play_hosts" => names(&self.play.present(&self.play.all)),
             "ansible_play_hosts_all" => names(&self.play.all),
             "ansible_play_name" => self.play.name.clone().into(),
-            // rplay runs without Python; playbooks use this to name the controller's.
+            // rplay runs without Python; playbooks use this for the controller's interpreter.
             "ansible_playbook_python" => python().into(),
             "ansible_check_mode" => self.check.into(),
             "ansible_diff_mode" => self.run.options.diff.into(),
@@ -176,7 +176,7 @@ impl HostMagic {
             "ansible_version" => version(),
             "role_name" => self.role()?.short_name().into(),
             "ansible_role_name" => self.role()?.name.clone().into(),
-            // As in Ansible it is there in every role, null outside of collections.
+            // As in Ansible, defined in every role, and null outside of collections.
             "ansible_collection_name" => self.role()?.collection.clone().map_or(Value::from(()), Value::from),
             "role_path" => absolute(&self.role()?.path).into(),
             "role_names" | "ansible_play_role_names" => self.role_names(|role| !role.dependency),
@@ -194,14 +194,14 @@ impl HostMagic {
     }
 }
 
-/// The controller's Python, if it has one.
+/// The controller's Python interpreter, if there is one.
 fn python() -> String {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).map(|folder| folder.join("python3")).find(|file| file.is_file());
     found.map_or_else(|| "/usr/bin/python3".to_owned(), |file| file.display().to_string())
 }
 
-/// The version of Ansible whose behaviour this is; playbooks compare it.
+/// The Ansible version that rplay is compatible with; playbooks compare it.
 fn version() -> Value {
     mapping([
         ("full", Value::from("2.19.0")),
@@ -246,7 +246,7 @@ impl Object for HostVars {
 }
 
 impl Run {
-    /// What `hostvars` shows of a host: everything but the variables of plays and tasks.
+    /// The scope behind an entry of `hostvars`: everything except the variables of plays and tasks.
     pub(crate) fn host_scope(
         self: &Arc<Self>,
         play: &Arc<PlayRun>,

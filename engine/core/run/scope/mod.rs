@@ -1,4 +1,4 @@
-//! Variables as a host sees them.
+//! The variables that a host sees.
 
 pub(crate) mod magic;
 pub(crate) mod names;

@@ -1,4 +1,4 @@
-//! The names of variables that are not stored but known: the inventory, the play, the task at hand.
+//! The names of the magic variables.
 
 pub(crate) const NAMES: &[&str] = &[
     "ansible_check_mode",
@@ -39,13 +39,12 @@ pub(crate) const NAMES: &[&str] = &[
     "role_path",
 ];
 
-/// Whether a variable is one of these.
+/// Whether this is a magic variable.
 pub(crate) fn is_one(name: &str) -> bool {
     NAMES.binary_search(&name).is_ok()
 }
 
-/// What an entry of `hostvars` shows of these. `hostvars` itself is not among them: whoever shows all of it comes to
-/// an end.
+/// Magic variables in an entry of `hostvars`. `hostvars` itself is excluded, so that dumping it ends.
 pub(crate) const OF_HOSTS: &[&str] = &[
     "ansible_check_mode",
     "ansible_collection_name",

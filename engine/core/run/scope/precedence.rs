@@ -1,8 +1,9 @@
-//! The one order of precedence, as a list of layers.
+//! The order of precedence, as a list of layers.
 //!
-//! The rule is Ansible's ("Understanding variable precedence"), from the strongest: items of loops, extra
-//! vars, include params, role params, set_fact and register, include_vars, task and block vars, role vars,
-//! vars_files, vars_prompt, play vars, facts, the inventory's, role defaults.
+//! The rule is Ansible's ("Understanding variable precedence"), from the strongest: loop items, extra vars, include
+//! params, role params, set_fact and register, include_vars, task and block vars, role vars, vars_files, vars_prompt,
+//! play
+//! vars, facts, inventory variables, role defaults.
 
 use std::sync::Arc;
 
@@ -16,8 +17,8 @@ use crate::{
 };
 
 impl Run {
-    /// What a host sees in a task. `top` holds what belongs to the moment: the item of a loop, the result
-    /// that a condition is about.
+    /// The variables of a host in a task. `top` holds temporary ones: the loop item, or the result that a condition is
+    /// about.
     pub(crate) fn scope(
         self: &Arc<Self>,
         play: &Arc<PlayRun>,
@@ -29,7 +30,7 @@ impl Run {
         self.tracked_scope(play, host, task, top, check, None)
     }
 
-    /// The same; `reads` notes what is read through it.
+    /// Like [`scope`]; `reads` records what is read through it.
     pub(crate) fn tracked_scope(
         self: &Arc<Self>,
         play: &Arc<PlayRun>,
@@ -74,7 +75,7 @@ impl Run {
         for role in play.roles().iter().rev() {
             layers.push(role.defaults.clone());
         }
-        // Weakest of all: what a host has without anybody's saying so.
+        // The weakest layer: what a host has by default.
         layers.push(host.itself.clone());
         layers.retain(|layer| !layer.is_empty());
         let folders = match task {

@@ -1,4 +1,4 @@
-//! What a run adds to its inventory (`add_host`, `group_by`), kept so that it outlives a refresh.
+//! Additions to the inventory during a run (`add_host`, `group_by`), kept to reapply them after a refresh.
 
 use crate::{
     inventory::{Inventory, InventoryError},
@@ -13,7 +13,7 @@ pub(crate) enum Addition {
 }
 
 impl Addition {
-    /// Adds it; says whether anything is new.
+    /// Applies it; returns whether anything is new.
     pub fn add_to(&self, inventory: &mut Inventory) -> Result<bool, InventoryError> {
         fn words(list: &[String]) -> Vec<&str> {
             list.iter().map(String::as_str).collect()

@@ -1,4 +1,4 @@
-//! The handlers of a play with an index of their names: a notify must not look at each of them.
+//! The handlers of a play with an index of their names, so that a notification need not search all of them.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,17 +8,17 @@ use crate::{
     vars::Lazy,
 };
 
-/// Handlers in the order they are defined, included ones at the end.
+/// Handlers in order of definition, included ones last.
 #[derive(Clone, Default)]
 pub(crate) struct HandlerList {
     tasks: Vec<Arc<Task>>,
-    /// The number of the file that each of them stands in, in the order in which they were loaded.
+    /// For each handler, the number of its file, in loading order.
     files: Vec<usize>,
-    /// The handler that each name without a template means: with its role, and without.
+    /// Handlers by their names without templates, both with and without the role's name.
     names: HashMap<Arc<str>, usize>,
-    /// Handlers by what they listen to, as it is written: Ansible renders no template in `listen`.
+    /// Handlers by unrendered topic: Ansible does not render `listen`.
     topics: HashMap<Arc<str>, Vec<usize>>,
-    /// Handlers with a template in their name: each host may see another one.
+    /// Handlers with a template in their name, which may differ per host.
     late: Vec<usize>,
 }
 
@@ -67,8 +67,9 @@ impl HandlerList {
         &self.tasks
     }
 
-    /// Which of two handlers of one name counts: as in Ansible the one whose file was loaded last, and in one file
-    /// the first.
+    /// Which of two handlers with the same name counts: as in Ansible, the one whose file was loaded last; within a
+    /// file, the
+    /// first.
     fn chosen(&self, known: Option<usize>, other: usize) -> usize {
         let file = |at: usize| self.files.get(at).copied().unwrap_or_default();
         match known {
@@ -77,7 +78,7 @@ impl HandlerList {
         }
     }
 
-    /// The handlers that have this name or listen to it, by their places; of several with one name one counts.
+    /// The indexes of the handlers with this name or topic. Of several with the same name, only one counts.
     ///
     /// `name_of` renders the full name of a handler.
     pub fn find(&self, name: &str, name_of: impl Fn(&Arc<Task>) -> String) -> Vec<usize> {
@@ -111,7 +112,7 @@ impl HandlerList {
         found
     }
 
-    /// Names and topics without templates, for "did you mean".
+    /// Names and topics without templates, for suggestions.
     pub fn known(&self) -> impl Iterator<Item = &str> {
         self.names.keys().chain(self.topics.keys()).map(|name| &**name)
     }
@@ -131,7 +132,7 @@ fn short_name(full: &str) -> &str {
     full.rsplit(" : ").next().unwrap_or(full)
 }
 
-/// The topics that a `listen` names: one, or a list of them.
+/// The topics in `listen`: one, or a list.
 fn words(topic: &Lazy) -> Vec<String> {
     match topic {
         Lazy::Template(template) => vec![template.text.to_string()],
@@ -145,7 +146,7 @@ fn words(topic: &Lazy) -> Vec<String> {
     }
 }
 
-/// The handlers in a list of steps, whatever blocks they stand in.
+/// The handlers in a list of steps, including nested blocks.
 fn tasks(steps: &[Step]) -> Vec<&Arc<Task>> {
     fn of_block(block: &Block) -> Vec<&Arc<Task>> {
         [&block.body, &block.rescue, &block.always].into_iter().flat_map(|steps| tasks(steps)).collect()
@@ -203,7 +204,7 @@ mod tests {
         assert_eq!(found(&list, "restart"), [3]);
         assert_eq!(found(&list, "all"), [0, 2]);
         assert_eq!(found(&list, "seen"), [1]);
-        // As ansible-core 2.19 does: a topic is not rendered.
+        // As in ansible-core 2.19, topics are not rendered.
         assert_eq!(found(&list, "{{ x }}"), [2]);
         assert_eq!(found(&list, "none"), [0; 0]);
         assert_eq!(list.tasks().len(), 4);

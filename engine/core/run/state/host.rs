@@ -1,4 +1,4 @@
-//! What is known of a host during a run: facts, variables that were set, roles that ran.
+//! The state of a host during a run: its facts, set variables, and roles.
 
 use std::{
     collections::HashSet,
@@ -19,34 +19,33 @@ use crate::{
     vars::{Layer, Lazy, Value, mapping},
 };
 
-/// A host of the inventory over the whole run. Layers are shared with the scopes made from them and
-/// replaced, never changed, while somebody reads them.
+/// A host of the inventory during the whole run. Layers are shared with scopes: they are replaced, never modified.
 pub struct HostState {
     pub name: Arc<str>,
-    /// `ansible_host`, where no variable says otherwise.
+    /// `ansible_host`, if no variable sets it.
     pub itself: Arc<Layer>,
     layers: RwLock<Layers>,
-    /// Why its variables cannot be read: nothing may be done on it then, nor known of it.
+    /// Why its variables cannot be read. If set, no task may run on it, and none of its variables may be read.
     broken: Mutex<Option<Arc<str>>>,
-    /// Facts have been gathered, or must not be.
+    /// Whether facts were gathered, or must not be gathered.
     gathered: AtomicBool,
-    /// Something asked for a fact that is not there yet.
+    /// Whether a fact was read that has not been gathered.
     wants_facts: AtomicBool,
-    /// A task failed here and nothing has rescued it since.
+    /// Whether a task failed and was not rescued since.
     failed: AtomicBool,
-    /// It failed together with a `run_once` of another host, which counts as a failure in the rescue, too.
+    /// Whether it failed together with another host's `run_once`, which also counts as a failure in the rescue.
     failed_twice: AtomicBool,
-    /// A handler failed here: no others run, not even forced ones.
+    /// Whether a handler failed: no others run, not even forced ones.
     handlers_over: AtomicBool,
-    /// The blocks that the host is in, the innermost last.
+    /// The enclosing blocks, the innermost last.
     shelters: Mutex<Vec<Shelter>>,
-    /// The identities of roles whose tasks this host ran in the present play.
+    /// The identities of roles whose tasks this host ran in the current play.
     roles: Mutex<HashSet<String>>,
-    /// The identities of roles of which at least one task was run here.
+    /// The identities of roles of which it ran at least one task.
     ran: Mutex<HashSet<String>>,
-    /// Roles that this host has left by `end_role`.
+    /// Roles that this host left by `end_role`.
     left: Mutex<HashSet<String>>,
-    /// Variables that its facts tried to set and may not.
+    /// Variables that its facts tried to set without permission.
     refused: Mutex<HashSet<Arc<str>>>,
 }
 
@@ -66,7 +65,7 @@ pub struct Layers {
     pub included: Arc<Layer>,
     /// Facts with their prefix, and `ansible_facts` itself.
     pub facts: Arc<Layer>,
-    /// From the inventory, the strongest first.
+    /// From the inventory, strongest first.
     pub inventory: Arc<[Arc<Layer>]>,
 }
 
@@ -98,18 +97,18 @@ impl HostState {
         host
     }
 
-    /// The variables of the inventory cannot be read any more.
+    /// Marks the inventory variables as unreadable.
     pub fn set_broken(&self, problems: &Problems) {
         let text = problems.0.iter().map(|problem| one_line(&**problem)).collect::<Vec<_>>().join("; ");
         *self.broken.lock() = Some(text.into());
     }
 
-    /// Why nothing is known of it, if that is so.
+    /// Why its variables cannot be read, if so.
     pub fn why_broken(&self) -> Option<Arc<str>> {
         self.broken.lock().clone()
     }
 
-    /// The layers as they are now.
+    /// The current layers.
     pub fn layers(&self) -> Layers {
         self.layers.read().clone()
     }
@@ -118,7 +117,7 @@ impl HostState {
         change(&mut self.layers.write());
     }
 
-    /// Sets variables as `set_fact` and `register` do.
+    /// Sets variables, as `set_fact` and `register` do.
     pub fn set(&self, vars: impl IntoIterator<Item = (Arc<str>, Lazy)>) {
         self.change(|layers| Arc::make_mut(&mut layers.set).extend(vars));
     }
@@ -141,22 +140,24 @@ impl HostState {
         self.change(|layers| layers.inventory = inventory.into());
     }
 
-    /// Adds facts that the playbook itself made (`set_fact` with `cacheable`); `ansible_facts` holds them all.
+    /// Adds facts set by the playbook (`set_fact` with `cacheable`), also to `ansible_facts`.
     pub fn add_facts(&self, facts: IndexMap<Arc<str>, Value>) {
         let variables = facts.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         self.keep_facts(variables, facts);
     }
 
-    /// Adds facts that came from a host, as far as it may set their variables ([`steering`]); `ansible_facts` holds
-    /// them all, for nothing is steered by it. Those of `setup` (`prefixed`) come without the `ansible_` that the
-    /// variables of their names have. Gives back the names that were refused for the first time.
+    /// Adds facts reported by a host. Only permitted names ([`steering`]) become variables; `ansible_facts` holds all
+    /// of them,
+    /// since nothing is steered by it. Facts of `setup` (`prefixed`) lack the prefix `ansible_` of their variables.
+    /// Returns the
+    /// names that were refused for the first time.
     pub(crate) fn add_facts_from_host(&self, facts: IndexMap<Arc<str>, Value>, prefixed: bool) -> Vec<Arc<str>> {
         let (variables, refused) = steering::from_host(&facts, prefixed);
         self.keep_facts(variables, facts);
         self.refuse(refused)
     }
 
-    /// Notes names that the host may not set, and gives back those that are new.
+    /// Records names that the host may not set, and returns the new ones.
     pub(crate) fn refuse(&self, names: impl IntoIterator<Item = Arc<str>>) -> Vec<Arc<str>> {
         let mut known = self.refused.lock();
         names.into_iter().filter(|name| known.insert(name.clone())).collect()
@@ -183,19 +184,19 @@ impl HostState {
         self.set_gathered(false);
     }
 
-    /// A play begins: what roles ran and what failed is the last play's.
+    /// Resets the state of roles and failures for a new play.
     pub fn begin_play(&self) {
         self.roles().clear();
         self.set_failed(false);
         self.shelters.lock().clear();
     }
 
-    /// Whether a task failed here that nothing has rescued or cleared since.
+    /// Whether a task failed and was neither rescued nor cleared since.
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
     }
 
-    /// Whether a handler failed here that nothing has rescued since.
+    /// Whether a handler failed and was not rescued since.
     pub fn handlers_are_over(&self) -> bool {
         self.handlers_over.load(Ordering::Acquire)
     }
@@ -212,13 +213,13 @@ impl HostState {
         self.failed_twice.store(false, Ordering::Release);
     }
 
-    /// It failed because another host's `run_once` did.
+    /// Records that it failed because of another host's `run_once`.
     pub fn fail_twice(&self) {
         self.set_failed(true);
         self.failed_twice.store(true, Ordering::Release);
     }
 
-    /// Whether the failure takes away the rescue, or the part of the block that comes next.
+    /// Whether a second failure also skips the rescue, or the next part of the block.
     pub fn take_second_failure(&self) -> bool {
         self.failed_twice.swap(false, Ordering::AcqRel)
     }
@@ -236,7 +237,7 @@ impl HostState {
         self.shelters.lock().pop();
     }
 
-    /// What a failure meets here: whether a block rescues it, and whether anything else is still to run for it.
+    /// What a failure meets here: whether a block rescues it, and whether anything else still runs for it.
     pub fn shelter(&self) -> Shelter {
         let shelters = self.shelters.lock();
         Shelter {
@@ -253,29 +254,29 @@ impl HostState {
         self.gathered.store(yes, Ordering::Release);
     }
 
-    /// Notes that a fact was asked for which may come with gathering.
+    /// Records a read of something that may be a fact.
     pub fn want_facts(&self) {
         if !self.gathered() {
             self.wants_facts.store(true, Ordering::Release);
         }
     }
 
-    /// Whether facts were asked for since the last call.
+    /// Whether facts were read since the last call.
     pub fn take_want(&self) -> bool {
         self.wants_facts.swap(false, Ordering::AcqRel)
     }
 
-    /// A task of the role was run, not only passed over.
+    /// Records that a task of the role actually ran.
     pub fn ran_in_role(&self, identity: &str) {
         self.ran.lock().insert(identity.to_owned());
     }
 
-    /// Whether any task of the role was run.
+    /// Whether any task of the role ran.
     pub fn has_run(&self, identity: &str) -> bool {
         self.ran.lock().contains(identity)
     }
 
-    /// The remaining tasks of the role are not for this host.
+    /// Skips the remaining tasks of the role on this host.
     pub fn end_role(&self, identity: &str) {
         self.left.lock().insert(identity.to_owned());
     }
@@ -284,12 +285,12 @@ impl HostState {
         self.left.lock().contains(identity)
     }
 
-    /// The host enters the role again.
+    /// Enters the role again.
     pub fn enter_role(&self, identity: &str) {
         self.left.lock().remove(identity);
     }
 
-    /// The roles that this host has run in the play.
+    /// The roles that this host ran in the play.
     pub fn roles(&self) -> MutexGuard<'_, HashSet<String>> {
         self.roles.lock()
     }
@@ -298,7 +299,7 @@ impl HostState {
 /// Hosts in the order of the play.
 pub(crate) type Hosts = Vec<Arc<HostState>>;
 
-/// Adds those that are not among them yet.
+/// Adds hosts that are not included yet.
 pub(crate) fn join(hosts: &mut Hosts, more: Hosts) {
     for host in more {
         if !contains(hosts, &host) {

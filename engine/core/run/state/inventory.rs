@@ -1,4 +1,4 @@
-//! The inventory of a run changes while it goes on.
+//! Changes of the inventory during a run.
 
 use std::{path::Path, sync::Arc};
 
@@ -9,14 +9,14 @@ use crate::{
 };
 
 impl Run {
-    /// Changes the inventory; what was put together from it is put together anew.
+    /// Changes the inventory and rebuilds what was derived from it.
     pub(crate) fn change_inventory<T>(&self, change: impl FnOnce(&mut Inventory) -> T) -> T {
         let result = change(&mut self.inventory.write());
         *self.groups.lock() = None;
         result
     }
 
-    /// Reads the inventory's variables of all hosts seen so far anew.
+    /// Reads the inventory variables of all hosts seen so far again.
     pub(crate) fn refresh_layers(&self, playbook_dir: &Path) {
         let hosts: Vec<Arc<HostState>> = self.hosts.lock().values().cloned().collect();
         for host in hosts {
@@ -27,7 +27,7 @@ impl Run {
         }
     }
 
-    /// Adds to the inventory, and keeps the addition for when its sources are read anew. True when anything is new.
+    /// Adds to the inventory, and records the addition for `refresh_inventory`. Returns whether anything is new.
     pub(crate) fn add_to_inventory(&self, play: &PlayRun, addition: Addition) -> bool {
         match self.change_inventory(|inventory| addition.add_to(inventory)) {
             Ok(new) => {
@@ -42,7 +42,7 @@ impl Run {
         }
     }
 
-    /// `refresh_inventory`: reads all sources anew and adds what the run added.
+    /// `refresh_inventory`: reads all sources again and reapplies the additions.
     pub(crate) fn reload_inventory(&self, play: &PlayRun) -> Result<(), Problems> {
         let mut fresh =
             Inventory::load(&self.options.inventory_sources, self.vault.clone(), &self.options.source_rules)?;

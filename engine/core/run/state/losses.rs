@@ -1,23 +1,24 @@
-//! Hosts that failed or could not be reached, over all plays of a run.
+//! Hosts that failed or were unreachable, across all plays of a run.
 //!
-//! The rules are Ansible's: who failed or was unreachable stays out of later plays until `clear_host_errors`; the
-//! exit code is that of the last play that ran; a play whose whole batch is lost ends the run.
+//! The rules are Ansible's: such hosts are excluded from later plays until `clear_host_errors`; the exit code is that
+//! of the
+//! last play that ran; a play that loses all hosts of a batch ends the run.
 
 use std::{collections::HashSet, sync::Arc};
 
 use crate::run::state::play::HostExit;
 
-/// Hosts that later plays go on without.
+/// Hosts that are excluded from later plays.
 #[derive(Default)]
 pub(crate) struct Losses {
     failed: HashSet<Arc<str>>,
     unreachable: HashSet<Arc<str>>,
-    /// Found unreachable in any batch so far. `clear_host_errors` brings them back for its own play only.
+    /// Unreachable in any batch so far. `clear_host_errors` brings them back for its own play only.
     ever_unreachable: HashSet<Arc<str>>,
     last: PlayResult,
 }
 
-/// What a play came to.
+/// The result of a play.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum PlayResult {
     #[default]
@@ -27,12 +28,12 @@ pub(crate) enum PlayResult {
 }
 
 impl Losses {
-    /// A play begins.
+    /// Starts a play.
     pub fn begin_play(&mut self) {
         self.unreachable.extend(self.ever_unreachable.iter().cloned());
     }
 
-    /// Why a host takes no part in a play that begins.
+    /// Why a host is excluded from a play that starts.
     pub fn why(&self, host: &str) -> Option<HostExit> {
         match () {
             () if self.unreachable.contains(host) => Some(HostExit::Unreachable),
@@ -41,7 +42,7 @@ impl Losses {
         }
     }
 
-    /// A batch begins: returns the hosts that failed before.
+    /// Starts a batch: returns the hosts that failed before.
     pub fn take_failed(&mut self) -> HashSet<Arc<str>> {
         std::mem::take(&mut self.failed)
     }
@@ -50,8 +51,9 @@ impl Losses {
         self.unreachable.insert(host);
     }
 
-    /// A batch has ended with these hosts failed. `condemned` are those that failed with others, even if a rescue
-    /// let them go on; `broken` says that too many hosts failed.
+    /// Ends a batch in which these hosts failed. `condemned` hosts failed with others, even if a rescue let them
+    /// continue;
+    /// `broken` means that too many hosts failed.
     pub fn end_batch(&mut self, failed: HashSet<Arc<str>>, condemned: HashSet<Arc<str>>, broken: bool) {
         self.last = match () {
             () if broken => PlayResult::Failed,
@@ -71,7 +73,7 @@ impl Losses {
         });
     }
 
-    /// How many there are; a host that is both counts twice, as in Ansible.
+    /// The number of lost hosts; as in Ansible, a host that both failed and was unreachable counts twice.
     pub fn count(&self) -> usize {
         self.failed.len() + self.unreachable.len()
     }

@@ -1,4 +1,4 @@
-//! What is known of a run, its plays and its hosts.
+//! The state of a run, its plays and its hosts.
 
 pub(crate) mod addition;
 pub(crate) mod handler_list;

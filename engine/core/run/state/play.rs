@@ -1,4 +1,4 @@
-//! A play as one batch of hosts runs it: what is left of its hosts, what was notified.
+//! A play on one batch of hosts: its remaining hosts and its notifications.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,58 +17,58 @@ use crate::{
     vars::Layer,
 };
 
-/// A play as one batch of hosts runs it.
+/// A play on one batch of hosts.
 pub struct PlayRun {
     pub play: Arc<Play>,
     pub name: Arc<str>,
-    /// All hosts of the play, whatever became of them.
+    /// All hosts of the play, including those that it lost.
     pub all: Vec<Arc<str>>,
-    /// Those of the present batch.
+    /// The hosts of the current batch.
     pub batch: Vec<Arc<str>>,
     pub prompted: Arc<Layer>,
-    /// Layers from vars_files, by host, the strongest first.
+    /// Layers from vars_files, by host, strongest first.
     pub(crate) files: RwLock<HashMap<Arc<str>, Vec<Arc<Layer>>>>,
-    /// Roles of the play, and those that an include made public.
+    /// Roles of the play, including those made public by an include.
     pub(crate) roles: RwLock<Arc<[Arc<Role>]>>,
     pub(crate) handlers: RwLock<Arc<HandlerList>>,
-    /// What was notified, by host: names and topics, which are looked up when the handlers are to run.
+    /// Notifications by host: names and topics, which are resolved when the handlers run.
     pub notified: Mutex<HashMap<Arc<str>, IndexSet<Arc<str>>>>,
-    /// Handlers that are still to run, by host and by their place in the list.
+    /// Handlers still to run, by host, as indexes into the list.
     pub pending: Mutex<HashMap<Arc<str>, IndexSet<usize>>>,
-    /// Handlers run on failed hosts as well.
+    /// Whether handlers also run on failed hosts.
     pub force_handlers: bool,
-    /// Hosts that take no further part, and why.
+    /// Hosts that left the play, and why.
     pub(crate) exit_of: Mutex<HashMap<Arc<str>, HostExit>>,
-    /// Hosts that are none of the play's any more: `ansible_play_hosts` is without them.
+    /// Hosts that no longer belong to the play; `ansible_play_hosts` excludes them.
     pub(crate) removed: Mutex<HashSet<Arc<str>>>,
-    /// Hosts of this batch that are given up, as far as `max_fail_percentage` counts them.
+    /// Hosts of this batch that failed for good, as counted by `max_fail_percentage`.
     pub(crate) failed: Mutex<HashSet<Arc<str>>>,
     /// Hosts that failed before this batch.
     pub(crate) failed_before: Mutex<HashSet<Arc<str>>>,
-    /// Hosts that fail because others did, elsewhere in the play: they leave their steps at the next one.
+    /// Hosts that are to fail because others did elsewhere in the play; they leave at their next step.
     pub(crate) struck: Mutex<HashSet<Arc<str>>>,
-    /// `end_play` or `end_batch`.
+    /// Set by `end_play` or `end_batch`.
     pub(crate) over: AtomicBool,
-    /// More hosts failed than `max_fail_percentage` allows: the run ends after this batch.
+    /// Whether more hosts failed than `max_fail_percentage` allows: the run ends after this batch.
     pub broken: AtomicBool,
-    /// No further batches of the play.
+    /// Whether the play has no further batches.
     pub end_play: AtomicBool,
-    /// Hosts go their own ways: strategy free or host_pinned.
+    /// Whether each host runs at its own pace: strategy free or host_pinned.
     pub free: AtomicBool,
-    /// The play says that no facts are to be gathered.
+    /// Whether the play forbids gathering facts.
     pub never_gather: AtomicBool,
-    /// Hosts go their own ways, and one of them may end the play for all at any time.
+    /// Whether hosts run at their own pace and one of them may end the play for all at any time.
     pub hosts_diverge: AtomicBool,
-    /// Held while facts are gathered, so that hosts on their own ways do not do it twice.
+    /// Held while facts are gathered, so that hosts with strategy free do not gather them twice.
     pub gathering: Mutex<()>,
 }
 
-/// Why a host takes no further part.
+/// Why a host left the play.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostExit {
     Failed,
     Unreachable,
-    /// `end_host` and the like: not for later plays.
+    /// By `end_host` and the like: it takes part in later plays.
     Ended,
 }
 
@@ -106,7 +106,7 @@ impl PlayRun {
         self.roles.read().clone()
     }
 
-    /// The handlers there are by now.
+    /// The handlers defined so far.
     pub(crate) fn handlers(&self) -> Arc<HandlerList> {
         self.handlers.read().clone()
     }
@@ -118,7 +118,7 @@ impl PlayRun {
         }
     }
 
-    /// Lets the tasks that follow see a role's variables.
+    /// Makes a role's variables visible to later tasks.
     pub fn publish(&self, role: Arc<Role>) {
         let mut roles = self.roles.write();
         *roles = roles.iter().cloned().chain([role]).collect();
@@ -132,39 +132,38 @@ impl PlayRun {
         self.exit_of.lock().insert(host.clone(), why);
     }
 
-    /// A host is none of the play's hosts any more, as its variables tell them.
+    /// Removes a host from the play's hosts, as its variables list them.
     pub fn remove(&self, host: &Arc<str>) {
         self.removed.lock().insert(host.clone());
     }
 
-    /// Those of these hosts that are still the play's.
+    /// Those of `hosts` that still belong to the play.
     pub fn present(&self, hosts: &[Arc<str>]) -> Vec<Arc<str>> {
         let removed = self.removed.lock();
         hosts.iter().filter(|host| !removed.contains(*host)).cloned().collect()
     }
 
-    /// A host is given up: later plays go on without it.
+    /// Gives up a host: it is excluded from later plays.
     pub fn give_up(&self, host: &Arc<str>) {
         self.failed.lock().insert(host.clone());
     }
 
-    /// How many hosts of the batch were given up.
+    /// The number of hosts of the batch that were given up.
     pub fn given_up(&self) -> usize {
         self.failed.lock().len()
     }
 
-    /// A host fails because another did; it hears of it at its next step.
+    /// Makes a host fail because another one did; it takes effect at its next step.
     pub fn strike(&self, host: &Arc<str>) {
         self.struck.lock().insert(host.clone());
     }
 
-    /// Whether a host was to fail since it was asked last.
+    /// Whether a host was made to fail since the last call.
     pub fn take_strike(&self, host: &str) -> bool {
         self.struck.lock().remove(host)
     }
 
-    /// `clear_host_errors`: those that could not be reached take part again at once; those that failed do so in the
-    /// next play.
+    /// `clear_host_errors`: unreachable hosts take part again at once, failed hosts in the next play.
     pub fn clear_errors(&self) {
         let mut exit_of = self.exit_of.lock();
         exit_of.retain(|_, why| *why != HostExit::Unreachable);
@@ -174,7 +173,7 @@ impl PlayRun {
         self.failed_before.lock().retain(|host| !self.batch.contains(host));
     }
 
-    /// `end_host` and the like: what went wrong on these hosts before counts no more.
+    /// `end_host` and the like: earlier failures of these hosts no longer count.
     pub fn end_hosts<'h>(&self, hosts: impl Iterator<Item = &'h Arc<str>>) {
         for host in hosts {
             self.failed_before.lock().remove(host);

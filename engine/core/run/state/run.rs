@@ -1,4 +1,4 @@
-//! One run over all its plays: what it is made with, and what it counts.
+//! One run over all its plays: its inputs and its counts.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -49,10 +49,10 @@ pub struct Run {
     pub(crate) losses: Mutex<Losses>,
     pub(crate) next_task: AtomicU64,
     pub(crate) next_key: AtomicU64,
-    /// `--start-at-task` has not met its task yet.
+    /// Whether `--start-at-task` has not reached its task yet.
     pub(crate) waiting: AtomicBool,
     pub(crate) begun: Instant,
-    /// Warnings of templates that were given, with their places.
+    /// Warnings that were already shown, with their locations.
     pub(crate) warned: Mutex<HashSet<(String, String)>>,
 }
 
@@ -89,7 +89,7 @@ impl Run {
         })
     }
 
-    /// What the run has come to so far.
+    /// The recap so far.
     pub fn recap(&self) -> Recap {
         let mut recap = self.recap.lock().clone();
         recap.elapsed = self.begun.elapsed();
@@ -104,7 +104,7 @@ impl Run {
         self.sink.send(event);
     }
 
-    /// Warns of something at a place, unless that was done before.
+    /// Warns about something in a file, once per message and location.
     pub(crate) fn warn_once(&self, message: &str, place: &Span) {
         if self.warned.lock().insert((message.to_owned(), place.to_string())) {
             self.warn(message, Some(place.clone()));
@@ -119,7 +119,7 @@ impl Run {
         self.inventory.read()
     }
 
-    /// A host's state; made when it is first asked for. `None` for a name that no source knows.
+    /// The state of a host, created on first use. `None` if no inventory source names it.
     pub(crate) fn host(&self, name: &str, play: &PlayRun) -> Option<Arc<HostState>> {
         if let Some(host) = self.hosts.lock().get(name) {
             return Some(host.clone());
@@ -133,7 +133,7 @@ impl Run {
         Some(self.hosts.lock().entry(name.into()).or_insert(host).clone())
     }
 
-    /// A host that a task is delegated to; one that no source knows is reached by its name.
+    /// The host that a task is delegated to. If no source names it, its name is its address.
     pub(crate) fn host_or_ad_hoc(&self, name: &str, play: &PlayRun) -> Arc<HostState> {
         self.host(name, play).unwrap_or_else(|| {
             let host = Arc::new(HostState::new(name.into(), Vec::new()));
@@ -160,7 +160,7 @@ impl Run {
         self.next_key.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Counts something for a host.
+    /// Updates the counts of a host.
     pub(crate) fn count(&self, host: &Arc<str>, count: impl FnOnce(&mut Counts)) {
         count(self.recap.lock().hosts.entry(host.clone()).or_default());
     }
@@ -187,16 +187,16 @@ impl Run {
         slot.1 = mapping(all);
     }
 
-    /// The variables of a host as the inventory has them.
+    /// The inventory variables of a host.
     ///
     /// # Errors
-    /// A file of `group_vars` or `host_vars` cannot be read.
+    /// If a file of `group_vars` or `host_vars` cannot be read.
     pub(crate) fn inventory_layers(&self, name: &str, playbook_dir: &Path) -> Result<Vec<Arc<Layer>>, Problems> {
         self.inventory().layers(name, Some(playbook_dir)).map(|layers| layers.to_vec())
     }
 }
 
-/// Numbers and texts are added up, lists joined, mappings united.
+/// `set_stats` with `aggregate`: adds numbers and text, joins lists, merges mappings.
 fn aggregated(old: &Value, new: &Value) -> Value {
     use minijinja::value::ValueKind::{Map, Number, Seq, String};
     match (old.kind(), new.kind()) {

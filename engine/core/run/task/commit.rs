@@ -1,4 +1,4 @@
-//! What follows from the result of a task: variables, facts, the inventory, handlers, counts, events.
+//! The effects of a task's result: variables, facts, inventory, handlers, counts, events.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -24,8 +24,9 @@ use crate::{
 };
 
 impl Run {
-    /// What the answer does to the run: facts, variables, the inventory. True when later tasks that were made ready
-    /// before may now come to something else.
+    /// Applies the effects of an answer to the run: facts, variables, inventory. Returns true if tasks prepared in
+    /// advance may
+    /// now have another result.
     pub(crate) fn apply_effects(
         self: &Arc<Self>,
         task: &TaskRun,
@@ -58,7 +59,7 @@ impl Run {
                     let gathered = gathers(&task.task);
                     let refused = match task.task.action.brings_facts() {
                         true => target.add_facts_from_host(facts, gathered),
-                        // No agent of ours would say so.
+                        // Only a manipulated agent would send these.
                         false => target.refuse(facts.into_keys()),
                     };
                     if !refused.is_empty() {
@@ -88,11 +89,11 @@ impl Run {
                 }
             }
         }
-        // Of other modules it is known beforehand whether facts come with their results.
+        // For other modules it is known in advance whether they bring facts.
         brings_facts && matches!(task.task.action, Action::External(_))
     }
 
-    /// Ends a task on a host: registers, counts, notifies, tells. True when the host failed.
+    /// Ends a task on a host: registers, counts, notifies, reports. Returns true if the host failed.
     pub(crate) fn commit(
         self: &Arc<Self>,
         task: &TaskRun,
@@ -160,7 +161,7 @@ impl Run {
         failed
     }
 
-    /// Lets rescue and always know what went wrong.
+    /// Sets the variables that tell `rescue` and `always` what failed.
     pub(crate) fn note_failure(&self, host: &HostState, task: minijinja::Value, result: minijinja::Value) {
         host.set([("ansible_failed_task".into(), data(task)), ("ansible_failed_result".into(), data(result))]);
     }

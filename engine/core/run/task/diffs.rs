@@ -1,14 +1,15 @@
-//! What a result's `diff` holds.
+//! The value of a result's `diff`.
 
 use rplay_wire::Diff;
 
 use crate::vars::{Value, from_wire, mapping};
 
-/// The value of `diff`, in the shape that the module's result has in Ansible; `None` without one. `frame` is what the
-/// module says of its own: a list for those that list all differences, a mapping with headers for those that show one
-/// file, a list of two such for those that show a file's content and its attributes.
+/// The value of `diff`, in the form of Ansible's module; `None` without one. `frame` is the module's own part: a list
+/// for
+/// modules that list all differences, a mapping with headers for modules that show one file, a list of two mappings for
+/// modules that show a file's content and attributes.
 ///
-/// What is no text (owner, mode, state) is two mappings.
+/// Differences that are not text (owner, mode, state) become two mappings.
 pub(crate) fn value(frame: Option<&Value>, diffs: &[Diff]) -> Option<Value> {
     let (states, contents): (Vec<&Diff>, Vec<&Diff>) = diffs.iter().partition(|diff| state(diff).is_some());
     let items = |value: &Value| value.try_iter().map(Iterator::collect::<Vec<_>>).unwrap_or_default();
@@ -35,7 +36,7 @@ pub(crate) fn value(frame: Option<&Value>, diffs: &[Diff]) -> Option<Value> {
     }
 }
 
-/// Both sides of a difference that is no text.
+/// Both sides of a difference that is not text.
 fn state(diff: &Diff) -> Option<(Value, Value)> {
     let read = |text: &str| match serde_json::from_str::<serde_json::Value>(text) {
         Ok(json @ serde_json::Value::Object(_)) => Some(from_wire(json.into())),
@@ -61,7 +62,7 @@ fn text(diff: &Diff) -> [(&'static str, Value); 2] {
     [("before", Value::from(diff.before.as_str())), ("after", Value::from(diff.after.as_str()))]
 }
 
-/// The mapping with these fields put in.
+/// The mapping with these fields added.
 fn filled(frame: &Value, fields: [(&'static str, Value); 2]) -> Value {
     let own = frame.try_iter().into_iter().flatten().filter_map(|key| {
         let value = frame.get_item(&key).ok()?;

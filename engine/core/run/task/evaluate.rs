@@ -1,5 +1,6 @@
-//! From an answer to a result: failed_when, changed_when, until, ignore_errors, no_log; and what follows
-//! from it: register, notify, facts, counts.
+//! From an answer to a result: failed_when, changed_when, until, ignore_errors, no_log; and its effects: register,
+//! notify,
+//! facts, counts.
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,7 +38,7 @@ impl Run {
         mut answer: Answer,
     ) -> TaskResult {
         let task_of = &task.task;
-        // A task that was waited for; one that goes on by itself has said so.
+        // For a polled job; a background job has reported this already.
         if task_of.asynchronous.is_some()
             && !answer.unreachable
             && answer.skipped.is_none()
@@ -73,7 +74,7 @@ impl Run {
                     retry = Some(again);
                 }
                 Ok(Verdict::GiveUp) => {
-                    // Where `failed_when` decides, only the registered result is a failed one.
+                    // If `failed_when` decides, only the registered result is marked as failed.
                     gave_up = true;
                     answer.failed |= task_of.failed_when.is_empty();
                     answer.set("attempts", attempt.number.saturating_sub(1).max(1));
@@ -109,7 +110,7 @@ impl Run {
         let mut wrong = false;
         let mut flag = |keyword| match conditions::flag(keyword, settings, &scope) {
             Ok(flag) => flag.unwrap_or(false),
-            // What it asks for cannot be known: the task has failed, and nothing is ignored.
+            // The condition cannot be evaluated: the task fails, even with `ignore_errors`.
             Err(error) => {
                 answer.failed |= !answer.unreachable;
                 answer.set("msg", error.to_string());
@@ -153,7 +154,7 @@ impl Run {
                 host: host.name.clone(),
                 delegated_to: attempt.delegated.map(|host| host.name.clone()),
                 status,
-                // Of `debug` nothing is of interest but what it was to show.
+                // For `debug`, only the value that it shows is of interest.
                 data: match task_of.action.controller() {
                     Some(Controller::Debug) if matches!(status, Status::Ok | Status::Changed) => {
                         mapping(answer.data.clone())
@@ -183,7 +184,8 @@ impl Run {
         }
     }
 
-    /// Whether nothing of the task's results may be shown. A `no_log` that cannot be rendered hides: to show would
+    /// Whether the task's results must not be shown. If `no_log` cannot be rendered, they are hidden, since showing
+    /// them would
     /// be the worse mistake.
     pub(crate) fn hides(&self, task: &Task, scope: &Arc<Scope>) -> bool {
         match conditions::flag(conditions::NO_LOG, &task.settings, scope) {
@@ -279,7 +281,7 @@ fn notified(task: &Task, scope: &Arc<Scope>) -> Vec<(String, Span)> {
     names
 }
 
-/// Where to point when a task failed: at the argument to blame, or at the task's first line.
+/// Where to point when a task failed: at the responsible argument, or at the task's first line.
 fn place(task: &Task, answer: &Answer) -> Span {
     if let Some(place) = &answer.place {
         return place.clone();
@@ -291,7 +293,7 @@ fn place(task: &Task, answer: &Answer) -> Span {
     task.span.at(task.span.start as usize..task.span.start as usize + first_line)
 }
 
-/// Whether the conditions and keywords that are read with a task's result hold any template or expression.
+/// Whether conditions and keywords that are evaluated with the result contain templates or expressions.
 pub(crate) fn may_read(task: &Task) -> bool {
     let settings = &task.settings;
     let control = &task.control;

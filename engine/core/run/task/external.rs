@@ -1,4 +1,4 @@
-//! Calls of modules that rplay has not natively: what goes along with the arguments.
+//! Calls of modules that rplay does not implement: their bundle and their interpreter.
 
 use std::{path::Path, sync::Arc};
 
@@ -16,7 +16,7 @@ use crate::{
     vars::Scope,
 };
 
-/// Names under which Python is looked for on hosts whose variables name none, in Ansible's order.
+/// Names of Python interpreters to try on hosts without a configured one, in Ansible's order.
 const CANDIDATES: [&str; 11] = [
     "python3.14",
     "python3.13",
@@ -31,7 +31,7 @@ const CANDIDATES: [&str; 11] = [
     "python",
 ];
 
-/// Whose call it is.
+/// Which task calls, and where.
 pub(crate) struct Caller<'a> {
     pub module: &'static ExternalModule,
     pub target: &'a Target,
@@ -41,7 +41,7 @@ pub(crate) struct Caller<'a> {
 }
 
 impl Run {
-    /// The arguments of a call that has a host run a module.
+    /// The arguments of a call that makes a host run the module.
     pub(crate) fn order(&self, caller: &Caller<'_>, args: Map) -> actions::Result<Map> {
         let Caller { module, variables, .. } = *caller;
         let finder = self.resolver.project.finder();
@@ -98,7 +98,7 @@ impl Run {
         Ok(order.into_args())
     }
 
-    /// The program that is to run it, if variables or settings name one.
+    /// The interpreter, if variables or settings name one.
     fn interpreter(&self, caller: &Caller<'_>) -> Result<Option<String>, TemplateError> {
         let language = match caller.module.style {
             Style::Python => "python",
@@ -123,7 +123,7 @@ impl Run {
         if let Some(named) = finder.settings.interpreter.clone() {
             return Ok(Some(named).filter(is_path));
         }
-        // The controller itself, which no inventory names: as in Ansible the Python that has ansible-core.
+        // For an implicit localhost: as in Ansible, the Python that has ansible-core.
         let implicit = matches!(caller.target.connection, Connection::Local)
             && self.inventory().host(&caller.target.name).is_none_or(|host| host.implicit)
             && caller.module.style == Style::Python;
@@ -131,7 +131,7 @@ impl Run {
     }
 }
 
-/// The name of the program that a first line names, also behind `env`.
+/// The interpreter named by a shebang line, also behind `env`.
 fn language(shebang: &str) -> Option<&str> {
     let mut words = shebang.split_whitespace();
     match words.next()?.rsplit('/').next()? {

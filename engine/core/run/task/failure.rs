@@ -1,4 +1,4 @@
-//! A task has failed on a host: what that means for the host and for the others.
+//! The consequences of a failed task for its host and for others.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -16,12 +16,12 @@ use crate::{
 };
 
 impl Run {
-    /// A task failed on a host: counts it, and says who goes on without it.
+    /// Counts a failure of a task on a host, and decides whether the host leaves the play.
     pub(crate) fn fail(&self, play: &PlayRun, host: &HostState) {
         host.set_failed(true);
         let shelter = host.shelter();
         match shelter.rescue {
-            // Counted at once, as in Ansible: a rescue that fails is a failure of its own.
+            // Counted immediately, as in Ansible: a rescue that fails is another failure.
             true => self.count(&host.name, |counts| counts.rescued += 1),
             false => {
                 self.count(&host.name, |counts| counts.failed += 1);
@@ -33,7 +33,7 @@ impl Run {
         }
     }
 
-    /// Failures of one host that concern all. `once` is the keyword, `single` also says that one host acts for all.
+    /// Failures that affect all hosts. `once` is the keyword; `single` also covers actions where one host acts for all.
     pub(crate) fn after_task(
         self: &Arc<Self>,
         run: &TaskRun,
@@ -52,7 +52,7 @@ impl Run {
             && !flag(conditions::IGNORE_ERRORS).unwrap_or(false)
             && (single || flag(conditions::ANY_ERRORS_FATAL).unwrap_or(self.options.any_errors_fatal));
         if fatal || once && !failed.is_empty() {
-            // Ansible marks the others twice when a `run_once` fails: as its host's fellows, and as fatal.
+            // When a `run_once` fails, Ansible marks the others twice: once for each host, and once as fatal.
             let twice = fatal && once && !failed.is_empty();
             self.fail_others(play, &mut failed, hosts, twice);
         }
@@ -68,13 +68,13 @@ impl Run {
         failed
     }
 
-    /// All hosts of the batch fail with those that failed: the ones at hand at once, others at their next step.
+    /// Makes all hosts of the batch fail with those that failed: the current ones at once, others at their next step.
     fn fail_others(&self, play: &PlayRun, failed: &mut Hosts, hosts: &[Arc<HostState>], twice: bool) {
         for name in &play.batch {
             if failed.iter().any(|host| host.name == *name) {
                 continue;
             }
-            // Who has just become unreachable counts among both, as in Ansible.
+            // As in Ansible, a host that has just become unreachable counts as both.
             let here = hosts.iter().find(|host| host.name == *name);
             let exit_of = play.exit_of(name);
             if exit_of == Some(HostExit::Failed) || exit_of == Some(HostExit::Unreachable) && here.is_none() {

@@ -1,4 +1,4 @@
-//! Handlers: notified by name or topic, run once each, in the order they are defined.
+//! Handlers: notified by name or topic, each run once, in order of definition.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl Run {
-    /// Notes that a host wants a handler. The error says that there is none of this name.
+    /// Notifies a handler on a host. Fails if there is no handler of this name.
     pub(crate) fn notify(
         self: &Arc<Self>,
         play: &Arc<PlayRun>,
@@ -28,9 +28,9 @@ impl Run {
         Ok(())
     }
 
-    /// The handlers that have this name or listen to it, by their places. The error says that there is none.
+    /// The indexes of the handlers with this name or topic. Fails if there is none.
     ///
-    /// As in Ansible, of several with one name the file that was loaded last counts, and in it the first one.
+    /// As in Ansible, of several with the same name, the first one in the file that was loaded last counts.
     pub(crate) fn wanted(
         self: &Arc<Self>,
         play: &Arc<PlayRun>,

@@ -1,4 +1,4 @@
-//! `loop`, `with_*` and `loop_control`: from a task to its rounds on a host, and back to one result.
+//! `loop`, `with_*` and `loop_control`: from a task to its iterations on a host, and back to one result.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,36 +17,35 @@ use crate::{
     vars::{Layer, Scope, Value, mapping},
 };
 
-/// One round as its answer is judged.
-/// One round of a task on a host.
+/// One iteration of a task on a host.
 #[derive(Clone)]
 pub(crate) struct Iteration {
     pub index: usize,
     pub item: Option<Value>,
-    /// Loop variables; strongest of all.
+    /// Loop variables; the strongest layer.
     pub top: Option<Arc<Layer>>,
 }
 
-/// One attempt at an iteration, as its answer is evaluated.
+/// One attempt at an iteration, while its answer is evaluated.
 pub(crate) struct Attempt<'w> {
     pub iteration: &'w Iteration,
-    /// From 1.
+    /// Starts at 1.
     pub number: u32,
     pub looped: bool,
     pub delegated: Option<&'w Arc<HostState>>,
 }
 
-/// All rounds of a task on a host.
+/// All iterations of a task on a host.
 pub(crate) struct Iterations {
     pub looped: bool,
     pub iterations: Vec<Iteration>,
-    /// None of them depends on what another one does on the controller: they can be sent together.
+    /// Whether no iteration depends on another one's effects on the controller, so that they can be sent together.
     pub independent: bool,
     pub parallel: u32,
     pub pause: Option<Duration>,
 }
 
-/// The rounds of a task on a host, or the answer that stands for them.
+/// The iterations of a task on a host, or its answer if there are none to run.
 pub(crate) fn iterations(
     run: &Arc<Run>,
     play: &Arc<PlayRun>,
@@ -109,7 +108,7 @@ pub(crate) fn loop_var(task: &Task, scope: &Arc<Scope>) -> Result<Arc<str>, Temp
     Ok(conditions::own_text(task.control.loop_var.as_ref(), scope)?.map_or_else(|| "item".into(), Arc::from))
 }
 
-/// The items of a task's loop; `None` when it has none.
+/// The items of a task's loop; `None` without a loop.
 pub(crate) fn items(task: &Task, scope: &Arc<Scope>) -> Result<Option<Vec<Value>>, Box<Answer>> {
     let Some(looped) = &task.looped else { return Ok(None) };
     let result = match &looped.lookup {
@@ -132,7 +131,7 @@ pub(crate) fn items(task: &Task, scope: &Arc<Scope>) -> Result<Option<Vec<Value>
             answer.place = Some(looped.items.span.clone());
             Err(Box::new(answer))
         }
-        // A task that is skipped anyway need not have its items.
+        // A task that is skipped need not have valid items.
         Err(error) => match conditions::first_false(&task.settings.when, scope) {
             Ok(Some(condition)) => Err(Box::new(skipped(condition))),
             _ => Err(Box::new(failed_by(&error))),
@@ -140,11 +139,12 @@ pub(crate) fn items(task: &Task, scope: &Arc<Scope>) -> Result<Option<Vec<Value>
     }
 }
 
-/// Whether no round changes what another one is made from. Rounds that are tried again keep their order,
-/// unless the task has them run side by side anyway.
+/// Whether no iteration affects how another one is prepared. Iterations with retries keep their order, unless the task
+/// runs
+/// them concurrently anyway.
 fn independent(task: &Task, parallel: bool) -> bool {
     let once = task.until.is_empty() && task.retries.is_none();
-    // A time limit is each round's own.
+    // Each iteration has its own time limit.
     let limited = task.settings.timeout.is_some() || task.asynchronous.is_some();
     let alone = !limited && (once || parallel) && task.control.break_when.is_empty();
     let on_host = match task.action {
@@ -181,7 +181,7 @@ fn about(index: usize, items: &[Value], all: Option<&Value>) -> Value {
     mapping(about)
 }
 
-/// Skipped because a condition does not hold.
+/// The answer of a task that is skipped because of a condition.
 pub(crate) fn skipped(condition: &crate::plan::Condition) -> Answer {
     let shown = condition.value.data().unwrap_or_else(|| Value::from(condition.span.text()));
     Answer { skipped: Some("Conditional result was False".to_owned()), ..Answer::default() }

@@ -1,4 +1,4 @@
-//! One task on one host: from its conditions and arguments to a call, and from the answer to what follows from it.
+//! One task on one host: from its conditions and arguments to a call, and from the answer to its effects.
 
 pub(crate) mod commit;
 pub(crate) mod diffs;

@@ -1,4 +1,4 @@
-//! One task on one host for one item: from conditions and arguments to a call, or straight to an answer.
+//! Prepares one task on one host for one item: from conditions and arguments to a call, or directly to an answer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,27 +32,26 @@ use crate::{
     vars::{Layer, Lazy, Scope, is_omit, mapping},
 };
 
-/// What is to be done about a unit.
+/// A prepared iteration.
 pub(crate) enum Ready {
-    /// Without asking an agent; with the host it was delegated to.
+    /// Answered without an agent; with the host it was delegated to.
     Done(Answer, Option<Arc<HostState>>),
     Call(Box<Prepared>),
 }
 
-/// A call on its way.
+/// A prepared call.
 pub(crate) struct Prepared {
     pub call: Call,
     pub target: Arc<Target>,
     pub become_user: Option<Become>,
     pub after: After,
     pub delegated: Option<Arc<HostState>>,
-    /// How long it may take: `timeout`, or `async` with its polling done for it.
+    /// Time limit: `timeout`, or that of a polled `async` task.
     pub limit: Option<Duration>,
 }
 
 impl Run {
-    /// Decides what a unit comes to. Pure but for the reading of files: it may be done again once facts
-    /// have been gathered.
+    /// Prepares an iteration. Has no side effects except reading files, so it may be repeated once facts were gathered.
     pub(crate) fn prepare(
         self: &Arc<Self>,
         play: &Arc<PlayRun>,
@@ -83,7 +82,7 @@ impl Run {
             Some(name) if *name != *host.name => Some(self.host_or_ad_hoc(&name, play)),
             _ => None,
         };
-        // Without its variables it is not known where it is.
+        // Without its variables, its address is unknown.
         if let Some(why) = delegated.as_ref().and_then(|other| other.why_broken()) {
             return Ok(Ready::Done(Answer::failed(why.to_string()), delegated));
         }
@@ -123,8 +122,9 @@ impl Run {
                     let msg = format!("This action ({}) does not support async.", task.written);
                     return Ok(Ready::Done(Answer::failed(msg), delegated));
                 }
-                // What could be told beforehand was told; templates have their values only now. (A role's
-                // own check has no arguments: it brings its specification along.)
+                // Constant arguments were validated before the run; templates have values only now. (A role's argument
+                // validation has no
+                // arguments here: it brings its specification along.)
                 let fault = match task.spec {
                     None => ArgFault::foremost(task.action.check(&wire_args(args.clone()), &[])),
                     Some(_) => None,
@@ -160,8 +160,9 @@ impl Run {
         if call.background.is_some() || module(&call.module).is_some_and(|entry| entry.asks_about_jobs) {
             call.environment.extend(self.jobs_folder(&scope)?);
         }
-        // A delegated task goes where the other host's variables say; keywords about the way there are
-        // those of the host at hand.
+        // The connection of a delegated task is determined by the other host's variables; connection keywords apply to
+        // the original
+        // host.
         let (target, variables) = match &delegated {
             Some(other) => {
                 let theirs = self.host_scope(play, other, reads.cloned());
@@ -194,7 +195,7 @@ impl Run {
         Ok(Ready::Call(Box::new(Prepared { call, target, become_user, after: ask.after, delegated, limit })))
     }
 
-    /// What belongs to the moment, with `ansible_delegated_vars` when another host does the work.
+    /// The temporary variables, with `ansible_delegated_vars` if another host runs the task.
     pub(crate) fn with_delegated(
         self: &Arc<Self>,
         play: &Arc<PlayRun>,
@@ -212,7 +213,7 @@ impl Run {
         Some(Arc::new(layer))
     }
 
-    /// The arguments: module_defaults, then a whole template, then what stands in the task.
+    /// The arguments, weakest first: module_defaults, a template for all arguments, the task's own.
     pub(crate) fn arguments(&self, task: &Task, scope: &Arc<Scope>) -> Result<Rendered, TemplateError> {
         let mut args = Rendered::new();
         for field in &task.settings.module_defaults {
@@ -226,7 +227,7 @@ impl Run {
         if let Some(whole) = &task.args.whole {
             args.extend(actions::entries(&template::render(&whole.value, scope)?));
         }
-        // `set_fact` may make up its names.
+        // `set_fact` accepts any argument names.
         let made_up = task.action.controller() == Some(Controller::SetFact);
         // What `assert` tests are expressions, also where they hold templates.
         let tests = task.action.controller() == Some(Controller::Assert);
@@ -265,7 +266,7 @@ impl Run {
         Ok(args)
     }
 
-    /// `async` with `poll: 0`: the task goes on by itself.
+    /// `async` with `poll: 0`: a background job.
     fn background(&self, task: &Task, scope: &Arc<Scope>) -> Result<Option<Background>, TemplateError> {
         let Some(seconds) = seconds(task, scope)? else { return Ok(None) };
         let poll = conditions::own_number("poll", task.poll.as_ref(), scope)?;
@@ -275,7 +276,7 @@ impl Run {
         Ok(Some(Background { id: job_id(), seconds: seconds.ceil() as u64 }))
     }
 
-    /// Where the host keeps what becomes of jobs, unless it is the usual place.
+    /// The directory of job results on the host, if not the default.
     fn jobs_folder(&self, scope: &Arc<Scope>) -> Result<Option<(String, String)>, TemplateError> {
         let folder = word(steering::ASYNC_DIR, scope)?.or_else(|| self.options.async_dir.clone());
         Ok(folder.map(|folder| ("ANSIBLE_ASYNC_DIR".to_owned(), folder)))
@@ -319,12 +320,12 @@ impl Run {
     }
 }
 
-/// How long a task with `async` may take; `None` without it.
+/// The time limit of a task with `async`; `None` without it.
 fn seconds(task: &Task, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
     Ok(conditions::own_number("async", task.asynchronous.as_ref(), scope)?.filter(|seconds| *seconds > 0.0))
 }
 
-/// A new id of a job, in the form that playbooks know.
+/// A new job ID in Ansible's format.
 pub(crate) fn job_id() -> String {
     format!("j{}.{}", rand::random_range(0..1_000_000_000_000_u64), std::process::id())
 }
@@ -360,11 +361,11 @@ fn unsupported(action: &Action, names: &[Arc<str>]) -> Answer {
     answer
 }
 
-/// The answer of a task whose arguments are wrong.
+/// The answer for a task with invalid arguments.
 fn refused(action: &Action, fault: ArgFault) -> Answer {
     let msg = match &fault.arg {
         Some(name) if fault.msg.starts_with("unknown argument") => {
-            // Ansible's words, which playbooks look for.
+            // Ansible's wording, which playbooks match.
             format!("Invalid options for {}: {name}", action.name())
         }
         Some(name) if fault.msg.starts_with("missing required") => match action.name() {
@@ -383,7 +384,7 @@ fn refused(action: &Action, fault: ArgFault) -> Answer {
     answer
 }
 
-/// The answer of a task whose conditions do not hold.
+/// The answer for a task that a condition skips.
 fn when(task: &Task, scope: &Arc<Scope>) -> Option<Answer> {
     match conditions::first_false(&task.settings.when, scope) {
         Ok(None) => None,

@@ -1,4 +1,4 @@
-//! What `register` keeps of an answer.
+//! The value that `register` stores.
 
 use std::sync::Arc;
 
@@ -11,27 +11,27 @@ use crate::{
     vars::{Value, mapping},
 };
 
-/// What a failed result says of its traceback, for playbooks that ask whether there is an `exception`.
+/// The traceback of a failed result, for playbooks that check `exception`.
 pub(crate) const NO_TRACEBACK: &str = "(traceback unavailable)";
 
-/// Whether a task gathers facts, whose variables begin with `ansible_`.
+/// Whether a task gathers facts, whose variables have the prefix `ansible_`.
 pub(crate) fn gathers(task: &Task) -> bool {
     matches!(task.action.name(), "setup" | "gather_facts")
 }
 
-/// Whether the host was asked and its module found that check mode leaves nothing to do. (In Ansible `uri` skips
-/// before it asks.)
+/// Whether the module was called on the host and found that check mode leaves nothing to do. (In Ansible, `uri` skips
+/// before.)
 fn skipped_by_module(task: &Task, answer: &Answer) -> bool {
     let is_module = matches!(task.action, Action::Module(_) | Action::External(_))
         || answer.skipped.as_deref().is_some_and(|why| why.starts_with("remote module"));
     is_module && task.action.name() != "uri" && !answer.data.contains_key("false_condition")
 }
 
-/// The value that the name after `register` gets.
+/// The value of the registered variable.
 pub(crate) fn register_value(task: &Task, answer: &Answer, attempt: &Attempt<'_>) -> Value {
     let mut fields = answer.data.clone();
     fields.insert("changed".into(), Value::from(answer.changed));
-    // What was skipped or never reached tells nothing of failure, unless a module itself has skipped in check mode.
+    // Skipped and unreachable results have no `failed`, unless a module itself skipped in check mode.
     let is_quiet_debug = task.action.name() == "debug" && !answer.data.contains_key("false_condition");
     if !answer.unreachable && (answer.skipped.is_none() || skipped_by_module(task, answer) || is_quiet_debug) {
         fields.insert("failed".into(), Value::from(answer.failed));
@@ -42,7 +42,7 @@ pub(crate) fn register_value(task: &Task, answer: &Answer, attempt: &Attempt<'_>
     if answer.failed && !answer.unreachable {
         fields.entry("exception".into()).or_insert_with(|| Value::from(NO_TRACEBACK));
     }
-    // A module that is not rplay's own says itself what its `diff` is.
+    // Modules that rplay does not implement provide their own `diff`.
     let is_own = !matches!(task.action, Action::External(_));
     if let Some(diff) = diffs::value(fields.get("diff"), &answer.diff)
         && (is_own || !fields.contains_key("diff"))

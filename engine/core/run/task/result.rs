@@ -1,4 +1,4 @@
-//! What a task has come to on a host, for one item or for all.
+//! The result of a task on a host, for one item or for all.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,12 +11,12 @@ use crate::{
     vars::{Value, mapping},
 };
 
-/// An answer with the task's own conditions applied.
+/// An answer with the task's conditions applied.
 pub(crate) struct TaskResult {
-    /// As the event tells it.
+    /// As reported in the event.
     pub report: HostResult,
     pub item: Option<Item>,
-    /// What `register` keeps.
+    /// The value that `register` stores.
     pub registered: Value,
     pub changed: bool,
     pub failed: bool,
@@ -24,10 +24,10 @@ pub(crate) struct TaskResult {
     pub ignore_errors: bool,
     pub ignore_unreachable: bool,
     pub retry: Option<Retry>,
-    /// `break_when` holds: no further items.
+    /// Whether `break_when` holds, so that no items follow.
     pub stop: bool,
     pub effects: Vec<Effect>,
-    /// Names to notify, rendered.
+    /// Rendered names to notify.
     pub notify: Vec<(String, Span)>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Retry {
 }
 
 impl TaskResult {
-    /// Only now is it known whether the inventory was changed.
+    /// Sets `changed`, once it is known whether the inventory changed.
     pub fn note_new(&mut self, task: &Task, new: bool) {
         if new || self.report.status != Status::Changed || !task.changed_when.is_empty() {
             return;
@@ -52,7 +52,7 @@ impl TaskResult {
         self.notify.clear();
     }
 
-    /// Failed after all, for a reason that has its own place.
+    /// Turns the result into a failure whose cause has its own location.
     pub fn fail(&mut self, msg: &str, at: Span) {
         self.failed = true;
         self.report.status = Status::Failed;
@@ -61,7 +61,7 @@ impl TaskResult {
         self.report.looped = false;
     }
 
-    /// The same, for a result that nobody needs any more.
+    /// Like [`shown`](Self::shown), consuming the result.
     pub fn into_shown(self) -> HostResult {
         if self.no_log { censored(&self.report) } else { self.report }
     }
@@ -72,7 +72,7 @@ impl TaskResult {
     }
 }
 
-/// One result for all items.
+/// The combined result of all items.
 pub(crate) fn sum(host: &Arc<HostState>, parts: Vec<TaskResult>) -> TaskResult {
     let any = |status: fn(&TaskResult) -> bool| parts.iter().any(status);
     let unreachable = any(|part| part.report.status == Status::Unreachable);
@@ -137,10 +137,10 @@ pub(crate) fn sum(host: &Arc<HostState>, parts: Vec<TaskResult>) -> TaskResult {
     }
 }
 
-/// What stands for an item and whatever else has no result of its own under `no_log`, in Ansible's words.
+/// Replaces items and other values under `no_log`; Ansible's wording.
 pub(crate) const CENSORED: &str = "(censored due to no_log)";
 
-/// What is shown of a result under `no_log`: that it is hidden, and what counts its attempts.
+/// What is shown of a result under `no_log`: that it is hidden, and the number of attempts.
 pub(crate) fn censored(result: &HostResult) -> HostResult {
     let note = "the output has been hidden due to the fact that 'no_log: true' was specified for this result";
     let changed = result.data.get_attr("changed").is_ok_and(|changed| changed.is_true());

@@ -1,4 +1,4 @@
-//! One task on all its hosts: its name, its start, who does it for the others.
+//! One task on all its hosts: its name, its start, and `run_once`.
 
 use std::sync::{Arc, atomic::AtomicBool};
 
@@ -15,12 +15,12 @@ use crate::{
     vars::{Lazy, Value},
 };
 
-/// What holds for a task on all its hosts.
+/// What applies to a task on all its hosts.
 pub(crate) struct TaskRun {
     pub play: Arc<PlayRun>,
     pub task: Arc<Task>,
     pub id: TaskId,
-    /// A host could not be reached, even if that is ignored.
+    /// Whether a host was unreachable, even if that is ignored.
     pub unreachable: AtomicBool,
 }
 
@@ -31,7 +31,7 @@ impl TaskRun {
 }
 
 impl Run {
-    /// The name as it is shown: rendered as far as it can be, with the role's name before it.
+    /// The displayed name: rendered as far as possible, prefixed with the role's name.
     pub(crate) fn task_name(&self, task: &Task, scope: &Arc<crate::vars::Scope>) -> String {
         let own = match &task.name {
             Some(name) => template::render(&name.value, scope).map_or_else(
@@ -62,16 +62,16 @@ impl Run {
         })));
     }
 
-    /// How many hosts may run the task at a time, where `throttle` says so.
+    /// The number of hosts that may run the task concurrently, if limited by `throttle`.
     pub(crate) fn throttle(self: &Arc<Self>, task: &TaskRun, hosts: &[Arc<HostState>]) -> Option<usize> {
         task.task.settings.throttle.as_ref()?;
         let scope = self.scope(&task.play, hosts.first()?, Some(&task.task), None, self.options.check);
-        // A value that is no number fails the task itself.
+        // An invalid value fails the task itself.
         let limit = conditions::number(conditions::THROTTLE, &task.task.settings, &scope).ok().flatten()?;
         (limit >= 1.0).then_some(limit as usize)
     }
 
-    /// What one host found out for all (`run_once`).
+    /// Shares the result of one host with all (`run_once`).
     pub(crate) fn share(&self, task: &Task, first: &Arc<HostState>, hosts: &[Arc<HostState>]) {
         let layers = first.layers();
         let names: Vec<Arc<str>> = match (&task.register, task.action.controller()) {
@@ -133,6 +133,6 @@ pub(crate) fn is_once(
         let scope = run.scope(play, first, None, None, run.options.check);
         conditions::flag(conditions::RUN_ONCE, &task.settings, &scope)
     });
-    // A value that is neither true nor false fails the task itself, on every host.
+    // An invalid value fails the task itself, on every host.
     once.ok().flatten().unwrap_or(false)
 }

@@ -1,4 +1,4 @@
-//! Gathering: at the start of a play that asks for it, otherwise when something first reads a fact.
+//! Gathers facts: at the start of a play that asks for it, otherwise when one is first read.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -16,10 +16,10 @@ use crate::{
     source::Problems,
 };
 
-/// Whether the hosts of a play give their facts at its start. Notes it when they are not to give them at all.
+/// Whether the hosts of a play gather facts at its start. Records if they must not gather any.
 ///
 /// # Errors
-/// `gather_facts` cannot be rendered.
+/// If `gather_facts` cannot be rendered.
 pub(crate) fn at_start(run: &Arc<Run>, play: &Arc<PlayRun>, hosts: &[Arc<HostState>]) -> Result<bool, Problems> {
     let wanted = match &play.play.gather.wanted {
         Some(field) => {
@@ -35,7 +35,7 @@ pub(crate) fn at_start(run: &Arc<Run>, play: &Arc<PlayRun>, hosts: &[Arc<HostSta
     Ok(wanted == Some(true))
 }
 
-/// The hosts of the batch that are still there and have no facts yet.
+/// The remaining hosts of the batch that have no facts yet.
 pub(crate) fn missing(run: &Run, play: &PlayRun) -> Hosts {
     let left = play.left_of(&play.batch);
     left.iter().filter_map(|name| run.host(name, play)).filter(|host| !host.gathered()).collect()

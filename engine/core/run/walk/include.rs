@@ -1,4 +1,4 @@
-//! `include_tasks` and `include_role`: decided for each host while the run goes on.
+//! `include_tasks` and `include_role`: resolved for each host during the run.
 
 use std::{
     cell::Cell,
@@ -39,10 +39,10 @@ use crate::{
     vars::{Layer, Lazy, Value, from_wire},
 };
 
-/// What one host wants included, for one item.
+/// What one host includes for one item.
 #[derive(Clone, PartialEq)]
 struct Wish {
-    /// The file, or the role's name.
+    /// The file, or the name of the role.
     name: String,
     at_index: usize,
     item: Option<Value>,
@@ -52,30 +52,30 @@ struct Wish {
 }
 
 thread_local! {
-    /// Includes within each other.
+    /// Depth of nested includes.
     static LEVELS: limits::Counter = const { Cell::new(0) };
 }
 
-/// Hosts that want the same.
+/// Hosts with the same include.
 struct Group {
     wish: Wish,
     top: Option<Arc<Layer>>,
     hosts: Hosts,
 }
 
-/// What an include comes to: steps with the hosts that are to run them, and the hosts on which it failed.
+/// The result of an include: steps with their hosts, and the hosts on which it failed.
 pub(crate) struct Included {
     pub parts: Vec<(Vec<Step>, Hosts)>,
     pub failed: Hosts,
 }
 
-/// Runs what was included one level deeper; `None` when that is deeper than the setting allows.
+/// Runs included steps one level deeper; `None` beyond the configured depth.
 pub(crate) fn deeper<T>(run: impl FnOnce() -> T) -> Option<T> {
     limits::deeper(&LEVELS, run)
 }
 
 impl Run {
-    /// Decides for each host what it includes.
+    /// Resolves the include for each host.
     pub(crate) fn resolve_include(
         self: &Arc<Self>,
         facts: &dyn Facts,
@@ -124,7 +124,7 @@ impl Run {
         Included { parts, failed }
     }
 
-    /// What a host wants included; the error is the answer for the host (skipped, or failed).
+    /// What a host includes; the error is the host's answer (skipped or failed).
     #[allow(clippy::type_complexity)]
     fn wishes(
         self: &Arc<Self>,
@@ -154,7 +154,7 @@ impl Run {
                 other => serde_json::Value::from(other).to_string(),
             });
             let Some(name) = name else {
-                return Err(Box::new(Answer::failed(format!("{} names nothing to include", run.task.written))));
+                return Err(Box::new(Answer::failed(format!("{} names no file or role", run.task.written))));
             };
             let label = match (&iteration.item, &run.task.control.label) {
                 (None, _) => None,
@@ -173,7 +173,7 @@ impl Run {
         }
     }
 
-    /// The steps that some hosts want; `None` when they cannot be had, which is told for each host.
+    /// The steps that some hosts include; `None` on an error, which is reported for each host.
     fn included(self: &Arc<Self>, run: &TaskRun, group: &Group) -> Option<Vec<Step>> {
         let hosts = &group.hosts;
         if hosts.is_empty() {
@@ -184,12 +184,12 @@ impl Run {
         let mut found = Found::default();
         let mut file = group.wish.name.clone();
         let steps = match role {
-            // Refused here, where it can be told; a task may rescue it.
+            // Rejected here, where it can be reported; a task may rescue it.
             _ if LEVELS.with(Cell::get) >= limits::depth() => {
                 found.problems.push(PlanError::TooDeep {
                     most: limits::depth(),
                     at: place_of(&run.task),
-                    help: Some("the setting `recursion_limit` allows more levels".to_owned()),
+                    help: Some("raise the setting `recursion_limit` to allow more levels".to_owned()),
                 });
                 Vec::new()
             }
@@ -208,7 +208,7 @@ impl Run {
                 let attempt = Attempt { iteration: &iteration, number: 1, looped: false, delegated: None };
                 let result = self.evaluate(run, host, &attempt, answer);
                 self.commit(run, host, result, Default::default());
-                // Ansible gives such a host up, even where a block rescues it.
+                // Ansible gives up such a host, even if a block rescues the failure.
                 if host.shelter().rescue {
                     self.count(&host.name, |counts| {
                         counts.rescued = counts.rescued.saturating_sub(1);
@@ -233,10 +233,9 @@ impl Run {
         Some(steps)
     }
 
-    /// What surrounds included tasks: what surrounds the include itself, what `apply` says, its variables
-    /// and the item of its loop.
+    /// The context of included tasks: that of the include, the keywords of `apply`, its variables, and its loop item.
     fn place(self: &Arc<Self>, run: &TaskRun, group: &Group) -> Place {
-        // The include's own keywords are its own (its conditions, its tags); only its variables go along.
+        // The include's own keywords (its conditions, its tags) apply only to itself; its variables are passed on.
         let mut settings: Settings = (*run.task.around).clone();
         let own = run.task.settings.vars.len().saturating_sub(settings.vars.len());
         settings.params.splice(0..0, run.task.settings.vars.iter().take(own).cloned());
@@ -300,10 +299,11 @@ fn place_of(task: &Task) -> Span {
         .unwrap_or_else(|| task.span.clone())
 }
 
-/// The keywords of `apply`, which were rendered with the include's arguments.
+/// Applies the keywords of `apply`, which were rendered with the include's arguments.
 ///
-/// `written` is `apply` before it was rendered: conditions are taken from there, because what a template
-/// yields is data and must not become an expression.
+/// `written` is the unrendered `apply`: conditions are taken from it, because the output of a template is data and must
+/// not
+/// become an expression.
 fn apply_to(settings: &mut Settings, apply: &Map, written: Option<&Lazy>, at: &Span) {
     for (name, value) in apply {
         let field = || Field { value: Lazy::Data(from_wire(value.clone())), span: at.clone() };
@@ -327,7 +327,7 @@ fn apply_to(settings: &mut Settings, apply: &Map, written: Option<&Lazy>, at: &S
                         Some(one) => vec![one.clone()],
                         None => Vec::new(),
                     },
-                    // The whole of `apply` is a template: only true and false can be told from expressions.
+                    // If `apply` as a whole is a template, only booleans can be told apart from expressions.
                     _ => vec![Lazy::Data(minijinja::Value::from(matches!(value, Wire::Bool(true))))],
                 };
                 settings.when.extend(conditions.into_iter().map(|value| plan::Condition { value, span: at.clone() }));

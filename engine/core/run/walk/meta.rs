@@ -1,4 +1,4 @@
-//! `meta`: acts on the run itself.
+//! `meta`: actions on the run itself.
 
 use std::sync::Arc;
 
@@ -22,17 +22,17 @@ use crate::{
     vars::{Value, mapping},
 };
 
-/// What is left to do after a meta task.
+/// What remains to be done after a meta task.
 pub(crate) enum MetaResult {
     Done,
     /// It failed on these hosts.
     Failed(Hosts),
-    /// These hosts are to run the handlers that were notified.
+    /// These hosts must run their notified handlers.
     Flush(Hosts),
 }
 
 impl Run {
-    /// Carries a meta task out on hosts.
+    /// Runs a meta task on hosts.
     pub(crate) fn meta(
         self: &Arc<Self>,
         facts: &dyn Facts,
@@ -100,7 +100,7 @@ impl Run {
             word @ ("end_play" | "end_batch") => {
                 for host in play.batch.iter().filter_map(|name| self.host(name, play)) {
                     let lost = play.exit_of(&host.name).is_some_and(|why| why != HostExit::Ended);
-                    // What failed stays so; where handlers are forced, Ansible forgets it.
+                    // Failed hosts stay failed; as in Ansible, forced handlers clear the failure.
                     if !lost && (!host.has_failed() || play.force_handlers) {
                         play.end_hosts(std::iter::once(&host.name));
                     }
@@ -145,11 +145,11 @@ impl Run {
         }
     }
 
-    /// Leaves the role on these hosts: its remaining tasks are passed over.
+    /// Leaves the role on these hosts: its remaining tasks are skipped.
     fn end_role(&self, task: &Task, hosts: &[Arc<HostState>]) {
         match &task.role {
             Some(role) => hosts.iter().for_each(|host| host.end_role(&role.identity)),
-            None => self.warn("end_role stands outside any role", Some(task.span.clone())),
+            None => self.warn("end_role is used outside of a role", Some(task.span.clone())),
         }
     }
 

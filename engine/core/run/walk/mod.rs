@@ -1,7 +1,8 @@
-//! The walk of hosts over the steps of a play: who fails leaves the set, blocks rescue, `always` always runs.
+//! Walks hosts through the steps of a play: failed hosts leave the set, blocks rescue, `always` always runs.
 //!
-//! All recursion of a run is in this file: steps hold blocks and roles, tasks include steps, meta tasks and steps run
-//! handlers, and whatever is rendered may ask for facts, which a task gathers.
+//! All recursion of a run is in this file: steps contain blocks and roles, tasks include steps, meta tasks and steps
+//! run
+//! handlers, and whatever is rendered may read facts, which a task gathers.
 
 pub(crate) mod gathering;
 pub(crate) mod include;
@@ -30,7 +31,7 @@ use crate::{
 use include::Included;
 use meta::MetaResult;
 
-/// The walk of one batch of hosts over the steps of their play.
+/// The walk of one batch of hosts through the steps of their play.
 pub(crate) struct Walk {
     run: Arc<Run>,
     play: Arc<PlayRun>,
@@ -57,10 +58,10 @@ impl Walk {
         Walk { run, play, sent: SentAhead::default() }
     }
 
-    /// Gathers facts if the play wants them at its start.
+    /// Gathers facts if the play asks for it at its start.
     ///
     /// # Errors
-    /// `gather_facts` cannot be rendered.
+    /// If `gather_facts` cannot be rendered.
     pub fn begin(&self, hosts: &[Arc<HostState>]) -> Result<(), Problems> {
         if gathering::at_start(&self.run, &self.play, hosts)? {
             self.gather_for(hosts);
@@ -76,7 +77,7 @@ impl Walk {
 
     fn gather_for(&self, hosts: &[Arc<HostState>]) {
         for host in hosts {
-            // Set beforehand: whatever the gathering itself reads is no reason to gather.
+            // Set beforehand, so that facts read by the gathering itself do not trigger gathering.
             host.set_gathered(true);
         }
         let Some(task) = gathering::task_of(&self.play.play) else { return };
@@ -87,20 +88,19 @@ impl Walk {
         }
     }
 
-    /// Runs steps on hosts and returns those that failed on the way.
-    /// `outer` is what comes after them.
+    /// Runs steps on hosts and returns those that failed. `outer` are the steps that follow.
     fn steps(&self, steps: &[Step], hosts: &[Arc<HostState>], outer: Option<&Continuation<'_>>) -> Hosts {
         let play = &self.play;
         let mut failed = Hosts::new();
         for (at, step) in steps.iter().enumerate() {
             self.fail_struck(hosts, &mut failed);
-            // Made anew at each step: `clear_host_errors` brings back hosts that could not be reached.
+            // Computed at each step, since `clear_host_errors` brings back unreachable hosts.
             let left: Hosts = hosts
                 .iter()
                 .filter(|host| play.exit_of(&host.name).is_none() && !contains(&failed, host))
                 .cloned()
                 .collect();
-            // Handlers may be forced on hosts that failed.
+            // Handlers may be forced on failed hosts.
             let flush = matches!(step, Step::Flush);
             if play.is_over() {
                 break;
@@ -132,8 +132,7 @@ impl Walk {
         failed
     }
 
-    /// Runs a task on hosts and returns those it failed on.
-    /// `continuation` are the steps after it, so far as they may go along.
+    /// Runs a task on hosts and returns those on which it failed. `continuation` are the later steps for look-ahead.
     fn task(&self, task: &Arc<Task>, hosts: &[Arc<HostState>], continuation: Option<&Continuation<'_>>) -> Hosts {
         let (run, play) = (&self.run, &self.play);
         let Some(first) = hosts.first() else { return Hosts::new() };
@@ -158,11 +157,12 @@ impl Walk {
         panics::trap("task");
         let started = TaskRun::new(run, play, task);
         let once = is_once(run, self, play, task, first);
-        // What concerns the run as a whole is done for one host.
+        // Actions on the run as a whole are done for one host.
         let single = matches!(task.action.controller(), Some(Controller::AddHost | Controller::Pause));
         let actors: Hosts = if once || single { vec![first.clone()] } else { hosts.to_vec() };
-        // A pause asks while it is made ready: the task must have been announced by then. Everything else
-        // is announced afterwards, because facts may have to be gathered first.
+        // A pause prompts while it is prepared, so the task must have been announced by then. All other tasks are
+        // announced
+        // afterwards, because facts may have to be gathered first.
         if single {
             run.start(&started, name.clone());
         }
@@ -179,7 +179,7 @@ impl Walk {
         run.after_task(&started, failed, (once, once || single), hosts)
     }
 
-    /// Runs what was included; returns the hosts that failed.
+    /// Runs included steps; returns the hosts that failed.
     fn included(&self, Included { mut failed, parts }: Included) -> Hosts {
         for (steps, hosts) in parts {
             let is_there = |host: &Arc<HostState>| !contains(&failed, host) && self.play.exit_of(&host.name).is_none();
@@ -194,7 +194,7 @@ impl Walk {
         failed
     }
 
-    /// Fails those of the hosts that were to fail because of others.
+    /// Fails those hosts that were marked to fail because of others.
     fn fail_struck(&self, hosts: &[Arc<HostState>], failed: &mut Hosts) {
         for host in hosts {
             if self.play.take_strike(&host.name) && self.play.exit_of(&host.name).is_none() && !contains(failed, host) {
@@ -220,18 +220,18 @@ impl Walk {
 
     fn block(&self, block: &Block, hosts: &[Arc<HostState>], continuation: &Continuation<'_>) -> Hosts {
         let always = Continuation { steps: &block.always, hosts: hosts.len(), outer: Some(continuation) };
-        // A host that fails comes back after its rescue, and the others wait for it.
+        // Failed hosts return after their rescue, and the others wait for them.
         let waits = hosts.len() > 1 && !block.rescue.is_empty();
         let (rescue, follows) = (!block.rescue.is_empty(), !block.always.is_empty());
         let shelter = Shelter { rescue, always: follows };
         let mut failed = self.part(&block.body, hosts, shelter, (!waits).then_some(&always));
         failed.retain(|host| self.play.exit_of(&host.name).is_none());
-        // Whom another host's `run_once` takes along fails twice, and so misses what would come next.
+        // A host that fails with another host's `run_once` fails twice, and so misses the next part.
         let mut missing: Hosts = failed.iter().filter(|host| host.take_second_failure()).cloned().collect();
         if rescue && !failed.is_empty() {
             let mut fallen = std::mem::replace(&mut failed, missing.clone());
             let mut seen = fallen.clone();
-            // Once more for those that a rescue took along which ends all (`any_errors_fatal`).
+            // Repeated for hosts that fail because of a rescue with `any_errors_fatal`.
             while !fallen.is_empty() {
                 fallen.retain(|host| !contains(&missing, host));
                 fallen.iter().for_each(|host| host.set_failed(false));
@@ -246,12 +246,12 @@ impl Walk {
             }
         }
         if follows && !self.play.is_over() {
-            // Those that failed too: that is what `always` is for.
+            // Including failed hosts, since `always` is for them.
             let there: Hosts = hosts.iter().filter(|host| !contains(&missing, host)).cloned().collect();
             let next = failed.is_empty().then_some(continuation);
             let more = self.part(&block.always, &there, Shelter::default(), next);
             more.iter().for_each(|host| host.forget_second_failure());
-            // `clear_host_errors` may have forgiven what failed before.
+            // `clear_host_errors` may have cleared failures.
             failed.retain(|host| host.has_failed());
             join(&mut failed, more);
         }
@@ -267,14 +267,14 @@ impl Walk {
             .collect();
         fresh.iter().for_each(|host| host.enter_role(&role.identity));
         let failed = self.steps(&steps.steps, &fresh, Some(continuation));
-        // A role that was skipped altogether may still be run.
+        // A role that was skipped entirely may run again.
         for host in fresh.iter().filter(|host| !contains(&failed, host) && host.has_run(&role.identity)) {
             host.roles().insert(role.identity.clone());
         }
         failed
     }
 
-    /// Runs what was notified. `failed` are hosts that failed before: handlers run there only when forced.
+    /// Runs notified handlers. `failed` are hosts that failed before: handlers run there only if forced.
     fn flush(&self, hosts: &[Arc<HostState>], failed: &[Arc<HostState>]) -> Hosts {
         let (run, play) = (&self.run, &self.play);
         let forced = play.force_handlers;
@@ -284,7 +284,8 @@ impl Walk {
             Some(why) => forced && why == HostExit::Failed,
         };
         let mut lost = Hosts::new();
-        // A handler may notify handlers. As in Ansible, those behind it run now, it and those before it the next time:
+        // A handler may notify others. As in Ansible, handlers behind it run now, itself and earlier ones the next
+        // time; so
         // handlers that notify each other come to an end.
         let handlers = play.handlers();
         for (at, task) in handlers.tasks().iter().enumerate() {
@@ -309,7 +310,7 @@ impl Walk {
         lost
     }
 
-    /// Hosts that have failed outside any block that could rescue them, unless that was forgiven since.
+    /// Removes hosts that failed outside of any rescuing block, unless their failures were cleared since.
     fn drop_failed(&self, failed: &[Arc<HostState>]) {
         for host in failed.iter().filter(|host| host.has_failed()) {
             if self.play.exit_of(&host.name).is_none() {
@@ -318,7 +319,7 @@ impl Walk {
         }
     }
 
-    /// Whether `--start-at-task` still waits for its task; the task of that name ends the wait.
+    /// Whether `--start-at-task` has not reached its task; returns false from that task on.
     fn still_waiting(&self, name: &str) -> bool {
         let run = &self.run;
         if !run.waiting.load(Ordering::Acquire) {

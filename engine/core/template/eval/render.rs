@@ -132,7 +132,7 @@ pub(crate) fn deeper<T>(run: impl FnOnce() -> EvalResult<T>) -> EvalResult<T> {
         let most = limits::depth();
         Err(EvalError::with_help(
             format!("recursive loop detected in template: maximum recursion depth of {most} exceeded"),
-            "something calls or includes itself without an end; the setting `recursion_limit` allows more levels",
+            "something calls or includes itself without an end; raise the setting `recursion_limit` to allow more levels",
         ))
     })
 }

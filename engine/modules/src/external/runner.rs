@@ -196,7 +196,7 @@ fn start_apart(mut command: Command) -> Result<mpsc::Receiver<ExitStatus>, Strin
             Err(error) => drop(tell_started.send(Err(error.to_string()))),
         }
     });
-    thread.map_err(|error| format!("the host has no room for another thread: {error}"))?;
+    thread.map_err(|error| format!("cannot start a thread on the host: {error}"))?;
     started.recv().unwrap_or_else(|_| Err("it did not start".to_owned()))?;
     Ok(ended)
 }
