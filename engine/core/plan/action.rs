@@ -1,4 +1,4 @@
-//! What a task can name: a module of the agent, or an action that needs the controller.
+//! What a task can name: a module that the agent runs, or an action of the controller.
 
 use rplay_contract::{
     Arg, ArgFault, Args, Entry,
@@ -15,7 +15,7 @@ use crate::{external::ExternalModule, source::nearest};
 pub enum Action {
     Module(&'static Entry),
     Controller(&'static ControllerEntry),
-    /// A module that rplay has not natively.
+    /// A module that rplay does not implement itself.
     External(&'static ExternalModule),
 }
 
@@ -25,7 +25,7 @@ impl std::fmt::Debug for Action {
     }
 }
 
-/// The actions that run on the controller, or prepare there what an agent is asked.
+/// Actions that run on the controller, or prepare a call to a module there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Controller {
     Assemble,
@@ -43,7 +43,7 @@ pub enum Controller {
     IncludeRole,
     IncludeTasks,
     IncludeVars,
-    /// Named by a template: `action: "{{ ansible_pkg_mgr }}"`.
+    /// The name is a template: `action: "{{ ansible_pkg_mgr }}"`.
     Late,
     Meta,
     Pause,
@@ -57,21 +57,21 @@ pub enum Controller {
     WaitForConnection,
 }
 
-/// A controller's action as tasks, checks and documentation find it.
+/// The description of a controller action, for tasks, checks and documentation.
 pub struct ControllerEntry {
     pub kind: Controller,
     pub name: &'static str,
     pub free_form: Option<&'static str>,
-    /// Takes arguments of any name (`set_fact`).
+    /// Whether it accepts arguments of any name (`set_fact`).
     pub open: bool,
-    /// As [`Entry::keeps_to_host`].
+    /// Same as [`Entry::keeps_to_host`].
     keeps_to_host: bool,
-    /// What is known of the arguments; `None` for those of the agent's module of the same name, for which
-    /// the controller only brings the content along.
+    /// The definition of its arguments. `None` if it shares those of the agent's module of the same name, for which the
+    /// controller only provides content.
     arguments: Option<Definition>,
 }
 
-/// The arguments of an action that is the controller's alone.
+/// The arguments of an action that only exists on the controller.
 #[derive(Clone, Copy)]
 struct Definition {
     doc: &'static str,
@@ -133,7 +133,7 @@ pub static CONTROLLER: &[ControllerEntry] = &[
     entry::<a::WaitForConnection>(Controller::WaitForConnection, "wait_for_connection", None),
 ];
 
-/// What stands for an action while its name is a template.
+/// A placeholder while the action's name is a template.
 static LATE: ControllerEntry = ControllerEntry {
     kind: Controller::Late,
     name: "action",
@@ -157,12 +157,12 @@ pub fn module(name: &str) -> Option<&'static Entry> {
 }
 
 impl Action {
-    /// Stands for an action whose name is a template.
+    /// The placeholder for an action whose name is a template.
     pub fn late() -> Action {
         Action::Controller(&LATE)
     }
 
-    /// The action a task names, with or without its collection.
+    /// The action that a task names, short or fully qualified.
     pub fn find(written: &str) -> Option<Action> {
         let (collection, name) = written.rsplit_once('.').map_or((None, written), |(c, n)| (Some(c), n));
         let builtin = matches!(collection, None | Some("ansible.builtin" | "ansible.legacy"));
@@ -174,7 +174,7 @@ impl Action {
         module(name)
             .filter(|entry| match collection {
                 None => true,
-                // Ansible leads old names of what moved into collections there.
+                // Ansible redirects old names of modules that moved into collections.
                 Some("ansible.builtin" | "ansible.legacy") => !entry.collection.starts_with("rplay."),
                 Some(collection) => collection == entry.collection,
             })
@@ -190,17 +190,17 @@ impl Action {
         }
     }
 
-    /// Whether its results may set facts. Those of any other are not taken from a host.
+    /// Whether its results may set facts. Facts in results of other actions are ignored.
     pub fn brings_facts(&self) -> bool {
         match self {
             Action::Module(entry) => entry.brings_facts,
-            // What a template names is known only when it is sent.
+            // The action behind a template is only known when it is sent.
             Action::Controller(entry) => matches!(entry.kind, Controller::GatherFacts | Controller::Late),
             Action::External(_) => true,
         }
     }
 
-    /// Whether it works on its own host alone, as far as its arguments do not say otherwise.
+    /// Whether it only affects its own host, unless its arguments say otherwise.
     pub fn keeps_to_host(&self) -> bool {
         match self {
             Action::Module(entry) => entry.keeps_to_host,
@@ -209,12 +209,12 @@ impl Action {
         }
     }
 
-    /// The group of `module_defaults` to which it belongs: the last word of its collection.
+    /// Its group in `module_defaults`: the last part of its collection's name.
     pub fn group(&self) -> &'static str {
         match self {
             Action::Module(entry) => entry.collection.rsplit('.').next().unwrap_or_default(),
             Action::Controller(_) => "builtin",
-            // Whether it is in one, its collection says.
+            // The collection defines its groups.
             Action::External(_) => "",
         }
     }
@@ -234,7 +234,7 @@ impl Action {
         }
     }
 
-    /// What it does, from the doc comment.
+    /// Its description, from the doc comment.
     pub fn doc(&self) -> &'static str {
         match self.definition() {
             Ok(definition) => definition.doc,
@@ -242,7 +242,7 @@ impl Action {
         }
     }
 
-    /// The collection it belongs to.
+    /// The collection that it belongs to.
     pub fn collection(&self) -> &'static str {
         match self {
             Action::Module(entry) => entry.collection,
@@ -251,18 +251,18 @@ impl Action {
         }
     }
 
-    /// Faults that can be seen before a run; `later` names the arguments whose value is not known yet.
+    /// Checks the arguments before a run; `later` names arguments whose value is not known yet.
     pub fn check(&self, map: &Map, later: &[String]) -> Vec<ArgFault> {
         match self.definition() {
             _ if matches!(self, Action::Controller(entry) if entry.open) => Vec::new(),
-            // The module checks them itself.
+            // Such a module validates its arguments itself.
             _ if matches!(self, Action::External(_)) => Vec::new(),
             Ok(definition) => (definition.check)(map, later),
             Err(module) => module.map(|entry| (entry.check)(map, later)).unwrap_or_default(),
         }
     }
 
-    /// What an action defines itself, or the module that defines it.
+    /// The action's own definition, or the module that defines its arguments.
     fn definition(&self) -> Result<&'static Definition, Option<&'static Entry>> {
         match self {
             Action::Module(entry) => Err(Some(entry)),
@@ -271,7 +271,7 @@ impl Action {
         }
     }
 
-    /// Every action and module, by name.
+    /// All actions and modules, by name.
     pub fn all() -> Vec<Action> {
         let mut names: Vec<&str> = Action::names().collect();
         names.sort_unstable();
@@ -291,7 +291,7 @@ impl Action {
         CONTROLLER.iter().map(|entry| entry.name).chain(modules().iter().map(|entry| entry.name))
     }
 
-    /// The name that was probably meant.
+    /// The known name closest to a misspelled one.
     pub fn nearest(written: &str) -> Option<&'static str> {
         let short = written.rsplit('.').next().unwrap_or(written);
         nearest(short, Action::names()).filter(|meant| *meant != short)
@@ -314,7 +314,7 @@ mod tests {
         assert!(!Action::late().keeps_to_host());
     }
 
-    /// The controller only brings the content along.
+    /// The controller only provides content.
     #[test]
     fn a_relayed_action_reaches_as_far_as_its_module() {
         for entry in CONTROLLER.iter().filter(|entry| entry.arguments.is_none()) {

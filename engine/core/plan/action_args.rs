@@ -1,4 +1,4 @@
-//! The arguments of the controller's actions.
+//! The arguments of controller actions.
 
 use rplay_contract::{
     args,
@@ -8,25 +8,25 @@ use rplay_contract::{
 };
 
 args! {
-    /// Adds a host to the inventory of this run, with any further arguments as its variables.
+    /// Adds a host to the inventory of this run. Further arguments become variables of the host.
     pub struct AddHost {
-        /// The host's name, `name:port` sets its port.
+        /// The name of the host; `name:port` also sets its port.
         name: Text | "hostname" | "host",
-        /// Groups to put it in.
+        /// Groups to add the host to.
         groups: Option<Vec<Text>> | "group" | "groupname",
     }
 }
 
 args! {
-    /// Fails unless all conditions hold.
+    /// Fails unless all conditions are true.
     pub struct Assert {
         /// The conditions.
         that: Value,
-        /// What to say when one does not hold.
+        /// The message if a condition is false.
         fail_msg: Option<Value> | "msg",
-        /// What to say when all hold.
+        /// The message if all conditions are true.
         success_msg: Option<Value>,
-        /// Say nothing about conditions that hold.
+        /// Show only failed conditions.
         quiet: Flag = Flag(false),
     }
 }
@@ -38,7 +38,7 @@ args! {
         msg: Option<Value>,
         /// The name of a variable, or an expression.
         var: Option<Value>,
-        /// Show it only from this `-v` level on.
+        /// The minimum verbosity (number of `-v`) at which it is shown.
         verbosity: i64 = 0,
     }
 }
@@ -46,7 +46,7 @@ args! {
 args! {
     /// Fails with a message.
     pub struct Fail {
-        /// What to say.
+        /// The message.
         msg: Value = Value::Str("Failed as requested from task".to_owned()),
     }
 }
@@ -54,23 +54,23 @@ args! {
 args! {
     /// Gathers facts; takes the arguments of `setup`.
     pub struct GatherFacts {
-        /// Gather from several modules side by side; there is one way here, so it changes nothing.
+        /// Gather from several modules in parallel; accepted without effect.
         parallel: Option<Flag>,
     }
 }
 
 args! {
-    /// Puts hosts into a group named by a value.
+    /// Groups hosts by a value.
     pub struct GroupBy {
-        /// The group's name.
+        /// The name of the group.
         key: Text,
-        /// Groups of which the new one is a child.
+        /// Parent groups of the new group.
         parents: Vec<Text> = vec!["all".to_owned()],
     }
 }
 
 args! {
-    /// Runs another playbook's plays in this place.
+    /// Runs the plays of another playbook at this point.
     pub struct ImportPlaybook {
         /// The file.
         file: Text,
@@ -78,31 +78,31 @@ args! {
 }
 
 args! {
-    /// Runs a role's tasks in this place.
+    /// Runs the tasks of a role at this point.
     pub struct IncludeRole {
         /// The role.
         name: Text | "role",
-        /// The file in `tasks/` to begin with.
+        /// The file in `tasks/` to load.
         tasks_from: Text = "main".to_owned(),
-        /// The file in `vars/`.
+        /// The file in `vars/` to load.
         vars_from: Text = "main".to_owned(),
-        /// The file in `defaults/`.
+        /// The file in `defaults/` to load.
         defaults_from: Text = "main".to_owned(),
-        /// The file in `handlers/`.
+        /// The file in `handlers/` to load.
         handlers_from: Text = "main".to_owned(),
         /// Keywords for all tasks of the role.
         apply: Option<Map>,
-        /// Let the tasks after this one see the role's variables.
+        /// Make the role's variables visible to later tasks.
         public: Option<Flag>,
-        /// Run it even when it ran before with the same parameters.
+        /// Run the role even if it already ran with the same parameters.
         allow_duplicates: Flag = Flag(true),
-        /// Check the role's argument specification first.
+        /// Validate the role's arguments first.
         rolespec_validate: Flag = Flag(true),
     }
 }
 
 args! {
-    /// Runs the tasks of a file in this place.
+    /// Runs the tasks of a file at this point.
     pub struct IncludeTasks {
         /// The file.
         file: Text,
@@ -112,31 +112,31 @@ args! {
 }
 
 args! {
-    /// Reads variables from files during a run.
+    /// Loads variables from files during the run.
     pub struct IncludeVars {
         /// The file.
         file: Option<Text> | "_raw_params",
-        /// A folder of files.
+        /// A directory of files.
         dir: Option<Text>,
-        /// Put them all under this name.
+        /// Store the variables in a mapping of this name.
         name: Option<Text>,
-        /// How deep to go into `dir`; 0 is all the way.
+        /// How many levels of `dir` to read; 0 is unlimited.
         depth: i64 = 0,
-        /// A regular expression for the names of files.
+        /// A regular expression for file names.
         files_matching: Option<Text>,
-        /// Names of files to leave out.
+        /// Names of files to skip.
         ignore_files: Option<Vec<Text>>,
-        /// The endings that count.
+        /// File extensions to load.
         extensions: Vec<Text> = vec!["json".to_owned(), "yaml".to_owned(), "yml".to_owned()],
-        /// Pass over files of other endings.
+        /// Skip files with other extensions.
         ignore_unknown_extensions: Flag = Flag(false),
-        /// `replace` or `merge` what is there.
+        /// `replace` or `merge` existing mappings.
         hash_behaviour: Option<Text>,
     }
 }
 
 args! {
-    /// Acts on the run itself.
+    /// Controls the run itself.
     pub struct Meta {
         /// flush_handlers, refresh_inventory, noop, clear_facts, clear_host_errors, end_host, end_play,
         /// end_batch, end_role or reset_connection.
@@ -145,20 +145,20 @@ args! {
 }
 
 args! {
-    /// Waits for a time or for the enter key.
+    /// Waits for a time, or until Enter is pressed.
     pub struct Pause {
         /// Minutes to wait.
         minutes: Option<Wait>,
         /// Seconds to wait.
         seconds: Option<Wait>,
-        /// What to show.
+        /// The message to show.
         prompt: Option<Text>,
-        /// Show what is typed.
+        /// Echo the input.
         echo: Flag = Flag(true),
     }
 }
 
-/// What `set_stats` sets.
+/// The values of `set_stats`.
 #[derive(Clone, Debug)]
 pub struct Stats;
 
@@ -173,7 +173,7 @@ impl ArgType for Stats {
     }
 }
 
-/// How long to wait.
+/// A duration.
 #[derive(Clone, Copy, Debug)]
 pub struct Wait(pub f64);
 
@@ -189,9 +189,9 @@ impl ArgType for Wait {
 }
 
 args! {
-    /// Sets variables of hosts; every argument is one.
+    /// Sets variables of hosts; each argument is a variable.
     pub struct SetFact {
-        /// Keep them as facts too.
+        /// Also set them as facts.
         cacheable: Flag = Flag(false),
     }
 }
@@ -201,9 +201,9 @@ args! {
     pub struct SetStats {
         /// The values.
         data: Stats,
-        /// For each host apart.
+        /// Set them separately for each host.
         per_host: LooseFlag = LooseFlag(false),
-        /// Add to what is there.
+        /// Add to existing values.
         aggregate: LooseFlag = LooseFlag(true),
     }
 }
@@ -213,15 +213,15 @@ args! {
     pub struct Template {
         /// The template.
         src: Text,
-        /// The place on the host.
+        /// The path on the host.
         dest: PathArg,
-        /// Keep a copy of what was there.
+        /// Keep a copy of the previous file.
         backup: Flag = Flag(false),
-        /// Replace a file that differs.
+        /// Replace an existing file that differs.
         force: Flag = Flag(true),
-        /// Follow links at the destination.
+        /// Follow symbolic links at the destination.
         follow: Flag = Flag(false),
-        /// A command that must succeed before the file is put in place; `%s` is the new file.
+        /// A command that must succeed before the file is replaced; `%s` is the path of the new file.
         validate: Option<Text>,
         /// Permissions: octal, symbolic or `preserve`.
         mode: Option<Value>,
@@ -229,9 +229,9 @@ args! {
         owner: Option<Text>,
         /// Group, by name or number.
         group: Option<Text>,
-        /// File attributes as of chattr.
+        /// File attributes, as for chattr.
         attributes: Option<Text> | "attr",
-        /// Write in place where the file cannot be replaced.
+        /// Write in place if the file cannot be replaced.
         unsafe_writes: Flag = Flag(false),
         /// SELinux user.
         seuser: Option<Text>,
@@ -241,35 +241,35 @@ args! {
         setype: Option<Text>,
         /// SELinux level.
         selevel: Option<Text>,
-        /// The end of lines in the result.
+        /// The line ending of the result.
         newline_sequence: Text = "\n".to_owned(),
-        /// What begins a block.
+        /// The start of a block.
         block_start_string: Text = "{%".to_owned(),
-        /// What ends a block.
+        /// The end of a block.
         block_end_string: Text = "%}".to_owned(),
-        /// What begins an expression.
+        /// The start of an expression.
         variable_start_string: Text = "{{".to_owned(),
-        /// What ends an expression.
+        /// The end of an expression.
         variable_end_string: Text = "}}".to_owned(),
-        /// What begins a comment.
+        /// The start of a comment.
         comment_start_string: Text = "{#".to_owned(),
-        /// What ends a comment.
+        /// The end of a comment.
         comment_end_string: Text = "#}".to_owned(),
-        /// Drop the newline after a block.
+        /// Remove the newline after a block.
         trim_blocks: Flag = Flag(true),
-        /// Drop white space before a block.
+        /// Remove white space before a block.
         lstrip_blocks: Flag = Flag(false),
-        /// The encoding of the result; UTF-8 is the only one.
+        /// The encoding of the result; only UTF-8 is supported.
         output_encoding: Text = "utf-8".to_owned(),
     }
 }
 
 args! {
-    /// Checks values against an argument specification.
+    /// Validates values against an argument specification.
     pub struct ValidateArgumentSpec {
         /// The specification.
         argument_spec: Map,
-        /// The values; without them the variables of the same names.
+        /// The values; by default the variables of the same names.
         provided_arguments: Option<Map>,
     }
 }
@@ -277,13 +277,13 @@ args! {
 args! {
     /// Waits until the host can be reached.
     pub struct WaitForConnection {
-        /// Seconds to wait at most.
+        /// Maximum time in seconds.
         timeout: u64 = 600,
         /// Seconds to wait before the first attempt.
         delay: u64 = 0,
         /// Seconds between attempts.
         sleep: u64 = 1,
-        /// Seconds one attempt may take.
+        /// Maximum seconds per attempt.
         connect_timeout: u64 = 5,
     }
 }

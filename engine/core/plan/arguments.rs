@@ -1,4 +1,4 @@
-//! A task's arguments: as fields, and checked as far as they are constant.
+//! A task's arguments: as fields, and validated as far as they are constant.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::{
     vars::{Lazy, to_wire, to_wire_map},
 };
 
-/// The arguments as they were written.
+/// The arguments as written in the task.
 pub fn of(action: &syntax::Action) -> Arguments {
     let named = action
         .args
@@ -30,13 +30,13 @@ pub fn of(action: &syntax::Action) -> Arguments {
 }
 
 impl Arguments {
-    /// The value of an argument, as a field.
+    /// The value of an argument as a field.
     pub fn field(&self, name: &str) -> Option<Field> {
         self.named.get(name).map(|argument| Field { value: argument.value.clone(), span: argument.span.clone() })
     }
 }
 
-/// Finds what is wrong with a task's arguments before any host is touched.
+/// Finds errors in a task's arguments before any host is touched.
 pub fn check(task: &Task, problems: &mut Problems) {
     let mut known = Map::new();
     let mut later = Vec::new();
@@ -49,11 +49,11 @@ pub fn check(task: &Task, problems: &mut Problems) {
     if let Some(free) = &task.args.free {
         let Some(name) = task.action.free_form() else {
             problems.push(PlanError::Argument {
-                msg: format!("`{}` takes no free text", task.written),
+                msg: format!("`{}` does not accept free-form text", task.written),
                 at: free.span.clone(),
-                label: "neither `key=value` nor part of one".to_owned(),
+                label: "not a `key=value` pair".to_owned(),
                 help: Some(format!(
-                    "write its arguments as `name: value` lines below `{}:`; quote values that hold spaces",
+                    "write its arguments as `name: value` lines below `{}:`; quote values with spaces",
                     task.written
                 )),
             });
@@ -64,7 +64,7 @@ pub fn check(task: &Task, problems: &mut Problems) {
             None => later.push(name.to_owned()),
         }
     }
-    // Arguments may come from elsewhere too: then only the names and types that are here can be checked.
+    // Other arguments may be added later; then only the present names and types can be checked.
     let more_to_come = task.args.whole.is_some() || defaults_exist(task);
     for fault in task.action.check(&known, &later) {
         let stands_alone = fault.stands_alone();
@@ -121,18 +121,18 @@ pub fn unknown<'n>(action: &Action, names: impl Iterator<Item = &'n Arc<str>>) -
     unknown
 }
 
-/// The accepted word that was probably meant.
+/// The accepted value closest to a misspelled one.
 fn choice(task: &Task, name: &str, known: &Map) -> Option<String> {
     let args = task.action.args();
     let arg = args.iter().find(|arg| arg.is_called(name))?;
     let given = known.get(name)?.as_str()?;
     let near = nearest(given, arg.choices.iter().copied());
-    // `dir` is far from `directory` by letters, and yet its beginning.
+    // `dir` is a prefix of `directory`, although its edit distance is large.
     let begun = || arg.choices.iter().copied().find(|choice| choice.starts_with(given) && !given.is_empty());
     near.or_else(begun).map(|near| format!("did you mean `{near}`?"))
 }
 
-/// Where the task names its module; the whole task, where it does so in an unusual way.
+/// Where the task names its module, or the whole task if it does so in an unusual way.
 fn called_at(task: &Task) -> Span {
     let whole = task.span.range();
     let mut at = whole.start;
@@ -163,7 +163,7 @@ fn defaults_exist(task: &Task) -> bool {
     })
 }
 
-/// A task names something that is neither a module nor an action, or none that can be used.
+/// The error for a task whose module is unknown or cannot be used.
 pub fn unknown_action(name: &Word, missing: Missing) -> PlanError {
     let nearest = || Action::nearest(name).map(|nearest| format!("did you mean `{nearest}`?"));
     let (label, help) = match missing.reason {
@@ -177,7 +177,7 @@ pub fn unknown_action(name: &Word, missing: Missing) -> PlanError {
     PlanError::Argument { msg: missing.msg, at: name.span.clone(), label: label.to_owned(), help }
 }
 
-/// An argument that an import cannot do without.
+/// The error for an import without a required argument.
 pub fn missing(action: &Word, argument: &str) -> PlanError {
     PlanError::Argument {
         msg: format!("`{}`: missing required arguments: {argument}", action.value),

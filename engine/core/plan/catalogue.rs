@@ -1,4 +1,4 @@
-//! Names of modules as tasks write them: short, with a collection, or with the collections to search.
+//! Resolves module names as written in tasks: short, fully qualified, or with collections to search.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,29 +12,29 @@ use crate::{
     syntax::{Known, Modules},
 };
 
-/// What a name of a module means.
+/// What a module name refers to.
 pub struct Named {
     pub meant: Meant,
-    /// What the collections say of deprecated names on the way there.
+    /// Deprecation messages of the collections.
     pub deprecated: Vec<String>,
-    /// The collections on the way there, as far as they are installed.
+    /// The collection that the name belongs to, if installed.
     pub collection: Option<String>,
 }
 
 pub enum Meant {
     Action(Action),
-    /// A module of a collection that rplay does not have itself: its full name and file.
+    /// A module in a collection that rplay does not implement: its full name and file.
     Content {
         name: String,
         file: PathBuf,
     },
-    /// It was removed; the message says so.
+    /// The module was removed; with the message.
     Removed(String),
     Nothing,
 }
 
 impl Named {
-    /// Looks a name up. A short one is looked for in the collections to search before anything else.
+    /// Resolves a name. A short name is first looked up in the collections to search.
     pub fn find(written: &str, collections: &Collections, search: &[Arc<str>]) -> Named {
         if Qualified::parse(written).is_some() {
             return Named::qualified(written, collections);
@@ -70,11 +70,11 @@ impl Named {
 }
 
 impl Project {
-    /// Whether a key of `module_defaults` means an action: its name, or a group (`group/NAME`) that it is in.
+    /// Whether a key of `module_defaults` applies to an action: its name, or a group (`group/NAME`) that contains it.
     pub fn has_defaults(&self, key: &str, action: &Action) -> bool {
         let same = |name: &str| {
             let meant = match Qualified::parse(name) {
-                // A short name is that of the action itself.
+                // A short name must be the action's own.
                 None => return name == action.name(),
                 Some(_) => Named::find(name, &self.collections, &[]).meant,
             };
@@ -91,17 +91,17 @@ impl Project {
         };
         let Some(group) = key.strip_prefix("group/") else { return same(key) };
         let short = group.rsplit('.').next().unwrap_or(group);
-        // The groups of what rplay has itself are named for their collections.
+        // The groups of rplay's own modules are named after their collections.
         action.group() == short || self.collections.group(group).iter().any(|member| same(member))
     }
 }
 
-/// The modules and actions there are, for the reader of a file.
+/// The known modules and actions, for the reader of a file.
 pub(super) struct Catalogue<'c> {
     pub project: &'c Project,
     /// The file.
     pub file: Option<&'c Path>,
-    /// Those to search where the file says nothing else.
+    /// The collections to search, if the file names none.
     pub search: &'c [Arc<str>],
 }
 
@@ -115,7 +115,7 @@ impl Modules for Catalogue<'_> {
         let finder = self.project.finder();
         match Named::find(name, &self.project.collections, search).meant {
             Meant::Action(action) => Known::Module { free_form: action.free_form().is_some() },
-            // What is wrong with these is told where the task is resolved.
+            // Errors of these modules are reported when the task is resolved.
             Meant::Content { .. } | Meant::Removed(_) => Known::Module { free_form: false },
             Meant::Nothing if finder.acts(name).is_some() => Known::Module { free_form: false },
             Meant::Nothing => {

@@ -1,4 +1,4 @@
-//! What can be wrong with a play before it is run.
+//! Errors in plays that are found before the run.
 
 use std::error::Error;
 
@@ -10,9 +10,11 @@ use crate::{
     vault::VaultError,
 };
 
-/// Ansible's exit code for a run that ends before its first task: 1 where something is missing (a file, a role, an
-/// inventory, a vault password) or was removed from its collection, 4 where a file is there and says something wrong. The first problem decides. The
-/// variables of hosts and groups are 4 whatever is wrong with them.
+/// Ansible's exit code for a run that ends before its first task: 1 if something is missing (a file, a role, an
+/// inventory, a
+/// vault password) or was removed from its collection, 4 if a file exists but is invalid. The first problem decides.
+/// Errors
+/// in variables of hosts and groups always give 4.
 pub fn exit_code(problems: &Problems) -> u8 {
     let Some(first) = problems.0.first() else { return 0 };
     let error: &(dyn Error + 'static) = &**first;
@@ -31,7 +33,7 @@ pub fn exit_code(problems: &Problems) -> u8 {
 }
 
 impl PlanError {
-    /// Something of a collection cannot be used; the message says why.
+    /// Something in a collection cannot be used; the message says why.
     pub fn unusable(msg: String, at: &Span) -> Self {
         PlanError::Unusable { msg, at: at.clone(), label: "named here", help: None }
     }
@@ -47,7 +49,7 @@ impl PlanError {
 /// A fault in how plays, roles and files fit together.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum PlanError {
-    /// It is there, or was once, and is not for use.
+    /// It exists, or existed, but cannot be used.
     #[error("{msg}")]
     Unusable {
         msg: String,
@@ -62,12 +64,12 @@ pub enum PlanError {
     RoleNotFound {
         name: String,
         #[source_code]
-        #[label("no folder of this name holds a role")]
+        #[label("no role directory of this name")]
         at: Span,
         #[help]
         help: String,
     },
-    #[error("cannot read {path}: there is no such file")]
+    #[error("cannot read {path}: no such file")]
     Missing {
         path: String,
         #[source_code]
@@ -125,7 +127,7 @@ pub enum PlanError {
     TooDeep {
         most: usize,
         #[source_code]
-        #[label("does this lead back to itself?")]
+        #[label("may include itself")]
         at: Span,
         #[help]
         help: Option<String>,
@@ -134,7 +136,7 @@ pub enum PlanError {
     Unsupported {
         what: String,
         #[source_code]
-        #[label("rplay has no such thing yet")]
+        #[label("not supported yet")]
         at: Span,
         #[help]
         help: Option<String>,

@@ -1,4 +1,4 @@
-//! The resolved play: roles inlined, imports followed, tags cut, handlers named.
+//! The resolved play: roles inlined, imports followed, tags filtered, handlers collected.
 
 mod action;
 pub mod action_args;

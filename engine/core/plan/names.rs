@@ -1,4 +1,4 @@
-//! Which action the name of a module stands for: the order in which Ansible looks.
+//! Resolves a module name to an action, in Ansible's order.
 
 use super::{Action, Meant, Project};
 use crate::{
@@ -6,16 +6,16 @@ use crate::{
     external::{Around, Missing, OfCore, Reason},
 };
 
-/// A redirection may lead to another one, but not without end.
+/// Maximum number of consecutive redirections.
 const MOST_REDIRECTS: usize = 10;
 
 impl Project {
-    /// The action that a task names, as what surrounds the task has it resolved: a module of the collections to search,
-    /// of a `library/`, one of rplay's own, then one of a collection or of ansible-core. The controller's own actions
-    /// are never replaced.
+    /// The action that a task names. Candidates in order: a module of the collections to search, of a `library/`, one
+    /// of
+    /// rplay's own, one of a collection or of ansible-core. Controller actions are never replaced.
     ///
     /// # Errors
-    /// There is none, or none that can be used.
+    /// If there is none, or none that can be used.
     pub fn action(&self, written: &str, around: Around<'_>) -> Result<Action, Missing> {
         let finder = self.finder();
         let mut name = written.to_owned();
@@ -55,7 +55,7 @@ impl Project {
                 }
             }
         }
-        let msg = format!("`{written}` is redirected without end");
+        let msg = format!("too many redirections of `{written}`");
         Err(Missing { msg, help: None, reason: Reason::Refused })
     }
 }

@@ -25,10 +25,10 @@ use crate::{
     vars::{Layer, Lazy},
 };
 
-/// Turns the content of an encrypted file into text.
+/// Decrypts the content of an encrypted file.
 pub type Decrypt = dyn Fn(&Arc<Source>) -> Result<Arc<Source>, Problems> + Send + Sync;
 
-/// Tells of something odd that is no error.
+/// Reports a warning.
 pub type Warn = dyn Fn(String, Option<Span>) + Send + Sync;
 
 /// Reads playbooks, task files, variables and roles.
@@ -37,19 +37,19 @@ pub struct Project {
     roles_path: Vec<PathBuf>,
     /// The installed collections.
     pub collections: Arc<Collections>,
-    /// What becomes of one that is for other versions of Ansible.
+    /// How to handle a collection for other versions of Ansible.
     mismatch: Mismatch,
-    /// Looks for modules that rplay has not natively.
+    /// Finds modules that rplay does not implement.
     finder: Finder,
-    /// Whether to tell of names that are deprecated.
+    /// Whether to warn about deprecated names.
     tells_deprecated: bool,
-    /// The collections that are in use, and the warnings that were told.
+    /// Collections in use, and warnings already shown.
     told: Mutex<HashSet<String>>,
     decrypt: Box<Decrypt>,
     warn: Box<Warn>,
     tasks: Shelf<(PathBuf, bool, Arc<[Arc<str>]>), Arc<[Entry]>>,
     vars: Shelf<PathBuf, Arc<Layer>>,
-    /// Warnings that are told later.
+    /// Warnings to be shown later.
     held: Mutex<Option<Vec<Warning>>>,
 }
 
@@ -70,38 +70,38 @@ impl Project {
         }
     }
 
-    /// The same project with collections.
+    /// Sets the installed collections.
     pub fn with_collections(self, collections: Arc<Collections>, mismatch: Mismatch, tells_deprecated: bool) -> Self {
         Project { collections, mismatch, tells_deprecated, ..self }
     }
 
-    /// The same project, with modules that rplay has not natively looked for as these settings say.
+    /// Sets where to look for modules that rplay does not implement.
     pub fn with_external(self, settings: external::Settings) -> Self {
         Project { finder: Finder::new(settings, self.collections.clone()), ..self }
     }
 
-    /// Where modules that rplay has not natively come from.
+    /// Finds modules that rplay does not implement.
     pub fn finder(&self) -> &Finder {
         &self.finder
     }
 
-    /// Tells a warning about a deprecated name, once, unless the settings say otherwise.
+    /// Warns about a deprecated name, once, unless disabled by the settings.
     pub(super) fn deprecated(&self, message: &str) {
         if self.tells_deprecated && self.told.lock().insert(message.to_owned()) {
             self.warn(message, None);
         }
     }
 
-    /// Says once what is odd about a collection that is used.
+    /// Warns once about problems of a collection that is used.
     ///
     /// # Errors
-    /// It does not support this version of Ansible, and the settings make that an error.
+    /// If it does not support this version of Ansible, and the settings make that an error.
     pub fn begin_to_use(&self, collection: &Collection) -> Result<(), String> {
         if !self.told.lock().insert(collection.name.to_string()) {
             return Ok(());
         }
         if let Some(fault) = &collection.fault {
-            self.warn(format!("the metadata of the collection {} cannot be read: {fault}", collection.name), None);
+            self.warn(format!("cannot read the metadata of the collection {}: {fault}", collection.name), None);
         }
         let Some(wanted) = collection.runtime.requires_ansible.as_deref().filter(|_| self.mismatch != Mismatch::Ignore)
         else {
@@ -124,10 +124,10 @@ impl Project {
         Ok(())
     }
 
-    /// What a task's module means; what there is to say of its collection is told.
+    /// Resolves a task's module, and shows warnings about its collection.
     ///
     /// # Errors
-    /// As [`Project::begin_to_use`].
+    /// Same as [`Project::begin_to_use`].
     pub fn named(&self, written: &str, search: &[Arc<str>]) -> Result<Named, String> {
         let named = Named::find(written, &self.collections, search);
         if let Some(collection) = named.collection.as_deref().and_then(|name| self.collections.find(name)) {
@@ -137,8 +137,7 @@ impl Project {
         Ok(named)
     }
 
-    /// Does work that reads files on several threads; what there is to warn of comes afterwards, in the order
-    /// of the files.
+    /// Runs work that reads files on several threads. Its warnings are shown afterwards, in the order of the files.
     pub fn at_once<R>(&self, work: impl FnOnce() -> R) -> R {
         let held = || self.held.lock();
         *held() = Some(Vec::new());
@@ -153,7 +152,7 @@ impl Project {
         (self.warn)(message.into(), place);
     }
 
-    /// Warns of a problem that does not end the run, once however often its file is used.
+    /// Warns about a problem, once however often its file is used.
     pub fn warn_of(&self, problem: &(dyn Diagnostic + Send + Sync)) {
         let place = source::span_of(problem);
         let help = problem.help().map(|help| format!("; {help}")).unwrap_or_default();
@@ -164,7 +163,7 @@ impl Project {
         }
     }
 
-    /// Reads a file, decrypting it when it is a vault. `at` is where it is named.
+    /// Reads a file and decrypts it if it is a vault. `at` is where the file is named.
     pub fn source(&self, path: &Path, at: Option<&Span>) -> Result<Arc<Source>, Problems> {
         match Source::read(path) {
             Ok(source) if source.text.starts_with("$ANSIBLE_VAULT;") => (self.decrypt)(&source),
@@ -173,12 +172,12 @@ impl Project {
         }
     }
 
-    /// A file of plays; `home` is the collection it lies in.
+    /// A file of plays; `home` is the collection that contains it.
     pub fn playbook(&self, path: &Path, home: Option<&Arc<str>>, at: Option<&Span>) -> Result<Playbook, Problems> {
         self.read_plays(&self.source(path, at)?, home)
     }
 
-    /// A playbook that is no file.
+    /// A playbook that is not a file.
     pub fn playbook_of(&self, source: &Arc<Source>) -> Result<Playbook, Problems> {
         self.read_plays(source, None)
     }
@@ -191,7 +190,7 @@ impl Project {
         Ok(playbook)
     }
 
-    /// The entries of a file of tasks or handlers, whose modules are looked for in these collections.
+    /// The entries of a file of tasks or handlers; `collections` are searched for their modules.
     pub fn tasks(
         &self,
         path: &Path,
@@ -218,8 +217,9 @@ impl Project {
         })
     }
 
-    /// Reads the files of variables that a play names outright, as far as they are there: what is wrong with them is
-    /// told before the play begins. They stay read.
+    /// Reads the variable files that a play names without templates, if they exist, so that errors are reported before
+    /// the
+    /// play starts. The result is cached.
     pub fn check_vars_files(&self, play: &Play) -> Problems {
         let mut problems = Problems::default();
         for candidates in &play.vars_files {
@@ -236,7 +236,7 @@ impl Project {
         problems
     }
 
-    /// `meta/main.yml` of a role, empty when there is none.
+    /// A role's `meta/main.yml`; empty if there is none.
     pub fn role_meta(&self, role: &Path) -> Result<RoleMeta, Problems> {
         let Some(path) = yaml_file(&role.join("meta"), "main") else { return Ok(RoleMeta::default()) };
         let source = self.source(&path, None)?;
@@ -245,7 +245,7 @@ impl Project {
         Ok(meta)
     }
 
-    /// The argument specifications of a role: a file of their own, or part of `meta/main.yml`.
+    /// The argument specifications of a role: a separate file, or part of `meta/main.yml`.
     pub fn argument_specs(&self, role: &Path, meta: &RoleMeta) -> Result<ArgumentSpecs, Problems> {
         let Some(path) = yaml_file(&role.join("meta"), "argument_specs") else {
             return meta.argument_specs.clone().map_or_else(|| Ok(ArgumentSpecs::default()), syntax::argument_specs);
@@ -256,7 +256,7 @@ impl Project {
         Ok(specs)
     }
 
-    /// `defaults/` or `vars/` of a role: one file, or all files of a folder of that name.
+    /// A role's `defaults/` or `vars/`: one file, or all files of a directory of that name.
     pub fn role_vars(&self, role: &Path, kind: &str, name: &str) -> Result<Option<Arc<Layer>>, Problems> {
         let folder = role.join(kind);
         if let Some(file) = yaml_file(&folder, name) {
@@ -274,8 +274,9 @@ impl Project {
         Ok(Some(Arc::new(all)))
     }
 
-    /// The folder of a role, and the collection it belongs to: looked for in the collection that its name says or
-    /// those to search, then beside the playbook, beside the role that asks, and in the roles path.
+    /// The directory of a role and its collection. Searched in order: the collection in its name or those to search,
+    /// next to the
+    /// playbook, next to the requesting role, and the roles path.
     pub fn role(
         &self,
         name: &str,
@@ -301,12 +302,12 @@ impl Project {
             return Ok((found, None));
         }
         let of_collection = Qualified::parse(name).map(|qualified| match self.collections.find(&qualified.collection) {
-            Some(collection) => format!("the collection is in {}, without such a role", collection.path.display()),
+            Some(collection) => format!("the collection in {} has no such role", collection.path.display()),
             None => {
                 let places = self.collections.places();
                 let places = places.iter().map(|place| place.display().to_string()).collect::<Vec<_>>().join(", ");
                 format!(
-                    "the collection `{0}` is in none of {places}; `rplay galaxy collection install {0}` installs it",
+                    "the collection `{0}` was not found in {places}; install it with `rplay galaxy collection install {0}`",
                     qualified.collection
                 )
             }
@@ -319,7 +320,7 @@ impl Project {
             at: at.clone(),
             help: match of_collection.or(nearest.map(|nearest| format!("did you mean `{nearest}`?"))) {
                 Some(help) => help,
-                None => format!("looked in {looked}"),
+                None => format!("searched in {looked}"),
             },
         })
     }
@@ -334,8 +335,7 @@ impl Project {
     }
 }
 
-/// What has been read already. Each is read by one thread, for which the others wait; what cannot be read is
-/// not kept.
+/// A cache of what was read. Each entry is read by one thread, for which others wait; errors are not cached.
 struct Shelf<K, T>(Mutex<HashMap<K, Arc<Mutex<Option<T>>>>>);
 
 impl<K, T> Default for Shelf<K, T> {
@@ -359,8 +359,8 @@ impl<K: Eq + Hash, T: Clone> Shelf<K, T> {
 
 fn unreadable(path: &Path, error: &io::Error, at: Option<&Span>) -> PlanError {
     let reason = match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::NotFound => "no such file".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
         _ => error.to_string(),
     };
     match at {
@@ -372,13 +372,13 @@ fn unreadable(path: &Path, error: &io::Error, at: Option<&Span>) -> PlanError {
     }
 }
 
-/// Where a file of `vars_files` is: the folder `vars` beside the playbook comes first.
+/// The path of a file in `vars_files`: `vars/` next to the playbook takes precedence.
 pub fn vars_file(folder: &Path, name: &str) -> Option<PathBuf> {
     let name = files::named(name);
     [folder.join("vars").join(&name), folder.join(name)].into_iter().find(|path| path.exists())
 }
 
-/// `name` in a folder with one of the endings that Ansible looks for, or as it stands.
+/// `name` in a directory, with one of Ansible's file extensions or as it is.
 pub fn yaml_file(folder: &Path, name: &str) -> Option<PathBuf> {
     ["yml", "yaml", "json"]
         .iter()

@@ -1,7 +1,7 @@
-//! From what was written to what is to be run: imports followed, roles inlined, tags cut.
+//! Resolves plays: follows imports, inlines roles, filters by tags.
 //!
-//! The same code serves the start of a run (whole playbooks) and its middle (`include_tasks`,
-//! `include_role`): only the surroundings in [`Place`] differ.
+//! The same code is used at the start of a run (whole playbooks) and during it (`include_tasks`, `include_role`); only
+//! the context in [`Place`] differs.
 
 use std::{
     path::{Path, PathBuf},
@@ -22,36 +22,36 @@ use crate::{
     vars::Layer,
 };
 
-/// So many roles are worth threads.
+/// From this number of roles on, threads are worthwhile.
 const MANY: usize = 8;
 
 /// Resolves plays, task files and roles.
 pub struct Resolver {
     pub project: Arc<Project>,
     pub tags: TagSelection,
-    /// `-e`: the only variables besides those written around it that an import may use.
+    /// `-e`: besides the surrounding variables, the only ones that an import may use.
     pub extra: Arc<Layer>,
-    /// From the command line; what plays say wins over it.
+    /// From the command line; weaker than the play's own settings.
     pub base: Arc<Settings>,
 }
 
-/// What surrounds a playbook.
+/// The context of a playbook.
 struct In<'p> {
-    /// The collection it lies in.
+    /// The collection that contains it.
     home: Option<&'p Arc<Collection>>,
     settings: &'p Arc<Settings>,
     /// Where it is imported.
     at: Option<&'p Span>,
 }
 
-/// What surrounds the entries that are being resolved.
+/// The context of the entries that are resolved.
 #[derive(Clone)]
 pub struct Place {
     pub settings: Arc<Settings>,
     pub role: Option<Arc<Role>>,
-    /// The folder of the playbook.
+    /// The directory of the playbook.
     pub playbook: PathBuf,
-    /// The folder of the file that holds the entries.
+    /// The directory of the file that contains the entries.
     pub folder: PathBuf,
     pub handler: bool,
     /// A block of the same file is round it.
@@ -59,7 +59,7 @@ pub struct Place {
     /// A `rescue` deals with failures.
     pub may_fail: bool,
     pub play_vars: Arc<Layer>,
-    /// The files that led here, to notice one that imports itself.
+    /// The chain of importing files, to detect one that imports itself.
     pub trail: Vec<PathBuf>,
 }
 
@@ -69,12 +69,12 @@ pub struct Found {
     pub handlers: Vec<Step>,
     pub roles: Vec<Arc<Role>>,
     pub problems: Problems,
-    /// Faults that Ansible meets only when the task runs: worth a warning before the run, but no reason to refuse it.
+    /// Errors that Ansible only detects when the task runs: reported as warnings before the run.
     pub foreseen: Problems,
 }
 
 impl Resolver {
-    /// All plays of a playbook, imported playbooks in their place. Every fault of every file is reported.
+    /// All plays of a playbook, including those of imported playbooks. Reports all errors of all files.
     pub fn playbook(&self, path: &Path) -> Result<Vec<Arc<Play>>, Problems> {
         let mut plays = Vec::new();
         let mut problems = Problems::default();
@@ -85,7 +85,7 @@ impl Resolver {
         problems.unless_any(plays)
     }
 
-    /// The plays of a text that is no file; `folder` is where it looks for files and roles.
+    /// The plays of a text that is not a file; `folder` is where it looks for files and roles.
     pub fn playbook_text(&self, source: &Arc<Source>, folder: &Path) -> Result<Vec<Arc<Play>>, Problems> {
         let mut problems = Problems::default();
         let mut plays = Vec::new();
@@ -156,7 +156,7 @@ impl Resolver {
 
     fn play(&self, play: &syntax::Play, folder: &Path, outer: &Arc<Settings>, problems: &mut Problems) -> Play {
         let vars = play.keywords.vars.as_ref().and_then(layer).unwrap_or_default();
-        // A play's variables have a place of their own in the order of precedence: they are not handed down.
+        // The variables of a play have their own precedence, so they are not inherited.
         let keywords = syntax::Keywords { vars: None, ..play.keywords.clone() };
         let settings = outer.with(&keywords, None);
         let place = Place {
@@ -210,7 +210,7 @@ impl Resolver {
         }
     }
 
-    /// The steps of a play's roles. They know nothing of each other, so many are read side by side.
+    /// The steps of a play's roles. They are independent, so many of them are read in parallel.
     fn roles(&self, uses: &[syntax::RoleUse], place: &Place, found: &mut Found) -> Vec<Step> {
         let resolve = |role_use| {
             let mut found = Found::default();
@@ -298,10 +298,10 @@ impl Resolver {
                 self.import_role(task, &place, found, steps);
             }
             _ => match self.tags_of(&settings, place) {
-                // Handlers run when they are notified, whatever their tags.
+                // Notified handlers run whatever their tags.
                 Ok(tags) if place.handler || self.tags.takes(&tags) => {
                     let task = Task { tags: tags.into(), ..self.resolved(task, action, settings, place) };
-                    // What is expected to fail needs no warning.
+                    // A task that is expected to fail needs no warning.
                     if !place.may_fail && !task.may_fail() {
                         arguments::check(&task, &mut found.foreseen);
                         if let Some(problem) = no_async(&task) {
@@ -316,16 +316,16 @@ impl Resolver {
         }
     }
 
-    /// Whether the command line's choice of tags takes a task.
+    /// Whether the tags selected on the command line include a task.
     pub(super) fn taken(&self, settings: &Arc<Settings>, place: &Place) -> Result<bool, PlanError> {
-        // Handlers run when they are notified, whatever their tags.
+        // Notified handlers run whatever their tags.
         if place.handler {
             return Ok(true);
         }
         Ok(self.tags.takes(&self.tags_of(settings, place)?))
     }
 
-    /// The tags of a task, rendered.
+    /// The rendered tags of a task.
     pub fn tags_of(&self, settings: &Arc<Settings>, place: &Place) -> Result<Vec<String>, PlanError> {
         let mut tags = Vec::new();
         let mut scope = None;
@@ -392,7 +392,7 @@ impl Resolver {
             found.problems.push(PlanError::Unsupported {
                 what: "loop on import_tasks".to_owned(),
                 at: looped.items.span.clone(),
-                help: Some("an import is followed before the run; use `include_tasks`".to_owned()),
+                help: Some("imports are resolved before the run; use `include_tasks`".to_owned()),
             });
             return;
         }
@@ -411,7 +411,7 @@ impl Resolver {
         }
     }
 
-    /// The steps of a file of tasks. The caller has put what surrounds it into `place`.
+    /// The steps of a task file. The caller has put its context into `place`.
     pub fn task_file(&self, path: &Path, at: Option<&Span>, place: &Place, found: &mut Found) -> Vec<Step> {
         let own = real(path);
         if place.trail.contains(&own) || place.trail.len() >= limits::depth() {
@@ -434,13 +434,13 @@ impl Resolver {
     }
 }
 
-/// How many items of a loop run side by side: `loop_control: parallel`, or the task's own variable `rplay_parallel`,
-/// which ansible-core accepts, too.
+/// The number of concurrent items of a loop: `loop_control: parallel`, or the task's variable `rplay_parallel`, which
+/// ansible-core accepts too.
 fn parallel(task: &syntax::Task) -> Option<&Node> {
     task.loop_control.parallel.as_ref().or_else(|| task.keywords.vars.as_ref()?.get("rplay_parallel"))
 }
 
-/// The names of an action's secret arguments, aliases too.
+/// The names of an action's secret arguments, including aliases.
 pub fn secrets(action: &Action) -> Vec<&'static str> {
     let secret = action.args().into_iter().filter(|arg| arg.secret);
     secret.flat_map(|arg| std::iter::once(arg.name).chain(arg.aliases.iter().copied())).collect()
@@ -470,15 +470,15 @@ fn no_async(task: &Task) -> Option<PlanError> {
     Some(PlanError::Argument {
         msg: format!("This action ({}) does not support async.", task.written),
         at: field.span.clone(),
-        label: "no effect here".to_owned(),
-        help: Some("only modules, which run on the host, can go on in the background".to_owned()),
+        label: "not supported here".to_owned(),
+        help: Some("only modules, which run on the host, can run in the background".to_owned()),
     })
 }
 
-/// The file that an include or import names: beside the file it stands in, or in the role's `tasks/`.
+/// The file of an include or import: next to the including file, or in the role's `tasks/`.
 pub fn task_file(place: &Place, name: &str) -> PathBuf {
     let name = &files::filled_in(name);
-    // A handler may include a file of the role's tasks.
+    // A handler may include one of the role's task files.
     let kinds: &[&str] = if place.handler { &["handlers", "tasks"] } else { &["tasks"] };
     let role = |kind: &&str| place.role.as_ref().map(|role| role.path.join(kind).join(name));
     let mut candidates = vec![Some(place.folder.join(name))];
@@ -500,7 +500,7 @@ pub(super) fn search_folders(place: &Place) -> Arc<[PathBuf]> {
             folders.push(folder.clone());
         }
     }
-    // Lookups give paths back, which are then used from other places.
+    // Lookups return paths that are used in other contexts.
     folders.into_iter().map(|folder| PathBuf::from(source::absolute(&folder))).collect()
 }
 
@@ -540,8 +540,7 @@ fn vars_prompt(node: &Node) -> Vec<VarsPrompt> {
         .collect()
 }
 
-/// The file that a path leads to, whatever links and `..` it goes through: one that imports itself by another name
-/// does so, too.
+/// The canonical path of a file, so that a file that imports itself under another name is detected.
 fn real(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

@@ -1,4 +1,4 @@
-//! Roles as plays and tasks use them: found, read, with their dependencies before them.
+//! Roles as used by plays and tasks: found, read, and preceded by their dependencies.
 
 use std::{
     path::{Path, PathBuf},
@@ -18,7 +18,7 @@ use crate::{
     vars::{Layer, Lazy},
 };
 
-/// Which files of a role to take.
+/// Which files of a role to load.
 #[derive(Clone, Debug)]
 pub struct RoleFiles {
     pub tasks: String,
@@ -112,7 +112,7 @@ impl Resolver {
         Some(step)
     }
 
-    /// A role with its dependencies before it. `place` holds the settings of its use.
+    /// A role, preceded by its dependencies. `place` holds the settings of its use.
     pub fn role(
         &self,
         wanted: &RoleCall<'_>,
@@ -130,7 +130,7 @@ impl Resolver {
                     return None;
                 }
             };
-        // An include may lead back to its role: a condition will end it.
+        // An include may lead back to its role, since a condition can end the recursion.
         if wanted.dependency && parents.iter().any(|parent| parent.path == path) {
             found.problems.push(PlanError::Endless { file: wanted.name.to_owned(), at: wanted.at.clone() });
             return None;
@@ -241,7 +241,7 @@ impl Resolver {
         }
     }
 
-    /// The task that checks a role's arguments; always there, whatever the tags.
+    /// The task that validates a role's arguments; it runs whatever the tags.
     fn validation(&self, spec: ArgumentSpec, at: &Span, entry_point: &str, place: &Place) -> Option<Step> {
         let action = Action::find("validate_argument_spec")?;
         let mut settings = Settings::clone(&place.settings);
@@ -264,7 +264,7 @@ impl Resolver {
     }
 }
 
-/// The error for a file that `tasks_from` and the like name. As in Ansible, a role without such a folder lacks nothing.
+/// The error for a missing file of `tasks_from` and the like. As in Ansible, a role without that directory is accepted.
 fn not_in_role(folder: &Path, kind: &'static str, file: &str, at: &Span) -> Option<Problem> {
     if file == "main" || !folder.is_dir() {
         return None;
@@ -276,24 +276,24 @@ fn not_in_role(folder: &Path, kind: &'static str, file: &str, at: &Span) -> Opti
     Some(Box::new(PlanError::NotInRole { kind, file: file.to_owned(), at: at.clone(), help }))
 }
 
-/// A role as something asks for it.
+/// A use of a role.
 pub struct RoleCall<'a> {
     pub name: &'a str,
     pub at: &'a Span,
     pub params: Arc<Layer>,
     pub files: RoleFiles,
-    /// `None`: as the role's `meta/main.yml` says.
+    /// `None`: as in the role's `meta/main.yml`.
     pub allow_duplicates: Option<bool>,
-    /// Another role names it under `dependencies`.
+    /// Whether another role names it under `dependencies`.
     pub dependency: bool,
 }
 
-/// The roles in which something stands, the nearest first.
+/// The chain of roles that contain something, the innermost first.
 pub fn line_of(role: Option<&Arc<Role>>) -> Vec<Arc<Role>> {
     role.into_iter().flat_map(|role| std::iter::once(role).chain(&role.parents)).cloned().collect()
 }
 
-/// What makes two uses of a role different besides its parameters.
+/// What distinguishes two uses of a role besides its parameters.
 fn settings_identity(settings: &Settings) -> String {
     let tags: Vec<String> = settings.tags.iter().map(|tag| format!("{:?}", tag.value)).collect();
     let when: Vec<&str> = settings.when.iter().map(|condition| condition.span.text()).collect();

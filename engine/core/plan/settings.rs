@@ -1,4 +1,4 @@
-//! How keywords are handed down from plays to roles, blocks and tasks.
+//! The inheritance of keywords from plays to roles, blocks and tasks.
 
 use std::sync::Arc;
 
@@ -9,8 +9,9 @@ use crate::{
 };
 
 impl Settings {
-    /// These settings with the keywords of something further in. Conditions, tags, environments, defaults
-    /// and variables add up; of everything else the nearest wins.
+    /// These settings, extended by the keywords of something inside. Conditions, tags, environments, defaults and
+    /// variables
+    /// accumulate; for all others, the innermost value wins.
     pub fn with(self: &Arc<Self>, keywords: &Keywords, notify: Option<&Node>) -> Arc<Self> {
         if says_nothing(keywords) && notify.is_none() {
             return self.clone();
@@ -55,7 +56,7 @@ impl Settings {
         }
     }
 
-    /// The settings for a playbook that lies in this collection, or in none.
+    /// The settings for a playbook in this collection, or in none.
     pub fn at_home(self: &Arc<Self>, home: Option<Arc<str>>) -> Arc<Self> {
         match self.home == home {
             true => self.clone(),
@@ -64,13 +65,13 @@ impl Settings {
     }
 }
 
-/// The collections to search: the one that something belongs to, then those it lists.
+/// The collections to search: first the own one, then the listed ones.
 pub fn searched(own: Option<&Arc<str>>, listed: &[Arc<str>]) -> Arc<[Arc<str>]> {
     let others = listed.iter().filter(|name| Some(*name) != own);
     own.into_iter().chain(others).cloned().collect()
 }
 
-/// Whether a keyword may be `omit`, which leaves what was said further out.
+/// Whether a keyword may be `omit`, which falls back to the outer value.
 fn may_omit(keywords: &Keywords) -> bool {
     macro_rules! any {
         ($($name:ident)*) => { false $(|| keywords.$name.as_ref().is_some_and(|node| node.span.text().contains("omit")))* };
@@ -102,7 +103,7 @@ fn split_tags(node: &Node) -> Vec<super::Field> {
         .collect()
 }
 
-/// A mapping of variables as a layer; `None` when it is empty or no mapping.
+/// A mapping of variables as a layer; `None` if it is empty or not a mapping.
 pub fn layer(node: &Node) -> Option<Arc<Layer>> {
     let entries = node.as_map().filter(|entries| !entries.is_empty())?;
     Some(Arc::new(entries.iter().map(|(name, value)| (name_text(name), Lazy::from_node(value))).collect()))

@@ -11,7 +11,7 @@ use crate::{
     vars::{Layer, Lazy, Magic, Scope, Value},
 };
 
-/// What an import may use: `-e`, the variables written round it, those of its role and of the play.
+/// The variables that an import may use: `-e`, the surrounding ones, and those of its role and play.
 pub fn scope(
     extra: &Arc<Layer>,
     settings: &Settings,
@@ -38,7 +38,7 @@ pub fn value(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<Va
         at: field.span.clone(),
         help: name.starts_with("import").then(|| {
             format!(
-                "what is imported is read before the run and knows no facts or registered results; use `{}`",
+                "imports are resolved before the run, without facts and registered results; use `{}`",
                 name.replace("import", "include")
             )
         }),
@@ -51,7 +51,7 @@ pub fn text(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<Str
     Ok(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }
 
-/// Adds one word, or each of a list.
+/// Adds a word, or each word of a list.
 pub fn words(value: &Value, words: &mut Vec<String>) {
     match value.as_str() {
         Some(text) => words.extend(text.split(',').map(|word| word.trim().to_owned())),
@@ -64,7 +64,7 @@ pub fn words(value: &Value, words: &mut Vec<String>) {
     }
 }
 
-/// The few things that are known of the surroundings before a run.
+/// The magic variables that are known before a run.
 struct Places {
     role: Option<Arc<Role>>,
     playbook: String,

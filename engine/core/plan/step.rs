@@ -1,4 +1,4 @@
-//! The resolved play: what is to be run, in which order, with everything that can be known beforehand.
+//! The resolved play: what runs in which order, with everything that is known before the run.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,15 +14,15 @@ use crate::{
     vars::{Layer, Lazy, Value},
 };
 
-/// A keyword's value and where it stands.
+/// A keyword's value and its location.
 pub type Field = Spanned<Lazy>;
 
-/// The field of a node.
+/// The field for a node.
 pub fn field(node: &Node) -> Field {
     Field { value: Lazy::from_node(node), span: node.span.clone() }
 }
 
-/// The items of a node that may be a list or a single one.
+/// The items of a node that is a list or a single item.
 pub fn fields(node: &Node) -> Vec<Field> {
     match &node.kind {
         Kind::Null => Vec::new(),
@@ -31,7 +31,7 @@ pub fn fields(node: &Node) -> Vec<Field> {
     }
 }
 
-/// An expression that is true or false (of `when`, `changed_when`, `until` ...), or a constant that is.
+/// A boolean expression (of `when`, `changed_when`, `until` ...), or a constant.
 #[derive(Clone, Debug)]
 pub struct Condition {
     pub value: Lazy,
@@ -43,12 +43,12 @@ impl Condition {
         Condition { value: Lazy::from_node(node), span: node.span.clone() }
     }
 
-    /// From a value that was rendered already; text is an expression.
+    /// From a rendered value; text is an expression.
     pub fn from_value(value: Value, span: Span) -> Self {
         Condition { value: Lazy::Data(value), span }
     }
 
-    /// All conditions of a node; a list means that each must hold.
+    /// All conditions of a node; in a list, all must hold.
     pub fn all_of(node: Option<&Node>) -> Vec<Condition> {
         match node.map(|node| &node.kind) {
             None | Some(Kind::Null) => Vec::new(),
@@ -58,7 +58,7 @@ impl Condition {
     }
 }
 
-/// One play, ready to be run.
+/// A resolved play.
 #[derive(Debug)]
 pub struct Play {
     pub span: Span,
@@ -71,23 +71,23 @@ pub struct Play {
     pub max_fail_percentage: Option<Field>,
     pub force_handlers: Option<Field>,
     pub vars: Arc<Layer>,
-    /// Each entry is a file, or a list of files of which the first that exists is taken.
+    /// Each entry is a file, or a list of files of which the first existing one is used.
     pub vars_files: Vec<Vec<Field>>,
     pub vars_prompt: Vec<VarsPrompt>,
     pub settings: Arc<Settings>,
-    /// pre_tasks, roles, tasks, post_tasks, with the flushing of handlers between them.
+    /// pre_tasks, roles, tasks and post_tasks, with flushes of handlers in between.
     pub steps: Vec<Step>,
     pub handlers: Vec<Step>,
-    /// The roles under `roles:` with their dependencies: their defaults and vars are seen by all tasks.
+    /// The roles under `roles:` and their dependencies: all tasks see their defaults and vars.
     pub roles: Vec<Arc<Role>>,
-    /// The folder of the playbook.
+    /// The directory of the playbook.
     pub folder: PathBuf,
 }
 
-/// What the play says about facts.
+/// The play's settings about facts.
 #[derive(Debug, Default)]
 pub struct Gather {
-    /// `None`: nothing was said, so they are gathered when something first reads them.
+    /// `None`: not set, so facts are gathered when first read.
     pub wanted: Option<Field>,
     pub subset: Option<Field>,
     pub timeout: Option<Field>,
@@ -110,9 +110,9 @@ pub struct VarsPrompt {
 pub enum Step {
     Task(Arc<Task>),
     Block(Arc<Block>),
-    /// A role's tasks; skipped for a host that has run the same role with the same parameters.
+    /// A role's tasks; skipped on a host that already ran the same role with the same parameters.
     Role(Arc<RoleSteps>),
-    /// Runs the handlers that were notified so far.
+    /// Runs the handlers notified so far.
     Flush,
 }
 
@@ -130,27 +130,27 @@ pub struct RoleSteps {
     pub steps: Vec<Step>,
 }
 
-/// A role as one play uses it.
+/// A role as used by one play.
 #[derive(Debug)]
 pub struct Role {
-    /// With its collection, if it has one.
+    /// Fully qualified if it belongs to a collection.
     pub name: Arc<str>,
-    /// `NAMESPACE.NAME` of the collection it belongs to.
+    /// `NAMESPACE.NAME` of its collection.
     pub collection: Option<Arc<str>>,
-    /// Where its names of modules and roles are looked for.
+    /// Collections to search for its modules and roles.
     pub collections: Arc<[Arc<str>]>,
     pub path: PathBuf,
-    /// Name and parameters: two uses with the same identity run once on a host.
+    /// Name and parameters: uses with the same identity run only once on a host.
     pub identity: String,
     pub allow_duplicates: bool,
     pub params: Arc<Layer>,
     pub vars: Arc<Layer>,
     pub defaults: Arc<Layer>,
-    /// The roles that led to this one, by naming or by including it, the nearest first.
+    /// The roles that name or include this one, the innermost first.
     pub parents: Vec<Arc<Role>>,
-    /// It runs because another role names it under `dependencies`.
+    /// Whether it runs because another role names it under `dependencies`.
     pub dependency: bool,
-    /// The roles this one depends on, in the order they run.
+    /// Its dependencies, in the order they run.
     pub dependencies: Vec<Arc<Role>>,
 }
 
@@ -160,12 +160,12 @@ pub struct Task {
     pub span: Span,
     pub name: Option<Field>,
     pub action: Action,
-    /// The action's name as it was written.
+    /// The action's name as written.
     pub written: Arc<str>,
     pub args: Arguments,
-    /// What a role's arguments are checked against, in the task that does this at the role's beginning.
+    /// The specification for the task that validates a role's arguments.
     pub spec: Option<Arc<ArgumentSpec>>,
-    /// Arguments whose values no output may show.
+    /// Arguments whose values are masked.
     pub secrets: Vec<&'static str>,
     pub settings: Arc<Settings>,
     pub looped: Option<Loop>,
@@ -181,18 +181,18 @@ pub struct Task {
     pub asynchronous: Option<Field>,
     pub poll: Option<Field>,
     pub role: Option<Arc<Role>>,
-    /// Where lookups, templates and files are looked for.
+    /// Directories to search for lookups, templates and files.
     pub folders: Arc<[PathBuf]>,
     pub handler: bool,
-    /// The tags, rendered.
+    /// The rendered tags.
     pub tags: Arc<[String]>,
-    /// The keywords of what is round the task, without its own: what an include hands to its tasks.
+    /// The keywords around the task, without its own: an include passes these to its tasks.
     pub around: Arc<Settings>,
     /// An argument that the module does not have: the task fails if it runs.
     pub unknown: Vec<Arc<str>>,
 }
 
-/// Arguments by name, each with the places of its name and of its value.
+/// Arguments by name, each with the locations of its name and value.
 #[derive(Clone, Debug, Default)]
 pub struct Arguments {
     pub named: IndexMap<Arc<str>, Argument>,
@@ -226,15 +226,15 @@ pub struct LoopControl {
     pub parallel: Option<Field>,
 }
 
-/// Keywords as they hold for a task: its own and those of the blocks, roles and the play round it.
+/// The effective keywords of a task: its own and those of the enclosing blocks, roles and play.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// Outermost first, as they are checked.
+    /// Outermost first, the order of evaluation.
     pub when: Vec<Condition>,
     pub tags: Vec<Field>,
-    /// Nearest first.
+    /// Innermost first.
     pub vars: Vec<Arc<Layer>>,
-    /// What an include handed to its tasks; stronger than facts that were set. Nearest first.
+    /// Variables that an include passed to its tasks; stronger than set facts. Innermost first.
     pub params: Vec<Arc<Layer>>,
     /// Outermost first; later ones win.
     pub environment: Vec<Field>,
@@ -259,13 +259,13 @@ pub struct Settings {
     pub run_once: Option<Field>,
     pub throttle: Option<Field>,
     pub timeout: Option<Field>,
-    /// Collections in which short names of modules and roles are looked for, in order.
+    /// Collections to search for short names of modules and roles, in order.
     pub collections: Arc<[Arc<str>]>,
-    /// The collection of the playbook, when it lies in one.
+    /// The collection that contains the playbook, if any.
     pub home: Option<Arc<str>>,
-    /// What blocks round the task notify when it changes something.
+    /// Handlers that enclosing blocks notify when the task changes something.
     pub notify: Vec<Field>,
-    /// The settings round these, kept only where one of these may turn out to be `omit`.
+    /// The outer settings, kept only if one of these may turn out to be `omit`.
     pub outer: Option<Arc<Settings>>,
 }
 
@@ -298,8 +298,9 @@ impl Role {
 }
 
 impl Task {
-    /// A task that stands in no file: the engine puts it into a play. `around` are the settings it stands
-    /// in, `settings` those with its own.
+    /// A task that is not in a file but created by the engine. `around` are the enclosing settings, `settings` also
+    /// include its
+    /// own.
     pub fn implied(
         action: Action,
         written: &str,
@@ -338,13 +339,13 @@ impl Task {
         }
     }
 
-    /// Whether its author reckons with a failure.
+    /// Whether the author expects that it may fail.
     pub fn may_fail(&self) -> bool {
         let ignores = |field: &Field| field.value.data().is_none_or(|value| value.is_true());
         !self.failed_when.is_empty() || self.settings.ignore_errors.as_ref().is_some_and(ignores)
     }
 
-    /// The folder of the file in which the task stands.
+    /// The directory of the file that contains the task.
     pub fn file_folder(&self) -> Option<&Path> {
         self.span.source.path.as_deref().and_then(Path::parent)
     }

@@ -1,6 +1,6 @@
-//! Which tasks `--tags` and `--skip-tags` leave.
+//! Which tasks are selected by `--tags` and `--skip-tags`.
 
-/// What the command line chose.
+/// The selection on the command line.
 #[derive(Clone, Debug, Default)]
 pub struct TagSelection {
     /// Empty means `all`.
@@ -9,8 +9,9 @@ pub struct TagSelection {
 }
 
 impl TagSelection {
-    /// Whether a task with these tags runs. `always` runs unless it is skipped by name, `never` only when
-    /// one of the task's tags is asked for.
+    /// Whether a task with these tags runs. `always` runs unless it is skipped by name, `never` only if one of the
+    /// task's tags
+    /// is selected.
     pub fn takes(&self, tags: &[impl AsRef<str>]) -> bool {
         let has = |name: &str| tags.iter().any(|tag| tag.as_ref() == name);
         let any_of = |chosen: &[String]| chosen.iter().any(|name| has(name));

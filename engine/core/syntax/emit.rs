@@ -1,4 +1,4 @@
-//! Values as YAML text, laid out byte for byte as `to_yaml` and `to_nice_yaml` of Ansible do it.
+//! Values as YAML text, byte for byte like Ansible's `to_yaml` and `to_nice_yaml`.
 
 use std::cmp::Ordering;
 
@@ -10,28 +10,28 @@ use super::{
     scalar::{self, ScalarError},
 };
 
-/// How YAML is laid out; the names are those of PyYAML's `dump`.
+/// Formatting options, named after those of PyYAML's `dump`.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// `None`: collections that hold only scalars on one line, others as blocks.
+    /// `None`: collections of scalars on one line, others as blocks.
     pub default_flow_style: Option<bool>,
-    /// The style of all scalars: `'`, `"` or `|`; `>` is refused, because the emitter loses line breaks in it.
+    /// The style of all scalars: `'`, `"` or `|`; `>` is rejected, because the emitter loses line breaks in it.
     pub default_style: Option<char>,
     pub canonical: bool,
-    /// Spaces, 2 to 9; anything else counts as 2.
+    /// Spaces, 2 to 9; anything else means 2.
     pub indent: Option<i32>,
-    /// Columns; 80 unless told.
+    /// Columns; 80 by default.
     pub width: Option<i32>,
     pub allow_unicode: bool,
     pub sort_keys: bool,
     pub explicit_start: bool,
     pub explicit_end: bool,
-    /// A mapping of nothing but `__ansible_vault`, as JSON has an encrypted value, is written as `!vault`.
+    /// A mapping with only `__ansible_vault`, an encrypted value in JSON, is written as `!vault`.
     pub vaults: bool,
 }
 
 impl Options {
-    /// As the filter `to_yaml` has them.
+    /// The options of the filter `to_yaml`.
     pub fn plain() -> Self {
         Options {
             default_flow_style: None,
@@ -47,16 +47,16 @@ impl Options {
         }
     }
 
-    /// As the filter `to_nice_yaml` has them.
+    /// The options of the filter `to_nice_yaml`.
     pub fn nice() -> Self {
         Options { default_flow_style: Some(false), indent: Some(4), ..Options::plain() }
     }
 }
 
-/// Collections within collections; the emitter and we ourselves go down recursively.
+/// Maximum depth: the emitter and this code are recursive.
 const DEEPEST: usize = 128;
 
-/// Writes a value as a YAML document, with a line break at the end.
+/// Writes a value as a YAML document that ends with a line break.
 pub fn to_yaml(value: &Value, options: &Options) -> Result<String, Error> {
     if options.default_style == Some('>') {
         return Err(Error::new(ErrorKind::InvalidOperation, "default_style='>' is not supported; use '|'"));
@@ -72,11 +72,12 @@ pub fn to_yaml(value: &Value, options: &Options) -> Result<String, Error> {
     Ok(wide.put_back(output))
 }
 
-/// Characters beyond U+FFFF. libyaml always escapes them, the emitter used here does not: so they go
-/// through it as a character that it escapes.
+/// Characters beyond U+FFFF. libyaml always escapes them, but this emitter does not; so they pass through it as a
+/// character
+/// that it does escape.
 struct Wide {
     characters: Vec<char>,
-    /// How the emitter writes the stand-in.
+    /// How the emitter writes the substitute.
     escape: &'static str,
 }
 
@@ -151,7 +152,7 @@ struct Representation<'o> {
 }
 
 impl Representation<'_> {
-    /// Adds the events of a value, and tells whether it is a scalar in plain style.
+    /// Adds the events of a value; returns whether it is a scalar in plain style.
     fn value(&mut self, value: &Value, depth: usize) -> Result<bool, Error> {
         if depth > DEEPEST {
             return Err(Error::new(ErrorKind::BadSerialization, "nested too deep for YAML"));
@@ -214,7 +215,7 @@ impl Representation<'_> {
         self.options.default_flow_style.unwrap_or(all_plain)
     }
 
-    /// The keys in the order of writing; as in Python, those of different types cannot be sorted.
+    /// The keys in output order; as in Python, keys of different types cannot be sorted.
     fn keys(&self, map: &Value) -> Result<Vec<Value>, Error> {
         let mut keys: Vec<Value> = map.try_iter()?.collect();
         if self.options.sort_keys {
@@ -227,7 +228,7 @@ impl Representation<'_> {
         Ok(keys)
     }
 
-    /// The emitter writes the tag when the text would be read as another type.
+    /// The emitter adds the tag if the text would be read as another type.
     fn scalar(&mut self, short: &str, text: &str) {
         let style = match self.options.default_style {
             Some('\'') => ScalarStyle::SingleQuoted,
@@ -248,7 +249,7 @@ impl Representation<'_> {
     }
 }
 
-/// The text of an encrypted value in the form of JSON.
+/// The text of an encrypted value in JSON form.
 fn envelope(map: &Value) -> Option<String> {
     let only = map.len() == Some(1);
     let text = map.get_attr("__ansible_vault").ok().filter(|_| only)?;
@@ -259,7 +260,7 @@ fn tag(short: &str) -> String {
     format!("tag:yaml.org,2002:{short}")
 }
 
-/// A float as PyYAML writes it: Python's shortest form, with a point so that it is read back as a float.
+/// A float in PyYAML's format: Python's shortest form, with a point so that it is read back as a float.
 fn yaml_float(float: f64) -> String {
     if float.is_nan() {
         return ".nan".to_owned();
@@ -306,7 +307,7 @@ mod tests {
         }
     }
 
-    /// `emit_cases.jsonl` was written by ansible-core 2.19 with libyaml.
+    /// `emit_cases.jsonl` was recorded from ansible-core 2.19 with libyaml.
     #[test]
     fn bytes_are_those_of_ansible() {
         let mut wrong = Vec::new();

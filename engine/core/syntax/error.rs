@@ -1,11 +1,11 @@
-//! What can be wrong with a YAML text.
+//! Errors in YAML files.
 
 use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::source::Span;
 
-/// A fault of a YAML text at its place.
+/// An error in a YAML file, with its location.
 #[derive(Debug, Diagnostic, Error)]
 pub enum YamlError {
     #[error("a tab where YAML expects spaces")]
@@ -18,7 +18,7 @@ pub enum YamlError {
     #[error("a template that is a whole value, or begins one, needs quotes")]
     UnquotedTemplate {
         #[source_code]
-        #[label("without quotes, YAML takes the brace for its own")]
+        #[label("without quotes, YAML reads this brace as the start of a mapping")]
         at: Span,
         #[help]
         help: String,
@@ -46,7 +46,7 @@ pub enum YamlError {
         #[help]
         help: String,
     },
-    #[error("the indentation does not fit")]
+    #[error("wrong indentation")]
     Indentation {
         #[source_code]
         #[label("{label}")]
@@ -58,7 +58,7 @@ pub enum YamlError {
     #[error("a key without a colon")]
     MissingColon {
         #[source_code]
-        #[label("`:` and a space are missing after the key")]
+        #[label("missing `: ` after the key")]
         at: Span,
         #[help]
         help: String,
@@ -71,7 +71,7 @@ pub enum YamlError {
         #[help]
         help: String,
     },
-    #[error("a quote that is never closed")]
+    #[error("unclosed quote")]
     UnclosedQuote {
         #[source_code]
         #[label("opened here")]
@@ -82,12 +82,12 @@ pub enum YamlError {
     #[error("text after a closing quote")]
     TextAfterQuote {
         #[source_code]
-        #[label("the value has ended before this")]
+        #[label("the value ended before this")]
         at: Span,
         #[help]
         help: String,
     },
-    #[error("a bracket that is never closed")]
+    #[error("unclosed bracket")]
     UnclosedBracket {
         #[source_code]
         #[label("opened here")]
@@ -95,7 +95,7 @@ pub enum YamlError {
         #[help]
         help: String,
     },
-    #[error("`{escape}` means nothing in double quotes")]
+    #[error("`{escape}` is not a valid escape in double quotes")]
     UnknownEscape {
         #[source_code]
         #[label("unknown escape")]
@@ -112,7 +112,7 @@ pub enum YamlError {
         at: Span,
     },
     #[error("a second document begins here")]
-    #[diagnostic(help("a file is one document: remove the `---`, and put all plays or tasks into one list"))]
+    #[diagnostic(help("a file must be a single document: remove the `---` and put all plays or tasks into one list"))]
     SecondDocument {
         #[source_code]
         #[label("second document")]
@@ -128,11 +128,11 @@ pub enum YamlError {
     #[error("aliases add more than {most} values")]
     TooManyAliased {
         #[source_code]
-        #[label("one too many")]
+        #[label("limit exceeded here")]
         at: Span,
         most: usize,
     },
-    #[error("there is no anchor `{name}`")]
+    #[error("unknown anchor `{name}`")]
     UnknownAlias {
         #[source_code]
         #[label("unknown anchor")]
@@ -141,22 +141,22 @@ pub enum YamlError {
         #[help]
         help: String,
     },
-    #[error("`*{name}` stands within the value it names")]
+    #[error("`*{name}` is inside the value that it refers to")]
     AliasWithin {
         #[source_code]
-        #[label("names a value that contains it")]
+        #[label("refers to a value that contains it")]
         at: Span,
         name: String,
     },
     #[error("only mappings can be merged with `<<`")]
     MergeOfOther {
         #[source_code]
-        #[label("no mapping")]
+        #[label("not a mapping")]
         at: Span,
     },
     #[error("unknown tag `{tag}`")]
     #[diagnostic(help(
-        "known are `!vault`, `!unsafe`, and YAML's own `!!str`, `!!int`, `!!float`, `!!bool` and `!!null`"
+        "supported are `!vault`, `!unsafe`, and YAML's own `!!str`, `!!int`, `!!float`, `!!bool` and `!!null`"
     ))]
     UnknownTag {
         #[source_code]
@@ -164,7 +164,7 @@ pub enum YamlError {
         at: Span,
         tag: String,
     },
-    #[error("this is not what `{tag}` says")]
+    #[error("this value does not match its tag `{tag}`")]
     TagMismatch {
         #[source_code]
         #[label("no {tag}")]
@@ -179,23 +179,23 @@ pub enum YamlError {
         at: Span,
     },
     #[error("a whole number with too many digits")]
-    #[diagnostic(help("quote it, to have it as text: '{value}'"))]
+    #[diagnostic(help("quote it to make it text: '{value}'"))]
     BigInt {
         #[source_code]
         #[label("too large")]
         at: Span,
         value: String,
     },
-    #[error("there is no such date as `{value}`")]
-    #[diagnostic(help("quote it, to have it as text: '{value}'"))]
+    #[error("`{value}` is not a valid date")]
+    #[diagnostic(help("quote it to make it text: '{value}'"))]
     NoSuchDate {
         #[source_code]
         #[label("YAML reads this as a date")]
         at: Span,
         value: String,
     },
-    #[error("`{value}` has a meaning of its own in YAML")]
-    #[diagnostic(help("quote it, to have it as text: '{value}'"))]
+    #[error("`{value}` has a special meaning in YAML")]
+    #[diagnostic(help("quote it to make it text: '{value}'"))]
     Indicator {
         #[source_code]
         #[label("not allowed as a value")]
@@ -213,11 +213,11 @@ pub enum YamlError {
     },
 }
 
-/// What should be looked at, but can be read.
+/// Readable, but probably a mistake.
 #[derive(Debug, Diagnostic, Error)]
 #[diagnostic(severity(Warning))]
 pub enum YamlWarning {
-    #[error("the key `{key}` is given twice; the last one counts")]
+    #[error("duplicate key `{key}`; the last one is used")]
     #[diagnostic(help("remove one of the two"))]
     DuplicateKey {
         key: String,

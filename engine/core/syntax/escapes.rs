@@ -1,9 +1,10 @@
-//! Backslashes in `key=value` text: of tasks, and of `--extra-vars`.
+//! Backslash escapes in `key=value` text, of tasks and of `--extra-vars`.
 
 use rplay_wire::hex::is_hex;
 
-/// What the escapes that Ansible decodes there stand for: `\n` and its like, `\x41`, `\u0041`, `\U00000041`, and a
-/// backslash before a quote or another one. Any other backslash stands for itself.
+/// Decodes the escapes that Ansible decodes there: `
+/// ` and the like, `\x41`, `\u0041`, `\U00000041`, and a backslash before a
+/// quote or another backslash. Any other backslash is kept.
 pub(crate) fn unescaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

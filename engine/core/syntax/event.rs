@@ -1,4 +1,4 @@
-//! The parts of a YAML text in the order of reading. The only file that knows which parser is used.
+//! The events of a YAML file. The only file that depends on the parser.
 
 use std::{
     io::{Chain, Read},
@@ -10,7 +10,7 @@ use libyaml_safer::{EventData, MappingStyle, Mark, Parser, ScalarStyle, Sequence
 use super::Style;
 use crate::quiet;
 
-/// One part of a YAML text and the bytes where it stands.
+/// A YAML event and its byte range.
 pub(super) struct Event {
     pub kind: EventKind,
     pub range: Range<usize>,
@@ -29,16 +29,16 @@ pub(super) enum EventKind {
     MapEnd,
 }
 
-/// Why a text is no YAML, in the words of the parser.
+/// Why a text is not valid YAML, in the parser's words.
 pub(super) struct ParseError {
     pub problem: &'static str,
-    /// Byte offset of what is wrong.
+    /// Byte offset of the error.
     pub at: usize,
-    /// Where the part began that could not be read to its end.
+    /// Start of the element that could not be parsed.
     pub began: Option<usize>,
 }
 
-/// Reads a text part by part; after a fault nothing follows.
+/// Reads events one by one; none follow an error.
 pub(super) struct Events<'t> {
     text: &'t str,
     parser: Parser<Chain<&'t [u8], &'static [u8]>>,
@@ -50,16 +50,16 @@ impl<'t> Events<'t> {
     pub fn new(text: &'t str) -> Self {
         let mut parser = Parser::new();
         parser.set_encoding(libyaml_safer::Encoding::Utf8);
-        // The parser cannot stand a block scalar that ends without a line break.
+        // The parser fails on a block scalar at the end without a line break.
         let end: &'static [u8] = if text.ends_with('\n') { b"" } else { b"\n" };
         parser.set_input(text.as_bytes().chain(end));
         Events { text, parser, last: 0 }
     }
 
     pub fn read(&mut self) -> Result<Event, ParseError> {
-        // The parser has a few panics left, such as for a comma behind a tag.
+        // The parser still panics in some cases, such as a comma after a tag.
         let parsed = quiet::catch(|| self.parser.parse()).ok_or(ParseError {
-            problem: "this cannot be read as YAML",
+            problem: "this is not valid YAML",
             at: self.last,
             began: None,
         })?;
@@ -108,7 +108,7 @@ impl<'t> Events<'t> {
         Ok(Event { kind, range })
     }
 
-    /// Whether the line break that was added to the text is part of the value of a last block scalar.
+    /// Whether the line break added to the text is part of the value of a final block scalar.
     fn added_break_counts(&self, raw: &str) -> bool {
         let last = raw.rsplit('\n').next().unwrap_or_default();
         let keeps = raw.lines().next().is_some_and(|header| header.split('#').next().is_some_and(|h| h.contains('+')));
@@ -124,14 +124,14 @@ impl<'t> Events<'t> {
         at
     }
 
-    /// Where a value begins behind its tag and anchor.
+    /// Where a value starts after its tag and anchor.
     fn skip_properties(&self, range: Range<usize>) -> usize {
         let mut at = range.start;
         while let Some(rest) = self.text.get(at..range.end)
             && rest.starts_with(['!', '&'])
         {
             at += rest.find(char::is_whitespace).unwrap_or(rest.len());
-            // Comments may stand between a tag and a value on the next line.
+            // Comments may separate a tag from a value on the next line.
             while let Some(rest) = self.text.get(at..range.end) {
                 let space = rest.len() - rest.trim_start().len();
                 at += space;
@@ -145,7 +145,7 @@ impl<'t> Events<'t> {
     }
 }
 
-/// The parser tells no place for characters that YAML does not allow at all.
+/// The parser gives no location for characters that YAML does not allow at all.
 fn control_character(text: &str) -> usize {
     text.char_indices()
         .find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}'))

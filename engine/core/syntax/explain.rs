@@ -1,12 +1,12 @@
-//! What a person did wrong when the parser cannot go on. The parser says where it stopped; what was meant
-//! is told by the line.
+//! Explains what is wrong when the parser cannot continue. The parser gives the location; the line shows what was
+//! meant.
 
 use std::{ops::Range, sync::Arc};
 
 use super::{error::YamlError, event::ParseError};
 use crate::source::{Source, Span};
 
-/// Turns a fault of the parser into one that says what to write.
+/// Turns a parser error into one that says how to fix it.
 pub(super) fn explain(source: &Arc<Source>, fault: ParseError) -> YamlError {
     let text = source.text.as_str();
     let at = Line::around(text, fault.at);
@@ -53,14 +53,14 @@ pub(super) fn explain(source: &Arc<Source>, fault: ParseError) -> YamlError {
             Some(_) => YamlError::ListBesideKey {
                 at: span(fault.at..at.value_end()),
                 help: format!(
-                    "put `{}` on a line of its own, below the key and indented",
+                    "put `{}` on its own line below the key, indented",
                     at.text(text, fault.at..at.value_end())
                 ),
             },
             None => YamlError::Indentation {
                 at: span(at.content()),
-                label: "no list can begin here".to_owned(),
-                help: "the value of the key above is complete; a list would have to be its only value".to_owned(),
+                label: "a list cannot begin here".to_owned(),
+                help: "the key above already has a value".to_owned(),
             },
         },
         "could not find expected ':'" => missing_colon(source, began.unwrap_or(at)),
@@ -74,12 +74,12 @@ pub(super) fn explain(source: &Arc<Source>, fault: ParseError) -> YamlError {
                 YamlError::Other {
                     at: span(fault.at..fault.at + 1),
                     problem: format!("a `,` or `{close_c}` is missing"),
-                    help: Some("a value that holds brackets, commas or colons needs quotes".to_owned()),
+                    help: Some("quote values that contain brackets, commas or colons".to_owned()),
                 }
             } else {
                 YamlError::UnclosedBracket {
                     at: span(open..open + 1),
-                    help: format!("close it with `{close_c}`; a value that begins with `{open_c}` needs quotes"),
+                    help: format!("close it with `{close_c}`; quote values that begin with `{open_c}`"),
                 }
             }
         }
@@ -93,7 +93,7 @@ pub(super) fn explain(source: &Arc<Source>, fault: ParseError) -> YamlError {
     }
 }
 
-/// The bytes of an unquoted template that begins at `start`, to the end of the value.
+/// The bytes of an unquoted template that begins at `start`, up to the end of the value.
 pub(super) fn unquoted_template(text: &str, start: usize) -> Range<usize> {
     let line = Line::around(text, start);
     let prefix = line.text(text, line.start..start).trim_end();
@@ -105,7 +105,7 @@ pub(super) fn unquoted_template(text: &str, start: usize) -> Range<usize> {
     start..end.max(start)
 }
 
-/// Help that repeats the line with `value` quoted.
+/// Help text that repeats the line with `value` quoted.
 pub(super) fn corrected(text: &str, value: Range<usize>) -> String {
     let line = Line::around(text, value.start);
     let before = line.text(text, line.start..value.start).trim_start();
@@ -162,14 +162,14 @@ impl<'t> Line<'t> {
         start..self.value_end().max(start)
     }
 
-    /// The key of the line, or else all of it, for sentences.
+    /// The line's key, or the whole line, for messages.
     fn shown(self) -> String {
         let entry = self.entry();
         let end = self.first_colon(usize::MAX).unwrap_or(entry.end);
         format!("`{}`", self.text(self.whole, entry.start..end))
     }
 
-    /// Without list dashes too, so that it begins at the key.
+    /// The content without list dashes.
     fn entry(self) -> Range<usize> {
         let Range { mut start, end } = self.content();
         while let Some(rest) = self.text(self.whole, start..end).strip_prefix("- ") {
@@ -178,7 +178,7 @@ impl<'t> Line<'t> {
         start..end
     }
 
-    /// Where a value ends that goes to the end of the line: before a comment and trailing space.
+    /// Where a value ends that extends to the end of the line: before a comment and trailing space.
     fn value_end(self) -> usize {
         let all = self.all();
         let mut quote = None;
@@ -212,7 +212,7 @@ impl<'t> Line<'t> {
         Some(from..from + (rest.len() - rest.trim_start_matches('\t').len()))
     }
 
-    /// The first colon that ends a key, if it stands before `limit`.
+    /// The first colon that ends a key, if it is before `limit`.
     fn first_colon(self, limit: usize) -> Option<usize> {
         let entry = self.entry();
         let text = self.text(self.whole, entry.start..limit.min(entry.end));
@@ -222,7 +222,7 @@ impl<'t> Line<'t> {
             .map(|at| entry.start + at)
     }
 
-    /// The place of a `{{` or `{%` that begins a value without quotes, not behind `limit`.
+    /// The start of a `{{` or `{%` that begins an unquoted value, up to `limit`.
     fn bare_template(self, limit: usize) -> Option<usize> {
         let all = self.all();
         all.match_indices("{{")
@@ -248,7 +248,7 @@ fn unclosed_quote(source: &Arc<Source>, open: usize) -> YamlError {
     }
 }
 
-/// `key: value: more`, or a line that was taken for a part of the value above.
+/// `key: value: more`, or a line that was read as part of the value above.
 fn second_colon(source: &Arc<Source>, line: Line, at: usize) -> YamlError {
     let text = source.text.as_str();
     if let Some(colon) = line.first_colon(at) {
@@ -262,7 +262,7 @@ fn second_colon(source: &Arc<Source>, line: Line, at: usize) -> YamlError {
     let Some(above) = line.above() else {
         return YamlError::Other {
             at: Span::new(source, at..at + 1),
-            problem: "a colon where no key can end".to_owned(),
+            problem: "unexpected colon".to_owned(),
             help: None,
         };
     };
@@ -274,8 +274,8 @@ fn second_colon(source: &Arc<Source>, line: Line, at: usize) -> YamlError {
     let above_key = line.text(text, above.entry().start..above.first_colon(usize::MAX).unwrap_or(above.end));
     YamlError::Indentation {
         at: Span::new(source, line.entry().start..at),
-        label: "indented more than the key above, so YAML reads it as part of that value".to_owned(),
-        help: format!("line `{key}` up with `{above_key}`: indent it by {spaces} spaces"),
+        label: "indented further than the key above, so YAML reads it as part of that value".to_owned(),
+        help: format!("align `{key}` with `{above_key}`: indent it by {spaces} spaces"),
     }
 }
 
@@ -289,7 +289,7 @@ fn missing_colon(source: &Arc<Source>, line: Line) -> YamlError {
     YamlError::MissingColon { at: Span::new(source, entry.start..entry.start + key_end), help }
 }
 
-/// Something in a mapping that is no key.
+/// Something in a mapping that is not a key.
 fn expected_key(source: &Arc<Source>, line: Line, fault: &ParseError) -> YamlError {
     let text = source.text.as_str();
     let before = line.text(text, line.content().start..fault.at).trim_end();
@@ -310,14 +310,14 @@ fn expected_key(source: &Arc<Source>, line: Line, fault: &ParseError) -> YamlErr
     if !before.is_empty() {
         return YamlError::Other {
             at: Span::new(source, fault.at..line.value_end()),
-            problem: "text after a value that is complete".to_owned(),
-            help: Some("a value that holds brackets or braces needs quotes".to_owned()),
+            problem: "text after a complete value".to_owned(),
+            help: Some("quote values that contain brackets or braces".to_owned()),
         };
     }
     outside(source, line, fault)
 }
 
-/// The nearest line above that opens a quote and does not close it.
+/// The nearest line above with an unclosed quote.
 fn opening_quote_above(line: Line, quote: char) -> Option<usize> {
     let mut line = line.above()?;
     loop {
@@ -328,7 +328,7 @@ fn opening_quote_above(line: Line, quote: char) -> Option<usize> {
     }
 }
 
-/// A line that belongs to nothing above.
+/// A line that belongs to nothing above it.
 fn outside(source: &Arc<Source>, line: Line, fault: &ParseError) -> YamlError {
     let text = source.text.as_str();
     let content = line.content();
@@ -337,9 +337,9 @@ fn outside(source: &Arc<Source>, line: Line, fault: &ParseError) -> YamlError {
     let Some(began) = fault.began else {
         return YamlError::Indentation {
             at: Span::new(source, content),
-            label: "the value above has ended before this line".to_owned(),
+            label: "the value above ended before this line".to_owned(),
             help:
-                "a file is one list or one mapping: indent this line, or make it an item or a key like the first line"
+                "a file must be one list or one mapping: indent this line, or make it an item or a key like the first line"
                     .to_owned(),
         };
     };
@@ -347,32 +347,39 @@ fn outside(source: &Arc<Source>, line: Line, fault: &ParseError) -> YamlError {
     if fault.problem.contains("'-'") && !item && column == expected {
         return YamlError::Indentation {
             at: Span::new(source, content),
-            label: "neither an item of the list nor a part of the item above".to_owned(),
-            help: format!("indent it by {} spaces, to belong to the item above, or begin it with `- `", expected + 2),
+            label: "neither a list item nor part of the item above".to_owned(),
+            help: format!(
+                "indent it by {} spaces to make it part of the item above, or begin it with `- `",
+                expected + 2
+            ),
         };
     }
     let number = |line: Line| source.line_column(line.start).0;
     let (label, help) = match nearest_column(line, item) {
         Some((like, spaces)) if spaces == column => (
-            format!("in line with {} in line {}, but that block has ended", like.shown(), number(like)),
-            "move it up to where it belongs, or line it up with the block right above".to_owned(),
+            format!("aligned with {} in line {}, but that block has ended", like.shown(), number(like)),
+            "move it up to where it belongs, or align it with the block above".to_owned(),
         ),
         Some((like, spaces)) => (
-            if item { "this item is in line with no list above" } else { "this key is in line with no key above" }
-                .to_owned(),
+            if item {
+                "this item is not aligned with any list above"
+            } else {
+                "this key is not aligned with any key above"
+            }
+            .to_owned(),
             format!("indent it by {spaces} spaces, like {} in line {}", like.shown(), number(like)),
         ),
-        None => ("nothing like this can stand here".to_owned(), "line it up with the block it belongs to".to_owned()),
+        None => ("unexpected here".to_owned(), "align it with the block that it belongs to".to_owned()),
     };
     YamlError::Indentation { at: Span::new(source, content), label, help }
 }
 
-/// The line above whose item or key stands at the column nearest to this one's, and that column.
+/// The line above whose item or key is at the nearest column, and that column.
 fn nearest_column<'t>(line: Line<'t>, item: bool) -> Option<(Line<'t>, usize)> {
     let column = line.content().start - line.start;
     let mut best: Option<(usize, Line, usize)> = None;
     let mut above = line.above();
-    // Farther away it would be guessing.
+    // Beyond that it would be a guess.
     for _ in 0..100 {
         let Some(candidate) = above else { break };
         let place = if item { candidate.content() } else { candidate.entry() };

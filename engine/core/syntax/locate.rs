@@ -1,27 +1,29 @@
-//! Where a piece of a scalar's value stands in its source: the way back through quotes, escapes, folding
-//! and indentation.
+//! Locates a part of a scalar's value in its source, back through quotes, escapes, folding and indentation.
 
 use std::ops::Range;
 
 use super::Style;
 use crate::source::Span;
 
-/// The place of `range` (bytes of `text`) in the source, when `span` is where the scalar stands and
-/// `style` how it was written. `text` is the scalar's value or a part of it. When the way back cannot be
-/// found, as for a text that was put together, the answer is the whole scalar.
+/// The location of `range` (bytes of `text`) in the source. `span` is the scalar's location and `style` how it was
+/// written.
+/// `text` is the scalar's value or a part of it. If the part cannot be located, as in a text that was assembled, the
+/// result
+/// is the whole scalar.
 pub fn locate(text: &str, span: &Span, style: Style, range: Range<usize>) -> Span {
     let raw = span.text();
     let found = match style {
         Style::Plain => place(text, &flow(raw, 0, Style::Plain), &range),
         Style::Single | Style::Double => {
             let quote = if style == Style::Single { '\'' } else { '"' };
-            // A span within a quoted scalar does not begin at the quote.
+            // A span inside a quoted scalar does not begin at the quote.
             let inside = if raw.starts_with(quote) { place(text, &flow(raw, 1, style), &range) } else { None };
             inside.or_else(|| place(text, &flow(raw, 0, style), &range))
         }
         Style::Literal | Style::Folded if raw.starts_with(['|', '>']) => {
-            // The indentation is told by the first line, unless the header gives it relative to a parent
-            // that is not known here: so the candidates are tried, the likeliest first.
+            // The first line shows the indentation, unless the header gives it relative to an unknown parent. Then the
+            // candidates are
+            // tried, the most likely first.
             let widest = raw
                 .lines()
                 .skip(1)
@@ -37,11 +39,11 @@ pub fn locate(text: &str, span: &Span, style: Style, range: Range<usize>) -> Spa
     }
 }
 
-/// A value as it was read, each character with the bytes of the source it came from.
+/// A parsed value; each character with the source bytes it came from.
 #[derive(Default)]
 struct Read {
     value: String,
-    /// For each character: its offset in `value` and its bytes in the source.
+    /// For each character, its offset in `value` and its bytes in the source.
     origin: Vec<(usize, Range<usize>)>,
 }
 
@@ -57,7 +59,7 @@ impl Read {
         }
     }
 
-    /// The character which holds the byte `offset` of the value.
+    /// The character that contains the byte `offset` of the value.
     fn origin_of(&self, offset: usize) -> Option<&Range<usize>> {
         let at = self.origin.partition_point(|(start, _)| *start <= offset).checked_sub(1)?;
         self.origin.get(at).map(|(_, origin)| origin)
@@ -65,7 +67,7 @@ impl Read {
 }
 
 fn place(text: &str, read: &Read, range: &Range<usize>) -> Option<Range<usize>> {
-    // Final line breaks depend on the chomping and belong to no error.
+    // Final line breaks depend on chomping and are never the cause of an error.
     let text = text.trim_end_matches('\n');
     let base = read.value.find(text)?;
     let last = text.len();
@@ -126,7 +128,7 @@ fn flow(raw: &str, from: usize, style: Style) -> Read {
     read
 }
 
-/// One line break becomes a space, more become one less.
+/// One line break becomes a space, several become one less.
 fn fold(read: &mut Read, breaks: &mut Vec<(char, Range<usize>)>, joined: bool) {
     match breaks.len() {
         0 => {}
@@ -139,7 +141,7 @@ fn fold(read: &mut Read, breaks: &mut Vec<(char, Range<usize>)>, joined: bool) {
 /// Reads a literal or folded scalar whose lines are indented by `indent` spaces.
 fn block(raw: &str, indent: usize, style: Style) -> Read {
     let mut read = Read::default();
-    // The header: indicators and perhaps a comment.
+    // The header: indicators and possibly a comment.
     let mut chars = Chars { raw, at: raw.find('\n').unwrap_or(raw.len()) };
     chars.next();
     let mut first_break: Option<(char, Range<usize>)> = None;
@@ -184,7 +186,8 @@ fn block(raw: &str, indent: usize, style: Style) -> Read {
     read
 }
 
-/// Characters with their bytes; every line break is `\n`.
+/// Characters with their bytes; all line breaks are `
+/// `.
 struct Chars<'r> {
     raw: &'r str,
     at: usize,
@@ -200,7 +203,7 @@ impl Chars<'_> {
         self.raw.get(self.at..)?.chars().next()
     }
 
-    /// The character that a backslash and what follows mean; the backslash has been read.
+    /// The character that an escape stands for; the backslash was already read.
     fn escape(&mut self) -> Option<Escape> {
         let (c, _) = self.next()?;
         let digits = match c {
@@ -258,7 +261,8 @@ mod tests {
     use super::*;
     use crate::{source::Source, syntax::yaml};
 
-    /// Reads `source` with the real reader, takes the value of its first key, and gives back what stands in the
+    /// Loads `source`, takes the value of its first key, and returns the source text at the location of `piece` in the
+    /// value.
     /// source where `piece` is in the value.
     fn there(source: &str, piece: &str) -> String {
         let source = Source::inline("test.yml", source);

@@ -1,17 +1,17 @@
-//! YAML values that know where they stand.
+//! YAML values with their locations.
 
 use std::sync::Arc;
 
 use crate::source::Span;
 
-/// A YAML value with its place.
+/// A YAML value with its location.
 #[derive(Clone, Debug)]
 pub struct Node {
     pub span: Span,
     pub kind: Kind,
 }
 
-/// What a node is, by the rules of YAML 1.1 as PyYAML applies them.
+/// The type of a node by the rules of YAML 1.1, as PyYAML applies them.
 #[derive(Clone, Debug)]
 pub enum Kind {
     Null,
@@ -22,11 +22,11 @@ pub enum Kind {
     Time(Arc<str>),
     Str(Text),
     Seq(Vec<Node>),
-    /// In the order written, merge keys resolved, no key twice.
+    /// In the order written, with merge keys resolved and unique keys.
     Map(Vec<(Node, Node)>),
 }
 
-/// A scalar that is text.
+/// A text scalar.
 #[derive(Clone, Debug)]
 pub struct Text {
     pub value: Arc<str>,
@@ -48,7 +48,7 @@ pub enum Style {
 }
 
 impl Node {
-    /// The same node with nothing in it a template (`!unsafe`).
+    /// The same node, marked as containing no templates (`!unsafe`).
     pub fn without_templates(self) -> Node {
         let kind = match self.kind {
             Kind::Str(text) => Kind::Str(Text { no_template: true, ..text }),

@@ -1,9 +1,10 @@
-//! What a scalar means by the rules of YAML 1.1, as PyYAML and therefore Ansible applies them: `yes` is a
-//! boolean, `0644` is octal, `1:30` is ninety.
+//! The types of scalars by the rules of YAML 1.1, as PyYAML and therefore Ansible apply them: `yes` is a boolean,
+//! `0644` is
+//! octal, `1:30` is ninety.
 
 use super::Kind;
 
-/// What a plain scalar without a tag means; `None` when it is text.
+/// The value of a plain scalar without a tag; `None` if it is text.
 pub(super) fn resolve(text: &str) -> Result<Option<Kind>, ScalarError> {
     let Some(first) = text.bytes().next() else { return Ok(Some(Kind::Null)) };
     Ok(match first {
@@ -25,8 +26,7 @@ pub(super) fn resolve(text: &str) -> Result<Option<Kind>, ScalarError> {
     })
 }
 
-/// What a scalar means whose tag says its type (`!!int "3"`); `None` for a tag that is not one of YAML's
-/// scalar types.
+/// The value of a scalar with a type tag (`!!int "3"`); `None` for a tag that is not one of YAML's scalar types.
 pub(super) fn resolve_tagged(tag: &str, text: &str) -> Option<Result<Kind, ScalarError>> {
     let mismatch = ScalarError::Mismatch;
     Some(match tag {
@@ -48,16 +48,16 @@ pub(super) fn resolve_tagged(tag: &str, text: &str) -> Option<Result<Kind, Scala
     })
 }
 
-/// Why a scalar has no value.
+/// Why a scalar is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ScalarError {
-    /// More digits than the engine calculates with.
+    /// More digits than rplay can represent.
     BigInt,
     /// `2024-13-45`.
     NoSuchDate,
-    /// `=` and `<<` have a meaning as keys only.
+    /// `=` and `<<` have a meaning only as keys.
     Indicator,
-    /// Not of the type its tag says.
+    /// Does not match its tag.
     Mismatch,
 }
 
@@ -82,7 +82,7 @@ fn digit_or_underscore(b: u8) -> bool {
     b.is_ascii_digit() || b == b'_'
 }
 
-/// `:30:05` behind the first number of a number to base sixty.
+/// `:30:05` after the first number of a base-60 number.
 fn is_sixties(mut rest: &str) -> bool {
     if !rest.starts_with(':') {
         return false;
@@ -122,7 +122,7 @@ fn is_int(text: &str) -> bool {
     }
 }
 
-/// The value of a text that [`is_int`]; `None` when it needs more than 127 bits.
+/// The value of a text that [`is_int`]; `None` if it needs more than 127 bits.
 fn int(text: &str) -> Option<i128> {
     let clean = text.replace('_', "");
     let body = unsigned(&clean);
@@ -177,7 +177,7 @@ fn float(text: &str) -> Option<f64> {
         ".inf" => f64::INFINITY,
         ".nan" => f64::NAN,
         _ if body.contains(':') => {
-            // The order of the additions is Python's, to the last bit.
+            // The additions are in Python's order, so that the result is identical to the last bit.
             let mut base = 1.0;
             let mut sum = 0.0;
             for part in body.rsplit(':') {
@@ -191,7 +191,7 @@ fn float(text: &str) -> Option<f64> {
     Some(if clean.starts_with('-') { -value } else { value })
 }
 
-/// The parts of a date or time as written.
+/// The parts of a date or time.
 struct Stamp<'t> {
     date: [&'t str; 3],
     time: Option<Clock<'t>>,
@@ -258,7 +258,7 @@ fn is_timestamp(text: &str) -> bool {
     read_timestamp(text).is_some()
 }
 
-/// The date or time as Python's `str()` writes it; `None` when there is no such day or hour.
+/// The date or time in the format of Python's `str()`; `None` if it does not exist.
 fn timestamp(text: &str) -> Option<String> {
     let Stamp { date: [year, month, day], time } = read_timestamp(text)?;
     let [year, month, day]: [u32; 3] = [year.parse().ok()?, month.parse().ok()?, day.parse().ok()?];
@@ -307,7 +307,7 @@ mod tests {
     use super::*;
     use crate::{source::Source, syntax::yaml};
 
-    /// Every row of the table that PyYAML itself filled in.
+    /// All rows of a table recorded from PyYAML.
     #[test]
     fn scalars_mean_what_pyyaml_says() {
         let mut rows = 0;

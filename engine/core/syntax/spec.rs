@@ -1,4 +1,4 @@
-//! The argument specs of roles, and the check of a role's arguments against them, in Ansible's words.
+//! Argument specifications of roles, and the validation of arguments against them, with Ansible's messages.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use rplay_contract::argtypes::python_float;
 use super::{Kind, Node};
 use crate::source::Span;
 
-/// The specs of a role by entry point (`main`, and other task files).
+/// The specifications of a role by entry point (`main`, and other task files).
 #[derive(Clone, Debug, Default)]
 pub struct ArgumentSpecs {
     pub entry_points: IndexMap<Arc<str>, ArgumentSpec>,
@@ -25,7 +25,7 @@ pub struct ArgumentSpec {
 /// One argument.
 #[derive(Clone, Debug)]
 pub struct ArgumentOption {
-    /// Where it is named.
+    /// Its location.
     pub span: Span,
     pub kind: ArgumentType,
     pub required: bool,
@@ -40,7 +40,7 @@ pub struct ArgumentOption {
 }
 
 impl ArgumentOption {
-    /// An option about which nothing is said: text, not required.
+    /// An option without attributes: text, not required.
     pub(super) fn new(span: Span) -> Self {
         ArgumentOption {
             span,
@@ -87,7 +87,7 @@ impl ArgumentType {
         ArgumentType::Bits,
     ];
 
-    /// As it is written in a spec.
+    /// The name in a specification.
     pub fn name(self) -> &'static str {
         match self {
             ArgumentType::Str => "str",
@@ -111,17 +111,18 @@ impl ArgumentType {
     }
 }
 
-/// What is wrong with the arguments that a role was given.
+/// An error in a role's arguments.
 #[derive(Clone, Debug)]
 pub struct ArgumentError {
-    /// As Ansible says it, one entry of `argument_errors`.
+    /// Ansible's message, an entry of `argument_errors`.
     pub msg: String,
-    /// Where the option is specified; `None` for arguments that are not.
+    /// Where the option is specified; `None` for unspecified arguments.
     pub option: Option<Span>,
 }
 
-/// Checks rendered arguments. `values` are the variables that the spec names and whatever else was given
-/// to the role expressly; the latter is refused where the spec does not name it.
+/// Validates rendered arguments. `values` are the variables named by the specification and all others that were passed
+/// to
+/// the role explicitly; the latter are rejected if the specification does not name them.
 pub fn validate(
     options: &IndexMap<Arc<str>, ArgumentOption>,
     values: &IndexMap<Arc<str>, Value>,
@@ -211,7 +212,7 @@ fn check(
     }
 }
 
-/// The items of a list as the spec's element type.
+/// The items of a list, converted to the element type.
 fn elements(name: &str, option: &ArgumentOption, value: &Value, faults: &mut Vec<ArgumentError>) -> Option<Value> {
     let kind = option.elements.filter(|_| option.kind == ArgumentType::List)?;
     let mut converted = Vec::new();
@@ -246,12 +247,12 @@ fn outside_choices(name: &str, option: &ArgumentOption, value: &Value) -> Option
             format!("value of {name} must be one or more of: {}. Got no match for: {}", allowed(), others.join(", "))
         });
     }
-    // A secret is not repeated, where Ansible would.
+    // Unlike in Ansible, a secret value is not repeated.
     let got = if option.no_log { "a hidden value".to_owned() } else { python_text(value) };
     (!fits(value)).then(|| format!("value of {name} must be one of: {}, got: {got}", allowed()))
 }
 
-/// YAML made a boolean of a word that is the one choice it can mean.
+/// Whether YAML read a boolean from a word that matches exactly one choice.
 fn is_one_boolean_word(choices: &[Value], value: &Value) -> bool {
     let words: &[&str] = match value.as_str() {
         Some("True") => &["y", "yes", "on", "1", "true", "t"],
@@ -273,7 +274,7 @@ fn constant(node: &Node) -> Value {
     }
 }
 
-/// The value as the type, or why it cannot be.
+/// The value converted to the type, or why it cannot be.
 fn convert(kind: ArgumentType, value: &Value) -> Result<Value, String> {
     let class = || format!("<class '{}'> cannot be converted to", type_name(value));
     let text = value.as_str().map(str::trim);
@@ -410,7 +411,7 @@ fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// As Python's `str()`.
+/// Same as Python's `str()`.
 fn python_text(value: &Value) -> String {
     match value.as_str() {
         Some(text) => text.to_owned(),
@@ -418,7 +419,7 @@ fn python_text(value: &Value) -> String {
     }
 }
 
-/// As Python's `repr()`.
+/// Same as Python's `repr()`.
 fn python_repr(value: &Value) -> String {
     match value.kind() {
         ValueKind::None | ValueKind::Undefined => "None".to_owned(),
@@ -468,7 +469,7 @@ mod tests {
         validate(&specs.entry_points["main"].options, &given).into_iter().map(|fault| fault.msg).collect()
     }
 
-    /// Right-hand sides were said by ansible-core 2.19.
+    /// Right-hand sides were recorded from ansible-core 2.19.
     #[test]
     fn words_are_those_of_ansible() {
         for (options, given, expected) in [

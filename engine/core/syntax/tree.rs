@@ -1,11 +1,11 @@
-//! What a playbook says, as it was written: nothing followed, nothing inlined, nothing rendered.
+//! A playbook as written: nothing resolved, inlined or rendered.
 
 use std::{path::PathBuf, sync::Arc};
 
 use super::Node;
 use crate::source::{Source, Span, Spanned};
 
-/// A name and where it stands.
+/// A name and its location.
 pub type Word = Spanned<Arc<str>>;
 
 /// A file of plays.
@@ -24,7 +24,7 @@ pub enum PlaybookEntry {
 #[derive(Clone, Debug)]
 pub struct ImportPlaybook {
     pub span: Span,
-    /// The file, as written; it may be a template.
+    /// The file as written; it may be a template.
     pub file: Node,
     pub keywords: Keywords,
 }
@@ -32,7 +32,7 @@ pub struct ImportPlaybook {
 /// One play.
 #[derive(Clone, Debug)]
 pub struct Play {
-    /// The whole play; its first line is the place that Ansible names.
+    /// The whole play; Ansible's location is its first line.
     pub span: Span,
     pub hosts: Node,
     pub keywords: Keywords,
@@ -60,7 +60,7 @@ pub struct RoleUse {
     pub span: Span,
     pub name: Word,
     pub keywords: Keywords,
-    /// Keys that are no keywords are parameters of the role.
+    /// Keys that are not keywords are parameters of the role.
     pub params: Vec<(Word, Node)>,
 }
 
@@ -104,11 +104,11 @@ pub struct Task {
 /// The module or action and its arguments.
 #[derive(Clone, Debug)]
 pub struct Action {
-    /// As written: short, or with its collection.
+    /// As written: short or fully qualified.
     pub name: Word,
     /// Named arguments, from a mapping, from `key=value` text and from `args:`.
     pub args: Vec<(Word, Node)>,
-    /// Free text (`command: echo hi`) without the `key=value` pairs that were taken out of it.
+    /// Free-form text (`command: echo hi`) without the `key=value` pairs that were extracted.
     pub free: Option<Node>,
     /// Arguments given as one template that yields a mapping (`args: "{{ options }}"`).
     pub whole: Option<Node>,
@@ -131,12 +131,11 @@ pub struct LoopControl {
     pub extended: Option<Node>,
     pub extended_allitems: Option<Node>,
     pub break_when: Option<Node>,
-    /// Ours: how many items run side by side on a host.
+    /// An extension: the number of concurrent items on a host.
     pub parallel: Option<Node>,
 }
 
-/// The keywords that plays, roles, blocks and tasks share; what a play, role or block says holds for the
-/// tasks in it.
+/// The keywords shared by plays, roles, blocks and tasks; the tasks inside inherit them.
 #[derive(Clone, Debug, Default)]
 pub struct Keywords {
     pub name: Option<Node>,
@@ -167,15 +166,15 @@ pub struct Keywords {
     pub timeout: Option<Node>,
 }
 
-/// `meta/main.yml` of a role, as far as a run needs it.
+/// A role's `meta/main.yml`, as far as it is needed for a run.
 #[derive(Clone, Debug, Default)]
 pub struct RoleMeta {
     pub dependencies: Vec<RoleUse>,
     pub allow_duplicates: Option<Node>,
-    /// Where names of modules and roles are looked for.
+    /// Collections to search for modules and roles.
     pub collections: Option<Node>,
     /// `argument_specs:` here or in `meta/argument_specs.yml`.
     pub argument_specs: Option<Node>,
-    /// Where `meta/main.yml` stands.
+    /// The path of `meta/main.yml`.
     pub path: Option<PathBuf>,
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::source::{Problems, Source, Span};
 
-/// A text that was read.
+/// A parsed text.
 #[derive(Debug)]
 pub struct Loaded {
     /// An empty document is null.
@@ -23,16 +23,16 @@ pub struct Loaded {
     pub warnings: Vec<YamlWarning>,
 }
 
-/// Collections within collections; deeper ones are refused, so that no text can exhaust the stack.
+/// Maximum depth of collections, so that no text can exhaust the stack.
 const DEEPEST: usize = 128;
-/// Values that aliases may add to a document ("billion laughs").
+/// Maximum number of values that aliases may add to a document ("billion laughs").
 const MOST_ALIASED: usize = 500_000;
-/// Text up to this length is kept once however often it occurs; that is the keys, above all.
+/// Text up to this length is interned; these are mostly keys.
 const SHARED_LENGTH: usize = 24;
-/// Nothing below it is a template.
+/// The tag that disables templates in a value.
 const UNSAFE: &str = "!unsafe";
 
-/// Reads a text of one document. JSON is read too, with JSON's rules for numbers.
+/// Reads a text with one document. JSON is also accepted, with JSON's rules for numbers.
 pub fn load(source: &Arc<Source>) -> Result<Loaded, Problems> {
     let text = source.text.as_str();
     let json = text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
@@ -49,11 +49,11 @@ pub fn load(source: &Arc<Source>) -> Result<Loaded, Problems> {
     };
     match reader.document() {
         Ok(node) => reader.problems.unless_any(Loaded { node, warnings: reader.warnings }),
-        // JSON can say what YAML cannot, such as an escaped pair of surrogates.
+        // JSON can represent things that YAML cannot, such as escaped surrogate pairs.
         Err(Stop::Parse(_)) if json => json_document(source),
         Err(Stop::Parse(fault)) => {
             match explain::explain(source, fault) {
-                // Told already, when it was read as a mapping in a mapping.
+                // Already reported, as a mapping in a mapping.
                 YamlError::UnquotedTemplate { at, .. } if reader.unquoted.contains(&at.range().start) => {}
                 fault => reader.problems.push(fault),
             }
@@ -66,7 +66,7 @@ pub fn load(source: &Arc<Source>) -> Result<Loaded, Problems> {
     }
 }
 
-/// Why nothing more can be read; lesser faults are collected.
+/// Why parsing stops; minor errors are collected.
 enum Stop {
     Parse(ParseError),
     Error(YamlError),
@@ -82,17 +82,17 @@ struct Reader<'t> {
     source: &'t Arc<Source>,
     events: Events<'t>,
     json: bool,
-    /// Finished values with their sizes; `None` for those still being read.
+    /// Complete values with their sizes; `None` for those still being read.
     anchors: HashMap<String, Option<(Node, usize)>>,
     aliased: usize,
     words: HashSet<Arc<str>>,
-    /// Where unquoted templates were found.
+    /// Locations of unquoted templates.
     unquoted: Vec<usize>,
     problems: Problems,
     warnings: Vec<YamlWarning>,
 }
 
-/// A value, how many values it holds, and whether it was the key `<<`.
+/// A value, the number of values in it, and whether it was the key `<<`.
 struct Item {
     node: Node,
     size: usize,
@@ -186,7 +186,7 @@ impl Reader<'_> {
                 self.remember(anchor, &item.node, item.size);
                 Ok(item)
             }
-            // An end without a beginning: the parser does not let that happen.
+            // An end event without a start; the parser never emits it.
             _ => Ok(Item { node: self.node(Kind::Null, range), size: 1, merge: false }),
         }
     }
@@ -220,7 +220,7 @@ impl Reader<'_> {
         Ok(Item { node: self.node(Kind::Map(entries), start.start..end), size, merge: false })
     }
 
-    /// Takes in the entries of `<<: *other` or `<<: [*one, *other]`, the weakest first.
+    /// Merges the entries of `<<: *other` or `<<: [*one, *other]`, the weakest first.
     fn merge(&mut self, value: Node, merged: &mut Vec<(Node, Node)>) {
         match value.kind {
             Kind::Map(entries) => merged.extend(entries),
@@ -236,7 +236,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Of the entries with equal keys the last value stays, at the first one's place, as in Python.
+    /// Among entries with equal keys, the last value is kept, at the first one's position, as in Python.
     fn unique(&mut self, entries: Vec<(Node, Node)>, warn: bool) -> Vec<(Node, Node)> {
         let mut places: HashMap<Identity, usize> = HashMap::with_capacity(entries.len());
         let mut kept: Vec<(Node, Node)> = Vec::with_capacity(entries.len());
@@ -262,7 +262,7 @@ impl Reader<'_> {
         kept
     }
 
-    /// `{{ x }}` without quotes is a mapping whose key is a mapping.
+    /// An unquoted `{{ x }}` is a mapping whose key is a mapping.
     fn collection_as_key(&mut self, key: &Node, outer: &Range<usize>) {
         let text = &self.source.text;
         if text.get(outer.start..).is_some_and(|rest| rest.starts_with("{{")) {
@@ -342,7 +342,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The event stands at the value; the tag stands before it.
+    /// The event is located at the value; the tag precedes it.
     fn unknown_tag(&mut self, tag: &str, range: &Range<usize>) {
         let tag = shown_tag(tag);
         let before = self.source.text.get(..range.start).unwrap_or_default();
@@ -370,7 +370,7 @@ impl Reader<'_> {
                 if self.aliased > MOST_ALIASED {
                     return Err(Stop::Error(YamlError::TooManyAliased { at, most: MOST_ALIASED }));
                 }
-                // A key that is an alias is text like any other.
+                // An alias used as a key is text like any other.
                 Ok(Item { node: Node { span: at, kind: node.kind.clone() }, size: *size, merge: false })
             }
             Some(None) => {
@@ -381,7 +381,7 @@ impl Reader<'_> {
                 let known = crate::source::nearest(name, self.anchors.keys().map(String::as_str));
                 let help = match known {
                     Some(known) => format!("did you mean `*{known}`?"),
-                    None => format!("an anchor `&{name}` must come before it"),
+                    None => format!("define an anchor `&{name}` before it"),
                 };
                 self.fault(YamlError::UnknownAlias { at, name: name.to_owned(), help });
                 Ok(Item { node: self.node(Kind::Null, range), size: 1, merge: false })
@@ -390,7 +390,7 @@ impl Reader<'_> {
     }
 }
 
-/// As it was written.
+/// The tag as written.
 fn shown_tag(tag: &str) -> String {
     match tag.strip_prefix("tag:yaml.org,2002:") {
         Some(short) => format!("!!{short}"),
@@ -398,7 +398,7 @@ fn shown_tag(tag: &str) -> String {
     }
 }
 
-/// What makes two keys the same one; as in Python, `1`, `1.0` and `true` are one key.
+/// Determines whether two keys are equal; as in Python, `1`, `1.0` and `true` are one key.
 #[derive(PartialEq, Eq, Hash)]
 enum Identity {
     Null,
@@ -422,7 +422,7 @@ impl Identity {
     }
 }
 
-/// What a plain scalar is in valid JSON.
+/// The value of a plain scalar in valid JSON.
 fn json_scalar(text: &str) -> Option<Kind> {
     Some(match text {
         "null" => Kind::Null,
@@ -435,7 +435,7 @@ fn json_scalar(text: &str) -> Option<Kind> {
     })
 }
 
-/// JSON without places: each value stands for the whole text.
+/// JSON without locations: each value spans the whole text.
 fn json_document(source: &Arc<Source>) -> Result<Loaded, Problems> {
     let span = Span::new(source, 0..source.text.len());
     match serde_json::from_str(&source.text) {
@@ -477,7 +477,7 @@ mod tests {
         problems.0.iter().map(|problem| problem.to_string()).collect()
     }
 
-    /// A node as JSON, for comparing.
+    /// A node as JSON, for comparison.
     fn json(node: &Node) -> String {
         match &node.kind {
             Kind::Null => "null".to_owned(),
@@ -541,7 +541,7 @@ mod tests {
         assert_eq!(faults(&laughs), ["aliases add more than 500000 values"]);
     }
 
-    /// Right-hand sides are PyYAML's.
+    /// Right-hand sides were recorded from PyYAML.
     #[test]
     fn block_scalars_may_end_without_a_line_break() {
         for (text, value) in [
@@ -578,7 +578,7 @@ mod tests {
 
     #[test]
     fn a_panic_of_the_parser_is_a_fault_like_others() {
-        assert_eq!(faults("[!x, b]"), ["this cannot be read as YAML"]);
+        assert_eq!(faults("[!x, b]"), ["this is not valid YAML"]);
     }
 
     #[test]

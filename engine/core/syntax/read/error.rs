@@ -1,11 +1,11 @@
-//! What can be wrong with a play, a role or a task.
+//! Errors in plays, roles and tasks.
 
 use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::source::Span;
 
-/// A fault of a playbook, a task file or a role's metadata at its place.
+/// An error in a playbook, a task file or a role's metadata, with its location.
 #[derive(Debug, Diagnostic, Error)]
 pub enum ReadError {
     #[error("`{name}` is not a keyword of {place}")]
@@ -14,7 +14,7 @@ pub enum ReadError {
         #[label("unknown keyword")]
         at: Span,
         name: String,
-        /// With its article: `a play`.
+        /// With an article: `a play`.
         place: &'static str,
         #[help]
         help: Option<String>,
@@ -32,19 +32,19 @@ pub enum ReadError {
     #[error("no module/action detected in task")]
     NoAction {
         #[source_code]
-        #[label("this task says no module")]
+        #[label("this task names no module")]
         at: Span,
         #[help]
         help: String,
     },
     #[error("conflicting action statements: {names}")]
-    #[diagnostic(help("a task calls one module; begin another task with `- ` for the second one"))]
+    #[diagnostic(help("a task can call only one module; begin another task with `- ` for the second one"))]
     TwoActions {
         names: String,
         #[source_code]
-        #[label("one module")]
+        #[label("first module")]
         first: Span,
-        #[label("and another one")]
+        #[label("second module")]
         second: Span,
     },
     #[error("`{name}` is not supported")]
@@ -88,7 +88,7 @@ pub enum ReadError {
         help: Option<String>,
     },
     #[error("Invalid variable name `{name}`")]
-    #[diagnostic(help("letters, digits and underscores, not beginning with a digit{also}"))]
+    #[diagnostic(help("use letters, digits and underscores, and do not begin with a digit{also}"))]
     VariableName {
         #[source_code]
         #[label("not a variable name")]
@@ -96,7 +96,7 @@ pub enum ReadError {
         name: String,
         also: String,
     },
-    #[error("a quote or template in the arguments of `{module}` is not closed")]
+    #[error("unclosed quote or template in the arguments of `{module}`")]
     Unbalanced {
         #[source_code]
         #[label("opened here")]

@@ -4,11 +4,11 @@ use std::{ops::Range, sync::Arc};
 
 use crate::syntax::unescaped;
 
-/// What a line of arguments holds.
+/// A parsed line of arguments.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     pub pairs: Vec<Pair>,
-    /// The text without the pairs; `None` when nothing is left.
+    /// The text without the pairs; `None` if nothing is left.
     pub free: Option<Arc<str>>,
 }
 
@@ -16,27 +16,27 @@ pub(super) struct Line {
 #[derive(Debug, PartialEq)]
 pub(super) struct Pair {
     pub key: String,
-    /// Bytes of the line.
+    /// Byte range in the line.
     pub key_at: Range<usize>,
-    /// Without its quotes, escapes resolved.
+    /// Without quotes, with escapes decoded.
     pub value: String,
-    /// Bytes of the line, without the quotes.
+    /// Byte range in the line, without the quotes.
     pub value_at: Range<usize>,
 }
 
-/// A quote or template that is not closed, by its first byte.
+/// An unclosed quote or template, by its first byte.
 #[derive(Debug, PartialEq)]
 pub(super) struct Unbalanced(pub usize);
 
-/// The pairs that are taken out of a command's text; all others are part of the command.
+/// The pairs that are extracted from a command's text; all others are part of the command.
 const COMMAND_PAIRS: [&str; 8] =
     ["creates", "removes", "chdir", "executable", "warn", "stdin", "stdin_add_newline", "strip_empty_ends"];
 
-/// Takes a line apart. `command` is for modules whose text is a command.
+/// Parses a line. `command` is set for modules whose text is a command.
 pub(super) fn split(text: &str, command: bool) -> Result<Line, Unbalanced> {
     let mut line = Line::default();
     let mut free = String::new();
-    // What stands between the last kept word and the next one.
+    // The text between the last kept word and the next one.
     let mut from = 0;
     let mut after_pair = false;
     for word in words(text)? {
@@ -45,11 +45,11 @@ pub(super) fn split(text: &str, command: bool) -> Result<Line, Unbalanced> {
         match pair {
             Some(pair) => {
                 free.push_str(&text[from..word.start]);
-                // The space after a pair goes with it.
+                // The space after a pair is removed with it.
                 from = word.end + (text[word.end..].len() - text[word.end..].trim_start_matches([' ', '\n']).len());
                 line.pairs.push(pair);
             }
-            // A backslash alone at the end of a line joins the lines.
+            // A lone backslash at the end of a line joins the lines.
             None if &text[word.clone()] == "\\" && text[word.end..].starts_with('\n') => {
                 free.push_str(&text[from..word.start]);
                 from = word.end + 1;
@@ -71,13 +71,13 @@ pub(super) fn split(text: &str, command: bool) -> Result<Line, Unbalanced> {
     Ok(line)
 }
 
-/// Words are parted by spaces and line breaks outside quotes and templates.
+/// Words are separated by spaces and line breaks outside of quotes and templates.
 fn words(text: &str) -> Result<Vec<Range<usize>>, Unbalanced> {
     let bytes = text.as_bytes();
     let mut words = Vec::new();
     let mut start = None;
     let mut quote: Option<(u8, usize)> = None;
-    // A template, its closing bytes, its first byte, and the quote open within it.
+    // The current template: its closing bytes, its first byte, and the open quote inside it.
     let mut template: Option<([u8; 2], usize, Option<u8>)> = None;
     let mut braces = 0usize;
     let mut at = 0;
@@ -180,7 +180,7 @@ mod tests {
         }
     }
 
-    /// Right-hand sides are what ansible-core 2.19 made of the same text.
+    /// Right-hand sides were recorded from ansible-core 2.19.
     #[test]
     fn pairs() {
         for (text, expected) in [

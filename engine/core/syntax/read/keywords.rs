@@ -1,4 +1,4 @@
-//! The keywords of each place, and what their values may be.
+//! The keywords of plays, blocks and tasks, and the types of their values.
 
 use super::{ReadError, Reader, Warning};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     syntax::{Keywords, Kind, Node},
 };
 
-/// A place where keywords stand.
+/// Something that has keywords.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Play,
@@ -18,7 +18,7 @@ pub(super) enum Place {
     LoopControl,
 }
 
-/// What all places but `loop_control` know.
+/// Keywords of all places except `loop_control`.
 const COMMON: &[&str] = &[
     "any_errors_fatal",
     "become",
@@ -56,7 +56,7 @@ impl Place {
         Place::LoopControl,
     ];
 
-    /// For sentences.
+    /// The name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Place::Play => "a play",
@@ -69,7 +69,7 @@ impl Place {
         }
     }
 
-    /// The keywords that others do not have.
+    /// The keywords that only this place has.
     fn own(self) -> &'static [&'static [&'static str]] {
         const DELEGATED: &[&str] = &["collections", "delegate_facts", "delegate_to", "when"];
         const PLAY: &[&str] = &[
@@ -139,7 +139,7 @@ impl Place {
     }
 }
 
-/// The field for a keyword that several places share.
+/// The field of a keyword that several places share.
 pub(super) fn shared<'k>(keywords: &'k mut Keywords, name: &str) -> Option<&'k mut Option<Node>> {
     Some(match name {
         "name" => &mut keywords.name,
@@ -172,7 +172,7 @@ pub(super) fn shared<'k>(keywords: &'k mut Keywords, name: &str) -> Option<&'k m
     })
 }
 
-/// What the value of a keyword may be.
+/// The type of a keyword's value.
 #[derive(Clone, Copy)]
 enum Shape {
     Bool,
@@ -191,7 +191,7 @@ enum Shape {
 }
 
 impl Shape {
-    /// Whether Ansible reads a keyword's value only when a task runs: a wrong one fails the task, if it runs at all.
+    /// Whether Ansible reads the keyword only when the task runs: an invalid value only fails the task.
     fn is_read_late(self, keyword: &str) -> bool {
         match self {
             Shape::Bool | Shape::Whole | Shape::Number => {
@@ -225,12 +225,12 @@ fn shape(name: &str) -> Shape {
     }
 }
 
-/// Whether the text waits for a template to be rendered.
+/// Whether the text contains a template.
 pub(super) fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%")
 }
 
-/// What a value is, for sentences.
+/// The type of a value, for messages.
 pub(super) fn found(node: &Node) -> &'static str {
     match &node.kind {
         Kind::Null => "nothing",
@@ -248,7 +248,7 @@ const ORDERS: [&str; 5] = ["inventory", "reverse_inventory", "sorted", "reverse_
 const BOOLEANS: [&str; 12] = ["yes", "no", "true", "false", "on", "off", "y", "n", "t", "f", "1", "0"];
 
 impl Reader<'_> {
-    /// Checks the value of a keyword as far as it is known before a run.
+    /// Checks the value of a keyword as far as it is known before the run.
     pub(super) fn check(&mut self, name: &str, node: &Node) {
         let shape = shape(name);
         let scalar = !matches!(node.kind, Kind::Seq(_) | Kind::Map(_));
@@ -294,7 +294,7 @@ impl Reader<'_> {
                 }
                 true
             }
-            // As in Ansible, the variables of a loop may have any name.
+            // As in Ansible, loop variables may have any name.
             Shape::Variable if name != "register" => scalar,
             Shape::Variable => match node.as_str() {
                 Some(variable) => {
@@ -346,9 +346,9 @@ impl Reader<'_> {
             Shape::Whole => ("a whole number", None),
             Shape::Number => ("a number", None),
             Shape::Text | Shape::Any => ("text", None),
-            Shape::Words => ("text or a list of texts", None),
+            Shape::Words => ("text or a list of strings", None),
             Shape::Condition => ("an expression", None),
-            Shape::Variable => ("the name of a variable", None),
+            Shape::Variable => ("a variable name", None),
             Shape::Variables => (
                 "a mapping",
                 matches!(node.kind, Kind::Seq(_)).then(|| "write `name: value` lines without dashes".to_owned()),
@@ -365,7 +365,7 @@ impl Reader<'_> {
         self.misfit(name, shape, format!("`{name}`"), expected, node, help);
     }
 
-    /// A value of the wrong type: an error, or a warning where Ansible finds it only when the task runs.
+    /// A value of the wrong type: an error, or a warning if Ansible only detects it when the task runs.
     fn misfit(
         &mut self,
         keyword: &str,
@@ -388,7 +388,7 @@ impl Reader<'_> {
                 let written = key.span.to(&value.span);
                 let written = written.text();
                 format!(
-                    "a colon in an expression makes a mapping of it; quote it: `{name}: '{}'`",
+                    "a colon makes this a mapping; quote the expression: `{name}: '{}'`",
                     written.replace('\'', "''")
                 )
             }),
@@ -410,13 +410,13 @@ impl Reader<'_> {
             let plain: String = name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
             let also = match plain.starts_with(|c: char| c.is_ascii_digit()) || plain.is_empty() {
                 true => String::new(),
-                false => format!("; for instance `{plain}`"),
+                false => format!(", for example `{plain}`"),
             };
             self.problems.push(ReadError::VariableName { at: at.clone(), name: name.to_owned(), also });
         }
     }
 
-    /// A keyword that this place does not have.
+    /// An unknown keyword.
     pub(super) fn unknown_keyword(&mut self, name: &str, at: &Span, place: Place) {
         if let Some(help) = removed(name) {
             self.problems.push(ReadError::Removed { at: at.clone(), name: name.to_owned(), help });
@@ -434,7 +434,7 @@ impl Reader<'_> {
         });
     }
 
-    /// Keywords of Ansible that have no effect here.
+    /// Keywords of Ansible that rplay accepts without effect.
     pub(super) fn passes_over(&mut self, name: &str, value: &Node) -> bool {
         if name != "debugger" {
             return false;
@@ -447,7 +447,7 @@ impl Reader<'_> {
     }
 }
 
-/// Where a keyword may stand, when it is one of another place.
+/// Where a keyword is allowed, if it belongs to another place.
 pub(super) fn belongs_to(name: &str, not: Place) -> Option<String> {
     if not == Place::Block && (name == "loop" || name.starts_with("with_")) {
         return Some("a block cannot loop: put its tasks into a file and loop over `include_tasks`".to_owned());
@@ -456,7 +456,7 @@ pub(super) fn belongs_to(name: &str, not: Place) -> Option<String> {
     Some(format!("`{name}` is a keyword of {}", place.name()))
 }
 
-/// What to write instead of a keyword that Ansible itself no longer has.
+/// The replacement for a keyword that was removed from Ansible.
 pub(super) fn removed(name: &str) -> Option<&'static str> {
     Some(match name {
         "sudo" | "su" => "write `become: true`",
@@ -473,7 +473,7 @@ pub(super) fn removed(name: &str) -> Option<&'static str> {
     })
 }
 
-/// The first line of a place: enough to point at.
+/// The first line of a place, enough for an error to point at.
 pub(super) fn head(span: &Span) -> Span {
     let text = span.text();
     let line = text.lines().next().unwrap_or_default().trim_end();
@@ -484,7 +484,7 @@ pub(super) fn head(span: &Span) -> Span {
 mod tests {
     use super::*;
 
-    /// `keywords.txt` is what ansible-core itself lists for each place.
+    /// `keywords.txt` lists the keywords of each place as reported by ansible-core.
     #[test]
     fn every_keyword_of_ansible_is_known_at_its_place() {
         const OURS: [(Place, &[&str]); 4] = [

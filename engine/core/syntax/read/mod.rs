@@ -1,4 +1,4 @@
-//! From nodes to plays, roles, blocks and tasks. Every fault of a file is found, not just the first one.
+//! From nodes to plays, roles, blocks and tasks. All errors in a file are reported, not only the first.
 
 mod error;
 mod freeform;
@@ -25,22 +25,22 @@ use super::{
 };
 use crate::source::{Problems, Source, Span, Spanned};
 
-/// The modules and actions there are, so that a misspelt module can be told from a misspelt keyword.
+/// The known modules and actions, to distinguish misspelled modules from misspelled keywords.
 pub trait Modules {
-    /// Whether there is a module or action of that name, short or with its collection.
+    /// Looks up a module or action, short or fully qualified.
     fn find(&self, name: &str) -> Known;
 
-    /// The same for a name that stands where `collections:` lists these; nothing was said where it is empty.
+    /// Like [`find`](Self::find), with the collections that `collections:` lists; empty if it is not set.
     fn find_among(&self, name: &str, _collections: &[Arc<str>]) -> Known {
         self.find(name)
     }
 
-    /// Why there is none of that name, as far as more is known than that: a sentence, and what to do.
+    /// More about an unknown name, if known: a sentence and a help text.
     fn about(&self, _name: &str) -> Option<(String, Option<String>)> {
         None
     }
 
-    /// All names, for "did you mean"; asked for only when something was misspelt.
+    /// All names, for suggestions; only called for misspelled names.
     fn names(&self) -> Vec<&str>;
 
     /// The names of all lookups, for `with_NAME`.
@@ -52,23 +52,23 @@ pub trait Modules {
     }
 }
 
-/// What is known of a name.
+/// The result of a lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
     No,
     Module {
-        /// Whether it takes text that is not `key=value` (`command: echo hi`).
+        /// Whether it accepts free-form text (`command: echo hi`).
         free_form: bool,
     },
 }
 
-/// The names in the value of `collections:`, a list or a single name.
+/// The names in `collections:`, a list or a single name.
 pub fn collection_names(node: &Node) -> Arc<[Arc<str>]> {
     let items = node.as_seq().unwrap_or(std::slice::from_ref(node));
     items.iter().filter_map(Node::as_str).map(|name| Arc::from(name.trim())).collect()
 }
 
-/// Something that can be read but is probably a mistake.
+/// Readable, but probably a mistake.
 #[derive(Debug, Diagnostic, Error)]
 #[error("{message}")]
 #[diagnostic(severity(Warning))]
@@ -87,7 +87,7 @@ impl From<YamlWarning> for Warning {
     }
 }
 
-/// What was read, and what to warn about.
+/// The result of reading, with warnings.
 pub type Outcome<T> = Result<(T, Vec<Warning>), Problems>;
 
 /// Reads a file of plays.
@@ -119,10 +119,10 @@ fn read<T>(source: &Arc<Source>, modules: &dyn Modules, read: impl FnOnce(&mut R
     reader.problems.unless_any((value, reader.warnings))
 }
 
-/// Reads nodes and collects what is wrong.
+/// Reads nodes and collects errors.
 struct Reader<'m> {
     modules: &'m dyn Modules,
-    /// What the nearest `collections:` lists.
+    /// The value of the innermost `collections:`.
     collections: Arc<[Arc<str>]>,
     problems: Problems,
     warnings: Vec<Warning>,
@@ -134,13 +134,13 @@ impl Reader<'_> {
         self.problems.push(ReadError::Other { problem: problem.into(), label, at: head(at), help });
     }
 
-    /// Warns of what Ansible meets only when the task runs: the task then fails, if it runs at all.
+    /// Warns about an error that Ansible only detects when the task runs.
     fn foresee(&mut self, fault: &ReadError, at: &Span) {
         let help = miette::Diagnostic::help(fault).map(|help| format!("; {help}")).unwrap_or_default();
         self.warnings.push(Warning { message: format!("{fault}{help}"), place: at.clone() });
     }
 
-    /// Reads a play, block or task; names of modules in it are looked for in the collections that it lists.
+    /// Reads a play, block or task, with its own `collections:` in effect.
     fn within<T>(&mut self, node: Node, read: impl FnOnce(&mut Self, Node) -> T) -> T {
         let Some(listed) = node.get("collections").filter(|node| !node.is_null()) else { return read(self, node) };
         let outer = std::mem::replace(&mut self.collections, collection_names(listed));
@@ -149,7 +149,7 @@ impl Reader<'_> {
         value
     }
 
-    /// Whether there is a module of that name.
+    /// Looks up a module.
     fn module(&self, name: &str) -> Known {
         self.modules.find_among(name, &self.collections)
     }
@@ -228,7 +228,7 @@ mod tests {
         }
     }
 
-    /// The action as text; each value as it stands in the source.
+    /// The action as text, with each value as in the source.
     fn action(text: &str) -> String {
         let action = task(text).action;
         let mut parts = vec![action.name.value.to_string()];

@@ -1,4 +1,4 @@
-//! Plays, the use of roles, and what roles say about themselves.
+//! Plays, uses of roles, and role metadata.
 
 use std::path::PathBuf;
 
@@ -34,7 +34,7 @@ impl Reader<'_> {
                 Vec::new()
             }
             _ => {
-                self.fault("a playbook must be a list of plays", "no list", &span, None);
+                self.fault("a playbook must be a list of plays", "not a list", &span, None);
                 Vec::new()
             }
         }
@@ -70,7 +70,7 @@ impl Reader<'_> {
                 "import_playbook" | "ansible.builtin.import_playbook" | "ansible.legacy.import_playbook" => {
                     match &value.kind {
                         Kind::Str(_) => file = Some(value),
-                        _ => self.wrong_type(format!("`{}`", key.value), "the name of a file", &value, None),
+                        _ => self.wrong_type(format!("`{}`", key.value), "a file name", &value, None),
                     }
                 }
                 name => self.common(name, &key, value, &mut keywords, Place::ImportPlaybook),
@@ -79,7 +79,7 @@ impl Reader<'_> {
         Some(ImportPlaybook { span, file: file?, keywords })
     }
 
-    /// A keyword that several places share, or a fault.
+    /// A keyword that several places share, or an error.
     pub(super) fn common(&mut self, name: &str, key: &Word, value: Node, keywords: &mut Keywords, place: Place) {
         if self.passes_over(name, &value) {
             return;
@@ -145,7 +145,7 @@ impl Reader<'_> {
                     play.roles = self.roles(value, "roles");
                     continue;
                 }
-                // An old name, still read by Ansible.
+                // An old name that Ansible still accepts.
                 "user" => {
                     if play.keywords.remote_user.is_some() {
                         self.both_users(&key);
@@ -194,10 +194,10 @@ impl Reader<'_> {
             }
             None => {
                 self.fault(
-                    "a play without `hosts`",
+                    "the play has no `hosts`",
                     "this play",
                     &span,
-                    Some("write `hosts:` with the hosts or groups it is for, such as `hosts: all`"),
+                    Some("add `hosts:` with hosts or groups, such as `hosts: all`"),
                 );
                 None
             }
@@ -245,7 +245,7 @@ impl Reader<'_> {
                 items.is_empty()
             }
             _ => {
-                self.wrong_type("`hosts`".to_owned(), "text or a list of texts", &value, None);
+                self.wrong_type("`hosts`".to_owned(), "text or a list of strings", &value, None);
                 false
             }
         };
@@ -288,7 +288,7 @@ impl Reader<'_> {
             return Some(RoleUse { span, name, keywords: Keywords::default(), params: Vec::new() });
         }
         if !matches!(node.kind, Kind::Map(_)) {
-            self.wrong_type("an entry of `roles`".to_owned(), "the name of a role or a mapping", &node, None);
+            self.wrong_type("an entry of `roles`".to_owned(), "a role name or a mapping", &node, None);
             return None;
         }
         let mut role = None;
@@ -304,7 +304,7 @@ impl Reader<'_> {
             }
         }
         let Some(named) = role.or_else(|| keywords.name.clone()).or(source) else {
-            self.fault("an entry of `roles` without a role", "no role named here", &span, Some("write `role: name`"));
+            self.fault("an entry of `roles` without a role", "no role name", &span, Some("write `role: name`"));
             return None;
         };
         match named.kind {
@@ -313,13 +313,13 @@ impl Reader<'_> {
                 Some(RoleUse { span, name, keywords, params })
             }
             _ => {
-                self.wrong_type("`role`".to_owned(), "the name of a role", &named, None);
+                self.wrong_type("`role`".to_owned(), "a role name", &named, None);
                 None
             }
         }
     }
 
-    /// `meta/main.yml`; what it says to Galaxy is passed over.
+    /// `meta/main.yml`; its data for Galaxy is ignored.
     pub(super) fn role_meta(&mut self, node: Node, path: Option<PathBuf>) -> RoleMeta {
         let mut meta = RoleMeta { path, ..RoleMeta::default() };
         for (key, value) in self.named(node, "a role's metadata") {
@@ -338,7 +338,7 @@ impl Reader<'_> {
     }
 }
 
-/// A keyword without a value counts as not given.
+/// A keyword without a value counts as unset.
 pub(super) fn given(node: Node) -> Option<Node> {
     (!node.is_null()).then_some(node)
 }

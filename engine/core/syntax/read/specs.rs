@@ -1,4 +1,4 @@
-//! `meta/argument_specs.yml`: what a role says about its arguments.
+//! `meta/argument_specs.yml`: a role's argument specifications.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// What Ansible knows of an option; other keys are passed over, unless they look misspelt.
+/// Ansible's keys of an option; other keys are ignored, unless they look misspelled.
 const KEYS: [&str; 15] = [
     "aliases",
     "apply_defaults",
@@ -53,7 +53,7 @@ pub fn argument_specs(node: Node) -> Result<ArgumentSpecs, Problems> {
     reader.problems.unless_any(specs)
 }
 
-/// For files that hold no tasks.
+/// For files without tasks.
 pub(super) struct NoModules;
 
 impl Modules for NoModules {
@@ -151,7 +151,7 @@ impl Reader<'_> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("one of {}", ArgumentType::ALL.map(ArgumentType::name).join(", ")),
             };
-            self.wrong_type("the type of an option".to_owned(), "one that Ansible knows", node, Some(help));
+            self.wrong_type("the type of an option".to_owned(), "one that Ansible supports", node, Some(help));
         }
         found
     }

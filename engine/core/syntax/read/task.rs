@@ -13,7 +13,7 @@ use crate::{
     syntax::{Action, Block, Entry, Keywords, Kind, Loop, LoopControl, Node, Style, Task, Text, Word, locate},
 };
 
-/// A module and its arguments as the task has them, before they are taken apart.
+/// A module and its unparsed arguments.
 struct Call {
     name: Word,
     value: Node,
@@ -40,7 +40,7 @@ impl Reader<'_> {
 
     fn entry(&mut self, node: Node, place: Place) -> Option<Entry> {
         match &node.kind {
-            // As in Ansible, a dash alone is no task.
+            // As in Ansible, a dash alone is not a task.
             Kind::Null => None,
             Kind::Map(entries) => {
                 let is_block =
@@ -49,7 +49,7 @@ impl Reader<'_> {
                     let alone = |name| entries.iter().find(|(key, _)| key.as_str() == Some(name));
                     if let (None, Some((key, _))) = (alone("block"), alone("rescue").or_else(|| alone("always"))) {
                         let problem = format!("`{}` without `block`", key.span.text());
-                        self.fault(problem, "no `block` beside it", &key.span, Some("put the tasks below `block:`"));
+                        self.fault(problem, "no `block` next to it", &key.span, Some("put the tasks below `block:`"));
                     }
                     return Some(Entry::Block(Box::new(self.within(node, |reader, node| reader.block(node, place)))));
                 }
@@ -84,8 +84,8 @@ impl Reader<'_> {
             match &*key.value {
                 "block" if value.is_null() => {
                     self.fault(
-                        "`block` without tasks",
-                        "nothing below it",
+                        "the `block` has no tasks",
+                        "empty",
                         &key.span,
                         Some("write its tasks as a list below `block:`"),
                     );
@@ -102,7 +102,7 @@ impl Reader<'_> {
                         at: key.span.clone(),
                         name: name.to_owned(),
                         place: Place::Block.name(),
-                        help: Some(format!("`{name}` is a module: begin a task of its own for it with `- `")),
+                        help: Some(format!("`{name}` is a module: begin a separate task for it with `- `")),
                     });
                 }
                 name => self.common(name, &key, value, &mut block.keywords, Place::Block),
@@ -122,7 +122,7 @@ impl Reader<'_> {
         let (mut notify, mut listen, mut asynchronous, mut poll) = (None, None, None, None);
         let mut args = None;
         let mut local = None;
-        // A fault in `action` is told already.
+        // An error in `action` was already reported.
         let mut named = false;
         let mut calls: Vec<Call> = Vec::new();
         let mut unknown: Vec<Word> = Vec::new();
@@ -177,13 +177,13 @@ impl Reader<'_> {
             self.check(name, &value);
             *slot = given(value);
         }
-        // `local_action` says where, whatever `delegate_to` says.
+        // `local_action` determines the host, whatever `delegate_to` says.
         keywords.delegate_to = local.or(keywords.delegate_to);
         self.unknown_names(&unknown, &calls, place);
         let mut calls = calls.into_iter();
         let Some(call) = calls.next() else {
             if unknown.is_empty() && !named {
-                let help = "name a module with its arguments, such as `debug:` with `msg: ...`".to_owned();
+                let help = "add a module with its arguments, such as `debug:` with `msg: ...`".to_owned();
                 self.problems.push(ReadError::NoAction { at: head(&span), help });
             }
             return None;
@@ -217,7 +217,7 @@ impl Reader<'_> {
         })
     }
 
-    /// What is included during the run takes few keywords itself.
+    /// Dynamic includes accept only a few keywords themselves.
     fn include_keywords(&mut self, node: &Node) {
         let entries = node.as_map().unwrap_or_default();
         let names = || entries.iter().filter_map(|(key, _)| Some((key, key.as_str()?)));
@@ -230,7 +230,7 @@ impl Reader<'_> {
                     place: if include == "include_tasks" { "include_tasks" } else { "include_role" },
                     help: Place::Block
                         .knows(name)
-                        .then(|| format!("give it to the tasks within: write it below `apply:`, below `{include}:`")),
+                        .then(|| format!("to pass it to the included tasks, write it below `apply:` of `{include}:`")),
                 });
             }
         }
@@ -255,13 +255,13 @@ impl Reader<'_> {
                 None if calls.is_empty() => {
                     nearest(name, modules.iter().copied().chain(keywords.iter().copied())).map(str::to_owned)
                 }
-                // The task has its module: a keyword is likelier.
+                // The task already has a module, so a keyword is more likely.
                 None => nearest(name, keywords.iter().copied().chain(modules.iter().copied())).map(str::to_owned),
             };
             if near.is_none() && name.matches('.').count() >= 2 {
                 let about = self.modules.about(name);
                 let (problem, help) = about.unwrap_or_else(|| {
-                    let help = "`rplay doc` lists the modules there are".to_owned();
+                    let help = "`rplay doc` lists the available modules".to_owned();
                     (format!("there is no module `{name}`"), Some(help))
                 });
                 self.problems.push(ReadError::Other { problem, label: "not found", at: key.span.clone(), help });
@@ -285,10 +285,10 @@ impl Reader<'_> {
 
     fn set_loop(&mut self, looped: &mut Option<Loop>, lookup: Option<Word>, key: &Word, items: Node) {
         if items.is_null() {
-            // As in Ansible, `loop:` alone is no loop.
+            // As in Ansible, an empty `loop:` is ignored.
             if lookup.is_some() {
                 let help = Some("write a list below it");
-                self.fault(format!("`{}` without items", key.value), "nothing to loop over", &key.span, help);
+                self.fault(format!("`{}` has no items", key.value), "nothing to loop over", &key.span, help);
             }
             return;
         }
@@ -311,10 +311,8 @@ impl Reader<'_> {
         }
         if lookup.is_none() && !matches!(items.kind, Kind::Seq(_)) && !items.as_str().is_some_and(is_template) {
             let help = match &items.kind {
-                Kind::Map(_) => Some("to loop over a mapping write `loop: \"{{ name | dict2items }}\"`".to_owned()),
-                Kind::Str(text) => {
-                    Some(format!("for the items of a variable write `loop: \"{{{{ {} }}}}\"`", text.value))
-                }
+                Kind::Map(_) => Some("to loop over a mapping, write `loop: \"{{ name | dict2items }}\"`".to_owned()),
+                Kind::Str(text) => Some(format!("to loop over a variable, write `loop: \"{{{{ {} }}}}\"`", text.value)),
                 _ => None,
             };
             let at = head(&items.span);
@@ -327,7 +325,7 @@ impl Reader<'_> {
                 "two loops in one task",
                 "a second loop",
                 &key.span,
-                Some("for all combinations of two lists write `loop: \"{{ one | product(two) }}\"`"),
+                Some("for all combinations of two lists, write `loop: \"{{ one | product(two) }}\"`"),
             );
         }
         *looped = Some(Loop { lookup, items });
@@ -402,7 +400,7 @@ impl Reader<'_> {
                     self.fault(format!("`{}` without a module", key.value), "no `module` here", &at, Some(missing));
                     return None;
                 };
-                // `module: debug msg=hello` may hold arguments too.
+                // `module: debug msg=hello` may contain arguments too.
                 if let Kind::Str(text) = &value.kind
                     && let Ok(line) = freeform::split(&text.value, false)
                 {
@@ -424,9 +422,9 @@ impl Reader<'_> {
         }
     }
 
-    /// The name, if it is one of a module.
+    /// The name, if it is a known module.
     fn known(&mut self, name: Word) -> Option<Word> {
-        // A name that is a template is looked for when it is known.
+        // A name with a template is resolved later.
         if self.module(&name.value) != Known::No || is_template(&name.value) {
             return Some(name);
         }
@@ -440,12 +438,12 @@ impl Reader<'_> {
         None
     }
 
-    /// Takes the arguments of a module apart.
+    /// Parses the arguments of a module.
     fn action(&mut self, call: Call, args: Option<Node>) -> Option<Action> {
         let Call { name, value } = call;
         let free_form = matches!(self.module(&name.value), Known::Module { free_form: true });
         let mut action = Action { name, args: Vec::new(), free: None, whole: None };
-        // What the module is given directly is stronger than `args`.
+        // Arguments given to the module directly take precedence over `args`.
         match args {
             Some(node) if matches!(node.kind, Kind::Map(_)) => action.args = self.named(node, "`args`"),
             Some(node) if node.as_str().is_some_and(is_template) => action.whole = Some(node),
@@ -466,7 +464,7 @@ impl Reader<'_> {
                 if let Err(Unbalanced(at)) = self.line(&mut action, &text, &span) {
                     let at = locate(&text.value, &span, text.style, at..at + 1);
                     let help = match free_form {
-                        true => "close it, or give the text as an argument: `cmd:` below the module takes any text"
+                        true => "close it, or pass the text as an argument: `cmd:` below the module accepts any text"
                             .to_owned(),
                         false => "close it, or write the arguments as `name: value` lines below the module".to_owned(),
                     };
@@ -474,7 +472,7 @@ impl Reader<'_> {
                     self.problems.push(ReadError::Unbalanced { at, module, help });
                     return None;
                 }
-                // Free text for an action that takes none is told when its arguments are checked.
+                // Free-form text for an action that does not accept it is reported when its arguments are checked.
                 if !free_form
                     && action.args.is_empty()
                     && action.free.as_ref().and_then(Node::as_str).is_some_and(is_one_template)
@@ -515,22 +513,22 @@ impl Reader<'_> {
         }
     }
 
-    /// What is read before the run cannot loop in it.
+    /// Static imports and roles cannot loop.
     fn static_loop(&mut self, action: &Action, looped: Option<&Loop>) {
         let name = builtin(&action.name.value);
         if let (Some(looped), "import_tasks" | "import_role") = (looped, name) {
             let help = match name {
-                "import_tasks" => "write `include_tasks`, which is read during the run",
-                _ => "write `include_role`, which is read during the run",
+                "import_tasks" => "use `include_tasks`, which is resolved during the run",
+                _ => "use `include_role`, which is resolved during the run",
             };
-            self.fault(format!("`{name}` cannot loop"), "the loop", &looped.items.span, Some(help));
+            self.fault(format!("`{name}` cannot loop"), "this loop", &looped.items.span, Some(help));
         }
     }
 }
 
 const INCLUDES: [&str; 2] = ["include_tasks", "include_role"];
 
-/// The keywords that an include itself may have, by what ansible-core 2.19 refuses; `listen` is for handlers.
+/// The keywords that an include itself may have, as found by running ansible-core 2.19; `listen` is for handlers.
 const OF_INCLUDES: [&str; 16] = [
     "action",
     "args",
@@ -550,7 +548,7 @@ const OF_INCLUDES: [&str; 16] = [
     "when",
 ];
 
-/// Sets an argument; the later one counts.
+/// Sets an argument; a later one wins.
 fn put(args: &mut Vec<(Word, Node)>, key: Word, value: Node) {
     match args.iter_mut().find(|(known, _)| known.value == key.value) {
         Some(slot) => *slot = (key, value),
@@ -562,18 +560,18 @@ fn text_node(value: Arc<str>, style: Style, span: Span) -> Node {
     Node { span, kind: Kind::Str(Text { value, style, vault: false, no_template: false }) }
 }
 
-/// The name without the collections that every playbook knows.
+/// The name without the collections that are always searched.
 fn builtin(name: &str) -> &str {
     name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy.")).unwrap_or(name)
 }
 
-/// Whether the free text is a command, of which only a few pairs are taken.
+/// Whether the free-form text is a command, from which only a few pairs are extracted.
 fn runs_command(name: &str) -> bool {
     let name = name.strip_prefix("ansible.windows.").unwrap_or(builtin(name));
     matches!(name, "command" | "shell" | "raw" | "script" | "win_command" | "win_shell")
 }
 
-/// The module that a line begins with. One that is a template ends with it.
+/// The module name at the start of a line, which may be a template.
 fn first_word(line: &str) -> &str {
     let from = match line.starts_with("{{") {
         true => line.find("}}").map_or(line.len(), |at| at + 2),
@@ -583,7 +581,7 @@ fn first_word(line: &str) -> &str {
     &line[..end]
 }
 
-/// `{{ one }}` and nothing beside it.
+/// Whether the text is a single `{{ expression }}`.
 fn is_one_template(text: &str) -> bool {
     let text = text.trim();
     text.starts_with("{{") && text.ends_with("}}")
