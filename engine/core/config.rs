@@ -1,4 +1,4 @@
-//! Settings: `ansible.cfg` and the ANSIBLE_* environment, as far as they mean something here.
+//! Settings from `ansible.cfg` and ANSIBLE_* variables.
 
 mod file;
 mod kinds;
@@ -30,7 +30,7 @@ use crate::{
     source::{Problems, Source, Span, nearest},
 };
 
-/// A value and where it comes from.
+/// A value and its origin.
 #[derive(Clone, Debug)]
 pub struct Setting<T> {
     pub value: T,
@@ -45,7 +45,7 @@ impl<T> Deref for Setting<T> {
     }
 }
 
-/// Where a setting's value comes from.
+/// The origin of a setting's value.
 #[derive(Clone, Debug)]
 pub enum Origin {
     Default,
@@ -63,10 +63,10 @@ impl fmt::Display for Origin {
     }
 }
 
-/// What can be wrong with settings.
+/// An error in the settings.
 #[derive(Debug, Error, Diagnostic)]
 pub enum ConfigError {
-    #[error("configuration file `{}` cannot be read: {error}", path.display())]
+    #[error("cannot read configuration file `{}`: {error}", path.display())]
     Unreadable { path: PathBuf, error: std::io::Error },
 
     #[error("{message}")]
@@ -83,17 +83,20 @@ pub enum ConfigError {
     Environment { name: &'static str, message: String },
 
     #[error(
-        "{} is not used, because anybody may write into its folder",
+        "{} is ignored, because its directory is world-writable",
         path.display()
     )]
-    #[diagnostic(severity(Warning), help("chmod o-w the folder, or name the file in ANSIBLE_CONFIG"))]
+    #[diagnostic(
+        severity(Warning),
+        help("remove write permission for others (chmod o-w), or set ANSIBLE_CONFIG to the file")
+    )]
     WorldWritable { path: PathBuf },
 
-    #[error("the setting `{name}` ({origin}) has no effect: rplay does not support it yet")]
+    #[error("the setting `{name}` ({origin}) has no effect: not supported yet")]
     #[diagnostic(severity(Warning))]
     WithoutEffect { name: &'static str, origin: String },
 
-    #[error("the server `{name}` of Galaxy has no url")]
+    #[error("the Galaxy server `{name}` has no url")]
     #[diagnostic(help("add a section [galaxy_server.{name}] with `url = https://...`"))]
     ServerWithoutUrl { name: String },
 
@@ -103,14 +106,14 @@ pub enum ConfigError {
         section: String,
         key: String,
         #[source_code]
-        #[label("it has no effect")]
+        #[label("no effect")]
         place: Span,
         #[help]
         help: Option<String>,
     },
 }
 
-/// What settings are read from.
+/// The inputs that settings are read from.
 pub struct Surroundings<'s> {
     pub env: &'s dyn Fn(&str) -> Option<String>,
     pub folder: &'s Path,
@@ -126,15 +129,15 @@ macro_rules! settings {
         pub struct Config {
             /// The file that was read.
             pub file: Option<PathBuf>,
-            /// What is said of each server in `galaxy_server_list`.
+            /// The settings of each server in `galaxy_server_list`.
             pub galaxy_sections: Vec<ServerSection>,
             $( $(#[doc = $doc])* pub $name: Setting<$ty>, )*
         }
 
-        /// Section and key of every setting, with a dot between.
+        /// Section and key of every setting, separated by a dot.
         const KNOWN: &[&str] = &[$( $($ini,)* )*];
 
-        /// Each setting's field, its keys and its variables.
+        /// The field, keys and environment variables of each setting.
         const FOLLOWED: &[(&str, &[&str], &[&str])] = &[$( (stringify!($name), &[$($ini),*], &[$($env),*]), )*];
 
         impl Config {
@@ -147,7 +150,7 @@ macro_rules! settings {
                 }
             }
 
-            /// Settings that are not at their default: name, value, where it comes from.
+            /// Settings that differ from their default: name, value, origin.
             pub fn changed(&self) -> Vec<(&'static str, String, &Origin)> {
                 let all = [$( (stringify!($name), format!("{:?}", self.$name.value), &self.$name.origin), )*];
                 all.into_iter().filter(|(_, _, origin)| !matches!(origin, Origin::Default)).collect()
@@ -156,7 +159,7 @@ macro_rules! settings {
     };
 }
 
-/// Settings of Ansible that are understood but not followed yet. Whoever sets one is told.
+/// Ansible's settings that are parsed but not supported yet. Setting one gives a warning.
 const WITHOUT_EFFECT: &[&str] = &[
     "ansible_managed",
     "check_mode_markers",
@@ -178,15 +181,15 @@ const WITHOUT_EFFECT: &[&str] = &[
 ];
 
 settings! {
-    /// Where hosts come from when no `-i` is given.
+    /// Inventory sources if `-i` is not given.
     inventory: Sources = Sources::default(), ["defaults.inventory"], ["ANSIBLE_INVENTORY"];
-    /// End the run when no source of the inventory is to be understood.
+    /// End the run if no inventory source can be parsed.
     inventory_unparsed_failed: bool = false,
         ["inventory.unparsed_is_failed"], ["ANSIBLE_INVENTORY_UNPARSED_FAILED"];
-    /// End the run when one of them is not.
+    /// End the run if any inventory source cannot be parsed.
     inventory_any_unparsed_failed: bool = false,
         ["inventory.any_unparsed_is_failed"], ["ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED"];
-    /// Warn when no source of the inventory is to be understood.
+    /// Warn if no inventory source can be parsed.
     inventory_unparsed_warning: bool = true,
         ["inventory.inventory_unparsed_warning"], ["ANSIBLE_INVENTORY_UNPARSED_WARNING"];
     /// The plugins that may read sources of the inventory, in order.
@@ -194,18 +197,18 @@ settings! {
     /// Files of inventory folders that end so are passed over.
     inventory_ignore_extensions: Option<Vec<String>> = None,
         ["defaults.inventory_ignore_extensions", "inventory.ignore_extensions"], ["ANSIBLE_INVENTORY_IGNORE"];
-    /// Files of inventory folders that match one of these regular expressions are passed over.
+    /// Regular expressions for files to ignore in inventory directories.
     inventory_ignore_patterns: Patterns = Patterns::default(),
         ["defaults.inventory_ignore_patterns", "inventory.ignore_patterns"], ["ANSIBLE_INVENTORY_IGNORE_REGEX"];
-    /// What becomes of characters in names of groups that names of variables cannot have.
+    /// How to handle characters in group names that are invalid in variable names.
     force_valid_group_names: GroupNames = GroupNames::Never,
         ["defaults.force_valid_group_names"], ["ANSIBLE_TRANSFORM_INVALID_GROUP_CHARS"];
-    /// Tell of what will not be accepted for ever.
+    /// Warn about deprecated features.
     deprecation_warnings: bool = true, ["defaults.deprecation_warnings"], ["ANSIBLE_DEPRECATION_WARNINGS"];
-    /// Render string literals of conditions and lookups that hold templates.
+    /// Render string literals with templates in conditions and lookups.
     allow_embedded_templates: bool = true,
         ["defaults.allow_embedded_templates"], ["ANSIBLE_ALLOW_EMBEDDED_TEMPLATES"];
-    /// Let conditions be of any type.
+    /// Accept conditions of any type.
     allow_broken_conditionals: bool = false,
         ["defaults.allow_broken_conditionals"], ["ANSIBLE_ALLOW_BROKEN_CONDITIONALS"];
     /// The module that `ansible` runs when none is named.
@@ -218,18 +221,18 @@ settings! {
     inventory_export: bool = false, ["inventory.export"], ["ANSIBLE_INVENTORY_EXPORT"];
     /// Folders with roles, after those beside the playbook.
     roles_path: Folders = Folders::usual("roles"), ["defaults.roles_path"], ["ANSIBLE_ROLES_PATH"];
-    /// Folders with collections, for roles and playbooks in them.
+    /// Collection directories.
     collections_path: Folders = Folders::usual("collections"),
         ["defaults.collections_paths", "defaults.collections_path"], ["ANSIBLE_COLLECTIONS_PATH"];
-    /// Look for collections among the packages of Python, too.
+    /// Also search for collections in Python's packages.
     collections_scan_sys_path: bool = true,
         ["defaults.collections_scan_sys_path"], ["ANSIBLE_COLLECTIONS_SCAN_SYS_PATH"];
-    /// What a collection is that does not support this version of Ansible.
+    /// How to handle a collection that does not support this version of Ansible.
     collections_on_ansible_version_mismatch: Mismatch = Mismatch::Warning,
         ["defaults.collections_on_ansible_version_mismatch"], ["ANSIBLE_COLLECTIONS_ON_ANSIBLE_VERSION_MISMATCH"];
-    /// Folders with modules, after those beside playbooks and in roles.
+    /// Module directories, searched after those next to playbooks and in roles.
     library: Folders = Folders::usual("plugins/modules"), ["defaults.library"], ["ANSIBLE_LIBRARY"];
-    /// Folders with code that modules import as `ansible.module_utils`.
+    /// Directories with code that modules import as `ansible.module_utils`.
     module_utils: Folders = Folders::usual("plugins/module_utils"), ["defaults.module_utils"], ["ANSIBLE_MODULE_UTILS"];
     /// Folders with filters, tests and lookups in Python, after those beside playbooks and in roles.
     filter_plugins: Folders = Folders::usual("plugins/filter"), ["defaults.filter_plugins"], ["ANSIBLE_FILTER_PLUGINS"];
@@ -237,41 +240,41 @@ settings! {
     lookup_plugins: Folders = Folders::usual("plugins/lookup"), ["defaults.lookup_plugins"], ["ANSIBLE_LOOKUP_PLUGINS"];
     /// The Python of hosts: a path, or `auto`.
     interpreter_python: Option<String> = None, ["defaults.interpreter_python"], ["ANSIBLE_PYTHON_INTERPRETER"];
-    /// Where modules in Python and other languages make temporary folders on hosts.
+    /// Where modules in Python and other languages create temporary directories on hosts.
     remote_tmp: Option<String> = None, ["defaults.remote_tmp"], ["ANSIBLE_REMOTE_TMP", "ANSIBLE_REMOTE_TEMP"];
-    /// The Python on this machine that has ansible-core, for modules in Python. Not of Ansible's.
+    /// The Python on the controller that has ansible-core, for modules in Python. Not a setting of Ansible.
     ansible_python: Option<PathBuf> = None, ["rplay.ansible_python"], ["RPLAY_ANSIBLE_PYTHON"];
-    /// The server of Galaxy, where no list of servers says otherwise.
+    /// The Galaxy server, if no list of servers is set.
     galaxy_server: Option<String> = None, ["galaxy.server"], ["ANSIBLE_GALAXY_SERVER"];
-    /// Names of servers, each with a section [galaxy_server.NAME], in the order in which they are asked.
+    /// Names of servers, each with a section [galaxy_server.NAME], in order of preference.
     galaxy_server_list: Vec<String> = Vec::new(), ["galaxy.server_list"], ["ANSIBLE_GALAXY_SERVER_LIST"];
-    /// The file with the token for Galaxy, instead of `~/.ansible/galaxy_token`.
+    /// The file with the Galaxy token, instead of `~/.ansible/galaxy_token`.
     galaxy_token_path: Option<PathBuf> = None, ["galaxy.token_path"], ["ANSIBLE_GALAXY_TOKEN_PATH"];
-    /// Believe servers of Galaxy whatever their certificates.
+    /// Do not verify the certificates of Galaxy servers.
     galaxy_ignore_certs: bool = false, ["galaxy.ignore_certs"], ["ANSIBLE_GALAXY_IGNORE"];
-    /// Seconds that servers of Galaxy may take.
+    /// Timeout of Galaxy servers in seconds.
     galaxy_server_timeout: u32 = 60, ["galaxy.server_timeout"], ["ANSIBLE_GALAXY_SERVER_TIMEOUT"];
-    /// The keys that sign collections.
+    /// The keyring for verifying collections.
     galaxy_gpg_keyring: Option<PathBuf> = None, ["galaxy.gpg_keyring"], ["ANSIBLE_GALAXY_GPG_KEYRING"];
-    /// Check no signatures of collections.
+    /// Do not verify signatures of collections.
     galaxy_disable_gpg_verify: bool = false, ["galaxy.disable_gpg_verify"], ["ANSIBLE_GALAXY_DISABLE_GPG_VERIFY"];
     /// How many signatures of a collection must be valid.
     galaxy_required_valid_signature_count: String = "1".to_owned(),
         ["galaxy.required_valid_signature_count"], ["ANSIBLE_GALAXY_REQUIRED_VALID_SIGNATURE_COUNT"];
-    /// What gpg may say of a signature without making it invalid.
+    /// gpg status codes that do not invalidate a signature.
     galaxy_ignore_signature_status_codes: Vec<String> = Vec::new(),
         ["galaxy.ignore_signature_status_codes"], ["ANSIBLE_GALAXY_IGNORE_SIGNATURE_STATUS_CODES"];
     /// Hosts to work on at once; rplay's own default is higher than Ansible's 5.
     forks: Option<u32> = None, ["defaults.forks"], ["ANSIBLE_FORKS"];
     /// When facts are gathered.
     gathering: Gathering = Gathering::Implicit, ["defaults.gathering"], ["ANSIBLE_GATHERING"];
-    /// Only `replace`; `merge` is refused.
+    /// Only `replace`; `merge` is rejected.
     hash_behaviour: HashBehaviour = HashBehaviour, ["defaults.hash_behaviour"], ["ANSIBLE_HASH_BEHAVIOUR"];
-    /// The strategy of plays that name none.
+    /// The strategy of plays without one.
     strategy: String = "linear".to_owned(), ["defaults.strategy"], ["ANSIBLE_STRATEGY"];
-    /// Whether facts are variables of their own, as `ansible_hostname`.
+    /// Whether facts are also set as variables, such as `ansible_hostname`.
     inject_facts_as_vars: bool = true, ["defaults.inject_facts_as_vars"], ["ANSIBLE_INJECT_FACT_VARS"];
-    /// Whether role variables stay within the role.
+    /// Whether role variables are only visible in the role.
     private_role_vars: bool = false, ["defaults.private_role_vars"], ["ANSIBLE_PRIVATE_ROLE_VARS"];
     /// Whether an undefined variable is an error.
     error_on_undefined_vars: bool = true, ["defaults.error_on_undefined_vars"], ["ANSIBLE_ERROR_ON_UNDEFINED_VARS"];
@@ -279,15 +282,15 @@ settings! {
     error_on_missing_handler: bool = true, ["defaults.error_on_missing_handler"], ["ANSIBLE_ERROR_ON_MISSING_HANDLER"];
     /// Run notified handlers even after a failure.
     force_handlers: bool = false, ["defaults.force_handlers"], ["ANSIBLE_FORCE_HANDLERS"];
-    /// Any failed host ends the play.
+    /// End the play if any host fails.
     any_errors_fatal: bool = false, ["defaults.any_errors_fatal"], ["ANSIBLE_ANY_ERRORS_FATAL"];
-    /// Hide what all tasks do.
+    /// Hide the output of all tasks.
     no_log: bool = false, ["defaults.no_log"], ["ANSIBLE_NO_LOG"];
-    /// Seconds a task may take; 0 for ever.
+    /// Time limit of a task in seconds; 0 for none.
     task_timeout: u32 = 0, ["defaults.task_timeout"], ["ANSIBLE_TASK_TIMEOUT"];
-    /// Seconds between looks at an asynchronous task.
+    /// Seconds between polls of an asynchronous task.
     poll_interval: u32 = 15, ["defaults.poll_interval"], ["ANSIBLE_POLL_INTERVAL"];
-    /// Where hosts keep what becomes of tasks that go on by themselves.
+    /// Directory on hosts for the results of background tasks.
     async_dir: Option<String> = None, ["defaults.async_dir"], ["ANSIBLE_ASYNC_DIR"];
     /// The text of the variable `ansible_managed`.
     ansible_managed: String = "Ansible managed".to_owned(), ["defaults.ansible_managed"], [];
@@ -301,106 +304,107 @@ settings! {
     host_pattern_mismatch: Mismatch = Mismatch::Warning,
         ["inventory.host_pattern_mismatch"], ["ANSIBLE_HOST_PATTERN_MISMATCH"];
 
-    /// How hosts are reached: `ssh`, `local` ...
+    /// The connection type: `ssh`, `local` ...
     transport: Option<String> = None, ["defaults.transport"], ["ANSIBLE_TRANSPORT"];
     /// The user to log in as.
     remote_user: Option<String> = None, ["defaults.remote_user"], ["ANSIBLE_REMOTE_USER"];
-    /// The port of ssh.
+    /// The ssh port.
     remote_port: Option<u32> = None, ["defaults.remote_port"], ["ANSIBLE_REMOTE_PORT", "ANSIBLE_SSH_PORT"];
-    /// The key to log in with.
+    /// The private key to log in with.
     private_key_file: Option<PathBuf> = None, ["defaults.private_key_file"], ["ANSIBLE_PRIVATE_KEY_FILE"];
-    /// Refuse hosts whose key is not known.
+    /// Reject hosts with an unknown key.
     host_key_checking: bool = true, ["defaults.host_key_checking", "ssh_connection.host_key_checking"],
         ["ANSIBLE_HOST_KEY_CHECKING", "ANSIBLE_SSH_HOST_KEY_CHECKING"];
-    /// Seconds to wait for a connection.
+    /// Connection timeout in seconds.
     timeout: u32 = 10, ["defaults.timeout", "ssh_connection.timeout"], ["ANSIBLE_TIMEOUT", "ANSIBLE_SSH_TIMEOUT"];
-    /// Ask for the login password.
+    /// Prompt for the login password.
     ask_pass: bool = false, ["defaults.ask_pass"], ["ANSIBLE_ASK_PASS"];
     /// File with the login password.
     connection_password_file: Option<PathBuf> = None,
         ["defaults.connection_password_file"], ["ANSIBLE_CONNECTION_PASSWORD_FILE"];
     /// The shell on hosts.
     executable: String = "/bin/sh".to_owned(), ["defaults.executable"], ["ANSIBLE_EXECUTABLE"];
-    /// Arguments for ssh in place of rplay's own for connection sharing.
+    /// Arguments for ssh, instead of rplay's own options for connection sharing.
     ssh_args: Option<String> = None, ["ssh_connection.ssh_args"], ["ANSIBLE_SSH_ARGS"];
-    /// More arguments for ssh.
+    /// Additional arguments for ssh.
     ssh_common_args: Option<String> = None, ["ssh_connection.ssh_common_args"], ["ANSIBLE_SSH_COMMON_ARGS"];
-    /// Still more arguments for ssh.
+    /// Further arguments for ssh.
     ssh_extra_args: Option<String> = None, ["ssh_connection.ssh_extra_args"], ["ANSIBLE_SSH_EXTRA_ARGS"];
-    /// The program ssh.
+    /// The ssh program.
     ssh_executable: String = "ssh".to_owned(), ["ssh_connection.ssh_executable"], ["ANSIBLE_SSH_EXECUTABLE"];
-    /// Seconds for which nothing may come in the middle of an agent's reply. Between replies there is no limit.
+    /// Maximum seconds without data in the middle of an agent's reply. Between replies there is no limit.
     stall_timeout: u32 = 60, ["rplay.stall_timeout"], ["RPLAY_STALL_TIMEOUT"];
-    /// Further attempts to connect, when the host could not be reached.
+    /// Number of further attempts if the host cannot be reached.
     ssh_retries: u32 = 0, ["ssh_connection.retries", "connection.retries"], ["ANSIBLE_SSH_RETRIES"];
-    /// Seconds after which an ssh connection over which nothing comes is lost, and what runs on its host is ended;
-    /// 0: never. Not of Ansible's, which leaves it to `ServerAliveInterval`.
+    /// Seconds of silence after which an ssh connection is considered lost and its host's processes are ended; 0 for
+    /// never. Not a
+    /// setting of Ansible, which relies on `ServerAliveInterval`.
     link_timeout: u32 = 60, ["rplay.link_timeout"], ["RPLAY_LINK_TIMEOUT"];
 
-    /// The provider of keys on smart cards.
+    /// The PKCS#11 provider for keys on smart cards.
     pkcs11_provider: Option<String> = None, ["ssh_connection.pkcs11_provider"], ["ANSIBLE_PKCS11_PROVIDER"];
     /// A private key itself, not its file.
     ssh_private_key: Option<String> = None, [], ["ANSIBLE_PRIVATE_KEY"];
     /// The passphrase of that key.
     ssh_private_key_passphrase: Option<String> = None, [], ["ANSIBLE_PRIVATE_KEY_PASSPHRASE"];
-    /// How ssh is given a password.
+    /// How passwords are passed to ssh.
     ssh_password_mechanism: Option<String> = None,
         ["ssh_connection.password_mechanism"], ["ANSIBLE_SSH_PASSWORD_MECHANISM"];
     /// The prompt that sshpass waits for.
     sshpass_prompt: Option<String> = None, ["ssh_connection.sshpass_prompt"], ["ANSIBLE_SSHPASS_PROMPT"];
-    /// How much ssh tells.
+    /// ssh's verbosity.
     ssh_verbosity: Option<String> = None, ["ssh_connection.verbosity"], ["ANSIBLE_SSH_VERBOSITY"];
 
     /// Run tasks as another user.
     become_: bool = false, ["privilege_escalation.become"], ["ANSIBLE_BECOME"];
-    /// How: `sudo`, `su` ...
+    /// The become method: `sudo`, `su` ...
     become_method: String = "sudo".to_owned(), ["privilege_escalation.become_method"], ["ANSIBLE_BECOME_METHOD"];
     /// The user to become.
     become_user: String = "root".to_owned(), ["privilege_escalation.become_user"], ["ANSIBLE_BECOME_USER"];
-    /// Ask for the password that becoming takes.
+    /// Prompt for the become password.
     become_ask_pass: bool = false, ["privilege_escalation.become_ask_pass"], ["ANSIBLE_BECOME_ASK_PASS"];
-    /// File with that password.
+    /// File with the become password.
     become_password_file: Option<PathBuf> = None, ["defaults.become_password_file"], ["ANSIBLE_BECOME_PASSWORD_FILE"];
-    /// The program that becomes.
+    /// The program of the become method.
     become_exe: Option<String> = None, ["privilege_escalation.become_exe"], ["ANSIBLE_BECOME_EXE"];
     /// Its arguments.
     become_flags: Option<String> = None, ["privilege_escalation.become_flags"], ["ANSIBLE_BECOME_FLAGS"];
-    /// The password that becoming takes.
+    /// The become password.
     become_pass: Option<Secret> = None, [], ["ANSIBLE_BECOME_PASS"];
-    /// The same for sudo alone.
+    /// The same, for sudo only.
     sudo_user: Option<String> = None, ["sudo_become_plugin.user"], ["ANSIBLE_SUDO_USER"];
-    /// The same for sudo alone.
+    /// The same, for sudo only.
     sudo_exe: Option<String> = None, ["sudo_become_plugin.executable"], ["ANSIBLE_SUDO_EXE"];
-    /// The same for sudo alone.
+    /// The same, for sudo only.
     sudo_flags: Option<String> = None, ["sudo_become_plugin.flags"], ["ANSIBLE_SUDO_FLAGS"];
-    /// The same for sudo alone.
+    /// The same, for sudo only.
     sudo_pass: Option<Secret> = None, ["sudo_become_plugin.password"], ["ANSIBLE_SUDO_PASS"];
-    /// The folder in which sudo starts.
+    /// The working directory for sudo.
     sudo_chdir: Option<String> = None, ["sudo_become_plugin.chdir"], ["ANSIBLE_SUDO_CHDIR"];
-    /// The same for su alone.
+    /// The same, for su only.
     su_user: Option<String> = None, ["su_become_plugin.user"], ["ANSIBLE_SU_USER"];
-    /// The same for su alone.
+    /// The same, for su only.
     su_exe: Option<String> = None, ["su_become_plugin.executable"], ["ANSIBLE_SU_EXE"];
-    /// The same for su alone.
+    /// The same, for su only.
     su_flags: Option<String> = None, ["su_become_plugin.flags"], ["ANSIBLE_SU_FLAGS"];
-    /// The same for su alone.
+    /// The same, for su only.
     su_pass: Option<Secret> = None, ["su_become_plugin.password"], ["ANSIBLE_SU_PASS"];
-    /// Further words with which su asks for a password.
+    /// Additional words in su's password prompt.
     su_prompt_l10n: Option<String> = None, ["su_become_plugin.localized_prompts"], ["ANSIBLE_SU_PROMPT_L10N"];
-    /// The same for doas alone.
+    /// The same, for doas only.
     doas_user: Option<String> = None, ["doas_become_plugin.user"], ["ANSIBLE_DOAS_USER"];
-    /// The same for doas alone.
+    /// The same, for doas only.
     doas_exe: Option<String> = None, ["doas_become_plugin.executable"], ["ANSIBLE_DOAS_EXE"];
-    /// The same for doas alone.
+    /// The same, for doas only.
     doas_flags: Option<String> = None, ["doas_become_plugin.flags"], ["ANSIBLE_DOAS_FLAGS"];
-    /// The same for doas alone.
+    /// The same, for doas only.
     doas_pass: Option<Secret> = None, ["doas_become_plugin.password"], ["ANSIBLE_DOAS_PASS"];
 
     /// File with the vault password, or a program that prints it.
     vault_password_file: Option<PathBuf> = None, ["defaults.vault_password_file"], ["ANSIBLE_VAULT_PASSWORD_FILE"];
     /// Further vault passwords: `name@file`.
     vault_identity_list: Identities = Identities::default(), ["defaults.vault_identity_list"], ["ANSIBLE_VAULT_IDENTITY_LIST"];
-    /// Which of them encrypts.
+    /// The vault ID to encrypt with.
     vault_encrypt_identity: Option<String> = None,
         ["defaults.vault_encrypt_identity"], ["ANSIBLE_VAULT_ENCRYPT_IDENTITY"];
     /// The salt of what is encrypted, in place of a random one.
@@ -411,12 +415,12 @@ settings! {
     editor: String = "vi".to_owned(), ["defaults.editor"], ["ANSIBLE_EDITOR", "EDITOR"];
     /// Whether only the password of the same name may decrypt.
     vault_id_match: bool = false, ["defaults.vault_id_match"], ["ANSIBLE_VAULT_ID_MATCH"];
-    /// Ask for the vault password.
+    /// Prompt for the vault password.
     ask_vault_pass: bool = false, ["defaults.ask_vault_pass"], ["ANSIBLE_ASK_VAULT_PASS"];
 
-    /// Colours even where no terminal is.
+    /// Use colours even without a terminal.
     force_color: bool = false, ["defaults.force_color"], ["ANSIBLE_FORCE_COLOR"];
-    /// No colours at all. `NO_COLOR` counts whatever it holds.
+    /// Use no colours. `NO_COLOR` has the same effect, whatever its value.
     nocolor: bool = false, ["defaults.nocolor"], ["ANSIBLE_NOCOLOR"];
     /// As `-v`, `-vv` ...
     verbosity: u32 = 0, ["defaults.verbosity"], ["ANSIBLE_VERBOSITY"];
@@ -426,14 +430,14 @@ settings! {
     display_ok_hosts: bool = true, ["defaults.display_ok_hosts"], ["ANSIBLE_DISPLAY_OK_HOSTS"];
     /// Write failures to standard error.
     display_failed_stderr: bool = false, ["defaults.display_failed_stderr"], ["ANSIBLE_DISPLAY_FAILED_STDERR"];
-    /// Say where a failed task stands.
+    /// Show the location of a failed task.
     show_task_path_on_failure: bool = false,
         ["defaults.show_task_path_on_failure"], ["ANSIBLE_SHOW_TASK_PATH_ON_FAILURE"];
-    /// Say in task lines that it is a dry run.
+    /// Mark task lines in check mode.
     check_mode_markers: bool = false, ["defaults.check_mode_markers"], ["ANSIBLE_CHECK_MODE_MARKERS"];
     /// Show statistics of `set_stats` at the end.
     show_custom_stats: bool = false, ["defaults.show_custom_stats"], ["ANSIBLE_SHOW_CUSTOM_STATS"];
-    /// The form of the output: `default`, `json`, `junit` ...
+    /// The output format: `default`, `json`, `junit` ...
     stdout_callback: String = "default".to_owned(), ["defaults.stdout_callback"], ["ANSIBLE_STDOUT_CALLBACK"];
     /// Callback plugins, besides those that need not be enabled.
     callbacks_enabled: Option<Vec<String>> = None,
@@ -448,20 +452,20 @@ settings! {
     /// How results are shown: `json` or `yaml`.
     result_format: String = "json".to_owned(),
         ["defaults.callback_result_format", "defaults.result_format"], ["ANSIBLE_CALLBACK_RESULT_FORMAT"];
-    /// A file to write the output to as well.
+    /// A file that also receives the output.
     log_path: Option<PathBuf> = None, ["defaults.log_path"], ["ANSIBLE_LOG_PATH"];
-    /// Always show how files change.
+    /// Always show the differences in changed files.
     diff_always: bool = false, ["diff.always"], ["ANSIBLE_DIFF_ALWAYS"];
-    /// Lines round a change.
+    /// Number of context lines in diffs.
     diff_context: u32 = 3, ["diff.context"], ["ANSIBLE_DIFF_CONTEXT"];
-    /// Files larger than this (bytes) are not compared.
+    /// Maximum size in bytes of files to compare.
     max_diff_size: u32 = 104_448, ["defaults.max_diff_size"], ["ANSIBLE_MAX_DIFF_SIZE"];
 
-    /// How deep templates, macros, includes and roles may nest before that counts as a recursion without end.
+    /// Maximum nesting depth of templates, macros, includes and roles.
     recursion_limit: u32 = 1000, ["rplay.recursion_limit"], ["RPLAY_RECURSION_LIMIT"];
-    /// The largest file (bytes) that is read as a whole on the controller: playbooks, variables, lookups.
+    /// Maximum size in bytes of files that are read on the controller: playbooks, variables, lookups.
     max_file_size: u32 = 256 << 20, ["rplay.max_file_size"], ["RPLAY_MAX_FILE_SIZE"];
-    /// Seconds that a program which prints an inventory or a password may take.
+    /// Time limit in seconds of programs that print an inventory or a password.
     program_timeout: u32 = 600, ["rplay.program_timeout"], ["RPLAY_PROGRAM_TIMEOUT"];
 }
 
@@ -498,7 +502,7 @@ fn setting<T: Kind>(
 }
 
 impl Config {
-    /// Reads the settings of this process; the second value are warnings.
+    /// Reads the settings of this process, with warnings.
     pub fn load() -> Result<(Self, Problems), Problems> {
         let env = expand::own_environment;
         let folder =
@@ -508,7 +512,7 @@ impl Config {
         Ok((config, warnings))
     }
 
-    /// The bounds on what a project's content may ask of the controller.
+    /// The limits on resources that a project may use on the controller.
     pub fn limits(&self) -> Limits {
         Limits {
             depth: usize::try_from(*self.recursion_limit).unwrap_or(usize::MAX),
@@ -517,8 +521,7 @@ impl Config {
         }
     }
 
-    /// The sources of the inventory: those given with `-i`, else those of the settings, else Ansible's own
-    /// place if there is anything.
+    /// The inventory sources: those given with `-i`, those of the settings, or Ansible's default location if it exists.
     pub fn inventory_sources(&self, given: &[String]) -> Vec<String> {
         let usual = "/etc/ansible/hosts";
         match (given, &*self.inventory.0) {
@@ -528,7 +531,7 @@ impl Config {
         }
     }
 
-    /// How sources of the inventory are read.
+    /// How inventory sources are read.
     pub fn source_rules(&self) -> SourceRules {
         let usual = SourceRules::default();
         SourceRules {
@@ -543,7 +546,7 @@ impl Config {
         }
     }
 
-    /// Reads the settings that hold in these surroundings; the second value are warnings.
+    /// Reads the settings from these inputs, with warnings.
     pub fn read(around: &Surroundings<'_>) -> Result<(Self, Problems), Problems> {
         let mut warnings = Problems::default();
         let file = match find(around, &mut warnings) {
@@ -571,7 +574,7 @@ impl Config {
                 || KNOWN.iter().filter_map(|known| known.split_once('.')).find(|(_, key)| *key == entry.key);
             let help = match nearest(&entry.key, keys) {
                 Some(meant) => Some(format!("did you mean `{meant}`?")),
-                None => elsewhere().map(|(section, key)| format!("`{key}` belongs into the section [{section}]")),
+                None => elsewhere().map(|(section, key)| format!("`{key}` belongs to the section [{section}]")),
             };
             warnings.push(ConfigError::Unknown {
                 section: entry.section.clone(),
@@ -592,7 +595,7 @@ impl Config {
     }
 }
 
-/// The file that holds: the first there is of ANSIBLE_CONFIG, ./ansible.cfg, ~/.ansible.cfg and
+/// The configuration file: the first existing one of ANSIBLE_CONFIG, ./ansible.cfg, ~/.ansible.cfg and
 /// /etc/ansible/ansible.cfg.
 fn find(around: &Surroundings<'_>, warnings: &mut Problems) -> Option<PathBuf> {
     if let Some(named) = (around.env)("ANSIBLE_CONFIG").filter(|named| !named.is_empty()) {

@@ -1,4 +1,4 @@
-//! All that ever happens in a run. The engine sends events, reporters read them; nothing else is shown.
+//! The events of a run. The engine sends events, and reports show them; there is no other output.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::{
     vars::{Layer, Value},
 };
 
-/// One thing that happened.
+/// An event.
 #[derive(Clone, Debug)]
 pub enum Event {
     PlaybookStarted {
@@ -18,28 +18,28 @@ pub enum Event {
         plays: usize,
     },
     PlayStarted(PlayStarted),
-    /// The play's pattern, or what `--limit` left of it, matches no host.
+    /// The play's pattern, or its intersection with `--limit`, matches no hosts.
     NoHosts {
         pattern: Arc<str>,
     },
     TaskStarted(Arc<TaskStarted>),
-    /// A host begins to work on the task.
+    /// A host starts the task.
     HostStarted {
         task: TaskId,
         host: Arc<str>,
     },
-    /// One item of a loop is done on a host.
+    /// A host finished one item of a loop.
     ItemDone {
         task: TaskId,
         item: Item,
         result: HostResult,
     },
-    /// A host is done with the task. After a loop the result sums the items up.
+    /// A host finished the task. After a loop, this is the combined result of the items.
     HostDone {
         task: TaskId,
         result: HostResult,
     },
-    /// An attempt did not satisfy `until`; another follows after `delay`.
+    /// An attempt did not satisfy `until`; the next one follows after `delay`.
     Retrying {
         task: TaskId,
         host: Arc<str>,
@@ -60,20 +60,20 @@ pub enum Event {
         handler: Arc<str>,
         host: Arc<str>,
     },
-    /// No more hosts are left to go on with.
+    /// No hosts are left to continue with.
     NoHostsLeft,
     Warning {
         message: Arc<str>,
         place: Option<Span>,
     },
-    /// Shown as it is: the engine's words to the user (`pause`'s prompt).
+    /// A message to the user, shown as it is (the prompt of `pause`).
     Message {
         text: Arc<str>,
     },
     RunEnded(Arc<Recap>),
 }
 
-/// Numbers the tasks as they start, over the whole run.
+/// Numbers the tasks of a run in order of their start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId(pub u64);
 
@@ -90,7 +90,7 @@ pub struct PlayStarted {
 #[derive(Clone, Debug)]
 pub struct TaskStarted {
     pub id: TaskId,
-    /// As shown: `role : name`, or the action's name.
+    /// The displayed name: `role : name`, or the name of the action.
     pub name: Arc<str>,
     pub action: Arc<str>,
     pub handler: bool,
@@ -121,32 +121,32 @@ pub struct Item {
     pub label: Value,
 }
 
-/// What became of a task, or of one item of it, on one host.
+/// The result of a task, or of one item of it, on one host.
 #[derive(Clone, Debug)]
 pub struct HostResult {
     pub host: Arc<str>,
-    /// The host that did the work instead (`delegate_to`).
+    /// The host that ran the task instead (`delegate_to`).
     pub delegated_to: Option<Arc<str>>,
     pub status: Status,
-    /// What `register` keeps. Under `no_log` only the note that the output was hidden.
+    /// The value that `register` stores. Under `no_log`, only the note that the output was hidden.
     pub data: Value,
     pub diff: Vec<Diff>,
-    /// What was changed, or would be, in words.
+    /// The changes made, or that would be made, as phrases.
     pub changes: Vec<Arc<str>>,
     pub warnings: Vec<Arc<str>>,
-    /// Shown without `-v`, as debug's message is.
+    /// Shown without `-v`, like the message of debug.
     pub verbose_always: bool,
-    /// The results of this task are summed up from items that were shown already.
+    /// Whether this is the combined result of items that were already shown.
     pub looped: bool,
-    /// Where the blame lies when it failed: the argument, the condition, or the task.
+    /// The location of the cause of a failure: the argument, the condition, or the task.
     pub place: Option<Span>,
-    /// What to do about a failure.
+    /// How to fix a failure.
     pub help: Option<Arc<str>>,
     pub elapsed: Duration,
 }
 
 impl HostResult {
-    /// A result that says nothing but its status.
+    /// A result with only a status.
     pub fn of(host: Arc<str>, status: Status) -> Self {
         HostResult {
             host,
@@ -178,16 +178,16 @@ pub enum Status {
     UnreachableIgnored,
 }
 
-/// What it came to, for each host.
+/// The result of the run for each host.
 #[derive(Clone, Debug, Default)]
 pub struct Recap {
     pub hosts: IndexMap<Arc<str>, Counts>,
     /// From `set_stats`.
     pub custom: Vec<(Option<Arc<str>>, Value)>,
     pub elapsed: Duration,
-    /// A host was given up because a task failed on it.
+    /// Whether a host was given up because a task failed.
     pub failed: bool,
-    /// A host was given up because it could not be reached.
+    /// Whether a host was given up because it was unreachable.
     pub unreachable: bool,
 }
 
@@ -214,8 +214,8 @@ impl std::fmt::Display for Counts {
 }
 
 impl Recap {
-    /// Ansible's exit code: 4 when a host was unreachable, else 2 when one failed. What was rescued, or
-    /// cleared by `clear_host_errors`, is no failure.
+    /// Ansible's exit code: 4 if a host was unreachable, else 2 if one failed. Rescued failures, and those cleared by
+    /// `clear_host_errors`, do not count.
     pub fn exit_code(&self) -> u8 {
         match () {
             () if self.unreachable => 4,
@@ -225,7 +225,7 @@ impl Recap {
     }
 }
 
-/// Takes events; cheap to call, from any thread.
+/// Receives events; cheap to call, from any thread.
 pub trait Sink: Send + Sync {
     fn send(&self, event: Event);
 }

@@ -1,7 +1,8 @@
-//! The one door through which the controller reads files as a whole: bounded in size and in time.
+//! All reading of files on the controller, limited in size and time.
 //!
-//! Regular files are read up to [`limits::file_size`]. A FIFO, which is what `<(command)` gives, is waited for as
-//! long as a program may take. Devices hold no playbooks, so that they are refused; `/dev/null` is an empty file.
+//! Regular files are read up to [`limits::file_size`]. FIFOs, such as those of `<(command)`, are read within the time
+//! limit
+//! of programs. Devices are rejected, except `/dev/null`, which is an empty file.
 
 use std::{
     fs::{File, Metadata, OpenOptions},
@@ -25,25 +26,28 @@ use rplay_contract::system::expand;
 
 use crate::limits;
 
-/// The path of a file of the controller that a task names, as Ansible reads it: in a name that begins with `/` or `~`,
-/// home folders and variables of the environment are filled in; a relative one is looked for as it is written.
+/// The path of a controller file that a task names, as Ansible expands it: `~` and environment variables are expanded
+/// only
+/// if the name begins with `/` or `~`; a relative name is used as it is.
 pub fn named(name: &str) -> PathBuf {
     if name.starts_with(['/', '~']) { filled_in(name) } else { PathBuf::from(name) }
 }
 
-/// A path with home folders and variables of the environment filled in, also in a relative one: files that are
-/// included or imported, roles named by their path, files with passwords.
+/// Expands `~` and environment variables in a path, also in a relative one: for included or imported files, roles named
+/// by
+/// their path, and password files.
 pub fn filled_in(name: &str) -> PathBuf {
     PathBuf::from(expand::path(name, &expand::own_environment))
 }
 
-/// Reads a file as a whole.
+/// Reads a whole file.
 ///
 /// # Errors
-/// Besides what opening and reading can yield: it is a folder or a device, larger than [`limits::file_size`], or
-/// nothing comes within [`limits::program_time`].
+/// If it cannot be opened or read, is a directory or a device, is larger than [`limits::file_size`], or does not end
+/// within
+/// [`limits::program_time`].
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // Without O_NONBLOCK, opening a FIFO that nobody writes to waits for ever.
+    // Without O_NONBLOCK, opening a FIFO without a writer blocks forever.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
     let about = file.metadata()?;
     let kind = about.file_type();
@@ -59,10 +63,10 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     waiting(file)
 }
 
-/// The same as text.
+/// Reads a whole file as text.
 ///
 /// # Errors
-/// Those of [`read`], and the file is not UTF-8.
+/// Those of [`read`], and if it is not UTF-8.
 pub fn read_text(path: &Path) -> io::Result<String> {
     String::from_utf8(read(path)?).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
@@ -70,13 +74,13 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     })
 }
 
-/// What is copied to hosts comes from regular files, or through a pipe (`/dev/stdin`, `<(command)`). A FIFO with a
-/// name is a mistake, and nobody may ever write to it: it is refused at once, as are sockets and devices.
+/// Rejects FIFOs with a name, sockets and devices. Content for hosts comes from regular files or anonymous pipes
+/// (`/dev/stdin`, `<(command)`). A named FIFO is a mistake, and may never have a writer.
 ///
 /// # Errors
-/// It is one of these, or cannot be looked at.
+/// If it is one of these, or cannot be inspected.
 pub fn refuse_special(path: &Path) -> io::Result<()> {
-    /// Anonymous pipes live in a file system of their own; the number is the kernel's PIPEFS_MAGIC.
+    /// Anonymous pipes have their own file system; this is the kernel's PIPEFS_MAGIC.
     const PIPES: FsType = FsType(0x5049_5045);
     let about = path.metadata()?;
     let kind = about.file_type();
@@ -92,7 +96,7 @@ pub fn refuse_special(path: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, not a file")))
 }
 
-/// Whether a regular file begins with these bytes. What else there is is not touched: what is read of a FIFO is gone.
+/// Whether a regular file begins with these bytes. Other files are not read, since reading a FIFO consumes its content.
 pub fn begins_with(path: &Path, bytes: &[u8]) -> bool {
     let mut head = vec![0; bytes.len()];
     path.metadata().is_ok_and(|about| about.is_file())
@@ -106,13 +110,13 @@ fn is_null(about: &Metadata) -> bool {
 
 pub(crate) fn too_large() -> io::Error {
     let message = format!(
-        "it is larger than {} bytes; the setting `max_file_size` in the section [rplay] allows more",
+        "it is larger than {} bytes; raise the setting `max_file_size` in the section [rplay]",
         limits::file_size()
     );
     io::Error::new(io::ErrorKind::FileTooLarge, message)
 }
 
-/// Files of /proc are longer than they say, others may grow while they are read.
+/// Files of /proc are longer than their size says; others may grow while they are read.
 fn regular(file: File, len: u64) -> io::Result<Vec<u8>> {
     let most = limits::file_size();
     if len > most {
@@ -131,7 +135,7 @@ fn waiting(mut file: File) -> io::Result<Vec<u8>> {
         let left = limits::program_time().saturating_sub(begun.elapsed());
         if left.is_zero() {
             let message = format!(
-                "its end did not come within {} seconds; the setting `program_timeout` in the section [rplay] allows more",
+                "it did not end within {} seconds; raise the setting `program_timeout` in the section [rplay]",
                 limits::program_time().as_secs()
             );
             return Err(io::Error::new(io::ErrorKind::TimedOut, message));
@@ -154,12 +158,12 @@ fn waiting(mut file: File) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The folders that a walk is in: one to which links lead back is not entered again.
+/// The directories of a recursive walk, so that links to one of them are not followed.
 #[derive(Default)]
 pub struct Descent(Vec<(u64, u64)>);
 
 impl Descent {
-    /// Does something within a folder, unless the walk is in it already or it cannot be looked at.
+    /// Runs `walk` for a directory, unless it is already being walked or cannot be inspected.
     pub fn within<T>(&mut self, folder: &Path, walk: impl FnOnce(&mut Self) -> T) -> Option<T> {
         let about = folder.metadata().ok()?;
         let own = (about.dev(), about.ino());

@@ -1,4 +1,4 @@
-//! The engine as a library; it knows no terminal.
+//! The engine as a library, independent of a terminal.
 //!
 //! Floors, each using only those before it: `limits`, `panics`, `quiet`, `visible`, `files`, `program`, `source`,
 //! `secrets`, `vault`, `syntax`, `vars`, `collections`, `inventory`, `config`, `galaxy`, `template`, `python`, `external`,

@@ -1,7 +1,8 @@
-//! How deep, how large and how long: bounds on what a project's own content may ask of the controller.
+//! Limits on the resources that a project may use on the controller: depth, size and time.
 //!
-//! Without them a variable that needs itself ends in a stack overflow, `/dev/zero` as a vars file in no memory, and a
-//! silent inventory program never. The bounds belong to the process: the settings set them once, at the start.
+//! Without them, a recursive variable overflows the stack, `/dev/zero` as a vars file exhausts memory, and a silent
+//! inventory
+//! script never ends. The limits are global and set once at the start.
 
 use std::{
     cell::Cell,
@@ -14,25 +15,26 @@ static DEPTH: AtomicUsize = AtomicUsize::new(Limits::DEFAULT.depth);
 static FILE_SIZE: AtomicU64 = AtomicU64::new(Limits::DEFAULT.file_size);
 static PROGRAM_SECONDS: AtomicU64 = AtomicU64::new(Limits::DEFAULT.program_time.as_secs());
 
-/// The longest text, in bytes, and list, in items, that one operation of a template may make. Python has no such
-/// bound but memory; what is larger is a mistake, and refused as Python refuses what does not fit.
+/// Maximum length of a text in bytes, and of a list in items, that one operation of a template may create. Larger ones
+/// are
+/// certainly a mistake.
 pub const LARGEST: usize = 256 << 20;
 
-/// The bounds that can be set.
+/// The configurable limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How deep templates, macros, includes, roles and values may nest. Python's own bound is 1000, too.
+    /// Maximum depth of nested templates, macros, includes, roles and values. Python's limit is 1000 too.
     pub depth: usize,
-    /// The largest file, in bytes, that is read as a whole on the controller.
+    /// Maximum size in bytes of a file that is read on the controller.
     pub file_size: u64,
-    /// How long a program that prints an inventory or a password may take.
+    /// Time limit of a program that prints an inventory or a password.
     pub program_time: Duration,
 }
 
 impl Limits {
     pub const DEFAULT: Limits = Limits { depth: 1000, file_size: 256 << 20, program_time: Duration::from_secs(600) };
 
-    /// Makes these the bounds of the process.
+    /// Sets the limits of the process.
     pub fn set(self) {
         DEPTH.store(self.depth.clamp(10, 10_000), Relaxed);
         FILE_SIZE.store(self.file_size.max(1), Relaxed);
@@ -40,41 +42,41 @@ impl Limits {
     }
 }
 
-/// How deep things may nest: see [`Limits::depth`].
+/// See [`Limits::depth`].
 pub fn depth() -> usize {
     DEPTH.load(Relaxed)
 }
 
-/// The largest file in bytes: see [`Limits::file_size`].
+/// See [`Limits::file_size`].
 pub fn file_size() -> u64 {
     FILE_SIZE.load(Relaxed)
 }
 
-/// How long a program may take: see [`Limits::program_time`].
+/// See [`Limits::program_time`].
 pub fn program_time() -> Duration {
     Duration::from_secs(PROGRAM_SECONDS.load(Relaxed))
 }
 
-/// Runs with enough stack left, wherever the thread has got to.
+/// Runs with enough stack, growing it if necessary.
 pub fn with_stack<T>(run: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(256 << 10, 2 << 20, run)
 }
 
-/// Runs with room on the stack for `levels` of a recursion whose frames take no more than a few KiB each.
+/// Runs with enough stack for `levels` of a recursion with frames of a few KiB each.
 pub fn with_stack_for<T>(levels: usize, run: impl FnOnce() -> T) -> T {
     let bytes = (256 << 10) + levels.saturating_mul(FRAME);
     stacker::maybe_grow(bytes, bytes, run)
 }
 
-/// What one level of the parser of templates takes in a build without optimisation.
+/// Stack use of one level of the template parser in an unoptimized build.
 const FRAME: usize = 4 << 10;
 
-/// How deep a thread is in one kind of recursion.
+/// Depth of a thread in one kind of recursion.
 pub type Counter = Cell<usize>;
 
-/// Runs one level deeper, with enough stack; `None` if that is deeper than allowed.
+/// Runs one level deeper, with enough stack; `None` beyond the limit.
 pub fn deeper<T>(counter: &'static LocalKey<Counter>, run: impl FnOnce() -> T) -> Option<T> {
-    /// Counts down even when something panics.
+    /// Decrements the counter even after a panic.
     struct Level(&'static LocalKey<Counter>);
     impl Drop for Level {
         fn drop(&mut self) {

@@ -1,6 +1,6 @@
-//! A way for tests to cause the faults that no known input causes.
+//! Lets tests cause panics that no known input causes.
 
-/// Panics if a test asks for a fault at this place. Release builds do nothing here.
+/// Panics if a test requests it at this place. Does nothing in release builds.
 pub fn trap(place: &str) {
     #[cfg(debug_assertions)]
     #[expect(clippy::panic, reason = "it is what was asked for")]

@@ -1,5 +1,4 @@
-//! Programs that a project names on the controller and that print something: inventories, vault passwords, `pipe`.
-//! What they print is bounded in size, and they in time.
+//! Programs on the controller whose output is read: inventories, vault passwords, `pipe`. Output and time are limited.
 
 use std::{
     fs,
@@ -17,21 +16,21 @@ use nix::{
 
 use crate::limits;
 
-/// What a program printed and how it ended.
+/// The output of a program and its exit status.
 #[derive(Debug)]
 pub struct Printed {
     pub status: ExitStatus,
     pub stdout: Vec<u8>,
-    /// Empty unless it was asked for.
+    /// Empty unless it was piped.
     pub stderr: Vec<u8>,
 }
 
-/// Runs a program and takes in what it prints on standard output, and on standard error if the command says that this
-/// is piped.
+/// Runs a program and captures standard output, and standard error if the command pipes it.
 ///
 /// # Errors
-/// It cannot be started, prints more than [`limits::file_size`] bytes, or takes longer than [`limits::program_time`].
-/// Then it is killed with all that it started.
+/// If it cannot be started, prints more than [`limits::file_size`] bytes, or takes longer than
+/// [`limits::program_time`]. It
+/// is then killed with all processes that it started.
 pub fn run(command: &mut Command) -> io::Result<Printed> {
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     let begun = Instant::now();
@@ -69,7 +68,7 @@ pub fn run(command: &mut Command) -> io::Result<Printed> {
         };
         open -= usize::from(text.is_some());
     }
-    // It may close its outputs and go on.
+    // It may close its output and keep running.
     loop {
         if let Some(status) = child.try_wait()? {
             let [stdout, stderr] = printed;
@@ -85,13 +84,12 @@ pub fn run(command: &mut Command) -> io::Result<Printed> {
 fn too_slow(child: &mut Child) -> io::Error {
     end(child);
     let seconds = limits::program_time().as_secs();
-    let message = format!(
-        "it did not end within {seconds} seconds; the setting `program_timeout` in the section [rplay] allows more"
-    );
+    let message =
+        format!("it did not end within {seconds} seconds; raise the setting `program_timeout` in the section [rplay]");
     io::Error::new(io::ErrorKind::TimedOut, message)
 }
 
-/// Kills a program and what it started, the first ones first, so that nobody starts others in the meantime.
+/// Kills a program and its descendants, parents first, so that none of them starts another meanwhile.
 fn end(child: &mut Child) {
     let mut processes = i32::try_from(child.id()).map(|id| vec![id]).unwrap_or_default();
     let mut at = 0;

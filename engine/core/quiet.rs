@@ -1,4 +1,4 @@
-//! Panics of other people's code that are caught and told as an error: nobody should see their text.
+//! Catches panics of dependencies and turns them into errors, without printing their message.
 
 use std::{
     cell::Cell,
@@ -10,14 +10,14 @@ thread_local! {
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs something that may panic; `None` if it did, and then nothing is printed. The caller must not use again what
-/// the panic may have left half done.
+/// Runs something that may panic. After a panic, returns `None` and prints nothing; values that the panic may have left
+/// inconsistent must not be used again.
 pub fn catch<T>(run: impl FnOnce() -> T) -> Option<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = take_hook();
         set_hook(Box::new(move |about| {
-            // A thread that ends has no such mark any more.
+            // The marker is gone when the thread ends.
             if !QUIET.try_with(Cell::get).unwrap_or(false) {
                 before(about);
             }

@@ -1,4 +1,4 @@
-//! Texts that no output may show.
+//! Secrets, which are masked in all output.
 
 mod finder;
 mod spellings;
@@ -10,17 +10,17 @@ use finder::Finder;
 use parking_lot::RwLock;
 pub use values::values_of_file;
 
-/// What stands in place of a secret, as in Ansible.
+/// Replaces a secret, as in Ansible.
 pub const MASK: &str = "********";
 
-/// A shorter text is masked only where it is a whole value: anything else would blot out half of every output.
+/// Minimum length of a text that is masked inside other text; shorter ones would hide half of every output.
 const SHORTEST: usize = 4;
-/// The same for a text of nothing but digits: ports and modes have five at most.
+/// The same for digits: ports and modes have at most five.
 const SHORTEST_NUMBER: usize = 6;
-/// A single line of a longer secret (a key file) must be this long: `----` or `{` tells nothing.
+/// Minimum length of a single line of a longer secret (a key file) that is masked on its own, unlike `----` or `{`.
 const SHORTEST_LINE: usize = 8;
 
-/// The secrets of a run. Cheap to share, cheap to ask while there are none.
+/// The secrets of a run. Cheap to share, and cheap to query while there are none.
 #[derive(Debug, Default)]
 pub struct Secrets {
     known: RwLock<Known>,
@@ -28,15 +28,15 @@ pub struct Secrets {
 
 #[derive(Default)]
 struct Known {
-    /// The secrets as they were given.
+    /// The secrets as registered.
     given: HashSet<Box<str>>,
-    /// All their spellings.
+    /// All their encodings.
     texts: HashSet<Arc<str>>,
-    /// Secrets that are masked only where they are a whole value.
+    /// Secrets that are masked only as a whole value.
     whole: HashSet<Box<str>>,
-    /// Spellings that no finder looks for yet.
+    /// Encodings that are in no finder yet.
     recent: Vec<Arc<str>>,
-    /// Each looks for more spellings than the next one, so that adding one secret at a time stays cheap.
+    /// Each finder has more encodings than the next one, so that adding one secret at a time stays cheap.
     finders: Arc<[Arc<Finder>]>,
 }
 
@@ -47,8 +47,9 @@ impl std::fmt::Debug for Known {
 }
 
 impl Secrets {
-    /// Registers a secret: the whole text and each longer line of it, in all their usual spellings (in JSON, in
-    /// YAML, quoted for a shell or a URL, base64). A short one is masked only where it is a whole value.
+    /// Registers a secret: the whole text and each longer line of it, in all common encodings (JSON, YAML, quoted for a
+    /// shell or a
+    /// URL, base64). A short one is masked only as a whole value.
     pub fn add(&self, secret: &str) {
         let whole = secret.trim();
         if whole.is_empty() || self.read(|known| known.given.contains(whole)) {
@@ -69,7 +70,7 @@ impl Secrets {
         }
     }
 
-    /// Registers a text that is masked only where it is a whole value of a result.
+    /// Registers a text that is masked only if it is the whole value of a result.
     pub fn add_whole(&self, secret: &str) {
         let whole = secret.trim();
         if is_telling(whole) && !self.read(|known| known.whole.contains(whole)) {
@@ -78,12 +79,12 @@ impl Secrets {
         }
     }
 
-    /// Registers what an encrypted file holds: its values if it is YAML or JSON, else its lines.
+    /// Registers the content of an encrypted file: its values if it is YAML or JSON, else its lines.
     pub fn add_file(&self, text: &str) {
         values_of_file(text, self);
     }
 
-    /// The text with every secret masked.
+    /// Masks all secrets in a text.
     pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let Some(finders) = self.finders() else { return Cow::Borrowed(text) };
         let ranges = finder::ranges(&finders, text);
@@ -101,7 +102,7 @@ impl Secrets {
         Cow::Owned(masked)
     }
 
-    /// Masks the secrets that go over several lines, each line on its own: so a text can be compared line by line.
+    /// Masks multi-line secrets line by line, so that texts can still be compared by lines.
     pub fn mask_lines<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let Some(finders) = self.finders() else { return Cow::Borrowed(text) };
         let ranges = finder::ranges(&finders, text);
@@ -120,9 +121,9 @@ impl Secrets {
         Cow::Owned(masked)
     }
 
-    /// Masks the values and keys within data, before it is written as JSON or YAML: so what is written stays well
-    /// formed. A secret that is spread over the items of a list (the words of a command, the lines of a text) is
-    /// found, too.
+    /// Masks values and keys inside data before it is written as JSON or YAML, so that the output stays well formed.
+    /// Also masks a
+    /// secret that spans several items of a list (the words of a command, the lines of a text).
     pub fn mask_data(&self, data: &mut serde_json::Value) {
         if !self.read(|known| known.texts.is_empty() && known.whole.is_empty()) {
             self.mask_value(data);
@@ -160,7 +161,7 @@ impl Secrets {
         }
     }
 
-    /// Masks the items that a secret goes across.
+    /// Masks the items that a secret spans.
     fn mask_across(&self, items: &mut [serde_json::Value]) {
         let Some(finders) = self.finders().filter(|_| items.len() > 1) else { return };
         let mut joined = String::new();
@@ -172,7 +173,7 @@ impl Secrets {
             places.push(start..joined.len());
             joined.push('\n');
         }
-        // A line break stands for any space here: spellings that have one match both.
+        // A line break stands for any white space: encodings with white space match both.
         for found in finder::ranges(&finders, &joined) {
             let inside = |place: &std::ops::Range<usize>| place.start < found.end && found.start < place.end;
             if places.iter().filter(|place| inside(place)).count() > 1 {
@@ -215,7 +216,7 @@ impl Known {
         }
     }
 
-    /// Looks for the recent spellings as well. Finders that are not much larger are made anew together with them.
+    /// Builds a finder for the recent encodings. Finders that are not much larger are merged into it.
     fn make_finder(&mut self) {
         if self.recent.is_empty() {
             return;
@@ -230,15 +231,16 @@ impl Known {
     }
 }
 
-/// Whether a text is masked wherever it stands.
+/// Whether a text is masked inside other text.
 fn is_long_enough(text: &str) -> bool {
     let length = text.chars().count();
     let number = text.parse::<f64>().is_ok();
     length >= if number { SHORTEST_NUMBER } else { SHORTEST } && is_telling(text)
 }
 
-/// Whether a short text may be masked as a whole value. Single characters and what YAML reads as true, false and
-/// nothing are in every result; a number of less than four digits is, too.
+/// Whether a short text may be masked as a whole value. Single characters, YAML's booleans and null, and numbers of
+/// less than
+/// four digits are in every result.
 fn is_telling(text: &str) -> bool {
     const WORDS: &[&str] = &["true", "false", "yes", "no", "on", "off", "null", "none"];
     let number = text.parse::<f64>().is_ok();
@@ -271,7 +273,7 @@ mod tests {
         assert_eq!(secrets.mask(r#"{"p": "pass\"word\\"}"#), format!(r#"{{"p": "{MASK}"}}"#));
     }
 
-    /// Those that overlap are masked as one, whichever came first.
+    /// Overlapping secrets are masked as one, whichever was added first.
     #[test]
     fn secrets_may_overlap() {
         for given in [["abcdef", "defghi"], ["defghi", "abcdef"], ["abcdefghi", "cdef"], ["cdef", "abcdefghi"]] {
@@ -304,7 +306,7 @@ mod tests {
         for spelling in spellings {
             assert_eq!(secrets.mask(&format!("<{spelling}>")), "<********>", "{spelling}");
         }
-        // Within longer base64 (`user:password` of a header) it is found, whatever stands before it.
+        // Found inside longer base64 (`user:password` of a header), at any alignment.
         let secrets = Secrets::default();
         secrets.add("correct-horse");
         for before in ["", "a", "ab", "user:"] {
@@ -314,7 +316,7 @@ mod tests {
         }
     }
 
-    /// Short ones must not destroy what is shown.
+    /// Short secrets must not make the output unreadable.
     #[test]
     fn short_secrets_are_masked_as_whole_values() {
         let secrets = Secrets::default();
@@ -329,7 +331,7 @@ mod tests {
         assert_eq!(masked(&secrets, json!([20471199, "pin 20471199", 2047])), json!([MASK, "pin ********", 2047]));
     }
 
-    /// What is written afterwards is well formed whatever the secret holds.
+    /// The output stays well formed, whatever the secret contains.
     #[test]
     fn data_is_masked_before_it_is_written() {
         let secrets = Secrets::default();
@@ -351,7 +353,7 @@ mod tests {
         assert_eq!(masked(&secrets, json!(["a", "c"])), json!(["a", "c"]));
     }
 
-    /// Many secrets, each added between two outputs, as a loop over users adds them.
+    /// Many secrets, each added between two outputs, as in a loop over users.
     #[test]
     fn many_secrets_are_found() {
         let secrets = Secrets::default();

@@ -1,4 +1,4 @@
-//! Files and spans: where everything stands.
+//! Source texts, and locations in them.
 
 use std::{
     fmt, io,
@@ -12,52 +12,51 @@ use miette::{Diagnostic, MietteError, MietteSpanContents, SourceCode, SourceSpan
 
 use crate::visible::{self, with_places};
 
-/// A text that was read: a file, an `-e` argument, a generated piece.
+/// A source text: a file, an `-e` argument, or generated text.
 pub struct Source {
-    /// As people should see it; relative to the working folder where that is shorter.
+    /// The displayed name; relative to the working directory if that is shorter.
     pub name: String,
-    /// The file, when it is one.
+    /// The path, if it is a file.
     pub path: Option<PathBuf>,
     pub text: String,
-    /// The text as diagnostics quote it, when it holds what a terminal would obey.
+    /// The text that diagnostics quote, if it contains control characters.
     shown: OnceLock<Option<String>>,
-    /// The text was decrypted: no diagnostic shows lines of it.
+    /// Whether the text was decrypted: diagnostics must not quote it.
     pub secret: bool,
 }
 
-/// What the content of a secret source says its language is. It holds no text: whoever draws a diagnostic names
-/// the place instead of showing it.
+/// The language of secret sources. Their content is empty, so a diagnostic names the location instead of quoting it.
 pub const SECRET: &str = "secret";
 
 impl Source {
-    /// Reads a file as UTF-8; a byte-order mark is dropped.
+    /// Reads a file as UTF-8; a byte-order mark is removed.
     pub fn read(path: &Path) -> io::Result<Arc<Self>> {
         let text = files::read_text(path)?;
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         Ok(Source::of(display_name(path), Some(path.to_owned()), text))
     }
 
-    /// A text that is no file.
+    /// A text that is not a file.
     pub fn inline(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
         Source::of(name.into(), None, text.into())
     }
 
-    /// A text that came from this file, or is said to.
+    /// A text with this file as its origin.
     pub fn of(name: String, path: Option<PathBuf>, text: String) -> Arc<Self> {
         Arc::new(Source { name, path, text, shown: OnceLock::new(), secret: false })
     }
 
-    /// A decrypted text: its place is told, its lines never.
+    /// A decrypted text: diagnostics give locations but never quote it.
     pub fn decrypted(name: String, path: Option<PathBuf>, text: String) -> Arc<Self> {
         Arc::new(Source { name, path, text, shown: OnceLock::new(), secret: true })
     }
 
-    /// The text as it may be shown, of the same length.
+    /// The text as it may be shown, with the same length.
     fn shown(&self) -> &str {
         self.shown.get_or_init(|| with_places(&self.text)).as_deref().unwrap_or(&self.text)
     }
 
-    /// Line and column of a byte offset, both from 1; columns count characters.
+    /// Line and column of a byte offset, 1-based; columns count characters.
     pub fn line_column(&self, offset: usize) -> (usize, usize) {
         let before = self.text.get(..offset).unwrap_or(&self.text);
         let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
@@ -66,13 +65,13 @@ impl Source {
     }
 }
 
-/// The working folder. Nothing here changes it, and it is asked for with every task.
+/// The working directory. It never changes, and is needed for every task.
 fn here() -> Option<&'static Path> {
     static HERE: OnceLock<Option<PathBuf>> = OnceLock::new();
     HERE.get_or_init(|| std::env::current_dir().ok()).as_deref()
 }
 
-/// A path as people and templates see it: absolute, without `.` and `..`.
+/// The absolute path, without `.` and `..`.
 pub fn absolute(path: &Path) -> String {
     let path = match here() {
         Some(here) if !path.as_os_str().is_empty() => here.join(path),
@@ -89,7 +88,7 @@ pub fn absolute(path: &Path) -> String {
     clean.display().to_string()
 }
 
-/// A path as a person would write it here.
+/// The path as a user would write it in the working directory.
 pub fn display_name(path: &Path) -> String {
     let path = path.strip_prefix(".").unwrap_or(path);
     here()
@@ -106,8 +105,8 @@ impl fmt::Debug for Source {
     }
 }
 
-/// A place in a source, as bytes from `start` up to `end`. In a diagnostic one field can serve as both
-/// `#[source_code]` and `#[label]`.
+/// A location in a source, as a byte range. In a diagnostic, one field can serve as both `#[source_code]` and
+/// `#[label]`.
 #[derive(Clone)]
 pub struct Span {
     pub source: Arc<Source>,
@@ -122,7 +121,7 @@ impl Span {
         Span { source: source.clone(), start: start as u32, end: range.end.clamp(start, limit) as u32 }
     }
 
-    /// The place within this one's source at other bytes.
+    /// Another byte range in the same source.
     pub fn at(&self, range: Range<usize>) -> Self {
         Span::new(&self.source, range)
     }
@@ -131,24 +130,24 @@ impl Span {
         self.start as usize..self.end as usize
     }
 
-    /// The text that stands there.
+    /// The text at this location.
     pub fn text(&self) -> &str {
         self.source.text.get(self.range()).unwrap_or_default()
     }
 
-    /// Line and column of the start, both from 1.
+    /// Line and column of the start, 1-based.
     pub fn line_column(&self) -> (usize, usize) {
         self.source.line_column(self.start as usize)
     }
 
-    /// From the start of this one to the end of the other.
+    /// From the start of this span to the end of the other.
     pub fn to(&self, other: &Span) -> Self {
         Span::new(&self.source, self.start as usize..other.end as usize)
     }
 }
 
 impl fmt::Display for Span {
-    /// `file:line`, as Ansible writes task paths.
+    /// `file:line`, the format of Ansible's task paths.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.source.name, self.line_column().0)
     }
@@ -199,7 +198,7 @@ impl SourceCode for Span {
     }
 }
 
-/// A value and where it stands.
+/// A value and its location.
 #[derive(Clone, Debug)]
 pub struct Spanned<T> {
     pub value: T,
@@ -214,10 +213,10 @@ impl<T> std::ops::Deref for Spanned<T> {
     }
 }
 
-/// A diagnostic of any floor. Each floor has its own enum; they meet in this type.
+/// A diagnostic of any module. Each module has its own enum; this is their common type.
 pub type Problem = Box<dyn Diagnostic + Send + Sync>;
 
-/// Everything that was found wrong, in the order of reading.
+/// All problems that were found, in reading order.
 #[derive(Debug, Default, thiserror::Error)]
 #[error("{} problem{} found", .0.len(), if .0.len() == 1 { "" } else { "s" })]
 pub struct Problems(pub Vec<Problem>);
@@ -231,8 +230,8 @@ impl Problems {
         self.0.is_empty()
     }
 
-    /// All messages on one line, each with its place unless that is in the file at hand: what a result says of a
-    /// file that was read during the run.
+    /// All messages on one line, each with its location unless it is in the current file: for results of tasks that
+    /// read a file.
     pub fn told(&self, at_hand: &Span) -> String {
         let told = |problem: &Problem| match Place::of(&**problem).filter(|place| place.name != at_hand.source.name) {
             Some(Place { name, line, column }) => format!("{problem} ({name}:{line}:{column})"),
@@ -241,17 +240,17 @@ impl Problems {
         self.0.iter().map(told).collect::<Vec<_>>().join("; ")
     }
 
-    /// The messages alone, on one line: for problems of a text that no file holds.
+    /// Only the messages, on one line: for text that is not in a file.
     pub fn messages(&self) -> String {
         self.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
 
-    /// All problems on one line, each as [`one_line`] has it: for what has no file at hand.
+    /// All problems on one line, formatted by [`one_line`].
     pub fn one_line(&self) -> String {
         self.0.iter().map(|problem| one_line(&**problem)).collect::<Vec<_>>().join("; ")
     }
 
-    /// `value`, unless something was found wrong.
+    /// `value`, unless problems were found.
     pub fn unless_any<T>(self, value: T) -> Result<T, Problems> {
         if self.is_empty() { Ok(value) } else { Err(self) }
     }
@@ -263,7 +262,7 @@ impl<E: Diagnostic + Send + Sync + 'static> From<E> for Problems {
     }
 }
 
-/// Where a problem stands: its first label. Line and column count from 1.
+/// The location of a problem: its first label. Line and column are 1-based.
 struct Place {
     name: String,
     line: usize,
@@ -279,7 +278,7 @@ impl Place {
     }
 }
 
-/// A problem in one line, with its place (`file:line`) behind it as far as it has one, and its help.
+/// A problem on one line, followed by its location (`file:line`), if any, and its help.
 pub fn one_line(problem: &(dyn Diagnostic + Send + Sync)) -> String {
     let mut text = problem.to_string();
     text.extend(Place::of(problem).map(|place| format!(" ({}:{})", place.name, place.line)));
@@ -289,7 +288,7 @@ pub fn one_line(problem: &(dyn Diagnostic + Send + Sync)) -> String {
     text
 }
 
-/// The place of a problem; `None` when it has none, or none whose text may be shown.
+/// The location of a problem; `None` if it has none, or none that may be shown.
 pub fn span_of(problem: &(dyn Diagnostic + Send + Sync)) -> Option<Span> {
     const WHOLE: usize = u32::MAX as usize;
     let label = problem.labels()?.next()?;
@@ -303,13 +302,13 @@ pub fn span_of(problem: &(dyn Diagnostic + Send + Sync)) -> Option<Span> {
     Some(Span::new(&source, start..start + label.len()))
 }
 
-/// Longer names in bytes are not misspelt ones.
+/// Maximum length in bytes of a name for suggestions.
 const LONGEST_NAME: usize = 256;
 
-/// The name among `known` that was probably meant.
+/// The name in `known` that is closest to a misspelled one.
 pub fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let allowed = (name.chars().count() / 3).clamp(1, 3);
-    // Each letter more or less is one step at least; the distance of long texts takes the product of their lengths.
+    // Each difference in length is at least one edit; computing the distance of long texts is expensive.
     let near = |candidate: &&str| candidate.len().abs_diff(name.len()) <= allowed * 4 && name.len() <= LONGEST_NAME;
     known
         .into_iter()

@@ -1,4 +1,4 @@
-//! Ansible Vault: files and values encrypted with a password.
+//! Ansible Vault: password-encrypted files and values.
 
 mod envelope;
 
@@ -22,10 +22,10 @@ use crate::{
     source::{Problems, Source, Span},
 };
 
-/// The id of passwords that were given without one.
+/// The ID of passwords that were given without one.
 pub const DEFAULT_ID: &str = "default";
 
-/// What can be wrong with an encrypted text or with the passwords.
+/// An error of an encrypted text or of the passwords.
 #[derive(Debug, Error, Diagnostic)]
 pub enum VaultError {
     #[error("Attempting to decrypt but no vault secrets found: this is encrypted, and no vault password was given")]
@@ -47,7 +47,7 @@ pub enum VaultError {
         help: String,
     },
 
-    #[error("this is no valid vault text: {message}")]
+    #[error("invalid vault text: {message}")]
     Malformed {
         message: String,
         #[source_code]
@@ -55,14 +55,14 @@ pub enum VaultError {
         place: Span,
     },
 
-    #[error("what was decrypted is not text in UTF-8")]
+    #[error("the decrypted content is not UTF-8 text")]
     NotText {
         #[source_code]
         #[label]
         place: Span,
     },
 
-    #[error("`{}` cannot be read: {message}", path.display())]
+    #[error("cannot read `{}`: {message}", path.display())]
     Unreadable { path: PathBuf, message: String },
 
     #[error("vault password {origin}: {message}")]
@@ -90,12 +90,12 @@ pub struct PasswordSource {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PasswordFrom {
     Prompt,
-    /// A file that holds the password, or an executable that prints it.
+    /// A file that contains the password, or an executable that prints it.
     File(PathBuf),
 }
 
 impl PasswordSource {
-    /// Reads `NAME@FILE`, `NAME@prompt`, `FILE` or `prompt`, as after `--vault-id`.
+    /// Parses `NAME@FILE`, `NAME@prompt`, `FILE` or `prompt`, the values of `--vault-id`.
     pub fn parse(text: &str) -> Self {
         let (id, from) = match text.split_once('@') {
             Some((id, from)) if !id.is_empty() => (id, from),
@@ -109,22 +109,22 @@ impl PasswordSource {
         PasswordSource { id: id.to_owned(), from }
     }
 
-    /// The password without a name that a file holds or a program prints.
+    /// A password without an ID, from a file or a program.
     pub fn file(path: &str) -> Self {
         PasswordSource { id: DEFAULT_ID.to_owned(), from: PasswordFrom::File(files::filled_in(path)) }
     }
 }
 
-/// The passwords of a run, and what was decrypted with them.
+/// The passwords of a run, and the values decrypted with them.
 #[derive(Default)]
 pub struct Vault {
     passwords: Vec<(String, Vec<u8>)>,
-    /// Only a password of the same id may decrypt (`vault_id_match`).
+    /// Whether only a password with the same ID may decrypt (`vault_id_match`).
     strict_ids: bool,
     secrets: Arc<Secrets>,
-    /// Deriving keys takes milliseconds, and hosts share their variables.
+    /// Cache: deriving keys takes milliseconds, and hosts share their variables.
     opened: Mutex<HashMap<Box<str>, Arc<[u8]>>>,
-    /// What the encrypted values held.
+    /// The content of encrypted values.
     values: Mutex<HashSet<Box<str>>>,
 }
 
@@ -192,7 +192,7 @@ impl Vault {
         self.passwords.iter().map(|(id, _)| id.as_str())
     }
 
-    /// Adds a password under an id.
+    /// Adds a password with an ID.
     pub fn add(&mut self, id: &str, password: &[u8]) {
         if let Ok(text) = std::str::from_utf8(password) {
             self.secrets.add(text);
@@ -210,7 +210,7 @@ impl Vault {
         &self.secrets
     }
 
-    /// The password of an id, or the first one, and its id: for encrypting.
+    /// The password of an ID, or the first one, with its ID: for encrypting.
     pub fn password(&self, id: Option<&str>) -> Option<(&str, &[u8])> {
         let found = match id {
             Some(id) => self.passwords.iter().find(|(known, _)| known == id),
@@ -219,12 +219,12 @@ impl Vault {
         found.map(|(id, password)| (id.as_str(), password.as_slice()))
     }
 
-    /// Whether a text begins as encrypted ones do.
+    /// Whether a text begins like an encrypted one.
     pub fn is_encrypted(content: &[u8]) -> bool {
         content.starts_with(b"$ANSIBLE_VAULT;")
     }
 
-    /// Reads a file that may be encrypted as a whole. What it holds then counts as secret.
+    /// Reads a file that may be encrypted as a whole; the content of an encrypted file is registered as secret.
     pub fn read(&self, path: &Path) -> Result<Arc<Source>, Problems> {
         let source = Source::read(path)
             .map_err(|error| VaultError::Unreadable { path: path.to_owned(), message: error.to_string() })?;
@@ -243,7 +243,7 @@ impl Vault {
         Ok(Source::decrypted(source.name.clone(), source.path.clone(), text))
     }
 
-    /// Decrypts the content of a file that is to be copied; content that is not encrypted stays as it is.
+    /// Decrypts the content of a file to be copied; plain content is returned unchanged.
     pub fn open_bytes(&self, path: &Path, content: Vec<u8>) -> Result<Vec<u8>, VaultError> {
         if !Vault::is_encrypted(&content) {
             return Ok(content);
@@ -257,7 +257,7 @@ impl Vault {
         Ok(opened.to_vec())
     }
 
-    /// Decrypts a `!vault` value, which then counts as secret.
+    /// Decrypts a `!vault` value and registers it as secret.
     pub fn decrypt_value(&self, envelope: &str, place: &Span) -> Result<String, VaultError> {
         let content = self.decrypt(envelope, place)?;
         let text = std::str::from_utf8(&content).map_err(|_| VaultError::NotText { place: place.clone() })?;
@@ -266,7 +266,7 @@ impl Vault {
         Ok(text.to_owned())
     }
 
-    /// Whether a text is what an encrypted value held.
+    /// Whether a text is the content of an encrypted value.
     pub fn is_value(&self, text: &str) -> bool {
         self.values.lock().contains(text)
     }
@@ -307,7 +307,7 @@ impl Vault {
         Err(VaultError::WrongPassword {
             place: place.clone(),
             id: parts.id.map(|id| format!(" with the id `{id}`")).unwrap_or_default(),
-            help: format!("the passwords given are for: {}", tried.join(", ")),
+            help: format!("passwords were given for: {}", tried.join(", ")),
         })
     }
 }
@@ -321,7 +321,7 @@ fn password_file(path: &Path, id: &str, before: &Vault) -> Result<Vec<u8>, Strin
     use std::os::unix::fs::PermissionsExt;
     let about = std::fs::metadata(path).map_err(|error| error.to_string())?;
     if about.is_dir() {
-        return Err("it is a folder".to_owned());
+        return Err("it is a directory".to_owned());
     }
     if about.permissions().mode() & 0o111 == 0 {
         let content = files::read(path).map_err(|error| error.to_string())?;
@@ -329,18 +329,18 @@ fn password_file(path: &Path, id: &str, before: &Vault) -> Result<Vec<u8>, Strin
     }
     let program = if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) };
     let mut command = Command::new(program);
-    // Programs named like `keyring-client.py` are asked for one id, as Ansible asks them.
+    // Like Ansible, passes the ID to programs named like `keyring-client.py`.
     if path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("-client")) {
         command.args(["--vault-id", id]);
     }
     let output = program::run(command.stderr(std::process::Stdio::inherit())).map_err(|error| {
         if error.raw_os_error() == Some(nix::libc::ENOEXEC) {
-            return "it is executable but no program; if it holds the password, `chmod -x` it".to_owned();
+            return "it is executable but not a program; if it contains the password, `chmod -x` it".to_owned();
         }
         error.to_string()
     })?;
     if !output.status.success() {
-        return Err(format!("the program ended with {}", output.status));
+        return Err(format!("the program exited with {}", output.status));
     }
     Ok(output.stdout)
 }
@@ -351,9 +351,9 @@ mod tests {
 
     use super::*;
 
-    /// Written by ansible-vault 2.19 with the password `secret`; it holds `hunter2`.
+    /// Written by ansible-vault 2.19 with the password `secret`; the content is `hunter2`.
     const BY_ANSIBLE: &str = include_str!("../../tests/fixtures/vault/by-ansible.txt");
-    /// The same with the id `dev` and the password `other`.
+    /// The same with the ID `dev` and the password `other`.
     const BY_ANSIBLE_ID: &str = include_str!("../../tests/fixtures/vault/by-ansible-dev.txt");
 
     fn vault(passwords: &[(&str, &str)]) -> Vault {
@@ -373,7 +373,7 @@ mod tests {
         assert_eq!(open(&both, BY_ANSIBLE).unwrap(), "hunter2");
         assert_eq!(open(&both, BY_ANSIBLE_ID).unwrap(), "hunter2");
         assert_eq!(both.secrets().mask("it is hunter2"), "it is ********");
-        // An id is a hint, unless ids must match.
+        // An ID is only a hint, unless IDs must match.
         let mut misnamed = vault(&[("prod", "other")]);
         assert_eq!(open(&misnamed, BY_ANSIBLE_ID).unwrap(), "hunter2");
         misnamed = vault(&[("prod", "other")]);

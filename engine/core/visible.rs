@@ -1,15 +1,18 @@
-//! What is shown of text that others wrote: hosts, but also inventories and playbooks.
+//! Makes control characters visible in text from others: hosts, but also inventories and playbooks.
 //!
-//! A terminal obeys what it is sent. An escape sequence in the output of a command, in a file's name or in an
-//! error message could move the cursor over lines that were shown before, set the window's title, or type into the
-//! shell on some terminals; marks of writing direction make a line read other than it is. So all text passes here
-//! before it is written, to a terminal or to a file that somebody will look at later.
+//! Terminals interpret escape sequences. One in the output of a command, in a file's name or in an error message could
+//! move
+//! the cursor over earlier lines, set the window's title, or on some terminals type into the shell; bidirectional
+//! control
+//! characters make a line read differently. Therefore all text passes through here before it is written, to a terminal
+//! or
+//! to a file that somebody will look at later.
 
 use std::{borrow::Cow, fmt};
 
 use miette::{Diagnostic, LabeledSpan, Severity, SourceCode};
 
-/// Text of several lines with its control characters made visible, as `^[` or `\u009b`. Ends of lines and tabs stay.
+/// Multi-line text with visible control characters (`^[` or `\u009b`). Line breaks and tabs are kept.
 pub fn visible(text: &str) -> Cow<'_, str> {
     match text.find(is_hidden) {
         None => Cow::Borrowed(text),
@@ -17,8 +20,9 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Text that must stay on its line, such as a name: an end of a line in it is shown as `\n`, so that no name can
-/// pass for a line of the report.
+/// Text that must stay on one line, such as a name: a line break is shown as `
+/// `, so that no name can imitate a line of the
+/// report.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     match text.find(|c| c == '\n' || is_hidden(c)) {
         None => Cow::Borrowed(text),
@@ -26,11 +30,11 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a terminal would act on a character instead of showing it.
+/// Whether a terminal would interpret the character instead of showing it.
 fn is_hidden(c: char) -> bool {
     match c {
         '\n' | '\t' => false,
-        // Marks that turn the direction of what follows (Unicode's annex 9).
+        // Bidirectional formatting characters (Unicode Annex 9).
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
         // C0, DEL and C1.
         c => c.is_control(),
@@ -43,18 +47,18 @@ fn shown(text: &str, one_line: bool) -> String {
     while let Some(c) = chars.next() {
         match c {
             '\n' if one_line => shown.push_str("\\n"),
-            // The end of a line as Windows and network devices write it.
+            // The line ending of Windows and network devices.
             '\r' if !one_line && chars.peek() == Some(&'\n') => shown.push(c),
             c if !is_hidden(c) => shown.push(c),
             c @ '\0'..='\u{1f}' => shown.extend(['^', char::from(c as u8 | 0x40)]),
-            // As JSON and YAML write it: their texts stay what they are.
+            // Same as in JSON and YAML, so that their texts keep their value.
             c => shown.push_str(&format!("\\u{:04x}", c as u32)),
         }
     }
     shown
 }
 
-/// A diagnostic whose texts are all visible; that of its source is by itself ([`with_places`]).
+/// A diagnostic with visible texts; its source is handled separately ([`with_places`]).
 pub struct Visible<'d>(&'d dyn Diagnostic, Option<Box<Visible<'d>>>);
 
 impl<'d> Visible<'d> {
@@ -120,8 +124,8 @@ impl Diagnostic for Visible<'_> {
     }
 }
 
-/// A source's text with each hidden character replaced by one of as many bytes, so that places in it stay right.
-/// `None` when nothing is hidden.
+/// A source text with each hidden character replaced by one of the same length in bytes, so that locations stay valid.
+/// `None` if there are none.
 pub fn with_places(text: &str) -> Option<String> {
     let hidden = |c: char| c != '\r' && is_hidden(c);
     text.contains(hidden).then(|| {

@@ -1,9 +1,9 @@
-//! Which action does what.
+//! Maps actions to their functions.
 
 use super::{Act, Answer, Context, Rendered, inventory, messages, transfer, variables, waiting};
 use crate::plan::Controller;
 
-/// Carries an action out as far as the controller can.
+/// Runs an action as far as the controller can.
 pub fn act(kind: Controller, args: Rendered, context: &Context<'_>) -> Act {
     let result = match kind {
         Controller::AddHost => inventory::add_host(args).map(Act::Done),
@@ -29,7 +29,7 @@ pub fn act(kind: Controller, args: Rendered, context: &Context<'_>) -> Act {
         Controller::Script => transfer::script(args, context).map(Act::Call),
         Controller::Template => transfer::template(args, context).map(Act::Call),
         Controller::Unarchive => transfer::unarchive(args, context).map(Act::Call),
-        // The run and the resolver deal with these before anything is rendered.
+        // Handled by the run and the resolver before anything is rendered.
         Controller::ImportPlaybook
         | Controller::ImportRole
         | Controller::ImportTasks

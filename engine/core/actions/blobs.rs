@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use super::download::Downloads;
 use crate::files;
 
-/// Bytes; smaller content goes along with the call.
+/// Bytes; smaller content is sent with the call.
 const INLINE: u64 = 32 * 1024;
 
 /// Where the content of a blob is.
@@ -28,21 +28,21 @@ pub enum BlobData {
     Bytes(Arc<[u8]>),
 }
 
-/// All content that was offered to agents in this run. A file is hashed once, however many hosts get it.
+/// All content offered to agents in this run. A file is hashed once, however many hosts need it.
 #[derive(Default)]
 pub struct Blobs {
     by_digest: Mutex<HashMap<String, BlobData>>,
     by_path: Mutex<HashMap<PathBuf, (u64, Option<SystemTime>, wire::Value)>>,
-    /// The other way: files that hosts send.
+    /// The opposite direction: files that hosts send.
     pub downloads: Downloads,
 }
 
 impl Blobs {
-    /// A file's content as an argument: inline when it is small, else by its digest.
+    /// A file's content as an argument: inline if small, otherwise by its digest.
     pub fn file(&self, path: &Path) -> io::Result<wire::Value> {
         let about = std::fs::metadata(path)?;
         if !about.is_file() {
-            // What a FIFO holds comes once.
+            // A FIFO can be read only once.
             return Ok(self.bytes(files::read(path)?));
         }
         let modified = about.modified().ok();
@@ -74,7 +74,7 @@ impl Blobs {
         Ok(value)
     }
 
-    /// Content that was made here.
+    /// Generated content.
     pub fn bytes(&self, content: Vec<u8>) -> wire::Value {
         if content.len() as u64 <= INLINE {
             return wire::Value::Bytes(content);
@@ -84,8 +84,8 @@ impl Blobs {
         self.offer(digest, size, BlobData::Bytes(content.into()))
     }
 
-    /// A file whose content is named by its digest and will not change: whatever its size, a host asks for it only if it
-    /// does not have it.
+    /// A file that is named by its digest and never changes: whatever its size, a host asks for it only if it does not
+    /// have it.
     pub fn lasting(&self, sha256: &str, path: &Path) -> io::Result<wire::Value> {
         let size = std::fs::metadata(path)?.len();
         Ok(self.offer(sha256.to_owned(), size, BlobData::File(path.to_owned())))
@@ -96,7 +96,7 @@ impl Blobs {
         wire::Value::Blob(Blob { sha256, size })
     }
 
-    /// The content of a blob that an agent asks for.
+    /// Opens the content of a blob that an agent asks for.
     pub fn open(&self, sha256: &str) -> io::Result<Box<dyn Read + Send>> {
         let data = self.by_digest.lock().get(sha256).cloned();
         match data {

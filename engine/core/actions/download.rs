@@ -1,5 +1,5 @@
-//! A file that comes from a host (`fetch`): written beside its destination while it arrives, checked, and then put
-//! in its place in one step.
+//! A file received from a host (`fetch`): written to a temporary file next to its destination, verified, and then moved
+//! there atomically.
 
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ use tempfile::NamedTempFile;
 use super::Answer;
 use crate::{link::ContentSink, vars::Value};
 
-/// The downloads that a host may be asked for, by number.
+/// The downloads that hosts may be asked for, by number.
 #[derive(Default)]
 pub struct Downloads {
     last: AtomicI64,
@@ -30,7 +30,7 @@ pub struct Downloads {
 }
 
 impl Downloads {
-    /// A download to `path`. `known` are the digests of the file that is there already.
+    /// A download to `path`. `known` are the digests of the existing file.
     pub(super) fn expect(&self, path: PathBuf, known: Option<Digests>, validates: bool) -> Arc<Download> {
         let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
         let download = Arc::new(Download { number, path, known, validates, arriving: Mutex::default() });
@@ -40,7 +40,7 @@ impl Downloads {
         download
     }
 
-    /// Where the content of a download goes; once for each.
+    /// The destination of a download's content; can be taken once.
     pub fn sink(&self, number: i64) -> Option<Box<dyn ContentSink>> {
         let download = self.expected().remove(&number)?.upgrade()?;
         Some(Box::new(Sink(download)))
@@ -95,7 +95,7 @@ impl Digesting {
     }
 }
 
-/// One file on its way from a host.
+/// A file that is being received from a host.
 pub struct Download {
     number: i64,
     path: PathBuf,
@@ -108,7 +108,7 @@ pub struct Download {
 enum Arriving {
     #[default]
     Nothing,
-    /// Removed when it is dropped.
+    /// Removed on drop.
     Begun {
         file: NamedTempFile,
         digesting: Digesting,
@@ -128,7 +128,7 @@ impl std::fmt::Debug for Download {
 }
 
 impl Download {
-    /// What the host is told about it.
+    /// The number that the host is told.
     pub(super) fn number(&self) -> i64 {
         self.number
     }
@@ -142,12 +142,12 @@ impl Download {
                 Ok(file) => Arriving::Begun { file, digesting: Digesting::default(), left: left + piece.len() as u64 },
                 Err(error) => Arriving::Failed(failed(error)),
             },
-            Arriving::Whole { .. } => Arriving::Failed("the host sent more than it said".to_owned()),
+            Arriving::Whole { .. } => Arriving::Failed("the host sent more than it announced".to_owned()),
             other => other,
         };
         if let Arriving::Begun { file, digesting, left: expected } = &mut *arriving {
             if expected.checked_sub(piece.len() as u64) != Some(left) {
-                *arriving = Arriving::Failed("the host sent more or less than it said".to_owned());
+                *arriving = Arriving::Failed("the host sent more or less than it announced".to_owned());
                 return;
             }
             *expected = left;
@@ -165,7 +165,7 @@ impl Download {
         }
     }
 
-    /// A file beside the destination. It is as readable as a new file is; or as the one that it replaces.
+    /// A temporary file next to the destination, with the permissions of a new file or of the file that it replaces.
     fn begin(&self) -> io::Result<NamedTempFile> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
@@ -179,20 +179,20 @@ impl Download {
         Ok(file)
     }
 
-    /// What becomes of the task, once the agent has answered.
+    /// The result of the task, once the agent has answered.
     pub(super) fn finish(&self, mut answer: Answer) -> Answer {
         let arriving = std::mem::take(&mut *self.arriving());
         let remote = answer.data.shift_remove("remote_checksum").filter(|checksum| !checksum.is_none());
         let content = answer.data.shift_remove("content");
         let source = answer.data.shift_remove("source");
-        // A failed one, or a file that may be missing, has no checksum.
+        // A failed fetch, or a missing file that is allowed to be missing, has no checksum.
         let (false, Some(remote)) = (answer.failed, remote) else { return answer };
         let file = self.path.display().to_string();
         let (new, digests) = match (arriving, content) {
             (Arriving::Whole { file, digests }, _) => (file, digests),
             (Arriving::Failed(reason), _) => return answer.and_failed(reason),
-            (Arriving::Begun { .. }, _) => return answer.and_failed("the host did not send all of the file"),
-            // Short content comes with the answer.
+            (Arriving::Begun { .. }, _) => return answer.and_failed("the host did not send the complete file"),
+            // Short content is part of the answer.
             (Arriving::Nothing, Some(content)) => {
                 self.take(content.as_bytes().unwrap_or_default(), 0);
                 match std::mem::take(&mut *self.arriving()) {
@@ -233,7 +233,7 @@ impl Download {
     }
 }
 
-/// Keeps the download alive while content may come.
+/// Keeps the download alive while content may arrive.
 struct Sink(Arc<Download>);
 
 impl ContentSink for Sink {
@@ -285,9 +285,9 @@ mod tests {
         let downloads = Downloads::default();
         let cases: [(&[(&[u8], u64)], &str); 5] = [
             (&[(b"hellO", 0)], "checksum mismatch"),
-            (&[(b"hel", 2)], "the host did not send all of the file"),
-            (&[(b"hel", 2), (b"lo and more", 0)], "the host sent more or less than it said"),
-            (&[(b"hello", 0), (b"more", 0)], "the host sent more than it said"),
+            (&[(b"hel", 2)], "the host did not send the complete file"),
+            (&[(b"hel", 2), (b"lo and more", 0)], "the host sent more or less than it announced"),
+            (&[(b"hello", 0), (b"more", 0)], "the host sent more than it announced"),
             (&[], "the host did not send the file"),
         ];
         for (pieces, expected) in cases {
@@ -302,7 +302,7 @@ mod tests {
         downloads.sink(download.number()).unwrap().piece(b"other", 0);
         assert!(!download.finish(answer(SHA1)).failed, "nobody asked for the checksum to be compared");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
-        // The host went away.
+        // The host became unreachable.
         let download = downloads.expect(path.clone(), None, true);
         let mut sink = downloads.sink(download.number()).unwrap();
         sink.piece(b"hel", 2);

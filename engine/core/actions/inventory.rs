@@ -1,4 +1,4 @@
-//! add_host and group_by: the inventory of this run grows.
+//! add_host and group_by: extend the inventory of this run.
 
 use super::{Answer, Effect, Rendered, Result, list_arg, required, text_of};
 use crate::vars::{Layer, Lazy, Value, mapping};

@@ -1,4 +1,4 @@
-//! debug, assert, fail: what a playbook has to say.
+//! debug, assert, fail: messages of a playbook.
 
 use minijinja::value::ValueKind;
 
@@ -101,8 +101,9 @@ pub fn fail(args: &Rendered) -> Result<Answer> {
     Ok(Answer { failed: true, ..Answer::default() }.with("msg", msg))
 }
 
-/// The conditions as they stand in the task. What a template yields is data and never an expression: it may
-/// have come from a host.
+/// The conditions as written in the task. The output of a template is data and never an expression, since it may come
+/// from a
+/// host.
 fn conditions(args: &Rendered, context: &Context<'_>) -> Result<Vec<Lazy>> {
     let items = |value: &Value| -> Vec<Lazy> {
         match value.kind() {
@@ -122,7 +123,7 @@ fn conditions(args: &Rendered, context: &Context<'_>) -> Result<Vec<Lazy>> {
     };
     let given = items(that);
     if given.iter().any(|condition| condition.data().is_some_and(|value| value.as_str().is_some())) {
-        return Err(Box::new(Answer::failed("conditions as text must stand in the task itself, under `that`")));
+        return Err(Box::new(Answer::failed("conditions must be written in the task itself, under `that`")));
     }
     Ok(given)
 }

@@ -1,4 +1,4 @@
-//! Tasks that need the controller: some are done here, some end in a call to an agent.
+//! Actions of the controller: some finish here, others end in a call to an agent.
 
 mod act;
 mod blobs;
@@ -26,22 +26,22 @@ use crate::{
     vars::{Layer, Lines, Scope, Value, mapping, to_wire},
 };
 
-/// An answer that ends the task at once is the error.
+/// The error is an answer that ends the task.
 pub(crate) type Result<T> = std::result::Result<T, Box<Answer>>;
 
-/// Asks the person at the terminal.
+/// Prompts the user on the terminal.
 pub trait Prompt: Send + Sync {
-    /// Shows `text` and reads a line, unseen unless `echo`. `None` when there is nobody to ask.
+    /// Shows `text` and reads a line, with hidden input unless `echo`. `None` if nobody can answer.
     fn ask(&self, text: &str, echo: bool) -> Option<String>;
 
-    /// Waits until the time is over, or the person wants to go on. An error says that the run is to end.
+    /// Waits until the time is over or the user continues. An error means that the run is to be aborted.
     fn wait(&self, text: &str, duration: Duration) -> std::result::Result<(), String>;
 }
 
-/// Rendered arguments by name; omitted ones are not there.
+/// Rendered arguments by name; omitted ones are missing.
 pub type Rendered = IndexMap<Arc<str>, Value>;
 
-/// What an action may look at.
+/// The context of an action.
 pub struct Context<'a> {
     pub task: &'a Task,
     pub scope: &'a Arc<Scope>,
@@ -51,14 +51,14 @@ pub struct Context<'a> {
     pub prompt: &'a dyn Prompt,
     pub check: bool,
     pub diff: bool,
-    /// Nothing of the task may be shown.
+    /// Whether `no_log` is set.
     pub no_log: bool,
     /// The number of `-v`.
     pub verbosity: u8,
 }
 
 impl Context<'_> {
-    /// Where an argument stands, or the task when it has no such argument.
+    /// The location of an argument, or of the task if it has no such argument.
     pub fn span(&self, argument: &str) -> Span {
         match self.task.args.named.get(argument) {
             Some(found) => found.span.clone(),
@@ -66,14 +66,15 @@ impl Context<'_> {
         }
     }
 
-    /// The task's name, for prompts.
+    /// The name of the task, for prompts.
     pub fn task_name(&self) -> String {
         let name = self.task.name.as_ref().and_then(|name| name.value.data());
         name.map_or_else(|| self.task.written.to_string(), |name| text_of(&name))
     }
 
-    /// The places where a file of the controller may be: in the `kind` folder (`files`, `templates`,
-    /// `vars`) of the role, of the task file's folder and of the playbook, and beside each of these.
+    /// The candidate paths of a controller file: in the `kind` directory (`files`, `templates`, `vars`) of the role, of
+    /// the task
+    /// file's directory and of the playbook, and next to each of these.
     pub fn candidates(&self, kind: &str, name: &str) -> Vec<PathBuf> {
         let name = files::named(name);
         if name.is_absolute() {
@@ -112,49 +113,49 @@ impl Context<'_> {
     }
 }
 
-/// What an action comes to: either it is done, or an agent is to be asked.
+/// The result of an action: either an answer, or a call to an agent.
 pub enum Act {
     Done(Answer),
     Call(Ask),
 }
 
-/// A call as far as the action decides it.
+/// A call, as far as the action determines it.
 pub struct Ask {
     pub module: &'static str,
     pub args: Map,
-    /// What is still to be done with the outcome.
+    /// What to do with the outcome.
     pub after: After,
 }
 
-/// What happens on the controller once the agent has answered.
+/// What the controller does once the agent has answered.
 #[derive(Debug, Default)]
 pub enum After {
     #[default]
     Nothing,
-    /// Put the file that came in its place (`fetch`).
+    /// Move the received file to its destination (`fetch`).
     Keep(Arc<Download>),
-    /// The host may be out of reach for so long: try again (`wait_for_connection`).
+    /// Retry while the host is unreachable, up to a timeout (`wait_for_connection`).
     Patience { timeout: Duration, delay: Duration, sleep: Duration },
-    /// The host is to restart, for so long at most, and is first looked for after the delay (`reboot`).
+    /// The host restarts within the timeout, and is first contacted after the delay (`reboot`).
     Restart { timeout: Duration, delay: Duration },
 }
 
-/// The result of a task on a host before the task's own conditions are applied.
+/// The result of a task on a host, before the task's own conditions are applied.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     pub changed: bool,
     pub skipped: Option<String>,
     pub failed: bool,
     pub unreachable: bool,
-    /// What `register` keeps.
+    /// The value that `register` stores.
     pub data: IndexMap<Arc<str>, Value>,
     pub diff: Vec<Diff>,
-    /// What was changed, in words.
+    /// The changes, as phrases.
     pub changes: Vec<Arc<str>>,
     pub warnings: Vec<Arc<str>>,
-    /// Where the blame lies, when it is known more exactly than by an argument.
+    /// The exact location of the cause, if known.
     pub place: Option<crate::source::Span>,
-    /// The argument to blame, for the place of an error.
+    /// The argument that caused an error, to locate it.
     pub blame: Option<String>,
     pub help: Option<String>,
     /// Shown without `-v`.
@@ -163,10 +164,10 @@ pub struct Answer {
     pub micros: u64,
 }
 
-/// What a task does to the run itself.
+/// An effect of a task on the run itself.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// Variables of the host, and facts too when they are to be cached.
+    /// Sets variables of the host, and facts too if they are to be cached.
     SetFacts {
         vars: Layer,
         cacheable: bool,
@@ -191,27 +192,28 @@ pub enum Effect {
 }
 
 impl Answer {
-    /// Failed, with one sentence.
+    /// A failure with this message.
     pub fn failed(msg: impl Into<String>) -> Self {
         Answer::default().and_failed(msg)
     }
 
-    /// The connection to the host failed.
+    /// The host became unreachable.
     pub fn unreachable(failure: wire::Failure) -> Self {
         Answer { unreachable: true, help: failure.help, ..Answer::failed(failure.msg) }
     }
 
-    /// The task took longer than `limit`.
+    /// The task exceeded its time limit.
     pub fn timed_out(limit: Duration) -> Self {
         let seconds = limit.as_secs_f64();
-        // Whole seconds, as `timeout` is given, stay a whole number.
+        // Whole seconds stay an integer, as `timeout` was given.
         let period = if seconds.fract() == 0.0 { Value::from(seconds as u64) } else { Value::from(seconds) };
         let period = mapping([("period", period)]);
         Answer::failed(format!("Timed out after {seconds} second(s).")).with("timedout", period)
     }
 
-    /// The failure of a task that read a faulty file; `at_hand` is the task's own place. It keeps the place and the
-    /// help of the first problem.
+    /// The failure of a task that read an invalid file; `at_hand` is the task's own location. Keeps the location and
+    /// help of the
+    /// first problem.
     pub fn of_problems(problems: &crate::source::Problems, at_hand: &crate::source::Span) -> Self {
         let mut answer = Answer::failed(problems.told(at_hand));
         let first = problems.0.first();
@@ -235,7 +237,7 @@ impl Answer {
         self
     }
 
-    /// What an agent answered.
+    /// Converts an agent's outcome.
     pub fn from_outcome(outcome: wire::Outcome) -> Self {
         let mut answer = Answer {
             changed: outcome.changed,
@@ -259,7 +261,7 @@ impl Answer {
             answer.help = failure.help;
             answer.set("msg", failure.msg);
         }
-        // Whatever has lines is given as lines too, as Ansible does, right after it.
+        // Like Ansible, adds a list of lines right after the text.
         for (name, lines) in [("stdout", "stdout_lines"), ("stderr", "stderr_lines")] {
             if let Some((at, _, text)) = answer.data.get_full(name)
                 && text.as_str().is_some()
@@ -273,7 +275,7 @@ impl Answer {
     }
 }
 
-/// What is done on the controller with an agent's answer.
+/// Finishes an agent's answer on the controller.
 pub fn finish(after: After, answer: Answer) -> Answer {
     match after {
         After::Keep(download) => download.finish(answer),
@@ -281,7 +283,7 @@ pub fn finish(after: After, answer: Answer) -> Answer {
     }
 }
 
-/// Failed because something could not be rendered.
+/// A failure because something could not be rendered.
 pub fn failed_by(error: &TemplateError) -> Answer {
     let mut answer = Answer::failed(error.to_string());
     answer.place = Some(error.at().clone());
@@ -289,17 +291,17 @@ pub fn failed_by(error: &TemplateError) -> Answer {
     answer
 }
 
-/// Arguments as they go to an agent.
+/// Arguments as sent to an agent.
 pub fn wire_args(args: impl IntoIterator<Item = (Arc<str>, Value)>) -> Map {
     args.into_iter().map(|(name, value)| (name.to_string(), to_wire(&value))).collect()
 }
 
-/// Text of a rendered value, as it would stand in a sentence.
+/// A rendered value as text, for messages.
 pub fn text_of(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// The entries of a mapping by their names.
+/// The entries of a mapping by name.
 pub fn entries(value: &Value) -> IndexMap<Arc<str>, Value> {
     if value.kind() != minijinja::value::ValueKind::Map {
         return IndexMap::new();
@@ -351,12 +353,12 @@ fn number_arg(args: &Rendered, name: &str) -> Result<Option<f64>> {
     parsed(args, name)
 }
 
-/// A list of texts, or one text with commas.
+/// A list of strings, or one comma-separated string.
 fn list_arg(args: &Rendered, name: &str) -> Option<Vec<String>> {
     parsed::<Vec<String>>(args, name).ok().flatten()
 }
 
-/// No output may show a secret argument, or what it holds if it is a list or mapping.
+/// Registers a secret argument, including the content of lists and mappings.
 pub fn conceal(secret: &Value, scope: &Scope) {
     use minijinja::value::ValueKind;
     match secret.kind() {

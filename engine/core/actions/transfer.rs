@@ -1,4 +1,4 @@
-//! copy, template, script, unarchive, fetch: content between the controller and the host.
+//! copy, template, script, unarchive, fetch: transfer content between the controller and the host.
 
 use std::{
     fs,
@@ -39,7 +39,7 @@ pub fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     }
     let src = match text_arg(&args, "src") {
         Some(src) if !remote => src,
-        // The agent says what is missing.
+        // The agent reports what is missing.
         _ => return Ok(ask(sent)),
     };
     if src.is_empty() {
@@ -60,7 +60,7 @@ pub fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
         descent
             .within(&root, |descent| tree(&root, &prefix, follow, context, &mut nodes, descent))
             .unwrap_or(Ok(()))?;
-        // Modes of the controller's files count only when they are asked for.
+        // The controller file's mode counts only if it is asked for.
         if sent.get("mode").and_then(Wire::as_str) != Some("preserve") {
             for node in &mut nodes {
                 if let Wire::Map(node) = node {
@@ -118,7 +118,7 @@ pub fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     if let Some(encoding) = text_arg(&args, "output_encoding")
         && !["utf-8", "utf8"].contains(&encoding.to_lowercase().as_str())
     {
-        return Err(Box::new(Answer::failed(format!("output_encoding `{encoding}` is not supported; utf-8 is"))));
+        return Err(Box::new(Answer::failed(format!("output_encoding `{encoding}` is not supported; use utf-8"))));
     }
     let mut sent = wire_args(args.into_iter().filter(|(name, _)| !own.contains(&&**name)));
     sent.insert("_content".into(), context.blobs.bytes(text.into_bytes()));
@@ -127,7 +127,7 @@ pub fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     Ok(Ask { module: "copy", args: sent, after: After::Nothing })
 }
 
-/// What a template file sees besides the task's variables.
+/// The variables of a template file besides the task's.
 fn template_scope(path: &Path, args: &Rendered, context: &Context<'_>) -> std::sync::Arc<Scope> {
     let full = absolute(path);
     let about = fs::metadata(path).ok();
@@ -151,7 +151,7 @@ fn template_scope(path: &Path, args: &Rendered, context: &Context<'_>) -> std::s
     std::sync::Arc::new(Scope::new(layers, context.scope.magic.clone(), folders.into()))
 }
 
-/// The present time as Python's `str` of a datetime begins.
+/// The current time in the format of Python's `str` of a datetime.
 fn now() -> String {
     jiff::ZonedDateTime::now().strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
@@ -160,7 +160,7 @@ fn host_name() -> String {
     nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-/// Read from the file itself: a static executable must not ask the C library for users.
+/// Read from the file itself: a static executable must not use the C library's name services.
 fn user_name(uid: u32) -> String {
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let found = passwd.lines().find_map(|line| {
@@ -171,7 +171,7 @@ fn user_name(uid: u32) -> String {
     found.unwrap_or_else(|| uid.to_string())
 }
 
-/// The first word of a command, which may stand in quotes, and what follows it.
+/// The first word of a command, which may be quoted, and the rest.
 fn first_word(line: &str) -> (&str, &str) {
     let quoted = line.chars().next().filter(|c| matches!(c, '\'' | '"'));
     let split = match quoted {
@@ -319,9 +319,9 @@ pub fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
         }
         true => base(&dest),
         false => {
-            // Host and path become folders below `dest`, whatever they are called.
+            // Host and path become directories below `dest`, whatever their names are.
             if context.host.contains('/') || matches!(&**context.host, "." | "..") {
-                let msg = format!("the name of the host {} cannot be that of a folder", context.host);
+                let msg = format!("the host name {} cannot be used as a directory name", context.host);
                 return Err(Box::new(Answer::failed(msg)));
             }
             base(&dest).join(&**context.host).join(from_root(&src))
@@ -356,8 +356,7 @@ fn name_of(path: &Path) -> Wire {
     Wire::Str(path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default())
 }
 
-/// A file as an argument; a vault is decrypted on the way unless the task forbids it.
-/// A file that `src` names, decrypted if need be.
+/// The file named by `src`, decrypted if necessary.
 fn source_of(path: &Path, context: &Context<'_>) -> Result<Arc<Source>> {
     let told = |problems: Problems| Box::new(Answer::failed(problems.told(&context.span("src"))));
     context.project.source(path, None).map_err(told)

@@ -53,7 +53,7 @@ fn is_identifier(name: &str) -> bool {
         && chars.all(|c| c == '_' || c.is_ascii_alphanumeric())
 }
 
-/// Words that Ansible takes for no variable.
+/// Words that Ansible rejects as variable names.
 const KEYWORDS: &[&str] = &[
     "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
     "elif", "else", "except", "false", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda",
@@ -94,7 +94,7 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     let extensions =
         list_arg(args, "extensions").unwrap_or_else(|| ["json", "yaml", "yml"].map(str::to_owned).to_vec());
     let files = match (text_arg(args, "dir"), text_arg(args, "file").or_else(|| text_arg(args, "_raw_params"))) {
-        (Some(_), Some(_)) => return Err(Box::new(Answer::failed("`dir` and `file` exclude each other"))),
+        (Some(_), Some(_)) => return Err(Box::new(Answer::failed("`dir` and `file` are mutually exclusive"))),
         (Some(dir), None) => files_of_folder(&dir, args, &extensions, context)?,
         (None, Some(file)) => vec![context.file("vars", file.trim()).ok_or_else(|| {
             let mut answer = Answer::failed(context.not_found("vars", file.trim()));
@@ -102,7 +102,7 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
             Box::new(answer)
         })?],
         (None, None) => {
-            return Err(Box::new(Answer::failed("Could not find file: neither `file` nor `dir` names anything")));
+            return Err(Box::new(Answer::failed("Could not find file: neither `file` nor `dir` is given")));
         }
     };
     let merge = match text_arg(args, "hash_behaviour").as_deref() {
@@ -140,7 +140,7 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     Ok(answer)
 }
 
-/// What `after` says, and of mappings what `before` says besides.
+/// `after` merged over `before`, including nested mappings.
 fn merged(before: &Lazy, after: &Lazy) -> Lazy {
     let parts = |lazy: &Lazy| match lazy {
         Lazy::Map(parts) => Some(Layer::clone(parts)),
@@ -168,7 +168,7 @@ fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &
     let unknown_is_fine = flag_arg(args, "ignore_unknown_extensions")?.unwrap_or(false);
     let matching = match text_arg(args, "files_matching") {
         Some(pattern) => Some(fancy_regex::Regex::new(&pattern).map_err(|error| {
-            Box::new(Answer::failed(format!("`files_matching` is no regular expression: {error}")))
+            Box::new(Answer::failed(format!("`files_matching` is not a valid regular expression: {error}")))
         })?),
         None => None,
     };
@@ -252,7 +252,7 @@ pub fn validate(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     Ok(answer.with("argument_errors", errors))
 }
 
-/// The options of a specification that a task gives as a value.
+/// The options of a specification that a task passes as a value.
 fn options_of(value: &Value) -> Result<IndexMap<Arc<str>, spec::ArgumentOption>> {
     let options: serde_json::Value = (&crate::vars::to_wire(value)).into();
     let text = serde_json::json!({ "main": { "options": options } }).to_string();

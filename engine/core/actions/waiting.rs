@@ -23,7 +23,7 @@ pub fn pause(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     let mut answer = Answer::default();
     match seconds {
         Some(seconds) => {
-            // As Ansible: at least one second.
+            // At least one second, as in Ansible.
             let duration = Duration::try_from_secs_f64(seconds.max(1.0)).unwrap_or_default();
             let text = prompt.unwrap_or_else(|| format!("Pausing for {} seconds", duration.as_secs()));
             context.prompt.wait(&text, duration).map_err(|stopped| Box::new(Answer::failed(stopped)))?;
@@ -53,7 +53,7 @@ pub fn pause(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     Ok(answer)
 }
 
-/// As Python shows a number that is rounded to two places: `1.0`, `1.01`.
+/// Python's format of a number rounded to two places: `1.0`, `1.01`.
 fn hundredths(number: f64) -> String {
     let text = format!("{number:.2}");
     text.strip_suffix('0').map(str::to_owned).unwrap_or(text)
@@ -63,7 +63,7 @@ fn moment(at: &jiff::ZonedDateTime) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
 }
 
-/// The run repeats this call until the host answers or the time is over.
+/// The run repeats this call until the host answers or the timeout expires.
 pub fn for_connection(args: &Rendered) -> Result<Ask> {
     let seconds = |name: &str, default: f64| -> Result<Duration> {
         let seconds = number_arg(args, name)?.unwrap_or(default).max(0.0);
@@ -77,7 +77,7 @@ pub fn for_connection(args: &Rendered) -> Result<Ask> {
     Ok(Ask { module: "ping", args: Map::new(), after })
 }
 
-/// The run asks the host at each step of the restart.
+/// The run calls the host at each step of the restart.
 pub fn reboot(args: Rendered, context: &Context<'_>) -> Result<Act> {
     if context.check {
         let mut answer = Answer { changed: true, ..Answer::default() };

@@ -1,19 +1,19 @@
-//! The text of an `ansible.cfg`: sections of `key = value`, as Python's configparser reads them.
+//! Parses `ansible.cfg`: sections of `key = value`, as in Python's configparser.
 
 use std::{collections::HashMap, sync::Arc};
 
 use super::{ConfigError, Problems, Source, Span};
 
-/// An `ansible.cfg`, read but not yet understood.
+/// A parsed but uninterpreted `ansible.cfg`.
 #[derive(Debug, Default)]
 pub struct ConfigFile {
     pub source: Option<Arc<Source>>,
     entries: Vec<Entry>,
-    /// By section and key, with a dot between: the last entry.
+    /// By section and key, separated by a dot: the last entry.
     index: HashMap<String, usize>,
 }
 
-/// One line of it.
+/// One entry.
 #[derive(Debug)]
 pub struct Entry {
     pub section: String,
@@ -44,7 +44,7 @@ impl ConfigFile {
                 let place = place.clone();
                 problems.push(ConfigError::Line { message: message.to_owned(), place, help: Some(help.to_owned()) });
             };
-            // An indented line goes on with the value before it.
+            // An indented line continues the previous value.
             if text.starts_with([' ', '\t'])
                 && let Some(last) = file.entries.last_mut()
             {
@@ -66,13 +66,13 @@ impl ConfigFile {
                     _ => fault("expected key = value", "comments begin with # or ;"),
                 }
             } else {
-                fault("a setting before any [section]", "write [defaults] above it");
+                fault("a setting before any [section]", "put [defaults] above it");
             }
         }
         problems.unless_any(file)
     }
 
-    /// The entry of a section and key, written with a dot between.
+    /// The entry of `SECTION.KEY`.
     pub fn get(&self, name: &str) -> Option<&Entry> {
         self.entries.get(*self.index.get(name)?)
     }
@@ -82,7 +82,7 @@ impl ConfigFile {
     }
 }
 
-/// Comments are lines that begin with `#` or `;`, and what follows a `;` after a space.
+/// Comments are lines that begin with `#` or `;`, and text after a `;` that follows a space.
 fn without_comment(line: &str) -> &str {
     if line.trim_start().starts_with(['#', ';']) {
         return "";
@@ -91,12 +91,11 @@ fn without_comment(line: &str) -> &str {
     inline.map_or(line, |(at, _)| &line[..at])
 }
 
-/// Sections of things that rplay does not have, or does not need to be told.
+/// Sections about features that rplay does not have or need.
 const HARMLESS_SECTIONS: [&str; 6] =
     ["galaxy", "colors", "selinux", "paramiko_connection", "persistent_connection", "netconf_connection"];
 
-/// Settings that are fine to have though they change nothing here: about Python, plugins, caches and
-/// Ansible's own workings.
+/// Settings that are accepted without effect: about Python, plugins, caches and Ansible's own implementation.
 pub const HARMLESS: &[&str] = &[
     "connection.pipelining",
     "connection.ssh_agent",
@@ -145,7 +144,7 @@ pub const HARMLESS: &[&str] = &[
     "ssh_connection.usetty",
 ];
 
-/// Whether a setting is known and may be passed over in silence; callbacks have sections of their own.
+/// Whether a setting is known and may be ignored silently; callbacks have their own sections.
 pub fn is_harmless(section: &str, key: &str) -> bool {
     HARMLESS_SECTIONS.contains(&section)
         || section.starts_with("callback_")

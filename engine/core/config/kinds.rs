@@ -1,4 +1,4 @@
-//! The types of settings: how each is read from text.
+//! The types of settings, and how they are parsed.
 
 use std::path::{Path, PathBuf};
 
@@ -12,14 +12,14 @@ use crate::{
     vault::{PasswordFrom, PasswordSource},
 };
 
-/// What relative paths start from.
+/// The base of relative paths.
 pub struct Base<'b> {
     pub folder: &'b Path,
     pub around: &'b Surroundings<'b>,
 }
 
 impl Base<'_> {
-    /// A path with `~`, `$VARIABLES` and `{{CWD}}` filled in, made absolute.
+    /// Expands `~`, `$VARIABLES` and `{{CWD}}` and makes the path absolute.
     pub fn path(&self, text: &str) -> PathBuf {
         let text = text.trim().replace("{{CWD}}", &self.around.folder.display().to_string());
         self.folder.join(expand::path(&text, self.around.env))
@@ -70,14 +70,14 @@ impl<T: Kind> Kind for Option<T> {
     }
 }
 
-/// Words with commas between.
+/// Comma-separated words.
 impl Kind for Vec<String> {
     fn parse(text: &str, _base: &Base<'_>) -> Result<Self, String> {
         Ok(unquoted(text).split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect())
     }
 }
 
-/// Folders with colons between.
+/// Directories separated by colons.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Folders(pub Vec<PathBuf>);
 
@@ -98,14 +98,14 @@ impl Kind for Folders {
     }
 }
 
-/// Sources of the inventory, as they may stand after `-i`.
+/// Inventory sources, as for `-i`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sources(pub Vec<String>);
 
 impl Kind for Sources {
     fn parse(text: &str, base: &Base<'_>) -> Result<Self, String> {
         let text = unquoted(text);
-        // A comma at the end makes it a list of hosts, not of files.
+        // A trailing comma makes it a list of hosts instead of files.
         if text.ends_with(',') {
             return Ok(Sources(vec![text.to_owned()]));
         }
@@ -114,7 +114,7 @@ impl Kind for Sources {
     }
 }
 
-/// Vault passwords with names: `name@file`, `name@prompt`.
+/// Vault passwords with IDs: `name@file`, `name@prompt`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Identities(pub Vec<PasswordSource>);
 
@@ -131,7 +131,7 @@ impl Kind for Identities {
     }
 }
 
-/// A text that no output shows.
+/// A text that is masked in all output.
 #[derive(Clone)]
 pub struct Secret(pub String);
 
@@ -147,7 +147,7 @@ impl Kind for Secret {
     }
 }
 
-/// Regular expressions with commas between.
+/// Comma-separated regular expressions.
 #[derive(Clone, Debug, Default)]
 pub struct Patterns(pub Vec<Regex>);
 
@@ -174,11 +174,11 @@ impl Kind for GroupNames {
 /// When facts are gathered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gathering {
-    /// By every play, unless it says no.
+    /// In every play, unless it disables it.
     Implicit,
-    /// Only where a play asks for it.
+    /// Only in plays that enable it.
     Explicit,
-    /// By every play, but only once for a host.
+    /// In every play, but only once per host.
     Smart,
 }
 
@@ -204,7 +204,7 @@ impl Kind for Mismatch {
     }
 }
 
-/// What happens to a mapping that is defined twice: the stronger replaces the weaker.
+/// How a mapping that is defined twice is combined: the stronger one replaces the weaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashBehaviour;
 

@@ -1,4 +1,4 @@
-//! All settings of ansible-core, with what each is set to and whether rplay follows it.
+//! All settings of ansible-core, with their values and whether rplay supports them.
 
 use std::path::{Path, PathBuf};
 
@@ -21,18 +21,18 @@ const PLUGINS: &str = include_str!("plugins.tsv");
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     Works,
-    /// About Python, plugins and Ansible's own workings.
+    /// About Python, plugins and Ansible's own implementation.
     NotNeeded,
     NotSupported,
 }
 
 impl Effect {
-    /// For `rplay config list`.
+    /// The text in `rplay config list`.
     pub fn words(self) -> &'static str {
         match self {
             Effect::Works => "works",
             Effect::NotNeeded => "no effect: it is about Ansible's own implementation",
-            Effect::NotSupported => "no effect: rplay does not support it yet",
+            Effect::NotSupported => "no effect: not supported yet",
         }
     }
 }
@@ -114,10 +114,10 @@ pub struct Overview {
 }
 
 impl Overview {
-    /// Reads all settings that hold in these surroundings.
+    /// Reads all settings from these inputs.
     ///
     /// # Errors
-    /// The configuration file cannot be read or parsed.
+    /// If the configuration file cannot be read or parsed.
     pub fn read(around: &Surroundings<'_>) -> Result<Self, Problems> {
         match find(around, &mut Problems::default()) {
             Some(path) => Self::read_file(&path, around),
@@ -158,7 +158,7 @@ impl Overview {
     }
 }
 
-/// All settings as they stand.
+/// All settings with their current values.
 fn settings<'s>(file: &'s file::ConfigFile, around: &'s Surroundings<'_>) -> impl Iterator<Item = Shown> {
     SETTINGS.lines().filter_map(move |line| shown(line, file, around))
 }
@@ -232,7 +232,7 @@ pub(super) fn ignored(
             keys.iter().any(|key| setting.keys.contains(key)) || env.iter().any(|name| setting.variables.contains(name))
         })
     };
-    // The reader of settings tells of those that it knows itself.
+    // Settings that rplay reads itself are reported elsewhere.
     let ignored =
         move |setting: &Shown| setting.effect == Effect::NotSupported && !default(setting) && !followed(setting);
     settings(file, around)

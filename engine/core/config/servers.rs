@@ -1,17 +1,17 @@
-//! Servers of Galaxy: `server_list` and a section for each.
+//! Galaxy servers: `server_list` and a section for each.
 
 use std::fmt;
 
 use super::{ConfigError, Problems, Surroundings, file::ConfigFile, kinds::unquoted};
 
-/// What the settings say of one server.
+/// The settings of one server.
 #[derive(Clone, Default)]
 pub struct ServerSection {
     pub name: String,
     entries: Vec<(&'static str, String)>,
 }
 
-/// Tokens and passwords are among the values.
+/// Omits the values, which include tokens and passwords.
 impl fmt::Debug for ServerSection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ServerSection({})", self.name)
@@ -26,7 +26,7 @@ impl ServerSection {
     }
 }
 
-/// The sections of the listed servers; the environment goes before the file, as `ANSIBLE_GALAXY_SERVER_NAME_URL`.
+/// The sections of the listed servers; environment variables (`ANSIBLE_GALAXY_SERVER_NAME_URL`) take precedence.
 pub(super) fn sections(
     names: &[String],
     file: &ConfigFile,

@@ -119,7 +119,7 @@ fn unknown_keys_are_warned_of_with_what_was_meant() {
     );
 }
 
-/// What Ansible has and rplay does not follow is never passed over in silence.
+/// Settings of Ansible that rplay does not support are never ignored silently.
 #[test]
 fn ignored_settings_are_told() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,9 +1,9 @@
-//! Host names as sources write them: with a port, and with ranges that mean many hosts.
+//! Host names as written in inventories: with a port, and with ranges that stand for many hosts.
 
-/// More hosts than this from one line is a slip of the pen.
+/// Maximum number of hosts in one line; more is certainly a typo.
 const MOST: usize = 1_000_000;
 
-/// The host names that a source's entry means, and the port if it gives one.
+/// The host names of an inventory entry, and its port if given.
 ///
 /// `web[01:03].example:2222`, `[2001:db8::1]:22`, `2001:db8::1`, `db-[a:c]`, `n[0:10:5]`.
 pub fn expand(entry: &str) -> Result<(Vec<String>, Option<u16>), String> {
@@ -13,10 +13,10 @@ pub fn expand(entry: &str) -> Result<(Vec<String>, Option<u16>), String> {
         return Err(format!("host name `{name}` begins with a dash"));
     }
     if name.contains('=') {
-        return Err(format!("`{name}` is a variable without a host; variables of a group stand under [GROUP:vars]"));
+        return Err(format!("`{name}` is a variable without a host; put group variables under [GROUP:vars]"));
     }
     if name.ends_with(':') {
-        return Err(format!("host name `{name}` ends in a colon, which is there for a port"));
+        return Err(format!("host name `{name}` ends in a colon; a port must follow it"));
     }
     if !balanced(name) || name.is_empty() {
         return Err(format!("host name `{name}` has an unmatched bracket or is empty"));
@@ -26,7 +26,7 @@ pub fn expand(entry: &str) -> Result<(Vec<String>, Option<u16>), String> {
     while let Some((head, range, tail)) = next_range(rest) {
         let steps = steps(range)?;
         if names.len().saturating_mul(steps.len()) > MOST {
-            return Err(format!("host range `{name}` means more than {MOST} hosts"));
+            return Err(format!("host range `{name}` expands to more than {MOST} hosts"));
         }
         names = names.iter().flat_map(|before| steps.iter().map(move |step| format!("{before}{head}{step}"))).collect();
         rest = tail;
@@ -54,7 +54,7 @@ fn split_port(entry: &str) -> Result<(&str, Option<u16>), String> {
     }
 }
 
-/// Whether brackets come in pairs, none within another.
+/// Whether brackets are balanced and not nested.
 fn balanced(text: &str) -> bool {
     let mut open = false;
     text.chars().all(|c| match c {
@@ -78,7 +78,7 @@ fn outside_brackets(text: &str) -> String {
         .collect()
 }
 
-/// What stands before the next `[a:b]`, within it and after it.
+/// The text before the next `[a:b]`, inside it and after it.
 fn next_range(text: &str) -> Option<(&str, &str, &str)> {
     let (head, after) = text.split_once('[')?;
     let (range, tail) = after.split_once(']')?;
@@ -94,7 +94,7 @@ fn steps(range: &str) -> Result<Vec<String>, String> {
     };
     let begin = if begin.is_empty() { "0" } else { begin };
     if end.is_empty() {
-        return Err(format!("host range `[{range}]` must say where it ends"));
+        return Err(format!("host range `[{range}]` must have an end"));
     }
     let step: usize = match step.parse() {
         Ok(step) if step > 0 => step,
@@ -102,7 +102,7 @@ fn steps(range: &str) -> Result<Vec<String>, String> {
     };
     if let (Some(first), Some(last)) = (letter(begin), letter(end)) {
         if first > last {
-            return Err(format!("host range `[{range}]` begins after its end"));
+            return Err(format!("host range `[{range}]` starts after its end"));
         }
         return Ok((first..=last).step_by(step).map(|at| char::from(LETTERS[at]).to_string()).collect());
     }
@@ -112,16 +112,17 @@ fn steps(range: &str) -> Result<Vec<String>, String> {
     }
     let width = if padded { begin.len() } else { 0 };
     let number = |text: &str| {
-        text.parse::<usize>().map_err(|_| format!("host range `[{range}]` must be of numbers or of single letters"))
+        text.parse::<usize>()
+            .map_err(|_| format!("host range `[{range}]` must consist of numbers or of single letters"))
     };
     let (first, last) = (number(begin)?, number(end)?);
     if last.saturating_sub(first) / step > MOST {
-        return Err(format!("host range `[{range}]` means more than {MOST} hosts"));
+        return Err(format!("host range `[{range}]` expands to more than {MOST} hosts"));
     }
     Ok((first..=last).step_by(step).map(|n| format!("{n:0width$}")).collect())
 }
 
-/// In this order, so that `[x:C]` runs on from small to capital letters as in Ansible.
+/// In this order, so that `[x:C]` continues from lower to upper case, as in Ansible.
 const LETTERS: &[u8; 52] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
 fn letter(text: &str) -> Option<usize> {

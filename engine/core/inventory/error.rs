@@ -1,4 +1,4 @@
-//! What can be wrong with an inventory or a host pattern.
+//! Errors in inventories and host patterns.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::{Inventory, graph::Snapshot};
 use crate::source::{Problems, Span};
 
-/// What can be wrong with an inventory or a host pattern.
+/// An error in an inventory or a host pattern.
 #[derive(Debug, Error, Diagnostic)]
 pub enum InventoryError {
     /// `host_pattern_mismatch = error`.
@@ -22,13 +22,13 @@ pub enum InventoryError {
     },
 
     #[error("inventory `{path}` does not exist")]
-    #[diagnostic(help("a list of hosts needs a comma: `-i {path},`"))]
+    #[diagnostic(help("for a host list, add a comma: `-i {path},`"))]
     Missing { path: String },
 
-    #[error("the inventory folder `{path}` contains no inventory files")]
+    #[error("the inventory directory `{path}` contains no inventory files")]
     EmptyFolder { path: String },
 
-    #[error("inventory `{}` cannot be read: {error}", path.display())]
+    #[error("cannot read inventory `{}`: {error}", path.display())]
     Unreadable { path: PathBuf, error: std::io::Error },
 
     #[error("{message}")]
@@ -74,17 +74,17 @@ pub enum InventoryError {
     #[error("No hosts matched the subscripted pattern '{pattern}'")]
     Subscript { pattern: String },
 
-    #[error("limit file `{path}` cannot be read: {message}")]
+    #[error("cannot read limit file `{path}`: {message}")]
     LimitFile { path: String, message: String },
 
     #[error("{message}")]
     Loop { message: String },
 
-    #[error("the tree of groups is too large to be shown: more than {most} MiB")]
+    #[error("the group tree is too large to show: more than {most} MiB")]
     #[diagnostic(help("groups with several parents are shown below each of them; `--list` shows each once"))]
     TooLarge { most: usize },
 
-    #[error("no host is left by --limit")]
+    #[error("--limit matches no hosts")]
     #[diagnostic(help("{help}"))]
     NothingLeft { help: String },
 }
@@ -102,7 +102,7 @@ impl InventoryError {
     }
 }
 
-/// The faults of one source. What the source says after the first one is read for more faults, but does not count.
+/// The errors of one source. Everything after the first one is only read to find more errors.
 #[derive(Default)]
 pub(super) struct InventoryErrors {
     problems: Problems,
@@ -115,7 +115,7 @@ impl InventoryErrors {
         self.problems.push(fault);
     }
 
-    /// Ends the reading of the source: after a fault, hosts and groups are again as they were before it.
+    /// Ends reading the source; after an error, restores the hosts and groups from before it.
     pub fn end(self, inventory: &mut Inventory) -> Result<(), Problems> {
         if let Some(before) = self.before {
             inventory.restore(before);

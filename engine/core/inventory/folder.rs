@@ -1,4 +1,4 @@
-//! `group_vars` and `host_vars`: variables in files named for what they are about.
+//! `group_vars` and `host_vars`: variable files named after a group or host.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -18,22 +18,22 @@ use crate::{
     vault::Vault,
 };
 
-/// In this order: of `web`, `web.yml` and `web.json` only the first that exists is read.
+/// In order of preference: of `web`, `web.yml` and `web.json`, only the first existing one is read.
 const EXTENSIONS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
 
-/// A folder that may hold `group_vars` and `host_vars`.
+/// A directory that may contain `group_vars` and `host_vars`.
 #[derive(Debug)]
 pub struct VarsFolder {
     groups: Listing,
     hosts: Listing,
 }
 
-/// The files of `group_vars` or `host_vars`, listed once: thousands of hosts cost no look at the disk.
+/// The files of `group_vars` or `host_vars`, listed once, so that hosts need no further disk access.
 #[derive(Debug, Default)]
 struct Listing {
-    /// By group or host; the number is the extension's place in [`EXTENSIONS`].
+    /// By group or host; the number is the extension's index in [`EXTENSIONS`].
     paths: HashMap<String, (usize, PathBuf)>,
-    /// Files that another one of the same subject keeps from being read, each with that one.
+    /// Files that are not read, each with the file that takes precedence.
     passed_over: Vec<(PathBuf, PathBuf)>,
     loaded: Mutex<HashMap<String, Arc<Layer>>>,
 }
@@ -43,10 +43,10 @@ impl VarsFolder {
         Ok(VarsFolder { groups: Listing::of(&path.join("group_vars"))?, hosts: Listing::of(&path.join("host_vars"))? })
     }
 
-    /// A warning for each file that is not read, because another one stands for the same group or host.
+    /// A warning for each file that is not read because another one for the same group or host takes precedence.
     pub fn passed_over(&self) -> Vec<String> {
         let warn = |(file, other): &(PathBuf, PathBuf)| {
-            format!("{} is not read, because {} is there, too", file.display(), other.display())
+            format!("{} is ignored, because {} takes precedence", file.display(), other.display())
         };
         self.groups.passed_over.iter().chain(&self.hosts.passed_over).map(warn).collect()
     }
@@ -108,8 +108,7 @@ impl Listing {
     }
 }
 
-/// A file, or all files below a folder in the order of their names, as far as their names are those of
-/// variable files.
+/// A file, or all variable files below a directory, in order of their names.
 fn collect(path: &Path, files: &mut Vec<PathBuf>, descent: &mut Descent) -> Result<(), Problems> {
     if !path.is_dir() {
         files.push(path.to_owned());
@@ -131,7 +130,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>, descent: &mut Descent) -> Resu
     Ok(())
 }
 
-/// What a folder holds, sorted by name; nothing if there is no such folder.
+/// The entries of a directory, sorted by name; empty if it does not exist.
 pub(super) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, InventoryError> {
     let unreadable = |error| InventoryError::Unreadable { path: folder.to_owned(), error };
     let listed = match std::fs::read_dir(folder) {
@@ -144,7 +143,7 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, Inventory
     let mut found = Vec::new();
     for entry in listed {
         let entry = entry.map_err(unreadable)?;
-        // Names that are not text can be no group's, host's or variable file's.
+        // Names that are not UTF-8 cannot belong to a group, a host or a variable file.
         if let Ok(name) = entry.file_name().into_string() {
             found.push((name, entry.path()));
         }
@@ -153,7 +152,7 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, Inventory
     Ok(found)
 }
 
-/// Reads a file of variables in YAML or JSON; the whole file may be encrypted.
+/// Reads a variable file in YAML or JSON, which may be encrypted.
 pub fn vars_file(path: &Path, vault: &Vault) -> Result<Layer, Problems> {
     let source = vault.read(path)?;
     let loaded = syntax::yaml::load(&source)?;
@@ -162,8 +161,8 @@ pub fn vars_file(path: &Path, vault: &Vault) -> Result<Layer, Problems> {
         Kind::Map(entries) => {
             Ok(entries.iter().map(|(key, value)| (super::key::key(key), Lazy::from_node(value))).collect())
         }
-        _ => Err(InventoryError::syntax(loaded.node.span.clone(), "a file of variables must be a mapping")
-            .help("write one `name: value` a line")
+        _ => Err(InventoryError::syntax(loaded.node.span.clone(), "a variable file must be a mapping")
+            .help("write one `name: value` per line")
             .into()),
     }
 }

@@ -13,11 +13,11 @@ use crate::{
     vars::{Layer, Lazy, Value},
 };
 
-/// The group that every host is in.
+/// The group of all hosts.
 pub const ALL: &str = "all";
-/// The group of hosts that are in no other.
+/// The group of hosts that are in no other group.
 pub const UNGROUPED: &str = "ungrouped";
-/// Names that mean this machine even when no source names them.
+/// Names of this machine, known even if no source names them.
 pub const LOCALHOST: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// Hosts and groups in the order they were first named.
@@ -25,14 +25,14 @@ pub const LOCALHOST: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 pub struct Inventory {
     hosts: IndexMap<Arc<str>, Host>,
     groups: IndexMap<Arc<str>, Group>,
-    /// Folders beside the sources, in which `group_vars` and `host_vars` are looked for; later ones win.
+    /// Directories next to the sources, searched for `group_vars` and `host_vars`; later ones win.
     pub(super) folders: Vec<PathBuf>,
-    /// What is odd but no error; to be shown to the user once.
+    /// Warnings to be shown once.
     pub warnings: Vec<String>,
     pub(super) layers: Layers,
-    /// What becomes of the names of groups while sources are read.
+    /// How invalid characters in group names are handled.
     pub(super) group_names: GroupNames,
-    /// The source at hand is of a kind that is not supported: not its own fault.
+    /// Whether the current source is of an unsupported kind, as opposed to malformed.
     pub(super) refused: bool,
     /// The source at hand is for plugins: no other reader is tried.
     pub(super) is_plugins: bool,
@@ -42,25 +42,25 @@ pub struct Inventory {
     pub(super) processed: Vec<String>,
 }
 
-/// The hosts and groups of one moment.
+/// A snapshot of hosts and groups.
 pub(super) struct Snapshot {
     hosts: IndexMap<Arc<str>, Host>,
     groups: IndexMap<Arc<str>, Group>,
 }
 
-/// A machine, or whatever else tasks run on.
+/// A machine, or anything else that tasks run on.
 #[derive(Clone, Debug)]
 pub struct Host {
     pub name: Arc<str>,
-    /// What the sources say of it, without its groups' variables and `host_vars`.
+    /// Variables from the sources, without those of its groups and `host_vars`.
     pub vars: Arc<Layer>,
-    /// Groups that name this host themselves; indices into [`Inventory::groups`].
+    /// Groups that contain this host directly; indexes into [`Inventory::groups`].
     pub(super) groups: IndexSet<usize>,
-    /// No source names it: `localhost`.
+    /// Whether no source names it: the implicit `localhost`.
     pub implicit: bool,
 }
 
-/// Hosts, and groups of hosts.
+/// A group of hosts and other groups.
 #[derive(Clone, Debug)]
 pub struct Group {
     pub name: Arc<str>,
@@ -68,7 +68,7 @@ pub struct Group {
     pub(super) hosts: IndexSet<usize>,
     pub(super) children: IndexSet<usize>,
     pub(super) parents: IndexSet<usize>,
-    /// `ansible_group_priority`: among groups of one depth the higher wins.
+    /// `ansible_group_priority`: among groups of the same depth, the higher one wins.
     pub priority: i64,
 }
 
@@ -94,7 +94,7 @@ impl Default for Inventory {
 }
 
 impl Inventory {
-    /// The host of that name; `localhost` and its addresses are always known.
+    /// The host of that name; `localhost` and its addresses always exist.
     pub fn host(&self, name: &str) -> Option<&Host> {
         self.hosts.get(name).or_else(|| {
             LOCALHOST
@@ -103,12 +103,12 @@ impl Inventory {
         })
     }
 
-    /// The first host that a source names with one of the names of this machine.
+    /// The first host in a source that has one of the names of this machine.
     fn named_localhost(&self) -> Option<&Host> {
         self.hosts.values().find(|host| LOCALHOST.contains(&&*host.name))
     }
 
-    /// All hosts that sources name.
+    /// All hosts named by sources.
     pub fn hosts(&self) -> impl ExactSizeIterator<Item = &Host> {
         self.hosts.values()
     }
@@ -126,12 +126,12 @@ impl Inventory {
         group.children.iter().filter_map(|at| self.group_at(*at))
     }
 
-    /// The hosts that a group names itself.
+    /// The hosts that a group contains directly.
     pub fn own_hosts<'i>(&'i self, group: &'i Group) -> impl Iterator<Item = &'i Host> {
         group.hosts.iter().filter_map(|at| self.host_at(*at))
     }
 
-    /// All hosts of a group and of the groups in it, in the order Ansible runs them: level by level.
+    /// All hosts of a group and its descendants, in Ansible's order: level by level.
     pub fn hosts_of(&self, group: &str) -> Vec<Arc<str>> {
         let Some(at) = self.groups.get_index_of(group) else { return Vec::new() };
         let hosts = self.layers.members.get_or_init(|| self.members()).get(at);
@@ -139,11 +139,12 @@ impl Inventory {
         hosts.filter_map(|at| self.host_at(*at)).map(|host| host.name.clone()).collect()
     }
 
-    /// The hosts of all groups, each with those of the groups in it. A group that only passes on what its one child
-    /// has shares its list, so that a long line of groups costs no more than its length.
+    /// The hosts of each group, including those of its descendants. A group that only has the hosts of its one child
+    /// shares the
+    /// child's list, so that a long chain of groups costs only its length.
     fn members(&self) -> Vec<Arc<IndexSet<usize>>> {
         let mut members: Vec<Arc<IndexSet<usize>>> = vec![Arc::default(); self.groups.len()];
-        // Children come before their parents.
+        // Children are processed before their parents.
         let mut waiting: Vec<usize> = self.groups.values().map(|group| group.children.len()).collect();
         let mut ready: Vec<usize> = (0..waiting.len()).filter(|at| waiting.get(*at) == Some(&0)).collect();
         while let Some(at) = ready.pop() {
@@ -188,7 +189,7 @@ impl Inventory {
         found
     }
 
-    /// The names of all groups a host is in, for the variable `group_names`: sorted, without `all`.
+    /// The names of all groups of a host, for the variable `group_names`: sorted, without `all`.
     pub fn group_names(&self, host: &str) -> Vec<Arc<str>> {
         let Some(host) = self.host(host) else { return Vec::new() };
         let mut names: Vec<Arc<str>> = self
@@ -202,7 +203,7 @@ impl Inventory {
         names
     }
 
-    /// These groups and all above them.
+    /// These groups and all their ancestors.
     pub(super) fn with_ancestors(&self, groups: &IndexSet<usize>) -> IndexSet<usize> {
         let mut found = groups.clone();
         let mut at = 0;
@@ -213,7 +214,7 @@ impl Inventory {
         found
     }
 
-    /// Adds a host while the play runs (`add_host`), or changes it; says whether anything is new.
+    /// Adds or changes a host during a play (`add_host`); returns whether anything is new.
     pub fn add_host(&mut self, name: &str, groups: &[&str], vars: Layer) -> bool {
         let before = (self.hosts.len(), self.groups.len());
         let host = self.host_index(name);
@@ -227,8 +228,7 @@ impl Inventory {
         changed || before != (self.hosts.len(), self.groups.len())
     }
 
-    /// Adds a group while the play runs (`group_by`) with some hosts and parents; says whether anything
-    /// is new.
+    /// Adds a group during a play (`group_by`) with hosts and parents; returns whether anything is new.
     pub fn add_group(&mut self, name: &str, parents: &[&str], hosts: &[&str]) -> Result<bool, InventoryError> {
         let before = self.groups.len();
         let group = self.group_index(name);
@@ -289,7 +289,7 @@ impl Inventory {
         self.groups.get_index(at).map(|(_, group)| group)
     }
 
-    /// Puts a host into a group; says whether that is new.
+    /// Adds a host to a group; returns whether that is new.
     pub(super) fn put(&mut self, group: usize, host: usize) -> bool {
         if let Some((_, group)) = self.groups.get_index_mut(group) {
             group.hosts.insert(host);
@@ -297,7 +297,7 @@ impl Inventory {
         self.hosts.get_index_mut(host).is_some_and(|(_, host)| host.groups.insert(group))
     }
 
-    /// Puts a group into a group, unless it would contain itself; says whether that is new.
+    /// Adds a child to a group, unless that creates a cycle; returns whether that is new.
     pub(super) fn add_child(&mut self, parent: usize, child: usize) -> Result<bool, String> {
         let name = |at| self.group_at(at).map_or("", |group| &group.name);
         if parent == child {
@@ -313,8 +313,9 @@ impl Inventory {
         Ok(self.tie(parent, child))
     }
 
-    /// Whether a group is above another one. It is looked for from both sides at once: one of them is a short way
-    /// in most inventories, and when lines of groups are joined the shorter one counts.
+    /// Whether a group is an ancestor of another one. Searches from both sides at once: in most inventories one side is
+    /// short,
+    /// and when chains of groups are joined, the shorter one decides the cost.
     fn is_above(&self, upper: usize, lower: usize) -> bool {
         let (mut up, mut down) = (IndexSet::from([lower]), IndexSet::from([upper]));
         let mut at = 0;
@@ -336,7 +337,7 @@ impl Inventory {
         self.groups.get_index_mut(parent).is_some_and(|(_, group)| group.children.insert(child))
     }
 
-    /// Sets variables of a host; says whether any value is new.
+    /// Sets variables of a host; returns whether any value is new.
     pub(super) fn set_host_vars(&mut self, host: usize, vars: Layer) -> bool {
         let Some((_, host)) = self.hosts.get_index_mut(host) else { return false };
         if vars.is_empty() {
@@ -354,7 +355,7 @@ impl Inventory {
         changed
     }
 
-    /// Sets a variable of a group; `ansible_group_priority` is no variable but the group's rank.
+    /// Sets a variable of a group. `ansible_group_priority` is not a variable but the group's priority.
     pub(super) fn set_group_var(
         &mut self,
         group: usize,
@@ -381,7 +382,7 @@ impl Inventory {
         Ok(())
     }
 
-    /// Once sources are read or hosts were added: every group is below `all`, every host in a group.
+    /// Called once sources are read or hosts were added: puts every group below `all`, and every host into a group.
     pub(super) fn settle(&mut self) {
         let all = self.group_index(ALL);
         let ungrouped = self.group_index(UNGROUPED);
@@ -400,7 +401,7 @@ impl Inventory {
                     host.groups.shift_remove(&ungrouped);
                 }
                 if let Some((_, group)) = self.groups.get_index_mut(ungrouped) {
-                    // In order, though slower: such hosts are few, most are never put there.
+                    // Keeps the order, though slower: only few hosts are ever removed here.
                     group.hosts.shift_remove(&at);
                 }
             }
@@ -408,7 +409,7 @@ impl Inventory {
         self.layers.forget();
     }
 
-    /// How far below `all` each group is: the longest way counts.
+    /// The depth of each group below `all`, by the longest path.
     pub(super) fn depths(&self) -> Vec<usize> {
         let mut depths = vec![0; self.groups.len()];
         let mut waiting: Vec<usize> = self.groups.values().map(|group| group.parents.len()).collect();
@@ -428,7 +429,7 @@ impl Inventory {
         depths
     }
 
-    /// Warns of names that are both a host and a group.
+    /// Warns about names that are both a host and a group.
     pub(super) fn warn_of_names(&mut self) {
         let both = self.hosts.keys().filter(|name| self.groups.contains_key(*name));
         let mut odd: Vec<String> =
@@ -448,9 +449,9 @@ impl Inventory {
         self.groups = snapshot.groups;
     }
 
-    /// Remembers that `group_vars` and `host_vars` may stand in this folder.
+    /// Adds a directory to be searched for `group_vars` and `host_vars`.
     pub(super) fn add_folder(&mut self, folder: &Path) {
-        // The last mention counts, because later folders win.
+        // The last mention counts, because later directories win.
         self.folders.retain(|known| known != folder);
         self.folders.push(folder.to_owned());
     }

@@ -1,4 +1,4 @@
-//! Inventories in INI, by Ansible's rules.
+//! INI inventories, by Ansible's rules.
 
 use std::{ops::Range, sync::Arc};
 
@@ -10,13 +10,13 @@ use crate::{
     vars::{Layer, Lazy},
 };
 
-/// What the lines of a section are.
+/// The type of the lines in a section.
 #[derive(Clone, Copy, PartialEq)]
 enum Lines {
     Hosts,
     Vars,
     Children,
-    /// Below a section that is not to be understood: what is wrong is said already.
+    /// Below an invalid section header, which was already reported.
     Unknown,
 }
 
@@ -25,25 +25,25 @@ struct Reader<'i> {
     faults: InventoryErrors,
     /// Groups that have a section of hosts or children so far.
     declared: IndexSet<String>,
-    /// Groups that were named and not declared by then.
+    /// Groups that were named before they were declared.
     awaited: IndexMap<String, Awaited>,
 }
 
-/// What a group that is not declared was named for.
+/// Why an undeclared group was named.
 enum Awaited {
     Vars(InventoryError),
     Child { place: Span, parent: String },
 }
 
 impl Awaited {
-    /// The fault, now that it is known which groups there are.
+    /// The error, once all groups are known.
     fn fault(self, name: &str, inventory: &Inventory, guess: bool) -> InventoryError {
         let (place, parent) = match self {
             Awaited::Vars(fault) => return fault,
             Awaited::Child { place, parent } => (place, parent),
         };
         let fault = InventoryError::syntax(place, format!("group `{name}` does not exist"));
-        // Naming it has made it known.
+        // Naming it has created it.
         let known = inventory.groups().map(|group| &*group.name).filter(|known| guess && *known != name);
         match nearest(name, known) {
             Some(meant) => fault.help(format!("did you mean `{meant}`?")),
@@ -52,7 +52,7 @@ impl Awaited {
     }
 }
 
-/// Reads a file into the inventory, up to its first fault; all that is wrong with it is found at once.
+/// Reads a file into the inventory, up to its first error; all errors are reported.
 pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Problems> {
     let declared = inventory.groups().map(|group| group.name.to_string()).collect();
     let mut reader = Reader { inventory, faults: InventoryErrors::default(), declared, awaited: IndexMap::new() };
@@ -89,7 +89,7 @@ pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Probl
     }
     let Reader { inventory, mut faults, awaited, declared } = reader;
     let missing = awaited.into_iter().filter(|(name, _)| !declared.contains(name));
-    // To look for what was meant takes a while; of very many mistakes the first ones tell the reason.
+    // Suggestions are expensive; with very many errors, the first ones are enough.
     for (at, (name, awaited)) in missing.enumerate() {
         let fault = awaited.fault(&name, inventory, at < 100);
         faults.push(inventory, fault);
@@ -97,14 +97,14 @@ pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Probl
     faults.end(inventory)
 }
 
-/// The bytes of a line without the spaces round it.
+/// The byte range of a line without surrounding spaces.
 fn trimmed(line: &str, start: usize) -> Range<usize> {
     let text = line.trim();
     let begin = start + (line.len() - line.trim_start().len());
     begin..begin + text.len()
 }
 
-/// Whether a line that begins with a bracket is about hosts all the same: `[2001:db8::1]:22 a=1`, `[a:c].example`.
+/// Whether a line that begins with a bracket is a host anyway: `[2001:db8::1]:22 a=1`, `[a:c].example`.
 fn begins_with_address(text: &str) -> bool {
     let Some((inner, after)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) else { return false };
     let is_range = inner.contains(':') && !inner.contains(char::is_whitespace);
@@ -112,7 +112,7 @@ fn begins_with_address(text: &str) -> bool {
         || is_range && !after.is_empty() && !after.starts_with(char::is_whitespace)
 }
 
-/// The name and the kind of `[name]` or `[name:kind]`; a comment may follow.
+/// The name and kind in `[name]` or `[name:kind]`; a comment may follow.
 fn section_header(text: &str) -> Option<(&str, Option<&str>)> {
     let (inner, after) = text.strip_prefix('[')?.split_once(']')?;
     let after = after.trim_start();
@@ -136,7 +136,7 @@ impl Reader<'_> {
                     InventoryError::syntax(place.clone(), format!("section `[{name}:{other}]` has an unknown kind"));
                 return Err(match nearest(other, ["vars", "children", "hosts"]) {
                     Some(meant) => fault.help(format!("did you mean [{name}:{meant}]?")),
-                    None => fault.help("the kinds are vars, children and hosts"),
+                    None => fault.help("the kind must be vars, children or hosts"),
                 });
             }
         };
@@ -159,7 +159,7 @@ impl Reader<'_> {
     fn hosts(&mut self, group: &str, text: &str, place: &Span) -> Result<(), InventoryError> {
         let words = words::split(text).map_err(|open| {
             let at = place.range().start + open.0;
-            InventoryError::syntax(place.at(at..place.range().end), "this quote is never closed")
+            InventoryError::syntax(place.at(at..place.range().end), "unclosed quote")
         })?;
         let Some((entry, pairs)) = words.split_first() else { return Ok(()) };
         let at = |range: &Range<usize>| place.at(place.range().start + range.start..place.range().start + range.end);
@@ -172,7 +172,7 @@ impl Reader<'_> {
         for pair in pairs {
             let Some((key, value)) = pair.text.split_once('=') else {
                 let message = format!("expected key=value after the host, not `{}`", pair.text);
-                return Err(InventoryError::syntax(at(&pair.range), message).help("quote values that hold spaces"));
+                return Err(InventoryError::syntax(at(&pair.range), message).help("quote values with spaces"));
             };
             let written = at(&pair.range);
             let value_start = written.text().find('=').map_or(0, |at| at + 1);
@@ -203,7 +203,7 @@ impl Reader<'_> {
     fn child(&mut self, group: &str, text: &str, place: &Span) -> Result<(), InventoryError> {
         let name = text.split_once('#').map_or(text, |(name, _)| name).trim_end();
         if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c == ':' || c == ']') {
-            return Err(InventoryError::syntax(place.clone(), format!("expected the name of a group, not `{text}`")));
+            return Err(InventoryError::syntax(place.clone(), format!("expected a group name, not `{text}`")));
         }
         let place = place.at(place.range().start..place.range().start + name.len());
         if !self.declared.contains(name) && !self.awaited.contains_key(name) {

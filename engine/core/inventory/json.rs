@@ -1,11 +1,11 @@
-//! Variables as JSON, as they were written: templates stay text.
+//! Variables as JSON, with unrendered templates.
 
 use serde_json::{Map, Value as Json, json};
 
 use crate::vars::{Lazy, Value};
 use minijinja::value::ValueKind;
 
-/// A value as it was written; secrets as their envelopes.
+/// A value as written; secrets as their envelopes.
 pub fn of(value: &Lazy) -> Json {
     match value {
         Lazy::Data(data) => of_data(data),

@@ -1,4 +1,4 @@
-//! The variables of hosts and groups in Ansible's order, put together once and shared.
+//! The variables of hosts and groups in Ansible's order, computed once and shared.
 
 use std::{
     collections::HashMap,
@@ -20,10 +20,10 @@ use crate::{
     vault::Vault,
 };
 
-/// Layers, the strongest first.
+/// Layers, strongest first.
 type Stack = Arc<[Arc<Layer>]>;
 
-/// What was put together so far.
+/// What was computed so far.
 #[derive(Debug)]
 pub struct Layers {
     pub vault: Arc<Vault>,
@@ -32,9 +32,9 @@ pub struct Layers {
     /// The hosts of each group.
     pub members: OnceLock<Vec<Arc<IndexSet<usize>>>>,
     folders: Mutex<HashMap<PathBuf, Arc<VarsFolder>>>,
-    /// Files that are passed over, found when folders were opened.
+    /// Warnings about ignored files, found when directories were opened.
     warnings: Mutex<Vec<String>>,
-    /// By the groups that name a host themselves: hosts of the same groups share one stack.
+    /// By the groups that contain a host directly: hosts of the same groups share one stack.
     groups: Mutex<HashMap<(Vec<usize>, Option<PathBuf>), Stack>>,
     hosts: Mutex<HashMap<Option<PathBuf>, HashMap<Arc<str>, Stack>>>,
 }
@@ -61,7 +61,7 @@ impl Default for Layers {
 }
 
 impl Layers {
-    /// Must be called when hosts, groups or their variables change; files that were read stay read.
+    /// Must be called when hosts, groups or their variables change. Files that were read stay cached.
     pub fn forget(&mut self) {
         self.depths = OnceLock::new();
         self.members = OnceLock::new();
@@ -69,9 +69,9 @@ impl Layers {
         self.hosts = Mutex::default();
     }
 
-    /// The host that stands for a name of this machine which no source mentions.
+    /// The host for a name of this machine that no source mentions.
     pub fn implicit_localhost(&self, name: &str) -> &Host {
-        // One of the three names is always there, the first stands for any.
+        // One of the three names always exists; the first one is the fallback.
         self.implicit.iter().find(|host| &*host.name == name).unwrap_or(&self.implicit[0])
     }
 
@@ -86,14 +86,15 @@ impl Layers {
     }
 }
 
-/// What is locked here is whole at every moment, so a panic elsewhere does not spoil it.
+/// The locked data is consistent at every moment, so a panic elsewhere does not invalidate it.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock()
 }
 
 impl Inventory {
-    /// The variables of a host that come from the inventory and from `group_vars` and `host_vars` beside
-    /// it and in `playbook_dir`, the strongest first: places 3 to 10 of Ansible's order of precedence.
+    /// The inventory variables of a host, including `group_vars` and `host_vars` next to the inventory and in
+    /// `playbook_dir`,
+    /// strongest first: places 3 to 10 of Ansible's order of precedence.
     pub fn layers(&self, host: &str, playbook_dir: Option<&Path>) -> Result<Stack, Problems> {
         let dir = playbook_dir.map(Path::to_owned);
         if let Some(stack) = locked(&self.layers.hosts).get(&dir).and_then(|hosts| hosts.get(host)) {
@@ -112,12 +113,12 @@ impl Inventory {
         Ok(stack)
     }
 
-    /// What was odd about the `group_vars` and `host_vars` looked at since the last call.
+    /// The warnings about `group_vars` and `host_vars` since the last call.
     pub fn take_warnings(&self) -> Vec<String> {
         std::mem::take(&mut *locked(&self.layers.warnings))
     }
 
-    /// The variables of one group alone, the strongest first.
+    /// The variables of a single group, strongest first.
     pub(super) fn layers_of_group(&self, group: &Group, playbook_dir: Option<&Path>) -> Result<Stack, Problems> {
         let mut stack = Vec::new();
         for folder in self.var_folders(playbook_dir) {

@@ -1,4 +1,4 @@
-//! The inventory as `ansible-inventory` shows it: as JSON, as a tree, or one host's variables.
+//! The inventory in the format of `ansible-inventory`: as JSON, as a tree, or one host's variables.
 
 use std::{collections::HashSet, path::Path, sync::Arc};
 
@@ -73,7 +73,7 @@ impl Inventory {
             return Ok(());
         }
         let mut shown = Map::new();
-        // Every host is in `all`; only those of other groups are worth saying.
+        // Every host is in `all`, so only hosts of no other group are listed there.
         let hosts: Vec<Json> = if &*group.name == ALL {
             Vec::new()
         } else {
@@ -102,13 +102,13 @@ impl Inventory {
         Ok(())
     }
 
-    /// The variables of one host, templates as they were written.
+    /// The variables of one host, unrendered.
     pub fn host_vars(&self, host: &str, playbook_dir: Option<&Path>, extra: &Layer) -> Result<Json, Problems> {
         let layers = self.layers(host, playbook_dir)?;
         Ok(merged(std::iter::once(extra).chain(layers.iter().map(|layer| &**layer))))
     }
 
-    /// The groups from one downwards as a tree; `None` if there is no such group.
+    /// The tree of groups below `from`; `None` if there is no such group.
     pub fn tree(&self, from: &str, vars: Option<Option<&Path>>) -> Option<Result<String, Problems>> {
         let group = self.group(from)?;
         let mut text = String::new();
@@ -123,7 +123,7 @@ impl Inventory {
         text: &mut String,
     ) -> Result<(), Problems> {
         if text.len() > limits::LARGEST {
-            // A group is told of below each of its parents.
+            // A group appears below each of its parents.
             return Err(InventoryError::TooLarge { most: limits::LARGEST >> 20 }.into());
         }
         line(text, depth, &format!("@{}:", group.name));
@@ -156,7 +156,7 @@ impl Inventory {
     }
 }
 
-/// The variables of all layers; the strongest layer comes first.
+/// The variables of all layers, strongest layer first.
 fn merged<'l>(layers: impl Iterator<Item = &'l Layer>) -> Json {
     let mut merged: IndexMap<&Arc<str>, &Lazy> = IndexMap::new();
     for (name, value) in layers.flat_map(|layer| layer.iter()) {
@@ -173,7 +173,7 @@ fn line(text: &mut String, depth: usize, what: &str) {
     text.push_str(&format!("{stem}{what}\n"));
 }
 
-/// A value as Python prints it; `quoted` for text within a list or a mapping.
+/// A value in Python's format; `quoted` for text inside a list or a mapping.
 fn python(value: &Json, quoted: bool) -> String {
     let join = |items: Vec<String>| items.join(", ");
     match value {

@@ -1,4 +1,4 @@
-//! Python literals: what the values of an INI inventory are written in.
+//! Python literals: the syntax of values in INI inventories.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use crate::{
     syntax::{Kind, Node, Style, Text},
 };
 
-/// Reads a value as Python reads a literal; anything else is text, as it stands.
+/// Parses a Python literal; anything else is text, as it is.
 ///
-/// Bytes become text, tuples and sets lists, as Ansible turns them; complex numbers and `...` stay text.
+/// As in Ansible, bytes become text, tuples and sets become lists; complex numbers and `...` stay text.
 pub fn value(text: &str, span: &Span) -> Node {
     let mut reader = Reader { text, at: 0, span, depth: 0 };
     match reader.whole() {
@@ -22,7 +22,7 @@ fn string(text: impl Into<Arc<str>>) -> Kind {
     Kind::Str(Text { value: text.into(), style: Style::Plain, vault: false, no_template: false })
 }
 
-/// Deeper nesting than this is text; nobody writes it, and it would exhaust the stack.
+/// Maximum depth, so that no text can exhaust the stack; deeper nesting is text.
 const DEEPEST: usize = 64;
 
 struct Reader<'t> {
@@ -36,7 +36,7 @@ impl Reader<'_> {
     fn whole(&mut self) -> Option<Kind> {
         let first = self.item()?;
         self.blanks();
-        // `1, 2` is a tuple without its parentheses.
+        // `1, 2` is a tuple without parentheses.
         let found = if self.peek() == Some(b',') {
             self.at += 1;
             let mut items = vec![self.node(first)];
@@ -92,7 +92,7 @@ impl Reader<'_> {
         found
     }
 
-    /// Items with commas between them, up to the closing character (or the end).
+    /// Comma-separated items, up to the closing character (or the end).
     fn items_until(&mut self, close: Option<u8>) -> Option<Vec<Node>> {
         let mut items = Vec::new();
         loop {
@@ -205,7 +205,7 @@ impl Reader<'_> {
             Some("0o" | "0O") => Kind::Int(i128::from_str_radix(&digits[2..], 8).ok()?),
             Some("0b" | "0B") => Kind::Int(i128::from_str_radix(&digits[2..], 2).ok()?),
             _ if digits.contains(['.', 'e', 'E']) => Kind::Float(digits.parse().ok()?),
-            // Python refuses 010 but not 00.
+            // Python rejects 010 but not 00.
             _ if digits.len() > 1 && digits.starts_with('0') && digits.bytes().any(|b| b != b'0') => return None,
             _ => Kind::Int(digits.parse().ok()?),
         };
@@ -230,13 +230,13 @@ impl Reader<'_> {
         Some(kind)
     }
 
-    /// One or more strings side by side, which are one.
+    /// One or more adjacent strings, which are joined.
     fn strings(&mut self) -> Option<Kind> {
         let mut all = String::new();
         let mut of_bytes = None;
         loop {
             let (part, bytes) = self.one_string()?;
-            // Python refuses to join text and bytes.
+            // Python rejects adjacent text and bytes.
             if *of_bytes.get_or_insert(bytes) != bytes {
                 return None;
             }
@@ -249,7 +249,7 @@ impl Reader<'_> {
         }
     }
 
-    /// One string, and whether it is one of bytes.
+    /// One string, and whether it is a bytes literal.
     fn one_string(&mut self) -> Option<(String, bool)> {
         let length = self.rest().bytes().take_while(u8::is_ascii_alphabetic).count();
         let prefix = self.rest()[..length].to_ascii_lowercase();
@@ -290,7 +290,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What follows a backslash.
+    /// An escape after its backslash.
     fn escape(&mut self, bytes: bool, found: &mut String) -> Option<()> {
         let c = self.rest().chars().next()?;
         self.at += c.len_utf8();
@@ -329,7 +329,7 @@ impl Reader<'_> {
     }
 }
 
-/// The number without its underscores, which may stand only between digits.
+/// The number without its underscores, which are allowed only between digits.
 fn number_digits(written: &str) -> Option<String> {
     let bytes = written.as_bytes();
     for (at, byte) in bytes.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Hosts and groups, from sources that people already have, and the patterns that choose among them.
+//! Hosts and groups from existing inventory sources, and host patterns.
 //!
 //! A source is a file in INI or YAML (or JSON), a folder of such files, an executable, a list of names
 //! with commas, a file that says what to ask Tencent Cloud for, or what a plugin written in Python reads

@@ -1,4 +1,4 @@
-//! Where inventories come from: what `-i` may name.
+//! Inventory sources: what `-i` may name.
 
 use std::{
     os::unix::fs::PermissionsExt,
@@ -17,26 +17,28 @@ use crate::{
     vault::Vault,
 };
 
-/// What reading the sources came to.
+/// The result of reading the sources.
 #[derive(Default)]
 struct Sources {
-    /// How many were understood.
+    /// How many were parsed.
     parsed: usize,
-    /// What is not to be understood, by source: told with warnings.
+    /// Errors by source, reported as warnings.
     malformed: Vec<(String, Problems)>,
-    /// What ends the run: kinds of sources that rplay does not support.
+    /// Errors that end the run: unsupported kinds of sources.
     problems: Problems,
 }
 
 impl Inventory {
-    /// Reads all sources in order: files, folders, executables, lists of names with commas.
+    /// Reads all sources in order: files, directories, executables, comma-separated lists of names.
     ///
-    /// As in Ansible, a source that is missing or malformed only warns. The hosts that it named before its first
-    /// fault stay. The rules may turn that into an error.
+    /// As in Ansible, a missing or malformed source is only a warning, and hosts defined before its first error are
+    /// kept. The
+    /// rules may make it an error.
     ///
     /// # Errors
-    /// A source is of a kind that is not supported, or is malformed and the rules want all sources, or none could be
-    /// read and the rules want one.
+    /// If a source is of an unsupported kind, or is malformed and the rules require all sources, or none could be read
+    /// and the
+    /// rules require one.
     pub fn load(sources: &[String], vault: Arc<Vault>, rules: &SourceRules) -> Result<Self, Problems> {
         let mut inventory = Inventory::default();
         inventory.layers.vault = vault;
@@ -71,7 +73,7 @@ impl Inventory {
         if none_parsed && rules.warns_of_none {
             inventory.warnings.push("No inventory was parsed, only implicit localhost is available".to_owned());
         }
-        // Ansible ties loose groups and hosts to `all` only after it has read a source to its end.
+        // Ansible attaches loose groups and hosts to `all` only after it read a source completely.
         if !none_parsed {
             inventory.settle();
         }
@@ -160,7 +162,7 @@ impl Inventory {
         problems.unless_any(())
     }
 
-    /// Reads all files of a folder and of those in it.
+    /// Reads all files of a directory and its subdirectories.
     fn read_folder(&mut self, folder: &Path, rules: &SourceRules, found: &mut Sources, descent: &mut Descent) {
         let members = match entries(folder) {
             Ok(members) => members,
@@ -206,7 +208,7 @@ impl Inventory {
         (self.refused, self.is_plugins) = (false, false);
     }
 
-    /// Reads a file in the format that it seems to be in; where that fails, in the other one that Ansible tries.
+    /// Reads a file in the format that it seems to have and, if that fails, in the other format.
     fn read_text(&mut self, path: &Path, extension: Option<&str>) -> Result<(), Problems> {
         let source = &self.layers.vault.clone().read(path)?;
         let read = match extension {
@@ -230,7 +232,7 @@ impl Inventory {
         })
     }
 
-    /// Reads a source with another reader; if that fails too, the faults are those of the first one.
+    /// Reads a source with another parser; if that fails too, the errors are those of the first one.
     fn instead(
         &mut self,
         faults: Problems,
@@ -244,14 +246,15 @@ impl Inventory {
     }
 }
 
-/// Whether a file is to be run: executable, and a script or a binary.
+/// Whether a file is a program: an executable script or binary.
 fn is_program(path: &Path) -> bool {
     let executable = path.metadata().is_ok_and(|about| about.permissions().mode() & 0o111 != 0);
     executable && (files::begins_with(path, b"#!") || files::begins_with(path, b"\x7fELF"))
 }
 
-/// Whether a file without an extension seems to be in YAML, judged by its first telling line. That format is tried
-/// first, and its faults are those that are told.
+/// Whether a file without an extension seems to be YAML, judged by its first distinctive line. That format is tried
+/// first,
+/// and its errors are reported.
 fn looks_like_yaml(text: &str) -> bool {
     for line in text.lines() {
         let bare = line.split(" #").next().unwrap_or_default().trim_end();

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{files, source::nearest};
 
-/// What `hosts:` or `--limit` says, cut into its terms.
+/// A pattern of `hosts:` or `--limit`, split into its terms.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     terms: Vec<Term>,
@@ -50,14 +50,14 @@ impl Matcher {
     }
 }
 
-/// Some of the hosts that a term matches: `[0]`, `[-1]`, `[1:3]` (both ends count).
+/// A subscript: selects some of the hosts that a term matches: `[0]`, `[-1]`, `[1:3]` (inclusive).
 #[derive(Clone, Copy, Debug)]
 enum Pick {
     One(i64),
     Range(usize, Option<usize>),
 }
 
-/// The hosts a pattern matches, and what it names in vain.
+/// The hosts that a pattern matches, and its warnings.
 #[derive(Debug, Default, PartialEq)]
 pub struct Matched {
     pub hosts: Vec<Arc<str>>,
@@ -65,13 +65,13 @@ pub struct Matched {
 }
 
 impl Pattern {
-    /// Reads a pattern; terms stand between commas or colons (those of IPv6 addresses excepted).
+    /// Parses a pattern; terms are separated by commas or colons (except those in IPv6 addresses).
     pub fn parse(text: &str) -> Result<Self, InventoryError> {
         let mut terms = Vec::new();
         for part in cut(text) {
             terms.push(Term::parse(&part)?);
         }
-        // All that includes first, then `&`, then `!`, wherever they were written.
+        // Inclusions first, then `&`, then `!`, wherever they were written.
         terms.sort_by_key(|term| term.role as u8);
         if terms.first().is_none_or(|term| term.role != Role::Include) {
             terms.insert(0, Term::parse(ALL)?);
@@ -79,7 +79,7 @@ impl Pattern {
         Ok(Pattern { terms })
     }
 
-    /// The hosts it matches, in the order Ansible runs them. A subscript beyond the last host is an error.
+    /// The matching hosts, in Ansible's order. A subscript beyond the last host is an error.
     pub fn matches(&self, inventory: &Inventory) -> Result<Matched, InventoryError> {
         let mut warnings = Vec::new();
         let mut hosts: IndexSet<Arc<str>> = IndexSet::new();
@@ -104,7 +104,7 @@ impl Term {
         };
         let bad_regex = |error: regex::Error| InventoryError::Regex {
             pattern: rest.to_owned(),
-            // The first line and the drawing say little more than the last line.
+            // The last line of the error is the essential one.
             message: error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
         };
         if let Some(expression) = rest.strip_prefix('~') {
@@ -121,7 +121,7 @@ impl Term {
     }
 
     fn matches(&self, inventory: &Inventory, warnings: &mut Vec<String>) -> Result<IndexSet<Arc<str>>, InventoryError> {
-        // Hosts of several groups count as often as they are named; Ansible's subscripts see them so.
+        // Hosts of several groups appear several times, as Ansible's subscripts see them.
         let mut found: Vec<Arc<str>> = Vec::new();
         let mut a_group = false;
         match &self.matcher {
@@ -130,7 +130,7 @@ impl Term {
                     a_group = true;
                     found.extend(inventory.hosts_of(name));
                 } else if let Some(host) = inventory.host(name) {
-                    // Here `localhost` is found even when no source names it.
+                    // Here `localhost` matches even if no source names it.
                     found.push(host.name.clone());
                 }
             }
@@ -146,7 +146,7 @@ impl Term {
             warnings.push(format!("Could not match supplied host pattern, ignoring: {}", self.text));
         }
         match self.pick {
-            // Of nothing there is nothing to pick, and that was told above.
+            // An empty match was already reported.
             Some(pick) if !found.is_empty() => {
                 pick.of(&found).ok_or_else(|| InventoryError::Subscript { pattern: self.text.clone() })
             }
@@ -170,8 +170,7 @@ impl Pick {
     }
 }
 
-/// Takes `[1]`, `[-1]`, `[1:]` or `[1:3]` off the end. `[:1]` is none of these but a class of characters,
-/// as in Ansible.
+/// Splits `[1]`, `[-1]`, `[1:]` or `[1:3]` off the end. As in Ansible, `[:1]` is not a subscript but a character class.
 fn subscript(text: &str) -> (&str, Option<Pick>) {
     let whole = (text, None);
     let Some((name, inner)) = text.strip_suffix(']').and_then(|text| text.rsplit_once('[')) else { return whole };
@@ -193,7 +192,7 @@ fn subscript(text: &str) -> (&str, Option<Pick>) {
     }
 }
 
-/// Cuts at commas; where there is none, at colons outside brackets, unless the text is an IPv6 address.
+/// Splits at commas or, if there are none, at colons outside of brackets, unless the text is an IPv6 address.
 fn cut(text: &str) -> Vec<String> {
     let parts: Vec<&str> = if text.contains(',') {
         text.split(',').collect()
@@ -222,16 +221,16 @@ fn is_address(text: &str) -> bool {
         })
 }
 
-/// What `--limit` leaves of the hosts.
+/// The hosts that `--limit` allows.
 #[derive(Clone, Debug)]
 pub struct Limit {
     pattern: Pattern,
-    /// The terms, as they were written.
+    /// The terms as written.
     words: Vec<String>,
 }
 
 impl Limit {
-    /// Reads `--limit`; a term `@file` stands for the lines of that file.
+    /// Parses `--limit`; a term `@file` stands for the lines of that file.
     pub fn parse(text: &str) -> Result<Self, InventoryError> {
         let mut terms = Vec::new();
         for part in cut(text) {
@@ -246,7 +245,7 @@ impl Limit {
             let lines = files::read_text(Path::new(path)).map_err(|error| unreadable(error.to_string()))?;
             terms.extend(lines.lines().flat_map(cut));
         }
-        // Colons were cut above; a comma keeps them from being cut again in addresses.
+        // Colons were already split; a comma prevents splitting addresses again.
         Ok(Limit { pattern: Pattern::parse(&(terms.join(",") + ","))?, words: terms })
     }
 
@@ -281,7 +280,7 @@ impl Limit {
 }
 
 impl Inventory {
-    /// The hosts a play's pattern matches, cut down to those that `--limit` allows.
+    /// The hosts that a play's pattern matches, restricted to those that `--limit` allows.
     pub fn matching(&self, pattern: &Pattern, allowed: Option<&Matched>) -> Result<Matched, InventoryError> {
         let mut matched = pattern.matches(self)?;
         if let Some(allowed) = allowed {
@@ -314,7 +313,7 @@ mod tests {
         matched.hosts.iter().map(|host| &**host).collect::<Vec<_>>().join(" ")
     }
 
-    /// The answers are those of ansible-core 2.19.14 (but for the IPv6 host, which was added).
+    /// The expected values are those of ansible-core 2.19.14 (except for the IPv6 host, which was added).
     #[test]
     fn patterns_choose_hosts_as_in_ansible() {
         let inventory = inventory();

@@ -1,4 +1,4 @@
-//! What the settings say about sources that are not to be understood, about names, and about files to pass over.
+//! Settings about malformed sources, group names, and files to ignore.
 
 use std::sync::Arc;
 
@@ -13,15 +13,15 @@ const IGNORED: [&str; 12] =
 /// How sources are read. The defaults are Ansible's.
 #[derive(Clone, Debug)]
 pub struct SourceRules {
-    /// When no source at all could be read, the run ends (INVENTORY_UNPARSED_IS_FAILED).
+    /// Whether the run ends if no source could be read (INVENTORY_UNPARSED_IS_FAILED).
     pub none_parsed_fails: bool,
-    /// When one source could not be read, the run ends (INVENTORY_ANY_UNPARSED_IS_FAILED).
+    /// Whether the run ends if any source could not be read (INVENTORY_ANY_UNPARSED_IS_FAILED).
     pub any_unparsed_fails: bool,
-    /// Whether to warn when no source could be read (INVENTORY_UNPARSED_WARNING).
+    /// Whether to warn if no source could be read (INVENTORY_UNPARSED_WARNING).
     pub warns_of_none: bool,
-    /// Files of folders whose names end so are passed over.
+    /// Files in directories with these endings are ignored.
     pub ignored_extensions: Vec<String>,
-    /// Files of folders whose names match are passed over.
+    /// Files in directories with matching names are ignored.
     pub ignored_patterns: Vec<Regex>,
     pub group_names: GroupNames,
     /// The plugins that may read sources, in order (INVENTORY_ENABLED); `None` stands for those that are built in.
@@ -46,25 +46,24 @@ impl Default for SourceRules {
 }
 
 impl SourceRules {
-    /// Whether a file or folder within an inventory folder is passed over.
+    /// Whether a file or directory inside an inventory directory is ignored.
     pub(super) fn ignores(&self, name: &str) -> bool {
         self.ignored_extensions.iter().any(|end| name.ends_with(end.as_str()))
             || self.ignored_patterns.iter().any(|pattern| pattern.is_match(name))
     }
 }
 
-/// What becomes of characters in the names of groups that no variable's name may have
-/// (TRANSFORM_INVALID_GROUP_CHARS).
+/// How to handle characters in group names that are invalid in variable names (TRANSFORM_INVALID_GROUP_CHARS).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GroupNames {
-    /// They stay, with a warning.
+    /// Keep them, with a warning.
     #[default]
     Never,
-    /// They stay.
+    /// Keep them.
     Ignore,
-    /// They become underscores, with a warning.
+    /// Replace them with underscores, with a warning.
     Always,
-    /// They become underscores.
+    /// Replace them with underscores.
     Silently,
 }
 
@@ -73,7 +72,7 @@ impl GroupNames {
         matches!(self, GroupNames::Never | GroupNames::Always)
     }
 
-    /// The name that a group gets which a source calls so.
+    /// The name that a group gets.
     pub(super) fn applied(self, name: &str) -> String {
         match self {
             GroupNames::Never | GroupNames::Ignore => name.to_owned(),
@@ -88,7 +87,7 @@ fn is_valid(at: usize, c: char) -> bool {
     (c == '_' || c.is_alphanumeric()) && !(at == 0 && c.is_numeric())
 }
 
-/// Whether a group can be named so without harm to the variable `groups.NAME`.
+/// Whether the group can be accessed as `groups.NAME`.
 pub(super) fn is_valid_group(name: &str) -> bool {
     name.char_indices().all(|(at, c)| is_valid(at, c))
 }

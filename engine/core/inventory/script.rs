@@ -1,4 +1,4 @@
-//! Inventories that a program prints as JSON: `--list`, and `--host NAME` if it has no `_meta`.
+//! Inventory scripts, which print JSON: `--list`, and `--host NAME` if there is no `_meta`.
 
 use std::{
     path::Path,
@@ -16,7 +16,7 @@ use crate::{
     vars::{Layer, Lazy},
 };
 
-/// Runs the program and reads what it prints into the inventory.
+/// Runs the program and reads its output into the inventory.
 pub fn read(inventory: &mut Inventory, path: &Path) -> Result<(), Problems> {
     let list = run(path, &["--list"])?;
     let mut faults = InventoryErrors::default();
@@ -32,7 +32,7 @@ pub fn read(inventory: &mut Inventory, path: &Path) -> Result<(), Problems> {
     match list.get("_meta").and_then(|meta| meta.get("hostvars")) {
         Some(hostvars) => {
             for (name, vars) in hostvars.as_map().unwrap_or_default() {
-                // Ansible, too, passes over hosts that are in no group.
+                // Like Ansible, ignores hosts that are in no group.
                 if let Some(at) = hosts.get(&key(name)).map(|name| inventory.host_index(name)) {
                     inventory.set_host_vars(at, layer(vars));
                 }
@@ -59,14 +59,15 @@ fn run(path: &Path, args: &[&str]) -> Result<Node, Problems> {
     let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     let stderr = (!stderr.is_empty()).then_some(stderr);
     if !output.status.success() {
-        return Err(fault(format!("it ended with {}", output.status), stderr).into());
+        return Err(fault(format!("it exited with {}", output.status), stderr).into());
     }
-    let text = String::from_utf8(output.stdout).map_err(|_| fault("it printed no UTF-8".to_owned(), stderr.clone()))?;
+    let text =
+        String::from_utf8(output.stdout).map_err(|_| fault("its output is not UTF-8".to_owned(), stderr.clone()))?;
     if text.trim().is_empty() && args.first() == Some(&"--list") {
         return Err(fault("it printed nothing".to_owned(), stderr).into());
     }
     let source = Source::inline(format!("{shown} {}", args.join(" ")), text);
-    // YAML's reader accepts more than JSON.
+    // The YAML parser accepts more than JSON.
     if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&source.text)
         && !source.text.trim().is_empty()
     {
@@ -82,7 +83,7 @@ fn layer(vars: &Node) -> Layer {
     vars.as_map().unwrap_or_default().iter().map(|(name, value)| (key(name), Lazy::from_node(value))).collect()
 }
 
-/// Reads a group; `all` collects the hosts it names.
+/// Reads a group; `all` collects the hosts that it names.
 fn group(
     inventory: &mut Inventory,
     name: &Node,

@@ -1,4 +1,4 @@
-//! Inventories that Tencent Cloud answers with: the running hosts that have a stack's tag.
+//! Inventories from Tencent Cloud: the running hosts that have a stack's tag.
 
 use std::{env, sync::Arc, time::Duration};
 
@@ -13,14 +13,14 @@ use crate::{
     vars::{Layer, Lazy},
 };
 
-/// What `plugin:` says in such a file.
+/// The value of `plugin:` in such a file.
 pub const PLUGIN: &str = "rplay.builtin.tencentcloud";
 
 const KEYS: [&str; 7] = ["plugin", "region", "stack", "group", "address", "endpoint", "vars"];
 const KEY_ID: &str = "TENCENTCLOUD_SECRET_ID";
 const KEY: &str = "TENCENTCLOUD_SECRET_KEY";
 const TOKEN: &str = "TENCENTCLOUD_SECURITY_TOKEN";
-/// As many as one answer holds.
+/// Maximum number of results per request.
 const PAGE: usize = 100;
 
 /// The settings of a file.
@@ -33,7 +33,7 @@ struct Settings {
     endpoint: Endpoint,
 }
 
-/// Asks the cloud and reads its answer into the inventory.
+/// Queries the cloud and reads the result into the inventory.
 pub fn read(inventory: &mut Inventory, file: &Node) -> Result<(), Problems> {
     let settings = Settings::read(file)?;
     let all = inventory.group_index(ALL);
@@ -41,7 +41,7 @@ pub fn read(inventory: &mut Inventory, file: &Node) -> Result<(), Problems> {
     for (name, value) in given {
         inventory.set_group_var(all, &key(name), Lazy::from_node(value), &name.span)?;
     }
-    // The playbooks that make the stack are to mean the same one.
+    // The playbooks that create the stack must use the same one.
     let place = &file.span;
     let url = settings.endpoint.0.clone().unwrap_or_default();
     for (name, value) in
@@ -74,10 +74,10 @@ impl Settings {
         for (name, _) in file.as_map().unwrap_or_default() {
             let word = key(name);
             if !KEYS.contains(&&*word) {
-                let fault = InventoryError::syntax(name.span.clone(), format!("`{word}` is no setting of {PLUGIN}"));
+                let fault = InventoryError::syntax(name.span.clone(), format!("`{word}` is not a setting of {PLUGIN}"));
                 problems.push(match nearest(&word, KEYS) {
                     Some(meant) => fault.help(format!("did you mean `{meant}`?")),
-                    None => fault.help(format!("its settings are {}", KEYS.join(", "))),
+                    None => fault.help(format!("supported settings: {}", KEYS.join(", "))),
                 });
             }
         }
@@ -92,7 +92,7 @@ impl Settings {
             (None, Some(default)) => default.to_owned(),
             (None, None) => {
                 let fault = InventoryError::syntax(file.span.clone(), format!("`{name}` is missing"));
-                problems.push(fault.help("name the region and the stack that playbooks/provision.yml made"));
+                problems.push(fault.help("set the region and the stack that playbooks/provision.yml created"));
                 String::new()
             }
         };
@@ -112,12 +112,12 @@ impl Settings {
         problems.unless_any(Settings { region, stack, group, is_private: address == "private", endpoint })
     }
 
-    /// The running hosts, in the order of their names, with their variables.
+    /// The running hosts, sorted by name, with their variables.
     fn instances(&self, place: &Span) -> Result<Vec<(Arc<str>, Layer)>, InventoryError> {
         let given = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let (Some(id), Some(secret)) = (given(KEY_ID), given(KEY)) else {
-            let message = format!("there is no key to ask the cloud with: {KEY_ID} and {KEY} are not both set");
-            return Err(InventoryError::syntax(place.clone(), message).help("export them, or give another inventory"));
+            let message = format!("no API key for the cloud: set both {KEY_ID} and {KEY}");
+            return Err(InventoryError::syntax(place.clone(), message).help("export them, or use another inventory"));
         };
         let client = Client {
             account: Account { secret_id: Secret(id), secret_key: Secret(secret), token: given(TOKEN).map(Secret) },

@@ -1,14 +1,14 @@
-//! Whole inventories, compared with what ansible-inventory 2.19 says of them.
+//! Whole inventories, compared with the output of ansible-inventory 2.19.
 //!
-//! Each folder of `tests/fixtures/inventory` holds sources, the arguments (`args`), and the answers to
-//! `--list` and `--graph --vars`.
+//! Each directory of `tests/fixtures/inventory` holds sources, the arguments (`args`), and the outputs of `--list` and
+//! `--graph --vars`.
 
 use std::{path::Path, sync::Arc, time::Instant};
 
 use super::{GroupNames, Inventory, Listing, SourceRules};
 use crate::{source::Problems, vault::Vault};
 
-/// Every case, for one of its answers.
+/// Runs `check` on every case that has this output.
 fn cases(answer: &str, check: impl Fn(&str, &Inventory, Option<&Path>, &str)) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/inventory");
     let mut seen = 0;
@@ -157,7 +157,7 @@ fn ten_thousand_hosts_take_no_time() {
     assert_eq!(layers.len(), 10_000);
     // Hosts of one group share its layers.
     assert!(Arc::ptr_eq(&layers[0][0], &layers[1][0]));
-    // Generous: a debug build on a busy machine. Anything quadratic takes minutes.
+    // Generous, for a debug build on a busy machine. Anything quadratic takes minutes.
     assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
 }
 
@@ -208,7 +208,7 @@ fn hosts_before_the_fault_of_a_source_stay() {
         let bad = write(name, text);
         let inventory = load(&[bad.clone(), good.clone()], &rules).unwrap();
         let hosts: Vec<_> = inventory.hosts().map(|host| host.name.to_string()).collect();
-        // As ansible-core 2.19 has it.
+        // Same as in ansible-core 2.19.
         let before = text.contains("before");
         assert_eq!(hosts, if before { &["before", "good"][..] } else { &["good"] }, "{name}");
         let warnings = inventory.warnings.join("\n");
@@ -231,7 +231,7 @@ fn hosts_before_the_fault_of_a_source_stay() {
     }
 }
 
-/// As ansible-core 2.19: another format is tried, and what is not there only warns.
+/// As in ansible-core 2.19, another format is tried, and a missing source is only a warning.
 #[test]
 fn sources_in_another_format_and_missing_ones() {
     let folder = tempfile::tempdir().unwrap();
@@ -248,7 +248,7 @@ fn sources_in_another_format_and_missing_ones() {
     let inventory = load(&[missing.clone(), write("good", "good\n")]);
     assert_eq!(inventory.hosts().len(), 1);
     assert!(inventory.warnings.contains(&format!("Unable to parse {missing} as an inventory source")));
-    // Groups are tied to `all` only after a source was read to its end.
+    // Groups are attached to `all` only after a source was read completely.
     let loose = load(&[write("loose", "[web]\nh1\n[db:childrn]\n")]);
     assert_eq!((loose.hosts_of("web").len(), loose.hosts_of("all").len()), (1, 0));
     // A source that cannot be decrypted is like one that cannot be read.
@@ -294,7 +294,7 @@ fn names_of_groups_become_those_of_variables() {
         assert!(groups.iter().all(|name| inventory.group(name).is_some()), "{names:?}");
         assert_eq!(inventory.groups().len(), 5);
         assert_eq!(inventory.warnings.iter().any(|warning| warning.contains("Invalid characters")), warns);
-        // Groups that a play adds keep their names.
+        // Groups added by a play keep their names.
         inventory.add_group("late-one", &[], &["h"]).unwrap();
         assert!(inventory.group("late-one").is_some());
     }

@@ -1,19 +1,19 @@
-//! Lines cut into words by the rules of a POSIX shell, each word with its place.
+//! Splits lines into words like a POSIX shell, with the location of each word.
 
 use std::ops::Range;
 
-/// A word without its quotes, and the bytes of the line it was written in.
+/// A word without its quotes, and its byte range in the line.
 #[derive(Debug, PartialEq)]
 pub struct Word {
     pub text: String,
     pub range: Range<usize>,
 }
 
-/// A quote that is not closed: where it opens.
+/// The position of an unclosed quote.
 #[derive(Debug, PartialEq)]
 pub struct OpenQuote(pub usize);
 
-/// Cuts a line. A `#` outside quotes begins a comment, even within a word, as in Ansible.
+/// Splits a line. As in Ansible, a `#` outside of quotes begins a comment, even within a word.
 pub fn split(line: &str) -> Result<Vec<Word>, OpenQuote> {
     let mut words = Vec::new();
     let mut word: Option<Word> = None;

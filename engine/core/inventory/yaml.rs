@@ -24,13 +24,13 @@ pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Probl
                 loaded.node.span.clone(),
                 "an inventory in YAML must be a mapping of groups",
             )
-            .help("write `all:`, below it `hosts:`, below that each host with a colon")
+            .help("write `all:`, below it `hosts:`, and below that each host followed by a colon")
             .into());
         }
     };
     if let Some(plugin) = loaded.node.get("plugin") {
         let name = plugin.as_str().unwrap_or_default();
-        // What a cloud does not answer, and what rplay lacks, is no fault of the file.
+        // Errors of the cloud and unsupported plugins are not errors in the file.
         inventory.refused = true;
         if name == tencent::PLUGIN {
             return tencent::read(inventory, &loaded.node);
@@ -44,7 +44,7 @@ pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Probl
             format!("the inventory plugin `{name}` is not supported"),
         )
         .help(format!(
-            "only {} is; run `ansible-inventory --list --export` once, or give an executable that prints JSON",
+            "only {} is; run `ansible-inventory --list --export` once, or use an executable that prints JSON",
             tencent::PLUGIN
         ))
         .into());
@@ -61,7 +61,7 @@ pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Probl
     faults.end(inventory)
 }
 
-/// Reads a group and those below it; gives its index.
+/// Reads a group and its children; returns its index.
 fn group(inventory: &mut Inventory, name: &Node, data: &Node, faults: &mut InventoryErrors) -> usize {
     let at = inventory.group_index(&key(name));
     let entries = match &data.kind {
@@ -70,18 +70,18 @@ fn group(inventory: &mut Inventory, name: &Node, data: &Node, faults: &mut Inven
         _ => {
             let message = format!("group `{}` must be a mapping", key(name));
             let fault = InventoryError::syntax(data.span.clone(), message);
-            faults.push(inventory, fault.help("its keys are hosts, children and vars"));
+            faults.push(inventory, fault.help("the valid keys are hosts, children and vars"));
             return at;
         }
     };
-    // As in Ansible, a section of the wrong type is found before any of them is read.
+    // As in Ansible, a section of the wrong type is reported before any of them is read.
     for (section, content) in entries {
         if matches!(section.as_str(), Some("vars" | "children" | "hosts"))
             && !matches!(content.kind, Kind::Null | Kind::Map(_) | Kind::Str(_))
         {
             let message = format!("`{}` must be a mapping", key(section));
             let fault = InventoryError::syntax(content.span.clone(), message);
-            faults.push(inventory, fault.help("write each name with a colon after it and no dash before it"));
+            faults.push(inventory, fault.help("write each name with a colon after it, and without a dash"));
         }
     }
     for (section, content) in entries {
@@ -133,12 +133,12 @@ fn group(inventory: &mut Inventory, name: &Node, data: &Node, faults: &mut Inven
     at
 }
 
-/// The entries of a section; a single name stands for a mapping with nothing in it.
+/// The entries of a section; a single name stands for an empty mapping.
 fn named(content: &Node) -> Vec<(&Node, Option<&Node>)> {
     match &content.kind {
         Kind::Map(entries) => entries.iter().map(|(name, value)| (name, Some(value))).collect(),
         Kind::Str(_) => vec![(content, None)],
-        // Nothing, or told already.
+        // Empty, or already reported.
         _ => Vec::new(),
     }
 }

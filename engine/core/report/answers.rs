@@ -1,4 +1,4 @@
-//! The answers of hosts to one ad-hoc task, as `ansible` prints them.
+//! The results of an ad-hoc task, in the format of `ansible`.
 
 use std::{io::Write, path::PathBuf, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{
 /// Actions whose output is shown as it is instead of as JSON.
 const PLAIN: &[&str] = &["command", "shell", "raw", "script"];
 
-/// Writes one answer a host.
+/// Writes one result per host.
 pub struct Answers<W: Write> {
     out: W,
     secrets: Arc<Secrets>,
@@ -24,12 +24,12 @@ pub struct Answers<W: Write> {
 }
 
 impl<W: Write> Answers<W> {
-    /// `module` is the short name of the module that is called.
+    /// `module` is the short name of the called module.
     pub fn new(out: W, module: &str, one_line: bool, secrets: Arc<Secrets>) -> Self {
         Answers { out, secrets, plain: PLAIN.contains(&module), one_line, log: None, tree: None }
     }
 
-    /// Writes all to a log as well.
+    /// Also writes everything to a log.
     pub fn with_log(self, log: Option<Arc<Log>>) -> Self {
         Answers { log, ..self }
     }
@@ -55,9 +55,9 @@ impl<W: Write> Answers<W> {
         self.masked_line(&masked);
     }
 
-    /// A line in which nothing is to be masked any more.
+    /// Writes a line that is already masked.
     fn masked_line(&mut self, text: &str) {
-        // A closed pipe is no reason to stop in the middle of the work.
+        // A closed pipe must not stop the run.
         let _ = writeln!(self.out, "{}", visible(text));
         if let Some(log) = &self.log {
             log.record(Level::of(text), &visible(text));

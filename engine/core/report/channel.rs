@@ -1,4 +1,4 @@
-//! Takes events from the run's threads to one thread that reports them.
+//! Passes events from the threads of the run to one reporting thread.
 
 use std::{
     sync::{
@@ -11,31 +11,31 @@ use std::{
 
 use crate::event::{Event, Sink};
 
-/// Shows events to somebody, one after the other.
+/// Shows events, one after the other.
 pub trait Reader: Send {
     fn read(&mut self, event: &Event);
 
-    /// There is no other event at present: what was read is to be seen.
+    /// Called when no event is waiting: everything read so far must become visible.
     fn rest(&mut self) {}
 
-    /// Some time has passed without events.
+    /// Called at intervals without events.
     fn tick(&mut self) {}
 
-    /// Something else is about to be written.
+    /// Called before something else is written.
     fn clear(&mut self) {}
 }
 
-/// Where the run sends its events. The thread behind it ends with [`Channel::close`].
+/// Where the run sends its events. The reporting thread ends with [`Channel::close`].
 pub struct Channel {
     sender: SyncSender<Message>,
     thread: Option<JoinHandle<()>>,
-    /// The run is ended from outside: what its threads still send is not shown.
+    /// Set when the run is ended from outside: events from its threads are no longer shown.
     closed: AtomicBool,
 }
 
 enum Message {
     Event(Box<Event>),
-    /// All that was sent before has been written when this is answered.
+    /// Answered once everything sent before has been written.
     Flush(Sender<()>),
     End,
 }
@@ -71,7 +71,7 @@ impl Channel {
         Channel { sender, thread: Some(thread), closed: AtomicBool::new(false) }
     }
 
-    /// Returns once everything sent so far has been shown: a prompt must not overtake it.
+    /// Returns once everything sent so far has been shown, so that a prompt does not overtake it.
     pub fn flush(&self) {
         let (done, wait) = mpsc::channel();
         if self.sender.send(Message::Flush(done)).is_ok() {
@@ -79,7 +79,7 @@ impl Channel {
         }
     }
 
-    /// From now on only [`Channel::send_last`] has something shown.
+    /// From now on, only events sent with [`Channel::send_last`] are shown.
     pub fn close_to_others(&self) {
         self.closed.store(true, Ordering::Release);
     }
@@ -89,14 +89,14 @@ impl Channel {
         let _ = self.sender.send(Message::Event(Box::new(event)));
     }
 
-    /// As `flush`, but does not wait for ever. False when not everything has been shown.
+    /// Like `flush`, with a time limit. Returns false if not everything was shown.
     pub fn flush_within(&self, patience: Duration) -> bool {
         let (done, wait) = mpsc::channel();
         let sent = self.sender.send(Message::Flush(done)).is_ok();
         sent && wait.recv_timeout(patience) == Ok(())
     }
 
-    /// Shows what is left and ends the thread.
+    /// Shows the remaining events and ends the thread.
     pub fn close(&mut self) {
         let _ = self.sender.send(Message::End);
         if let Some(thread) = self.thread.take() {
@@ -105,7 +105,7 @@ impl Channel {
     }
 }
 
-/// The next message. Showing is left until there is none: many small tasks then share one write.
+/// The next message. Output is flushed only when none is waiting, so that many small tasks share one write.
 fn next(receiver: &Receiver<Message>, reader: &mut dyn Reader) -> Result<Message, RecvTimeoutError> {
     if let Ok(message) = receiver.try_recv() {
         return Ok(message);
@@ -116,7 +116,7 @@ fn next(receiver: &Receiver<Message>, reader: &mut dyn Reader) -> Result<Message
 
 impl Sink for Channel {
     fn send(&self, event: Event) {
-        // Nobody reads any more only when the run is over.
+        // The receiver is only gone when the run is over.
         if !self.closed.load(Ordering::Acquire) {
             let _ = self.sender.send(Message::Event(Box::new(event)));
         }

@@ -1,4 +1,4 @@
-//! The log of a run (`log_path`): what is shown, with the time, in the form of Ansible's.
+//! The log of a run (`log_path`): the output with timestamps, in Ansible's format.
 
 use std::{
     fs::{File, OpenOptions},
@@ -9,7 +9,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// How much an entry matters.
+/// The severity of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     Info,
@@ -18,7 +18,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// The level of a line that says it itself (`[WARNING]: ...`).
+    /// The level of a line with a prefix (`[WARNING]: ...`).
     pub fn of(line: &str) -> Self {
         match line.starts_with("[WARNING]") {
             true => Level::Warning,
@@ -35,7 +35,7 @@ impl Level {
     }
 }
 
-/// A file that entries are added to. Texts must have been masked already.
+/// A file that entries are appended to. Texts must already be masked.
 #[derive(Debug)]
 pub struct Log {
     file: Mutex<File>,
@@ -44,8 +44,9 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens the file, or makes it, readable for its owner alone. The error is Ansible's message, after which a run
-    /// goes on without a log.
+    /// Opens the file, or creates it with permissions for its owner only. The error is Ansible's message, after which
+    /// the run
+    /// continues without a log.
     pub fn open(path: &Path) -> Result<Self, String> {
         let about = path.metadata().ok();
         let shown = path.display();
@@ -53,7 +54,7 @@ impl Log {
             return Err(format!("DEFAULT_LOG_PATH can not be a directory '{shown}', aborting"));
         }
         let unwritable = || format!("log file at '{shown}' is not writeable and we cannot create it, aborting");
-        // To open a pipe that nobody reads would wait for ever.
+        // Opening a FIFO without a reader would block forever.
         if about.is_some_and(|about| about.file_type().is_fifo()) {
             return Err(unwritable());
         }
@@ -62,7 +63,7 @@ impl Log {
         Ok(Log { file: Mutex::new(file), who })
     }
 
-    /// Adds an entry; nothing if there is no text. A disk that is full is no reason to stop a run.
+    /// Appends an entry, unless the text is empty. A full disk must not stop the run.
     pub fn record(&self, level: Level, text: &str) {
         let text = text.trim_matches('\n').trim_end();
         if text.is_empty() {
@@ -78,7 +79,7 @@ impl Log {
     }
 }
 
-/// The name of the user, as Python's `getpass` finds it.
+/// The name of the user, as found by Python's `getpass`.
 fn user() -> String {
     let named = ["LOGNAME", "USER", "LNAME", "USERNAME"].iter().filter_map(|name| std::env::var(name).ok());
     if let Some(name) = named.into_iter().find(|name| !name.is_empty()) {

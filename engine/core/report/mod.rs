@@ -1,4 +1,4 @@
-//! Readers of events. Nothing here knows the engine: what a person sees comes from events alone.
+//! Reports: they read events and do not depend on the engine.
 
 mod answers;
 mod callbacks;

@@ -1,5 +1,6 @@
-//! The run as Ansible's users know it: a line for each host and task, a recap at the end. On a terminal in
-//! colour, and with a last line that tells what is running and since when.
+//! The output that Ansible users know: a line for each host and task, and a recap. On a terminal it has colours and a
+//! status
+//! line with the running task and its duration.
 
 use std::{borrow::Cow, collections::HashMap, io::Write, sync::Arc, time::Instant};
 
@@ -13,21 +14,21 @@ use crate::{
     visible::{one_line, visible},
 };
 
-/// Renders a diagnostic; the command line chooses how it looks, and makes visible what others wrote.
+/// Renders a diagnostic. The command line defines its look, and makes control characters visible.
 pub type Explain = Box<dyn Fn(&dyn Diagnostic) -> String + Send>;
 
-/// How the output is to look.
+/// The options of the output.
 pub struct Look {
     pub colour: bool,
-    /// Somebody watches: the last line tells what is running.
+    /// Show a status line with the running task.
     pub live: bool,
     pub columns: usize,
     pub verbosity: u8,
     /// Show differences of files.
     pub diff: bool,
-    /// Show hosts that have nothing to report (`display_ok_hosts`, `display_skipped_hosts`).
+    /// Show hosts without changes (`display_ok_hosts`, `display_skipped_hosts`).
     pub show_ok: bool,
-    /// Show what `set_stats` gathered (`show_custom_stats`).
+    /// Show the values of `set_stats` (`show_custom_stats`).
     pub custom_stats: bool,
     /// Show results as YAML instead of JSON (`callback_result_format`).
     pub yaml: bool,
@@ -37,19 +38,19 @@ pub struct Look {
 /// Writes events as lines.
 pub struct Terminal<W: Write> {
     out: W,
-    /// Where warnings go.
+    /// Where warnings are written.
     aside: Box<dyn Write + Send>,
     look: Look,
     secrets: Arc<Secrets>,
     explain: Explain,
     tasks: HashMap<TaskId, Arc<TaskStarted>>,
     running: HashMap<(TaskId, Arc<str>), Instant>,
-    /// Failures of the running task that are still to be explained: fifty hosts often fail alike, and then
-    /// one explanation names them all.
+    /// Failures of the current task that are still to be explained. Many hosts often fail alike and then share one
+    /// explanation.
     failures: Vec<Failures>,
-    /// The live line is on the screen.
+    /// Whether the status line is on the screen.
     live: bool,
-    /// The task that the last banner named.
+    /// The task named by the last banner.
     shown: Option<TaskId>,
     log: Option<Arc<Log>>,
 }
@@ -81,7 +82,7 @@ impl Colour {
     }
 }
 
-/// Hosts that failed alike.
+/// Hosts with the same failure.
 struct Failures {
     msg: String,
     place: Span,
@@ -89,7 +90,7 @@ struct Failures {
     hosts: Vec<Arc<str>>,
 }
 
-/// A failed task, as a diagnostic at its place.
+/// A failed task, as a diagnostic at its location.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("{msg}")]
 struct TaskError {
@@ -144,7 +145,7 @@ impl<W: Write> Terminal<W> {
         }
     }
 
-    /// Writes all to a log as well.
+    /// Also writes everything to a log.
     pub fn with_log(self, log: Option<Arc<Log>>) -> Self {
         Terminal { log, ..self }
     }
@@ -220,7 +221,7 @@ impl<W: Write + Send> Reader for Terminal<W> {
         let _ = self.out.flush();
     }
 
-    /// Writes the line of what is running.
+    /// Writes the status line.
     fn tick(&mut self) {
         if !self.look.live {
             return;
@@ -243,7 +244,7 @@ impl<W: Write + Send> Reader for Terminal<W> {
         self.live = true;
     }
 
-    /// Takes the live line away.
+    /// Removes the status line.
     fn clear(&mut self) {
         if std::mem::take(&mut self.live) {
             let _ = write!(self.out, "\r\x1b[K");
@@ -254,7 +255,7 @@ impl<W: Write + Send> Reader for Terminal<W> {
 
 impl<W: Write> Terminal<W> {
     fn task(&mut self, task: &Arc<TaskStarted>) {
-        // Only the latest tasks are still spoken of.
+        // Only recent tasks are still needed.
         if self.tasks.len() > 1000 {
             self.tasks.clear();
         }
@@ -262,7 +263,7 @@ impl<W: Write> Terminal<W> {
         self.head(task);
     }
 
-    /// Where hosts go their own ways, a result may be another task's than the one named last.
+    /// If hosts run at their own pace, a result may belong to another task than the last banner.
     fn back_to(&mut self, task: TaskId) {
         if self.shown != Some(task)
             && let Some(task) = self.tasks.get(&task).cloned()
@@ -318,7 +319,7 @@ impl<W: Write> Terminal<W> {
             line.push(' ');
         }
         self.line_and_data(&line, &data, Some(colour));
-        // A diff says it better where there is one.
+        // A diff is more informative, if there is one.
         if result.status == Status::Changed && (self.look.verbosity > 0 || self.look.diff && result.diff.is_empty()) {
             for change in &result.changes {
                 self.line(&format!("  - {}", self.name(change)), Some(Colour::Changed));
@@ -326,7 +327,7 @@ impl<W: Write> Terminal<W> {
         }
     }
 
-    /// A result's data in the form that was asked for.
+    /// The data of a result in the configured format.
     fn data(&self, result: &HostResult, indent: bool) -> String {
         match self.look.yaml {
             true => words::yaml(&result.data, &self.secrets),
@@ -356,11 +357,11 @@ impl<W: Write> Terminal<W> {
         }
     }
 
-    /// Keeps where the failed task stands, and what may help, until all hosts have answered.
+    /// Keeps the location and help of the failure until all hosts have answered.
     fn place(&mut self, place: &Span, result: &HostResult) {
         let msg = result.data.get_attr("msg").ok().filter(|msg| !msg.is_undefined() && !msg.is_none());
         let msg = msg.map_or_else(|| "the task failed".to_owned(), |msg| words::label(&msg));
-        // Before it is laid out in lines: a secret that is broken in two is not found.
+        // Before wrapping: a secret that is split would not be found.
         let msg = self.secrets.mask(&msg);
         let msg = msg.lines().next().unwrap_or_default();
         let alike = |known: &&mut Failures| known.msg == msg && known.place.to_string() == place.to_string();
@@ -389,7 +390,7 @@ impl<W: Write> Terminal<W> {
             let at = miette::SourceSpan::from(alike.place.range());
             let fault = TaskError { msg: alike.msg, at, place: UpTo(alike.place), label, help: alike.help };
             let text = (self.explain)(&fault);
-            // It has colours of its own, and what others wrote is visible in it (`Explain`).
+            // It has its own colours, and control characters are already visible (`Explain`).
             let masked = self.secrets.mask(text.trim_end()).into_owned();
             self.write(&masked, None, Level::Error);
         }
@@ -398,7 +399,7 @@ impl<W: Write> Terminal<W> {
     fn after_items(&mut self, result: &HostResult) {
         match result.status {
             Status::Failed | Status::Ignored => {
-                // What failed is told with the items.
+                // The failures were already shown with the items.
                 let line = format!("fatal: [{}]: FAILED! => {{\"msg\": \"One or more items failed\"}}", result.host);
                 self.line(&line, Some(Colour::Failed));
                 if result.status == Status::Ignored {
@@ -419,7 +420,7 @@ impl<W: Write> Terminal<W> {
         }
     }
 
-    /// A name, or another text that must not look like more than one line.
+    /// A name, or another text that must stay on one line.
     fn name(&self, text: &str) -> String {
         one_line(&self.secrets.mask(text)).into_owned()
     }
@@ -433,7 +434,7 @@ impl<W: Write> Terminal<W> {
         let text = format!("[WARNING]: {message}{place}");
         let masked = self.secrets.mask(&text);
         let shown = self.coloured(&visible(&masked), Colour::Warning);
-        // Scripts read standard output; a closed standard error is no reason to stop.
+        // Scripts read standard output; a closed standard error must not stop the run.
         let _ = self.out.flush();
         let _ = writeln!(self.aside, "{shown}");
         if let Some(log) = &self.log {
@@ -519,25 +520,26 @@ impl<W: Write> Terminal<W> {
         self.line(&format!("\n{text} {}", "*".repeat(stars)), None);
     }
 
-    /// A line, or several, of text that others wrote. A secret is known by what it is, not by how it is shown: so
-    /// it is masked before control characters are made visible.
+    /// One or more lines of text from others. Secrets are masked before control characters are made visible, since they
+    /// are
+    /// recognized by their original text.
     fn line(&mut self, text: &str, colour: Option<Colour>) {
         self.line_and_data(text, "", colour);
     }
 
-    /// A line that ends with data, in which secrets were masked before it was written.
+    /// A line that ends with data in which secrets are already masked.
     fn line_and_data(&mut self, text: &str, data: &str, colour: Option<Colour>) {
         let line = format!("{}{}", visible(&self.secrets.mask(text)), visible(data));
         self.write(&line, colour, Level::Info);
     }
 
-    /// Everything that is shown passes here, masked and visible.
+    /// All output is written here, masked and visible.
     fn write(&mut self, text: &str, colour: Option<Colour>, level: Level) {
         let shown = match colour {
             Some(colour) => Cow::Owned(self.coloured(text, colour)),
             None => Cow::Borrowed(text),
         };
-        // A closed pipe is no reason to stop the run in the middle of its work.
+        // A closed pipe must not stop the run.
         let _ = writeln!(self.out, "{shown}");
         if let Some(log) = &self.log {
             log.record(level, text);

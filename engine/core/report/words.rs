@@ -1,4 +1,4 @@
-//! Values as people read them: JSON as Ansible prints it, differences between texts.
+//! Values for the report: JSON in Ansible's format, and differences between texts.
 
 use minijinja::value::{Value, ValueKind};
 use rplay_wire::Diff;
@@ -6,10 +6,10 @@ use similar::TextDiff;
 
 use crate::secrets::Secrets;
 
-/// Keys that say nothing to a person.
+/// Keys of results that are not shown.
 const HIDDEN: &[&str] = &["failed", "skipped", "invocation", "diff", "exception"];
 
-/// A result without what says nothing to a person, and without secrets; keys in order.
+/// A result without hidden keys and secrets; keys sorted.
 fn shown(data: &Value, secrets: &Secrets) -> serde_json::Value {
     let mut value = to_json(data);
     secrets.mask_data(&mut value);
@@ -23,8 +23,9 @@ fn shown(data: &Value, secrets: &Secrets) -> serde_json::Value {
     value
 }
 
-/// A result as YAML, beginning on a line of its own (`callback_result_format = yaml`). It is read by
-/// people only, so it need not follow YAML 1.1 as files do.
+/// A result as YAML, starting on its own line (`callback_result_format = yaml`). It is only read by people, so it need
+/// not
+/// follow YAML 1.1.
 pub fn yaml(data: &Value, secrets: &Secrets) -> String {
     match serde_yaml::to_string(&shown(data, secrets)) {
         Ok(text) => text.trim_end().lines().map(|line| format!("\n    {line}")).collect(),
@@ -32,7 +33,7 @@ pub fn yaml(data: &Value, secrets: &Secrets) -> String {
     }
 }
 
-/// A result as JSON on one line, or indented by four; keys in order, as Ansible prints it.
+/// A result as JSON on one line, or indented by four; keys sorted as in Ansible.
 pub fn json(data: &Value, indent: bool, secrets: &Secrets) -> String {
     let value = shown(data, secrets);
     let mut text = Vec::new();
@@ -54,7 +55,7 @@ pub fn to_json(value: &Value) -> serde_json::Value {
     (&crate::vars::to_wire(value)).into()
 }
 
-/// `{"a": 1, "b": 2}`, as Python writes it.
+/// `{"a": 1, "b": 2}`, in Python's format.
 struct Spaced;
 
 impl serde_json::ser::Formatter for Spaced {
@@ -71,7 +72,7 @@ impl serde_json::ser::Formatter for Spaced {
     }
 }
 
-/// The label of a loop's item.
+/// The label of a loop item.
 pub fn label(value: &Value) -> String {
     match value.kind() {
         ValueKind::String => value.as_str().unwrap_or_default().to_owned(),
@@ -79,8 +80,7 @@ pub fn label(value: &Value) -> String {
     }
 }
 
-/// Lines of a difference, each with its sign; nothing when both sides are equal. Secrets of one line are still
-/// in them.
+/// The lines of a diff, each with its sign; empty if both sides are equal. Single-line secrets are not masked yet.
 pub fn difference(diff: &Diff, secrets: &Secrets) -> Vec<String> {
     if diff.before == diff.after {
         return Vec::new();

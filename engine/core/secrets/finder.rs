@@ -5,21 +5,22 @@ use std::{ops::Range, sync::Arc};
 use aho_corasick::{AhoCorasick, MatchKind};
 use regex::Regex;
 
-/// Looks for a set of spellings.
+/// Searches for a set of encodings.
 #[derive(Debug)]
 pub struct Finder {
     spellings: Vec<Arc<str>>,
-    /// `None` only if there are too many to look for: then everything is found rather than something shown.
+    /// `None` only if there are too many encodings: then everything is masked.
     exact: Option<AhoCorasick>,
-    /// Those with spaces or line breaks, which are broken differently where a text was laid out anew (YAML folds
-    /// lines, a block is indented).
+    /// Encodings with white space, which may be wrapped differently where text was reformatted (YAML folds lines and
+    /// indents
+    /// blocks).
     loose: Option<Regex>,
 }
 
 impl Finder {
     pub fn of(spellings: Vec<Arc<str>>) -> Self {
         let exact = AhoCorasick::builder()
-            // All matches count, not only the first of those that overlap.
+            // All matches count, not only the first of overlapping ones.
             .match_kind(MatchKind::Standard)
             .build(spellings.iter().map(|text| text.as_bytes()))
             .ok();
@@ -49,7 +50,7 @@ impl Finder {
     }
 }
 
-/// The places of all that is looked for, in order; those that overlap are one.
+/// The ranges of all matches, in order; overlapping ones are merged.
 pub fn ranges(finders: &[Arc<Finder>], text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     finders.iter().for_each(|finder| finder.find(text, &mut found));
@@ -64,7 +65,7 @@ pub fn ranges(finders: &[Arc<Finder>], text: &str) -> Vec<Range<usize>> {
     merged
 }
 
-/// An expression for a text whose spaces may have become others; `None` for one word.
+/// An expression for a text whose white space may have changed; `None` for a single word.
 fn loosely(text: &str) -> Option<String> {
     let words: Vec<String> = text.split_ascii_whitespace().map(regex::escape).collect();
     (words.len() > 1).then(|| words.join(r"[ \t\r\n]+"))

@@ -1,4 +1,4 @@
-//! How a secret looks after the usual encodings.
+//! Common encodings of a secret.
 
 use std::collections::HashSet;
 
@@ -7,16 +7,16 @@ use base64::{
     prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD},
 };
 
-/// Characters of base64 that are looked for within a longer one; fewer stand in any text.
+/// Minimum length of base64 that is searched for inside longer base64; shorter ones occur in any text.
 const SHORTEST_CORE: usize = 8;
-/// Texts of fewer characters are looked for in their own case only.
+/// Shorter texts are only searched for with exact case.
 const SHORTEST_OF_ANY_CASE: usize = 8;
 
-/// The text itself and how it looks in JSON, YAML, Python, quoted for a shell, for HTML, in a URL, in base64.
+/// The text itself and its encodings: JSON, YAML, Python, quoted for a shell, HTML, URL, base64.
 pub fn of(text: &str) -> HashSet<String> {
     let mut all: HashSet<String> = HashSet::from([text.to_owned()]);
     let mut add = |spelling: String| {
-        // What is left of an encoding that hides nothing is the text itself, or too short.
+        // The rest of an encoding that changes nothing is the text itself, or too short.
         if spelling.len() >= 4 {
             all.insert(spelling);
         }
@@ -50,12 +50,11 @@ pub fn of(text: &str) -> HashSet<String> {
     all
 }
 
-/// What is always there when the text is part of something longer that became base64, at each of the three ways in
-/// which its bytes can fall.
+/// The characters that are always present when the text is part of longer base64, for each of the three alignments.
 fn add_core(text: &str, before: usize, add: &mut impl FnMut(String)) {
     let mut bytes = vec![0; before];
     bytes.extend(text.as_bytes());
-    // Six bits a character: the first ones hold bits of what stands before, the last one of what follows.
+    // Six bits per character: the first ones depend on the preceding text, the last one on the following text.
     let (begin, end) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
     if end.saturating_sub(begin) < SHORTEST_CORE {
         return;
@@ -65,13 +64,13 @@ fn add_core(text: &str, before: usize, add: &mut impl FnMut(String)) {
     }
 }
 
-/// Between the quotes of JSON.
+/// As inside quotes in JSON.
 fn inside_json(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
     quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted).to_owned()
 }
 
-/// JSON with all that is not ASCII escaped, as Python writes it.
+/// JSON with all non-ASCII characters escaped, as in Python.
 fn ascii(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
@@ -83,7 +82,7 @@ fn ascii(json: &str) -> String {
     text
 }
 
-/// As in a URL, where `safe` stands for itself.
+/// Percent-encoded, except for the characters in `safe`.
 fn in_url(text: &str, safe: &str) -> String {
     let mut url = String::with_capacity(text.len());
     for byte in text.bytes() {

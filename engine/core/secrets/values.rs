@@ -1,8 +1,10 @@
 //! The secrets in a file that is encrypted as a whole.
 //!
-//! Such files hold passwords beside names and words like `true` and `postgres`; masking those everywhere would make
-//! outputs unreadable. So a value is masked wherever it stands if its key says that it is secret, if it is long, or
-//! if it does not look like a word; other values are masked only where they are a whole value of a result.
+//! Such files contain passwords, but also names and words like `true` and `postgres`; masking those everywhere would
+//! make the
+//! output unreadable. So a value is masked everywhere if its key marks it as secret, if it is long, or if it does not
+//! look
+//! like a word; other values are masked only as a whole value of a result.
 
 use std::{
     io::Read,
@@ -13,10 +15,10 @@ use libyaml_safer::{Event, EventData, Parser};
 
 use super::Secrets;
 
-/// Parts of names whose values are secret whatever they look like.
+/// Parts of key names whose values are always secret.
 const TELLING: &[&str] = &["pass", "pw", "secret", "token", "key", "cred", "auth", "salt", "pin", "private", "vault"];
 
-/// Words that say nothing: they stand in most outputs.
+/// Ordinary words, which occur in most outputs.
 const ORDINARY: &[&str] = &[
     "absent",
     "admin",
@@ -55,7 +57,7 @@ const ORDINARY: &[&str] = &[
     "0.0.0.0",
 ];
 
-/// Keywords of plays and tasks that are shown by their nature.
+/// Keywords of plays and tasks whose values are shown anyway.
 const SHOWN: &[&str] = &[
     "name",
     "hosts",
@@ -82,16 +84,16 @@ const SHOWN: &[&str] = &[
     "role",
 ];
 
-/// Keys under which plays and tasks stand.
+/// Keys that contain plays and tasks.
 const OF_TASKS: &[&str] = &["tasks", "pre_tasks", "post_tasks", "handlers", "block", "rescue", "always"];
 
-/// A value of fewer characters that is a plain word is masked only as a whole value.
+/// A plain word with fewer characters is masked only as a whole value.
 const SHORTEST_WORD: usize = 8;
 
-/// Registers what such a file holds.
+/// Registers the content of such a file.
 pub fn values_of_file(text: &str, secrets: &Secrets) {
     if !of_yaml(text, secrets) {
-        // A key, a configuration, an inventory, or YAML with a fault, of which the lines are all that is known.
+        // A key, a configuration, an inventory, or invalid YAML: only its lines are known.
         let long = |line: &&str| line.chars().count() >= super::SHORTEST_LINE && !is_section(line);
         match text.lines().map(str::trim).filter(long).map(|line| secrets.add(line)).count() {
             0 => secrets.add(text),
@@ -100,7 +102,7 @@ pub fn values_of_file(text: &str, secrets: &Secrets) {
     }
 }
 
-/// One value and whether its key, or one around it, tells that it is secret.
+/// Registers one value; `telling` means that its key, or an enclosing one, marks it as secret.
 fn of_value(value: &str, telling: bool, secrets: &Secrets) {
     let value = value.trim();
     let ordinary = || ORDINARY.iter().any(|word| value.eq_ignore_ascii_case(word));
@@ -111,7 +113,7 @@ fn of_value(value: &str, telling: bool, secrets: &Secrets) {
         () if value.chars().count() < SHORTEST_WORD && word() => secrets.add_whole(value),
         () => secrets.add(value),
     }
-    // What a template says around its variables is part of the value it yields.
+    // The text around variables in a template is part of the resulting value.
     if value.contains("{{") {
         let literal = |part: &str| part.rsplit_once("}}").map_or(part, |(_, rest)| rest).trim().to_owned();
         let parts = value.split("{{").map(literal);
@@ -129,27 +131,27 @@ fn is_telling(key: &str) -> bool {
     TELLING.iter().any(|word| key.contains(word))
 }
 
-/// A list or mapping that is open.
+/// An open list or mapping.
 struct Open {
     mapping: bool,
-    /// The key at hand, of which the value comes next.
+    /// The current key, whose value comes next.
     key: Option<String>,
-    /// A key around it tells.
+    /// Whether an enclosing key marks it as secret.
     telling: bool,
-    /// It is a list of plays or tasks, or one of them.
+    /// Whether it is a list of plays or tasks, or one of them.
     of_tasks: bool,
 }
 
-/// Registers the values of a YAML text; false if it is none, or a single scalar.
+/// Registers the values of a YAML text; false if it is invalid, or a single scalar.
 fn of_yaml(text: &str, secrets: &Secrets) -> bool {
     let mut parser = Parser::new();
     parser.set_encoding(libyaml_safer::Encoding::Utf8);
-    // The parser cannot stand a block scalar that ends without a line break.
+    // The parser fails on a block scalar at the end without a line break.
     parser.set_input(text.as_bytes().chain(&b"\n"[..]));
     let mut open: Vec<Open> = Vec::new();
     let (mut any, mut of_tasks) = (false, false);
     loop {
-        // Odd texts make the parser panic.
+        // Some texts make the parser panic.
         let parsed = catch_unwind(AssertUnwindSafe(|| parser.parse()));
         let Ok(Ok(Event { data, .. })) = parsed else { return false };
         let (mapping, scalar) = match data {
@@ -197,7 +199,7 @@ fn of_yaml(text: &str, secrets: &Secrets) -> bool {
                 }
             }
             (None, around) => {
-                // A file of variables is a mapping, one of plays or tasks a list.
+                // A variable file is a mapping, a file of plays or tasks a list.
                 of_tasks |= around.is_none() && !mapping;
                 any = true;
                 let (telling, of_tasks, _) = around.unwrap_or((false, !mapping, false));
@@ -207,8 +209,9 @@ fn of_yaml(text: &str, secrets: &Secrets) -> bool {
     }
 }
 
-/// The words of a command that look like secrets: long, with a digit, and no path or option. A result has them one
-/// by one.
+/// The words of a command that look like secrets: long, with a digit, and neither a path nor an option. Results contain
+/// them
+/// one by one.
 fn of_command(command: &str, secrets: &Secrets) {
     let words = command.split_ascii_whitespace().map(|word| word.trim_matches([';', ',', '"', '\'', '(', ')']));
     let likely = |word: &&str| {
@@ -276,7 +279,7 @@ mod tests {
         let mut data = serde_json::json!(["deploy", "postgres", "5432", 5432, "postgres2"]);
         secrets.mask_data(&mut data);
         assert_eq!(data, serde_json::json!([MASK, "postgres", MASK, 5432, MASK]));
-        // Where the key tells, any word is secret.
+        // If the key marks it, any word is secret.
         assert_eq!(shown("password: postgres", "postgres"), MASK);
     }
 
@@ -297,7 +300,7 @@ mod tests {
         let inventory = "[web]\nh1 ansible_host=10.20.30.40 ansible_password=ab12\n";
         assert_eq!(shown(inventory, "ab12 [web] h1"), "******** [web] h1");
         assert_eq!(shown("A_TOKEN=abcde\nB=longer-value\n", "abcde longer-value"), "******** ********");
-        // Broken YAML.
+        // Invalid YAML.
         assert_eq!(shown("a: hunter-22\nb: [x\nc: {{ y }}: hunter-33", "hunter-22 hunter-33"), "******** ********");
         assert_eq!(shown("\"one scalar\"", "\"one scalar\""), MASK);
     }

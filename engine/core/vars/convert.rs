@@ -1,4 +1,4 @@
-//! Between the values of templates and those that go over the wire.
+//! Conversion between template values and wire values.
 
 use indexmap::IndexMap;
 use minijinja::value::{Value, ValueKind};
@@ -7,7 +7,7 @@ use rplay_contract::wire::{self, Map};
 use super::is_omit;
 use crate::limits;
 
-/// A rendered value as a module gets it; omitted entries of mappings and lists are dropped.
+/// A rendered value as passed to a module; omitted entries of mappings and lists are dropped.
 pub fn to_wire(value: &Value) -> wire::Value {
     match value.kind() {
         ValueKind::Undefined | ValueKind::None => wire::Value::Null,
@@ -41,7 +41,7 @@ pub fn to_wire_map(value: &Value) -> Map {
     .collect()
 }
 
-/// What came from a host, as templates see it. It is data for ever, whatever it holds.
+/// A value from a host, as templates see it. It stays data, whatever it contains.
 pub fn from_wire(value: wire::Value) -> Value {
     match value {
         wire::Value::Null => Value::from(()),
@@ -56,12 +56,12 @@ pub fn from_wire(value: wire::Value) -> Value {
     }
 }
 
-/// A mapping that came from a host.
+/// A mapping from a host.
 pub fn from_wire_map(map: Map) -> Value {
     mapping(map.into_iter().map(|(key, value)| (key, from_wire(value))))
 }
 
-/// A mapping of these entries, in their order.
+/// A mapping of these entries, in order.
 pub fn mapping<K: Into<Value>, V: Into<Value>>(entries: impl IntoIterator<Item = (K, V)>) -> Value {
     let entries: IndexMap<Value, Value> = entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
     Value::from_object(entries)

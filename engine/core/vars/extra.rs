@@ -1,4 +1,4 @@
-//! Extra variables: what `-e` gives.
+//! Extra variables (`-e`).
 
 use std::{ops::Range, path::Path, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{
     vault::Vault,
 };
 
-/// What can be wrong with an `-e` argument.
+/// An error in an `-e` argument.
 #[derive(Debug, Error, Diagnostic)]
 pub enum ExtraVarsError {
     #[error("expected key=value, not `{word}`")]
@@ -31,7 +31,7 @@ pub enum ExtraVarsError {
         place: Span,
     },
 
-    #[error("this quote is never closed")]
+    #[error("unclosed quote")]
     OpenQuote {
         #[source_code]
         #[label]
@@ -39,8 +39,9 @@ pub enum ExtraVarsError {
     },
 }
 
-/// Reads all `-e` arguments, later ones over earlier ones. Values of `key=value` pairs are text, those of
-/// YAML and JSON have types; all may hold templates.
+/// Reads all `-e` arguments; later ones win. Values of `key=value` pairs are text, those of YAML and JSON have types;
+/// all may
+/// contain templates.
 pub fn extra_vars(args: &[String], vault: &Vault) -> Result<Layer, Problems> {
     let mut layer = Layer::new();
     let mut problems = Problems::default();
@@ -73,7 +74,7 @@ fn read(arg: &str, vault: &Vault) -> Result<Layer, Problems> {
         let start = range.start + key.len() + 1 + usize::from(bare.len() < value.len());
         let mut text = unescaped(bare);
         if bare.len() == value.len() {
-            // Without quotes, spaces at the ends do not count, however they were written.
+            // Spaces at the ends only count inside quotes.
             text = text.trim().to_owned();
         }
         let text = Text { value: text.into(), style: Style::Plain, vault: false, no_template: false };
@@ -95,7 +96,7 @@ fn mapping(source: &Arc<Source>) -> Result<Layer, Problems> {
     }
 }
 
-/// Cuts at spaces outside quotes and template braces. An open quote is an error, its place given.
+/// Splits at spaces outside of quotes and template braces. Returns the position of an unclosed quote as an error.
 fn cut(text: &str) -> Result<Vec<Range<usize>>, usize> {
     let mut words = Vec::new();
     let mut start = None;
@@ -116,7 +117,7 @@ fn cut(text: &str) -> Result<Vec<Range<usize>>, usize> {
         } else {
             start.get_or_insert(at);
         }
-        // A second backslash is escaped itself.
+        // A second backslash is itself escaped.
         before = if before == '\\' && c == '\\' { ' ' } else { c };
     }
     words.extend(start.map(|start| start..text.len()));
@@ -167,7 +168,7 @@ mod tests {
             (r#"a="say \"hi\"" b='it\'s'"#, r#"a="say \"hi\"" b="it's""#),
             (r#"a=b'c d'e b="c d"e"#, r#"a="b'c d'e" b="\"c d\"e""#),
             (r"a=\x41\u00e9 b=x\\y", r#"a="Aé" b="x\\y""#),
-            ("a=it's", "this quote is never closed"),
+            ("a=it's", "unclosed quote"),
             ("word", "expected key=value, not `word`"),
             ("=1 b", "expected key=value, not `=1`; expected key=value, not `b`"),
             ("", ""),

@@ -1,4 +1,4 @@
-//! Values as they were written: constants are data already, templates wait until they are read.
+//! Unrendered values: constants are data already, templates are rendered when they are read.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use crate::{
     syntax::{Kind, Node, Style},
 };
 
-/// Text from a file or the command line that holds template syntax. Nothing else is ever a template.
+/// Text from a file or the command line with template syntax. Nothing else is ever a template.
 #[derive(Clone, Debug)]
 pub struct Template {
     pub text: Arc<str>,
-    /// The whole scalar, quotes and all.
+    /// The whole scalar, including quotes.
     pub span: Span,
     pub style: Style,
 }
@@ -27,7 +27,7 @@ pub struct Vaulted {
     pub span: Span,
 }
 
-/// A value, rendered when it is read. Whatever holds no template is data from the start.
+/// A value that is rendered when it is read. Values without templates are data from the start.
 #[derive(Clone, Debug)]
 pub enum Lazy {
     Data(Value),
@@ -67,7 +67,7 @@ impl Lazy {
                     entries.iter().map(|(key, value)| (key_text(key), Lazy::from_node(value))).collect();
                 let text_keys = || node.as_map().is_some_and(|all| all.iter().all(|(key, _)| key.as_str().is_some()));
                 match entries.values().map(Lazy::data).collect::<Option<Vec<Value>>>() {
-                    // Constant mappings keep the types of their keys (`80: http` has a number).
+                    // Constant mappings keep the types of their keys (in `80: http` the key is a number).
                     Some(data) if !text_keys() => {
                         let keys =
                             node.as_map().unwrap_or_default().iter().map(|(key, _)| match Lazy::from_node(key) {
@@ -83,7 +83,7 @@ impl Lazy {
         }
     }
 
-    /// Text which may be a template, from a place where only text can stand.
+    /// Text that may be a template, where only text is allowed.
     pub fn from_text(text: &Spanned<Arc<str>>) -> Self {
         if holds_template(&text.value) {
             Lazy::Template(Arc::new(Template {
@@ -96,12 +96,12 @@ impl Lazy {
         }
     }
 
-    /// Reads a node in which nothing is a template.
+    /// Reads a node that contains no templates.
     pub fn constant(node: &Node) -> Self {
         Lazy::from_node(&node.clone().without_templates())
     }
 
-    /// The value, if nothing in it waits to be rendered.
+    /// The value, if no part of it has to be rendered.
     pub fn data(&self) -> Option<Value> {
         match self {
             Lazy::Data(value) => Some(value.clone()),
@@ -110,7 +110,7 @@ impl Lazy {
     }
 }
 
-/// Whether Ansible would look at this text as a template.
+/// Whether Ansible would treat this text as a template.
 pub fn holds_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%") || text.contains("{#")
 }
@@ -131,7 +131,7 @@ impl From<Value> for Lazy {
     }
 }
 
-/// The value of the variable `omit`: an argument that has it counts as not given.
+/// The value of the variable `omit`: an argument with it counts as not given.
 #[derive(Debug)]
 struct Omit;
 

@@ -1,20 +1,20 @@
-//! The lines of a text that is kept as it is: `stdout_lines` takes no memory beside `stdout`.
+//! The lines of a text without a copy of them: `stdout_lines` takes no memory besides `stdout`.
 
 use std::sync::{Arc, OnceLock};
 
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use rplay_contract::system::process::split_line;
 
-/// A list of the lines of a text, split as Python's `splitlines` does when they are read.
+/// A list of the lines of a text, split on access like Python's `splitlines`.
 #[derive(Debug)]
 pub struct Lines {
     text: Value,
-    /// Where each line begins, once somebody asks for one by its number.
+    /// The start of each line, once a line is accessed by its index.
     starts: OnceLock<Vec<u32>>,
 }
 
 impl Lines {
-    /// The lines of `text`, which must be a text. Few lines are made at once.
+    /// The lines of `text`, which must be a string. A few lines are copied immediately.
     pub fn of(text: Value) -> Value {
         match text.as_str() {
             Some(short) if short.len() < 1 << 12 => iter(short).map(Value::from).collect(),

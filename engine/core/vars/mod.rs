@@ -1,4 +1,4 @@
-//! Variables: values not yet rendered, the layers they come from, and the one precedence order.
+//! Variables: unrendered values, and the layers they come from.
 
 mod convert;
 mod lazy;

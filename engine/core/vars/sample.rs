@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Layer, Lazy, Magic, Scope};
 
-/// No variable that the run itself provides.
+/// Provides no magic variables.
 struct Nothing;
 
 impl Magic for Nothing {
@@ -17,7 +17,7 @@ impl Magic for Nothing {
     }
 }
 
-/// A scope of these variables alone.
+/// A scope of only these variables.
 pub(crate) fn scope(vars: &[(&str, &str)]) -> Arc<Scope> {
     let layer: Layer = vars.iter().map(|(name, value)| ((*name).into(), Lazy::Data((*value).into()))).collect();
     Arc::new(Scope::new(vec![Arc::new(layer)], Arc::new(Nothing), Arc::from([])))

@@ -1,4 +1,4 @@
-//! What a template sees: layers of variables, the nearest first.
+//! The variables that a template sees: layers, strongest first.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -7,59 +7,61 @@ use indexmap::{IndexMap, IndexSet};
 use super::{Lazy, Plugins};
 use crate::source::Span;
 
-/// Variables of one origin.
+/// The variables of one origin.
 pub type Layer = IndexMap<Arc<str>, Lazy>;
 
-/// What templates look at beside variables.
+/// Inputs of templates other than variables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outside {
     /// The controller's files.
     Files,
-    /// What differs from moment to moment: the clock, what a command prints, what a server answers.
+    /// Inputs that change over time: the clock, the output of a command, the response of a server.
     Moment,
 }
 
-/// What a setting may let through although it is deprecated.
+/// Deprecated behaviour that a setting may allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lenience {
-    /// String literals in conditions and lookups are templates themselves (ALLOW_EMBEDDED_TEMPLATES).
+    /// Render string literals in conditions and lookups as templates (ALLOW_EMBEDDED_TEMPLATES).
     EmbeddedTemplates,
-    /// Conditions need not be boolean (ALLOW_BROKEN_CONDITIONALS).
+    /// Accept conditions that are not boolean (ALLOW_BROKEN_CONDITIONALS).
     BrokenConditionals,
 }
 
-/// Variables that are not stored but known: hostvars, groups, inventory_hostname, ansible_check_mode ...
+/// Magic variables, which are computed: hostvars, groups, inventory_hostname, ansible_check_mode ...
 pub trait Magic: Send + Sync {
-    /// The variable, if it is one of these.
+    /// The magic variable of this name, if there is one.
     fn get(&self, name: &str) -> Option<Lazy>;
 
-    /// All their names.
+    /// The names of all magic variables.
     fn names(&self) -> Vec<Arc<str>>;
 
-    /// Whose variables these are, where one host's are told from another's: the host's name.
+    /// The name of the host that the variables belong to, where hosts are distinguished.
     fn owner(&self) -> Option<&str> {
         None
     }
 
-    /// Called when no layer knows the name either: facts not gathered yet can be asked for here, and the
-    /// rendering is tried again.
+    /// Called when no layer knows the name either. Facts that were not gathered yet can be requested here; rendering is
+    /// then
+    /// repeated.
     fn missing(&self, _name: &str) {}
 
-    /// Asked before a template looks at something that is no variable. False: it must not, what it would yield
-    /// is not wanted.
+    /// Called before a template reads other inputs than variables. Returns false if it must not, because the result is
+    /// not
+    /// needed.
     fn look_outside(&self, _outside: Outside) -> bool {
         true
     }
 
-    /// Whether something deprecated is let through. The defaults are those of ansible-core 2.19.
+    /// Whether deprecated behaviour is allowed. The defaults are those of ansible-core 2.19.
     fn allows(&self, lenience: Lenience) -> bool {
         matches!(lenience, Lenience::EmbeddedTemplates)
     }
 
-    /// Tells of something that is accepted but odd, once for each place.
+    /// Warns about something questionable, once per location.
     fn warn(&self, _message: &str, _place: &Span) {}
 
-    /// Tells of something that will not be accepted for ever, unless nobody wants to hear it.
+    /// Warns about deprecated behaviour, unless such warnings are disabled.
     fn deprecated(&self, _message: &str, _place: &Span) {}
 
     /// What calls plugins that are not native, if any can be called.
@@ -70,35 +72,35 @@ pub trait Magic: Send + Sync {
     /// A text that no output may show from now on.
     fn conceal(&self, _text: &str) {}
 
-    /// Whether a text is what an encrypted value holds.
+    /// Whether a text is the content of an encrypted value.
     fn is_vaulted(&self, _text: &str) -> bool {
         false
     }
 
-    /// The text in a vault envelope. Whoever implements this also sees to it that the text is masked in every
-    /// output from now on. The error is a message in lower case.
+    /// Decrypts a vault envelope. Implementations must register the text as a secret. The error is a message in lower
+    /// case.
     fn decrypt(&self, _envelope: &str) -> Result<String, String> {
-        Err("there is no vault password to decrypt this value".into())
+        Err("no vault password to decrypt this value".into())
     }
 }
 
-/// What one host sees in one task. Cheap to make: layers are shared, never copied.
+/// The variables that one host sees in one task. Cheap to create: layers are shared, never copied.
 pub struct Scope {
-    /// The strongest first.
+    /// Strongest first.
     pub layers: Vec<Arc<Layer>>,
     pub magic: Arc<dyn Magic>,
-    /// Folders in which lookups and templates look for files, in order: the role's, the task file's,
-    /// the playbook's.
+    /// Directories that lookups and templates search for files, in order: the role's, the task file's, the playbook's.
     pub folders: Arc<[PathBuf]>,
 }
 
 impl Scope {
-    /// Layers with the strongest first.
+    /// Creates a scope; layers are ordered strongest first.
     pub fn new(layers: Vec<Arc<Layer>>, magic: Arc<dyn Magic>, folders: Arc<[PathBuf]>) -> Self {
         Scope { layers, magic, folders }
     }
 
-    /// Whether both see the same: one scope, or the same layers of one host put together twice, as `hostvars` does.
+    /// Whether both scopes have the same variables: the same scope, or the same layers of one host, as `hostvars`
+    /// creates them.
     pub fn is_same(&self, other: &Scope) -> bool {
         std::ptr::eq(self, other)
             || self.layers.len() == other.layers.len()
@@ -107,7 +109,7 @@ impl Scope {
                 && self.layers.iter().zip(&other.layers).all(|(own, other)| Arc::ptr_eq(own, other))
     }
 
-    /// The variable of that name, not rendered.
+    /// The unrendered variable of this name.
     pub fn get(&self, name: &str) -> Option<Lazy> {
         let found = self.find(name);
         if found.is_none() {
@@ -116,13 +118,13 @@ impl Scope {
         found
     }
 
-    /// The same, but nobody is told that it is missing: functions of Jinja are looked up this way, too.
+    /// Like [`get`](Self::get), without reporting a missing name: functions of Jinja are looked up this way too.
     pub fn find(&self, name: &str) -> Option<Lazy> {
-        // What rplay itself knows cannot be overridden, as in Ansible.
+        // As in Ansible, magic variables cannot be overridden.
         self.magic.get(name).or_else(|| self.layers.iter().find_map(|layer| layer.get(name)).cloned())
     }
 
-    /// All names, for `vars`, `varnames` and for "did you mean".
+    /// All names, for `vars`, `varnames` and suggestions.
     pub fn names(&self) -> IndexSet<Arc<str>> {
         self.layers.iter().flat_map(|layer| layer.keys().cloned()).chain(self.magic.names()).collect()
     }

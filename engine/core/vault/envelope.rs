@@ -1,5 +1,6 @@
-//! The format of encrypted texts, `$ANSIBLE_VAULT;1.1;AES256` (1.2 with an id), as it is documented with
-//! Ansible: AES-256 in counter mode, an HMAC-SHA256 over the ciphertext, keys from PBKDF2.
+//! The format of encrypted texts, `$ANSIBLE_VAULT;1.1;AES256` (1.2 with an ID), as documented by Ansible: AES-256 in
+//! counter
+//! mode, HMAC-SHA256 over the ciphertext, keys from PBKDF2.
 
 use ctr::cipher::{KeyIvInit, StreamCipher};
 use hmac::{Hmac, KeyInit, Mac};
@@ -12,9 +13,9 @@ const MAGIC: &str = "$ANSIBLE_VAULT";
 const ROUNDS: u32 = 10_000;
 const BLOCK: usize = 16;
 
-/// An encrypted text taken apart.
+/// A parsed encrypted text.
 pub struct Envelope {
-    /// Which password is meant, if the text says so.
+    /// The vault ID of its password, if given.
     pub id: Option<String>,
     salt: Vec<u8>,
     digest: Vec<u8>,
@@ -22,7 +23,7 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Reads `$ANSIBLE_VAULT;...` and the hexadecimal lines after it, or says what is wrong with them.
+    /// Parses `$ANSIBLE_VAULT;...` and the hexadecimal lines after it; the error is a message.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut lines = text.lines().map(str::trim);
         let header: Vec<&str> = lines.next().unwrap_or_default().split(';').map(str::trim).collect();
@@ -36,11 +37,11 @@ impl Envelope {
         let mut parts = inner
             .split(|byte| *byte == b'\n')
             .map(|part| unhex(std::str::from_utf8(part).map_err(|_| "it is damaged".to_owned())?));
-        let mut next = || parts.next().unwrap_or_else(|| Err("it is cut short".to_owned()));
+        let mut next = || parts.next().unwrap_or_else(|| Err("it is truncated".to_owned()));
         Ok(Envelope { id, salt: next()?, digest: next()?, ciphertext: next()? })
     }
 
-    /// The content, if the password is the right one.
+    /// The content, if the password is correct.
     pub fn open(&self, password: &[u8]) -> Option<Result<Vec<u8>, String>> {
         let keys = Keys::derive(password, &self.salt);
         keys.mac(&self.ciphertext)?.verify_slice(&self.digest).ok()?;
@@ -63,14 +64,14 @@ impl Keys {
         Keys(keys)
     }
 
-    /// The authentication code of a ciphertext. Comparing it takes the same time wherever it differs.
+    /// The authentication code of a ciphertext. Comparison takes constant time.
     fn mac(&self, ciphertext: &[u8]) -> Option<Hmac<Sha256>> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0[32..64]).ok()?;
         mac.update(ciphertext);
         Some(mac)
     }
 
-    /// Encrypts, or decrypts: in counter mode they are the same.
+    /// Encrypts or decrypts: in counter mode they are the same.
     fn apply(&self, content: &mut [u8]) -> Result<(), String> {
         let mut cipher = ctr::Ctr128BE::<aes::Aes256>::new_from_slices(&self.0[..32], &self.0[64..])
             .map_err(|error| error.to_string())?;
@@ -78,7 +79,7 @@ impl Keys {
     }
 }
 
-/// Encrypts content; with an id other than `default` the text says so (version 1.2).
+/// Encrypts content; an ID other than `default` is included (version 1.2).
 pub fn encrypt(content: &[u8], password: &[u8], id: Option<&str>) -> Result<String, String> {
     let mut salt = [0; 32];
     rand::fill(&mut salt[..]);

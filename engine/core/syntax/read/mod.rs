@@ -106,9 +106,9 @@ pub fn read_role_meta(source: &Arc<Source>) -> Outcome<RoleMeta> {
     read(source, &NoModules, |reader, node| reader.role_meta(node, source.path.clone()))
 }
 
-/// Reads a file of variables: one mapping, or nothing.
+/// Reads a variable file: one mapping, or nothing.
 pub fn read_vars(source: &Arc<Source>) -> Outcome<Vec<(Word, Node)>> {
-    read(source, &NoModules, |reader, node| reader.named(node, "a file of variables"))
+    read(source, &NoModules, |reader, node| reader.named(node, "a variable file"))
 }
 
 fn read<T>(source: &Arc<Source>, modules: &dyn Modules, read: impl FnOnce(&mut Reader, Node) -> T) -> Outcome<T> {
