@@ -460,7 +460,7 @@ mod tests {
         assert_eq!(run("encrypt").unwrap(), "");
         assert!(std::fs::read_to_string(&file).unwrap().starts_with("$ANSIBLE_VAULT;1.1;AES256\n"));
         assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o777, 0o640);
-        assert!(run("encrypt").unwrap_err().contains("encrypted already"));
+        assert!(run("encrypt").unwrap_err().contains("already encrypted"));
         assert_eq!(run("view").unwrap(), "a: 1\n");
         run("decrypt").unwrap();
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "a: 1\n");

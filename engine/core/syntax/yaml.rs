@@ -531,8 +531,8 @@ mod tests {
     #[test]
     fn anchors_are_bounded() {
         assert_eq!(json(&read("- &a x\n- *a\n")), r#"["x","x"]"#);
-        assert_eq!(faults("- &a [*a]"), ["`*a` stands within the value it names"]);
-        assert_eq!(faults("- &abcd 1\n- *abce"), ["there is no anchor `abce`"]);
+        assert_eq!(faults("- &a [*a]"), ["`*a` is inside the value that it refers to"]);
+        assert_eq!(faults("- &abcd 1\n- *abce"), ["unknown anchor `abce`"]);
         let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..12 {
             let aliases = vec![format!("*a{}", level - 1); 9].join(", ");

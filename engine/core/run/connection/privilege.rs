@@ -158,6 +158,8 @@ mod tests {
         }
         let vars = [("ansible_become", "no"), ("ansible_become_method", "nosuch")];
         assert_eq!(becomes(&vars, &Defaults::default()), Ok(None));
-        assert!(becomes(&[("ansible_become", "maybe")], &Defaults::default()).unwrap_err().contains("neither true"));
+        assert!(
+            becomes(&[("ansible_become", "maybe")], &Defaults::default()).unwrap_err().contains("is not a boolean")
+        );
     }
 }
