@@ -1,9 +1,9 @@
-//! Argument structs: what a module accepts, read leniently as Ansible reads it, checked before any host
-//! is touched, and documented, all from one definition.
+//! Argument structs: the arguments of a module, parsed leniently as in Ansible, validated before any host is touched,
+//! and documented, all from one definition.
 
 use rplay_wire::{Map, Value};
 
-/// What is known about one argument.
+/// The description of one argument.
 #[derive(Clone, Debug)]
 pub struct Arg {
     pub name: &'static str,
@@ -12,17 +12,17 @@ pub struct Arg {
     pub doc: &'static str,
     /// `str`, `bool`, `int`, `float`, `list`, `dict`, `path`, `raw`, `mode` ...
     pub kind: &'static str,
-    /// The accepted words, when only some are.
+    /// The accepted values, if restricted.
     pub choices: &'static [&'static str],
     pub required: bool,
     /// The default as written in the source.
     pub default: Option<&'static str>,
-    /// Never shown: passwords, tokens.
+    /// Whether it is secret, like passwords and tokens.
     pub secret: bool,
 }
 
 impl Arg {
-    /// Whether `name` means this argument.
+    /// Whether `name` refers to this argument.
     pub fn is_called(&self, name: &str) -> bool {
         self.name == name || self.aliases.contains(&name)
     }
@@ -41,7 +41,7 @@ pub const MISSING: &str = "missing required arguments: ";
 /// What is wrong with an argument.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ArgFault {
-    /// As it was written (an alias stays an alias); `None` when the arguments as a whole are wrong.
+    /// The name as written (possibly an alias); `None` if the error concerns several arguments.
     pub arg: Option<String>,
     pub msg: String,
     pub help: Option<String>,
@@ -112,19 +112,19 @@ impl ArgFault {
     }
 }
 
-/// A struct of arguments, made by [`crate::args!`].
+/// A struct of arguments, defined with [`crate::args!`].
 pub trait Args: Sized {
-    /// The doc comment of the struct: what the module does.
+    /// The doc comment of the struct: a description of the module.
     const DOC: &'static str;
 
-    /// All arguments, in the order they were written.
+    /// All arguments, in order of definition.
     fn args() -> Vec<Arg>;
 
-    /// Reads all arguments; every fault is reported, not just the first one.
+    /// Parses all arguments; reports all errors, not only the first one.
     fn from_map(map: &Map) -> Result<Self, Vec<ArgFault>>;
 }
 
-/// The type of one argument: how it is read from a value.
+/// The type of an argument: how it is parsed from a value.
 pub trait ArgType: Sized {
     const KIND: &'static str;
     const SECRET: bool = false;
@@ -133,12 +133,12 @@ pub trait ArgType: Sized {
         &[]
     }
 
-    /// What stands for an argument that was not given; `None` when it must be given.
+    /// The value of an argument that was not given; `None` if it is required.
     fn missing() -> Option<Self> {
         None
     }
 
-    /// Reads a value, or says in one phrase what was expected.
+    /// Parses a value; the error is a phrase about what was expected.
     fn parse(value: &Value) -> Result<Self, String>;
 }
 
@@ -162,8 +162,7 @@ impl<T: ArgType> ArgType for Option<T> {
     }
 }
 
-/// The value given for an argument under its name or an alias, with the name used. `null` counts as not
-/// given, as in Ansible.
+/// The value of an argument under its name or an alias, with the name used. As in Ansible, `null` counts as not given.
 pub fn given<'m>(map: &'m Map, name: &'static str, aliases: &[&'static str]) -> Option<(&'m str, &'m Value)> {
     std::iter::once(&name)
         .chain(aliases)
@@ -172,8 +171,8 @@ pub fn given<'m>(map: &'m Map, name: &'static str, aliases: &[&'static str]) -> 
         .map(|(key, value)| (key.as_str(), value))
 }
 
-/// Checks the arguments that are known before a run. `map` holds the constant ones, `later` names those
-/// whose value is a template. Unknown names are found, missing ones, and constants of the wrong type.
+/// Checks the arguments that are known before a run. `map` holds the constant ones, `later` names those that are
+/// templates. Finds unknown and missing arguments, and constants of the wrong type.
 pub fn check(args: &[Arg], parse: impl Fn(&Map) -> Vec<ArgFault>, map: &Map, later: &[String]) -> Vec<ArgFault> {
     let mut faults = Vec::new();
     for name in map.keys().chain(later) {
@@ -183,7 +182,7 @@ pub fn check(args: &[Arg], parse: impl Fn(&Map) -> Vec<ArgFault>, map: &Map, lat
     }
     let is_later = |arg: &Arg| later.iter().any(|name| arg.is_called(name));
     faults.extend(parse(map).into_iter().filter(|fault| {
-        // A required argument that is a template is not missing, only not known yet.
+        // A required argument that is a template is not missing, only unknown yet.
         fault.arg.as_deref().is_none_or(|name| !args.iter().any(|arg| arg.is_called(name) && is_later(arg)))
     }));
     faults
@@ -205,7 +204,7 @@ pub fn check(args: &[Arg], parse: impl Fn(&Map) -> Vec<ArgFault>, map: &Map, lat
 ///     }
 /// }
 /// ```
-/// `..field: Type,` lines at the top take in all arguments of another such struct.
+/// `..field: Type,` lines at the top include all arguments of another such struct.
 #[macro_export]
 macro_rules! args {
     (
@@ -289,7 +288,7 @@ macro_rules! args {
     (@missing $ty:ty, $default:expr) => { Some::<$ty>($default) };
 }
 
-/// The argument's name for a field: Rust's keywords are written raw (`r#type`).
+/// The name of the argument for a field: Rust's keywords are written raw (`r#type`).
 pub const fn argument_name(field: &'static str) -> &'static str {
     match field.as_bytes() {
         [b'r', b'#', ..] => field.split_at(2).1,
@@ -297,7 +296,8 @@ pub const fn argument_name(field: &'static str) -> &'static str {
     }
 }
 
-/// Defines an argument that takes one of some words: `choice! { pub enum State { Present = "present" | "installed", Absent = "absent" } }`.
+/// Defines an argument with a fixed set of values: `choice! { pub enum State { Present = "present" | "installed",
+/// Absent = "absent" } }`.
 #[macro_export]
 macro_rules! choice {
     (
@@ -309,7 +309,7 @@ macro_rules! choice {
         $vis enum $name { $( $(#[doc = $doc])* $variant ),* }
 
         impl $name {
-            /// The word that playbooks use.
+            /// The value in playbooks.
             #[allow(dead_code)]
             pub fn word(self) -> &'static str {
                 match self { $( Self::$variant => $word ),* }

@@ -1,5 +1,4 @@
-//! The types of arguments, read as leniently as Ansible reads them: `"yes"` is a boolean, `"5"` a
-//! number, `a,b` a list.
+//! The types of arguments, parsed as leniently as in Ansible: `"yes"` is a boolean, `"5"` a number, `a,b` a list.
 
 use rplay_wire::{Map, Value};
 
@@ -64,7 +63,7 @@ impl ArgType for LooseFlag {
     }
 }
 
-/// The words which YAML 1.1 turned into this boolean.
+/// The words that YAML 1.1 reads as this boolean.
 pub fn boolean_words(value: &Value) -> &'static [&'static str] {
     match value {
         Value::Bool(true) => &["yes", "on", "true"],
@@ -73,7 +72,7 @@ pub fn boolean_words(value: &Value) -> &'static [&'static str] {
     }
 }
 
-/// Text; numbers and booleans are written out as Python would.
+/// Text; numbers and booleans are converted as in Python.
 pub type Text = String;
 
 impl ArgType for String {
@@ -87,7 +86,7 @@ impl ArgType for String {
             Value::Int(i) => i.to_string(),
             Value::Float(f) => python_float(*f),
             Value::Bytes(b) => String::from_utf8(b.clone()).map_err(|_| "must be text in UTF-8".to_owned())?,
-            // Ansible hands structures given for text over as JSON.
+            // Ansible passes structures given for text as JSON.
             Value::List(_) | Value::Map(_) => rplay_wire::python_text(value),
             Value::Null => String::new(),
             Value::Blob(_) => return Err("must be text".to_owned()),
@@ -95,7 +94,7 @@ impl ArgType for String {
     }
 }
 
-/// A float as Python prints it: `1.0`, not `1`.
+/// A float in Python's format: `1.0`, not `1`.
 pub fn python_float(f: f64) -> String {
     if f.is_finite() && f == f.trunc() && f.abs() < 1e16 { format!("{f:.1}") } else { f.to_string() }
 }
@@ -142,7 +141,7 @@ impl ArgType for f64 {
     }
 }
 
-/// Anything at all, as it came.
+/// Any value, unchanged.
 impl ArgType for Value {
     const KIND: &'static str = "raw";
 
@@ -151,7 +150,7 @@ impl ArgType for Value {
     }
 }
 
-/// A list; a single text is split at commas, any other single value is a list of one.
+/// A list; a string is split at commas, any other single value is a list of one item.
 impl<T: ArgType> ArgType for Vec<T> {
     const KIND: &'static str = "list";
     const SECRET: bool = T::SECRET;

@@ -1,12 +1,12 @@
-//! Whether a call is still wanted.
+//! Cancellation of calls.
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 
-/// Shared by all calls of a batch. The agent kills the processes that a cancelled call waits for, so only
-/// a module that loops or sleeps by itself need look at it.
+/// Shared by all calls of a batch. The agent kills the processes that a cancelled call waits for, so only a module that
+/// loops or sleeps on its own needs to check it.
 #[derive(Clone, Default)]
 pub struct Cancel(Arc<AtomicBool>);
 

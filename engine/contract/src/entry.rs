@@ -1,38 +1,38 @@
-//! A module as the registry lists it.
+//! The registry entry of a module.
 
 use rplay_wire::{Call, Map, Outcome};
 
 use crate::{Arg, ArgFault, Host, Module, args, execution};
 
-/// A module as the controller and the agent find it.
+/// A module's entry, for the controller and the agent.
 pub struct Entry {
     /// The short name.
     pub name: &'static str,
-    /// The collection it is known under, `ansible.builtin` for most.
+    /// Its collection, mostly `ansible.builtin`.
     pub collection: &'static str,
-    /// The argument that takes free text (`command: echo hi`), if there is one.
+    /// The argument that receives free-form text (`command: echo hi`), if any.
     pub free_form: Option<&'static str>,
-    /// Facts of the host may come with its result.
+    /// Whether its result may contain facts.
     pub brings_facts: bool,
-    /// It works on its own host alone, as far as its arguments do not say otherwise: hosts need not wait for
-    /// each other at such a task.
+    /// Whether it only affects its own host, unless its arguments say otherwise: hosts need not wait for each other at
+    /// such a task.
     pub keeps_to_host: bool,
-    /// Its arguments are commands, which may reach other hosts.
+    /// Whether its arguments are commands, which may affect other hosts.
     pub runs_commands: bool,
-    /// The argument that may name a URL to get content from.
+    /// The argument that may be a URL to download from.
     pub fetches_from: Option<&'static str>,
-    /// Its environment says where the jobs in the background are.
+    /// Whether its environment contains the directory of background jobs.
     pub asks_about_jobs: bool,
-    /// What it does, from the doc comment.
+    /// Its description, from the doc comment.
     pub doc: &'static str,
     pub args: fn() -> Vec<Arg>,
-    /// Faults that can be seen before a run; the second argument names those whose value is not known yet.
+    /// Finds errors before a run; the second argument names arguments whose value is not known yet.
     pub check: fn(&Map, &[String]) -> Vec<ArgFault>,
     pub run: fn(&Call, &Host) -> Outcome,
 }
 
-/// The line of a module: its short name and its collection. What else the engine must know of it is added by the
-/// methods of [`Entry`]; nothing outside of the registry asks for a module's name.
+/// The entry of a module: its short name and its collection. Further properties are added by the methods of [`Entry`];
+/// nothing outside of the registry depends on a module's name.
 pub const fn entry<M: Module>(name: &'static str, collection: &'static str) -> Entry {
     Entry {
         name,
@@ -51,7 +51,7 @@ pub const fn entry<M: Module>(name: &'static str, collection: &'static str) -> E
 }
 
 impl Entry {
-    /// Answers with an outcome that no plan could give.
+    /// Sets a function that answers with an outcome that a plan cannot express.
     pub const fn answered_by(mut self, run: fn(&Call, &Host) -> Outcome) -> Self {
         self.run = run;
         self

@@ -1,4 +1,4 @@
-//! The one place that decides whether a plan is carried out.
+//! Executes plans; the only place that decides whether changes are made.
 
 use rplay_wire::{Call, Failure, Mode, Outcome};
 

@@ -2,7 +2,7 @@
 
 use rplay_wire::{Failure, Map, Value, data};
 
-/// The name that such calls go by. No module of the registry can have it.
+/// The module name of such calls. No module in the registry has it.
 pub const MODULE: &str = "rplay.external";
 
 /// How warnings begin that tell of what will not be there for ever.
@@ -11,47 +11,48 @@ pub const DEPRECATED: &str = "[DEPRECATED] ";
 /// Arguments of the call that hold content.
 pub const CONTENT: &[&str] = &["content", "base"];
 
-/// How a module is run and takes its arguments, by the conventions of Ansible.
+/// How a module is run and gets its arguments, by Ansible's conventions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// Python that uses `ansible.module_utils`.
     Python,
-    /// A program, text or binary, that is given a file with JSON (`WANT_JSON`).
+    /// A program, script or binary, that gets a JSON file (`WANT_JSON`).
     Json,
-    /// A text in which `<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>` stands for the arguments.
+    /// A script in which `<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>` is replaced by the arguments.
     JsonArgs,
-    /// A program that is given a file with `key=value` words.
+    /// A program that gets a file of `key=value` words.
     Pairs,
 }
 
 const STYLES: [(Style, &str); 4] =
     [(Style::Python, "python"), (Style::Json, "json"), (Style::JsonArgs, "jsonargs"), (Style::Pairs, "pairs")];
 
-/// One call of a module that is not rplay's own.
+/// A call of a module that rplay does not implement.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Order {
-    /// As messages and the module's log call it: `community.general.archive`, or the short name of one in `library/`.
+    /// Its name in messages and in the module's log: `community.general.archive`, or the short name of one in
+    /// `library/`.
     pub name: String,
     pub style: Style,
-    /// The module's file; of one in Python a bundle of it and the module_utils that only it uses.
+    /// The module file; for Python, a bundle with the module_utils that only it uses.
     pub content: Value,
-    /// What all modules in Python share: a bundle with `ansible.module_utils.basic`.
+    /// The shared part of all Python modules: a bundle with `ansible.module_utils.basic`.
     pub base: Option<Value>,
-    /// The module's name within its bundle.
+    /// The name of the module in its bundle.
     pub package: String,
-    /// The program that runs it, with its arguments; `None`: that of its first line, for Python one that is looked for.
+    /// The interpreter with its arguments; `None` means that of the shebang line, or for Python a discovered one.
     pub interpreter: Option<String>,
-    /// Names and paths under which Python is looked for.
+    /// Names and paths of Python interpreters to try.
     pub candidates: Vec<String>,
     pub args: Map,
-    /// What modules are told beside their arguments, without the prefix `_ansible_`.
+    /// Settings for modules besides their arguments, without the prefix `_ansible_`.
     pub settings: Map,
-    /// The folder in which modules may make temporary ones; `None`: the usual one.
+    /// The parent of modules' temporary directories; `None` for the default.
     pub remote_tmp: Option<String>,
 }
 
 impl Order {
-    /// As arguments of a call.
+    /// The arguments of a call.
     pub fn into_args(self) -> Map {
         let style = STYLES.iter().find(|(style, _)| *style == self.style).map_or("", |(_, word)| word);
         data! {
@@ -68,12 +69,11 @@ impl Order {
         }
     }
 
-    /// From the arguments of a call.
+    /// Parses the arguments of a call.
     ///
-    /// # Errors
-    /// They are none that [`Order::into_args`] makes.
+    /// # Errors If they were not created by [`Order::into_args`].
     pub fn read(args: &Map) -> Result<Order, Failure> {
-        let wrong = |name: &str| Failure::new(format!("the controller sent no `{name}` for a module to run"));
+        let wrong = |name: &str| Failure::new(format!("the controller did not send `{name}` for the module"));
         let text = |name: &str| args.get(name).and_then(Value::as_str).map(str::to_owned);
         let map = |name: &str| args.get(name).and_then(Value::as_map).cloned().ok_or_else(|| wrong(name));
         let style = text("style").and_then(|word| STYLES.iter().find(|(_, known)| *known == word));

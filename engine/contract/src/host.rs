@@ -1,4 +1,4 @@
-//! The machine that a module looks at and changes.
+//! The machine that a module inspects and changes.
 
 use std::{
     collections::HashMap,
@@ -12,39 +12,39 @@ use rplay_wire::{Blob, Mode};
 
 use crate::Cancel;
 
-/// Bytes of output that are kept unless a task says otherwise: both streams of a process together.
+/// Default limit in bytes of a process's output: both streams together.
 pub const MAX_OUTPUT: usize = 32 << 20;
 
-/// Where content comes from that stayed with the controller.
+/// Provides content that stayed on the controller.
 pub trait BlobSource: Send + Sync {
-    /// Puts the content into a file that is readable by the present user alone, and returns its path.
-    /// Blocks until the controller has sent it.
+    /// Stores the content in a file that only the current user can read, and returns its path. Blocks until the
+    /// controller has sent it.
     fn fetch(&self, blob: &Blob) -> io::Result<PathBuf>;
 }
 
-/// Where a call sends the content of a file to (`fetch`).
+/// Receives the content of a file that a call sends (`fetch`).
 pub trait ContentTarget: Send + Sync {
-    /// Sends the next piece, of which `left` bytes follow. Blocks while the controller is behind.
+    /// Sends the next piece, after which `left` bytes follow. Blocks while the controller is slower.
     fn send(&self, piece: Vec<u8>, left: u64) -> io::Result<()>;
 }
 
-/// For calls that carry all they need.
+/// For calls without blobs.
 pub struct NoBlobs;
 
 impl BlobSource for NoBlobs {
     fn fetch(&self, blob: &Blob) -> io::Result<PathBuf> {
-        Err(io::Error::new(io::ErrorKind::NotFound, format!("nobody has the content sha256:{}", blob.sha256)))
+        Err(io::Error::new(io::ErrorKind::NotFound, format!("no source for the content sha256:{}", blob.sha256)))
     }
 }
 
-/// The host as one call sees it.
+/// The host, as seen by one call.
 #[derive(Clone)]
 pub struct Host {
     /// Added to the environment of each process that is started.
     pub environment: Vec<(String, String)>,
-    /// Whether this is check mode. Only to soften observations, never to decide about changing: what an
-    /// earlier task would have made (a repository, a unit, a folder) is not there in check mode, and a
-    /// module that misses it then plans a change with a warning instead of failing. The runner sets it.
+    /// Whether this is check mode. Only used to relax observations, never to decide about changes: something that an
+    /// earlier task would have created (a repository, a unit, a directory) does not exist in check mode, and a module
+    /// that misses it plans a change with a warning instead of failing. Set by the runner.
     pub check: bool,
     /// Whether the differences are shown. What takes long to find out for them is found out only then.
     pub diff: bool,
@@ -52,7 +52,7 @@ pub struct Host {
     content: Option<Arc<dyn ContentTarget>>,
     cancel: Cancel,
     max_output: usize,
-    /// What making changes gave to warn about, for the present call.
+    /// Warnings from making changes, for the current call.
     warnings: Arc<Mutex<Vec<String>>>,
 }
 
@@ -79,18 +79,18 @@ impl Host {
         self.content.as_deref()
     }
 
-    /// Bytes: so much of what a process prints, or of other text of unknown length, is kept.
+    /// Limit in bytes of a process's output, and of other text of unknown length.
     pub fn max_output(&self) -> usize {
         self.max_output
     }
 
-    /// Adds a warning to the outcome of the call: what a change could not do, and did not have to. What is
-    /// known before goes into the plan.
+    /// Adds a warning to the call's outcome: something optional that a change could not do. Warnings that are known
+    /// before belong to the plan.
     pub fn warn(&self, warning: impl Into<String>) {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning.into());
     }
 
-    /// The warnings of the call, once.
+    /// Returns and clears the warnings of the call.
     pub(crate) fn take_warnings(&self) -> Vec<String> {
         std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -101,12 +101,12 @@ impl Host {
         self
     }
 
-    /// Whether the call is still wanted.
+    /// Whether the call was cancelled.
     pub fn cancel(&self) -> &Cancel {
         &self.cancel
     }
 
-    /// A process to start, with the call's environment. Its standard input is closed unless set.
+    /// A command with the call's environment. Its standard input is closed unless set.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.envs(self.environment.iter().map(|(k, v)| (k, v)));
@@ -114,7 +114,7 @@ impl Host {
         command
     }
 
-    /// A variable of the environment as the call's processes see it.
+    /// An environment variable, as the call's processes see it.
     pub fn variable(&self, name: &str) -> Option<String> {
         let set: HashMap<_, _> = self.environment.iter().map(|(k, v)| (k.as_str(), v)).collect();
         set.get(name).map(|v| v.to_string()).or_else(|| std::env::var(name).ok())

@@ -1,4 +1,4 @@
-//! What could not be done to a file, as a failure.
+//! Failures of file operations.
 
 use std::{io, path::Path};
 
@@ -19,28 +19,28 @@ pub fn io_failure(what: &str, path: &Path, error: &io::Error) -> Failure {
     }
 }
 
-/// A file attribute, as chattr(1) sets it, that forbids even root to change something.
+/// A file attribute (chattr(1)) that prevents changes even by root.
 pub struct Lock {
     name: &'static str,
     letter: char,
 }
 
 impl Lock {
-    /// Whether new names may still be added, where the file is a folder.
+    /// Whether new entries may still be added, if the file is a directory.
     pub fn takes_names(&self) -> bool {
         self.letter == 'a'
     }
 
-    /// The failure to do something to the file that is locked so.
+    /// The failure of an operation on the locked file.
     pub fn failure(&self, what: &str, path: &Path) -> Failure {
         let Lock { name, letter } = self;
         let reason = Errno::EPERM.desc();
-        Failure::new(format!("cannot {what} {}: {reason}, as it is {name} (attribute `{letter}`)", path.display()))
-            .help(format!("take the attribute away first, by the module file with `attributes: -{letter}`"))
+        Failure::new(format!("cannot {what} {}: {reason}, because it is {name} (attribute `{letter}`)", path.display()))
+            .help(format!("remove the attribute first, with the module file and `attributes: -{letter}`"))
     }
 }
 
-/// Whether what stands at the path itself is immutable or append-only. `None` where nobody can tell.
+/// Whether the path itself is immutable or append-only. `None` if this cannot be determined.
 pub fn locked(path: &Path) -> Option<Lock> {
     let found = statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty()).ok()?.stx_attributes;
     if found.contains(StatxAttributes::IMMUTABLE) {

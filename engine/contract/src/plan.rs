@@ -1,4 +1,4 @@
-//! What a module returns: the changes it would make, each with how to make it.
+//! The result of a module: the changes it would make, each with its implementation.
 
 use std::fmt::Display;
 
@@ -6,43 +6,43 @@ use rplay_wire::{Diff, Failure, Map, Value};
 
 use crate::{ArgFault, Args, Host};
 
-/// Something a host can be asked to do.
+/// A module: something that a host can be asked to do.
 pub trait Module: Args {
-    /// What the argument types cannot say (two that exclude each other, one that needs another). Run
-    /// before any host is touched when all arguments are constants, and again before [`Module::plan`].
+    /// Validates what argument types cannot express (mutually exclusive or dependent arguments). Called before any host
+    /// is touched if all arguments are constants, and again before [`Module::plan`].
     fn check(&self) -> Result<(), ArgFault> {
         Ok(())
     }
 
-    /// Looks at the host and says what is to be changed. It must not change anything: it also runs in
-    /// check mode.
+    /// Inspects the host and returns the changes to make. It must not change anything, since it also runs in check
+    /// mode.
     fn plan(self, host: &Host) -> Result<Plan, Failure>;
 }
 
 type Make = Box<dyn FnOnce(&Host, &mut Map) -> Result<bool, Failure>>;
 
-/// One change still to be made.
+/// A change to be made.
 pub struct Change {
-    /// What the change is, for people: "create directory /srv".
+    /// A description for people: "create directory /srv".
     pub what: String,
     pub diff: Option<Diff>,
-    /// Whether making it makes the task "changed".
+    /// Whether it makes the task "changed".
     counts: bool,
-    /// Counts as a change even when it fails: a command has been run, whatever came of it.
+    /// Whether it counts as a change even if it fails: a command ran, whatever its result.
     pub(crate) changed_even_if_failed: bool,
-    /// Set when only doing it shows what it changes; says so in check mode, where the call is then skipped.
+    /// Set if its effect is only known after making it: the reason for skipping the call in check mode.
     pub(crate) unpredictable: Option<String>,
     make: Make,
 }
 
 impl Change {
-    /// `make` carries the change out; what it learns by doing goes into the outcome's data.
+    /// `make` makes the change; it may add to the outcome's data.
     pub fn new(what: impl Into<String>, make: impl FnOnce(&Host, &mut Map) -> Result<(), Failure> + 'static) -> Self {
         Change::maybe(what, |host, data| make(host, data).map(|()| true))
     }
 
-    /// A change of which only the making shows whether anything was different (refreshing a cache):
-    /// `make` says so. Check mode, which cannot know, takes it for a change.
+    /// A change whose effect is known only after making it (refreshing a cache): `make` returns whether anything
+    /// changed. Check mode assumes that it does.
     pub fn maybe(
         what: impl Into<String>,
         make: impl FnOnce(&Host, &mut Map) -> Result<bool, Failure> + 'static,
@@ -57,25 +57,25 @@ impl Change {
         }
     }
 
-    /// Counts as a change even when it fails.
+    /// Makes it count as a change even if it fails.
     pub fn changed_even_if_failed(mut self) -> Self {
         self.changed_even_if_failed = true;
         self
     }
 
-    /// Does not count as a change: only waits. In check mode it is not done, and the call is skipped.
+    /// A change that only waits: it does not count, and in check mode the call is skipped.
     pub fn wait_only(self, reason: impl Into<String>) -> Self {
         self.auxiliary().unpredictable(reason)
     }
 
-    /// Cannot be foreseen: in check mode the call is skipped, for this reason, and nothing has changed.
+    /// Marks the effect as unpredictable: in check mode the call is skipped for this reason, without a change.
     pub fn unpredictable(mut self, reason: impl Into<String>) -> Self {
         self.unpredictable = Some(reason.into());
         self
     }
 
-    /// A change that serves another one (refreshing an index before packages are installed): it is made
-    /// like any other, but does not by itself make the task "changed".
+    /// A change that only serves another one (refreshing an index before packages are installed): it is made, but does
+    /// not make the task "changed".
     pub fn auxiliary(mut self) -> Self {
         self.counts = false;
         self
@@ -106,17 +106,17 @@ impl Change {
 type Then = Box<dyn FnOnce(&Host) -> Result<Plan, Failure>>;
 type Finish = Box<dyn FnOnce(&Host, &mut Map) -> Result<(), Failure>>;
 
-/// What a module found and what is to be done about it.
+/// The result of inspecting the host: data and changes to make.
 #[derive(Default)]
 pub struct Plan {
-    /// In the order they are to be made. None: the host is as it should be.
+    /// In order. Empty if the host is already as it should be.
     pub changes: Vec<Change>,
-    /// What was learnt by looking.
+    /// Data from inspecting the host.
     pub data: Map,
     /// Facts for the host, without the prefix `ansible_`.
     pub facts: Map,
     pub warnings: Vec<String>,
-    /// Set when there is nothing to do on purpose (`creates` exists); shown as "skipped" only if `skip`.
+    /// Set if there is deliberately nothing to do (`creates` exists); shown as "skipped" only if `skip`.
     pub skipped: Option<String>,
     /// Whether a failure of a change leaves `data` in the result, as that of a command does.
     pub is_kept: bool,
@@ -127,7 +127,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Nothing to change.
+    /// A plan without changes.
     pub fn unchanged() -> Self {
         Plan::default()
     }
@@ -166,7 +166,7 @@ impl Plan {
         Ok(self)
     }
 
-    /// As [`Plan::assumes`], for a plan that somebody else holds.
+    /// Like [`Plan::assumes`], for a plan by reference.
     pub fn assume(
         &mut self,
         host: &Host,
@@ -180,13 +180,13 @@ impl Plan {
         Ok(())
     }
 
-    /// As [`Plan::assumes`], where it is known that this is check mode.
+    /// Like [`Plan::assumes`], if this is known to be check mode.
     pub fn assumption(self, missing: impl Display) -> Self {
         self.warn(assumption(missing))
     }
 
-    /// What can only be planned once these changes are made: packages after their index was refreshed. In
-    /// check mode it is planned on the host as it is. Several follow each other in the order they were given.
+    /// Adds a plan that can only be made once these changes are made: packages after their index was refreshed. In
+    /// check mode it is made on the unchanged host. Several are made in order.
     pub fn then(mut self, plan: impl FnOnce(&Host) -> Result<Plan, Failure> + 'static) -> Self {
         self.then = Some(match self.then.take() {
             None => Box::new(plan),
@@ -195,8 +195,8 @@ impl Plan {
         self
     }
 
-    /// Runs at the end, also when nothing changed and in check mode: reads the final state into the data.
-    /// Several run in the order they were given.
+    /// Adds a function that runs at the end, also without changes and in check mode: it reads the final state into the
+    /// data. Several run in order.
     pub fn finish(mut self, finish: impl FnOnce(&Host, &mut Map) -> Result<(), Failure> + 'static) -> Self {
         self.finish = Some(match self.finish.take() {
             None => Box::new(finish),
@@ -209,7 +209,7 @@ impl Plan {
     }
 }
 
-/// The one sentence for what check mode misses because no earlier task has created it.
+/// The warning about something missing in check mode that an earlier task may create.
 fn assumption(missing: impl Display) -> String {
     format!("check mode: {missing} does not exist yet; assuming an earlier task creates it")
 }

@@ -1,8 +1,8 @@
-//! Collections: where they lie, and what each says about itself.
+//! Collections: where they are, and their metadata.
 //!
-//! A collection `NAMESPACE.NAME` is the folder `ansible_collections/NAMESPACE/NAME` of a place. Places are searched
-//! in Ansible's order: `collections/` beside the playbooks, the setting `collections_path`, the packages of the Python
-//! that has Ansible. Nothing is read before a name is asked for.
+//! A collection `NAMESPACE.NAME` is the directory `ansible_collections/NAMESPACE/NAME` of a place. Places are searched
+//! in Ansible's order: `collections/` next to the playbooks, the setting `collections_path`, the packages of the Python
+//! that has Ansible. Nothing is read before a name is looked up.
 
 mod name;
 mod python;
@@ -24,13 +24,13 @@ pub use supported::{ANSIBLE_VERSION, supports};
 
 use crate::{files, source::Source};
 
-/// The collections that are no folders: what every playbook knows.
+/// Collections without a directory, which every playbook knows.
 pub const BUILTIN: [&str; 2] = ["ansible.builtin", "ansible.legacy"];
 
-/// More redirections in a row than any real collection has lead back to themselves.
+/// Maximum number of consecutive redirections; more are certainly a cycle.
 const MAX_REDIRECTS: usize = 32;
 
-/// What becomes of a collection that does not support this version of Ansible.
+/// How to handle a collection that does not support this version of Ansible.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mismatch {
     Error,
@@ -45,39 +45,39 @@ pub struct Collection {
     /// `NAMESPACE.NAME`.
     pub name: Arc<str>,
     pub path: PathBuf,
-    /// What `meta/runtime.yml` says.
+    /// The content of `meta/runtime.yml`.
     pub runtime: Runtime,
-    /// Why that file could not be understood.
+    /// Why that file is invalid.
     pub fault: Option<String>,
 }
 
-/// All places of collections, and those that were looked for.
+/// All places of collections, and a cache of lookups.
 #[derive(Debug, Default)]
 pub struct Collections {
-    /// Each holds a folder `ansible_collections`.
+    /// Each contains a directory `ansible_collections`.
     places: Vec<PathBuf>,
     beside: RwLock<Vec<PathBuf>>,
-    /// Whether the packages of Python are a place.
+    /// Whether Python's packages are a place.
     with_python: bool,
-    /// The interpreter whose packages these are, if the settings name one.
+    /// The interpreter with these packages, if the settings name one.
     interpreter: Option<PathBuf>,
     packages: OnceLock<Vec<PathBuf>>,
     known: Mutex<HashMap<String, Option<Arc<Collection>>>>,
 }
 
-/// Where the name of a module leads.
+/// The result of routing a module name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Routed {
-    /// To this name, after all redirections; what is said of deprecated names on the way.
+    /// The name after all redirections, with deprecation messages.
     To { name: String, deprecated: Vec<String> },
-    /// It was removed; the message says what to use instead.
+    /// The module was removed; with the message.
     Removed(String),
-    /// Redirections lead in a circle.
+    /// The redirections form a cycle.
     Circle,
 }
 
 impl Collections {
-    /// Collections below these folders, and, `with_python`, in the packages of the Python that has Ansible.
+    /// Collections in these directories and, if `with_python`, in the packages of the Python that has Ansible.
     pub fn new(places: Vec<PathBuf>, with_python: bool) -> Self {
         let above = |path: PathBuf| match path.file_name() {
             Some(name) if name == "ansible_collections" => path.parent().map(Path::to_owned).unwrap_or(path),
@@ -86,23 +86,23 @@ impl Collections {
         Collections { places: places.into_iter().map(above).collect(), with_python, ..Collections::default() }
     }
 
-    /// The same with the packages of this interpreter instead of the one that is looked for.
+    /// Uses the packages of this interpreter instead of searching for one.
     pub fn with_interpreter(self, interpreter: Option<PathBuf>) -> Self {
         Collections { interpreter, ..self }
     }
 
-    /// Adds the collections beside the playbooks of a folder.
+    /// Adds the collections next to the playbooks of a directory.
     pub fn add_playbooks(&self, folder: &Path) {
         let place = folder.join("collections");
         if self.beside.read().contains(&place) || !place.join("ansible_collections").is_dir() {
             return;
         }
         self.beside.write().push(place);
-        // What was found stays; what was not may be there now.
+        // Found collections stay cached; missing ones may exist now.
         self.known.lock().retain(|_, found| found.is_some());
     }
 
-    /// The folders in which collections are looked for, in order.
+    /// The directories that are searched for collections, in order.
     pub fn places(&self) -> Vec<PathBuf> {
         let packages: &[PathBuf] = match self.with_python {
             true => self.packages.get_or_init(|| site_packages(self.interpreter.as_deref())),
@@ -123,7 +123,7 @@ impl Collections {
     fn look_for(&self, name: &str) -> Option<Collection> {
         let (namespace, short) = name.split_once('.').filter(|_| is_collection_name(name))?;
         let inner = Path::new("ansible_collections").join(namespace).join(short);
-        // The packages of Python are looked for only when nobody else has it.
+        // Python's packages are searched last.
         let near = self.beside.read().iter().chain(&self.places).map(|place| place.join(&inner)).find(|p| p.is_dir());
         let path = near.or_else(|| self.places().into_iter().map(|place| place.join(&inner)).find(|p| p.is_dir()))?;
         let file = path.join("meta/runtime.yml");
@@ -137,7 +137,7 @@ impl Collections {
         Some(Collection { name: name.into(), path, runtime, fault })
     }
 
-    /// The collection in whose folder a file lies, if it is one that is found under its name.
+    /// The collection that contains a file, if it is the one found under its name.
     pub fn of_path(&self, path: &Path) -> Option<Arc<Collection>> {
         let path = path.canonicalize().ok()?;
         let parts: Vec<&str> = path.iter().map(|part| part.to_str().unwrap_or_default()).collect();
@@ -146,8 +146,8 @@ impl Collections {
         path.starts_with(found.path.canonicalize().ok()?).then_some(found)
     }
 
-    /// The folder of a role: `NAMESPACE.COLLECTION.ROLE`, or a short name in one of the collections that are
-    /// searched. With it comes the collection.
+    /// The directory and collection of a role: `NAMESPACE.COLLECTION.ROLE`, or a short name in one of the searched
+    /// collections.
     pub fn role(&self, name: &str, search: &[Arc<str>]) -> Option<(PathBuf, Arc<Collection>)> {
         let within = |collection: &str, inner: &Path| {
             let found = self.find(collection)?;
@@ -161,7 +161,7 @@ impl Collections {
         }
     }
 
-    /// The file of a playbook `NAMESPACE.COLLECTION.PLAYBOOK`, with or without its ending.
+    /// The file of a playbook `NAMESPACE.COLLECTION.PLAYBOOK`, with or without its extension.
     pub fn playbook(&self, name: &str) -> Option<(PathBuf, Arc<Collection>)> {
         let (bare, endings): (&str, &[&str]) = match name.strip_suffix(".yml").or_else(|| name.strip_suffix(".yaml")) {
             Some(bare) => (bare, &[&name[bare.len() + 1..]]),
@@ -174,7 +174,7 @@ impl Collections {
         endings.iter().map(named).find(|path| path.is_file()).map(|path| (path, found))
     }
 
-    /// Where the full name of a module leads, by what the collections' `meta/runtime.yml` say.
+    /// Resolves a fully qualified module name by the collections' `meta/runtime.yml`.
     pub fn route(&self, name: &str) -> Routed {
         let mut name = name.to_owned();
         let mut deprecated = Vec::new();
@@ -197,7 +197,7 @@ impl Collections {
         Routed::Circle
     }
 
-    /// The file of a module or action plugin that a collection has itself, in any language.
+    /// The file of a module or action plugin in a collection, in any language.
     pub fn module_file(&self, name: &str) -> Option<PathBuf> {
         let qualified = Qualified::parse(name)?;
         let found = self.find(&qualified.collection)?;
@@ -210,7 +210,7 @@ impl Collections {
                 .flatten()
                 .map(|entry| entry.path())
                 .filter(|path| path.file_stem() == Some(stem) && path.is_file())
-                // The documentation of a module that is not Python is a file beside it.
+                // The documentation of a module that is not in Python is a file next to it.
                 .filter(|path| {
                     !path.extension().is_some_and(|end| ["yml", "yaml", "pyc", "md"].iter().any(|e| end == *e))
                 })
@@ -220,7 +220,7 @@ impl Collections {
         })
     }
 
-    /// The modules of a group of `module_defaults` (`NAMESPACE.COLLECTION.GROUP`), by their full names.
+    /// The modules of a `module_defaults` group (`NAMESPACE.COLLECTION.GROUP`), fully qualified.
     pub fn group(&self, name: &str) -> Vec<String> {
         let mut members = Vec::new();
         self.group_into(name, &mut members, &mut Vec::new());
@@ -246,7 +246,7 @@ impl Collections {
     }
 }
 
-/// The version of a collection, by `MANIFEST.json`, else by `galaxy.yml`; `None` where neither says one.
+/// The version of a collection, from `MANIFEST.json` or `galaxy.yml`; `None` if neither has one.
 pub fn version_of(folder: &Path) -> Option<String> {
     if let Ok(text) = files::read_text(&folder.join("MANIFEST.json")) {
         let json: serde_json::Value = serde_json::from_str(&text).ok()?;

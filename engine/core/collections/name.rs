@@ -1,18 +1,18 @@
-//! Names with their collection: `NAMESPACE.COLLECTION.RESOURCE`.
+//! Fully qualified names: `NAMESPACE.COLLECTION.RESOURCE`.
 
 use std::path::PathBuf;
 
-/// A name that says its collection.
+/// A fully qualified name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Qualified {
     /// `NAMESPACE.COLLECTION`.
     pub collection: String,
-    /// Folders within the collection's folder of that kind, then the name itself.
+    /// Directories inside the collection's directory of that kind, then the name itself.
     parts: Vec<String>,
 }
 
 impl Qualified {
-    /// Takes a name apart; `None` if it has fewer than three parts, or one that is no name.
+    /// Parses a name; `None` if it has fewer than three parts or an invalid one.
     pub fn parse(name: &str) -> Option<Self> {
         let mut parts = name.split('.');
         let (namespace, collection) = (parts.next()?, parts.next()?);
@@ -24,7 +24,7 @@ impl Qualified {
             .then_some(Qualified { collection, parts })
     }
 
-    /// The part after the collection, folders with dots between.
+    /// The part after the collection, with dots between directories.
     pub fn resource(&self) -> String {
         self.parts.join(".")
     }
@@ -34,18 +34,18 @@ impl Qualified {
         self.parts.last().map_or("", String::as_str)
     }
 
-    /// The name as people see it: folders within the collection left out.
+    /// The name as displayed: without directories inside the collection.
     pub fn shown(&self) -> String {
         format!("{}.{}", self.collection, self.short())
     }
 
-    /// Below the collection's folder of the kind.
+    /// The path inside the collection's directory of that kind.
     pub fn path(&self) -> PathBuf {
         self.parts.iter().collect()
     }
 }
 
-/// Whether it may be the name of a collection: two names of Python.
+/// Whether it is a valid collection name: two Python identifiers.
 pub fn is_collection_name(name: &str) -> bool {
     name.split_once('.').is_some_and(|(namespace, short)| is_name(namespace) && is_name(short))
 }

@@ -1,4 +1,4 @@
-//! The packages of the Python that has Ansible: `pip install ansible` brings collections.
+//! The packages of the Python that has Ansible: `pip install ansible` installs collections.
 
 use std::{
     env,
@@ -8,8 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The folders of packages that hold collections: those of the virtual environment, else of the interpreter of an
-/// `ansible` command in PATH, else of `python3`; or of one that is named alone. No Python is started.
+/// The package directories with collections: of the virtual environment, of the interpreter of an `ansible` command in
+/// PATH, or of `python3`; with `named`, only of that interpreter. No Python is started.
 pub fn site_packages(named: Option<&Path>) -> Vec<PathBuf> {
     if let Some(interpreter) = named {
         let prefix = interpreter.parent().and_then(Path::parent).unwrap_or(interpreter);
@@ -28,7 +28,7 @@ pub fn site_packages(named: Option<&Path>) -> Vec<PathBuf> {
     found
 }
 
-/// The prefix of the interpreter that a command in PATH is run by.
+/// The prefix of the interpreter that runs a command in PATH.
 fn of_command(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     let command = env::split_paths(&path).map(|folder| folder.join(name)).find(|command| command.is_file())?;
@@ -39,7 +39,7 @@ fn of_command(name: &str) -> Option<PathBuf> {
     Some(interpreter.parent()?.parent()?.to_owned())
 }
 
-/// The program after `#!`. One that is found by `env` is looked for beside the command.
+/// The program after `#!`. One that is run through `env` is searched for next to the command.
 fn interpreter(command: &Path) -> Option<PathBuf> {
     let mut head = Vec::new();
     File::open(command).ok()?.take(512).read_to_end(&mut head).ok()?;
@@ -52,7 +52,7 @@ fn interpreter(command: &Path) -> Option<PathBuf> {
     }
 }
 
-/// `PREFIX/lib/python3*/site-packages` and what distributions have instead.
+/// `PREFIX/lib/python3*/site-packages` and the equivalents of distributions.
 fn packages_below(prefix: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for lib in ["lib", "lib64", "local/lib"] {

@@ -1,4 +1,4 @@
-//! `meta/runtime.yml`: which names a collection has given away or given up, and its groups of modules.
+//! `meta/runtime.yml`: redirected, deprecated and removed names of a collection, and its action groups.
 
 use std::{collections::HashMap, path::Path};
 
@@ -7,27 +7,27 @@ use crate::{
     syntax::{Kind, Node, yaml},
 };
 
-/// What a collection's `meta/runtime.yml` says.
+/// The content of a collection's `meta/runtime.yml`.
 #[derive(Debug, Default)]
 pub struct Runtime {
-    /// The versions of Ansible it is for, such as `>=2.15.0`.
+    /// The supported versions of Ansible, such as `>=2.15.0`.
     pub requires_ansible: Option<String>,
     /// By kind (`modules`, `lookup`, `filter` ...), then by name.
     routes: HashMap<String, HashMap<String, Route>>,
     groups: HashMap<String, Group>,
 }
 
-/// What became of a name.
+/// What happened to a name.
 #[derive(Debug, Default)]
 pub struct Route {
     /// The full name to use instead.
     pub redirect: Option<String>,
     pub deprecation: Option<Removal>,
-    /// It is gone.
+    /// Set if it was removed.
     pub tombstone: Option<Removal>,
 }
 
-/// When something goes, or went, and what to do about it.
+/// When something is or was removed, and what to do about it.
 #[derive(Debug, Default)]
 pub struct Removal {
     pub text: Option<String>,
@@ -45,8 +45,7 @@ pub struct Group {
 impl Runtime {
     /// Reads the file.
     ///
-    /// # Errors
-    /// It cannot be read, is no YAML, or no mapping; in one sentence.
+    /// # Errors If it cannot be read, is not YAML, or is not a mapping; in one sentence.
     pub fn read(path: &Path) -> Result<Self, String> {
         let source = Source::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let node = yaml::load(&source)
@@ -77,7 +76,7 @@ impl Runtime {
         Runtime { requires_ansible: text(node.get("requires_ansible")), routes, groups }
     }
 
-    /// What it says of a name of a kind.
+    /// The entry for a name of a kind.
     pub fn route(&self, kind: &str, name: &str) -> Option<&Route> {
         self.routes.get(kind)?.get(name)
     }
@@ -106,7 +105,7 @@ impl Removal {
         }
     }
 
-    /// The warning about a name that goes, in Ansible's words.
+    /// The warning about a deprecated name, in Ansible's words.
     pub fn deprecated(&self, name: &str, collection: &str) -> String {
         let when = match (&self.date, &self.version) {
             (Some(date), _) => format!("in a release after {date}."),
@@ -117,7 +116,7 @@ impl Removal {
         format!("{name} has been deprecated.{text} This feature will be removed from collection '{collection}' {when}")
     }
 
-    /// The error about a name that is gone, in Ansible's words.
+    /// The error about a removed name, in Ansible's words.
     pub fn removed(&self, name: &str, collection: &str) -> String {
         let when = match (&self.date, &self.version) {
             (Some(date), _) => format!(" in a release after {date}."),
@@ -148,7 +147,7 @@ impl Group {
     }
 }
 
-/// A scalar as it was written: versions and dates may lack their quotes.
+/// A scalar as written: versions and dates may be unquoted.
 fn text(node: Option<&Node>) -> Option<String> {
     let node = node?;
     match &node.kind {

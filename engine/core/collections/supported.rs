@@ -1,14 +1,13 @@
-//! `requires_ansible`: the versions of Ansible that a collection is for.
+//! `requires_ansible`: the versions of Ansible that a collection supports.
 
 use std::cmp::Ordering;
 
-/// The version of ansible-core whose behaviour rplay has.
+/// The version of ansible-core that rplay is compatible with.
 pub const ANSIBLE_VERSION: &str = "2.19.14";
 
-/// Whether a list such as `>=2.15.0,<2.20` takes a version. The operators are those of Python's packages.
+/// Whether a specifier such as `>=2.15.0,<2.20` includes a version. The operators are those of Python packages.
 ///
-/// # Errors
-/// The part that is none.
+/// # Errors The invalid part.
 pub fn supports(wanted: &str, version: &str) -> Result<bool, String> {
     let mut all = true;
     for part in wanted.split(',').map(str::trim).filter(|part| !part.is_empty()) {
@@ -43,7 +42,7 @@ pub fn supports(wanted: &str, version: &str) -> Result<bool, String> {
     Ok(all)
 }
 
-/// The numbers of a release; what follows them (`b1`, `.dev0`) is passed over.
+/// The numbers of a release; a suffix (`b1`, `.dev0`) is ignored.
 fn numbers(version: &str) -> Option<Vec<u64>> {
     let mut numbers = Vec::new();
     for part in version.trim_start_matches('v').split('.') {

@@ -82,7 +82,7 @@ fn groups_may_extend_each_other() {
     assert!(collections.group("my.coll.none").is_empty());
 }
 
-/// A collection beside a playbook may come after its name was asked for.
+/// A collection next to a playbook may be added after its name was looked up.
 #[test]
 fn beside_playbooks_comes_first() {
     let (folder, collections) = installed();

@@ -1,4 +1,4 @@
-//! Finds modules that rplay has not natively, and what goes to hosts for them.
+//! Finds modules that rplay does not implement, and their files for hosts.
 
 use std::{
     collections::HashMap,
@@ -21,14 +21,14 @@ use crate::{
     python::{Core, CoreError, Pythons},
 };
 
-/// Where modules are looked for, and what is said of how they run.
+/// Where modules are searched, and how they run.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// Folders with modules, after those beside playbooks and in roles.
+    /// Module directories, searched after those next to playbooks and in roles.
     pub library: Vec<PathBuf>,
-    /// Folders with module_utils.
+    /// Directories with module_utils.
     pub module_utils: Vec<PathBuf>,
-    /// Folders with roles, whose `library/` is looked into as well.
+    /// Role directories, whose `library/` is searched as well.
     pub roles: Vec<PathBuf>,
     /// Folders with plugins, after those beside playbooks and in roles.
     pub filter_plugins: Vec<PathBuf>,
@@ -36,24 +36,24 @@ pub struct Settings {
     pub lookup_plugins: Vec<PathBuf>,
     /// The Python on this machine that has ansible-core.
     pub ansible_python: Option<PathBuf>,
-    /// The Python of hosts whose variables name none: a path, or `auto`.
+    /// The Python on hosts without a configured one: a path, or `auto`.
     pub interpreter: Option<String>,
-    /// Where modules make temporary folders on hosts.
+    /// Where modules create temporary directories on hosts.
     pub remote_tmp: Option<String>,
 }
 
-/// What surrounds a task that names a module.
+/// The context of a task that names a module.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Around<'a> {
-    /// The folder of the playbook.
+    /// The directory of the playbook.
     pub playbook: Option<&'a Path>,
-    /// The folder of the role in which the task stands.
+    /// The directory of the role that contains the task.
     pub role: Option<&'a Path>,
-    /// Collections that short names are looked for in.
+    /// Collections that are searched for short names.
     pub collections: &'a [Arc<str>],
 }
 
-/// Why a name leads to no module.
+/// Why a name resolves to no module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
     /// One sentence.
@@ -62,19 +62,19 @@ pub struct Missing {
     pub reason: Reason,
 }
 
-/// What is known of a name that leads to no module.
+/// What is known of a name without a module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// Nothing.
     Unknown,
-    /// Its collection is not here or has no such module, or it is one of a collection that was not named.
+    /// Its collection is not installed or has no such module, or the module is in a collection that is not searched.
     Elsewhere,
-    /// The module is there, but cannot be used in this way or not any more.
+    /// The module exists, but cannot be used.
     Refused,
 }
 
 impl Missing {
-    /// It is there, and cannot be used.
+    /// It exists but cannot be used.
     pub fn refused(msg: String) -> Self {
         Missing { msg, help: None, reason: Reason::Refused }
     }
@@ -83,14 +83,14 @@ impl Missing {
 /// What ansible-core has under a name.
 pub enum OfCore {
     Module(&'static ExternalModule),
-    /// It has moved to this name; what is to be told of the old one.
+    /// It moved to this name; with a deprecation message.
     Moved {
         to: String,
         deprecated: Option<String>,
     },
 }
 
-/// Finds modules; each is read once a run.
+/// Finds modules; each is read once per run.
 pub struct Finder {
     pub settings: Settings,
     pub(super) collections: Arc<Collections>,
@@ -99,7 +99,7 @@ pub struct Finder {
     pub(super) plugged: Plugged,
     /// What ansible-core says of its names.
     runtime: OnceLock<Runtime>,
-    /// By the path and the full name.
+    /// By path and full name.
     known: Mutex<HashMap<(PathBuf, String), &'static ExternalModule>>,
     payloads: Mutex<HashMap<PathBuf, Arc<OnceLock<Result<Payload, PayloadError>>>>>,
 }
@@ -113,8 +113,8 @@ impl Finder {
         Finder { settings, collections, pythons, library, plugged, runtime, known, payloads }
     }
 
-    /// The module in a `library/` that a short name stands for: beside the playbook, in the role, in the configured
-    /// folders. Such a one comes before one of ansible-core.
+    /// The module of a short name in a `library/`: next to the playbook, in the role, or in the configured directories.
+    /// It takes precedence over one of ansible-core.
     pub fn in_library(&self, name: &str, around: Around<'_>) -> Option<&'static ExternalModule> {
         let near = around.playbook.into_iter().chain(around.role).map(|folder| folder.join("library"));
         let found = near.into_iter().find_map(|folder| self.library.find(&folder, name));
@@ -136,10 +136,9 @@ impl Finder {
         self.module(found, format!("ansible.legacy.{name}"), around).ok()
     }
 
-    /// The module of a collection that lies in this file.
+    /// The module of a collection in this file.
     ///
-    /// # Errors
-    /// It cannot be read.
+    /// # Errors If it cannot be read.
     pub fn of_collection(
         &self,
         name: &str,
@@ -149,7 +148,7 @@ impl Finder {
         self.module(file, name.to_owned(), around)
     }
 
-    /// Why a full name cannot be used though it is there: its work is done on the controller.
+    /// Why an existing module cannot be used: its action plugin does the work on the controller.
     pub fn acts(&self, name: &str) -> Option<Missing> {
         let qualified = Qualified::parse(name)?;
         let found = self.collections.find(&qualified.collection)?;
@@ -159,7 +158,7 @@ impl Finder {
         (plugin.is_file() || routed && !moved).then(|| needs_action(name))
     }
 
-    /// Why there is no module of a full name.
+    /// Why there is no module of a fully qualified name.
     pub fn lacks(&self, name: &str) -> Missing {
         let Some(qualified) = Qualified::parse(name) else {
             return Missing { msg: format!("there is no module `{name}`"), help: None, reason: Reason::Unknown };
@@ -182,13 +181,12 @@ impl Finder {
         }
     }
 
-    /// A module of ansible-core itself, or where one has moved from there.
+    /// A module of ansible-core, or the new name of one that moved.
     ///
-    /// # Errors
-    /// There is none, or no ansible-core to look into.
+    /// # Errors If there is none, or no ansible-core.
     pub fn of_core(&self, name: &str, around: Around<'_>) -> Result<OfCore, Missing> {
         let core = self.pythons.core().map_err(|error| Missing {
-            msg: format!("there is no module `{name}` here, and ansible-core was not found to look there: {error}"),
+            msg: format!("there is no module `{name}` here, and ansible-core was not found: {error}"),
             help: Some(CoreError::help().to_owned()),
             reason: Reason::Unknown,
         })?;
@@ -202,8 +200,7 @@ impl Finder {
         let Some(route) = self.core_runtime(core).route("modules", name) else {
             let full = self.anywhere(name);
             let reason = if full.is_some() { Reason::Elsewhere } else { Reason::Unknown };
-            let help =
-                full.map(|full| format!("write `{full}`, or name its collection with the keyword `collections`"));
+            let help = full.map(|full| format!("use `{full}`, or add its collection to the keyword `collections`"));
             return Err(Missing { msg: format!("there is no module `{name}`"), help, reason });
         };
         if let Some(tombstone) = &route.tombstone {
@@ -233,7 +230,7 @@ impl Finder {
         })
     }
 
-    /// Folders called `ansible_collections`.
+    /// Directories named `ansible_collections`.
     fn roots(&self) -> Vec<PathBuf> {
         self.collections
             .places()
@@ -243,13 +240,13 @@ impl Finder {
             .collect()
     }
 
-    /// Whether a short name may be one of a module, for a reader that does not know what surrounds the task; the
-    /// resolver says it exactly. `file` is where it stands.
+    /// Whether a short name may be a module, for a reader that does not know the task's context; the resolver decides
+    /// exactly. `file` contains the task.
     pub fn may_be(&self, name: &str, file: Option<&Path>) -> bool {
         if !crate::collections::is_name(name) {
             return false;
         }
-        // A file of tasks lies in the role's `tasks/`, a playbook in its own folder, or either some folders deeper.
+        // A task file is in the role's `tasks/`, a playbook in its own directory, or either in a subdirectory.
         let folders: Vec<&Path> = file.into_iter().flat_map(Path::ancestors).skip(1).take(4).collect();
         let beside = |folder: &&Path| {
             let around = Around { playbook: Some(folder), ..Around::default() };
@@ -261,26 +258,25 @@ impl Finder {
         }
         match self.of_core(name, Around::default()) {
             Ok(_) => true,
-            // A module that is refused, or found only elsewhere, is reported where its surroundings are known.
+            // A module that is rejected, or found only elsewhere, is reported where its context is known.
             Err(missing) => missing.reason != Reason::Unknown,
         }
     }
 
-    /// What goes to hosts for a module; made once.
+    /// The files that a host needs for a module; created once.
     ///
-    /// # Errors
-    /// See [`PayloadError`].
+    /// # Errors See [`PayloadError`].
     pub fn payload(&self, module: &ExternalModule) -> Result<Payload, PayloadError> {
         let slot = self.payloads.lock().entry(module.path.clone()).or_default().clone();
         slot.get_or_init(|| payload::of(module, &self.pythons)).clone()
     }
 
-    /// The Python on this machine that has ansible-core, if there is one.
+    /// The Python on the controller that has ansible-core, if there is one.
     pub fn python(&self) -> Option<PathBuf> {
         self.pythons.core().ok().map(|core| core.python.clone())
     }
 
-    /// The version of ansible-core that modules are told.
+    /// The ansible-core version that is passed to modules.
     pub fn version(&self) -> String {
         self.pythons.core().map_or_else(|_| "2.19.0".to_owned(), |core| core.version.clone())
     }
@@ -291,14 +287,14 @@ impl Finder {
             return Ok(found);
         }
         let content = files::read(&path).map_err(|error| {
-            Missing::refused(format!("the module `{full_name}` cannot be read: {}: {error}", path.display()))
+            Missing::refused(format!("cannot read the module `{full_name}`: {}: {error}", path.display()))
         })?;
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let style = Style::of(&file, &content);
         let is_python = style == Style::Python;
         let is_own = full_name.starts_with("ansible.legacy.");
         let near = around.role.into_iter().chain(around.playbook).map(|folder| folder.join("module_utils"));
-        // Beside the `library/` in which it lies, which may be another role's.
+        // Next to its `library/`, which may be in another role.
         let own = path.parent().and_then(Path::parent).map(|folder| folder.join("module_utils")).filter(|_| is_own);
         let mut utils: Vec<PathBuf> = Vec::new();
         for folder in own.into_iter().chain(near).chain(self.settings.module_utils.iter().cloned()) {

@@ -1,4 +1,4 @@
-//! Files of modules in a folder.
+//! Module files in a directory.
 
 use std::{
     collections::HashMap,
@@ -8,19 +8,19 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// Endings of files that are no modules.
+/// File extensions that are not modules.
 const OTHERS: [&str; 12] = ["pyc", "pyo", "swp", "bak", "rpm", "md", "txt", "rst", "yaml", "yml", "ini", "orig"];
 
-/// What folders hold, each read once.
+/// The content of directories, each read once.
 #[derive(Debug, Default)]
 pub(super) struct Library {
     files: Mutex<HashMap<PathBuf, Arc<HashMap<String, PathBuf>>>>,
-    /// Folders within a folder.
+    /// Subdirectories by directory.
     within: Mutex<HashMap<PathBuf, Arc<Vec<PathBuf>>>>,
 }
 
 impl Library {
-    /// The module of that name in a folder itself.
+    /// The module of that name directly in a directory.
     pub fn find(&self, folder: &Path, name: &str) -> Option<PathBuf> {
         let known = self.folders().get(folder).cloned();
         let found = known.unwrap_or_else(|| {
@@ -31,7 +31,7 @@ impl Library {
         found.get(name).cloned()
     }
 
-    /// The module of that name in a folder or in those within it, two levels deep.
+    /// The module of that name in a directory or its subdirectories, up to two levels deep.
     pub fn find_below(&self, folder: &Path, name: &str) -> Option<PathBuf> {
         let known = self.within.lock().get(folder).cloned();
         let within = known.unwrap_or_else(|| {
@@ -58,7 +58,7 @@ pub(super) fn folders_in(folder: &Path) -> Vec<PathBuf> {
 
 fn read(folder: &Path) -> HashMap<String, PathBuf> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
-    // Of several with one name that in Python comes first.
+    // Among files with the same name, Python takes precedence.
     paths.sort_by_key(|path| (path.extension().is_none_or(|end| end != "py"), path.clone()));
     let mut found = HashMap::new();
     for path in paths {

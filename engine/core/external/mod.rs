@@ -1,8 +1,8 @@
-//! Modules that rplay has not natively: of collections, of ansible-core, and users' own.
+//! Modules that rplay does not implement: of collections, of ansible-core, and users' own.
 //!
-//! What [`Finder`] finds is an [`ExternalModule`]; `plan` says in which order names are looked for. [`Finder::payload`] is what goes to
-//! a host for it. Names and meta data are read here, without Python; only to bundle a Python module with the
-//! module_utils that it imports needs ansible-core.
+//! [`Finder`] returns an [`ExternalModule`]; `plan` defines the search order. [`Finder::payload`] returns the files
+//! that a host needs for it. Names and metadata are read here, without Python; ansible-core is only needed to bundle a
+//! Python module with the module_utils that it imports.
 
 mod finder;
 mod library;
@@ -16,30 +16,30 @@ pub use style::Style;
 
 use std::path::PathBuf;
 
-/// A module as a task that names it finds it. Each is kept for the life of the process, so that it can be passed on
-/// like a native one.
+/// A module as found for a task. It is kept for the lifetime of the process, so that it can be passed around like a
+/// native one.
 #[derive(Debug)]
 pub struct ExternalModule {
-    /// `community.general.archive`, `ansible.builtin.expect`, or `ansible.legacy.mine` of a `library/`.
+    /// `community.general.archive`, `ansible.builtin.expect`, or `ansible.legacy.mine` for one in a `library/`.
     pub full_name: String,
-    /// The last word of its name.
+    /// The last part of its name.
     pub name: String,
     pub path: PathBuf,
     pub style: Style,
-    /// The program that its first line names, without `#!`.
+    /// The program in its shebang line, without `#!`.
     pub shebang: Option<String>,
-    /// Folders with module_utils of the user, the nearest first.
+    /// The user's module_utils directories, nearest first.
     pub utils: Vec<PathBuf>,
-    /// Folders called `ansible_collections` that its imports are looked for in.
+    /// Directories named `ansible_collections` that are searched for its imports.
     pub roots: Vec<PathBuf>,
 }
 
 impl ExternalModule {
-    /// The collection that it is of; `None` for one of a `library/`.
+    /// Its collection; `None` for one in a `library/`.
     pub fn collection(&self) -> Option<&str> {
         match self.full_name.strip_suffix(&self.name)?.strip_suffix('.')? {
             "ansible.legacy" => None,
-            // Names of collections have two words; what follows are folders within.
+            // Names of collections have two parts; further ones are directories.
             name => name.match_indices('.').nth(1).map_or(Some(name), |(at, _)| name.get(..at)),
         }
     }

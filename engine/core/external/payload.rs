@@ -1,4 +1,4 @@
-//! What goes to a host for a module, made once a run and kept between runs.
+//! The files that a host needs for a module, created once per run and cached between runs.
 
 use std::path::PathBuf;
 
@@ -10,9 +10,9 @@ use crate::python::{Cache, CoreError, Stamp};
 /// Files on the controller that a host needs for a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
-    /// The module's own file.
+    /// The module file itself.
     File(PathBuf),
-    /// Bundles of Python: what all modules share, and what is the module's own; each with its SHA-256.
+    /// Python bundles: the part shared by all modules, and the module's own; each with its SHA-256.
     Bundles { base: (String, PathBuf), own: (String, PathBuf) },
 }
 
@@ -26,19 +26,18 @@ pub struct PayloadError {
 
 /// The payload of a module.
 ///
-/// # Errors
-/// Its Python is wrong, something that it imports is not there, or there is no ansible-core to bundle it from.
+/// # Errors If its Python is invalid, an import is missing, or there is no ansible-core to bundle it.
 pub(super) fn of(module: &ExternalModule, pythons: &crate::python::Pythons) -> Result<Payload, PayloadError> {
     if module.style != Style::Python {
         return Ok(Payload::File(module.path.clone()));
     }
     let about = |reason: String| PayloadError {
-        msg: format!("the module {} cannot be prepared: {reason}", module.full_name),
+        msg: format!("cannot prepare the module {}: {reason}", module.full_name),
         help: None,
     };
     let core = pythons.core().map_err(|error| PayloadError {
         msg: format!(
-            "the module {} is written in Python and needs ansible-core on this machine: {error}",
+            "the module {} is written in Python and needs ansible-core on the controller: {error}",
             module.full_name
         ),
         help: Some(CoreError::help()),
@@ -61,10 +60,10 @@ pub(super) fn of(module: &ExternalModule, pythons: &crate::python::Pythons) -> R
     let with = json!({ "path": path, "package": package, "utils": utils, "collections": roots, "folder": folder });
     let note = pythons.ask("build", with).map_err(|error| about(error.to_string()))?;
     cache.keep(&key, &note);
-    bundles(&note, cache).ok_or_else(|| about(format!("what was written to {folder} cannot be read again")))
+    bundles(&note, cache).ok_or_else(|| about(format!("cannot read back the bundle in {folder}")))
 }
 
-/// The payload of a note, if all files of which it was made are as they were.
+/// The cached payload, if none of its source files has changed.
 fn kept(note: &Json, cache: &Cache) -> Option<Payload> {
     let read = note.get("read")?.as_array()?;
     let absent = note.get("absent")?.as_array()?;

@@ -1,26 +1,26 @@
-//! In which language a module is, and how it wants its arguments.
+//! The language of a module, and how it expects its arguments.
 
 use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-/// By the conventions of Ansible; told by what is in the file.
+/// Ansible's conventions, recognized by the content of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// Python that uses module_utils: it has to be bundled with them.
+    /// Python with module_utils: it must be bundled with them.
     Python,
-    /// A program that is given a file with JSON: a binary, or a text that says `WANT_JSON`.
+    /// A program that gets a JSON file: a binary, or a script that contains `WANT_JSON`.
     Json,
-    /// A text in which a word stands for the arguments.
+    /// A script with a placeholder for the arguments.
     JsonArgs,
-    /// Any other text: a program that is given a file with `key=value` words.
+    /// Any other script: it gets a file of `key=value` words.
     Pairs,
     /// For Windows.
     PowerShell,
 }
 
 static IMPORTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    // At any depth: an import may stand in a function or in `try`.
+    // At any indentation: an import may be in a function or in `try`.
     Regex::new(concat!(
         r"(?m)^[ \t]*(?:from[ \t]+(?:ansible\.module_utils|ansible_collections\.[\w.]+\.module_utils|\.+[\w.]*)[\w.]*[ \t]+import\b",
         r"|from[ \t]+ansible[ \t]+import[ \t]+module_utils\b",
@@ -51,13 +51,13 @@ impl Style {
     }
 }
 
-/// Whether the beginning holds bytes that are in no text.
+/// Whether the beginning contains bytes that do not occur in text.
 fn is_binary(content: &[u8]) -> bool {
     let head = content.get(..1024).unwrap_or(content);
     head.iter().any(|byte| matches!(byte, 0..=6 | 14..=26 | 28..=31 | 127))
 }
 
-/// The program that the first line names, without `#!`.
+/// The program in the shebang line, without `#!`.
 pub(super) fn shebang(content: &[u8]) -> Option<String> {
     let line = content.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     Some(String::from_utf8_lossy(line).trim().to_owned())

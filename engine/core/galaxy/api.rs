@@ -6,14 +6,14 @@ use serde_json::Value as Json;
 
 use super::{Galaxy, GalaxyError, Result, request::RequestError, server::Server, version::Version};
 
-/// More pages than any list of versions has.
+/// Maximum number of pages of a version list.
 const MOST_PAGES: usize = 500;
 
 /// A server during one run of the command.
 pub struct Api<'g> {
     galaxy: &'g Galaxy,
     pub server: &'g Server,
-    /// The root of its API, and the versions it has with their paths.
+    /// The root of its API, and its API versions with their paths.
     root: OnceCell<(String, BTreeMap<String, String>)>,
     authorization: OnceCell<Option<String>>,
 }
@@ -36,7 +36,7 @@ pub struct RoleEntry {
     pub github_user: String,
     pub github_repo: String,
     pub branch: Option<String>,
-    /// Names, and addresses where the server says them.
+    /// Names, and URLs if the server provides them.
     pub versions: Vec<(String, Option<String>)>,
 }
 
@@ -45,7 +45,7 @@ impl<'g> Api<'g> {
         Api { galaxy, server, root: OnceCell::new(), authorization: OnceCell::new() }
     }
 
-    /// What is sent with each request, fetched once.
+    /// The authorization header of each request; fetched once.
     pub fn authorization(&self) -> Result<Option<&str>> {
         if let Some(known) = self.authorization.get() {
             return Ok(known.as_deref());
@@ -62,7 +62,7 @@ impl<'g> Api<'g> {
         Ok(self.authorization.get_or_init(|| made).as_deref())
     }
 
-    /// The token that an authority gives for the one that lasts.
+    /// Exchanges a permanent token for an access token.
     fn exchanged(&self, url: &str, token: &str) -> Result<String> {
         let mut request = self.galaxy.request(self.server.validate_certs, self.server.timeout, url);
         request.method = "POST".to_owned();
@@ -80,7 +80,7 @@ impl<'g> Api<'g> {
         self.galaxy.json(self.server, authorization, url)
     }
 
-    /// The root of the API: the address itself, or `api/` below it.
+    /// The root of the API: the URL itself, or `api/` below it.
     fn root(&self) -> Result<&(String, BTreeMap<String, String>)> {
         if let Some(known) = self.root.get() {
             return Ok(known);
@@ -114,7 +114,7 @@ impl<'g> Api<'g> {
         })))
     }
 
-    /// The root of the API, without the slash at its end.
+    /// The root of the API, without a trailing slash.
     pub fn root_url(&self) -> Result<&str> {
         Ok(self.root()?.0.trim_end_matches('/'))
     }
@@ -133,7 +133,7 @@ impl<'g> Api<'g> {
         }
     }
 
-    /// An address that the server gave, which may lack the server.
+    /// The full URL for one from the server, which may lack the host.
     fn absolute(&self, url: &str) -> Result<String> {
         if url.contains("://") {
             return Ok(url.to_owned());
@@ -144,7 +144,7 @@ impl<'g> Api<'g> {
         Ok(format!("{}/{}", &root[..end], url.trim_start_matches('/')))
     }
 
-    /// The versions of a collection; none when the server does not have it.
+    /// The versions of a collection; none if the server does not have it.
     pub fn versions(&self, name: &str) -> Result<Vec<Version>> {
         let (namespace, short) = name.split_once('.').unwrap_or((name, ""));
         let mut url = format!("{}collections/{namespace}/{short}/versions/?limit=100", self.version_root("v3")?);
@@ -157,7 +157,7 @@ impl<'g> Api<'g> {
             };
             let entries = json.get("data").or_else(|| json.get("results")).and_then(Json::as_array);
             for entry in entries.into_iter().flatten() {
-                // A version that is none is passed over: others may still do.
+                // Invalid versions are ignored.
                 versions.extend(entry.get("version").and_then(Json::as_str).and_then(|text| Version::parse(text).ok()));
             }
             match json.pointer("/links/next").or_else(|| json.get("next")).and_then(Json::as_str) {
@@ -165,10 +165,10 @@ impl<'g> Api<'g> {
                 None => return Ok(versions),
             }
         }
-        Err(GalaxyError::new(format!("the list of versions of {name} on {} has no end", self.server.url)))
+        Err(GalaxyError::new(format!("the version list of {name} on {} does not end", self.server.url)))
     }
 
-    /// All about one version of a collection.
+    /// The details of one version of a collection.
     pub fn detail(&self, name: &str, version: &Version) -> Result<Detail> {
         let (namespace, short) = name.split_once('.').unwrap_or((name, ""));
         let url = format!("{}collections/{namespace}/{short}/versions/{version}/", self.version_root("v3")?);
@@ -190,7 +190,7 @@ impl<'g> Api<'g> {
         })
     }
 
-    /// A role `USER.NAME`; `None` when the server does not have it.
+    /// A role `USER.NAME`; `None` if the server does not have it.
     pub fn role(&self, name: &str) -> Result<Option<RoleEntry>> {
         let Some((user, short)) = name.rsplit_once('.') else {
             return Err(GalaxyError::new(format!(
@@ -236,7 +236,7 @@ impl<'g> Api<'g> {
         }))
     }
 
-    /// Roles that hold all these words.
+    /// Roles that match all these words.
     pub fn search_roles(&self, words: &[String], filters: &[(&str, String)]) -> Result<Json> {
         let mut url = format!("{}search/roles/?", self.version_root("v1")?);
         if !words.is_empty() {
@@ -249,7 +249,7 @@ impl<'g> Api<'g> {
     }
 }
 
-/// A value for an address: what is not unreserved becomes `%XX`.
+/// Percent-encodes everything except unreserved characters.
 fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()

@@ -1,5 +1,5 @@
-//! Archives of collections and roles. They come from anywhere, so nothing in one is believed: no name leaves the
-//! target, no link leads out of it, and what is unpacked is bounded.
+//! Archives of collections and roles. They are untrusted: no name and no link may lead out of the target, and the
+//! unpacked size is limited.
 
 use std::{
     collections::HashSet,
@@ -14,17 +14,16 @@ use tar::{Archive, Builder, EntryType, Header};
 
 use super::{GalaxyError, Result};
 
-/// More than any collection holds: an archive beyond it is one that was made to fill disks.
+/// Maximum unpacked size: a larger archive was made to fill disks.
 const MOST_BYTES: u64 = 2 << 30;
 const MOST_ENTRIES: usize = 200_000;
 
-/// Unpacks an archive, packed with gzip or not, into an empty folder.
+/// Unpacks an archive, gzipped or not, into an empty directory.
 ///
-/// `strip` is the number of leading folders that are left out of every name.
+/// `strip` is the number of leading directories that are removed from every name.
 ///
-/// # Errors
-/// It cannot be read or written, or holds what no archive of content holds: absolute names, `..`, hard links, devices,
-/// links out of the folder, the same file twice.
+/// # Errors If it cannot be read or written, or contains anything suspicious: absolute names, `..`, hard links,
+/// devices, links out of the directory, the same file twice.
 pub fn unpack(archive: &Path, target: &Path, strip: usize) -> Result<()> {
     let file = File::open(archive).map_err(|error| GalaxyError::file(archive, error))?;
     let mut reader = BufReader::new(file);
@@ -33,14 +32,14 @@ pub fn unpack(archive: &Path, target: &Path, strip: usize) -> Result<()> {
         .starts_with(&[0x1f, 0x8b]);
     let reader: Box<dyn Read> = if packed { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
     entries(Archive::new(reader.take(MOST_BYTES + 1)), target, strip)
-        .map_err(|error| GalaxyError::new(format!("{} cannot be unpacked: {error}", archive.display())))
+        .map_err(|error| GalaxyError::new(format!("cannot unpack {}: {error}", archive.display())))
 }
 
 fn entries(mut archive: Archive<impl Read>, target: &Path, strip: usize) -> io::Result<()> {
     let refuse = |message: String| Err(io::Error::other(message));
     let mut left = MOST_BYTES;
     let mut made: HashSet<PathBuf> = HashSet::new();
-    // Links are made at the end, so that nothing is written through one.
+    // Links are created at the end, so that nothing is written through one.
     let mut links: Vec<(PathBuf, PathBuf)> = Vec::new();
     for (count, entry) in archive.entries()?.enumerate() {
         let mut entry = entry?;
@@ -60,16 +59,16 @@ fn entries(mut archive: Archive<impl Read>, target: &Path, strip: usize) -> io::
             EntryType::Directory => fs::create_dir_all(&path)?,
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
                 if !made.insert(inner.clone()) {
-                    return refuse(format!("`{}` is there twice", inner.display()));
+                    return refuse(format!("duplicate entry `{}`", inner.display()));
                 }
                 left = match left.checked_sub(entry.size()) {
                     Some(left) => left,
-                    None => return refuse(format!("it holds more than {MOST_BYTES} bytes")),
+                    None => return refuse(format!("it contains more than {MOST_BYTES} bytes")),
                 };
                 if let Some(parent) = path.parent() {
                     fs::create_dir_all(parent)?;
                 }
-                // As Ansible has it: a program stays one, all else of the mode is ours.
+                // As in Ansible, only the executable bit of the mode is kept.
                 let mode = if entry.header().mode()? & 0o100 != 0 { 0o755 } else { 0o644 };
                 let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?;
                 io::copy(&mut entry, &mut file)?;
@@ -77,16 +76,18 @@ fn entries(mut archive: Archive<impl Read>, target: &Path, strip: usize) -> io::
             }
             EntryType::Symlink => {
                 let Some(to) = entry.link_name()? else {
-                    return refuse(format!("`{}` leads nowhere", inner.display()));
+                    return refuse(format!("the link `{}` has no target", inner.display()));
                 };
                 if !made.insert(inner.clone()) {
-                    return refuse(format!("`{}` is there twice", inner.display()));
+                    return refuse(format!("duplicate entry `{}`", inner.display()));
                 }
                 links.push((inner, to.into_owned()));
             }
-            // What git archives and pax archives say about themselves.
+            // Metadata of git archives and pax archives.
             EntryType::XGlobalHeader | EntryType::XHeader => {}
-            kind => return refuse(format!("`{}` is neither file, folder nor link ({kind:?})", inner.display())),
+            kind => {
+                return refuse(format!("`{}` is neither a file, a directory nor a link ({kind:?})", inner.display()));
+            }
         }
     }
     for (inner, to) in links {
@@ -99,11 +100,11 @@ fn entries(mut archive: Archive<impl Read>, target: &Path, strip: usize) -> io::
         }
         symlink(&to, &path)?;
     }
-    // Links to links may together lead where none of them does by itself.
+    // Several links together may lead out, even if none does on its own.
     all_inside(target)
 }
 
-/// A name without `.`, if it is relative and holds no `..`.
+/// A name without `.`, if it is relative and contains no `..`.
 fn inside(name: &Path) -> Option<PathBuf> {
     let mut inner = PathBuf::new();
     for part in name.components() {
@@ -116,7 +117,7 @@ fn inside(name: &Path) -> Option<PathBuf> {
     Some(inner)
 }
 
-/// Whether a link at `inner` with this target stays within the folder.
+/// Whether a link at `inner` with this target stays inside the directory.
 fn stays_inside(inner: &Path, to: &Path) -> bool {
     let mut depth = inner.components().count() as i64 - 1;
     for part in to.components() {
@@ -133,8 +134,7 @@ fn stays_inside(inner: &Path, to: &Path) -> bool {
     true
 }
 
-/// # Errors
-/// A link below the folder really leads out of it.
+/// # Errors If a link below the directory leads out of it.
 pub fn all_inside(folder: &Path) -> io::Result<()> {
     let root = folder.canonicalize()?;
     let mut open = vec![root.clone()];
@@ -152,20 +152,19 @@ pub fn all_inside(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// An entry of an archive to be written.
+/// An entry to be written to an archive.
 pub enum Content {
     Folder,
-    /// Its mode in the archive is 0644, or 0755 for programs.
+    /// Its mode in the archive is 0644, or 0755 for executables.
     File(PathBuf),
     Bytes(Vec<u8>),
     /// A link with a relative target.
     Link(PathBuf),
 }
 
-/// Writes an archive packed with gzip, under its name only when it is whole.
+/// Writes a gzipped archive, which gets its name only when it is complete.
 ///
-/// # Errors
-/// A file cannot be read, or the archive not be written.
+/// # Errors If a file cannot be read, or the archive cannot be written.
 pub fn pack(archive: &Path, entries: &[(String, Content)], now: u64) -> Result<()> {
     let folder = archive.parent().unwrap_or(Path::new("."));
     let write = || -> io::Result<()> {
@@ -211,7 +210,7 @@ pub fn pack(archive: &Path, entries: &[(String, Content)], now: u64) -> Result<(
         new.persist(archive).map_err(|error| error.error)?;
         Ok(())
     };
-    write().map_err(|error| GalaxyError::new(format!("{} cannot be written: {error}", archive.display())))
+    write().map_err(|error| GalaxyError::new(format!("cannot write {}: {error}", archive.display())))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Collections from their folders: the choice of files, and archives made of them.
+//! Builds collections from directories: selects files and writes archives.
 
 use std::{
     collections::BTreeMap,
@@ -17,28 +17,27 @@ use super::{
 /// `galaxy collection build`.
 #[derive(Debug, Default)]
 pub struct BuildOptions {
-    /// Folders of collections; the working folder when there is none.
+    /// Directories of collections; by default the working directory.
     pub folders: Vec<PathBuf>,
-    /// Where the archives are put.
+    /// Output directory of the archives.
     pub output: PathBuf,
     pub force: bool,
 }
 
-/// What a collection consists of.
+/// The content of a collection.
 pub struct Built {
     pub about: About,
     /// The two JSON files.
     pub manifest: Vec<u8>,
     pub files: Vec<u8>,
-    /// By name: folders, files, links.
+    /// By name: directories, files, links.
     pub entries: Vec<(String, Content)>,
 }
 
 impl Galaxy {
-    /// Makes archives of collections.
+    /// Builds archives of collections.
     ///
-    /// # Errors
-    /// A folder is no collection, or the archive is there and `force` is not said.
+    /// # Errors If a directory is not a collection, or an archive exists and `force` is not set.
     pub fn build(&self, options: &BuildOptions) -> Result<()> {
         let here = [PathBuf::from(".")];
         let folders = if options.folders.is_empty() { &here[..] } else { &options.folders };
@@ -73,7 +72,7 @@ impl Galaxy {
         Ok(())
     }
 
-    /// What a folder with a `galaxy.yml` makes as a collection.
+    /// The collection built from a directory with a `galaxy.yml`.
     pub(super) fn built(&self, folder: &Path) -> Result<Built> {
         let galaxy = GalaxyYml::read(folder)?;
         let about = galaxy.about;
@@ -91,7 +90,7 @@ impl Galaxy {
         let mut found = BTreeMap::new();
         self.gather(&root, &root, &ignored, directives.as_ref(), &mut found)?;
         if directives.is_some() {
-            // Folders that only hold what was left out are left out.
+            // Directories with only excluded content are excluded.
             let kept: Vec<String> =
                 found.iter().filter(|(_, c)| !matches!(c, Content::Folder)).map(|(n, _)| n.clone()).collect();
             found.retain(|name, content| {
@@ -147,7 +146,7 @@ impl Galaxy {
             }
             if about.is_symlink() {
                 let Ok(real) = path.canonicalize() else {
-                    return Err(GalaxyError::new(format!("the link {} leads nowhere", path.display())));
+                    return Err(GalaxyError::new(format!("the link {} has no target", path.display())));
                 };
                 match (relative(root, folder, &real), real.is_dir()) {
                     (Some(to), _) => drop(found.insert(name, Content::Link(to))),
@@ -170,12 +169,12 @@ impl Galaxy {
     }
 }
 
-/// Patterns of the usual ones that hold in every folder.
+/// Default patterns that apply in every directory.
 fn is_everywhere(pattern: &str) -> bool {
     matches!(pattern, ".git" | "*.pyc" | "*.retry")
 }
 
-/// The way from a folder to a place in the collection; `None` for one outside.
+/// The relative path from a directory to a place in the collection; `None` if it is outside.
 fn relative(root: &Path, from: &Path, to: &Path) -> Option<PathBuf> {
     let inner = to.strip_prefix(root).ok()?;
     let up = from.strip_prefix(root).ok()?.components().count();

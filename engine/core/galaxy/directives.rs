@@ -1,14 +1,14 @@
-//! Which files belong to a collection: patterns of `build_ignore`, and directives as a `MANIFEST.in` has them.
+//! Which files belong to a collection: patterns of `build_ignore`, and directives like those of `MANIFEST.in`.
 
 use std::path::Path;
 
 use super::{GalaxyError, Result};
 
-/// Whether a name matches a shell pattern; `*` matches slashes, too, as Python's fnmatch has it.
+/// Whether a name matches a shell pattern; as in Python's fnmatch, `*` also matches slashes.
 pub fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut at, mut on) = (0, 0);
-    // Where the last star was, and how far it reached.
+    // The position of the last star, and how far it reached.
     let mut star: Option<(usize, usize)> = None;
     while on < name.len() {
         let step = match pattern.get(at) {
@@ -37,11 +37,11 @@ pub fn matches(pattern: &str, name: &str) -> bool {
     pattern[at..].iter().all(|c| *c == '*')
 }
 
-/// The length of a `[...]` that takes the character.
+/// The length of a `[...]` that matches the character.
 fn set(pattern: &[char], c: char) -> Option<usize> {
     let negated = pattern.get(1) == Some(&'!');
     let begin = if negated { 2 } else { 1 };
-    // A bracket right at the beginning stands for itself.
+    // A bracket right at the beginning is literal.
     let end = (begin + 1..pattern.len()).find(|at| pattern[*at] == ']');
     let Some(end) = end else { return (c == '[').then_some(1) };
     let inner = &pattern[begin..end];
@@ -74,10 +74,10 @@ enum Directive {
     Prune(String),
 }
 
-/// Directives in order; each adds files or takes them away.
+/// Directives in order; each adds or removes files.
 pub struct Directives(Vec<Directive>);
 
-/// Those that hold before a collection's own: all content that Ansible knows.
+/// Directives before a collection's own: all content that Ansible knows.
 fn usual_before() -> Vec<String> {
     let mut lines: Vec<String> =
         ["include meta/*.yml", "include *.txt *.md *.rst *.license COPYING LICENSE"].map(str::to_owned).into();
@@ -92,7 +92,7 @@ fn usual_before() -> Vec<String> {
     lines
 }
 
-/// Those that hold after them.
+/// Directives after a collection's own.
 fn usual_after(namespace: &str, name: &str) -> Vec<String> {
     vec![
         format!("exclude galaxy.yml galaxy.yaml MANIFEST.json FILES.json {namespace}-{name}-*.tar.gz"),
@@ -102,10 +102,9 @@ fn usual_after(namespace: &str, name: &str) -> Vec<String> {
 }
 
 impl Directives {
-    /// A collection's own directives among the usual ones.
+    /// A collection's own directives, between the default ones.
     ///
-    /// # Errors
-    /// A line is no directive.
+    /// # Errors If a line is not a directive.
     pub fn parse(own: &[String], omit_usual: bool, namespace: &str, name: &str) -> Result<Self> {
         let mut lines = if omit_usual { Vec::new() } else { usual_before() };
         lines.extend(own.iter().cloned());
@@ -139,7 +138,7 @@ impl Directives {
 impl Directive {
     fn parse(line: &str) -> Result<Self> {
         let mut words = line.split_whitespace().map(str::to_owned);
-        let wrong = || GalaxyError::new(format!("`{line}` is no directive of a manifest"));
+        let wrong = || GalaxyError::new(format!("`{line}` is not a manifest directive"));
         let action = words.next().unwrap_or_default();
         let mut folder = String::new();
         if action.starts_with("recursive-") || matches!(action.as_str(), "graft" | "prune") {
@@ -163,7 +162,7 @@ impl Directive {
     }
 }
 
-/// A pattern against a path: `*` stays within a folder, `**` does not.
+/// Matches a path: `*` stays within a directory, `**` does not.
 fn path_matches(pattern: &str, name: &str) -> bool {
     let pattern: Vec<&str> = pattern.trim_matches('/').split('/').collect();
     let name: Vec<&str> = name.split('/').collect();
@@ -173,7 +172,7 @@ fn path_matches(pattern: &str, name: &str) -> bool {
 fn parts_match(pattern: &[&str], name: &[&str]) -> bool {
     match pattern {
         [] => name.is_empty(),
-        // The last part `**.py` matches files of any depth.
+        // A final `**.py` matches files at any depth.
         [last] if last.starts_with("**") => name.last().is_some_and(|name| matches(&last[1..], name)),
         [first, rest @ ..] if *first == "**" => (0..=name.len()).any(|skip| parts_match(rest, &name[skip..])),
         [first, rest @ ..] => name.first().is_some_and(|part| matches(first, part)) && parts_match(rest, &name[1..]),
@@ -203,7 +202,7 @@ fn below(folder: &str, patterns: &[String], name: &str) -> bool {
     })
 }
 
-/// A pattern that any part of the path, or the path, matches.
+/// Whether a pattern matches the path or any part of it.
 fn anywhere(patterns: &[String], name: &str) -> bool {
     patterns.iter().any(|pattern| {
         let pattern = pattern.trim_start_matches('/');
@@ -230,7 +229,7 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, name), taken, "{pattern} {name}");
         }
-        // No pattern makes it go through all ways to match.
+        // No pattern makes it try all possible matches.
         assert!(!matches(&("a*".repeat(50) + "b"), &"a".repeat(2000)));
     }
 

@@ -1,4 +1,4 @@
-//! Takes collections with what they need into a folder, to be installed where no server is reached.
+//! Downloads collections with their dependencies into a directory, for offline installation.
 
 use std::{collections::HashSet, fs, path::PathBuf};
 
@@ -20,10 +20,9 @@ pub struct DownloadOptions {
 }
 
 impl Galaxy {
-    /// Downloads archives and writes a requirements.yml beside them.
+    /// Downloads archives and writes a requirements.yml next to them.
     ///
-    /// # Errors
-    /// As those of an installation.
+    /// # Errors Same as for an installation.
     pub fn download_collections(&self, options: &DownloadOptions) -> Result<()> {
         let folder = PathBuf::from(crate::source::absolute(&options.path));
         let unwritten = |error: std::io::Error| GalaxyError::file(&folder, error);

@@ -1,4 +1,4 @@
-//! Repositories, by the user's own git.
+//! Clones repositories with the user's git.
 
 use std::{
     path::Path,
@@ -7,14 +7,13 @@ use std::{
 
 use super::{GalaxyError, Result};
 
-/// Takes a repository at a branch, tag or commit into a folder that is not there yet.
+/// Clones a branch, tag or commit of a repository into a directory that must not exist.
 ///
-/// # Errors
-/// git is not there, or fails; its own words are in the message.
+/// # Errors If git is missing or fails; the message contains its output.
 pub fn clone(repository: &str, version: Option<&str>, target: &Path) -> Result<()> {
-    // What looks like an option is none: `--` ends them, and git refuses a version with a dash itself.
+    // Nothing is taken for an option: `--` ends them, and git itself rejects a version with a dash.
     if repository.starts_with('-') || version.is_some_and(|version| version.starts_with('-')) {
-        return Err(GalaxyError::new(format!("`{repository}` is no repository")));
+        return Err(GalaxyError::new(format!("`{repository}` is not a repository")));
     }
     let mut command = git();
     command.args(["clone", "--quiet", "--", repository]).arg(target);
@@ -27,10 +26,9 @@ pub fn clone(repository: &str, version: Option<&str>, target: &Path) -> Result<(
     Ok(())
 }
 
-/// An archive of what a folder of a repository holds in git at its checked-out commit.
+/// Archives the tracked content of a repository's directory at the checked-out commit.
 ///
-/// # Errors
-/// As [`clone`].
+/// # Errors Same as [`clone`].
 pub fn archive(repository: &Path, target: &Path) -> Result<()> {
     let mut command = git();
     command.arg("-C").arg(repository).args(["archive", "--format=tar", "HEAD", "-o"]).arg(target);
@@ -39,7 +37,7 @@ pub fn archive(repository: &Path, target: &Path) -> Result<()> {
 
 fn git() -> Command {
     let mut command = Command::new("git");
-    // Nobody is there to answer; commands of other transports (`ext::`) are not for sources that others name.
+    // Nobody can answer prompts; transports that run commands (`ext::`) are not allowed for untrusted sources.
     command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ALLOW_PROTOCOL", "file:git:http:https:ssh").stdin(Stdio::null());
     command
 }
@@ -58,7 +56,7 @@ fn run(command: &mut Command, repository: &str) -> Result<()> {
     }
 }
 
-/// The address without the login that it may hold.
+/// The URL without credentials.
 fn masked(repository: &str) -> String {
     match repository.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?))) {
         Some((scheme, (login, rest))) if !login.contains('/') => format!("{scheme}://********@{rest}"),

@@ -1,4 +1,4 @@
-//! The first files of a new collection or role.
+//! Skeletons of collections and roles.
 
 use std::{
     fs,
@@ -12,16 +12,15 @@ use crate::collections::is_collection_name;
 #[derive(Debug, Default)]
 pub struct InitOptions {
     pub name: String,
-    /// The folder in which it is made.
+    /// The parent directory.
     pub path: PathBuf,
     pub force: bool,
 }
 
 impl Galaxy {
-    /// Makes the folder of a new collection.
+    /// Creates the skeleton of a collection.
     ///
-    /// # Errors
-    /// It is there already, or its name is none.
+    /// # Errors If it exists, or its name is invalid.
     pub fn init_collection(&self, options: &InitOptions) -> Result<()> {
         let name = &options.name;
         let Some((namespace, short)) = name.split_once('.').filter(|_| is_collection_name(name)) else {
@@ -59,14 +58,13 @@ impl Galaxy {
         Ok(())
     }
 
-    /// Makes the folder of a new role.
+    /// Creates the skeleton of a role.
     ///
-    /// # Errors
-    /// It is there already, or its name cannot be that of a folder.
+    /// # Errors If it exists, or its name is not a valid directory name.
     pub fn init_role(&self, options: &InitOptions) -> Result<()> {
         let name = &options.name;
         if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
-            return Err(GalaxyError::new(format!("`{name}` cannot be the name of a role")));
+            return Err(GalaxyError::new(format!("`{name}` is not a valid role name")));
         }
         let folder = options.path.join(name);
         begin(&folder, "role", options.force)?;
@@ -103,7 +101,7 @@ fn begin(folder: &Path, what: &str, force: bool) -> Result<()> {
     }
     if folder.exists() && !force {
         return Err(GalaxyError::new(format!(
-            "- the directory {} already exists. You can use --force to re-initialize this directory; what is in the files of a new {what} is then lost.",
+            "- the directory {} already exists. You can use --force to re-initialize this directory; the content of the files of a new {what} will be lost.",
             folder.display()
         )));
     }

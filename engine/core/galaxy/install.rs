@@ -1,4 +1,5 @@
-//! Installs collections: each is unpacked beside its place, checked against its manifest, and put there in one step.
+//! Installs collections: each is unpacked next to its destination, verified against its manifest, and moved there
+//! atomically.
 
 use std::{
     collections::HashSet,
@@ -23,7 +24,7 @@ use super::{
     version::{Range, Version},
 };
 
-/// What lies in a place under this beginning is not finished.
+/// Name prefix of unfinished directories.
 const UNFINISHED: &str = ".rplay-";
 
 /// `galaxy collection install`.
@@ -35,15 +36,15 @@ pub struct InstallOptions {
     pub no_deps: bool,
     pub upgrade: bool,
     pub prereleases: bool,
-    /// No server is asked.
+    /// Do not contact any server.
     pub offline: bool,
     pub ignore_errors: bool,
     pub signatures: SignatureOptions,
-    /// `--signature`: more of them for all that is wanted.
+    /// `--signature`: further signatures of the named collections.
     pub more_signatures: Vec<String>,
 }
 
-/// A collection whose content is at hand.
+/// A collection whose content is already local.
 pub(super) struct AtHand {
     pub about: About,
     pub content: Hand,
@@ -56,20 +57,20 @@ pub(super) enum Hand {
 }
 
 impl Galaxy {
-    /// Installs collections and what they need.
+    /// Installs collections and their dependencies.
     ///
-    /// # Errors
-    /// Something cannot be had, read or written, or versions do not fit together. What was installed before stays.
+    /// # Errors If something cannot be fetched, read or written, or versions conflict. Previously installed collections
+    /// are kept.
     pub fn install_collections(&self, options: &InstallOptions) -> Result<()> {
         let place =
-            self.collections_path.first().ok_or_else(|| GalaxyError::new("there is no place for collections"))?;
+            self.collections_path.first().ok_or_else(|| GalaxyError::new("no collections path is configured"))?;
         let folder = collections_folder(place);
         let scratch = tempfile::tempdir().map_err(|error| GalaxyError::new(error.to_string()))?;
         self.say("Starting galaxy collection install process");
         let force = options.force || options.force_with_deps;
         let there = in_folder(&folder);
         let (roots, at_hand) = self.at_hand(&options.wanted, scratch.path())?;
-        // A collection elsewhere is enough for what is only wanted; one that is replaced is replaced here.
+        // A requirement is met by a collection in any place; a collection that is replaced is replaced here.
         let mut installed: Vec<Installed> = there.values().cloned().collect();
         installed.extend(self.installed().into_iter().filter(|one| !there.contains_key(&one.name)));
         let is_there = |name: &str, range: &Range| {
@@ -174,7 +175,7 @@ impl Galaxy {
                 let about = About::read(&stage.path())?;
                 if about.full_name() != one.name || about.version != one.version.to_string() {
                     return Err(GalaxyError::new(format!(
-                        "the archive of '{label}' holds {}:{}",
+                        "the archive of '{label}' contains {}:{}",
                         about.full_name(),
                         about.version
                     )));
@@ -200,9 +201,9 @@ impl Galaxy {
         self.take(&detail.download_url, authorization.map(|word| (api.server, word)), detail.sha256.as_deref(), path)
     }
 
-    /// Everything of a collection's folder that belongs to the collection.
+    /// Copies everything in a collection's directory that belongs to the collection.
     fn copy_folder(&self, from: &Path, to: &Path) -> Result<()> {
-        let unwritten = |error: io::Error| GalaxyError::new(format!("{} cannot be copied: {error}", from.display()));
+        let unwritten = |error: io::Error| GalaxyError::new(format!("cannot copy {}: {error}", from.display()));
         if !from.join("galaxy.yml").is_file() && !from.join("galaxy.yaml").is_file() {
             let listed = listed(from)?;
             for name in ["MANIFEST.json", "FILES.json"] {
@@ -229,7 +230,7 @@ impl Galaxy {
         Ok(())
     }
 
-    /// Fetches what is wanted by its place; what is wanted by name, and what each place turned out to hold.
+    /// Fetches collections that are given by location. Returns those given by name, and the content of each location.
     pub(super) fn at_hand(
         &self,
         wanted: &[Wanted],
@@ -292,7 +293,9 @@ impl Galaxy {
             for (about, content) in found {
                 let name = about.full_name();
                 if let Some(server_less) = one.name.as_ref().filter(|wanted| **wanted != name) {
-                    return Err(GalaxyError::new(format!("{server_less} is wanted, but its source holds {name}")));
+                    return Err(GalaxyError::new(format!(
+                        "{server_less} was requested, but its source contains {name}"
+                    )));
                 }
                 let range = Range::parse(&format!("=={}", about.version))?;
                 roots.push((name.clone(), range, None));
@@ -300,7 +303,7 @@ impl Galaxy {
                 at_hand.push(AtHand { about, content, signatures: one.signatures.clone() });
             }
         }
-        // The last place that was named for a collection is the one it is taken from.
+        // The last location given for a collection is used.
         let ranges: Vec<(String, Version)> = at_hand
             .iter()
             .map(|one| Ok((one.about.full_name(), Version::parse(&one.about.version)?)))
@@ -315,7 +318,7 @@ impl Galaxy {
 }
 
 impl About {
-    /// Of a folder that somebody works in: `galaxy.yml` goes before a manifest.
+    /// For a working directory, where `galaxy.yml` takes precedence over a manifest.
     fn read_source(folder: &Path) -> Result<Self> {
         match folder.join("galaxy.yml").is_file() || folder.join("galaxy.yaml").is_file() {
             true => About::from_galaxy_yml(folder),
@@ -357,7 +360,7 @@ fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(mode))
 }
 
-/// A folder beside the final place, where something becomes whole before anybody sees it.
+/// A directory next to the destination, in which something is completed before it becomes visible.
 pub(super) struct Stage {
     folder: tempfile::TempDir,
 }
@@ -365,7 +368,7 @@ pub(super) struct Stage {
 impl Stage {
     pub fn beside(target: &Path) -> Result<Self> {
         let parent = target.parent().unwrap_or(Path::new("."));
-        let failed = |error: io::Error| GalaxyError::new(format!("{} cannot be written: {error}", parent.display()));
+        let failed = |error: io::Error| GalaxyError::new(format!("cannot write {}: {error}", parent.display()));
         fs::create_dir_all(parent).map_err(failed)?;
         sweep(parent);
         let folder = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(parent).map_err(failed)?;
@@ -378,14 +381,14 @@ impl Stage {
         self.folder.path().join("new")
     }
 
-    /// A folder in which something is unpacked of which only a part is wanted.
+    /// A directory to unpack something of which only a part is needed.
     pub fn raw(&self) -> Result<PathBuf> {
         let raw = self.folder.path().join("raw");
         fs::create_dir(&raw).map_err(|error| GalaxyError::file(&raw, error))?;
         Ok(raw)
     }
 
-    /// Takes a folder within the stage as what is put into place.
+    /// Selects a subdirectory as the content to install.
     pub fn adopt(&self, folder: &Path) -> Result<()> {
         let new = self.path();
         fs::remove_dir(&new)
@@ -394,8 +397,7 @@ impl Stage {
         fs::set_permissions(&new, Permissions::from_mode(0o755)).map_err(|error| GalaxyError::file(&new, error))
     }
 
-    /// # Errors
-    /// A listed file is missing or not what its checksum says.
+    /// # Errors If a listed file is missing or does not match its checksum.
     pub fn check_listed(folder: &Path, listed: &[super::manifest::Listed]) -> Result<()> {
         for entry in listed {
             let path = folder.join(&entry.name);
@@ -403,14 +405,11 @@ impl Stage {
                 None => fs::create_dir_all(&path).map_err(|error| GalaxyError::file(&path, error))?,
                 Some(wanted) => {
                     let found = sha256_of(&path).map_err(|error| {
-                        GalaxyError::new(format!(
-                            "the collection lacks `{}`, which FILES.json lists: {error}",
-                            entry.name
-                        ))
+                        GalaxyError::new(format!("`{}` is listed in FILES.json but missing: {error}", entry.name))
                     })?;
                     if found != *wanted {
                         return Err(GalaxyError::new(format!(
-                            "Checksum mismatch for '{}' inside the collection: {found}, where FILES.json says {wanted}",
+                            "Checksum mismatch for '{}' inside the collection: expected {wanted} by FILES.json, found {found}",
                             entry.name
                         )));
                     }
@@ -420,7 +419,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Removes what the manifest does not list, after all that it lists was checked.
+    /// Removes files that the manifest does not list, once all listed ones were verified.
     pub fn keep_listed(&self, listed: &[super::manifest::Listed]) -> Result<()> {
         let folder = self.path();
         Stage::check_listed(&folder, listed)?;
@@ -436,16 +435,16 @@ impl Stage {
         Ok(())
     }
 
-    /// Puts it into its place in one step; what was there is removed afterwards.
+    /// Moves it to its destination atomically, and then removes the previous content.
     pub fn put(self, target: &Path) -> Result<()> {
         let new = self.path();
-        let failed = |error: io::Error| GalaxyError::new(format!("{} cannot be written: {error}", target.display()));
+        let failed = |error: io::Error| GalaxyError::new(format!("cannot write {}: {error}", target.display()));
         if target.symlink_metadata().is_ok() {
             let old = self.folder.path().join("old");
             match renameat2(AT_FDCWD, &new, AT_FDCWD, target, RenameFlags::RENAME_EXCHANGE) {
-                // What was there now lies in the stage, and goes with it.
+                // The previous content is now in the stage and removed with it.
                 Ok(()) => return Ok(()),
-                // File systems that cannot exchange.
+                // For file systems that cannot exchange directories.
                 Err(nix::errno::Errno::EINVAL | nix::errno::Errno::ENOSYS) => {
                     fs::rename(target, &old).map_err(failed)?;
                 }
@@ -456,7 +455,7 @@ impl Stage {
     }
 }
 
-/// Removes what was left by installations that were killed more than a day ago.
+/// Removes leftovers of installations that were killed more than a day ago.
 fn sweep(parent: &Path) {
     let day = Duration::from_secs(24 * 3600);
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
@@ -465,13 +464,13 @@ fn sweep(parent: &Path) {
             .and_then(|about| about.modified())
             .is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > day));
         if old && entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
-            // Somebody else may sweep as well.
+            // Another process may remove it at the same time.
             let _ = fs::remove_dir_all(entry.path());
         }
     }
 }
 
-/// The folders beside a collection in which earlier installations say where it came from.
+/// The directories next to a collection in which earlier installations recorded its origin.
 fn remove_infos(folder: &Path, name: &str) {
     let begin = format!("{name}-");
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -483,7 +482,7 @@ fn remove_infos(folder: &Path, name: &str) {
     }
 }
 
-/// `NAME-VERSION.info/GALAXY.yml`: where a collection came from.
+/// `NAME-VERSION.info/GALAXY.yml`: the origin of a collection.
 fn write_info(folder: &Path, one: &Chosen, server: &str, detail: &Detail) -> Result<()> {
     let (namespace, short) = one.name.split_once('.').unwrap_or((&one.name, ""));
     let quoted = |text: &str| serde_json::Value::from(text).to_string();

@@ -1,4 +1,4 @@
-//! The collections that are installed, and their list.
+//! Installed collections, and `galaxy collection list`.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json, json};
 use super::{Galaxy, GalaxyError, Result, manifest::About};
 use crate::collections::is_collection_name;
 
-/// How `galaxy collection list` shows them.
+/// The output format of `galaxy collection list`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ListFormat {
     #[default]
@@ -26,18 +26,18 @@ pub enum ListFormat {
 pub struct Installed {
     pub name: String,
     pub path: PathBuf,
-    /// `None` where nothing says what it is: a tree somebody works on.
+    /// `None` without metadata, as in a working tree.
     pub about: Option<About>,
 }
 
 impl Installed {
-    /// As it is shown; `*` where it is not known.
+    /// The displayed version; `*` if unknown.
     pub fn version(&self) -> &str {
         self.about.as_ref().map_or("*", |about| &about.version)
     }
 }
 
-/// The folder `ansible_collections` of a place, which may be it itself.
+/// The directory `ansible_collections` of a place, or the place itself if it is one.
 pub fn collections_folder(place: &Path) -> PathBuf {
     match place.file_name() {
         Some(name) if name == "ansible_collections" => place.to_owned(),
@@ -45,7 +45,7 @@ pub fn collections_folder(place: &Path) -> PathBuf {
     }
 }
 
-/// The collections of one folder `ansible_collections`, by name. Files and hidden folders are none.
+/// The collections in a directory `ansible_collections`, by name. Files and hidden directories are ignored.
 pub fn in_folder(folder: &Path) -> BTreeMap<String, Installed> {
     let folders = |path: &Path| -> Vec<(String, PathBuf)> {
         let entries = fs::read_dir(path).into_iter().flatten().flatten();
@@ -66,7 +66,7 @@ pub fn in_folder(folder: &Path) -> BTreeMap<String, Installed> {
 }
 
 impl Galaxy {
-    /// All installed collections, those of the first places first.
+    /// All installed collections, in order of their places.
     pub(super) fn installed(&self) -> Vec<Installed> {
         let folders = self.collections_path.iter().map(|place| collections_folder(place));
         folders.flat_map(|folder| in_folder(&folder).into_values()).collect()
@@ -74,8 +74,7 @@ impl Galaxy {
 
     /// Lists all collections, or one.
     ///
-    /// # Errors
-    /// Its name is none, or no place of collections is there.
+    /// # Errors If its name is invalid, or no place of collections exists.
     pub fn list_collections(&self, only: Option<&str>, format: ListFormat, given: &[PathBuf]) -> Result<()> {
         if let Some(name) = only.filter(|name| !is_collection_name(name)) {
             return Err(GalaxyError::new(format!(
@@ -153,7 +152,7 @@ fn table(folder: &Path, found: &BTreeMap<String, Installed>) -> String {
     text
 }
 
-/// One line, with spaces as Python's json writes them.
+/// JSON on one line, with spaces as in Python's json.
 fn python_json(json: &Json) -> String {
     match json {
         Json::Object(entries) => {

@@ -1,4 +1,4 @@
-//! `MANIFEST.json` and `FILES.json` of a collection, and the `galaxy.yml` they are made from.
+//! `MANIFEST.json` and `FILES.json` of a collection, and the `galaxy.yml` from which they are built.
 
 use std::{
     fs::{self, File},
@@ -17,15 +17,15 @@ use crate::{
     syntax::{Kind, Node, yaml},
 };
 
-/// What a collection says about itself.
+/// The metadata of a collection.
 #[derive(Clone, Debug)]
 pub struct About {
     pub namespace: String,
     pub name: String,
     pub version: String,
-    /// Names and ranges of the collections it needs.
+    /// Names and version ranges of its dependencies.
     pub dependencies: Vec<(String, String)>,
-    /// All of it, as it stands in `MANIFEST.json` under `collection_info`.
+    /// The complete content of `collection_info` in `MANIFEST.json`.
     pub info: Map<String, Json>,
 }
 
@@ -36,13 +36,13 @@ impl About {
 
     fn of(info: Map<String, Json>, from: &Path) -> Result<Self> {
         let text = |key: &str| {
-            let missing = || GalaxyError::new(format!("{} does not say the collection's {key}", from.display()));
+            let missing = || GalaxyError::new(format!("{} does not contain the collection's {key}", from.display()));
             info.get(key).and_then(Json::as_str).filter(|text| !text.is_empty()).map(str::to_owned).ok_or_else(missing)
         };
         let (namespace, name, version) = (text("namespace")?, text("name")?, text("version")?);
         if !is_collection_name(&format!("{namespace}.{name}")) {
             return Err(GalaxyError::new(format!(
-                "{}: `{namespace}.{name}` is no name of a collection",
+                "{}: `{namespace}.{name}` is not a valid collection name",
                 from.display()
             )));
         }
@@ -53,10 +53,9 @@ impl About {
         Ok(About { namespace, name, version, dependencies: dependencies.collect(), info })
     }
 
-    /// Of an installed or unpacked collection: `MANIFEST.json`, else `galaxy.yml`.
+    /// For an installed or unpacked collection: from `MANIFEST.json`, or else `galaxy.yml`.
     ///
-    /// # Errors
-    /// Neither is there, or it is not understood.
+    /// # Errors If neither exists or one is invalid.
     pub fn read(folder: &Path) -> Result<Self> {
         let file = folder.join("MANIFEST.json");
         if !file.exists() {
@@ -69,22 +68,21 @@ impl About {
 
     /// From `galaxy.yml`.
     ///
-    /// # Errors
-    /// It is not there, not understood, or lacks what every collection must say.
+    /// # Errors If it is missing, invalid, or lacks mandatory keys.
     pub fn from_galaxy_yml(folder: &Path) -> Result<Self> {
         Ok(GalaxyYml::read(folder)?.about)
     }
 }
 
-/// `galaxy.yml`: what a collection is built from.
+/// `galaxy.yml`: the input for building a collection.
 pub struct GalaxyYml {
     pub about: About,
     pub build_ignore: Vec<String>,
-    /// Directives for the choice of files, and whether Ansible's own are left out.
+    /// Directives for file selection, and whether Ansible's default ones are omitted.
     pub manifest: Option<(Vec<String>, bool)>,
 }
 
-/// The keys of `galaxy.yml` that end up in `MANIFEST.json`, in that order.
+/// The keys of `galaxy.yml` that are copied to `MANIFEST.json`, in that order.
 const LISTS: [&str; 3] = ["authors", "tags", "license"];
 const ORDER: [&str; 14] = [
     "namespace",
@@ -159,7 +157,7 @@ impl GalaxyYml {
     }
 }
 
-/// A YAML value as JSON; versions that lack their quotes stay as they were written.
+/// A YAML value as JSON; unquoted versions stay as written.
 pub(super) fn to_json(node: &Node) -> Json {
     match &node.kind {
         Kind::Null => Json::Null,
@@ -183,7 +181,7 @@ pub(super) fn to_json(node: &Node) -> Json {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     pub name: String,
-    /// `None` for a folder.
+    /// `None` for a directory.
     pub sha256: Option<String>,
 }
 
@@ -202,7 +200,7 @@ pub fn files_json(entries: &[Listed]) -> Vec<u8> {
     spaced(&json!({ "files": files, "format": 1 }))
 }
 
-/// The content of `MANIFEST.json` beside that of `FILES.json`.
+/// The content of `MANIFEST.json` for this `FILES.json`.
 pub fn manifest_json(about: &About, files: &[u8]) -> Vec<u8> {
     spaced(&json!({
         "collection_info": about.info,
@@ -217,31 +215,30 @@ pub fn manifest_json(about: &About, files: &[u8]) -> Vec<u8> {
     }))
 }
 
-/// JSON as Python writes it with `indent=1`.
+/// JSON in the format of Python's `indent=1`.
 fn spaced(value: &Json) -> Vec<u8> {
     use serde::Serialize;
     let mut bytes = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b" ");
-    // Writing into memory does not fail.
+    // Writing to memory does not fail.
     let _ = value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, formatter));
     bytes
 }
 
-/// What `FILES.json` of a collection lists, after its checksum in `MANIFEST.json` was checked.
+/// The entries of a collection's `FILES.json`, after verifying its checksum in `MANIFEST.json`.
 ///
-/// # Errors
-/// One of the two is not there, not understood, or they do not belong together.
+/// # Errors If one of the two is missing or invalid, or they do not match.
 pub fn listed(folder: &Path) -> Result<Vec<Listed>> {
     let manifest = read_json(&folder.join("MANIFEST.json"))?;
     let name = manifest.pointer("/file_manifest_file/name").and_then(Json::as_str).unwrap_or("FILES.json");
     if name != "FILES.json" {
-        return Err(GalaxyError::new(format!("MANIFEST.json names `{name}` where FILES.json is meant")));
+        return Err(GalaxyError::new(format!("MANIFEST.json names `{name}` instead of FILES.json")));
     }
     let path = folder.join("FILES.json");
     let bytes = crate::files::read(&path).map_err(|error| GalaxyError::file(&path, error))?;
     let wanted = manifest.pointer("/file_manifest_file/chksum_sha256").and_then(Json::as_str).unwrap_or_default();
     if sha256(&bytes) != wanted {
-        return Err(GalaxyError::new("the checksum of FILES.json is not the one in MANIFEST.json"));
+        return Err(GalaxyError::new("the checksum of FILES.json does not match MANIFEST.json"));
     }
     let json: Json = serde_json::from_slice(&bytes).map_err(|error| GalaxyError::file(&path, error))?;
     let entries = json.get("files").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -255,7 +252,7 @@ pub fn listed(folder: &Path) -> Result<Vec<Listed>> {
                 .components()
                 .all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));
             match (sound && !name.is_empty(), is_file, sha256) {
-                (false, ..) => Err(GalaxyError::new(format!("FILES.json holds the name `{name}`"))),
+                (false, ..) => Err(GalaxyError::new(format!("FILES.json contains the invalid name `{name}`"))),
                 (_, true, None) => Err(GalaxyError::new(format!("FILES.json has no checksum of `{name}`"))),
                 (_, true, sha256) => Ok(Listed { name, sha256 }),
                 (_, false, _) => Ok(Listed { name, sha256: None }),
@@ -273,7 +270,7 @@ pub fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// The digest of a file, read in pieces.
+/// The digest of a file, read in chunks.
 pub fn sha256_of(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut digest = Sha256::new();
@@ -286,7 +283,7 @@ pub fn sha256_of(path: &Path) -> io::Result<String> {
     }
 }
 
-/// Files that differ from `FILES.json`: changed, missing, or not listed there.
+/// Files that differ from `FILES.json`: changed, missing, or unlisted.
 pub fn differences(folder: &Path, listed: &[Listed]) -> Vec<String> {
     let mut different: Vec<String> = listed
         .iter()

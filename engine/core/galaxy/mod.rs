@@ -1,4 +1,5 @@
-//! `rplay galaxy`: collections and roles from archives, folders, git and Galaxy's API, as `ansible-galaxy` handles them.
+//! `rplay galaxy`: collections and roles from archives, directories, git and Galaxy's API, compatible with
+//! `ansible-galaxy`.
 
 mod api;
 mod archive;
@@ -37,7 +38,7 @@ pub use server::{GALAXY, Server, Servers, token_in};
 pub use signature::{CODES, Count, SignatureOptions};
 pub use verify::VerifyOptions;
 
-/// What went wrong, in words that Ansible's users know.
+/// An error, where possible in Ansible's words.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("{0}")]
 pub struct GalaxyError(pub String);
@@ -47,7 +48,7 @@ impl GalaxyError {
         GalaxyError(message.into())
     }
 
-    /// Something about a file.
+    /// An error about a file.
     pub(crate) fn file(path: &std::path::Path, error: impl std::fmt::Display) -> Self {
         GalaxyError(format!("{}: {error}", path.display()))
     }
@@ -55,18 +56,18 @@ impl GalaxyError {
 
 pub type Result<T> = std::result::Result<T, GalaxyError>;
 
-/// What a person is told while it goes on.
+/// Progress messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
     Line(String),
     Warning(String),
 }
 
-/// The work place: where things are installed, the servers to ask, and who is told.
+/// The context of the commands: installation paths, servers, and where messages go.
 pub struct Galaxy {
-    /// Collections: the first is where they are installed.
+    /// Collections are installed into the first one.
     pub collections_path: Vec<PathBuf>,
-    /// Roles: the first is where they are installed.
+    /// Roles are installed into the first one.
     pub roles_path: Vec<PathBuf>,
     pub servers: Vec<Server>,
     tell: RefCell<Box<dyn FnMut(Said)>>,

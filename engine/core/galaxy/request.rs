@@ -1,4 +1,4 @@
-//! Requests to servers: JSON, and files that are kept only when they are what was announced.
+//! HTTP requests: JSON, and downloads that are verified against the announced digest.
 
 use std::{fs::File, io, path::Path, time::Duration};
 
@@ -7,10 +7,10 @@ use serde_json::Value as Json;
 
 use super::{Galaxy, GalaxyError, Result, manifest::sha256_of, server::Server};
 
-/// What was answered, besides success.
+/// An unsuccessful response.
 #[derive(Debug)]
 pub enum RequestError {
-    /// There is no such thing on the server.
+    /// The server does not have the resource.
     NotFound,
     Other(String),
 }
@@ -18,17 +18,17 @@ pub enum RequestError {
 impl From<RequestError> for GalaxyError {
     fn from(error: RequestError) -> Self {
         match error {
-            RequestError::NotFound => GalaxyError::new("there is no such thing on the server"),
+            RequestError::NotFound => GalaxyError::new("not found on the server"),
             RequestError::Other(message) => GalaxyError::new(message),
         }
     }
 }
 
-/// Archives are bounded like what they hold.
+/// Size limit of a download, the same as for the content of archives.
 const MOST_BYTES: u64 = 2 << 30;
 
 impl Galaxy {
-    /// The JSON at an address.
+    /// Fetches JSON from a URL.
     pub(super) fn json(
         &self,
         server: &Server,
@@ -71,13 +71,13 @@ impl Galaxy {
         request.follow = Follow::Safe;
         request.use_netrc = false;
         request.trust = Trust { validate: validate_certs, ..Trust::default() };
-        // Whom a server redirects to is not told who we are.
+        // Credentials are not sent to servers that a response redirects to.
         request.unredirected = vec!["authorization".to_owned()];
         request.default_header("user-agent", concat!("rplay/", env!("CARGO_PKG_VERSION")));
         request
     }
 
-    /// Takes a file, in pieces; it must have that digest where one was announced.
+    /// Downloads a file in chunks; it must match the digest if one was announced.
     pub(super) fn take(
         &self,
         url: &str,
@@ -113,7 +113,7 @@ impl Galaxy {
             let length =
                 copy().map_err(|error| GalaxyError::new(format!("failed to download the file: {error} ({url})")))?;
             if length > MOST_BYTES {
-                return Err(GalaxyError::new(format!("{url} is longer than {MOST_BYTES} bytes")));
+                return Err(GalaxyError::new(format!("{url} is larger than {MOST_BYTES} bytes")));
             }
         }
         let Some(wanted) = sha256 else { return Ok(()) };
@@ -127,7 +127,7 @@ impl Galaxy {
     }
 }
 
-/// Scheme, server and port of an address.
+/// Scheme, host and port of a URL.
 fn origin(url: &str) -> &str {
     let after = url.find("://").map_or(0, |at| at + 3);
     let end = url[after..].find(['/', '?', '#']).map_or(url.len(), |at| after + at);

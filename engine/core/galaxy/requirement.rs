@@ -1,4 +1,4 @@
-//! What is wanted: names and ranges, files, folders, URLs, repositories, from the command line and requirements.yml.
+//! Requirements: names and ranges, files, directories, URLs, repositories, from the command line and requirements.yml.
 
 use std::path::{Path, PathBuf};
 
@@ -13,19 +13,19 @@ use crate::{
     syntax::{Kind, Node, yaml},
 };
 
-/// Where a collection comes from.
+/// The source of a collection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A server; `None`: the first of those that are configured which has it.
+    /// A server; `None` means the first configured one that has it.
     Galaxy {
         server: Option<String>,
     },
     File(PathBuf),
     Url(String),
     Folder(PathBuf),
-    /// A folder of folders of collections.
+    /// A directory with directories of collections.
     Subfolders(PathBuf),
-    /// The repository, a folder in it, and a branch, tag or commit.
+    /// The repository, a directory in it, and a branch, tag or commit.
     Git {
         repository: String,
         folder: Option<String>,
@@ -33,26 +33,26 @@ pub enum Origin {
     },
 }
 
-/// A collection that somebody asks for.
+/// A requested collection.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// `None` where only the content will tell.
+    /// `None` if only the content will tell.
     pub name: Option<String>,
     pub range: Range,
     pub origin: Origin,
-    /// Where more signatures of it are.
+    /// Locations of further signatures.
     pub signatures: Vec<String>,
 }
 
-/// A role that somebody asks for.
+/// A requested role.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WantedRole {
-    /// A name of Galaxy, a URL, a repository or a file.
+    /// A name on Galaxy, a URL, a repository or a file.
     pub src: String,
-    /// `git`, where the source does not say so itself.
+    /// `git`, if the source does not show it.
     pub scm: Option<String>,
     pub version: Option<String>,
-    /// The folder it gets.
+    /// The name of its directory.
     pub name: String,
 }
 
@@ -64,10 +64,9 @@ pub struct Requirements {
 }
 
 impl Wanted {
-    /// From the command line: `NAME[:RANGE]`, or what [`Origin`] can be.
+    /// From the command line: `NAME[:RANGE]`, or any [`Origin`].
     ///
-    /// # Errors
-    /// It is none of them.
+    /// # Errors If it is none of these.
     pub fn parse(text: &str) -> Result<Self> {
         let (bare, fragment) = text.split_once('#').map_or((text, None), |(bare, folder)| (bare, Some(folder)));
         let is_git = text.starts_with("git+") || text.starts_with("git@");
@@ -98,7 +97,7 @@ impl Wanted {
         Ok(Wanted { name: Some(name.to_owned()), range: Range::parse(range)?, origin, signatures: Vec::new() })
     }
 
-    /// From an entry of requirements.yml in the folder of that file.
+    /// From an entry of a requirements.yml in this directory.
     fn of_node(node: &Node, folder: &Path) -> Result<Self> {
         if let Some(text) = node.as_str() {
             return Wanted::parse(text);
@@ -116,7 +115,7 @@ impl Wanted {
         let from = source.as_deref().or(name.as_deref()).unwrap_or_default();
         let place = || {
             let path = from.strip_prefix("file://").unwrap_or(from);
-            // Beside the requirements, or in the working folder.
+            // Relative to the requirements file, or to the working directory.
             let beside = folder.join(path);
             if beside.exists() { beside } else { PathBuf::from(path) }
         };
@@ -201,7 +200,7 @@ fn git(text: &str, version: Option<&str>) -> Origin {
     Origin::Git { repository: repository.to_owned(), folder: folder.filter(|folder| !folder.is_empty()), version }
 }
 
-/// A scalar as it was written.
+/// A scalar as written.
 fn plain(node: &Node) -> String {
     node.as_str().map_or_else(|| node.span.text().to_owned(), str::to_owned)
 }
@@ -209,8 +208,7 @@ fn plain(node: &Node) -> String {
 impl WantedRole {
     /// `SRC[,VERSION[,NAME]]`.
     ///
-    /// # Errors
-    /// There is more, or nothing.
+    /// # Errors If there are more parts, or none.
     pub fn parse(text: &str) -> Result<Self> {
         let parts: Vec<&str> = text.split(',').map(str::trim).collect();
         let (src, version, name) = match parts[..] {
@@ -237,7 +235,7 @@ impl WantedRole {
         let name = if name.is_empty() { name_of(src) } else { name.to_owned() };
         let sound = !name.is_empty() && !name.starts_with('.') && !name.contains('/') && !name.contains('\0');
         if !sound {
-            return Err(GalaxyError::new(format!("`{name}` cannot be the folder of a role")));
+            return Err(GalaxyError::new(format!("`{name}` cannot be the directory of a role")));
         }
         let version = Some(version.to_owned()).filter(|version| !version.is_empty());
         Ok(WantedRole { src: src.to_owned(), scm, version, name })
@@ -258,13 +256,13 @@ impl WantedRole {
         WantedRole::made(&src, text("scm"), &text("version").unwrap_or_default(), &name.unwrap_or_default())
     }
 
-    /// Roles that a role depends on, by its `meta/main.yml` or `meta/requirements.yml`.
+    /// The dependencies of a role, from its `meta/main.yml` or `meta/requirements.yml`.
     pub(super) fn of_list(node: &Node) -> Result<Vec<Self>> {
         node.as_seq().unwrap_or_default().iter().map(WantedRole::of_node).collect()
     }
 }
 
-/// The folder of a role that has no other name: the last part of its source.
+/// The directory of a role without a name: the last part of its source.
 fn name_of(src: &str) -> String {
     if !src.contains("://") && !src.contains('@') && !src.contains('/') {
         return src.to_owned();
@@ -275,10 +273,9 @@ fn name_of(src: &str) -> String {
 }
 
 impl Requirements {
-    /// Reads a requirements.yml: a mapping with `collections` and `roles`, or a list of roles, as it was once.
+    /// Reads a requirements.yml: a mapping with `collections` and `roles`, or a list of roles, the old format.
     ///
-    /// # Errors
-    /// It cannot be read, or an entry is not understood; the message names the file.
+    /// # Errors If it cannot be read, or an entry is invalid; the message names the file.
     pub fn read(path: &Path) -> Result<Self> {
         if !path.exists() {
             return Err(GalaxyError::new(format!("The requirements file '{}' does not exist.", path.display())));
@@ -298,7 +295,7 @@ impl Requirements {
                 let mut roles = Vec::new();
                 for entry in node.as_seq().unwrap_or_default() {
                     match entry.get("include") {
-                        // A file of further roles.
+                        // A file with further roles.
                         Some(file) => roles.extend(Requirements::read(&folder.join(plain(file)))?.roles),
                         None => roles.push(WantedRole::of_node(entry).map_err(about)?),
                     }
@@ -327,7 +324,7 @@ impl Requirements {
                 Ok(Requirements { roles, collections: collections.map_err(about)? })
             }
             _ => Err(GalaxyError::new(format!(
-                "the requirements file '{}' must hold a mapping or a list, not {}",
+                "the requirements file '{}' must contain a mapping or a list, not {}",
                 path.display(),
                 to_json(&node)
             ))),
@@ -335,7 +332,7 @@ impl Requirements {
     }
 }
 
-/// A version of an installed collection, where it is one; development trees have `*`.
+/// The version of an installed collection, if it has one; working trees have `*`.
 pub(super) fn version_or_none(text: &str) -> Option<Version> {
     Version::parse(text).ok()
 }

@@ -1,4 +1,4 @@
-//! Which versions to install: the newest that fit together, as resolvo finds them.
+//! Selects the versions to install: the newest compatible ones, found by resolvo.
 
 use std::{
     cell::RefCell,
@@ -21,24 +21,24 @@ use super::{
     version::{Range, Version},
 };
 
-/// What is to be found.
+/// The input of the solver.
 pub struct Question<'q> {
-    /// Names, ranges and the server that somebody insists on.
+    /// Names, ranges, and the required server, if any.
     pub roots: Vec<(String, Range, Option<String>)>,
-    /// Collections that are at hand already, such as unpacked archives: nothing else is taken for their names.
+    /// Collections that are already local, such as unpacked archives; they are the only candidates for their names.
     pub at_hand: Vec<About>,
     pub installed: &'q [Installed],
-    /// Names of which an installed version does not count.
+    /// Names whose installed version is ignored.
     pub forced: HashSet<String>,
-    /// No installed version counts.
+    /// Whether all installed versions are ignored.
     pub forces_all: bool,
-    /// Newer ones go before installed ones.
+    /// Whether newer versions are preferred over installed ones.
     pub upgrade: bool,
     pub prereleases: bool,
     pub with_dependencies: bool,
 }
 
-/// A collection to have.
+/// A collection to install.
 #[derive(Clone, Debug)]
 pub struct Chosen {
     pub name: String,
@@ -46,13 +46,13 @@ pub struct Chosen {
     pub from: From,
 }
 
-/// Where it comes from.
+/// Its source.
 #[derive(Clone, Debug)]
 pub enum From {
     Installed,
-    /// The place in [`Question::at_hand`].
+    /// The index in [`Question::at_hand`].
     AtHand(usize),
-    /// The place of the server, and what it says.
+    /// The index of the server, and its details.
     Server(usize, Box<Detail>),
 }
 
@@ -63,7 +63,7 @@ pub enum Source {
     Server(usize),
 }
 
-/// A version as the solver sees it.
+/// A version as a candidate for the solver.
 #[derive(Clone, Debug)]
 pub struct Candidate {
     version: Version,
@@ -86,17 +86,16 @@ struct Provider<'p> {
     question: &'p Question<'p>,
     pool: Pool<Range, String>,
     details: RefCell<HashMap<SolvableId, Detail>>,
-    /// Who wants what: name, range, the one that wants it.
+    /// The requirements: name, range, and the requiring collection.
     edges: RefCell<Vec<(String, Range, Option<String>)>>,
     known: RefCell<BTreeMap<String, Vec<Version>>>,
-    /// Why a server could not be asked.
+    /// Why a server could not be queried.
     failed: RefCell<Option<GalaxyError>>,
 }
 
-/// Finds the versions; dependencies come before those that need them.
+/// Selects the versions, dependencies first.
 ///
-/// # Errors
-/// Nothing fits, and what does not; or no server could be asked.
+/// # Errors If no versions are compatible, with the conflict; or if no server could be queried.
 pub fn resolve(galaxy: &Galaxy, apis: &[Api<'_>], question: &Question<'_>) -> Result<Vec<Chosen>> {
     let provider = Provider {
         galaxy,
@@ -126,7 +125,7 @@ pub fn resolve(galaxy: &Galaxy, apis: &[Api<'_>], question: &Question<'_>) -> Re
             return Err(unsolvable(solver.provider(), &why));
         }
         Err(UnsolvableOrCancelled::Cancelled(_)) => {
-            return Err(GalaxyError::new("the search for versions was given up"));
+            return Err(GalaxyError::new("the version search was aborted"));
         }
     };
     let provider = solver.provider();
@@ -180,7 +179,7 @@ impl<'p> Provider<'p> {
         &self.pool.resolve_solvable(id).record
     }
 
-    /// The versions of a name, from wherever they may be taken.
+    /// The versions of a name, from all allowed sources.
     fn all(&self, name: &str) -> Result<Vec<Candidate>> {
         let mut found: Vec<Candidate> = Vec::new();
         for (at, about) in self.question.at_hand.iter().enumerate().filter(|(_, about)| about.full_name() == name) {
@@ -190,7 +189,7 @@ impl<'p> Provider<'p> {
             return Ok(found);
         }
         if !self.question.forces_all && !self.question.forced.contains(name) {
-            // The first place goes before the others.
+            // The first place takes precedence.
             let version = self
                 .question
                 .installed
@@ -308,7 +307,7 @@ impl<'p> Provider<'p> {
                     return Dependencies::Unknown(self.pool.intern_string(format!("{own} needs {name}: {error}")));
                 }
                 (false, _) => {
-                    let reason = format!("{own} needs `{name}`, which is no name of a collection; install it before");
+                    let reason = format!("{own} needs `{name}`, which is not a collection name; install it first");
                     return Dependencies::Unknown(self.pool.intern_string(reason));
                 }
             }
@@ -377,7 +376,7 @@ impl Interner for Provider<'_> {
     }
 }
 
-/// All answers are there at once: requests block.
+/// All results are immediate, since requests block.
 impl DependencyProvider for Provider<'_> {
     fn filter_candidates(
         &self,

@@ -1,4 +1,4 @@
-//! Installs roles: from Galaxy, archives, addresses and repositories.
+//! Installs roles from Galaxy, archives, URLs and repositories.
 
 use std::{
     collections::VecDeque,
@@ -22,17 +22,16 @@ pub struct RoleOptions {
     pub force_with_deps: bool,
     pub no_deps: bool,
     pub ignore_errors: bool,
-    /// Keep what only the repository holds (`.git`), too.
+    /// Also keep the repository's metadata (`.git`).
     pub keep_scm_meta: bool,
 }
 
 impl Galaxy {
-    /// Installs roles and those they need.
+    /// Installs roles and their dependencies.
     ///
-    /// # Errors
-    /// One cannot be installed, and `ignore_errors` is not said.
+    /// # Errors If one cannot be installed and `ignore_errors` is not set.
     pub fn install_roles(&self, options: &RoleOptions) -> Result<()> {
-        let place = self.roles_path.first().ok_or_else(|| GalaxyError::new("there is no place for roles"))?;
+        let place = self.roles_path.first().ok_or_else(|| GalaxyError::new("no roles path is configured"))?;
         self.say("Starting galaxy role install process");
         let mut open: VecDeque<(WantedRole, bool)> = options.wanted.iter().map(|role| (role.clone(), false)).collect();
         let mut done: Vec<String> = Vec::new();
@@ -141,7 +140,7 @@ impl Galaxy {
                 }
             }
         } else if let Some(scm) = &role.scm {
-            return Err(GalaxyError::new(format!("rplay fetches roles with git, not with {scm}")));
+            return Err(GalaxyError::new(format!("rplay supports git for roles, but not {scm}")));
         } else if local.is_file() {
             if role.src.starts_with("file://") {
                 self.say(format!("- downloading role from {}", role.src));
@@ -165,7 +164,7 @@ impl Galaxy {
         self.say(format!("- extracting {} to {}", role.name, target.display()));
         stage.adopt(&root)?;
         let info = stage.path().join("meta/.galaxy_install_info");
-        // An archive may bring such a file, or a link of that name.
+        // The archive may contain a file or link of that name.
         let _ = fs::remove_file(&info);
         let date = jiff::Timestamp::now().strftime("%a %b %e %H:%M:%S %Y");
         let shown =
@@ -178,7 +177,7 @@ impl Galaxy {
         Ok(InstalledRole { name: role.name.clone(), path: target })
     }
 
-    /// Where Galaxy says a role is, and the version it is then.
+    /// The URL of a role on Galaxy, and its version.
     fn role_address(&self, role: &WantedRole) -> Result<(String, String)> {
         let mut last = None;
         for server in &self.servers {
@@ -222,7 +221,7 @@ impl Galaxy {
     }
 }
 
-/// A version as its numbers and words, so that 1.10 comes after 1.9.
+/// A version as numbers and words, so that 1.10 sorts after 1.9.
 fn loose(version: &str) -> Vec<(u64, String)> {
     let mut parts = Vec::new();
     let mut rest = version.trim_start_matches('v');
@@ -243,7 +242,7 @@ fn loose(version: &str) -> Vec<(u64, String)> {
     parts
 }
 
-/// The folder of the role in what was unpacked: the one nearest to the top that has a `meta/main.yml`.
+/// The directory of the role in the unpacked content: the topmost one with a `meta/main.yml`.
 fn root_of(raw: &Path) -> Option<PathBuf> {
     let mut level = vec![raw.to_owned()];
     while !level.is_empty() {

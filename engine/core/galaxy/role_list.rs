@@ -1,4 +1,4 @@
-//! Shows roles: those that are installed, and those on a server.
+//! Shows roles: installed ones, and those on a server.
 
 use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 
@@ -9,8 +9,7 @@ use super::{Galaxy, GalaxyError, Result, api::Api, roles::InstalledRole};
 impl Galaxy {
     /// Lists all roles, or one.
     ///
-    /// # Errors
-    /// No place is there.
+    /// # Errors If no role directory exists.
     pub fn list_roles(&self, only: Option<&str>, given: &[PathBuf]) -> Result<()> {
         let mut there = false;
         let mut found = false;
@@ -55,10 +54,9 @@ impl Galaxy {
         Ok(())
     }
 
-    /// Shows what is known of roles, here and, unless `offline`, on the first server.
+    /// Shows information about roles: installed and, unless `offline`, on the first server.
     ///
-    /// # Errors
-    /// The server cannot be asked.
+    /// # Errors If the server cannot be queried.
     pub fn role_info(&self, names: &[String], offline: bool) -> Result<()> {
         if names.is_empty() {
             return Err(GalaxyError::new("- you must specify a user/role name"));
@@ -86,7 +84,7 @@ impl Galaxy {
                 match Api::new(self, server).role(name) {
                     Ok(Some(entry)) => known.extend(entry.json.as_object().cloned().into_iter().flatten()),
                     Ok(None) => {}
-                    // What lies here is shown all the same.
+                    // The installed role is shown anyway.
                     Err(error) if role.is_some() => self.warn(error.0),
                     Err(error) => return Err(error),
                 }
@@ -115,17 +113,16 @@ impl Galaxy {
         Ok(())
     }
 
-    /// Lists the roles of a server that hold all these words; whether there are any.
+    /// Lists the roles on a server that match all these words; returns whether there are any.
     ///
-    /// # Errors
-    /// The server cannot be asked.
+    /// # Errors If the server cannot be queried.
     pub fn search_roles(&self, words: &[String], filters: &[(&str, String)]) -> Result<()> {
         if words.is_empty() && filters.is_empty() {
             return Err(GalaxyError::new(
                 "Invalid query. At least one search term, platform, galaxy tag or author must be provided.",
             ));
         }
-        let server = self.servers.first().ok_or_else(|| GalaxyError::new("there is no server to ask"))?;
+        let server = self.servers.first().ok_or_else(|| GalaxyError::new("no Galaxy server is configured"))?;
         let json = Api::new(self, server).search_roles(words, filters)?;
         let results = json.get("results").and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
         if results.is_empty() {

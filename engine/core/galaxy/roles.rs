@@ -1,4 +1,4 @@
-//! Installed roles, and what is known of each.
+//! Installed roles, and their metadata.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use crate::{
     syntax::{Node, yaml},
 };
 
-/// A role in one of the places.
+/// A role in one of the role directories.
 #[derive(Debug)]
 pub struct InstalledRole {
     pub name: String,
@@ -21,7 +21,7 @@ pub struct InstalledRole {
 }
 
 impl InstalledRole {
-    /// A folder, if it is one of a role that says something about itself.
+    /// The role in a directory, if it has metadata.
     pub fn at(place: &Path, name: &str) -> Option<Self> {
         let path = place.join(name);
         let is_name = !name.is_empty() && !name.starts_with('.') && !name.contains('/');
@@ -32,12 +32,12 @@ impl InstalledRole {
         Some(yaml::load(&Source::read(path).ok()?).ok()?.node)
     }
 
-    /// What the installation wrote down.
+    /// The record of its installation.
     fn install_info(&self) -> Option<Node> {
         self.yaml(&self.path.join("meta/.galaxy_install_info"))
     }
 
-    /// The version it was installed in; empty where none was asked for.
+    /// The installed version; empty if none was requested.
     pub fn version(&self) -> String {
         let node = self.install_info();
         let version = node.as_ref().and_then(|node| node.get("version")).filter(|node| !node.is_null());
@@ -53,7 +53,7 @@ impl InstalledRole {
         self.install_info()?.get("install_date")?.as_str().map(str::to_owned)
     }
 
-    /// The roles that it needs and that can be fetched: those with a source, or a name of Galaxy.
+    /// The dependencies that can be fetched: those with a source, or a name on Galaxy.
     pub fn dependencies(&self) -> Result<Vec<WantedRole>> {
         let mut found = Vec::new();
         let meta = meta_file(&self.path).and_then(|path| self.yaml(&path));
@@ -65,7 +65,7 @@ impl InstalledRole {
                 found.extend(WantedRole::of_list(&list).map_err(|error| GalaxyError::file(&self.path, error))?);
             }
         }
-        // A short name is a role beside this one; three parts are one of a collection.
+        // A short name is a role in the same directory; three parts are a role in a collection.
         found.retain(|role| role.scm.is_some() || role.src.contains(['/', '@']) || role.src.matches('.').count() == 1);
         Ok(found)
     }
@@ -76,15 +76,14 @@ pub fn meta_file(role: &Path) -> Option<PathBuf> {
 }
 
 impl Galaxy {
-    /// A role, in the first place that has it.
+    /// A role, from the first directory that has it.
     pub(super) fn installed_role(&self, name: &str) -> Option<InstalledRole> {
         self.roles_path.iter().find_map(|place| InstalledRole::at(place, name))
     }
 
     /// Removes roles.
     ///
-    /// # Errors
-    /// One cannot be removed.
+    /// # Errors If one cannot be removed.
     pub fn remove_roles(&self, names: &[String]) -> Result<()> {
         if names.is_empty() {
             return Err(GalaxyError::new("- you must specify at least one role to remove."));
@@ -94,7 +93,7 @@ impl Galaxy {
                 self.say(format!("- {name} is not installed, skipping."));
                 continue;
             };
-            // A link is removed, not what it leads to.
+            // A link is removed itself, not its target.
             let removed = match role.path.is_symlink() {
                 true => fs::remove_file(&role.path),
                 false => fs::remove_dir_all(&role.path),

@@ -1,4 +1,4 @@
-//! Servers that speak Galaxy's API, as the settings and the command line name them.
+//! Galaxy servers, as configured by settings and the command line.
 
 use std::{fmt, path::Path};
 
@@ -7,16 +7,16 @@ use crate::{source::Source, syntax::yaml};
 /// Galaxy's own server.
 pub const GALAXY: &str = "https://galaxy.ansible.com";
 
-/// A server and how to log in there.
+/// A server and its credentials.
 #[derive(Clone)]
 pub struct Server {
-    /// Its name in `server_list`, `cmd_arg` for one of the command line, `default`.
+    /// Its name in `server_list`, `cmd_arg` if from the command line, or `default`.
     pub name: String,
     pub url: String,
     pub token: Option<String>,
     pub username: Option<String>,
     pub password: Option<String>,
-    /// Where a token is exchanged for one that holds for a while.
+    /// Where a token is exchanged for an access token.
     pub auth_url: Option<String>,
     pub client_id: String,
     pub validate_certs: bool,
@@ -24,7 +24,7 @@ pub struct Server {
     pub timeout: u32,
 }
 
-/// No output shows what is secret.
+/// Omits secrets.
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Server({}, {})", self.name, self.url)
@@ -47,14 +47,14 @@ impl Server {
     }
 }
 
-/// What the settings and the command line say about servers.
+/// Settings and command-line options about servers.
 #[derive(Debug, Default)]
 pub struct Servers {
-    /// Those of `server_list`, in order.
+    /// The servers of `server_list`, in order.
     pub listed: Vec<Server>,
     /// The setting `server`.
     pub usual: Option<String>,
-    /// `-s`: one of the list, or a URL.
+    /// `-s`: a name from the list, or a URL.
     pub chosen: Option<String>,
     /// `--token`, or the content of the token file.
     pub token: Option<String>,
@@ -65,7 +65,7 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// The servers to ask, in order.
+    /// The servers to query, in order.
     pub fn asked(self) -> Vec<Server> {
         let Servers { listed, usual, chosen, token, timeout, ignore_certs } = self;
         let mut asked = match chosen {

@@ -1,4 +1,4 @@
-//! Detached signatures of `MANIFEST.json`, checked by the user's own gpg.
+//! Detached signatures of `MANIFEST.json`, verified by the user's gpg.
 
 use std::{
     io::Write,
@@ -13,7 +13,7 @@ use super::{Galaxy, GalaxyError, Result};
 pub struct Count {
     /// `None`: all.
     pub number: Option<usize>,
-    /// None at all is too few, even where nothing is signed.
+    /// Whether unsigned collections are rejected.
     pub strict: bool,
 }
 
@@ -26,8 +26,7 @@ impl Default for Count {
 impl Count {
     /// `1`, `+1`, `all`, `+all`.
     ///
-    /// # Errors
-    /// It is none of these.
+    /// # Errors If it is none of these.
     pub fn parse(text: &str) -> Result<Self> {
         let (strict, bare) = text.strip_prefix('+').map_or((false, text), |bare| (true, bare));
         let number = match bare {
@@ -45,18 +44,18 @@ impl Count {
     }
 }
 
-/// What is asked of signatures.
+/// How signatures are verified.
 #[derive(Clone, Debug, Default)]
 pub struct SignatureOptions {
-    /// Without one nothing is checked.
+    /// Without one, nothing is verified.
     pub keyring: Option<PathBuf>,
     pub count: Count,
-    /// Codes of gpg's status that do not make a signature bad.
+    /// gpg status codes that do not invalidate a signature.
     pub ignored: Vec<String>,
     pub disabled: bool,
 }
 
-/// The codes by which gpg says that a signature does not hold.
+/// gpg status codes of invalid signatures.
 pub const CODES: [&str; 16] = [
     "EXPSIG",
     "EXPKEYSIG",
@@ -77,10 +76,9 @@ pub const CODES: [&str; 16] = [
 ];
 
 impl Galaxy {
-    /// Checks the signatures of a collection's `MANIFEST.json`; says nothing where no keyring is given.
+    /// Verifies the signatures of a collection's `MANIFEST.json`; does nothing without a keyring.
     ///
-    /// # Errors
-    /// Too few are valid.
+    /// # Errors If too few are valid.
     pub(super) fn check_signatures(
         &self,
         name: &str,
@@ -95,7 +93,7 @@ impl Galaxy {
                     "Signature verification failed for '{name}': no successful signatures"
                 ))),
                 false => {
-                    self.warn(format!("'{name}' has no signatures, so none was verified"));
+                    self.warn(format!("'{name}' has no signatures to verify"));
                     Ok(())
                 }
             };
@@ -122,7 +120,7 @@ impl Galaxy {
         }
     }
 
-    /// A signature from an address or a file.
+    /// A signature from a URL or a file.
     pub(super) fn signature_at(&self, place: &str) -> Result<String> {
         let file = tempfile::NamedTempFile::new().map_err(|error| GalaxyError::new(error.to_string()))?;
         let path = match place.strip_prefix("file://") {
@@ -134,18 +132,18 @@ impl Galaxy {
             None => PathBuf::from(place),
         };
         crate::files::read_text(&path)
-            .map_err(|error| GalaxyError::new(format!("the signature {place} cannot be read: {error}")))
+            .map_err(|error| GalaxyError::new(format!("cannot read the signature {place}: {error}")))
     }
 }
 
-/// Whether one signature holds; the inner error says why it does not.
+/// Verifies one signature; the inner error is the reason if it is invalid.
 fn verify(
     manifest: &Path,
     signature: &str,
     keyring: &Path,
     ignored: &[String],
 ) -> Result<std::result::Result<(), String>> {
-    let failed = |error: std::io::Error| GalaxyError::new(format!("gpg cannot be run to verify signatures: {error}"));
+    let failed = |error: std::io::Error| GalaxyError::new(format!("cannot run gpg to verify signatures: {error}"));
     let mut child = Command::new("gpg")
         .args(["--verify", "--batch", "--no-tty", "--no-auto-check-trustdb", "--no-default-keyring", "--status-fd=1"])
         .arg("--keyring")
@@ -158,7 +156,7 @@ fn verify(
         .spawn()
         .map_err(failed)?;
     if let Some(mut input) = child.stdin.take() {
-        // gpg may have had enough of it already; its status tells.
+        // gpg may have stopped reading; its status is decisive.
         let _ = input.write_all(signature.as_bytes());
     }
     let output = child.wait_with_output().map_err(failed)?;
@@ -174,6 +172,6 @@ fn verify(
         false if held_against.is_empty() => {
             Err(format!("    * gpg: {}", String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default()))
         }
-        false => Err(format!("    * gpg says {}", held_against.join(", "))),
+        false => Err(format!("    * gpg reports {}", held_against.join(", "))),
     })
 }

@@ -1,4 +1,4 @@
-//! Compares installed collections with their manifests, and those with what the server has.
+//! Compares installed collections with their manifests, and the manifests with the server's.
 
 use super::{
     Galaxy, GalaxyError, Result, SignatureOptions, Wanted,
@@ -14,7 +14,7 @@ use super::{
 #[derive(Debug, Default)]
 pub struct VerifyOptions {
     pub wanted: Vec<Wanted>,
-    /// Only against the manifest that was installed.
+    /// Compare only with the installed manifest.
     pub offline: bool,
     pub ignore_errors: bool,
     pub signatures: SignatureOptions,
@@ -22,10 +22,9 @@ pub struct VerifyOptions {
 }
 
 impl Galaxy {
-    /// Whether all are as they were made.
+    /// Returns whether all collections are unmodified.
     ///
-    /// # Errors
-    /// One is not installed, or the server cannot be asked.
+    /// # Errors If one is not installed, or the server cannot be queried.
     pub fn verify(&self, options: &VerifyOptions) -> Result<bool> {
         let installed = self.installed();
         let mut all = true;
@@ -112,7 +111,7 @@ impl Galaxy {
         self.check_signatures(name, &manifest, &signatures, &options.signatures)?;
         let digest = sha256_of(&manifest).map_err(|error| GalaxyError::file(&manifest, error))?;
         self.say(format!("MANIFEST.json hash: {digest}"));
-        // Nobody may have changed both: the server's manifest is the one that counts.
+        // Both could have been changed, so the server's manifest is authoritative.
         let mut different = Vec::new();
         let judge = remote.as_ref().unwrap_or(&found.path);
         if remote.is_some() && sha256_of(&judge.join("MANIFEST.json")).ok() != Some(digest) {

@@ -1,18 +1,17 @@
-//! Versions of collections, and the ranges in which they are wanted.
+//! Versions of collections, and version ranges.
 
 use std::{cmp::Ordering, fmt};
 
 use super::{GalaxyError, Result};
 
-/// A semantic version; metadata after `+` does not count when versions are compared.
+/// A semantic version; build metadata after `+` is ignored in comparisons.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Version(pub semver::Version);
 
 impl Version {
-    /// Reads a version.
+    /// Parses a version.
     ///
-    /// # Errors
-    /// It is none.
+    /// # Errors If it is not a semantic version.
     pub fn parse(text: &str) -> Result<Self> {
         let parsed = semver::Version::parse(text.trim());
         parsed.map(Version).map_err(|_| GalaxyError::new(format!("`{text}` is not a semantic version")))
@@ -51,7 +50,7 @@ enum Operator {
     AtLeast,
 }
 
-/// Conditions with commas between, such as `>=1.0.0,<2.0.0`. All must hold; `*` is any version.
+/// Comma-separated conditions, such as `>=1.0.0,<2.0.0`. All must hold; `*` is any version.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Range {
     conditions: Vec<(Operator, Version)>,
@@ -59,10 +58,9 @@ pub struct Range {
 }
 
 impl Range {
-    /// Reads a range. A version by itself means exactly that one.
+    /// Parses a range. A version alone means exactly this version.
     ///
-    /// # Errors
-    /// A part is neither a version nor one after an operator.
+    /// # Errors If a part is neither a version nor an operator with a version.
     pub fn parse(text: &str) -> Result<Self> {
         let mut conditions = Vec::new();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty() && *part != "*") {
@@ -75,7 +73,9 @@ impl Range {
                 ">" => Operator::Greater,
                 ">=" => Operator::AtLeast,
                 other => {
-                    return Err(GalaxyError::new(format!("`{other}` in the version range `{text}` is no operator")));
+                    return Err(GalaxyError::new(format!(
+                        "`{other}` in the version range `{text}` is not an operator"
+                    )));
                 }
             };
             let right = part[at..].trim();
@@ -101,7 +101,7 @@ impl Range {
         })
     }
 
-    /// The one version that it takes, if it names one.
+    /// The only version that matches, if there is just one.
     pub fn pinned(&self) -> Option<&Version> {
         self.conditions.iter().find(|(operator, _)| *operator == Operator::Equal).map(|(_, version)| version)
     }
@@ -113,7 +113,7 @@ impl fmt::Display for Range {
     }
 }
 
-/// `2` and `2.1` stand for `2.0.0` and `2.1.0` in ranges.
+/// In ranges, `2` and `2.1` stand for `2.0.0` and `2.1.0`.
 fn filled(version: &str) -> String {
     let end = version.find(['-', '+']).unwrap_or(version.len());
     let (numbers, rest) = version.split_at(end);

@@ -177,7 +177,7 @@ fn files_that_are_passed_over_are_warned_of() {
     let mut warnings = inventory.take_warnings();
     warnings.sort();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(warnings[0].contains("db.json is not read") && warnings[1].contains("web.yml is not read"));
+    assert!(warnings[0].contains("db.json is ignored") && warnings[1].contains("web.yml is ignored"));
     assert!(inventory.take_warnings().is_empty());
 }
 

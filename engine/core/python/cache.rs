@@ -1,4 +1,4 @@
-//! What is worth keeping between runs: notes in JSON, each with the files that it was made of.
+//! A cache between runs: JSON notes, each with the files it depends on.
 
 use std::{
     fs, io,
@@ -9,11 +9,11 @@ use std::{
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-/// A folder that only this user can write to.
+/// A directory that only this user can write to.
 #[derive(Clone, Debug)]
 pub struct Cache(PathBuf);
 
-/// A file as it was when something was made of it.
+/// The state of a file that a note depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp {
     pub path: PathBuf,
@@ -23,7 +23,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// The file as it is now; `None` if it is none.
+    /// The current state of a file; `None` if it is not a file.
     pub fn of(path: &Path) -> Option<Stamp> {
         let found = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
         let modified = i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec());
@@ -51,10 +51,9 @@ impl Stamp {
 }
 
 impl Cache {
-    /// The user's cache, made if need be; where it cannot be used, a folder for temporary files.
+    /// The user's cache, created if necessary, or else a temporary directory.
     ///
-    /// # Errors
-    /// Neither can be made, or it is another's.
+    /// # Errors If neither can be created, or it belongs to another user.
     pub fn open() -> io::Result<Cache> {
         let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let caches = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
@@ -70,15 +69,14 @@ impl Cache {
         Err(last)
     }
 
-    /// A folder as a cache. Nobody else may write there: it holds what is run.
+    /// A directory as a cache. Nobody else may write to it, since it contains code.
     ///
-    /// # Errors
-    /// It cannot be made or written, or others may write into it.
+    /// # Errors If it cannot be created or written, or others may write to it.
     pub fn at(folder: &Path) -> io::Result<Cache> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let found = fs::symlink_metadata(folder)?;
         if !found.is_dir() || found.uid() != nix::unistd::geteuid().as_raw() || found.mode() & 0o022 != 0 {
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "others may write there"));
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "other users can write to it"));
         }
         nix::unistd::access(folder, nix::unistd::AccessFlags::W_OK)?;
         Ok(Cache(folder.to_owned()))
@@ -88,7 +86,7 @@ impl Cache {
         &self.0
     }
 
-    /// The name under which something is kept that depends on these texts.
+    /// The cache key for an entry that depends on these texts.
     pub fn key<'t>(parts: impl IntoIterator<Item = &'t str>) -> String {
         let mut digest = Sha256::new();
         for part in parts {
@@ -98,12 +96,12 @@ impl Cache {
         hex(&digest.finalize())
     }
 
-    /// A note; `None` if there is none that can be read.
+    /// A note; `None` if there is no readable one.
     pub fn note(&self, key: &str) -> Option<Json> {
         serde_json::from_slice(&crate::files::read(&self.0.join(format!("{key}.json"))).ok()?).ok()
     }
 
-    /// Keeps a note. Without it the next run takes longer, so a failure is none.
+    /// Stores a note. Errors are ignored, since the next run only takes longer.
     pub fn keep(&self, key: &str, note: &Json) {
         let new = self.0.join(format!("{key}.json.{}", std::process::id()));
         let written =
@@ -113,7 +111,7 @@ impl Cache {
         }
     }
 
-    /// The file that is named by its SHA-256, if it is whole.
+    /// The file named by its SHA-256, if it is complete.
     pub fn file(&self, sha256: &str) -> Option<PathBuf> {
         let is_name = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
         let path = self.0.join(sha256);

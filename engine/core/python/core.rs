@@ -1,4 +1,4 @@
-//! ansible-core as the user has it: which Python has it, what it is, and the plugin host within it.
+//! The user's ansible-core: its interpreter, its version, and the plugin host.
 
 use std::{
     env,
@@ -12,23 +12,23 @@ use serde_json::{Value as Json, json};
 
 use super::{Cache, HostError, PluginHost, Serve, Stamp};
 
-/// What is known of an installed ansible-core.
+/// Information about an installed ansible-core.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Core {
-    /// The interpreter that has it.
+    /// Its interpreter.
     pub python: PathBuf,
     pub version: String,
-    /// The folder of the Python package `ansible`.
+    /// The directory of the Python package `ansible`.
     pub package: PathBuf,
-    /// Folders called `ansible_collections` beside it.
+    /// Directories named `ansible_collections` next to it.
     pub collections: Vec<PathBuf>,
 }
 
-/// There is no ansible-core to be used.
+/// No usable ansible-core was found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct CoreError {
-    /// What was looked at, and what is wrong with it.
+    /// Where it was searched, and what is wrong.
     why: String,
 }
 
@@ -40,23 +40,23 @@ impl CoreError {
     }
 }
 
-/// Finds ansible-core when it is first asked for, and keeps its plugin host.
+/// Finds ansible-core on first use, and holds its plugin host.
 pub struct Pythons {
-    /// The interpreter that the settings name.
+    /// The interpreter named by the settings.
     named: Option<PathBuf>,
     cache: OnceLock<Result<Cache, String>>,
     core: OnceLock<Result<Core, CoreError>>,
     host: Mutex<Option<Arc<PluginHost>>>,
-    /// What every host is asked before anything else, in this order.
+    /// Requests that each plugin host gets first, in this order.
     preparation: Mutex<Vec<(String, Json)>>,
 }
 
-/// What becomes of a request that another one may have taken along when the host died.
+/// Whether a request is repeated when the host died, possibly because of another request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeat {
-    /// It changes nothing, so a host of its own is asked once more.
+    /// It has no side effects, so it is sent once more, to a separate host.
     Yes,
-    /// It may have done something already: it fails.
+    /// It may have had side effects, so it fails.
     No,
 }
 
@@ -71,38 +71,34 @@ impl Pythons {
         }
     }
 
-    /// Where things are kept between runs.
+    /// The cache between runs.
     ///
-    /// # Errors
-    /// There is no folder for it.
+    /// # Errors If there is no directory for it.
     pub fn cache(&self) -> Result<&Cache, String> {
-        let open = || Cache::open().map_err(|error| format!("there is no cache: {error}"));
+        let open = || Cache::open().map_err(|error| format!("no cache directory: {error}"));
         self.cache.get_or_init(open).as_ref().map_err(Clone::clone)
     }
 
-    /// ansible-core, looked for once.
+    /// ansible-core; searched for once.
     ///
-    /// # Errors
-    /// None of the interpreters has one that can be used.
+    /// # Errors If no interpreter has a usable one.
     pub fn core(&self) -> Result<&Core, CoreError> {
         self.core.get_or_init(|| self.find()).as_ref().map_err(Clone::clone)
     }
 
-    /// Asks the plugin host, which is started if need be. After a failure the next request starts another one. Several
-    /// threads may ask at a time.
+    /// Sends a request to the plugin host, which is started if necessary. After a failure, the next request starts
+    /// another one. Several threads may call it concurrently.
     ///
-    /// # Errors
-    /// There is no ansible-core, or no answer.
+    /// # Errors If there is no ansible-core, or no answer.
     pub fn ask(&self, op: &str, with: Json) -> Result<Json, HostError> {
-        let nothing = |op: &str, _: Json| Err(format!("nobody answers `{op}` here"));
+        let nothing = |op: &str, _: Json| Err(format!("no handler for `{op}`"));
         self.converse(op, &with, Repeat::Yes, nothing)
     }
 
-    /// The same; `serve` answers on this thread what the host asks while it works on the request. A request that
-    /// fails because the host died with several under way may be repeated: then `serve` is asked from the beginning.
+    /// Like [`ask`](Self::ask); `serve` answers the host's own questions on this thread. A request that fails because
+    /// the host died with several pending may be repeated; then `serve` is called from the beginning.
     ///
-    /// # Errors
-    /// There is no ansible-core, or no answer.
+    /// # Errors If there is no ansible-core, or no answer.
     pub fn converse(
         &self,
         op: &str,
@@ -124,7 +120,7 @@ impl Pythons {
         }
     }
 
-    /// Has every host, the running one and those to come, asked this before the next request. Starts none.
+    /// Sends this to every host, the running one and later ones, before the next request. Starts none.
     pub fn prepare_with(&self, op: &str, with: Json) {
         self.preparation.lock().push((op.to_owned(), with));
     }
@@ -144,7 +140,7 @@ impl Pythons {
             Some(host) if !host.is_useless() => Ok(host.clone()),
             _ => {
                 let host = Arc::new(PluginHost::start(&core.python)?.0);
-                // Whoever waits for the other one keeps it until it answers.
+                // Waiting threads keep the old host until it answers.
                 *slot = Some(host.clone());
                 Ok(host)
             }
@@ -161,7 +157,7 @@ impl Pythons {
             None => candidates(),
         };
         if candidates.is_empty() {
-            return Err(CoreError { why: "there is no Python on this machine".to_owned() });
+            return Err(CoreError { why: "there is no Python on the controller".to_owned() });
         }
         let mut looked = Vec::new();
         for python in candidates {
@@ -174,7 +170,7 @@ impl Pythons {
         Err(CoreError { why: format!("no ansible-core was found ({})", looked.join("; ")) })
     }
 
-    /// What an interpreter has, from the cache if nothing has changed since.
+    /// The ansible-core of an interpreter, from the cache if nothing has changed.
     fn look_at(&self, python: &Path) -> Result<Core, HostError> {
         let cache = self.cache().ok();
         let path = python.display().to_string();
@@ -184,7 +180,7 @@ impl Pythons {
         }
         let (host, hello) = PluginHost::start(python)?;
         *self.host() = Some(Arc::new(host));
-        let core = read(&hello, python).ok_or_else(|| HostError::Refused("it answers strangely".to_owned()))?;
+        let core = read(&hello, python).ok_or_else(|| HostError::Refused("it gave an invalid answer".to_owned()))?;
         let stamp = Stamp::of(&core.package.join("release.py")).map(|stamp| stamp.to_json());
         if let (Some(cache), Some(stamp)) = (cache, stamp) {
             cache.keep(&key, &json!({ "hello": hello, "release": stamp }));
@@ -206,7 +202,7 @@ fn read(hello: &Json, python: &Path) -> Option<Core> {
     Some(Core { python: python.to_owned(), version, package, collections: folders.collect() })
 }
 
-/// Interpreters that may have it, the likeliest first: of the virtual environment, of the `ansible` in PATH, `python3`.
+/// Candidate interpreters, the most likely first: of the virtual environment, of the `ansible` in PATH, `python3`.
 fn candidates() -> Vec<PathBuf> {
     let in_environment = env::var_os("VIRTUAL_ENV").map(|folder| PathBuf::from(folder).join("bin/python3"));
     let of_ansible =
@@ -227,7 +223,7 @@ fn in_path(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file() && nix::unistd::access(file, nix::unistd::AccessFlags::X_OK).is_ok())
 }
 
-/// The interpreter that a script's first lines name. pip writes long paths behind `exec`, in the second line.
+/// The interpreter in a script's first lines. pip writes long paths after `exec`, in the second line.
 fn interpreter_of(script: &Path) -> Option<PathBuf> {
     let script = script.canonicalize().ok()?;
     let mut lines = BufReader::new(std::fs::File::open(&script).ok()?.take(4096)).lines().map_while(Result::ok);
@@ -246,7 +242,7 @@ fn interpreter_of(script: &Path) -> Option<PathBuf> {
             };
             Some(PathBuf::from(path))
         }
-        // One made by pipx or a distribution may be a link into its environment.
+        // With pipx or a distribution it may be a link into a virtual environment.
         _ => script.parent().map(|folder| folder.join("python3")).filter(|path| path.is_file()),
     }
 }

@@ -1,7 +1,7 @@
-//! The plugin host: a process of ours in the Python that has ansible-core.
+//! The plugin host: a helper process in the Python that has ansible-core.
 //!
-//! Any number of threads may ask at a time, and while it works on a request, the host may ask back: what it asks is
-//! answered by the thread that waits for that request, which can therefore lend what it has.
+//! Several threads may send requests concurrently. While it works on a request, the host may ask questions, which are
+//! answered by the thread that waits for that request, with the data that this thread holds.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -22,7 +22,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::limits;
 
-/// The program; it goes to the interpreter by its arguments, since standard input belongs to requests.
+/// The program; passed as an argument, since standard input carries requests.
 const PROGRAM: &str = include_str!("host.py");
 
 /// Further files of the program, by name. Operations of a part are called `PART.NAME`; it is loaded with the first.
@@ -32,35 +32,35 @@ const PARTS: [(&str, &str); 3] = [
     ("values", include_str!("values.py")),
 ];
 
-/// Bytes of a message at most.
+/// Maximum size of a message in bytes.
 const MOST: u32 = 256 << 20;
 
-/// Lines of what it prints that are kept for messages.
+/// Lines of its output that are kept for messages.
 const KEPT_LINES: usize = 20;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
-    /// It answered that something is wrong with what was asked for.
+    /// It reported an error in the request.
     #[error("{0}")]
     Refused(String),
-    /// It cannot be started, has died, or says nothing.
-    #[error("{python} does not answer: {reason}")]
+    /// It cannot be started, died, or does not respond.
+    #[error("{python} does not respond: {reason}")]
     Broken {
         python: String,
         reason: String,
-        /// Whether it died while it worked on other requests, too: any of them may be the cause.
+        /// Whether other requests were pending when it died: any of them may be the cause.
         with_others: bool,
     },
 }
 
-/// Answers what the host asks while it works on a request: by the operation and its arguments.
+/// Answers the host's questions during a request, by operation and arguments.
 pub type Serve<'s> = &'s mut dyn FnMut(&str, Json) -> Result<Json, String>;
 
-/// What comes for a request.
+/// A message for a request.
 enum Incoming {
     Answer(Result<Json, String>),
-    /// A question of the host's own.
+    /// A question from the host.
     Call {
         call: u64,
         op: String,
@@ -68,15 +68,15 @@ enum Incoming {
     },
 }
 
-/// The requests under way, by their ids.
+/// The pending requests, by ID.
 #[derive(Default)]
 struct Waiting {
     askers: HashMap<u64, Sender<Incoming>>,
-    /// How many there were when the process ended.
+    /// How many were pending when the process ended.
     at_end: Option<usize>,
 }
 
-/// The process. It ends with this.
+/// The process. It ends on drop.
 pub struct PluginHost {
     python: String,
     child: Mutex<Child>,
@@ -85,15 +85,14 @@ pub struct PluginHost {
     last_words: Arc<Mutex<VecDeque<String>>>,
     next: AtomicU64,
     useless: AtomicBool,
-    /// How many of the requests that every host is to have had it has had.
+    /// How many of the initial requests it has received.
     pub(super) prepared: Mutex<usize>,
 }
 
 impl PluginHost {
     /// Starts it.
     ///
-    /// # Errors
-    /// The interpreter cannot be started, or has no ansible-core that is supported. What there is instead is the
+    /// # Errors If the interpreter cannot be started, or has no supported ansible-core. On success, also returns the
     /// answer to `hello`.
     pub fn start(python: &Path) -> Result<(PluginHost, Json), HostError> {
         let mut command = Command::new(python);
@@ -133,21 +132,20 @@ impl PluginHost {
         Ok(host)
     }
 
-    /// Whether nothing new should be asked of it: it has died, or something in it hangs.
+    /// Whether it should get no new requests: it died, or something in it hangs.
     pub fn is_useless(&self) -> bool {
         self.useless.load(Relaxed) || self.waiting.lock().at_end.is_some()
     }
 
-    /// Asks for an operation and waits for the answer; `serve` answers what the host asks in the meantime.
+    /// Sends a request and waits for the answer; `serve` answers the host's questions meanwhile.
     ///
-    /// # Errors
-    /// It says what is wrong with the request, or does not answer in time or at all; then nothing new should be
-    /// asked of it. Others that wait for an answer may still get theirs.
+    /// # Errors If it rejects the request, or does not answer in time; then it should get no new requests. Other
+    /// pending requests may still be answered.
     pub fn ask(&self, op: &str, with: &Json, serve: Option<Serve<'_>>) -> Result<Json, HostError> {
         self.ask_within(op, with, serve, limits::program_time())
     }
 
-    /// The same; `limit` is how long the host may say nothing.
+    /// Like [`ask`](Self::ask), with a limit on the host's silence.
     fn ask_within(
         &self,
         op: &str,
@@ -155,7 +153,7 @@ impl PluginHost {
         mut serve: Option<Serve<'_>>,
         limit: Duration,
     ) -> Result<Json, HostError> {
-        /// Takes the request out when nobody waits any more.
+        /// Removes the request when nobody waits any more.
         struct Asker<'h>(&'h PluginHost, u64);
         impl Drop for Asker<'_> {
             fn drop(&mut self) {
@@ -168,13 +166,13 @@ impl PluginHost {
             let mut waiting = self.waiting.lock();
             if waiting.at_end.is_some() {
                 drop(waiting);
-                return Err(self.broken("it has ended"));
+                return Err(self.broken("it exited"));
             }
             waiting.askers.insert(id, sender);
         }
         let _asker = Asker(self, id);
         let told = |message: &Json| match self.send(message) {
-            // It has ended, which the loop below learns with all that there is to say of it.
+            // It exited; the loop below finds out why.
             Err(HostError::Broken { .. }) | Ok(()) => Ok(()),
             refused => refused,
         };
@@ -185,17 +183,17 @@ impl PluginHost {
                 Ok(Incoming::Call { call, op, with }) => {
                     let answer = match &mut serve {
                         Some(serve) => serve(&op, with),
-                        None => Err(format!("nobody answers `{op}` here")),
+                        None => Err(format!("no handler for `{op}`")),
                     };
                     told(&match answer {
                         Ok(result) => json!({ "call": call, "result": result }),
                         Err(error) => json!({ "call": call, "error": error }),
                     })?;
                 }
-                Err(RecvTimeoutError::Disconnected) => return Err(self.broken("it has ended")),
+                Err(RecvTimeoutError::Disconnected) => return Err(self.broken("it exited")),
                 Err(RecvTimeoutError::Timeout) => {
                     self.useless.store(true, Relaxed);
-                    return Err(self.broken(&format!("nothing came for {} s", limit.as_secs())));
+                    return Err(self.broken(&format!("no message for {} s", limit.as_secs())));
                 }
             }
         }
@@ -218,7 +216,7 @@ impl PluginHost {
 
     fn broken(&self, reason: &str) -> HostError {
         let words = self.last_words.lock().back().cloned();
-        let reason = words.map_or_else(|| reason.to_owned(), |words| format!("{reason}; its last words: {words}"));
+        let reason = words.map_or_else(|| reason.to_owned(), |words| format!("{reason}; its last output: {words}"));
         let with_others = self.waiting.lock().at_end.is_some_and(|requests| requests > 1);
         HostError::Broken { python: self.python.clone(), reason, with_others }
     }
@@ -232,12 +230,12 @@ impl Drop for PluginHost {
     }
 }
 
-/// What the versions of the program's files are: what was learnt by another is learnt anew.
+/// The content of the program's files, as a version: cached results of another version are invalid.
 pub(super) fn program<'p>() -> impl Iterator<Item = &'p str> {
     std::iter::once(PROGRAM).chain(PARTS.iter().map(|(_, text)| *text))
 }
 
-/// Passes on what comes until there is nothing that can be understood.
+/// Distributes messages until one cannot be decoded.
 fn receive(mut stdout: impl Read, waiting: &Mutex<Waiting>) {
     let mut head = [0; 4];
     while stdout.read_exact(&mut head).is_ok() {
@@ -247,7 +245,7 @@ fn receive(mut stdout: impl Read, waiting: &Mutex<Waiting>) {
             break;
         }
         let Some((request, message)) = serde_json::from_slice(&body).ok().and_then(understood) else { break };
-        // Who asked may have given up; then nobody wants it.
+        // The sender may have given up.
         if let Some(asker) = waiting.lock().askers.get(&request) {
             let _ = asker.send(message);
         }
@@ -257,7 +255,7 @@ fn receive(mut stdout: impl Read, waiting: &Mutex<Waiting>) {
     waiting.askers.clear();
 }
 
-/// The request that a message belongs to, and what it says.
+/// A message, with the request that it belongs to.
 fn understood(mut message: Json) -> Option<(u64, Incoming)> {
     let mut take = |name: &str| message.get_mut(name).map(Json::take);
     if let Some(call) = take("call") {
@@ -291,7 +289,7 @@ fn listen(stderr: impl Read, words: &Mutex<VecDeque<String>>) {
 mod tests {
     use super::*;
 
-    /// Answers by the program's own wire, without ansible-core: `None` where there is no Python.
+    /// Answers through the program's protocol, without ansible-core; `None` if there is no Python.
     fn stand_in() -> Option<PluginHost> {
         let own = "
 def echo(host, what):
@@ -363,14 +361,14 @@ main()
         let Some(host) = stand_in() else { return };
         let late = host.ask_within("hang", &json!({}), None, Duration::from_millis(200)).unwrap_err();
         assert!(matches!(&late, HostError::Broken { reason, with_others: false, .. } if reason.starts_with("nothing")));
-        // Nothing new is asked of it, but what is under way comes to its end.
+        // It gets no new requests, but pending ones finish.
         assert!(host.is_useless());
         assert_eq!(host.ask("echo", &json!({ "what": 1 }), None), Ok(json!(1)));
 
         let Some(host) = stand_in() else { return };
         let died = host.ask("die", &json!({}), None).unwrap_err();
         let HostError::Broken { reason, with_others, .. } = died else { panic!("{died}") };
-        assert!(reason.starts_with("it has ended") && !with_others, "{reason}");
+        assert!(reason.starts_with("it exited") && !with_others, "{reason}");
         assert!(host.is_useless() && host.ask("echo", &json!({ "what": 1 }), None).is_err());
 
         let Some(host) = stand_in() else { return };

@@ -1,7 +1,7 @@
-//! The Python that has ansible-core: where it is, and the process of ours that answers from it.
+//! The Python that has ansible-core: finds it, and runs a helper process in it.
 //!
-//! ansible-core is used where the user has it installed, by [`host.py`](host) alone, in a process of its own. What of
-//! it depends on its version stands in `versions.py`.
+//! ansible-core is used where the user has installed it, only by [`host.py`](host), in a separate process. The parts
+//! that depend on its version are in `versions.py`.
 
 mod cache;
 mod core;

@@ -1,4 +1,4 @@
-//! The arguments of a filter, a test, a function or a method, taken one by one by the name of the parameter.
+//! The arguments of a filter, test, function or method, taken one by one by parameter name.
 
 use minijinja::Value;
 
@@ -10,7 +10,7 @@ use crate::template::value::{
     undefined::present,
 };
 
-/// Arguments not yet taken.
+/// The arguments that were not taken yet.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Args {
     pub positional: Vec<Value>,
@@ -23,7 +23,7 @@ impl Args {
         Args { positional, named, taken: 0 }
     }
 
-    /// The next argument, given by its place or by this name. May be an absence.
+    /// The next argument, by position or by this name. May be undefined.
     pub fn raw(&mut self, name: &str) -> Option<Value> {
         if let Some(value) = self.positional.get(self.taken) {
             self.taken += 1;
@@ -38,7 +38,7 @@ impl Args {
         self.raw(name).map(present).transpose()
     }
 
-    /// An argument that can only be given by name.
+    /// A keyword-only argument.
     pub fn keyword(&mut self, name: &str) -> EvalResult<Option<Value>> {
         match self.named.iter().position(|(known, _)| known == name) {
             Some(at) => present(self.named.remove(at).1).map(Some),
@@ -46,12 +46,12 @@ impl Args {
         }
     }
 
-    /// The argument, which must be given.
+    /// A required argument.
     pub fn required(&mut self, name: &str) -> EvalResult {
         self.optional(name)?.ok_or_else(|| EvalError::new(format!("missing 1 required argument: '{name}'")))
     }
 
-    /// A text; other values count as what they print.
+    /// A text argument; other values are converted.
     pub fn text(&mut self, name: &str) -> EvalResult<Option<String>> {
         match self.optional(name)? {
             Some(value) if value.is_none() => Ok(None),
@@ -68,7 +68,7 @@ impl Args {
         Ok(self.optional(name)?.map_or(default, |value| items::truth(&value)))
     }
 
-    /// An integer; `none` counts as not given.
+    /// An integer argument; `none` counts as not given.
     pub fn int(&mut self, name: &str) -> EvalResult<Option<i128>> {
         match self.optional(name)? {
             None => Ok(None),
@@ -91,7 +91,7 @@ impl Args {
         Ok(self.int(name)?.unwrap_or(default))
     }
 
-    /// All remaining arguments that have no name.
+    /// All remaining positional arguments.
     pub fn rest(&mut self) -> EvalResult<Vec<Value>> {
         let rest = self.positional.get(self.taken..).unwrap_or_default().to_vec();
         self.taken = self.positional.len();
@@ -112,7 +112,9 @@ impl Args {
         }
         match self.positional.len() - self.taken {
             0 => Ok(()),
-            extra => Err(EvalError::new(format!("got {extra} argument{} too many", if extra == 1 { "" } else { "s" }))),
+            extra => {
+                Err(EvalError::new(format!("got {extra} unexpected argument{}", if extra == 1 { "" } else { "s" })))
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The templates of `tests/compat/jinja_cases.csv` and the conditions of `conditions.csv`, whose answers were given
-//! by ansible-core 2.19 (`record_conditions.py`).
+//! The templates of `tests/compat/jinja_cases.csv` and the conditions of `conditions.csv`, with results recorded from
+//! ansible-core 2.19 (`record_conditions.py`).
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -18,7 +18,7 @@ use crate::{
     vars::{Layer, Lazy, Lenience, Magic, Scope, Template},
 };
 
-/// Cases whose answer differs here, and why.
+/// Cases with a different result in rplay, and why.
 const KNOWN: &[(u32, &str)] = &[
     (397, "integers end at 127 bits"),
     (398, "integers end at 127 bits"),
@@ -30,10 +30,10 @@ const KNOWN: &[(u32, &str)] = &[
     (1143, "Python's order of a set of texts changes from run to run; here it is that of the input"),
 ];
 
-/// Where the answers were made passlib was not installed; here the password is hashed, which takes its time.
+/// passlib was missing when the results were recorded; here the password is hashed, which takes time.
 const HASHED: u32 = 212;
 
-/// No variables but those of the layers; lenient in these ways.
+/// Provides no magic variables; allows these deprecated behaviours.
 struct Nothing(&'static [Lenience]);
 
 impl Magic for Nothing {
@@ -60,7 +60,7 @@ fn value(json: &serde_json::Value) -> Value {
         serde_json::Value::Bool(b) => Value::from(*b),
         serde_json::Value::Number(number) => match number.to_string().parse::<i128>() {
             Ok(i) => number::int(i),
-            // serde_json reads what is beyond 64 bits as a float; the fixture has one such number.
+            // serde_json reads numbers beyond 64 bits as floats; the fixture has one.
             Err(_) if number.as_f64() == Some(1.234_567_890_123_456_7e22) => Value::from(12345678901234567890123_i128),
             Err(_) => Value::from(number.as_f64().unwrap_or(f64::NAN)),
         },
@@ -89,7 +89,7 @@ fn scope() -> Arc<Scope> {
     })
 }
 
-/// Rows of a file in CSV: fields may be quoted and hold commas, newlines and doubled quotes.
+/// Rows of a CSV file: fields may be quoted and contain commas, newlines and doubled quotes.
 fn rows(text: &str) -> Vec<Vec<String>> {
     let (mut rows, mut row, mut field, mut quoted) = (vec![], vec![], String::new(), false);
     let mut chars = text.chars().peekable();
@@ -156,7 +156,7 @@ fn answers_as_ansible_does() {
         }
         let got = run(mode, template, &scope);
         let (same, shown) = match &got {
-            // People search for these words.
+            // Users search for these words.
             Err(error) => match want.strip_prefix("AnsibleUndefinedVariable: ") {
                 Some(message) => {
                     (error.undefined().is_some() && error.to_string() == message, format!("error: {error}"))
@@ -168,7 +168,7 @@ fn answers_as_ansible_does() {
                 let got = json(value);
                 let want: serde_json::Value = serde_json::from_str(want).expect("the answer is JSON");
                 let type_name = show::type_name(value).to_lowercase();
-                // As text, because mappings are compared with their order.
+                // Compared as text, because the order of mappings matters.
                 let (shown, wanted) = (got.to_string(), want.to_string());
                 (shown == wanted && type_name == *kind, format!("{type_name} {got}"))
             }
@@ -187,7 +187,7 @@ fn answers_as_ansible_does() {
     assert!(mended.is_empty(), "no longer different: {mended:?}");
 }
 
-/// Conditions whose answer differs here, and why.
+/// Conditions with a different result in rplay, and why.
 const KNOWN_CONDITIONS: &[(&str, &str)] = &[
     (
         r#""'\\\u00e9' | length == 2""#,

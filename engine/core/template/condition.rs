@@ -22,10 +22,10 @@ use crate::{
     vars::{Lazy, Lenience, Scope, Template, is_omit},
 };
 
-/// Whether a condition holds. Text is a bare expression; a whole `{{ }}` is accepted, as in Ansible. The result
-/// must be a boolean: what merely counts as true is an error since ansible-core 2.19.
+/// Evaluates a condition. Text is a bare expression; as in Ansible, a whole `{{ }}` is accepted. The result must be a
+/// boolean: since ansible-core 2.19, values that are merely truthy are errors.
 ///
-/// `at` is the place of the condition.
+/// `at` is the location of the condition.
 pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<bool, TemplateError> {
     let (value, origin) = match expression {
         Lazy::Data(value) => match value.as_str().or_else(|| value.is_none().then_some("")) {
@@ -37,7 +37,7 @@ pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<boo
                 return Err(TemplateError::Syntax {
                     message: "empty conditional expressions are not allowed".into(),
                     at: at.clone(),
-                    help: Some("leave the keyword out, or write `true`".into()),
+                    help: Some("omit the keyword, or use `true`".into()),
                     via: vec![],
                 });
             }
@@ -57,7 +57,7 @@ pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<boo
                         "Conditionals should not be surrounded by templating delimiters such as {{ }} or {% %}.",
                         at,
                     );
-                    // Blanks round it are no part of what it yields.
+                    // Surrounding spaces are not part of its value.
                     let trimmed = Template { text: template.text.trim().into(), ..Template::clone(template) };
                     let value = render(&Lazy::Template(Arc::new(trimmed)), scope)?;
                     // Text could be an expression, but may come from a host: nothing decides on it.
@@ -120,13 +120,13 @@ fn is_whole_template(text: &str) -> bool {
     [("{{", "}}"), ("{%", "%}")].iter().any(|(start, end)| text.starts_with(start) && text.ends_with(end))
 }
 
-/// The value of the expression of a condition, of any type.
+/// The value of a condition's expression, of any type.
 fn expression_value(text: &str, origin: &Arc<Origin>, scope: &Arc<Scope>) -> Result<Value, TemplateError> {
     let page = ParsedTemplate::of(text, &Reading::CONDITION).map_err(|mut fault| {
         if let Cause::Syntax { help, .. } = &mut fault.cause
             && text.contains("{{")
         {
-            *help = Some("a condition is an expression already: write the name without `{{ }}`".into());
+            *help = Some("conditions are already expressions: write the name without `{{ }}`".into());
         }
         fault.place(origin, scope)
     })?;
@@ -138,7 +138,7 @@ fn expression_value(text: &str, origin: &Arc<Origin>, scope: &Arc<Scope>) -> Res
     }
 }
 
-/// How the scalar at a place is written.
+/// The style of the scalar at a location.
 fn style_of(at: &Span) -> Style {
     match at.text().as_bytes().first() {
         Some(b'\'') => Style::Single,

@@ -1,14 +1,14 @@
-//! What can be wrong with a template, and where.
+//! Errors in templates, with their locations.
 
 use miette::Diagnostic;
 use thiserror::Error;
 
 use crate::source::Span;
 
-/// Why a template gave no value. One span serves as source and as label.
+/// Why a template has no value. One span serves as both source and label.
 #[derive(Clone, Debug, Error, Diagnostic)]
 pub enum TemplateError {
-    /// The text is no template.
+    /// The text is not a valid template.
     #[error("syntax error in template: {message}")]
     Syntax {
         message: String,
@@ -20,32 +20,32 @@ pub enum TemplateError {
         #[related]
         via: Vec<Via>,
     },
-    /// Something that has no value was used. The message is in the words people search for.
+    /// An undefined value was used. The message is in the words that users search for.
     #[error("{message}")]
     Undefined {
-        /// The variable or attribute that is missing.
+        /// The undefined variable or attribute.
         name: String,
         message: String,
         #[source_code]
-        #[label("has no value")]
+        #[label("undefined")]
         at: Span,
         #[help]
         help: Option<String>,
         #[related]
         via: Vec<Via>,
     },
-    /// A variable that needs itself.
+    /// A variable that refers to itself.
     #[error("recursive loop detected in template: {chain}")]
     Recursive {
-        /// The names, from the first to its repetition: `a -> b -> a`.
+        /// The names, up to the first repetition: `a -> b -> a`.
         chain: String,
         #[source_code]
-        #[label("needs itself")]
+        #[label("refers to itself")]
         at: Span,
         #[related]
         via: Vec<Via>,
     },
-    /// `omit` where a value is needed.
+    /// `omit` where a value is required.
     #[error("a template was resolved to `omit`")]
     Omitted {
         #[source_code]
@@ -54,14 +54,14 @@ pub enum TemplateError {
         #[related]
         via: Vec<Via>,
     },
-    /// A condition that is no boolean.
+    /// A condition that is not a boolean.
     #[error(
         "conditional result ({truth}) was derived from value of type '{kind}'; conditionals must have a boolean result"
     )]
     NotBoolean {
-        /// What it would count as, `True` or `False`.
+        /// Its truth value, `True` or `False`.
         truth: &'static str,
-        /// Its type, as Python names it.
+        /// Its Python type.
         kind: String,
         #[source_code]
         #[label("this is of type {kind}")]
@@ -69,7 +69,7 @@ pub enum TemplateError {
         #[help]
         help: Option<String>,
     },
-    /// A filter, a test, a lookup or an operator refused its input.
+    /// A filter, test, lookup or operator failed.
     #[error("{message}")]
     Failed {
         message: String,
@@ -83,7 +83,7 @@ pub enum TemplateError {
     },
 }
 
-/// One step on the way to an error: a variable whose value is a template, or a file that was included.
+/// One step on the way to an error: a variable whose value is a template, or an included file.
 #[derive(Clone, Debug, Error, Diagnostic)]
 #[error("while rendering {what}")]
 #[diagnostic(severity(Advice))]
@@ -95,11 +95,11 @@ pub struct Via {
     pub at: Span,
 }
 
-/// So many steps on the way to an error are shown.
+/// Maximum number of steps that are shown.
 const MOST_STEPS: usize = 12;
 
 impl TemplateError {
-    /// The name that has no value, if that is what went wrong.
+    /// The undefined name, if that was the cause.
     pub fn undefined(&self) -> Option<&str> {
         match self {
             TemplateError::Undefined { name, .. } => Some(name),
@@ -107,7 +107,7 @@ impl TemplateError {
         }
     }
 
-    /// Where it went wrong.
+    /// The location of the error.
     pub fn at(&self) -> &Span {
         match self {
             TemplateError::Syntax { at, .. }
@@ -119,7 +119,7 @@ impl TemplateError {
         }
     }
 
-    /// The steps that led there, the innermost first.
+    /// The steps that led there, innermost first.
     pub fn via(&self) -> &[Via] {
         match self {
             TemplateError::Syntax { via, .. }
@@ -131,7 +131,7 @@ impl TemplateError {
         }
     }
 
-    /// The same error, seen through one more variable or file.
+    /// The same error with one more step.
     pub(super) fn through(mut self, step: Via) -> Self {
         match &mut self {
             TemplateError::Syntax { via, .. }
@@ -139,7 +139,7 @@ impl TemplateError {
             | TemplateError::Recursive { via, .. }
             | TemplateError::Omitted { via, .. }
             | TemplateError::Failed { via, .. } => {
-                // Of a recursion the innermost steps say all that there is to say.
+                // For a recursion, the innermost steps are enough.
                 if via.len() < MOST_STEPS {
                     via.push(step);
                 }

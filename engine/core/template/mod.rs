@@ -1,10 +1,10 @@
-//! Templates: Jinja as Ansible 2.19 speaks it. The parser is minijinja's; evaluation is done here, over its tree,
-//! because values follow Python's rules (native types, `None` within text, methods that change a list), because
-//! variables are rendered when they are read, and because every error must know its place.
+//! Templates: Jinja as in ansible-core 2.19. The parser is minijinja's. Evaluation is done here, on its tree, because
+//! values follow Python's rules (native types, `None` in text, methods that modify a list), because variables are
+//! rendered when they are read, and because every error must have a location.
 //!
-//! - [`render`] renders a value as written, [`condition`] decides `when` and its like, [`render_file`] renders a
+//! - [`render`] renders a value as written, [`condition`] evaluates `when` and the like, [`render_file`] renders a
 //!   template file, [`lookup`] runs a lookup plugin.
-//! - What templates can call lies in `library`. The evaluator finds it by name in a `Library` that it is given.
+//! - Callables are in `library`. The evaluator gets them by name from a `Library`.
 //!
 //! Order, each using only those before it: `error`, `origin`, `value/error`, `value/undefined`, `value/size`,
 //! `value/number`, `value/containers`, `value/time`, `value/show`, `value/place`, `value/items`, `value/depth`,

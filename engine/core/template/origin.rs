@@ -1,4 +1,4 @@
-//! Where the text of a template comes from.
+//! The origin of a template's text.
 
 use std::{ops::Range, sync::Arc};
 
@@ -8,19 +8,19 @@ use crate::{
     vars::Template,
 };
 
-/// Where a template stands, so that bytes of its text become a place in a file.
+/// Where a template is, to convert byte offsets of its text to a location in a file.
 #[derive(Clone, Debug)]
 pub(crate) enum Origin {
     /// A YAML scalar.
     Scalar(Arc<Template>),
-    /// A template file, whose text begins at this byte (after a `#jinja2:` header).
+    /// A template file whose text begins at this byte (after a `#jinja2:` header).
     File(Arc<Source>, usize),
-    /// A value that was made, not written.
+    /// A generated value.
     Nowhere,
 }
 
 impl Origin {
-    /// The place of bytes of the template; the whole of it when they are not known.
+    /// The location of a byte range of the template, or of the whole template if it is unknown.
     pub fn span(&self, range: Option<Range<usize>>) -> Span {
         match self {
             Origin::Scalar(template) => match range {

@@ -1,4 +1,4 @@
-//! What a template writes. One value alone keeps its type; more become text.
+//! The output of a template. A single value keeps its type; several become text.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use crate::{
     vars::is_omit,
 };
 
-/// What was written so far.
+/// The output so far.
 #[derive(Debug, Default)]
 pub(crate) enum Output {
     #[default]
@@ -23,7 +23,7 @@ pub(crate) enum Output {
 }
 
 impl Output {
-    /// Writes text of the template itself.
+    /// Writes literal text of the template.
     pub fn text(&mut self, text: &str) -> EvalResult<()> {
         if !text.is_empty() {
             append(self.buffer()?, text)?;
@@ -31,13 +31,13 @@ impl Output {
         Ok(())
     }
 
-    /// Writes a value, which must be there.
+    /// Writes a value, which must be defined.
     pub fn value(&mut self, value: Value, range: Range<usize>) -> EvalResult<()> {
         let value = match value.is_undefined() {
             true => value,
             false => present(value).map_err(|fault| fault.at(range.clone()))?,
         };
-        // `none` among other things writes nothing, not even the end of being alone.
+        // `none` among other output writes nothing, and a single other value still keeps its type.
         let nothing = |value: &Value| value.is_none() || value.is_undefined();
         match self {
             Output::Nothing => *self = Output::One(value, range),
@@ -64,7 +64,7 @@ impl Output {
         }
     }
 
-    /// All of it as text.
+    /// The whole output as text.
     pub fn into_text(mut self) -> EvalResult<String> {
         self.buffer().map(std::mem::take)
     }
@@ -85,7 +85,7 @@ fn append(buffer: &mut String, text: &str) -> EvalResult<()> {
     Ok(())
 }
 
-/// A value within text: nothing for `none` and `omit`.
+/// A value inside text: empty for `none` and `omit`.
 fn written(value: &Value) -> EvalResult<String> {
     match value.is_none() || value.is_undefined() || is_omit(value) {
         true => Ok(String::new()),

@@ -1,4 +1,4 @@
-//! Regular expressions in Python's dialect, compiled once per thread.
+//! Regular expressions with Python's syntax, compiled once per thread.
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
@@ -11,7 +11,7 @@ thread_local! {
     static COMPILED: RefCell<HashMap<(String, bool, bool), Rc<Regex>>> = RefCell::default();
 }
 
-/// Patterns kept; a play that makes up more of them starts anew.
+/// Cache size; beyond it, the cache is cleared.
 const MOST: usize = 1000;
 
 /// The compiled pattern.

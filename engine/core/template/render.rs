@@ -1,4 +1,4 @@
-//! Rendering, as the engine asks for it: values as written and template files become data.
+//! The engine's interface for rendering values and template files.
 
 use std::sync::Arc;
 
@@ -18,17 +18,16 @@ use crate::{
     vars::{Lazy, Scope},
 };
 
-/// Renders a value all the way down. One whole `{{ }}` keeps its type. `omit` stays `omit` where it is the whole
-/// value of an entry; see [`super::drop_omitted`].
+/// Renders a value completely. A single `{{ }}` keeps its type. `omit` is kept as the whole value of an entry; see
+/// [`super::drop_omitted`].
 ///
-/// # Errors
-/// A template is wrong, or something that it needs has no value.
+/// # Errors If a template is invalid, or something that it needs is undefined.
 pub fn render(lazy: &Lazy, scope: &Arc<Scope>) -> Result<Value, TemplateError> {
     render::render(lazy, scope, built_in())
 }
 
-/// Renders a template file. Its first line may be a `#jinja2:` header that overrides the options. Other
-/// templates it names are searched beside it, then in the scope's folders.
+/// Renders a template file. Its first line may be a `#jinja2:` header that overrides the options. Other templates are
+/// searched next to it, then in the scope's directories.
 pub fn render_file(source: &Arc<Source>, scope: &Arc<Scope>, options: &FileOptions) -> Result<String, TemplateError> {
     let value = template_file::file_value(source, scope, options, built_in())?;
     let text = match value.is_none() {

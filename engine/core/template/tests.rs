@@ -40,7 +40,7 @@ impl Magic for Secrets {
     }
 }
 
-/// Variables from YAML, and the same as nodes.
+/// Variables from YAML, also as nodes.
 fn play(text: &str, folders: &[PathBuf]) -> (Node, Arc<Scope>) {
     let source = Source::inline("vars.yml", text);
     let node = yaml::load(&source).expect("the fixture is YAML").node;
@@ -184,7 +184,7 @@ fn conditions_must_be_booleans() {
     }
     assert_eq!(holds("a == nope", vars).expect_err("undefined").undefined(), Some("nope"));
     assert!(holds("", vars).is_err());
-    // A literal that holds half a template is no text.
+    // A literal with an incomplete template is not text.
     assert!(holds("'{{' in 'x{{y'", vars).is_err());
     let TemplateError::Syntax { help, .. } = holds("a == {{ a }}", vars).expect_err("braces") else { panic!() };
     assert!(help.expect("help").contains("without `{{ }}`"));
@@ -358,7 +358,7 @@ fn values_that_share_their_parts_are_no_larger_than_their_trees() {
     assert!(fails(&text, "shared").to_string().contains("too large"));
 }
 
-/// What a play nests deeper and deeper ends in an error, however it does that, and what is left can be dropped.
+/// Whatever way a play nests deeper and deeper, it ends in an error, and the partial result can be dropped.
 #[test]
 fn deep_values_end_in_an_error() {
     let wraps = ["[ns.x]", "[[], ns.x]", "[[], ns.x, []]", "(ns.x,)", "{'a': 1, 'b': {}, 'c': ns.x}", "[[]] + [ns.x]"];
@@ -389,7 +389,7 @@ fn one_and_true_are_one_key() {
     assert_eq!(shown("m: '{{ {1: 2, true: 3, 0.0: 4, false: 5} }}'\n", "m").expect("a mapping"), "{1: 3, 0.0: 5}");
 }
 
-/// Templates and modules read a pattern alike.
+/// Templates and modules interpret a pattern the same way.
 #[test]
 fn patterns_mean_what_python_means() {
     let cases = [

@@ -1,4 +1,4 @@
-//! What the run asks of templates besides rendering: expressions of any type, a scope as one value.
+//! Other uses of templates in a run: expressions of any type, and a scope as one value.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ use crate::{
     vars::{Lazy, Scope, Template, is_omit},
 };
 
-/// The value of a bare expression of any type, as `debug: var=` shows it.
+/// The value of a bare expression of any type, as shown by `debug: var=`.
 pub fn expression(text: &str, at: Span, scope: &Arc<Scope>) -> Result<Value, TemplateError> {
     let template = Template { text: text.into(), span: at, style: Style::Plain };
     let origin = Arc::new(Origin::Scalar(Arc::new(template)));
@@ -83,11 +83,10 @@ pub fn render_terms(lazy: &Lazy, scope: &Arc<Scope>) -> Result<Vec<Value>, Templ
     }
 }
 
-/// Runs a lookup as `with_NAME` does, and yields the items. When the keyword's value is a list, its items are the
-/// terms; any other value is the one term. A name may have its collection: `ansible.builtin.dict`.
+/// Runs a lookup like `with_NAME` and returns its items. If the keyword's value is a list, its items are the terms; any
+/// other value is the only term. The name may be fully qualified: `ansible.builtin.dict`.
 ///
-/// # Errors
-/// The lookup is unknown or fails; errors have no place of their own.
+/// # Errors If the lookup is unknown or fails; errors have no location of their own.
 pub fn lookup(
     name: &str,
     terms: Vec<Value>,
@@ -102,7 +101,7 @@ pub fn lookup(
     found.and_then(|found| found.into_iter().map(freeze::freeze).collect()).map_err(place)
 }
 
-/// A value as Python's `str` writes it.
+/// A value in the format of Python's `str`.
 pub fn text(value: &Value) -> String {
     show::plain_text(value)
 }
@@ -114,12 +113,12 @@ pub fn type_name(value: &Value) -> String {
 
 /// All variables of a scope as one mapping, each rendered when it is read: an entry of `hostvars`.
 ///
-/// `level` is that of `hostvars`, which keeps templates that show all of `hostvars` from going round for ever.
+/// `level` is that of `hostvars`; it stops templates that dump all of `hostvars` from recursing forever.
 pub fn scope_value(scope: Arc<Scope>, level: Level) -> Value {
     Value::from_object(View { scope, level })
 }
 
-/// A value that can be read by nobody, and why: to use it is an error that `default()` does not hide.
+/// An unreadable value with the reason: using it is an error that `default()` does not hide.
 pub fn failed_value(message: &str) -> Value {
     let at = Span::new(&Source::inline("<inventory>", ""), 0..0);
     let error = TemplateError::Failed { message: message.to_owned(), at, help: None, via: vec![] };

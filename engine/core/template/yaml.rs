@@ -1,4 +1,4 @@
-//! YAML as text within templates: read as PyYAML reads it, written as its C dumper writes it.
+//! YAML inside templates: parsed like PyYAML, formatted like its C dumper.
 
 use libyaml_safer::{
     BOOL_TAG, Emitter, Encoding, Event, FLOAT_TAG, INT_TAG, MAP_TAG, MappingStyle, NULL_TAG, SEQ_TAG, STR_TAG,
@@ -20,10 +20,10 @@ use crate::{
     },
 };
 
-/// How YAML is laid out; the fields are the arguments of PyYAML's `dump`.
+/// The format of YAML output; the fields are the arguments of PyYAML's `dump`.
 pub(crate) struct Style {
     pub indent: usize,
-    /// `None`: collections of plain scalars on one line, others not.
+    /// `None`: collections of plain scalars on one line, others as blocks.
     pub flow: Option<bool>,
     pub sort: bool,
     pub unicode: bool,
@@ -121,7 +121,7 @@ impl Writer<'_> {
         self.emit(Event::scalar(None, Some(tag), text, plain, is_text, style))
     }
 
-    /// Whether a collection goes on one line.
+    /// Whether a collection is written on one line.
     fn flow(&self, mut parts: impl Iterator<Item = Value>) -> bool {
         let scalar = |value: &Value| !containers::is_list(value) && !containers::is_map(value);
         self.style.flow.unwrap_or_else(|| self.style.quotes.is_none() && parts.all(|part| scalar(&part)))
@@ -148,7 +148,7 @@ impl Writer<'_> {
             ValueKind::Map => {
                 let mut pairs = containers::pairs(value);
                 if self.style.sort {
-                    // PyYAML leaves the order as it is when keys cannot be compared.
+                    // PyYAML keeps the order if keys cannot be compared.
                     let unsorted = pairs.clone();
                     if sort_pairs(&mut pairs).is_err() {
                         pairs = unsorted;
@@ -173,13 +173,13 @@ impl Writer<'_> {
     }
 }
 
-/// Whether the text, written plainly, is read as a text again and not as a number or a date.
+/// Whether the plain text is read back as text and not as a number or a date.
 fn reads_as_text(text: &str) -> bool {
     if matches!(text, "" | "=" | "<<") {
         return false;
     }
     if text.contains(['\n', ':', '#', '{', '[', '&', '*', '!', '|', '>', '\'', '"', '%', '@', '`']) {
-        // Only times hold a colon; whatever else these make impossible the emitter sees itself.
+        // Of the plain scalars with a colon, only times matter; the emitter handles all other cases.
         let time = text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+');
         if !time {
             return true;
@@ -200,7 +200,7 @@ fn float(f: f64) -> String {
         return if f > 0.0 { ".inf".into() } else { "-.inf".into() };
     }
     let text = number::float_repr(f);
-    // YAML 1.1 wants a point in the mantissa.
+    // YAML 1.1 requires a point in the mantissa.
     match text.split_once('e') {
         Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0e{exponent}"),
         _ => text,

@@ -185,6 +185,6 @@ mod tests {
         assert_eq!(vars(&["{\"a\": 1, \"c\": \"{{ d }}\"}", "{e: 014}"]), "a=1 c=template<\"{{ d }}\"> e=12");
         assert_eq!(vars(&["a=1", &at_file]), "a=3 b=False");
         assert_eq!(vars(&["[1, 2]"]), "extra variables must be a mapping");
-        assert!(vars(&["@/no/such"]).contains("cannot be read"));
+        assert!(vars(&["@/no/such"]).contains("cannot read"));
     }
 }

@@ -1,4 +1,4 @@
-//! Calls of the API, tried again where that can help.
+//! API calls, with retries.
 
 use std::{thread, time::Duration};
 
@@ -18,7 +18,7 @@ use super::{Account, Endpoint, signature::Signed};
 const JSON: &str = "application/json; charset=utf-8";
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 
-/// The version of a service's API that is meant when none is named.
+/// The default version of a service's API.
 pub fn version_of(service: &str) -> Option<&'static str> {
     Some(match service {
         "vpc" | "cvm" => "2017-03-12",
@@ -42,15 +42,15 @@ pub struct Request {
 pub struct Client {
     pub account: Account,
     pub endpoint: Endpoint,
-    /// For each wait of one try.
+    /// Limit of each wait within an attempt.
     pub timeout: Duration,
-    /// How often a call is tried again.
+    /// Number of retries.
     pub retries: u64,
-    /// Before the first try that follows; doubled for each other.
+    /// Pause before the first retry; doubled each time.
     pub pause: Duration,
 }
 
-/// An error that the API answered with.
+/// An error returned by the API.
 #[derive(Clone, Debug)]
 pub struct Refusal {
     pub code: String,
@@ -59,12 +59,12 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Whether this is the error, or one of the family: `ResourceNotFound` has `ResourceNotFound.VpcId` in it.
+    /// Whether this is the error, or one of its family: `ResourceNotFound` includes `ResourceNotFound.VpcId`.
     pub fn is(&self, code: &str) -> bool {
         self.code.strip_prefix(code).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 
-    /// Whether the same call may do well a moment later.
+    /// Whether the error is transient.
     fn passes(&self) -> bool {
         ["RequestLimitExceeded", "InternalError"].iter().any(|code| self.code.starts_with(code))
             || self.code.contains("ResourceInOperating")
@@ -77,34 +77,34 @@ impl Refusal {
     }
 }
 
-/// Why a call came to nothing.
+/// Why a call failed.
 #[derive(Clone, Debug, Error)]
 pub enum ClientError {
     #[error("{action}: {}: {} (request {})", refusal.code, refusal.message, refusal.request_id)]
     Refused { action: String, refusal: Refusal },
 
-    #[error("{action}: {url} did not answer: {message}")]
+    #[error("{action}: {url} did not respond: {message}")]
     Unanswered {
         action: String,
         url: String,
         message: String,
-        /// Nobody knows whether it was carried out, and it would not be the same to ask for it twice.
+        /// It is unknown whether the call was executed, and repeating it could have another effect.
         is_open: bool,
     },
 }
 
 impl ClientError {
-    /// What may be done about it.
+    /// How to fix it.
     pub fn help(&self) -> Option<&'static str> {
         match self {
             ClientError::Refused { refusal, .. } if refusal.is("AuthFailure.SignatureExpire") => {
                 Some("set this machine's clock: it may be at most five minutes off")
             }
             ClientError::Refused { refusal, .. } if refusal.code.starts_with("AuthFailure") => {
-                Some("see that the key is one of this account and in use, and that its secret is right")
+                Some("check that the key belongs to this account and is enabled, and that its secret is correct")
             }
             ClientError::Unanswered { is_open: true, .. } => {
-                Some("it may have been carried out; run again, what is there is found")
+                Some("the call may have been executed; run again, existing resources are found")
             }
             _ => None,
         }
@@ -112,8 +112,8 @@ impl ClientError {
 }
 
 impl Client {
-    /// Makes a call and gives the answer's `Response`. The same body is sent each time, so a `ClientToken` in
-    /// it makes all tries one call.
+    /// Makes a call and returns the `Response`. The same body is sent each time, so a `ClientToken` makes all attempts
+    /// one call.
     pub fn call(&self, host: &Host, request: &Request) -> Result<Json, ClientError> {
         let body = request.payload.to_string();
         let (mut tries, mut pause) = (0, self.pause);
@@ -154,7 +154,7 @@ impl Client {
         sent.timeout = self.timeout;
         sent.follow = Follow::None;
         sent.use_netrc = false;
-        // Without encryption it is a server on this machine.
+        // Without TLS, it is a server on this machine.
         sent.use_proxy = address.scheme == "https";
         sent.body = Some(body.as_bytes().to_vec());
         let mut header = |name: &str, value: &str| sent.headers.push((name.to_owned(), value.to_owned()));
@@ -174,11 +174,11 @@ impl Client {
         let content = answer.content().map_err(|failure| unanswered(failure.msg))?;
         let mut answered: Json = match serde_json::from_slice(&content) {
             Ok(json) => json,
-            Err(_) => return Err(unanswered(format!("HTTP {} and no JSON", answer.status))),
+            Err(_) => return Err(unanswered(format!("HTTP {} without JSON", answer.status))),
         };
         let response = answered.get_mut("Response").map(Json::take);
         let Some(response) = response.filter(Json::is_object) else {
-            return Err(unanswered(format!("HTTP {} and no `Response`", answer.status)));
+            return Err(unanswered(format!("HTTP {} without `Response`", answer.status)));
         };
         let text = |json: Option<&Json>| json.and_then(Json::as_str).unwrap_or_default().to_owned();
         match response.get("Error") {
@@ -196,14 +196,14 @@ impl Client {
 }
 
 impl Request {
-    /// Whether the call, made twice, may make two of something.
+    /// Whether repeating the call may create another resource.
     fn makes_another(&self) -> bool {
         let makes = ["Create", "Run", "Import", "Allocate"].iter().any(|verb| self.action.starts_with(verb));
         makes && self.payload.get("ClientToken").is_none() && self.payload.get("DryRun") != Some(&Json::Bool(true))
     }
 }
 
-/// Sleeps, unless the run is stopped meanwhile.
+/// Sleeps, unless the run is cancelled.
 fn sleep(host: &Host, pause: Duration) {
     const STEP: Duration = Duration::from_millis(100);
     let mut left = pause;

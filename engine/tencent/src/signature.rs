@@ -1,4 +1,4 @@
-//! How Tencent Cloud's API 3.0 wants a request signed: TC3-HMAC-SHA256.
+//! Request signing of Tencent Cloud's API 3.0: TC3-HMAC-SHA256.
 
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::{Timestamp, tz::TimeZone};
@@ -9,12 +9,12 @@ use super::Account;
 
 const ALGORITHM: &str = "TC3-HMAC-SHA256";
 
-/// What of a request is signed.
+/// The signed parts of a request.
 pub struct Signed<'r> {
     pub method: &'r str,
     /// Without the question mark.
     pub query: &'r str,
-    /// Names in lower case and sorted; values as they are sent.
+    /// Sorted, with names in lower case and values as sent.
     pub headers: &'r [(&'r str, &'r str)],
     pub body: &'r [u8],
 }
@@ -39,7 +39,7 @@ impl Signed<'_> {
 }
 
 fn keyed(key: &[u8], text: &str) -> Vec<u8> {
-    // HMAC takes keys of any length, so this cannot fail.
+    // HMAC accepts keys of any length, so this cannot fail.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Vec::new() };
     mac.update(text.as_bytes());
     mac.finalize().into_bytes().to_vec()
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
     use rplay_contract::argtypes::Secret;
 
-    /// The body of the documentation's examples, with backslashes in it.
+    /// The body of the documentation's examples, including backslashes.
     const BODY: &str = r#"{"Limit": 1, "Filters": [{"Values": ["\u672a\u547d\u540d"], "Name": "instance-name"}]}"#;
     const JSON: (&str, &str) = ("content-type", "application/json; charset=utf-8");
     const HOST: (&str, &str) = ("host", "cvm.tencentcloudapi.com");

@@ -1,6 +1,6 @@
 use super::*;
 
-/// An archive made byte by byte: the writer refuses such names itself.
+/// An archive built from bytes, since the writer itself rejects such names.
 fn hostile(name: &str, kind: EntryType, link: &str, content: &[u8]) -> Vec<u8> {
     let mut header = Header::new_gnu();
     let raw = header.as_gnu_mut().unwrap();
@@ -42,7 +42,7 @@ fn nothing_leaves_the_target() {
         (vec![hostile("f", EntryType::Fifo, "", b"")], "neither file"),
         (vec![file("a"), file("a")], "twice"),
         (vec![file("a"), link("./a", "b")], "twice"),
-        // Each of them stays inside, together they do not.
+        // Each of them stays inside, but not all together.
         (vec![link("d/x", "."), link("d/y", "x/../../d/x/.."), link("up", "d/x/../.."), file("d/f")], "leads out"),
     ] {
         let (folder, result) = unpacked(&parts);
@@ -65,7 +65,7 @@ fn files_folders_and_inner_links_are_unpacked_without_strange_modes() {
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o7777, 0o755);
 }
 
-/// A size that the header only claims ends in an error, not in a file of zeroes.
+/// A size that is false in the header is an error, not a file of zeroes.
 #[test]
 fn an_archive_that_was_cut_is_refused() {
     let mut part = hostile("a", EntryType::Regular, "", &[7; 4096]);

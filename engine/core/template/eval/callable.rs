@@ -1,4 +1,4 @@
-//! What a template can call: functions and methods by name, and macros.
+//! Callable values in templates: functions, bound methods and macros.
 
 use std::{
     fmt,
@@ -13,10 +13,10 @@ use minijinja::{
 
 use crate::template::{eval::frame::Frame, origin::Origin, page::parsed_template::ParsedTemplate};
 
-/// A method of a value, named but not yet called; or a function of Jinja.
+/// A method of a value before it is called, or a function of Jinja.
 #[derive(Debug)]
 pub(crate) struct Bound {
-    /// The value whose method it is; `None` for functions.
+    /// The object of a method; `None` for functions.
     pub receiver: Option<Value>,
     pub name: Arc<str>,
 }
@@ -31,12 +31,12 @@ impl Object for Bound {
     }
 }
 
-/// A macro and what it sees.
+/// A macro and its enclosing scope.
 pub(crate) struct Macro {
     pub page: &'static ParsedTemplate,
     pub origin: Arc<Origin>,
     pub decl: &'static ast::Macro<'static>,
-    /// The frames round its definition; the session keeps them alive.
+    /// The frames around its definition; the session keeps them alive.
     pub frames: Vec<Weak<Frame>>,
     /// Whether it sees the variables of the play.
     pub with_scope: bool,

@@ -1,4 +1,4 @@
-//! Statements that bring in other template files: `extends`, `include`, `import`.
+//! Statements that load other template files: `extends`, `include`, `import`.
 
 use std::{
     path::{Path, PathBuf},
@@ -112,13 +112,13 @@ impl Machine<'_> {
         }
     }
 
-    /// Whether an import says `with context`.
+    /// Whether an import has `with context`.
     pub fn with_context(&self, tag: &std::ops::Range<usize>) -> bool {
         let words = self.page.masked.get(tag.clone()).unwrap_or_default();
         words.split_whitespace().rev().take(2).eq(["context", "with"])
     }
 
-    /// The file of another template: beside this one, then in the folders of the role and the play.
+    /// The path of another template: next to this one, or in the directories of the role and the play.
     pub fn find_template(&self, name: &str) -> Option<PathBuf> {
         let name = Path::new(name);
         if name.is_absolute() {
@@ -129,7 +129,7 @@ impl Machine<'_> {
     }
 
     fn not_found(&self, name: &str) -> Box<EvalError> {
-        let help = "templates are searched beside this one, then in `templates/` of the role and of the playbook";
+        let help = "searched next to this template, then in `templates/` of the role and of the playbook";
         EvalError::with_help(format!("template not found: `{name}`"), help)
     }
 

@@ -1,9 +1,9 @@
-//! The variables a template sets itself, by block.
+//! The variables that a template sets, by block.
 
 use minijinja::Value;
 use parking_lot::Mutex;
 
-/// Names set in one block. Macros see the frames round them even when these change later.
+/// Names set in one block. Macros see the enclosing frames, including later changes.
 #[derive(Default)]
 pub(crate) struct Frame(Mutex<Vec<(&'static str, Value)>>);
 
@@ -21,7 +21,7 @@ impl Frame {
         }
     }
 
-    /// Everything that is set.
+    /// All variables of the frame.
     pub fn all(&self) -> Vec<(&'static str, Value)> {
         self.0.lock().clone()
     }

@@ -35,35 +35,35 @@ pub(crate) struct Pending {
     level: Level,
 }
 
-/// The most parts of variables that one rendering renders. Lists that name others twice, which name others twice ...
-/// double with every step, and would go on until the memory is full.
+/// Maximum number of parts of variables per rendering. Lists that refer to others twice, which refer to others twice
+/// ... double with every level and would exhaust memory.
 const MOST_PARTS: usize = if cfg!(test) { 1 << 12 } else { 1 << 20 };
 
 thread_local! {
     static LEVEL: Cell<usize> = const { Cell::new(0) };
-    /// The parts rendered since the outermost rendering on this thread began.
+    /// The number of parts rendered since the outermost rendering on this thread began.
     static PARTS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The outermost rendering on this thread begins.
+/// Starts the outermost rendering on this thread.
 pub(crate) fn begin_counting() {
     PARTS.with(|parts| parts.set(0));
 }
 
-/// How many values that wait were rendered to come to one that waits. `cfg: {all: "{{ cfg }}"}` is no error until
-/// somebody wants to see all of it: each level is a new value, and only their number tells that there is no end.
+/// How many lazy values were rendered to reach this one. `cfg: {all: "{{ cfg }}"}` is not an error until all of it is
+/// needed: each level is a new value, and only their number shows that there is no end.
 #[derive(Clone, Copy, Debug)]
 pub struct Level(usize);
 
 impl Level {
-    /// The level of a value that is made now.
+    /// The level of a value created now.
     pub fn now() -> Self {
         Level(LEVEL.with(Cell::get))
     }
 
-    /// The value of a part, one level further.
+    /// The value of a part, one level deeper.
     fn part(self, part: &Lazy, scope: &Arc<Scope>, library: &'static Library) -> Value {
-        /// Goes back to the level before, even when something panics.
+        /// Restores the previous level, even after a panic.
         struct Back(usize);
         impl Drop for Back {
             fn drop(&mut self) {
@@ -87,7 +87,7 @@ impl Level {
                     "the value is too large: more than {MOST_PARTS} parts of variables were rendered for it"
                 ),
                 at: template.span.clone(),
-                help: Some("lists that name each other more than once double in size with every step".into()),
+                help: Some("lists that refer to each other more than once double in size with every level".into()),
                 via: vec![],
             });
         }
@@ -96,13 +96,13 @@ impl Level {
     }
 }
 
-/// The value of a variable that is an entry of `vars` or `hostvars`.
+/// The value of a variable in `vars` or `hostvars`.
 pub(crate) fn entry(lazy: &Lazy, scope: &Arc<Scope>, level: Level, library: &'static Library) -> Value {
     level.part(lazy, scope, library)
 }
 
 impl Pending {
-    /// The value of a variable: data as it is, containers lazily. Templates are rendered.
+    /// The value of a variable: data as it is, containers lazily; templates are rendered.
     pub fn wrap(lazy: &Lazy, scope: &Arc<Scope>, library: &'static Library) -> Value {
         let len = match lazy {
             Lazy::Data(value) => return value.clone(),
@@ -126,7 +126,7 @@ impl Pending {
     }
 }
 
-/// The value of something that could not be rendered: the error comes when it is used.
+/// A value that could not be rendered: the error is raised when it is used.
 pub(crate) fn broken(error: TemplateError) -> Value {
     Value::from_object(Undefined {
         what: UndefinedReason::Broken(error),
@@ -171,7 +171,7 @@ impl Object for Pending {
     }
 }
 
-/// Whether a mapping has a key; nothing is rendered for that.
+/// Whether a mapping has a key, without rendering its value.
 pub(crate) fn has_key(map: &Value, key: &Value) -> bool {
     if let Some(pending) = map.downcast_object_ref::<Pending>() {
         return match (&pending.lazy, key.as_str()) {
@@ -207,7 +207,7 @@ impl Object for Everything {
     }
 }
 
-/// `item in container`. Whether a mapping has a key is told without rendering its value.
+/// `item in container`. For mappings, only keys are compared and nothing is rendered.
 pub(crate) fn contains(container: &Value, item: &Value) -> EvalResult<bool> {
     match container.kind() {
         ValueKind::Map => Ok(has_key(container, item)),

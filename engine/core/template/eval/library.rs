@@ -1,5 +1,5 @@
-//! What templates can call by name, as data: the evaluator asks here and knows no filter, test, function or lookup
-//! itself.
+//! The table of everything that templates can call by name. The evaluator has no built-in filters, tests, functions or
+//! lookups of its own.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -26,7 +26,7 @@ pub(crate) struct Filter {
 /// A test.
 pub(crate) struct Test {
     pub run: Box<TestRun>,
-    /// Whether its subject may be undefined.
+    /// Whether its input may be undefined.
     pub accepts_undefined: bool,
 }
 
@@ -35,14 +35,14 @@ pub(crate) struct Test {
 pub(crate) struct Methods {
     /// Whether the value has a method of that name.
     pub exists: fn(&Value, &str) -> bool,
-    /// Whether a method of that name changes its list or mapping.
+    /// Whether the method modifies its list or mapping.
     pub changes: fn(&str) -> bool,
     pub call: fn(&Value, &str, Args) -> EvalResult,
 }
 
 /// Filters, tests, functions and lookups by name, and the methods of values.
 ///
-/// What is built in is added like anything else would be: a name and something that can be called.
+/// Built-in ones are added like any others: by name and callable.
 pub(crate) struct Library {
     filters: HashMap<Cow<'static, str>, Filter>,
     tests: HashMap<Cow<'static, str>, Test>,
@@ -52,7 +52,7 @@ pub(crate) struct Library {
 }
 
 impl Library {
-    /// A library of methods alone.
+    /// A library with only methods.
     pub fn new(methods: Methods) -> Self {
         Library {
             filters: HashMap::new(),
@@ -63,7 +63,7 @@ impl Library {
         }
     }
 
-    /// Adds a filter, or replaces the one of that name.
+    /// Adds or replaces a filter.
     pub fn add_filter(
         &mut self,
         name: impl Into<Cow<'static, str>>,
@@ -73,7 +73,7 @@ impl Library {
         self.filters.insert(name.into(), Filter { run: Box::new(run), accepts_undefined });
     }
 
-    /// Adds a test, or replaces the one of that name.
+    /// Adds or replaces a test.
     pub fn add_test(
         &mut self,
         name: impl Into<Cow<'static, str>>,
@@ -83,7 +83,7 @@ impl Library {
         self.tests.insert(name.into(), Test { run: Box::new(run), accepts_undefined });
     }
 
-    /// Adds a function, or replaces the one of that name.
+    /// Adds or replaces a function.
     pub fn add_function(
         &mut self,
         name: impl Into<Cow<'static, str>>,
@@ -92,7 +92,7 @@ impl Library {
         self.functions.insert(name.into(), Box::new(run));
     }
 
-    /// Adds a lookup, or replaces the one of that name.
+    /// Adds or replaces a lookup.
     pub fn add_lookup(
         &mut self,
         name: impl Into<Cow<'static, str>>,
@@ -101,12 +101,12 @@ impl Library {
         self.lookups.insert(name.into(), Box::new(run));
     }
 
-    /// The filter of that name. `ansible.builtin.` must be gone from it.
+    /// The filter of that name, without the prefix `ansible.builtin.`.
     pub fn filter(&self, name: &str) -> Option<&Filter> {
         self.filters.get(name)
     }
 
-    /// The test of that name. `ansible.builtin.` must be gone from it.
+    /// The test of that name, without the prefix `ansible.builtin.`.
     pub fn test(&self, name: &str) -> Option<&Test> {
         self.tests.get(name)
     }
@@ -115,7 +115,7 @@ impl Library {
         self.functions.get(name).map(|run| &**run)
     }
 
-    /// The lookup of that name, which may begin with `ansible.builtin.`.
+    /// The lookup of that name, with or without the prefix `ansible.builtin.`.
     pub fn lookup(&self, name: &str) -> Option<&LookupRun> {
         let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
         self.lookups.get(short.unwrap_or(name)).map(|run| &**run)

@@ -1,4 +1,4 @@
-//! Evaluates expressions over the parser's tree, with Python's rules for values.
+//! Evaluates expressions on the parser's tree, with Python's semantics.
 
 use std::{cell::RefCell, collections::HashMap, ops::Range, path::PathBuf, sync::Arc};
 
@@ -38,12 +38,12 @@ use crate::{
     vars::{Lazy, Lenience, Outside, PluginKind, Scope, Template, holds_template},
 };
 
-/// What one rendering and the renderings of the variables it reads share.
+/// State shared by one rendering and the renderings of the variables it reads.
 pub(crate) struct Session {
     pub scope: Arc<Scope>,
-    /// What can be called by name.
+    /// The callables.
     pub library: &'static Library,
-    /// Variables that were templates, rendered.
+    /// Rendered values of variables that are templates.
     rendered: RefCell<HashMap<Arc<str>, Value>>,
     /// Frames that macros still need.
     pub keep: RefCell<Vec<Arc<Frame>>>,
@@ -54,7 +54,7 @@ impl Session {
         Session { scope: scope.clone(), library, rendered: RefCell::default(), keep: RefCell::default() }
     }
 
-    /// The variable, rendered as far as its own text goes; what it contains waits.
+    /// A variable, rendered as far as its own text goes; its parts are lazy.
     fn variable(&self, name: &str) -> Option<Result<Value, TemplateError>> {
         if let Some(value) = self.rendered.borrow().get(name) {
             return Some(Ok(value.clone()));
@@ -72,19 +72,19 @@ impl Session {
     }
 }
 
-/// Runs one page.
+/// Evaluates one page.
 pub(crate) struct Machine<'s> {
     pub session: &'s Session,
     pub page: &'static ParsedTemplate,
     pub origin: Arc<Origin>,
     pub frames: Vec<Arc<Frame>>,
-    /// Whether the variables of the play are seen: not in `include ... without context`.
+    /// Whether the play's variables are visible: not in `include ... without context`.
     pub with_scope: bool,
-    /// The folder of the template file.
+    /// The directory of the template file.
     pub folder: Option<PathBuf>,
-    /// Definitions of blocks by name, the strongest first.
+    /// Definitions of blocks by name, the most derived first.
     pub blocks: HashMap<&'static str, Vec<Block>>,
-    /// The block that runs, and which of its definitions.
+    /// The current block, and the index of its definition.
     pub current: Option<(&'static str, usize)>,
 }
 
@@ -106,8 +106,8 @@ impl<'s> Machine<'s> {
         }
     }
 
-    /// Gives the fault its place in the file.
-    #[allow(clippy::boxed_local, reason = "faults travel boxed, so that answers stay small")]
+    /// Adds the location in the file to an error.
+    #[allow(clippy::boxed_local, reason = "errors are boxed, so that results stay small")]
     pub fn place(&self, fault: Box<EvalError>) -> TemplateError {
         fault.place(&self.origin, &self.session.scope)
     }
@@ -117,13 +117,13 @@ impl<'s> Machine<'s> {
         Value::from_object(Undefined { what, origin: self.origin.clone(), range })
     }
 
-    /// An expression whose value must be there.
+    /// Evaluates an expression that must be defined.
     pub fn value(&mut self, expr: &'static ast::Expr<'static>) -> EvalResult {
         let value = self.expr(expr)?;
         present(value).map_err(|fault| fault.at(range(expr.span())))
     }
 
-    /// An expression; its value may be an absence.
+    /// Evaluates an expression that may be undefined.
     pub fn expr(&mut self, expr: &'static ast::Expr<'static>) -> EvalResult {
         let result = match expr {
             ast::Expr::Var(_) | ast::Expr::Const(_) => self.expr_inner(expr),
@@ -188,7 +188,7 @@ impl<'s> Machine<'s> {
                     let input = self.expr(input)?;
                     self.filtered(filter, input)
                 }
-                None => Err(EvalError::syntax("a filter without input", None)),
+                None => Err(EvalError::syntax("filter without input", None)),
             },
             ast::Expr::Test(test) => {
                 let input = self.expr(&test.expr)?;
@@ -242,8 +242,8 @@ impl<'s> Machine<'s> {
         Ok(meant.map_or_else(|| value.clone(), Value::from))
     }
 
-    /// A string literal, rendered if it holds a template. ansible-core 2.19 does this in conditions and with the
-    /// terms of lookups, and warns, unless ALLOW_EMBEDDED_TEMPLATES is off.
+    /// Renders a string literal that contains a template. ansible-core 2.19 does this in conditions and in the terms of
+    /// lookups, with a warning, unless ALLOW_EMBEDDED_TEMPLATES is off.
     fn embedded(&self, value: Value, at: Range<usize>) -> EvalResult {
         let magic = &self.session.scope.magic;
         let Some(text) = value.as_str().filter(|text| holds_template(text)) else { return Ok(value) };
@@ -264,14 +264,14 @@ impl<'s> Machine<'s> {
         Ok(rendered.unwrap_or_else(|error| self.undefined(UndefinedReason::Broken(error), at)))
     }
 
-    /// The terms of a lookup: what stands in them as a literal may hold templates.
+    /// The terms of a lookup, whose literals may contain templates.
     fn terms(&mut self, args: &'static [ast::CallArg<'static>]) -> EvalResult<Args> {
         let mut all = self.args(args)?;
         let literals = args.iter().filter_map(|arg| match arg {
             ast::CallArg::Pos(expr) => Some(expr),
             _ => None,
         });
-        // The first one is the plugin's name. Behind a splat places no longer agree.
+        // The first one is the name of the plugin. After a splat, positions are unknown.
         let plain = args.iter().take_while(|arg| matches!(arg, ast::CallArg::Pos(_))).count();
         for (at, expr) in literals.take(plain).enumerate().skip(1) {
             if let Some(slot) = all.positional.get_mut(at) {
@@ -281,12 +281,12 @@ impl<'s> Machine<'s> {
         Ok(all)
     }
 
-    /// The value of an expression, with the templates in its literals rendered: in lists and mappings, too.
+    /// The value of an expression, with templates in its literals rendered, also inside lists and mappings.
     fn term(&self, expr: &ast::Expr<'static>, value: Value) -> EvalResult {
         match expr {
             ast::Expr::Const(literal) => self.embedded(value, range(literal.span())),
             ast::Expr::IfExpr(choice) => {
-                // Only one branch can have yielded it, and only a literal one counts.
+                // Only one branch can have produced it, and only literals count.
                 let yields = |expr: &ast::Expr<'static>| match expr {
                     ast::Expr::Const(literal) => self.literal(&literal.value).is_ok_and(|known| known == value),
                     _ => false,
@@ -345,7 +345,7 @@ impl<'s> Machine<'s> {
         }
     }
 
-    /// A name: set in the template, a variable of the play, or a function of Jinja.
+    /// Looks up a name: set in the template, a variable of the play, or a function of Jinja.
     fn var(&mut self, name: &'static str, range: Range<usize>) -> EvalResult {
         for frame in self.frames.iter().rev() {
             if let Some(value) = frame.get(name) {
@@ -379,7 +379,7 @@ impl<'s> Machine<'s> {
         Ok(self.undefined(UndefinedReason::Variable(name.into()), range))
     }
 
-    /// A variable of the play as this template sees it; an error inside it gains one step.
+    /// A variable of the play as this template sees it; an error in it gets one more step.
     fn own(&mut self, name: &'static str, found: Result<Value, TemplateError>, range: Range<usize>) -> EvalResult {
         match found {
             Ok(value) => match as_undefined(&value) {
@@ -401,11 +401,11 @@ impl<'s> Machine<'s> {
         self.undefined(UndefinedReason::Broken(error.through(step)), range)
     }
 
-    /// Says that the template looks at something that is no variable.
+    /// Reports that the template reads something other than variables.
     pub fn look_outside(&self, outside: Outside) -> EvalResult<()> {
         match self.session.scope.magic.look_outside(outside) {
             true => Ok(()),
-            false => Err(EvalError::new("nothing but variables can be read now")),
+            false => Err(EvalError::new("only variables can be read at this time")),
         }
     }
 
@@ -460,7 +460,7 @@ impl<'s> Machine<'s> {
         }
     }
 
-    /// The arguments of a call, splats spread out.
+    /// The arguments of a call, with splats expanded.
     pub fn args(&mut self, args: &'static [ast::CallArg<'static>]) -> EvalResult<Args> {
         let (mut positional, mut named) = (Vec::with_capacity(args.len()), Vec::new());
         for arg in args {
@@ -515,8 +515,8 @@ impl<'s> Machine<'s> {
         self.call_value(&callee, args)
     }
 
-    /// For a method that changes its list or mapping: the same value in a form that can be changed, put back
-    /// where it came from. Literals have that form already where such methods are called.
+    /// For a method that modifies its list or mapping: converts the value to a mutable form and stores it back.
+    /// Literals already have this form where such methods are called.
     fn changeable(&mut self, attr: &'static ast::GetAttr<'static>, receiver: Value) -> EvalResult {
         if !(self.session.library.methods.changes)(attr.name)
             || containers::changeable(&receiver)
@@ -542,7 +542,7 @@ impl<'s> Machine<'s> {
                 Some(receiver) => (self.session.library.methods.call)(receiver, &bound.name, args),
                 None => match self.session.library.function(&bound.name) {
                     Some(run) => run(self, args),
-                    None => Err(EvalError::new(format!("there is no function '{}'", bound.name))),
+                    None => Err(EvalError::new(format!("unknown function '{}'", bound.name))),
                 },
             };
         }
@@ -589,7 +589,7 @@ impl<'s> Machine<'s> {
         (filter.run)(self, input, args).map_err(|fault| named("filter", &name, fault))
     }
 
-    /// Performs a test by name.
+    /// Runs a test by name.
     pub fn test(&mut self, name: &str, input: &Value, args: Args) -> EvalResult<bool> {
         let (written, name) = names(name);
         let library = self.session.library;
@@ -607,7 +607,7 @@ impl<'s> Machine<'s> {
     }
 }
 
-/// The variable at the beginning of `a.b[c]`.
+/// The variable at the start of `a.b[c]`.
 fn root(mut expr: &'static ast::Expr<'static>) -> Option<&'static str> {
     loop {
         expr = match expr {
@@ -619,7 +619,7 @@ fn root(mut expr: &'static ast::Expr<'static>) -> Option<&'static str> {
     }
 }
 
-/// Says which filter or test refused its input.
+/// Adds the name of the failing filter or test to an error.
 fn named(kind: &str, name: &str, mut fault: Box<EvalError>) -> Box<EvalError> {
     if let Cause::Failed { message, .. } = &mut fault.cause
         && !["The filter plugin", "The test plugin", "The lookup plugin"].iter().any(|said| message.starts_with(said))
@@ -639,14 +639,14 @@ fn names(name: &str) -> (String, String) {
 }
 
 fn range_of_filter(filter: &'static ast::Filter<'static>) -> Range<usize> {
-    // A filter's node begins with its own name; its input lies before it.
+    // A filter's node begins at its own name; its input is before it.
     match &filter.expr {
         Some(input) => input.span().end_offset as usize..usize::MAX,
         None => 0..usize::MAX,
     }
 }
 
-/// Where a name stands within a range of the page.
+/// The byte range of a name within a range of the page.
 fn name_range(page: &ParsedTemplate, within: Range<usize>, name: &str) -> Range<usize> {
     let end = within.end.min(page.masked.len());
     let start = within.start.min(end);
@@ -672,7 +672,7 @@ fn nth(value: &Value, at: i128) -> Option<Value> {
     }
 }
 
-/// The key that stands there already for one of another kind that Python takes for the same: `1` and `true`.
+/// An existing key that Python considers equal although its type differs: `1` and `true`.
 fn twin(entries: &IndexMap<Value, Value>, key: &Value) -> Option<Value> {
     let other = match (key.kind(), Number::of(key)?.float()) {
         (ValueKind::Bool, number) => Value::from(number as i64),

@@ -1,7 +1,7 @@
-//! Evaluation over the parser's tree.
+//! Evaluation on the parser's tree.
 //!
-//! These files are one circle, and cannot be otherwise: an expression may call a macro, whose body is statements; a
-//! statement holds expressions; both read variables, which are templates that are rendered when they are read.
+//! These files are mutually recursive by nature: expressions call macros, whose bodies are statements; statements
+//! contain expressions; both read variables, which are templates themselves.
 
 pub(crate) mod callable;
 pub(crate) mod files;

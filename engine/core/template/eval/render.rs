@@ -1,4 +1,4 @@
-//! Values as written become data.
+//! Renders values as written to data.
 
 use std::{cell::RefCell, path::PathBuf, sync::Arc};
 
@@ -25,14 +25,14 @@ use crate::{
     vars::{Lazy, Scope, Template, is_omit},
 };
 
-/// Renders a value all the way down. One whole `{{ }}` keeps its type. `omit` stays `omit` where it is the whole
-/// value of an entry; see [`super::drop_omitted`].
+/// Renders a value completely. A single `{{ }}` keeps its type. `omit` is kept as the whole value of an entry; see
+/// [`super::drop_omitted`].
 pub(crate) fn render(lazy: &Lazy, scope: &Arc<Scope>, library: &'static Library) -> Result<Value, TemplateError> {
     match lazy {
         Lazy::Data(value) => Ok(value.clone()),
         Lazy::Template(template) => guarded(template, scope, None, || render_template(template, scope, true, library)),
         Lazy::Vaulted(vaulted) => scope.magic.decrypt(&vaulted.envelope).map(Value::from).map_err(|message| {
-            let help = Some("give the password with --vault-id or --vault-password-file".into());
+            let help = Some("pass the password with --vault-id or --vault-password-file".into());
             TemplateError::Failed { message, at: vaulted.span.clone(), help, via: vec![] }
         }),
         Lazy::List(items) => {
@@ -52,8 +52,8 @@ fn key_of(key: &Arc<str>) -> Value {
     Value::from(key.clone())
 }
 
-/// Renders a value only as far as its own text goes: what it yields may have parts that wait, as the value of a
-/// variable has. `name` is the variable's.
+/// Renders a value only as far as its own text goes: its parts may be lazy, like those of variables. `name` is the name
+/// of the variable.
 pub(crate) fn render_lazily(
     lazy: &Lazy,
     scope: &Arc<Scope>,
@@ -90,10 +90,10 @@ fn render_template(
     }
 }
 
-/// The result of a template, with the newlines at the end that its text has.
+/// The result of a template, with the trailing newlines of its text.
 pub(crate) fn finish(output: Output, text: &str, omit: bool) -> EvalResult {
     let value = match output {
-        // As in Ansible: what writes nothing is no empty text.
+        // As in Ansible, a template without output is null, not an empty text.
         Output::Nothing => Value::from(()),
         Output::Text(text) => Value::from(text),
         Output::One(value, _) if omit && is_omit(&value) => return Ok(value),
@@ -113,38 +113,37 @@ pub(crate) fn finish(output: Output, text: &str, omit: bool) -> EvalResult {
 struct Active {
     template: *const Template,
     scope: Arc<Scope>,
-    /// The variable's name, or the text.
+    /// The name of the variable, or the text.
     label: Arc<str>,
 }
 
 thread_local! {
     static ACTIVE: RefCell<Vec<Active>> = const { RefCell::new(Vec::new()) };
-    /// Macros, blocks and files within each other.
+    /// Depth of nested macros, blocks and files.
     static CALLS: limits::Counter = const { std::cell::Cell::new(0) };
 }
 
-/// Runs one more level of calls: a macro, a block, a file that another one names.
+/// Runs one more level of calls: a macro, a block, or another file.
 ///
-/// # Errors
-/// There are more levels than [`limits::depth`] allows.
+/// # Errors If there are more levels than [`limits::depth`] allows.
 pub(crate) fn deeper<T>(run: impl FnOnce() -> EvalResult<T>) -> EvalResult<T> {
     limits::deeper(&CALLS, run).unwrap_or_else(|| {
         let most = limits::depth();
         Err(EvalError::with_help(
             format!("recursive loop detected in template: maximum recursion depth of {most} exceeded"),
-            "something calls or includes itself without an end; raise the setting `recursion_limit` to allow more levels",
+            "something calls or includes itself endlessly; otherwise, raise the setting `recursion_limit` to allow more levels",
         ))
     })
 }
 
-/// Renders, unless that is what is being done already.
+/// Renders a template, unless it is already being rendered.
 fn guarded(
     template: &Arc<Template>,
     scope: &Arc<Scope>,
     name: Option<&str>,
     run: impl FnOnce() -> Result<Value, TemplateError>,
 ) -> Result<Value, TemplateError> {
-    /// Takes the mark away, even when something panics.
+    /// Removes the marker, even after a panic.
     struct Mark;
     impl Drop for Mark {
         fn drop(&mut self) {
@@ -163,7 +162,7 @@ fn guarded(
         match again {
             Some(first) => {
                 let mut labels: Vec<Arc<str>> = active.iter().skip(first).map(|known| known.label.clone()).collect();
-                // The first one and its repetition are the same; one of them may know the name.
+                // The first label and its repetition are the same template; one of them may have a name.
                 let last = match (name, labels.first_mut()) {
                     (Some(name), Some(first)) if active.len() < deepest => {
                         *first = name.into();
@@ -189,7 +188,7 @@ fn guarded(
     limits::with_stack(run)
 }
 
-/// Renders a text that some plugin was given as a template, such as the file of `lookup('template')`.
+/// Renders text that a plugin got as a template, such as the file of `lookup('template')`.
 pub(crate) fn render_page(
     page: &'static ParsedTemplate,
     origin: Arc<Origin>,

@@ -45,7 +45,7 @@ pub(crate) struct Loop {
     at: usize,
     depth: usize,
     items: Arc<Vec<Value>>,
-    /// What `loop.changed()` saw last.
+    /// The last arguments of `loop.changed()`.
     last: Arc<Mutex<Option<Vec<Value>>>>,
 }
 
@@ -128,7 +128,7 @@ impl Machine<'_> {
         Ok(out)
     }
 
-    /// Makes the blocks of a page known, those of deriving templates first.
+    /// Collects the blocks of a page, those of derived templates first.
     pub fn collect_blocks(&mut self, body: &'static [ast::Stmt<'static>]) {
         for statement in body {
             if let ast::Stmt::EmitRaw(_) | ast::Stmt::EmitExpr(_) | ast::Stmt::Set(_) = statement {
@@ -159,7 +159,7 @@ impl Machine<'_> {
     pub fn body(&mut self, body: &'static [ast::Stmt<'static>], out: &mut Output) -> EvalResult<()> {
         for (at, statement) in body.iter().enumerate() {
             if let ast::Stmt::Extends(extends) = statement {
-                // What follows only defines; it is not written.
+                // The rest only defines blocks and has no output.
                 for statement in body.iter().skip(at + 1) {
                     let writes = matches!(
                         statement,
@@ -181,7 +181,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// Runs with a frame of names of its own.
+    /// Runs with a new frame of names.
     pub fn scoped<T>(&mut self, run: impl FnOnce(&mut Self) -> EvalResult<T>) -> EvalResult<T> {
         self.frames.push(Arc::default());
         let result = run(self);
@@ -229,7 +229,7 @@ impl Machine<'_> {
             }
             ast::Stmt::Set(set) => {
                 let value = self.expr(&set.expr)?;
-                // Two names for one list see the same changes.
+                // Two names for the same list see the same changes.
                 let value = if self.page.mutates && containers::is_data(&value) { items::thaw(&value) } else { value };
                 self.assign(&set.target, value)
             }
@@ -327,7 +327,7 @@ impl Machine<'_> {
                     }
                     None => Err(EvalError::with_help(
                         "cannot assign attribute on non-namespace object",
-                        "make one before: `{% set ns = namespace(count=0) %}`",
+                        "create one first: `{% set ns = namespace(count=0) %}`",
                     )
                     .at(range(target.span()))),
                 }
@@ -386,7 +386,7 @@ impl Machine<'_> {
         out.captured()
     }
 
-    /// Runs one more level of calls, as long as there is room.
+    /// Runs one more level of calls, unless it is too deep.
     pub fn guarded<T>(&mut self, run: impl FnOnce(&mut Self) -> EvalResult<T>) -> EvalResult<T> {
         render::deeper(|| run(self))
     }
@@ -410,7 +410,7 @@ impl Machine<'_> {
         machine.folder = self.folder.clone();
         machine.frames.push(Arc::default());
         let mut out = Output::default();
-        // Defaults of arguments may call macros, too.
+        // Default values of parameters may call macros too.
         let result = render::deeper(|| {
             machine.bind(decl, args)?;
             machine.body(&decl.body, &mut out)
@@ -422,7 +422,7 @@ impl Machine<'_> {
         }
     }
 
-    /// Gives a macro its arguments.
+    /// Binds arguments to the parameters of a macro.
     fn bind(&mut self, decl: &'static ast::Macro<'static>, args: Args) -> EvalResult<()> {
         let mut positional = args.positional.into_iter();
         let mut named: IndexMap<String, Value> = args.named.into_iter().collect();
@@ -465,7 +465,7 @@ impl Machine<'_> {
     pub fn block(&mut self, name: &'static str, at: usize) -> EvalResult {
         let Some(block) = self.blocks.get(name).and_then(|blocks| blocks.get(at)).cloned() else {
             return Err(EvalError::new(match at {
-                0 => format!("there is no block '{name}'"),
+                0 => format!("unknown block '{name}'"),
                 _ => format!("there is no parent block called '{name}'"),
             }));
         };

@@ -17,16 +17,16 @@ use crate::{
     vars::Scope,
 };
 
-/// How a template file is read. The arguments of the module `template` have the same names.
+/// Options for reading a template file, named like the arguments of the module `template`.
 #[derive(Clone, Debug)]
 pub struct FileOptions {
-    /// The newline behind a block is dropped.
+    /// Remove the newline after a block.
     pub trim_blocks: bool,
-    /// Blanks before a block are dropped.
+    /// Remove white space before a block.
     pub lstrip_blocks: bool,
-    /// What newlines of the result become.
+    /// Replacement for newlines in the result.
     pub newline_sequence: String,
-    /// Whether the newline at the end of the file is kept.
+    /// Keep the newline at the end of the file.
     pub keep_trailing_newline: bool,
     pub variable_start_string: String,
     pub variable_end_string: String,
@@ -53,14 +53,14 @@ impl Default for FileOptions {
     }
 }
 
-/// What a template file yields, with its type: a file with nothing but one `{{ }}` keeps it.
+/// The value of a template file; a file with just one `{{ }}` keeps its type.
 pub(crate) fn file_value(
     source: &Arc<Source>,
     scope: &Arc<Scope>,
     options: &FileOptions,
     library: &'static Library,
 ) -> Result<Value, TemplateError> {
-    // An empty file is an empty text, as in Ansible; one of comments and statements alone is none.
+    // As in Ansible, an empty file is an empty text, but one with only comments and statements is null.
     if source.text.is_empty() {
         return Ok(Value::from(""));
     }
@@ -98,7 +98,7 @@ impl FileOptions {
         }
     }
 
-    /// Reads the header, if there is one, and says where the template begins.
+    /// Parses the header, if there is one, and returns where the template begins.
     fn header(&mut self, text: &str) -> EvalResult<usize> {
         let Some(rest) = text.strip_prefix("#jinja2:") else { return Ok(0) };
         let (line, begin) = match rest.find('\n') {
@@ -108,7 +108,7 @@ impl FileOptions {
         for pair in line.split(',') {
             let Some((key, value)) = pair.split_once(':') else {
                 return Err(EvalError::syntax(
-                    format!("the header has `{}`, which is not of the form key:value", pair.trim()),
+                    format!("invalid header: `{}` is not of the form key:value", pair.trim()),
                     Some("write `#jinja2: trim_blocks:False, lstrip_blocks:True`".into()),
                 ));
             };
@@ -125,7 +125,7 @@ impl FileOptions {
         let flag = || match value {
             "True" | "true" => Ok(true),
             "False" | "false" => Ok(false),
-            _ => Err(EvalError::syntax(format!("`{key}` is True or False, not `{value}`"), None)),
+            _ => Err(EvalError::syntax(format!("`{key}` must be True or False, not `{value}`"), None)),
         };
         match key {
             "trim_blocks" => self.trim_blocks = flag()?,
@@ -138,7 +138,7 @@ impl FileOptions {
             "block_end_string" => self.block_end_string = text(),
             "comment_start_string" => self.comment_start_string = text(),
             "comment_end_string" => self.comment_end_string = text(),
-            _ => return Err(EvalError::syntax(format!("the header sets `{key}`, which templates do not have"), None)),
+            _ => return Err(EvalError::syntax(format!("invalid header: unknown option `{key}`"), None)),
         }
         Ok(())
     }

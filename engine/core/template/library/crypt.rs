@@ -1,4 +1,4 @@
-//! Passwords hashed as `/etc/shadow` holds them: sha512-crypt, sha256-crypt and md5-crypt.
+//! Password hashes as in `/etc/shadow`: sha512-crypt, sha256-crypt and md5-crypt.
 
 use md5::Md5;
 use rand::RngExt;
@@ -6,10 +6,9 @@ use sha2::{Digest, Sha256, Sha512};
 
 const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Hashes a password. Without a salt a random one is taken.
+/// Hashes a password, with a random salt if none is given.
 ///
-/// # Errors
-/// A message in lower case: the kind is unknown, or the salt has letters it must not have.
+/// # Errors If the type is unknown or the salt contains invalid characters; a message in lower case.
 pub(crate) fn hash(
     password: &str,
     kind: &str,
@@ -23,34 +22,34 @@ pub(crate) fn hash(
         None => random_salt(longest),
     };
     if let Some(bad) = salt.chars().find(|c| !c.is_ascii() || !ALPHABET.contains(&(*c as u8))) {
-        return Err(format!("the salt has '{bad}': only letters, digits, '.' and '/' are allowed"));
+        return Err(format!("the salt contains '{bad}': only letters, digits, '.' and '/' are allowed"));
     }
     if salt.len() > longest {
-        return Err(format!("the salt has {} characters, {longest} at most are allowed", salt.len()));
+        return Err(format!("the salt has {} characters; at most {longest} are allowed", salt.len()));
     }
     if ident.is_some() {
-        return Err("'ident' has a meaning for bcrypt only, which is not supported".into());
+        return Err("'ident' applies only to bcrypt, which is not supported".into());
     }
-    // The numbers of rounds are passlib's, which Ansible uses.
+    // The numbers of rounds are those of passlib, which Ansible uses.
     match kind {
         "sha512" | "sha512_crypt" => Ok(sha_crypt::<Sha512>(password, &salt, rounds.unwrap_or(656_000))),
         "sha256" | "sha256_crypt" => Ok(sha_crypt::<Sha256>(password, &salt, rounds.unwrap_or(535_000))),
         "md5" | "md5_crypt" => Ok(md5_crypt(password, &salt)),
-        other => Err(format!("passwords cannot be hashed with '{other}': it is sha512, sha256 or md5")),
+        other => Err(format!("cannot hash passwords with '{other}': use sha512, sha256 or md5")),
     }
 }
 
-/// Letters of the salt alphabet at random.
+/// Random characters of the salt alphabet.
 pub(crate) fn random_salt(len: usize) -> String {
     let mut generator = rand::rng();
     (0..len).map(|_| ALPHABET[generator.random_range(0..ALPHABET.len())] as char).collect()
 }
 
-/// A digest with the order in which its bytes are written.
+/// A digest, and the order in which its bytes are written.
 trait Scheme: Digest {
     const MARK: char;
     const ORDER: &'static [[usize; 3]];
-    /// The bytes written last, fewer than three.
+    /// The last bytes to write, fewer than three.
     const TAIL: &'static [usize];
 }
 
@@ -99,14 +98,14 @@ impl Scheme for Sha256 {
     const TAIL: &'static [usize] = &[31, 30];
 }
 
-/// Writes up to three bytes as characters of six bits, the lowest first.
+/// Writes up to three bytes as six-bit characters, lowest bits first.
 fn write64(bytes: &[u8], out: &mut String) {
     let value = bytes.iter().fold(0u32, |value, byte| value << 8 | u32::from(*byte));
     let count = bytes.len() + 1;
     out.extend((0..count).map(|at| ALPHABET[(value >> (6 * at) & 63) as usize] as char));
 }
 
-/// As many bytes as wanted, by repetition.
+/// Repeats the bytes up to this length.
 fn stretched(bytes: &[u8], len: usize) -> Vec<u8> {
     bytes.iter().copied().cycle().take(len).collect()
 }

@@ -1,4 +1,4 @@
-//! Functions templates can call by name.
+//! Functions that templates can call.
 
 use indexmap::IndexMap;
 use minijinja::Value;
@@ -70,9 +70,9 @@ fn call(machine: &mut Machine<'_>, name: &str, mut args: Args) -> EvalResult {
         "lipsum" => lipsum(args),
         "cycler" | "joiner" => Err(EvalError::with_help(
             format!("the function '{name}' is not supported"),
-            "write it with a loop: `{{ \", \" if not loop.first }}`, or `loop.cycle('a', 'b')`",
+            "use a loop instead: `{{ \", \" if not loop.first }}`, or `loop.cycle('a', 'b')`",
         )),
-        _ => Err(EvalError::new(format!("there is no function '{name}'"))),
+        _ => Err(EvalError::new(format!("unknown function '{name}'"))),
     }
 }
 
@@ -104,7 +104,7 @@ fn dict(mut args: Args) -> EvalResult {
                 match items::items(&pair)?.as_slice() {
                     [key, value] => entries.insert(key.clone(), value.clone()),
                     other => {
-                        return Err(EvalError::new(format!("each item must be a pair, one has {} parts", other.len())));
+                        return Err(EvalError::new(format!("each item must be a pair; one has {} parts", other.len())));
                     }
                 };
             }
@@ -117,7 +117,7 @@ fn dict(mut args: Args) -> EvalResult {
     Ok(Value::from_object(entries))
 }
 
-/// Filler text, always the same one.
+/// Filler text, always the same.
 fn lipsum(mut args: Args) -> EvalResult {
     const WORDS: &str = "Lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut \
                          labore et dolore magna aliqua.";

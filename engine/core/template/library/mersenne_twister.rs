@@ -1,5 +1,5 @@
-//! Python's random numbers for a seed. `59 | random(seed=inventory_hostname)` stands in many crontabs: a host
-//! must keep the minute it has.
+//! Python's random numbers for a seed. Many crontabs use `59 | random(seed=inventory_hostname)`, and a host must keep
+//! its minute.
 
 use sha2::{Digest, Sha512};
 
@@ -8,14 +8,14 @@ use crate::template::value::{number, show};
 const SIZE: usize = 624;
 const MIDDLE: usize = 397;
 
-/// The Mersenne Twister MT19937, seeded as Python's `random.Random(seed)` does.
+/// The Mersenne Twister MT19937, seeded like Python's `random.Random(seed)`.
 pub(crate) struct MersenneTwister {
     state: [u32; SIZE],
     next: usize,
 }
 
 impl MersenneTwister {
-    /// Seeded with a text.
+    /// Seeded with text.
     pub fn of_text(seed: &str) -> Self {
         let mut bytes = seed.as_bytes().to_vec();
         bytes.extend(Sha512::digest(seed.as_bytes()));
@@ -23,12 +23,12 @@ impl MersenneTwister {
         MersenneTwister::of_bytes(&bytes)
     }
 
-    /// Seeded with an integer; its sign does not count.
+    /// Seeded with an integer; the sign is ignored.
     pub fn of_int(seed: i128) -> Self {
         MersenneTwister::of_bytes(&seed.unsigned_abs().to_le_bytes())
     }
 
-    /// Seeded with the bytes of a number, the lowest first.
+    /// Seeded with the bytes of a number, lowest first.
     fn of_bytes(bytes: &[u8]) -> Self {
         let mut key: Vec<u32> = bytes
             .chunks(4)
@@ -92,7 +92,7 @@ impl MersenneTwister {
         y ^ y >> 18
     }
 
-    /// A number below `limit`, which must be above 0.
+    /// A number below `limit`, which must be positive.
     pub fn below(&mut self, limit: u128) -> u128 {
         let bits = 128 - limit.leading_zeros();
         loop {
@@ -110,14 +110,14 @@ impl MersenneTwister {
     }
 }
 
-/// Numbers for a seed, or at random without one.
+/// Random numbers, seeded or not.
 pub(crate) enum Chance {
     Seeded(Box<MersenneTwister>),
     Free,
 }
 
 impl Chance {
-    /// The seed is a text or an integer.
+    /// The seed is text or an integer.
     pub fn new(seed: Option<&minijinja::Value>) -> Self {
         match seed {
             None => Chance::Free,
@@ -128,7 +128,7 @@ impl Chance {
         }
     }
 
-    /// A number below `limit`, which must be above 0.
+    /// A number below `limit`, which must be positive.
     pub fn below(&mut self, limit: u128) -> u128 {
         match self {
             Chance::Seeded(twister) => twister.below(limit),
@@ -136,7 +136,7 @@ impl Chance {
         }
     }
 
-    /// An index of a list of that length, which must not be empty.
+    /// An index into a list of this length, which must not be empty.
     pub fn index(&mut self, len: usize) -> usize {
         self.below(len.max(1) as u128) as usize
     }
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn gives_the_numbers_python_gives() {
-        // random.Random('host1').randrange(0, 59) and the next ones; random.Random(42) likewise.
+        // random.Random('host1').randrange(0, 59) and the following ones; random.Random(42) likewise.
         let mut twister = MersenneTwister::of_text("host1");
         assert_eq!([(); 4].map(|()| twister.below(59)), [31, 15, 57, 11]);
         let mut twister = MersenneTwister::of_int(42);

@@ -1,4 +1,4 @@
-//! What templates can call by name: Ansible's and Jinja's filters, tests, functions, methods and lookups.
+//! Everything that templates can call by name: filters, tests, functions, methods and lookups of Ansible and Jinja.
 
 use std::sync::OnceLock;
 
@@ -14,7 +14,7 @@ pub(crate) mod paths;
 pub(crate) mod tests;
 pub(crate) mod versions;
 
-/// Everything that is built in, by its name.
+/// All built-in callables.
 pub(crate) fn built_in() -> &'static Library {
     static BUILT_IN: OnceLock<Library> = OnceLock::new();
     BUILT_IN.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! Paths on the controller: homes, variables, patterns.
+//! Paths on the controller: home directories, environment variables, patterns.
 
 use std::{
     env,
@@ -7,7 +7,7 @@ use std::{
 
 use rplay_contract::system::{accounts::User, glob::Pattern};
 
-/// The path without `.`, `..` and doubled slashes, by its letters alone.
+/// The path without `.`, `..` and double slashes; purely textual.
 pub(crate) fn normpath(path: &str) -> String {
     let root = match path {
         _ if path.starts_with("//") && !path.starts_with("///") => "//",
@@ -31,7 +31,7 @@ pub(crate) fn normpath(path: &str) -> String {
     }
 }
 
-/// `~` and `~name` become home folders.
+/// Expands `~` and `~name` to home directories.
 pub(crate) fn expanduser(path: &str) -> String {
     let Some(rest) = path.strip_prefix('~') else { return path.to_owned() };
     let (name, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -45,7 +45,7 @@ pub(crate) fn expanduser(path: &str) -> String {
     }
 }
 
-/// `$NAME` and `${NAME}` become what the environment has; unknown ones stay.
+/// Expands `$NAME` and `${NAME}` from the environment; unknown names are kept.
 pub(crate) fn expandvars(path: &str) -> String {
     let mut out = String::new();
     let mut rest = path;
@@ -68,7 +68,7 @@ pub(crate) fn expandvars(path: &str) -> String {
     out + rest
 }
 
-/// The paths that fit a pattern, in the order of their names.
+/// The paths that match a pattern, sorted by name.
 pub(crate) fn glob(pattern: &Path) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     for part in pattern.components() {

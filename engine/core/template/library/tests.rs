@@ -1,4 +1,4 @@
-//! Tests: what may stand behind `is`.
+//! Jinja tests: what may follow `is`.
 
 use std::{cmp::Ordering, path::Path};
 
@@ -28,7 +28,7 @@ use crate::{
 
 type Run = fn(&mut Machine<'_>, &Value, Args) -> EvalResult<bool>;
 
-/// Tests whose subject may be undefined.
+/// Tests that accept undefined input.
 const LENIENT: [&str; 2] = ["defined", "undefined"];
 
 const TESTS: &[(&str, Run)] = &[
@@ -152,7 +152,7 @@ fn binary(mut args: Args, holds: impl FnOnce(&Value) -> EvalResult<bool>) -> Eva
     holds(&other)
 }
 
-/// Whether there is no value. A variable whose template is wrong is there.
+/// Whether the value is undefined. A variable with an invalid template is defined.
 fn missing(value: &Value) -> EvalResult<bool> {
     if let Some(absence) = as_undefined(value)
         && !absence.undefined()
@@ -181,7 +181,7 @@ fn whole(value: &Value) -> EvalResult<i128> {
         Some(Number::Int(i)) => Ok(i),
         Some(Number::Float(f)) if f.fract() == 0.0 => Ok(f as i128),
         Some(Number::Float(_)) => Ok(1),
-        None => Err(EvalError::new(format!("needs a number, not {}", show::type_name(value)))),
+        None => Err(EvalError::new(format!("requires a number, not {}", show::type_name(value)))),
     }
 }
 
@@ -237,14 +237,14 @@ fn regex(value: &Value, mut args: Args, kind: Option<&str>) -> EvalResult<bool> 
         "search" => pattern,
         "match" => format!(r"\A(?:{pattern})"),
         "fullmatch" => format!(r"\A(?:{pattern})\z"),
-        _ => return Err(EvalError::new("match_type is search, match or fullmatch")),
+        _ => return Err(EvalError::new("match_type must be search, match or fullmatch")),
     };
     crate::template::regex::find(&pattern, ignorecase, multiline)?
         .is_match(&text)
         .map_err(|error| EvalError::new(format!("the regular expression failed: {error}")))
 }
 
-/// A part of a task's result that is a boolean.
+/// A boolean field of a task's result.
 fn result(value: &Value, test: &str, keys: &[&str]) -> EvalResult<bool> {
     if !containers::is_map(value) {
         return Err(EvalError::with_help(
@@ -280,7 +280,7 @@ fn timed_out(value: &Value) -> EvalResult<bool> {
     Ok(timed_out.is_some_and(|part| items::truth(&part)))
 }
 
-/// `started` and `finished` of an asynchronous task. A task that is none has both.
+/// `started` and `finished` of an asynchronous task. For any other task both are true.
 fn job(value: &Value, test: &str) -> EvalResult<bool> {
     result(value, test, &[])?;
     let part = value.as_object().and_then(|object| object.get_value_by_str(test));

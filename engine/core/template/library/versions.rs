@@ -1,4 +1,4 @@
-//! Versions and their order: the test `version`.
+//! Comparison of versions: the test `version`.
 
 use std::cmp::Ordering;
 
@@ -12,19 +12,19 @@ use crate::template::{
     },
 };
 
-/// A version as `distutils` read it loosely: numbers and words.
+/// A loose version of Python's `distutils`: numbers and words.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Loose(Vec<Piece>);
 
-/// The order of two loose versions. Words and numbers at the same place have none.
+/// Compares two loose versions. Words and numbers at the same position cannot be compared.
 fn loose_order(a: &str, b: &str) -> EvalResult<Ordering> {
     let (a, b) = (Loose::of(a), Loose::of(b));
     for pair in a.0.iter().zip(&b.0) {
         match pair {
             (Piece::Word(_), Piece::Number(_)) | (Piece::Number(_), Piece::Word(_)) => {
                 return Err(EvalError::with_help(
-                    "Version comparison failed: a word and a number stand at the same place",
-                    "give a version_type, such as 'semver' or 'pep440'",
+                    "Version comparison failed: cannot compare a word with a number",
+                    "set version_type, for example to 'semver' or 'pep440'",
                 ));
             }
             (x, y) if x != y => return Ok(x.cmp(y)),
@@ -67,7 +67,7 @@ impl Loose {
     }
 }
 
-/// A version of two or three numbers, maybe before its release: `1.2`, `1.2.3b4`.
+/// A version of two or three numbers, possibly a pre-release: `1.2`, `1.2.3b4`.
 fn strict(text: &str) -> EvalResult<(Vec<u128>, (u8, u128))> {
     let refuse = || EvalError::new(format!("Version comparison failed: invalid version number '{text}'"));
     let end = text.find(['a', 'b']).unwrap_or(text.len());
@@ -84,7 +84,7 @@ fn strict(text: &str) -> EvalResult<(Vec<u128>, (u8, u128))> {
     Ok((numbers, before))
 }
 
-/// A semantic version: numbers, then what marks it as one before a release.
+/// A semantic version: numbers, then pre-release identifiers.
 fn semver(text: &str) -> EvalResult<([u128; 3], Vec<String>)> {
     let refuse = || EvalError::new(format!("invalid semantic version '{text}'"));
     let body = text.split('+').next().unwrap_or(text);
@@ -118,7 +118,7 @@ fn semver_order(a: &str, b: &str) -> EvalResult<Ordering> {
     }))
 }
 
-/// The order of Python's packages (PEP 440): epoch, release, then dev < a < b < rc < release < post.
+/// The order of Python packages (PEP 440): epoch, release, then dev < a < b < rc < release < post.
 fn pep440(text: &str) -> EvalResult<(u64, Vec<u64>, Vec<i64>)> {
     let refuse = || EvalError::new(format!("invalid version '{text}'"));
     let lower = text.trim().trim_start_matches('v').to_lowercase();
@@ -133,7 +133,7 @@ fn pep440(text: &str) -> EvalResult<(u64, Vec<u64>, Vec<i64>)> {
     while numbers.len() > 1 && numbers.last() == Some(&0) {
         numbers.pop();
     }
-    // Phase and number before a release, number after it, number of a development version.
+    // Pre-release phase and number, post-release number, development release number.
     let (mut phase, mut before, mut after, mut dev) = (3, 0, -1, i64::MAX);
     let mut rest = suffix.trim_start_matches(['.', '-', '_']);
     while !rest.is_empty() {
@@ -181,7 +181,7 @@ pub(crate) fn version(value: &Value, mut args: Args) -> EvalResult<bool> {
         (Some(other), _) => {
             return Err(EvalError::with_help(
                 format!("Invalid version type ({other})"),
-                "it is one of loose, strict, semver, semantic, pep440",
+                "use loose, strict, semver, semantic or pep440",
             ));
         }
     };
@@ -195,7 +195,7 @@ pub(crate) fn version(value: &Value, mut args: Args) -> EvalResult<bool> {
         _ => {
             return Err(EvalError::with_help(
                 format!("Invalid operator type ({operator})"),
-                "it is one of ==, =, eq, <, lt, <=, le, >, gt, >=, ge, !=, <>, ne",
+                "use one of ==, =, eq, <, lt, <=, le, >, gt, >=, ge, !=, <>, ne",
             ));
         }
     })

@@ -1,4 +1,4 @@
-//! Templates as they are parsed: once per process.
+//! Parsed templates, cached for the lifetime of the process.
 
 pub(crate) mod nesting;
 pub(crate) mod parsed_template;

@@ -1,4 +1,4 @@
-//! How deep the tree of a template becomes, told before it is parsed: parsing, running and dropping a tree all recurse.
+//! Computes the depth of a template's tree before parsing: parsing, evaluating and dropping a tree are recursive.
 
 use std::ops::Range;
 
@@ -10,25 +10,24 @@ use crate::{
     },
 };
 
-/// Operators of one expression may make a tree so many times deeper than other things may nest: `a ~ b ~ ...` is
-/// no recursion, and generated templates have long chains.
+/// How many times deeper than other nesting the operators of one expression may make a tree: `a ~ b ~ ...` is not a
+/// recursion, and generated templates have long chains.
 const OPERATORS: usize = 10;
 
-/// What a template needs of the stack.
+/// The stack that a template needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Nesting {
     /// An upper bound of the tree's depth.
     pub depth: usize,
-    /// Brackets within brackets, tags within tags.
+    /// Depth of nested brackets and tags.
     pub brackets: usize,
-    /// Where the tree is deepest.
+    /// The location of the maximum depth.
     at: usize,
 }
 
-/// Looks through a text whose escapes are masked.
+/// Scans a text whose escapes are masked.
 ///
-/// # Errors
-/// The tree would be deeper than [`limits::depth`] allows.
+/// # Errors If the tree would be deeper than [`limits::depth`] allows.
 pub(super) fn measure(masked: &str, reading: &Reading) -> EvalResult<Nesting> {
     let mut scan = Scan { bytes: masked.as_bytes(), found: Nesting::default() };
     match reading.bare {
@@ -42,7 +41,7 @@ pub(super) fn measure(masked: &str, reading: &Reading) -> EvalResult<Nesting> {
     }
     let end = (found.at..masked.len()).skip(1).find(|at| masked.is_char_boundary(*at)).unwrap_or(masked.len());
     let place: Range<usize> = found.at.min(end)..end;
-    let help = "give parts of it to variables, or raise `recursion_limit` in the section [rplay] of ansible.cfg";
+    let help = "move parts of it to variables, or raise `recursion_limit` in the section [rplay] of ansible.cfg";
     Err(EvalError::syntax(format!("the expression is more than {most} levels deep"), Some(help.to_owned())).at(place))
 }
 
@@ -66,7 +65,7 @@ impl Scan<'_> {
     fn template(&mut self, reading: &Reading) {
         let [variable, variable_end, block, block_end, comment, comment_end] =
             reading.delimiters.each_ref().map(|delimiter| delimiter.as_bytes());
-        // Each `elif` stands in the `else` of what comes before it.
+        // Each `elif` is in the `else` of the previous one.
         let mut open: Vec<usize> = Vec::new();
         let mut deep = 0;
         let mut at = 0;
@@ -102,7 +101,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Behind the `endraw` of a raw block that begins at `at`.
+    /// The position after the `endraw` of a raw block that begins at `at`.
     fn after_raw(&self, at: usize, block: &[u8]) -> usize {
         let mut at = at + block.len();
         while let Some(next) = find(self.rest(at), block) {
@@ -114,9 +113,9 @@ impl Scan<'_> {
         self.bytes.len()
     }
 
-    /// Looks through code up to the delimiter (or the end) and returns the place behind it.
+    /// Scans code up to the delimiter (or the end) and returns the position after it.
     fn expression(&mut self, mut at: usize, end: Option<&[u8]>) -> usize {
-        // The operators since the last comma, for each bracket that is open.
+        // The number of operators since the last comma, for each open bracket.
         let mut open = vec![0];
         let mut depth = 0;
         let mut quote = None;
@@ -138,7 +137,7 @@ impl Scan<'_> {
                     self.note(depth, open.len(), at);
                 }
                 (None, b')' | b']' | b'}') => {
-                    // The delimiter ends the code whatever is still open.
+                    // The delimiter ends the code, even with open brackets.
                     if open.len() == 1 || (byte == b'}' && end.is_some_and(|end| self.rest(at).starts_with(end))) {
                         if let Some(end) = end.filter(|end| self.rest(at).starts_with(end)) {
                             return at + end.len();

@@ -1,5 +1,5 @@
-//! Templates parsed once per process. The parser is minijinja's; what it makes of escapes, which Python and
-//! Ansible read otherwise, is kept from it by a spelling of the same length.
+//! Templates, parsed once per process. The parser is minijinja's; escapes, which Python and Ansible interpret
+//! differently, are hidden from it by placeholders of the same length.
 
 use crate::template::page::nesting;
 use std::{
@@ -19,15 +19,15 @@ use crate::{
     },
 };
 
-/// A parsed template. Texts come from files and the command line only, so that pages are few and may stay
-/// for the life of the process.
+/// A parsed template. Templates come only from files and the command line, so there are few, and they may be kept for
+/// the lifetime of the process.
 pub(crate) struct ParsedTemplate {
     pub text: &'static str,
-    /// As the parser saw it.
+    /// The text as the parser saw it.
     pub masked: &'static str,
     pub body: Body<'static>,
     pub reading: Reading,
-    /// Whether some expression calls a method that changes a list or a mapping.
+    /// Whether an expression calls a method that modifies a list or a mapping.
     pub mutates: bool,
 }
 
@@ -36,12 +36,12 @@ pub(crate) enum Body<'t> {
     Expression(ast::Expr<'t>),
 }
 
-/// Stand-ins for `\`, `'` and `"` within string literals: of the same length, and no parser minds them.
+/// Placeholders for `\`, `'` and `"` in string literals, of the same length and harmless to the parser.
 const BACKSLASH: u8 = 0x01;
 const SINGLE: u8 = 0x02;
 const DOUBLE: u8 = 0x03;
 
-/// Many threads render at once, and nearly all only read.
+/// Many threads render at once, and almost all accesses are reads.
 const SHARDS: usize = 16;
 
 type Shard = RwLock<HashMap<&'static str, Vec<&'static ParsedTemplate>>>;
@@ -49,7 +49,7 @@ type Shard = RwLock<HashMap<&'static str, Vec<&'static ParsedTemplate>>>;
 static PAGES: OnceLock<(RandomState, [Shard; SHARDS])> = OnceLock::new();
 
 impl ParsedTemplate {
-    /// The page of a text; parsed when it is seen for the first time.
+    /// The parsed template of a text; parsed on first use.
     pub fn of(text: &str, reading: &Reading) -> EvalResult<&'static ParsedTemplate> {
         let (hasher, shards) = PAGES.get_or_init(|| (RandomState::new(), Default::default()));
         let at = hasher.hash_one(text) as usize % SHARDS;
@@ -67,14 +67,14 @@ impl ParsedTemplate {
     fn parse(text: &str, reading: &Reading) -> EvalResult<&'static ParsedTemplate> {
         let masked = mask(text, reading);
         let nesting = nesting::measure(&masked, reading)?;
-        // The parser takes a dozen frames for a bracket or a tag, and refuses more than 150 of them.
+        // The parser uses a dozen frames for a bracket or a tag, and rejects more than 150 of them.
         let levels = nesting.depth + 12 * nesting.brackets.min(150);
         limits::with_stack_for(levels, || ParsedTemplate::parse_masked(text, masked, reading))
     }
 
     fn parse_masked(text: &str, mut masked: String, reading: &Reading) -> EvalResult<&'static ParsedTemplate> {
-        // The parser knows no unary plus. Where it trips over one, a blank means the same. Each costs a look at
-        // the whole text, so that there is an end to it.
+        // The parser has no unary plus. Where it fails at one, a space is equivalent. Each attempt parses the whole
+        // text, so their number is limited.
         let mut left = limits::depth();
         while let Err(error) = body(&masked, reading) {
             match unary_plus(&masked, &error).filter(|_| left > 0) {
@@ -83,7 +83,7 @@ impl ParsedTemplate {
             }
             left -= 1;
         }
-        // Only what is a template is kept for ever.
+        // Only valid templates are kept forever.
         let text: &'static str = String::leak(text.to_owned());
         let masked: &'static str = if masked == text { text } else { String::leak(masked) };
         let body = body(masked, reading).map_err(|error| syntax_fault(&error))?;
@@ -103,11 +103,11 @@ fn body<'t>(masked: &'t str, reading: &Reading) -> Result<Body<'t>, minijinja::E
     })
 }
 
-/// Methods that change what they are called on.
+/// Methods that modify their object.
 const MUTATING: [&str; 11] =
     ["append", "extend", "insert", "pop", "remove", "update", "clear", "setdefault", "popitem", "sort", "reverse"];
 
-/// The text with escapes in string literals spelt so that the parser leaves them alone.
+/// The text with escapes in string literals masked, so that the parser leaves them alone.
 fn mask(text: &str, reading: &Reading) -> String {
     if !text.contains('\\') {
         return text.to_owned();
@@ -146,7 +146,7 @@ fn mask(text: &str, reading: &Reading) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }
 
-/// Masks from `at` to the delimiter (or the end) and returns the place behind it.
+/// Masks from `at` to the delimiter (or the end) and returns the position after it.
 fn mask_code(bytes: &mut [u8], mut at: usize, end: Option<&[u8]>) -> usize {
     let mut quote = None;
     while let Some(&byte) = bytes.get(at) {
@@ -180,10 +180,9 @@ fn mask_code(bytes: &mut [u8], mut at: usize, end: Option<&[u8]>) -> usize {
 }
 
 impl ParsedTemplate {
-    /// A string literal as it is meant; `None` when that is how it stands there.
+    /// The value of a string literal; `None` if it is the same as its text.
     ///
-    /// # Errors
-    /// An escape is cut short or names no character.
+    /// # Errors If an escape is truncated or stands for no character.
     pub fn unmask(&self, literal: &str) -> EvalResult<Option<String>> {
         if !literal.bytes().any(|byte| matches!(byte, BACKSLASH | SINGLE | DOUBLE)) {
             return Ok(None);
@@ -201,7 +200,7 @@ impl ParsedTemplate {
     }
 }
 
-/// A string literal without its escapes, as Python's `unicode_escape` reads it: what is no escape stays.
+/// A string literal with escapes decoded like Python's `unicode_escape`; other backslashes are kept.
 fn unescape(raw: &str) -> EvalResult<String> {
     let mut out = String::with_capacity(raw.len());
     let mut rest = raw;
@@ -212,7 +211,7 @@ fn unescape(raw: &str) -> EvalResult<String> {
             out.push('\\');
             break;
         };
-        // Digits from the byte `from` on, at most `most` of them.
+        // Up to `most` digits from the byte `from` on.
         let digits = |radix: u32, from: usize, most: usize| -> &str {
             let tail = &rest[from..];
             let end = tail.char_indices().take(most).take_while(|(_, c)| c.is_digit(radix)).count();
@@ -225,7 +224,7 @@ fn unescape(raw: &str) -> EvalResult<String> {
             }
             match u32::from_str_radix(digits, 16).ok().and_then(char::from_u32) {
                 Some(c) => Ok(Some((Some(c), 1 + most))),
-                None => Err(EvalError::syntax(format!("the escape `\\{kind}{digits}` is no character"), None)),
+                None => Err(EvalError::syntax(format!("the escape `\\{kind}{digits}` is not a character"), None)),
             }
         };
         let simple = |c: char| Some((Some(c), 1));
@@ -249,7 +248,7 @@ fn unescape(raw: &str) -> EvalResult<String> {
             }
             'N' => {
                 let help = "write the character itself, or its number: `\\u2022`".to_owned();
-                return Err(EvalError::syntax("characters by name (`\\N{...}`) are not supported", Some(help)));
+                return Err(EvalError::syntax("named characters (`\\N{...}`) are not supported", Some(help)));
             }
             _ => None,
         };
@@ -265,7 +264,7 @@ fn unescape(raw: &str) -> EvalResult<String> {
     Ok(out)
 }
 
-/// Where the parser met a `+` it did not expect.
+/// The position of an unexpected `+`.
 fn unary_plus(masked: &str, error: &minijinja::Error) -> Option<usize> {
     if !error.detail()?.contains("unexpected `+`") {
         return None;
@@ -275,7 +274,7 @@ fn unary_plus(masked: &str, error: &minijinja::Error) -> Option<usize> {
     Some(at)
 }
 
-/// The parser's complaint, in the words known from Jinja where they differ.
+/// The parser's error, in Jinja's words where they differ.
 fn syntax_fault(error: &minijinja::Error) -> Box<EvalError> {
     let detail = error.detail().unwrap_or("not a template").replace(['\x01', '\x02', '\x03'], "\\");
     if let Some(tag) = detail.strip_prefix("unknown statement ") {

@@ -1,23 +1,23 @@
-//! How the text of a template is to be read.
+//! How the text of a template is parsed.
 
 use std::borrow::Cow;
 
 use minijinja::syntax::SyntaxConfig;
 
-/// How a text is to be read.
+/// How a text is parsed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Reading {
     /// Without delimiters, as in `when`.
     pub bare: bool,
-    /// Whether `\n` in a string means a newline. Within `{{ }}` of a YAML scalar backslashes stand for
-    /// themselves; in bare expressions and in template files strings have Python's escapes.
+    /// Whether ` ` in a string means a newline. Inside `{{ }}` of a YAML scalar backslashes are literal; in bare
+    /// expressions and in template files strings have Python's escapes.
     pub escapes: bool,
-    /// Whether string literals that hold templates are rendered: conditions, by ansible-core's
+    /// Whether string literals that contain templates are rendered, as in conditions with ansible-core's
     /// ALLOW_EMBEDDED_TEMPLATES.
     pub embedded: bool,
     pub trim_blocks: bool,
     pub lstrip_blocks: bool,
-    /// Start and end of variables, of blocks and of comments.
+    /// Start and end of expressions, blocks and comments.
     pub delimiters: [Cow<'static, str>; 6],
 }
 
@@ -38,9 +38,9 @@ impl Reading {
             Cow::Borrowed("#}"),
         ],
     };
-    /// An expression of any type without delimiters, as in `debug: var=`.
+    /// A bare expression of any type, as in `debug: var=`.
     pub const BARE: Reading = Reading { bare: true, escapes: true, ..Reading::SCALAR };
-    /// An expression that decides: `when`, `until`, `that` ...
+    /// A condition: `when`, `until`, `that` ...
     pub const CONDITION: Reading = Reading { embedded: true, ..Reading::BARE };
 }
 

@@ -14,7 +14,7 @@ use crate::vars::Lines;
 /// A list that `append` and its like change.
 pub(crate) struct List(Mutex<Vec<Value>>);
 
-/// A mapping that `update` and its like change; also what `namespace()` makes.
+/// A mapping that `update` and the like modify; also created by `namespace()`.
 pub(crate) struct Dict(Mutex<IndexMap<Value, Value>>);
 
 impl List {
@@ -73,7 +73,7 @@ impl Object for Dict {
     }
 }
 
-/// What `range()` yields.
+/// The value of `range()`.
 #[derive(Debug)]
 pub(crate) struct Range {
     pub start: i64,
@@ -120,7 +120,7 @@ pub(crate) fn is_data(value: &Value) -> bool {
         || value.downcast_object_ref::<IndexMap<Value, Value>>().is_some()
 }
 
-/// A list or mapping as it is now. Macros get such copies: what they change is theirs, as in Ansible.
+/// A copy of a list or mapping. As in Ansible, macros get copies, so their changes are local.
 pub(crate) fn settled(value: Value) -> Value {
     if let Some(list) = value.downcast_object_ref::<List>() {
         return Value::from(list.items().clone());
@@ -131,19 +131,19 @@ pub(crate) fn settled(value: Value) -> Value {
     }
 }
 
-/// Whether the value is a list or mapping that can be changed.
+/// Whether the value is a mutable list or mapping.
 pub(crate) fn changeable(value: &Value) -> bool {
     value.downcast_object_ref::<List>().is_some() || value.downcast_object_ref::<Dict>().is_some()
 }
 
-/// Whether two values are the same list or mapping that can be changed.
+/// Whether both values are the same mutable list or mapping.
 pub(crate) fn same(a: &Value, b: &Value) -> bool {
     let list = |value: &Value| value.downcast_object_ref::<List>().map(std::ptr::from_ref);
     let dict = |value: &Value| value.downcast_object_ref::<Dict>().map(std::ptr::from_ref);
     list(a).is_some_and(|own| list(b) == Some(own)) || dict(a).is_some_and(|own| dict(b) == Some(own))
 }
 
-/// Whether the value is a list, a tuple or something else that is run through in order.
+/// Whether the value is a list, a tuple or another ordered sequence.
 pub(crate) fn is_list(value: &Value) -> bool {
     matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
 }

@@ -1,4 +1,4 @@
-//! How deep containers are nested within each other.
+//! The depth of nested containers.
 
 use indexmap::IndexMap;
 use minijinja::{Value, value::ValueKind};
@@ -12,11 +12,11 @@ use crate::{
     },
 };
 
-/// Refuses a value that is nested too deeply: a loop that wraps a value into a list again and again would end in one
-/// that nobody can compare, write or drop.
+/// Rejects a value that is nested too deeply. A loop that repeatedly wraps a value in a list would otherwise create one
+/// that cannot be compared, written or dropped.
 ///
-/// To look through all of a value whenever it is put into another one would cost too much. The first containers are
-/// followed each time; all of it is looked through now and then, which is often enough to stop a loop in time.
+/// Scanning the whole value each time would be too expensive. The first containers are followed each time, and the
+/// whole value is scanned at random intervals, which stops a loop early enough.
 pub(crate) fn nests<'v>(parts: impl IntoIterator<Item = &'v Value>) -> EvalResult<()> {
     let parts: Vec<&Value> = parts.into_iter().filter(|part| is_container(part)).collect();
     let Some(mut value) = parts.first().map(|first| Value::clone(first)) else { return Ok(()) };
@@ -32,19 +32,19 @@ pub(crate) fn nests<'v>(parts: impl IntoIterator<Item = &'v Value>) -> EvalResul
     Err(too_deep())
 }
 
-/// Whether this time all of a value is looked through: for one in 32, at places without a pattern.
+/// Whether to scan the whole value this time: with probability 1/32.
 fn is_looked_through() -> bool {
     thread_local! {
         static STATE: std::cell::Cell<u32> = const { std::cell::Cell::new(1) };
     }
-    // The constants are those of Numerical Recipes; the upper bits are the good ones.
+    // The constants are those of Numerical Recipes; the upper bits are of better quality.
     let state = STATE.with(|state| state.replace(state.get().wrapping_mul(1_664_525).wrapping_add(1_013_904_223)));
     state >> 27 == 0
 }
 
-/// How deep containers are nested, at most [`limits::depth`] or a little more.
+/// The depth of nested containers, at most a little more than [`limits::depth`].
 pub(crate) fn depth(value: &Value) -> usize {
-    /// Of a larger value only a part is looked at.
+    /// Only a part of a larger value is scanned.
     const MOST: usize = 100_000;
     let (mut deepest, mut seen) = (0, 0);
     let mut open = vec![(value.clone(), 1)];
@@ -59,7 +59,7 @@ pub(crate) fn depth(value: &Value) -> usize {
     deepest
 }
 
-/// The first container within a container.
+/// The first container inside a container.
 pub(crate) fn first_container(value: &Value) -> Option<Value> {
     let container = |value: &&Value| matches!(value.kind(), ValueKind::Seq | ValueKind::Map);
     if let Some(items) = value.downcast_object_ref::<Vec<Value>>() {
@@ -77,7 +77,7 @@ pub(crate) fn first_container(value: &Value) -> Option<Value> {
     }
 }
 
-/// The containers within a container, as far as they are there: what waits to be rendered is passed over.
+/// The containers inside a container, as far as they are rendered; lazy parts are skipped.
 pub(crate) fn containers(value: &Value) -> Vec<Value> {
     fn pick<'v>(parts: impl IntoIterator<Item = &'v Value>) -> Vec<Value> {
         let container = |value: &&Value| matches!(value.kind(), ValueKind::Seq | ValueKind::Map);

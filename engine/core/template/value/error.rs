@@ -1,4 +1,4 @@
-//! Errors while a template runs, before they are given their place in a file.
+//! Errors during evaluation, before they have a location in a file.
 
 use std::ops::Range;
 
@@ -6,14 +6,14 @@ use minijinja::Value;
 
 use crate::template::error::TemplateError;
 
-/// What evaluating yields.
+/// The result of an evaluation.
 pub(crate) type EvalResult<T = Value> = Result<T, Box<EvalError>>;
 
-/// An error while a template runs.
+/// An error during evaluation.
 #[derive(Debug)]
 pub(crate) struct EvalError {
     pub cause: Cause,
-    /// Bytes of the template's text. The innermost expression that knows its place sets it.
+    /// Byte range in the template's text. It is set by the innermost expression that knows its location.
     pub range: Option<Range<usize>>,
 }
 
@@ -29,7 +29,7 @@ pub(crate) enum Cause {
     },
     Undefined(Value),
     Omitted,
-    /// An error that has its place already.
+    /// An error that already has a location.
     Placed(Box<TemplateError>),
 }
 

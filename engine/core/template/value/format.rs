@@ -1,4 +1,4 @@
-//! Python's two ways to format: `'%s' % x` and `'{}'.format(x)`.
+//! Python's string formatting: `'%s' % x` and `'{}'.format(x)`.
 
 use minijinja::Value;
 
@@ -12,7 +12,7 @@ use crate::template::value::{
     time,
 };
 
-/// How one value is to be written.
+/// The format of one value.
 #[derive(Clone, Debug, Default)]
 struct Layout {
     fill: Option<char>,
@@ -25,7 +25,7 @@ struct Layout {
     precision: Option<usize>,
 }
 
-/// The most digits behind the point: what the formatter of floats can do.
+/// Maximum number of digits after the decimal point; a limit of Rust's float formatting.
 const MOST_DIGITS: usize = u16::MAX as usize;
 
 /// `format % args`.
@@ -166,7 +166,7 @@ fn digits_fit(layout: &Layout) -> EvalResult<()> {
     }
 }
 
-/// The digits of a float that is not negative.
+/// The digits of a non-negative float.
 fn float(f: f64, kind: char, precision: usize, alternate: bool) -> String {
     if !f.is_finite() {
         return if f.is_nan() { "nan".into() } else { "inf".into() };
@@ -205,7 +205,7 @@ fn general(f: f64, precision: usize, alternate: bool) -> String {
     trim(&format!("{f:.decimals$}"))
 }
 
-/// A number with its sign, grouped and padded.
+/// A number with sign, grouping and padding.
 fn signed(digits: &str, negative: bool, layout: &Layout, default_align: char) -> String {
     let sign = match (negative, layout.sign) {
         (true, _) => "-",
@@ -303,7 +303,7 @@ fn expand(format: &str, args: &[Value], named: &[(String, Value)], next: &mut us
     Ok(out)
 }
 
-/// A field's name and its format, parted at the first colon that is in no brackets.
+/// A field's name and format, split at the first colon outside of brackets.
 fn split_field(field: &str) -> (&str, &str) {
     let mut inside = false;
     for (at, c) in field.char_indices() {

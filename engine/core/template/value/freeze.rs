@@ -1,4 +1,4 @@
-//! From what a template works with to plain data.
+//! Converts template values to plain data.
 
 use std::cell::Cell;
 
@@ -16,7 +16,7 @@ use crate::{
     vars::{Lines, is_omit},
 };
 
-/// Plain data: nothing undefined inside, `omit` dropped from containers, tuples as lists.
+/// Plain data: no undefined values, `omit` dropped from containers, tuples as lists.
 pub(crate) fn freeze(value: Value) -> EvalResult {
     if is_omit(&value) {
         return Err(Box::new(EvalError { cause: Cause::Omitted, range: None }));
@@ -33,8 +33,8 @@ fn frozen(value: Value) -> EvalResult {
     }
 }
 
-/// Looks through a value, not further than it may be large or deep: lists that hold others more than once are small
-/// in memory and without an end as trees.
+/// Scans a value within the limits of size and depth: lists that contain others more than once are small in memory but
+/// endless as trees.
 #[derive(Default)]
 struct Survey {
     parts: usize,
@@ -42,7 +42,7 @@ struct Survey {
 }
 
 impl Survey {
-    /// Whether nothing has to be changed. Most results are such.
+    /// Whether nothing has to be converted, the most common case.
     fn is_plain(&mut self, value: &Value) -> bool {
         match value.kind() {
             ValueKind::None | ValueKind::Bool | ValueKind::Number | ValueKind::Bytes => true,
@@ -78,7 +78,7 @@ impl Survey {
 
 fn rebuild(value: Value) -> EvalResult {
     if value.is_undefined() {
-        return Err(EvalError::with_help("the expression has no value", "an `if` without `else` needs one here"));
+        return Err(EvalError::with_help("the expression has no value", "add an `else` to the `if`"));
     }
     if as_undefined(&value).is_some() {
         return present(value);
@@ -99,8 +99,8 @@ fn rebuild(value: Value) -> EvalResult {
             Err(EvalError::with_help(
                 format!("Type '{kind}' is unsupported for variable storage."),
                 match kind.as_str() {
-                    "range" => "make a list of it: `| list`",
-                    _ => "a method must be called: add `()`, or write `x['name']` for a key of that name",
+                    "range" => "convert it to a list: `| list`",
+                    _ => "call the method by adding `()`, or write `x['name']` for a key of that name",
                 },
             ))
         }
@@ -108,9 +108,9 @@ fn rebuild(value: Value) -> EvalResult {
 }
 
 thread_local! {
-    /// Containers within each other that are being rebuilt: a list may hold itself.
+    /// Depth of the containers being rebuilt: a list may contain itself.
     static LEVELS: limits::Counter = const { Cell::new(0) };
-    /// The parts of the value that is being rebuilt, so far.
+    /// The number of parts rebuilt so far.
     static REBUILT: Cell<usize> = const { Cell::new(0) };
 }
 

@@ -1,4 +1,4 @@
-//! The items of a value, and what counts as true.
+//! The items of a value, and its truth value.
 
 use minijinja::{Value, value::ValueKind};
 
@@ -23,7 +23,7 @@ pub(crate) fn truth(value: &Value) -> bool {
     }
 }
 
-/// The items one gets by running through a value: of a list, the keys of a mapping, the characters of a text.
+/// The items of an iteration: of a list, the keys of a mapping, the characters of a string.
 pub(crate) fn items(value: &Value) -> EvalResult<Vec<Value>> {
     if let Some(list) = value.downcast_object_ref::<Vec<Value>>() {
         return Ok(list.clone());
@@ -43,7 +43,7 @@ pub(crate) fn items(value: &Value) -> EvalResult<Vec<Value>> {
     }
 }
 
-/// The same value as lists and mappings that can be changed, all the way down.
+/// The same value with mutable lists and mappings, recursively.
 pub(crate) fn thaw(value: &Value) -> Value {
     if changeable(value) {
         return value.clone();

@@ -1,5 +1,4 @@
-//! Values as Python has them, over minijinja's: how they are shown, compared, added and sorted, and what stands for
-//! a value that is missing.
+//! Python's values on top of minijinja's: formatting, comparison, arithmetic, sorting, and undefined values.
 
 pub(crate) mod containers;
 pub(crate) mod depth;

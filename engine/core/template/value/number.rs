@@ -2,7 +2,7 @@
 
 use minijinja::{Value, value::ValueKind};
 
-/// A number of either kind; booleans count as 0 and 1.
+/// An integer or a float; booleans count as 0 and 1.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Number {
     Int(i128),
@@ -35,7 +35,7 @@ pub(crate) fn int(i: i128) -> Value {
     }
 }
 
-/// A float with the fewest digits that read back the same, in Python's notation.
+/// A float with the fewest digits that round-trip, in Python's notation.
 pub(crate) fn float_repr(f: f64) -> String {
     if f.is_nan() {
         return "nan".into();

@@ -1,4 +1,4 @@
-//! Python's operators: comparing, arithmetic, slices.
+//! Python's operators: comparison, arithmetic, slices.
 
 use std::cmp::Ordering;
 
@@ -29,7 +29,7 @@ pub(crate) fn equal(a: &Value, b: &Value) -> bool {
     }
     let levels = depth(a).min(depth(b));
     if levels > limits::depth() {
-        // What holds itself equals nothing but itself.
+        // A value that contains itself is equal only to itself.
         return containers::same(a, b);
     }
     limits::with_stack_for(levels, || a == b)
@@ -43,7 +43,7 @@ fn too_large() -> Box<EvalError> {
     EvalError::new("the number is too large: integers have 128 bits here")
 }
 
-/// `<`, `>` and their like. Only values of one kind have an order.
+/// `<`, `>` and the like. Only values of the same kind can be ordered.
 pub(crate) fn order(op: &str, a: &Value, b: &Value) -> EvalResult<Option<Ordering>> {
     if let (Some(x), Some(y)) = (Number::of(a), Number::of(b)) {
         return Ok(match (x, y) {
@@ -94,7 +94,7 @@ pub(crate) fn add(a: &Value, b: &Value) -> EvalResult {
     match a.as_str() {
         Some(_) => Err(EvalError::with_help(
             format!("can only concatenate str (not \"{}\") to str", type_name(b)),
-            "write `~` instead of `+`, or make a text of it: `x | string`",
+            "use `~` instead of `+`, or convert it: `x | string`",
         )),
         None => Err(unsupported("+", a, b)),
     }

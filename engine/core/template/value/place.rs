@@ -1,4 +1,4 @@
-//! Gives errors their place in a file, and what is undefined its message.
+//! Adds locations to errors, and messages to undefined values.
 
 use minijinja::Value;
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl EvalError {
-    /// The error at its place in the file.
+    /// The error with its location in the file.
     pub fn place(self, origin: &Origin, scope: &Scope) -> TemplateError {
         let at = || origin.span(self.range.clone());
         match self.cause {

@@ -1,4 +1,4 @@
-//! Values as Python shows them: `str()`, `repr()` and the names of types.
+//! Values in Python's format: `str()`, `repr()` and type names.
 
 use minijinja::{Value, value::ValueKind};
 
@@ -15,7 +15,7 @@ use crate::{
     vars::is_omit,
 };
 
-/// The name of the type, as Python has it.
+/// Python's name of the type.
 pub(crate) fn type_name(value: &Value) -> String {
     if as_undefined(value).is_some() {
         return "UndefinedMarker".into();
@@ -46,7 +46,7 @@ pub(crate) fn repr(value: &Value) -> String {
     out.text
 }
 
-/// `str()`. A value that is undefined anywhere inside is an error.
+/// `str()`. An undefined value anywhere inside is an error.
 pub(crate) fn text(value: &Value) -> EvalResult<String> {
     if let Some(text) = value.as_str() {
         return Ok(text.to_owned());
@@ -61,25 +61,25 @@ pub(crate) fn text(value: &Value) -> EvalResult<String> {
     }
 }
 
-/// `str()`, whatever is inside.
+/// `str()`, including undefined values.
 pub(crate) fn plain_text(value: &Value) -> String {
     let mut out = Writer::default();
     out.text(value);
     out.text
 }
 
-/// Writes values as Python shows them.
+/// Writes values in Python's format.
 #[derive(Default)]
 struct Writer {
     text: String,
-    /// Whether an undefined value ends it; else it is passed over.
+    /// Whether an undefined value is an error; otherwise it is skipped.
     strict: bool,
     depth: usize,
-    /// Nothing more is written. A value that holds itself would go on for ever.
+    /// Set when writing stops: a value that contains itself would never end.
     stopped: Option<Stop>,
 }
 
-/// What ends the writing.
+/// Why writing stops.
 enum Stop {
     Lacking(Value),
     TooDeep,
@@ -165,7 +165,7 @@ impl Writer {
     }
 }
 
-/// A text in the quotes Python would choose.
+/// A string in the quotes that Python would choose.
 fn write_quoted(text: &str, out: &mut String) {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     out.push(quote);

@@ -1,4 +1,4 @@
-//! How large and how deep the values that one operation makes may be.
+//! Limits on the size and depth of values that one operation creates.
 
 use minijinja::Value;
 
@@ -7,46 +7,45 @@ use crate::{
     template::value::error::{EvalError, EvalResult},
 };
 
-/// A value is nested deeper than anything should be; it may hold itself.
+/// The error for a value that is nested too deeply; it may contain itself.
 pub(crate) fn too_deep() -> Box<EvalError> {
     let most = limits::depth();
     EvalError::with_help(
         format!("recursive loop detected in template: a value is nested more than {most} levels deep"),
-        "does it hold itself? The setting `recursion_limit` allows more levels",
+        "it may contain itself; otherwise, raise the setting `recursion_limit`",
     )
 }
 
-/// A value is larger than memory should be spent on.
+/// The error for a value that is too large.
 pub(crate) fn too_large_value() -> Box<EvalError> {
     EvalError::new(format!("the value is too large: more than {} MiB", limits::LARGEST >> 20))
 }
 
-/// The most items of a list that one operation makes.
+/// Maximum number of list items that one operation creates.
 pub(crate) const MOST_ITEMS: usize = limits::LARGEST / size_of::<Value>();
 
-/// A number of bytes or characters that are to be made: none if it is negative.
+/// The number of bytes or characters to create; 0 if negative.
 ///
-/// # Errors
-/// There are more than one operation may make.
+/// # Errors If it exceeds the limit for one operation.
 pub(crate) fn room(count: i128) -> EvalResult<usize> {
     let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
     fits(count).map(|()| count)
 }
 
-/// Refuses to make so many bytes.
+/// Rejects creating this many bytes.
 pub(crate) fn fits(bytes: usize) -> EvalResult<()> {
     if bytes > limits::LARGEST { Err(too_large_value()) } else { Ok(()) }
 }
 
-/// Refuses to make a list of so many items.
+/// Rejects creating a list of this many items.
 pub(crate) fn items_fit(items: usize) -> EvalResult<()> {
     if items > MOST_ITEMS { Err(too_large_value()) } else { Ok(()) }
 }
 
-/// Refuses a replacement that would make too large a text.
+/// Rejects a replacement whose result would be too large.
 pub(crate) fn fits_replaced(text: &str, old: &str, new: &str) -> EvalResult<()> {
     let longer = new.len().saturating_sub(old.len());
-    // What cannot become too large is not counted.
+    // Counts matches only if the result could become too large.
     match longer.saturating_mul(text.len() + 1) <= limits::LARGEST {
         true => Ok(()),
         false => fits(longer.saturating_mul(text.matches(old).count())),

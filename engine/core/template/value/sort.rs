@@ -6,7 +6,7 @@ use minijinja::Value;
 
 use crate::template::value::{error::EvalResult, ops};
 
-/// A sort key: texts without regard to case, unless told otherwise.
+/// A sort key: case-insensitive for text by default.
 pub(crate) fn folded(value: &Value, case_sensitive: bool) -> Value {
     match value.as_str() {
         Some(text) if !case_sensitive => Value::from(text.to_lowercase()),
@@ -14,7 +14,7 @@ pub(crate) fn folded(value: &Value, case_sensitive: bool) -> Value {
     }
 }
 
-/// Sorts in Python's order; values of different kinds have none.
+/// Sorts in Python's order; values of different kinds cannot be ordered.
 pub(crate) fn sort_values(items: &mut [Value], case_sensitive: bool, reverse: bool) -> EvalResult<()> {
     let mut keyed: Vec<(Value, Value)> =
         items.iter().map(|item| (folded(item, case_sensitive), item.clone())).collect();
@@ -40,7 +40,7 @@ pub(crate) fn sort_keyed(keyed: &mut [(Value, Value)], reverse: bool) -> EvalRes
     fault.map_or(Ok(()), Err)
 }
 
-/// Keys in order; those of different kinds cannot be sorted, as in Python.
+/// Sorts by keys; as in Python, keys of different kinds cannot be sorted.
 pub(crate) fn sort_pairs(pairs: &mut [(Value, Value)]) -> EvalResult<()> {
     let mut fault = None;
     pairs.sort_by(|(a, _), (b, _)| match ops::order("<", a, b) {

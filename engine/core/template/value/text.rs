@@ -1,4 +1,4 @@
-//! Parts of texts as Python's `str` makes them.
+//! String functions of Python's `str`.
 
 use minijinja::Value;
 
@@ -8,7 +8,7 @@ pub(crate) fn list_of(parts: impl IntoIterator<Item = impl AsRef<str>>) -> Value
     Value::from(parts.into_iter().map(|part| Value::from(part.as_ref())).collect::<Vec<_>>())
 }
 
-/// Pads a text with a character to a width, counted in characters.
+/// Pads a string to a width in characters.
 pub(crate) fn pad(text: &str, width: usize, fill: char, left: usize) -> String {
     let missing = width.saturating_sub(text.chars().count());
     let left = left.min(missing);
@@ -16,7 +16,7 @@ pub(crate) fn pad(text: &str, width: usize, fill: char, left: usize) -> String {
     fill(left).chain(text.chars()).chain(fill(missing - left)).collect()
 }
 
-/// Every word with a capital first letter, as `str.title()` does it.
+/// Capitalizes every word, like `str.title()`.
 pub(crate) fn title(text: &str) -> String {
     let mut inside = false;
     let mut out = String::with_capacity(text.len());
@@ -30,7 +30,7 @@ pub(crate) fn title(text: &str) -> String {
     out
 }
 
-/// The first letter upper, the others lower.
+/// The first letter upper case, the others lower case.
 pub(crate) fn capitalize(text: &str) -> String {
     let mut chars = text.chars();
     match chars.next() {
@@ -39,7 +39,7 @@ pub(crate) fn capitalize(text: &str) -> String {
     }
 }
 
-/// `str.split()`: at blanks when no separator is given.
+/// `str.split()`: at white space if no separator is given.
 pub(crate) fn split(text: &str, separator: Option<&str>, most: Option<usize>) -> EvalResult<Value> {
     Ok(match separator {
         Some("") => return Err(EvalError::new("empty separator")),

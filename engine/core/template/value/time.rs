@@ -1,4 +1,4 @@
-//! Dates and times: what `now()` and `to_datetime` yield.
+//! Dates and times: the values of `now()` and `to_datetime`.
 
 use std::{cmp::Ordering, fmt, sync::Arc};
 
@@ -18,7 +18,7 @@ use crate::template::value::{
     number,
 };
 
-/// A date and time, without a zone unless it was given one.
+/// A date and time, with a time zone only if one was given.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Moment {
     pub at: DateTime,
@@ -30,21 +30,22 @@ pub(crate) struct Moment {
 pub(crate) struct Span(pub i128);
 
 impl Moment {
-    /// The present, in the zone of the controller or in UTC.
+    /// The current time, in the controller's time zone or in UTC.
     pub fn now(utc: bool) -> Self {
         let zone = if utc { TimeZone::UTC } else { TimeZone::system() };
         Moment { at: Timestamp::now().to_zoned_datetime(zone).datetime(), zone: None }
     }
 
-    /// A number of seconds after the beginning of 1970.
+    /// A number of seconds since the start of 1970.
     pub fn since_epoch(seconds: f64, utc: bool) -> EvalResult<Self> {
         let zone = if utc { TimeZone::UTC } else { TimeZone::system() };
         let micros = (seconds * 1e6).round() as i64;
-        let at = Timestamp::from_microsecond(micros).map_err(|_| EvalError::new(format!("{seconds} is no time")))?;
+        let at = Timestamp::from_microsecond(micros)
+            .map_err(|_| EvalError::new(format!("{seconds} is not a valid time")))?;
         Ok(Moment { at: at.to_zoned_datetime(zone).datetime(), zone: None })
     }
 
-    /// Reads a text by a format of `strptime`.
+    /// Parses text with a format of `strptime`.
     pub fn parse(text: &str, pattern: &str) -> EvalResult<Self> {
         let refuse = || EvalError::new(format!("time data '{text}' does not match format '{pattern}'"));
         let parsed = BrokenDownTime::parse(pattern, text).map_err(|_| refuse())?;
@@ -58,7 +59,7 @@ impl Moment {
         self.at.to_zoned_datetime(self.zone.clone().unwrap_or_else(TimeZone::system)).ok()
     }
 
-    /// Writes it by a format of `strftime`.
+    /// Formats it with a format of `strftime`.
     pub fn format(&self, pattern: &str) -> EvalResult<String> {
         let refuse = |error: jiff::Error| EvalError::new(format!("cannot write a time as '{pattern}': {error}"));
         match self.zoned() {

@@ -1,4 +1,4 @@
-//! The value of what has none.
+//! Undefined values.
 
 use std::{ops::Range, sync::Arc};
 
@@ -10,11 +10,11 @@ use crate::template::{
     value::error::{Cause, EvalError, EvalResult},
 };
 
-/// The value of what has none. It may be stored, passed and tested, but not used.
+/// An undefined value. It may be stored, passed and tested, but not used.
 #[derive(Debug)]
 pub(crate) struct Undefined {
     pub what: UndefinedReason,
-    /// Where the name stands.
+    /// Where the name is.
     pub origin: Arc<Origin>,
     pub range: Range<usize>,
 }
@@ -28,7 +28,7 @@ pub(crate) enum UndefinedReason {
     },
     /// `undef(hint=...)` and the like.
     Told(String),
-    /// A variable was found, but rendering it failed. Only what failed for want of a value counts as undefined.
+    /// The variable exists, but rendering it failed. It counts as undefined only if the cause was an undefined value.
     Broken(TemplateError),
 }
 
@@ -47,23 +47,23 @@ impl Object for Undefined {
 }
 
 impl Undefined {
-    /// Whether `default()` may stand in for it.
+    /// Whether `default()` may replace it.
     pub fn undefined(&self) -> bool {
         !matches!(&self.what, UndefinedReason::Broken(error) if error.undefined().is_none())
     }
 }
 
-/// The absence, if the value is one.
+/// The undefined value, if the value is one.
 pub(crate) fn as_undefined(value: &Value) -> Option<&Undefined> {
     value.downcast_object_ref::<Undefined>()
 }
 
-/// Whether `is defined` says no.
+/// Whether `is defined` is false.
 pub(crate) fn is_undefined(value: &Value) -> bool {
     value.is_undefined() || as_undefined(value).is_some()
 }
 
-/// The value, unless it is an absence.
+/// The value, unless it is undefined.
 pub(crate) fn present(value: Value) -> EvalResult {
     if as_undefined(&value).is_some() {
         return Err(Box::new(EvalError { cause: Cause::Undefined(value), range: None }));

@@ -1,4 +1,4 @@
-//! `authorized_key`: who may log in to an account with which key.
+//! `authorized_key`: the keys that may log in to an account.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ use crate::{
 };
 
 choice! {
-    /// Whether the keys are to be there.
+    /// Whether the keys should exist.
     pub enum State {
         Present = "present",
         Absent = "absent",
@@ -30,27 +30,27 @@ choice! {
 }
 
 args! {
-    /// Adds and removes keys with which one may log in to an account.
+    /// Adds and removes SSH keys that may log in to an account.
     pub struct AuthorizedKey {
-        /// The account.
+        /// The user.
         user: Text,
-        /// The keys, a line each; or a URL of such lines.
+        /// The keys, one per line; or a URL of such lines.
         key: Text,
-        /// Whether they are to be there.
+        /// Whether the keys should exist.
         state: State = State::Present,
-        /// The file; `~/.ssh/authorized_keys` of the account if not given.
+        /// The file; by default the account's `~/.ssh/authorized_keys`.
         path: Option<PathArg>,
-        /// Make the folder, and set its owner and permissions.
+        /// Create the directory, and set its owner and permissions.
         manage_dir: Flag = Flag(true),
         /// Remove all other keys.
         exclusive: Flag = Flag(false),
         /// Options for the keys: `no-port-forwarding,from="10.0.1.1"`.
         key_options: Option<Text>,
-        /// Another comment than the key has.
+        /// A comment that replaces the key's own.
         comment: Option<Text>,
-        /// Write through a symbolic link instead of replacing it.
+        /// Follow a symbolic link instead of replacing it.
         follow: Flag = Flag(false),
-        /// Whether the certificate of the URL's server must be valid.
+        /// Whether to verify the TLS certificate of the URL's server.
         validate_certs: Flag = Flag(true),
     }
 }
@@ -67,7 +67,7 @@ impl Module for AuthorizedKey {
             }
         }
         if lines(&self.key).next().is_none() {
-            return Err(ArgFault::new("key", "holds no key"));
+            return Err(ArgFault::new("key", "contains no key"));
         }
         Ok(())
     }
@@ -132,13 +132,13 @@ impl Module for AuthorizedKey {
         if path.is_symlink() {
             return Err(Failure::new(format!("{} is a symbolic link", path.display()))
                 .arg("path")
-                .help("say whether to write through it with `follow: true`"));
+                .help("set `follow: true` to write through the link"));
         }
         placement.plan(host, plan)
     }
 }
 
-/// Which parts of a key arguments of their own give, be it as empty.
+/// Which parts of a key are set by separate arguments, even if empty.
 #[derive(Clone, Copy, Default)]
 struct Named {
     options: bool,
@@ -171,7 +171,7 @@ fn lines(keys: &str) -> impl Iterator<Item = &str> {
     keys.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-/// The folder of the file: there, the account's own, closed to others.
+/// Plans the directory of the file: existing, owned by the account, and private.
 fn plan_folder(folder: &Path, own: &Wanted, plan: Plan) -> Result<Plan, Failure> {
     let wanted = Wanted { mode: Some(Mode::Bits(0o700)), ..own.clone() };
     if folder.is_dir() {
@@ -208,7 +208,7 @@ const KINDS: [&str; 9] = [
 
 impl Key {
     fn parse(line: &str) -> Option<Self> {
-        // The kind is the first word outside quotes that is one; options may hold spaces within quotes.
+        // The key type is the first unquoted word that is one; options may contain quoted spaces.
         let (mut start, mut quoted, mut escaped) = (0, false, false);
         let mut words = Vec::new();
         for (at, c) in line.char_indices() {
@@ -252,8 +252,8 @@ fn is_kind(word: &str) -> bool {
     KINDS.contains(&word) || word.ends_with("-cert-v01@openssh.com")
 }
 
-/// The text with the keys added or taken out. A key that is there keeps its options and its comment where the
-/// task gives none: options such as `command=` are what confines it.
+/// The text with keys added or removed. An existing key keeps its options and comment unless the task sets them, since
+/// options such as `command=` restrict it.
 fn edited(text: &str, keys: &[Key], named: Named, present: bool, exclusive: bool) -> String {
     let mut missing = keys.to_vec();
     let mut lines = Vec::new();
@@ -264,7 +264,7 @@ fn edited(text: &str, keys: &[Key], named: Named, present: bool, exclusive: bool
         };
         match (keys.iter().find(|key| key.is(&found)), present) {
             (Some(key), true) => {
-                // Once only.
+                // Keep only one copy.
                 if let Some(at) = missing.iter().position(|key| key.is(&found)) {
                     missing.remove(at);
                     let mut wanted = key.clone();

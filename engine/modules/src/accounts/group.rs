@@ -1,4 +1,4 @@
-//! group: groups of the host.
+//! group: groups on the host.
 
 use rplay_wire::{Failure, Value, data};
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 choice! {
-    /// Whether the group is to be there.
+    /// Whether the group should exist.
     pub enum State {
         Absent = "absent",
         Present = "present",
@@ -18,25 +18,25 @@ choice! {
 }
 
 args! {
-    /// Sees to it that a group is there, or is not.
+    /// Creates, changes or removes a group.
     pub struct Group {
-        /// The group's name.
+        /// The name of the group.
         name: Text,
-        /// Its number.
+        /// The group ID.
         gid: Option<u64>,
-        /// Whether it is to be there.
+        /// Whether it should exist.
         state: State = State::Present,
-        /// Whether a new group gets a number from those kept for the system.
+        /// Whether a new group gets a system group ID.
         system: Flag = Flag(false),
-        /// Use the tools that change local accounts alone, where the host has accounts elsewhere too.
+        /// Only change local accounts, with the tools made for that, even if the host also uses other account sources.
         local: Flag = Flag(false),
-        /// Whether the number may be one that another group has already.
+        /// Whether the group ID may be in use by another group.
         non_unique: Flag = Flag(false),
-        /// Remove the group even if it is the first group of a user.
+        /// Remove the group even if it is the primary group of a user.
         force: Flag = Flag(false),
-        /// The lowest number for a new group.
+        /// The lowest ID for a new group.
         gid_min: Option<u64>,
-        /// The highest number for a new group.
+        /// The highest ID for a new group.
         gid_max: Option<u64>,
     }
 }

@@ -1,4 +1,4 @@
-//! `known_hosts`: the keys by which ssh knows hosts.
+//! `known_hosts`: host keys known to ssh.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -19,7 +19,7 @@ use crate::{
 };
 
 choice! {
-    /// Whether it is to be there.
+    /// Whether it should exist.
     pub enum State {
         Absent = "absent",
         Present = "present",
@@ -29,15 +29,15 @@ choice! {
 args! {
     /// Adds a host's keys to a known_hosts file, or removes them.
     pub struct KnownHosts {
-        /// The host as ssh looks it up: `example.org`, or `[example.org]:2222` for another port.
+        /// The host in ssh's notation: `example.org`, or `[example.org]:2222` for another port.
         name: Text | "host",
-        /// Its keys, a line each, as the file holds them: `example.org ssh-ed25519 AAAA...`.
+        /// Its keys, one per line, in the format of the file: `example.org ssh-ed25519 AAAA...`.
         key: Option<Text>,
-        /// The file. Its folder must exist.
+        /// The file. Its directory must exist.
         path: PathArg = PathArg("~/.ssh/known_hosts".to_owned()),
-        /// Whether the file shows a digest in place of the name.
+        /// Whether to store a hash instead of the name.
         hash_host: Flag = Flag(false),
-        /// Whether it is to be there.
+        /// Whether it should exist.
         state: State = State::Present,
     }
 }
@@ -63,7 +63,7 @@ impl<'a> Line<'a> {
         self.hosts.starts_with('|')
     }
 
-    /// Whether the line is about the host. Patterns stand for themselves.
+    /// Whether the line is about the host. Patterns are compared literally.
     fn names(&self, host: &str) -> bool {
         match self.hosts.strip_prefix("|1|").and_then(|rest| rest.split_once('|')) {
             Some((salt, digest)) => STANDARD.decode(salt).is_ok_and(|salt| hashed(&salt, host) == digest),
@@ -72,7 +72,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// What ssh-keygen -H writes for a name, in base64.
+/// The hash that ssh-keygen -H writes for a name, in base64.
 fn hashed(salt: &[u8], host: &str) -> String {
     let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(salt) else { return String::new() };
     mac.update(host.as_bytes());
@@ -118,18 +118,18 @@ impl Module for KnownHosts {
 }
 
 impl KnownHosts {
-    /// ssh asks for names in lower case.
+    /// ssh looks up names in lower case.
     fn host(&self) -> String {
         self.name.to_lowercase()
     }
 
-    /// The lines of `key`, and what they say.
+    /// The lines of `key`, parsed.
     fn keys(&self) -> impl Iterator<Item = (&str, Option<Line<'_>>)> {
         let lines = self.key.as_deref().unwrap_or_default().lines().map(str::trim);
         lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(|line| (line, Line::read(line)))
     }
 
-    /// The file as it should be. A key is replaced by another one of its type, which goes to the end.
+    /// The file as it should be. A key replaces others of its type and moves to the end.
     fn edited(&self, before: &str) -> Result<String, Failure> {
         let host = self.host();
         let wanted: Vec<(&str, Line<'_>)> = self.keys().filter_map(|(text, line)| Some((text, line?))).collect();
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn hashed_names_are_found_written_and_taken_back() {
-        // By `ssh-keygen -H`.
+        // Written by `ssh-keygen -H`.
         let known = "|1|JiLOIvZTODXoarfGw4hSiW/hViI=|PzR4PtKAMhwzl3XMlxdJt6pHtug= ssh-rsa A\n";
         assert_eq!(edited(known, "h1", Some("h1 ssh-rsa A"), State::Present, true), known);
         assert_eq!(edited(known, "h1", Some("h1 ssh-rsa A"), State::Present, false), "h1 ssh-rsa A\n");

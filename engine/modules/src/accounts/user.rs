@@ -1,4 +1,4 @@
-//! user: users of the host.
+//! user: users on the host.
 
 use std::{
     collections::BTreeSet,
@@ -27,7 +27,7 @@ use crate::{
 };
 
 choice! {
-    /// Whether the user is to be there.
+    /// Whether the user should exist.
     pub enum State {
         Absent = "absent",
         Present = "present",
@@ -43,87 +43,87 @@ choice! {
 }
 
 args! {
-    /// Sees to it that a user is there, with home, groups and password, or is not.
+    /// Creates, changes or removes a user with home directory, groups and password.
     pub struct User {
-        /// The user's name.
+        /// The name of the user.
         name: Text | "user",
-        /// Whether the user is to be there.
+        /// Whether the user should exist.
         state: State = State::Present,
-        /// The user's number.
+        /// The user ID.
         uid: Option<u64>,
-        /// Whether the number may be one that another user has already.
+        /// Whether the user ID may be in use by another user.
         non_unique: Flag = Flag(false),
-        /// The first group, by name or number.
+        /// The primary group, by name or ID.
         group: Option<Text>,
-        /// The other groups. An empty list takes the user out of all of them.
+        /// The supplementary groups. An empty list removes the user from all of them.
         groups: Option<Vec<Text>>,
-        /// Whether the user also stays in groups that are not in the list.
+        /// Whether the user keeps groups that are not in the list.
         append: Flag = Flag(false),
-        /// The home folder.
+        /// The home directory.
         home: Option<PathArg>,
-        /// Whether a home folder is made for a new user.
+        /// Whether to create a home directory for a new user.
         create_home: Flag | "createhome" = Flag(true),
-        /// Whether what is in the old home folder moves into the new one.
+        /// Whether to move the content of the old home directory to the new one.
         move_home: Flag = Flag(false),
-        /// The folder whose content a new home folder gets.
+        /// The skeleton directory for new home directories.
         skeleton: Option<PathArg>,
-        /// The umask a new home folder is made with.
+        /// The umask for creating a new home directory.
         umask: Option<Text>,
         /// The login shell.
         shell: Option<PathArg>,
-        /// Who it is.
+        /// The user's full name or description (GECOS).
         comment: Option<Text>,
         /// The encrypted password (crypt(5)).
         password: Option<Secret>,
-        /// Whether a password that differs is set for a user who is there already.
+        /// Whether to change the password of an existing user.
         update_password: UpdatePassword = UpdatePassword::Always,
-        /// Whether the user is locked out of logging in by password.
+        /// Whether password login is locked.
         password_lock: Option<Flag>,
         /// Days after which the password must be changed.
         password_expire_max: Option<i64>,
-        /// Days before which it must not be changed.
+        /// Days before the password may be changed again.
         password_expire_min: Option<i64>,
-        /// Days of warning before it must be changed.
+        /// Days of warning before the password expires.
         password_expire_warn: Option<i64>,
-        /// Days after which the account is shut once the password has run out.
+        /// Days after which the account is disabled once the password has expired.
         password_expire_account_disable: Option<i64>,
-        /// When the account ends, in seconds since 1970; negative: never.
+        /// When the account expires, in seconds since 1970; negative for never.
         expires: Option<f64>,
-        /// Whether a new user gets a number from those kept for the system.
+        /// Whether a new user gets a system user ID.
         system: Flag = Flag(false),
-        /// With `absent`: remove the user although processes of it run.
+        /// With `absent`: remove the user even if it has running processes.
         force: Flag = Flag(false),
-        /// With `absent`: remove the home folder and mail too.
+        /// With `absent`: also remove the home directory and mail.
         remove: Flag = Flag(false),
-        /// Use the tools that change local accounts alone, where the host has accounts elsewhere too.
+        /// Only change local accounts, with the tools made for that, even if the host also uses other account sources.
         local: Flag = Flag(false),
-        /// The user of SELinux that the user is.
+        /// The SELinux user.
         seuser: Option<Text>,
-        /// The lowest number for a new user.
+        /// The lowest ID for a new user.
         uid_min: Option<u64>,
-        /// The highest number for a new user.
+        /// The highest ID for a new user.
         uid_max: Option<u64>,
-        /// Make an SSH key for the user, unless there is one.
+        /// Generate an SSH key for the user, unless there is one.
         generate_ssh_key: Flag = Flag(false),
-        /// The key's length in bits.
+        /// The length of the key in bits.
         ssh_key_bits: Option<u64>,
         /// The key's type: rsa, ed25519 ...
         ssh_key_type: Text = "rsa".to_owned(),
-        /// The key's file, relative to the home folder; `.ssh/id_` and the type by default.
+        /// The file of the key, relative to the home directory; by default `.ssh/id_` and the type.
         ssh_key_file: Option<PathArg>,
         /// The key's comment.
         ssh_key_comment: Option<Text>,
-        /// Not supported: a key is made without a passphrase.
+        /// Not supported: keys are generated without a passphrase.
         ssh_key_passphrase: Option<Secret>,
-        /// Only on BSD; refused elsewhere.
+        /// Only for BSD; not supported.
         login_class: Option<Text>,
-        /// Only on Solaris; refused elsewhere.
+        /// Only for Solaris; not supported.
         profile: Option<Text>,
-        /// Only on Solaris; refused elsewhere.
+        /// Only for Solaris; not supported.
         authorization: Option<Text>,
-        /// Only on Solaris; refused elsewhere.
+        /// Only for Solaris; not supported.
         role: Option<Text>,
-        /// Only on macOS; refused elsewhere.
+        /// Only for macOS; not supported.
         hidden: Option<Flag>,
     }
 }
@@ -138,14 +138,14 @@ impl Module for User {
             ("hidden", self.hidden.is_some()),
         ];
         if let Some((name, _)) = elsewhere.into_iter().find(|(_, is_set)| *is_set) {
-            return Err(ArgFault::new(name, "means nothing on Linux"));
+            return Err(ArgFault::new(name, "is not supported on Linux"));
         }
         if self.ssh_key_passphrase.is_some() {
             return Err(ArgFault::new("ssh_key_passphrase", "is not supported")
-                .help("make the key without one and run `ssh-keygen -p` yourself"));
+                .help("generate the key without one and run `ssh-keygen -p` yourself"));
         }
         if self.name.is_empty() || self.name.starts_with('-') || self.name.contains([':', '\n']) {
-            return Err(ArgFault::new("name", "cannot be the name of a user"));
+            return Err(ArgFault::new("name", "is not a valid user name"));
         }
         match &self.password {
             Some(Secret(hash)) if hash.contains([':', '\n']) => {
@@ -216,14 +216,14 @@ fn run(tool: Program, name: &str) -> Change {
     })
 }
 
-/// A date as usermod takes it; empty for never.
+/// A date in usermod's format; empty for never.
 fn date(seconds: f64) -> String {
     let timestamp = jiff::Timestamp::from_second(seconds as i64).unwrap_or_default();
     if seconds < 0.0 { String::new() } else { timestamp.strftime("%Y-%m-%d").to_string() }
 }
 
 impl User {
-    /// The groups asked for; all must exist.
+    /// The requested groups; all must exist.
     fn groups(&self) -> Result<Option<BTreeSet<String>>, Failure> {
         let Some(groups) = &self.groups else { return Ok(None) };
         let mut names = BTreeSet::new();
@@ -240,7 +240,7 @@ impl User {
             Some(group) => {
                 tool = tool.option("-g", Some(named(group, "group")?.name));
             }
-            // The group that a new user gets has the user's name; it is there already.
+            // The group of a new user has the user's name and already exists.
             None if Group::named(&self.name).is_some() => {
                 tool = tool.arg(if self.local.0 { "-n" } else { "-N" });
             }
@@ -270,7 +270,7 @@ impl User {
         }
         tool = tool.arg(&self.name);
         let mut plan = Plan::unchanged();
-        // useradd makes the home folder, but not those it stands in.
+        // useradd creates the home directory, but not its parents.
         if let Some(folder) =
             home.as_deref().and_then(Path::parent).filter(|folder| self.create_home.0 && !folder.exists())
         {
@@ -336,7 +336,7 @@ impl User {
             Some(Flag(true)) if !is_locked => {
                 tool = tool.arg("-L");
             }
-            // Unlocking a user without a password would let everybody in; usermod refuses it too.
+            // Unlocking a user without a password would allow login without one; usermod refuses it too.
             Some(Flag(false)) if is_locked && self.password.is_none() => {
                 tool = tool.arg("-U");
             }
@@ -352,7 +352,7 @@ impl User {
             let same = shadow.hash.trim_start_matches('!') == hash.trim_start_matches('!')
                 && !(self.password_lock == Some(Flag(false)) && is_locked);
             if self.update_password == UpdatePassword::Always && !same {
-                // Without `password_lock` an account that is locked out stays so.
+                // Without `password_lock`, a locked account stays locked.
                 let locked = self.password_lock.map_or(locks_a_password(&shadow.hash), |Flag(lock)| lock);
                 plan = plan.change(self.set_password(host, hash, locked)?);
             }
@@ -360,7 +360,7 @@ impl User {
         self.ageing(host, &shadow, plan)
     }
 
-    /// Hands the hash to chpasswd's standard input: arguments can be read by everybody on the host.
+    /// Passes the hash on chpasswd's standard input, since all users of the host can read arguments.
     fn set_password(&self, host: &Host, hash: &str, locked: bool) -> Result<Change, Failure> {
         let lock = if locked && !hash.starts_with('!') { "!" } else { "" };
         if hash.is_empty() && lock.is_empty() {
@@ -405,8 +405,8 @@ impl User {
         }
         let keygen = host.required_program("ssh-keygen")?;
         let module = self.clone();
-        Ok(plan.change(Change::new(format!("make an SSH key for {}", self.name), move |_, _| {
-            let gone = || Failure::new(format!("the user {} is not there", module.name));
+        Ok(plan.change(Change::new(format!("generate an SSH key for {}", self.name), move |_, _| {
+            let gone = || Failure::new(format!("user {} does not exist", module.name));
             let user = Entry::named(&module.name).ok_or_else(gone)?;
             let file = module.key_file(Path::new(&user.home));
             if file.exists() {
@@ -475,7 +475,7 @@ impl User {
     }
 }
 
-/// Whether a hash is that of a password which was locked; an account that never had one has `!` alone.
+/// Whether the hash is a locked password; an account that never had one has only `!`.
 fn locks_a_password(hash: &str) -> bool {
     hash.strip_prefix('!').is_some_and(|rest| !matches!(rest, "" | "!" | "*"))
 }
@@ -484,14 +484,14 @@ fn public(file: &Path) -> PathBuf {
     PathBuf::from(format!("{}.pub", file.display()))
 }
 
-/// A group given by name or number.
+/// A group by name or ID.
 fn named(group: &str, arg: &str) -> Result<Group, Failure> {
     let numbered = || group.parse().ok().and_then(Group::numbered);
     let missing = || Failure::new(format!("Group {group} does not exist")).arg(arg);
     Group::named(group).or_else(numbered).ok_or_else(missing)
 }
 
-/// The groups that name a user as a member.
+/// The groups that list a user as a member.
 fn memberships(user: &str) -> BTreeSet<String> {
     let text = crate::system::regular::read_to_string("/etc/group").unwrap_or_default();
     let groups = text.lines().filter_map(Group::read);

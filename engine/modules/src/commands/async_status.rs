@@ -1,4 +1,4 @@
-//! async_status: how far a job in the background is, and what came of it.
+//! async_status: the state and the result of a background job.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 choice! {
-    /// What is wanted of a job.
+    /// What to do with a job.
     pub enum Mode {
         Status = "status",
         Cleanup = "cleanup",
@@ -21,11 +21,11 @@ choice! {
 }
 
 args! {
-    /// Asks what became of a task that was begun with `async` and `poll: 0`, or forgets it.
+    /// Reports the state of a task started with `async` and `poll: 0`, or removes its record.
     pub struct AsyncStatus {
-        /// The job, as `ansible_job_id` of the task's result names it.
+        /// The job ID: `ansible_job_id` in the task's result.
         jid: String,
-        /// `status` asks, `cleanup` removes what is kept of the job.
+        /// `status` reports, `cleanup` removes the record of the job.
         mode: Mode = Mode::Status,
     }
 }
@@ -36,12 +36,12 @@ impl Module for AsyncStatus {
         known(&file, &self.jid)?;
         let erased = paths::text(file.path());
         let plan = Plan { data: data! { "ansible_job_id" => self.jid, "erased" => &*erased }, ..Plan::default() };
-        // Bookkeeping of rplay's own: the host is not changed by it.
+        // Internal data of rplay, so this does not count as a change of the host.
         Ok(plan.change(Change::new(format!("remove {erased}"), move |_, _| file.remove()).auxiliary()))
     }
 }
 
-/// The answer to a call. That of a finished job is the job's own outcome, which no plan could give.
+/// Answers a call. The outcome of a finished job is the job's own, which a plan cannot express.
 pub fn run(call: &Call, host: &Host) -> Outcome {
     match AsyncStatus::from_map(&call.args) {
         Ok(AsyncStatus { jid, mode: Mode::Status }) => status(&jid, host).unwrap_or_else(Outcome::failed),
@@ -75,10 +75,10 @@ fn known(file: &JobFile, id: &str) -> Result<Progress, Failure> {
 }
 
 fn died() -> Failure {
-    Failure::new("the job ended before it could say what came of it").help("was the host restarted, or the job killed?")
+    Failure::new("the job ended without writing its result").help("the host may have been restarted, or the job killed")
 }
 
-/// Whether the job's process still is, and is not another one with the number that it had.
+/// Whether the job's process still exists and is not another one with the same PID.
 fn alive(pid: u32, id: &str) -> bool {
     let words = crate::system::regular::read(PathBuf::from(format!("/proc/{pid}/cmdline"))).unwrap_or_default();
     words.split(|byte| *byte == 0).any(|word| word == id.as_bytes())
@@ -137,7 +137,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let environment = vec![("ANSIBLE_ASYNC_DIR".to_owned(), folder.path().to_str().unwrap().to_owned())];
         let file = JobFile::of("j3", &Host::new(environment, Arc::new(NoBlobs))).unwrap();
-        // A process that is, but is not the job's.
+        // An existing process that is not the job's.
         file.write(&Progress::Running(std::process::id())).unwrap();
         let outcome = ask(folder.path(), data! { "jid" => "j3" });
         assert!(outcome.failure.unwrap().msg.contains("ended before"));

@@ -17,29 +17,29 @@ use crate::{
 };
 
 args! {
-    /// Runs a program with its arguments. No shell looks at them: `|`, `>`, `&&` have no meaning.
+    /// Runs a program with its arguments, without a shell: `|`, `>`, `&&` have no special meaning.
     pub struct Command {
-        /// The command as one line, split into words as a shell would.
+        /// The command line, split into words like in a shell.
         _raw_params: Option<Text>,
-        /// The command as one line; another way to write the free text.
+        /// The command line; alternative to the free-form text.
         cmd: Option<Text>,
         /// The program and its arguments as a list.
         argv: Option<Vec<Text>>,
-        /// A path or pattern; if it exists, the command is not run.
+        /// A path or glob pattern; if it matches an existing file, the command does not run.
         creates: Option<PathArg>,
-        /// A path or pattern; if it does not exist, the command is not run.
+        /// A path or glob pattern; if it matches no file, the command does not run.
         removes: Option<PathArg>,
-        /// The folder to run it in.
+        /// The working directory.
         chdir: Option<PathArg>,
-        /// Not used by command; write shell to choose one.
+        /// Not used by command; use shell to choose one.
         executable: Option<PathArg>,
-        /// What the command reads from its standard input.
+        /// The standard input of the command.
         stdin: Option<Text>,
-        /// Whether a newline ends the standard input.
+        /// Whether to append a newline to the standard input.
         stdin_add_newline: Flag = Flag(true),
-        /// Whether empty lines at the end of stdout and stderr are taken off.
+        /// Whether to remove empty lines at the end of stdout and stderr.
         strip_empty_ends: Flag = Flag(true),
-        /// Whether `$VARIABLE` and `~` in the arguments are replaced.
+        /// Whether to expand `$VARIABLE` and `~` in the arguments.
         expand_argument_vars: Flag = Flag(true),
     }
 }
@@ -90,13 +90,13 @@ impl Module for Command {
         };
         let plan = execution.plan(host)?;
         Ok(match self.executable {
-            Some(_) => plan.warn("command does not use `executable`; write shell to choose one"),
+            Some(_) => plan.warn("command does not use `executable`; use shell instead"),
             None => plan,
         })
     }
 }
 
-/// The standard input for `stdin` and `stdin_add_newline`.
+/// The bytes for `stdin` and `stdin_add_newline`.
 pub(crate) fn input(mut text: String, add_newline: bool) -> Vec<u8> {
     if add_newline {
         text.push('\n');
@@ -109,7 +109,7 @@ const NOT_EXECUTED: &str = "Error executing command.";
 
 /// A process that a task asks for, and when not to run it.
 pub(crate) struct Execution {
-    /// As the result's `cmd` shows it.
+    /// The value of the result's `cmd`.
     pub shown: Value,
     pub words: Vec<String>,
     pub chdir: Option<PathArg>,
@@ -120,7 +120,7 @@ pub(crate) struct Execution {
 }
 
 impl Execution {
-    /// A change that runs the process, unless `creates` or `removes` says that it has nothing to do.
+    /// Plans to run the process, unless `creates` or `removes` skips it.
     pub fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let folder = self.chdir.as_ref().map(|chdir| chdir.on(host));
         if let Some(folder) = folder.as_deref().filter(|folder| !folder.is_dir()) {
@@ -129,7 +129,7 @@ impl Execution {
             data.insert("rc".to_owned(), Value::Null);
             return Err(Failure::new("Unable to change directory before execution.")
                 .arg("chdir")
-                .help(format!("{} is no directory", folder.display()))
+                .help(format!("{} is not a directory", folder.display()))
                 .data(data));
         }
         let mut plan = Plan { data: result(self.shown.clone(), String::new(), String::new()), ..Plan::default() };
@@ -162,7 +162,7 @@ impl Execution {
     }
 }
 
-/// Why there is nothing to run: "'/x' exists"; `None` if there is.
+/// Why the process is skipped: "'/x' exists"; `None` if it is not.
 pub(crate) fn not_needed(
     creates: &Option<PathArg>,
     removes: &Option<PathArg>,
@@ -180,7 +180,7 @@ pub(crate) fn not_needed(
         .or_else(|| removed.map(|path| format!("'{}' does not exist", paths::text(path.on(host)))))
 }
 
-/// The controller adds the lines of both texts.
+/// The controller adds the lists of lines.
 fn result(shown: Value, stdout: String, stderr: String) -> Map {
     data! {
         "cmd" => shown,
@@ -194,7 +194,7 @@ fn result(shown: Value, stdout: String, stderr: String) -> Map {
     }
 }
 
-/// Runs the process now and puts what came of it into `data`; an exit code other than 0 is a failure.
+/// Runs the process and puts its results into `data`; a nonzero exit code is a failure.
 pub(crate) fn execute(
     host: &Host,
     process: &mut Process,
@@ -232,7 +232,7 @@ pub(crate) fn execute(
     succeed(host, &finished, "the command", data)
 }
 
-/// Notes the exit code; fails unless it is 0, or if the process had to be killed because it printed without end.
+/// Records the exit code. Fails unless it is 0, or if the process was killed because it printed endlessly.
 pub(crate) fn succeed(host: &Host, finished: &Finished, what: &str, data: &mut Map) -> Result<(), Failure> {
     data.insert("rc".to_owned(), finished.rc.into());
     match &finished.excess {
@@ -252,7 +252,7 @@ pub(crate) fn succeed(host: &Host, finished: &Finished, what: &str, data: &mut M
     }
 }
 
-/// Takes line ends off the end.
+/// Removes line breaks at the end.
 fn strip_end(text: &mut String) {
     text.truncate(text.trim_end_matches(['\r', '\n']).len());
 }
@@ -261,7 +261,7 @@ pub(crate) fn moment(time: &ZonedDateTime) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
 }
 
-/// A time span as Python writes it: `0:00:01.002003`.
+/// A duration in Python's format: `0:00:01.002003`.
 pub(crate) fn span(micros: i64) -> String {
     let micros = micros.max(0);
     let (seconds, rest) = (micros / 1_000_000, micros % 1_000_000);

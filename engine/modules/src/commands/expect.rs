@@ -1,4 +1,4 @@
-//! `expect`: runs a program at a terminal of its own and answers what it asks.
+//! `expect`: runs a program on a new terminal and answers its prompts.
 
 use std::{
     io::{self, Read, Write},
@@ -30,33 +30,34 @@ use crate::{
     },
 };
 
-/// How often it is looked whether the call is still wanted, and the program still runs. Milliseconds.
+/// How often to check whether the call was cancelled and whether the program still runs. Milliseconds.
 const LOOK_ROUND: u16 = 200;
 
-/// What pexpect, which Ansible's module uses, calls itself and its size.
+/// The terminal type and size of pexpect, which Ansible's module uses.
 const TERMINAL: (&str, Winsize) = ("xterm", Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 });
 
 args! {
-    /// Runs a program at a terminal of its own and answers what it asks.
+    /// Runs a program on a new terminal and answers its prompts.
     pub struct Expect {
-        /// The command as one line, split into words as a shell would.
+        /// The command line, split into words like in a shell.
         command: Text,
-        /// Regular expressions of what it asks, and the answers: a text for every time, or a list, one each time.
+        /// Regular expressions for prompts, with their answers: a string for every time, or a list with one for each
+        /// time.
         responses: Map,
-        /// A path or pattern; if it exists, the command is not run.
+        /// A path or glob pattern; if it matches an existing file, the command does not run.
         creates: Option<PathArg>,
-        /// A path or pattern; if it does not exist, the command is not run.
+        /// A path or glob pattern; if it matches no file, the command does not run.
         removes: Option<PathArg>,
-        /// The folder to run it in.
+        /// The working directory.
         chdir: Option<PathArg>,
-        /// How many seconds to wait for the next question, or for the end.
+        /// How many seconds to wait for the next prompt, or for the end.
         timeout: i64 = 30,
         /// Whether the output shows the answers.
         echo: Flag = Flag(false),
     }
 }
 
-/// A question and what is left of its answers.
+/// A prompt and its remaining answers.
 struct Response {
     asked: String,
     pattern: Pattern,
@@ -102,7 +103,7 @@ impl Module for Expect {
         let responses = responses.collect::<Result<Vec<_>, _>>()?;
         let folder = self.chdir.as_ref().map(|chdir| chdir.on(host));
         if let Some(folder) = folder.as_deref().filter(|folder| !folder.is_dir()) {
-            let msg = format!("Unable to change directory before execution: {} is no directory", folder.display());
+            let msg = format!("Unable to change directory before execution: {} is not a directory", folder.display());
             return Err(Failure::new(msg).arg("chdir"));
         }
         if let Some(reason) = not_needed(&self.creates, &self.removes, folder.as_deref(), host) {
@@ -115,7 +116,8 @@ impl Module for Expect {
             return Err(Failure::new(msg).arg("command"));
         }
         let change = Change::new(format!("run {program}"), move |host, data| {
-            // A new session, so that the terminal is the one that passwd and its like open as /dev/tty.
+            // A new session, so that the terminal is the controlling terminal, which passwd and the like open as
+            // /dev/tty.
             let setsid = host.find_program("setsid");
             let setsid = setsid.ok_or_else(|| Failure::new("the host has no program `setsid`"))?;
             let mut command = host.command(&setsid.to_string_lossy());
@@ -131,7 +133,7 @@ impl Module for Expect {
                 .stderr(Stdio::from(end))
                 .spawn()
                 .map_err(|error| Failure::new(format!("cannot run `setsid`: {error}")))?;
-            // It holds the other end of the terminal, which has no end before.
+            // It holds the other end of the terminal, which would otherwise never be closed.
             drop(command);
             let limit = Duration::from_secs(self.timeout.unsigned_abs());
             let dialogue = Dialogue { host, child, terminal, responses, limit };
@@ -156,7 +158,7 @@ impl Module for Expect {
     }
 }
 
-/// Our end of a new terminal, and the program's.
+/// Both ends of a new terminal: ours and the program's.
 fn terminal(echo: bool) -> io::Result<(File, OwnedFd)> {
     let pair = openpty(&TERMINAL.1, None)?;
     let mut settings = tcgetattr(&pair.slave)?;
@@ -170,7 +172,7 @@ fn terminal(echo: bool) -> io::Result<(File, OwnedFd)> {
     Ok((pair.master.into(), pair.slave))
 }
 
-/// A program that runs at a terminal, and what is answered to it.
+/// A program on a terminal, and its answers.
 struct Dialogue<'h> {
     host: &'h Host,
     child: Child,
@@ -180,12 +182,12 @@ struct Dialogue<'h> {
 }
 
 impl Dialogue<'_> {
-    /// To the program's end: its exit code, all that it wrote, and whether that was more than is kept. No exit
-    /// code if a signal ended it, or if it was killed because it asked nothing known in time.
+    /// Runs to the program's end: returns its exit code, its output, and whether that was truncated. No exit code if a
+    /// signal ended it, or if it was killed because of a timeout.
     fn hold(mut self) -> Result<(Option<i64>, String, Option<Excess>), Failure> {
         let mut budget = Budget::new(self.host.max_output());
         let mut kept = Captured::default();
-        // What came since the last answer.
+        // The output since the last answer.
         let mut asked = String::new();
         let mut since = Instant::now();
         let mut piece = [0; 1 << 14];
@@ -204,13 +206,13 @@ impl Dialogue<'_> {
                     asked.push_str(&String::from_utf8_lossy(new));
                 }
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
-                    // Something that it left behind may hold the terminal.
+                    // A process that it left behind may hold the terminal.
                     if self.child.try_wait()?.is_some() {
                         break;
                     }
                     continue;
                 }
-                // How Linux says that nobody has the other end any more.
+                // How Linux reports that the other end is closed.
                 Err(_) => break,
             }
             while let Some(answer) = self.answer(&mut asked)? {
@@ -222,7 +224,7 @@ impl Dialogue<'_> {
         Ok((status.code().map(i64::from), kept.text(), budget.excess(false)))
     }
 
-    /// The answer to the question that comes first in what was asked; what was asked up to there is forgotten.
+    /// The answer to the first prompt in the output; the output up to there is discarded.
     fn answer(&mut self, asked: &mut String) -> Result<Option<String>, Failure> {
         let found = self.responses.iter_mut().filter_map(|response| {
             let found = response.pattern.find(asked)?.get(0)?;
@@ -253,14 +255,14 @@ impl Dialogue<'_> {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // It has gone; its exit code says the rest.
+                // It exited; its exit code is decisive.
                 Err(_) => break,
             }
         }
         Ok(())
     }
 
-    /// Ends the program, and what it started.
+    /// Kills the program and its descendants.
     fn kill(&mut self) {
         let _ = killpg(nix::unistd::Pid::from_raw(self.child.id().cast_signed()), Signal::SIGKILL);
         let _ = self.child.kill();

@@ -1,13 +1,13 @@
-//! ping: the agent answers, so the host can be managed.
+//! ping: a response shows that the host can be managed.
 
 use rplay_wire::Failure;
 
 use crate::{Host, Module, Plan, args, argtypes::Text};
 
 args! {
-    /// Checks that a host can be reached and acted on; answers `pong`.
+    /// Checks that a host is reachable and usable; returns `pong`.
     pub struct Ping {
-        /// What to answer. `crash` makes the module fail, to try out how failures look.
+        /// The value to return. `crash` makes the module fail, for testing.
         data: Text = "pong".to_owned(),
     }
 }

@@ -1,11 +1,11 @@
-//! raw: runs a command line as it is, and says no more than what came out.
+//! raw: runs a command line and returns only its output.
 
 use rplay_wire::{Failure, data};
 
 use crate::{Change, Host, Module, Plan, args, argtypes::Text, commands::command::succeed, system::process};
 
 args! {
-    /// Runs a command line in the host's shell. shell does more; raw is for hosts that have little.
+    /// Runs a command line in the host's shell. Prefer shell; raw is for minimal hosts.
     pub struct Raw {
         /// The command line.
         _raw_params: Text,

@@ -1,7 +1,7 @@
-//! `run_lock`: one run at a time on a host, without a lock that outlives its run.
+//! `run_lock`: allows one run at a time on a host, with a lock that never outlives its run.
 //!
-//! The agent lives as long as the run does, so it is the agent that holds the lock (flock): the kernel
-//! lets go of it when the agent ends, however it ends. The file's content is only for people.
+//! The agent lives as long as the run, so it is the agent that holds the lock (flock): the kernel releases it when the
+//! agent ends, for whatever reason. The file's content is only for people.
 
 use std::{
     collections::BTreeMap,
@@ -28,7 +28,7 @@ use crate::{
 };
 
 choice! {
-    /// Whether the lock is to be held.
+    /// Whether to hold the lock.
     pub enum State {
         Present = "present",
         Absent = "absent",
@@ -36,49 +36,49 @@ choice! {
 }
 
 args! {
-    /// Keeps other runs away from what this one works on. The lock is held until the run ends, whichever way,
-    /// or until it is given back; a run that finds it held fails and says who holds it and since when.
+    /// Prevents concurrent runs on what this run works on. The lock is held until the run ends, for whatever reason, or
+    /// until it is released. A run that finds it held fails, and reports the holder and the time.
     pub struct RunLock {
-        /// What is locked: runs that give the same name exclude each other on a host.
+        /// The name of the lock: runs with the same name exclude each other on a host.
         name: Text,
-        /// Whether the lock is to be held.
+        /// Whether to hold the lock.
         state: State = State::Present,
-        /// Who holds it, for the one that is refused: a user and a machine.
+        /// The holder, shown to refused runs: a user and a machine.
         holder: Option<Text>,
-        /// What is being done, for the one that is refused: a playbook and its tags.
+        /// The purpose, shown to refused runs: a playbook and its tags.
         purpose: Option<Text>,
-        /// The file of the lock; by default one in /run named for the lock.
+        /// The lock file; by default one in /run named after the lock.
         path: Option<PathArg>,
     }
 }
 
-/// What is held by this agent.
+/// The locks held by this agent.
 static HELD: Mutex<BTreeMap<PathBuf, File>> = Mutex::new(BTreeMap::new());
 
-/// How long a lock that is held is tried for. Somebody who only looks (check mode) holds it for a moment, and a busy host
-/// takes a while to hear that a controller was killed.
+/// How long to try for a lock that is held. Runs in check mode hold it only for a moment, and a busy host takes a while
+/// to notice that a controller was killed.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The same once its holder puts away what it had begun, for which an agent has 5 seconds.
+/// The same, once its holder is cleaning up, for which an agent has 5 seconds.
 const PATIENCE_WITH_ENDING: Duration = Duration::from_secs(10);
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
-/// What stands in the file.
+/// The content of the lock file.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Note {
     holder: String,
     purpose: String,
     since: String,
-    /// The agent's process on this host.
+    /// The PID of the agent on this host.
     agent: u32,
-    /// Its run is over, and the agent is about to end.
+    /// Whether its run is over, and the agent is about to end.
     ending: bool,
 }
 
-/// Tells whoever waits for a lock of this process that it is about to be free.
+/// Tells waiting runs that a lock of this process is about to be released.
 pub fn tell_locks_end() {
     for file in held().values_mut() {
-        // The next run only waits less long if this fails.
+        // If this fails, the next run only waits for a shorter time.
         let _ = Note { ending: true, ..Note::read(file) }.write(file);
     }
 }
@@ -87,7 +87,7 @@ impl Module for RunLock {
     fn check(&self) -> Result<(), ArgFault> {
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if self.name.is_empty() || !self.name.chars().all(good) {
-            return Err(ArgFault::new("name", "must be made of letters, digits, `-`, `_` and `.`"));
+            return Err(ArgFault::new("name", "must consist of letters, digits, `-`, `_` and `.`"));
         }
         Ok(())
     }
@@ -99,9 +99,9 @@ impl Module for RunLock {
         };
         let plan = Plan::unchanged().set("path", paths::text(&path).as_str());
         if self.state == State::Absent {
-            let release = Change::new("give the lock back", move |_, _| {
+            let release = Change::new("release the lock", move |_, _| {
                 if let Some(file) = held().remove(&path) {
-                    // A note of who held it would mislead whoever looks at the file.
+                    // A note about the former holder would be misleading.
                     let _ = file.set_len(0);
                 }
                 Ok(())
@@ -159,7 +159,7 @@ fn take(path: &Path, name: &str, note: &Note) -> Result<(), Failure> {
                     continue;
                 }
                 return Err(Failure::new(other.refusal(name))
-                    .help("wait until that run has ended; one that crashed or was killed holds nothing any more")
+                    .help("wait until that run ends; a run that crashed or was killed no longer holds the lock")
                     .data(data! { "held_by" => other.to_map() }));
             }
             Err(TryLockError::Error(error)) => return Err(io_failure("lock", path, &error).arg("path")),
@@ -170,7 +170,7 @@ fn take(path: &Path, name: &str, note: &Note) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Who holds the lock, without taking it.
+/// The holder of the lock, without taking it.
 fn look(path: &Path) -> Result<Option<Note>, Failure> {
     if held().contains_key(path) {
         return Ok(None);
@@ -190,7 +190,7 @@ fn look(path: &Path) -> Result<Option<Note>, Failure> {
 }
 
 impl Note {
-    /// The note in a file; nothing is known if it is just being written.
+    /// The note in a file; empty if it is just being written.
     fn read(file: &mut File) -> Note {
         let mut text = String::new();
         let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_string(&mut text));
@@ -219,7 +219,7 @@ impl Note {
             if self.agent == 0 { String::new() } else { format!(" (its agent here is process {})", self.agent) };
         format!(
             "{name} is locked on this host by {} since {}{purpose}{agent}",
-            or(&self.holder, "somebody who gave no name"),
+            or(&self.holder, "an unknown holder"),
             or(&self.since, "a moment ago")
         )
     }
@@ -243,9 +243,9 @@ mod tests {
         assert!(!path.exists(), "check mode takes nothing");
         let first = call("run_lock", args.clone());
         assert!(first.failure.is_none() && !first.changed, "{first:?}");
-        // The same run again: it has it already.
+        // The same run already holds it.
         assert!(call("run_lock", args.clone()).failure.is_none());
-        // Another agent, which here is a file of its own opened by another process.
+        // Another agent is simulated by opening the file separately, as another process would.
         let other = Command::new("flock").args(["-n", path.to_str().unwrap(), "true"]).status().unwrap();
         assert!(!other.success());
         let mut absent = args.clone();

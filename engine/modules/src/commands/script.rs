@@ -1,4 +1,4 @@
-//! script, the host's half: runs a script that the controller sends.
+//! script, the host's part: runs a script sent by the controller.
 
 use std::{io::Write, os::unix::fs::PermissionsExt};
 
@@ -13,19 +13,19 @@ use crate::{
 };
 
 args! {
-    /// Runs a script of the controller on the host.
+    /// Runs a script from the controller on the host.
     pub struct Script {
-        /// The script and its arguments, as for a shell.
+        /// The script and its arguments, as in a shell.
         _raw_params: Option<Text>,
-        /// The script and its arguments; another way to write the free text.
+        /// The script and its arguments; alternative to the free-form text.
         cmd: Option<Text>,
-        /// A path or pattern; if it exists, the script is not run.
+        /// A path or glob pattern; if it matches an existing file, the script does not run.
         creates: Option<PathArg>,
-        /// A path or pattern; if it does not exist, the script is not run.
+        /// A path or glob pattern; if it matches no file, the script does not run.
         removes: Option<PathArg>,
-        /// The folder to run it in.
+        /// The working directory.
         chdir: Option<PathArg>,
-        /// The program that runs the script, with its arguments.
+        /// The interpreter of the script, with its arguments.
         executable: Option<Text>,
         _content: Option<Value>,
         _original_basename: Option<Text>,
@@ -37,7 +37,7 @@ impl Module for Script {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let folder = self.chdir.as_ref().map(|chdir| chdir.on(host));
         if let Some(reason) = not_needed(&self.creates, &self.removes, folder.as_deref(), host) {
-            // Ansible counts this as skipped, other than for command.
+            // Unlike for command, Ansible counts this as skipped.
             let option = if reason.ends_with("not exist") { "removes" } else { "creates" };
             let reason = format!("{}, matching {option} option", reason.replace('\'', ""));
             return Ok(Plan { skipped: Some(reason.clone()), ..Plan::default() }.set("msg", reason));
@@ -57,10 +57,10 @@ impl Module for Script {
                 Value::Blob(blob) => {
                     std::io::copy(&mut crate::system::regular::open(host.fetch(blob)?)?, &mut file)?;
                 }
-                _ => return Err(Failure::new("the script's content is no text")),
+                _ => return Err(Failure::new("the script's content is not text")),
             }
             file.set_permissions(fs::Permissions::from_mode(0o700))?;
-            // Written to the end: a file that is open for writing cannot be run.
+            // Closed first: a file that is open for writing cannot be executed.
             drop(file);
             let quoted = shell_words::quote(&paths::text(&path)).into_owned();
             let words = [self.executable.as_deref(), Some(quoted.as_str()), self._arguments.as_deref()];

@@ -14,19 +14,19 @@ args! {
     pub struct Shell {
         /// The command line.
         _raw_params: Option<Text>,
-        /// The command line; another way to write the free text.
+        /// The command line; alternative to the free-form text.
         cmd: Option<Text>,
-        /// A path or pattern; if it exists, the command is not run.
+        /// A path or glob pattern; if it matches an existing file, the command does not run.
         creates: Option<PathArg>,
-        /// A path or pattern; if it does not exist, the command is not run.
+        /// A path or glob pattern; if it matches no file, the command does not run.
         removes: Option<PathArg>,
-        /// The folder to run it in.
+        /// The working directory.
         chdir: Option<PathArg>,
         /// The shell, as an absolute path; `/bin/sh` otherwise.
         executable: Option<PathArg>,
-        /// What the command reads from its standard input.
+        /// The standard input of the command.
         stdin: Option<Text>,
-        /// Whether a newline ends the standard input.
+        /// Whether to append a newline to the standard input.
         stdin_add_newline: Flag = Flag(true),
     }
 }

@@ -1,4 +1,4 @@
-//! Which Python of the host runs a module.
+//! Finds the Python interpreter for a module on the host.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,13 +11,13 @@ use rplay_wire::Failure;
 use super::Order;
 use crate::{Host, system::process};
 
-/// The words that start it, and its path if it has just been found.
+/// The command, and its path if it was just discovered.
 pub(super) struct Interpreter {
     pub words: Vec<String>,
     pub found: Option<String>,
 }
 
-/// The Python that the controller names, or the first of the candidates that the host has.
+/// The Python that the controller names, or the first candidate on the host.
 pub(super) fn python(order: &Order, host: &Host) -> Result<Interpreter, Failure> {
     if let Some(named) = &order.interpreter {
         let words = words(named)?;
@@ -47,32 +47,31 @@ pub(super) fn python(order: &Order, host: &Host) -> Result<Interpreter, Failure>
     Ok(Interpreter { words: vec![path.clone()], found: Some(path) })
 }
 
-/// Which of the candidates was found: it is looked for once in the life of an agent, and told once.
+/// The discovered candidate: searched for once per agent, and reported once.
 static DISCOVERED: Mutex<Option<(Vec<String>, String)>> = Mutex::new(None);
 
-/// Whether it is a Python and not what stands in for one that is not installed (a shim of pyenv, a dangling wrapper).
+/// Whether it really is Python and not a placeholder (a shim of pyenv, a dangling wrapper).
 fn runs(path: &Path, host: &Host) -> bool {
     let mut command = host.command(&path.display().to_string());
     let finished = process::run_within(command.args(["-c", "print('yes')"]), None, 1024, Some(Duration::from_secs(30)));
     finished.is_ok_and(|finished| finished.rc == 0 && finished.stdout.trim() == "yes")
 }
 
-/// A command as a shell would take it apart.
+/// Splits a command like a shell.
 pub(super) fn words(command: &str) -> Result<Vec<String>, Failure> {
     shell_words::split(command)
         .ok()
         .filter(|words| !words.is_empty())
-        .ok_or_else(|| Failure::new(format!("`{command}` is no interpreter")))
+        .ok_or_else(|| Failure::new(format!("`{command}` is not an interpreter command")))
 }
 
-/// An interpreter that was named is not there.
+/// The failure for a missing interpreter that was named.
 pub(super) fn missing(order: &Order, named: &str) -> Failure {
     let mut failure =
         Failure::new(format!("the module {} needs the interpreter {named}, which this host does not have", order.name));
     failure.data.insert("rc".into(), 127.into());
-    failure.help(
-        "name another one with the variable `ansible_python_interpreter` (or that of its language), or install it",
-    )
+    failure
+        .help("set another one with the variable `ansible_python_interpreter` (or that of its language), or install it")
 }
 
 fn none(order: &Order) -> Failure {

@@ -1,8 +1,8 @@
-//! Modules that are not rplay's own: files in Python or any other language, which the controller sends.
+//! Modules that rplay does not implement: files in Python or any other language, sent by the controller.
 //!
-//! A call to [`MODULE`] says in its arguments what is to be run and how ([`Order`]). Python modules that use
-//! `ansible.module_utils` run in a process that is forked from a warm one ([`runner`]); whatever else is a program that
-//! gets a file of arguments ([`program`]). What they print becomes an outcome in [`result`].
+//! The arguments of a call to [`MODULE`] describe what to run and how ([`Order`]). Python modules that use
+//! `ansible.module_utils` run in a fork of a warm process ([`runner`]); all others are programs that get a file with
+//! arguments ([`program`]). [`result`] converts their output to an outcome.
 
 mod interpreter;
 mod program;
@@ -17,12 +17,12 @@ use rplay_wire::{Call, Failure, Map, Outcome, Value, data};
 
 use crate::Host;
 
-/// What a module printed, and how it ended.
+/// The output of a module, and its exit status.
 struct Ended {
     rc: i64,
     stdout: String,
     stderr: String,
-    /// What was cut of its output, in words.
+    /// A message if its output was truncated.
     excess: Option<String>,
 }
 
@@ -44,15 +44,14 @@ pub(crate) fn run(call: &Call, host: &Host) -> Outcome {
     for (name, value) in found {
         outcome.facts.entry(name).or_insert(value);
     }
-    // What it says of the host may be read by any task after it.
+    // Later tasks may read its facts.
     outcome.holds_up = !outcome.facts.is_empty();
     outcome
 }
 
-/// The same call with the content that it needs within it: for a job, which goes on when nobody can be asked any more.
+/// The same call with all content inlined: for a background job, which cannot ask the controller.
 ///
-/// # Errors
-/// The content cannot be had or read.
+/// # Errors If the content cannot be fetched or read.
 pub fn with_content(call: &Call, host: &Host) -> Result<Call, Failure> {
     let mut call = call.clone();
     for name in CONTENT {
@@ -64,7 +63,7 @@ pub fn with_content(call: &Call, host: &Host) -> Result<Call, Failure> {
     Ok(call)
 }
 
-/// The fact that says which Python was found.
+/// The fact about the discovered Python.
 fn discovered(path: &str) -> Map {
     data! { "discovered_interpreter_python" => path }
 }

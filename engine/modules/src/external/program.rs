@@ -1,4 +1,4 @@
-//! Modules that are programs: scripts of any language and binaries, which get a file with their arguments.
+//! Modules that are programs: scripts in any language and binaries, which get a file with their arguments.
 
 use std::{
     fs,
@@ -21,10 +21,10 @@ use crate::{
     system::{process, regular},
 };
 
-/// What stands for the arguments in a module of [`Style::JsonArgs`].
+/// The placeholder for the arguments in a module of [`Style::JsonArgs`].
 const JSON_ARGS: &[u8] = b"<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>";
 
-/// Runs it. `found` gets the facts that were learnt by looking for an interpreter.
+/// Runs the module. `found` receives facts about a discovered interpreter.
 pub(super) fn run(order: &Order, mode: Mode, host: &Host, found: &mut Map) -> Result<Ended, Failure> {
     let folder = Folder::make(order, host)?;
     let mut content = regular::read(store::path_of(&order.content, host)?)?;
@@ -33,7 +33,7 @@ pub(super) fn run(order: &Order, mode: Mode, host: &Host, found: &mut Map) -> Re
         content = replaced(&content, JSON_ARGS, json(&args).as_bytes());
     }
     let shebang = shebang(&content);
-    // The module's name is what it may look at to know how it was called.
+    // The program can see the module's name in its path.
     let path = folder.path().join(order.name.rsplit('.').next().unwrap_or("module"));
     write(&path, &content, 0o700)?;
     let file = folder.path().join("args");
@@ -54,7 +54,7 @@ pub(super) fn run(order: &Order, mode: Mode, host: &Host, found: &mut Map) -> Re
         process::run(&mut command, None, host.max_output())
     };
     let finished = match start(&words) {
-        // No first line that names an interpreter: a shell takes it for one of its scripts, and so does execvp.
+        // Without a shebang line, it is run as a shell script, like execvp does.
         Err(error) if error.raw_os_error() == Some(nix::errno::Errno::ENOEXEC as i32) => {
             start(&[vec!["/bin/sh".to_owned()], words].concat())
         }
@@ -62,13 +62,13 @@ pub(super) fn run(order: &Order, mode: Mode, host: &Host, found: &mut Map) -> Re
     };
     let finished = finished.map_err(|error| match error.kind() {
         ErrorKind::NotFound => missing(order, shebang.as_deref().unwrap_or(&program)),
-        _ => Failure::new(format!("the module {} cannot be started: {error}", order.name)),
+        _ => Failure::new(format!("cannot start the module {}: {error}", order.name)),
     })?;
     let excess = finished.excess.as_ref().map(|excess| excess.sentence(&format!("the module {}", order.name)));
     Ok(Ended { rc: finished.rc, stdout: finished.stdout, stderr: finished.stderr, excess })
 }
 
-/// The words before the module's path: those of the interpreter, where it is not the one of its first line.
+/// The words before the module's path: the interpreter, if it is not that of the shebang line.
 fn starter(order: &Order, host: &Host, shebang: Option<&str>, found: &mut Map) -> Result<Vec<String>, Failure> {
     if shebang.is_some_and(is_python) {
         let python = interpreter::python(order, host)?;
@@ -83,12 +83,13 @@ fn starter(order: &Order, host: &Host, shebang: Option<&str>, found: &mut Map) -
     }
 }
 
-/// Whether a first line (without `#!`) names Python. Whichever it names, the host's own is taken, as in Ansible.
+/// Whether a shebang line (without `#!`) names Python. As in Ansible, the host's own Python is used, whichever it
+/// names.
 pub(super) fn is_python(shebang: &str) -> bool {
     language(shebang).is_some_and(|name| name.starts_with("python"))
 }
 
-/// The name of the program that a first line (without `#!`) names, also behind `env`.
+/// The name of the program in a shebang line (without `#!`), also behind `env`.
 fn language(shebang: &str) -> Option<&str> {
     let mut words = shebang.split_whitespace();
     let name = words.next()?.rsplit('/').next()?;
@@ -98,24 +99,24 @@ fn language(shebang: &str) -> Option<&str> {
     }
 }
 
-/// The first line of a script, without `#!`.
+/// The shebang line of a script, without `#!`.
 fn shebang(content: &[u8]) -> Option<String> {
     let line = content.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     Some(String::from_utf8_lossy(line).trim().to_owned())
 }
 
-/// The arguments with the settings among them.
+/// The arguments, including the settings.
 fn arguments(order: &Order, mode: Mode, folder: &Path) -> Map {
     let mut args = order.args.clone();
     args.extend(settings::of(order, mode, folder).into_iter().map(|(name, value)| (format!("_ansible_{name}"), value)));
     args
 }
 
-/// JSON as Python's `json.dumps` writes it: shell scripts look for its blanks.
+/// JSON in the format of Python's `json.dumps`: shell scripts rely on its spaces.
 fn json(args: &Map) -> String {
     let mut text = Vec::new();
     let mut writer = serde_json::Serializer::with_formatter(&mut text, Spaced);
-    // Into memory nothing fails.
+    // Writing to memory does not fail.
     let _ = serde::Serialize::serialize(&serde_json::Value::from(&Value::Map(args.clone())), &mut writer);
     String::from_utf8_lossy(&text).into_owned()
 }
@@ -135,7 +136,7 @@ impl serde_json::ser::Formatter for Spaced {
         writer.write_all(b": ")
     }
 
-    /// Other characters than those of ASCII are escaped.
+    /// Escapes non-ASCII characters.
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         for c in fragment.chars() {
             match c.is_ascii() {
@@ -151,7 +152,7 @@ impl serde_json::ser::Formatter for Spaced {
     }
 }
 
-/// `key=value` words, quoted for a shell; values as Python shows them.
+/// `key=value` words, quoted for a shell; values in Python's format.
 fn pairs(args: &Map) -> String {
     args.iter().fold(String::new(), |mut text, (name, value)| {
         let shown = match value {
@@ -163,7 +164,7 @@ fn pairs(args: &Map) -> String {
     })
 }
 
-/// A value as Python's `repr` writes it.
+/// A value in the format of Python's `repr`.
 fn python(value: &Value) -> String {
     match value {
         Value::Null => "None".to_owned(),

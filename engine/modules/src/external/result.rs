@@ -1,4 +1,4 @@
-//! What a module printed, as an outcome.
+//! Converts the output of a module to an outcome.
 
 use rplay_contract::external::DEPRECATED;
 use rplay_wire::{Diff, Failure, Map, Mode, Outcome, Value, data};
@@ -8,10 +8,10 @@ use super::{Ended, Order};
 /// Values in one result. The controller takes more of a reply, but others of the call are in there, too.
 const MOST_VALUES: usize = 1_000_000;
 
-/// Characters of what surrounds the JSON that a warning shows.
+/// Number of characters of junk around the JSON that a warning shows.
 const SHOWN: usize = 200;
 
-/// Reads the JSON object that a module printed. Lines before and after it are passed over as Ansible does.
+/// Parses the JSON object that a module printed. Like Ansible, ignores lines before and after it.
 pub(super) fn outcome(order: &Order, mode: Mode, ended: Ended) -> Outcome {
     let mut outcome = Outcome::default();
     outcome.warnings.extend(ended.excess.clone());
@@ -54,7 +54,7 @@ pub(super) fn outcome(order: &Order, mode: Mode, ended: Ended) -> Outcome {
     let take = |result: &mut Map, name: &str| result.shift_remove(name).map(|value| is_true(&value));
     outcome.changed = take(&mut result, "changed").unwrap_or(false);
     let failed = take(&mut result, "failed");
-    // As in Ansible, an exit code counts where the module does not say.
+    // As in Ansible, the exit code counts if the module does not set `failed`.
     let rc =
         || result.get("rc").is_some_and(|rc| !matches!(rc, Value::Int(0) | Value::Null) && rc.as_str() != Some("0"));
     if failed.unwrap_or_else(rc) {
@@ -69,7 +69,7 @@ pub(super) fn outcome(order: &Order, mode: Mode, ended: Ended) -> Outcome {
     outcome
 }
 
-/// The object, and what stands behind it.
+/// The object, and the text after it.
 fn object(stdout: &str) -> Result<(Map, Option<String>), String> {
     let lines: Vec<&str> = stdout.lines().collect();
     let first =
@@ -83,7 +83,7 @@ fn object(stdout: &str) -> Result<(Map, Option<String>), String> {
     let junk = junk.join("\n");
     let values = values(&json);
     if values > MOST_VALUES {
-        return Err(format!("it holds {values} values or more, and {MOST_VALUES} are allowed"));
+        return Err(format!("it contains {values} values or more; at most {MOST_VALUES} are allowed"));
     }
     let parsed = match has_long_number(&json) {
         true => serde_json::from_str(&as_others_read(&json)),
@@ -96,11 +96,11 @@ fn object(stdout: &str) -> Result<(Map, Option<String>), String> {
             map.values_mut().for_each(restore_numbers);
             Ok((map, Some(junk).filter(|junk| !junk.trim().is_empty())))
         }
-        _ => Err("it is no JSON object".to_owned()),
+        _ => Err("it is not a JSON object".to_owned()),
     }
 }
 
-/// About how many values a text of JSON holds, at least a sixth of the true number or more.
+/// The approximate number of values in a JSON text, at least a sixth of the true number.
 fn values(json: &str) -> usize {
     let mut quoted = false;
     let mut escaped = false;
@@ -118,13 +118,13 @@ fn values(json: &str) -> usize {
         .count()
 }
 
-/// Digits from which on an integer may not fit into 64 bits.
+/// From this number of digits on, an integer may not fit into 64 bits.
 const LONG: usize = 19;
 
-/// What stands before the digits of a long integer while it is text.
+/// Prefix of the digits of a long integer while it is a string.
 const NUMBER: &str = "\0number:";
 
-/// Whether there is an integer of many digits, or a text that holds as many.
+/// Whether there is an integer of many digits, or a string that contains as many.
 fn has_long_number(json: &str) -> bool {
     let mut digits = 0;
     json.bytes().any(|byte| {
@@ -133,7 +133,7 @@ fn has_long_number(json: &str) -> bool {
     })
 }
 
-/// Integers of any length as they were: beyond 128 bits they are text.
+/// Restores integers of any length; beyond 128 bits they stay strings.
 fn restore_numbers(value: &mut Value) {
     match value {
         Value::Str(text) => {
@@ -147,7 +147,7 @@ fn restore_numbers(value: &mut Value) {
     }
 }
 
-/// The length of the integer with which a text begins, if it is a long one.
+/// The length of the integer at the start of a text, if it is a long one.
 fn long_number(text: &str) -> Option<usize> {
     let sign = usize::from(text.starts_with('-'));
     let digits = text.bytes().skip(sign).take_while(u8::is_ascii_digit).count();
@@ -155,8 +155,7 @@ fn long_number(text: &str) -> Option<usize> {
     (digits >= LONG && is_integer).then_some(sign + digits)
 }
 
-/// Python's JSON knows halves of surrogate pairs (bytes of file names that are no text), numbers that are none, and
-/// integers of any length.
+/// Python's JSON allows lone surrogates (file names that are not UTF-8), NaN and infinity, and integers of any length.
 fn as_others_read(json: &str) -> String {
     let mut done = String::with_capacity(json.len());
     let mut rest = json;
@@ -198,7 +197,7 @@ fn as_others_read(json: &str) -> String {
     done
 }
 
-/// Removes what steers Ansible itself: no module may set it.
+/// Removes keys that control Ansible itself: no module may set them.
 fn strip_internal(map: &mut Map) {
     map.retain(|name, _| !name.starts_with("_ansible_"));
     map.values_mut().for_each(strip_value);
@@ -212,8 +211,8 @@ fn strip_value(value: &mut Value) {
     }
 }
 
-/// Since ansible-core 2.19 modules write warnings, deprecations and errors as objects that name their type. Playbooks
-/// see what older versions wrote.
+/// Since ansible-core 2.19, modules return warnings, deprecations and errors as typed objects. Playbooks see the format
+/// of older versions.
 fn plain(value: &mut Value) {
     match value {
         Value::List(items) => items.iter_mut().for_each(plain),
@@ -252,7 +251,7 @@ fn texts(value: Option<&Value>) -> Vec<String> {
     }
 }
 
-/// What will not be there for ever, one sentence each.
+/// Deprecation warnings, one sentence each.
 fn deprecations(value: Option<&Value>) -> Vec<String> {
     let Some(items) = value.and_then(Value::as_list) else { return Vec::new() };
     let sentence = |item: &Value| {
@@ -288,7 +287,7 @@ fn diffs(value: &Value) -> Vec<Diff> {
     }
 }
 
-/// What stood there and what stands there now, from a difference that the module has written itself.
+/// The values before and after, from a diff that the module formatted itself.
 fn sides(prepared: &str) -> (String, String) {
     let (mut before, mut after) = (String::new(), String::new());
     for line in prepared.split_inclusive('\n').filter(|line| !line.starts_with("--- ") && !line.starts_with("+++ ")) {
@@ -308,7 +307,7 @@ fn sides(prepared: &str) -> (String, String) {
     (before, after)
 }
 
-/// One side of a difference: text as it is, all else as JSON on lines of its own.
+/// One side of a diff: text as it is, everything else as indented JSON.
 fn shown(value: Value) -> String {
     match value {
         Value::Map(_) | Value::List(_) => {
@@ -327,7 +326,7 @@ fn text(value: Value) -> String {
     }
 }
 
-/// What Ansible takes for true in a result.
+/// Values that Ansible considers true in a result.
 fn is_true(value: &Value) -> bool {
     match value {
         Value::Bool(truth) => *truth,

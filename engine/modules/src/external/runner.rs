@@ -1,4 +1,4 @@
-//! The warm Python process, and calls of modules in it.
+//! The warm Python process, and module calls in it.
 
 use std::{
     collections::HashMap,
@@ -41,37 +41,37 @@ use crate::{
     },
 };
 
-/// The program; it is sent to the interpreter, so that no file of ours need lie anywhere.
+/// The program; sent to the interpreter, so that no file is needed.
 const PROGRAM: &str = include_str!("runner.py");
 
-/// Reads the program and becomes it. Understood by any Python, so that one that is too old can be told.
+/// Reads the program and runs it. Works with any Python, so that an old version can be reported.
 const BOOTSTRAP: &str = "import os, sys
-if sys.version_info < (3, 6): sys.exit('it is Python %d.%d, and 3.6 is the oldest that will do' % sys.version_info[:2])
+if sys.version_info < (3, 6): sys.exit('it is Python %d.%d, at least 3.6 is required' % sys.version_info[:2])
 n = int(sys.argv[1]); p = b''
 while len(p) < n: p += os.read(0, n - len(p))
 exec(compile(p, 'rplay', 'exec'))";
 
-/// How long a Python may take to start and import what all modules use; compiled anew on a slow machine.
+/// Time limit for Python to start and import the shared code, which may be compiled on a slow machine.
 const START: Duration = Duration::from_secs(120);
 
-/// How often a call looks whether it is still wanted. Milliseconds.
+/// How often a call checks whether it was cancelled. Milliseconds.
 const LOOK_ROUND: u16 = 100;
 
-/// A Python that has imported `ansible.module_utils.basic`.
+/// A Python process that has imported `ansible.module_utils.basic`.
 struct Runner {
     control: Mutex<UnixStream>,
 }
 
-/// By the interpreter and what it imports. Locked while one starts, so that it starts once.
+/// By interpreter and imported code. Locked while one starts, so that it starts once.
 static RUNNERS: Mutex<Option<HashMap<(Vec<String>, PathBuf), Arc<Mutex<Option<Arc<Runner>>>>>>> = Mutex::new(None);
 
-/// Runs a Python module. `found` gets the facts that were learnt by looking for an interpreter.
+/// Runs a Python module. `found` receives facts about a discovered interpreter.
 pub(super) fn run(order: &Order, mode: Mode, host: &Host, found: &mut Map) -> Result<Ended, Failure> {
     let python = interpreter::python(order, host)?;
     if let Some(path) = &python.found {
         found.extend(super::discovered(path));
     }
-    let base = order.base.as_ref().ok_or_else(|| Failure::new("the controller sent no code that modules share"))?;
+    let base = order.base.as_ref().ok_or_else(|| Failure::new("the controller did not send the shared module code"))?;
     let base = store::path_of(base, host)?;
     let bundle = store::path_of(&order.content, host)?;
     let folder = Folder::make(order, host)?;
@@ -95,7 +95,7 @@ pub(super) fn run(order: &Order, mode: Mode, host: &Host, found: &mut Map) -> Re
             Ok(Ended { rc, stdout: stdout.text(), stderr: stderr.text(), excess })
         }
         Err(error) => {
-            // Whoever comes next starts another one.
+            // The next call starts another one.
             forget(&runner);
             Err(Failure::new(format!(
                 "the module {} could not be run by {}: {error}",
@@ -106,7 +106,7 @@ pub(super) fn run(order: &Order, mode: Mode, host: &Host, found: &mut Map) -> Re
     }
 }
 
-/// The runner for an interpreter, started if need be.
+/// The runner of an interpreter; started if necessary.
 fn runner(order: &Order, words: Vec<String>, base: &Path) -> Result<Arc<Runner>, Failure> {
     let slot = {
         let mut runners = RUNNERS.lock();
@@ -118,7 +118,7 @@ fn runner(order: &Order, words: Vec<String>, base: &Path) -> Result<Arc<Runner>,
     }
     let runner = Arc::new(Runner::start(&words, base).map_err(|reason| {
         let failure = Failure::new(format!("{} cannot run the module {}: {reason}", words.join(" "), order.name));
-        failure.help("name another Python with the variable `ansible_python_interpreter`")
+        failure.help("set another Python with the variable `ansible_python_interpreter`")
     })?);
     *slot = Some(runner.clone());
     Ok(runner)
@@ -135,7 +135,7 @@ fn forget(runner: &Arc<Runner>) {
 }
 
 impl Runner {
-    /// Starts one; the error says why it does not run.
+    /// Starts a runner; the error is the reason if it fails.
     fn start(words: &[String], base: &Path) -> Result<Runner, String> {
         let text = |error: io::Error| error.to_string();
         let (mut control, theirs) = UnixStream::pair().map_err(text)?;
@@ -145,7 +145,7 @@ impl Runner {
         let also_said = to_said.try_clone().map_err(text)?;
         command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(to_said).stderr(also_said).process_group(0);
         let ended = start_apart(command)?;
-        // What it has to say before it runs; a thread, because nobody else reads while it starts.
+        // Reads its errors in a thread, since nobody else reads while it starts.
         let (tell, told) = mpsc::channel();
         let listening = thread::Builder::new().spawn(move || {
             let mut text = Vec::new();
@@ -171,7 +171,7 @@ impl Runner {
                 let said = told.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
                 Err(match (said.lines().last(), status) {
                     (Some(last), _) => last.to_owned(),
-                    (None, Some(status)) => format!("it ended at once ({status})"),
+                    (None, Some(status)) => format!("it exited immediately ({status})"),
                     (None, None) => format!("it did not start: {error}"),
                 })
             }
@@ -179,14 +179,14 @@ impl Runner {
     }
 }
 
-/// Starts a process from a thread of its own, so that it is no child of a call's thread and outlives a call that is
-/// cancelled. The receiver hears how it ends.
+/// Starts a process from a separate thread, so that it is not a child of a call's thread and survives a cancelled call.
+/// The receiver gets its exit status.
 fn start_apart(mut command: Command) -> Result<mpsc::Receiver<ExitStatus>, String> {
     let (tell_started, started) = mpsc::channel();
     let (tell, ended) = mpsc::channel();
     let thread = thread::Builder::new().name("python".to_owned()).spawn(move || {
         let spawned = command.spawn();
-        // Our copies of what it inherits.
+        // Closes our copies of inherited streams.
         drop(command);
         match spawned {
             Ok(mut child) => {
@@ -217,7 +217,7 @@ fn read_frame(stream: &mut UnixStream) -> io::Result<serde_json::Value> {
     Ok(serde_json::from_slice(&body)?)
 }
 
-/// What a call's process writes to.
+/// The pipes that a call's process writes to.
 struct Pipes {
     status: File,
     out: Option<File>,
@@ -225,7 +225,7 @@ struct Pipes {
     stdout: Captured,
     stderr: Captured,
     budget: Budget,
-    /// It was cancelled, or printed without end.
+    /// It was cancelled, or printed endlessly.
     killed: bool,
 }
 
@@ -234,7 +234,7 @@ impl Pipes {
         let open = |name: &str| {
             let path = folder.join(name);
             nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR)?;
-            // Without a writer this would wait.
+            // Without a writer, this would block.
             let flags = nix::libc::O_NONBLOCK | nix::libc::O_CLOEXEC;
             let file = File::options().read(true).custom_flags(flags).open(&path)?;
             do_not_block(file.as_fd())?;
@@ -245,7 +245,7 @@ impl Pipes {
         Ok(Pipes { status, out, err, stdout, stderr, budget: Budget::new(most), killed: false })
     }
 
-    /// Takes in what it prints until it has ended; the exit code, or a signal's number, negated.
+    /// Reads the output until the process ends; returns the exit code, or the negated number of a signal.
     fn wait(&mut self, host: &Host) -> io::Result<i64> {
         let mut said = String::new();
         let mut ended: Option<(i64, Instant)> = None;
@@ -266,11 +266,11 @@ impl Pipes {
             };
             if ended.is_none() && (host.cancel().is_cancelled() || self.budget.is_endless()) {
                 self.killed = true;
-                // Again and again: it may just have been forked.
+                // Repeated, since it may just have been forked.
                 kill(&said);
             }
             if ready == 0 {
-                // Others may hold its outputs.
+                // Other processes may hold its output streams.
                 if let Some((code, _)) = ended {
                     return Ok(code);
                 }
@@ -280,7 +280,7 @@ impl Pipes {
                 let is_over = read_lines(&mut self.status, &mut said)?;
                 ended = status_of(&said)?.map(|code| (code, Instant::now()));
                 if is_over && ended.is_none() {
-                    return Err(io::Error::other("its process ended without a word"));
+                    return Err(io::Error::other("its process ended unexpectedly"));
                 }
             }
             if self.out.as_mut().is_some_and(|pipe| is_drained(pipe, &mut self.stdout, &mut self.budget)) {
@@ -293,12 +293,12 @@ impl Pipes {
     }
 }
 
-/// Adds what is there; true at the end.
+/// Appends available lines; returns true at the end.
 fn read_lines(status: &mut File, said: &mut String) -> io::Result<bool> {
     let mut piece = [0; 4096];
     loop {
         match status.read(&mut piece) {
-            // Before the runner has opened it there is no end yet: poll tells nothing then.
+            // Before the runner has opened it, this is not the end, and poll reports nothing.
             Ok(0) => return Ok(true),
             Ok(length) => said.push_str(&String::from_utf8_lossy(piece.get(..length).unwrap_or_default())),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
@@ -308,7 +308,7 @@ fn read_lines(status: &mut File, said: &mut String) -> io::Result<bool> {
     }
 }
 
-/// How it has ended, if the lines say so.
+/// The exit status, if it is in the lines.
 fn status_of(said: &str) -> io::Result<Option<i64>> {
     for line in said.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
         match line.trim_end().split_once(' ') {
@@ -320,7 +320,7 @@ fn status_of(said: &str) -> io::Result<Option<i64>> {
     Ok(None)
 }
 
-/// Kills the process of a call and all in its session that stay in its group.
+/// Kills the process of a call and all others of its process group.
 fn kill(said: &str) {
     let pid = said.lines().find_map(|line| line.strip_prefix("pid ")?.parse::<i32>().ok());
     if let Some(pid) = pid.filter(|pid| *pid > 1) {

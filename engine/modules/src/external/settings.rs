@@ -1,4 +1,4 @@
-//! What a module is told beside its arguments (`_ansible_check_mode` and the like), and its temporary folder.
+//! Settings for a module besides its arguments (`_ansible_check_mode` and the like), and its temporary directory.
 
 use std::path::{Path, PathBuf};
 
@@ -10,19 +10,20 @@ use crate::{
     system::{paths, scratch},
 };
 
-/// The folder of one call, which goes away when this is dropped.
+/// The directory of one call, removed on drop.
 pub(super) enum Folder {
     Shared(scratch::Folder),
     Chosen(tempfile::TempDir),
 }
 
 impl Folder {
-    /// In `remote_tmp` if the controller names one, which is made if need be; else in the folder for temporary files.
+    /// In `remote_tmp` if the controller names one, which is created if necessary; otherwise in the default temporary
+    /// directory.
     pub fn make(order: &Order, host: &Host) -> Result<Self, Failure> {
         let Some(chosen) = &order.remote_tmp else { return Ok(Folder::Shared(scratch::folder()?)) };
         let chosen = PathBuf::from(paths::expand(chosen, host));
         let failed = |error: std::io::Error| {
-            Failure::new(format!("the remote_tmp folder {} cannot be used: {error}", chosen.display()))
+            Failure::new(format!("cannot use the remote_tmp directory {}: {error}", chosen.display()))
         };
         if !chosen.is_dir() {
             use std::os::unix::fs::DirBuilderExt;
@@ -39,7 +40,7 @@ impl Folder {
     }
 }
 
-/// The settings of a call, by their names without `_ansible_`.
+/// The settings of a call, by names without `_ansible_`.
 pub(super) fn of(order: &Order, mode: Mode, folder: &Path) -> Map {
     let mut settings = order.settings.clone();
     let mut set = |name: &str, value: Value| drop(settings.insert(name.to_owned(), value));

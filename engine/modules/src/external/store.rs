@@ -1,7 +1,7 @@
-//! What has been sent to a host for modules, kept in the user's cache: a second run sends nothing.
+//! Files of modules on a host, kept in the user's cache, so that a second run sends nothing.
 //!
-//! Each file goes by its SHA-256 and is checked before its first use in a process: one that is damaged is had anew. What
-//! has not been used for a month goes. Where the cache cannot be written, files live as long as the agent.
+//! Each file is named by its SHA-256 and verified before its first use in a process; a damaged one is fetched again.
+//! Files that were not used for a month are removed. If the cache is not writable, files live as long as the agent.
 
 use std::{
     collections::HashMap,
@@ -20,18 +20,18 @@ use crate::{
     system::{digest::Algorithm, scratch},
 };
 
-/// What has not been used for so long is removed.
+/// The age at which unused files are removed.
 const OLD: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// That a file is in use need not be noted more often.
+/// Interval for recording that a file is in use.
 const NOTED_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Default)]
 struct Store {
     folder: Option<PathBuf>,
-    /// Used when there is no cache.
+    /// Used if there is no cache.
     scratch: Option<scratch::Folder>,
-    /// Files that have been checked, by their digests.
+    /// Verified files, by digest.
     known: HashMap<String, PathBuf>,
 }
 
@@ -39,8 +39,7 @@ static STORE: Mutex<Option<Store>> = Mutex::new(None);
 
 /// The file with that content.
 ///
-/// # Errors
-/// The controller cannot send it, or it cannot be written anywhere.
+/// # Errors If the controller cannot send it, or it cannot be written anywhere.
 pub(super) fn path_of(content: &Value, host: &Host) -> Result<PathBuf, Failure> {
     let bytes = match content {
         Value::Bytes(bytes) => Some(bytes.as_slice()),
@@ -50,9 +49,9 @@ pub(super) fn path_of(content: &Value, host: &Host) -> Result<PathBuf, Failure> 
     let sha256 = match (content, bytes) {
         (Value::Blob(blob), _) => blob.sha256.clone(),
         (_, Some(bytes)) => Algorithm::Sha256.of_bytes(bytes),
-        _ => return Err(Failure::new("the controller sent no content for a module")),
+        _ => return Err(Failure::new("the controller did not send the content of the module")),
     };
-    // Not locked while it comes: others may need what is here.
+    // Not locked while fetching, since others may need existing files.
     let folder = {
         let mut store = store();
         let store = store.get_or_insert_default();
@@ -64,13 +63,13 @@ pub(super) fn path_of(content: &Value, host: &Host) -> Result<PathBuf, Failure> 
     let path = folder.join(&sha256);
     if !is_whole(&path, &sha256) {
         let failed =
-            |error: io::Error| Failure::new(format!("the module cannot be kept in {}: {error}", folder.display()));
+            |error: io::Error| Failure::new(format!("cannot store the module in {}: {error}", folder.display()));
         let mut new = scratch::file_in(&folder).map_err(failed)?;
         match (content, bytes) {
             (_, Some(bytes)) => new.write_all(bytes).map_err(failed)?,
             (Value::Blob(blob), None) => {
                 let come =
-                    host.fetch(blob).map_err(|error| Failure::new(format!("the module did not come: {error}")))?;
+                    host.fetch(blob).map_err(|error| Failure::new(format!("cannot fetch the module: {error}")))?;
                 io::copy(&mut crate::system::regular::open(come)?, &mut new).map_err(failed)?;
             }
             _ => {}
@@ -109,7 +108,7 @@ impl Store {
     }
 }
 
-/// Makes the folder if need be. Nobody else may write there: it holds what is run.
+/// Creates the directory if necessary. Nobody else may write to it, since its content is executed.
 fn is_ours(folder: &Path) -> bool {
     let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     let own = nix::unistd::geteuid().as_raw();
@@ -132,7 +131,7 @@ fn age(path: &Path) -> Option<Duration> {
     SystemTime::now().duration_since(path.symlink_metadata().ok()?.modified().ok()?).ok()
 }
 
-/// Removes what is old. What Python made of a file goes by the file's name and goes with it.
+/// Removes old files, including those that Python derived from them, which have the same name.
 fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();

@@ -12,13 +12,13 @@ args! {
     pub struct Getent {
         /// The database: passwd, group, hosts, services ...
         database: Text,
-        /// The entry; all of them by default.
+        /// The key of the entry; by default all entries.
         key: Option<Text>,
-        /// Where to look instead of where the host is set to look.
+        /// The name service to query instead of the configured ones.
         service: Option<Text>,
-        /// What divides fields; by default what the database has.
+        /// The field separator; by default that of the database.
         split: Option<Text>,
-        /// Whether an entry that does not exist is a failure.
+        /// Whether a missing entry is a failure.
         fail_key: Flag = Flag(true),
     }
 }
@@ -60,7 +60,7 @@ impl Module for Getent {
     }
 }
 
-/// The entries by their first field. One that stands there more than once becomes a list of lists.
+/// The entries by their first field. Duplicate keys become a list of lists.
 fn entries(text: &str, split: Option<&str>) -> Map {
     let mut all = Map::new();
     for line in text.lines() {

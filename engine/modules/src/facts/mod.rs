@@ -1,4 +1,4 @@
-//! Modules that report what is known about a host.
+//! Modules that report facts about a host.
 
 pub mod collect;
 pub(crate) mod getent;

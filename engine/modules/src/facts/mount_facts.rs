@@ -1,4 +1,4 @@
-//! `mount_facts`: what is mounted, from the tables and in the order that a task names.
+//! `mount_facts`: mounts from the sources that a task names.
 
 use std::{collections::HashSet, path::PathBuf, time::Duration};
 
@@ -14,13 +14,13 @@ use crate::{
     system::{glob::Pattern, paths, regular},
 };
 
-/// Where the kernel says what is mounted, the better one first.
+/// Tables of current mounts, in order of preference.
 const DYNAMIC: [&str; 3] = ["/etc/mtab", "/proc/mounts", "/etc/mnttab"];
-/// What is to be mounted at boot.
+/// Tables of mounts at boot.
 const STATIC: [&str; 2] = ["/etc/fstab", "/etc/vfstab"];
 
 choice! {
-    /// What happens when a mount does not answer in time.
+    /// What to do if a mount does not respond in time.
     pub enum OnTimeout {
         Error = "error",
         Warn = "warn",
@@ -29,26 +29,26 @@ choice! {
 }
 
 args! {
-    /// Reads what is mounted into the facts `mount_points` and `aggregate_mounts`.
+    /// Collects mounts in the facts `mount_points` and `aggregate_mounts`.
     pub struct MountFacts {
-        /// Patterns, one of which the device must fit.
+        /// Patterns for the device.
         devices: Option<Vec<Text>>,
-        /// Patterns, one of which the type of the file system must fit.
+        /// Patterns for the type of the file system.
         fstypes: Option<Vec<Text>>,
         /// Tables: paths, or `all`, `static`, `dynamic`, `mount`.
         sources: Option<Vec<Text>>,
-        /// The program that is asked where `sources` has `mount`, or no dynamic table is there.
+        /// The program to run if `sources` contains `mount`, or no dynamic table exists.
         mount_binary: Text = "mount".to_owned(),
-        /// Seconds that one mount, or the program, may take; without it there is no limit.
+        /// Time limit in seconds for one mount, or for the program; by default none.
         timeout: Option<f64>,
-        /// What happens when that is over.
+        /// What to do when the time is over.
         on_timeout: OnTimeout = OnTimeout::Error,
-        /// Whether the list of all mounts is given too; a warning says so if not set and it would differ.
+        /// Whether to return the list of all mounts too; if not set, a warning is shown if it would differ.
         include_aggregate_mounts: Option<Flag>,
     }
 }
 
-/// One line of a table.
+/// A line of a table.
 struct Line {
     device: String,
     mount: String,
@@ -61,7 +61,7 @@ struct Line {
 }
 
 impl Line {
-    /// A line of fstab(5), which mtab and /proc/mounts are like.
+    /// A line of fstab(5), which has the same format as mtab and /proc/mounts.
     fn of_table(text: &str, source: &str) -> Option<Line> {
         let mut words = text.split_whitespace();
         let device = words.next().filter(|device| !device.starts_with('#'))?;
@@ -104,7 +104,7 @@ impl Module for MountFacts {
         match self.timeout {
             Some(timeout) if timeout.is_nan() || timeout <= 0.0 => {
                 Err(ArgFault::new("timeout", "argument timeout must be a positive number, not 0 or below")
-                    .help("leave it out to wait as long as it takes"))
+                    .help("omit it for no limit"))
             }
             _ => Ok(()),
         }
@@ -172,7 +172,7 @@ impl MountFacts {
         let mut seen: HashSet<PathBuf> = HashSet::new();
         let mut table = |path: &str, lines: &mut Vec<Line>| {
             let real = fs::canonicalize(path).unwrap_or_else(|_| path.into());
-            // /proc/mounts is a link to what each process sees of it.
+            // /proc/mounts is a link to each process's own view.
             let real = if real.starts_with("/proc") && real.ends_with("mounts") { "/proc/mounts".into() } else { real };
             if !seen.insert(real) {
                 return false;
@@ -209,7 +209,7 @@ impl MountFacts {
             if let Some(limit) = self.timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
                 program = program.timeout(limit);
             }
-            let told = program.run()?.success("cannot ask what is mounted")?;
+            let told = program.run()?.success("cannot list the mounts")?;
             lines.extend(told.stdout.lines().filter_map(|line| Line::of_program(line, "mount")));
         }
         Ok(lines)

@@ -14,7 +14,7 @@ choice! {
 }
 
 choice! {
-    /// How many package managers are asked.
+    /// Which package managers to query.
     pub enum Strategy {
         First = "first",
         All = "all",
@@ -22,11 +22,11 @@ choice! {
 }
 
 args! {
-    /// Finds out which packages are installed.
+    /// Lists the installed packages.
     pub struct PackageFacts {
-        /// The package managers to ask, in this order.
+        /// The package managers to query, in this order.
         manager: Vec<Manager> = vec![Manager::Auto],
-        /// Ask the first that is there, or all.
+        /// Query only the first available one, or all.
         strategy: Strategy = Strategy::First,
     }
 }
@@ -53,7 +53,7 @@ impl Module for PackageFacts {
             let done = host.program(program).args(args).untranslated().run()?;
             let listed = done.success("cannot list the installed packages")?.stdout;
             let read = if manager == Manager::Rpm { rpm } else { dpkg };
-            // An rpm on a Debian host lists nothing: then the next one is asked.
+            // An rpm on a Debian host lists nothing: then the next one is queried.
             let some = listed.lines().filter_map(read).collect::<Vec<_>>();
             if some.is_empty() {
                 continue;

@@ -1,4 +1,4 @@
-//! `service_facts`: all services of the host, and what they do.
+//! `service_facts`: all services of the host, and their state.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use rplay_wire::{Failure, Map, data};
 use crate::{Host, Module, Plan, args};
 
 args! {
-    /// Finds out which services there are and what they do.
+    /// Lists services and their state.
     pub struct ServiceFacts {}
 }
 
@@ -61,7 +61,7 @@ fn systemd(units: &str, files: &str) -> Map {
             }
             Some(_) => {}
             None => {
-                // Not loaded, so it does nothing; a template can do nothing by itself.
+                // It is not loaded, so it is inactive; a template cannot run itself.
                 let state = if unit.contains("@.") { "unknown" } else { "inactive" };
                 services.insert(unit.to_owned(), service(unit, state, status));
             }

@@ -14,14 +14,13 @@ use crate::{
 args! {
     /// Gathers facts about the host: its distribution, addresses, memory, disks ...
     pub struct Setup {
-        /// Which facts: `all`, `min`, `hardware`, `network`, `virtual`, the name of a fact, or with `!`
-        /// which ones not.
+        /// Facts to gather: `all`, `min`, `hardware`, `network`, `virtual`, or the name of a fact; `!` excludes one.
         gather_subset: Vec<Text> = vec!["all".to_owned()],
-        /// Seconds to wait for facts that may hang, such as the size of a network mount.
+        /// Time limit in seconds for facts that may hang, such as the size of a network mount.
         gather_timeout: u64 = 10,
-        /// Only facts whose names fit one of these shell patterns.
+        /// Only return facts whose names match one of these shell patterns.
         filter: Vec<Text> = Vec::new(),
-        /// The folder with the host's own facts.
+        /// The directory of local facts.
         fact_path: PathArg = PathArg("/etc/ansible/facts.d".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! assemble: makes one file of the pieces in a folder.
+//! assemble: concatenates the files of a directory.
 
 use std::{
     io::{self, BufWriter, Read, Write},
@@ -24,26 +24,26 @@ use crate::{
 };
 
 args! {
-    /// Makes one file of the pieces in a folder, in the order of their names.
+    /// Concatenates the files of a directory, in order of their names.
     pub struct Assemble {
         ..attributes: Attributes,
-        /// The folder with the pieces.
+        /// The directory of the fragments.
         src: Text,
-        /// The file to make.
+        /// The file to create.
         dest: PathArg,
-        /// What goes between two pieces.
+        /// The delimiter between fragments.
         delimiter: Option<Text>,
-        /// Only pieces in whose names this regular expression stands.
+        /// Only fragments whose names match this regular expression.
         regexp: Option<Text>,
-        /// Leave out pieces whose names begin with a dot.
+        /// Skip fragments whose names begin with a dot.
         ignore_hidden: Flag = Flag(false),
-        /// Keep the file that is replaced.
+        /// Keep a copy of the previous file.
         backup: Flag = Flag(false),
-        /// A command that must accept the new file, named by `%s`.
+        /// A command that must accept the new file before it is put in place; `%s` is its path.
         validate: Option<Text>,
-        /// Whether the folder is on the host rather than on the controller.
+        /// Whether the directory is on the host rather than on the controller.
         remote_src: Flag = Flag(true),
-        /// Whether the controller decrypts pieces that are kept in a vault.
+        /// Whether the controller decrypts vaulted fragments.
         decrypt: Flag = Flag(true),
         _content: Option<Value>,
     }
@@ -59,9 +59,9 @@ impl Module for Assemble {
         let content = match &self._content {
             Some(Value::Bytes(bytes)) => temporary(|new| new.write_all(bytes))?,
             Some(Value::Str(text)) => temporary(|new| new.write_all(text.as_bytes()))?,
-            Some(_) => return Err(Failure::new("the assembled content must come at once")),
+            Some(_) => return Err(Failure::new("the assembled content must be sent at once")),
             None if self.remote_src.0 => self.pieces(Path::new(&src))?,
-            None => return Err(Failure::new(format!("the controller did not send the pieces in {src}")).arg("src")),
+            None => return Err(Failure::new(format!("the controller did not send the fragments in {src}")).arg("src")),
         };
         let dest = self.dest.on(host);
         let folder = paths::folder(&dest);
@@ -81,7 +81,7 @@ impl Module for Assemble {
             "src" => src, "dest" => paths::text(&dest), "checksum" => checksum, "md5sum" => md5sum, "msg" => "OK",
         };
         Ok(plan.finish(move |_, data| {
-            // Until here it was needed.
+            // Needed up to here.
             drop(content);
             data.extend(describe(&dest));
             Ok(())
@@ -90,7 +90,7 @@ impl Module for Assemble {
 }
 
 impl Assemble {
-    /// The pieces in one file, which goes away when it is dropped.
+    /// The fragments in one temporary file, which is removed on drop.
     fn pieces(&self, folder: &Path) -> Result<TempPath, Failure> {
         if !folder.is_dir() {
             let what = if folder.exists() { "is not a directory" } else { "does not exist" };
@@ -122,18 +122,18 @@ impl Assemble {
     }
 }
 
-/// A file with what `fill` writes into it.
+/// A temporary file with the content written by `fill`.
 fn temporary(fill: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> Result<TempPath, Failure> {
     let mut new = scratch::Builder::new().prefix(".rplay-").tempfile()?;
     let mut writer = BufWriter::with_capacity(1 << 16, new.as_file_mut());
     fill(&mut writer).and_then(|()| writer.flush()).map_err(|error| {
-        Failure::new(format!("the pieces cannot be put together in {}: {error}", machine::temp_dir().display()))
+        Failure::new(format!("cannot assemble the fragments in {}: {error}", machine::temp_dir().display()))
     })?;
     drop(writer);
     Ok(new.into_temp_path())
 }
 
-/// The pieces one after the other; the delimiter begins and ends a line of its own.
+/// Writes the fragments; the delimiter starts and ends on its own line.
 fn join<R: Read>(
     pieces: &mut dyn Iterator<Item = io::Result<R>>,
     delimiter: Option<&str>,

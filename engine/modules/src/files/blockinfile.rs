@@ -1,4 +1,4 @@
-//! blockinfile: keeps a block of lines between two marker lines in a file.
+//! blockinfile: maintains a block of lines between two marker lines in a file.
 
 use rplay_wire::Failure;
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 choice! {
-    /// Whether the block is to be there.
+    /// Whether the block should exist.
     pub enum State {
         Absent = "absent",
         Present = "present",
@@ -22,30 +22,30 @@ choice! {
 }
 
 args! {
-    /// Keeps a block of lines, between two marker lines, in a file.
+    /// Maintains a block of lines between two marker lines in a file.
     pub struct BlockInFile {
         ..file: Edited,
-        /// Whether the block is to be there.
+        /// Whether the block should exist.
         state: State = State::Present,
-        /// The lines. An empty block is removed with its markers.
+        /// The lines. An empty block is removed together with its markers.
         block: Text | "content" = String::new(),
-        /// The marker lines; `{mark}` stands for `marker_begin` and `marker_end`.
+        /// The marker lines; `{mark}` is replaced by `marker_begin` and `marker_end`.
         marker: Text = "# {mark} ANSIBLE MANAGED BLOCK".to_owned(),
-        /// What `{mark}` stands for before the block.
+        /// The value of `{mark}` before the block.
         marker_begin: Text = "BEGIN".to_owned(),
-        /// What `{mark}` stands for after the block.
+        /// The value of `{mark}` after the block.
         marker_end: Text = "END".to_owned(),
-        /// A new block goes after the last line in which this regular expression stands; `EOF` is the end.
+        /// Insert a new block after the last line that matches this regular expression; `EOF` is the end.
         insertafter: Option<Text>,
-        /// A new block goes before the last line in which this regular expression stands; `BOF` is the start.
+        /// Insert a new block before the last line that matches this regular expression; `BOF` is the start.
         insertbefore: Option<Text>,
-        /// Make the file if there is none.
+        /// Create the file if it does not exist.
         create: Flag = Flag(false),
-        /// Whether an empty line follows the block, unless it ends the file.
+        /// Whether to append an empty line to the block, unless it ends the file.
         append_newline: Flag = Flag(false),
-        /// Whether an empty line goes before the block, unless it begins the file.
+        /// Whether to prepend an empty line to the block, unless it starts the file.
         prepend_newline: Flag = Flag(false),
-        /// The character set of the file; only `utf-8` is known. Bytes that are none are kept.
+        /// The encoding of the file; only `utf-8` is supported. Invalid bytes are kept.
         encoding: Encoding = Encoding,
     }
 }
@@ -61,12 +61,12 @@ impl Module for BlockInFile {
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        // Text is UTF-8, whatever name for it is given.
+        // Text is UTF-8, whatever alias is given.
         let Encoding = self.encoding;
         let file = self.file.read(host)?;
         let is_wanted = self.state == State::Present && !self.block.is_empty();
         if file.before.is_none() && !self.create.0 {
-            return Err(file.missing("Path").help("write `create: true` to make it"));
+            return Err(file.missing("Path").help("set `create: true` to create it"));
         }
         let before = file.before.clone().unwrap_or_default();
         let after = self.edit(&before, is_wanted)?;
@@ -78,7 +78,7 @@ impl Module for BlockInFile {
         };
         let plan = self.file.plan(file, host, &after, msg.to_owned())?;
         Ok(match self.marker.trim_end_matches('\n').contains('\n') {
-            true => plan.warn("a marker of several lines is never found again: the block is inserted each time"),
+            true => plan.warn("a multi-line marker is never found again, so the block is inserted each time"),
             false => plan,
         })
     }
@@ -119,7 +119,7 @@ impl BlockInFile {
         Ok(lines.concat())
     }
 
-    /// Before which line a new block goes.
+    /// The index of the line before which a new block is inserted.
     fn place(&self, text: &str, lines: &[String]) -> Result<usize, Failure> {
         let (written, arg, below) = match (self.insertafter.as_deref(), self.insertbefore.as_deref()) {
             (_, Some("BOF")) => return Ok(0),
@@ -129,7 +129,7 @@ impl BlockInFile {
         };
         let pattern = Pattern::new(written, pattern::Flags::default(), arg)?;
         let line = if pattern::is_multi_line(written) {
-            // Such a pattern may reach over several lines of the file.
+            // Such a pattern may span several lines of the file.
             pattern.find(text).and_then(|found| found.get(0)).map(|whole| {
                 let reach = if below == 1 { whole.end() } else { whole.start() };
                 text[..reach].matches('\n').count()

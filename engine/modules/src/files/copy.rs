@@ -1,4 +1,4 @@
-//! copy: puts content from the controller, or from elsewhere on the host, into files.
+//! copy: writes content from the controller, or from elsewhere on the host, to files.
 
 use std::{os::unix::fs::MetadataExt, path::PathBuf};
 
@@ -21,34 +21,34 @@ use crate::{
 };
 
 args! {
-    /// Copies files to the host. Folders are copied with all they hold.
+    /// Copies files and directories to the host.
     pub struct Copy {
         ..attributes: Attributes,
-        /// The file or folder to copy: on the controller, or on the host with `remote_src`. A folder that
-        /// ends in `/` stands for what it holds.
+        /// The file or directory to copy: on the controller, or on the host with `remote_src`. A directory that ends in
+        /// `/` stands for its content.
         src: Option<Text>,
-        /// The text to write, instead of `src`.
+        /// Text to write, instead of `src`.
         content: Option<Value>,
-        /// Where to put it. A path that ends in `/`, or is a folder, takes the file under its own name.
+        /// The destination. If it ends in `/` or is a directory, the file keeps its name.
         dest: PathArg,
-        /// Keep the file that is replaced.
+        /// Keep a copy of the previous file.
         backup: Flag = Flag(false),
-        /// Whether a file that is there already may be replaced.
+        /// Whether to replace an existing file.
         force: Flag | "thirsty" = Flag(true),
-        /// A command that must accept the new file, named by `%s`.
+        /// A command that must accept the new file before it is put in place; `%s` is its path.
         validate: Option<Text>,
-        /// The permissions of folders that are made.
+        /// The permissions of created directories.
         directory_mode: Option<Mode>,
         /// Whether `src` is on the host.
         remote_src: Flag = Flag(false),
-        /// Whether a symbolic link at `dest` stands for the file it leads to.
+        /// Whether to follow a symbolic link at `dest`.
         follow: Flag = Flag(false),
-        /// Whether symbolic links in `src` are followed, or copied as links. By default they are followed on
-        /// the controller, and copied with `remote_src`.
+        /// Whether to follow symbolic links in `src` or copy them as links. By default they are followed on the
+        /// controller, and copied with `remote_src`.
         local_follow: Option<Flag>,
-        /// The SHA-1 that the content must have.
+        /// The SHA-1 of the content, which is verified.
         checksum: Option<Text>,
-        /// Whether the controller decrypts a `src` that is kept in a vault.
+        /// Whether the controller decrypts a vaulted `src`.
         decrypt: Flag = Flag(true),
         _content: Option<Value>,
         _original_basename: Option<Text>,
@@ -146,7 +146,7 @@ impl Copy {
                     top.push(name);
                 }
             }
-            // What is in the folder keeps its permissions; `mode` is for the folder itself.
+            // The content of the directory keeps its permissions; `mode` is for the directory itself.
             let mode = match job.wanted.mode.clone() {
                 Some(Mode::Preserve) => Some(Mode::Bits(meta.mode() & 0o7777)),
                 mode => mode.inspect(|_| job.wanted.mode = None),
@@ -171,7 +171,7 @@ impl Copy {
         if job.wanted.mode == Some(Mode::Preserve) {
             job.wanted.mode = Some(Mode::Bits(meta.mode() & 0o7777));
         }
-        // A file that is replaced gets the permissions of the new one.
+        // A replaced file gets the permissions of the new one.
         if job.wanted.mode.is_none() && dest.symlink_metadata().is_ok() && !dest.is_dir() && !ends_in_slash {
             let target = if job.follow { paths::real(&dest) } else { dest.clone() };
             if job.placement(target, Content::File(path.clone()), Wanted::default()).differs()? {
@@ -215,7 +215,7 @@ struct Job {
     follow: bool,
     validate: Option<String>,
     checksum: Option<String>,
-    /// Whether folders get the permissions they have at the source.
+    /// Whether directories get the permissions of the source.
     keeps_modes: bool,
     /// Whether it is what assemble puts together, whose result has a `diff` only where one is shown.
     is_assembled: bool,
@@ -224,7 +224,7 @@ struct Job {
 }
 
 impl Job {
-    /// Owner and mode of folders that are made.
+    /// Owner and mode of created directories.
     fn folders(&self) -> Wanted {
         Wanted { mode: self.directory_mode.clone(), flags: None, ..self.wanted.clone() }
     }
@@ -284,7 +284,7 @@ impl Job {
             if makes_folder {
                 plan = make_folders(&folder, &self.folders(), plan)?;
             } else {
-                plan = plan.assumes(host, format!("the folder {}", folder.display()), || {
+                plan = plan.assumes(host, format!("the directory {}", folder.display()), || {
                     let msg = format!("Destination directory {} does not exist", folder.display());
                     let failure = Failure::new(msg).arg("dest").help("make it first with file and `state: directory`");
                     let sum = sum.clone().or_else(|| fetched_sum(&content, host));
@@ -329,7 +329,7 @@ impl Job {
                 data.insert("md5sum".to_owned(), Algorithm::Md5.of_file(&dest).ok().into());
             }
             if dest.is_file() && (differs || !data.contains_key("checksum")) {
-                // In check mode these are the old file's; the new one's are known only for short content.
+                // In check mode these are the old file's; the new ones are known only for short content.
                 if !data.contains_key("checksum") {
                     data.insert("checksum".to_owned(), Algorithm::Sha1.of_file(&dest)?.into());
                 }
@@ -381,7 +381,7 @@ impl Job {
             wanted.mode = node.mode.map(Mode::Bits);
         }
         if path.is_dir() {
-            // A folder that is there keeps its mode; only its owner is set.
+            // An existing directory keeps its mode; only its owner is set.
             let wanted = Wanted { mode: None, ..wanted };
             return wanted.plan(&path, true, plan);
         }
@@ -418,7 +418,9 @@ impl Job {
             return Ok(plan);
         }
         if path.is_dir() && !path.is_symlink() {
-            return Err(Failure::new(format!("{} is a directory where a link is to be", path.display())).arg("dest"));
+            return Err(
+                Failure::new(format!("{} is a directory, but a link is required there", path.display())).arg("dest")
+            );
         }
         let wanted = Wanted { mode: None, flags: None, ..self.wanted.clone() };
         let what = format!("link {} to {}", path.display(), target.display());

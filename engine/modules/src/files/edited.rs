@@ -1,5 +1,4 @@
-//! The arguments that lineinfile, blockinfile and replace share: which file is edited, and how the new one takes its
-//! place.
+//! The arguments that lineinfile, blockinfile and replace share, and the replacement of the edited file.
 
 use rplay_wire::{Failure, Value};
 
@@ -11,14 +10,14 @@ use crate::{
 };
 
 args! {
-    /// A file of text that is edited.
+    /// A text file to edit.
     pub struct Edited {
         ..attributes: Attributes,
         /// The file.
         path: PathArg | "dest" | "destfile" | "name",
-        /// Keep the file that is replaced.
+        /// Keep a copy of the previous file.
         backup: Flag = Flag(false),
-        /// A command that must accept the new file, named by `%s`.
+        /// A command that must accept the new file before it is put in place; `%s` is its path.
         validate: Option<Text>,
     }
 }
@@ -28,18 +27,18 @@ impl Edited {
         self.attributes.check()
     }
 
-    /// The file as it is; it may not be there.
+    /// Reads the file, which may not exist.
     pub fn read(&self, host: &Host) -> Result<TextFile, Failure> {
         TextFile::read(self.path.on(host))
     }
 
-    /// Makes `after` the text of the file that was read.
+    /// Plans to replace the text of the file by `after`.
     pub fn plan(self, file: TextFile, host: &Host, after: &str, msg: String) -> Result<Plan, Failure> {
         file.plan(host, after, msg, &self.attributes, self.backup.0, self.validate)
     }
 }
 
-/// The character set of a file. Only UTF-8 and what is part of it is known; bytes that are none are kept.
+/// The encoding of a file. Only UTF-8 and its subsets are supported; invalid bytes are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoding;
 
@@ -50,7 +49,7 @@ impl ArgType for Encoding {
         let name = Text::parse(value)?;
         match name.to_ascii_lowercase().as_str() {
             "utf-8" | "utf8" | "ascii" | "us-ascii" => Ok(Encoding),
-            _ => Err(format!("knows only utf-8, not `{name}`")),
+            _ => Err(format!("supports only utf-8, not `{name}`")),
         }
     }
 }
@@ -62,8 +61,8 @@ pub(crate) mod tests {
     use super::*;
     use crate::runner::tests::{call, checked};
 
-    /// The text that comes out, and what is said. Check mode must foretell it, and a second run find nothing to do,
-    /// unless a module may go on for ever (`settles`).
+    /// The resulting text and message. Check mode must predict it, and a second run must find nothing to do, unless the
+    /// module may keep changing the file (`settles`).
     pub(crate) fn edited(module: &str, before: &str, mut args: Map, settles: bool) -> (String, String) {
         let base = tempfile::tempdir().unwrap();
         let file = base.path().join("f");

@@ -1,4 +1,4 @@
-//! fetch, the host's half: the content of a file, on its way to the controller.
+//! fetch, the host's part: sends the content of a file to the controller.
 
 use std::{
     io::{self, Read},
@@ -22,17 +22,17 @@ args! {
     pub struct Fetch {
         /// The file on the host.
         src: PathArg,
-        /// Where to put it on the controller.
+        /// The destination on the controller.
         dest: Option<Text>,
-        /// Put it at `dest` itself, without folders for host and path.
+        /// Write to `dest` itself, without directories for host and path.
         flat: Flag = Flag(false),
-        /// Whether a file that cannot be read is a failure.
+        /// Whether an unreadable file is a failure.
         fail_on_missing: Flag = Flag(true),
-        /// Whether the checksum is compared after the transfer.
+        /// Whether to verify the checksum after the transfer.
         validate_checksum: Flag = Flag(true),
-        /// The SHA-1 of what the controller has already; the same content is then not sent again.
+        /// The SHA-1 of the controller's existing file; the same content is not sent again.
         _checksum: Option<Text>,
-        /// Where the controller puts content that comes in pieces: its own affair.
+        /// Internal: the number of the destination for content that is sent in pieces.
         _sink: Option<i64>,
     }
 }
@@ -41,7 +41,7 @@ impl Module for Fetch {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let path = self.src.on(host);
         let mut data = data! { "source" => paths::text(&path), "remote_checksum" => Value::Null };
-        // The controller's business.
+        // Used only by the controller.
         let _ = self._sink;
         match open(&path) {
             Ok((mut file, meta)) => {
@@ -58,7 +58,7 @@ impl Module for Fetch {
                 }
                 let checksum = match host.content().filter(|_| meta.len() > PIECE as u64) {
                     Some(target) => send(file, meta.len(), target).map_err(failed)?,
-                    // Short, or of a file system such as /proc, where the length is not known beforehand.
+                    // Short, or in a file system such as /proc, where the length is unknown.
                     None => {
                         let content = slurp::read(&path, host.max_output())?;
                         let checksum = Algorithm::Sha1.of_bytes(&content);
@@ -106,7 +106,7 @@ fn open(path: &Path) -> Result<(File, Metadata), Failure> {
     })
 }
 
-/// Sends so many bytes of content, and returns their SHA-1. What a file has grown by meanwhile is left out.
+/// Sends this many bytes and returns their SHA-1. Data appended meanwhile is not sent.
 fn send(content: impl Read, length: u64, target: &dyn ContentTarget) -> io::Result<String> {
     let mut content = content.take(length);
     let mut digest = Sha1::new();
@@ -115,7 +115,7 @@ fn send(content: impl Read, length: u64, target: &dyn ContentTarget) -> io::Resu
         let mut piece = Vec::with_capacity(PIECE);
         content.by_ref().take(PIECE as u64).read_to_end(&mut piece)?;
         if piece.is_empty() {
-            return Err(io::Error::other("it became shorter while it was read"));
+            return Err(io::Error::other("it was truncated while being read"));
         }
         left -= piece.len() as u64;
         digest.update(&piece);

@@ -1,4 +1,4 @@
-//! file: makes files, folders and links, sets their owner and mode, takes them away.
+//! file: creates and removes files, directories and links, and sets their owner and mode.
 
 use std::{
     io,
@@ -22,7 +22,7 @@ use crate::{
 };
 
 choice! {
-    /// What is to be at the path.
+    /// The desired state of the path.
     pub enum State {
         /// Nothing.
         Absent = "absent",
@@ -40,34 +40,34 @@ choice! {
 }
 
 args! {
-    /// Makes files, folders and links, sets their owner and mode, or takes them away.
+    /// Creates and removes files, directories and links, and sets their owner and mode.
     pub struct File {
         ..attributes: Attributes,
-        /// The file, folder or link.
+        /// The path of the file, directory or link.
         path: PathArg | "dest" | "name",
-        /// What is to be there. By default what is there; a folder with `recurse`.
+        /// The desired state. By default the current one, or a directory with `recurse`.
         state: Option<State>,
-        /// What a link leads to.
+        /// The target of a link.
         src: Option<PathArg>,
-        /// Set owner and mode of everything in the folder too.
+        /// Set owner and mode of the directory's content too.
         recurse: Flag = Flag(false),
-        /// Make a link although its target does not exist or something else is in its place.
+        /// Create a link even if its target is missing or another file has to be replaced.
         force: Flag = Flag(false),
-        /// Whether a symbolic link at the path stands for what it leads to.
+        /// Whether to follow a symbolic link at the path.
         follow: Flag = Flag(true),
-        /// `preserve`, `now`, or a time. `now` for `touch`, `preserve` otherwise.
+        /// `preserve`, `now`, or a time. The default is `now` for `touch`, otherwise `preserve`.
         modification_time: Option<Text>,
-        /// The format of `modification_time`, as strptime(3) takes it.
+        /// The format of `modification_time`, as for strptime(3).
         modification_time_format: Text = FORMAT.to_owned(),
-        /// `preserve`, `now`, or a time. `now` for `touch`, `preserve` otherwise.
+        /// `preserve`, `now`, or a time. The default is `now` for `touch`, otherwise `preserve`.
         access_time: Option<Text>,
-        /// The format of `access_time`, as strptime(3) takes it.
+        /// The format of `access_time`, as for strptime(3).
         access_time_format: Text = FORMAT.to_owned(),
         _original_basename: Option<Text>,
     }
 }
 
-/// What is at a path now: `absent`, `link`, `directory`, `hard` or `file`.
+/// The current state of a path: `absent`, `link`, `directory`, `hard` or `file`.
 pub(crate) fn present(path: &Path) -> &'static str {
     fs::symlink_metadata(path).map_or("absent", |meta| state_word(&meta))
 }
@@ -96,7 +96,7 @@ impl Module for File {
             "directory" => State::Directory,
             _ => State::File,
         });
-        // A file said to be at a folder is meant to be in it, under the name it comes from.
+        // A file whose path is a directory is created in it, under the name of its source.
         if !matches!(state, State::Link | State::Absent | State::Directory) && path.is_dir() {
             let name = self._original_basename.take().map(PathBuf::from);
             let src = self.src.as_ref().and_then(|src| src.on(host).file_name().map(PathBuf::from));
@@ -158,7 +158,7 @@ impl Module for File {
             if state == State::Absent && !path.exists() {
                 data.insert("state".to_owned(), "absent".into());
             } else if path.exists() {
-                // In check mode what is to go is still there.
+                // In check mode, a file to remove still exists.
                 data.extend(describe(&path));
             }
             Ok(())
@@ -166,7 +166,7 @@ impl Module for File {
     }
 }
 
-/// What is to be done at a path.
+/// What to do at a path.
 pub(crate) struct Job {
     pub wanted: Wanted,
     pub src: Option<PathBuf>,
@@ -183,15 +183,15 @@ impl Job {
             return Err(Failure::new(format!("file ({}) is {found}, cannot continue", path.display()))
                 .arg("path")
                 .help(match found {
-                    "absent" => "write `state: touch` to make an empty file, or use copy or template",
-                    _ => "say what it is to be with `state`",
+                    "absent" => "use `state: touch` to create an empty file, or use copy or template",
+                    _ => "set `state` to what it should be",
                 }));
         }
         let plan = self.settled(&path, Plan::unchanged())?;
         Ok(plan.set("path", paths::text(path)))
     }
 
-    /// Owner, mode and times of what is there.
+    /// Sets owner, mode and times of an existing file.
     pub(crate) fn settled(&self, path: &Path, plan: Plan) -> Result<Plan, Failure> {
         let plan = self.wanted.plan(path, self.follow, plan)?;
         let differs = self.times.difference(path, self.follow);
@@ -252,7 +252,7 @@ impl Job {
                 if is_link {
                     plan = self.wanted.plan(&path, true, plan)?;
                     if folder.starts_with(paths::real(&path)) {
-                        // It leads back to where we come from.
+                        // It leads back to a directory being walked.
                         continue;
                     }
                 }
@@ -316,7 +316,7 @@ mod tests {
         fs::metadata(path).unwrap().permissions().mode() & 0o7777
     }
 
-    /// Check mode foretells the change and makes none; the first run makes it; the second finds nothing.
+    /// Check mode predicts the change without making it, the first run makes it, and the second finds nothing to do.
     fn thrice(args: Map, untouched: impl Fn() -> bool) -> Outcome {
         let foretold = checked("file", args.clone());
         assert!(foretold.changed && untouched(), "{foretold:?}");

@@ -1,4 +1,4 @@
-//! find: files on the host by name, age, size, content.
+//! find: finds files by name, age, size, content.
 
 use std::{
     io::BufReader,
@@ -26,11 +26,11 @@ use crate::{
     },
 };
 
-/// Bytes; what a longer line has beyond is not searched.
+/// Maximum number of bytes of a line that are searched.
 const LONGEST_LINE: usize = 1 << 20;
 
 choice! {
-    /// What to look for.
+    /// What to find.
     pub enum Kind {
         Any = "any",
         Directory = "directory",
@@ -40,7 +40,7 @@ choice! {
 }
 
 choice! {
-    /// Which of a file's times its age is counted from.
+    /// The time that determines a file's age.
     pub enum Stamp {
         Accessed = "atime",
         Changed = "ctime",
@@ -51,45 +51,45 @@ choice! {
 args! {
     /// Finds files and folders by name, age, size and content.
     pub struct Find {
-        /// The folders to look in.
+        /// The directories to search.
         paths: Vec<PathArg> | "name" | "path",
-        /// Shell patterns, or regular expressions with `use_regex`, for the names. All by default.
+        /// Shell patterns, or regular expressions with `use_regex`, for names. By default all names match.
         patterns: Vec<Text> | "pattern" = Vec::new(),
-        /// Patterns for names that are left out.
+        /// Patterns for names to exclude.
         excludes: Vec<Text> | "exclude" = Vec::new(),
-        /// A regular expression that must stand in a line of the file.
+        /// A regular expression that must match in a line of the file.
         contains: Option<Text>,
-        /// Whether `contains` is looked for in the whole file rather than line by line.
+        /// Whether to match `contains` against the whole file rather than line by line.
         read_whole_file: Flag = Flag(false),
-        /// What to look for.
+        /// What to find.
         file_type: Kind = Kind::File,
-        /// Look in the folders below too.
+        /// Search subdirectories too.
         recurse: Flag = Flag(false),
-        /// How many folders deep to look, with `recurse`.
+        /// The maximum depth with `recurse`.
         depth: Option<i64>,
-        /// Only files older than this, or with a minus younger: `2d`, `-1h`; units s, m, h, d, w.
+        /// Only files older than this, or younger if negative: `2d`, `-1h`; units s, m, h, d, w.
         age: Option<Text>,
-        /// Which time the age is counted from.
+        /// The time that determines the age.
         age_stamp: Stamp = Stamp::Modified,
-        /// Only files at least as long as this, or with a minus at most: `10m`; units b, k, m, g, t.
+        /// Only files of at least this size, or at most if negative: `10m`; units b, k, m, g, t.
         size: Option<Text>,
-        /// Whether names that begin with a dot count.
+        /// Whether to include names that begin with a dot.
         hidden: Flag = Flag(false),
-        /// Whether symbolic links to folders are followed.
+        /// Whether to follow symbolic links to directories.
         follow: Flag = Flag(false),
-        /// Whether to make checksums of files.
+        /// Whether to compute checksums of files.
         get_checksum: Flag = Flag(false),
-        /// How checksums are made.
+        /// The checksum algorithm.
         checksum_algorithm: Algorithm | "checksum" | "checksum_algo" = Algorithm::Sha1,
         /// Whether patterns are regular expressions.
         use_regex: Flag = Flag(false),
         /// Only files with these permissions.
         mode: Option<Mode>,
-        /// Whether the permissions must be exactly `mode`; otherwise they must include it.
+        /// Whether the permissions must be exactly `mode` or may include more.
         exact_mode: Flag = Flag(true),
-        /// How many to find at most.
+        /// Maximum number of results.
         limit: Option<u64>,
-        /// The character set that `contains` is looked for in; only `utf-8` is known.
+        /// The encoding for `contains`; only `utf-8` is supported.
         encoding: Text = "utf-8".to_owned(),
     }
 }
@@ -101,7 +101,7 @@ impl Module for Find {
         }
         match self.encoding.to_ascii_lowercase().as_str() {
             "utf-8" | "utf8" | "ascii" | "us-ascii" => Ok(()),
-            other => Err(ArgFault::new("encoding", format!("knows only utf-8, not `{other}`"))),
+            other => Err(ArgFault::new("encoding", format!("supports only utf-8, not `{other}`"))),
         }
     }
 
@@ -164,7 +164,7 @@ impl Name {
     fn fits(&self, name: &str) -> bool {
         match self {
             Name::Glob(pattern) => pattern.fits(name),
-            // As Python's `match`: from the start of the name.
+            // Like Python's `match`: from the start of the name.
             Name::Regex(pattern) => pattern.find(name).and_then(|found| found.get(0)).is_some_and(|m| m.start() == 0),
         }
     }
@@ -208,7 +208,7 @@ impl Search<'_> {
             let Ok(meta) = fs::symlink_metadata(&path) else { continue };
             let is_folder = meta.is_dir() || self.asked.follow.0 && path.is_dir();
             if name.starts_with('.') && !self.asked.hidden.0 {
-                // A hidden folder is looked into all the same, as Ansible does.
+                // Like Ansible, searches hidden directories anyway.
                 if is_folder {
                     below.push(path);
                 }
@@ -258,7 +258,7 @@ impl Search<'_> {
 
     fn is_long(&self, meta: &Metadata) -> bool {
         match self.size {
-            // Only files have a length that says anything.
+            // Only files have a meaningful size.
             None => true,
             Some(_) if !meta.is_file() => self.asked.file_type == Kind::Any,
             Some(size) if size >= 0 => meta.len() as i64 >= size,
@@ -286,7 +286,7 @@ impl Search<'_> {
         let mut line = Vec::new();
         while bounded::read_line(&mut reader, &mut line, LONGEST_LINE).unwrap_or(false) {
             let line_text = text::decode(&line);
-            // As Python's `match`: from the start of the line.
+            // Like Python's `match`: from the start of the line.
             if pattern.find(&line_text).and_then(|found| found.get(0)).is_some_and(|m| m.start() == 0) {
                 return true;
             }

@@ -1,4 +1,4 @@
-//! `git`: a checkout of a repository at a certain version.
+//! `git`: a checkout of a git repository at a version.
 
 mod remote;
 
@@ -17,43 +17,43 @@ use crate::{
 use remote::{Heads, Version};
 
 args! {
-    /// Checks out a repository, or brings a checkout to a version.
+    /// Clones a repository, or updates a checkout to a version.
     pub struct Git {
-        /// The repository's address.
+        /// The URL of the repository.
         repo: Text | "name",
-        /// Where the checkout is.
+        /// The path of the checkout.
         dest: PathArg,
-        /// A branch, a tag, a commit's whole digest, or `HEAD` for the default branch.
+        /// A branch, a tag, a full commit hash, or `HEAD` for the default branch.
         version: Text = "HEAD".to_owned(),
-        /// What the repository is called in the checkout.
+        /// The name of the remote.
         remote: Text = "origin".to_owned(),
-        /// Throw away what was changed in the checkout.
+        /// Discard local changes.
         force: Flag = Flag(false),
-        /// Bring a checkout that is there to the version.
+        /// Update an existing checkout.
         update: Flag = Flag(true),
-        /// Make the checkout if it is not there.
+        /// Clone the repository if the checkout does not exist.
         clone: Flag = Flag(true),
-        /// Only the repository, without files.
+        /// Create a bare repository.
         bare: Flag = Flag(false),
-        /// Only so many commits.
+        /// The number of commits to fetch.
         depth: Option<u64>,
-        /// Only the history of the version's branch.
+        /// Fetch only the history of the version's branch.
         single_branch: Flag = Flag(false),
-        /// Submodules too.
+        /// Include submodules.
         recursive: Flag = Flag(true),
-        /// More to fetch.
+        /// An additional refspec to fetch.
         refspec: Option<Text>,
-        /// A repository on the host to borrow from.
+        /// A reference repository on the host.
         reference: Option<Text>,
-        /// A key to log in with.
+        /// An SSH private key.
         key_file: Option<PathArg>,
         /// Options for ssh.
         ssh_opts: Option<Text>,
-        /// Accept any server's key.
+        /// Accept any host key.
         accept_hostkey: Flag = Flag(false),
-        /// Accept the key of a server that is not known yet.
+        /// Accept the host keys of unknown servers.
         accept_newhostkey: Flag = Flag(false),
-        /// The git to run.
+        /// The git executable.
         executable: Option<PathArg>,
         /// Not supported.
         archive: Option<PathArg>,
@@ -88,7 +88,7 @@ impl Module for Git {
         }
         for (name, value) in [("repo", &self.repo), ("version", &self.version), ("remote", &self.remote)] {
             if value.is_empty() || value.starts_with('-') {
-                return Err(ArgFault::new(name, format!("`{value}` would be taken for a flag or nothing")));
+                return Err(ArgFault::new(name, format!("`{value}` is empty or would be taken for an option")));
             }
         }
         if self.accept_hostkey.0 && self.accept_newhostkey.0 {
@@ -135,13 +135,13 @@ impl Module for Git {
                 git.dest.display()
             ))
             .arg("dest")
-            .help("`force: true` throws them away"));
+            .help("`force: true` discards them"));
         }
         let url = git.run(host, &["config", "--get", &format!("remote.{}.url", git.task.remote)])?.stdout;
         let moves = url.trim() != git.task.repo;
         plan = plan.set("remote_url_changed", moves);
         let is_there = wanted.as_ref().is_some_and(|wanted| *wanted == present);
-        // A commit by a short name is known only to the checkout.
+        // An abbreviated commit is only known in the checkout.
         let is_there = is_there || (wanted.is_none() && git.resolve(&git.task.version, host)? == Some(present.clone()));
         let submodules = git.task.recursive.0 && !git.task.bare.0 && git.has_stale_submodules(host)?;
         if is_there && !is_dirty && !moves && !submodules {
@@ -195,7 +195,7 @@ impl Checkout {
         self.program(host).current_dir(&self.dest).args(args).run()
     }
 
-    /// As `run`; a failure is one of the task, without any password of the repository's address.
+    /// Like `run`; failures become failures of the task, with passwords in the URL masked.
     fn must(&self, host: &Host, args: &[&str], what: &str) -> Result<Output, Failure> {
         self.clean(self.run(host, args)?).success(what)
     }
@@ -209,13 +209,13 @@ impl Checkout {
         done
     }
 
-    /// The commit that is checked out; `None` if there is no checkout.
+    /// The current commit; `None` if there is no checkout.
     fn present(&self, host: &Host) -> Result<Option<String>, Failure> {
         let sign = if self.task.bare.0 { self.dest.join("objects") } else { self.dest.join(".git") };
         if !sign.exists() {
             return Ok(None);
         }
-        // An account that does not own the checkout is told so by git.
+        // git reports if the current user does not own the checkout.
         let done = self.run(host, &["rev-parse", "HEAD"])?;
         if done.rc != 0 && done.stderr.contains("dubious ownership") {
             return Err(done.failure("cannot read the checkout").arg("dest"));
@@ -232,7 +232,7 @@ impl Checkout {
         let done = self.must(
             host,
             &["status", "--porcelain", "--untracked-files=no", "--ignore-submodules"],
-            "cannot see what was changed in the checkout",
+            "cannot list local changes in the checkout",
         )?;
         Ok(!done.stdout.trim().is_empty())
     }
@@ -241,7 +241,7 @@ impl Checkout {
         if !self.dest.join(".gitmodules").exists() {
             return Ok(false);
         }
-        let done = self.must(host, &["submodule", "status", "--recursive"], "cannot look at the submodules")?;
+        let done = self.must(host, &["submodule", "status", "--recursive"], "cannot list the submodules")?;
         Ok(done.stdout.lines().any(|line| line.starts_with(['-', '+'])))
     }
 
@@ -249,7 +249,7 @@ impl Checkout {
         let done = self.program(host).args(["ls-remote", "--symref", "--", &self.task.repo]).run()?;
         let done = self.clean(done);
         if done.rc != 0 {
-            return Err(done.failure("cannot ask the repository").arg("repo"));
+            return Err(done.failure("cannot query the repository").arg("repo"));
         }
         Ok(Heads::parse(&done.stdout))
     }
@@ -292,7 +292,7 @@ impl Checkout {
         if moves {
             let known = self.run(host, &["config", "--get", &format!("remote.{remote}.url")])?.rc == 0;
             let verb = if known { "set-url" } else { "add" };
-            self.must(host, &["remote", verb, remote, &self.task.repo], "cannot set the repository's address")?;
+            self.must(host, &["remote", verb, remote, &self.task.repo], "cannot set the repository's URL")?;
         }
         let heads = format!("+refs/heads/*:refs/{}", if self.task.bare.0 { "heads/*" } else { "remotes/" });
         let heads = if self.task.bare.0 { heads } else { format!("{heads}{remote}/*") };
@@ -337,7 +337,7 @@ impl Checkout {
         if !self.task.recursive.0 || !self.dest.join(".gitmodules").exists() {
             return Ok(());
         }
-        self.must(host, &["submodule", "sync", "--recursive"], "cannot set the submodules' addresses")?;
+        self.must(host, &["submodule", "sync", "--recursive"], "cannot set the submodules' URLs")?;
         self.must(host, &["submodule", "update", "--init", "--recursive", "--force"], "cannot update the submodules")?;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! `ini_file`: one setting in a file of sections.
+//! `ini_file`: an option in an INI file.
 
 use rplay_wire::{Failure, data};
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 choice! {
-    /// Whether it is to be there.
+    /// Whether it should exist.
     pub enum State {
         Present = "present",
         Absent = "absent",
@@ -23,36 +23,36 @@ choice! {
 }
 
 args! {
-    /// Sets or removes one setting in a file of sections.
+    /// Sets or removes an option in an INI file.
     pub struct IniFile {
         ..attributes: Attributes,
         /// The file.
         path: PathArg | "dest",
-        /// The section; before the first one if not given.
+        /// The section; by default the part before the first section.
         section: Option<Text>,
-        /// The setting; the section as a whole if not given.
+        /// The option; by default the whole section.
         option: Option<Text>,
         /// Its value.
         value: Option<Text>,
-        /// Its values, a line each.
+        /// Several values, one line each.
         values: Option<Vec<Text>>,
-        /// Whether it is to be there.
+        /// Whether it should exist.
         state: State = State::Present,
-        /// Whether other values of the setting are removed.
+        /// Whether to remove other values of the option.
         exclusive: Flag = Flag(true),
         /// Write `a=b` instead of `a = b`.
         no_extra_spaces: Flag = Flag(false),
-        /// Leave a line alone that differs in its spaces only.
+        /// Do not change lines that differ only in spaces.
         ignore_spaces: Flag = Flag(false),
-        /// A setting may go without a value.
+        /// Allow options without a value.
         allow_no_value: Flag = Flag(false),
-        /// A setting that is commented out may be used for the new one.
+        /// Whether a commented-out option may be replaced.
         modify_inactive_option: Flag = Flag(true),
-        /// Make the file if it is not there.
+        /// Create the file if it does not exist.
         create: Flag = Flag(true),
-        /// Keep the file that is replaced.
+        /// Keep a copy of the previous file.
         backup: Flag = Flag(false),
-        /// Write through a symbolic link instead of replacing it.
+        /// Follow a symbolic link instead of replacing it.
         follow: Flag = Flag(false),
         /// Not supported.
         section_has_values: Option<Vec<rplay_wire::Map>>,
@@ -77,7 +77,7 @@ impl Module for IniFile {
         }
         for value in self.value.iter().chain(self.values.iter().flatten()).chain(&self.option).chain(&self.section) {
             if value.contains('\n') {
-                return Err(ArgFault::new("value", "must be one line"));
+                return Err(ArgFault::new("value", "must be a single line"));
             }
         }
         Ok(())
@@ -117,7 +117,7 @@ impl Module for IniFile {
 }
 
 impl IniFile {
-    /// What the edit is.
+    /// Determines the message of the edit.
     fn edit(&self, text: &str) -> &'static str {
         let lines = text.lines().map(str::to_owned).collect::<Vec<_>>();
         let range = self.section.as_deref().map_or_else(|| Some((0, end_of(&lines, 0))), |name| find(&lines, name));
@@ -135,7 +135,7 @@ impl IniFile {
         }
     }
 
-    /// The file as it should be.
+    /// The edited text.
     fn edited(&self, text: &str) -> String {
         let mut lines = text.lines().map(str::to_owned).collect::<Vec<_>>();
         if lines.is_empty() && self.state == State::Present {
@@ -190,11 +190,11 @@ impl IniFile {
         }
     }
 
-    /// The lines of a section with the setting: where it was, in place of a comment, or at the end.
+    /// The lines of a section with the option set: at its place, in place of a comment, or at the end.
     fn set(&self, mut section: Vec<String>, option: &str) -> Vec<String> {
         let values = self.values();
         let mut missing = if values.is_empty() { vec![None] } else { values.into_iter().map(Some).collect::<Vec<_>>() };
-        // What is there already stays where it is.
+        // Existing values keep their place.
         let mut kept = vec![false; section.len()];
         for (line, kept) in section.iter_mut().zip(&mut kept) {
             let Some((_, value)) = active(line).filter(|(name, _)| name == option) else { continue };
@@ -206,7 +206,7 @@ impl IniFile {
                 *kept = true;
             }
         }
-        // Other values, then comments, give their place to what is missing; the rest of other values goes.
+        // Missing values replace other values, then comments; remaining other values are removed.
         let mut result = Vec::new();
         for (line, kept) in section.into_iter().zip(kept) {
             let is_other = !kept && active(&line).is_some_and(|(name, _)| name == option) && self.exclusive.0;
@@ -217,7 +217,7 @@ impl IniFile {
                 _ => result.push(line),
             }
         }
-        // As Ansible does: below the last setting, above comments that may belong to the next section.
+        // Like Ansible: after the last option, before comments that may belong to the next section.
         let end = result.iter().rposition(|line| active(line).is_some()).map_or(0, |last| last + 1);
         result.splice(end..end, missing.into_iter().map(|value| self.line(option, value)));
         result
@@ -238,7 +238,7 @@ fn end_of(lines: &[String], from: usize) -> usize {
     lines.iter().enumerate().skip(from).find(|(_, line)| header(line).is_some()).map_or(lines.len(), |(at, _)| at)
 }
 
-/// The name and the value of a setting.
+/// Name and value of an option.
 fn active(line: &str) -> Option<(String, Option<String>)> {
     let bare = line.trim();
     if bare.is_empty() || bare.starts_with(['#', ';', '[']) {
@@ -250,7 +250,7 @@ fn active(line: &str) -> Option<(String, Option<String>)> {
     })
 }
 
-/// The same of a setting that is commented out.
+/// The same for a commented-out option.
 fn inactive(line: &str) -> Option<(String, Option<String>)> {
     active(line.trim().strip_prefix(['#', ';'])?)
 }

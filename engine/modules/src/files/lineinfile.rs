@@ -1,4 +1,4 @@
-//! lineinfile: sees to it that a file has a line, or does not.
+//! lineinfile: ensures that a file contains a line, or does not.
 
 use rplay_wire::Failure;
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 choice! {
-    /// Whether the line is to be there.
+    /// Whether the line should exist.
     pub enum State {
         Absent = "absent",
         Present = "present",
@@ -22,27 +22,26 @@ choice! {
 }
 
 args! {
-    /// Sees to it that a line is in a file, or that none like it is.
+    /// Ensures that a line is in a file, or that matching lines are not.
     pub struct LineInFile {
         ..file: Edited,
-        /// Whether the line is to be there.
+        /// Whether the line should exist.
         state: State = State::Present,
         /// The line.
         line: Option<Text> | "value",
-        /// A regular expression; the last line it stands in is replaced, or all of them removed.
+        /// A regular expression; the last matching line is replaced, or all of them are removed.
         regexp: Option<Text> | "regex",
-        /// A text; the last line that has it is replaced, or all of them removed.
+        /// A text; the last line that contains it is replaced, or all of them are removed.
         search_string: Option<Text>,
-        /// Whether `\1` and the like in the line stand for what `regexp` found. The file is left alone
-        /// when it finds nothing.
+        /// Whether `\1` and the like in the line refer to groups of `regexp`. Without a match, the file is not changed.
         backrefs: Flag = Flag(false),
-        /// A new line goes after the last line in which this regular expression stands; `EOF` is the end.
+        /// Insert a new line after the last line that matches this regular expression; `EOF` is the end.
         insertafter: Option<Text>,
-        /// A new line goes before the last line in which this regular expression stands; `BOF` is the start.
+        /// Insert a new line before the last line that matches this regular expression; `BOF` is the start.
         insertbefore: Option<Text>,
-        /// Whether the first match counts rather than the last.
+        /// Whether to use the first match instead of the last.
         firstmatch: Flag = Flag(false),
-        /// Make the file if there is none.
+        /// Create the file if it does not exist.
         create: Flag = Flag(false),
     }
 }
@@ -107,7 +106,7 @@ impl Search {
     }
 }
 
-/// A line without its end.
+/// A line without its line break.
 fn bare(line: &str) -> &str {
     line.trim_end_matches(['\r', '\n'])
 }
@@ -131,7 +130,7 @@ impl LineInFile {
 
     fn present(self, host: &Host, file: TextFile, search: Search) -> Result<Plan, Failure> {
         if file.before.is_none() && !self.create.0 {
-            return Err(file.missing("Destination").help("write `create: true` to make it"));
+            return Err(file.missing("Destination").help("set `create: true` to create it"));
         }
         let mut lines = text::lines(file.before.as_deref().unwrap_or_default());
         let msg = self.edit(&mut lines, &search)?;
@@ -142,7 +141,7 @@ impl LineInFile {
         }))
     }
 
-    /// Puts the line into `lines`, and says how; nothing when it is there already.
+    /// Edits `lines` and returns a message; empty if the line is already there.
     fn edit(&self, lines: &mut Vec<String>, search: &Search) -> Result<&'static str, Failure> {
         let line = self.line.as_deref().unwrap_or_default();
         let (matched, anchor) = self.places(lines, search, line)?;
@@ -163,7 +162,7 @@ impl LineInFile {
             lines[at] = new;
             return Ok("line replaced");
         }
-        // Without a match there is nothing that the references could stand for.
+        // Without a match, the references have no value.
         if self.backrefs.0 {
             return Ok("");
         }
@@ -184,7 +183,7 @@ impl LineInFile {
         Ok("line added")
     }
 
-    /// The line to replace, and failing that the one to insert at.
+    /// The line to replace, or otherwise the one to insert at.
     fn places(&self, lines: &[String], search: &Search, line: &str) -> Result<(Option<usize>, Option<usize>), Failure> {
         let pick = |is_it: &dyn Fn(&str) -> bool| {
             let mut all = (0..lines.len()).filter(|at| is_it(&lines[*at]));

@@ -1,4 +1,4 @@
-//! Symbolic and hard links, the half of the module `file` that makes them.
+//! Symbolic and hard links of the module `file`.
 
 use std::{
     io,
@@ -89,7 +89,7 @@ impl Job {
         }
         if found == "hard" && !self.force {
             let msg = "Cannot link, different hard link exists at destination";
-            return Err(Failure::new(msg).arg("src").help("write `force: true` to replace it"));
+            return Err(Failure::new(msg).arg("src").help("set `force: true` to replace it"));
         }
         self.refuse_conversion(&path, found, "hard link")?;
         let (wanted, made) = (self.wanted, path.clone());
@@ -101,7 +101,7 @@ impl Job {
         Ok(Plan { data, ..Plan::unchanged().change(change.diff(diff)) })
     }
 
-    /// Something else in the place of a link is taken away only with `force`, and a folder only when empty.
+    /// Replaces something other than a link only with `force`, and a directory only if it is empty.
     fn refuse_conversion(&self, path: &Path, found: &str, to: &str) -> Result<(), Failure> {
         let is_link = matches!((found, to), ("link", _) | ("absent", _)) || (found == "hard" && to == "hard link");
         if is_link {
@@ -109,7 +109,7 @@ impl Job {
         }
         if !self.force {
             let msg = format!("refusing to convert from {found} to {to} for {}", path.display());
-            return Err(Failure::new(msg).arg("path").help("write `force: true` to replace it"));
+            return Err(Failure::new(msg).arg("path").help("set `force: true` to replace it"));
         }
         if found == "directory" && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some()) {
             let msg = format!("the directory {} is not empty, refusing to convert it", path.display());
@@ -119,7 +119,7 @@ impl Job {
     }
 }
 
-/// Makes something new under another name and puts it in the place of what is there, in one step.
+/// Creates something under a temporary name and moves it to its destination atomically.
 pub(crate) fn in_place(path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> Result<(), Failure> {
     let failed = |error: io::Error| io_failure("create", path, &error);
     if path.is_dir() && !path.is_symlink() {

@@ -1,4 +1,4 @@
-//! Modules for files, folders and their content.
+//! Modules for files, directories and their content.
 
 pub mod assemble;
 pub(crate) mod blockinfile;

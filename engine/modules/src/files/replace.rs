@@ -1,4 +1,4 @@
-//! replace: replaces every place in a file where a regular expression stands.
+//! replace: replaces all matches of a regular expression in a file.
 
 use rplay_wire::Failure;
 
@@ -10,18 +10,18 @@ use crate::{
 };
 
 args! {
-    /// Replaces every place in a file where a regular expression stands.
+    /// Replaces all matches of a regular expression in a file.
     pub struct Replace {
         ..file: Edited,
-        /// The regular expression, in Python's syntax; `^` and `$` stand at line ends too.
+        /// The regular expression, in Python's syntax; `^` and `$` also match at line ends.
         regexp: Text,
-        /// What to write instead; `\1` and `\g<name>` stand for what the groups found. Nothing by default.
+        /// The replacement; `\1` and `\g<name>` refer to groups. Empty by default.
         replace: Text = String::new(),
-        /// Only what comes after this regular expression is replaced.
+        /// Only replace after a match of this regular expression.
         after: Option<Text>,
-        /// Only what comes before this regular expression is replaced.
+        /// Only replace before a match of this regular expression.
         before: Option<Text>,
-        /// The character set of the file; only `utf-8` is known. Bytes that are none are kept.
+        /// The encoding of the file; only `utf-8` is supported. Invalid bytes are kept.
         encoding: Encoding = Encoding,
     }
 }
@@ -32,7 +32,7 @@ impl Module for Replace {
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        // Text is UTF-8, whatever name for it is given.
+        // Text is UTF-8, whatever alias is given.
         let Encoding = self.encoding;
         let file = self.file.read(host)?;
         let Some(before) = file.before.clone() else { return Err(file.missing("Path")) };
@@ -73,7 +73,7 @@ fn section_pattern(after: &Option<String>, before: &Option<String>) -> String {
 }
 
 impl Replace {
-    /// From which to which byte things are replaced; `None` if `after` and `before` do not stand in the text.
+    /// The byte range in which matches are replaced; `None` if `after` and `before` do not match.
     fn section(&self, text: &str) -> Result<Option<(usize, usize)>, Failure> {
         if self.after.is_none() && self.before.is_none() {
             return Ok(Some((0, text.len())));

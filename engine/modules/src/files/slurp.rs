@@ -1,4 +1,4 @@
-//! slurp: the content of a file, in the result.
+//! slurp: returns the content of a file.
 
 use std::{
     io::{self, Read},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 args! {
-    /// Reads a file of the host into the result, in base64.
+    /// Returns the content of a file on the host, in base64.
     pub struct Slurp {
         /// The file.
         src: PathArg | "path",
@@ -27,7 +27,7 @@ args! {
 impl Module for Slurp {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let path = self.src.on(host);
-        // Base64 makes four bytes of three.
+        // Base64 encodes three bytes as four.
         let most = host.max_output() / 4 * 3;
         let (file, length) = open(&path, most)?;
         Ok(Plan {
@@ -41,7 +41,7 @@ impl Module for Slurp {
     }
 }
 
-/// The content of a plain file, or why it cannot be had. One with more than `most` bytes is refused.
+/// The content of a regular file. Files with more than `most` bytes are rejected.
 pub(crate) fn read(path: &Path, most: usize) -> Result<Vec<u8>, Failure> {
     let (file, length) = open(path, most)?;
     let mut content = Vec::with_capacity(length);
@@ -53,7 +53,7 @@ pub(crate) fn read(path: &Path, most: usize) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// The file, and how long it is said to be. Bytes.
+/// The file and its reported size in bytes.
 fn open(path: &Path, most: usize) -> Result<(File, usize), Failure> {
     if path.is_dir() {
         let msg = format!("Source is a directory and must be a file: {}", path.display());
@@ -66,11 +66,11 @@ fn open(path: &Path, most: usize) -> Result<(File, usize), Failure> {
     }
 }
 
-/// The content in base64, made piece by piece. A file that grew beyond the bound meanwhile is an error.
+/// The content in base64, encoded in chunks. A file that grows beyond the limit meanwhile is an error.
 fn encoded(file: File, length: usize, most: usize) -> io::Result<String> {
     let mut text = String::with_capacity(length.div_ceil(3) * 4);
     let mut content = file.take(most as u64 + 1);
-    // A multiple of three, so that only the last piece is padded.
+    // A multiple of three, so that only the last chunk is padded.
     let mut piece = Vec::with_capacity(48 << 10);
     let mut read = 0;
     loop {
@@ -102,8 +102,8 @@ fn unreadable(path: &Path, error: &io::Error, most: usize) -> Failure {
 }
 
 fn too_long(path: &Path, length: u64, most: usize) -> Failure {
-    let msg = format!("{} has {length} bytes, and a result holds at most {most} of a file", path.display());
-    Failure::new(msg).arg("src").help("use fetch, which takes files of any size, or set `rplay_max_output`")
+    let msg = format!("{} has {length} bytes; a result can contain at most {most} bytes of a file", path.display());
+    Failure::new(msg).arg("src").help("use fetch, which supports files of any size, or raise `rplay_max_output`")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! stat: what is known about a file.
+//! stat: information about a file.
 
 use std::{
     os::unix::fs::{FileTypeExt, MetadataExt},
@@ -21,19 +21,19 @@ use crate::{
 };
 
 args! {
-    /// Reads what is known about a file: whether it exists, its type, owner, times, checksum.
+    /// Returns information about a file: whether it exists, its type, owner, times, checksum.
     pub struct Stat {
         /// The file.
         path: PathArg | "dest" | "name",
-        /// Whether a symbolic link stands for the file it leads to.
+        /// Whether to follow a symbolic link.
         follow: Flag = Flag(false),
-        /// Whether to make a checksum of a plain file.
+        /// Whether to compute a checksum of a regular file.
         get_checksum: Flag = Flag(true),
-        /// How the checksum is made.
+        /// The checksum algorithm.
         checksum_algorithm: Algorithm | "checksum" | "checksum_algo" = Algorithm::Sha1,
-        /// Whether to find out the kind of content, where the host has file(1).
+        /// Whether to determine the MIME type, if the host has file(1).
         get_mime: Flag | "mime" | "mime_type" | "mime-type" = Flag(true),
-        /// Whether to read the attributes that lsattr(1) shows.
+        /// Whether to return the attributes shown by lsattr(1).
         get_attributes: Flag | "attr" | "attributes" = Flag(true),
     }
 }
@@ -73,7 +73,7 @@ impl Module for Stat {
     }
 }
 
-/// What is known about a file, as results of stat and find show it.
+/// The file information in results of stat and find.
 pub(crate) fn describe(path: &Path, meta: &Metadata) -> Map {
     let bit = |bit: u32| Value::from(meta.mode() & bit != 0);
     let may = |flags| Value::from(access(path, flags).is_ok());
@@ -111,7 +111,7 @@ pub(crate) fn describe(path: &Path, meta: &Metadata) -> Map {
         "isgid" => bit(0o2000),
         "blocks" => meta.blocks(),
         "block_size" => meta.blksize(),
-        // As Ansible has it, the device that a device file stands for.
+        // Like Ansible, the device number of a device file.
         "device_type" => major(meta.rdev()) << 8 | minor(meta.rdev()),
         "readable" => may(AccessFlags::R_OK),
         "writeable" => may(AccessFlags::W_OK),
@@ -121,7 +121,7 @@ pub(crate) fn describe(path: &Path, meta: &Metadata) -> Map {
     }
 }
 
-/// The MIME type and the character set as file(1) sees them; "unknown" where it is not there.
+/// The MIME type and the encoding reported by file(1); "unknown" if it is not installed.
 fn kind_of(host: &Host, path: &Path, follow: bool) -> (String, String) {
     let mut file = host.command("file");
     if follow {

@@ -18,29 +18,29 @@ args! {
     pub struct Subversion {
         /// The repository's URL.
         repo: Text | "name" | "repository",
-        /// The folder of the working copy.
+        /// The directory of the working copy.
         dest: Option<PathArg>,
         /// The revision.
         revision: Text | "rev" | "version" = "HEAD".to_owned(),
-        /// Whether changes in the working copy are thrown away; without it they are a failure.
+        /// Whether to discard local changes; otherwise they are a failure.
         force: Flag = Flag(false),
-        /// Whether a folder that is no working copy is made one, around what is there.
+        /// Whether to check out into an existing directory that is not a working copy, keeping its files.
         in_place: Flag = Flag(false),
-        /// Who logs in to the repository.
+        /// The user name for the repository.
         username: Option<Text>,
-        /// The password; it needs Subversion 1.10 on the host, which reads it from its standard input.
+        /// The password; requires Subversion 1.10 on the host, which reads it from its standard input.
         password: Option<Secret>,
-        /// The program, if it is not `svn`.
+        /// The svn executable.
         executable: Option<PathArg>,
-        /// Whether the repository is checked out where there is no working copy.
+        /// Whether to check out the repository if there is no working copy.
         checkout: Flag = Flag(true),
-        /// Whether an existing working copy is updated.
+        /// Whether to update an existing working copy.
         update: Flag = Flag(true),
-        /// Whether files are written without a working copy around them.
+        /// Whether to export files without a working copy.
         export: Flag = Flag(false),
-        /// Whether a working copy of another URL is switched to this one.
+        /// Whether to switch a working copy of another URL to this one.
         switch: Flag = Flag(true),
-        /// Whether the certificate of the repository's server must be one that is trusted.
+        /// Whether to verify the TLS certificate of the server.
         validate_certs: Flag = Flag(false),
     }
 }
@@ -81,7 +81,7 @@ impl Module for Subversion {
     }
 }
 
-/// What is asked for, and where.
+/// The request, and where it applies.
 struct Svn {
     dest: PathBuf,
     wish: Subversion,
@@ -103,19 +103,19 @@ impl Svn {
         program.untranslated()
     }
 
-    /// Older versions take a password as an argument alone, where every user of the host sees it.
+    /// Older versions accept a password only as an argument, which all users of the host can read.
     fn check_password(&self, host: &Host) -> Result<(), Failure> {
         if self.wish.password.is_none() {
             return Ok(());
         }
         let name = self.wish.executable.as_ref().map_or_else(|| "svn".to_owned(), |path| paths::text(path.on(host)));
         let version = host.program(&name).args(["--version", "--quiet"]).untranslated().run()?;
-        let version = version.success("cannot ask svn for its version")?.stdout;
+        let version = version.success("cannot determine the version of svn")?.stdout;
         let mut numbers = version.trim().split('.').map_while(|part| part.parse::<u32>().ok());
         match (numbers.next(), numbers.next()) {
             (Some(1), Some(minor)) if minor < 10 => {
                 let msg = format!(
-                    "svn {} can take a password as an argument only, where all users of the host see it",
+                    "svn {} accepts a password only as an argument, which all users of the host can read",
                     version.trim()
                 );
                 Err(Failure::new(msg).arg("password").help("Subversion 1.10 reads it from its standard input"))
@@ -128,14 +128,14 @@ impl Svn {
         self.program(host).args(words).run()?.success(what)
     }
 
-    /// `svn info`: revision and URL as the result shows them, and the URL.
+    /// `svn info`: revision and URL as in the result, and the URL.
     fn info(&self, host: &Host, target: &str, revision: Option<&str>) -> Result<(Vec<String>, String), Failure> {
         let mut words = vec!["info"];
         if let Some(revision) = revision {
             words.extend(["-r", revision]);
         }
         words.extend(["--", target]);
-        let told = self.run(host, &words, "cannot ask svn about the repository")?.stdout;
+        let told = self.run(host, &words, "cannot query the repository")?.stdout;
         let line = |name: &str| told.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
         let (revision, url) = (line("Revision:"), line("URL:"));
         let bare = url.trim_start_matches("URL:").trim().to_owned();
@@ -172,11 +172,11 @@ impl Svn {
         }))
     }
 
-    /// Brings an existing working copy to the revision.
+    /// Updates an existing working copy to the revision.
     fn refresh(self, host: &Host) -> Result<Plan, Failure> {
         let dest = paths::text(&self.dest);
         let status =
-            self.run(host, &["status", "--quiet", "--ignore-externals", "--", &dest], "cannot look for changes")?;
+            self.run(host, &["status", "--quiet", "--ignore-externals", "--", &dest], "cannot list local changes")?;
         let is_modified = status.stdout.lines().any(is_change);
         if is_modified && !self.wish.force.0 {
             return Err(Failure::new("ERROR: modified files exist in the repository.").arg("force"));
@@ -191,7 +191,7 @@ impl Svn {
         let what = format!("update {dest} to {}", wanted.first().map_or("", String::as_str));
         Ok(plan.change(Change::new(what, move |host, data| {
             if is_modified {
-                self.run(host, &["revert", "-R", "--", &dest], "cannot undo the changes")?;
+                self.run(host, &["revert", "-R", "--", &dest], "cannot revert local changes")?;
             }
             if is_other {
                 let words = ["switch", "--ignore-ancestry", "-r", &self.wish.revision, "--", &self.wish.repo, &dest];
@@ -205,7 +205,7 @@ impl Svn {
     }
 }
 
-/// Whether a line of `svn status` tells of a change: the first seven columns say so (svn help status).
+/// Whether a line of `svn status` is a change, by its first seven columns (svn help status).
 fn is_change(line: &str) -> bool {
     let columns: String = line.chars().take(7).collect();
     columns.contains(['A', 'C', 'D', 'I', 'M', 'R', '!', '~'])

@@ -1,4 +1,4 @@
-//! tempfile: makes a file or folder of its own for a while.
+//! tempfile: creates a temporary file or directory.
 
 use std::{os::unix::fs::PermissionsExt, path::PathBuf};
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 choice! {
-    /// What to make.
+    /// What to create.
     pub enum State {
         File = "file",
         Directory = "directory",
@@ -22,15 +22,15 @@ choice! {
 }
 
 args! {
-    /// Makes a file or a folder with a name that nobody else has; later tasks remove it.
+    /// Creates a temporary file or directory with a unique name. Remove it in a later task.
     pub struct Tempfile {
-        /// What to make.
+        /// What to create.
         state: State = State::File,
-        /// Where; by default the host's folder for such things.
+        /// The parent directory; by default the host's temporary directory.
         path: Option<PathArg>,
-        /// How its name begins.
+        /// The prefix of the name.
         prefix: Text = "ansible.".to_owned(),
-        /// How its name ends.
+        /// The suffix of the name.
         suffix: Text = String::new(),
     }
 }
@@ -39,8 +39,8 @@ impl Module for Tempfile {
     fn check(&self) -> Result<(), ArgFault> {
         for (name, part) in [("prefix", &self.prefix), ("suffix", &self.suffix)] {
             if part.contains(['/', '\0']) {
-                return Err(ArgFault::new(name, "is part of a file's name and cannot hold a slash")
-                    .help("name the folder in `path`"));
+                return Err(ArgFault::new(name, "is part of a file name and cannot contain a slash")
+                    .help("set the directory with `path`"));
             }
         }
         Ok(())
@@ -52,7 +52,7 @@ impl Module for Tempfile {
             None => host.variable("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from),
         };
         let plan = Plan::unchanged().set("path", rplay_wire::Value::Null);
-        Ok(plan.change(Change::new(format!("make a temporary {}", self.state.word()), move |_, data| {
+        Ok(plan.change(Change::new(format!("create a temporary {}", self.state.word()), move |_, data| {
             let mut name = crate::system::scratch::Builder::new();
             name.prefix(&self.prefix).suffix(&self.suffix).rand_bytes(8);
             let made = match self.state {
@@ -63,7 +63,7 @@ impl Module for Tempfile {
                     name.permissions(Permissions::from_mode(0o700)).tempdir_in(&folder).map(|made| made.keep())
                 }
             };
-            let made = made.map_err(|error| io_failure("make something in", &folder, &error).arg("path"))?;
+            let made = made.map_err(|error| io_failure("create a file in", &folder, &error).arg("path"))?;
             data.extend(data! { "path" => paths::text(&made) });
             data.extend(describe(&made));
             Ok(())

@@ -1,4 +1,4 @@
-//! unarchive: unpacks archives, with the host's own tar and unzip.
+//! unarchive: unpacks archives with the host's tar and unzip.
 
 use std::{
     io::Read,
@@ -24,30 +24,30 @@ use crate::{
 };
 
 args! {
-    /// Unpacks an archive (tar with any compression the host knows, zip) into a folder of the host.
+    /// Unpacks an archive (zip, or tar with any compression that the host supports) into a directory on the host.
     pub struct Unarchive {
         ..attributes: Attributes,
         /// The archive: on the controller, or on the host with `remote_src`.
         src: Text,
-        /// The folder to unpack it into; it must be there.
+        /// The directory to unpack into; it must exist.
         dest: PathArg,
         /// Whether the archive is on the host.
         remote_src: Flag = Flag(false),
-        /// An older way to write the opposite of `remote_src`.
+        /// Obsolete: the opposite of `remote_src`.
         copy: Option<Flag>,
         /// A path; if it exists, nothing is unpacked.
         creates: Option<PathArg>,
-        /// Files that are left out.
+        /// Files to exclude.
         exclude: Vec<Text> = Vec::new(),
         /// The only files to unpack.
         include: Vec<Text> = Vec::new(),
-        /// More options for tar or unzip.
+        /// Additional options for tar or unzip.
         extra_opts: Vec<Text> = Vec::new(),
-        /// Whether files that are newer than those in the archive stay.
+        /// Whether to keep files that are newer than those in the archive.
         keep_newer: Flag = Flag(false),
-        /// Whether the names of the files are part of the result.
+        /// Whether to return the file names.
         list_files: Flag = Flag(false),
-        /// Whether the controller decrypts an archive that is kept in a vault.
+        /// Whether the controller decrypts a vaulted archive.
         decrypt: Flag = Flag(true),
         /// Whether the certificate of the server must be valid that `src` is fetched from.
         validate_certs: Flag = Flag(true),
@@ -84,7 +84,7 @@ impl Module for Unarchive {
         let job = Job { dest: dest.clone(), archive, asked: self.clone() };
         let names = job.names(host)?;
         let wanted = self.attributes.resolve()?;
-        // tar does not unpack what leads out of the folder, and nothing there is touched afterwards.
+        // tar does not unpack names that lead out of the directory, so those files are not touched afterwards.
         let is_within = |name: &&String| !Path::new(name).components().any(|part| part == Component::ParentDir);
         let places: Vec<PathBuf> = names.iter().filter(is_within).map(|name| dest.join(name)).collect();
         let mut data = data! {
@@ -167,7 +167,7 @@ impl Unarchive {
 
 enum Source {
     Path(PathBuf),
-    /// Goes away with the plan.
+    /// Removed with the plan.
     Temporary(crate::system::scratch::TempPath),
 }
 
@@ -191,7 +191,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// By the first bytes; what has no known ones is taken for a plain tar.
+    /// Determined by the first bytes; anything unknown is treated as plain tar.
     fn of(start: &[u8]) -> Kind {
         let starts: [(&[u8], Kind); 6] = [
             (b"PK\x03\x04", Kind::Zip),
@@ -204,10 +204,10 @@ impl Kind {
         starts.iter().find(|(magic, _)| start.starts_with(magic)).map_or(Kind::Tar, |(_, kind)| *kind)
     }
 
-    /// What Ansible calls it in results.
+    /// Ansible's name in results.
     fn handler(self) -> &'static str {
         match self {
-            // Its handler for plain tar takes these too, before the ones made for them are asked.
+            // Ansible's handler for plain tar accepts these before the specific ones are tried.
             Kind::Tar | Kind::Bzip2 | Kind::Xz => "TarArchive",
             Kind::Gzip => "TgzArchive",
             Kind::Zstd => "TarZstdArchive",
@@ -250,7 +250,7 @@ struct Job {
 }
 
 impl Job {
-    /// tar with what all of its uses have in common.
+    /// tar with its common options.
     fn tar(&self, host: &Host, action: &str) -> Result<Program, Failure> {
         let mut tool = host.required_program(if host.has_program("gtar") { "gtar" } else { "tar" })?;
         tool = tool.arg(action).option("-C", Some(paths::text(&self.dest)));
@@ -279,7 +279,7 @@ impl Job {
         Ok(all.into_iter().filter(|entry| self.is_chosen(&entry.name)).collect())
     }
 
-    /// The names of what is unpacked, relative to the folder.
+    /// The names of the unpacked files, relative to the directory.
     fn names(&self, host: &Host) -> Result<Vec<String>, Failure> {
         if self.archive.kind == Kind::Zip {
             return Ok(self.entries()?.into_iter().map(|entry| entry.name).collect());
@@ -300,7 +300,7 @@ impl Job {
         Ok(names.filter(|name| !name.is_empty()).map(str::to_owned).collect())
     }
 
-    /// Whether the folder holds already what would be unpacked.
+    /// Whether the directory already contains what would be unpacked.
     fn is_unpacked(&self, host: &Host) -> Result<bool, Failure> {
         if self.archive.kind == Kind::Zip {
             let with_mode = self.asked.attributes.mode.is_none();
@@ -314,7 +314,7 @@ impl Job {
         }
         let attributes = &self.asked.attributes;
         let is_root = machine::geteuid().is_root();
-        // What is set anyway, or cannot be, is no difference.
+        // Attributes that are set anyway, or cannot be set, are not differences.
         let is_nothing = |line: &str| {
             line.is_empty()
                 || line.ends_with("Uid differs") && (attributes.owner.is_some() || !is_root)

@@ -1,4 +1,4 @@
-//! `hostname`: what the host calls itself, now and after the next boot.
+//! `hostname`: the name of the host, now and after the next boot.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 choice! {
-    /// How the name is kept.
+    /// How the name is stored.
     pub enum Use {
         Systemd = "systemd",
         File = "debian" | "generic" | "redhat",
@@ -25,7 +25,7 @@ args! {
     pub struct Hostname {
         /// The name.
         name: Text,
-        /// How it is kept; found out by itself.
+        /// How the name is stored; detected by default.
         r#use: Option<Use>,
     }
 }
@@ -65,7 +65,7 @@ impl Module for Hostname {
         let diff =
             Diff { before: format!("hostname = {now}\n"), after: format!("hostname = {name}\n"), ..Diff::default() };
         if systemd {
-            let change = Change::new(format!("name the host {name}"), move |host, _| {
+            let change = Change::new(format!("set the host name to {name}"), move |host, _| {
                 let done = host.program("hostnamectl").args(["set-hostname", "--", &name]).untranslated().run()?;
                 done.success("cannot set the host's name").map(|_| ())
             });
@@ -74,7 +74,7 @@ impl Module for Hostname {
         let content = Content::Bytes(format!("{name}\n").into_bytes());
         plan = Placement::plain(FILE, content).plan(host, plan)?;
         if now != name {
-            let change = Change::new(format!("name the host {name}"), move |_, _| {
+            let change = Change::new(format!("set the host name to {name}"), move |_, _| {
                 machine::sethostname(&name)
                     .map_err(|error| Failure::new(format!("cannot set the host's name: {error}")))
             });

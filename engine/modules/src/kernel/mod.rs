@@ -1,4 +1,4 @@
-//! Modules for what the kernel holds: host name, loaded modules, mounts, parameters, SELinux.
+//! Modules for the kernel: host name, kernel modules, mounts, parameters, SELinux.
 
 pub(crate) mod hostname;
 pub(crate) mod modprobe;

@@ -1,4 +1,4 @@
-//! `modprobe`: a module of the kernel, now and after the next boot.
+//! `modprobe`: a kernel module, now and after the next boot.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 choice! {
-    /// Whether it is loaded.
+    /// Whether the module is loaded.
     pub enum State {
         Present = "present",
         Absent = "absent",
@@ -23,9 +23,9 @@ choice! {
 }
 
 choice! {
-    /// Whether it is loaded at boot.
+    /// Whether the module is loaded at boot.
     pub enum Persistent {
-        /// As it is.
+        /// No change.
         Disabled = "disabled",
         Present = "present",
         Absent = "absent",
@@ -33,15 +33,15 @@ choice! {
 }
 
 args! {
-    /// Loads and unloads a module of the kernel.
+    /// Loads and unloads a kernel module.
     pub struct Modprobe {
         /// The module.
         name: Text,
         /// Its parameters: `numdummies=2`.
         params: Option<Text>,
-        /// Whether it is loaded.
+        /// Whether the module should be loaded.
         state: State = State::Present,
-        /// Whether it is loaded at boot.
+        /// Whether the module should be loaded at boot.
         persistent: Persistent = Persistent::Disabled,
     }
 }
@@ -50,7 +50,7 @@ impl Module for Modprobe {
     fn check(&self) -> Result<(), ArgFault> {
         let good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if self.name.is_empty() || self.name.starts_with(['-', '.']) || !self.name.chars().all(good) {
-            return Err(ArgFault::new("name", format!("`{}` is not the name of a module", self.name)));
+            return Err(ArgFault::new("name", format!("`{}` is not a valid module name", self.name)));
         }
         Ok(())
     }
@@ -82,7 +82,7 @@ impl Module for Modprobe {
 }
 
 impl Modprobe {
-    /// `modules-load.d` names what is loaded at boot, `modprobe.d` holds parameters.
+    /// `modules-load.d` lists modules to load at boot, `modprobe.d` contains parameters.
     fn plan_boot(&self, etc: &Path, mut plan: Plan, host: &Host) -> Result<Plan, Failure> {
         let name = &self.name;
         let is_name = |line: &str| same(line.trim(), name);
@@ -101,7 +101,7 @@ impl Modprobe {
             (etc.join("modules-load.d"), wanted[0], &is_name as &dyn Fn(&str) -> bool),
             (etc.join("modprobe.d"), wanted[1], &is_options),
         ];
-        // Parameters that are kept stay unless the task names some, be they none.
+        // Stored parameters are kept unless the task sets parameters, even empty ones.
         let keeps_options = self.persistent == Persistent::Present && self.params.is_none();
         for (folder, line, is_it) in folders.into_iter().take(if keeps_options { 1 } else { 2 }) {
             let mut is_there = false;
@@ -112,7 +112,7 @@ impl Modprobe {
                 let Some(text) = text::read(&file)? else { continue };
                 let keeps = |present: &&str| !is_it(present) || line.is_some_and(|line| present.trim() == line);
                 is_there |= text.lines().any(|present| is_it(present) && keeps(&present));
-                // Other parameters than those asked for, or the module at all.
+                // Removes lines with other parameters, or all lines of the module.
                 let left = text.lines().filter(keeps).map(|line| format!("{line}\n")).collect::<String>();
                 if text.lines().any(|present| !keeps(&present)) {
                     plan = match left.trim().is_empty() && line.is_none() {
@@ -132,7 +132,7 @@ impl Modprobe {
     }
 }
 
-/// To the kernel `-` and `_` are the same.
+/// The kernel treats `-` and `_` alike.
 fn same(one: &str, other: &str) -> bool {
     one.replace('-', "_") == other.replace('-', "_")
 }

@@ -1,4 +1,4 @@
-//! `mount`: what is mounted where, now and after the next boot.
+//! `mount`: mounts, now and after the next boot.
 
 mod fstab;
 
@@ -21,49 +21,49 @@ use crate::{
 use fstab::{Entry, Fstab};
 
 choice! {
-    /// What is wanted of a mount point.
+    /// The desired state of a mount point.
     pub enum State {
-        /// In fstab, and mounted.
+        /// In fstab and mounted.
         Mounted = "mounted",
         /// In fstab.
         Present = "present",
-        /// Not mounted; fstab stays as it is.
+        /// Not mounted; fstab is unchanged.
         Unmounted = "unmounted",
-        /// Not mounted, not in fstab, and the folder removed.
+        /// Not mounted, not in fstab, and the directory is removed.
         Absent = "absent",
         /// Not in fstab.
         AbsentFromFstab = "absent_from_fstab",
-        /// Mounted anew.
+        /// Remounted.
         Remounted = "remounted",
-        /// Mounted, without fstab.
+        /// Mounted without an entry in fstab.
         Ephemeral = "ephemeral",
     }
 }
 
 args! {
-    /// Mounts and unmounts filesystems, and keeps fstab.
+    /// Mounts and unmounts file systems, and maintains fstab.
     pub struct Mount {
         /// The mount point.
         path: PathArg | "name",
-        /// The device, image or remote folder.
+        /// The device, image or remote directory.
         src: Option<Text>,
-        /// The kind of filesystem: `ext4`, `nfs`, `none`.
+        /// The type of the file system: `ext4`, `nfs`, `none`.
         fstype: Option<Text>,
-        /// Options: `defaults,noatime`. Those in the table stay if none are given.
+        /// Mount options: `defaults,noatime`. By default, options in the table are kept.
         opts: Option<Text>,
-        /// Do not show the options: they hold a password.
+        /// Do not show the options, for example because they contain a password.
         opts_no_log: Flag = Flag(false),
-        /// Whether dump(8) saves it; 0 for a new entry.
+        /// Whether dump(8) backs it up; 0 for a new entry.
         dump: Option<Text>,
-        /// The order in which it is checked at boot, 0 for not at all; 0 for a new entry.
+        /// The order of checks at boot, 0 for none; 0 for a new entry.
         passno: Option<Text>,
-        /// What is wanted of it.
+        /// The desired state.
         state: State,
-        /// The table; `/etc/fstab` if not given.
+        /// The table; `/etc/fstab` by default.
         fstab: Option<Text>,
         /// Whether it is mounted at boot: `false` adds the option `noauto`.
         boot: Flag = Flag(true),
-        /// Keep the table that is replaced.
+        /// Keep a copy of the previous table.
         backup: Flag = Flag(false),
     }
 }
@@ -92,7 +92,7 @@ impl Module for Mount {
         ];
         for (name, value) in words {
             if value.is_some_and(|value| value.contains(char::is_whitespace)) {
-                return Err(ArgFault::new(name, "must not hold spaces"));
+                return Err(ArgFault::new(name, "must not contain spaces"));
             }
         }
         Ok(())
@@ -131,7 +131,7 @@ impl Module for Mount {
         }
         let is_swap = self.fstype.as_deref() == Some("swap");
         let is_new = edited.text() != text;
-        // Unmounted first, so that fstab still says how.
+        // Unmounted first, while fstab still has the entry.
         if matches!(self.state, State::Absent | State::Unmounted) && mounted.is_some() {
             plan = plan.change(run(format!("unmount {}", point.display()), "umount", vec![paths::text(&point)]));
         }
@@ -193,7 +193,7 @@ impl Module for Mount {
 }
 
 impl Mount {
-    /// The entry that is wanted. What the task does not name stays as the table has it.
+    /// The desired entry. Fields that the task does not set are kept.
     fn entry(&self, point: &Path, table: &Fstab) -> Option<Entry> {
         let (source, kind) = (self.src.clone()?, self.fstype.clone()?);
         let blank = Entry {
@@ -217,7 +217,7 @@ impl Mount {
         })
     }
 
-    /// By the table, if it is in one; helpers such as mount.nfs look there too.
+    /// Mounts by the table, if it has an entry; helpers such as mount.nfs read it too.
     fn mount(&self, entry: &Entry) -> Change {
         let mut args = Vec::new();
         if self.state == State::Ephemeral {

@@ -1,4 +1,4 @@
-//! `reboot`: what the controller asks of the host before and after a restart.
+//! `reboot`: the calls to the host before and after a restart.
 
 use rplay_wire::Failure;
 
@@ -10,41 +10,41 @@ use crate::{
 };
 
 choice! {
-    /// What the controller asks for; it does the waiting.
+    /// The step that the controller requests; the controller does the waiting.
     pub enum Step {
-        /// Which boot the host is in.
+        /// Read the host's boot ID.
         Look = "look",
-        /// To restart.
+        /// Restart.
         Begin = "begin",
-        /// Whether it is in another boot, and ready.
+        /// Check for another boot ID, and readiness.
         Verify = "verify",
     }
 }
 
 args! {
-    /// Restarts the host and waits until it is back.
+    /// Restarts the host and waits until it is ready again.
     pub struct Reboot {
-        /// A command that prints something else after each boot.
+        /// A command whose output differs after each boot.
         boot_time_command: Text = "cat /proc/sys/kernel/random/boot_id".to_owned(),
-        /// Has no effect, with a warning: a try to connect takes as long as for every other task.
+        /// Has no effect, with a warning: the connection timeout is the same as for other tasks.
         connect_timeout: Option<i64>,
-        /// What users of the host are told.
+        /// The message for users of the host.
         msg: Text = "Reboot initiated by Ansible".to_owned(),
-        /// Seconds to wait before the host is first looked for.
+        /// Seconds to wait before the host is first contacted.
         post_reboot_delay: i64 = 0,
-        /// Seconds before the restart; whole minutes of them count.
+        /// Seconds before the restart, rounded down to minutes.
         pre_reboot_delay: i64 = 0,
-        /// The command that restarts the host, in place of shutdown(8).
+        /// The restart command, instead of shutdown(8).
         reboot_command: Option<Text>,
-        /// Seconds that the restart may take.
+        /// Timeout of the restart in seconds.
         reboot_timeout: i64 = 600,
-        /// The folders where shutdown is looked for.
+        /// The directories to search for shutdown.
         search_paths: Vec<Text> =
             ["/sbin", "/bin", "/usr/sbin", "/usr/bin", "/usr/local/sbin"].map(str::to_owned).to_vec(),
-        /// A command that succeeds once the host is ready.
+        /// A command that succeeds when the host is ready.
         test_command: Text = "whoami".to_owned(),
         _step: Step = Step::Look,
-        /// What `boot_time_command` printed before.
+        /// The output of `boot_time_command` before the restart.
         _before: Option<Text>,
     }
 }
@@ -70,7 +70,7 @@ impl Module for Reboot {
                 let change = Change::new("restart the host", move |host, _| {
                     let done = self.restart(host)?.run()?;
                     match done.rc {
-                        // shutdown may end itself with all other processes.
+                        // shutdown may kill its own process too.
                         0 | -15 => Ok(()),
                         _ => Err(said(&done, "Reboot command failed. Error was: ")),
                     }
@@ -84,8 +84,7 @@ impl Module for Reboot {
                 let tested = shell(host, &self.test_command).run()?;
                 match tested.rc {
                     0 if self.connect_timeout.is_some() => {
-                        Ok(Plan::unchanged()
-                            .warn("`connect_timeout` has no effect: the setting `timeout` is what counts"))
+                        Ok(Plan::unchanged().warn("`connect_timeout` has no effect: the setting `timeout` applies"))
                     }
                     0 => Ok(Plan::unchanged()),
                     _ => Err(said(&tested, "Test command failed: ")),

@@ -1,4 +1,4 @@
-//! `seboolean`: a switch of the SELinux policy.
+//! `seboolean`: an SELinux boolean.
 
 use std::path::Path;
 
@@ -10,15 +10,15 @@ use crate::{
 };
 
 args! {
-    /// Turns a switch of the SELinux policy on or off.
+    /// Turns an SELinux boolean on or off.
     pub struct SeBoolean {
-        /// The switch: `httpd_can_network_connect`.
+        /// The boolean: `httpd_can_network_connect`.
         name: Text,
         /// On or off.
         state: Flag,
-        /// Keep it so after the next boot.
+        /// Keep the value after the next boot.
         persistent: Flag = Flag(false),
-        /// Try even where SELinux is disabled, as in an image that is being built.
+        /// Try even if SELinux is disabled, as in an image that is being built.
         ignore_selinux_state: Flag = Flag(false),
     }
 }
@@ -27,7 +27,7 @@ impl Module for SeBoolean {
     fn check(&self) -> Result<(), ArgFault> {
         let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if self.name.is_empty() || !self.name.chars().all(good) {
-            return Err(ArgFault::new("name", format!("`{}` is not the name of a switch", self.name)));
+            return Err(ArgFault::new("name", format!("`{}` is not a valid SELinux boolean name", self.name)));
         }
         Ok(())
     }
@@ -40,7 +40,7 @@ impl Module for SeBoolean {
         let is_enabled = Path::new("/sys/fs/selinux/enforce").exists();
         if !is_enabled && !self.ignore_selinux_state.0 {
             return Err(Failure::new("SELinux is disabled on this host.")
-                .help("leave the task out there with `when: ansible_facts.selinux.status == 'enabled'`"));
+                .help("skip the task with `when: ansible_facts.selinux.status == 'enabled'`"));
         }
         let now = match host.program("getsebool").arg(&self.name).untranslated().run() {
             Ok(done) if done.rc == 0 => current(&done.stdout),
@@ -68,7 +68,7 @@ impl Module for SeBoolean {
                 let program = host.program("setsebool").untranslated();
                 let program = if self.persistent.0 { program.arg("-P") } else { program };
                 let done = program.args([self.name.as_str(), word(wanted)]).run()?;
-                // It exits with 0 when the policy's store cannot be written.
+                // It exits with 0 even if the policy store is not writable.
                 if done.stderr.contains("Could not change") {
                     return Err(done.failure(&format!("cannot {what}")));
                 }
@@ -80,8 +80,7 @@ impl Module for SeBoolean {
 }
 
 impl SeBoolean {
-    /// How the switch will be after the next boot; `None` if that cannot be seen, and then it is set once
-    /// more, after which it can.
+    /// The value after the next boot; `None` if it cannot be determined. It is then set again, after which it can.
     fn kept(&self, host: &Host) -> Result<Option<bool>, Failure> {
         if host.has_program("semanage") {
             let done = host.program("semanage").args(["boolean", "-l"]).untranslated().run()?;
@@ -89,7 +88,7 @@ impl SeBoolean {
                 return Ok(Some(on));
             }
         }
-        // Where libsemanage keeps them: of old, and since its version 2.4.
+        // The directories of libsemanage: before and since version 2.4.
         for pattern in ["/etc/selinux/*/modules/active/booleans.local", "/var/lib/selinux/*/active/booleans.local"] {
             for path in crate::system::glob::matching(Path::new(pattern)) {
                 let text = crate::system::regular::read_to_string(path).unwrap_or_default();
@@ -111,7 +110,7 @@ fn current(said: &str) -> Option<bool> {
     }
 }
 
-/// `httpd_can_network_connect (off , on) Allow ...`: now, and after the next boot.
+/// `httpd_can_network_connect (off , on) Allow ...`: the current value, and that after the next boot.
 fn kept_of(list: &str, name: &str) -> Option<bool> {
     list.lines().find_map(|line| {
         let (found, rest) = line.split_once(char::is_whitespace)?;

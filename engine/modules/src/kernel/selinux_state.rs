@@ -1,4 +1,4 @@
-//! `selinux`: whether SELinux enforces its policy, now and after the next boot.
+//! `selinux`: the SELinux mode, now and after the next boot.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 choice! {
-    /// What SELinux does.
+    /// The SELinux mode.
     pub enum State {
         Disabled = "disabled",
         Enforcing = "enforcing",
@@ -24,13 +24,13 @@ choice! {
 }
 
 args! {
-    /// Sets whether SELinux enforces its policy, now and after the next boot.
+    /// Sets the SELinux mode, now and for the next boot.
     pub struct Selinux {
-        /// What it does.
+        /// The mode.
         state: State,
         /// The policy: `targeted`, `mls`; required unless `state` is `disabled`.
         policy: Option<Text>,
-        /// The file that is read at boot.
+        /// The configuration file.
         configfile: PathArg | "conf" | "file" = PathArg("/etc/selinux/config".to_owned()),
         /// Not supported.
         update_kernel_param: Flag = Flag(false),
@@ -40,7 +40,9 @@ args! {
 impl Module for Selinux {
     fn check(&self) -> Result<(), ArgFault> {
         if self.update_kernel_param.0 {
-            return Err(ArgFault::new("update_kernel_param", "is not supported").help("run `grubby` by `command`"));
+            return Err(
+                ArgFault::new("update_kernel_param", "is not supported").help("run `grubby` with the module command")
+            );
         }
         if self.state != State::Disabled && self.policy.is_none() {
             return Err(ArgFault::new("policy", "is required if state is not 'disabled'"));
@@ -56,7 +58,7 @@ impl Module for Selinux {
             Err(error) => {
                 return Err(Failure::new(format!("Unable to find file {}: {error}", path.display()))
                     .arg("configfile")
-                    .help("is SELinux installed on this host?"));
+                    .help("SELinux may not be installed on this host"));
             }
         };
         let runtime = runtime(Path::new("/sys/fs/selinux/enforce"));
@@ -64,7 +66,7 @@ impl Module for Selinux {
     }
 }
 
-/// What SELinux does now.
+/// The current mode.
 fn runtime(enforce: &Path) -> State {
     match crate::system::regular::read_to_string(enforce).as_deref().map(str::trim) {
         Ok("1") => State::Enforcing,
@@ -95,7 +97,7 @@ impl Selinux {
             ));
             edited = with_setting(&edited, "SELINUX", self.state.word());
         }
-        // Enabling and disabling altogether happen at boot only.
+        // Enabling and disabling SELinux requires a reboot.
         let reboot = (runtime == State::Disabled) != (self.state == State::Disabled);
         let mut plan = Plan::unchanged()
             .set("configfile", paths::text(path))
@@ -115,7 +117,7 @@ impl Selinux {
                     .arg(value)
                     .untranslated()
                     .run()?
-                    .success("cannot set SELinux' state")
+                    .success("cannot set the SELinux mode")
                     .map(|_| ())
             }));
         }

@@ -1,4 +1,4 @@
-//! `sysctl`: a kernel setting, now and after the next boot.
+//! `sysctl`: a kernel parameter, now and after the next boot.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 choice! {
-    /// Whether the setting is to be in the file.
+    /// Whether the setting should be in the file.
     pub enum State {
         Present = "present",
         Absent = "absent",
@@ -25,21 +25,21 @@ choice! {
 }
 
 args! {
-    /// Sets a kernel setting in a file that is read at boot, and at once.
+    /// Sets a kernel parameter in a file that is read at boot, and immediately.
     pub struct Sysctl {
-        /// The setting: `net.ipv4.ip_forward`.
+        /// The parameter: `net.ipv4.ip_forward`.
         name: Text | "key",
         /// Its value; `yes` and `no` stand for 1 and 0.
         value: Option<Text> | "val",
-        /// Whether it is to be in the file.
+        /// Whether the setting should be in the file.
         state: State = State::Present,
         /// The file.
         sysctl_file: PathArg = PathArg("/etc/sysctl.conf".to_owned()),
-        /// Have the file read when something changed.
+        /// Reload the file after changes.
         reload: Flag = Flag(true),
-        /// Set it at once too, if the kernel has another value.
+        /// Also set it immediately, if the kernel has another value.
         sysctl_set: Flag = Flag(false),
-        /// Go on when the kernel knows a setting of the file not.
+        /// Ignore unknown parameters in the file.
         ignoreerrors: Flag = Flag(false),
     }
 }
@@ -47,7 +47,7 @@ args! {
 impl Module for Sysctl {
     fn check(&self) -> Result<(), ArgFault> {
         if self.name.trim().is_empty() || self.name.contains(['\n', '=']) || self.name.contains("..") {
-            return Err(ArgFault::new("name", format!("`{}` is not the name of a kernel setting", self.name)));
+            return Err(ArgFault::new("name", format!("`{}` is not a valid kernel parameter name", self.name)));
         }
         if self.state == State::Present && self.value.as_deref().is_none_or(|value| value.trim().is_empty()) {
             return Err(ArgFault::new("value", "state is present but all of the following are missing: value"));
@@ -58,13 +58,13 @@ impl Module for Sysctl {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let name = self.name.trim().to_owned();
         let value = plain(self.value.as_deref().unwrap_or_default());
-        // A link (Debian keeps one in /etc/sysctl.d) stays one.
+        // A link (Debian has one in /etc/sysctl.d) is kept.
         let path = paths::real(&self.sysctl_file.on(host));
         let present = text::read(&path)?.unwrap_or_default();
         let text = edited(&present, &name, (self.state == State::Present).then_some(&value));
         let mut plan = Plan::unchanged();
         if !path.parent().is_some_and(|folder| folder.is_dir()) && host.check {
-            plan = plan.assumption(format!("the folder of {}", path.display()));
+            plan = plan.assumption(format!("the directory of {}", path.display()));
         }
         if text != present {
             plan = Placement::plain(&path, Content::Bytes(text::encode(&text))).plan(host, plan)?;
@@ -91,11 +91,11 @@ impl Module for Sysctl {
         }
         if self.reload.0 && !plan.changes.is_empty() {
             let ignore = self.ignoreerrors.0;
-            let reload = Change::new(format!("read {} anew", path.display()), move |host, _| {
+            let reload = Change::new(format!("reload {}", path.display()), move |host, _| {
                 let program = host.program("sysctl").untranslated();
                 let program = if ignore { program.arg("-e") } else { program };
                 let done = program.arg("-p").arg(&path).run()?;
-                // Older ones exit with 0 although a setting was refused.
+                // Old versions exit with 0 even if a parameter was rejected.
                 let is_refused = done.rc != 0 || (!ignore && refused(&done.stderr));
                 if is_refused { Err(done.failure("Failed to reload sysctl").arg("reload")) } else { Ok(()) }
             });
@@ -105,7 +105,7 @@ impl Module for Sysctl {
     }
 }
 
-/// Words for true and false are 1 and 0 to the kernel.
+/// The kernel uses 1 and 0 for true and false.
 fn plain(value: &str) -> String {
     match value.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" | "on" | "true" | "t" => "1".to_owned(),
@@ -118,7 +118,7 @@ fn same(one: &str, other: &str) -> bool {
     one.split_whitespace().eq(other.split_whitespace())
 }
 
-/// `net.ipv4.ip_forward` as a file; slashes instead of dots leave dots for names of interfaces.
+/// The file of `net.ipv4.ip_forward`; with slashes as separators, dots belong to interface names.
 fn kernel_file(name: &str) -> PathBuf {
     let first = name.find(['.', '/']).and_then(|at| name.get(at..=at));
     let below = match first {
@@ -141,7 +141,7 @@ fn refused(stderr: &str) -> bool {
         .any(|sign| stderr.to_ascii_lowercase().contains(&sign.to_ascii_lowercase()))
 }
 
-/// The file with `name=value`, once, where it stood first or at the end; `None` takes it out.
+/// The text with `name=value` once, at its first position or at the end; `None` removes it.
 fn edited(text: &str, name: &str, value: Option<&String>) -> String {
     let is_it = |line: &str| {
         let bare = line.trim_start();
@@ -163,7 +163,7 @@ fn edited(text: &str, name: &str, value: Option<&String>) -> String {
     if !edited.is_empty() {
         edited.push('\n');
     }
-    // A file without its last newline, and nothing to change in it, stays so.
+    // A file without a final newline, and without changes, is kept as it is.
     if edited.trim_end_matches('\n') == text.trim_end_matches('\n') { text.to_owned() } else { edited }
 }
 

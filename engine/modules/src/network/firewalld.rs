@@ -1,4 +1,4 @@
-//! `firewalld`: what the firewall lets in, now and after the next boot.
+//! `firewalld`: firewall rules, now and after the next boot.
 
 mod rule;
 
@@ -14,7 +14,7 @@ use crate::{
 use rule::Rule;
 
 choice! {
-    /// Whether something is let in; `present` and `absent` are for zones and their targets.
+    /// Whether something is allowed; `present` and `absent` are for zones and their targets.
     pub enum State {
         Enabled = "enabled",
         Disabled = "disabled",
@@ -24,7 +24,7 @@ choice! {
 }
 
 choice! {
-    /// What happens to what no rule is about.
+    /// What happens to packets that no rule matches.
     pub enum Target {
         Default = "default",
         Accept = "ACCEPT",
@@ -34,43 +34,43 @@ choice! {
 }
 
 args! {
-    /// Opens and closes the firewall, by firewall-cmd.
+    /// Configures the firewall with firewall-cmd.
     pub struct Firewalld {
-        /// Whether it is let in.
+        /// Whether to allow it.
         state: State,
-        /// A service that firewalld knows: `http`.
+        /// A firewalld service: `http`.
         service: Option<Text>,
         /// A port or a range: `8080/tcp`, `6000-6100/udp`.
         port: Option<Text>,
         /// A protocol: `icmp`, `vrrp`.
         protocol: Option<Text>,
-        /// Ports that are passed on: `port`, `proto`, `toport`, `toaddr`.
+        /// Forwarded ports: `port`, `proto`, `toport`, `toaddr`.
         port_forward: Option<Vec<Map>>,
-        /// A rule in firewalld's own language.
+        /// A rule in firewalld's rich language.
         rich_rule: Option<Text>,
-        /// A network that belongs to the zone.
+        /// A source network of the zone.
         source: Option<Text>,
-        /// A network interface that belongs to the zone.
+        /// A network interface of the zone.
         interface: Option<Text>,
-        /// A kind of ICMP message that is refused.
+        /// A type of ICMP message to block.
         icmp_block: Option<Text>,
-        /// Whether `icmp_block` names what is let in instead.
+        /// Whether to invert `icmp_block`, so that it lists allowed types.
         icmp_block_inversion: Option<Flag>,
-        /// Whether the zone hides what is behind it.
+        /// Whether the zone uses masquerading.
         masquerade: Option<Flag>,
-        /// Whether the zone passes packets between its interfaces.
+        /// Whether the zone forwards packets between its interfaces.
         forward: Option<Flag>,
-        /// What happens to what no rule is about.
+        /// What happens to packets that no rule matches.
         target: Option<Target>,
-        /// The zone; firewalld's default zone if not given.
+        /// The zone; by default firewalld's default zone.
         zone: Option<Text>,
-        /// After the next boot.
+        /// Change the permanent configuration.
         permanent: Flag = Flag(false),
-        /// Now; so too if `permanent` is not set.
+        /// Change the running configuration; the default unless `permanent` is set.
         immediate: Flag = Flag(false),
-        /// Seconds for which it holds, if it is only for now.
+        /// Seconds after which a non-permanent change expires.
         timeout: u64 = 0,
-        /// Change the configuration although firewalld does not run.
+        /// Change the configuration even if firewalld is not running.
         offline: Flag = Flag(false),
     }
 }
@@ -81,7 +81,7 @@ impl Module for Firewalld {
         let about_zone = rules.is_empty() && self.zone.is_some();
         match rules.as_slice() {
             [] if !about_zone => {
-                return Err(ArgFault::new("state", "says what to do, but not with what")
+                return Err(ArgFault::new("state", "needs something to change")
                     .help("name a service, port, protocol, port_forward, rich_rule, source, interface, icmp_block, masquerade, forward, target or zone"));
             }
             [first, second, ..] if first.argument != second.argument => {
@@ -104,7 +104,7 @@ impl Module for Firewalld {
                 "must be true for a zone or its target: they cannot be changed for now only",
             )),
             _ if self.timeout > 0 && self.permanent.0 => {
-                Err(ArgFault::new("timeout", "is for changes that are not permanent"))
+                Err(ArgFault::new("timeout", "applies only to non-permanent changes"))
             }
             _ => Ok(()),
         }
@@ -120,7 +120,9 @@ impl Module for Firewalld {
         };
         let immediate = (self.immediate.0 || !self.permanent.0) && firewall.runs;
         if !firewall.runs && !self.permanent.0 {
-            return Err(Failure::new("firewalld does not run: only permanent changes can be made").arg("permanent"));
+            return Err(
+                Failure::new("firewalld is not running, so only permanent changes are possible").arg("permanent")
+            );
         }
         let mut plan = Plan::unchanged();
         let mut said = Vec::new();
@@ -146,11 +148,11 @@ impl Module for Firewalld {
                 match rule.is_set(&firewall, &scope, host)? {
                     Ok(is_set) if is_set == wanted => continue,
                     Ok(_) => {}
-                    // What an earlier task would have made known is not known yet.
+                    // Something that an earlier task would have defined is not known yet.
                     Err(done) if host.check => plan = plan.warn(format!("check mode: {}", done.stderr.trim())),
                     Err(done) => {
                         return Err(done
-                            .failure(&format!("cannot ask the firewall about {}", rule.shown))
+                            .failure(&format!("cannot query the firewall about {}", rule.shown))
                             .arg(rule.argument));
                     }
                 }
@@ -189,23 +191,23 @@ impl Firewalld {
     }
 }
 
-/// Where a rule holds.
+/// The scope of a rule.
 #[derive(Clone)]
 struct Scope {
     permanent: bool,
     zone: Option<String>,
-    /// Seconds; 0 for ever.
+    /// Seconds; 0 for no limit.
     timeout: u64,
 }
 
-/// firewall-cmd, or firewall-offline-cmd where firewalld does not run.
+/// firewall-cmd, or firewall-offline-cmd if firewalld is not running.
 #[derive(Clone)]
 struct Firewall {
     runs: bool,
 }
 
 impl Firewall {
-    /// `None` if firewalld does not run, or is not there, and nothing can be done without it.
+    /// `None` if firewalld is not running or not installed, and nothing can be done without it.
     fn find(host: &Host, offline: bool) -> Result<Option<Self>, Failure> {
         if host.has_program("firewall-cmd") && host.program("firewall-cmd").arg("--state").run()?.rc == 0 {
             return Ok(Some(Firewall { runs: true }));
@@ -216,7 +218,7 @@ impl Firewall {
     fn ask<S: AsRef<str>>(&self, host: &Host, args: &[S]) -> Result<Output, Failure> {
         let args = args.iter().map(AsRef::as_ref);
         let program = host.program(if self.runs { "firewall-cmd" } else { "firewall-offline-cmd" }).untranslated();
-        // Offline everything is permanent, and saying so is an error.
+        // Offline, everything is permanent, and the option is an error.
         program.args(args.filter(|arg| self.runs || *arg != "--permanent")).run()
     }
 }
@@ -230,7 +232,7 @@ fn step(shown: &str, before: bool, after: bool) -> Diff {
     }
 }
 
-/// A text of a forwarded port's description.
+/// A text field of a forwarded port.
 fn text(map: &Map, key: &str) -> Result<Option<String>, String> {
     map.get(key).filter(|value| **value != rplay_wire::Value::Null).map(Text::parse).transpose()
 }

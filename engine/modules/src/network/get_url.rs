@@ -1,4 +1,4 @@
-//! `get_url`: a file from the net.
+//! `get_url`: downloads a file.
 
 use std::{
     io,
@@ -27,20 +27,20 @@ use crate::{
 };
 
 args! {
-    /// Fetches a file by http or https onto the host.
+    /// Downloads a file to the host by HTTP or HTTPS.
     pub struct GetUrl {
         ..web: Web,
         ..attributes: Attributes,
-        /// The file, or a folder in which it gets the name it has on the server.
+        /// The file, or a directory in which it gets its name from the server.
         dest: PathArg,
-        /// What the content's digest must be: `sha256:HEX`, or `sha256:URL` of a list of digests. A file
-        /// that has it already is not fetched.
+        /// The expected digest: `sha256:HEX`, or `sha256:URL` of a list of digests. A file that already matches is not
+        /// downloaded.
         checksum: Text = String::new(),
-        /// Keep the file that is replaced.
+        /// Keep a copy of the previous file.
         backup: Flag = Flag(false),
-        /// Seconds to wait for the connection, for the answer, for its next piece.
+        /// Timeout in seconds for connecting, for the response, and for each part of it.
         timeout: u64 = 10,
-        /// The folder for the file while it is fetched; that of `dest`, if not given.
+        /// The directory for the file during the download; by default that of `dest`.
         tmp_dest: Option<PathArg>,
     }
 }
@@ -114,14 +114,14 @@ impl Module for GetUrl {
             return self.foretell(host, file, since.as_ref(), plan);
         }
         let fetch = Fetch { module: self, file, since, checksum };
-        Ok(plan.change(Change::maybe(format!("fetch {shown}"), move |host, data| fetch.make(host, data))))
+        Ok(plan.change(Change::maybe(format!("download {shown}"), move |host, data| fetch.make(host, data))))
     }
 }
 
-/// Where the file goes.
+/// The destination.
 enum Target {
     At(PathBuf),
-    /// Into this folder, under the name it has on the server.
+    /// Into this directory, under its name from the server.
     In(PathBuf),
 }
 
@@ -241,8 +241,9 @@ impl Fetch {
         };
         let failed = |error: io::Error| place_failure(&nearby, &error);
         let mut new = scratch::file_in(&nearby).map_err(failed)?;
-        let size = io::copy(&mut answer.reader(), new.as_file_mut())
-            .map_err(|error| Failure::new(format!("the answer of {} broke off: {error}", answer.url)).arg("url"))?;
+        let size = io::copy(&mut answer.reader(), new.as_file_mut()).map_err(|error| {
+            Failure::new(format!("the response from {} is incomplete: {error}", answer.url)).arg("url")
+        })?;
         let source = Algorithm::Sha1.of_file(new.path())?;
         data.extend(data! { "src" => paths::text(new.path()), "checksum_src" => source.as_str() });
         data.insert("checksum_dest".to_owned(), Value::Null);
@@ -282,7 +283,7 @@ fn place_failure(folder: &Path, error: &io::Error) -> Failure {
     crate::io_failure::io_failure("write into", folder, error)
 }
 
-/// The name the server gives the file, without any folder it may try to slip in.
+/// The file name from the server, without any directory.
 fn file_name(answer: &Answer) -> Result<String, Failure> {
     let from_header = answer.header("content-disposition").and_then(|header| {
         let name = header.split(';').map(str::trim).find_map(|part| part.strip_prefix("filename="))?;
@@ -291,9 +292,7 @@ fn file_name(answer: &Answer) -> Result<String, Failure> {
     let name = from_header.or_else(|| Address::parse(&answer.url).ok()?.file_name());
     let name = name.and_then(|name| Path::new(&name).file_name().map(|name| name.to_string_lossy().into_owned()));
     name.ok_or_else(|| {
-        Failure::new(format!("{} does not say how the file is called", answer.url))
-            .arg("dest")
-            .help("write the whole path")
+        Failure::new(format!("{} does not provide a file name", answer.url)).arg("dest").help("specify the full path")
     })
 }
 
@@ -332,10 +331,10 @@ fn wanted_digest(checksum: &str, module: &GetUrl, host: &Host) -> Result<(Algori
     what.clone_into(&mut request.url);
     let about = |msg: String| Failure::new(msg).arg("checksum");
     let mut answer =
-        request.send(host).map_err(|trouble| about(format!("cannot fetch the list of digests: {trouble}")))?;
+        request.send(host).map_err(|trouble| about(format!("cannot download the list of digests: {trouble}")))?;
     if answer.status != 200 {
         return Err(about(format!(
-            "cannot fetch the list of digests: HTTP Error {}: {}",
+            "cannot download the list of digests: HTTP Error {}: {}",
             answer.status, answer.reason
         )));
     }
@@ -347,7 +346,7 @@ fn wanted_digest(checksum: &str, module: &GetUrl, host: &Host) -> Result<(Algori
     }
 }
 
-/// The digest for `name` in a list such as `sha256sum` writes; a lone digest is for any name.
+/// The digest of `name` in a list such as that of `sha256sum`; a single digest matches any name.
 fn digest_in(list: &str, name: &str) -> Option<String> {
     let is_digest = |word: &&str| word.len() >= 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let lines = list.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>();
@@ -357,7 +356,7 @@ fn digest_in(list: &str, name: &str) -> Option<String> {
         return Some(line.to_ascii_lowercase());
     }
     lines.iter().find_map(|line| {
-        // BSD's way: `SHA256 (name) = digest`.
+        // BSD's format: `SHA256 (name) = digest`.
         if let Some((about, digest)) = line.rsplit_once(" = ") {
             return about.ends_with(&format!("({name})")).then(|| digest.to_ascii_lowercase());
         }

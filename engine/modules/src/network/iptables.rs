@@ -1,4 +1,4 @@
-//! `iptables`: rules, chains and policies of the kernel's packet filter.
+//! `iptables`: rules, chains and policies of the packet filter.
 
 mod rule;
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 choice! {
-    /// Which of the two filters.
+    /// The IP version.
     pub enum IpVersion {
         V4 = "ipv4",
         V6 = "ipv6",
@@ -21,7 +21,7 @@ choice! {
 }
 
 choice! {
-    /// What is wanted of the rule or the chain.
+    /// The desired state of the rule or the chain.
     pub enum State {
         Absent = "absent",
         Present = "present",
@@ -29,7 +29,7 @@ choice! {
 }
 
 choice! {
-    /// Where in the chain a new rule goes.
+    /// Where a new rule is inserted in the chain.
     pub enum Where {
         Append = "append",
         Insert = "insert",
@@ -37,7 +37,7 @@ choice! {
 }
 
 choice! {
-    /// Whether a packet begins a connection.
+    /// Whether packets open a connection.
     pub enum Syn {
         Ignore = "ignore",
         Match = "match",
@@ -46,45 +46,45 @@ choice! {
 }
 
 args! {
-    /// Adds and removes rules of the packet filter; they last until the host starts anew.
+    /// Adds and removes packet filter rules. They are lost when the host restarts.
     pub struct Iptables {
         /// The table.
         table: Text = "filter".to_owned(),
         /// The chain.
         chain: Option<Text>,
-        /// Whether the rule is to be there, or the chain where no rule is given.
+        /// Whether the rule should exist, or the chain if no rule is given.
         state: State = State::Present,
-        /// Where in the chain a new rule goes.
+        /// Where to insert a new rule in the chain.
         action: Where = Where::Append,
-        /// The place of an inserted rule, from 1.
+        /// The position of an inserted rule, from 1.
         rule_num: Option<Text>,
         /// IPv4, IPv6 or both.
         ip_version: IpVersion = IpVersion::V4,
-        /// Make the chain if it is missing, and remove it with `state: absent`.
+        /// Create the chain if it is missing, and remove it with `state: absent`.
         chain_management: Flag = Flag(false),
         /// Remove all rules of the chain, or of the table.
         flush: Flag = Flag(false),
-        /// What becomes of packets that no rule of the chain takes.
+        /// The default target of the chain.
         policy: Option<Text>,
-        /// The protocol; `!` before it negates, as in most of what follows.
+        /// The protocol; a leading `!` negates it, as in most of the following options.
         protocol: Option<Text>,
-        /// Where packets come from.
+        /// The source address of packets.
         source: Option<Text>,
-        /// Where packets go to.
+        /// The destination address of packets.
         destination: Option<Text>,
         /// Extensions to load.
         r#match: Vec<Text> = Vec::new(),
-        /// `flags` to look at and `flags_set` of them that must be set.
+        /// `flags` to examine, and `flags_set`, those of them that must be set.
         tcp_flags: Option<rplay_wire::Map>,
-        /// What becomes of a packet: a target or a chain.
+        /// The target: what happens to a packet.
         jump: Option<Text>,
-        /// The chain to go on in without coming back.
+        /// The chain to continue in, without returning.
         goto: Option<Text>,
-        /// With `jump: LOG`, the text before each line.
+        /// With `jump: LOG`, the prefix of log lines.
         log_prefix: Option<Text>,
-        /// With `jump: LOG`, the level.
+        /// With `jump: LOG`, the log level.
         log_level: Option<Text>,
-        /// With `jump: TEE`, where copies go.
+        /// With `jump: TEE`, the destination of copies.
         gateway: Option<Text>,
         /// With `jump: DNAT`, the new destination.
         to_destination: Option<Text>,
@@ -98,47 +98,47 @@ args! {
         set_dscp_mark_class: Option<Text>,
         /// With `jump: REJECT`, the answer.
         reject_with: Option<Text>,
-        /// The interface by which packets come.
+        /// The incoming interface.
         in_interface: Option<Text>,
-        /// The interface by which packets go.
+        /// The outgoing interface.
         out_interface: Option<Text>,
-        /// Whether only later fragments are meant.
+        /// Whether the rule applies only to second and later fragments.
         fragment: Option<Text>,
-        /// The counters to begin with.
+        /// The initial counters.
         set_counters: Option<Text>,
-        /// The port packets come from.
+        /// The source port.
         source_port: Option<Text>,
-        /// The port packets go to.
+        /// The destination port.
         destination_port: Option<Text>,
-        /// Several ports packets go to.
+        /// Several destination ports.
         destination_ports: Vec<Text> = Vec::new(),
-        /// Whether packets begin a connection.
+        /// Whether packets open a connection.
         syn: Syn = Syn::Ignore,
-        /// States of the connection.
+        /// Connection states.
         ctstate: Vec<Text> = Vec::new(),
-        /// A range of addresses packets come from.
+        /// A range of source addresses.
         src_range: Option<Text>,
-        /// A range of addresses packets go to.
+        /// A range of destination addresses.
         dst_range: Option<Text>,
-        /// A set of addresses.
+        /// An address set.
         match_set: Option<Text>,
-        /// What of a packet is looked for in the set.
+        /// Which part of a packet is looked up in the set.
         match_set_flags: Option<Text>,
-        /// At most so many packets in a time.
+        /// The maximum rate of packets.
         limit: Option<Text>,
-        /// How many before the limit holds.
+        /// The number of packets before the limit applies.
         limit_burst: Option<Text>,
-        /// The user whose packets are meant.
+        /// The user that owns the packet's process.
         uid_owner: Option<Text>,
-        /// The group whose packets are meant.
+        /// The group that owns the packet's process.
         gid_owner: Option<Text>,
-        /// The kind of ICMP.
+        /// The ICMP type.
         icmp_type: Option<Text>,
-        /// A comment kept with the rule.
+        /// A comment stored with the rule.
         comment: Option<Text>,
-        /// Seconds to wait for others who change the filter.
+        /// Seconds to wait for the lock of the packet filter.
         wait: Option<Text>,
-        /// Do not look names up when listing.
+        /// Do not resolve names when listing.
         numeric: Flag = Flag(false),
     }
 }
@@ -149,7 +149,7 @@ impl Module for Iptables {
             return Err(ArgFault::new("policy", "cannot be combined with `flush`"));
         }
         if self.chain.is_none() && !self.flush.0 {
-            return Err(ArgFault::new("chain", "is needed, except with `flush`"));
+            return Err(ArgFault::new("chain", "is required, except with `flush`"));
         }
         if self.jump.is_some() && self.goto.is_some() {
             return Err(ArgFault::new("goto", "cannot be combined with `jump`"));
@@ -159,7 +159,7 @@ impl Module for Iptables {
             return Err(ArgFault::new("jump", "must be LOG for `log_prefix` and `log_level`"));
         }
         if self.match_set.is_some() != self.match_set_flags.is_some() {
-            return Err(ArgFault::new("match_set_flags", "goes with `match_set`, and that with it"));
+            return Err(ArgFault::new("match_set_flags", "requires `match_set`, and vice versa"));
         }
         if self.set_dscp_mark.is_some() && self.set_dscp_mark_class.is_some() {
             return Err(ArgFault::new("set_dscp_mark_class", "cannot be combined with `set_dscp_mark`"));
@@ -173,7 +173,7 @@ impl Module for Iptables {
             [("chain", self.chain.as_ref()), ("table", Some(&self.table)), ("jump", self.jump.as_ref())]
         {
             if value.is_some_and(|value| value.is_empty() || value.starts_with('-')) {
-                return Err(ArgFault::new(name, "would be taken for a flag or nothing"));
+                return Err(ArgFault::new(name, "is empty or would be taken for an option"));
             }
         }
         self.flags_of_tcp().map(drop)
@@ -208,7 +208,7 @@ impl Module for Iptables {
     }
 }
 
-/// One of the two filters, as the task is to have it.
+/// One of the two filters, with the task's rule.
 struct Filter<'a> {
     task: &'a Iptables,
     program: &'static str,
@@ -273,7 +273,7 @@ impl Filter<'_> {
         begin(self.program, &self.task.table, self.task.wait.as_deref(), self.host)
     }
 
-    /// Whether the program says yes.
+    /// Whether the program succeeds.
     fn says<T: AsRef<std::ffi::OsStr>>(&self, words: &[T]) -> Result<bool, Failure> {
         Ok(self.begin().args(words).run()?.rc == 0)
     }
@@ -290,7 +290,7 @@ impl Filter<'_> {
         let what = format!("{program} -t {table} {}", words.join(" "));
         Change::new(what, move |host, _| {
             let done = begin(program, &table, wait.as_deref(), host).args(&words).run()?;
-            done.success(&format!("`{program}` cannot do this")).map(drop)
+            done.success(&format!("`{program}` failed")).map(drop)
         })
     }
 }
@@ -312,7 +312,7 @@ impl Iptables {
         }
         let list = |name: &str| {
             let value = map.get(name).filter(|value| **value != Value::Null);
-            let value = value.ok_or_else(|| ArgFault::new("tcp_flags", "wants both `flags` and `flags_set`"))?;
+            let value = value.ok_or_else(|| ArgFault::new("tcp_flags", "requires both `flags` and `flags_set`"))?;
             let words = <Vec<String> as crate::args::ArgType>::parse(value);
             words.map(|words| words.join(",")).map_err(|wrong| ArgFault::new("tcp_flags", wrong))
         };

@@ -1,4 +1,4 @@
-//! Modules that talk to other machines, or say who may.
+//! Modules for network access and firewalls.
 
 pub(crate) mod firewalld;
 pub(crate) mod get_url;

@@ -1,4 +1,4 @@
-//! `uri`: a request to a web service, and what it answers.
+//! `uri`: a request to a web service.
 
 mod body;
 
@@ -28,7 +28,7 @@ use crate::{
 };
 use body::{BodyFormat, Payload};
 
-/// Bytes; a longer answer is not taken apart as JSON, which takes many times its length.
+/// Maximum size in bytes of a response that is parsed as JSON, which takes many times its length.
 const MAX_JSON: usize = 8 << 20;
 
 /// A status that counts as success.
@@ -50,29 +50,29 @@ args! {
         ..attributes: Attributes,
         /// The method, in capitals.
         method: Text = "GET".to_owned(),
-        /// What is sent: text, or a structure for the formats that make text of it.
+        /// The body: text, or a structure for a format that converts it.
         body: Option<Value>,
-        /// How a structure in `body` becomes text.
+        /// The format of a structured `body`.
         body_format: BodyFormat = BodyFormat::Raw,
-        /// A file on the host that is sent instead of `body`.
+        /// A file on the host to send instead of `body`.
         src: Option<Value>,
-        /// The file on `src` is on the host already, as it always is here.
+        /// The file in `src` is on the host, which is always the case here.
         remote_src: Flag = Flag(false),
-        /// The statuses that count as success.
+        /// The status codes that count as success.
         status_code: Vec<Status> = vec![Status(200)],
-        /// Return the content in `content`; JSON is always returned in `json`.
+        /// Return the response as `content`; JSON is always returned as `json`.
         return_content: Flag = Flag(false),
-        /// Which redirections are followed.
+        /// Which redirects to follow.
         follow_redirects: Follow = Follow::Safe,
-        /// Do nothing if this file is there.
+        /// Do nothing if this file exists.
         creates: Option<PathArg>,
-        /// Do nothing if this file is not there.
+        /// Do nothing if this file does not exist.
         removes: Option<PathArg>,
-        /// Put the content into this file, or into a file in this folder.
+        /// Write the response to this file, or to a file in this directory.
         dest: Option<PathArg>,
-        /// Seconds to wait for the connection, for the answer, for its next piece.
+        /// Timeout in seconds for connecting, for the response, and for each part of it.
         timeout: u64 = 30,
-        /// A Unix socket to talk through.
+        /// A Unix socket to connect to.
         unix_socket: Option<PathArg>,
     }
 }
@@ -84,7 +84,7 @@ impl Module for Uri {
         if !self.method.bytes().all(|byte| byte.is_ascii_uppercase()) || self.method.is_empty() {
             return Err(ArgFault::new(
                 "method",
-                format!("`{}` is not a method: only capital letters make one", self.method),
+                format!("`{}` is not a valid method; use only capital letters", self.method),
             ));
         }
         if self.body.is_some() && self.src.is_some() {
@@ -176,12 +176,11 @@ impl Uri {
         }
     }
 
-    /// Puts the content into the result, as far as it is wanted there: from the file that it was put into, if
-    /// there is one.
+    /// Adds the content to the result if requested, reading it from the destination file if there is one.
     fn show(&self, answer: &mut Answer, kept: Option<&Path>, host: &Host, data: &mut Map) -> Result<(), Failure> {
         let is_json = is_json(answer);
         if !self.return_content.0 && !is_json {
-            // A short answer is read to its end, for the sake of the server.
+            // A short response is read to its end, so that the server can finish.
             if kept.is_none() {
                 let _ = io::copy(&mut answer.reader().take(1 << 16), &mut io::sink());
             }
@@ -198,15 +197,15 @@ impl Uri {
         let content = match read {
             Ok(content) => content,
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge && !self.return_content.0 => {
-                host.warn(format!("the answer of {} is too long to be read as JSON: {error}", answer.url));
+                host.warn(format!("the response from {} is too long to be parsed as JSON: {error}", answer.url));
                 return Ok(());
             }
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                let msg = format!("the answer of {} is too long for a result: {error}", answer.url);
-                let help = "write it into a file with `dest`, or set `rplay_max_output`";
+                let msg = format!("the response from {} is too long for a result: {error}", answer.url);
+                let help = "write it to a file with `dest`, or raise `rplay_max_output`";
                 return Err(Failure::new(msg).arg("return_content").help(help));
             }
-            Err(error) => return Err(Failure::new(format!("the answer of {} broke off: {error}", answer.url))),
+            Err(error) => return Err(Failure::new(format!("the response from {} is incomplete: {error}", answer.url))),
         };
         let text = match String::from_utf8(content) {
             Ok(text) => text,
@@ -214,7 +213,7 @@ impl Uri {
         };
         if is_json && text.len() > MAX_JSON {
             host.warn(format!(
-                "the answer of {} is too long to be read as JSON: it has {} bytes",
+                "the response from {} is too long to be parsed as JSON: it has {} bytes",
                 answer.url,
                 text.len()
             ));
@@ -227,7 +226,7 @@ impl Uri {
         Ok(())
     }
 
-    /// Puts the file with the content in its place, unless the one there holds the same.
+    /// Moves the downloaded file to its destination, unless that has the same content.
     fn keep(&self, path: &Path, new: &Path, host: &Host, data: &mut Map) -> Result<bool, Failure> {
         data.insert("path".to_owned(), paths::text(path).into());
         let placement = Placement::new(path, Content::File(new.to_owned()), &self.attributes)?;
@@ -247,29 +246,29 @@ impl Uri {
     }
 }
 
-/// The file for the content: `dest`, or one in it under the name it has on the server.
+/// The destination file: `dest`, or a file in it named as on the server.
 fn target(dest: &Path, answer: &Answer) -> PathBuf {
     let path = paths::real(dest);
     if !path.is_dir() {
         return path;
     }
     let name = Address::parse(&answer.url).ok().and_then(|address| address.file_name());
-    // The server may have led us elsewhere: what it says is a name and no path.
+    // The server may have redirected the request; its file name must not be a path.
     let name = name.filter(|name| paths::is_file_name(name));
     path.join(name.unwrap_or_else(|| "index.html".to_owned()))
 }
 
-/// The content in a file beside the one it is for.
+/// Downloads the content to a temporary file next to its destination.
 fn download(answer: &mut Answer, path: &Path) -> Result<scratch::TempPath, Failure> {
     let folder = paths::folder(path);
     let failed = |error: io::Error| io_failure("write into", folder, &error).arg("dest");
     let mut new = scratch::Builder::new().prefix(".rplay-uri-").tempfile_in(folder).map_err(failed)?;
     io::copy(&mut answer.reader(), new.as_file_mut())
-        .map_err(|error| Failure::new(format!("the answer of {} broke off: {error}", answer.url)).arg("url"))?;
+        .map_err(|error| Failure::new(format!("the response from {} is incomplete: {error}", answer.url)).arg("url"))?;
     Ok(new.into_temp_path())
 }
 
-/// What the result holds of every answer: status, address, cookies, and the headers as variables.
+/// The result's data for every response: status, URL, cookies, and headers as variables.
 fn described(answer: &Answer) -> Map {
     let mut data = Map::new();
     for (name, value) in &answer.headers {

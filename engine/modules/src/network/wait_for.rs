@@ -1,4 +1,4 @@
-//! wait_for: waits for a port, a file, or for both to go away.
+//! wait_for: waits for a port or a file.
 
 use std::{
     io::Read,
@@ -25,7 +25,7 @@ use crate::{
 };
 
 choice! {
-    /// What to wait for.
+    /// The condition to wait for.
     pub enum State {
         Absent = "absent",
         Drained = "drained",
@@ -36,36 +36,36 @@ choice! {
 }
 
 args! {
-    /// Waits until a port takes connections, a file is there or holds something, or until they do not.
+    /// Waits until a port accepts connections, or a file exists or has some content, or until they no longer do.
     pub struct WaitFor {
-        /// The host whose port it is; a name or an address.
+        /// The host of the port: a name or an address.
         host: Text = "127.0.0.1".to_owned(),
         /// The port.
         port: Option<u64>,
         /// The file.
         path: Option<PathArg>,
-        /// What to wait for.
+        /// The condition to wait for.
         state: State = State::Started,
-        /// A regular expression that must stand in the file, or in what the port sends.
+        /// A regular expression that must match in the file, or in what the port sends.
         search_regex: Option<Text>,
-        /// Seconds to wait at most.
+        /// Maximum time in seconds.
         timeout: f64 = 300.0,
-        /// Seconds before the first look.
+        /// Seconds before the first check.
         delay: f64 = 0.0,
-        /// Seconds between two looks.
+        /// Seconds between two checks.
         sleep: f64 = 1.0,
-        /// Seconds that one attempt to connect may take.
+        /// Timeout of a connection attempt in seconds.
         connect_timeout: f64 = 5.0,
-        /// With `drained`: the states of connections that count as open.
+        /// With `drained`: the connection states that count as open.
         active_connection_states: Vec<Text> = ACTIVE.iter().map(|(name, _)| (*name).to_owned()).collect(),
-        /// With `drained`: hosts whose connections do not count.
+        /// With `drained`: hosts whose connections are ignored.
         exclude_hosts: Vec<Text> = Vec::new(),
-        /// What to say when the time is over.
+        /// The message on timeout.
         msg: Option<Text>,
     }
 }
 
-/// States of a connection as /proc/net/tcp numbers them (linux/net/tcp_states.h).
+/// TCP states by their numbers in /proc/net/tcp (linux/net/tcp_states.h).
 const ACTIVE: &[(&str, u8)] =
     &[("ESTABLISHED", 1), ("FIN_WAIT1", 4), ("FIN_WAIT2", 5), ("SYN_RECV", 3), ("SYN_SENT", 2), ("TIME_WAIT", 6)];
 
@@ -165,7 +165,7 @@ struct Wait {
     path: Option<PathBuf>,
     port: Option<u16>,
     regex: Option<Pattern>,
-    /// What the regular expression's groups found.
+    /// The groups of the regular expression.
     found: Map,
 }
 
@@ -174,7 +174,7 @@ impl Wait {
         let end = begun + Duration::from_secs_f64(self.asked.timeout);
         thread::sleep(Duration::from_secs_f64(self.asked.delay));
         if self.path.is_none() && self.port.is_none() && self.asked.state != State::Drained {
-            // Nothing to look at: the time itself is what is waited for.
+            // Nothing to check: just waits.
             thread::sleep(end.saturating_duration_since(Instant::now()));
             return Ok(());
         }
@@ -197,7 +197,7 @@ impl Wait {
         }
         if let Some(path) = &self.path {
             let Some(regex) = &self.regex else { return Ok(path.exists() == is_wanted) };
-            // What can never be read is not waited for.
+            // Fails immediately for something that can never be read.
             regular::refuse_special_target(path).map_err(|error| io_failure("read", path, &error).arg("path"))?;
             let mut groups_found = None;
             let found = bounded::any_part(path, |text| {
@@ -208,7 +208,7 @@ impl Wait {
             self.found = groups_found.unwrap_or_default();
             return Ok(is_wanted);
         }
-        // A name that is not known yet may be known soon.
+        // An unknown name may become resolvable.
         let Ok(addresses) = resolve::addresses(host, &self.asked.host) else { return Ok(!is_wanted) };
         let connect_timeout = Duration::from_secs_f64(self.asked.connect_timeout.max(0.001));
         let port = self.port.unwrap_or_default();
@@ -230,7 +230,7 @@ impl Wait {
         }
     }
 
-    /// Whether no connection to the port is open any more.
+    /// Whether all connections to the port are closed.
     fn is_drained(&self, host: &Host) -> Result<bool, Failure> {
         let unknown = |error: std::io::Error| Failure::new(error.to_string()).arg("host");
         let own = resolve::addresses(host, &self.asked.host).map_err(unknown)?;
@@ -276,8 +276,8 @@ impl Wait {
     }
 }
 
-/// Reads what a port sends until the expression stands in it; `None` if it ends first.
-/// Of what a peer says the last bytes are searched.
+/// Reads from a port until the expression matches; `None` if the connection ends before.
+/// Only the last bytes from the peer are searched.
 const MOST_SAID: usize = 64 << 10;
 
 fn said(mut stream: TcpStream, regex: &Pattern, end: Instant) -> Option<Map> {
@@ -293,7 +293,7 @@ fn said(mut stream: TcpStream, regex: &Pattern, end: Instant) -> Option<Map> {
             Ok(0) | Err(_) => return None,
             Ok(length) => bytes.extend_from_slice(&buffer[..length]),
         }
-        // A peer that never stops must not fill the memory.
+        // A peer that sends endlessly must not exhaust memory.
         bytes.drain(..bytes.len().saturating_sub(MOST_SAID));
         let text = text::decode(&bytes);
         if let Some(found) = regex.find(&text) {
@@ -309,7 +309,7 @@ fn groups(regex: &Pattern, found: &fancy_regex::Captures<'_, str>) -> Map {
     data! { "match_groups" => Value::List(all.collect()), "match_groupdict" => named.collect::<Map>() }
 }
 
-/// `0100007F:1F90`: an address in the machine's byte order by words of four bytes, and a port.
+/// `0100007F:1F90`: an address as four-byte words in the machine's byte order, and a port.
 fn endpoint(text: &str) -> Option<(IpAddr, u16)> {
     let (address, port) = text.split_once(':')?;
     let words: Vec<[u8; 4]> = address

@@ -1,4 +1,4 @@
-//! The arguments that `uri` and `get_url` share: how a server is spoken to.
+//! The arguments that `uri` and `get_url` share: how to connect to a server.
 
 use std::time::Duration;
 
@@ -12,41 +12,41 @@ use crate::{
 };
 
 args! {
-    /// How a server is spoken to.
+    /// How to connect to a server.
     pub struct Web {
-        /// The address, `http://` or `https://`.
+        /// The URL, `http://` or `https://`.
         url: Text,
-        /// The name to log in with.
+        /// The user name.
         url_username: Option<Text> | "username" | "user",
-        /// The password to log in with.
+        /// The password.
         url_password: Option<Secret> | "password",
-        /// Send the login at once; some servers never ask for it.
+        /// Send credentials without waiting for a challenge; some servers require it.
         force_basic_auth: Flag = Flag(false),
-        /// Whether a copy that a cache on the way has, or the host, does not do.
+        /// Whether to bypass caches, and an existing file.
         force: Flag = Flag(false),
         /// Headers to send.
         headers: Map = Map::new(),
-        /// Headers that servers to which the first one redirects do not get.
+        /// Headers that are not sent after a redirect.
         unredirected_headers: Vec<Text> = Vec::new(),
         /// The `User-Agent`.
         http_agent: Text = "ansible-httpget".to_owned(),
-        /// Whether the server's certificate must be valid.
+        /// Whether to verify the server's TLS certificate.
         validate_certs: Flag = Flag(true),
-        /// A file or folder of certificates to believe, instead of the host's own.
+        /// A file or directory of trusted certificates, instead of the host's own.
         ca_path: Option<PathArg>,
-        /// A file with the client's certificate, and the key unless `client_key` is given.
+        /// A file with the client certificate, and its key unless `client_key` is given.
         client_cert: Option<PathArg>,
-        /// A file with the key of the client's certificate.
+        /// A file with the key of the client certificate.
         client_key: Option<PathArg>,
-        /// Whether `http_proxy` and its kin are honoured.
+        /// Whether to use `http_proxy` and similar variables.
         use_proxy: Flag = Flag(true),
-        /// Whether a login is looked for in `~/.netrc`.
+        /// Whether to read credentials from `~/.netrc`.
         use_netrc: Flag = Flag(true),
         /// Not supported: Kerberos.
         use_gssapi: Flag = Flag(false),
-        /// Not supported: rustls chooses ciphers itself.
+        /// Not supported: rustls chooses the ciphers.
         ciphers: Vec<Text> = Vec::new(),
-        /// Whether gzip is asked for and unpacked.
+        /// Whether to request and decompress gzip.
         decompress: Flag = Flag(true),
     }
 }
@@ -54,10 +54,10 @@ args! {
 impl Web {
     pub fn check(&self) -> Result<(), ArgFault> {
         if self.use_gssapi.0 {
-            return Err(ArgFault::new("use_gssapi", "is not supported: there is no Kerberos here"));
+            return Err(ArgFault::new("use_gssapi", "is not supported: rplay has no Kerberos"));
         }
         if !self.ciphers.is_empty() {
-            return Err(ArgFault::new("ciphers", "is not supported: only modern ciphers are ever used"));
+            return Err(ArgFault::new("ciphers", "is not supported: only modern ciphers are used"));
         }
         Ok(())
     }
@@ -74,12 +74,12 @@ impl Web {
         }
     }
 
-    /// The address as it may be shown: without a login.
+    /// The URL without credentials.
     pub fn shown(&self) -> String {
         Address::parse(&self.url).map_or_else(|_| self.url.clone(), |address| address.without_login())
     }
 
-    /// The request, a GET so far.
+    /// The request, initially a GET.
     pub fn request(&self, host: &Host, timeout: u64) -> Request {
         let mut request = Request::get(&self.url);
         for (name, value) in &self.headers {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 choice! {
-    /// Whether it is to be there.
+    /// Whether it should exist.
     pub enum State {
         Absent = "absent",
         Present = "present",
@@ -40,7 +40,7 @@ args! {
         keyserver: Option<Text>,
         /// The keyring; apt's own if not given.
         keyring: Option<PathArg>,
-        /// Whether it is to be there.
+        /// Whether it should exist.
         state: State = State::Present,
         /// Whether the certificate of the URL's server must be valid.
         validate_certs: Flag = Flag(true),

@@ -24,7 +24,7 @@ args! {
     pub struct AptRepository {
         /// The line: `deb [signed-by=/etc/apt/keyrings/x.asc] https://example.org/debian bookworm main`.
         repo: Text,
-        /// Whether it is to be there.
+        /// Whether it should exist.
         state: State = State::Present,
         /// The file in `/etc/apt/sources.list.d`, without `.list`; made of the address if not given.
         filename: Option<Text>,

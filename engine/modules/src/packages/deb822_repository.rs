@@ -22,7 +22,7 @@ const SOURCES: &str = "/etc/apt/sources.list.d";
 const KEYRINGS: &str = "/etc/apt/keyrings";
 
 choice! {
-    /// Whether it is to be there.
+    /// Whether it should exist.
     pub enum State {
         Present = "present",
         Absent = "absent",
@@ -42,7 +42,7 @@ args! {
     pub struct Deb822Repository {
         /// Its name; the file is called after it.
         name: Text,
-        /// Whether it is to be there.
+        /// Whether it should exist.
         state: State = State::Present,
         /// Accept that a source which once was signed no longer is.
         allow_downgrade_to_insecure: Option<Flag>,

@@ -17,7 +17,7 @@ use crate::{
 };
 
 choice! {
-    /// Whether it is to be there.
+    /// Whether it should exist.
     pub enum State {
         Absent = "absent",
         Present = "present",
@@ -31,7 +31,7 @@ args! {
         key: Text,
         /// Fingerprints, one of which the key must have.
         fingerprint: Vec<Text> = Vec::new(),
-        /// Whether it is to be there.
+        /// Whether it should exist.
         state: State = State::Present,
         /// Whether the certificate of the URL's server must be valid.
         validate_certs: Flag = Flag(true),

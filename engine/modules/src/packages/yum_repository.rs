@@ -20,7 +20,7 @@ args! {
         ..attributes: Attributes,
         /// The section: the repository's id.
         name: Text,
-        /// Whether it is to be there.
+        /// Whether it should exist.
         state: State = State::Present,
         /// The file, without `.repo`; called as the repository if not given.
         file: Option<Text>,

@@ -1,4 +1,4 @@
-//! `cron`: a job or a variable in a user's crontab, or in a file of `/etc/cron.d`.
+//! `cron`: a job or a variable in a user's crontab, or in a file in `/etc/cron.d`.
 
 mod crontab;
 
@@ -20,7 +20,7 @@ use crate::{
 use crontab::Crontab;
 
 choice! {
-    /// Whether it is to be there.
+    /// Whether it should exist.
     pub enum State {
         Present = "present",
         Absent = "absent",
@@ -28,7 +28,7 @@ choice! {
 }
 
 choice! {
-    /// A time by name.
+    /// A named time.
     pub enum SpecialTime {
         Reboot = "reboot",
         Yearly = "yearly",
@@ -41,19 +41,19 @@ choice! {
 }
 
 args! {
-    /// Adds and removes a job or a variable in a crontab.
+    /// Adds and removes jobs and variables in a crontab.
     pub struct Cron {
-        /// The job's name, written above it; or the variable's.
+        /// The name of the job, written above it, or of the variable.
         name: Text,
-        /// The command; or the variable's value.
+        /// The command, or the value of the variable.
         job: Option<Text> | "value",
-        /// Whether it is to be there.
+        /// Whether it should exist.
         state: State = State::Present,
-        /// Whose crontab; in a file, as whom the job runs.
+        /// The user of the crontab; in a file, the user who runs the job.
         user: Option<Text>,
-        /// A file of `/etc/cron.d` instead, by name or path.
+        /// A file in `/etc/cron.d` to use instead, by name or path.
         cron_file: Option<PathArg>,
-        /// Keep the crontab as it was, and report where as `backup_file`.
+        /// Keep a copy of the previous crontab, returned as `backup_file`.
         backup: Flag = Flag(false),
         /// Minute.
         minute: Text = "*".to_owned(),
@@ -65,15 +65,15 @@ args! {
         month: Text = "*".to_owned(),
         /// Day of the week; Sunday is 0.
         weekday: Text | "dow" = "*".to_owned(),
-        /// A time by name instead.
+        /// A named time, instead of the fields above.
         special_time: Option<SpecialTime>,
-        /// Keep the job, but do not run it.
+        /// Comment the job out.
         disabled: Flag = Flag(false),
-        /// It is a variable.
+        /// Set a variable instead of a job.
         env: Flag = Flag(false),
-        /// The variable below which it goes.
+        /// Insert the variable after this one.
         insertafter: Option<Text>,
-        /// The variable above which it goes.
+        /// Insert the variable before this one.
         insertbefore: Option<Text>,
     }
 }
@@ -81,17 +81,17 @@ args! {
 impl Module for Cron {
     fn check(&self) -> Result<(), ArgFault> {
         if self.state == State::Present && self.job.is_none() {
-            return Err(ArgFault::new("job", "is required, unless `state` is absent"));
+            return Err(ArgFault::new("job", "is required unless `state` is absent"));
         }
         if let Some(file) = &self.cron_file
             && !file.0.starts_with(['/', '~', '$'])
             && !paths::is_file_name(&file.0)
         {
-            return Err(ArgFault::new("cron_file", "must be the name of a file of /etc/cron.d, or a whole path"));
+            return Err(ArgFault::new("cron_file", "must be a file name in /etc/cron.d or an absolute path"));
         }
         for (name, text) in [("name", Some(&self.name)), ("job", self.job.as_ref())] {
             if text.is_some_and(|text| text.contains(['\n', '\r'])) {
-                return Err(ArgFault::new(name, "must be one line"));
+                return Err(ArgFault::new(name, "must be a single line"));
             }
         }
         let times = [&self.minute, &self.hour, &self.day, &self.month, &self.weekday];
@@ -99,20 +99,20 @@ impl Module for Cron {
             return Err(ArgFault::new("special_time", "cannot be combined with minute, hour, day, month and weekday"));
         }
         if (self.insertafter.is_some() || self.insertbefore.is_some()) && !self.env.0 {
-            return Err(ArgFault::new("insertafter", "is for variables only").help("set `env: true`"));
+            return Err(ArgFault::new("insertafter", "applies only to variables").help("set `env: true`"));
         }
         if self.env.0 && !self.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            return Err(ArgFault::new("name", format!("`{}` is not the name of a variable", self.name)));
+            return Err(ArgFault::new("name", format!("`{}` is not a valid variable name", self.name)));
         }
         if self.cron_file.is_some() && self.user.is_none() && self.state == State::Present && !self.env.0 {
-            return Err(ArgFault::new("user", "is required with `cron_file`: the file says as whom a job runs"));
+            return Err(ArgFault::new("user", "is required with `cron_file`, which contains the user of each job"));
         }
         Ok(())
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         if self.cron_file.as_ref().is_some_and(|file| matches!(file.0.as_str(), "crontab" | "/etc/crontab")) {
-            // The system's own table: what removes a file of jobs would remove it.
+            // The system's own table: removing a job file would delete it.
             let msg = "Will not manage /etc/crontab via cron_file, see documentation.";
             return Err(Failure::new(msg).arg("cron_file"));
         }

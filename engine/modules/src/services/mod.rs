@@ -1,4 +1,4 @@
-//! Modules for what an init system or cron starts.
+//! Modules for services and cron jobs.
 
 pub(crate) mod cron;
 pub(crate) mod service;

@@ -1,4 +1,4 @@
-//! `service`: services under whatever starts them, systemd or init scripts.
+//! `service`: services under systemd or init scripts.
 
 mod sysvinit;
 
@@ -12,7 +12,7 @@ use crate::{
 };
 
 choice! {
-    /// Which service manager to talk to.
+    /// Which service manager to use.
     pub enum Use {
         Auto = "auto",
         Systemd = "systemd" | "ansible.builtin.systemd" | "systemd_service" | "ansible.builtin.systemd_service",
@@ -25,25 +25,26 @@ args! {
     pub struct Service {
         /// The service.
         name: Text,
-        /// `started` and `stopped` do nothing if it is so already; `restarted` and `reloaded` always act.
+    /// `started` and `stopped` do nothing if the service is already in that state; `restarted` and `reloaded` always
+    /// act.
         state: Option<State>,
-        /// Whether it starts at boot.
+        /// Whether to start it at boot.
         enabled: Option<Flag>,
-        /// Text in the command line of its process, for init scripts that have no `status`.
+        /// Text in the command line of its process, for init scripts without `status`.
         pattern: Option<Text>,
-        /// Seconds between stop and start of a restart, for init scripts that do not wait.
+        /// Seconds between stopping and starting in a restart, for init scripts that do not wait.
         sleep: Option<u64>,
-        /// More arguments for the init script.
+        /// Additional arguments for the init script.
         arguments: Text | "args" = String::new(),
-        /// The runlevel on systems that have them by name; only `default` is supported.
+        /// The runlevel, on systems with named ones; only `default` is supported.
         runlevel: Text = "default".to_owned(),
-        /// Have systemd read unit files anew before anything else.
+        /// Make systemd reload its unit files first.
         daemon_reload: Flag | "daemon-reload" = Flag(false),
-        /// Whether it cannot be started at all; only where systemd is.
+        /// Whether the unit is masked, so that it cannot be started; only with systemd.
         masked: Option<Flag>,
-        /// Do not wait until the unit has started or stopped; only where systemd is.
+        /// Do not wait for the unit to start or stop; only with systemd.
         no_block: Flag = Flag(false),
-        /// The service manager; found out by itself.
+        /// The service manager; detected by default.
         r#use: Use = Use::Auto,
     }
 }
@@ -54,7 +55,7 @@ impl Module for Service {
             return Err(ArgFault::new("state", "one of state, enabled is required"));
         }
         if self.runlevel != "default" {
-            return Err(ArgFault::new("runlevel", "is only supported as `default`: OpenRC is not"));
+            return Err(ArgFault::new("runlevel", "must be `default`; OpenRC is not supported"));
         }
         Ok(())
     }
@@ -63,7 +64,7 @@ impl Module for Service {
         let systemd = match self.r#use {
             Use::Systemd => true,
             Use::Sysvinit => false,
-            // A folder that systemd makes only where it is the running init.
+            // This directory only exists if systemd is the running init system.
             Use::Auto => {
                 std::path::Path::new("/run/systemd/system").is_dir()
                     || (host.has_program("systemctl") && !std::path::Path::new("/etc/init.d").join(&self.name).exists())
@@ -76,7 +77,9 @@ impl Module for Service {
                 ("no_block", self.no_block.0),
             ] {
                 if given {
-                    return Err(Failure::new(format!("`{name}` needs systemd, which does not run here")).arg(name));
+                    return Err(
+                        Failure::new(format!("`{name}` requires systemd, which is not running on this host")).arg(name)
+                    );
                 }
             }
             return self.plan_sysvinit(host);
@@ -88,7 +91,7 @@ impl Module for Service {
             ("arguments", !self.arguments.is_empty()),
         ] {
             if given {
-                ignored.push(format!("`{name}` is not used: the host's service manager is systemd"));
+                ignored.push(format!("`{name}` is ignored: the host's service manager is systemd"));
             }
         }
         let wish = Wish {

@@ -1,4 +1,4 @@
-//! `systemd` (`systemd_service`): units of a host whose service manager is systemd.
+//! `systemd` (`systemd_service`): systemd units.
 
 mod unit;
 
@@ -14,7 +14,7 @@ use crate::{
 };
 
 choice! {
-    /// What a service is to be doing.
+    /// The desired state of a service.
     pub enum State {
         Reloaded = "reloaded",
         Restarted = "restarted",
@@ -24,7 +24,7 @@ choice! {
 }
 
 choice! {
-    /// Whose service manager is meant.
+    /// Which service manager to use.
     pub enum ScopeArg {
         System = "system",
         User = "user",
@@ -33,25 +33,25 @@ choice! {
 }
 
 args! {
-    /// Starts, stops, enables and masks systemd units, and has systemd read its configuration anew.
+    /// Starts, stops, enables and masks systemd units, and reloads systemd's configuration.
     pub struct Systemd {
-        /// The unit; `.service` may be left out.
+        /// The unit; `.service` may be omitted.
         name: Option<Text> | "service" | "unit",
-        /// `started` and `stopped` do nothing if it is so already; `restarted` and `reloaded` always act.
+    /// `started` and `stopped` do nothing if the unit is already in that state; `restarted` and `reloaded` always act.
         state: Option<State>,
-        /// Whether it starts at boot.
+        /// Whether to start it at boot.
         enabled: Option<Flag>,
-        /// Whether it cannot be started at all.
+        /// Whether the unit is masked, so that it cannot be started.
         masked: Option<Flag>,
-        /// Have systemd read unit files anew before anything else.
+        /// Make systemd reload its unit files first.
         daemon_reload: Flag | "daemon-reload" = Flag(false),
-        /// Have systemd execute itself anew before anything else.
+        /// Make systemd re-execute itself first.
         daemon_reexec: Flag | "daemon-reexec" = Flag(false),
-        /// The system's manager, the user's, or (enabling only) that of all users.
+        /// The system manager, the user's manager, or (only for enabling) that of all users.
         scope: ScopeArg = ScopeArg::System,
-        /// Do not wait until the unit has started or stopped.
+        /// Do not wait for the unit to start or stop.
         no_block: Flag = Flag(false),
-        /// Replace links that are in the way when enabling or masking.
+        /// Replace existing links when enabling or masking.
         force: Option<Flag>,
     }
 }
@@ -69,11 +69,11 @@ impl Module for Systemd {
             };
         };
         if glob::is_pattern(name) {
-            return Err(ArgFault::new("name", format!("`{name}` must be one unit, not a pattern")));
+            return Err(ArgFault::new("name", format!("`{name}` must be a single unit, not a pattern")));
         }
         if self.scope == ScopeArg::Global && self.state.is_some() {
-            return Err(ArgFault::new("state", "nothing can be started for all users at once")
-                .help("`scope: global` goes with `enabled` and `masked` only"));
+            return Err(ArgFault::new("state", "units cannot be started for all users at once")
+                .help("`scope: global` supports only `enabled` and `masked`"));
         }
         Ok(())
     }
@@ -81,7 +81,7 @@ impl Module for Systemd {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         if !host.has_program("systemctl") {
             return Err(Failure::new("this host has no systemctl")
-                .help("use `service`, which knows other service managers too"));
+                .help("use `service`, which supports other service managers too"));
         }
         let scope = match self.scope {
             ScopeArg::System => Scope::System,
@@ -89,7 +89,7 @@ impl Module for Systemd {
             ScopeArg::Global => Scope::Global,
         };
         let mut plan = Plan::unchanged();
-        // As in Ansible, reading configuration anew does not count as a change.
+        // As in Ansible, reloading the configuration does not count as a change.
         for (wanted, verb) in [(self.daemon_reload.0, "daemon-reload"), (self.daemon_reexec.0, "daemon-reexec")] {
             if wanted && scope != Scope::Global {
                 plan = plan.change(scope.change(vec![verb.to_owned()], verb.to_owned()).auxiliary());
@@ -111,7 +111,7 @@ impl Module for Systemd {
     }
 }
 
-/// What is wanted of one unit; `service` wants it too.
+/// The desired state of a unit; also used by `service`.
 pub(crate) struct Wish {
     pub scope: Scope,
     pub state: Option<State>,
@@ -129,7 +129,7 @@ impl Wish {
             plan = plan.assumes(host, format!("the unit {name}"), || {
                 Failure::new(format!("Could not find the requested service {name}: host"))
                     .arg("name")
-                    .help("is the package installed, and the name spelt right? `systemctl list-unit-files` lists all")
+                    .help("check that the package is installed and the name is spelled correctly; `systemctl list-unit-files` lists all units")
             })?;
         }
         let force = if self.force { vec!["--force".to_owned()] } else { Vec::new() };
@@ -165,7 +165,7 @@ impl Wish {
         plan = plan.set("state", if state == State::Stopped { "stopped" } else { "started" });
         if !unit.is_managed() && !host.check {
             return Err(
-                Failure::new(format!("cannot start or stop {name}: systemd does not run on this host")).arg("state")
+                Failure::new(format!("cannot start or stop {name}: systemd is not running on this host")).arg("state")
             );
         }
         let verb = match state {

@@ -1,4 +1,4 @@
-//! `sysvinit`: services that init scripts start, and the runlevels in which they do.
+//! `sysvinit`: services with init scripts, and their runlevels.
 
 use std::time::Duration;
 
@@ -14,23 +14,24 @@ use crate::{
 };
 
 args! {
-    /// Starts, stops and enables services that have an init script.
+    /// Starts, stops and enables services with an init script.
     pub struct Sysvinit {
         /// The service.
         name: Text | "service",
-        /// `started` and `stopped` do nothing if it is so already; `restarted` and `reloaded` always act.
+    /// `started` and `stopped` do nothing if the service is already in that state; `restarted` and `reloaded` always
+    /// act.
         state: Option<State>,
-        /// Whether it starts at boot.
+        /// Whether to start it at boot.
         enabled: Option<Flag>,
-        /// The runlevels in which it starts, if not those that the script names.
+        /// The runlevels in which it starts; by default those in the script.
         runlevels: Option<Vec<Text>>,
-        /// Text in the command line of its process, for init scripts that have no `status`.
+        /// Text in the command line of its process, for init scripts without `status`.
         pattern: Option<Text>,
-        /// Seconds between stop and start of a restart.
+        /// Seconds between stopping and starting in a restart.
         sleep: u64 = 1,
-        /// More arguments for the init script.
+        /// Additional arguments for the init script.
         arguments: Text | "args" = String::new(),
-        /// Not supported, and not needed: what a script leaves running holds nothing up.
+        /// Not supported, and not needed: processes that a script leaves running do not block the task.
         daemonize: Flag = Flag(false),
     }
 }
@@ -42,7 +43,7 @@ impl Module for Sysvinit {
         }
         if self.daemonize.0 {
             return Err(ArgFault::new("daemonize", "is not supported")
-                .help("what a script leaves running holds nothing up; for a script that does not end use `async`"));
+                .help("processes that a script leaves running do not block the task; use `async` for a script that does not end"));
         }
         match self
             .runlevels
@@ -78,7 +79,7 @@ impl Module for Sysvinit {
     }
 }
 
-/// The service on or off in these runlevels.
+/// Enables or disables the service in these runlevels.
 fn in_levels(name: &str, levels: &[String], enabled: bool, plan: Plan, host: &Host) -> Plan {
     let starts_in = |level: &String| {
         let folder = format!("/etc/rc{level}.d");

@@ -1,4 +1,4 @@
-//! `tencentcloud_api`: one call of Tencent Cloud's API.
+//! `tencentcloud_api`: a call to Tencent Cloud's API.
 
 use std::time::Duration;
 
@@ -13,45 +13,44 @@ use crate::{
 };
 
 args! {
-    /// Calls Tencent Cloud's API 3.0, signed. What passes by itself (too many requests at once, an internal
-    /// error, a resource that something else works on, a fault of the network) is tried again with the same
-    /// body; every other error ends the task with its code, its message and the request's id. What the API
-    /// answers is in `response`.
+    /// Calls Tencent Cloud's API 3.0 with a signed request. Transient errors (rate limits, internal errors, a resource
+    /// in use, network errors) are retried with the same body; every other error fails the task with its code, message
+    /// and request ID. The API's response is in `response`.
     pub struct TencentcloudApi {
         /// The service: `vpc`, `cvm`, `clb` ...
         service: Text,
-        /// The action, as in `DescribeInstances`.
+        /// The action, such as `DescribeInstances`.
         action: Text,
-        /// The version of the service's API; known for vpc, cvm and clb.
+        /// The version of the service's API; optional for vpc, cvm and clb.
         version: Option<Text>,
-        /// The region, for actions that belong to one.
+        /// The region, for regional actions.
         region: Option<Text>,
         /// The action's parameters.
         payload: Map = Map::new(),
-        /// The id of the key to sign with.
+        /// The ID of the key to sign with.
         secret_id: Secret,
         /// The key.
         secret_key: Secret,
-        /// The token that comes with a temporary key.
+        /// The token of a temporary key.
         token: Option<Secret>,
-        /// Another address than https://SERVICE.tencentcloudapi.com/; the word `SERVICE` in it is replaced.
+        /// An endpoint other than https://SERVICE.tencentcloudapi.com/; the word `SERVICE` in it is replaced.
         endpoint: Option<Text>,
-        /// Whether the call changes something. It then makes the task changed, and is not sent in check mode.
+        /// Whether the call changes something. If so, the task is changed, and the call is not sent in check mode.
         changes: Flag = Flag(false),
-        /// The action takes `DryRun`: in check mode it is sent with it, so that its errors show.
+        /// The action supports `DryRun`: check mode sends it, so that errors are reported.
         dry_run: Flag = Flag(false),
-        /// The action takes `ClientToken`: one is made, and is the same in each try.
+        /// The action supports `ClientToken`: one is generated and reused in all attempts.
         client_token: Flag = Flag(false),
-        /// Error codes that are no failure, for whoever looks at `code` afterwards. `ResourceNotFound` stands
-        /// for `ResourceNotFound.VpcId` too.
+        /// Error codes that are not failures; they are returned as `code`. `ResourceNotFound` also matches
+        /// `ResourceNotFound.VpcId`.
         ok_codes: Vec<Text> = Vec::new(),
-        /// Error codes that say that what is to be removed is gone; also in `absent`.
+        /// Error codes that mean that the resource to remove does not exist; also returned as `absent`.
         absent_codes: Vec<Text> = Vec::new(),
-        /// How often the call is tried again.
+        /// Number of retries.
         retries: u64 = 6,
-        /// Seconds before it is tried again; twice as long each time.
+        /// Seconds before the first retry; doubled each time.
         backoff: f64 = 1.0,
-        /// Seconds to wait for the connection, for the answer, for its next piece.
+        /// Timeout in seconds for connecting, for the response, and for each part of it.
         timeout: u64 = 30,
     }
 }
@@ -60,31 +59,31 @@ impl Module for TencentcloudApi {
     fn check(&self) -> Result<(), ArgFault> {
         for (name, text) in [("service", &self.service), ("action", &self.action)] {
             if text.is_empty() || !text.chars().all(|c| c.is_ascii_alphanumeric()) {
-                return Err(ArgFault::new(name, "must be made of letters and digits"));
+                return Err(ArgFault::new(name, "must consist of letters and digits"));
             }
         }
         if self.version.is_none() && version_of(&self.service).is_none() {
-            let fault = ArgFault::new("version", format!("`version` is needed for `{}`", self.service));
-            return Err(fault.help("it is a date, and stands in the service's documentation"));
+            let fault = ArgFault::new("version", format!("`version` is required for `{}`", self.service));
+            return Err(fault.help("it is a date; see the service's documentation"));
         }
         for (name, secret, variable) in [
             ("secret_id", &self.secret_id, "TENCENTCLOUD_SECRET_ID"),
             ("secret_key", &self.secret_key, "TENCENTCLOUD_SECRET_KEY"),
         ] {
             if secret.0.trim().is_empty() {
-                let fault = ArgFault::new(name, format!("`{name}` is empty: there is no key to sign with"));
-                return Err(fault.help(format!("the roles take it from {variable} in the environment")));
+                let fault = ArgFault::new(name, format!("`{name}` is empty; a key is required to sign requests"));
+                return Err(fault.help(format!("the roles read it from the environment variable {variable}")));
             }
         }
         if !self.secret_id.0.chars().all(|c| c.is_ascii_graphic() && c != '/' && c != ',') {
-            return Err(ArgFault::new("secret_id", "`secret_id` has characters that no key's id has"));
+            return Err(ArgFault::new("secret_id", "`secret_id` contains invalid characters"));
         }
         if !(0.0..=3600.0).contains(&self.backoff) {
             return Err(ArgFault::new("backoff", "must be from 0 to 3600 seconds"));
         }
         if (self.dry_run.0 || self.client_token.0) && !self.changes.0 {
             let name = if self.dry_run.0 { "dry_run" } else { "client_token" };
-            return Err(ArgFault::new(name, "is for calls that change something").help("add `changes: true`"));
+            return Err(ArgFault::new(name, "applies only to calls that change something").help("add `changes: true`"));
         }
         Endpoint(self.endpoint.clone()).check().map_err(|msg| ArgFault::new("endpoint", msg))
     }
@@ -105,7 +104,7 @@ impl Module for TencentcloudApi {
                 payload.insert("DryRun".to_owned(), Json::Bool(true));
             }
             let answer = match client.call(host, &trial) {
-                // How some actions say that all is well.
+                // Some actions report success this way.
                 Err(ClientError::Refused { refusal, .. }) if refusal.is("DryRunOperation") => Ok(Json::Null),
                 other => other,
             };
@@ -128,7 +127,8 @@ impl TencentcloudApi {
         if self.client_token.0
             && let Json::Object(payload) = &mut payload
         {
-            let token = fresh_token().map_err(|error| Failure::new(format!("no random number: {error}")))?;
+            let token =
+                fresh_token().map_err(|error| Failure::new(format!("cannot generate a random token: {error}")))?;
             payload.insert("ClientToken".to_owned(), token.into());
         }
         Ok(Request {
@@ -155,14 +155,14 @@ impl TencentcloudApi {
     }
 }
 
-/// Errors that are none here.
+/// Errors that are not failures of this call.
 struct Tolerated {
     ok: Vec<String>,
     absent: Vec<String>,
 }
 
 impl Tolerated {
-    /// The task's data, and whether the call did anything.
+    /// The task's data, and whether the call had an effect.
     fn sort(&self, answer: Result<Json, ClientError>) -> Result<(Map, bool), Failure> {
         let among = |refusal: &Refusal, codes: &[String]| codes.iter().any(|code| refusal.is(code));
         match answer {
@@ -182,13 +182,13 @@ impl Tolerated {
     }
 }
 
-/// The data of a call without an error.
+/// The data of a successful call.
 fn answered(response: Map) -> Map {
     let id = response.get("RequestId").cloned().unwrap_or_else(|| "".into());
     data! { "response" => response, "request_id" => id, "code" => "", "message" => "", "absent" => false }
 }
 
-/// 32 characters that nobody used before.
+/// A random string of 32 characters.
 fn fresh_token() -> std::io::Result<String> {
     let mut bytes = [0; 16];
     machine::random(&mut bytes)?;

@@ -53,7 +53,7 @@ fn default(value: Value, mut args: Args) -> EvalResult {
     if let Some(absence) = as_undefined(&value)
         && !absence.undefined()
     {
-        // The variable is there, but its template is wrong: no default hides that.
+        // The variable exists, but its template is invalid: a default must not hide that.
         return present(value);
     }
     Ok(if is_undefined(&value) || (boolean && !items::truth(&value)) { default } else { value })

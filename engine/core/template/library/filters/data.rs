@@ -1,4 +1,4 @@
-//! JSON and YAML, read and written as Python's libraries do.
+//! JSON and YAML, formatted as by Python's libraries.
 
 use indexmap::IndexMap;
 use minijinja::{Value, value::ValueKind};
@@ -34,7 +34,7 @@ pub(super) const FILTERS: Table = &[
     ("pprint", Pure(pprint)),
 ];
 
-/// How JSON is laid out.
+/// The format of JSON output.
 struct Layout {
     indent: Option<String>,
     item: String,
@@ -50,7 +50,7 @@ fn layout(args: &mut Args, indent: Option<usize>, sort: bool) -> EvalResult<Layo
         Some(value) => Some(match value.as_str() {
             Some(text) => text.to_owned(),
             None => " ".repeat(match number::Number::of(&value) {
-                // Each line has it, more than once.
+                // It occurs in each line, several times.
                 Some(number::Number::Int(width)) => size::room(width.saturating_mul(1 << 10))? >> 10,
                 _ => 0,
             }),
@@ -64,7 +64,7 @@ fn layout(args: &mut Args, indent: Option<usize>, sort: bool) -> EvalResult<Layo
     {
         (item, key) = (show::text(first)?, show::text(second)?);
     }
-    // Accepted because real playbooks give them; they change nothing here.
+    // Accepted because playbooks pass them; they have no effect.
     for name in ["vault_to_text", "preprocess_unsafe", "skipkeys", "allow_nan", "check_circular"] {
         args.keyword(name)?;
     }
@@ -86,7 +86,7 @@ fn to_nice_json(value: Value, mut args: Args) -> EvalResult {
     dump(value, &layout)
 }
 
-/// Jinja's own: what HTML minds is escaped.
+/// Jinja's own filter: escapes characters that are special in HTML.
 fn tojson(value: Value, mut args: Args) -> EvalResult {
     if let Some(indent) = args.positional.pop() {
         args.named.push(("indent".into(), indent));
@@ -278,7 +278,7 @@ fn from_yaml(value: Value, args: Args) -> EvalResult {
     args.finish()?;
     match value.as_str() {
         Some(text) => Ok(yaml::read(text)?.into_iter().next().unwrap_or_else(|| Value::from(()))),
-        // What is no text was read already.
+        // Values other than text are already parsed.
         None => Ok(value),
     }
 }

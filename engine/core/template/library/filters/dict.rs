@@ -1,4 +1,4 @@
-//! Mappings: merging, turning into lists and back.
+//! Mappings: merging, and conversion to and from lists.
 
 use indexmap::IndexMap;
 use minijinja::{Value, value::Tuple};
@@ -33,7 +33,7 @@ pub(super) const FILTERS: Table = &[
     ("xmlattr", Eval(xmlattr)),
 ];
 
-/// What becomes of lists that both mappings have.
+/// How to merge lists that both mappings have.
 #[derive(Clone, Copy, PartialEq)]
 enum Lists {
     Replace,
@@ -58,7 +58,7 @@ fn combine(value: Value, mut args: Args) -> EvalResult {
             _ => {
                 return Err(EvalError::with_help(
                     format!("'list_merge' cannot be {}", show::repr(&name)),
-                    "it is one of replace, keep, append, prepend, append_rp, prepend_rp",
+                    "use replace, keep, append, prepend, append_rp or prepend_rp",
                 ));
             }
         },

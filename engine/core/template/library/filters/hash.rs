@@ -48,7 +48,7 @@ fn digest(value: &Value, args: &Args, kind: &str) -> EvalResult {
         _ => {
             return Err(EvalError::with_help(
                 format!("unsupported hash type '{kind}'"),
-                "it is one of md5, sha1, sha224, sha256, sha384, sha512",
+                "use md5, sha1, sha224, sha256, sha384 or sha512",
             ));
         }
     }))
@@ -87,7 +87,7 @@ fn b64decode(value: Value, mut args: Args) -> EvalResult {
     }
 }
 
-/// A UUID of version 5 within a name space; Ansible's own one unless another is given.
+/// A version 5 UUID in a namespace, by default Ansible's own.
 fn to_uuid(value: Value, mut args: Args) -> EvalResult {
     let space = args.text_or("namespace", "361E6D51-FAEC-444A-9079-341386DA8E2E")?;
     args.finish()?;

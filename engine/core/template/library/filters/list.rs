@@ -1,4 +1,4 @@
-//! Lists: order, parts, combinations.
+//! Lists: order, selection, combinations.
 
 use std::cmp::Ordering;
 
@@ -53,7 +53,7 @@ pub(super) const FILTERS: Table = &[
     ("version_sort", Pure(version_sort)),
 ];
 
-/// `a.b.0` of an item, as `attribute=` arguments name it.
+/// `a.b.0` of an item, the syntax of `attribute=` arguments.
 pub(crate) fn attribute(machine: &mut Machine<'_>, item: &Value, path: &Value) -> EvalResult {
     let range = 0..machine.page.text.len();
     let Some(text) = path.as_str() else { return machine.item(item, path, range) };
@@ -62,7 +62,7 @@ pub(crate) fn attribute(machine: &mut Machine<'_>, item: &Value, path: &Value) -
         value = match part.parse::<i64>() {
             Ok(at) => machine.item(&value, &Value::from(at), range.clone())?,
             Err(_) => {
-                // Entries come before methods here: `map(attribute='items')` means the key.
+                // Here keys take precedence over methods: `map(attribute='items')` means the key.
                 let found = value.as_object().and_then(|object| object.get_value_by_str(part));
                 match found {
                     Some(found) => found,
@@ -142,7 +142,7 @@ fn sort(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult {
     Ok(Value::from(keyed.into_iter().map(|(_, item)| item).collect::<Vec<_>>()))
 }
 
-/// The value one sorts by; several attributes are parted by commas.
+/// The sort key; several attributes are separated by commas.
 fn sort_key(machine: &mut Machine<'_>, item: &Value, path: Option<&Value>, case_sensitive: bool) -> EvalResult {
     let Some(path) = path else { return present(item.clone()).map(|item| folded(&item, case_sensitive)) };
     match path.as_str() {
@@ -182,7 +182,7 @@ fn unique(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResult
             Some(path) => present(attribute(machine, &item, path)?)?,
             None => present(item.clone())?,
         };
-        // Python compares by hash, which lists and dicts have none of; only without options is there another way.
+        // Python compares by hash, and lists and dicts have none; only without options there is a fallback.
         if special && matches!(key.kind(), ValueKind::Seq | ValueKind::Map) {
             let msg = "Jinja2's unique filter failed and we cannot fall back to Ansible's version as it does not \
                        support the parameters supplied: lists and dicts have no hash";
@@ -245,7 +245,7 @@ fn count_of(args: &mut Args, name: &str) -> EvalResult<usize> {
     usize::try_from(count)
         .ok()
         .filter(|count| *count > 0)
-        .ok_or_else(|| EvalError::new(format!("'{name}' must be above 0")))
+        .ok_or_else(|| EvalError::new(format!("'{name}' must be greater than 0")))
 }
 
 fn batch(value: Value, mut args: Args) -> EvalResult {
@@ -287,7 +287,7 @@ fn slice(value: Value, mut args: Args) -> EvalResult {
     Ok(Value::from(columns))
 }
 
-/// All items of lists within lists, down to a depth. `none` is dropped, as Ansible does.
+/// All items of nested lists, down to a depth. Like Ansible, drops `none`.
 pub(crate) fn flat(items: Vec<Value>, levels: Option<i128>, skip_nulls: bool, out: &mut Vec<Value>) -> EvalResult<()> {
     for item in items {
         let null = item.is_none() || matches!(item.as_str(), Some("None" | "null"));
@@ -372,25 +372,25 @@ fn zip_longest(value: Value, mut args: Args) -> EvalResult {
     Ok(Value::from(longest(&lists, &fill)))
 }
 
-/// Rows over lists, as many as the longest one has.
+/// Rows across lists, as many as the longest list has.
 pub(crate) fn longest(lists: &[Vec<Value>], fill: &Value) -> Vec<Value> {
     let len = lists.iter().map(Vec::len).max().unwrap_or(0);
     let row = |at: usize| lists.iter().map(|list| list.get(at).unwrap_or(fill).clone()).collect();
     (0..len).map(|at| tuple(row(at))).collect()
 }
 
-/// More rows than that are refused: they would fill the memory.
+/// Maximum number of rows; more would exhaust memory.
 const MOST_ROWS: usize = 5_000_000;
 
-/// More columns than that are refused, too.
+/// Maximum number of columns.
 const MOST_COLUMNS: usize = 1000;
 
-/// Every way to take one item of each list, the last list changing fastest.
+/// All combinations of one item from each list; the last list varies fastest.
 pub(crate) fn cartesian(lists: &[Vec<Value>]) -> EvalResult<Vec<Vec<Value>>> {
     let mut rows = vec![vec![]];
     for list in lists {
         if rows.len().saturating_mul(list.len()) > MOST_ROWS {
-            return Err(EvalError::new("there are too many combinations"));
+            return Err(EvalError::new("too many combinations"));
         }
         rows = rows
             .iter()
@@ -407,7 +407,7 @@ fn product(value: Value, mut args: Args) -> EvalResult {
     let lists = all_lists(&value, &mut args)?;
     args.finish()?;
     if repeat.saturating_mul(lists.len()) > MOST_COLUMNS {
-        return Err(EvalError::new("there are too many combinations"));
+        return Err(EvalError::new("too many combinations"));
     }
     let lists: Vec<_> = std::iter::repeat_n(lists, repeat).flatten().collect();
     Ok(Value::from(cartesian(&lists)?.into_iter().map(tuple).collect::<Vec<_>>()))
@@ -421,7 +421,7 @@ fn permutations(value: Value, args: Args) -> EvalResult {
     chosen(value, args, false)
 }
 
-/// Choices of some items: in their order, or in every order.
+/// Combinations or permutations of items.
 fn chosen(value: Value, mut args: Args, ordered: bool) -> EvalResult {
     let items = items::items(&value)?;
     let size = match args.int("r")? {
@@ -436,7 +436,7 @@ fn chosen(value: Value, mut args: Args, ordered: bool) -> EvalResult {
     }
     for _ in 0..size.min(items.len()) {
         if rows.len().saturating_mul(items.len()) > MOST_ROWS {
-            return Err(EvalError::new("there are too many combinations"));
+            return Err(EvalError::new("too many combinations"));
         }
         let next = |row: &Vec<usize>| -> Vec<Vec<usize>> {
             let begin = if ordered { row.last().map_or(0, |last| last + 1) } else { 0 };
@@ -512,7 +512,7 @@ fn random(value: Value, mut args: Args) -> EvalResult {
         let count = end.checked_sub(start).map_or(0, |distance| (distance + step - 1) / step);
         return match u128::try_from(count) {
             Ok(count) if count > 0 => Ok(number::int(start + step * chance.below(count) as i128)),
-            _ => Err(EvalError::new("there is no number in that range")),
+            _ => Err(EvalError::new("the range is empty")),
         };
     }
     if start.is_some() || step.is_some() {
@@ -521,7 +521,7 @@ fn random(value: Value, mut args: Args) -> EvalResult {
     let items =
         items::items(&value).map_err(|_| EvalError::new("random can only be used on sequences and integers"))?;
     match items.len() {
-        0 => Err(EvalError::new("there is no item to choose from")),
+        0 => Err(EvalError::new("the list is empty")),
         len => Ok(items.get(chance.index(len)).cloned().unwrap_or_default()),
     }
 }

@@ -45,10 +45,10 @@ fn abs(value: Value, args: Args) -> EvalResult {
     })
 }
 
-/// Rounds half to even, on the decimal digits the float really has, as Python does.
+/// Like Python, rounds half to even, based on the exact decimal value of the float.
 fn rounded(f: f64, precision: i128) -> f64 {
     if precision >= 0 {
-        // Formatting rounds the exact value of the float, and ties to even.
+        // Formatting rounds the float's exact value, and ties to even.
         let digits = usize::try_from(precision.min(300)).unwrap_or(0);
         return format!("{f:.digits$}").parse().unwrap_or(f);
     }
@@ -104,7 +104,7 @@ fn filesizeformat(value: Value, mut args: Args) -> EvalResult {
     let binary = args.flag("binary", false)?;
     args.finish()?;
     let bytes = match value.as_str() {
-        Some(text) => text.trim().parse().map_err(|_| EvalError::new(format!("'{text}' is no number")))?,
+        Some(text) => text.trim().parse().map_err(|_| EvalError::new(format!("'{text}' is not a number")))?,
         None => number(&value, "the input")?.float(),
     };
     let (base, units) = match binary {
@@ -128,7 +128,7 @@ fn filesizeformat(value: Value, mut args: Args) -> EvalResult {
     Ok(Value::from(format!("{:.1} {name}", base * bytes / size)))
 }
 
-/// Units and how many bytes (or bits) they stand for.
+/// Units with their number of bytes (or bits).
 const UNITS: [(char, f64); 9] = [
     ('Y', 1208925819614629174706176.0),
     ('Z', 1180591620717411303424.0),

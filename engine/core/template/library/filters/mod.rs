@@ -1,4 +1,4 @@
-//! Filters by name. Each file has its table; a filter takes its input and the arguments one by one.
+//! Filters by name. Each file has a table; a filter takes its arguments one by one.
 
 use minijinja::Value;
 
@@ -17,12 +17,12 @@ mod time;
 
 pub(crate) use basic::parse_int;
 
-/// How a filter is called.
+/// The signature of a filter.
 #[derive(Clone, Copy)]
 enum Run {
-    /// By its input and arguments alone.
+    /// Only input and arguments.
     Pure(fn(Value, Args) -> EvalResult),
-    /// With the machine, because it reads attributes, calls other filters or looks outside.
+    /// With the machine, for filters that read attributes, call other filters, or access files.
     Eval(fn(&mut Machine<'_>, Value, Args) -> EvalResult),
 }
 
@@ -34,10 +34,10 @@ use crate::template::{
     value::error::EvalResult,
 };
 
-/// Names and filters of one file.
+/// The names and filters of one file.
 type Table = &'static [(&'static str, Run)];
 
-/// Filters that do not mind undefined input.
+/// Filters that accept undefined input.
 const LENIENT: [&str; 4] = ["default", "d", "mandatory", "type_debug"];
 
 /// Adds all filters.

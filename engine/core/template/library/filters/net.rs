@@ -39,7 +39,7 @@ pub(super) const FILTERS: Table = &[
     ("network_in_network", Pure(network_in_network)),
 ];
 
-/// An address and the network it is in. A bare address is a network of its own.
+/// An address and its network. A bare address is a network of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Net {
     address: u128,
@@ -109,7 +109,7 @@ impl Net {
         all & !self.host_mask()
     }
 
-    /// Addresses in it, as far as that can be counted.
+    /// The number of addresses, saturating.
     fn size(self) -> u128 {
         self.host_mask().saturating_add(1)
     }
@@ -136,7 +136,7 @@ impl Net {
         }
     }
 
-    /// The address at an index of the network, from the end when it is negative.
+    /// The address at an index of the network; negative indexes count from the end.
     fn nth(self, at: i128) -> Option<u128> {
         let offset = at.unsigned_abs();
         match at < 0 {
@@ -189,7 +189,7 @@ impl fmt::Display for Net {
     }
 }
 
-/// The length of a netmask such as 255.255.255.0, or of a wildcard such as 0.0.0.255.
+/// The prefix length of a netmask such as 255.255.255.0, or of a wildcard such as 0.0.0.255.
 fn mask_prefix(mask: Ipv4Addr) -> Option<u32> {
     let bits = u32::from(mask);
     if bits.leading_ones() + bits.trailing_zeros() == 32 {
@@ -198,7 +198,7 @@ fn mask_prefix(mask: Ipv4Addr) -> Option<u32> {
     (bits.leading_zeros() + bits.trailing_ones() == 32).then(|| bits.leading_zeros())
 }
 
-/// One value through a query; `None` stands for Ansible's False.
+/// Applies a query to one value; `None` stands for Ansible's False.
 fn query(value: &Value, query: &str, version: Option<bool>) -> EvalResult<Option<Value>> {
     let Some(net) = Net::of(value) else { return Ok(None) };
     if version.is_some_and(|v6| v6 != net.v6) {
@@ -301,7 +301,7 @@ fn wrapped(net: Net) -> String {
     }
 }
 
-/// A list gives a list of what fits; one value gives its answer or False.
+/// For a list, the list of matching values; for one value, its result or False.
 fn filtered(value: Value, mut args: Args, version: Option<bool>) -> EvalResult {
     let wanted = args.text_or("query", "")?;
     args.finish()?;
@@ -327,7 +327,7 @@ fn ipv6(value: Value, args: Args) -> EvalResult {
     filtered(value, args, Some(true))
 }
 
-/// IPv6 addresses in brackets, as URLs want them; anything else as it is.
+/// Encloses IPv6 addresses in brackets for URLs; other values are unchanged.
 fn ipwrap(value: Value, mut args: Args) -> EvalResult {
     args.text("query")?;
     args.finish()?;
@@ -351,14 +351,14 @@ fn ipsubnet(value: Value, mut args: Args) -> EvalResult {
         return Ok(Value::from(subnet(net.network(), net.prefix)));
     }
     if let Some(outer) = Net::parse(&wanted).filter(|outer| outer.whole) {
-        // Which of the outer network's subnets of this size it is, counted from 1.
+        // The number of this subnet among all of its size in the outer network, starting at 1.
         if !outer.contains(net) {
             return Err(EvalError::new(format!("{net} is not in the subnet {outer}")));
         }
         let at = (net.network() - outer.network()) >> (net.bits() - net.prefix).min(127);
         return Ok(Value::from((at + 1).to_string()));
     }
-    let prefix: u32 = wanted.parse().map_err(|_| EvalError::new(format!("'{wanted}' is no prefix length")))?;
+    let prefix: u32 = wanted.parse().map_err(|_| EvalError::new(format!("'{wanted}' is not a prefix length")))?;
     if prefix > net.bits() {
         return Ok(Value::from(false));
     }
@@ -383,7 +383,7 @@ fn ipsubnet(value: Value, mut args: Args) -> EvalResult {
 fn ipmath(value: Value, mut args: Args) -> EvalResult {
     let amount = args.int("amount")?.ok_or_else(|| EvalError::new("missing 1 required argument: 'amount'"))?;
     args.finish()?;
-    let refuse = || EvalError::new(format!("{} is no IP address", show::repr(&value)));
+    let refuse = || EvalError::new(format!("{} is not an IP address", show::repr(&value)));
     let net = Net::of(&value).ok_or_else(refuse)?;
     let moved = match amount < 0 {
         true => net.address.checked_sub(amount.unsigned_abs()),
@@ -393,7 +393,7 @@ fn ipmath(value: Value, mut args: Args) -> EvalResult {
     let moved = moved.filter(|address| *address <= top);
     moved
         .map(|address| Value::from(net.show(address)))
-        .ok_or_else(|| EvalError::new("the address lies beyond the last one"))
+        .ok_or_else(|| EvalError::new("the address is beyond the last one"))
 }
 
 fn nthhost(value: Value, mut args: Args) -> EvalResult {

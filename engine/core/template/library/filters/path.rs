@@ -1,4 +1,4 @@
-//! Paths, of POSIX and of Windows, and URLs.
+//! POSIX and Windows paths, and URLs.
 
 use std::{
     env,
@@ -81,7 +81,7 @@ fn absolute(path: &str) -> PathBuf {
     }
 }
 
-/// The path with links followed, as far as it exists.
+/// The path with links resolved, as far as it exists.
 fn realpath(path: &str) -> String {
     let whole = absolute(path);
     let mut missing = Vec::new();
@@ -193,7 +193,7 @@ fn fileglob(machine: &mut Machine<'_>, value: Value, args: Args) -> EvalResult {
     Ok(Value::from(found.into_iter().map(|path| Value::from(path.display().to_string())).collect::<Vec<_>>()))
 }
 
-/// Folder and name of a path of Windows.
+/// Directory and name of a Windows path.
 fn windows(path: &str) -> (&str, &str) {
     let (drive, rest) = splitdrive(path);
     let at = rest.rfind(['\\', '/']).map_or(0, |at| at + 1);
@@ -255,7 +255,7 @@ fn urlsplit(value: Value, mut args: Args) -> EvalResult {
         None => host.split_once(':').map_or((host, None), |(host, port)| (host, Some(port))),
     };
     let port = match port.filter(|port| !port.is_empty()) {
-        Some(port) => Value::from(port.parse::<u16>().map_err(|_| EvalError::new(format!("'{port}' is no port")))?),
+        Some(port) => Value::from(port.parse::<u16>().map_err(|_| EvalError::new(format!("'{port}' is not a port")))?),
         None => Value::from(()),
     };
     let optional = |text: Option<&str>| text.map_or_else(|| Value::from(()), Value::from);
@@ -301,7 +301,7 @@ fn urlencode(value: Value, args: Args) -> EvalResult {
             for pair in items::items(&value)? {
                 match items::items(&pair)?.as_slice() {
                     [key, value] => pairs.push((key.clone(), value.clone())),
-                    _ => return Err(EvalError::new("needs a mapping or a list of pairs")),
+                    _ => return Err(EvalError::new("requires a mapping or a list of pairs")),
                 }
             }
             pairs

@@ -1,4 +1,4 @@
-//! `map`, `select` and their kin: filters that apply others to every item.
+//! `map`, `select` and the like: apply other filters or tests to every item.
 
 use minijinja::Value;
 
@@ -72,7 +72,7 @@ fn choose(machine: &mut Machine<'_>, value: Value, mut args: Args, by_attribute:
     let test = args.optional("test")?;
     let skip = usize::from(path.is_some()) + usize::from(test.is_some());
     let test = match &test {
-        Some(test) => Some(test.as_str().ok_or_else(|| EvalError::new("the name of a test must be a text"))?),
+        Some(test) => Some(test.as_str().ok_or_else(|| EvalError::new("the name of a test must be a string"))?),
         None => None,
     };
     let positional = args.positional.get(skip..).unwrap_or_default().to_vec();

@@ -22,7 +22,7 @@ fn two(value: &Value, mut args: Args) -> EvalResult<(Vec<Value>, Vec<Value>)> {
     Ok((distinct(items::items(value)?)?, distinct(items::items(&other)?)?))
 }
 
-/// Every item once, in the order they first appear.
+/// The distinct items, in order of their first occurrence.
 fn distinct(items: Vec<Value>) -> EvalResult<Vec<Value>> {
     let mut seen: indexmap::IndexSet<Value> = indexmap::IndexSet::with_capacity(items.len());
     for item in items {

@@ -1,4 +1,4 @@
-//! Texts: letters, lines, quotes, regular expressions.
+//! Text: case, lines, quoting, regular expressions.
 
 use minijinja::Value;
 
@@ -43,7 +43,7 @@ fn plain(value: &Value, args: &Args, change: impl Fn(&str) -> String) -> EvalRes
     show::text(value).map(|text| Value::from(change(&text)))
 }
 
-/// Jinja's title: words begin at blanks, hyphens and brackets.
+/// Jinja's title: words begin after spaces, hyphens and brackets.
 fn title(text: &str) -> String {
     let mut begin = true;
     let mut out = String::with_capacity(text.len());
@@ -102,7 +102,7 @@ fn indent(value: Value, mut args: Args) -> EvalResult {
     };
     let text = show::text(&value)?;
     size::fits(prefix.len().saturating_mul(text.matches('\n').count() + 1))?;
-    // Jinja adds a newline before it splits, so that the text keeps the one at its end.
+    // Jinja appends a newline before splitting, so that a trailing one is kept.
     let mut out = String::with_capacity(text.len() + 64);
     for (at, line) in text.split('\n').enumerate() {
         if at > 0 {
@@ -239,7 +239,7 @@ fn urlize(value: Value, args: Args) -> EvalResult {
     Ok(Value::from(urls.replace_all(&text, r#"<a href="$0" rel="noopener">$0</a>"#).into_owned()))
 }
 
-/// A word as a POSIX shell reads it back.
+/// Quotes a word for a POSIX shell.
 pub(crate) fn shell_quote(text: &str) -> String {
     let safe = |c: char| c.is_ascii_alphanumeric() || "@%_-+=:,./".contains(c);
     if !text.is_empty() && text.chars().all(safe) {
@@ -258,7 +258,7 @@ fn quote(value: Value, args: Args) -> EvalResult {
 
 fn comment(value: Value, mut args: Args) -> EvalResult {
     let style = args.text_or("style", "plain")?;
-    // Begin and end of the whole, then the decoration of each line.
+    // Start and end of the comment, then the decoration of each line.
     let (begin, end, decoration) = match &*style {
         "plain" => ("", "", "# "),
         "erlang" => ("", "", "% "),
@@ -318,7 +318,7 @@ fn failed(error: &fancy_regex::Error) -> Box<EvalError> {
     EvalError::new(format!("the regular expression failed: {error}"))
 }
 
-/// All matches as Python finds them: an empty one may follow directly after another.
+/// All matches as in Python: an empty match may directly follow another one.
 fn matches<'t>(regex: &fancy_regex::Regex, text: &'t str) -> EvalResult<Vec<fancy_regex::Captures<'t, str>>> {
     let (mut found, mut at) = (Vec::new(), 0);
     while at <= text.len() {
@@ -333,7 +333,7 @@ fn matches<'t>(regex: &fancy_regex::Regex, text: &'t str) -> EvalResult<Vec<fanc
     Ok(found)
 }
 
-/// A pattern or replacement must be a text.
+/// A pattern or replacement, which must be text.
 fn pattern(args: &mut Args, name: &str) -> EvalResult<String> {
     match args.optional(name)? {
         None => Ok(String::new()),
@@ -375,7 +375,7 @@ fn regex_replace(value: Value, mut args: Args) -> EvalResult {
     Ok(Value::from(out))
 }
 
-/// A replacement as Python writes it: `\1`, `\g<name>`, escapes.
+/// A replacement in Python's syntax: `\1`, `\g<name>`, escapes.
 struct Replacement(Vec<Piece>);
 
 enum Piece {
@@ -476,7 +476,7 @@ fn regex_search(value: Value, mut args: Args) -> EvalResult {
                 captures.name(name).map_or_else(|| Value::from(()), |group| Value::from(group.as_str()))
             }
             _ => {
-                return Err(EvalError::with_help("Unknown argument", "groups are named like '\\\\1' or '\\\\g<name>'"));
+                return Err(EvalError::with_help("Unknown argument", "name groups like '\\\\1' or '\\\\g<name>'"));
             }
         });
     }

@@ -1,4 +1,4 @@
-//! Lookups that arrange their terms: what `with_items`, `with_nested` and the like run over.
+//! Lookups that combine their terms: the basis of `with_items`, `with_nested` and the like.
 
 use minijinja::{Value, value::Tuple};
 
@@ -38,7 +38,7 @@ fn tuple(items: Vec<Value>) -> Value {
     Value::from(Tuple::from(items))
 }
 
-/// One level of lists opened.
+/// Flattens one level of lists.
 fn opened(terms: Vec<Value>) -> EvalResult<Vec<Value>> {
     let mut out = Vec::new();
     for term in terms {
@@ -86,7 +86,7 @@ fn nested(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<V
     Ok(rows)
 }
 
-/// The items of a list; anything else is a list of itself.
+/// The items of a list; any other value is a list of itself.
 fn own_items(value: &Value) -> EvalResult<Vec<Value>> {
     match containers::is_list(value) || containers::is_map(value) {
         true => items::items(value),
@@ -211,7 +211,7 @@ fn flattened(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResul
 
 fn random_choice(_: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
     options.finish()?;
-    // `lookup('random_choice', [a, b])` gives one list, `with_random_choice` the items.
+    // `lookup('random_choice', [a, b])` passes one list, `with_random_choice` passes the items.
     let items = match terms.as_slice() {
         [only] if containers::is_list(only) => items::items(only)?,
         _ => terms,
@@ -258,7 +258,7 @@ impl Numbers {
     fn read(term: &str, mut numbers: Numbers) -> EvalResult<Self> {
         let number = |text: &str| {
             parse_int(text, 0)
-                .ok_or_else(|| EvalError::new(format!("an option has an invalid value: '{text}' is no integer")))
+                .ok_or_else(|| EvalError::new(format!("an option has an invalid value: '{text}' is not an integer")))
         };
         let short = regex::find(
             r"^(?:(?P<start>0[xX][0-9a-fA-F]+|\d+)-)?(?P<end>0[xX][0-9a-fA-F]+|\d+)(?:/(?P<stride>\d+))?(?::(?P<format>.+))?$",

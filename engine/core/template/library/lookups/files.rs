@@ -1,4 +1,4 @@
-//! Lookups of files and of what commands print.
+//! Lookups of files and of command output.
 
 use std::{
     path::{Path, PathBuf},
@@ -43,7 +43,7 @@ pub(super) const LOOKUPS: Table = &[
     ("url", url),
 ];
 
-/// Where Ansible would look for a file: in a sub-folder of each folder, then in the folder itself.
+/// Ansible's search order for a file: in a subdirectory of each directory, then in the directory itself.
 fn search(machine: &Machine<'_>, kind: &str, name: &str) -> Option<PathBuf> {
     let name = paths::expanduser(name);
     let name = Path::new(&name);
@@ -103,7 +103,7 @@ fn template(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> 
     text(&mut options, "comment_end_string", &mut layout.comment_end_string)?;
     layout.trim_blocks = options.flag("trim_blocks", true)?;
     layout.lstrip_blocks = options.flag("lstrip_blocks", false)?;
-    // What a template yields keeps its type here anyway.
+    // The value of a template keeps its type here anyway.
     options.flag("convert_data", true)?;
     options.flag("jinja2_native", false)?;
     let vars = options.optional("template_vars")?.filter(|vars| !vars.is_none());
@@ -155,7 +155,7 @@ fn fileglob(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> Eval
     Ok(found)
 }
 
-/// The first file that is there. Terms are names, or mappings with `files` and `paths`.
+/// The first existing file. Terms are names, or mappings with `files` and `paths`.
 fn first_found(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> EvalResult<Vec<Value>> {
     let mut skip = options.flag("skip", false)?;
     let files = options.optional("files")?;
@@ -209,12 +209,12 @@ fn first_found(machine: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) 
         true => Ok(vec![]),
         false => Err(EvalError::with_help(
             "No file was found when using first_found.",
-            "give `skip: true` if there need not be one",
+            "set `skip: true` if the file is optional",
         )),
     }
 }
 
-/// What a command prints. Like Ansible, on the controller, with the shell.
+/// The output of a command. Like Ansible, runs it on the controller in a shell.
 fn printed(command: &str, folder: Option<&PathBuf>) -> EvalResult<String> {
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(command);
@@ -248,7 +248,7 @@ fn lines(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalRes
     Ok(found)
 }
 
-/// The options of a term such as `key file=x.csv col=2`, laid over those of the call.
+/// The options of a term such as `key file=x.csv col=2`, merged over those of the call.
 fn term_options(term: &str, options: &Args) -> (String, Args) {
     let mut options = options.clone();
     let mut words = Vec::new();
@@ -303,7 +303,7 @@ fn csvfile(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalR
     Ok(found)
 }
 
-/// Rows of separated values; quoted fields may hold the delimiter and newlines.
+/// Rows of delimited values; quoted fields may contain the delimiter and newlines.
 fn rows(text: &str, delimiter: char) -> Vec<Vec<String>> {
     let (mut rows, mut row, mut field, mut quoted) = (vec![], vec![], String::new(), false);
     let mut chars = text.chars().peekable();
@@ -376,7 +376,7 @@ fn settings(text: &str, section: &str, properties: bool, allow_none: bool) -> Ve
         if !inside {
             continue;
         }
-        // A line that begins with blanks goes on with the value before it.
+        // A line that begins with white space continues the previous value.
         if line.starts_with([' ', '\t'])
             && let Some((_, value)) = values.last_mut()
         {
@@ -396,7 +396,7 @@ fn settings(text: &str, section: &str, properties: bool, allow_none: bool) -> Ve
 fn url(_: &mut Machine<'_>, terms: Vec<Value>, _: Args) -> EvalResult<Vec<Value>> {
     let urls = terms.iter().map(show::text).collect::<EvalResult<Vec<_>>>()?.join("`, `");
     Err(EvalError::with_help(
-        format!("`{urls}` is not fetched: the controller makes no requests while it renders"),
-        "fetch it with the module `uri`, `delegate_to: localhost` and `register`",
+        format!("cannot fetch `{urls}`: templates cannot make requests"),
+        "use the module `uri` with `delegate_to: localhost` and `register`",
     ))
 }

@@ -1,4 +1,4 @@
-//! Lookup plugins: what `lookup()`, `query()` and `with_...` read from the controller.
+//! Lookup plugins: `lookup()`, `query()` and `with_...` read data on the controller.
 
 use minijinja::Value;
 
@@ -25,7 +25,7 @@ mod files;
 mod password;
 mod values;
 
-/// A lookup: terms and options to a list.
+/// A lookup: from terms and options to a list.
 type Run = fn(&mut Machine<'_>, Vec<Value>, Args) -> EvalResult<Vec<Value>>;
 
 type Table = &'static [(&'static str, Run)];
@@ -46,8 +46,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     tables().map(|(name, _)| *name)
 }
 
-/// `key=value` pairs and bare words of a term, as `lookup('password', 'file length=20')` has them. Values may
-/// be quoted.
+/// `key=value` pairs and bare words of a term, as in `lookup('password', 'file length=20')`. Values may be quoted.
 fn key_values(term: &str) -> Vec<(Option<String>, String)> {
     let (mut words, mut word, mut quote, mut any) = (Vec::new(), String::new(), None, false);
     for c in term.chars() {
@@ -74,7 +73,7 @@ fn key_values(term: &str) -> Vec<(Option<String>, String)> {
     words.into_iter().map(pair).collect()
 }
 
-/// Says what a lookup looks at beside variables.
+/// Reports which inputs besides variables a lookup reads.
 fn look(machine: &Machine<'_>, name: &str) -> EvalResult<()> {
     match name.rsplit('.').next().unwrap_or(name) {
         "file" | "unvault" | "template" | "fileglob" | "first_found" | "csvfile" | "ini" | "password" => {
@@ -85,10 +84,9 @@ fn look(machine: &Machine<'_>, name: &str) -> EvalResult<()> {
     }
 }
 
-/// Runs a lookup by name and yields what it found.
+/// Runs a lookup by name and returns its results.
 ///
-/// # Errors
-/// The lookup is unknown or fails.
+/// # Errors If the lookup is unknown or fails.
 pub(crate) fn run(machine: &mut Machine<'_>, name: &str, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
     let library = machine.session.library;
     let Some(run) = native(machine, name) else {
@@ -118,7 +116,7 @@ fn unknown(name: &str, library: &Library, help: Option<String>) -> Box<EvalError
     }
 }
 
-/// `lookup(...)`, or `query(...)` when a list is wanted.
+/// `lookup(...)`, or `query(...)` if a list is wanted.
 pub(crate) fn call(machine: &mut Machine<'_>, mut args: Args, query: bool) -> EvalResult {
     let name = args.required("plugin_name")?;
     let name = show::text(&name)?;
@@ -158,7 +156,7 @@ pub(crate) fn call(machine: &mut Machine<'_>, mut args: Args, query: bool) -> Ev
     if wantlist {
         return Ok(Value::from(found));
     }
-    // One result stands for itself; several texts are joined, anything else stays a list.
+    // A single result is returned itself; several strings are joined, anything else stays a list.
     Ok(match found.as_slice() {
         [] => Value::from(""),
         [one] => one.clone(),

@@ -1,4 +1,4 @@
-//! The lookup `password`: a password made once and kept in a file.
+//! The lookup `password`: a password that is generated once and kept in a file.
 
 use std::{
     fs::{self, OpenOptions},
@@ -25,14 +25,14 @@ use crate::template::{
 
 pub(super) const LOOKUPS: Table = &[("password", password)];
 
-/// Hosts render at once; the first one makes the password, the others read it.
+/// Hosts render in parallel; the first one creates the password, the others read it.
 static MAKING: Mutex<()> = Mutex::new(());
 
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const DIGITS: &str = "0123456789";
 const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
-/// What the file holds: `PASSWORD salt=SALT ident=IDENT`.
+/// The content of the file: `PASSWORD salt=SALT ident=IDENT`.
 #[derive(Debug, PartialEq)]
 struct Kept {
     password: String,
@@ -65,7 +65,7 @@ impl Kept {
     }
 }
 
-/// The characters a name stands for, or the characters themselves.
+/// The characters of a named set, or the characters themselves.
 fn characters(words: &[String]) -> Vec<char> {
     let mut out: Vec<char> = Vec::new();
     for word in words {
@@ -86,13 +86,13 @@ fn characters(words: &[String]) -> Vec<char> {
 
 fn made(length: usize, characters: &[char], seed: Option<&Value>) -> EvalResult<String> {
     if characters.is_empty() {
-        return Err(EvalError::new("there are no characters to make a password of"));
+        return Err(EvalError::new("the set of characters for the password is empty"));
     }
     let mut chance = Chance::new(seed);
     Ok((0..length).filter_map(|_| characters.get(chance.index(characters.len()))).collect())
 }
 
-/// Splits at the options that end a term, for paths may hold blanks.
+/// Splits off the options at the end of a term, since paths may contain spaces.
 fn split_term(term: &str) -> (String, Vec<(String, String)>) {
     let known = ["length", "encrypt", "chars", "ident", "seed"];
     let mut path = Vec::new();
@@ -125,7 +125,7 @@ fn password(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> Eval
 
 fn one(machine: &Machine<'_>, path: &str, mut options: Args) -> EvalResult<String> {
     let length = size::room(options.int_or("length", 20)?)?;
-    // An empty name means none.
+    // An empty value means no encryption.
     let encrypt = options.text("encrypt")?.filter(|kind| !kind.is_empty());
     let chars = match options.optional("chars")? {
         None => vec!["ascii_letters".to_owned(), "digits".to_owned(), ".,:-_".to_owned()],
@@ -134,7 +134,7 @@ fn one(machine: &Machine<'_>, path: &str, mut options: Args) -> EvalResult<Strin
         }
         Some(value) => {
             let text = show::text(&value)?;
-            // Two commas stand for a comma among the characters.
+            // Two commas stand for a comma in the set of characters.
             let comma = text.contains(",,").then(|| ",".to_owned());
             text.replace(",,", ",").split(',').map(str::to_owned).filter(|word| !word.is_empty()).chain(comma).collect()
         }
@@ -176,7 +176,7 @@ fn one(machine: &Machine<'_>, path: &str, mut options: Args) -> EvalResult<Strin
     }
 }
 
-/// Relative paths begin at the playbook's folder.
+/// Relative paths start at the playbook's directory.
 fn place(machine: &Machine<'_>, path: &str) -> PathBuf {
     let path = paths::expanduser(path);
     match (Path::new(&path).is_absolute(), machine.session.scope.folders.last()) {
@@ -185,7 +185,7 @@ fn place(machine: &Machine<'_>, path: &str) -> PathBuf {
     }
 }
 
-/// Only the user who runs the play may read the file.
+/// The file is readable only by the current user.
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;

@@ -79,7 +79,7 @@ fn varnames(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> Eval
     Ok(found)
 }
 
-/// Hosts by pattern: names of hosts and groups, `all`, with `*`, joined by `:` or `,`; `!` takes away, `&` keeps.
+/// Hosts by pattern: names of hosts and groups, `all`, wildcards, joined by `:` or `,`; `!` excludes, `&` intersects.
 fn inventory_hostnames(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
     options.finish()?;
     let scope = machine.session.scope.clone();

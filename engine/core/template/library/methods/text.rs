@@ -100,7 +100,7 @@ pub(super) fn call(text: &str, name: &str, mut args: Args) -> EvalResult {
             let left = match name {
                 "ljust" => 0,
                 "rjust" => missing,
-                // Python gives the odd blank to the left when the width is odd.
+                // With an odd width, Python puts the extra space on the left.
                 _ => missing / 2 + (missing & width & 1),
             };
             Value::from(pad(text, width, fill, left))

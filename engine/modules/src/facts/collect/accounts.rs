@@ -1,4 +1,4 @@
-//! As whom we are here.
+//! The current user.
 
 use rplay_wire::{Map, data};
 

@@ -38,7 +38,7 @@ fn facts(now: &ZonedDateTime) -> Map {
     }
 }
 
-/// What the zone is called while clocks are put forward; its one name where they never are.
+/// The name of the time zone during daylight saving time, or its only name.
 fn summer_name(now: &ZonedDateTime) -> String {
     let name = |month| {
         let noon = date(now.year(), month, 1).at(12, 0, 0, 0).to_zoned_datetime(now.time_zone().clone()).ok()?;

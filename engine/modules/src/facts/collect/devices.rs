@@ -7,7 +7,7 @@ use rplay_wire::{Map, Value, data};
 use super::{Source, mounts::by_id, names, text};
 use crate::system::fs;
 
-/// What names a device goes by, from the links udev makes.
+/// The names of a device, from the links that udev creates.
 struct Links {
     ids: HashMap<String, Vec<String>>,
     labels: HashMap<String, Vec<String>>,
@@ -102,7 +102,7 @@ fn disk(folder: &Path, name: &str, links: &Links, uuids: &HashMap<String, String
         "scheduler_mode" => mode.unwrap_or_default(),
         "sectors" => sectors,
         "sectorsize" => sector,
-        // The kernel counts sectors of 512 bytes, whatever the disk's own are.
+        // The kernel counts sectors of 512 bytes, whatever the disk uses.
         "size" => human(sectors * 512),
         "host" => "",
         "holders" => names(&folder.join("holders")),

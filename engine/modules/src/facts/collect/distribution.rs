@@ -1,4 +1,4 @@
-//! Which distribution the host runs, from its release files.
+//! The distribution of the host, from its release files.
 
 use rplay_wire::{Map, data};
 
@@ -61,7 +61,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("virtuozzo", "Virtuozzo", "RedHat"),
 ];
 
-/// The release files that name a variety, in the order they are looked at.
+/// The release files of varieties, in search order.
 const FILES: &[(&str, &str)] = &[
     ("/etc/altlinux-release", "Altlinux"),
     ("/etc/oracle-release", "OracleLinux"),
@@ -77,7 +77,7 @@ const FILES: &[(&str, &str)] = &[
     ("/etc/gentoo-release", "Gentoo"),
 ];
 
-/// What the release files say.
+/// The content of the release files.
 struct Release {
     fields: Vec<(String, String)>,
 }
@@ -99,7 +99,7 @@ pub fn gather(source: &Source) -> Map {
     let redhat = ["/etc/centos-release", "/etc/redhat-release", "/etc/system-release"];
     let redhat = redhat.iter().find_map(|path| source.line(path));
     let id = match (release.get("ID"), redhat.as_deref()) {
-        // CentOS 6, RHEL 6: there was no os-release yet.
+        // CentOS 6, RHEL 6: before os-release.
         ("", Some(line)) => old_id(line),
         ("", None) if source.exists("/etc/debian_version") => "debian",
         ("", None) if source.exists("/etc/alpine-release") => "alpine",
@@ -108,7 +108,7 @@ pub fn gather(source: &Source) -> Map {
     };
     let known = KNOWN.iter().find(|(known, ..)| *known == id);
     let name = match (known, release.get("NAME")) {
-        // openSUSE of old has one ID for all it is, and so has Linux Mint.
+        // Old openSUSE has one ID for all variants, and so has Linux Mint.
         (Some((_, known, _)), said) if said.starts_with(known) && matches!(id, "opensuse" | "linuxmint") => {
             said.to_owned()
         }
@@ -200,7 +200,7 @@ fn version(source: &Source, release: &Release, id: &str, redhat: Option<&str>) -
             None => release.get("BUILD_ID").to_owned(),
         },
         "alpine" => source.line("/etc/alpine-release").unwrap_or(said),
-        // The release file may tell more: 7.3, where os-release says 7.
+        // The release file may be more precise: 7.3, where os-release has 7.
         _ if number.as_deref().is_some_and(|number| number.starts_with(&format!("{said}."))) => number.unwrap_or(said),
         _ => said,
     }
@@ -240,7 +240,7 @@ fn codename(source: &Source, release: &Release, id: &str, redhat: Option<&str>) 
     parenthesis(release.get("VERSION")).unwrap_or_else(|| "NA".to_owned())
 }
 
-/// The file that told, and what kind of file that is.
+/// The decisive file, and its variety.
 fn variety(source: &Source, family: &str, id: &str) -> (Option<&'static str>, &'static str) {
     let is_there = |path: &str| source.path(path).is_file();
     // Amazon Linux and openSUSE have files that others have too.
@@ -266,7 +266,7 @@ fn variety(source: &Source, family: &str, id: &str) -> (Option<&'static str>, &'
     }
 }
 
-/// What lsb_release(1) would say; nothing where neither it nor its file is there.
+/// The output of lsb_release(1); empty without it and its file.
 pub fn lsb(source: &Source) -> Map {
     let file = assignments(&source.text("/etc/lsb-release"));
     let is_installed = source.program("lsb_release").is_some();

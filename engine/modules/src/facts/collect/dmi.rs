@@ -1,4 +1,4 @@
-//! What the firmware says about the machine.
+//! What the firmware reports about the machine.
 
 use rplay_wire::{Map, Value};
 

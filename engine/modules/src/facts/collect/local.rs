@@ -1,4 +1,4 @@
-//! Facts that a host tells of itself: JSON, INI, or programs that print either, in `facts.d`.
+//! Local facts in `facts.d`: JSON, INI, or programs that print either.
 
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
@@ -7,7 +7,7 @@ use rplay_wire::{Map, Value, data};
 use super::{Source, names};
 use crate::system::{bounded, process};
 
-/// Bytes; longer facts are refused.
+/// Maximum size in bytes.
 const LONGEST: usize = 4 << 20;
 
 pub fn gather(source: &Source) -> Map {
@@ -21,7 +21,7 @@ pub fn gather(source: &Source) -> Map {
     data! { "local" => facts }
 }
 
-/// The text of a fact file, or what it prints if it is a program.
+/// The text of a fact file, or its output if it is a program.
 fn said(source: &Source, path: &Path) -> Result<String, String> {
     let shown = path.display();
     let meta = path.metadata().map_err(|error| format!("Could not stat fact ({shown}): {error}"))?;
@@ -53,7 +53,7 @@ fn parsed(text: &str, name: &str) -> Value {
     ini(text).map_or_else(|| format!("error loading facts as ini - please check content: {name}").into(), Value::Map)
 }
 
-/// Sections of an INI file; keys in lower case, values as text. `None` if it is none.
+/// Sections of an INI file; keys in lower case, values as text. `None` if it is invalid.
 fn ini(text: &str) -> Option<Map> {
     let mut sections = Map::new();
     let mut current: Option<(String, Map)> = None;
@@ -78,7 +78,7 @@ fn ini(text: &str) -> Option<Map> {
     Some(sections)
 }
 
-/// `%(key)s` stands for what the section says before, `%%` for a percent sign; any other one is a fault.
+/// Replaces `%(key)s` by an earlier value of the section, and `%%` by a percent sign; anything else is invalid.
 fn interpolated(value: &str, section: &Map) -> Option<String> {
     let mut out = String::new();
     let mut rest = value;

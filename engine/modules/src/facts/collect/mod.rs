@@ -1,5 +1,5 @@
-//! What can be known about a host, gathered without starting processes wherever that is possible. One
-//! file a topic; names are Ansible's, without the prefix `ansible_`.
+//! Facts about a host, gathered without starting processes where possible. One file per topic; names are Ansible's,
+//! without the prefix `ansible_`.
 
 mod accounts;
 mod date_time;
@@ -32,9 +32,9 @@ pub struct Source<'h> {
     pub host: &'h Host,
     /// `/`, except in tests.
     pub root: PathBuf,
-    /// Where facts of the host's own making are.
+    /// The directory of local facts.
     pub fact_path: PathArg,
-    /// How long to wait for what may hang, such as the size of a network mount.
+    /// Time limit for operations that may hang, such as the size of a network mount.
     pub timeout: Duration,
 }
 
@@ -53,25 +53,25 @@ impl Source<'_> {
         self.path(path).exists()
     }
 
-    /// The first line of a file without the space around it; `None` if there is none.
+    /// The trimmed first line of a file; `None` if there is none.
     pub fn line(&self, path: &str) -> Option<String> {
         let line = self.text(path).lines().next().unwrap_or_default().trim().to_owned();
         (!line.is_empty()).then_some(line)
     }
 
-    /// Whether a program of that name is where programs are.
+    /// The path of a program, if it is in a standard directory.
     pub fn program(&self, name: &str) -> Option<PathBuf> {
         let folders = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/local/sbin"];
         folders.iter().map(|folder| self.path(folder).join(name)).find(|path| path.is_file())
     }
 }
 
-/// The text of a file, whatever its bytes; empty if it cannot be read.
+/// The text of a file, with invalid bytes replaced; empty if it cannot be read.
 fn text(path: &Path) -> String {
     crate::system::regular::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
-/// The files and folders in a folder by name, sorted.
+/// The names in a directory, sorted.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
@@ -79,7 +79,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// `KEY=value` lines as a shell would read them.
+/// `KEY=value` lines, parsed like in a shell.
 fn assignments(text: &str) -> Vec<(String, String)> {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     let pairs = lines.filter_map(|line| line.split_once('='));
@@ -91,12 +91,12 @@ fn assignments(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Facts that belong together.
+/// Related facts.
 struct Topic {
     name: &'static str,
     /// The larger subset it belongs to: `min`, `hardware`, `network`, `virtual`; empty for none.
     group: &'static str,
-    /// Facts by whose names it can be asked for too.
+    /// Facts whose names also select it.
     facts: &'static [&'static str],
     gather: fn(&Source) -> Map,
 }
@@ -160,17 +160,17 @@ static TOPICS: &[Topic] = &[
     ),
 ];
 
-/// Subsets that Ansible knows and that have nothing to add here: their programs would have to be run.
+/// Ansible's subsets without facts here, since their programs would have to be run.
 const NOTHING_TO_ADD: &[&str] = &["facter", "ohai", "fibre_channel_wwn", "iscsi", "nvme", "systemd"];
 
-/// All facts of the subsets. Fails on a subset that does not exist, with its name.
+/// All facts of the subsets. Fails with the name of an unknown subset.
 pub fn gather(source: &Source, subsets: &[String]) -> Result<Map, String> {
     let chosen = chosen(subsets)?;
     let topics = TOPICS.iter().filter(|topic| chosen.contains(topic.name));
     Ok(topics.flat_map(|topic| (topic.gather)(source)).collect())
 }
 
-/// The names of the topics that subsets such as `min`, `!hardware` or `mounts` stand for.
+/// The topics selected by subsets such as `min`, `!hardware` or `mounts`.
 fn chosen(subsets: &[String]) -> Result<BTreeSet<&'static str>, String> {
     let named = |name: &str| -> Result<Vec<&'static str>, String> {
         let found: Vec<_> = TOPICS
@@ -185,12 +185,12 @@ fn chosen(subsets: &[String]) -> Result<BTreeSet<&'static str>, String> {
     };
     let (without, with): (Vec<_>, Vec<_>) = subsets.iter().map(|s| s.trim()).partition(|name| name.starts_with('!'));
     let without: Vec<&str> = without.into_iter().map(|name| name.trim_start_matches('!')).collect();
-    // What is left out is taken from everything, unless something is asked for by name.
+    // Exclusions apply to everything, unless subsets are named explicitly.
     let mut all: BTreeSet<_> = if with.is_empty() { named("all")? } else { named("min")? }.into_iter().collect();
     for name in &without {
         let minimum = named("min")?;
         let gone = named(name)?;
-        // `!all` leaves the least there is, which only `!min` takes away.
+        // `!all` leaves the minimum, which only `!min` excludes.
         all.retain(|topic| !gone.contains(topic) || *name == "all" && minimum.contains(topic));
     }
     if without.contains(&"min") && with.is_empty() {

@@ -1,4 +1,4 @@
-//! What is mounted where, and how much room there is.
+//! Mounts, and their free space.
 
 use std::{collections::HashMap, path::Path, sync::mpsc, time::Duration};
 
@@ -15,7 +15,7 @@ pub fn gather(source: &Source) -> Map {
     data! { "mounts" => mounts }
 }
 
-/// Devices and the names they have in a folder of links.
+/// Devices and their names in a directory of links.
 pub(crate) fn by_id(folder: &Path) -> HashMap<String, String> {
     let link = |name: String| {
         let target = fs::canonicalize(folder.join(&name)).ok()?;
@@ -24,7 +24,7 @@ pub(crate) fn by_id(folder: &Path) -> HashMap<String, String> {
     names(folder).into_iter().filter_map(link).collect()
 }
 
-/// `\x20` as udev writes a space in names of links.
+/// `\x20`, udev's encoding of a space in names of links.
 fn unescaped_hex(name: &str) -> String {
     name.replace("\\x20", " ").replace("\\x2f", "/")
 }
@@ -38,7 +38,7 @@ struct Mount {
 }
 
 impl Mount {
-    /// Reads a line of /proc/self/mountinfo (proc(5)).
+    /// Parses a line of /proc/self/mountinfo (proc(5)).
     fn read(line: &str) -> Option<Mount> {
         let (first, second) = line.split_once(" - ")?;
         let mut first = first.split(' ').skip(3);
@@ -85,7 +85,7 @@ impl Mount {
     }
 }
 
-/// Sizes of a file system. Asked for aside: a network mount whose server is gone never answers.
+/// The sizes of a file system. Read in a separate thread, since a network mount may never respond.
 pub(crate) fn room(mount: String, timeout: Duration) -> Option<Map> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
@@ -105,7 +105,7 @@ pub(crate) fn room(mount: String, timeout: Duration) -> Option<Map> {
                 "inode_used" => inodes - inodes_free,
             }
         });
-        // Nobody may be waiting any more.
+        // The receiver may have given up.
         let _ = sender.send(room);
     });
     receiver.recv_timeout(timeout).ok().flatten()

@@ -1,4 +1,4 @@
-//! Interfaces, addresses, the way out, and name servers.
+//! Interfaces, addresses, default routes, and name servers.
 
 use std::{
     collections::HashMap,
@@ -57,7 +57,7 @@ pub fn gather(source: &Source) -> Map {
         here_v6.extend(own.v6.iter().map(|(address, ..)| address.to_string()));
         all_v4.extend(own.v4.iter().filter(|v4| !v4.address.is_loopback()).map(|v4| v4.address.to_string()));
         all_v6.extend(own.v6.iter().filter(|(address, ..)| !address.is_loopback()).map(|(a, ..)| a.to_string()));
-        // Names that are no names of variables are made such, as Ansible does.
+        // Like Ansible, replaces characters that are invalid in variable names.
         let key: String = name.chars().map(|c| if matches!(c, '-' | ':' | '.') { '_' } else { c }).collect();
         facts.insert(key, interface(&class.join(name), name, own).into());
     }
@@ -77,11 +77,11 @@ pub fn gather(source: &Source) -> Map {
     facts
 }
 
-/// The facts of the interface that leads out, as `default_ipv4` and `default_ipv6` give them.
+/// The facts of the default interface: `default_ipv4` and `default_ipv6`.
 fn default(interface: &Map, name: &str, gateway: String, kind: &str) -> Map {
     let first = match interface.get(kind) {
         Some(Value::List(all)) => {
-            // A global address before a link-local one.
+            // A global address is preferred over a link-local one.
             let scope = |value: &&Value| {
                 value.as_map().and_then(|map| map.get("scope")).and_then(Value::as_str) == Some("global")
             };
@@ -112,12 +112,12 @@ fn addresses(if_inet6: &str) -> HashMap<String, Addresses> {
         let (Some(address), Some(netmask)) = (v4(&found.address), v4(&found.netmask)) else { continue };
         let label = found.interface_name;
         let name = label.split(':').next().unwrap_or_default().to_owned();
-        // Of a loopback or a point-to-point link the field says something else.
+        // On loopback and point-to-point links the field has another meaning.
         let is_broadcast = found.flags.contains(nix::net::if_::InterfaceFlags::IFF_BROADCAST);
         let broadcast = v4(&found.broadcast).filter(|b| is_broadcast && *b != address);
         all.entry(name).or_default().v4.push(V4 { address, netmask, broadcast, label });
     }
-    // The kernel's own table: it knows scopes.
+    // The kernel's table, which includes scopes.
     for line in if_inet6.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [address, _, prefix, scope, _, name] = words.as_slice() else { continue };
@@ -208,27 +208,27 @@ fn interface(folder: &Path, name: &str, addresses: &Addresses) -> Map {
     facts
 }
 
-/// The interface and the gateway of the default route with the lowest metric, from /proc/net/route.
+/// Interface and gateway of the default route with the lowest metric, from /proc/net/route.
 fn default_v4(routes: &str) -> Option<(String, String)> {
     let rows = routes.lines().skip(1).filter_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [name, destination, gateway, flags, _, _, metric, mask, ..] = words.as_slice() else { return None };
         let hex = |text: &str| u32::from_str_radix(text, 16).ok();
         let is_default = hex(destination)? == 0 && hex(mask)? == 0 && hex(flags)? & 1 == 1;
-        // Written in the byte order of the machine.
+        // In the machine's byte order.
         let gateway = Ipv4Addr::from(hex(gateway)?.to_ne_bytes());
         is_default.then(|| (metric.parse::<u32>().unwrap_or_default(), (*name).to_owned(), gateway.to_string()))
     });
     rows.min_by_key(|(metric, ..)| *metric).map(|(_, name, gateway)| (name, gateway))
 }
 
-/// As `default_v4`, from /proc/net/ipv6_route.
+/// Like `default_v4`, from /proc/net/ipv6_route.
 fn default_v6(routes: &str) -> Option<(String, String)> {
     let rows = routes.lines().filter_map(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
         let [destination, prefix, _, _, gateway, metric, _, _, flags, name] = words.as_slice() else { return None };
         let hex = |text: &str| u32::from_str_radix(text, 16).ok();
-        // RTF_UP, and not RTF_REJECT: the kernel keeps an unreachable default on `lo`.
+        // RTF_UP without RTF_REJECT: the kernel keeps an unreachable default route on `lo`.
         let is_usable = hex(flags)? & 1 == 1 && hex(flags)? & 0x200 == 0 && *name != "lo";
         let is_default = destination.bytes().all(|b| b == b'0') && *prefix == "00";
         let gateway = Ipv6Addr::from(u128::from_str_radix(gateway, 16).ok()?);

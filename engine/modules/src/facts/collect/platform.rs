@@ -42,7 +42,7 @@ fn architecture(machine: &str) -> &str {
     }
 }
 
-/// The host's name with its domain: from /etc/hosts, or as `hostname -f` finds it.
+/// The fully qualified host name: from /etc/hosts, or like `hostname -f`.
 fn full_name(source: &Source, nodename: &str) -> String {
     if let Some(name) = name_in_hosts(&source.text("/etc/hosts"), nodename) {
         return name;
@@ -55,7 +55,7 @@ fn full_name(source: &Source, nodename: &str) -> String {
     found.filter(|name| !name.is_empty() && name != "localhost").unwrap_or_else(|| nodename.to_owned())
 }
 
-/// The first name with a dot of the address that a name has, or else its first name.
+/// For the address of a name, its first name with a dot, or else its first name.
 fn name_in_hosts(hosts: &str, nodename: &str) -> Option<String> {
     let lines: Vec<Vec<&str>> = hosts
         .lines()
@@ -75,7 +75,7 @@ pub fn environment(source: &Source) -> Map {
     data! { "env" => all }
 }
 
-/// What the kernel was started with: as a dict of the last values, and of all values.
+/// The kernel command line: as a dict of the last values, and of all values.
 pub fn cmdline(source: &Source) -> Map {
     let line = source.text("/proc/cmdline");
     let words = shell_words::split(&line).unwrap_or_else(|_| line.split_whitespace().map(str::to_owned).collect());
@@ -111,7 +111,7 @@ pub fn load(source: &Source) -> Map {
     }
 }
 
-/// A Python of the host, if there is one. It is not run: its version is in its name.
+/// The Python of the host, if there is one. It is not started: the version is in its name.
 pub fn python(source: &Source) -> Map {
     let interpreters =
         ["/usr/bin/python3", "/usr/local/bin/python3", "/usr/libexec/platform-python", "/usr/bin/python"];

@@ -14,7 +14,7 @@ pub fn gather(source: &Source) -> Map {
 fn facts(cpuinfo: &str, usable: usize) -> Map {
     let mut list: Vec<&str> = Vec::new();
     let mut flags: Vec<&str> = Vec::new();
-    // Per socket: its cores, and its hardware threads.
+    // Per socket: cores and hardware threads.
     let mut sockets: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     let (mut logical, mut socket) = (0i64, "0");
     for (key, value) in cpuinfo.lines().filter_map(|line| line.split_once(':')) {
@@ -41,7 +41,7 @@ fn facts(cpuinfo: &str, usable: usize) -> Map {
             let cores = (*cores).max(1);
             (sockets.len() as i64, cores, (siblings / cores).max(1))
         }
-        // Nothing is said about sockets: each processor is one.
+        // Without information about sockets, each processor is one.
         None => (logical, 1, 1),
     };
     let mut facts = data! {

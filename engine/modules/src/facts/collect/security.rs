@@ -1,4 +1,4 @@
-//! What guards the host: SELinux, AppArmor, FIPS, capabilities, host keys.
+//! Security features: SELinux, AppArmor, FIPS, capabilities, host keys.
 
 use std::os::unix::fs::MetadataExt;
 
@@ -60,7 +60,7 @@ pub fn fips(source: &Source) -> Map {
     data! { "fips" => source.line("/proc/sys/crypto/fips_enabled").as_deref() == Some("1") }
 }
 
-/// The capabilities that a process of ours has. All of them: nothing is enforced.
+/// The capabilities of this process. If it has all, nothing is enforced.
 pub fn capabilities(source: &Source) -> Map {
     let status = source.text("/proc/self/status");
     let mask = |name: &str| {
@@ -100,12 +100,12 @@ pub fn selinux(source: &Source) -> Map {
     }
 }
 
-/// Whether our root is another one than that of the first process.
+/// Whether this process's root differs from that of PID 1.
 pub fn chroot(source: &Source) -> Map {
     let id = |path: &str| source.path(path).metadata().map(|meta| (meta.dev(), meta.ino()));
     let is_chroot = match (id("/"), id("/proc/1/root/.")) {
         (Ok(own), Ok(first)) => own != first,
-        // Not allowed to look: the root of a file system has the number 2, or 256 on btrfs, 128 on xfs.
+        // Not permitted: the root inode of a file system is 2, on btrfs 256, on xfs 128.
         (Ok((_, inode)), Err(_)) => !matches!(inode, 2 | 128 | 256),
         _ => false,
     };

@@ -1,10 +1,10 @@
-//! What starts services on the host, and what installs packages.
+//! The service manager and the package manager of the host.
 
 use rplay_wire::{Map, data};
 
 use super::{Source, distribution};
 
-/// Package managers by their program; of several the last one counts.
+/// Package managers by program; the last one found counts.
 const MANAGERS: &[(&str, &str)] = &[
     ("/usr/bin/rpm-ostree", "atomic_container"),
     ("/usr/bin/apt-get", "apt"),
@@ -30,7 +30,7 @@ pub fn package_manager(source: &Source) -> Map {
         "apt"
     } else if is("os_family", "RedHat") || is("os_family", "Amazon") || has("/usr/bin/dnf") || has("/usr/bin/yum") {
         let dnf = source.path("/usr/bin/dnf");
-        // From Fedora 41 on `dnf` is a link to dnf5.
+        // From Fedora 41 on, `dnf` is a link to dnf5.
         let is_five = dnf.read_link().is_ok_and(|target| target.to_string_lossy().ends_with("dnf5"));
         match () {
             () if is_five || has("/usr/bin/dnf5") && !has("/usr/bin/dnf-3") => "dnf5",
@@ -47,7 +47,7 @@ pub fn package_manager(source: &Source) -> Map {
 pub fn service_manager(source: &Source) -> Map {
     let first = source.line("/proc/1/comm");
     let named = first.as_deref().and_then(|comm| comm.rsplit('/').next()).and_then(|comm| match comm {
-        // These may be anything; the files tell.
+        // Ambiguous names; files are decisive.
         "init" | "sh" | "bash" | "COMMAND" => None,
         "procd" => Some("openwrt_init"),
         "runit-init" => Some("runit"),

@@ -1,4 +1,4 @@
-//! Whether the host is a virtual machine or a container, or runs such.
+//! Whether the host is a virtual machine or a container, or runs any.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ pub fn gather(source: &Source) -> Map {
     }
 }
 
-/// What was found; the first find is what the host is called.
+/// The findings; the first one determines the type.
 #[derive(Default)]
 struct Found {
     first: Option<(&'static str, &'static str)>,

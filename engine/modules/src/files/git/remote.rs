@@ -1,4 +1,4 @@
-//! What a repository has, from `git ls-remote --symref`.
+//! The references of a repository, from `git ls-remote --symref`.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ pub struct Heads {
     default: Option<String>,
 }
 
-/// What a task's `version` turns out to be.
+/// What a task's `version` refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Version {
     Branch {
@@ -22,7 +22,7 @@ pub enum Version {
         name: String,
         commit: String,
     },
-    /// Not known by name: a commit, if anything.
+    /// Not a known name: possibly a commit.
     Commit(String),
 }
 
@@ -52,7 +52,7 @@ impl Heads {
         heads
     }
 
-    /// What `version` means here. A branch goes before a tag of the same name.
+    /// Resolves `version`. A branch takes precedence over a tag of the same name.
     pub fn version(&self, version: &str) -> Version {
         let name = if version == "HEAD" { self.default.as_deref().unwrap_or(version) } else { version };
         let name = name.strip_prefix("refs/heads/").unwrap_or(name);
@@ -60,12 +60,12 @@ impl Heads {
             return Version::Branch { name: name.to_owned(), commit: commit.clone() };
         }
         let name = name.strip_prefix("refs/tags/").unwrap_or(name);
-        // A tag with a text of its own leads on to the commit.
+        // An annotated tag refers to the commit.
         let tagged = [format!("refs/tags/{name}^{{}}"), format!("refs/tags/{name}")];
         if let Some(commit) = tagged.iter().find_map(|name| self.refs.get(name)) {
             return Version::Tag { name: name.to_owned(), commit: commit.clone() };
         }
-        // Detached on the server, or of an old git that does not say which branch it is.
+        // HEAD is detached on the server, or an old git does not report its branch.
         if let (true, Some(commit)) = (version == "HEAD", self.refs.get("HEAD")) {
             let same = self.refs.iter().find(|(name, head)| name.starts_with("refs/heads/") && *head == commit);
             return match same {

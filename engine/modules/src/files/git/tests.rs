@@ -1,4 +1,4 @@
-//! Against real repositories in a folder, by the machine's own git.
+//! Uses real local repositories, and the machine's own git.
 
 use std::{fs, path::Path, process::Command};
 

@@ -1,4 +1,4 @@
-//! The lines of fstab, and of the kernel's list of what is mounted, which are written alike.
+//! The lines of fstab, and of the kernel's list of mounts, which has the same format.
 
 use std::path::Path;
 
@@ -37,7 +37,7 @@ impl Entry {
         words.map(|word| escaped(word)).join(" ")
     }
 
-    /// Whether it is the same place in the tree; of swap there is no place, only the source.
+    /// Whether both are for the same mount point; for swap, which has none, the same source.
     fn replaces(&self, other: &Entry) -> bool {
         if self.kind == "swap" {
             other.kind == "swap" && self.source == other.source
@@ -46,8 +46,8 @@ impl Entry {
         }
     }
 
-    /// Whether what is mounted is this one's source. Names such as `UUID=...`, links, and bind mounts, of
-    /// which the kernel shows the device below, cannot be compared: they are believed.
+    /// Whether the mounted source is the same. Names such as `UUID=...`, links, and bind mounts, for which the kernel
+    /// shows the underlying device, cannot be compared and are assumed to match.
     pub fn has_source(&self, mounted: &Entry) -> bool {
         let comparable = self.source.starts_with("/dev/") && !Path::new(&self.source).is_symlink()
             || self.kind.starts_with("nfs")
@@ -68,12 +68,12 @@ impl Fstab {
         self.0.iter().map(|line| format!("{line}\n")).collect()
     }
 
-    /// The entry that `entry` would take the place of.
+    /// The entry that `entry` would replace.
     pub fn find(&self, entry: &Entry) -> Option<Entry> {
         self.0.iter().filter_map(|line| Entry::parse(line)).find(|found| entry.replaces(found))
     }
 
-    /// Sets the entry where it was, or at the end. A line that says the same stays as it is written.
+    /// Replaces the entry, or appends it. A line with the same content keeps its formatting.
     pub fn set(&mut self, entry: &Entry) {
         let mut done = false;
         for line in &mut self.0 {
@@ -89,7 +89,7 @@ impl Fstab {
         }
     }
 
-    /// Takes out what is mounted at `point`, of several only that with this source.
+    /// Removes the entries for `point`, or only those with this source.
     pub fn remove(&mut self, point: &Path, source: Option<&str>) {
         self.0.retain(|line| {
             !Entry::parse(line).is_some_and(|found| {
@@ -99,7 +99,7 @@ impl Fstab {
     }
 }
 
-/// What is mounted at `point`; of several the last, which hides the others.
+/// The mount at `point`; of several, the last one, which hides the others.
 pub fn mounted(mounts: &str, point: &Path) -> Option<Entry> {
     mounts.lines().rev().filter_map(Entry::parse).find(|entry| Path::new(&entry.point) == point)
 }

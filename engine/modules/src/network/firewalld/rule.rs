@@ -1,18 +1,18 @@
-//! One thing that a zone has or has not, and how firewall-cmd calls it.
+//! A property of a zone, and the corresponding options of firewall-cmd.
 
 use rplay_wire::Failure;
 
 use super::{Firewall, Firewalld, Scope, State, Target, step, text};
 use crate::{ArgFault, Change, Host, system::program::Output};
 
-/// Something a zone can have.
+/// A property of a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// The task's argument.
+    /// The argument of the task.
     pub argument: &'static str,
-    /// For people: `service http`.
+    /// A description for people: `service http`.
     pub shown: String,
-    /// Whether the task's `enabled` means that the zone has it: not so for `masquerade: false`.
+    /// Whether `enabled` means that the zone has it; not so for `masquerade: false`.
     pub positive: bool,
     kind: Kind,
 }
@@ -30,7 +30,7 @@ enum Kind {
 }
 
 impl Rule {
-    /// All that a task names.
+    /// All properties that a task names.
     pub fn all_of(task: &Firewalld) -> Result<Vec<Rule>, ArgFault> {
         let mut rules = Vec::new();
         let items = [
@@ -46,7 +46,7 @@ impl Rule {
             let Some(value) = value else { continue };
             if argument == "port" && !value.contains('/') {
                 return Err(
-                    ArgFault::new("port", format!("`{value}` names no protocol")).help(format!("write `{value}/tcp`"))
+                    ArgFault::new("port", format!("`{value}` has no protocol")).help(format!("write `{value}/tcp`"))
                 );
             }
             rules.push(Rule {
@@ -89,7 +89,7 @@ impl Rule {
             rules.push(Rule {
                 argument: "target",
                 shown: format!("target {}", target.word()),
-                // Taking a target away is setting the default one.
+                // Removing a target sets the default one.
                 positive: !matches!(task.state, State::Absent | State::Disabled),
                 kind: Kind::Target(target),
             });
@@ -97,7 +97,7 @@ impl Rule {
         Ok(rules)
     }
 
-    /// Whether the zone has it; the answer of firewall-cmd if it does not know what is asked.
+    /// Whether the zone has it; or the output of firewall-cmd if it does not know the property.
     pub fn is_set(&self, firewall: &Firewall, scope: &Scope, host: &Host) -> Result<Result<bool, Output>, Failure> {
         let mut args = scope.args();
         match &self.kind {
@@ -108,14 +108,14 @@ impl Rule {
         let done = firewall.ask(host, &args)?;
         Ok(match (&self.kind, done.rc) {
             (Kind::Target(target), 0) => Ok(done.stdout.trim() == target.word()),
-            // firewalld calls the reject target so in some versions.
+            // The name of the reject target in some versions.
             (_, 0) => Ok(true),
             (Kind::Item { .. } | Kind::Switch(_), 1) => Ok(false),
             _ => Err(done),
         })
     }
 
-    /// The change that gives it to the zone or takes it away.
+    /// The change that adds it to the zone or removes it.
     pub fn change(&self, firewall: &Firewall, scope: Scope, wanted: bool) -> Change {
         let args = self.line(&scope, wanted);
         let what = format!(
@@ -135,7 +135,7 @@ impl Rule {
     fn line(&self, scope: &Scope, wanted: bool) -> Vec<String> {
         let mut args = scope.args();
         match (&self.kind, wanted) {
-            // An interface may be in another zone, where adding fails.
+            // The interface may be in another zone, in which case adding it fails.
             (Kind::Item { name: "interface", value }, true) => args.push(format!("--change-interface={value}")),
             (Kind::Item { name: "source", value }, true) => args.push(format!("--change-source={value}")),
             (Kind::Item { name, value }, true) => args.push(format!("--add-{name}={value}")),

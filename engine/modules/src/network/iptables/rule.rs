@@ -1,8 +1,8 @@
-//! A rule in the words of the program.
+//! A rule as arguments of the program.
 
 use super::{Iptables, Syn};
 
-/// The words of a rule as they are put together.
+/// The arguments of a rule.
 #[derive(Default)]
 struct Words(Vec<String>);
 
@@ -11,7 +11,7 @@ impl Words {
         self.0.extend(words.iter().map(|word| word.to_string()));
     }
 
-    /// `flag value`, negated where the value begins with `!`.
+    /// `flag value`, negated if the value begins with `!`.
     fn option(&mut self, flag: &str, value: Option<&String>) {
         let Some(value) = value else { return };
         match value.strip_prefix('!') {
@@ -26,7 +26,7 @@ impl Words {
         }
     }
 
-    /// Loads an extension, unless it has been.
+    /// Loads an extension, once.
     fn load(&mut self, extension: &str) {
         if !self.0.windows(2).any(|pair| pair[0] == "-m" && pair[1] == extension) {
             self.put(&["-m", extension]);
@@ -35,7 +35,7 @@ impl Words {
 }
 
 impl Iptables {
-    /// What packets the rule is about, then what becomes of them. Empty: no rule was given.
+    /// The matches of the rule, then its target. Empty if no rule is given.
     pub(super) fn rule(&self, program: &str) -> Vec<String> {
         let mut words = Words::default();
         words.option("-p", self.protocol.as_ref());
@@ -104,7 +104,7 @@ impl Iptables {
         words.0
     }
 
-    /// What becomes of the packets. The target comes before its options.
+    /// The target and its options, in this order.
     fn fate(&self, words: &mut Words) {
         let implied = if self.reject_with.is_some() {
             Some("REJECT")

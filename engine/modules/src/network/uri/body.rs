@@ -1,4 +1,4 @@
-//! What `uri` sends: text as it is, or a structure made into text.
+//! The body of a request: text, or a converted structure.
 
 use std::{
     io,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 choice! {
-    /// How a structure becomes text.
+    /// The format of a structured body.
     pub enum BodyFormat {
         FormUrlencoded = "form-urlencoded",
         Json = "json",
@@ -27,25 +27,25 @@ choice! {
     }
 }
 
-/// What is sent, and what it is said to be.
+/// The body and its type.
 pub struct Payload {
     pub content: Content,
-    /// The `Content-Type`, unless the task names one.
+    /// The `Content-Type`, unless the task sets one.
     pub kind: Option<String>,
 }
 
-/// Content in memory, or in a file of the host.
+/// Content in memory, or in a file on the host.
 pub enum Content {
     Bytes(Vec<u8>),
     File(PathBuf),
 }
 
-/// The payload of the task, if it has one.
+/// The body of the task, if it has one.
 pub fn payload(task: &Uri, host: &Host) -> Result<Option<Payload>, Failure> {
     if let Some(src) = &task.src {
         let content = source(src, host).map_err(|msg| Failure::new(msg).arg("src"))?;
         if let Content::File(path) = &content {
-            // Whether it can be read is to be known before anything is sent.
+            // Whether it can be read must be known before anything is sent.
             regular::open(path).map_err(|error| Failure::new(unreadable(path, &error)).arg("src"))?;
         }
         return Ok(Some(Payload { content, kind: None }));
@@ -65,8 +65,8 @@ pub fn payload(task: &Uri, host: &Host) -> Result<Option<Payload>, Failure> {
         }
         (BodyFormat::Raw, Value::Bytes(bytes)) => Payload { content: Content::Bytes(bytes.clone()), kind: None },
         (BodyFormat::Raw, Value::Map(_) | Value::List(_)) => {
-            return Err(about("is a structure, which cannot be sent as it is".to_owned())
-                .help("say what to make of it: `body_format: json`, or form-urlencoded, or form-multipart"));
+            return Err(about("is a structure, which needs a format".to_owned())
+                .help("set `body_format` to json, form-urlencoded or form-multipart"));
         }
         (BodyFormat::Raw, body) => text_of(&Text::parse(body).map_err(about)?, None),
     }))
@@ -76,7 +76,7 @@ fn text_of(text: &str, kind: Option<&str>) -> Payload {
     Payload { content: Content::Bytes(text.as_bytes().to_vec()), kind: kind.map(str::to_owned) }
 }
 
-/// A path on the host, or content that the controller sent along.
+/// A path on the host, or content sent by the controller.
 fn source(source: &Value, host: &Host) -> Result<Content, String> {
     Ok(match source {
         Value::Bytes(bytes) => Content::Bytes(bytes.clone()),
@@ -85,7 +85,7 @@ fn source(source: &Value, host: &Host) -> Result<Content, String> {
     })
 }
 
-/// The content of a part, which is put together with the others.
+/// The content of a part.
 fn file(value: &Value, host: &Host) -> Result<Vec<u8>, String> {
     match source(value, host)? {
         Content::Bytes(bytes) => Ok(bytes),
@@ -94,10 +94,10 @@ fn file(value: &Value, host: &Host) -> Result<Vec<u8>, String> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> String {
-    format!("cannot be read: {}: {error}", path.display())
+    format!("cannot read {}: {error}", path.display())
 }
 
-/// `a=1&b=2` of a dict, or of a list of pairs; a list as a value repeats the name.
+/// `a=1&b=2` from a dict or a list of pairs; list values repeat the name.
 fn form(body: &Value) -> Result<String, String> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     let mut add = |name: &str, value: &Value| -> Result<(), String> {
@@ -132,7 +132,7 @@ fn form(body: &Value) -> Result<String, String> {
     Ok(encoded.collect::<Vec<_>>().join("&"))
 }
 
-/// A part for each key: text, or a dict with `content` or `filename`, and `mime_type`.
+/// One part per key: text, or a dict with `content` or `filename`, and `mime_type`.
 fn multipart(parts: &Map, host: &Host) -> Result<Payload, String> {
     let mut rendered = Vec::new();
     for (name, part) in parts {
@@ -173,7 +173,7 @@ fn quoted(text: &str) -> String {
     text.replace('"', "%22").replace(['\r', '\n'], " ")
 }
 
-/// A line that stands in no part: the digest of all of them.
+/// A line that occurs in no part: the digest of all parts.
 fn boundary(parts: &[(String, Vec<u8>)]) -> String {
     let mut digest = Sha256::new();
     for (head, content) in parts {

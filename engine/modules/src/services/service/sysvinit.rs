@@ -1,4 +1,4 @@
-//! `service` where init scripts start services: Debian's update-rc.d, Red Hat's chkconfig.
+//! `service` with init scripts: Debian's update-rc.d, Red Hat's chkconfig.
 
 use std::{path::Path, time::Duration};
 
@@ -15,7 +15,7 @@ impl Service {
     pub(super) fn plan_sysvinit(self, host: &Host) -> Result<Plan, Failure> {
         let name = self.name.as_str();
         if name.contains('/') || name.starts_with('-') {
-            return Err(Failure::new(format!("`{name}` is not the name of a service")).arg("name"));
+            return Err(Failure::new(format!("`{name}` is not a valid service name")).arg("name"));
         }
         let mut plan = Plan::unchanged().set("name", name);
         let exists = Path::new(SCRIPTS).join(name).exists();
@@ -80,7 +80,7 @@ impl Service {
     }
 }
 
-/// By LSB, `status` exits with 0 when running and 3 when not; older scripts only say so.
+/// By LSB, `status` exits with 0 if running and 3 if not; older scripts only print it.
 fn says_running(rc: i64, stdout: &str) -> bool {
     let said = stdout.to_ascii_lowercase();
     match rc {
@@ -102,7 +102,7 @@ fn some_command_line_holds(proc: &Path, pattern: &str) -> bool {
     })
 }
 
-/// Whether a start link stands in one of the runlevels 2 to 5.
+/// Whether one of the runlevels 2 to 5 has a start link.
 fn is_enabled(etc: &Path, name: &str) -> bool {
     (2..=5).any(|level| {
         [format!("rc{level}.d"), format!("rc.d/rc{level}.d")].iter().any(|folder| {

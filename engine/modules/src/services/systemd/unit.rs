@@ -1,11 +1,11 @@
-//! One unit as systemctl describes it.
+//! A unit, as described by systemctl.
 
 use rplay_wire::{Failure, Map, Value};
 
 use crate::system::machine;
 use crate::{Host, system::program::Program};
 
-/// Whose service manager is meant.
+/// Which service manager to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     System,
@@ -14,7 +14,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// `systemctl`, in this scope.
+    /// A `systemctl` command for this scope.
     pub fn systemctl(self, host: &Host) -> Program {
         let process = host.program("systemctl").untranslated().env("SYSTEMD_COLORS", "0").env("SYSTEMD_PAGER", "");
         match self {
@@ -24,7 +24,7 @@ impl Scope {
                 let process = process.arg("--user");
                 match host.variable("XDG_RUNTIME_DIR") {
                     Some(_) => process,
-                    // A session without a login shell lacks it; without it the user's manager is not found.
+                    // Missing in sessions without a login shell; without it, the user's manager is not found.
                     None => process.env("XDG_RUNTIME_DIR", format!("/run/user/{}", machine::geteuid())),
                 }
             }
@@ -32,18 +32,18 @@ impl Scope {
     }
 }
 
-/// What is known of a unit.
+/// The state of a unit.
 pub struct Unit {
     name: String,
     scope: Scope,
-    /// All properties of `systemctl show`; empty when systemd does not run.
+    /// All properties from `systemctl show`; empty if systemd is not running.
     pub status: Map,
-    /// Whether a unit file is there although systemd does not run.
+    /// Whether a unit file exists although systemd is not running.
     on_disk: bool,
 }
 
 impl Unit {
-    /// Asks systemd about the unit. A unit that does not exist is no error.
+    /// Queries systemd about the unit. A missing unit is not an error.
     pub fn look(name: &str, scope: Scope, host: &Host) -> Result<Self, Failure> {
         if scope == Scope::Global {
             let file = scope.systemctl(host).args(["cat", "--", name]).run()?;
@@ -54,7 +54,7 @@ impl Unit {
             let offline =
                 ["not been booted with systemd", "Failed to connect to bus", "Failed to get D-Bus connection"];
             if !offline.iter().any(|sign| done.stderr.contains(sign)) {
-                return Err(done.failure(&format!("cannot ask systemd about {name}")));
+                return Err(done.failure(&format!("cannot query systemd about {name}")));
             }
             let file = scope.systemctl(host).args(["is-enabled", "--", name]).run()?;
             return Ok(Unit {
@@ -71,7 +71,7 @@ impl Unit {
         self.status.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// Whether systemd answered, so that the unit can be started and stopped.
+    /// Whether systemd knows the unit, so that it can be started and stopped.
     pub fn is_managed(&self) -> bool {
         !self.status.is_empty()
     }
@@ -107,19 +107,18 @@ impl Unit {
     }
 }
 
-/// Reads the answer of `systemctl is-enabled`.
+/// Parses the output of `systemctl is-enabled`.
 fn enabled(rc: i64, stdout: &str) -> Option<bool> {
     match stdout.trim() {
         "static" | "generated" | "transient" => None,
         // Enabled under another name, or through another unit, but not itself.
         "alias" | "indirect" => Some(false),
-        // For an init script the answer follows the lines of another program.
+        // For an init script, the answer follows the output of another program.
         other => Some(rc == 0 || other.lines().last() == Some("enabled")),
     }
 }
 
-/// Reads `systemctl show`: `Key=value` lines, where a value that begins with `{` goes on until `}` ends a
-/// line.
+/// Parses `systemctl show`: `Key=value` lines, where a value that begins with `{` continues until a line ends in `}`.
 fn properties(text: &str) -> Map {
     let mut properties = Map::new();
     let mut open: Option<(String, String)> = None;
@@ -182,7 +181,7 @@ mod tests {
         let masked = unit("LoadState=masked\nActiveState=inactive\n");
         assert!(masked.exists() && masked.is_masked() && !masked.is_running());
         assert!(unit("LoadState=loaded\nActiveState=activating\n").is_running());
-        // A unit that is gone but still runs.
+        // A removed unit that is still running.
         let gone = unit("LoadState=not-found\nActiveState=active\n");
         assert!(!gone.exists() && gone.is_running());
     }

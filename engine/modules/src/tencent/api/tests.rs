@@ -10,7 +10,7 @@ use crate::{
 
 const MODULE: &str = "tencentcloud_api";
 
-/// The arguments of a call of that server, with these over them.
+/// The arguments of a call to that server, overridden by these.
 fn args(server: &Server, more: Map) -> Map {
     let mut args = data! {
         "service" => "cvm", "action" => "DescribeInstances", "region" => "ap-guangzhou",
