@@ -1,6 +1,6 @@
-//! Users and groups of the host, read from its own files; `getent` is asked only where the host keeps
-//! accounts elsewhere (LDAP, sssd). The C library's lookups are never called: the executable is linked
-//! statically and would load the host's plugins into itself.
+//! Users and groups of the host, from its own files. `getent` is used only if the host has other account sources (LDAP,
+//! sssd). The C library's lookup functions are never used: the executable is statically linked and would load the
+//! host's plugins.
 
 use std::process::Command;
 
@@ -11,7 +11,7 @@ use crate::{
     system::{kept_text::KeptText, process, program::Program},
 };
 
-/// What `getent` says of one account is longer only by mistake. Bytes.
+/// Maximum size in bytes of `getent`'s output for one account.
 const LONGEST_ANSWER: usize = 1 << 20;
 
 /// One line of `/etc/passwd`.
@@ -39,12 +39,12 @@ impl User {
         find("passwd", name, User::read, |user| user.name == name)
     }
 
-    /// The user with that number.
+    /// The user with that ID.
     pub fn numbered(uid: u32) -> Option<User> {
         find("passwd", &uid.to_string(), User::read, |user| user.uid == uid)
     }
 
-    /// Reads `name:password:uid:gid:gecos:home:shell`.
+    /// Parses `name:password:uid:gid:gecos:home:shell`.
     pub fn read(line: &str) -> Option<User> {
         let mut fields = line.split(':');
         let name = fields.next()?.to_owned();
@@ -61,12 +61,12 @@ impl Group {
         find("group", name, Group::read, |group| group.name == name)
     }
 
-    /// The group with that number.
+    /// The group with that ID.
     pub fn numbered(gid: u32) -> Option<Group> {
         find("group", &gid.to_string(), Group::read, |group| group.gid == gid)
     }
 
-    /// Reads `name:password:gid:member,member`.
+    /// Parses `name:password:gid:member,member`.
     pub fn read(line: &str) -> Option<Group> {
         let mut fields = line.split(':');
         let name = fields.next()?.to_owned();
@@ -77,15 +77,14 @@ impl Group {
     }
 }
 
-/// A program that changes accounts; `local` wants libuser's, whose names begin with an l.
+/// A program that changes accounts; with `local`, libuser's variant, whose name begins with an l.
 ///
-/// # Errors
-/// If the host does not have it.
+/// # Errors If the host does not have it.
 pub fn editor(host: &Host, name: &str, local: bool) -> Result<Program, Failure> {
     if local { host.required_program(&format!("l{name}")) } else { host.required_program(name) }
 }
 
-/// The number of a user given by name or number.
+/// The ID of a user given by name or ID.
 pub fn uid_of(owner: &str) -> Result<u32, Failure> {
     if let Ok(uid) = owner.parse() {
         return Ok(uid);
@@ -95,7 +94,7 @@ pub fn uid_of(owner: &str) -> Result<u32, Failure> {
         .ok_or_else(|| Failure::new(format!("chown failed: failed to look up user {owner}")).arg("owner"))
 }
 
-/// The number of a group given by name or number.
+/// The ID of a group given by name or ID.
 pub fn gid_of(group: &str) -> Result<u32, Failure> {
     if let Ok(gid) = group.parse() {
         return Ok(gid);
@@ -105,12 +104,12 @@ pub fn gid_of(group: &str) -> Result<u32, Failure> {
         .ok_or_else(|| Failure::new(format!("chgrp failed: failed to look up group {group}")).arg("group"))
 }
 
-/// The name of a user, or the number where it has none.
+/// The name of a user, or the ID if it has none.
 pub fn user_name(uid: u32) -> String {
     User::numbered(uid).map_or_else(|| uid.to_string(), |user| user.name)
 }
 
-/// The name of a group, or the number where it has none.
+/// The name of a group, or the ID if it has none.
 pub fn group_name(gid: u32) -> String {
     Group::numbered(gid).map_or_else(|| gid.to_string(), |group| group.name)
 }
@@ -134,7 +133,7 @@ fn find<T>(database: &str, key: &str, read: fn(&str) -> Option<T>, is_it: impl F
     })
 }
 
-/// Whether nsswitch.conf names a source for the database that is not the file just read.
+/// Whether nsswitch.conf lists a source for the database other than files.
 fn is_kept_elsewhere(database: &str, nsswitch: &str) -> bool {
     nsswitch
         .lines()

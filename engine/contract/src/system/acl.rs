@@ -1,9 +1,9 @@
-//! POSIX access control lists as the kernel keeps them in an extended attribute
-//! (`struct posix_acl_xattr_entry` of linux/posix_acl_xattr.h).
+//! POSIX access control lists in the kernel's format, an extended attribute (`struct posix_acl_xattr_entry` of
+//! linux/posix_acl_xattr.h).
 
 use std::ffi::CStr;
 
-/// The attribute that holds the list which decides about access.
+/// The attribute of the access ACL.
 pub const ACCESS: &CStr = c"system.posix_acl_access";
 
 const VERSION: u32 = 2;
@@ -21,12 +21,12 @@ struct Entry {
     tag: u16,
     /// rwx as the bits 4, 2 and 1.
     rights: u16,
-    /// The user or group, for the tags that name one.
+    /// The user or group ID, for named entries.
     id: u32,
 }
 
 impl Acl {
-    /// Reads the attribute's value; `None` for a version that is not known.
+    /// Parses the attribute's value; `None` for an unknown version.
     pub fn read(bytes: &[u8]) -> Option<Acl> {
         let (version, entries) = bytes.split_first_chunk::<4>()?;
         if u32::from_le_bytes(*version) != VERSION || entries.len() % 8 != 0 {
@@ -55,8 +55,8 @@ impl Acl {
         bytes
     }
 
-    /// The list after chmod(2) with these permission bits: the group's bits are the mask where there is one.
-    /// The owning group keeps no more than `group`, rights as the bits 4, 2 and 1.
+    /// The list after chmod(2) with these permission bits: the group bits set the mask if there is one. The owning
+    /// group keeps at most the permissions in `group` (bits 4, 2 and 1).
     pub fn with_mode(&self, mode: u32, group: u32) -> Acl {
         let has_mask = self.0.iter().any(|entry| entry.tag == MASK);
         let bits = |shift: u32| (mode >> shift & 7) as u16;
@@ -71,7 +71,7 @@ impl Acl {
         Acl(self.0.iter().map(|entry| Entry { rights: rights(entry), ..entry.clone() }).collect())
     }
 
-    /// What the owning group may do, as the bits 4, 2 and 1.
+    /// The permissions of the owning group, as bits 4, 2 and 1.
     pub fn group_rights(&self) -> u32 {
         let of = |tag: u16| self.0.iter().find(|entry| entry.tag == tag).map(|entry| u32::from(entry.rights));
         of(GROUP_OBJ).unwrap_or_default() & of(MASK).unwrap_or(7)

@@ -1,5 +1,5 @@
-//! Who owns a file and what may be done with it: the arguments that all modules share which write files,
-//! and the one place that finds out what of it differs and sets it.
+//! Ownership and permissions of a file: the arguments that all modules share that write files, and the only place that
+//! compares and sets them.
 
 use std::{
     fs::{self, Metadata},
@@ -33,9 +33,9 @@ args! {
     pub struct Attributes {
         /// The permissions: `"0644"`, or `u=rw,g=r,o=r`. Quote octal numbers.
         mode: Option<Mode>,
-        /// Name or number of the user who is to own the file.
+        /// The owner, by name or ID.
         owner: Option<Text>,
-        /// Name or number of the group that is to own the file.
+        /// The group, by name or ID.
         group: Option<Text>,
         /// The user part of the SELinux label.
         seuser: Option<Text>,
@@ -45,19 +45,19 @@ args! {
         setype: Option<Text>,
         /// The level part (MLS/MCS range) of the SELinux label.
         selevel: Option<Text>,
-        /// File attributes as chattr(1) takes them: `+i`, `-i`, `=ai`; without a sign, exactly these.
+        /// File attributes as for chattr(1): `+i`, `-i`, `=ai`; without a sign, exactly these.
         attributes: Option<Text> | "attr",
-        /// Write into the file in place when it cannot be replaced at once (a bind mount, for instance).
+        /// Write in place if the file cannot be replaced atomically (for example a bind mount).
         unsafe_writes: Flag = Flag(false),
     }
 }
 
 impl Attributes {
-    /// What a module's own `check` should ask: `mode: preserve` means something only where a file is copied.
+    /// To be called by a module's `check`: `mode: preserve` is valid only where files are copied.
     pub fn check(&self) -> Result<(), ArgFault> {
         match self.mode {
             Some(Mode::Preserve) => Err(ArgFault::new("mode", "cannot be `preserve` here")
-                .help("write the permissions themselves, such as \"0644\"; only copy and template know `preserve`")),
+                .help("use explicit permissions such as \"0644\"; only copy and template support `preserve`")),
             _ => match self.attributes.as_deref().map(flags::check) {
                 Some(Err(msg)) => Err(ArgFault::new("attributes", msg)),
                 _ => Ok(()),
@@ -65,8 +65,8 @@ impl Attributes {
         }
     }
 
-    /// Looks up names on this host. Fails when a user or group does not exist, and when an SELinux label
-    /// is asked for where there is no SELinux.
+    /// Resolves names on this host. Fails if a user or group does not exist, or if an SELinux label is given on a host
+    /// without SELinux.
     pub fn resolve(&self) -> Result<Wanted, Failure> {
         let parts = [&self.seuser, &self.serole, &self.setype, &self.selevel];
         Ok(Wanted {
@@ -79,20 +79,20 @@ impl Attributes {
     }
 }
 
-/// Owner, group, mode ... as they should be; what is `None` may stay as it is.
+/// The desired owner, group, mode ...; `None` keeps the current value.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     pub uid: Option<u32>,
     pub gid: Option<u32>,
     pub mode: Option<Mode>,
-    /// As chattr takes them.
+    /// In chattr's notation.
     pub flags: Option<String>,
     pub label: Option<Label>,
 }
 
 impl Wanted {
-    /// What has to change on the file at `path`, before and after; two empty maps when nothing has to.
-    /// With `follow` a symbolic link stands for the file it leads to.
+    /// The differences of the file at `path`, before and after; empty if there are none. With `follow`, symbolic links
+    /// are followed.
     pub fn difference(&self, path: &Path, follow: bool) -> io::Result<(Map, Map)> {
         let meta = if follow { fs::metadata(path)? } else { fs::symlink_metadata(path)? };
         let (mut before, mut after) = (Map::new(), Map::new());
@@ -126,7 +126,7 @@ impl Wanted {
         Ok((before, after))
     }
 
-    /// Adds the change of what differs at `path`, which exists, if anything does.
+    /// Adds the change of the attributes at `path`, which must exist, if any differ.
     pub fn plan(&self, path: &Path, follow: bool, plan: Plan) -> Result<Plan, Failure> {
         let (mut before, mut after) = self.difference(path, follow).map_err(|e| io_failure("look at", path, &e))?;
         if after.is_empty() {
@@ -142,7 +142,7 @@ impl Wanted {
         Ok(plan.change(change.diff(state_diff(&before, &after))))
     }
 
-    /// Sets what differs, and says whether anything did. For files that a change has just made, and for
+    /// Sets differing attributes and returns whether there were any. For files that a change has just created, and for
     /// those found by [`Wanted::plan`].
     pub fn apply(&self, path: &Path, follow: bool) -> Result<bool, Failure> {
         let (before, after) = self.difference(path, follow).map_err(|e| io_failure("look at", path, &e))?;
@@ -151,7 +151,7 @@ impl Wanted {
         if owner.is_some() || group.is_some() {
             chown(path, owner, group, follow).map_err(|e| io_failure("change the owner of", path, &e))?;
         }
-        // Looked at again: changing the owner may have taken setuid and setgid away.
+        // Read again: changing the owner may have cleared setuid and setgid.
         let meta = if follow { fs::metadata(path) } else { fs::symlink_metadata(path) };
         let meta = meta.map_err(|e| io_failure("look at", path, &e))?;
         if let Some(mode) = self.mode_for(&meta).filter(|mode| *mode != meta.mode() & 0o7777) {
@@ -166,27 +166,26 @@ impl Wanted {
         Ok(!before.is_empty())
     }
 
-    /// The permission bits a file with this metadata should have; `None` where that is left open. A link
-    /// has none of its own on Linux.
+    /// The permission bits for a file with this metadata; `None` to keep them. On Linux, links have none of their own.
     pub fn mode_for(&self, meta: &Metadata) -> Option<u32> {
         let mode = self.mode.as_ref().filter(|mode| !meta.is_symlink() && **mode != Mode::Preserve)?;
         Some(mode.applied(meta.mode() & 0o7777, meta.is_dir(), umask()))
     }
 
-    /// The permission bits of a file that would otherwise have the bits `present`.
+    /// The permission bits for a file that would otherwise have the bits `present`.
     pub fn mode_over(&self, present: u32) -> u32 {
         self.mode.as_ref().map_or(present, |mode| mode.applied(present, false, umask()))
     }
 
-    /// The permission bits of a file or folder that does not exist yet.
+    /// The permission bits of a new file or directory.
     pub fn mode_of_new(&self, is_folder: bool) -> u32 {
         let default = if is_folder { 0o777 } else { 0o666 } & !umask();
         self.mode.as_ref().map_or(default, |mode| mode.applied(default, is_folder, umask()))
     }
 }
 
-/// The state of a file as all modules report it: path, owner, group, mode, size, state ...; empty if there
-/// is nothing. Links are not followed.
+/// The state of a file as reported by all modules: path, owner, group, mode, size, state ...; empty if it does not
+/// exist. Links are not followed.
 pub fn describe(path: &Path) -> Map {
     let Ok(meta) = fs::symlink_metadata(path) else { return Map::new() };
     let mut map = data! {
@@ -204,7 +203,7 @@ pub fn describe(path: &Path) -> Map {
     map
 }
 
-/// `file`, `directory`, `link` or `hard`, as the argument `state` of the module `file` names them.
+/// `file`, `directory`, `link` or `hard`, the values of `state` in the module `file`.
 pub fn state_word(meta: &Metadata) -> &'static str {
     if meta.is_symlink() {
         "link"
@@ -217,12 +216,12 @@ pub fn state_word(meta: &Metadata) -> &'static str {
     }
 }
 
-/// Permission bits as results show them: `0644`, and with setuid `04755`.
+/// Permission bits in the format of results: `0644`, and with setuid `04755`.
 pub fn octal(mode: u32) -> String {
     format!("0{:03o}", mode & 0o7777)
 }
 
-/// Two states of something that is not text, shown as JSON.
+/// A diff of two states that are not text, as JSON.
 pub fn state_diff(before: &Map, after: &Map) -> Diff {
     let text = |map: &Map| {
         let mut map = map.clone();
@@ -233,14 +232,15 @@ pub fn state_diff(before: &Map, after: &Map) -> Diff {
     Diff { before: text(before), after: text(after), ..Diff::default() }
 }
 
-/// The bits that new files do not get. Read once; the agent never changes its own.
+/// The umask. Read once; the agent never changes it.
 pub fn umask() -> u32 {
     static UMASK: OnceLock<u32> = OnceLock::new();
     *UMASK.get_or_init(|| {
         let status = crate::system::regular::read_to_string("/proc/self/status").unwrap_or_default();
         let known = status.lines().find_map(|line| line.strip_prefix("Umask:"));
         known.and_then(|bits| u32::from_str_radix(bits.trim(), 8).ok()).unwrap_or_else(|| {
-            // Linux before 4.7 tells it only to who sets it; meanwhile files come out too private, never too open.
+            // Before Linux 4.7, reading requires setting it; meanwhile new files get too few permissions, never too
+            // many.
             let present = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
             nix::sys::stat::umask(present);
             present.bits()
@@ -248,7 +248,7 @@ pub fn umask() -> u32 {
     })
 }
 
-/// Changes the owner of a file, or with `follow` of what a link leads to.
+/// Changes the owner of a file; with `follow`, of a link's target.
 pub fn chown(path: &Path, owner: Option<Uid>, group: Option<Gid>, follow: bool) -> io::Result<()> {
     let result = if follow {
         nix::unistd::chown(path, owner, group)
@@ -259,21 +259,21 @@ pub fn chown(path: &Path, owner: Option<Uid>, group: Option<Gid>, follow: bool) 
     result.map_err(io::Error::from)
 }
 
-/// Changes the permission bits of a file. Without `follow` a symbolic link that somebody has put in its place
-/// meanwhile is not followed.
+/// Changes the permission bits of a file. Without `follow`, a symbolic link that was put in its place meanwhile is not
+/// followed.
 fn chmod(path: &Path, mode: u32, follow: bool) -> io::Result<()> {
     let permissions = fs::Permissions::from_mode(mode);
     if follow {
         return fs::set_permissions(path, permissions);
     }
-    // chmod(2) knows no such flag before Linux 6.6: the file is held by O_PATH and named by its descriptor.
+    // chmod(2) has no such flag before Linux 6.6: the file is opened with O_PATH and accessed through its descriptor.
     let flags = nix::libc::O_PATH | nix::libc::O_NOFOLLOW | nix::libc::O_CLOEXEC;
     let file = fs::File::options().read(true).custom_flags(flags).open(path)?;
     if file.metadata()?.is_symlink() {
         return Err(nix::errno::Errno::ELOOP.into());
     }
     match fs::set_permissions(format!("/proc/self/fd/{}", file.as_raw_fd()), permissions.clone()) {
-        // There is no /proc, as in some change roots.
+        // /proc is missing, as in some chroots.
         Err(error) if error.kind() == io::ErrorKind::NotFound => fs::set_permissions(path, permissions),
         done => done,
     }

@@ -1,4 +1,4 @@
-//! Reading what may be longer than memory should hold.
+//! Reading data that may not fit into memory.
 
 use std::{
     io::{self, BufRead, Read},
@@ -7,25 +7,25 @@ use std::{
 
 use crate::system::{regular, text};
 
-/// How much of a file is looked at at a time. Bytes.
+/// Window size in bytes for searching a file.
 const WINDOW: usize = 4 << 20;
-/// How much of it is looked at again with what follows, so that a match may lie across the border. Bytes.
+/// Overlap in bytes of consecutive windows, so that a match may cross the border.
 const OVERLAP: usize = 64 << 10;
 
-/// All that the reader gives. More than `most` bytes are an error of the kind `FileTooLarge`.
+/// Reads everything. More than `most` bytes are an error of kind `FileTooLarge`.
 pub fn read(mut reader: impl Read, most: usize) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     let few = (1 << 20).min(most);
     reader.by_ref().take(few as u64).read_to_end(&mut content)?;
     if content.len() == few {
-        // Grown once and not by doubling: memory that nothing was written to costs nothing.
+        // Reserved once instead of doubled: unused memory costs nothing.
         content.reserve_exact(most + 64 - few);
         reader.take((most - few) as u64 + 1).read_to_end(&mut content)?;
     }
     if content.len() > most { Err(too_long(most)) } else { Ok(content) }
 }
 
-/// As [`read`], of a regular file. One that is known to be too long is not read at all.
+/// Like [`read`], for a regular file. One whose size is too large is not read at all.
 pub fn read_file(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     let file = regular::open(path)?;
     let length = file.metadata()?.len();
@@ -33,7 +33,7 @@ pub fn read_file(path: &Path, most: usize) -> io::Result<Vec<u8>> {
         return Err(too_long(most));
     }
     let mut content = Vec::with_capacity(length as usize + 1);
-    // It may have grown, or, as those of /proc, have no length.
+    // It may have grown or, like those in /proc, have no size.
     if file.take(most as u64 + 1).read_to_end(&mut content)? > most { Err(too_long(most)) } else { Ok(content) }
 }
 
@@ -41,8 +41,8 @@ fn too_long(most: usize) -> io::Error {
     io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most} bytes"))
 }
 
-/// Whether `is_it` holds for the text of a regular file of any size. A long one is shown in parts that begin with a line
-/// where possible and overlap.
+/// Whether `is_it` is true for a part of a regular file of any size. A long one is passed in overlapping parts that
+/// begin with a line if possible.
 pub fn any_part(path: &Path, mut is_it: impl FnMut(&str) -> bool) -> io::Result<bool> {
     let mut file = regular::open(path)?;
     let mut part = Vec::new();
@@ -62,7 +62,7 @@ pub fn any_part(path: &Path, mut is_it: impl FnMut(&str) -> bool) -> io::Result<
     }
 }
 
-/// Reads the next line into `line`, without what it has beyond `most` bytes. False at the end.
+/// Reads the next line into `line`, truncated to `most` bytes. Returns false at the end.
 pub fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>, most: usize) -> io::Result<bool> {
     line.clear();
     let mut is_end = true;

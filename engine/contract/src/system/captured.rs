@@ -1,17 +1,17 @@
-//! Output of a process, or content of another source without a known end, within a bound.
+//! Captures the output of a process, or other content of unknown length, within a limit.
 
 use std::collections::VecDeque;
 
-/// The same for jobs that go on by themselves: what came of one is read from a file, and so is in memory twice.
+/// The limit for background jobs, whose output is read back from a file and so is in memory twice.
 pub const MAX_JOB_OUTPUT: usize = 16 << 20;
 
-/// Of what is cut, the last bytes are kept.
+/// Number of bytes at the end that are kept when output is cut.
 const TAIL: usize = 64 << 10;
 
-/// A process that prints so many times more than is kept has no end, and is killed.
+/// A process that prints this many times the limit is considered endless and killed.
 const ENDLESS: u64 = 32;
 
-/// What all streams of a process may have together.
+/// The shared limit of all streams of a process.
 #[derive(Debug)]
 pub struct Budget {
     most: usize,
@@ -20,7 +20,7 @@ pub struct Budget {
     cut: u64,
 }
 
-/// What a process printed beyond the bound.
+/// The excess output of a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excess {
     most: usize,
@@ -30,17 +30,17 @@ pub struct Excess {
 }
 
 impl Budget {
-    /// For so many bytes of text.
+    /// With this limit in bytes.
     pub fn new(most: usize) -> Self {
         Budget { most, left: most, seen: 0, cut: 0 }
     }
 
-    /// Whether so much was printed that there is no use in waiting for the end.
+    /// Whether the output is so long that waiting for its end is pointless.
     pub fn is_endless(&self) -> bool {
         self.seen > (self.most as u64).saturating_mul(ENDLESS)
     }
 
-    /// What was cut, if anything was; `killed`: nobody waited for the end.
+    /// The excess, if output was cut; `killed` means that the process was killed.
     pub fn excess(&self, killed: bool) -> Option<Excess> {
         let Budget { most, seen, cut, .. } = *self;
         (cut > 0 || killed).then_some(Excess { most, seen, cut, killed })
@@ -48,41 +48,41 @@ impl Budget {
 }
 
 impl Excess {
-    /// Whether the process was killed because it printed without end.
+    /// Whether the process was killed because of endless output.
     pub fn was_killed(&self) -> bool {
         self.killed
     }
 
-    /// One sentence about `what` printed it.
+    /// A sentence about the excess, with `what` as the subject.
     pub fn sentence(&self, what: &str) -> String {
         let Excess { most, seen, cut, killed } = self;
         match killed {
-            true => format!("{what} was killed: it printed more than {seen} bytes, and {most} are kept at most"),
+            true => format!("{what} was killed: it printed more than {seen} bytes; the limit is {most}"),
             false => format!(
-                "{what} printed {seen} bytes, more than the {most} that are kept: {cut} bytes in the middle were cut"
+                "{what} printed {seen} bytes, more than the limit of {most}: {cut} bytes in the middle were cut"
             ),
         }
     }
 
-    /// What to do about it.
+    /// Advice about the excess.
     pub fn help() -> &'static str {
-        "redirect the output to a file, or set the variable `rplay_max_output` to more bytes"
+        "redirect the output to a file, or raise the variable `rplay_max_output`"
     }
 }
 
-/// One stream's text: its beginning and, where it was cut, its end.
+/// The text of one stream: its beginning and, if it was cut, its end.
 #[derive(Debug, Default)]
 pub struct Captured {
     text: String,
-    /// The first bytes of a character whose last ones are yet to come.
+    /// The first bytes of an incomplete character.
     open: Vec<u8>,
     tail: VecDeque<u8>,
-    /// Bytes that fell out of the tail.
+    /// Number of bytes that were dropped from the tail.
     cut: u64,
 }
 
 impl Captured {
-    /// Takes the next bytes.
+    /// Appends bytes.
     pub fn add(&mut self, bytes: &[u8], budget: &mut Budget) {
         budget.seen += bytes.len() as u64;
         if self.tail.is_empty() && budget.left > 0 {
@@ -106,7 +106,7 @@ impl Captured {
             }
         };
         let before = self.text.len();
-        // Grown once and not by doubling: memory that nothing was written to costs nothing.
+        // Reserved once instead of doubled: unused memory costs nothing.
         if before > 1 << 20 && self.text.capacity() - before < bytes.len() * 3 {
             self.text.reserve_exact(budget.left + bytes.len() * 3 + 2 * TAIL);
         }
@@ -114,7 +114,7 @@ impl Captured {
         while let Some(chunk) = chunks.next() {
             self.text.push_str(chunk.valid());
             let broken = chunk.invalid();
-            // At the very end it may be the beginning of a character.
+            // At the end, it may be an incomplete character.
             if chunks.peek().is_none() && is_begun(broken) {
                 self.open = broken.to_vec();
             } else if !broken.is_empty() {
@@ -134,7 +134,7 @@ impl Captured {
         budget.cut += cut;
     }
 
-    /// The text. Where something was cut, a line says so.
+    /// The text, with a line where output was cut.
     pub fn text(mut self) -> String {
         let open = std::mem::take(&mut self.open);
         let tail = [open, self.tail.into()].concat();
@@ -148,7 +148,7 @@ impl Captured {
     }
 }
 
-/// Whether these bytes, which are no UTF-8, may become some by what follows.
+/// Whether these invalid bytes may be the start of a UTF-8 character.
 fn is_begun(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
 }
@@ -181,7 +181,7 @@ mod tests {
     fn what_fits_is_whole_and_what_does_not_is_cut_in_the_middle() {
         let much = vec![b'x'; 3 * TAIL];
         assert_eq!(captured(&[&much], 3 * TAIL), (String::from_utf8(much.clone()).unwrap(), None));
-        // What is beyond the bound but within the tail is there, too.
+        // Bytes beyond the limit but within the tail are kept.
         assert_eq!(captured(&[&much], 2 * TAIL), (String::from_utf8(much.clone()).unwrap(), None));
         let (text, excess) = captured(&[b"begin", &much, b"end"], TAIL);
         assert!(text.starts_with("beginx") && text.ends_with("xend"));

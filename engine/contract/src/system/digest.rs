@@ -11,7 +11,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
 crate::choice! {
-    /// How a digest is made.
+    /// The digest algorithm.
     pub enum Algorithm {
         Md5 = "md5",
         Sha1 = "sha1" | "sha",
@@ -23,7 +23,7 @@ crate::choice! {
 }
 
 impl Algorithm {
-    /// The digest of everything the reader gives, in lower-case hexadecimal.
+    /// The digest of the reader's content, in lower-case hexadecimal.
     pub fn of_reader(self, mut reader: impl Read) -> io::Result<String> {
         match self {
             Algorithm::Md5 => digest::<Md5>(&mut reader),

@@ -1,26 +1,26 @@
-//! `~`, `~user`, `$NAME` and `${NAME}` in paths, as Python's `os.path` reads them.
+//! Expands `~`, `~user`, `$NAME` and `${NAME}` in paths, like Python's `os.path`.
 //!
-//! Ansible fills in arguments of the type `path`, and the paths of its settings, in one way: variables first, then a
-//! home folder at the beginning. What is not known stays as it is written.
+//! Ansible expands arguments of type `path`, and paths in its settings: first variables, then a leading home directory.
+//! Unknown names are kept.
 
 use nix::unistd::getuid;
 
 use crate::system::accounts::User;
 
-/// Says what a variable of the environment holds.
+/// Returns the value of an environment variable.
 pub type Environment<'e> = dyn Fn(&str) -> Option<String> + 'e;
 
-/// The environment of this process. A variable that is no UTF-8 counts as not set.
+/// The environment of this process. A variable that is not UTF-8 counts as unset.
 pub fn own_environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// A path as it is meant: [`variables`], then [`home`].
+/// Expands a path: [`variables`], then [`home`].
 pub fn path(text: &str, environment: &Environment<'_>) -> String {
     home(&variables(text, environment), environment)
 }
 
-/// A leading `~` or `~user` becomes the home folder: `HOME`, else what the accounts say.
+/// Expands a leading `~` or `~user` to the home directory: `HOME`, or that of the account.
 pub fn home(text: &str, environment: &Environment<'_>) -> String {
     let Some(rest) = text.strip_prefix('~') else { return text.to_owned() };
     let (user, tail) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
@@ -34,12 +34,12 @@ pub fn home(text: &str, environment: &Environment<'_>) -> String {
     }
 }
 
-/// The home folder of this process's user: `HOME`, else what the accounts say.
+/// The home directory of the current user: `HOME`, or that of the account.
 pub fn own_home(environment: &Environment<'_>) -> Option<String> {
     environment("HOME").or_else(|| User::numbered(getuid().as_raw()).map(|user| user.home))
 }
 
-/// `$NAME` and `${NAME}` become what the environment has.
+/// Expands `$NAME` and `${NAME}` from the environment.
 pub fn variables(text: &str, environment: &Environment<'_>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -53,7 +53,7 @@ pub fn variables(text: &str, environment: &Environment<'_>) -> String {
                 (&after[..end], end)
             }
         };
-        // The standard library panics at names that no variable can have.
+        // The standard library panics at invalid names.
         let can_be = !name.is_empty() && !name.contains(['=', '\0']);
         match can_be.then(|| environment(name)).flatten() {
             Some(value) => out.push_str(&value),
@@ -90,7 +90,7 @@ mod tests {
             ("/$X/${X}y/$NO_SUCH_ONE/${NO_SUCH_ONE}/$", "/x/xy/$NO_SUCH_ONE/${NO_SUCH_ONE}/$"),
             ("a~", "a~"),
             ("/~", "/~"),
-            // Variables come first, so that they may bring the home.
+            // Variables are expanded first, so they may contain `~`.
             ("$TILDE/a", "/home/me/a"),
             ("a$EMPTY/b", "a/b"),
             ("${X", "${X"),

@@ -1,5 +1,5 @@
-//! File attributes such as immutable and append-only, which lsattr(1) shows and chattr(1) sets. The kernel
-//! is asked itself: neither program need be there.
+//! File attributes such as immutable and append-only, as for lsattr(1) and chattr(1). The kernel is called directly, so
+//! the programs are not needed.
 
 use std::{fs::File, io, os::unix::fs::OpenOptionsExt, path::Path};
 
@@ -8,7 +8,7 @@ use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 
 use crate::io_failure::io_failure;
 
-/// Letter, bit (FS_..._FL of linux/fs.h), and the name that `stat` reports.
+/// Letter, bit (FS_..._FL of linux/fs.h), and the name in `stat`.
 const FLAGS: &[(char, u32, &str)] = &[
     ('s', 0x0000_0001, "zero"),
     ('u', 0x0000_0002, "undelete"),
@@ -33,14 +33,14 @@ const FLAGS: &[(char, u32, &str)] = &[
     ('F', 0x4000_0000, "casefold"),
 ];
 
-/// What the file system alone decides: `=i` does not take it away.
+/// Bits that only the file system sets: `=i` does not clear them.
 const OWN: u32 = 0x0008_0000 | 0x0000_1000 | 0x0000_0800 | 0x0010_0000 | 0x1000_0000;
 
-/// What a file that is replaced hands on to its successor: the bits that its owner chose and that can be set
-/// on a file with content (S, A, d, c, j).
+/// Bits that a replaced file passes to its successor: those chosen by its owner that can be set on a file with content
+/// (S, A, d, c, j).
 pub const KEPT: u32 = 0x0000_0008 | 0x0000_0080 | 0x0000_0040 | 0x0000_0004 | 0x0000_4000;
 
-/// The bits of a file or folder; `None` for anything else, and where the file system has none.
+/// The bits of a file or directory; `None` for anything else, and on file systems without them.
 pub fn of(path: &Path) -> Option<u32> {
     let meta = path.symlink_metadata().ok()?;
     if !meta.is_file() && !meta.is_dir() {
@@ -49,17 +49,17 @@ pub fn of(path: &Path) -> Option<u32> {
     ioctl_getflags(open(path).ok()?).ok().map(|flags| flags.bits())
 }
 
-/// The letters for bits, in the order of lsattr(1).
+/// The letters of bits, in the order of lsattr(1).
 pub fn letters(bits: u32) -> String {
     FLAGS.iter().filter(|(_, bit, _)| bits & bit != 0).map(|(letter, ..)| *letter).collect()
 }
 
-/// The names for bits, as `stat` reports them.
+/// The names of bits in `stat`.
 pub fn names(bits: u32) -> Vec<&'static str> {
     FLAGS.iter().filter(|(_, bit, _)| bits & bit != 0).map(|(_, _, name)| *name).collect()
 }
 
-/// Says what is wrong with `+i`, `-i`, `=ai` or `ai`, if something is.
+/// Validates `+i`, `-i`, `=ai` or `ai`.
 pub fn check(written: &str) -> Result<(), String> {
     let (_, letters) = split(written);
     match letters.chars().find(|c| !FLAGS.iter().any(|(letter, ..)| letter == c)) {
@@ -68,7 +68,7 @@ pub fn check(written: &str) -> Result<(), String> {
     }
 }
 
-/// The bits that come out when `written` is applied to `present`.
+/// The bits after applying `written` to `present`.
 pub fn applied(present: u32, written: &str) -> u32 {
     let (operator, letters) = split(written);
     let bits = FLAGS.iter().filter(|(letter, ..)| letters.contains(*letter)).fold(0, |all, (_, bit, _)| all | bit);
@@ -79,19 +79,19 @@ pub fn applied(present: u32, written: &str) -> u32 {
     }
 }
 
-/// Sets them on a file.
+/// Changes them on a file.
 pub fn change(path: &Path, written: &str) -> Result<(), Failure> {
     let file = open(path).map_err(|error| io_failure("change the attributes of", path, &error).arg("attributes"))?;
     change_open(&file, written, path)
 }
 
-/// Sets them on an open file; `path` is for messages.
+/// Changes them on an open file; `path` is for messages.
 pub fn change_open(file: &File, written: &str, path: &Path) -> Result<(), Failure> {
     set(file, |present| applied(present, written))
         .map_err(|error| io_failure("change the attributes of", path, &error).arg("attributes"))
 }
 
-/// Adds these bits to those of an open file.
+/// Adds these bits on an open file.
 pub fn add(file: &File, bits: u32) -> io::Result<()> {
     set(file, |present| present | bits)
 }

@@ -1,4 +1,4 @@
-//! Folders that a plan makes, with those they stand in.
+//! Creates directories, including their parents.
 
 use std::{
     fs, io,
@@ -62,7 +62,7 @@ pub fn make_folders(path: &Path, wanted: &Wanted, plan: Plan) -> Result<Plan, Fa
     let change = Change::new(format!("create directory {}", path.display()), move |_, _| {
         for folder in &missing {
             match fs::DirBuilder::new().mode(wanted.mode_of_new(true)).create(folder) {
-                // An earlier change of the same plan made it, with an owner and mode of its own.
+                // An earlier change of the same plan created it, with its own owner and mode.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => continue,
                 made => made.map_err(|error| io_failure("create", folder, &error))?,
             }

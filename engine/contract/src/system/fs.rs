@@ -1,8 +1,8 @@
-//! The door to files by their names: what a module may use of [`std::fs`]. Zero cost, and the one place to stand in
-//! for a host's files.
+//! The interface to files by name: the part of [`std::fs`] that modules may use. It costs nothing, and is the single
+//! place to replace a host's files in tests.
 //!
-//! What is not here goes through [`crate::system::regular`], which does not wait for a FIFO or read a device without
-//! end, or through [`crate::system::place`], which replaces a file in one step.
+//! Everything else goes through [`crate::system::regular`], which never blocks on a FIFO or reads an endless device, or
+//! through [`crate::system::place`], which replaces files atomically.
 
 /// For tests: `no_module_opens_files_by_itself` keeps modules from these.
 pub use std::fs::{copy, read, read_to_string};

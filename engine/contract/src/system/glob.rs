@@ -1,30 +1,30 @@
-//! Shell patterns over names, as Python's `fnmatch` and `glob` read them: `*`, `?`, `[a-z]`, `[!a-z]`.
+//! Shell patterns as in Python's `fnmatch` and `glob`: `*`, `?`, `[a-z]`, `[!a-z]`.
 //!
-//! Time is linear in the name, however many stars a pattern has: it becomes a regular expression that never goes back.
+//! Matching takes linear time, however many stars a pattern has: it becomes a regular expression without backtracking.
 
 use std::{
     fs, io,
     path::{Component, Path, PathBuf},
 };
 
-/// A pattern made ready to be matched against whole names.
+/// A compiled pattern that matches whole names.
 #[derive(Clone, Debug)]
 pub struct Pattern(Option<regex::Regex>);
 
 impl Pattern {
-    /// Reads a pattern. Everything is a pattern: a bracket that is not closed stands for itself, and a set
-    /// that makes no sense (`[z-a]`) fits nothing.
+    /// Compiles a pattern. Every text is a pattern: an unclosed bracket is literal, and an invalid set (`[z-a]`)
+    /// matches nothing.
     pub fn new(pattern: &str) -> Pattern {
         Pattern(regex::Regex::new(&translate(pattern)).ok())
     }
 
-    /// Whether the whole of `name` fits.
+    /// Whether the whole name matches.
     pub fn fits(&self, name: &str) -> bool {
         self.0.as_ref().is_some_and(|regex| regex.is_match(name))
     }
 }
 
-/// The same pattern as a regular expression over a whole name.
+/// The pattern as a regular expression for a whole name.
 fn translate(pattern: &str) -> String {
     let mut out = String::from("(?s)^");
     let mut rest = pattern;
@@ -46,15 +46,15 @@ fn translate(pattern: &str) -> String {
     out + "$"
 }
 
-/// What stands between brackets, the first of which has been read, and its length with the second one. A bracket right
-/// at the start belongs to the set.
+/// The content of a bracket expression whose opening bracket was read, and its length including the closing one. A
+/// bracket right at the start belongs to the set.
 fn set(rest: &str) -> Option<(&str, usize)> {
     let start = if rest.starts_with('!') { 2 } else { 1 };
     let (close, _) = rest.char_indices().skip(start).find(|(_, c)| *c == ']')?;
     Some((&rest[..close], close + 1))
 }
 
-/// Writes single characters and ranges so that none of them means anything else to the expression.
+/// Writes single characters and ranges, escaped for the regular expression.
 fn push_set(set: &str, out: &mut String) {
     let (negated, members) = set.strip_prefix('!').map_or((false, set), |members| (true, members));
     let members: Vec<char> = members.chars().collect();
@@ -63,7 +63,7 @@ fn push_set(set: &str, out: &mut String) {
     while at < members.len() {
         match members[at..] {
             [first, '-', last, ..] => {
-                // A range from the higher to the lower character holds none.
+                // A reversed range is empty.
                 if first <= last {
                     class.push_str(&format!("{}-{}", escaped(first), escaped(last)));
                 }
@@ -83,17 +83,17 @@ fn push_set(set: &str, out: &mut String) {
     }
 }
 
-/// Whether the text has any sign that makes it a pattern.
+/// Whether the text contains pattern characters.
 pub fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '['])
 }
 
-/// Whether anything fits the pattern, which may have signs in any of its parts.
+/// Whether any path matches the pattern, which may have wildcards in any component.
 pub fn exists(pattern: &Path) -> bool {
     !matching(pattern).is_empty()
 }
 
-/// All paths that fit, sorted. Names that begin with a dot fit only patterns that do too.
+/// All matching paths, sorted. Names with a leading dot match only patterns that have one too.
 pub fn matching(pattern: &Path) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     for part in pattern.components() {

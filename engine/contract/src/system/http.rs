@@ -1,4 +1,4 @@
-//! HTTP and HTTPS requests from the host, as `uri`, `get_url` and others make them.
+//! HTTP and HTTPS requests from the host, for `uri`, `get_url` and others.
 
 mod address;
 mod login;
@@ -22,18 +22,18 @@ use crate::{
 };
 
 choice! {
-    /// Which redirections are followed.
+    /// Which redirects are followed.
     pub enum Follow {
-        /// Those of GET and HEAD.
+        /// Only for GET and HEAD.
         Safe = "safe",
         All = "all" | "yes" | "true",
         None = "none" | "no" | "false",
-        /// As Python's urllib2 did: like `all`, but 307 and 308 only for GET and HEAD.
+        /// Like Python's urllib2: `all`, but 307 and 308 only for GET and HEAD.
         Urllib2 = "urllib2",
     }
 }
 
-/// How many redirections in a row are followed.
+/// Maximum number of consecutive redirects.
 const MAX_REDIRECTS: usize = 10;
 
 /// A request, with all that is wanted of it.
@@ -42,41 +42,41 @@ pub struct Request {
     pub method: String,
     pub url: String,
     pub headers: Vec<(String, String)>,
-    /// Names of headers that only the first server gets, not those it redirects to.
+    /// Names of headers that are not sent after a redirect.
     pub unredirected: Vec<String>,
     pub body: Option<Vec<u8>>,
-    /// A file that is sent instead of `body`.
+    /// A file to send instead of `body`.
     pub body_file: Option<std::path::PathBuf>,
-    /// For each wait: to connect, for the answer to begin, for its next piece.
+    /// Timeout for connecting, for the response, and for each part of it.
     pub timeout: Duration,
     pub follow: Follow,
     pub login: Option<Login>,
-    /// Send the login at once, not only when the server asks.
+    /// Send credentials without waiting for a challenge.
     pub force_basic_auth: bool,
-    /// Look into `~/.netrc` for a login.
+    /// Read credentials from `~/.netrc`.
     pub use_netrc: bool,
     pub trust: Trust,
-    /// Talk through this socket instead of the address in the URL.
+    /// Connect to this socket instead of the URL's host.
     pub unix_socket: Option<std::path::PathBuf>,
-    /// Honour `http_proxy`, `https_proxy` and `no_proxy`.
+    /// Use `http_proxy`, `https_proxy` and `no_proxy`.
     pub use_proxy: bool,
-    /// Ask for gzip, and unpack it.
+    /// Request and decompress gzip.
     pub decompress: bool,
 }
 
-/// What a server answered.
+/// A server's response.
 pub struct Answer {
     pub status: u16,
     /// `OK`, `Not Found` ...
     pub reason: String,
-    /// After all redirections.
+    /// After all redirects.
     pub url: String,
     pub redirected: bool,
-    /// Names in lower case; several of one name are joined by `, `.
+    /// Names in lower case; values with the same name are joined by `, `.
     pub headers: Vec<(String, String)>,
-    /// In the order they were set, those set on the way too.
+    /// In the order they were set, including those of redirects.
     pub cookies: Vec<(String, String)>,
-    /// The announced length of the content. Bytes.
+    /// The announced length of the content in bytes.
     pub length: Option<u64>,
     body: Option<ureq::Body>,
 }
@@ -86,7 +86,7 @@ impl Answer {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    /// The content, to be read once.
+    /// The content; can be read once.
     pub fn reader(&mut self) -> Box<dyn Read> {
         match self.body.take() {
             Some(body) => Box::new(body.into_reader()),
@@ -94,19 +94,19 @@ impl Answer {
         }
     }
 
-    /// The whole content, which must not be longer than [`MAX_OUTPUT`].
+    /// The whole content, up to [`MAX_OUTPUT`].
     pub fn content(&mut self) -> Result<Vec<u8>, Failure> {
         bounded::read(self.reader(), MAX_OUTPUT).map_err(|error| match error.kind() {
             std::io::ErrorKind::FileTooLarge => {
-                Failure::new(format!("the answer of {} is too long: {error}", self.url))
+                Failure::new(format!("the response from {} is too long: {error}", self.url))
             }
-            _ => Failure::new(format!("the answer of {} broke off: {error}", self.url)),
+            _ => Failure::new(format!("the response from {} is incomplete: {error}", self.url)),
         })
     }
 }
 
 impl Request {
-    /// A GET with a time limit of 10 seconds for each wait, as `get_url` has it.
+    /// A GET with a timeout of 10 seconds per wait, the default of `get_url`.
     pub fn get(url: impl Into<String>) -> Self {
         Request {
             method: "GET".to_owned(),
@@ -127,15 +127,15 @@ impl Request {
         }
     }
 
-    /// Adds a header unless one of that name is there already.
+    /// Adds a header unless it is already set.
     pub fn default_header(&mut self, name: &str, value: impl Into<String>) {
         if !self.headers.iter().any(|(found, _)| found.eq_ignore_ascii_case(name)) {
             self.headers.push((name.to_owned(), value.into()));
         }
     }
 
-    /// Sends it, follows redirections, and logs in where it is asked for. Every status is an answer; only
-    /// where there is no answer there is an error, in one sentence.
+    /// Sends the request, follows redirects, and authenticates if required. Any status is a response; the error, one
+    /// sentence, means that there was none.
     pub fn send(mut self, host: &Host) -> Result<Answer, String> {
         let mut address = Address::parse(&self.url).map_err(|wrong| match self.url.trim().split_once(':') {
             Some((scheme, _)) if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") => {
@@ -213,7 +213,7 @@ impl Request {
             }
     }
 
-    /// Changes the request into the one that a redirection asks for.
+    /// Changes the request for a redirect.
     fn redirect(&mut self, status: u16, same_origin: bool) {
         let becomes_get = match status {
             302 | 303 => self.method != "HEAD",
@@ -233,7 +233,7 @@ impl Request {
         let dropped = std::mem::take(&mut self.unredirected);
         self.headers.retain(|(name, _)| {
             !dropped.iter().any(|found| found.eq_ignore_ascii_case(name))
-                // A password is not for whoever the server points at.
+                // Credentials are not sent to other servers.
                 && (same_origin || !["authorization", "cookie"].contains(&name.to_ascii_lowercase().as_str()))
         });
         if !same_origin {
@@ -259,7 +259,7 @@ impl Request {
         if !kept.is_empty() && !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("cookie")) {
             request = request.header("Cookie", kept.join("; "));
         }
-        let wrong = |error: http::Error| format!("this cannot be sent: {error}");
+        let wrong = |error: http::Error| format!("cannot send this request: {error}");
         let response = match (&self.body_file, &self.body) {
             (Some(path), _) => {
                 let file = regular::open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
@@ -284,7 +284,7 @@ impl Request {
         }
     }
 
-    /// One for each server, because a redirection may lead behind a proxy, or to https.
+    /// One per server, because a redirect may lead behind a proxy, or to https.
     fn agent(&self, host: &Host, address: &Address) -> Result<Agent, String> {
         let limit = Some(self.timeout);
         let proxy = match self.use_proxy && self.unix_socket.is_none() {
@@ -306,7 +306,7 @@ impl Request {
         if !self.decompress {
             config = config.accept_encoding("");
         }
-        // Reading the host's certificates takes a while.
+        // Reading the host's certificates is slow.
         if address.scheme == "https" {
             config = config.tls_config(self.trust.config(host)?);
         }
@@ -338,7 +338,7 @@ fn proxy(host: &Host, address: &Address) -> Result<Option<Proxy>, String> {
     if direct {
         return Ok(None);
     }
-    // Not repeated in the message: it may hold a password.
+    // Not repeated in the message, since it may contain a password.
     Proxy::new(&proxy)
         .map(Some)
         .map_err(|_| format!("the environment's {}_proxy is not the URL of a proxy", address.scheme))

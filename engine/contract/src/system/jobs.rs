@@ -1,4 +1,4 @@
-//! Work in the background: each job has a file of the user who runs it, which says how far it is.
+//! Background jobs: each has a file with its state, owned by the user who runs it.
 
 use std::{
     fs, io,
@@ -11,29 +11,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Host, io_failure::io_failure, system::paths};
 
-/// Names the folder of the files, in the environment of the call.
+/// The environment variable of the call that contains the directory of the files.
 const FOLDER: &str = "ANSIBLE_ASYNC_DIR";
 
-/// How far a job is.
+/// The state of a job.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Progress {
-    /// Ordered; its process has not begun yet.
+    /// Requested; its process has not started yet.
     Ordered,
-    /// This process works at it.
+    /// Running in this process.
     Running(u32),
     Done(Box<Outcome>),
 }
 
-/// The file of one job.
+/// The state file of a job.
 pub struct JobFile {
     path: PathBuf,
 }
 
 impl JobFile {
-    /// The file of the job with that id, which may not be there.
+    /// The state file of the job with that ID, which may not exist.
     pub fn of(id: &str, host: &Host) -> Result<Self, Failure> {
         if id.is_empty() || id.starts_with('.') || id.contains(['/', '\0']) {
-            return Err(Failure::new(format!("`{id}` is no id of a job")).arg("jid"));
+            return Err(Failure::new(format!("`{id}` is not a valid job ID")).arg("jid"));
         }
         let folder = host.variable(FOLDER).unwrap_or_else(|| "~/.ansible_async".to_owned());
         Ok(JobFile { path: PathBuf::from(paths::expand(&folder, host)).join(id) })
@@ -55,7 +55,7 @@ impl JobFile {
         Ok(())
     }
 
-    /// `None`: there is no such job.
+    /// `None` if there is no such job.
     pub fn read(&self) -> Result<Option<Progress>, Failure> {
         let mut file = match crate::system::regular::open(&self.path) {
             Ok(file) => file,
@@ -65,7 +65,7 @@ impl JobFile {
         match read_frame(&mut file) {
             Ok(Some(progress)) => Ok(Some(progress)),
             Ok(None) | Err(_) => {
-                Err(Failure::new(format!("{} does not hold the outcome of a job", self.path.display())))
+                Err(Failure::new(format!("{} does not contain the outcome of a job", self.path.display())))
             }
         }
     }
@@ -74,7 +74,7 @@ impl JobFile {
         fs::remove_file(&self.path).map_err(|error| io_failure("remove", &self.path, &error))
     }
 
-    /// What a result says of a job.
+    /// The information about a job in results.
     pub fn describe(&self, finished: bool) -> Vec<(String, Value)> {
         let id = self.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         vec![

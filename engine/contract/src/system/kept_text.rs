@@ -1,4 +1,4 @@
-//! The text of a file that is read again and again and seldom changes.
+//! Caches the text of a file that is read often and rarely changes.
 
 use std::{
     fs::{self, Metadata},
@@ -10,14 +10,14 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// A file that changed less than this ago may change again without a sign: the kernel's clock for files
-/// ticks every 10 ms at worst.
+/// A file modified less than this ago may change again without a new timestamp: the kernel's coarse clock ticks every
+/// 10 ms at worst.
 const SETTLED: Duration = Duration::from_millis(100);
 
-/// Reads its file only when it has changed.
+/// Reads its file only if it has changed.
 pub struct KeptText(Mutex<Option<(Stamp, Arc<str>)>>);
 
-/// What changes with every change of a file.
+/// Metadata that changes whenever a file is modified.
 #[derive(PartialEq, Eq)]
 struct Stamp {
     device: u64,
@@ -37,8 +37,8 @@ impl KeptText {
         KeptText(Mutex::new(None))
     }
 
-    /// What is in the file at `path`, which is always the same one; empty if it cannot be read. Bytes that are
-    /// no UTF-8 are replaced.
+    /// The content of the file at `path`, which must always be the same; empty if it cannot be read. Invalid UTF-8 is
+    /// replaced.
     pub fn of(&self, path: &str) -> Arc<str> {
         let mut kept = self.0.lock();
         let stamp = fs::metadata(path).ok().and_then(|meta| Stamp::settled(&meta));
@@ -48,14 +48,14 @@ impl KeptText {
             return text.clone();
         }
         let text = read(path);
-        // Noted with the state before it was read: a change meanwhile shows the next time.
+        // Stored with the metadata from before reading, so a concurrent change is detected next time.
         *kept = stamp.map(|stamp| (stamp, text.clone()));
         text
     }
 }
 
 impl Stamp {
-    /// `None` for a file that has just changed.
+    /// `None` for a file that was just modified.
     fn settled(meta: &Metadata) -> Option<Self> {
         let changed = (meta.ctime(), meta.ctime_nsec());
         let since = Duration::new(changed.0.try_into().ok()?, changed.1.try_into().ok()?);
@@ -86,7 +86,7 @@ mod tests {
         std::thread::sleep(2 * SETTLED);
         assert_eq!(&*kept.of(path), "299");
         assert!(kept.0.lock().is_some());
-        // Of the same size, and within the same tick of the clock.
+        // Of the same size, within the same clock tick.
         for number in 0..300 {
             fs::write(&file, format!("{number:03}")).unwrap();
             assert_eq!(&*kept.of(path), format!("{number:03}"));

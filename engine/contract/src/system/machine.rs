@@ -1,4 +1,4 @@
-//! The door to the kernel, the clock and the sockets: what a module asks beside files and programs.
+//! The interface to the kernel, the clock and sockets: everything besides files and programs.
 
 use std::{io, io::Read, time::SystemTime};
 
@@ -13,12 +13,12 @@ pub use nix::{
 };
 pub use std::{env::temp_dir, net::TcpStream, os::unix::net::UnixStream, process::id as process_id};
 
-/// The time by the host's clock.
+/// The current time.
 pub fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// The time by the host's clock, for calendars.
+/// The current time, for calendar calculations.
 pub fn timestamp() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
@@ -28,7 +28,7 @@ pub fn environment() -> std::env::VarsOs {
     std::env::vars_os()
 }
 
-/// Fills `bytes` from the kernel's generator. Fails where the host has no /dev/urandom.
+/// Fills `bytes` with random data from the kernel. Fails if the host has no /dev/urandom.
 pub fn random(bytes: &mut [u8]) -> io::Result<()> {
     std::fs::File::open("/dev/urandom")?.read_exact(bytes)
 }

@@ -1,4 +1,4 @@
-//! What modules use of a host: files and their attributes, processes, accounts, HTTP, patterns of text.
+//! Utilities for modules: files and their attributes, processes, accounts, HTTP, text patterns.
 
 pub mod accounts;
 pub mod acl;

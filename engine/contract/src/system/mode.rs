@@ -1,28 +1,28 @@
-//! File modes as playbooks write them: `0644`, `"0644"`, `u=rwX,g=rX,o=`, `preserve`.
+//! File modes as in playbooks: `0644`, `"0644"`, `u=rwX,g=rX,o=`, `preserve`.
 
 use rplay_wire::Value;
 
 use crate::args::ArgType;
 
-/// The permission bits a file should have.
+/// The desired permission bits of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// These bits exactly.
+    /// Exactly these bits.
     Bits(u32),
-    /// Changes to the bits that are there.
+    /// Changes to the current bits.
     Symbolic(Vec<Clause>),
-    /// The bits of the file that is copied.
+    /// The bits of the copied file.
     Preserve,
 }
 
 /// One `ug+rw` of a symbolic mode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clause {
-    /// Of the letters u, g, o; empty when no letter was written: all, less the umask.
+    /// The letters u, g, o; if empty, all, restricted by the umask.
     who: Vec<u8>,
     /// `+`, `-` or `=`.
     operator: u8,
-    /// Of r, w, x, X, s, t, or one of u, g, o to copy from.
+    /// The letters r, w, x, X, s, t, or one of u, g, o to copy from.
     permissions: Vec<u8>,
 }
 
@@ -34,7 +34,7 @@ impl ArgType for Mode {
 
     fn parse(value: &Value) -> Result<Self, String> {
         match value {
-            // A number is taken as it is: YAML has already read 0644 as octal.
+            // A number is used as it is: YAML has already parsed 0644 as octal.
             Value::Int(bits) => match u32::try_from(*bits) {
                 Ok(bits) if bits <= 0o7777 => Ok(Mode::Bits(bits)),
                 _ => Err(NO_MODE.to_owned()),
@@ -61,7 +61,7 @@ impl Mode {
         clauses.map(|clauses| Mode::Symbolic(clauses.concat())).ok_or_else(|| NO_MODE.to_owned())
     }
 
-    /// The bits that come out for a file with the bits `present`. `Preserve` keeps them.
+    /// The resulting bits for a file with the bits `present`. `Preserve` keeps them.
     pub fn applied(&self, present: u32, is_folder: bool, umask: u32) -> u32 {
         match self {
             Mode::Bits(bits) => *bits,
@@ -73,7 +73,7 @@ impl Mode {
     }
 }
 
-/// Reads `ug+r-w`; `None` if it is not such a thing.
+/// Parses `ug+r-w`; `None` if it is invalid.
 fn clauses(text: &str) -> Option<Vec<Clause>> {
     let start = text.find(['+', '-', '='])?;
     let (who, mut rest) = text.split_at(start);
@@ -120,7 +120,7 @@ impl Clause {
                     b'r' => 4 << shift,
                     b'w' => 2 << shift,
                     b'x' => 1 << shift,
-                    // Executable for folders, and for what somebody may execute already.
+                    // Executable for directories, and for files with any execute bit.
                     b'X' if is_folder || present & 0o111 != 0 => 1 << shift,
                     b's' if *who != b'o' => special,
                     b't' if *who == b'o' => special,

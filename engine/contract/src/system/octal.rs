@@ -1,6 +1,6 @@
-//! `\040` for a space: how the kernel's tables of mounts and `/etc/fstab` keep words apart (fstab(5)).
+//! `\040` for a space: the escapes in mount tables and `/etc/fstab` (fstab(5)).
 
-/// A word as it is written there.
+/// Escapes a word.
 pub fn escaped(word: &str) -> String {
     let mut out = String::with_capacity(word.len());
     for c in word.chars() {
@@ -12,7 +12,7 @@ pub fn escaped(word: &str) -> String {
     out
 }
 
-/// A word as it is meant. A backslash without three octal digits of a byte after it stands for itself.
+/// Unescapes a word. A backslash without three octal digits after it is literal.
 pub fn unescaped(word: &str) -> String {
     let mut out = Vec::with_capacity(word.len());
     let mut rest = word.as_bytes();
@@ -40,7 +40,7 @@ mod tests {
         let word = "a b\tc\nd\\e#\u{e9}";
         assert_eq!(escaped(word), r"a\040b\011c\012d\134e\043é");
         assert_eq!(unescaped(&escaped(word)), word);
-        // What is made of one number is not read as part of another.
+        // The result of one escape is not part of another.
         assert_eq!(unescaped(r"\134040"), r"\040");
         assert_eq!(unescaped(r"\303\251 \4 \400 \"), r"é \4 \400 \");
     }

@@ -1,4 +1,4 @@
-//! Paths as playbooks write them, made into paths on this host.
+//! Converts paths in playbooks to paths on this host.
 
 use std::path::{Path, PathBuf};
 
@@ -11,22 +11,22 @@ impl PathArg {
     }
 }
 
-/// Whether a text can be the name of a file, or part of one, so that the file stays in the folder it is put into.
+/// Whether a text is a valid file name, or part of one, so that the file stays in its directory.
 pub fn is_file_name(text: &str) -> bool {
     !text.contains(['/', '\0']) && !matches!(text, "" | "." | "..")
 }
 
-/// `text` with variables and a leading `~` filled in, as the call's environment has them.
+/// Expands variables and a leading `~` from the environment of the call.
 pub fn expand(text: &str, host: &Host) -> String {
     expand::path(text, &|name| host.variable(name))
 }
 
-/// Where the path leads once all symbolic links are followed; the part that does not exist stays.
+/// The path with all symbolic links resolved; components that do not exist are kept.
 pub fn real(path: &Path) -> PathBuf {
     if let Ok(real) = path.canonicalize() {
         return real;
     }
-    // A dangling link leads to where its target would be.
+    // For a dangling link, the path of its missing target.
     if let Ok(target) = std::fs::read_link(path) {
         let target = path.parent().unwrap_or(Path::new("")).join(target);
         if target != path && !target.is_symlink() {
@@ -39,7 +39,7 @@ pub fn real(path: &Path) -> PathBuf {
     }
 }
 
-/// The folder that a path stands in; `.` for a bare name.
+/// The parent directory; `.` for a bare name.
 pub fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

@@ -1,4 +1,4 @@
-//! Regular expressions and replacement texts as Python writes them, for the modules that edit text and for templates.
+//! Python's regular expressions and replacements, for modules that edit text and for templates.
 
 use fancy_regex::{Captures, Regex, RegexBuilder};
 use rplay_wire::Failure;
@@ -7,12 +7,12 @@ use rplay_wire::Failure;
 #[derive(Clone, Debug)]
 pub struct Pattern(Regex);
 
-/// How a pattern is to be read, beside what it says itself.
+/// Flags besides those in the pattern itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Flags {
-    /// `^` and `$` also stand at line ends.
+    /// `^` and `$` also match at line ends.
     pub multi_line: bool,
-    /// `.` also stands for a line end.
+    /// `.` also matches a line end.
     pub dot_all: bool,
 }
 
@@ -74,7 +74,7 @@ fn python_fault(pattern: &str) -> Option<String> {
 }
 
 impl Pattern {
-    /// Reads a pattern; `arg` is named if it cannot be read.
+    /// Compiles a pattern; `arg` is named in errors.
     pub fn new(pattern: &str, flags: Flags, arg: &str) -> Result<Pattern, Failure> {
         let multi_line = flags.multi_line || is_multi_line(pattern);
         let mut builder = RegexBuilder::new(&translate(pattern, multi_line));
@@ -89,22 +89,22 @@ impl Pattern {
         Ok(Pattern(regex))
     }
 
-    /// Whether it stands anywhere in the text. A pattern that goes astray (too much backtracking) does not.
+    /// Whether it matches anywhere in the text. A pattern that backtracks too much counts as no match.
     pub fn is_in(&self, text: &str) -> bool {
         self.0.is_match(text).unwrap_or(false)
     }
 
-    /// The first place where it stands.
+    /// The first match.
     pub fn find<'t>(&self, text: &'t str) -> Option<Captures<'t, str>> {
         self.0.captures(text).ok().flatten()
     }
 
-    /// Every place replaced, with their number. As in Python, the empty place right after a match counts.
+    /// Replaces all matches and returns their number. As in Python, an empty match right after another match counts.
     pub fn replace_all(&self, text: &str, template: &Template) -> Result<(String, usize), Failure> {
         let (mut out, mut count, mut last, mut from) = (String::with_capacity(text.len()), 0, 0, 0);
         while from <= text.len() {
             let found = self.0.captures_from_pos(text, from);
-            let found = found.map_err(|error| Failure::new(format!("the regular expression fails: {error}")))?;
+            let found = found.map_err(|error| Failure::new(format!("the regular expression failed: {error}")))?;
             let Some((found, whole)) = found.and_then(|found| found.get(0).map(|whole| (found, whole))) else { break };
             out.push_str(&text[last..whole.start()]);
             out.push_str(&template.expand(&found));
@@ -118,7 +118,7 @@ impl Pattern {
         Ok((out, count))
     }
 
-    /// The names of its groups that have one.
+    /// The names of its named groups.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.capture_names().flatten()
     }
@@ -131,14 +131,13 @@ impl Pattern {
     }
 }
 
-/// Whether the pattern itself says, by `(?m)` at its start, that it looks at more than one line.
+/// Whether the pattern itself sets multi-line mode, by `(?m)` at its start.
 pub fn is_multi_line(pattern: &str) -> bool {
     let inner = pattern.strip_prefix("(?").and_then(|rest| rest.split_once(')'));
     inner.is_some_and(|(flags, _)| flags.chars().all(|c| c.is_ascii_alphabetic()) && flags.contains('m'))
 }
 
-/// Python's syntax in that of the crate `fancy_regex`: what means the same stays. `multi_line` says that `$` stands at
-/// every line end.
+/// Translates Python's syntax to that of the crate `fancy_regex`. With `multi_line`, `$` matches at every line end.
 pub fn translate(pattern: &str, multi_line: bool) -> String {
     let chars: Vec<char> = pattern.chars().collect();
     let mut out = String::with_capacity(pattern.len() + 8);
@@ -178,7 +177,7 @@ pub fn translate(pattern: &str, multi_line: bool) -> String {
             }
             '[' | '&' | '~' if in_class => out.extend(['\\', c]),
             c if in_class => out.push(c),
-            // Without (?m), `$` stands at the end and before a last line end.
+            // Without (?m), `$` matches at the end and before a final line end.
             '$' if !multi_line => out.push_str("(?:$|(?=\\n\\z))"),
             '{' => match repetition(&chars[at..]) {
                 Some((text, length)) => {
@@ -191,7 +190,7 @@ pub fn translate(pattern: &str, multi_line: bool) -> String {
             '(' if chars.get(at) == Some(&'?') => {
                 out.push_str("(?");
                 at += 1;
-                // The flags a (ASCII), L (locale) and u (Unicode) have no like here.
+                // The flags a (ASCII), L (locale) and u (Unicode) have no equivalent here.
                 let length = chars[at..].iter().take_while(|c| c.is_ascii_alphabetic()).count();
                 if matches!(chars.get(at + length), Some(')' | ':')) && length > 0 {
                     let flags: String = chars[at..at + length].iter().filter(|c| !"aLu".contains(**c)).collect();
@@ -208,7 +207,7 @@ pub fn translate(pattern: &str, multi_line: bool) -> String {
     out
 }
 
-/// A repetition after its `{`, in full, and how many characters it took; `None` if the bracket is just one.
+/// A normalized repetition after its `{`, and the number of characters consumed; `None` if the bracket is literal.
 fn repetition(rest: &[char]) -> Option<(String, usize)> {
     let close = rest.iter().position(|c| *c == '}')?;
     let inner: String = rest[..close].iter().collect();
@@ -223,7 +222,7 @@ fn repetition(rest: &[char]) -> Option<(String, usize)> {
     Some((format!("{{{full}}}"), close + 1))
 }
 
-/// A replacement text: `\1`, `\g<1>`, `\g<name>`, `\n` ...
+/// A replacement: `\1`, `\g<1>`, `\g<name>`, ` ` ...
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template(Vec<Piece>);
 
@@ -240,12 +239,12 @@ enum Group {
 }
 
 impl Template {
-    /// Reads a replacement for a pattern; a group that the pattern does not have is an error.
+    /// Parses a replacement for a pattern; a reference to an unknown group is an error.
     pub fn new(text: &str, pattern: &Pattern, arg: &str) -> Result<Template, Failure> {
         let wrong = |what: String| {
             Failure::new(format!("cannot read the replacement `{text}`: {what}"))
                 .arg(arg)
-                .help("a backslash that is meant as such is written twice")
+                .help("write a literal backslash twice")
         };
         let mut pieces = Vec::new();
         let mut plain = String::new();
@@ -259,7 +258,7 @@ impl Template {
             let taken = match c {
                 'g' => {
                     let inner = rest[1..].strip_prefix('<').and_then(|inner| inner.split_once('>'));
-                    let Some((name, _)) = inner else { return Err(wrong("`\\g` wants `<group>`".to_owned())) };
+                    let Some((name, _)) = inner else { return Err(wrong("`\\g` must be followed by `<group>`".to_owned())) };
                     group = Some(name.parse().map_or_else(|_| Group::Name(name.to_owned()), Group::Number));
                     name.len() + 3
                 }
@@ -307,7 +306,7 @@ impl Template {
         Ok(Template(pieces))
     }
 
-    /// The text for one place where the pattern stands.
+    /// The replacement text for one match.
     pub fn expand(&self, found: &Captures<'_, str>) -> String {
         let group = |group: &Group| match group {
             Group::Number(number) => found.get(*number),

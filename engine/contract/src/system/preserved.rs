@@ -1,5 +1,5 @@
-//! What a file hands on to the one that replaces it: owner, permissions, access control list, extended
-//! attributes and inode flags. Ansible keeps all of them but the flags.
+//! The attributes that a file passes to its replacement: owner, permissions, access control list, extended attributes
+//! and inode flags. Ansible keeps all of them except the flags.
 
 use std::{
     ffi::{CStr, CString},
@@ -21,16 +21,16 @@ use crate::{
     },
 };
 
-/// Hashes of the content, which the kernel (IMA, EVM) makes anew for other content.
+/// Hashes of the content, which the kernel (IMA, EVM) computes again for other content.
 const OF_CONTENT: [&CStr; 2] = [c"security.ima", c"security.evm"];
 
-/// Taken away by the kernel when the owner changes, as setuid is: it was given to that owner's file.
+/// Cleared by the kernel when the owner changes, like setuid: it was granted to that owner's file.
 const CAPABILITY: &CStr = c"security.capability";
 
-/// Where people and security modules keep attributes; what else a file system lists is its own.
+/// Prefixes of attributes set by users and security modules; others belong to the file system.
 const KEPT: [&str; 4] = ["user.", "trusted.", "security.", "system."];
 
-/// The traits of a file that is about to be replaced.
+/// The attributes of a file that is about to be replaced.
 pub struct Preserved {
     uid: u32,
     gid: u32,
@@ -43,7 +43,7 @@ pub struct Preserved {
 }
 
 impl Preserved {
-    /// Looks at the file at `path`, which is no symbolic link.
+    /// Reads them from the file at `path`, which must not be a symbolic link.
     pub fn of(path: &Path) -> io::Result<Preserved> {
         let meta = fs::symlink_metadata(path)?;
         let mut preserved = Preserved {
@@ -55,7 +55,7 @@ impl Preserved {
             flags: flags::of(path).unwrap_or_default() & flags::KEPT,
         };
         for name in names(path) {
-            // Gone meanwhile, or not to be read by this user.
+            // Removed meanwhile, or not readable for this user.
             let Some(value) = value(path, &name) else { continue };
             if name.as_c_str() == ACCESS {
                 preserved.acl = Acl::read(&value);
@@ -66,9 +66,9 @@ impl Preserved {
         Ok(preserved)
     }
 
-    /// Gives all this to `file`, an empty-handed new file that only its maker may read yet; `wanted` goes before
-    /// it. At no moment does the file have wider permissions than in the end. `path` is for messages. Returns
-    /// what could not be kept; what `wanted` asks for and cannot be done is a failure.
+    /// Sets them on `file`, a new, private file; `wanted` takes precedence. At no moment does the file have more
+    /// permissions than in the end. `path` is for messages. Returns what could not be preserved; what `wanted` requests
+    /// and cannot be set is a failure.
     pub fn give(&self, file: &File, wanted: &Wanted, path: &Path) -> Result<Vec<String>, Failure> {
         let mut lost = Vec::new();
         let failed = |error: &io::Error| io_failure("write", path, error);
@@ -79,7 +79,7 @@ impl Preserved {
         if is_handed_over {
             base &= !0o6000;
         }
-        // First the owner: changing it later would take setuid and capabilities away.
+        // The owner first: changing it later would clear setuid and capabilities.
         let (uid, gid) = (wanted.uid.unwrap_or(self.uid), wanted.gid.unwrap_or(self.gid));
         if let Err(error) = own(file, Some(uid), Some(gid)) {
             if wanted.uid.is_some() && own(file, wanted.uid, None).is_err()
@@ -97,7 +97,7 @@ impl Preserved {
                 lost.push(format!("the owner {uid} of {} could not be kept", path.display()));
             }
             if present.gid() != gid {
-                // These were the rights of another group: the new one gets no more than everybody.
+                // These permissions belonged to another group: the new one gets no more than others.
                 base &= !0o2000;
                 group_bits = (base & 0o007) << 3;
                 lost.push(format!("the group {gid} of {} could not be kept", path.display()));
@@ -111,12 +111,12 @@ impl Preserved {
                 let acl = acl.with_mode(mode, group_bits >> 3);
                 if let Err(error) = fsetxattr(file, ACCESS, &acl.bytes(), XattrFlags::empty()) {
                     let _ = fremovexattr(file, ACCESS);
-                    // The mask stood where the group's bits are; without the list they would be the group's.
+                    // The group bits contained the mask; without the list they would become the group's permissions.
                     mode = final_mode(base & !0o070 | acl.group_rights() << 3);
                     lost.push(lost_attribute(ACCESS, path, error.into()));
                 }
             }
-            // One that the folder's default gave to the new file.
+            // Set on the new file by the directory's default list.
             None => drop(fremovexattr(file, ACCESS)),
         }
         for (name, value) in &self.attributes {
@@ -143,13 +143,13 @@ impl Preserved {
     }
 }
 
-/// Gives a file that replaces none its owner and mode.
+/// Sets owner and mode of a new file that replaces none.
 pub fn give_new(file: &File, wanted: &Wanted, path: &Path) -> Result<(), Failure> {
     own(file, wanted.uid, wanted.gid).map_err(|error| io_failure("change the owner of", path, &error))?;
     set_mode(file, wanted.mode_of_new(false)).map_err(|error| io_failure("change the mode of", path, &error))
 }
 
-/// Changes the owner unless it is that one already.
+/// Changes the owner unless it is already set.
 fn own(file: &File, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
     let present = file.metadata()?;
     let uid = uid.filter(|uid| *uid != present.uid());
@@ -161,7 +161,7 @@ fn set_mode(file: &File, mode: u32) -> io::Result<()> {
     if file.metadata()?.mode() & 0o7777 == mode { Ok(()) } else { file.set_permissions(Permissions::from_mode(mode)) }
 }
 
-/// Whether the owner cannot be changed by this user or on this file system, rather than by some fault.
+/// Whether this user or file system does not permit changing the owner, as opposed to other errors.
 fn is_refused(error: &io::Error) -> bool {
     use nix::libc::{EINVAL, ENOSYS, ENOTSUP, EPERM};
     error.kind() == io::ErrorKind::PermissionDenied
@@ -177,7 +177,7 @@ fn lost_attribute(name: &CStr, path: &Path, error: io::Error) -> String {
     format!("{what} of {} could not be kept: {error}", path.display())
 }
 
-/// The names of a file's extended attributes; none where there are none to be had.
+/// The names of a file's extended attributes; empty if unavailable.
 fn names(path: &Path) -> Vec<CString> {
     let list = sized(|buffer| llistxattr(path, buffer)).unwrap_or_default();
     list.split(|byte| *byte == 0).filter(|name| !name.is_empty()).filter_map(|name| CString::new(name).ok()).collect()
@@ -191,7 +191,7 @@ fn of_file(file: &File, name: &CStr) -> Option<Vec<u8>> {
     sized(|buffer| fgetxattr(file, name, buffer))
 }
 
-/// What a call reads that tells the length it needs. `None` on any error.
+/// The result of a call that reports the length it needs. `None` on any error.
 fn sized(mut call: impl FnMut(&mut [u8]) -> rustix::io::Result<usize>) -> Option<Vec<u8>> {
     // Most are short; the kernel allows 64 KiB.
     let mut buffer = vec![0; 512];

@@ -1,4 +1,4 @@
-//! Runs a process to its end and keeps what it writes.
+//! Runs a process to its end and captures its output.
 
 use std::{
     io::{self, Read, Write},
@@ -21,36 +21,35 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::system::captured::{Budget, Captured, Excess};
 
-/// How long the pipes of a process that has ended are watched, if others hold them; and how often it is looked
-/// whether it has ended where the kernel does not tell. Milliseconds.
+/// How long the pipes of an ended process are read if others hold them, and how often its end is polled on kernels
+/// without notification. Milliseconds.
 const LOOK_ROUND: u8 = 100;
 
 /// How long what a process has left behind may go on printing into its pipes.
 pub const AFTERMATH: Duration = Duration::from_secs(1);
 
-/// How a process ended and what it wrote.
+/// The exit status and output of a process.
 #[derive(Debug)]
 pub struct Finished {
-    /// The exit code; a signal's number, negated, if one ended it.
+    /// The exit code, or the negated number of a signal.
     pub rc: i64,
-    /// Bytes that are no UTF-8 are replaced.
+    /// Invalid UTF-8 is replaced.
     pub stdout: String,
     pub stderr: String,
-    /// Set when it wrote more than is kept.
+    /// Set if it wrote more than is kept.
     pub excess: Option<Excess>,
 }
 
-/// Starts the command, hands it `input`, and waits until it has ended. A process it leaves behind may keep
-/// the pipes open; that does not hold us up. It leads a process group.
+/// Starts the command, writes `input` to it, and waits until it ends. It leads a process group. A descendant may keep
+/// the pipes open; that does not block.
 ///
-/// Of its output at most `most` bytes are kept: the beginning, and the last of the end. A process that
-/// prints without end is killed with its group; see [`Excess`].
+/// At most `most` bytes of output are kept: the beginning, and the last part of the end. A process that prints
+/// endlessly is killed with its group; see [`Excess`].
 pub fn run(command: &mut Command, input: Option<Vec<u8>>, most: usize) -> io::Result<Finished> {
     run_within(command, input, most, None)
 }
 
-/// As [`run`]; a command that takes longer than `limit` is killed, with its process group, and the error is
-/// of the kind `TimedOut`.
+/// Like [`run`]; a command that exceeds `limit` is killed with its process group, and the error is of kind `TimedOut`.
 pub fn run_within(
     command: &mut Command,
     input: Option<Vec<u8>>,
@@ -59,7 +58,7 @@ pub fn run_within(
 ) -> io::Result<Finished> {
     let deadline = limit.map(|limit| Instant::now() + limit);
     command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
-    // So that all it starts can be ended with it.
+    // So that it can be killed with its descendants.
     command.process_group(0);
     let ((out, to_out), (err, to_err)) = (io::pipe()?, io::pipe()?);
     let (mut out, mut err) = (Some(out), Some(err));
@@ -67,15 +66,16 @@ pub fn run_within(
         do_not_block(fd)?;
     }
     let spawned = command.stdout(to_out).stderr(to_err).spawn();
-    // While the command holds our ends of the pipes, they have no end, and so the process wakes us when it has
-    // ended and not also each time when it closes one.
+    // Our ends of the pipes are kept open in the command, so that they do not signal an end: the process wakes us only
+    // when it exits, not each time it closes one.
     let mut end = spawned.as_ref().ok().and_then(end_of);
     if end.is_none() {
         let_go(command);
     }
     let mut child = spawned?;
     if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
-        // Beside the reading, so that neither side waits for the other. A process that does not read its
+        // In a separate thread, so that neither side blocks the other. A process that does not read its input is not an
+        // error.
         // input is no error.
         std::thread::spawn(move || stdin.write_all(&input));
     }
@@ -133,13 +133,13 @@ pub fn run_within(
             err = None;
         }
     }
-    // Whoever still writes there has nobody who reads it.
+    // Descendants that still write have no reader any more.
     drop((out, err));
     let_go(command);
     let status = match (ended, deadline) {
         (Some((status, _)), _) => status,
         (None, None) => child.wait()?,
-        // It closed its output but lives on.
+        // It closed its output but is still running.
         (None, Some(deadline)) => loop {
             if let Some(status) = child.try_wait()? {
                 break status;
@@ -156,7 +156,7 @@ pub fn run_within(
     Ok(Finished { rc: rc.into(), stdout, stderr, excess: budget.excess(killed) })
 }
 
-/// Ends the process and the group that it leads.
+/// Kills the process and its group.
 fn kill(child: &mut Child) {
     let _ = killpg(nix::unistd::Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
     let _ = child.kill();
@@ -169,12 +169,12 @@ pub fn do_not_block(fd: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// What becomes readable when the process ends; `None` before Linux 5.3.
+/// A descriptor that becomes readable when the process ends; `None` before Linux 5.3.
 fn end_of(child: &Child) -> Option<OwnedFd> {
     pidfd_open(Pid::from_child(child), PidfdFlags::empty()).ok()
 }
 
-/// Closes our own ends of the pipes that the command writes to.
+/// Closes our ends of the command's output pipes.
 fn let_go(command: &mut Command) {
     command.stdout(Stdio::null()).stderr(Stdio::null());
 }
@@ -193,7 +193,7 @@ pub fn is_drained(pipe: &mut impl Read, kept: &mut Captured, budget: &mut Budget
     false
 }
 
-/// The lines of a text as Python's `splitlines` sees them, for `stdout_lines` and the like.
+/// The lines of a text as in Python's `splitlines`, for `stdout_lines` and the like.
 pub fn lines(text: &str) -> Value {
     let mut lines: Vec<&str> = Vec::new();
     let mut rest = text;
@@ -204,7 +204,7 @@ pub fn lines(text: &str) -> Value {
     lines.into()
 }
 
-/// The first line of a text, without its end, and what follows; `None` of an empty text.
+/// The first line of a text, without its end, and the rest; `None` for an empty text.
 pub fn split_line(text: &str) -> Option<(&str, &str)> {
     let is_break = |c: char| {
         matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')

@@ -1,4 +1,4 @@
-//! A program of the host that a module uses: how it is started, what it says, what its failure means.
+//! Runs programs of the host: starting, output, and failures.
 
 use std::{
     ffi::OsStr,
@@ -12,40 +12,38 @@ use rplay_wire::{Failure, Map, data};
 
 use crate::{Host, system::process};
 
-/// A program about to run on the host.
+/// A program to run on the host.
 pub struct Program {
     command: Command,
     name: String,
     stdin: Vec<u8>,
     timeout: Option<Duration>,
-    /// Bytes of output that are kept.
+    /// Output limit in bytes.
     most: usize,
 }
 
-/// How a program ended.
+/// The result of a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {
-    /// The exit code; for a process ended by signal N, -N as in Python.
+    /// The exit code; as in Python, -N for a process ended by signal N.
     pub rc: i64,
     pub stdout: String,
     pub stderr: String,
-    /// The program's name, for messages.
+    /// The name of the program, for messages.
     pub name: String,
 }
 
 impl Host {
-    /// A program to run to its end with [`Program::run`]. It starts with the call's environment and an
-    /// empty standard input.
+    /// A program to run with [`Program::run`]. It gets the call's environment and an empty standard input.
     pub fn program(&self, program: &str) -> Program {
         let found = if program.contains('/') { None } else { self.find_program(program) };
         let command = found.map_or_else(|| self.command(program), |path| self.command(&path.to_string_lossy()));
         Program { command, name: program.to_owned(), stdin: Vec::new(), timeout: None, most: self.max_output() }
     }
 
-    /// As [`Host::program`], for a program without which nothing can be planned. Its messages are not translated.
+    /// Like [`Host::program`], for a program that planning requires. Its messages are not translated.
     ///
-    /// # Errors
-    /// If the host has no such program.
+    /// # Errors If the host has no such program.
     pub fn required_program(&self, program: &str) -> Result<Program, Failure> {
         let found = self.find_program(program).ok_or_else(|| missing(program))?;
         Ok(Program { name: program.to_owned(), ..self.program(&found.to_string_lossy()) }.untranslated())
@@ -56,7 +54,7 @@ impl Host {
         self.find_program(program).is_some()
     }
 
-    /// Where `program` is: in `PATH`, or in the folders where system programs live.
+    /// The path of `program`: in `PATH`, or in the system directories.
     pub fn find_program(&self, program: &str) -> Option<PathBuf> {
         let path = self.variable("PATH").unwrap_or_default();
         std::env::split_paths(&path)
@@ -77,12 +75,12 @@ impl Program {
         self
     }
 
-    /// An argument that is there only if `wanted`.
+    /// Adds an argument if `wanted`.
     pub fn arg_if(self, wanted: bool, arg: &str) -> Self {
         if wanted { self.arg(arg) } else { self }
     }
 
-    /// An option with its value, if there is one.
+    /// Adds an option with its value, if there is one.
     pub fn option(self, option: &str, value: Option<impl ToString>) -> Self {
         match value {
             Some(value) => self.arg(option).arg(value.to_string()),
@@ -106,7 +104,7 @@ impl Program {
         self
     }
 
-    /// The program's messages are to be parsed: not translated.
+    /// Disables translation, for output that is parsed.
     pub fn untranslated(self) -> Self {
         self.env("LC_ALL", "C").env("LANGUAGE", "C")
     }
@@ -116,26 +114,26 @@ impl Program {
         self
     }
 
-    /// What the program reads from its standard input: the way for secrets, which must not be arguments.
+    /// Sets the standard input: the way to pass secrets, which must not be arguments.
     pub fn stdin(mut self, content: impl Into<Vec<u8>>) -> Self {
         self.stdin = content.into();
         self
     }
 
-    /// After that time the program and all it started are killed, and [`Program::run`] fails.
+    /// After this time the program and its descendants are killed, and [`Program::run`] fails.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Runs the program to its end. An exit code other than 0 is no error here: see [`Output::success`]; more
-    /// output than is kept is one.
+    /// Runs the program to its end. A nonzero exit code is not an error here: see [`Output::success`]. Output beyond
+    /// the limit is an error.
     pub fn run(self) -> Result<Output, Failure> {
         let name = self.name.clone();
         let done = self.output()?;
         let output = Output { rc: done.rc, stdout: done.stdout, stderr: done.stderr, name };
         match done.excess {
-            // Half a list would be taken for a whole one.
+            // A truncated list would be taken for a complete one.
             Some(excess) => Err(Failure::new(excess.sentence(&format!("`{}`", output.name))).data(output.data())),
             None => Ok(output),
         }
@@ -143,9 +141,8 @@ impl Program {
 
     /// Runs the program to its end.
     ///
-    /// # Errors
-    /// Those of [`Program::run`], and an exit code other than 0: what the program said is the message, as for the
-    /// programs that change accounts and unpack archives in Ansible.
+    /// # Errors Those of [`Program::run`], and a nonzero exit code: the message is the program's output, as in Ansible
+    /// for programs that change accounts or unpack archives.
     pub fn succeed(self) -> Result<Output, Failure> {
         let cmd = self.to_string();
         let output = self.run()?;
@@ -175,7 +172,7 @@ fn missing(program: &str) -> Failure {
     Failure::new(format!("the host has no program `{program}`"))
 }
 
-/// The program and its arguments, as one would type them.
+/// The command line, as one would type it.
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
@@ -185,22 +182,22 @@ impl fmt::Display for Program {
 }
 
 impl Output {
-    /// This, if the program succeeded, else a failure that says `what` could not be done, with the
-    /// program's last words and `rc`, `stdout`, `stderr`.
+    /// The output, if the program succeeded; otherwise a failure with `what` as the message, the program's last lines,
+    /// and `rc`, `stdout`, `stderr`.
     pub fn success(self, what: &str) -> Result<Self, Failure> {
         if self.rc == 0 { Ok(self) } else { Err(self.failure(what)) }
     }
 
-    /// The failure that says `what` could not be done.
+    /// A failure with `what` as the message.
     pub fn failure(&self, what: &str) -> Failure {
         let msg = match self.said() {
             Some(said) => format!("{what}: {said}"),
-            None => format!("{what}: `{}` ended with {}", self.name, self.rc),
+            None => format!("{what}: `{}` exited with {}", self.name, self.rc),
         };
         Failure::new(msg).data(self.data())
     }
 
-    /// What it says about a failure: its errors, else its output.
+    /// The program's explanation of a failure: its errors, or else its output.
     fn said(&self) -> Option<&str> {
         [&self.stderr, &self.stdout].into_iter().map(|text| text.trim()).find(|text| !text.is_empty())
     }
@@ -234,7 +231,7 @@ mod tests {
     fn more_input_and_output_than_a_pipe_holds() {
         let text = "0123456789abcdef".repeat(40_000);
         assert_eq!(sh("cat").stdin(text.as_str()).run().unwrap().stdout.len(), text.len());
-        // A reader that leaves early is no error.
+        // A reader that closes early is not an error.
         assert_eq!(sh("head -c 3").stdin(text).run().unwrap().stdout, "012");
     }
 

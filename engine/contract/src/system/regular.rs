@@ -1,5 +1,5 @@
-//! The one door to files that a task names. Opening a FIFO waits for its other end, a device may never end,
-//! and opening one can have effects of its own: here all of them are refused at once.
+//! Access to files named by tasks. Opening a FIFO blocks until its other end is open, a device may be endless, and
+//! opening one may have side effects: here all of them are rejected immediately.
 
 use std::{
     fs::{self, File, FileType, Metadata},
@@ -10,14 +10,14 @@ use std::{
 
 use nix::libc::{O_CLOEXEC, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK};
 
-/// Opens a regular file for reading; symbolic links are followed. The null device is taken for an empty file,
-/// as in Ansible. Fails for a FIFO, a socket, any other device and a directory, without waiting.
+/// Opens a regular file for reading; symbolic links are followed. As in Ansible, the null device is an empty file.
+/// Fails for a FIFO, a socket, any other device and a directory, without blocking.
 pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
     let path = path.as_ref();
-    // Before it is opened: opening a terminal, a tape or a watchdog already does something.
+    // Before opening: opening a terminal, a tape or a watchdog already has side effects.
     check(&fs::metadata(path)?)?;
     let file = File::options().read(true).custom_flags(O_NONBLOCK | O_NOCTTY | O_CLOEXEC).open(path)?;
-    // And again: something else may stand there by now.
+    // And again, since the file may have been replaced meanwhile.
     check(&file.metadata()?)?;
     Ok(file)
 }
@@ -35,8 +35,8 @@ pub fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
     io::read_to_string(open(path)?)
 }
 
-/// Opens an existing regular file to be overwritten from its start; nothing is truncated yet. A symbolic link
-/// is refused: whoever may write into the folder could have put it there meanwhile.
+/// Opens an existing regular file to overwrite it from its start, without truncating it. A symbolic link is rejected,
+/// since anybody with write permission for the directory may have put it there.
 pub fn open_to_overwrite(path: &Path) -> io::Result<File> {
     refuse_special(path)?;
     let file = File::options().write(true).custom_flags(O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC).open(path)?;
@@ -44,8 +44,8 @@ pub fn open_to_overwrite(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Fails when a FIFO, a socket or a device stands at the path itself: nothing replaces it by a file, and no
-/// program is to be handed it. A link, a directory and nothing at all pass.
+/// Fails if the path itself is a FIFO, a socket or a device, which must neither be replaced by a file nor be passed to
+/// programs. Links, directories and missing files pass.
 pub fn refuse_special(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(meta) => special(meta.file_type()).map_or(Ok(()), |kind| Err(refusal(kind))),
@@ -53,7 +53,7 @@ pub fn refuse_special(path: &Path) -> io::Result<()> {
     }
 }
 
-/// As [`refuse_special`], for what a link leads to: for files that other programs open.
+/// Like [`refuse_special`], for a link's target: for files that other programs open.
 pub fn refuse_special_target(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(meta) if !is_null(&meta) => special(meta.file_type()).map_or(Ok(()), |kind| Err(refusal(kind))),
@@ -61,7 +61,7 @@ pub fn refuse_special_target(path: &Path) -> io::Result<()> {
     }
 }
 
-/// What a file is called that is neither a regular file nor a directory nor a link.
+/// The name of a file type that is neither a regular file nor a directory nor a link.
 pub fn special(kind: FileType) -> Option<&'static str> {
     match () {
         () if kind.is_fifo() => Some("a FIFO"),
@@ -72,7 +72,7 @@ pub fn special(kind: FileType) -> Option<&'static str> {
     }
 }
 
-/// The null device: it never has content, and nothing waits for it.
+/// The null device: it never has content, and never blocks.
 fn is_null(meta: &Metadata) -> bool {
     meta.file_type().is_char_device() && meta.rdev() == nix::sys::stat::makedev(1, 3)
 }
@@ -135,7 +135,7 @@ mod tests {
         assert!(refuse_special(&at("link")).is_ok() && refuse_special(&at("gone")).is_ok());
     }
 
-    /// Whoever reads a file of the host goes through this door.
+    /// All code that reads files of the host goes through this module.
     #[test]
     fn no_module_opens_files_by_itself() {
         let mut direct = Vec::new();

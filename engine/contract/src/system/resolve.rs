@@ -1,11 +1,11 @@
-//! The addresses of a name, without the C library's resolver: the executable is linked statically and
-//! would load the host's plugins into itself.
+//! Name resolution without the C library's resolver: the executable is statically linked and would load the host's
+//! plugins.
 
 use std::{io, net::IpAddr};
 
 use crate::Host;
 
-/// The addresses of `name`: itself if it is one, from /etc/hosts, or as getent(1) finds them.
+/// The addresses of `name`: itself if it is one, from /etc/hosts, or from getent(1).
 pub fn addresses(host: &Host, name: &str) -> io::Result<Vec<IpAddr>> {
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = bare.parse() {
@@ -23,7 +23,7 @@ pub fn addresses(host: &Host, name: &str) -> io::Result<Vec<IpAddr>> {
         }
     }
     if found.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::NotFound, format!("no address is known for {bare}")));
+        return Err(io::Error::new(io::ErrorKind::NotFound, format!("cannot resolve {bare}")));
     }
     Ok(found)
 }

@@ -1,9 +1,9 @@
-//! Temporary files and folders, and who puts them away when their maker cannot.
+//! Temporary files and directories, and their removal when their owner cannot do it.
 //!
-//! Dropping one removes it. An agent whose controller has gone ends in the middle of a call, so what is left then
-//! goes with [`end`]. One that was killed does nothing any more: the next agent sweeps what is older than a day, in
-//! every folder that it makes temporary files in itself, in the folders for temporary files ([`sweep_shared`]), and
-//! in those that the killed one noted in its journal.
+//! Dropping one removes it. An agent whose controller is gone ends in the middle of calls; [`end`] then removes what is
+//! left. After an agent was killed, the next one removes files that are older than a day: in every directory in which
+//! it creates temporary files itself, in the shared temporary directories ([`sweep_shared`]), and in those listed in
+//! the killed agent's journal.
 
 use std::{
     collections::HashSet,
@@ -24,30 +24,30 @@ use nix::{
     unistd::geteuid,
 };
 use parking_lot::{Mutex, MutexGuard};
-// The door to temporary files of other names and places.
+// Re-exported for temporary files with other names and places.
 use tempfile::TempDir;
 pub use tempfile::{Builder, NamedTempFile, TempPath};
 
 use crate::system::regular;
 
-/// How the names begin: beside a destination, and in a folder for temporary files.
+/// Name prefixes: next to a destination, and in a temporary directory.
 const BESIDE: &str = ".rplay-";
 const SHARED: &str = "rplay-";
 const JOURNAL: &str = "rplay-journal-";
 
-/// Where a journal lies: a folder that every Linux has, of this machine alone, and that outlives a restart.
+/// The directory of journals: it exists on every Linux, is local, and survives a reboot.
 const JOURNALS: &str = "/var/tmp";
 
-/// What is older is of nobody any more.
+/// The age at which files are considered abandoned.
 const OLD: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// More entries of a folder are not looked through.
+/// Maximum number of directory entries that are scanned.
 const MOST_ENTRIES: usize = 10_000;
 
-/// Entries after which [`State::made`] is cleared of what is gone.
+/// Number of entries after which removed files are dropped from [`State::made`].
 const MANY: usize = 256;
 
-/// A folder that only this user can enter, locked so that nobody sweeps it, however long it is needed.
+/// A private directory, locked for as long as it is used, so that it is not swept.
 #[derive(Debug)]
 pub struct Folder {
     place: TempDir,
@@ -62,35 +62,35 @@ impl Folder {
 
 #[derive(Default)]
 struct State {
-    /// What has been made; some of it is gone.
+    /// What was created; some of it is already removed.
     made: Vec<PathBuf>,
-    /// The length at which it is looked through.
+    /// The length at which it is cleaned up.
     many: usize,
-    /// The folders in which temporary files were made.
+    /// The directories in which temporary files were created.
     folders: HashSet<PathBuf>,
-    /// `None`: this process keeps none.
+    /// `None`: this process has no journal.
     journal: Option<Journal>,
 }
 
 #[derive(Default)]
 struct Journal {
-    /// `None` until there is something to note, or if it cannot be written.
+    /// `None` until there is something to record, or if it cannot be written.
     file: Option<(PathBuf, File)>,
 }
 
 static STATE: Mutex<Option<State>> = Mutex::new(None);
 
-/// A temporary file beside what it is to become.
+/// A temporary file next to its later destination.
 pub fn file_in(folder: &Path) -> io::Result<NamedTempFile> {
     with(|state| state.enter(folder));
-    // Made by hand, since tempfile's own way puts the path into the error.
+    // Created manually, since tempfile's own error contains the path.
     let make = |path: &Path| OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path);
     let file = tempfile::Builder::new().prefix(BESIDE).make_in(folder, make)?;
     with(|state| state.add(file.path()));
     Ok(file)
 }
 
-/// A temporary folder, mode 0700, beside what is to come out of it.
+/// A temporary directory, mode 0700, next to its later destination.
 pub fn folder_in(folder: &Path) -> io::Result<TempDir> {
     with(|state| state.enter(folder));
     let place = private(BESIDE).tempdir_in(folder)?;
@@ -98,23 +98,23 @@ pub fn folder_in(folder: &Path) -> io::Result<TempDir> {
     Ok(place)
 }
 
-/// A temporary file in the folder for these.
+/// A temporary file in the temporary directory.
 pub fn file(suffix: &str) -> io::Result<NamedTempFile> {
     let file = tempfile::Builder::new().prefix(SHARED).suffix(suffix).tempfile()?;
     with(|state| state.add(file.path()));
     Ok(file)
 }
 
-/// A temporary folder, mode 0700, in the folder for these.
+/// A temporary directory, mode 0700, in the temporary directory.
 pub fn folder() -> io::Result<Folder> {
     let place = private(SHARED).tempdir()?;
     with(|state| state.add(place.path()));
-    // Without a lock it is safe for a day.
+    // Without a lock, it is safe for a day.
     let lock = open_folder(place.path()).ok().filter(|folder| folder.try_lock().is_ok());
     Ok(Folder { place, _lock: lock })
 }
 
-/// Opens a folder itself, to lock it; nothing else, and no link to one.
+/// Opens a directory to lock it; fails for anything else, including links.
 fn open_folder(path: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC).open(path)
 }
@@ -125,13 +125,13 @@ fn private(prefix: &str) -> tempfile::Builder<'_, 'static> {
     builder
 }
 
-/// Notes from now on in which folders temporary files are made, for those who come after this process if it is
-/// killed.
+/// From now on, records the directories with temporary files, for later agents in case this process is killed.
 pub fn keep_journal() {
     with(|state| state.journal = Some(Journal::default()));
 }
 
-/// Removes all that this process has made and not put away. For its end: whoever still works finds it gone.
+/// Removes everything that this process has created and not removed. Called at its end: whatever still runs loses its
+/// files.
 pub fn end() {
     with(|state| {
         state.made.drain(..).for_each(|path| drop(remove(&path)));
@@ -141,8 +141,7 @@ pub fn end() {
     });
 }
 
-/// Removes what agents of this user that are no more have left behind: in the folders for temporary files, and in
-/// those that their journals name.
+/// Removes leftovers of this user's ended agents: in the temporary directories, and in those listed in their journals.
 pub fn sweep_shared() {
     let mut shared: Vec<PathBuf> = vec![env::temp_dir()];
     shared.extend(["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from));
@@ -154,11 +153,11 @@ pub fn sweep_shared() {
     journals.for_each(|(path, _)| sweep_journal(&path));
 }
 
-/// Removes what is older than a day in the folders of a journal whose process has ended; the journal goes when
-/// nothing is left there.
+/// Removes what is older than a day in the directories of an ended process's journal, and then the journal, once
+/// nothing is left.
 fn sweep_journal(path: &Path) {
     let Ok(mut file) = regular::open(path) else { return };
-    // Its process holds the lock as long as it lives.
+    // The process holds the lock as long as it lives.
     if file.try_lock().is_err() {
         return;
     }
@@ -173,13 +172,13 @@ fn sweep_journal(path: &Path) {
     }
 }
 
-/// Removes this user's old temporary files and folders, and says how many young ones are there.
+/// Removes this user's old temporary files and directories, and returns the number of recent ones.
 fn sweep(folder: &Path) -> usize {
     let mut young = 0;
     for (path, found) in entries(folder, is_ours) {
         match found.modified().ok().and_then(|modified| SystemTime::now().duration_since(modified).ok()) {
             Some(age) if age > OLD => {
-                // One that is locked is in use.
+                // A locked one is in use.
                 let locked = found.is_dir() && open_folder(&path).is_ok_and(|folder| folder.try_lock().is_err());
                 if !locked {
                     let _ = remove(&path);
@@ -191,7 +190,7 @@ fn sweep(folder: &Path) -> usize {
     young
 }
 
-/// The entries of this user whose name is taken.
+/// This user's entries with matching names.
 fn entries(folder: &Path, takes: impl Fn(&[u8]) -> bool) -> impl Iterator<Item = (PathBuf, Metadata)> {
     let own = geteuid().as_raw();
     let listed = fs::read_dir(folder).into_iter().flatten().take(MOST_ENTRIES).flatten();
@@ -204,8 +203,8 @@ fn entries(folder: &Path, takes: impl Fn(&[u8]) -> bool) -> impl Iterator<Item =
     })
 }
 
-/// Whether a name is one that is made here: `.rplay-` or `rplay-`, then six letters and digits, then perhaps a
-/// suffix. Six small letters are a word that a person may have chosen, six digits a user's number.
+/// Whether a name was generated here: `.rplay-` or `rplay-`, then six letters and digits, then an optional suffix. Six
+/// lower-case letters may be a word chosen by a person, six digits a user ID.
 fn is_ours(name: &[u8]) -> bool {
     let rest = name.strip_prefix(BESIDE.as_bytes()).or_else(|| name.strip_prefix(SHARED.as_bytes()));
     let Some(rest) = rest.map(|rest| rest.strip_suffix(b".deb").unwrap_or(rest)) else { return false };
@@ -228,7 +227,7 @@ fn with<R>(work: impl FnOnce(&mut State) -> R) -> R {
 }
 
 impl State {
-    /// Before the first temporary file in a folder: notes it, and sweeps it.
+    /// Called before the first temporary file in a directory: records the directory, and sweeps it.
     fn enter(&mut self, folder: &Path) {
         if self.folders.contains(folder) {
             return;
@@ -258,7 +257,7 @@ impl Journal {
         if let Some((_, file)) = &mut self.file {
             let mut line = folder.into_os_string().into_vec();
             line.push(0);
-            // Without it what is left stays until somebody works in that folder again.
+            // Otherwise, leftovers stay until an agent works in that directory again.
             let _ = file.write_all(&line);
         }
     }

@@ -1,5 +1,4 @@
-//! SELinux labels, read and written where the kernel keeps them: in an extended attribute. No library of
-//! the host is needed for it.
+//! SELinux labels, read and written as extended attributes, without the host's libraries.
 
 use std::{io, path::Path, sync::OnceLock};
 
@@ -8,12 +7,12 @@ use rustix::fs::{XattrFlags, getxattr, lgetxattr, lsetxattr, setxattr};
 
 const ATTRIBUTE: &str = "security.selinux";
 
-/// The parts of a label that were asked for: user, role, type, level.
+/// The requested parts of a label: user, role, type, level.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label([Option<String>; 4]);
 
 impl Label {
-    /// `None` if no part was asked for. Fails where there is no SELinux to know labels.
+    /// `None` if no part is requested. Fails on hosts without SELinux.
     pub fn wanted(parts: [&Option<String>; 4]) -> Result<Option<Label>, Failure> {
         const NAMES: [&str; 4] = ["seuser", "serole", "setype", "selevel"];
         let Some((name, part)) = NAMES.into_iter().zip(parts).find(|(_, part)| part.is_some()) else {
@@ -22,17 +21,17 @@ impl Label {
         if !is_enabled() {
             return Err(Failure::new(format!("`{name}` is set, but this host has no SELinux enabled"))
                 .arg(name)
-                .help("leave it out for hosts without SELinux, with `default(omit)` for instance"));
+                .help("omit it for hosts without SELinux, for example with `default(omit)`"));
         }
         if part.as_deref() == Some("_default") {
             return Err(Failure::new(format!("`{name}: _default` is not supported"))
                 .arg(name)
-                .help("write the part itself, or run restorecon afterwards"));
+                .help("set the part explicitly, or run restorecon afterwards"));
         }
         Ok(Some(Label(parts.map(Clone::clone))))
     }
 
-    /// The label that comes out when a file has the label `present`.
+    /// The resulting label of a file with the label `present`.
     pub fn applied(&self, present: Option<&str>) -> String {
         let mut present = present.unwrap_or_default().splitn(4, ':');
         let defaults = ["system_u", "object_r", "unlabeled_t", "s0"];
@@ -44,13 +43,13 @@ impl Label {
     }
 }
 
-/// Whether the kernel runs SELinux. Looked at once: that changes only when the host starts anew.
+/// Whether SELinux is enabled. Checked once: it changes only with a reboot.
 pub fn is_enabled() -> bool {
     static ENABLED: OnceLock<bool> = OnceLock::new();
     *ENABLED.get_or_init(|| Path::new("/sys/fs/selinux/enforce").exists() || Path::new("/selinux/enforce").exists())
 }
 
-/// The label of a file; `None` where SELinux is not enabled.
+/// The label of a file; `None` if SELinux is not enabled.
 pub fn label_of(path: &Path, follow: bool) -> Option<String> {
     if !is_enabled() {
         return None;

@@ -1,4 +1,4 @@
-//! The passwords of the host and how they age.
+//! Passwords of the host, and their aging.
 
 /// A line of /etc/shadow (shadow(5)); only root can read it.
 #[derive(Debug, Default)]

@@ -1,4 +1,4 @@
-//! The text of a file for modules that edit it: whatever bytes it has, they all come back.
+//! The text of a file for modules that edit it; arbitrary bytes are preserved.
 
 use std::{
     io,
@@ -19,13 +19,13 @@ use crate::{
     },
 };
 
-/// Bytes that are no UTF-8 stand as these private characters, one each, while the text is edited.
+/// The first of the private-use characters that represent invalid bytes during editing.
 const ESCAPE: u32 = 0x0010_FE00;
 
-/// Bytes; a longer file is not edited, since all of it is in memory then, several times.
+/// Maximum size in bytes of an edited file, which is in memory several times.
 const MAX_TEXT: usize = 32 << 20;
 
-/// The bytes as text.
+/// Decodes bytes as text.
 pub fn decode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -35,7 +35,7 @@ pub fn decode(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes that `decode` made text of.
+/// Encodes text from `decode` back to bytes.
 pub fn encode(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     for c in text.chars() {
@@ -47,30 +47,30 @@ pub fn encode(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// The text of a regular file; `None` if there is none. What cannot be read is a failure, never an empty text:
-/// it would be replaced by what is written next.
+/// The text of a regular file; `None` if it does not exist. An unreadable file is a failure and never empty text, which
+/// would replace its content.
 pub fn read(path: &Path) -> Result<Option<String>, Failure> {
     match bounded::read_file(path, MAX_TEXT) {
         Ok(bytes) => Ok(Some(decode(&bytes))),
         Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
             let msg = format!("{} is too long to be edited: {error}", path.display());
-            Err(Failure::new(msg).help("edit it with a program of the host, such as sed"))
+            Err(Failure::new(msg).help("edit it with a program on the host, such as sed"))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(io_failure("read", path, &error)),
     }
 }
 
-/// A text file that is being edited.
+/// A text file being edited.
 pub struct TextFile {
-    /// As the task names it.
+    /// As named by the task.
     pub path: PathBuf,
     /// `None` if there is no file.
     pub before: Option<String>,
 }
 
 impl TextFile {
-    /// Reads the file. A folder is refused; no file is not.
+    /// Reads the file. A directory is an error; a missing file is not.
     pub fn read(path: PathBuf) -> Result<TextFile, Failure> {
         if path.is_dir() {
             let msg = format!("Path {} is a directory !", path.display());
@@ -80,16 +80,16 @@ impl TextFile {
         Ok(TextFile { path, before })
     }
 
-    /// That there is no such file, and it may not be made.
+    /// The failure for a missing file that must not be created.
     pub fn missing(&self, what: &str) -> Failure {
         let msg = format!("{what} {} does not exist !", self.path.display());
         Failure::new(msg).arg("path").data(data! { "rc" => 257 })
     }
 
-    /// The plan that gives the file this text, owner and mode. A link at the path stays one. `msg` says
-    /// what the edit is; it goes into the data, as does `backup_file`.
+    /// The plan to set the text, owner and mode of the file. A link at the path is kept. `msg` describes the edit; it
+    /// is added to the data, as is `backup_file`.
     ///
-    /// The result's `diff` has two parts, for the content and for the attributes, whether they are shown or not.
+    /// The result's `diff` has two parts, for content and attributes, whether they are shown or not.
     pub fn plan(
         self,
         host: &Host,
@@ -156,7 +156,7 @@ pub fn as_backup(data: &mut Map) {
     data.insert("backup".to_owned(), kept);
 }
 
-/// The lines of a file, each with its end.
+/// The lines of a file, each with its line break.
 pub fn lines(text: &str) -> Vec<String> {
     text.split_inclusive('\n').map(str::to_owned).collect()
 }

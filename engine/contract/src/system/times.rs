@@ -1,4 +1,4 @@
-//! The times of a file as `modification_time` and `access_time` ask for them.
+//! File times for `modification_time` and `access_time`.
 
 use std::{fs, io, os::unix::fs::MetadataExt, path::Path, sync::OnceLock};
 
@@ -19,8 +19,7 @@ pub fn seconds(whole: i64, nanos: i64) -> f64 {
     whole as f64 + nanos as f64 * 1e-9
 }
 
-/// The host's own time zone. Read from the file itself: finding out its name too means reading the whole of
-/// /usr/share/zoneinfo.
+/// The host's time zone. Read from /etc/localtime itself: determining its name would mean scanning /usr/share/zoneinfo.
 pub fn local_zone() -> TimeZone {
     static ZONE: OnceLock<TimeZone> = OnceLock::new();
     let read = || match std::env::var_os("TZ") {
@@ -30,40 +29,40 @@ pub fn local_zone() -> TimeZone {
     ZONE.get_or_init(|| read().unwrap_or_else(TimeZone::system)).clone()
 }
 
-/// What a clock on the host's wall shows.
+/// The local time of the host.
 pub fn now() -> ZonedDateTime {
     Timestamp::now().to_zoned_datetime(local_zone())
 }
 
-/// How Ansible writes a moment when no format is given.
+/// Ansible's default format of a time.
 pub const FORMAT: &str = "%Y%m%d%H%M.%S";
 
-/// One of a file's times as it should be.
+/// The desired value of a file time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Moment {
-    /// As it is.
+    /// Unchanged.
     Preserve,
-    /// When the file is touched.
+    /// The time of the touch.
     Now,
     /// Seconds since 1970.
     At(i64),
 }
 
 impl Moment {
-    /// Reads `preserve`, `now`, or a time in this zone in the given format of strptime(3).
+    /// Parses `preserve`, `now`, or a time in this zone in a format of strptime(3).
     pub fn read(text: &str, format: &str, arg: &str) -> Result<Moment, Failure> {
         match text {
             "preserve" => Ok(Moment::Preserve),
             "now" => Ok(Moment::Now),
             text => {
-                // `%Y%m%d%H%M`: Python knows that a year has four digits, other readers take all there are.
+                // `%Y%m%d%H%M`: in Python a year has four digits, other parsers consume more.
                 let wide = format.replace("%Y%m", "%4Y%m");
                 let time = DateTime::strptime(wide.as_bytes(), text)
                     .or_else(|_| DateTime::strptime(format.as_bytes(), text))
                     .and_then(|time| time.to_zoned_datetime(local_zone()));
                 let wrong = |error| {
                     let msg = format!("Error while obtaining timestamp for time {text} using format {format}: {error}");
-                    Failure::new(msg).arg(arg).help("write `preserve`, `now` or a time such as 202612312359.59")
+                    Failure::new(msg).arg(arg).help("use `preserve`, `now` or a time such as 202612312359.59")
                 };
                 time.map(|time| Moment::At(time.timestamp().as_second())).map_err(wrong)
             }
@@ -79,7 +78,7 @@ impl Moment {
     }
 }
 
-/// Modification and access time together.
+/// Modification and access time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Times {
     pub modified: Moment,

@@ -1,4 +1,4 @@
-//! A folder with all it holds, on its way into another folder.
+//! A directory tree to be copied.
 
 use std::{
     fs, io,
@@ -10,12 +10,12 @@ use rplay_wire::{Failure, Value};
 
 use crate::{io_failure::io_failure, system::place::Content};
 
-/// One file, folder or link of a tree. Folders come before what they hold.
+/// A file, directory or link of a tree. Directories precede their content.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Relative to the top of the tree.
+    /// Relative to the root of the tree.
     pub path: PathBuf,
-    /// The permission bits at the source.
+    /// The permission bits of the source.
     pub mode: Option<u32>,
     pub kind: Kind,
 }
@@ -24,15 +24,15 @@ pub struct Node {
 pub enum Kind {
     Folder,
     File(Content),
-    /// A symbolic link and what it leads to.
+    /// A symbolic link with its target.
     Link(PathBuf),
 }
 
 impl Node {
-    /// Reads what the controller sends: a map of path, kind (dir, file, link), mode, target, content.
+    /// Parses an entry sent by the controller: a map of path, kind (dir, file, link), mode, target, content.
     pub fn read(value: &Value) -> Result<Node, Failure> {
-        let wrong = |what: &str| Failure::new(format!("an entry of the folder to copy {what}"));
-        let map = value.as_map().ok_or_else(|| wrong("is no dict"))?;
+        let wrong = |what: &str| Failure::new(format!("an entry of the directory to copy {what}"));
+        let map = value.as_map().ok_or_else(|| wrong("is not a dict"))?;
         let text = |key: &str| map.get(key).and_then(Value::as_str);
         let path = PathBuf::from(text("path").ok_or_else(|| wrong("has no path"))?);
         if !path.components().all(|part| matches!(part, Component::Normal(_))) {
@@ -40,14 +40,14 @@ impl Node {
         }
         let kind = match text("kind") {
             Some("dir") => Kind::Folder,
-            Some("link") => Kind::Link(text("target").ok_or_else(|| wrong("is a link to nothing"))?.into()),
+            Some("link") => Kind::Link(text("target").ok_or_else(|| wrong("is a link without a target"))?.into()),
             Some("file") => Kind::File(match map.get("content") {
                 Some(Value::Bytes(bytes)) => Content::Bytes(bytes.clone()),
                 Some(Value::Str(text)) => Content::Bytes(text.clone().into_bytes()),
                 Some(Value::Blob(blob)) => Content::Blob(blob.clone()),
                 _ => return Err(wrong("has no content")),
             }),
-            _ => return Err(wrong("is of no known kind")),
+            _ => return Err(wrong("is of an unknown kind")),
         };
         let mode = match map.get("mode") {
             Some(Value::Int(bits)) => u32::try_from(*bits).ok(),
@@ -57,7 +57,7 @@ impl Node {
     }
 }
 
-/// All that a folder of this host holds. With `follow`, links stand for what they lead to.
+/// The content of a directory on this host. With `follow`, links are followed.
 pub fn walk(top: &Path, follow: bool) -> Result<Vec<Node>, Failure> {
     let mut nodes = Vec::new();
     descend(top, Path::new(""), follow, &mut Vec::new(), &mut nodes)?;
@@ -76,7 +76,7 @@ fn descend(
     let meta = fs::metadata(&folder).map_err(failed)?;
     let id = (meta.dev(), meta.ino());
     if above.contains(&id) {
-        return Err(Failure::new(format!("{} leads back into itself", folder.display())));
+        return Err(Failure::new(format!("{} contains itself", folder.display())));
     }
     above.push(id);
     let entries = fs::read_dir(&folder).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
@@ -97,7 +97,7 @@ fn descend(
         } else if meta.is_file() {
             nodes.push(Node { path, mode, kind: Kind::File(Content::File(source)) });
         } else {
-            return Err(Failure::new(format!("{} is not a file, a folder or a link", source.display())));
+            return Err(Failure::new(format!("{} is not a file, a directory or a link", source.display())));
         }
     }
     above.pop();

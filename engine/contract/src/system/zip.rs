@@ -1,4 +1,4 @@
-//! What a ZIP archive holds, from its central directory, and whether a folder holds the same.
+//! The entries of a ZIP archive, from its central directory, and their comparison with a directory.
 
 use std::{
     fs,
@@ -7,30 +7,30 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// One file or folder in the archive.
+/// A file or directory in the archive.
 #[derive(Debug, PartialEq)]
 pub struct Entry {
     pub name: String,
     crc: u32,
-    /// Bytes, unpacked; `u32::MAX` where the length does not fit and stands elsewhere.
+    /// Uncompressed size in bytes; `u32::MAX` if it does not fit and is stored elsewhere.
     size: u32,
-    /// Permission bits, if the archive was made on a Unix.
+    /// Permission bits, if the archive was created on Unix.
     mode: Option<u32>,
 }
 
 const END: [u8; 4] = *b"PK\x05\x06";
 const HEADER: [u8; 4] = *b"PK\x01\x02";
-/// Bytes of an entry before its name.
+/// Size in bytes of an entry before its name.
 const HEAD: usize = 46;
-/// Bytes that all entries may take in memory.
+/// Maximum size in bytes of all entries in memory.
 const MAX_DIRECTORY: usize = 32 << 20;
 
-/// The entries of an archive (APPNOTE.TXT of PKWARE, 4.3.12 and 4.3.16).
+/// The entries of an archive (PKWARE's APPNOTE.TXT, 4.3.12 and 4.3.16).
 pub fn entries(path: &Path) -> io::Result<Vec<Entry>> {
     let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("not a ZIP archive: {what}"));
     let mut file = crate::system::regular::open(path)?;
     let length = file.metadata()?.len();
-    // The end record has 22 bytes and a comment of at most 64 KiB.
+    // The end record has 22 bytes and a comment of up to 64 KiB.
     let tail_length = length.min(22 + 0xffff);
     file.seek(SeekFrom::Start(length - tail_length))?;
     let mut tail = Vec::new();
@@ -38,17 +38,17 @@ pub fn entries(path: &Path) -> io::Result<Vec<Entry>> {
     let end = tail.windows(4).rposition(|window| window == END).ok_or_else(|| wrong("it has no end record"))?;
     let end = &tail[end..];
     let (size, start) = (long(end, 12), long(end, 16));
-    let (Some(size), Some(start)) = (size, start) else { return Err(wrong("its end record is cut short")) };
+    let (Some(size), Some(start)) = (size, start) else { return Err(wrong("its end record is truncated")) };
     if u64::from(start) + u64::from(size) > length {
         return Err(wrong("its directory is not where it should be"));
     }
     file.seek(SeekFrom::Start(start.into()))?;
     let mut directory = io::BufReader::with_capacity(1 << 16, file.take(size.into()));
     let mut all = Vec::new();
-    // Of an entry its name is kept, and what else is known of it.
+    // Only the name and the fixed fields of an entry are kept.
     let mut kept = 0;
     let cut_short = |error: io::Error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => wrong("its directory is cut short"),
+        io::ErrorKind::UnexpectedEof => wrong("its directory is truncated"),
         _ => error,
     };
     loop {
@@ -56,7 +56,7 @@ pub fn entries(path: &Path) -> io::Result<Vec<Entry>> {
         if directory.fill_buf()?.is_empty() {
             return Ok(all);
         }
-        // What follows the entries is none.
+        // The data after the last entry.
         directory.read_exact(&mut head[..4]).map_err(cut_short)?;
         if !head.starts_with(&HEADER) {
             return Ok(all);
@@ -79,7 +79,7 @@ fn long(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-/// The entry that begins with this head; its name and what else belongs to it is read.
+/// Parses the entry with this header, reading its name and variable fields.
 fn read(head: &[u8; HEAD], rest: &mut impl Read) -> io::Result<Entry> {
     let [name, extra, comment] = [28, 30, 32].map(|at| short(head, at).unwrap_or_default());
     let is_unix = head[5] == 3;
@@ -103,7 +103,7 @@ impl Entry {
         self.name.ends_with('/')
     }
 
-    /// Where it goes in a folder; `None` if its name leads out of it.
+    /// Its path in a directory; `None` if its name leads out of it.
     pub fn place(&self, folder: &Path) -> Option<PathBuf> {
         let path = Path::new(&self.name);
         path.components()
@@ -111,7 +111,7 @@ impl Entry {
             .then(|| folder.join(path))
     }
 
-    /// Whether that is there already, with the same content, and with `with_mode` the same permissions.
+    /// Whether it already exists, with the same content, and with `with_mode` the same permissions.
     pub fn is_at(&self, path: &Path, with_mode: bool) -> bool {
         let Ok(meta) = fs::symlink_metadata(path) else { return false };
         let bits = self.mode.filter(|_| with_mode && !meta.is_symlink()).map(|mode| mode & 0o777);
@@ -121,7 +121,7 @@ impl Entry {
         let is_link = self.mode.is_some_and(|mode| mode & 0o170_000 == 0o120_000);
         match () {
             () if self.is_folder() => meta.is_dir(),
-            // A link is kept as a file that holds its target.
+            // A link is stored as a file that contains its target.
             () if is_link => {
                 fs::read_link(path).is_ok_and(|target| crc(target.as_os_str().as_encoded_bytes()) == Ok(self.crc))
             }
@@ -131,7 +131,7 @@ impl Entry {
     }
 }
 
-/// The CRC-32 of ISO 3309, as ZIP has it.
+/// The CRC-32 of ISO 3309, as used by ZIP.
 fn crc(mut reader: impl Read) -> Result<u32, io::ErrorKind> {
     let table: [u32; 256] = std::array::from_fn(|byte| {
         (0..8).fold(byte as u32, |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })

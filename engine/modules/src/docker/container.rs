@@ -1,4 +1,4 @@
-//! docker_container: looks at the container and the image, and plans what must happen.
+//! docker_container: inspects the container and the image, and plans the changes.
 
 use rplay_wire::{Diff, Failure};
 use serde_json::Value as Json;
@@ -26,14 +26,14 @@ impl Module for DockerContainer {
             return Err(ArgFault::new("image", "`image` is empty"));
         }
         if !self.detach.0 && self.auto_remove.is_some_and(|on| on.0) {
-            return Err(ArgFault::new("auto_remove", "would take the output away that `detach: no` waits for")
+            return Err(ArgFault::new("auto_remove", "would remove the output that `detach: no` waits for")
                 .help("write `cleanup: true` instead"));
         }
         if !self.detach.0 && self.state == State::Healthy {
-            return Err(ArgFault::new("detach", "cannot be `no` for `state: healthy`, which waits for something else"));
+            return Err(ArgFault::new("detach", "cannot be `no` with `state: healthy`"));
         }
         if self.restart_retries.is_some() && self.restart_policy.is_none() {
-            return Err(ArgFault::new("restart_retries", "needs `restart_policy: on-failure`"));
+            return Err(ArgFault::new("restart_retries", "requires `restart_policy: on-failure`"));
         }
         self.rules()?;
         self.spec("", &[], &str::to_owned).map(drop)
@@ -48,7 +48,7 @@ impl Module for DockerContainer {
         let lifecycle = self.lifecycle(engine);
         let found = match lifecycle.inspect(name)? {
             Some(found) => Some(found),
-            // A run that broke off in the middle of a replacement leaves the former container aside.
+            // A run that was interrupted during a replacement leaves the former container under another name.
             None => lifecycle.inspect(&Lifecycle::former(name))?,
         };
         match self.state {
@@ -59,7 +59,7 @@ impl Module for DockerContainer {
     }
 }
 
-/// The image that a container is to be made from.
+/// The image for creating a container.
 struct Image {
     name: String,
     /// `None` if it is still to be pulled.
@@ -69,7 +69,7 @@ struct Image {
 }
 
 impl Image {
-    /// The settings of the image that `found` was made from, if this is that image.
+    /// The settings of the image that `found` was created from, if it is this image.
     fn config_of(&self, found: &Json) -> &Json {
         match self.id.as_deref() == found.get("Image").and_then(Json::as_str) {
             true => &self.config,
@@ -118,12 +118,12 @@ impl DockerContainer {
             }
             None => None,
         };
-        // `present` starts nothing, and stops nothing either: what takes the place of a running one runs.
+        // `present` neither starts nor stops a container, but the replacement of a running one runs.
         let ran = found.as_ref().is_some_and(|found| found.pointer("/State/Running") == Some(&Json::Bool(true)));
         let runs = self.runs() || (self.state == State::Present && ran);
         match (&found, comparison) {
             (Some(found), Some(comparison)) if !comparison.replace.is_empty() || self.recreate.0 => {
-                // What the task does not name is as it was.
+                // Settings that the task does not name are kept.
                 let mut complete = spec.clone();
                 let former = match image.config_of(found) {
                     Json::Null => image_config(&lifecycle.engine, found)?,
@@ -149,7 +149,7 @@ impl DockerContainer {
             if !host.check {
                 lifecycle.await_health()?;
             }
-            // With `detach: no` it is there already, with the output.
+            // With `detach: no`, it is already included, with the output.
             if !data.contains_key("container")
                 && let Some(container) = lifecycle.inspect(&lifecycle.name)?
             {
@@ -159,7 +159,7 @@ impl DockerContainer {
         }))
     }
 
-    /// Which image, and whether it must be pulled first.
+    /// Determines the image, and whether it must be pulled first.
     fn plan_image(
         &self,
         host: &Host,
@@ -174,9 +174,9 @@ impl DockerContainer {
                     id: Some(text(found, "/Image")),
                     config: image_config(engine, found)?,
                 }),
-                None => Err(Failure::new(format!("there is no container {}, and no image to make it from", self.name))
+                None => Err(Failure::new(format!("container {} does not exist, and no image is given to create it", self.name))
                     .arg("image")
-                    .help("write `image: NAME:TAG`")),
+                    .help("add `image: NAME:TAG`")),
             };
         };
         let full = ImageName::parse(name, None);
@@ -186,8 +186,8 @@ impl DockerContainer {
             (Some(_), PullPolicy::Missing | PullPolicy::Never, _) | (Some(_), _, None) => None,
             (None, policy, None) | (None, policy @ PullPolicy::Never, _) => {
                 let help = match policy {
-                    PullPolicy::Never => "load it first, or write `pull: missing`",
-                    _ => "write its name, to have it pulled",
+                    PullPolicy::Never => "load it first, or set `pull: missing`",
+                    _ => "use its name, so that it can be pulled",
                 };
                 plan.assume(host, format!("the image {name}"), || Failure::new(missing()).arg("image").help(help))?;
                 None
@@ -197,7 +197,7 @@ impl DockerContainer {
                 Ok(true) => None,
                 Ok(false) => Some(full),
                 Err(failure) => {
-                    plan.warnings.push(format!("cannot see whether {full} is up to date: {failure}"));
+                    plan.warnings.push(format!("cannot check whether {full} is up to date: {failure}"));
                     Some(full)
                 }
             },
@@ -214,7 +214,7 @@ impl DockerContainer {
         Ok(Image { name: name.clone(), id, config })
     }
 
-    /// What is wanted, with what only the host knows: files, homes, the ids of other containers.
+    /// The desired settings, completed on the host: files, home directories, IDs of other containers.
     fn resolve_spec(&self, host: &Host, lifecycle: &Lifecycle, image: &str) -> Result<Spec, Failure> {
         let mut variables = Vec::new();
         if let Some(path) = &self.env_file {
@@ -234,17 +234,17 @@ impl DockerContainer {
         for key in ["NetworkMode", "IpcMode", "PidMode"] {
             let mode = spec.get(key).and_then(Json::as_str).and_then(|mode| mode.strip_prefix("container:"));
             let Some(other) = mode.map(str::to_owned) else { continue };
-            // The Engine keeps the id: when that container is made anew, this one must be, too.
+            // The Engine stores the ID: if that container is recreated, this one must be too.
             match (lifecycle.inspect(&other)?, spec.get_mut(key)) {
                 (Some(other), Some(value)) => *value = Json::from(format!("container:{}", text(&other, "/Id"))),
-                (None, _) if !host.check => return Err(Failure::new(format!("there is no container {other}"))),
+                (None, _) if !host.check => return Err(Failure::new(format!("container {other} does not exist"))),
                 _ => {}
             }
         }
         Ok(spec)
     }
 
-    /// One step towards what is wanted, for a container that stays.
+    /// One change towards the desired state, for a container that is kept.
     fn change(&self, lifecycle: &Lifecycle, id: &str, (what, step): (String, Step), spec: &Spec) -> Change {
         let (lifecycle, id, secrets) = (lifecycle.clone(), id.to_owned(), spec.secrets());
         Change::new(what, move |_, data| step.take(&lifecycle, &id, data).map_err(|failure| hide(failure, &secrets)))
@@ -272,7 +272,7 @@ impl DockerContainer {
         let fields: Vec<_> = comparison.replace.iter().map(|difference| difference.field.clone()).collect();
         let (before, after) = spec.texts(found, image.id.as_deref(), &fields);
         let why = match fields.is_empty() {
-            true => "as asked for".to_owned(),
+            true => "as requested".to_owned(),
             false => reasons(&comparison.replace),
         };
         let (lifecycle, make) = (lifecycle.clone(), self.maker(lifecycle, spec, image));
@@ -285,7 +285,7 @@ impl DockerContainer {
         change.diff(Diff::text(&format!("container {}", self.name), before, after))
     }
 
-    /// Completes the create request, with the id of an image that was only just pulled.
+    /// Completes the create request with the ID of an image that was just pulled.
     fn maker(
         &self,
         lifecycle: &Lifecycle,
@@ -307,7 +307,7 @@ impl DockerContainer {
     }
 }
 
-/// The settings of the image that a container was made from; null if it is gone.
+/// The settings of the image that a container was created from; null if it is gone.
 fn image_config(engine: &Engine, found: &Json) -> Result<Json, Failure> {
     let image = LocalImage::find(engine, &text(found, "/Image"))?;
     Ok(image.and_then(|image| image.inspect.get("Config").cloned()).unwrap_or_default())
@@ -317,8 +317,8 @@ fn text(json: &Json, pointer: &str) -> String {
     json.pointer(pointer).and_then(Json::as_str).unwrap_or_default().to_owned()
 }
 
-/// What is mounted, as community.docker reads it: what begins with `.` or `~` is a path, so a relative one begins where
-/// the agent runs. Anything else may be a volume's name and stays as it is.
+/// The source of a bind mount, as community.docker reads it: a source that begins with `.` or `~` is a path, relative
+/// to the agent's working directory. Anything else may be a volume name and is kept.
 fn bind_source(host: &Host, written: &str) -> String {
     if !written.starts_with(['.', '~']) {
         return written.to_owned();
@@ -333,7 +333,7 @@ fn fault(fault: ArgFault) -> Failure {
     failure
 }
 
-/// The Engine may repeat a part of what it was sent.
+/// The Engine may repeat parts of the request in its error.
 fn hide(mut failure: Failure, secrets: &[String]) -> Failure {
     for secret in secrets {
         failure.msg = failure.msg.replace(secret, "***");

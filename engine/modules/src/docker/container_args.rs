@@ -51,41 +51,41 @@ choice! {
 args! {
     /// A network to connect a container to.
     pub struct NetworkArgs {
-        /// Its name.
+        /// The name of the network.
         name: Text,
-        /// A fixed address in it.
+        /// A fixed IPv4 address.
         ipv4_address: Option<Text>,
-        /// A fixed IPv6 address in it.
+        /// A fixed IPv6 address.
         ipv6_address: Option<Text>,
-        /// Further names of the container in it.
+        /// Additional names of the container in the network.
         aliases: Option<Vec<Text>>,
-        /// Other containers, as `name` or `name:alias`.
+        /// Links to other containers, as `name` or `name:alias`.
         links: Option<Vec<Text>>,
-        /// The MAC address in it.
+        /// The MAC address.
         mac_address: Option<Text>,
-        /// Options of the network's driver.
+        /// Options of the network driver.
         driver_opts: Option<Options>,
     }
 }
 
 args! {
-    /// A rate for a device.
+    /// A rate limit for a device.
     pub struct RateArgs {
         /// The device.
         path: Text,
-        /// Bytes (`1m`) or operations in a second.
+        /// Bytes (`1m`) or operations per second.
         rate: Size,
     }
 }
 
 args! {
-    /// Devices by what they can do.
+    /// A request for devices by capability.
     pub struct DeviceRequestArgs {
-        /// Lists of abilities, any of which will do: `[[gpu]]`.
+        /// Alternative lists of capabilities: `[[gpu]]`.
         capabilities: Option<Vec<Value>>,
-        /// How many; -1 for all.
+        /// The number of devices; -1 for all.
         count: Option<i64>,
-        /// Which ones.
+        /// The IDs of the devices.
         device_ids: Option<Vec<Text>>,
         /// The driver, `nvidia`.
         driver: Option<Text>,
@@ -95,171 +95,171 @@ args! {
 }
 
 args! {
-    /// How to find out whether what runs in a container is well.
+    /// A health check.
     pub struct HealthArgs {
-        /// A command for the shell, a list beginning with CMD or CMD-SHELL, or NONE.
+        /// A shell command, a list that begins with CMD or CMD-SHELL, or NONE.
         test: Option<Value>,
-        /// From one test to the next.
+        /// The interval between checks.
         interval: Option<Span>,
-        /// How long a test may take.
+        /// Timeout of a check.
         timeout: Option<Span>,
-        /// How many failures in a row make it unhealthy.
+        /// Consecutive failures that make it unhealthy.
         retries: Option<u64>,
-        /// How long failures do not count at first.
+        /// Initial period in which failures do not count.
         start_period: Option<Span>,
-        /// From one test to the next in that time.
+        /// The interval between checks in that period.
         start_interval: Option<Span>,
     }
 }
 
 args! {
-    /// Makes, changes, starts, stops or removes a container.
+    /// Creates, changes, starts, stops or removes a container.
     ///
-    /// Only what the task names is compared, and more than is named (a further variable, label or capability) is no
-    /// difference unless `comparisons` says `strict`. A container that differs is replaced, and only when its
-    /// successor has been made; what the task does not name the successor takes over. If it does not start, or with
-    /// `state: healthy` does not get well, the old one comes back.
+    /// Only what the task names is compared, and additional values (another variable, label or capability) are no
+    /// difference unless `comparisons` is `strict`. A container that differs is replaced once its successor has been
+    /// created; the successor takes over everything that the task does not name. If the successor does not start, or
+    /// with `state: healthy` does not become healthy, the old container is restored.
     pub struct DockerContainer {
         ..engine: EngineArgs,
-        /// The container's name.
+        /// The name of the container.
         name: Text,
-        /// The image's name or id. Needed for a container that is to be made.
+        /// The name or ID of the image. Required to create a container.
         image: Option<Text>,
-        /// `started` runs it, `healthy` also waits for its health check, `present` makes it and no more.
+        /// `started` runs it, `healthy` also waits for its health check, `present` only creates it.
         state: State = State::Started,
-        /// When to pull: if the image is not there (`missing`), if the registry has another (`always`), `never`.
+        /// When to pull: if the image is missing (`missing`), if the registry has a newer one (`always`), or `never`.
         pull: PullPolicy = PullPolicy::Missing,
-        /// The platform to pull and make it for.
+        /// The platform of the image.
         platform: Option<Text>,
-        /// What to run; text is split as a shell would.
+        /// The command; a string is split like in a shell.
         command: Option<Value>,
-        /// What to run it with.
+        /// The entrypoint.
         entrypoint: Option<Vec<Text>>,
-        /// Environment variables. Their values never show in messages.
+        /// Environment variables. Their values are not shown in messages.
         env: Option<Texts>,
-        /// A file on the host with lines NAME=value; `env` wins.
+        /// A file on the host with lines NAME=value; `env` takes precedence.
         env_file: Option<PathArg>,
         /// Labels.
         labels: Option<Texts>,
-        /// Folders and volumes, as `/host:/inside:ro` or `name:/inside`.
+        /// Bind mounts and volumes, as `/host:/inside:ro` or `name:/inside`.
         volumes: Option<Vec<Bind>>,
-        /// The same in long.
+        /// Mounts in long syntax.
         mounts: Option<Vec<Nested<MountArgs>>>,
-        /// Take the volumes of these containers.
+        /// Use the volumes of these containers.
         volumes_from: Option<Vec<Text>>,
-        /// What keeps the data of volumes that are made.
+        /// The driver of new volumes.
         volume_driver: Option<Text>,
-        /// Folders in memory, as `/run:size=10m`.
+        /// Temporary file systems, as `/run:size=10m`.
         tmpfs: Option<Vec<Text>>,
-        /// Ports to make reachable: `80`, `8080:80`, `127.0.0.1:8080:80/udp`; `all` for the exposed ones.
+        /// Ports to publish: `80`, `8080:80`, `127.0.0.1:8080:80/udp`; `all` for the exposed ones.
         published_ports: Option<Vec<Published>> | "ports",
-        /// Make all exposed ports reachable, at ports of the Engine's choosing.
+        /// Publish all exposed ports at ports chosen by the Engine.
         publish_all_ports: Option<Flag>,
-        /// Ports that are only named.
+        /// Ports to expose without publishing.
         exposed_ports: Option<Vec<Exposed>> | "exposed" | "expose",
-        /// The address to publish ports at that name none.
+        /// The default address for published ports.
         default_host_ip: Option<Text>,
-        /// Networks to connect it to.
+        /// Networks to connect to.
         networks: Option<Vec<Nested<NetworkArgs>>>,
-        /// `bridge`, `host`, `none`, `container:NAME` or a network; the first of `networks` if not given.
+        /// `bridge`, `host`, `none`, `container:NAME` or a network; by default the first of `networks`.
         network_mode: Option<Text>,
-        /// With `networks`, do not connect it to Docker's default network.
+        /// With `networks`, do not connect to Docker's default network.
         networks_cli_compatible: Flag = Flag(true),
-        /// Disconnect it from networks that are not in `networks`.
+        /// Disconnect from networks that are not in `networks`.
         purge_networks: Flag = Flag(false),
-        /// Its host name.
+        /// The host name.
         hostname: Option<Text>,
-        /// Its domain.
+        /// The domain name.
         domainname: Option<Text>,
-        /// Its MAC address.
+        /// The MAC address.
         mac_address: Option<Text>,
-        /// Lines for its /etc/hosts: name and address.
+        /// Entries for /etc/hosts: name and address.
         etc_hosts: Option<Options>,
         /// Name servers.
         dns_servers: Option<Vec<Text>>,
-        /// Domains to look names up in.
+        /// DNS search domains.
         dns_search_domains: Option<Vec<Text>>,
         /// Options of the resolver.
         dns_opts: Option<Vec<Text>>,
-        /// Other containers, as `name:alias`; outdated, use `networks`.
+        /// Links to other containers, as `name:alias`; obsolete, use `networks`.
         links: Option<Vec<Text>>,
-        /// When to start it again.
+        /// When to restart it.
         restart_policy: Option<RestartPolicy>,
-        /// How often, for `on-failure`.
+        /// Maximum number of restarts with `on-failure`.
         restart_retries: Option<u64>,
-        /// The user in it, as `name`, `uid` or `uid:gid`.
+        /// The user, as `name`, `uid` or `uid:gid`.
         user: Option<Text>,
-        /// Further groups.
+        /// Additional groups.
         groups: Option<Vec<Text>>,
-        /// Where the command runs.
+        /// The working directory.
         working_dir: Option<Text>,
-        /// A terminal.
+        /// Allocate a terminal.
         tty: Option<Flag>,
         /// Keep its standard input open.
         interactive: Option<Flag>,
-        /// A small init that reaps processes.
+        /// Run an init process that reaps zombies.
         init: Option<Flag>,
-        /// Whether it is well.
+        /// The health check.
         healthcheck: Option<Nested<HealthArgs>>,
-        /// How long to wait for `state: healthy`, in seconds; 0 for ever.
+        /// Timeout for `state: healthy` in seconds; 0 for none.
         healthy_wait_timeout: f64 = 300.0,
-        /// The most memory.
+        /// The memory limit.
         memory: Option<Size>,
-        /// Memory to keep free for it.
+        /// The soft memory limit.
         memory_reservation: Option<Size>,
-        /// Memory and swap together; -1 or `unlimited`.
+        /// The limit of memory and swap together; -1 or `unlimited`.
         memory_swap: Option<Size>,
-        /// How readily it is swapped, 0 to 100.
+        /// The swappiness, 0 to 100.
         memory_swappiness: Option<u64>,
         /// The size of /dev/shm.
         shm_size: Option<Size>,
-        /// How many CPUs at most.
+        /// The CPU limit.
         cpus: Option<f64>,
-        /// Its weight when CPUs are short.
+        /// The relative CPU weight.
         cpu_shares: Option<u64>,
-        /// Microseconds; with `cpu_quota` the long way to say `cpus`.
+        /// The CPU period in microseconds; with `cpu_quota` an alternative to `cpus`.
         cpu_period: Option<u64>,
-        /// Microseconds within a period.
+        /// The CPU quota in microseconds per period.
         cpu_quota: Option<i64>,
-        /// Which CPUs: `0-2`, `0,1`.
+        /// The allowed CPUs: `0-2`, `0,1`.
         cpuset_cpus: Option<Text>,
-        /// Which memory nodes.
+        /// The allowed memory nodes.
         cpuset_mems: Option<Text>,
-        /// Its weight for input and output, 10 to 1000.
+        /// The relative I/O weight, 10 to 1000.
         blkio_weight: Option<u64>,
-        /// How many processes; -1 for any number.
+        /// Maximum number of processes; -1 for no limit.
         pids_limit: Option<i64>,
-        /// Whether the kernel may kill it when memory runs out.
+        /// Whether the kernel may kill it when out of memory.
         oom_killer: Option<Flag>,
-        /// How readily, -1000 to 1000.
+        /// The OOM score adjustment, -1000 to 1000.
         oom_score_adj: Option<i64>,
-        /// Limits, as `nofile:1024:2048`.
+        /// Ulimits, as `nofile:1024:2048`.
         ulimits: Option<Vec<Ulimit>>,
         /// Kernel parameters.
         sysctls: Option<Options>,
         /// Capabilities to add.
         capabilities: Option<Vec<Text>>,
-        /// Capabilities to take away.
+        /// Capabilities to drop.
         cap_drop: Option<Vec<Text>>,
-        /// All rights on the host.
+        /// Give extended privileges on the host.
         privileged: Option<Flag>,
-        /// Its root file system cannot be written to.
+        /// Mount the root file system read-only.
         read_only: Option<Flag>,
-        /// Options such as `no-new-privileges`.
+        /// Security options such as `no-new-privileges`.
         security_opts: Option<Vec<Text>>,
         /// Devices, as `/dev/host:/dev/inside:rwm`.
         devices: Option<Vec<Device>>,
-        /// Rules such as `c 42:* rmw`.
+        /// Device cgroup rules such as `c 42:* rmw`.
         device_cgroup_rules: Option<Vec<Text>>,
-        /// Devices by what they can do, GPUs above all.
+        /// Requests for devices by capability, mainly GPUs.
         device_requests: Option<Vec<Nested<DeviceRequestArgs>>>,
-        /// How much may be read from devices in a second.
+        /// Read limits of devices in bytes per second.
         device_read_bps: Option<Vec<Nested<RateArgs>>>,
-        /// How much may be written to devices in a second.
+        /// Write limits of devices in bytes per second.
         device_write_bps: Option<Vec<Nested<RateArgs>>>,
-        /// How often devices may be read from in a second.
+        /// Read limits of devices in operations per second.
         device_read_iops: Option<Vec<Nested<RateArgs>>>,
-        /// How often devices may be written to in a second.
+        /// Write limits of devices in operations per second.
         device_write_iops: Option<Vec<Nested<RateArgs>>>,
         /// `host`, `shareable`, `container:NAME` ...
         ipc_mode: Option<Text>,
@@ -271,46 +271,46 @@ args! {
         userns_mode: Option<Text>,
         /// `host` or `private`.
         cgroupns_mode: Option<Text>,
-        /// The control group above it.
+        /// The parent cgroup.
         cgroup_parent: Option<Text>,
-        /// What runs it, `runc` as a rule.
+        /// The OCI runtime, usually `runc`.
         runtime: Option<Text>,
         /// Options of the storage driver.
         storage_opts: Option<Options>,
-        /// Where its output goes.
+        /// The log driver.
         log_driver: Option<Text>,
-        /// Options of that.
+        /// Options of the log driver.
         log_options: Option<Options> | "log_opt",
-        /// The signal that asks it to end.
+        /// The signal to stop it.
         stop_signal: Option<Text>,
-        /// Seconds from there to the one that makes it.
+        /// Seconds from the stop signal to SIGKILL.
         stop_timeout: Option<u64>,
-        /// Whether its processes are to be frozen.
+        /// Whether it is paused.
         paused: Option<Flag>,
-        /// Replace it even if nothing differs.
+        /// Replace it even if it does not differ.
         recreate: Flag = Flag(false),
-        /// Restart it if it runs already.
+        /// Restart it if it is running.
         restart: Flag = Flag(false),
         /// Kill it instead of stopping it.
         force_kill: Flag | "forcekill" = Flag(false),
-        /// With which signal.
+        /// The signal to kill it.
         kill_signal: Option<Text>,
-        /// Keep volumes without a name when it is removed; one that replaces it gets them.
+        /// Keep anonymous volumes when it is removed; a replacement gets them.
         keep_volumes: Flag = Flag(true),
-        /// Have the Engine remove it when it ends.
+        /// Let the Engine remove it when it exits.
         auto_remove: Option<Flag>,
-        /// `no` waits for its end, and gives its output and status.
+        /// `no` waits until it exits, and returns its output and status.
         detach: Flag = Flag(true),
-        /// With `detach: no`, give its output.
+        /// With `detach: no`, return its output.
         output_logs: Flag = Flag(true),
         /// With `detach: no`, remove it afterwards.
         cleanup: Flag = Flag(false),
-        /// How to compare, by argument (`*` for all): `strict`, `ignore`, or `allow_more_present`, which is the rule
-        /// for lists without order and for mappings.
+        /// How to compare, by argument (`*` for all): `strict`, `ignore`, or `allow_more_present`, the default for
+        /// unordered lists and mappings.
         comparisons: Option<Map>,
         /// Whether another name of the same image is a difference.
         image_name_mismatch: NameMismatch = NameMismatch::Recreate,
-        /// Seconds that the Engine may take to remove a container.
+        /// Timeout in seconds for the removal of a container.
         removal_wait_timeout: f64 = 30.0,
     }
 }

@@ -1,4 +1,4 @@
-//! docker_container_exec: runs a command in a container that runs already.
+//! docker_container_exec: runs a command in a running container.
 
 use rplay_wire::{Failure, Map, data};
 use serde_json::{Value as Json, json};
@@ -15,26 +15,26 @@ use crate::{
 };
 
 args! {
-    /// Runs a command in a running container and gives its output and status.
+    /// Runs a command in a running container and returns its output and status.
     pub struct DockerContainerExec {
         ..engine: EngineArgs,
-        /// The container's name or id.
+        /// The name or ID of the container.
         container: Text,
-        /// The command, split as a shell would; no shell runs it.
+        /// The command, split like in a shell, but run without one.
         command: Option<Text>,
         /// The command as a list of words.
         argv: Option<Vec<Text>>,
-        /// Where it runs.
+        /// The working directory.
         chdir: Option<Text>,
-        /// As whom.
+        /// The user.
         user: Option<Text>,
-        /// Environment variables. Their values never show in messages.
+        /// Environment variables. Their values are not shown in messages.
         env: Option<Texts>,
         /// Do not wait for its end.
         detach: Flag = Flag(false),
-        /// Give it a terminal; its two outputs are then one.
+        /// Allocate a terminal; stdout and stderr are then merged.
         tty: Flag = Flag(false),
-        /// Leave out empty lines at the end of its output.
+        /// Remove empty lines at the end of its output.
         strip_empty_ends: Flag = Flag(true),
     }
 }
@@ -46,10 +46,10 @@ impl DockerContainerExec {
             (None, Some(command)) => match shell_words::split(command) {
                 Ok(words) if !words.is_empty() => Ok(words),
                 Ok(_) => Err(ArgFault::new("command", "`command` is empty")),
-                Err(_) => Err(ArgFault::new("command", "has a quote that is not closed")),
+                Err(_) => Err(ArgFault::new("command", "has an unclosed quote")),
             },
-            (Some(_), Some(_)) => Err(ArgFault::new("argv", "`command` and `argv` exclude each other")),
-            _ => Err(ArgFault::new("command", "one of `command` and `argv` is needed")),
+            (Some(_), Some(_)) => Err(ArgFault::new("argv", "`command` and `argv` are mutually exclusive")),
+            _ => Err(ArgFault::new("command", "one of `command` and `argv` is required")),
         }
     }
 }
@@ -61,7 +61,7 @@ impl Module for DockerContainerExec {
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let words = self.words().map_err(|fault| Failure::new(fault.msg))?;
-        // The rest of the words may be secret.
+        // The other words may be secret.
         let what = format!("run {} in container {}", words.first().map_or("", String::as_str), self.container);
         let Some(engine) = Engine::reach_softly(host, &self.engine)? else {
             return Ok(super::without_engine(what));
@@ -110,9 +110,9 @@ impl DockerContainerExec {
         if let Some(excess) = budget.excess(false) {
             let sentence = excess.sentence("the command");
             if is_endless {
-                // The Engine has no way to end it; without a reader it ends by itself as a rule.
+                // The Engine cannot stop it; without a reader it usually ends on its own.
                 let result = data! { "stdout" => text(stdout), "stderr" => text(stderr) };
-                let msg = format!("{sentence}; its end was not waited for");
+                let msg = format!("{sentence}; rplay did not wait for its end");
                 return Err(Failure::new(msg).help(Excess::help()).data(result));
             }
             host.warn(format!("{sentence}; {}", Excess::help()));

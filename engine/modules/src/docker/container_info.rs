@@ -1,4 +1,4 @@
-//! docker_container_info: what the Engine knows of a container.
+//! docker_container_info: the Engine's information about a container.
 
 use rplay_wire::{Failure, Value};
 
@@ -6,10 +6,10 @@ use super::engine::{Engine, EngineArgs, encode};
 use crate::{Host, Module, Plan, args, argtypes::Text};
 
 args! {
-    /// Looks a container up.
+    /// Returns information about a container.
     pub struct DockerContainerInfo {
         ..engine: EngineArgs,
-        /// The container's name or id.
+        /// The name or ID of the container.
         name: Text,
     }
 }

@@ -1,4 +1,4 @@
-//! From the arguments of docker_container to what the Engine is asked to make.
+//! Converts the arguments of docker_container to a create request.
 
 use rplay_wire::Value;
 use serde_json::{Map as JsonMap, Value as Json, json};
@@ -15,7 +15,7 @@ use super::{
 use crate::{ArgFault, argtypes::Flag};
 
 impl DockerContainer {
-    /// What is wanted. `env_file` holds the variables of that file, `expand` completes paths of the host.
+    /// The desired container. `env_file` holds the variables of that file, `expand` completes paths on the host.
     pub fn spec(
         &self,
         image_name: &str,
@@ -33,7 +33,7 @@ impl DockerContainer {
         Ok(spec)
     }
 
-    /// The arguments that are given, also where they come to nothing.
+    /// The arguments that are given, even if they are empty.
     fn named(&self) -> Vec<&'static str> {
         let given = [
             ("env", self.env.is_some() || self.env_file.is_some()),
@@ -50,7 +50,7 @@ impl DockerContainer {
         given.into_iter().filter_map(|(arg, given)| given.then_some(arg)).collect()
     }
 
-    /// What runs, as whom, with what.
+    /// The process: command, user, environment.
     fn set_process(&self, spec: &mut Spec, env_file: &[(String, String)]) -> Result<(), ArgFault> {
         let mut set = |key: &str, value: Option<Json>| value.into_iter().for_each(|value| spec.set(key, value));
         set("Hostname", text(&self.hostname));
@@ -69,7 +69,7 @@ impl DockerContainer {
             env_file.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         env.extend(self.env.iter().flat_map(|env| &env.0).map(|(name, value)| (name.as_str(), value.as_str())));
         if let Some(wrong) = env.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
-            return Err(ArgFault::new("env", format!("`{wrong}` cannot be the name of a variable")));
+            return Err(ArgFault::new("env", format!("`{wrong}` is not a valid variable name")));
         }
         if !env.is_empty() {
             set("Env", Some(env.iter().map(|(name, value)| format!("{name}={value}")).collect()));
@@ -140,7 +140,7 @@ impl DockerContainer {
         let exposed = self.exposed_ports.iter().flatten().flat_map(|Exposed(ports)| ports.iter());
         let exposed: JsonMap<_, _> = exposed.chain(bindings.keys()).map(|port| (port.clone(), json!({}))).collect();
         let exposed = (!exposed.is_empty()).then(|| json!(exposed));
-        // A published port is exposed without a word.
+        // Published ports are exposed implicitly.
         let (exposed, follows) = if self.exposed_ports.is_some() { (exposed, None) } else { (None, exposed) };
         set("ExposedPorts", exposed);
         set("PortBindings", (!bindings.is_empty()).then(|| json!(bindings)));
@@ -173,7 +173,7 @@ impl DockerContainer {
         set("MemoryReservation", size(self.memory_reservation));
         set("MemorySwap", size(self.memory_swap));
         set("MemorySwappiness", self.memory_swappiness.map(|value| json!(value)));
-        // Whole thousandths: 0.1 is not exact in binary.
+        // Rounded to thousandths: 0.1 is not exact in binary.
         set("NanoCpus", self.cpus.map(|cpus| json!((cpus * 1e3).round() as i64 * 1_000_000)));
         set("CpuShares", self.cpu_shares.map(|value| json!(value)));
         set("CpuPeriod", self.cpu_period.map(|value| json!(value)));
@@ -212,7 +212,7 @@ impl DockerContainer {
         set("Runtime", text(&self.runtime));
     }
 
-    /// `comparisons`, read.
+    /// Parses `comparisons`.
     pub fn rules(&self) -> Result<Comparisons, ArgFault> {
         let mut rules = Comparisons::default();
         for (name, how) in self.comparisons.iter().flatten() {
@@ -222,24 +222,24 @@ impl DockerContainer {
                 match name.as_str() {
                     "*" => "*",
                     name => args.iter().find(|arg| arg.is_called(name)).map(|arg| arg.name).ok_or_else(|| {
-                        ArgFault::new("comparisons", format!("names `{name}`, which is not an argument"))
+                        ArgFault::new("comparisons", format!("contains `{name}`, which is not an argument"))
                     })?,
                 };
-            // Both are parts of one field of the Engine's.
+            // Both belong to the same field of the Engine.
             let arg = if arg == "log_options" { "log_driver" } else { arg }.to_owned();
             match (arg.as_str(), how) {
                 ("*", "ignore") => rules.ignore_rest = true,
                 ("*", "strict") => rules.strict_rest = true,
                 ("*", _) => {
-                    return Err(ArgFault::new("comparisons", format!("cannot say `{how}` for `*`"))
-                        .help("write strict or ignore"));
+                    return Err(ArgFault::new("comparisons", format!("cannot be `{how}` for `*`"))
+                        .help("use strict or ignore"));
                 }
                 (_, "ignore") => rules.ignored.push(arg),
                 (_, "strict") => rules.strict.push(arg),
                 (_, "allow_more_present") => rules.more_allowed.push(arg),
                 _ => {
-                    return Err(ArgFault::new("comparisons", format!("says `{how}` for {arg}"))
-                        .help("write strict, ignore or allow_more_present"));
+                    return Err(ArgFault::new("comparisons", format!("has the invalid value `{how}` for {arg}"))
+                        .help("use strict, ignore or allow_more_present"));
                 }
             }
         }
@@ -248,7 +248,7 @@ impl DockerContainer {
 }
 
 impl NetworkArgs {
-    /// The settings of the endpoint, as the Engine takes them.
+    /// The endpoint settings in the Engine's format.
     fn json(&self) -> Json {
         let mut endpoint = json!({});
         let addresses = [("IPv4Address", &self.ipv4_address), ("IPv6Address", &self.ipv6_address)];
@@ -307,10 +307,10 @@ impl HealthArgs {
 }
 
 impl DeviceRequestArgs {
-    /// As the Engine takes it, with what it would fill in itself.
+    /// The Engine's format, including the fields that it would set itself.
     fn json(&self) -> Json {
         let abilities = self.capabilities.iter().flatten().map(|any| match any {
-            // `[gpu]` for `[[gpu]]`.
+            // Accepts `[gpu]` for `[[gpu]]`.
             Value::Str(one) => json!([one]),
             many => Json::from(many),
         });
@@ -345,20 +345,20 @@ fn size(value: Option<Size>) -> Option<Json> {
     value.map(|Size(bytes)| json!(bytes))
 }
 
-/// A command as words: text is split as a shell would, a list stays as it is.
+/// A command as words: a string is split like in a shell, a list is kept.
 fn words(command: &Value) -> Result<Vec<String>, String> {
     use crate::args::ArgType;
     match command {
         Value::List(words) => words.iter().map(String::parse).collect(),
-        // The text may hold a password: it is not repeated.
+        // The string may contain a password, so it is not repeated.
         command => {
-            shell_words::split(&String::parse(command)?).map_err(|_| "has a quote that is not closed".to_owned())
+            shell_words::split(&String::parse(command)?).map_err(|_| "has an unclosed quote".to_owned())
         }
     }
 }
 
-/// The variables of a file with lines NAME=value. Comments begin with `#`; nothing is unquoted, as in
-/// Docker's own `--env-file`.
+/// The variables in a file with lines NAME=value. Comments begin with `#`; values are not unquoted, as in Docker's
+/// `--env-file`.
 pub fn read_env(text: &str) -> Result<Vec<(String, String)>, usize> {
     let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim_start()));
     let lines = lines.filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));

@@ -1,4 +1,4 @@
-//! What must happen to a container that stays: steps, as data.
+//! The changes to a container that is kept: steps, as data.
 
 use rplay_wire::{Failure, Map};
 use serde_json::{Value as Json, json};
@@ -10,10 +10,10 @@ use super::{
     spec::{Attachment, Comparison, Comparisons, Spec},
 };
 
-/// One thing to do to a container.
+/// One change to a container.
 #[derive(Debug, PartialEq)]
 pub enum Step {
-    /// Give it its name back, which a replacement that broke off took away.
+    /// Restore the name that an interrupted replacement changed.
     TakeBack,
     /// Change its limits or its restart policy; the body of an update request.
     Update(Json),
@@ -28,7 +28,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// Does it to the container of that id.
+    /// Applies the step to the container with that ID.
     pub fn take(self, lifecycle: &Lifecycle, id: &str, data: &mut Map) -> Result<(), Failure> {
         match self {
             Step::TakeBack => lifecycle.take_back(id)?,
@@ -52,8 +52,7 @@ impl Step {
 }
 
 impl DockerContainer {
-    /// The steps from a container that need not be replaced to what is wanted, each with what it is for
-    /// people.
+    /// The steps that bring a container that need not be replaced to the desired state, each with a description.
     pub fn steps(
         &self,
         found: &Json,
@@ -66,7 +65,7 @@ impl DockerContainer {
         let mut steps = Vec::new();
         let called = found.get("Name").and_then(Json::as_str).unwrap_or_default();
         if called.trim_start_matches('/') != name {
-            steps.push((format!("put container {name} back in its place"), Step::TakeBack));
+            steps.push((format!("restore container {name}"), Step::TakeBack));
         }
         if let Some(update) = update(comparison, spec, found) {
             let args: Vec<_> = comparison.updates.iter().map(|(_, arg, _)| *arg).collect();
@@ -96,19 +95,19 @@ impl DockerContainer {
         steps
     }
 
-    /// Whether it is to run.
+    /// Whether it should run.
     pub fn runs(&self) -> bool {
         matches!(self.state, State::Started | State::Healthy)
     }
 
-    /// Freezing or thawing it, if that was asked for.
+    /// Pauses or unpauses it, if requested.
     pub fn pause_step(&self, running: bool, paused: bool) -> Option<(String, Step)> {
         let wanted = self.paused.map(|flag| flag.0).filter(|wanted| running && *wanted != paused)?;
         let (verb, step) = if wanted { ("pause", Step::Pause) } else { ("unpause", Step::Unpause) };
         Some((format!("{verb} container {}", self.name), step))
     }
 
-    /// Networks can be left and joined while a container runs.
+    /// Connects and disconnects networks, which is possible while a container runs.
     fn network_steps(&self, found: &Json, spec: &Spec, rules: &Comparisons, steps: &mut Vec<(String, Step)>) {
         let name = &self.name;
         let there = found.pointer("/NetworkSettings/Networks").and_then(Json::as_object);
@@ -150,7 +149,7 @@ fn update(comparison: &Comparison, spec: &Spec, found: &Json) -> Option<Json> {
         body[*key] = value.clone();
     }
     let there = |key: &str| found.pointer(&format!("/HostConfig/{key}"));
-    // Swap may not be less than memory. Where it was the Engine's own choice, twice the memory, it stays that.
+    // Swap may not be less than memory. If it was the Engine's default, twice the memory, it stays so.
     if let Some(memory) = body.get("Memory").and_then(Json::as_i64) {
         let number = |key: &str| there(key).and_then(Json::as_i64).unwrap_or(0);
         let (former, swap) = (number("Memory"), number("MemorySwap"));
@@ -161,7 +160,7 @@ fn update(comparison: &Comparison, spec: &Spec, found: &Json) -> Option<Json> {
             None => {}
         }
     }
-    // The Engine takes a policy whole.
+    // The Engine requires a complete policy.
     if let Some(policy) = body.get_mut("RestartPolicy").and_then(Json::as_object_mut)
         && !policy.contains_key("MaximumRetryCount")
     {
@@ -172,7 +171,7 @@ fn update(comparison: &Comparison, spec: &Spec, found: &Json) -> Option<Json> {
     Some(body)
 }
 
-/// Whether an endpoint has what is wanted; the Engine adds aliases of its own.
+/// Whether an endpoint has the desired settings; the Engine adds aliases of its own.
 fn endpoint_covers(there: &Json, wanted: &Json) -> bool {
     let Some(wanted) = wanted.as_object() else { return true };
     wanted.iter().all(|(key, value)| {

@@ -1,4 +1,4 @@
-//! The registry logins that the docker command keeps in `~/.docker/config.json`, shared with it.
+//! The registry credentials in `~/.docker/config.json`, shared with the docker command.
 
 use std::{
     io,
@@ -20,10 +20,10 @@ use crate::{
     system::{expand, fs, regular},
 };
 
-/// The name under which logins to Docker's own registry are kept.
+/// The key of credentials for Docker's own registry.
 pub const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
-/// How a registry is called in the file: its host and port, or [`DOCKER_HUB`].
+/// The key of a registry in the file: its host and port, or [`DOCKER_HUB`].
 pub fn registry_key(registry: &str) -> String {
     let bare = registry.trim().trim_start_matches("https://").trim_start_matches("http://");
     match bare.split('/').next().unwrap_or(bare) {
@@ -32,12 +32,12 @@ pub fn registry_key(registry: &str) -> String {
     }
 }
 
-/// What a registry accepts instead of a name and nothing.
+/// Credentials for a registry.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     pub username: String,
     pub password: String,
-    /// Some registries hand out a token, which is kept in place of the password.
+    /// Some registries issue a token, which is stored instead of the password.
     pub token: Option<String>,
 }
 
@@ -47,15 +47,15 @@ impl std::fmt::Debug for Login {
     }
 }
 
-/// The file, read.
+/// The parsed file.
 pub struct DockerConfig {
     path: PathBuf,
     json: Json,
 }
 
 impl DockerConfig {
-    /// Reads the file at `path`, else in the folder DOCKER_CONFIG, else in the user's home; a file that is
-    /// not there is empty.
+    /// Reads the file at `path`, or in the directory DOCKER_CONFIG, or in the user's home directory; a missing file is
+    /// empty.
     pub fn read(host: &Host, path: Option<&PathArg>) -> Result<DockerConfig, Failure> {
         let path = match path {
             Some(path) => path.on(host),
@@ -76,14 +76,14 @@ impl DockerConfig {
         let json = if text.trim().is_empty() { Ok(json!({})) } else { serde_json::from_str(&text) };
         match json {
             Ok(json @ Json::Object(_)) => Ok(DockerConfig { path, json }),
-            // The place, never the text: it holds passwords.
+            // Only the location, never the text: it contains passwords.
             Err(error) => Err(Failure::new(format!(
                 "{} is not JSON (line {}, column {})",
                 path.display(),
                 error.line(),
                 error.column()
             ))),
-            Ok(_) => Err(Failure::new(format!("{} does not hold a JSON object", path.display()))),
+            Ok(_) => Err(Failure::new(format!("{} does not contain a JSON object", path.display()))),
         }
     }
 
@@ -91,7 +91,7 @@ impl DockerConfig {
         &self.path
     }
 
-    /// The program that keeps the credentials of this registry instead of the file, if one is set up.
+    /// The credential helper of this registry, if one is configured.
     pub fn credential_helper(&self, registry: &str) -> Option<&str> {
         let of_registry = self.json.get("credHelpers").and_then(Json::as_object).and_then(|helpers| {
             helpers.iter().find(|(key, _)| registry_key(key) == registry).and_then(|(_, helper)| helper.as_str())
@@ -99,7 +99,7 @@ impl DockerConfig {
         of_registry.or_else(|| self.json.get("credsStore")?.as_str()).filter(|helper| !helper.is_empty())
     }
 
-    /// The login that is kept for a registry.
+    /// The stored credentials of a registry.
     pub fn login(&self, registry: &str) -> Option<Login> {
         let entry = self.entry(registry)?;
         let text = |key: &str| entry.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
@@ -114,8 +114,8 @@ impl DockerConfig {
         (!empty).then_some(Login { username, password, token })
     }
 
-    /// Whether the file names the registry at all; with a credential helper an empty entry says that
-    /// there is a login.
+    /// Whether the file mentions the registry at all; with a credential helper, an empty entry means that there are
+    /// credentials.
     pub fn names(&self, registry: &str) -> bool {
         self.entry(registry).is_some()
     }
@@ -125,8 +125,8 @@ impl DockerConfig {
         auths.iter().find(|(key, _)| registry_key(key) == registry).map(|(_, entry)| entry)
     }
 
-    /// Puts a login into the file, or takes it out; everything else in it stays. Two calls side by side
-    /// do not lose each other's: the file is read again under a lock.
+    /// Adds or removes credentials; everything else in the file is kept. Concurrent calls do not lose each other's
+    /// changes: the file is read again under a lock.
     pub fn store(&self, registry: &str, login: Option<&Login>) -> Result<(), Failure> {
         static WRITING: Mutex<()> = Mutex::new(());
         let _turn = WRITING.lock();
@@ -149,9 +149,9 @@ impl DockerConfig {
         config.write().map_err(|error| Failure::new(format!("cannot write {}: {error}", self.path.display())))
     }
 
-    /// Replaces the file whole, readable by its owner alone.
+    /// Replaces the whole file, readable only by its owner.
     fn write(&self) -> io::Result<()> {
-        // A link stays a link: the file behind it is replaced.
+        // A link is kept: its target is replaced.
         let path = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
         if !folder.exists() {
@@ -175,14 +175,14 @@ impl DockerConfig {
     }
 }
 
-/// The user's home folder.
+/// The user's home directory.
 fn home(host: &Host) -> Result<PathBuf, Failure> {
     let found = expand::own_home(&|name| host.variable(name)).filter(|home| home.starts_with('/'));
     let found = found.map(PathBuf::from);
-    found.ok_or_else(|| Failure::new("this user has no home folder").help("set HOME or DOCKER_CONFIG"))
+    found.ok_or_else(|| Failure::new("this user has no home directory").help("set HOME or DOCKER_CONFIG"))
 }
 
-/// The header X-Registry-Auth for an image's registry, if a login is kept for it.
+/// The header X-Registry-Auth for an image's registry, if credentials are stored for it.
 pub fn registry_auth(host: &Host, image: &ImageName) -> Result<Option<String>, Failure> {
     let registry = image.registry.as_deref().map_or_else(|| DOCKER_HUB.to_owned(), registry_key);
     let config = DockerConfig::read(host, None)?;
@@ -199,13 +199,13 @@ pub fn registry_auth(host: &Host, image: &ImageName) -> Result<Option<String>, F
     }
 }
 
-/// Credential helpers ask for a desktop or a keyring; on a server there is none to answer.
+/// Credential helpers need a desktop or a keyring, which servers do not have.
 pub fn refuse_helper(config: &DockerConfig, registry: &str, helper: &str) -> Failure {
     Failure::new(format!(
-        "{} leaves the login to {registry} to docker-credential-{helper}; credential helpers are not supported",
+        "{} uses docker-credential-{helper} for {registry}; credential helpers are not supported",
         config.path().display()
     ))
-    .help("take `credsStore` (or the registry's line in `credHelpers`) out of that file and use docker_login")
+    .help("remove `credsStore` (or the registry's line in `credHelpers`) from that file and use docker_login")
 }
 
 #[cfg(test)]
@@ -231,7 +231,7 @@ mod tests {
         json["auths"]["https://other.io/v2/"] = json!({"auth": "eDp5"});
         fs::write(&path, json.to_string()).unwrap();
 
-        // The stale copy must not write over what has come in meanwhile.
+        // The stale copy must not overwrite changes made meanwhile.
         empty.store("r.io:5000", Some(&login("new"))).unwrap();
         let read = DockerConfig::read_at(path.clone()).unwrap();
         assert_eq!(read.login("r.io:5000"), Some(login("new")));

@@ -1,9 +1,9 @@
-//! How what is wanted and what is there differ, in the words of the playbook and without any value:
-//! values may be secret, names are enough to find the place.
+//! Differences between the desired and the actual state, in the playbook's terms and without values: values may be
+//! secret, and names are enough to find the place.
 
 use serde_json::Value as Json;
 
-/// One argument, or one entry of it, that is not as wanted.
+/// An argument, or an entry of it, that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// `image`, `env.JWT_SECRET`, `ports.3000/tcp`.
@@ -33,7 +33,7 @@ pub fn reasons(differences: &[Difference]) -> String {
     changed.into_iter().chain(removed).collect::<Vec<_>>().join("; ")
 }
 
-/// Whether nothing was said: the Engine shows what was not set as null, zero, "" or an empty collection.
+/// Whether the value counts as unset: the Engine returns unset values as null, zero, "" or an empty collection.
 pub fn is_empty(value: &Json) -> bool {
     match value {
         Json::Null | Json::Bool(false) => true,
@@ -45,7 +45,7 @@ pub fn is_empty(value: &Json) -> bool {
     }
 }
 
-/// Whether what is there is at least what is wanted: every key wanted, lists as wanted.
+/// Whether the actual value includes the desired one: all desired keys, and equal lists.
 pub fn covers(there: &Json, wanted: &Json) -> bool {
     match (there, wanted) {
         (Json::Object(there), Json::Object(wanted)) => {
@@ -59,7 +59,7 @@ pub fn covers(there: &Json, wanted: &Json) -> bool {
     }
 }
 
-/// The entries of a wanted mapping that are not there as wanted; others there are of no concern.
+/// The desired entries of a mapping that are missing or differ; additional entries are ignored.
 pub fn map_differences(field: &str, wanted: &Json, there: Option<&Json>) -> Vec<Difference> {
     let wanted = wanted.as_object().into_iter().flatten();
     wanted

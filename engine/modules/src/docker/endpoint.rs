@@ -1,12 +1,12 @@
-//! How a container is in a network.
+//! The endpoint of a container in a network.
 
 use serde_json::{Value as Json, json};
 
 use super::difference::is_empty;
 
-/// What connects a container to a network as it is now: its aliases, fixed addresses, links and the driver's
-/// options. `settings` is the network's entry in `NetworkSettings/Networks` of the container with the id `id`; what
-/// the Engine gives each endpoint by itself stays out.
+/// The current endpoint settings of a container: aliases, fixed addresses, links and driver options. `settings` is the
+/// network's entry in `NetworkSettings/Networks` of the container with the ID `id`; settings that the Engine assigns
+/// itself are omitted.
 pub fn endpoint(settings: &Json, id: &str) -> Json {
     let of = |key: &str| settings.get(key).filter(|value| !is_empty(value));
     let mut endpoint = json!({});
@@ -15,7 +15,7 @@ pub fn endpoint(settings: &Json, id: &str) -> Json {
             endpoint[key] = value.clone();
         }
     }
-    // The Engine adds the container's short id by itself.
+    // The Engine adds the container's short ID itself.
     let short = id.get(..12).unwrap_or(id);
     let aliases = of("Aliases").and_then(Json::as_array).into_iter().flatten();
     let aliases: Vec<_> = aliases.filter(|alias| alias.as_str().is_some_and(|alias| alias != short)).cloned().collect();

@@ -1,5 +1,5 @@
-//! The Docker Engine as the agent speaks to it: HTTP requests over its socket, on connections that are
-//! kept for the life of the agent.
+//! A client for the Docker Engine: HTTP requests over its socket, on connections that are kept for the lifetime of the
+//! agent.
 
 use std::{
     cell::Cell,
@@ -19,27 +19,27 @@ use super::socket::{NoNames, Socket, SocketConnector};
 use crate::system::fs;
 use crate::{Host, args, argtypes::Text};
 
-/// The newest version of the API that these modules were written for. Engines keep old versions for
-/// years: 1.44 is the oldest one that Docker 29 still accepts.
+/// The newest API version that these modules support. Engines support old versions for years: 1.44 is the oldest one
+/// that Docker 29 accepts.
 const NEWEST: Version = Version(1, 44);
-/// What is needed at least: `stop_timeout`, `init` and the health check's start period are then there.
+/// The minimum version: it has `stop_timeout`, `init` and the health check's start period.
 const OLDEST: Version = Version(1, 24);
 
-/// Bytes; longer answers are cut off with an error. A `docker inspect` of anything is far below.
+/// Maximum size in bytes of a response. Any `docker inspect` is far below.
 const LONGEST_ANSWER: u64 = 16 << 20;
 
-/// Bytes; a longer message of progress is refused.
+/// Maximum size in bytes of a progress message.
 const LONGEST_MESSAGE: usize = 1 << 20;
 
 args! {
     /// Which Docker Engine to speak to, and how.
     pub struct EngineArgs {
-        /// The Engine's address: `unix:///path` or `tcp://address:port`; else DOCKER_HOST, else
+        /// The URL of the Engine: `unix:///path` or `tcp://address:port`; by default DOCKER_HOST, or
         /// `unix:///var/run/docker.sock`.
         docker_host: Option<Text> | "docker_url",
-        /// The version of the Engine's API, `auto` for the newest one that both sides know.
+        /// The API version; `auto` is the newest one that both sides support.
         api_version: Option<Text> | "docker_api_version",
-        /// Seconds to wait for an answer of the Engine.
+        /// Timeout in seconds for a response from the Engine.
         timeout: Option<u64>,
     }
 }
@@ -61,28 +61,28 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// Why the Engine did not do as it was asked.
+/// Why a request to the Engine failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    #[error("no Docker Engine answers at {socket}: {why}")]
+    #[error("no Docker Engine responds at {socket}: {why}")]
     Unreachable { socket: Socket, why: String },
     #[error("{message}")]
     Refused {
-        /// The HTTP status; 0 for an error in the middle of a stream that began well.
+        /// The HTTP status; 0 for an error within a stream.
         status: u16,
         message: String,
     },
-    #[error("the Docker Engine's answer to {request} broke off: {why}")]
+    #[error("the Docker Engine's response to {request} is incomplete: {why}")]
     Broken { request: String, why: String },
 }
 
 impl EngineError {
-    /// What was asked for does not exist.
+    /// Whether the requested object does not exist.
     pub fn is_missing(&self) -> bool {
         matches!(self, EngineError::Refused { status: 404, .. })
     }
 
-    /// The thing is in another state than the request needs (already removed, still running).
+    /// Whether the object is in a conflicting state (already removed, still running).
     pub fn is_conflict(&self) -> bool {
         matches!(self, EngineError::Refused { status: 409, .. })
     }
@@ -100,14 +100,14 @@ impl From<EngineError> for Failure {
                 failure.help("run this as root (`become: true`) or as a member of the group docker")
             }
             EngineError::Unreachable { .. } => {
-                failure.help("install and start the Docker Engine first, or name its socket in `docker_host`")
+                failure.help("install and start the Docker Engine first, or set its socket with `docker_host`")
             }
             _ => failure,
         }
     }
 }
 
-/// A Docker Engine that answered. Clones share the connections.
+/// A Docker Engine that has responded. Clones share the connections.
 #[derive(Clone, Debug)]
 pub struct Engine {
     agent: Agent,
@@ -116,7 +116,7 @@ pub struct Engine {
     timeout: Duration,
 }
 
-/// One agent of ureq for each socket, so that a hundred containers use a few warm connections.
+/// One HTTP agent per socket, so that many containers share a few connections.
 fn agent(socket: &Socket) -> Agent {
     static AGENTS: OnceLock<Mutex<HashMap<Socket, Agent>>> = OnceLock::new();
     let agents = AGENTS.get_or_init(Mutex::default);
@@ -139,13 +139,13 @@ fn agent(socket: &Socket) -> Agent {
 }
 
 impl Engine {
-    /// Finds the Engine that the arguments, or else the environment, name, and agrees on a version.
+    /// Connects to the Engine named by the arguments or the environment, and negotiates a version.
     pub fn reach(host: &Host, at: &EngineArgs) -> Result<Engine, Failure> {
         Self::reach_or(host, at)?.map_err(Failure::from)
     }
 
-    /// As [`Engine::reach`], but in check mode `None` for an Engine that does not answer: an earlier task
-    /// would have installed or started it.
+    /// Like [`Engine::reach`], but in check mode `None` if the Engine does not respond: an earlier task would have
+    /// installed or started it.
     pub fn reach_softly(host: &Host, at: &EngineArgs) -> Result<Option<Engine>, Failure> {
         match Self::reach_or(host, at)? {
             Ok(engine) => Ok(Some(engine)),
@@ -158,7 +158,7 @@ impl Engine {
         let address = at.docker_host.clone().or_else(|| host.variable("DOCKER_HOST").filter(|v| !v.is_empty()));
         let address = address.unwrap_or_else(|| "unix:///var/run/docker.sock".to_owned());
         let socket = Socket::parse(&address).map_err(|why| {
-            Failure::new(why).arg("docker_host").help("write unix:///path/to/docker.sock or tcp://address:port")
+            Failure::new(why).arg("docker_host").help("use unix:///path/to/docker.sock or tcp://address:port")
         })?;
         let timeout = at.timeout.or_else(|| host.variable("DOCKER_TIMEOUT").and_then(|v| v.parse().ok())).unwrap_or(60);
         let mut engine =
@@ -181,28 +181,28 @@ impl Engine {
         };
         if engine.version < OLDEST {
             return Err(Failure::new(format!(
-                "the Docker Engine at {} speaks API {newest}; at least {OLDEST} (Docker 1.12) is needed",
+                "the Docker Engine at {} supports API {newest}; at least {OLDEST} (Docker 1.12) is required",
                 engine.socket
             )));
         }
         Ok(Ok(engine))
     }
 
-    /// The newest version that the Engine speaks.
+    /// The newest version that the Engine supports.
     fn ping(&self) -> Result<Version, EngineError> {
         let answer = self.ask("GET", "/_ping").unversioned().send()?;
         let version = answer.header("api-version").and_then(Version::parse).unwrap_or(OLDEST);
-        // Read to its end, so that the connection can be used again.
+        // Read to its end, so that the connection can be reused.
         answer.text()?;
         Ok(version)
     }
 
-    /// The version of the API that is spoken.
+    /// The API version in use.
     pub fn version(&self) -> Version {
         self.version
     }
 
-    /// A request still to be completed; `path` begins with a slash and is encoded already.
+    /// A request under construction; `path` begins with a slash and is already encoded.
     pub fn ask<'e>(&'e self, method: &'static str, path: impl Into<String>) -> Ask<'e> {
         Ask {
             engine: self,
@@ -216,12 +216,12 @@ impl Engine {
         }
     }
 
-    /// The answer to a GET.
+    /// The response to a GET.
     pub fn get(&self, path: impl Into<String>) -> Result<Json, EngineError> {
         self.ask("GET", path).json()
     }
 
-    /// The answer to a GET, `None` where there is no such thing.
+    /// The response to a GET; `None` if the object does not exist.
     pub fn find(&self, path: impl Into<String>) -> Result<Option<Json>, EngineError> {
         match self.get(path) {
             Ok(found) => Ok(Some(found)),
@@ -230,7 +230,7 @@ impl Engine {
         }
     }
 
-    /// POSTs a JSON body and reads the answer, `null` if it is empty.
+    /// POSTs a JSON body and parses the response; `null` if it is empty.
     pub fn post(&self, path: impl Into<String>, body: &Json) -> Result<Json, EngineError> {
         self.ask("POST", path).body(body).json()
     }
@@ -279,13 +279,13 @@ impl Ask<'_> {
         self
     }
 
-    /// Seconds that the Engine may think longer than usual.
+    /// Adds seconds to the timeout.
     pub fn patience(mut self, seconds: u64) -> Self {
         self.wait = self.wait.map(|wait| wait + Duration::from_secs(seconds));
         self
     }
 
-    /// However long it takes: pulls, waits.
+    /// Disables the timeout, for pulls and waits.
     pub fn patiently(mut self) -> Self {
         self.wait = None;
         self
@@ -323,12 +323,12 @@ impl Ask<'_> {
             .timeout_recv_body(self.wait)
             .build();
         let response = self.engine.agent.run(request).map_err(|error| match error {
-            ureq::Error::Timeout(_) => broken(format!("no answer in {} s", self.wait.unwrap_or_default().as_secs())),
+            ureq::Error::Timeout(_) => broken(format!("no response within {} s", self.wait.unwrap_or_default().as_secs())),
             error => broken(error.to_string()),
         })?;
         let answer = Answer { request: name, response };
         match answer.response.status().as_u16() {
-            // 304: it is in that state already.
+            // 304: already in that state.
             200..=299 | 304 => Ok(answer),
             status => {
                 let text = answer.text()?;
@@ -337,7 +337,7 @@ impl Ask<'_> {
                     .and_then(|body| body.get("message")?.as_str().map(str::to_owned))
                     .unwrap_or(text);
                 let message = match message.trim() {
-                    "" => format!("the Docker Engine answered with status {status}"),
+                    "" => format!("the Docker Engine responded with status {status}"),
                     message => message.to_owned(),
                 };
                 Err(EngineError::Refused { status, message })
@@ -345,7 +345,7 @@ impl Ask<'_> {
         }
     }
 
-    /// Sends the request and reads the whole answer as JSON, `null` if it is empty.
+    /// Sends the request and parses the whole response as JSON; `null` if it is empty.
     pub fn json(self) -> Result<Json, EngineError> {
         let answer = self.send()?;
         let request = answer.request.clone();
@@ -357,7 +357,7 @@ impl Ask<'_> {
     }
 }
 
-/// What the Engine answers; its body is still to be read.
+/// A response whose body is still to be read.
 pub struct Answer {
     request: String,
     response: http::Response<Body>,
@@ -375,13 +375,13 @@ impl Answer {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// The body, as it arrives.
+    /// The body as a stream.
     pub fn reader(self) -> impl Read {
         self.response.into_body().into_with_config().limit(u64::MAX).reader()
     }
 
-    /// Reads a stream of progress messages (pull, push, load, build) to its end. An error in it is the
-    /// only sign of a failure: the status was sent long before.
+    /// Reads a stream of progress messages (pull, push, load, build) to its end. Failures are reported only in the
+    /// stream, since the status is sent before.
     pub fn progress(self, mut each: impl FnMut(&Json)) -> Result<(), EngineError> {
         let request = self.request.clone();
         let left = Cell::new(LONGEST_MESSAGE);
@@ -400,7 +400,7 @@ impl Answer {
     }
 }
 
-/// Reads as much as is allowed until the next message is there.
+/// Limits the size of each message.
 struct Metered<'a, R> {
     reader: R,
     left: &'a Cell<usize>,
@@ -410,7 +410,7 @@ impl<R: Read> Read for Metered<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let wanted = buffer.len().min(self.left.get());
         if wanted == 0 && !buffer.is_empty() {
-            return Err(io::Error::other(format!("a message has more than {LONGEST_MESSAGE} bytes")));
+            return Err(io::Error::other(format!("a message is larger than {LONGEST_MESSAGE} bytes")));
         }
         let length = self.reader.read(buffer.get_mut(..wanted).unwrap_or_default())?;
         self.left.set(self.left.get() - length);
@@ -418,8 +418,7 @@ impl<R: Read> Read for Metered<'_, R> {
     }
 }
 
-/// Percent-encodes what is not plain in a path or a query. Slashes and colons stay, as image names are
-/// made of them.
+/// Percent-encodes a path or query component. Slashes and colons are kept, since image names contain them.
 pub fn encode(text: &str) -> String {
     use std::fmt::Write;
     let mut encoded = String::with_capacity(text.len());

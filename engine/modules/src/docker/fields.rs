@@ -1,43 +1,43 @@
-//! The fields of a container, by the Engine's name and the playbook's, and how each is compared.
+//! The fields of a container, by their names in the Engine and in playbooks, and how each is compared.
 
 use serde_json::{Value as Json, json};
 
-/// The label that holds the hash of all that was wanted.
+/// The label with the hash of all desired settings.
 pub const CONFIG_LABEL: &str = "rplay.config";
-/// The label that holds a short hash of each field, so that a replacement can say what differs.
+/// The label with a short hash of each field, so that a replacement can report what differs.
 pub const SPEC_LABEL: &str = "rplay.spec";
 
-/// Where a field stands in the Engine's own structure.
+/// The location of a field in the Engine's structure.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Place {
     Config,
     HostConfig,
 }
 
-/// How a field's value falls apart into entries which differ one by one.
+/// How a field's value is split into entries that are compared one by one.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Kind {
     Whole,
-    /// A list whose order says nothing.
+    /// An unordered list.
     Set,
     /// `NAME=value`.
     Pairs,
     Map,
-    /// `source:/target:mode`, by target.
+    /// `source:/target:mode`, keyed by target.
     Binds,
     /// Objects with a Target.
     Mounts,
 }
 
-/// One field of the create request.
+/// A field of the create request.
 pub struct Field {
-    /// The Engine's name for it.
+    /// The Engine's name.
     pub key: &'static str,
-    /// The argument's.
+    /// The name of the argument.
     pub arg: &'static str,
     pub place: Place,
     pub kind: Kind,
-    /// The Engine can change it while the container runs, so it is compared by looking and not by hash.
+    /// Whether the Engine can change it while the container runs; it is then compared by its actual value, not by hash.
     pub live: bool,
 }
 
@@ -128,10 +128,10 @@ pub static FIELDS: &[Field] = &[
     live("PidsLimit", "pids_limit"),
 ];
 
-/// Fields whose values are never shown; commands carry passwords, too (`redis-server --requirepass`).
+/// Fields whose values are never shown; commands may contain passwords too (`redis-server --requirepass`).
 pub const HIDDEN: &[&str] = &["env", "command", "entrypoint", "healthcheck", "labels", "log_driver", "storage_opts"];
 
-/// A field's value as entries that differ one by one.
+/// The value of a field as entries that are compared one by one.
 pub fn split(field: &Field, value: &Json) -> Vec<(String, Json)> {
     let entry = |name: &str, value: Json| (format!("{}.{name}", field.arg), value);
     let strings = || value.as_array().into_iter().flatten().filter_map(Json::as_str);
@@ -139,7 +139,7 @@ pub fn split(field: &Field, value: &Json) -> Vec<(String, Json)> {
         Kind::Whole => vec![(field.arg.to_owned(), value.clone())],
         Kind::Set => {
             let mut items = value.as_array().cloned().unwrap_or_default();
-            // Newer Engines show NET_ADMIN as CAP_NET_ADMIN.
+            // Newer Engines return NET_ADMIN as CAP_NET_ADMIN.
             for item in &mut items {
                 if let Some(short) = item.as_str().and_then(|text| text.strip_prefix("CAP_")) {
                     *item = json!(short);
@@ -173,7 +173,7 @@ pub fn split(field: &Field, value: &Json) -> Vec<(String, Json)> {
     }
 }
 
-/// A port bound to 0.0.0.0 and one bound to no address in particular are the same.
+/// Binding a port to 0.0.0.0 is the same as binding it to no address.
 fn everywhere(value: &Json) -> Json {
     let mut value = value.clone();
     for binding in value.as_array_mut().into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! docker_host_info: what the Engine says about itself and what it holds.
+//! docker_host_info: information about the Engine.
 
 use rplay_wire::{Failure, Value};
 use serde_json::Value as Json;
@@ -10,28 +10,28 @@ use super::{
 use crate::{Host, Module, Plan, args, argtypes::Flag};
 
 args! {
-    /// Asks the Docker Engine about itself and, where wanted, lists what it holds.
+    /// Returns information about the Docker Engine and, optionally, lists its objects.
     pub struct DockerHostInfo {
         ..engine: EngineArgs,
         /// List the containers.
         containers: Flag = Flag(false),
-        /// List those that do not run as well.
+        /// Also list stopped containers.
         containers_all: Flag = Flag(false),
-        /// Filters for the containers, by name.
+        /// Filters for containers, by name.
         containers_filters: Option<Options>,
         /// List the images.
         images: Flag = Flag(false),
-        /// Filters for the images, by name.
+        /// Filters for images, by name.
         images_filters: Option<Options>,
         /// List the networks.
         networks: Flag = Flag(false),
-        /// Filters for the networks, by name.
+        /// Filters for networks, by name.
         networks_filters: Option<Options>,
         /// List the volumes.
         volumes: Flag = Flag(false),
-        /// Filters for the volumes, by name.
+        /// Filters for volumes, by name.
         volumes_filters: Option<Options>,
-        /// Say how much space everything takes; slow.
+        /// Return disk usage; slow.
         disk_usage: Flag = Flag(false),
     }
 }

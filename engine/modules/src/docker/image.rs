@@ -1,4 +1,4 @@
-//! docker_image: an image is in the Engine's store, under its names; or it is not.
+//! docker_image: images in the Engine's store.
 
 use std::path::Path;
 
@@ -42,27 +42,27 @@ args! {
     /// Pulls, loads, tags, pushes or removes an image.
     pub struct DockerImage {
         ..engine: EngineArgs,
-        /// The image's name, with or without a tag, or its id.
+        /// The name of the image, with or without a tag, or its ID.
         name: Text,
         /// The tag, if the name has none.
         tag: Text = "latest".to_owned(),
-        /// Where the image comes from: a registry (`pull`), a file (`load`), or it is there already (`local`).
-        /// `build` is refused.
+        /// The source of the image: a registry (`pull`), a file (`load`), or already present (`local`). `build` is not
+        /// supported.
         source: Option<Source>,
-        /// The file to load, as `docker save` writes it.
+        /// The file to load, in the format of `docker save`.
         load_path: Option<PathArg>,
-        /// Get it from its source even if an image of that name is there. For `pull` the registry is asked
-        /// whether it has another one.
+        /// Get it from its source even if an image of that name is present. For `pull`, the registry is queried whether
+        /// it has a newer one.
         force_source: Flag = Flag(false),
         /// How to pull.
         pull: Option<Nested<PullArgs>>,
-        /// Another name for the image, with or without a tag.
+        /// An additional name for the image, with or without a tag.
         repository: Option<Text>,
-        /// Give that name to this image even if another image has it.
+        /// Assign that name to this image even if another image has it.
         force_tag: Flag = Flag(false),
-        /// Push the image, under `repository` if given, unless the registry has it.
+        /// Push the image, under `repository` if given, unless the registry already has it.
         push: Flag = Flag(false),
-        /// Remove the image even if it has several names or stopped containers use it.
+        /// Remove the image even if it has several names or is used by stopped containers.
         force_absent: Flag = Flag(false),
         /// `present` or `absent`.
         state: State = State::Present,
@@ -75,19 +75,19 @@ impl Module for DockerImage {
             return Ok(());
         }
         match self.source {
-            None => Err(ArgFault::new("source", "`source` is needed for an image that is to be present")
-                .help("write `source: pull`, `source: load` or `source: local`")),
+            None => Err(ArgFault::new("source", "`source` is required with `state: present`")
+                .help("use `source: pull`, `source: load` or `source: local`")),
             Some(Source::Build) => Err(ArgFault::new("source", "building images is not supported")
                 .help("use `command: docker build -t NAME PATH`, or build elsewhere, push, and pull here")),
             Some(Source::Load) if self.load_path.is_none() => {
-                Err(ArgFault::new("load_path", "`load_path` is needed for `source: load`"))
+                Err(ArgFault::new("load_path", "`load_path` is required with `source: load`"))
             }
             Some(Source::Pull) if is_id(&self.name) => {
-                Err(ArgFault::new("name", "an image cannot be pulled by its id").help("write its name"))
+                Err(ArgFault::new("name", "an image cannot be pulled by its id").help("use its name"))
             }
             Some(_) if self.push.0 && self.target().is_none() => {
                 Err(ArgFault::new("push", "an image without a name cannot be pushed")
-                    .help("give it one in `repository`"))
+                    .help("set a name with `repository`"))
             }
             Some(_) => Ok(()),
         }
@@ -146,7 +146,7 @@ impl Module for DockerImage {
         }
         if let Some(target) = self.target().filter(|_| self.push.0) {
             let there = if plan.changes.is_empty() { found.as_ref() } else { None };
-            // A registry that does not know it, or does not answer before an earlier task has run.
+            // A registry that does not know it, or does not respond until an earlier task has run.
             let known = there.is_some_and(|image| image.is_current(&engine, host, &target).unwrap_or(false));
             if !known {
                 let engine = engine.clone();
@@ -164,7 +164,7 @@ impl Module for DockerImage {
 }
 
 impl DockerImage {
-    /// The name to tag and push under.
+    /// The name for tagging and pushing.
     fn target(&self) -> Option<ImageName> {
         ImageName::parse(self.repository.as_ref().unwrap_or(&self.name), Some(&self.tag))
     }
@@ -184,8 +184,8 @@ impl DockerImage {
             match found.is_current(engine, host, name) {
                 Ok(true) => return Ok(None),
                 Ok(false) => {}
-                // A mirror may know what the registry itself does not tell: let the pull decide.
-                Err(failure) => plan.warnings.push(format!("cannot see whether {name} is up to date: {failure}")),
+                // A mirror may have it even if the registry does not answer, so the pull decides.
+                Err(failure) => plan.warnings.push(format!("cannot check whether {name} is up to date: {failure}")),
             }
         }
         let platform = self.pull.as_ref().and_then(|pull| pull.platform.clone());
@@ -216,7 +216,7 @@ fn load(engine: &Engine, path: &Path, name: &str, data: &mut rplay_wire::Map) ->
         }
     })?;
     if LocalImage::find(engine, name)?.is_none() {
-        let msg = format!("{} does not hold the image {name}: {}", path.display(), said.join("; "));
+        let msg = format!("{} does not contain the image {name}: {}", path.display(), said.join("; "));
         return Err(Failure::new(msg).arg("name"));
     }
     data.insert("stdout".to_owned(), said.join("\n").into());

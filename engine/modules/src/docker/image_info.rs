@@ -1,4 +1,4 @@
-//! docker_image_info: what the Engine knows of its images.
+//! docker_image_info: the Engine's information about images.
 
 use rplay_wire::{Failure, Value};
 use serde_json::Value as Json;
@@ -11,10 +11,10 @@ use super::{
 use crate::{Host, Module, Plan, args, argtypes::Text};
 
 args! {
-    /// Looks images up: those named, or all.
+    /// Returns information about images: the named ones, or all.
     pub struct DockerImageInfo {
         ..engine: EngineArgs,
-        /// Names or ids. Those that are not there are left out of the result.
+        /// Names or IDs. Missing images are omitted from the result.
         name: Option<Vec<Text>>,
     }
 }

@@ -1,21 +1,21 @@
-//! The name of an image: where it comes from, what it is called, which one of that name.
+//! Image names: registry, repository and tag.
 
 use rplay_wire::hex;
 
-/// `registry.example:5000/team/todo:v2`, taken apart.
+/// `registry.example:5000/team/todo:v2`, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageName {
-    /// `registry.example:5000`; `None` is Docker's own.
+    /// `registry.example:5000`; `None` is Docker's own registry.
     pub registry: Option<String>,
-    /// Registry and path, as they were written: `registry.example:5000/team/todo`.
+    /// Registry and path as written: `registry.example:5000/team/todo`.
     pub repository: String,
-    /// `v2`, or a digest `sha256:...`; `latest` if none was written.
+    /// `v2`, or a digest `sha256:...`; `latest` by default.
     pub tag: String,
 }
 
 impl ImageName {
-    /// Reads a name. A `tag` written apart counts only if the name has none. `None` for the id of an
-    /// image, which cannot be pulled.
+    /// Parses a name. A separate `tag` is used only if the name has none. `None` for an image ID, which cannot be
+    /// pulled.
     pub fn parse(name: &str, tag: Option<&str>) -> Option<ImageName> {
         if is_id(name) {
             return None;
@@ -49,7 +49,7 @@ impl std::fmt::Display for ImageName {
     }
 }
 
-/// Whether this is the id of an image and not its name.
+/// Whether this is an image ID and not a name.
 pub fn is_id(name: &str) -> bool {
     name.strip_prefix("sha256:").is_some_and(|digits| digits.len() >= 12 && hex::is_hex(digits, digits.len()))
         || hex::is_sha256(name)

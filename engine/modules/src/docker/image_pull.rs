@@ -1,4 +1,4 @@
-//! docker_image_pull: an image as the registry has it.
+//! docker_image_pull: pulls an image from a registry.
 
 use rplay_wire::Failure;
 
@@ -21,16 +21,16 @@ choice! {
 }
 
 args! {
-    /// Pulls an image, if the registry has another one than the host.
+    /// Pulls an image if the registry has a different one than the host.
     pub struct DockerImagePull {
         ..engine: EngineArgs,
-        /// The image's name, with or without a tag.
+        /// The name of the image, with or without a tag.
         name: Text,
         /// The tag, if the name has none.
         tag: Text = "latest".to_owned(),
-        /// The platform to ask the registry for.
+        /// The platform to request from the registry.
         platform: Option<Text>,
-        /// Whether to ask the registry at all when an image of that name is there.
+        /// Whether to query the registry if an image of that name is present.
         pull: When = When::Always,
     }
 }

@@ -1,7 +1,7 @@
-//! What a container that is replaced hands on to its successor: all that the task does not name.
+//! The settings that a replacement container takes over: everything that the task does not name.
 //!
-//! The Engine shows a container's settings mixed with those of its image. Only what differs from the image was
-//! asked for, so only that is kept; what came from the image comes from the successor's image.
+//! The Engine returns a container's settings merged with those of its image. Only settings that differ from the image
+//! were requested, so only those are kept; others come from the new image.
 
 use serde_json::{Map as JsonMap, Value as Json, json};
 
@@ -12,20 +12,20 @@ use super::{
     spec::{Attachment, Spec},
 };
 
-/// Settings that the Engine refuses side by side: naming one side gives the other up.
+/// Settings that the Engine rejects in combination: naming one group drops the other.
 const EXCLUSIVE: &[(&[&str], &[&str])] =
     &[(&["NanoCpus"], &["CpuPeriod", "CpuQuota"]), (&["AutoRemove"], &["RestartPolicy"])];
 
-/// Settings made of parts that arguments name one by one.
+/// Settings with parts that are named by separate arguments.
 const PARTLY_NAMED: &[&str] = &["LogConfig", "RestartPolicy", "Healthcheck"];
 
-/// Fields of `HostConfig` that no argument names and that say nothing about what was asked for.
+/// Fields of `HostConfig` without an argument that were never requested.
 const DERIVED: &[&str] = &["MaskedPaths", "ReadonlyPaths", "ContainerIDFile", "ConsoleSize"];
 
 impl Spec {
-    /// Completes what is wanted by what `found` has and the task does not name. `image` is the `Config` of the
-    /// image that `found` was made from, null if that is unknown. `leaves_networks`: networks that are not
-    /// wanted are left.
+    /// Completes the desired settings with those of `found` that the task does not name. `image` is the `Config` of the
+    /// image that `found` was created from; null if unknown. `leaves_networks`: networks that are not named are
+    /// disconnected.
     pub fn keep(&mut self, found: &Json, image: &Json, leaves_networks: bool) {
         let null = Json::Null;
         let of = |pointer: &str| found.pointer(pointer).unwrap_or(&null);
@@ -62,7 +62,7 @@ impl Spec {
             return;
         }
         let Some(wanted) = self.get_mut(field.key).and_then(Json::as_object_mut) else { return };
-        // The parts belong to one driver, one policy: another one has parts of its own.
+        // The parts belong to one driver or policy; another one has its own.
         for kind in ["Type", "Name"] {
             if wanted.get(kind).is_some_and(|wanted| there.get(kind) != Some(wanted)) {
                 return;
@@ -75,7 +75,7 @@ impl Spec {
         }
     }
 
-    /// Whether a field cannot be kept because of what is named, or was never asked for.
+    /// Whether a field cannot be kept because of what is named, or was never requested.
     fn gives_up(&self, key: &str, there: &Json, found: &Json) -> bool {
         let named = |keys: &[&str]| keys.iter().any(|key| self.wanted(key).is_some_and(|value| !is_empty(value)));
         let excluded = EXCLUSIVE
@@ -84,21 +84,21 @@ impl Spec {
         let number = |key: &str| found.pointer(&format!("/HostConfig/{key}")).and_then(Json::as_i64).unwrap_or(0);
         excluded
             || match key {
-                // A container is called after itself unless it was given another name.
+                // The default host name is the container's ID.
                 "Hostname" => {
                     let id = found.get("Id").and_then(Json::as_str).unwrap_or_default();
                     there.as_str().is_some_and(|name| id.starts_with(name)) || self.shares_network(found)
                 }
-                // The Engine's own choice, twice the memory.
+                // The Engine's default, twice the memory.
                 "MemorySwap" => self.wanted("Memory").is_some() && number("MemorySwap") == 2 * number("Memory"),
                 "Domainname" | "MacAddress" => self.shares_network(found),
-                // Without `network_mode` the first of `networks` decides.
+                // Without `network_mode`, the first of `networks` decides.
                 "NetworkMode" => self.get("NetworkMode").is_some(),
                 _ => false,
             }
     }
 
-    /// Whether the container has no name, domain or address of its own.
+    /// Whether the container has no host name, domain or address of its own.
     fn shares_network(&self, found: &Json) -> bool {
         let mode = self.get("NetworkMode").or_else(|| found.pointer("/HostConfig/NetworkMode"));
         mode.and_then(Json::as_str).is_some_and(|mode| mode == "host" || mode.starts_with("container:"))
@@ -119,7 +119,7 @@ impl Spec {
                 Json::Object(entries.map(|(name, value)| (name.clone(), value.clone())).collect())
             }
             Kind::Binds | Kind::Mounts => {
-                // A folder that is named elsewhere is mounted only once.
+                // A path can be mounted only once.
                 let taken = self.mounted_folders();
                 let items = there.as_array().into_iter().flatten().filter(|item| {
                     let one = json!([item]);
@@ -135,7 +135,7 @@ impl Spec {
         }
     }
 
-    /// Folders in the container that a volume, mount or tmpfs of the task is for.
+    /// Paths in the container that are used by a volume, mount or tmpfs of the task.
     fn mounted_folders(&self) -> Vec<String> {
         let fields = ["Binds", "Mounts", "Tmpfs", "Volumes"];
         let named = fields.iter().filter_map(|key| {
@@ -145,7 +145,7 @@ impl Spec {
         named.flatten().map(|(name, _)| folder_of(&name)).collect()
     }
 
-    /// The networks that the container is in and the task does not name.
+    /// The networks of the container that the task does not name.
     fn keep_networks(&mut self, found: &Json, leaves_networks: bool) {
         if leaves_networks || self.named.contains(&"network_mode") || self.shares_network(found) {
             return;
@@ -180,7 +180,7 @@ mod tests {
         docker::{container_args::DockerContainer, spec::Comparisons},
     };
 
-    /// A container as the Engine shows it, with everything that could be lost.
+    /// A container as returned by the Engine, with everything that could be lost.
     fn found() -> Json {
         json!({
             "Id": "0123456789abcdef", "Image": "sha256:1", "Name": "/a",

@@ -1,5 +1,4 @@
-//! What is done to one container: made, replaced, started, stopped, removed; so that a failure on the way
-//! leaves the one that was there.
+//! Creates, replaces, starts, stops and removes a container, such that a failure leaves the existing one.
 
 use std::{
     io::Read,
@@ -19,33 +18,33 @@ use crate::{
     system::captured::{Budget, Captured},
 };
 
-/// A container's name, and how it is to be treated.
+/// A container's name, and options for its handling.
 #[derive(Clone)]
 pub struct Lifecycle {
     pub engine: Engine,
     pub name: String,
-    /// Seconds; `None`: as the container itself says, 10 by default.
+    /// Seconds; `None` uses the container's own setting, 10 by default.
     pub stop_timeout: Option<u64>,
-    /// Kill with this signal (KILL if it is empty) instead of stopping.
+    /// Kill it with this signal (KILL if empty) instead of stopping it.
     pub kill: Option<String>,
     pub keep_volumes: bool,
-    /// Seconds that a removal may take which the Engine has promised.
+    /// Timeout in seconds for a removal that the Engine has accepted.
     pub removal_timeout: f64,
     pub start: Start,
 }
 
-/// What goes with a start.
+/// Options of a start.
 #[derive(Clone, Copy)]
 pub struct Start {
-    /// Seconds to wait for its health check, 0 for ever; `None`: not to be waited for.
+    /// Seconds to wait for its health check, 0 for no limit; `None` does not wait.
     pub healthy: Option<f64>,
-    /// Wait for the end, and say how it came.
+    /// Wait until it exits, and return its status.
     pub wait: bool,
     pub output: bool,
     pub cleanup: bool,
 }
 
-/// A container to be made.
+/// A container to be created.
 #[derive(Clone)]
 pub struct Creation {
     pub body: Json,
@@ -54,17 +53,17 @@ pub struct Creation {
 }
 
 impl Lifecycle {
-    /// The name under which the former container waits until its successor runs.
+    /// The name of the former container until its successor runs.
     pub fn former(name: &str) -> String {
         format!("{name}.rplay-old")
     }
 
-    /// The name under which a container waits to take the place of another.
+    /// The name of a new container until it replaces another.
     fn next(name: &str) -> String {
         format!("{name}.rplay-new")
     }
 
-    /// Removes a container for good, with what a broken-off replacement of it left.
+    /// Removes a container, and leftovers of an interrupted replacement.
     pub fn remove_for_good(&self, found: &Json) -> Result<(), EngineError> {
         self.stop_found(found)?;
         for name in [
@@ -81,7 +80,7 @@ impl Lifecycle {
         self.engine.act(format!("/containers/{}/{what}", encode(id)))
     }
 
-    /// Makes the container under its name, or another for the time being; its id.
+    /// Creates the container under its own or a temporary name; returns its ID.
     pub fn create(&self, name: &str, creation: &Creation, data: &mut Map) -> Result<String, EngineError> {
         let mut ask = self.engine.ask("POST", "/containers/create").query("name", name).body(&creation.body);
         if let Some(platform) = &creation.platform {
@@ -96,7 +95,7 @@ impl Lifecycle {
         }
         for network in &creation.later_networks {
             if let Err(error) = self.connect(&id, network) {
-                // A container that is not as wanted is worse than none.
+                // An incomplete container is worse than none.
                 let _ = self.engine.ask("DELETE", format!("/containers/{id}")).query("v", "true").json();
                 return Err(error);
             }
@@ -114,16 +113,16 @@ impl Lifecycle {
         self.engine.post(format!("/networks/{}/disconnect", encode(network)), &body).map(drop)
     }
 
-    /// Puts a new container in the place of `old` (its id). The new one is made first, under another name;
-    /// only then the old one is stopped and put aside, and only when the new one runs (and is healthy, if
-    /// that is waited for) it is removed. If that fails, the old one is as it was.
+    /// Replaces the container `old`. The new one is created first, under a temporary name; then the old one is stopped
+    /// and renamed, and removed only once the new one runs (and is healthy, if requested). If anything fails, the old
+    /// one is restored.
     pub fn replace(&self, old: &Json, creation: &Creation, run: bool, data: &mut Map) -> Result<(), Failure> {
         let text = |pointer: &str| old.pointer(pointer).and_then(Json::as_str).unwrap_or_default().to_owned();
         let is = |pointer: &str| old.pointer(pointer).and_then(Json::as_bool) == Some(true);
         let (id, was_running) = (text("/Id"), is("/State/Running"));
         let former = Self::former(&self.name);
         let next = Self::next(&self.name);
-        // Left over by a run that was killed.
+        // Left over from a run that was killed.
         self.remove(&next)?;
         let mut creation = creation.clone();
         if self.keep_volumes {
@@ -151,8 +150,8 @@ impl Lifecycle {
                 .and_then(|()| self.rename(&id, &self.name))
                 .and_then(|()| if was_running { self.act(&id, "start") } else { Ok(()) });
             let then = match back {
-                Ok(()) => "the former container is back in its place".to_owned(),
-                Err(why) => format!("and the former container ({former}) could not be put back: {why}"),
+                Ok(()) => "the former container was restored".to_owned(),
+                Err(why) => format!("and the former container ({former}) could not be restored: {why}"),
             };
             failure.msg = format!("{}; {then}", failure.msg);
             return Err(failure);
@@ -161,7 +160,7 @@ impl Lifecycle {
         if run { self.await_end(&new, data) } else { Ok(()) }
     }
 
-    /// Renames; a container that has that name already, or is gone, needs nothing.
+    /// Renames; does nothing if the container already has that name or is gone.
     fn rename(&self, id: &str, name: &str) -> Result<(), EngineError> {
         let ask = self.engine.ask("POST", format!("/containers/{}/rename", encode(id)));
         match ask.query("name", name).json() {
@@ -170,7 +169,7 @@ impl Lifecycle {
         }
     }
 
-    /// Gives a container that was put aside by a run that broke off its name back.
+    /// Restores the name of a container that an interrupted run had renamed.
     pub fn take_back(&self, id: &str) -> Result<(), EngineError> {
         self.rename(id, &self.name)
     }
@@ -192,7 +191,7 @@ impl Lifecycle {
         self.act(id, if on { "pause" } else { "unpause" })
     }
 
-    /// Stops a container that was found running, or removes the freeze that would keep it from stopping.
+    /// Stops a running container; unpauses a paused one, since it could not be stopped.
     pub fn stop_found(&self, found: &Json) -> Result<(), EngineError> {
         let is = |pointer: &str| found.pointer(pointer).and_then(Json::as_bool) == Some(true);
         let id = found.get("Id").and_then(Json::as_str).unwrap_or(&self.name);
@@ -202,7 +201,7 @@ impl Lifecycle {
         if is("/State/Running") { self.stop(id) } else { Ok(()) }
     }
 
-    /// Stops the container, or kills it if that was asked for.
+    /// Stops the container, or kills it if requested.
     pub fn stop(&self, id: &str) -> Result<(), EngineError> {
         let path = format!("/containers/{}", encode(id));
         let result = match &self.kill {
@@ -220,13 +219,13 @@ impl Lifecycle {
             }
         };
         match result {
-            // It ended, or was removed, by itself meanwhile.
+            // It exited, or was removed, in the meantime.
             Err(error) if error.is_missing() || (self.kill.is_some() && error.is_conflict()) => Ok(()),
             other => other.map(drop),
         }
     }
 
-    /// Removes a container by name or id; none is fine.
+    /// Removes a container by name or ID; does nothing if it does not exist.
     pub fn remove(&self, id: &str) -> Result<(), EngineError> {
         let ask = self.engine.ask("DELETE", format!("/containers/{}", encode(id)));
         match ask.query("force", "true").query("v", (!self.keep_volumes).to_string()).patience(30).json() {
@@ -253,7 +252,7 @@ impl Lifecycle {
         self.engine.find(format!("/containers/{}/json", encode(id)))
     }
 
-    /// With `detach: no`: waits for the end, and hands on status and output.
+    /// With `detach: no`: waits until it exits, and returns status and output.
     fn await_end(&self, id: &str, data: &mut Map) -> Result<(), Failure> {
         if !self.start.wait {
             return Ok(());
@@ -278,8 +277,8 @@ impl Lifecycle {
         if status != 0 {
             let said = output.trim_end();
             let msg = match said {
-                "" => format!("container {} ended with status {status}", self.name),
-                said => format!("container {} ended with status {status}: {said}", self.name),
+                "" => format!("container {} exited with status {status}", self.name),
+                said => format!("container {} exited with status {status}: {said}", self.name),
             };
             return Err(Failure::new(msg));
         }
@@ -299,14 +298,14 @@ impl Lifecycle {
         Ok(output.text())
     }
 
-    /// Waits until the health check says that all is well, if that is to be waited for.
+    /// Waits until the health check succeeds, if requested.
     pub fn await_health(&self) -> Result<(), Failure> {
         let Some(limit) = self.start.healthy else { return Ok(()) };
         let begun = Instant::now();
         let mut pause = Duration::from_millis(50);
         loop {
             let Some(container) = self.inspect(&self.name)? else {
-                return Err(Failure::new(format!("container {} went away before it was healthy", self.name)));
+                return Err(Failure::new(format!("container {} was removed before it was healthy", self.name)));
             };
             let text = |pointer: &str| container.pointer(pointer).and_then(Json::as_str).unwrap_or_default().to_owned();
             let status = text("/State/Health/Status");
@@ -317,12 +316,12 @@ impl Lifecycle {
                 "" | "none" => {
                     return Err(Failure::new(format!("container {} has no health check to wait for", self.name))
                         .arg("state")
-                        .help("give it a `healthcheck`, or write `state: started`"));
+                        .help("add a `healthcheck`, or use `state: started`"));
                 }
                 _ if text("/State/Status") == "exited" => {
                     let code = container.pointer("/State/ExitCode").and_then(Json::as_i64).unwrap_or_default();
                     return Err(Failure::new(format!(
-                        "container {} ended with status {code} before it was healthy",
+                        "container {} exited with status {code} before it was healthy",
                         self.name
                     )));
                 }
@@ -341,8 +340,8 @@ impl Lifecycle {
     }
 }
 
-/// Hands the volumes without a name on to the successor, as Compose does: a database whose image declares
-/// a volume that the playbook does not name must not wake up empty.
+/// Passes anonymous volumes to the successor, as Compose does: a database whose image declares a volume that the
+/// playbook does not name must not lose its data.
 fn keep_nameless_volumes(old: &Json, body: &mut Json) {
     let strings = |value: Option<&Json>| -> Vec<String> {
         value
@@ -371,9 +370,9 @@ fn keep_nameless_volumes(old: &Json, body: &mut Json) {
     }
 }
 
-/// Reads a container's output to its end, or until `take` wants no more. `take` gets each piece with its stream:
-/// 1 is stdout, 2 stderr. Without a terminal the output is `framed`: a byte for the stream, three of zero, a
-/// length, the text.
+/// Reads a container's output to its end, or until `take` returns false. `take` gets each piece with its stream: 1 is
+/// stdout, 2 is stderr. Without a terminal the output is `framed`: a byte for the stream, three zero bytes, the length,
+/// the text.
 pub fn read_output(
     mut output: impl Read,
     framed: bool,

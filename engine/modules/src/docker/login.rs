@@ -1,4 +1,4 @@
-//! docker_login: a registry accepts the user, and the docker command of that user knows it.
+//! docker_login: registry credentials.
 
 use rplay_wire::{Failure, data};
 use serde_json::json;
@@ -18,19 +18,19 @@ choice! {
 }
 
 args! {
-    /// Logs a user in to a registry of images, or out of it. The login is tried with the registry, and kept
-    /// in the user's `~/.docker/config.json`, where the docker command and docker_image look for it.
+    /// Logs a user in to an image registry, or out of it. The credentials are verified with the registry and stored in
+    /// `~/.docker/config.json`, where the docker command and docker_image find them.
     pub struct DockerLogin {
         ..engine: EngineArgs,
-        /// The registry's host and port; Docker's own if not given.
+        /// The host and port of the registry; by default Docker's own.
         registry_url: Text | "registry" | "url" = DOCKER_HUB.to_owned(),
-        /// The name to log in with.
+        /// The user name.
         username: Option<Text>,
-        /// Its password. It goes to the Engine in the body of a request, and into the file.
+        /// The password. It is sent to the Engine in the body of a request, and stored in the file.
         password: Option<Secret>,
-        /// Try the login even if the file has it already.
+        /// Verify the credentials even if they are already stored.
         reauthorize: Flag | "reauth" = Flag(false),
-        /// The file, if not `~/.docker/config.json`.
+        /// The file, by default `~/.docker/config.json`.
         config_path: Option<PathArg> | "dockercfg_path",
         /// Log in (`present`) or out (`absent`).
         state: State = State::Present,
@@ -44,7 +44,7 @@ impl Module for DockerLogin {
         }
         for (name, given) in [("username", self.username.is_some()), ("password", self.password.is_some())] {
             if !given {
-                return Err(ArgFault::new(name, format!("`{name}` is needed to log in")));
+                return Err(ArgFault::new(name, format!("`{name}` is required to log in")));
             }
         }
         Ok(())
@@ -65,7 +65,7 @@ impl Module for DockerLogin {
             return Ok(Plan::unchanged().change(Change::new(what, move |_, _| config.store(&registry, None))));
         };
         let same = stored.is_some_and(|login| {
-            // The password behind a token is not known any more.
+            // The password behind a stored token is unknown.
             login.username == username && (login.token.is_some() || login.password == password.0)
         });
         let result = data! { "serveraddress" => registry.as_str(), "username" => username.as_str() };
@@ -96,9 +96,9 @@ impl Module for DockerLogin {
 
 fn refused(error: EngineError, registry: &str, username: &str) -> Failure {
     match error {
-        // Engines hand a registry's 401 on as a 500 with these words.
+        // The Engine reports a registry's 401 as a 500 with these words.
         EngineError::Refused { status, message } if status == 401 || message.contains("401 Unauthorized") => {
-            Failure::new(format!("{registry} does not accept {username} with this password: {message}")).arg("password")
+            Failure::new(format!("{registry} rejects the password of {username}: {message}")).arg("password")
         }
         EngineError::Refused { message, .. } => {
             Failure::new(format!("cannot log in to {registry}: {message}")).arg("registry_url")

@@ -1,6 +1,6 @@
-//! Docker: containers, images, networks, volumes and registry logins, over the Engine's own socket.
+//! Docker: containers, images, networks, volumes and registry credentials, over the Engine's socket.
 //!
-//! Neither the docker command nor Python is needed on a host.
+//! Hosts need neither the docker command nor Python.
 
 use rplay_wire as wire;
 
@@ -46,19 +46,19 @@ pub use network::{DockerNetwork, DockerNetworkInfo};
 pub use prune::DockerPrune;
 pub use volume::{DockerVolume, DockerVolumeInfo};
 
-/// Check mode on a host where no Engine runs yet: an earlier task would have installed it.
+/// The plan for check mode on a host without a running Engine: an earlier task would have installed it.
 fn without_engine(what: impl Into<String>) -> crate::Plan {
-    // Never made: outside check mode an Engine that does not answer is a failure.
+    // Never executed: outside of check mode, an Engine that does not respond is a failure.
     let change = crate::Change::new(what, |_, _| Err(wire::Failure::new("no Docker Engine answers")));
     nothing_yet(crate::Plan::unchanged().change(change))
 }
 
-/// The warning that goes with check mode on such a host.
+/// The warning for check mode on such a host.
 fn nothing_yet(plan: crate::Plan) -> crate::Plan {
-    plan.assumption("an answering Docker Engine")
+    plan.assumption("a running Docker Engine")
 }
 
-/// Puts what is planned into the result as `actions`, so that a playbook can say why something was changed.
+/// Adds the planned changes to the result as `actions`, so that a playbook can show why something changed.
 fn with_actions(plan: crate::Plan) -> crate::Plan {
     let actions: Vec<_> = plan.changes.iter().map(|change| change.what.clone()).collect();
     plan.set("actions", actions)

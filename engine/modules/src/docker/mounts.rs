@@ -1,4 +1,4 @@
-//! What of a host shows inside a container: published ports and mounted folders.
+//! Published ports and mounts.
 
 use rplay_wire::Value;
 use serde_json::{Value as Json, json};
@@ -11,15 +11,15 @@ use crate::{
     choice,
 };
 
-/// Ports made reachable: `80`, `8080:80`, `127.0.0.1:8080:80/udp`, `9000-9010:9000-9010`.
+/// Published ports: `80`, `8080:80`, `127.0.0.1:8080:80/udp`, `9000-9010:9000-9010`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Published {
-    /// Every exposed port, at a port of the Engine's choosing.
+    /// All exposed ports, at ports chosen by the Engine.
     All,
     Ports {
-        /// `None`: at all addresses.
+        /// `None`: on all addresses.
         address: Option<String>,
-        /// First and last; `None`: of the Engine's choosing.
+        /// First and last; `None`: chosen by the Engine.
         outside: Option<(u16, u16)>,
         inside: (u16, u16),
         protocol: String,
@@ -72,7 +72,7 @@ impl ArgType for Published {
 }
 
 impl Published {
-    /// Each port inside, as `80/tcp`, with where it is bound to.
+    /// Each container port, as `80/tcp`, with its bindings.
     pub fn bindings(&self, default_address: &str) -> Vec<(String, Json)> {
         let Published::Ports { address, outside, inside, protocol } = self else { return Vec::new() };
         let address = address.as_deref().unwrap_or(default_address);
@@ -80,7 +80,7 @@ impl Published {
         let bindings = ports.map(|port| {
             let outside = match outside {
                 None => String::new(),
-                // One port inside and a range outside: the Engine takes a free one.
+                // One container port and a range of host ports: the Engine chooses a free one.
                 Some((first, last)) if inside.0 == inside.1 && first != last => format!("{first}-{last}"),
                 Some((first, _)) => (first + (port - inside.0)).to_string(),
             };
@@ -90,7 +90,7 @@ impl Published {
     }
 }
 
-/// Ports that are only named: `80`, `53/udp`, `9000-9010`.
+/// Exposed ports: `80`, `53/udp`, `9000-9010`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposed(pub Vec<String>);
 
@@ -105,10 +105,10 @@ impl ArgType for Exposed {
     }
 }
 
-/// A volume in the short notation: `/host:/inside:ro`, `name:/inside`, `/inside`.
+/// A volume in short syntax: `/host:/inside:ro`, `name:/inside`, `/inside`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bind {
-    /// A path of the host or the name of a volume; `None` for a volume without a name.
+    /// A path on the host or a volume name; `None` for an anonymous volume.
     pub source: Option<String>,
     pub target: String,
     pub mode: Option<String>,
@@ -136,10 +136,10 @@ impl ArgType for Bind {
 }
 
 impl Bind {
-    /// As the Engine takes it; `None` for a volume without a name.
+    /// The Engine's format; `None` for an anonymous volume.
     pub fn notation(&self, expand: &dyn Fn(&str) -> String) -> Option<String> {
         let source = expand(self.source.as_ref()?);
-        // Written out, so that `a:b` and `a:b:rw` are the same.
+        // The mode is explicit, so that `a:b` and `a:b:rw` are equal.
         let mode = self.mode.as_deref().unwrap_or("rw");
         Some(format!("{source}:{}:{mode}", self.target))
     }
@@ -154,42 +154,42 @@ choice! {
 }
 
 args! {
-    /// A mount in the long notation.
+    /// A mount in long syntax.
     pub struct MountArgs {
-        /// Where it shows inside.
+        /// The path in the container.
         target: Text,
-        /// A path of the host or the name of a volume.
+        /// A path on the host or a volume name.
         source: Option<Text>,
         /// `volume`, `bind` or `tmpfs`.
         r#type: MountType = MountType::Volume,
-        /// Not to be written to.
+        /// Read-only.
         read_only: Option<Flag>,
         /// `default`, `consistent`, `cached` or `delegated`.
         consistency: Option<Text>,
         /// For `bind`: `private`, `rprivate`, `shared`, `rshared`, `slave` or `rslave`.
         propagation: Option<Text>,
-        /// For `bind`: make the folder on the host if it is not there.
+        /// For `bind`: create the directory on the host if it is missing.
         create_mountpoint: Option<Flag>,
-        /// For `volume`: do not copy what the image has there.
+        /// For `volume`: do not copy the image's content.
         no_copy: Option<Flag>,
-        /// For `volume`: labels of a volume that is made.
+        /// For `volume`: labels of a new volume.
         labels: Option<Options>,
-        /// For `volume`: what keeps its data.
+        /// For `volume`: the driver.
         volume_driver: Option<Text>,
-        /// For `volume`: options of that driver.
+        /// For `volume`: options of the driver.
         volume_options: Option<Options>,
-        /// For `tmpfs`: its size.
+        /// For `tmpfs`: the size.
         tmpfs_size: Option<Size>,
-        /// For `tmpfs`: its mode, in octal.
+        /// For `tmpfs`: the mode, in octal.
         tmpfs_mode: Option<Text>,
     }
 }
 
 impl MountArgs {
-    /// As the Engine takes it, or what is wrong with it.
+    /// The Engine's format; the error is a message.
     pub fn json(&self, expand: &dyn Fn(&str) -> String) -> Result<Json, String> {
         if self.source.is_none() && self.r#type == MountType::Bind {
-            return Err(format!("the bind mount at {} needs a `source`", self.target));
+            return Err(format!("the bind mount at {} requires a `source`", self.target));
         }
         let mut mount = json!({"Type": self.r#type.word(), "Target": self.target});
         if let Some(source) = &self.source {

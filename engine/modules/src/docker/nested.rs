@@ -1,4 +1,4 @@
-//! A dict with arguments of its own, inside another module's arguments: one network, one mount.
+//! A dict with its own arguments inside another module's arguments, such as a network or a mount.
 
 use std::ops::Deref;
 
@@ -6,7 +6,7 @@ use rplay_wire::Value;
 
 use crate::{Args, args::ArgType};
 
-/// The arguments `T`, written as a dict. Unknown keys are refused.
+/// The arguments `T` as a dict. Unknown keys are errors.
 #[derive(Clone, Debug)]
 pub struct Nested<T>(pub T);
 
@@ -20,14 +20,14 @@ impl<T: Args> ArgType for Nested<T> {
         let args = T::args();
         if let Some(unknown) = map.keys().find(|key| !args.iter().any(|arg| arg.is_called(key))) {
             let known: Vec<_> = args.iter().map(|arg| arg.name).collect();
-            return Err(format!("has an unknown key `{unknown}` (it may have {})", known.join(", ")));
+            return Err(format!("has an unknown key `{unknown}` (supported: {})", known.join(", ")));
         }
         T::from_map(map).map(Nested).map_err(|faults| {
             let faults = faults.into_iter().map(|fault| match fault.arg {
                 Some(arg) if !fault.msg.contains(&format!("`{arg}`")) => format!("`{arg}` {}", fault.msg),
                 _ => fault.msg,
             });
-            format!("is not complete or wrong: {}", faults.collect::<Vec<_>>().join("; "))
+            format!("is incomplete or invalid: {}", faults.collect::<Vec<_>>().join("; "))
         })
     }
 }

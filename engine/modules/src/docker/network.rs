@@ -1,4 +1,4 @@
-//! docker_network, docker_network_info: networks between containers.
+//! docker_network, docker_network_info: networks of containers.
 
 use std::time::Duration;
 
@@ -23,54 +23,52 @@ choice! {
 }
 
 args! {
-    /// One range of addresses.
+    /// An address range.
     pub struct IpamArgs {
         /// `10.5.0.0/16`.
         subnet: Option<Text>,
-        /// The part of it that containers get addresses from.
+        /// The part of it for container addresses.
         iprange: Option<Text>,
-        /// The host's address in it.
+        /// The address of the gateway.
         gateway: Option<Text>,
-        /// Addresses to leave out, by name.
+        /// Auxiliary addresses to exclude, by name.
         aux_addresses: Option<Texts>,
     }
 }
 
 args! {
-    /// Makes, changes or removes a network of containers. Docker cannot change a network: one that differs
-    /// is replaced, and the containers in it are connected again. What is not given is neither compared nor
-    /// changed.
+    /// Creates, changes or removes a container network. Docker cannot change networks, so one that differs is replaced,
+    /// and its containers are connected again. What is not given is neither compared nor changed.
     pub struct DockerNetwork {
         ..engine: EngineArgs,
-        /// The network's name.
+        /// The name of the network.
         name: Text | "network_name",
-        /// What carries it; `bridge` for a new network.
+        /// The driver; `bridge` for a new network.
         driver: Option<Text>,
         /// Options of the driver.
         driver_options: Option<Options>,
-        /// What gives out addresses.
+        /// The IPAM driver.
         ipam_driver: Option<Text>,
-        /// Options of that driver.
+        /// Options of the IPAM driver.
         ipam_driver_options: Option<Options>,
-        /// Ranges of addresses.
+        /// Address ranges.
         ipam_config: Option<Vec<Nested<IpamArgs>>>,
-        /// IPv6 as well.
+        /// Enable IPv6.
         enable_ipv6: Option<Flag>,
-        /// No way out of it.
+        /// Isolate the network from the outside.
         internal: Option<Flag>,
-        /// Containers may join a swarm's network.
+        /// Whether standalone containers may join a swarm network.
         attachable: Option<Flag>,
         /// `local`, `global` or `swarm`.
         scope: Option<Text>,
         /// Labels.
         labels: Option<Texts>,
-        /// The containers that are to be in it; others are disconnected, unless `appends`. Left alone if not
-        /// given.
+        /// The containers in the network; others are disconnected, unless `appends`. Unchanged if not given.
         connected: Option<Vec<Text>> | "containers",
-        /// Leave other containers in it.
+        /// Do not disconnect other containers.
         appends: Flag | "incremental" = Flag(false),
-        /// Make the network anew, even if it is as wanted; with `absent`, disconnect its containers first
-        /// (which is done anyway).
+        /// Recreate the network even if it does not differ; with `absent`, disconnect its containers first (which is
+        /// always done).
         force: Flag = Flag(false),
         /// `present` or `absent`.
         state: State = State::Present,
@@ -154,18 +152,18 @@ impl DockerNetwork {
         body
     }
 
-    /// The body for a network that takes the place of `found`: what is not given is as it was.
+    /// The body for a network that replaces `found`: what is not given is kept.
     fn successor(&self, found: &Json) -> Json {
         let mut body = self.body();
         keep(&mut body, found, &["Driver", "EnableIPv6", "Internal", "Attachable", "Scope", "Options", "Labels"]);
-        // Addresses that the network's driver gave out do not fit another one.
+        // Addresses assigned by one driver do not fit another one.
         let same_driver = body.get("Driver") == found.get("Driver");
         let Some(ipam) = found.get("IPAM").filter(|_| same_driver) else { return body };
         keep(&mut body["IPAM"], ipam, &["Driver", "Options", "Config"]);
         body
     }
 
-    /// Compares what is given alone: what was not asked for is Docker's to choose.
+    /// Compares only what is given; the rest is chosen by Docker.
     fn differences(&self, found: &Json) -> Vec<Difference> {
         let wanted = self.body();
         let mut differences = Vec::new();
@@ -201,7 +199,7 @@ impl DockerNetwork {
         differences
     }
 
-    /// Which containers come in and go out.
+    /// Which containers to connect and disconnect.
     fn plan_members(&self, engine: &Engine, found: Option<&Json>, host: &Host, plan: &mut Plan) -> Result<(), Failure> {
         let Some(wanted) = &self.connected else { return Ok(()) };
         let inside = found.map(members).unwrap_or_default();
@@ -212,7 +210,7 @@ impl DockerNetwork {
                     let named = inspect.pointer("/NetworkSettings/Networks").and_then(|all| all.get(&self.name));
                     let id = inspect.get("Id").and_then(Json::as_str).unwrap_or_default().to_owned();
                     staying.push(id.clone());
-                    // A container that does not run is in the network, yet not in the network's own list.
+                    // A stopped container is in the network, but not in the network's own list.
                     if named.is_some() && found.is_some() {
                         continue;
                     }
@@ -220,7 +218,7 @@ impl DockerNetwork {
                 }
                 None => {
                     plan.assume(host, format!("the container {container}"), || {
-                        Failure::new(format!("there is no container {container} to connect")).arg("connected")
+                        Failure::new(format!("container {container} does not exist")).arg("connected")
                     })?;
                     container.clone()
                 }
@@ -257,7 +255,7 @@ impl IpamArgs {
     }
 }
 
-/// Adds the keys of `found` that `body` does not have and that say anything.
+/// Adds the nonempty keys of `found` that `body` does not have.
 pub(super) fn keep(body: &mut Json, found: &Json, keys: &[&str]) {
     for key in keys {
         if body.get(*key).is_none()
@@ -268,13 +266,13 @@ pub(super) fn keep(body: &mut Json, found: &Json, keys: &[&str]) {
     }
 }
 
-/// The network of exactly that name or id; the Engine also takes the beginning of an id for one.
+/// The network with exactly that name or ID; the Engine also accepts the prefix of an ID.
 fn find(engine: &Engine, name: &str) -> Result<Option<Json>, EngineError> {
     let found = engine.find(format!("/networks/{}", encode(name)))?;
     Ok(found.filter(|found| ["Name", "Id"].iter().any(|key| found.get(*key).and_then(Json::as_str) == Some(name))))
 }
 
-/// The ids of the running containers in it.
+/// The IDs of the running containers in it.
 fn members(network: &Json) -> Vec<String> {
     network.get("Containers").and_then(Json::as_object).into_iter().flatten().map(|(id, _)| id.clone()).collect()
 }
@@ -283,12 +281,12 @@ fn id(network: &Json) -> String {
     network.get("Id").and_then(Json::as_str).unwrap_or_default().to_owned()
 }
 
-/// How often a network is tried to be removed, and how long to wait between: the Engine lets go of the
-/// endpoints of removed containers in its own time.
+/// Number of attempts to remove a network, and the pause between them: the Engine releases the endpoints of removed
+/// containers asynchronously.
 const ATTEMPTS: usize = 10;
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Removes a network, whoever is in it.
+/// Removes a network, including its connections.
 fn remove_with_members(engine: &Engine, name: &str) -> Result<(), EngineError> {
     let mut attempts = 1;
     loop {
@@ -315,7 +313,7 @@ fn disconnect(engine: &Engine, network: &Json, container: &str) -> Result<(), En
         Err(error) if error.is_missing() => true,
         result => return result.map(drop),
     };
-    // An endpoint that outlived its container (the Engine was killed, the host rebooted) goes by its name.
+    // An endpoint that outlived its container (the Engine was killed, the host rebooted) is identified by its name.
     let name = network.pointer("/Containers").and_then(|all| all.get(container)?.get("Name")?.as_str());
     match name.filter(|_| missing).map(leave) {
         Some(Err(error)) if !error.is_missing() => Err(error),
@@ -340,8 +338,8 @@ fn create(engine: &Engine, body: &Json, data: &mut Map) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes the network anew, and connects its containers again under their aliases; with their fixed
-/// addresses if the ranges still hold them. If the new one cannot be made, the old one comes back.
+/// Recreates the network and reconnects its containers with their aliases, and with their fixed addresses if the ranges
+/// still contain them. If the new network cannot be created, the old one is restored.
 fn recreate(engine: &Engine, old: &Json, body: &Json, data: &mut Map) -> Result<(), Failure> {
     let name = old.get("Name").and_then(Json::as_str).unwrap_or_default();
     let mut inside = Vec::new();
@@ -373,10 +371,10 @@ fn recreate(engine: &Engine, old: &Json, body: &Json, data: &mut Map) -> Result<
 }
 
 args! {
-    /// Looks a network up.
+    /// Returns information about a network.
     pub struct DockerNetworkInfo {
         ..engine: EngineArgs,
-        /// The network's name or id.
+        /// The name or ID of the network.
         name: Text,
     }
 }

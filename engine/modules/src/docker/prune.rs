@@ -1,4 +1,4 @@
-//! docker_prune: what nothing uses any more goes away.
+//! docker_prune: removes unused objects.
 
 use std::time::UNIX_EPOCH;
 
@@ -12,10 +12,10 @@ use super::{
 use crate::system::machine;
 use crate::{ArgFault, Change, Host, Module, Plan, args, args::ArgType, argtypes::Flag};
 
-/// From this version on only volumes without a name are pruned, unless `all` is among the filters.
+/// From this version on, only anonymous volumes are pruned, unless `all` is among the filters.
 const NAMELESS_VOLUMES: Version = Version(1, 42);
 
-/// Filters by name, each with its values: `{"label": ["a=b"], "until": "24h"}`.
+/// Filters by name with their values: `{"label": ["a=b"], "until": "24h"}`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filters(Vec<(String, Vec<String>)>);
 
@@ -37,12 +37,12 @@ impl Filters {
         self.0.iter().find(|(key, _)| key == name).and_then(|(_, values)| values.first()).map(String::as_str)
     }
 
-    /// As the Engine takes them.
+    /// The Engine's format.
     fn json(&self) -> Json {
         Json::Object(self.0.iter().map(|(name, values)| (name.clone(), json!(values))).collect())
     }
 
-    /// Those by label, which a list takes as well, with others.
+    /// The label filters, which lists support too, together with others.
     fn for_list(&self, more: &[(&str, Json)]) -> String {
         let mut all = json!({});
         for (name, values) in self.0.iter().filter(|(name, _)| name.starts_with("label")) {
@@ -54,7 +54,7 @@ impl Filters {
         all.to_string()
     }
 
-    /// Seconds since 1970 before which something must have been made.
+    /// The maximum creation time, in seconds since 1970.
     fn until(&self) -> Result<Option<i64>, String> {
         let Some(text) = self.get("until") else { return Ok(None) };
         let now = machine::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs() as i64);
@@ -67,26 +67,26 @@ impl Filters {
 }
 
 args! {
-    /// Removes what nothing uses: stopped containers, images, networks, volumes, what builds have cached.
+    /// Removes unused objects: stopped containers, images, networks, volumes, the build cache.
     pub struct DockerPrune {
         ..engine: EngineArgs,
         /// Remove stopped containers.
         containers: Flag = Flag(false),
-        /// Which ones: `until`, `label`, `label!`.
+        /// Filters: `until`, `label`, `label!`.
         containers_filters: Filters = Filters::default(),
-        /// Remove images without a name, or with `dangling: false` all that no container uses.
+        /// Remove untagged images, or with `dangling: false` all unused ones.
         images: Flag = Flag(false),
-        /// Which ones: `dangling`, `until`, `label`, `label!`.
+        /// Filters: `dangling`, `until`, `label`, `label!`.
         images_filters: Filters = Filters::default(),
         /// Remove networks without containers.
         networks: Flag = Flag(false),
-        /// Which ones: `label`, `label!`.
+        /// Filters: `label`, `label!`.
         networks_filters: Filters = Filters::default(),
-        /// Remove volumes that no container has.
+        /// Remove unused volumes.
         volumes: Flag = Flag(false),
-        /// Which ones: `label`, `label!`, `all`.
+        /// Filters: `label`, `label!`, `all`.
         volumes_filters: Filters = Filters::default(),
-        /// Remove what builds have cached.
+        /// Remove the build cache.
         builder_cache: Flag = Flag(false),
     }
 }
@@ -102,7 +102,7 @@ impl Module for DockerPrune {
         for (arg, filters, known) in all {
             if let Some((name, _)) = filters.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
                 return Err(
-                    ArgFault::new(arg, format!("knows no filter `{name}`")).help(format!("use {}", known.join(", ")))
+                    ArgFault::new(arg, format!("does not support the filter `{name}`")).help(format!("use {}", known.join(", ")))
                 );
             }
             filters.until().map_err(|why| ArgFault::new(arg, why))?;
@@ -165,7 +165,7 @@ fn names(list: &Json, key: &str) -> Vec<String> {
     items.filter_map(|item| Some(item.get(key)?.as_str()?.to_owned())).collect()
 }
 
-/// Whether something was made early enough; both in seconds since 1970.
+/// Whether something was created early enough; both in seconds since 1970.
 fn early_enough(item: &Json, until: Option<i64>) -> bool {
     until.is_none_or(|until| item.get("Created").and_then(Json::as_i64).is_some_and(|made| made < until))
 }

@@ -1,4 +1,4 @@
-//! Images that the Engine has, and how it gets one from a registry.
+//! Local images, and pulling from a registry.
 
 use rplay_wire::Failure;
 use serde_json::Value as Json;
@@ -14,12 +14,12 @@ use crate::Host;
 #[derive(Clone, Debug)]
 pub struct LocalImage {
     pub id: String,
-    /// As `docker image inspect` shows it.
+    /// The output of `docker image inspect`.
     pub inspect: Json,
 }
 
 impl LocalImage {
-    /// The image of that name or id.
+    /// The image with that name or ID.
     pub fn find(engine: &Engine, name: &str) -> Result<Option<LocalImage>, EngineError> {
         let found = engine.find(format!("/images/{}/json", encode(name)))?;
         Ok(found.map(|inspect| LocalImage {
@@ -28,8 +28,8 @@ impl LocalImage {
         }))
     }
 
-    /// Whether the registry's image of that name has this digest. Asks the registry for the digest alone,
-    /// so nothing changes on the host.
+    /// Whether the registry's image of that name has this digest. Only queries the registry for the digest, so nothing
+    /// changes on the host.
     pub fn is_current(&self, engine: &Engine, host: &Host, name: &ImageName) -> Result<bool, Failure> {
         let mut ask = engine.ask("GET", format!("/distribution/{}/json", encode(&name.to_string())));
         if let Some(auth) = registry_auth(host, name)? {
@@ -46,7 +46,7 @@ impl LocalImage {
     }
 }
 
-/// Pulls an image; the messages of the Engine's progress that tell of a result, not of a percentage.
+/// Pulls an image; returns the progress messages that are results, not percentages.
 pub fn pull(engine: &Engine, host: &Host, name: &ImageName, platform: Option<&str>) -> Result<Vec<String>, Failure> {
     let mut ask =
         engine.ask("POST", "/images/create").query("fromImage", &name.repository).query("tag", &name.tag).patiently();
@@ -60,7 +60,7 @@ pub fn pull(engine: &Engine, host: &Host, name: &ImageName, platform: Option<&st
     let result = ask.send().and_then(|answer| {
         answer.progress(|message| {
             let status = message.get("status").and_then(Json::as_str).unwrap_or_default();
-            // Layers have an `id`, each with many messages.
+            // Messages of layers have an `id`.
             if message.get("id").is_none() {
                 said.push(status.to_owned());
             }
@@ -71,7 +71,7 @@ pub fn pull(engine: &Engine, host: &Host, name: &ImageName, platform: Option<&st
 
 /// Pushes an image.
 pub fn push(engine: &Engine, host: &Host, name: &ImageName) -> Result<(), Failure> {
-    // The Engine wants this header even without a login.
+    // The Engine requires this header even without credentials.
     let auth = registry_auth(host, name)?.unwrap_or_else(|| "e30=".to_owned());
     engine
         .ask("POST", format!("/images/{}/push", encode(&name.repository)))
@@ -83,7 +83,7 @@ pub fn push(engine: &Engine, host: &Host, name: &ImageName) -> Result<(), Failur
         .map_err(|error| explain(error, name))
 }
 
-/// A registry's refusal, with what can be done about it.
+/// A registry's error, with advice.
 fn explain(error: EngineError, name: &ImageName) -> Failure {
     let EngineError::Refused { message, .. } = &error else { return error.into() };
     let registry = name.registry.as_deref().unwrap_or("docker.io");

@@ -1,8 +1,7 @@
-//! Connections to the Docker Engine's socket, for ureq: the framing of HTTP is ureq's, kept-alive
-//! connections are ureq's, and only how bytes get in and out is written here.
+//! Connections to the Docker Engine's socket for ureq, which does HTTP framing and connection reuse; only the transport
+//! is implemented here.
 //!
-//! bollard would bring an async runtime into a synchronous agent (1.4 MB); ureq is in it already, for
-//! `uri` and `get_url`.
+//! bollard would add an async runtime to a synchronous agent (1.4 MB); ureq is already used by `uri` and `get_url`.
 
 use std::{
     fmt, io,
@@ -23,26 +22,26 @@ use ureq::{
 
 use crate::system::machine::{TcpStream, UnixStream};
 
-/// Where an Engine listens.
+/// The address of an Engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Socket {
     Unix(PathBuf),
-    /// Without TLS. Always an address: the agent is static and asks no resolver of the C library.
+    /// Without TLS. Always an IP address: the agent is static and uses no resolver of the C library.
     Tcp(SocketAddr),
 }
 
 impl Socket {
-    /// Reads `unix:///path`, `tcp://address:port` or `http://address:port`.
+    /// Parses `unix:///path`, `tcp://address:port` or `http://address:port`.
     pub fn parse(address: &str) -> Result<Socket, String> {
         if let Some(path) = address.strip_prefix("unix://") {
-            // `unix://var/run/docker.sock` is a common slip; docker-py takes it for an absolute path, too.
+            // `unix://var/run/docker.sock` is a common mistake; docker-py also reads it as an absolute path.
             let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
             return Ok(Socket::Unix(path.into()));
         }
         let Some(authority) = address.strip_prefix("tcp://").or_else(|| address.strip_prefix("http://")) else {
             return Err(match address.split_once("://") {
                 Some((scheme @ ("https" | "ssh" | "npipe" | "fd"), _)) => {
-                    format!("cannot speak to a Docker Engine over {scheme}://")
+                    format!("cannot connect to a Docker Engine over {scheme}://")
                 }
                 _ => format!("`{address}` is not the address of a Docker Engine"),
             });
@@ -124,7 +123,7 @@ impl Connector<()> for SocketConnector {
     }
 }
 
-/// Nothing to look up: the connector knows where to go.
+/// No name resolution: the connector knows the address.
 #[derive(Debug)]
 pub struct NoNames;
 
@@ -136,12 +135,12 @@ impl Resolver for NoNames {
     }
 }
 
-/// Moves ureq's buffers over the connection.
+/// Transfers ureq's buffers over the connection.
 #[derive(Debug)]
 pub struct SocketTransport {
     stream: Stream,
     buffers: LazyBuffers,
-    /// What the stream is set to; setting it costs two system calls.
+    /// The current timeout of the stream; setting it costs two system calls.
     timeout: Option<Duration>,
 }
 
@@ -156,7 +155,7 @@ impl SocketTransport {
     }
 }
 
-/// A timeout set on a socket shows as `WouldBlock` on Linux.
+/// On Linux, a socket timeout is reported as `WouldBlock`.
 fn timed_out(error: io::Error, timeout: NextTimeout) -> Error {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Error::Timeout(timeout.reason),
@@ -190,7 +189,7 @@ impl Transport for SocketTransport {
     }
 
     fn is_open(&mut self) -> bool {
-        // An idle connection has nothing to say: bytes or an end mean that it cannot be used again.
+        // An idle connection must be silent: data or an end mean that it cannot be reused.
         let idle = self.stream.set_nonblocking(true).is_ok()
             && matches!(self.stream.read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
         idle && self.stream.set_nonblocking(false).is_ok()

@@ -1,5 +1,5 @@
-//! What a container is to be: the body of the Engine's create request, and its fields by the names of
-//! the playbook, to be hashed and compared.
+//! The desired container: the body of the Engine's create request, and its fields by their names in playbooks, for
+//! hashing and comparison.
 
 use std::collections::BTreeMap;
 
@@ -13,45 +13,45 @@ use super::{
     image_name::ImageName,
 };
 
-/// One network of a container, with the settings of its endpoint.
+/// A network of a container, with the settings of its endpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attachment {
     pub network: String,
     pub endpoint: Json,
 }
 
-/// What a container is to be.
+/// The desired container.
 #[derive(Clone, Default)]
 pub struct Spec {
     values: Vec<Setting>,
-    /// Arguments that the task gives, also those that come to nothing (`env: {}`).
+    /// Arguments that the task gives, even if empty (`env: {}`).
     pub(super) named: Vec<&'static str>,
-    /// Kept settings of `HostConfig` that no argument is for.
+    /// Kept settings of `HostConfig` without an argument.
     pub(super) unknown: Vec<(String, Json)>,
-    /// Short hashes of kept entries, as the former container's label has them.
+    /// Short hashes of kept entries, from the label of the former container.
     pub(super) recorded: BTreeMap<String, Json>,
     pub networks: Vec<Attachment>,
-    /// How the image is called; compared only where asked for.
+    /// The name of the image; compared only if requested.
     image_name: String,
     compare_image_name: bool,
 }
 
-/// One field of the request with its value.
+/// A field of the request with its value.
 #[derive(Clone)]
 struct Setting {
     field: &'static Field,
     value: Json,
-    /// Whether the task names it. What it does not name goes into the request, and is never compared.
+    /// Whether the task names it. Otherwise it is part of the request, but never compared.
     named: bool,
 }
 
 impl Spec {
-    /// Nothing wanted yet but an image.
+    /// An empty specification with an image.
     pub fn new(image_name: &str, compare_image_name: bool) -> Self {
         Spec { image_name: image_name.to_owned(), compare_image_name, ..Spec::default() }
     }
 
-    /// Sets a field of the request by the Engine's name for it.
+    /// Sets a field by the Engine's name.
     pub fn set(&mut self, key: &str, value: Json) {
         match FIELDS.iter().find(|field| field.key == key) {
             Some(field) => self.values.push(Setting { field, value, named: true }),
@@ -59,7 +59,7 @@ impl Spec {
         }
     }
 
-    /// Sets a field that follows from others and is not compared.
+    /// Sets a field that is derived from others and not compared.
     pub fn derive(&mut self, key: &str, value: Json) {
         if let Some(field) = FIELDS.iter().find(|field| field.key == key) {
             self.keep_value(field, value);
@@ -79,12 +79,12 @@ impl Spec {
         }
     }
 
-    /// Whether the task says what this field is to be.
+    /// Whether the task names this field.
     pub(super) fn names(&self, field: &Field) -> bool {
         self.named.contains(&field.arg) || self.values.iter().any(|s| s.named && s.field.key == field.key)
     }
 
-    /// The value that the task names for a field.
+    /// The value that the task gives for a field.
     pub(super) fn wanted(&self, key: &str) -> Option<&Json> {
         self.values.iter().find(|setting| setting.named && setting.field.key == key).map(|setting| &setting.value)
     }
@@ -97,7 +97,7 @@ impl Spec {
         self.values.iter_mut().find(|setting| setting.field.key == key).map(|setting| &mut setting.value)
     }
 
-    /// Each entry of each field that the task names, by the name that a playbook's author knows it under.
+    /// All entries of all fields that the task names, by their names in playbooks.
     fn entries(&self, image_id: Option<&str>) -> BTreeMap<String, Entry> {
         let mut entries = BTreeMap::new();
         for Setting { field, value, .. } in self.values.iter().filter(|setting| setting.named) {
@@ -105,7 +105,7 @@ impl Spec {
                 entries.insert(name, Entry { value, live: field.live, is_set: field.kind == Kind::Set });
             }
         }
-        // A published port is exposed as well; once is enough to say so.
+        // A published port is also exposed; it is reported only once.
         let published: Vec<_> = entries.keys().filter_map(|name| name.strip_prefix("published_ports.")).collect();
         let exposed: Vec<_> = published.into_iter().map(|port| format!("exposed_ports.{port}")).collect();
         entries.retain(|name, _| !exposed.contains(name));
@@ -118,7 +118,7 @@ impl Spec {
         entries
     }
 
-    /// The labels that a container made from this carries.
+    /// rplay's labels for a container created from this.
     fn own_labels(&self, image_id: &str) -> [(&'static str, String); 2] {
         let entries = self.entries(Some(image_id));
         let mut short: BTreeMap<_, _> = self.recorded.clone();
@@ -126,8 +126,8 @@ impl Spec {
         [(CONFIG_LABEL, config_hash(&entries)), (SPEC_LABEL, json!(short).to_string())]
     }
 
-    /// The create request. The first network goes along; the others are for
-    /// [`Attachment`]s afterwards (one is all that the API takes before 1.44).
+    /// The create request. It contains the first network; the others are [`Attachment`]s to be connected later (before
+    /// API 1.44 only one is allowed).
     pub fn body(&self, image_id: &str) -> Json {
         let mut body = json!({"Image": self.image_name, "HostConfig": {}});
         for (key, value) in &self.unknown {
@@ -148,21 +148,21 @@ impl Spec {
         body
     }
 
-    /// The network that a container begins its life in.
+    /// The network in which a container is created.
     fn first_network(&self) -> Option<&Attachment> {
         let mode = self.get("NetworkMode")?.as_str()?;
         self.networks.iter().find(|attachment| attachment.network == mode)
     }
 
-    /// The networks to be connected once the container is made.
+    /// The networks to connect once the container is created.
     pub fn later_networks(&self) -> Vec<Attachment> {
         let first = self.first_network();
         self.networks.iter().filter(|attachment| Some(*attachment) != first).cloned().collect()
     }
 
-    /// How a container differs in what the task names, as far as it must be replaced, and what can be changed while
-    /// it runs. `image_id` is `None` if the image is still to be pulled; `image` is the `Config` of the image that
-    /// the container was made from, as far as it is known.
+    /// Compares a container with what the task names: what requires a replacement, and what can be changed while it
+    /// runs. `image_id` is `None` if the image must be pulled first; `image` is the `Config` of the image that the
+    /// container was created from, if known.
     pub fn compare(&self, inspect: &Json, image_id: Option<&str>, image: &Json, rules: &Comparisons) -> Comparison {
         let wanted = self.entries(image_id);
         let label = |name: &str| inspect.pointer("/Config/Labels").and_then(|labels| labels.get(name)?.as_str());
@@ -186,8 +186,8 @@ impl Spec {
         Comparison { replace, updates }
     }
 
-    /// Compares each wanted entry with what was asked for when the container was made (`label`), and with what the
-    /// Engine shows: it may show something else than it was asked for.
+    /// Compares each desired entry with what was requested when the container was created (`label`) and with the
+    /// Engine's actual value, which may be formatted differently.
     fn differences(
         &self,
         wanted: &BTreeMap<String, Entry>,
@@ -205,7 +205,7 @@ impl Spec {
             !entry.live && !as_recorded() && !as_shown()
         });
         let mut differences: Vec<_> = changed.map(|(name, _)| Difference::new(name.as_str())).collect();
-        // By itself more than is wanted is no difference, as in Ansible.
+        // As in Ansible, additional values are no difference by default.
         let is_strict = |name: &str| self.named.contains(&arg_of(name).as_str()) && rules.is_strict(&arg_of(name));
         let of_image = |name: &str| {
             FIELDS.iter().any(|field| {
@@ -219,7 +219,7 @@ impl Spec {
         differences
     }
 
-    /// What the Engine shows, by the same names.
+    /// The Engine's actual values, by the same names.
     fn observed(&self, inspect: &Json) -> BTreeMap<String, Json> {
         let mut there = BTreeMap::new();
         for field in FIELDS {
@@ -235,7 +235,7 @@ impl Spec {
         there
     }
 
-    /// Lines of what is there and what is wanted, for the differing fields; `***` for what may be secret.
+    /// The actual and desired values of the differing fields, one per line; `***` for potential secrets.
     pub fn texts(&self, inspect: &Json, image_id: Option<&str>, fields: &[String]) -> (String, String) {
         let (wanted, there) = (self.entries(image_id), self.observed(inspect));
         let (mut before, mut after) = (String::new(), String::new());
@@ -258,21 +258,21 @@ impl Spec {
         (before, after)
     }
 
-    /// Values that must not show in an error: those of env, and what follows a command's name.
+    /// Values that must not appear in errors: those of env, and the arguments of commands.
     pub fn secrets(&self) -> Vec<String> {
         let strings = |key: &str| self.get(key).and_then(Json::as_array).cloned().unwrap_or_default();
         let env = strings("Env").into_iter().filter_map(|pair| Some(pair.as_str()?.split_once('=')?.1.to_owned()));
         let words = strings("Cmd").into_iter().skip(1).filter_map(|word| Some(word.as_str()?.to_owned()));
-        // Short ones (a port, `yes`) would blot out half of a message.
+        // Short values (a port, `yes`) would hide half of a message.
         env.chain(words).filter(|value| value.len() >= 8).collect()
     }
 }
 
-/// One wanted entry.
+/// A desired entry.
 struct Entry {
     value: Json,
     live: bool,
-    /// A list whose order says nothing.
+    /// Whether it is an unordered list.
     is_set: bool,
 }
 
@@ -281,7 +281,7 @@ impl Entry {
         Entry { value, live: false, is_set: false }
     }
 
-    /// Whether what is there will do. A set may hold more than is wanted unless the comparison is strict.
+    /// Whether the actual value satisfies it. A set may contain more unless the comparison is strict.
     fn is_covered(&self, there: &Json, strict: bool) -> bool {
         match (&self.value, there) {
             (Json::Array(wanted), Json::Array(there)) if self.is_set && !strict => {
@@ -292,11 +292,11 @@ impl Entry {
     }
 }
 
-/// How a container differs from what is wanted.
+/// The differences between a container and the specification.
 pub struct Comparison {
-    /// What it must be replaced for.
+    /// Differences that require a replacement.
     pub replace: Vec<Difference>,
-    /// What can be changed while it runs: the Engine's name, the argument's, the value.
+    /// What can be changed while it runs: the Engine's name, the argument's name, the value.
     pub updates: Vec<(&'static str, &'static str, Json)>,
 }
 
@@ -305,22 +305,22 @@ pub struct Comparison {
 pub struct Comparisons {
     pub ignored: Vec<String>,
     pub more_allowed: Vec<String>,
-    /// What `*` says.
+    /// Whether `*` is `ignore`.
     pub ignore_rest: bool,
     pub strict_rest: bool,
     pub strict: Vec<String>,
 }
 
 impl Comparisons {
-    /// Whether that argument is not to be compared at all.
+    /// Whether the argument is not compared.
     pub fn ignores(&self, arg: &str) -> bool {
         let said = |list: &[String]| list.iter().any(|name| name == arg);
-        // It matters only when a container is stopped, and then the argument is sent along.
+        // Matters only when a container is stopped, and is then sent with the request.
         let by_itself = arg == "stop_timeout" && !said(&self.strict);
         by_itself || said(&self.ignored) || (self.ignore_rest && !said(&self.strict) && !said(&self.more_allowed))
     }
 
-    /// Whether more than is wanted is a difference, for an argument where that is not so by itself.
+    /// Whether additional values are a difference, for an argument where they are not by default.
     pub fn is_strict(&self, arg: &str) -> bool {
         let said = |list: &[String]| list.iter().any(|name| name == arg);
         said(&self.strict) || (self.strict_rest && !said(&self.ignored) && !said(&self.more_allowed))
@@ -344,7 +344,7 @@ fn short_hash(value: &Json) -> String {
 fn config_hash(entries: &BTreeMap<String, Entry>) -> String {
     let mut sum = Sha256::new();
     for (name, entry) in entries {
-        // A field that can be changed while the container runs counts only as being there.
+        // For a field that can be changed while the container runs, only its presence counts.
         let value = if entry.live { String::new() } else { entry.value.to_string() };
         sum.update(format!("{name}\0{value}\n"));
     }
@@ -368,7 +368,7 @@ mod tests {
         spec
     }
 
-    /// As the Engine would show a container made from that.
+    /// A container created from this, as returned by the Engine.
     fn made(spec: &Spec, id: &str) -> Json {
         let mut config = spec.body(id);
         let host = config.as_object_mut().unwrap().remove("HostConfig").unwrap();
@@ -416,7 +416,7 @@ mod tests {
         assert_eq!(compare(&other, &found, rest.clone()), [Difference::removed("env.A")]);
         let loosened = Comparisons { more_allowed: vec!["env".to_owned()], ..rest };
         assert_eq!(compare(&other, &found, loosened), []);
-        // A container of others': what its image gives is not more than is wanted.
+        // A container not created by rplay: settings from its image are not additional values.
         let mut foreign = found.clone();
         foreign["Config"]["Labels"] = Json::Null;
         foreign["Config"]["Env"] = json!(["PATH=/bin", "JWT_SECRET=hunter2hunter2"]);

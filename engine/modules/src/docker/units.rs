@@ -1,11 +1,11 @@
-//! Sizes, durations and small notations in the arguments, as the docker command writes them.
+//! Sizes, durations and other notations of the docker command.
 
 use rplay_wire::{Map, Value};
 use serde_json::{Value as Json, json};
 
 use crate::args::ArgType;
 
-/// Bytes: `512m`, `1.5GiB`, `1024`; `unlimited` and -1 for no limit, where that is possible.
+/// Bytes: `512m`, `1.5GiB`, `1024`; `unlimited` and -1 for no limit, where supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub i64);
 
@@ -38,7 +38,7 @@ impl ArgType for Size {
     }
 }
 
-/// Nanoseconds: `1m30s`, `500ms`. A bare number says nothing and is refused.
+/// Nanoseconds: `1m30s`, `500ms`. A number without a unit is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub i64);
 
@@ -72,7 +72,7 @@ impl ArgType for Span {
     }
 }
 
-/// A limit of a process: `nofile:1024:2048`, or one number for both.
+/// A ulimit: `nofile:1024:2048`, or one number for both.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ulimit(pub Json);
 
@@ -117,13 +117,13 @@ impl ArgType for Device {
     }
 }
 
-/// Texts by name. Values must be texts: YAML has already read an unquoted `yes`, `0644` or `1.10` as
-/// something else, and what it looked like is lost.
+/// Strings by name. Values must be strings: YAML converts an unquoted `yes`, `0644` or `1.10` to another type, and the
+/// original text is lost.
 #[derive(Clone, Default, PartialEq)]
 pub struct Texts(pub Vec<(String, String)>);
 
 impl std::fmt::Debug for Texts {
-    /// Names alone: the values may be secret.
+    /// Only names: the values may be secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
@@ -133,11 +133,11 @@ impl ArgType for Texts {
     const KIND: &'static str = "dict";
 
     fn parse(value: &Value) -> Result<Self, String> {
-        let map = Map::parse(value).map_err(|_| format!("must be a dict of texts, not {}", value.type_name()))?;
+        let map = Map::parse(value).map_err(|_| format!("must be a dict of strings, not {}", value.type_name()))?;
         let texts = map.into_iter().map(|(name, value)| match value {
             Value::Str(text) => Ok((name, text)),
             other => Err(format!(
-                "has a value for {name} that is not text but {}; put it in quotes, or write `| string`",
+                "has a value for {name} that is not a string but {}; quote it, or use `| string`",
                 other.type_name()
             )),
         });
@@ -145,7 +145,7 @@ impl ArgType for Texts {
     }
 }
 
-/// Texts by name, where a number or a boolean is as good as its text.
+/// Strings by name; numbers and booleans are converted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options(pub Vec<(String, String)>);
 
@@ -155,7 +155,7 @@ impl ArgType for Options {
     fn parse(value: &Value) -> Result<Self, String> {
         let map = Map::parse(value)?;
         let texts = map.into_iter().map(|(name, value)| match value {
-            // Docker's options are written in lower case, whoever wrote the playbook.
+            // Docker's options use lower case.
             Value::Bool(on) => Ok((name, on.to_string())),
             value => String::parse(&value).map(|text| (name, text)),
         });
@@ -164,9 +164,9 @@ impl ArgType for Options {
 }
 
 impl Options {
-    /// As the Engine takes them.
+    /// The Engine's format.
     pub fn json(&self) -> Json {
-        // In the order of their names: another order in the playbook is no difference.
+        // Sorted by name, so that the order in the playbook does not matter.
         let sorted: std::collections::BTreeMap<_, _> = self.0.iter().map(|(name, value)| (name, value)).collect();
         Json::Object(sorted.into_iter().map(|(name, value)| (name.clone(), Json::from(value.as_str()))).collect())
     }

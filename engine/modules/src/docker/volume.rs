@@ -1,4 +1,4 @@
-//! docker_volume, docker_volume_info: volumes that outlive their containers.
+//! docker_volume, docker_volume_info: named volumes.
 
 use rplay_wire::{Failure, Value};
 use serde_json::{Value as Json, json};
@@ -24,18 +24,18 @@ choice! {
 }
 
 args! {
-    /// Makes or removes a volume.
+    /// Creates or removes a volume.
     pub struct DockerVolume {
         ..engine: EngineArgs,
-        /// The volume's name.
+        /// The name of the volume.
         volume_name: Text | "name",
-        /// What keeps its data; `local` for a new volume.
+        /// The driver; `local` for a new volume.
         driver: Option<Text>,
         /// Options of the driver.
         driver_options: Option<Options>,
         /// Labels.
         labels: Option<Texts>,
-        /// What to do about a volume of that name with other options. Making it anew loses its data.
+        /// What to do about an existing volume with other options. Recreating it loses its data.
         recreate: Recreate = Recreate::Never,
         /// `present` or `absent`.
         state: State = State::Present,
@@ -70,7 +70,7 @@ impl Module for DockerVolume {
         };
         if !anew && !differences.is_empty() {
             plan = plan.warn(format!(
-                "volume {name} differs ({}) and is kept as it is; `recreate: options-changed` makes it anew, without its data",
+                "volume {name} differs ({}) and is not changed; set `recreate: options-changed` to recreate it without its data",
                 reasons(&differences)
             ));
         }
@@ -114,7 +114,7 @@ impl DockerVolume {
         body
     }
 
-    /// The body for a volume that takes the place of `found`: what is not given is as it was.
+    /// The body for a volume that replaces `found`: what is not given is kept.
     fn successor(&self, found: &Json) -> Json {
         let mut body = self.body();
         keep(&mut body, found, &["Driver", "Labels"]);
@@ -139,10 +139,10 @@ impl DockerVolume {
 }
 
 args! {
-    /// Looks a volume up.
+    /// Returns information about a volume.
     pub struct DockerVolumeInfo {
         ..engine: EngineArgs,
-        /// The volume's name.
+        /// The name of the volume.
         name: Text | "volume_name",
     }
 }

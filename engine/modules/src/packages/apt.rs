@@ -1,5 +1,5 @@
-//! `apt`: packages on Debian and its descendants. What is to be done is learnt from dpkg and from
-//! apt-get's own simulation, so that check mode and reality cannot differ.
+//! `apt`: packages on Debian-based systems. The actions are determined from dpkg and from apt-get's own simulation, so
+//! that check mode and the real run cannot differ.
 
 mod cache;
 mod deb;
@@ -20,7 +20,7 @@ use crate::{
 use spec::Spec;
 
 choice! {
-    /// What is wanted of packages.
+    /// The desired state of packages.
     pub enum State {
         Absent = "absent",
         BuildDep = "build-dep",
@@ -31,7 +31,7 @@ choice! {
 }
 
 choice! {
-    /// How far the whole system is brought forward.
+    /// How to upgrade the whole system.
     pub enum Upgrade {
         No = "no",
         Safe = "safe" | "yes",
@@ -46,51 +46,51 @@ args! {
         name: Vec<Text> | "package" | "pkg" = Vec::new(),
         /// A package file: a path on the host, or a URL.
         deb: Option<PathArg>,
-        /// `present` leaves installed packages at their version, `latest` brings them forward.
+        /// `present` keeps installed packages at their version, `latest` upgrades them.
         state: State = State::Present,
-        /// Refresh the package index first.
+        /// Update the package index first.
         update_cache: Option<Flag> | "update-cache",
-        /// Seconds for which the package index counts as fresh; setting it implies `update_cache`.
+        /// Maximum age of the package index in seconds; setting it implies `update_cache`.
         cache_valid_time: u64 = 0,
-        /// How often a refresh that failed is tried again.
+        /// Number of retries if updating the index fails.
         update_cache_retries: u64 = 5,
-        /// The longest pause between two tries, in seconds.
+        /// Maximum pause between two attempts in seconds.
         update_cache_retry_max_delay: u64 = 12,
-        /// Bring all packages forward: `safe` never removes one, `full` may.
+        /// Upgrade all packages: `safe` never removes one, `full` may.
         upgrade: Upgrade = Upgrade::No,
-        /// Remove the configuration too.
+        /// Also remove configuration files.
         purge: Flag = Flag(false),
-        /// Remove packages that nothing needs any more.
+        /// Remove packages that are no longer needed.
         autoremove: Flag = Flag(false),
-        /// Remove package files that can no longer be downloaded from the package cache.
+        /// Remove package files from the cache that can no longer be downloaded.
         autoclean: Flag = Flag(false),
         /// Empty the package cache.
         clean: Flag = Flag(false),
-        /// Install recommended packages; the host's own setting if not given.
+        /// Install recommended packages; by default as configured on the host.
         install_recommends: Option<Flag> | "install-recommends",
-        /// Do not install anew, only bring forward what is there.
+        /// Only upgrade installed packages, do not install new ones.
         only_upgrade: Flag = Flag(false),
         /// The release to install from.
         default_release: Option<Text> | "default-release",
         /// Options for dpkg, separated by commas.
         dpkg_options: Text = "force-confdef,force-confold".to_owned(),
-        /// Downgrade, remove essential and held packages, accept unauthenticated ones.
+        /// Downgrade packages, remove essential ones, change held ones, accept unauthenticated ones.
         force: Flag = Flag(false),
         /// Accept packages from sources without a valid signature.
         allow_unauthenticated: Flag | "allow-unauthenticated" = Flag(false),
-        /// Install an older version than the present one.
+        /// Allow installing an older version than the current one.
         allow_downgrade: Flag | "allow-downgrade" | "allow_downgrades" | "allow-downgrades" = Flag(false),
-        /// Change packages that are on hold.
+        /// Change held packages.
         allow_change_held_packages: Flag = Flag(false),
-        /// Fail rather than remove a package in passing.
+        /// Fail if other packages would be removed.
         fail_on_autoremove: Flag = Flag(false),
-        /// How long to wait for another apt or dpkg to end, in seconds.
+        /// Seconds to wait for another apt or dpkg process.
         lock_timeout: u64 = 60,
-        /// The answer `policy-rc.d` gives while packages are configured; 101 keeps services from starting.
+        /// The exit code of `policy-rc.d` during configuration; 101 prevents services from starting.
         policy_rc_d: Option<i64>,
-        /// Always so here: apt-get is used.
+        /// Accepted for compatibility: apt-get is always used.
         force_apt_get: Flag = Flag(false),
-        /// Without meaning here: there is nothing to install for apt's sake.
+        /// Accepted for compatibility: the module has no dependencies.
         auto_install_module_deps: Flag = Flag(true),
     }
 }
@@ -116,7 +116,7 @@ impl Module for Apt {
                 Failure::new("this host has no apt-get").help("use `package`, or the module of its package manager")
             );
         }
-        // Nothing follows from these two: there is no python-apt to be had, and aptitude is never used.
+        // No effect: neither python-apt nor aptitude is ever used.
         let _ = (self.force_apt_get, self.auto_install_module_deps);
         let refresh = Refresh::wanted(
             self.update_cache.is_some_and(|flag| flag.0) || (self.update_cache.is_none() && self.cache_valid_time > 0),
@@ -146,7 +146,7 @@ impl Apt {
             || self.name.iter().any(|name| !name.trim().is_empty())
     }
 
-    /// apt-get with all flags that the arguments stand for.
+    /// apt-get with the options from the arguments.
     fn get(&self) -> AptGet {
         let mut get = AptGet::new(self.lock_timeout).policy_rc_d(self.policy_rc_d);
         for option in self.dpkg_options.split(',').map(str::trim).filter(|option| !option.is_empty()) {
@@ -208,9 +208,9 @@ impl Apt {
 
     fn plan_cleaning(&self, host: &Host) -> Result<Plan, Failure> {
         if self.autoclean.0 {
-            // It simulates as "Del" lines, which no transaction has.
+            // It is simulated as "Del" lines, which no transaction has.
             let get = AptGet::new(self.lock_timeout).arg("autoclean");
-            let simulated = get.simulate(host)?.success("cannot see what `apt-get autoclean` would do")?;
+            let simulated = get.simulate(host)?.success("cannot simulate `apt-get autoclean`")?;
             if !simulated.stdout.lines().any(|line| line.starts_with("Del ")) {
                 return Ok(Plan::unchanged());
             }
@@ -222,7 +222,7 @@ impl Apt {
         if self.purge.0 {
             get = get.arg("--purge");
         }
-        get.plan(host, "remove packages that nothing needs")
+        get.plan(host, "remove unneeded packages")
     }
 
     fn plan_absent(&self, host: &Host, specs: &[Spec]) -> Result<Plan, Failure> {
@@ -273,7 +273,7 @@ impl Apt {
                 Some(_) if host.check && wanted.len() < before => unknown.extend(missing),
                 Some(first) => return Err(first.failure().data(simulated.data())),
                 None if command == "build-dep" && host.check => {
-                    warnings.push(format!("`{what}` cannot be simulated yet: {}", simulated.stderr.trim()));
+                    warnings.push(format!("cannot simulate `{what}` yet: {}", simulated.stderr.trim()));
                     break Plan::unchanged().change(attempt.change(what));
                 }
                 None => return Err(simulated.failure(&format!("cannot {what}")).arg("name")),
@@ -284,7 +284,7 @@ impl Apt {
             for missing in &unknown {
                 plan = plan.assumes(host, format!("the package {}", missing.name), || missing.failure())?;
             }
-            // Never made: this is check mode.
+            // Never executed: this is check mode.
             plan =
                 plan.change(get.args(unknown.iter().map(|missing| &missing.name)).change(format!("install {names}")));
         }

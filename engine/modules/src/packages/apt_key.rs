@@ -1,4 +1,4 @@
-//! `apt_key`: a key that apt believes, by the apt-key program, which Debian 13 no longer has.
+//! `apt_key`: a key trusted by apt, through the program apt-key, which Debian 13 no longer has.
 
 use rplay_wire::{Failure, data};
 
@@ -26,23 +26,23 @@ choice! {
 }
 
 args! {
-    /// Adds and removes a key that apt believes. For new playbooks deb822_repository is the better way.
+    /// Adds and removes keys trusted by apt. Prefer deb822_repository in new playbooks.
     pub struct AptKey {
-        /// The key's id: 8, 16 or 40 hexadecimal digits.
+        /// The key ID: 8, 16 or 40 hexadecimal digits.
         id: Option<Text>,
-        /// The key itself, in armour.
+        /// The key itself, ASCII-armored.
         data: Option<Text>,
-        /// A file on the host that holds the key.
+        /// A file on the host with the key.
         file: Option<PathArg>,
-        /// Where the key is fetched from.
+        /// The URL of the key.
         url: Option<Text>,
-        /// A server that is asked for the key with that id.
+        /// A key server that is queried for the key ID.
         keyserver: Option<Text>,
-        /// The keyring; apt's own if not given.
+        /// The keyring; by default apt's own.
         keyring: Option<PathArg>,
         /// Whether it should exist.
         state: State = State::Present,
-        /// Whether the certificate of the URL's server must be valid.
+        /// Whether to verify the server's TLS certificate.
         validate_certs: Flag = Flag(true),
     }
 }
@@ -107,7 +107,7 @@ impl Module for AptKey {
                     .stdin(key.clone())
                     .run()?;
                 let shown = shown.success("cannot read the key")?;
-                fingerprints(&shown.stdout).into_iter().next().ok_or_else(|| Failure::new("this holds no key"))?
+                fingerprints(&shown.stdout).into_iter().next().ok_or_else(|| Failure::new("this contains no key"))?
             }
             (None, None) => String::new(),
         };
@@ -115,7 +115,7 @@ impl Module for AptKey {
         if let Some(path) = &keyring {
             regular::refuse_special_target(path).map_err(|error| io_failure("read", path, &error).arg("keyring"))?;
         }
-        // apt-key makes a keyring that is not there, even to list it.
+        // apt-key creates a missing keyring, even to list it.
         let before = match keyring.is_some_and(|path| !path.exists()) {
             true => Vec::new(),
             false => {
@@ -147,7 +147,7 @@ impl Module for AptKey {
                             "apt-key did not return an error, but failed to add the key {id}"
                         ))
                         .arg("id")
-                        .help("is the id that of the key?"));
+                        .help("check that the ID belongs to the key"));
                     }
                     outcome.extend(data! { "after" => after });
                     Ok(())
@@ -159,7 +159,7 @@ impl Module for AptKey {
 
 impl AptKey {
     fn apt_key(&self, host: &Host) -> Program {
-        // It warns on standard error that it is about to go.
+        // It warns on standard error that it is deprecated.
         let program = host.program("apt-key").untranslated().env("APT_KEY_DONT_WARN_ON_DANGEROUS_USAGE", "1");
         match &self.keyring {
             Some(keyring) => program.args(["--keyring", &paths::text(keyring.on(host))]),
@@ -188,13 +188,13 @@ impl AptKey {
     }
 }
 
-/// A key id in capitals, without `0x`.
+/// A key ID in upper case, without `0x`.
 fn bare(id: &str) -> Option<String> {
     let id = id.trim().trim_start_matches("0x").trim_start_matches("0X").to_ascii_uppercase();
     (matches!(id.len(), 8 | 16 | 40) && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
 }
 
-/// The fingerprints of the primary keys in a listing `--with-colons`.
+/// The fingerprints of the primary keys in a `--with-colons` listing.
 fn fingerprints(listing: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut is_primary = false;

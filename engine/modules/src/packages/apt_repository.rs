@@ -1,4 +1,4 @@
-//! `apt_repository`: a package source of apt in the one-line format.
+//! `apt_repository`: an apt package source in one-line format.
 
 use std::path::{Path, PathBuf};
 
@@ -20,25 +20,25 @@ use crate::{
 const APT: &str = "/etc/apt";
 
 args! {
-    /// Adds and removes a line of apt's package sources.
+    /// Adds and removes lines in apt's package sources.
     pub struct AptRepository {
         /// The line: `deb [signed-by=/etc/apt/keyrings/x.asc] https://example.org/debian bookworm main`.
         repo: Text,
         /// Whether it should exist.
         state: State = State::Present,
-        /// The file in `/etc/apt/sources.list.d`, without `.list`; made of the address if not given.
+        /// The file in `/etc/apt/sources.list.d`, without `.list`; by default derived from the URL.
         filename: Option<Text>,
         /// The permissions of the file.
         mode: Option<Mode>,
-        /// Refresh the package index when something changed.
+        /// Update the package index after changes.
         update_cache: Flag | "update-cache" = Flag(true),
-        /// How often a refresh that failed is tried again.
+        /// Number of retries if updating the index fails.
         update_cache_retries: u64 = 5,
-        /// The longest pause between two tries, in seconds.
+        /// Maximum pause between two attempts in seconds.
         update_cache_retry_max_delay: u64 = 12,
         /// Only for `ppa:`, which is not supported.
         codename: Option<Text>,
-        /// Without meaning here: nothing is installed for apt's sake.
+        /// Accepted for compatibility: the module has no dependencies.
         install_python_apt: Flag = Flag(true),
         /// Only for `ppa:`, which is not supported.
         validate_certs: Flag = Flag(true),
@@ -52,7 +52,7 @@ impl Module for AptRepository {
                 .help("use deb822_repository with the archive's address in `uris` and its key in `signed_by`"));
         }
         if self.filename.as_ref().is_some_and(|name| !name.starts_with('/') && !paths::is_file_name(name)) {
-            return Err(ArgFault::new("filename", "must be the name of a file of sources.list.d, or a whole path"));
+            return Err(ArgFault::new("filename", "must be a file name in sources.list.d or an absolute path"));
         }
         if Line::parse(&self.repo).is_none_or(|line| !line.enabled) {
             return Err(ArgFault::new("repo", format!("`{}` is not a line of apt's sources", self.repo))
@@ -62,7 +62,7 @@ impl Module for AptRepository {
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        // Nothing follows from these two: the one is for python-apt, the other for `ppa:`.
+        // No effect: one is for python-apt, the other for `ppa:`.
         let _ = (self.install_python_apt, self.validate_certs);
         let refresh = self
             .update_cache
@@ -70,9 +70,9 @@ impl Module for AptRepository {
             .then(|| Refresh::wanted(true, 0, self.update_cache_retries, self.update_cache_retry_max_delay, 60));
         let (mut plan, before) = self.plan_below(Path::new(APT), host)?;
         if let (false, Some(refresh)) = (plan.changes.is_empty(), refresh.flatten()) {
-            // A source that apt cannot read is taken back, so that the next run tries again and everything
-            // else that needs apt goes on working.
-            let refreshing = Change::new("refresh the package index", move |host, _| {
+            // A source that apt cannot read is removed again, so that the next run retries it and everything else that
+            // uses apt keeps working.
+            let refreshing = Change::new("update the package index", move |host, _| {
                 refresh.run(host).inspect_err(|_| restore(before, host))
             });
             plan = plan.change(refreshing.auxiliary());
@@ -81,12 +81,12 @@ impl Module for AptRepository {
     }
 }
 
-/// Files as they were: path, content if there was a file.
+/// Previous files: path, and content if there was a file.
 type Before = Vec<(PathBuf, Option<Vec<u8>>)>;
 
 fn restore(before: Before, host: &Host) {
     for (path, content) in before {
-        // The refresh's failure is what is reported; a failure here has nothing to add.
+        // The failure of the update is reported; a failure here adds nothing.
         let _ = match content {
             Some(content) => Placement::plain(path, Content::Bytes(content)).put(host, &mut Map::new()),
             None => fs::remove_file(&path).map_err(Failure::from),
@@ -149,12 +149,12 @@ impl AptRepository {
         let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
         let mut placement = Placement::plain(path, Content::Bytes(text::encode(&text)));
         placement.wanted.mode = self.mode.clone().or(is_new.then_some(Mode::Bits(0o644)));
-        // A line may hold a login.
+        // A line may contain credentials.
         placement.shown = !self.repo.contains('@');
         placement.plan(host, plan)
     }
 
-    /// The file's name: server and path, with `_` for everything that is no letter or digit.
+    /// The file name: server and path, with `_` for other characters than letters and digits.
     fn file_name(&self) -> String {
         if let Some(name) = &self.filename {
             return name.strip_suffix(".list").unwrap_or(name).to_owned();
@@ -167,7 +167,7 @@ impl AptRepository {
     }
 }
 
-/// `sources.list`, and the files of `sources.list.d` in order.
+/// `sources.list`, and the files in `sources.list.d` in order.
 fn files(apt: &Path) -> Vec<PathBuf> {
     let mut files = vec![apt.join("sources.list")];
     let entries = fs::read_dir(apt.join("sources.list.d")).into_iter().flatten().flatten();
@@ -181,15 +181,15 @@ fn files(apt: &Path) -> Vec<PathBuf> {
 /// A line of apt's sources.
 #[derive(Debug, PartialEq, Eq)]
 struct Line {
-    /// Not commented out.
+    /// Whether it is not commented out.
     enabled: bool,
-    /// Type, options, address, suite and components, one space between them.
+    /// Type, options, URL, suite and components, separated by one space.
     source: String,
     address: String,
 }
 
 impl Line {
-    /// Reads a line; `None` for comments and everything else that is no source.
+    /// Parses a line; `None` for comments and other lines that are not a source.
     fn parse(line: &str) -> Option<Self> {
         let bare = line.trim_start();
         let enabled = !bare.starts_with('#');
@@ -203,7 +203,7 @@ impl Line {
         };
         let words = rest.split_whitespace().collect::<Vec<_>>();
         let (address, suite) = (words.first()?, words.get(1)?);
-        // Prose behind a comment sign is not a source: "deb packages are kept here".
+        // Prose in a comment is not a source: "deb packages are kept here".
         if !address.contains(':') || (words.len() < 3 && !suite.ends_with('/')) {
             return None;
         }

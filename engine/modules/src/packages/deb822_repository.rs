@@ -1,4 +1,4 @@
-//! `deb822_repository`: a package source of apt in the newer format, with its key.
+//! `deb822_repository`: an apt package source in deb822 format, with its key.
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ choice! {
 }
 
 choice! {
-    /// What a source has.
+    /// The content of a source.
     pub enum Kind {
         Deb = "deb",
         DebSrc = "deb-src",
@@ -38,49 +38,49 @@ choice! {
 }
 
 args! {
-    /// Adds and removes a package source of apt in `/etc/apt/sources.list.d/NAME.sources`.
+    /// Adds and removes apt package sources in `/etc/apt/sources.list.d/NAME.sources`.
     pub struct Deb822Repository {
-        /// Its name; the file is called after it.
+        /// The name of the source and of its file.
         name: Text,
         /// Whether it should exist.
         state: State = State::Present,
-        /// Accept that a source which once was signed no longer is.
+        /// Allow a previously signed source to become unsigned.
         allow_downgrade_to_insecure: Option<Flag>,
-        /// Accept a source that is not signed.
+        /// Allow an unsigned source.
         allow_insecure: Option<Flag>,
-        /// Accept a weak signature.
+        /// Allow a weak signature.
         allow_weak: Option<Flag>,
-        /// The architectures; the host's own if not given.
+        /// The architectures; by default the host's own.
         architectures: Option<Vec<Text>>,
-        /// Fetch index files by their digest.
+        /// Download index files by their hash.
         by_hash: Option<Flag>,
-        /// Whether an index from the future is refused.
+        /// Whether to reject an index from the future.
         check_date: Option<Flag>,
-        /// Whether an index that is too old is refused.
+        /// Whether to reject an expired index.
         check_valid_until: Option<Flag>,
-        /// `main`, `contrib` ...; none for a suite that ends in `/`.
+        /// `main`, `contrib` ...; not for a suite that ends in `/`.
         components: Option<Vec<Text>>,
-        /// How far in the future an index may be, in seconds.
+        /// How many seconds in the future an index may be.
         date_max_future: Option<i64>,
-        /// Whether the source is used.
+        /// Whether the source is enabled.
         enabled: Option<Flag>,
-        /// Where the `InRelease` file is, from the suite.
+        /// The path of the `InRelease` file, relative to the suite.
         inrelease_path: Option<Text>,
-        /// The languages of translations to fetch.
+        /// The languages of translations to download.
         languages: Option<Vec<Text>>,
-        /// Fetch differences of indexes.
+        /// Download index differences.
         pdiffs: Option<Flag>,
-        /// The key: a URL, a file on the host, a fingerprint, or the key itself in armour.
+        /// The key: a URL, a file on the host, a fingerprint, or the key itself, ASCII-armored.
         signed_by: Option<Text>,
         /// `bookworm`, `stable` ..., or a path that ends in `/`.
         suites: Option<Vec<Text>>,
-        /// What is fetched.
+        /// The download targets.
         targets: Option<Vec<Text>>,
-        /// Believe the source without a signature, or never.
+        /// Trust the source without a signature, or never.
         trusted: Option<Flag>,
         /// `deb`, `deb-src`.
         types: Vec<Kind> = vec![Kind::Deb],
-        /// Where the packages are.
+        /// The URLs of the packages.
         uris: Option<Vec<Text>>,
         /// The permissions of the file.
         mode: Option<Mode>,
@@ -133,7 +133,7 @@ impl Deb822Repository {
         placement.plan(host, plan)
     }
 
-    /// The file, its fields in the order in which Ansible writes them: by the names of the arguments.
+    /// The file, with fields in Ansible's order: by the names of the arguments.
     fn text(&self, signed_by: Option<String>) -> String {
         let word = |flag: &Option<Flag>| flag.map(|flag| if flag.0 { "yes" } else { "no" }.to_owned());
         let list = |items: &Option<Vec<Text>>| items.as_ref().map(|items| items.join(" "));
@@ -196,7 +196,7 @@ fn slug(name: &str) -> String {
     slug
 }
 
-/// Fetches the key and plans its file, called `.asc` or `.gpg` by what it is.
+/// Downloads the key and plans its file, named `.asc` or `.gpg` by its format.
 fn plan_key(url: &str, keyrings: &Path, slug: &str, mut plan: Plan, host: &Host) -> Result<(PathBuf, Plan), Failure> {
     let about = |msg: String| Failure::new(msg).arg("signed_by");
     let shown = Address::parse(url).map_err(about)?.without_login();
@@ -209,10 +209,10 @@ fn plan_key(url: &str, keyrings: &Path, slug: &str, mut plan: Plan, host: &Host)
         Err(trouble) if host.check => {
             return Ok((
                 keyrings.join(format!("{slug}.asc")),
-                plan.warn(format!("check mode: {shown} cannot be fetched: {trouble}")),
+                plan.warn(format!("check mode: cannot download {shown}: {trouble}")),
             ));
         }
-        Err(trouble) => return Err(about(format!("cannot fetch the key from {shown}: {trouble}"))),
+        Err(trouble) => return Err(about(format!("cannot download the key from {shown}: {trouble}"))),
     };
     let suffix = if key.starts_with(b"-----BEGIN PGP") { "asc" } else { "gpg" };
     let path = keyrings.join(format!("{slug}.{suffix}"));
@@ -241,7 +241,7 @@ mod tests {
         Deb822Repository::from_map(&args).unwrap()
     }
 
-    /// What ansible-core 2.19 writes for the same arguments.
+    /// Written by ansible-core 2.19 for the same arguments.
     #[test]
     fn the_file_is_the_one_that_ansible_writes() {
         let all = repository(data! {

@@ -1,4 +1,4 @@
-//! `debconf`: the answer to a package's question, before it is asked.
+//! `debconf`: presets the answer to a package's question.
 
 use rplay_wire::{Diff, Failure, Value};
 
@@ -10,7 +10,7 @@ use crate::{
 };
 
 choice! {
-    /// The kind of a question.
+    /// The type of a question.
     pub enum Kind {
         Boolean = "boolean",
         Error = "error",
@@ -32,11 +32,11 @@ args! {
         name: Text | "pkg",
         /// The question: `tzdata/Areas`.
         question: Option<Text> | "selection" | "setting",
-        /// The kind of the question.
+        /// The type of the question.
         vtype: Option<Kind>,
         /// The answer.
         value: Option<Value> | "answer",
-        /// Have the question asked all the same.
+        /// Ask the question anyway.
         unseen: Flag = Flag(false),
     }
 }
@@ -44,14 +44,14 @@ args! {
 impl Module for Debconf {
     fn check(&self) -> Result<(), ArgFault> {
         if self.name.is_empty() || self.name.starts_with('-') || self.name.contains(char::is_whitespace) {
-            return Err(ArgFault::new("name", format!("`{}` is not the name of a package", self.name)));
+            return Err(ArgFault::new("name", format!("`{}` is not a valid package name", self.name)));
         }
         let given = [self.question.is_some(), self.vtype.is_some(), self.value.is_some()];
         if given.contains(&true) && given.contains(&false) {
             return Err(ArgFault::new("vtype", "parameters are required together: question, vtype, value"));
         }
         if self.question.as_deref().is_some_and(|question| question.contains(char::is_whitespace)) {
-            return Err(ArgFault::new("question", "must be one word"));
+            return Err(ArgFault::new("question", "must be a single word"));
         }
         Ok(())
     }
@@ -61,7 +61,7 @@ impl Module for Debconf {
             return Err(Failure::new("this host has no debconf-show").help("install debconf, which comes with Debian"));
         }
         let done = host.program("debconf-show").args(["--", &self.name]).untranslated().run()?;
-        let known = answers(&done.success("cannot read debconf's database")?.stdout);
+        let known = answers(&done.success("cannot read the debconf database")?.stdout);
         let plan = Plan::unchanged();
         let (Some(question), Some(kind), Some(value)) = (&self.question, self.vtype, &self.value) else {
             let all = known.into_iter().map(|(name, value)| (name, value.into())).collect::<rplay_wire::Map>();
@@ -79,11 +79,11 @@ impl Module for Debconf {
             value = value.to_ascii_lowercase();
         }
         if value.contains('\n') {
-            return Err(Failure::new("must be one line").arg("value"));
+            return Err(Failure::new("must be a single line").arg("value"));
         }
         let is_secret = kind == Kind::Password;
         let present = match is_secret {
-            // debconf-show hides it.
+            // debconf-show does not print it.
             true => self.password(host, question)?,
             false => known.iter().find(|(name, _)| name == question).map(|(_, value)| value.clone()),
         };
@@ -105,7 +105,7 @@ impl Module for Debconf {
             let program = host.program("debconf-set-selections").untranslated();
             let program = if self.unseen.0 { program.arg("--unseen") } else { program };
             let done = program.stdin(line).run()?;
-            // What it says may repeat the line.
+            // Its output may repeat the line.
             if done.rc != 0 && is_secret {
                 return Err(Failure::new(format!("debconf-set-selections ended with {}", done.rc)));
             }
@@ -123,7 +123,7 @@ impl Debconf {
     }
 }
 
-/// `* tzdata/Areas: Europe`; the star says that the question was asked.
+/// `* tzdata/Areas: Europe`; the star means that the question was asked.
 fn answers(text: &str) -> Vec<(String, String)> {
     let answer = |line: &str| {
         let (name, value) = line.trim_start_matches(['*', ' ']).split_once(':')?;

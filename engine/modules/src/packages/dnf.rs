@@ -1,5 +1,5 @@
-//! `dnf`, `dnf5`, `yum`: packages on Fedora, Red Hat and their kin, through whichever of the programs the
-//! host has. What is to be done is learnt from rpm and from the program's own answer to `--assumeno`.
+//! `dnf`, `dnf5`, `yum`: packages on Fedora, Red Hat and related systems, with whichever program the host has. The
+//! actions are determined from rpm and from the program's own output with `--assumeno`.
 
 mod rpm;
 mod transaction;
@@ -17,7 +17,7 @@ use crate::{
 use transaction::Transaction;
 
 choice! {
-    /// What is wanted of packages.
+    /// The desired state of packages.
     pub enum State {
         Present = "present" | "installed",
         Absent = "absent" | "removed",
@@ -39,69 +39,69 @@ args! {
     pub struct Dnf {
         /// Packages: `nginx`, `nginx-1.20`, `@development`, `/srv/x.rpm`, a URL, `*` with `latest`.
         name: Vec<Text> | "pkg" = Vec::new(),
-        /// `present` leaves installed packages at their version, `latest` brings them forward.
+        /// `present` keeps installed packages at their version, `latest` upgrades them.
         state: Option<State>,
         /// Not supported.
         list: Option<Text>,
-        /// Have the indexes fetched anew.
+        /// Download the indexes again.
         update_cache: Flag | "expire-cache" = Flag(false),
-        /// Repositories to use although they are disabled.
+        /// Disabled repositories to enable.
         enablerepo: Vec<Text> = Vec::new(),
-        /// Repositories not to use.
+        /// Repositories to disable.
         disablerepo: Vec<Text> = Vec::new(),
-        /// Packages to leave alone.
+        /// Packages to exclude.
         exclude: Vec<Text> = Vec::new(),
-        /// Do not heed the excludes of this repository, of `main`, or of `all`.
+        /// Ignore the excludes of this repository, of `main`, or of `all`.
         disable_excludes: Option<Text>,
         /// Accept packages without a valid signature.
         disable_gpg_check: Flag = Flag(false),
-        /// Remove what only the removed packages needed; alone: all that nothing needs.
+        /// Also remove unneeded dependencies; on its own: remove all unneeded packages.
         autoremove: Flag = Flag(false),
         /// With `latest`: only packages with security fixes.
         security: Flag = Flag(false),
-        /// With `latest`: only packages with other fixes.
+        /// With `latest`: only packages with bug fixes.
         bugfix: Flag = Flag(false),
-        /// With `latest`: only bring forward what is there.
+        /// With `latest`: only upgrade installed packages.
         update_only: Flag = Flag(false),
-        /// Install an older version than the present one.
+        /// Allow installing an older version than the current one.
         allow_downgrade: Flag = Flag(false),
-        /// Remove packages that are in the way.
+        /// Remove conflicting packages.
         allowerasing: Flag = Flag(false),
-        /// Only the newest version will do.
+        /// Require the newest version.
         best: Option<Flag>,
-        /// An older version will do.
+        /// Allow older versions.
         nobest: Option<Flag>,
-        /// Leave out what cannot be installed.
+        /// Skip packages that cannot be installed.
         skip_broken: Flag = Flag(false),
-        /// Install recommended packages too.
+        /// Also install weak dependencies.
         install_weak_deps: Flag = Flag(true),
-        /// Use the present indexes, however old.
+        /// Use the existing indexes, however old.
         cacheonly: Flag = Flag(false),
         /// The configuration file.
         conf_file: Option<Text>,
-        /// Plugins to leave out.
+        /// Plugins to disable.
         disable_plugin: Vec<Text> = Vec::new(),
-        /// Plugins to use.
+        /// Plugins to enable.
         enable_plugin: Vec<Text> = Vec::new(),
         /// Only download.
         download_only: Flag = Flag(false),
-        /// Where to download to.
+        /// The download directory.
         download_dir: Option<Text>,
-        /// The folder in which the packages are installed.
+        /// The root directory of the installation.
         installroot: Text = "/".to_owned(),
         /// The release to install from.
         releasever: Option<Text>,
-        /// Whether the servers' certificates must be valid.
+        /// Whether to verify the servers' TLS certificates.
         sslverify: Flag = Flag(true),
-        /// As `sslverify`.
+        /// Alias of `sslverify`.
         validate_certs: Flag = Flag(true),
-        /// How long to wait for another dnf or yum to end, in seconds.
+        /// Seconds to wait for another dnf or yum process.
         lock_timeout: u64 = 30,
-        /// The program; found out by itself.
+        /// The program; detected by default.
         use_backend: Backend = Backend::Auto,
-        /// Without meaning here: nothing is installed for dnf's sake.
+        /// Accepted for compatibility: the module has no dependencies.
         install_repoquery: Flag = Flag(true),
-        /// Without meaning here: nothing is installed for dnf's sake.
+        /// Accepted for compatibility: the module has no dependencies.
         auto_install_module_deps: Flag = Flag(true),
     }
 }
@@ -112,7 +112,7 @@ impl Module for Dnf {
             return Err(ArgFault::new("list", "is not supported").help("use package_facts, or `command: dnf list`"));
         }
         if self.autoremove.0 && !matches!(self.state, None | Some(State::Absent)) {
-            return Err(ArgFault::new("autoremove", "goes with `state: absent` only"));
+            return Err(ArgFault::new("autoremove", "requires `state: absent`"));
         }
         if self.best.is_some() && self.nobest.is_some() {
             return Err(ArgFault::new("nobest", "cannot be combined with `best`"));
@@ -124,7 +124,7 @@ impl Module for Dnf {
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        // Nothing follows from these two: there are no Python bindings to be had.
+        // No effect: no Python bindings are used.
         let _ = (self.install_repoquery, self.auto_install_module_deps);
         let dnf = Manager::find(host, self.use_backend, self.lock_timeout)?;
         let mut plan =
@@ -132,8 +132,8 @@ impl Module for Dnf {
         if self.update_cache.0 {
             let args = [self.flags(&dnf), vec!["makecache".to_owned()]].concat();
             let manager = dnf.clone();
-            let refresh = Change::new("refresh the package indexes", move |host, _| {
-                manager.run(host, "-y", &args)?.success("cannot refresh the package indexes").map(|_| ())
+            let refresh = Change::new("update the package indexes", move |host, _| {
+                manager.run(host, "-y", &args)?.success("cannot update the package indexes").map(|_| ())
             });
             plan = plan.change(refresh.auxiliary());
             if self.names().next().is_none() && !self.autoremove.0 {
@@ -219,7 +219,7 @@ impl Dnf {
         if names.iter().any(|name| name == "*") {
             return match state {
                 State::Latest => job.plan("upgrade", Vec::new(), plan, host),
-                _ => Err(Failure::new("`*` goes with `state: latest` only").arg("name")),
+                _ => Err(Failure::new("`*` requires `state: latest`").arg("name")),
             };
         }
         let (there, absent) = rpm::partition(host, &self.installroot, names)?;
@@ -234,7 +234,7 @@ impl Dnf {
     }
 }
 
-/// The program, and which of its three dialects it speaks.
+/// The program, and which of its three dialects it has.
 #[derive(Clone, Debug)]
 struct Manager {
     program: &'static str,
@@ -254,7 +254,7 @@ impl Manager {
             Failure::new("this host has neither dnf nor yum")
                 .help("use `package`, or the module of its package manager")
         })?;
-        // `dnf` and `yum` lead to dnf-3 (which is dnf 4) or to dnf5; a `yum` that leads nowhere is yum 3.
+        // `dnf` and `yum` are links to dnf-3 (dnf 4) or dnf5; a `yum` that is not a link is yum 3.
         let file = host.find_program(program).and_then(|path| path.canonicalize().ok()).unwrap_or_default();
         let file = file.file_name().unwrap_or_default();
         Ok(Manager {
@@ -265,13 +265,13 @@ impl Manager {
         })
     }
 
-    /// Runs it, waiting for others to end. `answer` is `-y` or `--assumeno`.
+    /// Runs it, waiting for locks. `answer` is `-y` or `--assumeno`.
     fn run(&self, host: &Host, answer: &str, args: &[String]) -> Result<Output, Failure> {
         let deadline = Instant::now() + self.lock_timeout;
         loop {
             let mut program = host.program(self.program).arg(answer).untranslated();
             if !self.is_dnf5 {
-                // Else it waits for ever.
+                // Otherwise it waits forever.
                 program = program.arg("--setopt=exit_on_lock=1");
             }
             let done = program.args(args).run()?;
@@ -284,7 +284,7 @@ impl Manager {
     }
 }
 
-/// What all commands of a task share.
+/// The common part of all commands of a task.
 struct Job {
     dnf: Manager,
     flags: Vec<String>,
@@ -292,12 +292,12 @@ struct Job {
 }
 
 impl Job {
-    /// Adds to the plan what `command` would do with these packages, if there are any.
+    /// Adds what `command` would do with these packages, if there are any.
     fn plan_named(&self, command: &str, names: Vec<String>, plan: Plan, host: &Host) -> Result<Plan, Failure> {
         if names.is_empty() { Ok(plan) } else { self.plan(command, names, plan, host) }
     }
 
-    /// Adds to the plan what `command` would do with these packages, without names with all.
+    /// Adds what `command` would do with these packages; without names, with all packages.
     fn plan(&self, command: &str, mut names: Vec<String>, mut plan: Plan, host: &Host) -> Result<Plan, Failure> {
         let mut unknown: Vec<String> = Vec::new();
         let simulated = loop {
@@ -338,7 +338,7 @@ impl Job {
         if transaction.downgrades() && !self.downgrades {
             return Err(Failure::new(format!("{command} {} would install an older version", names.join(", ")))
                 .arg("name")
-                .help("say so with `allow_downgrade: true`"));
+                .help("set `allow_downgrade: true` to allow it"));
         }
         let results = transaction.results();
         let what = format!("{command} {}", names.join(", "));
@@ -363,11 +363,11 @@ impl Job {
     }
 }
 
-/// The failure to install packages that no source of the host has.
+/// The failure for packages that are in no repository.
 fn unavailable(names: &[String]) -> Failure {
     let failures = names.iter().map(|name| format!("No package {name} available.")).collect::<Vec<_>>();
     Failure::new(format!("Failed to install some of the specified packages: {}", names.join(", ")))
         .arg("name")
-        .help("look at the host's package sources, or enable the right one with `enablerepo`")
+        .help("check the host's package sources, or enable the right one with `enablerepo`")
         .data(data! { "failures" => failures, "rc" => 1, "results" => Value::List(Vec::new()) })
 }

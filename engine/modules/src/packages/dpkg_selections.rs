@@ -1,11 +1,11 @@
-//! `dpkg_selections`: whether dpkg may change a package.
+//! `dpkg_selections`: dpkg's selection state of a package.
 
 use rplay_wire::{Diff, Failure};
 
 use crate::{ArgFault, Change, Host, Module, Plan, args, argtypes::Text, choice};
 
 choice! {
-    /// What dpkg is to do with a package.
+    /// The selection state of a package.
     pub enum Selection {
         Install = "install",
         Hold = "hold",
@@ -15,11 +15,11 @@ choice! {
 }
 
 args! {
-    /// Sets what dpkg is to do with a package: `hold` keeps its version.
+    /// Sets the selection state of a package: `hold` keeps its version.
     pub struct DpkgSelections {
         /// The package.
         name: Text,
-        /// What dpkg is to do with it.
+        /// The selection state.
         selection: Selection,
     }
 }
@@ -27,14 +27,14 @@ args! {
 impl Module for DpkgSelections {
     fn check(&self) -> Result<(), ArgFault> {
         if self.name.is_empty() || self.name.contains(char::is_whitespace) {
-            return Err(ArgFault::new("name", format!("`{}` is not the name of a package", self.name)));
+            return Err(ArgFault::new("name", format!("`{}` is not a valid package name", self.name)));
         }
         Ok(())
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let done = host.program("dpkg").args(["--get-selections", "--", &self.name]).untranslated().run()?;
-        let done = done.success("cannot ask dpkg for its selections")?;
+        let done = done.success("cannot query dpkg's selections")?;
         let now = done.stdout.split_whitespace().nth(1).unwrap_or("not present").to_owned();
         let wanted = self.selection.word();
         let mut plan = Plan::unchanged().set("before", now.as_str()).set("after", wanted);
@@ -55,7 +55,7 @@ impl Module for DpkgSelections {
         let change = Change::new(format!("set {} to {wanted}", self.name), move |host, _| {
             let program = host.program("dpkg").arg("--set-selections").untranslated();
             let done = program.stdin(format!("{} {wanted}\n", self.name)).run()?;
-            done.success("cannot set dpkg's selection").map(|_| ())
+            done.success("cannot set the selection").map(|_| ())
         });
         Ok(plan.change(change.diff(diff)))
     }

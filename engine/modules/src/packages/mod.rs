@@ -1,4 +1,4 @@
-//! Modules for packages and the repositories they come from.
+//! Modules for packages and repositories.
 
 pub(crate) mod apt;
 pub(crate) mod apt_key;

@@ -1,4 +1,4 @@
-//! `package`: packages under whatever manager the host has. Everything else is that manager's module.
+//! `package`: packages with the host's package manager, using that manager's module.
 
 use rplay_wire::{Failure, Map};
 
@@ -29,7 +29,7 @@ pub struct Package {
 const USE: Arg = Arg {
     name: "use",
     aliases: &[],
-    doc: "The package manager; found out by itself.",
+    doc: "The package manager; detected by default.",
     kind: "str",
     choices: &["auto", "apt", "dnf", "dnf5", "yum"],
     required: false,
@@ -40,7 +40,7 @@ const USE: Arg = Arg {
 impl Args for Package {
     const DOC: &'static str = "Installs, upgrades and removes packages with the host's own package manager. Takes the arguments of its module.\n";
 
-    /// Those of all managers; which of them are right is known on the host.
+    /// The arguments of all managers; which are valid is only known on the host.
     fn args() -> Vec<Arg> {
         let mut all = vec![USE];
         for arg in Apt::args().into_iter().chain(Dnf::args()) {
@@ -57,7 +57,7 @@ impl Args for Package {
             Some(word) => Use::parse(&word).map_err(|expected| vec![ArgFault::new("use", expected)])?,
             None => Use::Auto,
         };
-        // What no manager takes is wrong on every host.
+        // Arguments that no manager accepts are invalid on every host.
         match (Apt::from_map(&rest), Dnf::from_map(&rest)) {
             (Err(faults), Err(_)) => Err(faults),
             _ => Ok(Package { manager, rest }),
@@ -91,13 +91,13 @@ fn plan_with<M: Module>(name: &str, map: &Map, host: &Host) -> Result<Plan, Fail
         help: fault.help,
         ..Failure::default()
     };
-    // All are checked, as they are for a task that names the manager's module itself.
+    // All are checked, as for a task that names the manager's module itself.
     let faults = args::check(&M::args(), |map| M::from_map(map).err().unwrap_or_default(), map, &[]);
     if let Some(fault) = faults.into_iter().next() {
         return Err(failure(fault));
     }
     let module = M::from_map(map).map_err(|faults| {
-        faults.into_iter().next().map_or_else(|| Failure::new(format!("the arguments do not fit ({name})")), failure)
+        faults.into_iter().next().map_or_else(|| Failure::new(format!("invalid arguments ({name})")), failure)
     })?;
     module.check().map_err(failure)?;
     module.plan(host)

@@ -1,4 +1,4 @@
-//! `pip`: packages of Python, in a virtual environment or the host's own Python.
+//! `pip`: Python packages, in a virtual environment or in the host's Python.
 
 mod requirement;
 
@@ -18,7 +18,7 @@ use crate::{
 use requirement::{Requirement, normalized};
 
 choice! {
-    /// What is wanted of the packages.
+    /// The desired state of the packages.
     pub enum State {
         Present = "present",
         Absent = "absent",
@@ -28,35 +28,35 @@ choice! {
 }
 
 args! {
-    /// Installs and removes packages of Python with pip.
+    /// Installs and removes Python packages with pip.
     pub struct Pip {
-        /// Packages, with versions if need be (`flask>=2,<3`), or addresses that pip understands.
+        /// Packages, with optional versions (`flask>=2,<3`), or URLs that pip supports.
         name: Option<Vec<Text>>,
-        /// The version of the one package.
+        /// The version, if there is only one package.
         version: Option<Text>,
-        /// A file on the host that lists packages.
+        /// A requirements file on the host.
         requirements: Option<Text>,
-        /// What the packages are to be.
+        /// The desired state of the packages.
         state: State = State::Present,
-        /// A virtual environment to work in; it is made if it is not there.
+        /// A virtual environment to use; created if missing.
         virtualenv: Option<PathArg>,
-        /// Let the new virtual environment see the packages of the host.
+        /// Give a new virtual environment access to the host's packages.
         virtualenv_site_packages: Flag = Flag(false),
-        /// The command that makes a virtual environment.
+        /// The command to create a virtual environment.
         virtualenv_command: Text = "virtualenv".to_owned(),
-        /// The Python of the new virtual environment.
+        /// The Python of a new virtual environment.
         virtualenv_python: Option<Text>,
-        /// More arguments for pip.
+        /// Additional arguments for pip.
         extra_args: Option<Text>,
-        /// Install a source tree so that it can go on being edited.
+        /// Install a source tree in editable mode.
         editable: Flag = Flag(false),
-        /// The folder in which pip runs.
+        /// The working directory of pip.
         chdir: Option<PathArg>,
-        /// The pip to run.
+        /// The pip executable.
         executable: Option<PathArg>,
-        /// The umask of the files that are made.
+        /// The umask for created files.
         umask: Option<Text>,
-        /// Install beside the packages of the distribution.
+        /// Allow changes to packages of the distribution.
         break_system_packages: Flag = Flag(false),
     }
 }
@@ -83,10 +83,10 @@ impl Module for Pip {
                 _ => false,
             };
             if !fits {
-                return Err(ArgFault::new("version", "needs exactly one `name`, without a version of its own"));
+                return Err(ArgFault::new("version", "requires exactly one `name` without a version"));
             }
             if self.state == State::Latest {
-                return Err(ArgFault::new("version", "makes no sense with state=latest"));
+                return Err(ArgFault::new("version", "cannot be combined with state=latest"));
             }
         }
         if let Some(umask) = &self.umask
@@ -95,7 +95,7 @@ impl Module for Pip {
             return Err(ArgFault::new("umask", "must be an octal number"));
         }
         if let Some(name) = names.iter().find(|name| name.trim_start().starts_with('-')) {
-            return Err(ArgFault::new("name", format!("`{name}` would be taken for a flag")));
+            return Err(ArgFault::new("name", format!("`{name}` would be taken for an option")));
         }
         for (name, line) in
             [("extra_args", self.extra_args.as_deref()), ("virtualenv_command", Some(&self.virtualenv_command))]
@@ -116,8 +116,8 @@ impl Module for Pip {
         };
         let make = task.environment(&folder, host)?;
         let shown = folder.display().to_string();
-        plan = plan.change(Change::new(format!("make the virtual environment {shown}"), move |_, data| {
-            let output = make.run()?.success(&format!("cannot make the virtual environment {shown}"))?;
+        plan = plan.change(Change::new(format!("create the virtual environment {shown}"), move |_, data| {
+            let output = make.run()?.success(&format!("cannot create the virtual environment {shown}"))?;
             said(data, &output);
             Ok(())
         }));
@@ -132,7 +132,7 @@ impl Pip {
     fn wanted(&self) -> Vec<Requirement> {
         let mut texts: Vec<String> = Vec::new();
         for part in self.name.iter().flatten() {
-            // `a>=1,<2` in a text was split at its comma.
+            // `a>=1,<2` in a string was split at its comma.
             match texts.last_mut().filter(|_| part.starts_with(['<', '>', '=', '!', '~'])) {
                 Some(last) => *last = format!("{last},{part}"),
                 None => texts.push(part.clone()),
@@ -165,7 +165,7 @@ impl Task {
         }
     }
 
-    /// The command that makes the virtual environment.
+    /// The command that creates the virtual environment.
     fn environment(&self, folder: &std::path::Path, host: &Host) -> Result<Program, Failure> {
         let words = shell_words::split(&self.task.virtualenv_command).unwrap_or_default();
         let [command, arguments @ ..] = words.as_slice() else {
@@ -174,7 +174,7 @@ impl Task {
         let command = paths::expand(command, host);
         if !command.contains('/') && !host.has_program(&command) && !host.check {
             return Err(Failure::new(format!("Failed to find required executable \"{command}\""))
-                .help("install it with `package`, or write virtualenv_command: python3 -m venv"));
+                .help("install it with `package`, or set `virtualenv_command: python3 -m venv`"));
         }
         let mut program = self.begin(&command, arguments, host);
         if self.task.virtualenv_site_packages.0 {
@@ -195,7 +195,7 @@ impl Task {
 
     fn begin(&self, program: &str, arguments: &[String], host: &Host) -> Program {
         let mut begun = match &self.task.umask {
-            // Of the new process alone: this one has other threads.
+            // Only in the new process, since this one has other threads.
             Some(umask) => {
                 let line = format!("umask {umask} && exec \"$0\" \"$@\"");
                 host.program("sh").args(["-c", &line, program])
@@ -208,7 +208,7 @@ impl Task {
         begun.args(arguments)
     }
 
-    /// pip itself: the one that was named, the virtual environment's, or the host's.
+    /// The pip command: the given one, the virtual environment's, or the host's.
     fn pip(&self, host: &Host) -> Result<Program, Failure> {
         let words = match (&self.task.executable, &self.folder) {
             (Some(named), _) => vec![paths::text(named.on(host))],
@@ -233,13 +233,13 @@ impl Task {
         Ok(self.begin(program, arguments, host))
     }
 
-    /// What is installed: normalized names and versions.
+    /// Installed packages: normalized names and versions.
     fn installed(&self, host: &Host) -> Result<HashMap<String, String>, Failure> {
         let listing = self.pip(host)?.args(["list", "--format=freeze", "--disable-pip-version-check"]).run()?;
         let listing = match listing.rc {
             0 => listing,
             // An old pip.
-            _ => self.pip(host)?.arg("freeze").run()?.success("cannot list the packages of Python")?,
+            _ => self.pip(host)?.arg("freeze").run()?.success("cannot list the Python packages")?,
         };
         let lines = listing.stdout.lines().filter_map(|line| line.split_once("=="));
         Ok(lines.map(|(name, version)| (normalized(name.trim()), version.trim().to_owned())).collect())
@@ -326,7 +326,7 @@ fn texts(wanted: &[&Requirement]) -> String {
     wanted.iter().map(|wanted| wanted.text.as_str()).collect::<Vec<_>>().join(" ")
 }
 
-/// Adds what a program said to what was said before.
+/// Appends a program's output to the data.
 fn said(data: &mut Map, output: &Output) {
     for (name, text) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
         let before = data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -341,7 +341,7 @@ mod tests {
     use super::*;
     use crate::runner::tests::{call, checked};
 
-    /// A stand-in that keeps its packages in a file and says what pip says.
+    /// A fake pip that keeps its packages in a file and prints like pip.
     fn pip_in(folder: &Path) -> String {
         let path = folder.join("pip");
         let script = r#"#!/bin/sh

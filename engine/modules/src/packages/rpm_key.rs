@@ -1,4 +1,4 @@
-//! `rpm_key`: a key by which rpm knows who signed a package.
+//! `rpm_key`: a key that rpm uses to verify packages.
 
 use std::path::PathBuf;
 
@@ -27,13 +27,13 @@ choice! {
 args! {
     /// Adds a key to rpm's database, or removes it.
     pub struct RpmKey {
-        /// Where the key is: a URL, a file on the host, or the id of one that is in the database.
+        /// The key: a URL, a file on the host, or the ID of a key in the database.
         key: Text,
-        /// Fingerprints, one of which the key must have.
+        /// Accepted fingerprints of the key.
         fingerprint: Vec<Text> = Vec::new(),
         /// Whether it should exist.
         state: State = State::Present,
-        /// Whether the certificate of the URL's server must be valid.
+        /// Whether to verify the server's TLS certificate.
         validate_certs: Flag = Flag(true),
     }
 }
@@ -104,7 +104,7 @@ impl RpmKey {
             }
         };
         let is_armoured = String::from_utf8_lossy(&content).contains("-----BEGIN PGP PUBLIC KEY BLOCK-----");
-        // Bit 7 begins every OpenPGP packet (RFC 9580, 4.2).
+        // Bit 7 is set in the first byte of every OpenPGP packet (RFC 9580, 4.2).
         match is_armoured || content.first().is_some_and(|first| first & 0x80 != 0) {
             true => Ok(content),
             false => Err(Failure::new(format!("Not a public key: {}", self.key)).arg("key")),
@@ -125,28 +125,28 @@ impl RpmKey {
     }
 }
 
-/// A fingerprint or id in upper case, without spaces and `0x`.
+/// A fingerprint or ID in upper case, without spaces and `0x`.
 fn bare(text: &str) -> String {
     let text: String = text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_uppercase();
     text.strip_prefix("0X").map(str::to_owned).unwrap_or(text)
 }
 
-/// The id of a key, if that is what the text is: 8, 16 or 40 hexadecimal digits.
+/// The ID of a key, if the text is one: 8, 16 or 40 hexadecimal digits.
 fn key_id(text: &str) -> Option<String> {
     let id = bare(text);
     (matches!(id.len(), 8 | 16 | 40) && id.chars().all(|c| c.is_ascii_hexdigit())).then_some(id)
 }
 
-/// rpm before 4.20 names keys by the last 8 digits, later ones by all of them.
+/// rpm before 4.20 identifies keys by the last 8 digits, later versions by all digits.
 fn same_key(known: &str, id: &str) -> bool {
     let (known, id) = (known.to_uppercase(), id.to_uppercase());
     known.ends_with(&id) || id.ends_with(&known)
 }
 
-/// What rpm calls the keys it has.
+/// The IDs of rpm's keys.
 fn known(host: &Host) -> Result<Vec<String>, Failure> {
     let asked = host.program("rpm").args(["-q", "gpg-pubkey", "--qf", "%{VERSION}\n"]).untranslated().run()?;
-    // With exit code 1 it says that there is none.
+    // Exit code 1 means that there are none.
     let is_version = |line: &&str| line.len() >= 8 && line.chars().all(|c| c.is_ascii_hexdigit());
     Ok(asked.stdout.lines().map(str::trim).filter(is_version).map(str::to_owned).collect())
 }

@@ -1,4 +1,4 @@
-//! `yum_repository`: a package source of yum and dnf.
+//! `yum_repository`: a package source for yum and dnf.
 
 use rplay_wire::{Failure, data};
 
@@ -15,108 +15,108 @@ use crate::{
 };
 
 args! {
-    /// Adds and removes a section of a `.repo` file.
+    /// Adds and removes sections of `.repo` files.
     pub struct YumRepository {
         ..attributes: Attributes,
-        /// The section: the repository's id.
+        /// The section: the ID of the repository.
         name: Text,
         /// Whether it should exist.
         state: State = State::Present,
-        /// The file, without `.repo`; called as the repository if not given.
+        /// The file, without `.repo`; by default named after the repository.
         file: Option<Text>,
-        /// The folder of the file.
+        /// The directory of the file.
         reposdir: PathArg = PathArg("/etc/yum.repos.d".to_owned()),
-        /// The repository's name for people.
+        /// The displayed name of the repository.
         description: Option<Text>,
-        /// Where the packages are.
+        /// The URLs of the packages.
         baseurl: Option<Vec<Text>>,
-        /// Where a list of addresses is.
+        /// The URL of a mirror list.
         mirrorlist: Option<Text>,
-        /// Where a metalink is.
+        /// The URL of a metalink.
         metalink: Option<Text>,
-        /// Whether the repository is used.
+        /// Whether the repository is enabled.
         enabled: Option<Flag>,
         /// Whether packages must be signed.
         gpgcheck: Option<Flag>,
         /// Whether the index must be signed.
         repo_gpgcheck: Option<Flag>,
-        /// Where the keys are.
+        /// The URLs of the keys.
         gpgkey: Option<Vec<Text>>,
-        /// The key of the authority that signed the keys.
+        /// The CA key that signed the keys.
         gpgcakey: Option<Text>,
-        /// Packages never to take from here.
+        /// Packages to exclude.
         exclude: Option<Vec<Text>> | "excludepkgs",
-        /// The only packages to take from here.
+        /// The only packages to include.
         includepkgs: Option<Vec<Text>>,
         /// Another file to read.
         include: Option<Text>,
-        /// Whether the server's certificate must be valid.
+        /// Whether to verify the server's TLS certificate.
         sslverify: Option<Flag> | "validate_certs",
-        /// The authorities to believe.
+        /// Trusted CA certificates.
         sslcacert: Option<Text> | "ca_cert",
-        /// The client's certificate.
+        /// The client certificate.
         sslclientcert: Option<Text> | "client_cert",
-        /// The client's key.
+        /// The key of the client certificate.
         sslclientkey: Option<Text> | "client_key",
-        /// Whether the permissions of the client's certificate are looked at.
+        /// Whether to check the permissions of the client certificate.
         ssl_check_cert_permissions: Option<Flag>,
-        /// The name to log in with.
+        /// The user name.
         username: Option<Text>,
-        /// The password to log in with.
+        /// The password.
         password: Option<Secret>,
         /// The proxy; `_none_` for none.
         proxy: Option<Text>,
-        /// The name to log in to the proxy with.
+        /// The user name for the proxy.
         proxy_username: Option<Text>,
-        /// The password to log in to the proxy with.
+        /// The password for the proxy.
         proxy_password: Option<Secret>,
-        /// A smaller number goes first.
+        /// The priority; lower numbers take precedence.
         priority: Option<Text>,
-        /// A smaller number is cheaper.
+        /// The relative cost; lower numbers are preferred.
         cost: Option<Text>,
-        /// Go on without the repository when it cannot be reached.
+        /// Continue without the repository if it is unreachable.
         skip_if_unavailable: Option<Flag>,
-        /// Whether packages hidden by modules are shown.
+        /// Whether to ignore module filtering.
         module_hotfixes: Option<Flag>,
-        /// How long the index counts as fresh.
+        /// Maximum age of the index.
         metadata_expire: Option<Text>,
-        /// For which commands an old index is refused.
+        /// The commands for which an expired index is rejected.
         metadata_expire_filter: Option<Text>,
-        /// How long the list of mirrors counts as fresh.
+        /// Maximum age of the mirror list.
         mirrorlist_expire: Option<Text>,
-        /// The order in which addresses are tried.
+        /// The order in which URLs are tried.
         failovermethod: Option<Text>,
         /// `4` or `6`.
         ip_resolve: Option<Text>,
-        /// Whether packages are kept after they were installed.
+        /// Whether to keep packages after installation.
         keepcache: Option<Text>,
-        /// What proxies may keep.
+        /// What proxies may cache.
         http_caching: Option<Text>,
-        /// Whether connections are kept.
+        /// Whether to use keep-alive connections.
         keepalive: Option<Flag>,
-        /// Whether package groups are used.
+        /// Whether to use package groups.
         enablegroups: Option<Flag>,
-        /// Whether updates from other repositories are kept out.
+        /// Whether to protect its packages from updates by other repositories.
         protect: Option<Flag>,
         /// Download in the background.
         r#async: Option<Flag>,
-        /// The bandwidth, in bytes a second.
+        /// The bandwidth in bytes per second.
         bandwidth: Option<Text>,
-        /// A limit below the bandwidth.
+        /// A limit on the bandwidth.
         throttle: Option<Text>,
-        /// Seconds until a connection is given up.
+        /// Connection timeout in seconds.
         timeout: Option<Text>,
-        /// How often a download is tried.
+        /// Number of attempts for a download.
         retries: Option<Text>,
-        /// Whether this host is counted.
+        /// Whether to count this host.
         countme: Option<Flag>,
-        /// How large differences of the index may be.
+        /// Maximum relative size of index deltas.
         deltarpm_metadata_percentage: Option<Text>,
-        /// How large differences of packages may be.
+        /// Maximum relative size of package deltas.
         deltarpm_percentage: Option<Text>,
-        /// Whether the addresses are of S3.
+        /// Whether the URLs are S3 URLs.
         s3_enabled: Option<Flag>,
-        /// Variables in the id.
+        /// Variables in the ID.
         ui_repoid_vars: Option<Text>,
     }
 }
@@ -126,10 +126,10 @@ impl Module for YumRepository {
         self.attributes.check()?;
         let bad = |text: &str| text.is_empty() || text.contains(['[', ']', '\n', '/']);
         if bad(&self.name) {
-            return Err(ArgFault::new("name", format!("`{}` is not a repository id", self.name)));
+            return Err(ArgFault::new("name", format!("`{}` is not a valid repository ID", self.name)));
         }
         if self.file.as_deref().is_some_and(bad) {
-            return Err(ArgFault::new("file", "must be the name of a file, without its folder"));
+            return Err(ArgFault::new("file", "must be a file name without a directory"));
         }
         if self.state == State::Present {
             if self.baseurl.is_none() && self.mirrorlist.is_none() && self.metalink.is_none() {
@@ -192,7 +192,7 @@ impl Module for YumRepository {
         };
         plan = plan.set("diff", diff(&text));
         if !folder.is_dir() {
-            plan = plan.assumes(host, format!("the folder {}", folder.display()), || {
+            plan = plan.assumes(host, format!("the directory {}", folder.display()), || {
                 Failure::new(format!("Repo directory '{}' does not exist.", folder.display())).arg("reposdir")
             })?;
         }
@@ -271,7 +271,7 @@ impl YumRepository {
     }
 }
 
-/// A section of a file with everything that stands in it; the first may have no name.
+/// A section of a file with all its lines; the first may have no name.
 struct Section {
     name: String,
     text: String,
@@ -291,7 +291,7 @@ impl Section {
         sections
     }
 
-    /// The settings by name; a line that is indented goes on with the value before it.
+    /// The settings by name; an indented line continues the previous value.
     fn settings(&self) -> Vec<(String, String)> {
         let mut settings: Vec<(String, String)> = Vec::new();
         for line in self.text.lines().skip(1) {

@@ -1,4 +1,4 @@
-//! The parts of a URL that matter here.
+//! Parsed URLs.
 
 use super::Login;
 
@@ -8,21 +8,21 @@ pub struct Address {
     /// `http` or `https`.
     pub scheme: String,
     login: Option<(String, String)>,
-    /// In lower case, without brackets round an IPv6 address.
+    /// In lower case, without brackets around an IPv6 address.
     pub host: String,
     port: Option<u16>,
-    /// With the query, beginning with `/`.
+    /// With the query; begins with `/`.
     path: String,
 }
 
 impl Address {
-    /// Reads a URL, or says what is wrong with it.
+    /// Parses a URL; the error is a message.
     pub fn parse(url: &str) -> Result<Self, String> {
         let url = url.trim();
         let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("`{}` is not a URL", masked(url)))?;
         let scheme = scheme.to_ascii_lowercase();
         if !matches!(scheme.as_str(), "http" | "https") {
-            return Err(format!("cannot fetch by `{scheme}`, only by http and https"));
+            return Err(format!("unsupported scheme `{scheme}`; use http or https"));
         }
         let rest = rest.split('#').next().unwrap_or_default();
         let at = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -46,23 +46,23 @@ impl Address {
             None => None,
         };
         if host.is_empty() {
-            return Err(format!("`{}` names no host", masked(url)));
+            return Err(format!("`{}` has no host", masked(url)));
         }
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         Ok(Address { scheme, login, host: host.to_ascii_lowercase(), port, path: path.replace(' ', "%20") })
     }
 
-    /// The login in the URL, which is then no longer in it.
+    /// Removes and returns the credentials in the URL.
     pub fn take_login(&mut self) -> Option<Login> {
         self.login.take().map(|(user, password)| Login::new(user, password))
     }
 
-    /// The URL as it may be shown and sent.
+    /// The URL without credentials, for requests and messages.
     pub fn without_login(&self) -> String {
         format!("{}{}", self.origin(), self.path)
     }
 
-    /// Scheme, host and port: what a login is for.
+    /// Scheme, host and port: the scope of credentials.
     pub fn origin(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         match self.port {
@@ -71,13 +71,13 @@ impl Address {
         }
     }
 
-    /// The last part of the path, decoded: what a file would be called.
+    /// The decoded last part of the path: a file name.
     pub fn file_name(&self) -> Option<String> {
         let path = self.path.split('?').next().unwrap_or_default();
         path.rsplit('/').next().map(decoded).filter(|name| !name.is_empty())
     }
 
-    /// Where `location`, which may be relative, leads from here.
+    /// Resolves `location`, which may be relative.
     pub fn join(&self, location: &str) -> Result<Self, String> {
         let folder = |path: &str| {
             let path = path.split('?').next().unwrap_or_default();
@@ -98,7 +98,7 @@ impl Address {
     }
 }
 
-/// Whether `host` is meant by a `no_proxy` list: names, domains (with or without a leading dot), `*`.
+/// Whether `host` matches a `no_proxy` list: names, domains (with or without a leading dot), `*`.
 pub fn is_among(host: &str, list: &str) -> bool {
     list.split(',').map(str::trim).filter(|item| !item.is_empty()).any(|item| {
         let item = item.split(':').next().unwrap_or(item).trim_start_matches('.').to_ascii_lowercase();
@@ -106,7 +106,7 @@ pub fn is_among(host: &str, list: &str) -> bool {
     })
 }
 
-/// A URL that could not be read may still hold a password.
+/// Masks credentials: even an invalid URL may contain a password.
 fn masked(url: &str) -> String {
     match url.rsplit_once('@') {
         Some((_, rest)) => format!("***@{rest}"),
@@ -134,7 +134,7 @@ pub fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Encoding for a form: everything but letters, digits and `-_.~` by its bytes, a space as `+`.
+/// Form encoding: percent-encodes all except letters, digits and `-_.~`; a space becomes `+`.
 pub fn form_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

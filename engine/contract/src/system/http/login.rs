@@ -1,10 +1,10 @@
-//! Who we say we are to a server.
+//! Credentials for servers.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::{Host, argtypes::Secret, system::paths};
 
-/// A name and a password. The password is never shown.
+/// A user name and a password. The password is never shown.
 #[derive(Clone, Debug)]
 pub struct Login {
     user: String,
@@ -16,12 +16,12 @@ impl Login {
         Login { user: user.into(), password: Secret(password.into()) }
     }
 
-    /// The header that carries it.
+    /// The value of the `Authorization` header.
     pub fn basic(&self) -> String {
         format!("Basic {}", STANDARD.encode(format!("{}:{}", self.user, self.password.0)))
     }
 
-    /// The login for a server in the file that `NETRC` names, or `~/.netrc`.
+    /// The credentials of a server in the file named by `NETRC`, or `~/.netrc`.
     pub fn from_netrc(host: &Host, server: &str) -> Option<Self> {
         let path = host.variable("NETRC").unwrap_or_else(|| "~/.netrc".to_owned());
         let text = crate::system::regular::read_to_string(paths::expand(&path, host)).ok()?;

@@ -1,5 +1,5 @@
-//! From a host's name to its addresses, without the C library: it is linked statically and could not load
-//! the host's own name service modules. `getent` can.
+//! Name resolution without the C library, which is linked statically and cannot load the host's name service modules.
+//! `getent` can.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -17,13 +17,13 @@ use ureq::{
 
 use crate::Host;
 
-/// Looks names up on a host.
+/// Resolves names on a host.
 pub struct Names {
     host: Host,
     timeout: Duration,
 }
 
-/// As many addresses as are tried.
+/// Maximum number of addresses to try.
 const MOST: usize = 8;
 
 impl Names {

@@ -1,4 +1,4 @@
-//! Whom to believe and who we are in TLS.
+//! TLS: trusted certificates, and client certificates.
 
 use std::{fs, path::PathBuf};
 
@@ -6,14 +6,14 @@ use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConf
 
 use crate::Host;
 
-/// Which servers are believed to be who they say.
+/// Which servers are trusted.
 #[derive(Clone, Debug)]
 pub struct Trust {
-    /// `false`: anybody is believed.
+    /// `false` disables certificate verification.
     pub validate: bool,
-    /// A file of certificates, or a folder of such files, instead of the host's own.
+    /// A file or directory of certificates, instead of the host's own.
     pub ca_path: Option<PathBuf>,
-    /// A file with our certificate, and the key if `client_key` is not given.
+    /// A file with the client certificate, and the key if `client_key` is not given.
     pub client_cert: Option<PathBuf>,
     pub client_key: Option<PathBuf>,
 }
@@ -51,7 +51,7 @@ fn own_certificates(host: &Host) -> Result<Vec<Certificate<'static>>, String> {
     if let Some(path) = host.variable("SSL_CERT_FILE") {
         return certificates_at(&PathBuf::from(path));
     }
-    // What is broken in the bundle is left out; a server that needed it is then refused.
+    // Invalid certificates in the bundle are skipped; servers that need them are rejected.
     let loaded = rustls_native_certs::load_native_certs();
     Ok(loaded.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect())
 }
@@ -63,7 +63,7 @@ fn certificates_at(path: &PathBuf) -> Result<Vec<Certificate<'static>>, String> 
     let entries = fs::read_dir(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let mut all = Vec::new();
     for entry in entries.flatten().filter(|entry| entry.path().is_file()) {
-        // A folder of certificates may hold other files too.
+        // A certificate directory may contain other files too.
         all.extend(read_pem(&entry.path()).map(|(certificates, _)| certificates).unwrap_or_default());
     }
     Ok(all)

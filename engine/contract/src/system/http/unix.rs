@@ -1,4 +1,4 @@
-//! HTTP through a Unix socket, as Docker's API speaks it.
+//! HTTP over a Unix socket, as for Docker's API.
 
 use std::{
     io::{self, Read, Write},
@@ -10,7 +10,7 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport, time::Duration,
 };
 
-/// Connects to that socket whatever the URL says.
+/// Connects to that socket, whatever the URL is.
 #[derive(Debug)]
 pub struct Socket(pub PathBuf);
 
@@ -63,7 +63,7 @@ impl Transport for Stream {
     }
 
     fn is_open(&mut self) -> bool {
-        // Never used for a second request.
+        // Never reused for another request.
         false
     }
 }

@@ -1,4 +1,4 @@
-//! A copy of a file that is about to be replaced.
+//! Backups of files that are about to be replaced.
 
 use std::{
     fs::{self, File},
@@ -15,13 +15,13 @@ use crate::{
     system::{attributes::Wanted, paths, preserved::Preserved, regular, times},
 };
 
-/// Keeps a copy beside the file, under the name that Ansible gives it, with its times and all else that it
-/// hands on, and returns its path. What could not be kept becomes a warning.
+/// Creates a backup next to the file, with Ansible's naming, its times and all preserved attributes, and returns its
+/// path. What cannot be preserved becomes a warning.
 pub fn backup(path: &Path, host: &Host) -> Result<PathBuf, Failure> {
     let failed = |error: io::Error| io_failure("make a backup of", path, &error);
     let time = times::now().strftime("%Y-%m-%d@%H:%M:%S").to_string();
     let mut source = regular::open(path).map_err(failed)?;
-    // Several changes of one file within a second keep a backup each.
+    // Several changes of a file within a second create separate backups.
     let mut number = std::process::id();
     let (mut copy, kept) = loop {
         let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -45,7 +45,7 @@ pub fn backup(path: &Path, host: &Host) -> Result<PathBuf, Failure> {
     };
     let filled = fill();
     if filled.is_err() {
-        // Half a backup is none.
+        // An incomplete backup is removed.
         let _ = fs::remove_file(&kept);
     }
     filled.map(|()| kept)

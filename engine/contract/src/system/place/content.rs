@@ -1,4 +1,4 @@
-//! What a file is to hold, and whether it holds it.
+//! The desired content of a file, and its comparison.
 
 use std::{
     fs::{File, Metadata},
@@ -15,20 +15,20 @@ use crate::{
     system::{digest::Algorithm, regular},
 };
 
-/// What a file is to hold.
+/// The desired content of a file.
 #[derive(Clone, Debug)]
 pub enum Content {
     Bytes(Vec<u8>),
-    /// As much as this file on the host holds.
+    /// The content of this file on the host.
     File(PathBuf),
-    /// Stays with the controller unless the host has something else.
+    /// Content that stays on the controller unless it is needed.
     Blob(Blob),
 }
 
 impl Content {
-    /// Whether the regular file at `path` holds something else. `meta` is the file's own.
+    /// Whether the regular file at `path` has other content. `meta` is its metadata.
     pub(super) fn differs(&self, path: &Path, meta: &Metadata) -> io::Result<bool> {
-        // What has no blocks may have content all the same: the files of /proc and /sys.
+        // Files without blocks may still have content: those in /proc and /sys.
         let has_length = |length: u64| meta.blocks() == 0 || meta.len() == length;
         match self {
             Content::Bytes(bytes) if !has_length(bytes.len() as u64) => Ok(true),
@@ -39,8 +39,8 @@ impl Content {
         }
     }
 
-    /// Writes it into a new file, which later stands at `path`. Fails, naming that, when it cannot be read, has not
-    /// arrived from the controller, or does not fit on the disk.
+    /// Writes the content to a new file, which is later moved to `path`. Fails, naming that path, if it cannot be read,
+    /// has not arrived from the controller, or does not fit on the disk.
     pub(super) fn write_to(&self, new: &mut File, path: &Path, host: &Host) -> Result<(), Failure> {
         let written = match self {
             Content::Bytes(bytes) => new.write_all(bytes),
@@ -51,7 +51,7 @@ impl Content {
     }
 }
 
-/// The file with content that stayed with the controller.
+/// The file with content that stayed on the controller.
 pub(super) fn fetched(blob: &Blob, host: &Host) -> Result<PathBuf, Failure> {
     host.fetch(blob).map_err(|error| Failure::new(format!("the content did not arrive: {error}")))
 }

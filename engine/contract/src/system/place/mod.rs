@@ -1,5 +1,5 @@
-//! Puts content into a file: checked by a command if asked, a copy of the old one kept if asked, and
-//! replaced in one step, so that nobody ever reads half of it.
+//! Puts content into a file: optionally validated by a command, with an optional backup, and replaced atomically, so
+//! that nobody ever reads partial content.
 
 mod backup;
 mod content;

@@ -1,4 +1,4 @@
-//! A file and what it is to hold: whether that is so, and how it comes to be so.
+//! A file with its desired content: comparison and replacement.
 
 use std::{
     fs::{self, File},
@@ -28,25 +28,25 @@ use crate::{
     },
 };
 
-/// A file and what it is to hold. A symbolic link at `path` is replaced by a file; who wants to follow it
-/// gives [`paths::real`].
+/// A file with its desired content. A symbolic link at `path` is replaced by a file; to follow it, pass
+/// [`paths::real`].
 pub struct Placement {
     pub path: PathBuf,
     pub content: Content,
-    /// Owner, mode ...; what is left open stays as it is, or is the default for a new file.
+    /// Owner, mode ...; unset ones are kept, or get the defaults of a new file.
     pub wanted: Wanted,
-    /// Keep the file that is replaced, and report its name as `backup_file`.
+    /// Keep a copy of the previous file, and report its name as `backup_file`.
     pub backup: bool,
-    /// A command, with `%s` for the new file, that must succeed before it is taken.
+    /// A command, with `%s` for the new file, that must succeed before the file is replaced.
     pub validate: Option<String>,
-    /// Write into the old file if it cannot be replaced.
+    /// Write in place if the file cannot be replaced.
     pub unsafe_writes: bool,
     /// Whether content may be shown in a diff.
     pub shown: bool,
 }
 
 impl Placement {
-    /// As [`Placement::new`], with nothing said about owner and mode.
+    /// Like [`Placement::new`], without owner and mode.
     pub fn plain(path: impl Into<PathBuf>, content: Content) -> Self {
         Placement {
             path: path.into(),
@@ -59,7 +59,7 @@ impl Placement {
         }
     }
 
-    /// No backup, no validation.
+    /// Without backup and validation.
     pub fn new(path: impl Into<PathBuf>, content: Content, attributes: &Attributes) -> Result<Self, Failure> {
         Ok(Placement {
             path: path.into(),
@@ -82,7 +82,7 @@ impl Placement {
         self
     }
 
-    /// Whether the host's file holds something else, or is no plain file.
+    /// Whether the host's file has other content, or is not a regular file.
     pub fn differs(&self) -> Result<bool, Failure> {
         let Ok(meta) = fs::symlink_metadata(&self.path) else { return Ok(true) };
         if !meta.is_file() {
@@ -92,8 +92,8 @@ impl Placement {
         differs.map_err(|error| io_failure("read", &self.path, &error))
     }
 
-    /// Adds what is to be done to the plan: nothing, a change of owner and mode, or the file's replacement.
-    /// Fails when the folder is not there, or the path is one.
+    /// Plans what is needed: nothing, a change of owner and mode, or a replacement. Fails if the directory does not
+    /// exist, or the path is a directory.
     pub fn plan(mut self, host: &Host, mut plan: Plan) -> Result<Plan, Failure> {
         self.refuse_other_kinds()?;
         let exists = self.path.exists();
@@ -145,7 +145,7 @@ impl Placement {
         Ok(diff)
     }
 
-    /// Fails when a directory, a FIFO, a socket or a device stands where the file is to be.
+    /// Fails if the path is a directory, a FIFO, a socket or a device.
     pub fn refuse_other_kinds(&self) -> Result<(), Failure> {
         if self.path.is_dir() && !self.path.is_symlink() {
             return Err(Failure::new(format!("{} is a directory, not a file", self.path.display())));
@@ -153,8 +153,8 @@ impl Placement {
         regular::refuse_special(&self.path).map_err(|error| io_failure("replace", &self.path, &error))
     }
 
-    /// Writes the file now. For modules that learn the content only while they change things. The new file is
-    /// for its maker alone until it has all that the old one hands on; then it takes the old one's place.
+    /// Writes the file immediately, for modules that learn the content only while making changes. The new file is
+    /// private until it has all preserved attributes; then it replaces the old one.
     pub fn put(self, host: &Host, data: &mut Map) -> Result<(), Failure> {
         self.refuse_other_kinds()?;
         let failed = |error: &io::Error| io_failure("write", &self.path, error);
@@ -194,25 +194,25 @@ impl Placement {
                     let failure = io_failure("replace", &self.path, &error.error);
                     return Err(match failure.help {
                         Some(_) => failure,
-                        None => failure.help("if it is a bind mount, write `unsafe_writes: true`"),
+                        None => failure.help("if it is a bind mount, set `unsafe_writes: true`"),
                     });
                 }
             },
         };
-        // Last of all: an immutable file could not have been moved to its place.
+        // Last, since an immutable file could not be moved to its destination.
         match &self.wanted.flags {
             Some(written) => flags::change_open(&file, written, &self.path),
             None => Ok(()),
         }
     }
 
-    /// A new file for the content, readable by its maker alone, and whether it is beside the one to replace.
-    /// It is elsewhere when nothing can be made beside it: for `unsafe_writes`, if there is a file to write into,
-    /// and for a new name in an append-only folder.
+    /// A new private file for the content, and whether it is next to the one to replace. If no file can be created
+    /// there, it is elsewhere: for `unsafe_writes` with an existing file, and for a new file in an append-only
+    /// directory.
     fn temporary(&self, is_there: bool) -> Result<(NamedTempFile, bool), Failure> {
         let folder = paths::folder(&self.path);
         let lock = locked(folder);
-        // What is made in an append-only folder could neither be moved nor removed again.
+        // A file created in an append-only directory could neither be moved nor removed.
         let made = match &lock {
             None => scratch::file_in(folder),
             Some(_) => Err(io::Error::from(nix::errno::Errno::EPERM)),
@@ -221,14 +221,14 @@ impl Placement {
             Ok(new) => Ok((new, true)),
             Err(_) if self.unsafe_writes && is_there || !is_there && lock.as_ref().is_some_and(Lock::takes_names) => {
                 let new =
-                    scratch::file("").map_err(|error| io_failure("make a temporary file for", &self.path, &error))?;
+                    scratch::file("").map_err(|error| io_failure("create a temporary file for", &self.path, &error))?;
                 Ok((new, false))
             }
             Err(error) => Err(match lock {
                 Some(lock) => lock.failure("create a file in", folder),
                 None if error.kind() == io::ErrorKind::PermissionDenied => {
                     let help =
-                        "a file is replaced by a new one beside it; `unsafe_writes: true` writes into it as it stands";
+                        "files are replaced by a new one in the same directory; set `unsafe_writes: true` to write in place";
                     io_failure("create a file in", folder, &error).help(help)
                 }
                 None => io_failure("write", &self.path, &error),
@@ -236,8 +236,8 @@ impl Placement {
         }
     }
 
-    /// Puts a file into an append-only folder, where it must have its name from the start: it gets it when it is
-    /// whole, having had none before.
+    /// Adds a file to an append-only directory, where files cannot be renamed: the complete, unnamed file gets its
+    /// final name.
     fn add_name(&self, mut new: NamedTempFile) -> Result<File, Failure> {
         let failed = |error: io::Error| io_failure("create", &self.path, &error);
         let flags = nix::libc::O_TMPFILE | nix::libc::O_CLOEXEC;
@@ -255,7 +255,7 @@ impl Placement {
         Ok(file)
     }
 
-    /// Writes into the old file as it stands: a mount point cannot be renamed over.
+    /// Writes to the old file in place, since a mount point cannot be replaced.
     fn overwrite(&self, mut new: NamedTempFile, old: &Preserved, host: &Host) -> Result<File, Failure> {
         let failed = |error: io::Error| io_failure("write into", &self.path, &error);
         let mut file = regular::open_to_overwrite(&self.path).map_err(failed)?;
@@ -263,7 +263,7 @@ impl Placement {
         source.rewind().map_err(failed)?;
         let length = io::copy(source, &mut file).map_err(failed)?;
         file.set_len(length).map_err(failed)?;
-        // Writing takes setuid and capabilities away.
+        // Writing clears setuid and capabilities.
         old.give(&file, &self.wanted, &self.path)?.into_iter().for_each(|lost| host.warn(lost));
         let label = Wanted { label: self.wanted.label.clone(), ..Wanted::default() };
         label.apply(&self.path, false)?;

@@ -1,4 +1,4 @@
-//! Content as a diff shows it.
+//! Content in diffs.
 
 use std::{
     fs::{self, Metadata},
@@ -14,10 +14,10 @@ use crate::{
     system::{paths, regular},
 };
 
-/// Content longer than this is not shown in a diff. Bytes.
+/// Maximum size in bytes of content in a diff.
 pub const MAX_DIFF: u64 = 104_448;
 
-/// The removal of a file, shown with what it held.
+/// The removal of a file, with its content in the diff.
 pub fn removal(path: PathBuf) -> Change {
     let shown = paths::text(&path);
     let held = readable(fs::metadata(&path), || regular::read(&path)).unwrap_or_default();
@@ -27,7 +27,7 @@ pub fn removal(path: PathBuf) -> Change {
     Change::new(format!("remove {shown}"), remove).diff(diff)
 }
 
-/// The text of a file of which the metadata is known, or why it is not shown.
+/// The text of a file with this metadata, or why it is not shown.
 pub(super) fn readable(
     meta: io::Result<Metadata>,
     read: impl FnOnce() -> io::Result<Vec<u8>>,

@@ -82,7 +82,7 @@ const ACL: &[u8] = &[
     255, 255, 255, 255, 32, 0, 0, 0, 255, 255, 255, 255,
 ];
 
-/// Sets an extended attribute; whether this file system and user can.
+/// Sets an extended attribute; returns whether this file system and user can.
 fn attribute(path: &Path, name: &str, value: &[u8]) -> bool {
     let is_set = setxattr(path, name, value, XattrFlags::empty()).is_ok();
     if !is_set {
@@ -104,7 +104,7 @@ fn bits(path: &Path) -> u32 {
 fn the_new_file_and_the_backup_have_the_attributes_of_the_old_one() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("f");
-    // cap_net_raw+ep, as the kernel keeps it.
+    // cap_net_raw+ep in the kernel's format.
     let capability = [[1, 0, 0, 2, 0, 32, 0, 0].as_slice(), &[0; 12]].concat();
     let all = [
         ("user.note", b"hi".as_slice()),
@@ -156,7 +156,7 @@ fn a_folders_default_list_does_not_reach_a_replaced_file() {
     let file = folder.path().join("f");
     let made = tempfile::NamedTempFile::new().unwrap();
     fs::write(&made, "old").unwrap();
-    // Moved there, it has no list.
+    // A moved file has no list.
     if made.persist(&file).is_err() || found(&file, "system.posix_acl_access").is_some() {
         return;
     }
@@ -222,7 +222,7 @@ fn files_of_proc_have_content_though_no_length() {
     assert!(!Placement::plain(&copy, Content::File("/proc/version".into())).differs().unwrap());
 }
 
-/// As root only, and only where the file system has such attributes.
+/// Runs only as root, and only on file systems with these attributes.
 #[test]
 fn what_is_locked_says_so_and_nothing_is_left_behind() {
     let folder = tempfile::tempdir().unwrap();
@@ -244,7 +244,7 @@ fn what_is_locked_says_so_and_nothing_is_left_behind() {
         let refused = placement(&target, "new").backup(true).put(&host(), &mut Map::new());
         let in_place = Placement { unsafe_writes: true, ..placement(&target, "new") }.put(&host(), &mut Map::new());
         let changed = flags::change(path, &format!("-{letter}"));
-        let said = format!("Operation not permitted, as it is {name} (attribute `{letter}`)");
+        let said = format!("Operation not permitted, because it is {name} (attribute `{letter}`)");
         assert!(refused.as_ref().unwrap_err().msg.ends_with(&said), "{refused:?}");
         changed.unwrap();
         if path.is_dir() {
@@ -290,7 +290,7 @@ fn what_a_full_disk_cuts_off_leaves_the_old_file() {
     let failure = placement(&file, &"x".repeat(100_000)).put(&host(), &mut Map::new()).map_err(|failure| failure.msg);
     let left: Vec<_> = fs::read_dir(&mount).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     let content = fs::read_to_string(&file).unwrap();
-    // The same folder, which cannot be written to any more.
+    // The same directory, now read-only.
     let flags = nix::mount::MsFlags::MS_REMOUNT | nix::mount::MsFlags::MS_RDONLY;
     nix::mount::mount(None::<&str>, &mount, None::<&str>, flags, None::<&str>).unwrap();
     let read_only = placement(&file, "new").put(&host(), &mut Map::new()).map_err(|failure| failure.msg);

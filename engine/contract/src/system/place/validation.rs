@@ -1,4 +1,4 @@
-//! The command that must approve of new content.
+//! The validation command for new content.
 
 use std::path::Path;
 
@@ -6,8 +6,8 @@ use rplay_wire::{Failure, data};
 
 use crate::{Host, system::process};
 
-/// Runs the command, in which `%s` stands for `file`. Fails when it cannot be run or ends with another code than 0;
-/// the failure's data are what it said.
+/// Runs the command, in which `%s` stands for `file`. Fails if it cannot be run or exits with a code other than 0; the
+/// failure contains its output.
 pub(super) fn validate(command: &str, file: &Path, host: &Host) -> Result<(), Failure> {
     let about = |msg: String| Failure::new(msg).arg("validate");
     let command = command.replace("%s", &shell_words::quote(&file.to_string_lossy()));

@@ -1,4 +1,4 @@
-//! The client against an Engine that gives fixed answers.
+//! Tests the client against a fake Engine.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -16,7 +16,7 @@ use serde_json::json;
 use super::*;
 use crate::{Args, NoBlobs};
 
-/// An Engine that gives fixed answers, by the first line of a request; says how many connections came.
+/// An Engine with fixed responses, by the first line of a request; counts connections.
 fn fake(
     folder: &Path,
     answer: impl Fn(&str, &str) -> String + Send + Sync + 'static,
@@ -123,7 +123,7 @@ fn a_connection_that_the_engine_has_closed_is_not_used_again() {
     assert_eq!(engine.get("/bye").unwrap(), json!({}));
     assert_eq!(engine.get("/next").unwrap(), json!([]));
     assert_eq!(connections.load(Ordering::SeqCst), 2);
-    // Without a word, as when the Engine is restarted.
+    // The connection is closed, as when the Engine is restarted.
     assert_eq!(engine.get("/last").unwrap(), json!([]));
     thread::sleep(Duration::from_millis(50));
     assert_eq!(engine.get("/next").unwrap(), json!([]));
@@ -160,7 +160,7 @@ fn answers_that_are_cut_short_or_never_come_are_errors() {
     let engine = Engine::reach(&host(), &args).unwrap();
     assert!(engine.get("/half").unwrap_err().to_string().contains("broke off"));
     assert!(engine.get("/gone").unwrap_err().to_string().contains("broke off"));
-    assert!(engine.get("/hangs").unwrap_err().to_string().contains("no answer in 2 s"));
+    assert!(engine.get("/hangs").unwrap_err().to_string().contains("no response within 2 s"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! apt's package index: how old it is, refreshing it, what it knows.
+//! apt's package index: its age, updating it, its content.
 
 use std::{
     os::unix::fs::MetadataExt,
@@ -17,11 +17,11 @@ use crate::system::fs;
 use crate::system::machine;
 use crate::{Change, Host, system::program::Output};
 
-/// Made by apt's own hook on some systems; where it is missing, the folder of the lists tells the time.
+/// Created by apt's own hook on some systems; otherwise the time of the list directory is used.
 const STAMPS: [&str; 2] = ["/var/lib/apt/periodic/update-success-stamp", LISTS];
 const LISTS: &str = "/var/lib/apt/lists";
 
-/// Whether apt's folder of lists has an index of packages, packed or not.
+/// Whether apt's list directory contains a package index, compressed or not.
 fn lists_packages(folder: &Path) -> bool {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name()).any(|name| {
@@ -30,21 +30,21 @@ fn lists_packages(folder: &Path) -> bool {
     })
 }
 
-/// When the index was last refreshed, in seconds since 1970; 0 if never.
+/// The time of the last update, in seconds since 1970; 0 if never.
 pub fn update_time() -> i64 {
-    // Images are made with the index taken out, which makes the folder look fresh.
+    // Images are built with the index removed, which makes the directory look recent.
     if !lists_packages(Path::new(LISTS)) {
         return 0;
     }
     STAMPS.iter().find_map(|path| fs::metadata(path).ok()).map_or(0, |meta| meta.mtime())
 }
 
-/// The stamp with more precision, to see whether a refresh brought anything.
+/// The stamp with higher precision, to detect whether an update changed anything.
 fn stamp() -> Option<(i64, i64)> {
     STAMPS.iter().find_map(|path| fs::metadata(path).ok()).map(|meta| (meta.mtime(), meta.mtime_nsec()))
 }
 
-/// A wish to refresh the index.
+/// A request to update the index.
 #[derive(Clone, Debug)]
 pub struct Refresh {
     valid: Duration,
@@ -54,7 +54,7 @@ pub struct Refresh {
 }
 
 impl Refresh {
-    /// The wish, if `wanted`. Times in seconds.
+    /// The request, if `wanted`. Times in seconds.
     pub fn wanted(wanted: bool, valid: u64, retries: u64, max_delay: u64, lock_timeout: u64) -> Option<Self> {
         wanted.then_some(Refresh {
             valid: Duration::from_secs(valid),
@@ -64,8 +64,8 @@ impl Refresh {
         })
     }
 
-    /// The change that refreshes the index, unless it is fresh enough. `counts`: whether a refresh that
-    /// brought something is itself a change of the task; beside packages only those count, as in Ansible.
+    /// The change that updates the index, unless it is recent enough. With `counts`, an update that changed the index
+    /// is itself a change of the task; as in Ansible, not if packages are given too.
     pub fn change_if_due(self, counts: bool) -> Option<Change> {
         let age = machine::now()
             .duration_since(UNIX_EPOCH + Duration::from_secs(update_time().unsigned_abs()))
@@ -76,9 +76,9 @@ impl Refresh {
         Some(self.change(counts))
     }
 
-    /// The change that refreshes the index.
+    /// The change that updates the index.
     pub fn change(self, counts: bool) -> Change {
-        let change = Change::maybe("refresh the package index", move |host, outcome| {
+        let change = Change::maybe("update the package index", move |host, outcome| {
             let before = stamp();
             self.run(host)?;
             let updated = stamp() != before;
@@ -88,7 +88,7 @@ impl Refresh {
         if counts { change } else { change.auxiliary() }
     }
 
-    /// Refreshes the index, with retries.
+    /// Updates the index, with retries.
     pub fn run(&self, host: &Host) -> Result<(), Failure> {
         let mut tries = 0;
         loop {
@@ -102,14 +102,14 @@ impl Refresh {
                     Failure::new(format!("failed to update apt cache: {}", complaints.join("; "))).data(done.data())
                 );
             }
-            // Doubling, with nothing random: hosts drift apart by themselves.
+            // Exponential, without jitter: hosts are not synchronous anyway.
             std::thread::sleep(Duration::from_secs(1 << tries.min(16)).min(self.max_delay));
             tries += 1;
         }
     }
 }
 
-/// What went wrong in `apt-get update`, which may succeed although an index could not be fetched.
+/// Errors of `apt-get update`, which may exit with 0 although an index could not be downloaded.
 fn complaints(done: &Output) -> Vec<&str> {
     let lines = done.stderr.lines().filter(|line| line.starts_with("E: ") || line.starts_with("W: Failed to fetch"));
     let mut complaints = lines.map(|line| line.get(3..).unwrap_or(line)).collect::<Vec<_>>();
@@ -119,11 +119,11 @@ fn complaints(done: &Output) -> Vec<&str> {
     complaints
 }
 
-/// A package that the index does not have.
+/// A package that is not in the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
     pub name: String,
-    /// The version asked for, when the package itself is known.
+    /// The requested version, if the package itself is known.
     pub version: Option<String>,
 }
 
@@ -135,16 +135,16 @@ impl Missing {
             }
             None => Failure::new(format!("No package matching '{}' is available", self.name))
                 .arg("name")
-                .help("refresh the index with `update_cache: true`, or look at the host's package sources"),
+                .help("update the index with `update_cache: true`, or check the host's package sources"),
         }
     }
 
-    /// Whether the apt-get argument `name` (`pkg`, `pkg=version`) is this one.
+    /// Whether the apt-get argument `name` (`pkg`, `pkg=version`) means this package.
     pub fn is(&self, name: &str) -> bool {
         name.split('=').next() == Some(&self.name)
     }
 
-    /// The packages that apt-get complained of.
+    /// The packages that apt-get reported as missing.
     pub fn named_in(done: &Output) -> Vec<Missing> {
         let quoted = |line: &str, at: usize| line.split('\'').nth(at).map(str::to_owned);
         let missing = |line: &str| {
@@ -166,7 +166,7 @@ impl Missing {
     }
 }
 
-/// What to name to apt-get for `spec`, or what is missing.
+/// The argument of apt-get for `spec`, or the missing package.
 pub fn resolve(
     host: &Host,
     spec: &Spec,
@@ -207,7 +207,7 @@ pub fn resolve(
     Ok(Err(Missing { name: spec.name.clone(), version: Some(wanted.clone()) }))
 }
 
-/// The versions in the output of `apt-cache madison`, highest first as it prints them.
+/// The versions in the output of `apt-cache madison`, highest first.
 fn versions(madison: &str) -> impl Iterator<Item = &str> {
     madison.lines().filter_map(|line| {
         let mut columns = line.split(" | ");
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn missing_packages_are_named() {
-        // As apt 2.6 says it.
+        // The output format of apt 2.6.
         let said = done(
             100,
             "E: Unable to locate package nosuchpkg\nE: Version '99' for 'sl' was not found\n\

@@ -39,7 +39,7 @@ impl Apt {
         let line = done.stdout.trim().to_owned();
         let mut parts = line.split('\t');
         let (Some(name), Some(architecture), Some(version)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(done.failure(&format!("{path} does not say which package it is")).arg("deb"));
+            return Err(done.failure(&format!("{path} does not contain a package name")).arg("deb"));
         };
         let qualified = if architecture == "all" { name.to_owned() } else { format!("{name}:{architecture}") };
         let installed = dpkg::Installed::named(host, [name])?;
@@ -51,7 +51,7 @@ impl Apt {
                         "a later version of {name} is already installed: {present}, not {version}"
                     ))
                     .arg("deb")
-                    .help("`allow_downgrade: true` installs the older one"));
+                    .help("set `allow_downgrade: true` to install the older one"));
                 }
                 _ => {}
             }
@@ -59,7 +59,7 @@ impl Apt {
         self.get().args(["install", "--", &path]).plan(host, &what)
     }
 
-    /// A package file on a server: it is fetched into a temporary file, which says which package it is.
+    /// A package file on a server: downloaded to a temporary file to read the package name from it.
     fn plan_fetched(&self, host: &Host, url: &str) -> Result<Plan, Failure> {
         let about = |msg: String| Failure::new(msg).arg("deb");
         let shown = Address::parse(url).map_err(about)?.without_login();
@@ -74,17 +74,17 @@ impl Apt {
                 let change = self.get().args(["install", "--", url]).change(what);
                 return Ok(Plan::unchanged()
                     .change(change)
-                    .warn(format!("check mode: {shown} cannot be fetched: {trouble}")));
+                    .warn(format!("check mode: cannot download {shown}: {trouble}")));
             }
-            Err(trouble) => return Err(about(format!("cannot fetch {shown}: {trouble}"))),
+            Err(trouble) => return Err(about(format!("cannot download {shown}: {trouble}"))),
         };
         let mut file = scratch::file(".deb")?;
         io::copy(&mut answer.reader(), &mut file)
-            .map_err(|error| about(format!("the answer of {shown} broke off: {error}")))?;
-        // apt reads it under an account of its own.
+            .map_err(|error| about(format!("the response from {shown} is incomplete: {error}")))?;
+        // apt reads it as another user.
         file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
         let plan = self.plan_deb(host, &file.path().to_string_lossy())?;
-        // The file has to be there for as long as the plan is.
+        // The file must exist as long as the plan.
         Ok(plan.finish(move |_, _| file.close().map_err(Failure::from)))
     }
 }

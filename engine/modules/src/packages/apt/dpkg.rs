@@ -1,4 +1,4 @@
-//! What dpkg knows of the packages in question.
+//! dpkg's information about packages.
 
 use std::cmp::Ordering;
 
@@ -7,7 +7,7 @@ use rplay_wire::Failure;
 use super::spec::{self, Spec, Wanted};
 use crate::Host;
 
-/// Packages that dpkg has a record of.
+/// The packages in dpkg's database.
 #[derive(Debug, Default)]
 pub struct Installed(Vec<Package>);
 
@@ -23,17 +23,17 @@ struct Package {
 const FORMAT: &str = "-f=${Package}\\t${Architecture}\\t${db:Status-Status}\\t${Version}\\n";
 
 impl Installed {
-    /// Asks dpkg about `specs`; those it has no record of are simply not there.
+    /// Queries dpkg about `specs`; unknown ones are omitted.
     pub fn look(host: &Host, specs: &[Spec]) -> Result<Self, Failure> {
         Self::named(host, specs.iter().map(|spec| spec.name.as_str()))
     }
 
-    /// Asks dpkg about packages by name.
+    /// Queries dpkg about packages by name.
     pub fn named<'a>(host: &Host, names: impl IntoIterator<Item = &'a str>) -> Result<Self, Failure> {
         let done = host.program("dpkg-query").args(["-W", FORMAT, "--"]).args(names).untranslated().run()?;
         // 1: some of them are unknown.
         if done.rc > 1 {
-            return Err(done.failure("cannot ask dpkg what is installed"));
+            return Err(done.failure("cannot query dpkg about installed packages"));
         }
         Ok(Self::parse(&done.stdout))
     }
@@ -59,13 +59,12 @@ impl Installed {
         })
     }
 
-    /// The version of the installed package of that name.
+    /// The installed version of a package.
     pub fn version<'s>(&'s self, name: &str) -> Option<&'s str> {
         self.of(name).find(|package| package.is_installed()).map(|package| package.version.as_str())
     }
 
-    /// Whether what `spec` asks for is installed. Never so for a pattern of names, which may mean more
-    /// packages than dpkg knows of.
+    /// Whether `spec` is installed. Always false for a name pattern, which may match more packages than dpkg knows.
     pub fn satisfies(&self, spec: &Spec, host: &Host) -> Result<bool, Failure> {
         let Some(version) = self.version(&spec.name).filter(|_| !spec.is_pattern()) else { return Ok(false) };
         Ok(match &spec.version {
@@ -75,7 +74,7 @@ impl Installed {
         })
     }
 
-    /// The packages that removing `spec` means, with what only left its configuration if `purge`.
+    /// The packages to remove for `spec`; with `purge`, including those with only configuration files left.
     pub fn removable(&self, spec: &Spec, purge: bool) -> Vec<String> {
         let there = self.of(&spec.name).filter(|package| match package.status.as_str() {
             "not-installed" => false,

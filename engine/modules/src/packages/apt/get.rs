@@ -1,4 +1,4 @@
-//! One run of apt-get: never asking questions, waiting for locks, simulated first.
+//! Runs apt-get: non-interactive, waiting for locks, simulated first.
 
 use std::{
     os::unix::fs::PermissionsExt,
@@ -12,7 +12,7 @@ use crate::system::fs;
 use crate::system::machine;
 use crate::{Change, Host, Plan, system::program::Output};
 
-/// An apt-get command line that is being put together.
+/// An apt-get command line under construction.
 #[derive(Clone, Debug)]
 pub struct AptGet {
     args: Vec<String>,
@@ -21,12 +21,12 @@ pub struct AptGet {
 }
 
 impl AptGet {
-    /// `lock_timeout`: seconds to wait while another apt or dpkg works.
+    /// `lock_timeout`: seconds to wait for another apt or dpkg process.
     pub fn new(lock_timeout: u64) -> Self {
         AptGet { args: Vec::new(), lock_timeout: Duration::from_secs(lock_timeout), policy_rc_d: None }
     }
 
-    /// The exit code that `policy-rc.d` has meanwhile.
+    /// The exit code of `policy-rc.d` during the run.
     pub fn policy_rc_d(mut self, code: Option<i64>) -> Self {
         self.policy_rc_d = code;
         self
@@ -42,12 +42,12 @@ impl AptGet {
         self
     }
 
-    /// What it would do.
+    /// Simulates it.
     pub fn simulate(&self, host: &Host) -> Result<Output, Failure> {
         self.start(host, &["-s"])
     }
 
-    /// Does it.
+    /// Runs it.
     pub fn run(&self, host: &Host) -> Result<Output, Failure> {
         let _policy = self.policy_rc_d.map(PolicyRcD::install).transpose()?;
         self.start(host, &[])
@@ -63,7 +63,7 @@ impl AptGet {
                 .args(&self.args)
                 .env("DEBIAN_FRONTEND", "noninteractive")
                 .env("DEBIAN_PRIORITY", "critical")
-                // Maintainer scripts see this too and create databases and the like by it: UTF-8.
+                // Also seen by maintainer scripts, which create databases with this locale: UTF-8.
                 .env("LC_ALL", "C.UTF-8")
                 .env("LANGUAGE", "C")
                 .run()?;
@@ -74,7 +74,7 @@ impl AptGet {
         }
     }
 
-    /// The change that runs it; `what` is said of it in an error.
+    /// The change that runs it; `what` describes it in errors.
     pub fn change(self, what: impl Into<String>) -> Change {
         let what = what.into();
         Change::new(what.clone(), move |host, outcome| {
@@ -84,13 +84,13 @@ impl AptGet {
         })
     }
 
-    /// Simulates it and plans it if it would do anything.
+    /// Simulates it, and plans it if it would have an effect.
     pub fn plan(self, host: &Host, what: &str) -> Result<Plan, Failure> {
         let simulated = self.simulate(host)?.success(&format!("cannot {what}"))?;
         Ok(self.plan_simulated(&simulated, what))
     }
 
-    /// The plan after a simulation that succeeded.
+    /// The plan after a successful simulation.
     pub fn plan_simulated(self, simulated: &Output, what: &str) -> Plan {
         let transaction = Transaction::parse(&simulated.stdout);
         if transaction.is_empty() {
@@ -102,22 +102,22 @@ impl AptGet {
     }
 }
 
-/// Whether apt-get failed because another one is at work.
+/// Whether apt-get failed because of another process's lock.
 fn is_locked(stderr: &str) -> bool {
     ["Could not get lock", "Unable to lock", "is another process using it", "Unable to acquire the dpkg frontend lock"]
         .iter()
         .any(|sign| stderr.contains(sign))
 }
 
-/// The packages a run of apt-get touches, from `apt-get -s`.
+/// The packages affected by a run of apt-get, from `apt-get -s`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Transaction {
-    /// Name, version before, version after.
+    /// Name, previous version, new version.
     pub packages: Vec<(String, Option<String>, Option<String>)>,
 }
 
 impl Transaction {
-    /// Reads the `Inst`, `Remv` and `Purg` lines of a simulation.
+    /// Parses the `Inst`, `Remv` and `Purg` lines of a simulation.
     pub fn parse(stdout: &str) -> Self {
         let package = |line: &str| {
             let (verb, rest) = line.split_once(' ')?;
@@ -137,7 +137,7 @@ impl Transaction {
         self.packages.is_empty()
     }
 
-    /// The packages' versions before and after, a line each.
+    /// The packages' versions before and after, one per line.
     pub fn diff(&self) -> Diff {
         let mut diff =
             Diff { before_header: "packages".to_owned(), after_header: "packages".to_owned(), ..Diff::default() };
@@ -157,7 +157,7 @@ fn between(text: &str, open: char, close: char) -> Option<String> {
     rest.split_once(close).map(|(inside, _)| inside.to_owned())
 }
 
-/// `/usr/sbin/policy-rc.d` for as long as this lives; what was there before comes back.
+/// Replaces `/usr/sbin/policy-rc.d` while it lives, and restores the previous file.
 struct PolicyRcD {
     aside: Option<PathBuf>,
 }
@@ -166,14 +166,14 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 impl PolicyRcD {
     fn install(code: i64) -> Result<Self, Failure> {
-        let failed = |error| Failure::new(format!("cannot put {POLICY} in place: {error}")).arg("policy_rc_d");
+        let failed = |error| Failure::new(format!("cannot write {POLICY}: {error}")).arg("policy_rc_d");
         let aside = PathBuf::from(format!("{POLICY}.rplay-{}", machine::process_id()));
         let aside = match fs::rename(POLICY, &aside) {
             Ok(()) => Some(aside),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed(error)),
         };
-        // From here on the drop puts the former one back.
+        // From here on, drop restores the previous file.
         let policy = PolicyRcD { aside };
         fs::write(POLICY, format!("#!/bin/sh\nexit {code}\n")).map_err(failed)?;
         fs::set_permissions(POLICY, fs::Permissions::from_mode(0o755)).map_err(failed)?;
@@ -183,7 +183,7 @@ impl PolicyRcD {
 
 impl Drop for PolicyRcD {
     fn drop(&mut self) {
-        // Nothing sensible is left to be done if this fails.
+        // Nothing can be done if this fails.
         let _ = match &self.aside {
             Some(aside) => fs::rename(aside, Path::new(POLICY)),
             None => fs::remove_file(POLICY),

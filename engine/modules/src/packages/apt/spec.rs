@@ -1,28 +1,27 @@
-//! How a package is named in a playbook: `name[:arch]`, with `=version` (which may end in `*`) or
-//! `>=version`, and with wildcards.
+//! Package specifications: `name[:arch]`, with `=version` (which may end in `*`) or `>=version`, and with wildcards.
 
 use crate::system::glob::{self, Pattern};
 
 /// One item of `name`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
-    /// With the architecture, if one was given; may hold `*`, `?` and `[..]`.
+    /// With the architecture, if given; may contain `*`, `?` and `[..]`.
     pub name: String,
     pub version: Wanted,
 }
 
-/// Which version is asked for.
+/// The requested version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
     Any,
-    /// `=`: exactly this one, or those that match its wildcards.
+    /// `=`: exactly this version, or those that match its wildcards.
     Is(String),
     /// `>=`
     AtLeast(String),
 }
 
 impl Spec {
-    /// Reads an item, or says what is wrong with it.
+    /// Parses an item; the error is a message.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (name, version) = match text.split_once('=') {
             Some((name, version)) => match name.strip_suffix('>') {
@@ -38,19 +37,19 @@ impl Spec {
                 Err(format!("`{text}` is not a package name"))
             }
             Wanted::Is(version) | Wanted::AtLeast(version) if version.is_empty() => {
-                Err(format!("`{text}` names no version after `=`"))
+                Err(format!("`{text}` has no version after `=`"))
             }
             _ => Ok(Spec { name: name.to_owned(), version }),
         }
     }
 
-    /// Whether the name stands for several.
+    /// Whether the name is a pattern.
     pub fn is_pattern(&self) -> bool {
         glob::is_pattern(&self.name)
     }
 }
 
-/// Whether `text` fits `pattern`, wildcards and all.
+/// Whether `text` matches `pattern` with its wildcards.
 pub fn matches(pattern: &str, text: &str) -> bool {
     if glob::is_pattern(pattern) { Pattern::new(pattern).fits(text) } else { pattern == text }
 }

@@ -1,4 +1,4 @@
-//! What rpm says is installed.
+//! rpm's information about installed packages.
 
 use std::collections::HashSet;
 
@@ -9,9 +9,9 @@ use crate::{
     system::glob::{self, Pattern},
 };
 
-/// Parts `names` into what is installed and what is not. A name may also be `name-version`, a file, or
-/// something that a package provides; of a pattern all installed packages are meant. Groups, and package
-/// files on a server, count as not installed: only dnf knows.
+/// Partitions `names` into installed and missing ones. A name may also be `name-version`, a file, or a capability; a
+/// pattern matches all installed packages. Groups, and package files on servers, count as missing, because only dnf
+/// knows.
 pub fn partition(host: &Host, root: &str, names: Vec<String>) -> Result<(Vec<String>, Vec<String>), Failure> {
     let rpm = |args: &[&str]| {
         let program = host.program("rpm").untranslated();
@@ -47,7 +47,7 @@ pub fn partition(host: &Host, root: &str, names: Vec<String>) -> Result<(Vec<Str
         let (maybe, installed): (Vec<_>, Vec<_>) = plain.into_iter().partition(|name| missing.contains(name.as_str()));
         there.extend(installed);
         for name in maybe {
-            // A file, or what a package provides. One at a time: the answers do not all name the question.
+            // A file or a capability. Queried one at a time, since the output does not always name the query.
             let provided = rpm(&["-q", "--whatprovides", "--", &name]).run()?.rc == 0;
             if provided { there.push(name) } else { absent.push(name) }
         }

@@ -1,4 +1,4 @@
-//! What dnf or yum would do, from the table it prints before it asks.
+//! The planned transaction of dnf or yum, from the table it prints before asking.
 
 use rplay_wire::Diff;
 
@@ -27,7 +27,7 @@ pub struct Step {
 pub struct Transaction(Vec<Step>);
 
 impl Transaction {
-    /// Reads the table. Its sections are called alike in yum 3, dnf 4 and dnf 5; yum breaks long rows in two.
+    /// Parses the table. The section titles are the same in yum 3, dnf 4 and dnf 5; yum wraps long rows.
     pub fn parse(stdout: &str) -> Self {
         let mut steps = Vec::new();
         let mut verb = None;
@@ -48,7 +48,7 @@ impl Transaction {
             let Some(verb) = verb else { continue };
             let words = line.split_whitespace().collect::<Vec<_>>();
             let (name, rest) = match (broken.take(), words.as_slice()) {
-                // The rest of a row that was complete enough, or `replacing old.arch version` below one.
+                // The rest of a row that was already complete, or `replacing old.arch version` below one.
                 (None, _) if line.starts_with("  ") => continue,
                 (None, [name]) => {
                     broken = Some(name);
@@ -73,7 +73,7 @@ impl Transaction {
         self.0.iter().any(|step| step.verb == Verb::Downgrade)
     }
 
-    /// `Installed: name-version.arch` and the like, as in Ansible's results.
+    /// `Installed: name-version.arch` and the like, the format of Ansible's results.
     pub fn results(&self) -> Vec<String> {
         let removed = |verb| if verb == Verb::Remove { "Removed" } else { "Installed" };
         self.0.iter().map(|step| format!("{}: {}", removed(step.verb), step.package)).collect()
@@ -101,7 +101,7 @@ fn section(title: &str) -> Option<Verb> {
     })
 }
 
-/// Those of `names` that no repository has.
+/// Those of `names` that are in no repository.
 pub fn missing(done: &Output, names: &[String]) -> Vec<String> {
     let lines = done.stdout.lines().chain(done.stderr.lines()).map(str::trim);
     let found = lines.filter_map(|line| {
@@ -126,7 +126,7 @@ pub fn says_nothing_to_do(done: &Output) -> bool {
         .any(|text| text.lines().any(|line| line.trim_start_matches("Error: ").starts_with("Nothing to do")))
 }
 
-/// Whether the program failed because a repository is not there, or cannot be reached (yet).
+/// Whether the program failed because a repository is missing or unreachable (yet).
 pub fn lacks_repositories(done: &Output) -> bool {
     let signs = [
         "There are no enabled repositories",
@@ -195,7 +195,7 @@ Transaction Summary
         );
     }
 
-    /// yum 3 breaks rows with long names and calls an upgrade an update.
+    /// yum 3 wraps rows with long names and calls an upgrade an update.
     #[test]
     fn yum3() {
         let said = "\

@@ -1,13 +1,13 @@
-//! What pip is asked for, and whether an installed version will do (PEP 440, PEP 508).
+//! Requirements of pip, and whether an installed version satisfies them (PEP 440, PEP 508).
 
 use std::{cmp::Ordering, collections::HashMap};
 
-/// One wanted package: `name`, `name[extra]>=1,<2`, or an address that only pip can look into.
+/// A required package: `name`, `name[extra]>=1,<2`, or a URL that only pip can resolve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirement {
-    /// As pip gets it.
+    /// The argument for pip.
     pub text: String,
-    /// The normalized name; `None` for an address or a path.
+    /// The normalized name; `None` for a URL or a path.
     pub name: Option<String>,
     specifiers: Vec<(String, String)>,
 }
@@ -22,7 +22,7 @@ impl Requirement {
             Some(extras) => extras.split_once(']').map_or(rest, |(_, after)| after.trim_start()),
             None => rest,
         };
-        // `; marker` is for pip to judge: what it leaves out is not installed and not changed.
+        // `; marker` is left to pip: packages that it excludes are neither installed nor changed.
         let conditions = rest.split(';').next().unwrap_or_default().trim();
         let specifiers = conditions
             .split(',')
@@ -51,14 +51,14 @@ impl Requirement {
         !self.specifiers.is_empty()
     }
 
-    /// Whether the host has what is wanted; `None` if only pip can say.
+    /// Whether the host satisfies the requirement; `None` if only pip can tell.
     pub fn is_met(&self, installed: &HashMap<String, String>) -> Option<bool> {
         let found = installed.get(self.name.as_ref()?);
         Some(found.is_some_and(|version| self.specifiers.iter().all(|(op, wanted)| holds(version, op, wanted))))
     }
 }
 
-/// `Zope.Interface` and `zope-interface` are one package.
+/// `Zope.Interface` and `zope-interface` are the same package.
 pub fn normalized(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for c in name.chars() {
@@ -79,7 +79,7 @@ fn holds(version: &str, operator: &str, wanted: &str) -> bool {
         let same = starts_with(version, prefix);
         return if operator == "!=" { !same } else { same };
     }
-    // A local label (`1.0+deb`) counts only where it is asked for.
+    // A local version label (`1.0+deb`) only counts if it is requested.
     let version = if wanted.contains('+') { version } else { version.split('+').next().unwrap_or(version) };
     let order = compare(version, wanted);
     match operator {
@@ -155,7 +155,7 @@ impl Version {
         }
     }
 
-    /// Compares as the version does: dev before alpha before the release before post.
+    /// The sort key of a version: dev < alpha < ... < release < post.
     fn key(&self) -> Key {
         let mut release = self.release.clone();
         while release.last() == Some(&0) {
