@@ -258,7 +258,9 @@ impl Template {
             let taken = match c {
                 'g' => {
                     let inner = rest[1..].strip_prefix('<').and_then(|inner| inner.split_once('>'));
-                    let Some((name, _)) = inner else { return Err(wrong("`\\g` must be followed by `<group>`".to_owned())) };
+                    let Some((name, _)) = inner else {
+                        return Err(wrong("`\\g` must be followed by `<group>`".to_owned()));
+                    };
                     group = Some(name.parse().map_or_else(|_| Group::Name(name.to_owned()), Group::Number));
                     name.len() + 3
                 }

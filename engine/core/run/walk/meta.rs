@@ -88,7 +88,7 @@ impl Run {
             }
         }
         if unconditional {
-            willing = hosts.iter().cloned().collect();
+            willing = hosts.to_vec();
         }
         if willing.is_empty() {
             return MetaResult::Done;

@@ -174,9 +174,12 @@ impl DockerContainer {
                     id: Some(text(found, "/Image")),
                     config: image_config(engine, found)?,
                 }),
-                None => Err(Failure::new(format!("container {} does not exist, and no image is given to create it", self.name))
-                    .arg("image")
-                    .help("add `image: NAME:TAG`")),
+                None => Err(Failure::new(format!(
+                    "container {} does not exist, and no image is given to create it",
+                    self.name
+                ))
+                .arg("image")
+                .help("add `image: NAME:TAG`")),
             };
         };
         let full = ImageName::parse(name, None);

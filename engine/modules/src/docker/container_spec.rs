@@ -218,21 +218,21 @@ impl DockerContainer {
         for (name, how) in self.comparisons.iter().flatten() {
             let how = how.as_str().unwrap_or_default();
             let args = <DockerContainer as crate::Args>::args();
-            let arg =
-                match name.as_str() {
-                    "*" => "*",
-                    name => args.iter().find(|arg| arg.is_called(name)).map(|arg| arg.name).ok_or_else(|| {
-                        ArgFault::new("comparisons", format!("contains `{name}`, which is not an argument"))
-                    })?,
-                };
+            let arg = match name.as_str() {
+                "*" => "*",
+                name => args.iter().find(|arg| arg.is_called(name)).map(|arg| arg.name).ok_or_else(|| {
+                    ArgFault::new("comparisons", format!("contains `{name}`, which is not an argument"))
+                })?,
+            };
             // Both belong to the same field of the Engine.
             let arg = if arg == "log_options" { "log_driver" } else { arg }.to_owned();
             match (arg.as_str(), how) {
                 ("*", "ignore") => rules.ignore_rest = true,
                 ("*", "strict") => rules.strict_rest = true,
                 ("*", _) => {
-                    return Err(ArgFault::new("comparisons", format!("cannot be `{how}` for `*`"))
-                        .help("use strict or ignore"));
+                    return Err(
+                        ArgFault::new("comparisons", format!("cannot be `{how}` for `*`")).help("use strict or ignore")
+                    );
                 }
                 (_, "ignore") => rules.ignored.push(arg),
                 (_, "strict") => rules.strict.push(arg),
@@ -351,9 +351,7 @@ fn words(command: &Value) -> Result<Vec<String>, String> {
     match command {
         Value::List(words) => words.iter().map(String::parse).collect(),
         // The string may contain a password, so it is not repeated.
-        command => {
-            shell_words::split(&String::parse(command)?).map_err(|_| "has an unclosed quote".to_owned())
-        }
+        command => shell_words::split(&String::parse(command)?).map_err(|_| "has an unclosed quote".to_owned()),
     }
 }
 

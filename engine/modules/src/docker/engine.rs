@@ -323,7 +323,9 @@ impl Ask<'_> {
             .timeout_recv_body(self.wait)
             .build();
         let response = self.engine.agent.run(request).map_err(|error| match error {
-            ureq::Error::Timeout(_) => broken(format!("no response within {} s", self.wait.unwrap_or_default().as_secs())),
+            ureq::Error::Timeout(_) => {
+                broken(format!("no response within {} s", self.wait.unwrap_or_default().as_secs()))
+            }
             error => broken(error.to_string()),
         })?;
         let answer = Answer { request: name, response };

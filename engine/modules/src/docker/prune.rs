@@ -101,9 +101,8 @@ impl Module for DockerPrune {
         ];
         for (arg, filters, known) in all {
             if let Some((name, _)) = filters.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-                return Err(
-                    ArgFault::new(arg, format!("does not support the filter `{name}`")).help(format!("use {}", known.join(", ")))
-                );
+                return Err(ArgFault::new(arg, format!("does not support the filter `{name}`"))
+                    .help(format!("use {}", known.join(", "))));
             }
             filters.until().map_err(|why| ArgFault::new(arg, why))?;
         }

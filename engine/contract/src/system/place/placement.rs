@@ -227,8 +227,7 @@ impl Placement {
             Err(error) => Err(match lock {
                 Some(lock) => lock.failure("create a file in", folder),
                 None if error.kind() == io::ErrorKind::PermissionDenied => {
-                    let help =
-                        "files are replaced by a new one in the same directory; set `unsafe_writes: true` to write in place";
+                    let help = "files are replaced by a new one in the same directory; set `unsafe_writes: true` to write in place";
                     io_failure("create a file in", folder, &error).help(help)
                 }
                 None => io_failure("write", &self.path, &error),
