@@ -125,7 +125,7 @@ fn a_lost_answer_makes_nothing_twice() {
     for action in writes {
         account.cloud.fail(Fault::lost_answer(action));
     }
-    let failed = failures_until_success(&account, "provision", &[], "it may have been carried out");
+    let failed = failures_until_success(&account, "provision", &[], "the call may have been executed");
     // Those without a ClientToken that would make a second one.
     assert_eq!(failed, 6);
     account.has(ALL_THERE);
@@ -320,7 +320,7 @@ fn an_inventory_that_cannot_be_asked_says_why() {
     let inventory = account.inventory("");
     let output = account.command(&["inventory", "-i", &inventory, "--list"], "", "");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(text.contains("there is no key to ask the cloud with"), "{text}");
+    assert!(text.contains("no API key for the cloud"), "{text}");
     let output = account.command(&["inventory", "-i", &inventory, "--list"], "AKIDwrong", "hush-hush-hush");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains("AuthFailure.SecretIdNotFound") && !text.contains("hush-hush"), "{text}");

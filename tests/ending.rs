@@ -154,7 +154,7 @@ fn a_fault_of_rplay_itself_shows_what_is_known() {
         child.stdout.take().unwrap().read_to_end(&mut out).unwrap();
         let ended = ended(child, out);
         assert_eq!(ended.code, Some(250), "{place}: {}", ended.shows());
-        assert!(ended.err.contains("[ERROR]: rplay has a fault"), "{place}: {}", ended.shows());
+        assert!(ended.err.contains("[ERROR]: internal error"), "{place}: {}", ended.shows());
         assert!(!ended.err.contains("panicked"), "{place}: {}", ended.shows());
         assert!(ended.out.contains("PLAY RECAP"), "{place}: {}", ended.shows());
     }

@@ -135,7 +135,8 @@ fn facts_that_a_module_brings_are_read_by_the_next_task_and_steer_nothing() {
     let text = passes(&[("library/learn.sh", &facts)], play);
     assert!(text.contains("it is new") && text.contains("[WARNING]: careful"), "{text}");
     assert!(
-        text.contains("variables that no host may set were dropped") && text.contains("ansible_connection"),
+        text.contains("dropped variables from the facts of one that a host may not set")
+            && text.contains("ansible_connection"),
         "{text}"
     );
 }
@@ -232,7 +233,7 @@ fn without_ansible_core_a_python_module_says_what_it_needs_and_all_others_run() 
     let (text, code) = run(folder.path(), &[]);
     assert_eq!(code, 2, "{text}");
     for expected in [
-        "the module ansible.legacy.uses is written in Python and needs ansible-core on this machine",
+        "the module ansible.legacy.uses is written in Python and needs ansible-core on the controller",
         "/nowhere/python3",
         "site.yml:8:7",
         "pip install ansible-core",

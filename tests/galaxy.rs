@@ -265,7 +265,7 @@ fn what_is_not_as_announced_leaves_all_as_it_was() {
     fs::write(broken.join("README.md"), "a.one 2.0.0\n").unwrap();
     fs::remove_dir_all(broken.join("roles/r/tasks")).unwrap();
     tar(&["czf", "../broken.tar.gz", "MANIFEST.json", "FILES.json", "README.md", "roles", "more"]);
-    user.collection("install broken.tar.gz").fails("lacks `roles/r/tasks/main.yml`");
+    user.collection("install broken.tar.gz").fails("`roles/r/tasks/main.yml` is listed in FILES.json but missing");
     assert_eq!(user.list(), ["a.one 1.0.0"]);
     assert!(user.collection("verify a.one --offline").ok().contains("internally consistent"));
     nothing_unfinished(&user.path("inst"));
@@ -322,7 +322,7 @@ fn folders_repositories_and_requirements() {
     assert!(run.contains("TASK [a.two.r : debug]") && run.contains("a.two 1.0.0"), "{run}");
     fs::write(user.path("play.yml"), "- hosts: localhost\n  gather_facts: false\n  roles: [no.such.r]\n").unwrap();
     User::seen(user.command(&["-c", "local", "play.yml"]))
-        .fails("`rplay galaxy collection install no.such` installs it");
+        .fails("install it with `rplay galaxy collection install no.such`");
 }
 
 #[test]
@@ -438,12 +438,12 @@ fn signatures_are_verified_where_a_keyring_is_given() {
     let both = format!("{install} --signature {wrong}");
     user.collection(&both).ok();
     user.collection(&format!("{both} --required-valid-signature-count all"))
-        .fails("1 of 2 signatures are valid * gpg says BADSIG");
+        .fails("1 of 2 signatures are valid * gpg reports BADSIG");
     user.collection(&format!(
         "{both} --required-valid-signature-count all --ignore-signature-status-codes BADSIG FAILURE"
     ))
     .ok();
-    user.collection(&format!("{install} --ignore-signature-status-code NONE")).fails("gpg knows no status `NONE`");
+    user.collection(&format!("{install} --ignore-signature-status-code NONE")).fails("unknown gpg status code `NONE`");
     user.server.state().collections[0].signatures.clear();
     user.collection(&both).fails("0 of 1 signatures are valid");
     user.collection(&format!("{both} --disable-gpg-verify")).ok();

@@ -187,7 +187,7 @@ fn an_executable_that_is_no_agent_is_an_unreachable_host_with_a_reason() {
     assert!(failure.unreachable);
     assert_eq!(failure.msg, "the agent on here did not start");
     let links = Links::new(LinkOptions { executable: Some("/nonexistent".into()), ..options() }).unwrap();
-    assert!(run(&links, &local(), vec![ping("")]).unwrap_err().msg.starts_with("the local agent cannot be started"));
+    assert!(run(&links, &local(), vec![ping("")]).unwrap_err().msg.starts_with("cannot start the local agent"));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn whatever_an_executable_says_the_job_ends_and_says_why() {
         ("echo sorry; exec sleep 30", "the agent on here did not start within 0.5 s; it printed: sorry"),
         ("echo out; echo err >&2", "the agent on here did not start: err; it printed: out"),
         ("yes", "here keeps printing instead of starting the agent; it printed: y; y; y"),
-        (&format!("{marker}; sleep 30"), "the agent on here does not answer"),
+        (&format!("{marker}; sleep 30"), "the agent on here is not responding"),
         (&format!("{marker}; echo gone >&2"), "the connection to here was lost: gone"),
         (&format!("{marker}; printf '\\377\\377\\377\\377'"), "the agent on here broke the protocol: "),
         (&format!("{marker}; printf '\\002\\000\\000\\000MM'"), "the agent on here broke the protocol: "),
@@ -464,7 +464,9 @@ fn a_container_is_entered_with_exec() {
     assert_eq!(fs::read_dir(folder.path().join("rplay")).unwrap().count(), 1);
     let failure = run(&links, &container("gone"), vec![ping("")]).unwrap_err();
     assert_eq!(failure.msg, "the agent on gone did not start: no such container: gone");
-    assert!(run(&links, &container("--privileged"), vec![ping("")]).unwrap_err().msg.contains("no container's name"));
+    assert!(
+        run(&links, &container("--privileged"), vec![ping("")]).unwrap_err().msg.contains("not a valid container name")
+    );
 }
 
 mod become_user {
@@ -566,7 +568,7 @@ exec "$@"
         let (sudo, links) = (FakeSudo::new(), links());
         for _ in 0..2 {
             let failure = sudo.refusal(&links, "deploy", Some("wrong"));
-            assert!(failure.msg.starts_with("incorrect ") && failure.msg.contains("sudo password for "), "{failure}");
+            assert!(failure.msg.starts_with("Incorrect ") && failure.msg.contains("sudo password for "), "{failure}");
         }
         assert_eq!(sudo.log().lines().count(), 1);
         assert!(answered(&sudo.run(&links, "deploy", Some("right"))));
@@ -610,11 +612,11 @@ exec "$@"
     fn every_refusal_has_its_own_words() {
         let (sudo, links) = (FakeSudo::new(), links());
         let missing = sudo.refusal(&links, "deploy", None);
-        assert!(missing.msg.ends_with("asks for a password; give -K or ansible_become_password"), "{missing}");
+        assert!(missing.msg.ends_with("requires a password; use -K or set ansible_become_password"), "{missing}");
         let ghost = sudo.refusal(&links, "ghost", None);
-        assert_eq!(ghost.msg, "there is no user `ghost` on this host");
+        assert_eq!(ghost.msg, "user `ghost` does not exist on this host");
         let other = sudo.refusal(&links, "other", Some("right"));
-        assert!(other.msg.contains("may not become other: "), "{other}");
+        assert!(other.msg.contains("is not allowed to become other: "), "{other}");
         // The host itself is still there.
         pong(&links, &local());
     }
@@ -656,6 +658,6 @@ exec "$@"
             Some(Become { method: "sudo".into(), user, exe: None, flags: None, password: None, chdir: None });
         links.dispatch(job);
         let failure = outcomes(&heard).unwrap()[0].failure.clone().unwrap();
-        assert_eq!(failure.msg, "there is no user `rplay-no-such-user` on this host");
+        assert_eq!(failure.msg, "user `rplay-no-such-user` does not exist on this host");
     }
 }

@@ -224,9 +224,7 @@ fn interpreters_are_chosen_by_variables_and_a_host_without_python_is_told_what_t
     project.write("library/broken.py", "from ansible.module_utils.basic import AnsibleModule\ndef (:\n");
     let (text, code) = project.run("", "  - broken:\n", &[]);
     assert!(
-        code == 2
-            && text.contains("the module ansible.legacy.broken cannot be prepared")
-            && text.contains("broken.py:2"),
+        code == 2 && text.contains("cannot prepare the module ansible.legacy.broken") && text.contains("broken.py:2"),
         "{text}"
     );
     project.write("library/lacks.py", "from ansible.module_utils.nothing import x\n");

@@ -316,12 +316,12 @@ fn one_that_dies_or_hangs_fails_its_own_task_alone() {
   - debug: {msg: '{{ 1 | dies }}'}
     register: r
     ignore_errors: true
-  - assert: {that: \"r.msg is search('does not answer: it has ended')\"}
+  - assert: {that: \"r.msg is search('does not respond: it exited')\"}
   - assert: {that: 1 | same == 1}
   - debug: {msg: '{{ 1 | hangs }}'}
     register: r
     ignore_errors: true
-  - assert: {that: \"r.msg is search('does not answer: nothing came for 5 s')\"}
+  - assert: {that: \"r.msg is search('does not respond: no message for 5 s')\"}
   - assert: {that: 1 | same == 1}
 ",
     );

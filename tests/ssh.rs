@@ -579,7 +579,7 @@ fn reasons_are_given_in_one_sentence() {
     let refused = why("web1", SshOptions { port: Some(closed), ..sshd.ssh() }).0;
     assert!(refused.ends_with("connection refused"), "{refused}");
     let option = SshOptions { host: "-oProxyCommand=id".into(), ..sshd.ssh() };
-    assert_eq!(why("web1", option).0, "`-oProxyCommand=id` is no host name");
+    assert_eq!(why("web1", option).0, "`-oProxyCommand=id` is not a valid host name");
 
     fs::write(sshd.at("known_hosts"), "").unwrap();
     let (unknown, help) = why("web1", sshd.ssh());
@@ -699,17 +699,17 @@ mod accounts {
         assert!(who(&links, &ops, to("sudo", "ops", None)).unwrap().starts_with("ops "));
         for (wanted, expected) in [
             (to("sudo", "root", Some("wrong")), "Incorrect sudo password for ops"),
-            (to("sudo", "root", None), "sudo on this host asks for a password; give -K or ansible_become_password"),
+            (to("sudo", "root", None), "sudo on this host requires a password; use -K or set ansible_become_password"),
             (to("su", "deploy", Some("wrong")), "Incorrect su password for deploy"),
-            (to("su", "deploy", None), "su on this host asks for a password; give -K or ansible_become_password"),
-            (to("sudo", "ghost", Some("ops-pw")), "there is no user `ghost` on this host"),
-            (to("su", "ghost", Some("ops-pw")), "there is no user `ghost` on this host"),
+            (to("su", "deploy", None), "su on this host requires a password; use -K or set ansible_become_password"),
+            (to("sudo", "ghost", Some("ops-pw")), "user `ghost` does not exist on this host"),
+            (to("su", "ghost", Some("ops-pw")), "user `ghost` does not exist on this host"),
         ] {
             let (method, user) = wanted.as_ref().map(|w| (w.method.clone(), w.user.clone())).unwrap();
             assert_eq!(who(&links, &ops, wanted).as_ref().map_err(String::as_str), Err(expected), "{method} {user}");
         }
         let guest = who(&links, &as_user(&sshd, "guest", None), to("sudo", "root", Some("guest-pw"))).unwrap_err();
-        assert!(guest.starts_with("guest may not become root: "), "{guest}");
+        assert!(guest.starts_with("guest is not allowed to become root: "), "{guest}");
         let cached = fs::read_dir(sshd.at("ops/.cache/rplay")).unwrap().count();
         assert_eq!(cached, 1);
     }

@@ -411,7 +411,7 @@ mod tests {
         for (text, message) in [
             ("$ANSIBLE_VAULT;1.1;AES256\nxyz1", "unhexlify error: Non-hexadecimal digit found"),
             ("$ANSIBLE_VAULT;1.1;AES256\n616", "unhexlify error: Odd-length string"),
-            ("$ANSIBLE_VAULT;1.1;AES256\n6161", "cut short"),
+            ("$ANSIBLE_VAULT;1.1;AES256\n6161", "truncated"),
             ("$ANSIBLE_VAULT;9.9;ROT13\n", "version 9.9 with ROT13"),
         ] {
             assert!(open(&right, text).unwrap_err().to_string().contains(message), "{text}");

@@ -120,6 +120,6 @@ mod tests {
         };
         assert_eq!(Order::read(&order.clone().into_args()), Ok(order));
         let failure = Order::read(&data! { "name" => "x" }).unwrap_err();
-        assert_eq!(failure.msg, "the controller sent no `style` for a module to run");
+        assert_eq!(failure.msg, "the controller did not send `style` for the module");
     }
 }

@@ -84,7 +84,7 @@ fn which_file_is_read() {
     std::fs::set_permissions(here.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
     let (config, warnings) = read(here.path(), &[]).unwrap();
     assert_eq!(config.forks.value, None);
-    assert!(matches!(warnings.0.len(), 1) && warnings.0[0].to_string().contains("anybody may write"));
+    assert!(matches!(warnings.0.len(), 1) && warnings.0[0].to_string().contains("world-writable"));
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn unknown_keys_are_warned_of_with_what_was_meant() {
         warnings.0.iter().map(|w| w.help().map(|help| help.to_string()).unwrap_or_default()).collect();
     assert_eq!(
         help,
-        ["did you mean `roles_path`?", "`become_method` belongs into the section [privilege_escalation]", ""]
+        ["did you mean `roles_path`?", "`become_method` belongs to the section [privilege_escalation]", ""]
     );
 }
 

@@ -387,8 +387,8 @@ mod tests {
             ("collections: [{version: 1}]", "should contain the key name"),
             ("collections: [{name: a.b, type: zip}]", "must be one of"),
             ("collections: {a: b}", "must be a list"),
-            ("roles: [{src: x, name: ../up}]", "cannot be the folder"),
-            ("roles: ['https://x/..']", "cannot be the folder"),
+            ("roles: [{src: x, name: ../up}]", "cannot be the directory"),
+            ("roles: ['https://x/..']", "cannot be the directory"),
         ] {
             assert!(read(text).unwrap_err().to_string().contains(said), "{text}");
         }

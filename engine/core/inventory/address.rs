@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn wrong_ranges_are_refused() {
         for (entry, part) in [
-            ("h[1:]", "where it ends"),
+            ("h[1:]", "must have an end"),
             ("h[a:3]", "numbers or of single letters"),
             ("h[c:a]", "after its end"),
             ("h[01:100]", "same number of digits"),

@@ -268,7 +268,7 @@ mod tests {
             ("[x:vars]\na=1\n", "which does not exist", "[x:vars]"),
             ("[x:children]\n  y # z\n", "`y` does not exist", "y"),
             ("h noteq\n", "key=value", "noteq"),
-            ("h a='unc\n", "never closed", "'unc"),
+            ("h a='unc\n", "unclosed quote", "'unc"),
             ("[g:children]\ng\n", "its own child", "g"),
             ("[a:children]\nb\n[b:children]\na\n", "already below", "a"),
             ("[g h]\n", "not a section", "[g h]"),
@@ -279,7 +279,7 @@ mod tests {
             ("h1]\n", "unmatched bracket", "h1]"),
             ("all:\n", "ends in a colon", "all:"),
             ("a=1\n", "variable without a host", "a=1"),
-            ("h[1:]\n", "where it ends", "h[1:]"),
+            ("h[1:]\n", "must have an end", "h[1:]"),
             ("[g]\n[g:vars]\nnoeq\n", "key=value", "noeq"),
             ("[g]\n[g:vars]\nansible_group_priority=x\n", "whole number", "x"),
         ] {

@@ -351,7 +351,7 @@ main()
         let mut nest = |_: &str, _: Json| host.ask("echo", &json!({ "what": 7 }), None).map_err(|e| e.to_string());
         assert_eq!(host.ask("inner", &json!({}), Some(&mut nest)), Ok(json!(7)));
         let refused = |error: &str| Err(HostError::Refused(error.to_owned()));
-        assert_eq!(host.ask("inner", &json!({}), None), refused("nobody answers `nest` here"));
+        assert_eq!(host.ask("inner", &json!({}), None), refused("no handler for `nest`"));
         assert_eq!(host.ask("noise", &json!({}), None), refused("it is too loud"));
         assert_eq!(host.ask("nothing", &json!({}), None), refused("there is no operation 'nothing'"));
     }
@@ -360,7 +360,9 @@ main()
     fn one_that_hangs_fails_alone_and_one_that_dies_says_whether_others_were_under_way() {
         let Some(host) = stand_in() else { return };
         let late = host.ask_within("hang", &json!({}), None, Duration::from_millis(200)).unwrap_err();
-        assert!(matches!(&late, HostError::Broken { reason, with_others: false, .. } if reason.starts_with("nothing")));
+        assert!(
+            matches!(&late, HostError::Broken { reason, with_others: false, .. } if reason.starts_with("no message"))
+        );
         // It gets no new requests, but pending ones finish.
         assert!(host.is_useless());
         assert_eq!(host.ask("echo", &json!({ "what": 1 }), None), Ok(json!(1)));

@@ -114,8 +114,12 @@ impl miette::SourceCode for UpTo {
         &'a self,
         span: &miette::SourceSpan,
         before: usize,
-        _after: usize,
+        after: usize,
     ) -> Result<Box<dyn miette::SpanContents<'a> + 'a>, miette::MietteError> {
+        // The place itself is asked for, which has its own line and column.
+        if before == 0 {
+            return self.0.read_span(span, before, after);
+        }
         let seen = self.0.read_span(span, before.saturating_mul(2), 1)?;
         let end = (span.offset() + span.len()).saturating_sub(seen.span().offset());
         let rest = seen.data().get(end..).unwrap_or_default();

@@ -256,7 +256,7 @@ fn a_replacement_that_does_not_start_leaves_the_former_container_in_its_place() 
     let first = json(&scene.call("docker_container", args.clone()), "container");
 
     let message = scene.fails("docker_container", with(&args, data! { "entrypoint" => vec!["/nothing-here"] }));
-    assert!(message.contains("/nothing-here") && message.contains("back in its place"), "{message}");
+    assert!(message.contains("/nothing-here") && message.contains("was restored"), "{message}");
     let info = json(&scene.call("docker_container_info", data! { "name" => name.as_str() }), "container");
     assert_eq!((&info["Id"], &info["State"]["Running"]), (&first["Id"], &json!(true)));
 
@@ -290,7 +290,7 @@ fn a_replacement_that_broke_off_is_finished_by_the_next_run() {
         return println!("skipped: there is no docker command to rename a container with");
     }
     let back = scene.call("docker_container", args.clone());
-    assert_eq!(actions(&back), [format!("put container {name} back in its place")]);
+    assert_eq!(actions(&back), [format!("restore container {name}")]);
     assert_eq!(json(&back, "container")["Id"], first["Id"]);
     let other = with(&args, data! { "working_dir" => "/tmp" });
     assert_eq!(
@@ -416,7 +416,7 @@ fn a_container_that_ends_hands_on_its_status_and_output() {
         with(&base, data! { "detach" => false, "cleanup" => true, "env" => data! { "RPLAY_TEST_INSIDE" => "fail" } });
     let outcome = scene.run("docker_container", fail, Mode::default());
     let message = outcome.failure.as_ref().unwrap().msg.clone();
-    assert!(message.contains("ended with status 3") && message.contains("this is the end"), "{message}");
+    assert!(message.contains("exited with status 3") && message.contains("this is the end"), "{message}");
     assert_eq!(json(&outcome, "status"), json!(3));
     assert!(json(&outcome, "container")["Output"].as_str().unwrap().contains("this is the end\n"));
     let info = scene.call("docker_container_info", data! { "name" => scene.name("a") });
@@ -459,7 +459,7 @@ fn health_is_waited_for() {
     assert!(!scene.call("docker_container", well).changed);
     let unwell = data! { "healthcheck" => health(1), "env" => data! { "RPLAY_TEST_HEALTH" => "bad" }, "healthy_wait_timeout" => 5 };
     let message = scene.fails("docker_container", with(&base, unwell));
-    assert!(message.contains("is unhealthy after") && message.contains("back in its place"), "{message}");
+    assert!(message.contains("is unhealthy after") && message.contains("was restored"), "{message}");
     let info = scene.call("docker_container_info", data! { "name" => scene.name("a") });
     assert_eq!(json(&info, "container")["Id"], container["Id"]);
     assert_eq!(json(&info, "container")["State"]["Running"], json!(true));

@@ -37,11 +37,11 @@ fn nothing_leaves_the_target() {
         (vec![link("l", "/etc")], "leads out"),
         (vec![link("l", ".."), file("l/evil")], "leads out"),
         (vec![link("a/l", "../../evil")], "leads out"),
-        (vec![hostile("h", EntryType::Link, "/etc/passwd", b"")], "neither file"),
-        (vec![hostile("d", EntryType::Char, "", b"")], "neither file"),
-        (vec![hostile("f", EntryType::Fifo, "", b"")], "neither file"),
-        (vec![file("a"), file("a")], "twice"),
-        (vec![file("a"), link("./a", "b")], "twice"),
+        (vec![hostile("h", EntryType::Link, "/etc/passwd", b"")], "neither a file"),
+        (vec![hostile("d", EntryType::Char, "", b"")], "neither a file"),
+        (vec![hostile("f", EntryType::Fifo, "", b"")], "neither a file"),
+        (vec![file("a"), file("a")], "duplicate"),
+        (vec![file("a"), link("./a", "b")], "duplicate"),
         // Each of them stays inside, but not all together.
         (vec![link("d/x", "."), link("d/y", "x/../../d/x/.."), link("up", "d/x/../.."), file("d/f")], "leads out"),
     ] {

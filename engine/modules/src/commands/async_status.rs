@@ -140,7 +140,7 @@ mod tests {
         // An existing process that is not the job's.
         file.write(&Progress::Running(std::process::id())).unwrap();
         let outcome = ask(folder.path(), data! { "jid" => "j3" });
-        assert!(outcome.failure.unwrap().msg.contains("ended before"));
+        assert!(outcome.failure.unwrap().msg.contains("ended without"));
         assert_eq!(outcome.data["finished"], true.into());
     }
 
@@ -148,6 +148,6 @@ mod tests {
     fn an_id_is_no_path() {
         let folder = tempfile::tempdir().unwrap();
         let failure = ask(folder.path(), data! { "jid" => "../../etc/passwd", "mode" => "cleanup" }).failure.unwrap();
-        assert!(failure.msg.contains("is no id"));
+        assert!(failure.msg.contains("is not a valid job ID"));
     }
 }

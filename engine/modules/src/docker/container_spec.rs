@@ -439,7 +439,7 @@ mod tests {
             fault(map).unwrap_or_default()
         };
         assert_eq!(fault(base()), None);
-        assert!(with("command", "a 'b".into()).contains("not closed"));
+        assert!(with("command", "a 'b".into()).contains("unclosed"));
         assert!(with("comparisons", data! { "nothing" => "strict" }.into()).contains("not an argument"));
         assert!(with("healthcheck", data! { "test" => vec!["x"] }.into()).contains("CMD-SHELL"));
         assert!(with("networks", vec!["todo"].into()).contains("must be a dict"));

@@ -222,7 +222,7 @@ mod tests {
         let frozen = found(true, true, json!({}));
         assert_eq!(steps(data! { "state" => "stopped" }, frozen), ["unpause container a", "stop container a"]);
         let aside = json!({"Name": "/a.rplay-old", "State": {"Running": false}});
-        assert_eq!(steps(data! {}, aside), ["put container a back in its place", "start container a"]);
+        assert_eq!(steps(data! {}, aside), ["restore container a", "start container a"]);
     }
 
     #[test]

@@ -228,6 +228,9 @@ mod tests {
         let until = |text: &str| data! { "containers_filters" => data! { "until" => text } };
         assert!(fault(until("yesterday")).contains("neither a duration"));
         assert_eq!(fault(until("10m")), "");
-        assert!(fault(data! { "networks_filters" => data! { "until" => "1h" } }).contains("no filter `until`"));
+        assert!(
+            fault(data! { "networks_filters" => data! { "until" => "1h" } })
+                .contains("does not support the filter `until`")
+        );
     }
 }

@@ -104,6 +104,6 @@ pub(crate) mod tests {
     #[test]
     fn only_what_is_a_part_of_utf_8_is_a_known_encoding() {
         assert_eq!(Encoding::parse(&"UTF-8".into()), Ok(Encoding));
-        assert_eq!(Encoding::parse(&"latin-1".into()), Err("knows only utf-8, not `latin-1`".to_owned()));
+        assert_eq!(Encoding::parse(&"latin-1".into()), Err("supports only utf-8, not `latin-1`".to_owned()));
     }
 }

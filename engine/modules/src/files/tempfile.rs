@@ -89,7 +89,7 @@ mod tests {
                 for state in ["file", "directory"] {
                     let args = data! { "path" => folder.to_str().unwrap(), "state" => state, part => text };
                     let failure = call("tempfile", args).failure.unwrap();
-                    assert!(failure.msg.contains("cannot hold a slash"), "{part} {text}: {}", failure.msg);
+                    assert!(failure.msg.contains("cannot contain a slash"), "{part} {text}: {}", failure.msg);
                 }
             }
         }

@@ -384,8 +384,8 @@ esac
         for (args, part) in [
             (data! { "state" => "present" }, "one of the following is required: name"),
             (data! { "name" => "a,b", "version" => "1" }, "exactly one"),
-            (data! { "name" => "a", "version" => "1", "state" => "latest" }, "no sense"),
-            (data! { "name" => "--index-url=x" }, "a flag"),
+            (data! { "name" => "a", "version" => "1", "state" => "latest" }, "cannot be combined"),
+            (data! { "name" => "--index-url=x" }, "an option"),
         ] {
             let msg = call("pip", args).failure.unwrap().msg;
             assert!(msg.contains(part), "{msg}");

@@ -156,14 +156,15 @@ fn items2dict(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalRe
     let mut map = IndexMap::new();
     let range = 0..machine.page.text.len();
     let all = items::items(&value)?;
-    if all.iter().any(|item| !containers::is_map(item)) {
-        let got = show::repr(&value);
-        return Err(EvalError::new(format!("items2dict requires a list of dictionaries, got {got} instead.")));
-    }
     for item in all {
         let mut part = |name: &Value| {
             let found = machine.item(&item, name, range.clone())?;
             match is_undefined(&found) {
+                // A list has items, too, but none with such a name.
+                true if !containers::is_map(&item) => {
+                    let got = show::repr(&value);
+                    Err(EvalError::new(format!("items2dict requires a list of dictionaries, got {got} instead.")))
+                }
                 true => Err(EvalError::new(format!(
                     "items2dict requires each dictionary in the list to contain the keys {} and {}, got {} instead.",
                     show::repr(&key_name),

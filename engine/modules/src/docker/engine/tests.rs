@@ -158,8 +158,8 @@ fn answers_that_are_cut_short_or_never_come_are_errors() {
         _ => String::new(),
     });
     let engine = Engine::reach(&host(), &args).unwrap();
-    assert!(engine.get("/half").unwrap_err().to_string().contains("broke off"));
-    assert!(engine.get("/gone").unwrap_err().to_string().contains("broke off"));
+    assert!(engine.get("/half").unwrap_err().to_string().contains("is incomplete"));
+    assert!(engine.get("/gone").unwrap_err().to_string().contains("is incomplete"));
     assert!(engine.get("/hangs").unwrap_err().to_string().contains("no response within 2 s"));
 }
 
@@ -170,7 +170,7 @@ fn an_engine_that_is_not_there_is_a_failure_and_in_check_mode_nothing() {
     let args = EngineArgs::from_map(&rplay_wire::data! { "docker_host" => address.as_str() }).unwrap();
     let mut host = host();
     let failure = Engine::reach(&host, &args).unwrap_err();
-    assert!(failure.msg.starts_with(&format!("no Docker Engine answers at {address}")), "{}", failure.msg);
+    assert!(failure.msg.starts_with(&format!("no Docker Engine responds at {address}")), "{}", failure.msg);
     assert!(failure.help.is_some());
     host.check = true;
     assert!(Engine::reach_softly(&host, &args).unwrap().is_none());

@@ -214,8 +214,8 @@ mod tests {
     #[test]
     fn what_is_refused() {
         for (args, expected) in [
-            (data! { "state" => "enabled" }, "not with what"),
-            (data! { "state" => "enabled", "port" => "80" }, "names no protocol"),
+            (data! { "state" => "enabled" }, "needs something to change"),
+            (data! { "state" => "enabled", "port" => "80" }, "has no protocol"),
             (data! { "state" => "enabled", "port" => "80/tcp", "service" => "http" }, "cannot be combined"),
             (data! { "state" => "present", "port" => "80/tcp" }, "enabled or disabled"),
             (data! { "state" => "present", "zone" => "dmz" }, "must be true"),

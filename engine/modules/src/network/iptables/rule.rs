@@ -170,8 +170,8 @@ mod tests {
             (data! { "chain" => "INPUT", "policy" => "MAYBE" }, "one of ACCEPT"),
             (data! { "chain" => "INPUT", "jump" => "ACCEPT", "goto" => "x" }, "`jump`"),
             (data! { "chain" => "INPUT", "jump" => "DROP", "log_prefix" => "x" }, "LOG"),
-            (data! { "chain" => "INPUT", "match_set" => "x" }, "goes with"),
-            (data! { "chain" => "-F" }, "a flag"),
+            (data! { "chain" => "INPUT", "match_set" => "x" }, "requires `match_set`"),
+            (data! { "chain" => "-F" }, "an option"),
         ] {
             let msg = call("iptables", args).failure.unwrap().msg;
             assert!(msg.contains(part), "{msg}");

@@ -107,7 +107,7 @@ fn what_would_make_two_is_not_sent_twice_when_nobody_answers() {
     let server = server(|_, _| String::new());
     let more = || data! { "service" => "vpc", "action" => "CreateVpc", "changes" => true };
     let failure = call(MODULE, args(&server, more())).failure.unwrap();
-    assert!(failure.help.unwrap().contains("may have been carried out") && requests(&server) == 1);
+    assert!(failure.help.unwrap().contains("may have been executed") && requests(&server) == 1);
     let mut token = more();
     token.insert("client_token".into(), true.into());
     token.insert("retries".into(), 1.into());
@@ -145,10 +145,10 @@ fn bad_arguments_are_refused_before_any_call() {
     let server = server(|_, _| fine());
     for (more, said) in [
         (data! { "secret_key" => "" }, "`secret_key` is empty"),
-        (data! { "service" => "cbs" }, "`version` is needed for `cbs`"),
+        (data! { "service" => "cbs" }, "`version` is required for `cbs`"),
         (data! { "endpoint" => "http://example.org" }, "must begin with https://"),
-        (data! { "action" => "Describe Instances" }, "must be made of letters"),
-        (data! { "client_token" => true }, "is for calls that change something"),
+        (data! { "action" => "Describe Instances" }, "must consist of letters"),
+        (data! { "client_token" => true }, "applies only to calls that change something"),
     ] {
         let msg = msg(call(MODULE, args(&server, more)));
         assert!(msg.contains(said), "{msg}");
