@@ -242,7 +242,7 @@ logins() {
     "$rplay" -i inventory/lab.yml $conf >"$scratch/log" 2>&1 </dev/null
     check 'and one that is not says what is missing' 'no password of lab at registry.lab:5000: set REGISTRY_PASSWORD' cat "$scratch/log"
     REGISTRY_PASSWORD=wrong-password "$rplay" -i inventory/lab.yml --tags login -e '{"registry_login_password": "{{ lookup('"'env', 'REGISTRY_PASSWORD'"') }}"}' -vvv >"$scratch/log" 2>&1 </dev/null
-    check 'a wrong one is refused' 'does not accept lab' cat "$scratch/log"
+    check 'a wrong one is refused' 'rejects the password of lab' cat "$scratch/log"
     check 'and not shown' '^0$' grep -c wrong-password "$scratch/log"
     play 'the right one' 'failed=0' --tags login
 }

@@ -20,7 +20,7 @@ impl Settings {
         if may_omit(keywords) {
             inner.outer = Some(self.clone());
         }
-        inner.when.extend(Condition::all_of(keywords.when.as_ref()));
+        inner.when.extend(Condition::of_when(keywords.when.as_ref()));
         if let Some(tags) = &keywords.tags {
             inner.tags.extend(split_tags(tags));
         }

@@ -48,12 +48,28 @@ impl Condition {
         Condition { value: Lazy::Data(value), span }
     }
 
-    /// All conditions of a node; in a list, all must hold.
+    /// All conditions of a node; in a list, all must hold. Nothing (null) is no condition, but in a list it is an empty
+    /// one, which fails, as in ansible-core.
     pub fn all_of(node: Option<&Node>) -> Vec<Condition> {
+        Condition::written(node.filter(|node| !matches!(node.kind, Kind::Null)))
+    }
+
+    /// The same for `when`, which passes over nothing in a list, too.
+    pub fn of_when(node: Option<&Node>) -> Vec<Condition> {
         match node.map(|node| &node.kind) {
-            None | Some(Kind::Null) => Vec::new(),
+            Some(Kind::Seq(items)) => {
+                let given = items.iter().filter(|item| !matches!(item.kind, Kind::Null));
+                given.map(Condition::from_node).collect()
+            }
+            _ => Condition::all_of(node),
+        }
+    }
+
+    /// The same for `changed_when` and `failed_when`, for which nothing is an empty condition.
+    pub fn written(node: Option<&Node>) -> Vec<Condition> {
+        match node.map(|node| &node.kind) {
             Some(Kind::Seq(items)) => items.iter().map(Condition::from_node).collect(),
-            Some(_) => node.map(Condition::from_node).into_iter().collect(),
+            _ => node.map(Condition::from_node).into_iter().collect(),
         }
     }
 }

@@ -175,7 +175,8 @@ impl Reader<'_> {
                 }
             };
             self.check(name, &value);
-            *slot = given(value);
+            // Nothing is an empty condition for these two.
+            *slot = if matches!(name, "changed_when" | "failed_when") { Some(value) } else { given(value) };
         }
         // `local_action` determines the host, whatever `delegate_to` says.
         keywords.delegate_to = local.or(keywords.delegate_to);
