@@ -191,7 +191,7 @@ pub fn check(args: &[Arg], parse: impl Fn(&Map) -> Vec<ArgFault>, map: &Map, lat
 /// Defines a struct of arguments.
 ///
 /// ```
-/// use rplay_modules::{args, argtypes::{Flag, Text}};
+/// use rplay_contract::{args, argtypes::{Flag, Text}};
 /// args! {
 ///     /// Says hello.
 ///     pub struct Hello {
