@@ -2,13 +2,13 @@
 //! RPLAY_ANSIBLE_PYTHON names, or that of the `ansible` in PATH. Where there is none, these tests are skipped.
 
 #[allow(dead_code)]
+mod ansible;
+#[allow(dead_code)]
 mod seen;
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use std::{fs, path::PathBuf, process::Command};
+
+use ansible::ansible;
 
 /// A folder with what a test writes, and the Python that has ansible-core.
 struct Project {
@@ -19,24 +19,7 @@ struct Project {
 impl Project {
     /// `None`, with the reason printed, where there is no ansible-core.
     fn new() -> Option<Project> {
-        let python = std::env::var_os("RPLAY_ANSIBLE_PYTHON").map(PathBuf::from).or_else(|| {
-            let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
-            let script = folders.iter().map(|folder| folder.join("ansible")).find(|path| path.is_file())?;
-            let first = fs::read_to_string(script).ok()?;
-            Some(PathBuf::from(first.lines().next()?.strip_prefix("#!")?.split_whitespace().next()?))
-        });
-        let has_it = |python: &PathBuf| {
-            let mut command = Command::new(python);
-            let status = command.args(["-c", "import ansible.release"]).stderr(Stdio::null()).status();
-            status.is_ok_and(|status| status.success())
-        };
-        match python.filter(has_it) {
-            Some(python) => Some(Project { folder: tempfile::tempdir().unwrap(), python }),
-            None => {
-                println!("skipped: no ansible-core was found; RPLAY_ANSIBLE_PYTHON names a Python that has it");
-                None
-            }
-        }
+        Some(Project { folder: tempfile::tempdir().unwrap(), python: ansible()? })
     }
 
     fn write(&self, path: &str, text: &str) {

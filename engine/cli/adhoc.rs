@@ -35,7 +35,7 @@ pub fn command(args: &AdhocArgs) -> Result<u8, Problems> {
     let module = args.module_name.clone().unwrap_or_else(|| config.module_name.value.clone());
     let given = args.args.clone().or_else(|| config.module_args.value.clone()).unwrap_or_default();
     let short = module.strip_prefix("ansible.builtin.").or(module.strip_prefix("ansible.legacy.")).unwrap_or(&module);
-    if !args.list_hosts {
+    if !args.run.list_hosts {
         if NEED_ARGUMENTS.contains(&short) && given.trim().is_empty() {
             let link = match args.pattern.contains(".yml") {
                 true => " (did you mean to run ansible-playbook?)",
@@ -55,16 +55,16 @@ pub fn command(args: &AdhocArgs) -> Result<u8, Problems> {
         module: &module,
         args: &given,
         asynchronous: asynchronous.map(|seconds| (seconds, args.poll.or(Some(*config.poll_interval)))),
-        none: args.list_hosts,
+        none: args.run.list_hosts,
     };
     let source = task.playbook(&args.pattern, "Ansible Ad-Hoc");
     let (one_line, tree) = (args.one_line, args.tree.clone());
     let reader = move |config: &Config, secrets: &Arc<Secrets>, log: Option<Arc<Log>>| -> Box<dyn Reader> {
         Box::new(answers(&module, one_line, config, secrets, log).with_tree(tree))
     };
-    let folder = args.playbook_dir.clone().or(config.playbook_dir.value.clone()).unwrap_or_else(|| ".".into());
+    let folder = args.run.playbook_dir.clone().or(config.playbook_dir.value.clone()).unwrap_or_else(|| ".".into());
     let plays = Plays::Text { source, folder, reader: Box::new(reader) };
-    run::run(&args.run_args(), plays)
+    run::run(&args.run.run_args(), plays)
 }
 
 /// The report of one module's answers.

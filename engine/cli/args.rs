@@ -261,20 +261,27 @@ pub struct AdhocArgs {
     /// Seconds between looks at what runs by itself; 0 does not wait for it [default: 15]
     #[arg(short = 'P', long, value_name = "SECONDS")]
     pub poll: Option<u32>,
-    /// Seconds that the module may take
-    #[arg(long, value_name = "SECONDS")]
-    pub task_timeout: Option<u32>,
     /// Write each host's answer to a file of its name in this folder
     #[arg(short, long, value_name = "FOLDER")]
     pub tree: Option<PathBuf>,
+    /// Each answer on one line
+    #[arg(short, long)]
+    pub one_line: bool,
+    #[command(flatten)]
+    pub run: ModuleRunArgs,
+}
+
+/// On which hosts and how a module runs: what `rplay adhoc` and `rplay console` share.
+#[derive(Clone, Debug, Args)]
+pub struct ModuleRunArgs {
+    /// Seconds that a module may take
+    #[arg(long, value_name = "SECONDS")]
+    pub task_timeout: Option<u32>,
     /// Folders with modules, before the configured ones; colons between
     #[arg(short = 'M', long, value_name = "PATH")]
     pub module_path: Vec<String>,
     #[arg(long, hide = true)]
     pub flush_cache: bool,
-    /// Each answer on one line
-    #[arg(short, long)]
-    pub one_line: bool,
     /// Only these of the hosts
     #[arg(short, long, value_name = "PATTERN")]
     pub limit: Option<String>,
@@ -300,7 +307,7 @@ pub struct AdhocArgs {
     pub sources: SourceArgs,
 }
 
-impl AdhocArgs {
+impl ModuleRunArgs {
     /// The options of an equivalent playbook run.
     pub fn run_args(&self) -> RunArgs {
         RunArgs {

@@ -16,7 +16,7 @@ use rplay::{
 
 use crate::{
     adhoc::{self, Task},
-    args::{AdhocArgs, RunArgs},
+    args::{ModuleRunArgs, RunArgs},
     console_args::ConsoleArgs,
     faults, output, passwords,
     run::{self, Plays},
@@ -45,15 +45,15 @@ const COMMANDS: &[(&str, &str)] = &[
 pub fn command(args: &ConsoleArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
     faults::show(&warnings);
-    let vault = passwords::vault(&args.sources.passwords, &config, faults::secrets())?;
-    let sources = config.inventory_sources(&args.sources.inventory);
+    let vault = passwords::vault(&args.run.sources.passwords, &config, faults::secrets())?;
+    let sources = config.inventory_sources(&args.run.sources.inventory);
     let inventory = Inventory::load(&sources, vault, &config.source_rules())?;
     for warning in &inventory.warnings {
         output::aside(&format!("[WARNING]: {warning}\n"));
     }
     let pattern = args.pattern.clone().unwrap_or_else(|| "all".to_owned());
     let mut console = Console::new(args, &config, inventory, pattern);
-    if args.list_hosts {
+    if args.run.list_hosts {
         for host in console.hosts(&console.pattern)? {
             output::tell(&format!("{host}\n"));
         }
@@ -84,36 +84,21 @@ struct Console {
     pattern: String,
     step: bool,
     inventory: Inventory,
-    run: AdhocArgs,
+    run: ModuleRunArgs,
     forks: u32,
     user: String,
 }
 
 impl Console {
     fn new(args: &ConsoleArgs, config: &Config, inventory: Inventory, pattern: String) -> Self {
-        let run = AdhocArgs {
-            pattern: pattern.clone(),
-            module_name: None,
-            args: None,
-            background: None,
-            poll: None,
-            task_timeout: args.task_timeout,
-            tree: None,
-            module_path: args.module_path.clone(),
-            flush_cache: args.flush_cache,
-            one_line: false,
-            limit: args.limit.clone(),
-            check: args.check,
-            diff: args.diff || *config.diff_always,
+        let run = ModuleRunArgs {
+            diff: args.run.diff || *config.diff_always,
             list_hosts: false,
-            playbook_dir: args.playbook_dir.clone().or(config.playbook_dir.value.clone()),
-            connection: args.connection.clone(),
-            forks: args.forks.clone(),
-            becoming: args.becoming.clone(),
-            sources: args.sources.clone(),
+            playbook_dir: args.run.playbook_dir.clone().or(config.playbook_dir.value.clone()),
+            ..args.run.clone()
         };
         let user = std::env::var("USER").ok().filter(|user| !user.is_empty()).unwrap_or_else(|| "root".to_owned());
-        let forks = args.forks.forks.or(*config.forks).unwrap_or(run::FORKS);
+        let forks = args.run.forks.forks.or(*config.forks).unwrap_or(run::FORKS);
         let user = run.connection.user.clone().or(config.remote_user.value.clone()).unwrap_or(user);
         let mut console = Console { pattern, step: args.step, inventory, run, forks, user };
         console.run.becoming.become_ |= *config.become_;

@@ -5,26 +5,17 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 # shellcheck disable=SC1091,SC2154  # names the lab's images
 . tests/lab/steps/settings.sh
+# shellcheck disable=SC1091
+. tests/lab/steps/check.sh
 export LAB_STATE=$state
 dist=$(realpath -m "${CARGO_TARGET_DIR:-target}")/dist
 scratch=$(mktemp -d)
-passed=0 failed=0
 finish() {
     [ -z "${container:-}" ] || docker rm --force "$container" >/dev/null
     docker image rm --force rplay:"${version:-none}" >/dev/null 2>&1
     rm -rf "$scratch"
 }
 trap finish EXIT
-
-check() {
-    local what=$1 wanted=$2 got; shift 2
-    got=$("$@" 2>&1 </dev/null)
-    if [[ $got =~ $wanted ]]; then
-        passed=$((passed + 1)); printf 'ok    %s\n' "$what"
-    else
-        failed=$((failed + 1)); printf 'FAIL  %s\n      wanted: %s\n      got: %s\n' "$what" "$wanted" "${got:0:600}"
-    fi
-}
 
 # in_debian COMMAND: in a new container with no compiler and no network.
 in_debian() {

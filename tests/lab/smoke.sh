@@ -3,9 +3,8 @@
 # tried out is tried in passing containers of our own, or with --deep on a third host.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
-for file in settings engine keys images network registry hosts remove; do . "./steps/$file.sh"; done
+for file in settings engine keys images network registry hosts remove check; do . "./steps/$file.sh"; done
 scratch=$(mktemp -d)
-passed=0 failed=0
 
 finish() {
     docker ps --all --quiet --filter "label=$label=1" --filter "name=^$prefix-smoke" |
@@ -14,17 +13,6 @@ finish() {
     rm -rf "$scratch"
 }
 trap finish EXIT
-
-# check WHAT WANTED COMMAND...: the command's output, both streams, matches the pattern.
-check() {
-    local what=$1 wanted=$2 got; shift 2
-    got=$("$@" 2>&1 </dev/null)
-    if [[ $got =~ $wanted ]]; then
-        passed=$((passed + 1)); printf 'ok    %s\n' "$what"
-    else
-        failed=$((failed + 1)); printf 'FAIL  %s\n      wanted: %s\n      got: %s\n' "$what" "$wanted" "${got:0:400}"
-    fi
-}
 
 as() { LAB_USER=$1 ./lab ssh "${@:2}"; }
 

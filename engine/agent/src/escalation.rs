@@ -280,7 +280,9 @@ fn way(wanted: &Become, executable: &Path) -> Result<Way, Failure> {
     }
     // A folder that the other user may not enter is no place to start from.
     let folder = wanted.chdir.as_deref().unwrap_or("/");
-    if let Err(error) = std::fs::read_dir(folder) {
+    if wanted.chdir.is_some()
+        && let Err(error) = std::fs::read_dir(folder)
+    {
         return Err(Failure::new(format!("cannot cd to {folder}: {error}")));
     }
     command.current_dir(folder);

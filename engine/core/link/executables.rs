@@ -88,45 +88,47 @@ impl Executables {
         let own = self.own.clone().map_or_else(std::env::current_exe, Ok)?;
         let beside = |name: String| own.with_file_name(name);
         let whole = if is_own { self.own_path().to_owned() } else { beside(format!("rplay-{processor}")) };
+        let missing = || {
+            let arch = std::env::consts::ARCH;
+            Failure::new(format!("the host has another processor: {processor}, not {arch}"))
+                .help(format!("put an rplay built for it at {}", whole.display()))
+        };
+        // The name comes from the host: it must not lead to another folder.
+        if !processor.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            return Err(missing());
+        }
         let mut other_build = None;
-        if is_own || processor.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-            if let Some(build) = &self.build {
-                if let Some(agent) = Executable::embedded(&whole, build).map_err(unreadable(&whole))? {
+        if let Some(build) = &self.build {
+            if let Some(agent) = Executable::embedded(&whole, build).map_err(unreadable(&whole))? {
+                return Ok(agent);
+            }
+            let names = [is_own.then(|| "rplay-agent".to_owned()), Some(format!("rplay-agent-{processor}"))];
+            for path in names.into_iter().flatten().map(beside).filter(|path| path.exists()) {
+                let agent = self.open(processor, "agent", &path)?;
+                if agent.is_static && agent.build.as_deref() == Some(build) {
                     return Ok(agent);
                 }
-                let alone = [
-                    is_own.then(|| beside("rplay-agent".to_owned())),
-                    Some(beside(format!("rplay-agent-{processor}"))),
-                ];
-                for path in alone.into_iter().flatten().filter(|path| path.exists()) {
-                    match self.open(processor, "agent", &path)? {
-                        agent if agent.is_static && agent.build.as_deref() == Some(build) => return Ok(agent),
-                        _ => other_build = Some(path),
-                    }
-                }
+                other_build = Some(path);
             }
-            if is_own || whole.exists() {
-                let executable = self.open(processor, "whole", &whole)?;
-                if !executable.is_static {
-                    return Err(Failure::new(
-                        "this rplay is not linked statically, so it cannot be put on other hosts",
-                    )
+        }
+        if is_own || whole.exists() {
+            let executable = self.open(processor, "whole", &whole)?;
+            if !executable.is_static {
+                return Err(Failure::new("this rplay is not linked statically, so it cannot be put on other hosts")
                     .help(
                         "build it with the project's own .cargo/config.toml; RUSTFLAGS in the environment replace it",
                     ));
-                }
-                if is_own || self.build.is_none() || executable.build == self.build {
-                    return Ok(executable);
-                }
-                other_build = Some(whole.clone());
             }
+            if is_own || self.build.is_none() || executable.build == self.build {
+                return Ok(executable);
+            }
+            other_build = Some(whole.clone());
         }
-        if let Some(path) = other_build {
-            return Err(Failure::new(format!("{} is of another build than this rplay", path.display()))
-                .help("build it from the same sources"));
-        }
-        Err(Failure::new(format!("the host has another processor: {processor}, not {}", std::env::consts::ARCH))
-            .help(format!("put an rplay built for it at {}", whole.display())))
+        Err(match other_build {
+            Some(path) => Failure::new(format!("{} is of another build than this rplay", path.display()))
+                .help("build it from the same sources"),
+            None => missing(),
+        })
     }
 
     fn open(&self, processor: &str, what: &str, path: &Path) -> Result<Executable, Failure> {
