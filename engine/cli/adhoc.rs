@@ -11,7 +11,7 @@ use rplay::{
 };
 
 use crate::{
-    args::AdhocArgs,
+    args::adhoc::AdhocArgs,
     faults,
     run::{self, Plays},
 };

@@ -16,7 +16,7 @@ use rplay::{
 };
 use serde_json::{Value as Json, json};
 
-use crate::{args::RunArgs, output};
+use crate::{args::run::RunArgs, output};
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 enum CallbackPluginError {
@@ -157,7 +157,7 @@ fn options(args: &RunArgs, config: &Config, is_playbook: bool) -> Json {
         "verbosity": args.sources.verbose.max(*config.verbosity as u8),
         "check": args.check,
         "diff": args.diff || *config.diff_always,
-        "forks": args.forks.forks.or(config.forks.value).unwrap_or(crate::run::FORKS),
+        "forks": args.forks.number(config.forks.value),
         "inventory": config.inventory_sources(&args.sources.inventory),
         "subset": args.limit,
         "tags": if args.tags.is_empty() { vec!["all".to_owned()] } else { args.tags.clone() },

@@ -11,7 +11,7 @@ use rplay::{
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    config_args::{ConfigAction, ConfigArgs, DumpArgs, InitArgs, SettingsArgs, ValidateArgs},
+    args::config::{ConfigAction, ConfigArgs, DumpArgs, InitArgs, SettingsArgs, ValidateArgs},
     faults, output,
 };
 

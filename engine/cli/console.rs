@@ -16,8 +16,8 @@ use rplay::{
 
 use crate::{
     adhoc::{self, Task},
-    args::{ModuleRunArgs, RunArgs},
-    console_args::ConsoleArgs,
+    args::console::ConsoleArgs,
+    args::{adhoc::ModuleRunArgs, run::RunArgs},
     faults, output, passwords,
     run::{self, Plays},
 };
@@ -98,7 +98,7 @@ impl Console {
             ..args.run.clone()
         };
         let user = std::env::var("USER").ok().filter(|user| !user.is_empty()).unwrap_or_else(|| "root".to_owned());
-        let forks = args.run.forks.forks.or(*config.forks).unwrap_or(run::FORKS);
+        let forks = args.run.forks.number(*config.forks);
         let user = run.connection.user.clone().or(config.remote_user.value.clone()).unwrap_or(user);
         let mut console = Console { pattern, step: args.step, inventory, run, forks, user };
         console.run.becoming.become_ |= *config.become_;

@@ -6,7 +6,7 @@ use rplay::{plan::Action, source::Problems};
 use rplay_contract::Arg;
 use serde_json::{Map, Value as Json, json};
 
-use crate::args::DocArgs;
+use crate::args::doc::DocArgs;
 
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("{0}")]

@@ -12,12 +12,11 @@ use rplay::{
 };
 
 use crate::{
-    faults,
-    galaxy_args::{
+    args::galaxy::{
         CollectionAction, CollectionInstallArgs, CommonArgs, GalaxyAction, GalaxyArgs, RoleAction, RoleInstallArgs,
         SignatureArgs,
     },
-    output,
+    faults, output,
 };
 
 /// Runs the subcommand and returns the exit code.

@@ -18,7 +18,7 @@ use rplay::{
 use serde_json::{Map, Value as Json};
 use thiserror::Error;
 
-use crate::{args::InventoryArgs, faults, output, passwords, toml};
+use crate::{args::inventory::InventoryArgs, faults, output, passwords, toml};
 
 #[derive(Debug, Error, Diagnostic)]
 enum InventoryCommandError {

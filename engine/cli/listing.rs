@@ -9,7 +9,7 @@ use rplay::{
     visible::visible,
 };
 
-use crate::args::RunArgs;
+use crate::args::run::RunArgs;
 
 /// Prints the requested lists; for `--syntax-check` only the names of the playbooks.
 pub fn show(

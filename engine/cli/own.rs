@@ -17,7 +17,10 @@ use rplay::{
 };
 
 use crate::{
-    args::{Cli, SelfAction, SelfArgs},
+    args::{
+        Cli,
+        own::{SelfAction, SelfArgs},
+    },
     output, tool,
 };
 

@@ -12,7 +12,7 @@ use rplay::{
     vault::{PasswordSource, Vault},
 };
 
-use crate::{args::PasswordArgs, output, prompt};
+use crate::{args::common::PasswordArgs, output, prompt};
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 enum PasswordError {

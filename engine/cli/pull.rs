@@ -20,9 +20,9 @@ use rplay::{
 
 use crate::{
     adhoc::{self, Task},
-    args::{BecomeArgs, RunArgs},
+    args::pull::PullArgs,
+    args::{common::BecomeArgs, run::RunArgs},
     faults, output,
-    pull_args::PullArgs,
     run::{self, Plays},
 };
 

@@ -25,10 +25,11 @@ use rplay::{
     vars::{Lenience, extra_vars},
 };
 
-use crate::{args::RunArgs, callbacks, ending, faults, listing, passwords, prompt::Person};
-
-/// How many hosts are worked on at once when nobody says: connections cost the hosts more than us.
-pub const FORKS: u32 = 50;
+use crate::{
+    args::{Cli, run::RunArgs},
+    callbacks, ending, faults, listing, passwords,
+    prompt::Person,
+};
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 enum RunError {
@@ -66,7 +67,7 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let vault = passwords::vault(&args.sources.passwords, &config, &secrets)?;
     let (playbooks, text, reader) = match plays {
         Plays::Files => {
-            let files = args.playbooks().map_err(|error| RunError::Usage(error.to_string()))?;
+            let files = Cli::playbooks(args).map_err(|error| RunError::Usage(error.to_string()))?;
             let own = Box::new(terminal(args, &config, &secrets).with_log(log));
             let reader = callbacks::of_playbooks(args, &config, &secrets, &files, own)?;
             (files, None, reader)
@@ -298,7 +299,7 @@ fn options(
     Ok(Options {
         check: args.check,
         diff: args.diff || *config.diff_always,
-        forks: args.forks.forks.or(config.forks.value).unwrap_or(FORKS) as usize,
+        forks: args.forks.number(config.forks.value) as usize,
         verbosity: args.sources.verbose.max(*config.verbosity as u8),
         limit: args.limit.clone(),
         allowed,

@@ -16,11 +16,11 @@ use rplay::{
 use thiserror::Error;
 
 use crate::{
-    args::PasswordArgs,
+    args::common::PasswordArgs,
+    args::vault::{CreateArgs, EncryptArgs, RekeyArgs, StringArgs, VaultAction, VaultArgs, VaultFiles},
     editor, faults, output,
     passwords::{self, Asked},
     prompt,
-    vault_args::{CreateArgs, EncryptArgs, RekeyArgs, StringArgs, VaultAction, VaultArgs, VaultFiles},
 };
 
 /// What can go wrong beside the vault's own faults. The words are Ansible's where scripts look for them.

@@ -12,7 +12,7 @@ use super::{
     ExternalModule, Payload, PayloadError, Style,
     library::{Library, folders_in},
     payload,
-    plugins::Plugged,
+    plugged::Plugged,
     style::shebang,
 };
 use crate::{

@@ -7,6 +7,7 @@
 mod finder;
 mod library;
 mod payload;
+mod plugged;
 mod plugins;
 mod style;
 

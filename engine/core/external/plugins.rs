@@ -4,12 +4,11 @@
 //! plugin that is not native: which native names may lead to one of the user's is told from the texts of his files.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use parking_lot::{Mutex, RwLock};
 use serde_json::{Map, Value as Json, json};
 
 use super::{Finder, library::folders_in};
@@ -20,17 +19,6 @@ use crate::{
     template::{Exchange, variable},
     vars::{PluginCall, PluginError, PluginKind, Plugins, Value},
 };
-
-/// Where plugins may lie, and what is known of them.
-#[derive(Default)]
-pub(super) struct Plugged {
-    /// Folders of playbooks and of roles that were loaded.
-    folders: RwLock<Vec<PathBuf>>,
-    /// Words in the files of a folder.
-    words: Mutex<HashMap<PathBuf, Arc<HashSet<String>>>>,
-    /// Native names, and whether they lead to a plugin of the user's.
-    replaced: Mutex<HashMap<(PluginKind, String), bool>>,
-}
 
 impl Finder {
     /// From now on everybody may use the plugins beside a playbook or in a role.

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::{Inventory, graph::Snapshot};
-use crate::source::{Problems, Span};
+use crate::source::Span;
 
 /// An error in an inventory or a host pattern.
 #[derive(Debug, Error, Diagnostic)]
@@ -99,27 +98,5 @@ impl InventoryError {
             *help = Some(text.into());
         }
         self
-    }
-}
-
-/// The errors of one source. Everything after the first one is only read to find more errors.
-#[derive(Default)]
-pub(super) struct InventoryErrors {
-    problems: Problems,
-    before: Option<Snapshot>,
-}
-
-impl InventoryErrors {
-    pub fn push(&mut self, inventory: &Inventory, fault: InventoryError) {
-        self.before.get_or_insert_with(|| inventory.snapshot());
-        self.problems.push(fault);
-    }
-
-    /// Ends reading the source; after an error, restores the hosts and groups from before it.
-    pub fn end(self, inventory: &mut Inventory) -> Result<(), Problems> {
-        if let Some(before) = self.before {
-            inventory.restore(before);
-        }
-        self.problems.unless_any(())
     }
 }

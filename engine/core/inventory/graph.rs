@@ -7,18 +7,16 @@ use std::{
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::{GroupNames, InventoryError, Plugins, layers::Layers, rules::is_valid_group};
+use super::{
+    GroupNames, InventoryError, Plugins,
+    host::{ALL, Group, Host, LOCALHOST, UNGROUPED},
+    layers::Layers,
+    rules::is_valid_group,
+};
 use crate::{
     source::Span,
     vars::{Layer, Lazy, Value},
 };
-
-/// The group of all hosts.
-pub const ALL: &str = "all";
-/// The group of hosts that are in no other group.
-pub const UNGROUPED: &str = "ungrouped";
-/// Names of this machine, known even if no source names them.
-pub const LOCALHOST: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// Hosts and groups in the order they were first named.
 #[derive(Debug)]
@@ -46,30 +44,6 @@ pub struct Inventory {
 pub(super) struct Snapshot {
     hosts: IndexMap<Arc<str>, Host>,
     groups: IndexMap<Arc<str>, Group>,
-}
-
-/// A machine, or anything else that tasks run on.
-#[derive(Clone, Debug)]
-pub struct Host {
-    pub name: Arc<str>,
-    /// Variables from the sources, without those of its groups and `host_vars`.
-    pub vars: Arc<Layer>,
-    /// Groups that contain this host directly; indexes into [`Inventory::groups`].
-    pub(super) groups: IndexSet<usize>,
-    /// Whether no source names it: the implicit `localhost`.
-    pub implicit: bool,
-}
-
-/// A group of hosts and other groups.
-#[derive(Clone, Debug)]
-pub struct Group {
-    pub name: Arc<str>,
-    pub vars: Arc<Layer>,
-    pub(super) hosts: IndexSet<usize>,
-    pub(super) children: IndexSet<usize>,
-    pub(super) parents: IndexSet<usize>,
-    /// `ansible_group_priority`: among groups of the same depth, the higher one wins.
-    pub priority: i64,
 }
 
 impl Default for Inventory {

@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::{Inventory, InventoryError, address, error::InventoryErrors, graph::UNGROUPED, literal, words};
+use super::{Inventory, InventoryError, address, host::UNGROUPED, literal, source_errors::InventoryErrors, words};
 use crate::{
     source::{Problems, Source, Span, nearest},
     vars::{Layer, Lazy},

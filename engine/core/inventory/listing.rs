@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{
     Inventory, InventoryError, Matched,
-    graph::{ALL, Group},
+    host::{ALL, Group},
     json,
 };
 use crate::{

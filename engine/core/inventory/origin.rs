@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    GroupNames, Inventory, InventoryError, SourceRules, address, folder::entries, ini, plugins::has_foreign, script,
-    yaml,
+    GroupNames, Inventory, InventoryError, SourceRules, address, folder::entries, ini, plugin_source::has_foreign,
+    script, yaml,
 };
 use crate::{
     files::{self, Descent},

@@ -8,7 +8,7 @@ use rplay_contract::system::glob;
 
 use super::{
     Inventory, InventoryError,
-    graph::{ALL, LOCALHOST},
+    host::{ALL, LOCALHOST},
 };
 use crate::{files, source::nearest};
 

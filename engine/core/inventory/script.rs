@@ -8,7 +8,7 @@ use std::{
 
 use indexmap::IndexSet;
 
-use super::{Inventory, InventoryError, error::InventoryErrors, key::key};
+use super::{Inventory, InventoryError, key::key, source_errors::InventoryErrors};
 use crate::{
     program,
     source::{Problems, Source, Span},

@@ -6,7 +6,7 @@ use rplay_contract::{Host as Machine, NoBlobs, argtypes::Secret};
 use rplay_tencent::{Account, Client, Endpoint, Request, version_of};
 use serde_json::{Value as Json, json};
 
-use super::{Inventory, InventoryError, graph::ALL, key::key};
+use super::{Inventory, InventoryError, host::ALL, key::key};
 use crate::{
     source::{Problems, Span, nearest},
     syntax::Node,

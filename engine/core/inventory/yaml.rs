@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Inventory, InventoryError, address, error::InventoryErrors, key::key, tencent};
+use super::{Inventory, InventoryError, address, key::key, source_errors::InventoryErrors, tencent};
 use crate::{
     source::{Problems, Source, nearest},
     syntax::{self, Kind, Node},

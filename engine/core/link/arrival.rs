@@ -11,7 +11,6 @@ use rplay_wire::{Failure, MARKER};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 
 use super::{
-    conversation::unreachable,
     executable::Executable,
     executables::Executables,
     greeting::{NoAgent, wait_for},
@@ -102,7 +101,9 @@ pub async fn arrive(
         let mut rest = (&mut transport.reader).take(LONGEST_LINE);
         let told = tokio::time::timeout(patience, rest.read_line(&mut line)).await;
         let (Ok(Ok(_)), Some((processor, packing))) = (told, line.trim().split_once(' ')) else {
-            return Err(NoAgent::Way(unreachable(format!("{name} did not report its processor architecture"))));
+            return Err(NoAgent::Way(Failure::unreachable(format!(
+                "{name} did not report its processor architecture"
+            ))));
         };
         let (processor, gzip) = (processor.to_owned(), packing == "gzip");
         let only_try = tried == 0 && processor != std::env::consts::ARCH;
@@ -126,7 +127,7 @@ pub async fn arrive(
         // If sending fails, the script reports why, and `wait_for` finds its message.
         let _ = sending.await;
     }
-    Err(NoAgent::Way(unreachable(format!("{name} keeps asking for the agent"))))
+    Err(NoAgent::Way(Failure::unreachable(format!("{name} keeps asking for the agent"))))
 }
 
 /// The answer to ABSENT: a line, followed by the executable.

@@ -106,7 +106,7 @@ impl Conversation {
             Ok(Err(ReplyError::Io(_)) | Ok(None)) => return Err(ended(&name, &stderr).await),
             Ok(Err(error)) => return Err(broken(&name, &error)),
             Ok(Ok(Some(_))) => return Err(broken(&name, &ReplyError::NoHello)),
-            Err(_) => return Err(unreachable(format!("the agent on {name} is not responding"))),
+            Err(_) => return Err(Failure::unreachable(format!("the agent on {name} is not responding"))),
         };
         let (frames, mut queue): (_, Receiver<Vec<u8>>) = channel(QUEUE);
         let conversation = Arc::new(Conversation {
@@ -426,21 +426,16 @@ pub fn answer_all(sending: &Sending, outcome: &Outcome) {
     sending.events.hear(LinkEvent::Done { key: sending.key });
 }
 
-/// A failure that marks the host as unreachable.
-pub fn unreachable(msg: impl Into<String>) -> Failure {
-    Failure { unreachable: true, ..Failure::new(msg) }
-}
-
 /// The failure for a host whose agent broke the protocol.
 fn broken(name: &str, error: &ReplyError) -> Failure {
     Failure {
         help: Some("the host may be compromised: the program there does not behave like rplay's agent".to_owned()),
-        ..unreachable(format!("the agent on {name} broke the protocol: {error}"))
+        ..Failure::unreachable(format!("the agent on {name} broke the protocol: {error}"))
     }
 }
 
 async fn ended(name: &str, stderr: &Tail) -> Failure {
-    unreachable(match stderr.last_words().await {
+    Failure::unreachable(match stderr.last_words().await {
         Some(words) => format!("the connection to {name} was lost: {words}"),
         None => format!("the connection to {name} was lost"),
     })

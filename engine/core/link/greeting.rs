@@ -5,10 +5,7 @@ use std::time::Duration;
 use rplay_wire::Failure;
 use tokio::{io::AsyncReadExt, time::timeout};
 
-use super::{
-    conversation::unreachable,
-    transport::{Transport, last_words},
-};
+use super::transport::{Transport, last_words};
 
 /// Maximum number of bytes before the marker.
 const MOST_NOISE: usize = 1 << 16;
@@ -44,16 +41,16 @@ pub async fn wait_for(
         Ok(Some(which)) => Ok(which),
         Ok(None) if noise.len() >= MOST_NOISE => Err(NoAgent::Ended(Failure {
             help: Some("make the shell's startup files print nothing in non-interactive shells".to_owned()),
-            ..unreachable(format!("{name} keeps printing instead of starting the agent{}", quote(&noise)))
+            ..Failure::unreachable(format!("{name} keeps printing instead of starting the agent{}", quote(&noise)))
         })),
         Ok(None) => {
             let words = transport.stderr.last_words().await;
-            Err(NoAgent::Ended(unreachable(match words {
+            Err(NoAgent::Ended(Failure::unreachable(match words {
                 Some(words) => format!("the agent on {name} did not start: {words}{}", quote(&noise)),
                 None => format!("the agent on {name} did not start{}", quote(&noise)),
             })))
         }
-        Err(_) => Err(NoAgent::Silent(unreachable(format!(
+        Err(_) => Err(NoAgent::Silent(Failure::unreachable(format!(
             "the agent on {name} did not start within {} s{}",
             patience.as_secs_f32(),
             quote(&noise)

@@ -2,23 +2,22 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    io::{self, Read},
+    io,
     path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc::Sender,
     },
     time::Duration,
 };
 
 use parking_lot::{Mutex, MutexGuard};
 
-use rplay_wire::{Batch, Blob, Failure, MARKER, Outcome, Request, Stage};
-use tokio::runtime::Runtime;
+use rplay_wire::{Batch, Failure, MARKER, Outcome, Request};
+use tokio::{runtime::Runtime, time::timeout};
 
 use super::{
-    Connection, Container, Target,
+    Connection, Container, Job, LinkEvent, Target,
     arrival::{self, Start},
     container,
     conversation::{Conversation, Sending, answer_all},
@@ -31,66 +30,6 @@ use super::{
     stops,
     transport::Transport,
 };
-
-/// Opens the content that a call mentions. Runs on a thread that may block.
-pub type BlobSource = Arc<dyn Fn(&Blob) -> io::Result<Box<dyn Read + Send>> + Send + Sync>;
-
-/// Receives the content of one file that a host sends.
-pub trait ContentSink: Send {
-    /// Receives the next piece, after which `left` bytes follow. May block. Errors are kept until the call's outcome is
-    /// there.
-    fn piece(&mut self, piece: &[u8], left: u64);
-}
-
-/// Opens the destination for content that a call sends, by the number in its argument `_sink`. Each is opened once.
-pub type ContentSinks = Arc<dyn Fn(i64) -> Option<Box<dyn ContentSink>> + Send + Sync>;
-
-/// Receives the events of a job.
-pub trait Listener: Send + Sync {
-    fn hear(&self, event: LinkEvent);
-}
-
-impl Listener for Sender<LinkEvent> {
-    fn hear(&self, event: LinkEvent) {
-        // A receiver that is gone needs no event.
-        let _ = self.send(event);
-    }
-}
-
-/// Calls for one host that are sent together.
-pub struct Job {
-    /// The caller's name for it, unique per target; returned with every event.
-    pub key: u64,
-    pub target: Arc<Target>,
-    /// Run in order. Calls are numbered across all stages.
-    pub stages: Vec<Stage>,
-    pub blobs: BlobSource,
-    pub sinks: ContentSinks,
-    pub events: Arc<dyn Listener>,
-}
-
-/// Progress of a job. Each call gets one outcome, then `Done` follows. `Stopped` or `Unreachable` may come at any time
-/// and is
-/// then the last event of the job.
-#[derive(Clone, Debug)]
-pub enum LinkEvent {
-    Outcome {
-        key: u64,
-        index: u32,
-        outcome: Outcome,
-    },
-    Done {
-        key: u64,
-    },
-    /// Calls without an outcome were not started, because of the outcome of an earlier stage.
-    Stopped {
-        key: u64,
-    },
-    Unreachable {
-        key: u64,
-        failure: Failure,
-    },
-}
 
 /// Options of all links of a run.
 #[derive(Clone, Debug)]
@@ -127,13 +66,19 @@ impl Default for LinkOptions {
     }
 }
 
+/// How long telling the agents that the controller stops may take; meanwhile the terminal waits.
+const TELLING: Duration = Duration::from_secs(1);
+
+/// Frames that were queued are written within this time.
+const WRITTEN: Duration = Duration::from_millis(50);
+
 /// The links of a run. Dropping it disconnects from all agents.
 pub struct Links {
     runtime: Option<Runtime>,
     shared: Arc<Shared>,
 }
 
-pub(super) struct Shared {
+struct Shared {
     options: LinkOptions,
     executables: Arc<Executables>,
     masters: Masters,
@@ -168,7 +113,12 @@ impl Links {
         let shared = Shared { options, executables, masters, hosts: Mutex::default(), next_batch: AtomicU64::new(1) };
         let shared = Arc::new(shared);
         if silence.interval().is_some() {
-            stops::follow(Arc::downgrade(&shared), runtime.handle().clone());
+            let (links, handle) = (Arc::downgrade(&shared), runtime.handle().clone());
+            stops::follow(move |request| {
+                if let Some(links) = links.upgrade() {
+                    let _ = handle.block_on(async { timeout(TELLING, links.tell_all(&request)).await });
+                }
+            });
         }
         Ok(Links { runtime: Some(runtime), shared })
     }
@@ -242,8 +192,8 @@ impl Drop for Links {
 }
 
 impl Shared {
-    /// Sends a request to all agents behind a network.
-    pub(super) async fn tell_all(&self, request: &Request) {
+    /// Sends a request to all agents behind a network, and lets it leave.
+    async fn tell_all(&self, request: &Request) {
         let behind_ssh = |(target, host): (&Arc<Target>, &Arc<Host>)| {
             matches!(target.connection, Connection::Ssh(_)).then(|| host.clone())
         };
@@ -255,6 +205,7 @@ impl Shared {
                 conversation.tell(request).await;
             }
         }
+        tokio::time::sleep(WRITTEN).await;
     }
 
     async fn run(&self, host: &Host, job: Job) {
@@ -287,7 +238,7 @@ impl Shared {
                 Err(unsent) => sending = unsent,
             }
         }
-        let failure = super::conversation::unreachable(format!("the agent on {} exits immediately", job.target.name));
+        let failure = Failure::unreachable(format!("the agent on {} exits immediately", job.target.name));
         sending.events.hear(LinkEvent::Unreachable { key: sending.key, failure });
     }
 

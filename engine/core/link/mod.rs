@@ -15,6 +15,7 @@ mod executable;
 mod executables;
 mod folder;
 mod greeting;
+mod job;
 mod links;
 mod local;
 mod pace;
@@ -26,6 +27,7 @@ mod target;
 mod transport;
 
 pub use executables::{HostAgent, host_agent};
-pub use links::{BlobSource, ContentSink, ContentSinks, Job, LinkEvent, LinkOptions, Links, Listener};
+pub use job::{BlobSource, ContentSink, ContentSinks, Job, LinkEvent, Listener};
+pub use links::{LinkOptions, Links};
 pub use stops::{hold as hold_stops, release as release_stops};
 pub use target::{Connection, Container, Secret, SshOptions, Target};

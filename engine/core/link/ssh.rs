@@ -24,7 +24,6 @@ use super::{
     SshOptions, Target,
     arrival::{self, Start},
     askpass::Answers,
-    conversation::unreachable,
     executables::Executables,
     greeting::NoAgent,
     pace::Pace,
@@ -187,7 +186,7 @@ impl Masters {
         patience: Duration,
         how: Start,
     ) -> Result<Transport, NoAgent> {
-        let way = |msg: String| NoAgent::Way(unreachable(msg));
+        let way = |msg: String| NoAgent::Way(Failure::unreachable(msg));
         let executables = self.executables.clone();
         let own = tokio::task::spawn_blocking(move || executables.own()).await;
         let own = own.map_err(|error| Failure::new(error.to_string())).and_then(|own| own).map_err(NoAgent::Way)?;
@@ -277,7 +276,7 @@ impl Masters {
             return Ok(());
         }
         std::fs::rename(&new, control).map_err(|error| {
-            Ended::Failed(unreachable(format!("ssh's control socket {} is missing: {error}", new.display())))
+            Ended::Failed(Failure::unreachable(format!("ssh's control socket {} is missing: {error}", new.display())))
         })
     }
 
@@ -289,7 +288,7 @@ impl Masters {
         log.push(".log");
         let log = PathBuf::from(log);
         let written = private_file(&log)
-            .map_err(|error| Ended::Failed(unreachable(format!("cannot write {}: {error}", log.display()))))?;
+            .map_err(|error| Ended::Failed(Failure::unreachable(format!("cannot write {}: {error}", log.display()))))?;
         let _removed = Removed(&log);
         let mut command = Command::new(&ssh.executable);
         command.args(self.arguments(ssh, control));
@@ -298,11 +297,9 @@ impl Masters {
             None => None,
             Some(password) => {
                 let answers = Answers::to(password.clone(), &self.folder, &mut command, self.executables.own_path());
-                Some(
-                    answers.map_err(|error| {
-                        Ended::Failed(unreachable(format!("cannot pass a password to ssh: {error}")))
-                    })?,
-                )
+                Some(answers.map_err(|error| {
+                    Ended::Failed(Failure::unreachable(format!("cannot pass a password to ssh: {error}")))
+                })?)
             }
         };
         let mut process = command.spawn().map_err(|error| {
@@ -326,7 +323,7 @@ impl Masters {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(_)) => Err(said("")),
             Ok(Err(error)) => Err(said(&error.to_string())),
-            Err(_) => Err(Ended::Failed(unreachable(format!(
+            Err(_) => Err(Ended::Failed(Failure::unreachable(format!(
                 "logging in on {name} over ssh took longer than {} s",
                 longest.as_secs()
             )))),

@@ -2,7 +2,7 @@
 
 use rplay_wire::Failure;
 
-use super::{SshOptions, conversation::unreachable};
+use super::SshOptions;
 
 /// Whether a retry is worthwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub fn explain(name: &str, ssh: &SshOptions, said: &str) -> (Cause, Failure) {
     };
     let port = ssh.port.map(|port| format!(" port {port}")).unwrap_or_default();
     let place = if host == name && port.is_empty() { String::new() } else { format!(" ({host}{port})") };
-    let mut failure = unreachable(format!("ssh cannot connect to {name}{place}: {what}"));
+    let mut failure = Failure::unreachable(format!("ssh cannot connect to {name}{place}: {what}"));
     failure.help = help;
     if let Some(words) = last_words(said) {
         failure.data.insert("stderr".to_owned(), words.into());

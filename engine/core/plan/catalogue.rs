@@ -5,10 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{Action, Project};
+use super::Action;
 use crate::{
     collections::{BUILTIN, Collections, Qualified, Routed},
-    external::Around,
+    external::Finder,
     syntax::{Known, Modules},
 };
 
@@ -69,36 +69,10 @@ impl Named {
     }
 }
 
-impl Project {
-    /// Whether a key of `module_defaults` applies to an action: its name, or a group (`group/NAME`) that contains it.
-    pub fn has_defaults(&self, key: &str, action: &Action) -> bool {
-        let same = |name: &str| {
-            let meant = match Qualified::parse(name) {
-                // A short name must be the action's own.
-                None => return name == action.name(),
-                Some(_) => Named::find(name, &self.collections, &[]).meant,
-            };
-            matches!(meant, Meant::Action(found) if found.name() == action.name())
-        };
-        let same = |name: &str| match action {
-            Action::External(module) => {
-                let leads_here = |found| matches!(found, Ok(Action::External(found)) if std::ptr::eq(found, *module));
-                name == module.full_name
-                    || module.collection().is_none() && name == module.name
-                    || leads_here(self.action(name, Around::default()))
-            }
-            _ => same(name),
-        };
-        let Some(group) = key.strip_prefix("group/") else { return same(key) };
-        let short = group.rsplit('.').next().unwrap_or(group);
-        // The groups of rplay's own modules are named after their collections.
-        action.group() == short || self.collections.group(group).iter().any(|member| same(member))
-    }
-}
-
 /// The known modules and actions, for the reader of a file.
 pub(super) struct Catalogue<'c> {
-    pub project: &'c Project,
+    pub collections: &'c Collections,
+    pub finder: &'c Finder,
     /// The file.
     pub file: Option<&'c Path>,
     /// The collections to search, if the file names none.
@@ -112,15 +86,14 @@ impl Modules for Catalogue<'_> {
 
     fn find_among(&self, name: &str, listed: &[Arc<str>]) -> Known {
         let search = if listed.is_empty() { self.search } else { listed };
-        let finder = self.project.finder();
-        match Named::find(name, &self.project.collections, search).meant {
+        match Named::find(name, self.collections, search).meant {
             Meant::Action(action) => Known::Module { free_form: action.free_form().is_some() },
             // Errors of these modules are reported when the task is resolved.
             Meant::Content { .. } | Meant::Removed(_) => Known::Module { free_form: false },
-            Meant::Nothing if finder.acts(name).is_some() => Known::Module { free_form: false },
+            Meant::Nothing if self.finder.acts(name).is_some() => Known::Module { free_form: false },
             Meant::Nothing => {
                 let short = BUILTIN.iter().find_map(|builtin| name.strip_prefix(builtin)?.strip_prefix('.'));
-                match finder.may_be(short.unwrap_or(name), self.file) {
+                match self.finder.may_be(short.unwrap_or(name), self.file) {
                     true => Known::Module { free_form: false },
                     false => Known::No,
                 }
@@ -129,7 +102,7 @@ impl Modules for Catalogue<'_> {
     }
 
     fn about(&self, name: &str) -> Option<(String, Option<String>)> {
-        let missing = self.project.finder().lacks(name);
+        let missing = self.finder.lacks(name);
         Some((missing.msg, missing.help))
     }
 
@@ -142,6 +115,6 @@ impl Modules for Catalogue<'_> {
     }
 
     fn has_lookup(&self, name: &str) -> bool {
-        self.project.finder().may_be_lookup(name, self.file)
+        self.finder.may_be_lookup(name, self.file)
     }
 }

@@ -5,6 +5,7 @@ pub mod action_args;
 mod arguments;
 mod catalogue;
 mod error;
+mod module_defaults;
 mod names;
 mod project;
 mod resolve;

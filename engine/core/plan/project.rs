@@ -182,9 +182,14 @@ impl Project {
         self.read_plays(source, None)
     }
 
+    fn catalogue<'c>(&'c self, source: &'c Source, search: &'c [Arc<str>]) -> Catalogue<'c> {
+        let file = source.path.as_deref();
+        Catalogue { collections: &self.collections, finder: &self.finder, file, search }
+    }
+
     fn read_plays(&self, source: &Arc<Source>, home: Option<&Arc<str>>) -> Result<Playbook, Problems> {
         let search = home.map_or(&[][..], std::slice::from_ref);
-        let catalogue = Catalogue { project: self, file: source.path.as_deref(), search };
+        let catalogue = self.catalogue(source, search);
         let (playbook, warnings) = syntax::read_playbook(source, &catalogue)?;
         self.pass_on(warnings);
         Ok(playbook)
@@ -200,7 +205,7 @@ impl Project {
     ) -> Result<Arc<[Entry]>, Problems> {
         self.tasks.take((path.to_owned(), handlers, search.clone()), || {
             let source = self.source(path, at)?;
-            let catalogue = Catalogue { project: self, file: source.path.as_deref(), search };
+            let catalogue = self.catalogue(&source, search);
             let (entries, warnings) = syntax::read_tasks(&source, &catalogue, handlers)?;
             self.pass_on(warnings);
             Ok(entries.into())

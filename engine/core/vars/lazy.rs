@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use minijinja::{Value, value::Object};
+use minijinja::Value;
 
 use super::mapping;
 use crate::{
@@ -129,24 +129,4 @@ impl From<Value> for Lazy {
     fn from(value: Value) -> Self {
         Lazy::Data(value)
     }
-}
-
-/// The value of the variable `omit`: an argument with it counts as not given.
-#[derive(Debug)]
-struct Omit;
-
-impl Object for Omit {
-    fn render(self: &Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("<<omit>>")
-    }
-}
-
-/// The value of the variable `omit`.
-pub fn omit() -> Value {
-    Value::from_object(Omit)
-}
-
-/// Whether a value is the variable `omit`.
-pub fn is_omit(value: &Value) -> bool {
-    value.downcast_object_ref::<Omit>().is_some()
 }

@@ -1,18 +1,20 @@
 //! Variables: unrendered values, and the layers they come from.
 
 mod convert;
+mod extra;
 mod lazy;
 mod lines;
+mod omit;
 mod plugins;
 #[cfg(test)]
 pub(crate) mod sample;
 mod scope;
 
 pub use convert::{from_wire, from_wire_map, mapping, to_wire, to_wire_map};
-mod extra;
 pub use extra::{ExtraVarsError, extra_vars};
-pub use lazy::{Lazy, Template, Vaulted, holds_template, is_omit, omit};
+pub use lazy::{Lazy, Template, Vaulted, holds_template};
 pub use lines::Lines;
 pub use minijinja::Value;
-pub use plugins::{PluginCall, PluginError, PluginKind, Plugins};
-pub use scope::{Layer, Lenience, Magic, Outside, Scope};
+pub use omit::{is_omit, omit};
+pub use plugins::{PluginError, PluginKind};
+pub use scope::{Layer, Lenience, Magic, Outside, PluginCall, Plugins, Scope};

@@ -3,8 +3,9 @@
 use std::{path::PathBuf, sync::Arc};
 
 use indexmap::{IndexMap, IndexSet};
+use minijinja::Value;
 
-use super::{Lazy, Plugins};
+use super::{Lazy, PluginError, PluginKind};
 use crate::source::Span;
 
 /// The variables of one origin.
@@ -82,6 +83,35 @@ pub trait Magic: Send + Sync {
     fn decrypt(&self, _envelope: &str) -> Result<String, String> {
         Err("no vault password to decrypt this value".into())
     }
+}
+
+/// A plugin is called by its name.
+#[derive(Clone, Copy)]
+pub struct PluginCall<'a> {
+    pub kind: PluginKind,
+    /// As it is written, which may be with a collection.
+    pub name: &'a str,
+    /// The input of a filter or test comes first. Any of them may be undefined.
+    pub positional: &'a [Value],
+    pub named: &'a [(String, Value)],
+    /// Whether a lookup is called by `with_NAME`.
+    pub is_loop: bool,
+    /// The variables that it may read.
+    pub scope: &'a Arc<Scope>,
+    /// Where the template stands.
+    pub at: &'a Span,
+}
+
+/// What finds and calls plugins that are not native.
+pub trait Plugins: Send + Sync {
+    /// Whether a name that is native leads to a plugin of the user's, which comes before it. Cheap where there is none.
+    fn replaces(&self, kind: PluginKind, name: &str) -> bool;
+
+    /// Calls a plugin. What it gives is data; it may be undefined.
+    ///
+    /// # Errors
+    /// There is none, or it fails.
+    fn call(&self, call: &PluginCall<'_>) -> Result<Value, PluginError>;
 }
 
 /// The variables that one host sees in one task. Cheap to create: layers are shared, never copied.

@@ -6,13 +6,12 @@
 
 use std::{cell::Cell, fmt, marker::PhantomData};
 
+use indexmap::IndexMap;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error as _, MapAccess, SeqAccess, Visitor},
     ser::Error as _,
 };
-
-use crate::{Map, Value};
 
 /// Levels of lists and mappings in a message, both ways. JSON readers commonly stop at 128.
 pub const MAX_DEPTH: u32 = 256;
@@ -89,7 +88,7 @@ const TOO_DEEP: &str = "nested too deeply";
 pub(crate) mod list {
     use super::*;
 
-    pub fn serialize<S: Serializer>(items: &[Value], serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer, T: Serialize>(items: &[T], serializer: S) -> Result<S::Ok, S::Error> {
         let _level = Level::enter().ok_or_else(|| S::Error::custom(TOO_DEEP))?;
         items.serialize(serializer)
     }
@@ -104,14 +103,18 @@ pub(crate) mod list {
 pub(crate) mod map {
     use super::*;
 
-    pub fn serialize<S: Serializer>(map: &Map, serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer, T: Serialize>(map: &IndexMap<String, T>, serializer: S) -> Result<S::Ok, S::Error> {
         let _level = Level::enter().ok_or_else(|| S::Error::custom(TOO_DEEP))?;
         map.serialize(serializer)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map, D::Error> {
+    pub fn deserialize<'de, D, T>(deserializer: D) -> Result<IndexMap<String, T>, D::Error>
+    where
+        D: Deserializer<'de>,
+        T: Deserialize<'de>,
+    {
         let _level = Level::enter().ok_or_else(|| D::Error::custom(TOO_DEEP))?;
-        deserializer.deserialize_map(Entries)
+        deserializer.deserialize_map(Entries(PhantomData))
     }
 }
 
@@ -134,17 +137,17 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Items<T> {
     }
 }
 
-struct Entries;
+struct Entries<T>(PhantomData<T>);
 
-impl<'de> Visitor<'de> for Entries {
-    type Value = Map;
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+    type Value = IndexMap<String, T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a mapping")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Map, A::Error> {
-        let mut map = Map::with_capacity(room(access.size_hint()));
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+        let mut map = IndexMap::with_capacity(room(access.size_hint()));
         while let Some((key, value)) = access.next_entry()? {
             count()?;
             map.insert(key, value);

@@ -71,6 +71,11 @@ impl Failure {
         Failure { msg: msg.into(), ..Failure::default() }
     }
 
+    /// The failure of a host that cannot be reached, or no longer.
+    pub fn unreachable(msg: impl Into<String>) -> Self {
+        Failure { unreachable: true, ..Failure::new(msg) }
+    }
+
     /// Names the argument that caused the failure.
     pub fn arg(mut self, name: impl Into<String>) -> Self {
         self.arg = Some(name.into());

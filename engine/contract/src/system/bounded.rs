@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use crate::system::{regular, text};
+use crate::system::{lossless, regular};
 
 /// Window size in bytes for searching a file.
 const WINDOW: usize = 4 << 20;
@@ -50,7 +50,7 @@ pub fn any_part(path: &Path, mut is_it: impl FnMut(&str) -> bool) -> io::Result<
         let before = part.len();
         file.by_ref().take((WINDOW - before) as u64).read_to_end(&mut part)?;
         let is_last = part.len() < WINDOW;
-        if (part.len() > before || before == 0) && is_it(&text::decode(&part)) {
+        if (part.len() > before || before == 0) && is_it(&lossless::decode(&part)) {
             return Ok(true);
         }
         if is_last {

@@ -14,6 +14,7 @@ pub mod glob;
 pub mod http;
 pub mod jobs;
 pub mod kept_text;
+pub mod lossless;
 pub mod machine;
 pub mod mode;
 pub mod octal;

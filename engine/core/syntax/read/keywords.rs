@@ -1,6 +1,9 @@
 //! The keywords of plays, blocks and tasks, and the types of their values.
 
-use super::{ReadError, Reader, Warning};
+use super::{
+    ReadError,
+    reader::{Reader, Warning, found, head},
+};
 use crate::{
     source::{Span, nearest},
     syntax::{Keywords, Kind, Node},
@@ -230,19 +233,6 @@ pub(super) fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("{%")
 }
 
-/// The type of a value, for messages.
-pub(super) fn found(node: &Node) -> &'static str {
-    match &node.kind {
-        Kind::Null => "nothing",
-        Kind::Bool(_) => "a boolean",
-        Kind::Int(_) | Kind::Float(_) => "a number",
-        Kind::Time(_) => "a date",
-        Kind::Str(_) => "text",
-        Kind::Seq(_) => "a list",
-        Kind::Map(_) => "a mapping",
-    }
-}
-
 const ORDERS: [&str; 5] = ["inventory", "reverse_inventory", "sorted", "reverse_sorted", "shuffle"];
 
 const BOOLEANS: [&str; 12] = ["yes", "no", "true", "false", "on", "off", "y", "n", "t", "f", "1", "0"];
@@ -397,10 +387,6 @@ impl Reader<'_> {
         self.misfit(name, Shape::Condition, format!("`{name}`"), "an expression", node, help);
     }
 
-    pub(super) fn wrong_type(&mut self, name: String, expected: &'static str, node: &Node, help: Option<String>) {
-        self.problems.push(ReadError::WrongType { name, expected, found: found(node), at: head(&node.span), help });
-    }
-
     pub(super) fn variable_name(&mut self, name: &str, at: &Span) {
         let fits = name.chars().enumerate().all(|(place, c)| match place {
             0 => c == '_' || c.is_alphabetic(),
@@ -471,13 +457,6 @@ pub(super) fn removed(name: &str) -> Option<&'static str> {
         }
         _ => return None,
     })
-}
-
-/// The first line of a place, enough for an error to point at.
-pub(super) fn head(span: &Span) -> Span {
-    let text = span.text();
-    let line = text.lines().next().unwrap_or_default().trim_end();
-    span.at(span.range().start..span.range().start + line.len())
 }
 
 #[cfg(test)]

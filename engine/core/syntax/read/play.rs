@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::{
-    ReadError, Reader,
-    keywords::{Place, found, head, is_template, shared},
+    ReadError,
+    keywords::{Place, is_template, shared},
+    reader::{Known, Reader, found, head},
 };
 use crate::{
     source::Spanned,
@@ -222,7 +223,7 @@ impl Reader<'_> {
 
     /// A module among the keys of a play: its task stands at the wrong place.
     fn misplaced_task(&mut self, name: &str, key: &Word) -> bool {
-        if Place::Play.knows(name) || self.module(name) == super::Known::No {
+        if Place::Play.knows(name) || self.module(name) == Known::No {
             return false;
         }
         self.problems.push(ReadError::UnknownKeyword {

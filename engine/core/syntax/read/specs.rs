@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::{Known, Modules, Outcome, ReadError, Reader, read};
+use super::{
+    ReadError,
+    reader::{Known, Modules, Outcome, Reader, read},
+};
 use crate::{
     source::{Problems, Source, nearest},
     syntax::{

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    Known, ReadError, Reader,
+    ReadError,
     freeform::{self, Unbalanced},
-    keywords::{Place, belongs_to, found, head, is_template, removed},
+    keywords::{Place, belongs_to, is_template, removed},
     play::given,
+    reader::{Known, Reader, found, head},
 };
 use crate::{
     source::{Span, Spanned, nearest},

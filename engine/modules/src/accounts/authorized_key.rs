@@ -14,6 +14,7 @@ use crate::{
         accounts::User,
         attributes::{Wanted, describe},
         http::{Request, Trust},
+        lossless,
         mode::Mode,
         paths,
         place::{Content, Placement},
@@ -125,7 +126,7 @@ impl Module for AuthorizedKey {
         if after == before && (path.exists() || after.is_empty()) {
             return Ok(plan);
         }
-        let mut placement = Placement::plain(&path, Content::Bytes(text::encode(&after)));
+        let mut placement = Placement::plain(&path, Content::Bytes(lossless::encode(&after)));
         if !path.exists() {
             placement.wanted = own;
         }

@@ -12,7 +12,7 @@ use crate::{
     choice,
     system::{
         attributes::describe,
-        paths,
+        lossless, paths,
         place::{Content, Placement},
         text,
     },
@@ -108,7 +108,7 @@ impl Module for KnownHosts {
         let after = self.edited(before.as_deref().unwrap_or_default())?;
         let plan = match after == before.as_deref().unwrap_or_default() {
             true => plan,
-            false => Placement::plain(paths::real(&path), Content::Bytes(text::encode(&after))).plan(host, plan)?,
+            false => Placement::plain(paths::real(&path), Content::Bytes(lossless::encode(&after))).plan(host, plan)?,
         };
         Ok(plan.finish(move |_, data| {
             data.extend(describe(&path));

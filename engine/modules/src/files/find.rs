@@ -18,11 +18,10 @@ use crate::{
     system::{
         bounded,
         digest::Algorithm,
-        glob,
+        glob, lossless,
         mode::Mode,
         paths,
         pattern::{Flags, Pattern},
-        text,
     },
 };
 
@@ -285,7 +284,7 @@ impl Search<'_> {
         let mut reader = BufReader::new(file);
         let mut line = Vec::new();
         while bounded::read_line(&mut reader, &mut line, LONGEST_LINE).unwrap_or(false) {
-            let line_text = text::decode(&line);
+            let line_text = lossless::decode(&line);
             // Like Python's `match`: from the start of the line.
             if pattern.find(&line_text).and_then(|found| found.get(0)).is_some_and(|m| m.start() == 0) {
                 return true;

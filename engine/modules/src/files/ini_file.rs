@@ -8,7 +8,7 @@ use crate::{
     choice,
     system::{
         attributes::{Attributes, describe},
-        paths,
+        lossless, paths,
         place::{Content, Placement},
         text,
     },
@@ -111,7 +111,7 @@ impl Module for IniFile {
         if edited == text && path.exists() {
             return wanted.plan(&path, true, plan);
         }
-        let placement = Placement::new(&path, Content::Bytes(text::encode(&edited)), &self.attributes)?;
+        let placement = Placement::new(&path, Content::Bytes(lossless::encode(&edited)), &self.attributes)?;
         placement.backup(self.backup.0 && path.exists()).plan(host, plan)
     }
 }

@@ -9,6 +9,7 @@ use crate::{
     argtypes::Text,
     choice,
     system::{
+        lossless,
         place::{Content, Placement},
         text,
     },
@@ -117,7 +118,7 @@ impl Modprobe {
                 if text.lines().any(|present| !keeps(&present)) {
                     plan = match left.trim().is_empty() && line.is_none() {
                         true => plan.change(crate::system::place::removal(file)),
-                        false => Placement::plain(&file, Content::Bytes(text::encode(&left))).plan(host, plan)?,
+                        false => Placement::plain(&file, Content::Bytes(lossless::encode(&left))).plan(host, plan)?,
                     };
                 }
             }

@@ -13,7 +13,7 @@ use crate::{
     choice,
     io_failure::io_failure,
     system::{
-        paths,
+        lossless, paths,
         place::{Content, Placement},
         text,
     },
@@ -142,7 +142,7 @@ impl Module for Mount {
             }));
         }
         if is_new {
-            let mut placement = Placement::plain(paths::real(&table), Content::Bytes(text::encode(&edited.text())));
+            let mut placement = Placement::plain(paths::real(&table), Content::Bytes(lossless::encode(&edited.text())));
             placement.shown = !self.opts_no_log.0;
             plan = placement.backup(self.backup.0).plan(host, plan)?;
         }

@@ -10,7 +10,7 @@ use crate::{
     argtypes::{Flag, PathArg, Text},
     choice,
     system::{
-        paths,
+        lossless, paths,
         place::{Content, Placement},
         text,
     },
@@ -67,7 +67,7 @@ impl Module for Sysctl {
             plan = plan.assumption(format!("the directory of {}", path.display()));
         }
         if text != present {
-            plan = Placement::plain(&path, Content::Bytes(text::encode(&text))).plan(host, plan)?;
+            plan = Placement::plain(&path, Content::Bytes(lossless::encode(&text))).plan(host, plan)?;
         }
         if self.state == State::Present && self.sysctl_set.0 {
             let file = kernel_file(&name);

@@ -18,9 +18,9 @@ use crate::{
     io_failure::io_failure,
     system::{
         attributes::describe,
-        bounded, paths,
+        bounded, lossless, paths,
         pattern::{Flags, Pattern},
-        regular, resolve, text,
+        regular, resolve,
     },
 };
 
@@ -295,7 +295,7 @@ fn said(mut stream: TcpStream, regex: &Pattern, end: Instant) -> Option<Map> {
         }
         // A peer that sends endlessly must not exhaust memory.
         bytes.drain(..bytes.len().saturating_sub(MOST_SAID));
-        let text = text::decode(&bytes);
+        let text = lossless::decode(&bytes);
         if let Some(found) = regex.find(&text) {
             return Some(groups(regex, &found));
         }

@@ -10,6 +10,7 @@ use crate::{
     argtypes::{Flag, Text},
     packages::{apt::Refresh, deb822_repository::State},
     system::{
+        lossless,
         mode::Mode,
         paths,
         place::{Content, Placement, removal},
@@ -122,7 +123,7 @@ impl AptRepository {
             if !changed {
                 continue;
             }
-            before.push((path.clone(), Some(text::encode(&text))));
+            before.push((path.clone(), Some(lossless::encode(&text))));
             let is_empty = lines.iter().all(|line| line.trim().is_empty());
             if is_empty && path != apt.join("sources.list") {
                 removed.push(paths::text(&path));
@@ -139,7 +140,7 @@ impl AptRepository {
             if present.is_none() {
                 added.push(paths::text(&path));
             }
-            before.push((path.clone(), present.as_deref().map(text::encode)));
+            before.push((path.clone(), present.as_deref().map(lossless::encode)));
             plan = self.place(&path, &lines, present.is_none(), plan, host)?;
         }
         Ok((plan.set("sources_added", added).set("sources_removed", removed), before))
@@ -147,7 +148,7 @@ impl AptRepository {
 
     fn place(&self, path: &Path, lines: &[String], is_new: bool, plan: Plan, host: &Host) -> Result<Plan, Failure> {
         let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
-        let mut placement = Placement::plain(path, Content::Bytes(text::encode(&text)));
+        let mut placement = Placement::plain(path, Content::Bytes(lossless::encode(&text)));
         placement.wanted.mode = self.mode.clone().or(is_new.then_some(Mode::Bits(0o644)));
         // A line may contain credentials.
         placement.shown = !self.repo.contains('@');

@@ -8,7 +8,7 @@ use crate::{
     packages::deb822_repository::State,
     system::{
         attributes::Attributes,
-        paths,
+        lossless, paths,
         place::{Content, Placement, removal},
         text,
     },
@@ -196,7 +196,7 @@ impl Module for YumRepository {
                 Failure::new(format!("Repo directory '{}' does not exist.", folder.display())).arg("reposdir")
             })?;
         }
-        let mut placement = Placement::new(&path, Content::Bytes(text::encode(&text)), &self.attributes)?;
+        let mut placement = Placement::new(&path, Content::Bytes(lossless::encode(&text)), &self.attributes)?;
         // The file holds them in clear; a diff must not.
         placement.shown = shown;
         placement.plan(host, plan)

@@ -12,7 +12,7 @@ use crate::{
     argtypes::{Flag, PathArg, Text},
     choice,
     system::{
-        paths,
+        lossless, paths,
         place::{self, Content, Placement},
         text,
     },
@@ -167,7 +167,7 @@ impl Module for Cron {
         }
         let is_new = !path.exists();
         let mut placement =
-            Placement::plain(path, Content::Bytes(text::encode(&after))).backup(self.backup.0 && !is_new);
+            Placement::plain(path, Content::Bytes(lossless::encode(&after))).backup(self.backup.0 && !is_new);
         if is_new {
             placement.wanted.mode = Some(crate::system::mode::Mode::Bits(0o644));
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::args::{ConnectionArgs, SourceArgs};
+use crate::args::common::{ConnectionArgs, SourceArgs};
 
 /// `rplay pull`
 #[derive(Clone, Debug, Args)]

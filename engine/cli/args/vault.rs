@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Subcommand};
 
-use crate::args::PasswordArgs;
+use crate::args::common::PasswordArgs;
 
 /// `rplay vault`
 #[derive(Clone, Debug, Args)]

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::args::ModuleRunArgs;
+use crate::args::adhoc::ModuleRunArgs;
 
 /// `rplay console`
 #[derive(Clone, Debug, Args)]

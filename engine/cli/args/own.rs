@@ -1,0 +1,32 @@
+//! The command line of `rplay self`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+#[derive(Clone, Debug, Args)]
+pub struct SelfArgs {
+    #[command(subcommand)]
+    pub action: Option<SelfAction>,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum SelfAction {
+    /// Make links with the names of Ansible's tools; a file that is there is never replaced
+    Link {
+        /// The folder for the links; one in PATH
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+    /// Print the completions for a shell
+    Completions {
+        #[arg(value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages
+    Man {
+        /// The folder for the pages: share/man/man1 of an installation
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
+}

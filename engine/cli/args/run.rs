@@ -1,0 +1,88 @@
+//! The command line of a run, which is that of `ansible-playbook`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::args::common::{BecomeArgs, ConnectionArgs, ForksArgs, HOSTS, LOOK, SourceArgs, TASKS};
+
+/// Options for running playbooks.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RunArgs {
+    /// Playbooks to run, in order [default: playbooks/site.yml or site.yml]
+    #[arg(value_name = "PLAYBOOK")]
+    pub playbooks: Vec<PathBuf>,
+
+    /// Only these hosts: a pattern, or @FILE with one pattern per line
+    #[arg(short, long, value_name = "PATTERN", help_heading = HOSTS, display_order = 2)]
+    pub limit: Option<String>,
+
+    /// Only tasks with any of these tags
+    #[arg(short, long, value_name = "TAGS", value_delimiter = ',', help_heading = TASKS)]
+    pub tags: Vec<String>,
+    /// Skip tasks with any of these tags
+    #[arg(long, value_name = "TAGS", value_delimiter = ',', help_heading = TASKS)]
+    pub skip_tags: Vec<String>,
+    /// Begin at the task of this name (* and ? match)
+    #[arg(long, value_name = "NAME", help_heading = TASKS)]
+    pub start_at_task: Option<String>,
+    /// Do not change anything; show what would change
+    #[arg(short = 'C', long, help_heading = TASKS)]
+    pub check: bool,
+    /// Show the differences in changed files
+    #[arg(short = 'D', long, help_heading = TASKS)]
+    pub diff: bool,
+    /// Run a host's notified handlers even after a task failed on it
+    #[arg(long, help_heading = TASKS)]
+    pub force_handlers: bool,
+    /// Send tasks and loop items to hosts one at a time, each after the previous one has finished
+    #[arg(long, help_heading = TASKS)]
+    pub no_batch: bool,
+
+    /// Only list the hosts of each play
+    #[arg(long, help_heading = LOOK)]
+    pub list_hosts: bool,
+    /// Only list the tasks
+    #[arg(long, help_heading = LOOK)]
+    pub list_tasks: bool,
+    /// Only list the tags
+    #[arg(long, help_heading = LOOK)]
+    pub list_tags: bool,
+    /// Only check that all files can be read and are valid
+    #[arg(long, help_heading = LOOK)]
+    pub syntax_check: bool,
+
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
+    #[command(flatten)]
+    pub forks: ForksArgs,
+    #[command(flatten)]
+    pub becoming: BecomeArgs,
+    #[command(flatten)]
+    pub sources: SourceArgs,
+
+    /// Accepted for compatibility: rplay keeps no fact cache between runs
+    #[arg(long, hide = true)]
+    pub flush_cache: bool,
+
+    /// Folders with modules, before the configured ones; colons between
+    #[arg(short = 'M', long, value_name = "PATH", help_heading = TASKS)]
+    pub module_path: Vec<String>,
+    /// Seconds that each task may take unless it says so itself; from `rplay adhoc`.
+    #[arg(skip)]
+    pub task_timeout: Option<u32>,
+    #[arg(long, hide = true)]
+    pub step: bool,
+}
+
+impl RunArgs {
+    /// Options of ansible-playbook that rplay does not support, each with an alternative.
+    pub(super) fn refused(&self) -> Option<&'static str> {
+        self.step.then_some("--step is not supported; use --start-at-task, --tags or --check")
+    }
+
+    /// Whether the playbooks are only listed or checked.
+    pub fn only_looks(&self) -> bool {
+        self.list_hosts || self.list_tasks || self.list_tags || self.syntax_check
+    }
+}
