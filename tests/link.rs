@@ -365,11 +365,11 @@ fn content_that_cannot_be_had_or_has_changed_is_a_failure_of_its_call() {
 
 /// Keeps what comes.
 #[derive(Clone, Default)]
-struct Kept(Arc<std::sync::Mutex<Vec<(Vec<u8>, u64)>>>);
+struct Kept(Arc<parking_lot::Mutex<Vec<(Vec<u8>, u64)>>>);
 
 impl ContentSink for Kept {
     fn piece(&mut self, piece: &[u8], left: u64) {
-        self.0.lock().unwrap().push((piece.to_vec(), left));
+        self.0.lock().push((piece.to_vec(), left));
     }
 }
 
@@ -413,18 +413,17 @@ fn a_host_sends_content_only_for_a_call_that_asks_for_it_and_until_it_is_answere
     let links = scripted(folder.path(), &replies);
     let fetch = |number: i64| Call { args: data! { "_sink" => number }, ..ping("") };
     let (mut asked, heard) = job(1, &local(), vec![fetch(7), ping(""), fetch(8)]);
-    let (kept, opened) = (Kept::default(), Arc::new(std::sync::Mutex::new(Vec::new())));
+    let (kept, opened) = (Kept::default(), Arc::new(parking_lot::Mutex::new(Vec::new())));
     let (sink, numbers) = (kept.clone(), opened.clone());
     asked.sinks = Arc::new(move |number| {
-        numbers.lock().unwrap().push(number);
+        numbers.lock().push(number);
         Some(Box::new(sink.clone()))
     });
     links.dispatch(asked);
     assert_eq!(outcomes(&heard).unwrap().len(), 3);
-    let came: Vec<_> =
-        kept.0.lock().unwrap().iter().map(|(piece, _)| String::from_utf8_lossy(piece).into_owned()).collect();
+    let came: Vec<_> = kept.0.lock().iter().map(|(piece, _)| String::from_utf8_lossy(piece).into_owned()).collect();
     assert_eq!(came, ["one", "two", "begun"]);
-    assert_eq!(*opened.lock().unwrap(), [7, 8]);
+    assert_eq!(*opened.lock(), [7, 8]);
 }
 
 #[test]

@@ -11,11 +11,12 @@ use std::{
     path::Path,
     process::{Command, Stdio},
     sync::{
-        LazyLock, Mutex,
+        LazyLock,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
+use parking_lot::Mutex;
 use regex::Regex;
 use serde::Deserialize;
 
@@ -261,7 +262,7 @@ fn hosts_die_as_in_ansible() {
                             if only.is_some() {
                                 text += &output;
                             }
-                            wrong.lock().unwrap().insert(at, text);
+                            wrong.lock().insert(at, text);
                             break;
                         }
                     }
@@ -269,7 +270,7 @@ fn hosts_die_as_in_ansible() {
             });
         }
     });
-    let wrong = wrong.into_inner().unwrap();
+    let wrong = wrong.into_inner();
     let texts: Vec<String> = wrong.values().cloned().collect();
     assert!(wrong.is_empty(), "{} of {} differ\n{}", wrong.len(), runs.len(), texts.join("\n"));
 }

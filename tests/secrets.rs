@@ -9,12 +9,13 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use parking_lot::Mutex;
 use rplay::vault::encrypt;
 use sshd::Sshd;
 
@@ -480,7 +481,7 @@ fn passwords_are_in_no_process() {
         let (seen, over) = (seen.clone(), over.clone());
         std::thread::spawn(move || {
             while !over.load(Ordering::Acquire) {
-                sample(&mut seen.lock().unwrap());
+                sample(&mut seen.lock());
                 std::thread::sleep(std::time::Duration::from_millis(2));
             }
         })
@@ -493,7 +494,7 @@ fn passwords_are_in_no_process() {
     let [shown, errors] = texts(&output);
     assert_eq!(output.status.code(), Some(0), "{shown}\n{errors}");
     assert!(shown.contains("\"stdout\": \"root\""), "{shown}");
-    let mut leaked = seen.lock().unwrap().clone();
+    let mut leaked = seen.lock().clone();
     leaked.extend(found(&planted, &output));
     leaked.extend(
         [shown, errors].iter().flat_map(|text| text.lines()).filter(|l| l.contains("ops-pw")).map(str::to_owned),

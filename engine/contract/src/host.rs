@@ -1,13 +1,8 @@
 //! The machine that a module inspects and changes.
 
-use std::{
-    collections::HashMap,
-    io,
-    path::PathBuf,
-    process::Command,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, io, path::PathBuf, process::Command, sync::Arc};
 
+use parking_lot::Mutex;
 use rplay_wire::{Blob, Mode};
 
 use crate::Cancel;
@@ -87,12 +82,12 @@ impl Host {
     /// Adds a warning to the call's outcome: something optional that a change could not do. Warnings that are known
     /// before belong to the plan.
     pub fn warn(&self, warning: impl Into<String>) {
-        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(warning.into());
+        self.warnings.lock().push(warning.into());
     }
 
     /// Returns and clears the warnings of the call.
     pub(crate) fn take_warnings(&self) -> Vec<String> {
-        std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.warnings.lock())
     }
 
     /// The same host for a call that `cancel` stops.

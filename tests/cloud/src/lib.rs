@@ -19,10 +19,11 @@ use std::{
     collections::BTreeMap,
     io,
     net::{TcpListener, TcpStream},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 
 /// What a call asks for.
@@ -64,7 +65,7 @@ impl Cloud {
 
     /// The state, to look at it or to change it by hand.
     pub fn state(&self) -> MutexGuard<'_, State> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         state.settle();
         state
     }

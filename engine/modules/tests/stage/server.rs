@@ -6,10 +6,11 @@ use std::{
     net::TcpListener,
     os::unix::net::UnixListener,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::Arc,
     thread,
 };
 
+use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
@@ -83,7 +84,7 @@ impl Server {
     }
 
     pub fn answers(&self, answers: Vec<Answer>) {
-        self.state.lock().unwrap().answers = answers;
+        self.state.lock().answers = answers;
     }
 
     pub fn address(&self) -> String {
@@ -91,7 +92,7 @@ impl Server {
     }
 
     pub fn log(&self) -> PathBuf {
-        self.state.lock().unwrap().log.clone()
+        self.state.lock().log.clone()
     }
 
     /// What was asked since the last time.
@@ -144,7 +145,7 @@ fn answer(state: &Mutex<State>, from: impl Read, mut to: impl Write) -> Option<(
         let path = target.split('?').next()?;
         let request = format!("{method} {path}");
         let found = {
-            let mut state = state.lock().unwrap();
+            let mut state = state.lock();
             let told = format!("{method} {target} {}", String::from_utf8_lossy(&body));
             let mut log = fs::OpenOptions::new().create(true).append(true).open(&state.log).ok()?;
             writeln!(log, "{}", told.trim_end()).ok()?;

@@ -18,14 +18,12 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use parking_lot::Mutex;
 use random::Random;
 use targets::Target;
 use work::{Loss, Share};
@@ -138,14 +136,14 @@ fn attack(options: &Options) -> Result<ExitCode, String> {
                         Ok(more) => {
                             // At once: an attack that is ended early has still shown what it found.
                             more.iter().for_each(|loss| println!("lost: input {}: {}", loss.at, loss.how));
-                            lost.lock().unwrap_or_else(PoisonError::into_inner).extend(more);
+                            lost.lock().extend(more);
                             let done = done.fetch_add(share.to - share.from, Ordering::Relaxed) + share.to - share.from;
                             if done.is_multiple_of(50 * SHARE) {
                                 println!("{done} inputs, {:.0} s", begun.elapsed().as_secs_f64());
                             }
                         }
                         Err(message) => {
-                            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(message);
+                            *failed.lock() = Some(message);
                             break;
                         }
                     }
@@ -153,10 +151,10 @@ fn attack(options: &Options) -> Result<ExitCode, String> {
             });
         }
     });
-    if let Some(message) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    if let Some(message) = failed.into_inner() {
         return Err(message);
     }
-    let mut lost = lost.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut lost = lost.into_inner();
     lost.sort_by_key(|loss| loss.at);
     report(options, &readers, &lost, begun.elapsed())
 }

@@ -7,12 +7,12 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind, set_hook},
     path::{Path, PathBuf},
     process::{Child, Command, ExitCode, ExitStatus, Stdio},
-    sync::{Mutex, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use crate::{Options, targets::Bench};
+use parking_lot::Mutex;
 
 /// The stack of the thread that reads: what rplay gives its own threads for templates.
 const STACK: usize = 64 << 20;
@@ -34,7 +34,7 @@ pub struct Loss {
 static PANICKED: Mutex<Option<String>> = Mutex::new(None);
 
 fn panicked() -> Option<String> {
-    PANICKED.lock().unwrap_or_else(PoisonError::into_inner).take()
+    PANICKED.lock().take()
 }
 
 /// Runs on a thread with the stack that rplay has.
@@ -55,7 +55,7 @@ pub fn work(words: &[&str]) -> Result<ExitCode, String> {
     let folder = PathBuf::from(folder);
     // Before the engine reads anything: it keeps panics that it expects from whatever hook there is.
     set_hook(Box::new(|about| {
-        *PANICKED.lock().unwrap_or_else(PoisonError::into_inner) = Some(about.to_string().replace('\n', " "));
+        *PANICKED.lock() = Some(about.to_string().replace('\n', " "));
     }));
     let bench = Bench::new(&folder)?;
     let progress = File::create(folder.join("at")).map_err(|error| error.to_string())?;
