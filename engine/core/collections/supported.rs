@@ -1,67 +1,23 @@
 //! `requires_ansible`: the versions of Ansible that a collection supports.
 
-use std::cmp::Ordering;
+use std::str::FromStr;
+
+use pep440_rs::{Version, VersionSpecifier};
 
 /// The version of ansible-core that rplay is compatible with.
 pub const ANSIBLE_VERSION: &str = "2.19.14";
 
-/// Whether a specifier such as `>=2.15.0,<2.20` includes a version. The operators are those of Python packages.
+/// Whether specifiers such as `>=2.15.0,<2.20` include a version. Both are those of Python packages (PEP 440).
 ///
-/// # Errors The invalid part.
+/// # Errors
+/// The part that is no specifier, or the version if it is none.
 pub fn supports(wanted: &str, version: &str) -> Result<bool, String> {
+    let own = Version::from_str(version).map_err(|_| version.to_owned())?;
     let mut all = true;
     for part in wanted.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        let at = part.find(|c: char| !"<>=!~".contains(c)).unwrap_or(part.len());
-        let (operator, right) = (&part[..at], part[at..].trim());
-        let (right, any) = match right.strip_suffix(".*") {
-            Some(right) => (right, true),
-            None => (right, false),
-        };
-        let release = numbers(right).ok_or_else(|| part.to_owned())?;
-        let own = numbers(version).ok_or_else(|| version.to_owned())?;
-        let begins = || (0..release.len()).all(|at| own.get(at).copied().unwrap_or(0) == release[at]);
-        let order = compare(&own, &release);
-        all &= match operator {
-            ">=" => order != Ordering::Less,
-            "<=" => order != Ordering::Greater,
-            ">" => order == Ordering::Greater,
-            "<" => order == Ordering::Less,
-            "==" if any => begins(),
-            "==" | "===" => order == Ordering::Equal,
-            "!=" if any => !begins(),
-            "!=" => order != Ordering::Equal,
-            // `~=2.15.3` is `>=2.15.3, ==2.15.*`.
-            "~=" if release.len() > 1 => {
-                let head = &release[..release.len() - 1];
-                order != Ordering::Less
-                    && head.iter().enumerate().all(|(at, number)| own.get(at).copied().unwrap_or(0) == *number)
-            }
-            _ => return Err(part.to_owned()),
-        };
+        all &= VersionSpecifier::from_str(part).map_err(|_| part.to_owned())?.contains(&own);
     }
     Ok(all)
-}
-
-/// The numbers of a release; a suffix (`b1`, `.dev0`) is ignored.
-fn numbers(version: &str) -> Option<Vec<u64>> {
-    let mut numbers = Vec::new();
-    for part in version.trim_start_matches('v').split('.') {
-        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
-        if digits == 0 {
-            break;
-        }
-        numbers.push(part[..digits].parse().ok()?);
-        if digits < part.len() {
-            break;
-        }
-    }
-    (!numbers.is_empty()).then_some(numbers)
-}
-
-fn compare(left: &[u64], right: &[u64]) -> Ordering {
-    let part = |numbers: &[u64], at: usize| numbers.get(at).copied().unwrap_or(0);
-    let places = 0..left.len().max(right.len());
-    places.map(|at| part(left, at).cmp(&part(right, at))).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }
 
 #[cfg(test)]
@@ -86,6 +42,8 @@ mod tests {
         ] {
             assert_eq!(supports(wanted, "2.19.14"), Ok(taken), "{wanted}");
         }
-        assert_eq!(supports("about 2", "2.19.14"), Err("about 2".to_owned()));
+        for wrong in ["about 2", "2.9", ">=2.9.*", "~=2", "=2.9"] {
+            assert_eq!(supports(wrong, "2.19.14"), Err(wrong.to_owned()));
+        }
     }
 }

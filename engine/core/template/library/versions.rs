@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use minijinja::Value;
+use pep440_rs::Version;
 
 use crate::template::{
     args::Args,
@@ -118,44 +119,9 @@ fn semver_order(a: &str, b: &str) -> EvalResult<Ordering> {
     }))
 }
 
-/// The order of Python packages (PEP 440): epoch, release, then dev < a < b < rc < release < post.
-fn pep440(text: &str) -> EvalResult<(u64, Vec<u64>, Vec<i64>)> {
-    let refuse = || EvalError::new(format!("invalid version '{text}'"));
-    let lower = text.trim().trim_start_matches('v').to_lowercase();
-    let (epoch, rest) = lower.split_once('!').unwrap_or(("0", &lower));
-    let public = rest.split('+').next().unwrap_or(rest);
-    let end = public.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(public.len());
-    let (release, suffix) = public.split_at(end);
-    let mut numbers = Vec::new();
-    for part in release.trim_end_matches('.').split('.') {
-        numbers.push(part.parse().map_err(|_| refuse())?);
-    }
-    while numbers.len() > 1 && numbers.last() == Some(&0) {
-        numbers.pop();
-    }
-    // Pre-release phase and number, post-release number, development release number.
-    let (mut phase, mut before, mut after, mut dev) = (3, 0, -1, i64::MAX);
-    let mut rest = suffix.trim_start_matches(['.', '-', '_']);
-    while !rest.is_empty() {
-        let words = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
-        let (word, tail) = rest.split_at(words);
-        let tail = tail.trim_start_matches(['.', '-', '_']);
-        let digits = tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len());
-        let number = tail.get(..digits).unwrap_or_default().parse().unwrap_or(0);
-        match word {
-            "a" | "alpha" => (phase, before) = (0, number),
-            "b" | "beta" => (phase, before) = (1, number),
-            "rc" | "c" | "pre" | "preview" => (phase, before) = (2, number),
-            "post" | "rev" | "r" | "" if digits > 0 || !word.is_empty() => after = number,
-            "dev" => dev = number,
-            _ => return Err(refuse()),
-        }
-        rest = tail.get(digits..).unwrap_or_default().trim_start_matches(['.', '-', '_']);
-    }
-    if dev != i64::MAX && phase == 3 && after < 0 {
-        phase = -1;
-    }
-    Ok((epoch.parse().map_err(|_| refuse())?, numbers, vec![phase, before, after, dev]))
+/// A version of a Python package (PEP 440).
+fn pep440(text: &str) -> EvalResult<Version> {
+    text.parse().map_err(|_| EvalError::new(format!("Version comparison failed: Invalid version: '{text}'")))
 }
 
 /// `is version(...)`.

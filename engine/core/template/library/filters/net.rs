@@ -5,6 +5,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
+use ipnet::IpNet;
 use minijinja::{Value, value::ValueKind};
 
 use super::{Pure, Table};
@@ -42,9 +43,7 @@ pub(super) const FILTERS: Table = &[
 /// An address and its network. A bare address is a network of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Net {
-    address: u128,
-    prefix: u32,
-    v6: bool,
+    cidr: IpNet,
     /// Whether a prefix was given.
     whole: bool,
 }
@@ -55,9 +54,10 @@ impl Net {
             if value.kind() == ValueKind::Bool {
                 return None;
             }
-            let address = u128::try_from(i).ok()?;
-            let v6 = address > u128::from(u32::MAX);
-            return Some(Net { address, prefix: if v6 { 128 } else { 32 }, v6, whole: false });
+            let number = u128::try_from(i).ok()?;
+            let address =
+                u32::try_from(number).map_or_else(|_| IpAddr::from(number.to_be_bytes()), |v4| v4.to_be_bytes().into());
+            return Some(Net { cidr: address.into(), whole: false });
         }
         Net::parse(value.as_str()?)
     }
@@ -69,105 +69,90 @@ impl Net {
             None => (text, None),
         };
         let address = address.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(address);
-        let (address, v6) = match address.parse().ok()? {
-            IpAddr::V4(v4) => (u128::from(u32::from(v4)), false),
-            IpAddr::V6(v6) => (u128::from(v6), true),
+        let address: IpAddr = address.parse().ok()?;
+        let cidr = match suffix.map(|suffix| (suffix, suffix.parse::<u32>())) {
+            None => address.into(),
+            Some((_, Ok(prefix))) => IpNet::new(address, u8::try_from(prefix).ok()?).ok()?,
+            Some((mask, Err(_))) => masked(address, mask.parse().ok()?)?,
         };
-        let bits = if v6 { 128 } else { 32 };
-        let prefix = match suffix {
-            None => bits,
-            Some(suffix) => match suffix.parse::<u32>() {
-                Ok(prefix) if prefix <= bits => prefix,
-                Ok(_) => return None,
-                Err(_) => mask_prefix(suffix.parse().ok()?)?,
-            },
-        };
-        Some(Net { address, prefix, v6, whole: suffix.is_some() })
+        Some(Net { cidr, whole: suffix.is_some() })
     }
 
-    fn bits(self) -> u32 {
-        if self.v6 { 128 } else { 32 }
+    fn is_v6(self) -> bool {
+        self.cidr.addr().is_ipv6()
     }
 
-    fn host_mask(self) -> u128 {
-        match self.bits() - self.prefix {
-            128 => u128::MAX,
-            host => (1 << host) - 1,
+    /// The address of a number, in the same family.
+    fn at(self, number: u128) -> IpAddr {
+        match self.is_v6() {
+            true => Ipv6Addr::from(number).into(),
+            false => Ipv4Addr::from(u32::try_from(number).unwrap_or(u32::MAX)).into(),
         }
     }
 
+    fn address(self) -> u128 {
+        number_of(self.cidr.addr())
+    }
+
     fn network(self) -> u128 {
-        self.address & !self.host_mask()
+        number_of(self.cidr.network())
     }
 
     fn last(self) -> u128 {
-        self.network() | self.host_mask()
+        number_of(self.cidr.broadcast())
     }
 
-    fn mask(self) -> u128 {
-        let all = if self.v6 { u128::MAX } else { u128::from(u32::MAX) };
-        all & !self.host_mask()
+    /// The number of bits that count the hosts.
+    fn host_bits(self) -> u8 {
+        self.cidr.max_prefix_len() - self.cidr.prefix_len()
     }
 
     /// The number of addresses, saturating.
     fn size(self) -> u128 {
-        self.host_mask().saturating_add(1)
-    }
-
-    fn show(self, address: u128) -> String {
-        match self.v6 {
-            true => Ipv6Addr::from(address).to_string(),
-            false => Ipv4Addr::from(u32::try_from(address).unwrap_or(u32::MAX)).to_string(),
-        }
+        number_of(self.cidr.hostmask()).saturating_add(1)
     }
 
     fn contains(self, other: Net) -> bool {
-        self.v6 == other.v6 && self.network() <= other.network() && other.last() <= self.last()
+        self.cidr.contains(&other.cidr)
     }
 
     fn first_usable(self) -> u128 {
-        if self.prefix >= self.bits() - 1 { self.network() } else { self.network() + 1 }
+        if self.host_bits() <= 1 { self.network() } else { self.network() + 1 }
     }
 
     fn last_usable(self) -> u128 {
-        match self.v6 || self.prefix >= 31 {
+        match self.is_v6() || self.host_bits() <= 1 {
             true => self.last(),
             false => self.last() - 1,
         }
     }
 
     /// The address at an index of the network; negative indexes count from the end.
-    fn nth(self, at: i128) -> Option<u128> {
+    fn nth(self, at: i128) -> Option<IpAddr> {
         let offset = at.unsigned_abs();
-        match at < 0 {
+        let number = match at < 0 {
             true => self.last().checked_sub(offset - 1).filter(|address| *address >= self.network()),
             false => self.network().checked_add(offset).filter(|address| *address <= self.last()),
-        }
-    }
-
-    fn ip(self) -> IpAddr {
-        match self.v6 {
-            true => IpAddr::V6(Ipv6Addr::from(self.address)),
-            false => IpAddr::V4(Ipv4Addr::from(u32::try_from(self.address).unwrap_or(u32::MAX))),
-        }
+        };
+        number.map(|number| self.at(number))
     }
 
     fn private(self) -> bool {
-        match self.ip() {
+        match self.cidr.addr() {
             IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
             IpAddr::V6(ip) => ip.is_unique_local() || ip.is_loopback() || ip.is_unicast_link_local(),
         }
     }
 
     fn link_local(self) -> bool {
-        match self.ip() {
+        match self.cidr.addr() {
             IpAddr::V4(ip) => ip.is_link_local(),
             IpAddr::V6(ip) => ip.is_unicast_link_local(),
         }
     }
 
     fn reverse(self) -> String {
-        match self.ip() {
+        match self.cidr.addr() {
             IpAddr::V4(ip) => {
                 let [a, b, c, d] = ip.octets();
                 format!("{d}.{c}.{b}.{a}.in-addr.arpa.")
@@ -183,34 +168,37 @@ impl Net {
 impl fmt::Display for Net {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.whole {
-            true => write!(f, "{}/{}", self.show(self.address), self.prefix),
-            false => f.write_str(&self.show(self.address)),
+            true => self.cidr.fmt(f),
+            false => self.cidr.addr().fmt(f),
         }
     }
 }
 
-/// The prefix length of a netmask such as 255.255.255.0, or of a wildcard such as 0.0.0.255.
-fn mask_prefix(mask: Ipv4Addr) -> Option<u32> {
-    let bits = u32::from(mask);
-    if bits.leading_ones() + bits.trailing_zeros() == 32 {
-        return Some(bits.leading_ones());
+fn number_of(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => u32::from(v4).into(),
+        IpAddr::V6(v6) => v6.into(),
     }
-    (bits.leading_zeros() + bits.trailing_ones() == 32).then(|| bits.leading_zeros())
+}
+
+/// The network of an address by a netmask such as 255.255.255.0, or by a wildcard such as 0.0.0.255.
+fn masked(address: IpAddr, mask: Ipv4Addr) -> Option<IpNet> {
+    IpNet::with_netmask(address, mask.into()).or_else(|_| IpNet::with_netmask(address, (!mask).into())).ok()
 }
 
 /// Applies a query to one value; `None` stands for Ansible's False.
 fn query(value: &Value, query: &str, version: Option<bool>) -> EvalResult<Option<Value>> {
     let Some(net) = Net::of(value) else { return Ok(None) };
-    if version.is_some_and(|v6| v6 != net.v6) {
+    if version.is_some_and(|v6| v6 != net.is_v6()) {
         return Ok(None);
     }
     let text = |text: String| Some(Value::from(text));
-    let address = |address: u128| text(net.show(address));
-    let with_prefix = |address: u128| text(format!("{}/{}", net.show(address), net.prefix));
+    let address = |address: IpAddr| text(address.to_string());
+    let with_prefix = |address: IpAddr| text(format!("{address}/{}", net.cidr.prefix_len()));
     let itself = |holds: bool| holds.then(|| value.as_str().map_or_else(|| Value::from(net.to_string()), Value::from));
-    let is_network = net.size() > 1 && net.address == net.network();
+    let is_network = net.host_bits() > 0 && net.cidr.addr() == net.cidr.network();
     if let Ok(at) = query.parse::<i128>() {
-        return Ok(match net.size() > 1 {
+        return Ok(match net.host_bits() > 0 {
             true => net.nth(at).and_then(with_prefix),
             false => None,
         });
@@ -224,80 +212,82 @@ fn query(value: &Value, query: &str, version: Option<bool>) -> EvalResult<Option
     Ok(match query {
         "" => text(net.to_string()),
         "bool" => Some(Value::from(true)),
-        "address" | "ip" if is_network && net.prefix < net.bits() - 1 => None,
-        "address" | "ip" => address(net.address),
+        "address" | "ip" if is_network && net.host_bits() > 1 => None,
+        "address" | "ip" => address(net.cidr.addr()),
         "address/prefix" | "gateway" | "gw" | "host" | "host/prefix" | "hostnet" | "ip/prefix" | "router" => {
-            match is_network && net.prefix < net.bits() - 1 {
+            match is_network && net.host_bits() > 1 {
                 true => None,
-                false => with_prefix(net.address),
+                false => with_prefix(net.cidr.addr()),
             }
         }
-        "broadcast" => (net.size() > 2).then(|| address(net.last())).flatten(),
+        "broadcast" => (net.host_bits() > 1).then(|| address(net.cidr.broadcast())).flatten(),
         "cidr" => text(net.to_string()),
-        "first_usable" => net.whole.then(|| address(net.first_usable())).flatten(),
-        "last_usable" => net.whole.then(|| address(net.last_usable())).flatten(),
-        "next_usable" => match net.address.checked_add(1) {
-            Some(next) if net.whole && (net.first_usable()..=net.last_usable()).contains(&next) => address(next),
+        "first_usable" => net.whole.then(|| address(net.at(net.first_usable()))).flatten(),
+        "last_usable" => net.whole.then(|| address(net.at(net.last_usable()))).flatten(),
+        "next_usable" => match net.address().checked_add(1) {
+            Some(next) if net.whole && (net.first_usable()..=net.last_usable()).contains(&next) => {
+                address(net.at(next))
+            }
             _ => None,
         },
-        "previous_usable" => match net.address.checked_sub(1) {
+        "previous_usable" => match net.address().checked_sub(1) {
             Some(previous) if net.whole && (net.first_usable()..=net.last_usable()).contains(&previous) => {
-                address(previous)
+                address(net.at(previous))
             }
             _ => None,
         },
         "range_usable" => {
-            let (first, last) = (net.show(net.first_usable()), net.show(net.last_usable()));
+            let (first, last) = (net.at(net.first_usable()), net.at(net.last_usable()));
             net.whole.then(|| text(format!("{first}-{last}"))).flatten()
         }
-        "int" if net.whole => text(format!("{}/{}", net.address, net.prefix)),
-        "int" => match i128::try_from(net.address) {
+        "int" if net.whole => text(format!("{}/{}", net.address(), net.cidr.prefix_len())),
+        "int" => match i128::try_from(net.address()) {
             Ok(i) => Some(number::int(i)),
-            Err(_) => text(net.address.to_string()),
+            Err(_) => text(net.address().to_string()),
         },
-        "ip_netmask" => text(format!("{} {}", net.show(net.address), net.show(net.mask()))),
-        "ip_wildcard" => text(format!("{} {}", net.show(net.address), net.show(net.host_mask()))),
-        "network_netmask" => text(format!("{} {}", net.show(net.network()), net.show(net.mask()))),
-        "network_wildcard" => text(format!("{} {}", net.show(net.network()), net.show(net.host_mask()))),
-        "ipv4" | "v4" | "4" => itself(!net.v6),
-        "ipv6" | "v6" | "6" => itself(net.v6),
+        "ip_netmask" => text(format!("{} {}", net.cidr.addr(), net.cidr.netmask())),
+        "ip_wildcard" => text(format!("{} {}", net.cidr.addr(), net.cidr.hostmask())),
+        "network_netmask" => text(format!("{} {}", net.cidr.network(), net.cidr.netmask())),
+        "network_wildcard" => text(format!("{} {}", net.cidr.network(), net.cidr.hostmask())),
+        "ipv4" | "v4" | "4" => itself(!net.is_v6()),
+        "ipv6" | "v6" | "6" => itself(net.is_v6()),
         "link-local" => itself(net.link_local()),
-        "loopback" | "lo" => itself(net.ip().is_loopback()),
-        "multicast" => itself(net.ip().is_multicast()),
-        "unicast" => itself(!net.ip().is_multicast()),
+        "loopback" | "lo" => itself(net.cidr.addr().is_loopback()),
+        "multicast" => itself(net.cidr.addr().is_multicast()),
+        "unicast" => itself(!net.cidr.addr().is_multicast()),
         "private" => itself(net.private()),
-        "public" => {
-            itself(!net.private() && !net.ip().is_multicast() && !net.ip().is_unspecified() && !net.link_local())
-        }
-        "net" => is_network.then(|| with_prefix(net.network())).flatten(),
-        "netmask" => address(net.mask()),
-        "wildcard" | "hostmask" => address(net.host_mask()),
-        "network" | "network_id" => address(net.network()),
-        "network/prefix" | "subnet" => with_prefix(net.network()),
-        "peer" => match net.bits() - net.prefix {
-            1 => address(net.address ^ 1),
-            2 if net.address != net.network() && net.address != net.last() => address(net.address ^ 3),
+        "public" => itself(
+            !net.private() && !net.cidr.addr().is_multicast() && !net.cidr.addr().is_unspecified() && !net.link_local(),
+        ),
+        "net" => is_network.then(|| with_prefix(net.cidr.network())).flatten(),
+        "netmask" => address(net.cidr.netmask()),
+        "wildcard" | "hostmask" => address(net.cidr.hostmask()),
+        "network" | "network_id" => address(net.cidr.network()),
+        "network/prefix" | "subnet" => with_prefix(net.cidr.network()),
+        "peer" => match net.host_bits() {
+            1 => address(net.at(net.address() ^ 1)),
+            2 if ![net.network(), net.last()].contains(&net.address()) => address(net.at(net.address() ^ 3)),
             _ => None,
         },
-        "prefix" => Some(Value::from(net.prefix)),
+        "prefix" => Some(Value::from(net.cidr.prefix_len())),
         "revdns" => text(net.reverse()),
         "size" => i128::try_from(net.size()).ok().map(number::int),
         "size_usable" => {
             let usable = net.last_usable() - net.first_usable();
             i128::try_from(usable.saturating_add(1)).ok().map(number::int)
         }
-        "type" => Some(Value::from(if net.size() > 1 && is_network { "network" } else { "address" })),
-        "version" => Some(Value::from(if net.v6 { 6 } else { 4 })),
+        "type" => Some(Value::from(if is_network { "network" } else { "address" })),
+        "version" => Some(Value::from(if net.is_v6() { 6 } else { 4 })),
         "wrap" => text(wrapped(net)),
         other => return Err(EvalError::new(format!("unknown filter type: {other}"))),
     })
 }
 
 fn wrapped(net: Net) -> String {
-    let suffix = if net.whole { format!("/{}", net.prefix) } else { String::new() };
-    match net.v6 {
-        true => format!("[{}]{suffix}", net.show(net.address)),
-        false => format!("{}{suffix}", net.show(net.address)),
+    let suffix = if net.whole { format!("/{}", net.cidr.prefix_len()) } else { String::new() };
+    match net.is_v6() {
+        true => format!("[{}]{suffix}", net.cidr.addr()),
+        false => format!("{}{suffix}", net.cidr.addr()),
     }
 }
 
@@ -332,7 +322,7 @@ fn ipwrap(value: Value, mut args: Args) -> EvalResult {
     args.text("query")?;
     args.finish()?;
     let wrap = |value: &Value| match Net::of(value) {
-        Some(net) if net.v6 => Value::from(wrapped(net)),
+        Some(net) if net.is_v6() => Value::from(wrapped(net)),
         _ => value.clone(),
     };
     match containers::is_list(&value) {
@@ -346,38 +336,38 @@ fn ipsubnet(value: Value, mut args: Args) -> EvalResult {
     let index = args.int("index")?;
     args.finish()?;
     let Some(net) = Net::of(&value) else { return Ok(Value::from(false)) };
-    let subnet = |network: u128, prefix: u32| format!("{}/{prefix}", net.show(network));
     if wanted.is_empty() {
-        return Ok(Value::from(subnet(net.network(), net.prefix)));
+        return Ok(Value::from(net.cidr.trunc().to_string()));
     }
     if let Some(outer) = Net::parse(&wanted).filter(|outer| outer.whole) {
         // The number of this subnet among all of its size in the outer network, starting at 1.
         if !outer.contains(net) {
             return Err(EvalError::new(format!("{net} is not in the subnet {outer}")));
         }
-        let at = (net.network() - outer.network()) >> (net.bits() - net.prefix).min(127);
+        let at = (net.network() - outer.network()) >> net.host_bits().min(127);
         return Ok(Value::from((at + 1).to_string()));
     }
     let prefix: u32 = wanted.parse().map_err(|_| EvalError::new(format!("'{wanted}' is not a prefix length")))?;
-    if prefix > net.bits() {
-        return Ok(Value::from(false));
-    }
-    let inner = Net { prefix, whole: true, ..net };
-    match index {
-        None if prefix >= net.prefix && net.whole => {
-            Ok(Value::from((1u128.checked_shl(prefix - net.prefix).unwrap_or(u128::MAX)).to_string()))
-        }
-        None => Ok(Value::from(subnet(inner.network(), prefix))),
-        Some(at) if net.whole && prefix >= net.prefix => {
-            let count = 1i128.checked_shl(prefix - net.prefix).unwrap_or(i128::MAX);
+    let inner = u8::try_from(prefix).ok().and_then(|prefix| IpNet::new(net.cidr.addr(), prefix).ok());
+    let Some(inner) = inner.map(|cidr| Net { cidr, whole: true }) else { return Ok(Value::from(false)) };
+    // How many bits count the subnets of this size; `None` if they are not smaller than the network.
+    let bits = inner.cidr.prefix_len().checked_sub(net.cidr.prefix_len()).filter(|_| net.whole).map(u32::from);
+    Ok(match (index, bits) {
+        (None, Some(bits)) => Value::from(1u128.checked_shl(bits).unwrap_or(u128::MAX).to_string()),
+        (None, None) => Value::from(inner.cidr.trunc().to_string()),
+        (Some(at), Some(bits)) => {
+            let count = 1i128.checked_shl(bits).unwrap_or(i128::MAX);
             let at = if at < 0 { at + count } else { at };
             match u128::try_from(at).ok().filter(|_| at < count) {
-                Some(at) => Ok(Value::from(subnet(net.network() + at * inner.size(), prefix))),
-                None => Ok(Value::from(false)),
+                Some(at) => {
+                    let network = net.at(net.network() + at * inner.size());
+                    Value::from(format!("{network}/{}", inner.cidr.prefix_len()))
+                }
+                None => Value::from(false),
             }
         }
-        Some(_) => Ok(Value::from(false)),
-    }
+        (Some(_), None) => Value::from(false),
+    })
 }
 
 fn ipmath(value: Value, mut args: Args) -> EvalResult {
@@ -386,20 +376,20 @@ fn ipmath(value: Value, mut args: Args) -> EvalResult {
     let refuse = || EvalError::new(format!("{} is not an IP address", show::repr(&value)));
     let net = Net::of(&value).ok_or_else(refuse)?;
     let moved = match amount < 0 {
-        true => net.address.checked_sub(amount.unsigned_abs()),
-        false => net.address.checked_add(amount.unsigned_abs()),
+        true => net.address().checked_sub(amount.unsigned_abs()),
+        false => net.address().checked_add(amount.unsigned_abs()),
     };
-    let top = if net.v6 { u128::MAX } else { u128::from(u32::MAX) };
+    let top = if net.is_v6() { u128::MAX } else { u128::from(u32::MAX) };
     let moved = moved.filter(|address| *address <= top);
     moved
-        .map(|address| Value::from(net.show(address)))
+        .map(|address| Value::from(net.at(address).to_string()))
         .ok_or_else(|| EvalError::new("the address is beyond the last one"))
 }
 
 fn nthhost(value: Value, mut args: Args) -> EvalResult {
     let at = args.int_or("query", 0)?;
     args.finish()?;
-    let found = Net::of(&value).and_then(|net| net.nth(at).map(|address| net.show(address)));
+    let found = Net::of(&value).and_then(|net| net.nth(at).map(|address| address.to_string()));
     Ok(found.map_or_else(|| Value::from(false), Value::from))
 }
 

@@ -6,6 +6,7 @@ use std::{
     path::Path,
 };
 
+use ipnet::Ipv4Net;
 use rplay_wire::{Map, Value, data};
 
 use super::{Source, names, text};
@@ -14,8 +15,7 @@ use crate::system::machine::getifaddrs;
 /// One IPv4 address of an interface.
 #[derive(Clone, Debug, PartialEq)]
 struct V4 {
-    address: Ipv4Addr,
-    netmask: Ipv4Addr,
+    net: Ipv4Net,
     broadcast: Option<Ipv4Addr>,
     /// The interface's name, or its alias `eth0:1`.
     label: String,
@@ -23,13 +23,12 @@ struct V4 {
 
 impl V4 {
     fn facts(&self) -> Map {
-        let network = Ipv4Addr::from(u32::from(self.address) & u32::from(self.netmask));
         data! {
-            "address" => self.address.to_string(),
+            "address" => self.net.addr().to_string(),
             "broadcast" => self.broadcast.map(|address| address.to_string()).unwrap_or_default(),
-            "netmask" => self.netmask.to_string(),
-            "network" => network.to_string(),
-            "prefix" => u32::from(self.netmask).leading_ones().to_string(),
+            "netmask" => self.net.netmask().to_string(),
+            "network" => self.net.network().to_string(),
+            "prefix" => self.net.prefix_len().to_string(),
         }
     }
 }
@@ -53,9 +52,9 @@ pub fn gather(source: &Source) -> Map {
     let mut facts = Map::new();
     for name in &interfaces {
         let own = of(name);
-        here_v4.extend(own.v4.iter().map(|v4| v4.address.to_string()));
+        here_v4.extend(own.v4.iter().map(|v4| v4.net.addr().to_string()));
         here_v6.extend(own.v6.iter().map(|(address, ..)| address.to_string()));
-        all_v4.extend(own.v4.iter().filter(|v4| !v4.address.is_loopback()).map(|v4| v4.address.to_string()));
+        all_v4.extend(own.v4.iter().filter(|v4| !v4.net.addr().is_loopback()).map(|v4| v4.net.addr().to_string()));
         all_v6.extend(own.v6.iter().filter(|(address, ..)| !address.is_loopback()).map(|(a, ..)| a.to_string()));
         // Like Ansible, replaces characters that are invalid in variable names.
         let key: String = name.chars().map(|c| if matches!(c, '-' | ':' | '.') { '_' } else { c }).collect();
@@ -110,12 +109,13 @@ fn addresses(if_inet6: &str) -> HashMap<String, Addresses> {
             address.as_ref().and_then(|address| address.as_sockaddr_in()).map(|address| address.ip())
         };
         let (Some(address), Some(netmask)) = (v4(&found.address), v4(&found.netmask)) else { continue };
+        let Ok(net) = Ipv4Net::with_netmask(address, netmask) else { continue };
         let label = found.interface_name;
         let name = label.split(':').next().unwrap_or_default().to_owned();
         // On loopback and point-to-point links the field has another meaning.
         let is_broadcast = found.flags.contains(nix::net::if_::InterfaceFlags::IFF_BROADCAST);
         let broadcast = v4(&found.broadcast).filter(|b| is_broadcast && *b != address);
-        all.entry(name).or_default().v4.push(V4 { address, netmask, broadcast, label });
+        all.entry(name).or_default().v4.push(V4 { net, broadcast, label });
     }
     // The kernel's table, which includes scopes.
     for line in if_inet6.lines() {

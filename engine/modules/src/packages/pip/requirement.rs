@@ -1,6 +1,8 @@
 //! Requirements of pip, and whether an installed version satisfies them (PEP 440, PEP 508).
 
-use std::{cmp::Ordering, collections::HashMap};
+use std::{collections::HashMap, iter, str::FromStr};
+
+use pep440_rs::{Version, VersionSpecifier};
 
 /// A required package: `name`, `name[extra]>=1,<2`, or a URL that only pip can resolve.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,7 +11,7 @@ pub struct Requirement {
     pub text: String,
     /// The normalized name; `None` for a URL or a path.
     pub name: Option<String>,
-    specifiers: Vec<(String, String)>,
+    specifiers: Vec<Specifier>,
 }
 
 impl Requirement {
@@ -24,26 +26,17 @@ impl Requirement {
         };
         // `; marker` is left to pip: packages that it excludes are neither installed nor changed.
         let conditions = rest.split(';').next().unwrap_or_default().trim();
-        let specifiers = conditions
-            .split(',')
-            .filter(|part| !part.trim().is_empty())
-            .map(|part| {
-                let part = part.trim();
-                let end = part.find(|c: char| !"=<>!~".contains(c)).unwrap_or(part.len());
-                (part[..end].to_owned(), part[end..].trim().to_owned())
-            })
-            .collect::<Vec<_>>();
+        let parts = conditions.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let specifiers: Option<Vec<Specifier>> = parts.map(Specifier::read).collect();
         let is_name = !name.is_empty()
             && !name.starts_with('.')
             && !text.contains("://")
             && !text.contains('/')
             && !rest.starts_with('@')
-            && specifiers.iter().all(|(operator, _)| !operator.is_empty())
             && ![".whl", ".zip", ".tar.gz", ".tgz"].iter().any(|end| name.ends_with(end));
-        Requirement {
-            text: text.to_owned(),
-            name: is_name.then(|| normalized(name)),
-            specifiers: if is_name { specifiers } else { Vec::new() },
+        match specifiers.filter(|_| is_name) {
+            Some(specifiers) => Requirement { text: text.to_owned(), name: Some(normalized(name)), specifiers },
+            None => Requirement { text: text.to_owned(), name: None, specifiers: Vec::new() },
         }
     }
 
@@ -54,7 +47,7 @@ impl Requirement {
     /// Whether the host satisfies the requirement; `None` if only pip can tell.
     pub fn is_met(&self, installed: &HashMap<String, String>) -> Option<bool> {
         let found = installed.get(self.name.as_ref()?);
-        Some(found.is_some_and(|version| self.specifiers.iter().all(|(op, wanted)| holds(version, op, wanted))))
+        Some(found.is_some_and(|version| self.specifiers.iter().all(|specifier| specifier.takes(version))))
     }
 }
 
@@ -71,122 +64,33 @@ pub fn normalized(name: &str) -> String {
     out
 }
 
-fn holds(version: &str, operator: &str, wanted: &str) -> bool {
-    if operator == "===" {
-        return version.eq_ignore_ascii_case(wanted);
-    }
-    if let Some(prefix) = wanted.strip_suffix(".*") {
-        let same = starts_with(version, prefix);
-        return if operator == "!=" { !same } else { same };
-    }
-    // A local version label (`1.0+deb`) only counts if it is requested.
-    let version = if wanted.contains('+') { version } else { version.split('+').next().unwrap_or(version) };
-    let order = compare(version, wanted);
-    match operator {
-        "==" => order == Ordering::Equal,
-        "!=" => order != Ordering::Equal,
-        ">=" => order != Ordering::Less,
-        "<=" => order != Ordering::Greater,
-        ">" => order == Ordering::Greater,
-        "<" => order == Ordering::Less,
-        "~=" => {
-            let prefix = wanted.rsplit_once('.').map_or(wanted, |(prefix, _)| prefix);
-            order != Ordering::Less && starts_with(version, prefix)
-        }
-        _ => false,
-    }
+/// One condition on a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Specifier {
+    /// `===`: exactly this text, which need not be a version.
+    Exact(String),
+    Pep440(VersionSpecifier),
 }
 
-fn starts_with(version: &str, prefix: &str) -> bool {
-    let (version, prefix) = (Version::read(version), Version::read(prefix));
-    let mut numbers = version.release.iter().copied().chain(std::iter::repeat(0));
-    version.epoch == prefix.epoch && prefix.release.iter().all(|wanted| numbers.next() == Some(*wanted))
-}
-
-fn compare(a: &str, b: &str) -> Ordering {
-    Version::read(a).key().cmp(&Version::read(b).key())
-}
-
-#[derive(Default)]
-struct Version {
-    epoch: u64,
-    release: Vec<u64>,
-    /// `a`, `b`, `rc` and their number.
-    pre: Option<(char, u64)>,
-    post: Option<u64>,
-    dev: Option<u64>,
-}
-
-type Key = (u64, Vec<u64>, (i8, char, u64), (bool, u64), (bool, u64));
-
-impl Version {
-    fn read(text: &str) -> Self {
-        let text = text.trim().trim_start_matches(['v', 'V']).to_ascii_lowercase();
-        let public = text.split('+').next().unwrap_or_default();
-        let (epoch, rest) = public.split_once('!').map_or((0, public), |(e, rest)| (e.parse().unwrap_or(0), rest));
-        let mut version = Version { epoch, ..Version::default() };
-        let mut word = String::new();
-        for piece in pieces(rest) {
-            match piece.parse::<u64>() {
-                Ok(number) if word.is_empty() => version.release.push(number),
-                Ok(number) => version.tag(&std::mem::take(&mut word), number),
-                Err(_) => {
-                    if !word.is_empty() {
-                        version.tag(&std::mem::take(&mut word), 0);
-                    }
-                    word = piece;
-                }
-            }
-        }
-        if !word.is_empty() {
-            version.tag(&word, 0);
-        }
-        version
-    }
-
-    fn tag(&mut self, word: &str, number: u64) {
-        match word {
-            "a" | "alpha" => self.pre = Some(('a', number)),
-            "b" | "beta" => self.pre = Some(('b', number)),
-            "c" | "rc" | "pre" | "preview" => self.pre = Some(('c', number)),
-            "post" | "rev" | "r" => self.post = Some(number),
-            "dev" => self.dev = Some(number),
-            _ => {}
+impl Specifier {
+    fn read(text: &str) -> Option<Self> {
+        match text.strip_prefix("===") {
+            Some(wanted) => Some(Specifier::Exact(wanted.trim().to_owned())),
+            None => VersionSpecifier::from_str(text).ok().map(Specifier::Pep440),
         }
     }
 
-    /// The sort key of a version: dev < alpha < ... < release < post.
-    fn key(&self) -> Key {
-        let mut release = self.release.clone();
-        while release.last() == Some(&0) {
-            release.pop();
+    fn takes(&self, installed: &str) -> bool {
+        match self {
+            Specifier::Exact(wanted) => installed.eq_ignore_ascii_case(wanted),
+            Specifier::Pep440(specifier) => Version::from_str(installed).is_ok_and(|installed| {
+                // `==1.1.*` must not match `1`: the library compares no more numbers than the shorter version has.
+                let missing = specifier.version().release().len().saturating_sub(installed.release().len());
+                let release: Vec<u64> = installed.release().iter().copied().chain(iter::repeat_n(0, missing)).collect();
+                specifier.contains(&installed.with_release(release))
+            }),
         }
-        let pre = match (self.pre, self.post, self.dev) {
-            (Some((kind, number)), ..) => (0, kind, number),
-            (None, None, Some(_)) => (-1, 'a', 0),
-            _ => (1, 'a', 0),
-        };
-        let dev = self.dev.map_or((true, 0), |number| (false, number));
-        (self.epoch, release, pre, (self.post.is_some(), self.post.unwrap_or(0)), dev)
     }
-}
-
-/// Runs of digits and runs of letters.
-fn pieces(text: &str) -> Vec<String> {
-    let mut pieces: Vec<String> = Vec::new();
-    let mut last = ' ';
-    for c in text.chars() {
-        if c.is_ascii_alphanumeric() {
-            match pieces.last_mut() {
-                Some(piece) if last.is_ascii_digit() == c.is_ascii_digit() && last.is_ascii_alphanumeric() => {
-                    piece.push(c);
-                }
-                _ => pieces.push(c.to_string()),
-            }
-        }
-        last = c;
-    }
-    pieces
 }
 
 #[cfg(test)]
@@ -215,6 +119,8 @@ mod tests {
             "x @ file:///srv/x",
             "x.whl",
             "file:///srv/x",
+            "x~=1",
+            "x>=about",
         ] {
             assert_eq!(met(text, "x=1"), None, "{text}");
         }
@@ -230,11 +136,20 @@ mod tests {
             ("x>=1.10", "x=1.9", false),
             ("x>1.0,<2", "x=1.5", true),
             ("x>=2", "x=2.0rc1", false),
-            ("x<2", "x=2.0.dev3", true),
-            ("x>2.0", "x=2.0.post1", true),
+            ("x<2", "x=2.0.dev3", false),
+            ("x<2", "x=1.9rc1", true),
+            ("x>2.0", "x=2.0.post1", false),
+            ("x>1.0", "x=1.0+deb", false),
+            ("x<=2.0.0", "x=2.0rc1", true),
+            ("x==1.0.*", "x=1.0.post1", true),
+            ("x==1.0.*", "x=1", true),
+            ("x==1.1.*", "x=1", false),
+            ("x!=1.1.*", "x=1", true),
             ("x~=1.4.2", "x=1.4.9", true),
             ("x~=1.4.2", "x=1.5.0", false),
             ("x===1.0", "x=1.0.0", false),
+            ("x===2004d", "x=2004D", true),
+            ("x>=1", "x=unknown", false),
         ];
         for (wanted, installed, expected) in cases {
             assert_eq!(met(wanted, installed), Some(expected), "{wanted} with {installed}");
