@@ -23,6 +23,7 @@ mod pull;
 mod run;
 mod toml;
 mod tool;
+mod trace;
 mod vault;
 mod version;
 

@@ -29,6 +29,7 @@ use crate::{
     args::{Cli, run::RunArgs},
     callbacks, ending, faults, listing, passwords,
     prompt::Person,
+    trace,
 };
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -64,6 +65,9 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let log = log(&config);
     faults::show(&warnings);
     let secrets = faults::secrets().clone();
+    if args.sources.verbose.max(*config.verbosity as u8) >= trace::VERBOSITY {
+        trace::start(secrets.clone());
+    }
     let vault = passwords::vault(&args.sources.passwords, &config, &secrets)?;
     let (playbooks, text, reader) = match plays {
         Plays::Files => {

@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use rplay_wire::{Failure, MARKER};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tracing::debug;
 
 use super::{
     executable::Executable,
@@ -94,6 +95,10 @@ pub async fn arrive(
         // The data sent may still be in transit over a slow link.
         let patience = if tried == 0 { patience } else { patience * 5 };
         if wait_for(&[MARKER, ABSENT], transport, name, patience).await? == 0 {
+            match tried {
+                0 => debug!(host = name, "found the agent on the host"),
+                _ => debug!(host = name, "the agent that was sent has started"),
+            }
             return Ok(());
         }
         let mut line = String::new();
@@ -108,13 +113,18 @@ pub async fn arrive(
         let (processor, gzip) = (processor.to_owned(), packing == "gzip");
         let only_try = tried == 0 && processor != std::env::consts::ARCH;
         let executables = executables.clone();
-        let work = move || prepare(&executables, &processor, gzip, only_try);
+        let wanted = processor.clone();
+        let work = move || prepare(&executables, &wanted, gzip, only_try);
         let prepared = tokio::task::spawn_blocking(work).await.map_err(|error| Failure::new(error.to_string()));
         let (executable, line) = prepared.and_then(|prepared| prepared).map_err(NoAgent::Way)?;
         let content = match only_try {
             true => &[],
             false => executable.content(gzip).map_err(|error| NoAgent::Way(error.into()))?,
         };
+        match only_try {
+            true => debug!(host = name, processor, "asking for the agent of another processor"),
+            false => debug!(host = name, processor, bytes = content.len(), gzip, "the host has no agent: sending it"),
+        }
         let writer = &mut transport.writer;
         let sending = async {
             writer.write_all(line.as_bytes()).await?;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    fmt,
     io::{self, Read},
     sync::{
         Arc, Weak,
@@ -12,7 +13,9 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 
-use rplay_wire::{Batch, Blob, Call, Failure, MAX_OUTCOME, Map, Outcome, PIECE, Pieces, Reply, Request, Value, encode};
+use rplay_wire::{
+    Batch, Blob, Call, Failure, MAX_OUTCOME, Map, Outcome, PIECE, Pieces, Reply, Request, Stage, Value, encode,
+};
 use tokio::{
     io::{AsyncRead, AsyncWriteExt},
     sync::{
@@ -21,6 +24,7 @@ use tokio::{
     },
     task::AbortHandle,
 };
+use tracing::{debug, trace};
 
 use super::{
     BlobSource, ContentSink, ContentSinks, LinkEvent, Listener,
@@ -156,6 +160,14 @@ impl Conversation {
             sending.events.hear(LinkEvent::Done { key: sending.key });
             return Ok(());
         }
+        debug!(
+            host = self.name,
+            batch = id,
+            calls = sending.batch.len(),
+            bytes = frame.len(),
+            modules = %Stages(&sending.batch.stages),
+            "sending a batch"
+        );
         match self.running().as_mut() {
             None => return Err(sending),
             Some(running) => running.insert(id, Running::of(sending)),
@@ -174,6 +186,7 @@ impl Conversation {
         if let (Some(batch), Some(frames)) = (batch, self.frames())
             && let Ok(frame) = encode(&Request::Cancel { batch })
         {
+            debug!(host = self.name, batch, "cancelling a batch");
             let _ = frames.send(frame).await;
         }
     }
@@ -225,6 +238,8 @@ impl Conversation {
             return Err(ReplyError::AnsweredTwice { batch, index });
         }
         found.left -= 1;
+        let (changed, failed) = (outcome.changed, outcome.failure.is_some());
+        trace!(host = self.name, batch, call = index, changed, failed, "a call was answered");
         // A file that is incomplete by now will never be complete.
         found.sinks.remove(&index);
         found.events.hear(LinkEvent::Outcome { key: found.key, index, outcome });
@@ -292,6 +307,12 @@ impl Conversation {
         let mut running = self.running();
         let Some(running) = running.as_mut() else { return Ok(()) };
         let stopped = running.remove(&batch).ok_or(ReplyError::UnknownBatch { batch })?;
+        debug!(
+            host = self.name,
+            batch,
+            unstarted = stopped.left,
+            "the agent stopped the batch after a failure or new facts"
+        );
         stopped.events.hear(LinkEvent::Stopped { key: stopped.key });
         self.remember(stopped);
         Ok(())
@@ -387,6 +408,29 @@ async fn assure(conversation: Weak<Conversation>, interval: Duration) {
         tokio::time::sleep(interval).await;
         let Some(frames) = conversation.upgrade().and_then(|conversation| conversation.frames()) else { return };
         let _ = frames.try_send(frame.clone());
+    }
+}
+
+/// The modules of a batch, for trace lines: `2×file, copy as deploy`. No argument of them, which may be secret.
+struct Stages<'b>(&'b [Stage]);
+
+impl fmt::Display for Stages<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut comma = "";
+        for stage in self.0 {
+            for alike in stage.calls.chunk_by(|a, b| a.module == b.module) {
+                f.write_str(comma)?;
+                if alike.len() > 1 {
+                    write!(f, "{}×", alike.len())?;
+                }
+                f.write_str(alike.first().map_or("", |call| &call.module))?;
+                if let Some(user) = &stage.become_user {
+                    write!(f, " as {}", user.user)?;
+                }
+                comma = ", ";
+            }
+        }
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use rplay_wire::{Batch, Failure, MARKER, Outcome, Request};
 use tokio::{runtime::Runtime, time::timeout};
+use tracing::debug;
 
 use super::{
     Connection, Container, Job, LinkEvent, Target,
@@ -271,6 +272,12 @@ impl Shared {
         };
         let LinkOptions { patience, stall, .. } = self.options;
         let begun = Conversation::begin(target.name.clone(), transport, patience, stall, silence).await;
+        match &begun {
+            Ok(_) => debug!(host = target.name, "connected: the agent says hello"),
+            Err(failure) => {
+                debug!(host = target.name, unreachable = failure.unreachable, "the agent does not say hello")
+            }
+        }
         begun.map_err(|failure| (failure, !matches!(target.connection, Connection::Local)))
     }
 
@@ -278,17 +285,26 @@ impl Shared {
         let patience = self.options.patience;
         match &target.connection {
             Connection::Local => {
+                debug!(host = target.name, "starting an agent on this machine");
                 let mut transport = local::start(self.executables.own_path())?;
                 greeting::wait_for(&[MARKER], &mut transport, &target.name, patience).await?;
                 Ok(transport)
             }
             Connection::Ssh(ssh) => self.masters.start(target, ssh, patience, how).await,
-            Connection::Container(container) => match self.enter(container, &target.name, how).await {
-                Err(NoAgent::Ended(_) | NoAgent::Silent(_)) if how == Start::Trusting => {
-                    self.enter(container, &target.name, Start::Checking).await.map_err(Failure::from)
+            Connection::Container(container) => {
+                debug!(
+                    host = target.name,
+                    engine = container.engine,
+                    container = container.name,
+                    "entering the container"
+                );
+                match self.enter(container, &target.name, how).await {
+                    Err(NoAgent::Ended(_) | NoAgent::Silent(_)) if how == Start::Trusting => {
+                        self.enter(container, &target.name, Start::Checking).await.map_err(Failure::from)
+                    }
+                    entered => entered.map_err(Failure::from),
                 }
-                entered => entered.map_err(Failure::from),
-            },
+            }
         }
     }
 

@@ -19,6 +19,7 @@ use openssh::{Session, Stdio};
 use parking_lot::Mutex;
 use rplay_wire::Failure;
 use tokio::{process::Command, time::timeout};
+use tracing::debug;
 
 use super::{
     SshOptions, Target,
@@ -97,9 +98,11 @@ impl Masters {
         // A host that hangs, or a master that outlived its host, does not get the full patience.
         let little = patience.min(Duration::from_secs(10));
         if self.is_alive(&control).await {
+            debug!(host = target.name, "found the ssh connection of an earlier run or task");
             if let Ok(transport) = self.agent(&control, target, little, how).await {
                 return Ok(transport);
             }
+            debug!(host = target.name, "no agent starts over it: connecting anew");
             self.end(ssh, &control).await;
         }
         self.connect(target, ssh, &control).await?;
@@ -261,7 +264,9 @@ impl Masters {
             };
             drop((place, turn));
             let longest = (100u64 << tries.min(10)).min(longest);
-            tokio::time::sleep(Duration::from_millis(rand::random_range(longest / 2..=longest))).await;
+            let pause = rand::random_range(longest / 2..=longest);
+            debug!(host = target.name, ?cause, pause_ms = pause, "ssh did not log in: trying again");
+            tokio::time::sleep(Duration::from_millis(pause)).await;
         }
     }
 
@@ -291,7 +296,9 @@ impl Masters {
             .map_err(|error| Ended::Failed(Failure::unreachable(format!("cannot write {}: {error}", log.display()))))?;
         let _removed = Removed(&log);
         let mut command = Command::new(&ssh.executable);
-        command.args(self.arguments(ssh, control));
+        let arguments = self.arguments(ssh, control);
+        debug!(host = name, command = %shell_words::join([&ssh.executable].into_iter().chain(&arguments)), "starting ssh");
+        command.args(arguments);
         command.stdin(ProcessStdio::null()).stdout(ProcessStdio::null()).stderr(written).kill_on_drop(true);
         let answers = match &ssh.password {
             None => None,
@@ -320,7 +327,10 @@ impl Masters {
             Ended::Said(format!("{}\n{ended}", String::from_utf8_lossy(&text)))
         };
         match timeout(longest, process.wait()).await {
-            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(Ok(status)) if status.success() => {
+                debug!(host = name, "ssh has logged in");
+                Ok(())
+            }
             Ok(Ok(_)) => Err(said("")),
             Ok(Err(error)) => Err(said(&error.to_string())),
             Err(_) => Err(Ended::Failed(Failure::unreachable(format!(

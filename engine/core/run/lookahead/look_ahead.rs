@@ -16,6 +16,7 @@ use std::{
 
 use rayon::prelude::*;
 use rplay_contract::wire::Value as Wire;
+use tracing::{debug, field};
 
 use crate::{
     actions::{After, Effect, text_of},
@@ -28,6 +29,7 @@ use crate::{
             continuation::{Continuation, NextSteps, Turn},
             interference::Interference,
             rules::{holds_others_up, is_constant, is_flush, keeps_facts, may_be_true, may_follow, never_fails},
+            stop::{Place, Stop},
         },
         reads::ReadTracker,
         state::{play::PlayRun, run::Run},
@@ -64,20 +66,43 @@ pub(crate) fn look_ahead(
     host_tasks: &mut [HostTask],
     continuation: &Continuation<'_>,
 ) {
-    if play.hosts_diverge.load(Ordering::Acquire) {
-        return;
-    }
     // If only some hosts have a batch already, the others wait for them when it ends.
-    if !run.options.batch
-        || host_tasks.iter().any(|host_task| host_task.batch.is_some() || host_task.calls().next().is_none())
-    {
+    if host_tasks.iter().any(|host_task| host_task.batch.is_some()) {
         return;
     }
-    let Some(interference) = Interference::of(&targets_of(host_tasks)) else { return };
+    let (at, stop) = extend(run, play, task, host_tasks, continuation);
+    debug!(
+        first = %Place(task),
+        together = 1 + host_tasks.first().map_or(0, |host_task| host_task.pipeline.len()),
+        hosts = host_tasks.len(),
+        at = at.as_deref().map(|at| field::display(Place(at))),
+        "look-ahead stopped: {stop}"
+    );
+}
+
+/// Adds tasks to the pipelines of the first one, and tells at which task it stopped, and why.
+fn extend(
+    run: &Arc<Run>,
+    play: &Arc<PlayRun>,
+    task: &Arc<Task>,
+    host_tasks: &mut [HostTask],
+    continuation: &Continuation<'_>,
+) -> (Option<Arc<Task>>, Stop) {
+    let first = |stop| (Some(task.clone()), stop);
+    if play.hosts_diverge.load(Ordering::Acquire) {
+        return (None, Stop::HostsDiverge);
+    }
+    if !run.options.batch {
+        return (None, Stop::Off);
+    }
+    if host_tasks.iter().any(|host_task| host_task.calls().next().is_none()) {
+        return first(Stop::NothingToSend);
+    }
+    let Some(interference) = Interference::of(&targets_of(host_tasks)) else { return (None, Stop::UnknownMachines) };
     let mut ahead =
         LookAhead { run, play, interference, pending: Arc::default(), notifies: false, handlers: HashMap::new() };
-    if !ahead.takes(task, host_tasks) || !ahead.leads(task, host_tasks) {
-        return;
+    if let Err(stop) = ahead.takes(task, host_tasks).and_then(|()| ahead.leads(task, host_tasks)) {
+        return first(stop);
     }
     let around = task.role.iter().flat_map(|role| std::iter::once(role).chain(&role.parents));
     let mut roles: HashSet<&str> = around.map(|role| role.identity.as_str()).collect();
@@ -87,9 +112,11 @@ pub(crate) fn look_ahead(
     for _ in 0..MOST_TASKS {
         let task = loop {
             match walk.next() {
-                None => return,
-                Some(Turn::Flush) if ahead.flushes(host_tasks) => return,
-                Some(Turn::Task(task)) if is_flush(task) && ahead.flushes(host_tasks) => return,
+                None => return (None, Stop::NoMoreSteps),
+                Some(Turn::Flush) if ahead.flushes(host_tasks) => return (None, Stop::HandlersDue),
+                Some(Turn::Task(task)) if is_flush(task) && ahead.flushes(host_tasks) => {
+                    return (Some(task.clone()), Stop::HandlersDue);
+                }
                 Some(Turn::Flush) => {}
                 Some(Turn::Task(task)) if is_flush(task) => {}
                 Some(Turn::Task(task)) => break task,
@@ -99,42 +126,49 @@ pub(crate) fn look_ahead(
                         host_task.host.roles().contains(identity) || host_task.host.has_left(identity)
                     };
                     if !step.role.allow_duplicates && (roles.contains(identity) || host_tasks.iter().any(ran)) {
-                        return;
+                        return (None, Stop::RoleIsOver);
                     }
                     roles.insert(identity);
                     walk.enter(step);
                 }
             }
         };
-        let Some(next) = ahead.made(task, host_tasks) else { return };
+        let next = match ahead.made(task, host_tasks) {
+            Ok(next) => next,
+            Err(stop) => return (Some(task.clone()), stop),
+        };
         calls += next.iter().map(|host_task| host_task.calls().count()).sum::<usize>();
         bytes +=
             next.iter().map(|host_task| host_task.calls().map(|call| size(&call.call.args)).sum()).max().unwrap_or(0);
         if calls > MOST_CALLS || bytes > MOST_BYTES {
-            return;
+            return (Some(task.clone()), Stop::Full);
         }
         let leads = ahead.leads(task, &next);
         for (host_task, next) in host_tasks.iter_mut().zip(next) {
             host_task.pipeline.push(PipelinedTask { task: task.clone(), host_task: next });
         }
-        if !leads {
-            return;
+        if let Err(stop) = leads {
+            return (Some(task.clone()), stop);
         }
     }
+    (None, Stop::Full)
 }
 
 impl LookAhead<'_> {
     /// The task prepared on all hosts, if it can be included.
-    fn made(&self, task: &Arc<Task>, host_tasks: &[HostTask]) -> Option<Vec<HostTask>> {
-        if !may_follow(task) || self.interference.is_many() && holds_others_up(task) {
-            return None;
+    fn made(&self, task: &Arc<Task>, host_tasks: &[HostTask]) -> Result<Vec<HostTask>, Stop> {
+        if !may_follow(task) {
+            return Err(Stop::Kind);
+        }
+        if self.interference.is_many() && holds_others_up(task) {
+            return Err(Stop::HostsWait);
         }
         if task
             .role
             .as_ref()
             .is_some_and(|role| host_tasks.iter().any(|host_task| host_task.host.has_left(&role.identity)))
         {
-            return None;
+            return Err(Stop::RoleIsOver);
         }
         let reads_files = match task.action.controller() {
             Some(Controller::Copy) => task.args.field("src").is_some() || task.args.whole.is_some(),
@@ -142,7 +176,7 @@ impl LookAhead<'_> {
             _ => false,
         };
         if reads_files && self.interference.changes_our_files() {
-            return None;
+            return Err(Stop::Files);
         }
         let make = |host_task: &HostTask| {
             let reads = ReadTracker::ahead(self.pending.clone(), self.interference.changes_our_files());
@@ -152,18 +186,29 @@ impl LookAhead<'_> {
             [host_task] => vec![make(host_task)],
             host_tasks => host_tasks.par_iter().map(make).collect(),
         };
-        if self.wants_facts(&next) || next.iter().any(|host_task| host_task.too_early) {
-            return None;
+        if self.wants_facts(&next) {
+            return Err(Stop::Facts);
         }
-        let certain = |(host_task, first): (&HostTask, &HostTask)| {
-            (host_task.together || !host_task.looped)
-                && goes_with(host_task, first)
-                && host_task.answers().all(|answer| {
-                    let harmless = |effect: &Effect| matches!(effect, Effect::SetFacts { cacheable: false, .. });
-                    !answer.failed && !answer.unreachable && answer.effects.iter().all(harmless)
-                })
-        };
-        (next.iter().zip(host_tasks).all(certain) && self.takes(task, &next)).then_some(next)
+        if next.iter().any(|host_task| host_task.too_early) {
+            return Err(Stop::EarlierResult);
+        }
+        for (host_task, first) in next.iter().zip(host_tasks) {
+            if host_task.looped && !host_task.together {
+                return Err(Stop::Loop);
+            }
+            if !goes_with(host_task, first) {
+                return Err(Stop::Elsewhere);
+            }
+            let harmless = |effect: &Effect| matches!(effect, Effect::SetFacts { cacheable: false, .. });
+            if host_task
+                .answers()
+                .any(|answer| answer.failed || answer.unreachable || !answer.effects.iter().all(harmless))
+            {
+                return Err(Stop::Effects);
+            }
+        }
+        self.takes(task, &next)?;
+        Ok(next)
     }
 
     /// Whether facts were read that could still be gathered.
@@ -172,43 +217,54 @@ impl LookAhead<'_> {
         wanted && !self.play.never_gather.load(Ordering::Acquire)
     }
 
-    /// Whether no other host can notice when the task is done on one host.
-    fn takes(&self, task: &Task, host_tasks: &[HostTask]) -> bool {
+    /// Fails if another host could notice when the task is done on one host.
+    fn takes(&self, task: &Task, host_tasks: &[HostTask]) -> Result<(), Stop> {
         if !self.interference.is_many() {
-            return true;
+            return Ok(());
+        }
+        if holds_others_up(task) {
+            return Err(Stop::HostsWait);
         }
         let acting = host_tasks.iter().filter(|host_task| host_task.calls().next().is_some()).count();
-        (acting == 0 || acting == host_tasks.len())
-            && !holds_others_up(task)
-            && host_tasks.iter().all(|host_task| {
-                !host_task.saw_others
-                    && host_task.calls().all(|call| self.interference.keeps_to(&host_task.host.name, &call.call))
-            })
+        if acting != 0 && acting != host_tasks.len() {
+            return Err(Stop::NothingToSend);
+        }
+        let keeps_to_host = |host_task: &HostTask| {
+            !host_task.saw_others
+                && host_task.calls().all(|call| self.interference.keeps_to(&host_task.host.name, &call.call))
+        };
+        if host_tasks.iter().all(keeps_to_host) { Ok(()) } else { Err(Stop::OtherHosts) }
     }
 
-    /// Whether tasks after this one can start without the controller having seen its result: the agent can tell whether
-    /// it
-    /// failed, and it changes only what is known to be pending.
-    fn leads(&mut self, task: &Arc<Task>, host_tasks: &[HostTask]) -> bool {
+    /// Fails unless tasks after this one can start without the controller having seen its result: the agent can tell
+    /// whether it failed, and it changes only what is known to be pending.
+    fn leads(&mut self, task: &Arc<Task>, host_tasks: &[HostTask]) -> Result<(), Stop> {
         let settings = &task.settings;
-        let unsure = !task.until.is_empty()
-            || task.retries.is_some()
-            || !task.control.break_when.is_empty()
-            || !task.changed_when.iter().all(is_constant)
-            || !(task.failed_when.is_empty() || never_fails(task))
-            || task.asynchronous.is_some()
-            || settings.timeout.is_some()
-            || settings.delegate_to.is_some()
-            || may_be_true(settings.ignore_unreachable.as_ref())
-            || !keeps_facts(task)
-            || !host_tasks.iter().all(|host_task| goes_with(host_task, host_task))
-            || host_tasks.iter().any(|host_task| {
-                host_task.looped && !host_task.together
-                    || host_task.pause.is_some()
-                    || host_task.calls().any(|call| !matches!(call.after, After::Nothing))
-            });
-        if unsure || self.interference.is_many() && self.binds_others(task) {
-            return false;
+        let ends_alone = |host_task: &HostTask| {
+            goes_with(host_task, host_task) && host_task.calls().all(|call| matches!(call.after, After::Nothing))
+        };
+        let unfit = [
+            (!task.until.is_empty() || task.retries.is_some() || !task.control.break_when.is_empty(), Stop::Repeats),
+            (
+                !task.changed_when.iter().all(is_constant) || !(task.failed_when.is_empty() || never_fails(task)),
+                Stop::Conditions,
+            ),
+            (task.asynchronous.is_some() || settings.timeout.is_some(), Stop::Timed),
+            (settings.delegate_to.is_some(), Stop::Elsewhere),
+            (may_be_true(settings.ignore_unreachable.as_ref()), Stop::IgnoresUnreachable),
+            (!keeps_facts(task), Stop::BringsFacts),
+        ];
+        if let Some((_, stop)) = unfit.into_iter().find(|(is_so, _)| *is_so) {
+            return Err(stop);
+        }
+        if host_tasks.iter().any(|host_task| host_task.looped && !host_task.together || host_task.pause.is_some()) {
+            return Err(Stop::Loop);
+        }
+        if !host_tasks.iter().all(ends_alone) {
+            return Err(Stop::Elsewhere);
+        }
+        if self.interference.is_many() && self.binds_others(task) {
+            return Err(Stop::Fatal);
         }
         let pending = Arc::make_mut(&mut self.pending);
         pending.extend(task.register.clone());
@@ -219,7 +275,10 @@ impl LookAhead<'_> {
                 }
             }
         }
-        self.is_judged_alone(task, host_tasks) && self.handlers_are_there(task, host_tasks)
+        if !self.is_judged_alone(task, host_tasks) {
+            return Err(Stop::Keywords);
+        }
+        if self.handlers_are_there(task, host_tasks) { Ok(()) } else { Err(Stop::UnknownHandler) }
     }
 
     /// Whether a failure on one host affects all.

@@ -4,3 +4,4 @@ pub(crate) mod continuation;
 pub(crate) mod interference;
 pub(crate) mod look_ahead;
 pub(crate) mod rules;
+pub(crate) mod stop;
