@@ -89,26 +89,30 @@ impl ArgFault {
         })
     }
 
-    /// Whether the message is a whole sentence, which needs no name of an argument before it.
+    /// Whether the message is a whole sentence, which needs no name of an argument before it: it does not begin with
+    /// what is said of the argument.
     pub fn stands_alone(&self) -> bool {
-        const BEGINNINGS: [&str; 15] = [
-            "missing required",
-            "missing parameter",
-            "argument '",
-            "value of ",
-            "mode must be in octal or symbolic form",
-            "unknown url type",
-            "parameters are ",
-            "one of ",
-            "state is ",
-            "line is ",
-            "regexp is ",
-            "src ",
-            "port ",
-            "invalid key",
-            "can not use ",
+        const PREDICATES: [&str; 18] = [
+            "applies ",
+            "are ",
+            "belongs ",
+            "cannot ",
+            "contains ",
+            "does not ",
+            "has ",
+            "is ",
+            "may ",
+            "must ",
+            "needs ",
+            "requires ",
+            "supports ",
+            "takes ",
+            "would ",
+            "leads ",
+            "names ",
+            "should ",
         ];
-        self.msg.starts_with(|c: char| c.is_uppercase()) || BEGINNINGS.iter().any(|begun| self.msg.starts_with(begun))
+        !PREDICATES.iter().any(|begun| self.msg.starts_with(begun))
     }
 }
 

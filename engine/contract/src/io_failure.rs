@@ -8,15 +8,36 @@ use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
 
 /// A failure that names the file: "cannot replace /etc/x: Permission denied".
 pub fn io_failure(what: &str, path: &Path, error: &io::Error) -> Failure {
-    let reason = match error.raw_os_error() {
-        Some(code) => Errno::from_raw(code).desc().to_owned(),
-        None => error.to_string(),
-    };
+    let reason = reason(error);
     let lock = (error.raw_os_error() == Some(Errno::EPERM as i32)).then(|| locked(path)).flatten();
     match lock {
         Some(lock) => lock.failure(what, path),
         None => Failure::new(format!("cannot {what} {}: {reason}", path.display())),
     }
+}
+
+/// Why an operation failed, in the words of the C library: "No such file or directory".
+pub fn reason(error: &io::Error) -> String {
+    let error = system_error(error);
+    let text = error.to_string();
+    match text.rsplit_once(" (os error ") {
+        Some((words, _)) if error.raw_os_error().is_some() => words.to_owned(),
+        _ => text,
+    }
+}
+
+/// The error as Python shows it: "[Errno 2] No such file or directory".
+pub fn python_error(error: &io::Error) -> String {
+    match system_error(error).raw_os_error() {
+        Some(code) => format!("[Errno {code}] {}", reason(error)),
+        None => error.to_string(),
+    }
+}
+
+/// The error of the system call, where another one with a path is around it.
+fn system_error(error: &io::Error) -> &io::Error {
+    let inner = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    inner.filter(|inner| inner.raw_os_error().is_some()).unwrap_or(error)
 }
 
 /// A file attribute (chattr(1)) that prevents changes even by root.

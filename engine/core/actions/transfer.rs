@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use rplay_contract::wire::{Map, Value as Wire, data};
+use rplay_contract::{
+    system::encoding::Encoding,
+    wire::{Map, Value as Wire, data},
+};
 
 use super::{After, Answer, Ask, Context, Digests, Rendered, Result, flag_arg, required, text_arg, text_of, wire_args};
 use crate::{
@@ -78,10 +81,21 @@ pub fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     sent.insert("_content".into(), content_of(&path, &args, context)?);
     sent.insert("_original_basename".into(), name_of(&path));
     preserve_mode(&mut sent, &path)?;
+    if !flag_arg(&args, "force")?.unwrap_or(true) {
+        // The result for a file that is there already tells where on the controller the other one is.
+        sent.insert("src".into(), absolute(&path).into());
+    }
     Ok(ask(sent))
 }
 
 pub fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+    if let Some(line_end) = text_arg(&args, "newline_sequence")
+        && !["\n", "\r", "\r\n", "\\n", "\\r", "\\r\\n"].contains(&line_end.as_str())
+    {
+        let mut answer = Answer::failed("newline_sequence needs to be one of: \n, \r or \r\n");
+        answer.place = Some(context.span("newline_sequence"));
+        return Err(Box::new(answer));
+    }
     let src = text_of(&required(&args, "src")?);
     let path = find(context, "templates", &src, "")?;
     let source = source_of(&path, context)?;
@@ -115,13 +129,16 @@ pub fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
         "lstrip_blocks",
         "output_encoding",
     ];
-    if let Some(encoding) = text_arg(&args, "output_encoding")
-        && !["utf-8", "utf8"].contains(&encoding.to_lowercase().as_str())
-    {
-        return Err(Box::new(Answer::failed(format!("output_encoding `{encoding}` is not supported; use utf-8"))));
-    }
+    let name = text_arg(&args, "output_encoding").unwrap_or_else(|| "utf-8".to_owned());
+    let at_encoding = |msg: String| {
+        let mut answer = Answer::failed(format!("Task failed: {msg}"));
+        answer.place = Some(context.span("output_encoding"));
+        Box::new(answer)
+    };
+    let encoding = Encoding::named(&name).ok_or_else(|| at_encoding(format!("unknown encoding: {name}")))?;
+    let content = encoding.encode(&text).map_err(|error| at_encoding(error.to_string()))?;
     let mut sent = wire_args(args.into_iter().filter(|(name, _)| !own.contains(&&**name)));
-    sent.insert("_content".into(), context.blobs.bytes(text.into_bytes()));
+    sent.insert("_content".into(), context.blobs.bytes(content));
     sent.insert("_original_basename".into(), name_of(&path));
     preserve_mode(&mut sent, &path)?;
     Ok(Ask { module: "copy", args: sent, after: After::Nothing })
@@ -220,7 +237,7 @@ pub fn assemble(args: Rendered, context: &Context<'_>) -> Result<Ask> {
         return Ok(ask("assemble", wire_args(args)));
     }
     let src = text_of(&required(&args, "src")?);
-    let folder = find(context, "files", &src, "")?;
+    let folder = find(context, "files", &src, "Task failed: ")?;
     let at_src = |msg: String| {
         let mut answer = Answer::failed(msg);
         answer.place = Some(context.span("src"));
@@ -408,16 +425,27 @@ fn tree(
         let path = folder.join(&name);
         let relative = prefix.join(&name);
         let about = fs::symlink_metadata(&path).map_err(failed)?;
-        if about.is_symlink() && !follow {
+        // Links that lead nowhere, in a circle or to what is no file stay links even if they are followed.
+        let leads = fs::metadata(&path).is_ok_and(|meta| meta.is_file() || meta.is_dir());
+        let link = |nodes: &mut Vec<Wire>| -> Result<()> {
             let target = fs::read_link(&path).map_err(failed)?;
             nodes.push(Wire::Map(data! {
                 "path" => relative.display().to_string(), "kind" => "link", "target" => target.display().to_string(),
             }));
+            Ok(())
+        };
+        if about.is_symlink() && (!follow || !leads) {
+            link(nodes)?;
         } else if path.is_dir() {
+            let at = nodes.len();
             nodes.push(node(&relative, "dir", &path)?);
-            descent
-                .within(&path, |descent| tree(&path, &relative, follow, context, nodes, descent))
-                .unwrap_or(Ok(()))?;
+            match descent.within(&path, |descent| tree(&path, &relative, follow, context, nodes, descent)) {
+                Some(done) => done?,
+                None => {
+                    nodes.truncate(at);
+                    link(nodes)?;
+                }
+            }
         } else {
             files::refuse_special(&path)
                 .map_err(|error| Box::new(Answer::failed(format!("cannot read {}: {error}", path.display()))))?;

@@ -232,7 +232,7 @@ args! {
         /// File attributes, as for chattr.
         attributes: Option<Text> | "attr",
         /// Write in place if the file cannot be replaced.
-        unsafe_writes: Flag = Flag(false),
+        unsafe_writes: Option<Flag>,
         /// SELinux user.
         seuser: Option<Text>,
         /// SELinux role.

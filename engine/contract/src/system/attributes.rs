@@ -47,8 +47,9 @@ args! {
         selevel: Option<Text>,
         /// File attributes as for chattr(1): `+i`, `-i`, `=ai`; without a sign, exactly these.
         attributes: Option<Text> | "attr",
-        /// Write in place if the file cannot be replaced atomically (for example a bind mount).
-        unsafe_writes: Flag = Flag(false),
+        /// Write in place if the file cannot be replaced atomically (for example a bind mount). By default what the
+        /// host's environment variable `ANSIBLE_UNSAFE_WRITES` says.
+        unsafe_writes: Option<Flag>,
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use crate::system::{lossless, regular};
 
 /// Window size in bytes for searching a file.
-const WINDOW: usize = 4 << 20;
+pub const WINDOW: usize = 4 << 20;
 /// Overlap in bytes of consecutive windows, so that a match may cross the border.
 const OVERLAP: usize = 64 << 10;
 

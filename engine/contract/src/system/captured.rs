@@ -79,9 +79,17 @@ pub struct Captured {
     tail: VecDeque<u8>,
     /// Number of bytes that were dropped from the tail.
     cut: u64,
+    /// Where the first byte was replaced that belongs to no character.
+    broken: Option<(usize, u8)>,
 }
 
 impl Captured {
+    /// The offset in the text of the first byte that belongs to no character, and the byte. What was cut does not count.
+    pub fn broken(&self) -> Option<(usize, u8)> {
+        let open = || self.open.first().map(|byte| (self.text.len(), *byte));
+        self.broken.or_else(open)
+    }
+
     /// Appends bytes.
     pub fn add(&mut self, bytes: &[u8], budget: &mut Budget) {
         budget.seen += bytes.len() as u64;
@@ -118,6 +126,7 @@ impl Captured {
             if chunks.peek().is_none() && is_begun(broken) {
                 self.open = broken.to_vec();
             } else if !broken.is_empty() {
+                self.broken = self.broken.or(broken.first().map(|byte| (self.text.len(), *byte)));
                 self.text.push(char::REPLACEMENT_CHARACTER);
             }
         }

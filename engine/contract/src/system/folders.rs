@@ -45,14 +45,25 @@ pub fn made_diff(path: &Path, wanted: &Wanted, as_what: &str) -> rplay_wire::Dif
 
 /// Adds the change that makes a folder and those it stands in, all with the same owner and mode.
 pub fn make_folders(path: &Path, wanted: &Wanted, plan: Plan) -> Result<Plan, Failure> {
+    make_folders_or(path, wanted, plan, |folder, error| io_failure("create", folder, error).arg("path"))
+}
+
+/// Like [`make_folders`]; `not_made` tells of the folder that could not be created.
+pub fn make_folders_or(
+    path: &Path,
+    wanted: &Wanted,
+    plan: Plan,
+    not_made: impl Fn(&Path, &io::Error) -> Failure + 'static,
+) -> Result<Plan, Failure> {
     let mut missing: Vec<PathBuf> = Vec::new();
     for folder in path.ancestors() {
         if folder.as_os_str().is_empty() || folder.is_dir() {
             break;
         }
         if folder.symlink_metadata().is_ok() {
-            let msg = format!("cannot create {}: {} is not a directory", path.display(), folder.display());
-            return Err(Failure::new(msg).arg("path"));
+            let below = missing.last().map_or(path, PathBuf::as_path);
+            let help = format!("{} is not a directory", folder.display());
+            return Err(not_made(below, &nix::errno::Errno::ENOTDIR.into()).help(help));
         }
         missing.push(folder.to_owned());
     }
@@ -64,7 +75,7 @@ pub fn make_folders(path: &Path, wanted: &Wanted, plan: Plan) -> Result<Plan, Fa
             match fs::DirBuilder::new().mode(wanted.mode_of_new(true)).create(folder) {
                 // An earlier change of the same plan created it, with its own owner and mode.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => continue,
-                made => made.map_err(|error| io_failure("create", folder, &error))?,
+                made => made.map_err(|error| not_made(folder, &error))?,
             }
             wanted.apply(folder, false)?;
         }

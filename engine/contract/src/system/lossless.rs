@@ -13,6 +13,12 @@ pub fn decode(bytes: &[u8]) -> String {
     text
 }
 
+/// Decodes bytes of which only ASCII is text.
+pub fn decode_ascii(bytes: &[u8]) -> String {
+    let escaped = |byte: u8| char::from_u32(ESCAPE + u32::from(byte)).unwrap_or(char::REPLACEMENT_CHARACTER);
+    bytes.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { escaped(*byte) }).collect()
+}
+
 /// Encodes text from `decode` back to bytes.
 pub fn encode(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());

@@ -45,7 +45,7 @@ impl Host {
     ///
     /// # Errors If the host has no such program.
     pub fn required_program(&self, program: &str) -> Result<Program, Failure> {
-        let found = self.find_program(program).ok_or_else(|| missing(program))?;
+        let found = self.find_program(program).ok_or_else(|| self.missing_program(program))?;
         Ok(Program { name: program.to_owned(), ..self.program(&found.to_string_lossy()) }.untranslated())
     }
 
@@ -54,11 +54,28 @@ impl Host {
         self.find_program(program).is_some()
     }
 
+    /// The folders of `PATH`, and those of the system.
+    fn program_folders(&self) -> impl Iterator<Item = PathBuf> {
+        let path = self.variable("PATH").unwrap_or_default();
+        let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+        for folder in ["/sbin", "/usr/sbin", "/usr/local/sbin", "/usr/bin", "/bin"].map(PathBuf::from) {
+            if !folders.contains(&folder) {
+                folders.push(folder);
+            }
+        }
+        folders.into_iter()
+    }
+
+    /// The failure for a program that the host does not have, in the words of ansible-core.
+    pub fn missing_program(&self, program: &str) -> Failure {
+        let folders: Vec<String> = self.program_folders().map(|folder| folder.display().to_string()).collect();
+        let msg = format!("Failed to find required executable \"{program}\" in paths: {}", folders.join(":"));
+        Failure::new(msg).help(format!("install `{program}` on the host"))
+    }
+
     /// The path of `program`: in `PATH`, or in the system directories.
     pub fn find_program(&self, program: &str) -> Option<PathBuf> {
-        let path = self.variable("PATH").unwrap_or_default();
-        std::env::split_paths(&path)
-            .chain(["/usr/local/sbin", "/usr/sbin", "/sbin", "/usr/bin", "/bin"].map(Into::into))
+        self.program_folders()
             .map(|folder| folder.join(program))
             .find(|path| nix::unistd::access(path, nix::unistd::AccessFlags::X_OK).is_ok() && path.is_file())
     }
@@ -261,7 +278,8 @@ mod tests {
         let bare = || host.required_program("true").unwrap();
         assert!(bare().arg_if(false, "-x").option("-y", None::<u32>).is_bare() && !bare().arg_if(true, "-x").is_bare());
         let failure = host.required_program("no-such-program").err().unwrap();
-        assert_eq!(failure.msg, "the host has no program `no-such-program`");
+        let begun = "Failed to find required executable \"no-such-program\" in paths: ";
+        assert!(failure.msg.starts_with(begun) && failure.msg.contains(":/usr/bin"), "{failure:?}");
     }
 
     #[test]

@@ -13,8 +13,9 @@ use crate::{
     system::{
         attributes::Attributes,
         bounded,
+        encoding::Encoding,
         folders::make_folders,
-        lossless::{decode, encode},
+        lossless::{decode, decode_ascii, encode},
         paths,
         place::{Content, Placement},
     },
@@ -23,11 +24,24 @@ use crate::{
 /// Maximum size in bytes of an edited file, which is in memory several times.
 const MAX_TEXT: usize = 32 << 20;
 
+/// Decodes bytes in an encoding. UTF-8 and ASCII keep what is no text; `None` if another encoding cannot.
+fn decode_in(bytes: &[u8], encoding: Encoding) -> Option<String> {
+    match encoding {
+        Encoding::Utf8 => Some(decode(bytes)),
+        Encoding::Ascii => Some(decode_ascii(bytes)),
+        other => other.decode(bytes),
+    }
+}
+
 /// The text of a regular file; `None` if it does not exist. An unreadable file is a failure and never empty text, which
 /// would replace its content.
 pub fn read(path: &Path) -> Result<Option<String>, Failure> {
+    Ok(read_bytes(path)?.map(|bytes| decode(&bytes)))
+}
+
+fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     match bounded::read_file(path, MAX_TEXT) {
-        Ok(bytes) => Ok(Some(decode(&bytes))),
+        Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
             let msg = format!("{} is too long to be edited: {error}", path.display());
             Err(Failure::new(msg).help("edit it with a program on the host, such as sed"))
@@ -43,17 +57,23 @@ pub struct TextFile {
     pub path: PathBuf,
     /// `None` if there is no file.
     pub before: Option<String>,
+    encoding: Encoding,
 }
 
 impl TextFile {
-    /// Reads the file. A directory is an error; a missing file is not.
-    pub fn read(path: PathBuf) -> Result<TextFile, Failure> {
+    /// Reads the file in this encoding. A directory is an error; a missing file is not.
+    pub fn read(path: PathBuf, encoding: Encoding, name: &str) -> Result<TextFile, Failure> {
         if path.is_dir() {
             let msg = format!("Path {} is a directory !", path.display());
             return Err(Failure::new(msg).arg("path").data(data! { "rc" => 256 }));
         }
-        let before = read(&path).map_err(|failure| failure.arg("path"))?;
-        Ok(TextFile { path, before })
+        let bytes = read_bytes(&path).map_err(|failure| failure.arg("path"))?;
+        let not_text = || {
+            let msg = format!("{} is not text in the encoding `{name}`", path.display());
+            Failure::new(msg).arg("encoding")
+        };
+        let before = bytes.map(|bytes| decode_in(&bytes, encoding).ok_or_else(not_text)).transpose()?;
+        Ok(TextFile { path, before, encoding })
     }
 
     /// The failure for a missing file that must not be created.
@@ -76,7 +96,12 @@ impl TextFile {
         validate: Option<String>,
     ) -> Result<Plan, Failure> {
         let path = paths::real(&self.path);
-        let mut placement = Placement::new(&path, Content::Bytes(encode(text)), attributes)?.validate(validate);
+        let content = match self.encoding {
+            Encoding::Utf8 | Encoding::Ascii => encode(text),
+            // As ansible-core does, a question mark stands for what the encoding does not have.
+            other => other.encode_lossy(text),
+        };
+        let mut placement = Placement::new(&path, Content::Bytes(content), attributes)?.validate(validate);
         placement.backup = backup && self.before.is_some();
         let settings = placement.wanted.difference(&path, false);
         let is_edited = self.before.as_deref() != Some(text);

@@ -57,11 +57,18 @@ impl Moment {
             text => {
                 // `%Y%m%d%H%M`: in Python a year has four digits, other parsers consume more.
                 let wide = format.replace("%Y%m", "%4Y%m");
-                let time = DateTime::strptime(wide.as_bytes(), text)
-                    .or_else(|_| DateTime::strptime(format.as_bytes(), text))
-                    .and_then(|time| time.to_zoned_datetime(local_zone()));
-                let wrong = |error| {
-                    let msg = format!("Error while obtaining timestamp for time {text} using format {format}: {error}");
+                let parse = |text: &str| {
+                    DateTime::strptime(wide.as_bytes(), text).or_else(|_| DateTime::strptime(format.as_bytes(), text))
+                };
+                let time = parse(text).and_then(|time| time.to_zoned_datetime(local_zone()));
+                let wrong = |_| {
+                    let ends = text.char_indices().map(|(at, _)| at).skip(1).collect::<Vec<_>>();
+                    let left = ends.into_iter().rev().find(|at| parse(&text[..*at]).is_ok());
+                    let why = match left.and_then(|at| text.get(at..)) {
+                        Some(rest) => format!("unconverted data remains: {rest}"),
+                        None => format!("time data '{text}' does not match format '{format}'"),
+                    };
+                    let msg = format!("Error while obtaining timestamp for time {text} using format {format}: {why}");
                     Failure::new(msg).arg(arg).help("use `preserve`, `now` or a time such as 202612312359.59")
                 };
                 time.map(|time| Moment::At(time.timestamp().as_second())).map_err(wrong)
@@ -132,6 +139,8 @@ mod tests {
         assert_eq!(at("202602030405.06", FORMAT), Moment::At(seconds));
         assert_eq!(at("2026-02-03 04:05:06", "%Y-%m-%d %H:%M:%S"), Moment::At(seconds));
         assert_eq!(at("now", FORMAT), Moment::Now);
-        assert!(Moment::read("yesterday", FORMAT, "modification_time").is_err());
+        let wrong = |text: &str| Moment::read(text, FORMAT, "modification_time").unwrap_err().msg;
+        assert!(wrong("yesterday").ends_with(": time data 'yesterday' does not match format '%Y%m%d%H%M.%S'"));
+        assert!(wrong("202602030405.06Z").ends_with(": unconverted data remains: Z"));
     }
 }

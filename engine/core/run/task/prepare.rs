@@ -335,8 +335,8 @@ fn unsupported(action: &Action, names: &[Arc<str>]) -> Answer {
     /// What modules of ansible-core are handed by others than the task.
     const HANDED: [(&str, &[&str]); 3] = [
         ("command", &["_raw_params", "_uses_shell"]),
-        ("file", &["_diff_peek", "_original_basename"]),
-        ("shell", &["_raw_params", "_uses_shell", "argv", "expand_argument_vars", "strip_empty_ends"]),
+        ("file", &["_original_basename"]),
+        ("shell", &["_raw_params", "_uses_shell", "expand_argument_vars"]),
     ];
     let args = action.args();
     let mut known: Vec<&str> = args.iter().map(|arg| arg.name).filter(|name| !name.starts_with('_')).collect();
@@ -350,11 +350,12 @@ fn unsupported(action: &Action, names: &[Arc<str>]) -> Answer {
         "command" | "shell" => "ansible.legacy.command",
         name => name,
     };
-    let msg = format!(
-        "Unsupported parameters for ({module}) module: {}. Supported parameters include: {}{aliases}.",
-        names.join(", "),
-        known.join(", ")
-    );
+    let mut msg = format!("Unsupported parameters for ({module}) module: {}", names.join(", "));
+    // The shell expands variables anyway; ansible-core refuses this one before it looks at the others.
+    match names.iter().find(|name| action.name() == "shell" && &***name == "expand_argument_vars") {
+        Some(name) => msg = format!("Unsupported parameters for (shell) module: {name}"),
+        None => msg.push_str(&format!(". Supported parameters include: {}{aliases}.", known.join(", "))),
+    }
     let mut answer = Answer::failed(msg);
     answer.blame = names.first().map(|name| name.to_string());
     answer.help = near.map(|near| format!("did you mean `{near}`?"));

@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
-use rplay_wire::{Failure, Value};
+use rplay_wire::{Failure, Value, data};
 use sha1::Sha1;
 
 use crate::system::machine;
@@ -106,6 +106,17 @@ impl Module for KnownHosts {
             .set("state", self.state.word());
         let before = text::read(&path).map_err(|failure| failure.arg("path"))?;
         let after = self.edited(before.as_deref().unwrap_or_default())?;
+        // The result tells the difference whether it is shown or not.
+        let header = if path.exists() { paths::text(&path) } else { "/dev/null".to_owned() };
+        let plan = plan.set(
+            "diff",
+            data! {
+                "before_header" => header,
+                "after_header" => paths::text(&path),
+                "before" => before.as_deref().unwrap_or_default(),
+                "after" => after.as_str(),
+            },
+        );
         let plan = match after == before.as_deref().unwrap_or_default() {
             true => plan,
             false => Placement::plain(paths::real(&path), Content::Bytes(lossless::encode(&after))).plan(host, plan)?,

@@ -2,5 +2,6 @@
 
 pub(crate) mod authorized_key;
 pub(crate) mod group;
+mod home;
 pub(crate) mod known_hosts;
 pub(crate) mod user;

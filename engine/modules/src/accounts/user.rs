@@ -10,7 +10,9 @@ use rplay_wire::{Failure, Map, Value, data};
 use crate::system::fs;
 use crate::system::machine;
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgFault, Change, Host, Module, Plan,
+    accounts::home,
+    args,
     argtypes::{Flag, PathArg, Secret, Text},
     choice,
     io_failure::io_failure,
@@ -113,39 +115,31 @@ args! {
         ssh_key_file: Option<PathArg>,
         /// The key's comment.
         ssh_key_comment: Option<Text>,
-        /// Not supported: keys are generated without a passphrase.
+        /// The passphrase of the key; none by default.
         ssh_key_passphrase: Option<Secret>,
-        /// Only for BSD; not supported.
+        /// Only for BSD; has no effect on Linux.
         login_class: Option<Text>,
-        /// Only for Solaris; not supported.
+        /// Only for Solaris; has no effect on Linux.
         profile: Option<Text>,
-        /// Only for Solaris; not supported.
+        /// Only for Solaris; has no effect on Linux.
         authorization: Option<Text>,
-        /// Only for Solaris; not supported.
+        /// Only for Solaris; has no effect on Linux.
         role: Option<Text>,
-        /// Only for macOS; not supported.
+        /// Only for macOS; has no effect on Linux.
         hidden: Option<Flag>,
     }
 }
 
 impl Module for User {
     fn check(&self) -> Result<(), ArgFault> {
-        let elsewhere = [
-            ("login_class", self.login_class.is_some()),
-            ("profile", self.profile.is_some()),
-            ("authorization", self.authorization.is_some()),
-            ("role", self.role.is_some()),
-            ("hidden", self.hidden.is_some()),
-        ];
-        if let Some((name, _)) = elsewhere.into_iter().find(|(_, is_set)| *is_set) {
-            return Err(ArgFault::new(name, "is not supported on Linux"));
-        }
-        if self.ssh_key_passphrase.is_some() {
-            return Err(ArgFault::new("ssh_key_passphrase", "is not supported")
-                .help("generate the key without one and run `ssh-keygen -p` yourself"));
-        }
-        if self.name.is_empty() || self.name.starts_with('-') || self.name.contains([':', '\n']) {
+        if self.name.starts_with('-') || self.name.contains('\n') {
             return Err(ArgFault::new("name", "is not a valid user name"));
+        }
+        // libuser's programs have no such options.
+        let options =
+            [("uid_min", self.uid_min.is_some()), ("uid_max", self.uid_max.is_some()), ("umask", self.umask.is_some())];
+        if let Some((name, _)) = options.into_iter().find(|(_, is_set)| self.local.0 && *is_set) {
+            return Err(ArgFault::new(name, format!("'{name}' can not be used with 'local'")));
         }
         match &self.password {
             Some(Secret(hash)) if hash.contains([':', '\n']) => {
@@ -168,21 +162,38 @@ impl Module for User {
             (State::Present, None) => self.create(host)?,
             (State::Present, Some(user)) => self.modify(host, user)?,
         };
+        if let Some(user) = present.as_ref().filter(|_| self.state == State::Present && self.create_home.0) {
+            let home = self.home.as_ref().map_or_else(|| PathBuf::from(&user.home), |home| home.on(host));
+            if !home.exists() {
+                let skeleton = self.skeleton.as_ref().map(|skeleton| skeleton.on(host));
+                plan = plan.change(home::create(&self.name, home, skeleton, self.umask.clone()));
+            }
+        }
+        for (name, is_set) in [
+            ("login_class", self.login_class.is_some()),
+            ("profile", self.profile.is_some()),
+            ("authorization", self.authorization.is_some()),
+            ("role", self.role.is_some()),
+            ("hidden", self.hidden.is_some()),
+        ] {
+            if is_set {
+                plan = plan.warn(format!("`{name}` has no effect on Linux"));
+            }
+        }
         if self.state == State::Present && self.generate_ssh_key.0 {
             plan = self.ssh_key(host, present.as_ref(), plan)?;
         }
-        let is_hash_like = self
-            .password
-            .as_ref()
-            .is_none_or(|Secret(hash)| hash.is_empty() || hash.starts_with(['$', '*', '!', '_']) || hash.len() == 13);
-        if !is_hash_like {
+        if self.password.as_ref().is_some_and(|Secret(hash)| !is_hash_like(hash)) {
             plan = plan.warn(
                 "The input password appears not to have been hashed. The 'password' argument must be encrypted for \
                  this module to work properly.",
             );
         }
         if self.append.0 && self.groups.is_none() {
-            plan = plan.warn("'append' is set, but no 'groups' are specified. Use 'groups' for appending new groups.");
+            plan = plan.warn(
+                "'append' is set, but no 'groups' are specified. Use 'groups' for appending new groups.\
+                 This will change to an error in Ansible 2.14.",
+            );
         }
         let was_there = present.is_some();
         if host.check && (self.state == State::Absent && was_there || self.state == State::Present && !was_there) {
@@ -235,7 +246,10 @@ impl User {
 
     fn create(&self, host: &Host) -> Result<Plan, Failure> {
         let mut tool = editor(host, "useradd", self.local.0)?;
-        tool = tool.option("-u", self.uid).arg_if(self.non_unique.0, "-o").option("-Z", self.seuser.as_deref());
+        tool = tool
+            .option("-u", self.uid)
+            .arg_if(self.non_unique.0 && self.uid.is_some(), "-o")
+            .option("-Z", self.seuser.as_deref());
         match &self.group {
             Some(group) => {
                 tool = tool.option("-g", Some(named(group, "group")?.name));
@@ -342,7 +356,9 @@ impl User {
             }
             _ => {}
         }
-        tool = tool.option("-Z", self.seuser.as_deref());
+        if crate::system::selinux::is_enabled() {
+            tool = tool.option("-Z", self.seuser.as_deref());
+        }
         let mut plan = Plan::unchanged();
         if !tool.is_bare() {
             tool = tool.arg(&self.name);
@@ -401,11 +417,14 @@ impl User {
         if let Some(file) = home.map(|home| self.key_file(&home)).filter(|file| file.exists()) {
             crate::system::regular::refuse_special_target(&file)
                 .map_err(|error| io_failure("read", &file, &error).arg("ssh_key_file"))?;
-            return Ok(plan);
+            let file = file.display();
+            return Ok(plan.warn(format!(
+                "Found existing ssh key private file \"{file}\", no force, so skipping ssh-keygen generation"
+            )));
         }
         let keygen = host.required_program("ssh-keygen")?;
         let module = self.clone();
-        Ok(plan.change(Change::new(format!("generate an SSH key for {}", self.name), move |_, _| {
+        Ok(plan.change(Change::new(format!("generate an SSH key for {}", self.name), move |host, _| {
             let gone = || Failure::new(format!("user {} does not exist", module.name));
             let user = Entry::named(&module.name).ok_or_else(gone)?;
             let file = module.key_file(Path::new(&user.home));
@@ -424,8 +443,22 @@ impl User {
                 let name = machine::gethostname().unwrap_or_default();
                 format!("ansible-generated on {}", name.to_string_lossy())
             });
-            tool = tool.option("-C", Some(comment)).option("-f", Some(paths::text(&file))).option("-N", Some(""));
-            tool.succeed()?;
+            tool = tool.option("-C", Some(comment)).option("-f", Some(paths::text(&file)));
+            let (rc, said) = match &module.ssh_key_passphrase {
+                // It is typed on a terminal, since all users of the host can read arguments.
+                Some(Secret(passphrase)) => {
+                    let prompt = "(?i)enter (same )?passphrase[^:]*: ?";
+                    crate::system::dialogue::converse(host, tool.words(), &[(prompt, passphrase)])?
+                }
+                None => {
+                    let output = tool.option("-N", Some("")).run()?;
+                    (Some(output.rc), if output.stderr.is_empty() { output.stdout } else { output.stderr })
+                }
+            };
+            if rc != Some(0) {
+                let rc = rc.map_or(Value::Null, Value::from);
+                return Err(Failure::new(said).data(data! { "name" => module.name.as_str(), "rc" => rc }));
+            }
             owned(None).apply(&file, false)?;
             owned(None).apply(&public(&file), false).map(|_| ())
         })))
@@ -473,6 +506,26 @@ impl User {
         }
         data
     }
+}
+
+/// Whether it may be a password as crypt(5) encrypts it, or one of those that lock an account. A hash has a number, a
+/// salt and, of the length that its kind has, the digest.
+fn is_hash_like(hash: &str) -> bool {
+    if matches!(hash, "" | "*" | "!" | "*************") {
+        return true;
+    }
+    let fields: Vec<&str> = hash.split('$').collect();
+    let (Some(kind), Some(digest)) = (fields.get(1), fields.last()) else { return false };
+    let length = match *kind {
+        "1" => Some(22),
+        "5" | "y" => Some(43),
+        "6" => Some(86),
+        _ => None,
+    };
+    fields.len() >= 3
+        && !hash.contains([':', '*', '!'])
+        && digest.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '/' | '='))
+        && length.is_none_or(|length| digest.len() == length)
 }
 
 /// Whether the hash is a locked password; an account that never had one has only `!`.
@@ -529,6 +582,43 @@ mod tests {
     }
 
     #[test]
+    fn a_password_that_is_no_hash_is_warned_of() {
+        let long = |digest: &str, length: usize| digest.repeat(length);
+        for hash in [
+            format!("$6$rounds=656000$salt${}", long("a", 86)),
+            format!("$5$salt${}", long("/", 43)),
+            format!("$y$jCT$salt${}", long(".", 43)),
+            format!("$1$salt${}", long("a", 22)),
+            "$2b$12$salt".to_owned(),
+            "!".to_owned(),
+            "*".to_owned(),
+            "*************".to_owned(),
+        ] {
+            assert!(is_hash_like(&hash), "{hash}");
+        }
+        for text in [
+            "plain".to_owned(),
+            "abcdefghijklm".to_owned(),
+            "$6".to_owned(),
+            format!("$6$salt${}", long("+", 86)),
+            format!("$6$salt${}", long("a", 85)),
+            format!("!$1$salt${}", long("a", 22)),
+            "$1$salt$aaa".to_owned(),
+        ] {
+            assert!(!is_hash_like(&text), "{text}");
+        }
+        let outcome = checked("user", data! { "name" => "root", "password" => "plain" });
+        assert!(outcome.warnings[0].starts_with("The input password appears not to have been hashed."), "{outcome:?}");
+    }
+
+    #[test]
+    fn what_another_system_has_is_warned_of() {
+        let outcome = checked("user", data! { "name" => "root", "role" => "r", "hidden" => true });
+        assert_eq!(outcome.warnings, ["`role` has no effect on Linux", "`hidden` has no effect on Linux"]);
+        assert!(outcome.failure.is_none() && !outcome.changed);
+    }
+
+    #[test]
     fn only_a_password_that_was_locked_stays_locked() {
         assert!(locks_a_password("!$6$salt$hash"));
         for open in ["", "!", "!!", "!*", "*", "$6$salt$hash"] {
@@ -547,7 +637,8 @@ mod tests {
         for (args, arg) in [
             (data! { "name" => "x", "group" => "no-such-group" }, "group"),
             (data! { "name" => "x", "groups" => "no-such-group" }, "groups"),
-            (data! { "name" => "x", "ssh_key_passphrase" => "p" }, "ssh_key_passphrase"),
+            (data! { "name" => "x", "umask" => "077", "local" => true }, "umask"),
+            (data! { "name" => "x", "uid_min" => 5, "local" => true }, "uid_min"),
             (data! { "name" => "-x" }, "name"),
         ] {
             assert_eq!(checked("user", args).failure.unwrap().arg.as_deref(), Some(arg));

@@ -44,7 +44,8 @@ args! {
     }
 }
 
-const EXCLUSIVE: &str = "parameters are mutually exclusive: _raw_params|cmd|argv";
+/// What is said of two of the ways to give a command at once.
+pub(crate) const EXCLUSIVE: &str = "parameters are mutually exclusive: _raw_params|cmd|argv";
 
 impl Module for Command {
     fn check(&self) -> Result<(), ArgFault> {
@@ -90,7 +91,11 @@ impl Module for Command {
         };
         let plan = execution.plan(host)?;
         Ok(match self.executable {
-            Some(_) => plan.warn("command does not use `executable`; use shell instead"),
+            Some(shell) => plan.warn(format!(
+                "As of Ansible 2.4, the parameter 'executable' is no longer supported with the 'command' module. Not \
+                 using '{}'.",
+                shell.0
+            )),
             None => plan,
         })
     }

@@ -1,40 +1,19 @@
 //! `expect`: runs a program on a new terminal and answers its prompts.
 
-use std::{
-    io::{self, Read, Write},
-    os::fd::{AsFd, OwnedFd},
-    process::{Child, Stdio},
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-use nix::{
-    fcntl::{FcntlArg, OFlag, fcntl},
-    poll::{PollFd, PollFlags, PollTimeout, poll},
-    pty::{Winsize, openpty},
-    sys::{
-        signal::{Signal, killpg},
-        termios::{LocalFlags, SetArg, tcgetattr, tcsetattr},
-    },
-};
 use rplay_wire::{Failure, Map, Value, data};
 
-use crate::system::fs::File;
 use crate::{
     Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
     commands::command::{moment, not_needed, span},
     system::{
-        captured::{Budget, Captured, Excess},
-        pattern::{Flags, Pattern},
+        captured::Excess,
+        dialogue::{Dialogue, Held, Response},
         times,
     },
 };
-
-/// How often to check whether the call was cancelled and whether the program still runs. Milliseconds.
-const LOOK_ROUND: u16 = 200;
-
-/// The terminal type and size of pexpect, which Ansible's module uses.
-const TERMINAL: (&str, Winsize) = ("xterm", Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 });
 
 args! {
     /// Runs a program on a new terminal and answers its prompts.
@@ -57,40 +36,6 @@ args! {
     }
 }
 
-/// A prompt and its remaining answers.
-struct Response {
-    asked: String,
-    pattern: Pattern,
-    answers: Answers,
-}
-
-enum Answers {
-    Always(String),
-    InTurn(std::vec::IntoIter<String>),
-}
-
-impl Response {
-    fn read(asked: &str, answer: &Value) -> Result<Self, Failure> {
-        let text = |value: &Value| {
-            let parsed = <Text as args::ArgType>::parse(value);
-            parsed.map_err(|expected| Failure::new(format!("the answer to `{asked}` {expected}")).arg("responses"))
-        };
-        let answers = match answer {
-            Value::List(list) => Answers::InTurn(list.iter().map(text).collect::<Result<Vec<_>, _>>()?.into_iter()),
-            one => Answers::Always(text(one)?),
-        };
-        let pattern = Pattern::new(asked, Flags::default(), "responses")?;
-        Ok(Response { asked: asked.to_owned(), pattern, answers })
-    }
-
-    fn next(&mut self) -> Option<String> {
-        match &mut self.answers {
-            Answers::Always(answer) => Some(answer.clone()),
-            Answers::InTurn(answers) => answers.next(),
-        }
-    }
-}
-
 impl Module for Expect {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let shown = self.command.to_string();
@@ -103,7 +48,11 @@ impl Module for Expect {
         let responses = responses.collect::<Result<Vec<_>, _>>()?;
         let folder = self.chdir.as_ref().map(|chdir| chdir.on(host));
         if let Some(folder) = folder.as_deref().filter(|folder| !folder.is_dir()) {
-            let msg = format!("Unable to change directory before execution: {} is not a directory", folder.display());
+            let (code, why) = match folder.exists() {
+                true => (20, "Not a directory"),
+                false => (2, "No such file or directory"),
+            };
+            let msg = format!("Task failed: Module failed: [Errno {code}] {why}: '{}'", folder.display());
             return Err(Failure::new(msg).arg("chdir"));
         }
         if let Some(reason) = not_needed(&self.creates, &self.removes, folder.as_deref(), host) {
@@ -116,28 +65,20 @@ impl Module for Expect {
             return Err(Failure::new(msg).arg("command"));
         }
         let change = Change::new(format!("run {program}"), move |host, data| {
-            // A new session, so that the terminal is the controlling terminal, which passwd and the like open as
-            // /dev/tty.
-            let setsid = host.find_program("setsid");
-            let setsid = setsid.ok_or_else(|| Failure::new("the host has no program `setsid`"))?;
-            let mut command = host.command(&setsid.to_string_lossy());
-            command.arg("-c").args(&words).env("TERM", TERMINAL.0);
-            if let Some(folder) = &folder {
-                command.current_dir(folder);
-            }
-            let (terminal, end) = terminal(self.echo.0)?;
             let start = times::now();
-            let child = command
-                .stdin(end.try_clone()?)
-                .stdout(end.try_clone()?)
-                .stderr(Stdio::from(end))
-                .spawn()
-                .map_err(|error| Failure::new(format!("cannot run `setsid`: {error}")))?;
-            // It holds the other end of the terminal, which would otherwise never be closed.
-            drop(command);
             let limit = Duration::from_secs(self.timeout.unsigned_abs());
-            let dialogue = Dialogue { host, child, terminal, responses, limit };
-            let (rc, stdout, excess) = dialogue.hold()?;
+            let dialogue = Dialogue::begin(host, &words, folder.as_deref(), self.echo.0, responses, limit)?;
+            let Held { rc, stdout, broken, excess } = dialogue.hold()?;
+            // As in ansible-core, output that is no text fails the task instead of being changed.
+            if let Some((at, byte)) = broken {
+                let before = stdout.get(..at).unwrap_or_default().replace("\r\n", "\n");
+                let msg = format!(
+                    "Task failed: Refusing to deserialize an invalid UTF8 string value: 'utf-8' codec can't encode \
+                     character '\\udc{byte:02x}' in position {}: surrogates not allowed",
+                    before.chars().count()
+                );
+                return Err(Failure::new(msg).help("the command printed bytes that are no UTF-8").not_begun());
+            }
             let finish = times::now();
             let micros = finish.timestamp().as_microsecond() - start.timestamp().as_microsecond();
             data.extend(data! {
@@ -155,118 +96,6 @@ impl Module for Expect {
         Ok(Plan::unchanged().change(
             change.changed_even_if_failed().unpredictable("remote module (expect) does not support check mode"),
         ))
-    }
-}
-
-/// Both ends of a new terminal: ours and the program's.
-fn terminal(echo: bool) -> io::Result<(File, OwnedFd)> {
-    let pair = openpty(&TERMINAL.1, None)?;
-    let mut settings = tcgetattr(&pair.slave)?;
-    settings.local_flags.set(LocalFlags::ECHO, echo);
-    tcsetattr(&pair.slave, SetArg::TCSANOW, &settings)?;
-    for fd in [&pair.master, &pair.slave] {
-        fcntl(fd, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
-    }
-    let flags = OFlag::from_bits_truncate(fcntl(&pair.master, FcntlArg::F_GETFL)?);
-    fcntl(&pair.master, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-    Ok((pair.master.into(), pair.slave))
-}
-
-/// A program on a terminal, and its answers.
-struct Dialogue<'h> {
-    host: &'h Host,
-    child: Child,
-    terminal: File,
-    responses: Vec<Response>,
-    limit: Duration,
-}
-
-impl Dialogue<'_> {
-    /// Runs to the program's end: returns its exit code, its output, and whether that was truncated. No exit code if a
-    /// signal ended it, or if it was killed because of a timeout.
-    fn hold(mut self) -> Result<(Option<i64>, String, Option<Excess>), Failure> {
-        let mut budget = Budget::new(self.host.max_output());
-        let mut kept = Captured::default();
-        // The output since the last answer.
-        let mut asked = String::new();
-        let mut since = Instant::now();
-        let mut piece = [0; 1 << 14];
-        loop {
-            if since.elapsed() >= self.limit || self.host.cancel().is_cancelled() || budget.is_endless() {
-                self.kill();
-                let excess = budget.is_endless().then(|| budget.excess(true)).flatten();
-                return Ok((None, kept.text(), excess));
-            }
-            let _ = poll(&mut [PollFd::new(self.terminal.as_fd(), PollFlags::POLLIN)], PollTimeout::from(LOOK_ROUND));
-            match self.terminal.read(&mut piece) {
-                Ok(0) => break,
-                Ok(length) => {
-                    let new = piece.get(..length).unwrap_or_default();
-                    kept.add(new, &mut budget);
-                    asked.push_str(&String::from_utf8_lossy(new));
-                }
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
-                    // A process that it left behind may hold the terminal.
-                    if self.child.try_wait()?.is_some() {
-                        break;
-                    }
-                    continue;
-                }
-                // How Linux reports that the other end is closed.
-                Err(_) => break,
-            }
-            while let Some(answer) = self.answer(&mut asked)? {
-                self.write(&answer)?;
-                since = Instant::now();
-            }
-        }
-        let status = self.child.wait()?;
-        Ok((status.code().map(i64::from), kept.text(), budget.excess(false)))
-    }
-
-    /// The answer to the first prompt in the output; the output up to there is discarded.
-    fn answer(&mut self, asked: &mut String) -> Result<Option<String>, Failure> {
-        let found = self.responses.iter_mut().filter_map(|response| {
-            let found = response.pattern.find(asked)?.get(0)?;
-            Some((found.start(), found.end(), response))
-        });
-        let Some((_, end, response)) = found.min_by_key(|(start, ..)| *start) else { return Ok(None) };
-        let rest = asked.split_off(end);
-        let before = std::mem::replace(asked, rest);
-        match response.next() {
-            Some(answer) => Ok(Some(format!("{}\n", answer.trim_end_matches('\n')))),
-            None => {
-                let msg = format!("No remaining responses for '{}', output was 'b'{before}''", response.asked);
-                self.kill();
-                Err(Failure::new(msg))
-            }
-        }
-    }
-
-    fn write(&mut self, answer: &str) -> io::Result<()> {
-        let mut left = answer.as_bytes();
-        while !left.is_empty() {
-            match self.terminal.write(left) {
-                Ok(length) => left = left.get(length..).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    poll(&mut [PollFd::new(self.terminal.as_fd(), PollFlags::POLLOUT)], PollTimeout::from(LOOK_ROUND))?;
-                    if self.child.try_wait()?.is_some() || self.host.cancel().is_cancelled() {
-                        break;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // It exited; its exit code is decisive.
-                Err(_) => break,
-            }
-        }
-        Ok(())
-    }
-
-    /// Kills the program and its descendants.
-    fn kill(&mut self) {
-        let _ = killpg(nix::unistd::Pid::from_raw(self.child.id().cast_signed()), Signal::SIGKILL);
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -312,6 +141,16 @@ mod tests {
         let done = expect(ASKS, responses(&[("Name", "a".into())]), data! { "timeout" => 1 });
         assert_eq!(done.failure.unwrap().msg, "command exceeded timeout");
         assert_eq!((done.data["rc"].clone(), done.data["stdout"].clone()), (Value::Null, "Name? Pass: ".into()));
+    }
+
+    #[test]
+    fn output_that_is_no_text_fails_the_task() {
+        let done = expect("printf 'a\\n\\351b'", responses(&[("x", "".into())]), Map::new());
+        let msg = done.failure.unwrap().msg;
+        assert!(msg.contains("invalid UTF8 string value") && msg.contains("'\\udce9' in position 2"), "{msg}");
+        assert!(!done.changed && done.data.is_empty());
+        let done = expect("printf '\\357\\277\\275'", responses(&[("x", "".into())]), Map::new());
+        assert_eq!(done.data["stdout"], "\u{fffd}".into());
     }
 
     #[test]

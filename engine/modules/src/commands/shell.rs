@@ -1,11 +1,11 @@
 //! shell: runs a command line in a shell.
 
-use rplay_wire::Failure;
+use rplay_wire::{Failure, Value};
 
 use crate::{
     ArgFault, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
-    commands::command::{Execution, input},
+    commands::command::{EXCLUSIVE, Execution, input},
     system::paths,
 };
 
@@ -16,6 +16,8 @@ args! {
         _raw_params: Option<Text>,
         /// The command line; alternative to the free-form text.
         cmd: Option<Text>,
+        /// The words of the command line; the shell gets them quoted.
+        argv: Option<Vec<Text>>,
         /// A path or glob pattern; if it matches an existing file, the command does not run.
         creates: Option<PathArg>,
         /// A path or glob pattern; if it matches no file, the command does not run.
@@ -28,29 +30,41 @@ args! {
         stdin: Option<Text>,
         /// Whether to append a newline to the standard input.
         stdin_add_newline: Flag = Flag(true),
+        /// Whether to remove empty lines at the end of stdout and stderr.
+        strip_empty_ends: Flag = Flag(true),
     }
 }
 
 impl Module for Shell {
     fn check(&self) -> Result<(), ArgFault> {
-        match (&self._raw_params, &self.cmd) {
-            (Some(_), Some(_)) => Err(ArgFault::new("cmd", "parameters are mutually exclusive: _raw_params|cmd|argv")),
+        match (&self._raw_params, &self.cmd, &self.argv) {
+            (Some(_), Some(_), _) => Err(ArgFault::new("cmd", EXCLUSIVE)),
+            (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => Err(ArgFault::new("argv", EXCLUSIVE)),
+            (None, None, None) => Err(ArgFault {
+                arg: None,
+                msg: "one of the following is required: _raw_params, cmd, argv".to_owned(),
+                help: Some("write the command line after `shell:`, or in `cmd`".to_owned()),
+            }),
             _ => Ok(()),
         }
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let line = self._raw_params.or(self.cmd).filter(|line| !line.trim().is_empty());
+        // Words are quoted for the shell, as ansible-core does.
+        let quoted = |words: &Vec<Text>| shell_words::join(words);
+        let shown = self.argv.clone().filter(|words| !words.is_empty()).map(Value::from);
+        let line =
+            self._raw_params.or(self.cmd).or(self.argv.as_ref().map(quoted)).filter(|line| !line.trim().is_empty());
         let line = line.ok_or_else(|| Failure::new("no command given").data(rplay_wire::data! { "rc" => 256 }))?;
         let shell = self.executable.map_or_else(|| "/bin/sh".to_owned(), |shell| paths::text(shell.on(host)));
         Execution {
-            shown: line.clone().into(),
+            shown: shown.unwrap_or_else(|| line.clone().into()),
             words: vec![shell, "-c".to_owned(), line],
             chdir: self.chdir,
             creates: self.creates,
             removes: self.removes,
             stdin: self.stdin.map(|text| input(text, self.stdin_add_newline.0)),
-            strip_empty_ends: true,
+            strip_empty_ends: self.strip_empty_ends.0,
         }
         .plan(host)
     }
@@ -59,7 +73,7 @@ impl Module for Shell {
 #[cfg(test)]
 mod tests {
     use crate::runner::tests::call;
-    use rplay_wire::data;
+    use rplay_wire::{Value, data};
 
     #[test]
     fn the_line_is_the_shells() {
@@ -69,6 +83,19 @@ mod tests {
         let outcome = call("shell", data! { "cmd" => "exit 5" });
         assert_eq!(outcome.data["rc"], 5.into());
         assert!(outcome.failure.is_some() && outcome.changed);
+    }
+
+    #[test]
+    fn words_reach_the_program_as_they_are() {
+        let words = Value::List(vec!["echo".into(), "a  $HOME".into()]);
+        let outcome = call("shell", data! { "argv" => words.clone() });
+        assert_eq!((&outcome.data["stdout"], &outcome.data["cmd"]), (&"a  $HOME".into(), &words));
+        let both = call("shell", data! { "argv" => words, "cmd" => "ls" });
+        assert_eq!(both.failure.unwrap().msg, "parameters are mutually exclusive: _raw_params|cmd|argv");
+        let none = call("shell", data! {});
+        assert_eq!(none.failure.unwrap().msg, "one of the following is required: _raw_params, cmd, argv");
+        let outcome = call("shell", data! { "cmd" => "echo a; echo", "strip_empty_ends" => false });
+        assert_eq!(outcome.data["stdout"], "a\n\n".into());
     }
 
     #[test]

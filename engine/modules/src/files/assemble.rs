@@ -96,7 +96,13 @@ impl Assemble {
             let what = if folder.exists() { "is not a directory" } else { "does not exist" };
             return Err(Failure::new(format!("Source ({}) {what}", folder.display())).arg("src"));
         }
-        let pattern = self.regexp.as_deref().map(|regexp| Pattern::new(regexp, Flags::default(), "regexp"));
+        let pattern = self.regexp.as_deref().map(|regexp| {
+            Pattern::new(regexp, Flags::default(), "regexp").map_err(|mut failure| {
+                let why = failure.msg.strip_prefix("Task failed: Module failed: ").unwrap_or(&failure.msg);
+                failure.msg = format!("Invalid Regexp ({why}) in \"{regexp}\"");
+                failure
+            })
+        });
         let pattern = pattern.transpose()?;
         let delimiter = self.delimiter.as_deref().map(crate::system::text::unescaped);
         let mut files = glob::matching(&folder.join("*"));

@@ -45,8 +45,8 @@ args! {
         append_newline: Flag = Flag(false),
         /// Whether to prepend an empty line to the block, unless it starts the file.
         prepend_newline: Flag = Flag(false),
-        /// The encoding of the file; only `utf-8` is supported. Invalid bytes are kept.
-        encoding: Encoding = Encoding,
+        /// The encoding of the file, by Python's name. With `utf-8`, invalid bytes are kept.
+        encoding: Encoding = Encoding::utf_8(),
     }
 }
 
@@ -61,9 +61,7 @@ impl Module for BlockInFile {
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        // Text is UTF-8, whatever alias is given.
-        let Encoding = self.encoding;
-        let file = self.file.read(host)?;
+        let file = self.file.read(host, &self.encoding)?;
         let is_wanted = self.state == State::Present && !self.block.is_empty();
         if file.before.is_none() && !self.create.0 {
             return Err(file.missing("Path").help("set `create: true` to create it"));

@@ -110,7 +110,8 @@ impl Module for Copy {
             (None, None, None) => return Err(Failure::new("src (or content) is required").arg("src")),
         };
         if src.is_none() && self._original_basename.is_none() && (ends_in_slash || dest.is_dir()) {
-            return Err(Failure::new("can not use content with a dir as dest").arg("dest"));
+            let failure = Failure::new("can not use content with a dir as dest").arg("dest");
+            return Err(untransferred(failure, None, false));
         }
         let name = self._original_basename.filter(|_| ends_in_slash || dest.is_dir());
         let (dest, makes_folder) = match name {
@@ -236,7 +237,7 @@ impl Job {
             wanted,
             backup: self.backup,
             validate: self.validate.clone(),
-            unsafe_writes: self.attributes.unsafe_writes.0,
+            unsafe_writes: self.attributes.unsafe_writes.map(|flag| flag.0),
             shown: true,
         }
     }
@@ -287,14 +288,17 @@ impl Job {
                 plan = plan.assumes(host, format!("the directory {}", folder.display()), || {
                     let msg = format!("Destination directory {} does not exist", folder.display());
                     let failure = Failure::new(msg).arg("dest").help("make it first with file and `state: directory`");
-                    let sum = sum.clone().or_else(|| fetched_sum(&content, host));
+                    // Content that lies on the host is looked at later.
+                    let sum = sum.clone().or_else(|| fetched_sum(&content, host)).filter(|_| !self.is_remote);
                     untransferred(failure, sum.map(Value::from), self.is_remote)
                 })?;
             }
         }
         let placement = self.placement(dest.clone(), content, self.wanted.clone());
         let differs = placement.differs()?;
-        plan = placement.plan(host, plan)?;
+        plan = placement
+            .plan(host, plan)
+            .map_err(|failure| untransferred(failure, sum.clone().map(Value::from), self.is_remote))?;
         if let Some(sum) = sum {
             data.insert("checksum".to_owned(), sum.into());
         }
@@ -425,7 +429,8 @@ impl Job {
         let wanted = Wanted { mode: None, flags: None, ..self.wanted.clone() };
         let what = format!("link {} to {}", path.display(), target.display());
         Ok(plan.change(Change::new(what, move |_, _: &mut Map| {
-            crate::files::link::in_place(&path, |temporary| fs::symlink(&target, temporary))?;
+            crate::files::link::in_place(&path, |temporary| fs::symlink(&target, temporary))
+                .map_err(|error| io_failure("create", &path, &error))?;
             wanted.apply(&path, false).map(|_| ())
         })))
     }

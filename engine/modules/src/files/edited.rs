@@ -6,7 +6,7 @@ use crate::{
     ArgFault, Host, Plan, args,
     args::ArgType,
     argtypes::{Flag, PathArg, Text},
-    system::{attributes::Attributes, text::TextFile},
+    system::{attributes::Attributes, encoding, text::TextFile},
 };
 
 args! {
@@ -28,8 +28,8 @@ impl Edited {
     }
 
     /// Reads the file, which may not exist.
-    pub fn read(&self, host: &Host) -> Result<TextFile, Failure> {
-        TextFile::read(self.path.on(host))
+    pub fn read(&self, host: &Host, encoding: &Encoding) -> Result<TextFile, Failure> {
+        TextFile::read(self.path.on(host), encoding.known, &encoding.name)
     }
 
     /// Plans to replace the text of the file by `after`.
@@ -38,18 +38,27 @@ impl Edited {
     }
 }
 
-/// The encoding of a file. Only UTF-8 and its subsets are supported; invalid bytes are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Encoding;
+/// The encoding of a file by Python's name; UTF-8 keeps bytes that are no text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Encoding {
+    name: String,
+    known: encoding::Encoding,
+}
+
+impl Encoding {
+    pub fn utf_8() -> Self {
+        Encoding { name: "utf-8".to_owned(), known: encoding::Encoding::Utf8 }
+    }
+}
 
 impl ArgType for Encoding {
     const KIND: &'static str = "str";
 
     fn parse(value: &Value) -> Result<Self, String> {
         let name = Text::parse(value)?;
-        match name.to_ascii_lowercase().as_str() {
-            "utf-8" | "utf8" | "ascii" | "us-ascii" => Ok(Encoding),
-            _ => Err(format!("supports only utf-8, not `{name}`")),
+        match encoding::Encoding::named(&name) {
+            Some(known) => Ok(Encoding { name, known }),
+            None => Err(format!("Task failed: Module failed: unknown encoding: {name}")),
         }
     }
 }
@@ -58,7 +67,6 @@ impl ArgType for Encoding {
 pub(crate) mod tests {
     use rplay_wire::{Map, data};
 
-    use super::*;
     use crate::runner::tests::{call, checked};
 
     /// The resulting text and message. Check mode must predict it, and a second run must find nothing to do, unless the
@@ -102,8 +110,23 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn only_what_is_a_part_of_utf_8_is_a_known_encoding() {
-        assert_eq!(Encoding::parse(&"UTF-8".into()), Ok(Encoding));
-        assert_eq!(Encoding::parse(&"latin-1".into()), Err("supports only utf-8, not `latin-1`".to_owned()));
+    fn files_are_edited_in_their_encoding() {
+        let base = tempfile::tempdir().unwrap();
+        let file = base.path().join("f");
+        let args = |more: Map| {
+            let mut args = data! { "path" => file.to_str().unwrap(), "encoding" => "latin-1" };
+            args.extend(more);
+            args
+        };
+        std::fs::write(&file, b"\xe9\n").unwrap();
+        let outcome = call("replace", args(data! { "regexp" => "é", "replace" => "è€" }));
+        assert!(outcome.changed, "{outcome:?}");
+        assert_eq!(std::fs::read(&file).unwrap(), b"\xe8?\n");
+        assert!(call("blockinfile", args(data! { "block" => "é", "marker" => "#{mark}" })).changed);
+        assert_eq!(std::fs::read(&file).unwrap(), b"\xe8?\n#BEGIN\n\xe9\n#END\n");
+        let unknown = call("replace", args(data! { "regexp" => "a", "encoding" => "nonono" })).failure.unwrap();
+        assert_eq!(unknown.msg, "Task failed: Module failed: unknown encoding: nonono");
+        let other = call("replace", args(data! { "regexp" => "a", "encoding" => "utf-16-le" })).failure.unwrap();
+        assert!(other.msg.ends_with("is not text in the encoding `utf-16-le`"), "{}", other.msg);
     }
 }

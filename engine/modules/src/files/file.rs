@@ -12,10 +12,10 @@ use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
     choice,
-    io_failure::io_failure,
+    io_failure::{io_failure, python_error},
     system::{
         attributes::{Attributes, Wanted, describe, state_diff, state_word},
-        folders::{made_diff, make_folders},
+        folders::{made_diff, make_folders_or},
         paths,
         times::{FORMAT, Moment, Times},
     },
@@ -64,7 +64,17 @@ args! {
         /// The format of `access_time`, as for strptime(3).
         access_time_format: Text = FORMAT.to_owned(),
         _original_basename: Option<Text>,
+        /// Only tell whether the file looks binary; for whoever compares files before they are replaced.
+        _diff_peek: Option<Flag>,
     }
+}
+
+/// Whether a file has a byte in its beginning that text does not have.
+fn looks_binary(path: &Path) -> bool {
+    use std::io::Read;
+    let mut start = Vec::new();
+    let read = crate::system::regular::open(path).and_then(|file| file.take(8192).read_to_end(&mut start));
+    read.is_ok() && start.contains(&0)
 }
 
 /// The current state of a path: `absent`, `link`, `directory`, `hard` or `file`.
@@ -72,30 +82,43 @@ pub(crate) fn present(path: &Path) -> &'static str {
     fs::symlink_metadata(path).map_or("absent", |meta| state_word(&meta))
 }
 
+/// What a failure tells of the file it is about.
+pub(crate) fn described(path: &Path) -> Map {
+    if path.exists() { describe(path) } else { Map::new() }
+}
+
+impl File {
+    /// Whether the other arguments go with the state, which may be that of what is there.
+    fn suits(&self, state: State) -> Result<(), Failure> {
+        if self.recurse.0 && state != State::Directory {
+            return Err(Failure::new("recurse option requires state to be 'directory'").arg("recurse"));
+        }
+        if self.src.is_some() && !matches!(state, State::Link | State::Hard) {
+            return Err(Failure::new("src option requires state to be 'link' or 'hard'").arg("src"));
+        }
+        Ok(())
+    }
+}
+
 impl Module for File {
     fn check(&self) -> Result<(), ArgFault> {
-        self.attributes.check()?;
-        if self.recurse.0 && self.state.is_some_and(|state| state != State::Directory) {
-            return Err(ArgFault::new("recurse", "recurse option requires state to be 'directory'"));
-        }
-        match self.state {
-            Some(State::Link | State::Hard) | None => Ok(()),
-            Some(_) if self.src.is_some() => {
-                Err(ArgFault::new("src", "src option requires state to be 'link' or 'hard'"))
-            }
-            Some(_) => Ok(()),
-        }
+        self.attributes.check()
     }
 
     fn plan(mut self, host: &Host) -> Result<Plan, Failure> {
         let mut path = self.path.on(host);
+        if self._diff_peek.is_some_and(|peek| peek.0) {
+            return Ok(Plan::unchanged().set("path", paths::text(&path)).set("appears_binary", looks_binary(&path)));
+        }
         let state = self.state.unwrap_or_else(|| match present(&path) {
-            _ if self.recurse.0 => State::Directory,
             "link" => State::Link,
             "hard" => State::Hard,
             "directory" => State::Directory,
+            "absent" if self.recurse.0 => State::Directory,
             _ => State::File,
         });
+        self.suits(state)
+            .map_err(|failure| failure.data(data! { "path" => paths::text(&path) }).data(described(&path)))?;
         // A file whose path is a directory is created in it, under the name of its source.
         if !matches!(state, State::Link | State::Absent | State::Directory) && path.is_dir() {
             let name = self._original_basename.take().map(PathBuf::from);
@@ -121,17 +144,17 @@ impl Module for File {
         let about = |failure: Failure| {
             let is_followed = self.follow.0 && state != State::Link && shown.is_symlink();
             let real = if is_followed { paths::real(&shown) } else { shown.clone() };
-            let found = if present(&real) == "absent" {
-                data! { "state" => "absent" }
-            } else {
-                describe(&real)
-            };
-            failure.data(data! { "path" => paths::text(&real) }).data(found)
+            failure.data(data! { "path" => paths::text(&real) }).data(described(&real))
+        };
+        // Owner and mode are those of what a link leads to.
+        let of_target = |failure: Failure| {
+            let real = if self.follow.0 { paths::real(&shown) } else { shown.clone() };
+            failure.data(data! { "path" => paths::text(&real) }).data(described(&real))
         };
         let job = Job {
             wanted: match state {
                 State::Absent => Wanted::default(),
-                _ => self.attributes.resolve().map_err(about)?,
+                _ => self.attributes.resolve().map_err(of_target)?,
             },
             src: self.src.as_ref().map(|src| src.on(host)),
             follow: self.follow.0,
@@ -149,7 +172,7 @@ impl Module for File {
         };
         let plan = match state {
             // What is told is where the link is to be and what it leads to.
-            State::Hard => plan?,
+            State::Hard | State::Link => plan?,
             _ => plan.map_err(about)?,
         };
         Ok(plan.finish(move |_, data| {
@@ -182,6 +205,7 @@ impl Job {
         if !matches!(found, "file" | "hard") {
             return Err(Failure::new(format!("file ({}) is {found}, cannot continue", path.display()))
                 .arg("path")
+                .data(data! { "state" => found })
                 .help(match found {
                     "absent" => "use `state: touch` to create an empty file, or use copy or template",
                     _ => "set `state` to what it should be",
@@ -216,7 +240,12 @@ impl Job {
         let diff = made_diff(&target, &wanted, "touch");
         let change = Change::new(format!("create {}", target.display()), move |_, _| {
             let open = fs::File::options().write(true).create_new(true).open(&made);
-            open.map_err(|error| io_failure("create", &made, &error))?;
+            open.map_err(|error| {
+                Failure::new("Error, could not touch target.")
+                    .arg("path")
+                    .help(io_failure("create", &made, &error).msg)
+                    .data(data! { "path" => paths::text(&made) })
+            })?;
             wanted.apply(&made, false)?;
             times.apply(&made, false)
         });
@@ -227,7 +256,19 @@ impl Job {
         let path = if self.follow && path.is_symlink() { paths::real(&path) } else { path };
         let found = present(&path);
         let mut plan = match found {
-            "absent" => make_folders(&path, &self.wanted, Plan::unchanged())?,
+            "absent" => {
+                let whole = path.clone();
+                let not_made = move |folder: &Path, error: &io::Error| {
+                    let msg = format!(
+                        "There was an issue creating {} as requested: {}: b'{}'",
+                        folder.display(),
+                        python_error(error),
+                        folder.display()
+                    );
+                    Failure::new(msg).arg("path").data(data! { "path" => paths::text(&whole) })
+                };
+                make_folders_or(&path, &self.wanted, Plan::unchanged(), not_made)?
+            }
             "directory" => self.settled(&path, Plan::unchanged())?,
             other => {
                 let msg = format!("{} already exists as a {other}", path.display());
@@ -353,6 +394,61 @@ mod tests {
         let args = data! { "path" => text(base.path()), "recurse" => true, "mode" => "u=rwX,g=rX,o=rX" };
         thrice(args, || mode(&file) == 0o600);
         assert_eq!((mode(&file), mode(&base.path().join("d"))), (0o644, 0o755));
+    }
+
+    #[test]
+    fn what_does_not_go_with_the_state_is_refused() {
+        let base = tempfile::tempdir().unwrap();
+        let (file, link) = (base.path().join("f"), base.path().join("l"));
+        fs::write(&file, "").unwrap();
+        symlink("f", &link).unwrap();
+        let said = |args: Map| {
+            let outcome = call("file", args);
+            (outcome.failure.unwrap().msg, outcome.data.get("path").cloned(), outcome.data.get("state").cloned())
+        };
+        let src = "src option requires state to be 'link' or 'hard'".to_owned();
+        let recurse = "recurse option requires state to be 'directory'".to_owned();
+        let new = base.path().join("new");
+        assert_eq!(said(data! { "path" => text(&new), "src" => "x" }), (src.clone(), Some(text(&new)), None));
+        let found = Some("file".into());
+        assert_eq!(said(data! { "path" => text(&file), "src" => "x" }), (src, Some(text(&file)), found.clone()));
+        for args in [data! {}, data! { "state" => "file" }, data! { "state" => "touch" }] {
+            let mut args = args;
+            args.extend(data! { "path" => text(&file), "recurse" => true });
+            assert_eq!(said(args), (recurse.clone(), Some(text(&file)), found.clone()));
+        }
+        // A link that is there stays one, and owner and mode are those of what it leads to.
+        let (msg, path, _) = said(data! { "path" => text(&link), "owner" => "no-such-user" });
+        assert_eq!((msg.as_str(), path), ("chown failed: failed to look up user no-such-user", Some(text(&file))));
+        let peek = call("file", data! { "path" => text(&file), "_diff_peek" => true });
+        assert_eq!(peek.data, data! { "path" => text(&file), "appears_binary" => false });
+    }
+
+    #[test]
+    fn what_cannot_be_made_is_told_as_ansible_does() {
+        let base = tempfile::tempdir().unwrap();
+        let file = base.path().join("f");
+        fs::write(&file, "").unwrap();
+        let under = file.join("x");
+        let shown = under.display();
+        for (state, msg) in [
+            ("touch", "Error, could not touch target.".to_owned()),
+            (
+                "directory",
+                format!("There was an issue creating {shown} as requested: [Errno 20] Not a directory: b'{shown}'"),
+            ),
+        ] {
+            let outcome = call("file", data! { "path" => text(&under), "state" => state });
+            assert_eq!((outcome.failure.unwrap().msg, &outcome.data["path"]), (msg, &text(&under)));
+        }
+        let link = base.path().join("l");
+        let args = data! { "path" => text(&link), "src" => "nowhere", "state" => "link", "force" => true };
+        for _ in 0..2 {
+            assert!(matches!(call("file", args.clone()).warnings.as_slice(), [one] if one.contains("non-existent")));
+        }
+        let mut args = args;
+        args.insert("follow".to_owned(), false.into());
+        assert!(call("file", args).warnings.is_empty());
     }
 
     #[test]

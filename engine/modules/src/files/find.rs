@@ -18,6 +18,7 @@ use crate::{
     system::{
         bounded,
         digest::Algorithm,
+        encoding::Encoding,
         glob, lossless,
         mode::Mode,
         paths,
@@ -27,6 +28,8 @@ use crate::{
 
 /// Maximum number of bytes of a line that are searched.
 const LONGEST_LINE: usize = 1 << 20;
+/// Maximum size in bytes of a file that has to be searched as one text.
+const LONGEST_TEXT: usize = 32 << 20;
 
 choice! {
     /// What to find.
@@ -83,25 +86,22 @@ args! {
         /// Whether patterns are regular expressions.
         use_regex: Flag = Flag(false),
         /// Only files with these permissions.
-        mode: Option<Mode>,
+        mode: Option<Value>,
         /// Whether the permissions must be exactly `mode` or may include more.
         exact_mode: Flag = Flag(true),
         /// Maximum number of results.
         limit: Option<u64>,
-        /// The encoding for `contains`; only `utf-8` is supported.
-        encoding: Text = "utf-8".to_owned(),
+        /// The encoding of the files for `contains`, by Python's name; by default that of the host, which is UTF-8.
+        encoding: Option<Text>,
     }
 }
 
 impl Module for Find {
     fn check(&self) -> Result<(), ArgFault> {
-        if self.mode == Some(Mode::Preserve) {
-            return Err(ArgFault::new("mode", "cannot be `preserve` here"));
+        if self.limit == Some(0) {
+            return Err(ArgFault::new("limit", "limit cannot be 0 (use None for unlimited)"));
         }
-        match self.encoding.to_ascii_lowercase().as_str() {
-            "utf-8" | "utf8" | "ascii" | "us-ascii" => Ok(()),
-            other => Err(ArgFault::new("encoding", format!("supports only utf-8, not `{other}`"))),
-        }
+        Ok(())
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
@@ -112,11 +112,38 @@ impl Module for Find {
             };
             patterns.iter().map(read).collect::<Result<Vec<_>, Failure>>()
         };
-        let flags = Flags { multi_line: self.read_whole_file.0, dot_all: false };
+        let conditions = || -> Result<Conditions, Failure> {
+            let mode = self.mode.as_ref().map(|mode| match <Mode as args::ArgType>::parse(mode) {
+                Ok(mode) if mode != Mode::Preserve => Ok(mode.applied(0, false, 0)),
+                _ => {
+                    let shown = <Text as args::ArgType>::parse(mode).unwrap_or_default();
+                    Err(Failure::new(format!("bad symbolic permission for mode: {shown}")).arg("mode"))
+                }
+            });
+            let contains = self.contains.as_deref().map(|text| Pattern::new(text, Flags::default(), "contains"));
+            Ok(Conditions {
+                patterns: names(&self.patterns, "patterns")?,
+                excludes: names(&self.excludes, "excludes")?,
+                contains: contains.transpose()?,
+                mode: mode.transpose()?,
+            })
+        };
+        // What cannot be read ends the search of a path as soon as there is something in it; it is no failure.
+        let (conditions, mut fault) = match conditions() {
+            Ok(conditions) => (conditions, None),
+            Err(failure) => {
+                let why = failure.msg.strip_prefix("Task failed: Module failed: ").unwrap_or(&failure.msg);
+                (Conditions::default(), Some(why.to_owned()))
+            }
+        };
+        let encoding = self.encoding.as_deref().map_or(Some(Encoding::Utf8), Encoding::named);
+        if encoding.is_none() && self.contains.is_some() {
+            let name = self.encoding.as_deref().unwrap_or_default();
+            fault.get_or_insert_with(|| format!("unknown encoding: {name}"));
+        }
         let mut search = Search {
-            patterns: names(&self.patterns, "patterns")?,
-            excludes: names(&self.excludes, "excludes")?,
-            contains: self.contains.as_deref().map(|text| Pattern::new(text, flags, "contains")).transpose()?,
+            conditions,
+            encoding: encoding.unwrap_or(Encoding::Utf8),
             age: self.age.as_deref().map(age).transpose()?,
             size: self.size.as_deref().map(size).transpose()?,
             now: machine::timestamp().as_second(),
@@ -127,8 +154,16 @@ impl Module for Find {
         };
         for path in &self.paths {
             let folder = path.on(host);
-            if folder.is_dir() {
-                search.look(&folder, 1)?;
+            if let (true, Some(fault)) = (folder.is_dir(), &fault) {
+                let length = fs::read_dir(&folder).map_or(0, Iterator::count);
+                search.examined += length;
+                if length > 0 {
+                    search.skipped.insert(paths::text(&folder), fault.as_str().into());
+                }
+            } else if folder.is_dir() {
+                if let Err(failure) = search.look(&folder, 1) {
+                    search.skipped.insert(paths::text(&folder), failure.msg.into());
+                }
             } else {
                 let why = format!("'{}' is not a directory", folder.display());
                 search.skipped.insert(paths::text(&folder), why.into());
@@ -169,11 +204,21 @@ impl Name {
     }
 }
 
-struct Search<'a> {
-    asked: &'a Find,
+/// What was read of the arguments that a file is held against.
+#[derive(Default)]
+struct Conditions {
     patterns: Vec<Name>,
     excludes: Vec<Name>,
     contains: Option<Pattern>,
+    /// The permission bits.
+    mode: Option<u32>,
+}
+
+struct Search<'a> {
+    asked: &'a Find,
+    conditions: Conditions,
+    /// That of the files for `contains`.
+    encoding: Encoding,
     age: Option<i64>,
     size: Option<i64>,
     now: i64,
@@ -198,6 +243,10 @@ impl Search<'_> {
         let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
         found.sort();
         self.examined += found.len();
+        // Like Ansible, counts what is one level too deep.
+        if self.asked.depth.is_some_and(|deepest| depth > deepest) {
+            return Ok(());
+        }
         let mut below = Vec::new();
         for path in found {
             if self.is_full() {
@@ -220,7 +269,7 @@ impl Search<'_> {
                 below.push(path);
             }
         }
-        if self.asked.recurse.0 && self.asked.depth.is_none_or(|deepest| depth < deepest) {
+        if self.asked.recurse.0 {
             for path in below {
                 self.look(&path, depth + 1)?;
             }
@@ -235,11 +284,12 @@ impl Search<'_> {
             Kind::File => meta.is_file(),
             Kind::Link => meta.is_symlink(),
         };
-        let is_named = self.patterns.is_empty() || self.patterns.iter().any(|pattern| pattern.fits(name));
-        if !is_kind || !is_named || self.excludes.iter().any(|pattern| pattern.fits(name)) {
+        let Conditions { patterns, excludes, .. } = &self.conditions;
+        let is_named = patterns.is_empty() || patterns.iter().any(|pattern| pattern.fits(name));
+        if !is_kind || !is_named || excludes.iter().any(|pattern| pattern.fits(name)) {
             return Ok(false);
         }
-        Ok(self.is_old(meta) && self.is_long(meta) && self.has_mode(meta) && self.holds(path, meta))
+        Ok(self.is_old(meta) && self.is_long(meta) && self.has_mode(meta) && self.holds(path, meta)?)
     }
 
     fn is_old(&self, meta: &Metadata) -> bool {
@@ -266,31 +316,55 @@ impl Search<'_> {
     }
 
     fn has_mode(&self, meta: &Metadata) -> bool {
-        let Some(mode) = &self.asked.mode else { return true };
-        let wanted = mode.applied(0, false, 0);
+        let Some(wanted) = self.conditions.mode else { return true };
         let present = meta.mode() & 0o7777;
         if self.asked.exact_mode.0 { present == wanted } else { present & wanted == wanted }
     }
 
-    fn holds(&self, path: &Path, meta: &Metadata) -> bool {
-        let Some(pattern) = &self.contains else { return true };
+    /// Whether the content is what `contains` asks for. A file that is no text in the encoding is a failure.
+    fn holds(&self, path: &Path, meta: &Metadata) -> Result<bool, Failure> {
+        let Some(pattern) = &self.conditions.contains else { return Ok(true) };
         if !meta.is_file() {
-            return self.asked.file_type != Kind::File;
+            return Ok(self.asked.file_type != Kind::File);
         }
-        if self.asked.read_whole_file.0 {
-            return bounded::any_part(path, |text| pattern.is_in(text)).unwrap_or(false);
+        let is_whole = self.asked.read_whole_file.0;
+        let is_in = |text: &str| match is_whole {
+            true => pattern.is_in(text),
+            // Like Python's `match`: from the start of the line.
+            false => pattern.find(text).and_then(|found| found.get(0)).is_some_and(|m| m.start() == 0),
+        };
+        let no_text = || {
+            let default = "None (default determined by the Python built-in function \"open\")";
+            let name = self.asked.encoding.as_deref().unwrap_or(default);
+            let path = path.display();
+            let msg = format!("Failed to read the file {path} due to an encoding error. current encoding: {name}");
+            Failure::new(msg).arg("encoding")
+        };
+        let decoded = |bytes: &[u8]| self.encoding.decode(bytes).ok_or_else(no_text);
+        // Units of several bytes have no line breaks that are one byte.
+        let is_wide = matches!(self.encoding, Encoding::Utf16(_) | Encoding::Utf32(_));
+        if is_whole && meta.len() <= bounded::WINDOW as u64 || is_wide {
+            let Ok(bytes) = bounded::read_file(path, LONGEST_TEXT) else { return Ok(false) };
+            let text = decoded(&bytes)?;
+            return Ok(if is_whole { is_in(&text) } else { text.split_inclusive('\n').any(is_in) });
         }
-        let Ok(file) = crate::system::regular::open(path) else { return false };
+        if is_whole {
+            return Ok(bounded::any_part(path, is_in).unwrap_or(false));
+        }
+        let Ok(file) = crate::system::regular::open(path) else { return Ok(false) };
         let mut reader = BufReader::new(file);
         let mut line = Vec::new();
         while bounded::read_line(&mut reader, &mut line, LONGEST_LINE).unwrap_or(false) {
-            let line_text = lossless::decode(&line);
-            // Like Python's `match`: from the start of the line.
-            if pattern.find(&line_text).and_then(|found| found.get(0)).is_some_and(|m| m.start() == 0) {
-                return true;
+            // A line that was cut may end within a character.
+            let text = match line.len() < LONGEST_LINE {
+                true => decoded(&line)?,
+                false => lossless::decode(&line),
+            };
+            if is_in(&text) {
+                return Ok(true);
             }
         }
-        false
+        Ok(false)
     }
 
     fn describe(&self, path: &Path, meta: &Metadata) -> Result<Map, Failure> {
@@ -369,6 +443,11 @@ mod tests {
             (data! { "contains" => "tw" }, vec!["a.log"]),
             (data! { "contains" => "wo" }, vec![]),
             (data! { "contains" => "e\nt", "read_whole_file" => true }, vec!["a.log"]),
+            // `$` is the end of the text, and `^` its start.
+            (data! { "contains" => "one$", "read_whole_file" => true }, vec![]),
+            (data! { "contains" => "^two", "read_whole_file" => true }, vec![]),
+            (data! { "contains" => "two$", "read_whole_file" => true }, vec!["a.log"]),
+            (data! { "contains" => "one$" }, vec!["a.log"]),
             (data! { "use_regex" => true, "patterns" => "[ab]\\..*" }, vec!["a.log", "b.txt"]),
             (data! { "excludes" => "a*" }, vec!["b.txt"]),
             (data! { "age" => "1h" }, vec![]),
@@ -376,6 +455,65 @@ mod tests {
         ] {
             assert_eq!(found(base, args.clone()), names, "{args:?}");
         }
+    }
+
+    #[test]
+    fn what_is_one_level_too_deep_is_examined() {
+        let base = tempfile::tempdir().unwrap();
+        fs::create_dir_all(base.path().join("d/e/f")).unwrap();
+        fs::write(base.path().join("d/e/f/g"), "").unwrap();
+        let args = |depth: i64| {
+            data! { "paths" => base.path().to_str().unwrap(), "recurse" => true, "depth" => depth, "file_type" => "any" }
+        };
+        for (depth, matched, examined) in [(1, 1, 2), (2, 2, 3), (3, 3, 4), (9, 4, 4)] {
+            let outcome = call("find", args(depth));
+            let expected = (&matched.into(), &examined.into());
+            assert_eq!((&outcome.data["matched"], &outcome.data["examined"]), expected, "{depth}");
+        }
+    }
+
+    #[test]
+    fn files_are_read_in_their_encoding() {
+        let base = tempfile::tempdir().unwrap();
+        fs::write(base.path().join("f"), b"a\xe9\n").unwrap();
+        fs::write(base.path().join("w"), b"a\0\xe9\0").unwrap();
+        let args = |more: Map| {
+            let mut args = data! { "paths" => base.path().to_str().unwrap(), "contains" => "aé" };
+            args.extend(more);
+            args
+        };
+        for whole in [false, true] {
+            let more = |encoding: &str, pattern: &str| {
+                args(data! { "encoding" => encoding, "patterns" => pattern, "read_whole_file" => whole })
+            };
+            assert_eq!(call("find", more("latin-1", "f")).data["matched"], 1.into());
+            assert_eq!(call("find", more("utf-16-le", "w")).data["matched"], 1.into());
+            let told = call("find", more("utf-8", "f"));
+            let why = told.data["skipped_paths"].as_map().unwrap().values().next().unwrap().as_str().unwrap();
+            assert!(why.ends_with("/f due to an encoding error. current encoding: utf-8"), "{why}");
+            assert!(told.warnings[0].contains(why) && told.failure.is_none());
+        }
+    }
+
+    #[test]
+    fn conditions_that_cannot_be_read_skip_the_path() {
+        let base = tempfile::tempdir().unwrap();
+        fs::write(base.path().join("f"), "a").unwrap();
+        for (args, why) in [
+            (data! { "contains" => "(" }, "missing ), unterminated subpattern at position 0"),
+            (data! { "patterns" => "(", "use_regex" => true }, "missing ), unterminated subpattern at position 0"),
+            (data! { "mode" => "qq" }, "bad symbolic permission for mode: qq"),
+            (data! { "contains" => "a", "encoding" => "nonono" }, "unknown encoding: nonono"),
+        ] {
+            let mut all = data! { "paths" => base.path().to_str().unwrap() };
+            all.extend(args.clone());
+            let outcome = call("find", all);
+            assert!(outcome.failure.is_none(), "{outcome:?}");
+            assert_eq!(outcome.data["skipped_paths"].as_map().unwrap().values().next(), Some(&why.into()), "{args:?}");
+            assert_eq!((&outcome.data["examined"], &outcome.data["matched"]), (&1.into(), &0.into()));
+        }
+        let none = call("find", data! { "paths" => "/etc", "limit" => 0 }).failure.unwrap();
+        assert_eq!(none.msg, "limit cannot be 0 (use None for unlimited)");
     }
 
     #[test]

@@ -102,9 +102,7 @@ impl Module for Git {
         let mut plan = Plan::unchanged();
         if self.executable.is_none() && !host.has_program("git") {
             let change = Change::new(format!("check out {}", dest.display()), |_, _| Ok(()));
-            return plan.change(change).assumes(host, "the program git", || {
-                Failure::new("the host has no program `git`").help("install it with `package` first")
-            });
+            return plan.change(change).assumes(host, "the program git", || host.missing_program("git"));
         }
         let git = Checkout { task: self, dest };
         let before = git.present(host)?;

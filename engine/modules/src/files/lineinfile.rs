@@ -6,7 +6,7 @@ use crate::{
     ArgFault, Host, Module, Plan, args,
     argtypes::{Flag, Text},
     choice,
-    files::edited::Edited,
+    files::edited::{Edited, Encoding},
     system::{
         pattern::{Flags, Pattern, Template},
         text::{self, TextFile},
@@ -75,19 +75,31 @@ impl Module for LineInFile {
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let file = self.file.read(host)?;
+        let file = self.file.read(host, &Encoding::utf_8())?;
         let regexp = self.regexp.as_deref().map(|regexp| Pattern::new(regexp, Flags::default(), "regexp"));
         let search = match (regexp.transpose()?, self.search_string.clone()) {
             (Some(pattern), _) => Search::Pattern(pattern),
             (None, Some(text)) => Search::Text(text),
             (None, None) => Search::Line,
         };
-        match self.state {
+        let warning = match (self.regexp.as_deref(), self.search_string.as_deref()) {
+            (Some(""), _) => Some(format!("The regular expression is an empty string, {MATCHES_ALL} {ANY_LINE}")),
+            (_, Some("")) => Some(format!("The search string is an empty string, {MATCHES_ALL}")),
+            _ => None,
+        };
+        let mut plan = match self.state {
             State::Present => self.present(host, file, search),
             State::Absent => self.absent(host, file, search),
-        }
+        }?;
+        plan.warnings.extend(warning);
+        Ok(plan)
     }
 }
+
+/// What an empty pattern does, and how to ask for it; playbooks look for these words of ansible-core.
+const MATCHES_ALL: &str = "which will match every line in the file. This may have unintended consequences, such as \
+    replacing the last line in the file rather than appending.";
+const ANY_LINE: &str = "If this is desired, use '^' to match every line in the file and avoid this warning.";
 
 enum Search {
     Pattern(Pattern),
@@ -292,6 +304,25 @@ mod tests {
         );
         assert_eq!(std::fs::read(&file).unwrap(), b"\xff\xfe\ny\n");
         assert!(link.is_symlink());
+    }
+
+    #[test]
+    fn an_empty_pattern_is_warned_of() {
+        let base = tempfile::tempdir().unwrap();
+        let file = base.path().join("f");
+        for (name, state, said) in [
+            ("regexp", "present", "avoid this warning."),
+            ("regexp", "absent", "avoid this warning."),
+            ("search_string", "present", "rather than appending."),
+            ("search_string", "absent", "rather than appending."),
+        ] {
+            std::fs::write(&file, "a\n").unwrap();
+            let mut args = data! { "path" => file.to_str().unwrap(), "line" => "b", "state" => state };
+            assert!(call("lineinfile", args.clone()).warnings.is_empty());
+            args.insert(name.to_owned(), "".into());
+            let outcome = call("lineinfile", args);
+            assert!(matches!(outcome.warnings.as_slice(), [one] if one.ends_with(said)), "{outcome:?}");
+        }
     }
 
     #[test]

@@ -11,14 +11,18 @@ use rplay_wire::{Failure, Map, data};
 use crate::system::fs::{self, symlink};
 use crate::{
     Change, Plan,
-    files::file::{Job, present},
-    io_failure::io_failure,
+    files::file::{Job, described, present},
+    io_failure::{io_failure, python_error},
     system::{attributes::state_diff, folders::turned, paths, scratch},
 };
 
 impl Job {
     pub fn link(mut self, path: PathBuf) -> Result<Plan, Failure> {
         let found = present(&path);
+        let about = {
+            let path = path.clone();
+            move |failure: Failure| failure.data(data! { "path" => paths::text(&path) }).data(described(&path))
+        };
         let mut data = data! { "dest" => paths::text(&path) };
         let is_kept = self.src.is_none() && found == "link" && self.follow;
         if is_kept {
@@ -30,9 +34,11 @@ impl Job {
                 return Err(Failure::new(msg).arg("src"));
             }
             if found != "link" {
-                return Err(Failure::new(format!("{} is a {found}, not a link", path.display())).arg("src"));
+                let msg = format!("Task failed: Module failed: [Errno 22] Invalid argument: b'{}'", path.display());
+                return Err(Failure::new(msg).arg("src").help(format!("it is a {found}, not a link; set `src`")));
             }
-            return Ok(Plan { data, ..self.wanted.plan(&path, false, Plan::unchanged())? });
+            let plan = self.wanted.plan(&path, false, Plan::unchanged()).map_err(about)?;
+            return Ok(Plan { data, ..plan });
         };
         let is_folder = path.is_dir() && !path.is_symlink();
         let base = if is_folder { path.clone() } else { paths::folder(&path).to_owned() };
@@ -41,23 +47,29 @@ impl Job {
                 "src file does not exist, use 'force=yes' if you really want to create the link: {}",
                 base.join(&src).display()
             );
-            return Err(Failure::new(msg).arg("src").data(data! { "src" => paths::text(&src) }));
+            return Err(about(Failure::new(msg).arg("src").data(data! { "src" => paths::text(&src) })));
         }
         data.insert("src".to_owned(), paths::text(&src).into());
         if found == "link" && fs::read_link(&path).is_ok_and(|target| target == src) {
             let target = self.follow && path.exists();
-            let plan = self.wanted.plan(&path, target, Plan::unchanged())?;
+            let mut plan = self.wanted.plan(&path, target, Plan::unchanged()).map_err(about)?;
+            if self.follow && !path.exists() {
+                plan.warnings.push(NO_TARGET.to_owned());
+            }
             return Ok(Plan { data, ..plan });
         }
-        self.refuse_conversion(&path, found, "symlink")?;
+        self.refuse_conversion(&path, found, "symlink").map_err(&about)?;
         let before = match fs::read_link(&path) {
             Ok(target) => data! { "path" => paths::text(&path), "src" => paths::text(target) },
             Err(_) => data! { "path" => paths::text(&path), "state" => found },
         };
         let after = data! { "path" => paths::text(&path), "state" => "link", "src" => paths::text(&src) };
         let (wanted, follow, made) = (self.wanted, self.follow, path.clone());
-        let change = Change::new(format!("link {} to {}", path.display(), src.display()), move |_, _| {
-            in_place(&made, |temporary| symlink(&src, temporary))?;
+        let change = Change::new(format!("link {} to {}", path.display(), src.display()), move |host, _| {
+            in_place(&made, |temporary| symlink(&src, temporary)).map_err(|error| not_linked(&src, &made, &error))?;
+            if follow && !made.exists() {
+                host.warn(NO_TARGET);
+            }
             wanted.apply(&made, follow && made.exists()).map(|_| ())
         });
         Ok(Plan { data, ..Plan::unchanged().change(change.diff(state_diff(&before, &after))) })
@@ -95,7 +107,8 @@ impl Job {
         let (wanted, made) = (self.wanted, path.clone());
         let diff = turned(&path, found, "hard");
         let change = Change::new(format!("link {} to {}", path.display(), src.display()), move |_, _| {
-            in_place(&made, |temporary| fs::hard_link(&src, temporary))?;
+            in_place(&made, |temporary| fs::hard_link(&src, temporary))
+                .map_err(|error| not_linked(&src, &made, &error))?;
             wanted.apply(&made, false).map(|_| ())
         });
         Ok(Plan { data, ..Plan::unchanged().change(change.diff(diff)) })
@@ -120,12 +133,25 @@ impl Job {
 }
 
 /// Creates something under a temporary name and moves it to its destination atomically.
-pub(crate) fn in_place(path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> Result<(), Failure> {
-    let failed = |error: io::Error| io_failure("create", path, &error);
+pub(crate) fn in_place(path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
     if path.is_dir() && !path.is_symlink() {
-        fs::remove_dir(path).map_err(failed)?;
+        fs::remove_dir(path)?;
     }
-    let folder = scratch::folder_in(paths::folder(path)).map_err(failed)?;
+    let folder = scratch::folder_in(paths::folder(path))?;
     let temporary = folder.path().join("new");
-    make(&temporary).and_then(|()| fs::rename(&temporary, path)).map_err(failed)
+    make(&temporary)?;
+    fs::rename(&temporary, path)
+}
+
+/// Said where a link leads nowhere, so that owner and mode cannot be those of its target.
+const NO_TARGET: &str =
+    "Cannot set fs attributes on a non-existent symlink target. follow should be set to False to avoid this.";
+
+/// The failure to make a link.
+fn not_linked(src: &Path, path: &Path, error: &io::Error) -> Failure {
+    let (to, at) = (src.display(), path.display());
+    Failure::new(format!("Error while linking: {}: b'{to}' -> b'{at}'", python_error(error)))
+        .arg("src")
+        .data(data! { "path" => paths::text(path) })
+        .data(described(path))
 }

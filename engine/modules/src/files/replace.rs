@@ -21,8 +21,8 @@ args! {
         after: Option<Text>,
         /// Only replace before a match of this regular expression.
         before: Option<Text>,
-        /// The encoding of the file; only `utf-8` is supported. Invalid bytes are kept.
-        encoding: Encoding = Encoding,
+        /// The encoding of the file, by Python's name. With `utf-8`, invalid bytes are kept.
+        encoding: Encoding = Encoding::utf_8(),
     }
 }
 
@@ -32,9 +32,7 @@ impl Module for Replace {
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        // Text is UTF-8, whatever alias is given.
-        let Encoding = self.encoding;
-        let file = self.file.read(host)?;
+        let file = self.file.read(host, &self.encoding)?;
         let Some(before) = file.before.clone() else { return Err(file.missing("Path")) };
         let pattern = Pattern::new(&self.regexp, Flags { multi_line: true, dot_all: false }, "regexp")?;
         let template = Template::new(&self.replace, &pattern, "replace").map_err(|mut failure| {
@@ -127,7 +125,7 @@ mod tests {
         let failure = call("replace", data! { "path" => "/etc/passwd", "regexp" => "(" }).failure.unwrap();
         assert_eq!(failure.arg.as_deref(), Some("regexp"));
         let failure =
-            call("replace", data! { "path" => "/x", "regexp" => "a", "encoding" => "utf-16" }).failure.unwrap();
+            call("replace", data! { "path" => "/x", "regexp" => "a", "encoding" => "nonono" }).failure.unwrap();
         assert_eq!(failure.arg.as_deref(), Some("encoding"));
     }
 }

@@ -12,7 +12,7 @@ use crate::system::machine::{AccessFlags, access, major, minor};
 use crate::{
     Host, Module, Plan, args,
     argtypes::{Flag, PathArg},
-    io_failure::io_failure,
+    io_failure::{io_failure, reason},
     system::{
         accounts::{Group, User},
         digest::Algorithm,
@@ -47,7 +47,7 @@ impl Module for Stat {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Plan::unchanged().set("stat", data! { "exists" => false }));
             }
-            Err(error) => return Err(io_failure("look at", &path, &error)),
+            Err(error) => return Err(Failure::new(reason(&error)).help(io_failure("look at", &path, &error).msg)),
         };
         let mut stat = describe(&path, &meta);
         if meta.is_symlink() {

@@ -9,7 +9,7 @@ use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{PathArg, Text},
     choice,
-    io_failure::io_failure,
+    io_failure::{io_failure, python_error},
     system::{attributes::describe, paths},
 };
 
@@ -63,7 +63,13 @@ impl Module for Tempfile {
                     name.permissions(Permissions::from_mode(0o700)).tempdir_in(&folder).map(|made| made.keep())
                 }
             };
-            let made = made.map_err(|error| io_failure("create a file in", &folder, &error).arg("path"))?;
+            let made = made.map_err(|error| {
+                // The name that was tried is not known; ansible-core tells of its own.
+                let tried = folder.join(format!("{}XXXXXXXX{}", self.prefix, self.suffix));
+                Failure::new(format!("{}: '{}'", python_error(&error), tried.display()))
+                    .arg("path")
+                    .help(io_failure("create a file in", &folder, &error).msg)
+            })?;
             data.extend(data! { "path" => paths::text(&made) });
             data.extend(describe(&made));
             Ok(())

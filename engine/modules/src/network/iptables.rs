@@ -199,8 +199,7 @@ impl Module for Iptables {
         };
         for program in programs {
             if !host.has_program(program) {
-                return Err(Failure::new(format!("the host has no program `{program}`"))
-                    .help("install it with `package` first"));
+                return Err(host.missing_program(program));
             }
             plan = Filter { task: &self, program, host }.plan(plan)?;
         }

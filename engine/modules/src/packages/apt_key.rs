@@ -81,8 +81,7 @@ impl Module for AptKey {
         let mut plan = Plan::unchanged();
         if !host.has_program("apt-key") || !host.has_program("gpg") {
             let lacks = |program: &str| {
-                Failure::new(format!("the host has no program `{program}`"))
-                    .help("use deb822_repository with `signed_by`, or install gnupg")
+                host.missing_program(program).help("use deb822_repository with `signed_by`, or install gnupg")
             };
             if !host.has_program("apt-key") {
                 return Err(lacks("apt-key"));

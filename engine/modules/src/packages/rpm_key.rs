@@ -49,7 +49,7 @@ impl Module for RpmKey {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let mut plan = Plan::unchanged();
         if !host.has_program("rpm") {
-            let lacks = || Failure::new("the host has no program `rpm`");
+            let lacks = || host.missing_program("rpm");
             plan = plan.assumes(host, "the program rpm", lacks)?;
             return Ok(plan.change(Change::new("change rpm's keys", |_, _| Ok(()))));
         }

@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
 };
 
-use rplay_wire::{Diff, Failure, Map};
+use rplay_wire::{Diff, Failure, Map, Value};
 use rustix::fs::{AtFlags, CWD, linkat};
 use tempfile::NamedTempFile;
 
@@ -19,6 +19,8 @@ use super::{
 };
 use crate::{
     Change, Host, Plan,
+    args::ArgType,
+    argtypes::Flag,
     io_failure::{Lock, io_failure, locked},
     system::{
         attributes::{Attributes, Wanted},
@@ -39,10 +41,16 @@ pub struct Placement {
     pub backup: bool,
     /// A command, with `%s` for the new file, that must succeed before the file is replaced.
     pub validate: Option<String>,
-    /// Write in place if the file cannot be replaced.
-    pub unsafe_writes: bool,
+    /// Write in place if the file cannot be replaced; `None` leaves it to the environment of the call.
+    pub unsafe_writes: Option<bool>,
     /// Whether content may be shown in a diff.
     pub shown: bool,
+}
+
+/// Whether `ANSIBLE_UNSAFE_WRITES` allows to write in place.
+fn by_environment(host: &Host) -> bool {
+    let set = host.variable("ANSIBLE_UNSAFE_WRITES").map(Value::from);
+    set.is_some_and(|set| Flag::parse(&set).is_ok_and(|flag| flag.0))
 }
 
 impl Placement {
@@ -54,7 +62,7 @@ impl Placement {
             wanted: Wanted::default(),
             backup: false,
             validate: None,
-            unsafe_writes: false,
+            unsafe_writes: Some(false),
             shown: true,
         }
     }
@@ -67,7 +75,7 @@ impl Placement {
             wanted: attributes.resolve()?,
             backup: false,
             validate: None,
-            unsafe_writes: attributes.unsafe_writes.0,
+            unsafe_writes: attributes.unsafe_writes.map(|flag| flag.0),
             shown: true,
         })
     }
@@ -162,7 +170,8 @@ impl Placement {
         if is_there && let Some(lock) = locked(&self.path) {
             return Err(lock.failure("replace", &self.path));
         }
-        let (mut new, is_beside) = self.temporary(is_there)?;
+        let unsafe_writes = self.unsafe_writes.unwrap_or_else(|| by_environment(host));
+        let (mut new, is_beside) = self.temporary(is_there, unsafe_writes)?;
         self.content.write_to(new.as_file_mut(), &self.path, host)?;
         if let Some(command) = &self.validate {
             validate(command, new.path(), host)?;
@@ -189,7 +198,7 @@ impl Placement {
             None if !is_beside => self.add_name(new)?,
             old => match (new.persist(&self.path), old) {
                 (Ok(file), _) => file,
-                (Err(error), Some(old)) if self.unsafe_writes => self.overwrite(error.file, &old, host)?,
+                (Err(error), Some(old)) if unsafe_writes => self.overwrite(error.file, &old, host)?,
                 (Err(error), _) => {
                     let failure = io_failure("replace", &self.path, &error.error);
                     return Err(match failure.help {
@@ -209,7 +218,7 @@ impl Placement {
     /// A new private file for the content, and whether it is next to the one to replace. If no file can be created
     /// there, it is elsewhere: for `unsafe_writes` with an existing file, and for a new file in an append-only
     /// directory.
-    fn temporary(&self, is_there: bool) -> Result<(NamedTempFile, bool), Failure> {
+    fn temporary(&self, is_there: bool, unsafe_writes: bool) -> Result<(NamedTempFile, bool), Failure> {
         let folder = paths::folder(&self.path);
         let lock = locked(folder);
         // A file created in an append-only directory could neither be moved nor removed.
@@ -219,7 +228,7 @@ impl Placement {
         };
         match made {
             Ok(new) => Ok((new, true)),
-            Err(_) if self.unsafe_writes && is_there || !is_there && lock.as_ref().is_some_and(Lock::takes_names) => {
+            Err(_) if unsafe_writes && is_there || !is_there && lock.as_ref().is_some_and(Lock::takes_names) => {
                 let new =
                     scratch::file("").map_err(|error| io_failure("create a temporary file for", &self.path, &error))?;
                 Ok((new, false))

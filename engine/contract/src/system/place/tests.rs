@@ -25,7 +25,7 @@ fn placement(path: &Path, text: &str) -> Placement {
         wanted: Wanted::default(),
         backup: false,
         validate: None,
-        unsafe_writes: false,
+        unsafe_writes: Some(false),
         shown: true,
     }
 }
@@ -242,7 +242,14 @@ fn what_is_locked_says_so_and_nothing_is_left_behind() {
         }
         let target = if path.is_dir() { inner.join("g") } else { file.clone() };
         let refused = placement(&target, "new").backup(true).put(&host(), &mut Map::new());
-        let in_place = Placement { unsafe_writes: true, ..placement(&target, "new") }.put(&host(), &mut Map::new());
+        let in_place =
+            Placement { unsafe_writes: Some(true), ..placement(&target, "new") }.put(&host(), &mut Map::new());
+        let by_environment = |value: &str| {
+            let host = Host::new(vec![("ANSIBLE_UNSAFE_WRITES".into(), value.into())], Arc::new(NoBlobs));
+            Placement { unsafe_writes: None, ..placement(&target, "new") }.put(&host, &mut Map::new())
+        };
+        assert!(by_environment("no").is_err());
+        assert_eq!(by_environment("1").is_ok(), path.is_dir());
         let changed = flags::change(path, &format!("-{letter}"));
         let said = format!("Operation not permitted, because it is {name} (attribute `{letter}`)");
         assert!(refused.as_ref().unwrap_err().msg.ends_with(&said), "{refused:?}");
@@ -312,7 +319,7 @@ fn a_mount_point_is_written_into_only_when_that_is_asked_for() {
         return;
     }
     let refused = placement(&point, "new").put(&host(), &mut Map::new());
-    let written = Placement { unsafe_writes: true, ..placement(&point, "new") }.put(&host(), &mut Map::new());
+    let written = Placement { unsafe_writes: Some(true), ..placement(&point, "new") }.put(&host(), &mut Map::new());
     nix::mount::umount(&point).unwrap();
     let refused = refused.unwrap_err();
     assert!(refused.msg.ends_with("Device or resource busy") && refused.help.unwrap().contains("unsafe_writes"));
