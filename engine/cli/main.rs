@@ -26,6 +26,7 @@ mod tool;
 mod trace;
 mod vault;
 mod version;
+mod why;
 
 use std::process::ExitCode;
 
@@ -109,6 +110,7 @@ fn command() -> ExitCode {
         Some(Command::Own(wanted)) => own::command(&wanted),
         Some(Command::Pull(wanted)) => pull::command(&wanted),
         Some(Command::Vault(wanted)) => vault::command(&wanted),
+        Some(Command::Why(wanted)) => why::command(&wanted),
         Some(Command::Agent) => return rplay_agent::main(),
     };
     match result {

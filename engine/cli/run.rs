@@ -172,7 +172,7 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
 }
 
 /// How sources of the inventory are read; plugins may stand beside the playbooks.
-fn source_rules(args: &RunArgs, config: &Config, playbooks: &[PathBuf], folder: Option<&PathBuf>) -> SourceRules {
+pub fn source_rules(args: &RunArgs, config: &Config, playbooks: &[PathBuf], folder: Option<&PathBuf>) -> SourceRules {
     let mut folders: Vec<PathBuf> = playbooks.iter().filter_map(|path| path.parent()).map(PathBuf::from).collect();
     folders.extend(folder.cloned());
     folders.dedup();
@@ -196,7 +196,8 @@ fn log(config: &Config) -> Option<Arc<Log>> {
     }
 }
 
-fn project(
+/// The files of a project: what the settings say of where they lie.
+pub fn project(
     config: &Config,
     module_path: &[String],
     vault: &Arc<rplay::vault::Vault>,
@@ -250,7 +251,11 @@ fn terminal(args: &RunArgs, config: &Config, secrets: &Arc<Secrets>) -> Terminal
     Terminal::new(BufWriter::new(stdout), Box::new(std::io::stderr()), look, secrets.clone(), explain)
 }
 
-fn options(
+/// The options of a run, from the command line and the settings.
+///
+/// # Errors
+/// Arguments for ssh cannot be split, or a password cannot be read.
+pub fn options(
     args: &RunArgs,
     config: &Config,
     sources: &[String],

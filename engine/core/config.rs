@@ -542,6 +542,7 @@ impl Config {
             ignored_patterns: self.inventory_ignore_patterns.0.clone(),
             group_names: *self.force_valid_group_names,
             enabled: self.inventory_enabled.value.clone(),
+            records_places: false,
             plugins: None,
         }
     }

@@ -11,6 +11,7 @@ pub mod own;
 pub mod pull;
 pub mod run;
 pub mod vault;
+pub mod why;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -18,7 +19,7 @@ use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
 
 use self::{
     adhoc::AdhocArgs, config::ConfigArgs, console::ConsoleArgs, doc::DocArgs, galaxy::GalaxyArgs,
-    inventory::InventoryArgs, own::SelfArgs, pull::PullArgs, run::RunArgs, vault::VaultArgs,
+    inventory::InventoryArgs, own::SelfArgs, pull::PullArgs, run::RunArgs, vault::VaultArgs, why::WhyArgs,
 };
 
 /// Shown at the end of `rplay --help`.
@@ -29,6 +30,7 @@ Examples:
   rplay -i web1,web2, site.yml -l web1    limit an inline inventory to one host
   rplay site.yml -t deploy -e version=2   run only tagged tasks, set a variable
   rplay doc copy                          show how to use a module
+  rplay why http_port -l web1             show where a variable comes from
 
 Command names such as `doc` take precedence over playbooks; run a playbook named `doc` as ./doc.
 Exit codes: 0 success, 1 error, 2 a host failed, 4 a host was unreachable, 250 internal error.";
@@ -75,6 +77,8 @@ pub enum Command {
     Pull(PullArgs),
     /// Encrypt and decrypt files and values
     Vault(VaultArgs),
+    /// Show which value a variable has on a host, and every place that defines it
+    Why(WhyArgs),
     /// Serve calls on standard input and output, on a host
     #[command(hide = true)]
     Agent,

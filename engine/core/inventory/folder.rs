@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::InventoryError;
 use crate::{
     files::Descent,
-    source::Problems,
+    source::{Problems, Source, Span},
     syntax::{self, Kind},
     vars::{Layer, Lazy},
     vault::Vault,
@@ -51,6 +51,16 @@ impl VarsFolder {
         self.groups.passed_over.iter().chain(&self.hosts.passed_over).map(warn).collect()
     }
 
+    /// The files that `group_vars` has for a group, in the order in which they are read.
+    pub fn group_files(&self, name: &str) -> Result<Vec<PathBuf>, Problems> {
+        self.groups.files(name)
+    }
+
+    /// The files that `host_vars` has for a host, in the order in which they are read.
+    pub fn host_files(&self, name: &str) -> Result<Vec<PathBuf>, Problems> {
+        self.hosts.files(name)
+    }
+
     pub fn group(&self, name: &str, vault: &Vault) -> Result<Arc<Layer>, Problems> {
         self.groups.layer(name, vault)
     }
@@ -86,17 +96,25 @@ impl Listing {
         Ok(listing)
     }
 
+    fn files(&self, name: &str) -> Result<Vec<PathBuf>, Problems> {
+        let mut files = Vec::new();
+        if let Some((_, path)) = self.paths.get(name) {
+            collect(path, &mut files, &mut Descent::default())?;
+        }
+        Ok(files)
+    }
+
     fn layer(&self, name: &str, vault: &Vault) -> Result<Arc<Layer>, Problems> {
-        let Some((_, path)) = self.paths.get(name) else { return Ok(Arc::default()) };
+        if !self.paths.contains_key(name) {
+            return Ok(Arc::default());
+        }
         let lock = || self.loaded.lock();
         if let Some(layer) = lock().get(name) {
             return Ok(layer.clone());
         }
-        let mut files = Vec::new();
-        collect(path, &mut files, &mut Descent::default())?;
         let mut layer = Layer::new();
         let mut problems = Problems::default();
-        for file in files {
+        for file in self.files(name)? {
             match vars_file(&file, vault) {
                 Ok(vars) => layer.extend(vars),
                 Err(found) => problems.0.extend(found.0),
@@ -165,4 +183,15 @@ pub fn vars_file(path: &Path, vault: &Vault) -> Result<Layer, Problems> {
             .help("write one `name: value` per line")
             .into()),
     }
+}
+
+/// The value that a variable file gives a variable, and the place of its name.
+///
+/// # Errors
+/// The file is no YAML.
+pub fn definition_in(source: &Arc<Source>, name: &str) -> Result<Option<(Lazy, Span)>, Problems> {
+    let loaded = syntax::yaml::load(source)?;
+    // As in a mapping that is read: of equal keys, the last one counts.
+    let found = loaded.node.as_map().unwrap_or_default().iter().rev().find(|(key, _)| &*super::key::key(key) == name);
+    Ok(found.map(|(key, value)| (Lazy::from_node(value), key.span.clone())))
 }

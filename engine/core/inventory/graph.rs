@@ -9,6 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::{
     GroupNames, InventoryError, Plugins,
+    definitions::Places,
     host::{ALL, Group, Host, LOCALHOST, UNGROUPED},
     layers::Layers,
     rules::is_valid_group,
@@ -36,6 +37,8 @@ pub struct Inventory {
     pub(super) is_plugins: bool,
     /// What reads sources with plugins written in Python, while sources are read.
     pub(super) plugins: Option<Arc<dyn Plugins>>,
+    /// Where sources give variables their values, if that was asked for.
+    pub(super) places: Option<Places>,
     /// The sources that were understood, in order.
     pub(super) processed: Vec<String>,
 }
@@ -44,6 +47,7 @@ pub struct Inventory {
 pub(super) struct Snapshot {
     hosts: IndexMap<Arc<str>, Host>,
     groups: IndexMap<Arc<str>, Group>,
+    places: Option<Places>,
 }
 
 impl Default for Inventory {
@@ -58,6 +62,7 @@ impl Default for Inventory {
             refused: false,
             is_plugins: false,
             plugins: None,
+            places: None,
             processed: Vec::new(),
         };
         let all = inventory.group_index(ALL);
@@ -337,6 +342,9 @@ impl Inventory {
         value: Lazy,
         place: &Span,
     ) -> Result<(), InventoryError> {
+        if name != "ansible_group_priority" {
+            self.record_group(group, name, &value, place);
+        }
         let Some((_, group)) = self.groups.get_index_mut(group) else { return Ok(()) };
         if name != "ansible_group_priority" {
             Arc::make_mut(&mut group.vars).insert(name.into(), value);
@@ -415,12 +423,13 @@ impl Inventory {
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
-        Snapshot { hosts: self.hosts.clone(), groups: self.groups.clone() }
+        Snapshot { hosts: self.hosts.clone(), groups: self.groups.clone(), places: self.places.clone() }
     }
 
     pub(super) fn restore(&mut self, snapshot: Snapshot) {
         self.hosts = snapshot.hosts;
         self.groups = snapshot.groups;
+        self.places = snapshot.places;
     }
 
     /// Adds a directory to be searched for `group_vars` and `host_vars`.

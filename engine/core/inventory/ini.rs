@@ -184,6 +184,10 @@ impl Reader<'_> {
             let host = self.inventory.host_index(&name);
             self.inventory.put(group, host);
             self.inventory.set_host_vars(host, vars.clone());
+            self.inventory.record_host(&name, &vars, |variable| {
+                let named = |pair: &&words::Word| pair.text.split_once('=').is_some_and(|(key, _)| key == variable);
+                at(&pairs.iter().rev().find(named).unwrap_or(entry).range)
+            });
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 //! [`Inventory::layers`] puts all of a host's variables in Ansible's order.
 
 mod address;
+mod definitions;
 mod error;
 mod folder;
 mod graph;
@@ -30,9 +31,10 @@ mod words;
 mod yaml;
 
 pub use error::InventoryError;
-pub use folder::vars_file;
+pub use folder::{definition_in, vars_file};
 pub use graph::Inventory;
 pub use host::{Group, Host};
+pub use json::of as as_written;
 pub use listing::Listing;
 pub use pattern::{Limit, Matched, Pattern};
 pub use plugins::{Plugins, PluginsError};

@@ -44,6 +44,7 @@ impl Inventory {
         inventory.layers.vault = vault;
         inventory.group_names = rules.group_names;
         inventory.plugins = rules.plugins.clone();
+        inventory.places = rules.records_places.then(Default::default);
         let mut found = Sources::default();
         for source in sources {
             inventory.read(source, rules, &mut found);

@@ -57,7 +57,7 @@ impl Inventory {
     }
 
     /// The playbook's folder, then those of the inventory, the strongest first.
-    fn var_folders<'p>(&'p self, playbook_dir: Option<&'p Path>) -> impl Iterator<Item = &'p Path> {
+    pub(super) fn var_folders<'p>(&'p self, playbook_dir: Option<&'p Path>) -> impl Iterator<Item = &'p Path> {
         playbook_dir.into_iter().chain(self.folders.iter().rev().map(PathBuf::as_path))
     }
 
@@ -66,26 +66,19 @@ impl Inventory {
         if let Some(stack) = self.layers.groups.lock().get(&key) {
             return Ok(stack.clone());
         }
-        let depths = self.layers.depths.get_or_init(|| self.depths());
-        let above = self.with_ancestors(&host.groups);
-        let mut groups: Vec<(usize, &Group)> = above
-            .iter()
-            .filter_map(|at| Some((depths.get(*at).copied().unwrap_or(0), self.group_at(*at)?)))
-            .filter(|(_, group)| &*group.name != ALL)
-            .collect();
-        groups.sort_by(|(depth, a), (other, b)| (other, b.priority, &b.name).cmp(&(depth, a.priority, &a.name)));
+        let groups = self.groups_in_order(host);
         let vault = &self.layers.vault;
         let mut stack = Vec::new();
         for folder in self.var_folders(playbook_dir) {
             let folder = self.layers.folder(folder)?;
-            for (_, group) in &groups {
+            for group in &groups {
                 stack.push(folder.group(&group.name, vault)?);
             }
         }
         for folder in self.var_folders(playbook_dir) {
             stack.push(self.layers.folder(folder)?.group(ALL, vault)?);
         }
-        stack.extend(groups.iter().map(|(_, group)| group.vars.clone()));
+        stack.extend(groups.iter().map(|group| group.vars.clone()));
         stack.extend(self.group(ALL).map(|all| all.vars.clone()));
         stack.retain(|layer| !layer.is_empty());
         let stack: Stack = stack.into();

@@ -26,6 +26,8 @@ pub struct SourceRules {
     pub group_names: GroupNames,
     /// The plugins that may read sources, in order (INVENTORY_ENABLED); `None` stands for those that are built in.
     pub enabled: Option<Vec<String>>,
+    /// Whether to keep where sources give variables their values, for [`super::Inventory::definitions`].
+    pub records_places: bool,
     /// What reads sources with plugins that are not built in.
     pub plugins: Option<Arc<dyn Plugins>>,
 }
@@ -40,6 +42,7 @@ impl Default for SourceRules {
             ignored_patterns: Vec::new(),
             group_names: GroupNames::Never,
             enabled: None,
+            records_places: false,
             plugins: None,
         }
     }

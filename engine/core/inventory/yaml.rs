@@ -164,10 +164,16 @@ fn hosts(inventory: &mut Inventory, group: usize, name: &Node, vars: Option<&Nod
             return Err(InventoryError::syntax(place.clone(), message));
         }
     }
+    let address = name.span.clone();
     for name in names {
         let host = inventory.host_index(&name);
         inventory.put(group, host);
         inventory.set_host_vars(host, layer.clone());
+        inventory.record_host(&name, &layer, |variable| {
+            let entries = vars.and_then(Node::as_map).unwrap_or_default();
+            let written = entries.iter().rev().find(|(name, _)| &*key(name) == variable);
+            written.map_or_else(|| address.clone(), |(name, _)| name.span.clone())
+        });
     }
     Ok(())
 }

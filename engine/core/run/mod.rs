@@ -11,7 +11,7 @@
 //! `dispatch/batch`, `dispatch/restart`, `dispatch/host_task`, `dispatch/pipeline`, `lookahead/stop`, `lookahead/look_ahead`, `dispatch/parcel`,
 //! `dispatch/outbox`, `dispatch/executor`, `plays/keywords`, `walk/include`, `walk/meta`, `walk/gathering`, `walk`,
 //! `plays/serial`, `plays/hosts`, `plays/prompts`, `plays/vars_files`, `plays/strategy`, `plays/preflight`, `plays/play`,
-//! `plays/playbooks`.
+//! `plays/playbooks`, `plays/definitions`.
 //!
 //! The state is at the bottom (`state`, `scope`), then comes one task on one host (`task`), then what sends it
 //! (`lookahead`,
@@ -35,5 +35,8 @@ mod task;
 mod walk;
 
 pub use options::{Defaults, MethodDefaults, Options};
-pub use plays::preflight::RunError;
+pub use plays::{
+    definitions::{Setter, Viewpoint},
+    preflight::RunError,
+};
 pub use state::{play::PlayRun, run::Run};

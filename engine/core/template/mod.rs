@@ -38,4 +38,6 @@ pub(crate) use library::functions::exists as is_function;
 pub use library::lookups::names as lookup_names;
 pub use render::{render, render_file};
 pub use value::{exchange::Exchange, freeze::drop_omitted};
-pub use view::{expression, failed_value, lookup, render_terms, scope_value, shown, text, type_name, variable};
+pub use view::{
+    expression, failed_value, lookup, names_in, render_terms, scope_value, shown, text, type_name, variable,
+};

@@ -18,7 +18,7 @@ use crate::{
             machine::{Machine, Session},
             render,
         },
-        library::{built_in, lookups},
+        library::{built_in, functions, lookups},
         origin::Origin,
         output::Output,
         page::{parsed_template::ParsedTemplate, reading::Reading},
@@ -135,6 +135,26 @@ pub fn variable(scope: &Arc<Scope>, path: &[&str]) -> Option<Value> {
     let (name, path) = path.split_first()?;
     let value = entry(&scope.get(name)?, scope, Level::now(), built_in());
     path.iter().try_fold(value, |value, key| value.as_object()?.get_value(&Value::from(*key)))
+}
+
+/// The names of the variables that a value as it is written reads, in order; none of a text that is no template.
+pub fn names_in(value: &Lazy) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    match value {
+        Lazy::Template(template) => {
+            let environment = minijinja::Environment::empty();
+            let Ok(parsed) = environment.template_from_str(&template.text) else { return names };
+            names.extend(parsed.undeclared_variables(false));
+            names.retain(|name| !functions::exists(name));
+            names.sort_by_key(|name| template.text.find(name.as_str()));
+        }
+        Lazy::List(items) => names.extend(items.iter().flat_map(names_in)),
+        Lazy::Map(entries) => names.extend(entries.values().flat_map(names_in)),
+        Lazy::Data(_) | Lazy::Vaulted(_) => {}
+    }
+    let mut seen = std::collections::HashSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    names
 }
 
 struct View {

@@ -5,7 +5,7 @@ use std::{ops::Range, path::Path, sync::Arc};
 use miette::Diagnostic;
 use thiserror::Error;
 
-use super::{Layer, Lazy};
+use super::{Definition, Layer, Lazy};
 use crate::{
     source::{Problems, Source, Span},
     syntax::{self, Kind, Node, Style, Text, unescaped},
@@ -47,14 +47,35 @@ pub fn extra_vars(args: &[String], vault: &Vault) -> Result<Layer, Problems> {
     let mut problems = Problems::default();
     for arg in args {
         match read(arg, vault) {
-            Ok(vars) => layer.extend(vars),
+            Ok(vars) => layer.extend(vars.into_iter().map(|(name, value, _)| (name, value))),
             Err(found) => problems.0.extend(found.0),
         }
     }
     problems.unless_any(layer)
 }
 
-fn read(arg: &str, vault: &Vault) -> Result<Layer, Problems> {
+/// The `-e` arguments that set a variable, the strongest (the last) first.
+///
+/// # Errors
+/// Those of [`extra_vars`].
+pub fn extra_definitions(args: &[String], vault: &Vault, name: &str) -> Result<Vec<Definition>, Problems> {
+    let mut found = Vec::new();
+    for arg in args {
+        let vars = read(arg, vault)?.into_iter().filter(|(key, ..)| &**key == name);
+        found.extend(vars.map(|(_, value, place)| {
+            let origin = "extra variables (-e)".to_owned();
+            // Words of the command line have no line.
+            Definition { origin, value, place: Some(place).filter(|place| place.source.path.is_some()) }
+        }));
+    }
+    found.reverse();
+    Ok(found)
+}
+
+/// A variable, its value, and the place of its name or value.
+type Found = (Arc<str>, Lazy, Span);
+
+fn read(arg: &str, vault: &Vault) -> Result<Vec<Found>, Problems> {
     if let Some(path) = arg.strip_prefix('@') {
         return mapping(&vault.read(Path::new(path))?);
     }
@@ -62,7 +83,7 @@ fn read(arg: &str, vault: &Vault) -> Result<Layer, Problems> {
     if arg.trim_start().starts_with(['{', '[']) {
         return mapping(&source);
     }
-    let mut layer = Layer::new();
+    let mut found = Vec::new();
     let mut problems = Problems::default();
     for range in cut(arg).map_err(|open| ExtraVarsError::OpenQuote { place: Span::new(&source, open..arg.len()) })? {
         let word = arg.get(range.clone()).unwrap_or_default();
@@ -79,18 +100,20 @@ fn read(arg: &str, vault: &Vault) -> Result<Layer, Problems> {
         }
         let text = Text { value: text.into(), style: Style::Plain, vault: false, no_template: false };
         let span = Span::new(&source, start..start + bare.len());
-        layer.insert(key.into(), Lazy::from_node(&Node { span, kind: Kind::Str(text) }));
+        found.push((key.into(), Lazy::from_node(&Node { span: span.clone(), kind: Kind::Str(text) }), span));
     }
-    problems.unless_any(layer)
+    problems.unless_any(found)
 }
 
-fn mapping(source: &Arc<Source>) -> Result<Layer, Problems> {
+fn mapping(source: &Arc<Source>) -> Result<Vec<Found>, Problems> {
     let node = syntax::yaml::load(source)?.node;
     match &node.kind {
-        Kind::Null => Ok(Layer::new()),
+        Kind::Null => Ok(Vec::new()),
         Kind::Map(entries) => Ok(entries
             .iter()
-            .map(|(key, value)| (key.as_str().unwrap_or(key.span.text()).into(), Lazy::from_node(value)))
+            .map(|(key, value)| {
+                (key.as_str().unwrap_or(key.span.text()).into(), Lazy::from_node(value), key.span.clone())
+            })
             .collect()),
         _ => Err(ExtraVarsError::NoMapping { place: node.span.clone() }.into()),
     }

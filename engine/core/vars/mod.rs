@@ -1,6 +1,7 @@
 //! Variables: unrendered values, and the layers they come from.
 
 mod convert;
+mod definition;
 mod extra;
 mod lazy;
 mod lines;
@@ -11,7 +12,8 @@ pub(crate) mod sample;
 mod scope;
 
 pub use convert::{from_wire, from_wire_map, mapping, to_wire, to_wire_map};
-pub use extra::{ExtraVarsError, extra_vars};
+pub use definition::Definition;
+pub use extra::{ExtraVarsError, extra_definitions, extra_vars};
 pub use lazy::{Lazy, Template, Vaulted, holds_template};
 pub use lines::Lines;
 pub use minijinja::Value;

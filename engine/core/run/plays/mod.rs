@@ -1,5 +1,6 @@
 //! Plays: their start, and their order.
 
+pub(crate) mod definitions;
 pub(crate) mod hosts;
 pub(crate) mod keywords;
 pub(crate) mod play;

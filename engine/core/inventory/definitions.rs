@@ -1,0 +1,142 @@
+//! Every place of the inventory that gives a host's variable a value, for `rplay why`.
+
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+use super::{
+    Inventory,
+    folder::definition_in,
+    host::{ALL, Group, Host},
+};
+use crate::{
+    source::{Problems, Span, absolute},
+    vars::{Definition, Layer, Lazy},
+};
+
+/// Whom a source gives a variable.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Owner {
+    Host(Arc<str>),
+    Group(Arc<str>),
+}
+
+/// What sources say of each variable, in the order in which they were read.
+pub(super) type Places = HashMap<(Owner, Arc<str>), Vec<(Lazy, Span)>>;
+
+impl Inventory {
+    /// Every place that gives this variable of a host a value, strongest first, in the order of [`Inventory::layers`].
+    /// Sources have places only if [`super::SourceRules::records_places`] was set when they were read.
+    ///
+    /// # Errors
+    /// A file of `group_vars` or `host_vars` cannot be read.
+    pub fn definitions(
+        &self,
+        host: &str,
+        name: &str,
+        playbook_dir: Option<&Path>,
+    ) -> Result<Vec<Definition>, Problems> {
+        let Some(host) = self.host(host) else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        let folders: Vec<&Path> = self.var_folders(playbook_dir).collect();
+        for folder in &folders {
+            let files = self.layers.folder(folder)?.host_files(&host.name)?;
+            self.of_files(&files, name, &format!("host_vars of {}", host.name), &mut found)?;
+        }
+        self.of_sources(Owner::Host(host.name.clone()), &host.vars, name, &mut found);
+        let groups = self.groups_in_order(host);
+        for folder in &folders {
+            for group in &groups {
+                self.of_group_files(folder, group, name, &mut found)?;
+            }
+        }
+        let all = self.group(ALL);
+        for (folder, all) in folders.iter().flat_map(|folder| all.map(|all| (folder, all))) {
+            self.of_group_files(folder, all, name, &mut found)?;
+        }
+        for group in groups.into_iter().chain(all) {
+            self.of_sources(Owner::Group(group.name.clone()), &group.vars, name, &mut found);
+        }
+        Ok(found)
+    }
+
+    fn of_group_files(
+        &self,
+        folder: &Path,
+        group: &Group,
+        name: &str,
+        found: &mut Vec<Definition>,
+    ) -> Result<(), Problems> {
+        let files = self.layers.folder(folder)?.group_files(&group.name)?;
+        self.of_files(&files, name, &format!("group_vars of {}", group.name), found)
+    }
+
+    /// Of several files for the same host or group, the last one wins.
+    fn of_files(
+        &self,
+        files: &[std::path::PathBuf],
+        name: &str,
+        origin: &str,
+        found: &mut Vec<Definition>,
+    ) -> Result<(), Problems> {
+        for file in files.iter().rev() {
+            let is_same = |known: &Definition| {
+                let path = known.place.as_ref().and_then(|place| place.source.path.as_deref());
+                path.is_some_and(|path| absolute(path) == absolute(file))
+            };
+            // The playbook's folder may be the inventory's, too.
+            if found.iter().any(is_same) {
+                continue;
+            }
+            if let Some((value, place)) = definition_in(&self.layers.vault.read(file)?, name)? {
+                found.push(Definition { origin: origin.to_owned(), value, place: Some(place) });
+            }
+        }
+        Ok(())
+    }
+
+    fn of_sources(&self, owner: Owner, layer: &Layer, name: &str, found: &mut Vec<Definition>) {
+        let Some(value) = layer.get(name) else { return };
+        let origin = match &owner {
+            Owner::Host(host) => format!("inventory, host {host}"),
+            Owner::Group(group) => format!("inventory, group {group}"),
+        };
+        let places = self.places.as_ref().and_then(|places| places.get(&(owner, name.into())));
+        let before = found.len();
+        for (value, place) in places.into_iter().flatten().rev() {
+            found.push(Definition { origin: origin.clone(), value: value.clone(), place: Some(place.clone()) });
+        }
+        if found.len() == before {
+            found.push(Definition { origin, value: value.clone(), place: None });
+        }
+    }
+
+    /// Keeps the places of a host's variables, if they are wanted.
+    pub(super) fn record_host(&mut self, host: &str, vars: &Layer, place_of: impl Fn(&str) -> Span) {
+        if let Some(places) = &mut self.places {
+            for (name, value) in vars {
+                let key = (Owner::Host(host.into()), name.clone());
+                places.entry(key).or_default().push((value.clone(), place_of(name)));
+            }
+        }
+    }
+
+    /// Keeps the place of a group's variable, if places are wanted.
+    pub(super) fn record_group(&mut self, group: usize, name: &str, value: &Lazy, place: &Span) {
+        let Some(group) = self.group_at(group).map(|group| group.name.clone()) else { return };
+        if let Some(places) = &mut self.places {
+            places.entry((Owner::Group(group), name.into())).or_default().push((value.clone(), place.clone()));
+        }
+    }
+
+    /// The groups of a host without `all`, strongest first.
+    pub(super) fn groups_in_order(&self, host: &Host) -> Vec<&Group> {
+        let depths = self.layers.depths.get_or_init(|| self.depths());
+        let above = self.with_ancestors(&host.groups);
+        let mut groups: Vec<(usize, &Group)> = above
+            .iter()
+            .filter_map(|at| Some((depths.get(*at).copied().unwrap_or(0), self.group_at(*at)?)))
+            .filter(|(_, group)| &*group.name != ALL)
+            .collect();
+        groups.sort_by(|(depth, a), (other, b)| (other, b.priority, &b.name).cmp(&(depth, a.priority, &a.name)));
+        groups.into_iter().map(|(_, group)| group).collect()
+    }
+}
