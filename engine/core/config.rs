@@ -503,6 +503,9 @@ fn setting<T: Kind>(
 
 impl Config {
     /// Reads the settings of this process, with warnings.
+    ///
+    /// # Errors
+    /// Settings that are invalid, and a file that cannot be read.
     pub fn load() -> Result<(Self, Problems), Problems> {
         let env = expand::own_environment;
         let folder =
@@ -548,6 +551,9 @@ impl Config {
     }
 
     /// Reads the settings from these inputs, with warnings.
+    ///
+    /// # Errors
+    /// Same as [`Config::load`].
     pub fn read(around: &Surroundings<'_>) -> Result<(Self, Problems), Problems> {
         let mut warnings = Problems::default();
         let file = match find(around, &mut warnings) {

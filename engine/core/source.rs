@@ -30,6 +30,9 @@ pub const SECRET: &str = "secret";
 
 impl Source {
     /// Reads a file as UTF-8; a byte-order mark is removed.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is not UTF-8.
     pub fn read(path: &Path) -> io::Result<Arc<Self>> {
         let text = files::read_text(path)?;
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
@@ -251,6 +254,9 @@ impl Problems {
     }
 
     /// `value`, unless problems were found.
+    ///
+    /// # Errors
+    /// The problems, if there are any.
     pub fn unless_any<T>(self, value: T) -> Result<T, Problems> {
         if self.is_empty() { Ok(value) } else { Err(self) }
     }

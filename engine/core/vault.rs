@@ -225,6 +225,9 @@ impl Vault {
     }
 
     /// Reads a file that may be encrypted as a whole; the content of an encrypted file is registered as secret.
+    ///
+    /// # Errors
+    /// If it cannot be read or decrypted.
     pub fn read(&self, path: &Path) -> Result<Arc<Source>, Problems> {
         let source = Source::read(path)
             .map_err(|error| VaultError::Unreadable { path: path.to_owned(), message: error.to_string() })?;
@@ -232,6 +235,9 @@ impl Vault {
     }
 
     /// The same source, decrypted if it is encrypted as a whole.
+    ///
+    /// # Errors
+    /// If no password fits, or the envelope is damaged.
     pub fn open(&self, source: Arc<Source>) -> Result<Arc<Source>, Problems> {
         if !Vault::is_encrypted(source.text.as_bytes()) {
             return Ok(source);
@@ -244,6 +250,9 @@ impl Vault {
     }
 
     /// Decrypts the content of a file to be copied; plain content is returned unchanged.
+    ///
+    /// # Errors
+    /// If no password fits, or the envelope is damaged.
     pub fn open_bytes(&self, path: &Path, content: Vec<u8>) -> Result<Vec<u8>, VaultError> {
         if !Vault::is_encrypted(&content) {
             return Ok(content);
@@ -258,6 +267,9 @@ impl Vault {
     }
 
     /// Decrypts a `!vault` value and registers it as secret.
+    ///
+    /// # Errors
+    /// If no password fits, the envelope is damaged, or the text is not UTF-8.
     pub fn decrypt_value(&self, envelope: &str, place: &Span) -> Result<String, VaultError> {
         let content = self.decrypt(envelope, place)?;
         let text = std::str::from_utf8(&content).map_err(|_| VaultError::NotText { place: place.clone() })?;

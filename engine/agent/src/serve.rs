@@ -29,14 +29,19 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Answers requests until the controller disconnects. Then no further call starts, running ones are killed, and fetched
-/// content is removed. Fails if the controller's data cannot be decoded or ends in the middle of a frame.
+/// content is removed.
+///
+/// # Errors
+/// If the controller's data cannot be decoded, or ends in the middle of a frame.
 pub fn serve(reader: impl Read + Send + 'static, writer: impl Write + Send + 'static) -> Result<(), FrameError> {
     converse(reader, writer, &Patience::default())
 }
 
-/// Like [`serve`], for a separate process: also fails when the controller is silent for so many seconds (0: forever),
-/// or on
-/// a terminating signal.
+/// Like [`serve`], for a separate process that also listens for signals and silence. `seconds` limits how long the
+/// controller may be silent; 0 is forever.
+///
+/// # Errors
+/// Those of [`serve`], silence for that long, and a terminating signal.
 pub fn serve_while_heard(
     reader: impl Read + AsFd + Send + 'static,
     writer: impl Write + Send + 'static,

@@ -125,6 +125,9 @@ pub trait Args: Sized {
     fn args() -> Vec<Arg>;
 
     /// Parses all arguments; reports all errors, not only the first one.
+    ///
+    /// # Errors
+    /// All unknown, missing and invalid arguments.
     fn from_map(map: &Map) -> Result<Self, Vec<ArgFault>>;
 }
 
@@ -142,7 +145,10 @@ pub trait ArgType: Sized {
         None
     }
 
-    /// Parses a value; the error is a phrase about what was expected.
+    /// Parses a value.
+    ///
+    /// # Errors
+    /// A phrase that says what was expected.
     fn parse(value: &Value) -> Result<Self, String>;
 }
 

@@ -71,7 +71,8 @@ impl Order {
 
     /// Parses the arguments of a call.
     ///
-    /// # Errors If they were not created by [`Order::into_args`].
+    /// # Errors
+    /// If they were not created by [`Order::into_args`].
     pub fn read(args: &Map) -> Result<Order, Failure> {
         let wrong = |name: &str| Failure::new(format!("the controller did not send `{name}` for the module"));
         let text = |name: &str| args.get(name).and_then(Value::as_str).map(str::to_owned);

@@ -14,12 +14,18 @@ pub const MAX_OUTPUT: usize = 32 << 20;
 pub trait BlobSource: Send + Sync {
     /// Stores the content in a file that only the current user can read, and returns its path. Blocks until the
     /// controller has sent it.
+    ///
+    /// # Errors
+    /// If the controller does not have it, the connection is lost, or it cannot be stored.
     fn fetch(&self, blob: &Blob) -> io::Result<PathBuf>;
 }
 
 /// Receives the content of a file that a call sends (`fetch`).
 pub trait ContentTarget: Send + Sync {
     /// Sends the next piece, after which `left` bytes follow. Blocks while the controller is slower.
+    ///
+    /// # Errors
+    /// If the connection to the controller is lost.
     fn send(&self, piece: Vec<u8>, left: u64) -> io::Result<()>;
 }
 
@@ -116,6 +122,9 @@ impl Host {
     }
 
     /// The file with the content of `blob`; fetched from the controller at most once.
+    ///
+    /// # Errors
+    /// Those of [`BlobSource::fetch`].
     pub fn fetch(&self, blob: &Blob) -> io::Result<PathBuf> {
         self.blobs.fetch(blob)
     }

@@ -10,12 +10,18 @@ use crate::{ArgFault, Args, Host};
 pub trait Module: Args {
     /// Validates what argument types cannot express (mutually exclusive or dependent arguments). Called before any host
     /// is touched if all arguments are constants, and again before [`Module::plan`].
+    ///
+    /// # Errors
+    /// The first argument that does not fit the others.
     fn check(&self) -> Result<(), ArgFault> {
         Ok(())
     }
 
     /// Inspects the host and returns the changes to make. It must not change anything, since it also runs in check
     /// mode.
+    ///
+    /// # Errors
+    /// If the host cannot be inspected, or cannot be brought to the wanted state.
     fn plan(self, host: &Host) -> Result<Plan, Failure>;
 }
 
@@ -98,6 +104,9 @@ impl Change {
     }
 
     /// Makes it; whether the task is changed by it.
+    ///
+    /// # Errors
+    /// If the host refuses the change, or the call was cancelled.
     pub fn make(self, host: &Host, data: &mut Map) -> Result<bool, Failure> {
         (self.make)(host, data).map(|different| different && self.counts)
     }
@@ -153,9 +162,11 @@ impl Plan {
         self
     }
 
-    /// Takes what is missing for what an earlier task creates: a warning in check mode, elsewhere `failure`. So a
-    /// play can be checked on a host where it has never run. `missing` names the thing with its article: "the
-    /// program git".
+    /// Takes what is missing for what an earlier task creates: a warning in check mode, elsewhere `failure`. So a play
+    /// can be checked on a host where it has never run. `missing` names the thing with its article: "the program git".
+    ///
+    /// # Errors
+    /// `failure`, outside check mode.
     pub fn assumes(
         mut self,
         host: &Host,
@@ -167,6 +178,9 @@ impl Plan {
     }
 
     /// Like [`Plan::assumes`], for a plan by reference.
+    ///
+    /// # Errors
+    /// Same as [`Plan::assumes`].
     pub fn assume(
         &mut self,
         host: &Host,

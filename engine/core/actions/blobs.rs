@@ -39,6 +39,9 @@ pub struct Blobs {
 
 impl Blobs {
     /// A file's content as an argument: inline if small, otherwise by its digest.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
     pub fn file(&self, path: &Path) -> io::Result<wire::Value> {
         let about = std::fs::metadata(path)?;
         if !about.is_file() {
@@ -86,6 +89,9 @@ impl Blobs {
 
     /// A file that is named by its digest and never changes: whatever its size, a host asks for it only if it does not
     /// have it.
+    ///
+    /// # Errors
+    /// If it cannot be read.
     pub fn lasting(&self, sha256: &str, path: &Path) -> io::Result<wire::Value> {
         let size = std::fs::metadata(path)?.len();
         Ok(self.offer(sha256.to_owned(), size, BlobData::File(path.to_owned())))
@@ -97,6 +103,9 @@ impl Blobs {
     }
 
     /// Opens the content of a blob that an agent asks for.
+    ///
+    /// # Errors
+    /// If no call has mentioned this digest, or the file cannot be opened.
     pub fn open(&self, sha256: &str) -> io::Result<Box<dyn Read + Send>> {
         let data = self.by_digest.lock().get(sha256).cloned();
         match data {

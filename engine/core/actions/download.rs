@@ -59,6 +59,10 @@ pub struct Digests {
 }
 
 impl Digests {
+    /// The digests of a file's content.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
     pub fn of_file(path: &Path) -> io::Result<Digests> {
         let mut file = File::open(path)?;
         let mut digesting = Digesting::default();

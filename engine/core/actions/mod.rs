@@ -34,7 +34,10 @@ pub trait Prompt: Send + Sync {
     /// Shows `text` and reads a line, with hidden input unless `echo`. `None` if nobody can answer.
     fn ask(&self, text: &str, echo: bool) -> Option<String>;
 
-    /// Waits until the time is over or the user continues. An error means that the run is to be aborted.
+    /// Waits until the time is over or the user continues.
+    ///
+    /// # Errors
+    /// If the run is to be aborted.
     fn wait(&self, text: &str, duration: Duration) -> std::result::Result<(), String>;
 }
 

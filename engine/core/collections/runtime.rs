@@ -45,7 +45,8 @@ pub struct Group {
 impl Runtime {
     /// Reads the file.
     ///
-    /// # Errors If it cannot be read, is not YAML, or is not a mapping; in one sentence.
+    /// # Errors
+    /// If it cannot be read, is not YAML, or is not a mapping; in one sentence.
     pub fn read(path: &Path) -> Result<Self, String> {
         let source = Source::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let node = yaml::load(&source)

@@ -138,7 +138,8 @@ impl Finder {
 
     /// The module of a collection in this file.
     ///
-    /// # Errors If it cannot be read.
+    /// # Errors
+    /// If it cannot be read.
     pub fn of_collection(
         &self,
         name: &str,
@@ -183,7 +184,8 @@ impl Finder {
 
     /// A module of ansible-core, or the new name of one that moved.
     ///
-    /// # Errors If there is none, or no ansible-core.
+    /// # Errors
+    /// If there is none, or no ansible-core.
     pub fn of_core(&self, name: &str, around: Around<'_>) -> Result<OfCore, Missing> {
         let core = self.pythons.core().map_err(|error| Missing {
             msg: format!("there is no module `{name}` here, and ansible-core was not found: {error}"),
@@ -265,7 +267,8 @@ impl Finder {
 
     /// The files that a host needs for a module; created once.
     ///
-    /// # Errors See [`PayloadError`].
+    /// # Errors
+    /// See [`PayloadError`].
     pub fn payload(&self, module: &ExternalModule) -> Result<Payload, PayloadError> {
         let slot = self.payloads.lock().entry(module.path.clone()).or_default().clone();
         slot.get_or_init(|| payload::of(module, &self.pythons)).clone()

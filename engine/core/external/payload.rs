@@ -26,7 +26,8 @@ pub struct PayloadError {
 
 /// The payload of a module.
 ///
-/// # Errors If its Python is invalid, an import is missing, or there is no ansible-core to bundle it.
+/// # Errors
+/// If its Python is invalid, an import is missing, or there is no ansible-core to bundle it.
 pub(super) fn of(module: &ExternalModule, pythons: &crate::python::Pythons) -> Result<Payload, PayloadError> {
     if module.style != Style::Python {
         return Ok(Payload::File(module.path.clone()));

@@ -22,7 +22,8 @@ const MOST_ENTRIES: usize = 200_000;
 ///
 /// `strip` is the number of leading directories that are removed from every name.
 ///
-/// # Errors If it cannot be read or written, or contains anything suspicious: absolute names, `..`, hard links,
+/// # Errors
+/// If it cannot be read or written, or contains anything suspicious: absolute names, `..`, hard links,
 /// devices, links out of the directory, the same file twice.
 pub fn unpack(archive: &Path, target: &Path, strip: usize) -> Result<()> {
     let file = File::open(archive).map_err(|error| GalaxyError::file(archive, error))?;
@@ -134,7 +135,8 @@ fn stays_inside(inner: &Path, to: &Path) -> bool {
     true
 }
 
-/// # Errors If a link below the directory leads out of it.
+/// # Errors
+/// If a link below the directory leads out of it.
 pub fn all_inside(folder: &Path) -> io::Result<()> {
     let root = folder.canonicalize()?;
     let mut open = vec![root.clone()];
@@ -164,7 +166,8 @@ pub enum Content {
 
 /// Writes a gzipped archive, which gets its name only when it is complete.
 ///
-/// # Errors If a file cannot be read, or the archive cannot be written.
+/// # Errors
+/// If a file cannot be read, or the archive cannot be written.
 pub fn pack(archive: &Path, entries: &[(String, Content)], now: u64) -> Result<()> {
     let folder = archive.parent().unwrap_or(Path::new("."));
     let write = || -> io::Result<()> {

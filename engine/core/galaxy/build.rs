@@ -37,7 +37,8 @@ pub struct Built {
 impl Galaxy {
     /// Builds archives of collections.
     ///
-    /// # Errors If a directory is not a collection, or an archive exists and `force` is not set.
+    /// # Errors
+    /// If a directory is not a collection, or an archive exists and `force` is not set.
     pub fn build(&self, options: &BuildOptions) -> Result<()> {
         let here = [PathBuf::from(".")];
         let folders = if options.folders.is_empty() { &here[..] } else { &options.folders };

@@ -104,7 +104,8 @@ fn usual_after(namespace: &str, name: &str) -> Vec<String> {
 impl Directives {
     /// A collection's own directives, between the default ones.
     ///
-    /// # Errors If a line is not a directive.
+    /// # Errors
+    /// If a line is not a directive.
     pub fn parse(own: &[String], omit_usual: bool, namespace: &str, name: &str) -> Result<Self> {
         let mut lines = if omit_usual { Vec::new() } else { usual_before() };
         lines.extend(own.iter().cloned());

@@ -22,7 +22,8 @@ pub struct DownloadOptions {
 impl Galaxy {
     /// Downloads archives and writes a requirements.yml next to them.
     ///
-    /// # Errors Same as for an installation.
+    /// # Errors
+    /// Same as for an installation.
     pub fn download_collections(&self, options: &DownloadOptions) -> Result<()> {
         let folder = PathBuf::from(crate::source::absolute(&options.path));
         let unwritten = |error: std::io::Error| GalaxyError::file(&folder, error);

@@ -9,7 +9,8 @@ use super::{GalaxyError, Result};
 
 /// Clones a branch, tag or commit of a repository into a directory that must not exist.
 ///
-/// # Errors If git is missing or fails; the message contains its output.
+/// # Errors
+/// If git is missing or fails; the message contains its output.
 pub fn clone(repository: &str, version: Option<&str>, target: &Path) -> Result<()> {
     // Nothing is taken for an option: `--` ends them, and git itself rejects a version with a dash.
     if repository.starts_with('-') || version.is_some_and(|version| version.starts_with('-')) {
@@ -28,7 +29,8 @@ pub fn clone(repository: &str, version: Option<&str>, target: &Path) -> Result<(
 
 /// Archives the tracked content of a repository's directory at the checked-out commit.
 ///
-/// # Errors Same as [`clone`].
+/// # Errors
+/// Same as [`clone`].
 pub fn archive(repository: &Path, target: &Path) -> Result<()> {
     let mut command = git();
     command.arg("-C").arg(repository).args(["archive", "--format=tar", "HEAD", "-o"]).arg(target);

@@ -20,7 +20,8 @@ pub struct InitOptions {
 impl Galaxy {
     /// Creates the skeleton of a collection.
     ///
-    /// # Errors If it exists, or its name is invalid.
+    /// # Errors
+    /// If it exists, or its name is invalid.
     pub fn init_collection(&self, options: &InitOptions) -> Result<()> {
         let name = &options.name;
         let Some((namespace, short)) = name.split_once('.').filter(|_| is_collection_name(name)) else {
@@ -60,7 +61,8 @@ impl Galaxy {
 
     /// Creates the skeleton of a role.
     ///
-    /// # Errors If it exists, or its name is not a valid directory name.
+    /// # Errors
+    /// If it exists, or its name is not a valid directory name.
     pub fn init_role(&self, options: &InitOptions) -> Result<()> {
         let name = &options.name;
         if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {

@@ -59,7 +59,8 @@ pub(super) enum Hand {
 impl Galaxy {
     /// Installs collections and their dependencies.
     ///
-    /// # Errors If something cannot be fetched, read or written, or versions conflict. Previously installed collections
+    /// # Errors
+    /// If something cannot be fetched, read or written, or versions conflict. Previously installed collections
     /// are kept.
     pub fn install_collections(&self, options: &InstallOptions) -> Result<()> {
         let place =
@@ -397,7 +398,8 @@ impl Stage {
         fs::set_permissions(&new, Permissions::from_mode(0o755)).map_err(|error| GalaxyError::file(&new, error))
     }
 
-    /// # Errors If a listed file is missing or does not match its checksum.
+    /// # Errors
+    /// If a listed file is missing or does not match its checksum.
     pub fn check_listed(folder: &Path, listed: &[super::manifest::Listed]) -> Result<()> {
         for entry in listed {
             let path = folder.join(&entry.name);

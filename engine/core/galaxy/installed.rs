@@ -74,7 +74,8 @@ impl Galaxy {
 
     /// Lists all collections, or one.
     ///
-    /// # Errors If its name is invalid, or no place of collections exists.
+    /// # Errors
+    /// If its name is invalid, or no place of collections exists.
     pub fn list_collections(&self, only: Option<&str>, format: ListFormat, given: &[PathBuf]) -> Result<()> {
         if let Some(name) = only.filter(|name| !is_collection_name(name)) {
             return Err(GalaxyError::new(format!(

@@ -55,7 +55,8 @@ impl About {
 
     /// For an installed or unpacked collection: from `MANIFEST.json`, or else `galaxy.yml`.
     ///
-    /// # Errors If neither exists or one is invalid.
+    /// # Errors
+    /// If neither exists or one is invalid.
     pub fn read(folder: &Path) -> Result<Self> {
         let file = folder.join("MANIFEST.json");
         if !file.exists() {
@@ -68,7 +69,8 @@ impl About {
 
     /// From `galaxy.yml`.
     ///
-    /// # Errors If it is missing, invalid, or lacks mandatory keys.
+    /// # Errors
+    /// If it is missing, invalid, or lacks mandatory keys.
     pub fn from_galaxy_yml(folder: &Path) -> Result<Self> {
         Ok(GalaxyYml::read(folder)?.about)
     }
@@ -227,7 +229,8 @@ fn spaced(value: &Json) -> Vec<u8> {
 
 /// The entries of a collection's `FILES.json`, after verifying its checksum in `MANIFEST.json`.
 ///
-/// # Errors If one of the two is missing or invalid, or they do not match.
+/// # Errors
+/// If one of the two is missing or invalid, or they do not match.
 pub fn listed(folder: &Path) -> Result<Vec<Listed>> {
     let manifest = read_json(&folder.join("MANIFEST.json"))?;
     let name = manifest.pointer("/file_manifest_file/name").and_then(Json::as_str).unwrap_or("FILES.json");

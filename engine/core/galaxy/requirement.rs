@@ -66,7 +66,8 @@ pub struct Requirements {
 impl Wanted {
     /// From the command line: `NAME[:RANGE]`, or any [`Origin`].
     ///
-    /// # Errors If it is none of these.
+    /// # Errors
+    /// If it is none of these.
     pub fn parse(text: &str) -> Result<Self> {
         let (bare, fragment) = text.split_once('#').map_or((text, None), |(bare, folder)| (bare, Some(folder)));
         let is_git = text.starts_with("git+") || text.starts_with("git@");
@@ -92,6 +93,10 @@ impl Wanted {
         Ok(Wanted { name: None, range: Range::default(), origin, signatures: Vec::new() })
     }
 
+    /// A requirement by name and range of versions, from one server or from all.
+    ///
+    /// # Errors
+    /// If the range of versions is invalid.
     pub fn named(name: &str, range: &str, server: Option<String>) -> Result<Self> {
         let origin = Origin::Galaxy { server };
         Ok(Wanted { name: Some(name.to_owned()), range: Range::parse(range)?, origin, signatures: Vec::new() })
@@ -208,7 +213,8 @@ fn plain(node: &Node) -> String {
 impl WantedRole {
     /// `SRC[,VERSION[,NAME]]`.
     ///
-    /// # Errors If there are more parts, or none.
+    /// # Errors
+    /// If there are more parts, or none.
     pub fn parse(text: &str) -> Result<Self> {
         let parts: Vec<&str> = text.split(',').map(str::trim).collect();
         let (src, version, name) = match parts[..] {
@@ -275,7 +281,8 @@ fn name_of(src: &str) -> String {
 impl Requirements {
     /// Reads a requirements.yml: a mapping with `collections` and `roles`, or a list of roles, the old format.
     ///
-    /// # Errors If it cannot be read, or an entry is invalid; the message names the file.
+    /// # Errors
+    /// If it cannot be read, or an entry is invalid; the message names the file.
     pub fn read(path: &Path) -> Result<Self> {
         if !path.exists() {
             return Err(GalaxyError::new(format!("The requirements file '{}' does not exist.", path.display())));

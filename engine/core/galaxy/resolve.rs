@@ -95,7 +95,8 @@ struct Provider<'p> {
 
 /// Selects the versions, dependencies first.
 ///
-/// # Errors If no versions are compatible, with the conflict; or if no server could be queried.
+/// # Errors
+/// If no versions are compatible, with the conflict; or if no server could be queried.
 pub fn resolve(galaxy: &Galaxy, apis: &[Api<'_>], question: &Question<'_>) -> Result<Vec<Chosen>> {
     let provider = Provider {
         galaxy,

@@ -29,7 +29,8 @@ pub struct RoleOptions {
 impl Galaxy {
     /// Installs roles and their dependencies.
     ///
-    /// # Errors If one cannot be installed and `ignore_errors` is not set.
+    /// # Errors
+    /// If one cannot be installed and `ignore_errors` is not set.
     pub fn install_roles(&self, options: &RoleOptions) -> Result<()> {
         let place = self.roles_path.first().ok_or_else(|| GalaxyError::new("no roles path is configured"))?;
         self.say("Starting galaxy role install process");

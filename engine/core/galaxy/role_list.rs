@@ -9,7 +9,8 @@ use super::{Galaxy, GalaxyError, Result, api::Api, roles::InstalledRole};
 impl Galaxy {
     /// Lists all roles, or one.
     ///
-    /// # Errors If no role directory exists.
+    /// # Errors
+    /// If no role directory exists.
     pub fn list_roles(&self, only: Option<&str>, given: &[PathBuf]) -> Result<()> {
         let mut there = false;
         let mut found = false;
@@ -56,7 +57,8 @@ impl Galaxy {
 
     /// Shows information about roles: installed and, unless `offline`, on the first server.
     ///
-    /// # Errors If the server cannot be queried.
+    /// # Errors
+    /// If the server cannot be queried.
     pub fn role_info(&self, names: &[String], offline: bool) -> Result<()> {
         if names.is_empty() {
             return Err(GalaxyError::new("- you must specify a user/role name"));
@@ -115,7 +117,8 @@ impl Galaxy {
 
     /// Lists the roles on a server that match all these words; returns whether there are any.
     ///
-    /// # Errors If the server cannot be queried.
+    /// # Errors
+    /// If the server cannot be queried.
     pub fn search_roles(&self, words: &[String], filters: &[(&str, String)]) -> Result<()> {
         if words.is_empty() && filters.is_empty() {
             return Err(GalaxyError::new(

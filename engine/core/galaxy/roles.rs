@@ -83,7 +83,8 @@ impl Galaxy {
 
     /// Removes roles.
     ///
-    /// # Errors If one cannot be removed.
+    /// # Errors
+    /// If one cannot be removed.
     pub fn remove_roles(&self, names: &[String]) -> Result<()> {
         if names.is_empty() {
             return Err(GalaxyError::new("- you must specify at least one role to remove."));

@@ -26,7 +26,8 @@ impl Default for Count {
 impl Count {
     /// `1`, `+1`, `all`, `+all`.
     ///
-    /// # Errors If it is none of these.
+    /// # Errors
+    /// If it is none of these.
     pub fn parse(text: &str) -> Result<Self> {
         let (strict, bare) = text.strip_prefix('+').map_or((false, text), |bare| (true, bare));
         let number = match bare {
@@ -78,7 +79,8 @@ pub const CODES: [&str; 16] = [
 impl Galaxy {
     /// Verifies the signatures of a collection's `MANIFEST.json`; does nothing without a keyring.
     ///
-    /// # Errors If too few are valid.
+    /// # Errors
+    /// If too few are valid.
     pub(super) fn check_signatures(
         &self,
         name: &str,

@@ -24,7 +24,8 @@ pub struct VerifyOptions {
 impl Galaxy {
     /// Returns whether all collections are unmodified.
     ///
-    /// # Errors If one is not installed, or the server cannot be queried.
+    /// # Errors
+    /// If one is not installed, or the server cannot be queried.
     pub fn verify(&self, options: &VerifyOptions) -> Result<bool> {
         let installed = self.installed();
         let mut all = true;

@@ -11,7 +11,8 @@ pub struct Version(pub semver::Version);
 impl Version {
     /// Parses a version.
     ///
-    /// # Errors If it is not a semantic version.
+    /// # Errors
+    /// If it is not a semantic version.
     pub fn parse(text: &str) -> Result<Self> {
         let parsed = semver::Version::parse(text.trim());
         parsed.map(Version).map_err(|_| GalaxyError::new(format!("`{text}` is not a semantic version")))
@@ -60,7 +61,8 @@ pub struct Range {
 impl Range {
     /// Parses a range. A version alone means exactly this version.
     ///
-    /// # Errors If a part is neither a version nor an operator with a version.
+    /// # Errors
+    /// If a part is neither a version nor an operator with a version.
     pub fn parse(text: &str) -> Result<Self> {
         let mut conditions = Vec::new();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty() && *part != "*") {

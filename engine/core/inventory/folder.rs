@@ -171,6 +171,9 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, Inventory
 }
 
 /// Reads a variable file in YAML or JSON, which may be encrypted.
+///
+/// # Errors
+/// If it cannot be read or decrypted, or is not one mapping.
 pub fn vars_file(path: &Path, vault: &Vault) -> Result<Layer, Problems> {
     let source = vault.read(path)?;
     let loaded = syntax::yaml::load(&source)?;

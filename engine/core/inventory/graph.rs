@@ -208,6 +208,9 @@ impl Inventory {
     }
 
     /// Adds a group during a play (`group_by`) with hosts and parents; returns whether anything is new.
+    ///
+    /// # Errors
+    /// If a parent stands below the group.
     pub fn add_group(&mut self, name: &str, parents: &[&str], hosts: &[&str]) -> Result<bool, InventoryError> {
         let before = self.groups.len();
         let group = self.group_index(name);

@@ -103,6 +103,9 @@ impl Inventory {
     }
 
     /// The variables of one host, unrendered.
+    ///
+    /// # Errors
+    /// If a variable file cannot be read.
     pub fn host_vars(&self, host: &str, playbook_dir: Option<&Path>, extra: &Layer) -> Result<Json, Problems> {
         let layers = self.layers(host, playbook_dir)?;
         Ok(merged(std::iter::once(extra).chain(layers.iter().map(|layer| &**layer))))

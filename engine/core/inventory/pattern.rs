@@ -66,6 +66,9 @@ pub struct Matched {
 
 impl Pattern {
     /// Parses a pattern; terms are separated by commas or colons (except those in IPv6 addresses).
+    ///
+    /// # Errors
+    /// If a regular expression or subscript is invalid.
     pub fn parse(text: &str) -> Result<Self, InventoryError> {
         let mut terms = Vec::new();
         for part in cut(text) {
@@ -79,7 +82,10 @@ impl Pattern {
         Ok(Pattern { terms })
     }
 
-    /// The matching hosts, in Ansible's order. A subscript beyond the last host is an error.
+    /// The matching hosts, in Ansible's order.
+    ///
+    /// # Errors
+    /// If a subscript is beyond the last host.
     pub fn matches(&self, inventory: &Inventory) -> Result<Matched, InventoryError> {
         let mut warnings = Vec::new();
         let mut hosts: IndexSet<Arc<str>> = IndexSet::new();
@@ -231,6 +237,9 @@ pub struct Limit {
 
 impl Limit {
     /// Parses `--limit`; a term `@file` stands for the lines of that file.
+    ///
+    /// # Errors
+    /// If it is not a pattern, or a file cannot be read.
     pub fn parse(text: &str) -> Result<Self, InventoryError> {
         let mut terms = Vec::new();
         for part in cut(text) {
@@ -249,7 +258,10 @@ impl Limit {
         Ok(Limit { pattern: Pattern::parse(&(terms.join(",") + ","))?, words: terms })
     }
 
-    /// The hosts that `--limit` allows. None at all is an error, unless the inventory is empty.
+    /// The hosts that `--limit` allows.
+    ///
+    /// # Errors
+    /// If it allows no host, though the inventory has some.
     pub fn allowed(&self, inventory: &Inventory) -> Result<Matched, InventoryError> {
         let matched = self.pattern.matches(inventory)?;
         if matched.hosts.is_empty() && inventory.hosts().len() > 0 {
@@ -281,6 +293,9 @@ impl Limit {
 
 impl Inventory {
     /// The hosts that a play's pattern matches, restricted to those that `--limit` allows.
+    ///
+    /// # Errors
+    /// Same as [`Pattern::matches`].
     pub fn matching(&self, pattern: &Pattern, allowed: Option<&Matched>) -> Result<Matched, InventoryError> {
         let mut matched = pattern.matches(self)?;
         if let Some(allowed) = allowed {

@@ -11,8 +11,10 @@ use crate::source::Problems;
 
 impl Inventory {
     /// The inventory variables of a host, including `group_vars` and `host_vars` next to the inventory and in
-    /// `playbook_dir`,
-    /// strongest first: places 3 to 10 of Ansible's order of precedence.
+    /// `playbook_dir`, strongest first: places 3 to 10 of Ansible's order of precedence.
+    ///
+    /// # Errors
+    /// If a variable file cannot be read or decrypted.
     pub fn layers(&self, host: &str, playbook_dir: Option<&Path>) -> Result<Stack, Problems> {
         let dir = playbook_dir.map(Path::to_owned);
         if let Some(stack) = self.layers.hosts.lock().get(&dir).and_then(|hosts| hosts.get(host)) {

@@ -41,6 +41,9 @@ pub struct Answers {
 
 impl Answers {
     /// Listens for prompts, and sets up `command` to ask here.
+    ///
+    /// # Errors
+    /// If the socket cannot be created.
     pub fn to(password: Secret, folder: &Path, command: &mut Command, own: &Path) -> io::Result<Self> {
         let socket = folder.join(format!("ask{:08x}", rand::random::<u32>()));
         let listener = UnixListener::bind(&socket)?;

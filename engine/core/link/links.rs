@@ -97,7 +97,10 @@ struct Host {
 }
 
 impl Links {
-    /// Starts the threads that serve all links. Fails if there is no directory for control sockets.
+    /// Starts the threads that serve all links.
+    ///
+    /// # Errors
+    /// If no directory for control sockets can be created, or threads cannot be started.
     pub fn new(options: LinkOptions) -> io::Result<Self> {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_name("link").enable_all().build()?;

@@ -164,6 +164,9 @@ impl Project {
     }
 
     /// Reads a file and decrypts it if it is a vault. `at` is where the file is named.
+    ///
+    /// # Errors
+    /// If it cannot be read or decrypted.
     pub fn source(&self, path: &Path, at: Option<&Span>) -> Result<Arc<Source>, Problems> {
         match Source::read(path) {
             Ok(source) if source.text.starts_with("$ANSIBLE_VAULT;") => (self.decrypt)(&source),
@@ -173,11 +176,17 @@ impl Project {
     }
 
     /// A file of plays; `home` is the collection that contains it.
+    ///
+    /// # Errors
+    /// All errors of the file.
     pub fn playbook(&self, path: &Path, home: Option<&Arc<str>>, at: Option<&Span>) -> Result<Playbook, Problems> {
         self.read_plays(&self.source(path, at)?, home)
     }
 
     /// A playbook that is not a file.
+    ///
+    /// # Errors
+    /// All errors of the text.
     pub fn playbook_of(&self, source: &Arc<Source>) -> Result<Playbook, Problems> {
         self.read_plays(source, None)
     }
@@ -196,6 +205,9 @@ impl Project {
     }
 
     /// The entries of a file of tasks or handlers; `collections` are searched for their modules.
+    ///
+    /// # Errors
+    /// All errors of the file.
     pub fn tasks(
         &self,
         path: &Path,
@@ -213,6 +225,9 @@ impl Project {
     }
 
     /// The variables of a file.
+    ///
+    /// # Errors
+    /// If it cannot be read or decrypted, or is not one mapping.
     pub fn vars(&self, path: &Path, at: Option<&Span>) -> Result<Arc<Layer>, Problems> {
         self.vars.take(path.to_owned(), || {
             let source = self.source(path, at)?;
@@ -242,6 +257,9 @@ impl Project {
     }
 
     /// A role's `meta/main.yml`; empty if there is none.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is invalid.
     pub fn role_meta(&self, role: &Path) -> Result<RoleMeta, Problems> {
         let Some(path) = yaml_file(&role.join("meta"), "main") else { return Ok(RoleMeta::default()) };
         let source = self.source(&path, None)?;
@@ -251,6 +269,9 @@ impl Project {
     }
 
     /// The argument specifications of a role: a separate file, or part of `meta/main.yml`.
+    ///
+    /// # Errors
+    /// If they cannot be read, or are invalid.
     pub fn argument_specs(&self, role: &Path, meta: &RoleMeta) -> Result<ArgumentSpecs, Problems> {
         let Some(path) = yaml_file(&role.join("meta"), "argument_specs") else {
             return meta.argument_specs.clone().map_or_else(|| Ok(ArgumentSpecs::default()), syntax::argument_specs);
@@ -262,6 +283,9 @@ impl Project {
     }
 
     /// A role's `defaults/` or `vars/`: one file, or all files of a directory of that name.
+    ///
+    /// # Errors
+    /// If one of them cannot be read, or is not one mapping.
     pub fn role_vars(&self, role: &Path, kind: &str, name: &str) -> Result<Option<Arc<Layer>>, Problems> {
         let folder = role.join(kind);
         if let Some(file) = yaml_file(&folder, name) {
@@ -280,8 +304,10 @@ impl Project {
     }
 
     /// The directory of a role and its collection. Searched in order: the collection in its name or those to search,
-    /// next to the
-    /// playbook, next to the requesting role, and the roles path.
+    /// next to the playbook, next to the requesting role, and the roles path.
+    ///
+    /// # Errors
+    /// If there is no such role; the help names where it was searched.
     pub fn role(
         &self,
         name: &str,

@@ -74,7 +74,10 @@ pub struct Found {
 }
 
 impl Resolver {
-    /// All plays of a playbook, including those of imported playbooks. Reports all errors of all files.
+    /// All plays of a playbook, including those of imported playbooks.
+    ///
+    /// # Errors
+    /// All errors of all files.
     pub fn playbook(&self, path: &Path) -> Result<Vec<Arc<Play>>, Problems> {
         let mut plays = Vec::new();
         let mut problems = Problems::default();
@@ -86,6 +89,9 @@ impl Resolver {
     }
 
     /// The plays of a text that is not a file; `folder` is where it looks for files and roles.
+    ///
+    /// # Errors
+    /// All errors of the text, and of the files that it imports.
     pub fn playbook_text(&self, source: &Arc<Source>, folder: &Path) -> Result<Vec<Arc<Play>>, Problems> {
         let mut problems = Problems::default();
         let mut plays = Vec::new();
@@ -326,6 +332,9 @@ impl Resolver {
     }
 
     /// The rendered tags of a task.
+    ///
+    /// # Errors
+    /// If a template in them fails.
     pub fn tags_of(&self, settings: &Arc<Settings>, place: &Place) -> Result<Vec<String>, PlanError> {
         let mut tags = Vec::new();
         let mut scope = None;

@@ -53,7 +53,8 @@ impl Stamp {
 impl Cache {
     /// The user's cache, created if necessary, or else a temporary directory.
     ///
-    /// # Errors If neither can be created, or it belongs to another user.
+    /// # Errors
+    /// If neither can be created, or it belongs to another user.
     pub fn open() -> io::Result<Cache> {
         let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let caches = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
@@ -71,7 +72,8 @@ impl Cache {
 
     /// A directory as a cache. Nobody else may write to it, since it contains code.
     ///
-    /// # Errors If it cannot be created or written, or others may write to it.
+    /// # Errors
+    /// If it cannot be created or written, or others may write to it.
     pub fn at(folder: &Path) -> io::Result<Cache> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let found = fs::symlink_metadata(folder)?;

@@ -73,7 +73,8 @@ impl Pythons {
 
     /// The cache between runs.
     ///
-    /// # Errors If there is no directory for it.
+    /// # Errors
+    /// If there is no directory for it.
     pub fn cache(&self) -> Result<&Cache, String> {
         let open = || Cache::open().map_err(|error| format!("no cache directory: {error}"));
         self.cache.get_or_init(open).as_ref().map_err(Clone::clone)
@@ -81,7 +82,8 @@ impl Pythons {
 
     /// ansible-core; searched for once.
     ///
-    /// # Errors If no interpreter has a usable one.
+    /// # Errors
+    /// If no interpreter has a usable one.
     pub fn core(&self) -> Result<&Core, CoreError> {
         self.core.get_or_init(|| self.find()).as_ref().map_err(Clone::clone)
     }
@@ -89,7 +91,8 @@ impl Pythons {
     /// Sends a request to the plugin host, which is started if necessary. After a failure, the next request starts
     /// another one. Several threads may call it concurrently.
     ///
-    /// # Errors If there is no ansible-core, or no answer.
+    /// # Errors
+    /// If there is no ansible-core, or no answer.
     pub fn ask(&self, op: &str, with: Json) -> Result<Json, HostError> {
         let nothing = |op: &str, _: Json| Err(format!("no handler for `{op}`"));
         self.converse(op, &with, Repeat::Yes, nothing)
@@ -98,7 +101,8 @@ impl Pythons {
     /// Like [`ask`](Self::ask); `serve` answers the host's own questions on this thread. A request that fails because
     /// the host died with several pending may be repeated; then `serve` is called from the beginning.
     ///
-    /// # Errors If there is no ansible-core, or no answer.
+    /// # Errors
+    /// If there is no ansible-core, or no answer.
     pub fn converse(
         &self,
         op: &str,

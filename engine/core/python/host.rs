@@ -92,7 +92,8 @@ pub struct PluginHost {
 impl PluginHost {
     /// Starts it.
     ///
-    /// # Errors If the interpreter cannot be started, or has no supported ansible-core. On success, also returns the
+    /// # Errors
+    /// If the interpreter cannot be started, or has no supported ansible-core. On success, also returns the
     /// answer to `hello`.
     pub fn start(python: &Path) -> Result<(PluginHost, Json), HostError> {
         let mut command = Command::new(python);
@@ -139,7 +140,8 @@ impl PluginHost {
 
     /// Sends a request and waits for the answer; `serve` answers the host's questions meanwhile.
     ///
-    /// # Errors If it rejects the request, or does not answer in time; then it should get no new requests. Other
+    /// # Errors
+    /// If it rejects the request, or does not answer in time; then it should get no new requests. Other
     /// pending requests may still be answered.
     pub fn ask(&self, op: &str, with: &Json, serve: Option<Serve<'_>>) -> Result<Json, HostError> {
         self.ask_within(op, with, serve, limits::program_time())

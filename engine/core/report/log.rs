@@ -44,9 +44,10 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens the file, or creates it with permissions for its owner only. The error is Ansible's message, after which
-    /// the run
-    /// continues without a log.
+    /// Opens the file, or creates it with permissions for its owner only.
+    ///
+    /// # Errors
+    /// Ansible's message; the run goes on without a log.
     pub fn open(path: &Path) -> Result<Self, String> {
         let about = path.metadata().ok();
         let shown = path.display();

@@ -57,6 +57,9 @@ impl Options {
 const DEEPEST: usize = 128;
 
 /// Writes a value as a YAML document that ends with a line break.
+///
+/// # Errors
+/// If the value nests too deep, or `default_style` is `>`.
 pub fn to_yaml(value: &Value, options: &Options) -> Result<String, Error> {
     if options.default_style == Some('>') {
         return Err(Error::new(ErrorKind::InvalidOperation, "default_style='>' is not supported; use '|'"));

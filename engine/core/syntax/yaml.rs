@@ -33,6 +33,9 @@ const SHARED_LENGTH: usize = 24;
 const UNSAFE: &str = "!unsafe";
 
 /// Reads a text with one document. JSON is also accepted, with JSON's rules for numbers.
+///
+/// # Errors
+/// All errors of the text, at their places.
 pub fn load(source: &Arc<Source>) -> Result<Loaded, Problems> {
     let text = source.text.as_str();
     let json = text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();

@@ -26,6 +26,9 @@ use crate::{
 /// boolean: since ansible-core 2.19, values that are merely truthy are errors.
 ///
 /// `at` is the location of the condition.
+///
+/// # Errors
+/// If the expression fails, or is not a boolean.
 pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<bool, TemplateError> {
     let (value, origin) = match expression {
         Lazy::Data(value) => match value.as_str().or_else(|| value.is_none().then_some("")) {

@@ -21,13 +21,17 @@ use crate::{
 /// Renders a value completely. A single `{{ }}` keeps its type. `omit` is kept as the whole value of an entry; see
 /// [`super::drop_omitted`].
 ///
-/// # Errors If a template is invalid, or something that it needs is undefined.
+/// # Errors
+/// If a template is invalid, or something that it needs is undefined.
 pub fn render(lazy: &Lazy, scope: &Arc<Scope>) -> Result<Value, TemplateError> {
     render::render(lazy, scope, built_in())
 }
 
 /// Renders a template file. Its first line may be a `#jinja2:` header that overrides the options. Other templates are
 /// searched next to it, then in the scope's directories.
+///
+/// # Errors
+/// If the template is invalid, or an expression in it fails; the error has its place.
 pub fn render_file(source: &Arc<Source>, scope: &Arc<Scope>, options: &FileOptions) -> Result<String, TemplateError> {
     let value = template_file::file_value(source, scope, options, built_in())?;
     let text = match value.is_none() {

@@ -33,6 +33,9 @@ use crate::{
 };
 
 /// The value of a bare expression of any type, as shown by `debug: var=`.
+///
+/// # Errors
+/// If the expression is invalid or fails.
 pub fn expression(text: &str, at: Span, scope: &Arc<Scope>) -> Result<Value, TemplateError> {
     let template = Template { text: text.into(), span: at, style: Style::Plain };
     let origin = Arc::new(Origin::Scalar(Arc::new(template)));
@@ -75,6 +78,9 @@ pub fn shown(text: &str, at: Span, scope: &Arc<Scope>) -> Result<(Value, Vec<Str
 }
 
 /// The terms of a `with_*` loop: a list's items, or the one value. Their parts are rendered.
+///
+/// # Errors
+/// If a template in it fails.
 pub fn render_terms(lazy: &Lazy, scope: &Arc<Scope>) -> Result<Vec<Value>, TemplateError> {
     let value = render(lazy, scope)?;
     match value.kind() {
@@ -86,7 +92,8 @@ pub fn render_terms(lazy: &Lazy, scope: &Arc<Scope>) -> Result<Vec<Value>, Templ
 /// Runs a lookup like `with_NAME` and returns its items. If the keyword's value is a list, its items are the terms; any
 /// other value is the only term. The name may be fully qualified: `ansible.builtin.dict`.
 ///
-/// # Errors If the lookup is unknown or fails; errors have no location of their own.
+/// # Errors
+/// If the lookup is unknown or fails; errors have no location of their own.
 pub fn lookup(
     name: &str,
     terms: Vec<Value>,

@@ -40,8 +40,10 @@ pub enum ExtraVarsError {
 }
 
 /// Reads all `-e` arguments; later ones win. Values of `key=value` pairs are text, those of YAML and JSON have types;
-/// all may
-/// contain templates.
+/// all may contain templates.
+///
+/// # Errors
+/// All arguments that cannot be read.
 pub fn extra_vars(args: &[String], vault: &Vault) -> Result<Layer, Problems> {
     let mut layer = Layer::new();
     let mut problems = Problems::default();

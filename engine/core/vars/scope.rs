@@ -78,8 +78,10 @@ pub trait Magic: Send + Sync {
         false
     }
 
-    /// Decrypts a vault envelope. Implementations must register the text as a secret. The error is a message in lower
-    /// case.
+    /// Decrypts a vault envelope. Implementations must register the text as a secret.
+    ///
+    /// # Errors
+    /// A message in lower case.
     fn decrypt(&self, _envelope: &str) -> Result<String, String> {
         Err("no vault password to decrypt this value".into())
     }

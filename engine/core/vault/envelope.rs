@@ -80,6 +80,9 @@ impl Keys {
 }
 
 /// Encrypts content; an ID other than `default` is included (version 1.2).
+///
+/// # Errors
+/// If the cipher refuses the key, which does not happen with keys of this length.
 pub fn encrypt(content: &[u8], password: &[u8], id: Option<&str>) -> Result<String, String> {
     let mut salt = [0; 32];
     rand::fill(&mut salt[..]);
@@ -87,6 +90,9 @@ pub fn encrypt(content: &[u8], password: &[u8], id: Option<&str>) -> Result<Stri
 }
 
 /// Encrypts content with a given salt (`vault_encrypt_salt`): the same input gives the same text.
+///
+/// # Errors
+/// Same as [`encrypt`].
 pub fn encrypt_salted(content: &[u8], password: &[u8], id: Option<&str>, salt: &[u8]) -> Result<String, String> {
     let keys = Keys::derive(password, salt);
     let padding = BLOCK - content.len() % BLOCK;

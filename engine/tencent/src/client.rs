@@ -114,6 +114,9 @@ impl ClientError {
 impl Client {
     /// Makes a call and returns the `Response`. The same body is sent each time, so a `ClientToken` makes all attempts
     /// one call.
+    ///
+    /// # Errors
+    /// What the API answers as an error, and what keeps an answer from coming.
     pub fn call(&self, host: &Host, request: &Request) -> Result<Json, ClientError> {
         let body = request.payload.to_string();
         let (mut tries, mut pause) = (0, self.pause);

@@ -25,7 +25,10 @@ pub struct Account {
 pub struct Endpoint(pub Option<String>);
 
 impl Endpoint {
-    /// Says what is wrong with it: keys and answers do not go over a network unencrypted.
+    /// Checks the endpoint: keys and answers do not go over a network unencrypted.
+    ///
+    /// # Errors
+    /// A phrase that says what is wrong with it.
     pub fn check(&self) -> Result<(), String> {
         let address = Address::parse(&self.url("service"))?;
         let loops = address.host == "localhost" || address.host == "::1" || address.host.starts_with("127.");

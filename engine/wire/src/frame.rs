@@ -34,11 +34,17 @@ pub enum FrameError {
 }
 
 /// Reads one frame. `None` means that the peer disconnected cleanly, between two frames.
+///
+/// # Errors
+/// Those of the reader; a frame that is too long, cut off, or cannot be decoded.
 pub fn read_frame<T: DeserializeOwned>(reader: &mut impl Read) -> Result<Option<T>, FrameError> {
     read_within(reader, MAX_FRAME)
 }
 
 /// Like [`read_frame`], for frames that an agent sends.
+///
+/// # Errors
+/// Same as [`read_frame`].
 pub fn read_reply(reader: &mut impl Read) -> Result<Option<Reply>, FrameError> {
     read_within(reader, MAX_REPLY)
 }
@@ -68,6 +74,9 @@ fn read_within<T: DeserializeOwned>(reader: &mut impl Read, longest: u32) -> Res
 }
 
 /// Writes one frame and flushes, without holding the whole frame in memory.
+///
+/// # Errors
+/// Those of the writer; a message that is too long for a frame.
 pub fn write_frame<T: Serialize>(writer: &mut impl Write, message: &T) -> Result<(), FrameError> {
     let length = size_of(message)?;
     if length > u64::from(MAX_FRAME) {
@@ -88,6 +97,9 @@ pub(crate) fn size_of<T: Serialize>(message: &T) -> Result<u64, FrameError> {
 }
 
 /// A whole frame: length and body.
+///
+/// # Errors
+/// If the message is too long for a frame.
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
     let (frame, passed) = bounds::within(usize::MAX, || postcard::to_extend(message, vec![0u8; 4]));
     let mut frame = frame.map_err(|error| error_of(error, passed, usize::MAX))?;
@@ -99,14 +111,19 @@ pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
     Ok(frame)
 }
 
-/// Decodes a frame's body; trailing bytes are an error.
+/// Decodes a frame's body.
+///
+/// # Errors
+/// If it is no such message, nests too deep, or bytes are left.
 pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, FrameError> {
     decode_at_most(usize::MAX, body)
 }
 
-/// Like [`decode`], but fails if the message holds more than `values` items and entries. Each takes about a hundred
-/// bytes
-/// of memory, but may take a single byte of the frame.
+/// Like [`decode`], for at most `values` items and entries. Each takes about a hundred bytes of memory, but may take a
+/// single byte of the frame.
+///
+/// # Errors
+/// Those of [`decode`], and more values than that.
 pub fn decode_at_most<T: DeserializeOwned>(values: usize, body: &[u8]) -> Result<T, FrameError> {
     let (taken, passed) = bounds::within(values, || postcard::take_from_bytes(body));
     match taken {

@@ -11,9 +11,10 @@ pub const PIECE: usize = 64 << 10;
 /// Maximum size in bytes of an outcome; a longer one is rejected.
 pub const MAX_OUTCOME: usize = 256 << 20;
 
-/// Passes the frames of a call's outcome to `send`, in order; a short outcome is a single frame. Fails with the first
-/// error
-/// of `send`, or if the outcome is longer than [`MAX_OUTCOME`].
+/// Passes the frames of a call's outcome to `send`, in order; a short outcome is a single frame.
+///
+/// # Errors
+/// The first error of `send`; an outcome longer than [`MAX_OUTCOME`].
 pub fn outcome_frames(
     batch: u64,
     index: u32,
@@ -84,7 +85,10 @@ impl<F: FnMut(Vec<u8>) -> Result<(), ()>> Flavor for Cutter<F> {
 pub struct Pieces(Vec<u8>);
 
 impl Pieces {
-    /// Adds the next piece. Fails if the outcome becomes longer than [`MAX_OUTCOME`].
+    /// Adds the next piece.
+    ///
+    /// # Errors
+    /// If the outcome becomes longer than [`MAX_OUTCOME`].
     pub fn add(&mut self, piece: &[u8]) -> Result<(), FrameError> {
         let length = self.0.len() + piece.len();
         if length > MAX_OUTCOME {
@@ -100,11 +104,17 @@ impl Pieces {
     }
 
     /// Decodes the outcome.
+    ///
+    /// # Errors
+    /// If the pieces are no outcome.
     pub fn outcome(self) -> Result<Outcome, FrameError> {
         self.outcome_at_most(usize::MAX)
     }
 
-    /// Like [`Pieces::outcome`], but fails if it holds more than `values` items and entries.
+    /// Like [`Pieces::outcome`], for at most `values` items and entries.
+    ///
+    /// # Errors
+    /// Those of [`Pieces::outcome`], and more values than that.
     pub fn outcome_at_most(self, values: usize) -> Result<Outcome, FrameError> {
         decode_at_most(values, &self.0)
     }

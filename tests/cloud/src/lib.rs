@@ -49,6 +49,9 @@ pub struct Cloud {
 
 impl Cloud {
     /// Listens on that address; port 0 takes any.
+    ///
+    /// # Errors
+    /// If the address is taken.
     pub fn start(address: &str, settings: Settings) -> io::Result<Cloud> {
         let listener = TcpListener::bind(address)?;
         let url = format!("http://{}/", listener.local_addr()?);

@@ -61,6 +61,9 @@ pub struct Stand {
 
 impl Stand {
     /// Listens on that address; port 0 takes any.
+    ///
+    /// # Errors
+    /// If the address is taken.
     pub fn start(address: &str) -> io::Result<Stand> {
         let listener = TcpListener::bind(address)?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -80,6 +83,9 @@ impl Stand {
     }
 
     /// Adds the archive of a collection; what it is stands in its manifest.
+    ///
+    /// # Errors
+    /// If it cannot be read, or has no manifest.
     pub fn publish(&self, archive: &Path) -> io::Result<()> {
         let archive = fs::read(archive)?;
         let manifest = manifest(&archive)?;
@@ -96,6 +102,9 @@ impl Stand {
     }
 
     /// Adds all archives in a folder.
+    ///
+    /// # Errors
+    /// If one of them cannot be read.
     pub fn publish_all(&self, folder: &Path) -> io::Result<()> {
         let mut paths: Vec<PathBuf> = fs::read_dir(folder)?.flatten().map(|entry| entry.path()).collect();
         paths.sort();

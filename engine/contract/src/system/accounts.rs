@@ -79,12 +79,16 @@ impl Group {
 
 /// A program that changes accounts; with `local`, libuser's variant, whose name begins with an l.
 ///
-/// # Errors If the host does not have it.
+/// # Errors
+/// If the host does not have it.
 pub fn editor(host: &Host, name: &str, local: bool) -> Result<Program, Failure> {
     if local { host.required_program(&format!("l{name}")) } else { host.required_program(name) }
 }
 
 /// The ID of a user given by name or ID.
+///
+/// # Errors
+/// If the host has no such user.
 pub fn uid_of(owner: &str) -> Result<u32, Failure> {
     if let Ok(uid) = owner.parse() {
         return Ok(uid);
@@ -95,6 +99,9 @@ pub fn uid_of(owner: &str) -> Result<u32, Failure> {
 }
 
 /// The ID of a group given by name or ID.
+///
+/// # Errors
+/// If the host has no such group.
 pub fn gid_of(group: &str) -> Result<u32, Failure> {
     if let Ok(gid) = group.parse() {
         return Ok(gid);

@@ -55,6 +55,9 @@ args! {
 
 impl Attributes {
     /// To be called by a module's `check`: `mode: preserve` is valid only where files are copied.
+    ///
+    /// # Errors
+    /// If `mode` is `preserve`, or there is no such file attribute.
     pub fn check(&self) -> Result<(), ArgFault> {
         match self.mode {
             Some(Mode::Preserve) => Err(ArgFault::new("mode", "cannot be `preserve` here")
@@ -66,8 +69,10 @@ impl Attributes {
         }
     }
 
-    /// Resolves names on this host. Fails if a user or group does not exist, or if an SELinux label is given on a host
-    /// without SELinux.
+    /// Resolves names on this host.
+    ///
+    /// # Errors
+    /// If a user or group does not exist, or a label is given on a host without SELinux.
     pub fn resolve(&self) -> Result<Wanted, Failure> {
         let parts = [&self.seuser, &self.serole, &self.setype, &self.selevel];
         Ok(Wanted {
@@ -94,6 +99,9 @@ pub struct Wanted {
 impl Wanted {
     /// The differences of the file at `path`, before and after; empty if there are none. With `follow`, symbolic links
     /// are followed.
+    ///
+    /// # Errors
+    /// If the file cannot be inspected.
     pub fn difference(&self, path: &Path, follow: bool) -> io::Result<(Map, Map)> {
         let meta = if follow { fs::metadata(path)? } else { fs::symlink_metadata(path)? };
         let (mut before, mut after) = (Map::new(), Map::new());
@@ -128,6 +136,9 @@ impl Wanted {
     }
 
     /// Adds the change of the attributes at `path`, which must exist, if any differ.
+    ///
+    /// # Errors
+    /// If the file cannot be inspected.
     pub fn plan(&self, path: &Path, follow: bool, plan: Plan) -> Result<Plan, Failure> {
         let (mut before, mut after) = self.difference(path, follow).map_err(|e| io_failure("look at", path, &e))?;
         if after.is_empty() {
@@ -145,6 +156,9 @@ impl Wanted {
 
     /// Sets differing attributes and returns whether there were any. For files that a change has just created, and for
     /// those found by [`Wanted::plan`].
+    ///
+    /// # Errors
+    /// If the file cannot be inspected or changed.
     pub fn apply(&self, path: &Path, follow: bool) -> Result<bool, Failure> {
         let (before, after) = self.difference(path, follow).map_err(|e| io_failure("look at", path, &e))?;
         let owner = self.uid.filter(|_| after.contains_key("owner")).map(Uid::from_raw);
@@ -250,6 +264,9 @@ pub fn umask() -> u32 {
 }
 
 /// Changes the owner of a file; with `follow`, of a link's target.
+///
+/// # Errors
+/// Those of chown(2).
 pub fn chown(path: &Path, owner: Option<Uid>, group: Option<Gid>, follow: bool) -> io::Result<()> {
     let result = if follow {
         nix::unistd::chown(path, owner, group)

@@ -12,7 +12,10 @@ pub const WINDOW: usize = 4 << 20;
 /// Overlap in bytes of consecutive windows, so that a match may cross the border.
 const OVERLAP: usize = 64 << 10;
 
-/// Reads everything. More than `most` bytes are an error of kind `FileTooLarge`.
+/// Reads everything, up to `most` bytes.
+///
+/// # Errors
+/// Those of the reader; of kind `FileTooLarge` beyond `most` bytes.
 pub fn read(mut reader: impl Read, most: usize) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     let few = (1 << 20).min(most);
@@ -26,6 +29,9 @@ pub fn read(mut reader: impl Read, most: usize) -> io::Result<Vec<u8>> {
 }
 
 /// Like [`read`], for a regular file. One whose size is too large is not read at all.
+///
+/// # Errors
+/// Those of [`read`] and of [`regular::open`].
 pub fn read_file(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     let file = regular::open(path)?;
     let length = file.metadata()?.len();
@@ -43,6 +49,9 @@ fn too_long(most: usize) -> io::Error {
 
 /// Whether `is_it` is true for a part of a regular file of any size. A long one is passed in overlapping parts that
 /// begin with a line if possible.
+///
+/// # Errors
+/// If the file cannot be opened or read.
 pub fn any_part(path: &Path, mut is_it: impl FnMut(&str) -> bool) -> io::Result<bool> {
     let mut file = regular::open(path)?;
     let mut part = Vec::new();
@@ -63,6 +72,9 @@ pub fn any_part(path: &Path, mut is_it: impl FnMut(&str) -> bool) -> io::Result<
 }
 
 /// Reads the next line into `line`, truncated to `most` bytes. Returns false at the end.
+///
+/// # Errors
+/// Those of the reader.
 pub fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>, most: usize) -> io::Result<bool> {
     line.clear();
     let mut is_end = true;

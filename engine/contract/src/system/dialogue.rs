@@ -50,6 +50,9 @@ enum Answers {
 
 impl Response {
     /// Reads a regular expression and its answer, or a list of answers.
+    ///
+    /// # Errors
+    /// If an answer is no text, or the expression is invalid.
     pub fn read(asked: &str, answer: &Value) -> Result<Self, Failure> {
         let text = |value: &Value| {
             let parsed = <Text as ArgType>::parse(value);
@@ -73,6 +76,9 @@ impl Response {
 
 /// Runs a program on a terminal where it is given each answer after its prompt, a regular expression: its exit code and
 /// what it printed.
+///
+/// # Errors
+/// Those of [`Response::read`], [`Dialogue::begin`] and [`Dialogue::hold`].
 pub fn converse(host: &Host, words: Vec<String>, answers: &[(&str, &str)]) -> Result<(Option<i64>, String), Failure> {
     let responses = answers.iter().map(|(asked, answer)| Response::read(asked, &Value::from(*answer)));
     let responses = responses.collect::<Result<Vec<_>, _>>()?;
@@ -116,6 +122,9 @@ pub struct Dialogue<'h> {
 
 impl<'h> Dialogue<'h> {
     /// Starts the program.
+    ///
+    /// # Errors
+    /// If the host has no terminals or no setsid, or the program cannot be started.
     pub fn begin(
         host: &'h Host,
         words: &[String],
@@ -144,6 +153,9 @@ impl<'h> Dialogue<'h> {
     }
 
     /// Runs to the program's end.
+    ///
+    /// # Errors
+    /// If a prompt comes again after its last answer, or the program cannot be written to or waited for.
     pub fn hold(mut self) -> Result<Held, Failure> {
         let mut budget = Budget::new(self.host.max_output());
         let mut kept = Captured::default();

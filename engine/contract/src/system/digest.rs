@@ -24,6 +24,9 @@ crate::choice! {
 
 impl Algorithm {
     /// The digest of the reader's content, in lower-case hexadecimal.
+    ///
+    /// # Errors
+    /// Those of the reader.
     pub fn of_reader(self, mut reader: impl Read) -> io::Result<String> {
         match self {
             Algorithm::Md5 => digest::<Md5>(&mut reader),
@@ -36,6 +39,9 @@ impl Algorithm {
     }
 
     /// The digest of a file's content.
+    ///
+    /// # Errors
+    /// If the file cannot be opened or read.
     pub fn of_file(self, path: &Path) -> io::Result<String> {
         self.of_reader(crate::system::regular::open(path)?)
     }

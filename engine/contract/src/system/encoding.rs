@@ -142,7 +142,10 @@ impl Encoding {
         }
     }
 
-    /// The bytes of a text. What the encoding does not have is an error.
+    /// The bytes of a text.
+    ///
+    /// # Errors
+    /// The first character that the encoding does not have.
     pub fn encode(self, text: &str) -> Result<Vec<u8>, Unencodable> {
         let unencodable = |at: usize, codec: String, why: &'static str| {
             let char = text.get(at..).and_then(|rest| rest.chars().next()).unwrap_or(char::REPLACEMENT_CHARACTER);

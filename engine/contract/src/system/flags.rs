@@ -60,6 +60,9 @@ pub fn names(bits: u32) -> Vec<&'static str> {
 }
 
 /// Validates `+i`, `-i`, `=ai` or `ai`.
+///
+/// # Errors
+/// A phrase that names the attribute that does not exist.
 pub fn check(written: &str) -> Result<(), String> {
     let (_, letters) = split(written);
     match letters.chars().find(|c| !FLAGS.iter().any(|(letter, ..)| letter == c)) {
@@ -80,18 +83,27 @@ pub fn applied(present: u32, written: &str) -> u32 {
 }
 
 /// Changes them on a file.
+///
+/// # Errors
+/// If the file cannot be opened, or its file system does not take the attributes.
 pub fn change(path: &Path, written: &str) -> Result<(), Failure> {
     let file = open(path).map_err(|error| io_failure("change the attributes of", path, &error).arg("attributes"))?;
     change_open(&file, written, path)
 }
 
 /// Changes them on an open file; `path` is for messages.
+///
+/// # Errors
+/// If the file system does not take the attributes.
 pub fn change_open(file: &File, written: &str, path: &Path) -> Result<(), Failure> {
     set(file, |present| applied(present, written))
         .map_err(|error| io_failure("change the attributes of", path, &error).arg("attributes"))
 }
 
 /// Adds these bits on an open file.
+///
+/// # Errors
+/// If the file system has no attributes, or refuses these.
 pub fn add(file: &File, bits: u32) -> io::Result<()> {
     set(file, |present| present | bits)
 }

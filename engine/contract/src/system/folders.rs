@@ -44,11 +44,17 @@ pub fn made_diff(path: &Path, wanted: &Wanted, as_what: &str) -> rplay_wire::Dif
 }
 
 /// Adds the change that makes a folder and those it stands in, all with the same owner and mode.
+///
+/// # Errors
+/// If a part of the path exists and is no directory.
 pub fn make_folders(path: &Path, wanted: &Wanted, plan: Plan) -> Result<Plan, Failure> {
     make_folders_or(path, wanted, plan, |folder, error| io_failure("create", folder, error).arg("path"))
 }
 
 /// Like [`make_folders`]; `not_made` tells of the folder that could not be created.
+///
+/// # Errors
+/// Same as [`make_folders`].
 pub fn make_folders_or(
     path: &Path,
     wanted: &Wanted,

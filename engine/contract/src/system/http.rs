@@ -95,6 +95,9 @@ impl Answer {
     }
 
     /// The whole content, up to [`MAX_OUTPUT`].
+    ///
+    /// # Errors
+    /// If the content is longer, or the connection breaks.
     pub fn content(&mut self) -> Result<Vec<u8>, Failure> {
         bounded::read(self.reader(), MAX_OUTPUT).map_err(|error| match error.kind() {
             std::io::ErrorKind::FileTooLarge => {
@@ -134,8 +137,10 @@ impl Request {
         }
     }
 
-    /// Sends the request, follows redirects, and authenticates if required. Any status is a response; the error, one
-    /// sentence, means that there was none.
+    /// Sends the request, follows redirects, and authenticates if required. A response of any status is an answer.
+    ///
+    /// # Errors
+    /// A sentence that says why there was no response.
     pub fn send(mut self, host: &Host) -> Result<Answer, String> {
         let mut address = Address::parse(&self.url).map_err(|wrong| match self.url.trim().split_once(':') {
             Some((scheme, _)) if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") => {

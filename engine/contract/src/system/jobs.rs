@@ -31,6 +31,9 @@ pub struct JobFile {
 
 impl JobFile {
     /// The state file of the job with that ID, which may not exist.
+    ///
+    /// # Errors
+    /// If the ID could lead out of the directory of jobs, or there is none.
     pub fn of(id: &str, host: &Host) -> Result<Self, Failure> {
         if id.is_empty() || id.starts_with('.') || id.contains(['/', '\0']) {
             return Err(Failure::new(format!("`{id}` is not a valid job ID")).arg("jid"));
@@ -43,6 +46,10 @@ impl JobFile {
         &self.path
     }
 
+    /// Replaces the state file.
+    ///
+    /// # Errors
+    /// If the file cannot be replaced.
     pub fn write(&self, progress: &Progress) -> io::Result<()> {
         let folder = self.path.parent().unwrap_or(Path::new("/"));
         if !folder.is_dir() {
@@ -55,7 +62,10 @@ impl JobFile {
         Ok(())
     }
 
-    /// `None` if there is no such job.
+    /// The state of the job; `None` if there is no such job.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is no state of a job.
     pub fn read(&self) -> Result<Option<Progress>, Failure> {
         let mut file = match crate::system::regular::open(&self.path) {
             Ok(file) => file,
@@ -70,6 +80,10 @@ impl JobFile {
         }
     }
 
+    /// Removes the state file.
+    ///
+    /// # Errors
+    /// If the file exists and cannot be removed.
     pub fn remove(&self) -> Result<(), Failure> {
         fs::remove_file(&self.path).map_err(|error| io_failure("remove", &self.path, &error))
     }

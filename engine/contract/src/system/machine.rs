@@ -28,7 +28,10 @@ pub fn environment() -> std::env::VarsOs {
     std::env::vars_os()
 }
 
-/// Fills `bytes` with random data from the kernel. Fails if the host has no /dev/urandom.
+/// Fills `bytes` with random data from the kernel.
+///
+/// # Errors
+/// If the host has no /dev/urandom.
 pub fn random(bytes: &mut [u8]) -> io::Result<()> {
     std::fs::File::open("/dev/urandom")?.read_exact(bytes)
 }

@@ -75,6 +75,9 @@ fn python_fault(pattern: &str) -> Option<String> {
 
 impl Pattern {
     /// Compiles a pattern; `arg` is named in errors.
+    ///
+    /// # Errors
+    /// If the pattern is not valid in Python's syntax.
     pub fn new(pattern: &str, flags: Flags, arg: &str) -> Result<Pattern, Failure> {
         let multi_line = flags.multi_line || is_multi_line(pattern);
         let mut builder = RegexBuilder::new(&translate(pattern, multi_line));
@@ -100,6 +103,9 @@ impl Pattern {
     }
 
     /// Replaces all matches and returns their number. As in Python, an empty match right after another match counts.
+    ///
+    /// # Errors
+    /// If matching takes too many steps.
     pub fn replace_all(&self, text: &str, template: &Template) -> Result<(String, usize), Failure> {
         let (mut out, mut count, mut last, mut from) = (String::with_capacity(text.len()), 0, 0, 0);
         while from <= text.len() {
@@ -239,7 +245,10 @@ enum Group {
 }
 
 impl Template {
-    /// Parses a replacement for a pattern; a reference to an unknown group is an error.
+    /// Parses a replacement for a pattern.
+    ///
+    /// # Errors
+    /// If it refers to a group that the pattern does not have.
     pub fn new(text: &str, pattern: &Pattern, arg: &str) -> Result<Template, Failure> {
         let wrong = |what: String| {
             Failure::new(format!("cannot read the replacement `{text}`: {what}"))

@@ -44,6 +44,9 @@ pub struct Preserved {
 
 impl Preserved {
     /// Reads them from the file at `path`, which must not be a symbolic link.
+    ///
+    /// # Errors
+    /// If the file cannot be inspected.
     pub fn of(path: &Path) -> io::Result<Preserved> {
         let meta = fs::symlink_metadata(path)?;
         let mut preserved = Preserved {
@@ -67,8 +70,10 @@ impl Preserved {
     }
 
     /// Sets them on `file`, a new, private file; `wanted` takes precedence. At no moment does the file have more
-    /// permissions than in the end. `path` is for messages. Returns what could not be preserved; what `wanted` requests
-    /// and cannot be set is a failure.
+    /// permissions than in the end. `path` is for messages. Returns what could not be preserved.
+    ///
+    /// # Errors
+    /// If something that `wanted` requests cannot be set.
     pub fn give(&self, file: &File, wanted: &Wanted, path: &Path) -> Result<Vec<String>, Failure> {
         let mut lost = Vec::new();
         let failed = |error: &io::Error| io_failure("write", path, error);
@@ -144,6 +149,9 @@ impl Preserved {
 }
 
 /// Sets owner and mode of a new file that replaces none.
+///
+/// # Errors
+/// If one of them cannot be set.
 pub fn give_new(file: &File, wanted: &Wanted, path: &Path) -> Result<(), Failure> {
     own(file, wanted.uid, wanted.gid).map_err(|error| io_failure("change the owner of", path, &error))?;
     set_mode(file, wanted.mode_of_new(false)).map_err(|error| io_failure("change the mode of", path, &error))

@@ -45,11 +45,17 @@ pub struct Finished {
 ///
 /// At most `most` bytes of output are kept: the beginning, and the last part of the end. A process that prints
 /// endlessly is killed with its group; see [`Excess`].
+///
+/// # Errors
+/// If it cannot be started or waited for, or its pipes break.
 pub fn run(command: &mut Command, input: Option<Vec<u8>>, most: usize) -> io::Result<Finished> {
     run_within(command, input, most, None)
 }
 
-/// Like [`run`]; a command that exceeds `limit` is killed with its process group, and the error is of kind `TimedOut`.
+/// Like [`run`]; a command that exceeds `limit` is killed with its process group.
+///
+/// # Errors
+/// Those of [`run`]; of kind `TimedOut` after `limit`.
 pub fn run_within(
     command: &mut Command,
     input: Option<Vec<u8>>,
@@ -163,6 +169,10 @@ fn kill(child: &mut Child) {
     let _ = child.wait();
 }
 
+/// Makes reads and writes of the descriptor return at once.
+///
+/// # Errors
+/// Those of fcntl(2).
 pub fn do_not_block(fd: BorrowedFd<'_>) -> io::Result<()> {
     let flags = OFlag::from_bits_truncate(fcntl(fd, FcntlArg::F_GETFL)?);
     fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;

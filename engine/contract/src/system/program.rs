@@ -43,7 +43,8 @@ impl Host {
 
     /// Like [`Host::program`], for a program that planning requires. Its messages are not translated.
     ///
-    /// # Errors If the host has no such program.
+    /// # Errors
+    /// If the host has no such program.
     pub fn required_program(&self, program: &str) -> Result<Program, Failure> {
         let found = self.find_program(program).ok_or_else(|| self.missing_program(program))?;
         Ok(Program { name: program.to_owned(), ..self.program(&found.to_string_lossy()) }.untranslated())
@@ -143,8 +144,10 @@ impl Program {
         self
     }
 
-    /// Runs the program to its end. A nonzero exit code is not an error here: see [`Output::success`]. Output beyond
-    /// the limit is an error.
+    /// Runs the program to its end. A nonzero exit code is no error here: see [`Output::success`].
+    ///
+    /// # Errors
+    /// If it cannot be started, prints more than the limit, or exceeds its time limit.
     pub fn run(self) -> Result<Output, Failure> {
         let name = self.name.clone();
         let done = self.output()?;
@@ -158,7 +161,8 @@ impl Program {
 
     /// Runs the program to its end.
     ///
-    /// # Errors Those of [`Program::run`], and a nonzero exit code: the message is the program's output, as in Ansible
+    /// # Errors
+    /// Those of [`Program::run`], and a nonzero exit code: the message is the program's output, as in Ansible
     /// for programs that change accounts or unpack archives.
     pub fn succeed(self) -> Result<Output, Failure> {
         let cmd = self.to_string();
@@ -199,8 +203,10 @@ impl fmt::Display for Program {
 }
 
 impl Output {
-    /// The output, if the program succeeded; otherwise a failure with `what` as the message, the program's last lines,
-    /// and `rc`, `stdout`, `stderr`.
+    /// The output of a program that succeeded.
+    ///
+    /// # Errors
+    /// If the program failed: `what` as the message, its last lines, and `rc`, `stdout`, `stderr`.
     pub fn success(self, what: &str) -> Result<Self, Failure> {
         if self.rc == 0 { Ok(self) } else { Err(self.failure(what)) }
     }

@@ -11,7 +11,9 @@ use std::{
 use nix::libc::{O_CLOEXEC, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK};
 
 /// Opens a regular file for reading; symbolic links are followed. As in Ansible, the null device is an empty file.
-/// Fails for a FIFO, a socket, any other device and a directory, without blocking.
+///
+/// # Errors
+/// If it cannot be opened, or is a FIFO, a socket, another device or a directory. It never blocks.
 pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
     let path = path.as_ref();
     // Before opening: opening a terminal, a tape or a watchdog already has side effects.
@@ -23,6 +25,9 @@ pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
 }
 
 /// The content of a regular file; see [`open`].
+///
+/// # Errors
+/// Those of [`open`], and of reading.
 pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
     let mut file = open(path)?;
     let mut content = Vec::new();
@@ -31,12 +36,18 @@ pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 }
 
 /// The content of a regular file that is UTF-8; see [`open`].
+///
+/// # Errors
+/// Those of [`read`]; of kind `InvalidData` if it is not UTF-8.
 pub fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
     io::read_to_string(open(path)?)
 }
 
 /// Opens an existing regular file to overwrite it from its start, without truncating it. A symbolic link is rejected,
 /// since anybody with write permission for the directory may have put it there.
+///
+/// # Errors
+/// If it does not exist, is not a regular file, or is a symbolic link.
 pub fn open_to_overwrite(path: &Path) -> io::Result<File> {
     refuse_special(path)?;
     let file = File::options().write(true).custom_flags(O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC).open(path)?;
@@ -44,8 +55,11 @@ pub fn open_to_overwrite(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Fails if the path itself is a FIFO, a socket or a device, which must neither be replaced by a file nor be passed to
-/// programs. Links, directories and missing files pass.
+/// Refuses a path that is itself a FIFO, a socket or a device, which must neither be replaced by a file nor be passed
+/// to programs. Links, directories and missing files pass.
+///
+/// # Errors
+/// If it is one of these.
 pub fn refuse_special(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(meta) => special(meta.file_type()).map_or(Ok(()), |kind| Err(refusal(kind))),
@@ -54,6 +68,9 @@ pub fn refuse_special(path: &Path) -> io::Result<()> {
 }
 
 /// Like [`refuse_special`], for a link's target: for files that other programs open.
+///
+/// # Errors
+/// If the target is one of these.
 pub fn refuse_special_target(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(meta) if !is_null(&meta) => special(meta.file_type()).map_or(Ok(()), |kind| Err(refusal(kind))),

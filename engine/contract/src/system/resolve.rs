@@ -6,6 +6,9 @@ use std::{io, net::IpAddr};
 use crate::Host;
 
 /// The addresses of `name`: itself if it is one, from /etc/hosts, or from getent(1).
+///
+/// # Errors
+/// If the name has no address, or getent cannot be run.
 pub fn addresses(host: &Host, name: &str) -> io::Result<Vec<IpAddr>> {
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = bare.parse() {

@@ -81,6 +81,9 @@ struct Journal {
 static STATE: Mutex<Option<State>> = Mutex::new(None);
 
 /// A temporary file next to its later destination.
+///
+/// # Errors
+/// If it cannot be created.
 pub fn file_in(folder: &Path) -> io::Result<NamedTempFile> {
     with(|state| state.enter(folder));
     // Created manually, since tempfile's own error contains the path.
@@ -91,6 +94,9 @@ pub fn file_in(folder: &Path) -> io::Result<NamedTempFile> {
 }
 
 /// A temporary directory, mode 0700, next to its later destination.
+///
+/// # Errors
+/// If it cannot be created.
 pub fn folder_in(folder: &Path) -> io::Result<TempDir> {
     with(|state| state.enter(folder));
     let place = private(BESIDE).tempdir_in(folder)?;
@@ -99,6 +105,9 @@ pub fn folder_in(folder: &Path) -> io::Result<TempDir> {
 }
 
 /// A temporary file in the temporary directory.
+///
+/// # Errors
+/// If it cannot be created.
 pub fn file(suffix: &str) -> io::Result<NamedTempFile> {
     let file = tempfile::Builder::new().prefix(SHARED).suffix(suffix).tempfile()?;
     with(|state| state.add(file.path()));
@@ -106,6 +115,9 @@ pub fn file(suffix: &str) -> io::Result<NamedTempFile> {
 }
 
 /// A temporary directory, mode 0700, in the temporary directory.
+///
+/// # Errors
+/// If it cannot be created.
 pub fn folder() -> io::Result<Folder> {
     let place = private(SHARED).tempdir()?;
     with(|state| state.add(place.path()));

@@ -12,7 +12,10 @@ const ATTRIBUTE: &str = "security.selinux";
 pub struct Label([Option<String>; 4]);
 
 impl Label {
-    /// `None` if no part is requested. Fails on hosts without SELinux.
+    /// The requested label; `None` if no part is requested.
+    ///
+    /// # Errors
+    /// If a part is requested on a host without SELinux.
     pub fn wanted(parts: [&Option<String>; 4]) -> Result<Option<Label>, Failure> {
         const NAMES: [&str; 4] = ["seuser", "serole", "setype", "selevel"];
         let Some((name, part)) = NAMES.into_iter().zip(parts).find(|(_, part)| part.is_some()) else {
@@ -61,6 +64,9 @@ pub fn label_of(path: &Path, follow: bool) -> Option<String> {
 }
 
 /// Gives a file that label.
+///
+/// # Errors
+/// Those of setxattr(2).
 pub fn set_label(path: &Path, label: &str, follow: bool) -> io::Result<()> {
     let bytes = [label.as_bytes(), b"\0"].concat();
     let set = if follow {

@@ -33,8 +33,10 @@ fn decode_in(bytes: &[u8], encoding: Encoding) -> Option<String> {
     }
 }
 
-/// The text of a regular file; `None` if it does not exist. An unreadable file is a failure and never empty text, which
-/// would replace its content.
+/// The text of a regular file; `None` if it does not exist.
+///
+/// # Errors
+/// If the file cannot be read. It never passes for empty text, which would replace its content.
 pub fn read(path: &Path) -> Result<Option<String>, Failure> {
     Ok(read_bytes(path)?.map(|bytes| decode(&bytes)))
 }
@@ -61,7 +63,10 @@ pub struct TextFile {
 }
 
 impl TextFile {
-    /// Reads the file in this encoding. A directory is an error; a missing file is not.
+    /// Reads the file in this encoding. One that does not exist is empty.
+    ///
+    /// # Errors
+    /// If it is a directory, cannot be read, or is not in this encoding.
     pub fn read(path: PathBuf, encoding: Encoding, name: &str) -> Result<TextFile, Failure> {
         if path.is_dir() {
             let msg = format!("Path {} is a directory !", path.display());
@@ -86,6 +91,9 @@ impl TextFile {
     /// is added to the data, as is `backup_file`.
     ///
     /// The result's `diff` has two parts, for content and attributes, whether they are shown or not.
+    ///
+    /// # Errors
+    /// If owner, group or mode cannot be resolved, or the path cannot hold a file.
     pub fn plan(
         self,
         host: &Host,

@@ -50,6 +50,9 @@ pub enum Moment {
 
 impl Moment {
     /// Parses `preserve`, `now`, or a time in this zone in a format of strptime(3).
+    ///
+    /// # Errors
+    /// If the text is not in this format.
     pub fn read(text: &str, format: &str, arg: &str) -> Result<Moment, Failure> {
         match text {
             "preserve" => Ok(Moment::Preserve),
@@ -94,6 +97,9 @@ pub struct Times {
 
 impl Times {
     /// The times that would change, before and after, for a diff; empty if none would.
+    ///
+    /// # Errors
+    /// If the file cannot be inspected.
     pub fn difference(self, path: &Path, follow: bool) -> io::Result<(Map, Map)> {
         let meta = if follow { fs::metadata(path)? } else { fs::symlink_metadata(path)? };
         let now = Timestamp::now();
@@ -115,6 +121,9 @@ impl Times {
     }
 
     /// Sets them.
+    ///
+    /// # Errors
+    /// If they cannot be set.
     pub fn apply(self, path: &Path, follow: bool) -> Result<(), Failure> {
         if self.modified == Moment::Preserve && self.accessed == Moment::Preserve {
             return Ok(());

@@ -30,6 +30,9 @@ pub enum Kind {
 
 impl Node {
     /// Parses an entry sent by the controller: a map of path, kind (dir, file, link), mode, target, content.
+    ///
+    /// # Errors
+    /// If a key is missing or has another type.
     pub fn read(value: &Value) -> Result<Node, Failure> {
         let wrong = |what: &str| Failure::new(format!("an entry of the directory to copy {what}"));
         let map = value.as_map().ok_or_else(|| wrong("is not a dict"))?;
@@ -58,6 +61,9 @@ impl Node {
 }
 
 /// The content of a directory on this host. With `follow`, links are followed.
+///
+/// # Errors
+/// If a directory cannot be read.
 pub fn walk(top: &Path, follow: bool) -> Result<Vec<Node>, Failure> {
     let mut nodes = Vec::new();
     descend(top, Path::new(""), follow, &mut Vec::new(), &mut nodes)?;

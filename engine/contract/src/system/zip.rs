@@ -26,6 +26,9 @@ const HEAD: usize = 46;
 const MAX_DIRECTORY: usize = 32 << 20;
 
 /// The entries of an archive (PKWARE's APPNOTE.TXT, 4.3.12 and 4.3.16).
+///
+/// # Errors
+/// If it cannot be read, or is not a ZIP archive.
 pub fn entries(path: &Path) -> io::Result<Vec<Entry>> {
     let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("not a ZIP archive: {what}"));
     let mut file = crate::system::regular::open(path)?;

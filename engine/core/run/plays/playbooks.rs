@@ -12,9 +12,11 @@ use crate::{
 };
 
 impl Run {
-    /// Runs resolved playbooks. The recap shows the result. An error ends the run at once (an unreadable variables
-    /// file, an
-    /// unknown pattern), before any host is touched where it can be detected by then.
+    /// Runs resolved playbooks. The recap shows the result, failed hosts included.
+    ///
+    /// # Errors
+    /// What ends the run at once: an unreadable file of variables, an unknown pattern. Where it can be known by then,
+    /// no host has been touched.
     pub fn playbooks(self: &Arc<Self>, playbooks: &[(PathBuf, Vec<Arc<Play>>)]) -> Result<Recap, RunError> {
         let all: Vec<&Arc<Play>> = playbooks.iter().flat_map(|(_, plays)| plays).collect();
         self.preflight(&all)?;

@@ -19,22 +19,34 @@ use super::{Entry, Node, Playbook, RoleMeta, Word};
 use crate::source::Source;
 
 /// Reads a file of plays.
+///
+/// # Errors
+/// All errors of the text, with what could be read in spite of them.
 pub fn read_playbook(source: &Arc<Source>, modules: &dyn Modules) -> Outcome<Playbook> {
     read(source, modules, |reader, node| Playbook { source: source.clone(), entries: reader.plays(node) })
 }
 
 /// Reads a file of tasks or, with `handlers`, of handlers.
+///
+/// # Errors
+/// Same as [`read_playbook`].
 pub fn read_tasks(source: &Arc<Source>, modules: &dyn Modules, handlers: bool) -> Outcome<Vec<Entry>> {
     let place = if handlers { Place::Handler } else { Place::Task };
     read(source, modules, |reader, node| reader.entries(node, "a file of tasks", place))
 }
 
 /// Reads `meta/main.yml` of a role.
+///
+/// # Errors
+/// Same as [`read_playbook`].
 pub fn read_role_meta(source: &Arc<Source>) -> Outcome<RoleMeta> {
     read(source, &NoModules, |reader, node| reader.role_meta(node, source.path.clone()))
 }
 
 /// Reads a variable file: one mapping, or nothing.
+///
+/// # Errors
+/// If it is not YAML, or not one mapping.
 pub fn read_vars(source: &Arc<Source>) -> Outcome<Vec<(Word, Node)>> {
     read(source, &NoModules, |reader, node| reader.named(node, "a variable file"))
 }

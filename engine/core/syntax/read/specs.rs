@@ -36,6 +36,9 @@ const KEYS: [&str; 15] = [
 ];
 
 /// Reads `meta/argument_specs.yml` of a role.
+///
+/// # Errors
+/// All errors of the text.
 pub fn read_argument_specs(source: &Arc<Source>) -> Outcome<ArgumentSpecs> {
     read(source, &NoModules, |reader, node| {
         let specs =
@@ -45,6 +48,9 @@ pub fn read_argument_specs(source: &Arc<Source>) -> Outcome<ArgumentSpecs> {
 }
 
 /// Reads the value of `argument_specs:` in a role's `meta/main.yml`.
+///
+/// # Errors
+/// All errors of the specifications.
 pub fn argument_specs(node: Node) -> Result<ArgumentSpecs, Problems> {
     let mut reader = Reader {
         modules: &NoModules,

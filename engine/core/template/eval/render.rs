@@ -125,7 +125,8 @@ thread_local! {
 
 /// Runs one more level of calls: a macro, a block, or another file.
 ///
-/// # Errors If there are more levels than [`limits::depth`] allows.
+/// # Errors
+/// If there are more levels than [`limits::depth`] allows.
 pub(crate) fn deeper<T>(run: impl FnOnce() -> EvalResult<T>) -> EvalResult<T> {
     limits::deeper(&CALLS, run).unwrap_or_else(|| {
         let most = limits::depth();

@@ -8,7 +8,8 @@ const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkl
 
 /// Hashes a password, with a random salt if none is given.
 ///
-/// # Errors If the type is unknown or the salt contains invalid characters; a message in lower case.
+/// # Errors
+/// If the type is unknown or the salt contains invalid characters; a message in lower case.
 pub(crate) fn hash(
     password: &str,
     kind: &str,

@@ -27,7 +27,8 @@ pub(super) struct Nesting {
 
 /// Scans a text whose escapes are masked.
 ///
-/// # Errors If the tree would be deeper than [`limits::depth`] allows.
+/// # Errors
+/// If the tree would be deeper than [`limits::depth`] allows.
 pub(super) fn measure(masked: &str, reading: &Reading) -> EvalResult<Nesting> {
     let mut scan = Scan { bytes: masked.as_bytes(), found: Nesting::default() };
     match reading.bare {

@@ -182,7 +182,8 @@ fn mask_code(bytes: &mut [u8], mut at: usize, end: Option<&[u8]>) -> usize {
 impl ParsedTemplate {
     /// The value of a string literal; `None` if it is the same as its text.
     ///
-    /// # Errors If an escape is truncated or stands for no character.
+    /// # Errors
+    /// If an escape is truncated or stands for no character.
     pub fn unmask(&self, literal: &str) -> EvalResult<Option<String>> {
         if !literal.bytes().any(|byte| matches!(byte, BACKSLASH | SINGLE | DOUBLE)) {
             return Ok(None);

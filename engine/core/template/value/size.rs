@@ -26,7 +26,8 @@ pub(crate) const MOST_ITEMS: usize = limits::LARGEST / size_of::<Value>();
 
 /// The number of bytes or characters to create; 0 if negative.
 ///
-/// # Errors If it exceeds the limit for one operation.
+/// # Errors
+/// If it exceeds the limit for one operation.
 pub(crate) fn room(count: i128) -> EvalResult<usize> {
     let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
     fits(count).map(|()| count)

@@ -51,7 +51,8 @@ pub(crate) fn run(call: &Call, host: &Host) -> Outcome {
 
 /// The same call with all content inlined: for a background job, which cannot ask the controller.
 ///
-/// # Errors If the content cannot be fetched or read.
+/// # Errors
+/// If the content cannot be fetched or read.
 pub fn with_content(call: &Call, host: &Host) -> Result<Call, Failure> {
     let mut call = call.clone();
     for name in CONTENT {

@@ -39,7 +39,8 @@ static STORE: Mutex<Option<Store>> = Mutex::new(None);
 
 /// The file with that content.
 ///
-/// # Errors If the controller cannot send it, or it cannot be written anywhere.
+/// # Errors
+/// If the controller cannot send it, or it cannot be written anywhere.
 pub(super) fn path_of(content: &Value, host: &Host) -> Result<PathBuf, Failure> {
     let bytes = match content {
         Value::Bytes(bytes) => Some(bytes.as_slice()),

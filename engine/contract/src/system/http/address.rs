@@ -16,7 +16,10 @@ pub struct Address {
 }
 
 impl Address {
-    /// Parses a URL; the error is a message.
+    /// Parses a URL.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with it.
     pub fn parse(url: &str) -> Result<Self, String> {
         let url = url.trim();
         let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("`{}` is not a URL", masked(url)))?;
@@ -78,6 +81,9 @@ impl Address {
     }
 
     /// Resolves `location`, which may be relative.
+    ///
+    /// # Errors
+    /// If the result is not a URL.
     pub fn join(&self, location: &str) -> Result<Self, String> {
         let folder = |path: &str| {
             let path = path.split('?').next().unwrap_or_default();

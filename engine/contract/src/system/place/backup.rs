@@ -17,6 +17,9 @@ use crate::{
 
 /// Creates a backup next to the file, with Ansible's naming, its times and all preserved attributes, and returns its
 /// path. What cannot be preserved becomes a warning.
+///
+/// # Errors
+/// If the file cannot be read, or the backup cannot be written.
 pub fn backup(path: &Path, host: &Host) -> Result<PathBuf, Failure> {
     let failed = |error: io::Error| io_failure("make a backup of", path, &error);
     let time = times::now().strftime("%Y-%m-%d@%H:%M:%S").to_string();

@@ -67,7 +67,10 @@ impl Placement {
         }
     }
 
-    /// Without backup and validation.
+    /// A file to be put at `path`, without backup and validation.
+    ///
+    /// # Errors
+    /// If owner, group or mode cannot be resolved on this host.
     pub fn new(path: impl Into<PathBuf>, content: Content, attributes: &Attributes) -> Result<Self, Failure> {
         Ok(Placement {
             path: path.into(),
@@ -91,6 +94,9 @@ impl Placement {
     }
 
     /// Whether the host's file has other content, or is not a regular file.
+    ///
+    /// # Errors
+    /// If the host's file, or the new content, cannot be read.
     pub fn differs(&self) -> Result<bool, Failure> {
         let Ok(meta) = fs::symlink_metadata(&self.path) else { return Ok(true) };
         if !meta.is_file() {
@@ -100,8 +106,10 @@ impl Placement {
         differs.map_err(|error| io_failure("read", &self.path, &error))
     }
 
-    /// Plans what is needed: nothing, a change of owner and mode, or a replacement. Fails if the directory does not
-    /// exist, or the path is a directory.
+    /// Plans what is needed: nothing, a change of owner and mode, or a replacement.
+    ///
+    /// # Errors
+    /// If the directory does not exist, the path is a directory, or the host's file cannot be read.
     pub fn plan(mut self, host: &Host, mut plan: Plan) -> Result<Plan, Failure> {
         self.refuse_other_kinds()?;
         let exists = self.path.exists();
@@ -153,7 +161,10 @@ impl Placement {
         Ok(diff)
     }
 
-    /// Fails if the path is a directory, a FIFO, a socket or a device.
+    /// Refuses a path that is a directory, a FIFO, a socket or a device.
+    ///
+    /// # Errors
+    /// If it is one of these.
     pub fn refuse_other_kinds(&self) -> Result<(), Failure> {
         if self.path.is_dir() && !self.path.is_symlink() {
             return Err(Failure::new(format!("{} is a directory, not a file", self.path.display())));
@@ -163,6 +174,9 @@ impl Placement {
 
     /// Writes the file immediately, for modules that learn the content only while making changes. The new file is
     /// private until it has all preserved attributes; then it replaces the old one.
+    ///
+    /// # Errors
+    /// If the file cannot be written or put in place, or its validation fails; the old file stays.
     pub fn put(self, host: &Host, data: &mut Map) -> Result<(), Failure> {
         self.refuse_other_kinds()?;
         let failed = |error: &io::Error| io_failure("write", &self.path, error);

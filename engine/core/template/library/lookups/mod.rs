@@ -86,7 +86,8 @@ fn look(machine: &Machine<'_>, name: &str) -> EvalResult<()> {
 
 /// Runs a lookup by name and returns its results.
 ///
-/// # Errors If the lookup is unknown or fails.
+/// # Errors
+/// If the lookup is unknown or fails.
 pub(crate) fn run(machine: &mut Machine<'_>, name: &str, terms: Vec<Value>, options: Args) -> EvalResult<Vec<Value>> {
     let library = machine.session.library;
     let Some(run) = native(machine, name) else {

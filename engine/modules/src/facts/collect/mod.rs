@@ -163,7 +163,10 @@ static TOPICS: &[Topic] = &[
 /// Ansible's subsets without facts here, since their programs would have to be run.
 const NOTHING_TO_ADD: &[&str] = &["facter", "ohai", "fibre_channel_wwn", "iscsi", "nvme", "systemd"];
 
-/// All facts of the subsets. Fails with the name of an unknown subset.
+/// All facts of the subsets.
+///
+/// # Errors
+/// The name of a subset that does not exist.
 pub fn gather(source: &Source, subsets: &[String]) -> Result<Map, String> {
     let chosen = chosen(subsets)?;
     let topics = TOPICS.iter().filter(|topic| chosen.contains(topic.name));
