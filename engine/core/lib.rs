@@ -2,7 +2,7 @@
 //!
 //! Floors, each using only those before it: `limits`, `panics`, `quiet`, `visible`, `files`, `program`, `source`,
 //! `secrets`, `vault`, `syntax`, `vars`, `collections`, `inventory`, `config`, `galaxy`, `template`, `python`, `external`,
-//! `plan`, `event`, `link`, `actions`, `run`, `report`.
+//! `event`, `link`, `actions`, `plan`, `run`, `report`.
 
 // A panic ends all plays or all calls; what cannot happen is an error like any other.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]

@@ -1,33 +1,54 @@
 //! Actions of the controller: some finish here, others end in a call to an agent.
 
-mod act;
+mod add_host;
+mod assemble;
+mod assert;
 mod blobs;
+mod copy;
+mod debug;
 mod download;
-mod inventory;
-mod messages;
-mod transfer;
-mod variables;
-mod waiting;
+mod entry;
+mod fail;
+mod fetch;
+mod gather_facts;
+mod group_by;
+mod include_vars;
+mod local_file;
+mod pause;
+mod reboot;
+pub mod registry;
+mod script;
+mod set_fact;
+mod set_stats;
+mod template;
+mod unarchive;
+mod validate_argument_spec;
+mod variable_name;
+mod wait_for_connection;
 
-pub use act::act;
 pub use blobs::{BlobData, Blobs};
 pub use download::{Digests, Download, Downloads};
+pub use entry::{ActionEntry, Definition, Function, entry, relayed};
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use indexmap::IndexMap;
 use rplay_contract::wire::{self, Diff, Map};
 
 use crate::{
     files,
-    plan::{Project, Task},
-    source::Span,
+    source::{Problems, Source, Span},
+    syntax::spec::ArgumentSpec,
     template::TemplateError,
-    vars::{Layer, Lines, Scope, Value, mapping, to_wire},
+    vars::{Arguments, Field, Layer, Lines, Scope, Value, mapping, to_wire},
 };
 
 /// The error is an answer that ends the task.
-pub(crate) type Result<T> = std::result::Result<T, Box<Answer>>;
+pub(crate) type Result<T, E = Box<Answer>> = std::result::Result<T, E>;
 
 /// Prompts the user on the terminal.
 pub trait Prompt: Send + Sync {
@@ -38,18 +59,45 @@ pub trait Prompt: Send + Sync {
     ///
     /// # Errors
     /// If the run is to be aborted.
-    fn wait(&self, text: &str, duration: Duration) -> std::result::Result<(), String>;
+    fn wait(&self, text: &str, duration: Duration) -> Result<(), String>;
 }
 
 /// Rendered arguments by name; omitted ones are missing.
 pub type Rendered = IndexMap<Arc<str>, Value>;
 
+/// A task as its action sees it: what is written there, and where.
+#[derive(Clone, Copy)]
+pub struct TaskView<'a> {
+    pub span: &'a Span,
+    pub name: Option<&'a Field>,
+    /// The action's name as written.
+    pub written: &'a str,
+    pub args: &'a Arguments,
+    /// The specification for the task that validates a role's arguments.
+    pub spec: Option<&'a ArgumentSpec>,
+}
+
+/// The files of the project, as actions read them.
+pub trait ProjectFiles {
+    /// Reads a text file, decrypted if it is a vault.
+    ///
+    /// # Errors
+    /// If it cannot be read or decrypted.
+    fn source(&self, path: &Path) -> Result<Arc<Source>, Problems>;
+
+    /// Reads a file of variables.
+    ///
+    /// # Errors
+    /// If it cannot be read or decrypted, or is not one mapping.
+    fn vars(&self, path: &Path) -> Result<Arc<Layer>, Problems>;
+}
+
 /// The context of an action.
 pub struct Context<'a> {
-    pub task: &'a Task,
+    pub task: TaskView<'a>,
     pub scope: &'a Arc<Scope>,
     pub host: &'a Arc<str>,
-    pub project: &'a Project,
+    pub project: &'a dyn ProjectFiles,
     pub blobs: &'a Blobs,
     pub prompt: &'a dyn Prompt,
     pub check: bool,
@@ -65,14 +113,14 @@ impl Context<'_> {
     pub fn span(&self, argument: &str) -> Span {
         match self.task.args.named.get(argument) {
             Some(found) => found.span.clone(),
-            None => self.task.args.free.as_ref().map_or(&self.task.span, |free| &free.span).clone(),
+            None => self.task.args.free.as_ref().map_or(self.task.span, |free| &free.span).clone(),
         }
     }
 
     /// The name of the task, for prompts.
     pub fn task_name(&self) -> String {
-        let name = self.task.name.as_ref().and_then(|name| name.value.data());
-        name.map_or_else(|| self.task.written.to_string(), |name| text_of(&name))
+        let name = self.task.name.and_then(|name| name.value.data());
+        name.map_or_else(|| self.task.written.to_owned(), |name| text_of(&name))
     }
 
     /// The candidate paths of a controller file: in the `kind` directory (`files`, `templates`, `vars`) of the role, of
@@ -157,7 +205,7 @@ pub struct Answer {
     pub changes: Vec<Arc<str>>,
     pub warnings: Vec<Arc<str>>,
     /// The exact location of the cause, if known.
-    pub place: Option<crate::source::Span>,
+    pub place: Option<Span>,
     /// The argument that caused an error, to locate it.
     pub blame: Option<String>,
     pub help: Option<String>,
@@ -217,7 +265,7 @@ impl Answer {
     /// The failure of a task that read an invalid file; `at_hand` is the task's own location. Keeps the location and
     /// help of the
     /// first problem.
-    pub fn of_problems(problems: &crate::source::Problems, at_hand: &crate::source::Span) -> Self {
+    pub fn of_problems(problems: &Problems, at_hand: &Span) -> Self {
         let mut answer = Answer::failed(problems.told(at_hand));
         let first = problems.0.first();
         answer.place = first.and_then(|problem| crate::source::span_of(&**problem));
@@ -352,8 +400,10 @@ fn int_arg(args: &Rendered, name: &str) -> Result<Option<i64>> {
     parsed(args, name)
 }
 
-fn number_arg(args: &Rendered, name: &str) -> Result<Option<f64>> {
-    parsed(args, name)
+/// A duration in seconds; a negative one is none.
+fn seconds_arg(args: &Rendered, name: &str, default: f64) -> Result<Duration> {
+    let seconds = parsed::<f64>(args, name)?.unwrap_or(default).max(0.0);
+    Ok(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
 /// A list of strings, or one comma-separated string.

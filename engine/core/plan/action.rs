@@ -1,20 +1,20 @@
 //! What a task can name: a module that the agent runs, or an action of the controller.
 
-use rplay_contract::{
-    Arg, ArgFault, Args, Entry,
-    args::{self},
-    registry,
-    wire::Map,
-};
+use rplay_contract::{Arg, ArgFault, Entry, registry, wire::Map};
 
-use super::action_args as a;
-use crate::{external::ExternalModule, source::nearest};
+use super::statement::{LATE, STATEMENTS, Statement, StatementEntry};
+use crate::{
+    actions::{self, ActionEntry, Definition},
+    external::ExternalModule,
+    source::nearest,
+};
 
 /// What a task does.
 #[derive(Clone, Copy)]
 pub enum Action {
     Module(&'static Entry),
-    Controller(&'static ControllerEntry),
+    Controller(&'static ActionEntry),
+    Statement(&'static StatementEntry),
     /// A module that rplay does not implement itself.
     External(&'static ExternalModule),
 }
@@ -24,124 +24,6 @@ impl std::fmt::Debug for Action {
         f.write_str(self.name())
     }
 }
-
-/// Actions that run on the controller, or prepare a call to a module there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Controller {
-    Assemble,
-    AddHost,
-    Assert,
-    Copy,
-    Debug,
-    Fail,
-    Fetch,
-    GatherFacts,
-    GroupBy,
-    ImportPlaybook,
-    ImportRole,
-    ImportTasks,
-    IncludeRole,
-    IncludeTasks,
-    IncludeVars,
-    /// The name is a template: `action: "{{ ansible_pkg_mgr }}"`.
-    Late,
-    Meta,
-    Pause,
-    Reboot,
-    Script,
-    SetFact,
-    SetStats,
-    Template,
-    Unarchive,
-    ValidateArgumentSpec,
-    WaitForConnection,
-}
-
-/// The description of a controller action, for tasks, checks and documentation.
-pub struct ControllerEntry {
-    pub kind: Controller,
-    pub name: &'static str,
-    pub free_form: Option<&'static str>,
-    /// Whether it accepts arguments of any name (`set_fact`).
-    pub open: bool,
-    /// Same as [`Entry::keeps_to_host`].
-    keeps_to_host: bool,
-    /// The definition of its arguments. `None` if it shares those of the agent's module of the same name, for which the
-    /// controller only provides content.
-    arguments: Option<Definition>,
-}
-
-/// The arguments of an action that only exists on the controller.
-#[derive(Clone, Copy)]
-struct Definition {
-    doc: &'static str,
-    args: fn() -> Vec<Arg>,
-    check: fn(&Map, &[String]) -> Vec<ArgFault>,
-}
-
-const fn entry<A: Args>(kind: Controller, name: &'static str, free_form: Option<&'static str>) -> ControllerEntry {
-    let arguments = Some(Definition { doc: A::DOC, args: A::args, check: check::<A> });
-    ControllerEntry { kind, name, free_form, open: false, keeps_to_host: false, arguments }
-}
-
-const fn open<A: Args>(kind: Controller, name: &'static str) -> ControllerEntry {
-    ControllerEntry { open: true, ..entry::<A>(kind, name, None) }
-}
-
-/// An action that ends in a call to the module of the same name.
-const fn relayed(kind: Controller, name: &'static str, free_form: Option<&'static str>) -> ControllerEntry {
-    ControllerEntry { kind, name, free_form, open: false, keeps_to_host: false, arguments: None }
-}
-
-impl ControllerEntry {
-    const fn keeps_to_host(mut self) -> Self {
-        self.keeps_to_host = true;
-        self
-    }
-}
-
-fn check<A: Args>(map: &Map, later: &[String]) -> Vec<ArgFault> {
-    args::check(&A::args(), |map| A::from_map(map).err().unwrap_or_default(), map, later)
-}
-
-/// Sorted by name.
-pub static CONTROLLER: &[ControllerEntry] = &[
-    open::<a::AddHost>(Controller::AddHost, "add_host"),
-    relayed(Controller::Assemble, "assemble", None).keeps_to_host(),
-    entry::<a::Assert>(Controller::Assert, "assert", None).keeps_to_host(),
-    relayed(Controller::Copy, "copy", None).keeps_to_host(),
-    entry::<a::Debug>(Controller::Debug, "debug", None).keeps_to_host(),
-    entry::<a::Fail>(Controller::Fail, "fail", None),
-    relayed(Controller::Fetch, "fetch", None).keeps_to_host(),
-    open::<a::GatherFacts>(Controller::GatherFacts, "gather_facts"),
-    entry::<a::GroupBy>(Controller::GroupBy, "group_by", None),
-    entry::<a::ImportPlaybook>(Controller::ImportPlaybook, "import_playbook", Some("file")),
-    entry::<a::IncludeRole>(Controller::ImportRole, "import_role", None),
-    entry::<a::IncludeTasks>(Controller::ImportTasks, "import_tasks", Some("file")),
-    entry::<a::IncludeRole>(Controller::IncludeRole, "include_role", None),
-    entry::<a::IncludeTasks>(Controller::IncludeTasks, "include_tasks", Some("file")),
-    entry::<a::IncludeVars>(Controller::IncludeVars, "include_vars", Some("file")),
-    entry::<a::Meta>(Controller::Meta, "meta", Some("free_form")),
-    entry::<a::Pause>(Controller::Pause, "pause", None),
-    relayed(Controller::Reboot, "reboot", None),
-    relayed(Controller::Script, "script", Some("_raw_params")).keeps_to_host(),
-    open::<a::SetFact>(Controller::SetFact, "set_fact").keeps_to_host(),
-    entry::<a::SetStats>(Controller::SetStats, "set_stats", None),
-    entry::<a::Template>(Controller::Template, "template", None).keeps_to_host(),
-    relayed(Controller::Unarchive, "unarchive", None).keeps_to_host(),
-    entry::<a::ValidateArgumentSpec>(Controller::ValidateArgumentSpec, "validate_argument_spec", None),
-    entry::<a::WaitForConnection>(Controller::WaitForConnection, "wait_for_connection", None),
-];
-
-/// A placeholder while the action's name is a template.
-static LATE: ControllerEntry = ControllerEntry {
-    kind: Controller::Late,
-    name: "action",
-    free_form: Some("_raw_params"),
-    open: true,
-    keeps_to_host: false,
-    arguments: Some(Definition { doc: "", args: Vec::new, check: |_, _| Vec::new() }),
-};
 
 /// All modules that agents have.
 fn modules() -> &'static [Entry] {
@@ -159,17 +41,19 @@ pub fn module(name: &str) -> Option<&'static Entry> {
 impl Action {
     /// The placeholder for an action whose name is a template.
     pub fn late() -> Action {
-        Action::Controller(&LATE)
+        Action::Statement(&LATE)
     }
 
     /// The action that a task names, short or fully qualified.
     pub fn find(written: &str) -> Option<Action> {
         let (collection, name) = written.rsplit_once('.').map_or((None, written), |(c, n)| (Some(c), n));
         let builtin = matches!(collection, None | Some("ansible.builtin" | "ansible.legacy"));
-        if let Ok(at) = CONTROLLER.binary_search_by(|entry| entry.name.cmp(name))
-            && builtin
-        {
-            return Some(Action::Controller(&CONTROLLER[at]));
+        if builtin {
+            let action = actions::registry::find(name).map(Action::Controller);
+            let statement = || STATEMENTS.iter().find(|entry| entry.name == name).map(Action::Statement);
+            if let Some(found) = action.or_else(statement) {
+                return Some(found);
+            }
         }
         module(name)
             .filter(|entry| match collection {
@@ -186,6 +70,7 @@ impl Action {
         match self {
             Action::Module(entry) => entry.name,
             Action::Controller(entry) => entry.name,
+            Action::Statement(entry) => entry.name,
             Action::External(module) => &module.name,
         }
     }
@@ -194,8 +79,9 @@ impl Action {
     pub fn brings_facts(&self) -> bool {
         match self {
             Action::Module(entry) => entry.brings_facts,
+            Action::Controller(entry) => entry.brings_facts,
             // The action behind a template is only known when it is sent.
-            Action::Controller(entry) => matches!(entry.kind, Controller::GatherFacts | Controller::Late),
+            Action::Statement(entry) => entry.kind == Statement::Late,
             Action::External(_) => true,
         }
     }
@@ -205,7 +91,7 @@ impl Action {
         match self {
             Action::Module(entry) => entry.keeps_to_host,
             Action::Controller(entry) => entry.keeps_to_host,
-            Action::External(_) => false,
+            Action::Statement(_) | Action::External(_) => false,
         }
     }
 
@@ -213,7 +99,7 @@ impl Action {
     pub fn group(&self) -> &'static str {
         match self {
             Action::Module(entry) => entry.collection.rsplit('.').next().unwrap_or_default(),
-            Action::Controller(_) => "builtin",
+            Action::Controller(_) | Action::Statement(_) => "builtin",
             // The collection defines its groups.
             Action::External(_) => "",
         }
@@ -223,6 +109,7 @@ impl Action {
         match self {
             Action::Module(entry) => entry.free_form,
             Action::Controller(entry) => entry.free_form,
+            Action::Statement(entry) => entry.free_form,
             Action::External(_) => None,
         }
     }
@@ -246,7 +133,7 @@ impl Action {
     pub fn collection(&self) -> &'static str {
         match self {
             Action::Module(entry) => entry.collection,
-            Action::Controller(_) => "ansible.builtin",
+            Action::Controller(_) | Action::Statement(_) => "ansible.builtin",
             Action::External(module) => module.collection().unwrap_or("ansible.legacy"),
         }
     }
@@ -254,7 +141,7 @@ impl Action {
     /// Checks the arguments before a run; `later` names arguments whose value is not known yet.
     pub fn check(&self, map: &Map, later: &[String]) -> Vec<ArgFault> {
         match self.definition() {
-            _ if matches!(self, Action::Controller(entry) if entry.open) => Vec::new(),
+            _ if matches!(self, Action::Controller(entry) if entry.is_open) => Vec::new(),
             // Such a module validates its arguments itself.
             _ if matches!(self, Action::External(_)) => Vec::new(),
             Ok(definition) => (definition.check)(map, later),
@@ -266,7 +153,8 @@ impl Action {
     fn definition(&self) -> Result<&'static Definition, Option<&'static Entry>> {
         match self {
             Action::Module(entry) => Err(Some(entry)),
-            Action::Controller(entry) => entry.arguments.as_ref().ok_or_else(|| module(entry.name)),
+            Action::Controller(entry) => entry.definition.as_ref().ok_or_else(|| module(entry.name)),
+            Action::Statement(entry) => Ok(&entry.definition),
             Action::External(_) => Err(None),
         }
     }
@@ -279,16 +167,26 @@ impl Action {
         names.into_iter().filter_map(Action::find).collect()
     }
 
-    pub fn controller(&self) -> Option<Controller> {
+    /// The action of the controller.
+    pub fn controller(&self) -> Option<&'static ActionEntry> {
         match self {
-            Action::Controller(entry) => Some(entry.kind),
-            Action::Module(_) | Action::External(_) => None,
+            Action::Controller(entry) => Some(entry),
+            Action::Module(_) | Action::Statement(_) | Action::External(_) => None,
+        }
+    }
+
+    /// The statement.
+    pub fn statement(&self) -> Option<Statement> {
+        match self {
+            Action::Statement(entry) => Some(entry.kind),
+            Action::Module(_) | Action::Controller(_) | Action::External(_) => None,
         }
     }
 
     /// All names that tasks may use, for suggestions.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        CONTROLLER.iter().map(|entry| entry.name).chain(modules().iter().map(|entry| entry.name))
+        let own = actions::registry::actions().map(|entry| entry.name);
+        own.chain(STATEMENTS.iter().map(|entry| entry.name)).chain(modules().iter().map(|entry| entry.name))
     }
 
     /// The known name closest to a misspelled one.
@@ -317,7 +215,7 @@ mod tests {
     /// The controller only provides content.
     #[test]
     fn a_relayed_action_reaches_as_far_as_its_module() {
-        for entry in CONTROLLER.iter().filter(|entry| entry.arguments.is_none()) {
+        for entry in actions::registry::ACTIONS.iter().filter(|entry| entry.definition.is_none()) {
             let module = module(entry.name).unwrap();
             assert_eq!(entry.keeps_to_host, module.keeps_to_host, "{}", entry.name);
         }

@@ -6,7 +6,7 @@ use rplay_contract::wire::Map;
 
 use super::{
     Action, PlanError,
-    step::{Argument, Arguments, Field, Task, field},
+    step::{Argument, Arguments, Task, field},
 };
 use crate::{
     external::{Missing, Reason},
@@ -27,13 +27,6 @@ pub fn of(action: &syntax::Action) -> Arguments {
         })
         .collect();
     Arguments { named, free: action.free.as_ref().map(field), whole: action.whole.as_ref().map(field) }
-}
-
-impl Arguments {
-    /// The value of an argument as a field.
-    pub fn field(&self, name: &str) -> Option<Field> {
-        self.named.get(name).map(|argument| Field { value: argument.value.clone(), span: argument.span.clone() })
-    }
 }
 
 /// Finds errors in a task's arguments before any host is touched.

@@ -1,7 +1,6 @@
 //! The resolved play: roles inlined, imports followed, tags filtered, handlers collected.
 
 mod action;
-pub mod action_args;
 mod arguments;
 mod catalogue;
 mod error;
@@ -11,11 +10,12 @@ mod project;
 mod resolve;
 mod role;
 mod settings;
+pub mod statement;
 mod statics;
 mod step;
 mod tags;
 
-pub use action::{Action, CONTROLLER, Controller, ControllerEntry, module};
+pub use action::{Action, module};
 pub use arguments::unknown;
 
 pub use catalogue::{Meant, Named};
@@ -24,6 +24,7 @@ pub use project::{Decrypt, Project, Warn, vars_file, yaml_file};
 pub use resolve::{Found, Place, Resolver, secrets, task_file};
 pub use role::{RoleCall, RoleFiles, line_of};
 pub use settings::layer;
+pub use statement::{Statement, StatementEntry};
 pub use step::{
     Argument, Arguments, Block, Condition, Field, Gather, Loop, LoopControl, Play, Role, RoleSteps, Settings, Step,
     Task, VarsPrompt, field, fields,

@@ -24,7 +24,7 @@ impl Project {
             let is_builtin = named.collection.as_deref().is_none_or(|collection| BUILTIN.contains(&collection));
             let legacy = name.strip_prefix("ansible.legacy.").unwrap_or(&name);
             let own = Some(legacy).filter(|name| is_builtin && !name.contains('.'));
-            let is_controllers = matches!(named.meant, Meant::Action(Action::Controller(_)));
+            let is_controllers = matches!(named.meant, Meant::Action(Action::Controller(_) | Action::Statement(_)));
             if let Some(module) = own.filter(|_| !is_controllers).and_then(|own| finder.in_library(own, around)) {
                 return Ok(Action::External(module));
             }

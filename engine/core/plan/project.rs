@@ -16,6 +16,7 @@ use super::{
     catalogue::{Catalogue, Named},
 };
 use crate::{
+    actions::ProjectFiles,
     collections::{ANSIBLE_VERSION, Collection, Collections, Mismatch, Qualified, supports},
     external::{self, Finder},
     files::{self, Descent},
@@ -400,6 +401,16 @@ fn unreadable(path: &Path, error: &io::Error, at: Option<&Span>) -> PlanError {
         }
         Some(at) => PlanError::Unreadable { path: path.display().to_string(), reason, at: at.clone() },
         None => PlanError::NoFile { path: path.display().to_string(), reason },
+    }
+}
+
+impl ProjectFiles for Project {
+    fn source(&self, path: &Path) -> Result<Arc<Source>, Problems> {
+        Project::source(self, path, None)
+    }
+
+    fn vars(&self, path: &Path) -> Result<Arc<Layer>, Problems> {
+        Project::vars(self, path, None)
     }
 }
 

@@ -10,9 +10,7 @@ use std::{
 
 use rayon::prelude::*;
 
-use super::{
-    Action, PlanError, Project, TagSelection, action::Controller, arguments, settings::layer, statics, step::*,
-};
+use super::{Action, PlanError, Project, Statement, TagSelection, arguments, settings::layer, statics, step::*};
 use crate::{
     collections::Collection,
     external::Around,
@@ -281,24 +279,24 @@ impl Resolver {
             Ok(action) => action,
             Err(missing) => return found.problems.push(arguments::unknown_action(&task.action.name, missing)),
         };
-        if action.controller() == Some(Controller::Meta)
+        if action.statement() == Some(Statement::Meta)
             && let Some(problem) = misplaced(task, place)
         {
             return found.problems.push(problem);
         }
-        match action.controller() {
-            Some(controller @ (Controller::IncludeRole | Controller::ImportRole)) if place.handler => {
-                let name = if controller == Controller::ImportRole { "import_role" } else { "include_role" };
+        match action.statement() {
+            Some(statement @ (Statement::IncludeRole | Statement::ImportRole)) if place.handler => {
+                let name = if statement == Statement::ImportRole { "import_role" } else { "include_role" };
                 let msg = format!("Using '{name}' as a handler is not supported.");
                 found.problems.push(PlanError::misplaced(msg, &task.action.name.span));
             }
             // What an import notifies, each of its tasks notifies when it changes something.
-            Some(Controller::ImportTasks) => {
+            Some(Statement::ImportTasks) => {
                 let settings = place.settings.with(&task.keywords, task.notify.as_ref());
                 let place = Place { settings, ..place.clone() };
                 self.import_tasks(task, &place, found, steps);
             }
-            Some(Controller::ImportRole) => {
+            Some(Statement::ImportRole) => {
                 let settings = place.settings.with(&task.keywords, task.notify.as_ref());
                 let place = Place { settings, ..place.clone() };
                 self.import_role(task, &place, found, steps);
@@ -471,7 +469,9 @@ fn misplaced(task: &syntax::Task, place: &Place) -> Option<PlanError> {
 
 /// `async` of an action that is the controller's.
 fn no_async(task: &Task) -> Option<PlanError> {
-    task.action.controller()?;
+    if !matches!(task.action, Action::Controller(_) | Action::Statement(_)) {
+        return None;
+    }
     let field = task.asynchronous.as_ref()?;
     let value = field.value.data()?;
     let written = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

@@ -5,17 +5,15 @@ use std::{
     sync::Arc,
 };
 
-use indexmap::IndexMap;
-
 use super::Action;
 use crate::{
-    source::{Span, Spanned},
+    actions::TaskView,
+    source::Span,
     syntax::{Kind, Node, spec::ArgumentSpec},
     vars::{Layer, Lazy, Value},
 };
 
-/// A keyword's value and its location.
-pub type Field = Spanned<Lazy>;
+pub use crate::vars::{Argument, Arguments, Field};
 
 /// The field for a node.
 pub fn field(node: &Node) -> Field {
@@ -208,22 +206,6 @@ pub struct Task {
     pub unknown: Vec<Arc<str>>,
 }
 
-/// Arguments by name, each with the locations of its name and value.
-#[derive(Clone, Debug, Default)]
-pub struct Arguments {
-    pub named: IndexMap<Arc<str>, Argument>,
-    pub free: Option<Field>,
-    /// A template that yields further arguments.
-    pub whole: Option<Field>,
-}
-
-#[derive(Clone, Debug)]
-pub struct Argument {
-    pub value: Lazy,
-    pub name_span: Span,
-    pub span: Span,
-}
-
 #[derive(Clone, Debug)]
 pub struct Loop {
     pub lookup: Option<Arc<str>>,
@@ -352,6 +334,17 @@ impl Task {
             tags: Arc::default(),
             around,
             unknown: Vec::new(),
+        }
+    }
+
+    /// What an action of the controller may see of it.
+    pub fn view(&self) -> TaskView<'_> {
+        TaskView {
+            span: &self.span,
+            name: self.name.as_ref(),
+            written: &self.written,
+            args: &self.args,
+            spec: self.spec.as_deref(),
         }
     }
 

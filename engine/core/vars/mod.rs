@@ -1,5 +1,6 @@
 //! Variables: unrendered values, and the layers they come from.
 
+mod arguments;
 mod convert;
 mod definition;
 mod extra;
@@ -11,6 +12,7 @@ mod plugins;
 pub(crate) mod sample;
 mod scope;
 
+pub use arguments::{Argument, Arguments, Field};
 pub use convert::{from_wire, from_wire_map, mapping, to_wire, to_wire_map};
 pub use definition::Definition;
 pub use extra::{ExtraVarsError, extra_definitions, extra_vars};

@@ -15,7 +15,6 @@ use crate::{
     actions::{self, After, Answer},
     event::{Event, Status},
     panics,
-    plan::Controller,
     run::{
         dispatch::{
             host_task::HostTask,
@@ -343,9 +342,10 @@ impl<'r> Executor<'r> {
     fn evaluate(&mut self, at: usize, iteration: usize, mut answer: Answer, delegated: Option<Arc<HostState>>) {
         let (run, task) = (self.run, &self.task);
         let host_task = &mut self.host_tasks[at];
-        if task.task.action.controller() == Some(Controller::WaitForConnection) && answer.skipped.is_none() {
-            answer.data.shift_remove("ping");
-            answer.set("elapsed", host_task.begun.elapsed().as_secs());
+        if let Some(conclude) = task.task.action.controller().and_then(|entry| entry.conclude)
+            && answer.skipped.is_none()
+        {
+            conclude(&mut answer, host_task.begun.elapsed());
         }
         if let Some(restart) = &mut host_task.restart {
             if let Some(due) = restart.next(&mut answer) {

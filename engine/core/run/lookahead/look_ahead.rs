@@ -21,7 +21,7 @@ use tracing::{debug, field};
 use crate::{
     actions::{After, Effect, text_of},
     link::Target,
-    plan::{Controller, Field, Task},
+    plan::{Field, Task},
     run::{
         conditions,
         dispatch::host_task::{HostTask, PipelinedTask},
@@ -170,11 +170,7 @@ impl LookAhead<'_> {
         {
             return Err(Stop::RoleIsOver);
         }
-        let reads_files = match task.action.controller() {
-            Some(Controller::Copy) => task.args.field("src").is_some() || task.args.whole.is_some(),
-            Some(Controller::Template | Controller::Script | Controller::Unarchive) => true,
-            _ => false,
-        };
+        let reads_files = task.action.controller().is_some_and(|entry| (entry.reads_our_files)(&task.args));
         if reads_files && self.interference.changes_our_files() {
             return Err(Stop::Files);
         }

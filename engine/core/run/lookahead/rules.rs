@@ -1,7 +1,7 @@
 //! What is certain about a task in advance: from its definition alone, whatever a host may answer.
 
 use crate::{
-    plan::{Action, Condition, Controller, Field, Step, Task},
+    plan::{Action, Condition, Field, Statement, Step, Task},
     run::conditions,
 };
 
@@ -9,17 +9,8 @@ use crate::{
 pub(crate) fn may_follow(task: &Task) -> bool {
     let kind = match task.action {
         Action::Module(_) | Action::External(_) => true,
-        Action::Controller(entry) => matches!(
-            entry.kind,
-            Controller::Assert
-                | Controller::Copy
-                | Controller::Debug
-                | Controller::Fetch
-                | Controller::SetFact
-                | Controller::Script
-                | Controller::Template
-                | Controller::Unarchive
-        ),
+        Action::Controller(entry) => entry.is_foreseeable,
+        Action::Statement(_) => false,
     };
     kind && task.settings.delegate_to.is_none() && task.settings.timeout.is_none() && task.asynchronous.is_none()
 }
@@ -36,10 +27,10 @@ pub(crate) fn holds_others_up(task: &Task) -> bool {
 /// Whether one host may end these steps for other hosts that are elsewhere in them.
 pub(crate) fn may_end_play(steps: &[Step]) -> bool {
     steps.iter().any(|step| match step {
-        Step::Task(task) => match task.action.controller() {
+        Step::Task(task) => match task.action.statement() {
             // The content is not known yet.
-            Some(Controller::IncludeTasks | Controller::IncludeRole) => true,
-            Some(Controller::Meta) => {
+            Some(Statement::IncludeTasks | Statement::IncludeRole) => true,
+            Some(Statement::Meta) => {
                 let word = task.args.free.as_ref().and_then(|field| field.value.data());
                 word.is_none_or(|word| word.as_str().is_none_or(|word| word.trim().starts_with("end_")))
             }
@@ -57,14 +48,15 @@ pub(crate) fn keeps_facts(task: &Task) -> bool {
         Action::Module(entry) => !entry.brings_facts,
         // The agent ends the batch if a module brings facts (`Outcome::holds_up`).
         Action::External(_) => true,
-        Action::Controller(entry) => entry.kind != Controller::GatherFacts,
+        Action::Controller(entry) => !entry.brings_facts,
+        Action::Statement(_) => true,
     }
 }
 
 /// `meta: flush_handlers` without conditions.
 pub(crate) fn is_flush(task: &Task) -> bool {
     let word = || task.args.free.as_ref().and_then(|field| field.value.data());
-    task.action.controller() == Some(Controller::Meta)
+    task.action.statement() == Some(Statement::Meta)
         && task.settings.when.is_empty()
         && word().is_some_and(|word| word.as_str().map(str::trim) == Some("flush_handlers"))
 }

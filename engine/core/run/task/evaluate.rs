@@ -9,7 +9,7 @@ use rplay_contract::external::DEPRECATED;
 use crate::{
     actions::{Answer, entries, text_of},
     event::{HostResult, Status},
-    plan::{Controller, Field, Task},
+    plan::{Field, Task},
     run::{
         conditions,
         lookahead::rules,
@@ -154,9 +154,8 @@ impl Run {
                 host: host.name.clone(),
                 delegated_to: attempt.delegated.map(|host| host.name.clone()),
                 status,
-                // For `debug`, only the value that it shows is of interest.
                 data: match task_of.action.controller() {
-                    Some(Controller::Debug) if matches!(status, Status::Ok | Status::Changed) => {
+                    Some(entry) if entry.shows_data_alone && matches!(status, Status::Ok | Status::Changed) => {
                         mapping(answer.data.clone())
                     }
                     _ => registered.clone(),

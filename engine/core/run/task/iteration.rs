@@ -6,7 +6,7 @@ use minijinja::value::ValueKind;
 
 use crate::{
     actions::{Answer, failed_by, text_of},
-    plan::{Action, Controller, Task},
+    plan::{Action, Task},
     run::{
         conditions,
         reads::ReadTracker,
@@ -149,10 +149,8 @@ fn independent(task: &Task, parallel: bool) -> bool {
     let alone = !limited && (once || parallel) && task.control.break_when.is_empty();
     let on_host = match task.action {
         Action::Module(_) | Action::External(_) => true,
-        Action::Controller(entry) => matches!(
-            entry.kind,
-            Controller::Copy | Controller::Template | Controller::Script | Controller::Unarchive | Controller::Fetch
-        ),
+        Action::Controller(entry) => entry.has_independent_items,
+        Action::Statement(_) => false,
     };
     alone && on_host
 }

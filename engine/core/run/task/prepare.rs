@@ -11,7 +11,7 @@ use crate::{
     actions::{self, Act, After, Answer, Rendered, failed_by, text_of, wire_args},
     external::{Around, Reason},
     link::Target,
-    plan::{Action, Controller, Task, module},
+    plan::{Action, Statement, Task, module},
     run::{
         conditions,
         connection::{
@@ -98,8 +98,8 @@ impl Run {
         let diff = conditions::flag(conditions::DIFF, &task.settings, &scope)?.unwrap_or(self.options.diff);
         conditions::check(task, &scope)?;
         let resolved;
-        let task = match task.action.controller() {
-            Some(Controller::Late) => match self.late(play, task, &scope)? {
+        let task = match task.action.statement() {
+            Some(Statement::Late) => match self.late(play, task, &scope)? {
                 Ok(found) => {
                     resolved = Arc::new(found);
                     &resolved
@@ -117,7 +117,7 @@ impl Run {
             Action::External(_) => {
                 actions::Ask { module: external::MODULE, args: wire_args(args), after: After::Nothing }
             }
-            Action::Controller(entry) => {
+            Action::Controller(_) | Action::Statement(_) => {
                 if seconds(task, &scope)?.is_some() {
                     let msg = format!("This action ({}) does not support async.", task.written);
                     return Ok(Ready::Done(Answer::failed(msg), delegated));
@@ -133,10 +133,10 @@ impl Run {
                     return Ok(Ready::Done(refused(&task.action, fault), delegated));
                 }
                 let context = actions::Context {
-                    task,
+                    task: task.view(),
                     scope: &scope,
                     host: &host.name,
-                    project: &self.resolver.project,
+                    project: &*self.resolver.project,
                     blobs: &self.blobs,
                     prompt: &*self.prompt,
                     check,
@@ -144,7 +144,15 @@ impl Run {
                     no_log,
                     verbosity: self.options.verbosity,
                 };
-                match actions::act(entry.kind, args, &context) {
+                let entry = match &task.action {
+                    Action::Controller(entry) => entry,
+                    // The run and the resolver handle statements before anything is rendered.
+                    action => {
+                        let msg = format!("{:?} cannot be used here", action.statement().unwrap_or(Statement::Late));
+                        return Ok(Ready::Done(Answer::failed(msg), delegated));
+                    }
+                };
+                match entry.act(args, &context) {
                     Act::Done(answer) => return Ok(Ready::Done(answer, delegated)),
                     Act::Call(ask) => ask,
                 }
@@ -227,12 +235,12 @@ impl Run {
         if let Some(whole) = &task.args.whole {
             args.extend(actions::entries(&template::render(&whole.value, scope)?));
         }
-        // `set_fact` accepts any argument names.
-        let made_up = task.action.controller() == Some(Controller::SetFact);
-        // What `assert` tests are expressions, also where they hold templates.
-        let tests = task.action.controller() == Some(Controller::Assert);
+        let controller = task.action.controller();
+        let made_up = controller.is_some_and(|entry| entry.sets_arguments);
+        // They stay expressions where they hold templates.
+        let expressions = controller.and_then(|entry| entry.expressions);
         for (name, argument) in &task.args.named {
-            if tests && &**name == "that" {
+            if expressions == Some(&**name) {
                 args.insert(name.clone(), argument.span.text().into());
                 continue;
             }

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 use crate::{
     actions::text_of,
     event::{Event, TaskAbout, TaskId, TaskStarted},
-    plan::{Controller, Task},
+    plan::{Statement, Task},
     run::{
         conditions,
         facts::{Facts, with_facts},
@@ -76,7 +76,7 @@ impl Run {
         let layers = first.layers();
         let names: Vec<Arc<str>> = match (&task.register, task.action.controller()) {
             (Some(name), _) => vec![name.clone()],
-            (None, Some(Controller::SetFact)) => task.args.named.keys().cloned().collect(),
+            (None, Some(entry)) if entry.sets_arguments => task.args.named.keys().cloned().collect(),
             _ => return,
         };
         for host in hosts.iter().filter(|host| !Arc::ptr_eq(host, first)) {
@@ -107,8 +107,8 @@ fn about(task: &Task) -> TaskAbout {
 
 /// The title of a task without a name: its action; of `include_role` with the role, as it is written.
 fn title(task: &Task) -> String {
-    let role = match task.action.controller() {
-        Some(Controller::IncludeRole) => task.args.field("name").or_else(|| task.args.field("role")),
+    let role = match task.action.statement() {
+        Some(Statement::IncludeRole) => task.args.field("name").or_else(|| task.args.field("role")),
         _ => None,
     };
     let written = |field: crate::plan::Field| match field.value {

@@ -16,8 +16,7 @@ use crate::{
     event::{Event, Item},
     limits,
     plan::{
-        self, Controller, Field, Found, Place, PlanError, RoleCall, RoleFiles, Settings, Step, Task,
-        action_args as args,
+        self, Field, Found, Place, PlanError, RoleCall, RoleFiles, Settings, Statement, Step, Task, statement as args,
     },
     run::{
         conditions,
@@ -145,8 +144,8 @@ impl Run {
                 Err((error, _)) => return Err(Box::new(failed_by(&error))),
             }
             let args = wire_args(self.arguments(&run.task, &scope).map_err(|error| Box::new(failed_by(&error)))?);
-            let key = match run.task.action.controller() {
-                Some(Controller::IncludeRole) => ["name", "role"],
+            let key = match run.task.action.statement() {
+                Some(Statement::IncludeRole) => ["name", "role"],
                 _ => ["file", "_raw_params"],
             };
             let name = key.iter().find_map(|key| args.get(*key)).map(|value| match value {
@@ -179,7 +178,7 @@ impl Run {
         if hosts.is_empty() {
             return None;
         }
-        let role = run.task.action.controller() == Some(Controller::IncludeRole);
+        let role = run.task.action.statement() == Some(Statement::IncludeRole);
         let place = self.place(run, group);
         let mut found = Found::default();
         let mut file = group.wish.name.clone();

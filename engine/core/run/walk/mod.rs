@@ -14,7 +14,7 @@ use rplay_contract::system::glob::Pattern;
 
 use crate::{
     panics,
-    plan::{Block, Controller, RoleSteps, Step, Task},
+    plan::{Block, RoleSteps, Statement, Step, Task},
     run::{
         dispatch::{executor::Executor, pipeline::SentAhead},
         facts::Facts,
@@ -141,15 +141,15 @@ impl Walk {
         if self.still_waiting(&name) {
             return Hosts::new();
         }
-        match task.action.controller() {
-            Some(Controller::Meta) => {
+        match task.action.statement() {
+            Some(Statement::Meta) => {
                 return match run.meta(self, play, task, hosts, &name) {
                     MetaResult::Done => Hosts::new(),
                     MetaResult::Failed(hosts) => hosts,
                     MetaResult::Flush(hosts) => self.flush(&hosts, &[]),
                 };
             }
-            Some(Controller::IncludeTasks | Controller::IncludeRole) => {
+            Some(Statement::IncludeTasks | Statement::IncludeRole) => {
                 return self.included(run.resolve_include(self, play, task, hosts, name));
             }
             _ => {}
@@ -157,8 +157,7 @@ impl Walk {
         panics::trap("task");
         let started = TaskRun::new(run, play, task);
         let once = is_once(run, self, play, task, first);
-        // Actions on the run as a whole are done for one host.
-        let single = matches!(task.action.controller(), Some(Controller::AddHost | Controller::Pause));
+        let single = task.action.controller().is_some_and(|entry| entry.is_for_all);
         let actors: Hosts = if once || single { vec![first.clone()] } else { hosts.to_vec() };
         // A pause prompts while it is prepared, so the task must have been announced by then. All other tasks are
         // announced

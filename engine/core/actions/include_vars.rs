@@ -1,84 +1,48 @@
-//! set_fact, set_stats, include_vars, validate_argument_spec.
+//! include_vars: loads variables from files during the run.
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use indexmap::IndexMap;
+use rplay_contract::{
+    args,
+    argtypes::{Flag, Text},
+};
 
-use rplay_contract::argtypes::LooseFlag;
-
-use super::{Answer, Context, Effect, Rendered, Result, flag_arg, int_arg, list_arg, required, text_arg};
+use super::{Answer, Context, Effect, Rendered, Result, flag_arg, int_arg, list_arg, text_arg};
 use crate::{
     files::Descent,
-    source::Source,
-    syntax::{self, spec},
-    template,
     vars::{Layer, Lazy, Value, mapping},
 };
 
-pub fn set_fact(mut args: Rendered) -> Result<Answer> {
-    let cacheable = flag_arg(&args, "cacheable")?.unwrap_or(false);
-    args.shift_remove("cacheable");
-    if args.is_empty() {
-        return Err(Box::new(Answer::failed(
-            "No key/value pairs provided, at least one is required for this action to succeed",
-        )));
+args! {
+    /// Loads variables from files during the run.
+    pub struct IncludeVars {
+        /// The file.
+        file: Option<Text> | "_raw_params",
+        /// A directory of files.
+        dir: Option<Text>,
+        /// Store the variables in a mapping of this name.
+        name: Option<Text>,
+        /// How many levels of `dir` to read; 0 is unlimited.
+        depth: i64 = 0,
+        /// A regular expression for file names.
+        files_matching: Option<Text>,
+        /// Names of files to skip.
+        ignore_files: Option<Vec<Text>>,
+        /// File extensions to load.
+        extensions: Vec<Text> = vec!["json".to_owned(), "yaml".to_owned(), "yml".to_owned()],
+        /// Skip files with other extensions.
+        ignore_unknown_extensions: Flag = Flag(false),
+        /// `replace` or `merge` existing mappings.
+        hash_behaviour: Option<Text>,
     }
-    if let Some(bad) = args.keys().find(|name| !is_identifier(name)) {
-        return Err(Box::new(bad_name(bad)));
-    }
-    let vars: Layer = args.into_iter().map(|(name, value)| (name, Lazy::Data(value))).collect();
-    let mut answer = Answer::default();
-    answer.effects.push(Effect::SetFacts { vars, cacheable });
-    Ok(answer)
 }
 
-/// The answer of a task that was to set a variable of such a name.
-fn bad_name(name: &str) -> Answer {
-    let mut answer = Answer::failed(format!("Task failed: Invalid variable name '{name}'."));
-    answer.help = Some(
-        "variables begin with a letter or an underscore, hold letters, digits and underscores only, and are no \
-         keywords of Python"
-            .to_owned(),
-    );
-    answer
-}
-
-fn is_identifier(name: &str) -> bool {
-    let mut chars = name.chars();
-    !KEYWORDS.contains(&name)
-        && chars.next().is_some_and(|c| c == '_' || c.is_ascii_alphabetic())
-        && chars.all(|c| c == '_' || c.is_ascii_alphanumeric())
-}
-
-/// Words that Ansible rejects as variable names.
-const KEYWORDS: &[&str] = &[
-    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
-    "elif", "else", "except", "false", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda",
-    "none", "nonlocal", "not", "or", "pass", "raise", "return", "true", "try", "while", "with", "yield",
-];
-
-pub fn set_stats(args: &Rendered) -> Result<Answer> {
-    let data = required(args, "data")?;
-    let data: IndexMap<Arc<str>, Value> = super::entries(&data);
-    if let Some(bad) = data.keys().find(|name| !is_identifier(name)) {
-        return Err(Box::new(bad_name(bad)));
-    }
-    let loose = |name: &str| super::parsed::<LooseFlag>(args, name).map(|found| found.map(|flag| flag.0));
-    let per_host = loose("per_host")?.unwrap_or(false);
-    let aggregate = loose("aggregate")?.unwrap_or(true);
-    let shown =
-        mapping([("data", mapping(data.clone())), ("per_host", per_host.into()), ("aggregate", aggregate.into())]);
-    let mut answer = Answer::default().with("ansible_stats", shown);
-    answer.effects.push(Effect::Stats { data, per_host, aggregate });
-    Ok(answer)
-}
-
-pub fn include_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
+pub fn include_vars(args: Rendered, context: &Context<'_>) -> Result<Answer> {
     // As ansible-core: the reason is the `message`.
-    read_vars(args, context).map_err(|mut answer| {
+    read_vars(&args, context).map_err(|mut answer| {
         if let Some(reason) = answer.data.get("msg").cloned() {
             answer.help.get_or_insert_with(|| super::text_of(&reason));
             answer.set("message", reason);
@@ -114,8 +78,8 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     };
     let mut vars = Layer::new();
     for file in &files {
-        let failed = |problems: crate::source::Problems| Answer::of_problems(&problems, &context.task.span);
-        let layer = context.project.vars(file, None).map_err(|problems| Box::new(failed(problems)))?;
+        let failed = |problems: crate::source::Problems| Answer::of_problems(&problems, context.task.span);
+        let layer = context.project.vars(file).map_err(|problems| Box::new(failed(problems)))?;
         for (name, value) in layer.iter() {
             let value = match vars.get(name) {
                 Some(before) if merge => merged(before, value),
@@ -209,57 +173,4 @@ fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>, descent: &mut 
             descent.within(&folder, |descent| collect(&folder, depth - 1, files, descent));
         }
     }
-}
-
-pub fn validate(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
-    let given;
-    let options = match &context.task.spec {
-        Some(spec) => &spec.options,
-        None => {
-            given = options_of(&required(args, "argument_spec")?)?;
-            &given
-        }
-    };
-    let provided = args.get("provided_arguments").filter(|value| !value.is_none()).map(super::entries);
-    let values = match provided {
-        Some(provided) => provided,
-        None => {
-            let mut values: IndexMap<Arc<str>, Value> = IndexMap::new();
-            for name in options.iter().flat_map(|(name, option)| std::iter::once(name).chain(&option.aliases)) {
-                if let Some(lazy) = context.scope.find(name) {
-                    let value =
-                        template::render(&lazy, context.scope).map_err(|error| Box::new(super::failed_by(&error)))?;
-                    values.insert(name.clone(), value);
-                }
-            }
-            values
-        }
-    };
-    for (name, option) in options {
-        let given = std::iter::once(name).chain(&option.aliases).find_map(|name| values.get(name));
-        if let Some(secret) = given.filter(|_| option.no_log) {
-            super::conceal(secret, context.scope);
-        }
-    }
-    let faults = spec::validate(options, &values);
-    if faults.is_empty() {
-        return Ok(Answer::default().with("msg", "The arg spec validation passed"));
-    }
-    let errors: Vec<Value> = faults.iter().map(|fault| Value::from(fault.msg.as_str())).collect();
-    let told: Vec<&str> = faults.iter().map(|fault| fault.msg.as_str()).collect();
-    let mut answer = Answer::failed(format!("Validation of arguments failed:\n{}", told.join("\n")));
-    answer.place = faults.into_iter().find_map(|fault| fault.option);
-    Ok(answer.with("argument_errors", errors))
-}
-
-/// The options of a specification that a task passes as a value.
-fn options_of(value: &Value) -> Result<IndexMap<Arc<str>, spec::ArgumentOption>> {
-    let options: serde_json::Value = (&crate::vars::to_wire(value)).into();
-    let text = serde_json::json!({ "main": { "options": options } }).to_string();
-    let wrong = |problems: crate::source::Problems| {
-        Box::new(Answer::failed(format!("the argument spec is not valid: {}", problems.messages())))
-    };
-    let loaded = syntax::yaml::load(&Source::inline("argument_spec", text)).map_err(wrong)?;
-    let mut specs = syntax::argument_specs(loaded.node).map_err(wrong)?;
-    Ok(specs.entry_points.swap_remove("main").map(|spec| spec.options).unwrap_or_default())
 }

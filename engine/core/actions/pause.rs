@@ -1,17 +1,49 @@
-//! pause, reboot and wait_for_connection.
+//! pause: waits for a time, or for Enter.
 
 use std::time::{Duration, Instant};
 
-use rplay_contract::wire::Map;
+use rplay_contract::{
+    args,
+    args::{ArgType, NOT_CONVERTED},
+    argtypes::{Flag, Text},
+    wire::Value,
+};
 
-use crate::plan::action_args::Wait;
+use super::{Answer, Context, Rendered, Result, flag_arg, text_arg};
 
-use super::{Act, After, Answer, Ask, Context, Rendered, Result, flag_arg, number_arg, text_arg, wire_args};
+args! {
+    /// Waits for a time, or until Enter is pressed.
+    pub struct Pause {
+        /// Minutes to wait.
+        minutes: Option<Wait>,
+        /// Seconds to wait.
+        seconds: Option<Wait>,
+        /// The message to show.
+        prompt: Option<Text>,
+        /// Echo the input.
+        echo: Flag = Flag(true),
+    }
+}
 
-pub fn pause(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
-    let echo = flag_arg(args, "echo")?.unwrap_or(true);
-    let prompt = text_arg(args, "prompt").filter(|_| !context.no_log);
-    let given = |name: &str| super::parsed::<Wait>(args, name).map(|found| found.map(|wait| wait.0));
+/// A duration.
+#[derive(Clone, Copy, Debug)]
+pub struct Wait(pub f64);
+
+impl ArgType for Wait {
+    const KIND: &'static str = "int";
+
+    fn parse(value: &Value) -> Result<Self, String> {
+        f64::parse(value).map(Wait).map_err(|_| {
+            let shown = Text::parse(value).unwrap_or_default();
+            format!("{NOT_CONVERTED}int: invalid literal for int() with base 10: '{shown}'")
+        })
+    }
+}
+
+pub fn pause(args: Rendered, context: &Context<'_>) -> Result<Answer> {
+    let echo = flag_arg(&args, "echo")?.unwrap_or(true);
+    let prompt = text_arg(&args, "prompt").filter(|_| !context.no_log);
+    let given = |name: &str| super::parsed::<Wait>(&args, name).map(|found| found.map(|wait| wait.0));
     let seconds = match (given("minutes")?, given("seconds")?) {
         (Some(_), Some(_)) => {
             return Err(Box::new(Answer::failed("parameters are mutually exclusive: minutes|seconds")));
@@ -61,35 +93,4 @@ fn hundredths(number: f64) -> String {
 
 fn moment(at: &jiff::ZonedDateTime) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S.%6f").to_string()
-}
-
-/// The run repeats this call until the host answers or the timeout expires.
-pub fn for_connection(args: &Rendered) -> Result<Ask> {
-    let seconds = |name: &str, default: f64| -> Result<Duration> {
-        let seconds = number_arg(args, name)?.unwrap_or(default).max(0.0);
-        Ok(Duration::try_from_secs_f64(seconds).unwrap_or_default())
-    };
-    let after = After::Patience {
-        timeout: seconds("timeout", 600.0)?,
-        delay: seconds("delay", 0.0)?,
-        sleep: seconds("sleep", 1.0)?,
-    };
-    Ok(Ask { module: "ping", args: Map::new(), after })
-}
-
-/// The run calls the host at each step of the restart.
-pub fn reboot(args: Rendered, context: &Context<'_>) -> Result<Act> {
-    if context.check {
-        let mut answer = Answer { changed: true, ..Answer::default() };
-        answer.set("elapsed", 0);
-        answer.set("rebooted", true);
-        return Ok(Act::Done(answer));
-    }
-    let seconds = |name: &str, default: f64| -> Result<Duration> {
-        let seconds = number_arg(&args, name)?.unwrap_or(default).max(0.0);
-        Ok(Duration::try_from_secs_f64(seconds).unwrap_or_default())
-    };
-    let after =
-        After::Restart { timeout: seconds("reboot_timeout", 600.0)?, delay: seconds("post_reboot_delay", 0.0)? };
-    Ok(Act::Call(Ask { module: "reboot", args: wire_args(args), after }))
 }

@@ -1,9 +1,21 @@
-//! add_host and group_by: extend the inventory of this run.
+//! add_host: adds a host to the inventory of this run.
 
-use super::{Answer, Effect, Rendered, Result, list_arg, required, text_of};
+use rplay_contract::{args, argtypes::Text};
+
+use super::{Answer, Context, Effect, Rendered, Result, list_arg, text_of};
 use crate::vars::{Layer, Lazy, Value, mapping};
 
-pub fn add_host(args: Rendered) -> Result<Answer> {
+args! {
+    /// Adds a host to the inventory of this run. Further arguments become variables of the host.
+    pub struct AddHost {
+        /// The name of the host; `name:port` also sets its port.
+        name: Text | "hostname" | "host",
+        /// Groups to add the host to.
+        groups: Option<Vec<Text>> | "group" | "groupname",
+    }
+}
+
+pub fn add_host(args: Rendered, _: &Context<'_>) -> Result<Answer> {
     let name = ["name", "hostname", "host"].iter().find_map(|key| args.get(*key));
     let Some(name) = name.map(text_of) else {
         return Err(Box::new(Answer::failed("name, host or hostname needs to be provided")));
@@ -32,16 +44,5 @@ pub fn add_host(args: Rendered) -> Result<Answer> {
     ]);
     let mut answer = Answer { changed: true, ..Answer::default() }.with("add_host", shown);
     answer.effects.push(Effect::AddHost { name, groups, vars });
-    Ok(answer)
-}
-
-pub fn group_by(args: &Rendered) -> Result<Answer> {
-    let group = text_of(&required(args, "key")?).replace(' ', "-");
-    let parents = list_arg(args, "parents").unwrap_or_else(|| vec!["all".to_owned()]);
-    let parents: Vec<String> = parents.into_iter().map(|parent| parent.replace(' ', "-")).collect();
-    let mut answer = Answer { changed: true, ..Answer::default() }
-        .with("add_group", group.clone())
-        .with("parent_groups", parents.clone());
-    answer.effects.push(Effect::GroupBy { group, parents });
     Ok(answer)
 }

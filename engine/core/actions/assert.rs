@@ -1,0 +1,109 @@
+//! assert: fails unless conditions hold.
+
+use minijinja::value::ValueKind;
+use rplay_contract::{args, argtypes::Flag, wire};
+
+use super::{Answer, Context, Rendered, Result, flag_arg, text_of};
+use crate::{
+    template,
+    vars::{Lazy, Value},
+};
+
+args! {
+    /// Fails unless all conditions are true.
+    pub struct Assert {
+        /// The conditions.
+        that: wire::Value,
+        /// The message if a condition is false.
+        fail_msg: Option<wire::Value> | "msg",
+        /// The message if all conditions are true.
+        success_msg: Option<wire::Value>,
+        /// Show only failed conditions.
+        quiet: Flag = Flag(false),
+    }
+}
+
+pub fn assert(args: Rendered, context: &Context<'_>) -> Result<Answer> {
+    let quiet = flag_arg(&args, "quiet")?.unwrap_or(false);
+    let conditions = conditions(&args, context)?;
+    let text = |value: &Value| match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => value.clone(),
+        _ => Value::from(text_of(value)),
+    };
+    for name in ["fail_msg", "msg", "success_msg"] {
+        only_text(&args, name)?;
+    }
+    let fail_msg = args.get("fail_msg").or_else(|| args.get("msg")).filter(|msg| !msg.is_none());
+    let at = context.span("that");
+    for condition in conditions {
+        let held =
+            template::condition(&condition, &at, context.scope).map_err(|error| Box::new(super::failed_by(&error)))?;
+        if !held {
+            let condition = match &condition {
+                Lazy::Template(template) => Value::from(template.text.clone()),
+                other => other.data().unwrap_or_default(),
+            };
+            let mut answer = Answer { failed: true, verbose_always: !quiet, ..Answer::default() };
+            answer.set("msg", fail_msg.map_or_else(|| Value::from("Assertion failed"), text));
+            answer.set("assertion", condition);
+            answer.set("evaluated_to", false);
+            answer.place = Some(at);
+            return Ok(answer);
+        }
+    }
+    let mut answer = Answer { verbose_always: !quiet, ..Answer::default() };
+    answer.set(
+        "msg",
+        args.get("success_msg").filter(|m| !m.is_none()).map_or_else(|| Value::from("All assertions passed"), text),
+    );
+    Ok(answer)
+}
+
+/// The conditions as written in the task. The output of a template is data and never an expression, since it may come
+/// from a
+/// host.
+fn conditions(args: &Rendered, context: &Context<'_>) -> Result<Vec<Lazy>> {
+    let items = |value: &Value| -> Vec<Lazy> {
+        match value.kind() {
+            ValueKind::Seq | ValueKind::Iterable => value.try_iter().into_iter().flatten().map(Lazy::Data).collect(),
+            _ => vec![Lazy::Data(value.clone())],
+        }
+    };
+    if let Some(written) = context.task.args.named.get("that") {
+        return Ok(match &written.value {
+            Lazy::List(items) => items.to_vec(),
+            Lazy::Data(value) => items(value),
+            other => vec![other.clone()],
+        });
+    }
+    let Some(that) = args.get("that") else {
+        return Err(Box::new(Answer::failed("conditional required in \"that\" string")));
+    };
+    let given = items(that);
+    if given.iter().any(|condition| condition.data().is_some_and(|value| value.as_str().is_some())) {
+        return Err(Box::new(Answer::failed("conditions must be written in the task itself, under `that`")));
+    }
+    Ok(given)
+}
+
+/// Fails unless the argument is left out, a text or a list of texts.
+fn only_text(args: &Rendered, name: &str) -> Result<()> {
+    let Some(value) = args.get(name).filter(|value| !value.is_none()) else { return Ok(()) };
+    let is_text = match value.kind() {
+        ValueKind::Seq | ValueKind::Iterable => {
+            value.try_iter().into_iter().flatten().all(|item| item.as_str().is_some())
+        }
+        _ => value.as_str().is_some(),
+    };
+    if is_text {
+        return Ok(());
+    }
+    let canonical = if name == "msg" { "fail_msg" } else { name };
+    let mut answer = Answer::failed(format!(
+        "argument '{canonical}' is of type {} and we were unable to convert to str_or_list_of_str: a string or list of \
+         strings is required",
+        template::type_name(value)
+    ));
+    answer.blame = Some(name.to_owned());
+    Err(Box::new(answer))
+}

@@ -1,0 +1,146 @@
+//! copy: sends a file, a folder or text.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use rplay_contract::wire::{Map, Value as Wire, data};
+
+use super::{
+    After, Answer, Ask, Context, Rendered, Result, flag_arg,
+    local_file::{content_of, find, name_of, preserve_mode},
+    text_arg, text_of, wire_args,
+};
+use crate::{
+    files::{self, Descent},
+    source::absolute,
+    vars::Arguments,
+};
+
+pub fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+    let ask = |args: Map| Ask { module: "copy", args, after: After::Nothing };
+    let remote = flag_arg(&args, "remote_src")?.unwrap_or(false);
+    let content = args.get("content").filter(|value| !value.is_none()).cloned();
+    let mut sent =
+        wire_args(args.iter().filter(|(name, _)| &***name != "content").map(|(n, v)| (n.clone(), v.clone())));
+    if let Some(content) = content {
+        let text = match content.as_str() {
+            Some(text) => text.to_owned(),
+            None if matches!(content.kind(), minijinja::value::ValueKind::Map | minijinja::value::ValueKind::Seq) => {
+                rplay_wire::json_text(&crate::vars::to_wire(&content))
+            }
+            None => text_of(&content),
+        };
+        if args.contains_key("src") {
+            return Err(Box::new(Answer::failed("src and content are mutually exclusive")));
+        }
+        sent.insert("_content".into(), context.blobs.bytes(text.into_bytes()));
+        return Ok(ask(sent));
+    }
+    let src = match text_arg(&args, "src") {
+        Some(src) if !remote => src,
+        // The agent reports what is missing.
+        _ => return Ok(ask(sent)),
+    };
+    if src.is_empty() {
+        return Err(Box::new(Answer::failed("src (or content) is required")));
+    }
+    let path = find(context, "files", &src, "Unexpected AnsibleActionFail error: ")?;
+    if path.is_dir() {
+        let (root, prefix) = match src.ends_with('/') {
+            true => (path.clone(), PathBuf::new()),
+            false => (path.clone(), PathBuf::from(path.file_name().unwrap_or_default())),
+        };
+        let mut nodes = Vec::new();
+        let follow = flag_arg(&args, "local_follow")?.unwrap_or(true);
+        if !prefix.as_os_str().is_empty() {
+            nodes.push(node(&prefix, "dir", &root)?);
+        }
+        let mut descent = Descent::default();
+        descent
+            .within(&root, |descent| tree(&root, &prefix, follow, context, &mut nodes, descent))
+            .unwrap_or(Ok(()))?;
+        // The controller file's mode counts only if it is asked for.
+        if sent.get("mode").and_then(Wire::as_str) != Some("preserve") {
+            for node in &mut nodes {
+                if let Wire::Map(node) = node {
+                    node.shift_remove("mode");
+                }
+            }
+        }
+        let slash = if src.ends_with('/') { "/" } else { "" };
+        let shown = path.display().to_string();
+        let shown = if path.is_absolute() { shown } else { absolute(&path) };
+        sent.insert("src".into(), format!("{}{slash}", shown.trim_end_matches('/')).into());
+        sent.insert("_tree".into(), Wire::List(nodes));
+        return Ok(ask(sent));
+    }
+    sent.insert("_content".into(), content_of(&path, &args, context)?);
+    sent.insert("_original_basename".into(), name_of(&path));
+    preserve_mode(&mut sent, &path)?;
+    if !flag_arg(&args, "force")?.unwrap_or(true) {
+        // The result for a file that is there already tells where on the controller the other one is.
+        sent.insert("src".into(), absolute(&path).into());
+    }
+    Ok(ask(sent))
+}
+
+/// Whether it may read files of the controller.
+pub fn reads_our_files(args: &Arguments) -> bool {
+    args.named.contains_key("src") || args.whole.is_some()
+}
+
+fn node(relative: &Path, kind: &str, path: &Path) -> Result<Wire> {
+    let mode = fs::metadata(path).map(|meta| meta.mode() & 0o7777).unwrap_or(0o755);
+    Ok(Wire::Map(data! { "path" => relative.display().to_string(), "kind" => kind, "mode" => mode }))
+}
+
+fn tree(
+    folder: &Path,
+    prefix: &Path,
+    follow: bool,
+    context: &Context<'_>,
+    nodes: &mut Vec<Wire>,
+    descent: &mut Descent,
+) -> Result<()> {
+    let failed = |error: std::io::Error| Box::new(Answer::failed(format!("cannot read {}: {error}", folder.display())));
+    let mut names: Vec<PathBuf> =
+        fs::read_dir(folder).map_err(failed)?.flatten().map(|entry| PathBuf::from(entry.file_name())).collect();
+    names.sort();
+    for name in names {
+        let path = folder.join(&name);
+        let relative = prefix.join(&name);
+        let about = fs::symlink_metadata(&path).map_err(failed)?;
+        // Links that lead nowhere, in a circle or to what is no file stay links even if they are followed.
+        let leads = fs::metadata(&path).is_ok_and(|meta| meta.is_file() || meta.is_dir());
+        let link = |nodes: &mut Vec<Wire>| -> Result<()> {
+            let target = fs::read_link(&path).map_err(failed)?;
+            nodes.push(Wire::Map(data! {
+                "path" => relative.display().to_string(), "kind" => "link", "target" => target.display().to_string(),
+            }));
+            Ok(())
+        };
+        if about.is_symlink() && (!follow || !leads) {
+            link(nodes)?;
+        } else if path.is_dir() {
+            let at = nodes.len();
+            nodes.push(node(&relative, "dir", &path)?);
+            match descent.within(&path, |descent| tree(&path, &relative, follow, context, nodes, descent)) {
+                Some(done) => done?,
+                None => {
+                    nodes.truncate(at);
+                    link(nodes)?;
+                }
+            }
+        } else {
+            files::refuse_special(&path)
+                .map_err(|error| Box::new(Answer::failed(format!("cannot read {}: {error}", path.display()))))?;
+            let Wire::Map(mut file) = node(&relative, "file", &path)? else { continue };
+            file.insert("content".into(), context.blobs.file(&path).map_err(failed)?);
+            nodes.push(Wire::Map(file));
+        }
+    }
+    Ok(())
+}

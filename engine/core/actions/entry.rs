@@ -1,0 +1,174 @@
+//! What the engine knows of an action of the controller.
+
+use std::time::Duration;
+
+use rplay_contract::{Arg, ArgFault, Args, args, wire::Map};
+
+use super::{Act, Answer, Ask, Context, Rendered, Result};
+use crate::vars::Arguments;
+
+/// The function of an action: it gets the rendered arguments. An `Err` is the task's result, too, and ends it; a failed
+/// one mostly.
+#[derive(Clone, Copy)]
+pub enum Function {
+    /// The controller alone answers.
+    Answers(fn(Rendered, &Context<'_>) -> Result<Answer>),
+    /// It ends in a call to a module.
+    Calls(fn(Rendered, &Context<'_>) -> Result<Ask>),
+}
+
+/// The arguments of what only exists on the controller.
+#[derive(Clone, Copy)]
+pub struct Definition {
+    pub doc: &'static str,
+    pub args: fn() -> Vec<Arg>,
+    /// Finds errors before a run; the second argument names arguments whose value is not known yet.
+    pub check: fn(&Map, &[String]) -> Vec<ArgFault>,
+}
+
+impl Definition {
+    pub const fn of<A: Args>() -> Self {
+        Definition { doc: A::DOC, args: A::args, check: check::<A> }
+    }
+}
+
+fn check<A: Args>(map: &Map, later: &[String]) -> Vec<ArgFault> {
+    args::check(&A::args(), |map| A::from_map(map).err().unwrap_or_default(), map, later)
+}
+
+/// An action of the controller: all that the engine knows of it. Nothing else depends on its name.
+pub struct ActionEntry {
+    pub name: &'static str,
+    /// The argument that receives free-form text, if any.
+    pub free_form: Option<&'static str>,
+    /// Whether it accepts arguments of any name (`set_fact`).
+    pub is_open: bool,
+    /// Whether it only affects its own host, unless its arguments say otherwise: hosts need not wait for each other at
+    /// such a task.
+    pub keeps_to_host: bool,
+    /// Whether its result may contain facts.
+    pub brings_facts: bool,
+    /// Whether it can be prepared before its turn.
+    pub is_foreseeable: bool,
+    /// Whether what it does for an item of a loop affects how no other item is prepared.
+    pub has_independent_items: bool,
+    /// Whether it acts on the run as a whole: it is done once, for the first host.
+    pub is_for_all: bool,
+    /// Whether each argument is a variable: its name may be a template, and `run_once` sets it for all hosts.
+    pub sets_arguments: bool,
+    /// The argument that holds expressions: its text is passed on as written.
+    pub expressions: Option<&'static str>,
+    /// Whether a task with these arguments reads files of the controller.
+    pub reads_our_files: fn(&Arguments) -> bool,
+    /// Whether a report only shows its data, without the keys that every result has.
+    pub shows_data_alone: bool,
+    /// What is made of its answer at the end; the time is that since the task began on the host.
+    pub conclude: Option<fn(&mut Answer, Duration)>,
+    pub function: Function,
+    /// `None`: the module of the same name defines the arguments.
+    pub definition: Option<Definition>,
+}
+
+/// The entry of an action: its arguments `A`, name and function. Further properties are added by the methods of
+/// [`ActionEntry`].
+pub const fn entry<A: Args>(name: &'static str, function: Function) -> ActionEntry {
+    ActionEntry { definition: Some(Definition::of::<A>()), ..relayed(name, function) }
+}
+
+/// An action that shares the arguments of the module of the same name and ends in a call to it: it only provides content.
+pub const fn relayed(name: &'static str, function: Function) -> ActionEntry {
+    ActionEntry {
+        name,
+        free_form: None,
+        is_open: false,
+        keeps_to_host: false,
+        brings_facts: false,
+        is_foreseeable: false,
+        has_independent_items: false,
+        is_for_all: false,
+        sets_arguments: false,
+        expressions: None,
+        reads_our_files: |_| false,
+        shows_data_alone: false,
+        conclude: None,
+        function,
+        definition: None,
+    }
+}
+
+impl ActionEntry {
+    pub const fn free_form(mut self, arg: &'static str) -> Self {
+        self.free_form = Some(arg);
+        self
+    }
+
+    pub const fn open(mut self) -> Self {
+        self.is_open = true;
+        self
+    }
+
+    pub const fn keeps_to_host(mut self) -> Self {
+        self.keeps_to_host = true;
+        self
+    }
+
+    pub const fn with_facts(mut self) -> Self {
+        self.brings_facts = true;
+        self
+    }
+
+    pub const fn foreseeable(mut self) -> Self {
+        self.is_foreseeable = true;
+        self
+    }
+
+    pub const fn independent_items(mut self) -> Self {
+        self.has_independent_items = true;
+        self
+    }
+
+    pub const fn once_for_all(mut self) -> Self {
+        self.is_for_all = true;
+        self
+    }
+
+    pub const fn sets_arguments(mut self) -> Self {
+        self.sets_arguments = true;
+        self
+    }
+
+    pub const fn expressions(mut self, arg: &'static str) -> Self {
+        self.expressions = Some(arg);
+        self
+    }
+
+    pub const fn reads_our_files(mut self, reads: fn(&Arguments) -> bool) -> Self {
+        self.reads_our_files = reads;
+        self
+    }
+
+    pub const fn shows_data_alone(mut self) -> Self {
+        self.shows_data_alone = true;
+        self
+    }
+
+    pub const fn concluded_by(mut self, conclude: fn(&mut Answer, Duration)) -> Self {
+        self.conclude = Some(conclude);
+        self
+    }
+
+    /// Runs the action as far as the controller can.
+    pub fn act(&self, args: Rendered, context: &Context<'_>) -> Act {
+        let result = match self.function {
+            Function::Answers(function) => function(args, context).map(Act::Done),
+            Function::Calls(function) => function(args, context).map(Act::Call),
+        };
+        result.unwrap_or_else(|answer| Act::Done(*answer))
+    }
+}
+
+impl std::fmt::Debug for ActionEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}

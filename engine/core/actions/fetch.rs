@@ -1,0 +1,60 @@
+//! fetch: brings a file of the host to the controller.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::{After, Answer, Ask, Context, Digests, Rendered, Result, flag_arg, required, text_of, wire_args};
+use crate::files;
+
+pub fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+    if context.check {
+        let why = "check mode not (yet) supported for this module";
+        return Err(Box::new(Answer { skipped: Some(why.to_owned()), ..Answer::default() }));
+    }
+    let src = text_of(&required(&args, "src")?);
+    let dest = text_of(&required(&args, "dest")?);
+    let flat = flag_arg(&args, "flat")?.unwrap_or(false);
+    let name = Path::new(&src).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let base = |path: &str| {
+        let path = files::named(path);
+        context.scope.folders.last().map(|folder| folder.join(&path)).unwrap_or(path)
+    };
+    let path = match flat {
+        true if dest.ends_with('/') => base(&dest).join(name),
+        true if Path::new(&dest).is_dir() => {
+            return Err(Box::new(Answer::failed(
+                "dest is an existing directory, use a trailing slash if you want to fetch src into that directory",
+            )));
+        }
+        true => base(&dest),
+        false => {
+            // Host and path become directories below `dest`, whatever their names are.
+            if context.host.contains('/') || matches!(&**context.host, "." | "..") {
+                let msg = format!("the host name {} cannot be used as a directory name", context.host);
+                return Err(Box::new(Answer::failed(msg)));
+            }
+            base(&dest).join(&**context.host).join(from_root(&src))
+        }
+    };
+    let known = Digests::of_file(&path).ok();
+    let validates = flag_arg(&args, "validate_checksum")?.unwrap_or(true);
+    let mut sent = wire_args(args);
+    if let Some(known) = &known {
+        sent.insert("_checksum".into(), known.sha1().into());
+    }
+    let download = context.blobs.downloads.expect(path, known, validates);
+    sent.insert("_sink".into(), download.number().into());
+    Ok(Ask { module: "fetch", args: sent, after: After::Keep(download) })
+}
+
+/// A path as it is seen from the root: `..` leads no further up.
+fn from_root(path: &str) -> PathBuf {
+    let mut below = PathBuf::new();
+    for part in Path::new(path).components() {
+        match part {
+            Component::Normal(name) => below.push(name),
+            Component::ParentDir => drop(below.pop()),
+            _ => {}
+        }
+    }
+    below
+}

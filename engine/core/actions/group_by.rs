@@ -1,0 +1,26 @@
+//! group_by: groups hosts by a value.
+
+use rplay_contract::{args, argtypes::Text};
+
+use super::{Answer, Context, Effect, Rendered, Result, list_arg, required, text_of};
+
+args! {
+    /// Groups hosts by a value.
+    pub struct GroupBy {
+        /// The name of the group.
+        key: Text,
+        /// Parent groups of the new group.
+        parents: Vec<Text> = vec!["all".to_owned()],
+    }
+}
+
+pub fn group_by(args: Rendered, _: &Context<'_>) -> Result<Answer> {
+    let group = text_of(&required(&args, "key")?).replace(' ', "-");
+    let parents = list_arg(&args, "parents").unwrap_or_else(|| vec!["all".to_owned()]);
+    let parents: Vec<String> = parents.into_iter().map(|parent| parent.replace(' ', "-")).collect();
+    let mut answer = Answer { changed: true, ..Answer::default() }
+        .with("add_group", group.clone())
+        .with("parent_groups", parents.clone());
+    answer.effects.push(Effect::GroupBy { group, parents });
+    Ok(answer)
+}

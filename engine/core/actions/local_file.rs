@@ -1,0 +1,65 @@
+//! Files of the controller that an action sends to a host.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rplay_contract::wire::{Map, Value as Wire};
+
+use super::{Answer, Context, Rendered, Result, flag_arg};
+use crate::{
+    files,
+    source::{Problems, Source, display_name},
+};
+
+pub fn find(context: &Context<'_>, kind: &str, name: &str, prefix: &str) -> Result<PathBuf> {
+    let path = context.path(kind, name).ok_or_else(|| {
+        let mut answer = Answer::failed(format!("{prefix}{}", context.not_found(kind, name)));
+        answer.place = Some(context.span("src"));
+        Box::new(answer)
+    })?;
+    files::refuse_special(&path).map_err(|error| {
+        let mut answer = Answer::failed(format!("cannot read {}: {error}", display_name(&path)));
+        answer.place = Some(context.span("src"));
+        Box::new(answer)
+    })?;
+    Ok(path)
+}
+
+pub fn name_of(path: &Path) -> Wire {
+    Wire::Str(path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default())
+}
+
+/// The file named by `src`, decrypted if necessary.
+pub fn source_of(path: &Path, context: &Context<'_>) -> Result<Arc<Source>> {
+    let told = |problems: Problems| Box::new(Answer::failed(problems.told(&context.span("src"))));
+    context.project.source(path).map_err(told)
+}
+
+pub fn content_of(path: &Path, args: &Rendered, context: &Context<'_>) -> Result<Wire> {
+    let unreadable = |error: std::io::Error| {
+        let mut answer = Answer::failed(format!("cannot read {}: {error}", path.display()));
+        answer.place = Some(context.span("src"));
+        Box::new(answer)
+    };
+    if flag_arg(args, "decrypt")?.unwrap_or(true) && is_vault(path) {
+        let source = source_of(path, context)?;
+        return Ok(context.blobs.bytes(source.text.clone().into_bytes()));
+    }
+    context.blobs.file(path).map_err(unreadable)
+}
+
+fn is_vault(path: &Path) -> bool {
+    files::begins_with(path, b"$ANSIBLE_VAULT;")
+}
+
+pub fn preserve_mode(sent: &mut Map, path: &Path) -> Result<()> {
+    if sent.get("mode").and_then(Wire::as_str) == Some("preserve") {
+        let mode = fs::metadata(path).map(|meta| meta.mode() & 0o7777).unwrap_or(0o644);
+        sent.insert("mode".into(), format!("{mode:04o}").into());
+    }
+    Ok(())
+}

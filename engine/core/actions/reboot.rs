@@ -1,0 +1,16 @@
+//! reboot: restarts the host and waits for it.
+
+use super::{After, Answer, Ask, Context, Rendered, Result, seconds_arg, wire_args};
+
+/// The run calls the host at each step of the restart.
+pub fn reboot(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+    if context.check {
+        let answer = Answer { changed: true, ..Answer::default() };
+        return Err(Box::new(answer.with("elapsed", 0).with("rebooted", true)));
+    }
+    let after = After::Restart {
+        timeout: seconds_arg(&args, "reboot_timeout", 600.0)?,
+        delay: seconds_arg(&args, "post_reboot_delay", 0.0)?,
+    };
+    Ok(Ask { module: "reboot", args: wire_args(args), after })
+}

@@ -1,0 +1,107 @@
+//! All actions of the controller, one line each.
+
+use std::sync::OnceLock;
+
+use super::{
+    entry::{
+        ActionEntry,
+        Function::{Answers, Calls},
+        entry, relayed,
+    },
+    *,
+};
+
+/// Sorted by name.
+pub static ACTIONS: &[ActionEntry] = &[
+    entry::<add_host::AddHost>("add_host", Answers(add_host::add_host)).open().once_for_all(),
+    relayed("assemble", Calls(assemble::assemble)).keeps_to_host(),
+    entry::<assert::Assert>("assert", Answers(assert::assert)).keeps_to_host().foreseeable().expressions("that"),
+    relayed("copy", Calls(copy::copy))
+        .keeps_to_host()
+        .foreseeable()
+        .independent_items()
+        .reads_our_files(copy::reads_our_files),
+    entry::<debug::Debug>("debug", Answers(debug::debug)).keeps_to_host().foreseeable().shows_data_alone(),
+    entry::<fail::Fail>("fail", Answers(fail::fail)),
+    relayed("fetch", Calls(fetch::fetch)).keeps_to_host().foreseeable().independent_items(),
+    entry::<gather_facts::GatherFacts>("gather_facts", Calls(gather_facts::gather_facts)).open().with_facts(),
+    entry::<group_by::GroupBy>("group_by", Answers(group_by::group_by)),
+    entry::<include_vars::IncludeVars>("include_vars", Answers(include_vars::include_vars)).free_form("file"),
+    entry::<pause::Pause>("pause", Answers(pause::pause)).once_for_all(),
+    relayed("reboot", Calls(reboot::reboot)),
+    relayed("script", Calls(script::script))
+        .free_form("_raw_params")
+        .keeps_to_host()
+        .foreseeable()
+        .independent_items()
+        .reads_our_files(|_| true),
+    entry::<set_fact::SetFact>("set_fact", Answers(set_fact::set_fact))
+        .open()
+        .keeps_to_host()
+        .foreseeable()
+        .sets_arguments(),
+    entry::<set_stats::SetStats>("set_stats", Answers(set_stats::set_stats)),
+    entry::<template::Template>("template", Calls(template::template))
+        .keeps_to_host()
+        .foreseeable()
+        .independent_items()
+        .reads_our_files(|_| true),
+    relayed("unarchive", Calls(unarchive::unarchive))
+        .keeps_to_host()
+        .foreseeable()
+        .independent_items()
+        .reads_our_files(|_| true),
+    entry::<validate_argument_spec::ValidateArgumentSpec>(
+        "validate_argument_spec",
+        Answers(validate_argument_spec::validate),
+    ),
+    entry::<wait_for_connection::WaitForConnection>(
+        "wait_for_connection",
+        Calls(wait_for_connection::wait_for_connection),
+    )
+    .concluded_by(wait_for_connection::conclude),
+];
+
+static ADDED: OnceLock<&'static [ActionEntry]> = OnceLock::new();
+
+/// Adds the actions of a program that embeds the engine. It says them once, before anything is read; what is said later
+/// changes nothing. Names in [`ACTIONS`] come first.
+pub fn add(actions: &'static [ActionEntry]) {
+    let _ = ADDED.set(actions);
+}
+
+/// All actions of the controller.
+pub fn actions() -> impl Iterator<Item = &'static ActionEntry> {
+    ACTIONS.iter().chain(ADDED.get().copied().unwrap_or_default())
+}
+
+/// The action of that short name.
+pub fn find(name: &str) -> Option<&'static ActionEntry> {
+    match ACTIONS.binary_search_by(|entry| entry.name.cmp(name)) {
+        Ok(at) => Some(&ACTIONS[at]),
+        Err(_) => ADDED.get()?.iter().find(|entry| entry.name == name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_are_sorted_so_that_each_is_found() {
+        assert!(ACTIONS.is_sorted_by_key(|entry| entry.name));
+        for entry in ACTIONS {
+            assert!(find(entry.name).is_some_and(|found| std::ptr::eq(found, entry)), "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn every_argument_is_documented() {
+        for definition in ACTIONS.iter().filter_map(|entry| entry.definition) {
+            assert!(!definition.doc.trim().is_empty());
+            for arg in (definition.args)() {
+                assert!(!arg.doc.trim().is_empty(), "{} has no documentation", arg.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! set_fact: sets variables of hosts.
+
+use rplay_contract::{args, argtypes::Flag};
+
+use super::{
+    Answer, Context, Effect, Rendered, Result, flag_arg,
+    variable_name::{bad_name, is_identifier},
+};
+use crate::vars::{Layer, Lazy};
+
+args! {
+    /// Sets variables of hosts; each argument is a variable.
+    pub struct SetFact {
+        /// Also set them as facts.
+        cacheable: Flag = Flag(false),
+    }
+}
+
+pub fn set_fact(mut args: Rendered, _: &Context<'_>) -> Result<Answer> {
+    let cacheable = flag_arg(&args, "cacheable")?.unwrap_or(false);
+    args.shift_remove("cacheable");
+    if args.is_empty() {
+        return Err(Box::new(Answer::failed(
+            "No key/value pairs provided, at least one is required for this action to succeed",
+        )));
+    }
+    if let Some(bad) = args.keys().find(|name| !is_identifier(name)) {
+        return Err(Box::new(bad_name(bad)));
+    }
+    let vars: Layer = args.into_iter().map(|(name, value)| (name, Lazy::Data(value))).collect();
+    let mut answer = Answer::default();
+    answer.effects.push(Effect::SetFacts { vars, cacheable });
+    Ok(answer)
+}

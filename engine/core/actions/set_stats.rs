@@ -1,0 +1,55 @@
+//! set_stats: statistics that are shown at the end of the run.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use rplay_contract::{args, args::ArgType, argtypes::LooseFlag, wire};
+
+use super::{
+    Answer, Context, Effect, Rendered, Result, required,
+    variable_name::{bad_name, is_identifier},
+};
+use crate::vars::{Value, mapping};
+
+/// The values of `set_stats`.
+#[derive(Clone, Debug)]
+pub struct Stats;
+
+impl ArgType for Stats {
+    const KIND: &'static str = "dict";
+
+    fn parse(value: &wire::Value) -> Result<Self, String> {
+        match wire::Map::parse(value) {
+            Ok(_) => Ok(Stats),
+            Err(_) => Err("The 'data' option needs to be a dictionary/hash".to_owned()),
+        }
+    }
+}
+
+args! {
+    /// Sets statistics that are shown at the end of the run.
+    pub struct SetStats {
+        /// The values.
+        data: Stats,
+        /// Set them separately for each host.
+        per_host: LooseFlag = LooseFlag(false),
+        /// Add to existing values.
+        aggregate: LooseFlag = LooseFlag(true),
+    }
+}
+
+pub fn set_stats(args: Rendered, _: &Context<'_>) -> Result<Answer> {
+    let data = required(&args, "data")?;
+    let data: IndexMap<Arc<str>, Value> = super::entries(&data);
+    if let Some(bad) = data.keys().find(|name| !is_identifier(name)) {
+        return Err(Box::new(bad_name(bad)));
+    }
+    let loose = |name: &str| super::parsed::<LooseFlag>(&args, name).map(|found| found.map(|flag| flag.0));
+    let per_host = loose("per_host")?.unwrap_or(false);
+    let aggregate = loose("aggregate")?.unwrap_or(true);
+    let shown =
+        mapping([("data", mapping(data.clone())), ("per_host", per_host.into()), ("aggregate", aggregate.into())]);
+    let mut answer = Answer::default().with("ansible_stats", shown);
+    answer.effects.push(Effect::Stats { data, per_host, aggregate });
+    Ok(answer)
+}

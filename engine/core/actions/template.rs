@@ -1,0 +1,182 @@
+//! template: renders a file of the controller.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rplay_contract::{
+    args,
+    argtypes::{Flag, PathArg, Text},
+    system::encoding::Encoding,
+    wire,
+};
+
+use super::{
+    After, Answer, Ask, Context, Rendered, Result, flag_arg,
+    local_file::{find, name_of, preserve_mode, source_of},
+    required, text_arg, text_of, wire_args,
+};
+use crate::{
+    source::absolute,
+    template::{self, FileOptions},
+    vars::{Layer, Lazy, Scope, Value},
+};
+
+args! {
+    /// Renders a template of the controller to a file on the host.
+    pub struct Template {
+        /// The template.
+        src: Text,
+        /// The path on the host.
+        dest: PathArg,
+        /// Keep a copy of the previous file.
+        backup: Flag = Flag(false),
+        /// Replace an existing file that differs.
+        force: Flag = Flag(true),
+        /// Follow symbolic links at the destination.
+        follow: Flag = Flag(false),
+        /// A command that must succeed before the file is replaced; `%s` is the path of the new file.
+        validate: Option<Text>,
+        /// Permissions: octal, symbolic or `preserve`.
+        mode: Option<wire::Value>,
+        /// Owner, by name or number.
+        owner: Option<Text>,
+        /// Group, by name or number.
+        group: Option<Text>,
+        /// File attributes, as for chattr.
+        attributes: Option<Text> | "attr",
+        /// Write in place if the file cannot be replaced.
+        unsafe_writes: Option<Flag>,
+        /// SELinux user.
+        seuser: Option<Text>,
+        /// SELinux role.
+        serole: Option<Text>,
+        /// SELinux type.
+        setype: Option<Text>,
+        /// SELinux level.
+        selevel: Option<Text>,
+        /// The line ending of the result.
+        newline_sequence: Text = "\n".to_owned(),
+        /// The start of a block.
+        block_start_string: Text = "{%".to_owned(),
+        /// The end of a block.
+        block_end_string: Text = "%}".to_owned(),
+        /// The start of an expression.
+        variable_start_string: Text = "{{".to_owned(),
+        /// The end of an expression.
+        variable_end_string: Text = "}}".to_owned(),
+        /// The start of a comment.
+        comment_start_string: Text = "{#".to_owned(),
+        /// The end of a comment.
+        comment_end_string: Text = "#}".to_owned(),
+        /// Remove the newline after a block.
+        trim_blocks: Flag = Flag(true),
+        /// Remove white space before a block.
+        lstrip_blocks: Flag = Flag(false),
+        /// The encoding of the result.
+        output_encoding: Text = "utf-8".to_owned(),
+    }
+}
+
+pub fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+    if let Some(line_end) = text_arg(&args, "newline_sequence")
+        && !["\n", "\r", "\r\n", "\\n", "\\r", "\\r\\n"].contains(&line_end.as_str())
+    {
+        let mut answer = Answer::failed("newline_sequence needs to be one of: \n, \r or \r\n");
+        answer.place = Some(context.span("newline_sequence"));
+        return Err(Box::new(answer));
+    }
+    let src = text_of(&required(&args, "src")?);
+    let path = find(context, "templates", &src, "")?;
+    let source = source_of(&path, context)?;
+    let mut options = FileOptions::default();
+    macro_rules! text_options {
+        ($($name:ident)*) => {$(
+            if let Some(text) = text_arg(&args, stringify!($name)) {
+                options.$name = text.into();
+            }
+        )*};
+    }
+    text_options!(newline_sequence block_start_string block_end_string variable_start_string variable_end_string
+        comment_start_string comment_end_string);
+    if let Some(flag) = flag_arg(&args, "trim_blocks")? {
+        options.trim_blocks = flag;
+    }
+    if let Some(flag) = flag_arg(&args, "lstrip_blocks")? {
+        options.lstrip_blocks = flag;
+    }
+    let scope = template_scope(&path, &args, context);
+    let text = template::render_file(&source, &scope, &options).map_err(|error| Box::new(super::failed_by(&error)))?;
+    let own = [
+        "newline_sequence",
+        "block_start_string",
+        "block_end_string",
+        "variable_start_string",
+        "variable_end_string",
+        "comment_start_string",
+        "comment_end_string",
+        "trim_blocks",
+        "lstrip_blocks",
+        "output_encoding",
+    ];
+    let name = text_arg(&args, "output_encoding").unwrap_or_else(|| "utf-8".to_owned());
+    let at_encoding = |msg: String| {
+        let mut answer = Answer::failed(format!("Task failed: {msg}"));
+        answer.place = Some(context.span("output_encoding"));
+        Box::new(answer)
+    };
+    let encoding = Encoding::named(&name).ok_or_else(|| at_encoding(format!("unknown encoding: {name}")))?;
+    let content = encoding.encode(&text).map_err(|error| at_encoding(error.to_string()))?;
+    let mut sent = wire_args(args.into_iter().filter(|(name, _)| !own.contains(&&**name)));
+    sent.insert("_content".into(), context.blobs.bytes(content));
+    sent.insert("_original_basename".into(), name_of(&path));
+    preserve_mode(&mut sent, &path)?;
+    Ok(Ask { module: "copy", args: sent, after: After::Nothing })
+}
+
+/// The variables of a template file besides the task's.
+fn template_scope(path: &Path, args: &Rendered, context: &Context<'_>) -> Arc<Scope> {
+    let full = absolute(path);
+    let about = fs::metadata(path).ok();
+    let modified = about.as_ref().map_or(0, |meta| meta.mtime());
+    let mut layer = Layer::new();
+    let mut set = |name: &str, value: Value| drop(layer.insert(name.into(), Lazy::Data(value)));
+    set("template_path", full.clone().into());
+    set("template_fullpath", full.into());
+    set("template_host", host_name().into());
+    set("template_uid", user_name(about.as_ref().map_or(0, |meta| meta.uid())).into());
+    set("template_mtime", modified.into());
+    set("template_destpath", args.get("dest").cloned().unwrap_or_default());
+    set("template_run_date", now().into());
+    if context.scope.find("ansible_managed").is_none() {
+        set("ansible_managed", "Ansible managed".into());
+    }
+    let mut layers = context.scope.layers.clone();
+    layers.push(Arc::new(layer));
+    let beside = path.parent().map(Path::to_owned);
+    let folders: Vec<PathBuf> = beside.into_iter().chain(context.scope.folders.iter().cloned()).collect();
+    Arc::new(Scope::new(layers, context.scope.magic.clone(), folders.into()))
+}
+
+/// The current time in the format of Python's `str` of a datetime.
+fn now() -> String {
+    jiff::ZonedDateTime::now().strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+fn host_name() -> String {
+    nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Read from the file itself: a static executable must not use the C library's name services.
+fn user_name(uid: u32) -> String {
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let found = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid.to_string()).then(|| name.to_owned())
+    });
+    found.unwrap_or_else(|| uid.to_string())
+}

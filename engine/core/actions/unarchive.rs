@@ -1,0 +1,22 @@
+//! unarchive: sends an archive, which the host unpacks.
+
+use super::{
+    After, Ask, Context, Rendered, Result, flag_arg,
+    local_file::{content_of, find, name_of},
+    required, text_of, wire_args,
+};
+
+pub fn unarchive(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+    let remote = flag_arg(&args, "remote_src")?.unwrap_or(false);
+    let src = text_of(&required(&args, "src")?);
+    if remote || src.contains("://") {
+        return Ok(Ask { module: "unarchive", args: wire_args(args), after: After::Nothing });
+    }
+    let path = find(context, "files", &src, "Task failed: ")?;
+    let content = content_of(&path, &args, context)?;
+    let mut sent = wire_args(args);
+    sent.shift_remove("decrypt");
+    sent.insert("_content".into(), content);
+    sent.insert("_original_basename".into(), name_of(&path));
+    Ok(Ask { module: "unarchive", args: sent, after: After::Nothing })
+}

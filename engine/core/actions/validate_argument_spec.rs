@@ -1,0 +1,77 @@
+//! validate_argument_spec: holds values against the specification of arguments.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use rplay_contract::{args, wire::Map};
+
+use super::{Answer, Context, Rendered, Result, required};
+use crate::{
+    source::{Problems, Source},
+    syntax::{self, spec},
+    template,
+    vars::{Value, to_wire},
+};
+
+args! {
+    /// Validates values against an argument specification.
+    pub struct ValidateArgumentSpec {
+        /// The specification.
+        argument_spec: Map,
+        /// The values; by default the variables of the same names.
+        provided_arguments: Option<Map>,
+    }
+}
+
+pub fn validate(args: Rendered, context: &Context<'_>) -> Result<Answer> {
+    let given;
+    let options = match context.task.spec {
+        Some(spec) => &spec.options,
+        None => {
+            given = options_of(&required(&args, "argument_spec")?)?;
+            &given
+        }
+    };
+    let provided = args.get("provided_arguments").filter(|value| !value.is_none()).map(super::entries);
+    let values = match provided {
+        Some(provided) => provided,
+        None => {
+            let mut values: IndexMap<Arc<str>, Value> = IndexMap::new();
+            for name in options.iter().flat_map(|(name, option)| std::iter::once(name).chain(&option.aliases)) {
+                if let Some(lazy) = context.scope.find(name) {
+                    let value =
+                        template::render(&lazy, context.scope).map_err(|error| Box::new(super::failed_by(&error)))?;
+                    values.insert(name.clone(), value);
+                }
+            }
+            values
+        }
+    };
+    for (name, option) in options {
+        let given = std::iter::once(name).chain(&option.aliases).find_map(|name| values.get(name));
+        if let Some(secret) = given.filter(|_| option.no_log) {
+            super::conceal(secret, context.scope);
+        }
+    }
+    let faults = spec::validate(options, &values);
+    if faults.is_empty() {
+        return Ok(Answer::default().with("msg", "The arg spec validation passed"));
+    }
+    let errors: Vec<Value> = faults.iter().map(|fault| Value::from(fault.msg.as_str())).collect();
+    let told: Vec<&str> = faults.iter().map(|fault| fault.msg.as_str()).collect();
+    let mut answer = Answer::failed(format!("Validation of arguments failed:\n{}", told.join("\n")));
+    answer.place = faults.into_iter().find_map(|fault| fault.option);
+    Ok(answer.with("argument_errors", errors))
+}
+
+/// The options of a specification that a task passes as a value.
+fn options_of(value: &Value) -> Result<IndexMap<Arc<str>, spec::ArgumentOption>> {
+    let options: serde_json::Value = (&to_wire(value)).into();
+    let text = serde_json::json!({ "main": { "options": options } }).to_string();
+    let wrong = |problems: Problems| {
+        Box::new(Answer::failed(format!("the argument spec is not valid: {}", problems.messages())))
+    };
+    let loaded = syntax::yaml::load(&Source::inline("argument_spec", text)).map_err(wrong)?;
+    let mut specs = syntax::argument_specs(loaded.node).map_err(wrong)?;
+    Ok(specs.entry_points.swap_remove("main").map(|spec| spec.options).unwrap_or_default())
+}

@@ -1,0 +1,28 @@
+//! Which names variables may have.
+
+use super::Answer;
+
+/// The answer of a task that was to set a variable of such a name.
+pub fn bad_name(name: &str) -> Answer {
+    let mut answer = Answer::failed(format!("Task failed: Invalid variable name '{name}'."));
+    answer.help = Some(
+        "variables begin with a letter or an underscore, hold letters, digits and underscores only, and are no \
+         keywords of Python"
+            .to_owned(),
+    );
+    answer
+}
+
+pub fn is_identifier(name: &str) -> bool {
+    let mut chars = name.chars();
+    !KEYWORDS.contains(&name)
+        && chars.next().is_some_and(|c| c == '_' || c.is_ascii_alphabetic())
+        && chars.all(|c| c == '_' || c.is_ascii_alphanumeric())
+}
+
+/// Words that Ansible rejects as variable names.
+const KEYWORDS: &[&str] = &[
+    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
+    "elif", "else", "except", "false", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda",
+    "none", "nonlocal", "not", "or", "pass", "raise", "return", "true", "try", "while", "with", "yield",
+];
