@@ -19,8 +19,8 @@ use crate::{
 /// Modules that do nothing without arguments.
 const NEED_ARGUMENTS: &[&str] = &["command", "raw", "script", "shell", "win_command", "win_shell"];
 
-/// Actions that only stand in a playbook.
-const OF_PLAYBOOKS: &[&str] = &["import_playbook", "import_role", "import_tasks", "include_role"];
+/// The one action that stands beside plays, not in one.
+const BESIDE_PLAYS: &str = "import_playbook";
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("the folder {folder} for the answers cannot be made: {error}")]
@@ -43,7 +43,7 @@ pub fn command(args: &AdhocArgs) -> Result<u8, Problems> {
             };
             return Ok(faults::refuse(&format!("No argument passed to {module} module{link}")));
         }
-        if OF_PLAYBOOKS.contains(&short) {
+        if short == BESIDE_PLAYS {
             return Ok(faults::refuse(&format!("'{module}' is not a valid action for ad-hoc commands")));
         }
     }

@@ -317,6 +317,7 @@ pub fn options(
         error_on_missing_handler: *config.error_on_missing_handler,
         start_at: args.start_at_task.clone(),
         gather: !matches!(config.gathering.value, Gathering::Explicit),
+        keep_facts: matches!(config.gathering.value, Gathering::Smart),
         any_errors_fatal: *config.any_errors_fatal,
         no_log: *config.no_log,
         strategy: config.strategy.value.clone(),

@@ -54,6 +54,8 @@ pub enum Event {
         hosts: Vec<Arc<str>>,
         file: Arc<str>,
         item: Option<Item>,
+        /// The include's result, as an ad-hoc task shows it.
+        data: Value,
     },
     /// A handler was notified on a host.
     Notified {

@@ -530,6 +530,10 @@ fn vars_files(node: &Node) -> Vec<Vec<Field>> {
 fn vars_prompt(node: &Node) -> Vec<VarsPrompt> {
     let flag = |entry: &Node, key: &str, otherwise: bool| match entry.get(key).map(|node| &node.kind) {
         Some(syntax::Kind::Bool(value)) => *value,
+        Some(syntax::Kind::Int(value)) => value.to_string() == "1",
+        Some(syntax::Kind::Str(text)) => {
+            matches!(text.value.to_lowercase().as_str(), "y" | "yes" | "on" | "1" | "true" | "t")
+        }
         _ => otherwise,
     };
     node.as_seq()
@@ -543,6 +547,9 @@ fn vars_prompt(node: &Node) -> Vec<VarsPrompt> {
                 private: flag(entry, "private", true),
                 confirm: flag(entry, "confirm", false),
                 encrypt: entry.get("encrypt").and_then(Node::as_str).map(Arc::from),
+                salt: entry.get("salt").filter(|node| !node.is_null()).map(field),
+                salt_size: entry.get("salt_size").filter(|node| !node.is_null()).map(field),
+                unsafe_: flag(entry, "unsafe", false),
                 span: entry.span.clone(),
             })
         })

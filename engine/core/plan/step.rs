@@ -117,6 +117,10 @@ pub struct VarsPrompt {
     pub private: bool,
     pub confirm: bool,
     pub encrypt: Option<Arc<str>>,
+    pub salt: Option<Field>,
+    pub salt_size: Option<Field>,
+    /// The answer is data, even if it looks like a template.
+    pub unsafe_: bool,
     pub span: Span,
 }
 

@@ -115,6 +115,18 @@ impl<W: Write + Send> Reader for Answers<W> {
                 self.answer(result);
                 self.keep(result);
             }
+            // What is included may call other modules.
+            Event::TaskStarted(task) => {
+                let short = task.action.rsplit('.').next().unwrap_or_default();
+                self.plain = PLAIN.contains(&short);
+            }
+            Event::Included { hosts, data, .. } => {
+                for host in hosts {
+                    let result = HostResult { data: data.clone(), ..HostResult::of(host.clone(), Status::Ok) };
+                    self.answer(&result);
+                    self.keep(&result);
+                }
+            }
             Event::NoHosts { .. } => self.line("[WARNING]: No hosts matched, nothing to do"),
             Event::Warning { message, .. } => self.line(&format!("[WARNING]: {message}")),
             Event::Message { text } => self.line(text),

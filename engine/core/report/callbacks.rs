@@ -161,7 +161,7 @@ impl Callbacks {
                     "data": words::to_json(&result.data), "delegated_to": result.delegated_to.as_deref(),
                     "item": item.as_ref().map(label) })
             }
-            Event::Included { task, hosts, file, item } if self.tasks.contains(&task.0) => {
+            Event::Included { task, hosts, file, item, .. } if self.tasks.contains(&task.0) => {
                 let hosts: Vec<&str> = hosts.iter().map(|host| &**host).collect();
                 json!({ "event": "included", "task": task.0, "hosts": hosts, "file": &**file,
                     "item": item.as_ref().map(label) })

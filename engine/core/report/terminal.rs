@@ -197,7 +197,7 @@ impl<W: Write + Send> Reader for Terminal<W> {
                 let head = format!("FAILED - RETRYING: [{host}]: {name}{item} ({retries_left} retries left).");
                 self.line_and_data(&head, &more, Some(Colour::Dim));
             }
-            Event::Included { task, hosts, file, item } => {
+            Event::Included { task, hosts, file, item, .. } => {
                 self.back_to(*task);
                 for host in hosts {
                     self.running.remove(&(*task, host.clone()));
@@ -315,7 +315,7 @@ impl<W: Write> Terminal<W> {
         }
         let detailed = result.verbose_always && result.status != Status::Skipped;
         let data = match detailed || self.look.verbosity > 0 {
-            true => format!(" => {}", self.data(result, detailed)),
+            true => format!(" => {}", self.data(result, detailed || self.look.verbosity > 2)),
             false => String::new(),
         };
         // Ansible ends this line with a space; scripts compare whole lines.

@@ -7,7 +7,7 @@ use similar::TextDiff;
 use crate::secrets::Secrets;
 
 /// Keys of results that are not shown.
-const HIDDEN: &[&str] = &["failed", "skipped", "invocation", "diff", "exception"];
+const HIDDEN: &[&str] = &["failed", "skipped", "diff", "exception"];
 
 /// A result without hidden keys and secrets; keys sorted.
 fn shown(data: &Value, secrets: &Secrets) -> serde_json::Value {

@@ -27,6 +27,8 @@ pub struct Options {
     pub start_at: Option<String>,
     /// Fact gathering for plays that do not set `gather_facts`: `implicit` (when first read) or `explicit`.
     pub gather: bool,
+    /// `smart`: facts that an earlier play gathered are not gathered again.
+    pub keep_facts: bool,
     pub any_errors_fatal: bool,
     pub no_log: bool,
     /// The strategy of plays without one.

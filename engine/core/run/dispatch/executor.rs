@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use rplay_contract::wire::Failure;
 
 use crate::{
-    actions::{self, After, Answer},
+    actions::{self, After, Answer, entries},
     event::{Event, Status},
     panics,
     run::{
@@ -33,12 +33,13 @@ use crate::{
             run::Run,
         },
         task::{
-            evaluate,
+            evaluate, invocation,
             iteration::Attempt,
             prepare::{Prepared, Ready},
             task_run::TaskRun,
         },
     },
+    vars::mapping,
 };
 
 /// Runs one task on all its hosts.
@@ -270,6 +271,9 @@ impl<'r> Executor<'r> {
                 with_facts(self.facts, host, || run.prepare(play, task, host, iteration, None))
             }
         };
+        if let Some(slot) = host_task.invocations.get_mut(iteration) {
+            *slot = invocation::of(&ready);
+        }
         let mut prepared = match ready {
             Ready::Done(answer, delegated) => {
                 self.evaluate(at, iteration, answer, delegated);
@@ -370,6 +374,13 @@ impl<'r> Executor<'r> {
             && self.facts.gather()
         {
             result = run.evaluate(task, &host, &attempt, answer);
+        }
+        if let Some(Some(invocation)) = host_task.invocations.get(iteration)
+            && result.report.status != Status::Unreachable
+        {
+            let mut shown = entries(&result.report.data);
+            shown.insert("invocation".into(), invocation.clone());
+            result.report.data = mapping(shown);
         }
         if let Some(retry) = result.retry.take() {
             run.send(Event::Retrying {

@@ -15,11 +15,13 @@ use crate::{
         reads::ReadTracker,
         state::{host::HostState, play::PlayRun, run::Run},
         task::{
+            invocation,
             iteration::{Iteration, iterations},
             prepare::{Prepared, Ready},
             result::{TaskResult, sum},
         },
     },
+    vars::Value,
 };
 
 /// The state of one host in the task.
@@ -33,6 +35,8 @@ pub(crate) struct HostTask {
     pub iterations: Vec<Iteration>,
     /// Iterations prepared in advance; taken when they are sent.
     pub ready: Vec<Option<Ready>>,
+    /// What each iteration calls its module with, if results are to show it.
+    pub invocations: Vec<Option<Value>>,
     pub attempts: Vec<u32>,
     pub results: Vec<Option<TaskResult>>,
     /// The next iteration to send.
@@ -81,6 +85,7 @@ impl HostTask {
             pause: None,
             iterations: Vec::new(),
             ready: Vec::new(),
+            invocations: Vec::new(),
             attempts: Vec::new(),
             results: Vec::new(),
             next: 0,
@@ -124,6 +129,9 @@ impl HostTask {
             host_task.ready.clear();
         }
         host_task.ready.resize_with(host_task.iterations.len(), || None);
+        if run.options.verbosity > 2 {
+            host_task.invocations = host_task.ready.iter().map(|ready| invocation::of(ready.as_ref()?)).collect();
+        }
         host_task.attempts = vec![0; host_task.iterations.len()];
         host_task.results.resize_with(host_task.iterations.len(), || None);
         host_task.saw_others = reads.saw_others();

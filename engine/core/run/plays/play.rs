@@ -26,7 +26,9 @@ use crate::{
 impl Run {
     /// Runs a play. Returns false if no other play may follow.
     pub(crate) fn play(self: &Arc<Self>, play: &Arc<Play>) -> Result<bool, Problems> {
-        let scope = self.scope_of_play(&Arc::new(PlayRun::of(play)));
+        // The play's own keywords may read the answers.
+        let prompted = self.prompted(play, &self.scope_of_play(&Arc::new(PlayRun::of(play))))?;
+        let scope = self.scope_of_play(&Arc::new(PlayRun { prompted: prompted.clone(), ..PlayRun::of(play) }));
         let pattern = words(&play.hosts, &scope, "hosts")?.join(",");
         let name: Arc<str> = match &play.name {
             Some(name) => template::render(&name.value, &scope)
@@ -40,7 +42,6 @@ impl Run {
             self.send(Event::NoHosts { pattern: pattern.into() });
             return Ok(true);
         }
-        let prompted = self.prompted(play, &scope)?;
         let force_handlers =
             conditions::own_flag("force_handlers", play.force_handlers.as_ref(), &scope).ok().flatten();
         self.losses.lock().begin_play();

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use crate::{
     actions::text_of,
-    plan::Play,
+    event::Event,
+    plan::{Field, Play, VarsPrompt},
     run::{plays::keywords::rendered, shorthand::data, state::run::Run},
-    source::Problems,
+    source::{Problems, Source, Span, Spanned},
     template,
-    vars::{Layer, Scope, Value},
+    vars::{Layer, Lazy, Scope, Value},
 };
 
 impl Run {
@@ -27,8 +28,8 @@ impl Run {
                 None => entry.name.to_string(),
             };
             let text = match &default {
-                Some(default) if !entry.private => format!("{text} [{default}]: "),
-                _ => format!("{text}: "),
+                Some(default) => format!("{text} [{default}]: "),
+                None => format!("{text}: "),
             };
             let answer = loop {
                 let first = self.prompt.ask(&text, !entry.private);
@@ -38,7 +39,11 @@ impl Run {
                 {
                     break first;
                 }
+                self.send(Event::Message { text: "***** VALUES ENTERED DO NOT MATCH ****".into() });
             };
+            if answer.is_none() {
+                self.warn("Not prompting as we are not in interactive mode", None);
+            }
             let answer = answer.filter(|answer| !answer.is_empty());
             // Input that was not echoed must not be shown later.
             if let Some(typed) = answer.as_ref().filter(|_| entry.private) {
@@ -46,17 +51,33 @@ impl Run {
             }
             let value = answer.or(default).unwrap_or_default();
             let value = match &entry.encrypt {
-                Some(scheme) => {
-                    let given =
-                        Layer::from_iter([("answer".into(), data(value)), ("scheme".into(), data(scheme.clone()))]);
-                    let scope = Scope::new(vec![Arc::new(given)], scope.magic.clone(), scope.folders.clone());
-                    template::expression("answer | password_hash(scheme)", entry.span.clone(), &Arc::new(scope))
-                        .map_err(Problems::from)?
+                Some(scheme) => data(encrypted(&value, scheme, entry, scope)?),
+                None if entry.unsafe_ => data(value),
+                // As in Ansible, who answers may write a template.
+                None => {
+                    let source = Source::inline("vars_prompt", value.clone());
+                    Lazy::from_text(&Spanned { span: Span::new(&source, 0..value.len()), value: value.into() })
                 }
-                None => Value::from(value),
             };
-            layer.insert(entry.name.clone(), data(value));
+            layer.insert(entry.name.clone(), value);
         }
         Ok(Arc::new(layer))
     }
+}
+
+/// The answer as a password's hash.
+fn encrypted(answer: &str, scheme: &Arc<str>, entry: &VarsPrompt, scope: &Arc<Scope>) -> Result<Value, Problems> {
+    let of = |field: &Option<Field>| match field {
+        Some(field) => rendered(field, scope, "vars_prompt"),
+        None => Ok(Value::from(())),
+    };
+    let given = Layer::from_iter([
+        ("answer".into(), data(answer)),
+        ("scheme".into(), data(scheme.clone())),
+        ("given".into(), data(of(&entry.salt)?)),
+        ("size".into(), data(of(&entry.salt_size)?)),
+    ]);
+    let scope = Scope::new(vec![Arc::new(given)], scope.magic.clone(), scope.folders.clone());
+    let hash = "answer | password_hash(scheme, salt=given, salt_size=size)";
+    template::expression(hash, entry.span.clone(), &Arc::new(scope)).map_err(Problems::from)
 }

@@ -42,10 +42,14 @@ impl Magic for HostMagic {
         }
         // Most names are not magic; a binary search rules them out.
         if !names::is_one(name) {
-            return match name {
-                "ansible_facts" => self.facts(),
-                _ => None,
-            };
+            if name == "ansible_facts" {
+                return self.facts();
+            }
+            // A fact of an earlier play is old.
+            if !self.host.gathered() && may_be_fact(name) && self.host.knows_fact(name) {
+                self.host.want_facts();
+            }
+            return None;
         }
         self.value(name).map(Lazy::Data)
     }

@@ -143,7 +143,7 @@ impl HostState {
     /// Adds facts set by the playbook (`set_fact` with `cacheable`), also to `ansible_facts`.
     pub fn add_facts(&self, facts: IndexMap<Arc<str>, Value>) {
         let variables = facts.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        self.keep_facts(variables, facts);
+        self.keep_facts(variables, facts, false);
     }
 
     /// Adds facts reported by a host. Only permitted names ([`steering`]) become variables; `ansible_facts` holds all
@@ -153,7 +153,7 @@ impl HostState {
     /// names that were refused for the first time.
     pub(crate) fn add_facts_from_host(&self, facts: IndexMap<Arc<str>, Value>, prefixed: bool) -> Vec<Arc<str>> {
         let (variables, refused) = steering::from_host(&facts, prefixed);
-        self.keep_facts(variables, facts);
+        self.keep_facts(variables, facts, prefixed);
         self.refuse(refused)
     }
 
@@ -163,7 +163,7 @@ impl HostState {
         names.into_iter().filter(|name| known.insert(name.clone())).collect()
     }
 
-    fn keep_facts(&self, variables: Vec<(Arc<str>, Value)>, facts: IndexMap<Arc<str>, Value>) {
+    fn keep_facts(&self, variables: Vec<(Arc<str>, Value)>, facts: IndexMap<Arc<str>, Value>, prefixed: bool) {
         self.change(|layers| {
             let known = Arc::make_mut(&mut layers.facts);
             let mut all: IndexMap<Arc<str>, Value> = match known.get("ansible_facts").and_then(Lazy::data) {
@@ -172,8 +172,12 @@ impl HostState {
             };
             known.extend(variables.into_iter().map(|(name, value)| (name, Lazy::Data(value))));
             for (name, value) in facts {
-                let short = name.strip_prefix("ansible_").map(Arc::from);
-                all.insert(short.unwrap_or(name), value);
+                // As in Ansible, this one alone keeps its prefix in `ansible_facts`.
+                let name = match (&*name, prefixed) {
+                    ("ansible_local", _) | ("local", true) => "ansible_local".into(),
+                    (long, _) => long.strip_prefix("ansible_").map_or_else(|| name.clone(), Arc::from),
+                };
+                all.insert(name, value);
             }
             known.insert("ansible_facts".into(), Lazy::Data(mapping(all)));
         });
@@ -252,6 +256,12 @@ impl HostState {
 
     pub fn set_gathered(&self, yes: bool) {
         self.gathered.store(yes, Ordering::Release);
+    }
+
+    /// Whether the variable is a fact that no variable of the run replaces.
+    pub fn knows_fact(&self, name: &str) -> bool {
+        let layers = self.layers.read();
+        layers.facts.contains_key(name) && !layers.set.contains_key(name) && !layers.included.contains_key(name)
     }
 
     /// Records a read of something that may be a fact.

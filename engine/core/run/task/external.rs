@@ -120,14 +120,14 @@ impl Run {
             return Ok(Some(named).filter(is_path));
         }
         let finder = self.resolver.project.finder();
-        if let Some(named) = finder.settings.interpreter.clone() {
-            return Ok(Some(named).filter(is_path));
-        }
-        // For an implicit localhost: as in Ansible, the Python that has ansible-core.
+        // For an implicit localhost: as in Ansible, the Python that has ansible-core, whatever the settings say.
         let implicit = matches!(caller.target.connection, Connection::Local)
             && self.inventory().host(&caller.target.name).is_none_or(|host| host.implicit)
             && caller.module.style == Style::Python;
-        Ok(implicit.then(|| finder.python()).flatten().map(|path| path.display().to_string()))
+        if let Some(path) = implicit.then(|| finder.python()).flatten() {
+            return Ok(Some(path.display().to_string()));
+        }
+        Ok(finder.settings.interpreter.clone().filter(is_path))
     }
 }
 

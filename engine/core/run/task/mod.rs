@@ -6,6 +6,7 @@ pub(crate) mod evaluate;
 pub(crate) mod external;
 pub(crate) mod failure;
 pub(crate) mod handlers;
+pub(crate) mod invocation;
 pub(crate) mod iteration;
 pub(crate) mod prepare;
 pub(crate) mod register;

@@ -313,11 +313,30 @@ impl Run {
         Ok(Ok(Task { action, secrets, unknown, written: name.trim().into(), ..Task::clone(task) }))
     }
 
+    /// The environment of a task. What needs the fact `ansible_env` is left out as long as it is not gathered, as in
+    /// Ansible: gathering it is a task with this environment, too.
     fn environment(&self, task: &Task, scope: &Arc<Scope>) -> Result<Vec<(String, String)>, TemplateError> {
+        let lacks_facts = |error: &TemplateError| error.undefined() == Some("ansible_env");
         let mut environment: Vec<(String, String)> = Vec::new();
         for field in &task.settings.environment {
-            let value = template::render(&field.value, scope)?;
-            for (name, value) in actions::entries(&value) {
+            let mut values = Vec::new();
+            match &field.value {
+                Lazy::Map(entries) => {
+                    for (name, value) in entries.iter() {
+                        match template::render(value, scope) {
+                            Ok(value) => values.push((name.clone(), value)),
+                            Err(error) if lacks_facts(&error) => {}
+                            Err(error) => return Err(error),
+                        }
+                    }
+                }
+                whole => match template::render(whole, scope) {
+                    Ok(value) => values.extend(actions::entries(&value)),
+                    Err(error) if lacks_facts(&error) => {}
+                    Err(error) => return Err(error),
+                },
+            }
+            for (name, value) in values {
                 environment.retain(|(known, _)| *known != *name);
                 if !is_omit(&value) {
                     environment.push((name.to_string(), text_of(&value)));

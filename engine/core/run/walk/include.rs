@@ -35,7 +35,7 @@ use crate::{
     },
     source::Span,
     template,
-    vars::{Layer, Lazy, Value, from_wire},
+    vars::{Layer, Lazy, Value, from_wire, mapping},
 };
 
 /// What one host includes for one item.
@@ -224,6 +224,7 @@ impl Run {
             hosts: hosts.iter().map(|host| host.name.clone()).collect(),
             file: file.into(),
             item: group.wish.label.clone().map(|label| Item { index: group.wish.at_index, label }),
+            data: result_of(&group.wish, role),
         });
         for host in hosts {
             self.count(&host.name, |counts| counts.ok += 1);
@@ -287,6 +288,14 @@ impl Run {
         }
         vec![step]
     }
+}
+
+/// The result of an include: what it named, and its other arguments.
+fn result_of(wish: &Wish, role: bool) -> Value {
+    let rest = wish.args.iter().filter(|(name, _)| role || !matches!(name.as_str(), "file" | "_raw_params"));
+    let rest = mapping(rest.map(|(name, value)| (name.as_str(), from_wire(value.clone()))));
+    let file = (!role).then(|| ("include", Value::from(wish.name.clone())));
+    mapping(file.into_iter().chain([("include_args", rest), ("changed", Value::from(false))]))
 }
 
 fn place_of(task: &Task) -> Span {

@@ -58,13 +58,22 @@ impl Walk {
         Walk { run, play, sent: SentAhead::default() }
     }
 
-    /// Gathers facts if the play asks for it at its start.
+    /// Gathers facts if the play asks for it at its start. As in Ansible, facts of earlier plays are kept but are old:
+    /// unless `gathering` is `smart`, each play gathers its own.
     ///
     /// # Errors
     /// If `gather_facts` cannot be rendered.
     pub fn begin(&self, hosts: &[Arc<HostState>]) -> Result<(), Problems> {
-        if gathering::at_start(&self.run, &self.play, hosts)? {
-            self.gather_for(hosts);
+        let at_once = gathering::at_start(&self.run, &self.play, hosts)?;
+        if self.play.never_gather.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        if !self.run.options.keep_facts {
+            hosts.iter().for_each(|host| host.set_gathered(false));
+        }
+        if at_once {
+            let missing: Hosts = hosts.iter().filter(|host| !host.gathered()).cloned().collect();
+            self.gather_for(&missing);
         }
         Ok(())
     }

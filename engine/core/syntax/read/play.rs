@@ -12,6 +12,10 @@ use crate::{
     syntax::{ImportPlaybook, Keywords, Kind, Node, Play, PlaybookEntry, RoleMeta, RoleUse, Word},
 };
 
+/// The keys of an entry of `vars_prompt`.
+const OF_PROMPTS: &[&str] =
+    &["name", "prompt", "default", "private", "confirm", "encrypt", "salt_size", "salt", "unsafe"];
+
 impl Reader<'_> {
     /// The entries of a playbook.
     pub(super) fn plays(&mut self, node: Node) -> Vec<PlaybookEntry> {
@@ -205,12 +209,19 @@ impl Reader<'_> {
         }
     }
 
-    /// Every entry of `vars_prompt` names its variable.
+    /// Every entry of `vars_prompt` names its variable, and has only keys that are known.
     fn check_prompts(&mut self, value: &Node) {
         for entry in value.as_seq().unwrap_or_default() {
             if entry.get("name").is_none() {
                 let problem = "Invalid vars_prompt data structure, missing 'name' key";
                 self.fault(problem, "no `name` here", &entry.span, Some("write `name: VARIABLE`"));
+            }
+            let Kind::Map(keys) = &entry.kind else { continue };
+            for key in keys.iter().map(|(key, _)| key).filter_map(|key| Some((key.as_str()?, &key.span))) {
+                if !OF_PROMPTS.contains(&key.0) {
+                    let problem = format!("Invalid vars_prompt data structure, found unsupported key '{}'", key.0);
+                    self.fault(problem, "unknown key", key.1, Some("see `vars_prompt` in Ansible's documentation"));
+                }
             }
         }
     }

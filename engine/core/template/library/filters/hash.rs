@@ -113,7 +113,8 @@ fn to_uuid(value: Value, mut args: Args) -> EvalResult {
 fn password_hash(value: Value, mut args: Args) -> EvalResult {
     let kind = args.text_or("hashtype", "sha512")?;
     let salt = args.text("salt")?;
-    args.int("salt_size")?;
+    let size = args.int("salt_size")?.and_then(|size| usize::try_from(size).ok()).filter(|size| *size <= 64);
+    let salt = salt.or_else(|| size.filter(|size| *size > 0).map(crypt::random_salt));
     let rounds = args.int("rounds")?.and_then(|rounds| u32::try_from(rounds).ok());
     let ident = args.text("ident")?;
     args.finish()?;

@@ -1,0 +1,40 @@
+//! `rplay adhoc` with the actions that bring other tasks.
+
+use std::process::{Command, Stdio};
+
+fn adhoc(folder: &std::path::Path, args: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rplay"));
+    command.args(["adhoc", "a", "-i", "a,", "-c", "local"]).args(args).current_dir(folder).stdin(Stdio::null());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ANSIBLE_")) {
+        command.env_remove(name);
+    }
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+}
+
+#[test]
+fn roles_and_task_files_are_included_and_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("roles/r/tasks")).unwrap();
+    std::fs::write(folder.path().join("roles/r/tasks/main.yml"), "- debug: {msg: of the role}\n").unwrap();
+    std::fs::write(folder.path().join("t.yml"), "- command: echo of the file\n").unwrap();
+    // As ansible-core 2.19 shows them: an include has a result of its own, an import has none.
+    let role = "a | SUCCESS => {\n    \"msg\": \"of the role\"\n}\n";
+    let file = "a | CHANGED | rc=0 >>\nof the file\n";
+    let included =
+        "a | SUCCESS => {\n    \"changed\": false,\n    \"include\": \"t.yml\",\n    \"include_args\": {}\n}\n";
+    let named =
+        "a | SUCCESS => {\n    \"changed\": false,\n    \"include_args\": {\n        \"name\": \"r\"\n    }\n}\n";
+    for (module, args, shown) in [
+        ("include_role", "name=r", format!("{named}{role}")),
+        ("ansible.builtin.import_role", "name=r", role.to_owned()),
+        ("include_tasks", "t.yml", format!("{included}{file}")),
+        ("import_tasks", "t.yml", file.to_owned()),
+    ] {
+        assert_eq!(adhoc(folder.path(), &["-m", module, "-a", args]), (Some(0), shown), "{module}");
+    }
+    let (code, told) = adhoc(folder.path(), &["-m", "import_playbook", "-a", "t.yml"]);
+    assert_eq!(code, Some(5), "{told}");
+    assert!(told.contains("'import_playbook' is not a valid action for ad-hoc commands"), "{told}");
+}
