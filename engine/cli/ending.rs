@@ -14,7 +14,11 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use rplay::{event::Event, report::Channel, run::Run};
+use rplay::{
+    event::{Event, Recap},
+    report::Channel,
+    run::Run,
+};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
@@ -135,7 +139,7 @@ fn show(text: &str) {
     };
     output::aside(&text);
     if let Some((run, channel)) = &under_way {
-        let recap = run.recap();
+        let recap = Recap { interrupted: true, ..run.recap() };
         let hosts: Vec<String> = recap.hosts.iter().map(|(host, counts)| format!("{host} : {counts}\n")).collect();
         channel.send_last(Event::RunEnded(Arc::new(recap)));
         if !channel.flush_within(PATIENCE) {

@@ -18,7 +18,7 @@ use rplay::{
     link::{LinkOptions, Links},
     plan::{Play, Project, Resolver, TagSelection},
     python::InventoryPlugins,
-    report::{Channel, Log, Look, Reader, Terminal},
+    report::{Channel, Log, Look, Reader, RunAbout, RunReport, Terminal},
     run::{Defaults, MethodDefaults, Options, Run},
     secrets::Secrets,
     source::{Problems, Source, Span},
@@ -74,7 +74,7 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
             let files = Cli::playbooks(args).map_err(|error| RunError::Usage(error.to_string()))?;
             let own = Box::new(terminal(args, &config, &secrets).with_log(log));
             let reader = callbacks::of_playbooks(args, &config, &secrets, &files, own)?;
-            (files, None, reader)
+            (files, None, reported(args, &config, &secrets, reader)?)
         }
         Plays::Text { source, folder, reader } => {
             let own = reader(&config, &secrets, log);
@@ -169,6 +169,30 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         Ok(recap) => recap.exit_code(),
         Err(error) => faults::end(&error.problems, error.exit_code),
     })
+}
+
+/// The report, and those that `--report` writes to files.
+fn reported(
+    args: &RunArgs,
+    config: &Config,
+    secrets: &Arc<Secrets>,
+    own: Box<dyn Reader>,
+) -> Result<Box<dyn Reader>, Problems> {
+    if args.report.is_empty() || args.only_looks() {
+        return Ok(own);
+    }
+    let about = RunAbout {
+        version: env!("CARGO_PKG_VERSION"),
+        inventory: config.inventory_sources(&args.sources.inventory),
+        limit: args.limit.clone(),
+        tags: args.tags.clone(),
+        skip_tags: args.skip_tags.clone(),
+        forks: args.forks.number(config.forks.value),
+        check: args.check,
+        diff: args.diff || *config.diff_always,
+    };
+    let report = RunReport::new(own, args.report.clone(), about, secrets).map_err(RunError::Usage)?;
+    Ok(Box::new(report))
 }
 
 /// How sources of the inventory are read; plugins may stand beside the playbooks.

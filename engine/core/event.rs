@@ -191,6 +191,8 @@ pub struct Recap {
     pub failed: bool,
     /// Whether a host was given up because it was unreachable.
     pub unreachable: bool,
+    /// Whether the run was ended from outside, and this is what is known of it.
+    pub interrupted: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

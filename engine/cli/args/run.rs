@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::args::common::{BecomeArgs, ConnectionArgs, ForksArgs, HOSTS, LOOK, SourceArgs, TASKS};
+use crate::args::common::{BecomeArgs, ConnectionArgs, ForksArgs, HOSTS, LOOK, OUTPUT, SourceArgs, TASKS};
 
 /// Options for running playbooks.
 #[derive(Clone, Debug, Default, Args)]
@@ -51,6 +51,10 @@ pub struct RunArgs {
     /// Only check that all files can be read and are valid
     #[arg(long, help_heading = LOOK)]
     pub syntax_check: bool,
+
+    /// Write a report of the run to FILE.html or FILE.json; may be repeated
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
+    pub report: Vec<PathBuf>,
 
     #[command(flatten)]
     pub connection: ConnectionArgs,

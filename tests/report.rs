@@ -1,0 +1,146 @@
+//! `--report`: the page and the JSON of a run of the real executable.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value as Json;
+
+#[allow(dead_code, reason = "only the executable is wanted of it, not its snapshots")]
+mod seen;
+
+/// Runs the play of `tests/report`; the page and the JSON.
+fn run(folder: &Path) -> (String, String) {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/report");
+    let (page, json) = (folder.join("run.html"), folder.join("run.json"));
+    let output = seen::rplay()
+        .current_dir(&here)
+        .args(["site.yml", "-i", "one,two,spared,", "--vault-password-file", "vault-password", "--diff"])
+        .arg(format!("-efolder={}", folder.display()))
+        .args([&PathBuf::from("--report"), &page, &PathBuf::from("--report"), &json])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    (fs::read_to_string(page).unwrap(), fs::read_to_string(json).unwrap())
+}
+
+#[test]
+fn a_run_is_told_by_a_page_and_by_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let (page, text) = run(folder.path());
+    let json: Json = serde_json::from_str(&text).unwrap();
+    follows_schema(&json);
+
+    // What a host says is data: it ends no element and adds none.
+    assert_eq!((page.matches("<script").count(), page.matches("</script>").count()), (2, 2));
+    assert!(!page.contains("<!--") && !page.contains("alert(\"run\")</"));
+    let (_, after) = page.split_once("id=\"data\">").unwrap();
+    let (embedded, _) = after.split_once("</script>").unwrap();
+    assert_eq!(serde_json::from_str::<Json>(embedded).unwrap(), json, "the page has the same data");
+
+    for shown in [&page, &text] {
+        assert!(!shown.contains("tell-nobody"), "a secret is shown");
+    }
+
+    let hosts: Vec<&str> =
+        json["hosts"].as_array().unwrap().iter().map(|host| host["name"].as_str().unwrap()).collect();
+    assert_eq!(hosts, ["one", "two", "spared"]);
+    let tasks = json["tasks"].as_array().unwrap();
+    let status: Vec<&str> = tasks.iter().map(|task| task["status"].as_str().unwrap()).collect();
+    assert_eq!(status, ["c", "iii", "ffs", "o"]);
+    assert_eq!(tasks[0]["hosts"], serde_json::json!([0]));
+    assert!(tasks[1].get("hosts").is_none(), "all hosts of the play: {}", tasks[1]);
+    let failures = json["failures"].as_array().unwrap();
+    let [items, start] = &failures[..] else { panic!("{failures:?}") };
+    assert_eq!((&items["status"], &items["item"]), (&"ignored".into(), &"bad</script>".into()));
+    assert_eq!((&start["status"], &start["hosts"]), (&"failed".into(), &serde_json::json!([0, 1])));
+    assert_eq!(start["place"]["file"], "site.yml");
+    let line = start["place"]["line"].as_u64().unwrap();
+    let excerpt = start["excerpt"].as_array().unwrap();
+    let hit = excerpt.iter().find(|shown| shown["line"].as_u64() == Some(line)).unwrap();
+    assert!(hit["text"].as_str().unwrap().contains("Start the shop"), "{hit}");
+    assert!(start["result"].as_str().unwrap().contains("********"));
+    assert!(json["diffs"][0]["text"].as_str().unwrap().contains("+name one"), "{}", json["diffs"]);
+    assert_eq!(json["custom_stats"][0]["data"]["answers"], 42);
+    assert_eq!((&json["exit_code"], &json["complete"]), (&2.into(), &true.into()));
+}
+
+#[test]
+fn a_report_that_cannot_be_written_stops_the_run_before_it_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("x.yml"), "- hosts: localhost\n  tasks: [{command: touch made}]\n").unwrap();
+    for (name, message) in [("run.txt", "must end in .html or .json"), ("no/run.html", "cannot be written")] {
+        let text = seen::seen(folder.path(), &format!("x.yml --report {name}"));
+        assert!(text.contains(message) && text.contains("exit code 1"), "{text}");
+        assert!(!folder.path().join("made").exists());
+    }
+}
+
+/// Holds a report against docs/report.schema.json, as far as that uses JSON schema.
+fn follows_schema(report: &Json) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/report.schema.json");
+    let schema: Json = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    check(report, &schema, "the report");
+}
+
+fn check(value: &Json, schema: &Json, at: &str) {
+    for word in schema.as_object().unwrap().keys() {
+        let known = [
+            "$schema",
+            "title",
+            "description",
+            "type",
+            "additionalProperties",
+            "required",
+            "properties",
+            "items",
+            "const",
+            "enum",
+            "minimum",
+            "pattern",
+        ];
+        assert!(known.contains(&word.as_str()), "{at}: this test does not know `{word}`");
+    }
+    let kind = match value {
+        Json::Null => "null",
+        Json::Bool(_) => "boolean",
+        Json::Number(number) if number.is_i64() || number.is_u64() => "integer",
+        Json::Number(_) => "number",
+        Json::String(_) => "string",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
+    };
+    let allowed = match &schema["type"] {
+        Json::Null => true,
+        Json::Array(kinds) => kinds.iter().any(|known| known == kind),
+        known => known == kind,
+    };
+    assert!(allowed, "{at} is a {kind}");
+    if let Some(wanted) = schema.get("const") {
+        assert_eq!(value, wanted, "{at}");
+    }
+    if let Some(known) = schema["enum"].as_array() {
+        assert!(known.contains(value), "{at}: {value}");
+    }
+    if let Some(least) = schema["minimum"].as_i64() {
+        assert!(value.as_i64().unwrap() >= least, "{at}: {value}");
+    }
+    if let Some(pattern) = schema["pattern"].as_str() {
+        assert!(regex::Regex::new(pattern).unwrap().is_match(value.as_str().unwrap()), "{at}: {value}");
+    }
+    if let Json::Object(entries) = value {
+        for name in schema["required"].as_array().into_iter().flatten() {
+            assert!(entries.contains_key(name.as_str().unwrap()), "{at} has no {name}");
+        }
+        for (name, entry) in entries {
+            match schema["properties"].get(name) {
+                Some(schema) => check(entry, schema, &format!("{at}.{name}")),
+                None => assert_ne!(schema["additionalProperties"], false, "{at}.{name} is not in the schema"),
+            }
+        }
+    }
+    for (index, item) in value.as_array().into_iter().flatten().enumerate() {
+        check(item, &schema["items"], &format!("{at}[{index}]"));
+    }
+}
