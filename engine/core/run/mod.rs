@@ -9,7 +9,7 @@
 //! `lookahead/rules`, `task/iteration`, `task/external`, `task/prepare`, `task/invocation`, `task/result`, `task/diffs`, `task/register`, `task/task_run`, `task/evaluate`, `task/handlers`,
 //! `task/failure`, `task/commit`, `lookahead/continuation`, `lookahead/interference`,
 //! `dispatch/batch`, `dispatch/restart`, `dispatch/host_task`, `dispatch/pipeline`, `lookahead/stop`, `lookahead/look_ahead`, `dispatch/parcel`,
-//! `dispatch/outbox`, `dispatch/executor`, `plays/keywords`, `walk/include`, `walk/meta`, `walk/gathering`, `walk`,
+//! `dispatch/outbox`, `dispatch/executor`, `plays/keywords`, `walk/due_handlers`, `walk/include`, `walk/meta`, `walk/gathering`, `walk`,
 //! `plays/serial`, `plays/hosts`, `plays/prompts`, `plays/vars_files`, `plays/strategy`, `plays/preflight`, `plays/play`,
 //! `plays/playbooks`, `plays/definitions`.
 //!

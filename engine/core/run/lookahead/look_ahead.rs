@@ -331,7 +331,7 @@ impl LookAhead<'_> {
             };
             for name in names {
                 let found = |host_task: &HostTask, reads: &Arc<ReadTracker>| {
-                    self.run.wanted(self.play, &host_task.host, &name, Some(reads)).is_ok()
+                    self.run.handler_exists(self.play, &host_task.host, &name, Some(reads)).is_ok()
                 };
                 let known = match self.handlers.get(&name) {
                     Some(known) => *known,
@@ -350,12 +350,7 @@ impl LookAhead<'_> {
 
     /// Whether handlers may have to run before the next step.
     fn flushes(&self, host_tasks: &[HostTask]) -> bool {
-        let (notified, pending) = (self.play.notified.lock(), self.play.pending.lock());
-        self.notifies
-            || host_tasks.iter().map(|host_task| &host_task.host.name).any(|host| {
-                notified.get(host).is_some_and(|names| !names.is_empty())
-                    || pending.get(host).is_some_and(|places| !places.is_empty())
-            })
+        self.notifies || host_tasks.iter().any(|host_task| self.play.was_notified(&host_task.host.name))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::{
     actions::text_of,
@@ -13,6 +13,7 @@ use crate::{
         lookahead::rules,
         plays::{keywords::words, serial::batches},
         state::{
+            handler_list::HandlerList,
             host::HostState,
             play::{HostExit, PlayRun},
             run::Run,
@@ -44,6 +45,7 @@ impl Run {
         }
         let force_handlers =
             conditions::own_flag("force_handlers", play.force_handlers.as_ref(), &scope).ok().flatten();
+        let handlers = Arc::new(HandlerList::of(&play.handlers));
         self.losses.lock().begin_play();
         for batch in batches(&ordered, &play.serial, &scope)? {
             let run = PlayRun {
@@ -52,6 +54,7 @@ impl Run {
                 batch: batch.clone(),
                 prompted: prompted.clone(),
                 force_handlers: force_handlers.unwrap_or(self.options.force_handlers),
+                handlers: RwLock::new(handlers.clone()),
                 ..PlayRun::of(play)
             };
             let lost_before = self.losses_keep_out(&run);

@@ -9,7 +9,11 @@ use crate::{
     run::{
         reads::ReadTracker,
         scope::names,
-        state::{host::HostState, play::PlayRun, run::Run},
+        state::{
+            host::HostState,
+            play::{PlayRun, ShownHosts},
+            run::Run,
+        },
         steering,
     },
     source::{Source, Span, absolute},
@@ -160,9 +164,9 @@ impl HostMagic {
             "ansible_inventory_sources" => {
                 self.run.options.inventory_sources.iter().cloned().map(Value::from).collect()
             }
-            "play_hosts" | "ansible_play_batch" => names(&self.play.present(&self.play.batch)),
-            "ansible_play_hosts" => names(&self.play.present(&self.play.all)),
-            "ansible_play_hosts_all" => names(&self.play.all),
+            "play_hosts" | "ansible_play_batch" => self.play.shown(ShownHosts::Batch),
+            "ansible_play_hosts" => self.play.shown(ShownHosts::Present),
+            "ansible_play_hosts_all" => self.play.shown(ShownHosts::All),
             "ansible_play_name" => self.play.name.clone().into(),
             // rplay runs without Python; playbooks use this for the controller's interpreter.
             "ansible_playbook_python" => python().into(),

@@ -14,12 +14,28 @@ pub(crate) struct HandlerList {
     tasks: Vec<Arc<Task>>,
     /// For each handler, the number of its file, in loading order.
     files: Vec<usize>,
+    /// For each handler, its own name if that has no template.
+    plain: Vec<Option<Arc<str>>>,
     /// Handlers by their names without templates, both with and without the role's name.
     names: HashMap<Arc<str>, usize>,
     /// Handlers by unrendered topic: Ansible does not render `listen`.
     topics: HashMap<Arc<str>, Vec<usize>>,
-    /// Handlers with a template in their name, which may differ per host.
+    /// Handlers with a template in their name, which may differ per host; ascending.
     late: Vec<usize>,
+}
+
+/// The names of handlers that contain templates, as one host sees them. Each is rendered once: as in Ansible, a handler
+/// keeps the first name that its template yields.
+#[derive(Default)]
+pub(crate) struct RenderedNames {
+    /// How many of the list's templated names were tried.
+    tried: usize,
+    /// Handlers by rendered name, both with and without the role's name.
+    names: HashMap<Arc<str>, usize>,
+    /// The own names of handlers.
+    own: HashMap<usize, Arc<str>>,
+    /// Handlers whose names have no value yet.
+    open: Vec<usize>,
 }
 
 impl HandlerList {
@@ -36,29 +52,26 @@ impl HandlerList {
             let file = self.files.last().map_or(0, |last| if same { *last } else { last + 1 });
             self.tasks.push(task.clone());
             self.files.push(file);
-            let mut late = false;
-            let own = match &task.name {
-                Some(name) => name.value.data().map(|name| text_of(&name)),
-                None => Some(task.written.to_string()),
+            let own: Option<Arc<str>> = match &task.name {
+                Some(name) => name.value.data().map(|name| text_of(&name).into()),
+                None => Some(task.written.clone()),
             };
-            match own {
+            match &own {
                 Some(own) => {
-                    for name in spellings(task, &own) {
+                    for name in spellings(task, own) {
                         let known = self.names.get(&*name).copied();
                         self.names.insert(name.into(), self.chosen(known, at));
                     }
                 }
-                None => late = true,
+                None => self.late.push(at),
             }
+            self.plain.push(own);
             let topics = task.listen.iter().flat_map(|topic| words(&topic.value));
             for word in topics.flat_map(|topic| spellings(task, &topic)) {
                 let places = self.topics.entry(word.into()).or_default();
                 if places.last() != Some(&at) {
                     places.push(at);
                 }
-            }
-            if late {
-                self.late.push(at);
             }
         }
     }
@@ -67,54 +80,136 @@ impl HandlerList {
         &self.tasks
     }
 
+    fn file(&self, at: usize) -> usize {
+        self.files.get(at).copied().unwrap_or_default()
+    }
+
     /// Which of two handlers with the same name counts: as in Ansible, the one whose file was loaded last; within a
     /// file, the
     /// first.
     fn chosen(&self, known: Option<usize>, other: usize) -> usize {
-        let file = |at: usize| self.files.get(at).copied().unwrap_or_default();
         match known {
-            Some(known) if file(known) > file(other) || file(known) == file(other) && known < other => known,
+            Some(known)
+                if self.file(known) > self.file(other) || self.file(known) == self.file(other) && known < other =>
+            {
+                known
+            }
             _ => other,
         }
     }
 
+    /// Whether a handler with a templated name would count instead of this one, if its name were the same.
+    fn has_rival(&self, at: usize) -> bool {
+        let before = self.late.partition_point(|late| *late < at);
+        let earlier = before.checked_sub(1).and_then(|last| self.late.get(last));
+        earlier.into_iter().chain(self.late.last()).any(|late| self.chosen(Some(at), *late) == *late)
+    }
+
+    /// Whether a name or topic without templates is this one. If so, no name need be rendered to know that it exists.
+    pub fn has_plain(&self, name: &str) -> bool {
+        self.names.contains_key(name) || self.topics.contains_key(name)
+    }
+
     /// The indexes of the handlers with this name or topic. Of several with the same name, only one counts.
     ///
-    /// `name_of` renders the full name of a handler.
-    pub fn find(&self, name: &str, name_of: impl Fn(&Arc<Task>) -> String) -> Vec<usize> {
+    /// `render` renders the own name of a handler; if it has no value yet, the error is the name as it is written.
+    pub fn find(
+        &self,
+        name: &str,
+        rendered: &mut RenderedNames,
+        render: impl Fn(&Arc<Task>) -> Result<String, String>,
+    ) -> Vec<usize> {
         let mut named = self.names.get(name).copied();
-        let mut found = self.topics.get(name).cloned().unwrap_or_default();
-        for at in &self.late {
-            let Some(task) = self.tasks.get(*at) else { continue };
-            let full = name_of(task);
-            if spellings(task, short_name(&full)).iter().any(|spelling| spelling == name) {
+        let listening = self.topics.get(name).map_or(&[] as &[usize], Vec::as_slice);
+        let templated = |at: &usize| self.late.binary_search(at).is_ok();
+        if !self.late.is_empty() && (named.is_none_or(|at| self.has_rival(at)) || listening.iter().any(templated)) {
+            rendered.add_new(self, &render);
+            if let Some(at) = rendered.names.get(name) {
                 named = Some(self.chosen(named, *at));
             }
-        }
-        if found.len() > 1 {
-            let mut of_name: HashMap<String, usize> = HashMap::new();
-            let mut nameless = Vec::new();
-            for at in found {
-                let Some(task) = self.tasks.get(at) else { continue };
-                // Handlers without a name cannot be the same.
-                if task.name.is_none() {
-                    nameless.push(at);
-                    continue;
-                }
-                let own = short_name(&name_of(task)).to_owned();
-                let known = of_name.get(&own).copied();
-                of_name.insert(own, self.chosen(known, at));
+            if named.is_none() && listening.is_empty() {
+                named = rendered.retry(self, name, &render);
             }
-            found = of_name.into_values().chain(nameless).collect();
         }
+        let mut found = match listening {
+            [] | [_] => listening.to_vec(),
+            _ => {
+                let mut of_name: HashMap<&str, usize> = HashMap::new();
+                let mut nameless = Vec::new();
+                for at in listening {
+                    match self.own_name(*at, rendered) {
+                        Some(own) => {
+                            let known = of_name.get(own).copied();
+                            of_name.insert(own, self.chosen(known, *at));
+                        }
+                        None => nameless.push(*at),
+                    }
+                }
+                of_name.into_values().chain(nameless).collect()
+            }
+        };
         found.sort_unstable();
         found.extend(named.filter(|named| !found.contains(named)));
         found
     }
 
+    /// What the handler is called; handlers without a name cannot be the same as others.
+    fn own_name<'n>(&'n self, at: usize, rendered: &'n RenderedNames) -> Option<&'n str> {
+        self.tasks.get(at)?.name.as_ref()?;
+        self.plain.get(at)?.as_ref().or_else(|| rendered.own.get(&at)).map(|name| &**name)
+    }
+
     /// Names and topics without templates, for suggestions.
     pub fn known(&self) -> impl Iterator<Item = &str> {
         self.names.keys().chain(self.topics.keys()).map(|name| &**name)
+    }
+}
+
+impl RenderedNames {
+    /// Renders the names of those handlers that were added to the list since the last call.
+    fn add_new(&mut self, list: &HandlerList, render: impl Fn(&Arc<Task>) -> Result<String, String>) {
+        for at in list.late.get(self.tried..).unwrap_or_default() {
+            let Some(task) = list.tasks.get(*at) else { continue };
+            match render(task) {
+                Ok(own) => self.insert(list, *at, task, &own),
+                Err(_) => self.open.push(*at),
+            }
+        }
+        self.tried = list.late.len();
+    }
+
+    /// Tries again the names that had no value: something may have set their variables meanwhile.
+    fn retry(
+        &mut self,
+        list: &HandlerList,
+        name: &str,
+        render: impl Fn(&Arc<Task>) -> Result<String, String>,
+    ) -> Option<usize> {
+        let mut written = None;
+        for at in std::mem::take(&mut self.open) {
+            let Some(task) = list.tasks.get(at) else { continue };
+            match render(task) {
+                Ok(own) => self.insert(list, at, task, &own),
+                Err(text) => {
+                    self.open.push(at);
+                    if spellings(task, &text).iter().any(|spelling| spelling == name) {
+                        written = Some(list.chosen(written, at));
+                    }
+                }
+            }
+        }
+        match self.names.get(name) {
+            Some(at) => Some(list.chosen(written, *at)),
+            None => written,
+        }
+    }
+
+    fn insert(&mut self, list: &HandlerList, at: usize, task: &Task, own: &str) {
+        for name in spellings(task, own) {
+            let known = self.names.get(&*name).copied();
+            self.names.insert(name.into(), list.chosen(known, at));
+        }
+        self.own.insert(at, own.into());
     }
 }
 
@@ -126,10 +221,6 @@ fn spellings(task: &Task, own: &str) -> Vec<String> {
         spellings.push(format!("{} : {own}", role.short_name()));
     }
     spellings
-}
-
-fn short_name(full: &str) -> &str {
-    full.rsplit(" : ").next().unwrap_or(full)
 }
 
 /// The topics in `listen`: one, or a list.
@@ -164,6 +255,8 @@ fn tasks(steps: &[Step]) -> Vec<&Arc<Task>> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
     use crate::{
         plan::{Action, Field, Settings},
@@ -185,10 +278,35 @@ mod tests {
         Step::Task(Arc::new(Task { name: Some(field(name)), listen, ..task }))
     }
 
+    fn in_one_file(steps: impl IntoIterator<Item = Step>) -> HandlerList {
+        let source = Source::inline("a test", "");
+        let moved = steps.into_iter().map(|step| match step {
+            Step::Task(task) => Step::Task(Arc::new(Task { span: Span::new(&source, 0..0), ..(*task).clone() })),
+            other => other,
+        });
+        HandlerList::of(&moved.collect::<Vec<_>>())
+    }
+
+    /// Finds handlers as a host would that knows `x`, and counts how many names are rendered.
+    #[derive(Default)]
+    struct Finder {
+        rendered: RenderedNames,
+        renders: Cell<usize>,
+    }
+
+    impl Finder {
+        fn find(&mut self, list: &HandlerList, name: &str) -> Vec<usize> {
+            let scope = crate::vars::sample::scope(&[("x", "seen")]);
+            list.find(name, &mut self.rendered, |task| {
+                self.renders.set(self.renders.get() + 1);
+                let field = task.name.as_ref().unwrap();
+                template::render(&field.value, &scope).map(|v| text_of(&v)).map_err(|_| field.span.text().to_owned())
+            })
+        }
+    }
+
     fn found(list: &HandlerList, name: &str) -> Vec<usize> {
-        let scope = crate::vars::sample::scope(&[("x", "seen")]);
-        let render = |field: &Field| template::render(&field.value, &scope).ok();
-        list.find(name, |task| task.name.as_ref().and_then(render).map_or_else(String::new, |v| text_of(&v)))
+        Finder::default().find(list, name)
     }
 
     #[test]
@@ -208,5 +326,49 @@ mod tests {
         assert_eq!(found(&list, "{{ x }}"), [2]);
         assert_eq!(found(&list, "none"), [0; 0]);
         assert_eq!(list.tasks().len(), 4);
+    }
+
+    #[test]
+    fn plain_names_need_no_rendering_and_templates_are_rendered_once() {
+        const MANY: usize = 2_000;
+        let plain = (0..MANY).map(|n| handler(&format!("plain {n}"), &["topic"]));
+        let late = (0..MANY).map(|n| handler(&format!("{{{{ x }}}} {n}"), &[]));
+        let list = in_one_file(plain.chain(late));
+        let mut finder = Finder::default();
+        for n in 0..MANY {
+            assert!(list.has_plain(&format!("plain {n}")));
+            assert_eq!(finder.find(&list, &format!("plain {n}")), [n]);
+        }
+        assert_eq!(finder.renders.get(), 0);
+        for n in 0..MANY {
+            assert_eq!(finder.find(&list, &format!("seen {n}")), [MANY + n]);
+        }
+        assert_eq!(finder.find(&list, "topic").len(), MANY);
+        assert_eq!(finder.renders.get(), MANY);
+    }
+
+    #[test]
+    fn a_templated_name_counts_where_a_plain_one_of_the_same_place_would() {
+        // Within a file, the first handler of a name counts; of several files, the one of the last.
+        assert_eq!(found(&HandlerList::of(&[handler("{{ x }}", &[])]), "seen"), [0]);
+        let same_file = |names: [&str; 2]| in_one_file(names.map(|name| handler(name, &[])));
+        assert_eq!(found(&same_file(["{{ x }}", "seen"]), "seen"), [0]);
+        assert_eq!(found(&same_file(["seen", "{{ x }}"]), "seen"), [0]);
+        let mut list = HandlerList::of(&[handler("seen", &[])]);
+        list.extend(&[handler("{{ x }}", &[])]);
+        assert_eq!(found(&list, "seen"), [1]);
+    }
+
+    #[test]
+    fn handlers_that_are_added_later_are_found_by_their_rendered_name() {
+        let mut list = HandlerList::of(&[handler("{{ x }} 1", &[]), handler("{{ unknown }}", &[])]);
+        let mut finder = Finder::default();
+        assert_eq!(finder.find(&list, "seen 2"), [0; 0]);
+        list.extend(&[handler("{{ x }} 2", &[])]);
+        assert_eq!(finder.find(&list, "seen 2"), [2]);
+        assert_eq!(finder.find(&list, "seen 1"), [0]);
+        // A name without a value was tried again where nothing else matched.
+        assert_eq!(finder.renders.get(), 2 + 1 + 1);
+        assert_eq!(finder.find(&list, "{{ unknown }}"), [1]);
     }
 }

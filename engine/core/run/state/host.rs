@@ -311,13 +311,27 @@ pub(crate) type Hosts = Vec<Arc<HostState>>;
 
 /// Adds hosts that are not included yet.
 pub(crate) fn join(hosts: &mut Hosts, more: Hosts) {
-    for host in more {
-        if !contains(hosts, &host) {
-            hosts.push(host);
-        }
+    if more.is_empty() {
+        return;
     }
+    let mut members = Members::of(hosts.iter());
+    hosts.extend(more.into_iter().filter(|host| members.0.insert(Members::key(host))));
 }
 
-pub(crate) fn contains(hosts: &[Arc<HostState>], host: &Arc<HostState>) -> bool {
-    hosts.iter().any(|other| Arc::ptr_eq(other, host))
+/// The hosts of a list as a set, where many are to be looked up in it.
+pub(crate) struct Members(HashSet<usize>);
+
+impl Members {
+    pub fn of<'h>(hosts: impl IntoIterator<Item = &'h Arc<HostState>>) -> Self {
+        Members(hosts.into_iter().map(Members::key).collect())
+    }
+
+    pub fn contains(&self, host: &Arc<HostState>) -> bool {
+        self.0.contains(&Members::key(host))
+    }
+
+    /// A host has one state during the whole run.
+    fn key(host: &Arc<HostState>) -> usize {
+        Arc::as_ptr(host).addr()
+    }
 }

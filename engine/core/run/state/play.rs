@@ -1,7 +1,7 @@
 //! A play on one batch of hosts: its remaining hosts and its notifications.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -13,8 +13,8 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::{
     plan::{Play, Role, Step},
-    run::state::handler_list::HandlerList,
-    vars::Layer,
+    run::state::handler_list::{HandlerList, RenderedNames},
+    vars::{Layer, Value},
 };
 
 /// A play on one batch of hosts.
@@ -34,13 +34,17 @@ pub struct PlayRun {
     /// Notifications by host: names and topics, which are resolved when the handlers run.
     pub notified: Mutex<HashMap<Arc<str>, IndexSet<Arc<str>>>>,
     /// Handlers still to run, by host, as indexes into the list.
-    pub pending: Mutex<HashMap<Arc<str>, IndexSet<usize>>>,
+    pub pending: Mutex<HashMap<Arc<str>, BTreeSet<usize>>>,
+    /// By host, the rendered names of handlers.
+    pub(crate) handler_names: Mutex<HashMap<Arc<str>, Arc<Mutex<RenderedNames>>>>,
     /// Whether handlers also run on failed hosts.
     pub force_handlers: bool,
     /// Hosts that left the play, and why.
     pub(crate) exit_of: Mutex<HashMap<Arc<str>, HostExit>>,
     /// Hosts that no longer belong to the play; `ansible_play_hosts` excludes them.
     pub(crate) removed: Mutex<HashSet<Arc<str>>>,
+    /// The lists of hosts as variables, each with the number of hosts that were removed when it was made.
+    pub(crate) shown: Mutex<HashMap<ShownHosts, (usize, Value)>>,
     /// Hosts of this batch that failed for good, as counted by `max_fail_percentage`.
     pub(crate) failed: Mutex<HashSet<Arc<str>>>,
     /// Hosts that failed before this batch.
@@ -72,8 +76,19 @@ pub enum HostExit {
     Ended,
 }
 
+/// Which of the play's hosts a variable lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ShownHosts {
+    /// `ansible_play_batch`
+    Batch,
+    /// `ansible_play_hosts`
+    Present,
+    /// `ansible_play_hosts_all`
+    All,
+}
+
 impl PlayRun {
-    /// A play without hosts.
+    /// A play without hosts and handlers.
     pub(crate) fn of(play: &Arc<Play>) -> Self {
         PlayRun {
             play: play.clone(),
@@ -83,12 +98,14 @@ impl PlayRun {
             prompted: Arc::default(),
             files: RwLock::default(),
             roles: RwLock::new(play.roles.clone().into()),
-            handlers: RwLock::new(Arc::new(HandlerList::of(&play.handlers))),
+            handlers: RwLock::default(),
             notified: Mutex::default(),
             pending: Mutex::default(),
+            handler_names: Mutex::default(),
             force_handlers: false,
             exit_of: Mutex::default(),
             removed: Mutex::default(),
+            shown: Mutex::default(),
             failed: Mutex::default(),
             failed_before: Mutex::default(),
             struck: Mutex::default(),
@@ -118,6 +135,17 @@ impl PlayRun {
         }
     }
 
+    /// Whether a host was notified of handlers that did not run yet.
+    pub(crate) fn was_notified(&self, host: &str) -> bool {
+        self.notified.lock().get(host).is_some_and(|names| !names.is_empty())
+            || self.pending.lock().get(host).is_some_and(|places| !places.is_empty())
+    }
+
+    /// Whether a host was notified of this handler, which does not wait any longer then.
+    pub(crate) fn take_pending(&self, host: &str, handler: usize) -> bool {
+        self.pending.lock().get_mut(host).is_some_and(|places| places.remove(&handler))
+    }
+
     /// Makes a role's variables visible to later tasks.
     pub fn publish(&self, role: Arc<Role>) {
         let mut roles = self.roles.write();
@@ -141,6 +169,25 @@ impl PlayRun {
     pub fn present(&self, hosts: &[Arc<str>]) -> Vec<Arc<str>> {
         let removed = self.removed.lock();
         hosts.iter().filter(|host| !removed.contains(*host)).cloned().collect()
+    }
+
+    /// A list of the play's hosts as a variable. All hosts share it until one is removed.
+    pub(crate) fn shown(&self, which: ShownHosts) -> Value {
+        let removed = self.removed.lock().len();
+        let mut shown = self.shown.lock();
+        if let Some((known, list)) = shown.get(&which)
+            && *known == removed
+        {
+            return list.clone();
+        }
+        let hosts = match which {
+            ShownHosts::Batch => self.present(&self.batch),
+            ShownHosts::Present => self.present(&self.all),
+            ShownHosts::All => self.all.clone(),
+        };
+        let list: Value = hosts.into_iter().map(Value::from).collect();
+        shown.insert(which, (removed, list.clone()));
+        list
     }
 
     /// Gives up a host: it is excluded from later plays.

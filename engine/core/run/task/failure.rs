@@ -1,6 +1,9 @@
 //! The consequences of a failed task for its host and for others.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, atomic::Ordering},
+};
 
 use crate::{
     event::Event,
@@ -70,12 +73,11 @@ impl Run {
 
     /// Makes all hosts of the batch fail with those that failed: the current ones at once, others at their next step.
     fn fail_others(&self, play: &PlayRun, failed: &mut Hosts, hosts: &[Arc<HostState>], twice: bool) {
-        for name in &play.batch {
-            if failed.iter().any(|host| host.name == *name) {
-                continue;
-            }
+        let before: HashSet<Arc<str>> = failed.iter().map(|host| host.name.clone()).collect();
+        let by_name: HashMap<&str, &Arc<HostState>> = hosts.iter().map(|host| (&*host.name, host)).collect();
+        for name in play.batch.iter().filter(|name| !before.contains(*name)) {
             // As in Ansible, a host that has just become unreachable counts as both.
-            let here = hosts.iter().find(|host| host.name == *name);
+            let here = by_name.get(&**name).copied();
             let exit_of = play.exit_of(name);
             if exit_of == Some(HostExit::Failed) || exit_of == Some(HostExit::Unreachable) && here.is_none() {
                 continue;

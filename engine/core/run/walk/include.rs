@@ -2,6 +2,7 @@
 
 use std::{
     cell::Cell,
+    collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -23,7 +24,7 @@ use crate::{
         facts::{Facts, with_facts},
         shorthand::data,
         state::{
-            host::{HostState, Hosts, contains},
+            host::{HostState, Hosts, Members},
             play::PlayRun,
             run::Run,
         },
@@ -88,6 +89,7 @@ impl Run {
         let hosts = if once { &hosts[..1] } else { hosts };
         let mut failed = Hosts::new();
         let mut groups: Vec<Group> = Vec::new();
+        let mut of_name: HashMap<(String, usize), Vec<usize>> = HashMap::new();
         let wishes: Vec<_> = hosts.iter().map(|host| with_facts(facts, host, || self.wishes(&run, host))).collect();
         self.start(&run, name);
         for (host, wishes) in hosts.iter().zip(wishes) {
@@ -95,9 +97,13 @@ impl Run {
             match wishes {
                 Ok(wishes) => {
                     for (wish, top) in wishes {
-                        match groups.iter_mut().find(|group| group.wish == wish) {
-                            Some(group) => group.hosts.push(host.clone()),
-                            None => groups.push(Group { wish, top, hosts: vec![host.clone()] }),
+                        let same = of_name.entry((wish.name.clone(), wish.at_index)).or_default();
+                        match same.iter().copied().find(|at| groups[*at].wish == wish) {
+                            Some(at) => groups[at].hosts.push(host.clone()),
+                            None => {
+                                same.push(groups.len());
+                                groups.push(Group { wish, top, hosts: vec![host.clone()] });
+                            }
                         }
                     }
                 }
@@ -114,7 +120,8 @@ impl Run {
         groups.sort_by_key(|group| group.wish.at_index);
         let mut parts: Vec<(Vec<Step>, Hosts)> = Vec::new();
         for mut group in groups {
-            group.hosts.retain(|host| !contains(&failed, host));
+            let gone = Members::of(&failed);
+            group.hosts.retain(|host| !gone.contains(host));
             match self.included(&run, &group) {
                 Some(steps) => parts.push((steps, group.hosts)),
                 None => failed.extend(group.hosts),

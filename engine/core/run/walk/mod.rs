@@ -4,6 +4,7 @@
 //! run
 //! handlers, and whatever is rendered may read facts, which a task gathers.
 
+pub(crate) mod due_handlers;
 pub(crate) mod gathering;
 pub(crate) mod include;
 pub(crate) mod meta;
@@ -20,7 +21,7 @@ use crate::{
         facts::Facts,
         lookahead::continuation::Continuation,
         state::{
-            host::{HostState, Hosts, Shelter, contains, join},
+            host::{HostState, Hosts, Members, Shelter, join},
             play::{HostExit, PlayRun},
             run::Run,
         },
@@ -28,6 +29,7 @@ use crate::{
     },
     source::Problems,
 };
+use due_handlers::DueHandlers;
 use include::Included;
 use meta::MetaResult;
 
@@ -104,9 +106,10 @@ impl Walk {
         for (at, step) in steps.iter().enumerate() {
             self.fail_struck(hosts, &mut failed);
             // Computed at each step, since `clear_host_errors` brings back unreachable hosts.
+            let failed_before = Members::of(&failed);
             let left: Hosts = hosts
                 .iter()
-                .filter(|host| play.exit_of(&host.name).is_none() && !contains(&failed, host))
+                .filter(|host| play.exit_of(&host.name).is_none() && !failed_before.contains(host))
                 .cloned()
                 .collect();
             // Handlers may be forced on failed hosts.
@@ -130,8 +133,8 @@ impl Walk {
                 Step::Block(block) => self.block(block, &left, &continuation),
                 Step::Role(role) => self.role(role, &left, &continuation),
                 Step::Flush => {
-                    let all: Hosts =
-                        hosts.iter().filter(|h| contains(&left, h) || contains(&failed, h)).cloned().collect();
+                    let part = Members::of(left.iter().chain(&failed));
+                    let all: Hosts = hosts.iter().filter(|host| part.contains(host)).cloned().collect();
                     self.flush(&all, &failed)
                 }
             };
@@ -190,7 +193,8 @@ impl Walk {
     /// Runs included steps; returns the hosts that failed.
     fn included(&self, Included { mut failed, parts }: Included) -> Hosts {
         for (steps, hosts) in parts {
-            let is_there = |host: &Arc<HostState>| !contains(&failed, host) && self.play.exit_of(&host.name).is_none();
+            let gone = Members::of(&failed);
+            let is_there = |host: &Arc<HostState>| !gone.contains(host) && self.play.exit_of(&host.name).is_none();
             let there: Hosts = hosts.into_iter().filter(is_there).collect();
             if there.is_empty() {
                 continue;
@@ -204,11 +208,18 @@ impl Walk {
 
     /// Fails those hosts that were marked to fail because of others.
     fn fail_struck(&self, hosts: &[Arc<HostState>], failed: &mut Hosts) {
-        for host in hosts {
-            if self.play.take_strike(&host.name) && self.play.exit_of(&host.name).is_none() && !contains(failed, host) {
-                host.set_failed(true);
-                failed.push(host.clone());
-            }
+        let struck: Hosts = hosts
+            .iter()
+            .filter(|host| self.play.take_strike(&host.name) && self.play.exit_of(&host.name).is_none())
+            .cloned()
+            .collect();
+        if struck.is_empty() {
+            return;
+        }
+        let before = Members::of(failed.iter());
+        for host in struck.into_iter().filter(|host| !before.contains(host)) {
+            host.set_failed(true);
+            failed.push(host);
         }
     }
 
@@ -241,13 +252,15 @@ impl Walk {
             let mut seen = fallen.clone();
             // Repeated for hosts that fail because of a rescue with `any_errors_fatal`.
             while !fallen.is_empty() {
-                fallen.retain(|host| !contains(&missing, host));
+                let skipping = Members::of(&missing);
+                fallen.retain(|host| !skipping.contains(host));
                 fallen.iter().for_each(|host| host.set_failed(false));
                 let shelter = Shelter { rescue: false, always: follows };
                 let more = self.part(&block.rescue, &fallen, shelter, None);
                 missing = more.iter().filter(|host| host.take_second_failure()).cloned().collect();
                 join(&mut failed, more);
-                let others: Hosts = hosts.iter().filter(|host| !contains(&seen, host)).cloned().collect();
+                let before = Members::of(&seen);
+                let others: Hosts = hosts.iter().filter(|host| !before.contains(host)).cloned().collect();
                 fallen = Hosts::new();
                 self.fail_struck(&others, &mut fallen);
                 join(&mut seen, fallen.clone());
@@ -255,7 +268,8 @@ impl Walk {
         }
         if follows && !self.play.is_over() {
             // Including failed hosts, since `always` is for them.
-            let there: Hosts = hosts.iter().filter(|host| !contains(&missing, host)).cloned().collect();
+            let missing = Members::of(&missing);
+            let there: Hosts = hosts.iter().filter(|host| !missing.contains(host)).cloned().collect();
             let next = failed.is_empty().then_some(continuation);
             let more = self.part(&block.always, &there, Shelter::default(), next);
             more.iter().for_each(|host| host.forget_second_failure());
@@ -276,7 +290,8 @@ impl Walk {
         fresh.iter().for_each(|host| host.enter_role(&role.identity));
         let failed = self.steps(&steps.steps, &fresh, Some(continuation));
         // A role that was skipped entirely may run again.
-        for host in fresh.iter().filter(|host| !contains(&failed, host) && host.has_run(&role.identity)) {
+        let lost = Members::of(&failed);
+        for host in fresh.iter().filter(|host| !lost.contains(host) && host.has_run(&role.identity)) {
             host.roles().insert(role.identity.clone());
         }
         failed
@@ -286,9 +301,10 @@ impl Walk {
     fn flush(&self, hosts: &[Arc<HostState>], failed: &[Arc<HostState>]) -> Hosts {
         let (run, play) = (&self.run, &self.play);
         let forced = play.force_handlers;
+        let failed = Members::of(failed);
         let takes_part = |host: &Arc<HostState>| match play.exit_of(&host.name) {
             _ if host.handlers_are_over() => false,
-            None => forced || !contains(failed, host),
+            None => forced || !failed.contains(host),
             Some(why) => forced && why == HostExit::Failed,
         };
         let mut lost = Hosts::new();
@@ -296,22 +312,40 @@ impl Walk {
         // time; so
         // handlers that notify each other come to an end.
         let handlers = play.handlers();
-        for (at, task) in handlers.tasks().iter().enumerate() {
+        let mut due = DueHandlers::default();
+        // Those that do not take part keep their notifications, until `clear_host_errors` brings them back.
+        let mut aside: Vec<usize> = (0..hosts.len()).filter(|at| play.was_notified(&hosts[*at].name)).collect();
+        let mut after = 0;
+        loop {
+            aside.retain(|at| {
+                let takes_part = takes_part(&hosts[*at]);
+                if takes_part {
+                    run.look_up_notified(play, &hosts[*at]);
+                    due.add(*at, play.pending.lock().get(&hosts[*at].name).into_iter().flatten().copied());
+                }
+                !takes_part
+            });
+            let Some((handler, at)) = due.next(after) else { break };
+            let Some(task) = handlers.tasks().get(handler) else { break };
             if play.is_over() {
                 break;
             }
-            let wanting: Hosts = hosts
-                .iter()
-                .filter(|host| takes_part(host) && !contains(&lost, host) && run.take_notified(play, host, at))
-                .cloned()
+            after = handler + 1;
+            let wanting: Vec<usize> = at
+                .into_iter()
+                .filter(|at| takes_part(&hosts[*at]) && play.take_pending(&hosts[*at].name, handler))
                 .collect();
             if wanting.is_empty() {
                 continue;
             }
-            for host in self.task(task, &wanting, None) {
-                host.end_handlers();
-                if !contains(&lost, &host) {
-                    lost.push(host);
+            let there: Hosts = wanting.iter().map(|at| hosts[*at].clone()).collect();
+            let more = self.task(task, &there, None);
+            more.iter().for_each(|host| host.end_handlers());
+            join(&mut lost, more);
+            for at in wanting {
+                match takes_part(&hosts[at]) {
+                    true => due.add(at, run.look_up_notified(play, &hosts[at])),
+                    false => aside.push(at),
                 }
             }
         }
