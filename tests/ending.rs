@@ -165,7 +165,7 @@ fn who_has_read_enough_is_no_fault() {
     let folder = tempfile::tempdir().unwrap();
     let play = format!("{HEAD}  - {{name: many, debug: {{msg: x}}, loop: '{{{{ range(3000) | list }}}}'}}\n");
     let lists: [&[&str]; 4] = [
-        &["doc", "--json"],
+        &["doc", "--schema"],
         &["inventory", "-i", "hosts", "--list"],
         &["-i", "hosts", "play.yml", "--list-tasks"],
         &["-i", "hosts", "play.yml"],

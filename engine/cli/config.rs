@@ -6,7 +6,6 @@ use miette::Diagnostic;
 use rplay::{
     config::{Config, ConfigError, Overview, PLUGIN_TYPES, Shown, Surroundings},
     source::Problems,
-    syntax::emit,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -228,16 +227,10 @@ fn dump(wanted: &DumpArgs) -> Result<String, Problems> {
 
 fn formatted(data: &Json, format: &str) -> Result<String, Problems> {
     if format == "yaml" {
-        let value = rplay::vars::from_wire(data.clone().into());
-        let options = emit::Options { indent: None, ..emit::Options::nice() };
-        let text = emit::to_yaml(&value, &options).map_err(|error| ConfigCommandError::Failed(error.to_string()))?;
+        let text = output::yaml(data)?;
         return Ok(text.trim_end().to_owned() + "\n");
     }
-    let mut text = Vec::new();
-    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-    let mut writer = serde_json::Serializer::with_formatter(&mut text, formatter);
-    serde::Serialize::serialize(data, &mut writer).map_err(|error| ConfigCommandError::Failed(error.to_string()))?;
-    Ok(String::from_utf8_lossy(&text).into_owned() + "\n")
+    Ok(output::json(data) + "\n")
 }
 
 /// What is said of each server of Galaxy: key, value and origin.

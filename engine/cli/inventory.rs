@@ -12,7 +12,6 @@ use rplay::{
     inventory::{Inventory, Limit, Listing, SourceRules},
     python::InventoryPlugins,
     source::{Problems, nearest},
-    syntax::emit,
     visible::visible,
 };
 use serde_json::{Map, Value as Json};
@@ -36,8 +35,6 @@ enum InventoryCommandError {
         #[help]
         help: Option<String>,
     },
-    #[error("the inventory cannot be written as YAML: {0}")]
-    Yaml(String),
     #[error("{path} cannot be written: {error}")]
     File { path: String, error: std::io::Error },
 }
@@ -54,11 +51,7 @@ impl From<Problems> for Ended {
 
 impl From<InventoryCommandError> for Ended {
     fn from(fault: InventoryCommandError) -> Self {
-        let code = if matches!(fault, InventoryCommandError::Yaml(_) | InventoryCommandError::File { .. }) {
-            1
-        } else {
-            faults::OPTIONS
-        };
+        let code = if matches!(fault, InventoryCommandError::File { .. }) { 1 } else { faults::OPTIONS };
         Ended(fault.into(), code)
     }
 }
@@ -135,11 +128,11 @@ fn shown(args: &InventoryArgs, config: &Config) -> Result<(String, Vec<String>),
         };
         let json = json.map_err(unreadable)?;
         let text = match (args.yaml, args.toml, &args.host) {
-            (true, _, Some(_)) => yaml(&json)?,
-            (true, _, None) => yaml(&nested(&json))?,
+            (true, _, Some(_)) => output::yaml(&json).map_err(|problems| Ended(problems, 1))?,
+            (true, _, None) => output::yaml(&nested(&json)).map_err(|problems| Ended(problems, 1))?,
             (_, true, Some(_)) => toml::text(&json),
             (_, true, None) => toml::text(&by_group(&json)),
-            _ => pretty(&json),
+            _ => output::json(&json),
         };
         std::mem::forget(json);
         text
@@ -182,17 +175,6 @@ fn by_group(listing: &Json) -> Json {
     Json::Object(groups)
 }
 
-/// Indented by four, as Ansible indents.
-fn pretty(json: &Json) -> String {
-    let mut text = Vec::new();
-    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-    let mut writer = serde_json::Serializer::with_formatter(&mut text, formatter);
-    match serde::Serialize::serialize(json, &mut writer) {
-        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
-        Err(error) => error.to_string(),
-    }
-}
-
 /// The listing in the format of an inventory file: nested groups, with a host's variables where the host first occurs.
 fn nested(listing: &Json) -> Json {
     let mut told = HashSet::new();
@@ -231,12 +213,6 @@ fn nested_group<'l>(name: &str, listing: &'l Json, told: &mut HashSet<(&'static 
         group.insert("vars".to_owned(), vars.clone());
     }
     Json::Object(group)
-}
-
-fn yaml(json: &Json) -> Result<String, InventoryCommandError> {
-    let value = rplay::vars::from_wire(json.clone().into());
-    emit::to_yaml(&value, &emit::Options { vaults: true, indent: None, ..emit::Options::nice() })
-        .map_err(|error| InventoryCommandError::Yaml(error.to_string()))
 }
 
 #[cfg(test)]

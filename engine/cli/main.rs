@@ -104,7 +104,7 @@ fn command() -> ExitCode {
         Some(Command::Adhoc(wanted)) => adhoc::command(&wanted),
         Some(Command::Console(wanted)) => console::command(&wanted),
         Some(Command::Config(wanted)) => config::command(&wanted),
-        Some(Command::Doc(wanted)) => doc::command(&wanted),
+        Some(Command::Doc(wanted)) => doc::command(&wanted, called.tool),
         Some(Command::Galaxy(wanted)) => galaxy::command(&wanted),
         Some(Command::Inventory(wanted)) => inventory::command(&wanted),
         Some(Command::Own(wanted)) => own::command(&wanted),

@@ -2,11 +2,16 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use rplay::source::Problems;
+use rplay::{source::Problems, syntax::emit};
+use serde_json::Value as Json;
 
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("standard output: {0}")]
 struct OutputError(io::Error);
+
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{0}")]
+struct YamlError(String);
 
 /// Writes to standard output. A closed pipe is not an error; a full disk is.
 pub fn show(text: &[u8]) -> Result<(), Problems> {
@@ -26,6 +31,27 @@ pub fn tell(text: &str) {
 /// Writes to standard error, ignoring errors.
 pub fn aside(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// JSON indented by four, as Ansible prints it; without a line break at the end.
+pub fn json(value: &Json) -> String {
+    let mut text = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut writer = serde_json::Serializer::with_formatter(&mut text, formatter);
+    match serde::Serialize::serialize(value, &mut writer) {
+        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Data as YAML in blocks, with sorted keys.
+///
+/// # Errors
+/// It is nested too deeply.
+pub fn yaml(value: &Json) -> Result<String, Problems> {
+    let options = emit::Options { vaults: true, indent: None, ..emit::Options::nice() };
+    let value = rplay::vars::from_wire(value.clone().into());
+    Ok(emit::to_yaml(&value, &options).map_err(|error| YamlError(error.to_string()))?)
 }
 
 /// Shows a text with a pager (a command line) on a terminal, else writes it to standard output.

@@ -1,8 +1,8 @@
 //! The engine as a library, independent of a terminal.
 //!
 //! Floors, each using only those before it: `limits`, `panics`, `quiet`, `visible`, `files`, `program`, `source`,
-//! `secrets`, `vault`, `syntax`, `vars`, `collections`, `inventory`, `config`, `galaxy`, `template`, `python`, `external`,
-//! `event`, `link`, `actions`, `plan`, `run`, `report`.
+//! `secrets`, `vault`, `syntax`, `vars`, `collections`, `docs`, `inventory`, `config`, `galaxy`, `template`, `python`,
+//! `external`, `event`, `link`, `actions`, `plan`, `run`, `report`.
 
 // A panic ends all plays or all calls; what cannot happen is an error like any other.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -10,6 +10,7 @@
 pub mod actions;
 pub mod collections;
 pub mod config;
+pub mod docs;
 pub mod event;
 pub mod external;
 pub mod files;

@@ -1,14 +1,52 @@
-//! The command line of `rplay doc`.
+//! The command line of `rplay doc`, which is that of `ansible-doc`.
+
+use std::path::PathBuf;
 
 use clap::Args;
 
 /// `rplay doc`
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct DocArgs {
-    /// Modules to show; without any, all are listed
-    #[arg(value_name = "MODULE")]
-    pub modules: Vec<String>,
-    /// Print a JSON schema of the module arguments
-    #[arg(long)]
+    /// Plugins to show, or with --list the collections; without any, all modules are listed
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// The type of plugins: module, filter, test, lookup, role, keyword and others
+    #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "module", hide_default_value = true)]
+    pub kind: String,
+    /// List plugins with a sentence each
+    #[arg(short, long, conflicts_with_all = ["list_files", "snippet"])]
+    pub list: bool,
+    /// List plugins with their files
+    #[arg(short = 'F', long = "list_files", alias = "list-files", conflicts_with = "snippet")]
+    pub list_files: bool,
+    /// Show a task to be filled in
+    #[arg(short, long)]
+    pub snippet: bool,
+    /// JSON rather than text
+    #[arg(short, long)]
     pub json: bool,
+    /// Print a JSON schema: of playbooks and files of tasks, or of the arguments of the modules named
+    #[arg(long, conflicts_with_all = ["json", "list", "list_files", "snippet"])]
+    pub schema: bool,
+    /// Directories with modules, before the configured ones; colons between
+    #[arg(short = 'M', long, value_name = "PATH")]
+    pub module_path: Vec<String>,
+    /// Directories with roles, before the configured ones; colons between
+    #[arg(short, long, value_name = "PATH")]
+    pub roles_path: Vec<String>,
+    /// The entry point of roles to show
+    #[arg(short, long, value_name = "NAME")]
+    pub entry_point: Option<String>,
+    /// Directory with the playbook's own plugins, roles and collections
+    #[arg(long, value_name = "DIRECTORY")]
+    pub playbook_dir: Option<PathBuf>,
+    /// All documentation of all types as JSON
+    #[arg(long, hide = true)]
+    pub metadata_dump: bool,
+    /// With --metadata-dump: errors stand in the place of the documentation
+    #[arg(long, hide = true)]
+    pub no_fail_on_errors: bool,
+    /// More about each plugin
+    #[arg(short, long, action = clap::ArgAction::Count, hide = true)]
+    pub verbose: u8,
 }

@@ -64,7 +64,7 @@ pub enum Command {
     Console(ConsoleArgs),
     /// Show the settings, where each comes from, and whether it works
     Config(ConfigArgs),
-    /// List modules, or show how one is used
+    /// Show how modules, plugins, roles and keywords are used
     Doc(DocArgs),
     /// Install, list, build and check collections and roles
     Galaxy(GalaxyArgs),
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn commands_are_words_and_playbooks_are_files() {
-        assert!(matches!(read("doc copy").command, Some(Command::Doc(doc)) if doc.modules == ["copy"]));
+        assert!(matches!(read("doc copy").command, Some(Command::Doc(doc)) if doc.names == ["copy"]));
         assert!(matches!(read("agent").command, Some(Command::Agent)));
         assert!(
             matches!(read("inventory --graph web").command, Some(Command::Inventory(InventoryArgs { graph: true, group: Some(from), .. })) if from == "web")

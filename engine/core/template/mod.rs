@@ -35,7 +35,7 @@ pub use condition::condition;
 pub use error::{TemplateError, Via};
 pub use eval::{lazy::Level, template_file::FileOptions};
 pub(crate) use library::functions::exists as is_function;
-pub use library::lookups::names as lookup_names;
+pub use library::{built_in_names, lookups::names as lookup_names};
 pub use render::{render, render_file};
 pub use value::{exchange::Exchange, freeze::drop_omitted};
 pub use view::{

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::template::eval::library::Library;
+use crate::{template::eval::library::Library, vars::PluginKind};
 
 pub(crate) mod crypt;
 pub(crate) mod filters;
@@ -25,4 +25,14 @@ pub(crate) fn built_in() -> &'static Library {
         functions::add_to(&mut library);
         library
     })
+}
+
+/// The names of the built-in filters, tests or lookups.
+pub fn built_in_names(kind: PluginKind) -> Vec<&'static str> {
+    let library = built_in();
+    match kind {
+        PluginKind::Filter => library.filter_names().collect(),
+        PluginKind::Test => library.test_names().collect(),
+        PluginKind::Lookup => library.lookup_names().collect(),
+    }
 }

@@ -1,0 +1,410 @@
+//! `rplay doc`: documents modules, plugins, roles and keywords, like `ansible-doc`.
+//!
+//! Modules that are built in are documented by the definitions that also validate their arguments; what collections,
+//! ansible-core and the user have is read from the files themselves.
+
+mod keywords;
+mod native;
+mod page;
+mod roles;
+mod schema;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use miette::Diagnostic;
+use rplay::{
+    collections::{Collections, Qualified, is_collection_name},
+    config::Config,
+    docs::{Documentation, Library, Located, PluginType, plain},
+    files,
+    plan::Action,
+    python::Pythons,
+    source::Problems,
+    vars::PluginKind,
+};
+use serde_json::{Map, Value as Json, json};
+
+use crate::{args::doc::DocArgs, faults, output};
+
+pub use native::show;
+
+#[derive(Debug, thiserror::Error, Diagnostic)]
+enum DocError {
+    #[error("{0}")]
+    Failed(String),
+    #[error("{0}")]
+    Schema(#[from] serde_json::Error),
+}
+
+/// Prints the requested documentation. `tool` is the name of Ansible's by which it was called.
+///
+/// # Errors
+/// Settings cannot be read, or what was asked for is not there.
+pub fn command(args: &DocArgs, tool: Option<&str>) -> Result<u8, Problems> {
+    if args.schema {
+        let schema = if args.names.is_empty() {
+            schema::of_playbooks()
+        } else {
+            schema::of_modules(&args.names).map_err(DocError::Failed)?
+        };
+        let text = serde_json::to_string_pretty(&schema).map_err(DocError::Schema)?;
+        output::show(format!("{text}\n").as_bytes())?;
+        return Ok(0);
+    }
+    let is_plain = !args.list && !args.list_files && !args.json && !args.metadata_dump && args.kind == "module";
+    if is_plain && args.names.is_empty() {
+        if tool.is_some() {
+            return Ok(refused(
+                "Missing name(s), incorrect options passed for detailed documentation.",
+                faults::OPTIONS,
+            ));
+        }
+        output::show(native::list(&Action::all()).as_bytes())?;
+        return Ok(0);
+    }
+    let (config, _) = Config::load()?;
+    let shown = Doc::new(args, &config, tool.is_some());
+    let said = if args.metadata_dump {
+        shown.dump()
+    } else {
+        match (args.kind.as_str(), PluginType::named(&args.kind)) {
+            ("keyword", _) => shown.keywords(),
+            ("role", _) => shown.roles(),
+            (_, Some(kind)) if args.list || args.list_files => shown.list(kind),
+            (_, Some(kind)) if args.snippet => shown.snippets(kind),
+            (_, Some(kind)) => shown.plugins(kind),
+            (kind, None) => {
+                Err((format!("{kind} is not a type of plugins; they are {}", types().join(", ")), faults::OPTIONS))
+            }
+        }
+    };
+    match said {
+        Ok(text) if args.json || args.metadata_dump => output::show(text.as_bytes())?,
+        Ok(text) => output::page(text.as_bytes(), &config.pager)?,
+        Err((message, code)) => return Ok(refused(&message, code)),
+    }
+    Ok(0)
+}
+
+/// Says why there is nothing to show.
+fn refused(message: &str, code: u8) -> u8 {
+    output::aside(&format!("[ERROR]: {message}\n"));
+    code
+}
+
+fn types() -> Vec<&'static str> {
+    PluginType::all().map(PluginType::name).chain(["role", "keyword"]).collect()
+}
+
+/// The text to show, or why there is none with the exit code.
+type Said = Result<String, (String, u8)>;
+
+/// What is asked for, and where it is looked for.
+struct Doc<'a> {
+    args: &'a DocArgs,
+    library: Library,
+    /// Directories with roles, and whether they are the playbook's own.
+    roles: Vec<PathBuf>,
+    columns: usize,
+    /// Whether it was called by Ansible's name: what Ansible says comes first.
+    is_ansible: bool,
+}
+
+impl<'a> Doc<'a> {
+    fn new(args: &'a DocArgs, config: &Config, is_ansible: bool) -> Self {
+        let python = config.ansible_python.value.clone();
+        let collections = Collections::new(config.collections_path.0.clone(), *config.collections_scan_sys_path)
+            .with_interpreter(python.clone());
+        let beside = args.playbook_dir.clone().or_else(|| config.playbook_dir.value.clone());
+        let beside = beside.map(|folder| PathBuf::from(rplay::source::absolute(&folder)));
+        if let Some(folder) = &beside {
+            collections.add_playbooks(folder);
+        }
+        let split = |paths: &[String]| -> Vec<PathBuf> {
+            paths
+                .iter()
+                .flat_map(|paths| paths.split(':'))
+                .filter(|path| !path.is_empty())
+                .map(files::filled_in)
+                .collect()
+        };
+        let own = PluginType::all().map(|kind| {
+            let configured: &[PathBuf] = match kind.name() {
+                "module" => &config.library.0,
+                "filter" => &config.filter_plugins.0,
+                "test" => &config.test_plugins.0,
+                "lookup" => &config.lookup_plugins.0,
+                "callback" => &config.callback_plugins.0,
+                _ => &[],
+            };
+            let mut folders = if kind.name() == "module" { split(&args.module_path) } else { Vec::new() };
+            folders.extend(beside.iter().map(|folder| match kind.name() {
+                "module" => folder.join("library"),
+                name => folder.join(format!("{name}_plugins")),
+            }));
+            folders.extend(configured.iter().cloned());
+            (kind, folders.into_iter().map(|folder| PathBuf::from(rplay::source::absolute(&folder))).collect())
+        });
+        let mut roles: Vec<PathBuf> = beside.iter().map(|folder| folder.join("roles")).collect();
+        roles.extend(split(&args.roles_path));
+        roles.extend(config.roles_path.0.iter().cloned());
+        roles.extend(beside.clone());
+        let own: HashMap<PluginType, Vec<PathBuf>> = own.collect();
+        let core = Pythons::new(python).core().ok().map(|core| core.package.clone());
+        let columns = if std::io::IsTerminal::is_terminal(&std::io::stdout()) { faults::columns() } else { 80 };
+        Doc { args, library: Library { collections: Arc::new(collections), core, own }, roles, columns, is_ansible }
+    }
+
+    /// The collections to which a list is limited.
+    fn wanted_collections(&self) -> Result<&[String], (String, u8)> {
+        for name in &self.args.names {
+            if !is_collection_name(name) {
+                return Err((format!("Invalid collection name (must be of the form namespace.collection): {name}"), 1));
+            }
+            let is_known = matches!(name.as_str(), "ansible.builtin" | "ansible.legacy")
+                || self.library.collections.find(name).is_some();
+            if !is_known {
+                return Err((
+                    format!("Cannot use supplied collection '{name}': unable to locate collection {name}"),
+                    1,
+                ));
+            }
+        }
+        Ok(&self.args.names)
+    }
+
+    fn list(&self, kind: PluginType) -> Said {
+        let only = self.wanted_collections()?;
+        let mut entries: BTreeMap<String, String> = BTreeMap::new();
+        for listed in self.library.list(kind, only) {
+            let said = match self.args.list_files {
+                true => listed.located.file.display().to_string(),
+                false => Documentation::summary(&listed.located),
+            };
+            entries.insert(listed.name, said);
+        }
+        let has_builtin = only.is_empty() || only.iter().any(|name| name.starts_with("ansible."));
+        if kind.name() == "module" && has_builtin {
+            // Those that are built in are there without any ansible-core.
+            for action in Action::all() {
+                let name = native::full_name(&action);
+                let is_wanted =
+                    only.is_empty() || only.iter().any(|only| action.collection() == only || only == "ansible.legacy");
+                let is_listed = self.library.core.is_some() && action.collection() == "ansible.builtin";
+                if is_wanted && !is_listed && !self.args.list_files {
+                    entries.entry(name).or_insert_with(|| native::first_sentence(action.doc()));
+                }
+            }
+        }
+        if self.args.json {
+            return Ok(pretty(
+                &entries.into_iter().map(|(name, said)| (name, Json::from(said))).collect::<Map<_, _>>().into(),
+            ));
+        }
+        let width = entries.keys().map(String::len).max().unwrap_or_default();
+        let room = if self.args.list_files {
+            usize::MAX
+        } else {
+            (self.columns.saturating_sub(6)).saturating_sub(width).max(20)
+        };
+        let lines = entries.iter().map(|(name, said)| {
+            let cut = match said.char_indices().nth(room) {
+                Some((at, _)) => format!("{}...", said.get(..at).unwrap_or_default()),
+                None if self.args.list_files => said.clone(),
+                None => format!("{said:room$}"),
+            };
+            format!("{name:width$} {cut}\n")
+        });
+        Ok(lines.collect())
+    }
+
+    /// The documentation of the plugins that were named. What is not there is a warning.
+    fn plugins(&self, kind: PluginType) -> Said {
+        let mut pages = Vec::new();
+        let mut found = Map::new();
+        for name in &self.args.names {
+            let located = self.library.find(kind, name);
+            let action = Some(name).filter(|_| kind.name() == "module").and_then(|name| Action::find(name));
+            match (located, action) {
+                // The definitions here are what counts, the examples and results are those of the file.
+                (located, Some(action)) if !self.is_ansible && !self.args.json => {
+                    let more = located.and_then(|located| Documentation::read(&located, &self.library).ok());
+                    pages.push(native::page(&action, more.as_ref()));
+                }
+                (Some(located), _) => {
+                    let read = self.read(&located)?;
+                    if self.args.json {
+                        found.insert(name.clone(), whole(&read));
+                    } else {
+                        read.check(&located).map_err(|error| (error.to_string(), 1))?;
+                        pages.push(page::page(&located, &read, self.columns, self.args.verbose > 0));
+                    }
+                }
+                (None, Some(action)) if self.args.json => {
+                    found.insert(
+                        name.clone(),
+                        json!({ "doc": native::doc(&action), "examples": null, "metadata": null, "return": null }),
+                    );
+                }
+                (None, Some(action)) => pages.push(native::page(&action, None)),
+                (None, None) => match (built_in(kind).contains(&name.as_str()), self.nearest(kind, name)) {
+                    (true, _) => pages.push(page::of_jinja(kind, name)),
+                    (false, near) => {
+                        let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+                        output::aside(&format!("[WARNING]: {name} was not found{near}\n"));
+                    }
+                },
+            }
+        }
+        if self.args.json { Ok(pretty(&Json::Object(found))) } else { Ok(pages.join("\n")) }
+    }
+
+    fn nearest(&self, kind: PluginType, name: &str) -> Option<String> {
+        let _ = Qualified::parse(name).is_none().then_some(())?;
+        Some(name).filter(|_| kind.name() == "module").and_then(|name| Action::nearest(name)).map(str::to_owned)
+    }
+
+    fn read(&self, located: &Located) -> Result<Documentation, (String, u8)> {
+        use rplay::docs::DocumentationError as Error;
+        Documentation::read(located, &self.library).map_err(|error| match error {
+            Error::None { kind, ref name, .. } => {
+                (format!("{kind} {name} Missing documentation (or could not parse documentation): {error}"), 1)
+            }
+            error => (error.to_string(), 1),
+        })
+    }
+
+    fn snippets(&self, kind: PluginType) -> Said {
+        if !matches!(kind.name(), "module" | "lookup" | "inventory") {
+            let message = format!(
+                "Snippets are only available for the following plugin types: inventory, lookup, module (not {})",
+                kind.name()
+            );
+            return Err((message, faults::OPTIONS));
+        }
+        let mut texts = Vec::new();
+        for name in &self.args.names {
+            match self.library.find(kind, name) {
+                Some(located) => texts.push(page::snippet(&located, &self.read(&located)?.doc)),
+                None => match Action::find(name).filter(|_| kind.name() == "module") {
+                    Some(action) => {
+                        let located = Located {
+                            kind,
+                            name: name.clone(),
+                            short: action.name().to_owned(),
+                            file: PathBuf::new(),
+                            docs: PathBuf::new(),
+                            collection: String::new(),
+                        };
+                        texts.push(page::snippet(&located, native::doc(&action).as_object().unwrap_or(&Map::new())));
+                    }
+                    None => output::aside(&format!("[WARNING]: {name} was not found\n")),
+                },
+            }
+        }
+        Ok(texts.concat())
+    }
+
+    fn keywords(&self) -> Said {
+        if self.args.list || self.args.list_files {
+            let list: Map<String, Json> =
+                keywords::list().into_iter().map(|(name, doc)| (name.to_owned(), doc.into())).collect();
+            return Ok(if self.args.json { pretty(&list.into()) } else { yaml(&list.into())? });
+        }
+        let (found, unknown) = keywords::named(&self.args.names);
+        for name in unknown {
+            output::aside(&format!("[WARNING]: Skipping invalid keyword '{name}': '{name}'\n"));
+        }
+        Ok(if self.args.json { pretty(&found.into()) } else { yaml(&found.into())? })
+    }
+
+    fn roles(&self) -> Said {
+        let found = roles::Roles::new(&self.library, &self.roles);
+        if self.args.list || self.args.list_files {
+            return found.list(self.wanted_collections()?, self.args.json, self.columns);
+        }
+        found.shown(self.args, self.columns)
+    }
+
+    /// All documentation there is, for tools.
+    fn dump(&self) -> Said {
+        let only = self.wanted_collections()?;
+        let mut all = Map::new();
+        for kind in PluginType::all() {
+            let mut of_kind = Map::new();
+            for listed in self.library.list(kind, only) {
+                let read = Documentation::read(&listed.located, &self.library);
+                match read {
+                    Ok(read) => drop(of_kind.insert(listed.name, whole(&read))),
+                    Err(error) if self.args.no_fail_on_errors => {
+                        drop(of_kind.insert(listed.name, json!({ "error": error.to_string() })));
+                    }
+                    // What has no documentation is not broken.
+                    Err(rplay::docs::DocumentationError::None { .. }) => {}
+                    Err(error) => return Err((error.to_string(), 1)),
+                }
+            }
+            all.insert(kind.name().to_owned(), of_kind.into());
+        }
+        let names: Vec<String> = keywords::list().into_keys().map(str::to_owned).collect();
+        all.insert("keyword".to_owned(), keywords::named(&names).0.into());
+        all.insert(
+            "role".to_owned(),
+            roles::Roles::new(&self.library, &self.roles).dump(only, self.args.no_fail_on_errors)?,
+        );
+        Ok(pretty(&json!({ "all": all })))
+    }
+}
+
+/// The names of plugins that templates call and that need no file.
+fn built_in(kind: PluginType) -> Vec<&'static str> {
+    match kind.name() {
+        "filter" => rplay::template::built_in_names(PluginKind::Filter),
+        "test" => rplay::template::built_in_names(PluginKind::Test),
+        "lookup" => rplay::template::built_in_names(PluginKind::Lookup),
+        _ => Vec::new(),
+    }
+}
+
+/// A documentation as tools read it.
+fn whole(read: &Documentation) -> Json {
+    json!({ "doc": read.doc, "examples": read.examples, "metadata": read.metadata, "return": read.returns })
+}
+
+/// Sorted, as Ansible prints it.
+fn pretty(value: &Json) -> String {
+    output::json(&sorted(value)) + "\n"
+}
+
+fn sorted(value: &Json) -> Json {
+    match value {
+        Json::Object(fields) => {
+            let fields: BTreeMap<&String, Json> = fields.iter().map(|(name, value)| (name, sorted(value))).collect();
+            Json::Object(fields.into_iter().map(|(name, value)| (name.clone(), value)).collect())
+        }
+        Json::Array(items) => items.iter().map(sorted).collect(),
+        other => other.clone(),
+    }
+}
+
+fn yaml(value: &Json) -> Said {
+    output::yaml(value).map_err(|problems| (problems.one_line(), 1))
+}
+
+/// A sentence for a list: without its marks, cut to the columns that are left.
+fn cut(text: &str, room: usize) -> String {
+    let text = plain(text);
+    match text.char_indices().nth(room) {
+        Some((at, _)) => format!("{}...", text.get(..at).unwrap_or_default()),
+        None => text,
+    }
+}
+
+/// The path that is shown of a role.
+fn shown_path(path: &Path) -> PathBuf {
+    PathBuf::from(rplay::source::absolute(path))
+}

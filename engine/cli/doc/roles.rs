@@ -1,0 +1,121 @@
+//! The documentation of roles: their entry points and what each takes.
+
+use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
+
+use rplay::docs::{Library, RoleDocumentation, roles_in};
+use serde_json::{Map, Value as Json, json};
+
+use super::{Said, cut, page, pretty, shown_path};
+use crate::args::doc::DocArgs;
+
+/// The roles that can be found.
+pub struct Roles<'a> {
+    library: &'a Library,
+    folders: &'a [PathBuf],
+}
+
+impl<'a> Roles<'a> {
+    pub fn new(library: &'a Library, folders: &'a [PathBuf]) -> Self {
+        Roles { library, folders }
+    }
+
+    /// All roles, or those of some collections; those found first win. Errors by the name of the role.
+    fn all(&self, only: &[String]) -> BTreeMap<String, Result<RoleDocumentation, String>> {
+        let mut found = BTreeMap::new();
+        if only.is_empty() {
+            for folder in self.folders {
+                for (name, path) in roles_in(folder) {
+                    found
+                        .entry(name.clone())
+                        .or_insert_with(|| RoleDocumentation::read(&path, &name, "", shown_path(&path)));
+                }
+            }
+        }
+        for collection in self.library.installed().into_iter().filter(|name| only.is_empty() || only.contains(name)) {
+            let Some(at) = self.library.collections.find(&collection) else { continue };
+            for (name, path) in roles_in(&at.path.join("roles")) {
+                let name = format!("{collection}.{name}");
+                let read = RoleDocumentation::read(&path, &name, &collection, shown_path(&at.path));
+                found.entry(name).or_insert(read);
+            }
+        }
+        found
+    }
+
+    /// A list of roles with their entry points.
+    pub fn list(&self, only: &[String], as_json: bool, columns: usize) -> Said {
+        let all = self.all(only);
+        let mut listed = Map::new();
+        let mut text = String::new();
+        for (name, role) in all {
+            let role = role.map_err(|why| (why, 1))?;
+            let points = role.entry_points.iter().map(|(point, spec)| {
+                let short = spec.get("short_description").and_then(Json::as_str).unwrap_or("UNDOCUMENTED");
+                (point.clone(), Json::from(short))
+            });
+            let points: Map<String, Json> = points.collect();
+            let _ = if points.is_empty() { writeln!(text, "{name}") } else { writeln!(text, "{name}:\n  specs:") };
+            let width = points.keys().map(String::len).max().unwrap_or_default();
+            for (point, short) in &points {
+                let room = columns.saturating_sub(width + 10);
+                let _ = writeln!(text, "    {point:width$}: {}", cut(short.as_str().unwrap_or_default(), room));
+            }
+            listed.insert(name, json!({ "collection": role.collection, "entry_points": points }));
+        }
+        Ok(if as_json { pretty(&listed.into()) } else { text })
+    }
+
+    /// The roles that are named, or one of their entry points.
+    pub fn shown(&self, args: &DocArgs, columns: usize) -> Said {
+        let all = self.all(&[]);
+        let mut found = Map::new();
+        let mut text = String::new();
+        for name in &args.names {
+            let Some(role) = all.get(name) else {
+                crate::output::aside(&format!("[WARNING]: {name} was not found\n"));
+                continue;
+            };
+            let role = match role {
+                Ok(role) => role,
+                Err(why) if args.no_fail_on_errors => {
+                    crate::output::aside(&format!("[WARNING]: {name}: {why}\n"));
+                    continue;
+                }
+                Err(why) => return Err((why.clone(), 1)),
+            };
+            let mut points: Vec<(&String, &Json)> = role.entry_points.iter().collect();
+            points.retain(|(point, _)| args.entry_point.as_ref().is_none_or(|wanted| wanted == *point));
+            if points.is_empty() {
+                continue;
+            }
+            let _ = writeln!(text, "> ROLE: *{name}* ({})\n", role.path.display());
+            let pages: Vec<String> = points
+                .iter()
+                .filter_map(|(point, spec)| Some(page::entry_point(point, spec.as_object()?, columns)))
+                .collect();
+            text.push_str(&pages.join("\n"));
+            let points: Map<String, Json> =
+                points.into_iter().map(|(point, spec)| (point.clone(), spec.clone())).collect();
+            found.insert(name.clone(), entry(role, points));
+        }
+        Ok(if args.json { pretty(&found.into()) } else { text })
+    }
+
+    /// All roles, for tools.
+    pub fn dump(&self, only: &[String], with_errors: bool) -> Result<Json, (String, u8)> {
+        let mut found = Map::new();
+        for (name, role) in self.all(only) {
+            match role {
+                Ok(role) if role.entry_points.is_empty() => {}
+                Ok(role) => drop(found.insert(name, entry(&role, role.entry_points.clone()))),
+                Err(why) if with_errors => drop(found.insert(name, json!({ "error": why }))),
+                Err(why) => return Err((why, 1)),
+            }
+        }
+        Ok(found.into())
+    }
+}
+
+fn entry(role: &RoleDocumentation, points: Map<String, Json>) -> Json {
+    json!({ "collection": role.collection, "entry_points": points, "path": role.path.display().to_string() })
+}

@@ -1,0 +1,214 @@
+//! JSON schemas for editors: of modules' arguments, and of playbooks and files of tasks.
+
+use rplay::plan::Action;
+use serde_json::{Map, Value as Json, json};
+
+use super::{
+    keywords::Keyword,
+    native::{first_sentence, full_name, one_line, plain_default},
+};
+
+/// The schemas of the arguments of these modules, by their full names.
+///
+/// # Errors
+/// There is no module of a name.
+pub(super) fn of_modules(names: &[String]) -> Result<Json, String> {
+    let schemas: Map<String, Json> = named(names)?.iter().map(|entry| (full_name(entry), schema(entry))).collect();
+    Ok(schemas.into())
+}
+
+/// The modules and actions of these names, short or fully qualified.
+fn named(names: &[String]) -> Result<Vec<Action>, String> {
+    let unknown = |name: &String| match Action::nearest(name) {
+        Some(meant) => format!("there is no module `{name}`; did you mean `{meant}`?"),
+        None => format!("there is no module `{name}`; `rplay doc` lists all modules"),
+    };
+    names.iter().map(|name| Action::find(name).ok_or_else(|| unknown(name))).collect()
+}
+
+/// JSON schema of a module's arguments. Because modules read arguments leniently, numbers and booleans may also be
+/// strings, and most values may be templates.
+fn schema(entry: &Action) -> Json {
+    let args = entry.args();
+    let mut properties = Map::new();
+    for arg in args.iter().filter(|arg| !arg.name.starts_with('_')) {
+        let mut property = Map::new();
+        property.insert("description".to_owned(), Json::from(one_line(arg.doc)));
+        let types = match arg.kind {
+            "bool" => json!(["boolean", "string", "integer"]),
+            "int" => json!(["integer", "string"]),
+            "float" => json!(["number", "string"]),
+            "list" => json!(["array", "string", "number", "boolean"]),
+            "dict" => json!(["object", "string"]),
+            "raw" => Json::Null,
+            _ => json!(["string", "number", "boolean"]),
+        };
+        if !types.is_null() {
+            property.insert("type".to_owned(), types);
+        }
+        if !arg.choices.is_empty() {
+            property.insert("examples".to_owned(), Json::from(arg.choices));
+        }
+        if let Some(default) = arg.default {
+            property.insert("default".to_owned(), Json::from(plain_default(default)));
+        }
+        if arg.secret {
+            property.insert("writeOnly".to_owned(), Json::from(true));
+        }
+        for name in std::iter::once(&arg.name).chain(arg.aliases) {
+            properties.insert((*name).to_owned(), Json::Object(property.clone()));
+        }
+    }
+    let required: Vec<Json> = args
+        .iter()
+        .filter(|arg| arg.required && !arg.name.starts_with('_'))
+        .map(|arg| match arg.aliases {
+            [] => json!({ "required": [arg.name] }),
+            aliases => {
+                let any: Vec<Json> =
+                    std::iter::once(&arg.name).chain(aliases).map(|name| json!({ "required": [name] })).collect();
+                json!({ "anyOf": any })
+            }
+        })
+        .collect();
+    let mut schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": full_name(entry),
+        "description": one_line(entry.doc()),
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+    });
+    if !required.is_empty() {
+        schema["allOf"] = Json::from(required);
+    }
+    schema
+}
+
+/// The schema of a playbook or a file of tasks. Misspelt keywords and arguments of the modules that are built in are
+/// errors; modules of collections may be anything.
+pub(super) fn of_playbooks() -> Json {
+    let mut arguments = Map::new();
+    let mut modules = Map::new();
+    for action in Action::all() {
+        let mut of_module = schema(&action);
+        if let Some(fields) = of_module.as_object_mut() {
+            fields.remove("$schema");
+            // Arguments of a task may also stand in `args`, so none is required here.
+            fields.remove("allOf");
+        }
+        let full = full_name(&action);
+        let is_free = action.free_form().is_some();
+        let written = match action.name() {
+            // Each argument is a variable.
+            "set_fact" => json!({ "type": "object" }),
+            _ if is_free => {
+                json!({ "anyOf": [{ "type": ["string", "null"] }, { "$ref": format!("#/$defs/args/{full}") }] })
+            }
+            // `key=value` text is accepted for every module.
+            _ => json!({ "anyOf": [{ "type": ["string", "null"] }, { "$ref": format!("#/$defs/args/{full}") }] }),
+        };
+        let property = json!({ "description": first_sentence(action.doc()), "allOf": [written] });
+        modules.insert(action.name().to_owned(), property.clone());
+        modules.insert(full.clone(), property);
+        arguments.insert(full, of_module);
+    }
+    let place = |initial: char| -> Map<String, Json> {
+        Keyword::all()
+            .filter(|keyword| keyword.is_of(initial))
+            .map(|keyword| (keyword.name.to_owned(), value_of(&keyword)))
+            .collect()
+    };
+    let of_collections = json!({ "^(with_[a-z_]+|[a-z0-9_]+\\.[a-z0-9_]+\\.[a-z0-9_.]+)$": {} });
+    let task = |initial: char| {
+        let mut properties = place(initial);
+        properties.extend(modules.clone());
+        json!({ "type": "object", "properties": properties, "patternProperties": of_collections, "additionalProperties": false })
+    };
+    let block =
+        json!({ "type": "object", "properties": place('B'), "required": ["block"], "additionalProperties": false });
+    let entries = |task: &str| {
+        json!({ "type": ["array", "null"], "items": { "if": { "required": ["block"] }, "then": { "$ref": "#/$defs/block" },
+            "else": { "$ref": format!("#/$defs/{task}") } } })
+    };
+    let mut role = place('R');
+    role.insert("role".to_owned(), json!({ "type": "string" }));
+    role.insert("name".to_owned(), json!({ "type": "string" }));
+    let mut play = place('P');
+    play.insert("user".to_owned(), json!({ "type": "string" }));
+    let import = json!({ "type": "object", "anyOf": [{ "required": ["import_playbook"] }, { "required": ["ansible.builtin.import_playbook"] }] });
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A playbook, or a file of tasks or handlers",
+        "type": ["array", "null"],
+        "items": {
+            "if": { "anyOf": [{ "required": ["hosts"] }, { "required": ["import_playbook"] }, { "required": ["ansible.builtin.import_playbook"] }] },
+            "then": { "if": { "required": ["hosts"] }, "then": { "$ref": "#/$defs/play" }, "else": import },
+            "else": { "if": { "required": ["block"] }, "then": { "$ref": "#/$defs/block" }, "else": { "$ref": "#/$defs/handler" } },
+        },
+        "$defs": {
+            "args": arguments,
+            "tasks": entries("task"),
+            "handlers": entries("handler"),
+            "task": task('T'),
+            "handler": task('H'),
+            "block": block,
+            // Further keys are the role's parameters.
+            "role": { "anyOf": [{ "type": "string" }, { "type": "object", "properties": role }] },
+            "play": { "type": "object", "properties": play, "required": ["hosts"], "additionalProperties": false },
+        },
+    })
+}
+
+/// What a keyword's value may be. Templates are texts, so nearly everything may be one.
+fn value_of(keyword: &Keyword) -> Json {
+    let tasks = |list: &str| json!({ "$ref": format!("#/$defs/{list}") });
+    let mut value = match (keyword.name, keyword.kind) {
+        ("tasks" | "pre_tasks" | "post_tasks" | "block" | "rescue" | "always", _) => tasks("tasks"),
+        ("handlers", _) => tasks("handlers"),
+        ("roles", _) => json!({ "type": ["array", "null"], "items": { "$ref": "#/$defs/role" } }),
+        (
+            "hosts" | "serial" | "loop" | "when" | "until" | "changed_when" | "failed_when" | "action" | "local_action",
+            _,
+        ) => json!({}),
+        ("order", _) => json!({ "enum": ["inventory", "reverse_inventory", "sorted", "reverse_sorted", "shuffle"] }),
+        ("gather_facts", _) => json!({ "type": ["boolean", "string", "null"] }),
+        ("vars", _) => json!({ "type": ["object", "array", "null"] }),
+        ("loop_control", _) => json!({ "type": ["object", "string"], "properties": {
+            "break_when": {}, "extended": {}, "extended_allitems": {}, "index_var": { "type": "string" }, "label": {},
+            "loop_var": { "type": "string" }, "parallel": {}, "pause": {} }, "additionalProperties": false }),
+        (_, "bool") => json!({ "type": ["boolean", "string", "integer", "null"] }),
+        (_, "int" | "float" | "percent") => json!({ "type": ["number", "string", "null"] }),
+        (_, "string") => json!({ "type": ["string", "number", "boolean", "null"] }),
+        (_, "dict") => json!({ "type": ["object", "string", "null"] }),
+        _ => json!({ "type": ["array", "string", "object", "number", "boolean", "null"] }),
+    };
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("description".to_owned(), keyword.doc.into());
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_module_has_a_schema_of_its_arguments() {
+        rplay_modules::registry::install();
+        let all: Vec<String> = Action::all().iter().map(|action| action.name().to_owned()).collect();
+        let schemas = of_modules(&all).unwrap();
+        assert_eq!(schemas.as_object().unwrap().len(), all.len());
+        let ping = &schemas["ansible.builtin.ping"];
+        assert_eq!(ping["properties"]["data"]["default"], "pong");
+        assert_eq!(ping["additionalProperties"], false);
+    }
+
+    #[test]
+    fn names_that_do_not_exist_are_refused_with_the_nearest() {
+        rplay_modules::registry::install();
+        let refused = |name: &str| of_modules(&[name.to_owned()]).unwrap_err();
+        assert_eq!(refused("pinh"), "there is no module `pinh`; did you mean `ping`?");
+        assert_eq!(refused("my.own.ping"), "there is no module `my.own.ping`; `rplay doc` lists all modules");
+    }
+}

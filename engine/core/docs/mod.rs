@@ -1,0 +1,68 @@
+//! The documentation that plugins, modules and roles carry: YAML in a Python file or beside it, with its fragments.
+//! It is read as text; no Python runs.
+//!
+//! [`Library`] knows where plugins lie and finds or lists them; [`Documentation`] is what one of them says.
+
+mod documentation;
+mod fragments;
+mod json;
+mod library;
+mod literals;
+mod markup;
+mod roles;
+mod versions;
+
+pub use documentation::{Documentation, DocumentationError};
+pub use library::{Library, Listed, Located};
+pub use markup::plain;
+pub use roles::{RoleDocumentation, roles_in};
+
+/// The types of plugins, by Ansible's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PluginType(&'static (&'static str, &'static str));
+
+/// Names, and the folders below `plugins/` of a collection.
+const TYPES: [(&str, &str); 15] = [
+    ("become", "become"),
+    ("cache", "cache"),
+    ("callback", "callback"),
+    ("cliconf", "cliconf"),
+    ("connection", "connection"),
+    ("filter", "filter"),
+    ("httpapi", "httpapi"),
+    ("inventory", "inventory"),
+    ("lookup", "lookup"),
+    ("module", "modules"),
+    ("netconf", "netconf"),
+    ("shell", "shell"),
+    ("strategy", "strategy"),
+    ("test", "test"),
+    ("vars", "vars"),
+];
+
+impl PluginType {
+    /// The type of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        TYPES.iter().find(|(own, _)| *own == name).map(PluginType)
+    }
+
+    /// All types.
+    pub fn all() -> impl Iterator<Item = PluginType> {
+        TYPES.iter().map(PluginType)
+    }
+
+    /// Its name, such as `module`.
+    pub fn name(self) -> &'static str {
+        self.0.0
+    }
+
+    /// The folder of a collection that holds such plugins, below `plugins`.
+    pub fn folder(self) -> &'static str {
+        self.0.1
+    }
+
+    /// Whether a plugin's name is that of a callable in a file, which may hold several.
+    pub fn is_callable(self) -> bool {
+        matches!(self.name(), "filter" | "test")
+    }
+}

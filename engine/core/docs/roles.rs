@@ -1,0 +1,67 @@
+//! Roles and the arguments that they say to take.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value as Json};
+
+use super::json;
+use crate::files;
+
+/// A role's entry points, as its `meta/argument_specs.yml` or `meta/main.yml` has them.
+#[derive(Debug)]
+pub struct RoleDocumentation {
+    /// The role's name, with its collection if it is of one.
+    pub name: String,
+    /// `NAMESPACE.NAME`, or empty.
+    pub collection: String,
+    /// The directory of the role, or of its collection.
+    pub path: PathBuf,
+    /// By entry point; empty if the role says nothing.
+    pub entry_points: Map<String, Json>,
+}
+
+impl RoleDocumentation {
+    /// Reads what the role in a directory says; `path` is what is shown of its place.
+    ///
+    /// # Errors
+    /// The file cannot be read or is not valid YAML.
+    pub fn read(folder: &Path, name: &str, collection: &str, path: PathBuf) -> Result<Self, String> {
+        let mut entry_points = Map::new();
+        for file in ["argument_specs.yml", "argument_specs.yaml", "main.yml", "main.yaml"] {
+            let file = folder.join("meta").join(file);
+            if !file.is_file() {
+                continue;
+            }
+            let text = files::read_text(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+            if let Some(Json::Object(specs)) = json::read(&file.display().to_string(), &text)?.get_mut("argument_specs")
+            {
+                entry_points = std::mem::take(specs);
+                break;
+            }
+        }
+        for spec in entry_points.values_mut().filter_map(Json::as_object_mut) {
+            if let Some(text) = spec.get_mut("description").filter(|text| text.is_string()) {
+                *text = Json::Array(vec![text.take()]);
+            }
+        }
+        Ok(RoleDocumentation { name: name.to_owned(), collection: collection.to_owned(), path, entry_points })
+    }
+}
+
+/// The roles in a folder, by name, that have a `meta` directory or one of the usual others.
+pub fn roles_in(folder: &Path) -> Vec<(String, PathBuf)> {
+    let mut found: Vec<(String, PathBuf)> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            ["main.yml", "main.yaml", "argument_specs.yml", "argument_specs.yaml"]
+                .iter()
+                .any(|file| path.join("meta").join(file).is_file())
+        })
+        .filter_map(|path| Some((path.file_name()?.to_str()?.to_owned(), path)))
+        .collect();
+    found.sort();
+    found
+}
