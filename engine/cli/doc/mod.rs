@@ -110,6 +110,8 @@ struct Doc<'a> {
     /// Directories with roles, and whether they are the playbook's own.
     roles: Vec<PathBuf>,
     columns: usize,
+    /// Whether deprecations are told.
+    warns: bool,
     /// Whether it was called by Ansible's name: what Ansible says comes first.
     is_ansible: bool,
 }
@@ -156,7 +158,14 @@ impl<'a> Doc<'a> {
         let own: HashMap<PluginType, Vec<PathBuf>> = own.collect();
         let core = Pythons::new(python).core().ok().map(|core| core.package.clone());
         let columns = if std::io::IsTerminal::is_terminal(&std::io::stdout()) { faults::columns() } else { 80 };
-        Doc { args, library: Library { collections: Arc::new(collections), core, own }, roles, columns, is_ansible }
+        Doc {
+            args,
+            library: Library { collections: Arc::new(collections), core, own },
+            roles,
+            columns,
+            warns: *config.deprecation_warnings,
+            is_ansible,
+        }
     }
 
     /// The collections to which a list is limited.
@@ -236,6 +245,7 @@ impl<'a> Doc<'a> {
                     pages.push(native::page(&action, more.as_ref()));
                 }
                 (Some(located), _) => {
+                    self.warn_of(&located);
                     let read = self.read(&located)?;
                     if self.args.json {
                         found.insert(name.clone(), whole(&read));
@@ -261,6 +271,19 @@ impl<'a> Doc<'a> {
             }
         }
         if self.args.json { Ok(pretty(&Json::Object(found))) } else { Ok(pages.join("\n")) }
+    }
+
+    /// A plugin whose file begins with an underscore is on its way out.
+    fn warn_of(&self, located: &Located) {
+        let short = &located.short;
+        let is_old = located.file.file_stem().is_some_and(|stem| *stem == *format!("_{short}"));
+        if is_old && self.warns {
+            output::aside(&format!(
+                "[WARNING]: Deprecation warnings can be disabled by setting `deprecation_warnings=False` in ansible.cfg.\n\
+                 [DEPRECATION WARNING]: Plugin '{short}' automatically redirected to '_{short}'. This feature will be removed \
+                 from ansible-core version 2.23. Use '_{short}' instead of '{short}' to refer to the plugin.\n"
+            ));
+        }
     }
 
     fn nearest(&self, kind: PluginType, name: &str) -> Option<String> {

@@ -207,7 +207,10 @@ fn files_of(folder: &Path, name: &str, kind: PluginType) -> Option<(PathBuf, Pat
         };
         match (beside, kind.name() == "module") {
             (Some(beside), true) => Some((other().unwrap_or_else(|| beside.clone()), beside)),
-            (Some(beside), false) => Some((beside.clone(), beside)),
+            (Some(beside), false) => {
+                let old = folder.join(format!("_{name}.py"));
+                Some((if old.is_file() { old } else { beside.clone() }, beside))
+            }
             (None, true) => other().map(|file| (file.clone(), file)),
             // One of several in a file, without documentation of its own.
             (None, false) if kind.is_callable() => {

@@ -1,26 +1,17 @@
 //! Every place of the inventory that gives a host's variable a value, for `rplay why`.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::path::Path;
 
 use super::{
     Inventory,
     folder::definition_in,
     host::{ALL, Group, Host},
+    places::Owner,
 };
 use crate::{
     source::{Problems, Span, absolute},
     vars::{Definition, Layer, Lazy},
 };
-
-/// Whom a source gives a variable.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Owner {
-    Host(Arc<str>),
-    Group(Arc<str>),
-}
-
-/// What sources say of each variable, in the order in which they were read.
-pub(super) type Places = HashMap<(Owner, Arc<str>), Vec<(Lazy, Span)>>;
 
 impl Inventory {
     /// Every place that gives this variable of a host a value, strongest first, in the order of [`Inventory::layers`].

@@ -9,9 +9,9 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::{
     GroupNames, InventoryError, Plugins,
-    definitions::Places,
     host::{ALL, Group, Host, LOCALHOST, UNGROUPED},
     layers::Layers,
+    places::Places,
     rules::is_valid_group,
 };
 use crate::{

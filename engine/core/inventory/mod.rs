@@ -20,6 +20,7 @@ mod listing;
 mod literal;
 mod origin;
 mod pattern;
+mod places;
 mod plugin_source;
 mod plugins;
 mod precedence;
