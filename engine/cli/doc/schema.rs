@@ -98,15 +98,10 @@ pub(super) fn of_playbooks() -> Json {
             fields.remove("allOf");
         }
         let full = full_name(&action);
-        let is_free = action.free_form().is_some();
-        let written = match action.name() {
-            // Each argument is a variable.
-            "set_fact" => json!({ "type": "object" }),
-            _ if is_free => {
-                json!({ "anyOf": [{ "type": ["string", "null"] }, { "$ref": format!("#/$defs/args/{full}") }] })
-            }
-            // `key=value` text is accepted for every module.
-            _ => json!({ "anyOf": [{ "type": ["string", "null"] }, { "$ref": format!("#/$defs/args/{full}") }] }),
+        // `key=value` text is accepted for every module.
+        let written = match action.is_open() {
+            true => json!({ "type": ["object", "string", "null"] }),
+            false => json!({ "anyOf": [{ "type": ["string", "null"] }, { "$ref": format!("#/$defs/args/{full}") }] }),
         };
         let property = json!({ "description": first_sentence(action.doc()), "allOf": [written] });
         modules.insert(action.name().to_owned(), property.clone());

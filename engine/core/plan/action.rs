@@ -105,6 +105,11 @@ impl Action {
         }
     }
 
+    /// Whether it takes arguments of any name, such as variables.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Action::Controller(entry) if entry.is_open)
+    }
+
     pub fn free_form(&self) -> Option<&'static str> {
         match self {
             Action::Module(entry) => entry.free_form,
@@ -141,7 +146,7 @@ impl Action {
     /// Checks the arguments before a run; `later` names arguments whose value is not known yet.
     pub fn check(&self, map: &Map, later: &[String]) -> Vec<ArgFault> {
         match self.definition() {
-            _ if matches!(self, Action::Controller(entry) if entry.is_open) => Vec::new(),
+            _ if self.is_open() => Vec::new(),
             // Such a module validates its arguments itself.
             _ if matches!(self, Action::External(_)) => Vec::new(),
             Ok(definition) => (definition.check)(map, later),

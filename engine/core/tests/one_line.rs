@@ -99,6 +99,7 @@ fn options(source_rules: SourceRules) -> Options {
         error_on_missing_handler: true,
         start_at: None,
         gather: false,
+        keep_facts: false,
         any_errors_fatal: false,
         no_log: false,
         strategy: "linear".to_owned(),
