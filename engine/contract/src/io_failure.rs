@@ -18,26 +18,30 @@ pub fn io_failure(what: &str, path: &Path, error: &io::Error) -> Failure {
 
 /// Why an operation failed, in the words of the C library: "No such file or directory".
 pub fn reason(error: &io::Error) -> String {
-    let error = system_error(error);
-    let text = error.to_string();
-    match text.rsplit_once(" (os error ") {
-        Some((words, _)) if error.raw_os_error().is_some() => words.to_owned(),
-        _ => text,
+    match code(error) {
+        Some(code) => {
+            let text = io::Error::from_raw_os_error(code).to_string();
+            text.rsplit_once(" (os error ").map_or(text.clone(), |(words, _)| words.to_owned())
+        }
+        None => error.to_string(),
     }
 }
 
 /// The error as Python shows it: "[Errno 2] No such file or directory".
 pub fn python_error(error: &io::Error) -> String {
-    match system_error(error).raw_os_error() {
+    match code(error) {
         Some(code) => format!("[Errno {code}] {}", reason(error)),
         None => error.to_string(),
     }
 }
 
-/// The error of the system call, where another one with a path is around it.
-fn system_error(error: &io::Error) -> &io::Error {
-    let inner = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
-    inner.filter(|inner| inner.raw_os_error().is_some()).unwrap_or(error)
+/// The number of the error, also of one that another error with a path wraps, whose text alone has it.
+fn code(error: &io::Error) -> Option<i32> {
+    error.raw_os_error().or_else(|| {
+        let text = error.to_string();
+        let (_, rest) = text.rsplit_once("(os error ")?;
+        rest.split_once(')')?.0.parse().ok()
+    })
 }
 
 /// A file attribute (chattr(1)) that prevents changes even by root.
@@ -70,5 +74,20 @@ pub fn locked(path: &Path) -> Option<Lock> {
         Some(Lock { name: "append-only", letter: 'a' })
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_told_as_python_does() {
+        let missing = std::fs::File::open("/no/such/file").unwrap_err();
+        assert_eq!(python_error(&missing), "[Errno 2] No such file or directory");
+        let wrapped = tempfile::Builder::new().tempfile_in("/no/such").unwrap_err();
+        assert_eq!(python_error(&wrapped), "[Errno 2] No such file or directory");
+        assert_eq!(reason(&io::Error::from_raw_os_error(18)), "Invalid cross-device link");
+        assert_eq!(python_error(&io::Error::other("odd")), "odd");
     }
 }

@@ -59,8 +59,10 @@ pub fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
             nodes.push(node(&prefix, "dir", &root)?);
         }
         let mut descent = Descent::default();
+        // Each file of the folder may be a vault of its own.
+        let content = |path: &Path| content_of(path, &args, context);
         descent
-            .within(&root, |descent| tree(&root, &prefix, follow, context, &mut nodes, descent))
+            .within(&root, |descent| tree(&root, &prefix, follow, &content, &mut nodes, descent))
             .unwrap_or(Ok(()))?;
         // The controller file's mode counts only if it is asked for.
         if sent.get("mode").and_then(Wire::as_str) != Some("preserve") {
@@ -101,14 +103,15 @@ fn tree(
     folder: &Path,
     prefix: &Path,
     follow: bool,
-    context: &Context<'_>,
+    content: &dyn Fn(&Path) -> Result<Wire>,
     nodes: &mut Vec<Wire>,
     descent: &mut Descent,
 ) -> Result<()> {
     let failed = |error: std::io::Error| Box::new(Answer::failed(format!("cannot read {}: {error}", folder.display())));
     let mut names: Vec<PathBuf> =
         fs::read_dir(folder).map_err(failed)?.flatten().map(|entry| PathBuf::from(entry.file_name())).collect();
-    names.sort();
+    // Files come before the folders beside them, as os.walk lists them: a fault is the first one of that order.
+    names.sort_by_cached_key(|name| (folder.join(name).is_dir(), name.clone()));
     for name in names {
         let path = folder.join(&name);
         let relative = prefix.join(&name);
@@ -127,7 +130,7 @@ fn tree(
         } else if path.is_dir() {
             let at = nodes.len();
             nodes.push(node(&relative, "dir", &path)?);
-            match descent.within(&path, |descent| tree(&path, &relative, follow, context, nodes, descent)) {
+            match descent.within(&path, |descent| tree(&path, &relative, follow, content, nodes, descent)) {
                 Some(done) => done?,
                 None => {
                     nodes.truncate(at);
@@ -138,7 +141,7 @@ fn tree(
             files::refuse_special(&path)
                 .map_err(|error| Box::new(Answer::failed(format!("cannot read {}: {error}", path.display()))))?;
             let Wire::Map(mut file) = node(&relative, "file", &path)? else { continue };
-            file.insert("content".into(), context.blobs.file(&path).map_err(failed)?);
+            file.insert("content".into(), content(&path)?);
             nodes.push(Wire::Map(file));
         }
     }

@@ -9,10 +9,10 @@ use std::{
 
 use rplay_contract::wire::{Map, Value as Wire};
 
-use super::{Answer, Context, Rendered, Result, flag_arg};
+use super::{Answer, Context, Rendered, Result, flag_arg, text_of};
 use crate::{
     files,
-    source::{Problems, Source, display_name},
+    source::{Problems, Source, absolute, display_name},
 };
 
 pub fn find(context: &Context<'_>, kind: &str, name: &str, prefix: &str) -> Result<PathBuf> {
@@ -46,7 +46,14 @@ pub fn content_of(path: &Path, args: &Rendered, context: &Context<'_>) -> Result
         Box::new(answer)
     };
     if flag_arg(args, "decrypt")?.unwrap_or(true) && is_vault(path) {
-        let source = source_of(path, context)?;
+        let source = source_of(path, context).map_err(|mut answer| {
+            let told = answer.data.get("msg").map(text_of).unwrap_or_default();
+            if told.contains("no vault secrets found") {
+                let msg = format!("A vault password or secret must be specified to decrypt {}", absolute(path));
+                answer.data.insert("msg".into(), msg.into());
+            }
+            answer
+        })?;
         return Ok(context.blobs.bytes(source.text.clone().into_bytes()));
     }
     context.blobs.file(path).map_err(unreadable)

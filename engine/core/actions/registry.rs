@@ -51,6 +51,7 @@ pub static ACTIONS: &[ActionEntry] = &[
         .foreseeable()
         .independent_items()
         .reads_our_files(|_| true),
+    relayed("uri", Calls(uri::uri)).foreseeable().independent_items().reads_our_files(copy::reads_our_files),
     entry::<validate_argument_spec::ValidateArgumentSpec>(
         "validate_argument_spec",
         Answers(validate_argument_spec::validate),

@@ -85,7 +85,8 @@ pub fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     if let Some(line_end) = text_arg(&args, "newline_sequence")
         && !["\n", "\r", "\r\n", "\\n", "\\r", "\\r\\n"].contains(&line_end.as_str())
     {
-        let mut answer = Answer::failed("newline_sequence needs to be one of: \n, \r or \r\n");
+        // As ansible-core says it: the last one, `\r\n`, is trimmed from the end.
+        let mut answer = Answer::failed("newline_sequence needs to be one of: \n, \r or");
         answer.place = Some(context.span("newline_sequence"));
         return Err(Box::new(answer));
     }

@@ -10,7 +10,7 @@ pub use address::{Address, form_encoded};
 pub use login::Login;
 pub use tls::Trust;
 
-use std::{collections::BTreeMap, io::Read, time::Duration};
+use std::{collections::BTreeMap, io::Read, os::unix::ffi::OsStringExt, path::PathBuf, time::Duration};
 
 use rplay_wire::Failure;
 use ureq::{Agent, Proxy, http, unversioned::transport::DefaultConnector};
@@ -18,6 +18,7 @@ use ureq::{Agent, Proxy, http, unversioned::transport::DefaultConnector};
 use crate::{
     Host, choice,
     host::MAX_OUTPUT,
+    io_failure::python_error,
     system::{bounded, regular},
 };
 
@@ -62,6 +63,8 @@ pub struct Request {
     pub use_proxy: bool,
     /// Request and decompress gzip.
     pub decompress: bool,
+    /// Whether a URL that begins with `file:` is a file of this host.
+    pub reads_files: bool,
 }
 
 /// A server's response.
@@ -78,7 +81,7 @@ pub struct Answer {
     pub cookies: Vec<(String, String)>,
     /// The announced length of the content in bytes.
     pub length: Option<u64>,
-    body: Option<ureq::Body>,
+    body: Option<Box<dyn Read + Send>>,
 }
 
 impl Answer {
@@ -89,7 +92,7 @@ impl Answer {
     /// The content; can be read once.
     pub fn reader(&mut self) -> Box<dyn Read> {
         match self.body.take() {
-            Some(body) => Box::new(body.into_reader()),
+            Some(body) => body,
             None => Box::new(std::io::empty()),
         }
     }
@@ -127,6 +130,7 @@ impl Request {
             unix_socket: None,
             use_proxy: true,
             decompress: true,
+            reads_files: false,
         }
     }
 
@@ -142,6 +146,9 @@ impl Request {
     /// # Errors
     /// A sentence that says why there was no response.
     pub fn send(mut self, host: &Host) -> Result<Answer, String> {
+        if let Some(path) = self.url.trim().strip_prefix("file:").filter(|_| self.reads_files) {
+            return file_answer(path, self.url.trim());
+        }
         let mut address = Address::parse(&self.url).map_err(|wrong| match self.url.trim().split_once(':') {
             Some((scheme, _)) if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https") => {
                 urlopen_error(&format!("unknown url type: {scheme}"))
@@ -273,10 +280,17 @@ impl Request {
             (None, Some(body)) => agent.run(request.body(body.as_slice()).map_err(wrong)?),
             (None, None) => agent.run(request.body(()).map_err(wrong)?),
         };
-        response.map_err(|error| self.trouble(&error))
+        response.map_err(|error| self.trouble(&error, &address.host))
     }
 
-    fn trouble(&self, error: &ureq::Error) -> String {
+    fn trouble(&self, error: &ureq::Error, server: &str) -> String {
+        let told = error.to_string();
+        if let Some((_, why)) = told.split_once("invalid peer certificate: ") {
+            return urlopen_error(&format!(
+                "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {}",
+                certificate_fault(why, server)
+            ));
+        }
         match error {
             ureq::Error::Timeout(_) => format!("timed out after {} s", self.timeout.as_secs()),
             ureq::Error::HostNotFound => urlopen_error("[Errno -2] Name or service not known"),
@@ -320,6 +334,63 @@ impl Request {
             Some(path) => Agent::with_parts(config.build(), unix::Socket(path.clone()), names),
             None => Agent::with_parts(config.build(), DefaultConnector::new(), names),
         })
+    }
+}
+
+/// The content of a file of this host, as an answer: `path` is what follows `file:` in its URL.
+fn file_answer(path: &str, url: &str) -> Result<Answer, String> {
+    let path = path.strip_prefix("//localhost").or_else(|| path.strip_prefix("//")).unwrap_or(path);
+    let path = percent_decoded(path.split(['?', '#']).next().unwrap_or_default());
+    let shown = path.display();
+    let failed = |error: std::io::Error| urlopen_error(&format!("{}: '{shown}'", python_error(&error)));
+    let file = regular::open(&path).map_err(failed)?;
+    let length = file.metadata().map_err(failed)?.len();
+    Ok(Answer {
+        status: 200,
+        reason: "OK".to_owned(),
+        url: url.to_owned(),
+        redirected: false,
+        headers: vec![("content-length".to_owned(), length.to_string())],
+        cookies: Vec::new(),
+        length: Some(length),
+        body: Some(Box::new(file)),
+    })
+}
+
+/// A path of a URL, with `%20` and the like turned into what they stand for.
+fn percent_decoded(path: &str) -> PathBuf {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((first, more)) = rest.split_first() {
+        let digits = more.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *first == b'%') {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &more[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = more;
+            }
+        }
+    }
+    PathBuf::from(std::ffi::OsString::from_vec(bytes))
+}
+
+/// What is wrong with a server's certificate, in the words of OpenSSL, which playbooks look for, as far as it has them.
+fn certificate_fault(why: &str, server: &str) -> String {
+    match why {
+        _ if why.starts_with("certificate not valid for name") || why.starts_with("NotValidForName") => {
+            format!("Hostname mismatch, certificate is not valid for '{server}'.")
+        }
+        _ if why.starts_with("UnknownIssuer") => "unable to get local issuer certificate".to_owned(),
+        _ if why.starts_with("certificate expired") || why.starts_with("Expired") => {
+            "certificate has expired".to_owned()
+        }
+        _ if why.starts_with("certificate not valid yet") || why.starts_with("NotValidYet") => {
+            "certificate is not yet valid".to_owned()
+        }
+        other => other.to_owned(),
     }
 }
 
@@ -376,7 +447,7 @@ fn answer(
         headers,
         cookies,
         length: body.content_length().or(length),
-        body: Some(body),
+        body: Some(Box::new(body.into_reader())),
     }
 }
 

@@ -30,10 +30,34 @@ pub(crate) fn value(frame: Option<&Value>, diffs: &[Diff]) -> Option<Value> {
             Some(contents.first().map_or(frame.clone(), |diff| filled(frame, text(diff))))
         }
         _ if diffs.is_empty() => None,
-        _ if contents.is_empty() => states.first().map(|diff| shown(diff)),
+        _ if contents.is_empty() => together(&states),
         None if diffs.len() == 1 => contents.first().map(|diff| shown(diff)),
         _ => Some(diffs.iter().map(shown).collect()),
     }
+}
+
+/// The differences of one path, its owner and mode and its times, as one. Those of other paths are left out, as
+/// ansible-core does.
+fn together(states: &[&Diff]) -> Option<Value> {
+    let mut sides = states.iter().filter_map(|diff| state(diff));
+    let (mut before, mut after) = sides.next()?;
+    let path = |side: &Value| side.get_attr("path").ok();
+    let whole = |side: &Value, more: &Value| {
+        let fields = |side: &Value| {
+            let keys = side.try_iter().into_iter().flatten();
+            keys.filter_map(|key| Some((key.as_str()?.to_owned(), side.get_item(&key).ok()?))).collect::<Vec<_>>()
+        };
+        let own = fields(side);
+        let added = fields(more).into_iter().filter(|(key, _)| own.iter().all(|(known, _)| known != key));
+        mapping(own.clone().into_iter().chain(added.collect::<Vec<_>>()))
+    };
+    for (more_before, more_after) in sides {
+        if path(&more_before) == path(&before) {
+            before = whole(&before, &more_before);
+            after = whole(&after, &more_after);
+        }
+    }
+    Some(mapping([("before", before), ("after", after)]))
 }
 
 /// Both sides of a difference that is not text.
@@ -83,6 +107,17 @@ mod tests {
 
     fn json(value: Option<Value>) -> serde_json::Value {
         value.map_or(serde_json::Value::Null, |value| (&crate::vars::to_wire(&value)).into())
+    }
+
+    #[test]
+    fn owner_mode_and_times_of_a_path_are_one_difference() {
+        let part = |key: &str, path: &str| {
+            let side = |value: u8| format!("{{\"{key}\": {value}, \"path\": \"{path}\"}}");
+            Diff { before: side(1), after: side(2), ..Diff::default() }
+        };
+        let diffs = [part("mode", "/f"), part("mtime", "/f"), part("mode", "/g")];
+        let side = |value: u8| serde_json::json!({"mode": value, "path": "/f", "mtime": value});
+        assert_eq!(json(value(None, &diffs)), serde_json::json!({"before": side(1), "after": side(2)}));
     }
 
     #[test]

@@ -268,10 +268,62 @@ impl Run {
             args.insert(name.into(), template::render(&free.value, scope)?);
         }
         args.retain(|_, value| !is_omit(value));
+        for (name, value) in self.defaults_of_chosen(task, &args, scope)? {
+            args.entry(name).or_insert(value);
+        }
         for secret in task.secrets.iter().filter_map(|name| args.get(*name)) {
             actions::conceal(secret, scope);
         }
         Ok(args)
+    }
+
+    /// What `module_defaults` says of the module that `service` or `package` ends up calling on this host.
+    fn defaults_of_chosen(&self, task: &Task, args: &Rendered, scope: &Arc<Scope>) -> Result<Rendered, TemplateError> {
+        let (fact, candidates): (_, &[&str]) = match task.action.name() {
+            "service" => ("service_mgr", &["systemd", "sysvinit"]),
+            "package" => ("pkg_mgr", &["apt", "dnf"]),
+            _ => return Ok(Rendered::new()),
+        };
+        let known = |entry: &str| crate::plan::module(entry).map(Action::Module);
+        let mut found: Vec<(&str, Rendered)> = Vec::new();
+        for field in &task.settings.module_defaults {
+            let defaults = template::render(&field.value, scope)?;
+            for (name, values) in actions::entries(&defaults) {
+                let meant = candidates.iter().find(|candidate| {
+                    known(candidate).is_some_and(|action| self.resolver.project.has_defaults(&name, &action))
+                });
+                if let Some(meant) = meant {
+                    found.push((meant, actions::entries(&values).into_iter().collect()));
+                }
+            }
+        }
+        let mut defaults = Rendered::new();
+        if found.is_empty() {
+            return Ok(defaults);
+        }
+        // The fact is read only where something depends on it, since it may have to be gathered.
+        let asked = args.get("use").map(text_of).filter(|asked| asked != "auto");
+        let chosen = match asked {
+            Some(asked) => asked,
+            None => {
+                let fact = format!("{{{{ ansible_facts.{fact} }}}}");
+                let written = Lazy::from_text(&Spanned { value: fact.as_str().into(), span: task.span.clone() });
+                text_of(&template::render(&written, scope)?)
+            }
+        };
+        let chosen = match chosen.as_str() {
+            "dnf5" | "dnf4" | "yum" => "dnf",
+            other => other,
+        };
+        let accepted = task.action.args();
+        for (_, values) in found.into_iter().filter(|(module, _)| *module == chosen) {
+            defaults.extend(
+                values
+                    .into_iter()
+                    .filter(|(name, value)| !is_omit(value) && accepted.iter().any(|arg| arg.is_called(name))),
+            );
+        }
+        Ok(defaults)
     }
 
     /// `async` with `poll: 0`: a background job.
@@ -360,12 +412,24 @@ pub(crate) fn job_id() -> String {
 /// The answer of a task with arguments that its module does not have, in the words of ansible-core.
 fn unsupported(action: &Action, names: &[Arc<str>]) -> Answer {
     /// What modules of ansible-core are handed by others than the task.
-    const HANDED: [(&str, &[&str]); 3] = [
+    const HANDED: [(&str, &[&str]); 6] = [
         ("command", &["_raw_params", "_uses_shell"]),
+        ("copy", &["_original_basename"]),
         ("file", &["_original_basename"]),
+        ("script", &["_raw_params"]),
         ("shell", &["_raw_params", "_uses_shell", "expand_argument_vars"]),
+        ("template", &["_original_basename"]),
     ];
-    let args = action.args();
+    // A template is written by copy, which refuses what it does not know.
+    let args = match action.name() {
+        "template" => crate::plan::module("copy").map(|copy| (copy.args)()).unwrap_or_default(),
+        _ => action.args(),
+    };
+    let is_handed_by_copy = |name: &str| {
+        matches!(action.name(), "copy" | "template") && name == "decrypt"
+            || action.name() == "script" && name == "decrypt"
+    };
+    let args: Vec<_> = args.into_iter().filter(|arg| !is_handed_by_copy(arg.name)).collect();
     let mut known: Vec<&str> = args.iter().map(|arg| arg.name).filter(|name| !name.starts_with('_')).collect();
     let near = names.first().and_then(|name| crate::source::nearest(name, known.iter().copied()));
     known.extend(HANDED.iter().filter(|(name, _)| *name == action.name()).flat_map(|(_, handed)| handed.iter()));
@@ -375,6 +439,9 @@ fn unsupported(action: &Action, names: &[Arc<str>]) -> Answer {
     let aliases = if aliases.is_empty() { String::new() } else { format!(" ({})", aliases.join(", ")) };
     let module = match action.name() {
         "command" | "shell" => "ansible.legacy.command",
+        "copy" | "template" => "ansible.legacy.copy",
+        "assemble" => "ansible.legacy.assemble",
+        "unarchive" => "ansible.legacy.unarchive",
         name => name,
     };
     let mut msg = format!("Unsupported parameters for ({module}) module: {}", names.join(", "));
@@ -391,6 +458,18 @@ fn unsupported(action: &Action, names: &[Arc<str>]) -> Answer {
 
 /// The answer for a task with invalid arguments.
 fn refused(action: &Action, fault: ArgFault) -> Answer {
+    const LIKE_MODULES: [&str; 8] = ["assemble", "assert", "copy", "debug", "pause", "script", "template", "unarchive"];
+    if fault.msg.starts_with("unknown argument") && LIKE_MODULES.contains(&action.name()) {
+        let names: Vec<Arc<str>> = fault.arg.iter().map(|name| name.as_str().into()).collect();
+        return match action.name() {
+            "template" if fault.arg.as_deref() == Some("state") => {
+                let mut answer = Answer::failed("'state' cannot be specified on a template");
+                answer.blame = fault.arg;
+                answer
+            }
+            _ => unsupported(action, &names),
+        };
+    }
     let msg = match &fault.arg {
         Some(name) if fault.msg.starts_with("unknown argument") => {
             // Ansible's wording, which playbooks match.

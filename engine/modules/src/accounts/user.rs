@@ -268,7 +268,7 @@ impl User {
         let home = self.home.as_ref().map(|home| home.on(host));
         tool = tool.option("-d", home.as_ref().map(paths::text));
         tool = tool.option("-s", self.shell.as_ref().map(|shell| paths::text(shell.on(host))));
-        if let Some(expires) = self.expires.filter(|expires| *expires >= 0.0) {
+        if let Some(expires) = self.expires.filter(|expires| *expires >= 0.0 && !self.local.0) {
             tool = tool.option("-e", Some(date(expires)));
         }
         if self.create_home.0 {
@@ -298,6 +298,9 @@ impl User {
                 plan = plan.change(run(tool, &self.name));
             }
         }
+        if let Some(expires) = self.expires.filter(|_| self.local.0) {
+            plan = plan.change(self.local_expiry(host, expires)?);
+        }
         if let Some(Secret(hash)) = &self.password {
             plan = plan.change(self.set_password(host, hash, self.password_lock == Some(Flag(true)))?);
         } else if self.password_lock == Some(Flag(true)) {
@@ -310,6 +313,8 @@ impl User {
 
     fn modify(&self, host: &Host, user: &Entry) -> Result<Plan, Failure> {
         let mut tool = editor(host, "usermod", self.local.0)?;
+        // With `local`, the groups to join and to leave, since lusermod does not know of them.
+        let mut members: Vec<(&str, String)> = Vec::new();
         if let Some(uid) = self.uid.filter(|uid| *uid != u64::from(user.uid)) {
             tool = tool.option("-u", Some(uid)).arg_if(self.non_unique.0, "-o");
         }
@@ -324,7 +329,12 @@ impl User {
             let present: BTreeSet<String> = memberships(&self.name).into_iter().filter(|name| *name != first).collect();
             let wanted: BTreeSet<String> = wanted.into_iter().filter(|name| *name != first).collect();
             let is_enough = if self.append.0 { wanted.is_subset(&present) } else { wanted == present };
-            if !is_enough {
+            if !is_enough && self.local.0 {
+                let none = BTreeSet::new();
+                let left = if self.append.0 { &none } else { &present };
+                members.extend(wanted.difference(&present).map(|group| ("-M", group.clone())));
+                members.extend(left.difference(&wanted).map(|group| ("-m", group.clone())));
+            } else if !is_enough {
                 tool = tool.arg_if(self.append.0, "-a").option("-G", Some(Vec::from_iter(wanted).join(",")));
             }
         }
@@ -338,11 +348,18 @@ impl User {
         if let Some(shell) = self.shell.as_ref().map(|shell| paths::text(shell.on(host))).filter(|s| *s != user.shell) {
             tool = tool.option("-s", Some(shell));
         }
-        let shadow = Shadow::of(&self.name).unwrap_or_default();
+        let mut expiry = None;
+        let entry = Shadow::of(&self.name);
+        let has_entry = entry.is_some();
+        let shadow = entry.unwrap_or_default();
         if let Some(expires) = self.expires {
             let day = (expires >= 0.0).then_some((expires / 86_400.0) as i64);
-            if day != shadow.expires {
-                tool = tool.option("-e", Some(date(expires)));
+            // usermod adds the entry that an account lacks.
+            if day != shadow.expires || !has_entry {
+                match self.local.0 {
+                    true => expiry = Some(self.local_expiry(host, expires)?),
+                    false => tool = tool.option("-e", Some(date(expires))),
+                }
             }
         }
         let is_locked = shadow.hash.starts_with('!');
@@ -364,6 +381,11 @@ impl User {
             tool = tool.arg(&self.name);
             plan = plan.change(run(tool, &self.name));
         }
+        for (option, group) in members {
+            let tool = host.required_program("lgroupmod")?.option(option, Some(&self.name)).arg(&group);
+            plan = plan.change(run(tool, &self.name));
+        }
+        plan.changes.extend(expiry);
         if let Some(Secret(hash)) = &self.password {
             let same = shadow.hash.trim_start_matches('!') == hash.trim_start_matches('!')
                 && !(self.password_lock == Some(Flag(false)) && is_locked);
@@ -374,6 +396,13 @@ impl User {
             }
         }
         self.ageing(host, &shadow, plan)
+    }
+
+    /// The change of the day when a local account expires, which libuser has a program of its own for.
+    fn local_expiry(&self, host: &Host, expires: f64) -> Result<Change, Failure> {
+        let day = if expires < 0.0 { -1 } else { (expires / 86_400.0) as i64 };
+        let tool = host.required_program("lchage")?.option("-E", Some(day)).arg(&self.name);
+        Ok(run(tool, &self.name))
     }
 
     /// Passes the hash on chpasswd's standard input, since all users of the host can read arguments.

@@ -2,16 +2,7 @@
 
 use rplay_wire::{Failure, Map, Value, data};
 
-use crate::{Host, Module, Plan, args, choice};
-
-choice! {
-    /// A package manager.
-    pub enum Manager {
-        Auto = "auto",
-        Apt = "apt",
-        Rpm = "rpm" | "dnf" | "dnf5" | "yum" | "zypper",
-    }
-}
+use crate::{Host, Module, Plan, args, argtypes::Text, choice};
 
 choice! {
     /// Which package managers to query.
@@ -24,37 +15,97 @@ choice! {
 args! {
     /// Lists the installed packages.
     pub struct PackageFacts {
-        /// The package managers to query, in this order.
-        manager: Vec<Manager> = vec![Manager::Auto],
+        /// The package managers to query, in this order: `auto` for all, `apt`, `rpm` (also as `dnf`, `dnf5`, `yum`,
+        /// `zypper`), `apk`. Others that Ansible knows are not usable here.
+        manager: Vec<Text> = vec!["auto".to_owned()],
         /// Query only the first available one, or all.
         strategy: Strategy = Strategy::First,
     }
 }
 
+/// What ansible-core's module knows, by its names.
+const KNOWN: [&str; 15] = [
+    "auto",
+    "rpm",
+    "yum",
+    "dnf",
+    "dnf5",
+    "zypper",
+    "apk",
+    "apt",
+    "openbsd_pkg",
+    "pacman",
+    "pkg",
+    "pkg5",
+    "pkg_info",
+    "portage",
+    "pkgng",
+];
+
+/// A package manager that is queried here.
+struct Manager {
+    name: &'static str,
+    program: &'static str,
+    args: &'static [&'static str],
+    read: fn(&str) -> Option<(String, Map)>,
+}
+
+const MANAGERS: [Manager; 3] = [
+    Manager { name: "apt", program: "dpkg-query", args: &["-W", DPKG], read: dpkg },
+    Manager { name: "rpm", program: "rpm", args: &["-qa", RPM], read: rpm },
+    Manager { name: "apk", program: "apk", args: &["info", "-v"], read: apk },
+];
+
+impl Manager {
+    /// The installed packages. The failure says why there are none.
+    fn packages(&self, host: &Host) -> Result<Vec<(String, Map)>, String> {
+        let done = host.program(self.program).args(self.args).untranslated().run().map_err(|failure| failure.msg)?;
+        if done.rc != 0 {
+            return Err(format!("Unable to list packages rc={} : {}", done.rc, done.stderr.trim()));
+        }
+        Ok(done.stdout.lines().filter_map(self.read).collect())
+    }
+}
+
 impl Module for PackageFacts {
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
-        let mut managers = Vec::new();
-        for manager in self.manager {
-            match manager {
-                Manager::Auto => managers.extend([Manager::Apt, Manager::Rpm]),
-                other => managers.push(other),
-            }
+        let unknown: Vec<&str> = self.manager.iter().map(String::as_str).filter(|name| !KNOWN.contains(name)).collect();
+        if !unknown.is_empty() {
+            let msg = format!("Unsupported package managers requested: {}", unknown.join(", "));
+            return Err(Failure::new(msg).arg("manager"));
         }
+        let asks_all = self.manager.iter().any(|name| name == "auto");
+        let wanted: Vec<&str> = match asks_all {
+            true => MANAGERS.iter().map(|manager| manager.name).collect(),
+            false => self.manager.iter().map(String::as_str).collect(),
+        };
+        let mut plan = Plan::unchanged();
         let mut packages = Map::new();
         let mut found = false;
-        for manager in managers {
-            let (program, args): (_, [&str; 2]) = match manager {
-                Manager::Rpm => ("rpm", ["-qa", RPM]),
-                _ => ("dpkg-query", ["-W", DPKG]),
+        for name in wanted {
+            let alias = if matches!(name, "yum" | "dnf" | "dnf5" | "zypper") { "rpm" } else { name };
+            let usable = match MANAGERS.iter().find(|manager| manager.name == alias) {
+                None => Err("rplay cannot query it".to_owned()),
+                Some(manager) if host.has_program(manager.program) => Ok(manager),
+                Some(manager) => Err(host.missing_program(manager.program).msg),
             };
-            if !host.has_program(program) {
-                continue;
-            }
-            let done = host.program(program).args(args).untranslated().run()?;
-            let listed = done.success("cannot list the installed packages")?.stdout;
-            let read = if manager == Manager::Rpm { rpm } else { dpkg };
+            let manager = match usable {
+                Ok(manager) => manager,
+                // Those that nobody asked for by name are left out without a word.
+                Err(_) if asks_all => continue,
+                Err(why) => {
+                    plan = plan.warn(format!("Requested package manager {name} was not usable by this module: {why}"));
+                    continue;
+                }
+            };
+            let some = match manager.packages(host) {
+                Ok(some) => some,
+                Err(why) => {
+                    plan = plan.warn(format!("Failed to retrieve packages with {name}: {why}"));
+                    continue;
+                }
+            };
             // An rpm on a Debian host lists nothing: then the next one is queried.
-            let some = listed.lines().filter_map(read).collect::<Vec<_>>();
             if some.is_empty() {
                 continue;
             }
@@ -70,9 +121,14 @@ impl Module for PackageFacts {
             }
         }
         if !found {
-            return Err(Failure::new("could not detect a supported package manager: there is neither dpkg nor rpm"));
+            plan.warnings.drain(..).for_each(|warning| host.warn(warning));
+            let shown = self.manager.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ");
+            let msg = format!(
+                "Could not detect a supported package manager from the following list: [{shown}], or the required \
+                 Python library is not installed. Check warnings for details."
+            );
+            return Err(Failure::new(msg).arg("manager"));
         }
-        let mut plan = Plan::unchanged();
         plan.facts.insert("packages".to_owned(), packages.into());
         Ok(plan)
     }
@@ -100,9 +156,50 @@ fn rpm(line: &str) -> Option<(String, Map)> {
     Some(((*name).to_owned(), package))
 }
 
+/// `name-version-release`, where a name may have hyphens, too.
+fn apk(line: &str) -> Option<(String, Map)> {
+    let mut parts = line.trim().rsplitn(3, '-');
+    let (release, version, name) = (parts.next()?, parts.next()?, parts.next()?);
+    let package = data! { "name" => name, "version" => version, "release" => release, "source" => "apk" };
+    Some((name.to_owned(), package))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
+
+    #[test]
+    fn who_cannot_list_packages_is_warned_of_and_the_next_one_asked() {
+        let base = tempfile::tempdir().unwrap();
+        let program = |name: &str, script: &str| {
+            let path = base.path().join(name);
+            std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        program("rpm", "exit 0");
+        program("apk", "echo broken >&2; exit 3");
+        program("dpkg-query", "printf 'tar\\t1\\tall\\tutils\\tinstalled\\n'");
+        let host = |folder: &std::path::Path| {
+            let path = ("PATH".to_owned(), folder.display().to_string());
+            Host::new(vec![path], std::sync::Arc::new(crate::NoBlobs))
+        };
+        let facts = |names: &[&str]| PackageFacts {
+            manager: names.iter().map(|name| (*name).to_owned()).collect(),
+            strategy: Strategy::First,
+        };
+        let plan = facts(&["rpm", "apk", "portage", "apt"]).plan(&host(base.path())).unwrap();
+        assert!(plan.facts["packages"].as_map().unwrap().contains_key("tar"));
+        assert_eq!(plan.warnings[0], "Failed to retrieve packages with apk: Unable to list packages rc=3 : broken");
+        assert!(plan.warnings[1].starts_with("Requested package manager portage was not usable by this module: "));
+        let unknown = facts(&["bogus", "apt"]).plan(&host(base.path())).err().unwrap();
+        assert_eq!(unknown.msg, "Unsupported package managers requested: bogus");
+        let none = facts(&["portage"]).plan(&host(base.path())).err().unwrap();
+        assert!(
+            none.msg.starts_with("Could not detect a supported package manager from the following list: ['portage']")
+        );
+    }
 
     #[test]
     fn lines_of_both() {
@@ -111,6 +208,11 @@ mod tests {
         assert!(dpkg("nginx\t1.22\tamd64\thttpd\tconfig-files").is_none());
         let (_, package) = rpm("alpha\t2.0\t1\t(none)\tnoarch").unwrap();
         assert_eq!((&package["epoch"], &package["release"]), (&Value::Null, &"1".into()));
+        let (name, package) = apk("so:lib-x-1.2-r3").unwrap();
+        assert_eq!(
+            (name.as_str(), &package["version"], &package["release"]),
+            ("so:lib-x", &"1.2".into(), &"r3".into())
+        );
         assert_eq!(rpm("gpg-pubkey\t1\t2\t3\t(none)").unwrap().1["arch"], Value::Null);
     }
 }

@@ -320,7 +320,12 @@ impl Job {
             .collect();
         if !is_remote {
             if !self.is_assembled {
-                data.insert("diff".to_owned(), Value::List(Vec::new()));
+                let side = data! { "path" => paths::text(&dest) };
+                let diff = match host.diff && !differs && plan.changes.is_empty() {
+                    true => data! { "before" => side.clone(), "after" => side }.into(),
+                    false => Value::List(Vec::new()),
+                };
+                data.insert("diff".to_owned(), diff);
             }
             if host.check && differs {
                 // What the file will be like is not looked at then.

@@ -175,6 +175,15 @@ impl Module for File {
             State::Hard | State::Link => plan?,
             _ => plan.map_err(about)?,
         };
+        let mut plan = plan;
+        if host.diff && state != State::Absent && plan.changes.iter().all(|change| change.diff.is_none()) {
+            // As in ansible-core, the difference always names the path.
+            let side = |word: &str| match state {
+                State::Touch => data! { "path" => paths::text(&shown), "state" => word },
+                _ => data! { "path" => paths::text(&shown) },
+            };
+            plan = plan.set("diff", data! { "before" => side(present(&shown)), "after" => side("touch") });
+        }
         Ok(plan.finish(move |_, data| {
             let path = data.get(key).and_then(|path| path.as_str()).map(PathBuf::from).unwrap_or(shown);
             data.insert(key.to_owned(), paths::text(&path).into());
@@ -246,8 +255,9 @@ impl Job {
                     .help(io_failure("create", &made, &error).msg)
                     .data(data! { "path" => paths::text(&made) })
             })?;
-            wanted.apply(&made, false)?;
-            times.apply(&made, false)
+            // A file that cannot get its owner or mode does not stay.
+            let settled = wanted.apply(&made, false).and_then(|_| times.apply(&made, false));
+            settled.inspect_err(|_| drop(fs::remove_file(&made)))
         });
         Ok(Plan::unchanged().change(change.diff(diff)))
     }
@@ -422,6 +432,26 @@ mod tests {
         assert_eq!((msg.as_str(), path), ("chown failed: failed to look up user no-such-user", Some(text(&file))));
         let peek = call("file", data! { "path" => text(&file), "_diff_peek" => true });
         assert_eq!(peek.data, data! { "path" => text(&file), "appears_binary" => false });
+    }
+
+    #[test]
+    fn a_difference_always_names_the_path() {
+        let base = tempfile::tempdir().unwrap();
+        let file = base.path().join("f");
+        fs::write(&file, "").unwrap();
+        for (path, state) in [(file.as_path(), "file"), (base.path(), "directory")] {
+            let side = data! { "path" => text(path) };
+            let outcome = call("file", data! { "path" => text(path), "state" => state });
+            assert_eq!(outcome.data["diff"], data! { "before" => side.clone(), "after" => side }.into());
+        }
+        let times = data! { "access_time" => "preserve", "modification_time" => "preserve" };
+        let mut args = data! { "path" => text(&file), "state" => "touch" };
+        args.extend(times);
+        let side = |word: &str| data! { "path" => text(&file), "state" => word };
+        let diff = data! { "before" => side("file"), "after" => side("touch") };
+        assert_eq!(call("file", args).data["diff"], diff.into());
+        let changed = call("file", data! { "path" => text(&file), "mode" => "0604" });
+        assert!(!changed.data.contains_key("diff") && changed.diff.len() == 1);
     }
 
     #[test]

@@ -144,6 +144,7 @@ struct Fetch {
 impl GetUrl {
     fn request(&self, host: &Host, since: Option<&String>) -> Request {
         let mut request = self.web.request(host, self.timeout);
+        request.reads_files = true;
         if let Some(since) = since {
             request.default_header("If-Modified-Since", since);
         } else if self.web.force.0 {
@@ -262,7 +263,9 @@ impl Fetch {
         }
         let before = if path.is_file() { Some(Algorithm::Sha1.of_file(&path)?) } else { None };
         data.extend(data! {
-            "msg" => size_message(&answer), "size" => size, "status_code" => answer.status,
+            "msg" => size_message(&answer), "size" => size,
+            // A file has no status.
+            "status_code" => if answer.url.starts_with("file:") { Value::Null } else { answer.status.into() },
             "checksum_dest" => before.clone(),
         });
         let changed = if before.as_ref() == Some(&source) {

@@ -88,7 +88,7 @@ impl Module for Uri {
             ));
         }
         if self.body.is_some() && self.src.is_some() {
-            return Err(ArgFault::new("src", "cannot be combined with `body`"));
+            return Err(ArgFault::new("src", "parameters are mutually exclusive: body|src"));
         }
         Ok(())
     }
@@ -205,7 +205,7 @@ impl Uri {
                 let help = "write it to a file with `dest`, or raise `rplay_max_output`";
                 return Err(Failure::new(msg).arg("return_content").help(help));
             }
-            Err(error) => return Err(Failure::new(format!("the response from {} is incomplete: {error}", answer.url))),
+            Err(error) => return Err(Failure::new(format!("HTTP Error while fetching {}: {error}", answer.url))),
         };
         let text = match String::from_utf8(content) {
             Ok(text) => text,
@@ -264,7 +264,7 @@ fn download(answer: &mut Answer, path: &Path) -> Result<scratch::TempPath, Failu
     let failed = |error: io::Error| io_failure("write into", folder, &error).arg("dest");
     let mut new = scratch::Builder::new().prefix(".rplay-uri-").tempfile_in(folder).map_err(failed)?;
     io::copy(&mut answer.reader(), new.as_file_mut())
-        .map_err(|error| Failure::new(format!("the response from {} is incomplete: {error}", answer.url)).arg("url"))?;
+        .map_err(|error| Failure::new(format!("HTTP Error while fetching {}: {error}", answer.url)).arg("url"))?;
     Ok(new.into_temp_path())
 }
 

@@ -39,7 +39,8 @@ fn env(_: &mut Machine<'_>, terms: Vec<Value>, mut options: Args) -> EvalResult<
         let name = name.split_whitespace().next().unwrap_or_default().to_owned();
         found.push(match std::env::var_os(&name) {
             Some(value) => Value::from(value.to_string_lossy().into_owned()),
-            None => present(default.clone())?,
+            // `undef()` as the default is what the lookup then returns.
+            None => default.clone(),
         });
     }
     Ok(found)

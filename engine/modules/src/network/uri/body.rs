@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rplay_wire::{Failure, Map, Value, hex};
+use rplay_wire::{Failure, Map, Value, data, hex};
 use sha2::{Digest, Sha256};
 
 use super::Uri;
@@ -46,7 +46,10 @@ pub fn payload(task: &Uri, host: &Host) -> Result<Option<Payload>, Failure> {
         let content = source(src, host).map_err(|msg| Failure::new(msg).arg("src"))?;
         if let Content::File(path) = &content {
             // Whether it can be read must be known before anything is sent.
-            regular::open(path).map_err(|error| Failure::new(unreadable(path, &error)).arg("src"))?;
+            regular::open(path).map_err(|error| {
+                let msg = format!("Unable to open source file {}", path.display());
+                Failure::new(msg).arg("src").help(unreadable(path, &error)).data(data! { "elapsed" => 0 })
+            })?;
         }
         return Ok(Some(Payload { content, kind: None }));
     }
@@ -139,7 +142,7 @@ fn multipart(parts: &Map, host: &Host) -> Result<Payload, String> {
         let (content, filename, kind) = match part {
             Value::Map(part) => {
                 let filename = part.get("filename").map(Text::parse).transpose()?;
-                let content = match (part.get("content"), &filename) {
+                let content = match (part.get("content").or_else(|| part.get("_content")), &filename) {
                     (Some(Value::Str(text)), _) => text.as_bytes().to_vec(),
                     (Some(content), _) => file(content, host)?,
                     (None, Some(path)) => file(&Value::from(path.as_str()), host)?,

@@ -1,0 +1,36 @@
+//! uri: sends the files of a request's body, which the host sends to the server.
+
+use rplay_contract::wire::Value as Wire;
+
+use super::{After, Answer, Ask, Context, Rendered, Result, flag_arg, local_file::find, text_arg, wire_args};
+
+/// A body that is a file lies on the controller, unless `remote_src` says that it is on the host; so do the files of a
+/// multipart body.
+pub fn uri(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+    let remote = flag_arg(&args, "remote_src")?.unwrap_or(false);
+    let src = text_arg(&args, "src").filter(|_| !remote);
+    let is_multipart = text_arg(&args, "body_format").as_deref() == Some("form-multipart");
+    let mut sent = wire_args(args);
+    let content = |name: &str, arg: &str| -> Result<Wire> {
+        let path = find(context, "files", name, "Task failed: ")?;
+        context.blobs.file(&path).map_err(|error| {
+            let mut answer = Answer::failed(format!("cannot read {}: {error}", path.display()));
+            answer.place = Some(context.span(arg));
+            Box::new(answer)
+        })
+    };
+    if let Some(src) = src {
+        sent.insert("src".into(), content(&src, "src")?);
+    }
+    if is_multipart && let Some(Wire::Map(parts)) = sent.get_mut("body") {
+        for part in parts.values_mut() {
+            let Wire::Map(part) = part else { continue };
+            let has_content = part.get("content").is_some_and(|content| !matches!(content, Wire::Null));
+            let name = part.get("filename").and_then(Wire::as_str).map(str::to_owned);
+            if let Some(name) = name.filter(|_| !has_content && !remote) {
+                part.insert("_content".into(), content(&name, "body")?);
+            }
+        }
+    }
+    Ok(Ask { module: "uri", args: sent, after: After::Nothing })
+}
