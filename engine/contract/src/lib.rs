@@ -1,6 +1,14 @@
 //! What a module is: its arguments, its plan, the host that it looks at, how a plan is carried out, and what the engine
 //! knows of it. The engine is built against this crate alone, so an edit of a module's body does not rebuild it.
 //!
+//! - [`args!`] defines arguments: types that accept what Ansible accepts ([`argtypes`]), aliases, defaults, documentation.
+//! - A [`Module`] turns them into a [`Plan`]: data, warnings and [`Change`]s.
+//! - [`execution`] carries a plan out, or, in check mode, only tells it.
+//! - A [`Host`] is the machine as one call sees it; [`system`] has what modules use of it: files, programs, accounts, HTTP.
+//! - An [`Entry`] is what the engine knows of a module ([`registry`]).
+//!
+//! The manual of `rplay-modules` writes a module and tests it.
+//!
 //! Rooms, each using only those before it: `args`, `argtypes`, `cancel`, `io_failure`, `host`, `plan`, `execution`, `entry`,
 //! `registry`, `external`, `system`.
 

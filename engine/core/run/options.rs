@@ -52,8 +52,43 @@ pub struct Options {
     pub lenience: Vec<Lenience>,
 }
 
+impl Default for Options {
+    /// Ansible's defaults.
+    fn default() -> Self {
+        Options {
+            check: false,
+            diff: false,
+            forks: 50,
+            verbosity: 0,
+            limit: None,
+            allowed: None,
+            host_pattern_mismatch: Mismatch::Warning,
+            force_handlers: false,
+            error_on_missing_handler: true,
+            start_at: None,
+            gather: true,
+            keep_facts: false,
+            any_errors_fatal: false,
+            no_log: false,
+            strategy: "linear".to_owned(),
+            batch: true,
+            task_timeout: None,
+            connection: Defaults::default(),
+            inventory_dir: None,
+            inventory_file: None,
+            inventory_sources: Vec::new(),
+            config_file: None,
+            async_dir: None,
+            poll_interval: 15,
+            source_rules: SourceRules::default(),
+            deprecation_warnings: true,
+            lenience: vec![Lenience::EmbeddedTemplates],
+        }
+    }
+}
+
 /// Defaults for what neither a variable nor a keyword sets.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Defaults {
     pub connection: Option<String>,
     pub user: Option<String>,
@@ -79,6 +114,34 @@ pub struct Defaults {
     pub become_password: Option<Secret>,
     /// Defaults of a single become method, by name; they take precedence over the general ones.
     pub methods: HashMap<&'static str, MethodDefaults>,
+}
+
+impl Default for Defaults {
+    /// Ansible's defaults.
+    fn default() -> Self {
+        Defaults {
+            connection: None,
+            user: None,
+            port: None,
+            private_key: None,
+            ssh_args: Vec::new(),
+            common_args: Vec::new(),
+            extra_args: Vec::new(),
+            password: None,
+            check_host_key: true,
+            timeout: 10,
+            retries: 0,
+            ssh_executable: None,
+            pkcs11_provider: None,
+            become_: false,
+            become_method: None,
+            become_user: None,
+            become_exe: None,
+            become_flags: None,
+            become_password: None,
+            methods: HashMap::new(),
+        }
+    }
 }
 
 /// Settings of one become plugin (`ANSIBLE_SUDO_USER`, `[su_become_plugin]` ...).

@@ -2,23 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Layer, Lazy, Magic, Scope};
-
-/// Provides no magic variables.
-struct Nothing;
-
-impl Magic for Nothing {
-    fn get(&self, _: &str) -> Option<Lazy> {
-        None
-    }
-
-    fn names(&self) -> Vec<Arc<str>> {
-        Vec::new()
-    }
-}
+use super::{Layer, Lazy, Scope};
 
 /// A scope of only these variables.
 pub(crate) fn scope(vars: &[(&str, &str)]) -> Arc<Scope> {
     let layer: Layer = vars.iter().map(|(name, value)| ((*name).into(), Lazy::Data((*value).into()))).collect();
-    Arc::new(Scope::new(vec![Arc::new(layer)], Arc::new(Nothing), Arc::from([])))
+    Arc::new(Scope::new(vec![Arc::new(layer)], Arc::new(()), Arc::from([])))
 }

@@ -87,6 +87,17 @@ pub trait Magic: Send + Sync {
     }
 }
 
+/// No magic variables.
+impl Magic for () {
+    fn get(&self, _name: &str) -> Option<Lazy> {
+        None
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        Vec::new()
+    }
+}
+
 /// A plugin is called by its name.
 #[derive(Clone, Copy)]
 pub struct PluginCall<'a> {
