@@ -44,7 +44,9 @@ pub fn include_vars(args: Rendered, context: &Context<'_>) -> Result<Answer> {
     // As ansible-core: the reason is the `message`.
     read_vars(&args, context).map_err(|mut answer| {
         if let Some(reason) = answer.data.get("msg").cloned() {
-            answer.help.get_or_insert_with(|| super::text_of(&reason));
+            // The report shows `msg` alone, which says nothing.
+            let said = super::text_of(&reason);
+            answer.help = Some(answer.help.map_or_else(|| said.clone(), |help| format!("{said}; {help}")));
             answer.set("message", reason);
             answer.set("msg", "Task failed: Action failed: Unknown error.");
             answer.set("ansible_facts", mapping::<&str, Value>([]));

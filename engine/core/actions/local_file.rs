@@ -12,7 +12,7 @@ use rplay_contract::wire::{Map, Value as Wire};
 use super::{Answer, Context, Rendered, Result, flag_arg, text_of};
 use crate::{
     files,
-    source::{Problems, Source, absolute, display_name},
+    source::{Source, absolute, display_name},
 };
 
 pub fn find(context: &Context<'_>, kind: &str, name: &str, prefix: &str) -> Result<PathBuf> {
@@ -35,8 +35,13 @@ pub fn name_of(path: &Path) -> Wire {
 
 /// The file named by `src`, decrypted if necessary.
 pub fn source_of(path: &Path, context: &Context<'_>) -> Result<Arc<Source>> {
-    let told = |problems: Problems| Box::new(Answer::failed(problems.told(&context.span("src"))));
-    context.project.source(path).map_err(told)
+    context.project.source(path).map_err(|problems| {
+        let at = context.span("src");
+        let mut answer = Answer::of_problems(&problems, &at);
+        // A file that cannot be read has no place in itself.
+        answer.place.get_or_insert(at);
+        Box::new(answer)
+    })
 }
 
 pub fn content_of(path: &Path, args: &Rendered, context: &Context<'_>) -> Result<Wire> {

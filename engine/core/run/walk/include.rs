@@ -206,6 +206,9 @@ impl Run {
                 self.resolver.task_file(&path, Some(&place_of(&run.task)), &place, &mut found)
             }
         };
+        for problem in std::mem::take(&mut found.foreseen).0 {
+            self.resolver.project.warn_of(&*problem);
+        }
         if !found.problems.is_empty() {
             for host in hosts {
                 let mut answer = Answer::of_problems(&found.problems, &run.task.span);
@@ -261,7 +264,7 @@ impl Run {
             folder,
             handler: run.task.handler,
             in_block: false,
-            may_fail: true,
+            may_fail: group.hosts.iter().any(|host| host.shelter().rescue),
             play_vars: run.play.play.vars.clone(),
             trail: Vec::<PathBuf>::new(),
         }
