@@ -132,9 +132,10 @@ pub struct HostResult {
     pub status: Status,
     /// The value that `register` stores. Under `no_log`, only the note that the output was hidden.
     pub data: Value,
-    pub diff: Vec<Diff>,
+    /// Shared by the task's result, the events of a loop's items and their retries.
+    pub diff: Arc<[Diff]>,
     /// The changes made, or that would be made, as phrases.
-    pub changes: Vec<Arc<str>>,
+    pub changes: Arc<[Arc<str>]>,
     pub warnings: Vec<Arc<str>>,
     /// Shown without `-v`, like the message of debug.
     pub verbose_always: bool,
@@ -155,8 +156,8 @@ impl HostResult {
             delegated_to: None,
             status,
             data: Value::from_iter(std::iter::empty::<(Value, Value)>()),
-            diff: Vec::new(),
-            changes: Vec::new(),
+            diff: Arc::default(),
+            changes: Arc::default(),
             warnings: Vec::new(),
             verbose_always: false,
             looped: false,

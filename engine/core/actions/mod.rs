@@ -201,9 +201,10 @@ pub struct Answer {
     pub unreachable: bool,
     /// The value that `register` stores.
     pub data: IndexMap<Arc<str>, Value>,
-    pub diff: Vec<Diff>,
+    /// Shared with the events that show it: it may hold whole files.
+    pub diff: Arc<[Diff]>,
     /// The changes, as phrases.
-    pub changes: Vec<Arc<str>>,
+    pub changes: Arc<[Arc<str>]>,
     pub warnings: Vec<Arc<str>>,
     /// The exact location of the cause, if known.
     pub place: Option<Span>,
@@ -294,7 +295,7 @@ impl Answer {
         let mut answer = Answer {
             changed: outcome.changed,
             skipped: outcome.skipped,
-            diff: outcome.diff,
+            diff: outcome.diff.into(),
             changes: outcome.changes.into_iter().map(Arc::from).collect(),
             warnings: outcome.warnings.into_iter().map(Arc::from).collect(),
             micros: outcome.micros,

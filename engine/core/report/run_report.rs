@@ -327,7 +327,7 @@ impl RunReport {
             self.data.failures.iter_mut().filter(of_items).for_each(|row| row.status = "ignored");
         }
         if self.data.shows_diffs {
-            for diff in &result.diff {
+            for diff in result.diff.iter() {
                 self.diff(at, host, diff);
             }
         }
@@ -644,7 +644,7 @@ mod tests {
                 let result = match (id, number % 3) {
                     (99, _) => failed(host, &format!("{host} does not answer").repeat(30), &place),
                     (50..60, 0) => HostResult {
-                        diff: vec![Diff::text("/etc/x", "a\n".repeat(50), format!("{host} {id}\n").repeat(50))],
+                        diff: [Diff::text("/etc/x", "a\n".repeat(50), format!("{host} {id}\n").repeat(50))].into(),
                         ..HostResult::of(host.clone(), Status::Changed)
                     },
                     _ => HostResult::of(host.clone(), Status::Ok),

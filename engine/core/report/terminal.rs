@@ -325,7 +325,7 @@ impl<W: Write> Terminal<W> {
         self.line_and_data(&line, &data, Some(colour));
         // A diff is more informative, if there is one.
         if result.status == Status::Changed && (self.look.verbosity > 0 || self.look.diff && result.diff.is_empty()) {
-            for change in &result.changes {
+            for change in result.changes.iter() {
                 self.line(&format!("  - {}", self.name(change)), Some(Colour::Changed));
             }
         }
@@ -450,7 +450,7 @@ impl<W: Write> Terminal<W> {
         if !self.look.diff {
             return;
         }
-        for diff in &result.diff {
+        for diff in result.diff.iter() {
             let lines = words::difference(diff, &self.secrets);
             if lines.is_empty() {
                 continue;

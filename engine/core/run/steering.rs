@@ -245,6 +245,9 @@ mod tests {
             "ansible_job_id",
             "ansible_managed",
             "ansible_stats",
+            // Facts by their names: one in `ansible_facts`, one in the error of an environment that needs it.
+            "ansible_local",
+            "ansible_env",
             // Only read from the inventory's own files.
             "ansible_group_priority",
         ];

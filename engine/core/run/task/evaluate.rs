@@ -16,6 +16,7 @@ use crate::{
         shorthand::data,
         state::{host::HostState, run::Run},
         task::{
+            diffs,
             iteration::Attempt,
             prepare::job_id,
             register::{NO_TRACEBACK, register_value},
@@ -52,7 +53,9 @@ impl Run {
         if tries && !answer.unreachable && answer.skipped.is_none() {
             answer.set("attempts", attempt.number);
         }
-        let mut registered = register_value(task_of, &answer, attempt);
+        // Whole files may be in it, so it is made once, however often the conditions change the rest.
+        let diff = diffs::value(answer.data.get("diff"), &answer.diff);
+        let mut registered = register_value(task_of, &answer, diff.as_ref(), attempt);
         let mut retry = None;
         let mut gave_up = false;
         let mut stop = false;
@@ -65,7 +68,7 @@ impl Run {
                 answer.place = Some(error.at().clone());
             }
             if had != (answer.failed, answer.changed) || !task.task.failed_when.is_empty() {
-                registered = register_value(task_of, &answer, attempt);
+                registered = register_value(task_of, &answer, diff.as_ref(), attempt);
             }
             match self.until(task, host, attempt, &answer, &registered) {
                 Ok(Verdict::Enough) => {}
@@ -78,13 +81,13 @@ impl Run {
                     gave_up = true;
                     answer.failed |= task_of.failed_when.is_empty();
                     answer.set("attempts", attempt.number.saturating_sub(1).max(1));
-                    registered = register_value(task_of, &answer, attempt);
+                    registered = register_value(task_of, &answer, diff.as_ref(), attempt);
                 }
                 Err(error) => {
                     answer.failed = true;
                     answer.set("msg", error.to_string());
                     answer.place = Some(error.at().clone());
-                    registered = register_value(task_of, &answer, attempt);
+                    registered = register_value(task_of, &answer, diff.as_ref(), attempt);
                 }
             }
             if !task.task.control.break_when.is_empty() && attempt.looped {
@@ -96,7 +99,7 @@ impl Run {
                         answer.failed = true;
                         answer.set("msg", error.to_string());
                         answer.place = Some(error.at().clone());
-                        registered = register_value(task_of, &answer, attempt);
+                        registered = register_value(task_of, &answer, diff.as_ref(), attempt);
                     }
                 }
             }
@@ -122,7 +125,7 @@ impl Run {
         let ignore_errors = flag(conditions::IGNORE_ERRORS);
         let ignore_unreachable = flag(conditions::IGNORE_UNREACHABLE);
         if wrong {
-            registered = register_value(task_of, &answer, attempt);
+            registered = register_value(task_of, &answer, diff.as_ref(), attempt);
         }
         let no_log = self.hides(task_of, &scope);
         if !self.options.deprecation_warnings {

@@ -7,7 +7,7 @@ use rplay_contract::external::DEPRECATED;
 use crate::{
     actions::{Answer, Effect, text_of},
     plan::{Action, Task},
-    run::task::{diffs, iteration::Attempt},
+    run::task::iteration::Attempt,
     vars::{Value, mapping},
 };
 
@@ -27,8 +27,8 @@ fn skipped_by_module(task: &Task, answer: &Answer) -> bool {
     is_module && task.action.name() != "uri" && !answer.data.contains_key("false_condition")
 }
 
-/// The value of the registered variable.
-pub(crate) fn register_value(task: &Task, answer: &Answer, attempt: &Attempt<'_>) -> Value {
+/// The value of the registered variable. `diff` is what [`diffs::value`](super::diffs::value) makes of the answer's.
+pub(crate) fn register_value(task: &Task, answer: &Answer, diff: Option<&Value>, attempt: &Attempt<'_>) -> Value {
     let mut fields = answer.data.clone();
     fields.insert("changed".into(), Value::from(answer.changed));
     // Skipped and unreachable results have no `failed`, unless a module itself skipped in check mode.
@@ -44,10 +44,8 @@ pub(crate) fn register_value(task: &Task, answer: &Answer, attempt: &Attempt<'_>
     }
     // Modules that rplay does not implement provide their own `diff`.
     let is_own = !matches!(task.action, Action::External(_));
-    if let Some(diff) = diffs::value(fields.get("diff"), &answer.diff)
-        && (is_own || !fields.contains_key("diff"))
-    {
-        fields.insert("diff".into(), diff);
+    if let Some(diff) = diff.filter(|_| is_own || !fields.contains_key("diff")) {
+        fields.insert("diff".into(), diff.clone());
     }
     if answer.skipped.is_some() {
         fields.insert("skipped".into(), Value::from(true));

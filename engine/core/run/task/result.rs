@@ -114,8 +114,8 @@ pub(crate) fn sum(host: &Arc<HostState>, parts: Vec<TaskResult>) -> TaskResult {
             delegated_to: None,
             status,
             data: unreachable_data.unwrap_or_else(|| data.clone()),
-            diff: Vec::new(),
-            changes: Vec::new(),
+            diff: Arc::default(),
+            changes: Arc::default(),
             warnings: Vec::new(),
             verbose_always: false,
             looped: !parts.is_empty() && !unreachable,
@@ -148,15 +148,13 @@ pub(crate) fn censored(result: &HostResult) -> HostResult {
     for name in ["attempts", "retries"] {
         data.extend(result.data.get_attr(name).ok().filter(Value::is_number).map(|count| (name, count)));
     }
+    // Named field by field, so that nothing of what is hidden is copied.
     HostResult {
-        data: crate::vars::mapping(data),
-        diff: Vec::new(),
-        changes: Vec::new(),
-        warnings: Vec::new(),
-        verbose_always: false,
-        place: None,
-        help: None,
-        ..result.clone()
+        delegated_to: result.delegated_to.clone(),
+        data: mapping(data),
+        looped: result.looped,
+        elapsed: result.elapsed,
+        ..HostResult::of(result.host.clone(), result.status)
     }
 }
 
