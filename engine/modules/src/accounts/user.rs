@@ -93,7 +93,7 @@ args! {
         expires: Option<f64>,
         /// Whether a new user gets a system user ID.
         system: Flag = Flag(false),
-        /// With `absent`: remove the user even if it has running processes.
+        /// With `absent`: remove the user even if it has running processes. With `generate_ssh_key`: replace an existing key.
         force: Flag = Flag(false),
         /// With `absent`: also remove the home directory and mail.
         remove: Flag = Flag(false),
@@ -443,7 +443,7 @@ impl User {
 
     fn ssh_key(&self, host: &Host, present: Option<&Entry>, plan: Plan) -> Result<Plan, Failure> {
         let home = self.home.as_ref().map(|home| home.on(host)).or(present.map(|user| PathBuf::from(&user.home)));
-        if let Some(file) = home.map(|home| self.key_file(&home)).filter(|file| file.exists()) {
+        if let Some(file) = home.map(|home| self.key_file(&home)).filter(|file| file.exists() && !self.force.0) {
             crate::system::regular::refuse_special_target(&file)
                 .map_err(|error| io_failure("read", &file, &error).arg("ssh_key_file"))?;
             let file = file.display();
@@ -457,8 +457,19 @@ impl User {
             let gone = || Failure::new(format!("user {} does not exist", module.name));
             let user = Entry::named(&module.name).ok_or_else(gone)?;
             let file = module.key_file(Path::new(&user.home));
-            if file.exists() {
-                return Ok(());
+            // Neither a key nor what a link of its name leads to is overwritten, but with `force`.
+            for (path, kind) in [(file.clone(), "private"), (public(&file), "public")] {
+                if path.symlink_metadata().is_err() {
+                    continue;
+                }
+                if !module.force.0 {
+                    host.warn(format!(
+                        "Found existing ssh key {kind} file \"{}\", no force, so skipping ssh-keygen generation",
+                        path.display()
+                    ));
+                    return Ok(());
+                }
+                fs::remove_file(&path).map_err(|error| io_failure("remove", &path, &error))?;
             }
             let owned = |mode| Wanted { uid: Some(user.uid), gid: Some(user.gid), mode, ..Wanted::default() };
             let folder = paths::folder(&file);

@@ -14,6 +14,7 @@ use crate::{
     choice,
     io_failure::{io_failure, python_error},
     system::{
+        accounts::{Group, User},
         attributes::{Attributes, Wanted, describe, state_diff, state_word},
         folders::{made_diff, make_folders_or},
         paths,
@@ -88,6 +89,32 @@ pub(crate) fn described(path: &Path) -> Map {
 }
 
 impl File {
+    /// In check mode, an earlier task may have created the owner and the group of what does not exist yet: a warning
+    /// tells of those that the host does not know, and they are left out.
+    fn await_accounts(&mut self, host: &Host) {
+        let missing = |kind: &str, id: &str, name: &str| {
+            let numbered =
+                if name.bytes().all(|byte| byte.is_ascii_digit()) { format!(" with {id}") } else { String::new() };
+            host.warn(format!(
+                "failed to look up {kind}{numbered} {name}. Create {kind} up to this point in real play"
+            ));
+        };
+        let is_known = |name: &String| match name.parse() {
+            Ok(uid) => User::numbered(uid).is_some(),
+            Err(_) => User::named(name).is_some(),
+        };
+        if let Some(owner) = self.attributes.owner.take_if(|owner| !is_known(owner)) {
+            missing("user", "uid", &owner);
+        }
+        let is_known = |name: &String| match name.parse() {
+            Ok(gid) => Group::numbered(gid).is_some(),
+            Err(_) => Group::named(name).is_some(),
+        };
+        if let Some(group) = self.attributes.group.take_if(|group| !is_known(group)) {
+            missing("group", "gid", &group);
+        }
+    }
+
     /// Whether the other arguments go with the state, which may be that of what is there.
     fn suits(&self, state: State) -> Result<(), Failure> {
         if self.recurse.0 && state != State::Directory {
@@ -126,6 +153,9 @@ impl Module for File {
             if let Some(name) = name.or(src) {
                 path.push(name);
             }
+        }
+        if host.check && state != State::Absent && present(&path) == "absent" {
+            self.await_accounts(host);
         }
         let default = if state == State::Touch { "now" } else { "preserve" };
         let times = Times {
@@ -432,6 +462,22 @@ mod tests {
         assert_eq!((msg.as_str(), path), ("chown failed: failed to look up user no-such-user", Some(text(&file))));
         let peek = call("file", data! { "path" => text(&file), "_diff_peek" => true });
         assert_eq!(peek.data, data! { "path" => text(&file), "appears_binary" => false });
+    }
+
+    #[test]
+    fn accounts_may_come_into_being_before_a_file_does() {
+        let base = tempfile::tempdir().unwrap();
+        let new = base.path().join("new");
+        for (name, value, said) in [
+            ("owner", "no-such", "failed to look up user no-such. Create user up to this point in real play"),
+            ("owner", "987654", "failed to look up user with uid 987654. Create user up to this point in real play"),
+            ("group", "no-such", "failed to look up group no-such. Create group up to this point in real play"),
+        ] {
+            let args = |path: &Path| data! { "path" => text(path), "state" => "directory", name => value };
+            let outcome = checked("file", args(&new));
+            assert_eq!((outcome.changed, outcome.warnings.as_slice()), (true, [said.to_owned()].as_slice()));
+            assert!(value == "987654" || checked("file", args(base.path())).failure.is_some());
+        }
     }
 
     #[test]

@@ -319,16 +319,22 @@ fn wanted(checksum: &str) -> Result<(Algorithm, &str), ArgFault> {
     let (algorithm, what) = checksum.split_once(':').ok_or_else(|| fault(FORMAT.to_owned()))?;
     let algorithm = Algorithm::parse(&algorithm.trim().into()).map_err(fault)?;
     let what = what.trim();
-    if !what.contains("://") && (what.is_empty() || !what.bytes().all(|byte| byte.is_ascii_hexdigit())) {
-        return Err(fault(format!("`{what}` is neither a digest in hexadecimal nor a URL")));
+    let digits = digits(what);
+    if !what.contains("://") && (digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+        return Err(fault("The checksum format is invalid".to_owned()));
     }
     Ok((algorithm, what))
+}
+
+/// A digest as it was pasted, without the punctuation around it.
+fn digits(digest: &str) -> String {
+    digest.chars().filter(|c| c.is_alphanumeric() || *c == '_').collect::<String>().to_ascii_lowercase()
 }
 
 fn wanted_digest(checksum: &str, module: &GetUrl, host: &Host) -> Result<(Algorithm, String), Failure> {
     let (algorithm, what) = wanted(checksum).map_err(|fault| Failure::new(fault.msg).arg("checksum"))?;
     if !what.contains("://") {
-        return Ok((algorithm, what.to_ascii_lowercase()));
+        return Ok((algorithm, digits(what)));
     }
     let mut request = module.web.request(host, module.timeout);
     what.clone_into(&mut request.url);
