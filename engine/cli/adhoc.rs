@@ -23,7 +23,7 @@ const NEED_ARGUMENTS: &[&str] = &["command", "raw", "script", "shell", "win_comm
 const BESIDE_PLAYS: &str = "import_playbook";
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("the folder {folder} for the answers cannot be made: {error}")]
+#[error("cannot create the directory {folder} for the answers: {error}")]
 struct TreeError {
     folder: String,
     error: std::io::Error,

@@ -27,7 +27,7 @@ pub struct AdhocArgs {
     /// Seconds between looks at what runs by itself; 0 does not wait for it [default: 15]
     #[arg(short = 'P', long, value_name = "SECONDS")]
     pub poll: Option<u32>,
-    /// Write each host's answer to a file of its name in this folder
+    /// Write each host's answer to a file of its name in this directory
     #[arg(short, long, value_name = "FOLDER")]
     pub tree: Option<PathBuf>,
     /// Each answer on one line

@@ -111,7 +111,7 @@ pub struct SignatureArgs {
 
 #[derive(Clone, Debug, Args)]
 pub struct CollectionInstallArgs {
-    /// NAMESPACE.NAME[:RANGE], a file, folder or URL, or git+URL[#FOLDER][,VERSION]
+    /// NAMESPACE.NAME[:RANGE], a file, directory or URL, or git+URL[#FOLDER][,VERSION]
     #[arg(value_name = "COLLECTION")]
     pub collections: Vec<String>,
     /// Requirements file

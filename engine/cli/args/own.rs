@@ -14,7 +14,7 @@ pub struct SelfArgs {
 pub enum SelfAction {
     /// Make links with the names of Ansible's tools; a file that is there is never replaced
     Link {
-        /// The folder for the links; one in PATH
+        /// The directory for the links; one in PATH
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
     },
@@ -25,7 +25,7 @@ pub enum SelfAction {
     },
     /// Write the man pages
     Man {
-        /// The folder for the pages: share/man/man1 of an installation
+        /// The directory for the pages: share/man/man1 of an installation
         #[arg(value_name = "FOLDER")]
         folder: PathBuf,
     },

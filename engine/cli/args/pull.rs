@@ -15,7 +15,7 @@ pub struct PullArgs {
     /// The repository
     #[arg(short = 'U', long, value_name = "URL")]
     pub url: Option<String>,
-    /// The folder to fetch it into [default: ~/.ansible/pull/HOSTNAME]
+    /// The directory to fetch it into [default: ~/.ansible/pull/HOSTNAME]
     #[arg(short, long, value_name = "FOLDER")]
     pub directory: Option<PathBuf>,
     /// The branch, tag or commit
@@ -33,10 +33,10 @@ pub struct PullArgs {
     /// Run the playbook even if the repository cannot be fetched
     #[arg(short, long)]
     pub force: bool,
-    /// Remove the folder after the run
+    /// Remove the directory after the run
     #[arg(long)]
     pub purge: bool,
-    /// Discard changes of files in the folder
+    /// Discard changes of files in the directory
     #[arg(long)]
     pub clean: bool,
     /// Wait for a random time first, of at most so many seconds

@@ -47,7 +47,7 @@ impl Galaxy {
         let runtime = "---\n# The versions of Ansible it is for; Galaxy wants them to be said.\nrequires_ansible: '>=2.16.0'\n\n\
                        # Names that moved, will go or went, and groups of modules that share defaults:\n\
                        # plugin_routing:\n# action_groups:\n";
-        let plugins = "Plugins and modules lie here, each kind in a folder of its own: modules, module_utils, action, filter,\nlookup, test, inventory, callback, connection, become, cache, vars and so on.\n";
+        let plugins = "Plugins and modules lie here, each kind in a directory of its own: modules, module_utils, action, filter,\nlookup, test, inventory, callback, connection, become, cache, vars and so on.\n";
         let files = [
             ("README.md", readme.as_str()),
             ("galaxy.yml", &galaxy),

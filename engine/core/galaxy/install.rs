@@ -275,7 +275,7 @@ impl Galaxy {
                         .is_ok_and(|real| clone.canonicalize().is_ok_and(|root| real.starts_with(root)));
                     if !is_inside {
                         return Err(GalaxyError::new(format!(
-                            "{repository} has no folder {}",
+                            "{repository} has no directory {}",
                             folder.as_deref().unwrap_or_default()
                         )));
                     }

@@ -76,7 +76,7 @@ impl Module for GetUrl {
         }
         let folder = file.folder();
         if !folder.is_dir() && host.check {
-            plan = plan.assumption(format!("the folder {}", folder.display()));
+            plan = plan.assumption(format!("the directory {}", folder.display()));
         }
         let wanted = self.attributes.resolve()?;
         let checksum = match self.checksum.as_str() {
