@@ -315,7 +315,7 @@ mod tests {
         let module = PluginType::named("module").unwrap();
         let names =
             |kind| plugins_in(folder.path(), kind, false).into_iter().map(|(name, ..)| name).collect::<Vec<_>>();
-        assert_eq!(names(filter), ["one", "two"]);
+        assert_eq!(names(filter), ["one", "shell_like", "two"]);
         assert_eq!(names(module), ["old", "one", "several", "shell_like"]);
         let of = |name: &str, kind| {
             let (file, docs) = files_of(folder.path(), name, kind)?;
