@@ -20,7 +20,7 @@ pub use file::HARMLESS;
 use kinds::Kind;
 pub use servers::ServerSection;
 
-pub use kinds::{Folders, Gathering, HashBehaviour, Identities, Patterns, Secret, Sources};
+pub use kinds::{Folders, Gathering, Identities, Patterns, Secret, Sources};
 pub use overview::{Effect, Overview, PLUGIN_TYPES, PluginSettings, Shown, Unknown, setting as one_setting};
 
 use crate::{
@@ -28,6 +28,8 @@ use crate::{
     inventory::{GroupNames, SourceRules},
     limits::Limits,
     source::{Problems, Source, Span, nearest},
+    syntax::DuplicateKeys,
+    vars::HashBehaviour,
 };
 
 /// A value and its origin.
@@ -268,10 +270,13 @@ settings! {
     forks: Option<u32> = None, ["defaults.forks"], ["ANSIBLE_FORKS"];
     /// When facts are gathered.
     gathering: Gathering = Gathering::Implicit, ["defaults.gathering"], ["ANSIBLE_GATHERING"];
-    /// Only `replace`; `merge` is rejected.
-    hash_behaviour: HashBehaviour = HashBehaviour, ["defaults.hash_behaviour"], ["ANSIBLE_HASH_BEHAVIOUR"];
+    /// How a mapping that is defined twice is combined.
+    hash_behaviour: HashBehaviour = HashBehaviour::Replace, ["defaults.hash_behaviour"], ["ANSIBLE_HASH_BEHAVIOUR"];
     /// The strategy of plays without one.
     strategy: String = "linear".to_owned(), ["defaults.strategy"], ["ANSIBLE_STRATEGY"];
+    /// What a key that a YAML mapping has twice is: `ignore`, `warn` or `error`.
+    duplicate_dict_key: DuplicateKeys = DuplicateKeys::Warn,
+        ["defaults.duplicate_dict_key"], ["ANSIBLE_DUPLICATE_YAML_DICT_KEY"];
     /// Whether facts are also set as variables, such as `ansible_hostname`.
     inject_facts_as_vars: bool = true, ["defaults.inject_facts_as_vars"], ["ANSIBLE_INJECT_FACT_VARS"];
     /// Whether role variables are only visible in the role.
@@ -512,6 +517,8 @@ impl Config {
             std::env::current_dir().map_err(|error| ConfigError::Unreadable { path: PathBuf::from("."), error })?;
         let (config, warnings) = Config::read(&Surroundings { env: &env, folder: &folder })?;
         config.limits().set();
+        config.hash_behaviour.set();
+        config.duplicate_dict_key.set();
         Ok((config, warnings))
     }
 

@@ -138,6 +138,12 @@ impl Span {
         self.source.text.get(self.range()).unwrap_or_default()
     }
 
+    /// `file:line:column`.
+    pub fn with_column(&self) -> String {
+        let (line, column) = self.line_column();
+        format!("{}:{line}:{column}", self.source.name)
+    }
+
     /// Line and column of the start, 1-based.
     pub fn line_column(&self) -> (usize, usize) {
         self.source.line_column(self.start as usize)

@@ -6,7 +6,7 @@ use rplay_contract::{args, argtypes::Flag, wire};
 use super::{Answer, Context, Rendered, Result, flag_arg, text_of};
 use crate::{
     template,
-    vars::{Lazy, Value},
+    vars::{Lazy, Value, is_trusted},
 };
 
 args! {
@@ -73,17 +73,34 @@ fn conditions(args: &Rendered, context: &Context<'_>) -> Result<Vec<Lazy>> {
         return Ok(match &written.value {
             Lazy::List(items) => items.to_vec(),
             Lazy::Data(value) => items(value),
+            // The list of conditions may be a variable.
+            Lazy::Template(_) => {
+                let list = template::render(&written.value, context.scope)
+                    .ok()
+                    .filter(|value| matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) || is_trusted(value));
+                match list {
+                    Some(list) => trusted_only(items(&list))?,
+                    None => vec![written.value.clone()],
+                }
+            }
             other => vec![other.clone()],
         });
     }
     let Some(that) = args.get("that") else {
         return Err(Box::new(Answer::failed("conditional required in \"that\" string")));
     };
-    let given = items(that);
-    if given.iter().any(|condition| condition.data().is_some_and(|value| value.as_str().is_some())) {
-        return Err(Box::new(Answer::failed("conditions must be written in the task itself, under `that`")));
+    trusted_only(items(that))
+}
+
+/// Refuses texts that no playbook wrote: what a template yields may have come from a host.
+fn trusted_only(conditions: Vec<Lazy>) -> Result<Vec<Lazy>> {
+    let is_data = |condition: &Lazy| {
+        condition.data().is_some_and(|value| value.as_str().is_some_and(|text| !text.is_empty()) && !is_trusted(&value))
+    };
+    match conditions.iter().any(is_data) {
+        true => Err(Box::new(Answer::failed("Task failed: Encountered untrusted template or expression."))),
+        false => Ok(conditions),
     }
-    Ok(given)
 }
 
 /// Fails unless the argument is left out, a text or a list of texts.

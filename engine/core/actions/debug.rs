@@ -3,7 +3,10 @@
 use rplay_contract::{args, wire};
 
 use super::{Answer, Context, Rendered, Result, int_arg};
-use crate::{template, vars::Lazy};
+use crate::{
+    template,
+    vars::{Lazy, is_trusted},
+};
 
 args! {
     /// Shows a message or a variable.
@@ -30,11 +33,11 @@ pub fn debug(args: Rendered, context: &Context<'_>) -> Result<Answer> {
         }
         (Some(var), None) => match var.as_str() {
             // What a template yielded may have come from a host: the name of a variable is all it can be.
-            Some(name) if is_template(context) && (!is_path(name) || is_literal(context)) => {
-                return Err(Box::new(Answer::failed(UNTRUSTED)));
+            Some(name) if is_template(context) && !is_trusted(var) && (!is_path(name) || is_literal(context)) => {
+                return Err(Box::new(Answer::failed(format!("Task failed: {UNTRUSTED}"))));
             }
             // `!unsafe` marks it as no expression.
-            Some(_) if is_unsafe(context) => return Err(Box::new(Answer::failed(UNTRUSTED))),
+            Some(_) if is_unsafe(context) => return Err(Box::new(Answer::failed(format!("Task failed: {UNTRUSTED}")))),
             Some(name) => {
                 let (value, missing) = template::shown(name, context.span("var"), context.scope)
                     .map_err(|error| Box::new(super::failed_by(&error)))?;

@@ -84,7 +84,7 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
         let layer = context.project.vars(file).map_err(|problems| Box::new(failed(problems)))?;
         for (name, value) in layer.iter() {
             let value = match vars.get(name) {
-                Some(before) if merge => merged(before, value),
+                Some(before) if merge => before.merged(value),
                 _ => value.clone(),
             };
             vars.insert(name.clone(), value);
@@ -93,7 +93,7 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     if merge && text_arg(args, "name").is_none() {
         for (name, value) in vars.iter_mut() {
             if let Some(before) = context.scope.find(name) {
-                *value = merged(&before, value);
+                *value = before.merged(value);
             }
         }
     }
@@ -104,23 +104,6 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     let mut answer = Answer::default().with("ansible_included_var_files", shown);
     answer.effects.push(Effect::IncludeVars(vars));
     Ok(answer)
-}
-
-/// `after` merged over `before`, including nested mappings.
-fn merged(before: &Lazy, after: &Lazy) -> Lazy {
-    let parts = |lazy: &Lazy| match lazy {
-        Lazy::Map(parts) => Some(Layer::clone(parts)),
-        Lazy::Data(value) if value.kind() == minijinja::value::ValueKind::Map => {
-            Some(super::entries(value).into_iter().map(|(name, value)| (name, Lazy::Data(value))).collect())
-        }
-        _ => None,
-    };
-    let (Some(mut both), Some(after)) = (parts(before), parts(after)) else { return after.clone() };
-    for (key, value) in after.iter() {
-        let value = both.get(key).map_or_else(|| value.clone(), |known| merged(known, value));
-        both.insert(key.clone(), value);
-    }
-    Lazy::Map(Arc::new(both))
 }
 
 fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &Context<'_>) -> Result<Vec<PathBuf>> {

@@ -338,7 +338,7 @@ pub fn finish(after: After, answer: Answer) -> Answer {
 
 /// A failure because something could not be rendered.
 pub fn failed_by(error: &TemplateError) -> Answer {
-    let mut answer = Answer::failed(error.to_string());
+    let mut answer = Answer::failed(format!("Task failed: {error}"));
     answer.place = Some(error.at().clone());
     answer.help = miette::Diagnostic::help(error).map(|help| help.to_string());
     answer

@@ -103,6 +103,12 @@ pub fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     }
     text_options!(newline_sequence block_start_string block_end_string variable_start_string variable_end_string
         comment_start_string comment_end_string);
+    // As in Ansible, the sequences may also be written with backslashes, as YAML's single quotes leave them.
+    for (written, meant) in [("\\n", "\n"), ("\\r", "\r"), ("\\r\\n", "\r\n")] {
+        if options.newline_sequence == written {
+            options.newline_sequence = meant.into();
+        }
+    }
     if let Some(flag) = flag_arg(&args, "trim_blocks")? {
         options.trim_blocks = flag;
     }

@@ -9,6 +9,8 @@ use super::Surroundings;
 use crate::{
     collections::Mismatch,
     inventory::GroupNames,
+    syntax::DuplicateKeys,
+    vars::HashBehaviour,
     vault::{PasswordFrom, PasswordSource},
 };
 
@@ -204,16 +206,23 @@ impl Kind for Mismatch {
     }
 }
 
-/// How a mapping that is defined twice is combined: the stronger one replaces the weaker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HashBehaviour;
-
 impl Kind for HashBehaviour {
     fn parse(text: &str, _base: &Base<'_>) -> Result<Self, String> {
         match unquoted(text) {
-            "replace" => Ok(HashBehaviour),
-            "merge" => Err("hash_behaviour = merge is not supported; use the filter `combine` instead".to_owned()),
-            other => Err(format!("must be replace, not `{other}`")),
+            "replace" => Ok(HashBehaviour::Replace),
+            "merge" => Ok(HashBehaviour::Merge),
+            other => Err(format!("must be one of replace, merge, not `{other}`")),
+        }
+    }
+}
+
+impl Kind for DuplicateKeys {
+    fn parse(text: &str, _base: &Base<'_>) -> Result<Self, String> {
+        match unquoted(text) {
+            "ignore" => Ok(DuplicateKeys::Ignore),
+            "warn" => Ok(DuplicateKeys::Warn),
+            "error" => Ok(DuplicateKeys::Error),
+            other => Err(format!("must be one of ignore, warn, error, not `{other}`")),
         }
     }
 }

@@ -93,7 +93,7 @@ fn mistakes_are_found_where_they_stand() {
         ("[defaults]\nforks=many\n", "must be a whole number"),
         ("[defaults]\nhost_key_checking=perhaps\n", "not a valid boolean"),
         ("[defaults]\ngathering=never\n", "must be one of implicit, explicit, smart"),
-        ("[defaults]\nhash_behaviour=merge\n", "not supported"),
+        ("[defaults]\nhash_behaviour=mix\n", "must be one of replace, merge"),
         ("forks=1\n", "before any [section]"),
         ("[defaults\n", "not a section"),
         ("[defaults]\nforks\n", "expected key = value"),

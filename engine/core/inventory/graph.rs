@@ -332,7 +332,7 @@ impl Inventory {
                 (Some(before), Some(after)) => before != after,
                 _ => true,
             };
-            own.insert(name, value);
+            value.set_in(own, name);
         }
         changed
     }
@@ -350,7 +350,7 @@ impl Inventory {
         }
         let Some((_, group)) = self.groups.get_index_mut(group) else { return Ok(()) };
         if name != "ansible_group_priority" {
-            Arc::make_mut(&mut group.vars).insert(name.into(), value);
+            value.set_in(Arc::make_mut(&mut group.vars), name.into());
             return Ok(());
         }
         let number = value.data().and_then(|value: Value| match value.as_str() {

@@ -145,7 +145,8 @@ fn named(content: &Node) -> Vec<(&Node, Option<&Node>)> {
 
 fn hosts(inventory: &mut Inventory, group: usize, name: &Node, vars: Option<&Node>) -> Result<(), InventoryError> {
     if matches!(name.kind, Kind::Int(_) | Kind::Float(_) | Kind::Bool(_) | Kind::Null | Kind::Time(_)) {
-        let message = format!("host name {} must be a string", name.span.text());
+        let message =
+            format!("Host pattern {} must be a string. Enclose integers/floats in quotation marks.", name.span.text());
         return Err(InventoryError::syntax(name.span.clone(), message).help("enclose it in quotation marks"));
     }
     let (names, port) =

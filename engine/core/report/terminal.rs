@@ -367,7 +367,7 @@ impl<W: Write> Terminal<W> {
         let msg = msg.map_or_else(|| "the task failed".to_owned(), |msg| words::label(&msg));
         // Before wrapping: a secret that is split would not be found.
         let msg = self.secrets.mask(&msg);
-        let msg = msg.lines().next().unwrap_or_default();
+        let msg = reason(msg.lines().next().unwrap_or_default());
         let alike = |known: &&mut Failures| known.msg == msg && known.place.to_string() == place.to_string();
         let host = result.host.clone();
         match self.failures.iter_mut().find(alike) {
@@ -549,4 +549,18 @@ impl<W: Write> Terminal<W> {
             log.record(level, text);
         }
     }
+}
+
+/// The reason of a failure without what ansible-core says before it: the place is shown below.
+fn reason(msg: &str) -> &str {
+    let mut rest = msg.strip_prefix("Task failed: ").unwrap_or(msg);
+    for (start, end) in [
+        ("Finalization of task args for '", "' failed: "),
+        ("Error while resolving value for '", "': "),
+        ("Error while evaluating conditional", ": "),
+    ] {
+        let after = rest.strip_prefix(start).and_then(|rest| rest.split_once(end));
+        rest = after.map_or(rest, |(_, reason)| reason);
+    }
+    rest
 }

@@ -71,7 +71,11 @@ fn value<'s>(
     let mut settings = settings;
     loop {
         let Some(field) = keyword.1(settings) else { return Ok(None) };
-        let value = template::render(&field.value, scope)?;
+        // Where a task is delegated to is found out before its keywords are.
+        let value = template::render(&field.value, scope).map_err(|error| match keyword.0 {
+            "delegate_to" => error,
+            name => error.within(format!("Error processing keyword '{name}'")),
+        })?;
         if !is_omit(&value) {
             return Ok((!value.is_none() && !value.is_undefined()).then_some((value, field)));
         }
@@ -171,7 +175,7 @@ pub(crate) fn truth_of(value: &Value) -> Option<bool> {
 /// # Errors
 /// If it cannot be rendered or is not a boolean.
 pub(crate) fn own_flag(name: &str, field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<bool>, TemplateError> {
-    let Some((value, field)) = own(field, scope)? else { return Ok(None) };
+    let Some((value, field)) = own(field, scope).map_err(|error| of_keyword(name, error))? else { return Ok(None) };
     truth_of(&value).map(Some).ok_or_else(|| wrong(name, &value, "bool", field))
 }
 
@@ -188,9 +192,15 @@ pub(crate) fn own_text(field: Option<&Field>, scope: &Arc<Scope>) -> Result<Opti
 /// # Errors
 /// If it cannot be rendered or is not a number.
 pub(crate) fn own_number(name: &str, field: Option<&Field>, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError> {
-    let Some((value, field)) = own(field, scope)? else { return Ok(None) };
+    let Some((value, field)) = own(field, scope).map_err(|error| of_keyword(name, error))? else { return Ok(None) };
     let kind = if matches!(name, "retries" | "poll" | "async") { "int" } else { "float" };
     parsed(&value).map(Some).ok_or_else(|| wrong(name, &value, kind, field))
+}
+
+/// The error of a keyword, under the name that ansible-core keeps it.
+fn of_keyword(name: &str, error: TemplateError) -> TemplateError {
+    let name = if name == "async" { "async_val" } else { name };
+    error.within(format!("Error processing keyword '{name}'"))
 }
 
 fn own<'f>(field: Option<&'f Field>, scope: &Arc<Scope>) -> Result<Option<(Value, &'f Field)>, TemplateError> {

@@ -8,6 +8,16 @@ use crate::source::Span;
 /// An error in a YAML file, with its location.
 #[derive(Debug, Diagnostic, Error)]
 pub enum YamlError {
+    #[error("Found duplicate mapping key '{key}'.")]
+    #[diagnostic(help("remove one of the two, or set `duplicate_dict_key = warn`"))]
+    DuplicateKey {
+        key: String,
+        #[source_code]
+        #[label("and again here")]
+        again: Span,
+        #[label("first here")]
+        first: Span,
+    },
     #[error("a tab where YAML expects spaces")]
     #[diagnostic(help("YAML is indented with spaces; this is a tab"))]
     Tab {
@@ -217,7 +227,7 @@ pub enum YamlError {
 #[derive(Debug, Diagnostic, Error)]
 #[diagnostic(severity(Warning))]
 pub enum YamlWarning {
-    #[error("duplicate key `{key}`; the last one is used")]
+    #[error("Found duplicate mapping key '{key}'. Using last defined value only.")]
     #[diagnostic(help("remove one of the two"))]
     DuplicateKey {
         key: String,

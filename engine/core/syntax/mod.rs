@@ -1,5 +1,6 @@
 //! YAML 1.1 text -> events -> spanned nodes -> plays, blocks, tasks, roles.
 
+mod duplicates;
 pub mod emit;
 mod error;
 mod escapes;
@@ -13,6 +14,7 @@ pub mod spec;
 mod tree;
 pub mod yaml;
 
+pub use duplicates::DuplicateKeys;
 pub use error::{YamlError, YamlWarning};
 pub(crate) use escapes::unescaped;
 pub use locate::locate;

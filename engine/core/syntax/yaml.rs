@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Kind, Node, Style, Text,
+    DuplicateKeys, Kind, Node, Style, Text,
     error::{YamlError, YamlWarning},
     event::{Event, EventKind, Events, ParseError},
     explain::{self, corrected},
@@ -247,7 +247,19 @@ impl Reader<'_> {
             let identity = Identity::of(&key);
             match places.get(&identity).and_then(|at| kept.get_mut(*at)) {
                 Some(earlier) => {
-                    if warn && !self.json {
+                    let again = match warn && !self.json {
+                        true => DuplicateKeys::now(),
+                        false => DuplicateKeys::Ignore,
+                    };
+                    if again == DuplicateKeys::Error {
+                        let key_text = key.span.text().to_owned();
+                        self.fault(YamlError::DuplicateKey {
+                            key: key_text,
+                            again: key.span.clone(),
+                            first: earlier.0.span.clone(),
+                        });
+                    }
+                    if again == DuplicateKeys::Warn {
                         self.warnings.push(YamlWarning::DuplicateKey {
                             key: key.span.text().to_owned(),
                             again: key.span.clone(),

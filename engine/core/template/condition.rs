@@ -19,7 +19,7 @@ use crate::{
         render::render,
         value::{error::Cause, items, show},
     },
-    vars::{Lazy, Lenience, Scope, Template, is_omit},
+    vars::{Lazy, Lenience, Scope, Template, is_omit, is_trusted},
 };
 
 /// Evaluates a condition. Text is a bare expression; as in Ansible, a whole `{{ }}` is accepted. The result must be a
@@ -30,6 +30,10 @@ use crate::{
 /// # Errors
 /// If the expression fails, or is not a boolean.
 pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<bool, TemplateError> {
+    evaluate(expression, at, scope).map_err(TemplateError::of_condition)
+}
+
+fn evaluate(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<bool, TemplateError> {
     let (value, origin) = match expression {
         Lazy::Data(value) => match value.as_str().or_else(|| value.is_none().then_some("")) {
             Some(text) if text.trim().is_empty() && scope.magic.allows(Lenience::BrokenConditionals) => {
@@ -37,8 +41,8 @@ pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<boo
                 return Ok(true);
             }
             Some(text) if text.trim().is_empty() => {
-                return Err(TemplateError::Syntax {
-                    message: "empty conditional expressions are not allowed".into(),
+                return Err(TemplateError::Failed {
+                    message: "Empty conditional expressions are not allowed.".into(),
                     at: at.clone(),
                     help: Some("omit the keyword, or use `true`".into()),
                     via: vec![],
@@ -63,11 +67,13 @@ pub fn condition(expression: &Lazy, at: &Span, scope: &Arc<Scope>) -> Result<boo
                     // Surrounding spaces are not part of its value.
                     let trimmed = Template { text: template.text.trim().into(), ..Template::clone(template) };
                     let value = render(&Lazy::Template(Arc::new(trimmed)), scope)?;
-                    // Text could be an expression, but may come from a host: nothing decides on it.
-                    if value.as_str().is_some() {
-                        return Err(untrusted(at));
+                    // Text could be an expression, but may come from a host: nothing decides on it, unless a playbook
+                    // wrote it.
+                    match value.as_str() {
+                        Some(text) if is_trusted(&value) => (expression_value(text, &origin, scope)?, origin),
+                        Some(_) => return Err(untrusted(at)),
+                        None => (value, origin),
                     }
-                    (value, origin)
                 }
                 false => (expression_value(&template.text, &origin, scope)?, origin),
             }
@@ -131,7 +137,7 @@ fn expression_value(text: &str, origin: &Arc<Origin>, scope: &Arc<Scope>) -> Res
         {
             *help = Some("conditions are already expressions: write the name without `{{ }}`".into());
         }
-        fault.place(origin, scope)
+        fault.place(origin, scope, true)
     })?;
     let session = Session::new(scope, built_in());
     let mut machine = Machine::new(&session, page, origin.clone());

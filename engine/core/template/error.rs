@@ -9,8 +9,10 @@ use crate::source::Span;
 #[derive(Clone, Debug, Error, Diagnostic)]
 pub enum TemplateError {
     /// The text is not a valid template.
-    #[error("syntax error in template: {message}")]
+    #[error("Syntax error in {kind}: {message}")]
     Syntax {
+        /// `template` or `expression`.
+        kind: &'static str,
         message: String,
         #[source_code]
         #[label("here")]
@@ -46,7 +48,7 @@ pub enum TemplateError {
         via: Vec<Via>,
     },
     /// `omit` where a value is required.
-    #[error("a template was resolved to `omit`")]
+    #[error("A template was resolved to an Omit scalar.")]
     Omitted {
         #[source_code]
         #[label("yields `omit`")]
@@ -56,7 +58,9 @@ pub enum TemplateError {
     },
     /// A condition that is not a boolean.
     #[error(
-        "conditional result ({truth}) was derived from value of type '{kind}'; conditionals must have a boolean result"
+        "Conditional result ({truth}) was derived from value of type '{kind}' at '{}'. Conditionals must have a boolean \
+         result.",
+        at.with_column()
     )]
     NotBoolean {
         /// Its truth value, `True` or `False`.
@@ -69,6 +73,10 @@ pub enum TemplateError {
         #[help]
         help: Option<String>,
     },
+    /// An error with what was being evaluated when it happened, such as a keyword or an argument of a task.
+    #[error("{context}: {error}")]
+    #[diagnostic(forward(error))]
+    Within { context: String, error: Box<TemplateError> },
     /// A filter, test, lookup or operator failed.
     #[error("{message}")]
     Failed {
@@ -103,6 +111,7 @@ impl TemplateError {
     pub fn undefined(&self) -> Option<&str> {
         match self {
             TemplateError::Undefined { name, .. } => Some(name),
+            TemplateError::Within { error, .. } => error.undefined(),
             _ => None,
         }
     }
@@ -116,6 +125,7 @@ impl TemplateError {
             | TemplateError::Omitted { at, .. }
             | TemplateError::NotBoolean { at, .. }
             | TemplateError::Failed { at, .. } => at,
+            TemplateError::Within { error, .. } => error.at(),
         }
     }
 
@@ -127,7 +137,32 @@ impl TemplateError {
             | TemplateError::Recursive { via, .. }
             | TemplateError::Omitted { via, .. }
             | TemplateError::Failed { via, .. } => via,
+            TemplateError::Within { error, .. } => error.via(),
             TemplateError::NotBoolean { .. } => &[],
+        }
+    }
+
+    /// The error with what was being evaluated, which its message then begins with.
+    #[must_use]
+    pub fn within(self, context: impl Into<String>) -> Self {
+        TemplateError::Within { context: context.into(), error: Box::new(self) }
+    }
+
+    /// The same error, named as one of a condition. Syntax errors and results that are no booleans say so themselves, and
+    /// an operator's error says that it comes from an expression.
+    #[must_use]
+    pub(super) fn of_condition(self) -> Self {
+        match self {
+            TemplateError::Undefined { .. } => self.within("Error while evaluating conditional"),
+            other => other,
+        }
+    }
+
+    /// The innermost error, without what was being evaluated.
+    pub fn innermost(&self) -> &Self {
+        match self {
+            TemplateError::Within { error, .. } => error.innermost(),
+            own => own,
         }
     }
 
@@ -144,6 +179,7 @@ impl TemplateError {
                     via.push(step);
                 }
             }
+            TemplateError::Within { error, .. } => **error = (**error).clone().through(step),
             TemplateError::NotBoolean { .. } => {}
         }
         self

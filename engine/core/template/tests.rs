@@ -404,3 +404,78 @@ fn patterns_mean_what_python_means() {
         assert_eq!(shown(&text, "v").expect(expression), want, "{expression}");
     }
 }
+
+/// Errors name what was evaluated, in ansible-core's words; so do what tests of failures search for.
+#[test]
+fn errors_say_what_was_evaluated() {
+    for (text, message) in [
+        ("a: '{{ 1 / 0 }}'\n", "Error rendering template: division by zero"),
+        ("a: '{{ [1] + \"x\" }}'\n", "Error rendering template: can only concatenate list (not \"str\") to list"),
+        ("a: '{{ \"a\" * \"b\" }}'\n", "Error rendering template: can't multiply sequence by non-int of type 'str'"),
+        ("a: '{{ 1 x }}'\n", "Syntax error in template: expected token 'end of print statement', got 'x'"),
+        ("a: '{{ 1 + }}'\n", "Syntax error in template: unexpected 'end of print statement'"),
+        ("a: '{{ 1 | nofilter }}'\n", "Syntax error in template: No filter named 'nofilter'."),
+        (
+            "a: '{{ nope | mandatory }}'\n",
+            "The filter plugin 'ansible.builtin.mandatory' failed: Mandatory variable 'nope' not defined.",
+        ),
+    ] {
+        assert_eq!(fails(text, "a").to_string(), message, "{text}");
+    }
+    for (expression, message) in [
+        ("nope", "Error while evaluating conditional: 'nope' is undefined"),
+        ("1 / 0", "Error rendering expression: division by zero"),
+        ("1 x", "Syntax error in expression: chunk after expression"),
+        ("1 +", "Syntax error in expression: unexpected 'end of template'"),
+        ("", "Empty conditional expressions are not allowed."),
+    ] {
+        assert_eq!(holds(expression, "x: 1\n").expect_err("must fail").to_string(), message, "{expression}");
+    }
+    let error = fails("a: '{{ nope }}'\n", "a").within("Error while resolving value for 'msg'");
+    assert_eq!(error.to_string(), "Error while resolving value for 'msg': 'nope' is undefined");
+    assert_eq!(error.undefined(), Some("nope"));
+}
+
+/// A text without scheme can be read as a URI; a URL needs a scheme or at least a host; schemes have no case.
+#[test]
+fn uris_are_those_that_can_be_read() {
+    for (expression, want) in [
+        ("'junk' is uri", true),
+        ("'junk' is uri(['http'])", false),
+        ("'HTTP://x' is url(['http'])", true),
+        ("'//x/y' is url", true),
+        ("'http:/x' is url", false),
+        ("'URN:x' is urn", true),
+        ("'http://[::1' is uri", false),
+    ] {
+        assert_eq!(holds(expression, "x: 1\n").expect("a boolean"), want, "{expression}");
+    }
+}
+
+#[test]
+fn groups_are_pairs_with_names() {
+    let vars = "l: [{a: 1}, {a: 2}]\n";
+    for expression in [
+        "(l | groupby('a'))[0].grouper == 1",
+        "(l | groupby('a'))[1].list == [{'a': 2}]",
+        "l | groupby('a') | map(attribute='grouper') == [1, 2]",
+        "l | groupby('a') | map(attribute=0) == [1, 2]",
+        "(l | groupby('a'))[0] | string == \"(1, [{'a': 1}])\"",
+    ] {
+        assert!(holds(expression, vars).expect("a boolean"), "{expression}");
+    }
+}
+
+/// Only a text that a playbook wrote may be an expression: neither one that a template yields nor one marked `!unsafe`.
+#[test]
+fn what_a_playbook_wrote_is_trusted_until_it_changes() {
+    let text = "written: 1 == 1\nnot_me: !unsafe 1 == 1\nitself: '{{ written }}'\nmade: '{{ written ~ \"\" }}'\n\
+                list: ['{{ written }}']\n";
+    let (_, scope) = play(text, &[]);
+    let rendered = |name: &str| render(&scope.get(name).expect("the variable is there"), &scope).expect("a value");
+    for (name, want) in [("written", true), ("itself", true), ("not_me", false), ("made", false)] {
+        assert_eq!(crate::vars::is_trusted(&rendered(name)), want, "{name}");
+    }
+    let first = rendered("list").get_item(&0.into()).expect("an item");
+    assert!(crate::vars::is_trusted(&first));
+}

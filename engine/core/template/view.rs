@@ -39,7 +39,7 @@ use crate::{
 pub fn expression(text: &str, at: Span, scope: &Arc<Scope>) -> Result<Value, TemplateError> {
     let template = Template { text: text.into(), span: at, style: Style::Plain };
     let origin = Arc::new(Origin::Scalar(Arc::new(template)));
-    let page = ParsedTemplate::of(text, &Reading::BARE).map_err(|fault| fault.place(&origin, scope))?;
+    let page = ParsedTemplate::of(text, &Reading::BARE).map_err(|fault| fault.place(&origin, scope, true))?;
     let session = Session::new(scope, built_in());
     let mut machine = Machine::new(&session, page, origin);
     match machine.run().and_then(|output| render::finish(output, "", false)) {
@@ -56,7 +56,7 @@ pub fn expression(text: &str, at: Span, scope: &Arc<Scope>) -> Result<Value, Tem
 pub fn shown(text: &str, at: Span, scope: &Arc<Scope>) -> Result<(Value, Vec<String>), TemplateError> {
     let template = Template { text: text.into(), span: at, style: Style::Plain };
     let origin = Arc::new(Origin::Scalar(Arc::new(template)));
-    let page = ParsedTemplate::of(text, &Reading::BARE).map_err(|fault| fault.place(&origin, scope))?;
+    let page = ParsedTemplate::of(text, &Reading::BARE).map_err(|fault| fault.place(&origin, scope, true))?;
     let session = Session::new(scope, built_in());
     let mut machine = Machine::new(&session, page, origin);
     let mut notes = Vec::new();
@@ -101,7 +101,7 @@ pub fn lookup(
     scope: &Arc<Scope>,
 ) -> Result<Vec<Value>, TemplateError> {
     let session = Session::new(scope, built_in());
-    let place = |fault: Box<EvalError>| fault.place(&Origin::Nowhere, scope);
+    let place = |fault: Box<EvalError>| fault.place(&Origin::Nowhere, scope, false);
     let page = ParsedTemplate::of("", &Reading::SCALAR).map_err(place)?;
     let mut machine = Machine::new(&session, page, Arc::new(Origin::Nowhere));
     let found = lookups::run(&mut machine, name, terms, Args::new(vec![], options));

@@ -54,7 +54,8 @@ impl Lazy {
                 span: node.span.clone(),
                 style: text.style,
             })),
-            Kind::Str(text) => Lazy::Data(Value::from(text.value.clone())),
+            Kind::Str(text) if text.no_template => Lazy::Data(Value::from(text.value.clone())),
+            Kind::Str(text) => Lazy::Data(trusted(&text.value)),
             Kind::Seq(items) => {
                 let items: Vec<Lazy> = items.iter().map(Lazy::from_node).collect();
                 match items.iter().map(Lazy::data).collect::<Option<Vec<Value>>>() {
@@ -108,6 +109,16 @@ impl Lazy {
             _ => None,
         }
     }
+}
+
+/// A text that a playbook wrote, so that it may be an expression. The mark is lost with any change to the text.
+fn trusted(text: &str) -> Value {
+    Value::from_safe_string(text.to_owned())
+}
+
+/// Whether a text is as a playbook wrote it: neither yielded by a template, nor said by a host, nor marked `!unsafe`.
+pub fn is_trusted(value: &Value) -> bool {
+    value.is_safe()
 }
 
 /// Whether Ansible would treat this text as a template.

@@ -6,6 +6,7 @@ mod definition;
 mod extra;
 mod lazy;
 mod lines;
+mod merging;
 mod omit;
 mod plugins;
 #[cfg(test)]
@@ -16,8 +17,9 @@ pub use arguments::{Argument, Arguments, Field};
 pub use convert::{from_wire, from_wire_map, mapping, to_wire, to_wire_map};
 pub use definition::Definition;
 pub use extra::{ExtraVarsError, extra_definitions, extra_vars};
-pub use lazy::{Lazy, Template, Vaulted, holds_template};
+pub use lazy::{Lazy, Template, Vaulted, holds_template, is_trusted};
 pub use lines::Lines;
+pub use merging::HashBehaviour;
 pub use minijinja::Value;
 pub use omit::{is_omit, omit};
 pub use plugins::{PluginError, PluginKind};

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use indexmap::{IndexMap, IndexSet};
 use minijinja::Value;
 
-use super::{Lazy, PluginError, PluginKind};
+use super::{HashBehaviour, Lazy, PluginError, PluginKind};
 use crate::source::Span;
 
 /// The variables of one origin.
@@ -164,7 +164,15 @@ impl Scope {
     /// Like [`get`](Self::get), without reporting a missing name: functions of Jinja are looked up this way too.
     pub fn find(&self, name: &str) -> Option<Lazy> {
         // As in Ansible, magic variables cannot be overridden.
-        self.magic.get(name).or_else(|| self.layers.iter().find_map(|layer| layer.get(name)).cloned())
+        self.magic.get(name).or_else(|| match HashBehaviour::merges() {
+            false => self.layers.iter().find_map(|layer| layer.get(name)).cloned(),
+            true => {
+                let all = self.layers.iter().filter_map(|layer| layer.get(name)).rev();
+                all.fold(None, |weaker: Option<Lazy>, own| {
+                    Some(weaker.map_or_else(|| own.clone(), |weaker| weaker.merged(own)))
+                })
+            }
+        })
     }
 
     /// All names, for `vars`, `varnames` and suggestions.

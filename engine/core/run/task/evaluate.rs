@@ -64,7 +64,7 @@ impl Run {
             let had = (answer.failed, answer.changed);
             if let Err(error) = apply_conditions(&task.task, &scope, &mut answer) {
                 answer.failed = true;
-                answer.set("msg", error.to_string());
+                answer.set("msg", format!("Task failed: {error}"));
                 answer.place = Some(error.at().clone());
             }
             if had != (answer.failed, answer.changed) || !task.task.failed_when.is_empty() {
@@ -85,7 +85,7 @@ impl Run {
                 }
                 Err(error) => {
                     answer.failed = true;
-                    answer.set("msg", error.to_string());
+                    answer.set("msg", format!("Task failed: {error}"));
                     answer.place = Some(error.at().clone());
                     registered = register_value(task_of, &answer, diff.as_ref(), attempt);
                 }
@@ -97,7 +97,7 @@ impl Run {
                     Err(error) => {
                         stop = true;
                         answer.failed = true;
-                        answer.set("msg", error.to_string());
+                        answer.set("msg", format!("Task failed: {error}"));
                         answer.place = Some(error.at().clone());
                         registered = register_value(task_of, &answer, diff.as_ref(), attempt);
                     }
@@ -116,7 +116,7 @@ impl Run {
             // The condition cannot be evaluated: the task fails, even with `ignore_errors`.
             Err(error) => {
                 answer.failed |= !answer.unreachable;
-                answer.set("msg", error.to_string());
+                answer.set("msg", format!("Task failed: {error}"));
                 answer.place = Some(error.at().clone());
                 wrong = true;
                 false

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use minijinja::value::ValueKind;
 
 use crate::{
-    actions::{Answer, failed_by, text_of},
+    actions::{Answer, failed_by},
     plan::{Action, Task},
     run::{
         conditions,
@@ -122,12 +122,8 @@ pub(crate) fn items(task: &Task, scope: &Arc<Scope>) -> Result<Option<Vec<Value>
             Ok(Some(value.try_iter().into_iter().flatten().collect()))
         }
         Ok(value) => {
-            let shown = text_of(&value);
-            let mut answer = Answer::failed(format!(
-                "Invalid data passed to 'loop', it requires a list, got this instead: {shown}. Hint: If you passed a \
-                 list/dict of just one element, try adding wantlist=True to your lookup invocation or use q/query \
-                 instead of lookup."
-            ));
+            let kind = template::type_name(&value);
+            let mut answer = Answer::failed(format!("The `loop` value must resolve to a 'list', not '{kind}'."));
             answer.place = Some(looped.items.span.clone());
             Err(Box::new(answer))
         }

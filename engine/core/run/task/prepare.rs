@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use minijinja::value::ValueKind;
 use rplay_contract::{
     ArgFault, external,
     wire::{Background, Become, Call, Mode},
@@ -222,7 +223,22 @@ impl Run {
     }
 
     /// The arguments, weakest first: module_defaults, a template for all arguments, the task's own.
+    ///
+    /// # Errors
+    /// One of them cannot be rendered, or the template for all is no mapping. The error names the module.
     pub(crate) fn arguments(&self, task: &Task, scope: &Arc<Scope>) -> Result<Rendered, TemplateError> {
+        self.render_arguments(task, scope).map_err(|error| {
+            let name = task.action.name();
+            let collection = if name.contains('.') { "" } else { "ansible.builtin." };
+            error.within(format!("Finalization of task args for '{collection}{name}' failed"))
+        })
+    }
+
+    fn render_arguments(&self, task: &Task, scope: &Arc<Scope>) -> Result<Rendered, TemplateError> {
+        let value_of = |name: &str, value: &Lazy| {
+            let of_argument = |error: TemplateError| error.within(format!("Error while resolving value for '{name}'"));
+            template::render(value, scope).map_err(of_argument)
+        };
         let mut args = Rendered::new();
         for field in &task.settings.module_defaults {
             let defaults = template::render(&field.value, scope)?;
@@ -233,7 +249,17 @@ impl Run {
             }
         }
         if let Some(whole) = &task.args.whole {
-            args.extend(actions::entries(&template::render(&whole.value, scope)?));
+            let value = template::render(&whole.value, scope)?;
+            if value.kind() != ValueKind::Map && !value.is_none() && !is_omit(&value) {
+                let kind = template::type_name(&value);
+                return Err(TemplateError::Failed {
+                    message: format!("Task args must resolve to a 'dict' not '{kind}'."),
+                    at: whole.span.clone(),
+                    help: None,
+                    via: vec![],
+                });
+            }
+            args.extend(actions::entries(&value));
         }
         let controller = task.action.controller();
         let made_up = controller.is_some_and(|entry| entry.sets_arguments);
@@ -261,11 +287,12 @@ impl Run {
                 }
                 false => name.clone(),
             };
-            args.insert(name, template::render(&argument.value, scope)?);
+            let value = value_of(&name, &argument.value)?;
+            args.insert(name, value);
         }
         if let Some(free) = &task.args.free {
             let name = task.action.free_form().unwrap_or("_raw_params");
-            args.insert(name.into(), template::render(&free.value, scope)?);
+            args.insert(name.into(), value_of("_raw_params", &free.value)?);
         }
         args.retain(|_, value| !is_omit(value));
         for (name, value) in self.defaults_of_chosen(task, &args, scope)? {
@@ -378,14 +405,14 @@ impl Run {
                         match template::render(value, scope) {
                             Ok(value) => values.push((name.clone(), value)),
                             Err(error) if lacks_facts(&error) => {}
-                            Err(error) => return Err(error),
+                            Err(error) => return Err(error.within("Error processing keyword 'environment'")),
                         }
                     }
                 }
                 whole => match template::render(whole, scope) {
                     Ok(value) => values.extend(actions::entries(&value)),
                     Err(error) if lacks_facts(&error) => {}
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(error.within("Error processing keyword 'environment'")),
                 },
             }
             for (name, value) in values {

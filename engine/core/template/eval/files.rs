@@ -144,7 +144,7 @@ impl Machine<'_> {
             Ok(page) => Ok((page, origin, folder)),
             Err(fault) => Err(match fault.cause {
                 Cause::Placed(_) => fault,
-                _ => fault.place(&origin, &self.session.scope).into(),
+                _ => fault.place(&origin, &self.session.scope, false).into(),
             }),
         }
     }

@@ -109,7 +109,7 @@ impl<'s> Machine<'s> {
     /// Adds the location in the file to an error.
     #[allow(clippy::boxed_local, reason = "errors are boxed, so that results stay small")]
     pub fn place(&self, fault: Box<EvalError>) -> TemplateError {
-        fault.place(&self.origin, &self.session.scope)
+        fault.place(&self.origin, &self.session.scope, self.page.reading.bare)
     }
 
     /// The value of something that has none.
@@ -427,7 +427,9 @@ impl<'s> Machine<'s> {
         }
         let found = match parent.kind() {
             ValueKind::Map | ValueKind::Plain => parent.as_object().and_then(|object| object.get_value_by_str(name)),
-            _ => None,
+            _ => parent
+                .downcast_object::<containers::Group>()
+                .and_then(|group| minijinja::value::Object::get_value(&group, &name.into())),
         };
         Ok(found.unwrap_or_else(|| {
             self.undefined(UndefinedReason::Attribute { parent: parent.clone(), key: name.into() }, range)

@@ -76,7 +76,7 @@ fn render_template(
     let origin = Arc::new(Origin::Scalar(template.clone()));
     let page = match ParsedTemplate::of(&template.text, &Reading::SCALAR) {
         Ok(page) => page,
-        Err(fault) => return Err(fault.place(&origin, scope)),
+        Err(fault) => return Err(fault.place(&origin, scope, false)),
     };
     let session = Session::new(scope, library);
     let mut machine = Machine::new(&session, page, origin);

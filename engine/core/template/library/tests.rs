@@ -313,24 +313,38 @@ fn same_file(a: &Value, b: &Value) -> EvalResult<bool> {
     Ok(matches!((id(&a), id(&b)), (Ok(a), Ok(b)) if a == b))
 }
 
+/// Whether a text can be read as a URI, of these schemes if any are given. As in Ansible, a text without scheme is one, a
+/// URL needs a scheme and a host, and a URN the scheme `urn`.
 fn uri(value: &Value, mut args: Args, urn: Option<bool>) -> EvalResult<bool> {
-    let schemes = match args.optional("schemes")? {
+    let schemes: Vec<String> = match args.optional("schemes")? {
         Some(schemes) if !schemes.is_none() => {
             items::items(&schemes)?.iter().map(show::text).collect::<EvalResult<_>>()?
         }
         _ => Vec::new(),
     };
     args.finish()?;
-    let Some(text) = value.as_str() else { return Ok(false) };
-    let Some((scheme, rest)) = text.split_once(':') else { return Ok(false) };
-    let valid = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'));
-    let allowed = schemes.is_empty() || schemes.iter().any(|known: &String| known == scheme);
-    Ok(valid
+    let text = match value.as_str() {
+        Some(text) => text,
+        None if value.is_none() => "",
+        None => return Ok(false),
+    };
+    let valid = |scheme: &str| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+    };
+    let (scheme, rest) = match text.split_once(':').filter(|(scheme, _)| valid(scheme)) {
+        Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
+        None => (String::new(), text),
+    };
+    let host = rest.strip_prefix("//").map_or("", |rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    // The brackets of an address that are not closed make it unreadable.
+    let readable = host.contains('[') == host.contains(']');
+    let allowed = schemes.is_empty() || schemes.contains(&scheme);
+    Ok(readable
         && allowed
         && match urn {
             Some(true) => scheme == "urn",
-            Some(false) => rest.strip_prefix("//").is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')),
-            None => !rest.is_empty(),
+            Some(false) => !host.is_empty(),
+            None => true,
         })
 }

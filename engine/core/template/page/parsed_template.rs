@@ -79,14 +79,16 @@ impl ParsedTemplate {
         while let Err(error) = body(&masked, reading) {
             match unary_plus(&masked, &error).filter(|_| left > 0) {
                 Some(at) => masked.replace_range(at..at + 1, " "),
-                None => return Err(syntax_fault(&error).at(error.range().unwrap_or(0..text.len()))),
+                None => {
+                    return Err(syntax_fault(&error, &masked, reading.bare).at(error.range().unwrap_or(0..text.len())));
+                }
             }
             left -= 1;
         }
         // Only valid templates are kept forever.
         let text: &'static str = String::leak(text.to_owned());
         let masked: &'static str = if masked == text { text } else { String::leak(masked) };
-        let body = body(masked, reading).map_err(|error| syntax_fault(&error))?;
+        let body = body(masked, reading).map_err(|error| syntax_fault(&error, masked, reading.bare))?;
         let mutates = MUTATING.iter().any(|name| {
             masked.match_indices(name).any(|(at, _)| {
                 masked[..at].trim_end().ends_with('.') && masked[at + name.len()..].trim_start().starts_with('(')
@@ -275,11 +277,53 @@ fn unary_plus(masked: &str, error: &minijinja::Error) -> Option<usize> {
     Some(at)
 }
 
-/// The parser's error, in Jinja's words where they differ.
-fn syntax_fault(error: &minijinja::Error) -> Box<EvalError> {
-    let detail = error.detail().unwrap_or("not a template").replace(['\x01', '\x02', '\x03'], "\\");
+/// What the parser complains about, in Jinja's words. `found` is the text at the place.
+fn complaint(detail: &str, found: &str, bare: bool) -> String {
     if let Some(tag) = detail.strip_prefix("unknown statement ") {
-        return EvalError::syntax(format!("Encountered unknown tag '{tag}'."), None);
+        return format!("Encountered unknown tag '{tag}'.");
     }
-    EvalError::syntax(detail, None)
+    /// Jinja's name of a token.
+    fn named(token: &str) -> &str {
+        match token.trim_matches('`') {
+            "end of variable block" => "end of print statement",
+            "end of block" => "end of statement block",
+            "end of input" => "end of template",
+            "identifier" => "name",
+            other => other,
+        }
+    }
+    if detail == "unexpected input after expression" {
+        return "chunk after expression".to_owned();
+    }
+    if detail == "unexpected end of comment" {
+        return "Missing end of comment tag".to_owned();
+    }
+    let Some(rest) = detail.strip_prefix("unexpected ") else { return detail.to_owned() };
+    let (got, expected) = rest.split_once(", expected ").map_or((rest, None), |(got, expected)| (got, Some(expected)));
+    let token = match got {
+        "identifier" if !found.is_empty() => found.trim(),
+        got => named(got),
+    };
+    match expected {
+        // A bracket that is left open.
+        Some(open @ ("`)`" | "`]`")) if got.starts_with('`') => {
+            format!("unexpected '{token}', expected '{}'", open.trim_matches('`'))
+        }
+        Some("identifier or integer") => "expected name or number".to_owned(),
+        Some("end of variable block") if got == "end of input" => {
+            "unexpected end of template, expected 'end of print statement'.".to_owned()
+        }
+        Some("expression") | None if bare || got.starts_with('`') || got.starts_with("end of") => {
+            format!("unexpected '{token}'")
+        }
+        Some(expected) => format!("expected token '{}', got '{token}'", named(expected)),
+        None => detail.to_owned(),
+    }
+}
+
+/// The parser's error, in Jinja's words where they differ.
+fn syntax_fault(error: &minijinja::Error, masked: &str, bare: bool) -> Box<EvalError> {
+    let detail = error.detail().unwrap_or("not a template").replace(['\x01', '\x02', '\x03'], "\\");
+    let found = error.range().and_then(|range| masked.get(range)).unwrap_or_default();
+    EvalError::syntax(complaint(&detail, found, bare), None)
 }

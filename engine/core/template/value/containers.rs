@@ -73,6 +73,31 @@ impl Object for Dict {
     }
 }
 
+/// A group of `groupby`: a pair whose parts also have names, `grouper` and `list`.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub grouper: Value,
+    pub list: Value,
+}
+
+impl Object for Group {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match (key.as_str(), key.as_i64()) {
+            (Some("grouper"), _) | (None, Some(0)) => Some(self.grouper.clone()),
+            (Some("list"), _) | (None, Some(1)) => Some(self.list.clone()),
+            _ => None,
+        }
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(vec![self.grouper.clone(), self.list.clone()])
+    }
+}
+
 /// The value of `range()`.
 #[derive(Debug)]
 pub(crate) struct Range {

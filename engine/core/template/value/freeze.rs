@@ -45,8 +45,7 @@ impl Survey {
     /// Whether nothing has to be converted, the most common case.
     fn is_plain(&mut self, value: &Value) -> bool {
         match value.kind() {
-            ValueKind::None | ValueKind::Bool | ValueKind::Number | ValueKind::Bytes => true,
-            ValueKind::String => !value.is_safe(),
+            ValueKind::None | ValueKind::Bool | ValueKind::Number | ValueKind::String | ValueKind::Bytes => true,
             ValueKind::Seq => match value.downcast_object_ref::<Vec<Value>>() {
                 Some(items) => self.within(items.len(), |survey| items.iter().all(|item| survey.is_plain(item))),
                 None => value.downcast_object_ref::<Lines>().is_some(),

@@ -96,6 +96,10 @@ pub(crate) fn add(a: &Value, b: &Value) -> EvalResult {
             format!("can only concatenate str (not \"{}\") to str", type_name(b)),
             "use `~` instead of `+`, or convert it: `x | string`",
         )),
+        None if is_list(a) => {
+            let kind = if a.is_tuple() { "tuple" } else { "list" };
+            Err(EvalError::new(format!("can only concatenate {kind} (not \"{}\") to {kind}", type_name(b))))
+        }
         None => Err(unsupported("+", a, b)),
     }
 }
@@ -116,7 +120,19 @@ pub(crate) fn mul(a: &Value, b: &Value) -> EvalResult {
         (Some(Number::Int(times)), None) => repeat(b, times),
         _ => None,
     }
-    .ok_or_else(|| unsupported("*", a, b))?
+    .ok_or_else(|| {
+        let sequence = |value: &Value| value.as_str().is_some() || is_list(value);
+        // Python names the factor that is no number.
+        match (sequence(a), sequence(b)) {
+            (true, _) => multiplied(b),
+            (false, true) => multiplied(a),
+            (false, false) => unsupported("*", a, b),
+        }
+    })?
+}
+
+fn multiplied(by: &Value) -> Box<EvalError> {
+    EvalError::new(format!("can't multiply sequence by non-int of type '{}'", type_name(by)))
 }
 
 fn repeat(value: &Value, times: i128) -> Option<EvalResult> {

@@ -16,15 +16,28 @@ use crate::{
     vars::Scope,
 };
 
+/// The start of the message about text that no playbook wrote.
+const UNTRUSTED: &str = "Encountered untrusted template";
+
 impl EvalError {
-    /// The error with its location in the file.
-    pub fn place(self, origin: &Origin, scope: &Scope) -> TemplateError {
+    /// The error with its location in the file. `bare` tells an expression without delimiters from a template.
+    pub fn place(self, origin: &Origin, scope: &Scope, bare: bool) -> TemplateError {
+        let kind = if bare { "expression" } else { "template" };
         let at = || origin.span(self.range.clone());
         match self.cause {
             Cause::Placed(error) => *error,
             Cause::Omitted => TemplateError::Omitted { at: at(), via: vec![] },
-            Cause::Failed { message, help } => TemplateError::Failed { message, at: at(), help, via: vec![] },
-            Cause::Syntax { message, help } => TemplateError::Syntax { message, at: at(), help, via: vec![] },
+            Cause::Failed { message, help } => {
+                // What names its plugin, or needs no name, is told as it is.
+                let complete =
+                    ["The filter plugin", "The test plugin", "The lookup plugin", "recursive loop", UNTRUSTED];
+                let message = match complete.iter().any(|start| message.starts_with(start)) {
+                    true => message,
+                    false => format!("Error rendering {kind}: {message}"),
+                };
+                TemplateError::Failed { message, at: at(), help, via: vec![] }
+            }
+            Cause::Syntax { message, help } => TemplateError::Syntax { kind, message, at: at(), help, via: vec![] },
             Cause::Undefined(value) => match value.downcast_object_ref::<Undefined>() {
                 Some(absent) => absent.error(scope, at),
                 None => TemplateError::Failed { message: "no value".into(), at: at(), help: None, via: vec![] },

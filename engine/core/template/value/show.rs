@@ -29,6 +29,7 @@ pub(crate) fn type_name(value: &Value) -> String {
         ValueKind::String => "str",
         ValueKind::Bytes => "bytes",
         ValueKind::Seq if value.is_tuple() => "tuple",
+        ValueKind::Seq if value.downcast_object_ref::<containers::Group>().is_some() => "GroupTuple",
         ValueKind::Seq | ValueKind::Iterable => "list",
         ValueKind::Map => "dict",
         _ if value.downcast_object_ref::<time::Moment>().is_some() => "datetime",
@@ -128,7 +129,9 @@ impl Writer {
                 }
             }),
             ValueKind::Seq | ValueKind::Iterable if value.downcast_object_ref::<containers::Range>().is_none() => {
-                self.within('[', ']', |out| {
+                let is_pair = value.downcast_object_ref::<containers::Group>().is_some();
+                let (open, close) = if is_pair { ('(', ')') } else { ('[', ']') };
+                self.within(open, close, |out| {
                     let items = value.try_iter().into_iter().flatten().filter(|item| !is_omit(item));
                     for (at, item) in items.enumerate() {
                         if at > 0 {
@@ -141,7 +144,7 @@ impl Writer {
                     }
                 });
             }
-            _ if is_omit(value) => {}
+            _ if is_omit(value) => self.text.push_str("<<Omit>>"),
             _ => self.text.push_str(&value.to_string()),
         }
     }

@@ -68,6 +68,7 @@ fn mandatory(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalRes
         _ => String::new(),
     };
     let message = message.unwrap_or_else(|| format!("Mandatory variable {name} not defined.").replace("  ", " "));
+    let message = format!("The filter plugin 'ansible.builtin.mandatory' failed: {message}");
     present(machine.undefined(UndefinedReason::Told(message), absence.range.clone()))
 }
 

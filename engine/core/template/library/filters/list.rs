@@ -338,9 +338,9 @@ fn groupby(machine: &mut Machine<'_>, value: Value, mut args: Args) -> EvalResul
             _ => groups.push((folded, key, vec![item])),
         }
     }
-    let groups = groups.into_iter().map(|(_, key, items)| {
-        let (grouper, list) = (key, Value::from(items));
-        Value::from(Tuple::from(vec![grouper, list]))
+    let groups = groups.into_iter().map(|(_, grouper, items)| {
+        let list = Value::from(items);
+        Value::from_object(containers::Group { grouper, list })
     });
     Ok(Value::from(groups.collect::<Vec<_>>()))
 }

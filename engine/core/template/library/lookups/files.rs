@@ -56,7 +56,7 @@ fn search(machine: &Machine<'_>, kind: &str, name: &str) -> Option<PathBuf> {
 
 fn missing(kind: &str, name: &str) -> Box<EvalError> {
     EvalError::with_help(
-        format!("Unable to access the file '{name}': File not found."),
+        format!("Unable to access the file '{name}': File not found. Use -vvvvv to see paths searched."),
         format!("files are searched in `{kind}/` of the role, of the task file and of the playbook"),
     )
 }
@@ -296,6 +296,8 @@ fn csvfile(machine: &mut Machine<'_>, terms: Vec<Value>, options: Args) -> EvalR
         let row = rows(&text, delimiter).into_iter().find(|row| row.get(key_column) == Some(&key));
         match (row.and_then(|row| row.get(column).cloned()), default) {
             (Some(value), _) => found.push(Value::from(value)),
+            // Of a list, each item is a result.
+            (None, Some(default)) if containers::is_list(&default) => found.extend(items::items(&default)?),
             (None, Some(default)) => found.push(default),
             (None, None) => {}
         }

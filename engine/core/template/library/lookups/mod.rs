@@ -138,15 +138,25 @@ pub(crate) fn call(machine: &mut Machine<'_>, mut args: Args, query: bool) -> Ev
         Some(errors) => show::text(&errors)?,
         None => "strict".into(),
     };
-    if !matches!(&*errors, "strict" | "warn" | "ignore") {
-        return Err(EvalError::new(format!("errors={errors} is not one of strict, warn, ignore")));
-    }
     let terms = args.rest()?.into_iter().map(present).collect::<EvalResult<Vec<_>>>()?;
     let options = Args::new(vec![], std::mem::take(&mut args.named));
     look(machine, &name)?;
     let found = match lookup(machine, terms, options) {
         Ok(found) => found,
-        Err(_) if errors != "strict" => return Ok(if wantlist { Value::from(Vec::<Value>::new()) } else { ().into() }),
+        Err(fault) if matches!(&*errors, "warn" | "ignore") => {
+            if errors == "warn" {
+                let why = fault.place(&machine.origin, &machine.session.scope, machine.page.reading.bare);
+                let why = why.to_string();
+                // The place says what the template is; the warning, what the lookup said.
+                let why = why
+                    .split_once(": ")
+                    .filter(|(start, _)| start.starts_with("Error rendering "))
+                    .map_or(&*why, |(_, said)| said);
+                let message = format!("An error occurred while running the lookup plugin '{name}': {why}");
+                machine.session.scope.magic.warn(&message, &machine.origin.span(None));
+            }
+            return Ok(if wantlist { Value::from(Vec::<Value>::new()) } else { ().into() });
+        }
         Err(mut fault) => {
             if let Cause::Failed { message, .. } = &mut fault.cause {
                 *message = format!("The lookup plugin '{name}' failed: {message}");
@@ -159,8 +169,9 @@ pub(crate) fn call(machine: &mut Machine<'_>, mut args: Args, query: bool) -> Ev
     }
     // A single result is returned itself; several strings are joined, anything else stays a list.
     Ok(match found.as_slice() {
-        [] => Value::from(""),
-        [one] => one.clone(),
+        // Only a lookup that says so yields an empty text.
+        [] => Value::from(Vec::<Value>::new()),
+        [one] if name.rsplit('.').next() != Some("random_choice") => one.clone(),
         all if all.iter().all(|item| item.as_str().is_some()) => {
             Value::from(all.iter().filter_map(|item| item.as_str()).collect::<Vec<_>>().join(","))
         }
