@@ -439,6 +439,7 @@ fn the_log_is_written_beside_the_output() {
     };
     let banner = |text: &str| format!("INFO| {text} {}", "*".repeat(79 - text.len()));
     let expected = [
+        "INFO| inventory hosts (2 hosts), playbook fine.yml".to_owned(),
         banner("PLAY [localhost]"),
         banner("TASK [debug]"),
         "INFO| ok: [localhost] => {".to_owned(),
@@ -446,8 +447,8 @@ fn the_log_is_written_beside_the_output() {
         "}".to_owned(),
         banner("PLAY RECAP"),
     ];
-    assert_eq!(entries(&once)[..6], expected);
-    assert!(entries(&once)[6].starts_with("INFO| localhost                  : ok=1"), "{once}");
+    assert_eq!(entries(&once)[..7], expected);
+    assert!(entries(&once)[7].starts_with("INFO| localhost                  : ok=1"), "{once}");
     assert!(entries(added)[0].starts_with("INFO| localhost | SUCCESS => {"), "{added}");
     assert!(!text.contains('\x1b'));
 }

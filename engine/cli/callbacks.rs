@@ -69,6 +69,11 @@ pub fn of_adhoc(
     }
 }
 
+/// Whether standard output has the own report of playbooks.
+pub fn is_own(config: &Config) -> bool {
+    foreign(config, &OF_PLAYBOOKS).is_none()
+}
+
 /// The name of the plugin for standard output, if it is not built in.
 fn foreign(config: &Config, native: &[&str]) -> Option<String> {
     let name = &config.stdout_callback.value;

@@ -13,6 +13,7 @@ mod editor;
 mod ending;
 mod faults;
 mod galaxy;
+mod here;
 mod inventory;
 mod listing;
 mod output;
@@ -74,7 +75,10 @@ fn command() -> ExitCode {
         output::tell(&version::text(called.tool.unwrap_or_default()));
         return ExitCode::SUCCESS;
     }
-    let cli = match Cli::read(&called.words) {
+    if called.tool.is_none() && called.words.len() == 1 {
+        return here::show();
+    }
+    let mut cli = match Cli::read(&called.words) {
         Ok(cli) => cli,
         Err(error) => {
             if called.tool.is_none() {
@@ -96,6 +100,7 @@ fn command() -> ExitCode {
         output::aside("ansible-playbook: error: the following arguments are required: playbook\n");
         return ExitCode::from(2);
     }
+    cli.run.announces = called.tool.is_none();
     if !matches!(cli.command, None | Some(Command::Adhoc(_) | Command::Console(_) | Command::Pull(_))) {
         release_stops();
     }

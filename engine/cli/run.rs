@@ -14,7 +14,7 @@ use rplay::{
     config::{Config, Gathering},
     event::{Event, Sink},
     external,
-    inventory::{Inventory, Limit, SourceRules},
+    inventory::{Inventory, Limit, Matched, SourceRules},
     link::{LinkOptions, Links},
     plan::{Play, Project, Resolver, TagSelection},
     python::InventoryPlugins,
@@ -154,6 +154,11 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
             does not match 'all'";
         channel.send(Event::Warning { message: message.into(), place: None });
     }
+    // A plugin that writes to standard output may write JSON.
+    if args.announces && !is_text && callbacks::is_own(&config) {
+        let text = announcement(args, &sources, &resolved, &inventory, allowed.as_ref()).into();
+        channel.send(Event::Message { text });
+    }
     let options = options(args, &config, &sources, rules, allowed, &secrets)?;
     let stall = Duration::from_secs(u64::from(config.stall_timeout.value.max(1)));
     let agent_build = Some(rplay_agent::BUILD.to_owned());
@@ -169,6 +174,30 @@ pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
         Ok(recap) => recap.exit_code(),
         Err(error) => faults::end(&error.problems, error.exit_code),
     })
+}
+
+/// What is about to happen, in one line.
+fn announcement(
+    args: &RunArgs,
+    sources: &[String],
+    playbooks: &[(PathBuf, Vec<Arc<Play>>)],
+    inventory: &Inventory,
+    allowed: Option<&Matched>,
+) -> String {
+    let all = inventory.hosts().len();
+    let hosts = if all == 1 { "1 host".to_owned() } else { format!("{all} hosts") };
+    let hosts = match (&args.limit, allowed) {
+        (Some(limit), Some(allowed)) => format!("{} of {hosts} by --limit {limit}", allowed.hosts.len()),
+        _ => hosts,
+    };
+    let inventory = match sources {
+        [] => "none".to_owned(),
+        sources => sources.join(" "),
+    };
+    let names: Vec<String> = playbooks.iter().map(|(path, _)| path.display().to_string()).collect();
+    let check = if args.check { ", check mode: nothing is changed" } else { "" };
+    rplay::visible::one_line(&format!("inventory {inventory} ({hosts}), playbook {}{check}", names.join(" ")))
+        .into_owned()
 }
 
 /// The report, and those that `--report` writes to files.

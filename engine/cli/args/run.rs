@@ -75,6 +75,9 @@ pub struct RunArgs {
     /// Seconds that each task may take unless it says so itself; from `rplay adhoc`.
     #[arg(skip)]
     pub task_timeout: Option<u32>,
+    /// Called by its own name, it says first what it is about to do; Ansible's output has no such line.
+    #[arg(skip)]
+    pub announces: bool,
     #[arg(long, hide = true)]
     pub step: bool,
 }

@@ -1,0 +1,123 @@
+//! What can be done in this folder: shown by `rplay` alone, which runs nothing.
+
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use rplay::{
+    config::Config,
+    inventory::{Inventory, SourceRules},
+    source::Problems,
+    visible::visible,
+};
+
+use crate::{
+    args::{Cli, run::RunArgs},
+    faults, output, passwords,
+};
+
+/// Playbooks that are named at most.
+const MOST: usize = 12;
+
+/// Shows the project of this folder. The exit code is that of an error: who meant to run something has run nothing.
+pub fn show() -> ExitCode {
+    match text() {
+        Ok(text) => {
+            output::tell(&visible(&text));
+            ExitCode::from(1)
+        }
+        Err(problems) => {
+            faults::show(&problems);
+            ExitCode::from(faults::exit_code(&problems))
+        }
+    }
+}
+
+fn text() -> Result<String, Problems> {
+    let (config, warnings) = Config::load()?;
+    faults::show(&warnings);
+    let mut text = String::from("Nothing was run. This folder has:\n\n");
+    let mut line = |what: &str, found: &str| {
+        let _ = writeln!(text, "  {what:<10} {found}");
+    };
+    let sources = config.inventory_sources(&[]);
+    match sources.is_empty() {
+        true => line("inventory", "none; name one with -i, or in ansible.cfg"),
+        false => line("inventory", &format!("{}{}", sources.join(" "), counted(&sources, &config))),
+    }
+    let playbook = Cli::playbooks(&RunArgs::default()).ok().and_then(|playbooks| playbooks.into_iter().next());
+    match &playbook {
+        Some(path) => line("playbook", &format!("{}, which runs where none is named", path.display())),
+        None => line("playbook", "none to run by itself (playbooks/site.yml or site.yml)"),
+    }
+    let others = playbooks(playbook.as_deref());
+    if !others.is_empty() {
+        let shown = others.iter().take(MOST).map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
+        let more = others.len().saturating_sub(MOST);
+        line("others", &if more > 0 { format!("{shown} and {more} more") } else { shown });
+    }
+    let example = playbook.or_else(|| others.first().cloned()).unwrap_or_else(|| PathBuf::from("site.yml"));
+    let example = example.display();
+    let commands = [
+        (format!("rplay {example}"), "run it"),
+        (format!("rplay {example} --check --diff"), "show what would change"),
+        (format!("rplay {example} --list-hosts"), "show on which hosts; --list-tasks shows what"),
+        ("rplay inventory --graph".to_owned(), "show hosts and groups"),
+        ("rplay why VARIABLE -l HOST".to_owned(), "show where a value comes from"),
+        ("rplay --help".to_owned(), "show all options and commands"),
+    ];
+    let width = commands.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
+    text.push('\n');
+    for (command, what) in commands {
+        let _ = writeln!(text, "  {command:<width$}   {what}");
+    }
+    Ok(text)
+}
+
+/// How many hosts sources have, if that is known from plain files: nothing is run and nobody is asked.
+fn counted(sources: &[String], config: &Config) -> String {
+    let is_plain = |source: &String| {
+        use std::os::unix::fs::PermissionsExt;
+        let path = Path::new(source);
+        let is_file = path.metadata().is_ok_and(|about| about.is_file() && about.permissions().mode() & 0o111 == 0);
+        let text = || rplay::files::read_text(path).unwrap_or_default();
+        is_file && !text().lines().any(|line| line.starts_with("plugin:"))
+    };
+    if !sources.iter().all(is_plain) {
+        return String::new();
+    }
+    let Ok(vault) = passwords::gather(&[], config, faults::secrets(), passwords::Asked::IfWanted) else {
+        return String::new();
+    };
+    let rules = SourceRules { plugins: None, ..config.source_rules() };
+    let count = Inventory::load(sources, vault, &rules).ok().map(|inventory| match inventory.hosts().len() {
+        1 => " (1 host)".to_owned(),
+        hosts => format!(" ({hosts} hosts)"),
+    });
+    count.unwrap_or_default()
+}
+
+/// Files here and in playbooks/ that begin as a playbook does.
+fn playbooks(default: Option<&Path>) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for folder in [".", "playbooks"] {
+        for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+            let path = path.strip_prefix(".").map(Path::to_owned).unwrap_or(path);
+            let is_yaml = path.extension().is_some_and(|end| end == "yml" || end == "yaml");
+            let text = || rplay::files::read_text(&path).unwrap_or_default();
+            let has_plays = |text: String| {
+                text.lines().any(|line| {
+                    let line = line.trim_start_matches(['-', ' ']);
+                    line.starts_with("hosts:") || line.contains("import_playbook:")
+                })
+            };
+            if is_yaml && path.is_file() && Some(path.as_path()) != default && has_plays(text()) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
