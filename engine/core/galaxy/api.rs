@@ -2,6 +2,7 @@
 
 use std::{cell::OnceCell, collections::BTreeMap};
 
+use rplay_wire::percent;
 use serde_json::Value as Json;
 
 use super::{Galaxy, GalaxyError, Result, request::RequestError, server::Server, version::Version};
@@ -68,7 +69,8 @@ impl<'g> Api<'g> {
         request.method = "POST".to_owned();
         request.headers.push(("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned()));
         let fields = [("grant_type", "refresh_token"), ("client_id", &self.server.client_id), ("refresh_token", token)];
-        let body: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        let body: Vec<String> =
+            fields.iter().map(|(name, value)| format!("{name}={}", percent::encode(value, ""))).collect();
         request.body = Some(body.join("&").into_bytes());
         let json = self.galaxy.json_of(request)?;
         let token = json.get("access_token").and_then(Json::as_str).map(str::to_owned);
@@ -198,7 +200,8 @@ impl<'g> Api<'g> {
             )));
         };
         let root = self.version_root("v1")?;
-        let url = format!("{root}roles/?owner__username={}&name={}", encoded(user), encoded(short));
+        let url =
+            format!("{root}roles/?owner__username={}&name={}", percent::encode(user, ""), percent::encode(short, ""));
         let json = match self.get(&url) {
             Ok(json) => json,
             Err(RequestError::NotFound) => return Ok(None),
@@ -240,17 +243,11 @@ impl<'g> Api<'g> {
     pub fn search_roles(&self, words: &[String], filters: &[(&str, String)]) -> Result<Json> {
         let mut url = format!("{}search/roles/?", self.version_root("v1")?);
         if !words.is_empty() {
-            url += &format!("&autocomplete={}", encoded(&words.join(" ")));
+            url += &format!("&autocomplete={}", percent::encode(&words.join(" "), ""));
         }
         for (name, value) in filters {
-            url += &format!("&{name}={}", encoded(value));
+            url += &format!("&{name}={}", percent::encode(value, ""));
         }
         Ok(self.get(&url)?)
     }
-}
-
-/// Percent-encodes everything except unreserved characters.
-fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

@@ -95,7 +95,7 @@ impl Cache {
             digest.update((part.len() as u64).to_le_bytes());
             digest.update(part.as_bytes());
         }
-        hex(&digest.finalize())
+        rplay_wire::hex::encode(digest.finalize())
     }
 
     /// A note; `None` if there is no readable one.
@@ -115,14 +115,10 @@ impl Cache {
 
     /// The file named by its SHA-256, if it is complete.
     pub fn file(&self, sha256: &str) -> Option<PathBuf> {
-        let is_name = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_name = rplay_wire::hex::is_sha256(sha256);
         let path = self.0.join(sha256);
-        (is_name && hex(&Sha256::digest(crate::files::read(&path).ok()?)) == sha256).then_some(path)
+        (is_name && rplay_wire::hex::encode(Sha256::digest(crate::files::read(&path).ok()?)) == sha256).then_some(path)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -140,7 +136,7 @@ mod tests {
         assert_eq!(cache.note(&key), None);
         cache.keep(&key, &Json::from(vec![1]));
         assert_eq!(cache.note(&key), Some(Json::from(vec![1])));
-        let sha256 = hex(&Sha256::digest(b"x"));
+        let sha256 = rplay_wire::hex::encode(Sha256::digest(b"x"));
         fs::write(folder.path().join(&sha256), "x").unwrap();
         assert!(cache.file(&sha256).is_some() && cache.file("../x").is_none());
         fs::write(folder.path().join(&sha256), "cut").unwrap();

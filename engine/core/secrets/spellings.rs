@@ -6,6 +6,7 @@ use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD},
 };
+use rplay_wire::percent;
 
 /// Minimum length of base64 that is searched for inside longer base64; shorter ones occur in any text.
 const SHORTEST_CORE: usize = 8;
@@ -34,9 +35,9 @@ pub fn of(text: &str) -> HashSet<String> {
     let html = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     add(html.replace('"', "&#34;").replace('\'', "&#39;"));
     add(html.replace('"', "&quot;").replace('\'', "&#x27;"));
-    add(in_url(text, "/"));
-    add(in_url(text, ""));
-    add(in_url(text, "").replace("%20", "+"));
+    add(percent::encode(text, "/"));
+    add(percent::encode(text, ""));
+    add(percent::encode(text, "").replace("%20", "+"));
     if text.chars().count() >= SHORTEST_OF_ANY_CASE {
         add(text.to_uppercase());
         add(text.to_lowercase());
@@ -80,17 +81,4 @@ fn ascii(json: &str) -> String {
         }
     }
     text
-}
-
-/// Percent-encoded, except for the characters in `safe`.
-fn in_url(text: &str, safe: &str) -> String {
-    let mut url = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => url.push(byte.into()),
-            _ if safe.as_bytes().contains(&byte) => url.push(byte.into()),
-            _ => url.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    url
 }

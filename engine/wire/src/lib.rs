@@ -13,6 +13,7 @@ mod call;
 mod frame;
 pub mod hex;
 mod outcome;
+pub mod percent;
 mod pieces;
 mod text;
 mod value;

@@ -422,17 +422,7 @@ impl<R: Read> Read for Metered<'_, R> {
 
 /// Percent-encodes a path or query component. Slashes and colons are kept, since image names contain them.
 pub fn encode(text: &str) -> String {
-    use std::fmt::Write;
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/:@".contains(&byte) {
-            encoded.push(byte.into());
-        } else {
-            // Writing to a String does not fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
+    rplay_wire::percent::encode(text, "/:@")
 }
 
 #[cfg(test)]

@@ -142,15 +142,7 @@ pub fn decoded(text: &str) -> String {
 
 /// Form encoding: percent-encodes all except letters, digits and `-_.~`; a space becomes `+`.
 pub fn form_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(byte.into()),
-            b' ' => encoded.push('+'),
-            other => encoded.push_str(&format!("%{other:02X}")),
-        }
-    }
-    encoded
+    rplay_wire::percent::encode(text, " ").replace(' ', "+")
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::{
 };
 
 use minijinja::Value;
+use rplay_wire::percent;
 
 use super::{Eval, Pure, Table};
 
@@ -277,22 +278,10 @@ fn urlsplit(value: Value, mut args: Args) -> EvalResult {
     found.map(|(_, value)| value).ok_or_else(|| EvalError::new(format!("urlsplit: unknown URL component: {query}")))
 }
 
-fn percent(text: &str, safe: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'~' => out.push(byte as char),
-            byte if safe.as_bytes().contains(&byte) => out.push(byte as char),
-            byte => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
-}
-
 fn urlencode(value: Value, args: Args) -> EvalResult {
     args.finish()?;
     if value.as_str().is_some() || !(containers::is_map(&value) || containers::is_list(&value)) {
-        return Ok(Value::from(percent(&show::text(&value)?, "/")));
+        return Ok(Value::from(percent::encode(&show::text(&value)?, "/")));
     }
     let pairs = match containers::is_map(&value) {
         true => containers::pairs(&value),
@@ -307,7 +296,8 @@ fn urlencode(value: Value, args: Args) -> EvalResult {
             pairs
         }
     };
-    let quote = |value: &Value| -> EvalResult<String> { Ok(percent(&show::text(value)?, "").replace("%20", "+")) };
+    let quote =
+        |value: &Value| -> EvalResult<String> { Ok(percent::encode(&show::text(value)?, "").replace("%20", "+")) };
     let mut parts = Vec::new();
     for (key, value) in &pairs {
         parts.push(format!("{}={}", quote(key)?, quote(value)?));
