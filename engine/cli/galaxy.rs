@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use rplay::{
     config::Config,
     galaxy::{
-        BuildOptions, CODES, Count, DownloadOptions, Galaxy, GalaxyError, InitOptions, InstallOptions, Requirements,
-        RoleOptions, Said, Server, Servers, SignatureOptions, VerifyOptions, Wanted, WantedRole, token_in,
+        BuildOptions, CODES, Count, DownloadOptions, Force, Galaxy, GalaxyError, InitOptions, InstallOptions,
+        Requirements, RoleOptions, Said, Server, Servers, SignatureOptions, VerifyOptions, Wanted, WantedRole,
+        token_in,
     },
     source::{Problems, absolute},
 };
@@ -75,8 +76,7 @@ fn collection(action: &CollectionAction, config: &Config) -> Done {
 fn install_collections(args: &CollectionInstallArgs, config: &Config) -> Result<(), GalaxyError> {
     let options = InstallOptions {
         wanted: wanted(&args.collections, args.requirements_file.as_deref())?,
-        force: args.force,
-        force_with_deps: args.force_with_deps,
+        force: Force { named: args.force, dependencies: args.force_with_deps },
         no_deps: args.no_deps,
         upgrade: args.upgrade,
         prereleases: args.pre,
@@ -162,8 +162,7 @@ fn install_roles(args: &RoleInstallArgs, config: &Config, either: bool) -> Resul
     if !found.roles.is_empty() {
         galaxy.install_roles(&RoleOptions {
             wanted: found.roles,
-            force: args.force,
-            force_with_deps: args.force_with_deps,
+            force: Force { named: args.force, dependencies: args.force_with_deps },
             no_deps: args.no_deps,
             ignore_errors: args.ignore_errors,
             keep_scm_meta: args.keep_scm_meta,
@@ -172,8 +171,7 @@ fn install_roles(args: &RoleInstallArgs, config: &Config, either: bool) -> Resul
     if with_collections {
         galaxy.install_collections(&InstallOptions {
             wanted: found.collections,
-            force: args.force,
-            force_with_deps: args.force_with_deps,
+            force: Force { named: args.force, dependencies: args.force_with_deps },
             no_deps: args.no_deps,
             ignore_errors: args.ignore_errors,
             signatures: signatures(&args.signatures, config)?,

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rplay_contract::wire::Map;
+use rplay_contract::{
+    system::pattern::{Flags, Pattern},
+    wire::Map,
+};
 
 use super::{
     After, Answer, Ask, Context, Rendered, Result, flag_arg,
@@ -34,7 +37,7 @@ pub fn assemble(args: Rendered, context: &Context<'_>) -> Result<Ask> {
         return Err(at_src(format!("Source ({}) is not a directory", absolute(&folder))));
     }
     let pattern = text_arg(&args, "regexp").map(|regexp| {
-        fancy_regex::Regex::new(&regexp)
+        Pattern::compile(&regexp, Flags::default())
             .map_err(|error| Box::new(Answer::failed(format!("`regexp` is no regular expression: {error}"))))
     });
     let pattern = pattern.transpose()?;
@@ -81,9 +84,7 @@ pub fn assemble(args: Rendered, context: &Context<'_>) -> Result<Ask> {
 }
 
 /// Whether a file of the folder is one of the pieces.
-fn is_piece(path: &Path, ignore_hidden: bool, pattern: Option<&fancy_regex::Regex>) -> bool {
+fn is_piece(path: &Path, ignore_hidden: bool, pattern: Option<&Pattern>) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    path.is_file()
-        && !(ignore_hidden && name.starts_with('.'))
-        && pattern.is_none_or(|pattern| pattern.is_match(&name).unwrap_or(false))
+    path.is_file() && !(ignore_hidden && name.starts_with('.')) && pattern.is_none_or(|pattern| pattern.is_in(&name))
 }

@@ -8,6 +8,7 @@ use std::{
 use rplay_contract::{
     args,
     argtypes::{Flag, Text},
+    system::pattern::{Flags, Pattern},
 };
 
 use super::{Answer, Context, Effect, Rendered, Result, flag_arg, int_arg, list_arg, text_arg};
@@ -116,7 +117,7 @@ fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &
     let ignored = list_arg(args, "ignore_files").unwrap_or_default();
     let unknown_is_fine = flag_arg(args, "ignore_unknown_extensions")?.unwrap_or(false);
     let matching = match text_arg(args, "files_matching") {
-        Some(pattern) => Some(fancy_regex::Regex::new(&pattern).map_err(|error| {
+        Some(pattern) => Some(Pattern::compile(&pattern, Flags::default()).map_err(|error| {
             Box::new(Answer::failed(format!("`files_matching` is not a valid regular expression: {error}")))
         })?),
         None => None,
@@ -128,7 +129,7 @@ fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &
     let mut taken = Vec::new();
     for file in files {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if ignored.contains(&name) || matching.as_ref().is_some_and(|regex| !regex.is_match(&name).unwrap_or(false)) {
+        if ignored.contains(&name) || matching.as_ref().is_some_and(|pattern| !pattern.is_in(&name)) {
             continue;
         }
         let ending = file.extension().map(|e| e.to_string_lossy().into_owned()).unwrap_or_default();

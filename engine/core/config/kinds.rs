@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use regex::Regex;
+use rplay_contract::system::pattern::{Flags, Pattern};
 use rplay_contract::{args::ArgType, argtypes::Flag, system::expand, wire::Value};
 
 use super::Surroundings;
@@ -149,14 +149,14 @@ impl Kind for Secret {
     }
 }
 
-/// Comma-separated regular expressions.
+/// Comma-separated regular expressions of Python.
 #[derive(Clone, Debug, Default)]
-pub struct Patterns(pub Vec<Regex>);
+pub struct Patterns(pub Vec<Pattern>);
 
 impl Kind for Patterns {
     fn parse(text: &str, base: &Base<'_>) -> Result<Self, String> {
         let words = <Vec<String> as Kind>::parse(text, base)?;
-        let compiled = words.iter().map(|word| Regex::new(word).map_err(|error| error.to_string()));
+        let compiled = words.iter().map(|word| Pattern::compile(word, Flags::default()));
         compiled.collect::<Result<_, _>>().map(Patterns)
     }
 }

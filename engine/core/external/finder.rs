@@ -7,16 +7,17 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use rplay_contract::external::Style;
 
 use super::{
-    ExternalModule, Payload, PayloadError, Style,
+    ExternalModule, Payload, PayloadError,
     library::{Library, folders_in},
     payload,
     plugged::Plugged,
-    style::shebang,
+    style::{shebang, style_of},
 };
 use crate::{
-    collections::{Collections, Qualified, Runtime},
+    collections::{ANSIBLE_VERSION, Collections, Qualified, Runtime},
     files,
     python::{Core, CoreError, Pythons},
 };
@@ -281,7 +282,7 @@ impl Finder {
 
     /// The ansible-core version that is passed to modules.
     pub fn version(&self) -> String {
-        self.pythons.core().map_or_else(|_| "2.19.0".to_owned(), |core| core.version.clone())
+        self.pythons.core().map_or_else(|_| ANSIBLE_VERSION.to_owned(), |core| core.version.clone())
     }
 
     fn module(&self, path: PathBuf, full_name: String, around: Around<'_>) -> Result<&'static ExternalModule, Missing> {
@@ -293,8 +294,8 @@ impl Finder {
             Missing::refused(format!("cannot read the module `{full_name}`: {}: {error}", path.display()))
         })?;
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let style = Style::of(&file, &content);
-        let is_python = style == Style::Python;
+        let style = style_of(&file, &content);
+        let is_python = style == Some(Style::Python);
         let is_own = full_name.starts_with("ansible.legacy.");
         let near = around.role.into_iter().chain(around.playbook).map(|folder| folder.join("module_utils"));
         // Next to its `library/`, which may be in another role.

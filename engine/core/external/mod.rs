@@ -13,9 +13,10 @@ mod style;
 
 pub use finder::{Around, Finder, Missing, OfCore, Reason, Settings};
 pub use payload::{Payload, PayloadError};
-pub use style::Style;
 
 use std::path::PathBuf;
+
+use rplay_contract::external::Style;
 
 /// A module as found for a task. It is kept for the lifetime of the process, so that it can be passed around like a
 /// native one.
@@ -26,7 +27,8 @@ pub struct ExternalModule {
     /// The last part of its name.
     pub name: String,
     pub path: PathBuf,
-    pub style: Style,
+    /// How it is run; `None` for a module of Windows, which cannot be.
+    pub style: Option<Style>,
     /// The program in its shebang line, without `#!`.
     pub shebang: Option<String>,
     /// The user's module_utils directories, nearest first.

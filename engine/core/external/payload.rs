@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use rplay_contract::external::Style;
 use serde_json::{Value as Json, json};
 
-use super::{ExternalModule, Style};
+use super::ExternalModule;
 use crate::python::{Cache, CoreError, Stamp};
 
 /// Files on the controller that a host needs for a module.
@@ -29,7 +30,7 @@ pub struct PayloadError {
 /// # Errors
 /// If its Python is invalid, an import is missing, or there is no ansible-core to bundle it.
 pub(super) fn of(module: &ExternalModule, pythons: &crate::python::Pythons) -> Result<Payload, PayloadError> {
-    if module.style != Style::Python {
+    if module.style != Some(Style::Python) {
         return Ok(Payload::File(module.path.clone()));
     }
     let about = |reason: String| PayloadError {

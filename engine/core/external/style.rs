@@ -3,21 +3,7 @@
 use std::sync::LazyLock;
 
 use regex::bytes::Regex;
-
-/// Ansible's conventions, recognized by the content of the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
-    /// Python with module_utils: it must be bundled with them.
-    Python,
-    /// A program that gets a JSON file: a binary, or a script that contains `WANT_JSON`.
-    Json,
-    /// A script with a placeholder for the arguments.
-    JsonArgs,
-    /// Any other script: it gets a file of `key=value` words.
-    Pairs,
-    /// For Windows.
-    PowerShell,
-}
+use rplay_contract::external::Style;
 
 static IMPORTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     // At any indentation: an import may be in a function or in `try`.
@@ -29,26 +15,24 @@ static IMPORTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
-impl Style {
-    /// The style of a file with this name and content.
-    pub fn of(name: &str, content: &[u8]) -> Style {
-        let holds = |what: &[u8]| content.windows(what.len()).any(|window| window == what);
-        if name.ends_with(".ps1") || holds(b"#Requires -Module") || holds(b"# POWERSHELL_COMMON") {
-            return Style::PowerShell;
-        }
-        if is_binary(content) {
-            return Style::Json;
-        }
-        if holds(b"#<<INCLUDE_ANSIBLE_MODULE_COMMON>>")
-            || IMPORTS.as_ref().is_some_and(|imports| imports.is_match(content))
-        {
-            return Style::Python;
-        }
-        if holds(b"<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>") {
-            return Style::JsonArgs;
-        }
-        if holds(b"WANT_JSON") { Style::Json } else { Style::Pairs }
+/// The style of a module file with this name and content, by Ansible's conventions; `None` for one of Windows
+/// (PowerShell).
+pub(super) fn style_of(name: &str, content: &[u8]) -> Option<Style> {
+    let holds = |what: &[u8]| content.windows(what.len()).any(|window| window == what);
+    if name.ends_with(".ps1") || holds(b"#Requires -Module") || holds(b"# POWERSHELL_COMMON") {
+        return None;
     }
+    if is_binary(content) {
+        return Some(Style::Json);
+    }
+    if holds(b"#<<INCLUDE_ANSIBLE_MODULE_COMMON>>") || IMPORTS.as_ref().is_some_and(|imports| imports.is_match(content))
+    {
+        return Some(Style::Python);
+    }
+    if holds(b"<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>") {
+        return Some(Style::JsonArgs);
+    }
+    Some(if holds(b"WANT_JSON") { Style::Json } else { Style::Pairs })
 }
 
 /// Whether the beginning contains bytes that do not occur in text.
@@ -80,11 +64,11 @@ mod tests {
             ("#!/usr/bin/python\nprint('<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>')\n", Style::JsonArgs),
             ("#!/bin/sh\necho from x import\n", Style::Pairs),
             ("\u{7f}ELF\u{2}", Style::Json),
-            ("#Requires -Module Ansible.ModuleUtils.Legacy\n", Style::PowerShell),
         ] {
-            assert_eq!(Style::of("m", content.as_bytes()), style, "{content}");
+            assert_eq!(style_of("m", content.as_bytes()), Some(style), "{content}");
         }
-        assert_eq!(Style::of("m.ps1", b"x"), Style::PowerShell);
+        assert_eq!(style_of("m", b"#Requires -Module Ansible.ModuleUtils.Legacy\n"), None);
+        assert_eq!(style_of("m.ps1", b"x"), None);
         assert_eq!(shebang(b"#! /usr/bin/env ruby \nx"), Some("/usr/bin/env ruby".to_owned()));
     }
 }

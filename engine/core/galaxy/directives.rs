@@ -2,64 +2,16 @@
 
 use std::path::Path;
 
+use rplay_contract::system::glob;
+
 use super::{GalaxyError, Result};
 
 /// Whether a name matches a shell pattern; as in Python's fnmatch, `*` also matches slashes.
 pub fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut at, mut on) = (0, 0);
-    // The position of the last star, and how far it reached.
-    let mut star: Option<(usize, usize)> = None;
-    while on < name.len() {
-        let step = match pattern.get(at) {
-            Some('*') => {
-                star = Some((at, on));
-                at += 1;
-                continue;
-            }
-            Some('?') => Some(1),
-            Some('[') => set(&pattern[at..], name[on]),
-            Some(c) if *c == name[on] => Some(1),
-            _ => None,
-        };
-        match (step, &mut star) {
-            (Some(step), _) => {
-                at += step;
-                on += 1;
-            }
-            (None, Some((begin, reached))) => {
-                *reached += 1;
-                (at, on) = (*begin + 1, *reached);
-            }
-            (None, None) => return false,
-        }
+    match glob::is_pattern(pattern) {
+        true => glob::Pattern::new(pattern).fits(name),
+        false => pattern == name,
     }
-    pattern[at..].iter().all(|c| *c == '*')
-}
-
-/// The length of a `[...]` that matches the character.
-fn set(pattern: &[char], c: char) -> Option<usize> {
-    let negated = pattern.get(1) == Some(&'!');
-    let begin = if negated { 2 } else { 1 };
-    // A bracket right at the beginning is literal.
-    let end = (begin + 1..pattern.len()).find(|at| pattern[*at] == ']');
-    let Some(end) = end else { return (c == '[').then_some(1) };
-    let inner = &pattern[begin..end];
-    let mut at = 0;
-    let mut taken = false;
-    while at < inner.len() {
-        match inner.get(at + 1..at + 3) {
-            Some(['-', last]) => {
-                taken |= (inner[at]..=*last).contains(&c);
-                at += 3;
-            }
-            _ => {
-                taken |= inner[at] == c;
-                at += 1;
-            }
-        }
-    }
-    (taken != negated).then_some(end + 1)
 }
 
 /// One line of a `MANIFEST.in`.

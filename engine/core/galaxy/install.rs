@@ -27,12 +27,27 @@ use super::{
 /// Name prefix of unfinished directories.
 const UNFINISHED: &str = ".rplay-";
 
+/// What is installed although it is there already (`--force`, `--force-with-deps`).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Force {
+    /// What the command line or the requirements name.
+    pub named: bool,
+    /// That, and what it depends on.
+    pub dependencies: bool,
+}
+
+impl Force {
+    /// Whether what is named is installed again.
+    pub fn of_named(self) -> bool {
+        self.named || self.dependencies
+    }
+}
+
 /// `galaxy collection install`.
 #[derive(Debug, Default)]
 pub struct InstallOptions {
     pub wanted: Vec<Wanted>,
-    pub force: bool,
-    pub force_with_deps: bool,
+    pub force: Force,
     pub no_deps: bool,
     pub upgrade: bool,
     pub prereleases: bool,
@@ -68,7 +83,7 @@ impl Galaxy {
         let folder = collections_folder(place);
         let scratch = tempfile::tempdir().map_err(|error| GalaxyError::new(error.to_string()))?;
         self.say("Starting galaxy collection install process");
-        let force = options.force || options.force_with_deps;
+        let force = options.force.of_named();
         let there = in_folder(&folder);
         let (roots, at_hand) = self.at_hand(&options.wanted, scratch.path())?;
         // A requirement is met by a collection in any place; a collection that is replaced is replaced here.
@@ -98,7 +113,7 @@ impl Galaxy {
             at_hand: at_hand.iter().map(|one| one.about.clone()).collect(),
             installed: &installed,
             forced: forced.clone(),
-            forces_all: options.force_with_deps,
+            forces_all: options.force.dependencies,
             upgrade: options.upgrade,
             prereleases: options.prereleases,
             with_dependencies: !options.no_deps,
@@ -108,7 +123,7 @@ impl Galaxy {
         for one in &chosen {
             let same =
                 installed.iter().any(|known| known.name == one.name && known.version() == one.version.to_string());
-            let again = options.force_with_deps || forced.contains(&one.name);
+            let again = options.force.dependencies || forced.contains(&one.name);
             if matches!(one.from, From::Installed) || same && !again {
                 self.say(format!("'{}:{}' is already installed, skipping.", one.name, one.version));
                 continue;
@@ -507,4 +522,15 @@ fn write_info(folder: &Path, one: &Chosen, server: &str, detail: &Detail) -> Res
         Ok(())
     };
     write().map_err(|error| GalaxyError::file(&path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forcing_dependencies_forces_what_is_named() {
+        let force = |named, dependencies| Force { named, dependencies }.of_named();
+        assert!(!force(false, false) && force(true, false) && force(false, true));
+    }
 }

@@ -30,7 +30,7 @@ use rplay_contract::{Host, NoBlobs};
 pub use build::BuildOptions;
 pub use download::DownloadOptions;
 pub use init::InitOptions;
-pub use install::InstallOptions;
+pub use install::{Force, InstallOptions};
 pub use installed::ListFormat;
 pub use requirement::{Requirements, Wanted, WantedRole};
 pub use role_install::RoleOptions;

@@ -10,6 +10,7 @@ use super::{
     Galaxy, GalaxyError, Result, WantedRole,
     api::Api,
     archive, git,
+    install::Force,
     install::Stage,
     roles::{InstalledRole, meta_file},
 };
@@ -18,8 +19,7 @@ use super::{
 #[derive(Debug, Default)]
 pub struct RoleOptions {
     pub wanted: Vec<WantedRole>,
-    pub force: bool,
-    pub force_with_deps: bool,
+    pub force: Force,
     pub no_deps: bool,
     pub ignore_errors: bool,
     /// Also keep the repository's metadata (`.git`).
@@ -41,7 +41,7 @@ impl Galaxy {
                 continue;
             }
             done.push(role.name.clone());
-            let forced = if is_dependency { options.force_with_deps } else { options.force || options.force_with_deps };
+            let forced = if is_dependency { options.force.dependencies } else { options.force.of_named() };
             let before = self.installed_role(&role.name);
             if let Some(before) = &before {
                 let version = before.version();
@@ -100,7 +100,7 @@ impl Galaxy {
                 continue;
             }
             let there = self.installed_role(name);
-            match there.filter(|_| !options.force_with_deps) {
+            match there.filter(|_| !options.force.dependencies) {
                 Some(there) => {
                     let version = there.version();
                     match dependency.version.as_deref().filter(|wanted| *wanted != version) {

@@ -3,8 +3,10 @@
 use std::{path::Path, sync::Arc};
 
 use indexmap::IndexSet;
-use regex::Regex;
-use rplay_contract::system::glob;
+use rplay_contract::system::{
+    glob,
+    pattern::{self as regex, Flags},
+};
 
 use super::{
     Inventory, InventoryError,
@@ -37,7 +39,7 @@ enum Role {
 enum Matcher {
     Name(String),
     Glob(glob::Pattern),
-    Regex(Regex),
+    Regex(regex::Pattern),
 }
 
 impl Matcher {
@@ -45,7 +47,7 @@ impl Matcher {
         match self {
             Matcher::Name(own) => own == name,
             Matcher::Glob(pattern) => pattern.fits(name),
-            Matcher::Regex(regex) => regex.is_match(name),
+            Matcher::Regex(regex) => regex.is_in(name),
         }
     }
 }
@@ -108,13 +110,13 @@ impl Term {
             Some('&') => (Role::Intersect, &text[1..]),
             _ => (Role::Include, text),
         };
-        let bad_regex = |error: regex::Error| InventoryError::Regex {
+        let bad_regex = |error: String| InventoryError::Regex {
             pattern: rest.to_owned(),
             // The last line of the error is the essential one.
-            message: error.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+            message: error.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
         };
         if let Some(expression) = rest.strip_prefix('~') {
-            let regex = Regex::new(&format!("^(?:{expression})")).map_err(bad_regex)?;
+            let regex = regex::Pattern::compile(&format!("^(?:{expression})"), Flags::default()).map_err(bad_regex)?;
             return Ok(Term { role, text: rest.to_owned(), matcher: Matcher::Regex(regex), pick: None });
         }
         let (name, pick) = subscript(rest);
@@ -379,6 +381,10 @@ mod tests {
             assert!(fault.to_string().starts_with("No hosts matched the subscripted pattern"), "{beyond}");
         }
         assert!(Pattern::parse("~we[b").unwrap_err().to_string().contains("not a regular expression"));
+        // Regular expressions are Python's, as everywhere.
+        for expression in ["~web(?!9)", r"~(?P<a>w)eb", r"~web\Z|db"] {
+            assert!(Pattern::parse(expression).is_ok(), "{expression}");
+        }
     }
 
     #[test]

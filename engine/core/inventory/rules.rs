@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use regex::Regex;
+use rplay_contract::system::pattern::Pattern;
 
 use super::Plugins;
 
@@ -22,7 +22,7 @@ pub struct SourceRules {
     /// Files in directories with these endings are ignored.
     pub ignored_extensions: Vec<String>,
     /// Files in directories with matching names are ignored.
-    pub ignored_patterns: Vec<Regex>,
+    pub ignored_patterns: Vec<Pattern>,
     pub group_names: GroupNames,
     /// The plugins that may read sources, in order (INVENTORY_ENABLED); `None` stands for those that are built in.
     pub enabled: Option<Vec<String>>,
@@ -52,7 +52,7 @@ impl SourceRules {
     /// Whether a file or directory inside an inventory directory is ignored.
     pub(super) fn ignores(&self, name: &str) -> bool {
         self.ignored_extensions.iter().any(|end| name.ends_with(end.as_str()))
-            || self.ignored_patterns.iter().any(|pattern| pattern.is_match(name))
+            || self.ignored_patterns.iter().any(|pattern| pattern.is_in(name))
     }
 }
 

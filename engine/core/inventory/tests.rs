@@ -269,7 +269,9 @@ fn folders_pass_over_what_the_rules_ignore() {
     assert_eq!(hosts(&SourceRules::default()), "a b.old draft-d");
     let rules = SourceRules {
         ignored_extensions: vec![".old".to_owned()],
-        ignored_patterns: vec![regex::Regex::new("^draft").unwrap()],
+        ignored_patterns: vec![
+            rplay_contract::system::pattern::Pattern::compile("^draft", Default::default()).unwrap(),
+        ],
         ..SourceRules::default()
     };
     assert_eq!(hosts(&rules), "a c.cfg");

@@ -79,17 +79,24 @@ impl Pattern {
     /// # Errors
     /// If the pattern is not valid in Python's syntax.
     pub fn new(pattern: &str, flags: Flags, arg: &str) -> Result<Pattern, Failure> {
-        let multi_line = flags.multi_line || is_multi_line(pattern);
-        let mut builder = RegexBuilder::new(&translate(pattern, multi_line));
-        builder.multi_line(flags.multi_line).dot_matches_new_line(flags.dot_all);
-        let regex = builder.build().map_err(|error| {
+        Pattern::compile(pattern, flags).map_err(|error| {
             let help = format!("the regular expression `{pattern}` cannot be read: {error}");
             match python_fault(pattern) {
                 Some(fault) => Failure::new(format!("Task failed: Module failed: {fault}")).arg(arg).help(help),
                 None => Failure::new(format!("cannot read the regular expression `{pattern}`: {error}")).arg(arg),
             }
-        })?;
-        Ok(Pattern(regex))
+        })
+    }
+
+    /// Compiles a pattern.
+    ///
+    /// # Errors
+    /// What is wrong with the pattern.
+    pub fn compile(pattern: &str, flags: Flags) -> Result<Pattern, String> {
+        let multi_line = flags.multi_line || is_multi_line(pattern);
+        let mut builder = RegexBuilder::new(&translate(pattern, multi_line));
+        builder.multi_line(flags.multi_line).dot_matches_new_line(flags.dot_all);
+        builder.build().map(Pattern).map_err(|error| error.to_string())
     }
 
     /// Whether it matches anywhere in the text. A pattern that backtracks too much counts as no match.

@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use rplay_contract::system::expand;
+
 use crate::{
     link::{Connection, Container, Secret, SshOptions, Target},
     plan::Settings,
@@ -56,7 +58,7 @@ pub(crate) fn target(
                 None => defaults.port,
             };
             ssh.private_key = word(steering::KEY_FILE, scope)?
-                .map(|path| expand_home(&path))
+                .map(|path| PathBuf::from(expand::home(&path, &expand::own_environment)))
                 .or_else(|| defaults.private_key.clone());
             let mut args = Vec::new();
             for (setting, default) in [
@@ -104,13 +106,6 @@ pub(crate) fn target(
 
 fn split(text: &str) -> Vec<String> {
     shell_words::split(text).unwrap_or_else(|_| text.split_whitespace().map(str::to_owned).collect())
-}
-
-fn expand_home(path: &str) -> PathBuf {
-    match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
-        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
-        _ => PathBuf::from(path),
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 
 use crate::{
+    collections::ANSIBLE_VERSION,
     plan::{Role, Task},
     run::{
         reads::ReadTracker,
@@ -211,12 +212,14 @@ fn python() -> String {
 
 /// The Ansible version that rplay is compatible with; playbooks compare it.
 fn version() -> Value {
+    let mut numbers = ANSIBLE_VERSION.split('.').map(|part| Value::from(part.parse::<u32>().unwrap_or_default()));
+    let mut number = || numbers.next().unwrap_or_default();
     mapping([
-        ("full", Value::from("2.19.0")),
-        ("major", Value::from(2)),
-        ("minor", Value::from(19)),
-        ("revision", Value::from(0)),
-        ("string", Value::from("2.19.0")),
+        ("full", Value::from(ANSIBLE_VERSION)),
+        ("major", number()),
+        ("minor", number()),
+        ("revision", number()),
+        ("string", Value::from(ANSIBLE_VERSION)),
     ])
 }
 
@@ -281,6 +284,15 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What `rplay --version` says is what playbooks compare.
+    #[test]
+    fn there_is_one_version_of_ansible() {
+        let version = version();
+        let part = |name: &str| version.get_attr(name).unwrap().to_string();
+        assert_eq!(part("full"), ANSIBLE_VERSION);
+        assert_eq!(["major", "minor", "revision"].map(part).join("."), ANSIBLE_VERSION);
+    }
 
     #[test]
     fn names_are_sorted_so_that_each_is_found() {

@@ -3,13 +3,13 @@
 use std::{path::Path, sync::Arc};
 
 use rplay_contract::{
-    external::{Order, Style as Way},
+    external::{Order, Style},
     wire::{Map, data},
 };
 
 use crate::{
     actions::{self, Answer, failed_by, text_of},
-    external::{ExternalModule, Payload, Style},
+    external::{ExternalModule, Payload},
     link::{Connection, Target},
     run::{connection::variables, state::run::Run, steering},
     template::{self, TemplateError},
@@ -45,16 +45,10 @@ impl Run {
     pub(crate) fn order(&self, caller: &Caller<'_>, args: Map) -> actions::Result<Map> {
         let Caller { module, variables, .. } = *caller;
         let finder = self.resolver.project.finder();
-        let style = match module.style {
-            Style::Python => Way::Python,
-            Style::Json => Way::Json,
-            Style::JsonArgs => Way::JsonArgs,
-            Style::Pairs => Way::Pairs,
-            Style::PowerShell => {
-                let msg = format!("the module {} is written in PowerShell, which is not supported", module.full_name);
-                return Err(Box::new(Answer::failed(msg)));
-            }
-        };
+        let style = module.style.ok_or_else(|| {
+            let msg = format!("the module {} is written in PowerShell, which is not supported", module.full_name);
+            Box::new(Answer::failed(msg))
+        })?;
         let payload = finder
             .payload(module)
             .map_err(|error| Box::new(Answer { help: error.help.map(str::to_owned), ..Answer::failed(error.msg) }))?;
@@ -101,7 +95,7 @@ impl Run {
     /// The interpreter, if variables or settings name one.
     fn interpreter(&self, caller: &Caller<'_>) -> Result<Option<String>, TemplateError> {
         let language = match caller.module.style {
-            Style::Python => "python",
+            Some(Style::Python) => "python",
             _ => match caller.module.shebang.as_deref().and_then(language) {
                 Some(language) => language,
                 None => return Ok(None),
@@ -123,7 +117,7 @@ impl Run {
         // For an implicit localhost: as in Ansible, the Python that has ansible-core, whatever the settings say.
         let implicit = matches!(caller.target.connection, Connection::Local)
             && self.inventory().host(&caller.target.name).is_none_or(|host| host.implicit)
-            && caller.module.style == Style::Python;
+            && caller.module.style == Some(Style::Python);
         if let Some(path) = implicit.then(|| finder.python()).flatten() {
             return Ok(Some(path.display().to_string()));
         }

@@ -1,11 +1,8 @@
 //! Paths on the controller: home directories, environment variables, patterns.
 
-use std::{
-    env,
-    path::{Component, Path, PathBuf},
-};
+use std::path::{Component, Path, PathBuf};
 
-use rplay_contract::system::{accounts::User, glob::Pattern};
+use rplay_contract::system::{expand, glob::Pattern};
 
 /// The path without `.`, `..` and double slashes; purely textual.
 pub(crate) fn normpath(path: &str) -> String {
@@ -33,39 +30,12 @@ pub(crate) fn normpath(path: &str) -> String {
 
 /// Expands `~` and `~name` to home directories.
 pub(crate) fn expanduser(path: &str) -> String {
-    let Some(rest) = path.strip_prefix('~') else { return path.to_owned() };
-    let (name, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let home = match name {
-        "" => env::var("HOME").ok().or_else(|| User::numbered(nix::unistd::getuid().as_raw()).map(|user| user.home)),
-        name => User::named(name).map(|user| user.home),
-    };
-    match home {
-        Some(home) => format!("{}{rest}", home.trim_end_matches('/')),
-        None => path.to_owned(),
-    }
+    expand::home(path, &expand::own_environment)
 }
 
 /// Expands `$NAME` and `${NAME}` from the environment; unknown names are kept.
 pub(crate) fn expandvars(path: &str) -> String {
-    let mut out = String::new();
-    let mut rest = path;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        let after = &rest[at + 1..];
-        let (name, len) = match after.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
-            Some((name, _)) => (name, name.len() + 2),
-            None => {
-                let len = after.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
-                (&after[..len], len)
-            }
-        };
-        match env::var(name) {
-            Ok(value) if !name.is_empty() => out.push_str(&value),
-            _ => out.push_str(&rest[at..at + 1 + len]),
-        }
-        rest = &after[len..];
-    }
-    out + rest
+    expand::variables(path, &expand::own_environment)
 }
 
 /// The paths that match a pattern, sorted by name.
@@ -107,5 +77,14 @@ mod tests {
     fn homes_are_found_without_the_name_services_of_the_c_library() {
         assert_eq!(expanduser("~root/x"), "/root/x");
         assert_eq!(expanduser("~nobody-of-that-name/x"), "~nobody-of-that-name/x");
+    }
+
+    /// `system/expand.rs` is the one that expands.
+    #[test]
+    fn filters_expand_as_paths_of_modules_do() {
+        for path in ["~", "~/x", "$HOME/x", "${HOME}", "$", "${", "$NO_SUCH_NAME/x", "${a=b}", "~nobody-of-that-name"] {
+            let both = expand::path(path, &expand::own_environment);
+            assert_eq!(expanduser(&expandvars(path)), both, "{path}");
+        }
     }
 }
