@@ -52,6 +52,11 @@ impl ArgFault {
         ArgFault { arg: Some(arg.to_owned()), msg: msg.into(), help: None }
     }
 
+    /// Of arguments of which only one may be given, in the words of ansible-core; `arg` is where the error stands.
+    pub fn exclusive(arg: &str, all: &[&str]) -> Self {
+        ArgFault::new(arg, format!("parameters are mutually exclusive: {}", all.join("|")))
+    }
+
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self

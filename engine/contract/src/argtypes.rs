@@ -2,7 +2,10 @@
 
 use rplay_wire::{Map, Value};
 
-use crate::args::{ArgType, ELEMENT, NO_CHOICE, NO_CHOICES, NOT_CONVERTED};
+use crate::{
+    args::{ArgType, ELEMENT, NO_CHOICE, NO_CHOICES, NOT_CONVERTED},
+    choice,
+};
 
 /// A boolean: yes, on, 1, true, y, t and their opposites, in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +29,23 @@ impl ArgType for Flag {
             "n" | "no" | "off" | "0" | "false" | "f" | "0.0" => Ok(Flag(false)),
             _ => Err(no_boolean(value)),
         }
+    }
+}
+
+choice! {
+    /// Whether something is to exist: `state`, where `present` is named first. The order shows in messages and
+    /// documentation, and is that of ansible-core for each module.
+    pub enum PresentAbsent {
+        Present = "present",
+        Absent = "absent",
+    }
+}
+
+choice! {
+    /// Whether something is to exist: `state`, where `absent` is named first.
+    pub enum AbsentPresent {
+        Absent = "absent",
+        Present = "present",
     }
 }
 
@@ -240,5 +260,22 @@ impl ArgType for Secret {
 
     fn parse(value: &Value) -> Result<Self, String> {
         String::parse(value).map(Secret)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The order of the words is that of each module in ansible-core.
+    #[test]
+    fn presence_is_read_alike_and_told_in_both_orders() {
+        let word = |text: &str| Value::Str(text.to_owned());
+        assert_eq!(PresentAbsent::parse(&word("present")), Ok(PresentAbsent::Present));
+        assert_eq!(AbsentPresent::parse(&word("absent")), Ok(AbsentPresent::Absent));
+        let told = |text: &str| (PresentAbsent::parse(&word(text)).err(), AbsentPresent::parse(&word(text)).err());
+        let (present_first, absent_first) = told("gone");
+        assert_eq!(present_first.as_deref(), Some("must be one of: present, absent, got: gone"));
+        assert_eq!(absent_first.as_deref(), Some("must be one of: absent, present, got: gone"));
     }
 }

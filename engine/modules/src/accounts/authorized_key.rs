@@ -7,8 +7,7 @@ use rplay_wire::Failure;
 use crate::system::fs;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
-    argtypes::{Flag, PathArg, Text},
-    choice,
+    argtypes::{Flag, PathArg, PresentAbsent as State, Text},
     io_failure::io_failure,
     system::{
         accounts::User,
@@ -21,14 +20,6 @@ use crate::{
         text,
     },
 };
-
-choice! {
-    /// Whether the keys should exist.
-    pub enum State {
-        Present = "present",
-        Absent = "absent",
-    }
-}
 
 args! {
     /// Adds and removes SSH keys that may log in to an account.

@@ -4,18 +4,9 @@ use rplay_wire::{Failure, Value, data};
 
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
-    argtypes::{Flag, Text},
-    choice,
+    argtypes::{AbsentPresent as State, Flag, Text},
     system::accounts::{Group as Entry, editor},
 };
-
-choice! {
-    /// Whether the group should exist.
-    pub enum State {
-        Absent = "absent",
-        Present = "present",
-    }
-}
 
 args! {
     /// Creates, changes or removes a group.

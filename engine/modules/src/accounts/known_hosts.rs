@@ -8,8 +8,7 @@ use sha1::Sha1;
 use crate::system::machine;
 use crate::{
     ArgFault, Host, Module, Plan, args,
-    argtypes::{Flag, PathArg, Text},
-    choice,
+    argtypes::{AbsentPresent as State, Flag, PathArg, Text},
     system::{
         attributes::describe,
         lossless, paths,
@@ -17,14 +16,6 @@ use crate::{
         text,
     },
 };
-
-choice! {
-    /// Whether it should exist.
-    pub enum State {
-        Absent = "absent",
-        Present = "present",
-    }
-}
 
 args! {
     /// Adds a host's keys to a known_hosts file, or removes them.

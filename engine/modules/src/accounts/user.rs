@@ -13,7 +13,7 @@ use crate::{
     ArgFault, Change, Host, Module, Plan,
     accounts::home,
     args,
-    argtypes::{Flag, PathArg, Secret, Text},
+    argtypes::{AbsentPresent as State, Flag, PathArg, Secret, Text},
     choice,
     io_failure::io_failure,
     system::{
@@ -27,14 +27,6 @@ use crate::{
         shadow::Shadow,
     },
 };
-
-choice! {
-    /// Whether the user should exist.
-    pub enum State {
-        Absent = "absent",
-        Present = "present",
-    }
-}
 
 choice! {
     /// When the password is set.

@@ -21,19 +21,10 @@ use crate::system::fs::{File, OpenOptions, TryLockError};
 use crate::system::machine;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
-    argtypes::{PathArg, Text},
-    choice,
+    argtypes::{PathArg, PresentAbsent as State, Text},
     io_failure::io_failure,
     system::{paths, regular},
 };
-
-choice! {
-    /// Whether to hold the lock.
-    pub enum State {
-        Present = "present",
-        Absent = "absent",
-    }
-}
 
 args! {
     /// Prevents concurrent runs on what this run works on. The lock is held until the run ends, for whatever reason, or

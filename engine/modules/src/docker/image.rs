@@ -13,13 +13,9 @@ use super::{
 };
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
-    argtypes::{Flag, PathArg, Text},
+    argtypes::{Flag, PathArg, PresentAbsent as State, Text},
     choice,
 };
-
-choice! {
-    pub enum State { Present = "present", Absent = "absent" }
-}
 
 choice! {
     pub enum Source {

@@ -4,12 +4,12 @@ use rplay_wire::Failure;
 
 use super::{
     engine::EngineArgs,
-    image::{DockerImage, PullArgs, Source, State},
+    image::{DockerImage, PullArgs, Source},
     nested::Nested,
 };
 use crate::{
     ArgFault, Host, Module, Plan, args,
-    argtypes::{Flag, Text},
+    argtypes::{Flag, PresentAbsent as State, Text},
     choice,
 };
 

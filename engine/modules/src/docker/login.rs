@@ -9,13 +9,8 @@ use super::{
 };
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
-    argtypes::{Flag, PathArg, Secret, Text},
-    choice,
+    argtypes::{Flag, PathArg, PresentAbsent as State, Secret, Text},
 };
-
-choice! {
-    pub enum State { Present = "present", Absent = "absent" }
-}
 
 args! {
     /// Logs a user in to an image registry, or out of it. The credentials are verified with the registry and stored in

@@ -14,13 +14,8 @@ use super::{
 };
 use crate::{
     Change, Host, Module, Plan, args,
-    argtypes::{Flag, Text},
-    choice,
+    argtypes::{Flag, PresentAbsent as State, Text},
 };
-
-choice! {
-    pub enum State { Present = "present", Absent = "absent" }
-}
 
 args! {
     /// An address range.

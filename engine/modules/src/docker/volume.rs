@@ -9,11 +9,11 @@ use super::{
     network::keep,
     units::{Options, Texts},
 };
-use crate::{Change, Host, Module, Plan, args, argtypes::Text, choice};
-
-choice! {
-    pub enum State { Present = "present", Absent = "absent" }
-}
+use crate::{
+    Change, Host, Module, Plan, args,
+    argtypes::{PresentAbsent as State, Text},
+    choice,
+};
 
 choice! {
     pub enum Recreate {

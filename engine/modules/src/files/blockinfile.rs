@@ -4,22 +4,13 @@ use rplay_wire::Failure;
 
 use crate::{
     ArgFault, Host, Module, Plan, args,
-    argtypes::{Flag, Text},
-    choice,
+    argtypes::{AbsentPresent as State, Flag, Text},
     files::edited::{Edited, Encoding},
     system::{
         pattern::{self, Pattern},
         text,
     },
 };
-
-choice! {
-    /// Whether the block should exist.
-    pub enum State {
-        Absent = "absent",
-        Present = "present",
-    }
-}
 
 args! {
     /// Maintains a block of lines between two marker lines in a file.
@@ -54,8 +45,7 @@ impl Module for BlockInFile {
     fn check(&self) -> Result<(), ArgFault> {
         self.file.check()?;
         if self.insertafter.is_some() && self.insertbefore.is_some() {
-            let msg = "parameters are mutually exclusive: insertbefore|insertafter";
-            return Err(ArgFault::new("insertafter", msg));
+            return Err(ArgFault::exclusive("insertafter", &["insertbefore", "insertafter"]));
         }
         Ok(())
     }

@@ -4,8 +4,7 @@ use rplay_wire::{Failure, data};
 
 use crate::{
     ArgFault, Host, Module, Plan, args,
-    argtypes::{Flag, PathArg, Text},
-    choice,
+    argtypes::{Flag, PathArg, PresentAbsent as State, Text},
     system::{
         attributes::{Attributes, describe},
         lossless, paths,
@@ -13,14 +12,6 @@ use crate::{
         text,
     },
 };
-
-choice! {
-    /// Whether it should exist.
-    pub enum State {
-        Present = "present",
-        Absent = "absent",
-    }
-}
 
 args! {
     /// Sets or removes an option in an INI file.

@@ -4,22 +4,13 @@ use rplay_wire::Failure;
 
 use crate::{
     ArgFault, Host, Module, Plan, args,
-    argtypes::{Flag, Text},
-    choice,
+    argtypes::{AbsentPresent as State, Flag, Text},
     files::edited::{Edited, Encoding},
     system::{
         pattern::{Flags, Pattern, Template},
         text::{self, TextFile},
     },
 };
-
-choice! {
-    /// Whether the line should exist.
-    pub enum State {
-        Absent = "absent",
-        Present = "present",
-    }
-}
 
 args! {
     /// Ensures that a line is in a file, or that matching lines are not.
@@ -49,9 +40,7 @@ args! {
 impl Module for LineInFile {
     fn check(&self) -> Result<(), ArgFault> {
         self.file.check()?;
-        let exclusive = |arg: &str, other: &str| {
-            Err(ArgFault::new(arg, format!("parameters are mutually exclusive: {other}|{arg}")))
-        };
+        let exclusive = |arg: &str, other: &str| Err(ArgFault::exclusive(arg, &[other, arg]));
         if self.insertafter.is_some() && self.insertbefore.is_some() {
             return exclusive("insertafter", "insertbefore");
         }

@@ -61,7 +61,7 @@ impl Module for Unarchive {
     fn check(&self) -> Result<(), ArgFault> {
         self.attributes.check()?;
         if !self.include.is_empty() && !self.exclude.is_empty() {
-            return Err(ArgFault::new("include", "parameters are mutually exclusive: include|exclude"));
+            return Err(ArgFault::exclusive("include", &["include", "exclude"]));
         }
         Ok(())
     }

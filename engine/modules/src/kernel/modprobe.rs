@@ -6,7 +6,7 @@ use rplay_wire::{Diff, Failure};
 
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
-    argtypes::Text,
+    argtypes::{PresentAbsent as State, Text},
     choice,
     system::{
         lossless,
@@ -14,14 +14,6 @@ use crate::{
         text,
     },
 };
-
-choice! {
-    /// Whether the module is loaded.
-    pub enum State {
-        Present = "present",
-        Absent = "absent",
-    }
-}
 
 choice! {
     /// Whether the module is loaded at boot.

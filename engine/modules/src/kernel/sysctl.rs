@@ -7,22 +7,13 @@ use rplay_wire::{Diff, Failure};
 use crate::system::fs;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
-    argtypes::{Flag, PathArg, Text},
-    choice,
+    argtypes::{Flag, PathArg, PresentAbsent as State, Text},
     system::{
         lossless, paths,
         place::{Content, Placement},
         text,
     },
 };
-
-choice! {
-    /// Whether the setting should be in the file.
-    pub enum State {
-        Present = "present",
-        Absent = "absent",
-    }
-}
 
 args! {
     /// Sets a kernel parameter in a file that is read at boot, and immediately.

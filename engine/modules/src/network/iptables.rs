@@ -6,7 +6,7 @@ use rplay_wire::{Failure, Value, data};
 
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
-    argtypes::{Flag, Text},
+    argtypes::{AbsentPresent as State, Flag, Text},
     choice,
     system::program::Program,
 };
@@ -17,14 +17,6 @@ choice! {
         V4 = "ipv4",
         V6 = "ipv6",
         Both = "both",
-    }
-}
-
-choice! {
-    /// The desired state of the rule or the chain.
-    pub enum State {
-        Absent = "absent",
-        Present = "present",
     }
 }
 

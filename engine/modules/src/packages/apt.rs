@@ -102,7 +102,7 @@ impl Module for Apt {
         let mut asked = asked.iter().filter(|(_, given)| *given).map(|(name, _)| *name);
         if let (Some(first), Some(second)) = (asked.next(), asked.next()) {
             let help = format!("write either `{first}` or `{second}`");
-            return Err(ArgFault::new(second, "parameters are mutually exclusive: deb|package|upgrade").help(help));
+            return Err(ArgFault::exclusive(second, &["deb", "package", "upgrade"]).help(help));
         }
         if self.state == State::BuildDep && self.force.0 {
             return Err(ArgFault::new("force", "cannot be combined with `state: build-dep`"));

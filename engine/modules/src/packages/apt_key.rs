@@ -4,8 +4,7 @@ use rplay_wire::{Failure, data};
 
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
-    argtypes::{Flag, PathArg, Text},
-    choice,
+    argtypes::{AbsentPresent as State, Flag, PathArg, Text},
     host::MAX_OUTPUT,
     io_failure::io_failure,
     system::{
@@ -16,14 +15,6 @@ use crate::{
         regular,
     },
 };
-
-choice! {
-    /// Whether it should exist.
-    pub enum State {
-        Absent = "absent",
-        Present = "present",
-    }
-}
 
 args! {
     /// Adds and removes keys trusted by apt. Prefer deb822_repository in new playbooks.

@@ -7,8 +7,8 @@ use rplay_wire::{Failure, Map};
 use crate::system::fs;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
-    argtypes::{Flag, Text},
-    packages::{apt::Refresh, deb822_repository::State},
+    argtypes::{Flag, PresentAbsent as State, Text},
+    packages::apt::Refresh,
     system::{
         lossless,
         mode::Mode,

@@ -7,7 +7,7 @@ use rplay_wire::{Failure, Value};
 use crate::system::fs;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
-    argtypes::{Flag, Text},
+    argtypes::{Flag, PresentAbsent as State, Text},
     choice,
     system::{
         attributes::Wanted,
@@ -20,14 +20,6 @@ use crate::{
 
 const SOURCES: &str = "/etc/apt/sources.list.d";
 const KEYRINGS: &str = "/etc/apt/keyrings";
-
-choice! {
-    /// Whether it should exist.
-    pub enum State {
-        Present = "present",
-        Absent = "absent",
-    }
-}
 
 choice! {
     /// The content of a source.

@@ -72,10 +72,10 @@ impl Module for Pip {
             });
         }
         if self.executable.is_some() && self.virtualenv.is_some() {
-            return Err(ArgFault::new("executable", "parameters are mutually exclusive: executable|virtualenv"));
+            return Err(ArgFault::exclusive("executable", &["executable", "virtualenv"]));
         }
         if self.requirements.is_some() && !names.is_empty() {
-            return Err(ArgFault::new("requirements", "parameters are mutually exclusive: name|requirements"));
+            return Err(ArgFault::exclusive("requirements", &["name", "requirements"]));
         }
         if self.version.is_some() {
             let fits = match names {

@@ -6,8 +6,7 @@ use rplay_wire::Failure;
 
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
-    argtypes::{Flag, Text},
-    choice,
+    argtypes::{AbsentPresent as State, Flag, Text},
     host::MAX_OUTPUT,
     system::{
         bounded, fs,
@@ -15,14 +14,6 @@ use crate::{
         paths, scratch,
     },
 };
-
-choice! {
-    /// Whether it should exist.
-    pub enum State {
-        Absent = "absent",
-        Present = "present",
-    }
-}
 
 args! {
     /// Adds a key to rpm's database, or removes it.

@@ -4,8 +4,7 @@ use rplay_wire::{Failure, data};
 
 use crate::{
     ArgFault, Host, Module, Plan, args,
-    argtypes::{Flag, PathArg, Secret, Text},
-    packages::deb822_repository::State,
+    argtypes::{Flag, PathArg, PresentAbsent as State, Secret, Text},
     system::{
         attributes::Attributes,
         lossless, paths,

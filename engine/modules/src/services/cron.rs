@@ -9,7 +9,7 @@ use rplay_wire::{Diff, Failure};
 use crate::system::fs;
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
-    argtypes::{Flag, PathArg, Text},
+    argtypes::{Flag, PathArg, PresentAbsent as State, Text},
     choice,
     system::{
         lossless, paths,
@@ -18,14 +18,6 @@ use crate::{
     },
 };
 use crontab::Crontab;
-
-choice! {
-    /// Whether it should exist.
-    pub enum State {
-        Present = "present",
-        Absent = "absent",
-    }
-}
 
 choice! {
     /// A named time.

@@ -1,6 +1,6 @@
 //! `service`: services under systemd or init scripts.
 
-mod sysvinit;
+pub(crate) mod sysvinit;
 
 use rplay_wire::Failure;
 
@@ -8,7 +8,10 @@ use crate::{
     ArgFault, Host, Module, Plan, args,
     argtypes::{Flag, Text},
     choice,
-    services::systemd::{Scope, State, Wish},
+    services::{
+        service::sysvinit::InitScript,
+        systemd::{Scope, State, Wish},
+    },
 };
 
 choice! {
@@ -82,7 +85,15 @@ impl Module for Service {
                     );
                 }
             }
-            return self.plan_sysvinit(host);
+            let script = InitScript {
+                name: self.name,
+                state: self.state,
+                enabled: self.enabled.map(|flag| flag.0),
+                pattern: self.pattern,
+                sleep: self.sleep,
+                arguments: self.arguments,
+            };
+            return script.plan(host);
         }
         let mut ignored = Vec::new();
         for (name, given) in [

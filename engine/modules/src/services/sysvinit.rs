@@ -7,10 +7,7 @@ use rplay_wire::{Failure, Map};
 use crate::{
     ArgFault, Change, Host, Module, Plan, args,
     argtypes::{Flag, Text},
-    services::{
-        service::{Service, Use},
-        systemd::State,
-    },
+    services::{service::sysvinit::InitScript, systemd::State},
 };
 
 args! {
@@ -58,20 +55,15 @@ impl Module for Sysvinit {
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let levels = self.runlevels.filter(|levels| !levels.is_empty());
-        let service = Service {
+        let script = InitScript {
             name: self.name.clone(),
             state: self.state,
-            enabled: self.enabled.filter(|_| levels.is_none()),
+            enabled: self.enabled.filter(|_| levels.is_none()).map(|flag| flag.0),
             pattern: self.pattern,
             sleep: Some(self.sleep),
             arguments: self.arguments,
-            runlevel: "default".to_owned(),
-            daemon_reload: Flag(false),
-            masked: None,
-            no_block: Flag(false),
-            r#use: Use::Sysvinit,
         };
-        let mut plan = service.plan(host)?;
+        let mut plan = script.plan(host)?;
         if let (Some(levels), Some(enabled)) = (levels, self.enabled) {
             plan = in_levels(&self.name, &levels, enabled.0, plan, host);
         }

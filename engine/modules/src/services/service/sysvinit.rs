@@ -4,15 +4,30 @@ use std::{path::Path, time::Duration};
 
 use rplay_wire::{Diff, Failure, Map};
 
-use super::Service;
-use crate::system::fs;
-use crate::system::machine;
-use crate::{Change, Host, Plan, services::systemd::State, system::program::Output};
+use crate::{
+    Change, Host, Plan,
+    services::systemd::State,
+    system::{fs, machine, program::Output},
+};
 
 const SCRIPTS: &str = "/etc/init.d";
 
-impl Service {
-    pub(super) fn plan_sysvinit(self, host: &Host) -> Result<Plan, Failure> {
+/// A service with an init script, and what is wanted of it.
+pub(crate) struct InitScript {
+    pub name: String,
+    pub state: Option<State>,
+    /// Whether it starts at boot.
+    pub enabled: Option<bool>,
+    /// Text in the command line of its process, for scripts without `status`.
+    pub pattern: Option<String>,
+    /// Seconds between stopping and starting in a restart; `None` lets the script restart it.
+    pub sleep: Option<u64>,
+    /// Further arguments for the script, as a shell would split them.
+    pub arguments: String,
+}
+
+impl InitScript {
+    pub(crate) fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let name = self.name.as_str();
         if name.contains('/') || name.starts_with('-') {
             return Err(Failure::new(format!("`{name}` is not a valid service name")).arg("name"));
@@ -25,7 +40,7 @@ impl Service {
                 Failure::new(msg).arg("name")
             })?;
         }
-        if let Some(enabled) = self.enabled.map(|flag| flag.0) {
+        if let Some(enabled) = self.enabled {
             plan = plan.set("enabled", enabled);
             if !exists || is_enabled(Path::new("/etc"), name) != enabled {
                 plan = plan.change(boot_change(name.to_owned(), enabled));
