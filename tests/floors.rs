@@ -332,6 +332,75 @@ fn only_the_command_line_prints_and_exits() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+/// What was written several times and behaved differently, and is written once: what betrays another one, where the
+/// one is, and other files that may hold these words.
+const WRITTEN_ONCE: [(&[&str], &str, &[&str]); 7] = [
+    (&["02X}"], "wire/src/percent.rs", &[]),
+    // A build script uses no crate of the workspace.
+    (&["\"{byte:02x}\""], "wire/src/hex.rs", &["agent/build.rs"]),
+    (&["Some('*')", "'*' => out"], "contract/src/system/glob.rs", &[]),
+    // One compiles it for templates, with their cache; the finder of secrets has no patterns of playbooks.
+    (
+        &["RegexBuilder::new(", "fancy_regex::Regex::new("],
+        "contract/src/system/pattern.rs",
+        &["core/template/regex.rs", "core/secrets/finder.rs"],
+    ),
+    // The inventory's `~` is no home: a regular expression follows.
+    (
+        &["strip_prefix('~')", "strip_prefix(\"~/\")", "find('$')"],
+        "contract/src/system/expand.rs",
+        &["core/inventory/pattern.rs"],
+    ),
+    (
+        &["\"parameters are mutually exclusive"],
+        "contract/src/args.rs",
+        // They are no arguments' errors but results.
+        &["core/actions/pause.rs", "core/actions/debug.rs", "modules/src/commands/command.rs"],
+    ),
+    (&["\"2.19"], "core/collections/supported.rs", &[]),
+];
+
+#[test]
+fn what_was_folded_is_written_once() {
+    let mut again = Vec::new();
+    for folder in ["wire", "contract", "tencent", "modules", "agent", "core", "cli"] {
+        for file in rust_files(&engine().join(folder)).into_iter().filter(|file| !in_tests(file)) {
+            let below = file.strip_prefix(engine()).unwrap().to_string_lossy().into_owned();
+            for (line, text) in before_tests(&fs::read_to_string(&file).unwrap()) {
+                for (words, one, others) in WRITTEN_ONCE {
+                    let is_there = words.iter().any(|word| text.contains(word));
+                    if is_there && below != one && !others.contains(&below.as_str()) {
+                        again.push(format!("{}:{line}: this is in engine/{one}: {}", file.display(), text.trim()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(again.is_empty(), "{}", again.join("\n"));
+    for (_, one, others) in WRITTEN_ONCE {
+        assert!(engine().join(one).exists() && others.iter().all(|other| engine().join(other).exists()), "{one}");
+    }
+}
+
+/// `state: present|absent` is `argtypes::{PresentAbsent, AbsentPresent}`.
+#[test]
+fn no_module_has_its_own_presence() {
+    let mut own = Vec::new();
+    for file in rust_files(&engine().join("modules/src")) {
+        let text = without_comments(&fs::read_to_string(&file).unwrap());
+        for block in text.split("choice! {").skip(1) {
+            let block: String = block.split("\n}").next().unwrap().split_whitespace().collect();
+            if ["{Present=\"present\",Absent=\"absent\"", "{Absent=\"absent\",Present=\"present\""]
+                .iter()
+                .any(|both| block.find(both).is_some_and(|at| block[at + both.len()..].trim_start_matches(',') == "}"))
+            {
+                own.push(file.display().to_string());
+            }
+        }
+    }
+    assert!(own.is_empty(), "{}", own.join("\n"));
+}
+
 #[test]
 fn async_stays_in_the_links() {
     let mut found = Vec::new();

@@ -10,7 +10,7 @@ use rplay::{
     inventory::{Inventory, SourceRules},
     link::{LinkOptions, Links},
     plan::{Action, Project, Resolver, TagSelection},
-    run::{Defaults, Options, Run},
+    run::{Options, Run},
     source::{Problems, Source},
     vault::Vault,
 };
@@ -77,45 +77,14 @@ fn run(tasks: &str) -> Result<(Vec<String>, Recap), Problems> {
     let vault = Arc::new(Vault::default());
     let rules = SourceRules::default();
     let inventory = Inventory::load(&["a,b,".to_owned()], vault.clone(), &rules)?;
+    let options = Options { gather: false, ..Options::default() };
     let links = Links::new(LinkOptions::default()).unwrap();
     let told = Arc::new(Told::default());
-    let run = Run::new(options(rules), resolver, inventory, links, vault, told.clone(), Box::new(Nobody));
+    let run = Run::new(options, resolver, inventory, links, vault, told.clone(), Box::new(Nobody));
     let recap = run.playbooks(&[("play.yml".into(), plays)]).map_err(|error| error.problems)?;
     let mut told = std::mem::take(&mut *told.0.lock());
     told.sort();
     Ok((told, recap))
-}
-
-fn options(source_rules: SourceRules) -> Options {
-    Options {
-        check: false,
-        diff: false,
-        forks: 2,
-        verbosity: 0,
-        limit: None,
-        allowed: None,
-        host_pattern_mismatch: Default::default(),
-        force_handlers: false,
-        error_on_missing_handler: true,
-        start_at: None,
-        gather: false,
-        keep_facts: false,
-        any_errors_fatal: false,
-        no_log: false,
-        strategy: "linear".to_owned(),
-        batch: true,
-        task_timeout: None,
-        connection: Defaults::default(),
-        inventory_dir: None,
-        inventory_file: None,
-        inventory_sources: Vec::new(),
-        config_file: None,
-        async_dir: None,
-        poll_interval: 15,
-        source_rules,
-        deprecation_warnings: true,
-        lenience: Vec::new(),
-    }
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl Module for Uri {
             ));
         }
         if self.body.is_some() && self.src.is_some() {
-            return Err(ArgFault::new("src", "parameters are mutually exclusive: body|src"));
+            return Err(ArgFault::exclusive("src", &["body", "src"]));
         }
         Ok(())
     }
