@@ -199,10 +199,7 @@ action_groups:
 
     for (task, expected) in [
         ("my.coll.gone:", "The 'my.coll.gone' module has been removed. Use new."),
-        (
-            "my.coll.acts:",
-            "`my.coll.acts` does its work on the controller (an action plugin), which is not supported yet",
-        ),
+        ("my.coll.acts:", "The action plugin 'my.coll.acts' failed: it needs ansible-core on the controller"),
         ("my.coll.nwe:", "there is no module `nwe` in the collection my.coll"),
         ("no.such.thing:", "there is no module `no.such.thing`: the collection no.such is not installed"),
     ] {

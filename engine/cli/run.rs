@@ -278,6 +278,7 @@ pub fn project(
         filter_plugins: config.filter_plugins.0.clone(),
         test_plugins: config.test_plugins.0.clone(),
         lookup_plugins: config.lookup_plugins.0.clone(),
+        action_plugins: config.action_plugins.0.clone(),
         ansible_python: python,
         interpreter: config.interpreter_python.value.clone(),
         remote_tmp: config.remote_tmp.value.clone(),

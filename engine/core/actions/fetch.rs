@@ -1,6 +1,11 @@
 //! fetch: brings a file of the host to the controller.
 
-use std::path::{Component, Path, PathBuf};
+use std::{
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
+
+use rplay_contract::wire::{Map, data};
 
 use super::{After, Answer, Ask, Context, Digests, Rendered, Result, flag_arg, required, text_of, wire_args};
 use crate::files;
@@ -44,6 +49,12 @@ pub fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let download = context.blobs.downloads.expect(path, known, validates);
     sent.insert("_sink".into(), download.number().into());
     Ok(Ask { module: "fetch", args: sent, after: After::Keep(download) })
+}
+
+/// The arguments of the agent's `fetch` that brings a file to `dest`, and where it arrives.
+pub fn download_of(src: &str, dest: PathBuf, blobs: &super::Blobs) -> (Map, Arc<super::Download>) {
+    let download = blobs.downloads.expect(dest, None, true);
+    (data! { "src" => src, "_sink" => download.number() }, download)
 }
 
 /// A path as it is seen from the root: `..` leads no further up.

@@ -30,6 +30,7 @@ mod wait_for_connection;
 pub use blobs::{BlobData, Blobs};
 pub use download::{Digests, Download, Downloads};
 pub use entry::{ActionEntry, Definition, Function, entry, relayed};
+pub use fetch::download_of;
 
 use std::{
     path::{Path, PathBuf},

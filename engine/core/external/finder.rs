@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use rplay_contract::external::Style;
 
 use super::{
-    ExternalModule, Payload, PayloadError,
+    ActionPlugin, ExternalModule, Payload, PayloadError,
     library::{Library, folders_in},
     payload,
     plugged::Plugged,
@@ -35,6 +35,7 @@ pub struct Settings {
     pub filter_plugins: Vec<PathBuf>,
     pub test_plugins: Vec<PathBuf>,
     pub lookup_plugins: Vec<PathBuf>,
+    pub action_plugins: Vec<PathBuf>,
     /// The Python on this machine that has ansible-core.
     pub ansible_python: Option<PathBuf>,
     /// The Python on hosts without a configured one: a path, or `auto`.
@@ -52,6 +53,8 @@ pub struct Around<'a> {
     pub role: Option<&'a Path>,
     /// Collections that are searched for short names.
     pub collections: &'a [Arc<str>],
+    /// Whether the name is that of a module, for whose action plugin nobody looks: the plugin itself asks.
+    pub modules_only: bool,
 }
 
 /// Why a name resolves to no module.
@@ -84,6 +87,8 @@ impl Missing {
 /// What ansible-core has under a name.
 pub enum OfCore {
     Module(&'static ExternalModule),
+    /// Its action plugin does the work.
+    Action(&'static ActionPlugin),
     /// It moved to this name; with a deprecation message.
     Moved {
         to: String,
@@ -102,16 +107,17 @@ pub struct Finder {
     runtime: OnceLock<Runtime>,
     /// By path and full name.
     known: Mutex<HashMap<(PathBuf, String), &'static ExternalModule>>,
+    pub(super) actions: Mutex<HashMap<(PathBuf, String), &'static ActionPlugin>>,
     payloads: Mutex<HashMap<PathBuf, Arc<OnceLock<Result<Payload, PayloadError>>>>>,
 }
 
 impl Finder {
     pub fn new(settings: Settings, collections: Arc<Collections>) -> Self {
         let pythons = Pythons::new(settings.ansible_python.clone());
-        let (known, payloads) = (Mutex::default(), Mutex::default());
+        let (known, payloads, actions) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (library, runtime) = (Library::default(), OnceLock::new());
         let plugged = Plugged::default();
-        Finder { settings, collections, pythons, library, plugged, runtime, known, payloads }
+        Finder { settings, collections, pythons, library, plugged, runtime, known, payloads, actions }
     }
 
     /// The module of a short name in a `library/`: next to the playbook, in the role, or in the configured directories.
@@ -150,16 +156,6 @@ impl Finder {
         self.module(file, name.to_owned(), around)
     }
 
-    /// Why an existing module cannot be used: its action plugin does the work on the controller.
-    pub fn acts(&self, name: &str) -> Option<Missing> {
-        let qualified = Qualified::parse(name)?;
-        let found = self.collections.find(&qualified.collection)?;
-        let plugin = found.path.join("plugins/action").join(qualified.path()).with_extension("py");
-        let routed = found.runtime.route("action", &qualified.resource()).is_some_and(|route| route.redirect.is_some());
-        let moved = found.runtime.route("modules", &qualified.resource()).is_some_and(|route| route.redirect.is_some());
-        (plugin.is_file() || routed && !moved).then(|| needs_action(name))
-    }
-
     /// Why there is no module of a fully qualified name.
     pub fn lacks(&self, name: &str) -> Missing {
         let Some(qualified) = Qualified::parse(name) else {
@@ -195,10 +191,13 @@ impl Finder {
         })?;
         if let Some(path) = self.library.find(&core.package.join("modules"), name) {
             let full = format!("ansible.builtin.{name}");
-            if core.package.join("plugins/action").join(format!("{name}.py")).is_file() {
-                return Err(needs_action(&full));
+            if let Some(plugin) = self.action_of_core(core, name).filter(|_| !around.modules_only) {
+                return Ok(OfCore::Action(plugin));
             }
             return self.module(path, full, around).map(OfCore::Module);
+        }
+        if let Some(plugin) = self.action_of_core(core, name).filter(|_| !around.modules_only) {
+            return Ok(OfCore::Action(plugin));
         }
         let Some(route) = self.core_runtime(core).route("modules", name) else {
             let full = self.anywhere(name);
@@ -253,7 +252,10 @@ impl Finder {
         let folders: Vec<&Path> = file.into_iter().flat_map(Path::ancestors).skip(1).take(4).collect();
         let beside = |folder: &&Path| {
             let around = Around { playbook: Some(folder), ..Around::default() };
-            self.library.find(&folder.join("library"), name).is_some() || self.in_other_roles(name, around).is_some()
+            self.library.find(&folder.join("library"), name).is_some()
+                || self.in_other_roles(name, around).is_some()
+                || self.own_action(name, around).is_some()
+                || self.action_of_other_roles(name, around).is_some()
         };
         let configured = || self.settings.library.iter().any(|folder| self.library.find_below(folder, name).is_some());
         if folders.iter().any(beside) || configured() {
@@ -326,13 +328,4 @@ fn nearest(folder: &Path, name: &str) -> Option<String> {
     let names: Vec<String> =
         entries.filter_map(|entry| entry.path().file_stem().map(|stem| stem.to_string_lossy().into_owned())).collect();
     crate::source::nearest(name, names.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"))
-}
-
-fn needs_action(name: &str) -> Missing {
-    Missing {
-        help: Some("modules without an action plugin of their name can be used".to_owned()),
-        ..Missing::refused(format!(
-            "`{name}` does its work on the controller (an action plugin), which is not supported yet"
-        ))
-    }
 }

@@ -4,6 +4,7 @@
 //! that a host needs for it. Names and metadata are read here, without Python; ansible-core is only needed to bundle a
 //! Python module with the module_utils that it imports.
 
+mod action;
 mod finder;
 mod library;
 mod payload;
@@ -13,6 +14,7 @@ mod style;
 
 pub use finder::{Around, Finder, Missing, OfCore, Reason, Settings};
 pub use payload::{Payload, PayloadError};
+pub use plugins::answer_of_scope;
 
 use std::path::PathBuf;
 
@@ -56,5 +58,24 @@ impl ExternalModule {
             }
             _ => format!("ansible.modules.{}", self.name),
         }
+    }
+}
+
+/// An action plugin as found for a task. It is kept for the lifetime of the process, as modules are.
+#[derive(Debug)]
+pub struct ActionPlugin {
+    /// `ansible.posix.synchronize`, or `ansible.legacy.mine` for one in an `action_plugins/`.
+    pub full_name: String,
+    /// The last part of its name.
+    pub name: String,
+    pub path: PathBuf,
+}
+
+impl ActionPlugin {
+    /// Its collection; `None` for one in an `action_plugins/`.
+    pub fn collection(&self) -> Option<&str> {
+        let name = self.full_name.as_str();
+        let end = name.match_indices('.').nth(1).map(|(at, _)| at)?;
+        name.get(..end).filter(|collection| *collection != "ansible.legacy")
     }
 }

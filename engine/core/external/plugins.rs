@@ -15,9 +15,9 @@ use super::{Finder, library::folders_in};
 use crate::{
     files,
     python::{CoreError, HostError, Repeat},
-    source::absolute,
+    source::{Span, absolute},
     template::{Exchange, variable},
-    vars::{PluginCall, PluginError, PluginKind, Plugins, Value},
+    vars::{PluginCall, PluginError, PluginKind, Plugins, Scope, Value},
 };
 
 impl Finder {
@@ -160,10 +160,25 @@ impl Plugins for Finder {
 
 /// Answers what a plugin asks.
 fn serve(call: &PluginCall<'_>, exchange: &mut Exchange, op: &str, with: &Json) -> Result<Json, String> {
+    answer_of_scope(call.scope, call.at, exchange, op, with)
+        .unwrap_or_else(|| Err(format!("nobody answers `{op}` here")))
+}
+
+/// Answers what a plugin asks about variables and secrets, and takes its warnings; `None` if it asks something else.
+pub fn answer_of_scope(
+    scope: &Arc<Scope>,
+    at: &Span,
+    exchange: &mut Exchange,
+    op: &str,
+    with: &Json,
+) -> Option<Result<Json, String>> {
+    matches!(op, "variable" | "has" | "names" | "decrypt" | "tell").then(|| of_scope(scope, at, exchange, op, with))
+}
+
+fn of_scope(scope: &Arc<Scope>, at: &Span, exchange: &mut Exchange, op: &str, with: &Json) -> Result<Json, String> {
     let text = |name: &str| with.get(name).and_then(Json::as_str).ok_or_else(|| format!("`{op}` without {name}"));
     let path: Vec<&str> =
         with.get("path").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect();
-    let scope = call.scope;
     match op {
         "variable" => match variable(scope, &path) {
             Some(value) => Ok(json!({ "value": exchange.encode(&value)? })),
@@ -183,12 +198,12 @@ fn serve(call: &PluginCall<'_>, exchange: &mut Exchange, op: &str, with: &Json) 
         "decrypt" => scope.magic.decrypt(text("envelope")?).map(Json::from),
         "tell" => {
             match text("kind")? {
-                "deprecated" => scope.magic.deprecated(text("text")?.trim(), call.at),
-                _ => scope.magic.warn(text("text")?.trim(), call.at),
+                "deprecated" => scope.magic.deprecated(text("text")?.trim(), at),
+                _ => scope.magic.warn(text("text")?.trim(), at),
             }
             Ok(Json::Null)
         }
-        other => Err(format!("nobody answers `{other}` here")),
+        _ => Ok(Json::Null),
     }
 }
 

@@ -5,7 +5,7 @@ use rplay_contract::{Arg, ArgFault, Entry, registry, wire::Map};
 use super::statement::{LATE, STATEMENTS, Statement, StatementEntry};
 use crate::{
     actions::{self, ActionEntry, Definition},
-    external::ExternalModule,
+    external::{ActionPlugin, ExternalModule},
     source::nearest,
 };
 
@@ -17,6 +17,8 @@ pub enum Action {
     Statement(&'static StatementEntry),
     /// A module that rplay does not implement itself.
     External(&'static ExternalModule),
+    /// A plugin in Python that runs on the controller.
+    Plugin(&'static ActionPlugin),
 }
 
 impl std::fmt::Debug for Action {
@@ -72,6 +74,7 @@ impl Action {
             Action::Controller(entry) => entry.name,
             Action::Statement(entry) => entry.name,
             Action::External(module) => &module.name,
+            Action::Plugin(plugin) => &plugin.name,
         }
     }
 
@@ -82,7 +85,7 @@ impl Action {
             Action::Controller(entry) => entry.brings_facts,
             // The action behind a template is only known when it is sent.
             Action::Statement(entry) => entry.kind == Statement::Late,
-            Action::External(_) => true,
+            Action::External(_) | Action::Plugin(_) => true,
         }
     }
 
@@ -91,7 +94,7 @@ impl Action {
         match self {
             Action::Module(entry) => entry.keeps_to_host,
             Action::Controller(entry) => entry.keeps_to_host,
-            Action::Statement(_) | Action::External(_) => false,
+            Action::Statement(_) | Action::External(_) | Action::Plugin(_) => false,
         }
     }
 
@@ -101,7 +104,7 @@ impl Action {
             Action::Module(entry) => entry.collection.rsplit('.').next().unwrap_or_default(),
             Action::Controller(_) | Action::Statement(_) => "builtin",
             // The collection defines its groups.
-            Action::External(_) => "",
+            Action::External(_) | Action::Plugin(_) => "",
         }
     }
 
@@ -115,7 +118,7 @@ impl Action {
             Action::Module(entry) => entry.free_form,
             Action::Controller(entry) => entry.free_form,
             Action::Statement(entry) => entry.free_form,
-            Action::External(_) => None,
+            Action::External(_) | Action::Plugin(_) => None,
         }
     }
 
@@ -140,6 +143,7 @@ impl Action {
             Action::Module(entry) => entry.collection,
             Action::Controller(_) | Action::Statement(_) => "ansible.builtin",
             Action::External(module) => module.collection().unwrap_or("ansible.legacy"),
+            Action::Plugin(plugin) => plugin.collection().unwrap_or("ansible.legacy"),
         }
     }
 
@@ -147,8 +151,8 @@ impl Action {
     pub fn check(&self, map: &Map, later: &[String]) -> Vec<ArgFault> {
         match self.definition() {
             _ if self.is_open() => Vec::new(),
-            // Such a module validates its arguments itself.
-            _ if matches!(self, Action::External(_)) => Vec::new(),
+            // These validate their arguments themselves.
+            _ if matches!(self, Action::External(_) | Action::Plugin(_)) => Vec::new(),
             Ok(definition) => (definition.check)(map, later),
             Err(module) => module.map(|entry| (entry.check)(map, later)).unwrap_or_default(),
         }
@@ -160,7 +164,7 @@ impl Action {
             Action::Module(entry) => Err(Some(entry)),
             Action::Controller(entry) => entry.definition.as_ref().ok_or_else(|| module(entry.name)),
             Action::Statement(entry) => Ok(&entry.definition),
-            Action::External(_) => Err(None),
+            Action::External(_) | Action::Plugin(_) => Err(None),
         }
     }
 
@@ -176,7 +180,7 @@ impl Action {
     pub fn controller(&self) -> Option<&'static ActionEntry> {
         match self {
             Action::Controller(entry) => Some(entry),
-            Action::Module(_) | Action::Statement(_) | Action::External(_) => None,
+            Action::Module(_) | Action::Statement(_) | Action::External(_) | Action::Plugin(_) => None,
         }
     }
 
@@ -184,7 +188,7 @@ impl Action {
     pub fn statement(&self) -> Option<Statement> {
         match self {
             Action::Statement(entry) => Some(entry.kind),
-            Action::Module(_) | Action::Controller(_) | Action::External(_) => None,
+            Action::Module(_) | Action::Controller(_) | Action::External(_) | Action::Plugin(_) => None,
         }
     }
 

@@ -33,6 +33,13 @@ pub enum Meant {
     Nothing,
 }
 
+impl Meant {
+    /// Whether the run itself follows it, so that no plugin may take its place: includes, imports, `meta`.
+    pub(super) fn is_followed_by_the_run(&self) -> bool {
+        matches!(self, Meant::Action(Action::Statement(_)))
+    }
+}
+
 impl Named {
     /// Resolves a name. A short name is first looked up in the collections to search.
     pub fn find(written: &str, collections: &Collections, search: &[Arc<str>]) -> Named {
@@ -90,7 +97,7 @@ impl Modules for Catalogue<'_> {
             Meant::Action(action) => Known::Module { free_form: action.free_form().is_some() },
             // Errors of these modules are reported when the task is resolved.
             Meant::Content { .. } | Meant::Removed(_) => Known::Module { free_form: false },
-            Meant::Nothing if self.finder.acts(name).is_some() => Known::Module { free_form: false },
+            Meant::Nothing if self.finder.action_of_collection(name).is_some() => Known::Module { free_form: false },
             Meant::Nothing => {
                 let short = BUILTIN.iter().find_map(|builtin| name.strip_prefix(builtin)?.strip_prefix('.'));
                 match self.finder.may_be(short.unwrap_or(name), self.file) {

@@ -24,6 +24,12 @@ impl Project {
                     || module.collection().is_none() && name == module.name
                     || leads_here(self.action(name, Around::default()))
             }
+            Action::Plugin(plugin) => {
+                let leads_here = |found| matches!(found, Ok(Action::Plugin(found)) if std::ptr::eq(found, *plugin));
+                name == plugin.full_name
+                    || plugin.collection().is_none() && name == plugin.name
+                    || leads_here(self.action(name, Around::default()))
+            }
             _ => same(name),
         };
         let Some(group) = key.strip_prefix("group/") else { return same(key) };

@@ -10,9 +10,9 @@ use crate::{
 const MOST_REDIRECTS: usize = 10;
 
 impl Project {
-    /// The action that a task names. Candidates in order: a module of the collections to search, of a `library/`, one
-    /// of
-    /// rplay's own, one of a collection or of ansible-core. Controller actions are never replaced.
+    /// The action that a task names. Candidates in order: a plugin of an `action_plugins/`, a module of the collections
+    /// to search, of a `library/`, one of rplay's own, one of a collection or of ansible-core, where an action plugin
+    /// comes before the module of its name. No module replaces an action of the controller.
     ///
     /// # Errors
     /// If there is none, or none that can be used.
@@ -25,30 +25,43 @@ impl Project {
             let legacy = name.strip_prefix("ansible.legacy.").unwrap_or(&name);
             let own = Some(legacy).filter(|name| is_builtin && !name.contains('.'));
             let is_controllers = matches!(named.meant, Meant::Action(Action::Controller(_) | Action::Statement(_)));
-            if let Some(module) = own.filter(|_| !is_controllers).and_then(|own| finder.in_library(own, around)) {
+            let plugin = own.filter(|_| !around.modules_only && !named.meant.is_followed_by_the_run());
+            if let Some(plugin) = plugin.and_then(|own| finder.own_action(own, around)) {
+                return Ok(Action::Plugin(plugin));
+            }
+            if let Some(module) =
+                own.filter(|_| around.modules_only || !is_controllers).and_then(|own| finder.in_library(own, around))
+            {
                 return Ok(Action::External(module));
             }
             match named.meant {
-                Meant::Action(action) => return Ok(action),
+                Meant::Action(action) if !around.modules_only || !is_controllers => return Ok(action),
+                // The module that an action of the controller calls under Ansible.
+                Meant::Action(_) => {}
                 Meant::Removed(msg) => return Err(Missing::refused(msg)),
                 Meant::Content { name: full, file } => {
-                    let refused = [&full, &name].into_iter().find_map(|name| finder.acts(name));
-                    return match refused {
-                        Some(refused) => Err(refused),
+                    let mut names = [&full, &name].into_iter().filter(|_| !around.modules_only);
+                    return match names.find_map(|name| finder.action_of_collection(name)) {
+                        Some(plugin) => Ok(Action::Plugin(plugin)),
                         None => finder.of_collection(&full, file, around).map(Action::External),
                     };
                 }
                 Meant::Nothing => {}
+            }
+            if let Some(plugin) = plugin.and_then(|own| finder.action_of_other_roles(own, around)) {
+                return Ok(Action::Plugin(plugin));
             }
             if let Some(module) = own.and_then(|own| finder.in_other_roles(own, around)) {
                 return Ok(Action::External(module));
             }
             let core = legacy.strip_prefix("ansible.builtin.").unwrap_or(legacy);
             if core.contains('.') {
-                return Err(finder.acts(&name).unwrap_or_else(|| finder.lacks(&name)));
+                let plugin = finder.action_of_collection(&name).filter(|_| !around.modules_only);
+                return plugin.map(Action::Plugin).ok_or_else(|| finder.lacks(&name));
             }
             match finder.of_core(core, around)? {
                 OfCore::Module(module) => return Ok(Action::External(module)),
+                OfCore::Action(plugin) => return Ok(Action::Plugin(plugin)),
                 OfCore::Moved { to, deprecated } => {
                     deprecated.iter().for_each(|message| self.deprecated(message));
                     name = to;

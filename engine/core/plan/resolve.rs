@@ -270,7 +270,8 @@ impl Resolver {
     fn task(&self, task: &syntax::Task, place: &Place, found: &mut Found, steps: &mut Vec<Step>) {
         let settings = place.settings.with(&task.keywords, None);
         let role = place.role.as_ref().map(|role| role.path.as_path());
-        let around = Around { playbook: Some(&place.playbook), role, collections: &settings.collections };
+        let around =
+            Around { playbook: Some(&place.playbook), role, collections: &settings.collections, modules_only: false };
         let named = match task.action.name.value.contains("{{") {
             true => Ok(Action::late()),
             false => self.project.action(&task.action.name, around),

@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use parking_lot::{Mutex, MutexGuard};
@@ -122,6 +123,24 @@ impl Pythons {
             }
             answer => answer,
         }
+    }
+
+    /// Like [`converse`](Self::converse) for what has effects and takes as long as it likes: it is not repeated, and its
+    /// silence has no limit.
+    ///
+    /// # Errors If there is no ansible-core, or no answer.
+    pub fn carry_out(
+        &self,
+        op: &str,
+        with: &Json,
+        mut serve: impl FnMut(&str, Json) -> Result<Json, String>,
+    ) -> Result<Json, HostError> {
+        /// Longer than any task may take.
+        const NO_LIMIT: Duration = Duration::from_secs(100_000_000);
+        let core = self.core().map_err(|error| HostError::Refused(error.to_string()))?;
+        let host = self.running(core)?;
+        self.prepare(&host)?;
+        host.ask_within(op, with, Some(&mut serve as Serve<'_>), NO_LIMIT)
     }
 
     /// Sends this to every host, the running one and later ones, before the next request. Starts none.

@@ -26,10 +26,11 @@ use crate::limits;
 const PROGRAM: &str = include_str!("host.py");
 
 /// Further files of the program, by name. Operations of a part are called `PART.NAME`; it is loaded with the first.
-const PARTS: [(&str, &str); 3] = [
+const PARTS: [(&str, &str); 4] = [
     ("versions", include_str!("versions.py")),
     ("inventory", include_str!("inventory.py")),
     ("values", include_str!("values.py")),
+    ("actions", include_str!("actions.py")),
 ];
 
 /// Maximum size of a message in bytes.
@@ -148,7 +149,9 @@ impl PluginHost {
     }
 
     /// Like [`ask`](Self::ask), with a limit on the host's silence.
-    fn ask_within(
+    ///
+    /// # Errors Same as [`ask`](Self::ask).
+    pub(super) fn ask_within(
         &self,
         op: &str,
         with: &Json,

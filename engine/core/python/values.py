@@ -116,8 +116,10 @@ class Fetched(dict):
         path = self.path + [name]
         if path == ['vars']:
             value = Fetched(self.call, [])
-        elif path[0] == 'hostvars' and len(path) < 3:
+        elif path[0] in ('hostvars', 'ansible_delegated_vars') and len(path) < 3:
             if len(path) == 2 and name not in self:
+                raise KeyError(name)
+            if len(path) == 1 and name not in self:
                 raise KeyError(name)
             value = Fetched(self.call, path)
         else:

@@ -171,6 +171,48 @@ class Since219(object):
         return self.plugins._invoke_lookup(
             plugin_name=name, lookup_terms=terms, lookup_kwargs=named, invoked_as_with=is_loop)
 
+    def templar(self, loader, variables):
+        """What action plugins get as their `_templar`."""
+        from ansible.template import Templar
+
+        return Templar._from_template_engine(self.engine(loader=loader, variables=variables))
+
+    def data(self, text):
+        """A text of a host's, which is no template: nothing is that is not trusted."""
+        return text
+
+    def result(self, error):
+        """What a task comes to whose plugin raised this."""
+        from ansible.errors import AnsibleConnectionFailure
+
+        try:
+            from ansible.errors import AnsibleTaskError
+        except ImportError:
+            from ansible._internal._errors._task_errors import AnsibleTaskError  # noqa
+        try:
+            raise AnsibleTaskError(obj=None) from error
+        except AnsibleTaskError as failed:
+            result = self.error_utils.result_dict_from_exception(failed, accept_result_contribution=True)
+        if isinstance(error, AnsibleConnectionFailure):
+            result['unreachable'] = True
+        return result
+
+    def texts(self, value):
+        """Warnings, deprecations and errors in results, which are objects, as the texts that they were before."""
+        from ansible.module_utils._internal import _messages
+
+        if isinstance(value, dict):
+            return {key: self.texts(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.texts(item) for item in value]
+        if isinstance(value, _messages.DeprecationSummary):
+            return {'msg': value.event.msg, 'version': value.version, 'date': value.date}
+        if isinstance(value, _messages.ErrorSummary):
+            return value.event.formatted_traceback
+        if isinstance(value, _messages.SummaryBase):
+            return value.event.msg
+        return value
+
     def plain(self, engine, text):
         """A text as what it is: a plugin may return templates that it trusts."""
         if self.trusted.is_tagged_on(text) and self.engines.is_possibly_template(text):
@@ -206,7 +248,7 @@ class Before219(object):
 
         self.undefined = AnsibleUndefined
         self.base = Undefined
-        self.templar = Templar
+        self.templar_class = Templar
         self.omit = object()
 
     def message(self, error, kind, name):
@@ -217,7 +259,7 @@ class Before219(object):
         return "The %s plugin '%s' failed: %s" % (kind, name, error)
 
     def environment(self, loader):
-        return self.templar(loader=loader).environment
+        return self.templar_class(loader=loader).environment
 
     def marker(self, hint):
         return self.undefined(hint=hint)
@@ -236,7 +278,7 @@ class Before219(object):
     def call(self, environment, loader, variables, run):
         from jinja2.exceptions import UndefinedError
 
-        templar = self.templar(loader=loader, variables=variables)
+        templar = self.templar_class(loader=loader, variables=variables)
         try:
             return run(lambda: templar.environment.context_class(templar.environment, dict(variables), None, {}), templar)
         except UndefinedError as error:
@@ -244,6 +286,27 @@ class Before219(object):
 
     def lookup(self, templar, name, terms, named, is_loop):
         return templar._lookup(name, *terms, **named)
+
+    def templar(self, loader, variables):
+        return self.templar_class(loader=loader, variables=variables)
+
+    def data(self, text):
+        from ansible.utils.unsafe_proxy import AnsibleUnsafeText
+
+        return AnsibleUnsafeText(text)
+
+    def result(self, error):
+        from ansible.errors import AnsibleConnectionFailure
+
+        found = getattr(error, 'result', None)
+        result = dict(found) if isinstance(found, dict) else {'failed': True, 'msg': str(error)}
+        result.setdefault('msg', str(error))
+        if isinstance(error, AnsibleConnectionFailure):
+            result['unreachable'] = True
+        return result
+
+    def texts(self, value):
+        return value
 
     def plain(self, engine, text):
         return str.__str__(text)

@@ -25,6 +25,7 @@ use crate::{
         },
         lookahead::rules,
         state::{host::HostState, run::Run},
+        task::plugin::PluginRun,
     },
 };
 
@@ -50,6 +51,7 @@ pub(crate) struct InFlight {
     pub delegated: Option<Arc<HostState>>,
     /// Whether this is a separate job and not part of a batch.
     pub alone: bool,
+    plugin: Option<Arc<PluginRun>>,
 }
 
 /// What happened.
@@ -149,7 +151,10 @@ impl<'r> Outbox<'r> {
             Due::Iteration(iteration) => Some(Signal::Due { host_task, iteration }),
             Due::Limit { key, limit } => {
                 let job = self.jobs.remove(&key)?;
-                self.run.links.cancel(&job.target, key);
+                match &job.plugin {
+                    Some(plugin) => plugin.cancel(),
+                    None => self.run.links.cancel(&job.target, key),
+                }
                 Some(Signal::TimedOut(job, limit))
             }
         }
@@ -172,8 +177,12 @@ impl<'r> Outbox<'r> {
             target: prepared.target.clone(),
             delegated: prepared.delegated,
             alone: host_task.batch.is_none() && host_task.pipeline.is_empty(),
+            plugin: prepared.plugin.clone(),
         };
         self.jobs.insert(key, in_flight);
+        if let Some(plugin) = prepared.plugin {
+            return plugin.start(key, self.sender.clone());
+        }
         if let Some((batch, calls)) = host_task.batch.take() {
             batch.read(calls, key, self.sender.clone());
             self.batches.insert(at, batch);

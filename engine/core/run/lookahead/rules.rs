@@ -11,6 +11,8 @@ pub(crate) fn may_follow(task: &Task) -> bool {
         Action::Module(_) | Action::External(_) => true,
         Action::Controller(entry) => entry.is_foreseeable,
         Action::Statement(_) => false,
+        // It decides by itself what to ask of its host.
+        Action::Plugin(_) => false,
     };
     kind && task.settings.delegate_to.is_none() && task.settings.timeout.is_none() && task.asynchronous.is_none()
 }
@@ -50,6 +52,8 @@ pub(crate) fn keeps_facts(task: &Task) -> bool {
         Action::External(_) => true,
         Action::Controller(entry) => !entry.brings_facts,
         Action::Statement(_) => true,
+        // It decides by itself what to ask of its host.
+        Action::Plugin(_) => false,
     }
 }
 

@@ -147,6 +147,7 @@ fn independent(task: &Task, parallel: bool) -> bool {
         Action::Module(_) | Action::External(_) => true,
         Action::Controller(entry) => entry.has_independent_items,
         Action::Statement(_) => false,
+        Action::Plugin(_) => false,
     };
     alone && on_host
 }

@@ -8,6 +8,7 @@ pub(crate) mod failure;
 pub(crate) mod handlers;
 pub(crate) mod invocation;
 pub(crate) mod iteration;
+pub(crate) mod plugin;
 pub(crate) mod prepare;
 pub(crate) mod register;
 pub(crate) mod result;

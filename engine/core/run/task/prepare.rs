@@ -1,11 +1,14 @@
 //! Prepares one task on one host for one item: from conditions and arguments to a call, or directly to an answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use minijinja::value::ValueKind;
 use rplay_contract::{
     ArgFault, external,
-    wire::{Background, Become, Call, Mode},
+    wire::{Background, Become, Call, Map, Mode},
 };
 
 use crate::{
@@ -26,6 +29,7 @@ use crate::{
         task::{
             external::Caller,
             iteration::{Iteration, skipped},
+            plugin::PluginRun,
         },
     },
     source::Spanned,
@@ -49,6 +53,8 @@ pub(crate) struct Prepared {
     pub delegated: Option<Arc<HostState>>,
     /// Time limit: `timeout`, or that of a polled `async` task.
     pub limit: Option<Duration>,
+    /// The plugin in Python that is run instead of the call.
+    pub plugin: Option<Arc<PluginRun>>,
 }
 
 impl Run {
@@ -113,7 +119,14 @@ impl Run {
             return Ok(Ready::Done(unsupported(&task.action, &task.unknown), delegated));
         }
         let args = self.arguments(task, &scope)?;
+        let mut plugin_args = None;
         let ask = match &task.action {
+            Action::Plugin(plugin) => {
+                // A plugin reads facts when nobody can gather them any more.
+                scope.find("ansible_facts");
+                plugin_args = Some(args);
+                actions::Ask { module: &plugin.name, args: Map::new(), after: After::Nothing }
+            }
             Action::Module(entry) => actions::Ask { module: entry.name, args: wire_args(args), after: After::Nothing },
             Action::External(_) => {
                 actions::Ask { module: external::MODULE, args: wire_args(args), after: After::Nothing }
@@ -193,6 +206,33 @@ impl Run {
             }
         }
         let target = Arc::new(target);
+        let plugin = match (&task.action, plugin_args) {
+            (Action::Plugin(plugin), Some(args)) => {
+                let poll = conditions::own_number("poll", task.poll.as_ref(), &scope)?;
+                Some(Arc::new(PluginRun {
+                    run: self.clone(),
+                    play: play.clone(),
+                    task: task.clone(),
+                    plugin,
+                    args,
+                    scope: scope.clone(),
+                    variables: variables.clone(),
+                    target: target.clone(),
+                    become_user: become_user.clone(),
+                    environment: call.environment.clone(),
+                    mode: call.mode,
+                    no_log,
+                    asynchronous: (
+                        seconds(task, &scope)?.unwrap_or_default(),
+                        poll.unwrap_or(f64::from(self.options.poll_interval)),
+                    ),
+                    background: call.background.clone(),
+                    delegate_to: delegated.as_ref().map(|other| other.name.clone()),
+                    is_over: AtomicBool::new(false),
+                }))
+            }
+            _ => None,
+        };
         let waited_for = task.asynchronous.as_ref().filter(|_| call.background.is_none());
         let waited_for = conditions::own_number("async", waited_for, &scope)?.filter(|seconds| *seconds > 0.0);
         let own = match (&task.settings.timeout, self.options.task_timeout) {
@@ -201,7 +241,7 @@ impl Run {
         };
         let limits = [own, waited_for].into_iter().flatten();
         let limit = limits.filter_map(|seconds| Duration::try_from_secs_f64(seconds).ok()).min();
-        Ok(Ready::Call(Box::new(Prepared { call, target, become_user, after: ask.after, delegated, limit })))
+        Ok(Ready::Call(Box::new(Prepared { call, target, become_user, after: ask.after, delegated, limit, plugin })))
     }
 
     /// The temporary variables, with `ansible_delegated_vars` if another host runs the task.
@@ -379,7 +419,12 @@ impl Run {
         let written = Lazy::from_text(&Spanned { value: task.written.clone(), span: task.span.clone() });
         let name = text_of(&template::render(&written, scope)?);
         let role = task.role.as_ref().map(|role| role.path.as_path());
-        let around = Around { playbook: Some(&play.play.folder), role, collections: &task.settings.collections };
+        let around = Around {
+            playbook: Some(&play.play.folder),
+            role,
+            collections: &task.settings.collections,
+            modules_only: false,
+        };
         let action = match self.resolver.project.action(name.trim(), around) {
             Ok(action) => action,
             Err(missing) if missing.reason == Reason::Unknown => {

@@ -22,7 +22,7 @@ pub(crate) fn gathers(task: &Task) -> bool {
 /// Whether the module was called on the host and found that check mode leaves nothing to do. (In Ansible, `uri` skips
 /// before.)
 fn skipped_by_module(task: &Task, answer: &Answer) -> bool {
-    let is_module = matches!(task.action, Action::Module(_) | Action::External(_))
+    let is_module = matches!(task.action, Action::Module(_) | Action::External(_) | Action::Plugin(_))
         || answer.skipped.as_deref().is_some_and(|why| why.starts_with("remote module"));
     is_module && task.action.name() != "uri" && !answer.data.contains_key("false_condition")
 }
@@ -42,8 +42,8 @@ pub(crate) fn register_value(task: &Task, answer: &Answer, diff: Option<&Value>,
     if answer.failed && !answer.unreachable {
         fields.entry("exception".into()).or_insert_with(|| Value::from(NO_TRACEBACK));
     }
-    // Modules that rplay does not implement provide their own `diff`.
-    let is_own = !matches!(task.action, Action::External(_));
+    // Modules and plugins that rplay does not implement provide their own `diff`.
+    let is_own = !matches!(task.action, Action::External(_) | Action::Plugin(_));
     if let Some(diff) = diff.filter(|_| is_own || !fields.contains_key("diff")) {
         fields.insert("diff".into(), diff.clone());
     }

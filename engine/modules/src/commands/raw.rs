@@ -1,6 +1,6 @@
 //! raw: runs a command line and returns only its output.
 
-use rplay_wire::{Failure, data};
+use rplay_wire::{Failure, Value, data};
 
 use crate::{Change, Host, Module, Plan, args, argtypes::Text, commands::command::succeed, system::process};
 
@@ -11,6 +11,7 @@ args! {
         _raw_params: Text,
         /// The shell, as an absolute path; `/bin/sh` otherwise.
         executable: Option<Text>,
+        _stdin: Option<Value>,
     }
 }
 
@@ -19,7 +20,11 @@ impl Module for Raw {
         let change = Change::new("run a command line", move |host, data| {
             let shell = self.executable.as_deref().filter(|shell| !shell.is_empty()).unwrap_or("/bin/sh");
             let mut command = host.command(shell);
-            let mut finished = process::run(command.args(["-c", &self._raw_params]), None, host.max_output())
+            let input = match &self._stdin {
+                Some(Value::Bytes(bytes)) => Some(bytes.clone()),
+                _ => None,
+            };
+            let mut finished = process::run(command.args(["-c", &self._raw_params]), input, host.max_output())
                 .map_err(|error| Failure::new(format!("cannot run {shell}: {error}")).arg("executable"))?;
             data.extend(data! {
                 "stdout" => std::mem::take(&mut finished.stdout), "stderr" => std::mem::take(&mut finished.stderr),
@@ -41,6 +46,8 @@ mod tests {
         assert_eq!(outcome.data["stdout"], "a\n".into());
         assert_eq!(outcome.data["rc"], 2.into());
         assert!(outcome.failure.is_some());
+        let fed = call("raw", data! { "_raw_params" => "cat", "_stdin" => rplay_wire::Value::Bytes(b"in".to_vec()) });
+        assert_eq!(fed.data["stdout"], "in".into());
         assert!(checked("raw", data! { "_raw_params" => "true" }).skipped.is_some());
     }
 }

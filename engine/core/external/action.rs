@@ -1,0 +1,77 @@
+//! Action plugins in Python: the user's, of roles, of collections, of ansible-core.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value as Json;
+
+use super::{ActionPlugin, Around, Finder, library::folders_in};
+use crate::{
+    collections::Qualified,
+    python::{Core, CoreError},
+};
+
+impl Finder {
+    /// The user's action plugin of a short name: beside the playbook, in the role, in the configured folders. It comes
+    /// before every module of its name.
+    pub fn own_action(&self, name: &str, around: Around<'_>) -> Option<&'static ActionPlugin> {
+        let near = around.playbook.into_iter().chain(around.role).map(|folder| folder.join("action_plugins"));
+        let found = near.into_iter().find_map(|folder| self.library.find(&folder, name));
+        let configured = || self.settings.action_plugins.iter().find_map(|dir| self.library.find_below(dir, name));
+        self.action(found.or_else(configured)?, format!("ansible.legacy.{name}"))
+    }
+
+    /// The action plugin of a short name in any role that the play may have loaded before.
+    pub fn action_of_other_roles(&self, name: &str, around: Around<'_>) -> Option<&'static ActionPlugin> {
+        let beside = around.playbook.map(|folder| folder.join("roles"));
+        let siblings = around.role.and_then(Path::parent).map(Path::to_owned);
+        let folders = beside.into_iter().chain(siblings).chain(self.settings.roles.iter().cloned());
+        let found = folders.into_iter().find_map(|folder| {
+            folders_in(&folder).iter().find_map(|role| self.library.find(&role.join("action_plugins"), name))
+        })?;
+        self.action(found, format!("ansible.legacy.{name}"))
+    }
+
+    /// The action plugin that does the work of a fully qualified name; the collection's metadata may name another one.
+    pub fn action_of_collection(&self, name: &str) -> Option<&'static ActionPlugin> {
+        let qualified = Qualified::parse(name)?;
+        let found = self.collections.find(&qualified.collection)?;
+        let plugin = found.path.join("plugins/action").join(qualified.path()).with_extension("py");
+        let routed = found.runtime.route("action", &qualified.resource()).is_some_and(|route| route.redirect.is_some());
+        let moved = found.runtime.route("modules", &qualified.resource()).is_some_and(|route| route.redirect.is_some());
+        // ansible-core follows the redirection when the plugin is loaded.
+        if plugin.is_file() || routed && !moved { self.action(plugin, name.to_owned()) } else { None }
+    }
+
+    /// The action plugin of ansible-core.
+    pub(super) fn action_of_core(&self, core: &Core, name: &str) -> Option<&'static ActionPlugin> {
+        let path = self.library.find(&core.package.join("plugins/action"), name)?;
+        self.action(path, format!("ansible.builtin.{name}"))
+    }
+
+    /// Runs an action plugin; `serve` answers what it asks.
+    ///
+    /// # Errors Why there is no result, and what to do about it.
+    pub fn run_action(
+        &self,
+        with: &Json,
+        serve: impl FnMut(&str, Json) -> Result<Json, String>,
+    ) -> Result<Json, (String, Option<String>)> {
+        if let Err(error) = self.pythons.core() {
+            let why = format!("it needs ansible-core on the controller: {error}");
+            return Err((why, Some(CoreError::help().to_owned())));
+        }
+        self.pythons.carry_out("actions.run", with, serve).map_err(|error| (error.to_string(), None))
+    }
+
+    fn action(&self, path: PathBuf, full_name: String) -> Option<&'static ActionPlugin> {
+        if path.extension().is_none_or(|ending| ending != "py") {
+            return None;
+        }
+        let mut known = self.actions.lock();
+        let plugin = known.entry((path.clone(), full_name.clone())).or_insert_with(|| {
+            let name = full_name.rsplit('.').next().unwrap_or_default().to_owned();
+            Box::leak(Box::new(ActionPlugin { full_name, name, path }))
+        });
+        Some(*plugin)
+    }
+}

@@ -1,0 +1,270 @@
+"""Action plugins, run with ansible-core's ActionBase.
+
+A plugin sees a connection of ansible-core's own class, whose commands and transfers the controller carries out through
+its agent, and so with `_execute_module`: there a native module runs natively. All other methods of ActionBase are
+ansible-core's own. Who becomes another user for a command is told to the controller, which does so at the host.
+
+What hosts send is data: no text of it is a template.
+"""
+
+import base64
+import os
+import threading
+
+from __main__ import Wrong
+
+LOCK = threading.RLock()
+STATE = {}
+
+
+def text(value):
+    return value.decode('utf-8', 'surrogateescape') if isinstance(value, bytes) else str.__str__(value)
+
+
+def encode64(value):
+    content = value if isinstance(value, bytes) else str(value).encode('utf-8', 'surrogateescape')
+    return base64.b64encode(content).decode('ascii')
+
+
+class Way(object):
+    """How a plugin reaches its host: takes the place of a connection's methods."""
+
+    def __init__(self, call, connection):
+        self.call = call
+        self.connection = connection
+        # Whether the next command is another user's.
+        self.becomes = False
+
+    def ask(self, op, **arguments):
+        from ansible.errors import AnsibleConnectionFailure, AnsibleError
+
+        try:
+            answer = self.call.ask(op, **arguments)
+        except Wrong as wrong:
+            raise AnsibleError(str(wrong))
+        if isinstance(answer, dict) and 'unreachable' in answer:
+            raise AnsibleConnectionFailure(answer['unreachable'])
+        return answer
+
+    def exec_command(self, cmd, in_data=None, sudoable=True):
+        becomes, self.becomes = self.becomes and sudoable, False
+        arguments = {'input': encode64(in_data)} if in_data else {}
+        answer = self.ask('exec', command=text(cmd), become=becomes, **arguments)
+        return answer['rc'], answer['stdout'].encode('utf-8'), answer['stderr'].encode('utf-8')
+
+    def put_file(self, in_path, out_path):
+        from ansible.errors import AnsibleFileNotFound
+
+        source = os.path.abspath(text(in_path))
+        if not os.path.exists(source):
+            raise AnsibleFileNotFound('file or module does not exist: %s' % source)
+        self.ask('put', source=source, dest=text(out_path))
+
+    def fetch_file(self, in_path, out_path):
+        self.ask('fetch', source=text(in_path), dest=os.path.abspath(text(out_path)))
+
+    def connect(self):
+        return self.connection
+
+    def reset(self):
+        self.ask('reset')
+
+    def close(self):
+        pass
+
+    def become_command(self, cmd, shell):
+        self.becomes = True
+        return cmd
+
+
+def options_of(kind, plugin, variables, names):
+    """The options of a connection, shell or become plugin that variables set."""
+    from ansible import constants
+
+    wanted = constants.config.get_plugin_vars(kind, plugin._load_name)
+    found = {}
+    for name in wanted:
+        if name in names:
+            found[name] = variables[name]
+    return found
+
+
+def connected(call, about, task, context, variables):
+    """A connection of ansible-core's class for the host's kind, which goes by way of the controller."""
+    loader = call.world.loader
+    plugin = loader.connection_loader.get(about['kind'], context, os.devnull)
+    if plugin is None:
+        # The collection with the plugin is not here; its class is not needed for the work.
+        plugin = loader.connection_loader.get('ssh', context, os.devnull)
+    names = set(variables.keys())
+    keys = {'remote_user': about['user'], 'port': about['port'], 'become': task.become}
+    set_options(plugin, {key: value for key, value in keys.items() if value is not None},
+                options_of('connection', plugin, variables, names))
+    if getattr(plugin, '_shell', None) is not None:
+        shell = options_of('shell', plugin._shell, variables, names)
+        if about['remote_tmp'] and 'ansible_remote_tmp' not in shell:
+            shell['ansible_remote_tmp'] = about['remote_tmp']
+        set_options(plugin._shell, {}, shell)
+    way = Way(call, plugin)
+    for name in ('exec_command', 'put_file', 'fetch_file', 'reset', 'close'):
+        setattr(plugin, name, getattr(way, name))
+    plugin._connect = way.connect
+    plugin._connected = True
+    plugin._rplay = way
+    if task.become:
+        become = loader.become_loader.get(task.become_method)
+        if become is not None:
+            set_options(become, {'become_user': task.become_user}, {})
+            become.build_become_command = way.become_command
+            plugin.set_become_plugin(become)
+    return plugin
+
+
+def set_options(plugin, keys, variables):
+    from ansible.errors import AnsibleError
+
+    try:
+        plugin.set_options(task_keys=keys, var_options=variables)
+    except (AnsibleError, KeyError):
+        # An option is required that only the plugin's own way to the host needs.
+        plugin._options = dict(getattr(plugin, '_options', None) or {})
+
+
+class Told(object):
+    """`_execute_module` of all plugins: those of ours ask the controller."""
+
+    def __init__(self, base):
+        self.own = base._execute_module
+        told = self
+
+        def execute(plugin, module_name=None, module_args=None, tmp=None, task_vars=None, persist_files=False,
+                    delete_remote_tmp=None, wrap_async=False, **more):
+            way = getattr(plugin._connection, '_rplay', None)
+            if way is None:
+                # The plugin has made a connection of its own.
+                return told.own(plugin, module_name=module_name, module_args=module_args, task_vars=task_vars,
+                                persist_files=persist_files, wrap_async=wrap_async, **more)
+            return told.execute(way, plugin, module_name, module_args, wrap_async)
+
+        base._execute_module = execute
+
+    def execute(self, way, plugin, name, args, wrap_async):
+        task = plugin._task
+        args = dict(task.args if args is None else args)
+        args = {key: value for key, value in args.items() if not str(key).startswith('_ansible_')}
+        answer = way.ask('module', name=text(name or task.action), args=way.call.encoded(args),
+                         check=bool(task.check_mode), diff=bool(task.diff), background=bool(wrap_async))
+        result = way.call.decoded(answer)
+        result['_ansible_parsed'] = True
+        result.setdefault('changed', False)
+        return result
+
+
+def prepared():
+    """What is changed in ansible-core for all plugins, once."""
+    with LOCK:
+        if 'told' not in STATE:
+            from ansible.plugins.action import ActionBase
+
+            STATE['told'] = Told(ActionBase)
+
+
+def role_of(about):
+    class Role(object):
+        _role_path = about['path']
+        _role_name = about['name']
+        _metadata = None
+
+        def get_name(self, include_role_fqcn=True):
+            return about['name']
+
+    return Role()
+
+
+def task_of(about, args, folders, role):
+    """ansible-core's Task with what a plugin reads of one."""
+    from ansible.playbook.task import Task
+
+    class Given(Task):
+        def get_search_path(self):
+            return list(folders)
+
+        def get_dep_chain(self):
+            return None
+
+    task = Given()
+    task.action = about['action']
+    task.args = args
+    for name in ('async_val', 'poll', 'check_mode', 'diff', 'no_log', 'become', 'become_method', 'become_user',
+                 'delegate_to', 'register', 'name'):
+        if about[name] is not None:
+            setattr(task, name, about[name])
+    task.environment = [about['environment']] if about['environment'] else []
+    if about['collections']:
+        task.collections = list(about['collections'])
+    if role is not None:
+        task._role = role_of(role)
+    return task
+
+
+def context_of(task, about, verbosity):
+    from ansible.playbook.play_context import PlayContext
+
+    context = PlayContext()
+    context.connection = about['kind']
+    context.remote_addr = about['address']
+    context.remote_user = about['user']
+    context.port = about['port']
+    context.verbosity = verbosity
+    for name in ('check_mode', 'diff', 'become', 'become_method', 'become_user', 'no_log'):
+        setattr(context, name, getattr(task, name))
+    return context
+
+
+def run(host, name, args, task, connection, folders, role, verbosity):
+    """Runs a plugin: {result}, which may say that it failed."""
+    values = host.part('values')
+
+    class Call(values.Call):
+        """What comes here is rendered, and stays as it is."""
+
+        def decoded(self, json):
+            return self.templates.data(json) if isinstance(json, str) else values.Call.decoded(self, json)
+
+    call = Call(host, 'action', name)
+    prepared()
+    from ansible.utils.display import Display
+
+    Display().verbosity = verbosity
+    variables = values.Fetched(call, [])
+    plugin = None
+    try:
+        given = task_of(task, {key: call.decoded(value) for key, value in args.items()}, folders, role)
+        theirs = variables
+        if task['delegate_to']:
+            theirs = values.Fetched(call, ['ansible_delegated_vars', task['delegate_to']])
+        context = context_of(given, connection, verbosity)
+        way = connected(call, connection, given, context, theirs)
+        plugin = call.world.loader.action_loader.get(
+            name, task=given, connection=way, play_context=context, loader=call.world.data,
+            templar=call.templates.templar(call.world.data, variables), shared_loader_obj=call.world.loader)
+        if plugin is None:
+            raise Wrong("the action plugin '%s' was not found" % name)
+        try:
+            result = plugin.run(task_vars=variables)
+        finally:
+            plugin.cleanup()
+    except Wrong:
+        raise
+    except Exception as error:
+        result = call.templates.result(error)
+    if not isinstance(result, dict):
+        result = {'failed': True, 'msg': "the action plugin '%s' returned %s, not a dict" % (name, type(result).__name__)}
+    result = call.templates.texts(dict(result))
+    if result.get('exception', '') is None:
+        # Nobody asked for tracebacks.
+        del result['exception']
+    return {'result': call.encoded(result)}
+
+
+OPERATIONS = {'run': run}

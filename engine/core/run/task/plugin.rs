@@ -1,0 +1,404 @@
+//! A task whose action is a plugin in Python: the plugin runs on the controller, and what it does on its host goes
+//! through the agent. What comes from the host stays data.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{self, RecvTimeoutError, Sender},
+    },
+    thread,
+    time::Duration,
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use rplay_contract::{
+    ArgFault,
+    external::{DEPRECATED, MODULE},
+    module_result::outcome_of,
+    wire::{Background, Become, Call, Failure, Map, Mode, Outcome, Stage, Value as Wire, data},
+};
+use serde_json::{Value as Json, json};
+
+use crate::{
+    actions::{self, Answer, Effect, Rendered, text_of},
+    event::Event,
+    external::{ActionPlugin, Around, answer_of_scope},
+    link::{Connection, Job, LinkEvent, Listener, Target},
+    plan::{Action, Task},
+    run::{
+        state::{play::PlayRun, run::Run},
+        task::{diffs, external::Caller},
+    },
+    template::{self, Exchange},
+    vars::{Scope, Value, mapping, to_wire_map},
+};
+
+/// How often a call looks whether the task is over.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// A plugin that is about to run, with all that it may ask for.
+pub(crate) struct PluginRun {
+    pub run: Arc<Run>,
+    pub play: Arc<PlayRun>,
+    pub task: Arc<Task>,
+    pub plugin: &'static ActionPlugin,
+    pub args: Rendered,
+    pub scope: Arc<Scope>,
+    /// The variables of the host that runs it.
+    pub variables: Arc<Scope>,
+    pub target: Arc<Target>,
+    pub become_user: Option<Become>,
+    pub environment: Vec<(String, String)>,
+    pub mode: Mode,
+    pub no_log: bool,
+    /// The number of seconds and the pause of `async` and `poll`.
+    pub asynchronous: (f64, f64),
+    pub background: Option<Background>,
+    pub delegate_to: Option<Arc<str>>,
+    /// The task's time is over: nothing more is done.
+    pub is_over: AtomicBool,
+}
+
+/// Tells the end even if the thread is lost.
+struct Telling {
+    key: u64,
+    events: Sender<LinkEvent>,
+    outcome: Option<Outcome>,
+}
+
+impl Telling {
+    fn tell(mut self, outcome: Outcome) {
+        self.outcome = Some(outcome);
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        let lost = || Outcome::failed(Failure::new("the thread of the action plugin ended without a result"));
+        let outcome = self.outcome.take().unwrap_or_else(lost);
+        self.events.hear(LinkEvent::Outcome { key: self.key, index: 0, outcome });
+        self.events.hear(LinkEvent::Done { key: self.key });
+    }
+}
+
+impl PluginRun {
+    /// Runs it on a thread of its own, and tells its outcome as that of a job with one call.
+    pub fn start(self: Arc<Self>, key: u64, events: Sender<LinkEvent>) {
+        let telling = Telling { key, events, outcome: None };
+        // A thread that cannot start drops what it was to do, which tells that.
+        let work = move || telling.tell(self.outcome());
+        let _ = thread::Builder::new().spawn(work);
+    }
+
+    /// Ends what it does on its host, and refuses all that it asks from now on.
+    pub fn cancel(&self) {
+        self.is_over.store(true, Ordering::Release);
+    }
+
+    fn outcome(&self) -> Outcome {
+        let mut exchange = Exchange::default();
+        let mut warnings = Vec::new();
+        let failed = |why: String| {
+            Outcome::failed(Failure::new(format!("The action plugin '{}' failed: {why}", self.plugin.full_name)))
+        };
+        let mut args = serde_json::Map::new();
+        for (name, value) in &self.args {
+            match exchange.encode(value) {
+                Ok(value) => drop(args.insert(name.to_string(), value)),
+                Err(why) => return failed(format!("argument `{name}`: {why}")),
+            }
+        }
+        let with = json!({
+            "name": self.plugin.full_name,
+            "args": args,
+            "task": self.keywords(),
+            "connection": self.connection(),
+            "folders": self.scope.folders.iter().map(|folder| crate::source::absolute(folder)).collect::<Vec<_>>(),
+            "role": self.task.role.as_ref().map(|role| json!({
+                "name": role.name.to_string(), "path": crate::source::absolute(&role.path),
+            })),
+            "verbosity": self.run.options.verbosity,
+        });
+        let finder = self.run.resolver.project.finder();
+        let told = finder.run_action(&with, |op, with| self.serve(&mut exchange, &mut warnings, op, &with));
+        let mut told = match told {
+            Ok(told) => told,
+            Err((why, help)) => {
+                let mut outcome = failed(why);
+                if let Some(failure) = &mut outcome.failure {
+                    failure.help = help;
+                }
+                return outcome;
+            }
+        };
+        let result = told.get_mut("result").map(Json::take).unwrap_or_default();
+        let result = match exchange.decode(result) {
+            Ok(result) => to_wire_map(&result),
+            Err(why) => return failed(why),
+        };
+        let unreachable = matches!(result.get("unreachable"), Some(Wire::Bool(true)));
+        let mut outcome = outcome_of(result, self.mode, self.run.options.verbosity.into());
+        if unreachable {
+            outcome.data.shift_remove("unreachable");
+            let failure = outcome.failure.get_or_insert_with(|| {
+                let msg = outcome.data.shift_remove("msg").unwrap_or_default();
+                Failure::new(msg.as_str().unwrap_or("the host cannot be reached"))
+            });
+            failure.unreachable = true;
+        }
+        outcome.warnings.splice(0..0, warnings);
+        outcome
+    }
+
+    /// The keywords of the task that plugins read.
+    fn keywords(&self) -> Json {
+        let task = &self.task;
+        let name = task.name.as_ref().and_then(|name| template::render(&name.value, &self.scope).ok());
+        let environment: serde_json::Map<String, Json> =
+            self.environment.iter().map(|(name, value)| (name.clone(), Json::from(value.as_str()))).collect();
+        json!({
+            "name": name.map(|name| text_of(&name)),
+            "action": &*task.written,
+            "async_val": self.asynchronous.0.ceil() as u64,
+            "poll": self.asynchronous.1 as u64,
+            "check_mode": self.mode.check,
+            "diff": self.mode.diff,
+            "no_log": self.no_log,
+            "become": self.become_user.is_some(),
+            "become_method": self.become_user.as_ref().map(|user| user.method.as_str()),
+            "become_user": self.become_user.as_ref().map(|user| user.user.as_str()),
+            "delegate_to": self.delegate_to.as_deref(),
+            "environment": environment,
+            "collections": task.settings.collections.iter().map(|name| &**name).collect::<Vec<_>>(),
+            "register": task.register.as_deref(),
+        })
+    }
+
+    fn connection(&self) -> Json {
+        let (kind, address, user, port) = match &self.target.connection {
+            Connection::Local => ("local", None, None, None),
+            Connection::Container(container) => {
+                let kind = match container.engine.as_str() {
+                    "podman" => "containers.podman.podman",
+                    _ => "community.docker.docker",
+                };
+                (kind, Some(container.name.as_str()), container.user.as_deref(), None)
+            }
+            Connection::Ssh(ssh) => ("ssh", Some(ssh.host.as_str()), ssh.user.as_deref(), ssh.port),
+        };
+        let finder = self.run.resolver.project.finder();
+        json!({
+            "kind": kind, "address": address, "user": user, "port": port,
+            "remote_tmp": finder.settings.remote_tmp,
+        })
+    }
+
+    /// Answers what the plugin asks.
+    fn serve(
+        &self,
+        exchange: &mut Exchange,
+        warnings: &mut Vec<String>,
+        op: &str,
+        with: &Json,
+    ) -> Result<Json, String> {
+        if self.is_over.load(Ordering::Acquire) {
+            return Err("the time of the task is over".to_owned());
+        }
+        let text = |name: &str| with.get(name).and_then(Json::as_str).ok_or_else(|| format!("`{op}` without {name}"));
+        match op {
+            "tell" => {
+                let said = text("text")?.trim();
+                match text("kind")? {
+                    "deprecated" => warnings.push(format!("{DEPRECATED}{said}")),
+                    "message" => self.run.send(Event::Message { text: said.into() }),
+                    _ => warnings.push(said.to_owned()),
+                }
+                Ok(Json::Null)
+            }
+            "exec" => {
+                let mut args = data! { "_raw_params" => text("command")? };
+                if let Ok(input) = text("input") {
+                    args.insert("_stdin".to_owned(), Wire::Bytes(decoded(input)?));
+                }
+                let becomes = with.get("become") == Some(&Json::Bool(true));
+                let outcome = self.call(self.plain("raw", args), becomes)?;
+                let said = |name: &str| outcome.data.get(name).and_then(Wire::as_str).unwrap_or_default().to_owned();
+                match (outcome.data.get("rc"), outcome.failure.as_ref()) {
+                    (Some(Wire::Int(rc)), _) => {
+                        Ok(json!({ "rc": *rc as i64, "stdout": said("stdout"), "stderr": said("stderr") }))
+                    }
+                    (_, Some(failure)) if failure.unreachable => Ok(json!({ "unreachable": failure.msg })),
+                    (_, Some(failure)) => Err(failure.msg.clone()),
+                    _ => Ok(json!({ "rc": 0, "stdout": said("stdout"), "stderr": said("stderr") })),
+                }
+            }
+            "put" => {
+                let path = std::path::Path::new(text("source")?);
+                let content = self.run.blobs.file(path);
+                let content = content.map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+                let args = data! { "_content" => content, "dest" => text("dest")? };
+                done(self.call(self.plain("copy", args), false)?)
+            }
+            "fetch" => {
+                let (args, download) = actions::download_of(text("source")?, text("dest")?.into(), &self.run.blobs);
+                let outcome = self.call(self.plain("fetch", args), false)?;
+                if outcome.failure.is_some() {
+                    return done(outcome);
+                }
+                let answer = actions::finish(actions::After::Keep(download), Answer::from_outcome(outcome));
+                match answer.failed {
+                    true => Err(answer.data.get("msg").map(text_of).unwrap_or_default()),
+                    false => Ok(json!({})),
+                }
+            }
+            "reset" => {
+                self.run.links.reset(&self.target);
+                Ok(Json::Null)
+            }
+            "module" => {
+                let args = exchange.decode(with.get("args").cloned().unwrap_or_default())?;
+                let flag = |name: &str| with.get(name) == Some(&Json::Bool(true));
+                let mode = Mode { check: flag("check"), diff: flag("diff"), ..self.mode };
+                let result = self.module(text("name")?, to_wire_map(&args), mode, flag("background"))?;
+                exchange.encode(&result)
+            }
+            _ => answer_of_scope(&self.scope, &self.task.span, exchange, op, with)
+                .unwrap_or_else(|| Err(format!("nobody answers `{op}` here"))),
+        }
+    }
+
+    /// A call that check mode does not keep from its work.
+    fn plain(&self, module: &str, args: Map) -> Call {
+        let mode = Mode { check: false, diff: false, ..self.mode };
+        Call { module: module.to_owned(), args, mode, environment: Vec::new(), background: None }
+    }
+
+    /// The outcome of a call.
+    fn call(&self, call: Call, becomes: bool) -> Result<Outcome, String> {
+        let (sender, receiver) = mpsc::channel();
+        let key = self.run.key();
+        let become_user = self.become_user.clone().filter(|_| becomes);
+        let (blobs, downloads) = (self.run.blobs.clone(), self.run.blobs.clone());
+        self.run.links.dispatch(Job {
+            key,
+            target: self.target.clone(),
+            stages: vec![Stage { become_user, calls: vec![call], parallel: 1, required: false }],
+            blobs: Arc::new(move |blob| blobs.open(&blob.sha256)),
+            sinks: Arc::new(move |number| downloads.downloads.sink(number)),
+            events: Arc::new(sender),
+        });
+        loop {
+            match receiver.recv_timeout(LOOK) {
+                Ok(LinkEvent::Outcome { outcome, .. }) => return Ok(outcome),
+                Ok(LinkEvent::Unreachable { failure, .. }) => {
+                    return Ok(Outcome::failed(Failure { unreachable: true, ..failure }));
+                }
+                Err(RecvTimeoutError::Timeout) if !self.is_over.load(Ordering::Acquire) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    self.run.links.cancel(&self.target, key);
+                    return Err("the time of the task is over".to_owned());
+                }
+                Ok(LinkEvent::Done { .. } | LinkEvent::Stopped { .. }) | Err(RecvTimeoutError::Disconnected) => {
+                    return Err("the agent stopped before starting the call and gave no reason".to_owned());
+                }
+            }
+        }
+    }
+
+    /// The result of a module as `_execute_module` gives it: a native one runs natively.
+    fn module(&self, name: &str, mut args: Map, mode: Mode, in_background: bool) -> Result<Value, String> {
+        let role = self.task.role.as_ref().map(|role| role.path.as_path());
+        let collections = &*self.task.settings.collections;
+        let around = Around { playbook: Some(&self.play.play.folder), role, collections, modules_only: true };
+        let action = self.run.resolver.project.action(name, around).map_err(|missing| {
+            let help = missing.help.map(|help| format!("; {help}")).unwrap_or_default();
+            format!("The module {name} was not found in configured module paths: {}{help}", missing.msg)
+        })?;
+        let module = match &action {
+            Action::Module(entry) => {
+                args.retain(|_, value| *value != Wire::Null);
+                let uses_shell = args.shift_remove("_uses_shell") == Some(Wire::Bool(true));
+                let module = if uses_shell { "shell" } else { entry.name };
+                let names: Vec<Arc<str>> = args.keys().map(|name| name.as_str().into()).collect();
+                let unknown = crate::plan::unknown(&action, names.iter());
+                if let Some(name) = unknown.first() {
+                    return Ok(failed(&format!("Unsupported parameters for ({module}) module: {name}")));
+                }
+                if let Some(fault) = ArgFault::foremost(action.check(&args, &[])) {
+                    let about = fault.arg.as_ref().filter(|_| !fault.stands_alone());
+                    return Ok(failed(&match about {
+                        Some(arg) => format!("argument `{arg}` of `{module}` {}", fault.msg),
+                        None => fault.msg,
+                    }));
+                }
+                module
+            }
+            Action::External(module) => {
+                let (target, variables) = (&self.target, &self.variables);
+                let caller = Caller { module, target, variables, no_log: self.no_log };
+                match self.run.order(&caller, std::mem::take(&mut args)) {
+                    Ok(order) => args = order,
+                    Err(answer) => return Ok(self.result(&action, *answer)),
+                }
+                MODULE
+            }
+            Action::Controller(_) | Action::Statement(_) | Action::Plugin(_) => {
+                return Err(format!("The module {name} was not found in configured module paths."));
+            }
+        };
+        let background = self.background.clone().filter(|_| in_background);
+        let environment = self.environment.clone();
+        let call = Call { module: module.to_owned(), args, mode, environment, background };
+        Ok(self.result(&action, Answer::from_outcome(self.call(call, true)?)))
+    }
+
+    fn result(&self, action: &Action, answer: Answer) -> Value {
+        let mut fields = answer.data;
+        fields.insert("changed".into(), Value::from(answer.changed));
+        let is_own = matches!(action, Action::Module(_));
+        if let Some(diff) = diffs::value(fields.get("diff"), &answer.diff).filter(|_| is_own) {
+            fields.insert("diff".into(), diff);
+        }
+        for (name, holds) in [("failed", answer.failed), ("unreachable", answer.unreachable)] {
+            if holds {
+                fields.insert(name.into(), Value::from(true));
+            }
+        }
+        if let Some(why) = &answer.skipped {
+            fields.insert("skipped".into(), Value::from(true));
+            fields.entry("msg".into()).or_insert_with(|| Value::from(why.as_str()));
+        }
+        if !answer.warnings.is_empty() {
+            fields.insert("warnings".into(), answer.warnings.iter().cloned().map(Value::from).collect());
+        }
+        let prefixed = action.name() == "setup";
+        for effect in answer.effects {
+            if let Effect::Facts(facts) = effect {
+                let full = |(name, value): (Arc<str>, Value)| match prefixed && !name.starts_with("ansible_") {
+                    true => (format!("ansible_{name}"), value),
+                    false => (name.to_string(), value),
+                };
+                fields.insert("ansible_facts".into(), mapping(facts.into_iter().map(full)));
+            }
+        }
+        mapping(fields)
+    }
+}
+
+fn failed(msg: &str) -> Value {
+    mapping([("failed", Value::from(true)), ("changed", Value::from(false)), ("msg", Value::from(msg))])
+}
+
+fn decoded(base64: &str) -> Result<Vec<u8>, String> {
+    STANDARD.decode(base64).map_err(|error| error.to_string())
+}
+
+/// Whether a transfer succeeded, or why not.
+fn done(outcome: Outcome) -> Result<Json, String> {
+    match outcome.failure {
+        None => Ok(json!({})),
+        Some(failure) if failure.unreachable => Ok(json!({ "unreachable": failure.msg })),
+        Some(failure) => Err(failure.msg),
+    }
+}

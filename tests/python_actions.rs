@@ -1,0 +1,270 @@
+//! Action plugins written in Python, over a real sshd, with the ansible-core of this machine: the one that
+//! RPLAY_ANSIBLE_PYTHON names, or that of the `ansible` in PATH. Where there is none, these tests are skipped.
+
+#[allow(dead_code)]
+mod ansible;
+#[allow(dead_code)]
+mod seen;
+mod sshd;
+
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use ansible::ansible;
+use sshd::Sshd;
+
+/// A project with one host behind an sshd.
+struct Project {
+    folder: tempfile::TempDir,
+    python: PathBuf,
+    _sshd: Sshd,
+}
+
+impl Project {
+    fn new() -> Option<Project> {
+        let python = ansible()?;
+        let sshd = Sshd::start("")?;
+        let folder = tempfile::tempdir().unwrap();
+        let options = format!(
+            "-F /dev/null -o UserKnownHostsFile={} -o GlobalKnownHostsFile=/dev/null -o IdentitiesOnly=yes",
+            sshd.at("known_hosts").display()
+        );
+        let hosts = format!(
+            "host ansible_host=127.0.0.1\n[all:vars]\nansible_port={}\nansible_ssh_private_key_file={}\n\
+             ansible_ssh_common_args='{options}'\n",
+            sshd.port,
+            sshd.at("user").display(),
+        );
+        fs::write(folder.path().join("hosts"), hosts).unwrap();
+        let project = Project { folder, python, _sshd: sshd };
+        project.write("action_plugins/mine.py", MINE);
+        project.write("library/my_module.py", MODULE);
+        project.write("files/f.txt", "x");
+        Some(project)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Runs a play with these tasks on the host: what is said, and the exit code.
+    fn run(&self, tasks: &str, more: &[&str]) -> (String, i32) {
+        let head = "- hosts: host\n  gather_facts: false\n  vars: {word: '{{ \"o\" ~ \"k\" }}'}\n  tasks:\n";
+        self.write("site.yml", &format!("{head}{tasks}"));
+        let mut command = seen::rplay();
+        command.env("RPLAY_ANSIBLE_PYTHON", &self.python).env("XDG_CACHE_HOME", self.folder.path().join("cache"));
+        command.env("XDG_RUNTIME_DIR", self.folder.path());
+        let output =
+            command.args(["-i", "hosts", "site.yml"]).args(more).current_dir(self.folder.path()).output().unwrap();
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (text, output.status.code().unwrap_or(-1))
+    }
+
+    #[track_caller]
+    fn passes(&self, tasks: &str, more: &[&str]) -> String {
+        let (text, code) = self.run(tasks, more);
+        assert_eq!(code, 0, "{text}");
+        text
+    }
+}
+
+const MODULE: &str = "
+from ansible.module_utils.basic import AnsibleModule
+m = AnsibleModule(argument_spec=dict(word=dict(type='str')), supports_check_mode=True)
+m.exit_json(changed=not m.check_mode, said=m.params['word'].upper())
+";
+
+const MINE: &str = r#"
+import os, tempfile
+from ansible.errors import AnsibleActionFail, AnsibleActionSkip, AnsibleError
+from ansible.plugins.action import ActionBase
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = True
+    _supports_async = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        do = self._task.args.get('do', 'all')
+        if do == 'fail':
+            raise AnsibleActionFail('no way', result={'why': 'because'})
+        if do == 'skip':
+            raise AnsibleActionSkip('not now')
+        if do == 'error':
+            raise AnsibleError('an error')
+        if do == 'sleep':
+            return self._low_level_execute_command('sleep 100')
+        if do == 'value':
+            return {'x': 1 / 0}
+        if do == 'async':
+            return self._execute_module(module_name='command', module_args={'_raw_params': 'sleep 1'}, task_vars=task_vars, wrap_async=self._task.async_val)
+        if do == 'evil':
+            out = self._low_level_execute_command("echo '{{ 7 * 7 }}'")
+            result['said'] = out['stdout'].strip()
+            result['tried'] = self._templar.template(out['stdout'].strip())
+            result['ansible_facts'] = {'ansible_host': 'evil', 'fine': out['stdout'].strip()}
+            return result
+        tmpdir = self._make_tmp_path()
+        local = tempfile.NamedTemporaryFile('w', delete=False)
+        local.write('content'); local.close()
+        there = self._connection._shell.join_path(tmpdir, 'there')
+        self._transfer_file(local.name, there)
+        data = self._transfer_data(self._connection._shell.join_path(tmpdir, 'data'), 'text')
+        result['exists'] = self._remote_file_exists(there)
+        result['cat'] = self._low_level_execute_command('cat %s %s; id -un' % (there, data))
+        back = local.name + '.back'
+        self._connection.fetch_file(there, back)
+        result['back'] = open(back).read()
+        os.unlink(local.name); os.unlink(back)
+        stat = self._execute_module(module_name='stat', module_args={'path': there}, task_vars=task_vars)
+        result['size'] = stat['stat']['size']
+        own = self._execute_module(module_name='my_module', module_args={'word': 'hi'}, task_vars=task_vars)
+        result['own'] = own
+        cp = self._execute_module(module_name='ansible.legacy.copy', module_args={'src': there, 'dest': there + '2', '_original_basename': 'x', 'follow': False}, task_vars=task_vars)
+        result['cp'] = cp.get('msg', 'ok')
+        result['needle'] = os.path.basename(self._find_needle('files', 'f.txt'))
+        result['templated'] = self._templar.template('{{ word }}') 
+        result['word'] = task_vars['word']
+        result['args'] = self._task.args
+        result['ansible_facts'] = {'plugged': 'yes'}
+        result['changed'] = not self._task.check_mode
+        self._display.warning('mind it')
+        result['user'] = self._low_level_execute_command('id -un', sudoable=False)['stdout'].strip()
+        return result
+"#;
+
+#[test]
+fn a_plugin_has_what_action_base_offers() {
+    let Some(project) = Project::new() else { return };
+    let tasks = r#"
+  - mine: {a: '{{ word }}', b: [1, 2.5]}
+    register: r
+  - assert:
+      that:
+        - plugged == 'yes' and r is changed and r.exists and r.size == 7 and r.back == 'content'
+        - r.cat.stdout_lines[0].startswith('contenttext') and r.cat.rc == 0
+        - r.own.said == 'HI' and r.own is changed and r.cp == 'ok'
+        - r.needle == 'f.txt' and r.word == 'ok' and r.args.a == 'ok' and r.args.b == [1, 2.5]
+        - r.warnings == ['mind it']
+  - mine:
+    check_mode: true
+    register: r
+  - assert: {that: [r is not changed, r.own is not changed, r.exists]}
+  - mine: {a: here}
+    delegate_to: localhost
+    vars: {ansible_connection: local, ansible_python_interpreter: '{{ ansible_playbook_python }}'}
+    register: r
+  - assert: {that: [r.exists, r.args.a == 'here']}
+"#;
+    let text = project.passes(tasks, &[]);
+    assert!(text.contains("[WARNING]: mind it"), "{text}");
+}
+
+#[test]
+fn a_plugin_fails_and_skips_in_ansibles_words_and_what_hosts_say_is_data() {
+    let Some(project) = Project::new() else { return };
+    let tasks = r#"
+  - mine: {do: '{{ item }}'}
+    loop: [fail, skip, error, value, evil]
+    ignore_errors: true
+    register: r
+  - assert:
+      that:
+        - "r.results | map(attribute='msg', default='') == ['no way', 'not now', 'Task failed: an error',
+          'Task failed: division by zero', '']"
+        - r.results[0].why == 'because' and r.results[0] is failed and r.results[1] is skipped
+        - r.results[4].said | length == 11 and r.results[4].tried == r.results[4].said
+        - fine == r.results[4].said and ansible_host == '127.0.0.1'
+  - mine: {do: evil}
+    when: false
+    register: r
+  - assert: {that: r is skipped}
+"#;
+    let text = project.passes(tasks, &[]);
+    assert!(text.contains("that a host may not set: ansible_host"), "{text}");
+}
+
+#[test]
+fn a_plugin_may_run_in_the_background_and_has_the_tasks_time_limit() {
+    let Some(project) = Project::new() else { return };
+    let tasks = r#"
+  - mine: {do: async}
+    async: 60
+    poll: 0
+    register: job
+  - async_status: {jid: '{{ job.ansible_job_id }}'}
+    register: r
+    until: r is finished
+    retries: 60
+    delay: 1
+  - assert: {that: "r.cmd == ['sleep', '1']"}
+  - mine: {do: async}
+    async: 60
+    poll: 1
+    register: r
+  - assert: {that: "r.cmd == ['sleep', '1']"}
+  - mine: {do: sleep}
+    timeout: 2
+    register: r
+    ignore_errors: true
+  - assert: {that: r.msg is search('Timed out after 2 second')}
+"#;
+    let begun = Instant::now();
+    project.passes(tasks, &[]);
+    assert!(begun.elapsed() < Duration::from_secs(200));
+}
+
+/// Of roles, of collections, by redirection, in place of a native module, and with defaults.
+#[test]
+fn plugins_are_found_where_ansible_finds_them() {
+    let Some(project) = Project::new() else { return };
+    let saying = |what: &str| {
+        format!(
+            "from ansible.plugins.action import ActionBase\nclass ActionModule(ActionBase):\n    def run(self, tmp=None, \
+             task_vars=None):\n        return dict(said='{what}', args=self._task.args)\n"
+        )
+    };
+    let column = "collections/ansible_collections/my/col/plugins";
+    project.write(&format!("{column}/action/act.py"), &saying("collection"));
+    project.write(&format!("{column}/modules/act.py"), MODULE);
+    project.write(&format!("{column}/action/alone.py"), &saying("alone"));
+    let meta = "plugin_routing: {action: {other: {redirect: my.col.alone}}}\n";
+    project.write("collections/ansible_collections/my/col/meta/runtime.yml", meta);
+    project.write("roles/r/action_plugins/of_role.py", &saying("role"));
+    project.write("roles/r/tasks/main.yml", "- of_role:\n  register: of_role\n");
+    project.write("action_plugins/ping.py", &saying("instead"));
+    let tasks = r#"
+  - my.col.act: {x: 1}
+    register: a
+  - my.col.alone:
+    register: b
+  - my.col.other:
+    register: c
+  - act:
+    collections: [my.col]
+    register: d
+  - import_role: {name: r}
+  - ping:
+    register: e
+  - ansible.builtin.ping:
+    register: f
+  - my.col.act:
+    module_defaults: {my.col.act: {x: default}}
+    register: g
+  - assert:
+      that:
+        - a.said == 'collection' and a.args.x == 1 and b.said == 'alone' and c.said == 'alone'
+        - d.said == 'collection' and of_role.said == 'role' and e.said == 'instead' and f.ping == 'pong'
+        - g.args.x == 'default'
+  - nothing_of_this_name:
+    when: false
+"#;
+    let (text, code) = project.run(tasks, &[]);
+    assert!(code != 0 && text.contains("nothing_of_this_name"), "{text}");
+    project.passes(&tasks.replace("  - nothing_of_this_name:\n    when: false\n", ""), &[]);
+}
