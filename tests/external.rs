@@ -197,16 +197,24 @@ action_groups:
     let text = passes(&files, play);
     assert!(text.contains("my.coll.old has been deprecated. Use new. This feature will be removed from collection 'my.coll' version 9.0.0."), "{text}");
 
-    for (task, expected) in [
-        ("my.coll.gone:", "The 'my.coll.gone' module has been removed. Use new."),
-        ("my.coll.acts:", "The action plugin 'my.coll.acts' failed: it needs ansible-core on the controller"),
-        ("my.coll.nwe:", "there is no module `nwe` in the collection my.coll"),
-        ("no.such.thing:", "there is no module `no.such.thing`: the collection no.such is not installed"),
+    for (task, expected, place) in [
+        ("my.coll.gone:", "The 'my.coll.gone' module has been removed. Use new.", "site.yml:5:7"),
+        (
+            "my.coll.acts:",
+            "The action plugin 'my.coll.acts' failed: it needs ansible-core on the controller",
+            "site.yml:4:7",
+        ),
+        ("my.coll.nwe:", "there is no module `nwe` in the collection my.coll", "site.yml:5:7"),
+        (
+            "no.such.thing:",
+            "there is no module `no.such.thing`: the collection no.such is not installed",
+            "site.yml:5:7",
+        ),
     ] {
         let play = format!("- hosts: one\n  gather_facts: false\n  tasks:\n    - name: it\n      {task}\n");
         let folder = project(&files, &play);
         let (text, code) = run(folder.path(), &[]);
-        assert!(text.contains(expected) && text.contains("site.yml:5:7"), "{task}: {text}");
+        assert!(text.contains(expected) && text.contains(place), "{task}: {text}");
         assert_ne!(code, 0);
     }
 }
