@@ -287,8 +287,8 @@ impl<'a> Doc<'a> {
     }
 
     fn nearest(&self, kind: PluginType, name: &str) -> Option<String> {
-        let _ = Qualified::parse(name).is_none().then_some(())?;
-        Some(name).filter(|_| kind.name() == "module").and_then(|name| Action::nearest(name)).map(str::to_owned)
+        let is_short = kind.name() == "module" && Qualified::parse(name).is_none();
+        is_short.then(|| Action::nearest(name)).flatten().map(str::to_owned)
     }
 
     fn read(&self, located: &Located) -> Result<Documentation, (String, u8)> {
