@@ -38,3 +38,21 @@ fn roles_and_task_files_are_included_and_imported() {
     assert_eq!(code, Some(5), "{told}");
     assert!(told.contains("'import_playbook' is not a valid action for ad-hoc commands"), "{told}");
 }
+
+/// Variables of an encrypted file are hidden, whatever the task says.
+#[test]
+fn what_an_encrypted_file_brings_is_hidden() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("password"), "pw\n").unwrap();
+    std::fs::create_dir(folder.path().join("dir")).unwrap();
+    std::fs::write(folder.path().join("dir/plain.yml"), "open: shown\n").unwrap();
+    std::fs::write(folder.path().join("dir/secret.yml"), "closed: zk9q-secret\n").unwrap();
+    let args = ["-m", "include_vars", "-a", "dir=dir", "--vault-password-file", "password"];
+    let (code, told) = adhoc(folder.path(), &args);
+    assert!(code == Some(0) && told.contains("plain.yml"), "{told}");
+    let mut vault = Command::new(env!("CARGO_BIN_EXE_rplay"));
+    vault.args(["vault", "encrypt", "--vault-password-file", "password", "dir/secret.yml"]).current_dir(folder.path());
+    assert!(vault.output().unwrap().status.success());
+    let (code, told) = adhoc(folder.path(), &args);
+    assert!(code == Some(0) && told.contains("output has been hidden") && !told.contains("zk9q"), "{told}");
+}

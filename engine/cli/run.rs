@@ -373,6 +373,7 @@ pub fn options(
         gather: !matches!(config.gathering.value, Gathering::Explicit),
         keep_facts: matches!(config.gathering.value, Gathering::Smart),
         any_errors_fatal: *config.any_errors_fatal,
+        private_role_vars: *config.private_role_vars,
         no_log: *config.no_log,
         strategy: config.strategy.value.clone(),
         // What goes out together cannot be timed one by one.

@@ -172,7 +172,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "inject_facts_as_vars",
     "jinja2_extensions",
     "max_diff_size",
-    "private_role_vars",
     "show_task_path_on_failure",
     "ssh_password_mechanism",
     "ssh_private_key",

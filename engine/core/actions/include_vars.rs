@@ -83,28 +83,31 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
     for file in &files {
         let failed = |problems: crate::source::Problems| Answer::of_problems(&problems, context.task.span);
         let layer = context.project.vars(file).map_err(|problems| Box::new(failed(problems)))?;
-        for (name, value) in layer.iter() {
-            let value = match vars.get(name) {
-                Some(before) if merge => before.merged(value),
-                _ => value.clone(),
-            };
-            vars.insert(name.clone(), value);
-        }
+        vars.extend(layer.iter().map(|(name, value)| (name.clone(), value.clone())));
     }
-    if merge && text_arg(args, "name").is_none() {
+    if let Some(name) = text_arg(args, "name") {
+        vars = Layer::from_iter([(Arc::from(name), Lazy::Map(Arc::new(vars)))]);
+    }
+    // As in Ansible, only what was known before is merged; among the files, the last one wins.
+    if merge {
         for (name, value) in vars.iter_mut() {
             if let Some(before) = context.scope.find(name) {
                 *value = before.merged(value);
             }
         }
     }
-    if let Some(name) = text_arg(args, "name") {
-        vars = Layer::from_iter([(Arc::from(name), Lazy::Map(Arc::new(vars)))]);
-    }
     let shown: Vec<Value> = files.iter().map(|file| Value::from(crate::source::absolute(file))).collect();
     let mut answer = Answer::default().with("ansible_included_var_files", shown);
+    answer.no_log = files.iter().any(|file| is_encrypted(file));
     answer.effects.push(Effect::IncludeVars(vars));
     Ok(answer)
+}
+
+/// Whether the file is encrypted as a whole.
+fn is_encrypted(file: &Path) -> bool {
+    let mut head = [0; 15];
+    let read = std::fs::File::open(file).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut head));
+    read.is_ok() && head == *b"$ANSIBLE_VAULT;"
 }
 
 fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &Context<'_>) -> Result<Vec<PathBuf>> {

@@ -214,6 +214,8 @@ pub struct Answer {
     pub help: Option<String>,
     /// Shown without `-v`.
     pub verbose_always: bool,
+    /// Hidden whatever the task says: it comes from an encrypted file.
+    pub no_log: bool,
     pub effects: Vec<Effect>,
     pub micros: u64,
 }

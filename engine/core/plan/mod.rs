@@ -4,6 +4,7 @@ mod action;
 mod arguments;
 mod catalogue;
 mod error;
+mod misuse;
 mod module_defaults;
 mod names;
 mod project;

@@ -10,7 +10,9 @@ use std::{
 
 use rayon::prelude::*;
 
-use super::{Action, PlanError, Project, Statement, TagSelection, arguments, settings::layer, statics, step::*};
+use super::{
+    Action, PlanError, Project, Statement, TagSelection, arguments, misuse, settings::layer, statics, step::*,
+};
 use crate::{
     collections::Collection,
     external::Around,
@@ -283,6 +285,9 @@ impl Resolver {
         if action.statement() == Some(Statement::Meta)
             && let Some(problem) = misplaced(task, place)
         {
+            return found.problems.push(problem);
+        }
+        if let Some(problem) = misuse::of(action.statement(), task) {
             return found.problems.push(problem);
         }
         match action.statement() {

@@ -1,7 +1,7 @@
 //! Roles as used by plays and tasks: found, read, and preceded by their dependencies.
 
 use std::{
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     sync::Arc,
 };
 
@@ -58,7 +58,16 @@ impl Resolver {
                 }
             }
         }
-        files.validate = args.field("rolespec_validate").and_then(|f| f.value.data()).is_none_or(|v| v.is_true());
+        let mut flag = |name| match args.field(name).map(|field| statics::flag(&field, &scope, "import_role")) {
+            Some(Ok(flag)) => Some(flag),
+            Some(Err(problem)) => {
+                found.problems.push(problem);
+                None
+            }
+            None => None,
+        };
+        files.validate = flag("rolespec_validate").unwrap_or(true);
+        let (allow_duplicates, public) = (flag("allow_duplicates"), flag("public"));
         match statics::text(&name, &scope, "import_role") {
             Ok(role) => {
                 let wanted = RoleCall {
@@ -66,7 +75,8 @@ impl Resolver {
                     at: &name.span,
                     params: Arc::default(),
                     files,
-                    allow_duplicates: Some(true),
+                    allow_duplicates: allow_duplicates.or(Some(true)),
+                    public,
                     dependency: false,
                 };
                 if let Some((role, step)) = self.role(&wanted, place, &line_of(place.role.as_ref()), found) {
@@ -105,6 +115,7 @@ impl Resolver {
             params: Arc::new(params),
             files: RoleFiles::default(),
             allow_duplicates: None,
+            public: None,
             dependency: !parents.is_empty(),
         };
         let (role, step) = self.role(&wanted, &place, parents, found)?;
@@ -179,6 +190,7 @@ impl Resolver {
             allow_duplicates: wanted.allow_duplicates.unwrap_or_else(|| {
                 meta.allow_duplicates.as_ref().is_some_and(|n| matches!(n.kind, syntax::Kind::Bool(true)))
             }),
+            public: wanted.public,
             params: wanted.params.clone(),
             vars: self.role_vars(&path, "vars", &wanted.files.vars, wanted.at)?,
             defaults: self.role_vars(&path, "defaults", &wanted.files.defaults, wanted.at)?,
@@ -187,6 +199,9 @@ impl Resolver {
             dependencies: Vec::new(),
             path,
         };
+        for (kind, file) in [("tasks", &wanted.files.tasks), ("handlers", &wanted.files.handlers)] {
+            stays_inside(&role, kind, file, wanted.at)?;
+        }
         let mut steps = Vec::new();
         let line: Vec<Arc<Role>> = {
             // Dependencies see this role as a parent; its own dependencies are not known yet.
@@ -276,6 +291,28 @@ fn not_in_role(folder: &Path, kind: &'static str, file: &str, at: &Span) -> Opti
     Some(Box::new(PlanError::NotInRole { kind, file: file.to_owned(), at: at.clone(), help }))
 }
 
+/// Refuses a file of `tasks_from` and the like that lies outside of the role's folder of its kind.
+fn stays_inside(role: &Role, kind: &str, file: &str, at: &Span) -> Result<(), Problems> {
+    let folder = role.path.join(kind);
+    let mut left = 0;
+    let escapes = Path::new(file).components().any(|part| {
+        left += match part {
+            Component::Normal(_) => 1,
+            Component::ParentDir => -1,
+            _ => 0,
+        };
+        left < 0 || part == Component::RootDir
+    });
+    if !escapes {
+        return Ok(());
+    }
+    let (path, folder) = (folder.join(file).display().to_string(), folder.display().to_string());
+    let name = &role.name;
+    let msg =
+        format!("Failed loading '{path}' for role ({name}) as it is not inside the expected role path: '{folder}'");
+    Err(Problems(vec![Box::new(PlanError::misplaced(msg, at))]))
+}
+
 /// A use of a role.
 pub struct RoleCall<'a> {
     pub name: &'a str,
@@ -284,6 +321,8 @@ pub struct RoleCall<'a> {
     pub files: RoleFiles,
     /// `None`: as in the role's `meta/main.yml`.
     pub allow_duplicates: Option<bool>,
+    /// Whether the play sees its variables; `None`: as the setting `private_role_vars` says.
+    pub public: Option<bool>,
     /// Whether another role names it under `dependencies`.
     pub dependency: bool,
 }

@@ -45,6 +45,15 @@ pub fn value(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<Va
     })
 }
 
+/// The rendered value as a flag, as lenient as Ansible's arguments are.
+pub fn flag(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<bool, PlanError> {
+    let value = value(field, scope, name)?;
+    Ok(match value.as_str() {
+        Some(text) => matches!(text.trim().to_lowercase().as_str(), "y" | "yes" | "on" | "1" | "true" | "t"),
+        None => value.is_true(),
+    })
+}
+
 /// The rendered value as text.
 pub fn text(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<String, PlanError> {
     let value = value(field, scope, name)?;

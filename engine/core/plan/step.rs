@@ -161,6 +161,8 @@ pub struct Role {
     /// Name and parameters: uses with the same identity run only once on a host.
     pub identity: String,
     pub allow_duplicates: bool,
+    /// Whether the play sees its variables; `None`: as the setting `private_role_vars` says.
+    pub public: Option<bool>,
     pub params: Arc<Layer>,
     pub vars: Arc<Layer>,
     pub defaults: Arc<Layer>,
@@ -289,6 +291,7 @@ impl Role {
             path: self.path.clone(),
             identity: self.identity.clone(),
             allow_duplicates: self.allow_duplicates,
+            public: self.public,
             params: self.params.clone(),
             vars: self.vars.clone(),
             defaults: self.defaults.clone(),

@@ -30,6 +30,8 @@ pub struct Options {
     /// `smart`: facts that an earlier play gathered are not gathered again.
     pub keep_facts: bool,
     pub any_errors_fatal: bool,
+    /// The play does not see the variables of its roles.
+    pub private_role_vars: bool,
     pub no_log: bool,
     /// The strategy of plays without one.
     pub strategy: String,

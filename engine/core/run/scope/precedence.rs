@@ -45,6 +45,8 @@ impl Run {
         layers.extend(top);
         layers.push(self.resolver.extra.clone());
         let role = task.and_then(|task| task.role.as_ref());
+        let roles = play.roles();
+        let public = |role: &&Arc<Role>| role.public.unwrap_or(!self.options.private_role_vars);
         if let Some(task) = task {
             layers.extend(task.settings.params.iter().cloned());
         }
@@ -60,7 +62,7 @@ impl Run {
             layers.push(role.vars.clone());
             layers.extend(role.dependencies.iter().rev().map(|role| role.vars.clone()));
         }
-        for role in play.roles().iter().rev() {
+        for role in roles.iter().rev().filter(public) {
             layers.push(role.vars.clone());
         }
         layers.extend(play.files_of(&host.name));
@@ -72,7 +74,7 @@ impl Run {
             layers.push(role.defaults.clone());
             layers.extend(role.dependencies.iter().rev().map(|role| role.defaults.clone()));
         }
-        for role in play.roles().iter().rev() {
+        for role in roles.iter().rev().filter(public) {
             layers.push(role.defaults.clone());
         }
         // The weakest layer: what a host has by default.

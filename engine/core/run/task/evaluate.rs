@@ -127,7 +127,7 @@ impl Run {
         if wrong {
             registered = register_value(task_of, &answer, diff.as_ref(), attempt);
         }
-        let no_log = self.hides(task_of, &scope);
+        let no_log = answer.no_log || self.hides(task_of, &scope);
         if !self.options.deprecation_warnings {
             answer.warnings.retain(|warning| !warning.starts_with(DEPRECATED));
         }

@@ -25,7 +25,7 @@ use crate::{
         shorthand::data,
         state::{
             host::{HostState, Hosts, Members},
-            play::PlayRun,
+            play::{HostExit, PlayRun},
             run::Run,
         },
         task::{
@@ -189,6 +189,7 @@ impl Run {
         let place = self.place(run, group);
         let mut found = Found::default();
         let mut file = group.wish.name.clone();
+        let mut exists = false;
         let steps = match role {
             // Rejected here, where it can be reported; a task may rescue it.
             _ if LEVELS.with(Cell::get) >= limits::depth() => {
@@ -203,6 +204,7 @@ impl Run {
             false => {
                 let path = plan::task_file(&place, &group.wish.name);
                 file = crate::source::absolute(&path);
+                exists = path.is_file();
                 self.resolver.task_file(&path, Some(&place_of(&run.task)), &place, &mut found)
             }
         };
@@ -226,6 +228,10 @@ impl Run {
                 }
                 run.play.remove(&host.name);
                 run.play.give_up(&host.name);
+                // A file with an error ends the run in Ansible: nothing rescues it.
+                if exists {
+                    run.play.leave(&host.name, HostExit::Failed);
+                }
             }
             return None;
         }
@@ -289,6 +295,7 @@ impl Run {
             params: Arc::default(),
             files,
             allow_duplicates: Some(wanted.allow_duplicates.0),
+            public: wanted.public.as_ref().map(|public| public.0),
             dependency: false,
         };
         let parents = plan::line_of(run.task.role.as_ref());

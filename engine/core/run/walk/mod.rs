@@ -185,7 +185,10 @@ impl Walk {
         let failed = executor.run();
         let started = executor.task;
         if once || single {
-            run.share(task, first, hosts);
+            // As in Ansible, also with hosts that failed or do not take part in this include.
+            let reachable = |name: &&Arc<str>| play.exit_of(name) != Some(HostExit::Unreachable);
+            let all: Hosts = play.batch.iter().filter(reachable).filter_map(|name| run.host(name, play)).collect();
+            run.share(task, first, &all);
         }
         run.after_task(&started, failed, (once, once || single), hosts)
     }

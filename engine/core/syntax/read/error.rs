@@ -8,13 +8,13 @@ use crate::source::Span;
 /// An error in a playbook, a task file or a role's metadata, with its location.
 #[derive(Debug, Diagnostic, Error)]
 pub enum ReadError {
-    #[error("`{name}` is not a keyword of {place}")]
+    #[error("'{name}' is not a valid attribute for {place}")]
     UnknownKeyword {
         #[source_code]
         #[label("unknown keyword")]
         at: Span,
         name: String,
-        /// With an article: `a play`.
+        /// With an article, in Ansible's words: `a Play`.
         place: &'static str,
         #[help]
         help: Option<String>,

@@ -72,6 +72,19 @@ impl Place {
         }
     }
 
+    /// Ansible's word for it, in messages that scripts look for.
+    pub fn class(self) -> &'static str {
+        match self {
+            Place::Play => "a Play",
+            Place::Block => "a Block",
+            Place::Task => "a Task",
+            Place::Handler => "a Handler",
+            Place::Role => "a RoleInclude",
+            Place::ImportPlaybook => "a PlaybookInclude",
+            Place::LoopControl => "a LoopControl",
+        }
+    }
+
     /// The keywords that only this place has.
     fn own(self) -> &'static [&'static [&'static str]] {
         const DELEGATED: &[&str] = &["collections", "delegate_facts", "delegate_to", "when"];
@@ -415,7 +428,7 @@ impl Reader<'_> {
         self.problems.push(ReadError::UnknownKeyword {
             at: at.clone(),
             name: name.to_owned(),
-            place: place.name(),
+            place: place.class(),
             help,
         });
     }

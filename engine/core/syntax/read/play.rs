@@ -240,7 +240,7 @@ impl Reader<'_> {
         self.problems.push(ReadError::UnknownKeyword {
             at: key.span.clone(),
             name: name.to_owned(),
-            place: Place::Play.name(),
+            place: Place::Play.class(),
             help: Some(format!("`{name}` is a module: put the task below `tasks:`")),
         });
         true

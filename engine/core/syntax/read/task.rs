@@ -102,7 +102,7 @@ impl Reader<'_> {
                     self.problems.push(ReadError::UnknownKeyword {
                         at: key.span.clone(),
                         name: name.to_owned(),
-                        place: Place::Block.name(),
+                        place: Place::Block.class(),
                         help: Some(format!("`{name}` is a module: begin a separate task for it with `- `")),
                     });
                 }
@@ -229,7 +229,7 @@ impl Reader<'_> {
                 self.problems.push(ReadError::UnknownKeyword {
                     at: key.span.clone(),
                     name: name.to_owned(),
-                    place: if include == "include_tasks" { "include_tasks" } else { "include_role" },
+                    place: if include == "include_tasks" { "a TaskInclude" } else { "an IncludeRole" },
                     help: Place::Block
                         .knows(name)
                         .then(|| format!("to pass it to the included tasks, write it below `apply:` of `{include}:`")),
@@ -306,7 +306,7 @@ impl Reader<'_> {
                 self.problems.push(ReadError::UnknownKeyword {
                     at: key.span.clone(),
                     name: key.value.to_string(),
-                    place: Place::Task.name(),
+                    place: Place::Task.class(),
                     help: near.or_else(|| Some(format!("there is no lookup `{}`", &**lookup))),
                 });
             }
