@@ -70,6 +70,7 @@ impl Default for Options {
             start_at: None,
             gather: true,
             keep_facts: false,
+            private_role_vars: false,
             any_errors_fatal: false,
             no_log: false,
             strategy: "linear".to_owned(),
