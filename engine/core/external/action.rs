@@ -50,7 +50,8 @@ impl Finder {
 
     /// Runs an action plugin; `serve` answers what it asks.
     ///
-    /// # Errors Why there is no result, and what to do about it.
+    /// # Errors
+    /// Why there is no result, and what to do about it.
     pub fn run_action(
         &self,
         with: &Json,

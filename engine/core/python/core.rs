@@ -128,7 +128,8 @@ impl Pythons {
     /// Like [`converse`](Self::converse) for what has effects and takes as long as it likes: it is not repeated, and its
     /// silence has no limit.
     ///
-    /// # Errors If there is no ansible-core, or no answer.
+    /// # Errors
+    /// There is no ansible-core, or no answer.
     pub fn carry_out(
         &self,
         op: &str,
