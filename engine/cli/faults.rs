@@ -86,8 +86,7 @@ pub fn text(diagnostic: &dyn Diagnostic, colour: bool, columns: usize) -> String
 }
 
 /// A diagnostic that is safe to show: for a decrypted file it gives the location, but no source lines and no help,
-/// which
-/// might quote them.
+/// which might quote them.
 struct Shown<'d> {
     inner: &'d dyn Diagnostic,
     /// Masked before it is wrapped into lines.

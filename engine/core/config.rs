@@ -343,8 +343,7 @@ settings! {
     /// Number of further attempts if the host cannot be reached.
     ssh_retries: u32 = 0, ["ssh_connection.retries", "connection.retries"], ["ANSIBLE_SSH_RETRIES"];
     /// Seconds of silence after which an ssh connection is considered lost and its host's processes are ended; 0 for
-    /// never. Not a
-    /// setting of Ansible, which relies on `ServerAliveInterval`.
+    /// never. Not a setting of Ansible, which relies on `ServerAliveInterval`.
     link_timeout: u32 = 60, ["rplay.link_timeout"], ["RPLAY_LINK_TIMEOUT"];
 
     /// The PKCS#11 provider for keys on smart cards.

@@ -1,8 +1,7 @@
 //! All reading of files on the controller, limited in size and time.
 //!
 //! Regular files are read up to [`limits::file_size`]. FIFOs, such as those of `<(command)`, are read within the time
-//! limit
-//! of programs. Devices are rejected, except `/dev/null`, which is an empty file.
+//! limit of programs. Devices are rejected, except `/dev/null`, which is an empty file.
 
 use std::{
     fs::{File, Metadata, OpenOptions},
@@ -27,15 +26,13 @@ use rplay_contract::system::expand;
 use crate::limits;
 
 /// The path of a controller file that a task names, as Ansible expands it: `~` and environment variables are expanded
-/// only
-/// if the name begins with `/` or `~`; a relative name is used as it is.
+/// only if the name begins with `/` or `~`; a relative name is used as it is.
 pub fn named(name: &str) -> PathBuf {
     if name.starts_with(['/', '~']) { filled_in(name) } else { PathBuf::from(name) }
 }
 
 /// Expands `~` and environment variables in a path, also in a relative one: for included or imported files, roles named
-/// by
-/// their path, and password files.
+/// by their path, and password files.
 pub fn filled_in(name: &str) -> PathBuf {
     PathBuf::from(expand::path(name, &expand::own_environment))
 }
@@ -44,8 +41,7 @@ pub fn filled_in(name: &str) -> PathBuf {
 ///
 /// # Errors
 /// If it cannot be opened or read, is a directory or a device, is larger than [`limits::file_size`], or does not end
-/// within
-/// [`limits::program_time`].
+/// within [`limits::program_time`].
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     // Without O_NONBLOCK, opening a FIFO without a writer blocks forever.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;

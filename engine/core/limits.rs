@@ -1,8 +1,7 @@
 //! Limits on the resources that a project may use on the controller: depth, size and time.
 //!
 //! Without them, a recursive variable overflows the stack, `/dev/zero` as a vars file exhausts memory, and a silent
-//! inventory
-//! script never ends. The limits are global and set once at the start.
+//! inventory script never ends. The limits are global and set once at the start.
 
 use std::{
     cell::Cell,
@@ -16,8 +15,7 @@ static FILE_SIZE: AtomicU64 = AtomicU64::new(Limits::DEFAULT.file_size);
 static PROGRAM_SECONDS: AtomicU64 = AtomicU64::new(Limits::DEFAULT.program_time.as_secs());
 
 /// Maximum length of a text in bytes, and of a list in items, that one operation of a template may create. Larger ones
-/// are
-/// certainly a mistake.
+/// are certainly a mistake.
 pub const LARGEST: usize = 256 << 20;
 
 /// The configurable limits.

@@ -29,8 +29,7 @@ pub struct Printed {
 ///
 /// # Errors
 /// If it cannot be started, prints more than [`limits::file_size`] bytes, or takes longer than
-/// [`limits::program_time`]. It
-/// is then killed with all processes that it started.
+/// [`limits::program_time`]. It is then killed with all processes that it started.
 pub fn run(command: &mut Command) -> io::Result<Printed> {
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     let begun = Instant::now();

@@ -48,8 +48,7 @@ impl std::fmt::Debug for Known {
 
 impl Secrets {
     /// Registers a secret: the whole text and each longer line of it, in all common encodings (JSON, YAML, quoted for a
-    /// shell or a
-    /// URL, base64). A short one is masked only as a whole value.
+    /// shell or a URL, base64). A short one is masked only as a whole value.
     pub fn add(&self, secret: &str) {
         let whole = secret.trim();
         if whole.is_empty() || self.read(|known| known.given.contains(whole)) {
@@ -122,8 +121,7 @@ impl Secrets {
     }
 
     /// Masks values and keys inside data before it is written as JSON or YAML, so that the output stays well formed.
-    /// Also masks a
-    /// secret that spans several items of a list (the words of a command, the lines of a text).
+    /// Also masks a secret that spans several items of a list (the words of a command, the lines of a text).
     pub fn mask_data(&self, data: &mut serde_json::Value) {
         if !self.read(|known| known.texts.is_empty() && known.whole.is_empty()) {
             self.mask_value(data);
@@ -239,8 +237,7 @@ fn is_long_enough(text: &str) -> bool {
 }
 
 /// Whether a short text may be masked as a whole value. Single characters, YAML's booleans and null, and numbers of
-/// less than
-/// four digits are in every result.
+/// less than four digits are in every result.
 fn is_telling(text: &str) -> bool {
     const WORDS: &[&str] = &["true", "false", "yes", "no", "on", "off", "null", "none"];
     let number = text.parse::<f64>().is_ok();

@@ -1,12 +1,9 @@
 //! Makes control characters visible in text from others: hosts, but also inventories and playbooks.
 //!
 //! Terminals interpret escape sequences. One in the output of a command, in a file's name or in an error message could
-//! move
-//! the cursor over earlier lines, set the window's title, or on some terminals type into the shell; bidirectional
-//! control
-//! characters make a line read differently. Therefore all text passes through here before it is written, to a terminal
-//! or
-//! to a file that somebody will look at later.
+//! move the cursor over earlier lines, set the window's title, or on some terminals type into the shell; bidirectional
+//! control characters make a line read differently. Therefore all text passes through here before it is written, to a
+//! terminal or to a file that somebody will look at later.
 
 use std::{borrow::Cow, fmt};
 
@@ -20,9 +17,8 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Text that must stay on one line, such as a name: a line break is shown as `
-/// `, so that no name can imitate a line of the
-/// report.
+/// Text that must stay on one line, such as a name: a line break is shown as ` `, so that no name can imitate a line of
+/// the report.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     match text.find(|c| c == '\n' || is_hidden(c)) {
         None => Cow::Borrowed(text),

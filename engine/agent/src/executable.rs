@@ -23,13 +23,10 @@ pub struct Executable {
 
 impl Executable {
     /// The controller puts the executable into the login user's cache, a directory with mode 0700: root can start it
-    /// there,
-    /// other users cannot. For them it is copied, only until it has started, to a new directory with an unguessable
-    /// name. All
-    /// users can enter that directory, but only the login user can write to it, so nobody else can replace the file.
-    /// (An open
-    /// file cannot be passed on: sudo closes all but the standard streams, and /proc/PID/exe of another user is
-    /// unreadable.)
+    /// there, other users cannot. For them it is copied, only until it has started, to a new directory with an
+    /// unguessable name. All users can enter that directory, but only the login user can write to it, so nobody else
+    /// can replace the file. (An open file cannot be passed on: sudo closes all but the standard streams, and
+    /// /proc/PID/exe of another user is unreadable.)
     pub fn runnable_by(user: &str) -> io::Result<Self> {
         let own = fs::read_link("/proc/self/exe")?;
         if user == "root" {
@@ -92,10 +89,9 @@ const NOTED_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// complete.
 ///
 /// Hashing the file at each start would take longer than everything else. Therefore its modification time, which
-/// records
-/// its last use, has nanoseconds derived from the digest. Any other writer leaves different ones, and only then the
-/// file
-/// is hashed. On file systems with whole seconds nothing can be detected. `is_fresh` means it has just been verified.
+/// records its last use, has nanoseconds derived from the digest. Any other writer leaves different ones, and only then
+/// the file is hashed. On file systems with whole seconds nothing can be detected. `is_fresh` means it has just been
+/// verified.
 pub fn check(is_fresh: bool) -> Result<(), String> {
     let Some(wanted) = cached() else { return Ok(()) };
     let about = |error: io::Error| format!("cannot check its own executable: {error}");

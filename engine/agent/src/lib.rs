@@ -1,10 +1,8 @@
 //! rplay's agent on a managed host: answers calls until the controller disconnects.
 //!
 //! [`serve`] is the conversation, over any pair of streams; [`main`] is the process around it. Each batch runs on its
-//! own
-//! thread and shares only the reply stream with others, so a slow batch does not delay another. Calls that run as
-//! another
-//! user go to a second agent, which this one starts ([`identity`]).
+//! own thread and shares only the reply stream with others, so a slow batch does not delay another. Calls that run as
+//! another user go to a second agent, which this one starts ([`identity`]).
 
 // A panic ends all plays or all calls; what cannot happen is an error like any other.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -62,8 +60,7 @@ pub fn main() -> ExitCode {
         return ended(Err(error));
     }
     // Without a controlling terminal, sudo and su cannot prompt there; so local connections behave like ssh. Fails if
-    // sshd
-    // has already done it.
+    // sshd has already done it.
     let _ = nix::unistd::setsid();
     let sweeping = sweep::begin();
     let served =

@@ -1,10 +1,8 @@
 //! Detects a controller that is gone.
 //!
 //! When the network is cut, nothing tells the host: sshd keeps the session open for hours. Therefore the controller
-//! sends
-//! a sign of life from time to time, and an agent that receives none ends as if the controller had disconnected. A
-//! signal
-//! to the agent, for example at shutdown, ends it the same way: it cleans up first.
+//! sends a sign of life from time to time, and an agent that receives none ends as if the controller had disconnected.
+//! A signal to the agent, for example at shutdown, ends it the same way: it cleans up first.
 
 use std::{
     io::{self, Read},
@@ -39,8 +37,7 @@ impl Patience {
     }
 
     /// From now on, terminating signals end the wait instead of the process. Child processes do not inherit this. If
-    /// the pipe
-    /// cannot be created, signals keep their default effect.
+    /// the pipe cannot be created, signals keep their default effect.
     pub fn heed_signals(&mut self) {
         let Ok((told, teller)) = UnixStream::pair() else { return };
         for signal in [SIGTERM, SIGHUP, SIGINT] {

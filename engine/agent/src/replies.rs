@@ -12,10 +12,8 @@ use parking_lot::{Mutex, MutexGuard};
 use rplay_wire::{Failure, FrameError, MARKER, Outcome, Reply, encode, outcome_frames};
 
 /// How long an outcome waits for others right behind it. Each write wakes sshd, the controller's ssh and the
-/// controller,
-/// which costs more than many small tasks. The delay is not noticeable; if the agent is killed meanwhile, these calls
-/// count
-/// as unanswered.
+/// controller, which costs more than many small tasks. The delay is not noticeable; if the agent is killed meanwhile,
+/// these calls count as unanswered.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Bytes at which the queue is written without further delay.
@@ -56,10 +54,8 @@ impl Replies {
     }
 
     /// Sends an outcome that others may follow soon. If the previous one was sent within the last milliseconds, this
-    /// one waits
-    /// for others to be written with it. One that does not fit into a frame becomes a failure. Errors are not returned,
-    /// because
-    /// the reading side notices a lost controller as well.
+    /// one waits for others to be written with it. One that does not fit into a frame becomes a failure. Errors are not
+    /// returned, because the reading side notices a lost controller as well.
     pub fn outcome(&self, batch: u64, index: u32, outcome: Outcome) {
         let Some(frame) = self.send_long(batch, index, outcome) else { return };
         let mut queue = self.queue();
@@ -84,8 +80,7 @@ impl Replies {
     }
 
     /// Sends an outcome that takes several frames, each after the previous one is written, so that only one is in
-    /// memory.
-    /// Returns the frame of a shorter outcome.
+    /// memory. Returns the frame of a shorter outcome.
     fn send_long(&self, batch: u64, index: u32, outcome: Outcome) -> Option<Vec<u8>> {
         let mut last: Option<Vec<u8>> = None;
         let sent = outcome_frames(batch, index, outcome, |frame| match last.replace(frame) {

@@ -30,8 +30,7 @@ impl Running {
     }
 
     /// Starts nothing more and kills running processes, repeatedly until all threads have ended: a module may start
-    /// another
-    /// process after its first one was killed.
+    /// another process after its first one was killed.
     pub fn stop(&self) {
         self.cancel.cancel();
         let this = self.clone();

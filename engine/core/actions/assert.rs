@@ -60,8 +60,7 @@ pub fn assert(args: Rendered, context: &Context<'_>) -> Result<Answer> {
 }
 
 /// The conditions as written in the task. The output of a template is data and never an expression, since it may come
-/// from a
-/// host.
+/// from a host.
 fn conditions(args: &Rendered, context: &Context<'_>) -> Result<Vec<Lazy>> {
     let items = |value: &Value| -> Vec<Lazy> {
         match value.kind() {

@@ -126,8 +126,7 @@ impl Context<'_> {
     }
 
     /// The candidate paths of a controller file: in the `kind` directory (`files`, `templates`, `vars`) of the role, of
-    /// the task
-    /// file's directory and of the playbook, and next to each of these.
+    /// the task file's directory and of the playbook, and next to each of these.
     pub fn candidates(&self, kind: &str, name: &str) -> Vec<PathBuf> {
         let name = files::named(name);
         if name.is_absolute() {
@@ -268,8 +267,7 @@ impl Answer {
     }
 
     /// The failure of a task that read an invalid file; `at_hand` is the task's own location. Keeps the location and
-    /// help of the
-    /// first problem.
+    /// help of the first problem.
     pub fn of_problems(problems: &Problems, at_hand: &Span) -> Self {
         let mut answer = Answer::failed(problems.told(at_hand));
         let first = problems.0.first();

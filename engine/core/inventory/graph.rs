@@ -119,8 +119,7 @@ impl Inventory {
     }
 
     /// The hosts of each group, including those of its descendants. A group that only has the hosts of its one child
-    /// shares the
-    /// child's list, so that a long chain of groups costs only its length.
+    /// shares the child's list, so that a long chain of groups costs only its length.
     fn members(&self) -> Vec<Arc<IndexSet<usize>>> {
         let mut members: Vec<Arc<IndexSet<usize>>> = vec![Arc::default(); self.groups.len()];
         // Children are processed before their parents.
@@ -296,8 +295,7 @@ impl Inventory {
     }
 
     /// Whether a group is an ancestor of another one. Searches from both sides at once: in most inventories one side is
-    /// short,
-    /// and when chains of groups are joined, the shorter one decides the cost.
+    /// short, and when chains of groups are joined, the shorter one decides the cost.
     fn is_above(&self, upper: usize, lower: usize) -> bool {
         let (mut up, mut down) = (IndexSet::from([lower]), IndexSet::from([upper]));
         let mut at = 0;

@@ -1,10 +1,9 @@
 //! Hosts and groups from existing inventory sources, and host patterns.
 //!
-//! A source is a file in INI or YAML (or JSON), a folder of such files, an executable, a list of names
-//! with commas, a file that says what to ask Tencent Cloud for, or what a plugin written in Python reads
-//! ([`Plugins`], [`Inventory::load`]). Variables of groups
-//! and hosts may stand in `group_vars` and `host_vars` beside a source or beside the playbook;
-//! [`Inventory::layers`] puts all of a host's variables in Ansible's order.
+//! A source is a file in INI or YAML (or JSON), a folder of such files, an executable, a list of names with commas, a
+//! file that says what to ask Tencent Cloud for, or what a plugin written in Python reads ([`Plugins`],
+//! [`Inventory::load`]). Variables of groups and hosts may stand in `group_vars` and `host_vars` beside a source or
+//! beside the playbook; [`Inventory::layers`] puts all of a host's variables in Ansible's order.
 
 mod address;
 mod definitions;

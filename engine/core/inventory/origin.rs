@@ -32,13 +32,11 @@ impl Inventory {
     /// Reads all sources in order: files, directories, executables, comma-separated lists of names.
     ///
     /// As in Ansible, a missing or malformed source is only a warning, and hosts defined before its first error are
-    /// kept. The
-    /// rules may make it an error.
+    /// kept. The rules may make it an error.
     ///
     /// # Errors
     /// If a source is of an unsupported kind, or is malformed and the rules require all sources, or none could be read
-    /// and the
-    /// rules require one.
+    /// and the rules require one.
     pub fn load(sources: &[String], vault: Arc<Vault>, rules: &SourceRules) -> Result<Self, Problems> {
         let mut inventory = Inventory::default();
         inventory.layers.vault = vault;
@@ -254,8 +252,7 @@ fn is_program(path: &Path) -> bool {
 }
 
 /// Whether a file without an extension seems to be YAML, judged by its first distinctive line. That format is tried
-/// first,
-/// and its errors are reported.
+/// first, and its errors are reported.
 fn looks_like_yaml(text: &str) -> bool {
     for line in text.lines() {
         let bare = line.split(" #").next().unwrap_or_default().trim_end();

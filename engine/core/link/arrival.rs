@@ -1,9 +1,8 @@
 //! Starts the agent on another machine, to which the executable may have to be copied first.
 //!
 //! The first command is a one-line shell script. If a cache directory on the host holds the executable, the script
-//! starts
-//! it: then the first output is the agent's marker, and no round trip is lost. Otherwise the script reports that it is
-//! absent and reads the executable from the same stream.
+//! starts it: then the first output is the agent's marker, and no round trip is lost. Otherwise the script reports that
+//! it is absent and reads the executable from the same stream.
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,20 +36,16 @@ pub enum Start {
 /// backslash (fish) and no newline.
 ///
 /// It tries these cache directories in order: the user's own, then directories that exist on every Linux system, in
-/// case
-/// the home is missing, full, read-only or mounted noexec. Because other users can write to the latter, their content
-/// is
-/// trusted only if directory and file belong to the login user: the directory has mode 0700, and /tmp and the like are
-/// sticky, so nobody else can have put a file there.
+/// case the home is missing, full, read-only or mounted noexec. Because other users can write to the latter, their
+/// content is trusted only if directory and file belong to the login user: the directory has mode 0700, and /tmp and
+/// the like are sticky, so nobody else can have put a file there.
 ///
 /// After ABSENT the controller sends `SHA SENT SIZE HOW`: the file's digest, the number of bytes to come (0: only try
-/// to
-/// start it), the size of the file, and whether it is compressed. If the file cannot be written to a directory, or is
-/// incomplete there, or does not start, that directory is not tried again, and the script reports ABSENT once more.
+/// to start it), the size of the file, and whether it is compressed. If the file cannot be written to a directory, or
+/// is incomplete there, or does not start, that directory is not tried again, and the script reports ABSENT once more.
 ///
 /// The file gets its name only after it was written to disk (`dd conv=fsync`, or `sync`), so that a crash leaves no
-/// partial
-/// file under that name.
+/// partial file under that name.
 const SCRIPT: &str = concat!(
     r#"c=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/rplay; "#,
     r#"own() { if [ -h "$1" ]; then false; else [ -d "$1" ] && [ -O "$1" ]; fi; }; "#,

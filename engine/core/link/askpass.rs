@@ -1,10 +1,9 @@
 //! Passes a password to ssh without exposing it.
 //!
 //! ssh runs the program named by SSH_ASKPASS: this executable again, which asks at a socket named in its environment.
-//! So
-//! the password is never an argument, an environment variable or a file. The socket is in a private directory and only
-//! answers direct children of the one ssh process: another ssh, for a jump host, inherits the environment, but must not
-//! get the password of the target host.
+//! So the password is never an argument, an environment variable or a file. The socket is in a private directory and
+//! only answers direct children of the one ssh process: another ssh, for a jump host, inherits the environment, but
+//! must not get the password of the target host.
 
 use std::{
     io::{self, Read, Write},

@@ -1,13 +1,10 @@
 //! The trust boundary: validates what an agent sends before any other part of the engine sees it.
 //!
 //! Hosts are not trusted. Whoever controls a host can run any program in the agent's place. Therefore a reply is
-//! untrusted
-//! data: its size, nesting, number of values and time of arrival are limited, and it must belong to a request that was
-//! sent
-//! to this very agent. An agent that violates these rules has broken the protocol: the conversation ends, the host
-//! becomes
-//! unreachable, and all others continue. `run/steering.rs` decides which variables a host may set, `report/visible.rs`
-//! what reaches the terminal; `docs/security.md` lists all rules.
+//! untrusted data: its size, nesting, number of values and time of arrival are limited, and it must belong to a request
+//! that was sent to this very agent. An agent that violates these rules has broken the protocol: the conversation ends,
+//! the host becomes unreachable, and all others continue. `run/steering.rs` decides which variables a host may set,
+//! `report/visible.rs` what reaches the terminal; `docs/security.md` lists all rules.
 
 use std::{
     io,
@@ -21,8 +18,7 @@ use tokio::{
 };
 
 /// Limit on list items and mapping entries in one reply; each takes about a hundred bytes of memory. The facts of a
-/// machine
-/// with 3,000 packages have about 15,000.
+/// machine with 3,000 packages have about 15,000.
 pub const MAX_VALUES: usize = 2_000_000;
 
 /// Minimum speed in bytes per second of a whole reply; slower than that is an attack, not a slow link.
@@ -75,8 +71,8 @@ pub enum ReplyError {
 /// Reads the next reply. `None` means that the agent disconnected cleanly, between two replies.
 ///
 /// Between replies an agent may be silent for as long as its work takes. Within a reply, `stall` limits the time
-/// without
-/// data, and the reply's length the total time. Memory grows with the bytes received, not with the announced length.
+/// without data, and the reply's length the total time. Memory grows with the bytes received, not with the announced
+/// length.
 pub async fn read_reply(reader: &mut (impl AsyncRead + Unpin), stall: Duration) -> Result<Option<Reply>, ReplyError> {
     let mut head = [0u8; 4];
     let mut filled = reader.read(&mut head).await?;

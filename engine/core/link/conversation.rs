@@ -40,8 +40,7 @@ const QUEUE: usize = 4;
 const SINK: &str = "_sink";
 
 /// Number of contents that are read for one agent at a time. Each holds a thread and an open file; an agent that does
-/// not
-/// read must not take those of others.
+/// not read must not take those of others.
 const GIVEN_AT_ONCE: usize = 2;
 
 /// An agent that has sent its hello.
@@ -94,8 +93,8 @@ pub struct Sending {
 
 impl Conversation {
     /// Waits for the agent's hello, after its marker was read, and starts to read and write. `patience` limits the wait
-    /// for the
-    /// hello, `stall` the time without data inside a reply. The agent gets signs of life as often as `silence` says.
+    /// for the hello, `stall` the time without data inside a reply. The agent gets signs of life as often as `silence`
+    /// says.
     pub async fn begin(
         name: String,
         transport: Transport,
@@ -226,8 +225,7 @@ impl Conversation {
     }
 
     /// Reports an outcome. A batch, even a cancelled one, is kept until all its calls are answered or it was stopped;
-    /// so an
-    /// outcome that nobody waits for never comes from an honest agent.
+    /// so an outcome that nobody waits for never comes from an honest agent.
     fn outcome(&self, batch: u64, index: u32, outcome: Outcome) -> Result<(), ReplyError> {
         let mut running = self.running();
         let Some(running) = running.as_mut() else { return Ok(()) };

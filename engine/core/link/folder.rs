@@ -14,8 +14,7 @@ use nix::unistd::getuid;
 use rplay_wire::hex::is_hex;
 
 /// A socket's path may have 107 bytes. ssh adds 17 while it binds one; our names have 16 and, while the socket is new,
-/// 9
-/// more.
+/// 9 more.
 const LONGEST: usize = 107 - 17 - 1 - 16 - 9;
 
 /// The first suitable directory, created if necessary: in the session's runtime directory, the cache, or /tmp.
@@ -39,8 +38,7 @@ pub fn control_folder() -> io::Result<PathBuf> {
 }
 
 /// Creates the directory with mode 0700. An existing one must be owned by and private to the current user, since
-/// anybody
-/// can create one in /tmp.
+/// anybody can create one in /tmp.
 pub fn make_private(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let found = fs::symlink_metadata(folder)?;
@@ -58,8 +56,7 @@ const OLD: Duration = Duration::from_secs(24 * 60 * 60);
 const OLD_NOTE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Removes what ended runs left in the directory: sockets without a listener, logs, partial notes. Other files stay,
-/// since
-/// it may also be the cache directory of a managed host.
+/// since it may also be the cache directory of a managed host.
 pub fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();

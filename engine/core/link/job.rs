@@ -47,8 +47,7 @@ pub struct Job {
 }
 
 /// Progress of a job. Each call gets one outcome, then `Done` follows. `Stopped` or `Unreachable` may come at any time
-/// and is
-/// then the last event of the job.
+/// and is then the last event of the job.
 #[derive(Clone, Debug)]
 pub enum LinkEvent {
     Outcome {

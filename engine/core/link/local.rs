@@ -8,8 +8,7 @@ use tokio::process::Command;
 use super::transport::Transport;
 
 /// Starts the executable as a child process. It could also serve on a thread of this process, but then a module that
-/// changes
-/// the working directory or the umask, or runs out of memory, would affect the whole run.
+/// changes the working directory or the umask, or runs out of memory, would affect the whole run.
 pub fn start(executable: &Path) -> Result<Transport, Failure> {
     let mut command = Command::new(executable);
     command.arg("agent").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -1,10 +1,8 @@
 //! Links to agents: starts an agent on a host, copying this executable there if necessary, and talks to it.
 //!
 //! All asynchronous code is in this module. The rest of the engine passes a [`Job`] to [`Links::dispatch`], which
-//! returns at
-//! once, and receives [`LinkEvent`]s over a channel. There is one agent per [`Target`], started when its first job
-//! needs it
-//! and shared by all its jobs.
+//! returns at once, and receives [`LinkEvent`]s over a channel. There is one agent per [`Target`], started when its
+//! first job needs it and shared by all its jobs.
 
 mod arrival;
 pub mod askpass;

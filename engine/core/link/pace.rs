@@ -1,9 +1,8 @@
 //! Adapts the number of concurrent connection attempts to what sshd accepts.
 //!
 //! sshd drops connections at random when too many have not logged in yet (MaxStartups, 10:30:100 by default), and its
-//! limit
-//! cannot be queried. So the number is found the way TCP finds the capacity of a link: it grows slightly with each
-//! successful connection, and is halved when one is dropped.
+//! limit cannot be queried. So the number is found the way TCP finds the capacity of a link: it grows slightly with
+//! each successful connection, and is halved when one is dropped.
 
 use std::sync::Arc;
 

@@ -5,10 +5,9 @@ use std::time::Duration;
 /// Seconds of silence after which a link is considered lost; 0 for never.
 ///
 /// On the controller, ssh probes the host (ServerAliveInterval). On the host, the agent waits for signs of life, which
-/// the
-/// controller sends at a third of the agent's limit. That limit is 1.5 times ssh's: the host never ends a connection
-/// that
-/// ssh still considers alive, and after an interruption of half a minute TCP needs about as long again to retransmit.
+/// the controller sends at a third of the agent's limit. That limit is 1.5 times ssh's: the host never ends a
+/// connection that ssh still considers alive, and after an interruption of half a minute TCP needs about as long again
+/// to retransmit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Silence(pub u32);
 

@@ -1,9 +1,8 @@
 //! Starts agents over ssh.
 //!
 //! OpenSSH's master process holds the connection. It is started with the user's own configuration and arguments, and
-//! stays
-//! for a while after the run, so that the next run finds it. A session over its control socket needs no process and no
-//! key exchange.
+//! stays for a while after the run, so that the next run finds it. A session over its control socket needs no process
+//! and no key exchange.
 
 use std::{
     collections::{HashMap, hash_map::DefaultHasher},
@@ -34,13 +33,11 @@ use super::{
 };
 
 /// Concurrent connections to one address. Below 10, at which sshd starts to drop connections that have not logged in
-/// yet
-/// (MaxStartups 10:30:100).
+/// yet (MaxStartups 10:30:100).
 const CONNECTS_AT_ONCE: usize = 8;
 
 /// Number of dropped connections that are retried at a time: initially, and at most. They may share a jump host or an
-/// sshd,
-/// whatever their addresses are.
+/// sshd, whatever their addresses are.
 const RETRIED_AT_ONCE: (usize, usize) = (8, 64);
 
 /// How long, and how often at least, a host that drops connections is retried.
@@ -81,8 +78,7 @@ impl Masters {
     }
 
     /// Starts the agent on a host, over an existing master or a new one. Returns once the agent's marker was read. A
-    /// damaged
-    /// executable on the host is replaced.
+    /// damaged executable on the host is replaced.
     pub async fn start(
         &self,
         target: &Target,
@@ -140,8 +136,7 @@ impl Masters {
     }
 
     /// The control socket of a target. Each inventory name has its own, even if two names mean the same host, because
-    /// sshd
-    /// allows only ten sessions per connection.
+    /// sshd allows only ten sessions per connection.
     fn control(&self, target: &Target, ssh: &SshOptions) -> PathBuf {
         let mut hasher = DefaultHasher::new();
         let SshOptions {
@@ -213,8 +208,7 @@ impl Masters {
     }
 
     /// Starts a master. A connection that a busy sshd dropped is retried for a while, together with few others; any
-    /// other
-    /// failure is retried as often as `ansible_ssh_retries` says.
+    /// other failure is retried as often as `ansible_ssh_retries` says.
     async fn connect(&self, target: &Target, ssh: &SshOptions, control: &Path) -> Result<(), Failure> {
         let gate = {
             let mut gates = self.gates.lock();
@@ -271,8 +265,7 @@ impl Masters {
     }
 
     /// Starts a master under a temporary name. Two runs may start at the same time, and an ssh that finds an existing
-    /// socket
-    /// runs on without one: it can never be reached and never ends.
+    /// socket runs on without one: it can never be reached and never ends.
     async fn new_master(&self, target: &Target, ssh: &SshOptions, control: &Path) -> Result<(), Ended> {
         let new = control.with_extension(format!("{:08x}", rand::random::<u32>()));
         self.master(target, ssh, &new).await?;
@@ -341,8 +334,7 @@ impl Masters {
     }
 
     /// ssh uses the first value of an option: options that rplay relies on come first, then the inventory's variables,
-    /// the
-    /// user's arguments, and finally rplay's defaults.
+    /// the user's arguments, and finally rplay's defaults.
     fn arguments(&self, ssh: &SshOptions, control: &Path) -> Vec<String> {
         let mut words: Vec<String> = ["-M", "-f", "-N", "-S"].map(str::to_owned).into();
         words.push(control.to_string_lossy().into_owned());

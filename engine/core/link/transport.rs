@@ -76,8 +76,7 @@ impl Tail {
     }
 
     /// The last lines, joined, if any. For a process that has ended: its output may still be in transit, so its end is
-    /// awaited,
-    /// but not for long, since a descendant may keep the stream open.
+    /// awaited, but not for long, since a descendant may keep the stream open.
     pub async fn last_words(&self) -> Option<String> {
         let mut ended = self.ended.clone();
         let _ = timeout(Duration::from_millis(200), ended.wait_for(|ended| *ended)).await;

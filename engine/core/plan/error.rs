@@ -11,10 +11,8 @@ use crate::{
 };
 
 /// Ansible's exit code for a run that ends before its first task: 1 if something is missing (a file, a role, an
-/// inventory, a
-/// vault password) or was removed from its collection, 4 if a file exists but is invalid. The first problem decides.
-/// Errors
-/// in variables of hosts and groups always give 4.
+/// inventory, a vault password) or was removed from its collection, 4 if a file exists but is invalid. The first
+/// problem decides. Errors in variables of hosts and groups always give 4.
 pub fn exit_code(problems: &Problems) -> u8 {
     let Some(first) = problems.0.first() else { return 0 };
     let error: &(dyn Error + 'static) = &**first;

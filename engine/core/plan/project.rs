@@ -239,8 +239,7 @@ impl Project {
     }
 
     /// Reads the variable files that a play names without templates, if they exist, so that errors are reported before
-    /// the
-    /// play starts. The result is cached.
+    /// the play starts. The result is cached.
     pub fn check_vars_files(&self, play: &Play) -> Problems {
         let mut problems = Problems::default();
         for candidates in &play.vars_files {

@@ -10,8 +10,7 @@ use crate::{
 
 impl Settings {
     /// These settings, extended by the keywords of something inside. Conditions, tags, environments, defaults and
-    /// variables
-    /// accumulate; for all others, the innermost value wins.
+    /// variables accumulate; for all others, the innermost value wins.
     pub fn with(self: &Arc<Self>, keywords: &Keywords, notify: Option<&Node>) -> Arc<Self> {
         if says_nothing(keywords) && notify.is_none() {
             return self.clone();

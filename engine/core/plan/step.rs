@@ -304,8 +304,7 @@ impl Role {
 
 impl Task {
     /// A task that is not in a file but created by the engine. `around` are the enclosing settings, `settings` also
-    /// include its
-    /// own.
+    /// include its own.
     pub fn implied(
         action: Action,
         written: &str,

@@ -10,8 +10,7 @@ pub struct TagSelection {
 
 impl TagSelection {
     /// Whether a task with these tags runs. `always` runs unless it is skipped by name, `never` only if one of the
-    /// task's tags
-    /// is selected.
+    /// task's tags is selected.
     pub fn takes(&self, tags: &[impl AsRef<str>]) -> bool {
         let has = |name: &str| tags.iter().any(|tag| tag.as_ref() == name);
         let any_of = |chosen: &[String]| chosen.iter().any(|name| has(name));

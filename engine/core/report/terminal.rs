@@ -1,6 +1,5 @@
 //! The output that Ansible users know: a line for each host and task, and a recap. On a terminal it has colours and a
-//! status
-//! line with the running task and its duration.
+//! status line with the running task and its duration.
 
 use std::{borrow::Cow, collections::HashMap, io::Write, sync::Arc, time::Instant};
 
@@ -525,8 +524,7 @@ impl<W: Write> Terminal<W> {
     }
 
     /// One or more lines of text from others. Secrets are masked before control characters are made visible, since they
-    /// are
-    /// recognized by their original text.
+    /// are recognized by their original text.
     fn line(&mut self, text: &str, colour: Option<Colour>) {
         self.line_and_data(text, "", colour);
     }

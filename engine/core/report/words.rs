@@ -24,8 +24,7 @@ fn shown(data: &Value, secrets: &Secrets) -> serde_json::Value {
 }
 
 /// A result as YAML, starting on its own line (`callback_result_format = yaml`). It is only read by people, so it need
-/// not
-/// follow YAML 1.1.
+/// not follow YAML 1.1.
 pub fn yaml(data: &Value, secrets: &Secrets) -> String {
     match serde_yaml::to_string(&shown(data, secrets)) {
         Ok(text) => text.trim_end().lines().map(|line| format!("\n    {line}")).collect(),

@@ -138,8 +138,7 @@ fn parsed(value: &Value) -> Option<f64> {
 }
 
 /// Checks the type of keywords that are only read after the task: a task whose result cannot be evaluated must not
-/// start.
-/// Keywords that cannot be rendered yet are accepted, since they may need the result.
+/// start. Keywords that cannot be rendered yet are accepted, since they may need the result.
 ///
 /// # Errors
 /// If one of them has the wrong type.

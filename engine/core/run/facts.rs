@@ -5,8 +5,7 @@ use crate::run::state::host::HostState;
 /// Gathers the facts of a play's hosts; implemented by the walk over its steps.
 pub(crate) trait Facts: Sync {
     /// Gathers for all hosts of the batch without facts. Returns false if there is nothing to gather: the play forbids
-    /// it, or
-    /// facts are already there.
+    /// it, or facts are already there.
     fn gather(&self) -> bool;
 }
 

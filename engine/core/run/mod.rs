@@ -3,21 +3,21 @@
 //! A run walks the steps of a play with a set of hosts. A task goes to all hosts of the set at once; a host that fails
 //! leaves the set, for the block's rescue or for good. Nothing here prints: see [`crate::event`].
 //!
-//! Order, each file using only those before it: `options`, `reads`, `shorthand`, `conditions`, `scope/names`, `steering`,
-//! `state/host`, `state/handler_list`, `state/play`, `state/losses`, `state/addition`, `state/run`, `state/inventory`,
-//! `facts`, `scope/magic`, `scope/precedence`, `connection/variables`, `connection/privilege`, `connection/target`,
-//! `lookahead/rules`, `task/iteration`, `task/external`, `task/diffs`, `task/plugin`, `task/prepare`, `task/invocation`, `task/result`, `task/register`, `task/task_run`, `task/evaluate`, `task/handlers`,
-//! `task/failure`, `task/commit`, `lookahead/continuation`, `lookahead/interference`,
-//! `dispatch/batch`, `dispatch/restart`, `dispatch/host_task`, `dispatch/pipeline`, `lookahead/stop`, `lookahead/look_ahead`, `dispatch/parcel`,
-//! `dispatch/outbox`, `dispatch/executor`, `plays/keywords`, `walk/due_handlers`, `walk/include`, `walk/meta`, `walk/gathering`, `walk`,
-//! `plays/serial`, `plays/hosts`, `plays/prompts`, `plays/vars_files`, `plays/strategy`, `plays/preflight`, `plays/play`,
-//! `plays/playbooks`, `plays/definitions`.
+//! Order, each file using only those before it: `options`, `reads`, `shorthand`, `conditions`, `scope/names`,
+//! `steering`, `state/host`, `state/handler_list`, `state/play`, `state/losses`, `state/addition`, `state/run`,
+//! `state/inventory`, `facts`, `scope/magic`, `scope/precedence`, `connection/variables`, `connection/privilege`,
+//! `connection/target`, `lookahead/rules`, `task/iteration`, `task/external`, `task/diffs`, `task/plugin`,
+//! `task/prepare`, `task/invocation`, `task/result`, `task/register`, `task/task_run`, `task/evaluate`,
+//! `task/handlers`, `task/failure`, `task/commit`, `lookahead/continuation`, `lookahead/interference`,
+//! `dispatch/batch`, `dispatch/restart`, `dispatch/host_task`, `dispatch/pipeline`, `lookahead/stop`,
+//! `lookahead/look_ahead`, `dispatch/parcel`, `dispatch/outbox`, `dispatch/executor`, `plays/keywords`,
+//! `walk/due_handlers`, `walk/include`, `walk/meta`, `walk/gathering`, `walk`, `plays/serial`, `plays/hosts`,
+//! `plays/prompts`, `plays/vars_files`, `plays/strategy`, `plays/preflight`, `plays/play`, `plays/playbooks`,
+//! `plays/definitions`.
 //!
 //! The state is at the bottom (`state`, `scope`), then comes one task on one host (`task`), then what sends it
-//! (`lookahead`,
-//! `dispatch`). All recursion of a run, through blocks, roles, includes, handlers and the gathering of facts, is in
-//! `walk`.
-//! The layers below return what to do next, or ask through the trait in `facts`.
+//! (`lookahead`, `dispatch`). All recursion of a run, through blocks, roles, includes, handlers and the gathering of
+//! facts, is in `walk`. The layers below return what to do next, or ask through the trait in `facts`.
 
 mod conditions;
 mod connection;

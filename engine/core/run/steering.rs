@@ -1,14 +1,10 @@
 //! Steering variables: they determine how rplay reaches a host and what it does there, and no host may set them.
 //!
 //! Facts become variables, and facts come from hosts. If a host could set `ansible_connection: local`, the rest of its
-//! play
-//! would run on the controller; with `ansible_ssh_common_args` it could start any program there. Ansible drops such
-//! names
-//! from facts and warns; so does [`from_host`], which all facts pass: those of any module, of facts.d, and of
-//! interfaces
-//! with odd names. Variables set by the playbook or the inventory (`set_fact`, `include_vars`, `add_host`) do not come
-//! from
-//! a host and are kept.
+//! play would run on the controller; with `ansible_ssh_common_args` it could start any program there. Ansible drops
+//! such names from facts and warns; so does [`from_host`], which all facts pass: those of any module, of facts.d, and
+//! of interfaces with odd names. Variables set by the playbook or the inventory (`set_fact`, `include_vars`,
+//! `add_host`) do not come from a host and are kept.
 //!
 //! The engine can read a steering variable only through a [`Steering`] of this table. So every new one is automatically
 //! refused from hosts.
@@ -74,8 +70,7 @@ steering! {
 }
 
 /// Steering variables that rplay does not read (yet), but Ansible and its plugins do, and variables that the engine
-/// sets for
-/// a task.
+/// sets for a task.
 const OTHERS: &[&str] = &[
     "ansible_delegated_vars",
     "ansible_executable",

@@ -12,8 +12,7 @@ pub struct Finder {
     /// `None` only if there are too many encodings: then everything is masked.
     exact: Option<AhoCorasick>,
     /// Encodings with white space, which may be wrapped differently where text was reformatted (YAML folds lines and
-    /// indents
-    /// blocks).
+    /// indents blocks).
     loose: Option<Regex>,
 }
 

@@ -1,10 +1,8 @@
 //! The secrets in a file that is encrypted as a whole.
 //!
 //! Such files contain passwords, but also names and words like `true` and `postgres`; masking those everywhere would
-//! make the
-//! output unreadable. So a value is masked everywhere if its key marks it as secret, if it is long, or if it does not
-//! look
-//! like a word; other values are masked only as a whole value of a result.
+//! make the output unreadable. So a value is masked everywhere if its key marks it as secret, if it is long, or if it
+//! does not look like a word; other values are masked only as a whole value of a result.
 
 use std::{
     io::Read,
@@ -210,8 +208,7 @@ fn of_yaml(text: &str, secrets: &Secrets) -> bool {
 }
 
 /// The words of a command that look like secrets: long, with a digit, and neither a path nor an option. Results contain
-/// them
-/// one by one.
+/// them one by one.
 fn of_command(command: &str, secrets: &Secrets) {
     let words = command.split_ascii_whitespace().map(|word| word.trim_matches([';', ',', '"', '\'', '(', ')']));
     let likely = |word: &&str| {

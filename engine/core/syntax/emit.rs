@@ -76,8 +76,7 @@ pub fn to_yaml(value: &Value, options: &Options) -> Result<String, Error> {
 }
 
 /// Characters beyond U+FFFF. libyaml always escapes them, but this emitter does not; so they pass through it as a
-/// character
-/// that it does escape.
+/// character that it does escape.
 struct Wide {
     characters: Vec<char>,
     /// How the emitter writes the substitute.

@@ -2,9 +2,8 @@
 
 use rplay_wire::hex::is_hex;
 
-/// Decodes the escapes that Ansible decodes there: `
-/// ` and the like, `\x41`, `\u0041`, `\U00000041`, and a backslash before a
-/// quote or another backslash. Any other backslash is kept.
+/// Decodes the escapes that Ansible decodes there: ` ` and the like, `\x41`, `\u0041`, `\U00000041`, and a backslash
+/// before a quote or another backslash. Any other backslash is kept.
 pub(crate) fn unescaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

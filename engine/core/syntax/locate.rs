@@ -6,10 +6,8 @@ use super::Style;
 use crate::source::Span;
 
 /// The location of `range` (bytes of `text`) in the source. `span` is the scalar's location and `style` how it was
-/// written.
-/// `text` is the scalar's value or a part of it. If the part cannot be located, as in a text that was assembled, the
-/// result
-/// is the whole scalar.
+/// written. `text` is the scalar's value or a part of it. If the part cannot be located, as in a text that was
+/// assembled, the result is the whole scalar.
 pub fn locate(text: &str, span: &Span, style: Style, range: Range<usize>) -> Span {
     let raw = span.text();
     let found = match style {
@@ -22,8 +20,7 @@ pub fn locate(text: &str, span: &Span, style: Style, range: Range<usize>) -> Spa
         }
         Style::Literal | Style::Folded if raw.starts_with(['|', '>']) => {
             // The first line shows the indentation, unless the header gives it relative to an unknown parent. Then the
-            // candidates are
-            // tried, the most likely first.
+            // candidates are tried, the most likely first.
             let widest = raw
                 .lines()
                 .skip(1)
@@ -186,8 +183,7 @@ fn block(raw: &str, indent: usize, style: Style) -> Read {
     read
 }
 
-/// Characters with their bytes; all line breaks are `
-/// `.
+/// Characters with their bytes; all line breaks are ` `.
 struct Chars<'r> {
     raw: &'r str,
     at: usize,
@@ -262,8 +258,7 @@ mod tests {
     use crate::{source::Source, syntax::yaml};
 
     /// Loads `source`, takes the value of its first key, and returns the source text at the location of `piece` in the
-    /// value.
-    /// source where `piece` is in the value.
+    /// value. source where `piece` is in the value.
     fn there(source: &str, piece: &str) -> String {
         let source = Source::inline("test.yml", source);
         let node = yaml::load(&source).expect("loads").node;

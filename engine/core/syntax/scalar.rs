@@ -1,6 +1,5 @@
 //! The types of scalars by the rules of YAML 1.1, as PyYAML and therefore Ansible apply them: `yes` is a boolean,
-//! `0644` is
-//! octal, `1:30` is ninety.
+//! `0644` is octal, `1:30` is ninety.
 
 use super::Kind;
 

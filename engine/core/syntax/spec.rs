@@ -121,8 +121,7 @@ pub struct ArgumentError {
 }
 
 /// Validates rendered arguments. `values` are the variables named by the specification and all others that were passed
-/// to
-/// the role explicitly; the latter are rejected if the specification does not name them.
+/// to the role explicitly; the latter are rejected if the specification does not name them.
 pub fn validate(
     options: &IndexMap<Arc<str>, ArgumentOption>,
     values: &IndexMap<Arc<str>, Value>,

@@ -43,13 +43,11 @@ pub trait Magic: Send + Sync {
     }
 
     /// Called when no layer knows the name either. Facts that were not gathered yet can be requested here; rendering is
-    /// then
-    /// repeated.
+    /// then repeated.
     fn missing(&self, _name: &str) {}
 
     /// Called before a template reads other inputs than variables. Returns false if it must not, because the result is
-    /// not
-    /// needed.
+    /// not needed.
     fn look_outside(&self, _outside: Outside) -> bool {
         true
     }

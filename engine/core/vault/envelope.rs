@@ -1,6 +1,5 @@
 //! The format of encrypted texts, `$ANSIBLE_VAULT;1.1;AES256` (1.2 with an ID), as documented by Ansible: AES-256 in
-//! counter
-//! mode, HMAC-SHA256 over the ciphertext, keys from PBKDF2.
+//! counter mode, HMAC-SHA256 over the ciphertext, keys from PBKDF2.
 
 use ctr::cipher::{KeyIvInit, StreamCipher};
 use hmac::{Hmac, KeyInit, Mac};

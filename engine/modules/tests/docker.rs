@@ -1,5 +1,5 @@
-//! The docker modules against a real Engine. Without one the tests say so and pass, unless
-//! RPLAY_TEST_DOCKER=1 demands it. The image they use holds this very program, which is static.
+//! The docker modules against a real Engine. Without one the tests say so and pass, unless RPLAY_TEST_DOCKER=1 demands
+//! it. The image they use holds this very program, which is static.
 
 use std::{
     fs,

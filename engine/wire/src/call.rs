@@ -121,8 +121,7 @@ pub enum Request {
     /// Sign of life, sent regularly to an agent that was started with a limit of silence.
     Here,
     /// The controller is about to be suspended (Ctrl-Z) and sends `Here` when it resumes. Until then the agent ignores
-    /// its
-    /// silence.
+    /// its silence.
     Away,
 }
 
@@ -138,8 +137,7 @@ pub enum Reply {
     /// Request for a blob.
     Want { sha256: String },
     /// A piece of an `Outcome` that is too long for one frame. `failed` and `holds_up` repeat the outcome's fields, for
-    /// agents
-    /// that forward the pieces without decoding them.
+    /// agents that forward the pieces without decoding them.
     Part {
         batch: u64,
         index: u32,

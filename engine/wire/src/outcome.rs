@@ -25,8 +25,7 @@ pub struct Outcome {
     #[serde(deserialize_with = "bounds::list::deserialize")]
     pub warnings: Vec<String>,
     /// Whether the outcome may affect later tasks in a way that only the controller can tell. If so, the rest of the
-    /// batch does
-    /// not start until the controller has seen it.
+    /// batch does not start until the controller has seen it.
     pub holds_up: bool,
     /// Duration on the host in microseconds.
     pub micros: u64,

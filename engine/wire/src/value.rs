@@ -24,8 +24,7 @@ pub enum Value {
 }
 
 /// Content identified by its digest. The agent asks for it with [`crate::Reply::Want`] only if the host does not have
-/// it
-/// yet, so an unchanged file of any size costs no transfer.
+/// it yet, so an unchanged file of any size costs no transfer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Blob {
     /// SHA-256 in lower-case hexadecimal.

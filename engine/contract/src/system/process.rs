@@ -81,8 +81,7 @@ pub fn run_within(
     let mut child = spawned?;
     if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
         // In a separate thread, so that neither side blocks the other. A process that does not read its input is not an
-        // error.
-        // input is no error.
+        // error. input is no error.
         std::thread::spawn(move || stdin.write_all(&input));
     }
     let mut budget = Budget::new(most);

@@ -106,8 +106,7 @@ pub(crate) fn word(setting: steering::Steering, scope: &Arc<Scope>) -> Result<Op
 const MAX_OUTPUT: u64 = 128 << 20;
 
 /// Number of bytes of a process's output that are kept, from the variable `rplay_max_output`; it accepts the suffixes
-/// K, M
-/// and G. 0 if not set.
+/// K, M and G. 0 if not set.
 pub(crate) fn max_output(scope: &Arc<Scope>) -> Result<u64, ConnectionError> {
     let Some(text) = word(steering::MAX_OUTPUT, scope)? else { return Ok(0) };
     let trimmed = text.trim().trim_end_matches(['b', 'B']).trim_end_matches('i');

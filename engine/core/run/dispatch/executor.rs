@@ -1,6 +1,5 @@
 //! Runs a task on all its hosts: prepares its iterations in parallel, sends calls in batches, and evaluates answers as
-//! they
-//! arrive.
+//! they arrive.
 
 use std::{
     collections::{HashSet, VecDeque},

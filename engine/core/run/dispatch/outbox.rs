@@ -161,8 +161,7 @@ impl<'r> Outbox<'r> {
     }
 
     /// Sends the calls of a job, together with those of pipelined tasks. For calls that were sent with an earlier task,
-    /// it only
-    /// listens.
+    /// it only listens.
     pub fn send(&mut self, at: usize, task: &Task, host_task: &mut HostTask, parcel: Parcel, sent: &SentAhead) {
         let Parcel { prepared, iterations, mut stages, afters } = parcel;
         let key = self.run.key();

@@ -48,8 +48,7 @@ impl Parcel {
 }
 
 /// Packs the remaining iterations of a loop into one job, as far as one host runs them. If several may run
-/// concurrently,
-/// there is one job for each target and user.
+/// concurrently, there is one job for each target and user.
 pub(crate) fn pack(host_task: &mut HostTask) -> (Vec<Parcel>, Vec<Answered>) {
     let mut jobs: Vec<Parcel> = Vec::new();
     let mut done = Vec::new();

@@ -2,12 +2,9 @@
 //! them without waiting for the controller.
 //!
 //! It must not change any observable behaviour. A task is included only if its result is certain in case the earlier
-//! tasks
-//! succeed, and if the agent itself can tell whether they did. If several hosts go through a play together, one host
-//! may
-//! get ahead of another only in tasks that affect no other host. Look-ahead stops at the first task that cannot be
-//! proven
-//! safe; that costs one round trip.
+//! tasks succeed, and if the agent itself can tell whether they did. If several hosts go through a play together, one
+//! host may get ahead of another only in tasks that affect no other host. Look-ahead stops at the first task that
+//! cannot be proven safe; that costs one round trip.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -287,8 +284,7 @@ impl LookAhead<'_> {
     }
 
     /// Whether the keywords that are evaluated with its result only need values that are known now. Facts that they
-    /// read would
-    /// otherwise be gathered while the next tasks run.
+    /// read would otherwise be gathered while the next tasks run.
     fn is_judged_alone(&self, task: &Arc<Task>, host_tasks: &[HostTask]) -> bool {
         let settings = &task.settings;
         let waits = |field: &Option<Field>| field.as_ref().is_some_and(|field| field.value.data().is_none());

@@ -64,8 +64,7 @@ impl Run {
             self.end_batch(&run);
             let lost = self.losses.lock().count();
             // The run continues unless all hosts of the batch are lost. Ansible counts hosts twice that were
-            // unreachable and also
-            // failed because of others.
+            // unreachable and also failed because of others.
             if run.broken.load(Ordering::Acquire) || lost.saturating_sub(lost_before) == batch.len() {
                 return Ok(false);
             }

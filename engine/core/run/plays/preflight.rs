@@ -40,8 +40,7 @@ impl From<Problems> for RunError {
 
 impl Run {
     /// Checks all plays before the first one starts: nothing runs on a partial inventory. A play with templates that
-    /// cannot be
-    /// rendered yet is checked when it starts.
+    /// cannot be rendered yet is checked when it starts.
     ///
     /// # Errors
     /// If a strategy is unknown, or the variables of one of its hosts cannot be read.

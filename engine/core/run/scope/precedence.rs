@@ -2,8 +2,7 @@
 //!
 //! The rule is Ansible's ("Understanding variable precedence"), from the strongest: loop items, extra vars, include
 //! params, role params, set_fact and register, include_vars, task and block vars, role vars, vars_files, vars_prompt,
-//! play
-//! vars, facts, inventory variables, role defaults.
+//! play vars, facts, inventory variables, role defaults.
 
 use std::sync::Arc;
 

@@ -85,8 +85,7 @@ impl HandlerList {
     }
 
     /// Which of two handlers with the same name counts: as in Ansible, the one whose file was loaded last; within a
-    /// file, the
-    /// first.
+    /// file, the first.
     fn chosen(&self, known: Option<usize>, other: usize) -> usize {
         match known {
             Some(known)

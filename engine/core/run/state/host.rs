@@ -147,10 +147,8 @@ impl HostState {
     }
 
     /// Adds facts reported by a host. Only permitted names ([`steering`]) become variables; `ansible_facts` holds all
-    /// of them,
-    /// since nothing is steered by it. Facts of `setup` (`prefixed`) lack the prefix `ansible_` of their variables.
-    /// Returns the
-    /// names that were refused for the first time.
+    /// of them, since nothing is steered by it. Facts of `setup` (`prefixed`) lack the prefix `ansible_` of their
+    /// variables. Returns the names that were refused for the first time.
     pub(crate) fn add_facts_from_host(&self, facts: IndexMap<Arc<str>, Value>, prefixed: bool) -> Vec<Arc<str>> {
         let (variables, refused) = steering::from_host(&facts, prefixed);
         self.keep_facts(variables, facts, prefixed);

@@ -1,8 +1,7 @@
 //! Hosts that failed or were unreachable, across all plays of a run.
 //!
 //! The rules are Ansible's: such hosts are excluded from later plays until `clear_host_errors`; the exit code is that
-//! of the
-//! last play that ran; a play that loses all hosts of a batch ends the run.
+//! of the last play that ran; a play that loses all hosts of a batch ends the run.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -52,8 +51,7 @@ impl Losses {
     }
 
     /// Ends a batch in which these hosts failed. `condemned` hosts failed with others, even if a rescue let them
-    /// continue;
-    /// `broken` means that too many hosts failed.
+    /// continue; `broken` means that too many hosts failed.
     pub fn end_batch(&mut self, failed: HashSet<Arc<str>>, condemned: HashSet<Arc<str>>, broken: bool) {
         self.last = match () {
             () if broken => PlayResult::Failed,

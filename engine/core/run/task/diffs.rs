@@ -5,9 +5,8 @@ use rplay_wire::Diff;
 use crate::vars::{Value, from_wire, mapping};
 
 /// The value of `diff`, in the form of Ansible's module; `None` without one. `frame` is the module's own part: a list
-/// for
-/// modules that list all differences, a mapping with headers for modules that show one file, a list of two mappings for
-/// modules that show a file's content and attributes.
+/// for modules that list all differences, a mapping with headers for modules that show one file, a list of two mappings
+/// for modules that show a file's content and attributes.
 ///
 /// Differences that are not text (owner, mode, state) become two mappings.
 pub(crate) fn value(frame: Option<&Value>, diffs: &[Diff]) -> Option<Value> {

@@ -1,6 +1,5 @@
 //! From an answer to a result: failed_when, changed_when, until, ignore_errors, no_log; and its effects: register,
-//! notify,
-//! facts, counts.
+//! notify, facts, counts.
 
 use std::{sync::Arc, time::Duration};
 
@@ -187,8 +186,7 @@ impl Run {
     }
 
     /// Whether the task's results must not be shown. If `no_log` cannot be rendered, they are hidden, since showing
-    /// them would
-    /// be the worse mistake.
+    /// them would be the worse mistake.
     pub(crate) fn hides(&self, task: &Task, scope: &Arc<Scope>) -> bool {
         match conditions::flag(conditions::NO_LOG, &task.settings, scope) {
             Ok(flag) => flag.unwrap_or(self.options.no_log),

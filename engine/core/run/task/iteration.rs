@@ -136,8 +136,7 @@ pub(crate) fn items(task: &Task, scope: &Arc<Scope>) -> Result<Option<Vec<Value>
 }
 
 /// Whether no iteration affects how another one is prepared. Iterations with retries keep their order, unless the task
-/// runs
-/// them concurrently anyway.
+/// runs them concurrently anyway.
 fn independent(task: &Task, parallel: bool) -> bool {
     let once = task.until.is_empty() && task.retries.is_none();
     // Each iteration has its own time limit.

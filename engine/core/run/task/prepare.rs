@@ -137,8 +137,7 @@ impl Run {
                     return Ok(Ready::Done(Answer::failed(msg), delegated));
                 }
                 // Constant arguments were validated before the run; templates have values only now. (A role's argument
-                // validation has no
-                // arguments here: it brings its specification along.)
+                // validation has no arguments here: it brings its specification along.)
                 let fault = match task.spec {
                     None => ArgFault::foremost(task.action.check(&wire_args(args.clone()), &[])),
                     Some(_) => None,
@@ -183,8 +182,7 @@ impl Run {
             call.environment.extend(self.jobs_folder(&scope)?);
         }
         // The connection of a delegated task is determined by the other host's variables; connection keywords apply to
-        // the original
-        // host.
+        // the original host.
         let (target, variables) = match &delegated {
             Some(other) => {
                 let theirs = self.host_scope(play, other, reads.cloned());

@@ -327,8 +327,7 @@ fn place_of(task: &Task) -> Span {
 /// Applies the keywords of `apply`, which were rendered with the include's arguments.
 ///
 /// `written` is the unrendered `apply`: conditions are taken from it, because the output of a template is data and must
-/// not
-/// become an expression.
+/// not become an expression.
 fn apply_to(settings: &mut Settings, apply: &Map, written: Option<&Lazy>, at: &Span) {
     for (name, value) in apply {
         let field = || Field { value: Lazy::Data(from_wire(value.clone())), span: at.clone() };

@@ -1,8 +1,7 @@
 //! Walks hosts through the steps of a play: failed hosts leave the set, blocks rescue, `always` always runs.
 //!
 //! All recursion of a run is in this file: steps contain blocks and roles, tasks include steps, meta tasks and steps
-//! run
-//! handlers, and whatever is rendered may read facts, which a task gathers.
+//! run handlers, and whatever is rendered may read facts, which a task gathers.
 
 pub(crate) mod due_handlers;
 pub(crate) mod gathering;
@@ -172,8 +171,7 @@ impl Walk {
         let single = task.action.controller().is_some_and(|entry| entry.is_for_all);
         let actors: Hosts = if once || single { vec![first.clone()] } else { hosts.to_vec() };
         // A pause prompts while it is prepared, so the task must have been announced by then. All other tasks are
-        // announced
-        // afterwards, because facts may have to be gathered first.
+        // announced afterwards, because facts may have to be gathered first.
         if single {
             run.start(&started, name.clone());
         }
@@ -312,8 +310,7 @@ impl Walk {
         };
         let mut lost = Hosts::new();
         // A handler may notify others. As in Ansible, handlers behind it run now, itself and earlier ones the next
-        // time; so
-        // handlers that notify each other come to an end.
+        // time; so handlers that notify each other come to an end.
         let handlers = play.handlers();
         let mut due = DueHandlers::default();
         // Those that do not take part keep their notifications, until `clear_host_errors` brings them back.

@@ -36,8 +36,8 @@ impl Counters {
         self.with(|conn| Ok(conn.get::<_, Option<u64>>(view_key(task))?.unwrap_or(0)))
     }
 
-    /// One connection, made when first needed and again after Redis was away. A count may be
-    /// tried a second time: only a connection that failed before an answer is replaced.
+    /// One connection, made when first needed and again after Redis was away. A count may be tried a second time: only
+    /// a connection that failed before an answer is replaced.
     fn with<T>(&self, work: impl Fn(&mut Connection) -> RedisResult<T>) -> Result<T, String> {
         let mut slot = self.conn.lock().map_err(|why| why.to_string())?;
         if let Some(conn) = slot.as_mut() {

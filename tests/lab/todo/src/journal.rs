@@ -1,5 +1,5 @@
-//! The log file of the day, shared by every replica that mounts the same folder: each line is
-//! one write to a file opened for appending, so lines of different replicas never mix.
+//! The log file of the day, shared by every replica that mounts the same folder: each line is one write to a file
+//! opened for appending, so lines of different replicas never mix.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;

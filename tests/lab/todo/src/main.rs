@@ -1,5 +1,5 @@
-//! Stands in for the todo service: the same face to the outside, real MySQL and Redis behind
-//! it, and knobs to misbehave by. Starts as the real one does, and gives up when it cannot.
+//! Stands in for the todo service: the same face to the outside, real MySQL and Redis behind it, and knobs to misbehave
+//! by. Starts as the real one does, and gives up when it cannot.
 
 mod config;
 mod counters;

@@ -1,6 +1,5 @@
-//! From names to addresses without libc, whose resolver loads shared libraries that an image
-//! from scratch does not have: /etc/hosts, then a question to the name servers of
-//! /etc/resolv.conf (in a container, Docker's own).
+//! From names to addresses without libc, whose resolver loads shared libraries that an image from scratch does not
+//! have: /etc/hosts, then a question to the name servers of /etc/resolv.conf (in a container, Docker's own).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -73,8 +72,8 @@ fn question(id: u16, name: &str) -> Vec<u8> {
     packet
 }
 
-/// The first A record of an answer; aliases before it are skipped, since a resolver sends the
-/// address they lead to along.
+/// The first A record of an answer; aliases before it are skipped, since a resolver sends the address they lead to
+/// along.
 fn first_address(packet: &[u8], id: u16) -> Result<Ipv4Addr, &'static str> {
     const SHORT: &str = "the answer is cut short";
     let at = |index: usize| packet.get(index).copied().ok_or(SHORT);

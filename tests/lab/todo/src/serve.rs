@@ -1,5 +1,5 @@
-//! HTTP: one thread listens and answers pings; what waits for MySQL or hashes a password goes
-//! to a few threads that exist only while there is work.
+//! HTTP: one thread listens and answers pings; what waits for MySQL or hashes a password goes to a few threads that
+//! exist only while there is work.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -22,8 +22,7 @@ const BODY: usize = 1 << 20;
 /// nginx keeps idle connections for 60 s: whoever closes first must not be us.
 const KEPT: Duration = Duration::from_secs(75);
 
-/// As the real service: SIGTERM ends it, whatever is under way. As process 1 it would
-/// otherwise not even be told.
+/// As the real service: SIGTERM ends it, whatever is under way. As process 1 it would otherwise not even be told.
 pub fn end_at_once_when_told() {
     extern "C" fn end(signal: libc::c_int) {
         unsafe { libc::_exit(128 + signal) }

@@ -9,8 +9,7 @@ use serde::Serialize;
 
 use crate::{config, date, names};
 
-/// Idle connections live as long as the real service's: a hundred replicas that kept one each
-/// would fill MySQL's 151.
+/// Idle connections live as long as the real service's: a hundred replicas that kept one each would fill MySQL's 151.
 const IDLE: Duration = Duration::from_secs(30);
 
 pub struct Store {
@@ -148,8 +147,8 @@ impl Store {
         }
     }
 
-    /// Runs `work` on a connection that has just been seen to answer: what MySQL closed while
-    /// it lay idle is dropped, and the work itself is never done twice.
+    /// Runs `work` on a connection that has just been seen to answer: what MySQL closed while it lay idle is dropped,
+    /// and the work itself is never done twice.
     fn with<T>(&self, work: impl FnOnce(&mut Conn) -> mysql::Result<T>) -> Result<T, String> {
         let mut conn = loop {
             let Some((mut conn, _)) = self.idle.lock().map_err(|why| why.to_string())?.pop() else {
