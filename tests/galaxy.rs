@@ -313,7 +313,7 @@ fn folders_repositories_and_requirements() {
     user.collection(&format!("install git+file://{},nosuch", repository.display()))
         .fails("Failed to clone a Git repository");
     user.collection("install git+ext::sh%20-c%20touch%20pwned").fails("Failed to clone a Git repository");
-    user.collection(&format!("install git+file://{}#../..", repository.display())).fails("has no folder");
+    user.collection(&format!("install git+file://{}#../..", repository.display())).fails("has no directory");
     assert!(!user.path("pwned").exists());
 
     // A run finds what was installed.

@@ -139,6 +139,8 @@ pub struct HostResult {
     pub warnings: Vec<Arc<str>>,
     /// Shown without `-v`, like the message of debug.
     pub verbose_always: bool,
+    /// Not shown with `-v` either, like facts.
+    pub silent: bool,
     /// Whether this is the combined result of items that were already shown.
     pub looped: bool,
     /// The location of the cause of a failure: the argument, the condition, or the task.
@@ -160,6 +162,7 @@ impl HostResult {
             changes: Arc::default(),
             warnings: Vec::new(),
             verbose_always: false,
+            silent: false,
             looped: false,
             place: None,
             help: None,

@@ -14,6 +14,8 @@ pub struct Entry {
     pub free_form: Option<&'static str>,
     /// Whether its result may contain facts.
     pub brings_facts: bool,
+    /// Its results are not shown by `-v`: they are long, and facts can be asked for.
+    pub is_silent: bool,
     /// Whether it only affects its own host, unless its arguments say otherwise: hosts need not wait for each other at
     /// such a task.
     pub keeps_to_host: bool,
@@ -39,6 +41,7 @@ pub const fn entry<M: Module>(name: &'static str, collection: &'static str) -> E
         collection,
         free_form: None,
         brings_facts: false,
+        is_silent: false,
         keeps_to_host: false,
         runs_commands: false,
         fetches_from: None,
@@ -84,6 +87,12 @@ impl Entry {
 
     pub const fn with_facts(mut self) -> Self {
         self.brings_facts = true;
+        self
+    }
+
+    /// Its results are not shown by `-v`.
+    pub const fn silent(mut self) -> Self {
+        self.is_silent = true;
         self
     }
 }

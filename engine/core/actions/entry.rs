@@ -48,6 +48,8 @@ pub struct ActionEntry {
     pub keeps_to_host: bool,
     /// Whether its result may contain facts.
     pub brings_facts: bool,
+    /// Its results are not shown by `-v`, as those of `setup`.
+    pub is_silent: bool,
     /// Whether it can be prepared before its turn.
     pub is_foreseeable: bool,
     /// Whether what it does for an item of a loop affects how no other item is prepared.
@@ -83,6 +85,7 @@ pub const fn relayed(name: &'static str, function: Function) -> ActionEntry {
         is_open: false,
         keeps_to_host: false,
         brings_facts: false,
+        is_silent: false,
         is_foreseeable: false,
         has_independent_items: false,
         is_for_all: false,
@@ -114,6 +117,12 @@ impl ActionEntry {
 
     pub const fn with_facts(mut self) -> Self {
         self.brings_facts = true;
+        self
+    }
+
+    /// Its results are not shown by `-v`.
+    pub const fn silent(mut self) -> Self {
+        self.is_silent = true;
         self
     }
 

@@ -24,7 +24,7 @@ pub static ACTIONS: &[ActionEntry] = &[
     entry::<debug::Debug>("debug", Answers(debug::debug)).keeps_to_host().foreseeable().shows_data_alone(),
     entry::<fail::Fail>("fail", Answers(fail::fail)),
     relayed("fetch", Calls(fetch::fetch)).keeps_to_host().foreseeable().independent_items(),
-    entry::<gather_facts::GatherFacts>("gather_facts", Calls(gather_facts::gather_facts)).open().with_facts(),
+    entry::<gather_facts::GatherFacts>("gather_facts", Calls(gather_facts::gather_facts)).open().with_facts().silent(),
     entry::<group_by::GroupBy>("group_by", Answers(group_by::group_by)),
     entry::<include_vars::IncludeVars>("include_vars", Answers(include_vars::include_vars)).free_form("file"),
     entry::<pause::Pause>("pause", Answers(pause::pause)).once_for_all(),

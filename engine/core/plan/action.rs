@@ -78,6 +78,15 @@ impl Action {
         }
     }
 
+    /// Whether its results are not shown by `-v`.
+    pub fn is_silent(&self) -> bool {
+        match self {
+            Action::Module(entry) => entry.is_silent,
+            Action::Controller(entry) => entry.is_silent,
+            Action::Statement(_) | Action::External(_) | Action::Plugin(_) => false,
+        }
+    }
+
     /// Whether its results may set facts. Facts in results of other actions are ignored.
     pub fn brings_facts(&self) -> bool {
         match self {

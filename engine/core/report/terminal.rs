@@ -313,7 +313,7 @@ impl<W: Write> Terminal<W> {
             line += &format!(" => (item={label})");
         }
         let detailed = result.verbose_always && result.status != Status::Skipped;
-        let data = match detailed || self.look.verbosity > 0 {
+        let data = match detailed || self.look.verbosity > 0 && !result.silent {
             true => format!(" => {}", self.data(result, detailed || self.look.verbosity > 2)),
             false => String::new(),
         };

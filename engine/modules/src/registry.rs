@@ -80,7 +80,7 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::kernel::selinux_state::Selinux>("selinux", POSIX).keeps_to_host(),
     entry::<crate::services::service::Service>("service", BUILTIN),
     entry::<crate::facts::service_facts::ServiceFacts>("service_facts", BUILTIN).keeps_to_host().with_facts(),
-    entry::<crate::facts::setup::Setup>("setup", BUILTIN).keeps_to_host().with_facts(),
+    entry::<crate::facts::setup::Setup>("setup", BUILTIN).keeps_to_host().with_facts().silent(),
     entry::<crate::commands::shell::Shell>("shell", BUILTIN).keeps_to_host().runs_commands().free_form("_raw_params"),
     entry::<crate::files::slurp::Slurp>("slurp", BUILTIN).keeps_to_host(),
     entry::<crate::files::stat::Stat>("stat", BUILTIN).keeps_to_host(),

@@ -166,6 +166,7 @@ impl Run {
                 changes: std::mem::take(&mut answer.changes),
                 warnings: std::mem::take(&mut answer.warnings),
                 verbose_always: answer.verbose_always,
+                silent: task_of.action.is_silent(),
                 looped: false,
                 place,
                 help: answer.help.take().map(Arc::from),

@@ -485,7 +485,7 @@ fn unsupported(action: &Action, names: &[Arc<str>]) -> Answer {
     const HANDED: [(&str, &[&str]); 6] = [
         ("command", &["_raw_params", "_uses_shell"]),
         ("copy", &["_original_basename"]),
-        ("file", &["_original_basename"]),
+        ("file", &["_diff_peek", "_original_basename"]),
         ("script", &["_raw_params"]),
         ("shell", &["_raw_params", "_uses_shell", "expand_argument_vars"]),
         ("template", &["_original_basename"]),

@@ -118,6 +118,7 @@ pub(crate) fn sum(host: &Arc<HostState>, parts: Vec<TaskResult>) -> TaskResult {
             changes: Arc::default(),
             warnings: Vec::new(),
             verbose_always: false,
+            silent: false,
             looped: !parts.is_empty() && !unreachable,
             place: first_bad.and_then(|part| part.report.place.clone()),
             help: first_bad.and_then(|part| part.report.help.clone()),
