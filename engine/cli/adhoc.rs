@@ -30,7 +30,7 @@ struct TreeError {
 }
 
 /// Runs the module; the result is the exit code.
-pub fn command(args: &AdhocArgs) -> Result<u8, Problems> {
+pub(crate) fn command(args: &AdhocArgs) -> Result<u8, Problems> {
     let (config, _) = Config::load()?;
     let module = args.module_name.clone().unwrap_or_else(|| config.module_name.value.clone());
     let given = args.args.clone().or_else(|| config.module_args.value.clone()).unwrap_or_default();
@@ -68,7 +68,7 @@ pub fn command(args: &AdhocArgs) -> Result<u8, Problems> {
 }
 
 /// The report of one module's answers.
-pub fn answers(
+pub(crate) fn answers(
     module: &str,
     one_line: bool,
     config: &Config,
@@ -81,7 +81,7 @@ pub fn answers(
 }
 
 /// A task from the command line.
-pub struct Task<'t> {
+pub(crate) struct Task<'t> {
     pub module: &'t str,
     /// As it was written: `key=value`, or YAML or JSON in braces.
     pub args: &'t str,
@@ -93,7 +93,7 @@ pub struct Task<'t> {
 
 impl Task<'_> {
     /// The play of this one task.
-    pub fn playbook(&self, pattern: &str, name: &str) -> Arc<Source> {
+    pub(crate) fn playbook(&self, pattern: &str, name: &str) -> Arc<Source> {
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
         let written = self.args.trim();
         // A mapping is YAML already; everything else is text that the module's reader takes apart.

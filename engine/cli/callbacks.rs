@@ -39,7 +39,7 @@ const OF_ADHOC: [&str; 3] = ["default", "minimal", "oneline"];
 ///
 /// # Errors
 /// The plugin that is to write to standard output cannot be loaded.
-pub fn of_playbooks(
+pub(crate) fn of_playbooks(
     args: &RunArgs,
     config: &Config,
     secrets: &Arc<Secrets>,
@@ -56,7 +56,7 @@ pub fn of_playbooks(
 ///
 /// # Errors
 /// As [`of_playbooks`].
-pub fn of_adhoc(
+pub(crate) fn of_adhoc(
     args: &RunArgs,
     config: &Config,
     secrets: &Arc<Secrets>,
@@ -70,7 +70,7 @@ pub fn of_adhoc(
 }
 
 /// Whether standard output has the own report of playbooks.
-pub fn is_own(config: &Config) -> bool {
+pub(crate) fn is_own(config: &Config) -> bool {
     foreign(config, &OF_PLAYBOOKS).is_none()
 }
 

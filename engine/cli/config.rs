@@ -24,7 +24,7 @@ enum ConfigCommandError {
 }
 
 /// Prints settings; the result is the exit code.
-pub fn command(args: &ConfigArgs) -> Result<u8, Problems> {
+pub(crate) fn command(args: &ConfigArgs) -> Result<u8, Problems> {
     match shown(args) {
         Ok((text, code)) => {
             output::show(text.as_bytes())?;

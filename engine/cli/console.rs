@@ -42,7 +42,7 @@ const COMMANDS: &[(&str, &str)] = &[
 ];
 
 /// Takes commands until the input ends; the result is the exit code.
-pub fn command(args: &ConsoleArgs) -> Result<u8, Problems> {
+pub(crate) fn command(args: &ConsoleArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
     faults::show(&warnings);
     let vault = passwords::vault(&args.run.sources.passwords, &config, faults::secrets())?;

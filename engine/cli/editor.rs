@@ -11,7 +11,7 @@ use std::{
 ///
 /// # Errors
 /// The file cannot be written or read, or the editor cannot be started or fails.
-pub fn edit(text: &[u8], like: &Path, editor: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn edit(text: &[u8], like: &Path, editor: &str) -> Result<Vec<u8>, String> {
     let failed = |error: io::Error| format!("the text to edit cannot be kept in a temporary file: {error}");
     let suffix = like.extension().map(|ending| format!(".{}", ending.to_string_lossy())).unwrap_or_default();
     let mut file = tempfile::Builder::new().prefix("rplay-edit-").suffix(&suffix).tempfile().map_err(failed)?;

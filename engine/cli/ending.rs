@@ -42,7 +42,7 @@ static UNDER_WAY: Mutex<Option<(Arc<Run>, Arc<Channel>)>> = Mutex::new(None);
 static ENDING: AtomicBool = AtomicBool::new(false);
 
 /// Installs the handlers for signals and panics.
-pub fn prepare() {
+pub(crate) fn prepare() {
     std::panic::set_hook(Box::new({
         let told = std::env::var_os("RUST_BACKTRACE").is_some_and(|wanted| wanted != "0");
         let default = std::panic::take_hook();
@@ -71,12 +71,12 @@ pub fn prepare() {
 }
 
 /// Registers the run whose recap is shown if it ends early.
-pub fn watch(run: &Arc<Run>, channel: &Arc<Channel>) {
+pub(crate) fn watch(run: &Arc<Run>, channel: &Arc<Channel>) {
     *UNDER_WAY.lock() = Some((run.clone(), channel.clone()));
 }
 
 /// Marks the run as finished. Does not return if another thread is already ending the process.
-pub fn run_is_over() {
+pub(crate) fn run_is_over() {
     if ENDING.load(Ordering::Acquire) {
         wait();
     }
@@ -84,7 +84,7 @@ pub fn run_is_over() {
 }
 
 /// Waits for the thread that ends the process.
-pub fn wait() -> ! {
+pub(crate) fn wait() -> ! {
     loop {
         std::thread::park();
     }

@@ -22,18 +22,18 @@ static SECRETS: LazyLock<Arc<Secrets>> = LazyLock::new(Arc::default);
 static LOG: OnceLock<Arc<Log>> = OnceLock::new();
 
 /// The secrets of this process.
-pub fn secrets() -> &'static Arc<Secrets> {
+pub(crate) fn secrets() -> &'static Arc<Secrets> {
     &SECRETS
 }
 
 /// From now on, problems are also written to the log.
-pub fn log_to(log: Arc<Log>) {
+pub(crate) fn log_to(log: Arc<Log>) {
     // There is one run per process.
     let _ = LOG.set(log);
 }
 
 /// Shows problems on standard error.
-pub fn show(problems: &Problems) {
+pub(crate) fn show(problems: &Problems) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     for (index, problem) in problems.0.iter().enumerate() {
         if index > 0 {
@@ -47,13 +47,13 @@ pub fn show(problems: &Problems) {
 }
 
 /// Ansible's exit code for a file that cannot be read or parsed.
-pub const UNREADABLE: u8 = 4;
+pub(crate) const UNREADABLE: u8 = 4;
 
 /// Ansible's exit code for options that make no sense.
-pub const OPTIONS: u8 = 5;
+pub(crate) const OPTIONS: u8 = 5;
 
 /// The exit code of a command that ends with these problems: settings count as options.
-pub fn exit_code(problems: &Problems) -> u8 {
+pub(crate) fn exit_code(problems: &Problems) -> u8 {
     let of_settings = |problem: &rplay::source::Problem| {
         let error: &(dyn std::error::Error + 'static) = &**problem;
         error.is::<rplay::config::ConfigError>()
@@ -62,19 +62,19 @@ pub fn exit_code(problems: &Problems) -> u8 {
 }
 
 /// Says what is wrong with the command line, and gives the exit code.
-pub fn refuse(message: &str) -> u8 {
+pub(crate) fn refuse(message: &str) -> u8 {
     output::aside(&format!("[ERROR]: {}\n", SECRETS.mask(message)));
     OPTIONS
 }
 
 /// Shows what ends the run, and gives the exit code back.
-pub fn end(problems: &Problems, exit_code: u8) -> u8 {
+pub(crate) fn end(problems: &Problems, exit_code: u8) -> u8 {
     show(problems);
     exit_code
 }
 
 /// Renders a diagnostic with its source. Lines of decrypted files are not shown.
-pub fn text(diagnostic: &dyn Diagnostic, colour: bool, columns: usize) -> String {
+pub(crate) fn text(diagnostic: &dyn Diagnostic, colour: bool, columns: usize) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_width(columns).with_context_lines(1).with_links(false);
     let mut text = String::new();
@@ -167,7 +167,7 @@ impl Diagnostic for Shown<'_> {
 }
 
 /// The width of the terminal, or 100.
-pub fn columns() -> usize {
+pub(crate) fn columns() -> usize {
     if let Some(columns) = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|c| *c > 20) {
         return columns;
     }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Runs the subcommand and returns the exit code.
-pub fn command(args: &GalaxyArgs) -> Result<u8, Problems> {
+pub(crate) fn command(args: &GalaxyArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
     faults::show(&warnings);
     let result = match &args.action {

@@ -22,7 +22,7 @@ use crate::{
 const MOST: usize = 12;
 
 /// Shows the project of this folder. The exit code is that of an error: who meant to run something has run nothing.
-pub fn show() -> ExitCode {
+pub(crate) fn show() -> ExitCode {
     match text() {
         Ok(text) => {
             output::tell(&visible(&text));

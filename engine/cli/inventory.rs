@@ -57,7 +57,7 @@ impl From<InventoryCommandError> for Ended {
 }
 
 /// Prints the inventory in the format of `ansible-inventory`.
-pub fn command(args: &InventoryArgs) -> Result<u8, Problems> {
+pub(crate) fn command(args: &InventoryArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
     faults::show(&warnings);
     let (text, warnings) = match shown(args, &config) {

@@ -12,7 +12,7 @@ use rplay::{
 use crate::args::run::RunArgs;
 
 /// Prints the requested lists; for `--syntax-check` only the names of the playbooks.
-pub fn show(
+pub(crate) fn show(
     args: &RunArgs,
     playbooks: &[(PathBuf, Vec<Arc<Play>>)],
     inventory: &Inventory,

@@ -14,7 +14,7 @@ struct OutputError(io::Error);
 struct YamlError(String);
 
 /// Writes to standard output. A closed pipe is not an error; a full disk is.
-pub fn show(text: &[u8]) -> Result<(), Problems> {
+pub(crate) fn show(text: &[u8]) -> Result<(), Problems> {
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(OutputError(error).into()),
@@ -23,18 +23,18 @@ pub fn show(text: &[u8]) -> Result<(), Problems> {
 }
 
 /// Writes to standard output, ignoring errors.
-pub fn tell(text: &str) {
+pub(crate) fn tell(text: &str) {
     let mut out = io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Writes to standard error, ignoring errors.
-pub fn aside(text: &str) {
+pub(crate) fn aside(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// JSON indented by four, as Ansible prints it; without a line break at the end.
-pub fn json(value: &Json) -> String {
+pub(crate) fn json(value: &Json) -> String {
     let mut text = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut writer = serde_json::Serializer::with_formatter(&mut text, formatter);
@@ -48,14 +48,14 @@ pub fn json(value: &Json) -> String {
 ///
 /// # Errors
 /// It is nested too deeply.
-pub fn yaml(value: &Json) -> Result<String, Problems> {
+pub(crate) fn yaml(value: &Json) -> Result<String, Problems> {
     let options = emit::Options { vaults: true, indent: None, ..emit::Options::nice() };
     let value = rplay::vars::from_wire(value.clone().into());
     Ok(emit::to_yaml(&value, &options).map_err(|error| YamlError(error.to_string()))?)
 }
 
 /// Shows a text with a pager (a command line) on a terminal, else writes it to standard output.
-pub fn page(text: &[u8], pager: &str) -> Result<(), Problems> {
+pub(crate) fn page(text: &[u8], pager: &str) -> Result<(), Problems> {
     let words = shell_words::split(pager).unwrap_or_default();
     let Some((program, args)) = words.split_first().filter(|_| io::stdout().is_terminal()) else { return show(text) };
     let child = std::process::Command::new(program).args(args).stdin(std::process::Stdio::piped()).spawn();

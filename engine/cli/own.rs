@@ -37,7 +37,7 @@ enum SelfError {
 ///
 /// # Errors
 /// A file cannot be written or would be overwritten, the configuration cannot be read, standard output has failed.
-pub fn command(args: &SelfArgs) -> Result<u8, Problems> {
+pub(crate) fn command(args: &SelfArgs) -> Result<u8, Problems> {
     match &args.action {
         None => output::show(about()?.as_bytes())?,
         Some(SelfAction::Link { folder }) => output::show(link(folder)?.as_bytes())?,

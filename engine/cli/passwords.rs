@@ -27,7 +27,7 @@ enum PasswordError {
 
 /// What a vault password is asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub(crate) enum Asked {
     /// Only if an option or a setting says so.
     IfWanted,
     /// To read what is encrypted; asked for when there is no other.
@@ -37,12 +37,12 @@ pub enum Asked {
 }
 
 /// The vault with all passwords that the command line and the configuration name.
-pub fn vault(args: &PasswordArgs, config: &Config, secrets: &Arc<Secrets>) -> Result<Arc<Vault>, Problems> {
+pub(crate) fn vault(args: &PasswordArgs, config: &Config, secrets: &Arc<Secrets>) -> Result<Arc<Vault>, Problems> {
     vault_for(args, config, secrets, Asked::IfWanted)
 }
 
 /// The same for a purpose.
-pub fn vault_for(
+pub(crate) fn vault_for(
     args: &PasswordArgs,
     config: &Config,
     secrets: &Arc<Secrets>,
@@ -61,7 +61,7 @@ pub fn vault_for(
 }
 
 /// The passwords of these sources. A file without one is a warning as long as another gives one.
-pub fn gather(
+pub(crate) fn gather(
     sources: &[PasswordSource],
     config: &Config,
     secrets: &Arc<Secrets>,
@@ -84,7 +84,12 @@ pub fn gather(
 }
 
 /// Reads a password from a file or a prompt, if one is given.
-pub fn password(file: Option<&Path>, ask: bool, question: &str, secrets: &Secrets) -> Result<Option<Secret>, Problems> {
+pub(crate) fn password(
+    file: Option<&Path>,
+    ask: bool,
+    question: &str,
+    secrets: &Secrets,
+) -> Result<Option<Secret>, Problems> {
     let text = match (file, ask) {
         (Some(path), _) => Some(
             rplay::files::read_text(path)

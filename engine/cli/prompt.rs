@@ -19,12 +19,12 @@ use crate::output;
 
 /// Asks on the terminal itself, so that standard input and output may be pipes. Without a terminal the answer is a line
 /// of standard input, as with Ansible.
-pub fn secret(question: &str) -> io::Result<String> {
+pub(crate) fn secret(question: &str) -> io::Result<String> {
     line(question, false)
 }
 
 /// The same; `echo` shows what is typed.
-pub fn line(question: &str, echo: bool) -> io::Result<String> {
+pub(crate) fn line(question: &str, echo: bool) -> io::Result<String> {
     let mut answer = String::new();
     let Ok(terminal) = OpenOptions::new().read(true).write(true).open("/dev/tty") else {
         output::aside(&visible(question));
@@ -52,7 +52,7 @@ fn hidden() -> MutexGuard<'static, Option<Termios>> {
 }
 
 /// Turns echo back on when the process ends during a prompt.
-pub fn restore() {
+pub(crate) fn restore() {
     if let (Some(before), Ok(terminal)) = (hidden().take(), File::open("/dev/tty")) {
         let _ = tcsetattr(&terminal, SetArg::TCSANOW, &before);
     }
@@ -83,7 +83,7 @@ impl Drop for Unseen<'_> {
 }
 
 /// Prompts for `pause` and `vars_prompt`, in order with the report.
-pub struct Person {
+pub(crate) struct Person {
     pub report: Arc<Channel>,
     pub secrets: Arc<Secrets>,
 }

@@ -33,7 +33,7 @@ enum PullError {
 }
 
 /// Fetches and runs; the result is the exit code.
-pub fn command(args: &PullArgs) -> Result<u8, Problems> {
+pub(crate) fn command(args: &PullArgs) -> Result<u8, Problems> {
     let Some(url) = &args.url else {
         return Ok(faults::refuse("URL for repository not specified, use -h for help"));
     };

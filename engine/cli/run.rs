@@ -44,7 +44,7 @@ enum RunError {
 type NewReader = dyn FnOnce(&Config, &Arc<Secrets>, Option<Arc<Log>>) -> Box<dyn Reader>;
 
 /// The plays to run.
-pub enum Plays {
+pub(crate) enum Plays {
     /// The files on the command line.
     Files,
     /// Plays that are not in a file, with their own report.
@@ -52,7 +52,7 @@ pub enum Plays {
 }
 
 /// Runs plays and returns the exit code.
-pub fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
+pub(crate) fn run(args: &RunArgs, plays: Plays) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
     if args.connection.scp_extra_args.is_some() || args.connection.sftp_extra_args.is_some() {
         let message = "--scp-extra-args and --sftp-extra-args have no effect: rplay sends files over the connection of \
@@ -225,7 +225,12 @@ fn reported(
 }
 
 /// How sources of the inventory are read; plugins may stand beside the playbooks.
-pub fn source_rules(args: &RunArgs, config: &Config, playbooks: &[PathBuf], folder: Option<&PathBuf>) -> SourceRules {
+pub(crate) fn source_rules(
+    args: &RunArgs,
+    config: &Config,
+    playbooks: &[PathBuf],
+    folder: Option<&PathBuf>,
+) -> SourceRules {
     let mut folders: Vec<PathBuf> = playbooks.iter().filter_map(|path| path.parent()).map(PathBuf::from).collect();
     folders.extend(folder.cloned());
     folders.dedup();
@@ -250,7 +255,7 @@ fn log(config: &Config) -> Option<Arc<Log>> {
 }
 
 /// The files of a project: what the settings say of where they lie.
-pub fn project(
+pub(crate) fn project(
     config: &Config,
     module_path: &[String],
     vault: &Arc<rplay::vault::Vault>,
@@ -309,7 +314,7 @@ fn terminal(args: &RunArgs, config: &Config, secrets: &Arc<Secrets>) -> Terminal
 ///
 /// # Errors
 /// Arguments for ssh cannot be split, or a password cannot be read.
-pub fn options(
+pub(crate) fn options(
     args: &RunArgs,
     config: &Config,
     sources: &[String],

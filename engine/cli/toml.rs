@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 /// A mapping as a TOML document. What TOML cannot say, `null`, is left out.
-pub fn text(data: &Json) -> String {
+pub(crate) fn text(data: &Json) -> String {
     let mut out = String::new();
     if let Some(table) = data.as_object() {
         write_table(table, &mut Vec::new(), &mut out);

@@ -16,12 +16,12 @@ const TOOLS: &[(&str, &str)] = &[
 ];
 
 /// The names under which rplay is one of Ansible's tools.
-pub fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     TOOLS.iter().map(|(tool, _)| *tool)
 }
 
 /// The command line as `rplay` has it, whatever name it was called by.
-pub struct Called {
+pub(crate) struct Called {
     /// The tool of Ansible's by whose name it was called.
     pub tool: Option<&'static str>,
     pub words: Vec<OsString>,
@@ -29,7 +29,7 @@ pub struct Called {
 
 impl Called {
     /// From the process's arguments, the program's name first.
-    pub fn of(mut words: Vec<OsString>) -> Self {
+    pub(crate) fn of(mut words: Vec<OsString>) -> Self {
         let name = words.first().map(Path::new).and_then(Path::file_name).and_then(|name| name.to_str());
         let Some((tool, command)) = TOOLS.iter().find(|(tool, _)| Some(*tool) == name).copied() else {
             return Called { tool: None, words };
@@ -41,7 +41,7 @@ impl Called {
     }
 
     /// A text of clap's with the tool's own name, where it has the command of `rplay` behind it.
-    pub fn named(&self, text: &str) -> String {
+    pub(crate) fn named(&self, text: &str) -> String {
         match TOOLS.iter().find(|(tool, command)| Some(*tool) == self.tool && !command.is_empty()) {
             Some((tool, command)) => text.replace(&format!("{tool} {command}"), tool),
             None => text.to_owned(),
@@ -49,14 +49,14 @@ impl Called {
     }
 
     /// Whether the version is asked for, in the shape that Ansible's tools have.
-    pub fn wants_version(&self) -> bool {
+    pub(crate) fn wants_version(&self) -> bool {
         // The first word of its own: further on it may belong to a module's arguments.
         let at = self.tool.map_or(1, |tool| 1 + usize::from(tool != "ansible-playbook"));
         self.tool.is_some() && self.words.get(at).is_some_and(|word| word == "--version")
     }
 
     /// What argparse says where clap's words differ: scripts look for it.
-    pub fn usage_error(&self, error: &clap::Error) -> Option<String> {
+    pub(crate) fn usage_error(&self, error: &clap::Error) -> Option<String> {
         use clap::error::{ContextKind, ContextValue, ErrorKind};
         let tool = self.tool?;
         let word = |kind| match error.get(kind) {

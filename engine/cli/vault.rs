@@ -88,7 +88,7 @@ impl Printed {
 }
 
 /// Runs `rplay vault` and prints its output.
-pub fn command(args: &VaultArgs) -> Result<u8, Problems> {
+pub(crate) fn command(args: &VaultArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
     faults::show(&warnings);
     let printed = match run(args, &config, &mut io::stdin()) {

@@ -9,7 +9,7 @@ use rplay::{
 };
 
 /// What `TOOL --version` prints. The Python is that of the ansible-core which runs content in Python, if there is one.
-pub fn text(tool: &str) -> String {
+pub(crate) fn text(tool: &str) -> String {
     let config = Config::load().ok().map(|(config, _)| config);
     let file = config.as_ref().and_then(|config| config.file.as_deref()).map(rplay::source::absolute);
     let folders = |folders: Option<&Folders>| folders.map(|folders| folders.0.clone()).unwrap_or_default();

@@ -65,7 +65,7 @@ impl Reader for Warnings {
 ///
 /// # Errors
 /// The inventory, a playbook or a file of variables cannot be read, or the variable is defined on no host.
-pub fn command(args: &WhyArgs) -> Result<u8, Problems> {
+pub(crate) fn command(args: &WhyArgs) -> Result<u8, Problems> {
     let (config, warnings) = Config::load()?;
     faults::show(&warnings);
     let mut run_args = args.run_args();

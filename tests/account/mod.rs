@@ -14,20 +14,20 @@ use serde_json::{Value, json};
 use crate::seen;
 
 /// A stand-in with its own folder for keys, and a port at which its hosts can be reached.
-pub struct Account {
+pub(crate) struct Account {
     pub cloud: Cloud,
     pub folder: tempfile::TempDir,
     pub port: u16,
 }
 
 /// What a run said, and how it ended.
-pub struct Run {
+pub(crate) struct Run {
     pub text: String,
     pub code: Option<i32>,
 }
 
 impl Account {
-    pub fn new(change: impl FnOnce(&mut Settings)) -> Account {
+    pub(crate) fn new(change: impl FnOnce(&mut Settings)) -> Account {
         let mut settings = Settings { addresses: vec!["127.0.0.1".to_owned(); 40], ..Settings::default() };
         change(&mut settings);
         let ssh = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -37,7 +37,7 @@ impl Account {
         Account { cloud, folder: tempfile::tempdir().unwrap(), port }
     }
 
-    pub fn variables(&self) -> Value {
+    pub(crate) fn variables(&self) -> Value {
         json!({
             "tencent_endpoint": self.cloud.url, "tencent_secrets_dir": self.folder.path(), "tencent_poll_delay": 0.01,
             "tencent_backoff": 0.01, "tencent_drain_seconds": 0, "tencent_ssh_port": self.port,
@@ -45,18 +45,18 @@ impl Account {
     }
 
     /// Runs the executable with the account's key in the environment.
-    pub fn command(&self, arguments: &[&str], id: &str, key: &str) -> Output {
+    pub(crate) fn command(&self, arguments: &[&str], id: &str, key: &str) -> Output {
         let mut command = seen::rplay();
         command.env("TENCENTCLOUD_SECRET_ID", id).env("TENCENTCLOUD_SECRET_KEY", key);
         command.args(arguments).current_dir(project()).output().unwrap()
     }
 
-    pub fn run(&self, playbook: &str, more: &[&str]) -> Run {
+    pub(crate) fn run(&self, playbook: &str, more: &[&str]) -> Run {
         let settings = Settings::default();
         self.run_as(playbook, more, &settings.secret_id, &settings.secret_key)
     }
 
-    pub fn run_as(&self, playbook: &str, more: &[&str], id: &str, key: &str) -> Run {
+    pub(crate) fn run_as(&self, playbook: &str, more: &[&str], id: &str, key: &str) -> Run {
         let playbook = format!("playbooks/{playbook}.yml");
         let variables = self.variables().to_string();
         let mut arguments = vec![playbook.as_str(), "-i", "localhost,", "-e", &variables];
@@ -67,14 +67,14 @@ impl Account {
     }
 
     /// A run that does well; how many tasks were changes.
-    pub fn succeeds(&self, playbook: &str, more: &[&str]) -> usize {
+    pub(crate) fn succeeds(&self, playbook: &str, more: &[&str]) -> usize {
         let run = self.run(playbook, more);
         assert_eq!(run.code, Some(0), "{}", run.text);
         run.changed()
     }
 
     /// An inventory that asks the stand-in.
-    pub fn inventory(&self, more: &str) -> String {
+    pub(crate) fn inventory(&self, more: &str) -> String {
         let path = self.folder.path().join("cloud.yml");
         let text = format!(
             "plugin: rplay.builtin.tencentcloud\nregion: ap-guangzhou\nstack: todo\nendpoint: {}\n{more}",
@@ -84,7 +84,7 @@ impl Account {
         path.to_str().unwrap().to_owned()
     }
 
-    pub fn with_inventory(&self, inventory: &str, arguments: &[&str]) -> Run {
+    pub(crate) fn with_inventory(&self, inventory: &str, arguments: &[&str]) -> Run {
         let settings = Settings::default();
         let mut all = vec!["-i", inventory];
         all.extend(arguments);
@@ -93,7 +93,7 @@ impl Account {
         Run { text: text.into_owned(), code: output.status.code() }
     }
 
-    pub fn has(&self, wanted: &str) {
+    pub(crate) fn has(&self, wanted: &str) {
         let wanted: Value = serde_json::from_str(wanted).unwrap();
         assert_eq!(self.cloud.state().counts(), wanted);
     }
@@ -101,17 +101,17 @@ impl Account {
 
 impl Run {
     /// How many tasks were changes, on all hosts.
-    pub fn changed(&self) -> usize {
+    pub(crate) fn changed(&self) -> usize {
         let (_, recap) = self.text.rsplit_once("PLAY RECAP").unwrap();
         recap.split(" changed=").skip(1).map(|rest| rest.split(' ').next().unwrap().parse::<usize>().unwrap()).sum()
     }
 
-    pub fn fails_with(&self, said: &str) {
+    pub(crate) fn fails_with(&self, said: &str) {
         assert_eq!(self.code, Some(2), "{}", self.text);
         assert!(self.text.contains(said), "{said} is not in {}", self.text);
     }
 }
 
-pub fn project() -> PathBuf {
+pub(crate) fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The interpreter that has ansible-core; `None`, with the reason printed, where there is none.
-pub fn ansible() -> Option<PathBuf> {
+pub(crate) fn ansible() -> Option<PathBuf> {
     let has_it = |python: &PathBuf| {
         let mut command = Command::new(python);
         let status = command.args(["-c", "import ansible.release"]).stderr(Stdio::null()).status();
@@ -28,7 +28,7 @@ pub fn ansible() -> Option<PathBuf> {
 }
 
 /// Whether that Python has a collection too.
-pub fn has_collection(python: &Path, name: &str) -> bool {
+pub(crate) fn has_collection(python: &Path, name: &str) -> bool {
     let import = format!("import ansible_collections.{name}");
     let has = Command::new(python).args(["-c", &import]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
     if !has {

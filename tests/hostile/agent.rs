@@ -18,7 +18,7 @@ use rplay_wire::{
 const NEVER_OFFERED: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// Plays a scene over the standard streams until the controller hangs up.
-pub fn play(scene: &str) {
+pub(crate) fn play(scene: &str) {
     let mut agent = Agent {
         reader: BufReader::new(File::from(std::io::stdin().as_fd().try_clone_to_owned().unwrap())),
         writer: File::from(std::io::stdout().as_fd().try_clone_to_owned().unwrap()),
@@ -273,7 +273,7 @@ fn outcome(scene: &str, call: &Call) -> Outcome {
 }
 
 /// Sets a title, clears the screen, forges a line, turns the direction of writing.
-pub const EVIL: &str = "\x1b]0;owned\x07\x1b[2J\r\u{9b}2J\u{202e}evil\u{2066}\x7f";
+pub(crate) const EVIL: &str = "\x1b]0;owned\x07\x1b[2J\r\u{9b}2J\u{202e}evil\u{2066}\x7f";
 
 fn steering() -> Map {
     let touch = format!("-o ProxyCommand=\"touch {}\"", std::env::var("HOSTILE_MARK").unwrap_or_default());

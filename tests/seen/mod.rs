@@ -4,7 +4,7 @@
 use std::{path::Path, process::Command};
 
 /// Runs `rplay` with arguments as in a shell, in a folder.
-pub fn seen(folder: &Path, args: &str) -> String {
+pub(crate) fn seen(folder: &Path, args: &str) -> String {
     let output = rplay().args(shell_words::split(args).unwrap()).current_dir(folder).output().unwrap();
     let mut text = format!("$ rplay {args}\n");
     text += &in_order(&String::from_utf8_lossy(&output.stdout));
@@ -23,7 +23,7 @@ pub fn seen(folder: &Path, args: &str) -> String {
 }
 
 /// The executable, of RPLAY or just built, without anything of this user's settings.
-pub fn rplay() -> Command {
+pub(crate) fn rplay() -> Command {
     let built = env!("CARGO_BIN_EXE_rplay").into();
     let mut command = Command::new(std::env::var_os("RPLAY").unwrap_or(built));
     command.env_clear().envs([("NO_COLOR", "1"), ("COLUMNS", "100"), ("LC_ALL", "C.UTF-8")]);
@@ -35,7 +35,7 @@ pub fn rplay() -> Command {
 }
 
 /// Snapshots lie where the cases are, under the names of the cases.
-pub fn snapshots(folder: &Path) -> insta::Settings {
+pub(crate) fn snapshots(folder: &Path) -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(folder);
     settings.set_snapshot_suffix("");
@@ -47,7 +47,7 @@ pub fn snapshots(folder: &Path) -> insta::Settings {
 
 /// Hosts answer in any order: the lines of each task are put into the order of their hosts, and what explains
 /// failures comes after them.
-pub fn in_order(text: &str) -> String {
+pub(crate) fn in_order(text: &str) -> String {
     const BEGINNINGS: [&str; 6] = ["ok: [", "changed: [", "skipping: [", "fatal: [", "failed: [", "  × "];
     let mut tasks: Vec<Vec<String>> = vec![Vec::new()];
     for line in text.lines().map(str::trim_end) {

@@ -19,7 +19,7 @@ use std::{
 use rplay::link::{Connection, LinkOptions, Links, SshOptions, Target};
 
 /// An sshd that lets the present user in with a key.
-pub struct Sshd {
+pub(crate) struct Sshd {
     pub folder: tempfile::TempDir,
     pub process: Child,
     pub port: u16,
@@ -28,7 +28,7 @@ pub struct Sshd {
 impl Sshd {
     /// `None`, with the reason printed, when there is no sshd on this machine. In `extra`, `@` stands for
     /// the server's folder.
-    pub fn start(extra: &str) -> Option<Self> {
+    pub(crate) fn start(extra: &str) -> Option<Self> {
         let folder = short_folder();
         let caches = "SetEnv XDG_CACHE_HOME=@/cache TMPDIR=@\nPasswordAuthentication no";
         Self::run(folder, &format!("{extra}\n{caches}"), &[])
@@ -37,7 +37,7 @@ impl Sshd {
     /// An sshd whose machine has three more users: ops, who may use sudo with his password, deploy, and guest,
     /// who may not. Each one's password is the name with `-pw`. A mount namespace keeps them from the real
     /// machine. `None`, with the reason printed, where that cannot be done.
-    pub fn with_accounts() -> Option<Self> {
+    pub(crate) fn with_accounts() -> Option<Self> {
         let possible =
             |program: &str, args: &[&str]| Command::new(program).args(args).output().is_ok_and(|o| o.status.success());
         if !nix::unistd::getuid().is_root() || !possible("unshare", &["-m", "true"]) || !possible("sudo", &["-V"]) {
@@ -71,7 +71,7 @@ impl Sshd {
 
     /// An sshd in a mount namespace of its own, in which `script` has been run; `@` stands for the server's folder
     /// there as well. `None`, with the reason printed, where that cannot be done.
-    pub fn with_mounts(script: &str) -> Option<Self> {
+    pub(crate) fn with_mounts(script: &str) -> Option<Self> {
         let can = Command::new("unshare").args(["-m", "true"]).output().is_ok_and(|output| output.status.success());
         if !nix::unistd::getuid().is_root() || !can {
             println!("skipped: needs root and unshare");
@@ -121,15 +121,15 @@ impl Sshd {
         Some(sshd)
     }
 
-    pub fn at(&self, name: &str) -> PathBuf {
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.at("log")).unwrap_or_default()
     }
 
-    pub fn ssh(&self) -> SshOptions {
+    pub(crate) fn ssh(&self) -> SshOptions {
         let known = self.at("known_hosts");
         SshOptions {
             port: Some(self.port),
@@ -148,11 +148,11 @@ impl Sshd {
         }
     }
 
-    pub fn target(&self, name: &str) -> Arc<Target> {
+    pub(crate) fn target(&self, name: &str) -> Arc<Target> {
         target(name, self.ssh())
     }
 
-    pub fn options(&self) -> LinkOptions {
+    pub(crate) fn options(&self) -> LinkOptions {
         LinkOptions {
             executable: Some(executable()),
             agent_build: Some(rplay_agent::BUILD.to_owned()),
@@ -161,23 +161,23 @@ impl Sshd {
         }
     }
 
-    pub fn links(&self) -> Links {
+    pub(crate) fn links(&self) -> Links {
         Links::new(self.options()).unwrap()
     }
 
     /// How many connections have been logged in.
-    pub fn logins(&self) -> usize {
+    pub(crate) fn logins(&self) -> usize {
         self.log().matches("Accepted publickey").count()
     }
 
     /// How many ssh masters there are.
-    pub fn masters(&self) -> usize {
+    pub(crate) fn masters(&self) -> usize {
         let found = Command::new("pgrep").arg("-f").arg(self.at("ctl")).output().unwrap().stdout;
         found.iter().filter(|byte| **byte == b'\n').count()
     }
 
     /// Ends every connection, as a host that goes down.
-    pub fn drop_connections(&self) {
+    pub(crate) fn drop_connections(&self) {
         Command::new("pkill").args(["-KILL", "-P", &self.process.id().to_string()]).status().unwrap();
     }
 }
@@ -191,7 +191,7 @@ impl Drop for Sshd {
 }
 
 /// What is put on hosts: rplay without what a debugger wants to know, which is half of it.
-pub fn executable() -> PathBuf {
+pub(crate) fn executable() -> PathBuf {
     let whole = PathBuf::from(env!("CARGO_BIN_EXE_rplay"));
     let stripped = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("rplay-stripped");
     let written = |path: &Path| fs::metadata(path).and_then(|found| found.modified()).ok();
@@ -214,6 +214,6 @@ fn short_folder() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("rs").tempdir_in("/tmp").unwrap()
 }
 
-pub fn target(name: &str, ssh: SshOptions) -> Arc<Target> {
+pub(crate) fn target(name: &str, ssh: SshOptions) -> Arc<Target> {
     Arc::new(Target { name: name.into(), connection: Connection::Ssh(ssh) })
 }

@@ -1,6 +1,6 @@
 //! Keys of results whose values no two runs have in common; tests put a word in their place.
 
-pub const VARYING: [&str; 14] = [
+pub(crate) const VARYING: [&str; 14] = [
     "start",
     "end",
     "delta",

@@ -26,7 +26,7 @@ const RUN: &str = "run-job";
 
 /// Starts a call as a job; the outcome only says that it has started. Content that the job needs from the controller is
 /// fetched through `host` first.
-pub fn begin(call: &Call, job: &Background, host: &Host) -> Outcome {
+pub(crate) fn begin(call: &Call, job: &Background, host: &Host) -> Outcome {
     let begun = || -> Result<Outcome, Failure> {
         let whole;
         let call = match call.module == external::MODULE {
@@ -75,7 +75,7 @@ fn again(word: &str, id: &str) -> Command {
 }
 
 /// Implements `rplay agent start-job` and `rplay agent run-job`; `None` for other words.
-pub fn main(words: &[String]) -> Option<io::Result<()>> {
+pub(crate) fn main(words: &[String]) -> Option<io::Result<()>> {
     let [word, id] = words else { return None };
     match word.as_str() {
         START => Some(again(RUN, id).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map(drop)),

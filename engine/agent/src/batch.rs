@@ -23,7 +23,7 @@ use crate::{
 const MOST_WORKERS: usize = 64;
 
 /// Runs the stages in order, until a stage fails that later ones depend on.
-pub fn run(part: &Part, running: &Running, blobs: &Arc<dyn BlobSource>, replies: &Replies) -> Progress {
+pub(crate) fn run(part: &Part, running: &Running, blobs: &Arc<dyn BlobSource>, replies: &Replies) -> Progress {
     let mut progress = Progress { calls: 0, goes_on: true };
     let end = part.first + part.calls();
     for stage in &part.stages {

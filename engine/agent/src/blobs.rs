@@ -19,7 +19,7 @@ use crate::replies::Replies;
 
 /// All content fetched so far. Each digest is transferred once, however many calls need it. The files are in a private
 /// directory that is removed with the agent.
-pub struct Blobs {
+pub(crate) struct Blobs {
     replies: Replies,
     inner: Mutex<Inner>,
 }
@@ -66,12 +66,12 @@ impl Fetch {
 }
 
 impl Blobs {
-    pub fn new(replies: Replies) -> Self {
+    pub(crate) fn new(replies: Replies) -> Self {
         Blobs { replies, inner: Mutex::default() }
     }
 
     /// Path of the file with the content of this SHA-256. Blocks until the controller has sent all of it.
-    pub fn fetch_digest(&self, sha256: &str) -> io::Result<PathBuf> {
+    pub(crate) fn fetch_digest(&self, sha256: &str) -> io::Result<PathBuf> {
         // The digest is used as a file name.
         if !hex::is_sha256(sha256) {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a sha256 digest"));
@@ -105,7 +105,7 @@ impl Blobs {
     }
 
     /// Adds a piece. Pieces of content that nobody asked for are dropped.
-    pub fn piece(&self, sha256: &str, piece: &[u8], last: bool) {
+    pub(crate) fn piece(&self, sha256: &str, piece: &[u8], last: bool) {
         let Some(fetch) = self.inner().fetches.get(sha256).cloned() else { return };
         let mut state = fetch.state();
         let State::Arriving { path, file, digest } = &mut *state else { return };
@@ -125,7 +125,7 @@ impl Blobs {
     }
 
     /// Fails a transfer; a later request asks the controller again.
-    pub fn fail(&self, sha256: &str, reason: &str) {
+    pub(crate) fn fail(&self, sha256: &str, reason: &str) {
         let fetch = self.inner().fetches.remove(sha256);
         if let Some(fetch) = fetch {
             fetch.end(State::Failed(reason.to_owned()));
@@ -133,7 +133,7 @@ impl Blobs {
     }
 
     /// The controller is gone: fails all pending transfers and removes the files.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut inner = self.inner();
         inner.closed = true;
         for (_, fetch) in inner.fetches.drain() {

@@ -12,7 +12,7 @@ use nix::{
 };
 
 /// Kills all descendants, when the controller is gone. Daemons are not among them: init is their parent by then.
-pub fn kill_all() {
+pub(crate) fn kill_all() {
     // There are mostly none, and scanning the processes of a large host is expensive.
     let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     if waitid(Id::All, look) == Err(Errno::ECHILD) {
@@ -26,7 +26,7 @@ pub fn kill_all() {
 /// Kills what the given threads of this process have started. The kernel lists children per thread, so modules need not
 /// register what they start. (Kernels without CONFIG_PROC_CHILDREN lack this list; there a cancelled call runs to its
 /// end.)
-pub fn kill_of_threads(threads: impl IntoIterator<Item = Pid>) {
+pub(crate) fn kill_of_threads(threads: impl IntoIterator<Item = Pid>) {
     let mut found = Vec::new();
     for thread in threads {
         let listed = fs::read_to_string(format!("/proc/self/task/{thread}/children")).unwrap_or_default();

@@ -18,14 +18,14 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const MOST_NOISE: usize = 1 << 16;
 
 /// An agent running as the other user, read up to and including its marker.
-pub struct Started {
+pub(crate) struct Started {
     pub process: Child,
     pub stdin: ChildStdin,
     pub stdout: BufReader<ChildStdout>,
 }
 
 /// Why the agent could not be started.
-pub struct Refused {
+pub(crate) struct Refused {
     pub failure: Failure,
     /// Set so that the password is not tried again: repeated failures lock accounts.
     pub wrong_password: bool,
@@ -71,7 +71,7 @@ fn ends_in_prompt(text: &str) -> bool {
 }
 
 /// Starts `executable` as an agent as specified by `wanted`. `own` is the name of the current user.
-pub fn start(wanted: &Become, executable: &Path, own: &str) -> Result<Started, Refused> {
+pub(crate) fn start(wanted: &Become, executable: &Path, own: &str) -> Result<Started, Refused> {
     let mut way = way(wanted, executable)?;
     let spawned = way.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut process = spawned.map_err(|error| match error.kind() {

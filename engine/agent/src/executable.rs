@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 const SHARED: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
 
 /// A path from which the other user can start the executable. A copy is removed on drop.
-pub struct Executable {
+pub(crate) struct Executable {
     path: PathBuf,
     copy_in: Option<PathBuf>,
 }
@@ -27,7 +27,7 @@ impl Executable {
     /// unguessable name. All users can enter that directory, but only the login user can write to it, so nobody else
     /// can replace the file. (An open file cannot be passed on: sudo closes all but the standard streams, and
     /// /proc/PID/exe of another user is unreadable.)
-    pub fn runnable_by(user: &str) -> io::Result<Self> {
+    pub(crate) fn runnable_by(user: &str) -> io::Result<Self> {
         let own = fs::read_link("/proc/self/exe")?;
         if user == "root" {
             return Ok(Executable { path: own, copy_in: None });
@@ -42,7 +42,7 @@ impl Executable {
         Err(last)
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }
@@ -72,7 +72,7 @@ fn copy_into(shared: &Path) -> io::Result<Executable> {
 
 /// What `rplay agent probe WORD`, `rplay agent whole WORD` and `rplay agent build -` do, `None` for other words: say the
 /// word, to show that this file can be started; say its SHA-256; or say which build it is.
-pub fn main(words: &[String]) -> Option<io::Result<()>> {
+pub(crate) fn main(words: &[String]) -> Option<io::Result<()>> {
     let [what, word] = words else { return None };
     match what.as_str() {
         "probe" => Some(writeln!(io::stdout(), "{word}")),
@@ -92,7 +92,7 @@ const NOTED_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// records its last use, has nanoseconds derived from the digest. Any other writer leaves different ones, and only then
 /// the file is hashed. On file systems with whole seconds nothing can be detected. `is_fresh` means it has just been
 /// verified.
-pub fn check(is_fresh: bool) -> Result<(), String> {
+pub(crate) fn check(is_fresh: bool) -> Result<(), String> {
     let Some(wanted) = cached() else { return Ok(()) };
     let about = |error: io::Error| format!("cannot check its own executable: {error}");
     let file = File::open("/proc/self/exe").map_err(about)?;

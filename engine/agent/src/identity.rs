@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The agents of all users.
-pub struct Identities {
+pub(crate) struct Identities {
     own: String,
     replies: Replies,
     blobs: Arc<Blobs>,
@@ -41,18 +41,18 @@ enum Slot {
 }
 
 impl Identities {
-    pub fn new(own: String, replies: Replies, blobs: Arc<Blobs>) -> Self {
+    pub(crate) fn new(own: String, replies: Replies, blobs: Arc<Blobs>) -> Self {
         Identities { own, replies, blobs, slots: Mutex::default() }
     }
 
     /// The user that this agent itself runs as.
-    pub fn own_name(&self) -> &str {
+    pub(crate) fn own_name(&self) -> &str {
         &self.own
     }
 
     /// Hands a part of a batch to the agent that runs as `wanted` and waits until it ends. Every call of the part is
     /// answered, whatever happens.
-    pub fn run(&self, wanted: &Become, part: Part, cancel: &Cancel) -> Progress {
+    pub(crate) fn run(&self, wanted: &Become, part: Part, cancel: &Cancel) -> Progress {
         match self.other(wanted) {
             Err(failure) => Open::of(&part).0.break_off(&failure, &self.replies),
             Ok(_) if cancel.is_cancelled() => {
@@ -76,7 +76,7 @@ impl Identities {
     }
 
     /// Forwards a cancellation to the agents that have parts of the batch.
-    pub fn cancel(&self, batch: u64) {
+    pub(crate) fn cancel(&self, batch: u64) {
         for slot in self.slots().values() {
             // An agent that is still starting checks the batch's own token.
             if let Some(slot) = slot.try_lock()
@@ -88,7 +88,7 @@ impl Identities {
     }
 
     /// Hangs up on all agents, which ends them. A locked one ends with the process.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         for slot in self.slots().values() {
             if let Some(slot) = slot.try_lock()
                 && let Slot::Running(other) = &*slot

@@ -6,7 +6,7 @@ use rplay_wire::{Batch, Become, Failure, Outcome, Stage};
 
 use crate::replies::Replies;
 
-pub struct Part {
+pub(crate) struct Part {
     pub batch: u64,
     /// The index of its first call within the batch.
     pub first: usize,
@@ -16,7 +16,7 @@ pub struct Part {
 
 /// How far a part got before it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// The number of its calls that are answered, from the first on.
     pub calls: usize,
     /// Whether the next part may start.
@@ -25,7 +25,7 @@ pub struct Progress {
 
 impl Part {
     /// Splits a batch into its parts, in order.
-    pub fn of(batch: Batch) -> Vec<Part> {
+    pub(crate) fn of(batch: Batch) -> Vec<Part> {
         let mut parts: Vec<Part> = Vec::new();
         let mut first = 0;
         for stage in batch.stages {
@@ -42,19 +42,19 @@ impl Part {
         parts
     }
 
-    pub fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.stages.iter().map(|stage| stage.calls.len()).sum()
     }
 
     /// The part as a batch for the agent that already runs as its user.
-    pub fn for_other(self) -> Batch {
+    pub(crate) fn for_other(self) -> Batch {
         let stages = self.stages.into_iter().map(|stage| Stage { become_user: None, ..stage }).collect();
         Batch { id: self.batch, stages }
     }
 }
 
 /// A part that was handed to another agent.
-pub struct Open {
+pub(crate) struct Open {
     batch: u64,
     pub first: usize,
     /// For each stage its number of calls, and whether later stages depend on it.
@@ -67,7 +67,7 @@ pub struct Open {
 
 impl Open {
     /// Also returns the receiver of its progress.
-    pub fn of(part: &Part) -> (Self, Receiver<Progress>) {
+    pub(crate) fn of(part: &Part) -> (Self, Receiver<Progress>) {
         let (done, progress) = channel();
         let stages = part.stages.iter().map(|stage| (stage.calls.len(), stage.required)).collect();
         let answered = vec![false; part.calls()];
@@ -75,7 +75,7 @@ impl Open {
     }
 
     /// Records an answer; returns false if none was expected.
-    pub fn note(&mut self, index: usize, failed: bool, holds_up: bool) -> bool {
+    pub(crate) fn note(&mut self, index: usize, failed: bool, holds_up: bool) -> bool {
         let Some(answered) = self.answered.get_mut(index) else { return false };
         let mut end = 0;
         let stage = self.stages.iter().find(|(calls, _)| {
@@ -87,16 +87,16 @@ impl Open {
     }
 
     /// Whether the call is still unanswered.
-    pub fn is_open(&self, index: usize) -> bool {
+    pub(crate) fn is_open(&self, index: usize) -> bool {
         self.answered.get(index) == Some(&false)
     }
 
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         !self.answered.contains(&false)
     }
 
     /// Ends the part. After a failure the next part does not start, even if this one is complete.
-    pub fn end(self, goes_on: bool) -> Progress {
+    pub(crate) fn end(self, goes_on: bool) -> Progress {
         let calls = self.answered.iter().take_while(|answered| **answered).count();
         let progress = Progress { calls, goes_on: goes_on && !self.ends };
         // Nobody waits for a part that was never sent.
@@ -106,7 +106,7 @@ impl Open {
 
     /// Ends a part that cannot continue: unanswered calls of the current stage get this failure; later stages do not
     /// start.
-    pub fn break_off(mut self, failure: &Failure, replies: &Replies) -> Progress {
+    pub(crate) fn break_off(mut self, failure: &Failure, replies: &Replies) -> Progress {
         let mut end = 0;
         for (calls, _) in &self.stages {
             let stage = end..end + calls;

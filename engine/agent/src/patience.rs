@@ -22,7 +22,7 @@ use signal_hook::low_level::pipe;
 
 /// The seconds that the controller may be silent, shared by the reading and the decoding side.
 #[derive(Clone, Default)]
-pub struct Patience {
+pub(crate) struct Patience {
     /// 0 means forever.
     seconds: u32,
     /// The controller announced a pause.
@@ -32,13 +32,13 @@ pub struct Patience {
 }
 
 impl Patience {
-    pub fn new(seconds: u32) -> Self {
+    pub(crate) fn new(seconds: u32) -> Self {
         Patience { seconds, away: Arc::default(), told: None }
     }
 
     /// From now on, terminating signals end the wait instead of the process. Child processes do not inherit this. If
     /// the pipe cannot be created, signals keep their default effect.
-    pub fn heed_signals(&mut self) {
+    pub(crate) fn heed_signals(&mut self) {
         let Ok((told, teller)) = UnixStream::pair() else { return };
         for signal in [SIGTERM, SIGHUP, SIGINT] {
             let _ = teller.try_clone().and_then(|teller| pipe::register(signal, teller));
@@ -46,7 +46,7 @@ impl Patience {
         self.told = Some(Arc::new(told));
     }
 
-    pub fn set_away(&self, away: bool) {
+    pub(crate) fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::Relaxed);
     }
 
@@ -62,13 +62,13 @@ impl Patience {
 
 /// A reader that fails when nothing arrives for too long. Only waiting counts as silence, not data that is yet to be
 /// read.
-pub struct Heard<R> {
+pub(crate) struct Heard<R> {
     reader: R,
     patience: Patience,
 }
 
 impl<R> Heard<R> {
-    pub fn new(reader: R, patience: Patience) -> Self {
+    pub(crate) fn new(reader: R, patience: Patience) -> Self {
         Heard { reader, patience }
     }
 }

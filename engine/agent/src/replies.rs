@@ -21,7 +21,7 @@ const ENOUGH: usize = 64 << 10;
 
 /// Writes whole frames in the order in which they were queued.
 #[derive(Clone)]
-pub struct Replies(Arc<Shared>);
+pub(crate) struct Replies(Arc<Shared>);
 
 struct Shared {
     queue: Mutex<Queue>,
@@ -39,24 +39,24 @@ struct Queue {
 }
 
 impl Replies {
-    pub fn new(writer: impl Write + Send + 'static) -> Self {
+    pub(crate) fn new(writer: impl Write + Send + 'static) -> Self {
         Replies(Arc::new(Shared { queue: Mutex::default(), writer: Mutex::new(Box::new(writer)) }))
     }
 
     /// Writes the marker by which the controller finds the first frame.
-    pub fn begin(&self) -> Result<(), FrameError> {
+    pub(crate) fn begin(&self) -> Result<(), FrameError> {
         self.write_with(MARKER)
     }
 
     /// Queues a reply and writes the queue immediately.
-    pub fn send(&self, reply: &Reply) -> Result<(), FrameError> {
+    pub(crate) fn send(&self, reply: &Reply) -> Result<(), FrameError> {
         self.write_with(&encode(reply)?)
     }
 
     /// Sends an outcome that others may follow soon. If the previous one was sent within the last milliseconds, this
     /// one waits for others to be written with it. One that does not fit into a frame becomes a failure. Errors are not
     /// returned, because the reading side notices a lost controller as well.
-    pub fn outcome(&self, batch: u64, index: u32, outcome: Outcome) {
+    pub(crate) fn outcome(&self, batch: u64, index: u32, outcome: Outcome) {
         let Some(frame) = self.send_long(batch, index, outcome) else { return };
         let mut queue = self.queue();
         queue.waiting.extend_from_slice(&frame);
@@ -73,7 +73,7 @@ impl Replies {
     }
 
     /// Sends an outcome that no other will follow soon, and writes the queue immediately.
-    pub fn last_outcome(&self, batch: u64, index: u32, outcome: Outcome) {
+    pub(crate) fn last_outcome(&self, batch: u64, index: u32, outcome: Outcome) {
         if let Some(frame) = self.send_long(batch, index, outcome) {
             let _ = self.write_with(&frame);
         }

@@ -10,14 +10,14 @@ use crate::descendants;
 
 /// Shared by the threads of a batch and by whoever may stop it.
 #[derive(Clone, Default)]
-pub struct Running {
+pub(crate) struct Running {
     pub cancel: Cancel,
     threads: Arc<Mutex<HashSet<Pid>>>,
 }
 
 impl Running {
     /// Runs `work` on this thread; processes that it starts are killed when the batch is stopped.
-    pub fn at_work<R>(&self, work: impl FnOnce() -> R) -> R {
+    pub(crate) fn at_work<R>(&self, work: impl FnOnce() -> R) -> R {
         let thread = gettid();
         self.threads().insert(thread);
         let done = work();
@@ -25,13 +25,13 @@ impl Running {
         done
     }
 
-    pub fn is_cancelled(&self) -> bool {
+    pub(crate) fn is_cancelled(&self) -> bool {
         self.cancel.is_cancelled()
     }
 
     /// Starts nothing more and kills running processes, repeatedly until all threads have ended: a module may start
     /// another process after its first one was killed.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.cancel.cancel();
         let this = self.clone();
         let _ = thread::Builder::new().spawn(move || {

@@ -19,9 +19,9 @@ const OLD: Duration = Duration::from_secs(24 * 60 * 60);
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Sweeping, on its own thread, so that it delays no work.
-pub struct Sweeping(Option<Receiver<()>>);
+pub(crate) struct Sweeping(Option<Receiver<()>>);
 
-pub fn begin() -> Sweeping {
+pub(crate) fn begin() -> Sweeping {
     scratch::keep_journal();
     let (done, swept) = channel();
     let sweep = move || {
@@ -36,7 +36,7 @@ pub fn begin() -> Sweeping {
 
 impl Sweeping {
     /// Waits for the end, but not forever: a file system may hang.
-    pub fn end(self) {
+    pub(crate) fn end(self) {
         if let Some(swept) = self.0 {
             let _ = swept.recv_timeout(GRACE);
         }

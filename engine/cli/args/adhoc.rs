@@ -11,7 +11,7 @@ use crate::{
 
 /// `rplay adhoc`
 #[derive(Clone, Debug, Args)]
-pub struct AdhocArgs {
+pub(crate) struct AdhocArgs {
     /// Host pattern
     #[arg(value_name = "PATTERN")]
     pub pattern: String,
@@ -39,7 +39,7 @@ pub struct AdhocArgs {
 
 /// On which hosts and how a module runs: what `rplay adhoc` and `rplay console` share.
 #[derive(Clone, Debug, Args)]
-pub struct ModuleRunArgs {
+pub(crate) struct ModuleRunArgs {
     /// Seconds that a module may take
     #[arg(long, value_name = "SECONDS")]
     pub task_timeout: Option<u32>,
@@ -75,7 +75,7 @@ pub struct ModuleRunArgs {
 
 impl ModuleRunArgs {
     /// The options of an equivalent playbook run.
-    pub fn run_args(&self) -> RunArgs {
+    pub(crate) fn run_args(&self) -> RunArgs {
         RunArgs {
             limit: self.limit.clone(),
             check: self.check,

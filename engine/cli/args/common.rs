@@ -6,17 +6,17 @@ use clap::{ArgAction, Args};
 use rplay::vault::{DEFAULT_ID, PasswordFrom, PasswordSource};
 
 /// Headings of the help text, each with an example.
-pub const HOSTS: &str = "Hosts (rplay site.yml -i hosts.yml -l 'web:!web3')";
-pub const TASKS: &str = "Tasks and modes (rplay site.yml -t nginx -C -D)";
-pub const LOOK: &str = "Listing without running (rplay site.yml --list-tasks)";
-pub const VARIABLES: &str = "Variables and secrets (rplay site.yml -e version=2 -e @more.yml)";
-pub const CONNECTION: &str = "Connection (rplay site.yml -u admin --private-key ~/.ssh/id_admin)";
-pub const BECOME: &str = "Privilege escalation (rplay site.yml -b -K)";
-pub const OUTPUT: &str = "Output";
+pub(crate) const HOSTS: &str = "Hosts (rplay site.yml -i hosts.yml -l 'web:!web3')";
+pub(crate) const TASKS: &str = "Tasks and modes (rplay site.yml -t nginx -C -D)";
+pub(crate) const LOOK: &str = "Listing without running (rplay site.yml --list-tasks)";
+pub(crate) const VARIABLES: &str = "Variables and secrets (rplay site.yml -e version=2 -e @more.yml)";
+pub(crate) const CONNECTION: &str = "Connection (rplay site.yml -u admin --private-key ~/.ssh/id_admin)";
+pub(crate) const BECOME: &str = "Privilege escalation (rplay site.yml -b -K)";
+pub(crate) const OUTPUT: &str = "Output";
 
 /// Sources of hosts, variables and vault passwords, shared by several commands.
 #[derive(Clone, Debug, Default, Args)]
-pub struct SourceArgs {
+pub(crate) struct SourceArgs {
     /// Inventory file, directory or script, or a comma-separated host list; may be repeated
     #[arg(short, long, alias = "inventory-file", value_name = "SOURCE", help_heading = HOSTS, display_order = 1)]
     pub inventory: Vec<String>,
@@ -34,7 +34,7 @@ pub struct SourceArgs {
 
 /// Vault passwords.
 #[derive(Clone, Debug, Default, Args)]
-pub struct PasswordArgs {
+pub(crate) struct PasswordArgs {
     /// File with the vault password, or a program that prints it; may be repeated
     #[arg(long, alias = "vault-pass-file", value_name = "FILE", help_heading = VARIABLES)]
     pub vault_password_file: Vec<String>,
@@ -48,7 +48,7 @@ pub struct PasswordArgs {
 
 /// How hosts are reached.
 #[derive(Clone, Debug, Default, Args)]
-pub struct ConnectionArgs {
+pub(crate) struct ConnectionArgs {
     /// Connection type [default: ssh]
     #[arg(short, long, value_name = "TYPE", help_heading = CONNECTION)]
     pub connection: Option<String>,
@@ -83,7 +83,7 @@ pub struct ConnectionArgs {
 
 /// How many hosts are worked on at once.
 #[derive(Clone, Debug, Default, Args)]
-pub struct ForksArgs {
+pub(crate) struct ForksArgs {
     /// Hosts to work on at once
     #[arg(short, long, value_name = "NUMBER", value_parser = forks, help_heading = CONNECTION)]
     pub forks: Option<u32>,
@@ -95,7 +95,7 @@ impl ForksArgs {
     const DEFAULT: u32 = 50;
 
     /// The number of hosts to work on at once; `configured` is the setting.
-    pub fn number(&self, configured: Option<u32>) -> u32 {
+    pub(crate) fn number(&self, configured: Option<u32>) -> u32 {
         self.forks.or(configured).unwrap_or(Self::DEFAULT)
     }
 }
@@ -109,7 +109,7 @@ fn forks(text: &str) -> Result<u32, String> {
 
 /// How tasks run as another user.
 #[derive(Clone, Debug, Default, Args)]
-pub struct BecomeArgs {
+pub(crate) struct BecomeArgs {
     /// Run tasks as another user (root by default)
     #[arg(short = 'b', long = "become", help_heading = BECOME)]
     pub become_: bool,
@@ -129,7 +129,7 @@ pub struct BecomeArgs {
 
 impl PasswordArgs {
     /// The sources of vault passwords, in the order in which they are tried. As in Ansible, `--vault-id` comes first.
-    pub fn password_sources(&self) -> Vec<PasswordSource> {
+    pub(crate) fn password_sources(&self) -> Vec<PasswordSource> {
         let mut sources: Vec<PasswordSource> = self.vault_id.iter().map(|text| PasswordSource::parse(text)).collect();
         // File names may contain an @, so these are not parsed.
         sources.extend(self.vault_password_file.iter().map(|file| PasswordSource::file(file)));

@@ -6,7 +6,7 @@ use clap::{ArgAction, Args, Subcommand};
 
 /// `rplay config`
 #[derive(Clone, Debug, Args)]
-pub struct ConfigArgs {
+pub(crate) struct ConfigArgs {
     #[command(subcommand)]
     pub action: ConfigAction,
     /// Say more
@@ -15,7 +15,7 @@ pub struct ConfigArgs {
 }
 
 #[derive(Clone, Debug, Subcommand)]
-pub enum ConfigAction {
+pub(crate) enum ConfigAction {
     /// All settings of ansible-core: keys, value, source, and whether rplay follows it
     List(SettingsArgs),
     /// One line a setting: NAME(source) = value
@@ -30,7 +30,7 @@ pub enum ConfigAction {
 
 /// Which settings.
 #[derive(Clone, Debug, Default, Args)]
-pub struct SettingsArgs {
+pub(crate) struct SettingsArgs {
     /// The configuration file, in place of the one that holds here
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -43,7 +43,7 @@ pub struct SettingsArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct DumpArgs {
+pub(crate) struct DumpArgs {
     #[command(flatten)]
     pub settings: SettingsArgs,
     /// Only settings that are not at their default
@@ -55,7 +55,7 @@ pub struct DumpArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct InitArgs {
+pub(crate) struct InitArgs {
     #[command(flatten)]
     pub settings: SettingsArgs,
     /// `ini`, `env` or `vars`
@@ -67,7 +67,7 @@ pub struct InitArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct ValidateArgs {
+pub(crate) struct ValidateArgs {
     #[command(flatten)]
     pub settings: SettingsArgs,
     /// `ini`: the configuration file; `env`: the environment

@@ -6,7 +6,7 @@ use crate::args::adhoc::ModuleRunArgs;
 
 /// `rplay console`
 #[derive(Clone, Debug, Args)]
-pub struct ConsoleArgs {
+pub(crate) struct ConsoleArgs {
     /// The hosts to begin with [default: all]
     #[arg(value_name = "PATTERN")]
     pub pattern: Option<String>,

@@ -6,7 +6,7 @@ use clap::Args;
 
 /// `rplay doc`
 #[derive(Clone, Debug, Default, Args)]
-pub struct DocArgs {
+pub(crate) struct DocArgs {
     /// Plugins to show, or with --list the collections; without any, all modules are listed
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,

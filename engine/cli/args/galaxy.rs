@@ -7,13 +7,13 @@ use rplay::galaxy::ListFormat;
 
 /// `rplay galaxy`
 #[derive(Clone, Debug, Args)]
-pub struct GalaxyArgs {
+pub(crate) struct GalaxyArgs {
     #[command(subcommand)]
     pub action: GalaxyAction,
 }
 
 #[derive(Clone, Debug, Subcommand)]
-pub enum GalaxyAction {
+pub(crate) enum GalaxyAction {
     /// Manage collections
     Collection {
         #[command(subcommand)]
@@ -30,7 +30,7 @@ pub enum GalaxyAction {
 }
 
 #[derive(Clone, Debug, Subcommand)]
-pub enum CollectionAction {
+pub(crate) enum CollectionAction {
     /// Install collections by name, or from files, directories, URLs and git
     Install(CollectionInstallArgs),
     /// List installed collections
@@ -46,7 +46,7 @@ pub enum CollectionAction {
 }
 
 #[derive(Clone, Debug, Subcommand)]
-pub enum RoleAction {
+pub(crate) enum RoleAction {
     /// Install roles by name, or from files, URLs and git
     Install(RoleInstallArgs),
     /// List installed roles
@@ -63,7 +63,7 @@ pub enum RoleAction {
 
 /// Options of all subcommands.
 #[derive(Clone, Debug, Default, Args)]
-pub struct CommonArgs {
+pub(crate) struct CommonArgs {
     /// Name of a server in `server_list`, or a URL
     #[arg(short, long, alias = "api-server", value_name = "SERVER")]
     pub server: Option<String>,
@@ -88,7 +88,7 @@ pub struct CommonArgs {
 
 /// Signature verification.
 #[derive(Clone, Debug, Default, Args)]
-pub struct SignatureArgs {
+pub(crate) struct SignatureArgs {
     /// Keyring for verifying collection signatures; without it, signatures are not verified
     #[arg(long, value_name = "FILE")]
     pub keyring: Option<PathBuf>,
@@ -110,7 +110,7 @@ pub struct SignatureArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct CollectionInstallArgs {
+pub(crate) struct CollectionInstallArgs {
     /// NAMESPACE.NAME[:RANGE], a file, directory or URL, or git+URL[#FOLDER][,VERSION]
     #[arg(value_name = "COLLECTION")]
     pub collections: Vec<String>,
@@ -166,7 +166,7 @@ impl From<Format> for ListFormat {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct CollectionListArgs {
+pub(crate) struct CollectionListArgs {
     /// NAMESPACE.NAME; without it, all are listed
     #[arg(value_name = "COLLECTION")]
     pub collection: Option<String>,
@@ -180,7 +180,7 @@ pub struct CollectionListArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct InitArgs {
+pub(crate) struct InitArgs {
     #[arg(value_name = "NAME")]
     pub name: String,
     /// Parent directory
@@ -194,7 +194,7 @@ pub struct InitArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct BuildArgs {
+pub(crate) struct BuildArgs {
     /// Directories with a galaxy.yml [default: the working directory]
     #[arg(value_name = "FOLDER")]
     pub folders: Vec<PathBuf>,
@@ -209,7 +209,7 @@ pub struct BuildArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct VerifyArgs {
+pub(crate) struct VerifyArgs {
     /// NAMESPACE.NAME[:VERSION]
     #[arg(value_name = "COLLECTION")]
     pub collections: Vec<String>,
@@ -232,7 +232,7 @@ pub struct VerifyArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct DownloadArgs {
+pub(crate) struct DownloadArgs {
     /// Same syntax as for `install`
     #[arg(value_name = "COLLECTION")]
     pub collections: Vec<String>,
@@ -253,7 +253,7 @@ pub struct DownloadArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct RoleInstallArgs {
+pub(crate) struct RoleInstallArgs {
     /// USER.NAME[,VERSION[,FOLDER]], a file, a URL or git+URL
     #[arg(value_name = "ROLE")]
     pub roles: Vec<String>,
@@ -285,7 +285,7 @@ pub struct RoleInstallArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct RoleListArgs {
+pub(crate) struct RoleListArgs {
     /// Role name; without it, all are listed
     #[arg(value_name = "ROLE")]
     pub role: Option<String>,
@@ -297,7 +297,7 @@ pub struct RoleListArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct RoleNamesArgs {
+pub(crate) struct RoleNamesArgs {
     #[arg(value_name = "ROLE")]
     pub roles: Vec<String>,
     /// Additional directory to search first; may be repeated
@@ -308,7 +308,7 @@ pub struct RoleNamesArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct RoleInfoArgs {
+pub(crate) struct RoleInfoArgs {
     #[command(flatten)]
     pub names: RoleNamesArgs,
     /// Do not contact any server
@@ -317,7 +317,7 @@ pub struct RoleInfoArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct SearchArgs {
+pub(crate) struct SearchArgs {
     /// Search terms; a role must match all of them
     #[arg(value_name = "WORD")]
     pub words: Vec<String>,

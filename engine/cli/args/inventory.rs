@@ -8,7 +8,7 @@ use crate::args::common::SourceArgs;
 
 /// `rplay inventory`
 #[derive(Clone, Debug, Args)]
-pub struct InventoryArgs {
+pub(crate) struct InventoryArgs {
     /// The group to begin the tree with [default: all]
     #[arg(value_name = "GROUP")]
     pub group: Option<String>,

@@ -1,17 +1,17 @@
 //! The command line.
 
-pub mod adhoc;
-pub mod common;
-pub mod config;
-pub mod console;
-pub mod doc;
-pub mod galaxy;
-pub mod inventory;
-pub mod own;
-pub mod pull;
-pub mod run;
-pub mod vault;
-pub mod why;
+pub(crate) mod adhoc;
+pub(crate) mod common;
+pub(crate) mod config;
+pub(crate) mod console;
+pub(crate) mod doc;
+pub(crate) mod galaxy;
+pub(crate) mod inventory;
+pub(crate) mod own;
+pub(crate) mod pull;
+pub(crate) mod run;
+pub(crate) mod vault;
+pub(crate) mod why;
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -48,7 +48,7 @@ Exit codes: 0 success, 1 error, 2 a host failed, 4 a host was unreachable, 250 i
     max_term_width = 100,
     override_usage = "rplay [OPTIONS] [PLAYBOOK]...\n       rplay <COMMAND>"
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Option<Command>,
     #[command(flatten)]
@@ -57,7 +57,7 @@ pub struct Cli {
 
 /// The subcommands; running playbooks needs none.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run one module on hosts
     Adhoc(AdhocArgs),
     /// Run modules on hosts, one after the other, from a prompt
@@ -86,7 +86,7 @@ pub enum Command {
 
 impl Cli {
     /// The playbooks to run: those given, else the default ones.
-    pub fn playbooks(run: &RunArgs) -> Result<Vec<PathBuf>, clap::Error> {
+    pub(crate) fn playbooks(run: &RunArgs) -> Result<Vec<PathBuf>, clap::Error> {
         if !run.playbooks.is_empty() {
             return Ok(run.playbooks.clone());
         }
@@ -100,7 +100,7 @@ impl Cli {
     }
 
     /// Parses the arguments, the program's name first. As usual with clap, `--help` and `--version` are errors too.
-    pub fn read<I, T>(args: I) -> Result<Self, clap::Error>
+    pub(crate) fn read<I, T>(args: I) -> Result<Self, clap::Error>
     where
         I: IntoIterator<Item = T>,
         T: Into<OsString> + Clone,

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 #[derive(Clone, Debug, Args)]
-pub struct SelfArgs {
+pub(crate) struct SelfArgs {
     #[command(subcommand)]
     pub action: Option<SelfAction>,
 }
 
 #[derive(Clone, Debug, Subcommand)]
-pub enum SelfAction {
+pub(crate) enum SelfAction {
     /// Make links with the names of Ansible's tools; a file that is there is never replaced
     Link {
         /// The directory for the links; one in PATH

@@ -8,7 +8,7 @@ use crate::args::common::{ConnectionArgs, SourceArgs};
 
 /// `rplay pull`
 #[derive(Clone, Debug, Args)]
-pub struct PullArgs {
+pub(crate) struct PullArgs {
     /// Playbooks of the repository [default: FQDN.yml, HOSTNAME.yml or local.yml]
     #[arg(value_name = "PLAYBOOK")]
     pub playbooks: Vec<String>,

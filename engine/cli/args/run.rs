@@ -8,7 +8,7 @@ use crate::args::common::{BecomeArgs, ConnectionArgs, ForksArgs, HOSTS, LOOK, OU
 
 /// Options for running playbooks.
 #[derive(Clone, Debug, Default, Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// Playbooks to run, in order [default: playbooks/site.yml or site.yml]
     #[arg(value_name = "PLAYBOOK")]
     pub playbooks: Vec<PathBuf>,
@@ -89,7 +89,7 @@ impl RunArgs {
     }
 
     /// Whether the playbooks are only listed or checked.
-    pub fn only_looks(&self) -> bool {
+    pub(crate) fn only_looks(&self) -> bool {
         self.list_hosts || self.list_tasks || self.list_tags || self.syntax_check
     }
 }

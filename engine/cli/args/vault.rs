@@ -8,7 +8,7 @@ use crate::args::common::PasswordArgs;
 
 /// `rplay vault`
 #[derive(Clone, Debug, Args)]
-pub struct VaultArgs {
+pub(crate) struct VaultArgs {
     #[command(subcommand)]
     pub action: VaultAction,
     /// Say more
@@ -17,7 +17,7 @@ pub struct VaultArgs {
 }
 
 #[derive(Clone, Debug, Subcommand)]
-pub enum VaultAction {
+pub(crate) enum VaultAction {
     /// Write a new encrypted file with an editor
     Create(CreateArgs),
     /// Decrypt files in place; standard input to standard output when none is named
@@ -36,7 +36,7 @@ pub enum VaultAction {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct VaultFiles {
+pub(crate) struct VaultFiles {
     /// Files; `-` is standard input
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
@@ -48,7 +48,7 @@ pub struct VaultFiles {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct CreateArgs {
+pub(crate) struct CreateArgs {
     /// The new file
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
@@ -60,7 +60,7 @@ pub struct CreateArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct RekeyArgs {
+pub(crate) struct RekeyArgs {
     /// Files to encrypt anew
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
@@ -75,7 +75,7 @@ pub struct RekeyArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct StringArgs {
+pub(crate) struct StringArgs {
     /// The values; `-` is standard input, which is read when there are none
     #[arg(value_name = "STRING")]
     pub values: Vec<String>,
@@ -99,7 +99,7 @@ pub struct StringArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct EncryptArgs {
+pub(crate) struct EncryptArgs {
     /// Encrypt with the password of this name
     #[arg(long, value_name = "NAME")]
     pub encrypt_vault_id: Option<String>,

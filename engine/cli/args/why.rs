@@ -8,7 +8,7 @@ use crate::args::{common::SourceArgs, run::RunArgs};
 
 /// `rplay why`
 #[derive(Clone, Debug, Args)]
-pub struct WhyArgs {
+pub(crate) struct WhyArgs {
     /// The variable
     #[arg(value_name = "VARIABLE")]
     pub variable: String,
@@ -30,7 +30,7 @@ pub struct WhyArgs {
 
 impl WhyArgs {
     /// The options that a run of the same plays has.
-    pub fn run_args(&self) -> RunArgs {
+    pub(crate) fn run_args(&self) -> RunArgs {
         RunArgs {
             playbooks: self.playbooks.clone(),
             limit: self.limit.clone(),

@@ -12,7 +12,7 @@ const TABLE: &str = include_str!("keywords.tsv");
 const PLACES: [(char, &str); 5] = [('P', "Play"), ('R', "Role"), ('B', "Block"), ('T', "Task"), ('H', "Handler")];
 
 /// A keyword of playbooks.
-pub struct Keyword {
+pub(super) struct Keyword {
     pub name: &'static str,
     pub kind: &'static str,
     template: &'static str,
@@ -23,7 +23,7 @@ pub struct Keyword {
 
 impl Keyword {
     /// All keywords, sorted by their names.
-    pub fn all() -> impl Iterator<Item = Keyword> {
+    pub(super) fn all() -> impl Iterator<Item = Keyword> {
         TABLE.lines().filter_map(|line| {
             let mut fields = line.split('\t');
             let mut next = || fields.next();
@@ -33,7 +33,7 @@ impl Keyword {
     }
 
     /// Whether a place has it: `P`lay, `R`ole, `B`lock, `T`ask, `H`andler.
-    pub fn is_of(&self, place: char) -> bool {
+    pub(super) fn is_of(&self, place: char) -> bool {
         self.places.contains(place)
     }
 
@@ -46,12 +46,12 @@ impl Keyword {
 }
 
 /// The list of keywords: each with what it is for.
-pub fn list() -> BTreeMap<&'static str, &'static str> {
+pub(super) fn list() -> BTreeMap<&'static str, &'static str> {
     Keyword::all().map(|keyword| (keyword.name, keyword.doc)).collect()
 }
 
 /// What is known of the keywords of these names, and the names that are no keywords.
-pub fn named(names: &[String]) -> (Map<String, Json>, Vec<&String>) {
+pub(super) fn named(names: &[String]) -> (Map<String, Json>, Vec<&String>) {
     let found = |name: &String| Keyword::all().find(|keyword| keyword.name == name);
     let known = names.iter().filter_map(|name| Some((name.clone(), found(name)?.json()))).collect();
     (known, names.iter().filter(|name| found(name).is_none()).collect())

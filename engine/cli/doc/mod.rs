@@ -30,7 +30,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::{args::doc::DocArgs, faults, output};
 
-pub use native::show;
+pub(crate) use native::show;
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 enum DocError {
@@ -44,7 +44,7 @@ enum DocError {
 ///
 /// # Errors
 /// Settings cannot be read, or what was asked for is not there.
-pub fn command(args: &DocArgs, tool: Option<&str>) -> Result<u8, Problems> {
+pub(crate) fn command(args: &DocArgs, tool: Option<&str>) -> Result<u8, Problems> {
     if args.schema {
         let schema = if args.names.is_empty() {
             schema::of_playbooks()

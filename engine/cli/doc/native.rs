@@ -7,7 +7,7 @@ use rplay_contract::Arg;
 use serde_json::{Map, Value as Json, json};
 
 /// Shows a module's page, for the console.
-pub fn show(module: &str) {
+pub(crate) fn show(module: &str) {
     if let Some(entry) = Action::find(module) {
         crate::output::tell(&page(&entry, None));
     }

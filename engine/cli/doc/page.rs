@@ -29,7 +29,7 @@ const ELSEWHERE: [&str; 15] = [
 ];
 
 /// The page of a plugin. `columns`: of the terminal; `verbose`: with the version since which it is there.
-pub fn page(located: &Located, documentation: &Documentation, columns: usize, verbose: bool) -> String {
+pub(super) fn page(located: &Located, documentation: &Documentation, columns: usize, verbose: bool) -> String {
     let mut page = Page::new(columns);
     let doc = &documentation.doc;
     let _ =
@@ -79,7 +79,7 @@ pub fn page(located: &Located, documentation: &Documentation, columns: usize, ve
 }
 
 /// The page of one entry point of a role.
-pub fn entry_point(name: &str, spec: &Map<String, Json>, columns: usize) -> String {
+pub(super) fn entry_point(name: &str, spec: &Map<String, Json>, columns: usize) -> String {
     let mut page = Page::new(columns);
     match spec.get("short_description").and_then(Json::as_str) {
         Some(short) => {
@@ -112,7 +112,7 @@ pub fn entry_point(name: &str, spec: &Map<String, Json>, columns: usize) -> Stri
 }
 
 /// The page of a filter, test or lookup that needs no file: Jinja's own filters and tests are documented there.
-pub fn of_jinja(kind: PluginType, name: &str) -> String {
+pub(super) fn of_jinja(kind: PluginType, name: &str) -> String {
     let kind = kind.name();
     let short = name.rsplit('.').next().unwrap_or(name);
     let head = format!("> {} ansible.builtin.{short}", kind.to_uppercase());
@@ -126,7 +126,7 @@ pub fn of_jinja(kind: PluginType, name: &str) -> String {
 }
 
 /// A task, or a call of a lookup, to be filled in.
-pub fn snippet(located: &Located, doc: &Map<String, Json>) -> String {
+pub(super) fn snippet(located: &Located, doc: &Map<String, Json>) -> String {
     let none = Map::new();
     let options = doc.get("options").and_then(Json::as_object).unwrap_or(&none);
     let mut names: Vec<&String> = options.keys().collect();

@@ -9,13 +9,13 @@ use super::{Said, cut, page, pretty, shown_path};
 use crate::args::doc::DocArgs;
 
 /// The roles that can be found.
-pub struct Roles<'a> {
+pub(super) struct Roles<'a> {
     library: &'a Library,
     folders: &'a [PathBuf],
 }
 
 impl<'a> Roles<'a> {
-    pub fn new(library: &'a Library, folders: &'a [PathBuf]) -> Self {
+    pub(super) fn new(library: &'a Library, folders: &'a [PathBuf]) -> Self {
         Roles { library, folders }
     }
 
@@ -43,7 +43,7 @@ impl<'a> Roles<'a> {
     }
 
     /// A list of roles with their entry points.
-    pub fn list(&self, only: &[String], as_json: bool, columns: usize) -> Said {
+    pub(super) fn list(&self, only: &[String], as_json: bool, columns: usize) -> Said {
         let all = self.all(only);
         let mut listed = Map::new();
         let mut text = String::new();
@@ -66,7 +66,7 @@ impl<'a> Roles<'a> {
     }
 
     /// The roles that are named, or one of their entry points.
-    pub fn shown(&self, args: &DocArgs, columns: usize) -> Said {
+    pub(super) fn shown(&self, args: &DocArgs, columns: usize) -> Said {
         let all = self.all(&[]);
         let mut found = Map::new();
         let mut text = String::new();
@@ -102,7 +102,7 @@ impl<'a> Roles<'a> {
     }
 
     /// All roles, for tools.
-    pub fn dump(&self, only: &[String], with_errors: bool) -> Result<Json, (String, u8)> {
+    pub(super) fn dump(&self, only: &[String], with_errors: bool) -> Result<Json, (String, u8)> {
         let mut found = Map::new();
         for (name, role) in self.all(only) {
             match role {

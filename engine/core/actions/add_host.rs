@@ -15,7 +15,7 @@ args! {
     }
 }
 
-pub fn add_host(args: Rendered, _: &Context<'_>) -> Result<Answer> {
+pub(super) fn add_host(args: Rendered, _: &Context<'_>) -> Result<Answer> {
     let name = ["name", "hostname", "host"].iter().find_map(|key| args.get(*key));
     let Some(name) = name.map(text_of) else {
         return Err(Box::new(Answer::failed("name, host or hostname needs to be provided")));

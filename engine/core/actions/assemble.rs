@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// With `remote_src: false` the pieces lie on the controller, which puts them together.
-pub fn assemble(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+pub(super) fn assemble(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let ask = |module, args: Map| Ask { module, args, after: After::Nothing };
     if flag_arg(&args, "remote_src")?.unwrap_or(true) {
         return Ok(ask("assemble", wire_args(args)));

@@ -23,7 +23,7 @@ args! {
     }
 }
 
-pub fn assert(args: Rendered, context: &Context<'_>) -> Result<Answer> {
+pub(super) fn assert(args: Rendered, context: &Context<'_>) -> Result<Answer> {
     let quiet = flag_arg(&args, "quiet")?.unwrap_or(false);
     let conditions = conditions(&args, context)?;
     let text = |value: &Value| match value.kind() {

@@ -19,7 +19,7 @@ use crate::{
     vars::Arguments,
 };
 
-pub fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+pub(super) fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let ask = |args: Map| Ask { module: "copy", args, after: After::Nothing };
     let remote = flag_arg(&args, "remote_src")?.unwrap_or(false);
     let content = args.get("content").filter(|value| !value.is_none()).cloned();
@@ -90,7 +90,7 @@ pub fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
 }
 
 /// Whether it may read files of the controller.
-pub fn reads_our_files(args: &Arguments) -> bool {
+pub(super) fn reads_our_files(args: &Arguments) -> bool {
     args.named.contains_key("src") || args.whole.is_some()
 }
 

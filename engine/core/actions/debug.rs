@@ -20,7 +20,7 @@ args! {
     }
 }
 
-pub fn debug(args: Rendered, context: &Context<'_>) -> Result<Answer> {
+pub(super) fn debug(args: Rendered, context: &Context<'_>) -> Result<Answer> {
     let verbosity = int_arg(&args, "verbosity")?.unwrap_or(0);
     if verbosity > i64::from(context.verbosity) {
         let why = "Verbosity threshold not met.";

@@ -13,7 +13,7 @@ args! {
     }
 }
 
-pub fn fail(args: Rendered, _: &Context<'_>) -> Result<Answer> {
+pub(super) fn fail(args: Rendered, _: &Context<'_>) -> Result<Answer> {
     let msg = args.get("msg").cloned().unwrap_or_else(|| Value::from("Failed as requested from task"));
     Ok(Answer { failed: true, ..Answer::default() }.with("msg", msg))
 }

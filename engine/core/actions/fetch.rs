@@ -10,7 +10,7 @@ use rplay_contract::wire::{Map, data};
 use super::{After, Answer, Ask, Context, Digests, Rendered, Result, flag_arg, required, text_of, wire_args};
 use crate::files;
 
-pub fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+pub(super) fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     if context.check {
         let why = "check mode not (yet) supported for this module";
         return Err(Box::new(Answer { skipped: Some(why.to_owned()), ..Answer::default() }));

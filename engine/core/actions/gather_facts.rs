@@ -12,7 +12,7 @@ args! {
     }
 }
 
-pub fn gather_facts(args: Rendered, _: &Context<'_>) -> Result<Ask> {
+pub(super) fn gather_facts(args: Rendered, _: &Context<'_>) -> Result<Ask> {
     let args = wire_args(args.into_iter().filter(|(name, _)| &**name != "parallel"));
     Ok(Ask { module: "setup", args, after: After::Nothing })
 }

@@ -14,7 +14,7 @@ args! {
     }
 }
 
-pub fn group_by(args: Rendered, _: &Context<'_>) -> Result<Answer> {
+pub(super) fn group_by(args: Rendered, _: &Context<'_>) -> Result<Answer> {
     let group = text_of(&required(&args, "key")?).replace(' ', "-");
     let parents = list_arg(&args, "parents").unwrap_or_else(|| vec!["all".to_owned()]);
     let parents: Vec<String> = parents.into_iter().map(|parent| parent.replace(' ', "-")).collect();

@@ -41,7 +41,7 @@ args! {
     }
 }
 
-pub fn include_vars(args: Rendered, context: &Context<'_>) -> Result<Answer> {
+pub(super) fn include_vars(args: Rendered, context: &Context<'_>) -> Result<Answer> {
     // As ansible-core: the reason is the `message`.
     read_vars(&args, context).map_err(|mut answer| {
         if let Some(reason) = answer.data.get("msg").cloned() {

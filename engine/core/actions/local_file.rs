@@ -15,7 +15,7 @@ use crate::{
     source::{Source, absolute, display_name},
 };
 
-pub fn find(context: &Context<'_>, kind: &str, name: &str, prefix: &str) -> Result<PathBuf> {
+pub(super) fn find(context: &Context<'_>, kind: &str, name: &str, prefix: &str) -> Result<PathBuf> {
     let path = context.path(kind, name).ok_or_else(|| {
         let mut answer = Answer::failed(format!("{prefix}{}", context.not_found(kind, name)));
         answer.place = Some(context.span("src"));
@@ -29,12 +29,12 @@ pub fn find(context: &Context<'_>, kind: &str, name: &str, prefix: &str) -> Resu
     Ok(path)
 }
 
-pub fn name_of(path: &Path) -> Wire {
+pub(super) fn name_of(path: &Path) -> Wire {
     Wire::Str(path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default())
 }
 
 /// The file named by `src`, decrypted if necessary.
-pub fn source_of(path: &Path, context: &Context<'_>) -> Result<Arc<Source>> {
+pub(super) fn source_of(path: &Path, context: &Context<'_>) -> Result<Arc<Source>> {
     context.project.source(path).map_err(|problems| {
         let at = context.span("src");
         let mut answer = Answer::of_problems(&problems, &at);
@@ -44,7 +44,7 @@ pub fn source_of(path: &Path, context: &Context<'_>) -> Result<Arc<Source>> {
     })
 }
 
-pub fn content_of(path: &Path, args: &Rendered, context: &Context<'_>) -> Result<Wire> {
+pub(super) fn content_of(path: &Path, args: &Rendered, context: &Context<'_>) -> Result<Wire> {
     let unreadable = |error: std::io::Error| {
         let mut answer = Answer::failed(format!("cannot read {}: {error}", path.display()));
         answer.place = Some(context.span("src"));
@@ -68,7 +68,7 @@ fn is_vault(path: &Path) -> bool {
     files::begins_with(path, b"$ANSIBLE_VAULT;")
 }
 
-pub fn preserve_mode(sent: &mut Map, path: &Path) -> Result<()> {
+pub(super) fn preserve_mode(sent: &mut Map, path: &Path) -> Result<()> {
     if sent.get("mode").and_then(Wire::as_str) == Some("preserve") {
         let mode = fs::metadata(path).map(|meta| meta.mode() & 0o7777).unwrap_or(0o644);
         sent.insert("mode".into(), format!("{mode:04o}").into());

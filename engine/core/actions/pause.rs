@@ -27,7 +27,7 @@ args! {
 
 /// A duration.
 #[derive(Clone, Copy, Debug)]
-pub struct Wait(pub f64);
+pub(super) struct Wait(pub f64);
 
 impl ArgType for Wait {
     const KIND: &'static str = "int";
@@ -40,7 +40,7 @@ impl ArgType for Wait {
     }
 }
 
-pub fn pause(args: Rendered, context: &Context<'_>) -> Result<Answer> {
+pub(super) fn pause(args: Rendered, context: &Context<'_>) -> Result<Answer> {
     let echo = flag_arg(&args, "echo")?.unwrap_or(true);
     let prompt = text_arg(&args, "prompt").filter(|_| !context.no_log);
     let given = |name: &str| super::parsed::<Wait>(&args, name).map(|found| found.map(|wait| wait.0));

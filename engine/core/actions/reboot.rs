@@ -3,7 +3,7 @@
 use super::{After, Answer, Ask, Context, Rendered, Result, seconds_arg, wire_args};
 
 /// The run calls the host at each step of the restart.
-pub fn reboot(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+pub(super) fn reboot(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     if context.check {
         let answer = Answer { changed: true, ..Answer::default() };
         return Err(Box::new(answer.with("elapsed", 0).with("rebooted", true)));

@@ -6,7 +6,7 @@ use super::{
     text_arg, wire_args,
 };
 
-pub fn script(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+pub(super) fn script(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let line = text_arg(&args, "_raw_params").or_else(|| text_arg(&args, "cmd")).unwrap_or_default();
     let line = line.trim();
     let (name, rest) = first_word(line);

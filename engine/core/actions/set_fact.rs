@@ -16,7 +16,7 @@ args! {
     }
 }
 
-pub fn set_fact(mut args: Rendered, _: &Context<'_>) -> Result<Answer> {
+pub(super) fn set_fact(mut args: Rendered, _: &Context<'_>) -> Result<Answer> {
     let cacheable = flag_arg(&args, "cacheable")?.unwrap_or(false);
     args.shift_remove("cacheable");
     if args.is_empty() {

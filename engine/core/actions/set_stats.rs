@@ -13,7 +13,7 @@ use crate::vars::{Value, mapping};
 
 /// The values of `set_stats`.
 #[derive(Clone, Debug)]
-pub struct Stats;
+pub(super) struct Stats;
 
 impl ArgType for Stats {
     const KIND: &'static str = "dict";
@@ -38,7 +38,7 @@ args! {
     }
 }
 
-pub fn set_stats(args: Rendered, _: &Context<'_>) -> Result<Answer> {
+pub(super) fn set_stats(args: Rendered, _: &Context<'_>) -> Result<Answer> {
     let data = required(&args, "data")?;
     let data: IndexMap<Arc<str>, Value> = super::entries(&data);
     if let Some(bad) = data.keys().find(|name| !is_identifier(name)) {

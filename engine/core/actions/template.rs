@@ -81,7 +81,7 @@ args! {
     }
 }
 
-pub fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+pub(super) fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     if let Some(line_end) = text_arg(&args, "newline_sequence")
         && !["\n", "\r", "\r\n", "\\n", "\\r", "\\r\\n"].contains(&line_end.as_str())
     {

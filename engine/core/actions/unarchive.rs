@@ -6,7 +6,7 @@ use super::{
     required, text_of, wire_args,
 };
 
-pub fn unarchive(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+pub(super) fn unarchive(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let remote = flag_arg(&args, "remote_src")?.unwrap_or(false);
     let src = text_of(&required(&args, "src")?);
     if remote || src.contains("://") {

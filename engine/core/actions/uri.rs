@@ -6,7 +6,7 @@ use super::{After, Answer, Ask, Context, Rendered, Result, flag_arg, local_file:
 
 /// A body that is a file lies on the controller, unless `remote_src` says that it is on the host; so do the files of a
 /// multipart body.
-pub fn uri(args: Rendered, context: &Context<'_>) -> Result<Ask> {
+pub(super) fn uri(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let remote = flag_arg(&args, "remote_src")?.unwrap_or(false);
     let src = text_arg(&args, "src").filter(|_| !remote);
     let is_multipart = text_arg(&args, "body_format").as_deref() == Some("form-multipart");

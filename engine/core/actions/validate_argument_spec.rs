@@ -23,7 +23,7 @@ args! {
     }
 }
 
-pub fn validate(args: Rendered, context: &Context<'_>) -> Result<Answer> {
+pub(super) fn validate(args: Rendered, context: &Context<'_>) -> Result<Answer> {
     let given;
     let options = match context.task.spec {
         Some(spec) => &spec.options,

@@ -3,7 +3,7 @@
 use super::Answer;
 
 /// The answer of a task that was to set a variable of such a name.
-pub fn bad_name(name: &str) -> Answer {
+pub(super) fn bad_name(name: &str) -> Answer {
     let mut answer = Answer::failed(format!("Task failed: Invalid variable name '{name}'."));
     answer.help = Some(
         "variables begin with a letter or an underscore, hold letters, digits and underscores only, and are no \
@@ -13,7 +13,7 @@ pub fn bad_name(name: &str) -> Answer {
     answer
 }
 
-pub fn is_identifier(name: &str) -> bool {
+pub(super) fn is_identifier(name: &str) -> bool {
     let mut chars = name.chars();
     !KEYWORDS.contains(&name)
         && chars.next().is_some_and(|c| c == '_' || c.is_ascii_alphabetic())

@@ -21,7 +21,7 @@ args! {
 }
 
 /// The run repeats this call until the host answers or the timeout expires.
-pub fn wait_for_connection(args: Rendered, _: &Context<'_>) -> Result<Ask> {
+pub(super) fn wait_for_connection(args: Rendered, _: &Context<'_>) -> Result<Ask> {
     let after = After::Patience {
         timeout: seconds_arg(&args, "timeout", 600.0)?,
         delay: seconds_arg(&args, "delay", 0.0)?,
@@ -31,7 +31,7 @@ pub fn wait_for_connection(args: Rendered, _: &Context<'_>) -> Result<Ask> {
 }
 
 /// The result says how long it took, instead of what `ping` says.
-pub fn conclude(answer: &mut Answer, elapsed: Duration) {
+pub(super) fn conclude(answer: &mut Answer, elapsed: Duration) {
     answer.data.shift_remove("ping");
     answer.set("elapsed", elapsed.as_secs());
 }

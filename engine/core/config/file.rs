@@ -6,7 +6,7 @@ use super::{ConfigError, Problems, Source, Span};
 
 /// A parsed but uninterpreted `ansible.cfg`.
 #[derive(Debug, Default)]
-pub struct ConfigFile {
+pub(super) struct ConfigFile {
     pub source: Option<Arc<Source>>,
     entries: Vec<Entry>,
     /// By section and key, separated by a dot: the last entry.
@@ -15,7 +15,7 @@ pub struct ConfigFile {
 
 /// One entry.
 #[derive(Debug)]
-pub struct Entry {
+pub(super) struct Entry {
     pub section: String,
     /// In lower case.
     pub key: String,
@@ -25,7 +25,7 @@ pub struct Entry {
 }
 
 impl ConfigFile {
-    pub fn parse(source: Arc<Source>) -> Result<Self, Problems> {
+    pub(super) fn parse(source: Arc<Source>) -> Result<Self, Problems> {
         let mut file = ConfigFile { source: Some(source.clone()), ..ConfigFile::default() };
         let mut problems = Problems::default();
         let mut section: Option<String> = None;
@@ -73,11 +73,11 @@ impl ConfigFile {
     }
 
     /// The entry of `SECTION.KEY`.
-    pub fn get(&self, name: &str) -> Option<&Entry> {
+    pub(super) fn get(&self, name: &str) -> Option<&Entry> {
         self.entries.get(*self.index.get(name)?)
     }
 
-    pub fn entries(&self) -> &[Entry] {
+    pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
     }
 }
@@ -145,7 +145,7 @@ pub const HARMLESS: &[&str] = &[
 ];
 
 /// Whether a setting is known and may be ignored silently; callbacks have their own sections.
-pub fn is_harmless(section: &str, key: &str) -> bool {
+pub(super) fn is_harmless(section: &str, key: &str) -> bool {
     HARMLESS_SECTIONS.contains(&section)
         || section.starts_with("callback_")
         || section.starts_with("galaxy_server.")

@@ -15,21 +15,21 @@ use crate::{
 };
 
 /// The base of relative paths.
-pub struct Base<'b> {
+pub(super) struct Base<'b> {
     pub folder: &'b Path,
     pub around: &'b Surroundings<'b>,
 }
 
 impl Base<'_> {
     /// Expands `~`, `$VARIABLES` and `{{CWD}}` and makes the path absolute.
-    pub fn path(&self, text: &str) -> PathBuf {
+    pub(super) fn path(&self, text: &str) -> PathBuf {
         let text = text.trim().replace("{{CWD}}", &self.around.folder.display().to_string());
         self.folder.join(expand::path(&text, self.around.env))
     }
 }
 
 /// The type of a setting.
-pub trait Kind: Sized {
+pub(super) trait Kind: Sized {
     /// Whether an empty environment variable is a value; else it counts as not set.
     const TAKES_EMPTY: bool = true;
 

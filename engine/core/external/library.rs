@@ -21,7 +21,7 @@ pub(super) struct Library {
 
 impl Library {
     /// The module of that name directly in a directory.
-    pub fn find(&self, folder: &Path, name: &str) -> Option<PathBuf> {
+    pub(super) fn find(&self, folder: &Path, name: &str) -> Option<PathBuf> {
         let known = self.folders().get(folder).cloned();
         let found = known.unwrap_or_else(|| {
             let read = Arc::new(read(folder));
@@ -32,7 +32,7 @@ impl Library {
     }
 
     /// The module of that name in a directory or its subdirectories, up to two levels deep.
-    pub fn find_below(&self, folder: &Path, name: &str) -> Option<PathBuf> {
+    pub(super) fn find_below(&self, folder: &Path, name: &str) -> Option<PathBuf> {
         let known = self.within.lock().get(folder).cloned();
         let within = known.unwrap_or_else(|| {
             let inner = folders_in(folder);

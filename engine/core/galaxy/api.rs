@@ -11,7 +11,7 @@ use super::{Galaxy, GalaxyError, Result, request::RequestError, server::Server, 
 const MOST_PAGES: usize = 500;
 
 /// A server during one run of the command.
-pub struct Api<'g> {
+pub(super) struct Api<'g> {
     galaxy: &'g Galaxy,
     pub server: &'g Server,
     /// The root of its API, and its API versions with their paths.
@@ -21,7 +21,7 @@ pub struct Api<'g> {
 
 /// One version of a collection on a server.
 #[derive(Clone, Debug)]
-pub struct Detail {
+pub(super) struct Detail {
     pub download_url: String,
     pub sha256: Option<String>,
     pub dependencies: Vec<(String, String)>,
@@ -32,7 +32,7 @@ pub struct Detail {
 
 /// A role on a server.
 #[derive(Clone, Debug)]
-pub struct RoleEntry {
+pub(super) struct RoleEntry {
     pub json: Json,
     pub github_user: String,
     pub github_repo: String,
@@ -42,12 +42,12 @@ pub struct RoleEntry {
 }
 
 impl<'g> Api<'g> {
-    pub fn new(galaxy: &'g Galaxy, server: &'g Server) -> Self {
+    pub(super) fn new(galaxy: &'g Galaxy, server: &'g Server) -> Self {
         Api { galaxy, server, root: OnceCell::new(), authorization: OnceCell::new() }
     }
 
     /// The authorization header of each request; fetched once.
-    pub fn authorization(&self) -> Result<Option<&str>> {
+    pub(super) fn authorization(&self) -> Result<Option<&str>> {
         if let Some(known) = self.authorization.get() {
             return Ok(known.as_deref());
         }
@@ -117,7 +117,7 @@ impl<'g> Api<'g> {
     }
 
     /// The root of the API, without a trailing slash.
-    pub fn root_url(&self) -> Result<&str> {
+    pub(super) fn root_url(&self) -> Result<&str> {
         Ok(self.root()?.0.trim_end_matches('/'))
     }
 
@@ -147,7 +147,7 @@ impl<'g> Api<'g> {
     }
 
     /// The versions of a collection; none if the server does not have it.
-    pub fn versions(&self, name: &str) -> Result<Vec<Version>> {
+    pub(super) fn versions(&self, name: &str) -> Result<Vec<Version>> {
         let (namespace, short) = name.split_once('.').unwrap_or((name, ""));
         let mut url = format!("{}collections/{namespace}/{short}/versions/?limit=100", self.version_root("v3")?);
         let mut versions = Vec::new();
@@ -171,7 +171,7 @@ impl<'g> Api<'g> {
     }
 
     /// The details of one version of a collection.
-    pub fn detail(&self, name: &str, version: &Version) -> Result<Detail> {
+    pub(super) fn detail(&self, name: &str, version: &Version) -> Result<Detail> {
         let (namespace, short) = name.split_once('.').unwrap_or((name, ""));
         let url = format!("{}collections/{namespace}/{short}/versions/{version}/", self.version_root("v3")?);
         let json = self.get(&url)?;
@@ -193,7 +193,7 @@ impl<'g> Api<'g> {
     }
 
     /// A role `USER.NAME`; `None` if the server does not have it.
-    pub fn role(&self, name: &str) -> Result<Option<RoleEntry>> {
+    pub(super) fn role(&self, name: &str) -> Result<Option<RoleEntry>> {
         let Some((user, short)) = name.rsplit_once('.') else {
             return Err(GalaxyError::new(format!(
                 "Invalid role name ({name}). Specify role as format: username.rolename"
@@ -240,7 +240,7 @@ impl<'g> Api<'g> {
     }
 
     /// Roles that match all these words.
-    pub fn search_roles(&self, words: &[String], filters: &[(&str, String)]) -> Result<Json> {
+    pub(super) fn search_roles(&self, words: &[String], filters: &[(&str, String)]) -> Result<Json> {
         let mut url = format!("{}search/roles/?", self.version_root("v1")?);
         if !words.is_empty() {
             url += &format!("&autocomplete={}", percent::encode(&words.join(" "), ""));

@@ -25,7 +25,7 @@ const MOST_ENTRIES: usize = 200_000;
 /// # Errors
 /// If it cannot be read or written, or contains anything suspicious: absolute names, `..`, hard links,
 /// devices, links out of the directory, the same file twice.
-pub fn unpack(archive: &Path, target: &Path, strip: usize) -> Result<()> {
+pub(super) fn unpack(archive: &Path, target: &Path, strip: usize) -> Result<()> {
     let file = File::open(archive).map_err(|error| GalaxyError::file(archive, error))?;
     let mut reader = BufReader::new(file);
     let packed = io::BufRead::fill_buf(&mut reader)
@@ -137,7 +137,7 @@ fn stays_inside(inner: &Path, to: &Path) -> bool {
 
 /// # Errors
 /// If a link below the directory leads out of it.
-pub fn all_inside(folder: &Path) -> io::Result<()> {
+pub(super) fn all_inside(folder: &Path) -> io::Result<()> {
     let root = folder.canonicalize()?;
     let mut open = vec![root.clone()];
     while let Some(folder) = open.pop() {
@@ -155,7 +155,7 @@ pub fn all_inside(folder: &Path) -> io::Result<()> {
 }
 
 /// An entry to be written to an archive.
-pub enum Content {
+pub(super) enum Content {
     Folder,
     /// Its mode in the archive is 0644, or 0755 for executables.
     File(PathBuf),
@@ -168,7 +168,7 @@ pub enum Content {
 ///
 /// # Errors
 /// If a file cannot be read, or the archive cannot be written.
-pub fn pack(archive: &Path, entries: &[(String, Content)], now: u64) -> Result<()> {
+pub(super) fn pack(archive: &Path, entries: &[(String, Content)], now: u64) -> Result<()> {
     let folder = archive.parent().unwrap_or(Path::new("."));
     let write = || -> io::Result<()> {
         let new = tempfile::Builder::new().prefix(".rplay-").tempfile_in(folder)?;

@@ -25,7 +25,7 @@ pub struct BuildOptions {
 }
 
 /// The content of a collection.
-pub struct Built {
+pub(super) struct Built {
     pub about: About,
     /// The two JSON files.
     pub manifest: Vec<u8>,

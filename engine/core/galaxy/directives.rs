@@ -7,7 +7,7 @@ use rplay_contract::system::glob;
 use super::{GalaxyError, Result};
 
 /// Whether a name matches a shell pattern; as in Python's fnmatch, `*` also matches slashes.
-pub fn matches(pattern: &str, name: &str) -> bool {
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
     match glob::is_pattern(pattern) {
         true => glob::Pattern::new(pattern).fits(name),
         false => pattern == name,
@@ -27,7 +27,7 @@ enum Directive {
 }
 
 /// Directives in order; each adds or removes files.
-pub struct Directives(Vec<Directive>);
+pub(super) struct Directives(Vec<Directive>);
 
 /// Directives before a collection's own: all content that Ansible knows.
 fn usual_before() -> Vec<String> {
@@ -58,7 +58,7 @@ impl Directives {
     ///
     /// # Errors
     /// If a line is not a directive.
-    pub fn parse(own: &[String], omit_usual: bool, namespace: &str, name: &str) -> Result<Self> {
+    pub(super) fn parse(own: &[String], omit_usual: bool, namespace: &str, name: &str) -> Result<Self> {
         let mut lines = if omit_usual { Vec::new() } else { usual_before() };
         lines.extend(own.iter().cloned());
         if !omit_usual {
@@ -69,7 +69,7 @@ impl Directives {
     }
 
     /// Whether a file belongs to the collection; the name is relative to its folder.
-    pub fn take(&self, name: &str) -> bool {
+    pub(super) fn take(&self, name: &str) -> bool {
         let mut taken = false;
         for directive in &self.0 {
             match directive {

@@ -11,7 +11,7 @@ use super::{GalaxyError, Result};
 ///
 /// # Errors
 /// If git is missing or fails; the message contains its output.
-pub fn clone(repository: &str, version: Option<&str>, target: &Path) -> Result<()> {
+pub(super) fn clone(repository: &str, version: Option<&str>, target: &Path) -> Result<()> {
     // Nothing is taken for an option: `--` ends them, and git itself rejects a version with a dash.
     if repository.starts_with('-') || version.is_some_and(|version| version.starts_with('-')) {
         return Err(GalaxyError::new(format!("`{repository}` is not a repository")));
@@ -31,7 +31,7 @@ pub fn clone(repository: &str, version: Option<&str>, target: &Path) -> Result<(
 ///
 /// # Errors
 /// Same as [`clone`].
-pub fn archive(repository: &Path, target: &Path) -> Result<()> {
+pub(super) fn archive(repository: &Path, target: &Path) -> Result<()> {
     let mut command = git();
     command.arg("-C").arg(repository).args(["archive", "--format=tar", "HEAD", "-o"]).arg(target);
     run(&mut command, &repository.display().to_string())

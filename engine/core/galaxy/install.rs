@@ -382,7 +382,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub fn beside(target: &Path) -> Result<Self> {
+    pub(super) fn beside(target: &Path) -> Result<Self> {
         let parent = target.parent().unwrap_or(Path::new("."));
         let failed = |error: io::Error| GalaxyError::new(format!("cannot write {}: {error}", parent.display()));
         fs::create_dir_all(parent).map_err(failed)?;
@@ -393,19 +393,19 @@ impl Stage {
         Ok(Stage { folder })
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.folder.path().join("new")
     }
 
     /// A directory to unpack something of which only a part is needed.
-    pub fn raw(&self) -> Result<PathBuf> {
+    pub(super) fn raw(&self) -> Result<PathBuf> {
         let raw = self.folder.path().join("raw");
         fs::create_dir(&raw).map_err(|error| GalaxyError::file(&raw, error))?;
         Ok(raw)
     }
 
     /// Selects a subdirectory as the content to install.
-    pub fn adopt(&self, folder: &Path) -> Result<()> {
+    pub(super) fn adopt(&self, folder: &Path) -> Result<()> {
         let new = self.path();
         fs::remove_dir(&new)
             .and_then(|()| fs::rename(folder, &new))
@@ -415,7 +415,7 @@ impl Stage {
 
     /// # Errors
     /// If a listed file is missing or does not match its checksum.
-    pub fn check_listed(folder: &Path, listed: &[super::manifest::Listed]) -> Result<()> {
+    pub(super) fn check_listed(folder: &Path, listed: &[super::manifest::Listed]) -> Result<()> {
         for entry in listed {
             let path = folder.join(&entry.name);
             match &entry.sha256 {
@@ -437,7 +437,7 @@ impl Stage {
     }
 
     /// Removes files that the manifest does not list, once all listed ones were verified.
-    pub fn keep_listed(&self, listed: &[super::manifest::Listed]) -> Result<()> {
+    pub(super) fn keep_listed(&self, listed: &[super::manifest::Listed]) -> Result<()> {
         let folder = self.path();
         Stage::check_listed(&folder, listed)?;
         for name in super::manifest::differences(&folder, listed) {
@@ -453,7 +453,7 @@ impl Stage {
     }
 
     /// Moves it to its destination atomically, and then removes the previous content.
-    pub fn put(self, target: &Path) -> Result<()> {
+    pub(super) fn put(self, target: &Path) -> Result<()> {
         let new = self.path();
         let failed = |error: io::Error| GalaxyError::new(format!("cannot write {}: {error}", target.display()));
         if target.symlink_metadata().is_ok() {

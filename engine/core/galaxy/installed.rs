@@ -23,7 +23,7 @@ pub enum ListFormat {
 
 /// An installed collection.
 #[derive(Clone, Debug)]
-pub struct Installed {
+pub(super) struct Installed {
     pub name: String,
     pub path: PathBuf,
     /// `None` without metadata, as in a working tree.
@@ -32,13 +32,13 @@ pub struct Installed {
 
 impl Installed {
     /// The displayed version; `*` if unknown.
-    pub fn version(&self) -> &str {
+    pub(super) fn version(&self) -> &str {
         self.about.as_ref().map_or("*", |about| &about.version)
     }
 }
 
 /// The directory `ansible_collections` of a place, or the place itself if it is one.
-pub fn collections_folder(place: &Path) -> PathBuf {
+pub(super) fn collections_folder(place: &Path) -> PathBuf {
     match place.file_name() {
         Some(name) if name == "ansible_collections" => place.to_owned(),
         _ => place.join("ansible_collections"),
@@ -46,7 +46,7 @@ pub fn collections_folder(place: &Path) -> PathBuf {
 }
 
 /// The collections in a directory `ansible_collections`, by name. Files and hidden directories are ignored.
-pub fn in_folder(folder: &Path) -> BTreeMap<String, Installed> {
+pub(super) fn in_folder(folder: &Path) -> BTreeMap<String, Installed> {
     let folders = |path: &Path| -> Vec<(String, PathBuf)> {
         let entries = fs::read_dir(path).into_iter().flatten().flatten();
         let named = entries.filter_map(|entry| Some((entry.file_name().to_str()?.to_owned(), entry.path())));

@@ -19,7 +19,7 @@ use crate::{
 
 /// The metadata of a collection.
 #[derive(Clone, Debug)]
-pub struct About {
+pub(super) struct About {
     pub namespace: String,
     pub name: String,
     pub version: String,
@@ -30,7 +30,7 @@ pub struct About {
 }
 
 impl About {
-    pub fn full_name(&self) -> String {
+    pub(super) fn full_name(&self) -> String {
         format!("{}.{}", self.namespace, self.name)
     }
 
@@ -57,7 +57,7 @@ impl About {
     ///
     /// # Errors
     /// If neither exists or one is invalid.
-    pub fn read(folder: &Path) -> Result<Self> {
+    pub(super) fn read(folder: &Path) -> Result<Self> {
         let file = folder.join("MANIFEST.json");
         if !file.exists() {
             return About::from_galaxy_yml(folder);
@@ -71,13 +71,13 @@ impl About {
     ///
     /// # Errors
     /// If it is missing, invalid, or lacks mandatory keys.
-    pub fn from_galaxy_yml(folder: &Path) -> Result<Self> {
+    pub(super) fn from_galaxy_yml(folder: &Path) -> Result<Self> {
         Ok(GalaxyYml::read(folder)?.about)
     }
 }
 
 /// `galaxy.yml`: the input for building a collection.
-pub struct GalaxyYml {
+pub(super) struct GalaxyYml {
     pub about: About,
     pub build_ignore: Vec<String>,
     /// Directives for file selection, and whether Ansible's default ones are omitted.
@@ -105,7 +105,7 @@ const ORDER: [&str; 14] = [
 const REQUIRED: [&str; 5] = ["namespace", "name", "version", "readme", "authors"];
 
 impl GalaxyYml {
-    pub fn read(folder: &Path) -> Result<Self> {
+    pub(super) fn read(folder: &Path) -> Result<Self> {
         let path = ["galaxy.yml", "galaxy.yaml"].map(|name| folder.join(name)).into_iter().find(|path| path.is_file());
         let Some(path) = path else {
             return Err(GalaxyError::new(format!(
@@ -181,14 +181,14 @@ pub(super) fn to_json(node: &Node) -> Json {
 
 /// An entry of `FILES.json`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub(super) struct Listed {
     pub name: String,
     /// `None` for a directory.
     pub sha256: Option<String>,
 }
 
 /// The content of `FILES.json`.
-pub fn files_json(entries: &[Listed]) -> Vec<u8> {
+pub(super) fn files_json(entries: &[Listed]) -> Vec<u8> {
     let files: Vec<Json> = entries
         .iter()
         .map(|entry| {
@@ -203,7 +203,7 @@ pub fn files_json(entries: &[Listed]) -> Vec<u8> {
 }
 
 /// The content of `MANIFEST.json` for this `FILES.json`.
-pub fn manifest_json(about: &About, files: &[u8]) -> Vec<u8> {
+pub(super) fn manifest_json(about: &About, files: &[u8]) -> Vec<u8> {
     spaced(&json!({
         "collection_info": about.info,
         "file_manifest_file": {
@@ -231,7 +231,7 @@ fn spaced(value: &Json) -> Vec<u8> {
 ///
 /// # Errors
 /// If one of the two is missing or invalid, or they do not match.
-pub fn listed(folder: &Path) -> Result<Vec<Listed>> {
+pub(super) fn listed(folder: &Path) -> Result<Vec<Listed>> {
     let manifest = read_json(&folder.join("MANIFEST.json"))?;
     let name = manifest.pointer("/file_manifest_file/name").and_then(Json::as_str).unwrap_or("FILES.json");
     if name != "FILES.json" {
@@ -269,12 +269,12 @@ fn read_json(path: &Path) -> Result<Json> {
     serde_json::from_slice(&bytes).map_err(|error| GalaxyError::file(path, error))
 }
 
-pub fn sha256(bytes: &[u8]) -> String {
+pub(super) fn sha256(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
 /// The digest of a file, read in chunks.
-pub fn sha256_of(path: &Path) -> io::Result<String> {
+pub(super) fn sha256_of(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let mut digest = Sha256::new();
     let mut part = vec![0; 1 << 16];
@@ -287,7 +287,7 @@ pub fn sha256_of(path: &Path) -> io::Result<String> {
 }
 
 /// Files that differ from `FILES.json`: changed, missing, or unlisted.
-pub fn differences(folder: &Path, listed: &[Listed]) -> Vec<String> {
+pub(super) fn differences(folder: &Path, listed: &[Listed]) -> Vec<String> {
     let mut different: Vec<String> = listed
         .iter()
         .filter(|entry| {

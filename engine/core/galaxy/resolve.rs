@@ -22,7 +22,7 @@ use super::{
 };
 
 /// The input of the solver.
-pub struct Question<'q> {
+pub(super) struct Question<'q> {
     /// Names, ranges, and the required server, if any.
     pub roots: Vec<(String, Range, Option<String>)>,
     /// Collections that are already local, such as unpacked archives; they are the only candidates for their names.
@@ -40,7 +40,7 @@ pub struct Question<'q> {
 
 /// A collection to install.
 #[derive(Clone, Debug)]
-pub struct Chosen {
+pub(super) struct Chosen {
     pub name: String,
     pub version: Version,
     pub from: From,
@@ -48,7 +48,7 @@ pub struct Chosen {
 
 /// Its source.
 #[derive(Clone, Debug)]
-pub enum From {
+pub(super) enum From {
     Installed,
     /// The index in [`Question::at_hand`].
     AtHand(usize),
@@ -57,7 +57,7 @@ pub enum From {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub(super) enum Source {
     Installed,
     AtHand(usize),
     Server(usize),
@@ -97,7 +97,7 @@ struct Provider<'p> {
 ///
 /// # Errors
 /// If no versions are compatible, with the conflict; or if no server could be queried.
-pub fn resolve(galaxy: &Galaxy, apis: &[Api<'_>], question: &Question<'_>) -> Result<Vec<Chosen>> {
+pub(super) fn resolve(galaxy: &Galaxy, apis: &[Api<'_>], question: &Question<'_>) -> Result<Vec<Chosen>> {
     let provider = Provider {
         galaxy,
         apis,

@@ -15,14 +15,14 @@ use crate::{
 
 /// A role in one of the role directories.
 #[derive(Debug)]
-pub struct InstalledRole {
+pub(super) struct InstalledRole {
     pub name: String,
     pub path: PathBuf,
 }
 
 impl InstalledRole {
     /// The role in a directory, if it has metadata.
-    pub fn at(place: &Path, name: &str) -> Option<Self> {
+    pub(super) fn at(place: &Path, name: &str) -> Option<Self> {
         let path = place.join(name);
         let is_name = !name.is_empty() && !name.starts_with('.') && !name.contains('/');
         (is_name && meta_file(&path).is_some()).then(|| InstalledRole { name: name.to_owned(), path })
@@ -38,23 +38,23 @@ impl InstalledRole {
     }
 
     /// The installed version; empty if none was requested.
-    pub fn version(&self) -> String {
+    pub(super) fn version(&self) -> String {
         let node = self.install_info();
         let version = node.as_ref().and_then(|node| node.get("version")).filter(|node| !node.is_null());
         version.map(|node| node.as_str().map_or_else(|| node.span.text().to_owned(), str::to_owned)).unwrap_or_default()
     }
 
     /// `meta/main.yml`.
-    pub fn meta(&self) -> Option<Json> {
+    pub(super) fn meta(&self) -> Option<Json> {
         Some(to_json(&self.yaml(&meta_file(&self.path)?)?))
     }
 
-    pub fn install_date(&self) -> Option<String> {
+    pub(super) fn install_date(&self) -> Option<String> {
         self.install_info()?.get("install_date")?.as_str().map(str::to_owned)
     }
 
     /// The dependencies that can be fetched: those with a source, or a name on Galaxy.
-    pub fn dependencies(&self) -> Result<Vec<WantedRole>> {
+    pub(super) fn dependencies(&self) -> Result<Vec<WantedRole>> {
         let mut found = Vec::new();
         let meta = meta_file(&self.path).and_then(|path| self.yaml(&path));
         if let Some(list) = meta.as_ref().and_then(|meta| meta.get("dependencies")) {
@@ -71,7 +71,7 @@ impl InstalledRole {
     }
 }
 
-pub fn meta_file(role: &Path) -> Option<PathBuf> {
+pub(super) fn meta_file(role: &Path) -> Option<PathBuf> {
     ["main.yml", "main.yaml"].map(|name| role.join("meta").join(name)).into_iter().find(|path| path.is_file())
 }
 

@@ -6,7 +6,7 @@ const MOST: usize = 1_000_000;
 /// The host names of an inventory entry, and its port if given.
 ///
 /// `web[01:03].example:2222`, `[2001:db8::1]:22`, `2001:db8::1`, `db-[a:c]`, `n[0:10:5]`.
-pub fn expand(entry: &str) -> Result<(Vec<String>, Option<u16>), String> {
+pub(super) fn expand(entry: &str) -> Result<(Vec<String>, Option<u16>), String> {
     let (name, port) = split_port(entry)?;
     if name.starts_with('-') {
         // ssh would take it for an option.

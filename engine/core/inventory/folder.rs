@@ -23,7 +23,7 @@ const EXTENSIONS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
 
 /// A directory that may contain `group_vars` and `host_vars`.
 #[derive(Debug)]
-pub struct VarsFolder {
+pub(super) struct VarsFolder {
     groups: Listing,
     hosts: Listing,
 }
@@ -39,12 +39,12 @@ struct Listing {
 }
 
 impl VarsFolder {
-    pub fn open(path: &Path) -> Result<Self, Problems> {
+    pub(super) fn open(path: &Path) -> Result<Self, Problems> {
         Ok(VarsFolder { groups: Listing::of(&path.join("group_vars"))?, hosts: Listing::of(&path.join("host_vars"))? })
     }
 
     /// A warning for each file that is not read because another one for the same group or host takes precedence.
-    pub fn passed_over(&self) -> Vec<String> {
+    pub(super) fn passed_over(&self) -> Vec<String> {
         let warn = |(file, other): &(PathBuf, PathBuf)| {
             format!("{} is ignored, because {} takes precedence", file.display(), other.display())
         };
@@ -52,20 +52,20 @@ impl VarsFolder {
     }
 
     /// The files that `group_vars` has for a group, in the order in which they are read.
-    pub fn group_files(&self, name: &str) -> Result<Vec<PathBuf>, Problems> {
+    pub(super) fn group_files(&self, name: &str) -> Result<Vec<PathBuf>, Problems> {
         self.groups.files(name)
     }
 
     /// The files that `host_vars` has for a host, in the order in which they are read.
-    pub fn host_files(&self, name: &str) -> Result<Vec<PathBuf>, Problems> {
+    pub(super) fn host_files(&self, name: &str) -> Result<Vec<PathBuf>, Problems> {
         self.hosts.files(name)
     }
 
-    pub fn group(&self, name: &str, vault: &Vault) -> Result<Arc<Layer>, Problems> {
+    pub(super) fn group(&self, name: &str, vault: &Vault) -> Result<Arc<Layer>, Problems> {
         self.groups.layer(name, vault)
     }
 
-    pub fn host(&self, name: &str, vault: &Vault) -> Result<Arc<Layer>, Problems> {
+    pub(super) fn host(&self, name: &str, vault: &Vault) -> Result<Arc<Layer>, Problems> {
         self.hosts.layer(name, vault)
     }
 }

@@ -7,11 +7,11 @@ use indexmap::IndexSet;
 use crate::vars::Layer;
 
 /// The group of all hosts.
-pub const ALL: &str = "all";
+pub(super) const ALL: &str = "all";
 /// The group of hosts that are in no other group.
-pub const UNGROUPED: &str = "ungrouped";
+pub(super) const UNGROUPED: &str = "ungrouped";
 /// Names of this machine, known even if no source names them.
-pub const LOCALHOST: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+pub(super) const LOCALHOST: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// A machine, or anything else that tasks run on.
 #[derive(Clone, Debug)]

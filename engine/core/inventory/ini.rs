@@ -53,7 +53,7 @@ impl Awaited {
 }
 
 /// Reads a file into the inventory, up to its first error; all errors are reported.
-pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Problems> {
+pub(super) fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Problems> {
     let declared = inventory.groups().map(|group| group.name.to_string()).collect();
     let mut reader = Reader { inventory, faults: InventoryErrors::default(), declared, awaited: IndexMap::new() };
     let mut section = (UNGROUPED.to_owned(), Lines::Hosts);

@@ -20,11 +20,11 @@ use crate::{
 };
 
 /// Layers, strongest first.
-pub type Stack = Arc<[Arc<Layer>]>;
+pub(super) type Stack = Arc<[Arc<Layer>]>;
 
 /// What was computed so far.
 #[derive(Debug)]
-pub struct Layers {
+pub(super) struct Layers {
     pub vault: Arc<Vault>,
     implicit: [Host; LOCALHOST.len()],
     pub depths: OnceLock<Vec<usize>>,
@@ -61,7 +61,7 @@ impl Default for Layers {
 
 impl Layers {
     /// Must be called when hosts, groups or their variables change. Files that were read stay cached.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.depths = OnceLock::new();
         self.members = OnceLock::new();
         self.groups = Mutex::default();
@@ -69,12 +69,12 @@ impl Layers {
     }
 
     /// The host for a name of this machine that no source mentions.
-    pub fn implicit_localhost(&self, name: &str) -> &Host {
+    pub(super) fn implicit_localhost(&self, name: &str) -> &Host {
         // One of the three names always exists; the first one is the fallback.
         self.implicit.iter().find(|host| &*host.name == name).unwrap_or(&self.implicit[0])
     }
 
-    pub fn folder(&self, path: &Path) -> Result<Arc<VarsFolder>, Problems> {
+    pub(super) fn folder(&self, path: &Path) -> Result<Arc<VarsFolder>, Problems> {
         if let Some(folder) = self.folders.lock().get(path) {
             return Ok(folder.clone());
         }

@@ -10,7 +10,7 @@ use crate::{
 /// Parses a Python literal; anything else is text, as it is.
 ///
 /// As in Ansible, bytes become text, tuples and sets become lists; complex numbers and `...` stay text.
-pub fn value(text: &str, span: &Span) -> Node {
+pub(super) fn value(text: &str, span: &Span) -> Node {
     let mut reader = Reader { text, at: 0, span, depth: 0 };
     match reader.whole() {
         Some(kind) => Node { span: span.clone(), kind },

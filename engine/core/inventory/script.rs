@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Runs the program and reads its output into the inventory.
-pub fn read(inventory: &mut Inventory, path: &Path) -> Result<(), Problems> {
+pub(super) fn read(inventory: &mut Inventory, path: &Path) -> Result<(), Problems> {
     let list = run(path, &["--list"])?;
     let mut faults = InventoryErrors::default();
     let Some(groups) = list.as_map() else {

@@ -11,13 +11,13 @@ pub(super) struct InventoryErrors {
 }
 
 impl InventoryErrors {
-    pub fn push(&mut self, inventory: &Inventory, fault: InventoryError) {
+    pub(super) fn push(&mut self, inventory: &Inventory, fault: InventoryError) {
         self.before.get_or_insert_with(|| inventory.snapshot());
         self.problems.push(fault);
     }
 
     /// Ends reading the source; after an error, restores the hosts and groups from before it.
-    pub fn end(self, inventory: &mut Inventory) -> Result<(), Problems> {
+    pub(super) fn end(self, inventory: &mut Inventory) -> Result<(), Problems> {
         if let Some(before) = self.before {
             inventory.restore(before);
         }

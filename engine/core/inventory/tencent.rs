@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The value of `plugin:` in such a file.
-pub const PLUGIN: &str = "rplay.builtin.tencentcloud";
+pub(super) const PLUGIN: &str = "rplay.builtin.tencentcloud";
 
 const KEYS: [&str; 7] = ["plugin", "region", "stack", "group", "address", "endpoint", "vars"];
 const KEY_ID: &str = "TENCENTCLOUD_SECRET_ID";
@@ -34,7 +34,7 @@ struct Settings {
 }
 
 /// Queries the cloud and reads the result into the inventory.
-pub fn read(inventory: &mut Inventory, file: &Node) -> Result<(), Problems> {
+pub(super) fn read(inventory: &mut Inventory, file: &Node) -> Result<(), Problems> {
     let settings = Settings::read(file)?;
     let all = inventory.group_index(ALL);
     let given = file.get("vars").and_then(Node::as_map).unwrap_or_default();

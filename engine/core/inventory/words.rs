@@ -4,17 +4,17 @@ use std::ops::Range;
 
 /// A word without its quotes, and its byte range in the line.
 #[derive(Debug, PartialEq)]
-pub struct Word {
+pub(super) struct Word {
     pub text: String,
     pub range: Range<usize>,
 }
 
 /// The position of an unclosed quote.
 #[derive(Debug, PartialEq)]
-pub struct OpenQuote(pub usize);
+pub(super) struct OpenQuote(pub usize);
 
 /// Splits a line. As in Ansible, a `#` outside of quotes begins a comment, even within a word.
-pub fn split(line: &str) -> Result<Vec<Word>, OpenQuote> {
+pub(super) fn split(line: &str) -> Result<Vec<Word>, OpenQuote> {
     let mut words = Vec::new();
     let mut word: Option<Word> = None;
     let mut chars = line.char_indices().peekable();

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Reads a whole file into the inventory.
-pub fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Problems> {
+pub(super) fn read(inventory: &mut Inventory, source: &Arc<Source>) -> Result<(), Problems> {
     let loaded = syntax::yaml::load(source)?;
     inventory.warnings.extend(loaded.warnings.iter().map(|warning| warning.to_string()));
     let groups = match &loaded.node.kind {

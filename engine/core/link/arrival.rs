@@ -25,7 +25,7 @@ const ABSENT: &[u8] = b"\n\0rplay-absent\0\n";
 
 /// Whether an executable that is already on the host is started without verification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
+pub(super) enum Start {
     /// Yes: the usual case, one round trip. The agent itself detects that its file was modified.
     Trusting,
     /// Only if it is complete and can be started; otherwise it is sent again. Used after a trusted one did not answer.
@@ -69,18 +69,18 @@ const SCRIPT: &str = concat!(
 const MOST_ASKED: u32 = 6;
 
 /// The command that starts the executable or asks for it. `words` are the agent's arguments, without quotes.
-pub fn command(executable: &Executable, how: Start, words: &str) -> String {
+pub(super) fn command(executable: &Executable, how: Start, words: &str) -> String {
     format!("exec /bin/sh -c '{}'", script(executable, how, words))
 }
 
 /// Like [`command`], but unquoted, for callers that pass an argument list instead of a command line.
-pub fn script(executable: &Executable, how: Start, words: &str) -> String {
+pub(super) fn script(executable: &Executable, how: Start, words: &str) -> String {
     let check = if how == Start::Checking { "1" } else { "" };
     SCRIPT.replace("@SHA@", &executable.sha256).replace("@CHECK@", check).replace("@WORDS@", words)
 }
 
 /// Waits for the agent's marker, and sends the executable if the host asks for it.
-pub async fn arrive(
+pub(super) async fn arrive(
     transport: &mut Transport,
     executables: &Arc<Executables>,
     name: &str,

@@ -19,7 +19,7 @@ use tokio::{
 
 /// Limit on list items and mapping entries in one reply; each takes about a hundred bytes of memory. The facts of a
 /// machine with 3,000 packages have about 15,000.
-pub const MAX_VALUES: usize = 2_000_000;
+pub(super) const MAX_VALUES: usize = 2_000_000;
 
 /// Minimum speed in bytes per second of a whole reply; slower than that is an attack, not a slow link.
 const SLOWEST: u64 = 1024;
@@ -31,11 +31,11 @@ const MOST_CHANGES: usize = 10_000;
 const LONGEST_WARNING: usize = 4096;
 
 /// Number of contents that an agent may wait for at a time.
-pub const MOST_WANTED: usize = 1024;
+pub(super) const MOST_WANTED: usize = 1024;
 
 /// Why a reply is rejected.
 #[derive(Debug, thiserror::Error)]
-pub enum ReplyError {
+pub(super) enum ReplyError {
     #[error("the connection was lost: {0}")]
     Io(#[from] io::Error),
     #[error("it stopped in the middle of a reply: no data for {} s", .0.as_secs_f32())]
@@ -73,7 +73,10 @@ pub enum ReplyError {
 /// Between replies an agent may be silent for as long as its work takes. Within a reply, `stall` limits the time
 /// without data, and the reply's length the total time. Memory grows with the bytes received, not with the announced
 /// length.
-pub async fn read_reply(reader: &mut (impl AsyncRead + Unpin), stall: Duration) -> Result<Option<Reply>, ReplyError> {
+pub(super) async fn read_reply(
+    reader: &mut (impl AsyncRead + Unpin),
+    stall: Duration,
+) -> Result<Option<Reply>, ReplyError> {
     let mut head = [0u8; 4];
     let mut filled = reader.read(&mut head).await?;
     if filled == 0 {
@@ -130,7 +133,7 @@ async fn arrived(
 }
 
 /// Truncates warnings and changes of an outcome to a readable number.
-pub fn bounded(mut outcome: Outcome) -> Outcome {
+pub(super) fn bounded(mut outcome: Outcome) -> Outcome {
     for warning in &mut outcome.warnings {
         if let Some((end, _)) = warning.char_indices().nth(LONGEST_WARNING) {
             warning.truncate(end);

@@ -8,7 +8,7 @@ use tokio::process::Command;
 use super::{Container, arrival, executable::Executable, local, transport::Transport};
 
 /// Runs the script that starts the agent through `ENGINE exec -i`.
-pub fn start(container: &Container, executable: &Executable, how: arrival::Start) -> Result<Transport, Failure> {
+pub(super) fn start(container: &Container, executable: &Executable, how: arrival::Start) -> Result<Transport, Failure> {
     let Container { engine, name, user } = container;
     if name.is_empty() || name.starts_with('-') {
         return Err(Failure::new(format!("`{name}` is not a valid container name")));

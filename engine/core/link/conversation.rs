@@ -44,7 +44,7 @@ const SINK: &str = "_sink";
 const GIVEN_AT_ONCE: usize = 2;
 
 /// An agent that has sent its hello.
-pub struct Conversation {
+pub(super) struct Conversation {
     /// The inventory's name, for messages.
     name: String,
     frames: Mutex<Option<Sender<Vec<u8>>>>,
@@ -83,7 +83,7 @@ enum Sink {
 }
 
 /// Everything needed to send a batch and to report its outcomes.
-pub struct Sending {
+pub(super) struct Sending {
     pub key: u64,
     pub batch: Batch,
     pub events: Arc<dyn Listener>,
@@ -95,7 +95,7 @@ impl Conversation {
     /// Waits for the agent's hello, after its marker was read, and starts to read and write. `patience` limits the wait
     /// for the hello, `stall` the time without data inside a reply. The agent gets signs of life as often as `silence`
     /// says.
-    pub async fn begin(
+    pub(super) async fn begin(
         name: String,
         transport: Transport,
         patience: Duration,
@@ -144,7 +144,7 @@ impl Conversation {
     }
 
     /// Sends a batch. If the conversation has already ended, nothing is sent and the batch is returned.
-    pub async fn send(&self, sending: Sending) -> Result<(), Sending> {
+    pub(super) async fn send(&self, sending: Sending) -> Result<(), Sending> {
         let id = sending.batch.id;
         let Some(frames) = self.frames() else { return Err(sending) };
         let frame = match encode(&Request::Batch(sending.batch.clone())) {
@@ -177,7 +177,7 @@ impl Conversation {
     }
 
     /// Asks the agent to cancel the batch with that key; its calls are still answered.
-    pub async fn cancel(&self, key: u64) {
+    pub(super) async fn cancel(&self, key: u64) {
         let batch = self
             .running()
             .as_ref()
@@ -191,18 +191,18 @@ impl Conversation {
     }
 
     /// Sends a request that has no reply.
-    pub async fn tell(&self, request: &Request) {
+    pub(super) async fn tell(&self, request: &Request) {
         if let (Some(frames), Ok(frame)) = (self.frames(), encode(request)) {
             let _ = frames.send(frame).await;
         }
     }
 
-    pub fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.running().is_none()
     }
 
     /// Disconnects: the agent kills the processes that it started, and ends.
-    pub fn close(&self) {
+    pub(super) fn close(&self) {
         self.frames.lock().take();
     }
 
@@ -460,7 +460,7 @@ fn stream(sha256: &str, mut content: Box<dyn Read + Send>, frames: &Sender<Vec<u
 }
 
 /// Gives every call of a batch that was never sent this outcome.
-pub fn answer_all(sending: &Sending, outcome: &Outcome) {
+pub(super) fn answer_all(sending: &Sending, outcome: &Outcome) {
     for index in 0..sending.batch.len() {
         let outcome = outcome.clone();
         sending.events.hear(LinkEvent::Outcome { key: sending.key, index: index as u32, outcome });

@@ -14,7 +14,7 @@ use rplay_wire::hex;
 use sha2::{Digest, Sha256};
 
 /// One executable. Its content is read only when a host has not got it yet.
-pub struct Executable {
+pub(super) struct Executable {
     /// Its name in a host's cache: the SHA-256 in lower-case hexadecimal.
     pub sha256: String,
     pub size: u64,
@@ -51,7 +51,7 @@ impl Executable {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn open(path: &Path, note: Option<&Path>) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, note: Option<&Path>) -> io::Result<Self> {
         let file = File::open(path)?;
         // The headers are at its beginning.
         let mut head = vec![0; 1 << 16];
@@ -69,7 +69,7 @@ impl Executable {
     ///
     /// # Errors
     /// The file cannot be read; one that is not there holds none.
-    pub fn embedded(path: &Path, build: &str) -> io::Result<Option<Self>> {
+    pub(super) fn embedded(path: &Path, build: &str) -> io::Result<Option<Self>> {
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -106,12 +106,12 @@ impl Executable {
     }
 
     /// Bytes of its packed form, if it is embedded.
-    pub fn packed_size(&self) -> Option<u64> {
+    pub(super) fn packed_size(&self) -> Option<u64> {
         self.packed.map(|(_, length)| length)
     }
 
     /// The content as it is, or in gzip's format; made once, however many hosts wait for it.
-    pub fn content(&self, gzip: bool) -> io::Result<&[u8]> {
+    pub(super) fn content(&self, gzip: bool) -> io::Result<&[u8]> {
         let made = match (self.packed, gzip) {
             (Some((at, length)), true) => self.gzip.get_or_init(|| {
                 let mut packed = vec![0; usize::try_from(length).map_err(io::Error::other)?];

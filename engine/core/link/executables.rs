@@ -15,7 +15,7 @@ use super::executable::Executable;
 /// For each processor there is the whole of rplay, which is an agent as well, and the agent alone, which is much smaller:
 /// embedded in the whole, or `rplay-agent` beside it. An agent of another build is passed over, since only one of the
 /// controller's own build understands it.
-pub struct Executables {
+pub(super) struct Executables {
     /// `None` is the one that is running.
     own: Option<PathBuf>,
     /// The name of the build ([`LinkOptions::agent_build`](super::LinkOptions)). `None`: no agent alone is looked for.
@@ -52,12 +52,12 @@ pub fn host_agent(build: &str) -> Result<HostAgent, Failure> {
 }
 
 impl Executables {
-    pub fn new(own: Option<PathBuf>, build: Option<String>, notes: Option<PathBuf>) -> Self {
+    pub(super) fn new(own: Option<PathBuf>, build: Option<String>, notes: Option<PathBuf>) -> Self {
         Executables { own, build, notes, read: Mutex::default() }
     }
 
     /// The path of the running executable, which works even if the file has been replaced since it was started.
-    pub fn own_path(&self) -> &Path {
+    pub(super) fn own_path(&self) -> &Path {
         self.own.as_deref().unwrap_or(Path::new("/proc/self/exe"))
     }
 
@@ -65,7 +65,7 @@ impl Executables {
     ///
     /// # Errors
     /// The executable cannot be read, or is not linked statically.
-    pub fn own(&self) -> Result<Arc<Executable>, Failure> {
+    pub(super) fn own(&self) -> Result<Arc<Executable>, Failure> {
         self.for_processor(std::env::consts::ARCH)
     }
 
@@ -73,7 +73,7 @@ impl Executables {
     ///
     /// # Errors
     /// There is none for that processor, it is of another build, cannot be read, or is not linked statically.
-    pub fn for_processor(&self, processor: &str) -> Result<Arc<Executable>, Failure> {
+    pub(super) fn for_processor(&self, processor: &str) -> Result<Arc<Executable>, Failure> {
         let mut read = self.read.lock();
         if let Some((_, executable)) = read.iter().find(|(known, _)| known == processor) {
             return Ok(executable.clone());

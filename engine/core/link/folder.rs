@@ -18,7 +18,7 @@ use rplay_wire::hex::is_hex;
 const LONGEST: usize = 107 - 17 - 1 - 16 - 9;
 
 /// The first suitable directory, created if necessary: in the session's runtime directory, the cache, or /tmp.
-pub fn control_folder() -> io::Result<PathBuf> {
+pub(super) fn control_folder() -> io::Result<PathBuf> {
     let uid = getuid();
     let variable = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let candidates = [
@@ -39,7 +39,7 @@ pub fn control_folder() -> io::Result<PathBuf> {
 
 /// Creates the directory with mode 0700. An existing one must be owned by and private to the current user, since
 /// anybody can create one in /tmp.
-pub fn make_private(folder: &Path) -> io::Result<()> {
+pub(super) fn make_private(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let found = fs::symlink_metadata(folder)?;
     if !found.is_dir() || found.uid() != getuid().as_raw() || found.mode() & 0o077 != 0 {
@@ -57,7 +57,7 @@ const OLD_NOTE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Removes what ended runs left in the directory: sockets without a listener, logs, partial notes. Other files stay,
 /// since it may also be the cache directory of a managed host.
-pub fn sweep(folder: &Path) {
+pub(super) fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let Some(kind) = name.to_str().and_then(Kind::of) else { continue };

@@ -29,7 +29,7 @@ impl From<NoAgent> for Failure {
 }
 
 /// Reads up to and including the first of `markers`, and returns which one was found. `patience` limits the wait.
-pub async fn wait_for(
+pub(super) async fn wait_for(
     markers: &[&[u8]],
     transport: &mut Transport,
     name: &str,

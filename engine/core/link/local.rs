@@ -9,14 +9,14 @@ use super::transport::Transport;
 
 /// Starts the executable as a child process. It could also serve on a thread of this process, but then a module that
 /// changes the working directory or the umask, or runs out of memory, would affect the whole run.
-pub fn start(executable: &Path) -> Result<Transport, Failure> {
+pub(super) fn start(executable: &Path) -> Result<Transport, Failure> {
     let mut command = Command::new(executable);
     command.arg("agent").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     running(command, "the local agent")
 }
 
 /// The transport of a command with all standard streams piped.
-pub fn running(mut command: Command, what: &str) -> Result<Transport, Failure> {
+pub(super) fn running(mut command: Command, what: &str) -> Result<Transport, Failure> {
     let mut process = command.spawn().map_err(|error| Failure::new(format!("cannot start {what}: {error}")))?;
     let (Some(stdin), Some(stdout), Some(stderr)) =
         (process.stdin.take(), process.stdout.take(), process.stderr.take())

@@ -10,7 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A number of slots that adapts to successes and drops.
-pub struct Pace {
+pub(super) struct Pace {
     /// Maximum number of slots.
     most: f64,
     /// Hands out the slots, in order of request.
@@ -27,7 +27,7 @@ struct State {
 }
 
 /// A slot. Dropping it frees it for the next connection.
-pub struct Place {
+pub(super) struct Place {
     pace: Arc<Pace>,
     /// `None` only during drop.
     permit: Option<OwnedSemaphorePermit>,
@@ -36,25 +36,25 @@ pub struct Place {
 
 impl Pace {
     /// Starts with `first` slots and never exceeds `most`.
-    pub fn new(first: usize, most: usize) -> Arc<Self> {
+    pub(super) fn new(first: usize, most: usize) -> Arc<Self> {
         let state = State { places: first as f64, made: first, halved: 0 };
         Arc::new(Pace { most: most as f64, permits: Arc::new(Semaphore::new(first)), state: Mutex::new(state) })
     }
 
     /// Waits for a slot, in order of request.
-    pub async fn place(self: &Arc<Self>) -> Place {
+    pub(super) async fn place(self: &Arc<Self>) -> Place {
         // The semaphore is never closed.
         let permit = self.permits.clone().acquire_owned().await.ok();
         Place { since: self.now(), pace: self.clone(), permit }
     }
 
     /// The argument of [`Pace::dropped`] for a connection that starts now without a slot.
-    pub fn now(&self) -> u64 {
+    pub(super) fn now(&self) -> u64 {
         self.state().halved
     }
 
     /// Reports a successful connection.
-    pub fn succeeded(&self) {
+    pub(super) fn succeeded(&self) {
         let mut state = self.state();
         state.places = (state.places + 1.0 / state.places).min(self.most);
         if let Some(more) = (state.places as usize).checked_sub(state.made) {
@@ -64,7 +64,7 @@ impl Pace {
     }
 
     /// Reports that a connection that started at `since` was dropped. Connections dropped together count once.
-    pub fn dropped(&self, since: u64) {
+    pub(super) fn dropped(&self, since: u64) {
         let mut state = self.state();
         if since == state.halved {
             state.halved += 1;
@@ -81,7 +81,7 @@ impl Pace {
 
 impl Place {
     /// The time it was taken, for [`Pace::dropped`].
-    pub fn since(&self) -> u64 {
+    pub(super) fn since(&self) -> u64 {
         self.since
     }
 }

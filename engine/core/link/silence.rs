@@ -9,7 +9,7 @@ use std::time::Duration;
 /// connection that ssh still considers alive, and after an interruption of half a minute TCP needs about as long again
 /// to retransmit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Silence(pub u32);
+pub(super) struct Silence(pub u32);
 
 impl Default for Silence {
     fn default() -> Self {
@@ -19,25 +19,25 @@ impl Default for Silence {
 
 impl Silence {
     /// Number of unanswered probes after which ssh disconnects.
-    pub const SERVER_ALIVE_COUNT: u32 = 3;
+    pub(super) const SERVER_ALIVE_COUNT: u32 = 3;
 
     /// Seconds between two of ssh's probes; 0 for none.
-    pub fn server_alive_interval(self) -> u32 {
+    pub(super) fn server_alive_interval(self) -> u32 {
         self.0.div_ceil(Self::SERVER_ALIVE_COUNT + 1)
     }
 
     /// Seconds of silence that the agent accepts; 0 for unlimited.
-    pub fn of_agent(self) -> u32 {
+    pub(super) fn of_agent(self) -> u32 {
         self.0.saturating_add(self.0.div_ceil(2))
     }
 
     /// The corresponding arguments of the agent.
-    pub fn words(self) -> String {
+    pub(super) fn words(self) -> String {
         format!("silence={}", self.of_agent())
     }
 
     /// Interval between signs of life; `None` for never.
-    pub fn interval(self) -> Option<Duration> {
+    pub(super) fn interval(self) -> Option<Duration> {
         (self.0 > 0).then(|| Duration::from_secs(self.of_agent().into()) / 3)
     }
 }

@@ -58,7 +58,7 @@ const LOGIN: u64 = 30;
 type Gates = HashMap<(String, Option<u16>), Arc<Pace>>;
 
 /// All ssh masters of a run.
-pub struct Masters {
+pub(super) struct Masters {
     /// Private directory of the control sockets.
     folder: PathBuf,
     /// Seconds that a master stays without a session.
@@ -72,14 +72,14 @@ pub struct Masters {
 }
 
 impl Masters {
-    pub fn new(folder: PathBuf, persist: u32, silence: Silence, executables: Arc<Executables>) -> Self {
+    pub(super) fn new(folder: PathBuf, persist: u32, silence: Silence, executables: Arc<Executables>) -> Self {
         let retried = Pace::new(RETRIED_AT_ONCE.0, RETRIED_AT_ONCE.1);
         Masters { folder, persist, silence, executables, gates: Mutex::default(), retried }
     }
 
     /// Starts the agent on a host, over an existing master or a new one. Returns once the agent's marker was read. A
     /// damaged executable on the host is replaced.
-    pub async fn start(
+    pub(super) async fn start(
         &self,
         target: &Target,
         ssh: &SshOptions,
@@ -128,7 +128,7 @@ impl Masters {
     }
 
     /// Ends the master of a target.
-    pub async fn reset(&self, target: &Target, ssh: &SshOptions) {
+    pub(super) async fn reset(&self, target: &Target, ssh: &SshOptions) {
         let control = self.control(target, ssh);
         if refuse_odd(ssh).is_ok() && self.is_alive(&control).await {
             self.end(ssh, &control).await;

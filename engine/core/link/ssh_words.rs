@@ -6,7 +6,7 @@ use super::SshOptions;
 
 /// Whether a retry is worthwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub(super) enum Cause {
     /// sshd dropped the connection before the login: too many at a time.
     Busy,
     /// The host answered; a retry would give the same result.
@@ -33,7 +33,7 @@ const DROPPED: [&str; 4] = [
 ];
 
 /// Turns ssh's standard error into a sentence, with advice where possible.
-pub fn explain(name: &str, ssh: &SshOptions, said: &str) -> (Cause, Failure) {
+pub(super) fn explain(name: &str, ssh: &SshOptions, said: &str) -> (Cause, Failure) {
     let says = |words: &str| said.contains(words);
     let host = &ssh.host;
     let at = ssh.port.map(|port| format!("-p {port} ")).unwrap_or_default();

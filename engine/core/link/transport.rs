@@ -13,7 +13,7 @@ use tokio::{
 const TAIL: usize = 4096;
 
 /// A process that is, or will become, an agent.
-pub struct Transport {
+pub(super) struct Transport {
     pub reader: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
     pub writer: Box<dyn AsyncWrite + Send + Unpin>,
     pub stderr: Tail,
@@ -23,7 +23,7 @@ pub struct Transport {
 
 impl Transport {
     /// `process` must live as long as the conversation.
-    pub fn new(
+    pub(super) fn new(
         reader: impl AsyncRead + Send + Unpin + 'static,
         writer: impl AsyncWrite + Send + Unpin + 'static,
         stderr: impl AsyncRead + Send + Unpin + 'static,
@@ -51,7 +51,7 @@ impl Drop for Reading {
 
 /// The end of what a process wrote to standard error.
 #[derive(Clone)]
-pub struct Tail {
+pub(super) struct Tail {
     kept: Arc<Mutex<Vec<u8>>>,
     ended: watch::Receiver<bool>,
 }
@@ -77,7 +77,7 @@ impl Tail {
 
     /// The last lines, joined, if any. For a process that has ended: its output may still be in transit, so its end is
     /// awaited, but not for long, since a descendant may keep the stream open.
-    pub async fn last_words(&self) -> Option<String> {
+    pub(super) async fn last_words(&self) -> Option<String> {
         let mut ended = self.ended.clone();
         let _ = timeout(Duration::from_millis(200), ended.wait_for(|ended| *ended)).await;
         last_words(&String::from_utf8_lossy(&self.kept.lock()))
@@ -85,7 +85,7 @@ impl Tail {
 }
 
 /// The last non-empty lines, joined and shortened to fit into a sentence.
-pub fn last_words(text: &str) -> Option<String> {
+pub(super) fn last_words(text: &str) -> Option<String> {
     let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let last = lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join("; ");
     (!last.is_empty()).then(|| last.chars().filter(|c| !c.is_control()).take(500).collect())

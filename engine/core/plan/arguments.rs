@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The arguments as written in the task.
-pub fn of(action: &syntax::Action) -> Arguments {
+pub(super) fn of(action: &syntax::Action) -> Arguments {
     let named = action
         .args
         .iter()
@@ -30,7 +30,7 @@ pub fn of(action: &syntax::Action) -> Arguments {
 }
 
 /// Finds errors in a task's arguments before any host is touched.
-pub fn check(task: &Task, problems: &mut Problems) {
+pub(super) fn check(task: &Task, problems: &mut Problems) {
     let mut known = Map::new();
     let mut later = Vec::new();
     for (name, argument) in &task.args.named {
@@ -157,7 +157,7 @@ fn defaults_exist(task: &Task) -> bool {
 }
 
 /// The error for a task whose module is unknown or cannot be used.
-pub fn unknown_action(name: &Word, missing: Missing) -> PlanError {
+pub(super) fn unknown_action(name: &Word, missing: Missing) -> PlanError {
     let nearest = || Action::nearest(name).map(|nearest| format!("did you mean `{nearest}`?"));
     let (label, help) = match missing.reason {
         Reason::Unknown => ("unknown module", nearest().or(missing.help)),
@@ -171,7 +171,7 @@ pub fn unknown_action(name: &Word, missing: Missing) -> PlanError {
 }
 
 /// The error for an import without a required argument.
-pub fn missing(action: &Word, argument: &str) -> PlanError {
+pub(super) fn missing(action: &Word, argument: &str) -> PlanError {
     PlanError::Argument {
         msg: format!("`{}`: missing required arguments: {argument}", action.value),
         at: action.span.clone(),

@@ -65,7 +65,7 @@ impl Settings {
 }
 
 /// The collections to search: first the own one, then the listed ones.
-pub fn searched(own: Option<&Arc<str>>, listed: &[Arc<str>]) -> Arc<[Arc<str>]> {
+pub(super) fn searched(own: Option<&Arc<str>>, listed: &[Arc<str>]) -> Arc<[Arc<str>]> {
     let others = listed.iter().filter(|name| Some(*name) != own);
     own.into_iter().chain(others).cloned().collect()
 }

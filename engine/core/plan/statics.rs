@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The variables that an import may use: `-e`, the surrounding ones, and those of its role and play.
-pub fn scope(
+pub(super) fn scope(
     extra: &Arc<Layer>,
     settings: &Settings,
     role: Option<&Arc<Role>>,
@@ -31,7 +31,7 @@ pub fn scope(
 }
 
 /// The rendered value.
-pub fn value(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<Value, PlanError> {
+pub(super) fn value(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<Value, PlanError> {
     template::render(&field.value, scope).map_err(|error| PlanError::NotConstant {
         name,
         reason: error.to_string(),
@@ -46,7 +46,7 @@ pub fn value(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<Va
 }
 
 /// The rendered value as a flag, as lenient as Ansible's arguments are.
-pub fn flag(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<bool, PlanError> {
+pub(super) fn flag(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<bool, PlanError> {
     let value = value(field, scope, name)?;
     Ok(match value.as_str() {
         Some(text) => matches!(text.trim().to_lowercase().as_str(), "y" | "yes" | "on" | "1" | "true" | "t"),
@@ -55,13 +55,13 @@ pub fn flag(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<boo
 }
 
 /// The rendered value as text.
-pub fn text(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<String, PlanError> {
+pub(super) fn text(field: &Field, scope: &Arc<Scope>, name: &'static str) -> Result<String, PlanError> {
     let value = value(field, scope, name)?;
     Ok(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }
 
 /// Adds a word, or each word of a list.
-pub fn words(value: &Value, words: &mut Vec<String>) {
+pub(super) fn words(value: &Value, words: &mut Vec<String>) {
     match value.as_str() {
         Some(text) => words.extend(text.split(',').map(|word| word.trim().to_owned())),
         None if value.kind() == minijinja::value::ValueKind::Seq => {

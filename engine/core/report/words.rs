@@ -25,7 +25,7 @@ fn shown(data: &Value, secrets: &Secrets) -> serde_json::Value {
 
 /// A result as YAML, starting on its own line (`callback_result_format = yaml`). It is only read by people, so it need
 /// not follow YAML 1.1.
-pub fn yaml(data: &Value, secrets: &Secrets) -> String {
+pub(super) fn yaml(data: &Value, secrets: &Secrets) -> String {
     match serde_yaml::to_string(&shown(data, secrets)) {
         Ok(text) => text.trim_end().lines().map(|line| format!("\n    {line}")).collect(),
         Err(error) => error.to_string(),
@@ -33,7 +33,7 @@ pub fn yaml(data: &Value, secrets: &Secrets) -> String {
 }
 
 /// A result as JSON on one line, or indented by four; keys sorted as in Ansible.
-pub fn json(data: &Value, indent: bool, secrets: &Secrets) -> String {
+pub(super) fn json(data: &Value, indent: bool, secrets: &Secrets) -> String {
     let value = shown(data, secrets);
     let mut text = Vec::new();
     let done = match indent {
@@ -50,7 +50,7 @@ pub fn json(data: &Value, indent: bool, secrets: &Secrets) -> String {
 }
 
 /// A value as JSON.
-pub fn to_json(value: &Value) -> serde_json::Value {
+pub(super) fn to_json(value: &Value) -> serde_json::Value {
     (&crate::vars::to_wire(value)).into()
 }
 
@@ -72,7 +72,7 @@ impl serde_json::ser::Formatter for Spaced {
 }
 
 /// The label of a loop item.
-pub fn label(value: &Value) -> String {
+pub(super) fn label(value: &Value) -> String {
     match value.kind() {
         ValueKind::String => value.as_str().unwrap_or_default().to_owned(),
         _ => crate::template::text(value),
@@ -80,7 +80,7 @@ pub fn label(value: &Value) -> String {
 }
 
 /// The lines of a diff, each with its sign; empty if both sides are equal. Single-line secrets are not masked yet.
-pub fn difference(diff: &Diff, secrets: &Secrets) -> Vec<String> {
+pub(super) fn difference(diff: &Diff, secrets: &Secrets) -> Vec<String> {
     if diff.before == diff.after {
         return Vec::new();
     }

@@ -31,7 +31,7 @@ pub(crate) struct ReadTracker {
 
 impl ReadTracker {
     /// For a task at its turn: everything may be read.
-    pub fn of_turn() -> Self {
+    pub(crate) fn of_turn() -> Self {
         ReadTracker {
             pending: Arc::default(),
             ahead: false,
@@ -43,16 +43,16 @@ impl ReadTracker {
         }
     }
 
-    pub fn ahead(pending: Arc<HashSet<Arc<str>>>, files_change: bool) -> Self {
+    pub(crate) fn ahead(pending: Arc<HashSet<Arc<str>>>, files_change: bool) -> Self {
         ReadTracker { pending, ahead: true, files_change, ..ReadTracker::of_turn() }
     }
 
     /// Also records reads of the name that a loop registers.
-    pub fn with_own(self, own: Option<Arc<str>>) -> Self {
+    pub(crate) fn with_own(self, own: Option<Arc<str>>) -> Self {
         ReadTracker { own, ..self }
     }
 
-    pub fn name(&self, name: &str) {
+    pub(crate) fn name(&self, name: &str) {
         if self.own.as_deref() == Some(name) {
             self.saw_own.store(true, Ordering::Relaxed);
         }
@@ -65,7 +65,7 @@ impl ReadTracker {
     }
 
     /// Records that all variable names were listed.
-    pub fn names(&self) {
+    pub(crate) fn names(&self) {
         if self.own.is_some() {
             self.saw_own.store(true, Ordering::Relaxed);
         }
@@ -75,7 +75,7 @@ impl ReadTracker {
     }
 
     /// Whether the outside may be read now.
-    pub fn outside(&self, outside: Outside) -> bool {
+    pub(crate) fn outside(&self, outside: Outside) -> bool {
         let may = !self.ahead || outside == Outside::Files && !self.files_change;
         if !may {
             self.too_early.store(true, Ordering::Relaxed);
@@ -84,17 +84,17 @@ impl ReadTracker {
     }
 
     /// Whether something was read that is not known yet.
-    pub fn was_too_early(&self) -> bool {
+    pub(crate) fn was_too_early(&self) -> bool {
         self.too_early.load(Ordering::Relaxed)
     }
 
     /// Whether an item may have read the result of the previous one.
-    pub fn saw_own(&self) -> bool {
+    pub(crate) fn saw_own(&self) -> bool {
         self.saw_own.load(Ordering::Relaxed)
     }
 
     /// Whether variables of other hosts were read.
-    pub fn saw_others(&self) -> bool {
+    pub(crate) fn saw_others(&self) -> bool {
         self.others.load(Ordering::Relaxed)
     }
 }

@@ -20,7 +20,7 @@ use crate::{run::scope::names, template, vars::Value};
 pub(crate) struct Steering(&'static [&'static str]);
 
 impl Steering {
-    pub fn names(self) -> &'static [&'static str] {
+    pub(super) fn names(self) -> &'static [&'static str] {
         self.0
     }
 }

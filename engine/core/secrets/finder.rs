@@ -7,7 +7,7 @@ use regex::Regex;
 
 /// Searches for a set of encodings.
 #[derive(Debug)]
-pub struct Finder {
+pub(super) struct Finder {
     spellings: Vec<Arc<str>>,
     /// `None` only if there are too many encodings: then everything is masked.
     exact: Option<AhoCorasick>,
@@ -17,7 +17,7 @@ pub struct Finder {
 }
 
 impl Finder {
-    pub fn of(spellings: Vec<Arc<str>>) -> Self {
+    pub(super) fn of(spellings: Vec<Arc<str>>) -> Self {
         let exact = AhoCorasick::builder()
             // All matches count, not only the first of overlapping ones.
             .match_kind(MatchKind::Standard)
@@ -34,7 +34,7 @@ impl Finder {
         Finder { spellings, exact, loose: regex }
     }
 
-    pub fn spellings(&self) -> &[Arc<str>] {
+    pub(super) fn spellings(&self) -> &[Arc<str>] {
         &self.spellings
     }
 
@@ -50,7 +50,7 @@ impl Finder {
 }
 
 /// The ranges of all matches, in order; overlapping ones are merged.
-pub fn ranges(finders: &[Arc<Finder>], text: &str) -> Vec<Range<usize>> {
+pub(super) fn ranges(finders: &[Arc<Finder>], text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     finders.iter().for_each(|finder| finder.find(text, &mut found));
     found.sort_unstable_by_key(|range| range.start);

@@ -14,7 +14,7 @@ const SHORTEST_CORE: usize = 8;
 const SHORTEST_OF_ANY_CASE: usize = 8;
 
 /// The text itself and its encodings: JSON, YAML, Python, quoted for a shell, HTML, URL, base64.
-pub fn of(text: &str) -> HashSet<String> {
+pub(super) fn of(text: &str) -> HashSet<String> {
     let mut all: HashSet<String> = HashSet::from([text.to_owned()]);
     let mut add = |spelling: String| {
         // The rest of an encoding that changes nothing is the text itself, or too short.

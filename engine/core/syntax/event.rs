@@ -47,7 +47,7 @@ pub(super) struct Events<'t> {
 }
 
 impl<'t> Events<'t> {
-    pub fn new(text: &'t str) -> Self {
+    pub(super) fn new(text: &'t str) -> Self {
         let mut parser = Parser::new();
         parser.set_encoding(libyaml_safer::Encoding::Utf8);
         // The parser fails on a block scalar at the end without a line break.
@@ -56,7 +56,7 @@ impl<'t> Events<'t> {
         Events { text, parser, last: 0 }
     }
 
-    pub fn read(&mut self) -> Result<Event, ParseError> {
+    pub(super) fn read(&mut self) -> Result<Event, ParseError> {
         // The parser still panics in some cases, such as a comma after a tag.
         let parsed = quiet::catch(|| self.parser.parse()).ok_or(ParseError {
             problem: "this is not valid YAML",

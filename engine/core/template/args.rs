@@ -19,12 +19,12 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub fn new(positional: Vec<Value>, named: Vec<(String, Value)>) -> Self {
+    pub(super) fn new(positional: Vec<Value>, named: Vec<(String, Value)>) -> Self {
         Args { positional, named, taken: 0 }
     }
 
     /// The next argument, by position or by this name. May be undefined.
-    pub fn raw(&mut self, name: &str) -> Option<Value> {
+    pub(super) fn raw(&mut self, name: &str) -> Option<Value> {
         if let Some(value) = self.positional.get(self.taken) {
             self.taken += 1;
             return Some(value.clone());
@@ -34,12 +34,12 @@ impl Args {
     }
 
     /// The argument, if it is given.
-    pub fn optional(&mut self, name: &str) -> EvalResult<Option<Value>> {
+    pub(super) fn optional(&mut self, name: &str) -> EvalResult<Option<Value>> {
         self.raw(name).map(present).transpose()
     }
 
     /// A keyword-only argument.
-    pub fn keyword(&mut self, name: &str) -> EvalResult<Option<Value>> {
+    pub(super) fn keyword(&mut self, name: &str) -> EvalResult<Option<Value>> {
         match self.named.iter().position(|(known, _)| known == name) {
             Some(at) => present(self.named.remove(at).1).map(Some),
             None => Ok(None),
@@ -47,12 +47,12 @@ impl Args {
     }
 
     /// A required argument.
-    pub fn required(&mut self, name: &str) -> EvalResult {
+    pub(super) fn required(&mut self, name: &str) -> EvalResult {
         self.optional(name)?.ok_or_else(|| EvalError::new(format!("missing 1 required argument: '{name}'")))
     }
 
     /// A text argument; other values are converted.
-    pub fn text(&mut self, name: &str) -> EvalResult<Option<String>> {
+    pub(super) fn text(&mut self, name: &str) -> EvalResult<Option<String>> {
         match self.optional(name)? {
             Some(value) if value.is_none() => Ok(None),
             Some(value) => show::text(&value).map(Some),
@@ -60,16 +60,16 @@ impl Args {
         }
     }
 
-    pub fn text_or(&mut self, name: &str, default: &str) -> EvalResult<String> {
+    pub(super) fn text_or(&mut self, name: &str, default: &str) -> EvalResult<String> {
         Ok(self.text(name)?.unwrap_or_else(|| default.to_owned()))
     }
 
-    pub fn flag(&mut self, name: &str, default: bool) -> EvalResult<bool> {
+    pub(super) fn flag(&mut self, name: &str, default: bool) -> EvalResult<bool> {
         Ok(self.optional(name)?.map_or(default, |value| items::truth(&value)))
     }
 
     /// An integer argument; `none` counts as not given.
-    pub fn int(&mut self, name: &str) -> EvalResult<Option<i128>> {
+    pub(super) fn int(&mut self, name: &str) -> EvalResult<Option<i128>> {
         match self.optional(name)? {
             None => Ok(None),
             Some(value) if value.is_none() => Ok(None),
@@ -87,26 +87,26 @@ impl Args {
         }
     }
 
-    pub fn int_or(&mut self, name: &str, default: i128) -> EvalResult<i128> {
+    pub(super) fn int_or(&mut self, name: &str, default: i128) -> EvalResult<i128> {
         Ok(self.int(name)?.unwrap_or(default))
     }
 
     /// All remaining positional arguments.
-    pub fn rest(&mut self) -> EvalResult<Vec<Value>> {
+    pub(super) fn rest(&mut self) -> EvalResult<Vec<Value>> {
         let rest = self.positional.get(self.taken..).unwrap_or_default().to_vec();
         self.taken = self.positional.len();
         rest.into_iter().map(present).collect()
     }
 
     /// The same as they are: any of them may be undefined.
-    pub fn raw_rest(&mut self) -> Vec<Value> {
+    pub(super) fn raw_rest(&mut self) -> Vec<Value> {
         let rest = self.positional.get(self.taken..).unwrap_or_default().to_vec();
         self.taken = self.positional.len();
         rest
     }
 
     /// Refuses what nobody has taken.
-    pub fn finish(&self) -> EvalResult<()> {
+    pub(super) fn finish(&self) -> EvalResult<()> {
         if let Some((name, _)) = self.named.first() {
             return Err(EvalError::new(format!("got an unexpected keyword argument '{name}'")));
         }

@@ -21,7 +21,7 @@ pub(crate) enum Origin {
 
 impl Origin {
     /// The location of a byte range of the template, or of the whole template if it is unknown.
-    pub fn span(&self, range: Option<Range<usize>>) -> Span {
+    pub(crate) fn span(&self, range: Option<Range<usize>>) -> Span {
         match self {
             Origin::Scalar(template) => match range {
                 Some(range) => locate(&template.text, &template.span, template.style, range),

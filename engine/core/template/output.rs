@@ -24,7 +24,7 @@ pub(crate) enum Output {
 
 impl Output {
     /// Writes literal text of the template.
-    pub fn text(&mut self, text: &str) -> EvalResult<()> {
+    pub(super) fn text(&mut self, text: &str) -> EvalResult<()> {
         if !text.is_empty() {
             append(self.buffer()?, text)?;
         }
@@ -32,7 +32,7 @@ impl Output {
     }
 
     /// Writes a value, which must be defined.
-    pub fn value(&mut self, value: Value, range: Range<usize>) -> EvalResult<()> {
+    pub(super) fn value(&mut self, value: Value, range: Range<usize>) -> EvalResult<()> {
         let value = match value.is_undefined() {
             true => value,
             false => present(value).map_err(|fault| fault.at(range.clone()))?,
@@ -65,12 +65,12 @@ impl Output {
     }
 
     /// The whole output as text.
-    pub fn into_text(mut self) -> EvalResult<String> {
+    pub(super) fn into_text(mut self) -> EvalResult<String> {
         self.buffer().map(std::mem::take)
     }
 
     /// The value of a macro or of `{% set %}...{% endset %}`.
-    pub fn captured(self) -> EvalResult {
+    pub(super) fn captured(self) -> EvalResult {
         Ok(match self {
             Output::Nothing => Value::from(()),
             Output::One(value, _) => value,

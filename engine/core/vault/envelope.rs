@@ -13,7 +13,7 @@ const ROUNDS: u32 = 10_000;
 const BLOCK: usize = 16;
 
 /// A parsed encrypted text.
-pub struct Envelope {
+pub(super) struct Envelope {
     /// The vault ID of its password, if given.
     pub id: Option<String>,
     salt: Vec<u8>,
@@ -23,7 +23,7 @@ pub struct Envelope {
 
 impl Envelope {
     /// Parses `$ANSIBLE_VAULT;...` and the hexadecimal lines after it; the error is a message.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut lines = text.lines().map(str::trim);
         let header: Vec<&str> = lines.next().unwrap_or_default().split(';').map(str::trim).collect();
         let id = match header[..] {
@@ -41,7 +41,7 @@ impl Envelope {
     }
 
     /// The content, if the password is correct.
-    pub fn open(&self, password: &[u8]) -> Option<Result<Vec<u8>, String>> {
+    pub(super) fn open(&self, password: &[u8]) -> Option<Result<Vec<u8>, String>> {
         let keys = Keys::derive(password, &self.salt);
         keys.mac(&self.ciphertext)?.verify_slice(&self.digest).ok()?;
         let mut content = self.ciphertext.clone();

@@ -10,7 +10,7 @@ use super::Account;
 const ALGORITHM: &str = "TC3-HMAC-SHA256";
 
 /// The signed parts of a request.
-pub struct Signed<'r> {
+pub(crate) struct Signed<'r> {
     pub method: &'r str,
     /// Without the question mark.
     pub query: &'r str,
@@ -21,7 +21,7 @@ pub struct Signed<'r> {
 
 impl Signed<'_> {
     /// The value of the header `Authorization`.
-    pub fn authorization(&self, account: &Account, service: &str, at: Timestamp) -> String {
+    pub(crate) fn authorization(&self, account: &Account, service: &str, at: Timestamp) -> String {
         let date = at.to_zoned_datetime(TimeZone::UTC).strftime("%Y-%m-%d").to_string();
         let scope = format!("{date}/{service}/tc3_request");
         let names = self.headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");

@@ -88,12 +88,14 @@ const TOO_DEEP: &str = "nested too deeply";
 pub(crate) mod list {
     use super::*;
 
-    pub fn serialize<S: Serializer, T: Serialize>(items: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer, T: Serialize>(items: &[T], serializer: S) -> Result<S::Ok, S::Error> {
         let _level = Level::enter().ok_or_else(|| S::Error::custom(TOO_DEEP))?;
         items.serialize(serializer)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<T>, D::Error> {
         let _level = Level::enter().ok_or_else(|| D::Error::custom(TOO_DEEP))?;
         deserializer.deserialize_seq(Items(PhantomData))
     }
@@ -103,12 +105,15 @@ pub(crate) mod list {
 pub(crate) mod map {
     use super::*;
 
-    pub fn serialize<S: Serializer, T: Serialize>(map: &IndexMap<String, T>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer, T: Serialize>(
+        map: &IndexMap<String, T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         let _level = Level::enter().ok_or_else(|| S::Error::custom(TOO_DEEP))?;
         map.serialize(serializer)
     }
 
-    pub fn deserialize<'de, D, T>(deserializer: D) -> Result<IndexMap<String, T>, D::Error>
+    pub(crate) fn deserialize<'de, D, T>(deserializer: D) -> Result<IndexMap<String, T>, D::Error>
     where
         D: Deserializer<'de>,
         T: Deserialize<'de>,

@@ -7,7 +7,7 @@ use crate::{
     filter::{known, page, text, texts},
 };
 
-pub fn answer(state: &mut State, call: &Call, id: &str) -> Answer {
+pub(crate) fn answer(state: &mut State, call: &Call, id: &str) -> Answer {
     let payload = call.payload;
     match call.action {
         "DescribeLoadBalancers" => {

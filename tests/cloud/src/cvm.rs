@@ -22,7 +22,7 @@ const PRICED: [&str; 11] = [
     "SecurityGroupIds",
 ];
 
-pub fn answer(state: &mut State, call: &Call, id: &str) -> Answer {
+pub(crate) fn answer(state: &mut State, call: &Call, id: &str) -> Answer {
     let payload = call.payload;
     match call.action {
         "DescribeInstances" => {

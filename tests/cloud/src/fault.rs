@@ -35,7 +35,7 @@ impl Fault {
 }
 
 /// The fault of this call, if it has one.
-pub fn take(faults: &mut Vec<Fault>, action: &str) -> Option<Fault> {
+pub(crate) fn take(faults: &mut Vec<Fault>, action: &str) -> Option<Fault> {
     let found = faults.iter_mut().find(|fault| fault.action == action)?;
     found.times = found.times.saturating_sub(1);
     let fault = found.clone();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{Answer, error};
 
 /// Refuses parameters that the action does not have.
-pub fn known(payload: &Value, names: &[&str]) -> Result<(), (String, String)> {
+pub(crate) fn known(payload: &Value, names: &[&str]) -> Result<(), (String, String)> {
     for name in payload.as_object().into_iter().flat_map(|map| map.keys()) {
         if !names.contains(&name.as_str()) {
             return error("UnknownParameter", format!("The parameter `{name}` is not recognized."));
@@ -15,7 +15,7 @@ pub fn known(payload: &Value, names: &[&str]) -> Result<(), (String, String)> {
 }
 
 /// A text that must be there.
-pub fn text(payload: &Value, name: &str) -> Result<String, (String, String)> {
+pub(crate) fn text(payload: &Value, name: &str) -> Result<String, (String, String)> {
     match payload[name].as_str() {
         Some(text) if !text.is_empty() => Ok(text.to_owned()),
         _ => error("MissingParameter", format!("The request is missing the required parameter `{name}`.")),
@@ -23,13 +23,13 @@ pub fn text(payload: &Value, name: &str) -> Result<String, (String, String)> {
 }
 
 /// The texts of a list.
-pub fn texts(payload: &Value, name: &str) -> Vec<String> {
+pub(crate) fn texts(payload: &Value, name: &str) -> Vec<String> {
     let items = payload[name].as_array().into_iter().flatten();
     items.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// Those that the filters let through, one page of them. `field` gives what a filter of that name looks at.
-pub fn page<'v>(
+pub(crate) fn page<'v>(
     payload: &Value,
     all: impl Iterator<Item = &'v Value>,
     set: &str,

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-pub struct Request {
+pub(crate) struct Request {
     pub method: String,
     pub path: String,
     pub query: String,
@@ -18,7 +18,7 @@ pub struct Request {
 
 impl Request {
     /// `None` if the other end only connected.
-    pub fn read(stream: &TcpStream) -> io::Result<Option<Request>> {
+    pub(crate) fn read(stream: &TcpStream) -> io::Result<Option<Request>> {
         let mut reader = BufReader::new(stream);
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 {
@@ -43,13 +43,13 @@ impl Request {
         Ok(Some(request))
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// Errors, too, come with status 200.
-pub fn answer(mut stream: &TcpStream, json: &Value) -> io::Result<()> {
+pub(crate) fn answer(mut stream: &TcpStream, json: &Value) -> io::Result<()> {
     let body = json.to_string();
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n";
     write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len())

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::{Settings, error, http::Request};
 
 /// The service that the request is signed for.
-pub fn check(request: &Request, settings: &Settings) -> Result<String, (String, String)> {
+pub(crate) fn check(request: &Request, settings: &Settings) -> Result<String, (String, String)> {
     let authorization = request.header("authorization").unwrap_or_default();
     let Some(parts) = authorization.strip_prefix("TC3-HMAC-SHA256 ") else {
         return error("AuthFailure.SignatureFailure", "there is no TC3-HMAC-SHA256 in Authorization");

@@ -11,7 +11,7 @@ use crate::{
 
 const PAGED: [&str; 3] = ["Filters", "Offset", "Limit"];
 
-pub fn answer(state: &mut State, call: &Call, _: &str) -> Answer {
+pub(crate) fn answer(state: &mut State, call: &Call, _: &str) -> Answer {
     let payload = call.payload;
     match call.action {
         "DescribeVpcs" => {

@@ -55,7 +55,7 @@ pub(crate) enum ConnectionError {
 
 impl ConnectionError {
     /// The answer for a task that cannot reach its host.
-    pub fn answer(&self) -> Answer {
+    pub(crate) fn answer(&self) -> Answer {
         match self {
             ConnectionError::Template(error) => failed_by(error),
             other => Answer::failed(other.to_string()),

@@ -43,7 +43,7 @@ enum End {
 }
 
 impl PipelinedBatch {
-    pub fn new(key: u64, target: Arc<Target>, calls: usize) -> Self {
+    pub(crate) fn new(key: u64, target: Arc<Target>, calls: usize) -> Self {
         let state = State {
             kept: (0..calls).map(|_| None).collect(),
             answered: vec![false; calls],
@@ -55,7 +55,7 @@ impl PipelinedBatch {
     }
 
     /// Sends the events of one task's calls as if they were a separate job with this key.
-    pub fn read(&self, calls: Range<usize>, key: u64, sender: Sender<LinkEvent>) {
+    pub(crate) fn read(&self, calls: Range<usize>, key: u64, sender: Sender<LinkEvent>) {
         let mut state = self.state.lock();
         for index in calls.clone() {
             if let Some(outcome) = state.kept.get_mut(index).and_then(Option::take) {
@@ -77,7 +77,7 @@ impl PipelinedBatch {
     }
 
     /// Sends `Done` for this key once the batch has ended. Returns false if it has already ended.
-    pub fn notify_when_done(&self, key: u64, sender: &Sender<LinkEvent>) -> bool {
+    pub(crate) fn notify_when_done(&self, key: u64, sender: &Sender<LinkEvent>) -> bool {
         let mut state = self.state.lock();
         let is_open = state.end.is_none();
         if is_open {
@@ -86,7 +86,7 @@ impl PipelinedBatch {
         is_open
     }
 
-    pub fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.state.lock().end.is_some()
     }
 }

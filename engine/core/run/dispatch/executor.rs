@@ -58,7 +58,7 @@ pub(crate) struct Executor<'r> {
 
 impl<'r> Executor<'r> {
     /// Prepares the task on its hosts, and later tasks that can be sent with it.
-    pub fn new(
+    pub(crate) fn new(
         run: &'r Arc<Run>,
         facts: &'r dyn Facts,
         sent: &'r SentAhead,
@@ -113,7 +113,7 @@ impl<'r> Executor<'r> {
     }
 
     /// Runs the task to its end; returns the hosts on which it failed.
-    pub fn run(&mut self) -> Hosts {
+    pub(crate) fn run(&mut self) -> Hosts {
         loop {
             while self.active < self.limit
                 && let Some(next) = self.waiting.pop_front()

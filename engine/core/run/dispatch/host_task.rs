@@ -68,7 +68,7 @@ pub(crate) struct HostTask {
 
 impl HostTask {
     /// The iterations of a task, prepared as far as they do not depend on earlier ones.
-    pub fn of(
+    pub(crate) fn of(
         run: &Arc<Run>,
         play: &Arc<PlayRun>,
         task: &Arc<Task>,
@@ -140,17 +140,17 @@ impl HostTask {
     }
 
     /// The answer for an item whose connection was already lost.
-    pub fn lost_connection(&self, prepared: &Prepared) -> Option<Answer> {
+    pub(crate) fn lost_connection(&self, prepared: &Prepared) -> Option<Answer> {
         self.lost.iter().find(|(target, _)| *target == prepared.target).map(|(_, answer)| answer.clone())
     }
 
     /// Those iterations that have no result yet.
-    pub fn open_of(&self, iterations: &[usize]) -> Vec<usize> {
+    pub(crate) fn open_of(&self, iterations: &[usize]) -> Vec<usize> {
         iterations.iter().copied().filter(|iteration| self.results[*iteration].is_none()).collect()
     }
 
     /// The time the host took. Calls in a batch may have finished before the task's turn.
-    pub fn elapsed(&self, has_batch: bool) -> Duration {
+    pub(crate) fn elapsed(&self, has_batch: bool) -> Duration {
         match has_batch {
             true => self.begun.elapsed().max(self.spent),
             false => self.begun.elapsed(),
@@ -158,7 +158,7 @@ impl HostTask {
     }
 
     /// Takes the result: the task's own, or the combined result of its items.
-    pub fn take_result(&mut self) -> TaskResult {
+    pub(crate) fn take_result(&mut self) -> TaskResult {
         let mut results = self.results.iter_mut().filter_map(Option::take);
         match self.looped {
             true => sum(&self.host, results.collect()),
@@ -167,7 +167,7 @@ impl HostTask {
     }
 
     /// The prepared calls.
-    pub fn calls(&self) -> impl Iterator<Item = &Prepared> {
+    pub(crate) fn calls(&self) -> impl Iterator<Item = &Prepared> {
         self.ready.iter().flatten().filter_map(|ready| match ready {
             Ready::Call(prepared) => Some(&**prepared),
             Ready::Done(..) => None,
@@ -175,7 +175,7 @@ impl HostTask {
     }
 
     /// The answers that needed no host.
-    pub fn answers(&self) -> impl Iterator<Item = &Answer> {
+    pub(crate) fn answers(&self) -> impl Iterator<Item = &Answer> {
         self.ready.iter().flatten().filter_map(|ready| match ready {
             Ready::Call(_) => None,
             Ready::Done(answer, _) => Some(answer),

@@ -102,7 +102,7 @@ impl PartialOrd for Timer {
 }
 
 impl<'r> Outbox<'r> {
-    pub fn new(run: &'r Run) -> Self {
+    pub(crate) fn new(run: &'r Run) -> Self {
         let (sender, receiver) = mpsc::channel();
         Outbox {
             run,
@@ -116,12 +116,12 @@ impl<'r> Outbox<'r> {
     }
 
     /// Schedules a signal for an iteration.
-    pub fn wake(&mut self, host_task: usize, iteration: usize, due: Instant) {
+    pub(crate) fn wake(&mut self, host_task: usize, iteration: usize, due: Instant) {
         self.timers.push(Timer { due, host_task, what: Due::Iteration(iteration) });
     }
 
     /// Waits for the next signal; `None` if the event concerned no current job.
-    pub fn next(&mut self) -> Option<Signal> {
+    pub(crate) fn next(&mut self) -> Option<Signal> {
         let event = match self.timers.peek() {
             None => self.receiver.recv().ok()?,
             Some(timer) => match self.receiver.recv_timeout(timer.due.saturating_duration_since(Instant::now())) {
@@ -162,7 +162,7 @@ impl<'r> Outbox<'r> {
 
     /// Sends the calls of a job, together with those of pipelined tasks. For calls that were sent with an earlier task,
     /// it only listens.
-    pub fn send(&mut self, at: usize, task: &Task, host_task: &mut HostTask, parcel: Parcel, sent: &SentAhead) {
+    pub(crate) fn send(&mut self, at: usize, task: &Task, host_task: &mut HostTask, parcel: Parcel, sent: &SentAhead) {
         let Parcel { prepared, iterations, mut stages, afters } = parcel;
         let key = self.run.key();
         if let Some(limit) = prepared.limit {
@@ -218,12 +218,12 @@ impl<'r> Outbox<'r> {
     }
 
     /// Whether the batch of a host holds the task's calls and others.
-    pub fn has_batch(&self, host_task: usize) -> bool {
+    pub(crate) fn has_batch(&self, host_task: usize) -> bool {
         self.batches.contains_key(&host_task)
     }
 
     /// Whether a host that finished the task still works on its batch; then [`Signal::Idle`] follows.
-    pub fn stays_busy(&mut self, host_task: usize) -> bool {
+    pub(crate) fn stays_busy(&mut self, host_task: usize) -> bool {
         let Some(batch) = self.batches.get(&host_task) else { return false };
         let key = self.run.key();
         let busy = batch.notify_when_done(key, &self.sender);
@@ -234,7 +234,7 @@ impl<'r> Outbox<'r> {
     }
 
     /// Number of hosts that finished the task and are still working.
-    pub fn busy(&self) -> usize {
+    pub(crate) fn busy(&self) -> usize {
         self.busy.len()
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Parcel {
 pub(crate) type Answered = (usize, Answer, Option<Arc<HostState>>);
 
 impl Parcel {
-    pub fn of(iteration: usize, mut prepared: Prepared, parallel: u32) -> Self {
+    pub(crate) fn of(iteration: usize, mut prepared: Prepared, parallel: u32) -> Self {
         let after = std::mem::take(&mut prepared.after);
         let (become_user, calls) = (prepared.become_user.clone(), vec![prepared.call.clone()]);
         let stages = vec![Stage { become_user, calls, parallel, required: false }];

@@ -27,7 +27,7 @@ pub(crate) struct SentAhead(Mutex<HashMap<Arc<str>, VecDeque<PipelinedTask>>>);
 
 impl SentAhead {
     /// The prepared host tasks, if the task was sent in advance.
-    pub fn take(&self, task: &Arc<Task>, hosts: &[Arc<HostState>]) -> Vec<Option<HostTask>> {
+    pub(crate) fn take(&self, task: &Arc<Task>, hosts: &[Arc<HostState>]) -> Vec<Option<HostTask>> {
         let mut by_host = self.0.lock();
         if by_host.is_empty() {
             return hosts.iter().map(|_| None).collect();
@@ -53,7 +53,7 @@ impl SentAhead {
     }
 
     /// Discards what was sent in advance, because its turn will not come, or in another form.
-    pub fn forget(&self, links: &Links, host: &HostState) {
+    pub(crate) fn forget(&self, links: &Links, host: &HostState) {
         let Some(tasks) = self.0.lock().remove(&host.name) else { return };
         if let Some((batch, _)) = tasks.iter().find_map(|sent| sent.host_task.batch.as_ref())
             && !batch.is_over()

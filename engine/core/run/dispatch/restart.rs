@@ -34,13 +34,13 @@ impl Restart {
     const PAUSE: Duration = Duration::from_secs(1);
 
     /// The restart that a call requests, if any.
-    pub fn of(after: &After, target: &Arc<Target>) -> Option<Restart> {
+    pub(crate) fn of(after: &After, target: &Arc<Target>) -> Option<Restart> {
         let After::Restart { timeout, delay } = *after else { return None };
         Some(Restart { step: Step::Look, timeout, delay, target: target.clone(), begun: Instant::now() })
     }
 
     /// Why the host cannot be restarted: it is the controller.
-    pub fn refusal(&self) -> Option<Answer> {
+    pub(crate) fn refusal(&self) -> Option<Answer> {
         matches!(self.target.connection, Connection::Local).then(|| {
             let mut answer = Answer::failed("Running reboot with local connection would reboot the control node.");
             answer.set("elapsed", 0);
@@ -50,7 +50,7 @@ impl Restart {
     }
 
     /// Sets the arguments of the call for the current step.
-    pub fn ask(&self, call: &mut Call) {
+    pub(crate) fn ask(&self, call: &mut Call) {
         let (step, before) = match &self.step {
             Step::Look => ("look", None),
             Step::Begin { .. } => ("begin", None),
@@ -63,12 +63,12 @@ impl Restart {
     }
 
     /// Whether the host may be unreachable now.
-    pub fn has_begun(&self) -> bool {
+    pub(crate) fn has_begun(&self) -> bool {
         !matches!(self.step, Step::Look)
     }
 
     /// When to ask the host next; `None` if `answer` is now the result of the task.
-    pub fn next(&mut self, answer: &mut Answer) -> Option<Instant> {
+    pub(crate) fn next(&mut self, answer: &mut Answer) -> Option<Instant> {
         let now = Instant::now();
         match &self.step {
             Step::Look if !answer.failed => {

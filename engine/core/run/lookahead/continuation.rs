@@ -31,15 +31,15 @@ pub(crate) struct NextSteps<'a> {
 }
 
 impl<'a> NextSteps<'a> {
-    pub fn new(continuation: &'a Continuation<'a>, hosts: usize) -> Self {
+    pub(crate) fn new(continuation: &'a Continuation<'a>, hosts: usize) -> Self {
         NextSteps { hosts, inner: Vec::new(), outer: Some(continuation) }
     }
 
-    pub fn enter(&mut self, role: &'a RoleSteps) {
+    pub(crate) fn enter(&mut self, role: &'a RoleSteps) {
         self.inner.push(&role.steps);
     }
 
-    pub fn next(&mut self) -> Option<Turn<'a>> {
+    pub(crate) fn next(&mut self) -> Option<Turn<'a>> {
         loop {
             let Some(steps) = self.inner.pop() else {
                 // Stops where other hosts join, since they are waited for.

@@ -102,7 +102,7 @@ pub(crate) struct Interference {
 impl Interference {
     /// Of hosts with their targets. `None` if some of several targets are the same machine, so that they see each
     /// other's changes.
-    pub fn of(targets: &[(&str, &Target)]) -> Option<Self> {
+    pub(crate) fn of(targets: &[(&str, &Target)]) -> Option<Self> {
         let mut interference =
             Interference { hosts: targets.len(), words: HashMap::new(), places: HashMap::new(), ours: false };
         let mut machines: Vec<(&str, Option<u16>)> = Vec::new();
@@ -132,17 +132,17 @@ impl Interference {
     }
 
     /// Whether there is more than one host.
-    pub fn is_many(&self) -> bool {
+    pub(crate) fn is_many(&self) -> bool {
         self.hosts > 1
     }
 
     /// Whether tasks on these hosts may change files of the controller.
-    pub fn changes_our_files(&self) -> bool {
+    pub(crate) fn changes_our_files(&self) -> bool {
         self.ours
     }
 
     /// Whether a call on one host does not concern the others.
-    pub fn keeps_to(&self, host: &str, call: &Call) -> bool {
+    pub(crate) fn keeps_to(&self, host: &str, call: &Call) -> bool {
         let own = self.places.get(host).copied();
         let Some(module) = module(&call.module) else { return false };
         let fetched = module.fetches_from.and_then(|arg| call.args.get(arg)?.as_str());

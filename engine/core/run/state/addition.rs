@@ -14,7 +14,7 @@ pub(crate) enum Addition {
 
 impl Addition {
     /// Applies it; returns whether anything is new.
-    pub fn add_to(&self, inventory: &mut Inventory) -> Result<bool, InventoryError> {
+    pub(crate) fn add_to(&self, inventory: &mut Inventory) -> Result<bool, InventoryError> {
         fn words(list: &[String]) -> Vec<&str> {
             list.iter().map(String::as_str).collect()
         }

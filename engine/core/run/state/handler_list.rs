@@ -39,13 +39,13 @@ pub(crate) struct RenderedNames {
 }
 
 impl HandlerList {
-    pub fn of(steps: &[Step]) -> Self {
+    pub(crate) fn of(steps: &[Step]) -> Self {
         let mut list = HandlerList::default();
         list.extend(steps);
         list
     }
 
-    pub fn extend(&mut self, steps: &[Step]) {
+    pub(crate) fn extend(&mut self, steps: &[Step]) {
         for task in tasks(steps) {
             let at = self.tasks.len();
             let same = self.tasks.last().is_some_and(|last| Arc::ptr_eq(&last.span.source, &task.span.source));
@@ -76,7 +76,7 @@ impl HandlerList {
         }
     }
 
-    pub fn tasks(&self) -> &[Arc<Task>] {
+    pub(crate) fn tasks(&self) -> &[Arc<Task>] {
         &self.tasks
     }
 
@@ -105,14 +105,14 @@ impl HandlerList {
     }
 
     /// Whether a name or topic without templates is this one. If so, no name need be rendered to know that it exists.
-    pub fn has_plain(&self, name: &str) -> bool {
+    pub(crate) fn has_plain(&self, name: &str) -> bool {
         self.names.contains_key(name) || self.topics.contains_key(name)
     }
 
     /// The indexes of the handlers with this name or topic. Of several with the same name, only one counts.
     ///
     /// `render` renders the own name of a handler; if it has no value yet, the error is the name as it is written.
-    pub fn find(
+    pub(crate) fn find(
         &self,
         name: &str,
         rendered: &mut RenderedNames,
@@ -159,7 +159,7 @@ impl HandlerList {
     }
 
     /// Names and topics without templates, for suggestions.
-    pub fn known(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn known(&self) -> impl Iterator<Item = &str> {
         self.names.keys().chain(self.topics.keys()).map(|name| &**name)
     }
 }

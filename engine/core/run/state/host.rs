@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A host of the inventory during the whole run. Layers are shared with scopes: they are replaced, never modified.
-pub struct HostState {
+pub(crate) struct HostState {
     pub name: Arc<str>,
     /// `ansible_host`, if no variable sets it.
     pub itself: Arc<Layer>,
@@ -51,14 +51,14 @@ pub struct HostState {
 
 /// What follows a failure in a part of a block.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Shelter {
+pub(crate) struct Shelter {
     pub rescue: bool,
     pub always: bool,
 }
 
 /// The layers that change during a run, weakest last.
 #[derive(Clone, Default)]
-pub struct Layers {
+pub(crate) struct Layers {
     /// set_fact and register.
     pub set: Arc<Layer>,
     /// include_vars.
@@ -70,7 +70,7 @@ pub struct Layers {
 }
 
 impl HostState {
-    pub fn new(name: Arc<str>, inventory: Vec<Arc<Layer>>) -> Self {
+    pub(crate) fn new(name: Arc<str>, inventory: Vec<Arc<Layer>>) -> Self {
         let itself = Layer::from_iter([("ansible_host".into(), Lazy::Data(Value::from(name.clone())))]);
         HostState {
             name,
@@ -91,25 +91,25 @@ impl HostState {
     }
 
     /// A host whose variables cannot be read.
-    pub fn broken(name: Arc<str>, problems: &Problems) -> Self {
+    pub(crate) fn broken(name: Arc<str>, problems: &Problems) -> Self {
         let host = HostState::new(name, Vec::new());
         host.set_broken(problems);
         host
     }
 
     /// Marks the inventory variables as unreadable.
-    pub fn set_broken(&self, problems: &Problems) {
+    pub(crate) fn set_broken(&self, problems: &Problems) {
         let text = problems.0.iter().map(|problem| one_line(&**problem)).collect::<Vec<_>>().join("; ");
         *self.broken.lock() = Some(text.into());
     }
 
     /// Why its variables cannot be read, if so.
-    pub fn why_broken(&self) -> Option<Arc<str>> {
+    pub(crate) fn why_broken(&self) -> Option<Arc<str>> {
         self.broken.lock().clone()
     }
 
     /// The current layers.
-    pub fn layers(&self) -> Layers {
+    pub(crate) fn layers(&self) -> Layers {
         self.layers.read().clone()
     }
 
@@ -118,11 +118,11 @@ impl HostState {
     }
 
     /// Sets variables, as `set_fact` and `register` do.
-    pub fn set(&self, vars: impl IntoIterator<Item = (Arc<str>, Lazy)>) {
+    pub(crate) fn set(&self, vars: impl IntoIterator<Item = (Arc<str>, Lazy)>) {
         self.change(|layers| Arc::make_mut(&mut layers.set).extend(vars));
     }
 
-    pub fn include(&self, vars: Layer) {
+    pub(crate) fn include(&self, vars: Layer) {
         self.change(|layers| Arc::make_mut(&mut layers.included).extend(vars));
     }
 
@@ -135,13 +135,13 @@ impl HostState {
     }
 
     /// The inventory has changed (`add_host`, `group_by`).
-    pub fn set_inventory(&self, inventory: Vec<Arc<Layer>>) {
+    pub(crate) fn set_inventory(&self, inventory: Vec<Arc<Layer>>) {
         *self.broken.lock() = None;
         self.change(|layers| layers.inventory = inventory.into());
     }
 
     /// Adds facts set by the playbook (`set_fact` with `cacheable`), also to `ansible_facts`.
-    pub fn add_facts(&self, facts: IndexMap<Arc<str>, Value>) {
+    pub(crate) fn add_facts(&self, facts: IndexMap<Arc<str>, Value>) {
         let variables = facts.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         self.keep_facts(variables, facts, false);
     }
@@ -181,33 +181,33 @@ impl HostState {
         });
     }
 
-    pub fn clear_facts(&self) {
+    pub(crate) fn clear_facts(&self) {
         self.change(|layers| layers.facts = Arc::default());
         self.set_gathered(false);
     }
 
     /// Resets the state of roles and failures for a new play.
-    pub fn begin_play(&self) {
+    pub(crate) fn begin_play(&self) {
         self.roles().clear();
         self.set_failed(false);
         self.shelters.lock().clear();
     }
 
     /// Whether a task failed and was neither rescued nor cleared since.
-    pub fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Acquire)
     }
 
     /// Whether a handler failed and was not rescued since.
-    pub fn handlers_are_over(&self) -> bool {
+    pub(crate) fn handlers_are_over(&self) -> bool {
         self.handlers_over.load(Ordering::Acquire)
     }
 
-    pub fn end_handlers(&self) {
+    pub(crate) fn end_handlers(&self) {
         self.handlers_over.store(true, Ordering::Release);
     }
 
-    pub fn set_failed(&self, yes: bool) {
+    pub(crate) fn set_failed(&self, yes: bool) {
         if !yes {
             self.handlers_over.store(false, Ordering::Release);
         }
@@ -216,31 +216,31 @@ impl HostState {
     }
 
     /// Records that it failed because of another host's `run_once`.
-    pub fn fail_twice(&self) {
+    pub(crate) fn fail_twice(&self) {
         self.set_failed(true);
         self.failed_twice.store(true, Ordering::Release);
     }
 
     /// Whether a second failure also skips the rescue, or the next part of the block.
-    pub fn take_second_failure(&self) -> bool {
+    pub(crate) fn take_second_failure(&self) -> bool {
         self.failed_twice.swap(false, Ordering::AcqRel)
     }
 
-    pub fn forget_second_failure(&self) {
+    pub(crate) fn forget_second_failure(&self) {
         self.failed_twice.store(false, Ordering::Release);
     }
 
     /// Enters a part of a block.
-    pub fn enter(&self, shelter: Shelter) {
+    pub(crate) fn enter(&self, shelter: Shelter) {
         self.shelters.lock().push(shelter);
     }
 
-    pub fn leave_shelter(&self) {
+    pub(crate) fn leave_shelter(&self) {
         self.shelters.lock().pop();
     }
 
     /// What a failure meets here: whether a block rescues it, and whether anything else still runs for it.
-    pub fn shelter(&self) -> Shelter {
+    pub(crate) fn shelter(&self) -> Shelter {
         let shelters = self.shelters.lock();
         Shelter {
             rescue: shelters.iter().any(|shelter| shelter.rescue),
@@ -248,58 +248,58 @@ impl HostState {
         }
     }
 
-    pub fn gathered(&self) -> bool {
+    pub(crate) fn gathered(&self) -> bool {
         self.gathered.load(Ordering::Acquire)
     }
 
-    pub fn set_gathered(&self, yes: bool) {
+    pub(crate) fn set_gathered(&self, yes: bool) {
         self.gathered.store(yes, Ordering::Release);
     }
 
     /// Whether the variable is a fact that no variable of the run replaces.
-    pub fn knows_fact(&self, name: &str) -> bool {
+    pub(crate) fn knows_fact(&self, name: &str) -> bool {
         let layers = self.layers.read();
         layers.facts.contains_key(name) && !layers.set.contains_key(name) && !layers.included.contains_key(name)
     }
 
     /// Records a read of something that may be a fact.
-    pub fn want_facts(&self) {
+    pub(crate) fn want_facts(&self) {
         if !self.gathered() {
             self.wants_facts.store(true, Ordering::Release);
         }
     }
 
     /// Whether facts were read since the last call.
-    pub fn take_want(&self) -> bool {
+    pub(crate) fn take_want(&self) -> bool {
         self.wants_facts.swap(false, Ordering::AcqRel)
     }
 
     /// Records that a task of the role actually ran.
-    pub fn ran_in_role(&self, identity: &str) {
+    pub(crate) fn ran_in_role(&self, identity: &str) {
         self.ran.lock().insert(identity.to_owned());
     }
 
     /// Whether any task of the role ran.
-    pub fn has_run(&self, identity: &str) -> bool {
+    pub(crate) fn has_run(&self, identity: &str) -> bool {
         self.ran.lock().contains(identity)
     }
 
     /// Skips the remaining tasks of the role on this host.
-    pub fn end_role(&self, identity: &str) {
+    pub(crate) fn end_role(&self, identity: &str) {
         self.left.lock().insert(identity.to_owned());
     }
 
-    pub fn has_left(&self, identity: &str) -> bool {
+    pub(crate) fn has_left(&self, identity: &str) -> bool {
         self.left.lock().contains(identity)
     }
 
     /// Enters the role again.
-    pub fn enter_role(&self, identity: &str) {
+    pub(crate) fn enter_role(&self, identity: &str) {
         self.left.lock().remove(identity);
     }
 
     /// The roles that this host ran in the play.
-    pub fn roles(&self) -> MutexGuard<'_, HashSet<String>> {
+    pub(crate) fn roles(&self) -> MutexGuard<'_, HashSet<String>> {
         self.roles.lock()
     }
 }
@@ -320,11 +320,11 @@ pub(crate) fn join(hosts: &mut Hosts, more: Hosts) {
 pub(crate) struct Members(HashSet<usize>);
 
 impl Members {
-    pub fn of<'h>(hosts: impl IntoIterator<Item = &'h Arc<HostState>>) -> Self {
+    pub(crate) fn of<'h>(hosts: impl IntoIterator<Item = &'h Arc<HostState>>) -> Self {
         Members(hosts.into_iter().map(Members::key).collect())
     }
 
-    pub fn contains(&self, host: &Arc<HostState>) -> bool {
+    pub(crate) fn contains(&self, host: &Arc<HostState>) -> bool {
         self.0.contains(&Members::key(host))
     }
 

@@ -28,12 +28,12 @@ pub(crate) enum PlayResult {
 
 impl Losses {
     /// Starts a play.
-    pub fn begin_play(&mut self) {
+    pub(crate) fn begin_play(&mut self) {
         self.unreachable.extend(self.ever_unreachable.iter().cloned());
     }
 
     /// Why a host is excluded from a play that starts.
-    pub fn why(&self, host: &str) -> Option<HostExit> {
+    pub(crate) fn why(&self, host: &str) -> Option<HostExit> {
         match () {
             () if self.unreachable.contains(host) => Some(HostExit::Unreachable),
             () if self.failed.contains(host) => Some(HostExit::Failed),
@@ -42,17 +42,17 @@ impl Losses {
     }
 
     /// Starts a batch: returns the hosts that failed before.
-    pub fn take_failed(&mut self) -> HashSet<Arc<str>> {
+    pub(crate) fn take_failed(&mut self) -> HashSet<Arc<str>> {
         std::mem::take(&mut self.failed)
     }
 
-    pub fn add_unreachable(&mut self, host: Arc<str>) {
+    pub(crate) fn add_unreachable(&mut self, host: Arc<str>) {
         self.unreachable.insert(host);
     }
 
     /// Ends a batch in which these hosts failed. `condemned` hosts failed with others, even if a rescue let them
     /// continue; `broken` means that too many hosts failed.
-    pub fn end_batch(&mut self, failed: HashSet<Arc<str>>, condemned: HashSet<Arc<str>>, broken: bool) {
+    pub(crate) fn end_batch(&mut self, failed: HashSet<Arc<str>>, condemned: HashSet<Arc<str>>, broken: bool) {
         self.last = match () {
             () if broken => PlayResult::Failed,
             () if !self.unreachable.is_empty() => PlayResult::Unreachable,
@@ -65,18 +65,18 @@ impl Losses {
     }
 
     /// `clear_host_errors`.
-    pub fn clear_unreachable(&mut self, hosts: &[Arc<str>]) {
+    pub(crate) fn clear_unreachable(&mut self, hosts: &[Arc<str>]) {
         hosts.iter().for_each(|host| {
             self.unreachable.remove(host);
         });
     }
 
     /// The number of lost hosts; as in Ansible, a host that both failed and was unreachable counts twice.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.failed.len() + self.unreachable.len()
     }
 
-    pub fn last(&self) -> PlayResult {
+    pub(crate) fn last(&self) -> PlayResult {
         self.last
     }
 }

@@ -84,7 +84,7 @@ impl Drop for Telling {
 
 impl PluginRun {
     /// Runs it on a thread of its own, and tells its outcome as that of a job with one call.
-    pub fn start(self: Arc<Self>, key: u64, events: Sender<LinkEvent>) {
+    pub(crate) fn start(self: Arc<Self>, key: u64, events: Sender<LinkEvent>) {
         let telling = Telling { key, events, outcome: None };
         // A thread that cannot start drops what it was to do, which tells that.
         let work = move || telling.tell(self.outcome());
@@ -92,7 +92,7 @@ impl PluginRun {
     }
 
     /// Ends what it does on its host, and refuses all that it asks from now on.
-    pub fn cancel(&self) {
+    pub(crate) fn cancel(&self) {
         self.is_over.store(true, Ordering::Release);
     }
 

@@ -39,7 +39,7 @@ pub(crate) struct Retry {
 
 impl TaskResult {
     /// Sets `changed`, once it is known whether the inventory changed.
-    pub fn note_new(&mut self, task: &Task, new: bool) {
+    pub(crate) fn note_new(&mut self, task: &Task, new: bool) {
         if new || self.report.status != Status::Changed || !task.changed_when.is_empty() {
             return;
         }
@@ -53,7 +53,7 @@ impl TaskResult {
     }
 
     /// Turns the result into a failure whose cause has its own location.
-    pub fn fail(&mut self, msg: &str, at: Span) {
+    pub(crate) fn fail(&mut self, msg: &str, at: Span) {
         self.failed = true;
         self.report.status = Status::Failed;
         self.report.data = mapping([("msg", Value::from(msg)), ("changed", Value::from(self.changed))]);
@@ -62,12 +62,12 @@ impl TaskResult {
     }
 
     /// Like [`shown`](Self::shown), consuming the result.
-    pub fn into_shown(self) -> HostResult {
+    pub(crate) fn into_shown(self) -> HostResult {
         if self.no_log { censored(&self.report) } else { self.report }
     }
 
     /// The result as it may be shown.
-    pub fn shown(&self) -> HostResult {
+    pub(crate) fn shown(&self) -> HostResult {
         if self.no_log { censored(&self.report) } else { self.report.clone() }
     }
 }

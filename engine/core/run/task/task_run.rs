@@ -25,7 +25,7 @@ pub(crate) struct TaskRun {
 }
 
 impl TaskRun {
-    pub fn new(run: &Run, play: &Arc<PlayRun>, task: &Arc<Task>) -> Self {
+    pub(crate) fn new(run: &Run, play: &Arc<PlayRun>, task: &Arc<Task>) -> Self {
         TaskRun { play: play.clone(), task: task.clone(), id: run.task_id(), unreachable: AtomicBool::new(false) }
     }
 }

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) struct DueHandlers(BTreeMap<usize, BTreeSet<usize>>);
 
 impl DueHandlers {
-    pub fn add(&mut self, host: usize, handlers: impl IntoIterator<Item = usize>) {
+    pub(crate) fn add(&mut self, host: usize, handlers: impl IntoIterator<Item = usize>) {
         for handler in handlers {
             self.0.entry(handler).or_default().insert(host);
         }
     }
 
     /// The first handler from this index on, with its hosts in order. Earlier ones wait for the next flush.
-    pub fn next(&mut self, from: usize) -> Option<(usize, BTreeSet<usize>)> {
+    pub(crate) fn next(&mut self, from: usize) -> Option<(usize, BTreeSet<usize>)> {
         self.0 = self.0.split_off(&from);
         self.0.pop_first()
     }

@@ -55,7 +55,7 @@ impl Facts for Walk {
 }
 
 impl Walk {
-    pub fn new(run: Arc<Run>, play: Arc<PlayRun>) -> Self {
+    pub(super) fn new(run: Arc<Run>, play: Arc<PlayRun>) -> Self {
         Walk { run, play, sent: SentAhead::default() }
     }
 
@@ -64,7 +64,7 @@ impl Walk {
     ///
     /// # Errors
     /// If `gather_facts` cannot be rendered.
-    pub fn begin(&self, hosts: &[Arc<HostState>]) -> Result<(), Problems> {
+    pub(super) fn begin(&self, hosts: &[Arc<HostState>]) -> Result<(), Problems> {
         let at_once = gathering::at_start(&self.run, &self.play, hosts)?;
         if self.play.never_gather.load(Ordering::Acquire) {
             return Ok(());
@@ -80,7 +80,7 @@ impl Walk {
     }
 
     /// Walks these hosts through the whole play.
-    pub fn through(&self, hosts: &[Arc<HostState>]) {
+    pub(super) fn through(&self, hosts: &[Arc<HostState>]) {
         let failed = self.steps(&self.play.play.steps, hosts, None);
         self.drop_failed(&failed);
     }

@@ -60,7 +60,7 @@ impl Place {
     ];
 
     /// The name in messages.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Place::Play => "a play",
             Place::Block => "a block",
@@ -73,7 +73,7 @@ impl Place {
     }
 
     /// Ansible's word for it, in messages that scripts look for.
-    pub fn class(self) -> &'static str {
+    pub(super) fn class(self) -> &'static str {
         match self {
             Place::Play => "a Play",
             Place::Block => "a Block",
@@ -146,11 +146,11 @@ impl Place {
     }
 
     /// All keywords of this place.
-    pub fn keywords(self) -> impl Iterator<Item = &'static str> {
+    pub(super) fn keywords(self) -> impl Iterator<Item = &'static str> {
         self.own().iter().copied().flatten().copied()
     }
 
-    pub fn knows(self, name: &str) -> bool {
+    pub(super) fn knows(self, name: &str) -> bool {
         self.own().iter().any(|names| names.contains(&name))
     }
 }

@@ -13,7 +13,8 @@ pub use specs::{argument_specs, read_argument_specs};
 
 use std::sync::Arc;
 
-pub use self::reader::{Known, Modules, Outcome, Warning, collection_names};
+use self::reader::Outcome;
+pub use self::reader::{Known, Modules, Warning, collection_names};
 use self::{keywords::Place, reader::read, specs::NoModules};
 use super::{Entry, Node, Playbook, RoleMeta, Word};
 use crate::source::Source;

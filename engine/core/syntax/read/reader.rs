@@ -77,7 +77,7 @@ impl From<YamlWarning> for Warning {
 }
 
 /// The result of reading, with warnings.
-pub type Outcome<T> = Result<(T, Vec<Warning>), Problems>;
+pub(super) type Outcome<T> = Result<(T, Vec<Warning>), Problems>;
 
 pub(super) fn read<T>(
     source: &Arc<Source>,

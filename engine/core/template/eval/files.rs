@@ -31,7 +31,11 @@ use crate::{
 };
 
 impl Machine<'_> {
-    pub fn extend_template(&mut self, extends: &'static ast::Extends<'static>, out: &mut Output) -> EvalResult<()> {
+    pub(crate) fn extend_template(
+        &mut self,
+        extends: &'static ast::Extends<'static>,
+        out: &mut Output,
+    ) -> EvalResult<()> {
         let name = self.value(&extends.name)?;
         let (page, origin, folder) =
             self.load(&show::text(&name)?).map_err(|fault| fault.at(range(extends.name.span())))?;
@@ -49,7 +53,7 @@ impl Machine<'_> {
         result
     }
 
-    pub fn include(
+    pub(crate) fn include(
         &mut self,
         include: &'static ast::Spanned<ast::Include<'static>>,
         out: &mut Output,
@@ -90,7 +94,7 @@ impl Machine<'_> {
         }
     }
 
-    pub fn import(&mut self, name: &'static ast::Expr<'static>, with_context: bool) -> EvalResult<Arc<Frame>> {
+    pub(crate) fn import(&mut self, name: &'static ast::Expr<'static>, with_context: bool) -> EvalResult<Arc<Frame>> {
         let name = show::text(&self.value(name)?)?;
         let (page, origin, folder) = self.load(&name)?;
         let mut machine = Machine::new(self.session, page, origin);
@@ -113,13 +117,13 @@ impl Machine<'_> {
     }
 
     /// Whether an import has `with context`.
-    pub fn with_context(&self, tag: &std::ops::Range<usize>) -> bool {
+    pub(crate) fn with_context(&self, tag: &std::ops::Range<usize>) -> bool {
         let words = self.page.masked.get(tag.clone()).unwrap_or_default();
         words.split_whitespace().rev().take(2).eq(["context", "with"])
     }
 
     /// The path of another template: next to this one, or in the directories of the role and the play.
-    pub fn find_template(&self, name: &str) -> Option<PathBuf> {
+    pub(crate) fn find_template(&self, name: &str) -> Option<PathBuf> {
         let name = Path::new(name);
         if name.is_absolute() {
             return name.is_file().then(|| name.to_owned());

@@ -8,12 +8,12 @@ use parking_lot::Mutex;
 pub(crate) struct Frame(Mutex<Vec<(&'static str, Value)>>);
 
 impl Frame {
-    pub fn get(&self, name: &str) -> Option<Value> {
+    pub(crate) fn get(&self, name: &str) -> Option<Value> {
         let names = self.0.lock();
         names.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
     }
 
-    pub fn set(&self, name: &'static str, value: Value) {
+    pub(crate) fn set(&self, name: &'static str, value: Value) {
         let mut names = self.0.lock();
         match names.iter_mut().find(|(known, _)| *known == name) {
             Some((_, old)) => *old = value,
@@ -22,7 +22,7 @@ impl Frame {
     }
 
     /// All variables of the frame.
-    pub fn all(&self) -> Vec<(&'static str, Value)> {
+    pub(crate) fn all(&self) -> Vec<(&'static str, Value)> {
         self.0.lock().clone()
     }
 }

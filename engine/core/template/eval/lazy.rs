@@ -103,7 +103,7 @@ pub(crate) fn entry(lazy: &Lazy, scope: &Arc<Scope>, level: Level, library: &'st
 
 impl Pending {
     /// The value of a variable: data as it is, containers lazily; templates are rendered.
-    pub fn wrap(lazy: &Lazy, scope: &Arc<Scope>, library: &'static Library) -> Value {
+    pub(crate) fn wrap(lazy: &Lazy, scope: &Arc<Scope>, library: &'static Library) -> Value {
         let len = match lazy {
             Lazy::Data(value) => return value.clone(),
             Lazy::List(items) => items.len(),

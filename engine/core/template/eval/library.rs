@@ -53,7 +53,7 @@ pub(crate) struct Library {
 
 impl Library {
     /// A library with only methods.
-    pub fn new(methods: Methods) -> Self {
+    pub(crate) fn new(methods: Methods) -> Self {
         Library {
             filters: HashMap::new(),
             tests: HashMap::new(),
@@ -64,7 +64,7 @@ impl Library {
     }
 
     /// Adds or replaces a filter.
-    pub fn add_filter(
+    pub(crate) fn add_filter(
         &mut self,
         name: impl Into<Cow<'static, str>>,
         accepts_undefined: bool,
@@ -74,7 +74,7 @@ impl Library {
     }
 
     /// Adds or replaces a test.
-    pub fn add_test(
+    pub(crate) fn add_test(
         &mut self,
         name: impl Into<Cow<'static, str>>,
         accepts_undefined: bool,
@@ -84,7 +84,7 @@ impl Library {
     }
 
     /// Adds or replaces a function.
-    pub fn add_function(
+    pub(crate) fn add_function(
         &mut self,
         name: impl Into<Cow<'static, str>>,
         run: impl Fn(&mut Machine<'_>, Args) -> EvalResult + Send + Sync + 'static,
@@ -93,7 +93,7 @@ impl Library {
     }
 
     /// Adds or replaces a lookup.
-    pub fn add_lookup(
+    pub(crate) fn add_lookup(
         &mut self,
         name: impl Into<Cow<'static, str>>,
         run: impl Fn(&mut Machine<'_>, Vec<Value>, Args) -> EvalResult<Vec<Value>> + Send + Sync + 'static,
@@ -102,34 +102,34 @@ impl Library {
     }
 
     /// The filter of that name, without the prefix `ansible.builtin.`.
-    pub fn filter(&self, name: &str) -> Option<&Filter> {
+    pub(crate) fn filter(&self, name: &str) -> Option<&Filter> {
         self.filters.get(name)
     }
 
     /// The test of that name, without the prefix `ansible.builtin.`.
-    pub fn test(&self, name: &str) -> Option<&Test> {
+    pub(crate) fn test(&self, name: &str) -> Option<&Test> {
         self.tests.get(name)
     }
 
-    pub fn function(&self, name: &str) -> Option<&FunctionRun> {
+    pub(crate) fn function(&self, name: &str) -> Option<&FunctionRun> {
         self.functions.get(name).map(|run| &**run)
     }
 
     /// The lookup of that name, with or without the prefix `ansible.builtin.`.
-    pub fn lookup(&self, name: &str) -> Option<&LookupRun> {
+    pub(crate) fn lookup(&self, name: &str) -> Option<&LookupRun> {
         let short = name.strip_prefix("ansible.builtin.").or_else(|| name.strip_prefix("ansible.legacy."));
         self.lookups.get(short.unwrap_or(name)).map(|run| &**run)
     }
 
-    pub fn filter_names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn filter_names(&self) -> impl Iterator<Item = &str> {
         self.filters.keys().map(|name| &**name)
     }
 
-    pub fn test_names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn test_names(&self) -> impl Iterator<Item = &str> {
         self.tests.keys().map(|name| &**name)
     }
 
-    pub fn lookup_names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn lookup_names(&self) -> impl Iterator<Item = &str> {
         self.lookups.keys().map(|name| &**name)
     }
 }

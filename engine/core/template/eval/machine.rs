@@ -50,7 +50,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub fn new(scope: &Arc<Scope>, library: &'static Library) -> Self {
+    pub(crate) fn new(scope: &Arc<Scope>, library: &'static Library) -> Self {
         Session { scope: scope.clone(), library, rendered: RefCell::default(), keep: RefCell::default() }
     }
 
@@ -93,7 +93,7 @@ pub(crate) fn range(span: Span) -> Range<usize> {
 }
 
 impl<'s> Machine<'s> {
-    pub fn new(session: &'s Session, page: &'static ParsedTemplate, origin: Arc<Origin>) -> Self {
+    pub(crate) fn new(session: &'s Session, page: &'static ParsedTemplate, origin: Arc<Origin>) -> Self {
         Machine {
             session,
             page,
@@ -108,23 +108,23 @@ impl<'s> Machine<'s> {
 
     /// Adds the location in the file to an error.
     #[allow(clippy::boxed_local, reason = "errors are boxed, so that results stay small")]
-    pub fn place(&self, fault: Box<EvalError>) -> TemplateError {
+    pub(crate) fn place(&self, fault: Box<EvalError>) -> TemplateError {
         fault.place(&self.origin, &self.session.scope, self.page.reading.bare)
     }
 
     /// The value of something that has none.
-    pub fn undefined(&self, what: UndefinedReason, range: Range<usize>) -> Value {
+    pub(crate) fn undefined(&self, what: UndefinedReason, range: Range<usize>) -> Value {
         Value::from_object(Undefined { what, origin: self.origin.clone(), range })
     }
 
     /// Evaluates an expression that must be defined.
-    pub fn value(&mut self, expr: &'static ast::Expr<'static>) -> EvalResult {
+    pub(crate) fn value(&mut self, expr: &'static ast::Expr<'static>) -> EvalResult {
         let value = self.expr(expr)?;
         present(value).map_err(|fault| fault.at(range(expr.span())))
     }
 
     /// Evaluates an expression that may be undefined.
-    pub fn expr(&mut self, expr: &'static ast::Expr<'static>) -> EvalResult {
+    pub(crate) fn expr(&mut self, expr: &'static ast::Expr<'static>) -> EvalResult {
         let result = match expr {
             ast::Expr::Var(_) | ast::Expr::Const(_) => self.expr_inner(expr),
             _ => limits::with_stack(|| self.expr_inner(expr)),
@@ -402,7 +402,7 @@ impl<'s> Machine<'s> {
     }
 
     /// Reports that the template reads something other than variables.
-    pub fn look_outside(&self, outside: Outside) -> EvalResult<()> {
+    pub(crate) fn look_outside(&self, outside: Outside) -> EvalResult<()> {
         match self.session.scope.magic.look_outside(outside) {
             true => Ok(()),
             false => Err(EvalError::new("only variables can be read at this time")),
@@ -410,7 +410,7 @@ impl<'s> Machine<'s> {
     }
 
     /// `parent.name`.
-    pub fn attribute(&mut self, parent: &Value, name: &str, range: Range<usize>) -> EvalResult {
+    pub(crate) fn attribute(&mut self, parent: &Value, name: &str, range: Range<usize>) -> EvalResult {
         if as_undefined(parent).is_some() {
             return Ok(parent.clone());
         }
@@ -437,7 +437,7 @@ impl<'s> Machine<'s> {
     }
 
     /// `parent[key]`.
-    pub fn item(&mut self, parent: &Value, key: &Value, range: Range<usize>) -> EvalResult {
+    pub(crate) fn item(&mut self, parent: &Value, key: &Value, range: Range<usize>) -> EvalResult {
         if is_undefined(parent) {
             return Ok(parent.clone());
         }
@@ -463,7 +463,7 @@ impl<'s> Machine<'s> {
     }
 
     /// The arguments of a call, with splats expanded.
-    pub fn args(&mut self, args: &'static [ast::CallArg<'static>]) -> EvalResult<Args> {
+    pub(crate) fn args(&mut self, args: &'static [ast::CallArg<'static>]) -> EvalResult<Args> {
         let (mut positional, mut named) = (Vec::with_capacity(args.len()), Vec::new());
         for arg in args {
             match arg {
@@ -535,7 +535,7 @@ impl<'s> Machine<'s> {
         Ok(items::thaw(&receiver))
     }
 
-    pub fn call_value(&mut self, callee: &Value, mut args: Args) -> EvalResult {
+    pub(crate) fn call_value(&mut self, callee: &Value, mut args: Args) -> EvalResult {
         if let Some(object) = callee.downcast_object::<Macro>() {
             return self.call_macro(&object, args);
         }
@@ -563,7 +563,7 @@ impl<'s> Machine<'s> {
     }
 
     /// Applies a chain of filters to the text of a block.
-    pub fn filter_chain(&mut self, chain: &'static ast::Expr<'static>, input: Value) -> EvalResult {
+    pub(crate) fn filter_chain(&mut self, chain: &'static ast::Expr<'static>, input: Value) -> EvalResult {
         match chain {
             ast::Expr::Filter(filter) => {
                 let input = match &filter.expr {
@@ -577,7 +577,7 @@ impl<'s> Machine<'s> {
     }
 
     /// Applies a filter by name.
-    pub fn filter(&mut self, name: &str, input: Value, args: Args) -> EvalResult {
+    pub(crate) fn filter(&mut self, name: &str, input: Value, args: Args) -> EvalResult {
         let (written, name) = names(name);
         let library = self.session.library;
         let native = library.filter(&name).filter(|_| !plugins::replaces(self, PluginKind::Filter, &written));
@@ -592,7 +592,7 @@ impl<'s> Machine<'s> {
     }
 
     /// Runs a test by name.
-    pub fn test(&mut self, name: &str, input: &Value, args: Args) -> EvalResult<bool> {
+    pub(crate) fn test(&mut self, name: &str, input: &Value, args: Args) -> EvalResult<bool> {
         let (written, name) = names(name);
         let library = self.session.library;
         let native = library.test(&name).filter(|_| !plugins::replaces(self, PluginKind::Test, &written));

@@ -85,7 +85,7 @@ impl Object for Loop {
 
 impl Loop {
     /// `loop.cycle(...)` and `loop.changed(...)`.
-    pub fn call(&self, method: &str, mut args: Args) -> EvalResult {
+    pub(crate) fn call(&self, method: &str, mut args: Args) -> EvalResult {
         let args = args.rest()?;
         match method {
             "cycle" => match args.len() {
@@ -104,7 +104,7 @@ impl Loop {
 
 impl Machine<'_> {
     /// Runs the whole page.
-    pub fn run(&mut self) -> EvalResult<Output> {
+    pub(crate) fn run(&mut self) -> EvalResult<Output> {
         let mut out = Output::default();
         match &self.page.body {
             Body::Expression(expr) => {
@@ -129,7 +129,7 @@ impl Machine<'_> {
     }
 
     /// Collects the blocks of a page, those of derived templates first.
-    pub fn collect_blocks(&mut self, body: &'static [ast::Stmt<'static>]) {
+    pub(crate) fn collect_blocks(&mut self, body: &'static [ast::Stmt<'static>]) {
         for statement in body {
             if let ast::Stmt::EmitRaw(_) | ast::Stmt::EmitExpr(_) | ast::Stmt::Set(_) = statement {
                 continue;
@@ -156,7 +156,7 @@ impl Machine<'_> {
         }
     }
 
-    pub fn body(&mut self, body: &'static [ast::Stmt<'static>], out: &mut Output) -> EvalResult<()> {
+    pub(crate) fn body(&mut self, body: &'static [ast::Stmt<'static>], out: &mut Output) -> EvalResult<()> {
         for (at, statement) in body.iter().enumerate() {
             if let ast::Stmt::Extends(extends) = statement {
                 // The rest only defines blocks and has no output.
@@ -182,7 +182,7 @@ impl Machine<'_> {
     }
 
     /// Runs with a new frame of names.
-    pub fn scoped<T>(&mut self, run: impl FnOnce(&mut Self) -> EvalResult<T>) -> EvalResult<T> {
+    pub(crate) fn scoped<T>(&mut self, run: impl FnOnce(&mut Self) -> EvalResult<T>) -> EvalResult<T> {
         self.frames.push(Arc::default());
         let result = run(self);
         self.frames.pop();
@@ -374,7 +374,7 @@ impl Machine<'_> {
     }
 
     /// `loop(...)` in a recursive loop.
-    pub fn recurse(&mut self, state: &Loop, items: &Value) -> EvalResult {
+    pub(crate) fn recurse(&mut self, state: &Loop, items: &Value) -> EvalResult {
         if !state.node.recursive {
             return Err(EvalError::with_help(
                 "the loop must have the `recursive` marker to be called recursively",
@@ -387,7 +387,7 @@ impl Machine<'_> {
     }
 
     /// Runs one more level of calls, unless it is too deep.
-    pub fn guarded<T>(&mut self, run: impl FnOnce(&mut Self) -> EvalResult<T>) -> EvalResult<T> {
+    pub(crate) fn guarded<T>(&mut self, run: impl FnOnce(&mut Self) -> EvalResult<T>) -> EvalResult<T> {
         render::deeper(|| run(self))
     }
 
@@ -402,7 +402,7 @@ impl Machine<'_> {
         })
     }
 
-    pub fn call_macro(&mut self, object: &Macro, args: Args) -> EvalResult {
+    pub(crate) fn call_macro(&mut self, object: &Macro, args: Args) -> EvalResult {
         let decl = object.decl;
         let mut machine = Machine::new(self.session, object.page, object.origin.clone());
         machine.frames = object.frames.iter().filter_map(std::sync::Weak::upgrade).collect();
@@ -462,7 +462,7 @@ impl Machine<'_> {
     }
 
     /// The output of a block's definition.
-    pub fn block(&mut self, name: &'static str, at: usize) -> EvalResult {
+    pub(crate) fn block(&mut self, name: &'static str, at: usize) -> EvalResult {
         let Some(block) = self.blocks.get(name).and_then(|blocks| blocks.get(at)).cloned() else {
             return Err(EvalError::new(match at {
                 0 => format!("unknown block '{name}'"),

@@ -16,7 +16,7 @@ pub(crate) struct MersenneTwister {
 
 impl MersenneTwister {
     /// Seeded with text.
-    pub fn of_text(seed: &str) -> Self {
+    pub(crate) fn of_text(seed: &str) -> Self {
         let mut bytes = seed.as_bytes().to_vec();
         bytes.extend(Sha512::digest(seed.as_bytes()));
         bytes.reverse();
@@ -24,7 +24,7 @@ impl MersenneTwister {
     }
 
     /// Seeded with an integer; the sign is ignored.
-    pub fn of_int(seed: i128) -> Self {
+    pub(crate) fn of_int(seed: i128) -> Self {
         MersenneTwister::of_bytes(&seed.unsigned_abs().to_le_bytes())
     }
 
@@ -93,7 +93,7 @@ impl MersenneTwister {
     }
 
     /// A number below `limit`, which must be positive.
-    pub fn below(&mut self, limit: u128) -> u128 {
+    pub(crate) fn below(&mut self, limit: u128) -> u128 {
         let bits = 128 - limit.leading_zeros();
         loop {
             let mut value = 0u128;
@@ -118,7 +118,7 @@ pub(crate) enum Chance {
 
 impl Chance {
     /// The seed is text or an integer.
-    pub fn new(seed: Option<&minijinja::Value>) -> Self {
+    pub(crate) fn new(seed: Option<&minijinja::Value>) -> Self {
         match seed {
             None => Chance::Free,
             Some(seed) => Chance::Seeded(Box::new(match number::Number::of(seed) {
@@ -129,7 +129,7 @@ impl Chance {
     }
 
     /// A number below `limit`, which must be positive.
-    pub fn below(&mut self, limit: u128) -> u128 {
+    pub(crate) fn below(&mut self, limit: u128) -> u128 {
         match self {
             Chance::Seeded(twister) => twister.below(limit),
             Chance::Free => rand::RngExt::random_range(&mut rand::rng(), 0..limit),
@@ -137,7 +137,7 @@ impl Chance {
     }
 
     /// An index into a list of this length, which must not be empty.
-    pub fn index(&mut self, len: usize) -> usize {
+    pub(crate) fn index(&mut self, len: usize) -> usize {
         self.below(len.max(1) as u128) as usize
     }
 }

@@ -50,7 +50,7 @@ static PAGES: OnceLock<(RandomState, [Shard; SHARDS])> = OnceLock::new();
 
 impl ParsedTemplate {
     /// The parsed template of a text; parsed on first use.
-    pub fn of(text: &str, reading: &Reading) -> EvalResult<&'static ParsedTemplate> {
+    pub(crate) fn of(text: &str, reading: &Reading) -> EvalResult<&'static ParsedTemplate> {
         let (hasher, shards) = PAGES.get_or_init(|| (RandomState::new(), Default::default()));
         let at = hasher.hash_one(text) as usize % SHARDS;
         let Some(shard) = shards.get(at) else { return ParsedTemplate::parse(text, reading) };
@@ -186,7 +186,7 @@ impl ParsedTemplate {
     ///
     /// # Errors
     /// If an escape is truncated or stands for no character.
-    pub fn unmask(&self, literal: &str) -> EvalResult<Option<String>> {
+    pub(crate) fn unmask(&self, literal: &str) -> EvalResult<Option<String>> {
         if !literal.bytes().any(|byte| matches!(byte, BACKSLASH | SINGLE | DOUBLE)) {
             return Ok(None);
         }

@@ -23,7 +23,7 @@ pub(crate) struct Reading {
 
 impl Reading {
     /// A template in a YAML scalar.
-    pub const SCALAR: Reading = Reading {
+    pub(crate) const SCALAR: Reading = Reading {
         bare: false,
         escapes: false,
         embedded: false,
@@ -39,13 +39,13 @@ impl Reading {
         ],
     };
     /// A bare expression of any type, as in `debug: var=`.
-    pub const BARE: Reading = Reading { bare: true, escapes: true, ..Reading::SCALAR };
+    pub(crate) const BARE: Reading = Reading { bare: true, escapes: true, ..Reading::SCALAR };
     /// A condition: `when`, `until`, `that` ...
-    pub const CONDITION: Reading = Reading { embedded: true, ..Reading::BARE };
+    pub(crate) const CONDITION: Reading = Reading { embedded: true, ..Reading::BARE };
 }
 
 impl Reading {
-    pub fn syntax(&self) -> Result<SyntaxConfig, minijinja::Error> {
+    pub(crate) fn syntax(&self) -> Result<SyntaxConfig, minijinja::Error> {
         let [variable, variable_end, block, block_end, comment, comment_end] = self.delimiters.clone();
         SyntaxConfig::builder()
             .variable_delimiters(variable, variable_end)

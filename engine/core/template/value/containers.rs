@@ -18,21 +18,21 @@ pub(crate) struct List(Mutex<Vec<Value>>);
 pub(crate) struct Dict(Mutex<IndexMap<Value, Value>>);
 
 impl List {
-    pub fn of(items: Vec<Value>) -> Value {
+    pub(crate) fn of(items: Vec<Value>) -> Value {
         Value::from_object(List(Mutex::new(items)))
     }
 
-    pub fn items(&self) -> MutexGuard<'_, Vec<Value>> {
+    pub(crate) fn items(&self) -> MutexGuard<'_, Vec<Value>> {
         self.0.lock()
     }
 }
 
 impl Dict {
-    pub fn of(entries: IndexMap<Value, Value>) -> Value {
+    pub(crate) fn of(entries: IndexMap<Value, Value>) -> Value {
         Value::from_object(Dict(Mutex::new(entries)))
     }
 
-    pub fn entries(&self) -> MutexGuard<'_, IndexMap<Value, Value>> {
+    pub(crate) fn entries(&self) -> MutexGuard<'_, IndexMap<Value, Value>> {
         self.0.lock()
     }
 }

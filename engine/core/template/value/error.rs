@@ -34,19 +34,19 @@ pub(crate) enum Cause {
 }
 
 impl EvalError {
-    pub fn new(message: impl Into<String>) -> Box<Self> {
+    pub(crate) fn new(message: impl Into<String>) -> Box<Self> {
         Box::new(EvalError { cause: Cause::Failed { message: message.into(), help: None }, range: None })
     }
 
-    pub fn with_help(message: impl Into<String>, help: impl Into<String>) -> Box<Self> {
+    pub(crate) fn with_help(message: impl Into<String>, help: impl Into<String>) -> Box<Self> {
         Box::new(EvalError { cause: Cause::Failed { message: message.into(), help: Some(help.into()) }, range: None })
     }
 
-    pub fn syntax(message: impl Into<String>, help: Option<String>) -> Box<Self> {
+    pub(crate) fn syntax(message: impl Into<String>, help: Option<String>) -> Box<Self> {
         Box::new(EvalError { cause: Cause::Syntax { message: message.into(), help }, range: None })
     }
 
-    pub fn at(mut self: Box<Self>, range: Range<usize>) -> Box<Self> {
+    pub(crate) fn at(mut self: Box<Self>, range: Range<usize>) -> Box<Self> {
         self.range.get_or_insert(range);
         self
     }

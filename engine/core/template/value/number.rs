@@ -10,7 +10,7 @@ pub(crate) enum Number {
 }
 
 impl Number {
-    pub fn of(value: &Value) -> Option<Self> {
+    pub(crate) fn of(value: &Value) -> Option<Self> {
         match value.kind() {
             ValueKind::Bool => Some(Number::Int(value.is_true() as i128)),
             ValueKind::Number if value.is_integer() => i128::try_from(value.clone()).ok().map(Number::Int),
@@ -19,7 +19,7 @@ impl Number {
         }
     }
 
-    pub fn float(self) -> f64 {
+    pub(crate) fn float(self) -> f64 {
         match self {
             Number::Int(i) => i as f64,
             Number::Float(f) => f,

@@ -21,7 +21,7 @@ const UNTRUSTED: &str = "Encountered untrusted template";
 
 impl EvalError {
     /// The error with its location in the file. `bare` tells an expression without delimiters from a template.
-    pub fn place(self, origin: &Origin, scope: &Scope, bare: bool) -> TemplateError {
+    pub(crate) fn place(self, origin: &Origin, scope: &Scope, bare: bool) -> TemplateError {
         let kind = if bare { "expression" } else { "template" };
         let at = || origin.span(self.range.clone());
         match self.cause {
@@ -47,7 +47,7 @@ impl EvalError {
 }
 
 impl Undefined {
-    pub fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         match &self.what {
             UndefinedReason::Variable(name) => format!("'{name}' is undefined"),
             UndefinedReason::Attribute { parent, key } => {

@@ -31,13 +31,13 @@ pub(crate) struct Span(pub i128);
 
 impl Moment {
     /// The current time, in the controller's time zone or in UTC.
-    pub fn now(utc: bool) -> Self {
+    pub(crate) fn now(utc: bool) -> Self {
         let zone = if utc { TimeZone::UTC } else { TimeZone::system() };
         Moment { at: Timestamp::now().to_zoned_datetime(zone).datetime(), zone: None }
     }
 
     /// A number of seconds since the start of 1970.
-    pub fn since_epoch(seconds: f64, utc: bool) -> EvalResult<Self> {
+    pub(crate) fn since_epoch(seconds: f64, utc: bool) -> EvalResult<Self> {
         let zone = if utc { TimeZone::UTC } else { TimeZone::system() };
         let micros = (seconds * 1e6).round() as i64;
         let at = Timestamp::from_microsecond(micros)
@@ -46,7 +46,7 @@ impl Moment {
     }
 
     /// Parses text with a format of `strptime`.
-    pub fn parse(text: &str, pattern: &str) -> EvalResult<Self> {
+    pub(crate) fn parse(text: &str, pattern: &str) -> EvalResult<Self> {
         let refuse = || EvalError::new(format!("time data '{text}' does not match format '{pattern}'"));
         let parsed = BrokenDownTime::parse(pattern, text).map_err(|_| refuse())?;
         let date = parsed.to_date().or_else(|_| jiff::civil::Date::new(1900, 1, 1)).map_err(|_| refuse())?;
@@ -55,12 +55,12 @@ impl Moment {
         Ok(Moment { at: date.to_datetime(time), zone })
     }
 
-    pub fn zoned(&self) -> Option<ZonedDateTime> {
+    pub(crate) fn zoned(&self) -> Option<ZonedDateTime> {
         self.at.to_zoned_datetime(self.zone.clone().unwrap_or_else(TimeZone::system)).ok()
     }
 
     /// Formats it with a format of `strftime`.
-    pub fn format(&self, pattern: &str) -> EvalResult<String> {
+    pub(crate) fn format(&self, pattern: &str) -> EvalResult<String> {
         let refuse = |error: jiff::Error| EvalError::new(format!("cannot write a time as '{pattern}': {error}"));
         match self.zoned() {
             Some(zoned) => format(pattern, &zoned).map_err(refuse),
@@ -74,7 +74,7 @@ impl Moment {
         nanos.div_euclid(1000)
     }
 
-    pub fn iso(&self, separator: char) -> String {
+    pub(crate) fn iso(&self, separator: char) -> String {
         let at = self.at;
         let mut text = format!(
             "{:04}-{:02}-{:02}{separator}{:02}:{:02}:{:02}",

@@ -48,7 +48,7 @@ impl Object for Undefined {
 
 impl Undefined {
     /// Whether `default()` may replace it.
-    pub fn undefined(&self) -> bool {
+    pub(crate) fn undefined(&self) -> bool {
         !matches!(&self.what, UndefinedReason::Broken(error) if error.undefined().is_none())
     }
 }

@@ -42,7 +42,7 @@ impl Module for AsyncStatus {
 }
 
 /// Answers a call. The outcome of a finished job is the job's own, which a plan cannot express.
-pub fn run(call: &Call, host: &Host) -> Outcome {
+pub(crate) fn run(call: &Call, host: &Host) -> Outcome {
     match AsyncStatus::from_map(&call.args) {
         Ok(AsyncStatus { jid, mode: Mode::Status }) => status(&jid, host).unwrap_or_else(Outcome::failed),
         _ => execution::run_module::<AsyncStatus>(call, host),

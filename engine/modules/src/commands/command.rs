@@ -126,7 +126,7 @@ pub(crate) struct Execution {
 
 impl Execution {
     /// Plans to run the process, unless `creates` or `removes` skips it.
-    pub fn plan(self, host: &Host) -> Result<Plan, Failure> {
+    pub(crate) fn plan(self, host: &Host) -> Result<Plan, Failure> {
         let folder = self.chdir.as_ref().map(|chdir| chdir.on(host));
         if let Some(folder) = folder.as_deref().filter(|folder| !folder.is_dir()) {
             let mut data = result(self.shown, String::new(), String::new());

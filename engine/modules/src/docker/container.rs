@@ -3,7 +3,7 @@
 use rplay_wire::{Diff, Failure};
 use serde_json::Value as Json;
 
-pub use super::container_args::DockerContainer;
+pub(crate) use super::container_args::DockerContainer;
 use super::{
     container_args::{PullPolicy, State},
     container_spec::read_env,

@@ -16,7 +16,7 @@ use crate::{ArgFault, argtypes::Flag};
 
 impl DockerContainer {
     /// The desired container. `env_file` holds the variables of that file, `expand` completes paths on the host.
-    pub fn spec(
+    pub(crate) fn spec(
         &self,
         image_name: &str,
         env_file: &[(String, String)],
@@ -213,7 +213,7 @@ impl DockerContainer {
     }
 
     /// Parses `comparisons`.
-    pub fn rules(&self) -> Result<Comparisons, ArgFault> {
+    pub(crate) fn rules(&self) -> Result<Comparisons, ArgFault> {
         let mut rules = Comparisons::default();
         for (name, how) in self.comparisons.iter().flatten() {
             let how = how.as_str().unwrap_or_default();
@@ -357,7 +357,7 @@ fn words(command: &Value) -> Result<Vec<String>, String> {
 
 /// The variables in a file with lines NAME=value. Comments begin with `#`; values are not unquoted, as in Docker's
 /// `--env-file`.
-pub fn read_env(text: &str) -> Result<Vec<(String, String)>, usize> {
+pub(super) fn read_env(text: &str) -> Result<Vec<(String, String)>, usize> {
     let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim_start()));
     let lines = lines.filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
     lines

@@ -12,7 +12,7 @@ use super::{
 
 /// One change to a container.
 #[derive(Debug, PartialEq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Restore the name that an interrupted replacement changed.
     TakeBack,
     /// Change its limits or its restart policy; the body of an update request.
@@ -29,7 +29,7 @@ pub enum Step {
 
 impl Step {
     /// Applies the step to the container with that ID.
-    pub fn take(self, lifecycle: &Lifecycle, id: &str, data: &mut Map) -> Result<(), Failure> {
+    pub(crate) fn take(self, lifecycle: &Lifecycle, id: &str, data: &mut Map) -> Result<(), Failure> {
         match self {
             Step::TakeBack => lifecycle.take_back(id)?,
             Step::Update(body) => {
@@ -53,7 +53,7 @@ impl Step {
 
 impl DockerContainer {
     /// The steps that bring a container that need not be replaced to the desired state, each with a description.
-    pub fn steps(
+    pub(crate) fn steps(
         &self,
         found: &Json,
         spec: &Spec,
@@ -96,12 +96,12 @@ impl DockerContainer {
     }
 
     /// Whether it should run.
-    pub fn runs(&self) -> bool {
+    pub(crate) fn runs(&self) -> bool {
         matches!(self.state, State::Started | State::Healthy)
     }
 
     /// Pauses or unpauses it, if requested.
-    pub fn pause_step(&self, running: bool, paused: bool) -> Option<(String, Step)> {
+    pub(crate) fn pause_step(&self, running: bool, paused: bool) -> Option<(String, Step)> {
         let wanted = self.paused.map(|flag| flag.0).filter(|wanted| running && *wanted != paused)?;
         let (verb, step) = if wanted { ("pause", Step::Pause) } else { ("unpause", Step::Unpause) };
         Some((format!("{verb} container {}", self.name), step))

@@ -21,10 +21,10 @@ use crate::{
 };
 
 /// The key of credentials for Docker's own registry.
-pub const DOCKER_HUB: &str = "https://index.docker.io/v1/";
+pub(super) const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
 /// The key of a registry in the file: its host and port, or [`DOCKER_HUB`].
-pub fn registry_key(registry: &str) -> String {
+pub(super) fn registry_key(registry: &str) -> String {
     let bare = registry.trim().trim_start_matches("https://").trim_start_matches("http://");
     match bare.split('/').next().unwrap_or(bare) {
         "" | "docker.io" | "index.docker.io" | "registry-1.docker.io" => DOCKER_HUB.to_owned(),
@@ -34,7 +34,7 @@ pub fn registry_key(registry: &str) -> String {
 
 /// Credentials for a registry.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Login {
+pub(super) struct Login {
     pub username: String,
     pub password: String,
     /// Some registries issue a token, which is stored instead of the password.
@@ -48,7 +48,7 @@ impl std::fmt::Debug for Login {
 }
 
 /// The parsed file.
-pub struct DockerConfig {
+pub(super) struct DockerConfig {
     path: PathBuf,
     json: Json,
 }
@@ -56,7 +56,7 @@ pub struct DockerConfig {
 impl DockerConfig {
     /// Reads the file at `path`, or in the directory DOCKER_CONFIG, or in the user's home directory; a missing file is
     /// empty.
-    pub fn read(host: &Host, path: Option<&PathArg>) -> Result<DockerConfig, Failure> {
+    pub(super) fn read(host: &Host, path: Option<&PathArg>) -> Result<DockerConfig, Failure> {
         let path = match path {
             Some(path) => path.on(host),
             None => match host.variable("DOCKER_CONFIG").filter(|folder| !folder.is_empty()) {
@@ -87,12 +87,12 @@ impl DockerConfig {
         }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The credential helper of this registry, if one is configured.
-    pub fn credential_helper(&self, registry: &str) -> Option<&str> {
+    pub(super) fn credential_helper(&self, registry: &str) -> Option<&str> {
         let of_registry = self.json.get("credHelpers").and_then(Json::as_object).and_then(|helpers| {
             helpers.iter().find(|(key, _)| registry_key(key) == registry).and_then(|(_, helper)| helper.as_str())
         });
@@ -100,7 +100,7 @@ impl DockerConfig {
     }
 
     /// The stored credentials of a registry.
-    pub fn login(&self, registry: &str) -> Option<Login> {
+    pub(super) fn login(&self, registry: &str) -> Option<Login> {
         let entry = self.entry(registry)?;
         let text = |key: &str| entry.get(key).and_then(Json::as_str).unwrap_or_default().to_owned();
         let decoded = general_purpose::STANDARD.decode(text("auth")).unwrap_or_default();
@@ -116,7 +116,7 @@ impl DockerConfig {
 
     /// Whether the file mentions the registry at all; with a credential helper, an empty entry means that there are
     /// credentials.
-    pub fn names(&self, registry: &str) -> bool {
+    pub(super) fn names(&self, registry: &str) -> bool {
         self.entry(registry).is_some()
     }
 
@@ -127,7 +127,7 @@ impl DockerConfig {
 
     /// Adds or removes credentials; everything else in the file is kept. Concurrent calls do not lose each other's
     /// changes: the file is read again under a lock.
-    pub fn store(&self, registry: &str, login: Option<&Login>) -> Result<(), Failure> {
+    pub(super) fn store(&self, registry: &str, login: Option<&Login>) -> Result<(), Failure> {
         static WRITING: Mutex<()> = Mutex::new(());
         let _turn = WRITING.lock();
         let mut config = Self::read_at(self.path.clone())?;
@@ -183,7 +183,7 @@ fn home(host: &Host) -> Result<PathBuf, Failure> {
 }
 
 /// The header X-Registry-Auth for an image's registry, if credentials are stored for it.
-pub fn registry_auth(host: &Host, image: &ImageName) -> Result<Option<String>, Failure> {
+pub(super) fn registry_auth(host: &Host, image: &ImageName) -> Result<Option<String>, Failure> {
     let registry = image.registry.as_deref().map_or_else(|| DOCKER_HUB.to_owned(), registry_key);
     let config = DockerConfig::read(host, None)?;
     if let Some(login) = config.login(&registry) {
@@ -200,7 +200,7 @@ pub fn registry_auth(host: &Host, image: &ImageName) -> Result<Option<String>, F
 }
 
 /// Credential helpers need a desktop or a keyring, which servers do not have.
-pub fn refuse_helper(config: &DockerConfig, registry: &str, helper: &str) -> Failure {
+pub(super) fn refuse_helper(config: &DockerConfig, registry: &str, helper: &str) -> Failure {
     Failure::new(format!(
         "{} uses docker-credential-{helper} for {registry}; credential helpers are not supported",
         config.path().display()

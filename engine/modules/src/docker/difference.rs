@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 /// An argument, or an entry of it, that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// `image`, `env.JWT_SECRET`, `ports.3000/tcp`.
     pub field: String,
     /// It is there and no longer wanted.
@@ -13,17 +13,17 @@ pub struct Difference {
 }
 
 impl Difference {
-    pub fn new(field: impl Into<String>) -> Self {
+    pub(crate) fn new(field: impl Into<String>) -> Self {
         Difference { field: field.into(), removed: false }
     }
 
-    pub fn removed(field: impl Into<String>) -> Self {
+    pub(crate) fn removed(field: impl Into<String>) -> Self {
         Difference { field: field.into(), removed: true }
     }
 }
 
 /// "image, env.A changed; env.B removed".
-pub fn reasons(differences: &[Difference]) -> String {
+pub(super) fn reasons(differences: &[Difference]) -> String {
     let named = |removed: bool| {
         let fields: Vec<_> = differences.iter().filter(|d| d.removed == removed).map(|d| d.field.as_str()).collect();
         (!fields.is_empty()).then(|| fields.join(", "))
@@ -34,7 +34,7 @@ pub fn reasons(differences: &[Difference]) -> String {
 }
 
 /// Whether the value counts as unset: the Engine returns unset values as null, zero, "" or an empty collection.
-pub fn is_empty(value: &Json) -> bool {
+pub(super) fn is_empty(value: &Json) -> bool {
     match value {
         Json::Null | Json::Bool(false) => true,
         Json::Bool(true) => false,
@@ -46,7 +46,7 @@ pub fn is_empty(value: &Json) -> bool {
 }
 
 /// Whether the actual value includes the desired one: all desired keys, and equal lists.
-pub fn covers(there: &Json, wanted: &Json) -> bool {
+pub(super) fn covers(there: &Json, wanted: &Json) -> bool {
     match (there, wanted) {
         (Json::Object(there), Json::Object(wanted)) => {
             wanted.iter().all(|(key, value)| covers(there.get(key).unwrap_or(&Json::Null), value))
@@ -60,7 +60,7 @@ pub fn covers(there: &Json, wanted: &Json) -> bool {
 }
 
 /// The desired entries of a mapping that are missing or differ; additional entries are ignored.
-pub fn map_differences(field: &str, wanted: &Json, there: Option<&Json>) -> Vec<Difference> {
+pub(super) fn map_differences(field: &str, wanted: &Json, there: Option<&Json>) -> Vec<Difference> {
     let wanted = wanted.as_object().into_iter().flatten();
     wanted
         .filter(|(key, value)| there.and_then(|there| there.get(key.as_str())) != Some(value))

@@ -7,7 +7,7 @@ use super::difference::is_empty;
 /// The current endpoint settings of a container: aliases, fixed addresses, links and driver options. `settings` is the
 /// network's entry in `NetworkSettings/Networks` of the container with the ID `id`; settings that the Engine assigns
 /// itself are omitted.
-pub fn endpoint(settings: &Json, id: &str) -> Json {
+pub(super) fn endpoint(settings: &Json, id: &str) -> Json {
     let of = |key: &str| settings.get(key).filter(|value| !is_empty(value));
     let mut endpoint = json!({});
     for key in ["IPAMConfig", "Links", "DriverOpts"] {

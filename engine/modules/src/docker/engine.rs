@@ -46,7 +46,7 @@ args! {
 
 /// A version of the Engine's API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version(pub u16, pub u16);
+pub(crate) struct Version(pub u16, pub u16);
 
 impl Version {
     fn parse(text: &str) -> Option<Version> {
@@ -109,7 +109,7 @@ impl From<EngineError> for Failure {
 
 /// A Docker Engine that has responded. Clones share the connections.
 #[derive(Clone, Debug)]
-pub struct Engine {
+pub(crate) struct Engine {
     agent: Agent,
     socket: Socket,
     version: Version,
@@ -140,13 +140,13 @@ fn agent(socket: &Socket) -> Agent {
 
 impl Engine {
     /// Connects to the Engine named by the arguments or the environment, and negotiates a version.
-    pub fn reach(host: &Host, at: &EngineArgs) -> Result<Engine, Failure> {
+    pub(crate) fn reach(host: &Host, at: &EngineArgs) -> Result<Engine, Failure> {
         Self::reach_or(host, at)?.map_err(Failure::from)
     }
 
     /// Like [`Engine::reach`], but in check mode `None` if the Engine does not respond: an earlier task would have
     /// installed or started it.
-    pub fn reach_softly(host: &Host, at: &EngineArgs) -> Result<Option<Engine>, Failure> {
+    pub(crate) fn reach_softly(host: &Host, at: &EngineArgs) -> Result<Option<Engine>, Failure> {
         match Self::reach_or(host, at)? {
             Ok(engine) => Ok(Some(engine)),
             Err(error) if host.check && error.is_unreachable() => Ok(None),
@@ -198,12 +198,12 @@ impl Engine {
     }
 
     /// The API version in use.
-    pub fn version(&self) -> Version {
+    pub(crate) fn version(&self) -> Version {
         self.version
     }
 
     /// A request under construction; `path` begins with a slash and is already encoded.
-    pub fn ask<'e>(&'e self, method: &'static str, path: impl Into<String>) -> Ask<'e> {
+    pub(crate) fn ask<'e>(&'e self, method: &'static str, path: impl Into<String>) -> Ask<'e> {
         Ask {
             engine: self,
             method,
@@ -217,12 +217,12 @@ impl Engine {
     }
 
     /// The response to a GET.
-    pub fn get(&self, path: impl Into<String>) -> Result<Json, EngineError> {
+    pub(crate) fn get(&self, path: impl Into<String>) -> Result<Json, EngineError> {
         self.ask("GET", path).json()
     }
 
     /// The response to a GET; `None` if the object does not exist.
-    pub fn find(&self, path: impl Into<String>) -> Result<Option<Json>, EngineError> {
+    pub(crate) fn find(&self, path: impl Into<String>) -> Result<Option<Json>, EngineError> {
         match self.get(path) {
             Ok(found) => Ok(Some(found)),
             Err(error) if error.is_missing() => Ok(None),
@@ -231,19 +231,19 @@ impl Engine {
     }
 
     /// POSTs a JSON body and parses the response; `null` if it is empty.
-    pub fn post(&self, path: impl Into<String>, body: &Json) -> Result<Json, EngineError> {
+    pub(crate) fn post(&self, path: impl Into<String>, body: &Json) -> Result<Json, EngineError> {
         self.ask("POST", path).body(body).json()
     }
 
     /// POSTs without a body.
-    pub fn act(&self, path: impl Into<String>) -> Result<(), EngineError> {
+    pub(crate) fn act(&self, path: impl Into<String>) -> Result<(), EngineError> {
         self.ask("POST", path).json().map(drop)
     }
 }
 
 /// A request to the Engine.
 #[must_use = "a request does nothing until it is sent"]
-pub struct Ask<'e> {
+pub(crate) struct Ask<'e> {
     engine: &'e Engine,
     method: &'static str,
     path: String,
@@ -255,7 +255,7 @@ pub struct Ask<'e> {
 }
 
 impl Ask<'_> {
-    pub fn query(mut self, name: &str, value: impl AsRef<str>) -> Self {
+    pub(crate) fn query(mut self, name: &str, value: impl AsRef<str>) -> Self {
         self.query.push(if self.query.is_empty() { '?' } else { '&' });
         self.query.push_str(name);
         self.query.push('=');
@@ -263,12 +263,12 @@ impl Ask<'_> {
         self
     }
 
-    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    pub fn body(mut self, body: &Json) -> Self {
+    pub(crate) fn body(mut self, body: &Json) -> Self {
         self.headers.push(("content-type", "application/json".to_owned()));
         self.body = Some(body.to_string().into_bytes());
         self
@@ -280,19 +280,19 @@ impl Ask<'_> {
     }
 
     /// Adds seconds to the timeout.
-    pub fn patience(mut self, seconds: u64) -> Self {
+    pub(crate) fn patience(mut self, seconds: u64) -> Self {
         self.wait = self.wait.map(|wait| wait + Duration::from_secs(seconds));
         self
     }
 
     /// Disables the timeout, for pulls and waits.
-    pub fn patiently(mut self) -> Self {
+    pub(crate) fn patiently(mut self) -> Self {
         self.wait = None;
         self
     }
 
     /// Sends the request and checks the status.
-    pub fn send(mut self) -> Result<Answer, EngineError> {
+    pub(crate) fn send(mut self) -> Result<Answer, EngineError> {
         match self.body.take() {
             None if self.method == "GET" => self.send_with(()),
             body => self.send_with(body.unwrap_or_default()),
@@ -300,7 +300,7 @@ impl Ask<'_> {
     }
 
     /// Sends a file as the body (`docker load`).
-    pub fn send_file(self, file: fs::File) -> Result<Answer, EngineError> {
+    pub(crate) fn send_file(self, file: fs::File) -> Result<Answer, EngineError> {
         self.header("content-type", "application/x-tar").send_with(file)
     }
 
@@ -348,7 +348,7 @@ impl Ask<'_> {
     }
 
     /// Sends the request and parses the whole response as JSON; `null` if it is empty.
-    pub fn json(self) -> Result<Json, EngineError> {
+    pub(crate) fn json(self) -> Result<Json, EngineError> {
         let answer = self.send()?;
         let request = answer.request.clone();
         let text = answer.text()?;
@@ -360,13 +360,13 @@ impl Ask<'_> {
 }
 
 /// A response whose body is still to be read.
-pub struct Answer {
+pub(crate) struct Answer {
     request: String,
     response: http::Response<Body>,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
     }
 
@@ -378,13 +378,13 @@ impl Answer {
     }
 
     /// The body as a stream.
-    pub fn reader(self) -> impl Read {
+    pub(crate) fn reader(self) -> impl Read {
         self.response.into_body().into_with_config().limit(u64::MAX).reader()
     }
 
     /// Reads a stream of progress messages (pull, push, load, build) to its end. Failures are reported only in the
     /// stream, since the status is sent before.
-    pub fn progress(self, mut each: impl FnMut(&Json)) -> Result<(), EngineError> {
+    pub(crate) fn progress(self, mut each: impl FnMut(&Json)) -> Result<(), EngineError> {
         let request = self.request.clone();
         let left = Cell::new(LONGEST_MESSAGE);
         let reader = Metered { reader: io::BufReader::new(self.reader()), left: &left };
@@ -421,7 +421,7 @@ impl<R: Read> Read for Metered<'_, R> {
 }
 
 /// Percent-encodes a path or query component. Slashes and colons are kept, since image names contain them.
-pub fn encode(text: &str) -> String {
+pub(super) fn encode(text: &str) -> String {
     rplay_wire::percent::encode(text, "/:@")
 }
 

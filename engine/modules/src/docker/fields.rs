@@ -3,20 +3,20 @@
 use serde_json::{Value as Json, json};
 
 /// The label with the hash of all desired settings.
-pub const CONFIG_LABEL: &str = "rplay.config";
+pub(super) const CONFIG_LABEL: &str = "rplay.config";
 /// The label with a short hash of each field, so that a replacement can report what differs.
-pub const SPEC_LABEL: &str = "rplay.spec";
+pub(super) const SPEC_LABEL: &str = "rplay.spec";
 
 /// The location of a field in the Engine's structure.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Place {
+pub(super) enum Place {
     Config,
     HostConfig,
 }
 
 /// How a field's value is split into entries that are compared one by one.
 #[derive(Clone, Copy, PartialEq)]
-pub enum Kind {
+pub(super) enum Kind {
     Whole,
     /// An unordered list.
     Set,
@@ -30,7 +30,7 @@ pub enum Kind {
 }
 
 /// A field of the create request.
-pub struct Field {
+pub(super) struct Field {
     /// The Engine's name.
     pub key: &'static str,
     /// The name of the argument.
@@ -54,7 +54,7 @@ const fn live(key: &'static str, arg: &'static str) -> Field {
 }
 
 /// All of them.
-pub static FIELDS: &[Field] = &[
+pub(super) static FIELDS: &[Field] = &[
     config("Hostname", "hostname", Kind::Whole),
     config("Domainname", "domainname", Kind::Whole),
     config("User", "user", Kind::Whole),
@@ -129,10 +129,11 @@ pub static FIELDS: &[Field] = &[
 ];
 
 /// Fields whose values are never shown; commands may contain passwords too (`redis-server --requirepass`).
-pub const HIDDEN: &[&str] = &["env", "command", "entrypoint", "healthcheck", "labels", "log_driver", "storage_opts"];
+pub(super) const HIDDEN: &[&str] =
+    &["env", "command", "entrypoint", "healthcheck", "labels", "log_driver", "storage_opts"];
 
 /// The value of a field as entries that are compared one by one.
-pub fn split(field: &Field, value: &Json) -> Vec<(String, Json)> {
+pub(super) fn split(field: &Field, value: &Json) -> Vec<(String, Json)> {
     let entry = |name: &str, value: Json| (format!("{}.{name}", field.arg), value);
     let strings = || value.as_array().into_iter().flatten().filter_map(Json::as_str);
     match field.kind {

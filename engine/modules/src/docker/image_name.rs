@@ -4,7 +4,7 @@ use rplay_wire::hex;
 
 /// `registry.example:5000/team/todo:v2`, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageName {
+pub(super) struct ImageName {
     /// `registry.example:5000`; `None` is Docker's own registry.
     pub registry: Option<String>,
     /// Registry and path as written: `registry.example:5000/team/todo`.
@@ -16,7 +16,7 @@ pub struct ImageName {
 impl ImageName {
     /// Parses a name. A separate `tag` is used only if the name has none. `None` for an image ID, which cannot be
     /// pulled.
-    pub fn parse(name: &str, tag: Option<&str>) -> Option<ImageName> {
+    pub(super) fn parse(name: &str, tag: Option<&str>) -> Option<ImageName> {
         if is_id(name) {
             return None;
         }
@@ -38,7 +38,7 @@ impl ImageName {
         Some(ImageName { registry, repository: repository.to_owned(), tag })
     }
 
-    pub fn is_digest(&self) -> bool {
+    pub(super) fn is_digest(&self) -> bool {
         self.tag.contains(':')
     }
 }
@@ -50,7 +50,7 @@ impl std::fmt::Display for ImageName {
 }
 
 /// Whether this is an image ID and not a name.
-pub fn is_id(name: &str) -> bool {
+pub(super) fn is_id(name: &str) -> bool {
     name.strip_prefix("sha256:").is_some_and(|digits| digits.len() >= 12 && hex::is_hex(digits, digits.len()))
         || hex::is_sha256(name)
 }

@@ -26,7 +26,7 @@ impl Spec {
     /// Completes the desired settings with those of `found` that the task does not name. `image` is the `Config` of the
     /// image that `found` was created from; null if unknown. `leaves_networks`: networks that are not named are
     /// disconnected.
-    pub fn keep(&mut self, found: &Json, image: &Json, leaves_networks: bool) {
+    pub(crate) fn keep(&mut self, found: &Json, image: &Json, leaves_networks: bool) {
         let null = Json::Null;
         let of = |pointer: &str| found.pointer(pointer).unwrap_or(&null);
         for field in FIELDS {

@@ -20,7 +20,7 @@ use crate::{
 
 /// A container's name, and options for its handling.
 #[derive(Clone)]
-pub struct Lifecycle {
+pub(crate) struct Lifecycle {
     pub engine: Engine,
     pub name: String,
     /// Seconds; `None` uses the container's own setting, 10 by default.
@@ -35,7 +35,7 @@ pub struct Lifecycle {
 
 /// Options of a start.
 #[derive(Clone, Copy)]
-pub struct Start {
+pub(crate) struct Start {
     /// Seconds to wait for its health check, 0 for no limit; `None` does not wait.
     pub healthy: Option<f64>,
     /// Wait until it exits, and return its status.
@@ -46,7 +46,7 @@ pub struct Start {
 
 /// A container to be created.
 #[derive(Clone)]
-pub struct Creation {
+pub(crate) struct Creation {
     pub body: Json,
     pub platform: Option<String>,
     pub later_networks: Vec<Attachment>,
@@ -54,7 +54,7 @@ pub struct Creation {
 
 impl Lifecycle {
     /// The name of the former container until its successor runs.
-    pub fn former(name: &str) -> String {
+    pub(crate) fn former(name: &str) -> String {
         format!("{name}.rplay-old")
     }
 
@@ -64,7 +64,7 @@ impl Lifecycle {
     }
 
     /// Removes a container, and leftovers of an interrupted replacement.
-    pub fn remove_for_good(&self, found: &Json) -> Result<(), EngineError> {
+    pub(crate) fn remove_for_good(&self, found: &Json) -> Result<(), EngineError> {
         self.stop_found(found)?;
         for name in [
             found.get("Id").and_then(Json::as_str).unwrap_or(&self.name),
@@ -81,7 +81,7 @@ impl Lifecycle {
     }
 
     /// Creates the container under its own or a temporary name; returns its ID.
-    pub fn create(&self, name: &str, creation: &Creation, data: &mut Map) -> Result<String, EngineError> {
+    pub(crate) fn create(&self, name: &str, creation: &Creation, data: &mut Map) -> Result<String, EngineError> {
         let mut ask = self.engine.ask("POST", "/containers/create").query("name", name).body(&creation.body);
         if let Some(platform) = &creation.platform {
             ask = ask.query("platform", platform);
@@ -103,12 +103,12 @@ impl Lifecycle {
         Ok(id)
     }
 
-    pub fn connect(&self, id: &str, to: &Attachment) -> Result<(), EngineError> {
+    pub(crate) fn connect(&self, id: &str, to: &Attachment) -> Result<(), EngineError> {
         let body = json!({"Container": id, "EndpointConfig": to.endpoint});
         self.engine.post(format!("/networks/{}/connect", encode(&to.network)), &body).map(drop)
     }
 
-    pub fn disconnect(&self, id: &str, network: &str) -> Result<(), EngineError> {
+    pub(crate) fn disconnect(&self, id: &str, network: &str) -> Result<(), EngineError> {
         let body = json!({"Container": id, "Force": true});
         self.engine.post(format!("/networks/{}/disconnect", encode(network)), &body).map(drop)
     }
@@ -116,7 +116,7 @@ impl Lifecycle {
     /// Replaces the container `old`. The new one is created first, under a temporary name; then the old one is stopped
     /// and renamed, and removed only once the new one runs (and is healthy, if requested). If anything fails, the old
     /// one is restored.
-    pub fn replace(&self, old: &Json, creation: &Creation, run: bool, data: &mut Map) -> Result<(), Failure> {
+    pub(crate) fn replace(&self, old: &Json, creation: &Creation, run: bool, data: &mut Map) -> Result<(), Failure> {
         let text = |pointer: &str| old.pointer(pointer).and_then(Json::as_str).unwrap_or_default().to_owned();
         let is = |pointer: &str| old.pointer(pointer).and_then(Json::as_bool) == Some(true);
         let (id, was_running) = (text("/Id"), is("/State/Running"));
@@ -170,16 +170,16 @@ impl Lifecycle {
     }
 
     /// Restores the name of a container that an interrupted run had renamed.
-    pub fn take_back(&self, id: &str) -> Result<(), EngineError> {
+    pub(crate) fn take_back(&self, id: &str) -> Result<(), EngineError> {
         self.rename(id, &self.name)
     }
 
-    pub fn start(&self, id: &str, data: &mut Map) -> Result<(), Failure> {
+    pub(crate) fn start(&self, id: &str, data: &mut Map) -> Result<(), Failure> {
         self.act(id, "start")?;
         self.await_end(id, data)
     }
 
-    pub fn restart(&self, id: &str) -> Result<(), EngineError> {
+    pub(crate) fn restart(&self, id: &str) -> Result<(), EngineError> {
         let mut ask = self.engine.ask("POST", format!("/containers/{}/restart", encode(id)));
         if let Some(seconds) = self.stop_timeout {
             ask = ask.query("t", seconds.to_string());
@@ -187,12 +187,12 @@ impl Lifecycle {
         ask.patience(self.stop_timeout.unwrap_or(10)).json().map(drop)
     }
 
-    pub fn pause(&self, id: &str, on: bool) -> Result<(), EngineError> {
+    pub(crate) fn pause(&self, id: &str, on: bool) -> Result<(), EngineError> {
         self.act(id, if on { "pause" } else { "unpause" })
     }
 
     /// Stops a running container; unpauses a paused one, since it could not be stopped.
-    pub fn stop_found(&self, found: &Json) -> Result<(), EngineError> {
+    pub(crate) fn stop_found(&self, found: &Json) -> Result<(), EngineError> {
         let is = |pointer: &str| found.pointer(pointer).and_then(Json::as_bool) == Some(true);
         let id = found.get("Id").and_then(Json::as_str).unwrap_or(&self.name);
         if is("/State/Paused") {
@@ -202,7 +202,7 @@ impl Lifecycle {
     }
 
     /// Stops the container, or kills it if requested.
-    pub fn stop(&self, id: &str) -> Result<(), EngineError> {
+    pub(crate) fn stop(&self, id: &str) -> Result<(), EngineError> {
         let path = format!("/containers/{}", encode(id));
         let result = match &self.kill {
             Some(signal) => {
@@ -226,7 +226,7 @@ impl Lifecycle {
     }
 
     /// Removes a container by name or ID; does nothing if it does not exist.
-    pub fn remove(&self, id: &str) -> Result<(), EngineError> {
+    pub(crate) fn remove(&self, id: &str) -> Result<(), EngineError> {
         let ask = self.engine.ask("DELETE", format!("/containers/{}", encode(id)));
         match ask.query("force", "true").query("v", (!self.keep_volumes).to_string()).patience(30).json() {
             Err(error) if error.is_missing() => Ok(()),
@@ -248,7 +248,7 @@ impl Lifecycle {
         Ok(())
     }
 
-    pub fn inspect(&self, id: &str) -> Result<Option<Json>, EngineError> {
+    pub(crate) fn inspect(&self, id: &str) -> Result<Option<Json>, EngineError> {
         self.engine.find(format!("/containers/{}/json", encode(id)))
     }
 
@@ -299,7 +299,7 @@ impl Lifecycle {
     }
 
     /// Waits until the health check succeeds, if requested.
-    pub fn await_health(&self) -> Result<(), Failure> {
+    pub(crate) fn await_health(&self) -> Result<(), Failure> {
         let Some(limit) = self.start.healthy else { return Ok(()) };
         let begun = Instant::now();
         let mut pause = Duration::from_millis(50);
@@ -373,7 +373,7 @@ fn keep_nameless_volumes(old: &Json, body: &mut Json) {
 /// Reads a container's output to its end, or until `take` returns false. `take` gets each piece with its stream: 1 is
 /// stdout, 2 is stderr. Without a terminal the output is `framed`: a byte for the stream, three zero bytes, the length,
 /// the text.
-pub fn read_output(
+pub(super) fn read_output(
     mut output: impl Read,
     framed: bool,
     mut take: impl FnMut(u8, &[u8]) -> bool,

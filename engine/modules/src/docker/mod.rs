@@ -34,17 +34,17 @@ mod spec;
 mod units;
 mod volume;
 
-pub use container::DockerContainer;
-pub use container_exec::DockerContainerExec;
-pub use container_info::DockerContainerInfo;
-pub use host_info::DockerHostInfo;
-pub use image::DockerImage;
-pub use image_info::DockerImageInfo;
-pub use image_pull::DockerImagePull;
-pub use login::DockerLogin;
-pub use network::{DockerNetwork, DockerNetworkInfo};
-pub use prune::DockerPrune;
-pub use volume::{DockerVolume, DockerVolumeInfo};
+pub(crate) use container::DockerContainer;
+pub(crate) use container_exec::DockerContainerExec;
+pub(crate) use container_info::DockerContainerInfo;
+pub(crate) use host_info::DockerHostInfo;
+pub(crate) use image::DockerImage;
+pub(crate) use image_info::DockerImageInfo;
+pub(crate) use image_pull::DockerImagePull;
+pub(crate) use login::DockerLogin;
+pub(crate) use network::{DockerNetwork, DockerNetworkInfo};
+pub(crate) use prune::DockerPrune;
+pub(crate) use volume::{DockerVolume, DockerVolumeInfo};
 
 /// The plan for check mode on a host without a running Engine: an earlier task would have installed it.
 fn without_engine(what: impl Into<String>) -> crate::Plan {

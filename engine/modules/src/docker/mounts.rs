@@ -13,7 +13,7 @@ use crate::{
 
 /// Published ports: `80`, `8080:80`, `127.0.0.1:8080:80/udp`, `9000-9010:9000-9010`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Published {
+pub(crate) enum Published {
     /// All exposed ports, at ports chosen by the Engine.
     All,
     Ports {
@@ -73,7 +73,7 @@ impl ArgType for Published {
 
 impl Published {
     /// Each container port, as `80/tcp`, with its bindings.
-    pub fn bindings(&self, default_address: &str) -> Vec<(String, Json)> {
+    pub(crate) fn bindings(&self, default_address: &str) -> Vec<(String, Json)> {
         let Published::Ports { address, outside, inside, protocol } = self else { return Vec::new() };
         let address = address.as_deref().unwrap_or(default_address);
         let ports = inside.0..=inside.1;
@@ -92,7 +92,7 @@ impl Published {
 
 /// Exposed ports: `80`, `53/udp`, `9000-9010`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exposed(pub Vec<String>);
+pub(crate) struct Exposed(pub Vec<String>);
 
 impl ArgType for Exposed {
     const KIND: &'static str = "str";
@@ -107,7 +107,7 @@ impl ArgType for Exposed {
 
 /// A volume in short syntax: `/host:/inside:ro`, `name:/inside`, `/inside`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bind {
+pub(crate) struct Bind {
     /// A path on the host or a volume name; `None` for an anonymous volume.
     pub source: Option<String>,
     pub target: String,
@@ -137,7 +137,7 @@ impl ArgType for Bind {
 
 impl Bind {
     /// The Engine's format; `None` for an anonymous volume.
-    pub fn notation(&self, expand: &dyn Fn(&str) -> String) -> Option<String> {
+    pub(crate) fn notation(&self, expand: &dyn Fn(&str) -> String) -> Option<String> {
         let source = expand(self.source.as_ref()?);
         // The mode is explicit, so that `a:b` and `a:b:rw` are equal.
         let mode = self.mode.as_deref().unwrap_or("rw");
@@ -187,7 +187,7 @@ args! {
 
 impl MountArgs {
     /// The Engine's format; the error is a message.
-    pub fn json(&self, expand: &dyn Fn(&str) -> String) -> Result<Json, String> {
+    pub(crate) fn json(&self, expand: &dyn Fn(&str) -> String) -> Result<Json, String> {
         if self.source.is_none() && self.r#type == MountType::Bind {
             return Err(format!("the bind mount at {} requires a `source`", self.target));
         }

@@ -8,7 +8,7 @@ use crate::{Args, args::ArgType};
 
 /// The arguments `T` as a dict. Unknown keys are errors.
 #[derive(Clone, Debug)]
-pub struct Nested<T>(pub T);
+pub(crate) struct Nested<T>(pub T);
 
 impl<T: Args> ArgType for Nested<T> {
     const KIND: &'static str = "dict";

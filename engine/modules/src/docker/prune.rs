@@ -17,7 +17,7 @@ const NAMELESS_VOLUMES: Version = Version(1, 42);
 
 /// Filters by name with their values: `{"label": ["a=b"], "until": "24h"}`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Filters(Vec<(String, Vec<String>)>);
+pub(crate) struct Filters(Vec<(String, Vec<String>)>);
 
 impl ArgType for Filters {
     const KIND: &'static str = "dict";

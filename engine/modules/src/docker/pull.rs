@@ -12,7 +12,7 @@ use crate::Host;
 
 /// An image in the Engine's store.
 #[derive(Clone, Debug)]
-pub struct LocalImage {
+pub(super) struct LocalImage {
     pub id: String,
     /// The output of `docker image inspect`.
     pub inspect: Json,
@@ -20,7 +20,7 @@ pub struct LocalImage {
 
 impl LocalImage {
     /// The image with that name or ID.
-    pub fn find(engine: &Engine, name: &str) -> Result<Option<LocalImage>, EngineError> {
+    pub(super) fn find(engine: &Engine, name: &str) -> Result<Option<LocalImage>, EngineError> {
         let found = engine.find(format!("/images/{}/json", encode(name)))?;
         Ok(found.map(|inspect| LocalImage {
             id: inspect.get("Id").and_then(Json::as_str).unwrap_or_default().to_owned(),
@@ -30,7 +30,7 @@ impl LocalImage {
 
     /// Whether the registry's image of that name has this digest. Only queries the registry for the digest, so nothing
     /// changes on the host.
-    pub fn is_current(&self, engine: &Engine, host: &Host, name: &ImageName) -> Result<bool, Failure> {
+    pub(super) fn is_current(&self, engine: &Engine, host: &Host, name: &ImageName) -> Result<bool, Failure> {
         let mut ask = engine.ask("GET", format!("/distribution/{}/json", encode(&name.to_string())));
         if let Some(auth) = registry_auth(host, name)? {
             ask = ask.header("x-registry-auth", auth);
@@ -47,7 +47,12 @@ impl LocalImage {
 }
 
 /// Pulls an image; returns the progress messages that are results, not percentages.
-pub fn pull(engine: &Engine, host: &Host, name: &ImageName, platform: Option<&str>) -> Result<Vec<String>, Failure> {
+pub(super) fn pull(
+    engine: &Engine,
+    host: &Host,
+    name: &ImageName,
+    platform: Option<&str>,
+) -> Result<Vec<String>, Failure> {
     let mut ask =
         engine.ask("POST", "/images/create").query("fromImage", &name.repository).query("tag", &name.tag).patiently();
     if let Some(platform) = platform {
@@ -70,7 +75,7 @@ pub fn pull(engine: &Engine, host: &Host, name: &ImageName, platform: Option<&st
 }
 
 /// Pushes an image.
-pub fn push(engine: &Engine, host: &Host, name: &ImageName) -> Result<(), Failure> {
+pub(super) fn push(engine: &Engine, host: &Host, name: &ImageName) -> Result<(), Failure> {
     // The Engine requires this header even without credentials.
     let auth = registry_auth(host, name)?.unwrap_or_else(|| "e30=".to_owned());
     engine

@@ -112,7 +112,7 @@ impl Stream {
 
 /// Opens connections to one socket, whatever host a request names.
 #[derive(Debug)]
-pub struct SocketConnector(pub Socket);
+pub(super) struct SocketConnector(pub Socket);
 
 impl Connector<()> for SocketConnector {
     type Out = SocketTransport;
@@ -125,7 +125,7 @@ impl Connector<()> for SocketConnector {
 
 /// No name resolution: the connector knows the address.
 #[derive(Debug)]
-pub struct NoNames;
+pub(super) struct NoNames;
 
 impl Resolver for NoNames {
     fn resolve(&self, _: &Uri, _: &ureq::config::Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
@@ -137,7 +137,7 @@ impl Resolver for NoNames {
 
 /// Transfers ureq's buffers over the connection.
 #[derive(Debug)]
-pub struct SocketTransport {
+pub(super) struct SocketTransport {
     stream: Stream,
     buffers: LazyBuffers,
     /// The current timeout of the stream; setting it costs two system calls.

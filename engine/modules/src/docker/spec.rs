@@ -15,14 +15,14 @@ use super::{
 
 /// A network of a container, with the settings of its endpoint.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Attachment {
+pub(crate) struct Attachment {
     pub network: String,
     pub endpoint: Json,
 }
 
 /// The desired container.
 #[derive(Clone, Default)]
-pub struct Spec {
+pub(crate) struct Spec {
     values: Vec<Setting>,
     /// Arguments that the task gives, even if empty (`env: {}`).
     pub(super) named: Vec<&'static str>,
@@ -47,12 +47,12 @@ struct Setting {
 
 impl Spec {
     /// An empty specification with an image.
-    pub fn new(image_name: &str, compare_image_name: bool) -> Self {
+    pub(crate) fn new(image_name: &str, compare_image_name: bool) -> Self {
         Spec { image_name: image_name.to_owned(), compare_image_name, ..Spec::default() }
     }
 
     /// Sets a field by the Engine's name.
-    pub fn set(&mut self, key: &str, value: Json) {
+    pub(crate) fn set(&mut self, key: &str, value: Json) {
         match FIELDS.iter().find(|field| field.key == key) {
             Some(field) => self.values.push(Setting { field, value, named: true }),
             None => debug_assert!(false, "{key} has no line in FIELDS"),
@@ -60,7 +60,7 @@ impl Spec {
     }
 
     /// Sets a field that is derived from others and not compared.
-    pub fn derive(&mut self, key: &str, value: Json) {
+    pub(crate) fn derive(&mut self, key: &str, value: Json) {
         if let Some(field) = FIELDS.iter().find(|field| field.key == key) {
             self.keep_value(field, value);
         }
@@ -89,11 +89,11 @@ impl Spec {
         self.values.iter().find(|setting| setting.named && setting.field.key == key).map(|setting| &setting.value)
     }
 
-    pub fn get(&self, key: &str) -> Option<&Json> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Json> {
         self.values.iter().find(|setting| setting.field.key == key).map(|setting| &setting.value)
     }
 
-    pub fn get_mut(&mut self, key: &str) -> Option<&mut Json> {
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Json> {
         self.values.iter_mut().find(|setting| setting.field.key == key).map(|setting| &mut setting.value)
     }
 
@@ -128,7 +128,7 @@ impl Spec {
 
     /// The create request. It contains the first network; the others are [`Attachment`]s to be connected later (before
     /// API 1.44 only one is allowed).
-    pub fn body(&self, image_id: &str) -> Json {
+    pub(crate) fn body(&self, image_id: &str) -> Json {
         let mut body = json!({"Image": self.image_name, "HostConfig": {}});
         for (key, value) in &self.unknown {
             body["HostConfig"][key] = value.clone();
@@ -155,7 +155,7 @@ impl Spec {
     }
 
     /// The networks to connect once the container is created.
-    pub fn later_networks(&self) -> Vec<Attachment> {
+    pub(crate) fn later_networks(&self) -> Vec<Attachment> {
         let first = self.first_network();
         self.networks.iter().filter(|attachment| Some(*attachment) != first).cloned().collect()
     }
@@ -163,7 +163,13 @@ impl Spec {
     /// Compares a container with what the task names: what requires a replacement, and what can be changed while it
     /// runs. `image_id` is `None` if the image must be pulled first; `image` is the `Config` of the image that the
     /// container was created from, if known.
-    pub fn compare(&self, inspect: &Json, image_id: Option<&str>, image: &Json, rules: &Comparisons) -> Comparison {
+    pub(crate) fn compare(
+        &self,
+        inspect: &Json,
+        image_id: Option<&str>,
+        image: &Json,
+        rules: &Comparisons,
+    ) -> Comparison {
         let wanted = self.entries(image_id);
         let label = |name: &str| inspect.pointer("/Config/Labels").and_then(|labels| labels.get(name)?.as_str());
         let mut replace = match label(CONFIG_LABEL) {
@@ -236,7 +242,7 @@ impl Spec {
     }
 
     /// The actual and desired values of the differing fields, one per line; `***` for potential secrets.
-    pub fn texts(&self, inspect: &Json, image_id: Option<&str>, fields: &[String]) -> (String, String) {
+    pub(crate) fn texts(&self, inspect: &Json, image_id: Option<&str>, fields: &[String]) -> (String, String) {
         let (wanted, there) = (self.entries(image_id), self.observed(inspect));
         let (mut before, mut after) = (String::new(), String::new());
         for field in fields {
@@ -259,7 +265,7 @@ impl Spec {
     }
 
     /// Values that must not appear in errors: those of env, and the arguments of commands.
-    pub fn secrets(&self) -> Vec<String> {
+    pub(crate) fn secrets(&self) -> Vec<String> {
         let strings = |key: &str| self.get(key).and_then(Json::as_array).cloned().unwrap_or_default();
         let env = strings("Env").into_iter().filter_map(|pair| Some(pair.as_str()?.split_once('=')?.1.to_owned()));
         let words = strings("Cmd").into_iter().skip(1).filter_map(|word| Some(word.as_str()?.to_owned()));
@@ -293,7 +299,7 @@ impl Entry {
 }
 
 /// The differences between a container and the specification.
-pub struct Comparison {
+pub(crate) struct Comparison {
     /// Differences that require a replacement.
     pub replace: Vec<Difference>,
     /// What can be changed while it runs: the Engine's name, the argument's name, the value.
@@ -302,7 +308,7 @@ pub struct Comparison {
 
 /// `comparisons`: how to compare, by argument.
 #[derive(Clone, Debug, Default)]
-pub struct Comparisons {
+pub(crate) struct Comparisons {
     pub ignored: Vec<String>,
     pub more_allowed: Vec<String>,
     /// Whether `*` is `ignore`.
@@ -313,7 +319,7 @@ pub struct Comparisons {
 
 impl Comparisons {
     /// Whether the argument is not compared.
-    pub fn ignores(&self, arg: &str) -> bool {
+    pub(crate) fn ignores(&self, arg: &str) -> bool {
         let said = |list: &[String]| list.iter().any(|name| name == arg);
         // Matters only when a container is stopped, and is then sent with the request.
         let by_itself = arg == "stop_timeout" && !said(&self.strict);
@@ -321,7 +327,7 @@ impl Comparisons {
     }
 
     /// Whether additional values are a difference, for an argument where they are not by default.
-    pub fn is_strict(&self, arg: &str) -> bool {
+    pub(crate) fn is_strict(&self, arg: &str) -> bool {
         let said = |list: &[String]| list.iter().any(|name| name == arg);
         said(&self.strict) || (self.strict_rest && !said(&self.ignored) && !said(&self.more_allowed))
     }

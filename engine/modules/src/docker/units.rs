@@ -7,7 +7,7 @@ use crate::args::ArgType;
 
 /// Bytes: `512m`, `1.5GiB`, `1024`; `unlimited` and -1 for no limit, where supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Size(pub i64);
+pub(crate) struct Size(pub i64);
 
 impl ArgType for Size {
     const KIND: &'static str = "str";
@@ -40,7 +40,7 @@ impl ArgType for Size {
 
 /// Nanoseconds: `1m30s`, `500ms`. A number without a unit is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span(pub i64);
+pub(crate) struct Span(pub i64);
 
 impl ArgType for Span {
     const KIND: &'static str = "str";
@@ -74,7 +74,7 @@ impl ArgType for Span {
 
 /// A ulimit: `nofile:1024:2048`, or one number for both.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Ulimit(pub Json);
+pub(crate) struct Ulimit(pub Json);
 
 impl ArgType for Ulimit {
     const KIND: &'static str = "str";
@@ -98,7 +98,7 @@ impl ArgType for Ulimit {
 
 /// A device: `/dev/host`, `/dev/host:/dev/inside`, `/dev/host:/dev/inside:rwm`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Device(pub Json);
+pub(crate) struct Device(pub Json);
 
 impl ArgType for Device {
     const KIND: &'static str = "str";
@@ -120,7 +120,7 @@ impl ArgType for Device {
 /// Strings by name. Values must be strings: YAML converts an unquoted `yes`, `0644` or `1.10` to another type, and the
 /// original text is lost.
 #[derive(Clone, Default, PartialEq)]
-pub struct Texts(pub Vec<(String, String)>);
+pub(crate) struct Texts(pub Vec<(String, String)>);
 
 impl std::fmt::Debug for Texts {
     /// Only names: the values may be secret.
@@ -147,7 +147,7 @@ impl ArgType for Texts {
 
 /// Strings by name; numbers and booleans are converted.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Options(pub Vec<(String, String)>);
+pub(crate) struct Options(pub Vec<(String, String)>);
 
 impl ArgType for Options {
     const KIND: &'static str = "dict";
@@ -165,7 +165,7 @@ impl ArgType for Options {
 
 impl Options {
     /// The Engine's format.
-    pub fn json(&self) -> Json {
+    pub(crate) fn json(&self) -> Json {
         // Sorted by name, so that the order in the playbook does not matter.
         let sorted: std::collections::BTreeMap<_, _> = self.0.iter().map(|(name, value)| (name, value)).collect();
         Json::Object(sorted.into_iter().map(|(name, value)| (name.clone(), Json::from(value.as_str()))).collect())

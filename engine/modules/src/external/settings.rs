@@ -19,7 +19,7 @@ pub(super) enum Folder {
 impl Folder {
     /// In `remote_tmp` if the controller names one, which is created if necessary; otherwise in the default temporary
     /// directory.
-    pub fn make(order: &Order, host: &Host) -> Result<Self, Failure> {
+    pub(super) fn make(order: &Order, host: &Host) -> Result<Self, Failure> {
         let Some(chosen) = &order.remote_tmp else { return Ok(Folder::Shared(scratch::folder()?)) };
         let chosen = PathBuf::from(paths::expand(chosen, host));
         let failed = |error: std::io::Error| {
@@ -32,7 +32,7 @@ impl Folder {
         scratch::folder_in(&chosen).map(Folder::Chosen).map_err(failed)
     }
 
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         match self {
             Folder::Shared(folder) => folder.path(),
             Folder::Chosen(folder) => folder.path(),

@@ -23,30 +23,30 @@ args! {
 }
 
 impl Edited {
-    pub fn check(&self) -> Result<(), ArgFault> {
+    pub(crate) fn check(&self) -> Result<(), ArgFault> {
         self.attributes.check()
     }
 
     /// Reads the file, which may not exist.
-    pub fn read(&self, host: &Host, encoding: &Encoding) -> Result<TextFile, Failure> {
+    pub(crate) fn read(&self, host: &Host, encoding: &Encoding) -> Result<TextFile, Failure> {
         TextFile::read(self.path.on(host), encoding.known, &encoding.name)
     }
 
     /// Plans to replace the text of the file by `after`.
-    pub fn plan(self, file: TextFile, host: &Host, after: &str, msg: String) -> Result<Plan, Failure> {
+    pub(crate) fn plan(self, file: TextFile, host: &Host, after: &str, msg: String) -> Result<Plan, Failure> {
         file.plan(host, after, msg, &self.attributes, self.backup.0, self.validate)
     }
 }
 
 /// The encoding of a file by Python's name; UTF-8 keeps bytes that are no text.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Encoding {
+pub(crate) struct Encoding {
     name: String,
     known: encoding::Encoding,
 }
 
 impl Encoding {
-    pub fn utf_8() -> Self {
+    pub(crate) fn utf_8() -> Self {
         Encoding { name: "utf-8".to_owned(), known: encoding::Encoding::Utf8 }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl Job {
-    pub fn link(mut self, path: PathBuf) -> Result<Plan, Failure> {
+    pub(crate) fn link(mut self, path: PathBuf) -> Result<Plan, Failure> {
         let found = present(&path);
         let about = {
             let path = path.clone();
@@ -75,7 +75,7 @@ impl Job {
         Ok(Plan { data, ..Plan::unchanged().change(change.diff(state_diff(&before, &after))) })
     }
 
-    pub fn hard(mut self, path: PathBuf) -> Result<Plan, Failure> {
+    pub(crate) fn hard(mut self, path: PathBuf) -> Result<Plan, Failure> {
         let found = present(&path);
         let mut data = data! { "dest" => paths::text(&path) };
         let Some(src) = self.src.take() else {

@@ -33,7 +33,7 @@ const MAX_JSON: usize = 8 << 20;
 
 /// A status that counts as success.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status(u16);
+pub(crate) struct Status(u16);
 
 impl ArgType for Status {
     const KIND: &'static str = "int";

@@ -52,7 +52,7 @@ args! {
 }
 
 impl Web {
-    pub fn check(&self) -> Result<(), ArgFault> {
+    pub(crate) fn check(&self) -> Result<(), ArgFault> {
         if self.use_gssapi.0 {
             return Err(ArgFault::new("use_gssapi", "is not supported: rplay has no Kerberos"));
         }
@@ -63,7 +63,7 @@ impl Web {
     }
 
     /// Fails when the URL has no scheme at all, as ansible-core does; any other fault is one of the request.
-    pub fn refuse_no_url(&self) -> Result<(), Failure> {
+    pub(crate) fn refuse_no_url(&self) -> Result<(), Failure> {
         let url = self.url.trim();
         match url.split_once(':') {
             Some((scheme, _)) if !scheme.is_empty() && !scheme.contains('/') => Ok(()),
@@ -75,12 +75,12 @@ impl Web {
     }
 
     /// The URL without credentials.
-    pub fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         Address::parse(&self.url).map_or_else(|_| self.url.clone(), |address| address.without_login())
     }
 
     /// The request, initially a GET.
-    pub fn request(&self, host: &Host, timeout: u64) -> Request {
+    pub(crate) fn request(&self, host: &Host, timeout: u64) -> Request {
         let mut request = Request::get(&self.url);
         for (name, value) in &self.headers {
             if *value != Value::Null {

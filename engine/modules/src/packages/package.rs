@@ -20,7 +20,7 @@ choice! {
 
 /// Installs, upgrades and removes packages with the host's own package manager.
 #[derive(Clone, Debug)]
-pub struct Package {
+pub(crate) struct Package {
     manager: Use,
     /// All other arguments, for the manager's module.
     rest: Map,

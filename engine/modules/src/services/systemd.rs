@@ -122,7 +122,7 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
-    pub fn plan(self, name: &str, host: &Host) -> Result<Plan, Failure> {
+    pub(crate) fn plan(self, name: &str, host: &Host) -> Result<Plan, Failure> {
         let unit = Unit::look(name, self.scope, host)?;
         let mut plan = Plan::unchanged().set("name", name).set("status", unit.status.clone());
         if !unit.exists() && self.masked.is_none() {

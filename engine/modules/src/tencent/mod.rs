@@ -2,4 +2,4 @@
 
 mod api;
 
-pub use api::TencentcloudApi;
+pub(crate) use api::TencentcloudApi;

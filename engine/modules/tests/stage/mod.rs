@@ -25,7 +25,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use self::server::Server;
-pub use self::{
+pub(crate) use self::{
     server::Answer,
     view::{has_views, leave_the_host},
 };
@@ -34,7 +34,7 @@ use crate::Fixture;
 /// A file that is there before.
 #[derive(Clone, Deserialize)]
 #[serde(untagged)]
-pub enum FileBefore {
+pub(crate) enum FileBefore {
     Text(String),
     Link { link: String },
     Folder { folder: String },
@@ -43,17 +43,17 @@ pub enum FileBefore {
 }
 
 /// Whether a fixture has programs or paths that must not be the host's own.
-pub fn needs_view(text: &str) -> bool {
+pub(crate) fn needs_view(text: &str) -> bool {
     let by_hand = text.split("\n---\n").next().unwrap_or_default();
     by_hand.lines().any(|line| line == "programs:" || line.trim_start().starts_with('/'))
 }
 
 /// So that modes are the same everywhere.
-pub fn set_umask() {
+pub(crate) fn set_umask() {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
 }
 
-pub struct Stage {
+pub(crate) struct Stage {
     folder: tempfile::TempDir,
     environment: Vec<(String, String)>,
     server: Server,
@@ -63,7 +63,7 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new(fixture: &Fixture) -> Stage {
+    pub(crate) fn new(fixture: &Fixture) -> Stage {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path();
         for name in ["work", "bin", "tmp", "home"] {
@@ -120,7 +120,7 @@ impl Stage {
         text.replace("HERE", &self.here()).replace("SERVER", &self.server.address())
     }
 
-    pub fn filled(&self, value: &Json) -> Json {
+    pub(crate) fn filled(&self, value: &Json) -> Json {
         match value {
             Json::String(text) => self.fill(text).into(),
             Json::Array(list) => list.iter().map(|value| self.filled(value)).collect(),
@@ -159,14 +159,14 @@ impl Stage {
         Host::new(self.environment.clone(), Arc::new(NoBlobs))
     }
 
-    pub fn call(&self, module: &str, args: Map, mode: Mode) -> Outcome {
+    pub(crate) fn call(&self, module: &str, args: Map, mode: Mode) -> Outcome {
         let environment = self.environment.clone();
         let call = Call { module: module.to_owned(), args, mode, environment, background: None };
         runner::run(&call, &self.host())
     }
 
     /// All files of the fixture by their paths, each with its mode and its content.
-    pub fn files(&self) -> BTreeMap<String, Json> {
+    pub(crate) fn files(&self) -> BTreeMap<String, Json> {
         let mut files = BTreeMap::new();
         let mut roots = vec![(self.folder.path().join("work"), String::new())];
         roots.extend(self.views.iter().map(|(path, own)| (own.clone(), format!("{path}/"))));
@@ -196,7 +196,7 @@ impl Stage {
     }
 
     /// An outcome as it stands in a fixture, and what programs and server were asked since the last one.
-    pub fn shown(&self, outcome: Outcome) -> Json {
+    pub(crate) fn shown(&self, outcome: Outcome) -> Json {
         let mut shown = serde_json::Map::new();
         shown.insert("changed".to_owned(), outcome.changed.into());
         if let Some(failure) = outcome.failure {
@@ -273,7 +273,7 @@ impl Drop for Stage {
 }
 
 /// A mapping as modules take it.
-pub fn map(value: &Json) -> Map {
+pub(crate) fn map(value: &Json) -> Map {
     match Value::from(value.clone()) {
         Value::Map(map) => map,
         value => panic!("no mapping: {value:?}"),

@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 /// What is answered to one request.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// `METHOD /path`, without the query.
     on: String,
     /// Only once this request was made.
@@ -37,7 +37,7 @@ fn ok() -> u16 {
 
 impl Answer {
     /// The answer with its texts filled in.
-    pub fn filled(&self, fill: &dyn Fn(&str) -> String) -> Answer {
+    pub(crate) fn filled(&self, fill: &dyn Fn(&str) -> String) -> Answer {
         let body = self.json.as_ref().map_or(self.body.clone(), Json::to_string);
         let headers = self.headers.iter().map(|header| fill(header)).collect();
         Answer { body: fill(&body), headers, json: None, ..self.clone() }
@@ -53,14 +53,14 @@ struct State {
     log: PathBuf,
 }
 
-pub struct Server {
+pub(super) struct Server {
     state: Arc<Mutex<State>>,
     address: String,
 }
 
 impl Server {
     /// Listens on a port of its own and on the socket.
-    pub fn start(socket: &Path) -> Server {
+    pub(super) fn start(socket: &Path) -> Server {
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = tcp.local_addr().unwrap().to_string();
         let unix = UnixListener::bind(socket).unwrap();
@@ -83,20 +83,20 @@ impl Server {
         server
     }
 
-    pub fn answers(&self, answers: Vec<Answer>) {
+    pub(super) fn answers(&self, answers: Vec<Answer>) {
         self.state.lock().answers = answers;
     }
 
-    pub fn address(&self) -> String {
+    pub(super) fn address(&self) -> String {
         self.address.clone()
     }
 
-    pub fn log(&self) -> PathBuf {
+    pub(super) fn log(&self) -> PathBuf {
         self.state.lock().log.clone()
     }
 
     /// What was asked since the last time.
-    pub fn take_log(&self) -> Vec<String> {
+    pub(super) fn take_log(&self) -> Vec<String> {
         let log = self.log();
         let lines = fs::read_to_string(&log).unwrap_or_default().lines().map(str::to_owned).collect();
         let _ = fs::remove_file(log);

@@ -28,13 +28,13 @@ thread_local! {
 }
 
 /// Whether this process can have views at all.
-pub fn has_views() -> bool {
+pub(crate) fn has_views() -> bool {
     nix::unistd::geteuid().is_root()
         && std::thread::spawn(|| unshare(CloneFlags::CLONE_NEWNS).is_ok()).join().unwrap_or_default()
 }
 
 /// Gives the thread mounts and a host name of its own.
-pub fn leave_the_host() {
+pub(crate) fn leave_the_host() {
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS).unwrap();
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
     nix::unistd::sethostname("fixture").unwrap();
@@ -42,12 +42,12 @@ pub fn leave_the_host() {
 }
 
 /// Whether the thread has a view of its own.
-pub fn is_left() -> bool {
+pub(super) fn is_left() -> bool {
     IS_LEFT.get()
 }
 
 /// The folders of the view: as they are called, and where they lie.
-pub fn folders(at: &Path) -> Vec<(String, PathBuf)> {
+pub(super) fn folders(at: &Path) -> Vec<(String, PathBuf)> {
     if !is_left() {
         return Vec::new();
     }
@@ -56,7 +56,7 @@ pub fn folders(at: &Path) -> Vec<(String, PathBuf)> {
 }
 
 /// What every host has.
-pub fn seed(at: &Path) {
+pub(super) fn seed(at: &Path) {
     let view = at.join("view");
     for folder in FOLDERS {
         fs::create_dir_all(view.join(folder.trim_start_matches('/'))).unwrap();
@@ -79,7 +79,7 @@ fn bind(from: &Path, to: &Path) {
 }
 
 /// Lays the fixture's folders over the host's, and single files over those of `/proc`.
-pub fn enter(views: &[(String, PathBuf)], at: &Path) {
+pub(super) fn enter(views: &[(String, PathBuf)], at: &Path) {
     let bin = at.join("programs");
     fs::create_dir(&bin).unwrap();
     // File by file: a folder of the host's that is mounted below one that is removed afterwards would be in danger.
@@ -117,7 +117,7 @@ fn is_own(folder: &str) -> bool {
 }
 
 /// Takes the mounts away, so that the fixture's folder can be removed.
-pub fn exit(views: &[(String, PathBuf)], at: &Path) {
+pub(super) fn exit(views: &[(String, PathBuf)], at: &Path) {
     let paths = views.iter().map(|(path, _)| path.as_str()).chain(BIN.into_iter().filter(|folder| is_own(folder)));
     for path in paths {
         let _ = umount2(path, MntFlags::MNT_DETACH);

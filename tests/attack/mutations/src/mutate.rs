@@ -234,7 +234,7 @@ const NESTS: &[(&str, &str)] = &[
 ];
 
 /// An input made of the seeds of its reader.
-pub fn mutated(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
+pub(crate) fn mutated(seeds: &[Vec<u8>], random: &mut Random) -> Vec<u8> {
     let mut input = random.pick(seeds).cloned().unwrap_or_default();
     for _ in 0..1 + random.below(4) {
         change(&mut input, seeds, random);

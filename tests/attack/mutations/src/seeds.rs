@@ -10,7 +10,7 @@ const LONGEST: usize = 4 << 10;
 
 /// Files by what reads them.
 #[derive(Default)]
-pub struct Seeds {
+pub(crate) struct Seeds {
     pub yaml: Vec<Vec<u8>>,
     pub templates: Vec<Vec<u8>>,
     pub expressions: Vec<Vec<u8>>,
@@ -18,7 +18,7 @@ pub struct Seeds {
 
 impl Seeds {
     /// Reads the seeds of a checkout, in the order of their paths.
-    pub fn below(root: &Path) -> Self {
+    pub(crate) fn below(root: &Path) -> Self {
         let mut seeds = Seeds::default();
         let mut files = Vec::new();
         for folder in ["playbooks", "roles", "inventory", "tests/plays", "tests/errors", "tests/syntax", "tests/compat"]

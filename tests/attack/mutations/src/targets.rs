@@ -24,7 +24,7 @@ use rplay_modules::{
 use crate::seeds::Seeds;
 
 /// One reader.
-pub struct Target {
+pub(crate) struct Target {
     pub name: &'static str,
     pub seeds: Vec<Vec<u8>>,
     /// Its turns in a round: those that take microseconds have more of them.
@@ -34,13 +34,13 @@ pub struct Target {
 
 impl Target {
     /// Gives the reader an input. Whatever it answers is fine, as long as it answers.
-    pub fn run(&self, bench: &Bench, input: &[u8]) {
+    pub(crate) fn run(&self, bench: &Bench, input: &[u8]) {
         (self.run)(bench, input);
     }
 }
 
 /// What readers need besides their input.
-pub struct Bench {
+pub(crate) struct Bench {
     folder: PathBuf,
     project: Project,
     scope: Arc<Scope>,
@@ -66,7 +66,7 @@ const VARIABLES: &str = "{x: [1, two, {three: 3.5}], y: {a: \"{{ x }}\", b: \"{{
 
 impl Bench {
     /// `folder` takes files while they are read.
-    pub fn new(folder: &Path) -> Result<Self, String> {
+    pub(crate) fn new(folder: &Path) -> Result<Self, String> {
         let shown = |error: &dyn std::fmt::Display| error.to_string();
         fs::create_dir_all(folder).map_err(|error| shown(&error))?;
         let source = Source::inline("variables", VARIABLES);
@@ -103,7 +103,7 @@ impl Bench {
 }
 
 /// All readers with their seeds.
-pub fn all(seeds: &Seeds) -> Vec<Target> {
+pub(crate) fn all(seeds: &Seeds) -> Vec<Target> {
     let texts = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>();
     let target = |name, seeds, run| Target { name, seeds, turns: 1, run };
     let often = |turns, name, seeds, run| Target { name, seeds, turns, run };

@@ -18,14 +18,14 @@ use parking_lot::Mutex;
 const STACK: usize = 64 << 20;
 
 /// Inputs for one worker.
-pub struct Share {
+pub(crate) struct Share {
     pub from: u64,
     pub to: u64,
     pub worker: u64,
 }
 
 /// An input that was not survived.
-pub struct Loss {
+pub(crate) struct Loss {
     pub at: u64,
     pub how: String,
 }
@@ -38,7 +38,7 @@ fn panicked() -> Option<String> {
 }
 
 /// Runs on a thread with the stack that rplay has.
-pub fn roomy<T: Send>(run: impl FnOnce() -> T + Send) -> Result<T, String> {
+pub(crate) fn roomy<T: Send>(run: impl FnOnce() -> T + Send) -> Result<T, String> {
     thread::scope(|scope| {
         let thread = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run);
         thread.map_err(|error| error.to_string())?.join().map_err(|_| "it panicked".to_owned())
@@ -47,7 +47,7 @@ pub fn roomy<T: Send>(run: impl FnOnce() -> T + Send) -> Result<T, String> {
 
 /// The worker: `SEED FROM TO ROOT FOLDER`. The number of the present input stands in `FOLDER/at`, panics are told on
 /// standard output.
-pub fn work(words: &[&str]) -> Result<ExitCode, String> {
+pub(crate) fn work(words: &[&str]) -> Result<ExitCode, String> {
     let [seed, from, to, root, folder] = words else { return Err("a worker takes five words".to_owned()) };
     let number = |word: &str| word.parse::<u64>().map_err(|error| error.to_string());
     let (seed, from, to) = (number(seed)?, number(from)?, number(to)?);
@@ -74,7 +74,7 @@ pub fn work(words: &[&str]) -> Result<ExitCode, String> {
 }
 
 /// Has a share worked through, by as many workers one after the other as it takes.
-pub fn supervise(options: &Options, share: &Share) -> Result<Vec<Loss>, String> {
+pub(crate) fn supervise(options: &Options, share: &Share) -> Result<Vec<Loss>, String> {
     let folder = std::env::temp_dir().join(format!("mutations-{}-{}", std::process::id(), share.worker));
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut lost = Vec::new();

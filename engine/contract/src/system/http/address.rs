@@ -105,7 +105,7 @@ impl Address {
 }
 
 /// Whether `host` matches a `no_proxy` list: names, domains (with or without a leading dot), `*`.
-pub fn is_among(host: &str, list: &str) -> bool {
+pub(super) fn is_among(host: &str, list: &str) -> bool {
     list.split(',').map(str::trim).filter(|item| !item.is_empty()).any(|item| {
         let item = item.split(':').next().unwrap_or(item).trim_start_matches('.').to_ascii_lowercase();
         item == "*" || host == item || host.strip_suffix(&item).is_some_and(|rest| rest.ends_with('.'))
@@ -121,7 +121,7 @@ fn masked(url: &str) -> String {
 }
 
 /// Percent-decoding.
-pub fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {

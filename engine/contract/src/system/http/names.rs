@@ -18,7 +18,7 @@ use ureq::{
 use crate::Host;
 
 /// Resolves names on a host.
-pub struct Names {
+pub(super) struct Names {
     host: Host,
     timeout: Duration,
 }
@@ -27,7 +27,7 @@ pub struct Names {
 const MOST: usize = 8;
 
 impl Names {
-    pub fn new(host: &Host, timeout: Duration) -> Self {
+    pub(super) fn new(host: &Host, timeout: Duration) -> Self {
         Names { host: host.clone(), timeout }
     }
 

@@ -26,7 +26,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub fn start(answer: impl Fn(&Seen) -> String + Send + 'static) -> Self {
+    pub(crate) fn start(answer: impl Fn(&Seen) -> String + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -39,7 +39,7 @@ impl Server {
         Server { url, seen }
     }
 
-    pub fn last(&self) -> Seen {
+    pub(crate) fn last(&self) -> Seen {
         self.seen.lock().last().cloned().unwrap()
     }
 }

@@ -12,7 +12,7 @@ use ureq::unversioned::transport::{
 
 /// Connects to that socket, whatever the URL is.
 #[derive(Debug)]
-pub struct Socket(pub PathBuf);
+pub(super) struct Socket(pub PathBuf);
 
 impl Connector for Socket {
     type Out = Stream;
@@ -26,7 +26,7 @@ impl Connector for Socket {
 }
 
 /// The connection.
-pub struct Stream {
+pub(super) struct Stream {
     stream: UnixStream,
     buffers: LazyBuffers,
 }

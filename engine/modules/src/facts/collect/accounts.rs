@@ -6,7 +6,7 @@ use super::Source;
 use crate::system::accounts::User;
 use crate::system::machine::{getegid, geteuid, getgid, getuid};
 
-pub fn gather(_: &Source) -> Map {
+pub(super) fn gather(_: &Source) -> Map {
     let (uid, gid) = (getuid().as_raw(), getgid().as_raw());
     let mut facts = data! {
         "user_uid" => uid,

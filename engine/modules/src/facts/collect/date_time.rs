@@ -6,7 +6,7 @@ use rplay_wire::{Map, Value, data};
 use super::Source;
 use crate::system::times;
 
-pub fn gather(_: &Source) -> Map {
+pub(super) fn gather(_: &Source) -> Map {
     data! { "date_time" => facts(&times::now()) }
 }
 

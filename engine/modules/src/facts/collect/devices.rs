@@ -15,7 +15,7 @@ struct Links {
     masters: HashMap<String, Vec<String>>,
 }
 
-pub fn gather(source: &Source) -> Map {
+pub(super) fn gather(source: &Source) -> Map {
     let block = source.path("/sys/block");
     let all = |kind: &str| all_by(&source.path(&format!("/dev/disk/by-{kind}")));
     let mut masters: HashMap<String, Vec<String>> = HashMap::new();

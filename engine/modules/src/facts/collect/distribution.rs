@@ -94,7 +94,7 @@ impl Release {
     }
 }
 
-pub fn gather(source: &Source) -> Map {
+pub(super) fn gather(source: &Source) -> Map {
     let release = Release::read(source);
     let redhat = ["/etc/centos-release", "/etc/redhat-release", "/etc/system-release"];
     let redhat = redhat.iter().find_map(|path| source.line(path));
@@ -267,7 +267,7 @@ fn variety(source: &Source, family: &str, id: &str) -> (Option<&'static str>, &'
 }
 
 /// The output of lsb_release(1); empty without it and its file.
-pub fn lsb(source: &Source) -> Map {
+pub(super) fn lsb(source: &Source) -> Map {
     let file = assignments(&source.text("/etc/lsb-release"));
     let is_installed = source.program("lsb_release").is_some();
     let release = Release::read(source);

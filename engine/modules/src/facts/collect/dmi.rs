@@ -67,7 +67,7 @@ const FORMS: &[&str] = &[
     "Stick PC",
 ];
 
-pub fn gather(source: &Source) -> Map {
+pub(super) fn gather(source: &Source) -> Map {
     let fact = |(fact, file): &(&str, &str)| {
         let said = source.line(&format!("/sys/devices/virtual/dmi/id/{file}"));
         let value = match (said, *fact) {

@@ -10,7 +10,7 @@ use crate::system::{bounded, process};
 /// Maximum size in bytes.
 const LONGEST: usize = 4 << 20;
 
-pub fn gather(source: &Source) -> Map {
+pub(super) fn gather(source: &Source) -> Map {
     let folder = source.fact_path.on(source.host);
     let mut facts = Map::new();
     for name in names(&folder).into_iter().filter(|name| name.ends_with(".fact")) {

@@ -4,7 +4,7 @@ use rplay_wire::{Map, data};
 
 use super::Source;
 
-pub fn gather(source: &Source) -> Map {
+pub(super) fn gather(source: &Source) -> Map {
     facts(&source.text("/proc/meminfo"))
 }
 

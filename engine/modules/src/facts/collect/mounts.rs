@@ -7,7 +7,7 @@ use rplay_wire::{Map, Value, data};
 use super::{Source, names};
 use crate::system::{fs, machine::statvfs, octal};
 
-pub fn gather(source: &Source) -> Map {
+pub(crate) fn gather(source: &Source) -> Map {
     let ids = by_id(&source.path("/dev/disk/by-uuid"));
     let table = source.text("/proc/self/mountinfo");
     let mounts = table.lines().filter_map(Mount::read).filter(Mount::is_of_a_device);

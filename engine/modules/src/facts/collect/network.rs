@@ -40,7 +40,7 @@ struct Addresses {
     v6: Vec<(Ipv6Addr, u32, &'static str)>,
 }
 
-pub fn gather(source: &Source) -> Map {
+pub(super) fn gather(source: &Source) -> Map {
     let addresses = addresses(&source.text("/proc/net/if_inet6"));
     let class = source.path("/sys/class/net");
     let interfaces: Vec<String> =
@@ -238,7 +238,7 @@ fn default_v6(routes: &str) -> Option<(String, String)> {
 }
 
 /// Name servers and search domains, from /etc/resolv.conf.
-pub fn dns(source: &Source) -> Map {
+pub(super) fn dns(source: &Source) -> Map {
     data! { "dns" => resolver(&source.text("/etc/resolv.conf")) }
 }
 

@@ -7,7 +7,7 @@ use rplay_wire::{Map, Value, data};
 use super::Source;
 use crate::system::machine::{self, uname};
 
-pub fn gather(source: &Source) -> Map {
+pub(super) fn gather(source: &Source) -> Map {
     let mut facts = Map::new();
     if let Ok(name) = uname() {
         let text = |part: &std::ffi::OsStr| part.to_string_lossy().into_owned();
@@ -67,7 +67,7 @@ fn name_in_hosts(hosts: &str, nodename: &str) -> Option<String> {
     names.iter().find(|name| name.contains('.')).or(names.first()).map(|name| (*name).to_owned())
 }
 
-pub fn environment(source: &Source) -> Map {
+pub(super) fn environment(source: &Source) -> Map {
     let mut all: Map = machine::environment()
         .map(|(key, value)| (key.to_string_lossy().into_owned(), value.to_string_lossy().into_owned().into()))
         .collect();
@@ -76,7 +76,7 @@ pub fn environment(source: &Source) -> Map {
 }
 
 /// The kernel command line: as a dict of the last values, and of all values.
-pub fn cmdline(source: &Source) -> Map {
+pub(super) fn cmdline(source: &Source) -> Map {
     let line = source.text("/proc/cmdline");
     let words = shell_words::split(&line).unwrap_or_else(|_| line.split_whitespace().map(str::to_owned).collect());
     let (mut last, mut all) = (Map::new(), Map::new());
@@ -97,12 +97,12 @@ pub fn cmdline(source: &Source) -> Map {
     data! { "cmdline" => last, "proc_cmdline" => all }
 }
 
-pub fn uptime(source: &Source) -> Map {
+pub(super) fn uptime(source: &Source) -> Map {
     let seconds = source.line("/proc/uptime").and_then(|line| line.split('.').next()?.parse::<i64>().ok());
     seconds.map(|seconds| data! { "uptime_seconds" => seconds }).unwrap_or_default()
 }
 
-pub fn load(source: &Source) -> Map {
+pub(super) fn load(source: &Source) -> Map {
     let line = source.line("/proc/loadavg").unwrap_or_default();
     let figures: Vec<f64> = line.split(' ').take(3).filter_map(|figure| figure.parse().ok()).collect();
     match figures.as_slice() {
@@ -112,7 +112,7 @@ pub fn load(source: &Source) -> Map {
 }
 
 /// The Python of the host, if there is one. It is not started: the version is in its name.
-pub fn python(source: &Source) -> Map {
+pub(super) fn python(source: &Source) -> Map {
     let interpreters =
         ["/usr/bin/python3", "/usr/local/bin/python3", "/usr/libexec/platform-python", "/usr/bin/python"];
     let found = interpreters.iter().find_map(|path| {

@@ -6,7 +6,7 @@ use rplay_wire::{Map, Value, data};
 
 use super::Source;
 
-pub fn gather(source: &Source) -> Map {
+pub(super) fn gather(source: &Source) -> Map {
     let usable = std::thread::available_parallelism().map_or(1, usize::from);
     facts(&source.text("/proc/cpuinfo"), usable)
 }

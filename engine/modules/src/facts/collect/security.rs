@@ -51,17 +51,17 @@ const CAPABILITIES: &[&str] = &[
     "checkpoint_restore",
 ];
 
-pub fn apparmor(source: &Source) -> Map {
+pub(super) fn apparmor(source: &Source) -> Map {
     let status = if source.exists("/sys/kernel/security/apparmor") { "enabled" } else { "disabled" };
     data! { "apparmor" => data! { "status" => status } }
 }
 
-pub fn fips(source: &Source) -> Map {
+pub(super) fn fips(source: &Source) -> Map {
     data! { "fips" => source.line("/proc/sys/crypto/fips_enabled").as_deref() == Some("1") }
 }
 
 /// The capabilities of this process. If it has all, nothing is enforced.
-pub fn capabilities(source: &Source) -> Map {
+pub(super) fn capabilities(source: &Source) -> Map {
     let status = source.text("/proc/self/status");
     let mask = |name: &str| {
         let hex = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -81,7 +81,7 @@ pub fn capabilities(source: &Source) -> Map {
     }
 }
 
-pub fn selinux(source: &Source) -> Map {
+pub(super) fn selinux(source: &Source) -> Map {
     let enforcing = source.line("/sys/fs/selinux/enforce");
     let Some(enforcing) = enforcing else {
         return data! { "selinux" => data! { "status" => "disabled" } };
@@ -101,7 +101,7 @@ pub fn selinux(source: &Source) -> Map {
 }
 
 /// Whether this process's root differs from that of PID 1.
-pub fn chroot(source: &Source) -> Map {
+pub(super) fn chroot(source: &Source) -> Map {
     let id = |path: &str| source.path(path).metadata().map(|meta| (meta.dev(), meta.ino()));
     let is_chroot = match (id("/"), id("/proc/1/root/.")) {
         (Ok(own), Ok(first)) => own != first,
@@ -112,7 +112,7 @@ pub fn chroot(source: &Source) -> Map {
     data! { "is_chroot" => is_chroot || source.host.variable("debian_chroot").is_some() }
 }
 
-pub fn ssh_keys(source: &Source) -> Map {
+pub(super) fn ssh_keys(source: &Source) -> Map {
     let mut facts = Map::new();
     for kind in ["dsa", "rsa", "ecdsa", "ed25519"] {
         let folders = ["/etc/ssh", "/etc/openssh", "/etc"];

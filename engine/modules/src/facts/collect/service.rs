@@ -20,7 +20,7 @@ const MANAGERS: &[(&str, &str)] = &[
     ("/usr/sbin/sorcery", "sorcery"),
 ];
 
-pub fn package_manager(source: &Source) -> Map {
+pub(super) fn package_manager(source: &Source) -> Map {
     let distribution = distribution::gather(source);
     let is = |key: &str, word: &str| distribution.get(key).and_then(|value| value.as_str()) == Some(word);
     let has = |path: &str| source.exists(path);
@@ -44,7 +44,7 @@ pub fn package_manager(source: &Source) -> Map {
     data! { "pkg_mgr" => manager }
 }
 
-pub fn service_manager(source: &Source) -> Map {
+pub(super) fn service_manager(source: &Source) -> Map {
     let first = source.line("/proc/1/comm");
     let named = first.as_deref().and_then(|comm| comm.rsplit('/').next()).and_then(|comm| match comm {
         // Ambiguous names; files are decisive.

@@ -6,7 +6,7 @@ use rplay_wire::{Map, Value, data};
 
 use super::Source;
 
-pub fn gather(source: &Source) -> Map {
+pub(super) fn gather(source: &Source) -> Map {
     let mut found = Found::default();
     containers(source, &mut found);
     machines(source, &mut found);

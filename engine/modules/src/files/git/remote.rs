@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// All branches and tags.
 #[derive(Debug, Default)]
-pub struct Heads {
+pub(super) struct Heads {
     /// By full name: `refs/heads/main`.
     refs: HashMap<String, String>,
     /// The default branch.
@@ -13,7 +13,7 @@ pub struct Heads {
 
 /// What a task's `version` refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Version {
+pub(super) enum Version {
     Branch {
         name: String,
         commit: String,
@@ -28,7 +28,7 @@ pub enum Version {
 
 impl Version {
     /// The commit, if it is known without fetching.
-    pub fn commit(&self) -> Option<&str> {
+    pub(super) fn commit(&self) -> Option<&str> {
         match self {
             Version::Branch { commit, .. } | Version::Tag { commit, .. } => Some(commit),
             Version::Commit(commit) => Some(commit.as_str()).filter(|commit| commit.len() == 40),
@@ -37,7 +37,7 @@ impl Version {
 }
 
 impl Heads {
-    pub fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let mut heads = Heads::default();
         for line in text.lines() {
             let Some((what, name)) = line.split_once('\t') else { continue };
@@ -53,7 +53,7 @@ impl Heads {
     }
 
     /// Resolves `version`. A branch takes precedence over a tag of the same name.
-    pub fn version(&self, version: &str) -> Version {
+    pub(super) fn version(&self, version: &str) -> Version {
         let name = if version == "HEAD" { self.default.as_deref().unwrap_or(version) } else { version };
         let name = name.strip_prefix("refs/heads/").unwrap_or(name);
         if let Some(commit) = self.refs.get(&format!("refs/heads/{name}")) {

@@ -6,7 +6,7 @@ use crate::system::octal::{escaped, unescaped};
 
 /// A mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(super) struct Entry {
     pub source: String,
     pub point: String,
     pub kind: String,
@@ -48,7 +48,7 @@ impl Entry {
 
     /// Whether the mounted source is the same. Names such as `UUID=...`, links, and bind mounts, for which the kernel
     /// shows the underlying device, cannot be compared and are assumed to match.
-    pub fn has_source(&self, mounted: &Entry) -> bool {
+    pub(super) fn has_source(&self, mounted: &Entry) -> bool {
         let comparable = self.source.starts_with("/dev/") && !Path::new(&self.source).is_symlink()
             || self.kind.starts_with("nfs")
             || self.kind == "tmpfs";
@@ -57,24 +57,24 @@ impl Entry {
 }
 
 /// A table with all its lines.
-pub struct Fstab(Vec<String>);
+pub(super) struct Fstab(Vec<String>);
 
 impl Fstab {
-    pub fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         Fstab(text.lines().map(str::to_owned).collect())
     }
 
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         self.0.iter().map(|line| format!("{line}\n")).collect()
     }
 
     /// The entry that `entry` would replace.
-    pub fn find(&self, entry: &Entry) -> Option<Entry> {
+    pub(super) fn find(&self, entry: &Entry) -> Option<Entry> {
         self.0.iter().filter_map(|line| Entry::parse(line)).find(|found| entry.replaces(found))
     }
 
     /// Replaces the entry, or appends it. A line with the same content keeps its formatting.
-    pub fn set(&mut self, entry: &Entry) {
+    pub(super) fn set(&mut self, entry: &Entry) {
         let mut done = false;
         for line in &mut self.0 {
             if let Some(found) = Entry::parse(line).filter(|found| entry.replaces(found)) {
@@ -90,7 +90,7 @@ impl Fstab {
     }
 
     /// Removes the entries for `point`, or only those with this source.
-    pub fn remove(&mut self, point: &Path, source: Option<&str>) {
+    pub(super) fn remove(&mut self, point: &Path, source: Option<&str>) {
         self.0.retain(|line| {
             !Entry::parse(line).is_some_and(|found| {
                 Path::new(&found.point) == point && source.is_none_or(|source| found.source == source)
@@ -100,7 +100,7 @@ impl Fstab {
 }
 
 /// The mount at `point`; of several, the last one, which hides the others.
-pub fn mounted(mounts: &str, point: &Path) -> Option<Entry> {
+pub(super) fn mounted(mounts: &str, point: &Path) -> Option<Entry> {
     mounts.lines().rev().filter_map(Entry::parse).find(|entry| Path::new(&entry.point) == point)
 }
 

@@ -7,7 +7,7 @@ use crate::{ArgFault, Change, Host, system::program::Output};
 
 /// A property of a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
+pub(super) struct Rule {
     /// The argument of the task.
     pub argument: &'static str,
     /// A description for people: `service http`.
@@ -31,7 +31,7 @@ enum Kind {
 
 impl Rule {
     /// All properties that a task names.
-    pub fn all_of(task: &Firewalld) -> Result<Vec<Rule>, ArgFault> {
+    pub(super) fn all_of(task: &Firewalld) -> Result<Vec<Rule>, ArgFault> {
         let mut rules = Vec::new();
         let items = [
             ("service", "service", &task.service),
@@ -98,7 +98,12 @@ impl Rule {
     }
 
     /// Whether the zone has it; or the output of firewall-cmd if it does not know the property.
-    pub fn is_set(&self, firewall: &Firewall, scope: &Scope, host: &Host) -> Result<Result<bool, Output>, Failure> {
+    pub(super) fn is_set(
+        &self,
+        firewall: &Firewall,
+        scope: &Scope,
+        host: &Host,
+    ) -> Result<Result<bool, Output>, Failure> {
         let mut args = scope.args();
         match &self.kind {
             Kind::Item { name, value } => args.push(format!("--query-{name}={value}")),
@@ -116,7 +121,7 @@ impl Rule {
     }
 
     /// The change that adds it to the zone or removes it.
-    pub fn change(&self, firewall: &Firewall, scope: Scope, wanted: bool) -> Change {
+    pub(super) fn change(&self, firewall: &Firewall, scope: Scope, wanted: bool) -> Change {
         let args = self.line(&scope, wanted);
         let what = format!(
             "{} {} {}",

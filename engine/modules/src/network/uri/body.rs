@@ -28,20 +28,20 @@ choice! {
 }
 
 /// The body and its type.
-pub struct Payload {
+pub(super) struct Payload {
     pub content: Content,
     /// The `Content-Type`, unless the task sets one.
     pub kind: Option<String>,
 }
 
 /// Content in memory, or in a file on the host.
-pub enum Content {
+pub(super) enum Content {
     Bytes(Vec<u8>),
     File(PathBuf),
 }
 
 /// The body of the task, if it has one.
-pub fn payload(task: &Uri, host: &Host) -> Result<Option<Payload>, Failure> {
+pub(super) fn payload(task: &Uri, host: &Host) -> Result<Option<Payload>, Failure> {
     if let Some(src) = &task.src {
         let content = source(src, host).map_err(|msg| Failure::new(msg).arg("src"))?;
         if let Content::File(path) = &content {

@@ -31,7 +31,7 @@ fn lists_packages(folder: &Path) -> bool {
 }
 
 /// The time of the last update, in seconds since 1970; 0 if never.
-pub fn update_time() -> i64 {
+pub(super) fn update_time() -> i64 {
     // Images are built with the index removed, which makes the directory look recent.
     if !lists_packages(Path::new(LISTS)) {
         return 0;
@@ -46,7 +46,7 @@ fn stamp() -> Option<(i64, i64)> {
 
 /// A request to update the index.
 #[derive(Clone, Debug)]
-pub struct Refresh {
+pub(crate) struct Refresh {
     valid: Duration,
     retries: u64,
     max_delay: Duration,
@@ -55,7 +55,7 @@ pub struct Refresh {
 
 impl Refresh {
     /// The request, if `wanted`. Times in seconds.
-    pub fn wanted(wanted: bool, valid: u64, retries: u64, max_delay: u64, lock_timeout: u64) -> Option<Self> {
+    pub(crate) fn wanted(wanted: bool, valid: u64, retries: u64, max_delay: u64, lock_timeout: u64) -> Option<Self> {
         wanted.then_some(Refresh {
             valid: Duration::from_secs(valid),
             retries,
@@ -66,7 +66,7 @@ impl Refresh {
 
     /// The change that updates the index, unless it is recent enough. With `counts`, an update that changed the index
     /// is itself a change of the task; as in Ansible, not if packages are given too.
-    pub fn change_if_due(self, counts: bool) -> Option<Change> {
+    pub(crate) fn change_if_due(self, counts: bool) -> Option<Change> {
         let age = machine::now()
             .duration_since(UNIX_EPOCH + Duration::from_secs(update_time().unsigned_abs()))
             .unwrap_or_default();
@@ -77,7 +77,7 @@ impl Refresh {
     }
 
     /// The change that updates the index.
-    pub fn change(self, counts: bool) -> Change {
+    pub(crate) fn change(self, counts: bool) -> Change {
         let change = Change::maybe("update the package index", move |host, outcome| {
             let before = stamp();
             self.run(host)?;
@@ -89,7 +89,7 @@ impl Refresh {
     }
 
     /// Updates the index, with retries.
-    pub fn run(&self, host: &Host) -> Result<(), Failure> {
+    pub(crate) fn run(&self, host: &Host) -> Result<(), Failure> {
         let mut tries = 0;
         loop {
             let done = AptGet::new(self.lock_timeout).arg("update").run(host)?;
@@ -121,14 +121,14 @@ fn complaints(done: &Output) -> Vec<&str> {
 
 /// A package that is not in the index.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missing {
+pub(super) struct Missing {
     pub name: String,
     /// The requested version, if the package itself is known.
     pub version: Option<String>,
 }
 
 impl Missing {
-    pub fn failure(&self) -> Failure {
+    pub(super) fn failure(&self) -> Failure {
         match &self.version {
             Some(version) => {
                 Failure::new(format!("no available installation candidate for {}={version}", self.name)).arg("name")
@@ -140,12 +140,12 @@ impl Missing {
     }
 
     /// Whether the apt-get argument `name` (`pkg`, `pkg=version`) means this package.
-    pub fn is(&self, name: &str) -> bool {
+    pub(super) fn is(&self, name: &str) -> bool {
         name.split('=').next() == Some(&self.name)
     }
 
     /// The packages that apt-get reported as missing.
-    pub fn named_in(done: &Output) -> Vec<Missing> {
+    pub(super) fn named_in(done: &Output) -> Vec<Missing> {
         let quoted = |line: &str, at: usize| line.split('\'').nth(at).map(str::to_owned);
         let missing = |line: &str| {
             let line = line.strip_prefix("E: ")?;
@@ -167,7 +167,7 @@ impl Missing {
 }
 
 /// The argument of apt-get for `spec`, or the missing package.
-pub fn resolve(
+pub(super) fn resolve(
     host: &Host,
     spec: &Spec,
     installed: &Installed,

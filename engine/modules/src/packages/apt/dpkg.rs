@@ -9,7 +9,7 @@ use crate::Host;
 
 /// The packages in dpkg's database.
 #[derive(Debug, Default)]
-pub struct Installed(Vec<Package>);
+pub(super) struct Installed(Vec<Package>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Package {
@@ -24,12 +24,12 @@ const FORMAT: &str = "-f=${Package}\\t${Architecture}\\t${db:Status-Status}\\t${
 
 impl Installed {
     /// Queries dpkg about `specs`; unknown ones are omitted.
-    pub fn look(host: &Host, specs: &[Spec]) -> Result<Self, Failure> {
+    pub(super) fn look(host: &Host, specs: &[Spec]) -> Result<Self, Failure> {
         Self::named(host, specs.iter().map(|spec| spec.name.as_str()))
     }
 
     /// Queries dpkg about packages by name.
-    pub fn named<'a>(host: &Host, names: impl IntoIterator<Item = &'a str>) -> Result<Self, Failure> {
+    pub(super) fn named<'a>(host: &Host, names: impl IntoIterator<Item = &'a str>) -> Result<Self, Failure> {
         let done = host.program("dpkg-query").args(["-W", FORMAT, "--"]).args(names).untranslated().run()?;
         // 1: some of them are unknown.
         if done.rc > 1 {
@@ -60,12 +60,12 @@ impl Installed {
     }
 
     /// The installed version of a package.
-    pub fn version<'s>(&'s self, name: &str) -> Option<&'s str> {
+    pub(super) fn version<'s>(&'s self, name: &str) -> Option<&'s str> {
         self.of(name).find(|package| package.is_installed()).map(|package| package.version.as_str())
     }
 
     /// Whether `spec` is installed. Always false for a name pattern, which may match more packages than dpkg knows.
-    pub fn satisfies(&self, spec: &Spec, host: &Host) -> Result<bool, Failure> {
+    pub(super) fn satisfies(&self, spec: &Spec, host: &Host) -> Result<bool, Failure> {
         let Some(version) = self.version(&spec.name).filter(|_| !spec.is_pattern()) else { return Ok(false) };
         Ok(match &spec.version {
             Wanted::Any => true,
@@ -75,7 +75,7 @@ impl Installed {
     }
 
     /// The packages to remove for `spec`; with `purge`, including those with only configuration files left.
-    pub fn removable(&self, spec: &Spec, purge: bool) -> Vec<String> {
+    pub(super) fn removable(&self, spec: &Spec, purge: bool) -> Vec<String> {
         let there = self.of(&spec.name).filter(|package| match package.status.as_str() {
             "not-installed" => false,
             "config-files" => purge,
@@ -98,7 +98,7 @@ impl Package {
 }
 
 /// Compares two versions by Debian's rules.
-pub fn compare(host: &Host, a: &str, b: &str) -> Result<Ordering, Failure> {
+pub(super) fn compare(host: &Host, a: &str, b: &str) -> Result<Ordering, Failure> {
     for (relation, ordering) in [("eq", Ordering::Equal), ("lt", Ordering::Less)] {
         let done = host.program("dpkg").args(["--compare-versions", a, relation, b]).untranslated().run()?;
         match done.rc {

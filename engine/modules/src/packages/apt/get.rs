@@ -14,7 +14,7 @@ use crate::{Change, Host, Plan, system::program::Output};
 
 /// An apt-get command line under construction.
 #[derive(Clone, Debug)]
-pub struct AptGet {
+pub(crate) struct AptGet {
     args: Vec<String>,
     lock_timeout: Duration,
     policy_rc_d: Option<i64>,
@@ -22,33 +22,33 @@ pub struct AptGet {
 
 impl AptGet {
     /// `lock_timeout`: seconds to wait for another apt or dpkg process.
-    pub fn new(lock_timeout: u64) -> Self {
+    pub(crate) fn new(lock_timeout: u64) -> Self {
         AptGet { args: Vec::new(), lock_timeout: Duration::from_secs(lock_timeout), policy_rc_d: None }
     }
 
     /// The exit code of `policy-rc.d` during the run.
-    pub fn policy_rc_d(mut self, code: Option<i64>) -> Self {
+    pub(crate) fn policy_rc_d(mut self, code: Option<i64>) -> Self {
         self.policy_rc_d = code;
         self
     }
 
-    pub fn arg(mut self, arg: impl AsRef<str>) -> Self {
+    pub(crate) fn arg(mut self, arg: impl AsRef<str>) -> Self {
         self.args.push(arg.as_ref().to_owned());
         self
     }
 
-    pub fn args<I: IntoIterator<Item: AsRef<str>>>(mut self, args: I) -> Self {
+    pub(crate) fn args<I: IntoIterator<Item: AsRef<str>>>(mut self, args: I) -> Self {
         self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
     /// Simulates it.
-    pub fn simulate(&self, host: &Host) -> Result<Output, Failure> {
+    pub(crate) fn simulate(&self, host: &Host) -> Result<Output, Failure> {
         self.start(host, &["-s"])
     }
 
     /// Runs it.
-    pub fn run(&self, host: &Host) -> Result<Output, Failure> {
+    pub(crate) fn run(&self, host: &Host) -> Result<Output, Failure> {
         let _policy = self.policy_rc_d.map(PolicyRcD::install).transpose()?;
         self.start(host, &[])
     }
@@ -75,7 +75,7 @@ impl AptGet {
     }
 
     /// The change that runs it; `what` describes it in errors.
-    pub fn change(self, what: impl Into<String>) -> Change {
+    pub(crate) fn change(self, what: impl Into<String>) -> Change {
         let what = what.into();
         Change::new(what.clone(), move |host, outcome| {
             let done = self.run(host)?.success(&format!("cannot {what}"))?;
@@ -85,13 +85,13 @@ impl AptGet {
     }
 
     /// Simulates it, and plans it if it would have an effect.
-    pub fn plan(self, host: &Host, what: &str) -> Result<Plan, Failure> {
+    pub(crate) fn plan(self, host: &Host, what: &str) -> Result<Plan, Failure> {
         let simulated = self.simulate(host)?.success(&format!("cannot {what}"))?;
         Ok(self.plan_simulated(&simulated, what))
     }
 
     /// The plan after a successful simulation.
-    pub fn plan_simulated(self, simulated: &Output, what: &str) -> Plan {
+    pub(crate) fn plan_simulated(self, simulated: &Output, what: &str) -> Plan {
         let transaction = Transaction::parse(&simulated.stdout);
         if transaction.is_empty() {
             return Plan::unchanged();
@@ -111,14 +111,14 @@ fn is_locked(stderr: &str) -> bool {
 
 /// The packages affected by a run of apt-get, from `apt-get -s`.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Transaction {
+pub(super) struct Transaction {
     /// Name, previous version, new version.
     pub packages: Vec<(String, Option<String>, Option<String>)>,
 }
 
 impl Transaction {
     /// Parses the `Inst`, `Remv` and `Purg` lines of a simulation.
-    pub fn parse(stdout: &str) -> Self {
+    pub(super) fn parse(stdout: &str) -> Self {
         let package = |line: &str| {
             let (verb, rest) = line.split_once(' ')?;
             let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -133,12 +133,12 @@ impl Transaction {
         Transaction { packages: stdout.lines().filter_map(package).collect() }
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.packages.is_empty()
     }
 
     /// The packages' versions before and after, one per line.
-    pub fn diff(&self) -> Diff {
+    pub(super) fn diff(&self) -> Diff {
         let mut diff =
             Diff { before_header: "packages".to_owned(), after_header: "packages".to_owned(), ..Diff::default() };
         for (name, before, after) in &self.packages {

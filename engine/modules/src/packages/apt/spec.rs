@@ -4,7 +4,7 @@ use crate::system::glob::{self, Pattern};
 
 /// One item of `name`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spec {
+pub(super) struct Spec {
     /// With the architecture, if given; may contain `*`, `?` and `[..]`.
     pub name: String,
     pub version: Wanted,
@@ -12,7 +12,7 @@ pub struct Spec {
 
 /// The requested version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub(super) enum Wanted {
     Any,
     /// `=`: exactly this version, or those that match its wildcards.
     Is(String),
@@ -22,7 +22,7 @@ pub enum Wanted {
 
 impl Spec {
     /// Parses an item; the error is a message.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let (name, version) = match text.split_once('=') {
             Some((name, version)) => match name.strip_suffix('>') {
                 Some(name) => (name, Wanted::AtLeast(version.trim().to_owned())),
@@ -44,13 +44,13 @@ impl Spec {
     }
 
     /// Whether the name is a pattern.
-    pub fn is_pattern(&self) -> bool {
+    pub(super) fn is_pattern(&self) -> bool {
         glob::is_pattern(&self.name)
     }
 }
 
 /// Whether `text` matches `pattern` with its wildcards.
-pub fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     if glob::is_pattern(pattern) { Pattern::new(pattern).fits(text) } else { pattern == text }
 }
 

@@ -12,7 +12,7 @@ use crate::{
 /// Partitions `names` into installed and missing ones. A name may also be `name-version`, a file, or a capability; a
 /// pattern matches all installed packages. Groups, and package files on servers, count as missing, because only dnf
 /// knows.
-pub fn partition(host: &Host, root: &str, names: Vec<String>) -> Result<(Vec<String>, Vec<String>), Failure> {
+pub(super) fn partition(host: &Host, root: &str, names: Vec<String>) -> Result<(Vec<String>, Vec<String>), Failure> {
     let rpm = |args: &[&str]| {
         let program = host.program("rpm").untranslated();
         let program = if root == "/" { program } else { program.args(["--root", root]) };

@@ -6,7 +6,7 @@ use crate::system::program::Output;
 
 /// What happens to a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
+pub(super) enum Verb {
     Install,
     Upgrade,
     Downgrade,
@@ -16,7 +16,7 @@ pub enum Verb {
 
 /// A row of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub(super) struct Step {
     pub verb: Verb,
     /// `name-version.arch`
     pub package: String,
@@ -24,11 +24,11 @@ pub struct Step {
 
 /// All rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Transaction(Vec<Step>);
+pub(super) struct Transaction(Vec<Step>);
 
 impl Transaction {
     /// Parses the table. The section titles are the same in yum 3, dnf 4 and dnf 5; yum wraps long rows.
-    pub fn parse(stdout: &str) -> Self {
+    pub(super) fn parse(stdout: &str) -> Self {
         let mut steps = Vec::new();
         let mut verb = None;
         let mut broken: Option<&str> = None;
@@ -65,22 +65,22 @@ impl Transaction {
         Transaction(steps)
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    pub fn downgrades(&self) -> bool {
+    pub(super) fn downgrades(&self) -> bool {
         self.0.iter().any(|step| step.verb == Verb::Downgrade)
     }
 
     /// `Installed: name-version.arch` and the like, the format of Ansible's results.
-    pub fn results(&self) -> Vec<String> {
+    pub(super) fn results(&self) -> Vec<String> {
         let removed = |verb| if verb == Verb::Remove { "Removed" } else { "Installed" };
         self.0.iter().map(|step| format!("{}: {}", removed(step.verb), step.package)).collect()
     }
 
     /// The packages before and after.
-    pub fn diff(&self) -> Diff {
+    pub(super) fn diff(&self) -> Diff {
         let of = |wanted: bool| {
             let steps = self.0.iter().filter(|step| (step.verb == Verb::Remove) == wanted);
             steps.map(|step| format!("{}\n", step.package)).collect::<String>()
@@ -102,7 +102,7 @@ fn section(title: &str) -> Option<Verb> {
 }
 
 /// Those of `names` that are in no repository.
-pub fn missing(done: &Output, names: &[String]) -> Vec<String> {
+pub(super) fn missing(done: &Output, names: &[String]) -> Vec<String> {
     let lines = done.stdout.lines().chain(done.stderr.lines()).map(str::trim);
     let found = lines.filter_map(|line| {
         let line = line.strip_prefix("Error: ").unwrap_or(line);
@@ -120,14 +120,14 @@ pub fn missing(done: &Output, names: &[String]) -> Vec<String> {
 }
 
 /// Whether the program failed only because there is nothing to do, as yum 3 does.
-pub fn says_nothing_to_do(done: &Output) -> bool {
+pub(super) fn says_nothing_to_do(done: &Output) -> bool {
     [&done.stdout, &done.stderr]
         .iter()
         .any(|text| text.lines().any(|line| line.trim_start_matches("Error: ").starts_with("Nothing to do")))
 }
 
 /// Whether the program failed because a repository is missing or unreachable (yet).
-pub fn lacks_repositories(done: &Output) -> bool {
+pub(super) fn lacks_repositories(done: &Output) -> bool {
     let signs = [
         "There are no enabled repositories",
         "There are no enabled repos",

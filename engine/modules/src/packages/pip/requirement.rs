@@ -6,7 +6,7 @@ use pep440_rs::{Version, VersionSpecifier};
 
 /// A required package: `name`, `name[extra]>=1,<2`, or a URL that only pip can resolve.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Requirement {
+pub(super) struct Requirement {
     /// The argument for pip.
     pub text: String,
     /// The normalized name; `None` for a URL or a path.
@@ -15,7 +15,7 @@ pub struct Requirement {
 }
 
 impl Requirement {
-    pub fn read(text: &str) -> Self {
+    pub(super) fn read(text: &str) -> Self {
         let text = text.trim();
         let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c))).unwrap_or(text.len());
         let (name, rest) = text.split_at(end);
@@ -40,19 +40,19 @@ impl Requirement {
         }
     }
 
-    pub fn has_version(&self) -> bool {
+    pub(super) fn has_version(&self) -> bool {
         !self.specifiers.is_empty()
     }
 
     /// Whether the host satisfies the requirement; `None` if only pip can tell.
-    pub fn is_met(&self, installed: &HashMap<String, String>) -> Option<bool> {
+    pub(super) fn is_met(&self, installed: &HashMap<String, String>) -> Option<bool> {
         let found = installed.get(self.name.as_ref()?);
         Some(found.is_some_and(|version| self.specifiers.iter().all(|specifier| specifier.takes(version))))
     }
 }
 
 /// `Zope.Interface` and `zope-interface` are the same package.
-pub fn normalized(name: &str) -> String {
+pub(super) fn normalized(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for c in name.chars() {
         match c {

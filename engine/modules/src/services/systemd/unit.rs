@@ -7,7 +7,7 @@ use crate::{Host, system::program::Program};
 
 /// Which service manager to use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub(crate) enum Scope {
     System,
     User,
     Global,
@@ -15,7 +15,7 @@ pub enum Scope {
 
 impl Scope {
     /// A `systemctl` command for this scope.
-    pub fn systemctl(self, host: &Host) -> Program {
+    pub(crate) fn systemctl(self, host: &Host) -> Program {
         let process = host.program("systemctl").untranslated().env("SYSTEMD_COLORS", "0").env("SYSTEMD_PAGER", "");
         match self {
             Scope::System => process,
@@ -33,7 +33,7 @@ impl Scope {
 }
 
 /// The state of a unit.
-pub struct Unit {
+pub(crate) struct Unit {
     name: String,
     scope: Scope,
     /// All properties from `systemctl show`; empty if systemd is not running.
@@ -44,7 +44,7 @@ pub struct Unit {
 
 impl Unit {
     /// Queries systemd about the unit. A missing unit is not an error.
-    pub fn look(name: &str, scope: Scope, host: &Host) -> Result<Self, Failure> {
+    pub(crate) fn look(name: &str, scope: Scope, host: &Host) -> Result<Self, Failure> {
         if scope == Scope::Global {
             let file = scope.systemctl(host).args(["cat", "--", name]).run()?;
             return Ok(Unit { name: name.to_owned(), scope, status: Map::new(), on_disk: file.rc == 0 });
@@ -72,36 +72,36 @@ impl Unit {
     }
 
     /// Whether systemd knows the unit, so that it can be started and stopped.
-    pub fn is_managed(&self) -> bool {
+    pub(crate) fn is_managed(&self) -> bool {
         !self.status.is_empty()
     }
 
-    pub fn exists(&self) -> bool {
+    pub(crate) fn exists(&self) -> bool {
         self.on_disk || !matches!(self.property("LoadState"), "not-found" | "")
     }
 
-    pub fn is_masked(&self) -> bool {
+    pub(crate) fn is_masked(&self) -> bool {
         self.property("LoadState") == "masked"
     }
 
     /// `active`, `inactive`, `failed`, `activating` ...
-    pub fn active_state(&self) -> &str {
+    pub(crate) fn active_state(&self) -> &str {
         match self.property("ActiveState") {
             "" => "unknown",
             state => state,
         }
     }
 
-    pub fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         matches!(self.active_state(), "active" | "activating" | "reloading")
     }
 
-    pub fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.active_state() == "deactivating"
     }
 
     /// Whether it starts at boot; `None` for units that can be neither enabled nor disabled.
-    pub fn is_enabled(&self, host: &Host) -> Result<Option<bool>, Failure> {
+    pub(crate) fn is_enabled(&self, host: &Host) -> Result<Option<bool>, Failure> {
         let done = self.scope.systemctl(host).args(["is-enabled", "-l", "--", &self.name]).run()?;
         Ok(enabled(done.rc, &done.stdout))
     }
