@@ -56,3 +56,15 @@ fn what_an_encrypted_file_brings_is_hidden() {
     let (code, told) = adhoc(folder.path(), &args);
     assert!(code == Some(0) && told.contains("output has been hidden") && !told.contains("zk9q"), "{told}");
 }
+
+/// What a task writes may be anything, so that not even -vvv shows it among the arguments.
+#[test]
+fn the_content_of_a_copy_is_no_shown_argument() {
+    let folder = tempfile::tempdir().unwrap();
+    for more in [&["--check"][..], &[]] {
+        let args = [&["-m", "copy", "-a", "content=zk9q-written dest=f", "-vvv"], more].concat();
+        let (code, told) = adhoc(folder.path(), &args);
+        assert!(code == Some(0) && told.contains("\"invocation\"") && !told.contains("zk9q"), "{told}");
+        assert!(!told.contains("\"_content\""), "{told}");
+    }
+}
