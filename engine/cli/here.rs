@@ -38,7 +38,7 @@ pub(crate) fn show() -> ExitCode {
 fn text() -> Result<String, Problems> {
     let (config, warnings) = Config::load()?;
     faults::show(&warnings);
-    let mut text = String::from("Nothing was run. This folder has:\n\n");
+    let mut text = String::from("Nothing was run. This directory has:\n\n");
     let mut line = |what: &str, found: &str| {
         let _ = writeln!(text, "  {what:<10} {found}");
     };
