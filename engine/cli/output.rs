@@ -33,6 +33,14 @@ pub(crate) fn aside(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
+/// A text of at most so many characters; `...` stands for what was cut off.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 /// JSON indented by four, as Ansible prints it; without a line break at the end.
 pub(crate) fn json(value: &Json) -> String {
     let mut text = Vec::new();

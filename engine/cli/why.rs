@@ -323,7 +323,7 @@ fn set_place(shown: &mut Json, place: Option<&Span>) {
 fn show_answer(answer: &Json, text: &mut String) {
     let name = answer["variable"].as_str().unwrap_or_default();
     let value = match (answer.get("value"), answer.get("error")) {
-        (Some(value), _) => format!("= {}", shortened(value, 2000)),
+        (Some(value), _) => format!("= {}", output::shortened(&value.to_string(), 2000)),
         (None, Some(error)) => format!("cannot be rendered: {}", error.as_str().unwrap_or_default()),
         (None, None) if answer["defined"] == true => "is computed".to_owned(),
         (None, None) => "is not defined before the run".to_owned(),
@@ -374,9 +374,9 @@ fn chain(uses: &Json, depth: usize, rows: &mut Vec<[String; 4]>) {
 
 fn row(head: String, definition: &Json, value: Option<&Json>) -> [String; 4] {
     let written = &definition["written"];
-    let mut shown = if written.is_null() { String::new() } else { shortened(written, 160) };
+    let mut shown = if written.is_null() { String::new() } else { output::shortened(&written.to_string(), 160) };
     if let Some(value) = value.filter(|value| *value != written) {
-        let _ = write!(shown, " = {}", shortened(value, 160));
+        let _ = write!(shown, " = {}", output::shortened(&value.to_string(), 160));
     }
     [head, place_of(definition), definition["origin"].as_str().unwrap_or_default().to_owned(), shown]
 }
@@ -385,14 +385,5 @@ fn place_of(shown: &Json) -> String {
     match (shown["file"].as_str(), shown["line"].as_u64()) {
         (Some(file), Some(line)) => format!("{}:{line}", one_line(file)),
         _ => String::new(),
-    }
-}
-
-/// A value on one line, cut where it is too long.
-fn shortened(value: &Json, most: usize) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
-        None => text,
     }
 }

@@ -19,7 +19,7 @@ use miette::Diagnostic;
 use rplay::{
     collections::{Collections, Qualified, is_collection_name},
     config::Config,
-    docs::{Documentation, Library, Located, PluginType, plain},
+    docs::{Documentation, Library, Located, PluginType},
     files,
     plan::Action,
     python::Pythons,
@@ -107,10 +107,10 @@ type Said = Result<String, (String, u8)>;
 struct Doc<'a> {
     args: &'a DocArgs,
     library: Library,
-    /// Directories with roles, and whether they are the playbook's own.
+    /// Directories with roles, in the order in which they are searched.
     roles: Vec<PathBuf>,
     columns: usize,
-    /// Whether deprecations are told.
+    /// Whether deprecation warnings are shown.
     warns: bool,
     /// Whether it was called by Ansible's name: what Ansible says comes first.
     is_ansible: bool,
@@ -122,7 +122,7 @@ impl<'a> Doc<'a> {
         let collections = Collections::new(config.collections_path.0.clone(), *config.collections_scan_sys_path)
             .with_interpreter(python.clone());
         let beside = args.playbook_dir.clone().or_else(|| config.playbook_dir.value.clone());
-        let beside = beside.map(|folder| PathBuf::from(rplay::source::absolute(&folder)));
+        let beside = beside.map(|folder| absolute(&folder));
         if let Some(folder) = &beside {
             collections.add_playbooks(folder);
         }
@@ -149,7 +149,7 @@ impl<'a> Doc<'a> {
                 name => folder.join(format!("{name}_plugins")),
             }));
             folders.extend(configured.iter().cloned());
-            (kind, folders.into_iter().map(|folder| PathBuf::from(rplay::source::absolute(&folder))).collect())
+            (kind, folders.into_iter().map(|folder| absolute(&folder)).collect())
         });
         let mut roles: Vec<PathBuf> = beside.iter().map(|folder| folder.join("roles")).collect();
         roles.extend(split(&args.roles_path));
@@ -215,18 +215,10 @@ impl<'a> Doc<'a> {
             ));
         }
         let width = entries.keys().map(String::len).max().unwrap_or_default();
-        let room = if self.args.list_files {
-            usize::MAX
-        } else {
-            (self.columns.saturating_sub(6)).saturating_sub(width).max(20)
-        };
-        let lines = entries.iter().map(|(name, said)| {
-            let cut = match said.char_indices().nth(room) {
-                Some((at, _)) => format!("{}...", said.get(..at).unwrap_or_default()),
-                None if self.args.list_files => said.clone(),
-                None => format!("{said:room$}"),
-            };
-            format!("{name:width$} {cut}\n")
+        let room = self.columns.saturating_sub(6).saturating_sub(width).max(20);
+        let lines = entries.iter().map(|(name, said)| match self.args.list_files {
+            true => format!("{name:width$} {said}\n"),
+            false => format!("{name:width$} {:room$}\n", output::shortened(said, room)),
         });
         Ok(lines.collect())
     }
@@ -418,16 +410,7 @@ fn yaml(value: &Json) -> Said {
     output::yaml(value).map_err(|problems| (problems.one_line(), 1))
 }
 
-/// A sentence for a list: without its marks, cut to the columns that are left.
-fn cut(text: &str, room: usize) -> String {
-    let text = plain(text);
-    match text.char_indices().nth(room) {
-        Some((at, _)) => format!("{}...", text.get(..at).unwrap_or_default()),
-        None => text,
-    }
-}
-
-/// The path that is shown of a role.
-fn shown_path(path: &Path) -> PathBuf {
+/// The absolute path.
+fn absolute(path: &Path) -> PathBuf {
     PathBuf::from(rplay::source::absolute(path))
 }

@@ -161,15 +161,7 @@ pub(super) fn snippet(located: &Located, doc: &Map<String, Json>) -> String {
         let (said, required) = told(name);
         let said = if required { format!("(required) {said}") } else { said };
         let later = " ".repeat(29) + "# ";
-        let wrapped = textwrap::wrap(
-            &said,
-            textwrap::Options::new(50)
-                .subsequent_indent(&later)
-                .break_words(false)
-                .word_separator(textwrap::WordSeparator::AsciiSpace)
-                .word_splitter(textwrap::WordSplitter::NoHyphenation)
-                .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit),
-        );
+        let wrapped = textwrap::wrap(&said, unbroken(50).subsequent_indent(&later));
         let _ = writeln!(text, "      {:20}   # {}", format!("{name}:"), wrapped.join("\n"));
     }
     text
@@ -205,13 +197,7 @@ impl Page {
 
     fn wrapped(&mut self, text: &str, first: &str, later: usize) {
         let later = " ".repeat(later);
-        let options = textwrap::Options::new(self.width)
-            .initial_indent(first)
-            .subsequent_indent(&later)
-            .break_words(false)
-            .word_separator(textwrap::WordSeparator::AsciiSpace)
-            .word_splitter(textwrap::WordSplitter::NoHyphenation)
-            .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit);
+        let options = unbroken(self.width).initial_indent(first).subsequent_indent(&later);
         // Paragraphs within a text continue as its later lines do.
         for (index, paragraph) in text.split("\n\n").enumerate() {
             let options = if index == 0 { options.clone() } else { options.clone().initial_indent(&later) };
@@ -421,15 +407,13 @@ impl Page {
         if !link.is_empty() {
             self.wrapped(link, "           ", 11);
         } else if let Some((name, kind)) = core {
-            let version: String =
-                ansible_version().rsplit_once('.').map(|(front, _)| front.to_owned()).unwrap_or_default();
+            let version = release();
             let url = format!(
                 "https://docs.ansible.com/ansible-core/{version}/collections/ansible/builtin/{name}_{kind}.html"
             );
             self.wrapped(&url, "           ", 11);
         } else if !text("ref").is_empty() {
-            let version: String =
-                ansible_version().rsplit_once('.').map(|(front, _)| front.to_owned()).unwrap_or_default();
+            let version = release();
             let url = format!("https://docs.ansible.com/ansible-core/{version}/#stq={}&stp=1", text("ref"));
             self.wrapped(&url, "           ", 11);
         }
@@ -505,8 +489,18 @@ fn template_value(value: &Json) -> Value {
     from_wire(value.clone().into())
 }
 
-fn ansible_version() -> &'static str {
-    rplay::collections::ANSIBLE_VERSION
+/// Wrapping as Python's: lines end between words only.
+fn unbroken<'a>(width: usize) -> textwrap::Options<'a> {
+    textwrap::Options::new(width)
+        .break_words(false)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit)
+}
+
+/// The release of ansible-core whose pages are linked, such as 2.19.
+fn release() -> &'static str {
+    rplay::collections::ANSIBLE_VERSION.rsplit_once('.').map_or("", |(release, _)| release)
 }
 
 /// A text, or a list of texts.

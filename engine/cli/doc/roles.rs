@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 
-use rplay::docs::{Library, RoleDocumentation, roles_in};
+use rplay::docs::{Library, RoleDocumentation, plain, roles_in};
 use serde_json::{Map, Value as Json, json};
 
-use super::{Said, cut, page, pretty, shown_path};
-use crate::args::doc::DocArgs;
+use super::{Said, absolute, page, pretty};
+use crate::{args::doc::DocArgs, output};
 
 /// The roles that can be found.
 pub(super) struct Roles<'a> {
@@ -27,7 +27,7 @@ impl<'a> Roles<'a> {
                 for (name, path) in roles_in(folder) {
                     found
                         .entry(name.clone())
-                        .or_insert_with(|| RoleDocumentation::read(&path, &name, "", shown_path(&path)));
+                        .or_insert_with(|| RoleDocumentation::read(&path, &name, "", absolute(&path)));
                 }
             }
         }
@@ -35,7 +35,7 @@ impl<'a> Roles<'a> {
             let Some(at) = self.library.collections.find(&collection) else { continue };
             for (name, path) in roles_in(&at.path.join("roles")) {
                 let name = format!("{collection}.{name}");
-                let read = RoleDocumentation::read(&path, &name, &collection, shown_path(&at.path));
+                let read = RoleDocumentation::read(&path, &name, &collection, absolute(&at.path));
                 found.entry(name).or_insert(read);
             }
         }
@@ -58,7 +58,11 @@ impl<'a> Roles<'a> {
             let width = points.keys().map(String::len).max().unwrap_or_default();
             for (point, short) in &points {
                 let room = columns.saturating_sub(width + 10);
-                let _ = writeln!(text, "    {point:width$}: {}", cut(short.as_str().unwrap_or_default(), room));
+                let _ = writeln!(
+                    text,
+                    "    {point:width$}: {}",
+                    output::shortened(&plain(short.as_str().unwrap_or_default()), room)
+                );
             }
             listed.insert(name, json!({ "collection": role.collection, "entry_points": points }));
         }
@@ -72,13 +76,13 @@ impl<'a> Roles<'a> {
         let mut text = String::new();
         for name in &args.names {
             let Some(role) = all.get(name) else {
-                crate::output::aside(&format!("[WARNING]: {name} was not found\n"));
+                output::aside(&format!("[WARNING]: {name} was not found\n"));
                 continue;
             };
             let role = match role {
                 Ok(role) => role,
                 Err(why) if args.no_fail_on_errors => {
-                    crate::output::aside(&format!("[WARNING]: {name}: {why}\n"));
+                    output::aside(&format!("[WARNING]: {name}: {why}\n"));
                     continue;
                 }
                 Err(why) => return Err((why.clone(), 1)),

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::{
     Library, Located, fragments, json,
-    literals::assigned,
+    literals::assignments,
     versions::{tag, tag_fields},
 };
 use crate::files;
@@ -114,12 +114,11 @@ fn raw(path: &Path, whole: bool) -> Result<Option<Raw>, String> {
         let returns = Some(part("RETURN")).filter(|returns| !returns.is_null()).unwrap_or_else(|| "".into());
         return Ok((!doc.is_null()).then_some((doc, examples, returns, Json::Null)));
     }
-    let in_file = |name: &str| assigned(&text, name, false);
+    let mut own = assignments(&text, false);
     let parsed = |found: Option<String>| found.map_or(Ok(Json::Null), |text| json::read(&name, &text));
     // An old module may have it as an attribute of its class.
-    let Some(doc) = in_file("DOCUMENTATION").or_else(|| assigned(&text, "DOCUMENTATION", true)) else {
-        return Ok(None);
-    };
+    let inner = || assignments(&text, true).remove("DOCUMENTATION");
+    let Some(doc) = own.remove("DOCUMENTATION").or_else(inner) else { return Ok(None) };
     if !whole {
         return Ok(Some((json::read(&name, &doc)?, None, Json::Null, Json::Null)));
     }
@@ -128,7 +127,12 @@ fn raw(path: &Path, whole: bool) -> Result<Option<Raw>, String> {
         let (inner, _) = rest.split_once('}')?;
         json::read(&name, &format!("{{{inner}}}")).ok()
     });
-    Ok(Some((json::read(&name, &doc)?, in_file("EXAMPLES"), parsed(in_file("RETURN"))?, metadata.unwrap_or_default())))
+    Ok(Some((
+        json::read(&name, &doc)?,
+        own.remove("EXAMPLES"),
+        parsed(own.remove("RETURN"))?,
+        metadata.unwrap_or_default(),
+    )))
 }
 
 fn all_described(fields: &Map<String, Json>, below: &[&str]) -> bool {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{Library, json, literals::assigned, versions::tag};
+use super::{Library, json, literals::assignments, versions::tag};
 use crate::files;
 
 /// Adds the fragments that the documentation of a plugin in a collection names. What it says itself comes first.
@@ -47,7 +47,7 @@ fn read(name: &str, library: &Library, collection: &str, is_module: bool) -> Res
     let Some(((path, collection), attribute)) = whole.or_else(part) else { return Ok(None) };
     let text = files::read_text(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     // Some are put together by code: what they would add is left out.
-    let Some(yaml) = assigned(&text, &attribute, true) else { return Ok(Some(Map::new())) };
+    let Some(yaml) = assignments(&text, true).remove(&attribute) else { return Ok(Some(Map::new())) };
     match json::read(&path.display().to_string(), &yaml)? {
         Json::Object(mut fragment) => {
             tag(&mut fragment, &collection, is_module);

@@ -33,10 +33,18 @@ pub struct Located {
     pub short: String,
     /// The plugin.
     pub file: PathBuf,
-    /// The file with the documentation: the plugin, or a YAML file beside it.
+    /// The file that contains the documentation: the plugin itself, or a YAML file next to it.
     pub docs: PathBuf,
     /// `ansible.builtin`, a collection, or empty for the user's own.
     pub collection: String,
+}
+
+impl Located {
+    /// A plugin of a collection, or with an empty one of the user's own.
+    fn new(kind: PluginType, collection: &str, short: String, file: PathBuf, docs: PathBuf) -> Self {
+        let name = if collection.is_empty() { short.clone() } else { format!("{collection}.{short}") };
+        Located { kind, name, short, file, docs, collection: collection.to_owned() }
+    }
 }
 
 /// An entry of a list of plugins.
@@ -63,15 +71,14 @@ impl Library {
     fn own(&self, kind: PluginType, name: &str) -> Option<Located> {
         let folders = self.own.get(&kind)?;
         let (file, docs) = folders.iter().find_map(|folder| files_of(folder, name, kind))?;
-        Some(Located { kind, name: name.to_owned(), short: name.to_owned(), file, docs, collection: String::new() })
+        Some(Located::new(kind, "", name.to_owned(), file, docs))
     }
 
     fn builtin(&self, kind: PluginType, name: &str) -> Option<Located> {
         // All filters and tests of ansible-core have their documentation beside them; others are Jinja's.
         let (file, docs) = files_of(&self.core_folder(kind)?, name, kind)
             .filter(|(_, docs)| !kind.is_callable() || docs.file_stem().is_some_and(|stem| stem == name))?;
-        let collection = "ansible.builtin".to_owned();
-        Some(Located { kind, name: format!("{collection}.{name}"), short: name.to_owned(), file, docs, collection })
+        Some(Located::new(kind, "ansible.builtin", name.to_owned(), file, docs))
     }
 
     fn core_folder(&self, kind: PluginType) -> Option<PathBuf> {
@@ -95,7 +102,7 @@ impl Library {
         let below = inner.parent().map(|parent| folder.join(parent)).unwrap_or(folder);
         let short = qualified.short().to_owned();
         let (file, docs) = files_of(&below, &short, kind)?;
-        Some(Located { kind, name, short: qualified.resource(), file, docs, collection: found.name.to_string() })
+        Some(Located::new(kind, &found.name, qualified.resource(), file, docs))
     }
 
     /// Whether an action plugin runs before a module.
@@ -126,37 +133,21 @@ impl Library {
     pub fn list(&self, kind: PluginType, only: &[String]) -> Vec<Listed> {
         let mut found = BTreeMap::new();
         let wants = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
-        if wants("ansible.legacy") {
-            for folder in self.own.get(&kind).into_iter().flatten() {
-                for (short, file, docs) in plugins_in(folder, kind, false) {
-                    let located = Located {
-                        kind,
-                        name: short.clone(),
-                        short: short.clone(),
-                        file,
-                        docs,
-                        collection: String::new(),
-                    };
-                    found.entry(format!("ansible.legacy.{short}")).or_insert(located);
-                }
+        let mut add = |shown: &str, collection: &str, folder: &Path| {
+            for (short, file, docs) in plugins_in(folder, kind, !BUILTIN.contains(&shown)) {
+                let name = format!("{shown}.{short}");
+                found.entry(name).or_insert_with(|| Located::new(kind, collection, short, file, docs));
             }
+        };
+        if wants("ansible.legacy") {
+            self.own.get(&kind).into_iter().flatten().for_each(|folder| add("ansible.legacy", "", folder));
         }
         if wants("ansible.builtin") || wants("ansible.legacy") {
-            for (short, file, docs) in
-                self.core_folder(kind).into_iter().flat_map(|folder| plugins_in(&folder, kind, false))
-            {
-                let name = format!("ansible.builtin.{short}");
-                let located =
-                    Located { kind, name: name.clone(), short, file, docs, collection: "ansible.builtin".to_owned() };
-                found.entry(name).or_insert(located);
-            }
+            self.core_folder(kind).iter().for_each(|folder| add("ansible.builtin", "ansible.builtin", folder));
         }
-        for collection in self.installed().into_iter().filter(|name| wants(name)) {
-            let Some(found_at) = self.collections.find(&collection) else { continue };
-            for (short, file, docs) in plugins_in(&found_at.path.join("plugins").join(kind.folder()), kind, true) {
-                let name = format!("{collection}.{short}");
-                let located = Located { kind, name: name.clone(), short, file, docs, collection: collection.clone() };
-                found.entry(name).or_insert(located);
+        for name in self.installed().into_iter().filter(|name| wants(name)) {
+            if let Some(collection) = self.collections.find(&name) {
+                add(&name, &name, &collection.path.join("plugins").join(kind.folder()));
             }
         }
         found.into_iter().map(|(name, located)| Listed { name, located }).collect()

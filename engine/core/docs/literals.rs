@@ -1,10 +1,12 @@
 //! String constants of a Python file.
 
-/// The text that a file assigns to a name at its left edge or, within the first class, as its attribute. The last
-/// assignment counts, as it would when the file is run. `None` if there is none, or it is no plain string.
-pub(super) fn assigned(text: &str, name: &str, in_class: bool) -> Option<String> {
+use std::collections::HashMap;
+
+/// The texts that a file assigns to names at its left edge or, with `in_class`, as attributes of its classes. The last
+/// assignment of a name counts, as it would when the file is run. Values that are no plain strings are left out.
+pub(super) fn assignments(text: &str, in_class: bool) -> HashMap<String, String> {
     let indent = if in_class { "    " } else { "" };
-    let mut found = None;
+    let mut found = HashMap::new();
     let mut at = 0;
     // Lines inside a string are not code: what was read is passed over.
     while let Some(line) = text.get(at..).filter(|rest| !rest.is_empty()) {
@@ -19,9 +21,7 @@ pub(super) fn assigned(text: &str, name: &str, in_class: bool) -> Option<String>
         });
         match value.and_then(|(target, start)| Some((target, expression(text, start)?))) {
             Some((target, (value, after))) => {
-                if target == name {
-                    found = Some(value);
-                }
+                found.insert(target.to_owned(), value);
                 at = text.get(after..).and_then(|rest| rest.find('\n')).map_or(text.len(), |end| after + end + 1);
             }
             None => at = after_docstring(text, at).unwrap_or(end).max(end),
@@ -132,13 +132,15 @@ mod tests {
         let file = "#!/usr/bin/python\n\"\"\"A page\nDOCUMENTATION = 'not this'\n\"\"\"\nimport x\n\nDOCUMENTATION = r'''\na: \\d\n'''\n\n\
                     EXAMPLES = (\"one\\n\"\n    'two \\x41' # note\n)\nRETURN = u\"\"\"# \\\nx\"\"\"\nclass M(object):\n    DOCUMENTATION = \"\"\"\nb: 1\n\"\"\"\n    MORE = 'c'\n\
                     \ndef f():\n    LATER = 'd'\nOTHER = f('x')\nRETURN = 'last'\n";
-        let of = |name: &str| assigned(file, name, false);
+        let outside = assignments(file, false);
+        let of = |name: &str| outside.get(name).cloned();
         assert_eq!(of("DOCUMENTATION").as_deref(), Some("\na: \\d\n"));
         assert_eq!(of("EXAMPLES").as_deref(), Some("one\ntwo A"));
         assert_eq!(of("RETURN").as_deref(), Some("last"));
         assert_eq!((of("OTHER"), of("LATER"), of("MORE")), (None, None, None));
-        assert_eq!(assigned(file, "DOCUMENTATION", true).as_deref(), Some("\nb: 1\n"));
-        assert_eq!(assigned(file, "MORE", true).as_deref(), Some("c"));
+        let inside = assignments(file, true);
+        assert_eq!(inside.get("DOCUMENTATION").map(String::as_str), Some("\nb: 1\n"));
+        assert_eq!(inside.get("MORE").map(String::as_str), Some("c"));
     }
 
     #[test]
@@ -150,7 +152,7 @@ mod tests {
             "DOCUMENTATION = '\\x4",
             "DOCUMENTATION ='a\n'",
         ] {
-            assert_eq!(assigned(text, "DOCUMENTATION", false), None, "{text}");
+            assert_eq!(assignments(text, false).get("DOCUMENTATION"), None, "{text}");
         }
     }
 }

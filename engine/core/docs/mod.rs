@@ -1,4 +1,4 @@
-//! The documentation that plugins, modules and roles carry: YAML in a Python file or beside it, with its fragments.
+//! Documentation of plugins, modules and roles: YAML inside a Python file or next to it, and the fragments it includes.
 //! It is read as text; no Python runs.
 //!
 //! [`Library`] knows where plugins lie and finds or lists them; [`Documentation`] is what one of them says.

@@ -98,7 +98,7 @@ impl Masters {
             if let Ok(transport) = self.agent(&control, target, little, how).await {
                 return Ok(transport);
             }
-            debug!(host = target.name, "no agent starts over it: connecting anew");
+            debug!(host = target.name, "no agent can be started over this connection: connecting again");
             self.end(ssh, &control).await;
         }
         self.connect(target, ssh, &control).await?;

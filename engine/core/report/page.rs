@@ -10,7 +10,7 @@ const SCRIPT: &str = include_str!("page.js");
 
 /// The page for a run's data, which is JSON.
 ///
-/// What hosts say stands in the data alone. There, `<`, `>` and `&` are written as JSON's escapes, so that no text can
+/// Text from hosts occurs only in the data. There, `<`, `>` and `&` are written as JSON's escapes, so that no text can
 /// end the element; the script puts texts into the page as text. Moreover the page allows no other script than its
 /// own, by its digest, and loads nothing.
 pub(super) fn page(data: &str) -> String {

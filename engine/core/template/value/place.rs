@@ -28,7 +28,7 @@ impl EvalError {
             Cause::Placed(error) => *error,
             Cause::Omitted => TemplateError::Omitted { at: at(), via: vec![] },
             Cause::Failed { message, help } => {
-                // What names its plugin, or needs no name, is told as it is.
+                // A message that already names its plugin, or needs no name, stays as it is.
                 let complete =
                     ["The filter plugin", "The test plugin", "The lookup plugin", "recursive loop", UNTRUSTED];
                 let message = match complete.iter().any(|start| message.starts_with(start)) {
