@@ -40,21 +40,21 @@ pub const MISSING: &str = "missing required arguments: ";
 
 /// What is wrong with an argument.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ArgFault {
+pub struct ArgError {
     /// The name as written (possibly an alias); `None` if the error concerns several arguments.
     pub arg: Option<String>,
     pub msg: String,
     pub help: Option<String>,
 }
 
-impl ArgFault {
+impl ArgError {
     pub fn new(arg: &str, msg: impl Into<String>) -> Self {
-        ArgFault { arg: Some(arg.to_owned()), msg: msg.into(), help: None }
+        ArgError { arg: Some(arg.to_owned()), msg: msg.into(), help: None }
     }
 
     /// Of arguments of which only one may be given, in the words of ansible-core; `arg` is where the error stands.
     pub fn exclusive(arg: &str, all: &[&str]) -> Self {
-        ArgFault::new(arg, format!("parameters are mutually exclusive: {}", all.join("|")))
+        ArgError::new(arg, format!("parameters are mutually exclusive: {}", all.join("|")))
     }
 
     pub fn help(mut self, help: impl Into<String>) -> Self {
@@ -75,18 +75,18 @@ impl ArgFault {
         } else {
             reason.to_owned()
         };
-        ArgFault::new(used, msg)
+        ArgError::new(used, msg)
     }
 
     /// The one of several faults that a task is told of: ansible-core looks for what is missing first, then at types,
     /// then at choices.
-    pub fn foremost(faults: Vec<ArgFault>) -> Option<ArgFault> {
+    pub fn foremost(faults: Vec<ArgError>) -> Option<ArgError> {
         let mut missing: Vec<&str> = faults.iter().filter_map(|fault| fault.msg.strip_prefix(MISSING)).collect();
         if !missing.is_empty() {
             missing.sort_unstable();
             let msg = format!("{MISSING}{}", missing.join(", "));
             let arg = faults.iter().find(|fault| fault.msg.starts_with(MISSING)).and_then(|fault| fault.arg.clone());
-            return Some(ArgFault { arg, msg, help: None });
+            return Some(ArgError { arg, msg, help: None });
         }
         faults.into_iter().min_by_key(|fault| {
             let is_of_type = fault.msg.starts_with("argument '") || fault.msg.starts_with("Elements value");
@@ -133,7 +133,7 @@ pub trait Args: Sized {
     ///
     /// # Errors
     /// All unknown, missing and invalid arguments.
-    fn from_map(map: &Map) -> Result<Self, Vec<ArgFault>>;
+    fn from_map(map: &Map) -> Result<Self, Vec<ArgError>>;
 }
 
 /// The type of an argument: how it is parsed from a value.
@@ -188,11 +188,11 @@ pub fn given<'m>(map: &'m Map, name: &'static str, aliases: &[&'static str]) -> 
 
 /// Checks the arguments that are known before a run. `map` holds the constant ones, `later` names those that are
 /// templates. Finds unknown and missing arguments, and constants of the wrong type.
-pub fn check(args: &[Arg], parse: impl Fn(&Map) -> Vec<ArgFault>, map: &Map, later: &[String]) -> Vec<ArgFault> {
+pub fn check(args: &[Arg], parse: impl Fn(&Map) -> Vec<ArgError>, map: &Map, later: &[String]) -> Vec<ArgError> {
     let mut faults = Vec::new();
     for name in map.keys().chain(later) {
         if !args.iter().any(|arg| arg.is_called(name)) {
-            faults.push(ArgFault::new(name, format!("unknown argument `{name}`")));
+            faults.push(ArgError::new(name, format!("unknown argument `{name}`")));
         }
     }
     let is_later = |arg: &Arg| later.iter().any(|name| arg.is_called(name));
@@ -259,9 +259,9 @@ macro_rules! args {
             }
 
             #[allow(unused_variables)]
-            fn from_map(map: &$crate::wire::Map) -> Result<Self, Vec<$crate::args::ArgFault>> {
+            fn from_map(map: &$crate::wire::Map) -> Result<Self, Vec<$crate::args::ArgError>> {
                 #[allow(unused_mut)]
-                let mut faults: Vec<$crate::args::ArgFault> = Vec::new();
+                let mut faults: Vec<$crate::args::ArgError> = Vec::new();
                 $(
                     let $group = match <$group_ty as $crate::args::Args>::from_map(map) {
                         Ok(group) => Some(group),
@@ -274,14 +274,14 @@ macro_rules! args {
                         Some((used, value)) => match <$ty as $crate::args::ArgType>::parse(value) {
                             Ok(value) => Some(value),
                             Err(expected) => {
-                                faults.push($crate::args::ArgFault::of_value(name, used, value, &expected));
+                                faults.push($crate::args::ArgError::of_value(name, used, value, &expected));
                                 None
                             }
                         },
                         None => match $crate::args!(@missing $ty $(, $default)?) {
                             Some(value) => Some(value),
                             None => {
-                                faults.push($crate::args::ArgFault::new(name, format!("missing required arguments: {name}")));
+                                faults.push($crate::args::ArgError::new(name, format!("missing required arguments: {name}")));
                                 None
                             }
                         },

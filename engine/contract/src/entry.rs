@@ -2,7 +2,7 @@
 
 use rplay_wire::{Call, Map, Outcome};
 
-use crate::{Arg, ArgFault, Host, Module, args, execution};
+use crate::{Arg, ArgError, Host, Module, args, execution};
 
 /// A module's entry, for the controller and the agent.
 pub struct Entry {
@@ -29,7 +29,7 @@ pub struct Entry {
     pub doc: &'static str,
     pub args: fn() -> Vec<Arg>,
     /// Finds errors before a run; the second argument names arguments whose value is not known yet.
-    pub check: fn(&Map, &[String]) -> Vec<ArgFault>,
+    pub check: fn(&Map, &[String]) -> Vec<ArgError>,
     pub run: fn(&Call, &Host) -> Outcome,
 }
 
@@ -97,7 +97,7 @@ impl Entry {
     }
 }
 
-fn check<M: Module>(map: &Map, later: &[String]) -> Vec<ArgFault> {
+fn check<M: Module>(map: &Map, later: &[String]) -> Vec<ArgError> {
     let parse = |map: &Map| match M::from_map(map) {
         Ok(module) if later.is_empty() => module.check().err().into_iter().collect(),
         Ok(_) => Vec::new(),

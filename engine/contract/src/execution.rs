@@ -2,7 +2,7 @@
 
 use rplay_wire::{Call, Failure, Mode, Outcome};
 
-use crate::{ArgFault, Host, Module};
+use crate::{ArgError, Host, Module};
 
 pub fn run_module<M: Module>(call: &Call, host: &Host) -> Outcome {
     let module = match M::from_map(&call.args) {
@@ -61,8 +61,8 @@ fn carry_out<M: Module>(module: M, mode: Mode, host: &Host, outcome: &mut Outcom
     Ok(())
 }
 
-fn fault(faults: Vec<ArgFault>) -> Failure {
-    let Some(fault) = ArgFault::foremost(faults) else { return Failure::new("the arguments are wrong") };
+fn fault(faults: Vec<ArgError>) -> Failure {
+    let Some(fault) = ArgError::foremost(faults) else { return Failure::new("the arguments are wrong") };
     let msg = match &fault.arg {
         Some(arg) if !fault.stands_alone() && !fault.msg.contains(&format!("`{arg}`")) => {
             format!("`{arg}` {}", fault.msg)

@@ -30,7 +30,7 @@ pub mod plan;
 pub mod registry;
 pub mod system;
 
-pub use args::{Arg, ArgFault, Args};
+pub use args::{Arg, ArgError, Args};
 pub use cancel::Cancel;
 pub use entry::{Entry, entry};
 pub use host::{BlobSource, ContentTarget, Host, NoBlobs};

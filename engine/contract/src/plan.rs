@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use rplay_wire::{Diff, Failure, Map, Value};
 
-use crate::{ArgFault, Args, Host};
+use crate::{ArgError, Args, Host};
 
 /// A module: something that a host can be asked to do.
 pub trait Module: Args {
@@ -13,7 +13,7 @@ pub trait Module: Args {
     ///
     /// # Errors
     /// The first argument that does not fit the others.
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rplay_contract::{Arg, ArgFault, Args, args, wire::Map};
+use rplay_contract::{Arg, ArgError, Args, args, wire::Map};
 
 use super::{Act, Answer, Ask, Context, Rendered, Result};
 use crate::vars::Arguments;
@@ -23,7 +23,7 @@ pub struct Definition {
     pub doc: &'static str,
     pub args: fn() -> Vec<Arg>,
     /// Finds errors before a run; the second argument names arguments whose value is not known yet.
-    pub check: fn(&Map, &[String]) -> Vec<ArgFault>,
+    pub check: fn(&Map, &[String]) -> Vec<ArgError>,
 }
 
 impl Definition {
@@ -32,7 +32,7 @@ impl Definition {
     }
 }
 
-fn check<A: Args>(map: &Map, later: &[String]) -> Vec<ArgFault> {
+fn check<A: Args>(map: &Map, later: &[String]) -> Vec<ArgError> {
     args::check(&A::args(), |map| A::from_map(map).err().unwrap_or_default(), map, later)
 }
 

@@ -385,7 +385,7 @@ fn parsed<T: rplay_contract::args::ArgType>(args: &Rendered, name: &str) -> Resu
     let Some(value) = given(args, name) else { return Ok(None) };
     let value = to_wire(value);
     T::parse(&value).map(Some).map_err(|expected| {
-        let fault = rplay_contract::ArgFault::of_value(name, name, &value, &expected);
+        let fault = rplay_contract::ArgError::of_value(name, name, &value, &expected);
         let mut answer = match fault.stands_alone() {
             true => Answer::failed(fault.msg),
             false => Answer::failed(format!("argument `{name}` {expected}")),

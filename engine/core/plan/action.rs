@@ -1,6 +1,6 @@
 //! What a task can name: a module that the agent runs, or an action of the controller.
 
-use rplay_contract::{Arg, ArgFault, Entry, registry, wire::Map};
+use rplay_contract::{Arg, ArgError, Entry, registry, wire::Map};
 
 use super::statement::{LATE, STATEMENTS, Statement, StatementEntry};
 use crate::{
@@ -157,7 +157,7 @@ impl Action {
     }
 
     /// Checks the arguments before a run; `later` names arguments whose value is not known yet.
-    pub fn check(&self, map: &Map, later: &[String]) -> Vec<ArgFault> {
+    pub fn check(&self, map: &Map, later: &[String]) -> Vec<ArgError> {
         match self.definition() {
             _ if self.is_open() => Vec::new(),
             // These validate their arguments themselves.

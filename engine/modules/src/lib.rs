@@ -16,7 +16,7 @@
 //! use std::{fs::read_to_string, sync::Arc};
 //!
 //! use rplay_modules::{
-//!     ArgFault, Change, Entry, Host, Module, NoBlobs, Plan, args,
+//!     ArgError, Change, Entry, Host, Module, NoBlobs, Plan, args,
 //!     argtypes::{PathArg, Text},
 //!     entry,
 //!     system::fs,
@@ -34,9 +34,9 @@
 //! }
 //!
 //! impl Module for Motd {
-//!     fn check(&self) -> Result<(), ArgFault> {
+//!     fn check(&self) -> Result<(), ArgError> {
 //!         match self.text.contains('\n') {
-//!             true => Err(ArgFault::new("text", "must be one line")),
+//!             true => Err(ArgError::new("text", "must be one line")),
 //!             false => Ok(()),
 //!         }
 //!     }
@@ -108,7 +108,7 @@ mod tencent;
 // What a module is, and what it uses of its host, in a crate that the engine can be built against without the modules.
 pub use commands::run_lock::tell_locks_end;
 pub use rplay_contract::{
-    Arg, ArgFault, Args, BlobSource, Cancel, Change, ContentTarget, Entry, Host, Module, NoBlobs, Plan, args, argtypes,
+    Arg, ArgError, Args, BlobSource, Cancel, Change, ContentTarget, Entry, Host, Module, NoBlobs, Plan, args, argtypes,
     choice, entry, system, wire,
 };
 use rplay_contract::{execution, host, io_failure};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use rplay_modules::{
-    ArgFault, Change, Entry, Host, Module, NoBlobs, Plan, args,
+    ArgError, Change, Entry, Host, Module, NoBlobs, Plan, args,
     argtypes::{PathArg, Text},
     entry, registry,
     system::fs,
@@ -22,8 +22,8 @@ args! {
 }
 
 impl Module for Greeting {
-    fn check(&self) -> Result<(), ArgFault> {
-        if self.name.is_empty() { Err(ArgFault::new("name", "must not be empty")) } else { Ok(()) }
+    fn check(&self) -> Result<(), ArgError> {
+        if self.name.is_empty() { Err(ArgError::new("name", "must not be empty")) } else { Ok(()) }
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {

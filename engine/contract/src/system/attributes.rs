@@ -16,7 +16,7 @@ use nix::unistd::{Gid, Uid};
 use rplay_wire::{Diff, Failure, Map, Value, data};
 
 use crate::{
-    ArgFault, Change, Plan, args,
+    ArgError, Change, Plan, args,
     argtypes::{Flag, Text},
     io_failure::io_failure,
     system::{
@@ -58,12 +58,12 @@ impl Attributes {
     ///
     /// # Errors
     /// If `mode` is `preserve`, or there is no such file attribute.
-    pub fn check(&self) -> Result<(), ArgFault> {
+    pub fn check(&self) -> Result<(), ArgError> {
         match self.mode {
-            Some(Mode::Preserve) => Err(ArgFault::new("mode", "cannot be `preserve` here")
+            Some(Mode::Preserve) => Err(ArgError::new("mode", "cannot be `preserve` here")
                 .help("use explicit permissions such as \"0644\"; only copy and template support `preserve`")),
             _ => match self.attributes.as_deref().map(flags::check) {
-                Some(Err(msg)) => Err(ArgFault::new("attributes", msg)),
+                Some(Err(msg)) => Err(ArgError::new("attributes", msg)),
                 _ => Ok(()),
             },
         }

@@ -13,7 +13,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rplay_contract::{
-    ArgFault,
+    ArgError,
     external::{DEPRECATED, MODULE},
     module_result::outcome_of,
     wire::{Background, Become, Call, Failure, Map, Mode, Outcome, Stage, Value as Wire, data},
@@ -325,7 +325,7 @@ impl PluginRun {
                 if let Some(name) = unknown.first() {
                     return Ok(failed(&format!("Unsupported parameters for ({module}) module: {name}")));
                 }
-                if let Some(fault) = ArgFault::foremost(action.check(&args, &[])) {
+                if let Some(fault) = ArgError::foremost(action.check(&args, &[])) {
                     let about = fault.arg.as_ref().filter(|_| !fault.stands_alone());
                     return Ok(failed(&match about {
                         Some(arg) => format!("argument `{arg}` of `{module}` {}", fault.msg),

@@ -7,7 +7,7 @@ use std::{
 
 use minijinja::value::ValueKind;
 use rplay_contract::{
-    ArgFault, external,
+    ArgError, external,
     wire::{Background, Become, Call, Map, Mode},
 };
 
@@ -139,7 +139,7 @@ impl Run {
                 // Constant arguments were validated before the run; templates have values only now. (A role's argument
                 // validation has no arguments here: it brings its specification along.)
                 let fault = match task.spec {
-                    None => ArgFault::foremost(task.action.check(&wire_args(args.clone()), &[])),
+                    None => ArgError::foremost(task.action.check(&wire_args(args.clone()), &[])),
                     Some(_) => None,
                 };
                 if let Some(fault) = fault {
@@ -527,7 +527,7 @@ fn unsupported(action: &Action, names: &[Arc<str>]) -> Answer {
 }
 
 /// The answer for a task with invalid arguments.
-fn refused(action: &Action, fault: ArgFault) -> Answer {
+fn refused(action: &Action, fault: ArgError) -> Answer {
     const LIKE_MODULES: [&str; 8] = ["assemble", "assert", "copy", "debug", "pause", "script", "template", "unarchive"];
     if fault.msg.starts_with("unknown argument") && LIKE_MODULES.contains(&action.name()) {
         let names: Vec<Arc<str>> = fault.arg.iter().map(|name| name.as_str().into()).collect();

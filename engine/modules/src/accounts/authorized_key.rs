@@ -6,7 +6,7 @@ use rplay_wire::Failure;
 
 use crate::system::fs;
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, PresentAbsent as State, Text},
     io_failure::io_failure,
     system::{
@@ -48,18 +48,18 @@ args! {
 }
 
 impl Module for AuthorizedKey {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if is_url(&self.key) {
             return Ok(());
         }
         for line in lines(&self.key) {
             if Key::parse(line).is_none() {
-                return Err(ArgFault::new("key", format!("invalid key specified: {line}"))
+                return Err(ArgError::new("key", format!("invalid key specified: {line}"))
                     .help("a key is a line such as `ssh-ed25519 AAAA... me@home`"));
             }
         }
         if lines(&self.key).next().is_none() {
-            return Err(ArgFault::new("key", "contains no key"));
+            return Err(ArgError::new("key", "contains no key"));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use rplay_wire::{Failure, Value, data};
 
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{AbsentPresent as State, Flag, Text},
     system::accounts::{Group as Entry, editor},
 };
@@ -33,12 +33,12 @@ args! {
 }
 
 impl Module for Group {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if self.non_unique.0 && self.gid.is_none() {
-            return Err(ArgFault::new("gid", "non_unique is True but all of the following are missing: gid"));
+            return Err(ArgError::new("gid", "non_unique is True but all of the following are missing: gid"));
         }
         if self.force.0 && self.local.0 {
-            return Err(ArgFault::new(
+            return Err(ArgError::new(
                 "force",
                 "force is not a valid option for local, force=True and local=True are mutually exclusive",
             ));

@@ -7,7 +7,7 @@ use sha1::Sha1;
 
 use crate::system::machine;
 use crate::{
-    ArgFault, Host, Module, Plan, args,
+    ArgError, Host, Module, Plan, args,
     argtypes::{AbsentPresent as State, Flag, PathArg, Text},
     system::{
         attributes::describe,
@@ -71,18 +71,18 @@ fn hashed(salt: &[u8], host: &str) -> String {
 }
 
 impl Module for KnownHosts {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if self.name.contains(',') {
             let msg = "Comma separated list of names is not supported. Please pass a single name to lookup in the \
                        known_hosts file.";
-            return Err(ArgFault::new("name", msg));
+            return Err(ArgError::new("name", msg));
         }
         if self.state == State::Present && self.key.as_deref().is_none_or(|key| key.trim().is_empty()) {
-            return Err(ArgFault::new("key", "No key specified when adding a host"));
+            return Err(ArgError::new("key", "No key specified when adding a host"));
         }
         match self.keys().all(|(_, line)| line.is_some_and(|line| line.names(&self.host()))) {
             true => Ok(()),
-            false => Err(ArgFault::new("key", "Host parameter does not match hashed host field in supplied key")),
+            false => Err(ArgError::new("key", "Host parameter does not match hashed host field in supplied key")),
         }
     }
 

@@ -10,7 +10,7 @@ use rplay_wire::{Failure, Map, Value, data};
 use crate::system::fs;
 use crate::system::machine;
 use crate::{
-    ArgFault, Change, Host, Module, Plan,
+    ArgError, Change, Host, Module, Plan,
     accounts::home,
     args,
     argtypes::{AbsentPresent as State, Flag, PathArg, Secret, Text},
@@ -123,19 +123,19 @@ args! {
 }
 
 impl Module for User {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if self.name.starts_with('-') || self.name.contains('\n') {
-            return Err(ArgFault::new("name", "is not a valid user name"));
+            return Err(ArgError::new("name", "is not a valid user name"));
         }
         // libuser's programs have no such options.
         let options =
             [("uid_min", self.uid_min.is_some()), ("uid_max", self.uid_max.is_some()), ("umask", self.umask.is_some())];
         if let Some((name, _)) = options.into_iter().find(|(_, is_set)| self.local.0 && *is_set) {
-            return Err(ArgFault::new(name, format!("'{name}' can not be used with 'local'")));
+            return Err(ArgError::new(name, format!("'{name}' can not be used with 'local'")));
         }
         match &self.password {
             Some(Secret(hash)) if hash.contains([':', '\n']) => {
-                Err(ArgFault::new("password", "must be an encrypted password, without `:`")
+                Err(ArgError::new("password", "must be an encrypted password, without `:`")
                     .help("encrypt it with the filter password_hash"))
             }
             _ => Ok(()),

@@ -6,7 +6,7 @@ use jiff::ZonedDateTime;
 use rplay_wire::{Failure, Map, Value, data};
 
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
     system::{
         captured::Excess,
@@ -48,11 +48,11 @@ args! {
 pub(crate) const EXCLUSIVE: &str = "parameters are mutually exclusive: _raw_params|cmd|argv";
 
 impl Module for Command {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         match (&self._raw_params, &self.cmd, &self.argv) {
-            (Some(_), Some(_), _) => Err(ArgFault::new("cmd", EXCLUSIVE)),
-            (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => Err(ArgFault::new("argv", EXCLUSIVE)),
-            (None, None, None) => Err(ArgFault {
+            (Some(_), Some(_), _) => Err(ArgError::new("cmd", EXCLUSIVE)),
+            (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => Err(ArgError::new("argv", EXCLUSIVE)),
+            (None, None, None) => Err(ArgError {
                 arg: None,
                 msg: "one of the following is required: _raw_params, cmd, argv".to_owned(),
                 help: Some("write the command after `command:`, or in `cmd` or `argv`".to_owned()),

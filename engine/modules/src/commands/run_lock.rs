@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::system::fs::{File, OpenOptions, TryLockError};
 use crate::system::machine;
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{PathArg, PresentAbsent as State, Text},
     io_failure::io_failure,
     system::{paths, regular},
@@ -75,10 +75,10 @@ pub fn tell_locks_end() {
 }
 
 impl Module for RunLock {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if self.name.is_empty() || !self.name.chars().all(good) {
-            return Err(ArgFault::new("name", "must consist of letters, digits, `-`, `_` and `.`"));
+            return Err(ArgError::new("name", "must consist of letters, digits, `-`, `_` and `.`"));
         }
         Ok(())
     }

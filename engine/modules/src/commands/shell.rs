@@ -3,7 +3,7 @@
 use rplay_wire::{Failure, Value};
 
 use crate::{
-    ArgFault, Host, Module, Plan, args,
+    ArgError, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
     commands::command::{EXCLUSIVE, Execution, input},
     system::paths,
@@ -36,11 +36,11 @@ args! {
 }
 
 impl Module for Shell {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         match (&self._raw_params, &self.cmd, &self.argv) {
-            (Some(_), Some(_), _) => Err(ArgFault::new("cmd", EXCLUSIVE)),
-            (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => Err(ArgFault::new("argv", EXCLUSIVE)),
-            (None, None, None) => Err(ArgFault {
+            (Some(_), Some(_), _) => Err(ArgError::new("cmd", EXCLUSIVE)),
+            (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => Err(ArgError::new("argv", EXCLUSIVE)),
+            (None, None, None) => Err(ArgError {
                 arg: None,
                 msg: "one of the following is required: _raw_params, cmd, argv".to_owned(),
                 help: Some("write the command line after `shell:`, or in `cmd`".to_owned()),

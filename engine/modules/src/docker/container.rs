@@ -16,24 +16,24 @@ use super::{
     spec::{Comparison, Spec},
 };
 use crate::{
-    ArgFault, Change, Host, Module, Plan,
+    ArgError, Change, Host, Module, Plan,
     system::{expand, paths},
 };
 
 impl Module for DockerContainer {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if self.image.as_deref() == Some("") {
-            return Err(ArgFault::new("image", "`image` is empty"));
+            return Err(ArgError::new("image", "`image` is empty"));
         }
         if !self.detach.0 && self.auto_remove.is_some_and(|on| on.0) {
-            return Err(ArgFault::new("auto_remove", "would remove the output that `detach: no` waits for")
+            return Err(ArgError::new("auto_remove", "would remove the output that `detach: no` waits for")
                 .help("write `cleanup: true` instead"));
         }
         if !self.detach.0 && self.state == State::Healthy {
-            return Err(ArgFault::new("detach", "cannot be `no` with `state: healthy`"));
+            return Err(ArgError::new("detach", "cannot be `no` with `state: healthy`"));
         }
         if self.restart_retries.is_some() && self.restart_policy.is_none() {
-            return Err(ArgFault::new("restart_retries", "requires `restart_policy: on-failure`"));
+            return Err(ArgError::new("restart_retries", "requires `restart_policy: on-failure`"));
         }
         self.rules()?;
         self.spec("", &[], &str::to_owned).map(drop)
@@ -330,7 +330,7 @@ fn bind_source(host: &Host, written: &str) -> String {
     std::path::absolute(&path).map_or(path, paths::text)
 }
 
-fn fault(fault: ArgFault) -> Failure {
+fn fault(fault: ArgError) -> Failure {
     let mut failure = Failure::new(fault.msg);
     (failure.arg, failure.help) = (fault.arg, fault.help);
     failure

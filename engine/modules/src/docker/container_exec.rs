@@ -9,7 +9,7 @@ use super::{
     units::Texts,
 };
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, Text},
     system::captured::{Budget, Captured, Excess},
 };
@@ -40,22 +40,22 @@ args! {
 }
 
 impl DockerContainerExec {
-    fn words(&self) -> Result<Vec<String>, ArgFault> {
+    fn words(&self) -> Result<Vec<String>, ArgError> {
         match (&self.argv, &self.command) {
             (Some(argv), None) if !argv.is_empty() => Ok(argv.clone()),
             (None, Some(command)) => match shell_words::split(command) {
                 Ok(words) if !words.is_empty() => Ok(words),
-                Ok(_) => Err(ArgFault::new("command", "`command` is empty")),
-                Err(_) => Err(ArgFault::new("command", "has an unclosed quote")),
+                Ok(_) => Err(ArgError::new("command", "`command` is empty")),
+                Err(_) => Err(ArgError::new("command", "has an unclosed quote")),
             },
-            (Some(_), Some(_)) => Err(ArgFault::new("argv", "`command` and `argv` are mutually exclusive")),
-            _ => Err(ArgFault::new("command", "one of `command` and `argv` is required")),
+            (Some(_), Some(_)) => Err(ArgError::new("argv", "`command` and `argv` are mutually exclusive")),
+            _ => Err(ArgError::new("command", "one of `command` and `argv` is required")),
         }
     }
 }
 
 impl Module for DockerContainerExec {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         self.words().map(drop)
     }
 

@@ -12,7 +12,7 @@ use super::{
     spec::{Attachment, Comparisons, Spec},
     units::Size,
 };
-use crate::{ArgFault, argtypes::Flag};
+use crate::{ArgError, argtypes::Flag};
 
 impl DockerContainer {
     /// The desired container. `env_file` holds the variables of that file, `expand` completes paths on the host.
@@ -21,7 +21,7 @@ impl DockerContainer {
         image_name: &str,
         env_file: &[(String, String)],
         expand: &dyn Fn(&str) -> String,
-    ) -> Result<Spec, ArgFault> {
+    ) -> Result<Spec, ArgError> {
         let compare_image_name = self.image_name_mismatch == NameMismatch::Recreate;
         let mut spec = Spec::new(image_name, compare_image_name);
         self.set_process(&mut spec, env_file)?;
@@ -51,7 +51,7 @@ impl DockerContainer {
     }
 
     /// The process: command, user, environment.
-    fn set_process(&self, spec: &mut Spec, env_file: &[(String, String)]) -> Result<(), ArgFault> {
+    fn set_process(&self, spec: &mut Spec, env_file: &[(String, String)]) -> Result<(), ArgError> {
         let mut set = |key: &str, value: Option<Json>| value.into_iter().for_each(|value| spec.set(key, value));
         set("Hostname", text(&self.hostname));
         set("Domainname", text(&self.domainname));
@@ -63,13 +63,13 @@ impl DockerContainer {
         set("StopTimeout", self.stop_timeout.map(|seconds| json!(seconds)));
         set("Entrypoint", list(&self.entrypoint));
         if let Some(command) = &self.command {
-            set("Cmd", Some(json!(words(command).map_err(|why| ArgFault::new("command", why))?)));
+            set("Cmd", Some(json!(words(command).map_err(|why| ArgError::new("command", why))?)));
         }
         let mut env: std::collections::BTreeMap<&str, &str> =
             env_file.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         env.extend(self.env.iter().flat_map(|env| &env.0).map(|(name, value)| (name.as_str(), value.as_str())));
         if let Some(wrong) = env.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
-            return Err(ArgFault::new("env", format!("`{wrong}` is not a valid variable name")));
+            return Err(ArgError::new("env", format!("`{wrong}` is not a valid variable name")));
         }
         if !env.is_empty() {
             set("Env", Some(env.iter().map(|(name, value)| format!("{name}={value}")).collect()));
@@ -78,7 +78,7 @@ impl DockerContainer {
             set("Labels", Some(labels.0.iter().map(|(name, value)| (name.clone(), json!(value))).collect()));
         }
         if let Some(health) = &self.healthcheck {
-            set("Healthcheck", Some(health.json().map_err(|why| ArgFault::new("healthcheck", why))?));
+            set("Healthcheck", Some(health.json().map_err(|why| ArgError::new("healthcheck", why))?));
         }
         if self.log_driver.is_some() || self.log_options.is_some() {
             let mut log = json!({});
@@ -102,7 +102,7 @@ impl DockerContainer {
         Ok(())
     }
 
-    fn set_storage(&self, spec: &mut Spec, expand: &dyn Fn(&str) -> String) -> Result<(), ArgFault> {
+    fn set_storage(&self, spec: &mut Spec, expand: &dyn Fn(&str) -> String) -> Result<(), ArgError> {
         let mut set = |key: &str, value: Option<Json>| value.into_iter().for_each(|value| spec.set(key, value));
         if let Some(volumes) = &self.volumes {
             let binds: Vec<_> = volumes.iter().filter_map(|volume| volume.notation(expand)).collect();
@@ -113,7 +113,7 @@ impl DockerContainer {
         }
         if let Some(mounts) = &self.mounts {
             let mounts: Result<Vec<_>, _> = mounts.iter().map(|mount| mount.json(expand)).collect();
-            set("Mounts", Some(json!(mounts.map_err(|why| ArgFault::new("mounts", why))?)));
+            set("Mounts", Some(json!(mounts.map_err(|why| ArgError::new("mounts", why))?)));
         }
         set("VolumesFrom", list(&self.volumes_from));
         set("VolumeDriver", text(&self.volume_driver));
@@ -213,7 +213,7 @@ impl DockerContainer {
     }
 
     /// Parses `comparisons`.
-    pub(crate) fn rules(&self) -> Result<Comparisons, ArgFault> {
+    pub(crate) fn rules(&self) -> Result<Comparisons, ArgError> {
         let mut rules = Comparisons::default();
         for (name, how) in self.comparisons.iter().flatten() {
             let how = how.as_str().unwrap_or_default();
@@ -221,7 +221,7 @@ impl DockerContainer {
             let arg = match name.as_str() {
                 "*" => "*",
                 name => args.iter().find(|arg| arg.is_called(name)).map(|arg| arg.name).ok_or_else(|| {
-                    ArgFault::new("comparisons", format!("contains `{name}`, which is not an argument"))
+                    ArgError::new("comparisons", format!("contains `{name}`, which is not an argument"))
                 })?,
             };
             // Both belong to the same field of the Engine.
@@ -231,14 +231,14 @@ impl DockerContainer {
                 ("*", "strict") => rules.strict_rest = true,
                 ("*", _) => {
                     return Err(
-                        ArgFault::new("comparisons", format!("cannot be `{how}` for `*`")).help("use strict or ignore")
+                        ArgError::new("comparisons", format!("cannot be `{how}` for `*`")).help("use strict or ignore")
                     );
                 }
                 (_, "ignore") => rules.ignored.push(arg),
                 (_, "strict") => rules.strict.push(arg),
                 (_, "allow_more_present") => rules.more_allowed.push(arg),
                 _ => {
-                    return Err(ArgFault::new("comparisons", format!("has the invalid value `{how}` for {arg}"))
+                    return Err(ArgError::new("comparisons", format!("has the invalid value `{how}` for {arg}"))
                         .help("use strict, ignore or allow_more_present"));
                 }
             }

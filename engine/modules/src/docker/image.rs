@@ -12,7 +12,7 @@ use super::{
     pull::{LocalImage, pull, push},
 };
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, PresentAbsent as State, Text},
     choice,
 };
@@ -66,23 +66,23 @@ args! {
 }
 
 impl Module for DockerImage {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if self.state == State::Absent {
             return Ok(());
         }
         match self.source {
-            None => Err(ArgFault::new("source", "`source` is required with `state: present`")
+            None => Err(ArgError::new("source", "`source` is required with `state: present`")
                 .help("use `source: pull`, `source: load` or `source: local`")),
-            Some(Source::Build) => Err(ArgFault::new("source", "building images is not supported")
+            Some(Source::Build) => Err(ArgError::new("source", "building images is not supported")
                 .help("use `command: docker build -t NAME PATH`, or build elsewhere, push, and pull here")),
             Some(Source::Load) if self.load_path.is_none() => {
-                Err(ArgFault::new("load_path", "`load_path` is required with `source: load`"))
+                Err(ArgError::new("load_path", "`load_path` is required with `source: load`"))
             }
             Some(Source::Pull) if is_id(&self.name) => {
-                Err(ArgFault::new("name", "an image cannot be pulled by its id").help("use its name"))
+                Err(ArgError::new("name", "an image cannot be pulled by its id").help("use its name"))
             }
             Some(_) if self.push.0 && self.target().is_none() => {
-                Err(ArgFault::new("push", "an image without a name cannot be pushed")
+                Err(ArgError::new("push", "an image without a name cannot be pushed")
                     .help("set a name with `repository`"))
             }
             Some(_) => Ok(()),

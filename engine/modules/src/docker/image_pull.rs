@@ -8,7 +8,7 @@ use super::{
     nested::Nested,
 };
 use crate::{
-    ArgFault, Host, Module, Plan, args,
+    ArgError, Host, Module, Plan, args,
     argtypes::{Flag, PresentAbsent as State, Text},
     choice,
 };
@@ -55,7 +55,7 @@ impl DockerImagePull {
 }
 
 impl Module for DockerImagePull {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         self.clone().image().check()
     }
 

@@ -8,7 +8,7 @@ use super::{
     engine::{Engine, EngineArgs, EngineError},
 };
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, PresentAbsent as State, Secret, Text},
 };
 
@@ -33,13 +33,13 @@ args! {
 }
 
 impl Module for DockerLogin {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if self.state == State::Absent {
             return Ok(());
         }
         for (name, given) in [("username", self.username.is_some()), ("password", self.password.is_some())] {
             if !given {
-                return Err(ArgFault::new(name, format!("`{name}` is required to log in")));
+                return Err(ArgError::new(name, format!("`{name}` is required to log in")));
             }
         }
         Ok(())

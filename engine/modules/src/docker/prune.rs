@@ -10,7 +10,7 @@ use super::{
     units::Span,
 };
 use crate::system::machine;
-use crate::{ArgFault, Change, Host, Module, Plan, args, args::ArgType, argtypes::Flag};
+use crate::{ArgError, Change, Host, Module, Plan, args, args::ArgType, argtypes::Flag};
 
 /// From this version on, only anonymous volumes are pruned, unless `all` is among the filters.
 const NAMELESS_VOLUMES: Version = Version(1, 42);
@@ -92,7 +92,7 @@ args! {
 }
 
 impl Module for DockerPrune {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         let all = [
             ("containers_filters", &self.containers_filters, &["until", "label", "label!"][..]),
             ("images_filters", &self.images_filters, &["dangling", "until", "label", "label!"]),
@@ -101,10 +101,10 @@ impl Module for DockerPrune {
         ];
         for (arg, filters, known) in all {
             if let Some((name, _)) = filters.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-                return Err(ArgFault::new(arg, format!("does not support the filter `{name}`"))
+                return Err(ArgError::new(arg, format!("does not support the filter `{name}`"))
                     .help(format!("use {}", known.join(", "))));
             }
-            filters.until().map_err(|why| ArgFault::new(arg, why))?;
+            filters.until().map_err(|why| ArgError::new(arg, why))?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use rplay_wire::{Failure, Map, Value, data};
 
 use crate::system::fs;
 use crate::{
-    ArgFault, Host, Module, Plan, args,
+    ArgError, Host, Module, Plan, args,
     argtypes::{Flag, Text},
     choice,
     facts::collect::mounts::{by_id, room},
@@ -100,10 +100,10 @@ impl Line {
 }
 
 impl Module for MountFacts {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         match self.timeout {
             Some(timeout) if timeout.is_nan() || timeout <= 0.0 => {
-                Err(ArgFault::new("timeout", "argument timeout must be a positive number, not 0 or below")
+                Err(ArgError::new("timeout", "argument timeout must be a positive number, not 0 or below")
                     .help("omit it for no limit"))
             }
             _ => Ok(()),

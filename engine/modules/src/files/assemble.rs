@@ -10,7 +10,7 @@ use rplay_wire::{Failure, Value, data};
 use crate::system::machine;
 use crate::system::{fs::File, scratch, scratch::TempPath};
 use crate::{
-    ArgFault, Host, Module, Plan, args,
+    ArgError, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
     io_failure::io_failure,
     system::{
@@ -50,7 +50,7 @@ args! {
 }
 
 impl Module for Assemble {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         self.attributes.check()
     }
 

@@ -3,7 +3,7 @@
 use rplay_wire::Failure;
 
 use crate::{
-    ArgFault, Host, Module, Plan, args,
+    ArgError, Host, Module, Plan, args,
     argtypes::{AbsentPresent as State, Flag, Text},
     files::edited::{Edited, Encoding},
     system::{
@@ -42,10 +42,10 @@ args! {
 }
 
 impl Module for BlockInFile {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         self.file.check()?;
         if self.insertafter.is_some() && self.insertbefore.is_some() {
-            return Err(ArgFault::exclusive("insertafter", &["insertbefore", "insertafter"]));
+            return Err(ArgError::exclusive("insertafter", &["insertbefore", "insertafter"]));
         }
         Ok(())
     }

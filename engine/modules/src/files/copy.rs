@@ -6,7 +6,7 @@ use rplay_wire::{Failure, Map, Value, data};
 
 use crate::system::fs;
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
     io_failure::io_failure,
     system::{
@@ -58,13 +58,13 @@ args! {
 }
 
 impl Module for Copy {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         let is_sent = self._content.is_some() || self._tree.is_some();
         match (&self.src, &self.content) {
-            (None, None) if !is_sent => Err(ArgFault::new("src", "src (or content) is required")),
-            (Some(_), Some(_)) => Err(ArgFault::new("content", "src and content are mutually exclusive")),
+            (None, None) if !is_sent => Err(ArgError::new("src", "src (or content) is required")),
+            (Some(_), Some(_)) => Err(ArgError::new("content", "src and content are mutually exclusive")),
             (None, Some(_)) if self.dest.0.ends_with('/') => {
-                Err(ArgFault::new("dest", "can not use content with a dir as dest"))
+                Err(ArgError::new("dest", "can not use content with a dir as dest"))
             }
             _ if self.attributes.mode == Some(Mode::Preserve) => Ok(()),
             _ => self.attributes.check(),

@@ -3,7 +3,7 @@
 use rplay_wire::{Failure, Value};
 
 use crate::{
-    ArgFault, Host, Plan, args,
+    ArgError, Host, Plan, args,
     args::ArgType,
     argtypes::{Flag, PathArg, Text},
     system::{attributes::Attributes, encoding, text::TextFile},
@@ -23,7 +23,7 @@ args! {
 }
 
 impl Edited {
-    pub(crate) fn check(&self) -> Result<(), ArgFault> {
+    pub(crate) fn check(&self) -> Result<(), ArgError> {
         self.attributes.check()
     }
 

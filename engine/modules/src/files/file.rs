@@ -9,7 +9,7 @@ use rplay_wire::{Failure, Map, data};
 
 use crate::system::fs;
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
     choice,
     io_failure::{io_failure, python_error},
@@ -128,7 +128,7 @@ impl File {
 }
 
 impl Module for File {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         self.attributes.check()
     }
 

@@ -11,7 +11,7 @@ use rplay_wire::{Failure, Map, Value, data};
 use crate::system::fs::{self, Metadata};
 use crate::system::machine;
 use crate::{
-    ArgFault, Host, Module, Plan, args,
+    ArgError, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
     choice,
     files::stat,
@@ -97,9 +97,9 @@ args! {
 }
 
 impl Module for Find {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if self.limit == Some(0) {
-            return Err(ArgFault::new("limit", "limit cannot be 0 (use None for unlimited)"));
+            return Err(ArgError::new("limit", "limit cannot be 0 (use None for unlimited)"));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use rplay_wire::{Diff, Failure};
 
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
     system::{
         paths,
@@ -73,7 +73,7 @@ args! {
 }
 
 impl Module for Git {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         let refused = [
             ("archive", self.archive.is_some()),
             ("archive_prefix", self.archive_prefix.is_some()),
@@ -84,15 +84,15 @@ impl Module for Git {
             ("umask", self.umask.is_some()),
         ];
         if let Some((name, _)) = refused.iter().find(|(_, given)| *given) {
-            return Err(ArgFault::new(name, "is not supported"));
+            return Err(ArgError::new(name, "is not supported"));
         }
         for (name, value) in [("repo", &self.repo), ("version", &self.version), ("remote", &self.remote)] {
             if value.is_empty() || value.starts_with('-') {
-                return Err(ArgFault::new(name, format!("`{value}` is empty or would be taken for an option")));
+                return Err(ArgError::new(name, format!("`{value}` is empty or would be taken for an option")));
             }
         }
         if self.accept_hostkey.0 && self.accept_newhostkey.0 {
-            return Err(ArgFault::new("accept_newhostkey", "cannot be combined with `accept_hostkey`"));
+            return Err(ArgError::new("accept_newhostkey", "cannot be combined with `accept_hostkey`"));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use rplay_wire::{Failure, data};
 
 use crate::{
-    ArgFault, Host, Module, Plan, args,
+    ArgError, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, PresentAbsent as State, Text},
     system::{
         attributes::{Attributes, describe},
@@ -51,24 +51,24 @@ args! {
 }
 
 impl Module for IniFile {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         self.attributes.check()?;
         if self.section_has_values.is_some() {
-            return Err(ArgFault::new("section_has_values", "is not supported"));
+            return Err(ArgError::new("section_has_values", "is not supported"));
         }
         if self.value.is_some() && self.values.is_some() {
-            return Err(ArgFault::new("values", "cannot be combined with `value`"));
+            return Err(ArgError::new("values", "cannot be combined with `value`"));
         }
         let needs_value = self.state == State::Present && self.option.is_some() && !self.allow_no_value.0;
         if needs_value && self.value.is_none() && self.values.as_ref().is_none_or(Vec::is_empty) {
-            return Err(ArgFault::new(
+            return Err(ArgError::new(
                 "value",
                 "Parameter 'value(s)' must be defined if state=present and allow_no_value=False.",
             ));
         }
         for value in self.value.iter().chain(self.values.iter().flatten()).chain(&self.option).chain(&self.section) {
             if value.contains('\n') {
-                return Err(ArgFault::new("value", "must be a single line"));
+                return Err(ArgError::new("value", "must be a single line"));
             }
         }
         Ok(())

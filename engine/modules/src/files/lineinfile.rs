@@ -3,7 +3,7 @@
 use rplay_wire::Failure;
 
 use crate::{
-    ArgFault, Host, Module, Plan, args,
+    ArgError, Host, Module, Plan, args,
     argtypes::{AbsentPresent as State, Flag, Text},
     files::edited::{Edited, Encoding},
     system::{
@@ -38,9 +38,9 @@ args! {
 }
 
 impl Module for LineInFile {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         self.file.check()?;
-        let exclusive = |arg: &str, other: &str| Err(ArgFault::exclusive(arg, &[other, arg]));
+        let exclusive = |arg: &str, other: &str| Err(ArgError::exclusive(arg, &[other, arg]));
         if self.insertafter.is_some() && self.insertbefore.is_some() {
             return exclusive("insertafter", "insertbefore");
         }
@@ -52,12 +52,12 @@ impl Module for LineInFile {
         }
         match self.state {
             State::Present if self.backrefs.0 && self.regexp.is_none() => {
-                Err(ArgFault::new("backrefs", "regexp is required with backrefs=true"))
+                Err(ArgError::new("backrefs", "regexp is required with backrefs=true"))
             }
-            State::Present if self.line.is_none() => Err(ArgFault::new("line", "line is required with state=present")),
+            State::Present if self.line.is_none() => Err(ArgError::new("line", "line is required with state=present")),
             State::Absent if self.line.is_none() && self.regexp.is_none() && self.search_string.is_none() => {
                 let msg = "one of line, search_string, or regexp is required with state=absent";
-                Err(ArgFault::new("state", msg))
+                Err(ArgError::new("state", msg))
             }
             _ => Ok(()),
         }

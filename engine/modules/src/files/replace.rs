@@ -3,7 +3,7 @@
 use rplay_wire::Failure;
 
 use crate::{
-    ArgFault, Host, Module, Plan, args,
+    ArgError, Host, Module, Plan, args,
     argtypes::Text,
     files::edited::{Edited, Encoding},
     system::pattern::{Flags, Pattern, Template},
@@ -27,7 +27,7 @@ args! {
 }
 
 impl Module for Replace {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         self.file.check()
     }
 

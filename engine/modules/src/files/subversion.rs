@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rplay_wire::{Failure, Value};
 
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Secret, Text},
     system::{
         paths,
@@ -46,14 +46,14 @@ args! {
 }
 
 impl Module for Subversion {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         let needs_dest = self.checkout.0 || self.update.0 || self.export.0;
         if self.dest.is_none() && needs_dest {
             let msg = "the destination directory must be specified unless checkout=no, update=no, and export=no";
-            return Err(ArgFault::new("dest", msg));
+            return Err(ArgError::new("dest", msg));
         }
         match [&self.repo, &self.revision].iter().find(|text| text.starts_with('-')) {
-            Some(text) => Err(ArgFault::new("repo", format!("`{text}` would be taken for an option of svn"))),
+            Some(text) => Err(ArgError::new("repo", format!("`{text}` would be taken for an option of svn"))),
             None => Ok(()),
         }
     }

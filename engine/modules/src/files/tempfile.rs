@@ -6,7 +6,7 @@ use rplay_wire::{Failure, data};
 
 use crate::system::fs::Permissions;
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{PathArg, Text},
     choice,
     io_failure::{io_failure, python_error},
@@ -36,10 +36,10 @@ args! {
 }
 
 impl Module for Tempfile {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         for (name, part) in [("prefix", &self.prefix), ("suffix", &self.suffix)] {
             if part.contains(['/', '\0']) {
-                return Err(ArgFault::new(name, "is part of a file name and cannot contain a slash")
+                return Err(ArgError::new(name, "is part of a file name and cannot contain a slash")
                     .help("set the directory with `path`"));
             }
         }

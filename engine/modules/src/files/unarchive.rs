@@ -10,7 +10,7 @@ use rplay_wire::{Failure, Map, Value, data};
 
 use crate::system::machine;
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
     io_failure::io_failure,
     system::{
@@ -58,10 +58,10 @@ args! {
 }
 
 impl Module for Unarchive {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         self.attributes.check()?;
         if !self.include.is_empty() && !self.exclude.is_empty() {
-            return Err(ArgFault::exclusive("include", &["include", "exclude"]));
+            return Err(ArgError::exclusive("include", &["include", "exclude"]));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use rplay_wire::{Diff, Failure, data};
 
 use crate::system::machine;
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::Text,
     choice,
     system::place::{Content, Placement},
@@ -33,14 +33,14 @@ args! {
 const FILE: &str = "/etc/hostname";
 
 impl Module for Hostname {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
         if self.name.is_empty()
             || self.name.len() > 64
             || !self.name.chars().all(good)
             || self.name.starts_with(['-', '.'])
         {
-            return Err(ArgFault::new("name", format!("`{}` is not a host name of at most 64 characters", self.name)));
+            return Err(ArgError::new("name", format!("`{}` is not a host name of at most 64 characters", self.name)));
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use rplay_wire::{Diff, Failure};
 
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{PresentAbsent as State, Text},
     choice,
     system::{
@@ -40,10 +40,10 @@ args! {
 }
 
 impl Module for Modprobe {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         let good = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if self.name.is_empty() || self.name.starts_with(['-', '.']) || !self.name.chars().all(good) {
-            return Err(ArgFault::new("name", format!("`{}` is not a valid module name", self.name)));
+            return Err(ArgError::new("name", format!("`{}` is not a valid module name", self.name)));
         }
         Ok(())
     }

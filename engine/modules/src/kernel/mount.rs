@@ -8,7 +8,7 @@ use rplay_wire::{Diff, Failure};
 
 use crate::system::fs;
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
     choice,
     io_failure::io_failure,
@@ -69,7 +69,7 @@ args! {
 }
 
 impl Module for Mount {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if matches!(self.state, State::Mounted | State::Present | State::Ephemeral) {
             let given = [("src", &self.src), ("fstype", &self.fstype)];
             let is_missing =
@@ -78,11 +78,11 @@ impl Module for Mount {
             if let Some(first) = missing.first() {
                 let (word, missing) = (self.state.word(), missing.join(", "));
                 let msg = format!("state is {word} but all of the following are missing: {missing}");
-                return Err(ArgFault::new(first, msg));
+                return Err(ArgError::new(first, msg));
             }
         }
         if self.state == State::Ephemeral && self.fstab.is_some() {
-            return Err(ArgFault::new("fstab", "cannot be combined with `state: ephemeral`"));
+            return Err(ArgError::new("fstab", "cannot be combined with `state: ephemeral`"));
         }
         let words = [
             ("opts", self.opts.as_ref()),
@@ -92,7 +92,7 @@ impl Module for Mount {
         ];
         for (name, value) in words {
             if value.is_some_and(|value| value.contains(char::is_whitespace)) {
-                return Err(ArgFault::new(name, "must not contain spaces"));
+                return Err(ArgError::new(name, "must not contain spaces"));
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use rplay_wire::Failure;
 
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::Text,
     choice,
     system::program::{Output, Program},
@@ -50,7 +50,7 @@ args! {
 }
 
 impl Module for Reboot {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         let seconds = [
             ("connect_timeout", self.connect_timeout.unwrap_or(0)),
             ("post_reboot_delay", self.post_reboot_delay),
@@ -58,7 +58,7 @@ impl Module for Reboot {
             ("reboot_timeout", self.reboot_timeout),
         ];
         match seconds.into_iter().find(|(_, seconds)| *seconds < 0) {
-            Some((name, _)) => Err(ArgFault::new(name, "must not be negative")),
+            Some((name, _)) => Err(ArgError::new(name, "must not be negative")),
             None => Ok(()),
         }
     }

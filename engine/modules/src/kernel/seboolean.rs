@@ -5,7 +5,7 @@ use std::path::Path;
 use rplay_wire::{Diff, Failure};
 
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, Text},
 };
 
@@ -24,10 +24,10 @@ args! {
 }
 
 impl Module for SeBoolean {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if self.name.is_empty() || !self.name.chars().all(good) {
-            return Err(ArgFault::new("name", format!("`{}` is not a valid SELinux boolean name", self.name)));
+            return Err(ArgError::new("name", format!("`{}` is not a valid SELinux boolean name", self.name)));
         }
         Ok(())
     }

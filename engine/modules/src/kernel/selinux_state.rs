@@ -5,7 +5,7 @@ use std::path::Path;
 use rplay_wire::Failure;
 
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
     choice,
     system::{
@@ -38,14 +38,14 @@ args! {
 }
 
 impl Module for Selinux {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if self.update_kernel_param.0 {
             return Err(
-                ArgFault::new("update_kernel_param", "is not supported").help("run `grubby` with the module command")
+                ArgError::new("update_kernel_param", "is not supported").help("run `grubby` with the module command")
             );
         }
         if self.state != State::Disabled && self.policy.is_none() {
-            return Err(ArgFault::new("policy", "is required if state is not 'disabled'"));
+            return Err(ArgError::new("policy", "is required if state is not 'disabled'"));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use rplay_wire::{Diff, Failure};
 
 use crate::system::fs;
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, PresentAbsent as State, Text},
     system::{
         lossless, paths,
@@ -36,12 +36,12 @@ args! {
 }
 
 impl Module for Sysctl {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if self.name.trim().is_empty() || self.name.contains(['\n', '=']) || self.name.contains("..") {
-            return Err(ArgFault::new("name", format!("`{}` is not a valid kernel parameter name", self.name)));
+            return Err(ArgError::new("name", format!("`{}` is not a valid kernel parameter name", self.name)));
         }
         if self.state == State::Present && self.value.as_deref().is_none_or(|value| value.trim().is_empty()) {
-            return Err(ArgFault::new("value", "state is present but all of the following are missing: value"));
+            return Err(ArgError::new("value", "state is present but all of the following are missing: value"));
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ mod rule;
 use rplay_wire::{Diff, Failure, Map};
 
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     args::ArgType,
     argtypes::{Flag, Text},
     choice,
@@ -76,16 +76,16 @@ args! {
 }
 
 impl Module for Firewalld {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         let rules = Rule::all_of(self)?;
         let about_zone = rules.is_empty() && self.zone.is_some();
         match rules.as_slice() {
             [] if !about_zone => {
-                return Err(ArgFault::new("state", "needs something to change")
+                return Err(ArgError::new("state", "needs something to change")
                     .help("name a service, port, protocol, port_forward, rich_rule, source, interface, icmp_block, masquerade, forward, target or zone"));
             }
             [first, second, ..] if first.argument != second.argument => {
-                return Err(ArgFault::new(second.argument, format!("cannot be combined with `{}`", first.argument))
+                return Err(ArgError::new(second.argument, format!("cannot be combined with `{}`", first.argument))
                     .help("write one task for each, or a loop"));
             }
             _ => {}
@@ -93,18 +93,18 @@ impl Module for Firewalld {
         let of_zone = about_zone || self.target.is_some();
         match self.state {
             State::Present | State::Absent if !of_zone => {
-                Err(ArgFault::new("state", format!("must be enabled or disabled, not {}", self.state.word()))
+                Err(ArgError::new("state", format!("must be enabled or disabled, not {}", self.state.word()))
                     .help("`present` and `absent` are for zones and their targets"))
             }
             State::Enabled | State::Disabled if about_zone => {
-                Err(ArgFault::new("state", "must be present or absent for a zone"))
+                Err(ArgError::new("state", "must be present or absent for a zone"))
             }
-            _ if of_zone && !self.permanent.0 => Err(ArgFault::new(
+            _ if of_zone && !self.permanent.0 => Err(ArgError::new(
                 "permanent",
                 "must be true for a zone or its target: they cannot be changed for now only",
             )),
             _ if self.timeout > 0 && self.permanent.0 => {
-                Err(ArgFault::new("timeout", "applies only to non-permanent changes"))
+                Err(ArgError::new("timeout", "applies only to non-permanent changes"))
             }
             _ => Ok(()),
         }

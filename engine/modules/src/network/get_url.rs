@@ -11,7 +11,7 @@ use rplay_wire::{Failure, Map, Value, data};
 
 use crate::system::fs;
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     args::ArgType,
     argtypes::{Flag, PathArg, Text},
     io_failure::io_failure,
@@ -46,7 +46,7 @@ args! {
 }
 
 impl Module for GetUrl {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         self.web.check()?;
         self.attributes.check()?;
         Ok(())
@@ -313,9 +313,9 @@ fn http_date(time: SystemTime) -> Option<String> {
 const FORMAT: &str = "The checksum parameter has to be in format <algorithm>:<checksum>";
 
 /// The parts of `algorithm:what`.
-fn wanted(checksum: &str) -> Result<(Algorithm, &str), ArgFault> {
+fn wanted(checksum: &str) -> Result<(Algorithm, &str), ArgError> {
     let help = "write it as `sha256:` and the digest, or `sha256:` and the URL of a list of digests";
-    let fault = |msg: String| ArgFault::new("checksum", msg).help(help);
+    let fault = |msg: String| ArgError::new("checksum", msg).help(help);
     let (algorithm, what) = checksum.split_once(':').ok_or_else(|| fault(FORMAT.to_owned()))?;
     let algorithm = Algorithm::parse(&algorithm.trim().into()).map_err(fault)?;
     let what = what.trim();

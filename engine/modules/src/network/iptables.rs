@@ -5,7 +5,7 @@ mod rule;
 use rplay_wire::{Failure, Value, data};
 
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{AbsentPresent as State, Flag, Text},
     choice,
     system::program::Program,
@@ -136,36 +136,36 @@ args! {
 }
 
 impl Module for Iptables {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if self.flush.0 && self.policy.is_some() {
-            return Err(ArgFault::new("policy", "cannot be combined with `flush`"));
+            return Err(ArgError::new("policy", "cannot be combined with `flush`"));
         }
         if self.chain.is_none() && !self.flush.0 {
-            return Err(ArgFault::new("chain", "is required, except with `flush`"));
+            return Err(ArgError::new("chain", "is required, except with `flush`"));
         }
         if self.jump.is_some() && self.goto.is_some() {
-            return Err(ArgFault::new("goto", "cannot be combined with `jump`"));
+            return Err(ArgError::new("goto", "cannot be combined with `jump`"));
         }
         let logs = self.log_prefix.is_some() || self.log_level.is_some();
         if logs && self.jump.as_deref().is_some_and(|jump| jump != "LOG") {
-            return Err(ArgFault::new("jump", "must be LOG for `log_prefix` and `log_level`"));
+            return Err(ArgError::new("jump", "must be LOG for `log_prefix` and `log_level`"));
         }
         if self.match_set.is_some() != self.match_set_flags.is_some() {
-            return Err(ArgFault::new("match_set_flags", "requires `match_set`, and vice versa"));
+            return Err(ArgError::new("match_set_flags", "requires `match_set`, and vice versa"));
         }
         if self.set_dscp_mark.is_some() && self.set_dscp_mark_class.is_some() {
-            return Err(ArgFault::new("set_dscp_mark_class", "cannot be combined with `set_dscp_mark`"));
+            return Err(ArgError::new("set_dscp_mark_class", "cannot be combined with `set_dscp_mark`"));
         }
         if let Some(policy) = &self.policy
             && !["ACCEPT", "DROP", "QUEUE", "RETURN"].contains(&policy.as_str())
         {
-            return Err(ArgFault::new("policy", format!("must be one of ACCEPT, DROP, QUEUE, RETURN, not `{policy}`")));
+            return Err(ArgError::new("policy", format!("must be one of ACCEPT, DROP, QUEUE, RETURN, not `{policy}`")));
         }
         for (name, value) in
             [("chain", self.chain.as_ref()), ("table", Some(&self.table)), ("jump", self.jump.as_ref())]
         {
             if value.is_some_and(|value| value.is_empty() || value.starts_with('-')) {
-                return Err(ArgFault::new(name, "is empty or would be taken for an option"));
+                return Err(ArgError::new(name, "is empty or would be taken for an option"));
             }
         }
         self.flags_of_tcp().map(drop)
@@ -296,16 +296,16 @@ fn begin(program: &str, table: &str, wait: Option<&str>, host: &Host) -> Program
 
 impl Iptables {
     /// `flags` and `flags_set` of `tcp_flags`.
-    fn flags_of_tcp(&self) -> Result<Option<[String; 2]>, ArgFault> {
+    fn flags_of_tcp(&self) -> Result<Option<[String; 2]>, ArgError> {
         let Some(map) = &self.tcp_flags else { return Ok(None) };
         if let Some(other) = map.keys().find(|key| !["flags", "flags_set"].contains(&key.as_str())) {
-            return Err(ArgFault::new("tcp_flags", format!("has no `{other}`, only `flags` and `flags_set`")));
+            return Err(ArgError::new("tcp_flags", format!("has no `{other}`, only `flags` and `flags_set`")));
         }
         let list = |name: &str| {
             let value = map.get(name).filter(|value| **value != Value::Null);
-            let value = value.ok_or_else(|| ArgFault::new("tcp_flags", "requires both `flags` and `flags_set`"))?;
+            let value = value.ok_or_else(|| ArgError::new("tcp_flags", "requires both `flags` and `flags_set`"))?;
             let words = <Vec<String> as crate::args::ArgType>::parse(value);
-            words.map(|words| words.join(",")).map_err(|wrong| ArgFault::new("tcp_flags", wrong))
+            words.map(|words| words.join(",")).map_err(|wrong| ArgError::new("tcp_flags", wrong))
         };
         Ok(Some([list("flags")?, list("flags_set")?]))
     }

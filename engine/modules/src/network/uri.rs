@@ -12,7 +12,7 @@ use rplay_wire::{Failure, Map, Value, data};
 
 use crate::system::scratch;
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     args::ArgType,
     argtypes::{Flag, PathArg, Text},
     io_failure::io_failure,
@@ -78,17 +78,17 @@ args! {
 }
 
 impl Module for Uri {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         self.web.check()?;
         self.attributes.check()?;
         if !self.method.bytes().all(|byte| byte.is_ascii_uppercase()) || self.method.is_empty() {
-            return Err(ArgFault::new(
+            return Err(ArgError::new(
                 "method",
                 format!("`{}` is not a valid method; use only capital letters", self.method),
             ));
         }
         if self.body.is_some() && self.src.is_some() {
-            return Err(ArgFault::exclusive("src", &["body", "src"]));
+            return Err(ArgError::exclusive("src", &["body", "src"]));
         }
         Ok(())
     }

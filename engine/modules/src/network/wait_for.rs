@@ -12,7 +12,7 @@ use rplay_wire::{Failure, Map, Value, data};
 
 use crate::system::machine::TcpStream;
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{PathArg, Text},
     choice,
     io_failure::io_failure,
@@ -70,11 +70,11 @@ const ACTIVE: &[(&str, u8)] =
     &[("ESTABLISHED", 1), ("FIN_WAIT1", 4), ("FIN_WAIT2", 5), ("SYN_RECV", 3), ("SYN_SENT", 2), ("TIME_WAIT", 6)];
 
 impl Module for WaitFor {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         let unknown = |state: &&String| !ACTIVE.iter().any(|(name, _)| name == *state);
         match self.active_connection_states.iter().find(unknown) {
             Some(state) => {
-                Err(ArgFault::new("active_connection_states", format!("unknown state of a connection `{state}`")))
+                Err(ArgError::new("active_connection_states", format!("unknown state of a connection `{state}`")))
             }
             None => Ok(()),
         }
@@ -124,27 +124,27 @@ impl Module for WaitFor {
 
 impl WaitFor {
     /// What cannot be waited for; ansible-core tells the time that passed even then.
-    fn refuse(&self) -> Result<(), ArgFault> {
+    fn refuse(&self) -> Result<(), ArgError> {
         if self.port.is_some() && self.path.is_some() {
-            return Err(ArgFault::new("path", "port and path parameter can not both be passed to wait_for"));
+            return Err(ArgError::new("path", "port and path parameter can not both be passed to wait_for"));
         }
         if self.path.is_some() && self.state == State::Stopped {
-            return Err(ArgFault::new(
+            return Err(ArgError::new(
                 "state",
                 "state=stopped should only be used for checking a port in the wait_for module",
             ));
         }
         if self.path.is_some() && self.state == State::Drained {
-            return Err(ArgFault::new(
+            return Err(ArgError::new(
                 "state",
                 "state=drained should only be used for checking a port in the wait_for module",
             ));
         }
         if !self.exclude_hosts.is_empty() && self.state != State::Drained {
-            return Err(ArgFault::new("exclude_hosts", "exclude_hosts should only be with state=drained"));
+            return Err(ArgError::new("exclude_hosts", "exclude_hosts should only be with state=drained"));
         }
         if self.port.is_some_and(|port| port > 65_535) {
-            return Err(ArgFault::new("port", "must be a port from 0 to 65535"));
+            return Err(ArgError::new("port", "must be a port from 0 to 65535"));
         }
         for (name, seconds) in [
             ("timeout", self.timeout),
@@ -153,7 +153,7 @@ impl WaitFor {
             ("connect_timeout", self.connect_timeout),
         ] {
             if !(0.0..1e9).contains(&seconds) {
-                return Err(ArgFault::new(name, "must be a number of seconds, not negative"));
+                return Err(ArgError::new(name, "must be a number of seconds, not negative"));
             }
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rplay_wire::{Failure, Map, Value, data};
 
 use crate::{
-    ArgFault, Host, args,
+    ArgError, Host, args,
     args::ArgType,
     argtypes::{Flag, PathArg, Secret, Text},
     system::http::{Address, Follow, Login, Request, Trust},
@@ -52,12 +52,12 @@ args! {
 }
 
 impl Web {
-    pub(crate) fn check(&self) -> Result<(), ArgFault> {
+    pub(crate) fn check(&self) -> Result<(), ArgError> {
         if self.use_gssapi.0 {
-            return Err(ArgFault::new("use_gssapi", "is not supported: rplay has no Kerberos"));
+            return Err(ArgError::new("use_gssapi", "is not supported: rplay has no Kerberos"));
         }
         if !self.ciphers.is_empty() {
-            return Err(ArgFault::new("ciphers", "is not supported: only modern ciphers are used"));
+            return Err(ArgError::new("ciphers", "is not supported: only modern ciphers are used"));
         }
         Ok(())
     }

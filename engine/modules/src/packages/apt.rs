@@ -13,7 +13,7 @@ pub(crate) use get::AptGet;
 use rplay_wire::{Failure, data};
 
 use crate::{
-    ArgFault, Host, Module, Plan, args,
+    ArgError, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
     choice,
 };
@@ -96,16 +96,16 @@ args! {
 }
 
 impl Module for Apt {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         let asked =
             [("name", !self.name.is_empty()), ("deb", self.deb.is_some()), ("upgrade", self.upgrade != Upgrade::No)];
         let mut asked = asked.iter().filter(|(_, given)| *given).map(|(name, _)| *name);
         if let (Some(first), Some(second)) = (asked.next(), asked.next()) {
             let help = format!("write either `{first}` or `{second}`");
-            return Err(ArgFault::exclusive(second, &["deb", "package", "upgrade"]).help(help));
+            return Err(ArgError::exclusive(second, &["deb", "package", "upgrade"]).help(help));
         }
         if self.state == State::BuildDep && self.force.0 {
-            return Err(ArgFault::new("force", "cannot be combined with `state: build-dep`"));
+            return Err(ArgError::new("force", "cannot be combined with `state: build-dep`"));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use rplay_wire::{Failure, data};
 
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{AbsentPresent as State, Flag, PathArg, Text},
     host::MAX_OUTPUT,
     io_failure::io_failure,
@@ -39,7 +39,7 @@ args! {
 }
 
 impl Module for AptKey {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         let sources = [
             ("data", self.data.is_some()),
             ("file", self.file.is_some()),
@@ -49,20 +49,20 @@ impl Module for AptKey {
         let mut given = sources.iter().filter(|(_, given)| *given).map(|(name, _)| *name);
         match (given.next(), given.next()) {
             (Some(first), Some(second)) => {
-                return Err(ArgFault::new(second, format!("cannot be combined with `{first}`")));
+                return Err(ArgError::new(second, format!("cannot be combined with `{first}`")));
             }
             (None, _) if self.id.is_none() || self.state == State::Present => {
-                return Err(ArgFault::new("url", "one of data, file, url, keyserver is required")
+                return Err(ArgError::new("url", "one of data, file, url, keyserver is required")
                     .help("to remove a key, its `id` is enough"));
             }
             _ => {}
         }
         if self.keyserver.is_some() && self.id.is_none() {
-            return Err(ArgFault::new("id", "is required with `keyserver`"));
+            return Err(ArgError::new("id", "is required with `keyserver`"));
         }
         match &self.id {
             Some(id) if bare(id).is_none() => {
-                Err(ArgFault::new("id", format!("`{id}` is not a key id of 8, 16 or 40 hexadecimal digits")))
+                Err(ArgError::new("id", format!("`{id}` is not a key id of 8, 16 or 40 hexadecimal digits")))
             }
             _ => Ok(()),
         }

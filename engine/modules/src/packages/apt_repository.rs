@@ -6,7 +6,7 @@ use rplay_wire::{Failure, Map};
 
 use crate::system::fs;
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PresentAbsent as State, Text},
     packages::apt::Refresh,
     system::{
@@ -47,16 +47,16 @@ args! {
 }
 
 impl Module for AptRepository {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if self.repo.starts_with("ppa:") || self.codename.is_some() {
-            return Err(ArgFault::new("repo", "`ppa:` is not supported")
+            return Err(ArgError::new("repo", "`ppa:` is not supported")
                 .help("use deb822_repository with the archive's address in `uris` and its key in `signed_by`"));
         }
         if self.filename.as_ref().is_some_and(|name| !name.starts_with('/') && !paths::is_file_name(name)) {
-            return Err(ArgFault::new("filename", "must be a file name in sources.list.d or an absolute path"));
+            return Err(ArgError::new("filename", "must be a file name in sources.list.d or an absolute path"));
         }
         if Line::parse(&self.repo).is_none_or(|line| !line.enabled) {
-            return Err(ArgFault::new("repo", format!("`{}` is not a line of apt's sources", self.repo))
+            return Err(ArgError::new("repo", format!("`{}` is not a line of apt's sources", self.repo))
                 .help("write it as `deb https://example.org/debian bookworm main`"));
         }
         Ok(())

@@ -6,7 +6,7 @@ use rplay_wire::{Failure, Value};
 
 use crate::system::fs;
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PresentAbsent as State, Text},
     choice,
     system::{
@@ -80,12 +80,12 @@ args! {
 }
 
 impl Module for Deb822Repository {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if slug(&self.name).is_empty() {
-            return Err(ArgFault::new("name", format!("`{}` has no letter or digit to name a file after", self.name)));
+            return Err(ArgError::new("name", format!("`{}` has no letter or digit to name a file after", self.name)));
         }
         if let Some(Mode::Preserve) = self.mode {
-            return Err(ArgFault::new("mode", "cannot be `preserve` here"));
+            return Err(ArgError::new("mode", "cannot be `preserve` here"));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use rplay_wire::{Diff, Failure, Value};
 
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     args::ArgType,
     argtypes::{Flag, Text},
     choice,
@@ -42,16 +42,16 @@ args! {
 }
 
 impl Module for Debconf {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if self.name.is_empty() || self.name.starts_with('-') || self.name.contains(char::is_whitespace) {
-            return Err(ArgFault::new("name", format!("`{}` is not a valid package name", self.name)));
+            return Err(ArgError::new("name", format!("`{}` is not a valid package name", self.name)));
         }
         let given = [self.question.is_some(), self.vtype.is_some(), self.value.is_some()];
         if given.contains(&true) && given.contains(&false) {
-            return Err(ArgFault::new("vtype", "parameters are required together: question, vtype, value"));
+            return Err(ArgError::new("vtype", "parameters are required together: question, vtype, value"));
         }
         if self.question.as_deref().is_some_and(|question| question.contains(char::is_whitespace)) {
-            return Err(ArgFault::new("question", "must be a single word"));
+            return Err(ArgError::new("question", "must be a single word"));
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rplay_wire::{Failure, Value, data};
 
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, Text},
     choice,
     system::program::Output,
@@ -107,18 +107,18 @@ args! {
 }
 
 impl Module for Dnf {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if self.list.is_some() {
-            return Err(ArgFault::new("list", "is not supported").help("use package_facts, or `command: dnf list`"));
+            return Err(ArgError::new("list", "is not supported").help("use package_facts, or `command: dnf list`"));
         }
         if self.autoremove.0 && !matches!(self.state, None | Some(State::Absent)) {
-            return Err(ArgFault::new("autoremove", "requires `state: absent`"));
+            return Err(ArgError::new("autoremove", "requires `state: absent`"));
         }
         if self.best.is_some() && self.nobest.is_some() {
-            return Err(ArgFault::new("nobest", "cannot be combined with `best`"));
+            return Err(ArgError::new("nobest", "cannot be combined with `best`"));
         }
         if self.names().next().is_none() && !self.autoremove.0 && !self.update_cache.0 {
-            return Err(ArgFault::new("name", "one of name, autoremove, update_cache is required"));
+            return Err(ArgError::new("name", "one of name, autoremove, update_cache is required"));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use rplay_wire::{Diff, Failure};
 
-use crate::{ArgFault, Change, Host, Module, Plan, args, argtypes::Text, choice};
+use crate::{ArgError, Change, Host, Module, Plan, args, argtypes::Text, choice};
 
 choice! {
     /// The selection state of a package.
@@ -25,9 +25,9 @@ args! {
 }
 
 impl Module for DpkgSelections {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if self.name.is_empty() || self.name.contains(char::is_whitespace) {
-            return Err(ArgFault::new("name", format!("`{}` is not a valid package name", self.name)));
+            return Err(ArgError::new("name", format!("`{}` is not a valid package name", self.name)));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use rplay_wire::{Failure, Map};
 
 use crate::{
-    Arg, ArgFault, Args, Host, Module, Plan,
+    Arg, ArgError, Args, Host, Module, Plan,
     args::{self, ArgType},
     choice,
     packages::{apt::Apt, dnf::Dnf},
@@ -51,10 +51,10 @@ impl Args for Package {
         all
     }
 
-    fn from_map(map: &Map) -> Result<Self, Vec<ArgFault>> {
+    fn from_map(map: &Map) -> Result<Self, Vec<ArgError>> {
         let mut rest = map.clone();
         let manager = match rest.shift_remove("use") {
-            Some(word) => Use::parse(&word).map_err(|expected| vec![ArgFault::new("use", expected)])?,
+            Some(word) => Use::parse(&word).map_err(|expected| vec![ArgError::new("use", expected)])?,
             None => Use::Auto,
         };
         // Arguments that no manager accepts are invalid on every host.
@@ -85,7 +85,7 @@ impl Module for Package {
 }
 
 fn plan_with<M: Module>(name: &str, map: &Map, host: &Host) -> Result<Plan, Failure> {
-    let failure = |fault: ArgFault| Failure {
+    let failure = |fault: ArgError| Failure {
         msg: format!("{} ({name})", fault.msg),
         arg: fault.arg,
         help: fault.help,

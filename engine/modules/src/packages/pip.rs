@@ -7,7 +7,7 @@ use std::{collections::HashMap, path::PathBuf};
 use rplay_wire::{Failure, Map, Value, data};
 
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, Text},
     choice,
     system::{
@@ -62,20 +62,20 @@ args! {
 }
 
 impl Module for Pip {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         let names = self.name.as_deref().unwrap_or_default();
         if names.is_empty() && self.requirements.is_none() && self.virtualenv.is_none() {
-            return Err(ArgFault {
+            return Err(ArgError {
                 arg: None,
                 msg: "one of the following is required: name, requirements".to_owned(),
                 help: None,
             });
         }
         if self.executable.is_some() && self.virtualenv.is_some() {
-            return Err(ArgFault::exclusive("executable", &["executable", "virtualenv"]));
+            return Err(ArgError::exclusive("executable", &["executable", "virtualenv"]));
         }
         if self.requirements.is_some() && !names.is_empty() {
-            return Err(ArgFault::exclusive("requirements", &["name", "requirements"]));
+            return Err(ArgError::exclusive("requirements", &["name", "requirements"]));
         }
         if self.version.is_some() {
             let fits = match names {
@@ -83,25 +83,25 @@ impl Module for Pip {
                 _ => false,
             };
             if !fits {
-                return Err(ArgFault::new("version", "requires exactly one `name` without a version"));
+                return Err(ArgError::new("version", "requires exactly one `name` without a version"));
             }
             if self.state == State::Latest {
-                return Err(ArgFault::new("version", "cannot be combined with state=latest"));
+                return Err(ArgError::new("version", "cannot be combined with state=latest"));
             }
         }
         if let Some(umask) = &self.umask
             && u32::from_str_radix(umask, 8).map_or(true, |umask| umask > 0o777)
         {
-            return Err(ArgFault::new("umask", "must be an octal number"));
+            return Err(ArgError::new("umask", "must be an octal number"));
         }
         if let Some(name) = names.iter().find(|name| name.trim_start().starts_with('-')) {
-            return Err(ArgFault::new("name", format!("`{name}` would be taken for an option")));
+            return Err(ArgError::new("name", format!("`{name}` would be taken for an option")));
         }
         for (name, line) in
             [("extra_args", self.extra_args.as_deref()), ("virtualenv_command", Some(&self.virtualenv_command))]
         {
             if line.is_some_and(|line| shell_words::split(line).is_err()) {
-                return Err(ArgFault::new(name, "cannot be split into words"));
+                return Err(ArgError::new(name, "cannot be split into words"));
             }
         }
         Ok(())

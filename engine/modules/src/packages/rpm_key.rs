@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rplay_wire::Failure;
 
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{AbsentPresent as State, Flag, Text},
     host::MAX_OUTPUT,
     system::{
@@ -30,9 +30,9 @@ args! {
 }
 
 impl Module for RpmKey {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         match self.state == State::Present && key_id(&self.key).is_some() {
-            true => Err(ArgFault::new("key", "When importing a key, a valid file must be given")),
+            true => Err(ArgError::new("key", "When importing a key, a valid file must be given")),
             false => Ok(()),
         }
     }

@@ -3,7 +3,7 @@
 use rplay_wire::{Failure, data};
 
 use crate::{
-    ArgFault, Host, Module, Plan, args,
+    ArgError, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, PresentAbsent as State, Secret, Text},
     system::{
         attributes::Attributes,
@@ -121,23 +121,23 @@ args! {
 }
 
 impl Module for YumRepository {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         self.attributes.check()?;
         let bad = |text: &str| text.is_empty() || text.contains(['[', ']', '\n', '/']);
         if bad(&self.name) {
-            return Err(ArgFault::new("name", format!("`{}` is not a valid repository ID", self.name)));
+            return Err(ArgError::new("name", format!("`{}` is not a valid repository ID", self.name)));
         }
         if self.file.as_deref().is_some_and(bad) {
-            return Err(ArgFault::new("file", "must be a file name without a directory"));
+            return Err(ArgError::new("file", "must be a file name without a directory"));
         }
         if self.state == State::Present {
             if self.baseurl.is_none() && self.mirrorlist.is_none() && self.metalink.is_none() {
                 let msg = "state is present but any of the following are missing: baseurl, mirrorlist, metalink";
-                return Err(ArgFault::new("baseurl", msg));
+                return Err(ArgError::new("baseurl", msg));
             }
             if self.description.is_none() {
                 let msg = "state is present but all of the following are missing: description";
-                return Err(ArgFault::new("description", msg));
+                return Err(ArgError::new("description", msg));
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use rplay_wire::{Diff, Failure};
 
 use crate::system::fs;
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, PathArg, PresentAbsent as State, Text},
     choice,
     system::{
@@ -71,33 +71,33 @@ args! {
 }
 
 impl Module for Cron {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if self.state == State::Present && self.job.is_none() {
-            return Err(ArgFault::new("job", "is required unless `state` is absent"));
+            return Err(ArgError::new("job", "is required unless `state` is absent"));
         }
         if let Some(file) = &self.cron_file
             && !file.0.starts_with(['/', '~', '$'])
             && !paths::is_file_name(&file.0)
         {
-            return Err(ArgFault::new("cron_file", "must be a file name in /etc/cron.d or an absolute path"));
+            return Err(ArgError::new("cron_file", "must be a file name in /etc/cron.d or an absolute path"));
         }
         for (name, text) in [("name", Some(&self.name)), ("job", self.job.as_ref())] {
             if text.is_some_and(|text| text.contains(['\n', '\r'])) {
-                return Err(ArgFault::new(name, "must be a single line"));
+                return Err(ArgError::new(name, "must be a single line"));
             }
         }
         let times = [&self.minute, &self.hour, &self.day, &self.month, &self.weekday];
         if self.special_time.is_some() && times.iter().any(|time| *time != "*") {
-            return Err(ArgFault::new("special_time", "cannot be combined with minute, hour, day, month and weekday"));
+            return Err(ArgError::new("special_time", "cannot be combined with minute, hour, day, month and weekday"));
         }
         if (self.insertafter.is_some() || self.insertbefore.is_some()) && !self.env.0 {
-            return Err(ArgFault::new("insertafter", "applies only to variables").help("set `env: true`"));
+            return Err(ArgError::new("insertafter", "applies only to variables").help("set `env: true`"));
         }
         if self.env.0 && !self.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            return Err(ArgFault::new("name", format!("`{}` is not a valid variable name", self.name)));
+            return Err(ArgError::new("name", format!("`{}` is not a valid variable name", self.name)));
         }
         if self.cron_file.is_some() && self.user.is_none() && self.state == State::Present && !self.env.0 {
-            return Err(ArgFault::new("user", "is required with `cron_file`, which contains the user of each job"));
+            return Err(ArgError::new("user", "is required with `cron_file`, which contains the user of each job"));
         }
         Ok(())
     }

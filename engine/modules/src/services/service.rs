@@ -5,7 +5,7 @@ pub(crate) mod sysvinit;
 use rplay_wire::Failure;
 
 use crate::{
-    ArgFault, Host, Module, Plan, args,
+    ArgError, Host, Module, Plan, args,
     argtypes::{Flag, Text},
     choice,
     services::{
@@ -53,12 +53,12 @@ args! {
 }
 
 impl Module for Service {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if self.state.is_none() && self.enabled.is_none() && self.masked.is_none() && !self.daemon_reload.0 {
-            return Err(ArgFault::new("state", "one of state, enabled is required"));
+            return Err(ArgError::new("state", "one of state, enabled is required"));
         }
         if self.runlevel != "default" {
-            return Err(ArgFault::new("runlevel", "must be `default`; OpenRC is not supported"));
+            return Err(ArgError::new("runlevel", "must be `default`; OpenRC is not supported"));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ pub(crate) use unit::{Scope, Unit};
 use rplay_wire::{Diff, Failure, Map, data};
 
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, Text},
     choice,
     system::glob,
@@ -57,22 +57,22 @@ args! {
 }
 
 impl Module for Systemd {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         let Some(name) = &self.name else {
             return match (self.state, self.enabled, self.masked) {
                 (None, None, None) if self.daemon_reload.0 || self.daemon_reexec.0 => Ok(()),
-                (None, None, None) => Err(ArgFault::new(
+                (None, None, None) => Err(ArgError::new(
                     "name",
                     "one of state, enabled, masked, daemon_reload, daemon_reexec is required",
                 )),
-                _ => Err(ArgFault::new("name", "missing required arguments: name")),
+                _ => Err(ArgError::new("name", "missing required arguments: name")),
             };
         };
         if glob::is_pattern(name) {
-            return Err(ArgFault::new("name", format!("`{name}` must be a single unit, not a pattern")));
+            return Err(ArgError::new("name", format!("`{name}` must be a single unit, not a pattern")));
         }
         if self.scope == ScopeArg::Global && self.state.is_some() {
-            return Err(ArgFault::new("state", "units cannot be started for all users at once")
+            return Err(ArgError::new("state", "units cannot be started for all users at once")
                 .help("`scope: global` supports only `enabled` and `masked`"));
         }
         Ok(())

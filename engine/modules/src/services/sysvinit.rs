@@ -5,7 +5,7 @@ use std::time::Duration;
 use rplay_wire::{Failure, Map};
 
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, Text},
     services::{service::sysvinit::InitScript, systemd::State},
 };
@@ -34,12 +34,12 @@ args! {
 }
 
 impl Module for Sysvinit {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         if self.state.is_none() && self.enabled.is_none() {
-            return Err(ArgFault::new("state", "one of the following is required: state, enabled"));
+            return Err(ArgError::new("state", "one of the following is required: state, enabled"));
         }
         if self.daemonize.0 {
-            return Err(ArgFault::new("daemonize", "is not supported")
+            return Err(ArgError::new("daemonize", "is not supported")
                 .help("processes that a script leaves running do not block the task; use `async` for a script that does not end"));
         }
         match self
@@ -48,7 +48,7 @@ impl Module for Sysvinit {
             .flatten()
             .find(|level| !matches!(level.as_str(), "0" | "1" | "2" | "3" | "4" | "5" | "6" | "S"))
         {
-            Some(level) => Err(ArgFault::new("runlevels", format!("`{level}` is not a runlevel"))),
+            Some(level) => Err(ArgError::new("runlevels", format!("`{level}` is not a runlevel"))),
             None => Ok(()),
         }
     }

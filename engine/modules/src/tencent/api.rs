@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use crate::system::machine;
 use crate::{
-    ArgFault, Change, Host, Module, Plan, args,
+    ArgError, Change, Host, Module, Plan, args,
     argtypes::{Flag, Secret, Text},
 };
 
@@ -56,14 +56,14 @@ args! {
 }
 
 impl Module for TencentcloudApi {
-    fn check(&self) -> Result<(), ArgFault> {
+    fn check(&self) -> Result<(), ArgError> {
         for (name, text) in [("service", &self.service), ("action", &self.action)] {
             if text.is_empty() || !text.chars().all(|c| c.is_ascii_alphanumeric()) {
-                return Err(ArgFault::new(name, "must consist of letters and digits"));
+                return Err(ArgError::new(name, "must consist of letters and digits"));
             }
         }
         if self.version.is_none() && version_of(&self.service).is_none() {
-            let fault = ArgFault::new("version", format!("`version` is required for `{}`", self.service));
+            let fault = ArgError::new("version", format!("`version` is required for `{}`", self.service));
             return Err(fault.help("it is a date; see the service's documentation"));
         }
         for (name, secret, variable) in [
@@ -71,21 +71,21 @@ impl Module for TencentcloudApi {
             ("secret_key", &self.secret_key, "TENCENTCLOUD_SECRET_KEY"),
         ] {
             if secret.0.trim().is_empty() {
-                let fault = ArgFault::new(name, format!("`{name}` is empty; a key is required to sign requests"));
+                let fault = ArgError::new(name, format!("`{name}` is empty; a key is required to sign requests"));
                 return Err(fault.help(format!("the roles read it from the environment variable {variable}")));
             }
         }
         if !self.secret_id.0.chars().all(|c| c.is_ascii_graphic() && c != '/' && c != ',') {
-            return Err(ArgFault::new("secret_id", "`secret_id` contains invalid characters"));
+            return Err(ArgError::new("secret_id", "`secret_id` contains invalid characters"));
         }
         if !(0.0..=3600.0).contains(&self.backoff) {
-            return Err(ArgFault::new("backoff", "must be from 0 to 3600 seconds"));
+            return Err(ArgError::new("backoff", "must be from 0 to 3600 seconds"));
         }
         if (self.dry_run.0 || self.client_token.0) && !self.changes.0 {
             let name = if self.dry_run.0 { "dry_run" } else { "client_token" };
-            return Err(ArgFault::new(name, "applies only to calls that change something").help("add `changes: true`"));
+            return Err(ArgError::new(name, "applies only to calls that change something").help("add `changes: true`"));
         }
-        Endpoint(self.endpoint.clone()).check().map_err(|msg| ArgFault::new("endpoint", msg))
+        Endpoint(self.endpoint.clone()).check().map_err(|msg| ArgError::new("endpoint", msg))
     }
 
     fn plan(self, host: &Host) -> Result<Plan, Failure> {

@@ -3,7 +3,7 @@
 use rplay_wire::Failure;
 
 use super::{Firewall, Firewalld, Scope, State, Target, step, text};
-use crate::{ArgFault, Change, Host, system::program::Output};
+use crate::{ArgError, Change, Host, system::program::Output};
 
 /// A property of a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ enum Kind {
 
 impl Rule {
     /// All properties that a task names.
-    pub(super) fn all_of(task: &Firewalld) -> Result<Vec<Rule>, ArgFault> {
+    pub(super) fn all_of(task: &Firewalld) -> Result<Vec<Rule>, ArgError> {
         let mut rules = Vec::new();
         let items = [
             ("service", "service", &task.service),
@@ -46,7 +46,7 @@ impl Rule {
             let Some(value) = value else { continue };
             if argument == "port" && !value.contains('/') {
                 return Err(
-                    ArgFault::new("port", format!("`{value}` has no protocol")).help(format!("write `{value}/tcp`"))
+                    ArgError::new("port", format!("`{value}` has no protocol")).help(format!("write `{value}/tcp`"))
                 );
             }
             rules.push(Rule {
@@ -57,7 +57,7 @@ impl Rule {
             });
         }
         for forward in task.port_forward.iter().flatten() {
-            let fault = |msg: String| ArgFault::new("port_forward", msg);
+            let fault = |msg: String| ArgError::new("port_forward", msg);
             let part = |key: &str| text(forward, key).map_err(fault);
             let (Some(port), Some(proto)) = (part("port")?, part("proto")?) else {
                 return Err(fault("needs `port` and `proto`".to_owned()));
