@@ -187,20 +187,18 @@ pub fn given<'m>(map: &'m Map, name: &'static str, aliases: &[&'static str]) -> 
 }
 
 /// Checks the arguments that are known before a run. `map` holds the constant ones, `later` names those that are
-/// templates. Finds unknown and missing arguments, and constants of the wrong type.
-pub fn check(args: &[Arg], parse: impl Fn(&Map) -> Vec<ArgError>, map: &Map, later: &[String]) -> Vec<ArgError> {
-    let mut faults = Vec::new();
-    for name in map.keys().chain(later) {
-        if !args.iter().any(|arg| arg.is_called(name)) {
-            faults.push(ArgError::new(name, format!("unknown argument `{name}`")));
-        }
-    }
+/// templates, `found` is what parsing `map` found wrong. Finds unknown and missing arguments, and constants of the wrong
+/// type.
+pub fn check(args: &[Arg], found: Vec<ArgError>, map: &Map, later: &[String]) -> Vec<ArgError> {
+    let is_known = |name: &String| args.iter().any(|arg| arg.is_called(name));
+    let unknown = map.keys().chain(later).filter(|name| !is_known(name));
+    let unknown = unknown.map(|name| ArgError::new(name, format!("unknown argument `{name}`")));
     let is_later = |arg: &Arg| later.iter().any(|name| arg.is_called(name));
-    faults.extend(parse(map).into_iter().filter(|fault| {
-        // A required argument that is a template is not missing, only unknown yet.
-        fault.arg.as_deref().is_none_or(|name| !args.iter().any(|arg| arg.is_called(name) && is_later(arg)))
-    }));
-    faults
+    // A required argument that is a template is not missing, only unknown yet.
+    let counts = |error: &ArgError| {
+        error.arg.as_deref().is_none_or(|name| !args.iter().any(|arg| arg.is_called(name) && is_later(arg)))
+    };
+    unknown.chain(found.into_iter().filter(counts)).collect()
 }
 
 /// Defines a struct of arguments.

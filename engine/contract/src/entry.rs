@@ -98,10 +98,10 @@ impl Entry {
 }
 
 fn check<M: Module>(map: &Map, later: &[String]) -> Vec<ArgError> {
-    let parse = |map: &Map| match M::from_map(map) {
+    let found = match M::from_map(map) {
         Ok(module) if later.is_empty() => module.check().err().into_iter().collect(),
         Ok(_) => Vec::new(),
-        Err(faults) => faults,
+        Err(errors) => errors,
     };
-    args::check(&M::args(), parse, map, later)
+    args::check(&M::args(), found, map, later)
 }

@@ -2,26 +2,27 @@
 
 use rplay_wire::{Call, Failure, Mode, Outcome};
 
-use crate::{ArgError, Host, Module};
+use crate::{ArgError, Host, Module, Plan};
 
+/// Carries out a call of the module `M`. Only its beginning is compiled for each module.
 pub fn run_module<M: Module>(call: &Call, host: &Host) -> Outcome {
-    let module = match M::from_map(&call.args) {
-        Ok(module) => module,
-        Err(faults) => return Outcome::failed(fault(faults)),
-    };
-    if let Err(found) = module.check() {
-        return Outcome::failed(fault(vec![found]));
-    }
     let mut outcome = Outcome::default();
-    if let Err(failure) = carry_out(module, call.mode, host, &mut outcome) {
+    if let Err(failure) = begin::<M>(call, host).and_then(|plan| carry_out(plan, call.mode, host, &mut outcome)) {
         outcome.fail(failure);
     }
     outcome.warnings.extend(host.take_warnings());
     outcome
 }
 
-fn carry_out<M: Module>(module: M, mode: Mode, host: &Host, outcome: &mut Outcome) -> Result<(), Failure> {
-    let mut next = Some(module.plan(host)?);
+/// The plan of a call.
+fn begin<M: Module>(call: &Call, host: &Host) -> Result<Plan, Failure> {
+    let module = M::from_map(&call.args).map_err(failure)?;
+    module.check().map_err(|error| failure(vec![error]))?;
+    module.plan(host)
+}
+
+fn carry_out(plan: Plan, mode: Mode, host: &Host, outcome: &mut Outcome) -> Result<(), Failure> {
+    let mut next = Some(plan);
     while let Some(plan) = next {
         // A failure tells what failed, not what was to come about.
         let planned: Vec<String> = if plan.is_kept { Vec::new() } else { plan.data.keys().cloned().collect() };
@@ -61,13 +62,13 @@ fn carry_out<M: Module>(module: M, mode: Mode, host: &Host, outcome: &mut Outcom
     Ok(())
 }
 
-fn fault(faults: Vec<ArgError>) -> Failure {
-    let Some(fault) = ArgError::foremost(faults) else { return Failure::new("the arguments are wrong") };
-    let msg = match &fault.arg {
-        Some(arg) if !fault.stands_alone() && !fault.msg.contains(&format!("`{arg}`")) => {
-            format!("`{arg}` {}", fault.msg)
+fn failure(errors: Vec<ArgError>) -> Failure {
+    let Some(error) = ArgError::foremost(errors) else { return Failure::new("the arguments are wrong") };
+    let msg = match &error.arg {
+        Some(arg) if !error.stands_alone() && !error.msg.contains(&format!("`{arg}`")) => {
+            format!("`{arg}` {}", error.msg)
         }
-        _ => fault.msg,
+        _ => error.msg,
     };
-    Failure { msg, arg: fault.arg, help: fault.help, ..Failure::default() }
+    Failure { msg, arg: error.arg, help: error.help, ..Failure::default() }
 }

@@ -33,7 +33,7 @@ impl Definition {
 }
 
 fn check<A: Args>(map: &Map, later: &[String]) -> Vec<ArgError> {
-    args::check(&A::args(), |map| A::from_map(map).err().unwrap_or_default(), map, later)
+    args::check(&A::args(), A::from_map(map).err().unwrap_or_default(), map, later)
 }
 
 /// An action of the controller: all that the engine knows of it. Nothing else depends on its name.

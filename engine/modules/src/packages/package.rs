@@ -92,7 +92,7 @@ fn plan_with<M: Module>(name: &str, map: &Map, host: &Host) -> Result<Plan, Fail
         ..Failure::default()
     };
     // All are checked, as for a task that names the manager's module itself.
-    let faults = args::check(&M::args(), |map| M::from_map(map).err().unwrap_or_default(), map, &[]);
+    let faults = args::check(&M::args(), M::from_map(map).err().unwrap_or_default(), map, &[]);
     if let Some(fault) = faults.into_iter().next() {
         return Err(failure(fault));
     }
