@@ -1,5 +1,7 @@
 # The two hosts: systemd, sshd, and room for a Docker of their own.
 
+host_image=host host_flags=()
+
 step_hosts() {
     local entry name started=()
     make_room_for_neighbours
@@ -32,9 +34,10 @@ make_room_for_neighbours() {
     done
 }
 
+# Of the image $host_image, with $host_flags besides.
 create_host() {
-    local name=$1 address=$2 published=$3 flags=() other
-    mapfile -t flags < <(cgroup_flags; security_flags)
+    local name=$1 address=$2 published=$3 flags=("${host_flags[@]}") other
+    mapfile -t -O "${#flags[@]}" flags < <(cgroup_flags; security_flags)
     make_volume "$name"
     for other in "${hosts[@]}"; do
         set -- $other
@@ -47,7 +50,7 @@ create_host() {
         --cap-add ALL --cap-drop SYS_RESOURCE --device-cgroup-rule 'a *:* rwm' \
         --cgroupns private --tmpfs /run:exec --tmpfs /run/lock --tmpfs /tmp:exec \
         --env "LAB_NAMESERVERS=$(machine_nameservers)" \
-        --volume "$prefix-$name:/var/lib/docker" "$images/host" >/dev/null || {
+        --volume "$prefix-$name:/var/lib/docker" "$images/$host_image" >/dev/null || {
         # Half a host would be taken for one that was stopped.
         docker rm --force "$prefix-$name" >/dev/null
         die "$name did not start: are ports $ssh_port and $http_port of $published free? (LAB_SSH_PORT and LAB_HTTP_PORT choose others)"
