@@ -104,7 +104,7 @@ impl Run<'_> {
         }
         fs::write(folder.join("hosts"), inventory(self.kind, self.who)).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_rplay"));
-        command.args(["-i", "hosts", "play.yml"]).args(self.case.args.split_whitespace()).args(more);
+        command.args(["-i", "hosts", "play.yml"]).args(shell_words::split(&self.case.args).unwrap()).args(more);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("ANSIBLE_")) {
             command.env_remove(name);
         }
@@ -221,7 +221,12 @@ fn records(text: &str) -> HashMap<String, Vec<String>> {
 #[test]
 fn hosts_die_as_in_ansible() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity");
-    let cases: Vec<Case> = serde_yaml::from_str(&fs::read_to_string(folder.join("cases.yml")).unwrap()).unwrap();
+    let cases: Vec<Case> = ["cases.yml", "plays.yml"]
+        .iter()
+        .flat_map(|name| -> Vec<Case> {
+            serde_yaml::from_str(&fs::read_to_string(folder.join(name)).unwrap()).unwrap()
+        })
+        .collect();
     let records = records(&fs::read_to_string(folder.join("records.txt")).unwrap());
     let only = std::env::var("PARITY").ok();
     let mut runs = Vec::new();

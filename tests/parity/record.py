@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Records what ansible-core does in the cases of `cases.yml`, for `tests/parity.rs` to compare with.
+"""Records what ansible-core does in the cases of `cases.yml` and `plays.yml`, for `tests/parity.rs` to compare with.
 
     python3 -m venv /tmp/ansible && /tmp/ansible/bin/pip install 'ansible-core==2.19.*'
     /tmp/ansible/bin/python tests/parity/record.py /tmp/ansible/bin/ansible-playbook [NAME ...]
@@ -11,6 +11,7 @@ import concurrent.futures
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ import tempfile
 import yaml
 
 HERE = pathlib.Path(__file__).resolve().parent
+CASES = ("cases.yml", "plays.yml")
 HOSTS = "abc"
 PROBE = 'debug: {msg: "{{ ansible_play_hosts | join }} {{ ansible_play_batch | join }} {{ ansible_play_hosts_all | join }} {{ play_hosts | join }}"}'
 FAILS = "failed_when: inventory_hostname in dying"
@@ -128,17 +130,16 @@ def combinations(cases):
 def run(program, case, kind, who):
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        files = {"play.yml": case["play"], **case.get("files", {})}
+        files = {"ansible.cfg": "", "play.yml": case["play"], **case.get("files", {})}
         for name, text in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(expand(text, kind))
-        (folder / "ansible.cfg").write_text("")
         (folder / "hosts").write_text(inventory(kind, who))
         env = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
         env |= {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_HOST_KEY_CHECKING": "0"}
         env |= {"ANSIBLE_HOME": str(folder / "home"), "LC_ALL": "C.UTF-8"}
-        command = [program, "-i", "hosts", "play.yml", "-e", f"ansible_python_interpreter={sys.executable}", *case.get("args", "").split()]
+        command = [program, "-i", "hosts", "play.yml", "-e", f"ansible_python_interpreter={sys.executable}", *shlex.split(case.get("args", ""))]
         done = subprocess.run(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if os.environ.get("SHOW"):
             print(done.stdout, done.stderr)
@@ -152,7 +153,7 @@ def run(program, case, kind, who):
 def main():
     program, words = sys.argv[1], sys.argv[2:]
     records = HERE / "records.txt"
-    cases = yaml.safe_load((HERE / "cases.yml").read_text())
+    cases = [case for name in CASES for case in yaml.safe_load((HERE / name).read_text())]
     known = {}
     if records.exists():
         for block in records.read_text().split("## ")[1:]:

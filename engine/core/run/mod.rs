@@ -11,7 +11,7 @@
 //! `task/handlers`, `task/failure`, `task/commit`, `lookahead/continuation`, `lookahead/interference`,
 //! `dispatch/batch`, `dispatch/restart`, `dispatch/host_task`, `dispatch/pipeline`, `lookahead/stop`,
 //! `lookahead/look_ahead`, `dispatch/parcel`, `dispatch/outbox`, `dispatch/executor`, `plays/keywords`,
-//! `walk/due_handlers`, `walk/include`, `walk/meta`, `walk/gathering`, `walk`, `plays/serial`, `plays/hosts`,
+//! `walk/due_handlers`, `walk/start_at`, `walk/include`, `walk/meta`, `walk/gathering`, `walk`, `plays/serial`, `plays/hosts`,
 //! `plays/prompts`, `plays/vars_files`, `plays/strategy`, `plays/preflight`, `plays/play`, `plays/playbooks`,
 //! `plays/definitions`.
 //!

@@ -41,7 +41,9 @@ impl Run {
                 }
                 self.send(Event::Message { text: "***** VALUES ENTERED DO NOT MATCH ****".into() });
             };
-            if answer.is_none() {
+            // As in Ansible, an unattended run gets this text where there is no default.
+            let unattended = answer.is_none().then(|| "None".to_owned());
+            if unattended.is_some() {
                 self.warn("Not prompting as we are not in interactive mode", None);
             }
             let answer = answer.filter(|answer| !answer.is_empty());
@@ -49,7 +51,7 @@ impl Run {
             if let Some(typed) = answer.as_ref().filter(|_| entry.private) {
                 scope.magic.conceal(typed);
             }
-            let value = answer.or(default).unwrap_or_default();
+            let value = answer.or(default).or(unattended).unwrap_or_default();
             let value = match &entry.encrypt {
                 Some(scheme) => data(encrypted(&value, scheme, entry, scope)?),
                 None if entry.unsafe_ => data(value),

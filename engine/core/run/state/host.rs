@@ -31,6 +31,8 @@ pub(crate) struct HostState {
     gathered: AtomicBool,
     /// Whether a fact was read that has not been gathered.
     wants_facts: AtomicBool,
+    /// Whether `meta: clear_facts` removed its facts in this play.
+    lost_facts: AtomicBool,
     /// Whether a task failed and was not rescued since.
     failed: AtomicBool,
     /// Whether it failed together with another host's `run_once`, which also counts as a failure in the rescue.
@@ -79,6 +81,7 @@ impl HostState {
             broken: Mutex::default(),
             gathered: AtomicBool::new(false),
             wants_facts: AtomicBool::new(false),
+            lost_facts: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             failed_twice: AtomicBool::new(false),
             handlers_over: AtomicBool::new(false),
@@ -181,9 +184,11 @@ impl HostState {
         });
     }
 
+    /// Forgets all facts. As in Ansible, the play gathers them only once, so they stay away until the next play.
     pub(crate) fn clear_facts(&self) {
         self.change(|layers| layers.facts = Arc::default());
-        self.set_gathered(false);
+        self.set_gathered(true);
+        self.lost_facts.store(true, Ordering::Release);
     }
 
     /// Resets the state of roles and failures for a new play.
@@ -191,6 +196,9 @@ impl HostState {
         self.roles().clear();
         self.set_failed(false);
         self.shelters.lock().clear();
+        if self.lost_facts.swap(false, Ordering::AcqRel) {
+            self.set_gathered(false);
+        }
     }
 
     /// Whether a task failed and was neither rescued nor cleared since.

@@ -119,6 +119,13 @@ impl Run {
             return Ok(Ready::Done(unsupported(&task.action, &task.unknown), delegated));
         }
         let args = self.arguments(task, &scope)?;
+        // What the task itself names was checked before the run; these come from elsewhere.
+        if task.args.whole.is_some() || !task.settings.module_defaults.is_empty() {
+            let unknown = crate::plan::unknown(&task.action, args.keys().filter(|name| !name.starts_with('_')));
+            if !unknown.is_empty() {
+                return Ok(Ready::Done(unsupported(&task.action, &unknown), delegated));
+            }
+        }
         let mut plugin_args = None;
         let ask = match &task.action {
             Action::Plugin(plugin) => {

@@ -16,6 +16,9 @@ use crate::{
     source::Problems,
 };
 
+/// The name of the task that gathers a play's facts.
+pub(crate) const NAME: &str = "Gathering Facts";
+
 /// Whether the hosts of a play gather facts at its start. Records if they must not gather any.
 ///
 /// # Errors
@@ -58,6 +61,6 @@ pub(crate) fn task_of(play: &Play) -> Option<Task> {
     let mut settings = (*play.settings).clone();
     settings.when.clear();
     let action = Action::find("setup")?;
-    let task = Task::implied(action, "gather_facts", "Gathering Facts", span, settings, play.settings.clone());
+    let task = Task::implied(action, "gather_facts", NAME, span, settings, play.settings.clone());
     Some(Task { args, folders: Arc::from([play.folder.clone()]), ..task })
 }

@@ -369,6 +369,10 @@ fn apply_to(settings: &mut Settings, apply: &Map, written: Option<&Lazy>, at: &S
                 settings.notify.push(field());
                 continue;
             }
+            "module_defaults" => {
+                settings.module_defaults.push(field());
+                continue;
+            }
             "environment" => {
                 settings.environment.push(field());
                 continue;

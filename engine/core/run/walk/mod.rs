@@ -7,10 +7,9 @@ pub(crate) mod due_handlers;
 pub(crate) mod gathering;
 pub(crate) mod include;
 pub(crate) mod meta;
+pub(crate) mod start_at;
 
 use std::sync::{Arc, atomic::Ordering};
-
-use rplay_contract::system::glob::Pattern;
 
 use crate::{
     panics,
@@ -31,12 +30,14 @@ use crate::{
 use due_handlers::DueHandlers;
 use include::Included;
 use meta::MetaResult;
+use start_at::StartAt;
 
 /// The walk of one batch of hosts through the steps of their play.
 pub(crate) struct Walk {
     run: Arc<Run>,
     play: Arc<PlayRun>,
     sent: SentAhead,
+    start_at: StartAt,
 }
 
 impl Facts for Walk {
@@ -56,7 +57,8 @@ impl Facts for Walk {
 
 impl Walk {
     pub(super) fn new(run: Arc<Run>, play: Arc<PlayRun>) -> Self {
-        Walk { run, play, sent: SentAhead::default() }
+        let start_at = StartAt::of(&run);
+        Walk { run, play, sent: SentAhead::default(), start_at }
     }
 
     /// Gathers facts if the play asks for it at its start. As in Ansible, facts of earlier plays are kept but are old:
@@ -72,7 +74,9 @@ impl Walk {
         if !self.run.options.keep_facts {
             hosts.iter().for_each(|host| host.set_gathered(false));
         }
-        if at_once {
+        if at_once && self.start_at.passes_over(&self.run, &self.play, gathering::NAME, hosts) {
+            self.start_at.put_off_facts();
+        } else if at_once {
             let missing: Hosts = hosts.iter().filter(|host| !host.gathered()).cloned().collect();
             self.gather_for(&missing);
         }
@@ -91,7 +95,7 @@ impl Walk {
             host.set_gathered(true);
         }
         let Some(task) = gathering::task_of(&self.play.play) else { return };
-        for host in self.task(&Arc::new(task), hosts, None) {
+        for host in self.start_task(&Arc::new(task), hosts, None, gathering::NAME.to_owned()) {
             self.play.give_up(&host.name);
             self.play.remove(&host.name);
             self.play.leave(&host.name, HostExit::Failed);
@@ -149,9 +153,26 @@ impl Walk {
         let Some(first) = hosts.first() else { return Hosts::new() };
         let scope = run.scope(play, first, Some(task), None, run.options.check);
         let name = run.task_name(task, &scope);
-        if self.still_waiting(&name) {
+        if self.start_at.passes_over(run, play, &name, hosts) {
             return Hosts::new();
         }
+        if self.start_at.make_up_for_facts(|| _ = self.gather()) {
+            let left: Hosts = hosts.iter().filter(|host| play.exit_of(&host.name).is_none()).cloned().collect();
+            return self.start_task(task, &left, None, name);
+        }
+        self.start_task(task, hosts, continuation, name)
+    }
+
+    /// Runs a task, under its rendered name.
+    fn start_task(
+        &self,
+        task: &Arc<Task>,
+        hosts: &[Arc<HostState>],
+        continuation: Option<&Continuation<'_>>,
+        name: String,
+    ) -> Hosts {
+        let (run, play) = (&self.run, &self.play);
+        let Some(first) = hosts.first() else { return Hosts::new() };
         match task.action.statement() {
             Some(Statement::Meta) => {
                 return match run.meta(self, play, task, hosts, &name) {
@@ -359,21 +380,5 @@ impl Walk {
                 self.play.leave(&host.name, HostExit::Failed);
             }
         }
-    }
-
-    /// Whether `--start-at-task` has not reached its task; returns false from that task on.
-    fn still_waiting(&self, name: &str) -> bool {
-        let run = &self.run;
-        if !run.waiting.load(Ordering::Acquire) {
-            return false;
-        }
-        let Some(wanted) = &run.options.start_at else { return false };
-        let short = name.rsplit(" : ").next().unwrap_or(name);
-        let pattern = Pattern::new(wanted);
-        if wanted == name || wanted == short || pattern.fits(name) || pattern.fits(short) {
-            run.waiting.store(false, Ordering::Release);
-            return false;
-        }
-        true
     }
 }
