@@ -1,6 +1,6 @@
 //! `rplay doc` says of a collection's content what `ansible-doc` says of it. `tests/doc/record.sh` records that.
 
-use std::{fs, path::Path, process::Command};
+use std::{fmt::Write, fs, path::Path, process::Command};
 
 #[test]
 fn documentation_in_files_is_shown_as_by_ansible_doc() {
@@ -35,4 +35,34 @@ fn documentation_in_files_is_shown_as_by_ansible_doc() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Each example of a filter, test or lookup gives what its line says.
+#[test]
+fn examples_of_built_in_plugins_give_what_they_say() {
+    let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("engine/cli/doc/plugins.tsv");
+    let mut play = "- hosts: localhost\n  gather_facts: false\n  tasks:\n".to_owned();
+    let mut count = 0;
+    for line in fs::read_to_string(table).unwrap().lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [kind, name, _, _, example, value] = fields[..] else { continue };
+        if value.is_empty() {
+            continue;
+        }
+        let quoted = |text: String| serde_json::to_string(&text).unwrap();
+        let (shown, expected) = (quoted(format!("{{{{ {example} }}}}")), quoted(format!("{{{{ {value} }}}}")));
+        let expected = if value.starts_with('"') { value } else { expected.as_str() };
+        writeln!(play, "  - name: {}", quoted(format!("{kind} {name}: {example}"))).unwrap();
+        writeln!(play, "    assert: {{that: shown == expected, quiet: true, fail_msg: '{{{{ shown }}}}'}}").unwrap();
+        writeln!(play, "    vars: {{shown: {shown}, expected: {expected}}}").unwrap();
+        writeln!(play, "    ignore_errors: true").unwrap();
+        count += 1;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("play.yml"), play).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rplay"));
+    command.args(["-c", "local", "play.yml"]).current_dir(folder.path()).env_clear().env("PATH", "/usr/bin:/bin");
+    let output = command.env("RPLAY_ANSIBLE_PYTHON", "/nonexistent").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains(&format!("ok={count} ")) && said.contains("ignored=0"), "{said}");
 }

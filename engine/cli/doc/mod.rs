@@ -6,6 +6,7 @@
 mod keywords;
 mod native;
 mod page;
+mod plugins;
 mod roles;
 mod schema;
 
@@ -24,13 +25,13 @@ use rplay::{
     plan::Action,
     python::Pythons,
     source::Problems,
-    vars::PluginKind,
 };
 use serde_json::{Map, Value as Json, json};
 
 use crate::{args::doc::DocArgs, faults, output};
 
 pub(crate) use native::show;
+use plugins::BuiltIn;
 
 #[derive(Debug, thiserror::Error, Diagnostic)]
 enum DocError {
@@ -209,6 +210,12 @@ impl<'a> Doc<'a> {
                 }
             }
         }
+        // Scripts that call Ansible's name get what Ansible lists.
+        if has_builtin && !self.args.list_files && !(self.is_ansible && self.library.core.is_some()) {
+            for entry in BuiltIn::all(kind.name()) {
+                entries.entry(entry.full_name()).or_insert_with(|| entry.summary());
+            }
+        }
         if self.args.json {
             return Ok(pretty(
                 &entries.into_iter().map(|(name, said)| (name, Json::from(said))).collect::<Map<_, _>>().into(),
@@ -253,9 +260,11 @@ impl<'a> Doc<'a> {
                     );
                 }
                 (None, Some(action)) => pages.push(native::page(&action, None)),
-                (None, None) => match (built_in(kind).contains(&name.as_str()), self.nearest(kind, name)) {
-                    (true, _) => pages.push(page::of_jinja(kind, name)),
-                    (false, near) => {
+                (None, None) => match (BuiltIn::find(kind.name(), name), self.nearest(kind, name)) {
+                    (Some(entry), _) if self.args.json => drop(found.insert(name.clone(), entry.json())),
+                    (Some(_), _) if self.is_ansible => pages.push(page::of_jinja(kind, name)),
+                    (Some(entry), _) => pages.push(entry.page()),
+                    (None, near) => {
                         let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
                         output::aside(&format!("[WARNING]: {name} was not found{near}\n"));
                     }
@@ -372,16 +381,6 @@ impl<'a> Doc<'a> {
             roles::Roles::new(&self.library, &self.roles).dump(only, self.args.no_fail_on_errors)?,
         );
         Ok(pretty(&json!({ "all": all })))
-    }
-}
-
-/// The names of plugins that templates call and that need no file.
-fn built_in(kind: PluginType) -> Vec<&'static str> {
-    match kind.name() {
-        "filter" => rplay::template::built_in_names(PluginKind::Filter),
-        "test" => rplay::template::built_in_names(PluginKind::Test),
-        "lookup" => rplay::template::built_in_names(PluginKind::Lookup),
-        _ => Vec::new(),
     }
 }
 

@@ -88,7 +88,7 @@ pub(super) fn page(entry: &Action, more: Option<&Documentation>) -> String {
 }
 
 /// Indented paragraphs, wrapped at about 90 columns.
-fn wrapped(doc: &str, indent: usize) -> String {
+pub(super) fn wrapped(doc: &str, indent: usize) -> String {
     const WIDTH: usize = 90;
     let margin = " ".repeat(indent);
     let mut paragraphs = Vec::new();
