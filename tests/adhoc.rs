@@ -39,7 +39,7 @@ fn roles_and_task_files_are_included_and_imported() {
     assert!(told.contains("'import_playbook' is not a valid action for ad-hoc commands"), "{told}");
 }
 
-/// Variables of an encrypted file are hidden, whatever the task says.
+/// Variables of an encrypted file are hidden, whatever the task asks for.
 #[test]
 fn what_an_encrypted_file_brings_is_hidden() {
     let folder = tempfile::tempdir().unwrap();
@@ -57,7 +57,7 @@ fn what_an_encrypted_file_brings_is_hidden() {
     assert!(code == Some(0) && told.contains("output has been hidden") && !told.contains("zk9q"), "{told}");
 }
 
-/// What a task writes may be anything, so that not even -vvv shows it among the arguments.
+/// A task may write anything, so not even -vvv shows it among the arguments.
 #[test]
 fn the_content_of_a_copy_is_no_shown_argument() {
     let folder = tempfile::tempdir().unwrap();

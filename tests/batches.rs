@@ -1,8 +1,8 @@
-//! Batches change nothing but the time: each playbook of `tests/batches` is run twice over real ssh, as usual
-//! and with `--no-batch`. What a person sees, the exit code, and what is left on the hosts must be the same.
+//! Batches change only the time: each playbook of `tests/batches` runs twice over real ssh, as usual and with
+//! `--no-batch`. The output, the exit code, and the state of the hosts must be the same.
 //!
-//! `# args:` in the first line of a playbook adds to the command line; `# together: N` says how many tasks some
-//! batch must have at least, so that a case does not pass because nothing was sent ahead.
+//! `# args:` in the first line of a playbook adds to the command line. `# together: N` says how many tasks at least one
+//! batch must have, so that a case does not pass because nothing was sent ahead.
 
 #[allow(dead_code)]
 mod seen;
@@ -18,16 +18,16 @@ use std::{
 
 use sshd::Sshd;
 
-/// What there is to compare of a run.
+/// What is compared of a run.
 struct Told {
     shown: String,
-    /// The most tasks that went out in one batch.
+    /// The largest number of tasks in one batch.
     together: usize,
     /// The files that it left, by name.
     files: BTreeMap<String, String>,
 }
 
-/// Three hosts that are told from each other by their addresses, and by the folder that each has.
+/// Three hosts that differ in their addresses and in their directories.
 fn inventory(sshd: &Sshd, world: &Path) -> String {
     let options = format!(
         "-F /dev/null -o UserKnownHostsFile={} -o GlobalKnownHostsFile=/dev/null -o IdentitiesOnly=yes",
@@ -36,7 +36,7 @@ fn inventory(sshd: &Sshd, world: &Path) -> String {
     let hosts = ["a", "b", "c"].iter().zip(2..).map(|(name, at)| {
         let home = world.join(name);
         fs::create_dir_all(&home).unwrap();
-        // For whoever a task becomes.
+        // For any user that a task becomes.
         fs::set_permissions(&home, fs::Permissions::from_mode(0o777)).unwrap();
         format!("{name} ansible_host=127.0.0.{at} home={}\n", home.display())
     });
@@ -67,11 +67,11 @@ fn run(sshd: &Sshd, play: &Path, more: &[String]) -> Told {
     let (batches, rest): (Vec<&str>, Vec<&str>) = stdout.lines().partition(|line| line.contains("> sent together: "));
     let count = |line: &&str| line.split_once("tasks ")?.1.split(',').next()?.parse().ok();
     let together = batches.iter().filter_map(count).max().unwrap_or(0);
-    // These come when hosts answer, which is in any order.
+    // These appear when hosts answer, in any order.
     let (mut notified, rest): (Vec<&str>, Vec<&str>) =
         rest.into_iter().partition(|line| line.starts_with("NOTIFIED HANDLER "));
     notified.sort_unstable();
-    // Load and memory differ from moment to moment.
+    // Load and memory change all the time.
     let rest: Vec<&str> =
         rest.into_iter().map(|line| if line.contains("ansible_loadavg") { "all facts" } else { line }).collect();
     let mut shown = seen::in_order(&rest.join("\n")) + &notified.join("\n");
@@ -97,8 +97,8 @@ fn gather(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
     }
 }
 
-/// In the file `order`, which all hosts share, those of one task may stand in any order; each line begins with
-/// the task's name.
+/// In the file `order`, which all hosts share, the lines of one task may be in any order; each line begins with the
+/// task's name.
 fn settled(text: &str, shared: bool) -> String {
     let mut lines: Vec<&str> = text.lines().collect();
     if shared {
@@ -109,7 +109,7 @@ fn settled(text: &str, shared: bool) -> String {
     lines.join("\n")
 }
 
-/// Runs all plays of a folder both ways.
+/// Runs all plays of a directory both ways.
 fn compare(sshd: &Sshd, folder: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut plays: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -155,7 +155,7 @@ fn so_do_plays_with_several_users() {
     compare(&sshd, "tests/batches/users");
 }
 
-/// All of both, for whoever looks for the difference.
+/// Both in full, to find the difference.
 fn differences(one: &Told, many: &Told) -> String {
     let text = |told: &Told| {
         let files: Vec<String> = told.files.iter().map(|(name, text)| format!("--- {name}\n{text}\n")).collect();

@@ -1,6 +1,6 @@
-//! No two files of the engine use each other, directly or through others: what one needs of the other lies in a third
-//! file. `tests/floors.rs` holds the order of whole rooms; this test sees each file, and looks through the pages
-//! (`mod.rs`) at what they pass on.
+//! No two files of the engine use each other, directly or through others: what both need is in a third file.
+//! `tests/floors.rs` checks the order of whole rooms; this test checks each file, and follows the re-exports of
+//! `mod.rs` files.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -69,7 +69,7 @@ impl Files {
         Files(files)
     }
 
-    /// The file in which a path ends, which the pages on its way may lead elsewhere.
+    /// The file in which a path ends, following re-exports on the way.
     fn leads_to(&self, from: &[String], path: &[String], leads: u32) -> Option<Vec<String>> {
         let mut parts = path;
         let mut at = match parts.first()?.as_str() {
@@ -98,7 +98,7 @@ impl Files {
         Some(at)
     }
 
-    /// What a page passes on by a name, as a path from the page.
+    /// What a `mod.rs` re-exports under a name, as a path from there.
     fn passed_on(&self, page: &[String], name: &str) -> Option<Vec<String>> {
         let text = self.0.get(page)?;
         text.match_indices("pub")

@@ -1,5 +1,5 @@
-//! The playbooks for Tencent Cloud against a stand-in of it (tests/cloud): from nothing to two hosts behind a
-//! balancer and back, with every call failing once on the way.
+//! The playbooks for Tencent Cloud with a simulated API (tests/cloud): from nothing to two hosts behind a load balancer
+//! and back, with every call failing once on the way.
 
 use std::{fs, process::Command, thread, time::Duration};
 
@@ -70,7 +70,7 @@ fn from_nothing_to_two_hosts_and_back() {
     assert_eq!(account.succeeds("deprovision", &["-e", "stack=todo"]), 0);
 }
 
-/// Runs it until it does well; how many runs failed, each with those words.
+/// Runs it until it succeeds; returns how many runs failed, each with those words.
 fn failures_until_success(account: &Account, playbook: &str, more: &[&str], said: &str) -> usize {
     for failed in 0..50 {
         let run = account.run(playbook, more);
@@ -91,7 +91,7 @@ fn a_run_goes_on_where_one_before_it_failed() {
     account.succeeds("deprovision", &["-e", "stack=todo"]);
     let removed = actions(&account);
     assert!(made.len() > 18 && removed.len() > 10, "{made:?} {removed:?}");
-    // Each run fails at the first of these calls that it comes to, and the next one gets further.
+    // Each run fails at the first of these calls that it reaches, and the next one gets further.
     let fail = |actions: &[String]| {
         for action in actions {
             account.cloud.fail(Fault::new(action, "UnauthorizedOperation"));
@@ -108,7 +108,7 @@ fn a_run_goes_on_where_one_before_it_failed() {
 
 #[test]
 fn a_lost_answer_makes_nothing_twice() {
-    // What was carried out without an answer shows at once: a run that looks before it does would write again.
+    // Calls that were executed without an answer are visible at once, so a run that checks first does not repeat them.
     let account = Account::new(|settings| settings.latency = std::time::Duration::ZERO);
     let writes = [
         "CreateVpc",
@@ -126,7 +126,7 @@ fn a_lost_answer_makes_nothing_twice() {
         account.cloud.fail(Fault::lost_answer(action));
     }
     let failed = failures_until_success(&account, "provision", &[], "the call may have been executed");
-    // Those without a ClientToken that would make a second one.
+    // Those without a ClientToken that would create a second one.
     assert_eq!(failed, 6);
     account.has(ALL_THERE);
 }
@@ -173,7 +173,7 @@ fn what_is_sold_out_is_got_elsewhere() {
 fn a_host_that_cannot_be_started_is_made_anew() {
     let account = Account::new(|settings| settings.launch_failures = 1);
     account.run("provision", &[]).fails_with("todo-1: LAUNCH_FAILED no more of these");
-    // The failed one is still in the list, beside the new one of its name.
+    // The failed one is still in the list, next to the new one of the same name.
     account.succeeds("provision", &[]);
     assert_eq!(account.cloud.state().instances.len(), 3);
     assert_eq!(account.succeeds("provision", &[]), 0);
@@ -217,7 +217,7 @@ fn check_mode_shows_the_plan_and_its_price() {
         assert!(run.text.contains(line), "{line} is not in {}", run.text);
     }
     account.has(NOTHING);
-    // There is no host for site.yml then.
+    // Then there is no host for site.yml.
     assert!(account.run("cloud", &["--check"]).text.contains("skipping: no hosts matched"));
     account.has(NOTHING);
     let calls = account.cloud.state().calls.clone();
@@ -226,7 +226,7 @@ fn check_mode_shows_the_plan_and_its_price() {
         assert!(action.starts_with("Describe") || action.starts_with("Inquiry") || is_dry, "{action} {payload}");
     }
     assert_eq!(fs::read_dir(account.folder.path()).unwrap().count(), 0, "no key is made");
-    // What the dry run finds wrong is said before anything is made.
+    // Errors of the dry run are reported before anything is created.
     account.cloud.state().settings.sold_out = vec!["*/*".to_owned()];
     account.run("provision", &["--check"]).fails_with("sold out in ap-guangzhou-6");
     account.cloud.state().settings.sold_out.clear();
@@ -326,7 +326,7 @@ fn an_inventory_that_cannot_be_asked_says_why() {
     assert!(text.contains("AuthFailure.SecretIdNotFound") && !text.contains("hush-hush"), "{text}");
 }
 
-/// The hosts are made and known by one inventory, from the first run on.
+/// One inventory creates the hosts and knows them, from the first run on.
 #[test]
 fn provision_and_inventory_mean_the_same_stack() {
     let account = Account::new(|_| {});
@@ -337,7 +337,7 @@ fn provision_and_inventory_mean_the_same_stack() {
     account.has(ALL_THERE);
     let run = account.with_inventory(&inventory, &["playbooks/provision.yml", "-e", &variables]);
     assert_eq!((run.code, run.changed()), (Some(0), 0), "{}", run.text);
-    // What comes after it in one run knows the hosts at once.
+    // Later plays of the same run know the hosts at once.
     let after = account.folder.path().join("after.yml");
     fs::write(
         &after,
@@ -349,7 +349,7 @@ fn provision_and_inventory_mean_the_same_stack() {
     assert!(run.code == Some(0) && run.text.contains("10.1.1.11"), "{}", run.text);
 }
 
-/// The play of the next test stands for site.yml, which needs real hosts.
+/// The play of the next test replaces site.yml, which needs real hosts.
 #[test]
 fn site_drains_as_the_test_does() {
     let read = |path: &str| fs::read_to_string(project().join(path)).unwrap();
@@ -361,7 +361,7 @@ fn site_drains_as_the_test_does() {
     }
 }
 
-/// From nothing to a task on the new hosts in one run, over real ssh with the key that was made for them.
+/// From nothing to a task on the new hosts in one run, over real ssh with the key that was created for them.
 #[test]
 fn new_hosts_are_reached_in_the_same_run() {
     let Some(server) = sshd::Sshd::start("") else { return };
@@ -402,7 +402,7 @@ fn a_host_is_out_of_the_balancer_while_it_is_updated() {
     let run = drain(&[]);
     assert_eq!((run.code, run.changed()), (Some(0), 0), "{}", run.text);
     assert_eq!(weights(), [10, 10]);
-    // A part by its tag is drained, too.
+    // A part selected by its tag is drained, too.
     account.cloud.forget_calls();
     assert_eq!(drain(&["--tags", "update"]).code, Some(0));
     assert_eq!(account.cloud.calls()["ModifyTargetWeight"], 4);
@@ -415,7 +415,7 @@ fn a_host_is_out_of_the_balancer_while_it_is_updated() {
     run.fails_with("the update fails");
     // It put the first one back, and left the second one out.
     assert_eq!((weights(), run.changed()), (vec![10, 0], 1));
-    // The first one is the last that serves now; refusing to work on it would keep the other out for ever.
+    // The first one is now the last serving host; refusing to update it would keep the other one out for ever.
     let run = drain(&["-e", "last=todo-1"]);
     assert!(run.code == Some(0) && run.text.contains("todo-1 is the only host"), "{}", run.text);
     assert_eq!((weights(), run.changed()), (vec![10, 10], 1));

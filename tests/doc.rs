@@ -1,4 +1,4 @@
-//! `rplay doc` says of a collection's content what `ansible-doc` says of it. `tests/doc/record.sh` records that.
+//! `rplay doc` documents a collection's content as `ansible-doc` does. `tests/doc/record.sh` records what that prints.
 
 use std::{fmt::Write, fs, path::Path, process::Command};
 
@@ -6,7 +6,7 @@ use std::{fmt::Write, fs, path::Path, process::Command};
 fn documentation_in_files_is_shown_as_by_ansible_doc() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/doc");
     let own = folder.display().to_string();
-    // By Ansible's name, as scripts call it; without an ansible-core, which nothing here needs.
+    // Under Ansible's name, as scripts call it, and without an ansible-core, since nothing here needs it.
     let links = tempfile::tempdir().unwrap();
     let tool = links.path().join("ansible-doc");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_rplay"), &tool).unwrap();
@@ -37,7 +37,7 @@ fn documentation_in_files_is_shown_as_by_ansible_doc() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Each example of a filter, test or lookup gives what its line says.
+/// Each example of a filter, test or lookup has the documented value.
 #[test]
 fn examples_of_built_in_plugins_give_what_they_say() {
     let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("engine/cli/doc/plugins.tsv");

@@ -30,7 +30,7 @@ fn links_lead_to_files() {
 #[test]
 fn paths_are_those_of_files() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    // `engine/core/run`, `tests/plays.rs::name`, `tests/lab/deploy.sh PART`; patterns and placeholders are not looked for.
+    // `engine/core/run`, `tests/plays.rs::name`, `tests/lab/deploy.sh PART`; patterns and placeholders are not checked.
     let path = Regex::new(r"`((?:engine|tests|playbooks|roles|inventory|docs|\.ci)/[A-Za-z0-9_./-]+)").unwrap();
     let mut missing = BTreeSet::new();
     for page in pages() {
@@ -39,7 +39,7 @@ fn paths_are_those_of_files() {
             let after = text.as_bytes()[found.get(0).unwrap().end()];
             let named = found[1].trim_end_matches(['.', '/']);
             let is_pattern = matches!(after, b'*' | b'{' | b'<' | b'$');
-            // `tests/plays/NAME.yml`: the folder is what must exist.
+            // `tests/plays/NAME.yml`: only the directory must exist.
             let is_placeholder = |word: &&str| {
                 word.split('.').next().is_some_and(|stem| {
                     stem.len() > 1 && stem != "README" && stem.bytes().all(|byte| byte.is_ascii_uppercase())

@@ -1,4 +1,4 @@
-//! Ends before a run is over: signals, faults of rplay itself, and readers that have read enough.
+//! Runs that end early: by signals, bugs of rplay itself, and readers that stop reading.
 
 use std::{
     fs,
@@ -47,7 +47,7 @@ fn signalled(mut command: Command, word: &str, signal: Signal) -> Ended {
     let mut child = command.spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut seen = Vec::new();
-    // A question has no end of line.
+    // A prompt has no line end.
     while !String::from_utf8_lossy(&seen).contains(word) {
         let piece = out.fill_buf().unwrap();
         assert!(!piece.is_empty(), "it ended by itself: {}", String::from_utf8_lossy(&seen));
@@ -55,7 +55,7 @@ fn signalled(mut command: Command, word: &str, signal: Signal) -> Ended {
         let length = piece.len();
         out.consume(length);
     }
-    // Into what comes after the line.
+    // While the next task runs.
     std::thread::sleep(Duration::from_millis(100));
     kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
     let begun = Instant::now();
@@ -74,7 +74,7 @@ fn ended(mut child: Child, out: Vec<u8>) -> Ended {
     Ended { code: status.code(), out: String::from_utf8_lossy(&out).into_owned(), err }
 }
 
-/// A play whose second task goes on for long, in many ways.
+/// Plays whose second task takes long, in several ways.
 const LONG: [(&str, &str, &str); 6] = [
     ("a command", "command: sleep 60", "TASK [long"),
     ("a pause", "pause: {seconds: 60}", "TASK [long"),
@@ -92,7 +92,7 @@ const LONG: [(&str, &str, &str); 6] = [
 fn an_interrupt_shows_what_is_known() {
     for (what, task, word) in LONG {
         let folder = tempfile::tempdir().unwrap();
-        // Stands for an ssh that does not get through.
+        // Simulates an ssh that cannot connect.
         let ssh = folder.path().join("ssh");
         fs::write(&ssh, "#!/bin/sh\nexec sleep 60\n").unwrap();
         fs::set_permissions(&ssh, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
@@ -141,7 +141,7 @@ fn a_signal_that_is_to_be_ignored_is() {
     assert_eq!(ended.code, Some(0), "{}", ended.shows());
 }
 
-/// Only debug builds have the places where a test can cause a fault.
+/// Only debug builds have the places where a test can cause a panic.
 #[test]
 #[cfg(debug_assertions)]
 fn a_fault_of_rplay_itself_shows_what_is_known() {

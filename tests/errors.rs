@@ -1,6 +1,6 @@
-//! What a person sees when something is wrong: each folder of `tests/errors` is run with its `args` by the
-//! real executable, and the whole output and the exit code stand beside it. A new case is a new folder.
-//! What needs real hosts is in `tests/lab.rs`.
+//! What a person sees when something is wrong: the real executable runs in each directory of `tests/errors` with its
+//! `args`, and the snapshot next to it has the whole output and the exit code. A new case is a new directory. Cases
+//! that need real hosts are in `tests/lab.rs`.
 
 use std::{fs, path::Path};
 

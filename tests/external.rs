@@ -1,12 +1,12 @@
-//! Modules that rplay has not natively, without any ansible-core: scripts of a `library/`, of roles and of a collection
-//! that is made up here. Each case is a play that asserts what it comes to; hosts are this machine.
+//! Modules that are not built in, without any ansible-core: scripts of a `library/`, of roles and of a collection
+//! created here. Each case is a play that asserts its results; hosts are this machine.
 
 #[allow(dead_code)]
 mod seen;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-/// A module that says what it was given: `{"got": {...}}`.
+/// A module that returns its arguments: `{"got": {...}}`.
 const ECHO: &str = "#!/bin/sh\n# WANT_JSON\nprintf '{\"changed\": false, \"got\": %s}' \"$(cat \"$1\")\"\n";
 
 fn says(json: &str) -> String {
@@ -28,7 +28,7 @@ fn project(files: &[(&str, &str)], play: &str) -> tempfile::TempDir {
     folder
 }
 
-/// What rplay says, with its exit code.
+/// The output of rplay, with its exit code.
 fn run(folder: &Path, more: &[&str]) -> (String, i32) {
     let mut command = seen::rplay();
     command

@@ -1,5 +1,5 @@
-//! The engine's floors: each uses only those before it. The order is the one that `engine/core/lib.rs`
-//! tells its readers, so that the list there cannot grow old.
+//! The engine's layers ("floors"): each uses only those before it. The order is read from the documentation in
+//! `engine/core/lib.rs`, so that it stays up to date.
 
 use std::{
     collections::BTreeSet,
@@ -7,14 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The crates, lowest first; the library's own floors lie between the last two.
+/// The crates, lowest first; the library's own layers are between the last two.
 const CRATES: [&str; 7] =
     ["rplay_wire", "rplay_contract", "rplay_tencent", "rplay_modules", "rplay_agent", "rplay", "cli"];
 
-/// Folders of the library whose page tells the order of their files, in a sentence that begins with "Order".
+/// Directories of the library whose `mod.rs` lists the order of their files, in a sentence that begins with "Order".
 const ORDERED: [&str; 2] = ["run", "template"];
 
-/// What a report may read: what happened, and the values in it.
+/// What a report may read: events, and the values in them.
 const READ_BY_REPORT: [&str; 8] = ["event", "panics", "report", "secrets", "source", "template", "vars", "visible"];
 
 #[test]
@@ -26,7 +26,7 @@ fn every_module_of_the_library_has_its_floor() {
     assert_eq!(modules, floors.iter().map(String::as_str).collect());
 }
 
-/// The rooms of the modules, and their order: as in the library, but what tests use may lie higher.
+/// The rooms of the modules, and their order: as in the library, but tests may use higher ones.
 #[test]
 fn no_room_of_the_modules_uses_one_above_its_own() {
     let source = engine().join("modules/src");
@@ -53,9 +53,9 @@ fn no_room_of_the_modules_uses_one_above_its_own() {
     assert!(upward.is_empty(), "{}", upward.join("\n"));
 }
 
-/// What a module looks at or uses on a host it reaches through `Host` and `system`, so that one place decides how files
-/// are opened, programs started and the clock read, and can be stood in for. What a path's own methods ask (`is_dir`)
-/// changes nothing and waits for nothing, so it is free. `external` is no module: it runs those of others.
+/// A module accesses its host only through `Host` and `system`, so that one place decides how files are opened,
+/// programs started and the clock read, and tests can replace them. Queries by a path's own methods (`is_dir`) change
+/// nothing and never block, so they are allowed. `external` is not a module: it runs those of others.
 #[test]
 fn no_module_goes_past_the_door() {
     let source = engine().join("modules/src");
@@ -75,7 +75,7 @@ fn no_module_goes_past_the_door() {
     assert!(past.is_empty(), "{}", past.join("\n"));
 }
 
-/// The engine asks the registry what it must know of a module.
+/// The engine gets what it must know about a module from the registry.
 #[test]
 fn nothing_asks_for_the_name_of_a_calls_module() {
     let mut found = Vec::new();
@@ -129,8 +129,8 @@ fn ways_past_the_door_are_found_wherever_they_stand() {
     }
 }
 
-/// Where code uses of the standard library, of crates for system calls or of tempfile what reaches the host: lines
-/// and paths. `owns_terminal`: the module drives a terminal and a process that it made itself, with `nix`.
+/// Where code accesses the host through the standard library, crates for system calls or tempfile: lines and paths.
+/// `owns_terminal`: the module controls a terminal and a process that it created itself, with `nix`.
 fn past_the_door(code: &str, owns_terminal: bool) -> Vec<(usize, String)> {
     /// What is only a type, a trait or a constant.
     const HARMLESS: [&str; 19] = [
@@ -244,7 +244,7 @@ fn expand<'t>(text: &'t str, before: &mut String, paths: &mut Vec<String>) -> &'
     rest
 }
 
-/// A room says in one sentence what belongs in it.
+/// A room describes in one sentence what belongs in it.
 #[test]
 fn every_room_of_the_modules_says_what_it_is_for() {
     for entry in fs::read_dir(engine().join("modules/src")).unwrap() {
@@ -314,7 +314,7 @@ fn no_crate_uses_one_above_its_own() {
     assert!(upward.is_empty(), "{}", upward.join("\n"));
 }
 
-/// The agent's last words go to standard error, because there is nobody else to tell. A build script talks to cargo.
+/// The agent's last message goes to standard error, because there is no other receiver. A build script talks to cargo.
 #[test]
 fn only_the_command_line_prints_and_exits() {
     let mut found = Vec::new();
@@ -332,20 +332,20 @@ fn only_the_command_line_prints_and_exits() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// What was written several times and behaved differently, and is written once: what betrays another one, where the
-/// one is, and other files that may hold these words.
+/// Code that existed several times with different behaviour and now exists once: the words that reveal a copy, where
+/// the original is, and other files that may contain these words.
 const WRITTEN_ONCE: [(&[&str], &str, &[&str]); 7] = [
     (&["02X}"], "wire/src/percent.rs", &[]),
     // A build script uses no crate of the workspace.
     (&["\"{byte:02x}\""], "wire/src/hex.rs", &["agent/build.rs"]),
     (&["Some('*')", "'*' => out"], "contract/src/system/glob.rs", &[]),
-    // One compiles it for templates, with their cache; the finder of secrets has no patterns of playbooks.
+    // One compiles it for templates, with their cache; the finder of secrets handles no patterns of playbooks.
     (
         &["RegexBuilder::new(", "fancy_regex::Regex::new("],
         "contract/src/system/pattern.rs",
         &["core/template/regex.rs", "core/secrets/finder.rs"],
     ),
-    // The inventory's `~` is no home: a regular expression follows.
+    // `~` in an inventory pattern is not a home directory: a regular expression follows.
     (
         &["strip_prefix('~')", "strip_prefix(\"~/\")", "find('$')"],
         "contract/src/system/expand.rs",
@@ -354,7 +354,7 @@ const WRITTEN_ONCE: [(&[&str], &str, &[&str]); 7] = [
     (
         &["\"parameters are mutually exclusive"],
         "contract/src/args.rs",
-        // They are no arguments' errors but results.
+        // They are not errors of arguments but results.
         &["core/actions/pause.rs", "core/actions/debug.rs", "modules/src/commands/command.rs"],
     ),
     (&["\"2.19"], "core/collections/supported.rs", &[]),
@@ -419,7 +419,7 @@ fn async_stays_in_the_links() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// The reader of `use` sees what the tests above rely on.
+/// The reader of `use` finds what the tests above rely on.
 #[test]
 fn uses_are_found_wherever_they_stand() {
     let text = "use crate::{\n    event::{Counts, Event},\n    secrets,\n    source::Span,\n};\n// crate::run\nlet x = crate::vars::to_wire(y);";
@@ -428,7 +428,7 @@ fn uses_are_found_wherever_they_stand() {
     assert_eq!(found, wanted.map(|(line, name)| (line, name.to_owned())));
 }
 
-/// The reader of paths and of methods sees what the order within a room relies on.
+/// The reader of paths and of methods finds what the order within a room relies on.
 #[test]
 fn paths_and_added_methods_are_found() {
     let code = "use super::{\n    b::{self, C},\n    d::E as F,\n    *,\n};\nuse crate::{event::Event, room::g::h};\n\
@@ -447,7 +447,7 @@ fn engine() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("engine")
 }
 
-/// The floors of the library, lowest first: the words in backticks of the sentence that begins with "Floors".
+/// The layers of the library, lowest first: the words in backticks of the sentence that begins with "Floors".
 fn floors() -> Vec<String> {
     said_in_order(&fs::read_to_string(engine().join("core/lib.rs")).unwrap(), " Floors")
 }
@@ -463,11 +463,11 @@ fn said_in_order(text: &str, begin: &str) -> Vec<String> {
     said.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// A folder of the library whose files have an order.
+/// A directory of the library whose files have an order.
 struct Room {
     folder: PathBuf,
     name: String,
-    /// Files without their ending, and folders that count as one; lowest first.
+    /// Files without their extension, and directories that count as one; lowest first.
     order: Vec<String>,
 }
 
@@ -486,7 +486,8 @@ impl Room {
         parts
     }
 
-    /// The place of the file or folder in which something lies; `None` for the room's own page, which is above all.
+    /// The position of the file or directory that contains something; `None` for the room's `mod.rs`, which is above
+    /// all.
     fn place(&self, path: &[String]) -> Option<usize> {
         (1..=path.len()).rev().find_map(|parts| {
             let name = path[..parts].join("/");
@@ -494,8 +495,8 @@ impl Room {
         })
     }
 
-    /// What the files of the room use of those above them: by a path, or by calling a method that one above adds to
-    /// a type of another file.
+    /// What the files of the room use from those above them: by a path, or by calling a method that a higher file adds
+    /// to a type of another file.
     fn upward(&self) -> Vec<String> {
         let files: Vec<(PathBuf, Vec<String>, String)> = rust_files(&self.folder)
             .into_iter()
@@ -518,7 +519,7 @@ impl Room {
                 upward.push(format!("{}:{line}: `{}` uses `{used}`", file.display(), own.join("/")));
             };
             for (line, path) in paths(code, &self.name, own) {
-                // The page of a folder may name what lies in it.
+                // The `mod.rs` of a directory may name what is in it.
                 if self.place(&path).is_none_or(|used| floor.is_some_and(|floor| used > floor)) {
                     found(line, &path.join("::"));
                 }
@@ -554,7 +555,7 @@ fn paths(code: &str, room: &str, own: &[String]) -> Vec<(usize, Vec<String>)> {
     found
 }
 
-/// A path as one below the room; `None` when it leads elsewhere.
+/// A path relative to the room; `None` if it leads elsewhere.
 fn resolved(path: &[String], room: &str, own: &[String]) -> Option<Vec<String>> {
     let mut parts = path.iter().map(String::as_str).peekable();
     let mut base: Vec<String> = [room].into_iter().map(str::to_owned).chain(own.iter().cloned()).collect();
@@ -640,7 +641,7 @@ fn first_part(file: &Path, root: &Path) -> String {
     Path::new(below.iter().next().unwrap()).file_stem().unwrap().to_string_lossy().into_owned()
 }
 
-/// The files of code in a folder and those below, some of which hold fixtures alone.
+/// The source files in a directory and below it; some directories contain only fixtures.
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut open = vec![folder.to_owned()];
@@ -685,7 +686,7 @@ fn before_tests(text: &str) -> Vec<(usize, String)> {
         .collect()
 }
 
-/// The lines of a text with what follows `//` at their beginning or after a space taken off.
+/// The lines of a text without what follows `//` at their beginning or after a space.
 fn without_comments(text: &str) -> String {
     let code = |line: &str| match line.trim_start().starts_with("//") {
         true => String::new(),

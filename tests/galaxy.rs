@@ -1,5 +1,5 @@
-//! `rplay galaxy` against a stand-in for Galaxy's API (tests/galaxy), and with archives, folders and repositories.
-//! What it says and how it ends was compared with ansible-galaxy 2.19.
+//! `rplay galaxy` with a simulated Galaxy API (tests/galaxy), and with archives, directories and repositories. Output
+//! and exit codes were compared with ansible-galaxy 2.19.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use std::{
 
 use galaxy_stand_in::{Role, Stand};
 
-/// A user's folder with places for collections and roles, and a server.
+/// A user's directory with places for collections and roles, and a server.
 struct User {
     folder: tempfile::TempDir,
     server: Stand,
@@ -83,7 +83,7 @@ impl User {
         User::seen(self.command(&words))
     }
 
-    /// The folder of a collection that can be built.
+    /// The directory of a collection that can be built.
     fn source(&self, name: &str, version: &str, dependencies: &str) -> PathBuf {
         let folder = self.path("src").join(format!("{name}-{version}"));
         let (namespace, short) = name.split_once('.').unwrap();
@@ -119,7 +119,7 @@ impl User {
     }
 }
 
-/// Neither hidden folders nor anything else of an installation that did not come to its end.
+/// Neither hidden directories nor anything else of an interrupted installation remains.
 fn nothing_unfinished(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -218,12 +218,12 @@ fn servers_are_asked_in_order_with_their_own_logins() {
     assert!(!seen.out.contains("lasting") && !seen.err.contains("lasting"));
     seen.ok();
     assert_eq!(user.list(), ["a.one 2.0.0", "a.two 1.0.0"]);
-    // A server that somebody insists on is the only one that counts.
+    // A server given on the command line is the only one that is used.
     fs::write(user.path("r.yml"), "collections: [{name: a.one, source: mine}]").unwrap();
     user.collection("install -r r.yml -f").ok();
     assert_eq!(user.list(), ["a.one 1.0.0", "a.two 1.0.0"]);
     user.collection("install a.two -s mine -f").fails("* a.two:* (direct request)");
-    // One that cannot be asked is told and passed over.
+    // A server that cannot be reached causes a warning and is skipped.
     user.server.state().authorization = Some("Token other".to_owned());
     let mut command = user.command(&["galaxy", "collection", "install", "a.one", "-f"]);
     command.env("ANSIBLE_GALAXY_SERVER_THEIRS_TOKEN", "lasting");
@@ -234,7 +234,7 @@ fn servers_are_asked_in_order_with_their_own_logins() {
         seen.err
     );
     seen.ok();
-    // Files lie elsewhere than the API: nobody there is told a token.
+    // Files are on another server than the API: it gets no token.
     let files = user.server.state().calls.clone();
     assert!(files.iter().all(|(path, _)| !path.starts_with("/files/a-two")));
 }
@@ -251,7 +251,7 @@ fn what_is_not_as_announced_leaves_all_as_it_was() {
     user.server.state().breaks_off = Some(100);
     user.collection("install a.one -U").fails("");
     user.server.state().breaks_off = None;
-    // Its own manifest says otherwise: the checksums are checked before anything is replaced.
+    // Its own manifest differs: the checksums are verified before anything is replaced.
     let broken = user.path("broken");
     fs::create_dir(&broken).unwrap();
     let tar =
@@ -269,7 +269,7 @@ fn what_is_not_as_announced_leaves_all_as_it_was() {
     assert_eq!(user.list(), ["a.one 1.0.0"]);
     assert!(user.collection("verify a.one --offline").ok().contains("internally consistent"));
     nothing_unfinished(&user.path("inst"));
-    // What no manifest lists is not installed.
+    // Files that no manifest lists are not installed.
     tar(&["xzf", &archive]);
     tar(&["czf", "../more.tar.gz", "MANIFEST.json", "FILES.json", "README.md", "roles", "more"]);
     user.collection("install more.tar.gz").ok();
@@ -451,7 +451,7 @@ fn signatures_are_verified_where_a_keyring_is_given() {
     user.collection(&format!("verify a.one --keyring {keyring} --signature {wrong} --offline")).fails("BADSIG");
 }
 
-/// A role's archive below a folder, as servers of repositories make them.
+/// A role's archive with a top-level directory, as servers of repositories create them.
 fn role_archive(user: &User, name: &str, dependencies: &str) -> Vec<u8> {
     let folder = user.path(&format!("made/{name}-main"));
     fs::create_dir_all(folder.join("meta")).unwrap();
@@ -495,7 +495,7 @@ fn roles_come_from_galaxy_archives_and_repositories() {
     assert!(user.role("install some.other -i").err.contains("[WARNING]: - some.other was NOT installed successfully"));
     assert_eq!(user.role("remove some.web").ok(), "- successfully removed some.web\n");
     assert_eq!(user.role("remove some.web").ok(), "- some.web is not installed, skipping.\n");
-    // With what it needs; a role without a dot is not one of Galaxy's.
+    // With its dependencies; a role without a dot is not from Galaxy.
     let said = user.role("install needs.tar.gz,,mine").ok();
     assert!(said.contains("- adding dependency: some.web\n") && !said.contains("local"), "{said}");
     let place = user.folder.path().canonicalize().unwrap().join("roles");
@@ -512,7 +512,7 @@ fn roles_come_from_galaxy_archives_and_repositories() {
     nothing_unfinished(&user.path("roles"));
 }
 
-/// Called by Ansible's name, and with one file for both.
+/// Called under Ansible's name, and with one file for both.
 #[test]
 fn one_file_for_roles_and_collections() {
     let user = User::new();

@@ -1,5 +1,5 @@
-//! A host that is not what it seems: in the agent's place stands a program that says what no agent says. Whatever
-//! it is, that host is unreachable with a reason, all others finish, and the recap and the exit code are right.
+//! A malicious host: a program that violates the protocol replaces the agent. In every case, that host is unreachable
+//! with a reason, all others finish, and the recap and the exit code are right.
 //!
 //! The hostile agent is this test program itself, started where `docker exec` is expected, or behind a real sshd.
 
@@ -27,7 +27,7 @@ fn the_hostile_agent() {
     }
 }
 
-/// A folder with a `docker` that starts the hostile agent, and an inventory of one hostile and one innocent host.
+/// A directory with a `docker` that starts the hostile agent, and an inventory of one hostile and one innocent host.
 struct World(tempfile::TempDir);
 
 impl World {
@@ -77,7 +77,7 @@ impl World {
 /// Bytes of address space that the controller may have.
 const MEMORY: u64 = 4 << 30;
 
-/// A script that plays the scene, however it is called.
+/// A script that plays the scene, whatever its arguments are.
 fn start(scene: &str, mark: &Path) -> String {
     let own = std::env::current_exe().unwrap();
     format!(
@@ -170,7 +170,7 @@ fn a_call_answered_twice() {
     assert_eq!((told.code, &*told.recap("innocent")), (Some(4), "ok=3 changed=2 unreachable=0 failed=0"), "{told}");
 }
 
-/// An agent may take as long as its work does; what bounds that is the task's own limit.
+/// An agent may take as long as its work does; only the task's own limit bounds that.
 #[test]
 fn an_agent_that_never_answers_ends_with_the_task_s_time() {
     for scene in ["never-answers", "reads-nothing"] {
@@ -302,7 +302,7 @@ fn what_a_host_says_does_not_reach_the_terminal_as_commands() {
     harmless(&world.rplay(&["-i", "hosts", "play.yml"]));
 }
 
-/// Where content comes to lie is said by the task alone.
+/// The task alone determines where content is stored.
 #[test]
 fn fetched_content_lies_where_the_task_says() {
     let world = World::new("elsewhere");
@@ -312,7 +312,7 @@ fn fetched_content_lies_where_the_task_says() {
     assert!(!world.at("escaped").exists() && !Path::new("/tmp/escaped").exists());
 }
 
-/// The same over the real way: ssh, a login shell, the hostile program in the agent's place.
+/// The same over a real connection: ssh, a login shell, the hostile program instead of the agent.
 #[test]
 fn behind_a_real_sshd() {
     let folder = tempfile::tempdir().unwrap();

@@ -46,7 +46,7 @@ fn count(output: &str, host: &str, word: &str) -> u32 {
     rest.split(' ').next().unwrap().parse().unwrap()
 }
 
-/// All that is on a passing host and might change, without what an agent leaves there.
+/// Everything on a temporary host that might change, without what an agent leaves there.
 fn state_of(host: &str) -> String {
     let script = "find / -xdev \\( -path /proc -o -path /sys -o -path /var/log -o -path /var/cache/apt -o -path '*/.cache' \
                   -o -path /var/lib/systemd -o -path /run \\) -prune -o -printf '%p %y %m %U %G %s %T@\\n' | grep -v '^/[a-z/]* d' | sort; \
@@ -57,8 +57,8 @@ fn state_of(host: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A play of `tests/lab/plays`: check mode changes nothing, a run changes something, a second run nothing, and
-/// neither has check mode anything to say after it.
+/// A play of `tests/lab/plays`: check mode changes nothing, a run changes something, a second run changes nothing, and
+/// check mode after it reports no changes either.
 fn play(name: &str) {
     let password = lab().join("errors/right-password");
     let run = |more: &str| {
@@ -114,7 +114,7 @@ fn errors_of_hosts() {
     check("unknown-host-key", "site.yml -e known_hosts=/dev/null");
     check("unknown-become-user", "site.yml --become-password-file right-password --become-user nosuch");
 
-    // Killed in the middle of a task; then frozen, which only ssh's own questions bring to light.
+    // Killed in the middle of a task; then frozen, which only ssh's own probes reveal.
     for (name, command, limit) in [("dies", "kill", 20), ("freezes", "pause", 100)] {
         let docker = |word: &str| {
             Command::new("docker").args([word, "rplay-lab-spare-2"]).stdout(Stdio::null()).status().unwrap()

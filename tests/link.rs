@@ -112,7 +112,7 @@ fn jobs_that_come_at_once_share_one_agent() {
     }
 }
 
-/// The controller goes while a file is half made.
+/// The controller disappears while a file is half-written.
 #[test]
 fn what_was_begun_is_removed_when_the_controller_goes() {
     what_was_begun_is_removed(4, |links, _| {
@@ -129,7 +129,7 @@ fn what_was_begun_is_removed_when_the_agent_is_told_to_end() {
     });
 }
 
-/// `end` gets the links and the process of the agent, and gives back links that are to stay open.
+/// `end` gets the links and the process of the agent, and returns the links that should stay open.
 fn what_was_begun_is_removed(number: u32, end: impl FnOnce(Links, &str) -> Option<Links>) {
     let folder = tempfile::tempdir().unwrap();
     let names = || {
@@ -363,7 +363,7 @@ fn content_that_cannot_be_had_or_has_changed_is_a_failure_of_its_call() {
     assert!(!folder.path().join("a").exists());
 }
 
-/// Keeps what comes.
+/// Records what arrives.
 #[derive(Clone, Default)]
 struct Kept(Arc<parking_lot::Mutex<Vec<(Vec<u8>, u64)>>>);
 
@@ -373,14 +373,14 @@ impl ContentSink for Kept {
     }
 }
 
-/// An agent that says the same to whatever it is asked.
+/// An agent that gives the same answer to every request.
 fn scripted(folder: &Path, replies: &[Reply]) -> Links {
     use std::os::unix::fs::PermissionsExt;
     let hello = Reply::Hello { user: "u".into(), uid: 1, pid: 1 };
     let said: Vec<u8> = std::iter::once(&hello).chain(replies).flat_map(|reply| encode(reply).unwrap()).collect();
     fs::write(folder.join("said"), [MARKER, &said].concat()).unwrap();
     let agent = folder.join("agent");
-    // It answers when it is asked, not before.
+    // It answers when it gets a request, not before.
     let script = format!(
         "#!/bin/sh\nhead -c {} '{1}'\ndd bs=1 count=1 of=/dev/null 2>/dev/null\ntail -c +{2} '{1}'\nexec sleep 60\n",
         MARKER.len() + encode(&hello).unwrap().len(),
@@ -437,13 +437,13 @@ fn a_long_outcome_is_put_together_and_one_without_end_ends_the_conversation() {
     })
     .unwrap();
     assert_eq!(run(&scripted(folder.path(), &replies), &local(), vec![ping("")]).unwrap(), [long]);
-    // A frame that is longer than an agent sends any.
+    // A frame that is longer than any that an agent sends.
     let long = Reply::Want { sha256: "x".repeat(2 << 20) };
     let failure = run(&scripted(folder.path(), &[long]), &local(), vec![ping("")]).unwrap_err();
     assert!(failure.msg.contains("broke the protocol: it announced a reply of 2097157 bytes"), "{}", failure.msg);
 }
 
-/// Not Docker, but a script that is called as it is.
+/// Not Docker, but a script that is called like it.
 #[test]
 fn a_container_is_entered_with_exec() {
     use std::os::unix::fs::PermissionsExt;
@@ -475,7 +475,7 @@ mod become_user {
 
     use super::*;
 
-    /// Speaks as sudo does. The right password is `right`.
+    /// Behaves like sudo. The right password is `right`.
     const SUDO: &str = r#"#!/bin/sh
 echo "$*" >> "$0.log"
 while [ $# -gt 0 ]; do

@@ -1,5 +1,5 @@
-//! What a host has much of, or without end, costs neither side much memory. The plays ask the kernel for the peaks:
-//! the agent is the parent of a command, the controller the parent of the agent.
+//! Large or endless data of a host costs neither side much memory. The plays read the peaks from the kernel: the agent
+//! is the parent of a command, the controller the parent of the agent.
 
 use std::{
     fs::{self, File},
@@ -16,7 +16,7 @@ const MOST: u64 = 64 << 20;
 /// Bytes: far more than that.
 const LARGE: u64 = 300 << 20;
 
-/// The last tasks of each play: they fail when a side took more than `most_agent` or `most_controller`.
+/// The last tasks of each play: they fail if a side used more than `most_agent` or `most_controller`.
 const PEAKS: &str = r#"
     - name: how much memory it took
       ansible.builtin.shell: |
@@ -31,7 +31,7 @@ const PEAKS: &str = r#"
         fail_msg: "agent and controller took {{ peaks.stdout_lines | join(' and ') }} bytes"
 "#;
 
-/// Runs these tasks, and then looks at the peaks. Gives what was printed.
+/// Runs these tasks, and then checks the peaks. Returns the output.
 fn play(folder: &Path, hosts: &str, most_controller: u64, tasks: &str) -> String {
     let tasks = tasks.replace("FOLDER", folder.to_str().unwrap());
     let text = format!("- hosts: all\n  gather_facts: false\n  tasks:\n{tasks}{PEAKS}");
@@ -57,7 +57,7 @@ fn sparse(path: &Path, length: u64) {
 fn output_without_end_is_a_failure_and_much_output_is_cut() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("endless.sh"), "#!/bin/sh\nyes\n").unwrap();
-    // The controller has what is kept, and for a moment that once more.
+    // The controller holds what is kept, and temporarily a copy of it.
     let tasks = r#"
     - ansible.builtin.shell: "echo first; yes"
       register: endless
@@ -204,7 +204,7 @@ fn large_files_go_to_a_host_and_are_looked_at_there() {
     assert_eq!(fs::metadata(path("unpacked/large")).unwrap().len(), LARGE);
 }
 
-/// The agent of the login user passes on what that of the other user sends; here the peaks are theirs.
+/// The agent of the login user forwards what that of the other user sends; here the peaks are those of these agents.
 #[test]
 fn under_another_identity_neither_agent_takes_more() {
     use std::os::unix::fs::PermissionsExt;
@@ -265,7 +265,7 @@ fn serve(length: u64) -> String {
             let length = if head.starts_with("put") { 0 } else { length };
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
             stream.write_all(head.as_bytes()).unwrap();
-            // Whoever has enough hangs up.
+            // A client that has read enough hangs up.
             let _ = std::io::copy(&mut std::io::repeat(0).take(length), &mut stream);
         }
     });

@@ -1,6 +1,7 @@
-//! What becomes of plays when hosts fail or cannot be reached: each case of `tests/parity/cases.yml` goes through
-//! rplay, with and without look-ahead, and must come to what ansible-core came to (`records.txt`, written by
-//! `record.py`): the order of the tasks, each host's results, the recap and the exit code.
+//! Plays compared with ansible-core: hosts that fail or cannot be reached (`tests/parity/cases.yml`), and rarely used
+//! keywords and options (`plays.yml`). rplay runs each case, with and without look-ahead, and must agree with what
+//! ansible-core did (`records.txt`, written by `record.py`): the order of the tasks, each host's results, the recap and
+//! the exit code.
 //!
 //! `PARITY=words cargo test --test parity` runs only the cases whose key contains the words, and shows the output.
 
@@ -95,7 +96,7 @@ fn inventory(kind: &str, who: &str) -> String {
 }
 
 impl Run<'_> {
-    /// What rplay comes to, told as in the records, and its whole output.
+    /// What rplay did, written as in the records, and its whole output.
     fn told(&self, folder: &Path, more: &[&str]) -> (Vec<String>, String) {
         for (name, text) in self.case.files.iter().chain([(&"play.yml".to_owned(), &self.case.play)]) {
             let path = folder.join(name);
@@ -128,7 +129,7 @@ static RETRY: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^FAILED - RETRYING
 static INCLUDED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^included: .* for ([a-z](?:, [a-z])*)").unwrap());
 static COUNTS: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^([a-z]) +: (.*)$").unwrap());
 
-/// What a run shows, told as `record.py` tells it.
+/// What a run shows, written as `record.py` writes it.
 fn tell(output: &str, code: i32, own_ways: bool) -> Vec<String> {
     let mut hosts: BTreeMap<String, Vec<[String; 3]>> = BTreeMap::new();
     let mut order: Vec<String> = Vec::new();
@@ -249,7 +250,7 @@ fn hosts_die_as_in_ansible() {
                     Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, runs.get(at)?)))
                 {
                     let recorded = records.get(&run.key).unwrap_or_else(|| panic!("no record of {:?}", run.key));
-                    // Hosts on one machine look ahead only where each is alone.
+                    // Hosts on one machine look ahead only if each is alone.
                     let ahead = run.case.goes_own_ways() || run.case.play.contains("serial: 1") || at % 8 == 0;
                     for more in [&[][..], &["--no-batch"]].into_iter().take(if ahead { 2 } else { 1 }) {
                         let folder = tempfile::tempdir().unwrap();

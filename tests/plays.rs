@@ -1,5 +1,5 @@
-//! Whole runs: each playbook of `tests/plays`, with all that a person sees of it beside it. A new case is a
-//! new file; `# args:` in its first line adds to the command line.
+//! Whole runs: each playbook of `tests/plays`, compared with a snapshot of its whole output. A new case is a new file;
+//! `# args:` in its first line adds to the command line.
 
 use std::{
     path::Path,
@@ -54,7 +54,7 @@ fn plays_are_run_and_shown() {
     insta::glob!("plays/*.yml", |path| insta::assert_snapshot!(shown(path)));
 }
 
-/// Its assertions say what is right; how often it asks differs from run to run.
+/// Its assertions check the result; how often it polls differs from run to run.
 #[test]
 fn tasks_go_on_in_the_background() {
     let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plays/background/play.yml"));

@@ -1,7 +1,7 @@
 //! Modules written in Python, over a real sshd, with the ansible-core of this machine: the one that
 //! RPLAY_ANSIBLE_PYTHON names, or that of the `ansible` in PATH. Where there is none, these tests are skipped.
 //!
-//! Those of collections need the package `ansible`, which brings them.
+//! Tests of collections need the package `ansible`, which contains them.
 
 mod ansible;
 #[allow(dead_code)]
@@ -52,7 +52,7 @@ impl Project {
         self.folder.path().join(path)
     }
 
-    /// Runs a play with these tasks on the host: what is said, and the exit code.
+    /// Runs a play with these tasks on the host: its output and the exit code.
     fn run(&self, head: &str, tasks: &str, more: &[&str]) -> (String, i32) {
         let head = if head.is_empty() { "" } else { head };
         self.write("site.yml", &format!("- hosts: host\n  gather_facts: false\n{head}  tasks:\n{tasks}"));
@@ -187,15 +187,15 @@ fn a_module_of_ones_own_has_all_that_a_task_can_ask_for() {
 ";
     let text = project.passes(tasks, &["--diff"]);
     assert!(text.contains("[WARNING]: mind the gap") && text.contains("-a\n+b") && !text.contains("S3CR3T"), "{text}");
-    // All that was sent is kept: bundles by their digests, and what Python made of them.
+    // Everything that was sent is kept: bundles by their digests, and what Python compiled from them.
     let kept = fs::read_dir(sshd.at("cache/rplay/external")).unwrap().flatten().count();
     assert!(kept >= 4, "{kept}");
-    // A damaged one is had anew.
+    // A damaged one is sent again.
     for entry in fs::read_dir(sshd.at("cache/rplay/external")).unwrap().flatten() {
         fs::write(entry.path(), "damaged").unwrap();
     }
     project.passes("  - mine: {word: hi}\n", &[]);
-    // An edit of what it imports is seen.
+    // An edit of a file that it imports is noticed.
     project.write("module_utils/words.py", "def shout(word):\n    return word + '!!!'\n");
     project.passes("  - mine: {word: hi}\n    register: r\n  - assert: {that: r.said == 'hi!!!'}\n", &[]);
 }
@@ -217,7 +217,7 @@ fn interpreters_are_chosen_by_variables_and_a_host_without_python_is_told_what_t
         text.contains("the module mine needs the interpreter /nowhere/python3") && text.contains("site.yml:5:5"),
         "{text}"
     );
-    // One that is no Python at all.
+    // One that is not Python at all.
     let (text, code) =
         project.run("", "  - mine: {word: hi}\n    vars: {ansible_python_interpreter: /bin/false}\n", &[]);
     assert!(code == 2 && text.contains("/bin/false cannot run the module mine"), "{text}");
@@ -269,7 +269,7 @@ fn modules_of_collections_do_their_work() {
     project.write("tree/one", "1");
     project.write("x.xml", "<a><b>1</b></a>\n");
     project.write("tool-a", "#!/bin/sh\n");
-    // Its own name is native: here the collection's is asked for.
+    // The module of that name is built in: this asks for the collection's.
     let general = Command::new(&python)
         .args(["-c", "import ansible_collections.community.general as c; print(list(c.__path__)[0])"])
         .output()
@@ -326,7 +326,7 @@ fn modules_of_collections_do_their_work() {
         .unwrap();
     assert!(valid.status.success(), "{valid:?}");
     assert!(project.at("tree.tgz").exists() && fs::read_to_string(project.at("fstab")).unwrap().contains("tmpfs"));
-    // The second run changes nothing (alternatives is only looked at).
+    // The second run changes nothing (alternatives is only read).
     let second = project.passes(
         &tasks
             .replace("community.general.alternatives", "ansible.builtin.debug")
@@ -350,7 +350,7 @@ fn a_hundred_tasks_of_a_python_module_go_out_together() {
     let begun = Instant::now();
     let text = project.passes(&tasks, &["-vvv"]);
     println!("100 tasks, second run: {:.2} s", begun.elapsed().as_secs_f64());
-    // The first one alone, since it says which Python was found; all others at once.
+    // The first one alone, since it reports which Python was found; all others together.
     let together = text.lines().filter(|line| line.contains("> sent together: ")).collect::<Vec<_>>();
     assert!(
         together.len() <= 2 && together.iter().any(|line| line.contains("tasks 99,") || line.contains("tasks 100,")),

@@ -52,7 +52,7 @@ impl Project {
         fs::write(path, text).unwrap();
     }
 
-    /// Runs a play with these tasks on the host: what is said, and the exit code.
+    /// Runs a play with these tasks on the host: its output and the exit code.
     fn run(&self, tasks: &str, more: &[&str]) -> (String, i32) {
         let head = "- hosts: host\n  gather_facts: false\n  vars: {word: '{{ \"o\" ~ \"k\" }}'}\n  tasks:\n";
         self.write("site.yml", &format!("{head}{tasks}"));

@@ -10,7 +10,7 @@ use std::{fs, path::PathBuf, process::Command};
 
 use ansible::ansible;
 
-/// A folder with what a test writes, and the Python that has ansible-core.
+/// A directory for what a test writes, and the Python that has ansible-core.
 struct Project {
     folder: tempfile::TempDir,
     python: PathBuf,
@@ -46,7 +46,7 @@ impl Project {
     }
 }
 
-/// An inventory plugin of a collection, with all that one can make.
+/// An inventory plugin of a collection that creates everything a plugin can create.
 const CLOUD: &str = r#"
 DOCUMENTATION = '''
 name: cloud
@@ -122,7 +122,7 @@ keyed_groups: [{key: tags.role, prefix: role}]
     assert_eq!(err.matches("[WARNING]: mind the cloud").count(), 1, "{err}");
     assert!(!err.contains("harms nothing"), "{err}");
 
-    // Beside a playbook no setting is needed; a source that fails warns, and the other sources hold.
+    // Next to a playbook no setting is needed; a failing source causes a warning, and the other sources are used.
     project.write("x.cloud.yml", &format!("{source}broken: true\n"));
     project.write("site.yml", "- hosts: all\n  gather_facts: false\n  tasks: [{debug: {msg: reached}}]\n");
     let (out, err) = project.passes(&["-i", "x.cloud.yml", "-i", "hosts", "-c", "local", "site.yml"], &[]);
@@ -174,7 +174,7 @@ fn an_inventory_that_needs_ansible_core_says_so_at_its_place() {
     assert!(code != 0 && err.contains("x.yml:1:9") && err.contains("pip install ansible-core"), "{err}");
 }
 
-/// A callback that writes down what it is told.
+/// A callback that records its calls.
 const RECORDER: &str = r#"
 DOCUMENTATION = '''
 name: recorder
@@ -310,7 +310,7 @@ fn a_callback_beside_the_playbook_is_told_what_happens() {
     let (out, err) = project.passes(&["-i", "h,", "-c", "local", "site.yml"], &[]);
     assert_eq!(fs::read_to_string(project.folder.path().join("written")).unwrap(), RECORDED, "{out}{err}");
     assert!(err.contains("Callback dispatch 'v2_runner_on_failed' failed for plugin 'recorder'"), "{err}");
-    // What plugins print comes after what was shown of the same event.
+    // What plugins print follows what was shown for the same event.
     assert!(out.trim_end().ends_with("recorded") && out.contains("PLAY RECAP"), "{out}");
     assert!(!out.contains("S3CR3T") && !err.contains("S3CR3T"), "{out}{err}");
 }

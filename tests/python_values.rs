@@ -1,5 +1,5 @@
-//! Filters, tests and lookups in Python. What the plays here assert holds for ansible-core's own command, too, which runs
-//! them where it lies beside the interpreter. Where there is no ansible-core, these tests are skipped.
+//! Filters, tests and lookups in Python. The assertions of these plays also hold for ansible-core's own command, which
+//! runs them, too, if it is next to the interpreter. Without ansible-core these tests are skipped.
 
 #[allow(dead_code)]
 mod ansible;
@@ -36,7 +36,7 @@ impl Project {
         self.folder.path().join(path)
     }
 
-    /// Runs site.yml: what is said, and the exit code.
+    /// Runs site.yml: its output and the exit code.
     fn run(&self, head: &str, tasks: &str) -> (String, i32) {
         self.write("site.yml", &format!("- hosts: localhost\n  gather_facts: false\n{head}  tasks:\n{tasks}"));
         let mut command = seen::rplay();

@@ -32,7 +32,7 @@ fn a_run_is_told_by_a_page_and_by_json() {
     let json: Json = serde_json::from_str(&text).unwrap();
     follows_schema(&json);
 
-    // What a host says is data: it ends no element and adds none.
+    // What a host sends is data: it ends no element and adds none.
     assert_eq!((page.matches("<script").count(), page.matches("</script>").count()), (2, 2));
     assert!(!page.contains("<!--") && !page.contains("alert(\"run\")</"));
     let (_, after) = page.split_once("id=\"data\">").unwrap();
@@ -77,7 +77,7 @@ fn a_report_that_cannot_be_written_stops_the_run_before_it_begins() {
     }
 }
 
-/// Holds a report against docs/report.schema.json, as far as that uses JSON schema.
+/// Validates a report against docs/report.schema.json, for the parts of JSON schema used there.
 fn follows_schema(report: &Json) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/report.schema.json");
     let schema: Json = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();

@@ -1,8 +1,8 @@
-//! What modules return: each list of tasks in `tests/parity/results` goes through rplay, and what it registers must be
-//! what ansible's modules returned, to the last key (`NAME.json`, written by `record_results.py`).
+//! What modules return: rplay runs each list of tasks in `tests/parity/results`, and what it registers must be equal to
+//! what Ansible's modules returned, to the last key (`NAME.json`, written by `record_results.py`).
 //!
-//! `differences.txt` names what differs on purpose: `FILE NUMBER KEY: why`. `RESULTS=words cargo test --test results`
-//! runs only the lists whose name contains the words.
+//! `differences.txt` lists intended differences: `FILE NUMBER KEY: why`. `RESULTS=words cargo test --test results` runs
+//! only the lists whose name contains the words.
 
 mod varying;
 
@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 use varying::VARYING;
 
 const DROPPED: [&str; 5] = ["invocation", "exception", "warnings", "deprecations", "discovered_interpreter_python"];
-/// What varies besides: of Python's and the server's answers.
+/// What else varies: values from Python and from the server.
 const VARYING_TOO: [&str; 8] = ["version", "date", "server", "connection", "keep_alive", "mimetype", "stop", "charset"];
 static HIDDEN: LazyLock<[(Regex, &str); 3]> = LazyLock::new(|| {
     [
@@ -33,7 +33,7 @@ static HIDDEN: LazyLock<[(Regex, &str); 3]> = LazyLock::new(|| {
     ]
 });
 
-/// The tasks as a play that keeps what each registers, as `record_results.py` makes it, and each task's text.
+/// The tasks as a play that stores what each registers, as in `record_results.py`, and each task's text.
 fn play(tasks: &str) -> (String, Vec<String>) {
     let mut blocks: Vec<String> = Vec::new();
     for line in tasks.lines() {
@@ -57,7 +57,7 @@ fn play(tasks: &str) -> (String, Vec<String>) {
     (text, blocks)
 }
 
-/// The value without what no two runs have in common.
+/// The value without what differs from run to run.
 fn plain(key: Option<&str>, value: Value, here: &str, server: &str) -> Value {
     match (key, value) {
         (Some(key), value)
@@ -88,7 +88,7 @@ fn plain(key: Option<&str>, value: Value, here: &str, server: &str) -> Value {
     }
 }
 
-/// Answers as `server.json` says, for as long as the test runs; its address.
+/// Answers as `server.json` says, while the test runs; returns its address.
 fn serve(answers: Value) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -145,14 +145,14 @@ fn answer(answers: &Value, mut stream: std::net::TcpStream) -> Option<()> {
     Some(())
 }
 
-/// Adds to `told` where `got` is another one than `wanted`, and to `keys` the keys.
+/// Adds the differences between `got` and `wanted` to `told`, and their keys to `keys`.
 fn compare(at: &str, wanted: &Value, got: &Value, told: &mut BTreeMap<String, String>) {
     match (wanted, got) {
         (Value::Object(wanted), Value::Object(got)) => {
             for key in wanted.keys().chain(got.keys().filter(|key| !wanted.contains_key(*key))) {
                 let at = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
                 match (wanted.get(key), got.get(key)) {
-                    // Where the content lay for a moment on its way: nobody can use it.
+                    // The temporary path of the content: of no use to anyone.
                     (Some(Value::String(wanted)), _) if wanted == "TEMPORARY" => {}
                     (Some(wanted), Some(got)) => compare(&at, wanted, got, told),
                     (Some(wanted), None) => drop(told.insert(at, format!("ansible has {wanted}, rplay nothing"))),

@@ -1,5 +1,5 @@
-//! Nothing of a secret is ever shown. Plays full of planted secrets are run at every verbosity, and everything they
-//! wrote is searched for them.
+//! No part of a secret is ever shown. Plays full of planted secrets run at every verbosity, and everything they wrote
+//! is searched for them.
 
 mod sshd;
 
@@ -22,7 +22,7 @@ use sshd::Sshd;
 /// Part of every planted secret.
 const MARK: &str = "zk9q";
 
-/// Secrets in a play that stands in clear, each where Ansible hides it.
+/// Secrets in an unencrypted play, each in a place where Ansible hides it.
 const PLAY: &str = r#"
 - hosts: localhost
   gather_facts: false
@@ -187,7 +187,7 @@ const BROKEN: &str = "before: zk9q-before\nbroken: [zk9q-broken\nafter: {{ zk9q 
 const VAULTED_TASKS: &str = "- name: A task in a vault\n  command: sh -c 'echo zk9q-task; exit 1'\n  ignore_errors: true\n\
                              - debug: {msg: \"zk9q-task-template {{ no_such_variable }}\"}\n  ignore_errors: true\n";
 
-/// A folder with the plays.
+/// A directory with the plays.
 struct Planted {
     folder: tempfile::TempDir,
 }
@@ -222,7 +222,7 @@ impl Planted {
         fs::write(self.at(name), text).unwrap();
     }
 
-    /// What plays write is gone, so that they change it again.
+    /// Removes what plays wrote, so that they change it again.
     fn renew(&self) {
         let _ = fs::remove_dir_all(self.at("out"));
         fs::create_dir_all(self.at("out")).unwrap();
@@ -252,7 +252,7 @@ impl Planted {
     }
 }
 
-/// The lines of a text that tell something of a secret.
+/// The lines of a text that reveal something of a secret.
 fn leaks(text: &str) -> Vec<String> {
     let encoded =
         [MARK.to_owned(), MARK.to_uppercase(), BASE64_STANDARD.encode("zk9q-i"), BASE64_STANDARD.encode("zk9q-u")];
@@ -300,7 +300,7 @@ fn no_secret_is_shown_at_any_verbosity() {
         assert!(shown.contains("PLAY RECAP") && shown.contains("unreachable=0"), "{look:?}\n{shown}\n{errors}");
         assert_eq!(output.status.code(), Some(0), "{look:?}\n{shown}\n{errors}");
         all.extend(found(&planted, &output).iter().map(|line| format!("{look:?}: {line}")));
-        // What is hidden stands there as Ansible writes it.
+        // What is hidden appears as Ansible writes it.
         if !look.contains(&"--check") {
             for wanted in [
                 "changed: [localhost] => (item=(censored due to no_log))",
@@ -324,7 +324,7 @@ fn no_secret_is_shown_at_any_verbosity() {
     assert!(fs::read_to_string(planted.at("log")).unwrap().contains(" n=ansible INFO| PLAY RECAP"));
 }
 
-/// What is masked stays JSON, whatever the secret holds.
+/// Masked output stays JSON, whatever the secret contains.
 #[test]
 fn masked_results_are_json() {
     let planted = Planted::new();
@@ -354,7 +354,7 @@ fn the_setting_hides_all() {
     assert_eq!(found(&planted, &run("1")), Vec::<String>::new());
 }
 
-/// A fault in a decrypted text: the place is named, its lines are not shown.
+/// An error in decrypted text: the place is named, its lines are not shown.
 #[test]
 fn faults_in_vaults_show_no_lines() {
     let planted = Planted::new();
@@ -413,7 +413,7 @@ fn faults_in_vaults_show_no_lines() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// As Ansible: what is no place for a log is warned of, and the run goes on; a log is added to.
+/// As in Ansible: an unusable log path causes a warning, and the run continues; an existing log is appended to.
 #[test]
 fn the_log_is_written_beside_the_output() {
     let planted = Planted::new();
@@ -453,8 +453,8 @@ fn the_log_is_written_beside_the_output() {
     assert!(!text.contains('\x1b'));
 }
 
-/// Passwords of connection, become, vault, of prompts and of modules are in no argument and no environment of any
-/// process, and in no file that is left.
+/// Passwords of connection, become, vault, prompts and modules appear in no argument and no environment of any process,
+/// and in no file that remains.
 #[test]
 fn passwords_are_in_no_process() {
     let Some(sshd) = Sshd::with_accounts() else { return };

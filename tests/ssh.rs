@@ -1,4 +1,4 @@
-//! Links over a real sshd, started here on a loopback port with keys of its own.
+//! Links over a real sshd, started here on a loopback port with its own keys.
 
 mod sshd;
 
@@ -60,7 +60,7 @@ fn timed(what: &str, work: impl FnOnce() -> Result<(), Failure>) {
     println!("{what}: {:.1} ms", begun.elapsed().as_secs_f64() * 1e3);
 }
 
-/// How many files a control folder holds, but for the note of the executable's digest.
+/// How many files a control directory contains, without the note of the executable's digest.
 fn left_in(folder: &Path) -> usize {
     let left = fs::read_dir(folder).unwrap().flatten();
     left.filter(|entry| entry.path().extension() != Some("digest".as_ref())).count()
@@ -84,7 +84,7 @@ fn the_executable_is_put_there_once_and_the_connection_is_kept() {
     timed("and again", || ping(&links, &sshd.target("web1")));
     assert_eq!(sshd.masters(), 1);
     links.reset(&sshd.target("web1"));
-    // It has hung up, but may still be about to end.
+    // It has hung up, but may still be running.
     let until = Instant::now() + Duration::from_secs(5);
     while sshd.masters() > 0 {
         assert!(Instant::now() < until, "the master lives on");
@@ -103,7 +103,7 @@ fn a_host_that_goes_down_is_noticed_and_found_again() {
     sshd.drop_connections();
     std::thread::sleep(Duration::from_millis(300));
     ping(&links, &sshd.target("web1")).unwrap();
-    // What runs in that moment is lost; what had been answered is kept.
+    // What is running at that moment is lost; earlier answers are kept.
     let heard = dispatch(&links, &sshd.target("web1"), 200_000);
     assert!(matches!(heard.recv_timeout(Duration::from_secs(60)), Ok(LinkEvent::Outcome { .. })));
     sshd.drop_connections();
@@ -127,7 +127,7 @@ fn an_idle_master_ends_and_two_runs_at_once_leave_only_one() {
         assert!(begun.elapsed() < Duration::from_secs(20), "the master stays for ever");
         std::thread::sleep(Duration::from_millis(100));
     }
-    // The socket is left, and is no hindrance.
+    // The socket remains, and does no harm.
     ping(&sshd.links(), &sshd.target("web1")).unwrap();
 }
 
@@ -152,7 +152,7 @@ fn what_a_login_shell_prints_does_not_disturb() {
     ping(&links, &sshd.target("web1")).unwrap();
 }
 
-/// Whatever the user's login shell is, and whatever /bin/sh is: those of them that are installed here.
+/// With any login shell and any /bin/sh: those that are installed here.
 #[test]
 fn any_shell_will_do() {
     let installed = |program: &str| {
@@ -177,7 +177,7 @@ fn any_shell_will_do() {
     }
 }
 
-/// With the executable to be put there, and with it there.
+/// With the executable missing, and with it present.
 fn twice(sshd: &Sshd, shell: &str) {
     let links = sshd.links();
     for _ in 0..2 {
@@ -204,7 +204,7 @@ fn without_a_usable_home_another_folder_of_our_own_takes_the_executable() {
     assert_eq!(fs::read_dir(&other).unwrap().count(), 1);
 }
 
-/// The executable in a cache folder that ssh sessions use.
+/// The executable in a cache directory that ssh sessions use.
 fn cached(folder: &Path) -> PathBuf {
     let all: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(all.len(), 1, "{all:?}");
@@ -218,7 +218,7 @@ fn a_damaged_executable_is_replaced_in_the_same_run() {
     ping(&links, &sshd.target("web1")).unwrap();
     let file = cached(&sshd.at("cache/rplay"));
     let whole = fs::read(&file).unwrap();
-    // Not written to as it stands: an agent may still be about to end.
+    // Not overwritten in place: an agent may still be running.
     let remove = || fs::remove_file(&file).unwrap();
     let put = |content: &[u8]| {
         remove();
@@ -263,7 +263,7 @@ fn a_damaged_executable_is_replaced_in_the_same_run() {
     }
 }
 
-/// Full only once the upload is on its way, read-only, noexec, or not there at all.
+/// Full only during the upload, read-only, noexec, or missing.
 #[test]
 fn a_home_that_takes_no_executable_is_passed_over_even_in_the_middle() {
     let full = "mkdir @/cache && mount -t tmpfs -o size=1m,mode=700 tmpfs @/cache";
@@ -289,7 +289,7 @@ fn a_home_that_takes_no_executable_is_passed_over_even_in_the_middle() {
     }
 }
 
-/// A script that also puts the executable into the cache `folder`.
+/// A script that also puts the executable into the cache directory.
 fn with_executable(folder: &str, script: &str) -> String {
     use sha2::Digest;
     let executable = sshd::executable();
@@ -329,7 +329,7 @@ fn many_at_once_are_let_in_although_sshd_drops_some() {
     );
 }
 
-/// Every healthy host gets through, whatever the others do, and a dead one is given up at once.
+/// Every healthy host is reached, whatever the others do, and a dead one is given up at once.
 #[test]
 fn a_busy_sshd_loses_no_host_and_a_dead_host_is_given_up_at_once() {
     // sshd listens at 16 addresses at most, and at 127.0.0.1 already.
@@ -340,7 +340,7 @@ fn a_busy_sshd_loses_no_host_and_a_dead_host_is_given_up_at_once() {
     ping(&links, &sshd.target("first")).unwrap();
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let begun = Instant::now();
-    // As hosts behind one jump host have, many have another address.
+    // Like hosts behind one jump host, many have different addresses.
     let address = |n: usize| SshOptions {
         host: format!("127.7.0.{}", n % ADDRESSES + 1),
         port: Some(if n % 12 == 5 { closed } else { sshd.port }),
@@ -422,7 +422,7 @@ mod lost {
 
     use super::*;
 
-    /// Stands between ssh and sshd, and can stop passing anything on without closing a connection.
+    /// A relay between ssh and sshd that can stop forwarding without closing a connection.
     struct Relay {
         port: u16,
         frozen: Arc<AtomicBool>,
@@ -592,7 +592,7 @@ fn reasons_are_given_in_one_sentence() {
     ping(&links, &target("web1", SshOptions { check_host_key: false, ..sshd.ssh() })).unwrap();
 }
 
-/// Not ssh, but a script that asks for a password as ssh does: no account is needed.
+/// Not ssh, but a script that asks for a password like ssh: no account is needed.
 #[test]
 fn a_password_reaches_ssh_by_askpass_alone() {
     let folder = tempfile::Builder::new().prefix("rs").tempdir_in("/tmp").unwrap();

@@ -1,5 +1,5 @@
-//! What a person sees when a playbook has faults: each file of `tests/syntax` with the whole rendered text
-//! beside it. A new case is a new file.
+//! What a person sees when a playbook has errors: each file of `tests/syntax`, compared with a snapshot of the whole
+//! rendered text. A new case is a new file.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use rplay::{
     syntax::{self, Known, Modules},
 };
 
-/// A dozen modules, of which a few take free text.
+/// A dozen modules, some of which take free text.
 struct Dozen;
 
 const MODULES: [&str; 12] = [
@@ -54,7 +54,7 @@ fn faults_as_a_person_sees_them() {
     settings.bind(|| insta::glob!("syntax/*.yml", |path| insta::assert_snapshot!(rendered(path))));
 }
 
-/// The prefix of a fixture's name says what it is; without one it is a playbook.
+/// The prefix of a fixture's name says what kind of file it is; without a prefix it is a playbook.
 fn rendered(path: &Path) -> String {
     let name = path.file_name().unwrap().to_str().unwrap();
     let source = Source::inline(name, std::fs::read_to_string(path).unwrap());
@@ -81,7 +81,7 @@ fn render(problem: &dyn Diagnostic) -> String {
     text
 }
 
-/// No text makes the reader panic, wherever it ends.
+/// No truncated text makes the reader panic.
 #[test]
 fn every_beginning_of_every_fixture_is_read_or_refused() {
     for entry in std::fs::read_dir("tests/syntax").unwrap() {

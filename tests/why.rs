@@ -4,7 +4,7 @@ use std::path::Path;
 
 mod seen;
 
-/// Each case is the command line after `rplay why`; its answer stands in the snapshot.
+/// Each case is the command line after `rplay why`; its answer is in the snapshot.
 const CASES: [(&str, &str); 16] = [
     ("every-host", "http_port -i hosts.yml"),
     ("one-of-ini", "http_port -i hosts.ini -l web1"),

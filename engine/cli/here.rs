@@ -1,4 +1,4 @@
-//! What can be done in this folder: shown by `rplay` alone, which runs nothing.
+//! What can be done in this directory: shown by `rplay` alone, which runs nothing.
 
 use std::{
     fmt::Write,
@@ -21,7 +21,7 @@ use crate::{
 /// Playbooks that are named at most.
 const MOST: usize = 12;
 
-/// Shows the project of this folder. The exit code is that of an error: who meant to run something has run nothing.
+/// Shows the project of this directory. The exit code is that of an error: who meant to run something has run nothing.
 pub(crate) fn show() -> ExitCode {
     match text() {
         Ok(text) => {

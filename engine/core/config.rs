@@ -195,7 +195,7 @@ settings! {
         ["inventory.inventory_unparsed_warning"], ["ANSIBLE_INVENTORY_UNPARSED_WARNING"];
     /// The plugins that may read sources of the inventory, in order.
     inventory_enabled: Option<Vec<String>> = None, ["inventory.enable_plugins"], ["ANSIBLE_INVENTORY_ENABLED"];
-    /// Files of inventory folders that end so are passed over.
+    /// Files of inventory directories that end so are passed over.
     inventory_ignore_extensions: Option<Vec<String>> = None,
         ["defaults.inventory_ignore_extensions", "inventory.ignore_extensions"], ["ANSIBLE_INVENTORY_IGNORE"];
     /// Regular expressions for files to ignore in inventory directories.
@@ -216,11 +216,11 @@ settings! {
     module_name: String = "command".to_owned(), ["defaults.module_name"], [];
     /// Its arguments.
     module_args: Option<String> = None, ["defaults.module_args"], ["ANSIBLE_MODULE_ARGS"];
-    /// The folder that stands for a playbook's where there is none.
+    /// The directory that stands for a playbook's where there is none.
     playbook_dir: Option<PathBuf> = None, ["defaults.playbook_dir"], ["ANSIBLE_PLAYBOOK_DIR"];
     /// `rplay inventory --list` shows variables where they were defined.
     inventory_export: bool = false, ["inventory.export"], ["ANSIBLE_INVENTORY_EXPORT"];
-    /// Folders with roles, after those beside the playbook.
+    /// Directories with roles, after those beside the playbook.
     roles_path: Folders = Folders::usual("roles"), ["defaults.roles_path"], ["ANSIBLE_ROLES_PATH"];
     /// Collection directories.
     collections_path: Folders = Folders::usual("collections"),
@@ -235,11 +235,11 @@ settings! {
     library: Folders = Folders::usual("plugins/modules"), ["defaults.library"], ["ANSIBLE_LIBRARY"];
     /// Directories with code that modules import as `ansible.module_utils`.
     module_utils: Folders = Folders::usual("plugins/module_utils"), ["defaults.module_utils"], ["ANSIBLE_MODULE_UTILS"];
-    /// Folders with filters, tests and lookups in Python, after those beside playbooks and in roles.
+    /// Directories with filters, tests and lookups in Python, after those beside playbooks and in roles.
     filter_plugins: Folders = Folders::usual("plugins/filter"), ["defaults.filter_plugins"], ["ANSIBLE_FILTER_PLUGINS"];
     test_plugins: Folders = Folders::usual("plugins/test"), ["defaults.test_plugins"], ["ANSIBLE_TEST_PLUGINS"];
     lookup_plugins: Folders = Folders::usual("plugins/lookup"), ["defaults.lookup_plugins"], ["ANSIBLE_LOOKUP_PLUGINS"];
-    /// Folders with action plugins in Python, after those beside playbooks and in roles.
+    /// Directories with action plugins in Python, after those beside playbooks and in roles.
     action_plugins: Folders = Folders::usual("plugins/action"), ["defaults.action_plugins"], ["ANSIBLE_ACTION_PLUGINS"];
     /// The Python of hosts: a path, or `auto`.
     interpreter_python: Option<String> = None, ["defaults.interpreter_python"], ["ANSIBLE_PYTHON_INTERPRETER"];
@@ -448,7 +448,7 @@ settings! {
     callbacks_enabled: Option<Vec<String>> = None,
         ["defaults.callbacks_enabled", "defaults.callback_whitelist"],
         ["ANSIBLE_CALLBACKS_ENABLED", "ANSIBLE_CALLBACK_WHITELIST"];
-    /// Folders with callback plugins.
+    /// Directories with callback plugins.
     callback_plugins: Folders = Folders::usual("plugins/callback"),
         ["defaults.callback_plugins"], ["ANSIBLE_CALLBACK_PLUGINS"];
     /// Call callback plugins for `rplay adhoc`, too.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs rplay from an unpacked tarball: ./install.sh [PREFIX]
-# PREFIX is /usr/local for root, else ~/.local. `rplay self link FOLDER` makes links for Ansible's names.
+# PREFIX is /usr/local for root, else ~/.local. `rplay self link DIRECTORY` makes links for Ansible's names.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 if [ "$(id -u)" = 0 ]; then prefix=${1:-/usr/local}; else prefix=${1:-$HOME/.local}; fi

@@ -1,4 +1,4 @@
-//! An account at a stand-in of Tencent Cloud, and runs of the executable that use it.
+//! An account at a simulated Tencent Cloud, and runs of the executable that use it.
 
 use std::{
     fs,
@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 
 use crate::seen;
 
-/// A stand-in with its own folder for keys, and a port at which its hosts can be reached.
+/// A simulated cloud with its own directory for keys, and a port at which its hosts can be reached.
 pub(crate) struct Account {
     pub cloud: Cloud,
     pub folder: tempfile::TempDir,
     pub port: u16,
 }
 
-/// What a run said, and how it ended.
+/// The output of a run, and how it ended.
 pub(crate) struct Run {
     pub text: String,
     pub code: Option<i32>,
@@ -66,14 +66,14 @@ impl Account {
         Run { text: text.into_owned(), code: output.status.code() }
     }
 
-    /// A run that does well; how many tasks were changes.
+    /// A run that succeeds; returns how many tasks changed something.
     pub(crate) fn succeeds(&self, playbook: &str, more: &[&str]) -> usize {
         let run = self.run(playbook, more);
         assert_eq!(run.code, Some(0), "{}", run.text);
         run.changed()
     }
 
-    /// An inventory that asks the stand-in.
+    /// An inventory that queries the simulated cloud.
     pub(crate) fn inventory(&self, more: &str) -> String {
         let path = self.folder.path().join("cloud.yml");
         let text = format!(
@@ -100,7 +100,7 @@ impl Account {
 }
 
 impl Run {
-    /// How many tasks were changes, on all hosts.
+    /// How many tasks changed something, on all hosts.
     pub(crate) fn changed(&self) -> usize {
         let (_, recap) = self.text.rsplit_once("PLAY RECAP").unwrap();
         recap.split(" changed=").skip(1).map(|rest| rest.split(' ').next().unwrap().parse::<usize>().unwrap()).sum()

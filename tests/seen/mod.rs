@@ -3,7 +3,7 @@
 
 use std::{path::Path, process::Command};
 
-/// Runs `rplay` with arguments as in a shell, in a folder.
+/// Runs `rplay` with arguments as in a shell, in a directory.
 pub(crate) fn seen(folder: &Path, args: &str) -> String {
     let output = rplay().args(shell_words::split(args).unwrap()).current_dir(folder).output().unwrap();
     let mut text = format!("$ rplay {args}\n");
@@ -12,7 +12,7 @@ pub(crate) fn seen(folder: &Path, args: &str) -> String {
     let times = regex::Regex::new(r#""(delta|start|end)": "[^"]*""#).unwrap();
     let jobs = regex::Regex::new(r#""j[0-9]+\.[0-9]+""#).unwrap();
     text = jobs.replace_all(&text, r#""JOB""#).into_owned();
-    // However wide a heading is.
+    // Independent of the width of headings.
     text = regex::Regex::new(r"\*{4,}").unwrap().replace_all(&text, "****").into_owned();
     text = times.replace_all(&text, r#""$1": "TIME""#).replace(&*folder.to_string_lossy(), "FOLDER");
     assert!(!text.contains("Span {") && !text.contains("Some("), "a Debug form is shown: {text}");
@@ -27,14 +27,14 @@ pub(crate) fn rplay() -> Command {
     let built = env!("CARGO_BIN_EXE_rplay").into();
     let mut command = Command::new(std::env::var_os("RPLAY").unwrap_or(built));
     command.env_clear().envs([("NO_COLOR", "1"), ("COLUMNS", "100"), ("LC_ALL", "C.UTF-8")]);
-    // Whatever Python content this machine has.
+    // Independent of this machine's Python content.
     command.envs([("RPLAY_ANSIBLE_PYTHON", "/nowhere/python3"), ("ANSIBLE_COLLECTIONS_PATH", "/nowhere")]);
     command.envs(std::env::vars().filter(|(name, _)| name == "PATH" || name == "HOME" || name.starts_with("LAB_")));
     command.stdin(std::process::Stdio::null());
     command
 }
 
-/// Snapshots lie where the cases are, under the names of the cases.
+/// Snapshots are stored next to the cases, under their names.
 pub(crate) fn snapshots(folder: &Path) -> insta::Settings {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(folder);
@@ -45,8 +45,7 @@ pub(crate) fn snapshots(folder: &Path) -> insta::Settings {
     settings
 }
 
-/// Hosts answer in any order: the lines of each task are put into the order of their hosts, and what explains
-/// failures comes after them.
+/// Hosts answer in any order: the lines of each task are sorted by host, and explanations of failures follow them.
 pub(crate) fn in_order(text: &str) -> String {
     const BEGINNINGS: [&str; 6] = ["ok: [", "changed: [", "skipping: [", "fatal: [", "failed: [", "  × "];
     let mut tasks: Vec<Vec<String>> = vec![Vec::new()];

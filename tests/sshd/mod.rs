@@ -1,4 +1,4 @@
-//! A real sshd, started on a loopback port with keys of its own.
+//! A real sshd, started on a loopback port with its own keys.
 
 // Each test uses a part of it.
 #![allow(dead_code)]
@@ -26,8 +26,8 @@ pub(crate) struct Sshd {
 }
 
 impl Sshd {
-    /// `None`, with the reason printed, when there is no sshd on this machine. In `extra`, `@` stands for
-    /// the server's folder.
+    /// `None`, with the reason printed, if there is no sshd on this machine. In `extra`, `@` is replaced by the
+    /// server's directory.
     pub(crate) fn start(extra: &str) -> Option<Self> {
         let folder = short_folder();
         let caches = "SetEnv XDG_CACHE_HOME=@/cache TMPDIR=@\nPasswordAuthentication no";
@@ -69,8 +69,8 @@ impl Sshd {
         Self::run(folder, "PasswordAuthentication yes", &["unshare", "-m", "sh", "-c", &script, "sh"])
     }
 
-    /// An sshd in a mount namespace of its own, in which `script` has been run; `@` stands for the server's folder
-    /// there as well. `None`, with the reason printed, where that cannot be done.
+    /// An sshd in its own mount namespace, in which `script` has been run; `@` is replaced by the server's directory
+    /// there as well. `None`, with the reason printed, where that is impossible.
     pub(crate) fn with_mounts(script: &str) -> Option<Self> {
         let can = Command::new("unshare").args(["-m", "true"]).output().is_ok_and(|output| output.status.success());
         if !nix::unistd::getuid().is_root() || !can {
@@ -190,7 +190,7 @@ impl Drop for Sshd {
     }
 }
 
-/// What is put on hosts: rplay without what a debugger wants to know, which is half of it.
+/// What hosts get: rplay without debug information, which is half of it.
 pub(crate) fn executable() -> PathBuf {
     let whole = PathBuf::from(env!("CARGO_BIN_EXE_rplay"));
     let stripped = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("rplay-stripped");
@@ -198,7 +198,7 @@ pub(crate) fn executable() -> PathBuf {
     if written(&stripped) > written(&whole) {
         return stripped;
     }
-    // Tests run side by side.
+    // Tests run in parallel.
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let new = stripped.with_extension(format!("{}-{number}", std::process::id()));

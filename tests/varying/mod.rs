@@ -1,4 +1,4 @@
-//! Keys of results whose values no two runs have in common; tests put a word in their place.
+//! Keys of results whose values differ from run to run; tests replace the values by a word.
 
 pub(crate) const VARYING: [&str; 14] = [
     "start",

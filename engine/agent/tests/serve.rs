@@ -112,10 +112,10 @@ fn a_stage_that_fails_ends_the_batch_only_if_the_others_depend_on_it() {
     assert_eq!(outcomes.len(), 6);
     assert_eq!(outcomes[1].1.failure.as_ref().unwrap().msg, "Task failed: Module failed: boom");
     assert!(outcomes.iter().enumerate().all(|(at, (index, o))| at == *index as usize && o.skipped.is_none()));
-    // Its own calls are carried out whether one fails or not.
+    // Its own calls run whether one fails or not.
     let outcomes = controller.outcomes(Batch { stages: stages(true), ..batch(2, Vec::new()) });
     assert_eq!(outcomes.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0, 1, 2]);
-    // Nothing comes late.
+    // Nothing arrives late.
     assert_eq!(controller.outcomes(batch(3, vec![ping("f")])).len(), 1);
     controller.hang_up().unwrap();
 }

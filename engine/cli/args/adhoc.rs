@@ -28,7 +28,7 @@ pub(crate) struct AdhocArgs {
     #[arg(short = 'P', long, value_name = "SECONDS")]
     pub poll: Option<u32>,
     /// Write each host's answer to a file of its name in this directory
-    #[arg(short, long, value_name = "FOLDER")]
+    #[arg(short, long, value_name = "DIRECTORY")]
     pub tree: Option<PathBuf>,
     /// Each answer on one line
     #[arg(short, long)]
@@ -43,7 +43,7 @@ pub(crate) struct ModuleRunArgs {
     /// Seconds that a module may take
     #[arg(long, value_name = "SECONDS")]
     pub task_timeout: Option<u32>,
-    /// Folders with modules, before the configured ones; colons between
+    /// Directories with modules, before the configured ones; colons between
     #[arg(short = 'M', long, value_name = "PATH")]
     pub module_path: Vec<String>,
     #[arg(long, hide = true)]
@@ -61,7 +61,7 @@ pub(crate) struct ModuleRunArgs {
     #[arg(long)]
     pub list_hosts: bool,
     /// Directory with group_vars, host_vars and roles
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "DIRECTORY")]
     pub playbook_dir: Option<PathBuf>,
     #[command(flatten)]
     pub connection: ConnectionArgs,

@@ -111,14 +111,14 @@ pub(crate) struct SignatureArgs {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CollectionInstallArgs {
-    /// NAMESPACE.NAME[:RANGE], a file, directory or URL, or git+URL[#FOLDER][,VERSION]
+    /// NAMESPACE.NAME[:RANGE], a file, directory or URL, or git+URL[#DIRECTORY][,VERSION]
     #[arg(value_name = "COLLECTION")]
     pub collections: Vec<String>,
     /// Requirements file
     #[arg(short, long, value_name = "FILE", conflicts_with = "collections")]
     pub requirements_file: Option<PathBuf>,
     /// Where to install [default: the first directory of collections_path]
-    #[arg(short = 'p', long, value_name = "FOLDER")]
+    #[arg(short = 'p', long, value_name = "DIRECTORY")]
     pub collections_path: Option<PathBuf>,
     /// Reinstall the named collections
     #[arg(short, long)]
@@ -171,7 +171,7 @@ pub(crate) struct CollectionListArgs {
     #[arg(value_name = "COLLECTION")]
     pub collection: Option<String>,
     /// Additional directory to search first; may be repeated
-    #[arg(short = 'p', long, value_name = "FOLDER")]
+    #[arg(short = 'p', long, value_name = "DIRECTORY")]
     pub collections_path: Vec<String>,
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -184,7 +184,7 @@ pub(crate) struct InitArgs {
     #[arg(value_name = "NAME")]
     pub name: String,
     /// Parent directory
-    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    #[arg(long, value_name = "DIRECTORY", default_value = ".")]
     pub init_path: PathBuf,
     /// Overwrite an existing one
     #[arg(short, long)]
@@ -196,10 +196,10 @@ pub(crate) struct InitArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct BuildArgs {
     /// Directories with a galaxy.yml [default: the working directory]
-    #[arg(value_name = "FOLDER")]
+    #[arg(value_name = "DIRECTORY")]
     pub folders: Vec<PathBuf>,
     /// Output directory for the archives
-    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    #[arg(long, value_name = "DIRECTORY", default_value = ".")]
     pub output_path: PathBuf,
     /// Overwrite existing archives
     #[arg(short, long)]
@@ -217,7 +217,7 @@ pub(crate) struct VerifyArgs {
     #[arg(short, long, value_name = "FILE", conflicts_with = "collections")]
     pub requirements_file: Option<PathBuf>,
     /// Additional directory to search first; may be repeated
-    #[arg(short = 'p', long, value_name = "FOLDER")]
+    #[arg(short = 'p', long, value_name = "DIRECTORY")]
     pub collections_path: Vec<String>,
     /// Do not contact any server; check only against the installed manifest
     #[arg(long)]
@@ -240,7 +240,7 @@ pub(crate) struct DownloadArgs {
     #[arg(short, long, value_name = "FILE", conflicts_with = "collections")]
     pub requirements_file: Option<PathBuf>,
     /// Output directory for the archives
-    #[arg(short = 'p', long, value_name = "FOLDER", default_value = "./collections")]
+    #[arg(short = 'p', long, value_name = "DIRECTORY", default_value = "./collections")]
     pub download_path: PathBuf,
     /// Do not download dependencies
     #[arg(short, long)]
@@ -254,14 +254,14 @@ pub(crate) struct DownloadArgs {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RoleInstallArgs {
-    /// USER.NAME[,VERSION[,FOLDER]], a file, a URL or git+URL
+    /// USER.NAME[,VERSION[,DIRECTORY]], a file, a URL or git+URL
     #[arg(value_name = "ROLE")]
     pub roles: Vec<String>,
     /// Requirements file
     #[arg(short = 'r', long, alias = "requirements-file", value_name = "FILE", conflicts_with = "roles")]
     pub role_file: Option<PathBuf>,
     /// Where to install [default: the first directory of roles_path]
-    #[arg(short = 'p', long, value_name = "FOLDER")]
+    #[arg(short = 'p', long, value_name = "DIRECTORY")]
     pub roles_path: Option<PathBuf>,
     /// Reinstall the named roles
     #[arg(short, long)]
@@ -290,7 +290,7 @@ pub(crate) struct RoleListArgs {
     #[arg(value_name = "ROLE")]
     pub role: Option<String>,
     /// Additional directory to search first; may be repeated
-    #[arg(short = 'p', long, value_name = "FOLDER")]
+    #[arg(short = 'p', long, value_name = "DIRECTORY")]
     pub roles_path: Vec<String>,
     #[command(flatten)]
     pub common: CommonArgs,
@@ -301,7 +301,7 @@ pub(crate) struct RoleNamesArgs {
     #[arg(value_name = "ROLE")]
     pub roles: Vec<String>,
     /// Additional directory to search first; may be repeated
-    #[arg(short = 'p', long, value_name = "FOLDER")]
+    #[arg(short = 'p', long, value_name = "DIRECTORY")]
     pub roles_path: Vec<String>,
     #[command(flatten)]
     pub common: CommonArgs,

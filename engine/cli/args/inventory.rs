@@ -39,8 +39,8 @@ pub(crate) struct InventoryArgs {
     /// Only these of the hosts; for --list
     #[arg(short, long, value_name = "PATTERN")]
     pub limit: Option<String>,
-    /// Folder with group_vars and host_vars of the playbook
-    #[arg(long, value_name = "FOLDER")]
+    /// Directory with group_vars and host_vars of the playbook
+    #[arg(long, value_name = "DIRECTORY")]
     pub playbook_dir: Option<PathBuf>,
     /// Forget the facts that were kept of all hosts
     #[arg(long, hide = true)]

@@ -15,7 +15,7 @@ pub(crate) enum SelfAction {
     /// Make links with the names of Ansible's tools; a file that is there is never replaced
     Link {
         /// The directory for the links; one in PATH
-        #[arg(value_name = "FOLDER")]
+        #[arg(value_name = "DIRECTORY")]
         folder: PathBuf,
     },
     /// Print the completions for a shell
@@ -26,7 +26,7 @@ pub(crate) enum SelfAction {
     /// Write the man pages
     Man {
         /// The directory for the pages: share/man/man1 of an installation
-        #[arg(value_name = "FOLDER")]
+        #[arg(value_name = "DIRECTORY")]
         folder: PathBuf,
     },
 }

@@ -16,7 +16,7 @@ pub(crate) struct PullArgs {
     #[arg(short = 'U', long, value_name = "URL")]
     pub url: Option<String>,
     /// The directory to fetch it into [default: ~/.ansible/pull/HOSTNAME]
-    #[arg(short, long, value_name = "FOLDER")]
+    #[arg(short, long, value_name = "DIRECTORY")]
     pub directory: Option<PathBuf>,
     /// The branch, tag or commit
     #[arg(short = 'C', long, value_name = "VERSION")]
@@ -70,7 +70,7 @@ pub(crate) struct PullArgs {
     /// Only show the hosts
     #[arg(long)]
     pub list_hosts: bool,
-    /// Folders with modules, before the configured ones; colons between
+    /// Directories with modules, before the configured ones; colons between
     #[arg(short = 'M', long, value_name = "PATH")]
     pub module_path: Vec<String>,
     /// Forget the facts that were kept of all hosts

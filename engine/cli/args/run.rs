@@ -69,7 +69,7 @@ pub(crate) struct RunArgs {
     #[arg(long, hide = true)]
     pub flush_cache: bool,
 
-    /// Folders with modules, before the configured ones; colons between
+    /// Directories with modules, before the configured ones; colons between
     #[arg(short = 'M', long, value_name = "PATH", help_heading = TASKS)]
     pub module_path: Vec<String>,
     /// Seconds that each task may take unless it says so itself; from `rplay adhoc`.

@@ -83,7 +83,7 @@ pub(super) fn assemble(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     Ok(ask("copy", sent))
 }
 
-/// Whether a file of the folder is one of the pieces.
+/// Whether a file of the directory is one of the pieces.
 fn is_piece(path: &Path, ignore_hidden: bool, pattern: Option<&Pattern>) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     path.is_file() && !(ignore_hidden && name.starts_with('.')) && pattern.is_none_or(|pattern| pattern.is_in(&name))

@@ -125,7 +125,7 @@ impl Callbacks {
         let told = process.send(&event).and_then(|()| if waits { process.receive().map(drop) } else { Ok(()) });
         if let Err(error) = told {
             self.process = None;
-            let message = format!("callback plugins are not told any more: {error}").into();
+            let message = format!("callback plugins receive no more events: {error}").into();
             self.own.read(&Event::Warning { message, place: None });
         }
     }

@@ -116,7 +116,7 @@ fn untrusted(at: &Span) -> TemplateError {
         message: "Encountered untrusted template or expression.".into(),
         at: at.clone(),
         help: Some(
-            "templates and expressions stand in playbooks and roles; what a template yields, or `!unsafe` marks, is data"
+            "only playbooks and roles contain templates and expressions; the output of a template, and `!unsafe` values, are data"
                 .into(),
         ),
         via: vec![],

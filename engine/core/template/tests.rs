@@ -359,7 +359,7 @@ fn values_that_share_their_parts_are_no_larger_than_their_trees() {
     assert!(fails(&text, "shared").to_string().contains("too large"));
 }
 
-/// Whatever way a play nests deeper and deeper, it ends in an error, and the partial result can be dropped.
+/// However a play nests without end, it ends in an error, and the partial result can be dropped.
 #[test]
 fn deep_values_end_in_an_error() {
     let wraps = ["[ns.x]", "[[], ns.x]", "[[], ns.x, []]", "(ns.x,)", "{'a': 1, 'b': {}, 'c': ns.x}", "[[]] + [ns.x]"];

@@ -1,5 +1,5 @@
-//! An action of the controller is its file and its line in the registry. This file is such an action, written outside of
-//! the crate: it uses what the library gives to everybody, and the one line below makes of it what the engine needs.
+//! An action of the controller consists of a file and a line in the registry. This file is such an action, written
+//! outside of the crate: it uses the library's public interface, and the line below registers it.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -94,7 +94,7 @@ fn an_action_is_one_file_and_one_line() {
     assert!(!recap.failed && recap.hosts.values().all(|counts| counts.ok == 1), "{recap:?}");
 }
 
-/// What it answers goes where every result goes: register, conditions, loops, the count of failures.
+/// Its answer is treated like any other result: by register, conditions, loops and the count of failures.
 #[test]
 fn the_engine_treats_it_as_its_own() {
     let tasks = "    - ansible.builtin.greet: {who: '{{ item }}'}\n      loop: [x, nobody]\n      register: all\n      \

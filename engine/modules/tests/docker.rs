@@ -55,7 +55,7 @@ fn has_engine() -> bool {
     false
 }
 
-/// What one test makes, under a name of its own; all of it goes away at the end.
+/// What one test creates, under its own name; all of it is removed at the end.
 struct Scene {
     name: String,
     folder: tempfile::TempDir,
@@ -99,7 +99,7 @@ impl Scene {
     fn image(&mut self, tag: &str, note: &str) -> String {
         let name = format!("{}:{tag}", self.name);
         let path = self.folder.path().join(format!("{tag}-{note}.tar"));
-        // The id comes of the content: without the name in it, tests would remove each other's image.
+        // The ID is derived from the content: without the name in it, tests would remove each other's image.
         fs::write(&path, archive(&name, &self.name(note))).unwrap();
         let args = data! { "name" => name.as_str(), "source" => "load", "load_path" => path.to_string_lossy().as_ref(), "force_source" => true };
         let loaded = self.call("docker_image", args);
@@ -162,7 +162,7 @@ fn tar(archive: &mut Vec<u8>, name: &str, mode: u32, content: &[u8]) {
     archive.resize(archive.len().next_multiple_of(512), 0);
 }
 
-/// What `docker save` would write of an image with this program in it.
+/// What `docker save` would write for an image with this program in it.
 fn archive(name: &str, note: &str) -> Vec<u8> {
     let mut layer = Vec::new();
     tar(&mut layer, "app", 0o755, &fs::read(std::env::current_exe().unwrap()).unwrap());
@@ -260,7 +260,7 @@ fn a_replacement_that_does_not_start_leaves_the_former_container_in_its_place() 
     let info = json(&scene.call("docker_container_info", data! { "name" => name.as_str() }), "container");
     assert_eq!((&info["Id"], &info["State"]["Running"]), (&first["Id"], &json!(true)));
 
-    // One that cannot even be made does not stop it.
+    // A container that cannot even be created does not stop it.
     let message = scene.fails("docker_container", with(&args, data! { "volumes" => vec!["/tmp:/x:no-such-mode"] }));
     assert!(message.contains("no-such-mode"), "{message}");
     let same = json(&scene.call("docker_container_info", data! { "name" => name.as_str() }), "container");
@@ -282,7 +282,7 @@ fn a_replacement_that_broke_off_is_finished_by_the_next_run() {
     let args = scene.container("a", &image);
     let name = scene.name("a");
     let first = json(&scene.call("docker_container", args.clone()), "container");
-    // As if the agent had been killed with the former container put aside and the new one made.
+    // As if the agent had been killed after it renamed the old container and created the new one.
     let aside = data! { "name" => format!("{name}.rplay-new"), "image" => image.as_str(), "state" => "present" };
     scene.call("docker_container", aside);
     let renamed = Command::new("docker").args(["rename", &name, &format!("{name}.rplay-old")]).status();
@@ -394,7 +394,7 @@ fn networks_are_joined_and_left_while_a_container_runs() {
     let made = json(&scene.call("docker_container", both.clone()), "container");
     assert_eq!(made["NetworkSettings"]["Networks"].as_object().unwrap().len(), 2);
 
-    // The network made anew keeps its container, alias and address.
+    // The recreated network keeps its container, alias and address.
     let recreated = scene.call("docker_network", with(&network(0), data! { "labels" => data! { "a" => "2" } }));
     assert_eq!(actions(&recreated), [format!("recreate network {}: labels.a changed", nets[0])]);
     let after = json(&scene.call("docker_container_info", data! { "name" => name.as_str() }), "container");
@@ -513,7 +513,7 @@ fn only_what_nothing_uses_is_pruned() {
         "containers" => true, "containers_filters" => only.clone(), "networks" => true, "networks_filters" => only.clone(),
         "volumes" => true, "volumes_filters" => with(&only, data! { "all" => true }),
     };
-    // Docker before 23 knows no such filter and prunes volumes with names, too.
+    // Docker before version 23 does not have this filter and prunes named volumes, too.
     let prune = match scene.run("docker_prune", prune.clone(), Mode::default()).failure {
         Some(_) => with(&prune, data! { "volumes_filters" => only }),
         None => prune,

@@ -1,5 +1,5 @@
-//! What holds for every module there is, the next one included: check mode changes nothing, and no FIFO,
-//! socket, device or broken link makes it wait.
+//! Rules for every module, including future ones: check mode changes nothing, and no FIFO, socket, device or broken
+//! link blocks it.
 
 use std::{
     collections::BTreeMap,
@@ -26,13 +26,13 @@ use rplay_modules::{
 /// Far longer than any call takes on a busy machine, and shorter than a call that hangs.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A folder with one of everything.
+/// A directory with one of everything.
 struct Tree {
     folder: tempfile::TempDir,
-    /// Where programs put what they need for a moment.
+    /// The directory for programs' temporary files.
     scratch: tempfile::TempDir,
     _socket: UnixListener,
-    /// Only root can make one.
+    /// Only root can create one.
     has_device: bool,
 }
 
@@ -51,7 +51,7 @@ impl Tree {
         symlink("fifo", at("to-fifo")).unwrap();
         let socket = UnixListener::bind(at("socket")).unwrap();
         let mode = Bits::from_bits_truncate(0o644);
-        // As /dev/zero, which never ends.
+        // Like /dev/zero, which never ends.
         let device = mknod(&at("device"), SFlag::S_IFCHR, mode, makedev(1, 5));
         let tree = Tree { scratch: tempfile::tempdir().unwrap(), _socket: socket, has_device: device.is_ok(), folder };
         let job = JobFile::of("j1", &tree.host()).unwrap();
@@ -116,7 +116,7 @@ impl Tree {
     }
 }
 
-/// What a module needs beside what can be guessed from the kinds of its arguments. None of it reaches out.
+/// What a module needs in addition to what its argument types suggest. None of it contacts other machines.
 fn more(module: &str, tree: &Tree) -> Map {
     match module {
         "async_status" => data! { "jid" => "j1", "mode" => "cleanup" },
@@ -205,7 +205,7 @@ fn names_a_file(arg: &Arg) -> bool {
             || matches!(arg.kind, "str" | "raw" | "list") && WORDS.iter().any(|word| arg.name.contains(word)))
 }
 
-/// Modules whose plan asks a program or a service that takes its time: of them, only what could hang is tried.
+/// Modules whose plan runs a slow program or contacts a slow service: only what could hang is tested.
 fn is_slow(entry: &Entry) -> bool {
     entry.collection.ends_with("docker") || ["apt_key", "setup"].contains(&entry.name)
 }
@@ -253,7 +253,8 @@ fn check_mode_changes_nothing_and_nothing_makes_a_module_wait() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// As [`check_mode_changes_nothing_and_nothing_makes_a_module_wait`], in earnest, for the modules that write files.
+/// Like [`check_mode_changes_nothing_and_nothing_makes_a_module_wait`], but without check mode, for modules that write
+/// files.
 #[test]
 fn a_special_file_is_refused_at_once_and_left_alone() {
     let tree = Tree::new();

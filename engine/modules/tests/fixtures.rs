@@ -1,24 +1,24 @@
-//! Every module against its fixtures: `fixtures/MODULE/NAME.yml`, each a call and what it comes to.
+//! Every module against its fixtures: `fixtures/MODULE/NAME.yml`, each a call and its effect.
 //!
 //! A fixture is a YAML file of two documents. The first is written by hand:
 //!
-//! - `args`: the arguments. In all texts `HERE` stands for the fixture's own folder and `SERVER` for the address of
-//!   the server that stands in for others.
-//! - `files`: what is there before. A path that begins with `/` is one of the host (see [`stage::View`]), another one
-//!   is below `HERE`. The value is the content, `{mode, content}`, `{base64}`, `{link}` or `{folder: mode}`.
-//! - `programs`: shell scripts that stand in for the host's programs. What they are called with is recorded.
-//! - `replies`: what the server answers, over TCP and at `HERE/http.sock`: `{on: GET /path, status, body | json, after}`.
-//!   `after` names a request that must have been made before; of several that fit the last one answers.
+//! - `args`: the arguments. In all texts `HERE` is replaced by the fixture's own directory and `SERVER` by the address
+//!   of the simulated server.
+//! - `files`: the files before the call. A path that begins with `/` is one of the host (see [`stage::View`]), any
+//!   other is below `HERE`. The value is the content, `{mode, content}`, `{base64}`, `{link}` or `{folder: mode}`.
+//! - `programs`: shell scripts that replace programs of the host. Their arguments are recorded.
+//! - `replies`: what the server answers, over TCP and at `HERE/http.sock`: `{on: GET /path, status, body | json,
+//!   after}`. `after` names a request that must have been made before; of several that fit the last one answers.
 //! - `environment`: variables for the call.
-//! - `jobs`: jobs in the background that have ended, each with what they came to.
+//! - `jobs`: background jobs that have ended, each with its result.
 //! - `repeats: true` for a call that changes something each time.
 //! - `once: true` for a call that fails the second time.
 //! - `hide`: regular expressions of what varies.
 //!
-//! The second document is what came of it, written by the test: `FIXTURES=update cargo test -p rplay-modules --test
-//! fixtures`. It is then to be read before it is committed. `run` is the call in earnest, `check` the one in check mode
-//! before it and `again` the one after it, both only where they differ. `after` has the files that differ from those
-//! before. Whatever is recorded, check mode must change nothing, must foresee whether something changes, and the second
+//! The second document is the effect, written by the test: `FIXTURES=update cargo test -p rplay-modules --test
+//! fixtures`. Read it before you commit it. `run` is the actual call, `check` the one in check mode before it and
+//! `again` the one after it, both only if they differ. `after` has the files that differ from those before.
+//! Independently of the record, check mode must change nothing and predict whether something changes, and the second
 //! run must change nothing.
 
 mod stage;
@@ -53,7 +53,7 @@ struct Fixture {
     hide: Vec<String>,
 }
 
-/// What the fixture of that module comes to, or what is wrong whatever is expected.
+/// The effect of a module's fixture, or what is wrong regardless of what is expected.
 fn observed(module: &str, fixture: &Fixture) -> Result<Json, String> {
     let stage = Stage::new(fixture);
     let args = stage::map(&stage.filled(&Json::Object(fixture.args.clone())));
@@ -91,14 +91,14 @@ fn observed(module: &str, fixture: &Fixture) -> Result<Json, String> {
     Ok(all)
 }
 
-/// The paths whose file is another one now; `null` where there is none any more.
+/// The paths whose file has changed; `null` where it was removed.
 fn difference(before: &BTreeMap<String, Json>, after: &BTreeMap<String, Json>) -> Json {
     let gone = before.keys().filter(|path| !after.contains_key(*path)).map(|path| (path.clone(), Json::Null));
     let other = after.iter().filter(|(path, file)| before.get(*path) != Some(file));
     Json::Object(other.map(|(path, file)| (path.clone(), file.clone())).chain(gone).collect())
 }
 
-/// Takes out of `one` what is the same in `other`.
+/// Removes from `one` what is the same in `other`.
 fn leave_what_differs(one: &mut Json, other: &Json) {
     let (Json::Object(one), Json::Object(other)) = (one, other) else { return };
     for key in other.keys().filter(|key| !one.contains_key(*key)).cloned().collect::<Vec<_>>() {
@@ -155,7 +155,7 @@ fn every_module_does_as_its_fixtures_say() {
                 skipped += 1;
                 continue;
             }
-            // A thread of its own, because the view is the thread's.
+            // In a separate thread, because the view belongs to the thread.
             let checked = std::thread::spawn(move || {
                 if has_views {
                     stage::leave_the_host();
@@ -175,7 +175,7 @@ fn every_module_does_as_its_fixtures_say() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// A folder for a module that is not there would never be read.
+/// A directory for a module that does not exist would never be read.
 #[test]
 fn every_fixture_is_of_a_module() {
     for folder in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")).unwrap() {

@@ -1,5 +1,5 @@
-//! A module is its file and its line in the registry. This file is such a module, written outside of the crate: it uses
-//! what the contract gives to everybody, and the one line below makes of it what the engine needs.
+//! A module consists of a file and a line in the registry. This file is such a module, written outside of the crate: it
+//! uses the contract's public interface, and the line below registers it.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ args! {
     pub struct Greeting {
         /// Whom to greet.
         name: Text | "who",
-        /// The folder of the greeting.
+        /// The directory of the greeting.
         path: PathArg,
     }
 }
@@ -70,7 +70,7 @@ fn the_line_brings_documentation_and_checks() {
     assert!(LINE.keeps_to_host && !LINE.runs_commands && !LINE.brings_facts);
 }
 
-/// The short names lead to the entries, so a line is all that a search needs.
+/// Short names lead to the entries, so a search needs only the line.
 #[test]
 fn every_line_is_found_by_its_name() {
     assert!(registry::MODULES.iter().all(|entry| registry::find(entry.name).is_some()));

@@ -1,5 +1,5 @@
 //! What a task does not name is neither compared nor changed: in files that others write to as well, and on hosts
-//! whose state a module keeps. Containers, networks and volumes: `docker.rs`.
+//! whose state a module manages. Containers, networks and volumes: `docker.rs`.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use rplay_modules::{
     wire::{Call, Map, Mode, Outcome, Value, data},
 };
 
-/// Runs a module with these programs standing in for the host's: each a shell script by its name.
+/// Runs a module with these programs instead of the host's: each is a shell script under its name.
 fn run(module: &str, args: Map, check: bool, programs: Option<&Path>) -> Outcome {
     let mut environment = Vec::new();
     if let Some(folder) = programs {
@@ -30,7 +30,7 @@ fn text(path: &Path) -> Value {
     path.to_string_lossy().as_ref().into()
 }
 
-/// Files that hold what others wrote, with a byte that is no UTF-8, and a task for each that says one thing.
+/// Files with content of others, including a byte that is not UTF-8, and for each a task that names one thing.
 #[test]
 fn lines_of_others_stay_to_the_byte() {
     let folder = tempfile::tempdir().unwrap();

@@ -27,7 +27,7 @@ choice! {
     pub enum State {
         /// Nothing.
         Absent = "absent",
-        /// A folder, with the folders it stands in.
+        /// A directory, with its parent directories.
         Directory = "directory",
         /// A file that is there already: its owner and mode are set.
         File = "file",
@@ -373,7 +373,7 @@ fn absent(path: &Path, host: &Host) -> Result<Plan, Failure> {
     Ok(Plan::unchanged().change(change.diff(state_diff(&before, &after))))
 }
 
-/// What is in a folder and those below: folders and anything else.
+/// What is in a directory and those below: directories and anything else.
 fn held(folder: &Path, folders: &mut Vec<String>, files: &mut Vec<String>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     let mut own: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();

@@ -51,7 +51,7 @@ choice! {
 }
 
 args! {
-    /// Finds files and folders by name, age, size and content.
+    /// Finds files and directories by name, age, size and content.
     pub struct Find {
         /// The directories to search.
         paths: Vec<PathArg> | "name" | "path",

@@ -1,4 +1,4 @@
-//! What a fixture plays on: a folder of its own, programs and a server that stand in, a view of the host of its own.
+//! The stage of a fixture: its own directory, simulated programs and a simulated server, and its own view of the host.
 
 mod server;
 mod view;
@@ -31,7 +31,7 @@ pub(crate) use self::{
 };
 use crate::Fixture;
 
-/// A file that is there before.
+/// A file that exists before the call.
 #[derive(Clone, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum FileBefore {
@@ -48,7 +48,7 @@ pub(crate) fn needs_view(text: &str) -> bool {
     by_hand.lines().any(|line| line == "programs:" || line.trim_start().starts_with('/'))
 }
 
-/// So that modes are the same everywhere.
+/// Makes modes the same everywhere.
 pub(crate) fn set_umask() {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
 }
@@ -57,7 +57,7 @@ pub(crate) struct Stage {
     folder: tempfile::TempDir,
     environment: Vec<(String, String)>,
     server: Server,
-    /// Folders of the host in whose place the fixture's own are, and these.
+    /// Directories of the host that the fixture replaces, and their replacements.
     views: Vec<(String, PathBuf)>,
     hidden: Vec<Regex>,
 }
@@ -115,7 +115,7 @@ impl Stage {
         self.folder.path().join("work").display().to_string()
     }
 
-    /// The text with what `HERE` and `SERVER` stand for.
+    /// The text with `HERE` and `SERVER` replaced.
     fn fill(&self, text: &str) -> String {
         text.replace("HERE", &self.here()).replace("SERVER", &self.server.address())
     }
@@ -131,7 +131,7 @@ impl Stage {
         }
     }
 
-    /// Where a fixture's path lies before the view is entered.
+    /// Where a fixture's path is before the view is entered.
     fn place(&self, path: &str) -> PathBuf {
         match path.strip_prefix('/') {
             Some(inside) => self.folder.path().join("view").join(inside),
@@ -195,7 +195,8 @@ impl Stage {
         }
     }
 
-    /// An outcome as it stands in a fixture, and what programs and server were asked since the last one.
+    /// An outcome as a fixture records it, with the calls of programs and the requests to the server since the last
+    /// one.
     pub(crate) fn shown(&self, outcome: Outcome) -> Json {
         let mut shown = serde_json::Map::new();
         shown.insert("changed".to_owned(), outcome.changed.into());
@@ -285,7 +286,7 @@ fn write(path: &Path, content: &[u8], mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Content as text; bytes that are no text are shown as `\xNN`.
+/// Content as text; bytes that are not text are shown as `\xNN`.
 fn text(content: &[u8]) -> String {
     match std::str::from_utf8(content) {
         Ok(text) => text.to_owned(),

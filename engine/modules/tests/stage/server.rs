@@ -1,4 +1,4 @@
-//! An HTTP server that stands in for a registry, a cloud or the Docker Engine, and the log of all that is asked.
+//! An HTTP server that simulates a registry, a cloud or the Docker Engine, and the log of all requests.
 
 use std::{
     fs,
@@ -14,13 +14,13 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-/// What is answered to one request.
+/// The answer to one request.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Answer {
     /// `METHOD /path`, without the query.
     on: String,
-    /// Only once this request was made.
+    /// Only after this request was made.
     after: Option<String>,
     #[serde(default = "ok")]
     status: u16,
@@ -36,7 +36,7 @@ fn ok() -> u16 {
 }
 
 impl Answer {
-    /// The answer with its texts filled in.
+    /// The answer with its placeholders replaced.
     pub(crate) fn filled(&self, fill: &dyn Fn(&str) -> String) -> Answer {
         let body = self.json.as_ref().map_or(self.body.clone(), Json::to_string);
         let headers = self.headers.iter().map(|header| fill(header)).collect();
@@ -49,7 +49,7 @@ struct State {
     answers: Vec<Answer>,
     /// `METHOD /path` of all requests.
     made: Vec<String>,
-    /// Where requests are written down, and the calls of programs.
+    /// The log of requests and of programs' calls.
     log: PathBuf,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Listens on a port of its own and on the socket.
+    /// Listens on its own port and on the socket.
     pub(super) fn start(socket: &Path) -> Server {
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = tcp.local_addr().unwrap().to_string();
@@ -95,7 +95,7 @@ impl Server {
         self.state.lock().log.clone()
     }
 
-    /// What was asked since the last time.
+    /// The requests since the last call.
     pub(super) fn take_log(&self) -> Vec<String> {
         let log = self.log();
         let lines = fs::read_to_string(&log).unwrap_or_default().lines().map(str::to_owned).collect();

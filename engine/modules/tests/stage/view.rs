@@ -1,4 +1,5 @@
-//! A view of the host that is a fixture's own: folders of the fixture lie over those of the host, for its thread alone.
+//! A fixture's own view of the host: directories of the fixture are mounted over those of the host, for its thread
+//! alone.
 
 use std::{
     cell::Cell,
@@ -12,11 +13,11 @@ use nix::{
     sched::{CloneFlags, unshare},
 };
 
-/// Over these folders lie the fixture's own.
+/// The fixture's own directories are mounted over these.
 const FOLDERS: [&str; 9] = ["/etc", "/var", "/run", "/root", "/home", "/srv", "/opt", "/boot", "/sys"];
-/// Where programs are. Of the host's own only those of [`PROGRAMS`] are left.
+/// Where programs are. Of the host's own programs, only those in [`PROGRAMS`] remain.
 const BIN: [&str; 6] = ["/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/local/sbin"];
-/// What scripts and modules may take for granted.
+/// Programs that scripts and modules can rely on.
 const PROGRAMS: [&str; 37] = [
     "sh", "bash", "dash", "busybox", "cat", "cp", "mv", "rm", "ls", "mkdir", "rmdir", "chmod", "chown", "touch",
     "true", "false", "env", "sleep", "echo", "printf", "sed", "grep", "sort", "head", "tail", "tar", "gzip",
@@ -33,7 +34,7 @@ pub(crate) fn has_views() -> bool {
         && std::thread::spawn(|| unshare(CloneFlags::CLONE_NEWNS).is_ok()).join().unwrap_or_default()
 }
 
-/// Gives the thread mounts and a host name of its own.
+/// Gives the thread its own mounts and host name.
 pub(crate) fn leave_the_host() {
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS).unwrap();
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>).unwrap();
@@ -41,12 +42,12 @@ pub(crate) fn leave_the_host() {
     IS_LEFT.set(true);
 }
 
-/// Whether the thread has a view of its own.
+/// Whether the thread has its own view.
 pub(super) fn is_left() -> bool {
     IS_LEFT.get()
 }
 
-/// The folders of the view: as they are called, and where they lie.
+/// The directories of the view: their names and where they are.
 pub(super) fn folders(at: &Path) -> Vec<(String, PathBuf)> {
     if !is_left() {
         return Vec::new();
@@ -78,11 +79,11 @@ fn bind(from: &Path, to: &Path) {
         .unwrap_or_else(|error| panic!("cannot mount {} at {}: {error}", from.display(), to.display()));
 }
 
-/// Lays the fixture's folders over the host's, and single files over those of `/proc`.
+/// Mounts the fixture's directories over the host's, and single files over those in `/proc`.
 pub(super) fn enter(views: &[(String, PathBuf)], at: &Path) {
     let bin = at.join("programs");
     fs::create_dir(&bin).unwrap();
-    // File by file: a folder of the host's that is mounted below one that is removed afterwards would be in danger.
+    // File by file: a directory of the host that is mounted below one that is removed afterwards would be at risk.
     for (name, program) in programs() {
         fs::write(bin.join(&name), "").unwrap();
         bind(&program, &bin.join(name));
@@ -116,7 +117,7 @@ fn is_own(folder: &str) -> bool {
     Path::new(folder).is_dir() && !Path::new(folder).is_symlink()
 }
 
-/// Takes the mounts away, so that the fixture's folder can be removed.
+/// Unmounts everything, so that the fixture's directory can be removed.
 pub(super) fn exit(views: &[(String, PathBuf)], at: &Path) {
     let paths = views.iter().map(|(path, _)| path.as_str()).chain(BIN.into_iter().filter(|folder| is_own(folder)));
     for path in paths {

@@ -1,4 +1,4 @@
-//! What requests make of a server's answers.
+//! How requests interpret a server's answers.
 
 use std::{net::TcpListener, os::unix::net::UnixListener, thread};
 
