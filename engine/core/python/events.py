@@ -31,6 +31,8 @@ class Callbacks(object):
         self.native = setup['stdout'] is None
         self.diff = setup['diff']
         self.tasks = {}
+        # The labels of a loop's items until its end, by task and host.
+        self.labels = {}
         self.playbook = self.play = self.current = None
         sys.argv = setup['argv']
         from ansible import context
@@ -182,12 +184,19 @@ class Callbacks(object):
         return self.versions.task_result(self.host(host), task, data, fields)
 
     def item_done(self, status, **about):
+        self.labels.setdefault((about['task'], about['host']), []).append(about['item']['label'])
         result = self.result(status=status, **about)
         self.differences(result, status)
         event = {'ok': 'ok', 'changed': 'ok', 'skipped': 'skipped'}.get(status, 'failed')
         self.tqm.send_callback('v2_runner_item_on_' + event, result)
 
     def host_done(self, status, **about):
+        labels = self.labels.pop((about['task'], about['host']), [])
+        items = about['data'].get('results')
+        if isinstance(items, list) and len(items) == len(labels):
+            for item, label in zip(items, labels):
+                if isinstance(item, dict):
+                    item['_ansible_item_label'] = label
         result = self.result(status=status, item=None, **about)
         self.differences(result, status)
         if status in ('failed', 'ignored'):
