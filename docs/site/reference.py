@@ -71,6 +71,8 @@ def modules(rplay):
         doc = entry["doc"]
         summary = joined(doc.get("short_description") or doc["description"])
         index.append(f"| [{short}]({short}.md) | {cell(summary)} |")
+        if f"modules/{short}.md" in made:
+            raise SystemExit(f"two modules are called {short}")
         made[f"modules/{short}.md"] = module(name, entry)
     made["modules/index.md"] = "\n".join(index) + "\n"
     return made
@@ -143,24 +145,20 @@ def settings(rplay, root):
         keys, variables = re.findall(r'"([^"]+)"', found[5]), re.findall(r'"([^"]+)"', found[6])
         for name in keys + variables:
             known[name] = (doc, keys, variables, found[4])
-    ours = {keys[0]: (doc, keys, variables, default) for doc, keys, variables, default in known.values() if keys and keys[0].startswith("rplay.")}
-    if not ours:
-        raise SystemExit("engine/core/config.rs: no setting of rplay's own was found; has its table changed?")
     text = ["# Settings\n",
             "Settings are read from `ansible.cfg` and from the environment. `rplay config list` shows the values that hold and",
-            "where each comes from.\n", "## rplay's own\n",
-            "Ansible ignores the section `[rplay]` of `ansible.cfg`.\n",
-            "| in `[rplay]` | environment | default | meaning |", "|---|---|---|---|"]
-    for key, (doc, _, variables, default) in sorted(ours.items()):
-        default = {"None": ""}.get(default, code(default))
-        text.append(f"| `{key.removeprefix('rplay.')}` | {', '.join(map(code, variables))} | {default} | {cell(doc)} |")
+            "where each comes from. Ansible ignores the section `[rplay]` of `ansible.cfg`.\n"]
     by_effect = {}
     for block in re.split(r"^(?=[A-Z_]+:$)", rplay.says("config", "list"), flags=re.M)[1:]:
         fields = dict(re.findall(r"^  (\w+): (.*)$", block, re.M))
         name = block.split(":", 1)[0]
-        by_effect.setdefault(fields["effect"], []).append((name, fields))
-    for effect, entries in sorted(by_effect.items(), key=lambda pair: (pair[0] != "works", pair[0])):
-        title = "Settings of Ansible that work" if effect == "works" else effect[0].upper() + effect[1:]
+        group = "rplay" if name.startswith("RPLAY_") else fields["effect"]
+        by_effect.setdefault(group, []).append((name, fields))
+    if "rplay" not in by_effect:
+        raise SystemExit("`rplay config list` shows no setting of rplay's own")
+    first = {"rplay": "rplay's own", "works": "Settings of Ansible that work"}
+    for effect, entries in sorted(by_effect.items(), key=lambda pair: (pair[0] not in first, pair[0])):
+        title = first.get(effect, effect[0].upper() + effect[1:])
         text += [f"\n## {title}\n", "| setting | `ansible.cfg` | environment | default | meaning |", "|---|---|---|---|---|"]
         for name, fields in sorted(entries):
             keys = [key for key in fields["ini"].split(", ") if key]

@@ -57,9 +57,13 @@ fn shown(args: &ConfigArgs) -> Result<(String, u8), Problems> {
         ConfigAction::Dump(wanted) => Ok((using(args.verbose, &wanted.settings)? + &dump(wanted)?, 0)),
         ConfigAction::List(settings) => {
             let mut text = String::new();
-            for (title, settings) in groups(&read(settings)?, settings)? {
+            let overview = read(settings)?;
+            for (title, settings) in groups(&overview, settings)? {
                 text.push_str(&title.map(|(kind, plugin)| format!("# {kind} {plugin}\n")).unwrap_or_default());
                 text.extend(settings.iter().map(|setting| about(setting)));
+                if title.is_none() {
+                    text.extend(overview.own.iter().map(about));
+                }
             }
             Ok((text, 0))
         }

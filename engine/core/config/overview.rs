@@ -17,6 +17,9 @@ const SETTINGS: &str = include_str!("settings.tsv");
 /// must be given.
 const PLUGINS: &str = include_str!("plugins.tsv");
 
+/// The same for rplay's own settings, which Ansible does not have.
+const OWN: &str = include_str!("own.tsv");
+
 /// What a setting changes here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
@@ -107,6 +110,8 @@ pub const PLUGIN_TYPES: &[&str] = &[
 pub struct Overview {
     pub file: Option<PathBuf>,
     pub settings: Vec<Shown>,
+    /// rplay's own: the section `[rplay]`.
+    pub own: Vec<Shown>,
     /// Those of ansible-core's plugins.
     pub plugins: Vec<PluginSettings>,
     /// Section and key of all lines of the file.
@@ -154,7 +159,8 @@ impl Overview {
             }
         }
         let entries = file.entries().iter().map(|entry| (entry.section.clone(), entry.key.clone())).collect();
-        Overview { file: None, settings, plugins, entries }
+        let own = OWN.lines().filter_map(|line| shown(line, file, around)).collect();
+        Overview { file: None, settings, own, plugins, entries }
     }
 }
 

@@ -64,7 +64,7 @@ fn a_file_is_read_with_its_values_relative_to_it() {
 }
 
 #[test]
-fn the_environment_is_stronger_than_the_file() {
+fn the_environment_overrides_the_file() {
     let folder = folder(FILE);
     let env = [("ANSIBLE_FORKS", "3"), ("NO_COLOR", "1"), ("ANSIBLE_INVENTORY", "a,b,"), ("ANSIBLE_BECOME", "0")];
     let (config, _) = read(folder.path(), &env).unwrap();
@@ -88,7 +88,7 @@ fn which_file_is_read() {
 }
 
 #[test]
-fn mistakes_are_found_where_they_stand() {
+fn mistakes_are_reported_at_their_place() {
     for (text, message) in [
         ("[defaults]\nforks=many\n", "must be a whole number"),
         ("[defaults]\nhost_key_checking=perhaps\n", "not a valid boolean"),
@@ -108,7 +108,7 @@ fn mistakes_are_found_where_they_stand() {
 }
 
 #[test]
-fn unknown_keys_are_warned_of_with_what_was_meant() {
+fn unknown_keys_cause_warnings_with_a_suggestion() {
     let folder = folder("[defaults]\nrole_path=x\nbecome_method=su\nmine=1\n");
     let (_, warnings) = read(folder.path(), &[]).unwrap();
     let help: Vec<String> =
@@ -121,7 +121,7 @@ fn unknown_keys_are_warned_of_with_what_was_meant() {
 
 /// Settings of Ansible that rplay does not support are never ignored silently.
 #[test]
-fn ignored_settings_are_told() {
+fn ignored_settings_cause_warnings() {
     let folder = tempfile::tempdir().unwrap();
     let text = "[defaults]\nvars_plugins_enabled = mine\nfact_caching = memory\nretry_files_enabled = no\nnocows = 1\n";
     std::fs::write(folder.path().join("ansible.cfg"), text).unwrap();
@@ -131,4 +131,24 @@ fn ignored_settings_are_told() {
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told.iter().any(|warning| warning.contains("`vars_plugins_enabled`") && warning.contains("ansible.cfg")));
     assert!(told.iter().any(|warning| warning.contains("ANSIBLE_CACHE_PLUGIN_TIMEOUT")), "{told:?}");
+}
+
+/// `rplay config list` shows rplay's own settings, too.
+#[test]
+fn every_setting_of_rplay_itself_is_listed() {
+    let none = |_: &str| None;
+    let folder = tempfile::tempdir().unwrap();
+    let listed = Overview::defaults(&Surroundings { env: &none, folder: folder.path() }).own;
+    let (config, _) = Config::read(&Surroundings { env: &none, folder: folder.path() }).unwrap();
+    for (_, keys, variables) in FOLLOWED.iter().filter(|(_, keys, _)| keys.iter().any(|key| key.starts_with("rplay.")))
+    {
+        let setting = listed.iter().find(|setting| setting.keys == *keys);
+        assert!(setting.is_some_and(|setting| setting.variables == *variables), "{keys:?}");
+    }
+    let default = |name: &str| listed.iter().find(|setting| setting.name == name).map(|setting| setting.default);
+    assert_eq!(default("RPLAY_LINK_TIMEOUT"), Some(config.link_timeout.to_string().as_str()));
+    assert_eq!(default("RPLAY_MAX_FILE_SIZE"), Some(config.max_file_size.to_string().as_str()));
+    assert_eq!(default("RPLAY_PROGRAM_TIMEOUT"), Some(config.program_timeout.to_string().as_str()));
+    assert_eq!(default("RPLAY_RECURSION_LIMIT"), Some(config.recursion_limit.to_string().as_str()));
+    assert_eq!(default("RPLAY_STALL_TIMEOUT"), Some(config.stall_timeout.to_string().as_str()));
 }
