@@ -41,7 +41,7 @@ fn roles_and_task_files_are_included_and_imported() {
 
 /// Variables of an encrypted file are hidden, whatever the task asks for.
 #[test]
-fn what_an_encrypted_file_brings_is_hidden() {
+fn variables_of_an_encrypted_file_are_hidden() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("password"), "pw\n").unwrap();
     std::fs::create_dir(folder.path().join("dir")).unwrap();
@@ -59,7 +59,7 @@ fn what_an_encrypted_file_brings_is_hidden() {
 
 /// A task may write anything, so not even -vvv shows it among the arguments.
 #[test]
-fn the_content_of_a_copy_is_no_shown_argument() {
+fn the_content_of_a_copy_is_not_shown_as_an_argument() {
     let folder = tempfile::tempdir().unwrap();
     for more in [&["--check"][..], &[]] {
         let args = [&["-m", "copy", "-a", "content=zk9q-written dest=f", "-vvv"], more].concat();

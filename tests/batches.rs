@@ -139,7 +139,7 @@ fn compare(sshd: &Sshd, folder: &str) {
 }
 
 #[test]
-fn plays_come_to_the_same_with_and_without_batches() {
+fn plays_have_the_same_result_with_and_without_batches() {
     let Some(sshd) = Sshd::start("ListenAddress 127.0.0.2\nListenAddress 127.0.0.3\nListenAddress 127.0.0.4") else {
         return;
     };

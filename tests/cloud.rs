@@ -83,7 +83,7 @@ fn failures_until_success(account: &Account, playbook: &str, more: &[&str], said
 }
 
 #[test]
-fn a_run_goes_on_where_one_before_it_failed() {
+fn a_run_continues_where_an_earlier_one_failed() {
     let account = Account::new(|_| {});
     account.succeeds("provision", &[]);
     let made = actions(&account);
@@ -107,7 +107,7 @@ fn a_run_goes_on_where_one_before_it_failed() {
 }
 
 #[test]
-fn a_lost_answer_makes_nothing_twice() {
+fn a_lost_answer_creates_nothing_twice() {
     // Calls that were executed without an answer are visible at once, so a run that checks first does not repeat them.
     let account = Account::new(|settings| settings.latency = std::time::Duration::ZERO);
     let writes = [
@@ -132,7 +132,7 @@ fn a_lost_answer_makes_nothing_twice() {
 }
 
 #[test]
-fn throttled_and_disturbed_it_goes_through() {
+fn throttling_and_network_errors_are_survived() {
     let account = Account::new(|settings| {
         settings.throttle = true;
         settings.empty_ids = false;
@@ -146,7 +146,7 @@ fn throttled_and_disturbed_it_goes_through() {
 }
 
 #[test]
-fn what_is_sold_out_is_got_elsewhere() {
+fn sold_out_types_are_created_in_another_zone() {
     let subnets = r#"{"tencent_instance_types": ["SA5.MEDIUM2", "S6.MEDIUM2"], "tencent_subnets": [
         {"name": "sub-todo", "cidr": "10.1.1.0/24", "zone": "ap-guangzhou-6"},
         {"name": "sub-todo-7", "cidr": "10.1.7.0/24", "zone": "ap-guangzhou-7"}]}"#;
@@ -170,7 +170,7 @@ fn what_is_sold_out_is_got_elsewhere() {
 }
 
 #[test]
-fn a_host_that_cannot_be_started_is_made_anew() {
+fn a_host_that_cannot_be_started_is_created_again() {
     let account = Account::new(|settings| settings.launch_failures = 1);
     account.run("provision", &[]).fails_with("todo-1: LAUNCH_FAILED no more of these");
     // The failed one is still in the list, next to the new one of the same name.
@@ -189,7 +189,7 @@ fn a_host_that_cannot_be_started_is_made_anew() {
 }
 
 #[test]
-fn two_hosts_of_one_name_are_told() {
+fn two_hosts_of_one_name_are_reported() {
     let account = Account::new(|_| {});
     account.succeeds("provision", &[]);
     {
@@ -252,7 +252,7 @@ fn a_wrong_key_is_one_clear_error_and_shown_nowhere() {
 }
 
 #[test]
-fn secrets_stay_unseen_in_the_loudest_output() {
+fn secrets_are_not_shown_at_the_highest_verbosity() {
     let account = Account::new(|settings| settings.token = Some("a-token-of-its-own".to_owned()));
     let settings = Settings::default();
     let run = account.run("provision", &["-vvvv", "--diff", "-e", "tencent_token=a-token-of-its-own"]);
@@ -263,7 +263,7 @@ fn secrets_stay_unseen_in_the_loudest_output() {
 }
 
 #[test]
-fn a_network_of_a_similar_name_is_another_one() {
+fn a_network_with_a_similar_name_is_not_used() {
     let account = Account::new(|_| {});
     let other = r#"{"stack": "other", "tencent_vpc_name": "todo-old", "tencent_balancer_type": "INTERNAL"}"#;
     account.succeeds("provision", &["-e", other]);
@@ -307,7 +307,7 @@ fn the_hosts_are_an_inventory() {
 }
 
 #[test]
-fn an_inventory_that_cannot_be_asked_says_why() {
+fn an_inventory_that_cannot_be_queried_says_why() {
     let account = Account::new(|_| {});
     for (more, said) in [
         ("grop: web\n", "did you mean `group`?"),

@@ -39,7 +39,7 @@ fn documentation_in_files_is_shown_as_by_ansible_doc() {
 
 /// Each example of a filter, test or lookup has the documented value.
 #[test]
-fn examples_of_built_in_plugins_give_what_they_say() {
+fn examples_of_built_in_plugins_are_right() {
     let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("engine/cli/doc/plugins.tsv");
     let mut play = "- hosts: localhost\n  gather_facts: false\n  tasks:\n".to_owned();
     let mut count = 0;

@@ -110,7 +110,7 @@ fn an_interrupt_shows_what_is_known() {
 }
 
 #[test]
-fn an_interrupt_at_a_question() {
+fn an_interrupt_at_a_prompt() {
     let folder = tempfile::tempdir().unwrap();
     let play = HEAD.replace("  tasks:", "  vars_prompt: [{name: x, prompt: What, private: false}]\n  tasks:");
     let ended = signalled(rplay(folder.path(), &play, "a ansible_connection=local\n"), "What: ", Signal::SIGINT);
@@ -118,7 +118,7 @@ fn an_interrupt_at_a_question() {
 }
 
 #[test]
-fn other_signals_end_a_run_alike() {
+fn other_signals_end_a_run_in_the_same_way() {
     for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
         let folder = tempfile::tempdir().unwrap();
         let play = format!("{HEAD}  - {{name: long, command: sleep 60}}\n");
@@ -129,7 +129,7 @@ fn other_signals_end_a_run_alike() {
 }
 
 #[test]
-fn a_signal_that_is_to_be_ignored_is() {
+fn an_ignored_signal_stays_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let play = format!("{HEAD}  - {{name: long, command: sleep 1}}\n");
     let inner = rplay(folder.path(), &play, "a ansible_connection=local\n");
@@ -144,7 +144,7 @@ fn a_signal_that_is_to_be_ignored_is() {
 /// Only debug builds have the places where a test can cause a panic.
 #[test]
 #[cfg(debug_assertions)]
-fn a_fault_of_rplay_itself_shows_what_is_known() {
+fn a_panic_of_rplay_shows_what_is_known() {
     for place in ["task", "render", "link", "report"] {
         let folder = tempfile::tempdir().unwrap();
         let play = "- hosts: all\n  gather_facts: false\n  tasks:\n  - {name: first, command: 'true'}\n";
@@ -161,7 +161,7 @@ fn a_fault_of_rplay_itself_shows_what_is_known() {
 }
 
 #[test]
-fn who_has_read_enough_is_no_fault() {
+fn a_closed_output_is_not_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let play = format!("{HEAD}  - {{name: many, debug: {{msg: x}}, loop: '{{{{ range(3000) | list }}}}'}}\n");
     let lists: [&[&str]; 4] = [

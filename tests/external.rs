@@ -50,7 +50,7 @@ fn passes(files: &[(&str, &str)], play: &str) -> String {
 }
 
 #[test]
-fn scripts_of_a_library_get_what_a_task_can_ask_for() {
+fn scripts_of_a_library_support_all_task_keywords() {
     let slow = "#!/bin/sh\nsleep 0.1\necho '{\"changed\": true, \"rc\": 0}'\n";
     let files = [
         ("library/echo", ECHO),
@@ -249,7 +249,7 @@ fn without_ansible_core_a_python_module_says_what_it_needs_and_all_others_run() 
 }
 
 #[test]
-fn a_module_that_prints_nonsense_fails_alone() {
+fn a_module_that_prints_garbage_fails_alone() {
     let files = [
         ("library/mute.sh", "#!/bin/sh\nexit 3\n"),
         ("library/deep.sh", "#!/bin/sh\nprintf '{\"x\": '; head -c 1000 /dev/zero | tr '\\0' '['\n"),

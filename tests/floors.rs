@@ -57,7 +57,7 @@ fn no_room_of_the_modules_uses_one_above_its_own() {
 /// programs started and the clock read, and tests can replace them. Queries by a path's own methods (`is_dir`) change
 /// nothing and never block, so they are allowed. `external` is not a module: it runs those of others.
 #[test]
-fn no_module_goes_past_the_door() {
+fn modules_access_their_host_only_through_the_contract() {
     let source = engine().join("modules/src");
     let mut past = Vec::new();
     for file in rust_files(&source).into_iter().filter(|file| !in_tests(file)) {
@@ -92,7 +92,7 @@ fn nothing_asks_for_the_name_of_a_calls_module() {
 }
 
 #[test]
-fn ways_past_the_door_are_found_wherever_they_stand() {
+fn direct_host_access_is_found_wherever_it_is() {
     let found = |code: &str| past_the_door(code, false).into_iter().map(|(line, _)| line).collect::<Vec<_>>();
     for past in [
         "std::fs::read(x)",
@@ -361,7 +361,7 @@ const WRITTEN_ONCE: [(&[&str], &str, &[&str]); 7] = [
 ];
 
 #[test]
-fn what_was_folded_is_written_once() {
+fn shared_code_exists_once() {
     let mut again = Vec::new();
     for folder in ["wire", "contract", "tencent", "modules", "agent", "core", "cli"] {
         for file in rust_files(&engine().join(folder)).into_iter().filter(|file| !in_tests(file)) {
@@ -421,7 +421,7 @@ fn async_stays_in_the_links() {
 
 /// The reader of `use` finds what the tests above rely on.
 #[test]
-fn uses_are_found_wherever_they_stand() {
+fn uses_are_found_wherever_they_are() {
     let text = "use crate::{\n    event::{Counts, Event},\n    secrets,\n    source::Span,\n};\n// crate::run\nlet x = crate::vars::to_wire(y);";
     let found: Vec<(usize, String)> = uses(text, "crate");
     let wanted = [(1, "event"), (1, "secrets"), (1, "source"), (7, "vars")];

@@ -240,7 +240,7 @@ fn servers_are_asked_in_order_with_their_own_logins() {
 }
 
 #[test]
-fn what_is_not_as_announced_leaves_all_as_it_was() {
+fn mismatching_archives_leave_everything_unchanged() {
     let user = User::new();
     user.publish("a.one", "1.0.0", "{}");
     user.collection("install a.one").ok();
@@ -278,7 +278,7 @@ fn what_is_not_as_announced_leaves_all_as_it_was() {
 }
 
 #[test]
-fn folders_repositories_and_requirements() {
+fn directories_repositories_and_requirements() {
     let user = User::new();
     user.source("a.one", "1.0.0", "{}");
     user.source("a.two", "1.0.0", "{a.one: '>=1.0.0'}");
@@ -326,7 +326,7 @@ fn folders_repositories_and_requirements() {
 }
 
 #[test]
-fn builds_hold_what_the_collection_wants() {
+fn builds_contain_what_the_collection_selects() {
     let user = User::new();
     let folder = user.source("my.coll", "1.0.0", "{}");
     for (name, text) in [("a.pyc", ""), ("secret.txt", ""), ("docs/x.rst", ""), ("tests/output/log", ""), ("b.sh", "")]

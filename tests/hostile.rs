@@ -182,7 +182,7 @@ fn an_agent_that_never_answers_ends_with_the_task_s_time() {
 }
 
 #[test]
-fn standard_error_without_end_is_nothing_to_the_controller() {
+fn endless_standard_error_does_not_affect_the_controller() {
     let told = World::new("endless-stderr").run(TASKS, &[]);
     assert_eq!(told.code, Some(0), "{told}");
     assert!(told.stderr.len() < 10_000, "{}", told.stderr.len());
@@ -304,7 +304,7 @@ fn what_a_host_says_does_not_reach_the_terminal_as_commands() {
 
 /// The task alone determines where content is stored.
 #[test]
-fn fetched_content_lies_where_the_task_says() {
+fn fetched_content_is_stored_where_the_task_says() {
     let world = World::new("elsewhere");
     let told = world.run("    - fetch: { src: /a/b, dest: got/ }\n", &["--limit", "hostile"]);
     assert_eq!(told.code, Some(0), "{told}");

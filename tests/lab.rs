@@ -89,7 +89,7 @@ fn differing_lines<'t>(one: &'t str, other: &'t str) -> Vec<&'t str> {
 }
 
 #[test]
-fn modules_do_all_once() {
+fn modules_change_everything_once() {
     let Some(_hosts) = hosts() else { return };
     for name in ["files", "accounts", "system"] {
         play(name);

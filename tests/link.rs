@@ -98,7 +98,7 @@ fn a_local_job_is_answered_in_order() {
 }
 
 #[test]
-fn jobs_that_come_at_once_share_one_agent() {
+fn concurrent_jobs_share_one_agent() {
     let links = links();
     let heard: Vec<_> = (0..20)
         .map(|key| {
@@ -114,7 +114,7 @@ fn jobs_that_come_at_once_share_one_agent() {
 
 /// The controller disappears while a file is half-written.
 #[test]
-fn what_was_begun_is_removed_when_the_controller_goes() {
+fn what_was_begun_is_removed_when_the_controller_disappears() {
     what_was_begun_is_removed(4, |links, _| {
         links.close();
         None
@@ -173,7 +173,7 @@ fn large_arguments_come_through() {
 }
 
 #[test]
-fn after_a_reset_the_next_job_connects_anew() {
+fn after_a_reset_the_next_job_connects_again() {
     let links = links();
     pong(&links, &local());
     links.reset(&local());
@@ -191,7 +191,7 @@ fn an_executable_that_is_no_agent_is_an_unreachable_host_with_a_reason() {
 }
 
 #[test]
-fn whatever_an_executable_says_the_job_ends_and_says_why() {
+fn whatever_an_executable_prints_the_job_ends_with_a_reason() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     let marker = r"printf '\n\000rplay-agent\000\n'";
@@ -266,7 +266,7 @@ fn a_job_cancelled_while_connecting_is_answered_too() {
 }
 
 #[test]
-fn hanging_up_kills_what_runs() {
+fn hanging_up_kills_running_calls() {
     let folder = tempfile::tempdir().unwrap();
     let links = links();
     let pid = folder.path().join("pid");
@@ -322,7 +322,7 @@ impl Content {
 }
 
 #[test]
-fn content_goes_over_once_and_only_if_it_is_not_there() {
+fn content_is_sent_once_and_only_if_it_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let links = links();
     for size in [0, 5, 256 << 10, 3_000_001] {
@@ -346,7 +346,7 @@ fn content_goes_over_once_and_only_if_it_is_not_there() {
 }
 
 #[test]
-fn content_that_cannot_be_had_or_has_changed_is_a_failure_of_its_call() {
+fn unavailable_or_changed_content_fails_its_call() {
     let folder = tempfile::tempdir().unwrap();
     let links = links();
     let content = Content::new(1000);
@@ -563,7 +563,7 @@ exec "$@"
     }
 
     #[test]
-    fn a_wrong_password_is_said_and_not_tried_twice() {
+    fn a_wrong_password_is_reported_and_not_tried_twice() {
         let (sudo, links) = (FakeSudo::new(), links());
         for _ in 0..2 {
             let failure = sudo.refusal(&links, "deploy", Some("wrong"));

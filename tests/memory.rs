@@ -153,7 +153,7 @@ fn large_files_come_to_the_controller_from_many_hosts_at_once() {
 }
 
 #[test]
-fn large_files_go_to_a_host_and_are_looked_at_there() {
+fn large_files_are_sent_to_a_host_and_read_there() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     sparse(&path("large"), LARGE);
@@ -206,7 +206,7 @@ fn large_files_go_to_a_host_and_are_looked_at_there() {
 
 /// The agent of the login user forwards what that of the other user sends; here the peaks are those of these agents.
 #[test]
-fn under_another_identity_neither_agent_takes_more() {
+fn with_another_user_neither_agent_uses_more() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();
     sparse(&folder.path().join("large"), LARGE);

@@ -220,7 +220,7 @@ fn records(text: &str) -> HashMap<String, Vec<String>> {
 }
 
 #[test]
-fn hosts_die_as_in_ansible() {
+fn plays_end_as_in_ansible() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity");
     let cases: Vec<Case> = ["cases.yml", "plays.yml"]
         .iter()

@@ -114,7 +114,7 @@ if __name__ == '__main__':
 "#;
 
 #[test]
-fn a_module_of_ones_own_has_all_that_a_task_can_ask_for() {
+fn own_modules_support_all_task_keywords() {
     let Some(python) = ansible() else { return };
     let Some(sshd) = Sshd::start("") else { return };
     let project = Project::new(&sshd, &python, "");
@@ -201,7 +201,7 @@ fn a_module_of_ones_own_has_all_that_a_task_can_ask_for() {
 }
 
 #[test]
-fn interpreters_are_chosen_by_variables_and_a_host_without_python_is_told_what_to_do() {
+fn interpreters_are_chosen_by_variables_and_a_missing_python_causes_a_help() {
     let Some(python) = ansible() else { return };
     let Some(sshd) = Sshd::start("") else { return };
     let project = Project::new(&sshd, &python, "");
@@ -258,7 +258,7 @@ fn other_users_run_python_modules_too() {
 }
 
 #[test]
-fn modules_of_collections_do_their_work() {
+fn modules_of_collections_work() {
     let Some(python) = ansible() else { return };
     let wanted = ["community.general", "community.crypto", "ansible.posix"];
     if !wanted.iter().all(|name| has_collection(&python, name)) {
@@ -337,7 +337,7 @@ fn modules_of_collections_do_their_work() {
 }
 
 #[test]
-fn a_hundred_tasks_of_a_python_module_go_out_together() {
+fn a_hundred_tasks_of_a_python_module_are_sent_together() {
     let Some(python) = ansible() else { return };
     let Some(sshd) = Sshd::start("") else { return };
     let project = Project::new(&sshd, &python, "");

@@ -91,7 +91,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
 "#;
 
 #[test]
-fn an_inventory_plugin_of_a_collection_makes_hosts_groups_and_variables() {
+fn an_inventory_plugin_of_a_collection_creates_hosts_groups_and_variables() {
     let Some(project) = Project::new() else { return };
     project.write("collections/ansible_collections/my/col/plugins/inventory/cloud.py", CLOUD);
     let source = "plugin: my.col.cloud
@@ -279,7 +279,7 @@ stats {'h': {'ok': 6, 'failures': 0, 'unreachable': 0, 'changed': 1, 'skipped': 
 ";
 
 #[test]
-fn a_callback_beside_the_playbook_is_told_what_happens() {
+fn a_callback_next_to_the_playbook_gets_all_events() {
     let Some(project) = Project::new() else { return };
     project.write("callback_plugins/recorder.py", RECORDER);
     project.write("ansible.cfg", "[callback_recorder]\npath = written\n");

@@ -142,7 +142,7 @@ class LookupModule(LookupBase):
 ";
 
 #[test]
-fn ones_own_plugins_and_those_of_roles_give_their_values() {
+fn own_plugins_and_those_of_roles_return_their_values() {
     let Some(python) = ansible() else { return };
     let project = Project::new(&python);
     project.write("filter_plugins/own.py", FILTERS);
@@ -209,7 +209,7 @@ fn ones_own_plugins_and_those_of_roles_give_their_values() {
 }
 
 #[test]
-fn what_goes_wrong_is_said_in_ansibles_words_at_its_place() {
+fn errors_have_ansibles_words_and_their_place() {
     let Some(python) = ansible() else { return };
     let project = Project::new(&python);
     project.write("filter_plugins/own.py", FILTERS);
@@ -305,7 +305,7 @@ fn plugins_of_collections_have_full_names() {
 }
 
 #[test]
-fn one_that_dies_or_hangs_fails_its_own_task_alone() {
+fn a_plugin_that_dies_or_hangs_fails_only_its_own_task() {
     let Some(python) = ansible() else { return };
     let project = Project::new(&python);
     project.write("filter_plugins/own.py", FILTERS);
@@ -372,7 +372,7 @@ fn no_python_starts_before_a_template_names_a_plugin() {
 }
 
 #[test]
-fn a_hundred_calls_take_their_time_once() {
+fn a_hundred_calls_start_python_once() {
     let Some(python) = ansible() else { return };
     let project = Project::new(&python);
     project.write("filter_plugins/own.py", FILTERS);

@@ -26,7 +26,7 @@ fn run(folder: &Path) -> (String, String) {
 }
 
 #[test]
-fn a_run_is_told_by_a_page_and_by_json() {
+fn a_run_is_reported_as_a_page_and_as_json() {
     let folder = tempfile::tempdir().unwrap();
     let (page, text) = run(folder.path());
     let json: Json = serde_json::from_str(&text).unwrap();

@@ -356,7 +356,7 @@ fn the_setting_hides_all() {
 
 /// An error in decrypted text: the place is named, its lines are not shown.
 #[test]
-fn faults_in_vaults_show_no_lines() {
+fn errors_in_vaults_show_no_lines() {
     let planted = Planted::new();
     let play =
         |name: &str, text: &str| planted.write(name, &format!("- hosts: localhost\n  gather_facts: false\n{text}"));
@@ -415,7 +415,7 @@ fn faults_in_vaults_show_no_lines() {
 
 /// As in Ansible: an unusable log path causes a warning, and the run continues; an existing log is appended to.
 #[test]
-fn the_log_is_written_beside_the_output() {
+fn the_log_is_written_in_addition_to_the_output() {
     let planted = Planted::new();
     planted.write("fine.yml", "- hosts: localhost\n  gather_facts: false\n  tasks:\n    - debug: {msg: \"a\\nb\"}\n");
     let run = |args: &[&str], log: &Path| {

@@ -67,7 +67,7 @@ fn left_in(folder: &Path) -> usize {
 }
 
 #[test]
-fn the_executable_is_put_there_once_and_the_connection_is_kept() {
+fn the_executable_is_uploaded_once_and_the_connection_is_kept() {
     let Some(sshd) = Sshd::start("") else { return };
     let links = sshd.links();
     timed("cold: key exchange, executable pushed", || ping(&links, &sshd.target("web1")));
@@ -195,7 +195,7 @@ fn a_shell_that_never_starts_the_agent_is_quoted() {
 }
 
 #[test]
-fn without_a_usable_home_another_folder_of_our_own_takes_the_executable() {
+fn without_a_usable_home_the_executable_goes_to_another_directory() {
     let Some(sshd) = Sshd::start("SetEnv XDG_CACHE_HOME=/proc/none TMPDIR=@") else { return };
     let links = sshd.links();
     ping(&links, &sshd.target("web1")).unwrap();
@@ -265,7 +265,7 @@ fn a_damaged_executable_is_replaced_in_the_same_run() {
 
 /// Full only during the upload, read-only, noexec, or missing.
 #[test]
-fn a_home_that_takes_no_executable_is_passed_over_even_in_the_middle() {
+fn an_unusable_home_is_skipped_even_during_the_upload() {
     let full = "mkdir @/cache && mount -t tmpfs -o size=1m,mode=700 tmpfs @/cache";
     let read_only = "mkdir -p @/cache/rplay && mount -t tmpfs -o ro tmpfs @/cache";
     let read_only_folder = "mkdir -p @/cache/rplay && mount --bind @/cache/rplay @/cache/rplay && \
@@ -302,7 +302,7 @@ fn with_executable(folder: &str, script: &str) -> String {
 }
 
 #[test]
-fn where_nothing_takes_the_executable_the_reason_is_said() {
+fn where_no_directory_is_usable_the_reason_is_reported() {
     let script = "mkdir @/cache && mount -t tmpfs -o size=1m tmpfs @/cache && touch @/rplay-0 && \
                   mount -t tmpfs -o noexec tmpfs /dev/shm && mount --rbind @ /mnt && \
                   mount -t tmpfs -o noexec tmpfs /tmp && mkdir -p @ && mount --rbind /mnt @";
@@ -314,7 +314,7 @@ fn where_nothing_takes_the_executable_the_reason_is_said() {
 }
 
 #[test]
-fn many_at_once_are_let_in_although_sshd_drops_some() {
+fn many_connections_succeed_although_sshd_drops_some() {
     let Some(sshd) = Sshd::start("MaxStartups 4:50:8") else { return };
     let links = sshd.links();
     let begun = Instant::now();
@@ -363,7 +363,7 @@ fn a_busy_sshd_loses_no_host_and_a_dead_host_is_given_up_at_once() {
 }
 
 #[test]
-fn a_host_that_cannot_be_reached_is_tried_again_as_often_as_it_says() {
+fn a_host_that_cannot_be_reached_is_retried_as_often_as_set() {
     let folder = tempfile::Builder::new().prefix("rs").tempdir_in("/tmp").unwrap();
     let at = |name: &str| folder.path().join(name);
     let words = |says: &str| format!("#!/bin/sh\necho x >> {}\necho '{says}' >&2\nexit 255\n", at("tries").display());
@@ -385,7 +385,7 @@ fn a_host_that_cannot_be_reached_is_tried_again_as_often_as_it_says() {
 }
 
 #[test]
-fn what_an_earlier_agent_left_is_swept_by_the_next() {
+fn files_of_an_earlier_agent_are_removed_by_the_next() {
     let Some(sshd) = Sshd::start("") else { return };
     let old = std::time::SystemTime::now() - Duration::from_secs(3 * 24 * 60 * 60);
     for (name, modified) in [("rplay-Old001", Some(old)), ("rplay-Young1", None)] {
@@ -525,7 +525,7 @@ mod lost {
 
     /// Ctrl-Z for longer than an agent waits.
     #[test]
-    fn a_controller_that_is_stopped_for_a_while_goes_on() {
+    fn a_controller_that_is_stopped_for_a_while_continues() {
         use std::os::unix::process::CommandExt;
         let Some(sshd) = Sshd::start("") else { return };
         let at = |name: &str| sshd.at(name);

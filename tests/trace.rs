@@ -38,7 +38,7 @@ fn run(sshd: &Sshd, folder: &Path, words: &[&str]) -> String {
 }
 
 #[test]
-fn trace_lines_tell_what_was_sent_and_why_it_ended() {
+fn trace_lines_show_what_was_sent_and_why_look_ahead_stopped() {
     let Some(sshd) = Sshd::start("") else { return };
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);

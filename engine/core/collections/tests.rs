@@ -56,7 +56,7 @@ fn roles_and_playbooks_are_found_by_their_full_names() {
 }
 
 #[test]
-fn names_are_followed_to_where_they_lead() {
+fn redirected_names_are_followed() {
     let (_folder, collections) = installed();
     let to = |name: &str, deprecated: &[&str]| Routed::To {
         name: name.to_owned(),
@@ -84,7 +84,7 @@ fn groups_may_extend_each_other() {
 
 /// A collection next to a playbook may be added after its name was looked up.
 #[test]
-fn beside_playbooks_comes_first() {
+fn directories_next_to_playbooks_come_first() {
     let (folder, collections) = installed();
     assert!(collections.find("late.one").is_none());
     for name in ["late/one", "my/coll"] {

@@ -142,7 +142,7 @@ fn hosts_and_groups_can_be_added_during_a_play() {
 }
 
 #[test]
-fn ten_thousand_hosts_take_no_time() {
+fn ten_thousand_hosts_are_read_quickly() {
     let folder = tempfile::tempdir().unwrap();
     let groups: String =
         (0..100).map(|g| format!("[g{g}]\nh[{}:{}]\n[g{g}:vars]\nv={g}\n", g * 100, g * 100 + 99)).collect();
@@ -162,7 +162,7 @@ fn ten_thousand_hosts_take_no_time() {
 }
 
 #[test]
-fn files_that_are_passed_over_are_warned_of() {
+fn skipped_files_cause_warnings() {
     let folder = tempfile::tempdir().unwrap();
     let vars = folder.path().join("group_vars");
     std::fs::create_dir_all(vars.join("web")).unwrap();
@@ -182,7 +182,7 @@ fn files_that_are_passed_over_are_warned_of() {
 }
 
 #[test]
-fn hosts_before_the_fault_of_a_source_stay() {
+fn hosts_before_the_error_of_a_source_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -257,7 +257,7 @@ fn sources_in_another_format_and_missing_ones() {
 }
 
 #[test]
-fn folders_pass_over_what_the_rules_ignore() {
+fn directories_skip_files_that_the_rules_ignore() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["a", "b.old", "c.cfg", "draft-d"] {
         std::fs::write(folder.path().join(name), format!("{name}\n")).unwrap();
@@ -278,7 +278,7 @@ fn folders_pass_over_what_the_rules_ignore() {
 }
 
 #[test]
-fn names_of_groups_become_those_of_variables() {
+fn group_names_become_valid_variable_names() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("hosts");
     std::fs::write(&path, "[g-x]\nh\n[x.y:children]\ng-x\n[9a:vars]\nv=1\n[9a]\nk\n").unwrap();

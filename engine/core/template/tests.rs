@@ -94,7 +94,7 @@ fn decrypts_what_is_in_a_vault() {
 }
 
 #[test]
-fn an_error_stands_at_its_bytes() {
+fn an_error_is_located_at_its_bytes() {
     let cases = [
         ("x: 'a {{ nope }} b'\n", "nope"),
         ("x: \"a\\tb {{ nope }}\"\n", "nope"),
@@ -113,7 +113,7 @@ fn an_error_stands_at_its_bytes() {
 }
 
 #[test]
-fn an_error_names_the_way_it_came() {
+fn an_error_names_the_chain_of_variables() {
     let error = fails("port: '{{ base + 1 }}'\nbase: '{{ offset * 2 }}'\nofset: 1\n", "port");
     assert_eq!(error.to_string(), "'offset' is undefined");
     assert_eq!(error.at().text(), "offset");
@@ -125,7 +125,7 @@ fn an_error_names_the_way_it_came() {
 }
 
 #[test]
-fn finds_variables_that_need_themselves() {
+fn finds_variables_that_refer_to_themselves() {
     let error = fails("a: '{{ b }}'\nb: 'x{{ c }}'\nc: '{{ a }}'\n", "a");
     let TemplateError::Recursive { chain, .. } = &error else { panic!("{error:?}") };
     assert_eq!(chain, "a -> b -> c -> a");
@@ -135,7 +135,7 @@ fn finds_variables_that_need_themselves() {
 }
 
 #[test]
-fn a_syntax_error_stands_where_the_parser_stopped() {
+fn a_syntax_error_is_located_where_the_parser_stopped() {
     let error = fails("x: 'abc {{ 1 + }}'\n", "x");
     assert!(matches!(error, TemplateError::Syntax { .. }), "{error:?}");
     assert_eq!(error.at().line_column(), (1, 16));
@@ -144,7 +144,7 @@ fn a_syntax_error_stands_where_the_parser_stopped() {
 }
 
 #[test]
-fn facts_are_asked_for_only_when_nothing_else_has_the_name() {
+fn facts_are_gathered_only_if_nothing_else_has_the_name() {
     let (_, scope) = play("x: \"{{ lookup('env', 'HOME') }}{{ ansible_os_family | default('?') }}\"\n", &[]);
     let magic = Arc::new(Secrets::default());
     let scope = Arc::new(Scope { layers: scope.layers.clone(), magic: magic.clone(), folders: scope.folders.clone() });
@@ -283,7 +283,7 @@ fn lookups_find_files_of_roles() {
 }
 
 #[test]
-fn a_password_is_made_once() {
+fn a_password_is_created_once() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("deep/secret");
@@ -392,7 +392,7 @@ fn one_and_true_are_one_key() {
 
 /// Templates and modules interpret a pattern the same way.
 #[test]
-fn patterns_mean_what_python_means() {
+fn patterns_have_pythons_meaning() {
     let cases = [
         (r"'a<b' | regex_replace('\<', '#')", "'a#b'"),
         (r"'x{y}' | regex_replace('{y}', '')", "'x'"),
@@ -468,7 +468,7 @@ fn groups_are_pairs_with_names() {
 
 /// Only a text that a playbook wrote may be an expression: neither one that a template yields nor one marked `!unsafe`.
 #[test]
-fn what_a_playbook_wrote_is_trusted_until_it_changes() {
+fn text_of_a_playbook_is_trusted_until_it_changes() {
     let text = "written: 1 == 1\nnot_me: !unsafe 1 == 1\nitself: '{{ written }}'\nmade: '{{ written ~ \"\" }}'\n\
                 list: ['{{ written }}']\n";
     let (_, scope) = play(text, &[]);

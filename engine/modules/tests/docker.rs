@@ -188,7 +188,7 @@ fn free_port() -> u16 {
 }
 
 #[test]
-fn a_container_is_made_once_and_replaced_only_with_a_reason() {
+fn a_container_is_created_once_and_replaced_only_with_a_reason() {
     if !has_engine() {
         return;
     }
@@ -245,7 +245,7 @@ fn a_container_is_made_once_and_replaced_only_with_a_reason() {
 }
 
 #[test]
-fn a_replacement_that_does_not_start_leaves_the_former_container_in_its_place() {
+fn a_replacement_that_does_not_start_leaves_the_old_container_in_place() {
     if !has_engine() {
         return;
     }
@@ -273,7 +273,7 @@ fn a_replacement_that_does_not_start_leaves_the_former_container_in_its_place() 
 }
 
 #[test]
-fn a_replacement_that_broke_off_is_finished_by_the_next_run() {
+fn an_interrupted_replacement_is_completed_by_the_next_run() {
     if !has_engine() {
         return;
     }
@@ -405,7 +405,7 @@ fn networks_are_joined_and_left_while_a_container_runs() {
 }
 
 #[test]
-fn a_container_that_ends_hands_on_its_status_and_output() {
+fn a_container_that_ends_returns_its_status_and_output() {
     if !has_engine() {
         return;
     }
@@ -466,7 +466,7 @@ fn health_is_waited_for() {
 }
 
 #[test]
-fn volumes_keep_their_data_unless_told() {
+fn volumes_keep_their_data_by_default() {
     if !has_engine() {
         return;
     }
@@ -631,7 +631,7 @@ fn images_go_to_a_registry_and_come_back_after_a_login() {
 }
 
 #[test]
-fn check_mode_does_not_miss_what_earlier_tasks_would_have_made() {
+fn check_mode_assumes_what_earlier_tasks_would_have_created() {
     let scene = Scene::new("check");
     let nowhere = format!("unix://{}/none.sock", scene.folder.path().display());
     let check = Mode { check: true, ..Mode::default() };

@@ -211,7 +211,7 @@ fn is_slow(entry: &Entry) -> bool {
 }
 
 #[test]
-fn check_mode_changes_nothing_and_nothing_makes_a_module_wait() {
+fn check_mode_changes_nothing_and_nothing_blocks_a_module() {
     let tree = Tree::new();
     let mut faults = Vec::new();
     let mut before = tree.state();
@@ -253,7 +253,7 @@ fn check_mode_changes_nothing_and_nothing_makes_a_module_wait() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// Like [`check_mode_changes_nothing_and_nothing_makes_a_module_wait`], but without check mode, for modules that write
+/// Like [`check_mode_changes_nothing_and_nothing_blocks_a_module`], but without check mode, for modules that write
 /// files.
 #[test]
 fn a_special_file_is_refused_at_once_and_left_alone() {

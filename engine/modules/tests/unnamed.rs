@@ -106,7 +106,7 @@ fn lines_of_others_stay_to_the_byte() {
 }
 
 #[test]
-fn an_account_changes_in_what_is_named_alone() {
+fn only_named_properties_of_an_account_change() {
     let root = rplay_modules::system::accounts::User::named("root").unwrap();
     assert!(!run("user", data! { "name" => "root" }, true, None).changed);
     let other = format!("{} once more", root.gecos);
@@ -120,7 +120,7 @@ fn an_account_changes_in_what_is_named_alone() {
 }
 
 #[test]
-fn a_unit_changes_in_what_is_named_alone() {
+fn only_named_properties_of_a_unit_change() {
     let folder = tempfile::tempdir().unwrap();
     let systemctl = folder.path().join("systemctl");
     let script = r#"#!/bin/sh

@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_mean_what_python_means() {
+    fn patterns_have_pythons_meaning() {
         for (written, text, is_in) in [
             ("^foo$", "foo\n", true),
             ("^foo$", "foo\nbar", false),

@@ -53,7 +53,7 @@ fn nothing_leaves_the_target() {
 }
 
 #[test]
-fn files_folders_and_inner_links_are_unpacked_without_strange_modes() {
+fn files_directories_and_inner_links_are_unpacked_without_special_modes() {
     let (folder, result) = unpacked(&[
         hostile("a/", EntryType::Directory, "", b""),
         hostile("a/f", EntryType::Regular, "", b"content"),
@@ -67,7 +67,7 @@ fn files_folders_and_inner_links_are_unpacked_without_strange_modes() {
 
 /// A size that is false in the header is an error, not a file of zeroes.
 #[test]
-fn an_archive_that_was_cut_is_refused() {
+fn a_truncated_archive_is_refused() {
     let mut part = hostile("a", EntryType::Regular, "", &[7; 4096]);
     part.truncate(1024);
     let folder = tempfile::tempdir().unwrap();

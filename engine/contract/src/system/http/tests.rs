@@ -25,7 +25,7 @@ fn a_get_with_headers_and_cookies() {
 }
 
 #[test]
-fn redirections_change_the_method_and_keep_secrets_at_home() {
+fn redirections_change_the_method_and_do_not_forward_secrets() {
     let other = Server::start(|_| response("200 OK", "", "there"));
     let target = other.url.clone();
     let server = Server::start(move |seen| match seen.line.contains("/away") {
@@ -48,7 +48,7 @@ fn redirections_change_the_method_and_keep_secrets_at_home() {
 }
 
 #[test]
-fn a_login_is_sent_when_asked_for() {
+fn a_login_is_sent_on_request() {
     let server = Server::start(|seen| match seen.headers.contains("authorization: basic bwu6chc=") {
         true => response("200 OK", "", ""),
         false => response("401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n", ""),
@@ -62,7 +62,7 @@ fn a_login_is_sent_when_asked_for() {
 }
 
 #[test]
-fn a_body_goes_with_any_method() {
+fn a_body_is_sent_with_any_method() {
     let server = Server::start(|_| response("204 No Content", "", ""));
     for method in ["POST", "PUT", "DELETE", "GET", "PROPFIND"] {
         let mut request = Request::get(&server.url);
@@ -89,7 +89,7 @@ fn a_unix_socket() {
 }
 
 #[test]
-fn no_answer_is_an_error_in_words() {
+fn no_answer_is_an_error_with_a_message() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = Request::get(format!("http://{closed}/")).send(&host()).err().unwrap();
     assert!(error.to_lowercase().contains("refused"), "{error}");

@@ -51,7 +51,7 @@ fn the_same_content_is_no_change_and_other_content_is_shown_and_put() {
 }
 
 #[test]
-fn content_that_does_not_validate_is_not_taken() {
+fn content_that_does_not_validate_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("f");
     let good = placement(&file, "good").validate(Some("grep -q good %s".into()));
@@ -148,7 +148,7 @@ fn explicit_permissions_move_the_mask_and_not_the_group() {
 }
 
 #[test]
-fn a_folders_default_list_does_not_reach_a_replaced_file() {
+fn a_directorys_default_list_does_not_affect_a_replaced_file() {
     let folder = tempfile::tempdir().unwrap();
     if !attribute(folder.path(), "system.posix_acl_default", ACL) {
         return;
@@ -210,7 +210,7 @@ fn special_files_are_not_replaced_and_links_to_them_are() {
 }
 
 #[test]
-fn files_of_proc_have_content_though_no_length() {
+fn files_of_proc_have_content_but_no_length() {
     let text = fs::read_to_string("/proc/version").unwrap();
     assert!(!placement(Path::new("/proc/version"), &text).differs().unwrap());
     assert!(placement(Path::new("/proc/version"), "other").differs().unwrap());
@@ -224,7 +224,7 @@ fn files_of_proc_have_content_though_no_length() {
 
 /// Runs only as root, and only on file systems with these attributes.
 #[test]
-fn what_is_locked_says_so_and_nothing_is_left_behind() {
+fn a_locked_file_is_reported_and_nothing_is_left_behind() {
     let folder = tempfile::tempdir().unwrap();
     let (file, inner) = (folder.path().join("f"), folder.path().join("d"));
     fs::write(&file, "old").unwrap();
@@ -267,7 +267,7 @@ fn what_is_locked_says_so_and_nothing_is_left_behind() {
 }
 
 #[test]
-fn a_new_file_in_an_append_only_folder_has_its_name_at_once() {
+fn a_new_file_in_an_append_only_directory_gets_its_name_at_once() {
     let folder = tempfile::tempdir().unwrap();
     if flags::change(folder.path(), "+a").is_err() {
         eprintln!("skipped: no folder can be append-only here");
@@ -283,7 +283,7 @@ fn a_new_file_in_an_append_only_folder_has_its_name_at_once() {
 }
 
 #[test]
-fn what_a_full_disk_cuts_off_leaves_the_old_file() {
+fn a_full_disk_leaves_the_old_file() {
     let folder = tempfile::tempdir().unwrap();
     let mount = folder.path().join("m");
     fs::create_dir(&mount).unwrap();
@@ -308,7 +308,7 @@ fn what_a_full_disk_cuts_off_leaves_the_old_file() {
 }
 
 #[test]
-fn a_mount_point_is_written_into_only_when_that_is_asked_for() {
+fn a_mount_point_is_written_into_only_on_request() {
     let folder = tempfile::tempdir().unwrap();
     let (below, point) = (folder.path().join("below"), folder.path().join("point"));
     fs::write(&below, "old, and long").unwrap();

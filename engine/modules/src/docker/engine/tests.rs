@@ -164,7 +164,7 @@ fn answers_that_are_cut_short_or_never_come_are_errors() {
 }
 
 #[test]
-fn an_engine_that_is_not_there_is_a_failure_and_in_check_mode_nothing() {
+fn a_missing_engine_is_a_failure_but_not_in_check_mode() {
     let folder = tempfile::tempdir().unwrap();
     let address = format!("unix://{}/none.sock", folder.path().display());
     let args = EngineArgs::from_map(&rplay_wire::data! { "docker_host" => address.as_str() }).unwrap();

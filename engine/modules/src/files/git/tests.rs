@@ -106,7 +106,7 @@ fn what_the_repository_says() {
 }
 
 #[test]
-fn a_password_in_the_address_is_not_repeated() {
+fn a_password_in_the_address_is_not_shown() {
     if !has_git() {
         return;
     }

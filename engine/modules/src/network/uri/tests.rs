@@ -34,7 +34,7 @@ fn json_comes_back_as_a_structure() {
 }
 
 #[test]
-fn another_status_is_a_failure_with_all_its_data() {
+fn an_unexpected_status_is_a_failure_with_all_its_data() {
     let server =
         Server::start(|_| response("503 Service Unavailable", "Content-Type: application/json\r\n", r#"{"e":1}"#));
     let done = call("uri", args(&server.url));

@@ -43,7 +43,7 @@ fn msg(outcome: Outcome) -> String {
 }
 
 #[test]
-fn a_call_is_signed_and_its_answer_given_back() {
+fn a_call_is_signed_and_its_answer_returned() {
     let server = server(|_, _| fine());
     let payload = data! { "payload" => data! { "Limit" => 1, "Offset" => "0" }, "token" => "temporary" };
     let outcome = checked(MODULE, args(&server, payload));
@@ -65,7 +65,7 @@ fn a_call_is_signed_and_its_answer_given_back() {
 }
 
 #[test]
-fn what_passes_is_tried_again_as_the_same_call() {
+fn temporary_errors_are_retried_with_the_same_call() {
     let server = server(|count, _| match count {
         0 => refused("RequestLimitExceeded.UinLimitExceeded"),
         1 => refused("InternalError"),
@@ -83,7 +83,7 @@ fn what_passes_is_tried_again_as_the_same_call() {
 }
 
 #[test]
-fn an_error_that_stays_is_said_at_once() {
+fn a_permanent_error_is_reported_at_once() {
     for code in ["AuthFailure.SignatureFailure", "UnauthorizedOperation", "InvalidParameterValue", "LimitExceeded"] {
         let server = server(move |_, _| refused(code));
         let outcome = call(MODULE, args(&server, data! { "changes" => true }));
@@ -95,7 +95,7 @@ fn an_error_that_stays_is_said_at_once() {
 }
 
 #[test]
-fn trying_again_ends() {
+fn retries_end() {
     let server = server(|_, _| refused("RequestLimitExceeded"));
     let outcome = call(MODULE, args(&server, data! { "retries" => 2 }));
     assert!(msg(outcome).contains("RequestLimitExceeded"));
@@ -103,7 +103,7 @@ fn trying_again_ends() {
 }
 
 #[test]
-fn what_would_make_two_is_not_sent_twice_when_nobody_answers() {
+fn calls_that_create_something_are_not_repeated_without_an_answer() {
     let server = server(|_, _| String::new());
     let more = || data! { "service" => "vpc", "action" => "CreateVpc", "changes" => true };
     let failure = call(MODULE, args(&server, more())).failure.unwrap();
