@@ -195,7 +195,7 @@ settings! {
         ["inventory.inventory_unparsed_warning"], ["ANSIBLE_INVENTORY_UNPARSED_WARNING"];
     /// The plugins that may read sources of the inventory, in order.
     inventory_enabled: Option<Vec<String>> = None, ["inventory.enable_plugins"], ["ANSIBLE_INVENTORY_ENABLED"];
-    /// Files of inventory directories that end so are passed over.
+    /// Extensions of files to skip in inventory directories.
     inventory_ignore_extensions: Option<Vec<String>> = None,
         ["defaults.inventory_ignore_extensions", "inventory.ignore_extensions"], ["ANSIBLE_INVENTORY_IGNORE"];
     /// Regular expressions for files to ignore in inventory directories.
@@ -214,13 +214,13 @@ settings! {
         ["defaults.allow_broken_conditionals"], ["ANSIBLE_ALLOW_BROKEN_CONDITIONALS"];
     /// The module that `ansible` runs when none is named.
     module_name: String = "command".to_owned(), ["defaults.module_name"], [];
-    /// Its arguments.
+    /// Arguments of the module that `ansible` runs when none is named.
     module_args: Option<String> = None, ["defaults.module_args"], ["ANSIBLE_MODULE_ARGS"];
-    /// The directory that stands for a playbook's where there is none.
+    /// The directory to use as a playbook's where there is no playbook.
     playbook_dir: Option<PathBuf> = None, ["defaults.playbook_dir"], ["ANSIBLE_PLAYBOOK_DIR"];
     /// `rplay inventory --list` shows variables where they were defined.
     inventory_export: bool = false, ["inventory.export"], ["ANSIBLE_INVENTORY_EXPORT"];
-    /// Directories with roles, after those beside the playbook.
+    /// Directories with roles, after those next to the playbook.
     roles_path: Folders = Folders::usual("roles"), ["defaults.roles_path"], ["ANSIBLE_ROLES_PATH"];
     /// Collection directories.
     collections_path: Folders = Folders::usual("collections"),
@@ -235,11 +235,11 @@ settings! {
     library: Folders = Folders::usual("plugins/modules"), ["defaults.library"], ["ANSIBLE_LIBRARY"];
     /// Directories with code that modules import as `ansible.module_utils`.
     module_utils: Folders = Folders::usual("plugins/module_utils"), ["defaults.module_utils"], ["ANSIBLE_MODULE_UTILS"];
-    /// Directories with filters, tests and lookups in Python, after those beside playbooks and in roles.
+    /// Directories with filters, tests and lookups in Python, after those next to playbooks and in roles.
     filter_plugins: Folders = Folders::usual("plugins/filter"), ["defaults.filter_plugins"], ["ANSIBLE_FILTER_PLUGINS"];
     test_plugins: Folders = Folders::usual("plugins/test"), ["defaults.test_plugins"], ["ANSIBLE_TEST_PLUGINS"];
     lookup_plugins: Folders = Folders::usual("plugins/lookup"), ["defaults.lookup_plugins"], ["ANSIBLE_LOOKUP_PLUGINS"];
-    /// Directories with action plugins in Python, after those beside playbooks and in roles.
+    /// Directories with action plugins in Python, after those next to playbooks and in roles.
     action_plugins: Folders = Folders::usual("plugins/action"), ["defaults.action_plugins"], ["ANSIBLE_ACTION_PLUGINS"];
     /// The Python of hosts: a path, or `auto`.
     interpreter_python: Option<String> = None, ["defaults.interpreter_python"], ["ANSIBLE_PYTHON_INTERPRETER"];
@@ -275,7 +275,7 @@ settings! {
     hash_behaviour: HashBehaviour = HashBehaviour::Replace, ["defaults.hash_behaviour"], ["ANSIBLE_HASH_BEHAVIOUR"];
     /// The strategy of plays without one.
     strategy: String = "linear".to_owned(), ["defaults.strategy"], ["ANSIBLE_STRATEGY"];
-    /// What a key that a YAML mapping has twice is: `ignore`, `warn` or `error`.
+    /// How to treat duplicate keys in a YAML mapping: `ignore`, `warn` or `error`.
     duplicate_dict_key: DuplicateKeys = DuplicateKeys::Warn,
         ["defaults.duplicate_dict_key"], ["ANSIBLE_DUPLICATE_YAML_DICT_KEY"];
     /// Whether facts are also set as variables, such as `ansible_hostname`.
@@ -306,7 +306,7 @@ settings! {
     tags_run: Vec<String> = Vec::new(), ["tags.run"], ["ANSIBLE_RUN_TAGS"];
     /// Tags to skip when no `--skip-tags` is given.
     tags_skip: Vec<String> = Vec::new(), ["tags.skip"], ["ANSIBLE_SKIP_TAGS"];
-    /// What a host pattern that matches nothing is: `ignore`, `warning` or `error`.
+    /// How to treat a host pattern that matches nothing: `ignore`, `warning` or `error`.
     host_pattern_mismatch: Mismatch = Mismatch::Warning,
         ["inventory.host_pattern_mismatch"], ["ANSIBLE_HOST_PATTERN_MISMATCH"];
 
@@ -348,9 +348,9 @@ settings! {
 
     /// The PKCS#11 provider for keys on smart cards.
     pkcs11_provider: Option<String> = None, ["ssh_connection.pkcs11_provider"], ["ANSIBLE_PKCS11_PROVIDER"];
-    /// A private key itself, not its file.
+    /// The private key itself, not the name of its file.
     ssh_private_key: Option<String> = None, [], ["ANSIBLE_PRIVATE_KEY"];
-    /// The passphrase of that key.
+    /// The passphrase of the private key in `ANSIBLE_PRIVATE_KEY`.
     ssh_private_key_passphrase: Option<String> = None, [], ["ANSIBLE_PRIVATE_KEY_PASSPHRASE"];
     /// How passwords are passed to ssh.
     ssh_password_mechanism: Option<String> = None,
@@ -372,37 +372,37 @@ settings! {
     become_password_file: Option<PathBuf> = None, ["defaults.become_password_file"], ["ANSIBLE_BECOME_PASSWORD_FILE"];
     /// The program of the become method.
     become_exe: Option<String> = None, ["privilege_escalation.become_exe"], ["ANSIBLE_BECOME_EXE"];
-    /// Its arguments.
+    /// Arguments of the program of the become method.
     become_flags: Option<String> = None, ["privilege_escalation.become_flags"], ["ANSIBLE_BECOME_FLAGS"];
     /// The become password.
     become_pass: Option<Secret> = None, [], ["ANSIBLE_BECOME_PASS"];
-    /// The same, for sudo only.
+    /// The user to become with sudo.
     sudo_user: Option<String> = None, ["sudo_become_plugin.user"], ["ANSIBLE_SUDO_USER"];
-    /// The same, for sudo only.
+    /// The program for sudo.
     sudo_exe: Option<String> = None, ["sudo_become_plugin.executable"], ["ANSIBLE_SUDO_EXE"];
-    /// The same, for sudo only.
+    /// Arguments of sudo.
     sudo_flags: Option<String> = None, ["sudo_become_plugin.flags"], ["ANSIBLE_SUDO_FLAGS"];
-    /// The same, for sudo only.
+    /// The password for sudo.
     sudo_pass: Option<Secret> = None, ["sudo_become_plugin.password"], ["ANSIBLE_SUDO_PASS"];
     /// The working directory for sudo.
     sudo_chdir: Option<String> = None, ["sudo_become_plugin.chdir"], ["ANSIBLE_SUDO_CHDIR"];
-    /// The same, for su only.
+    /// The user to become with su.
     su_user: Option<String> = None, ["su_become_plugin.user"], ["ANSIBLE_SU_USER"];
-    /// The same, for su only.
+    /// The program for su.
     su_exe: Option<String> = None, ["su_become_plugin.executable"], ["ANSIBLE_SU_EXE"];
-    /// The same, for su only.
+    /// Arguments of su.
     su_flags: Option<String> = None, ["su_become_plugin.flags"], ["ANSIBLE_SU_FLAGS"];
-    /// The same, for su only.
+    /// The password for su.
     su_pass: Option<Secret> = None, ["su_become_plugin.password"], ["ANSIBLE_SU_PASS"];
     /// Additional words in su's password prompt.
     su_prompt_l10n: Option<String> = None, ["su_become_plugin.localized_prompts"], ["ANSIBLE_SU_PROMPT_L10N"];
-    /// The same, for doas only.
+    /// The user to become with doas.
     doas_user: Option<String> = None, ["doas_become_plugin.user"], ["ANSIBLE_DOAS_USER"];
-    /// The same, for doas only.
+    /// The program for doas.
     doas_exe: Option<String> = None, ["doas_become_plugin.executable"], ["ANSIBLE_DOAS_EXE"];
-    /// The same, for doas only.
+    /// Arguments of doas.
     doas_flags: Option<String> = None, ["doas_become_plugin.flags"], ["ANSIBLE_DOAS_FLAGS"];
-    /// The same, for doas only.
+    /// The password for doas.
     doas_pass: Option<Secret> = None, ["doas_become_plugin.password"], ["ANSIBLE_DOAS_PASS"];
 
     /// File with the vault password, or a program that prints it.
@@ -412,7 +412,7 @@ settings! {
     /// The vault ID to encrypt with.
     vault_encrypt_identity: Option<String> = None,
         ["defaults.vault_encrypt_identity"], ["ANSIBLE_VAULT_ENCRYPT_IDENTITY"];
-    /// The salt of what is encrypted, in place of a random one.
+    /// The salt for encryption, instead of a random one.
     vault_encrypt_salt: Option<String> = None, ["defaults.vault_encrypt_salt"], ["ANSIBLE_VAULT_ENCRYPT_SALT"];
     /// The program that shows long texts on a terminal, a page at a time.
     pager: String = "less".to_owned(), ["defaults.pager"], ["ANSIBLE_PAGER", "PAGER"];
@@ -427,7 +427,7 @@ settings! {
     force_color: bool = false, ["defaults.force_color"], ["ANSIBLE_FORCE_COLOR"];
     /// Use no colours. `NO_COLOR` has the same effect, whatever its value.
     nocolor: bool = false, ["defaults.nocolor"], ["ANSIBLE_NOCOLOR"];
-    /// As `-v`, `-vv` ...
+    /// The verbosity, as with `-v`, `-vv` ...
     verbosity: u32 = 0, ["defaults.verbosity"], ["ANSIBLE_VERBOSITY"];
     /// Show tasks that were skipped.
     display_skipped_hosts: bool = true, ["defaults.display_skipped_hosts"], ["ANSIBLE_DISPLAY_SKIPPED_HOSTS"];
