@@ -1,6 +1,6 @@
-//! The documentation names files that exist.
+//! The documentation names files that exist, and the site's pages can be written from it.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use regex::Regex;
 
@@ -52,4 +52,22 @@ fn paths_are_those_of_files() {
         }
     }
     assert!(missing.is_empty(), "{}", missing.into_iter().collect::<Vec<_>>().join("\n"));
+}
+
+/// All pages of the site are written and listed in its contents, and their links lead to pages. `tests/run site` also
+/// builds it.
+#[test]
+fn the_site_has_no_broken_links() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/site/build");
+    let target = tempfile::tempdir().unwrap();
+    let mut command = Command::new("python3");
+    command.arg(script).arg("--check");
+    command.env("RPLAY", env!("CARGO_BIN_EXE_rplay")).env("CARGO_TARGET_DIR", target.path());
+    let Ok(output) = command.output() else {
+        println!("skipped: there is no python3");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(target.path().join("site/book/src/modules/copy.md").exists(), "{said}");
 }
