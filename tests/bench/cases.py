@@ -3,11 +3,14 @@
 from dataclasses import dataclass, field
 
 from engine_works import Conditions, Inventory, Project
+from python_works import Callback, Collection, Filter
 from works import Facts, Files, Loop, Small, Work
 
 # Those that make the picture.
 CHART = ("w1", "w1-50", "w1-50-kept", "w2", "w3", "w4", "w4-again", "w5", "w6-run-10", "w7", "w8-200")
 REMOTE = ("rplay", "limit", "ansible", "mitogen", "pyinfra")
+# What is written in Python: beside rplay's native module, and those who run it too.
+PYTHON = ("rplay", "native", "ansible", "mitogen")
 
 
 @dataclass
@@ -36,6 +39,11 @@ class Case:
     options: tuple = ()
     # Cases that each visit goes on with.
     follows: tuple = ()
+
+    @property
+    def is_python(self):
+        """Whether it shows work written in Python, which has a table of its own."""
+        return self.name.startswith("p")
 
 
 def goals(limit=None, ansible=None, mitogen=None, pyinfra=None):
@@ -126,6 +134,84 @@ CASES = [
     Case("w8-200", "10 small tasks, 200 hosts", Small(10), 200, goals(1.1, 25, None, 1.2), slow=("ansible", "mitogen")),
     Case(
         "w8-500", "10 small tasks, 500 hosts", Small(10), 500, goals(1.1, 25, None, 1.2), slow=("ansible", "mitogen")
+    ),
+    Case(
+        "p1",
+        "100 tasks of a collection's module, 1 host: first run",
+        Collection(100),
+        1,
+        goals(ansible=15, mitogen=1),
+        tools=PYTHON,
+        new=True,
+        follows=(
+            Case(
+                "p1-again",
+                "the same: second run",
+                Collection(100),
+                1,
+                goals(ansible=15, mitogen=1),
+                tools=PYTHON,
+                again=True,
+            ),
+        ),
+    ),
+    Case(
+        "p1-10",
+        "100 tasks of a collection's module, 10 hosts: first run",
+        Collection(100),
+        10,
+        goals(ansible=15, mitogen=1),
+        tools=PYTHON,
+        new=True,
+        slow=("ansible", "mitogen"),
+        follows=(
+            Case(
+                "p1-10-again",
+                "the same: second run",
+                Collection(100),
+                10,
+                goals(ansible=15, mitogen=1),
+                tools=PYTHON,
+                again=True,
+                slow=("ansible", "mitogen"),
+            ),
+        ),
+    ),
+    Case(
+        "p2",
+        "a loop of 200 of a collection's module, 1 host: first run",
+        Collection(200, looped=True),
+        1,
+        goals(ansible=15, mitogen=1),
+        tools=PYTHON,
+        new=True,
+        follows=(
+            Case(
+                "p2-again",
+                "the same: second run",
+                Collection(200, looped=True),
+                1,
+                goals(ansible=15, mitogen=1),
+                tools=PYTHON,
+                again=True,
+            ),
+        ),
+    ),
+    Case(
+        "p3",
+        "100 calls of a filter in Python",
+        Filter(100),
+        1,
+        goals(ansible=1, mitogen=1),
+        tools=("rplay", "ansible", "mitogen"),
+    ),
+    Case(
+        "p4",
+        "a callback plugin over 5,000 results",
+        Callback(50),
+        100,
+        goals(ansible=15),
+        tools=("rplay", "ansible"),
     ),
 ]
 

@@ -159,7 +159,7 @@ def arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("cases", nargs="*")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", type=lambda text: text.split(","), default=list(REMOTE))
+    parser.add_argument("--only", type=lambda text: text.split(","), default=[*REMOTE, "native"])
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--list", action="store_true")

@@ -30,6 +30,9 @@ class Tool:
 class Playbooks(Tool):
     """Those who read playbooks read the same ones."""
 
+    # Whether it takes the playbook for rplay's native modules, where the work has two.
+    native = False
+
     def write(self, folder, case, hosts):
         shared = {
             "ansible_user": "root",
@@ -43,12 +46,18 @@ class Playbooks(Tool):
             for host in hosts
         }
         (folder / "hosts.json").write_text(json.dumps({"all": {"hosts": of_hosts, "vars": shared}}))
+        case.work.native = self.native
         case.work.write_playbook(folder)
 
 
 class Rplay(Playbooks):
     name = "rplay"
     variable = "RPLAY"
+
+    def __init__(self, target):
+        super().__init__(target)
+        # The Python with ansible-core and the collections is the one that the others use.
+        self.env |= {"RPLAY_ANSIBLE_PYTHON": sys.executable}
 
     def program(self):
         return [os.environ[self.variable]]
@@ -65,6 +74,13 @@ class Before(Rplay):
 
     name = "before"
     variable = "RPLAY_BEFORE"
+
+
+class Native(Rplay):
+    """rplay with its native module in the place of the one in Python."""
+
+    name = "native"
+    native = True
 
 
 class Ansible(Playbooks):
@@ -149,7 +165,7 @@ class Limit(Tool):
         return ["sh", "all.sh"]
 
 
-ALL = {tool.name: tool for tool in (Rplay, Before, Limit, Ansible, Mitogen, Pyinfra)}
+ALL = {tool.name: tool for tool in (Rplay, Native, Before, Limit, Ansible, Mitogen, Pyinfra)}
 
 
 def dump(plays):
