@@ -14,6 +14,7 @@ mod gather_facts;
 mod group_by;
 mod include_vars;
 mod local_file;
+mod patch;
 mod pause;
 mod reboot;
 pub mod registry;

@@ -27,6 +27,7 @@ pub static ACTIONS: &[ActionEntry] = &[
     entry::<gather_facts::GatherFacts>("gather_facts", Calls(gather_facts::gather_facts)).open().with_facts().silent(),
     entry::<group_by::GroupBy>("group_by", Answers(group_by::group_by)),
     entry::<include_vars::IncludeVars>("include_vars", Answers(include_vars::include_vars)).free_form("file"),
+    relayed("patch", Calls(patch::patch)).keeps_to_host().foreseeable().independent_items().reads_our_files(|_| true),
     entry::<pause::Pause>("pause", Answers(pause::pause)).once_for_all(),
     relayed("reboot", Calls(reboot::reboot)),
     relayed("script", Calls(script::script))

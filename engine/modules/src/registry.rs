@@ -3,6 +3,7 @@
 use rplay_contract::{Entry, entry};
 
 const BUILTIN: &str = "ansible.builtin";
+const CRYPTO: &str = "community.crypto";
 const DOCKER: &str = "community.docker";
 const GENERAL: &str = "community.general";
 const POSIX: &str = "ansible.posix";
@@ -11,17 +12,23 @@ const OWN: &str = "rplay.builtin";
 
 /// Sorted by name.
 pub static MODULES: &[Entry] = &[
+    entry::<crate::files::acl::Acl>("acl", POSIX).keeps_to_host(),
+    entry::<crate::packages::alternatives::Alternatives>("alternatives", GENERAL).keeps_to_host(),
+    entry::<crate::services::apache2_module::Apache2Module>("apache2_module", GENERAL).keeps_to_host(),
     entry::<crate::packages::apt::Apt>("apt", BUILTIN),
     entry::<crate::packages::apt_key::AptKey>("apt_key", BUILTIN),
     entry::<crate::packages::apt_repository::AptRepository>("apt_repository", BUILTIN),
+    entry::<crate::files::archive::Archive>("archive", GENERAL).keeps_to_host(),
     entry::<crate::files::assemble::Assemble>("assemble", BUILTIN).keeps_to_host(),
     entry::<crate::commands::async_status::AsyncStatus>("async_status", BUILTIN)
         .answered_by(crate::commands::async_status::run)
         .asks_about_jobs()
         // Those of the job.
         .with_facts(),
+    entry::<crate::services::at::At>("at", POSIX).keeps_to_host().runs_commands(),
     entry::<crate::accounts::authorized_key::AuthorizedKey>("authorized_key", POSIX).keeps_to_host(),
     entry::<crate::files::blockinfile::BlockInFile>("blockinfile", BUILTIN).keeps_to_host(),
+    entry::<crate::files::capabilities::Capabilities>("capabilities", GENERAL).keeps_to_host(),
     entry::<crate::commands::command::Command>("command", BUILTIN)
         .keeps_to_host()
         .runs_commands()
@@ -45,32 +52,46 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::docker::DockerPrune>("docker_prune", DOCKER),
     entry::<crate::docker::DockerVolume>("docker_volume", DOCKER),
     entry::<crate::docker::DockerVolumeInfo>("docker_volume_info", DOCKER),
+    entry::<crate::packages::dpkg_divert::DpkgDivert>("dpkg_divert", GENERAL).keeps_to_host(),
     entry::<crate::packages::dpkg_selections::DpkgSelections>("dpkg_selections", BUILTIN).keeps_to_host(),
     entry::<crate::commands::expect::Expect>("expect", BUILTIN).keeps_to_host().runs_commands(),
     entry::<crate::files::fetch::Fetch>("fetch", BUILTIN).keeps_to_host(),
     entry::<crate::files::file::File>("file", BUILTIN).keeps_to_host(),
+    entry::<crate::kernel::filesystem::Filesystem>("filesystem", GENERAL).keeps_to_host(),
     entry::<crate::files::find::Find>("find", BUILTIN).keeps_to_host(),
     entry::<crate::network::firewalld::Firewalld>("firewalld", POSIX).keeps_to_host(),
     entry::<crate::network::get_url::GetUrl>("get_url", BUILTIN),
     entry::<crate::facts::getent::Getent>("getent", BUILTIN).keeps_to_host().with_facts(),
     entry::<crate::files::git::Git>("git", BUILTIN),
+    entry::<crate::files::git_config::GitConfig>("git_config", GENERAL).keeps_to_host(),
     entry::<crate::accounts::group::Group>("group", BUILTIN).keeps_to_host(),
     entry::<crate::kernel::hostname::Hostname>("hostname", BUILTIN).keeps_to_host().with_facts(),
     entry::<crate::files::ini_file::IniFile>("ini_file", GENERAL).keeps_to_host(),
     entry::<crate::network::iptables::Iptables>("iptables", BUILTIN),
+    entry::<crate::kernel::kernel_blacklist::KernelBlacklist>("kernel_blacklist", GENERAL).keeps_to_host(),
     entry::<crate::accounts::known_hosts::KnownHosts>("known_hosts", BUILTIN).keeps_to_host(),
     entry::<crate::files::lineinfile::LineInFile>("lineinfile", BUILTIN).keeps_to_host(),
+    entry::<crate::packages::locale_gen::LocaleGen>("locale_gen", GENERAL).keeps_to_host(),
+    entry::<crate::kernel::lvol::Lvol>("lvol", GENERAL).keeps_to_host(),
+    entry::<crate::commands::make::Make>("make", GENERAL).keeps_to_host().runs_commands(),
     entry::<crate::kernel::modprobe::Modprobe>("modprobe", GENERAL).keeps_to_host(),
     entry::<crate::kernel::mount::Mount>("mount", POSIX),
     entry::<crate::facts::mount_facts::MountFacts>("mount_facts", BUILTIN).keeps_to_host().with_facts(),
+    entry::<crate::packages::npm::Npm>("npm", GENERAL),
+    entry::<crate::accounts::openssh_keypair::OpensshKeypair>("openssh_keypair", CRYPTO).keeps_to_host(),
     entry::<crate::packages::package::Package>("package", BUILTIN),
     entry::<crate::facts::package_facts::PackageFacts>("package_facts", BUILTIN).keeps_to_host().with_facts(),
+    entry::<crate::accounts::pam_limits::PamLimits>("pam_limits", GENERAL).keeps_to_host(),
+    entry::<crate::files::patch::Patch>("patch", POSIX).keeps_to_host(),
     entry::<crate::commands::ping::Ping>("ping", BUILTIN).keeps_to_host(),
     entry::<crate::packages::pip::Pip>("pip", BUILTIN),
     entry::<crate::commands::raw::Raw>("raw", BUILTIN).keeps_to_host().runs_commands().free_form("_raw_params"),
     entry::<crate::kernel::reboot::Reboot>("reboot", BUILTIN),
     entry::<crate::files::replace::Replace>("replace", BUILTIN).keeps_to_host(),
+    entry::<crate::facts::rhel_facts::RhelFacts>("rhel_facts", POSIX).keeps_to_host().with_facts(),
+    entry::<crate::packages::rhel_rpm_ostree::RhelRpmOstree>("rhel_rpm_ostree", POSIX).keeps_to_host(),
     entry::<crate::packages::rpm_key::RpmKey>("rpm_key", BUILTIN),
+    entry::<crate::packages::rpm_ostree_upgrade::RpmOstreeUpgrade>("rpm_ostree_upgrade", POSIX),
     entry::<crate::commands::run_lock::RunLock>("run_lock", OWN),
     entry::<crate::commands::script::Script>("script", BUILTIN)
         .keeps_to_host()
@@ -85,12 +106,15 @@ pub static MODULES: &[Entry] = &[
     entry::<crate::files::slurp::Slurp>("slurp", BUILTIN).keeps_to_host(),
     entry::<crate::files::stat::Stat>("stat", BUILTIN).keeps_to_host(),
     entry::<crate::files::subversion::Subversion>("subversion", BUILTIN),
+    entry::<crate::accounts::sudoers::Sudoers>("sudoers", GENERAL).keeps_to_host(),
     entry::<crate::kernel::sysctl::Sysctl>("sysctl", POSIX).keeps_to_host(),
     entry::<crate::services::systemd::Systemd>("systemd", BUILTIN),
     entry::<crate::services::systemd::Systemd>("systemd_service", BUILTIN),
     entry::<crate::services::sysvinit::Sysvinit>("sysvinit", BUILTIN),
     entry::<crate::files::tempfile::Tempfile>("tempfile", BUILTIN).keeps_to_host(),
     entry::<crate::tencent::TencentcloudApi>("tencentcloud_api", OWN),
+    entry::<crate::kernel::timezone::Timezone>("timezone", GENERAL).keeps_to_host(),
+    entry::<crate::network::ufw::Ufw>("ufw", GENERAL).keeps_to_host(),
     entry::<crate::files::unarchive::Unarchive>("unarchive", BUILTIN).keeps_to_host().fetches_from("src"),
     entry::<crate::network::uri::Uri>("uri", BUILTIN),
     entry::<crate::accounts::user::User>("user", BUILTIN).keeps_to_host(),

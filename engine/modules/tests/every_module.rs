@@ -120,6 +120,24 @@ impl Tree {
 fn more(module: &str, tree: &Tree) -> Map {
     match module {
         "async_status" => data! { "jid" => "j1", "mode" => "cleanup" },
+        "alternatives" => data! { "path" => tree.path("file"), "link" => tree.path("home/link") },
+        "capabilities" => data! { "capability" => "cap_net_raw=ep" },
+        "make" => data! { "chdir" => tree.path("dir") },
+        "kernel_blacklist" => data! { "blacklist_file" => tree.path("file") },
+        "pam_limits" => {
+            data! { "domain" => "x", "limit_type" => "soft", "limit_item" => "nofile", "value" => "1", "dest" => tree.path("file") }
+        }
+        "sudoers" => data! { "commands" => "ALL", "user" => "x", "sudoers_path" => tree.path("dir") },
+        "timezone" => data! { "name" => "Europe/Berlin" },
+        "git_config" => data! { "name" => "user.x", "value" => "x", "scope" => "file", "file" => tree.path("file") },
+        "at" => data! { "command" => "true", "count" => 1, "units" => "days" },
+        "patch" => data! { "dest" => tree.path("file"), "remote_src" => true },
+        "openssh_keypair" => data! { "path" => tree.path("home/key") },
+        "npm" => data! { "path" => tree.path("dir"), "name" => "x" },
+        "filesystem" => data! { "dev" => tree.path("file"), "fstype" => "ext4" },
+        "ufw" => data! { "rule" => "allow", "to_port" => "1" },
+        "archive" => data! { "path" => tree.path("dir"), "dest" => tree.path("home/a.tgz") },
+        "lvol" => data! { "lv" => "x", "size" => "1" },
         "apt_key" => data! { "id" => "ABCDEF01", "state" => "absent" },
         "apt_repository" => data! { "repo" => "deb http://127.0.0.1:9/ stable main" },
         "assemble" => data! { "src" => tree.path("dir"), "dest" => tree.path("file") },

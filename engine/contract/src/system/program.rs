@@ -193,12 +193,18 @@ fn missing(program: &str) -> Failure {
     Failure::new(format!("the host has no program `{program}`"))
 }
 
-/// The command line, as one would type it.
+/// The command line, as one would type it, with the quotes of Python's `shlex`: so results have it.
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
-        let words: Vec<_> = words.map(OsStr::to_string_lossy).collect();
-        f.write_str(&shell_words::join(&words))
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
+        for (at, word) in self.words().iter().enumerate() {
+            let gap = if at == 0 { "" } else { " " };
+            match !word.is_empty() && word.chars().all(plain) {
+                true => write!(f, "{gap}{word}")?,
+                false => write!(f, "{gap}'{}'", word.replace('\'', r#"'"'"'"#))?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -286,6 +292,13 @@ mod tests {
         let failure = host.required_program("no-such-program").err().unwrap();
         let begun = "Failed to find required executable \"no-such-program\" in paths: ";
         assert!(failure.msg.starts_with(begun) && failure.msg.contains(":/usr/bin"), "{failure:?}");
+    }
+
+    #[test]
+    fn a_command_line_has_the_quotes_of_python() {
+        let host = Host::new(Vec::new(), Arc::new(NoBlobs));
+        let program = host.program("/bin/x").args(["X=1", "a b", "", "it's", "$HOME", "~", "ü"]);
+        assert_eq!(program.to_string(), r#"/bin/x X=1 'a b' '' 'it'"'"'s' '$HOME' '~' 'ü'"#);
     }
 
     #[test]

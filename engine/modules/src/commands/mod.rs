@@ -3,6 +3,7 @@
 pub(crate) mod async_status;
 pub(crate) mod command;
 pub(crate) mod expect;
+pub(crate) mod make;
 pub(crate) mod ping;
 pub(crate) mod raw;
 pub(crate) mod run_lock;
