@@ -2,13 +2,13 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use indexmap::IndexMap;
-use rplay_wire::Diff;
-
 use crate::{
     source::Span,
     vars::{Layer, Value},
 };
+use indexmap::IndexMap;
+
+pub use crate::task_result::TaskResult;
 
 /// An event.
 #[derive(Clone, Debug)]
@@ -123,7 +123,7 @@ pub struct Item {
     pub label: Value,
 }
 
-/// The result of a task, or of one item of it, on one host.
+/// The result of a task, or of one item of it, as an event tells it: whose it is, and what it counts as.
 #[derive(Clone, Debug)]
 pub struct HostResult {
     pub host: Arc<str>,
@@ -132,40 +132,26 @@ pub struct HostResult {
     pub status: Status,
     /// The value that `register` stores. Under `no_log`, only the note that the output was hidden.
     pub data: Value,
-    /// Shared by the task's result, the events of a loop's items and their retries.
-    pub diff: Arc<[Diff]>,
-    /// The changes made, or that would be made, as phrases.
-    pub changes: Arc<[Arc<str>]>,
-    pub warnings: Vec<Arc<str>>,
-    /// Shown without `-v`, like the message of debug.
-    pub verbose_always: bool,
+    /// The result itself: differences, changes, warnings, the place of a failure. Under `no_log`, an empty one.
+    pub task_result: Arc<TaskResult>,
     /// Not shown with `-v` either, like facts.
     pub silent: bool,
     /// Whether this is the combined result of items that were already shown.
     pub looped: bool,
-    /// The location of the cause of a failure: the argument, the condition, or the task.
-    pub place: Option<Span>,
-    /// How to fix a failure.
-    pub help: Option<Arc<str>>,
     pub elapsed: Duration,
 }
 
 impl HostResult {
-    /// A result with only a status.
-    pub fn of(host: Arc<str>, status: Status) -> Self {
+    /// A result that no other host ran, with empty data.
+    pub fn of(host: Arc<str>, status: Status, result: TaskResult) -> Self {
         HostResult {
             host,
             delegated_to: None,
             status,
             data: Value::from_iter(std::iter::empty::<(Value, Value)>()),
-            diff: Arc::default(),
-            changes: Arc::default(),
-            warnings: Vec::new(),
-            verbose_always: false,
+            task_result: Arc::new(result),
             silent: false,
             looped: false,
-            place: None,
-            help: None,
             elapsed: Duration::ZERO,
         }
     }

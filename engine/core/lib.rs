@@ -124,7 +124,7 @@
 //!
 //! Floors, each using only those before it: `limits`, `panics`, `quiet`, `visible`, `files`, `program`, `source`,
 //! `secrets`, `vault`, `syntax`, `vars`, `collections`, `docs`, `inventory`, `config`, `galaxy`, `template`, `python`,
-//! `external`, `event`, `link`, `actions`, `plan`, `run`, `report`.
+//! `external`, `task_result`, `event`, `link`, `actions`, `plan`, `run`, `report`.
 
 // A panic ends all plays or all calls; what cannot happen is an error like any other.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -150,6 +150,7 @@ pub mod run;
 pub mod secrets;
 pub mod source;
 pub mod syntax;
+pub mod task_result;
 pub mod template;
 pub mod vars;
 pub mod vault;

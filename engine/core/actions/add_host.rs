@@ -2,7 +2,7 @@
 
 use rplay_contract::{args, argtypes::Text};
 
-use super::{Answer, Context, Effect, Rendered, Result, list_arg, text_of};
+use super::{Context, Effect, Rendered, Result, TaskResult, list_arg, text_of};
 use crate::vars::{Layer, Lazy, Value, mapping};
 
 args! {
@@ -15,10 +15,10 @@ args! {
     }
 }
 
-pub(super) fn add_host(args: Rendered, _: &Context<'_>) -> Result<Answer> {
+pub(super) fn add_host(args: Rendered, _: &Context<'_>) -> Result<TaskResult> {
     let name = ["name", "hostname", "host"].iter().find_map(|key| args.get(*key));
     let Some(name) = name.map(text_of) else {
-        return Err(Box::new(Answer::failed("name, host or hostname needs to be provided")));
+        return Err(Box::new(TaskResult::failed("name, host or hostname needs to be provided")));
     };
     let mut vars = Layer::new();
     // `name:port` sets the port, unless the colon belongs to an IPv6 address.
@@ -42,7 +42,7 @@ pub(super) fn add_host(args: Rendered, _: &Context<'_>) -> Result<Answer> {
         ("groups", groups.clone().into()),
         ("host_vars", mapping(vars.iter().filter_map(|(k, v)| Some((k.clone(), v.data()?))))),
     ]);
-    let mut answer = Answer { changed: true, ..Answer::default() }.with("add_host", shown);
+    let mut answer = TaskResult { changed: true, ..TaskResult::default() }.with("add_host", shown);
     answer.effects.push(Effect::AddHost { name, groups, vars });
     Ok(answer)
 }

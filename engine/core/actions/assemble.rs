@@ -11,7 +11,7 @@ use rplay_contract::{
 };
 
 use super::{
-    After, Answer, Ask, Context, Rendered, Result, flag_arg,
+    After, Ask, Context, Rendered, Result, TaskResult, flag_arg,
     local_file::{find, name_of, source_of},
     required, text_arg, text_of, wire_args,
 };
@@ -29,7 +29,7 @@ pub(super) fn assemble(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let src = text_of(&required(&args, "src")?);
     let folder = find(context, "files", &src, "Task failed: ")?;
     let at_src = |msg: String| {
-        let mut answer = Answer::failed(msg);
+        let mut answer = TaskResult::failed(msg);
         answer.place = Some(context.span("src"));
         Box::new(answer)
     };
@@ -38,7 +38,7 @@ pub(super) fn assemble(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     }
     let pattern = text_arg(&args, "regexp").map(|regexp| {
         Pattern::compile(&regexp, Flags::default())
-            .map_err(|error| Box::new(Answer::failed(format!("`regexp` is no regular expression: {error}"))))
+            .map_err(|error| Box::new(TaskResult::failed(format!("`regexp` is no regular expression: {error}"))))
     });
     let pattern = pattern.transpose()?;
     let ignore_hidden = flag_arg(&args, "ignore_hidden")?.unwrap_or(false);

@@ -3,7 +3,7 @@
 use minijinja::value::ValueKind;
 use rplay_contract::{args, argtypes::Flag, wire};
 
-use super::{Answer, Context, Rendered, Result, flag_arg, text_of};
+use super::{Context, Rendered, Result, TaskResult, flag_arg, text_of};
 use crate::{
     template,
     vars::{Lazy, Value, is_trusted},
@@ -23,7 +23,7 @@ args! {
     }
 }
 
-pub(super) fn assert(args: Rendered, context: &Context<'_>) -> Result<Answer> {
+pub(super) fn assert(args: Rendered, context: &Context<'_>) -> Result<TaskResult> {
     let quiet = flag_arg(&args, "quiet")?.unwrap_or(false);
     let conditions = conditions(&args, context)?;
     let text = |value: &Value| match value.kind() {
@@ -36,14 +36,14 @@ pub(super) fn assert(args: Rendered, context: &Context<'_>) -> Result<Answer> {
     let fail_msg = args.get("fail_msg").or_else(|| args.get("msg")).filter(|msg| !msg.is_none());
     let at = context.span("that");
     for condition in conditions {
-        let held =
-            template::condition(&condition, &at, context.scope).map_err(|error| Box::new(super::failed_by(&error)))?;
+        let held = template::condition(&condition, &at, context.scope)
+            .map_err(|error| Box::new(TaskResult::of_error(&error)))?;
         if !held {
             let condition = match &condition {
                 Lazy::Template(template) => Value::from(template.text.clone()),
                 other => other.data().unwrap_or_default(),
             };
-            let mut answer = Answer { failed: true, verbose_always: !quiet, ..Answer::default() };
+            let mut answer = TaskResult { failed: true, verbose_always: !quiet, ..TaskResult::default() };
             answer.set("msg", fail_msg.map_or_else(|| Value::from("Assertion failed"), text));
             answer.set("assertion", condition);
             answer.set("evaluated_to", false);
@@ -51,7 +51,7 @@ pub(super) fn assert(args: Rendered, context: &Context<'_>) -> Result<Answer> {
             return Ok(answer);
         }
     }
-    let mut answer = Answer { verbose_always: !quiet, ..Answer::default() };
+    let mut answer = TaskResult { verbose_always: !quiet, ..TaskResult::default() };
     answer.set(
         "msg",
         args.get("success_msg").filter(|m| !m.is_none()).map_or_else(|| Value::from("All assertions passed"), text),
@@ -86,7 +86,7 @@ fn conditions(args: &Rendered, context: &Context<'_>) -> Result<Vec<Lazy>> {
         });
     }
     let Some(that) = args.get("that") else {
-        return Err(Box::new(Answer::failed("conditional required in \"that\" string")));
+        return Err(Box::new(TaskResult::failed("conditional required in \"that\" string")));
     };
     trusted_only(items(that))
 }
@@ -97,7 +97,7 @@ fn trusted_only(conditions: Vec<Lazy>) -> Result<Vec<Lazy>> {
         condition.data().is_some_and(|value| value.as_str().is_some_and(|text| !text.is_empty()) && !is_trusted(&value))
     };
     match conditions.iter().any(is_data) {
-        true => Err(Box::new(Answer::failed("Task failed: Encountered untrusted template or expression."))),
+        true => Err(Box::new(TaskResult::failed("Task failed: Encountered untrusted template or expression."))),
         false => Ok(conditions),
     }
 }
@@ -115,11 +115,11 @@ fn only_text(args: &Rendered, name: &str) -> Result<()> {
         return Ok(());
     }
     let canonical = if name == "msg" { "fail_msg" } else { name };
-    let mut answer = Answer::failed(format!(
+    let mut answer = TaskResult::failed(format!(
         "argument '{canonical}' is of type {} and we were unable to convert to str_or_list_of_str: a string or list of \
          strings is required",
         template::type_name(value)
     ));
-    answer.blame = Some(name.to_owned());
+    answer.blame = Some(name.into());
     Err(Box::new(answer))
 }

@@ -9,7 +9,7 @@ use std::{
 use rplay_contract::wire::{Map, Value as Wire, data};
 
 use super::{
-    After, Answer, Ask, Context, Rendered, Result, flag_arg,
+    After, Ask, Context, Rendered, Result, TaskResult, flag_arg,
     local_file::{content_of, find, name_of, preserve_mode},
     text_arg, text_of, wire_args,
 };
@@ -34,7 +34,7 @@ pub(super) fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
             None => text_of(&content),
         };
         if args.contains_key("src") {
-            return Err(Box::new(Answer::failed("src and content are mutually exclusive")));
+            return Err(Box::new(TaskResult::failed("src and content are mutually exclusive")));
         }
         sent.insert("_content".into(), context.blobs.bytes(text.into_bytes()));
         return Ok(ask(sent));
@@ -45,7 +45,7 @@ pub(super) fn copy(args: Rendered, context: &Context<'_>) -> Result<Ask> {
         _ => return Ok(ask(sent)),
     };
     if src.is_empty() {
-        return Err(Box::new(Answer::failed("src (or content) is required")));
+        return Err(Box::new(TaskResult::failed("src (or content) is required")));
     }
     let path = find(context, "files", &src, "Unexpected AnsibleActionFail error: ")?;
     if path.is_dir() {
@@ -107,7 +107,8 @@ fn tree(
     nodes: &mut Vec<Wire>,
     descent: &mut Descent,
 ) -> Result<()> {
-    let failed = |error: std::io::Error| Box::new(Answer::failed(format!("cannot read {}: {error}", folder.display())));
+    let failed =
+        |error: std::io::Error| Box::new(TaskResult::failed(format!("cannot read {}: {error}", folder.display())));
     let mut names: Vec<PathBuf> =
         fs::read_dir(folder).map_err(failed)?.flatten().map(|entry| PathBuf::from(entry.file_name())).collect();
     // Files come before the folders beside them, as os.walk lists them: a fault is the first one of that order.
@@ -139,7 +140,7 @@ fn tree(
             }
         } else {
             files::refuse_special(&path)
-                .map_err(|error| Box::new(Answer::failed(format!("cannot read {}: {error}", path.display()))))?;
+                .map_err(|error| Box::new(TaskResult::failed(format!("cannot read {}: {error}", path.display()))))?;
             let Wire::Map(mut file) = node(&relative, "file", &path)? else { continue };
             file.insert("content".into(), content(&path)?);
             nodes.push(Wire::Map(file));

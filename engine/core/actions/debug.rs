@@ -2,7 +2,7 @@
 
 use rplay_contract::{args, wire};
 
-use super::{Answer, Context, Rendered, Result, int_arg};
+use super::{Context, Rendered, Result, TaskResult, int_arg};
 use crate::{
     template,
     vars::{Lazy, is_trusted},
@@ -20,27 +20,29 @@ args! {
     }
 }
 
-pub(super) fn debug(args: Rendered, context: &Context<'_>) -> Result<Answer> {
+pub(super) fn debug(args: Rendered, context: &Context<'_>) -> Result<TaskResult> {
     let verbosity = int_arg(&args, "verbosity")?.unwrap_or(0);
     if verbosity > i64::from(context.verbosity) {
         let why = "Verbosity threshold not met.";
-        return Ok(Answer { skipped: Some(why.to_owned()), ..Answer::default() }.with("skipped_reason", why));
+        return Ok(TaskResult::skipped(why).with("skipped_reason", why));
     }
-    let mut answer = Answer { verbose_always: true, ..Answer::default() };
+    let mut answer = TaskResult { verbose_always: true, ..TaskResult::default() };
     match (args.get("var"), args.get("msg")) {
         (Some(_), Some(_)) => {
-            return Err(Box::new(Answer::failed("parameters are mutually exclusive: msg|var")));
+            return Err(Box::new(TaskResult::failed("parameters are mutually exclusive: msg|var")));
         }
         (Some(var), None) => match var.as_str() {
             // What a template yielded may have come from a host: the name of a variable is all it can be.
             Some(name) if is_template(context) && !is_trusted(var) && (!is_path(name) || is_literal(context)) => {
-                return Err(Box::new(Answer::failed(format!("Task failed: {UNTRUSTED}"))));
+                return Err(Box::new(TaskResult::failed(format!("Task failed: {UNTRUSTED}"))));
             }
             // `!unsafe` marks it as no expression.
-            Some(_) if is_unsafe(context) => return Err(Box::new(Answer::failed(format!("Task failed: {UNTRUSTED}")))),
+            Some(_) if is_unsafe(context) => {
+                return Err(Box::new(TaskResult::failed(format!("Task failed: {UNTRUSTED}"))));
+            }
             Some(name) => {
                 let (value, missing) = template::shown(name, context.span("var"), context.scope)
-                    .map_err(|error| Box::new(super::failed_by(&error)))?;
+                    .map_err(|error| Box::new(TaskResult::of_error(&error)))?;
                 for (at, why) in missing.iter().enumerate() {
                     let number = at + 1;
                     answer.warnings.push(format!("Encountered 1 template error. error {number} - {why}").into());
@@ -61,7 +63,7 @@ pub(super) fn debug(args: Rendered, context: &Context<'_>) -> Result<Answer> {
                     template::type_name(var),
                     template::text(var),
                 );
-                let mut failed = Answer::failed(msg);
+                let mut failed = TaskResult::failed(msg);
                 failed.place = Some(context.span("var"));
                 return Err(Box::new(failed));
             }

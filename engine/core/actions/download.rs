@@ -19,7 +19,7 @@ use rplay_wire::hex;
 use sha1::{Digest, Sha1};
 use tempfile::NamedTempFile;
 
-use super::Answer;
+use super::TaskResult;
 use crate::{link::ContentSink, vars::Value};
 
 /// The downloads that hosts may be asked for, by number.
@@ -184,7 +184,7 @@ impl Download {
     }
 
     /// The result of the task, once the agent has answered.
-    pub(super) fn finish(&self, mut answer: Answer) -> Answer {
+    pub(super) fn finish(&self, mut answer: TaskResult) -> TaskResult {
         let arriving = std::mem::take(&mut *self.arriving());
         let remote = answer.data.shift_remove("remote_checksum").filter(|checksum| !checksum.is_none());
         let content = answer.data.shift_remove("content");
@@ -252,8 +252,8 @@ mod tests {
 
     const SHA1: &str = "aaf4c61ddcc5e8a2dabede0f3b482cd9aea9434d"; // of "hello"
 
-    fn answer(checksum: &str) -> Answer {
-        Answer::default().with("remote_checksum", checksum).with("source", "/remote/f")
+    fn answer(checksum: &str) -> TaskResult {
+        TaskResult::default().with("remote_checksum", checksum).with("source", "/remote/f")
     }
 
     fn names(folder: &Path) -> Vec<String> {

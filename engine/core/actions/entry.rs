@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rplay_contract::{Arg, ArgError, Args, args, wire::Map};
 
-use super::{Act, Answer, Ask, Context, Rendered, Result};
+use super::{Act, Ask, Context, Rendered, Result, TaskResult};
 use crate::vars::Arguments;
 
 /// The function of an action: it gets the rendered arguments. An `Err` is the task's result, too, and ends it; a failed
@@ -12,7 +12,7 @@ use crate::vars::Arguments;
 #[derive(Clone, Copy)]
 pub enum Function {
     /// The controller alone answers.
-    Answers(fn(Rendered, &Context<'_>) -> Result<Answer>),
+    Answers(fn(Rendered, &Context<'_>) -> Result<TaskResult>),
     /// It ends in a call to a module.
     Calls(fn(Rendered, &Context<'_>) -> Result<Ask>),
 }
@@ -65,7 +65,7 @@ pub struct ActionEntry {
     /// Whether a report only shows its data, without the keys that every result has.
     pub shows_data_alone: bool,
     /// What is made of its answer at the end; the time is that since the task began on the host.
-    pub conclude: Option<fn(&mut Answer, Duration)>,
+    pub conclude: Option<fn(&mut TaskResult, Duration)>,
     pub function: Function,
     /// `None`: the module of the same name defines the arguments.
     pub definition: Option<Definition>,
@@ -161,7 +161,7 @@ impl ActionEntry {
         self
     }
 
-    pub const fn concluded_by(mut self, conclude: fn(&mut Answer, Duration)) -> Self {
+    pub const fn concluded_by(mut self, conclude: fn(&mut TaskResult, Duration)) -> Self {
         self.conclude = Some(conclude);
         self
     }

@@ -2,7 +2,7 @@
 
 use rplay_contract::{args, wire};
 
-use super::{Answer, Context, Rendered, Result};
+use super::{Context, Rendered, Result, TaskResult};
 use crate::vars::Value;
 
 args! {
@@ -13,7 +13,7 @@ args! {
     }
 }
 
-pub(super) fn fail(args: Rendered, _: &Context<'_>) -> Result<Answer> {
+pub(super) fn fail(args: Rendered, _: &Context<'_>) -> Result<TaskResult> {
     let msg = args.get("msg").cloned().unwrap_or_else(|| Value::from("Failed as requested from task"));
-    Ok(Answer { failed: true, ..Answer::default() }.with("msg", msg))
+    Ok(TaskResult { failed: true, ..TaskResult::default() }.with("msg", msg))
 }

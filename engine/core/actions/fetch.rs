@@ -7,13 +7,13 @@ use std::{
 
 use rplay_contract::wire::{Map, data};
 
-use super::{After, Answer, Ask, Context, Digests, Rendered, Result, flag_arg, required, text_of, wire_args};
+use super::{After, Ask, Context, Digests, Rendered, Result, TaskResult, flag_arg, required, text_of, wire_args};
 use crate::files;
 
 pub(super) fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     if context.check {
         let why = "check mode not (yet) supported for this module";
-        return Err(Box::new(Answer { skipped: Some(why.to_owned()), ..Answer::default() }));
+        return Err(Box::new(TaskResult::skipped(why)));
     }
     let src = text_of(&required(&args, "src")?);
     let dest = text_of(&required(&args, "dest")?);
@@ -26,7 +26,7 @@ pub(super) fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let path = match flat {
         true if dest.ends_with('/') => base(&dest).join(name),
         true if Path::new(&dest).is_dir() => {
-            return Err(Box::new(Answer::failed(
+            return Err(Box::new(TaskResult::failed(
                 "dest is an existing directory, use a trailing slash if you want to fetch src into that directory",
             )));
         }
@@ -35,7 +35,7 @@ pub(super) fn fetch(args: Rendered, context: &Context<'_>) -> Result<Ask> {
             // Host and path become directories below `dest`, whatever their names are.
             if context.host.contains('/') || matches!(&**context.host, "." | "..") {
                 let msg = format!("the host name {} cannot be used as a directory name", context.host);
-                return Err(Box::new(Answer::failed(msg)));
+                return Err(Box::new(TaskResult::failed(msg)));
             }
             base(&dest).join(&**context.host).join(from_root(&src))
         }

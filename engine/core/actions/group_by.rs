@@ -2,7 +2,7 @@
 
 use rplay_contract::{args, argtypes::Text};
 
-use super::{Answer, Context, Effect, Rendered, Result, list_arg, required, text_of};
+use super::{Context, Effect, Rendered, Result, TaskResult, list_arg, required, text_of};
 
 args! {
     /// Groups hosts by a value.
@@ -14,11 +14,11 @@ args! {
     }
 }
 
-pub(super) fn group_by(args: Rendered, _: &Context<'_>) -> Result<Answer> {
+pub(super) fn group_by(args: Rendered, _: &Context<'_>) -> Result<TaskResult> {
     let group = text_of(&required(&args, "key")?).replace(' ', "-");
     let parents = list_arg(&args, "parents").unwrap_or_else(|| vec!["all".to_owned()]);
     let parents: Vec<String> = parents.into_iter().map(|parent| parent.replace(' ', "-")).collect();
-    let mut answer = Answer { changed: true, ..Answer::default() }
+    let mut answer = TaskResult { changed: true, ..TaskResult::default() }
         .with("add_group", group.clone())
         .with("parent_groups", parents.clone());
     answer.effects.push(Effect::GroupBy { group, parents });

@@ -11,7 +11,7 @@ use rplay_contract::{
     system::pattern::{Flags, Pattern},
 };
 
-use super::{Answer, Context, Effect, Rendered, Result, flag_arg, int_arg, list_arg, text_arg};
+use super::{Context, Effect, Rendered, Result, TaskResult, flag_arg, int_arg, list_arg, text_arg};
 use crate::{
     files::Descent,
     vars::{Layer, Lazy, Value, mapping},
@@ -41,13 +41,14 @@ args! {
     }
 }
 
-pub(super) fn include_vars(args: Rendered, context: &Context<'_>) -> Result<Answer> {
+pub(super) fn include_vars(args: Rendered, context: &Context<'_>) -> Result<TaskResult> {
     // As ansible-core: the reason is the `message`.
     read_vars(&args, context).map_err(|mut answer| {
         if let Some(reason) = answer.data.get("msg").cloned() {
             // The report shows `msg` alone, which says nothing.
             let said = super::text_of(&reason);
-            answer.help = Some(answer.help.map_or_else(|| said.clone(), |help| format!("{said}; {help}")));
+            let told = answer.help.map_or_else(|| said.clone(), |help| format!("{said}; {help}"));
+            answer.help = Some(told.into());
             answer.set("message", reason);
             answer.set("msg", "Task failed: Action failed: Unknown error.");
             answer.set("ansible_facts", mapping::<&str, Value>([]));
@@ -57,31 +58,33 @@ pub(super) fn include_vars(args: Rendered, context: &Context<'_>) -> Result<Answ
     })
 }
 
-fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
+fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<TaskResult> {
     let extensions =
         list_arg(args, "extensions").unwrap_or_else(|| ["json", "yaml", "yml"].map(str::to_owned).to_vec());
     let files = match (text_arg(args, "dir"), text_arg(args, "file").or_else(|| text_arg(args, "_raw_params"))) {
-        (Some(_), Some(_)) => return Err(Box::new(Answer::failed("`dir` and `file` are mutually exclusive"))),
+        (Some(_), Some(_)) => return Err(Box::new(TaskResult::failed("`dir` and `file` are mutually exclusive"))),
         (Some(dir), None) => files_of_folder(&dir, args, &extensions, context)?,
         (None, Some(file)) => vec![context.file("vars", file.trim()).ok_or_else(|| {
-            let mut answer = Answer::failed(context.not_found("vars", file.trim()));
+            let mut answer = TaskResult::failed(context.not_found("vars", file.trim()));
             answer.place = Some(context.span("file"));
             Box::new(answer)
         })?],
         (None, None) => {
-            return Err(Box::new(Answer::failed("Could not find file: neither `file` nor `dir` is given")));
+            return Err(Box::new(TaskResult::failed("Could not find file: neither `file` nor `dir` is given")));
         }
     };
     let merge = match text_arg(args, "hash_behaviour").as_deref() {
         None | Some("replace") => false,
         Some("merge") => true,
         Some(other) => {
-            return Err(Box::new(Answer::failed(format!("`hash_behaviour` must be replace or merge, not `{other}`"))));
+            return Err(Box::new(TaskResult::failed(format!(
+                "`hash_behaviour` must be replace or merge, not `{other}`"
+            ))));
         }
     };
     let mut vars = Layer::new();
     for file in &files {
-        let failed = |problems: crate::source::Problems| Answer::of_problems(&problems, context.task.span);
+        let failed = |problems: crate::source::Problems| TaskResult::of_problems(&problems, context.task.span);
         let layer = context.project.vars(file).map_err(|problems| Box::new(failed(problems)))?;
         vars.extend(layer.iter().map(|(name, value)| (name.clone(), value.clone())));
     }
@@ -97,7 +100,7 @@ fn read_vars(args: &Rendered, context: &Context<'_>) -> Result<Answer> {
         }
     }
     let shown: Vec<Value> = files.iter().map(|file| Value::from(crate::source::absolute(file))).collect();
-    let mut answer = Answer::default().with("ansible_included_var_files", shown);
+    let mut answer = TaskResult::default().with("ansible_included_var_files", shown);
     answer.no_log = files.iter().any(|file| is_encrypted(file));
     answer.effects.push(Effect::IncludeVars(vars));
     Ok(answer)
@@ -113,7 +116,7 @@ fn is_encrypted(file: &Path) -> bool {
 fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &Context<'_>) -> Result<Vec<PathBuf>> {
     let missing = || {
         let last = context.candidates("vars", dir).into_iter().next_back().unwrap_or_else(|| dir.into());
-        Box::new(Answer::failed(format!("{} directory does not exist", crate::source::absolute(&last))))
+        Box::new(TaskResult::failed(format!("{} directory does not exist", crate::source::absolute(&last))))
     };
     let folder = context.folder("vars", dir).ok_or_else(missing)?;
     let depth = int_arg(args, "depth")?.unwrap_or(0);
@@ -121,7 +124,7 @@ fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &
     let unknown_is_fine = flag_arg(args, "ignore_unknown_extensions")?.unwrap_or(false);
     let matching = match text_arg(args, "files_matching") {
         Some(pattern) => Some(Pattern::compile(&pattern, Flags::default()).map_err(|error| {
-            Box::new(Answer::failed(format!("`files_matching` is not a valid regular expression: {error}")))
+            Box::new(TaskResult::failed(format!("`files_matching` is not a valid regular expression: {error}")))
         })?),
         None => None,
     };
@@ -140,7 +143,7 @@ fn files_of_folder(dir: &str, args: &Rendered, extensions: &[String], context: &
             true => taken.push(file),
             false if unknown_is_fine => {}
             false => {
-                return Err(Box::new(Answer::failed(format!(
+                return Err(Box::new(TaskResult::failed(format!(
                     "{} does not have a valid extension: {}",
                     file.display(),
                     extensions.join(", ")

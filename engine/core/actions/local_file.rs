@@ -9,7 +9,7 @@ use std::{
 
 use rplay_contract::wire::{Map, Value as Wire};
 
-use super::{Answer, Context, Rendered, Result, flag_arg, text_of};
+use super::{Context, Rendered, Result, TaskResult, flag_arg, text_of};
 use crate::{
     files,
     source::{Source, absolute, display_name},
@@ -17,12 +17,12 @@ use crate::{
 
 pub(super) fn find(context: &Context<'_>, kind: &str, name: &str, prefix: &str) -> Result<PathBuf> {
     let path = context.path(kind, name).ok_or_else(|| {
-        let mut answer = Answer::failed(format!("{prefix}{}", context.not_found(kind, name)));
+        let mut answer = TaskResult::failed(format!("{prefix}{}", context.not_found(kind, name)));
         answer.place = Some(context.span("src"));
         Box::new(answer)
     })?;
     files::refuse_special(&path).map_err(|error| {
-        let mut answer = Answer::failed(format!("cannot read {}: {error}", display_name(&path)));
+        let mut answer = TaskResult::failed(format!("cannot read {}: {error}", display_name(&path)));
         answer.place = Some(context.span("src"));
         Box::new(answer)
     })?;
@@ -37,7 +37,7 @@ pub(super) fn name_of(path: &Path) -> Wire {
 pub(super) fn source_of(path: &Path, context: &Context<'_>) -> Result<Arc<Source>> {
     context.project.source(path).map_err(|problems| {
         let at = context.span("src");
-        let mut answer = Answer::of_problems(&problems, &at);
+        let mut answer = TaskResult::of_problems(&problems, &at);
         // A file that cannot be read has no place in itself.
         answer.place.get_or_insert(at);
         Box::new(answer)
@@ -46,7 +46,7 @@ pub(super) fn source_of(path: &Path, context: &Context<'_>) -> Result<Arc<Source
 
 pub(super) fn content_of(path: &Path, args: &Rendered, context: &Context<'_>) -> Result<Wire> {
     let unreadable = |error: std::io::Error| {
-        let mut answer = Answer::failed(format!("cannot read {}: {error}", path.display()));
+        let mut answer = TaskResult::failed(format!("cannot read {}: {error}", path.display()));
         answer.place = Some(context.span("src"));
         Box::new(answer)
     };

@@ -33,6 +33,8 @@ pub use download::{Digests, Download, Downloads};
 pub use entry::{ActionEntry, Definition, Function, entry, relayed};
 pub use fetch::download_of;
 
+pub use crate::task_result::{Effect, Fields, TaskResult};
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -40,18 +42,17 @@ use std::{
 };
 
 use indexmap::IndexMap;
-use rplay_contract::wire::{self, Diff, Map};
+use rplay_contract::wire::Map;
 
 use crate::{
     files,
     source::{Problems, Source, Span},
     syntax::spec::ArgumentSpec,
-    template::TemplateError,
-    vars::{Arguments, Field, Layer, Lines, Scope, Value, mapping, to_wire},
+    vars::{Arguments, Field, Layer, Scope, Value, to_wire},
 };
 
 /// The error is an answer that ends the task.
-pub(crate) type Result<T, E = Box<Answer>> = std::result::Result<T, E>;
+pub(crate) type Result<T, E = Box<TaskResult>> = std::result::Result<T, E>;
 
 /// Prompts the user on the terminal.
 pub trait Prompt: Send + Sync {
@@ -168,7 +169,7 @@ impl Context<'_> {
 
 /// The result of an action: either an answer, or a call to an agent.
 pub enum Act {
-    Done(Answer),
+    Done(TaskResult),
     Call(Ask),
 }
 
@@ -193,157 +194,12 @@ pub enum After {
     Restart { timeout: Duration, delay: Duration },
 }
 
-/// The result of a task on a host, before the task's own conditions are applied.
-#[derive(Clone, Debug, Default)]
-pub struct Answer {
-    pub changed: bool,
-    pub skipped: Option<String>,
-    pub failed: bool,
-    pub unreachable: bool,
-    /// The value that `register` stores.
-    pub data: IndexMap<Arc<str>, Value>,
-    /// Shared with the events that show it: it may hold whole files.
-    pub diff: Arc<[Diff]>,
-    /// The changes, as phrases.
-    pub changes: Arc<[Arc<str>]>,
-    pub warnings: Vec<Arc<str>>,
-    /// The exact location of the cause, if known.
-    pub place: Option<Span>,
-    /// The argument that caused an error, to locate it.
-    pub blame: Option<String>,
-    pub help: Option<String>,
-    /// Shown without `-v`.
-    pub verbose_always: bool,
-    /// Hidden whatever the task says: it comes from an encrypted file.
-    pub no_log: bool,
-    pub effects: Vec<Effect>,
-    pub micros: u64,
-}
-
-/// An effect of a task on the run itself.
-#[derive(Clone, Debug)]
-pub enum Effect {
-    /// Sets variables of the host, and facts too if they are to be cached.
-    SetFacts {
-        vars: Layer,
-        cacheable: bool,
-    },
-    /// Facts from the host, without the prefix `ansible_`.
-    Facts(IndexMap<Arc<str>, Value>),
-    IncludeVars(Layer),
-    AddHost {
-        name: String,
-        groups: Vec<String>,
-        vars: Layer,
-    },
-    GroupBy {
-        group: String,
-        parents: Vec<String>,
-    },
-    Stats {
-        data: IndexMap<Arc<str>, Value>,
-        per_host: bool,
-        aggregate: bool,
-    },
-}
-
-impl Answer {
-    /// A failure with this message.
-    pub fn failed(msg: impl Into<String>) -> Self {
-        Answer::default().and_failed(msg)
-    }
-
-    /// The host became unreachable.
-    pub fn unreachable(failure: wire::Failure) -> Self {
-        Answer { unreachable: true, help: failure.help, ..Answer::failed(failure.msg) }
-    }
-
-    /// The task exceeded its time limit.
-    pub fn timed_out(limit: Duration) -> Self {
-        let seconds = limit.as_secs_f64();
-        // Whole seconds stay an integer, as `timeout` was given.
-        let period = if seconds.fract() == 0.0 { Value::from(seconds as u64) } else { Value::from(seconds) };
-        let period = mapping([("period", period)]);
-        Answer::failed(format!("Timed out after {seconds} second(s).")).with("timedout", period)
-    }
-
-    /// The failure of a task that read an invalid file; `at_hand` is the task's own location. Keeps the location and
-    /// help of the first problem.
-    pub fn of_problems(problems: &Problems, at_hand: &Span) -> Self {
-        let mut answer = Answer::failed(problems.told(at_hand));
-        let first = problems.0.first();
-        answer.place = first.and_then(|problem| crate::source::span_of(&**problem));
-        answer.help = first.and_then(|problem| problem.help()).map(|help| help.to_string());
-        answer
-    }
-
-    pub fn and_failed(mut self, msg: impl Into<String>) -> Self {
-        self.failed = true;
-        self.set("msg", Value::from(msg.into()));
-        self
-    }
-
-    pub fn set(&mut self, key: &str, value: impl Into<Value>) {
-        self.data.insert(key.into(), value.into());
-    }
-
-    pub fn with(mut self, key: &str, value: impl Into<Value>) -> Self {
-        self.set(key, value);
-        self
-    }
-
-    /// Converts an agent's outcome.
-    pub fn from_outcome(outcome: wire::Outcome) -> Self {
-        let mut answer = Answer {
-            changed: outcome.changed,
-            skipped: outcome.skipped,
-            diff: outcome.diff.into(),
-            changes: outcome.changes.into_iter().map(Arc::from).collect(),
-            warnings: outcome.warnings.into_iter().map(Arc::from).collect(),
-            micros: outcome.micros,
-            ..Answer::default()
-        };
-        answer.data =
-            outcome.data.into_iter().map(|(key, value)| (Arc::from(key), crate::vars::from_wire(value))).collect();
-        if !outcome.facts.is_empty() {
-            let facts = outcome.facts.into_iter().map(|(k, v)| (Arc::from(k), crate::vars::from_wire(v)));
-            answer.effects.push(Effect::Facts(facts.collect()));
-        }
-        if let Some(failure) = outcome.failure {
-            answer.failed = true;
-            answer.unreachable = failure.unreachable;
-            answer.blame = failure.arg;
-            answer.help = failure.help;
-            answer.set("msg", failure.msg);
-        }
-        // Like Ansible, adds a list of lines right after the text.
-        for (name, lines) in [("stdout", "stdout_lines"), ("stderr", "stderr_lines")] {
-            if let Some((at, _, text)) = answer.data.get_full(name)
-                && text.as_str().is_some()
-                && !answer.data.contains_key(lines)
-            {
-                let text = Lines::of(text.clone());
-                answer.data.shift_insert(at + 1, lines.into(), text);
-            }
-        }
-        answer
-    }
-}
-
 /// Finishes an agent's answer on the controller.
-pub fn finish(after: After, answer: Answer) -> Answer {
+pub fn finish(after: After, answer: TaskResult) -> TaskResult {
     match after {
         After::Keep(download) => download.finish(answer),
         After::Nothing | After::Patience { .. } | After::Restart { .. } => answer,
     }
-}
-
-/// A failure because something could not be rendered.
-pub fn failed_by(error: &TemplateError) -> Answer {
-    let mut answer = Answer::failed(format!("Task failed: {error}"));
-    answer.place = Some(error.at().clone());
-    answer.help = miette::Diagnostic::help(error).map(|help| help.to_string());
-    answer
 }
 
 /// Arguments as sent to an agent.
@@ -374,7 +230,7 @@ fn given<'a>(args: &'a Rendered, name: &str) -> Option<&'a Value> {
 }
 
 fn required(args: &Rendered, name: &str) -> Result<Value> {
-    let missing = || Box::new(Answer::failed(format!("missing required arguments: {name}")));
+    let missing = || Box::new(TaskResult::failed(format!("missing required arguments: {name}")));
     given(args, name).cloned().ok_or_else(missing)
 }
 
@@ -388,10 +244,10 @@ fn parsed<T: rplay_contract::args::ArgType>(args: &Rendered, name: &str) -> Resu
     T::parse(&value).map(Some).map_err(|expected| {
         let fault = rplay_contract::ArgError::of_value(name, name, &value, &expected);
         let mut answer = match fault.stands_alone() {
-            true => Answer::failed(fault.msg),
-            false => Answer::failed(format!("argument `{name}` {expected}")),
+            true => TaskResult::failed(fault.msg),
+            false => TaskResult::failed(format!("argument `{name}` {expected}")),
         };
-        answer.blame = Some(name.to_owned());
+        answer.blame = Some(name.into());
         Box::new(answer)
     })
 }

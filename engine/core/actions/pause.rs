@@ -9,7 +9,7 @@ use rplay_contract::{
     wire::Value,
 };
 
-use super::{Answer, Context, Rendered, Result, flag_arg, text_arg};
+use super::{Context, Rendered, Result, TaskResult, flag_arg, text_arg};
 
 args! {
     /// Waits for a time, or until Enter is pressed.
@@ -40,25 +40,25 @@ impl ArgType for Wait {
     }
 }
 
-pub(super) fn pause(args: Rendered, context: &Context<'_>) -> Result<Answer> {
+pub(super) fn pause(args: Rendered, context: &Context<'_>) -> Result<TaskResult> {
     let echo = flag_arg(&args, "echo")?.unwrap_or(true);
     let prompt = text_arg(&args, "prompt").filter(|_| !context.no_log);
     let given = |name: &str| super::parsed::<Wait>(&args, name).map(|found| found.map(|wait| wait.0));
     let seconds = match (given("minutes")?, given("seconds")?) {
         (Some(_), Some(_)) => {
-            return Err(Box::new(Answer::failed("parameters are mutually exclusive: minutes|seconds")));
+            return Err(Box::new(TaskResult::failed("parameters are mutually exclusive: minutes|seconds")));
         }
         (Some(minutes), _) => Some(minutes * 60.0),
         (None, seconds) => seconds,
     };
     let (begun, started) = (Instant::now(), jiff::ZonedDateTime::now());
-    let mut answer = Answer::default();
+    let mut answer = TaskResult::default();
     match seconds {
         Some(seconds) => {
             // At least one second, as in Ansible.
             let duration = Duration::try_from_secs_f64(seconds.max(1.0)).unwrap_or_default();
             let text = prompt.unwrap_or_else(|| format!("Pausing for {} seconds", duration.as_secs()));
-            context.prompt.wait(&text, duration).map_err(|stopped| Box::new(Answer::failed(stopped)))?;
+            context.prompt.wait(&text, duration).map_err(|stopped| Box::new(TaskResult::failed(stopped)))?;
             answer.set("stdout", format!("Paused for {} seconds", hundredths(begun.elapsed().as_secs_f64())));
             answer.set("user_input", "");
         }

@@ -1,11 +1,11 @@
 //! reboot: restarts the host and waits for it.
 
-use super::{After, Answer, Ask, Context, Rendered, Result, seconds_arg, wire_args};
+use super::{After, Ask, Context, Rendered, Result, TaskResult, seconds_arg, wire_args};
 
 /// The run calls the host at each step of the restart.
 pub(super) fn reboot(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     if context.check {
-        let answer = Answer { changed: true, ..Answer::default() };
+        let answer = TaskResult { changed: true, ..TaskResult::default() };
         return Err(Box::new(answer.with("elapsed", 0).with("rebooted", true)));
     }
     let after = After::Restart {

@@ -1,7 +1,7 @@
 //! script: sends a script, which the host runs.
 
 use super::{
-    After, Answer, Ask, Context, Rendered, Result,
+    After, Ask, Context, Rendered, Result, TaskResult,
     local_file::{content_of, find, name_of},
     text_arg, wire_args,
 };
@@ -11,7 +11,7 @@ pub(super) fn script(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let line = line.trim();
     let (name, rest) = first_word(line);
     if name.is_empty() {
-        return Err(Box::new(Answer::failed("one of the following is required: _raw_params, cmd")));
+        return Err(Box::new(TaskResult::failed("one of the following is required: _raw_params, cmd")));
     }
     let path = find(context, "files", name, "")?;
     let own = ["_raw_params", "cmd", "decrypt"];

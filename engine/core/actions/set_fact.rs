@@ -3,7 +3,7 @@
 use rplay_contract::{args, argtypes::Flag};
 
 use super::{
-    Answer, Context, Effect, Rendered, Result, flag_arg,
+    Context, Effect, Rendered, Result, TaskResult, flag_arg,
     variable_name::{bad_name, is_identifier},
 };
 use crate::vars::{Layer, Lazy};
@@ -16,11 +16,11 @@ args! {
     }
 }
 
-pub(super) fn set_fact(mut args: Rendered, _: &Context<'_>) -> Result<Answer> {
+pub(super) fn set_fact(mut args: Rendered, _: &Context<'_>) -> Result<TaskResult> {
     let cacheable = flag_arg(&args, "cacheable")?.unwrap_or(false);
     args.shift_remove("cacheable");
     if args.is_empty() {
-        return Err(Box::new(Answer::failed(
+        return Err(Box::new(TaskResult::failed(
             "No key/value pairs provided, at least one is required for this action to succeed",
         )));
     }
@@ -28,7 +28,7 @@ pub(super) fn set_fact(mut args: Rendered, _: &Context<'_>) -> Result<Answer> {
         return Err(Box::new(bad_name(bad)));
     }
     let vars: Layer = args.into_iter().map(|(name, value)| (name, Lazy::Data(value))).collect();
-    let mut answer = Answer::default();
+    let mut answer = TaskResult::default();
     answer.effects.push(Effect::SetFacts { vars, cacheable });
     Ok(answer)
 }

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use rplay_contract::{args, args::ArgType, argtypes::LooseFlag, wire};
 
 use super::{
-    Answer, Context, Effect, Rendered, Result, required,
+    Context, Effect, Rendered, Result, TaskResult, required,
     variable_name::{bad_name, is_identifier},
 };
 use crate::vars::{Value, mapping};
@@ -38,7 +38,7 @@ args! {
     }
 }
 
-pub(super) fn set_stats(args: Rendered, _: &Context<'_>) -> Result<Answer> {
+pub(super) fn set_stats(args: Rendered, _: &Context<'_>) -> Result<TaskResult> {
     let data = required(&args, "data")?;
     let data: IndexMap<Arc<str>, Value> = super::entries(&data);
     if let Some(bad) = data.keys().find(|name| !is_identifier(name)) {
@@ -49,7 +49,7 @@ pub(super) fn set_stats(args: Rendered, _: &Context<'_>) -> Result<Answer> {
     let aggregate = loose("aggregate")?.unwrap_or(true);
     let shown =
         mapping([("data", mapping(data.clone())), ("per_host", per_host.into()), ("aggregate", aggregate.into())]);
-    let mut answer = Answer::default().with("ansible_stats", shown);
+    let mut answer = TaskResult::default().with("ansible_stats", shown);
     answer.effects.push(Effect::Stats { data, per_host, aggregate });
     Ok(answer)
 }

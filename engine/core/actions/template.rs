@@ -15,7 +15,7 @@ use rplay_contract::{
 };
 
 use super::{
-    After, Answer, Ask, Context, Rendered, Result, flag_arg,
+    After, Ask, Context, Rendered, Result, TaskResult, flag_arg,
     local_file::{find, name_of, preserve_mode, source_of},
     required, text_arg, text_of, wire_args,
 };
@@ -86,7 +86,7 @@ pub(super) fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
         && !["\n", "\r", "\r\n", "\\n", "\\r", "\\r\\n"].contains(&line_end.as_str())
     {
         // As ansible-core says it: the last one, `\r\n`, is trimmed from the end.
-        let mut answer = Answer::failed("newline_sequence needs to be one of: \n, \r or");
+        let mut answer = TaskResult::failed("newline_sequence needs to be one of: \n, \r or");
         answer.place = Some(context.span("newline_sequence"));
         return Err(Box::new(answer));
     }
@@ -116,7 +116,8 @@ pub(super) fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
         options.lstrip_blocks = flag;
     }
     let scope = template_scope(&path, &args, context);
-    let text = template::render_file(&source, &scope, &options).map_err(|error| Box::new(super::failed_by(&error)))?;
+    let text =
+        template::render_file(&source, &scope, &options).map_err(|error| Box::new(TaskResult::of_error(&error)))?;
     let own = [
         "newline_sequence",
         "block_start_string",
@@ -131,7 +132,7 @@ pub(super) fn template(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     ];
     let name = text_arg(&args, "output_encoding").unwrap_or_else(|| "utf-8".to_owned());
     let at_encoding = |msg: String| {
-        let mut answer = Answer::failed(format!("Task failed: {msg}"));
+        let mut answer = TaskResult::failed(format!("Task failed: {msg}"));
         answer.place = Some(context.span("output_encoding"));
         Box::new(answer)
     };

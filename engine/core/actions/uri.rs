@@ -2,7 +2,7 @@
 
 use rplay_contract::wire::Value as Wire;
 
-use super::{After, Answer, Ask, Context, Rendered, Result, flag_arg, local_file::find, text_arg, wire_args};
+use super::{After, Ask, Context, Rendered, Result, TaskResult, flag_arg, local_file::find, text_arg, wire_args};
 
 /// A body that is a file lies on the controller, unless `remote_src` says that it is on the host; so do the files of a
 /// multipart body.
@@ -14,7 +14,7 @@ pub(super) fn uri(args: Rendered, context: &Context<'_>) -> Result<Ask> {
     let content = |name: &str, arg: &str| -> Result<Wire> {
         let path = find(context, "files", name, "Task failed: ")?;
         context.blobs.file(&path).map_err(|error| {
-            let mut answer = Answer::failed(format!("cannot read {}: {error}", path.display()));
+            let mut answer = TaskResult::failed(format!("cannot read {}: {error}", path.display()));
             answer.place = Some(context.span(arg));
             Box::new(answer)
         })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use rplay_contract::{args, wire::Map};
 
-use super::{Answer, Context, Rendered, Result, required};
+use super::{Context, Rendered, Result, TaskResult, required};
 use crate::{
     source::{Problems, Source},
     syntax::{self, spec},
@@ -23,7 +23,7 @@ args! {
     }
 }
 
-pub(super) fn validate(args: Rendered, context: &Context<'_>) -> Result<Answer> {
+pub(super) fn validate(args: Rendered, context: &Context<'_>) -> Result<TaskResult> {
     let given;
     let options = match context.task.spec {
         Some(spec) => &spec.options,
@@ -39,8 +39,8 @@ pub(super) fn validate(args: Rendered, context: &Context<'_>) -> Result<Answer> 
             let mut values: IndexMap<Arc<str>, Value> = IndexMap::new();
             for name in options.iter().flat_map(|(name, option)| std::iter::once(name).chain(&option.aliases)) {
                 if let Some(lazy) = context.scope.find(name) {
-                    let value =
-                        template::render(&lazy, context.scope).map_err(|error| Box::new(super::failed_by(&error)))?;
+                    let value = template::render(&lazy, context.scope)
+                        .map_err(|error| Box::new(TaskResult::of_error(&error)))?;
                     values.insert(name.clone(), value);
                 }
             }
@@ -55,11 +55,11 @@ pub(super) fn validate(args: Rendered, context: &Context<'_>) -> Result<Answer> 
     }
     let faults = spec::validate(options, &values);
     if faults.is_empty() {
-        return Ok(Answer::default().with("msg", "The arg spec validation passed"));
+        return Ok(TaskResult::default().with("msg", "The arg spec validation passed"));
     }
     let errors: Vec<Value> = faults.iter().map(|fault| Value::from(fault.msg.as_str())).collect();
     let told: Vec<&str> = faults.iter().map(|fault| fault.msg.as_str()).collect();
-    let mut answer = Answer::failed(format!("Validation of arguments failed:\n{}", told.join("\n")));
+    let mut answer = TaskResult::failed(format!("Validation of arguments failed:\n{}", told.join("\n")));
     answer.place = faults.into_iter().find_map(|fault| fault.option);
     Ok(answer.with("argument_errors", errors))
 }
@@ -69,7 +69,7 @@ fn options_of(value: &Value) -> Result<IndexMap<Arc<str>, spec::ArgumentOption>>
     let options: serde_json::Value = (&to_wire(value)).into();
     let text = serde_json::json!({ "main": { "options": options } }).to_string();
     let wrong = |problems: Problems| {
-        Box::new(Answer::failed(format!("the argument spec is not valid: {}", problems.messages())))
+        Box::new(TaskResult::failed(format!("the argument spec is not valid: {}", problems.messages())))
     };
     let loaded = syntax::yaml::load(&Source::inline("argument_spec", text)).map_err(wrong)?;
     let mut specs = syntax::argument_specs(loaded.node).map_err(wrong)?;

@@ -1,14 +1,14 @@
 //! Which names variables may have.
 
-use super::Answer;
+use super::TaskResult;
 
 /// The answer of a task that was to set a variable of such a name.
-pub(super) fn bad_name(name: &str) -> Answer {
-    let mut answer = Answer::failed(format!("Task failed: Invalid variable name '{name}'."));
+pub(super) fn bad_name(name: &str) -> TaskResult {
+    let mut answer = TaskResult::failed(format!("Task failed: Invalid variable name '{name}'."));
     answer.help = Some(
         "variables begin with a letter or an underscore, hold letters, digits and underscores only, and are no \
          keywords of Python"
-            .to_owned(),
+            .into(),
     );
     answer
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rplay_contract::{args, wire::Map};
 
-use super::{After, Answer, Ask, Context, Rendered, Result, seconds_arg};
+use super::{After, Ask, Context, Rendered, Result, TaskResult, seconds_arg};
 
 args! {
     /// Waits until the host can be reached.
@@ -31,7 +31,7 @@ pub(super) fn wait_for_connection(args: Rendered, _: &Context<'_>) -> Result<Ask
 }
 
 /// The result says how long it took, instead of what `ping` says.
-pub(super) fn conclude(answer: &mut Answer, elapsed: Duration) {
+pub(super) fn conclude(answer: &mut TaskResult, elapsed: Duration) {
     answer.data.shift_remove("ping");
     answer.set("elapsed", elapsed.as_secs());
 }

@@ -4,7 +4,7 @@ use std::{io::Write, path::PathBuf, sync::Arc};
 
 use super::{Level, Log, Reader, words};
 use crate::{
-    event::{Event, HostResult, Status},
+    event::{Event, HostResult, Status, TaskResult},
     secrets::Secrets,
     visible::{one_line, visible},
 };
@@ -72,7 +72,7 @@ impl<W: Write> Answers<W> {
             Status::Failed | Status::Ignored => "FAILED",
             Status::Unreachable | Status::UnreachableIgnored => "UNREACHABLE",
         };
-        for warning in &result.warnings {
+        for warning in &result.task_result.warnings {
             self.line(&format!("[WARNING]: {}", one_line(warning)));
         }
         let host = one_line(&result.host);
@@ -122,7 +122,10 @@ impl<W: Write + Send> Reader for Answers<W> {
             }
             Event::Included { hosts, data, .. } => {
                 for host in hosts {
-                    let result = HostResult { data: data.clone(), ..HostResult::of(host.clone(), Status::Ok) };
+                    let result = HostResult {
+                        data: data.clone(),
+                        ..HostResult::of(host.clone(), Status::Ok, TaskResult::default())
+                    };
                     self.answer(&result);
                     self.keep(&result);
                 }

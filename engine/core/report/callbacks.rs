@@ -295,15 +295,18 @@ fn started(task: &TaskStarted) -> Json {
 fn done(event: &str, task: u64, result: &HostResult) -> Json {
     let mut data = words::to_json(&result.data);
     if let Json::Object(data) = &mut data {
-        if !result.diff.is_empty() && !data.contains_key("diff") {
-            let diffs = result.diff.iter().map(|diff| {
+        if !result.task_result.diff.is_empty() && !data.contains_key("diff") {
+            let diffs = result.task_result.diff.iter().map(|diff| {
                 json!({ "before": diff.before, "after": diff.after, "before_header": diff.before_header,
                     "after_header": diff.after_header })
             });
             data.insert("diff".to_owned(), diffs.collect());
         }
-        if !result.warnings.is_empty() {
-            data.insert("warnings".to_owned(), result.warnings.iter().map(|warning| Json::from(&**warning)).collect());
+        if !result.task_result.warnings.is_empty() {
+            data.insert(
+                "warnings".to_owned(),
+                result.task_result.warnings.iter().map(|warning| Json::from(&**warning)).collect(),
+            );
         }
     }
     let status = match result.status {
@@ -316,7 +319,7 @@ fn done(event: &str, task: u64, result: &HostResult) -> Json {
         Status::UnreachableIgnored => "unreachable_ignored",
     };
     json!({ "event": event, "task": task, "host": &*result.host, "status": status, "data": data,
-        "delegated_to": result.delegated_to.as_deref(), "shown": result.verbose_always })
+        "delegated_to": result.delegated_to.as_deref(), "shown": result.task_result.verbose_always })
 }
 
 fn ended(recap: &Recap) -> Json {

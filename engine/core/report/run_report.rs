@@ -327,11 +327,11 @@ impl RunReport {
             self.data.failures.iter_mut().filter(of_items).for_each(|row| row.status = "ignored");
         }
         if self.data.shows_diffs {
-            for diff in result.diff.iter() {
+            for diff in result.task_result.diff.iter() {
                 self.diff(at, host, diff);
             }
         }
-        for warning in &result.warnings {
+        for warning in &result.task_result.warnings {
             self.warning(warning, None);
         }
     }
@@ -341,7 +341,7 @@ impl RunReport {
         let msg = msg.map(|msg| words::label(&msg)).filter(|msg| !msg.is_empty());
         let msg = msg.unwrap_or_else(|| "the task failed".to_owned());
         let item = item.map(|item| words::label(&item.label));
-        let place = result.place.as_ref().map(Span::to_string);
+        let place = result.task_result.place.as_ref().map(Span::to_string);
         let key = hashed(&(task, status, &item, &msg, place));
         if let Some(known) = self.known_failures.get(&key).and_then(|at| self.data.failures.get_mut(*at)) {
             if known.hosts.last() != Some(&host) {
@@ -355,12 +355,12 @@ impl RunReport {
             status,
             item: item.map(|item| cut(&self.text(&item), 400)),
             message: cut(&self.text(&msg), LONGEST / 4),
-            place: result.place.as_ref().map(|place| {
+            place: result.task_result.place.as_ref().map(|place| {
                 let (line, column) = place.line_column();
                 PlaceRow { file: self.text(&place.source.name), line, column }
             }),
-            excerpt: result.place.as_ref().map(|place| self.excerpt(place)).unwrap_or_default(),
-            help: result.help.as_ref().map(|help| cut(&self.text(help), LONGEST / 4)),
+            excerpt: result.task_result.place.as_ref().map(|place| self.excerpt(place)).unwrap_or_default(),
+            help: result.task_result.help.as_ref().map(|help| cut(&self.text(help), LONGEST / 4)),
             result: cut(&visible(&words::json(&result.data, true, &self.secrets)), LONGEST),
         };
         let lines = row.excerpt.iter().map(|line| line.text.len() + 24).sum::<usize>();
@@ -583,7 +583,7 @@ mod tests {
     use parking_lot::Mutex;
 
     use super::*;
-    use crate::{source::Source, vars::mapping};
+    use crate::{event::TaskResult, source::Source};
 
     /// Remembers warnings; shows nothing.
     struct Quiet(Arc<Mutex<Vec<String>>>);
@@ -620,11 +620,8 @@ mod tests {
     }
 
     fn failed(host: &Arc<str>, msg: &str, place: &Span) -> HostResult {
-        HostResult {
-            data: mapping([("msg", msg)]),
-            place: Some(place.clone()),
-            ..HostResult::of(host.clone(), Status::Failed)
-        }
+        let result = TaskResult { place: Some(place.clone()), ..TaskResult::failed(msg) };
+        HostResult { data: result.data.value(), ..HostResult::of(host.clone(), Status::Failed, result) }
     }
 
     /// The bound that the documents promise, with failures and differences that all differ.
@@ -643,11 +640,12 @@ mod tests {
                 let elapsed = std::time::Duration::from_millis(10_000 + (number as u64 * 37 + id) % 5000);
                 let result = match (id, number % 3) {
                     (99, _) => failed(host, &format!("{host} does not answer").repeat(30), &place),
-                    (50..60, 0) => HostResult {
-                        diff: [Diff::text("/etc/x", "a\n".repeat(50), format!("{host} {id}\n").repeat(50))].into(),
-                        ..HostResult::of(host.clone(), Status::Changed)
-                    },
-                    _ => HostResult::of(host.clone(), Status::Ok),
+                    (50..60, 0) => {
+                        let diff = Diff::text("/etc/x", "a\n".repeat(50), format!("{host} {id}\n").repeat(50));
+                        let result = TaskResult { diff: [diff].into(), ..TaskResult::default() };
+                        HostResult::of(host.clone(), Status::Changed, result)
+                    }
+                    _ => HostResult::of(host.clone(), Status::Ok, TaskResult::default()),
                 };
                 report.read(&Event::HostDone { task: TaskId(id), result: HostResult { elapsed, ..result } });
             }

@@ -312,7 +312,7 @@ impl<W: Write> Terminal<W> {
         if let Some(label) = label {
             line += &format!(" => (item={label})");
         }
-        let detailed = result.verbose_always && result.status != Status::Skipped;
+        let detailed = result.task_result.verbose_always && result.status != Status::Skipped;
         let data = match detailed || self.look.verbosity > 0 && !result.silent {
             true => format!(" => {}", self.data(result, detailed || self.look.verbosity > 2)),
             false => String::new(),
@@ -323,8 +323,10 @@ impl<W: Write> Terminal<W> {
         }
         self.line_and_data(&line, &data, Some(colour));
         // A diff is more informative, if there is one.
-        if result.status == Status::Changed && (self.look.verbosity > 0 || self.look.diff && result.diff.is_empty()) {
-            for change in result.changes.iter() {
+        if result.status == Status::Changed
+            && (self.look.verbosity > 0 || self.look.diff && result.task_result.diff.is_empty())
+        {
+            for change in result.task_result.changes.iter() {
                 self.line(&format!("  - {}", self.name(change)), Some(Colour::Changed));
             }
         }
@@ -351,7 +353,7 @@ impl<W: Write> Terminal<W> {
         };
         self.line_and_data(&line, &data, Some(colour));
         if result.status == Status::Failed
-            && let Some(place) = &result.place
+            && let Some(place) = &result.task_result.place
         {
             self.place(place, result);
         }
@@ -375,7 +377,7 @@ impl<W: Write> Terminal<W> {
             None => self.failures.push(Failures {
                 msg: msg.to_owned(),
                 place: place.clone(),
-                help: result.help.as_ref().map(|help| self.secrets.mask(help).into_owned()),
+                help: result.task_result.help.as_ref().map(|help| self.secrets.mask(help).into_owned()),
                 hosts: vec![host],
             }),
         }
@@ -417,7 +419,7 @@ impl<W: Write> Terminal<W> {
     }
 
     fn warnings(&mut self, result: &HostResult) {
-        for warning in &result.warnings {
+        for warning in &result.task_result.warnings {
             let warning = self.name(warning);
             self.warning(&warning, None);
         }
@@ -449,7 +451,7 @@ impl<W: Write> Terminal<W> {
         if !self.look.diff {
             return;
         }
-        for diff in result.diff.iter() {
+        for diff in result.task_result.diff.iter() {
             let lines = words::difference(diff, &self.secrets);
             if lines.is_empty() {
                 continue;

@@ -7,7 +7,7 @@
 //! `steering`, `state/host`, `state/handler_list`, `state/play`, `state/losses`, `state/addition`, `state/run`,
 //! `state/inventory`, `facts`, `scope/magic`, `scope/precedence`, `connection/variables`, `connection/privilege`,
 //! `connection/target`, `lookahead/rules`, `task/iteration`, `task/external`, `task/diffs`, `task/plugin`,
-//! `task/prepare`, `task/invocation`, `task/result`, `task/register`, `task/task_run`, `task/evaluate`,
+//! `task/prepare`, `task/invocation`, `task/evaluated`, `task/register`, `task/task_run`, `task/evaluate`,
 //! `task/handlers`, `task/failure`, `task/commit`, `lookahead/continuation`, `lookahead/interference`,
 //! `dispatch/batch`, `dispatch/restart`, `dispatch/host_task`, `dispatch/pipeline`, `lookahead/stop`,
 //! `lookahead/look_ahead`, `dispatch/parcel`, `dispatch/outbox`, `dispatch/executor`, `plays/keywords`,

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use rplay::{
-    actions::{Answer, Context, Function, Prompt, Rendered, entry, registry, wire_args},
+    actions::{Context, Function, Prompt, Rendered, TaskResult, entry, registry, wire_args},
     event::{Event, Recap, Sink},
     inventory::{Inventory, SourceRules},
     link::{LinkOptions, Links},
@@ -24,12 +24,12 @@ args! {
     }
 }
 
-fn greet(args: Rendered, context: &Context<'_>) -> Result<Answer, Box<Answer>> {
-    let args = Greet::from_map(&wire_args(args)).map_err(|_| Box::new(Answer::failed("whom?")))?;
+fn greet(args: Rendered, context: &Context<'_>) -> Result<TaskResult, Box<TaskResult>> {
+    let args = Greet::from_map(&wire_args(args)).map_err(|_| Box::new(TaskResult::failed("whom?")))?;
     if args.name == "nobody" {
-        return Err(Box::new(Answer::failed("there is nobody to greet")));
+        return Err(Box::new(TaskResult::failed("there is nobody to greet")));
     }
-    Ok(Answer::default().with("greeting", format!("hello {} of {}", args.name, context.host)))
+    Ok(TaskResult::default().with("greeting", format!("hello {} of {}", args.name, context.host)))
 }
 
 /// The line.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    actions::{Answer, failed_by, text_of},
+    actions::{TaskResult, text_of},
     run::{conditions, steering},
     template::{self, TemplateError},
     vars::{Scope, Value},
@@ -55,10 +55,10 @@ pub(crate) enum ConnectionError {
 
 impl ConnectionError {
     /// The answer for a task that cannot reach its host.
-    pub(crate) fn answer(&self) -> Answer {
+    pub(crate) fn answer(&self) -> TaskResult {
         match self {
-            ConnectionError::Template(error) => failed_by(error),
-            other => Answer::failed(other.to_string()),
+            ConnectionError::Template(error) => TaskResult::of_error(error),
+            other => TaskResult::failed(other.to_string()),
         }
     }
 }

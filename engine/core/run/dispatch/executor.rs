@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use rplay_contract::wire::Failure;
 
 use crate::{
-    actions::{self, After, Answer, entries},
+    actions::{self, After, TaskResult, entries},
     event::{Event, Status},
     panics,
     run::{
@@ -147,7 +147,7 @@ impl<'r> Executor<'r> {
         match signal {
             Signal::Answered { host_task, iteration, outcome, after, delegated } => {
                 self.host_tasks[host_task].spent += Duration::from_micros(outcome.micros);
-                let answer = actions::finish(after, Answer::from_outcome(outcome));
+                let answer = actions::finish(after, TaskResult::from_outcome(outcome));
                 self.evaluate(host_task, iteration, answer, delegated);
             }
             Signal::Idle => self.active -= 1,
@@ -319,7 +319,7 @@ impl<'r> Executor<'r> {
             self.run.links.reset(&job.target);
             return self.wake(at, *iteration, Instant::now() + sleep);
         }
-        let answer = Answer::unreachable(failure);
+        let answer = TaskResult::unreachable(failure);
         if !self.host_tasks[at].restart.as_ref().is_some_and(Restart::has_begun) {
             self.host_tasks[at].lost.push((job.target.clone(), answer.clone()));
         }
@@ -330,19 +330,19 @@ impl<'r> Executor<'r> {
     /// A job exceeded its time limit; later answers are ignored.
     fn timed_out(&mut self, job: InFlight, limit: Duration) {
         let at = job.host_task;
-        self.evaluate_open(job, &Answer::timed_out(limit));
+        self.evaluate_open(job, &TaskResult::timed_out(limit));
         self.advance(at);
     }
 
     /// Gives all unanswered iterations this answer.
-    fn evaluate_open(&mut self, job: InFlight, answer: &Answer) {
+    fn evaluate_open(&mut self, job: InFlight, answer: &TaskResult) {
         for iteration in self.host_tasks[job.host_task].open_of(&job.iterations) {
             self.evaluate(job.host_task, iteration, answer.clone(), job.delegated.clone());
         }
     }
 
     /// Evaluates an answer: applies the task's conditions, then retries or keeps it.
-    fn evaluate(&mut self, at: usize, iteration: usize, mut answer: Answer, delegated: Option<Arc<HostState>>) {
+    fn evaluate(&mut self, at: usize, iteration: usize, mut answer: TaskResult, delegated: Option<Arc<HostState>>) {
         let (run, task) = (self.run, &self.task);
         let host_task = &mut self.host_tasks[at];
         if let Some(conclude) = task.task.action.controller().and_then(|entry| entry.conclude)

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    actions::Answer,
+    actions::TaskResult,
     link::Target,
     plan::Task,
     run::{
@@ -15,10 +15,10 @@ use crate::{
         reads::ReadTracker,
         state::{host::HostState, play::PlayRun, run::Run},
         task::{
+            evaluated::{Evaluated, sum},
             invocation,
             iteration::{Iteration, iterations},
             prepare::{Prepared, Ready},
-            result::{TaskResult, sum},
         },
     },
     vars::Value,
@@ -38,7 +38,7 @@ pub(crate) struct HostTask {
     /// What each iteration calls its module with, if results are to show it.
     pub invocations: Vec<Option<Value>>,
     pub attempts: Vec<u32>,
-    pub results: Vec<Option<TaskResult>>,
+    pub results: Vec<Option<Evaluated>>,
     /// The next iteration to send.
     pub next: usize,
     /// The next iteration to report.
@@ -48,7 +48,7 @@ pub(crate) struct HostTask {
     /// Number of pending jobs and timers.
     pub open: usize,
     /// Connections lost during the task: later items for these targets fail too.
-    pub lost: Vec<(Arc<Target>, Answer)>,
+    pub lost: Vec<(Arc<Target>, TaskResult)>,
     /// Until when the host may be unreachable, and how long to wait between attempts.
     pub patience: Option<(Instant, Duration)>,
     /// The state of a `reboot`.
@@ -140,7 +140,7 @@ impl HostTask {
     }
 
     /// The answer for an item whose connection was already lost.
-    pub(crate) fn lost_connection(&self, prepared: &Prepared) -> Option<Answer> {
+    pub(crate) fn lost_connection(&self, prepared: &Prepared) -> Option<TaskResult> {
         self.lost.iter().find(|(target, _)| *target == prepared.target).map(|(_, answer)| answer.clone())
     }
 
@@ -158,7 +158,7 @@ impl HostTask {
     }
 
     /// Takes the result: the task's own, or the combined result of its items.
-    pub(crate) fn take_result(&mut self) -> TaskResult {
+    pub(crate) fn take_result(&mut self) -> Evaluated {
         let mut results = self.results.iter_mut().filter_map(Option::take);
         match self.looped {
             true => sum(&self.host, results.collect()),
@@ -175,7 +175,7 @@ impl HostTask {
     }
 
     /// The answers that needed no host.
-    pub(crate) fn answers(&self) -> impl Iterator<Item = &Answer> {
+    pub(crate) fn answers(&self) -> impl Iterator<Item = &TaskResult> {
         self.ready.iter().flatten().filter_map(|ready| match ready {
             Ready::Call(_) => None,
             Ready::Done(answer, _) => Some(answer),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rplay_contract::wire::Stage;
 
 use crate::{
-    actions::{After, Answer},
+    actions::{After, TaskResult},
     run::{
         dispatch::host_task::HostTask,
         state::host::HostState,
@@ -23,7 +23,7 @@ pub(crate) struct Parcel {
 }
 
 /// An iteration that needs no job: its answer, and the host that it was delegated to.
-pub(crate) type Answered = (usize, Answer, Option<Arc<HostState>>);
+pub(crate) type Answered = (usize, TaskResult, Option<Arc<HostState>>);
 
 impl Parcel {
     pub(crate) fn of(iteration: usize, mut prepared: Prepared, parallel: u32) -> Self {

@@ -9,7 +9,7 @@ use std::{
 use rplay_contract::wire::Call;
 
 use crate::{
-    actions::{After, Answer, text_of},
+    actions::{After, TaskResult, text_of},
     link::{Connection, Target},
 };
 
@@ -40,9 +40,9 @@ impl Restart {
     }
 
     /// Why the host cannot be restarted: it is the controller.
-    pub(crate) fn refusal(&self) -> Option<Answer> {
+    pub(crate) fn refusal(&self) -> Option<TaskResult> {
         matches!(self.target.connection, Connection::Local).then(|| {
-            let mut answer = Answer::failed("Running reboot with local connection would reboot the control node.");
+            let mut answer = TaskResult::failed("Running reboot with local connection would reboot the control node.");
             answer.set("elapsed", 0);
             answer.set("rebooted", false);
             answer
@@ -68,7 +68,7 @@ impl Restart {
     }
 
     /// When to ask the host next; `None` if `answer` is now the result of the task.
-    pub(crate) fn next(&mut self, answer: &mut Answer) -> Option<Instant> {
+    pub(crate) fn next(&mut self, answer: &mut TaskResult) -> Option<Instant> {
         let now = Instant::now();
         match &self.step {
             Step::Look if !answer.failed => {
@@ -114,8 +114,8 @@ mod tests {
         Restart::of(&after, &target).unwrap()
     }
 
-    fn answer(boot: &str) -> Answer {
-        let mut answer = Answer::default();
+    fn answer(boot: &str) -> TaskResult {
+        let mut answer = TaskResult::default();
         answer.set("boot", boot);
         answer
     }
@@ -124,9 +124,9 @@ mod tests {
     fn a_host_that_is_lost_while_it_goes_down_is_looked_for_again() {
         let mut restart = restart(60);
         assert!(restart.next(&mut answer("one")).is_some());
-        let mut lost = Answer::unreachable(Failure::new("gone"));
+        let mut lost = TaskResult::unreachable(Failure::new("gone"));
         assert!(restart.next(&mut lost).is_some() && restart.has_begun());
-        assert!(restart.next(&mut Answer::failed("boot time has not changed")).is_some());
+        assert!(restart.next(&mut TaskResult::failed("boot time has not changed")).is_some());
         let mut last = answer("unused");
         assert!(restart.next(&mut last).is_none());
         assert!(last.changed && last.data.contains_key("elapsed") && !last.data.contains_key("boot"));
@@ -134,12 +134,12 @@ mod tests {
 
     #[test]
     fn what_fails_before_or_for_too_long_is_the_answer() {
-        let mut unreachable = Answer::unreachable(Failure::new("gone"));
+        let mut unreachable = TaskResult::unreachable(Failure::new("gone"));
         assert!(restart(60).next(&mut unreachable).is_none() && unreachable.unreachable);
         let mut restart = restart(0);
         restart.next(&mut answer("one"));
-        restart.next(&mut Answer::default());
-        let mut late = Answer::unreachable(Failure::new("gone"));
+        restart.next(&mut TaskResult::default());
+        let mut late = TaskResult::unreachable(Failure::new("gone"));
         assert!(restart.next(&mut late).is_none());
         assert!(late.failed && !late.unreachable);
         assert_eq!(text_of(&late.data["msg"]), "Timed out waiting for the host (timeout=0): gone");

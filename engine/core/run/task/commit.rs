@@ -15,8 +15,8 @@ use crate::{
         state::{addition::Addition, host::HostState, play::HostExit, run::Run},
         steering,
         task::{
+            evaluated::{CENSORED, Evaluated},
             register::gathers,
-            result::{CENSORED, TaskResult},
             task_run::TaskRun,
         },
     },
@@ -31,9 +31,9 @@ impl Run {
         task: &TaskRun,
         host: &Arc<HostState>,
         delegated: Option<&Arc<HostState>>,
-        result: &mut TaskResult,
+        result: &mut Evaluated,
     ) -> bool {
-        if result.effects.is_empty() {
+        if result.result().effects.is_empty() {
             return false;
         }
         let mut brings_facts = false;
@@ -44,7 +44,7 @@ impl Run {
             (true, Some(other)) => other,
             _ => host,
         };
-        for effect in std::mem::take(&mut result.effects) {
+        for effect in result.take_effects() {
             match effect {
                 Effect::SetFacts { vars, cacheable } => {
                     if cacheable {
@@ -57,9 +57,9 @@ impl Run {
                     brings_facts = true;
                     let gathered = gathers(&task.task);
                     let refused = match task.task.action.brings_facts() {
-                        true => target.add_facts_from_host(facts, gathered),
+                        true => target.add_facts_from_host(facts.into_entries(), gathered),
                         // Only a manipulated agent would send these.
-                        false => target.refuse(facts.into_keys()),
+                        false => target.refuse(facts.into_entries().into_keys()),
                     };
                     if !refused.is_empty() {
                         self.warn(steering::warning(&host.name, &refused), None);
@@ -97,7 +97,7 @@ impl Run {
         self: &Arc<Self>,
         task: &TaskRun,
         host: &Arc<HostState>,
-        mut result: TaskResult,
+        mut result: Evaluated,
         elapsed: Duration,
     ) -> bool {
         result.report.elapsed = elapsed;
@@ -112,6 +112,7 @@ impl Run {
                 Ok(()) => {}
             }
         }
+        let changed = result.result().changed;
         let mut failed = false;
         if result.report.status == Status::Unreachable {
             task.unreachable.store(true, Ordering::Release);
@@ -135,7 +136,7 @@ impl Run {
                 self.count(name, |counts| {
                     counts.ok += 1;
                     counts.ignored += 1;
-                    counts.changed += u32::from(result.changed);
+                    counts.changed += u32::from(changed);
                 });
             }
             Status::Failed => {
@@ -147,7 +148,7 @@ impl Run {
             Status::Ok | Status::Changed | Status::Ignored | Status::UnreachableIgnored => {
                 self.count(name, |counts| {
                     counts.ok += 1;
-                    counts.changed += u32::from(result.changed);
+                    counts.changed += u32::from(changed);
                 });
             }
         }

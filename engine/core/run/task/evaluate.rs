@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use rplay_contract::external::DEPRECATED;
 
 use crate::{
-    actions::{Answer, entries, text_of},
+    actions::{TaskResult, entries, text_of},
     event::{HostResult, Status},
     plan::{Field, Task},
     run::{
@@ -16,10 +16,10 @@ use crate::{
         state::{host::HostState, run::Run},
         task::{
             diffs,
+            evaluated::{CENSORED, Evaluated, Retry, item, status},
             iteration::Attempt,
             prepare::job_id,
             register::{NO_TRACEBACK, register_value},
-            result::{CENSORED, Retry, TaskResult, item},
             task_run::TaskRun,
         },
     },
@@ -35,8 +35,8 @@ impl Run {
         task: &TaskRun,
         host: &Arc<HostState>,
         attempt: &Attempt<'_>,
-        mut answer: Answer,
-    ) -> TaskResult {
+        mut answer: TaskResult,
+    ) -> Evaluated {
         let task_of = &task.task;
         // For a polled job; a background job has reported this already.
         if task_of.asynchronous.is_some()
@@ -62,9 +62,7 @@ impl Run {
         if !answer.unreachable && answer.skipped.is_none() {
             let had = (answer.failed, answer.changed);
             if let Err(error) = apply_conditions(&task.task, &scope, &mut answer) {
-                answer.failed = true;
-                answer.set("msg", format!("Task failed: {error}"));
-                answer.place = Some(error.at().clone());
+                answer.fail_by(&error);
             }
             if had != (answer.failed, answer.changed) || !task.task.failed_when.is_empty() {
                 registered = register_value(task_of, &answer, diff.as_ref(), attempt);
@@ -83,9 +81,7 @@ impl Run {
                     registered = register_value(task_of, &answer, diff.as_ref(), attempt);
                 }
                 Err(error) => {
-                    answer.failed = true;
-                    answer.set("msg", format!("Task failed: {error}"));
-                    answer.place = Some(error.at().clone());
+                    answer.fail_by(&error);
                     registered = register_value(task_of, &answer, diff.as_ref(), attempt);
                 }
             }
@@ -95,9 +91,7 @@ impl Run {
                     Ok(enough) => stop = enough,
                     Err(error) => {
                         stop = true;
-                        answer.failed = true;
-                        answer.set("msg", format!("Task failed: {error}"));
-                        answer.place = Some(error.at().clone());
+                        answer.fail_by(&error);
                         registered = register_value(task_of, &answer, diff.as_ref(), attempt);
                     }
                 }
@@ -114,9 +108,9 @@ impl Run {
             Ok(flag) => flag.unwrap_or(false),
             // The condition cannot be evaluated: the task fails, even with `ignore_errors`.
             Err(error) => {
-                answer.failed |= !answer.unreachable;
-                answer.set("msg", format!("Task failed: {error}"));
-                answer.place = Some(error.at().clone());
+                let failed = answer.failed || !answer.unreachable;
+                answer.fail_by(&error);
+                answer.failed = failed;
                 wrong = true;
                 false
             }
@@ -130,13 +124,7 @@ impl Run {
         if !self.options.deprecation_warnings {
             answer.warnings.retain(|warning| !warning.starts_with(DEPRECATED));
         }
-        let status = match () {
-            () if answer.unreachable => Status::Unreachable,
-            () if answer.failed => Status::Failed,
-            () if answer.skipped.is_some() => Status::Skipped,
-            () if answer.changed => Status::Changed,
-            () => Status::Ok,
-        };
+        let status = status(&answer);
         let label = match (&attempt.iteration.item, &task.task.control.label) {
             (None, _) => Value::UNDEFINED,
             (Some(_), _) if no_log => CENSORED.into(),
@@ -150,38 +138,27 @@ impl Run {
             true => notified(&task.task, &scope),
             false => Vec::new(),
         };
-        let place = (answer.failed || answer.unreachable).then(|| place(&task.task, &answer));
-        TaskResult {
+        answer.place = (answer.failed || answer.unreachable).then(|| place(&task.task, &answer));
+        Evaluated {
             report: HostResult {
-                host: host.name.clone(),
                 delegated_to: attempt.delegated.map(|host| host.name.clone()),
-                status,
                 data: match task_of.action.controller() {
                     Some(entry) if entry.shows_data_alone && matches!(status, Status::Ok | Status::Changed) => {
-                        mapping(answer.data.clone())
+                        answer.data.value()
                     }
                     _ => registered.clone(),
                 },
-                diff: std::mem::take(&mut answer.diff),
-                changes: std::mem::take(&mut answer.changes),
-                warnings: std::mem::take(&mut answer.warnings),
-                verbose_always: answer.verbose_always,
                 silent: task_of.action.is_silent(),
-                looped: false,
-                place,
-                help: answer.help.take().map(Arc::from),
                 elapsed: Duration::from_micros(answer.micros),
+                ..HostResult::of(host.name.clone(), status, answer)
             },
             item: item(attempt.iteration, label),
             registered,
-            changed: answer.changed,
-            failed: answer.failed,
             no_log,
             ignore_errors,
             ignore_unreachable,
             retry,
             stop,
-            effects: std::mem::take(&mut answer.effects),
             notify,
         }
     }
@@ -219,7 +196,7 @@ impl Run {
         task: &TaskRun,
         host: &Arc<HostState>,
         attempt: &Attempt<'_>,
-        answer: &Answer,
+        answer: &TaskResult,
         registered: &Value,
     ) -> Result<Verdict, TemplateError> {
         if task.task.until.is_empty() && task.task.retries.is_none() {
@@ -251,7 +228,7 @@ enum Verdict {
 }
 
 /// `changed_when` and `failed_when`.
-fn apply_conditions(task: &Task, scope: &Arc<Scope>, answer: &mut Answer) -> Result<(), TemplateError> {
+fn apply_conditions(task: &Task, scope: &Arc<Scope>, answer: &mut TaskResult) -> Result<(), TemplateError> {
     if !task.changed_when.is_empty() {
         answer.changed = conditions::all_hold(&task.changed_when, scope)
             .inspect_err(|error| answer.set("changed_when_result", error.to_string()))?;
@@ -283,7 +260,7 @@ fn notified(task: &Task, scope: &Arc<Scope>) -> Vec<(String, Span)> {
 }
 
 /// Where to point when a task failed: at the responsible argument, or at the task's first line.
-fn place(task: &Task, answer: &Answer) -> Span {
+fn place(task: &Task, answer: &TaskResult) -> Span {
     if let Some(place) = &answer.place {
         return place.clone();
     }

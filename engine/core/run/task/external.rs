@@ -8,7 +8,7 @@ use rplay_contract::{
 };
 
 use crate::{
-    actions::{self, Answer, failed_by, text_of},
+    actions::{self, TaskResult, text_of},
     external::{ExternalModule, Payload},
     link::{Connection, Target},
     run::{connection::variables, state::run::Run, steering},
@@ -47,13 +47,12 @@ impl Run {
         let finder = self.resolver.project.finder();
         let style = module.style.ok_or_else(|| {
             let msg = format!("the module {} is written in PowerShell, which is not supported", module.full_name);
-            Box::new(Answer::failed(msg))
+            Box::new(TaskResult::failed(msg))
         })?;
-        let payload = finder
-            .payload(module)
-            .map_err(|error| Box::new(Answer { help: error.help.map(str::to_owned), ..Answer::failed(error.msg) }))?;
+        let payload =
+            finder.payload(module).map_err(|error| Box::new(TaskResult::failed(error.msg).with_help(error.help)))?;
         let unreadable = |path: &Path, error: std::io::Error| {
-            Box::new(Answer::failed(format!("cannot read {}: {error}", path.display())))
+            Box::new(TaskResult::failed(format!("cannot read {}: {error}", path.display())))
         };
         let (content, base) = match &payload {
             Payload::File(path) => (self.blobs.file(path).map_err(|error| unreadable(path, error))?, None),
@@ -63,7 +62,7 @@ impl Run {
                 (offer(own, own_path)?, Some(offer(base, base_path)?))
             }
         };
-        let fault = |error: TemplateError| Box::new(failed_by(&error));
+        let fault = |error: TemplateError| Box::new(TaskResult::of_error(&error));
         let settings = data! {
             "no_log" => caller.no_log,
             "debug" => false,

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use minijinja::value::ValueKind;
 
 use crate::{
-    actions::{Answer, failed_by},
+    actions::TaskResult,
     plan::{Action, Task},
     run::{
         conditions,
@@ -52,7 +52,7 @@ pub(crate) fn iterations(
     task: &Arc<Task>,
     host: &Arc<HostState>,
     reads: Option<&Arc<ReadTracker>>,
-) -> Result<Iterations, Box<Answer>> {
+) -> Result<Iterations, Box<TaskResult>> {
     let scope = run.tracked_scope(play, host, Some(task), None, run.options.check, reads);
     let Some(items) = items(task, &scope)? else {
         let iteration = Iteration { index: 0, item: None, top: None };
@@ -64,7 +64,7 @@ pub(crate) fn iterations(
             pause: None,
         });
     };
-    let failed = |error: TemplateError| Box::new(failed_by(&error));
+    let failed = |error: TemplateError| Box::new(TaskResult::of_error(&error));
     let control = &task.control;
     let name: Arc<str> = loop_var(task, &scope).map_err(failed)?;
     let index_var = conditions::own_text(control.index_var.as_ref(), &scope).map_err(failed)?;
@@ -109,7 +109,7 @@ pub(crate) fn loop_var(task: &Task, scope: &Arc<Scope>) -> Result<Arc<str>, Temp
 }
 
 /// The items of a task's loop; `None` without a loop.
-pub(crate) fn items(task: &Task, scope: &Arc<Scope>) -> Result<Option<Vec<Value>>, Box<Answer>> {
+pub(crate) fn items(task: &Task, scope: &Arc<Scope>) -> Result<Option<Vec<Value>>, Box<TaskResult>> {
     let Some(looped) = &task.looped else { return Ok(None) };
     let result = match &looped.lookup {
         None => template::render(&looped.items.value, scope),
@@ -123,14 +123,14 @@ pub(crate) fn items(task: &Task, scope: &Arc<Scope>) -> Result<Option<Vec<Value>
         }
         Ok(value) => {
             let kind = template::type_name(&value);
-            let mut answer = Answer::failed(format!("The `loop` value must resolve to a 'list', not '{kind}'."));
+            let mut answer = TaskResult::failed(format!("The `loop` value must resolve to a 'list', not '{kind}'."));
             answer.place = Some(looped.items.span.clone());
             Err(Box::new(answer))
         }
         // A task that is skipped need not have valid items.
         Err(error) => match conditions::first_false(&task.settings.when, scope) {
             Ok(Some(condition)) => Err(Box::new(skipped(condition))),
-            _ => Err(Box::new(failed_by(&error))),
+            _ => Err(Box::new(TaskResult::of_error(&error))),
         },
     }
 }
@@ -176,9 +176,9 @@ fn about(index: usize, items: &[Value], all: Option<&Value>) -> Value {
 }
 
 /// The answer of a task that is skipped because of a condition.
-pub(crate) fn skipped(condition: &crate::plan::Condition) -> Answer {
+pub(crate) fn skipped(condition: &crate::plan::Condition) -> TaskResult {
     let shown = condition.value.data().unwrap_or_else(|| Value::from(condition.span.text()));
-    Answer { skipped: Some("Conditional result was False".to_owned()), ..Answer::default() }
+    TaskResult::skipped("Conditional result was False")
         .with("false_condition", shown)
         .with("skip_reason", "Conditional result was False")
 }

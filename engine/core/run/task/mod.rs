@@ -3,6 +3,7 @@
 pub(crate) mod commit;
 pub(crate) mod diffs;
 pub(crate) mod evaluate;
+pub(crate) mod evaluated;
 pub(crate) mod external;
 pub(crate) mod failure;
 pub(crate) mod handlers;
@@ -11,5 +12,4 @@ pub(crate) mod iteration;
 pub(crate) mod plugin;
 pub(crate) mod prepare;
 pub(crate) mod register;
-pub(crate) mod result;
 pub(crate) mod task_run;

@@ -21,7 +21,7 @@ use rplay_contract::{
 use serde_json::{Value as Json, json};
 
 use crate::{
-    actions::{self, Answer, Effect, Rendered, text_of},
+    actions::{self, Effect, Rendered, TaskResult, text_of},
     event::Event,
     external::{ActionPlugin, Around, answer_of_scope},
     link::{Connection, Job, LinkEvent, Listener, Target},
@@ -246,7 +246,7 @@ impl PluginRun {
                 if outcome.failure.is_some() {
                     return done(outcome);
                 }
-                let answer = actions::finish(actions::After::Keep(download), Answer::from_outcome(outcome));
+                let answer = actions::finish(actions::After::Keep(download), TaskResult::from_outcome(outcome));
                 match answer.failed {
                     true => Err(answer.data.get("msg").map(text_of).unwrap_or_default()),
                     false => Ok(json!({})),
@@ -350,11 +350,11 @@ impl PluginRun {
         let background = self.background.clone().filter(|_| in_background);
         let environment = self.environment.clone();
         let call = Call { module: module.to_owned(), args, mode, environment, background };
-        Ok(self.result(&action, Answer::from_outcome(self.call(call, true)?)))
+        Ok(self.result(&action, TaskResult::from_outcome(self.call(call, true)?)))
     }
 
-    fn result(&self, action: &Action, answer: Answer) -> Value {
-        let mut fields = answer.data;
+    fn result(&self, action: &Action, answer: TaskResult) -> Value {
+        let mut fields = answer.data.into_entries();
         fields.insert("changed".into(), Value::from(answer.changed));
         let is_own = matches!(action, Action::Module(_));
         if let Some(diff) = diffs::value(fields.get("diff"), &answer.diff).filter(|_| is_own) {
@@ -367,7 +367,7 @@ impl PluginRun {
         }
         if let Some(why) = &answer.skipped {
             fields.insert("skipped".into(), Value::from(true));
-            fields.entry("msg".into()).or_insert_with(|| Value::from(why.as_str()));
+            fields.entry("msg".into()).or_insert_with(|| Value::from(&**why));
         }
         if !answer.warnings.is_empty() {
             fields.insert("warnings".into(), answer.warnings.iter().cloned().map(Value::from).collect());
@@ -379,7 +379,7 @@ impl PluginRun {
                     true => (format!("ansible_{name}"), value),
                     false => (name.to_string(), value),
                 };
-                fields.insert("ansible_facts".into(), mapping(facts.into_iter().map(full)));
+                fields.insert("ansible_facts".into(), mapping(facts.into_entries().into_iter().map(full)));
             }
         }
         mapping(fields)

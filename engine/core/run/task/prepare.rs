@@ -12,7 +12,7 @@ use rplay_contract::{
 };
 
 use crate::{
-    actions::{self, Act, After, Answer, Rendered, failed_by, text_of, wire_args},
+    actions::{self, Act, After, Rendered, TaskResult, text_of, wire_args},
     external::{Around, Reason},
     link::Target,
     plan::{Action, Statement, Task, module},
@@ -40,7 +40,7 @@ use crate::{
 /// A prepared iteration.
 pub(crate) enum Ready {
     /// Answered without an agent; with the host it was delegated to.
-    Done(Answer, Option<Arc<HostState>>),
+    Done(TaskResult, Option<Arc<HostState>>),
     Call(Box<Prepared>),
 }
 
@@ -91,7 +91,7 @@ impl Run {
         };
         // Without its variables, its address is unknown.
         if let Some(why) = delegated.as_ref().and_then(|other| other.why_broken()) {
-            return Ok(Ready::Done(Answer::failed(why.to_string()), delegated));
+            return Ok(Ready::Done(TaskResult::failed(why.to_string()), delegated));
         }
         let check = conditions::flag(conditions::CHECK_MODE, &task.settings, &scope)?.unwrap_or(self.options.check);
         let scope = match check == self.options.check && delegated.is_none() {
@@ -141,7 +141,7 @@ impl Run {
             Action::Controller(_) | Action::Statement(_) => {
                 if seconds(task, &scope)?.is_some() {
                     let msg = format!("This action ({}) does not support async.", task.written);
-                    return Ok(Ready::Done(Answer::failed(msg), delegated));
+                    return Ok(Ready::Done(TaskResult::failed(msg), delegated));
                 }
                 // Constant arguments were validated before the run; templates have values only now. (A role's argument
                 // validation has no arguments here: it brings its specification along.)
@@ -169,7 +169,7 @@ impl Run {
                     // The run and the resolver handle statements before anything is rendered.
                     action => {
                         let msg = format!("{:?} cannot be used here", action.statement().unwrap_or(Statement::Late));
-                        return Ok(Ready::Done(Answer::failed(msg), delegated));
+                        return Ok(Ready::Done(TaskResult::failed(msg), delegated));
                     }
                 };
                 match entry.act(args, &context) {
@@ -420,7 +420,7 @@ impl Run {
         play: &PlayRun,
         task: &Arc<Task>,
         scope: &Arc<Scope>,
-    ) -> Result<Result<Task, Answer>, TemplateError> {
+    ) -> Result<Result<Task, TaskResult>, TemplateError> {
         let written = Lazy::from_text(&Spanned { value: task.written.clone(), span: task.span.clone() });
         let name = text_of(&template::render(&written, scope)?);
         let role = task.role.as_ref().map(|role| role.path.as_path());
@@ -433,9 +433,9 @@ impl Run {
         let action = match self.resolver.project.action(name.trim(), around) {
             Ok(action) => action,
             Err(missing) if missing.reason == Reason::Unknown => {
-                return Ok(Err(Answer::failed(format!("Cannot resolve '{name}' to an action or module."))));
+                return Ok(Err(TaskResult::failed(format!("Cannot resolve '{name}' to an action or module."))));
             }
-            Err(missing) => return Ok(Err(Answer { help: missing.help, ..Answer::failed(missing.msg) })),
+            Err(missing) => return Ok(Err(TaskResult::failed(missing.msg).with_help(missing.help))),
         };
         let secrets = crate::plan::secrets(&action);
         let unknown = crate::plan::unknown(&action, task.args.named.keys());
@@ -487,7 +487,7 @@ pub(crate) fn job_id() -> String {
 }
 
 /// The answer of a task with arguments that its module does not have, in the words of ansible-core.
-fn unsupported(action: &Action, names: &[Arc<str>]) -> Answer {
+fn unsupported(action: &Action, names: &[Arc<str>]) -> TaskResult {
     /// What modules of ansible-core are handed by others than the task.
     const HANDED: [(&str, &[&str]); 6] = [
         ("command", &["_raw_params", "_uses_shell"]),
@@ -527,21 +527,21 @@ fn unsupported(action: &Action, names: &[Arc<str>]) -> Answer {
         Some(name) => msg = format!("Unsupported parameters for (shell) module: {name}"),
         None => msg.push_str(&format!(". Supported parameters include: {}{aliases}.", known.join(", "))),
     }
-    let mut answer = Answer::failed(msg);
-    answer.blame = names.first().map(|name| name.to_string());
-    answer.help = near.map(|near| format!("did you mean `{near}`?"));
+    let mut answer = TaskResult::failed(msg);
+    answer.blame = names.first().cloned();
+    answer.help = near.map(|near| format!("did you mean `{near}`?").into());
     answer
 }
 
 /// The answer for a task with invalid arguments.
-fn refused(action: &Action, fault: ArgError) -> Answer {
+fn refused(action: &Action, fault: ArgError) -> TaskResult {
     const LIKE_MODULES: [&str; 8] = ["assemble", "assert", "copy", "debug", "pause", "script", "template", "unarchive"];
     if fault.msg.starts_with("unknown argument") && LIKE_MODULES.contains(&action.name()) {
         let names: Vec<Arc<str>> = fault.arg.iter().map(|name| name.as_str().into()).collect();
         return match action.name() {
             "template" if fault.arg.as_deref() == Some("state") => {
-                let mut answer = Answer::failed("'state' cannot be specified on a template");
-                answer.blame = fault.arg;
+                let mut answer = TaskResult::failed("'state' cannot be specified on a template");
+                answer.blame = fault.arg.map(Arc::from);
                 answer
             }
             _ => unsupported(action, &names),
@@ -562,17 +562,17 @@ fn refused(action: &Action, fault: ArgError) -> Answer {
         Some(name) => format!("argument `{name}` of `{}` {}", action.name(), fault.msg),
         None => format!("`{}`: {}", action.name(), fault.msg),
     };
-    let mut answer = Answer::failed(msg);
-    answer.blame = fault.arg;
-    answer.help = fault.help;
+    let mut answer = TaskResult::failed(msg);
+    answer.blame = fault.arg.map(Arc::from);
+    answer.help = fault.help.map(Arc::from);
     answer
 }
 
 /// The answer for a task that a condition skips.
-fn when(task: &Task, scope: &Arc<Scope>) -> Option<Answer> {
+fn when(task: &Task, scope: &Arc<Scope>) -> Option<TaskResult> {
     match conditions::first_false(&task.settings.when, scope) {
         Ok(None) => None,
         Ok(Some(condition)) => Some(skipped(condition)),
-        Err((error, _)) => Some(failed_by(&error)),
+        Err((error, _)) => Some(TaskResult::of_error(&error)),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rplay_contract::external::DEPRECATED;
 
 use crate::{
-    actions::{Answer, Effect, text_of},
+    actions::{Effect, TaskResult, text_of},
     plan::{Action, Task},
     run::task::iteration::Attempt,
     vars::{Value, mapping},
@@ -21,15 +21,15 @@ pub(crate) fn gathers(task: &Task) -> bool {
 
 /// Whether the module was called on the host and found that check mode leaves nothing to do. (In Ansible, `uri` skips
 /// before.)
-fn skipped_by_module(task: &Task, answer: &Answer) -> bool {
+fn skipped_by_module(task: &Task, answer: &TaskResult) -> bool {
     let is_module = matches!(task.action, Action::Module(_) | Action::External(_) | Action::Plugin(_))
         || answer.skipped.as_deref().is_some_and(|why| why.starts_with("remote module"));
     is_module && task.action.name() != "uri" && !answer.data.contains_key("false_condition")
 }
 
 /// The value of the registered variable. `diff` is what [`diffs::value`](super::diffs::value) makes of the answer's.
-pub(crate) fn register_value(task: &Task, answer: &Answer, diff: Option<&Value>, attempt: &Attempt<'_>) -> Value {
-    let mut fields = answer.data.clone();
+pub(crate) fn register_value(task: &Task, answer: &TaskResult, diff: Option<&Value>, attempt: &Attempt<'_>) -> Value {
+    let mut fields = answer.data.clone().into_entries();
     fields.insert("changed".into(), Value::from(answer.changed));
     // Skipped and unreachable results have no `failed`, unless a module itself skipped in check mode.
     let is_quiet_debug = task.action.name() == "debug" && !answer.data.contains_key("false_condition");
@@ -55,7 +55,7 @@ pub(crate) fn register_value(task: &Task, answer: &Answer, diff: Option<&Value>,
             .filter(|why| !why.is_empty())
             .filter(|_| !["skip_reason", "skipped_reason", "msg"].iter().any(|key| fields.contains_key(*key)))
         {
-            fields.insert("msg".into(), Value::from(why.as_str()));
+            fields.insert("msg".into(), Value::from(&**why));
         }
     }
     if answer.warnings.iter().any(|warning| !warning.starts_with(DEPRECATED)) {

@@ -13,7 +13,7 @@ use rplay_contract::{
 };
 
 use crate::{
-    actions::{Answer, failed_by, wire_args},
+    actions::{TaskResult, wire_args},
     event::{Event, Item},
     limits,
     plan::{
@@ -29,8 +29,8 @@ use crate::{
             run::Run,
         },
         task::{
+            evaluated::CENSORED,
             iteration::{Attempt, Iteration, iterations, skipped},
-            result::CENSORED,
             task_run::{TaskRun, is_once},
         },
     },
@@ -136,7 +136,7 @@ impl Run {
         self: &Arc<Self>,
         run: &TaskRun,
         host: &Arc<HostState>,
-    ) -> Result<Vec<(Wish, Option<Arc<Layer>>)>, Box<Answer>> {
+    ) -> Result<Vec<(Wish, Option<Arc<Layer>>)>, Box<TaskResult>> {
         let found = iterations(self, &run.play, &run.task, host, None)?;
         let mut wishes = Vec::new();
         let mut passed = None;
@@ -148,9 +148,10 @@ impl Run {
                     passed = Some(Box::new(skipped(condition)));
                     continue;
                 }
-                Err((error, _)) => return Err(Box::new(failed_by(&error))),
+                Err((error, _)) => return Err(Box::new(TaskResult::of_error(&error))),
             }
-            let args = wire_args(self.arguments(&run.task, &scope).map_err(|error| Box::new(failed_by(&error)))?);
+            let args =
+                wire_args(self.arguments(&run.task, &scope).map_err(|error| Box::new(TaskResult::of_error(&error)))?);
             let key = match run.task.action.statement() {
                 Some(Statement::IncludeRole) => ["name", "role"],
                 _ => ["file", "_raw_params"],
@@ -160,7 +161,7 @@ impl Run {
                 other => serde_json::Value::from(other).to_string(),
             });
             let Some(name) = name else {
-                return Err(Box::new(Answer::failed(format!("{} names no file or role", run.task.written))));
+                return Err(Box::new(TaskResult::failed(format!("{} names no file or role", run.task.written))));
             };
             let label = match (&iteration.item, &run.task.control.label) {
                 (None, _) => None,
@@ -174,7 +175,7 @@ impl Run {
         }
         match (wishes.is_empty(), passed) {
             (true, Some(answer)) => Err(answer),
-            (true, None) => Err(Box::new(Answer { skipped: Some("No items in the list".into()), ..Answer::default() })),
+            (true, None) => Err(Box::new(TaskResult::skipped("No items in the list"))),
             _ => Ok(wishes),
         }
     }
@@ -213,7 +214,7 @@ impl Run {
         }
         if !found.problems.is_empty() {
             for host in hosts {
-                let mut answer = Answer::of_problems(&found.problems, &run.task.span);
+                let mut answer = TaskResult::of_problems(&found.problems, &run.task.span);
                 answer.place.get_or_insert_with(|| place_of(&run.task));
                 let iteration = Iteration { index: 0, item: None, top: None };
                 let attempt = Attempt { iteration: &iteration, number: 1, looped: false, delegated: None };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    actions::text_of,
+    actions::{TaskResult, text_of},
     event::{Event, HostResult, Status},
     plan::Task,
     run::{
@@ -81,7 +81,7 @@ impl Run {
                 false => {
                     let why = passed_over(word, &host.name, role);
                     self.detail(Some(why.clone()));
-                    let mut result = HostResult::of(host.name.clone(), Status::Skipped);
+                    let mut result = HostResult::of(host.name.clone(), Status::Skipped, TaskResult::skipped(word));
                     result.data = mapping([("msg", Value::from(word)), ("skip_reason", Value::from(why))]);
                     self.send(Event::HostDone { task: run.id, result });
                 }

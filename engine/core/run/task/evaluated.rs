@@ -1,4 +1,4 @@
-//! The result of a task on a host, for one item or for all.
+//! A task's result on a host once the task's conditions were applied, for one item or for all.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,25 +8,23 @@ use crate::{
     plan::Task,
     run::{state::host::HostState, task::iteration::Iteration},
     source::Span,
+    task_result::TaskResult,
     vars::{Value, mapping},
 };
 
-/// An answer with the task's conditions applied.
-pub(crate) struct TaskResult {
+/// A result with what its task says of it: how it counts, what is registered, and what the run does next.
+pub(crate) struct Evaluated {
     /// As reported in the event.
     pub report: HostResult,
     pub item: Option<Item>,
     /// The value that `register` stores.
     pub registered: Value,
-    pub changed: bool,
-    pub failed: bool,
     pub no_log: bool,
     pub ignore_errors: bool,
     pub ignore_unreachable: bool,
     pub retry: Option<Retry>,
     /// Whether `break_when` holds, so that no items follow.
     pub stop: bool,
-    pub effects: Vec<Effect>,
     /// Rendered names to notify.
     pub notify: Vec<(String, Span)>,
 }
@@ -37,13 +35,26 @@ pub(crate) struct Retry {
     pub delay: Duration,
 }
 
-impl TaskResult {
+impl Evaluated {
+    pub(crate) fn result(&self) -> &TaskResult {
+        &self.report.task_result
+    }
+
+    fn result_mut(&mut self) -> &mut TaskResult {
+        Arc::make_mut(&mut self.report.task_result)
+    }
+
+    /// Takes the effects, which are applied once.
+    pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.result_mut().effects)
+    }
+
     /// Sets `changed`, once it is known whether the inventory changed.
     pub(crate) fn note_new(&mut self, task: &Task, new: bool) {
         if new || self.report.status != Status::Changed || !task.changed_when.is_empty() {
             return;
         }
-        self.changed = false;
+        self.result_mut().changed = false;
         self.report.status = Status::Ok;
         let mut data = entries(&self.registered);
         data.insert("changed".into(), Value::from(false));
@@ -54,10 +65,11 @@ impl TaskResult {
 
     /// Turns the result into a failure whose cause has its own location.
     pub(crate) fn fail(&mut self, msg: &str, at: Span) {
-        self.failed = true;
+        let result = self.result_mut();
+        (result.failed, result.place) = (true, Some(at));
+        let changed = result.changed;
         self.report.status = Status::Failed;
-        self.report.data = mapping([("msg", Value::from(msg)), ("changed", Value::from(self.changed))]);
-        self.report.place = Some(at);
+        self.report.data = mapping([("msg", Value::from(msg)), ("changed", Value::from(changed))]);
         self.report.looped = false;
     }
 
@@ -72,24 +84,42 @@ impl TaskResult {
     }
 }
 
+/// How a result counts.
+pub(crate) fn status(result: &TaskResult) -> Status {
+    match () {
+        () if result.unreachable => Status::Unreachable,
+        () if result.failed => Status::Failed,
+        () if result.skipped.is_some() => Status::Skipped,
+        () if result.changed => Status::Changed,
+        () => Status::Ok,
+    }
+}
+
 /// The combined result of all items.
-pub(crate) fn sum(host: &Arc<HostState>, parts: Vec<TaskResult>) -> TaskResult {
-    let any = |status: fn(&TaskResult) -> bool| parts.iter().any(status);
-    let unreachable = any(|part| part.report.status == Status::Unreachable);
-    let failed = any(|part| part.failed && part.report.status != Status::Unreachable);
-    let skipped = parts.iter().all(|part| part.report.status == Status::Skipped);
-    let changed = any(|part| part.changed);
+pub(crate) fn sum(host: &Arc<HostState>, parts: Vec<Evaluated>) -> Evaluated {
+    let any = |is: fn(&TaskResult) -> bool| parts.iter().any(|part| is(part.result()));
+    let first_bad = parts.iter().find(|part| part.result().failed);
+    let whole = TaskResult {
+        changed: any(|part| part.changed),
+        skipped: parts.iter().all(|part| part.report.status == Status::Skipped).then(Arc::default),
+        failed: any(|part| part.failed && !part.unreachable),
+        unreachable: any(|part| part.unreachable),
+        place: first_bad.and_then(|part| part.result().place.clone()),
+        help: first_bad.and_then(|part| part.result().help.clone()),
+        ..TaskResult::default()
+    };
+    let skipped = whole.skipped.is_some();
     let results: Value = parts.iter().map(|part| part.registered.clone()).collect();
-    let mut fields: Vec<(&str, Value)> = vec![("results", results), ("changed", Value::from(changed))];
+    let mut fields: Vec<(&str, Value)> = vec![("results", results), ("changed", Value::from(whole.changed))];
     let msg = match () {
-        () if failed => "One or more items failed",
+        () if whole.failed => "One or more items failed",
         () if skipped => "All items skipped",
         () => "All items completed",
     };
-    if failed {
+    if whole.failed {
         fields.push(("failed", Value::from(true)));
     }
-    if unreachable {
+    if whole.unreachable {
         fields.push(("unreachable", Value::from(true)));
     }
     fields.push(("skipped", Value::from(skipped)));
@@ -97,43 +127,21 @@ pub(crate) fn sum(host: &Arc<HostState>, parts: Vec<TaskResult>) -> TaskResult {
         true => fields.push(("skipped_reason", Value::from("No items in the list"))),
         false => fields.push(("msg", Value::from(msg))),
     }
-    let status = match () {
-        () if unreachable => Status::Unreachable,
-        () if failed => Status::Failed,
-        () if skipped => Status::Skipped,
-        () if changed => Status::Changed,
-        () => Status::Ok,
-    };
-    let first_bad = parts.iter().find(|part| part.failed);
     let data = mapping(fields);
-    let unreachable_data =
-        parts.iter().find(|part| part.report.status == Status::Unreachable).map(|part| part.report.data.clone());
-    TaskResult {
+    let unreachable_data = parts.iter().find(|part| part.result().unreachable).map(|part| part.report.data.clone());
+    Evaluated {
         report: HostResult {
-            host: host.name.clone(),
-            delegated_to: None,
-            status,
             data: unreachable_data.unwrap_or_else(|| data.clone()),
-            diff: Arc::default(),
-            changes: Arc::default(),
-            warnings: Vec::new(),
-            verbose_always: false,
-            silent: false,
-            looped: !parts.is_empty() && !unreachable,
-            place: first_bad.and_then(|part| part.report.place.clone()),
-            help: first_bad.and_then(|part| part.report.help.clone()),
-            elapsed: Duration::ZERO,
+            looped: !parts.is_empty() && !whole.unreachable,
+            ..HostResult::of(host.name.clone(), status(&whole), whole)
         },
         item: None,
         registered: data,
-        changed,
-        failed,
-        no_log: any(|part| part.no_log),
+        no_log: parts.iter().any(|part| part.no_log),
         ignore_errors: parts.iter().all(|part| part.ignore_errors) && !parts.is_empty(),
         ignore_unreachable: parts.iter().all(|part| part.ignore_unreachable) && !parts.is_empty(),
         retry: None,
         stop: false,
-        effects: Vec::new(),
         notify: parts.into_iter().flat_map(|part| part.notify).collect(),
     }
 }
@@ -155,7 +163,7 @@ pub(crate) fn censored(result: &HostResult) -> HostResult {
         data: mapping(data),
         looped: result.looped,
         elapsed: result.elapsed,
-        ..HostResult::of(result.host.clone(), result.status)
+        ..HostResult::of(result.host.clone(), result.status, TaskResult::default())
     }
 }
 
