@@ -40,7 +40,7 @@ pub(super) fn one_line(doc: &str) -> String {
 /// The page of a module, with the examples and results that its file in ansible-core or a collection tells.
 pub(super) fn page(entry: &Action, more: Option<&Documentation>) -> String {
     let mut text = format!("{}\n\n{}\n", full_name(entry), wrapped(entry.doc(), 2));
-    if let Some(free_form) = entry.free_form() {
+    if let Some(free_form) = entry.traits().free_form {
         let _ = writeln!(text, "\n  Free-form text after the module's name sets the argument `{free_form}`.");
     }
     let all = entry.args();

@@ -2,7 +2,7 @@
 
 use rplay_wire::{Call, Map, Outcome};
 
-use crate::{Arg, ArgError, Host, Module, args, execution};
+use crate::{Arg, ArgError, Host, Module, Traits, args, execution};
 
 /// A module's entry, for the controller and the agent.
 pub struct Entry {
@@ -10,21 +10,15 @@ pub struct Entry {
     pub name: &'static str,
     /// Its collection, mostly `ansible.builtin`.
     pub collection: &'static str,
-    /// The argument that receives free-form text (`command: echo hi`), if any.
-    pub free_form: Option<&'static str>,
-    /// Whether its result may contain facts.
-    pub brings_facts: bool,
-    /// Its results are not shown by `-v`: they are long, and facts can be asked for.
-    pub is_silent: bool,
-    /// Whether it only affects its own host, unless its arguments say otherwise: hosts need not wait for each other at
-    /// such a task.
-    pub keeps_to_host: bool,
+    pub traits: Traits,
     /// Whether its arguments are commands, which may affect other hosts.
     pub runs_commands: bool,
     /// The argument that may be a URL to download from.
     pub fetches_from: Option<&'static str>,
     /// Whether its environment contains the directory of background jobs.
     pub asks_about_jobs: bool,
+    /// The modules one of which it calls, if it is only a front of others (`service`, `package`).
+    pub chooses: Option<Choice>,
     /// Its description, from the doc comment.
     pub doc: &'static str,
     pub args: fn() -> Vec<Arg>,
@@ -33,19 +27,25 @@ pub struct Entry {
     pub run: fn(&Call, &Host) -> Outcome,
 }
 
+/// The modules one of which another module calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The fact whose value names one, without the prefix `ansible_`; the argument `use` names another.
+    pub fact: &'static str,
+    pub candidates: &'static [&'static str],
+}
+
 /// The entry of a module: its short name and its collection. Further properties are added by the methods of [`Entry`];
 /// nothing outside of the registry depends on a module's name.
 pub const fn entry<M: Module>(name: &'static str, collection: &'static str) -> Entry {
     Entry {
         name,
         collection,
-        free_form: None,
-        brings_facts: false,
-        is_silent: false,
-        keeps_to_host: false,
+        traits: Traits::NONE,
         runs_commands: false,
         fetches_from: None,
         asks_about_jobs: false,
+        chooses: None,
         doc: M::DOC,
         args: M::args,
         check: check::<M>,
@@ -54,19 +54,11 @@ pub const fn entry<M: Module>(name: &'static str, collection: &'static str) -> E
 }
 
 impl Entry {
+    crate::trait_setters!();
+
     /// Sets a function that answers with an outcome that a plan cannot express.
     pub const fn answered_by(mut self, run: fn(&Call, &Host) -> Outcome) -> Self {
         self.run = run;
-        self
-    }
-
-    pub const fn free_form(mut self, arg: &'static str) -> Self {
-        self.free_form = Some(arg);
-        self
-    }
-
-    pub const fn keeps_to_host(mut self) -> Self {
-        self.keeps_to_host = true;
         self
     }
 
@@ -85,14 +77,9 @@ impl Entry {
         self
     }
 
-    pub const fn with_facts(mut self) -> Self {
-        self.brings_facts = true;
-        self
-    }
-
-    /// Its results are not shown by `-v`.
-    pub const fn silent(mut self) -> Self {
-        self.is_silent = true;
+    /// It calls one of these modules, as the fact says.
+    pub const fn chooses(mut self, fact: &'static str, candidates: &'static [&'static str]) -> Self {
+        self.chooses = Some(Choice { fact, candidates });
         self
     }
 }

@@ -9,8 +9,8 @@
 //!
 //! The manual of `rplay-modules` writes a module and tests it.
 //!
-//! Rooms, each using only those before it: `args`, `argtypes`, `cancel`, `io_failure`, `host`, `plan`, `execution`, `entry`,
-//! `registry`, `external`, `module_result`, `system`.
+//! Rooms, each using only those before it: `args`, `argtypes`, `cancel`, `io_failure`, `host`, `plan`, `execution`, `traits`,
+//! `entry`, `registry`, `external`, `module_result`, `system`.
 
 // A panic ends all plays or all calls; what cannot happen is an error like any other.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -29,10 +29,12 @@ pub mod module_result;
 pub mod plan;
 pub mod registry;
 pub mod system;
+pub mod traits;
 
 pub use args::{Arg, ArgError, Args};
 pub use cancel::Cancel;
-pub use entry::{Entry, entry};
+pub use entry::{Choice, Entry, entry};
 pub use host::{BlobSource, ContentTarget, Host, NoBlobs};
 pub use plan::{Change, Module, Plan};
 pub use rplay_wire as wire;
+pub use traits::Traits;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rplay_contract::{Arg, ArgError, Args, args, wire::Map};
+use rplay_contract::{Arg, ArgError, Args, Traits, args, wire::Map};
 
 use super::{Act, Ask, Context, Rendered, Result, TaskResult};
 use crate::vars::Arguments;
@@ -39,17 +39,9 @@ fn check<A: Args>(map: &Map, later: &[String]) -> Vec<ArgError> {
 /// An action of the controller: all that the engine knows of it. Nothing else depends on its name.
 pub struct ActionEntry {
     pub name: &'static str,
-    /// The argument that receives free-form text, if any.
-    pub free_form: Option<&'static str>,
+    pub traits: Traits,
     /// Whether it accepts arguments of any name (`set_fact`).
     pub is_open: bool,
-    /// Whether it only affects its own host, unless its arguments say otherwise: hosts need not wait for each other at
-    /// such a task.
-    pub keeps_to_host: bool,
-    /// Whether its result may contain facts.
-    pub brings_facts: bool,
-    /// Its results are not shown by `-v`, as those of `setup`.
-    pub is_silent: bool,
     /// Whether it can be prepared before its turn.
     pub is_foreseeable: bool,
     /// Whether what it does for an item of a loop affects how no other item is prepared.
@@ -64,6 +56,9 @@ pub struct ActionEntry {
     pub reads_our_files: fn(&Arguments) -> bool,
     /// Whether a report only shows its data, without the keys that every result has.
     pub shows_data_alone: bool,
+    /// Whether a result that says it was skipped for this reason has the key `failed`, as one that was not skipped has. By
+    /// default it has if its module was called on the host and leaves nothing to do in check mode.
+    pub skip_has_failed: fn(&str) -> bool,
     /// What is made of its answer at the end; the time is that since the task began on the host.
     pub conclude: Option<fn(&mut TaskResult, Duration)>,
     pub function: Function,
@@ -81,11 +76,8 @@ pub const fn entry<A: Args>(name: &'static str, function: Function) -> ActionEnt
 pub const fn relayed(name: &'static str, function: Function) -> ActionEntry {
     ActionEntry {
         name,
-        free_form: None,
+        traits: Traits::NONE,
         is_open: false,
-        keeps_to_host: false,
-        brings_facts: false,
-        is_silent: false,
         is_foreseeable: false,
         has_independent_items: false,
         is_for_all: false,
@@ -93,36 +85,23 @@ pub const fn relayed(name: &'static str, function: Function) -> ActionEntry {
         expressions: None,
         reads_our_files: |_| false,
         shows_data_alone: false,
+        skip_has_failed: skipped_by_module,
         conclude: None,
         function,
         definition: None,
     }
 }
 
+/// Whether the module was called on the host, and check mode left nothing to do there.
+pub fn skipped_by_module(why: &str) -> bool {
+    why.starts_with("remote module")
+}
+
 impl ActionEntry {
-    pub const fn free_form(mut self, arg: &'static str) -> Self {
-        self.free_form = Some(arg);
-        self
-    }
+    rplay_contract::trait_setters!();
 
     pub const fn open(mut self) -> Self {
         self.is_open = true;
-        self
-    }
-
-    pub const fn keeps_to_host(mut self) -> Self {
-        self.keeps_to_host = true;
-        self
-    }
-
-    pub const fn with_facts(mut self) -> Self {
-        self.brings_facts = true;
-        self
-    }
-
-    /// Its results are not shown by `-v`.
-    pub const fn silent(mut self) -> Self {
-        self.is_silent = true;
         self
     }
 
@@ -158,6 +137,11 @@ impl ActionEntry {
 
     pub const fn shows_data_alone(mut self) -> Self {
         self.shows_data_alone = true;
+        self
+    }
+
+    pub const fn skip_has_failed(mut self, has: fn(&str) -> bool) -> Self {
+        self.skip_has_failed = has;
         self
     }
 

@@ -30,7 +30,7 @@ mod wait_for_connection;
 
 pub use blobs::{BlobData, Blobs};
 pub use download::{Digests, Download, Downloads};
-pub use entry::{ActionEntry, Definition, Function, entry, relayed};
+pub use entry::{ActionEntry, Definition, Function, entry, relayed, skipped_by_module};
 pub use fetch::download_of;
 
 pub use crate::task_result::{Effect, Fields, TaskResult};

@@ -21,10 +21,14 @@ pub static ACTIONS: &[ActionEntry] = &[
         .foreseeable()
         .independent_items()
         .reads_our_files(copy::reads_our_files),
-    entry::<debug::Debug>("debug", Answers(debug::debug)).keeps_to_host().foreseeable().shows_data_alone(),
+    entry::<debug::Debug>("debug", Answers(debug::debug))
+        .keeps_to_host()
+        .foreseeable()
+        .shows_data_alone()
+        .skip_has_failed(|_| true),
     entry::<fail::Fail>("fail", Answers(fail::fail)),
     relayed("fetch", Calls(fetch::fetch)).keeps_to_host().foreseeable().independent_items(),
-    entry::<gather_facts::GatherFacts>("gather_facts", Calls(gather_facts::gather_facts)).open().with_facts().silent(),
+    entry::<gather_facts::GatherFacts>("gather_facts", Calls(gather_facts::gather_facts)).open().gathers(),
     entry::<group_by::GroupBy>("group_by", Answers(group_by::group_by)),
     entry::<include_vars::IncludeVars>("include_vars", Answers(include_vars::include_vars)).free_form("file"),
     relayed("patch", Calls(patch::patch)).keeps_to_host().foreseeable().independent_items().reads_our_files(|_| true),
@@ -52,7 +56,12 @@ pub static ACTIONS: &[ActionEntry] = &[
         .foreseeable()
         .independent_items()
         .reads_our_files(|_| true),
-    relayed("uri", Calls(uri::uri)).foreseeable().independent_items().reads_our_files(copy::reads_our_files),
+    relayed("uri", Calls(uri::uri))
+        .foreseeable()
+        .independent_items()
+        .reads_our_files(copy::reads_our_files)
+        // In Ansible, it skips before its module is called.
+        .skip_has_failed(|_| false),
     entry::<validate_argument_spec::ValidateArgumentSpec>(
         "validate_argument_spec",
         Answers(validate_argument_spec::validate),

@@ -1,6 +1,6 @@
 //! What a task can name: a module that the agent runs, or an action of the controller.
 
-use rplay_contract::{Arg, ArgError, Entry, registry, wire::Map};
+use rplay_contract::{Arg, ArgError, Entry, Traits, registry, wire::Map};
 
 use super::statement::{LATE, STATEMENTS, Statement, StatementEntry};
 use crate::{
@@ -78,32 +78,26 @@ impl Action {
         }
     }
 
-    /// Whether its results are not shown by `-v`.
-    pub fn is_silent(&self) -> bool {
+    /// What its registry entry says of it. Modules and plugins that rplay does not implement may set facts; those in results
+    /// of other actions are ignored.
+    pub fn traits(&self) -> Traits {
         match self {
-            Action::Module(entry) => entry.is_silent,
-            Action::Controller(entry) => entry.is_silent,
-            Action::Statement(_) | Action::External(_) | Action::Plugin(_) => false,
-        }
-    }
-
-    /// Whether its results may set facts. Facts in results of other actions are ignored.
-    pub fn brings_facts(&self) -> bool {
-        match self {
-            Action::Module(entry) => entry.brings_facts,
-            Action::Controller(entry) => entry.brings_facts,
+            Action::Module(entry) => entry.traits,
+            Action::Controller(entry) => entry.traits,
             // The action behind a template is only known when it is sent.
-            Action::Statement(entry) => entry.kind == Statement::Late,
-            Action::External(_) | Action::Plugin(_) => true,
+            Action::Statement(entry) => {
+                Traits { free_form: entry.free_form, brings_facts: entry.kind == Statement::Late, ..Traits::NONE }
+            }
+            Action::External(_) | Action::Plugin(_) => Traits { brings_facts: true, ..Traits::NONE },
         }
     }
 
-    /// Whether it only affects its own host, unless its arguments say otherwise.
-    pub fn keeps_to_host(&self) -> bool {
+    /// Whether its result that it was skipped for this reason has the key `failed`.
+    pub fn skip_has_failed(&self, why: &str) -> bool {
         match self {
-            Action::Module(entry) => entry.keeps_to_host,
-            Action::Controller(entry) => entry.keeps_to_host,
-            Action::Statement(_) | Action::External(_) | Action::Plugin(_) => false,
+            Action::Module(_) | Action::External(_) | Action::Plugin(_) => true,
+            Action::Controller(entry) => (entry.skip_has_failed)(why),
+            Action::Statement(_) => actions::skipped_by_module(why),
         }
     }
 
@@ -120,15 +114,6 @@ impl Action {
     /// Whether it takes arguments of any name, such as variables.
     pub fn is_open(&self) -> bool {
         matches!(self, Action::Controller(entry) if entry.is_open)
-    }
-
-    pub fn free_form(&self) -> Option<&'static str> {
-        match self {
-            Action::Module(entry) => entry.free_form,
-            Action::Controller(entry) => entry.free_form,
-            Action::Statement(entry) => entry.free_form,
-            Action::External(_) | Action::Plugin(_) => None,
-        }
     }
 
     pub fn args(&self) -> Vec<Arg> {
@@ -220,14 +205,14 @@ mod tests {
 
     #[test]
     fn hosts_wait_for_each_other_only_where_a_task_reaches_beyond_its_host() {
-        let keeps = |name: &str| Action::find(name).unwrap().keeps_to_host();
+        let keeps = |name: &str| Action::find(name).unwrap().traits().keeps_to_host;
         for name in ["command", "copy", "template", "ansible.builtin.set_fact", "stat"] {
             assert!(keeps(name), "{name}");
         }
         for name in ["add_host", "apt", "docker_container", "pause", "run_lock", "wait_for"] {
             assert!(!keeps(name), "{name}");
         }
-        assert!(!Action::late().keeps_to_host());
+        assert!(!Action::late().traits().keeps_to_host);
     }
 
     /// The controller only provides content.
@@ -235,7 +220,7 @@ mod tests {
     fn a_relayed_action_reaches_as_far_as_its_module() {
         for entry in actions::registry::ACTIONS.iter().filter(|entry| entry.definition.is_none()) {
             let module = module(entry.name).unwrap();
-            assert_eq!(entry.keeps_to_host, module.keeps_to_host, "{}", entry.name);
+            assert_eq!(entry.traits.keeps_to_host, module.traits.keeps_to_host, "{}", entry.name);
         }
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn check(task: &Task, problems: &mut Problems) {
         }
     }
     if let Some(free) = &task.args.free {
-        let Some(name) = task.action.free_form() else {
+        let Some(name) = task.action.traits().free_form else {
             problems.push(PlanError::Argument {
                 msg: format!("`{}` does not accept free-form text", task.written),
                 at: free.span.clone(),

@@ -94,7 +94,7 @@ impl Modules for Catalogue<'_> {
     fn find_among(&self, name: &str, listed: &[Arc<str>]) -> Known {
         let search = if listed.is_empty() { self.search } else { listed };
         match Named::find(name, self.collections, search).meant {
-            Meant::Action(action) => Known::Module { free_form: action.free_form().is_some() },
+            Meant::Action(action) => Known::Module { free_form: action.traits().free_form.is_some() },
             // Errors of these modules are reported when the task is resolved.
             Meant::Content { .. } | Meant::Removed(_) => Known::Module { free_form: false },
             Meant::Nothing if self.finder.action_of_collection(name).is_some() => Known::Module { free_form: false },

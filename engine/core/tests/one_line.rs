@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use rplay::{
-    actions::{Context, Function, Prompt, Rendered, TaskResult, entry, registry, wire_args},
+    actions::{Context, Effect, Function, Prompt, Rendered, TaskResult, entry, registry, wire_args},
     event::{Event, Recap, Sink},
     inventory::{Inventory, SourceRules},
     link::{LinkOptions, Links},
@@ -14,7 +14,7 @@ use rplay::{
     source::{Problems, Source},
     vault::Vault,
 };
-use rplay_contract::{Args, args, argtypes::Text, wire::data};
+use rplay_contract::{Args, Traits, args, argtypes::Text, wire::data};
 
 args! {
     /// Greets somebody.
@@ -32,9 +32,31 @@ fn greet(args: Rendered, context: &Context<'_>) -> Result<TaskResult, Box<TaskRe
     Ok(TaskResult::default().with("greeting", format!("hello {} of {}", args.name, context.host)))
 }
 
-/// The line.
-static LINES: [rplay::actions::ActionEntry; 1] =
-    [entry::<Greet>("greet", Function::Answers(greet)).keeps_to_host().foreseeable()];
+/// Counts people: facts of the host. It does nothing where it is asked for nobody.
+fn census(args: Rendered, _: &Context<'_>) -> Result<TaskResult, Box<TaskResult>> {
+    if args.get("name").is_some_and(|name| name.as_str() == Some("nobody")) {
+        return Ok(TaskResult::skipped("nobody is not counted"));
+    }
+    let mut result = TaskResult::default();
+    result.effects.push(Effect::Facts([("people".into(), 3.into())].into_iter().collect()));
+    Ok(result)
+}
+
+/// The lines.
+static LINES: [rplay::actions::ActionEntry; 3] = [
+    entry::<Greet>("greet", Function::Answers(greet)).keeps_to_host().foreseeable(),
+    entry::<Greet>("census", Function::Answers(census)).gathers().skip_has_failed(|why| why.starts_with("nobody")),
+    entry::<Greet>("count", Function::Answers(census)).with_facts(),
+];
+
+/// What a result says: a text, a number, or the items of a list.
+fn text(said: &rplay::vars::Value) -> Option<String> {
+    match said.try_iter() {
+        _ if said.is_undefined() => None,
+        Ok(items) if said.as_str().is_none() => Some(items.map(|item| item.to_string()).collect::<Vec<_>>().join(" ")),
+        _ => Some(said.to_string()),
+    }
+}
 
 /// Results by host, as a report gets them.
 #[derive(Default)]
@@ -43,8 +65,7 @@ struct Told(Mutex<Vec<String>>);
 impl Sink for Told {
     fn send(&self, event: Event) {
         if let Event::HostDone { result, .. } = event {
-            let said =
-                ["greeting", "msg"].iter().find_map(|key| result.data.get_attr(key).ok()?.as_str().map(str::to_owned));
+            let said = ["greeting", "msg"].iter().find_map(|key| text(&result.data.get_attr(key).ok()?));
             self.0.lock().push(said.unwrap_or_default());
         }
     }
@@ -110,6 +131,20 @@ fn the_engine_treats_it_as_its_own() {
     assert!(recap.failed);
 }
 
+/// No name of an action decides what its facts are called as variables, and what a skipped result has.
+#[test]
+fn the_line_says_what_facts_and_skipped_results_are() {
+    let (told, _) = run("    - census: {name: all}\n      register: census\n    - count: {name: all}\n      register: count\n    \
+                         - debug: {msg: \"{{ census.ansible_facts | list + count.ansible_facts | list }}\"}\n    - debug: \
+                         {msg: \"{{ ansible_facts.people }}\"}\n    - census: {name: nobody}\n      register: census\n    - \
+                         count: {name: nobody}\n      register: count\n    - debug: {msg: \"{{ [census.failed is defined, \
+                         count.failed is defined] }}\"}\n")
+    .unwrap();
+    for wanted in ["ansible_people people", "3", "True False"] {
+        assert_eq!(told.iter().filter(|said| *said == wanted).count(), 2, "{wanted}: {told:?}");
+    }
+}
+
 #[test]
 fn the_line_brings_documentation_and_checks() {
     let (told, _) = run("    - greet: {}\n").unwrap();
@@ -119,7 +154,7 @@ fn the_line_brings_documentation_and_checks() {
     assert_eq!(action.args().iter().map(|arg| arg.name).collect::<Vec<_>>(), ["name"]);
     let faults = action.check(&data! { "nam" => "x" }, &[]);
     assert!(faults.iter().any(|fault| fault.msg.contains("unknown argument `nam`")), "{faults:?}");
-    assert!(action.keeps_to_host() && !action.brings_facts());
+    assert_eq!(action.traits(), Traits { keeps_to_host: true, ..Traits::NONE });
     assert_eq!(Action::nearest("gret"), Some("greet"));
     assert!(Action::all().iter().any(|action| action.name() == "greet"));
 }

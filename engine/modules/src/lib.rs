@@ -108,8 +108,8 @@ mod tencent;
 // What a module is, and what it uses of its host, in a crate that the engine can be built against without the modules.
 pub use commands::run_lock::tell_locks_end;
 pub use rplay_contract::{
-    Arg, ArgError, Args, BlobSource, Cancel, Change, ContentTarget, Entry, Host, Module, NoBlobs, Plan, args, argtypes,
-    choice, entry, system, wire,
+    Arg, ArgError, Args, BlobSource, Cancel, Change, ContentTarget, Entry, Host, Module, NoBlobs, Plan, Traits, args,
+    argtypes, choice, entry, system, wire,
 };
 use rplay_contract::{execution, host, io_failure};
 

@@ -39,7 +39,7 @@ pub fn run(call: &Call, host: &Host) -> Outcome {
     debug_assert!(
         outcome.facts.is_empty()
             || outcome.holds_up
-            || registry::find(&call.module).is_some_and(|entry| entry.brings_facts),
+            || registry::find(&call.module).is_some_and(|entry| entry.traits.brings_facts),
         "the registry does not say that {} brings facts",
         call.module
     );

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use rplay_modules::{
-    ArgError, Change, Entry, Host, Module, NoBlobs, Plan, args,
+    ArgError, Change, Entry, Host, Module, NoBlobs, Plan, Traits, args,
     argtypes::{PathArg, Text},
     entry, registry,
     system::fs,
@@ -67,7 +67,8 @@ fn the_line_brings_documentation_and_checks() {
     let faults = |map: Map| (LINE.check)(&map, &[]).into_iter().map(|fault| fault.msg).collect::<Vec<_>>();
     assert_eq!(faults(data! { "name" => "", "path" => "/x" }), ["must not be empty"]);
     assert!(faults(data! { "name" => "x", "path" => "/x", "nam" => 1 })[0].contains("unknown argument `nam`"));
-    assert!(LINE.keeps_to_host && !LINE.runs_commands && !LINE.brings_facts);
+    let wanted = Traits { keeps_to_host: true, ..Traits::NONE };
+    assert!(LINE.traits == wanted && !LINE.runs_commands);
 }
 
 /// Short names lead to the entries, so a search needs only the line.

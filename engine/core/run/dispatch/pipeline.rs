@@ -36,7 +36,7 @@ impl SentAhead {
             let queue = by_host.get_mut(&host.name)?;
             if !Arc::ptr_eq(&queue.front()?.task, task) {
                 // Gathering facts may come in between at any time.
-                debug_assert!(task.action.name() == "setup", "look-ahead expected another task than {task:?}");
+                debug_assert!(task.action.traits().gathers, "look-ahead expected another task than {task:?}");
                 return None;
             }
             let share = queue.pop_front().map(|next| next.host_task);

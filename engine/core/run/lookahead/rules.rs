@@ -23,7 +23,7 @@ pub(crate) fn holds_others_up(task: &Task) -> bool {
     task.settings.run_once.is_some()
         || task.settings.throttle.is_some()
         || task.settings.delegate_to.is_some()
-        || !task.action.keeps_to_host()
+        || !task.action.traits().keeps_to_host
 }
 
 /// Whether one host may end these steps for other hosts that are elsewhere in them.
@@ -47,10 +47,9 @@ pub(crate) fn may_end_play(steps: &[Step]) -> bool {
 /// Whether its result brings no facts of the host.
 pub(crate) fn keeps_facts(task: &Task) -> bool {
     match task.action {
-        Action::Module(entry) => !entry.brings_facts,
+        Action::Module(_) | Action::Controller(_) => !task.action.traits().brings_facts,
         // The agent ends the batch if a module brings facts (`Outcome::holds_up`).
         Action::External(_) => true,
-        Action::Controller(entry) => !entry.brings_facts,
         Action::Statement(_) => true,
         // It decides by itself what to ask of its host.
         Action::Plugin(_) => false,

@@ -141,10 +141,10 @@ impl Viewpoint {
             if task.register.as_deref() == Some(name) {
                 found.push(Setter { kind: "register", place: task.span.clone() });
             }
-            if task.action.name() == "set_fact"
+            if task.action.controller().is_some_and(|entry| entry.sets_arguments)
                 && let Some(argument) = task.args.named.get(name)
             {
-                found.push(Setter { kind: "set_fact", place: argument.name_span.clone() });
+                found.push(Setter { kind: task.action.name(), place: argument.name_span.clone() });
             }
             for layer in task.settings.vars.iter().filter(|layer| layer.contains_key(name)) {
                 if !seen.contains(&Arc::as_ptr(layer)) {

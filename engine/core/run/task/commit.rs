@@ -16,7 +16,6 @@ use crate::{
         steering,
         task::{
             evaluated::{CENSORED, Evaluated},
-            register::gathers,
             task_run::TaskRun,
         },
     },
@@ -55,8 +54,8 @@ impl Run {
                 }
                 Effect::Facts(facts) => {
                     brings_facts = true;
-                    let gathered = gathers(&task.task);
-                    let refused = match task.task.action.brings_facts() {
+                    let gathered = task.task.action.traits().gathers;
+                    let refused = match task.task.action.traits().brings_facts {
                         true => target.add_facts_from_host(facts.into_entries(), gathered),
                         // Only a manipulated agent would send these.
                         false => target.refuse(facts.into_entries().into_keys()),

@@ -148,7 +148,7 @@ impl Run {
                     }
                     _ => registered.clone(),
                 },
-                silent: task_of.action.is_silent(),
+                silent: task_of.action.traits().is_silent,
                 elapsed: Duration::from_micros(answer.micros),
                 ..HostResult::of(host.name.clone(), status, answer)
             },

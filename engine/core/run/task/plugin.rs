@@ -372,7 +372,7 @@ impl PluginRun {
         if !answer.warnings.is_empty() {
             fields.insert("warnings".into(), answer.warnings.iter().cloned().map(Value::from).collect());
         }
-        let prefixed = action.name() == "setup";
+        let prefixed = action.traits().gathers;
         for effect in answer.effects {
             if let Effect::Facts(facts) = effect {
                 let full = |(name, value): (Arc<str>, Value)| match prefixed && !name.starts_with("ansible_") {

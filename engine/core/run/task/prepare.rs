@@ -7,7 +7,7 @@ use std::{
 
 use minijinja::value::ValueKind;
 use rplay_contract::{
-    ArgError, external,
+    ArgError, Choice, Entry, external,
     wire::{Background, Become, Call, Map, Mode},
 };
 
@@ -336,7 +336,7 @@ impl Run {
             args.insert(name, value);
         }
         if let Some(free) = &task.args.free {
-            let name = task.action.free_form().unwrap_or("_raw_params");
+            let name = task.action.traits().free_form.unwrap_or("_raw_params");
             args.insert(name.into(), value_of("_raw_params", &free.value)?);
         }
         args.retain(|_, value| !is_omit(value));
@@ -349,13 +349,10 @@ impl Run {
         Ok(args)
     }
 
-    /// What `module_defaults` says of the module that `service` or `package` ends up calling on this host.
+    /// What `module_defaults` says of the module that a front of others (`service`, `package`) calls on this host.
     fn defaults_of_chosen(&self, task: &Task, args: &Rendered, scope: &Arc<Scope>) -> Result<Rendered, TemplateError> {
-        let (fact, candidates): (_, &[&str]) = match task.action.name() {
-            "service" => ("service_mgr", &["systemd", "sysvinit"]),
-            "package" => ("pkg_mgr", &["apt", "dnf"]),
-            _ => return Ok(Rendered::new()),
-        };
+        let Action::Module(Entry { chooses: Some(choice), .. }) = task.action else { return Ok(Rendered::new()) };
+        let Choice { fact, candidates } = choice;
         let known = |entry: &str| crate::plan::module(entry).map(Action::Module);
         let mut found: Vec<(&str, Rendered)> = Vec::new();
         for field in &task.settings.module_defaults {

@@ -14,26 +14,16 @@ use crate::{
 /// The traceback of a failed result, for playbooks that check `exception`.
 pub(crate) const NO_TRACEBACK: &str = "(traceback unavailable)";
 
-/// Whether a task gathers facts, whose variables have the prefix `ansible_`.
-pub(crate) fn gathers(task: &Task) -> bool {
-    matches!(task.action.name(), "setup" | "gather_facts")
-}
-
-/// Whether the module was called on the host and found that check mode leaves nothing to do. (In Ansible, `uri` skips
-/// before.)
-fn skipped_by_module(task: &Task, answer: &TaskResult) -> bool {
-    let is_module = matches!(task.action, Action::Module(_) | Action::External(_) | Action::Plugin(_))
-        || answer.skipped.as_deref().is_some_and(|why| why.starts_with("remote module"));
-    is_module && task.action.name() != "uri" && !answer.data.contains_key("false_condition")
-}
-
 /// The value of the registered variable. `diff` is what [`diffs::value`](super::diffs::value) makes of the answer's.
 pub(crate) fn register_value(task: &Task, answer: &TaskResult, diff: Option<&Value>, attempt: &Attempt<'_>) -> Value {
     let mut fields = answer.data.clone().into_entries();
     fields.insert("changed".into(), Value::from(answer.changed));
-    // Skipped and unreachable results have no `failed`, unless a module itself skipped in check mode.
-    let is_quiet_debug = task.action.name() == "debug" && !answer.data.contains_key("false_condition");
-    if !answer.unreachable && (answer.skipped.is_none() || skipped_by_module(task, answer) || is_quiet_debug) {
+    // Skipped and unreachable results have no `failed`, unless the action itself skipped.
+    let has_failed = match &answer.skipped {
+        None => true,
+        Some(why) => !answer.data.contains_key("false_condition") && task.action.skip_has_failed(why),
+    };
+    if has_failed && !answer.unreachable {
         fields.insert("failed".into(), Value::from(answer.failed));
     }
     if answer.unreachable {
@@ -65,7 +55,7 @@ pub(crate) fn register_value(task: &Task, answer: &TaskResult, diff: Option<&Val
     for effect in &answer.effects {
         let facts: Value = match effect {
             Effect::Facts(facts) => mapping(facts.iter().map(|(name, value)| {
-                let plain = name.starts_with("ansible_") || !gathers(task);
+                let plain = name.starts_with("ansible_") || !task.action.traits().gathers;
                 (if plain { name.to_string() } else { format!("ansible_{name}") }, value.clone())
             })),
             Effect::SetFacts { vars, .. } | Effect::IncludeVars(vars) => {
