@@ -3,36 +3,18 @@
 
 use std::{borrow::Cow, collections::HashMap, io::Write, sync::Arc, time::Instant};
 
-use miette::Diagnostic;
-
-use super::{Level, Log, Reader, words};
+use super::{
+    Level, Log, Reader,
+    failures::Failures,
+    look::{Colour, Explain, Look},
+    words,
+};
 use crate::{
-    event::{Counts, Event, HostResult, Item, Recap, Status, TaskId, TaskStarted},
+    event::{Event, HostResult, Item, Recap, Status, TaskId, TaskStarted},
     secrets::Secrets,
     source::Span,
     visible::{one_line, visible},
 };
-
-/// Renders a diagnostic. The command line defines its look, and makes control characters visible.
-pub type Explain = Box<dyn Fn(&dyn Diagnostic) -> String + Send>;
-
-/// The options of the output.
-pub struct Look {
-    pub colour: bool,
-    /// Show a status line with the running task.
-    pub live: bool,
-    pub columns: usize,
-    pub verbosity: u8,
-    /// Show differences of files.
-    pub diff: bool,
-    /// Show hosts without changes (`display_ok_hosts`, `display_skipped_hosts`).
-    pub show_ok: bool,
-    /// Show the values of `set_stats` (`show_custom_stats`).
-    pub custom_stats: bool,
-    /// Show results as YAML instead of JSON (`callback_result_format`).
-    pub yaml: bool,
-    pub show_skipped: bool,
-}
 
 /// Writes events as lines.
 pub struct Terminal<W: Write> {
@@ -44,91 +26,13 @@ pub struct Terminal<W: Write> {
     explain: Explain,
     tasks: HashMap<TaskId, Arc<TaskStarted>>,
     running: HashMap<(TaskId, Arc<str>), Instant>,
-    /// Failures of the current task that are still to be explained. Many hosts often fail alike and then share one
-    /// explanation.
-    failures: Vec<Failures>,
+    /// Those of the current task that are still to be explained.
+    failures: Failures,
     /// Whether the status line is on the screen.
     live: bool,
     /// The task named by the last banner.
     shown: Option<TaskId>,
     log: Option<Arc<Log>>,
-}
-
-#[derive(Clone, Copy)]
-enum Colour {
-    Ok,
-    Changed,
-    Skipped,
-    Failed,
-    Unreachable,
-    Warning,
-    Added,
-    Removed,
-    Dim,
-}
-
-impl Colour {
-    fn code(self) -> &'static str {
-        match self {
-            Colour::Ok | Colour::Added => "\x1b[0;32m",
-            Colour::Changed => "\x1b[0;33m",
-            Colour::Skipped => "\x1b[0;36m",
-            Colour::Failed | Colour::Removed => "\x1b[0;31m",
-            Colour::Unreachable => "\x1b[1;31m",
-            Colour::Warning => "\x1b[1;35m",
-            Colour::Dim => "\x1b[2m",
-        }
-    }
-}
-
-/// Hosts with the same failure.
-struct Failures {
-    msg: String,
-    place: Span,
-    help: Option<String>,
-    hosts: Vec<Arc<str>>,
-}
-
-/// A failed task, as a diagnostic at its location.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{msg}")]
-struct TaskError {
-    msg: String,
-    #[source_code]
-    place: UpTo,
-    #[label("{label}")]
-    at: miette::SourceSpan,
-    label: String,
-    #[help]
-    help: Option<String>,
-}
-
-/// A place with two lines before it and none after, as Ansible quotes it: scripts look in the output for what tasks
-/// that stand further down would say.
-#[derive(Debug)]
-struct UpTo(Span);
-
-impl miette::SourceCode for UpTo {
-    fn read_span<'a>(
-        &'a self,
-        span: &miette::SourceSpan,
-        before: usize,
-        after: usize,
-    ) -> Result<Box<dyn miette::SpanContents<'a> + 'a>, miette::MietteError> {
-        // The place itself is asked for, which has its own line and column.
-        if before == 0 {
-            return self.0.read_span(span, before, after);
-        }
-        let seen = self.0.read_span(span, before.saturating_mul(2), 1)?;
-        let end = (span.offset() + span.len()).saturating_sub(seen.span().offset());
-        let rest = seen.data().get(end..).unwrap_or_default();
-        let Some(newline) = rest.iter().position(|byte| *byte == b'\n') else { return Ok(seen) };
-        let data = seen.data().get(..=end + newline).unwrap_or_default();
-        let shown = miette::SourceSpan::from((seen.span().offset(), data.len()));
-        let name = seen.name().unwrap_or_default().to_owned();
-        let (line, column) = (seen.line(), seen.column());
-        Ok(Box::new(miette::MietteSpanContents::new_named(name, data, shown, line, column, seen.line_count())))
-    }
 }
 
 impl<W: Write> Terminal<W> {
@@ -141,7 +45,7 @@ impl<W: Write> Terminal<W> {
             explain,
             tasks: HashMap::new(),
             running: HashMap::new(),
-            failures: Vec::new(),
+            failures: Failures::default(),
             live: false,
             shown: None,
             log: None,
@@ -355,46 +259,17 @@ impl<W: Write> Terminal<W> {
         if result.status == Status::Failed
             && let Some(place) = &result.task_result.place
         {
-            self.place(place, result);
+            self.failures.add(place, result, &self.secrets);
         }
         if matches!(result.status, Status::Ignored | Status::UnreachableIgnored) {
             self.line("...ignoring", Some(Colour::Skipped));
         }
     }
 
-    /// Keeps the location and help of the failure until all hosts have answered.
-    fn place(&mut self, place: &Span, result: &HostResult) {
-        let msg = result.data.get_attr("msg").ok().filter(|msg| !msg.is_undefined() && !msg.is_none());
-        let msg = msg.map_or_else(|| "the task failed".to_owned(), |msg| words::label(&msg));
-        // Before wrapping: a secret that is split would not be found.
-        let msg = self.secrets.mask(&msg);
-        let msg = reason(msg.lines().next().unwrap_or_default());
-        let alike = |known: &&mut Failures| known.msg == msg && known.place.to_string() == place.to_string();
-        let host = result.host.clone();
-        match self.failures.iter_mut().find(alike) {
-            Some(known) if known.hosts.contains(&host) => {}
-            Some(known) => known.hosts.push(host),
-            None => self.failures.push(Failures {
-                msg: msg.to_owned(),
-                place: place.clone(),
-                help: result.task_result.help.as_ref().map(|help| self.secrets.mask(help).into_owned()),
-                hosts: vec![host],
-            }),
-        }
-    }
-
     /// Shows where the last task failed.
     fn explain(&mut self) {
-        for mut alike in std::mem::take(&mut self.failures) {
-            alike.hosts.sort_unstable();
-            let hosts = match alike.hosts.len() {
-                0..=4 => alike.hosts.join(", "),
-                all => format!("{} and {} more hosts", alike.hosts[..3].join(", "), all - 3),
-            };
-            let label = format!("failed on {hosts}");
-            let at = miette::SourceSpan::from(alike.place.range());
-            let fault = TaskError { msg: alike.msg, at, place: UpTo(alike.place), label, help: alike.help };
-            let text = (self.explain)(&fault);
+        for failure in self.failures.take() {
+            let text = (self.explain)(&failure);
             // It has its own colours, and control characters are already visible (`Explain`).
             let masked = self.secrets.mask(text.trim_end()).into_owned();
             self.write(&masked, None, Level::Error);
@@ -438,7 +313,7 @@ impl<W: Write> Terminal<W> {
         let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
         let text = format!("[WARNING]: {message}{place}");
         let masked = self.secrets.mask(&text);
-        let shown = self.coloured(&visible(&masked), Colour::Warning);
+        let shown = self.look.coloured(&visible(&masked), Colour::Warning);
         // Scripts read standard output; a closed standard error must not stop the run.
         let _ = self.out.flush();
         let _ = writeln!(self.aside, "{shown}");
@@ -473,7 +348,7 @@ impl<W: Write> Terminal<W> {
         self.running.clear();
         self.banner("PLAY RECAP");
         for (host, counts) in &recap.hosts {
-            let line = self.recap_line(host, counts);
+            let line = self.look.recap_line(&self.name(host), counts);
             let masked = self.secrets.mask(&line).into_owned();
             self.write(&masked, None, Level::Info);
         }
@@ -486,36 +361,6 @@ impl<W: Write> Terminal<W> {
                 self.line_and_data(&format!("\t{whose}: "), &data, None);
             }
             self.line("", None);
-        }
-    }
-
-    fn recap_line(&self, host: &str, counts: &Counts) -> String {
-        let colour = match counts {
-            Counts { failed: 1.., .. } | Counts { unreachable: 1.., .. } => Colour::Failed,
-            Counts { changed: 1.., .. } => Colour::Changed,
-            _ => Colour::Ok,
-        };
-        let part = |name: &str, count: u32, colour: Colour| {
-            let text = format!("{name}={count:<4}");
-            if count > 0 { self.coloured(&text, colour) } else { text }
-        };
-        format!(
-            "{} : {} {} {} {} {} {} {}",
-            self.coloured(&format!("{:<26}", self.name(host)), colour),
-            part("ok", counts.ok, Colour::Ok),
-            part("changed", counts.changed, Colour::Changed),
-            part("unreachable", counts.unreachable, Colour::Unreachable),
-            part("failed", counts.failed, Colour::Failed),
-            part("skipped", counts.skipped, Colour::Skipped),
-            part("rescued", counts.rescued, Colour::Ok),
-            part("ignored", counts.ignored, Colour::Warning),
-        )
-    }
-
-    fn coloured(&self, text: &str, colour: Colour) -> String {
-        match self.look.colour {
-            true => format!("{}{text}\x1b[0m", colour.code()),
-            false => text.to_owned(),
         }
     }
 
@@ -540,7 +385,7 @@ impl<W: Write> Terminal<W> {
     /// All output is written here, masked and visible.
     fn write(&mut self, text: &str, colour: Option<Colour>, level: Level) {
         let shown = match colour {
-            Some(colour) => Cow::Owned(self.coloured(text, colour)),
+            Some(colour) => Cow::Owned(self.look.coloured(text, colour)),
             None => Cow::Borrowed(text),
         };
         // A closed pipe must not stop the run.
@@ -549,18 +394,4 @@ impl<W: Write> Terminal<W> {
             log.record(level, text);
         }
     }
-}
-
-/// The reason of a failure without what ansible-core says before it: the place is shown below.
-fn reason(msg: &str) -> &str {
-    let mut rest = msg.strip_prefix("Task failed: ").unwrap_or(msg);
-    for (start, end) in [
-        ("Finalization of task args for '", "' failed: "),
-        ("Error while resolving value for '", "': "),
-        ("Error while evaluating conditional", ": "),
-    ] {
-        let after = rest.strip_prefix(start).and_then(|rest| rest.split_once(end));
-        rest = after.map_or(rest, |(_, reason)| reason);
-    }
-    rest
 }

@@ -1,5 +1,6 @@
 //! One task on one host: from its conditions and arguments to a call, and from the answer to its effects.
 
+pub(crate) mod arguments;
 pub(crate) mod commit;
 pub(crate) mod diffs;
 pub(crate) mod evaluate;
@@ -11,5 +12,6 @@ pub(crate) mod invocation;
 pub(crate) mod iteration;
 pub(crate) mod plugin;
 pub(crate) mod prepare;
+mod refusal;
 pub(crate) mod register;
 pub(crate) mod task_run;

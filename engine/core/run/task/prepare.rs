@@ -5,14 +5,13 @@ use std::{
     time::Duration,
 };
 
-use minijinja::value::ValueKind;
 use rplay_contract::{
-    ArgError, Choice, Entry, external,
+    ArgError, external,
     wire::{Background, Become, Call, Map, Mode},
 };
 
 use crate::{
-    actions::{self, Act, After, Rendered, TaskResult, text_of, wire_args},
+    actions::{self, Act, After, TaskResult, text_of, wire_args},
     external::{Around, Reason},
     link::Target,
     plan::{Action, Statement, Task, module},
@@ -30,6 +29,7 @@ use crate::{
             external::Caller,
             iteration::{Iteration, skipped},
             plugin::PluginRun,
+            refusal::{refused, unsupported},
         },
     },
     source::Spanned,
@@ -267,134 +267,6 @@ impl Run {
         Some(Arc::new(layer))
     }
 
-    /// The arguments, weakest first: module_defaults, a template for all arguments, the task's own.
-    ///
-    /// # Errors
-    /// One of them cannot be rendered, or the template for all is no mapping. The error names the module.
-    pub(crate) fn arguments(&self, task: &Task, scope: &Arc<Scope>) -> Result<Rendered, TemplateError> {
-        self.render_arguments(task, scope).map_err(|error| {
-            let name = task.action.name();
-            let collection = if name.contains('.') { "" } else { "ansible.builtin." };
-            error.within(format!("Finalization of task args for '{collection}{name}' failed"))
-        })
-    }
-
-    fn render_arguments(&self, task: &Task, scope: &Arc<Scope>) -> Result<Rendered, TemplateError> {
-        let value_of = |name: &str, value: &Lazy| {
-            let of_argument = |error: TemplateError| error.within(format!("Error while resolving value for '{name}'"));
-            template::render(value, scope).map_err(of_argument)
-        };
-        let mut args = Rendered::new();
-        for field in &task.settings.module_defaults {
-            let defaults = template::render(&field.value, scope)?;
-            for (name, values) in actions::entries(&defaults) {
-                if self.resolver.project.has_defaults(&name, &task.action) {
-                    args.extend(actions::entries(&values));
-                }
-            }
-        }
-        if let Some(whole) = &task.args.whole {
-            let value = template::render(&whole.value, scope)?;
-            if value.kind() != ValueKind::Map && !value.is_none() && !is_omit(&value) {
-                let kind = template::type_name(&value);
-                return Err(TemplateError::Failed {
-                    message: format!("Task args must resolve to a 'dict' not '{kind}'."),
-                    at: whole.span.clone(),
-                    help: None,
-                    via: vec![],
-                });
-            }
-            args.extend(actions::entries(&value));
-        }
-        let controller = task.action.controller();
-        let made_up = controller.is_some_and(|entry| entry.sets_arguments);
-        // They stay expressions where they hold templates.
-        let expressions = controller.and_then(|entry| entry.expressions);
-        for (name, argument) in &task.args.named {
-            if expressions == Some(&**name) {
-                args.insert(name.clone(), argument.span.text().into());
-                continue;
-            }
-            let name = match made_up && name.contains("{{") {
-                true => {
-                    let written = Lazy::from_text(&Spanned { value: name.clone(), span: argument.name_span.clone() });
-                    let rendered = template::render(&written, scope)?;
-                    if rendered.as_str().is_none() {
-                        let (name, kind) = (text_of(&rendered), template::type_name(&rendered));
-                        return Err(TemplateError::Failed {
-                            message: format!("Invalid variable name '{name}' of type '{kind}'."),
-                            at: argument.name_span.clone(),
-                            help: Some("the name of a variable is a text".to_owned()),
-                            via: vec![],
-                        });
-                    }
-                    text_of(&rendered).into()
-                }
-                false => name.clone(),
-            };
-            let value = value_of(&name, &argument.value)?;
-            args.insert(name, value);
-        }
-        if let Some(free) = &task.args.free {
-            let name = task.action.traits().free_form.unwrap_or("_raw_params");
-            args.insert(name.into(), value_of("_raw_params", &free.value)?);
-        }
-        args.retain(|_, value| !is_omit(value));
-        for (name, value) in self.defaults_of_chosen(task, &args, scope)? {
-            args.entry(name).or_insert(value);
-        }
-        for secret in task.secrets.iter().filter_map(|name| args.get(*name)) {
-            actions::conceal(secret, scope);
-        }
-        Ok(args)
-    }
-
-    /// What `module_defaults` says of the module that a front of others (`service`, `package`) calls on this host.
-    fn defaults_of_chosen(&self, task: &Task, args: &Rendered, scope: &Arc<Scope>) -> Result<Rendered, TemplateError> {
-        let Action::Module(Entry { chooses: Some(choice), .. }) = task.action else { return Ok(Rendered::new()) };
-        let Choice { fact, candidates } = choice;
-        let known = |entry: &str| crate::plan::module(entry).map(Action::Module);
-        let mut found: Vec<(&str, Rendered)> = Vec::new();
-        for field in &task.settings.module_defaults {
-            let defaults = template::render(&field.value, scope)?;
-            for (name, values) in actions::entries(&defaults) {
-                let meant = candidates.iter().find(|candidate| {
-                    known(candidate).is_some_and(|action| self.resolver.project.has_defaults(&name, &action))
-                });
-                if let Some(meant) = meant {
-                    found.push((meant, actions::entries(&values).into_iter().collect()));
-                }
-            }
-        }
-        let mut defaults = Rendered::new();
-        if found.is_empty() {
-            return Ok(defaults);
-        }
-        // The fact is read only where something depends on it, since it may have to be gathered.
-        let asked = args.get("use").map(text_of).filter(|asked| asked != "auto");
-        let chosen = match asked {
-            Some(asked) => asked,
-            None => {
-                let fact = format!("{{{{ ansible_facts.{fact} }}}}");
-                let written = Lazy::from_text(&Spanned { value: fact.as_str().into(), span: task.span.clone() });
-                text_of(&template::render(&written, scope)?)
-            }
-        };
-        let chosen = match chosen.as_str() {
-            "dnf5" | "dnf4" | "yum" => "dnf",
-            other => other,
-        };
-        let accepted = task.action.args();
-        for (_, values) in found.into_iter().filter(|(module, _)| *module == chosen) {
-            defaults.extend(
-                values
-                    .into_iter()
-                    .filter(|(name, value)| !is_omit(value) && accepted.iter().any(|arg| arg.is_called(name))),
-            );
-        }
-        Ok(defaults)
-    }
-
     /// `async` with `poll: 0`: a background job.
     fn background(&self, task: &Task, scope: &Arc<Scope>) -> Result<Option<Background>, TemplateError> {
         let Some(seconds) = seconds(task, scope)? else { return Ok(None) };
@@ -481,88 +353,6 @@ fn seconds(task: &Task, scope: &Arc<Scope>) -> Result<Option<f64>, TemplateError
 /// A new job ID in Ansible's format.
 pub(crate) fn job_id() -> String {
     format!("j{}.{}", rand::random_range(0..1_000_000_000_000_u64), std::process::id())
-}
-
-/// The answer of a task with arguments that its module does not have, in the words of ansible-core.
-fn unsupported(action: &Action, names: &[Arc<str>]) -> TaskResult {
-    /// What modules of ansible-core are handed by others than the task.
-    const HANDED: [(&str, &[&str]); 6] = [
-        ("command", &["_raw_params", "_uses_shell"]),
-        ("copy", &["_original_basename"]),
-        ("file", &["_diff_peek", "_original_basename"]),
-        ("script", &["_raw_params"]),
-        ("shell", &["_raw_params", "_uses_shell", "expand_argument_vars"]),
-        ("template", &["_original_basename"]),
-    ];
-    // A template is written by copy, which refuses what it does not know.
-    let args = match action.name() {
-        "template" => crate::plan::module("copy").map(|copy| (copy.args)()).unwrap_or_default(),
-        _ => action.args(),
-    };
-    let is_handed_by_copy = |name: &str| {
-        matches!(action.name(), "copy" | "template") && name == "decrypt"
-            || action.name() == "script" && name == "decrypt"
-    };
-    let args: Vec<_> = args.into_iter().filter(|arg| !is_handed_by_copy(arg.name)).collect();
-    let mut known: Vec<&str> = args.iter().map(|arg| arg.name).filter(|name| !name.starts_with('_')).collect();
-    let near = names.first().and_then(|name| crate::source::nearest(name, known.iter().copied()));
-    known.extend(HANDED.iter().filter(|(name, _)| *name == action.name()).flat_map(|(_, handed)| handed.iter()));
-    known.sort_unstable();
-    let mut aliases: Vec<&str> = args.iter().flat_map(|arg| arg.aliases).copied().collect();
-    aliases.sort_unstable();
-    let aliases = if aliases.is_empty() { String::new() } else { format!(" ({})", aliases.join(", ")) };
-    let module = match action.name() {
-        "command" | "shell" => "ansible.legacy.command",
-        "copy" | "template" => "ansible.legacy.copy",
-        "assemble" => "ansible.legacy.assemble",
-        "unarchive" => "ansible.legacy.unarchive",
-        name => name,
-    };
-    let mut msg = format!("Unsupported parameters for ({module}) module: {}", names.join(", "));
-    // The shell expands variables anyway; ansible-core refuses this one before it looks at the others.
-    match names.iter().find(|name| action.name() == "shell" && &***name == "expand_argument_vars") {
-        Some(name) => msg = format!("Unsupported parameters for (shell) module: {name}"),
-        None => msg.push_str(&format!(". Supported parameters include: {}{aliases}.", known.join(", "))),
-    }
-    let mut answer = TaskResult::failed(msg);
-    answer.blame = names.first().cloned();
-    answer.help = near.map(|near| format!("did you mean `{near}`?").into());
-    answer
-}
-
-/// The answer for a task with invalid arguments.
-fn refused(action: &Action, fault: ArgError) -> TaskResult {
-    const LIKE_MODULES: [&str; 8] = ["assemble", "assert", "copy", "debug", "pause", "script", "template", "unarchive"];
-    if fault.msg.starts_with("unknown argument") && LIKE_MODULES.contains(&action.name()) {
-        let names: Vec<Arc<str>> = fault.arg.iter().map(|name| name.as_str().into()).collect();
-        return match action.name() {
-            "template" if fault.arg.as_deref() == Some("state") => {
-                let mut answer = TaskResult::failed("'state' cannot be specified on a template");
-                answer.blame = fault.arg.map(Arc::from);
-                answer
-            }
-            _ => unsupported(action, &names),
-        };
-    }
-    let msg = match &fault.arg {
-        Some(name) if fault.msg.starts_with("unknown argument") => {
-            // Ansible's wording, which playbooks match.
-            format!("Invalid options for {}: {name}", action.name())
-        }
-        Some(name) if fault.msg.starts_with("missing required") => match action.name() {
-            "copy" => format!("{name} is required"),
-            "assemble" | "fetch" | "template" => "src and dest are required".to_owned(),
-            "unarchive" => "src (or content) and dest are required".to_owned(),
-            _ => fault.msg.clone(),
-        },
-        Some(_) if fault.stands_alone() => fault.msg.clone(),
-        Some(name) => format!("argument `{name}` of `{}` {}", action.name(), fault.msg),
-        None => format!("`{}`: {}", action.name(), fault.msg),
-    };
-    let mut answer = TaskResult::failed(msg);
-    answer.blame = fault.arg.map(Arc::from);
-    answer.help = fault.help.map(Arc::from);
-    answer
 }
 
 /// The answer for a task that a condition skips.

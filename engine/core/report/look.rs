@@ -1,0 +1,86 @@
+//! How the output on a terminal looks: its options and colours.
+
+use miette::Diagnostic;
+
+use crate::event::Counts;
+
+/// Renders a diagnostic. The command line defines its look, and makes control characters visible.
+pub type Explain = Box<dyn Fn(&dyn Diagnostic) -> String + Send>;
+
+/// The options of the output.
+pub struct Look {
+    pub colour: bool,
+    /// Show a status line with the running task.
+    pub live: bool,
+    pub columns: usize,
+    pub verbosity: u8,
+    /// Show differences of files.
+    pub diff: bool,
+    /// Show hosts without changes (`display_ok_hosts`, `display_skipped_hosts`).
+    pub show_ok: bool,
+    /// Show the values of `set_stats` (`show_custom_stats`).
+    pub custom_stats: bool,
+    /// Show results as YAML instead of JSON (`callback_result_format`).
+    pub yaml: bool,
+    pub show_skipped: bool,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Colour {
+    Ok,
+    Changed,
+    Skipped,
+    Failed,
+    Unreachable,
+    Warning,
+    Added,
+    Removed,
+    Dim,
+}
+
+impl Colour {
+    fn code(self) -> &'static str {
+        match self {
+            Colour::Ok | Colour::Added => "\x1b[0;32m",
+            Colour::Changed => "\x1b[0;33m",
+            Colour::Skipped => "\x1b[0;36m",
+            Colour::Failed | Colour::Removed => "\x1b[0;31m",
+            Colour::Unreachable => "\x1b[1;31m",
+            Colour::Warning => "\x1b[1;35m",
+            Colour::Dim => "\x1b[2m",
+        }
+    }
+}
+
+impl Look {
+    /// A host's line of the recap.
+    pub(super) fn recap_line(&self, host: &str, counts: &Counts) -> String {
+        let colour = match counts {
+            Counts { failed: 1.., .. } | Counts { unreachable: 1.., .. } => Colour::Failed,
+            Counts { changed: 1.., .. } => Colour::Changed,
+            _ => Colour::Ok,
+        };
+        let part = |name: &str, count: u32, colour: Colour| {
+            let text = format!("{name}={count:<4}");
+            if count > 0 { self.coloured(&text, colour) } else { text }
+        };
+        format!(
+            "{} : {} {} {} {} {} {} {}",
+            self.coloured(&format!("{:<26}", host), colour),
+            part("ok", counts.ok, Colour::Ok),
+            part("changed", counts.changed, Colour::Changed),
+            part("unreachable", counts.unreachable, Colour::Unreachable),
+            part("failed", counts.failed, Colour::Failed),
+            part("skipped", counts.skipped, Colour::Skipped),
+            part("rescued", counts.rescued, Colour::Ok),
+            part("ignored", counts.ignored, Colour::Warning),
+        )
+    }
+
+    pub(super) fn coloured(&self, text: &str, colour: Colour) -> String {
+        match self.colour {
+            true => format!("{}{text}\x1b[0m", colour.code()),
+            false => text.to_owned(),
+        }
+    }
+}

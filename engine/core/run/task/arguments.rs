@@ -1,0 +1,145 @@
+//! The arguments of a task on one host, rendered.
+
+use std::sync::Arc;
+
+use minijinja::value::ValueKind;
+use rplay_contract::{Choice, Entry};
+
+use crate::{
+    actions::{self, Rendered, text_of},
+    plan::{Action, Task},
+    run::state::run::Run,
+    source::Spanned,
+    template::{self, TemplateError},
+    vars::{Lazy, Scope, is_omit},
+};
+
+impl Run {
+    /// The arguments, weakest first: module_defaults, a template for all arguments, the task's own.
+    ///
+    /// # Errors
+    /// One of them cannot be rendered, or the template for all is no mapping. The error names the module.
+    pub(crate) fn arguments(&self, task: &Task, scope: &Arc<Scope>) -> Result<Rendered, TemplateError> {
+        self.render_arguments(task, scope).map_err(|error| {
+            let name = task.action.name();
+            let collection = if name.contains('.') { "" } else { "ansible.builtin." };
+            error.within(format!("Finalization of task args for '{collection}{name}' failed"))
+        })
+    }
+
+    fn render_arguments(&self, task: &Task, scope: &Arc<Scope>) -> Result<Rendered, TemplateError> {
+        let value_of = |name: &str, value: &Lazy| {
+            let of_argument = |error: TemplateError| error.within(format!("Error while resolving value for '{name}'"));
+            template::render(value, scope).map_err(of_argument)
+        };
+        let mut args = Rendered::new();
+        for field in &task.settings.module_defaults {
+            let defaults = template::render(&field.value, scope)?;
+            for (name, values) in actions::entries(&defaults) {
+                if self.resolver.project.has_defaults(&name, &task.action) {
+                    args.extend(actions::entries(&values));
+                }
+            }
+        }
+        if let Some(whole) = &task.args.whole {
+            let value = template::render(&whole.value, scope)?;
+            if value.kind() != ValueKind::Map && !value.is_none() && !is_omit(&value) {
+                let kind = template::type_name(&value);
+                return Err(TemplateError::Failed {
+                    message: format!("Task args must resolve to a 'dict' not '{kind}'."),
+                    at: whole.span.clone(),
+                    help: None,
+                    via: vec![],
+                });
+            }
+            args.extend(actions::entries(&value));
+        }
+        let controller = task.action.controller();
+        let made_up = controller.is_some_and(|entry| entry.sets_arguments);
+        // They stay expressions where they hold templates.
+        let expressions = controller.and_then(|entry| entry.expressions);
+        for (name, argument) in &task.args.named {
+            if expressions == Some(&**name) {
+                args.insert(name.clone(), argument.span.text().into());
+                continue;
+            }
+            let name = match made_up && name.contains("{{") {
+                true => {
+                    let written = Lazy::from_text(&Spanned { value: name.clone(), span: argument.name_span.clone() });
+                    let rendered = template::render(&written, scope)?;
+                    if rendered.as_str().is_none() {
+                        let (name, kind) = (text_of(&rendered), template::type_name(&rendered));
+                        return Err(TemplateError::Failed {
+                            message: format!("Invalid variable name '{name}' of type '{kind}'."),
+                            at: argument.name_span.clone(),
+                            help: Some("the name of a variable is a text".to_owned()),
+                            via: vec![],
+                        });
+                    }
+                    text_of(&rendered).into()
+                }
+                false => name.clone(),
+            };
+            let value = value_of(&name, &argument.value)?;
+            args.insert(name, value);
+        }
+        if let Some(free) = &task.args.free {
+            let name = task.action.traits().free_form.unwrap_or("_raw_params");
+            args.insert(name.into(), value_of("_raw_params", &free.value)?);
+        }
+        args.retain(|_, value| !is_omit(value));
+        for (name, value) in self.defaults_of_chosen(task, &args, scope)? {
+            args.entry(name).or_insert(value);
+        }
+        for secret in task.secrets.iter().filter_map(|name| args.get(*name)) {
+            actions::conceal(secret, scope);
+        }
+        Ok(args)
+    }
+
+    /// What `module_defaults` says of the module that a front of others (`service`, `package`) calls on this host.
+    fn defaults_of_chosen(&self, task: &Task, args: &Rendered, scope: &Arc<Scope>) -> Result<Rendered, TemplateError> {
+        let Action::Module(Entry { chooses: Some(choice), .. }) = task.action else { return Ok(Rendered::new()) };
+        let Choice { fact, candidates } = choice;
+        let known = |entry: &str| crate::plan::module(entry).map(Action::Module);
+        let mut found: Vec<(&str, Rendered)> = Vec::new();
+        for field in &task.settings.module_defaults {
+            let defaults = template::render(&field.value, scope)?;
+            for (name, values) in actions::entries(&defaults) {
+                let meant = candidates.iter().find(|candidate| {
+                    known(candidate).is_some_and(|action| self.resolver.project.has_defaults(&name, &action))
+                });
+                if let Some(meant) = meant {
+                    found.push((meant, actions::entries(&values).into_iter().collect()));
+                }
+            }
+        }
+        let mut defaults = Rendered::new();
+        if found.is_empty() {
+            return Ok(defaults);
+        }
+        // The fact is read only where something depends on it, since it may have to be gathered.
+        let asked = args.get("use").map(text_of).filter(|asked| asked != "auto");
+        let chosen = match asked {
+            Some(asked) => asked,
+            None => {
+                let fact = format!("{{{{ ansible_facts.{fact} }}}}");
+                let written = Lazy::from_text(&Spanned { value: fact.as_str().into(), span: task.span.clone() });
+                text_of(&template::render(&written, scope)?)
+            }
+        };
+        let chosen = match chosen.as_str() {
+            "dnf5" | "dnf4" | "yum" => "dnf",
+            other => other,
+        };
+        let accepted = task.action.args();
+        for (_, values) in found.into_iter().filter(|(module, _)| *module == chosen) {
+            defaults.extend(
+                values
+                    .into_iter()
+                    .filter(|(name, value)| !is_omit(value) && accepted.iter().any(|arg| arg.is_called(name))),
+            );
+        }
+        Ok(defaults)
+    }
+}
