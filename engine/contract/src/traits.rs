@@ -44,7 +44,8 @@ macro_rules! trait_setters {
             self
         }
 
-        /// Its result contains the facts of the host itself, which have a prefix as variables. They are not shown by `-v`.
+        /// Its result contains the facts of the host itself, which have a prefix as variables. They are not shown by
+        /// `-v`.
         pub const fn gathers(mut self) -> Self {
             self.traits.brings_facts = true;
             self.traits.gathers = true;
